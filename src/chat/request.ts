@@ -1,0 +1,113 @@
+import type { ContentPart, TextPart, ToolCall } from './content.ts';
+
+/** Instructions for the whole conversation. */
+export interface SystemMessage {
+  readonly role: 'system' | 'developer';
+  readonly content: string | readonly TextPart[];
+  readonly name?: string | undefined;
+}
+
+/** What the user says. */
+export interface UserMessage {
+  readonly role: 'user';
+  readonly content: string | readonly ContentPart[];
+  readonly name?: string | undefined;
+}
+
+/** What the model said before; a message of an answer can be sent back as it came. */
+export interface AssistantMessage {
+  readonly role: 'assistant';
+  readonly content?: string | readonly TextPart[] | null | undefined;
+  readonly name?: string | undefined;
+  readonly refusal?: string | null | undefined;
+  readonly tool_calls?: readonly ToolCall[] | null | undefined;
+  /** The reasoning of models such as DeepSeek-R1. */
+  readonly reasoning_content?: string | null | undefined;
+  /** The same, as newer versions of vLLM call it. */
+  readonly reasoning?: string | null | undefined;
+  /** Anything else that came with the message. */
+  readonly [field: string]: unknown;
+}
+
+/** What a tool answered. */
+export interface ToolMessage {
+  readonly role: 'tool';
+  readonly tool_call_id: string;
+  readonly content: string | readonly TextPart[];
+}
+
+/** One message of a conversation. */
+export type ChatMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
+
+/** A tool that the model may ask for. */
+export interface ToolDefinition {
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    readonly description?: string | undefined;
+    /** A JSON schema of the arguments. */
+    readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+    readonly strict?: boolean | null | undefined;
+  };
+}
+
+/** Whether, or which, tools are to be asked for. */
+export type ToolChoice =
+  | 'none'
+  | 'auto'
+  | 'required'
+  | { readonly type: 'function'; readonly function: { readonly name: string } };
+
+/** The form that the answer is to have. */
+export type ResponseFormat =
+  | { readonly type: 'text' }
+  | { readonly type: 'json_object' }
+  | {
+      readonly type: 'json_schema';
+      readonly json_schema: {
+        readonly name: string;
+        readonly description?: string | undefined;
+        readonly schema?: Readonly<Record<string, unknown>> | undefined;
+        readonly strict?: boolean | null | undefined;
+      };
+    };
+
+/**
+ * A request for a chat completion, after OpenAI's API. Fields that are not named here are sent as they are:
+ * model servers know many that OpenAI does not have.
+ */
+export interface ChatCompletionRequest {
+  /** `public/<name>` for a shared model, `<user>/<name>` for a dedicated deployment. */
+  readonly model: string;
+  readonly messages: readonly ChatMessage[];
+  readonly temperature?: number | null | undefined;
+  readonly top_p?: number | null | undefined;
+  readonly max_tokens?: number | null | undefined;
+  readonly max_completion_tokens?: number | null | undefined;
+  /** How many answers to give. */
+  readonly n?: number | null | undefined;
+  readonly stop?: string | readonly string[] | null | undefined;
+  readonly seed?: number | null | undefined;
+  readonly frequency_penalty?: number | null | undefined;
+  readonly presence_penalty?: number | null | undefined;
+  readonly logit_bias?: Readonly<Record<string, number>> | null | undefined;
+  readonly logprobs?: boolean | null | undefined;
+  readonly top_logprobs?: number | null | undefined;
+  readonly response_format?: ResponseFormat | undefined;
+  readonly tools?: readonly ToolDefinition[] | undefined;
+  readonly tool_choice?: ToolChoice | undefined;
+  readonly parallel_tool_calls?: boolean | undefined;
+  /** Whom the call is made for. */
+  readonly user?: string | undefined;
+  /** vLLM: how many of the likeliest tokens to choose from. */
+  readonly top_k?: number | undefined;
+  /** vLLM: the least probability, in relation to the likeliest token's. */
+  readonly min_p?: number | undefined;
+  /** vLLM: above 1 discourages repetition. */
+  readonly repetition_penalty?: number | undefined;
+  /** vLLM: handed to the model's chat template, such as `{ enable_thinking: false }`. */
+  readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
+  /** {@link ChatClient.complete} answers in one piece. */
+  readonly stream?: false | null | undefined;
+  readonly [field: string]: unknown;
+}

@@ -1,0 +1,156 @@
+import { DrunError } from './drun-error.ts';
+
+/** The codes of {@link ApiError} and the classes under it. */
+export type ApiErrorCode =
+  | 'api_error'
+  | 'invalid_request'
+  | 'authentication_failed'
+  | 'insufficient_quota'
+  | 'permission_denied'
+  | 'not_found'
+  | 'rate_limited'
+  | 'api_key_limit_reached'
+  | 'server_error';
+
+/** What the service said when it refused; every text is redacted. */
+export interface ApiErrorInit {
+  /** The HTTP status. */
+  readonly status: number;
+  /** The service's own name for the error: `error.code` of the data plane, `id` of the control plane. */
+  readonly serviceCode?: string | undefined;
+  /** The data plane's `error.type`. */
+  readonly serviceType?: string | undefined;
+  /** The request field that the service complains about. */
+  readonly param?: string | undefined;
+  /** The answer's request id, where a server sends one; none is documented. */
+  readonly requestId?: string | undefined;
+  /** How long the service asks to wait, in milliseconds, from `retry-after-ms` or `Retry-After`. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/**
+ * The service answered with an error status. The classes under it say what a caller can do; this one itself
+ * is thrown for a status that has no class of its own.
+ */
+export class ApiError<Code extends ApiErrorCode = ApiErrorCode> extends DrunError {
+  override get name(): string {
+    return 'ApiError';
+  }
+  readonly code: Code;
+
+  /** The HTTP status. */
+  readonly status: number;
+  /** The service's own name for the error: `error.code` of the data plane, `id` of the control plane. */
+  declare readonly serviceCode?: string | undefined;
+  /** The data plane's `error.type`. */
+  declare readonly serviceType?: string | undefined;
+  /** The request field that the service complains about. */
+  declare readonly param?: string | undefined;
+  /** The answer's request id, where a server sends one; none is documented. */
+  declare readonly requestId?: string | undefined;
+  /** How long the service asks to wait, in milliseconds, from `retry-after-ms` or `Retry-After`. */
+  declare readonly retryAfterMs?: number | undefined;
+
+  /** @param code - Given by the classes under this one. */
+  constructor(message: string, init: ApiErrorInit, code: Code = 'api_error' as Code) {
+    super(message);
+    this.code = code;
+    this.status = init.status;
+    // A field that the service left out is absent, not undefined: printed errors stay short.
+    if (init.serviceCode !== undefined) this.serviceCode = init.serviceCode;
+    if (init.serviceType !== undefined) this.serviceType = init.serviceType;
+    if (init.param !== undefined) this.param = init.param;
+    if (init.requestId !== undefined) this.requestId = init.requestId;
+    if (init.retryAfterMs !== undefined) this.retryAfterMs = init.retryAfterMs;
+  }
+}
+
+/** 400 or 422: the request is wrong as it stands; sending it again does not help. */
+export class InvalidRequestError extends ApiError<'invalid_request'> {
+  override get name(): 'InvalidRequestError' {
+    return 'InvalidRequestError';
+  }
+  constructor(message: string, init: ApiErrorInit) {
+    super(message, init, 'invalid_request');
+  }
+}
+
+/** 401: the credential is missing, unknown, deleted, disabled or expired. */
+export class AuthenticationError extends ApiError<'authentication_failed'> {
+  override get name(): 'AuthenticationError' {
+    return 'AuthenticationError';
+  }
+
+  /** The refused credential, masked: `sk-******7ucU`. */
+  readonly maskedKey: string;
+
+  constructor(message: string, init: ApiErrorInit & { readonly maskedKey: string }) {
+    super(message, init, 'authentication_failed');
+    this.maskedKey = init.maskedKey;
+  }
+}
+
+/** 402: the account's or the key's quota is used up. */
+export class InsufficientQuotaError extends ApiError<'insufficient_quota'> {
+  override get name(): 'InsufficientQuotaError' {
+    return 'InsufficientQuotaError';
+  }
+  constructor(message: string, init: ApiErrorInit) {
+    super(message, init, 'insufficient_quota');
+  }
+}
+
+/** 403: the credential is known, but may not do this; for a model, the key's deny list matches. */
+export class PermissionError extends ApiError<'permission_denied'> {
+  override get name(): 'PermissionError' {
+    return 'PermissionError';
+  }
+  constructor(message: string, init: ApiErrorInit) {
+    super(message, init, 'permission_denied');
+  }
+}
+
+/** 404: no such key, model or path; a model that is not on the key's allow list looks the same. */
+export class NotFoundError extends ApiError<'not_found'> {
+  override get name(): 'NotFoundError' {
+    return 'NotFoundError';
+  }
+  constructor(message: string, init: ApiErrorInit) {
+    super(message, init, 'not_found');
+  }
+}
+
+/** 429: too many calls; `retryAfterMs` says how long to wait, where the service says so. */
+export class RateLimitError extends ApiError<'rate_limited'> {
+  override get name(): 'RateLimitError' {
+    return 'RateLimitError';
+  }
+  constructor(message: string, init: ApiErrorInit) {
+    super(message, init, 'rate_limited');
+  }
+}
+
+/** The account has as many API keys as it may have: delete one before the next is made. */
+export class ApiKeyLimitError extends ApiError<'api_key_limit_reached'> {
+  override get name(): 'ApiKeyLimitError' {
+    return 'ApiKeyLimitError';
+  }
+
+  /** Why no further key is allowed, in the service's words. */
+  readonly reason: string;
+
+  constructor(message: string, init: ApiErrorInit & { readonly reason: string }) {
+    super(message, init, 'api_key_limit_reached');
+    this.reason = init.reason;
+  }
+}
+
+/** 5xx: the service, or a model server behind it, failed. */
+export class ServerError extends ApiError<'server_error'> {
+  override get name(): 'ServerError' {
+    return 'ServerError';
+  }
+  constructor(message: string, init: ApiErrorInit) {
+    super(message, init, 'server_error');
+  }
+}

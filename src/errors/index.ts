@@ -1,0 +1,26 @@
+/**
+ * The errors of `drun-sdk`, the guard {@link isDrunError} and the union of their codes.
+ *
+ * @module
+ */
+export {
+  ApiError,
+  type ApiErrorCode,
+  type ApiErrorInit,
+  ApiKeyLimitError,
+  AuthenticationError,
+  InsufficientQuotaError,
+  InvalidRequestError,
+  NotFoundError,
+  PermissionError,
+  RateLimitError,
+  ServerError,
+} from './api-errors.ts';
+export {
+  ConfigurationError,
+  ConnectionError,
+  InvalidResponseError,
+  type ResponseIssue,
+  TimeoutError,
+} from './call-errors.ts';
+export { type AnyDrunError, DrunError, type DrunErrorCode, isDrunError } from './drun-error.ts';

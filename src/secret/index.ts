@@ -1,0 +1,9 @@
+/**
+ * {@link Secret}, a credential that does not show itself, {@link redact}, which takes credentials out of what
+ * others say, and the types of a source that gives them.
+ *
+ * @module
+ */
+export type { CredentialContext, CredentialFunction, CredentialSource } from './credential-source.ts';
+export { redact } from './redact.ts';
+export { Secret } from './secret.ts';

@@ -1,0 +1,20 @@
+/** Longer prefixes are taken for a part of the credential itself (a UUID, a JWT), not for its kind. */
+const LONGEST_PREFIX = 8;
+
+const ASTERISKS = '******';
+
+/**
+ * A credential as it may be shown: the prefix up to the first `-`, six asterisks, the last four characters.
+ *
+ * At least two thirds of what follows the prefix stay hidden, so a short credential shows less of its end and a
+ * very short one nothing. A text that a server has already masked comes out in the same form.
+ */
+export function mask(credential: string): string {
+  const dash = credential.indexOf('-') + 1;
+  const prefix = dash <= LONGEST_PREFIX ? credential.slice(0, dash) : '';
+  const body = credential.slice(prefix.length);
+  const hidden = body.lastIndexOf('*') + 1;
+  if (hidden > 0) return prefix.replaceAll('*', '') + ASTERISKS + body.slice(hidden).slice(-4);
+  if (body.length < 6) return ASTERISKS;
+  return prefix + ASTERISKS + body.slice(-Math.min(4, Math.floor(body.length / 3)));
+}

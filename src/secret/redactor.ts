@@ -1,0 +1,164 @@
+import { mask } from './mask.ts';
+
+/** Shorter credentials are looked for as they stand only: their encodings would match ordinary text. */
+const SHORTEST_ENCODED = 8;
+
+/** How many leading characters of a credential give it away although somebody cut off the rest. */
+const SHORTEST_CUT = 12;
+
+/** One ASCII character as URLs, JSON, JavaScript and HTML escape it; exactly one group holds its code. */
+const ESCAPE =
+  /%(?:25)*([0-7][\da-f])|\\+u0*([0-7][\da-f])(?![\da-f])|\\+u\{0*([0-7]?[\da-f])\}|\\+x([0-7][\da-f])|&#x0*([0-7][\da-f]);?|&#0*(\d{2,3});?/gi;
+
+/** What one credential looks like in somebody else's text. */
+interface Forms {
+  readonly masked: string;
+  readonly lower: string;
+  /** Its encodings as a whole, in lower case. */
+  readonly encoded: readonly string[];
+}
+
+/** From which place to which, the end not included. */
+type Range = readonly [start: number, end: number];
+
+/**
+ * Takes a set of credentials out of any text. Made once for them, used for many texts.
+ *
+ * Texts are decoded and compared instead of being matched by a pattern of all forms: such a pattern takes
+ * milliseconds to compile for one key, and a call has only microseconds to spare.
+ */
+export class Redactor {
+  readonly #credentials: readonly Forms[];
+
+  constructor(credentials: readonly string[]) {
+    this.#credentials = credentials
+      .filter((value) => value !== '')
+      // A credential that contains another one goes first; the other way round its rest would stay.
+      .sort((a, b) => b.length - a.length)
+      .map(formsOf);
+  }
+
+  /** The text with every occurrence masked. */
+  redact(text: string): string {
+    let clean = text;
+    for (const forms of this.#credentials) clean = replaceRanges(clean, find(clean, forms), forms.masked);
+    return clean;
+  }
+
+  /** Whether the text holds no occurrence. */
+  isClean(text: string): boolean {
+    return this.#credentials.every((forms) => find(text, forms).length === 0);
+  }
+}
+
+function formsOf(value: string): Forms {
+  const encoded = value.length < SHORTEST_ENCODED ? [] : [hexadecimal(value), ...base64Forms(value)];
+  return { masked: mask(value), lower: lowerCase(value), encoded };
+}
+
+/** Lower case of ASCII only: the length stays, so that a place in the copy is the place in the original. */
+function lowerCase(text: string): string {
+  const lower = text.toLowerCase();
+  return lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+function hexadecimal(value: string): string {
+  return Array.from(new TextEncoder().encode(value), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * The part of base64 that is the credential's own, at each of the three places where it can begin in a group of
+ * three bytes; the characters at the rims depend on the neighbours too.
+ */
+function base64Forms(value: string): string[] {
+  const bytes = new TextEncoder().encode(value);
+  return [0, 1, 2].map((offset) => {
+    const shifted = new Uint8Array(offset + bytes.length);
+    shifted.set(bytes, offset);
+    const own = btoa(String.fromCharCode(...shifted)).slice(
+      Math.ceil((offset * 8) / 6),
+      Math.floor((shifted.length * 8) / 6),
+    );
+    return lowerCase(standardAlphabet(own));
+  });
+}
+
+/** base64url as base64; any other text keeps its length. */
+function standardAlphabet(text: string): string {
+  return /[-_]/.test(text) ? text.replaceAll('-', '+').replaceAll('_', '/') : text;
+}
+
+function find(text: string, { lower, encoded }: Forms): Range[] {
+  const lowerText = lowerCase(text);
+  const ranges = findPlain(lowerText, lower);
+  if (encoded.length > 0) {
+    const base64Text = standardAlphabet(lowerText);
+    for (const form of encoded) ranges.push(...findPlain(base64Text, form, BASE64_CHARACTER));
+    if (text.search(ESCAPE) !== -1) ranges.push(...findEscaped(text, lower));
+  }
+  return ranges;
+}
+
+const BASE64_CHARACTER = /[\w+/=]/;
+
+/**
+ * The occurrences of a credential, whole or cut off.
+ *
+ * @param rim - Characters that belong to an occurrence on either side of it, up to four.
+ */
+function findPlain(text: string, credential: string, rim?: RegExp): Range[] {
+  const start = credential.slice(0, SHORTEST_CUT);
+  const ranges: Range[] = [];
+  for (let from = text.indexOf(start); from !== -1; from = text.indexOf(start, ranges.at(-1)?.[1])) {
+    let length = start.length;
+    while (length < credential.length && text[from + length] === credential[length]) length++;
+    ranges.push(rim ? widen(text, from, from + length, rim) : [from, from + length]);
+  }
+  return ranges;
+}
+
+/** base64's characters at the rims still carry up to six bits of the credential each. */
+function widen(text: string, start: number, end: number, rim: RegExp): Range {
+  const isRim = (index: number): boolean => rim.test(text[index] ?? '');
+  let last = end;
+  while (last < end + 3 && isRim(last)) last++;
+  return [isRim(start - 1) ? start - 1 : start, last];
+}
+
+/** Looks through the escapes in a text; what it finds, it reports as places of the text itself. */
+function findEscaped(text: string, credential: string): Range[] {
+  const decoded: string[] = [];
+  /** Where each escape ends: in the decoded text, and in the original one. */
+  const ends: [decoded: number, original: number][] = [[0, 0]];
+  let from = 0;
+  let length = 0;
+  for (const match of text.matchAll(ESCAPE)) {
+    const [escaped, percent, unicode, braced, hex, htmlHex, decimal] = match;
+    const digits = percent ?? unicode ?? braced ?? hex ?? htmlHex;
+    const code = digits === undefined ? Number(decimal) : Number.parseInt(digits, 16);
+    decoded.push(text.slice(from, match.index), String.fromCharCode(code));
+    length += match.index - from + 1;
+    from = match.index + escaped.length;
+    ends.push([length, from]);
+  }
+  decoded.push(text.slice(from));
+  const origin = (place: number): number => {
+    const [inDecoded, inOriginal] = ends.findLast(([end]) => end <= place) ?? [0, 0];
+    return inOriginal + place - inDecoded;
+  };
+  return findPlain(lowerCase(decoded.join('')), credential).map(([start, end]) => [
+    origin(start),
+    origin(end),
+  ]);
+}
+
+function replaceRanges(text: string, ranges: readonly Range[], replacement: string): string {
+  if (ranges.length === 0) return text;
+  let clean = '';
+  let end = 0;
+  for (const range of ranges.toSorted((a, b) => a[0] - b[0])) {
+    if (range[0] >= end) clean += text.slice(end, range[0]) + replacement;
+    end = Math.max(end, range[1]);
+  }
+  return clean + text.slice(end);
+}

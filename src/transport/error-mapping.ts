@@ -1,0 +1,209 @@
+import {
+  ApiError,
+  type ApiErrorInit,
+  AuthenticationError,
+  ConnectionError,
+  InsufficientQuotaError,
+  InvalidRequestError,
+  NotFoundError,
+  PermissionError,
+  RateLimitError,
+  ServerError,
+} from '../errors/index.ts';
+import type { Secret } from '../secret/secret.ts';
+import { retryAfterMs } from './retry.ts';
+import type { Scrubber } from './scrubber.ts';
+
+/** What is known of the request that an error is about. */
+export interface RequestContext {
+  /** What was asked for, without ids: `DELETE /apikeys/{id}`. */
+  readonly label: string;
+  readonly credential: Secret;
+  readonly scrubber: Scrubber;
+}
+
+/** What a service says of an error, in any of the shapes that are seen in front of and behind d.run. */
+interface ServiceError {
+  readonly message?: string | undefined;
+  readonly code?: string | undefined;
+  readonly type?: string | undefined;
+  readonly param?: string | undefined;
+}
+
+/** Where servers put a request's id. None is documented for d.run. */
+const REQUEST_ID_HEADERS = ['x-request-id', 'request-id', 'x-trace-id'];
+
+const HINTS: Readonly<Record<number, string>> = {
+  401: 'the credential is unknown, deleted, disabled, expired, or meant for another host',
+  402: 'the quota is used up',
+  403: 'the credential is known, but may not do this',
+};
+
+/** The error for an answer with an error status, or with an error in its body. */
+export function toApiError(
+  status: number,
+  headers: Headers,
+  text: string,
+  context: RequestContext,
+): ApiError {
+  const { scrubber } = context;
+  const said = readServiceError(text, headers.get('content-type'));
+  const clean = (value: string | null | undefined): string | undefined =>
+    value === undefined || value === null || value === '' ? undefined : scrubber.text(value);
+  const message = clean(said.message) ?? HINTS[status] ?? 'the answer gives no reason';
+  const requestId = REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((value) => value !== null);
+  const init: ApiErrorInit = {
+    status,
+    serviceCode: clean(said.code),
+    serviceType: clean(said.type),
+    param: clean(said.param),
+    requestId: clean(requestId),
+    retryAfterMs: retryAfterMs(headers),
+  };
+  return errorOfStatus(`${context.label}: ${status}, ${message}`, init, context.credential);
+}
+
+function errorOfStatus(message: string, init: ApiErrorInit, credential: Secret): ApiError {
+  switch (init.status) {
+    case 400:
+    case 422:
+      return new InvalidRequestError(message, init);
+    case 401:
+      return new AuthenticationError(message, { ...init, maskedKey: credential.masked });
+    case 402:
+      return new InsufficientQuotaError(message, init);
+    case 403:
+      return new PermissionError(message, init);
+    case 404:
+      return new NotFoundError(message, init);
+    case 429:
+      return new RateLimitError(message, init);
+    default:
+      return init.status >= 500 ? new ServerError(message, init) : new ApiError(message, init);
+  }
+}
+
+/**
+ * Reads `{error: {code, message, param, type}}` (data plane), `{id, message}` (control plane), and what other
+ * servers on the way write: `{error: 'text'}`, `{message}`, `{detail}`, a short plain text. HTML says nothing
+ * that helps a caller.
+ */
+function readServiceError(text: string, contentType: string | null): ServiceError {
+  const body = parseObject(text);
+  if (body === undefined) {
+    const isPlain = contentType === null || /^text\/plain\b/i.test(contentType);
+    return isPlain && !text.trimStart().startsWith('<') ? { message: text.trim() } : {};
+  }
+  const { error } = body;
+  if (typeof error === 'string') return { message: error, code: stringOf(body.code) };
+  const said = isObject(error) ? error : body;
+  return {
+    message: stringOf(said.message) ?? stringOf(said.detail),
+    code: stringOf(said.code) ?? stringOf(said.id),
+    type: stringOf(said.type),
+    param: stringOf(said.param),
+  };
+}
+
+/** Whether a JSON body says that the call failed, whatever its status says. */
+export function hasErrorEnvelope(body: unknown): boolean {
+  return isObject(body) && (isObject(body.error) || (typeof body.error === 'string' && body.error !== ''));
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function stringOf(value: unknown): string | undefined {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' ? value : undefined;
+}
+
+/**
+ * The error for a connection that failed. Whatever was thrown may carry the request with its headers, or repeat
+ * it in a text, so only a redacted copy of its name, message and code goes on.
+ */
+export function toConnectionError(thrown: unknown, host: string, context: RequestContext): ConnectionError {
+  const cause = safeCause(thrown, context.scrubber);
+  return new ConnectionError(
+    `${context.label}: the connection to ${host} failed, ${innermost(cause).message}`,
+    {
+      cause,
+    },
+  );
+}
+
+/** An error with a code such as `ECONNREFUSED`, as Node gives them. */
+interface CodedError extends Error {
+  code?: string;
+}
+
+/** Deep enough for ky's error around fetch's error around the socket's. */
+const LONGEST_CHAIN = 5;
+
+function safeCause(thrown: unknown, scrubber: Scrubber, depth = 1): CodedError {
+  const { name, message, code, cause } = readError(thrown);
+  const inner =
+    cause === undefined || depth === LONGEST_CHAIN ? undefined : safeCause(cause, scrubber, depth + 1);
+  const safe: CodedError = new Error(scrubber.text(message ?? 'unknown'), inner && { cause: inner });
+  safe.name = scrubber.text(name ?? 'Error');
+  if (code !== undefined) safe.code = scrubber.text(code);
+  return safe;
+}
+
+/** Anything can be thrown, and anything thrown can have getters that throw. */
+function readError(thrown: unknown): { name?: string; message?: string; code?: string; cause?: unknown } {
+  if (typeof thrown === 'string') return { message: thrown };
+  if (typeof thrown !== 'object' || thrown === null) return {};
+  try {
+    const { name, message, code, cause } = thrown as Record<string, unknown>;
+    // Happy Eyeballs: several addresses failed, and only the errors within say how.
+    const first = 'errors' in thrown && Array.isArray(thrown.errors) ? thrown.errors[0] : undefined;
+    return {
+      ...(typeof name === 'string' && { name }),
+      ...(typeof message === 'string' && message !== '' && { message }),
+      ...(typeof code === 'string' && { code }),
+      cause: cause ?? first,
+    };
+  } catch {
+    return {};
+  }
+}
+
+function innermost(error: Error): Error {
+  return error.cause instanceof Error ? innermost(error.cause) : error;
+}
+
+/** Codes of Node, Deno and Bun for connections that were never there: nothing can have been sent. */
+const NEVER_OPENED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ConnectionRefused',
+  'FailedToOpenSocket',
+]);
+
+/** Whether a call failed before anything of it can have reached the server. */
+export function neverOpened(error: unknown): boolean {
+  if (!(error instanceof ConnectionError)) return false;
+  for (
+    let cause = error.cause as CodedError | undefined;
+    cause;
+    cause = cause.cause as CodedError | undefined
+  ) {
+    if (cause.code !== undefined && NEVER_OPENED.has(cause.code)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,73 @@
+import type * as z from 'zod/mini';
+import { InvalidResponseError, type ResponseIssue } from '../errors/index.ts';
+import { hasErrorEnvelope, type RequestContext, toApiError } from './error-mapping.ts';
+
+const MOST_ISSUES = 20;
+
+/** A body of the contract's shape: checked, and as it came, with every field that the schema does not know. */
+export interface CheckedBody<Output> {
+  /** What came, redacted. */
+  readonly body: unknown;
+  /** What the schema makes of it. */
+  readonly parsed: Output;
+}
+
+/**
+ * Reads the JSON of an answer and holds it against a schema.
+ *
+ * @throws InvalidResponseError if it is not JSON or not of that shape; says where, never what came.
+ * @throws ApiError if it is an error although its status says success.
+ */
+export function checkJson<Schema extends z.ZodMiniType>(
+  response: Response,
+  text: string,
+  schema: Schema,
+  context: RequestContext,
+): CheckedBody<z.output<Schema>> {
+  const { label, scrubber } = context;
+  const { status } = response;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // V8's own message quotes the text, which may hold a credential.
+    const what = text.trim() === '' ? 'an empty body' : `a body that is not JSON${contentTypeOf(response)}`;
+    throw new InvalidResponseError(`${label}: ${status} with ${what}: is baseUrl right?`, { status });
+  }
+  const body = scrubber.answer(text, value);
+  const result = schema.safeParse(body);
+  if (result.success) return { body, parsed: result.data };
+  if (hasErrorEnvelope(body)) throw toApiError(status, response.headers, text, context);
+  const issues = result.error.issues.slice(0, MOST_ISSUES).map(toIssue);
+  const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
+  throw new InvalidResponseError(
+    scrubber.text(`${label}: ${status} with a body that is not of the contract's shape, ${places}`),
+    { status, issues },
+  );
+}
+
+/** The media type, if it is one: the header is the server's to fill. */
+function contentTypeOf(response: Response): string {
+  const type = /^[a-z]+\/[a-z.+-]{1,40}(?=\s*(?:;|$))/i.exec(response.headers.get('content-type') ?? '')?.[0];
+  return type === undefined ? '' : ` (${type})`;
+}
+
+function toIssue(issue: z.core.$ZodIssue): ResponseIssue {
+  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
+  return { path, message: expectation(issue) };
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${issue.expected}`;
+    case 'invalid_format':
+      return `expected the format ${issue.format}`;
+    case 'too_small':
+      return `expected ${issue.minimum} or more`;
+    case 'custom':
+      return issue.message;
+    default:
+      return 'not of the documented form';
+  }
+}

@@ -1,0 +1,57 @@
+import { ConfigurationError } from '../errors/index.ts';
+
+/** Longer timers fire at once. */
+const LONGEST_TIMER = 2_147_483_647;
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
+/** What may stand in a header's value: no line break, nothing beyond ASCII, no white space at the ends. */
+const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
+
+/** @returns the milliseconds, or undefined where there is no limit. */
+export function validTimeout(timeoutMs: number, option = 'timeoutMs'): number | undefined {
+  if (timeoutMs === Number.POSITIVE_INFINITY) return undefined;
+  if (!(timeoutMs > 0 && timeoutMs <= LONGEST_TIMER)) {
+    throw new ConfigurationError(
+      `${option} must be a number of milliseconds above 0 and up to ${LONGEST_TIMER}, or Infinity`,
+      { option },
+    );
+  }
+  return timeoutMs;
+}
+
+export function validRetries(maxRetries: number): number {
+  if (!(Number.isSafeInteger(maxRetries) && maxRetries >= 0)) {
+    throw new ConfigurationError('maxRetries must be a whole number, 0 or more', { option: 'maxRetries' });
+  }
+  return maxRetries;
+}
+
+/** Checks headers here, since fetch's own error repeats the value, which may be a credential. */
+export function validHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const checked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const lowerName = name.toLowerCase();
+    if (!HEADER_NAME.test(name)) {
+      throw new ConfigurationError('headers has a name that no HTTP header can have', { option: 'headers' });
+    }
+    if (lowerName === 'authorization') {
+      throw new ConfigurationError('headers cannot set Authorization: it is made from the credential', {
+        option: 'headers',
+      });
+    }
+    if (typeof value !== 'string' || !HEADER_VALUE.test(value)) {
+      throw new ConfigurationError(`headers: the value of ${lowerName} must be printable ASCII, trimmed`, {
+        option: 'headers',
+      });
+    }
+    checked[lowerName] = value;
+  }
+  return checked;
+}
+
+export function validFetch<Fetch>(fetch: Fetch | undefined): Fetch | undefined {
+  if (fetch !== undefined && typeof fetch !== 'function') {
+    throw new ConfigurationError('fetch must be a function', { option: 'fetch' });
+  }
+  return fetch;
+}

@@ -1,0 +1,29 @@
+import { afterEach, beforeEach, expect } from 'vitest';
+
+/**
+ * Whatever a library prints can end in somebody's log, so here it fails the test: console output,
+ * and warnings of the process such as a leaked listener's.
+ */
+const methods = ['debug', 'dir', 'error', 'info', 'log', 'table', 'trace', 'warn'] as const;
+
+let printed: unknown[][] = [];
+const originals = new Map(methods.map((method) => [method, console[method]]));
+const onWarning = (warning: Error): void => {
+  printed.push(['process warning', String(warning)]);
+};
+
+beforeEach(() => {
+  printed = [];
+  for (const method of methods) {
+    console[method] = (...values: unknown[]): void => {
+      printed.push([`console.${method}`, ...values]);
+    };
+  }
+  process.on('warning', onWarning);
+});
+
+afterEach(() => {
+  for (const [method, original] of originals) console[method] = original;
+  process.off('warning', onWarning);
+  expect(printed, 'nothing is printed').toEqual([]);
+});
