@@ -8,7 +8,7 @@ const SHORTEST_CUT = 12;
 
 /** One ASCII character as URLs, JSON, JavaScript and HTML escape it; exactly one group holds its code. */
 const ESCAPE =
-  /%(?:25)*([0-7][\da-f])|\\+u0*([0-7][\da-f])(?![\da-f])|\\+u\{0*([0-7]?[\da-f])\}|\\+x([0-7][\da-f])|&#x0*([0-7][\da-f]);?|&#0*(\d{2,3});?/gi;
+  /%(?:25)*([0-7][\da-f])|\\+u00([0-7][\da-f])|\\+u\{0*([0-7]?[\da-f])\}|\\+x([0-7][\da-f])|&#x0*([0-7][\da-f]);?|&#0*(\d{2,3});?/gi;
 
 /** What one credential looks like in somebody else's text. */
 interface Forms {
@@ -88,13 +88,18 @@ function standardAlphabet(text: string): string {
   return /[-_]/.test(text) ? text.replaceAll('-', '+').replaceAll('_', '/') : text;
 }
 
-function find(text: string, { lower, encoded }: Forms): Range[] {
+/** Texts are escaped in layers: JSON in a URL in JSON. */
+const MOST_LAYERS = 4;
+
+function find(text: string, forms: Forms, layer = 1): Range[] {
   const lowerText = lowerCase(text);
-  const ranges = findPlain(lowerText, lower);
-  if (encoded.length > 0) {
-    const base64Text = standardAlphabet(lowerText);
-    for (const form of encoded) ranges.push(...findPlain(base64Text, form, BASE64_CHARACTER));
-    if (text.search(ESCAPE) !== -1) ranges.push(...findEscaped(text, lower));
+  const ranges = findPlain(lowerText, forms.lower);
+  if (forms.encoded.length === 0) return ranges;
+  const base64Text = standardAlphabet(lowerText);
+  for (const encoded of forms.encoded) ranges.push(...findPlain(base64Text, encoded, BASE64_CHARACTER));
+  if (layer < MOST_LAYERS && text.search(ESCAPE) !== -1) {
+    const { decoded, origin } = decode(text);
+    for (const [start, end] of find(decoded, forms, layer + 1)) ranges.push([origin(start), origin(end)]);
   }
   return ranges;
 }
@@ -125,9 +130,9 @@ function widen(text: string, start: number, end: number, rim: RegExp): Range {
   return [isRim(start - 1) ? start - 1 : start, last];
 }
 
-/** Looks through the escapes in a text; what it finds, it reports as places of the text itself. */
-function findEscaped(text: string, credential: string): Range[] {
-  const decoded: string[] = [];
+/** A text without one layer of its escapes, and where in it a place of the decoded one comes from. */
+function decode(text: string): { decoded: string; origin: (place: number) => number } {
+  const parts: string[] = [];
   /** Where each escape ends: in the decoded text, and in the original one. */
   const ends: [decoded: number, original: number][] = [[0, 0]];
   let from = 0;
@@ -136,20 +141,17 @@ function findEscaped(text: string, credential: string): Range[] {
     const [escaped, percent, unicode, braced, hex, htmlHex, decimal] = match;
     const digits = percent ?? unicode ?? braced ?? hex ?? htmlHex;
     const code = digits === undefined ? Number(decimal) : Number.parseInt(digits, 16);
-    decoded.push(text.slice(from, match.index), String.fromCharCode(code));
+    parts.push(text.slice(from, match.index), String.fromCharCode(code));
     length += match.index - from + 1;
     from = match.index + escaped.length;
     ends.push([length, from]);
   }
-  decoded.push(text.slice(from));
+  parts.push(text.slice(from));
   const origin = (place: number): number => {
     const [inDecoded, inOriginal] = ends.findLast(([end]) => end <= place) ?? [0, 0];
     return inOriginal + place - inDecoded;
   };
-  return findPlain(lowerCase(decoded.join('')), credential).map(([start, end]) => [
-    origin(start),
-    origin(end),
-  ]);
+  return { decoded: parts.join(''), origin };
 }
 
 function replaceRanges(text: string, ranges: readonly Range[], replacement: string): string {
