@@ -1,0 +1,376 @@
+import { createEmulator } from 'drun-sdk/emulator';
+import { describe, expect, it } from 'vitest';
+import { CONSOLE, CONTROL, chat, control, createKey, type WireKey, type WireList } from './wire.ts';
+
+interface WireError {
+  readonly id: string;
+  readonly message: string;
+}
+
+const MASKED = /^sk-\*{6}[\w-]{4}$/;
+
+describe('creating a key', () => {
+  it('answers the whole key, an id and the time, and nothing that is not set', async () => {
+    const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23, 9, 30, 15, 250) });
+    const { status, body } = await control<WireKey>(drun, 'POST', '/apikeys', { name: 'checkout' });
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      id: expect.stringMatching(/^\w{16}$/),
+      name: 'checkout',
+      key: expect.stringMatching(/^sk-[\w-]{45}$/),
+      creationTimestamp: '2026-11-23T09:30:15.250Z',
+    });
+  });
+
+  it('writes a time on the second without a fraction', async () => {
+    const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23) });
+    expect((await createKey(drun)).creationTimestamp).toBe('2026-11-23T00:00:00Z');
+  });
+
+  it('takes an expiry with an offset and answers it in UTC', async () => {
+    const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23) });
+    const key = await createKey(drun, { expireTime: '2027-01-01T08:00:00+08:00' });
+    expect(key.expireTime).toBe('2027-01-01T00:00:00Z');
+    expect(key).not.toHaveProperty('expired');
+  });
+
+  it('takes nanoseconds, and a null for no expiry', async () => {
+    const drun = createEmulator();
+    const key = await createKey(drun, { expireTime: '2127-01-01T00:00:00.123456789Z' });
+    expect(key.expireTime).toBe('2127-01-01T00:00:00.123Z');
+    expect(await createKey(drun, { expireTime: null })).not.toHaveProperty('expireTime');
+  });
+
+  it('allows two keys of one name', async () => {
+    const drun = createEmulator();
+    const [first, second] = [await createKey(drun), await createKey(drun)];
+    expect(first.name).toBe(second.name);
+    expect(first.id).not.toBe(second.id);
+  });
+
+  it.each([
+    ['no body', undefined],
+    ['a body that is not JSON', '{name: checkout}'],
+    ['a list', []],
+    ['null', 'null'],
+    ['no name', {}],
+    ['an empty name', { name: '' }],
+    ['a number for a name', { name: 7 }],
+    ['an expiry without a zone', { name: 'a', expireTime: '2027-01-01T00:00:00' }],
+    ['an expiry without a time', { name: 'a', expireTime: '2027-01-01' }],
+    ['an expiry without seconds', { name: 'a', expireTime: '2027-01-01T00:00Z' }],
+    ['an expiry on a day that is not', { name: 'a', expireTime: '2027-02-30T00:00:00Z' }],
+    ['an expiry in milliseconds', { name: 'a', expireTime: 1798761600000 }],
+  ])('refuses %s', async (_, body) => {
+    const drun = createEmulator();
+    const answer = await control<WireError>(drun, 'POST', '/apikeys', body);
+    expect(answer.status).toBe(400);
+    expect(answer.body).toEqual({ id: expect.any(String), message: expect.any(String) });
+    expect([...drun.keys]).toEqual([]);
+  });
+
+  it('is refused at the limit, and possible again after a deletion', async () => {
+    const drun = createEmulator({ maxKeys: 2 });
+    const first = await createKey(drun);
+    await createKey(drun);
+    const refused = await control<WireError>(drun, 'POST', '/apikeys', { name: 'one too many' });
+    expect(refused.status).toBe(400);
+    expect(refused.body).toEqual({ id: expect.any(String), message: expect.stringContaining('2') });
+    await control(drun, 'DELETE', `/apikeys/${first.id}`, {});
+    expect((await createKey(drun, { name: 'fits' })).name).toBe('fits');
+  });
+
+  it('has a limit of five where none is given, and none where that is infinite', async () => {
+    const five = createEmulator();
+    for (let count = 0; count < 5; count++) await createKey(five);
+    expect((await control(five, 'POST', '/apikeys', { name: 'six' })).status).toBe(400);
+    const any = createEmulator({ maxKeys: Number.POSITIVE_INFINITY });
+    for (let count = 0; count < 20; count++) await createKey(any);
+    expect([...any.keys]).toHaveLength(20);
+  });
+});
+
+describe('asking whether a key may be created', () => {
+  it('allows below the limit, without an empty reason', async () => {
+    const drun = createEmulator({ maxKeys: 1 });
+    const { status, body } = await control(drun, 'POST', '/apikeys/check-creation', {});
+    expect(status).toBe(200);
+    expect(body).toEqual({ allowed: true });
+  });
+
+  it('gives the reason at the limit, in the language that is asked for', async () => {
+    const drun = createEmulator({ maxKeys: 0 });
+    const english = await control(drun, 'POST', '/apikeys/check-creation', {});
+    expect(english.body).toEqual({ allowed: false, reason: 'The limit of 0 API keys is reached' });
+    const chinese = await control(
+      drun,
+      'POST',
+      '/apikeys/check-creation',
+      {},
+      { 'accept-language': 'zh-CN' },
+    );
+    expect(chinese.body).toEqual({ allowed: false, reason: expect.stringMatching(/\p{Script=Han}/u) });
+  });
+
+  it('needs a JSON body', async () => {
+    const drun = createEmulator();
+    expect((await control(drun, 'POST', '/apikeys/check-creation')).status).toBe(400);
+  });
+});
+
+describe('listing keys', () => {
+  it('masks on both paths', async () => {
+    const drun = createEmulator();
+    const created = await createKey(drun);
+    for (const path of ['/apikeys', '/masked-apikeys']) {
+      const { body } = await control<WireList>(drun, 'GET', path);
+      expect(body.items).toEqual([{ ...created, key: expect.stringMatching(MASKED) }]);
+      expect(body.items?.[0]?.key.slice(-4)).toBe(created.key.slice(-4));
+    }
+  });
+
+  it('leaves out the zero values of an empty page', async () => {
+    const drun = createEmulator();
+    const { body } = await control(drun, 'GET', '/masked-apikeys');
+    expect(body).toEqual({ page: { page: 1, pageSize: 10 } });
+  });
+
+  it('gives ten to a page, newest first, and says how many there are', async () => {
+    let time = 0;
+    const drun = createEmulator({ maxKeys: 20, now: () => time++ });
+    for (let count = 1; count <= 12; count++) await createKey(drun, { name: `key ${count}` });
+    const first = await control<WireList>(drun, 'GET', '/apikeys?page.page=0&page.pageSize=0');
+    expect(first.body.items?.map(({ name }) => name)).toEqual(
+      [12, 11, 10, 9, 8, 7, 6, 5, 4, 3].map((count) => `key ${count}`),
+    );
+    expect(first.body.page).toEqual({ page: 1, pageSize: 10, total: 12 });
+    const second = await control<WireList>(drun, 'GET', '/apikeys?page.page=2');
+    expect(second.body.items?.map(({ name }) => name)).toEqual(['key 2', 'key 1']);
+    const third = await control<WireList>(drun, 'GET', '/apikeys?page.page=3');
+    expect(third.body).toEqual({ page: { page: 3, pageSize: 10, total: 12 } });
+  });
+
+  it('puts the newest first also where the clock stands still', async () => {
+    const drun = createEmulator({ now: () => 0 });
+    for (const name of ['first', 'second', 'third']) await createKey(drun, { name });
+    const { body } = await control<WireList>(drun, 'GET', '/apikeys');
+    expect(body.items?.map(({ name }) => name)).toEqual(['third', 'second', 'first']);
+  });
+
+  it('gives everything for a page size of -1, and that once', async () => {
+    const drun = createEmulator({ maxKeys: 20 });
+    for (let count = 1; count <= 12; count++) await createKey(drun);
+    const all = await control<WireList>(drun, 'GET', '/apikeys?page.pageSize=-1');
+    expect(all.body.items).toHaveLength(12);
+    expect(all.body.page).toEqual({ page: 1, pageSize: -1, total: 12 });
+    const more = await control<WireList>(drun, 'GET', '/apikeys?page.pageSize=-1&page.page=2');
+    expect(more.body.items).toBeUndefined();
+  });
+
+  it('searches names, ids and keys, in any case', async () => {
+    const drun = createEmulator();
+    const checkout = await createKey(drun, { name: 'Checkout' });
+    await createKey(drun, { name: 'search' });
+    for (const text of ['check', checkout.id, checkout.key.slice(5, 20).toLowerCase()]) {
+      const { body } = await control<WireList>(
+        drun,
+        'GET',
+        `/apikeys?page.search=${encodeURIComponent(text)}`,
+      );
+      expect(body.items?.map(({ id }) => id)).toEqual([checkout.id]);
+      expect(body.page).toMatchObject({ total: 1, search: text });
+    }
+  });
+
+  it.each([
+    ['name', ['a', 'b', 'c']],
+    ['-name', ['c', 'b', 'a']],
+    ['name desc', ['c', 'b', 'a']],
+    ['creationTimestamp', ['b', 'c', 'a']],
+    ['constructor', ['a', 'c', 'b']],
+  ])('sorts by %s', async (sort, names) => {
+    let time = 0;
+    const drun = createEmulator({ now: () => time++ });
+    for (const name of ['b', 'c', 'a']) await createKey(drun, { name });
+    const { body } = await control<WireList>(drun, 'GET', `/apikeys?page.sort=${encodeURIComponent(sort)}`);
+    expect(body.items?.map(({ name }) => name)).toEqual(names);
+    expect(body.page.sort).toBe(sort);
+  });
+
+  it.each(['page.page=-1', 'page.page=one', 'page.pageSize=-2', 'page.pageSize=1.5', 'page.page=2147483648'])(
+    'refuses %s',
+    async (query) => {
+      const drun = createEmulator();
+      expect((await control(drun, 'GET', `/apikeys?${query}`)).status).toBe(400);
+    },
+  );
+
+  it('says what has expired and what was used', async () => {
+    let now = Date.UTC(2026, 0, 1);
+    const drun = createEmulator({ now: () => now });
+    const { key } = await createKey(drun, { expireTime: '2026-01-02T00:00:00Z' });
+    await chat(drun, key);
+    now = Date.UTC(2026, 0, 3);
+    const { body } = await control<WireList>(drun, 'GET', '/apikeys');
+    expect(body.items?.[0]).toMatchObject({ expired: true, lastUsedTime: '2026-01-01T00:00:00Z' });
+  });
+});
+
+describe('deleting a key', () => {
+  it('answers the deleted key, masked, and takes it off the list', async () => {
+    const drun = createEmulator();
+    const created = await createKey(drun);
+    const { status, body } = await control<WireKey>(drun, 'DELETE', `/apikeys/${created.id}`, {});
+    expect(status).toBe(200);
+    expect(body).toEqual({ ...created, key: expect.stringMatching(MASKED) });
+    expect((await control<WireList>(drun, 'GET', '/apikeys')).body.items).toBeUndefined();
+  });
+
+  it.each([
+    ['no body', undefined],
+    ['a body that is no object', '[]'],
+  ])('is refused with %s, and the key stays', async (_, body) => {
+    const drun = createEmulator();
+    const created = await createKey(drun);
+    expect((await control(drun, 'DELETE', `/apikeys/${created.id}`, body)).status).toBe(400);
+    expect([...drun.keys]).toHaveLength(1);
+  });
+
+  it('answers 404 for an id that there is not, also the second time', async () => {
+    const drun = createEmulator();
+    const created = await createKey(drun);
+    await control(drun, 'DELETE', `/apikeys/${created.id}`, {});
+    for (const id of [created.id, 'unknown', '%E0%A4%A']) {
+      const { status, body } = await control(drun, 'DELETE', `/apikeys/${id}`, {});
+      expect(status).toBe(404);
+      expect(body).toEqual({ id: expect.any(String), message: expect.any(String) });
+    }
+  });
+});
+
+describe('showing the whole key again', () => {
+  it('answers id and key', async () => {
+    const drun = createEmulator();
+    const { id, key } = await createKey(drun);
+    const { status, body } = await control(drun, 'GET', `/apikeys/${id}/secret`);
+    expect(status).toBe(200);
+    expect(body).toEqual({ id, key });
+  });
+
+  it('answers 404 for an id that there is not', async () => {
+    const drun = createEmulator();
+    expect((await control(drun, 'GET', '/apikeys/unknown/secret')).status).toBe(404);
+  });
+});
+
+describe.each(['0.15', '0.16'] as const)('version %s', (version) => {
+  it('carries whole keys on the plain list, and masks them on deletion', async () => {
+    const drun = createEmulator({ version });
+    const created = await createKey(drun);
+    const { body } = await control<WireList>(drun, 'GET', '/apikeys');
+    expect(body.items).toEqual([created]);
+    const deleted = await control<WireKey>(drun, 'DELETE', `/apikeys/${created.id}`, {});
+    expect(deleted.body.key).toMatch(MASKED);
+  });
+
+  it('has neither the masked nor the secret path', async () => {
+    const drun = createEmulator({ version });
+    const { id } = await createKey(drun);
+    for (const path of ['/masked-apikeys', `/apikeys/${id}/secret`]) {
+      const { status, body } = await control(drun, 'GET', path);
+      expect(status).toBe(404);
+      expect(body).toBe('404 page not found\n');
+    }
+  });
+});
+
+describe('access to the control plane', () => {
+  it.each([
+    ['no header', undefined],
+    ['another scheme', 'Basic dXNlcjpwYXNzd29yZA=='],
+    ['no token', 'Bearer '],
+    ['two tokens', 'Bearer one two'],
+  ])('is refused with %s', async (_, authorization) => {
+    const drun = createEmulator();
+    const response = await drun.fetch(`${CONSOLE}${CONTROL}/apikeys`, {
+      headers: authorization === undefined ? {} : { authorization },
+    });
+    expect(response.status).toBe(401);
+    expect(await response.json()).toEqual({ id: expect.any(String), message: expect.any(String) });
+  });
+
+  it('is refused with a wrong token, which the message repeats', async () => {
+    const drun = createEmulator({ accessToken: 'the-right-token' });
+    const authorization = 'Bearer the-wrong-token-in-clear';
+    const { status, body } = await control<WireError>(drun, 'GET', '/apikeys', undefined, { authorization });
+    expect(status).toBe(401);
+    expect(body.message).toContain('the-wrong-token-in-clear');
+  });
+
+  it('is refused with an API key', async () => {
+    const drun = createEmulator();
+    const { key } = await createKey(drun);
+    const authorization = `Bearer ${key}`;
+    expect((await control(drun, 'GET', '/apikeys', undefined, { authorization })).status).toBe(401);
+  });
+
+  it('is refused before anything else: unknown paths, wrong methods, missing bodies', async () => {
+    const drun = createEmulator();
+    for (const [method, path] of [
+      ['GET', '/nothing'],
+      ['PATCH', '/apikeys'],
+      ['POST', '/apikeys'],
+    ] as const) {
+      const { status } = await control(drun, method, path, undefined, { authorization: 'Bearer wrong' });
+      expect(status).toBe(401);
+    }
+  });
+
+  it('is granted to the token of its own that it was given', async () => {
+    const drun = createEmulator({ accessToken: 'a-token-of-mine' });
+    expect(drun.accessToken.reveal()).toBe('a-token-of-mine');
+    expect((await control(drun, 'GET', '/apikeys')).status).toBe(200);
+  });
+});
+
+describe('what the control plane does not serve', () => {
+  it.each(['/nothing', '/apikeys/', '/apikeys/a/b', '/workspaces/1/apikeys'])(
+    'is answered as a router does: %s',
+    async (path) => {
+      const drun = createEmulator();
+      const { status, body, headers } = await control(drun, 'GET', path);
+      expect(status).toBe(404);
+      expect(headers.get('content-type')).toBe('text/plain; charset=utf-8');
+      expect(body).toBe('404 page not found\n');
+    },
+  );
+
+  it.each([
+    ['PATCH', '/apikeys', 'GET, POST'],
+    ['POST', '/masked-apikeys', 'GET'],
+    ['GET', '/apikeys/some-id', 'DELETE'],
+    ['DELETE', '/apikeys/some-id/secret', 'GET'],
+    ['GET', '/apikeys/check-creation', 'POST'],
+  ])('answers %s %s with what is allowed there', async (method, path, allowed) => {
+    const drun = createEmulator();
+    const { status, headers } = await control(drun, method, path);
+    expect(status).toBe(405);
+    expect(headers.get('allow')).toBe(allowed);
+  });
+});
+
+describe('the language of a message', () => {
+  it.each([
+    ['zh', 'zh'],
+    ['zh-CN,zh;q=0.9,en;q=0.8', 'zh'],
+    ['en;q=0.5, zh;q=0.7', 'zh'],
+    ['zh;q=0, en', 'en'],
+    ['zh;q=0.5, en-GB', 'en'],
+    ['de, fr', 'en'],
+    ['zh;q=high', 'en'],
+  ])('for Accept-Language "%s" is %s', async (header, language) => {
+    const drun = createEmulator();
+    const { body } = await control<WireError>(drun, 'POST', '/apikeys', {}, { 'accept-language': header });
+    expect(/\p{Script=Han}/u.test(body.message)).toBe(language === 'zh');
+  });
+});

@@ -1,0 +1,207 @@
+import { getEventListeners } from 'node:events';
+import { createEmulator } from 'drun-sdk/emulator';
+import { describe, expect, it, vi } from 'vitest';
+import { CHAT, CONSOLE, CONTROL, chat, control, createKey, withKey } from './wire.ts';
+
+describe("the emulator's fetch", () => {
+  it('takes a URL as a text, as an object and in a request, with or without more', async () => {
+    const { drun, key } = await withKey();
+    const init = { headers: { authorization: `Bearer ${key}` } };
+    const url = `${CHAT}/v1/models`;
+    expect((await drun.fetch(url, init)).status).toBe(200);
+    expect((await drun.fetch(new URL(url), init)).status).toBe(200);
+    expect((await drun.fetch(new Request(url, init))).status).toBe(200);
+    expect((await drun.fetch(new Request(url), init)).status).toBe(200);
+  });
+
+  it('works detached from the emulator', async () => {
+    const drun = createEmulator();
+    const { fetch } = drun;
+    expect((await fetch(`${CHAT}/v1/models`)).status).toBe(401);
+  });
+
+  it('serves both planes whatever the host', async () => {
+    const { drun, key } = await withKey();
+    const headers = { authorization: `Bearer ${key}` };
+    expect((await drun.fetch('http://localhost:8080/v1/models', { headers })).status).toBe(200);
+    expect((await drun.fetch(`${CONSOLE}/v1/models`, { headers })).status).toBe(200);
+  });
+
+  it('rejects what is no request, as fetch does', async () => {
+    const drun = createEmulator();
+    await expect(drun.fetch('/v1/models')).rejects.toThrow(TypeError);
+  });
+
+  it('dates its answers by its own clock', async () => {
+    const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23, 9, 30, 15, 999) });
+    const { headers } = await control(drun, 'GET', '/apikeys');
+    expect(headers.get('date')).toBe('Mon, 23 Nov 2026 09:30:15 GMT');
+  });
+
+  it('rejects with the reason of a signal that was aborted before, and notes no request', async () => {
+    const drun = createEmulator();
+    const reason = new Error('not wanted any more');
+    const signal = AbortSignal.abort(reason);
+    await expect(drun.fetch(`${CHAT}/v1/models`, { signal })).rejects.toBe(reason);
+    expect([...drun.requests]).toEqual([]);
+  });
+
+  it('rejects with the reason of a signal that is aborted while the model thinks', async () => {
+    const asked = Promise.withResolvers<void>();
+    const { drun, key } = await withKey({
+      reply: () => {
+        asked.resolve();
+        return new Promise<string>(() => {});
+      },
+    });
+    const controller = new AbortController();
+    const answer = chat(drun, key, {}, { signal: controller.signal });
+    await asked.promise;
+    const reason = new Error('not wanted any more');
+    controller.abort(reason);
+    await expect(answer).rejects.toBe(reason);
+    expect([...drun.requests].at(-1)).not.toHaveProperty('status');
+  });
+
+  it('fails a stream with the reason of a signal that is aborted in the middle, and ends the model', async () => {
+    const left = vi.fn();
+    const { drun, key } = await withKey({
+      async *reply() {
+        try {
+          for (;;) yield 'more ';
+        } finally {
+          left();
+        }
+      },
+    });
+    const controller = new AbortController();
+    const response = await chat(drun, key, { stream: true }, { signal: controller.signal });
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.read();
+    const reason = new Error('not wanted any more');
+    controller.abort(reason);
+    await expect(reader?.read()).rejects.toBe(reason);
+    await vi.waitFor(() => expect(left).toHaveBeenCalledOnce());
+  });
+
+  it('leaves no listener on the signal of a request that is answered, read to its end or left', async () => {
+    const { drun, key } = await withKey();
+    const request = (stream: boolean): Request =>
+      new Request(`${CHAT}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}` },
+        body: JSON.stringify({
+          model: 'public/deepseek-r1',
+          messages: [{ role: 'user', content: 'Hello!' }],
+          stream,
+        }),
+      });
+    const [whole, read, left] = [request(false), request(true), request(true)];
+    await drun.fetch(whole);
+    await (await drun.fetch(read)).text();
+    await (await drun.fetch(left)).body?.cancel();
+    for (const { signal } of [whole, read, left]) expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+});
+
+describe('a reset', () => {
+  it('deletes the keys and forgets the requests, and keeps the access token', async () => {
+    const drun = createEmulator({ maxKeys: 1 });
+    const { reset } = drun;
+    await createKey(drun);
+    const token = drun.accessToken.reveal();
+    reset();
+    expect([...drun.keys]).toEqual([]);
+    expect([...drun.requests]).toEqual([]);
+    expect(drun.accessToken.reveal()).toBe(token);
+    expect((await createKey(drun)).name).toBe('checkout');
+  });
+
+  it('lets an answer that is on its way go on', async () => {
+    const { drun, key } = await withKey({ reply: () => 'Hello!' });
+    const response = await chat(drun, key, { stream: true });
+    drun.reset();
+    expect(await response.text()).toContain('[DONE]');
+  });
+});
+
+describe('what one sees of the keys', () => {
+  it('is what they are at the moment of iterating, oldest first', async () => {
+    let now = Date.UTC(2026, 0, 1);
+    const drun = createEmulator({ now: () => now });
+    const { keys } = drun;
+    const first = await createKey(drun, { name: 'first', expireTime: '2026-01-02T00:00:00Z' });
+    now = Date.UTC(2026, 0, 1, 12);
+    await chat(drun, first.key);
+    const second = await createKey(drun, { name: 'second' });
+    now = Date.UTC(2026, 0, 3);
+    expect([...keys]).toEqual([
+      {
+        id: first.id,
+        name: 'first',
+        maskedKey: `sk-******${first.key.slice(-4)}`,
+        createdAt: new Date('2026-01-01T00:00:00Z'),
+        expiresAt: new Date('2026-01-02T00:00:00Z'),
+        expired: true,
+        disabled: false,
+        lastUsedAt: new Date('2026-01-01T12:00:00Z'),
+      },
+      {
+        id: second.id,
+        name: 'second',
+        maskedKey: `sk-******${second.key.slice(-4)}`,
+        createdAt: new Date('2026-01-01T12:00:00Z'),
+        expired: false,
+        disabled: false,
+      },
+    ]);
+    await control(drun, 'DELETE', `/apikeys/${first.id}`, {});
+    expect([...keys].map(({ name }) => name)).toEqual(['second']);
+  });
+});
+
+describe('what one sees of the requests', () => {
+  it('is who asked for what, when, and with what success', async () => {
+    const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1), accessToken: 'some-access-token' });
+    const { key } = await createKey(drun);
+    await chat(drun, key);
+    await drun.fetch('https://chat.d.run/elsewhere');
+    const at = new Date('2026-01-01T00:00:00Z');
+    expect([...drun.requests]).toEqual([
+      {
+        method: 'POST',
+        path: `${CONTROL}/apikeys`,
+        plane: 'control',
+        credential: 'some-******oken',
+        status: 200,
+        at,
+      },
+      {
+        method: 'POST',
+        path: '/v1/chat/completions',
+        plane: 'data',
+        credential: `sk-******${key.slice(-4)}`,
+        status: 200,
+        at,
+      },
+      { method: 'GET', path: '/elsewhere', status: 404, at },
+    ]);
+  });
+
+  it('keeps the ids of keys readable', async () => {
+    const drun = createEmulator();
+    const { id } = await createKey(drun);
+    await control(drun, 'DELETE', `/apikeys/${id}`, {});
+    expect([...drun.requests].at(-1)?.path).toBe(`${CONTROL}/apikeys/${id}`);
+  });
+
+  it('ends with the last thousand', async () => {
+    const drun = createEmulator();
+    for (let count = 0; count < 1003; count++) await drun.fetch(`${CHAT}/${count}`);
+    const paths = Array.from(drun.requests, ({ path }) => path);
+    expect(paths).toHaveLength(1000);
+    expect(paths[0]).toBe('/3');
+    expect(paths.at(-1)).toBe('/1002');
+  });
+});

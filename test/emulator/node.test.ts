@@ -1,0 +1,256 @@
+import { once } from 'node:events';
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { createEmulator, type Emulator } from 'drun-sdk/emulator';
+import { type EmulatorServer, type ServeOptions, serve } from 'drun-sdk/emulator/node';
+import { describe, expect, it, vi } from 'vitest';
+import { CONTROL, createKey, withKey } from './wire.ts';
+
+// Before any test has served anything.
+const ORIGINAL_REQUEST = globalThis.Request;
+const ORIGINAL_RESPONSE = globalThis.Response;
+
+/** An emulator with one key, listening. The model never stops talking, and says when it had to. */
+async function talkative(piece = 'more '): Promise<{
+  readonly drun: Emulator;
+  readonly key: string;
+  readonly server: EmulatorServer;
+  readonly pieces: () => number;
+  readonly left: Promise<void>;
+}> {
+  let pieces = 0;
+  const left = Promise.withResolvers<void>();
+  const { drun, key } = await withKey({
+    async *reply() {
+      try {
+        for (;;) {
+          pieces++;
+          yield piece;
+          // As a model would: never without giving way to what else there is to do.
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      } finally {
+        left.resolve();
+      }
+    },
+  });
+  return { drun, key, server: await serve(drun), pieces: () => pieces, left: left.promise };
+}
+
+const STREAM = JSON.stringify({
+  model: 'public/deepseek-r1',
+  messages: [{ role: 'user', content: 'Hello!' }],
+  stream: true,
+});
+
+/** Asks for a stream and resolves once its head has come; nothing of the body is read yet. */
+async function openStream(server: EmulatorServer, key: string): Promise<IncomingMessage> {
+  const request = httpRequest(`${server.url}/v1/chat/completions`, {
+    method: 'POST',
+    agent: false,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+  });
+  request.end(STREAM);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return response;
+}
+
+describe('serve', () => {
+  it('listens on a free port of this machine and says where', async () => {
+    await using server = await serve(createEmulator());
+    expect(server.port).toBeGreaterThan(0);
+    expect(server.url).toBe(`http://127.0.0.1:${server.port}`);
+    const response = await fetch(`${server.url}/v1/models`);
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
+  });
+
+  it('serves the control plane, bodies of DELETE included, with one clock for every answer', async () => {
+    const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1) });
+    const { id } = await createKey(drun);
+    await using server = await serve(drun);
+    const headers = { authorization: `Bearer ${drun.accessToken.reveal()}` };
+    const url = `${server.url}${CONTROL}/apikeys`;
+    const listed = await fetch(url, { headers });
+    expect(await listed.json()).toMatchObject({ items: [{ id }] });
+    expect(listed.headers.get('date')).toBe('Thu, 01 Jan 2026 00:00:00 GMT');
+    expect((await fetch(`${url}/${id}`, { method: 'DELETE', headers })).status).toBe(400);
+    expect((await fetch(`${url}/${id}`, { method: 'DELETE', headers, body: '{}' })).status).toBe(200);
+    expect([...drun.keys]).toEqual([]);
+  });
+
+  it('passes a stream through as it comes', async () => {
+    const goOn = Promise.withResolvers<void>();
+    const { drun, key } = await withKey({
+      async *reply() {
+        yield 'first';
+        await goOn.promise;
+        yield 'second';
+      },
+    });
+    await using server = await serve(drun);
+    const response = await openStream(server, key);
+    expect(response.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+    let text = '';
+    for await (const bytes of response) {
+      text += String(bytes);
+      if (text.includes('first')) goOn.resolve();
+    }
+    expect(text).toMatch(/first.*second.*\[DONE\]\n\n$/s);
+  });
+
+  it('closes the stream of a model that fails in the middle in good order, without the mark', async () => {
+    const { drun, key } = await withKey({
+      async *reply() {
+        yield 'first';
+        throw new Error('out of memory');
+      },
+    });
+    await using server = await serve(drun);
+    const response = await openStream(server, key);
+    const text = (await response.setEncoding('utf8').toArray()).join('');
+    expect(text).toContain('first');
+    expect(text).not.toContain('[DONE]');
+    expect(response.complete).toBe(true);
+  });
+
+  it('ends the model when the client disconnects in the middle of a stream', async () => {
+    const { server, key, left } = await talkative();
+    await using _ = server;
+    const response = await openStream(server, key);
+    await once(response, 'data');
+    response.destroy();
+    await left;
+  });
+
+  it('ends the model when a fetch is aborted in the middle of a stream', async () => {
+    const { server, key, left } = await talkative();
+    await using _ = server;
+    const controller = new AbortController();
+    const response = await fetch(`${server.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}` },
+      body: STREAM,
+      signal: controller.signal,
+    });
+    await response.body?.getReader().read();
+    controller.abort();
+    await left;
+  });
+
+  it('ends the model for a client that left while the model was thinking', async () => {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<AsyncIterable<string>>();
+    const { drun, key } = await withKey({
+      reply: () => {
+        asked.resolve();
+        return answer.promise;
+      },
+    });
+    await using server = await serve(drun);
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${key}\r\n` +
+        `content-length: ${STREAM.length}\r\n\r\n${STREAM}`,
+    );
+    await asked.promise;
+    socket.destroy();
+    await once(socket, 'close');
+    const left = Promise.withResolvers<void>();
+    answer.resolve(
+      (async function* () {
+        try {
+          for (;;) {
+            yield 'more ';
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+        } finally {
+          left.resolve();
+        }
+      })(),
+    );
+    await left.promise;
+  });
+
+  it('holds the model back while the client does not read', async () => {
+    const { server, key, pieces } = await talkative('x'.repeat(64 * 1024));
+    await using _ = server;
+    const response = await openStream(server, key);
+    // The buffers on the way fill up first; then the count stands still.
+    let before = -1;
+    let rounds = 0;
+    while (pieces() !== before || rounds < 50) {
+      rounds = pieces() === before ? rounds + 1 : 0;
+      before = pieces();
+      await fetch(`${server.url}/v1/models`);
+    }
+    expect(before).toBeLessThan(500);
+    response.resume();
+    await vi.waitFor(() => expect(pieces()).toBeGreaterThan(before + 10));
+    response.destroy();
+  });
+
+  it('is closed at once although streams are open and connections idle', async () => {
+    const { server, key, left } = await talkative();
+    const response = await openStream(server, key);
+    await once(response, 'data');
+    const broken = once(response, 'error');
+    const idle: Socket = connect(server.port, '127.0.0.1');
+    await once(idle, 'connect');
+    const idleClosed = once(idle, 'close');
+    await server.close();
+    const [error] = await broken;
+    expect(error).toMatchObject({ code: 'ECONNRESET' });
+    await idleClosed;
+    await left;
+    await expect(fetch(`${server.url}/v1/models`)).rejects.toThrow();
+  });
+
+  it('can be closed twice', async () => {
+    const server = await serve(createEmulator());
+    await Promise.all([server.close(), server.close()]);
+    await server.close();
+  });
+
+  it('rejects a port that is in use with an error that names it', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    await expect(serve(createEmulator(), { port })).rejects.toMatchObject({
+      message: `serve: cannot listen on port ${port} of 127.0.0.1: the port is already in use`,
+      cause: { code: 'EADDRINUSE' },
+    });
+    other.close();
+  });
+
+  it.each<[keyof ServeOptions, unknown]>([
+    ['port', -1],
+    ['port', 65536],
+    ['port', '80'],
+    ['host', ''],
+    ['host', 80],
+  ])('refuses the `%s` %o with an error that names it', async (option, value) => {
+    await expect(serve(createEmulator(), { [option]: value })).rejects.toThrow(`serve: \`${option}\``);
+  });
+
+  it('names an address that can be connected to where it listens on all of them', async () => {
+    await using server = await serve(createEmulator(), { host: '0.0.0.0' });
+    expect(server.url).toBe(`http://127.0.0.1:${server.port}`);
+    expect((await fetch(`${server.url}/v1/models`)).status).toBe(401);
+  });
+
+  it('leaves the global Request and Response alone', async () => {
+    await using _ = await serve(createEmulator());
+    expect(globalThis.Request).toBe(ORIGINAL_REQUEST);
+    expect(globalThis.Response).toBe(ORIGINAL_RESPONSE);
+  });
+
+  it('answers 500 without a word where an option misbehaves', async () => {
+    const times = [0, 0];
+    const drun = createEmulator({ now: () => times.shift() ?? Number.NaN });
+    await using server = await serve(drun);
+    const response = await fetch(`${server.url}/v1/models`);
+    expect(response.status).toBe(500);
+    expect(await response.text()).toBe('');
+  });
+});

@@ -1,0 +1,80 @@
+import { createEmulator, type EmulatorOptions } from 'drun-sdk/emulator';
+import { describe, expect, it } from 'vitest';
+import { chat, control, createKey, seeded, type WireKey } from './wire.ts';
+
+describe('the options of createEmulator', () => {
+  const wrong: [string, unknown, typeof TypeError | typeof RangeError][] = [
+    ['maxKeys', '5', TypeError],
+    ['maxKeys', -1, RangeError],
+    ['maxKeys', 1.5, RangeError],
+    ['maxKeys', Number.NaN, RangeError],
+    ['version', '0.14', RangeError],
+    ['models', 'public/deepseek-r1', TypeError],
+    ['models', [''], TypeError],
+    ['reply', 'Hello!', TypeError],
+    ['accessToken', 'with a space', TypeError],
+    ['accessToken', '', TypeError],
+    ['now', 0, TypeError],
+    ['random', 0.5, TypeError],
+  ];
+  it.each(wrong)('are refused with an error that names `%s` where it is %o', (option, value, type) => {
+    const create = (): unknown => createEmulator({ [option]: value } as EmulatorOptions);
+    expect(create).toThrow(type);
+    expect(create).toThrow(`\`${option}\``);
+  });
+
+  it('do not repeat an access token that is refused', () => {
+    expect(() => createEmulator({ accessToken: 'token of mine' })).toThrow(/^(?!.*of mine)/);
+  });
+
+  it('are copied, so that a later change of the list of models has no effect', async () => {
+    const models = ['public/one'];
+    const drun = createEmulator({ models });
+    const { key } = await createKey(drun);
+    models.push('public/two');
+    expect((await chat(drun, key, { model: 'public/two' })).status).toBe(404);
+  });
+
+  it('take the defaults where they are undefined', async () => {
+    const drun = createEmulator({ maxKeys: undefined, models: undefined, reply: undefined });
+    const { key } = await createKey(drun);
+    expect((await chat(drun, key)).status).toBe(200);
+  });
+
+  it('let a `random` and a `now` make runs that are alike', async () => {
+    const run = async (): Promise<unknown[]> => {
+      const drun = createEmulator({ random: seeded(7), now: () => Date.UTC(2026, 0, 1) });
+      const first = await createKey(drun);
+      const answer = await (await chat(drun, first.key)).json();
+      return [drun.accessToken.reveal(), first, await createKey(drun), answer];
+    };
+    expect(await run()).toEqual(await run());
+  });
+
+  it('make different keys of a `random` that never changes, also after a deletion and a reset', async () => {
+    const drun = createEmulator({ random: () => 0 });
+    const deleted = await createKey(drun);
+    await control(drun, 'DELETE', `/apikeys/${deleted.id}`, {});
+    const second = await createKey(drun);
+    drun.reset();
+    const third = await createKey(drun);
+    const made: WireKey[] = [deleted, second, third];
+    expect(new Set(made.map(({ key }) => key)).size).toBe(3);
+    expect(new Set(made.map(({ id }) => id)).size).toBe(3);
+  });
+
+  it.each([1, -0.1, Number.NaN])('make `random` answer for returning %d', (value) => {
+    expect(() => createEmulator({ random: () => value })).toThrow('`random` must return');
+  });
+
+  it('make `now` answer for what is no time', async () => {
+    const times = [0, Number.NaN];
+    const drun = createEmulator({ now: () => times.shift() ?? Number.NaN });
+    await expect(createKey(drun)).rejects.toThrow('`now` must return');
+  });
+
+  it('without `random` never give two emulators one access token', () => {
+    const tokens = Array.from({ length: 50 }, () => createEmulator().accessToken.reveal());
+    expect(new Set(tokens).size).toBe(50);
+  });
+});

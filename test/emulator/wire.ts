@@ -1,0 +1,91 @@
+import { createEmulator, type Emulator, type EmulatorOptions } from 'drun-sdk/emulator';
+
+/*
+ * Requests as the contract has them, written by hand: these tests judge the emulator without the SDK's clients.
+ */
+
+export const CONSOLE = 'https://console.d.run';
+export const CHAT = 'https://chat.d.run';
+export const CONTROL = '/apis/hydra.io/v1alpha1';
+
+export interface WireKey {
+  readonly id: string;
+  readonly name: string;
+  readonly key: string;
+  readonly [field: string]: unknown;
+}
+
+export interface WireList {
+  readonly items?: readonly WireKey[];
+  readonly page: Readonly<Record<string, unknown>>;
+}
+
+export interface Answer<Body> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Body;
+}
+
+/** Calls the control plane with the emulator's access token, or the given one. */
+export async function control<Body = unknown>(
+  drun: Emulator,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer<Body>> {
+  const response = await drun.fetch(`${CONSOLE}${CONTROL}${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${drun.accessToken.reveal()}`,
+      'content-type': 'application/json',
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const isJson = response.headers.get('content-type')?.startsWith('application/json');
+  const parsed = isJson ? await response.json() : await response.text();
+  return { status: response.status, headers: response.headers, body: parsed as Body };
+}
+
+export async function createKey(drun: Emulator, fields: object = {}): Promise<WireKey> {
+  const answer = await control<WireKey>(drun, 'POST', '/apikeys', { name: 'checkout', ...fields });
+  if (answer.status !== 200) throw new Error(`no key was made: ${answer.status}`);
+  return answer.body;
+}
+
+export function chat(
+  drun: Pick<Emulator, 'fetch'>,
+  key: string,
+  request: object = {},
+  init: RequestInit = {},
+): Promise<Response> {
+  const messages = [{ role: 'user', content: 'Hello, model!' }];
+  return drun.fetch(`${CHAT}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'public/deepseek-r1', messages, ...request }),
+    ...init,
+  });
+}
+
+export async function withKey(options?: EmulatorOptions): Promise<{ drun: Emulator; key: string }> {
+  const drun = createEmulator(options);
+  const { key } = await createKey(drun);
+  return { drun, key };
+}
+
+/** The data of every event of a stream that has ended. */
+export async function events(response: Response): Promise<string[]> {
+  const text = await response.text();
+  return text.split('\n\n').flatMap((block) => (block === '' ? [] : [block.replace(/^data: /, '')]));
+}
+
+/** The same numbers every time; a small generator, good enough for a test. */
+export function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1103515245 + 12345) % 2 ** 31;
+    return state / 2 ** 31;
+  };
+}
