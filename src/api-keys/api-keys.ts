@@ -248,7 +248,9 @@ export class ApiKeys {
   }
 }
 
-function createBody({ name, expiresAt }: CreateApiKeyInput): { name: string; expireTime?: string } {
+function createBody(input: CreateApiKeyInput): { name: string; expireTime?: string } {
+  // Plain JavaScript may leave it out altogether.
+  const { name, expiresAt } = input ?? {};
   if (typeof name !== 'string' || name.trim() === '') {
     throw new ConfigurationError('name must be a text that is not empty', { option: 'name' });
   }

@@ -92,6 +92,11 @@ export class ChatClient {
 
   /** Asks a model for a whole answer (`POST /v1/chat/completions`). */
   async complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): Promise<ChatCompletion> {
+    if (typeof request !== 'object' || request === null) {
+      throw new ConfigurationError('request must be an object with model and messages', {
+        option: 'request',
+      });
+    }
     if (request.stream) {
       throw new ConfigurationError('stream: complete() gives an answer in one piece; leave stream out', {
         option: 'stream',

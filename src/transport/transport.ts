@@ -97,10 +97,11 @@ export class Transport {
     const maxRetries = options.maxRetries === undefined ? this.#maxRetries : validRetries(options.maxRetries);
     const headers = options.headers ? { ...this.#headers, ...validHeaders(options.headers) } : this.#headers;
     const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : validTimeout(options.timeoutMs);
+    const body = toJson(operation.body);
     const scope = new CallScope(options.signal, timeoutMs);
     try {
       scope.throwIfEnded();
-      return await this.#attempts({ operation, source, headers, maxRetries, scope });
+      return await this.#attempts({ operation, body, source, headers, maxRetries, scope });
     } finally {
       scope.dispose();
     }
@@ -162,9 +163,10 @@ export class Transport {
   }
 
   /** Sends a request. ky, and so its errors, never see the credential: it is set on the copy that is sent. */
-  async #send({ operation, headers, scope }: Call<unknown>, credential: Secret): Promise<Response> {
+  async #send({ operation, body, headers, scope }: Call<unknown>, credential: Secret): Promise<Response> {
     const { signal } = scope;
-    const body = operation.body === undefined ? undefined : JSON.stringify(operation.body);
+    // Looked up at every call: tests and tracers put their own in its place.
+    const send = this.#fetch ?? globalThis.fetch;
     const response = await client(joinUrl(this.#baseUrl, operation.path, operation.query), {
       method: operation.method,
       headers: {
@@ -184,7 +186,8 @@ export class Transport {
           signal,
           ...(body !== undefined && { body }),
         };
-        return this.#fetch === undefined ? globalThis.fetch(url, init) : this.#fetch(url, init);
+        // Called as a plain function: the runtimes' own `fetch` refuses to be somebody's method.
+        return send(url, init);
       },
     });
     if (typeof response?.status !== 'number' || typeof response.text !== 'function') {
@@ -207,10 +210,22 @@ export class Transport {
 /** A call under way. */
 interface Call<Answer> {
   readonly operation: Operation<Answer>;
+  readonly body: string | undefined;
   readonly source: Credential;
   readonly headers: Readonly<Record<string, string>>;
   readonly maxRetries: number;
   readonly scope: CallScope;
+}
+
+function toJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // The engine's message names the fields of the caller's object; the caller knows them.
+    throw new ConfigurationError('the request cannot be written as JSON: it has a cycle or a BigInt', {
+      option: 'request',
+    });
+  }
 }
 
 function refuseRedirect(response: Response, { label }: RequestContext): void {

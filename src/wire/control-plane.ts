@@ -11,6 +11,17 @@ const flag = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.boolean());
 const list = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.array(/* @__PURE__ */ z.string()));
 const integer = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.int());
 
+/** An int64: a string by protobuf's rules, though the contract declares some as numbers. */
+const count = /* @__PURE__ */ z.nullish(
+  /* @__PURE__ */ z.pipe(
+    /* @__PURE__ */ z.union([
+      /* @__PURE__ */ z.int(),
+      /* @__PURE__ */ z.string().check(/* @__PURE__ */ z.regex(/^-?\d{1,15}$/)),
+    ]),
+    /* @__PURE__ */ z.transform(Number),
+  ),
+);
+
 /** RFC 3339. */
 const moment = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.iso.datetime({ offset: true }));
 
@@ -40,9 +51,7 @@ export const deletedApiKey = /* @__PURE__ */ z.object({ ...fields, id: text });
 /** A page of API keys. */
 export const apiKeyPage = /* @__PURE__ */ z.object({
   items: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.array(apiKey)),
-  page: /* @__PURE__ */ z.nullish(
-    /* @__PURE__ */ z.object({ page: integer, pageSize: integer, total: integer }),
-  ),
+  page: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.object({ page: count, pageSize: count, total: count })),
 });
 
 /** The answer to "may one more be created?". */
