@@ -6,9 +6,11 @@ const SHORTEST_ENCODED = 8;
 /** How many leading characters of a credential give it away although somebody cut off the rest. */
 const SHORTEST_CUT = 12;
 
-/** One ASCII character as URLs, JSON, JavaScript and HTML escape it; exactly one group holds its code. */
+/** One ASCII character as URLs, JSON, JavaScript and HTML escape it: by its code, or by a sign or name. */
 const ESCAPE =
-  /%(?:25)*([0-7][\da-f])|\\+u00([0-7][\da-f])|\\+u\{0*([0-7]?[\da-f])\}|\\+x([0-7][\da-f])|&#x0*([0-7][\da-f]);?|&#0*(\d{2,3});?/gi;
+  /%(?:25)*([0-7][\da-f])|\\+u00([0-7][\da-f])|\\+u\{0*([0-7]?[\da-f])\}|\\+x([0-7][\da-f])|&#x0*([0-7][\da-f]);?|&#0*(\d{2,3});?|\\(["'\\/])|&(amp|lt|gt|quot|apos);/gi;
+
+const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
 /** What one credential looks like in somebody else's text. */
 interface Forms {
@@ -138,10 +140,11 @@ function decode(text: string): { decoded: string; origin: (place: number) => num
   let from = 0;
   let length = 0;
   for (const match of text.matchAll(ESCAPE)) {
-    const [escaped, percent, unicode, braced, hex, htmlHex, decimal] = match;
+    const [escaped, percent, unicode, braced, hex, htmlHex, decimal, sign, name] = match;
     const digits = percent ?? unicode ?? braced ?? hex ?? htmlHex;
     const code = digits === undefined ? Number(decimal) : Number.parseInt(digits, 16);
-    parts.push(text.slice(from, match.index), String.fromCharCode(code));
+    const character = sign ?? (name && NAMED[name.toLowerCase()]) ?? String.fromCharCode(code);
+    parts.push(text.slice(from, match.index), character);
     length += match.index - from + 1;
     from = match.index + escaped.length;
     ends.push([length, from]);

@@ -128,59 +128,71 @@ function stringOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/**
- * The error for a connection that failed. Whatever was thrown may carry the request with its headers, or repeat
- * it in a text, so only a redacted copy of its name, message and code goes on.
- */
-export function toConnectionError(thrown: unknown, host: string, context: RequestContext): ConnectionError {
-  const cause = safeCause(thrown, context.scrubber);
-  return new ConnectionError(
-    `${context.label}: the connection to ${host} failed, ${innermost(cause).message}`,
-    {
-      cause,
-    },
-  );
-}
-
 /** An error with a code such as `ECONNREFUSED`, as Node gives them. */
 interface CodedError extends Error {
   code?: string;
 }
 
-/** Deep enough for ky's error around fetch's error around the socket's. */
-const LONGEST_CHAIN = 5;
-
-function safeCause(thrown: unknown, scrubber: Scrubber, depth = 1): CodedError {
-  const { name, message, code, cause } = readError(thrown);
-  const inner =
-    cause === undefined || depth === LONGEST_CHAIN ? undefined : safeCause(cause, scrubber, depth + 1);
-  const safe: CodedError = new Error(scrubber.text(message ?? 'unknown'), inner && { cause: inner });
-  safe.name = scrubber.text(name ?? 'Error');
-  if (code !== undefined) safe.code = scrubber.text(code);
-  return safe;
+/**
+ * The error for a connection that failed. Whatever was thrown may carry the request with its headers, or repeat
+ * it in a text, so only a redacted copy goes on, and only of what is at the root: ky's error wraps fetch's,
+ * which wraps the socket's, and that one says what happened.
+ */
+export function toConnectionError(thrown: unknown, host: string, context: RequestContext): ConnectionError {
+  const { scrubber, label } = context;
+  const { name, message, code } = rootOf(thrown);
+  const cause: CodedError = new Error(scrubber.text(message));
+  cause.name = scrubber.text(name);
+  if (code !== undefined) cause.code = scrubber.text(code);
+  // Where the copy was made helps nobody.
+  cause.stack = `${cause.name}: ${cause.message}`;
+  return new ConnectionError(`${label}: the connection to ${host} failed: ${cause.message}`, { cause });
 }
 
-/** Anything can be thrown, and anything thrown can have getters that throw. */
-function readError(thrown: unknown): { name?: string; message?: string; code?: string; cause?: unknown } {
-  if (typeof thrown === 'string') return { message: thrown };
-  if (typeof thrown !== 'object' || thrown === null) return {};
+interface Thrown {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** Deep enough for every chain of wrappers; one that leads back to itself has to end somewhere. */
+const LONGEST_CHAIN = 8;
+
+function rootOf(thrown: unknown): Thrown {
+  let root = readThrown(thrown);
+  for (
+    let depth = 1;
+    depth < LONGEST_CHAIN && typeof root.cause === 'object' && root.cause !== null;
+    depth++
+  ) {
+    root = readThrown(root.cause, root);
+  }
+  return root;
+}
+
+/**
+ * Reads what is said about a failure. Anything can be thrown, and what is thrown can have getters that throw.
+ *
+ * @param outer - Says what this one leaves unsaid.
+ */
+function readThrown(
+  thrown: unknown,
+  outer: Thrown = { name: 'Error', message: 'for an unknown reason' },
+): Thrown {
+  if (typeof thrown === 'string') return { ...outer, message: thrown, cause: undefined };
   try {
-    const { name, message, code, cause } = thrown as Record<string, unknown>;
-    // Happy Eyeballs: several addresses failed, and only the errors within say how.
-    const first = 'errors' in thrown && Array.isArray(thrown.errors) ? thrown.errors[0] : undefined;
+    const { name, message, code, cause, errors } = thrown as Record<string, unknown>;
     return {
-      ...(typeof name === 'string' && { name }),
-      ...(typeof message === 'string' && message !== '' && { message }),
-      ...(typeof code === 'string' && { code }),
-      cause: cause ?? first,
+      name: typeof name === 'string' && name !== '' ? name : outer.name,
+      message: typeof message === 'string' && message !== '' ? message : outer.message,
+      code: typeof code === 'string' ? code : outer.code,
+      // Several addresses of one host may have been tried: the first failure says as much as all of them.
+      cause: cause ?? (Array.isArray(errors) ? errors[0] : undefined),
     };
   } catch {
-    return {};
+    return { ...outer, cause: undefined };
   }
-}
-
-function innermost(error: Error): Error {
-  return error.cause instanceof Error ? innermost(error.cause) : error;
 }
 
 /** Codes of Node, Deno and Bun for connections that were never there: nothing can have been sent. */
@@ -198,12 +210,6 @@ const NEVER_OPENED = new Set([
 /** Whether a call failed before anything of it can have reached the server. */
 export function neverOpened(error: unknown): boolean {
   if (!(error instanceof ConnectionError)) return false;
-  for (
-    let cause = error.cause as CodedError | undefined;
-    cause;
-    cause = cause.cause as CodedError | undefined
-  ) {
-    if (cause.code !== undefined && NEVER_OPENED.has(cause.code)) return true;
-  }
-  return false;
+  const { code } = error.cause as CodedError;
+  return code !== undefined && NEVER_OPENED.has(code);
 }
