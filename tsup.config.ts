@@ -26,4 +26,5 @@ export default defineConfig({
   // The emulator's router and server live in its own entries: installing the package does not install them.
   noExternal: ['hono', '@hono/node-server'],
   external: [/^node:/],
+  removeNodeProtocol: false,
 });

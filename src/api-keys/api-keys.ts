@@ -7,19 +7,19 @@ import {
   NotFoundError,
 } from '../errors/index.ts';
 import type { CredentialSource } from '../secret/credential-source.ts';
+import { Redactor } from '../secret/redactor.ts';
 import { Secret } from '../secret/secret.ts';
 import { validBaseUrl, validPathSegment } from '../transport/base-url.ts';
-import type { CallOptions, FetchFunction } from '../transport/call-options.ts';
+import type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
 import type { CallScope } from '../transport/call-scope.ts';
 import { givenOrFromEnvironment, refuseBrowser } from '../transport/environment.ts';
-import { checkJson } from '../transport/read-json.ts';
+import { jsonAnswer } from '../transport/read-json.ts';
 import { isTransient } from '../transport/retry.ts';
 import { cannotHaveHappened, type Operation, Transport } from '../transport/transport.ts';
-import { apiKey, apiKeyPage, creationCheck, deletedApiKey } from '../wire/control-plane.ts';
+import { apiKeyPage, createdApiKey, creationCheck, deletedApiKey } from '../wire/control-plane.ts';
 import { apiKeyFromWire } from './api-key-from-wire.ts';
-import { ApiKeyList } from './api-key-list.ts';
+import { ApiKeyList, type FetchedPage } from './api-key-list.ts';
 import type {
-  ApiKeyPage,
   CreateApiKeyInput,
   CreatedApiKey,
   CreationCheck,
@@ -29,6 +29,8 @@ import type {
 
 const CONSOLE_URL = 'https://console.d.run';
 const API_ROOT = ['apis', 'hydra.io', 'v1alpha1'] as const;
+
+type ListPath = 'masked-apikeys' | 'apikeys';
 
 /** How an {@link ApiKeys} client is set up. */
 export interface ApiKeysOptions {
@@ -46,7 +48,7 @@ export interface ApiKeysOptions {
   /** Used in place of the global `fetch`. */
   readonly fetch?: FetchFunction | undefined;
   /** Sent with every call. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly headers?: HeadersOption | undefined;
   /** The language of the service's messages (`Accept-Language`), such as `en` or `zh`. Default: `en`. */
   readonly language?: string | undefined;
   /** Allows use in a page, where every visitor can read the access token. Default: false. */
@@ -73,7 +75,7 @@ export interface ApiKeysOptions {
 export class ApiKeys {
   readonly #transport: Transport;
   /** Servers before 0.17 have no list that they mask themselves; found out at the first list. */
-  #listPath: 'masked-apikeys' | 'apikeys' = 'masked-apikeys';
+  #listPath: ListPath | undefined;
 
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: ApiKeysOptions = {}) {
@@ -91,7 +93,8 @@ export class ApiKeys {
       timeoutMs: options.timeoutMs ?? 30_000,
       maxRetries: options.maxRetries ?? 2,
       fetch: options.fetch,
-      headers: { 'accept-language': language, ...options.headers },
+      headers: options.headers,
+      defaultHeaders: { 'accept-language': language },
     });
   }
 
@@ -102,7 +105,8 @@ export class ApiKeys {
    * opened. After any other failure there may be a key that nobody holds: look for its name in the list.
    *
    * @returns the key, whole in `secret` this one time.
-   * @throws ApiKeyLimitError if the account has as many keys as it may have, as the service's own check tells.
+   * @throws ApiKeyLimitError if the account has as many keys as it may have, as the service's own check tells. Where
+   * its `status` is 500, this call may have made the last one of them.
    * @throws ConfigurationError if the name is empty or the date is none.
    */
   async create(input: CreateApiKeyInput, options: CallOptions = {}): Promise<CreatedApiKey> {
@@ -114,11 +118,10 @@ export class ApiKeys {
         body: createBody(input),
         label,
         mayRepeat: async (error, scope) => {
-          await this.#throwIfAtLimit(error, scope);
+          await this.#throwIfAtLimit(error, scope, options.headers);
           return cannotHaveHappened(error);
         },
-        read: (response, text, context) => {
-          const { key, ...wire } = checkJson(response, text, apiKey, context).parsed;
+        receive: jsonAnswer(createdApiKey, ({ parsed: { key, ...wire } }, response, context) => {
           if (!key || key.includes('*') || !/^[\x21-\x7e]+$/.test(key)) {
             const issues = [{ path: ['key'], message: 'expected the whole key' }];
             const message = `${label}: ${response.status} without the whole key; the key ${wire.id} was made, and nobody holds it`;
@@ -127,8 +130,8 @@ export class ApiKeys {
               issues,
             });
           }
-          return { ...apiKeyFromWire({ ...wire, key }), secret: new Secret(key) };
-        },
+          return { ...apiKeyFromWire({ ...wire, key }, new Redactor([key])), secret: new Secret(key) };
+        }),
       },
       options,
     );
@@ -146,14 +149,18 @@ export class ApiKeys {
     return new ApiKeyList(page, async (number) => this.#page({ ...rest, page: number }, options));
   }
 
-  async #page(query: ListApiKeysQuery & { page: number }, options: CallOptions): Promise<ApiKeyPage> {
+  async #page(query: ListApiKeysQuery & { page: number }, options: CallOptions): Promise<FetchedPage> {
     const params = pageParams(query);
-    const path = this.#listPath;
+    const ask = (path: ListPath): Promise<FetchedPage> =>
+      this.#transport.call(listOperation(path, params, query), options);
+    if (this.#listPath !== undefined) return ask(this.#listPath);
     try {
-      return await this.#transport.call(listOperation(path, params, query), options);
+      const answer = await ask('masked-apikeys');
+      this.#listPath = 'masked-apikeys';
+      return answer;
     } catch (error) {
-      if (path === 'apikeys' || !isMissingPath(error)) throw error;
-      const answer = await this.#transport.call(listOperation('apikeys', params, query), options);
+      if (!isMissingPath(error)) throw error;
+      const answer = await ask('apikeys');
       this.#listPath = 'apikeys';
       return answer;
     }
@@ -177,11 +184,11 @@ export class ApiKeys {
       body: {},
       label,
       mayRepeat: (error) => {
-        mayHaveHappened ||= !cannotHaveHappened(error);
-        return isTransient(error);
+        const mayHelp = isTransient(error);
+        mayHaveHappened ||= mayHelp && !cannotHaveHappened(error);
+        return mayHelp;
       },
-      read: (response, text, context) => {
-        const wire = checkJson(response, text, deletedApiKey, context).parsed;
+      receive: jsonAnswer(deletedApiKey, ({ parsed: wire }, response) => {
         if (wire.id && wire.id !== id) {
           const issues = [{ path: ['id'], message: 'expected the id that was asked for' }];
           throw new InvalidResponseError(`${label}: ${response.status} about another key`, {
@@ -189,8 +196,8 @@ export class ApiKeys {
             issues,
           });
         }
-        return apiKeyFromWire({ ...wire, id });
-      },
+        return apiKeyFromWire({ ...wire, id }, new Redactor([wire.key ?? '']));
+      }),
     };
     try {
       return await this.#transport.call(operation, options);
@@ -208,10 +215,10 @@ export class ApiKeys {
         path: [...API_ROOT, 'apikeys', 'check-creation'],
         body: {},
         label: 'POST /apikeys/check-creation',
-        read: (response, text, context) => {
-          const { allowed, reason } = checkJson(response, text, creationCheck, context).parsed;
-          return { allowed: allowed ?? false, ...(reason && { reason: context.scrubber.text(reason) }) };
-        },
+        receive: jsonAnswer(creationCheck, ({ parsed: { allowed, reason } }, _, { scrubber }) => ({
+          allowed: allowed ?? false,
+          ...(reason && { reason: scrubber.text(reason) }),
+        })),
       },
       options,
     );
@@ -222,12 +229,16 @@ export class ApiKeys {
    * after every refusal but those that say something else for certain: a refused credential, a path that is not
    * there, and a gateway that did not reach the service.
    */
-  async #throwIfAtLimit(error: DrunError, scope: CallScope): Promise<void> {
-    if (!(error instanceof ApiError) || [401, 404, 502, 503, 504].includes(error.status)) return;
+  async #throwIfAtLimit(
+    error: DrunError,
+    scope: CallScope,
+    headers: HeadersOption | undefined,
+  ): Promise<void> {
+    if (!(error instanceof ApiError) || [401, 404, 408, 502, 503, 504].includes(error.status)) return;
     let check: CreationCheck;
     try {
       const timeoutMs = Math.max(1, scope.remainingMs);
-      check = await this.canCreate({ signal: scope.signal, timeoutMs, maxRetries: 0 });
+      check = await this.canCreate({ signal: scope.signal, timeoutMs, maxRetries: 0, headers });
     } catch {
       // Not answered: then the error stays what it is.
       scope.throwIfEnded();
@@ -258,7 +269,12 @@ function createBody(input: CreateApiKeyInput): { name: string; expireTime?: stri
   if (!(expiresAt instanceof Date) || Number.isNaN(expiresAt.getTime())) {
     throw new ConfigurationError('expiresAt must be a valid Date', { option: 'expiresAt' });
   }
-  return { name, expireTime: expiresAt.toISOString() };
+  const expireTime = expiresAt.toISOString();
+  // RFC 3339 has four digits for a year.
+  if (!/^\d{4}-/.test(expireTime)) {
+    throw new ConfigurationError('expiresAt must be in the years 0 to 9999', { option: 'expiresAt' });
+  }
+  return { name, expireTime };
 }
 
 function pageParams({ page, pageSize, search, sort }: ListApiKeysQuery & { page: number }): URLSearchParams {
@@ -278,29 +294,37 @@ function positive(value: number, option: string): number {
 }
 
 function listOperation(
-  path: 'masked-apikeys' | 'apikeys',
+  path: ListPath,
   query: URLSearchParams,
   asked: { page: number; pageSize?: number | undefined },
-): Operation<ApiKeyPage> {
+): Operation<FetchedPage> {
   return {
     method: 'GET',
     path: [...API_ROOT, path],
     query,
     label: `GET /${path}`,
-    read: (response, text, context) => {
-      const { items, page } = checkJson(response, text, apiKeyPage, context).parsed;
-      const keys = (items ?? []).map((item) => apiKeyFromWire(item));
+    // A server that lacks the path will not have it a moment later.
+    mayRepeat: (error) => isTransient(error) && !isMissingPath(error),
+    receive: jsonAnswer(apiKeyPage, ({ parsed: { items, page } }) => {
+      // One item's key may stand in another one's name.
+      const redactor = new Redactor((items ?? []).map(({ key }) => key ?? ''));
+      const keys = (items ?? []).map((item) => apiKeyFromWire(item, redactor));
+      // A count of nothing for a page with something on it is a count left out.
+      const total = page?.total || undefined;
       return {
-        items: keys,
-        page: page?.page || asked.page,
-        pageSize: page?.pageSize || asked.pageSize || keys.length,
-        total: page?.total || keys.length,
+        page: {
+          items: keys,
+          page: page?.page || asked.page,
+          pageSize: page?.pageSize || asked.pageSize || keys.length,
+          total: total ?? keys.length,
+        },
+        total,
       };
-    },
+    }),
   };
 }
 
-/** What a router answers for a path that it does not have; the control plane's own errors say `id`. */
+/** What routers answer for a path that they do not have. */
 function isMissingPath(error: unknown): boolean {
   return error instanceof ApiError && [404, 405, 501].includes(error.status);
 }

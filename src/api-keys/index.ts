@@ -3,7 +3,7 @@
  *
  * @module
  */
-export type { CallOptions, FetchFunction } from '../transport/call-options.ts';
+export type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
 export type { ApiKeyList } from './api-key-list.ts';
 export { ApiKeys, type ApiKeysOptions } from './api-keys.ts';
 export type {

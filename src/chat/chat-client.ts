@@ -6,15 +6,20 @@ import {
 } from '../errors/index.ts';
 import type { CredentialSource } from '../secret/credential-source.ts';
 import { regionUrl, validBaseUrl } from '../transport/base-url.ts';
-import type { CallOptions, FetchFunction } from '../transport/call-options.ts';
+import type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
+import type { CallScope } from '../transport/call-scope.ts';
 import { givenOrFromEnvironment, refuseBrowser } from '../transport/environment.ts';
-import { checkJson } from '../transport/read-json.ts';
+import { jsonAnswer } from '../transport/read-json.ts';
 import { Transport } from '../transport/transport.ts';
+import { validTimeout } from '../transport/validate.ts';
 import { chatCompletion, modelList } from '../wire/data-plane.ts';
+import { ChatStream } from './chat-stream.ts';
+import { openChunkSource } from './chunk-source.ts';
 import type { ChatCompletion, CompletionChoice, Model } from './completion.ts';
-import type { ChatCompletionRequest } from './request.ts';
+import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
+const COMPLETIONS_LABEL = 'POST /v1/chat/completions';
 
 /** How a {@link ChatClient} is set up. */
 export interface ChatClientOptions {
@@ -27,14 +32,22 @@ export interface ChatClientOptions {
    * `https://chat.d.run`, the shared models.
    */
   readonly baseUrl?: string | URL | undefined;
-  /** How long a call may take in milliseconds, its repetitions and its answer included. Default: 600 000. */
+  /**
+   * How long a call may take in milliseconds, its repetitions and its answer included; for a stream, until its
+   * first chunk. Default: 600 000.
+   */
   readonly timeoutMs?: number | undefined;
+  /**
+   * How long a stream may take from one chunk to the next, in milliseconds; comments and keep-alives do not count
+   * as chunks, and the time in which nobody asks for one does not count either. Default: 60 000.
+   */
+  readonly idleTimeoutMs?: number | undefined;
   /** How often a call is repeated after 408, 409, 425, 429, 5xx and lost connections. Default: 2. */
   readonly maxRetries?: number | undefined;
   /** Used in place of the global `fetch`. */
   readonly fetch?: FetchFunction | undefined;
   /** Sent with every call. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly headers?: HeadersOption | undefined;
   /** Allows use in a page, where every visitor can read the API key. Default: false. */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
@@ -43,6 +56,12 @@ export interface ChatClientOptions {
 export interface ChatCallOptions extends CallOptions {
   /** Used for this call in place of the client's own key. */
   readonly apiKey?: CredentialSource | undefined;
+}
+
+/** The last argument of {@link ChatClient.stream}. */
+export interface ChatStreamOptions extends ChatCallOptions {
+  /** Overrides the client's `idleTimeoutMs` for this stream, in milliseconds. */
+  readonly idleTimeoutMs?: number | undefined;
 }
 
 /** Whether the service accepts a key, and why not. */
@@ -75,6 +94,7 @@ export type KeyCheck =
  */
 export class ChatClient {
   readonly #transport: Transport;
+  readonly #idleTimeoutMs: number | undefined;
 
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: ChatClientOptions = {}) {
@@ -86,8 +106,9 @@ export class ChatClient {
       timeoutMs: options.timeoutMs ?? 600_000,
       maxRetries: options.maxRetries ?? 2,
       fetch: options.fetch,
-      headers: { ...options.headers },
+      headers: options.headers,
     });
+    this.#idleTimeoutMs = validTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
   }
 
   /** Asks a model for a whole answer (`POST /v1/chat/completions`). */
@@ -107,15 +128,53 @@ export class ChatClient {
         method: 'POST',
         path: ['v1', 'chat', 'completions'],
         body: request,
-        label: 'POST /v1/chat/completions',
-        read: (response, text, context) => {
-          const { body } = checkJson(response, text, chatCompletion, context);
-          return withDefaults(body as ChatCompletion);
-        },
+        label: COMPLETIONS_LABEL,
+        receive: jsonAnswer(chatCompletion, ({ body }) => withDefaults(body as ChatCompletion)),
       },
       options,
       options.apiKey,
     );
+  }
+
+  /**
+   * Asks a model for an answer in pieces (`POST /v1/chat/completions` with `stream`). The request is sent when the
+   * first piece is asked for; failures before it are repeated like those of {@link ChatClient.complete}.
+   *
+   * `timeoutMs` is the time until the first piece, `idleTimeoutMs` the time between two.
+   */
+  stream(request: ChatStreamRequest, options: ChatStreamOptions = {}): ChatStream {
+    const idleTimeoutMs =
+      options.idleTimeoutMs === undefined
+        ? this.#idleTimeoutMs
+        : validTimeout(options.idleTimeoutMs, 'idleTimeoutMs');
+    checkRequest(request);
+    let scope: CallScope | undefined;
+    let aborted: { readonly reason: unknown } | undefined;
+    return new ChatStream({
+      open: async () => {
+        scope = this.#transport.scope(options);
+        if (aborted) scope.abort(aborted.reason);
+        return this.#transport.perform(
+          {
+            method: 'POST',
+            path: ['v1', 'chat', 'completions'],
+            body: { ...request, stream: true },
+            accept: 'text/event-stream',
+            label: COMPLETIONS_LABEL,
+            receive: (response, context, callScope) =>
+              openChunkSource(response, idleTimeoutMs, context, callScope),
+          },
+          scope,
+          options,
+          options.apiKey,
+        );
+      },
+      abort: (reason) => {
+        aborted = { reason };
+        scope?.abort(reason);
+      },
+      close: () => scope?.dispose(),
+    });
   }
 
   /** The models that the key may call (`GET /v1/models`). Costs no tokens. */
@@ -125,7 +184,7 @@ export class ChatClient {
         method: 'GET',
         path: ['v1', 'models'],
         label: 'GET /v1/models',
-        read: (response, text, context) => checkJson(response, text, modelList, context).parsed.data ?? [],
+        receive: jsonAnswer(modelList, ({ parsed }): Model[] => parsed.data ?? []),
       },
       options,
       options.apiKey,
@@ -149,6 +208,12 @@ export class ChatClient {
       if (!isRefusal) throw error;
       return { accepted: false, code: error.code };
     }
+  }
+}
+
+function checkRequest(request: unknown): void {
+  if (typeof request !== 'object' || request === null) {
+    throw new ConfigurationError('request must be an object with model and messages', { option: 'request' });
   }
 }
 

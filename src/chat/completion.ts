@@ -42,9 +42,9 @@ export interface CompletionChoice {
 
 /** What a call cost, in tokens. */
 export interface CompletionUsage {
-  readonly prompt_tokens: number;
-  readonly completion_tokens: number;
-  readonly total_tokens: number;
+  readonly prompt_tokens?: number | null | undefined;
+  readonly completion_tokens?: number | null | undefined;
+  readonly total_tokens?: number | null | undefined;
   readonly prompt_tokens_details?:
     | { readonly cached_tokens?: number | null | undefined; readonly [field: string]: unknown }
     | null

@@ -3,8 +3,16 @@
  *
  * @module
  */
-export type { CallOptions, FetchFunction } from '../transport/call-options.ts';
-export { type ChatCallOptions, ChatClient, type ChatClientOptions, type KeyCheck } from './chat-client.ts';
+export type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
+export {
+  type ChatCallOptions,
+  ChatClient,
+  type ChatClientOptions,
+  type ChatStreamOptions,
+  type KeyCheck,
+} from './chat-client.ts';
+export { ChatStream } from './chat-stream.ts';
+export type { ChatCompletionChunk, ChunkChoice, MessageDelta, ToolCallDelta } from './chunk.ts';
 export type {
   ChatCompletion,
   CompletionChoice,
@@ -19,6 +27,8 @@ export type {
   AssistantMessage,
   ChatCompletionRequest,
   ChatMessage,
+  ChatRequest,
+  ChatStreamRequest,
   ResponseFormat,
   SystemMessage,
   ToolChoice,

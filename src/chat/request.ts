@@ -46,7 +46,7 @@ export interface ToolDefinition {
     readonly name: string;
     readonly description?: string | undefined;
     /** A JSON schema of the arguments. */
-    readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+    readonly parameters?: object | undefined;
     readonly strict?: boolean | null | undefined;
   };
 }
@@ -67,16 +67,16 @@ export type ResponseFormat =
       readonly json_schema: {
         readonly name: string;
         readonly description?: string | undefined;
-        readonly schema?: Readonly<Record<string, unknown>> | undefined;
+        readonly schema?: object | undefined;
         readonly strict?: boolean | null | undefined;
       };
     };
 
 /**
- * A request for a chat completion, after OpenAI's API. Fields that are not named here are sent as they are:
+ * What a request for a chat completion says, after OpenAI's API. Fields that are not named here are sent as they are:
  * model servers know many that OpenAI does not have.
  */
-export interface ChatCompletionRequest {
+export interface ChatRequest {
   /** `public/<name>` for a shared model, `<user>/<name>` for a dedicated deployment. */
   readonly model: string;
   readonly messages: readonly ChatMessage[];
@@ -107,7 +107,19 @@ export interface ChatCompletionRequest {
   readonly repetition_penalty?: number | undefined;
   /** vLLM: handed to the model's chat template, such as `{ enable_thinking: false }`. */
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
-  /** {@link ChatClient.complete} answers in one piece. */
-  readonly stream?: false | null | undefined;
   readonly [field: string]: unknown;
+}
+
+/** What {@link ChatClient.complete} takes. */
+export interface ChatCompletionRequest extends ChatRequest {
+  /** An answer in one piece; {@link ChatClient.stream} gives one in many. */
+  readonly stream?: false | null | undefined;
+}
+
+/** What {@link ChatClient.stream} takes. */
+export interface ChatStreamRequest extends ChatRequest {
+  readonly stream?: true | null | undefined;
+  readonly stream_options?:
+    | { readonly include_usage?: boolean | undefined; readonly [field: string]: unknown }
+    | undefined;
 }

@@ -16,6 +16,8 @@ import type {
   TimeoutError,
 } from './call-errors.ts';
 
+import type { StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
+
 /** Registered in the global symbol table, so that two copies of the package recognise each other's errors. */
 const marker: unique symbol = /* @__PURE__ */ Symbol.for('drun-sdk.error');
 
@@ -53,6 +55,8 @@ export type AnyDrunError =
   | ConnectionError
   | TimeoutError
   | InvalidResponseError
+  | StreamTruncatedError
+  | StreamFailedError
   | ApiError<'api_error'>
   | InvalidRequestError
   | AuthenticationError

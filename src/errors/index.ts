@@ -24,3 +24,4 @@ export {
   TimeoutError,
 } from './call-errors.ts';
 export { type AnyDrunError, DrunError, type DrunErrorCode, isDrunError } from './drun-error.ts';
+export { type PartialCompletion, StreamFailedError, StreamTruncatedError } from './stream-errors.ts';

@@ -3,6 +3,12 @@ const LONGEST_PREFIX = 8;
 
 const ASTERISKS = '******';
 
+/** What a credential begins with that only says what it is: `sk-`. */
+export function prefixOf(credential: string): string {
+  const dash = credential.indexOf('-') + 1;
+  return dash <= LONGEST_PREFIX ? credential.slice(0, dash) : '';
+}
+
 /**
  * A credential as it may be shown: the prefix up to the first `-`, six asterisks, the last four characters.
  *
@@ -10,8 +16,7 @@ const ASTERISKS = '******';
  * very short one nothing. A text that a server has already masked comes out in the same form.
  */
 export function mask(credential: string): string {
-  const dash = credential.indexOf('-') + 1;
-  const prefix = dash <= LONGEST_PREFIX ? credential.slice(0, dash) : '';
+  const prefix = prefixOf(credential);
   const body = credential.slice(prefix.length);
   const hidden = body.lastIndexOf('*') + 1;
   if (hidden > 0) return prefix.replaceAll('*', '') + ASTERISKS + body.slice(hidden).slice(-4);

@@ -1,22 +1,37 @@
-import { mask } from './mask.ts';
+import { mask, prefixOf } from './mask.ts';
 
 /** Shorter credentials are looked for as they stand only: their encodings would match ordinary text. */
 const SHORTEST_ENCODED = 8;
 
+/** What follows a prefix (`sk-`) is looked for without it, if it is not so short that it may be a word. */
+const SHORTEST_BODY = 16;
+
 /** How many leading characters of a credential give it away although somebody cut off the rest. */
 const SHORTEST_CUT = 12;
 
-/** One ASCII character as URLs, JSON, JavaScript and HTML escape it: by its code, or by a sign or name. */
+/* One ASCII character as URLs, JSON, JavaScript and HTML escape it: by its code, or by a sign or name. A
+ * run of backslashes is tried from its start only: tried from each of them, a long one takes hours. */
 const ESCAPE =
-  /%(?:25)*([0-7][\da-f])|\\+u00([0-7][\da-f])|\\+u\{0*([0-7]?[\da-f])\}|\\+x([0-7][\da-f])|&#x0*([0-7][\da-f]);?|&#0*(\d{2,3});?|\\(["'\\/])|&(amp|lt|gt|quot|apos);/gi;
+  /%(?:25)*([0-7][\da-f])|(?<!\\)\\+u00([0-7][\da-f])|(?<!\\)\\+u\{0*([0-7]?[\da-f])\}|(?<!\\)\\+x([0-7][\da-f])|&#x0*([0-7][\da-f]);?|&#0*(\d{2,3});?|\\(["'\\/])|&(amp|lt|gt|quot|apos|hyphen|dash|lowbar|UnderBar);/gi;
 
-const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+const NAMED: Readonly<Record<string, string>> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  hyphen: '-',
+  dash: '-',
+  lowbar: '_',
+  underbar: '_',
+};
 
 /** What one credential looks like in somebody else's text. */
 interface Forms {
   readonly masked: string;
-  readonly lower: string;
-  /** Its encodings as a whole, in lower case. */
+  /** As it stands, with and without its prefix, in lower case. */
+  readonly plain: readonly string[];
+  /** Its encodings, in lower case; those of a credential without its prefix are in those of the whole one too. */
   readonly encoded: readonly string[];
 }
 
@@ -54,8 +69,11 @@ export class Redactor {
 }
 
 function formsOf(value: string): Forms {
-  const encoded = value.length < SHORTEST_ENCODED ? [] : [hexadecimal(value), ...base64Forms(value)];
-  return { masked: mask(value), lower: lowerCase(value), encoded };
+  const rest = value.slice(prefixOf(value).length);
+  const body = rest.length >= SHORTEST_BODY ? rest : value;
+  const encoded = value.length < SHORTEST_ENCODED ? [] : [hexadecimal(body), ...base64Forms(body)];
+  const plain = body === value ? [value] : [value, body];
+  return { masked: mask(value), plain: plain.map(lowerCase), encoded };
 }
 
 /** Lower case of ASCII only: the length stays, so that a place in the copy is the place in the original. */
@@ -95,10 +113,12 @@ const MOST_LAYERS = 4;
 
 function find(text: string, forms: Forms, layer = 1): Range[] {
   const lowerText = lowerCase(text);
-  const ranges = findPlain(lowerText, forms.lower);
+  const ranges = forms.plain.flatMap((plain) => findPlain(lowerText, plain));
   if (forms.encoded.length === 0) return ranges;
   const base64Text = standardAlphabet(lowerText);
-  for (const encoded of forms.encoded) ranges.push(...findPlain(base64Text, encoded, BASE64_CHARACTER));
+  for (const encoded of forms.encoded) {
+    for (const range of findPlain(base64Text, encoded, BASE64_CHARACTER)) ranges.push(range);
+  }
   if (layer < MOST_LAYERS && text.search(ESCAPE) !== -1) {
     const { decoded, origin } = decode(text);
     for (const [start, end] of find(decoded, forms, layer + 1)) ranges.push([origin(start), origin(end)]);
@@ -116,7 +136,8 @@ const BASE64_CHARACTER = /[\w+/=]/;
 function findPlain(text: string, credential: string, rim?: RegExp): Range[] {
   const start = credential.slice(0, SHORTEST_CUT);
   const ranges: Range[] = [];
-  for (let from = text.indexOf(start); from !== -1; from = text.indexOf(start, ranges.at(-1)?.[1])) {
+  // Occurrences may overlap: the start of one, cut off, and then a whole one.
+  for (let from = text.indexOf(start); from !== -1; from = text.indexOf(start, from + 1)) {
     let length = start.length;
     while (length < credential.length && text[from + length] === credential[length]) length++;
     ranges.push(rim ? widen(text, from, from + length, rim) : [from, from + length]);
@@ -151,7 +172,13 @@ function decode(text: string): { decoded: string; origin: (place: number) => num
   }
   parts.push(text.slice(from));
   const origin = (place: number): number => {
-    const [inDecoded, inOriginal] = ends.findLast(([end]) => end <= place) ?? [0, 0];
+    let low = 0;
+    for (let high = ends.length - 1; low < high; ) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((ends[middle]?.[0] ?? 0) <= place) low = middle;
+      else high = middle - 1;
+    }
+    const [inDecoded, inOriginal] = ends[low] ?? [0, 0];
     return inOriginal + place - inDecoded;
   };
   return { decoded: parts.join(''), origin };

@@ -1,3 +1,6 @@
+/** Headers of one's own; one that is undefined is left out. */
+export type HeadersOption = Headers | Readonly<Record<string, string | undefined>>;
+
 /** What every call takes as its last argument. */
 export interface CallOptions {
   /** Ends the call: it rejects with the signal's own reason, and no listener stays on the signal. */
@@ -5,7 +8,7 @@ export interface CallOptions {
   /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` waits as long as it takes. */
   readonly timeoutMs?: number | undefined;
   /** Sent beside the client's own headers, and before them. `Authorization` is not for the taking. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly headers?: HeadersOption | undefined;
   /** Overrides the client's `maxRetries` for this call. */
   readonly maxRetries?: number | undefined;
 }

@@ -10,21 +10,15 @@ import { TimeoutError } from '../errors/index.ts';
 export class CallScope {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
-  readonly #endsAt: number;
-  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  #endsAt = Number.POSITIVE_INFINITY;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #ended: Promise<never> | undefined;
 
   constructor(caller: AbortSignal | undefined, timeoutMs: number | undefined) {
     this.#caller = caller;
     if (caller?.aborted) this.#controller.abort(caller.reason);
     else caller?.addEventListener('abort', this.#onAbort);
-    this.#endsAt = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
-    if (timeoutMs !== undefined) {
-      this.#timer = setTimeout(() => {
-        const message = `no whole answer within ${timeoutMs} ms: the call was given up`;
-        this.#controller.abort(new TimeoutError(message, { phase: 'response', timeoutMs }));
-      }, timeoutMs);
-    }
+    this.startTimer('response', timeoutMs);
   }
 
   readonly #onAbort = (): void => this.#controller.abort(this.#caller?.reason);
@@ -37,6 +31,28 @@ export class CallScope {
   /** How much of the call's time is left, in milliseconds. */
   get remainingMs(): number {
     return this.#endsAt - performance.now();
+  }
+
+  /** Ends the call when this much time has passed, in place of whatever limit there was. */
+  startTimer(phase: 'response' | 'idle', timeoutMs: number | undefined): void {
+    this.stopTimer();
+    if (timeoutMs === undefined) return;
+    this.#endsAt = performance.now() + timeoutMs;
+    this.#timer = setTimeout(() => {
+      const awaited = phase === 'idle' ? 'no further chunk' : 'no answer';
+      this.abort(
+        new TimeoutError(`${awaited} within ${timeoutMs} ms: the call was given up`, { phase, timeoutMs }),
+      );
+    }, timeoutMs);
+  }
+
+  stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#endsAt = Number.POSITIVE_INFINITY;
+  }
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
   }
 
   throwIfEnded(): void {
@@ -67,7 +83,7 @@ export class CallScope {
 
   /** Has to be called when the call is over, however it ended. */
   dispose(): void {
-    clearTimeout(this.#timer);
+    this.stopTimer();
     this.#caller?.removeEventListener('abort', this.#onAbort);
   }
 }

@@ -18,6 +18,8 @@ import type { Scrubber } from './scrubber.ts';
 export interface RequestContext {
   /** What was asked for, without ids: `DELETE /apikeys/{id}`. */
   readonly label: string;
+  /** Where it was sent. */
+  readonly host: string;
   readonly credential: Secret;
   readonly scrubber: Scrubber;
 }
@@ -89,8 +91,8 @@ function errorOfStatus(message: string, init: ApiErrorInit, credential: Secret):
  * that helps a caller.
  */
 function readServiceError(text: string, contentType: string | null): ServiceError {
-  const body = parseObject(text);
-  if (body === undefined) {
+  const body = parseJson(text);
+  if (!isObject(body)) {
     const isPlain = contentType === null || /^text\/plain\b/i.test(contentType);
     return isPlain && !text.trimStart().startsWith('<') ? { message: text.trim() } : {};
   }
@@ -105,15 +107,20 @@ function readServiceError(text: string, contentType: string | null): ServiceErro
   };
 }
 
+/** What an error says, in any of these shapes. */
+export function errorMessageOf(text: string): string | undefined {
+  return readServiceError(text, null).message || undefined;
+}
+
 /** Whether a JSON body says that the call failed, whatever its status says. */
 export function hasErrorEnvelope(body: unknown): boolean {
   return isObject(body) && (isObject(body.error) || (typeof body.error === 'string' && body.error !== ''));
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
+/** The value, or undefined where the text is no JSON. */
+export function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
@@ -138,8 +145,10 @@ interface CodedError extends Error {
  * it in a text, so only a redacted copy goes on, and only of what is at the root: ky's error wraps fetch's,
  * which wraps the socket's, and that one says what happened.
  */
-export function toConnectionError(thrown: unknown, host: string, context: RequestContext): ConnectionError {
-  const { scrubber, label } = context;
+export function toConnectionError(
+  thrown: unknown,
+  { scrubber, label, host }: RequestContext,
+): ConnectionError {
   const { name, message, code } = rootOf(thrown);
   const cause: CodedError = new Error(scrubber.text(message));
   cause.name = scrubber.text(name);
@@ -195,13 +204,14 @@ function readThrown(
   }
 }
 
-/** Codes of Node, Deno and Bun for connections that were never there: nothing can have been sent. */
+/**
+ * Codes of Node, Deno and Bun for connections that were never there: nothing can have been sent. EHOSTUNREACH and
+ * ENETUNREACH are not among them, for they end connections that are open as well.
+ */
 const NEVER_OPENED = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
   'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
   'ConnectionRefused',
   'FailedToOpenSocket',

@@ -1,8 +1,21 @@
 import type * as z from 'zod/mini';
 import { InvalidResponseError, type ResponseIssue } from '../errors/index.ts';
 import { hasErrorEnvelope, type RequestContext, toApiError } from './error-mapping.ts';
+import type { Operation } from './transport.ts';
 
 const MOST_ISSUES = 20;
+
+/** Receives a JSON answer: reads it whole, checks it, and makes of it what the operation answers. */
+export function jsonAnswer<Schema extends z.ZodMiniType, Answer>(
+  schema: Schema,
+  make: (checked: CheckedBody<z.output<Schema>>, response: Response, context: RequestContext) => Answer,
+): Operation<Answer>['receive'] {
+  return async (response, context, scope) => {
+    const text = await scope.race(response.text());
+    scope.throwIfEnded();
+    return make(checkJson(response, text, schema, context), response, context);
+  };
+}
 
 /** A body of the contract's shape: checked, and as it came, with every field that the schema does not know. */
 export interface CheckedBody<Output> {
@@ -18,7 +31,7 @@ export interface CheckedBody<Output> {
  * @throws InvalidResponseError if it is not JSON or not of that shape; says where, never what came.
  * @throws ApiError if it is an error although its status says success.
  */
-export function checkJson<Schema extends z.ZodMiniType>(
+function checkJson<Schema extends z.ZodMiniType>(
   response: Response,
   text: string,
   schema: Schema,
@@ -34,10 +47,15 @@ export function checkJson<Schema extends z.ZodMiniType>(
     const what = text.trim() === '' ? 'an empty body' : `a body that is not JSON${contentTypeOf(response)}`;
     throw new InvalidResponseError(`${label}: ${status} with ${what}: is baseUrl right?`, { status });
   }
-  const body = scrubber.answer(text, value);
+  let body: unknown;
+  try {
+    body = scrubber.answer(text, value);
+  } catch {
+    throw new InvalidResponseError(`${label}: ${status} with a body that is nested too deeply`, { status });
+  }
+  if (hasErrorEnvelope(body)) throw toApiError(status, response.headers, text, context);
   const result = schema.safeParse(body);
   if (result.success) return { body, parsed: result.data };
-  if (hasErrorEnvelope(body)) throw toApiError(status, response.headers, text, context);
   const issues = result.error.issues.slice(0, MOST_ISSUES).map(toIssue);
   const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
   throw new InvalidResponseError(

@@ -31,7 +31,8 @@ export function retryAfterMs(headers: Headers): number | undefined {
   const seconds = readNumber(retryAfter);
   if (seconds !== undefined) return seconds * 1000;
   const date = Date.parse(retryAfter ?? '');
-  if (Number.isNaN(date)) return undefined;
+  // Engines take a bare number for a year.
+  if (Number.isNaN(date) || !/[a-z]{3}/i.test(retryAfter ?? '')) return undefined;
   // By the server's clock where it tells the time, for the caller's own may be off.
   const now = Date.parse(headers.get('date') ?? '');
   return Math.max(0, date - (Number.isNaN(now) ? Date.now() : now));

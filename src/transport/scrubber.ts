@@ -7,23 +7,36 @@ const ANY_KEY = /\bsk-[\w-]{16,}/g;
 const ANY_BEARER = /\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}/gi;
 
 /** Names of headers whose values are credentials. */
-const CREDENTIAL_HEADER = /auth|cookie|credential|key|password|secret|signature|token/i;
+const CREDENTIAL_HEADER =
+  /^(?:.+-)?(?:auth|authorization|cookie|credentials?|(?:api-?)?key|password|secret|signature|token)$/i;
+
+/** Shorter parts of a header are words, not credentials. */
+const SHORTEST_PART = 8;
+
+/** Shorter credentials (`EMPTY`, where a server wants none) stand in good answers as words do. */
+const SHORTEST_IN_ANSWERS = 12;
 
 /** Texts of servers and libraries longer than this are cut, after they were redacted. */
 const LONGEST_TEXT = 500;
 
 /** Takes the credentials of one call out of everything that a server or a library says. */
 export class Scrubber {
-  readonly #redactor: Redactor;
+  readonly #texts: Redactor;
+  readonly #answers: Redactor;
 
-  constructor(credential: Secret, headers: Readonly<Record<string, string>>) {
-    const others = Object.entries(headers).filter(([name]) => CREDENTIAL_HEADER.test(name));
-    this.#redactor = new Redactor([credential.reveal(), ...others.map(([, value]) => value)]);
+  /** @param credentials - All that this call has used: an answer may repeat one that was refused before. */
+  constructor(credentials: readonly Secret[], headers: Readonly<Record<string, string>>) {
+    const values = credentials.map((credential) => credential.reveal());
+    for (const [name, value] of Object.entries(headers)) {
+      if (CREDENTIAL_HEADER.test(name)) values.push(...credentialsIn(value));
+    }
+    this.#texts = new Redactor(values);
+    this.#answers = new Redactor(values.filter(({ length }) => length >= SHORTEST_IN_ANSWERS));
   }
 
   /** A text that is going into an error: the call's credentials, and all that looks like one, masked. */
   text(text: string): string {
-    const clean = this.#redactor
+    const clean = this.#texts
       .redact(text)
       .replace(ANY_KEY, mask)
       .replace(ANY_BEARER, (_, scheme: string, space: string) => `${scheme}${space}******`);
@@ -37,15 +50,32 @@ export class Scrubber {
    * @param text - The text that `value` was parsed from.
    */
   answer(text: string, value: unknown): unknown {
-    return this.#redactor.isClean(text) ? value : this.#deep(value);
+    return this.#answers.isClean(text) ? value : this.#deep(value);
   }
 
   #deep(value: unknown): unknown {
-    if (typeof value === 'string') return this.#redactor.redact(value);
+    if (typeof value === 'string') return this.#answers.redact(value);
     if (Array.isArray(value)) return value.map((item) => this.#deep(item));
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [this.#redactor.redact(key), this.#deep(item)]),
+      Object.entries(value).map(([key, item]) => [this.#answers.redact(key), this.#deep(item)]),
     );
+  }
+}
+
+/** A header's value and its parts: cookies' values, what follows a scheme, a password in it. */
+function credentialsIn(value: string): string[] {
+  const parts = value
+    .split(/[\s;,]+/)
+    .flatMap((part) => [part, part.slice(part.indexOf('=') + 1), passwordIn(part)]);
+  return [...new Set([value, ...parts])].filter(({ length }) => length >= SHORTEST_PART);
+}
+
+/** The password of `Basic` authentication, or nothing. */
+function passwordIn(part: string): string {
+  try {
+    return /^[^:]*:(.*)$/.exec(atob(part))?.[1] ?? '';
+  } catch {
+    return '';
   }
 }

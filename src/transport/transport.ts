@@ -3,19 +3,19 @@ import {
   ApiError,
   AuthenticationError,
   ConfigurationError,
-  type DrunError,
+  DrunError,
   InvalidResponseError,
 } from '../errors/index.ts';
 import type { CredentialSource } from '../secret/credential-source.ts';
 import type { Secret } from '../secret/secret.ts';
 import { joinUrl } from './base-url.ts';
-import type { CallOptions, FetchFunction } from './call-options.ts';
+import type { CallOptions, FetchFunction, HeadersOption } from './call-options.ts';
 import { CallScope } from './call-scope.ts';
 import { Credential } from './credential.ts';
 import { neverOpened, type RequestContext, toApiError, toConnectionError } from './error-mapping.ts';
 import { isTransient, retryDelayMs } from './retry.ts';
 import { Scrubber } from './scrubber.ts';
-import { validFetch, validHeaders, validRetries, validTimeout } from './validate.ts';
+import { LONGEST_TIMER, validFetch, validHeaders, validRetries, validTimeout } from './validate.ts';
 
 /** What both clients are configured with, defaults filled in. */
 export interface TransportOptions {
@@ -26,7 +26,9 @@ export interface TransportOptions {
   readonly timeoutMs: number;
   readonly maxRetries: number;
   readonly fetch?: FetchFunction | undefined;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers?: HeadersOption | undefined;
+  /** Sent where `headers` says nothing else. */
+  readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
 /** One thing that a service can be asked for. */
@@ -44,8 +46,10 @@ export interface Operation<Answer> {
    * an error that says more.
    */
   readonly mayRepeat?: (error: DrunError, scope: CallScope) => boolean | Promise<boolean>;
-  /** Makes the answer of a 2xx response and its text. */
-  readonly read: (response: Response, text: string, context: RequestContext) => Answer;
+  /** What is accepted. Default: `application/json`. */
+  readonly accept?: string | undefined;
+  /** Makes the answer of a 2xx response. What it throws that is no error of this package is a lost connection. */
+  readonly receive: (response: Response, context: RequestContext, scope: CallScope) => Promise<Answer>;
 }
 
 /**
@@ -79,32 +83,47 @@ export class Transport {
     this.#timeoutMs = validTimeout(options.timeoutMs);
     this.#maxRetries = validRetries(options.maxRetries);
     this.#fetch = validFetch(options.fetch);
-    this.#headers = validHeaders(options.headers);
+    this.#headers = { ...options.defaultHeaders, ...validHeaders(options.headers ?? {}) };
   }
 
-  /**
-   * Carries out an operation, with as many attempts as it takes and may take.
-   *
-   * @param credential - In place of the client's own, for this call.
-   */
+  /** Carries out an operation within a time of its own, with as many attempts as it takes and may take. */
   async call<Answer>(
     operation: Operation<Answer>,
     options: CallOptions = {},
+    credential?: CredentialSource | undefined,
+  ): Promise<Answer> {
+    const scope = this.scope(options);
+    try {
+      return await this.perform(operation, scope, options, credential);
+    } finally {
+      scope.dispose();
+    }
+  }
+
+  /** The lifetime of a call; whoever asks for it has to dispose of it. */
+  scope(options: CallOptions): CallScope {
+    const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : validTimeout(options.timeoutMs);
+    return new CallScope(options.signal, timeoutMs);
+  }
+
+  /**
+   * Carries out an operation as a part of a call, of which more may follow, such as the rest of a stream.
+   *
+   * @param credential - In place of the client's own, for this call.
+   */
+  async perform<Answer>(
+    operation: Operation<Answer>,
+    scope: CallScope,
+    options: CallOptions,
     credential?: CredentialSource | undefined,
   ): Promise<Answer> {
     const source =
       credential === undefined ? this.#credential : new Credential(credential, this.#credentialOption);
     const maxRetries = options.maxRetries === undefined ? this.#maxRetries : validRetries(options.maxRetries);
     const headers = options.headers ? { ...this.#headers, ...validHeaders(options.headers) } : this.#headers;
-    const timeoutMs = options.timeoutMs === undefined ? this.#timeoutMs : validTimeout(options.timeoutMs);
     const body = toJson(operation.body);
-    const scope = new CallScope(options.signal, timeoutMs);
-    try {
-      scope.throwIfEnded();
-      return await this.#attempts({ operation, body, source, headers, maxRetries, scope });
-    } finally {
-      scope.dispose();
-    }
+    scope.throwIfEnded();
+    return this.#attempts({ operation, body, source, headers, maxRetries, scope, used: new Set() });
   }
 
   async #attempts<Answer>(call: Call<Answer>): Promise<Answer> {
@@ -112,26 +131,23 @@ export class Transport {
     const mayRepeat = operation.mayRepeat ?? isTransient;
     /** A credential that the source gave in place of one that was refused. */
     let replacement: Secret | undefined;
-    let wasReplaced = false;
     for (let attempt = 1; ; ) {
       const credential = replacement ?? (await scope.race(source.read({ signal: scope.signal })));
-      replacement = undefined;
       try {
         return await this.#attempt(call, credential);
       } catch (thrown) {
         scope.throwIfEnded();
         const error = thrown as DrunError;
-        if (error instanceof AuthenticationError && !wasReplaced) {
+        if (error instanceof AuthenticationError && !replacement) {
           const fresh = await scope.race(source.read({ refused: credential, signal: scope.signal }));
           if (fresh.equals(credential)) throw error;
           // Not a repetition: the refused attempt did nothing, and the next one is another request.
           replacement = fresh;
-          wasReplaced = true;
           continue;
         }
         if (!(await mayRepeat(error, scope)) || attempt > call.maxRetries) throw error;
         const delayMs = retryDelayMs(error, attempt);
-        if (delayMs >= scope.remainingMs) throw error;
+        if (delayMs >= Math.min(scope.remainingMs, LONGEST_TIMER)) throw error;
         await scope.sleep(delayMs);
         attempt++;
       }
@@ -142,24 +158,21 @@ export class Transport {
     const { operation, scope } = call;
     const context: RequestContext = {
       label: operation.label,
+      host: this.#baseUrl.host,
       credential,
-      scrubber: this.#scrubberFor(credential, call.headers),
+      scrubber: this.#scrubberFor(call, credential),
     };
-    let response: Response;
-    let text: string;
     try {
-      response = await scope.race(this.#send(call, credential));
+      const response = await scope.race(this.#send(call, credential));
       refuseRedirect(response, context);
+      if (response.ok) return await operation.receive(response, context, scope);
       // What is known of an error stays known when the connection is lost in the middle of its text.
-      text = await scope.race(response.ok ? response.text() : readErrorText(response).catch(() => ''));
-      scope.throwIfEnded();
+      const text = await scope.race(readErrorText(response));
+      throw toApiError(response.status, response.headers, text, context);
     } catch (thrown) {
       scope.throwIfEnded();
-      if (thrown instanceof InvalidResponseError || thrown instanceof ConfigurationError) throw thrown;
-      throw toConnectionError(thrown, this.#baseUrl.host, context);
+      throw thrown instanceof DrunError ? thrown : toConnectionError(thrown, context);
     }
-    if (!response.ok) throw toApiError(response.status, response.headers, text, context);
-    return operation.read(response, text, context);
   }
 
   /** Sends a request. ky, and so its errors, never see the credential: it is set on the copy that is sent. */
@@ -170,11 +183,11 @@ export class Transport {
     const response = await client(joinUrl(this.#baseUrl, operation.path, operation.query), {
       method: operation.method,
       headers: {
-        accept: 'application/json',
+        accept: operation.accept ?? 'application/json',
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...headers,
       },
-      fetch: (input) => {
+      fetch: async (input) => {
         const request = input as Request;
         const copy = new Headers(request.headers);
         copy.set('authorization', `Bearer ${credential.reveal()}`);
@@ -187,22 +200,23 @@ export class Transport {
           ...(body !== undefined && { body }),
         };
         // Called as a plain function: the runtimes' own `fetch` refuses to be somebody's method.
-        return send(url, init);
+        const answer: Response | undefined = await send(url, init);
+        if (typeof answer?.status !== 'number' || typeof answer.text !== 'function') {
+          throw new ConfigurationError('fetch did not give a Response', { option: 'fetch' });
+        }
+        return answer;
       },
     });
-    if (typeof response?.status !== 'number' || typeof response.text !== 'function') {
-      throw new ConfigurationError('fetch did not give a Response', { option: 'fetch' });
-    }
     // A fetch that does not listen to the signal answers nobody; its connection has to be let go.
-    if (signal.aborted) void response.body?.cancel().catch(() => {});
+    if (signal.aborted) discard(response);
     return response;
   }
 
-  #scrubberFor(credential: Secret, headers: Readonly<Record<string, string>>): Scrubber {
-    const known = this.#scrubbers.get(credential);
-    if (known !== undefined && headers === this.#headers) return known;
-    const scrubber = new Scrubber(credential, headers);
-    if (headers === this.#headers) this.#scrubbers.set(credential, scrubber);
+  #scrubberFor({ headers, used }: Call<unknown>, credential: Secret): Scrubber {
+    used.add(credential);
+    if (used.size > 1 || headers !== this.#headers) return new Scrubber([...used], headers);
+    const scrubber = this.#scrubbers.get(credential) ?? new Scrubber([credential], headers);
+    this.#scrubbers.set(credential, scrubber);
     return scrubber;
   }
 }
@@ -215,6 +229,8 @@ interface Call<Answer> {
   readonly headers: Readonly<Record<string, string>>;
   readonly maxRetries: number;
   readonly scope: CallScope;
+  /** Every credential that was sent so far. */
+  readonly used: Set<Secret>;
 }
 
 function toJson(value: unknown): string | undefined {
@@ -231,26 +247,45 @@ function toJson(value: unknown): string | undefined {
 function refuseRedirect(response: Response, { label }: RequestContext): void {
   const { status, type } = response;
   if (type !== 'opaqueredirect' && !response.redirected && !(status >= 300 && status < 400)) return;
-  void response.body?.cancel().catch(() => {});
+  discard(response);
   throw new InvalidResponseError(
     `${label}: ${status || 'the answer'} is a redirect, and a credential is never sent after one: is baseUrl right?`,
     { status },
   );
 }
 
-/** Error bodies are short; one that is longer is not read to its end. */
-const LONGEST_ERROR_BODY = 65_536;
+/** Lets go of a connection whose answer nobody reads. Other libraries' bodies cannot always be cancelled. */
+function discard({ body }: Response): void {
+  void body?.cancel?.().catch(() => {});
+}
 
-async function readErrorText(response: Response): Promise<string> {
-  if (response.body === null) return '';
+/** Error bodies are short and come at once; one that is longer, or takes longer, is not read to its end. */
+const LONGEST_ERROR_BODY = 65_536;
+const ERROR_BODY_TIMEOUT_MS = 5_000;
+
+/** The whole text of an error's body, or nothing: what was cut off may end in a part of a credential. */
+async function readErrorText({ body }: Response): Promise<string> {
+  if (body === null) return '';
+  const reader = body.getReader();
   const decoder = new TextDecoder();
+  let isWhole = true;
+  const giveUp = (): void => {
+    isWhole = false;
+    void reader.cancel().catch(() => {});
+  };
+  const timer = setTimeout(giveUp, ERROR_BODY_TIMEOUT_MS);
   let text = '';
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    text += decoder.decode(chunk, { stream: true });
-    // Leaving the loop cancels the body. What was cut off may end in a part of a credential: nothing of it is used.
-    if (text.length > LONGEST_ERROR_BODY) return '';
+  try {
+    for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+      text += decoder.decode(value, { stream: true });
+      if (text.length > LONGEST_ERROR_BODY) giveUp();
+    }
+  } catch {
+    isWhole = false;
+  } finally {
+    clearTimeout(timer);
   }
-  return text + decoder.decode();
+  return isWhole ? text + decoder.decode() : '';
 }
 
 /** Whether a call that must not be carried out twice may be repeated: nothing can have come of it. */

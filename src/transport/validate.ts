@@ -1,7 +1,8 @@
 import { ConfigurationError } from '../errors/index.ts';
+import type { HeadersOption } from './call-options.ts';
 
 /** Longer timers fire at once. */
-const LONGEST_TIMER = 2_147_483_647;
+export const LONGEST_TIMER = 2_147_483_647;
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 /** What may stand in a header's value: no line break, nothing beyond ASCII, no white space at the ends. */
@@ -10,7 +11,7 @@ const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 /** @returns the milliseconds, or undefined where there is no limit. */
 export function validTimeout(timeoutMs: number, option = 'timeoutMs'): number | undefined {
   if (timeoutMs === Number.POSITIVE_INFINITY) return undefined;
-  if (!(timeoutMs > 0 && timeoutMs <= LONGEST_TIMER)) {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= LONGEST_TIMER)) {
     throw new ConfigurationError(
       `${option} must be a number of milliseconds above 0 and up to ${LONGEST_TIMER}, or Infinity`,
       { option },
@@ -27,9 +28,11 @@ export function validRetries(maxRetries: number): number {
 }
 
 /** Checks headers here, since fetch's own error repeats the value, which may be a credential. */
-export function validHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+export function validHeaders(headers: HeadersOption): Record<string, string> {
   const checked: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
+  const entries = headers instanceof Headers ? [...headers] : Object.entries(headers);
+  for (const [name, value] of entries) {
+    if (value === undefined) continue;
     const lowerName = name.toLowerCase();
     if (!HEADER_NAME.test(name)) {
       throw new ConfigurationError('headers has a name that no HTTP header can have', { option: 'headers' });

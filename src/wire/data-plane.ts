@@ -7,10 +7,14 @@ import * as z from 'zod/mini';
 
 const text = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.string());
 
+/** Without an id and a name a call can be neither made nor answered. */
 const toolCall = /* @__PURE__ */ z.looseObject({
-  id: text,
+  id: /* @__PURE__ */ z.string(),
   type: text,
-  function: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.looseObject({ name: text, arguments: text })),
+  function: /* @__PURE__ */ z.looseObject({
+    name: /* @__PURE__ */ z.string(),
+    arguments: /* @__PURE__ */ z.string(),
+  }),
 });
 
 const message = /* @__PURE__ */ z.looseObject({
@@ -28,10 +32,13 @@ const choice = /* @__PURE__ */ z.looseObject({
   finish_reason: text,
 });
 
+const number = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.number());
+
+/** Not worth losing an answer for: whatever is missing is missing. */
 const usage = /* @__PURE__ */ z.looseObject({
-  prompt_tokens: /* @__PURE__ */ z.number(),
-  completion_tokens: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.number()),
-  total_tokens: /* @__PURE__ */ z.number(),
+  prompt_tokens: number,
+  completion_tokens: number,
+  total_tokens: number,
 });
 
 /** A whole answer to `POST /v1/chat/completions`. */
@@ -45,7 +52,7 @@ export const chatCompletion = /* @__PURE__ */ z.looseObject({
 
 /** The answer to `GET /v1/models`. */
 export const modelList = /* @__PURE__ */ z.looseObject({
-  data: /* @__PURE__ */ z.nullish(
+  data: /* @__PURE__ */ z.nullable(
     /* @__PURE__ */ z.array(/* @__PURE__ */ z.looseObject({ id: /* @__PURE__ */ z.string() })),
   ),
 });

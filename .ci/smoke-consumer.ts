@@ -1,0 +1,64 @@
+import { ApiKeys as ApiKeysOfRoot, AuthenticationError, DrunError, isDrunError, Secret } from 'drun-sdk';
+import { ApiKeys } from 'drun-sdk/api-keys';
+import { ChatClient } from 'drun-sdk/chat';
+import { createEmulator, type Emulator } from 'drun-sdk/emulator';
+import * as errors from 'drun-sdk/errors';
+import * as secret from 'drun-sdk/secret';
+
+/** What `drun-sdk/emulator/node` exports. Handed in, for it needs Node and this must run without. */
+export type Serve = (emulator: Emulator) => Promise<AsyncDisposable & { readonly url: string }>;
+
+/**
+ * A program that uses the package, run by smoke.ts on every runtime: issues a key, chats with it, deletes it and
+ * sees it refused.
+ *
+ * @throws Error that says what is wrong.
+ */
+export async function consume(serve?: Serve): Promise<void> {
+  expect('one ApiKeys for all subpaths', ApiKeys === ApiKeysOfRoot);
+  expect('one Secret for all subpaths', Secret === secret.Secret);
+  expect('one isDrunError for all subpaths', isDrunError === errors.isDrunError);
+
+  const emulator = createEmulator({ maxKeys: 2 });
+  await roundTrip(emulator, { baseUrl: 'http://127.0.0.1', fetch: emulator.fetch });
+
+  if (!serve) return;
+  const server = await serve(emulator);
+  try {
+    await roundTrip(emulator, { baseUrl: server.url });
+  } finally {
+    await server[Symbol.asyncDispose]();
+  }
+}
+
+async function roundTrip(
+  { accessToken }: Emulator,
+  service: { baseUrl: string; fetch?: Emulator['fetch'] },
+): Promise<void> {
+  const keys = new ApiKeys({ accessToken, ...service });
+  const created = await keys.create({ name: 'smoke' });
+  expect('the key is a Secret of either subpath', created.secret instanceof secret.Secret);
+  expect('the key does not show itself', !JSON.stringify(created).includes(created.secret.reveal()));
+
+  const chat = new ChatClient({ apiKey: created.secret, ...service });
+  const question = {
+    model: 'public/deepseek-r1',
+    messages: [{ role: 'user', content: 'Hello!' }],
+  } as const;
+  const answer = await chat.complete(question);
+  expect('the model answers', answer.choices[0]?.message.content === 'Hello!');
+
+  await keys.delete(created.id);
+  const refusal = await chat.complete(question).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect('a deleted key is refused', refusal instanceof AuthenticationError);
+  expect('the refusal is of the other subpath too', refusal instanceof errors.AuthenticationError);
+  expect('the refusal is a DrunError', refusal instanceof DrunError && errors.isDrunError(refusal));
+  expect('the refusal repeats no key', !String(refusal).includes(created.secret.reveal()));
+}
+
+function expect(what: string, holds: boolean): void {
+  if (!holds) throw new Error(`does not hold: ${what}`);
+}

@@ -1,0 +1,180 @@
+import { ConfigurationError, isDrunError, StreamTruncatedError } from '../errors/index.ts';
+import type { ChatCompletionChunk } from './chunk.ts';
+import type { ChunkSource } from './chunk-source.ts';
+import type { ChatCompletion } from './completion.ts';
+
+/** A stream's connection: opened when the first chunk is asked for, closed when nobody wants another. */
+export interface StreamConnection {
+  /** Sends the request, and resolves once the first chunk is there. */
+  readonly open: () => Promise<ChunkSource>;
+  /** Ends the call: what waits for it rejects with the reason. */
+  readonly abort: (reason: unknown) => void;
+  /** Leaves nothing of the call behind. */
+  readonly close: () => void;
+}
+
+/**
+ * An answer that comes in pieces. The request is sent when the first piece is asked for.
+ *
+ * A stream has one reader: the iteration, {@link ChatStream.text}, {@link ChatStream.toReadableStream} or
+ * {@link ChatStream.toResponse}. {@link ChatStream.completion} reads a stream that nobody else reads, and else
+ * waits for its reader. A stream that is not whole never ends as if it were: every reader is thrown a
+ * {@link StreamTruncatedError} or what else went wrong.
+ *
+ * @example
+ * ```ts
+ * for await (const text of chat.stream({ model: 'public/deepseek-r1', messages }).text()) {
+ *   process.stdout.write(text);
+ * }
+ * ```
+ */
+export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisposable {
+  readonly #connection: StreamConnection;
+  readonly #outcome = Promise.withResolvers<ChatCompletion>();
+  #source: Promise<ChunkSource> | undefined;
+  #isRead = false;
+  #isOver = false;
+
+  /** Made by {@link ChatClient.stream}. */
+  constructor(connection: StreamConnection) {
+    this.#connection = connection;
+    // Whoever asks for the completion is told; nobody has to ask.
+    this.#outcome.promise.catch(() => {});
+  }
+
+  /** The chunks as they came. Leaving the loop frees the connection. */
+  [Symbol.asyncIterator](): AsyncIterator<ChatCompletionChunk, void, undefined> {
+    this.#claim();
+    return this.#chunks();
+  }
+
+  /** The text of the first answer, piece by piece; pieces without a text are left out. */
+  async *text(): AsyncGenerator<string, void, undefined> {
+    for await (const chunk of this) {
+      const choice = chunk.choices.find(({ index = 0 }) => index === 0);
+      if (typeof choice?.delta?.content === 'string' && choice.delta.content !== '')
+        yield choice.delta.content;
+    }
+  }
+
+  /**
+   * The chunks put together, once the stream is whole: texts, reasoning, tool calls with their arguments, usage.
+   *
+   * @throws what the stream ended with, and a {@link StreamTruncatedError} if its reader left before the end.
+   */
+  async completion(): Promise<ChatCompletion> {
+    if (!this.#isRead) {
+      this.#claim();
+      const chunks = this.#chunks();
+      while (!(await chunks.next()).done);
+    }
+    return this.#outcome.promise;
+  }
+
+  /** Ends the stream: its reader, and who waits for its completion, are thrown the reason. */
+  abort(reason: unknown = new DOMException('The stream was aborted', 'AbortError')): void {
+    if (this.#isOver) return;
+    this.#connection.abort(reason);
+    this.#settle(() => this.#outcome.reject(reason));
+  }
+
+  /**
+   * The chunks as server-sent events, for a web handler of your own. Asks for the next chunk when its reader wants
+   * one. A failure becomes an event with an `error`, without `[DONE]`; an abort breaks the stream off.
+   */
+  toReadableStream(): ReadableStream<Uint8Array> {
+    this.#claim();
+    const chunks = this.#chunks();
+    const encoder = new TextEncoder();
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const send = (data: string): void => controller.enqueue(encoder.encode(`data: ${data}\n\n`));
+          try {
+            const { done, value } = await chunks.next();
+            send(done ? '[DONE]' : JSON.stringify(value));
+            if (done) controller.close();
+          } catch (error) {
+            if (!isDrunError(error)) throw error;
+            const { code, message } = error;
+            send(JSON.stringify({ error: { code, message, param: null, type: 'stream_error' } }));
+            controller.close();
+          }
+        },
+        async cancel() {
+          await chunks.return?.();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** {@link ChatStream.toReadableStream} as the answer of a web handler. */
+  toResponse(init: ResponseInit = {}): Response {
+    const headers = new Headers(init.headers);
+    headers.set('content-type', 'text/event-stream; charset=utf-8');
+    if (!headers.has('cache-control')) headers.set('cache-control', 'no-cache');
+    return new Response(this.toReadableStream(), { ...init, headers });
+  }
+
+  /** Frees the connection, if it is still open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#leave();
+  }
+
+  #claim(): void {
+    if (this.#isRead) {
+      throw new ConfigurationError(
+        'this stream has a reader already: completion() waits for it, tee() of toReadableStream() makes two',
+        { option: 'stream' },
+      );
+    }
+    this.#isRead = true;
+  }
+
+  #chunks(): AsyncIterator<ChatCompletionChunk, void, undefined> {
+    return {
+      next: async () => {
+        if (this.#isOver) {
+          // Aborted, failed or left: an end that is none is told to whoever asks on.
+          await this.#outcome.promise;
+          return { done: true, value: undefined };
+        }
+        try {
+          this.#source ??= this.#connection.open();
+          const source = await this.#source;
+          const value = await source.next();
+          if (value !== undefined) return { done: false, value };
+          this.#settle(() => this.#outcome.resolve(source.completion as ChatCompletion));
+          return { done: true, value: undefined };
+        } catch (error) {
+          this.#settle(() => this.#outcome.reject(error));
+          throw error;
+        }
+      },
+      return: async () => {
+        await this.#leave();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isRead = true;
+    // First, so that a request that is still waiting for its answer does not hold whoever leaves.
+    this.#connection.abort(new DOMException('The stream was left', 'AbortError'));
+    const source = await this.#source?.catch(() => undefined);
+    const completion = source?.completion ?? { choices: [] };
+    this.#settle(() =>
+      this.#outcome.reject(new StreamTruncatedError('the stream was left before its end', { completion })),
+    );
+  }
+
+  #settle(settle: () => void): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    settle();
+    this.#connection.close();
+  }
+}

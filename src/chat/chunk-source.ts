@@ -1,0 +1,203 @@
+import { createParser, type EventSourceMessage, type EventSourceParser } from 'eventsource-parser';
+import {
+  type DrunError,
+  InvalidResponseError,
+  StreamFailedError,
+  StreamTruncatedError,
+} from '../errors/index.ts';
+import type { CallScope } from '../transport/call-scope.ts';
+import {
+  errorMessageOf,
+  hasErrorEnvelope,
+  parseJson,
+  type RequestContext,
+  toApiError,
+  toConnectionError,
+} from '../transport/error-mapping.ts';
+import type { ChatCompletionChunk } from './chunk.ts';
+import { CompletionBuilder } from './completion-builder.ts';
+
+/** An event larger than this ends the stream, in characters (8 MiB of ASCII). */
+const LARGEST_EVENT = 8 * 1024 * 1024;
+
+/** What is known of a stream's end: a failure, or that it is whole. */
+type End = { readonly error: DrunError } | { readonly error?: undefined };
+
+/**
+ * Takes a response for a stream, and waits for its first chunk: as long as there is none, the call can be repeated.
+ *
+ * @throws InvalidResponseError for a success that is no event stream, ApiError for one that is an error in JSON.
+ */
+export async function openChunkSource(
+  response: Response,
+  idleTimeoutMs: number | undefined,
+  context: RequestContext,
+  scope: CallScope,
+): Promise<ChunkSource> {
+  if (!/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '') || response.body === null) {
+    const text = await scope.race(response.text());
+    if (hasErrorEnvelope(parseJson(text))) throw toApiError(response.status, response.headers, text, context);
+    throw new InvalidResponseError(
+      `${context.label}: ${response.status} with something else than an event stream`,
+      {
+        status: response.status,
+      },
+    );
+  }
+  const source = new ChunkSource(response, response.body, idleTimeoutMs, context, scope);
+  await source.open();
+  return source;
+}
+
+/**
+ * The chunks of a streamed answer, one after the other, and what they add up to.
+ *
+ * The stream is whole when `[DONE]` came, or when it ended after every answer that had begun had finished. Any
+ * other end is an error. Nothing is read before it is asked for, so that a slow reader slows the server down.
+ */
+export class ChunkSource {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #context: RequestContext;
+  readonly #scope: CallScope;
+  readonly #status: number;
+  readonly #idleTimeoutMs: number | undefined;
+  readonly #parser: EventSourceParser;
+  readonly #decoder = new TextDecoder();
+  readonly #builder = new CompletionBuilder();
+  #queue: ChatCompletionChunk[] = [];
+  /** Where in the queue the next chunk is: shifting an array moves all that follow. */
+  #position = 0;
+  #end: End | undefined;
+  #count = 0;
+  /** The body is over, and what is left in the parser may be cut off anywhere. */
+  #flushing = false;
+
+  /** @param idleTimeoutMs - How long the next chunk may take; comments and keep-alives are no chunks. */
+  constructor(
+    { status }: Response,
+    body: ReadableStream<Uint8Array>,
+    idleTimeoutMs: number | undefined,
+    context: RequestContext,
+    scope: CallScope,
+  ) {
+    this.#status = status;
+    this.#reader = body.getReader();
+    this.#idleTimeoutMs = idleTimeoutMs;
+    this.#context = context;
+    this.#scope = scope;
+    this.#parser = createParser({
+      maxBufferSize: LARGEST_EVENT,
+      onEvent: (event) => this.#receive(event),
+      onError: (error) => {
+        if (error.type === 'max-buffer-size-exceeded') this.#fail('an event is larger than 8 MiB');
+      },
+    });
+    // Not every fetch ends its body with the signal: this ends a read that waits for one that does not.
+    scope.signal.addEventListener('abort', () => void this.cancel(), { once: true });
+  }
+
+  /** What has come so far. */
+  get completion(): ReturnType<CompletionBuilder['build']> {
+    return this.#builder.build();
+  }
+
+  /** Waits for the first chunk, and throws what came in its place. */
+  async open(): Promise<void> {
+    await this.#fill();
+    if (this.#queue.length === 0 && this.#end?.error) throw this.#end.error;
+  }
+
+  /**
+   * The next chunk, or undefined at the end of a whole stream.
+   *
+   * @throws what the stream ended with; chunks that came before are given out first.
+   */
+  async next(): Promise<ChatCompletionChunk | undefined> {
+    if (this.#position === this.#queue.length) await this.#fill();
+    if (this.#position < this.#queue.length) return this.#queue[this.#position++];
+    if (this.#end?.error) throw this.#end.error;
+    return undefined;
+  }
+
+  /** Frees the connection. */
+  async cancel(): Promise<void> {
+    await this.#reader.cancel().catch(() => {});
+  }
+
+  /** Reads until there is a chunk, or an end. */
+  async #fill(): Promise<void> {
+    this.#scope.throwIfEnded();
+    this.#queue = [];
+    this.#position = 0;
+    // Until the first chunk it is the call's own time that counts.
+    if (this.#count > 0) this.#scope.startTimer('idle', this.#idleTimeoutMs);
+    while (this.#queue.length === 0 && !this.#end) await this.#read();
+    this.#scope.stopTimer();
+    if (this.#end) void this.cancel();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const { done, value } = await this.#reader.read();
+      this.#scope.throwIfEnded();
+      if (value) this.#parser.feed(this.#decoder.decode(value, { stream: true }));
+      if (done) this.#finish();
+    } catch (thrown) {
+      this.#scope.throwIfEnded();
+      const lost = toConnectionError(thrown, this.#context);
+      // Before the first chunk nothing was handed out, and the call may be repeated.
+      this.#end ??= { error: this.#count === 0 ? lost : this.#truncated(lost) };
+    }
+  }
+
+  #finish(): void {
+    this.#flushing = true;
+    // Some servers leave out the empty line after the last event.
+    if (!this.#end) this.#parser.feed(`${this.#decoder.decode()}\n\n`);
+    this.#end ??= this.#builder.finished ? {} : { error: this.#truncated() };
+  }
+
+  #receive({ event, data }: EventSourceMessage): void {
+    if (this.#end) return;
+    if (data === '[DONE]') {
+      const empty = `${this.#context.label}: a stream without a single chunk`;
+      this.#end = this.#count > 0 ? {} : { error: new InvalidResponseError(empty, { status: this.#status }) };
+      return;
+    }
+    let chunk: unknown;
+    try {
+      chunk = JSON.parse(data);
+    } catch {
+      if (this.#flushing) return;
+      this.#fail(event === 'error' ? data : 'an event is not JSON');
+      return;
+    }
+    if (event === 'error' || hasErrorEnvelope(chunk)) {
+      this.#fail(errorMessageOf(data) ?? 'the service reported an error');
+      return;
+    }
+    if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk)) {
+      this.#fail('an event is not a chunk of an answer');
+      return;
+    }
+    const fields = chunk as Record<string, unknown>;
+    if (!Array.isArray(fields.choices)) fields.choices = [];
+    this.#count++;
+    this.#builder.add(fields);
+    this.#queue.push(fields as unknown as ChatCompletionChunk);
+  }
+
+  #fail(what: string): void {
+    const { label, scrubber } = this.#context;
+    this.#end ??= {
+      error: new StreamFailedError(`${label}: the stream failed: ${scrubber.text(what)}`, {
+        completion: this.completion,
+      }),
+    };
+  }
+
+  #truncated(cause?: DrunError): StreamTruncatedError {
+    const message = `${this.#context.label}: the stream ended before the answer was whole`;
+    return new StreamTruncatedError(message, { completion: this.completion, cause });
+  }
+}

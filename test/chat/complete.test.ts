@@ -1,0 +1,317 @@
+import { ApiError, type ChatCompletionRequest, ConfigurationError, InvalidResponseError } from 'drun-sdk';
+import { describe, expect, test } from 'vitest';
+import { KEY, OTHER_KEY } from '../support/credentials.ts';
+import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
+import { html, json, mockNetwork } from '../support/network.ts';
+import { retryAtOnce } from '../support/timing.ts';
+import { COMPLETIONS, chatClient, completion, failure, request } from './requests.ts';
+
+const network = mockNetwork();
+
+describe('complete', () => {
+  test('posts the request as JSON with the API key', async () => {
+    const seen = network.answer('post', COMPLETIONS, json(completion()));
+
+    await chatClient().complete(request({ temperature: 0.7 }));
+
+    expect(seen).toHaveLength(1);
+    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
+    expect(seen[0]?.headers.get('content-type')).toBe('application/json');
+    expect(JSON.parse(seen[0]?.text ?? '')).toEqual({
+      model: 'public/deepseek-r1',
+      messages: [{ role: 'user', content: 'Hello, model!' }],
+      temperature: 0.7,
+    });
+  });
+
+  test('sends fields that OpenAI does not have as they are', async () => {
+    const seen = network.answer('post', COMPLETIONS, json(completion()));
+    const extra = {
+      top_k: 20,
+      repetition_penalty: 1.1,
+      chat_template_kwargs: { enable_thinking: false },
+      guided_choice: ['yes', 'no'],
+      something_new: null,
+    };
+
+    await chatClient().complete(request(extra));
+
+    expect(JSON.parse(seen[0]?.text ?? '')).toMatchObject(extra);
+  });
+
+  test('sends reasoning back', async () => {
+    const seen = network.answer('post', COMPLETIONS, json(completion()));
+    const messages: ChatCompletionRequest['messages'] = [
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: null, reasoning_content: 'I think', reasoning: 'so', mood: 'good' },
+      { role: 'tool', tool_call_id: 'call-1', content: '4' },
+    ];
+
+    await chatClient().complete({ model: 'u-8105f7322477/test', messages });
+
+    expect(JSON.parse(seen[0]?.text ?? '').messages).toEqual(messages);
+  });
+
+  test('does not change the request that it was given', async () => {
+    network.answer('post', COMPLETIONS, json(completion()));
+    const given = request({ stop: ['a'] });
+    const copy = structuredClone(given);
+
+    await chatClient().complete(given);
+
+    expect(given).toEqual(copy);
+  });
+
+  test('refuses a request for a stream and sends nothing', async () => {
+    const given = request({ stream: true });
+
+    const error = await rejectionOf(ConfigurationError, chatClient().complete(given));
+
+    expect(error.option).toBe('stream');
+  });
+
+  test('gives the answer', async () => {
+    network.answer('post', COMPLETIONS, json(completion()));
+
+    const answer = await chatClient().complete(request());
+
+    expect(answer.choices[0].message.content).toBe('Hello!');
+    expect(answer).toEqual(completion());
+  });
+
+  test('keeps every field that came', async () => {
+    const body = completion({
+      system_fingerprint: null,
+      prompt_logprobs: null,
+      kv: { transfer: [1, { deep: true }] },
+      choices: [
+        {
+          index: 0,
+          message: { role: 'assistant', content: 'a', audio: { id: 'x' }, annotations: [] },
+          finish_reason: 'abort',
+          stop_reason: 151643,
+          logprobs: null,
+        },
+      ],
+      usage: {
+        prompt_tokens: 5,
+        completion_tokens: 2,
+        total_tokens: 7,
+        prompt_tokens_details: { cached_tokens: 4, other: 1 },
+        cost: '0.1',
+      },
+    });
+    network.answer('post', COMPLETIONS, json(body));
+
+    expect(await chatClient().complete(request())).toEqual(body);
+  });
+
+  test.each(['reasoning_content', 'reasoning'])('keeps %s', async (field) => {
+    const message = { role: 'assistant', content: 'a', [field]: 'because' };
+    network.answer(
+      'post',
+      COMPLETIONS,
+      json(completion({ choices: [{ index: 0, message, finish_reason: 'stop' }] })),
+    );
+
+    const answer = await chatClient().complete(request());
+
+    expect(answer.choices[0].message[field]).toBe('because');
+  });
+
+  test('gives null for a content that is null, with the tool calls', async () => {
+    const call = { id: 'call-1', type: 'function', function: { name: 'f', arguments: '{"a":' } };
+    const message = { role: 'assistant', content: null, tool_calls: [call] };
+    network.answer(
+      'post',
+      COMPLETIONS,
+      json(completion({ choices: [{ index: 0, message, finish_reason: 'tool_calls' }] })),
+    );
+
+    const answer = await chatClient().complete(request());
+
+    expect(answer.choices[0].message.content).toBeNull();
+    expect(answer.choices[0].message.tool_calls).toEqual([call]);
+  });
+
+  test('fills in what its type promises where a server leaves it out', async () => {
+    network.answer('post', COMPLETIONS, json({ choices: [{ message: { content: 'a' } }, { message: {} }] }));
+
+    const answer = await chatClient().complete(request());
+
+    expect(answer.choices).toEqual([
+      { index: 0, message: { role: 'assistant', content: 'a' }, finish_reason: null },
+      { index: 1, message: { role: 'assistant', content: null }, finish_reason: null },
+    ]);
+  });
+
+  test('masks its own key where the model repeats it, and leaves other keys alone', async () => {
+    const content = `yours is ${KEY}, mine is ${OTHER_KEY}`;
+    const body = completion({
+      choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
+    });
+    network.answer('post', COMPLETIONS, json(body));
+
+    const answer = await chatClient().complete(request());
+
+    expect(answer.choices[0].message.content).toBe(`yours is sk-******7ucU, mine is ${OTHER_KEY}`);
+  });
+});
+
+describe('complete, answered with a 200 that is no completion', () => {
+  test.each([
+    ['HTML', html()],
+    ['an empty body', new Response('')],
+    ['a 204', new Response(null, { status: 204 })],
+    ['broken JSON', new Response(`{"choices": [{"message": {"content": "${KEY}`)],
+    ['an event stream', new Response('data: {}\n\n', { headers: { 'content-type': 'text/event-stream' } })],
+    ['null', json(null)],
+    ['an array', json([completion()])],
+    ['an empty object', json({})],
+    ['empty choices', json(completion({ choices: [] }))],
+    ['null choices', json(completion({ choices: null }))],
+    ['a choice without a message', json(completion({ choices: [{ index: 0, finish_reason: 'stop' }] }))],
+    ['a content that is a number', json(completion({ choices: [{ message: { content: 47114711 } }] }))],
+    ['choices that are a text', json(completion({ choices: KEY }))],
+  ])('throws InvalidResponseError for %s, without what came', async (_, reply) => {
+    const seen = network.answer('post', COMPLETIONS, reply);
+
+    const error = await rejectionOf(InvalidResponseError, chatClient().complete(request()));
+
+    expect(error.status).toBe(reply.status);
+    expect(everythingShownOf(error)).not.toContain(KEY.slice(0, 20));
+    expect(everythingShownOf(error)).not.toContain('47114711');
+    expect(seen).toHaveLength(1);
+  });
+
+  test('says where the answer went wrong', async () => {
+    network.answer('post', COMPLETIONS, json(completion({ choices: [{ message: { content: 1 } }] })));
+
+    const error = await rejectionOf(InvalidResponseError, chatClient().complete(request()));
+
+    expect(error.issues.map(({ path }) => path)).toEqual([['choices', 0, 'message', 'content']]);
+  });
+
+  test.each([
+    ['an error object', failure('model_not_found', 'invalid_request_error', 'no such model')],
+    ['an error object beside empty choices', { ...failure('x', 'y', 'no such model'), choices: [] }],
+    ['an error text', { error: 'no such model' }],
+  ])('throws ApiError for %s', async (_, body) => {
+    network.answer('post', COMPLETIONS, json(body));
+
+    const error = await rejectionOf(ApiError, chatClient({ maxRetries: 0 }).complete(request()));
+
+    expect(error.status).toBe(200);
+    expect(error.message).toContain('no such model');
+  });
+
+  test('throws ApiError for an error object beside choices', async () => {
+    network.answer('post', COMPLETIONS, json(completion(failure('upstream', 'upstream_error'))));
+
+    await rejectionOf(ApiError, chatClient({ maxRetries: 0 }).complete(request()));
+  });
+
+  test('takes an error of null beside choices for none', async () => {
+    network.answer('post', COMPLETIONS, json(completion({ error: null })));
+
+    expect((await chatClient().complete(request())).choices).toHaveLength(1);
+  });
+});
+
+describe('complete, refused', () => {
+  const table: [status: number, code: string | null, type: string, name: string, drunCode: string][] = [
+    [401, null, 'invalid_request_error', 'AuthenticationError', 'authentication_failed'],
+    [401, 'invalid_api_key', 'invalid_request_error', 'AuthenticationError', 'authentication_failed'],
+    [400, null, 'invalid_request_error', 'InvalidRequestError', 'invalid_request'],
+    [422, null, 'invalid_request_error', 'InvalidRequestError', 'invalid_request'],
+    [402, 'insufficient_quota', 'insufficient_quota', 'InsufficientQuotaError', 'insufficient_quota'],
+    [403, 'model_access_denied', 'invalid_request_error', 'PermissionError', 'permission_denied'],
+    [404, 'model_not_found', 'invalid_request_error', 'NotFoundError', 'not_found'],
+    [429, 'model_rate_limit_exceeded', '', 'RateLimitError', 'rate_limited'],
+    [502, null, 'upstream_error', 'ServerError', 'server_error'],
+    [503, null, 'internal_error', 'ServerError', 'server_error'],
+    [500, null, 'internal_error', 'ServerError', 'server_error'],
+    [529, 'overloaded', 'overloaded_error', 'ServerError', 'server_error'],
+    [418, 'teapot', 'x', 'ApiError', 'api_error'],
+    [413, null, 'x', 'ApiError', 'api_error'],
+  ];
+
+  test.each(table)('maps %i with code %s and type %j to %s', async (status, code, type, name, drunCode) => {
+    network.answer('post', COMPLETIONS, json(failure(code, type, 'the reason', 'model'), status));
+
+    const error = await rejectionOf(ApiError, chatClient({ maxRetries: 0 }).complete(request()));
+
+    expect(error).toMatchObject({ name, code: drunCode, status, param: 'model' });
+    expect(error.serviceCode).toBe(code ?? undefined);
+    expect(error.serviceType).toBe(type || undefined);
+    expect(error.message).toContain('the reason');
+  });
+
+  test('carries the request id where one is sent', async () => {
+    const reply = json(failure(null, 'internal_error'), 500, { 'x-request-id': 'req-1' });
+    network.answer('post', COMPLETIONS, reply);
+
+    const error = await rejectionOf(ApiError, chatClient({ maxRetries: 0 }).complete(request()));
+
+    expect(error.requestId).toBe('req-1');
+  });
+
+  test('has the masked key, and shows the whole one nowhere, though the service repeats it', async () => {
+    const said = `Incorrect API key provided: ${KEY}`;
+    network.answer('post', COMPLETIONS, json(failure('invalid_api_key', 'invalid_request_error', said), 401));
+
+    const error = await rejection(chatClient().complete(request()));
+
+    expect(error).toMatchObject({ maskedKey: 'sk-******7ucU' });
+    expect((error as Error).message).toContain('Incorrect API key provided: sk-******7ucU');
+    expect(everythingShownOf(error)).not.toContain(KEY);
+  });
+
+  test('shows no other key that the service names', async () => {
+    const said = `not ${OTHER_KEY}`;
+    network.answer('post', COMPLETIONS, json(failure(said, said, said, said), 400, { 'x-request-id': said }));
+
+    expect(everythingShownOf(await rejection(chatClient().complete(request())))).not.toContain(OTHER_KEY);
+  });
+
+  test('shows nothing of the prompt', async () => {
+    network.answer('post', COMPLETIONS, json(failure(null, 'internal_error'), 500));
+    const given = request({ messages: [{ role: 'user', content: 'the merger is on Friday' }] });
+
+    const error = await rejection(chatClient({ maxRetries: 0 }).complete(given));
+
+    expect(everythingShownOf(error)).not.toContain('merger');
+  });
+
+  test.each([
+    ['another shape', json({ detail: 'the reason' }, 400), 'the reason'],
+    ['an error text', json({ error: 'the reason' }, 400), 'the reason'],
+    ['a message', json({ message: 'the reason' }, 400), 'the reason'],
+    ['plain text', new Response('the reason', { status: 400 }), 'the reason'],
+    ['a page', html(400), '400'],
+    ['nothing', new Response(null, { status: 400 }), '400'],
+  ])('reads the error of a server on the way: %s', async (_, reply, expected) => {
+    network.answer('post', COMPLETIONS, reply);
+
+    const error = await rejection(chatClient().complete(request()));
+
+    expect(error).toMatchObject({ name: 'InvalidRequestError', status: 400 });
+    expect((error as Error).message).toContain(expected);
+    expect((error as Error).message).not.toContain('<');
+  });
+
+  test('is repeated where that helps', async () => {
+    retryAtOnce();
+    const seen = network.answer(
+      'post',
+      COMPLETIONS,
+      json(failure('model_rate_limit_exceeded', ''), 429),
+      json(failure(null, 'upstream_error'), 502),
+      json(completion()),
+    );
+
+    await chatClient().complete(request());
+
+    expect(seen.map(({ text }) => JSON.parse(text))).toEqual(Array(3).fill(request()));
+  });
+});

@@ -1,0 +1,281 @@
+import { AuthenticationError, ConfigurationError, type CredentialContext, Secret } from 'drun-sdk';
+import { describe, expect, test, vi } from 'vitest';
+import { KEY, OTHER_KEY } from '../support/credentials.ts';
+import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
+import { json, mockNetwork, type SeenRequest } from '../support/network.ts';
+import { retryAtOnce } from '../support/timing.ts';
+import { chatClient, failure, MODELS } from './requests.ts';
+
+const network = mockNetwork();
+
+const accepted = json({ data: [] });
+const refused = json(failure('invalid_api_key', 'invalid_request_error'), 401);
+const bearers = (seen: readonly SeenRequest[]): (string | undefined)[] =>
+  seen.map(({ headers }) => headers.get('authorization')?.replace('Bearer ', ''));
+
+describe('a source of keys', () => {
+  test.each([
+    ['a string', KEY],
+    ['a Secret', new Secret(KEY)],
+    ['a function', () => KEY],
+    ['a function that gives a Secret', () => new Secret(KEY)],
+    ['an asynchronous function', async () => KEY],
+    ['an object with getKey', { getKey: async () => new Secret(KEY) }],
+  ])('can be %s', async (_, apiKey) => {
+    const seen = network.answer('get', MODELS, accepted);
+
+    await chatClient({ apiKey }).models();
+
+    expect(bearers(seen)).toEqual([KEY]);
+  });
+
+  test('is asked as a method of its object', async () => {
+    const seen = network.answer('get', MODELS, accepted);
+    const ring = {
+      key: KEY,
+      getKey() {
+        return this.key;
+      },
+    };
+
+    await chatClient({ apiKey: ring }).models();
+
+    expect(bearers(seen)).toEqual([KEY]);
+  });
+
+  test('is not asked before a call', () => {
+    const apiKey = vi.fn(() => KEY);
+
+    chatClient({ apiKey });
+
+    expect(apiKey).not.toHaveBeenCalled();
+  });
+
+  test('is asked for every call and every attempt', async () => {
+    retryAtOnce();
+    const keys = [`${KEY}1`, `${KEY}2`, `${KEY}3`];
+    const left = [...keys];
+    const seen = network.answer('get', MODELS, json({}, 503), accepted);
+    const chat = chatClient({ apiKey: () => left.shift() ?? '' });
+
+    await chat.models();
+    await chat.models();
+
+    expect(bearers(seen)).toEqual(keys);
+  });
+
+  test('is given a signal, and no refused key at first', async () => {
+    network.answer('get', MODELS, accepted);
+    const contexts: CredentialContext[] = [];
+
+    await chatClient({
+      apiKey: (context) => {
+        contexts.push(context);
+        return KEY;
+      },
+    }).models();
+
+    expect(contexts).toHaveLength(1);
+    expect(contexts[0]?.refused).toBeUndefined();
+    expect(contexts[0]?.signal).toBeInstanceOf(AbortSignal);
+  });
+
+  test('gets a refused key back, and its other key is tried at once', async () => {
+    const contexts: CredentialContext[] = [];
+    const seen = network.answer('get', MODELS, refused, accepted);
+
+    await chatClient({
+      maxRetries: 0,
+      apiKey: (context) => {
+        contexts.push(context);
+        return context.refused ? OTHER_KEY : KEY;
+      },
+    }).models();
+
+    expect(bearers(seen)).toEqual([KEY, OTHER_KEY]);
+    expect(contexts).toHaveLength(2);
+    expect(contexts[1]?.refused?.reveal()).toBe(KEY);
+  });
+
+  test('is asked once more only, though the other key is refused as well', async () => {
+    const apiKey = vi.fn(({ refused }: CredentialContext) => (refused ? OTHER_KEY : KEY));
+    const seen = network.answer('get', MODELS, refused);
+
+    const error = await rejectionOf(AuthenticationError, chatClient({ apiKey }).models());
+
+    expect(bearers(seen)).toEqual([KEY, OTHER_KEY]);
+    expect(apiKey).toHaveBeenCalledTimes(2);
+    expect(error.maskedKey).toBe('sk-******1qZw');
+  });
+
+  test('ends the call where it gives the refused key again', async () => {
+    const apiKey = vi.fn(() => KEY);
+    const seen = network.answer('get', MODELS, refused);
+
+    const error = await rejectionOf(AuthenticationError, chatClient({ apiKey }).models());
+
+    expect(seen).toHaveLength(1);
+    expect(apiKey).toHaveBeenCalledTimes(2);
+    expect(error.maskedKey).toBe('sk-******7ucU');
+  });
+
+  test('does not matter to a plain key, which is tried once', async () => {
+    const seen = network.answer('get', MODELS, refused);
+
+    await rejectionOf(AuthenticationError, chatClient().models());
+
+    expect(seen).toHaveLength(1);
+  });
+
+  test('is not asked again for a 403', async () => {
+    const apiKey = vi.fn(() => KEY);
+    network.answer('get', MODELS, json(failure('model_access_denied', 'x'), 403));
+
+    await rejection(chatClient({ apiKey }).models());
+
+    expect(apiKey).toHaveBeenCalledOnce();
+  });
+
+  test('is asked once for calls at the same time', async () => {
+    network.answer('get', MODELS, accepted);
+    const key = Promise.withResolvers<string>();
+    const apiKey = vi.fn(() => key.promise);
+    const chat = chatClient({ apiKey });
+
+    const calls = [chat.models(), chat.models(), chat.models()];
+    await vi.waitFor(() => expect(apiKey).toHaveBeenCalled());
+    key.resolve(KEY);
+    await Promise.all(calls);
+
+    expect(apiKey).toHaveBeenCalledOnce();
+  });
+
+  test('is asked once for one key that is refused to calls at the same time', async () => {
+    const fresh = Promise.withResolvers<string>();
+    const seen = network.answer('get', MODELS, ({ headers }) =>
+      headers.get('authorization') === `Bearer ${KEY}` ? refused.clone() : accepted.clone(),
+    );
+    const askedBack = vi.fn(() => fresh.promise);
+    const chat = chatClient({ apiKey: (context) => (context.refused ? askedBack() : KEY) });
+
+    const calls = [chat.models(), chat.models(), chat.models()];
+    await vi.waitFor(() => expect(seen).toHaveLength(3));
+    await vi.waitFor(() => expect(askedBack).toHaveBeenCalled());
+    fresh.resolve(OTHER_KEY);
+    await Promise.all(calls);
+
+    expect(askedBack).toHaveBeenCalledOnce();
+  });
+
+  test('is asked anew after it failed', async () => {
+    network.answer('get', MODELS, accepted);
+    const apiKey = vi
+      .fn(() => KEY)
+      .mockImplementationOnce(() => {
+        throw new Error('the vault is closed');
+      });
+    const chat = chatClient({ apiKey });
+
+    await expect(chat.models()).rejects.toThrow('the vault is closed');
+    await expect(chat.models()).resolves.toEqual([]);
+  });
+
+  test('lets one of several waiting calls be aborted without the others', async () => {
+    network.answer('get', MODELS, accepted);
+    const key = Promise.withResolvers<string>();
+    let asked: AbortSignal | undefined;
+    const chat = chatClient({
+      apiKey: ({ signal }) => {
+        asked = signal;
+        return key.promise;
+      },
+    });
+    const controller = new AbortController();
+    const aborted = chat.models({ signal: controller.signal });
+    const other = chat.models();
+    await vi.waitFor(() => expect(asked).toBeDefined());
+
+    controller.abort(new Error('enough'));
+
+    await expect(aborted).rejects.toThrow('enough');
+    expect(asked?.aborted).toBe(false);
+    key.resolve(KEY);
+    await expect(other).resolves.toEqual([]);
+  });
+
+  test('is told when nobody waits for its answer any more', async () => {
+    let asked: AbortSignal | undefined;
+    const controller = new AbortController();
+    const call = chatClient({
+      apiKey: ({ signal }) => {
+        asked = signal;
+        return new Promise<string>(() => {});
+      },
+    }).models({ signal: controller.signal });
+    await vi.waitFor(() => expect(asked).toBeDefined());
+
+    controller.abort(new Error('enough'));
+
+    await expect(call).rejects.toThrow('enough');
+    expect(asked?.aborted).toBe(true);
+  });
+
+  test.each([
+    ['nothing', undefined],
+    ['an empty text', ''],
+    ['a key with a line break', `${KEY}\n`],
+  ])('that gives %s is a ConfigurationError, and nothing is sent', async (_, value) => {
+    const error = await rejectionOf(
+      ConfigurationError,
+      chatClient({ apiKey: () => value as string }).models(),
+    );
+
+    expect(error.option).toBe('apiKey');
+    expect(everythingShownOf(error)).not.toContain(KEY);
+  });
+});
+
+describe('the key of a call', () => {
+  test("is used in place of the client's, for that call alone", async () => {
+    const seen = network.answer('get', MODELS, accepted);
+    const chat = chatClient();
+
+    await chat.models({ apiKey: OTHER_KEY });
+    await chat.models();
+
+    expect(bearers(seen)).toEqual([OTHER_KEY, KEY]);
+  });
+
+  test("leaves the client's source alone", async () => {
+    network.answer('get', MODELS, accepted);
+    const apiKey = vi.fn(() => KEY);
+
+    await chatClient({ apiKey }).models({ apiKey: OTHER_KEY });
+
+    expect(apiKey).not.toHaveBeenCalled();
+  });
+
+  test('can be a source, which gets a refused key back', async () => {
+    const seen = network.answer('get', MODELS, refused, accepted);
+
+    await chatClient().models({ apiKey: ({ refused }) => (refused ? OTHER_KEY : `${KEY}x`) });
+
+    expect(bearers(seen)).toEqual([`${KEY}x`, OTHER_KEY]);
+  });
+
+  test('is taken out of errors, and so is no other text', async () => {
+    network.answer('get', MODELS, json(failure('invalid_api_key', 'x', `Incorrect: ${OTHER_KEY}.`), 401));
+
+    const error = await rejectionOf(AuthenticationError, chatClient().models({ apiKey: OTHER_KEY }));
+
+    expect(error.message).toContain('Incorrect: sk-******1qZw.');
+    expect(error.maskedKey).toBe('sk-******1qZw');
+  });
+
+  test('is refused before anything is sent where it is malformed', async () => {
+    const error = await rejectionOf(ConfigurationError, chatClient().models({ apiKey: `${KEY} ` }));
+
+    expect(error.option).toBe('apiKey');
+    expect(everythingShownOf(error)).not.toContain(KEY);
+  });
+});

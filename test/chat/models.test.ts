@@ -1,0 +1,102 @@
+import { InvalidResponseError, NotFoundError, RateLimitError, ServerError } from 'drun-sdk';
+import { describe, expect, test } from 'vitest';
+import { KEY, OTHER_KEY } from '../support/credentials.ts';
+import { rejectionOf } from '../support/failures.ts';
+import { html, json, lostConnection, mockNetwork } from '../support/network.ts';
+import { chatClient, failure, MODELS } from './requests.ts';
+
+const network = mockNetwork();
+
+describe('models', () => {
+  test('gets the list with the API key and no body', async () => {
+    const seen = network.answer('get', MODELS, json({ object: 'list', data: [] }));
+
+    await chatClient().models();
+
+    expect(seen).toHaveLength(1);
+    expect(seen[0]?.text).toBe('');
+    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
+  });
+
+  test('gives the models with every field that came', async () => {
+    const data = [
+      { id: 'public/deepseek-r1', object: 'model', created: 1, owned_by: 'd.run', max_model_len: 8192 },
+      { id: 'u-8105f7322477/test' },
+    ];
+    network.answer('get', MODELS, json({ object: 'list', data }));
+
+    expect(await chatClient().models()).toEqual(data);
+  });
+
+  test.each([
+    ['an empty list', { data: [] }],
+    ['a null list', { object: 'list', data: null }],
+  ])('gives an empty list for %s', async (_, body) => {
+    network.answer('get', MODELS, json(body));
+
+    expect(await chatClient().models()).toEqual([]);
+  });
+
+  test.each([
+    ['HTML', html()],
+    ['an empty body', new Response('')],
+    ['a model without an id', json({ data: [{ object: 'model' }] })],
+    ['a list of texts', json({ data: ['public/deepseek-r1'] })],
+  ])('throws InvalidResponseError for %s', async (_, reply) => {
+    network.answer('get', MODELS, reply);
+
+    await rejectionOf(InvalidResponseError, chatClient().models());
+  });
+});
+
+describe('checkKey', () => {
+  test('accepts a key that the list of models is given to', async () => {
+    const seen = network.answer('get', MODELS, json({ data: [] }));
+
+    expect(await chatClient().checkKey()).toEqual({ accepted: true });
+    expect(seen).toHaveLength(1);
+  });
+
+  test.each([
+    [401, 'authentication_failed'],
+    [402, 'insufficient_quota'],
+    [403, 'permission_denied'],
+  ])('does not accept a key that is answered with %i', async (status, code) => {
+    network.answer('get', MODELS, json(failure('x', 'y', KEY), status));
+
+    expect(await chatClient().checkKey()).toEqual({ accepted: false, code });
+  });
+
+  test.each([
+    [404, NotFoundError],
+    [429, RateLimitError],
+    [500, ServerError],
+    [503, ServerError],
+  ] as const)('throws where a %i leaves it open', async (status, type) => {
+    network.answer('get', MODELS, json(failure(null, 'internal_error'), status));
+
+    await rejectionOf(type, chatClient({ maxRetries: 0 }).checkKey());
+  });
+
+  test('throws where the connection is lost', async () => {
+    network.answer('get', MODELS, lostConnection());
+
+    await expect(chatClient({ maxRetries: 0 }).checkKey()).rejects.toMatchObject({
+      code: 'connection_failed',
+    });
+  });
+
+  test('throws for a page that looks like a success', async () => {
+    network.answer('get', MODELS, html());
+
+    await rejectionOf(InvalidResponseError, chatClient().checkKey());
+  });
+
+  test('checks another key than its own', async () => {
+    const seen = network.answer('get', MODELS, json({ data: [] }));
+
+    await chatClient().checkKey({ apiKey: OTHER_KEY });
+
+    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${OTHER_KEY}`);
+  });
+});

@@ -1,0 +1,261 @@
+import {
+  type AnyDrunError,
+  ApiError,
+  ApiKeyLimitError,
+  AuthenticationError,
+  ConfigurationError,
+  ConnectionError,
+  DrunError,
+  InsufficientQuotaError,
+  InvalidRequestError,
+  InvalidResponseError,
+  isDrunError,
+  NotFoundError,
+  PermissionError,
+  RateLimitError,
+  ServerError,
+  TimeoutError,
+} from 'drun-sdk/errors';
+import { describe, expect, test, vi } from 'vitest';
+
+const message = 'it did not work';
+
+/** One of each class, with its name and code as they are documented. */
+const all: [name: string, code: string, make: () => AnyDrunError][] = [
+  [
+    'ConfigurationError',
+    'invalid_configuration',
+    () => new ConfigurationError(message, { option: 'apiKey' }),
+  ],
+  ['ConnectionError', 'connection_failed', () => new ConnectionError(message)],
+  ['TimeoutError', 'timeout', () => new TimeoutError(message, { phase: 'response', timeoutMs: 30_000 })],
+  ['InvalidResponseError', 'invalid_response', () => new InvalidResponseError(message, { status: 200 })],
+  ['ApiError', 'api_error', () => new ApiError<'api_error'>(message, { status: 418 })],
+  ['InvalidRequestError', 'invalid_request', () => new InvalidRequestError(message, { status: 400 })],
+  [
+    'AuthenticationError',
+    'authentication_failed',
+    () => new AuthenticationError(message, { status: 401, maskedKey: 'sk-******7ucU' }),
+  ],
+  [
+    'InsufficientQuotaError',
+    'insufficient_quota',
+    () => new InsufficientQuotaError(message, { status: 402 }),
+  ],
+  ['PermissionError', 'permission_denied', () => new PermissionError(message, { status: 403 })],
+  ['NotFoundError', 'not_found', () => new NotFoundError(message, { status: 404 })],
+  ['RateLimitError', 'rate_limited', () => new RateLimitError(message, { status: 429 })],
+  [
+    'ApiKeyLimitError',
+    'api_key_limit_reached',
+    () => new ApiKeyLimitError(message, { status: 400, reason: 'at most 5' }),
+  ],
+  ['ServerError', 'server_error', () => new ServerError(message, { status: 500 })],
+];
+
+describe.each(all)('%s', (name, code, make) => {
+  test('has its literal name, its code and its message', () => {
+    const error = make();
+
+    expect([error.name, error.code, error.message]).toEqual([name, code, message]);
+  });
+
+  test('heads its stack with name and message', () => {
+    expect(make().stack?.split('\n')[0]).toBe(`${name}: ${message}`);
+  });
+
+  test('is an Error, a DrunError and known to isDrunError', () => {
+    const error = make();
+
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toBeInstanceOf(DrunError);
+    expect(isDrunError(error)).toBe(true);
+  });
+
+  test('keeps its name when its class is renamed, as minifiers do', () => {
+    const error = make();
+    Object.defineProperty(error.constructor, 'name', { value: 'a', configurable: true });
+    try {
+      expect(make().name).toBe(name);
+      expect(String(make())).toBe(`${name}: ${message}`);
+    } finally {
+      Object.defineProperty(error.constructor, 'name', { value: name, configurable: true });
+    }
+  });
+
+  test('serialises with name, code and message, and without its stack', () => {
+    const plain = JSON.parse(JSON.stringify(make()));
+
+    expect(plain).toMatchObject({ name, code, message });
+    expect(plain).not.toHaveProperty('stack');
+  });
+
+  test('is recognised by another copy of the package', async () => {
+    vi.resetModules();
+    const other = await import('drun-sdk/errors');
+
+    expect(other.DrunError).not.toBe(DrunError);
+    expect(make()).not.toBeInstanceOf(other.DrunError);
+    expect(other.isDrunError(make())).toBe(true);
+  });
+});
+
+test('the codes of all classes differ', () => {
+  expect(new Set(all.map(([, code]) => code)).size).toBe(all.length);
+});
+
+describe('ApiError', () => {
+  const whole = {
+    status: 418,
+    serviceCode: 'teapot',
+    serviceType: 'invalid_request_error',
+    param: 'model',
+    requestId: 'req-1',
+    retryAfterMs: 1_500,
+  };
+
+  test('carries what the service said', () => {
+    expect(new ApiError(message, whole)).toMatchObject(whole);
+  });
+
+  test('serialises what the service said', () => {
+    expect(JSON.parse(JSON.stringify(new ApiError(message, whole)))).toEqual({
+      name: 'ApiError',
+      code: 'api_error',
+      message,
+      ...whole,
+    });
+  });
+
+  test('has no fields for what the service did not say', () => {
+    const error = new ServerError(message, { status: 500, serviceCode: undefined, param: undefined });
+
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      name: 'ServerError',
+      code: 'server_error',
+      message,
+      status: 500,
+    });
+    expect(error).not.toHaveProperty('param');
+  });
+
+  test('keeps a wait of zero', () => {
+    expect(new RateLimitError(message, { status: 429, retryAfterMs: 0 }).retryAfterMs).toBe(0);
+  });
+
+  test.each(all.slice(5))('is what %s is too', (_, _code, make) => {
+    expect(make()).toBeInstanceOf(ApiError);
+  });
+
+  test.each(all.slice(0, 4))('is not what %s is', (_, _code, make) => {
+    expect(make()).not.toBeInstanceOf(ApiError);
+  });
+});
+
+test('an AuthenticationError carries the masked key', () => {
+  const error = new AuthenticationError(message, { status: 401, maskedKey: 'sk-******7ucU' });
+
+  expect(error.maskedKey).toBe('sk-******7ucU');
+  expect(error.toJSON()).toMatchObject({ maskedKey: 'sk-******7ucU', status: 401 });
+});
+
+test('an ApiKeyLimitError carries the reason', () => {
+  const error = new ApiKeyLimitError(message, { status: 400, reason: 'at most 5' });
+
+  expect(error.reason).toBe('at most 5');
+  expect(error.toJSON()).toMatchObject({ reason: 'at most 5', status: 400 });
+});
+
+test('a ConfigurationError carries the option', () => {
+  expect(new ConfigurationError(message, { option: 'apiKey' }).toJSON()).toEqual({
+    name: 'ConfigurationError',
+    code: 'invalid_configuration',
+    message,
+    option: 'apiKey',
+  });
+});
+
+test.each(['response', 'idle'] as const)('a TimeoutError carries its time and the phase %s', (phase) => {
+  expect(new TimeoutError(message, { phase, timeoutMs: 250 }).toJSON()).toEqual({
+    name: 'TimeoutError',
+    code: 'timeout',
+    message,
+    phase,
+    timeoutMs: 250,
+  });
+});
+
+test('an InvalidResponseError carries status and issues', () => {
+  const issues = [{ path: ['items', 0, 'id'], message: 'expected string' }];
+
+  expect(new InvalidResponseError(message, { status: 200, issues }).toJSON()).toEqual({
+    name: 'InvalidResponseError',
+    code: 'invalid_response',
+    message,
+    status: 200,
+    issues,
+  });
+});
+
+test('an InvalidResponseError without issues has an empty list of them', () => {
+  expect(new InvalidResponseError(message, { status: 200 }).issues).toEqual([]);
+});
+
+test('a ConnectionError has its cause, and does not serialise it', () => {
+  const cause = new Error('connect ECONNREFUSED');
+  const error = new ConnectionError(message, { cause });
+
+  expect(error.cause).toBe(cause);
+  expect(JSON.stringify(error)).not.toContain('ECONNREFUSED');
+});
+
+describe('isDrunError', () => {
+  test.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['null', null],
+    ['a string', 'rate_limited'],
+    ['an Error', new Error(message)],
+    ['an object that looks like one', { name: 'RateLimitError', code: 'rate_limited', message, status: 429 }],
+    ['an AbortError', new DOMException('aborted', 'AbortError')],
+    ['the class itself', RateLimitError],
+  ])('is false for %s', (_, value) => {
+    expect(isDrunError(value)).toBe(false);
+  });
+});
+
+test('a switch over the codes is exhaustive', () => {
+  const advise = (error: AnyDrunError): string => {
+    switch (error.code) {
+      case 'invalid_configuration':
+        return error.option;
+      case 'connection_failed':
+        return 'check the network';
+      case 'timeout':
+        return `${error.phase} ${error.timeoutMs}`;
+      case 'invalid_response':
+        return `${error.status} ${error.issues.length}`;
+      case 'stream_truncated':
+      case 'stream_failed':
+        return `${error.completion.choices.length} answers so far`;
+      case 'authentication_failed':
+        return error.maskedKey;
+      case 'api_key_limit_reached':
+        return error.reason;
+      case 'rate_limited':
+        return String(error.retryAfterMs);
+      case 'api_error':
+      case 'invalid_request':
+      case 'insufficient_quota':
+      case 'permission_denied':
+      case 'not_found':
+      case 'server_error':
+        return String(error.status);
+      default: {
+        const nothingElse: never = error;
+        return nothingElse;
+      }
+    }
+  };
+
+  expect(all.map(([, , make]) => advise(make()))).not.toContain(undefined);
+});

@@ -1,0 +1,140 @@
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { describe, expect, test } from 'vitest';
+
+/*
+ * What a bundler makes of dist/, which `npm test` has built just before. What a program does not use must not
+ * reach its users, whichever subpath it was imported from.
+ */
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Bundle {
+  readonly text: string;
+  /** What it was made of: `ky`, `zod` and the like; `drun-sdk` for this package's own files. */
+  readonly packages: readonly string[];
+  readonly gzippedBytes: number;
+}
+
+/** Bundles a program for no platform in particular: an import of a module of Node's fails, as it must. */
+async function bundle(program: string): Promise<Bundle> {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: program, resolveDir: root },
+    bundle: true,
+    write: false,
+    minify: true,
+    format: 'esm',
+    platform: 'neutral',
+    metafile: true,
+    logLevel: 'silent',
+    // Not the repository's own, whose `paths` lead from the package's name to its source.
+    tsconfigRaw: {},
+  });
+  const [output] = Object.values(metafile.outputs);
+  const inputs = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
+  const text = outputFiles[0]?.text ?? '';
+  return {
+    text,
+    packages: [...new Set(inputs.flatMap(([path]) => packageOf(path)))].sort(),
+    gzippedBytes: gzipSync(text).length,
+  };
+}
+
+function packageOf(path: string): string[] {
+  if (path === '<stdin>') return [];
+  const [, library] = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path) ?? [];
+  return [library ?? (path.startsWith('dist/') ? 'drun-sdk' : path)];
+}
+
+const use = (name: string, from: string): Promise<Bundle> =>
+  bundle(`import { ${name} } from '${from}'; console.log(${name});`);
+
+/** Text that only the code in question has, and that survives minification. */
+const onlyIn = {
+  apiKeys: ['apikeys', 'check-creation', 'DRUN_ACCESS_TOKEN', 'console.d.run'],
+  chat: ['completions', 'eventsource', 'DRUN_API_KEY'],
+  emulator: ['createEmulator', 'x-hono', 'hono'],
+  schemas: ['~standard', 'invalid_type'],
+};
+
+function expectNone(text: string, needles: readonly string[]): void {
+  expect(needles.filter((needle) => text.includes(needle))).toEqual([]);
+}
+
+// The bounds are what was measured and 15 % more: one that is passed asks whether what was added is worth it.
+
+describe.each(['drun-sdk/api-keys', 'drun-sdk'])('ApiKeys out of %s', (subpath) => {
+  test('brings neither the chat client nor the emulator along', async () => {
+    const { text, packages, gzippedBytes } = await use('ApiKeys', subpath);
+
+    expect(packages).toEqual(['drun-sdk', 'ky', 'zod']);
+    expectNone(text, [...onlyIn.chat, ...onlyIn.emulator]);
+    expect(gzippedBytes).toBeLessThan(27_200);
+  });
+});
+
+describe.each(['drun-sdk/chat', 'drun-sdk'])('ChatClient out of %s', (subpath) => {
+  test('brings neither the API keys nor the emulator along', async () => {
+    const { text, packages, gzippedBytes } = await use('ChatClient', subpath);
+
+    expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'ky', 'zod']);
+    expectNone(text, [...onlyIn.apiKeys, ...onlyIn.emulator]);
+    expect(gzippedBytes).toBeLessThan(24_500);
+  });
+});
+
+describe.each([
+  { name: 'Secret', subpath: 'drun-sdk/secret', limit: 580 },
+  { name: 'Secret', subpath: 'drun-sdk', limit: 580 },
+  { name: 'isDrunError', subpath: 'drun-sdk/errors', limit: 140 },
+  { name: 'isDrunError', subpath: 'drun-sdk', limit: 140 },
+])('$name out of $subpath', ({ name, subpath, limit }) => {
+  test(`is next to nothing: no library, below ${limit} bytes`, async () => {
+    const { text, packages, gzippedBytes } = await use(name, subpath);
+
+    expect(packages).toEqual(['drun-sdk']);
+    expectNone(text, Object.values(onlyIn).flat());
+    expect(gzippedBytes).toBeLessThan(limit);
+  });
+});
+
+test('errors and secrets in full carry no library', async () => {
+  const { packages, gzippedBytes } = await bundle(`
+    import * as errors from 'drun-sdk/errors';
+    import * as secret from 'drun-sdk/secret';
+    console.log(errors, secret);
+  `);
+
+  expect(packages).toEqual(['drun-sdk']);
+  expect(gzippedBytes).toBeLessThan(2_750);
+});
+
+test('everything but the emulator carries no trace of it', async () => {
+  const { text, packages, gzippedBytes } = await bundle(
+    `import * as everything from 'drun-sdk'; console.log(everything);`,
+  );
+
+  expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'ky', 'zod']);
+  expectNone(text, onlyIn.emulator);
+  expect(gzippedBytes).toBeLessThan(28_300);
+});
+
+test('the emulator carries no client, and runs without Node', async () => {
+  const { text, packages, gzippedBytes } = await use('createEmulator', 'drun-sdk/emulator');
+
+  // hono is part of the entry itself.
+  expect(packages).toEqual(['drun-sdk', 'zod']);
+  expectNone(text, ['DRUN_ACCESS_TOKEN', 'DRUN_API_KEY', 'console.d.run', 'x-hono']);
+  expect(gzippedBytes).toBeLessThan(25_000);
+});
+
+test('the text that tells the parts apart is text that they have', async () => {
+  const apiKeys = await use('ApiKeys', 'drun-sdk');
+  const chat = await use('ChatClient', 'drun-sdk');
+
+  expect(onlyIn.apiKeys.filter((needle) => !apiKeys.text.includes(needle))).toEqual([]);
+  expect(chat.text).toContain('completions');
+  expect(chat.text).toContain('DRUN_API_KEY');
+  expect(onlyIn.schemas.filter((needle) => !chat.text.includes(needle))).toEqual([]);
+});

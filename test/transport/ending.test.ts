@@ -1,0 +1,270 @@
+import { getEventListeners } from 'node:events';
+import type { Socket } from 'node:net';
+import { ChatClient, type ChatClientOptions, TimeoutError } from 'drun-sdk';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { KEY } from '../support/credentials.ts';
+import { rejectionOf } from '../support/failures.ts';
+import { json } from '../support/network.ts';
+import { serveHttp, serveSockets } from '../support/sockets.ts';
+
+const client = (baseUrl: string, options: ChatClientOptions = {}): ChatClient =>
+  new ChatClient({ apiKey: KEY, baseUrl, ...options });
+
+const HALF = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"data":';
+
+/** A server that says the given text and then nothing more; resolves with the socket once it is said. */
+async function stalling(said: string): Promise<{ url: string; reached: Promise<Socket> }> {
+  const { promise: reached, resolve } = Promise.withResolvers<Socket>();
+  const { url } = await serveSockets((socket) => {
+    if (said === '') resolve(socket);
+    else socket.write(said, () => resolve(socket));
+  });
+  return { url, reached };
+}
+
+const closed = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket.destroyed) resolve();
+    else socket.once('close', () => resolve());
+  });
+
+const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Only timers: sockets and the clock go on as they are. */
+const fakeTimers = (): void => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+};
+
+describe('a call whose time is over', () => {
+  test.each([
+    ['never answers', ''],
+    ['stalls within its headers', 'HTTP/1.1 200 OK\r\ncontent-'],
+    ['stalls within its body', HALF],
+    ['stalls within the body of an error', HALF.replace('200 OK', '500 Oh')],
+  ])('is a TimeoutError where the server %s', async (_, said) => {
+    fakeTimers();
+    const { url, reached } = await stalling(said);
+    const call = rejectionOf(TimeoutError, client(url, { timeoutMs: 30_000 }).models());
+    const socket = await reached;
+
+    await vi.advanceTimersByTimeAsync(30_000);
+
+    const error = await call;
+    expect(error).toMatchObject({ code: 'timeout', phase: 'response', timeoutMs: 30_000 });
+    await closed(socket);
+  });
+
+  test('goes by its own time where it has one', async () => {
+    fakeTimers();
+    const { url, reached } = await stalling('');
+    const call = rejectionOf(TimeoutError, client(url).models({ timeoutMs: 5_000 }));
+    await reached;
+
+    await vi.advanceTimersByTimeAsync(5_000);
+
+    expect((await call).timeoutMs).toBe(5_000);
+  });
+
+  test('leaves no timer', async () => {
+    fakeTimers();
+    const { url } = await serveHttp((_, response) => response.end('{"data":[]}'));
+
+    await client(url).models();
+
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('never comes where it is Infinity', async () => {
+    fakeTimers();
+    const { url } = await serveHttp((_, response) => response.end('{"data":[]}'));
+
+    expect(await client(url, { timeoutMs: Number.POSITIVE_INFINITY }).models()).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('ends although the fetch does not listen to its signal', async () => {
+    fakeTimers();
+    const fetch = vi.fn(() => new Promise<Response>(() => {}));
+    const call = rejectionOf(
+      TimeoutError,
+      client('https://chat.example', { fetch, timeoutMs: 1_000 }).models(),
+    );
+    await vi.waitFor(() => expect(fetch).toHaveBeenCalled());
+
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    await call;
+  });
+
+  test('ends although the source of its key never answers', async () => {
+    fakeTimers();
+    const apiKey = vi.fn(() => new Promise<string>(() => {}));
+    const call = rejectionOf(TimeoutError, new ChatClient({ apiKey, timeoutMs: 1_000 }).models());
+
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    await call;
+    expect(apiKey).toHaveBeenCalledOnce();
+  });
+
+  test('counts all attempts, not each', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
+    vi.spyOn(Math, 'random').mockReturnValue(0.999);
+    const fetch = vi.fn(async () => json({}, 503));
+    const call = client('https://chat.example', { fetch, timeoutMs: 1_200, maxRetries: 10 })
+      .models()
+      .catch((error: unknown) => error);
+
+    await vi.advanceTimersByTimeAsync(1_200);
+
+    expect(await call).toMatchObject({ status: 503 });
+    // At 0 and 500 ms; the third would be at 1,500 ms.
+    expect(fetch).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe('a call that is aborted', () => {
+  const reason = { why: 'the user left' };
+
+  test('before it begins sends nothing', async () => {
+    const server = await serveHttp((_, response) => response.end('{"data":[]}'));
+
+    await expect(client(server.url).models({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+
+    expect(server.count).toBe(0);
+  });
+
+  test.each([
+    ['while the server has said nothing', ''],
+    ['within the headers', 'HTTP/1.1 200 OK\r\ncontent-'],
+    ['within the body', HALF],
+    ['within the body of an error', HALF.replace('200 OK', '500 Oh')],
+  ])('%s rejects with the reason of its signal, and frees socket and signal', async (_, said) => {
+    const { url, reached } = await stalling(said);
+    const controller = new AbortController();
+    const call = client(url).models({ signal: controller.signal });
+    const outcome = expect(call).rejects.toBe(reason);
+    const socket = await reached;
+
+    controller.abort(reason);
+
+    await outcome;
+    expect(listeners(controller.signal)).toBe(0);
+    await closed(socket);
+  });
+
+  test('during the wait for another attempt rejects at once', async () => {
+    const set = vi.spyOn(globalThis, 'setTimeout');
+    const server = await serveHttp((_, response) =>
+      response.writeHead(503, { 'retry-after': '20' }).end('{}'),
+    );
+    const controller = new AbortController();
+    const call = client(server.url).models({ signal: controller.signal });
+    const outcome = expect(call).rejects.toBe(reason);
+    await vi.waitUntil(() => set.mock.calls.some(([, ms]) => ms === 20_000));
+
+    controller.abort(reason);
+
+    await outcome;
+    expect(listeners(controller.signal)).toBe(0);
+    expect(server.count).toBe(1);
+  });
+
+  test('rejects although the fetch does not listen to its signal', async () => {
+    const controller = new AbortController();
+    const fetch = vi.fn(() => new Promise<Response>(() => {}));
+    const call = client('https://chat.example', { fetch }).models({ signal: controller.signal });
+    const outcome = expect(call).rejects.toBe(reason);
+    await vi.waitFor(() => expect(fetch).toHaveBeenCalled());
+
+    controller.abort(reason);
+
+    await outcome;
+  });
+
+  test('rejects with the default reason of a signal that has no other', async () => {
+    const { url, reached } = await stalling('');
+    const controller = new AbortController();
+    const outcome = rejectionOf(DOMException, client(url).models({ signal: controller.signal }));
+    await reached;
+
+    controller.abort();
+
+    expect((await outcome).name).toBe('AbortError');
+  });
+
+  test('rejects with undefined-like reasons just the same', async () => {
+    const { url, reached } = await stalling('');
+    const controller = new AbortController();
+    const outcome = expect(client(url).models({ signal: controller.signal })).rejects.toBeNull();
+    await reached;
+
+    controller.abort(null);
+
+    await outcome;
+  });
+
+  test('does not end other calls of the client', async () => {
+    const sockets: Socket[] = [];
+    const { url } = await serveSockets((socket) => sockets.push(socket));
+    const controller = new AbortController();
+    const chat = client(url);
+    const aborted = expect(chat.models({ signal: controller.signal })).rejects.toBe(reason);
+    const other = chat.models();
+    await vi.waitFor(() => expect(sockets).toHaveLength(2));
+
+    controller.abort(reason);
+    await aborted;
+    for (const socket of sockets) {
+      socket.end('HTTP/1.1 200 OK\r\ncontent-length: 11\r\nconnection: close\r\n\r\n{"data":[]}');
+    }
+
+    expect(await other).toEqual([]);
+  });
+});
+
+describe('the signal of a call', () => {
+  test.each([
+    ['succeeded', 200],
+    ['was refused', 400],
+    ['failed', 500],
+  ])('has no listener left once the call %s', async (_, status) => {
+    const { url } = await serveHttp((_request, response) => response.writeHead(status).end('{"data":[]}'));
+    const { signal } = new AbortController();
+
+    await client(url, { maxRetries: 0 })
+      .models({ signal })
+      .catch(() => {});
+
+    expect(listeners(signal)).toBe(0);
+  });
+
+  test('is listened to and let go as often, over many calls', async () => {
+    const { url } = await serveHttp((_, response) => response.end('{"data":[]}'));
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, 'addEventListener');
+    const chat = client(url);
+
+    for (let call = 0; call < 20; call++) await chat.models({ signal });
+
+    expect(added).toHaveBeenCalled();
+    expect(listeners(signal)).toBe(0);
+  });
+
+  test('has no listener left once the time of the call is over', async () => {
+    fakeTimers();
+    const { url, reached } = await stalling('');
+    const { signal } = new AbortController();
+    const call = rejectionOf(TimeoutError, client(url, { timeoutMs: 10 }).models({ signal }));
+    await reached;
+
+    await vi.advanceTimersByTimeAsync(10);
+    await call;
+
+    expect(listeners(signal)).toBe(0);
+  });
+});

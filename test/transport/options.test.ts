@@ -1,0 +1,138 @@
+import { ChatClient, type ChatClientOptions, ConfigurationError, Secret } from 'drun-sdk';
+import { describe, expect, test, vi } from 'vitest';
+import { KEY } from '../support/credentials.ts';
+import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
+import { json } from '../support/network.ts';
+
+const client = (options: ChatClientOptions): ChatClient => new ChatClient({ apiKey: KEY, ...options });
+
+const PASSWORD = 'hunter2hunter2';
+
+describe('a base URL', () => {
+  test.each([
+    ['over http to another host', 'http://chat.d.run'],
+    ['over http to a host that begins like this machine', 'http://localhost.example'],
+    ['over http to a name that begins like an address of this machine', 'http://127.0.0.1.example'],
+    ['over http to an address of the network', 'http://192.168.0.1'],
+    ['over http to any address', 'http://0.0.0.0'],
+    ['of another scheme', 'ftp://chat.d.run'],
+    ['of a file', 'file:///etc/passwd'],
+    ['of a script', 'javascript:alert(1)'],
+    ['with a user name', `https://${PASSWORD}@chat.d.run`],
+    ['with a password', `https://user:${PASSWORD}@chat.d.run`],
+    ['with a password over http', `http://user:${PASSWORD}@chat.d.run`],
+    ['with a query', `https://chat.d.run/?key=${PASSWORD}`],
+    ['with a fragment', `https://chat.d.run/#${PASSWORD}`],
+    ['without a scheme', `chat.d.run/${PASSWORD}`],
+    ['of a port that is none', `https://user:${PASSWORD}@chat.d.run:port`],
+    ['that is empty', ''],
+    ['that is no text', 12 as unknown as string],
+    ['that is null', null as unknown as string],
+  ])('%s is a ConfigurationError that does not repeat it', (_, baseUrl) => {
+    const error = thrownBy(ConfigurationError, () => client({ baseUrl }));
+
+    expect(error.option).toBe('baseUrl');
+    expect(everythingShownOf(error)).not.toContain(PASSWORD);
+  });
+
+  test.each([
+    'http://localhost',
+    'http://api.localhost:1',
+    'http://127.1.2.3',
+    'http://[::1]:8080',
+    'https://a.example',
+  ])('may be %s', (baseUrl) => {
+    expect(() => client({ baseUrl })).not.toThrow();
+  });
+});
+
+describe('a credential', () => {
+  const malformed: [string, string][] = [
+    ['with a space', `${KEY.slice(0, 20)} ${KEY.slice(20)}`],
+    ['with a space at its end', `${KEY} `],
+    ['with a line break at its end', `${KEY}\n`],
+    ['with a header behind it', `${KEY}\r\nx-evil: 1`],
+    ['with a tab', `\t${KEY}`],
+    ['with a null byte', `${KEY}\0`],
+    ['with a letter that is not ASCII', `${KEY}é`],
+    ['with a dash that is not ASCII', KEY.replace('-', '–')],
+    ['with a character beyond Latin 1', `${KEY}密`],
+    ['with an invisible character', `\u200b${KEY}`],
+    ['with a delete character', `${KEY}\x7f`],
+  ];
+
+  test.each(malformed)('%s is a ConfigurationError that does not repeat it', (_, apiKey) => {
+    const error = thrownBy(ConfigurationError, () => client({ apiKey }));
+
+    expect(error.option).toBe('apiKey');
+    expect(everythingShownOf(error)).not.toContain(KEY.slice(3, 15));
+  });
+
+  test.each(malformed)('%s is one also in a Secret', (_, apiKey) => {
+    const error = thrownBy(ConfigurationError, () => client({ apiKey: new Secret(apiKey) }));
+
+    expect(everythingShownOf(error)).not.toContain(KEY.slice(3, 15));
+  });
+
+  test.each<[string, unknown]>([
+    ['that is empty', ''],
+    ['that is an empty Secret', new Secret('')],
+    ['that is a number', 4711],
+    ['that is an object', { key: KEY }],
+    ['that is a list', [KEY]],
+    ['that is a promise', Promise.resolve(KEY)],
+    ['that is a boolean', true],
+  ])('%s is a ConfigurationError', (_, apiKey) => {
+    const error = thrownBy(ConfigurationError, () => client({ apiKey: apiKey as string }));
+
+    expect(error.option).toBe('apiKey');
+    expect(everythingShownOf(error)).not.toContain(KEY);
+  });
+});
+
+describe('headers', () => {
+  test.each<[string, Record<string, string>]>([
+    ['an Authorization', { Authorization: `Basic ${KEY}` }],
+    ['an authorization in lower case', { authorization: `Basic ${KEY}` }],
+    ['a line break in a value', { 'x-a': `${KEY}\r\nx-evil: 1` }],
+    ['a null byte in a value', { 'x-a': `${KEY}\0` }],
+    ['a value that is not ASCII', { 'x-a': `${KEY}密` }],
+    ['a value that is no text', { 'x-a': [KEY] as unknown as string }],
+    ['a name with a blank', { [`x ${KEY}`]: 'a' }],
+    ['a name with a colon', { 'x:': KEY }],
+    ['an empty name', { '': KEY }],
+  ])('with %s are a ConfigurationError that repeats no value', async (_, headers) => {
+    const fetch = vi.fn(async () => json({ data: [] }));
+
+    const error = thrownBy(ConfigurationError, () => client({ headers }));
+    const errorOfCall = await rejectionOf(ConfigurationError, client({ fetch }).models({ headers }));
+
+    for (const one of [error, errorOfCall]) {
+      expect(one.option).toBe('headers');
+      expect(everythingShownOf(one)).not.toContain(KEY);
+    }
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  test('with a credential are sent, and taken out of what the service says', async () => {
+    const token = 'proxy-token-0123456789abcdef';
+    const sent: Headers[] = [];
+    const fetch = async (_: string, init: RequestInit): Promise<Response> => {
+      sent.push(new Headers(init.headers));
+      return json({ error: { message: `bad ${token}` } }, 400);
+    };
+
+    const error = await client({ fetch, headers: { 'X-Proxy-Token': token } })
+      .models()
+      .catch((thrown: unknown) => thrown);
+
+    expect(sent[0]?.get('x-proxy-token')).toBe(token);
+    expect(everythingShownOf(error)).not.toContain(token);
+  });
+});
+
+test('a fetch that gives no Response is a ConfigurationError', async () => {
+  const fetch = (async () => undefined) as unknown as NonNullable<ChatClientOptions['fetch']>;
+
+  expect((await rejectionOf(ConfigurationError, client({ fetch }).models())).option).toBe('fetch');
+});

@@ -1,0 +1,233 @@
+import { ApiError, ChatClient, type ChatClientOptions, RateLimitError } from 'drun-sdk';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { KEY } from '../support/credentials.ts';
+import { rejectionOf } from '../support/failures.ts';
+import { json } from '../support/network.ts';
+import { serveHttp } from '../support/sockets.ts';
+import { retryAtOnce } from '../support/timing.ts';
+
+const client = (baseUrl: string, options: ChatClientOptions = {}): ChatClient =>
+  new ChatClient({ apiKey: KEY, baseUrl, ...options });
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a call that failed', () => {
+  test.each([408, 409, 425, 429, 500, 502, 503, 504, 529])(
+    'with %i is made up to maxRetries times more',
+    async (status) => {
+      retryAtOnce();
+      const server = await serveHttp((_, response) => response.writeHead(status).end('{}'));
+
+      const error = await rejectionOf(ApiError, client(server.url, { maxRetries: 3 }).models());
+
+      expect(error.status).toBe(status);
+      expect(server.count).toBe(4);
+    },
+  );
+
+  test.each([400, 401, 402, 403, 404, 405, 410, 413, 418, 422])(
+    'with %i is not made again',
+    async (status) => {
+      retryAtOnce();
+      const server = await serveHttp((_, response) => response.writeHead(status).end('{}'));
+
+      await rejectionOf(ApiError, client(server.url, { maxRetries: 3 }).models());
+
+      expect(server.count).toBe(1);
+    },
+  );
+
+  test('is made twice more by default', async () => {
+    retryAtOnce();
+    const server = await serveHttp((_, response) => response.writeHead(503).end('{}'));
+
+    await rejectionOf(ApiError, client(server.url).models());
+
+    expect(server.count).toBe(3);
+  });
+
+  test.each([0, 1])("goes by the call's own maxRetries: %i", async (maxRetries) => {
+    retryAtOnce();
+    const server = await serveHttp((_, response) => response.writeHead(503).end('{}'));
+
+    await rejectionOf(ApiError, client(server.url, { maxRetries: 5 }).models({ maxRetries }));
+
+    expect(server.count).toBe(maxRetries + 1);
+  });
+
+  test('gives the answer of the attempt that succeeds', async () => {
+    retryAtOnce();
+    const server = await serveHttp((_, response) =>
+      response.writeHead(server.count === 1 ? 500 : 200).end('{"data":[{"id":"a"}]}'),
+    );
+
+    expect(await client(server.url).models()).toEqual([{ id: 'a' }]);
+  });
+
+  test('sends its body with every attempt', async () => {
+    retryAtOnce();
+    const bodies: string[] = [];
+    const server = await serveHttp((request, response) => {
+      let text = '';
+      request
+        .on('data', (chunk) => {
+          text += chunk;
+        })
+        .on('end', () => {
+          bodies.push(text);
+          response.writeHead(503).end('{}');
+        });
+    });
+    const request = { model: 'a', messages: [{ role: 'user', content: 'b' }] } as const;
+
+    await rejectionOf(ApiError, client(server.url).complete(request));
+
+    expect(bodies.map((body) => JSON.parse(body))).toEqual([request, request, request]);
+  });
+});
+
+/** When a client sends its attempts, in milliseconds from its first. Time is the test's. */
+async function attempts(
+  reply: (attempt: number) => Response,
+  { forMs, ...options }: ChatClientOptions & { forMs: number },
+): Promise<{ times: number[]; outcome: unknown; endedAfterMs: number }> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
+  const begun = performance.now();
+  const times: number[] = [];
+  const fetch = async (): Promise<Response> => {
+    times.push(Math.round(performance.now() - begun));
+    return reply(times.length);
+  };
+  let endedAfterMs = Number.NaN;
+  const outcome = new ChatClient({ apiKey: KEY, fetch, ...options })
+    .models()
+    .catch((error: unknown) => error)
+    .finally(() => {
+      endedAfterMs = Math.round(performance.now() - begun);
+    });
+  await vi.advanceTimersByTimeAsync(forMs);
+  return { times, outcome: await outcome, endedAfterMs };
+}
+
+const busy = (headers: Record<string, string> = {}): Response => json({}, 429, headers);
+const done = (): Response => json({ data: [] });
+
+describe('the wait before another attempt', () => {
+  test('doubles from at most 500 ms up to at most 8 s', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(1);
+
+    const { times } = await attempts(() => busy(), { maxRetries: 7, forMs: 60_000 });
+
+    expect(times).toEqual([0, 500, 1_500, 3_500, 7_500, 15_500, 23_500, 31_500]);
+  });
+
+  test('is any part of that: full jitter', async () => {
+    vi.spyOn(Math, 'random').mockReturnValueOnce(0.5).mockReturnValueOnce(0.25).mockReturnValueOnce(0.1);
+
+    const { times } = await attempts(() => busy(), { maxRetries: 3, forMs: 60_000 });
+
+    expect(times).toEqual([0, 250, 500, 700]);
+  });
+
+  test.each<[string, Record<string, string>, number]>([
+    ['seconds', { 'retry-after': '7' }, 7_000],
+    ['no seconds at all', { 'retry-after': '0' }, 0],
+    ['milliseconds', { 'retry-after-ms': '1250' }, 1_250],
+    ['milliseconds rather than seconds', { 'retry-after': '9', 'retry-after-ms': '100' }, 100],
+    [
+      "a date, by the server's clock although that is years off",
+      { 'retry-after': 'Wed, 01 Jan 2020 00:00:12 GMT', date: 'Wed, 01 Jan 2020 00:00:00 GMT' },
+      12_000,
+    ],
+    [
+      "a date that is past by the server's clock",
+      { 'retry-after': 'Wed, 01 Jan 2020 00:00:00 GMT', date: 'Wed, 01 Jan 2020 00:00:12 GMT' },
+      0,
+    ],
+  ])('is what the service asks for: %s', async (_, headers, waitMs) => {
+    const { times, outcome } = await attempts((attempt) => (attempt === 1 ? busy(headers) : done()), {
+      forMs: 30_000,
+    });
+
+    expect(times).toEqual([0, waitMs]);
+    expect(outcome).toEqual([]);
+  });
+
+  test("is what the service asks for: a date, by the caller's clock where the server does not tell its own", async () => {
+    vi.setSystemTime(new Date('2026-03-01T12:00:00Z'));
+
+    const { times } = await attempts(
+      (attempt) => (attempt === 1 ? busy({ 'retry-after': 'Sun, 01 Mar 2026 12:00:05 GMT' }) : done()),
+      { forMs: 30_000 },
+    );
+
+    expect(times).toEqual([0, 5_000]);
+  });
+
+  test('may be longer than 8 s where the service asks for it', async () => {
+    const { times } = await attempts((attempt) => (attempt === 1 ? busy({ 'retry-after': '90' }) : done()), {
+      forMs: 100_000,
+    });
+
+    expect(times).toEqual([0, 90_000]);
+  });
+
+  test('is asked for by a 503 as well', async () => {
+    const { times } = await attempts(
+      (attempt) => (attempt === 1 ? json({}, 503, { 'retry-after': '3' }) : done()),
+      { forMs: 10_000 },
+    );
+
+    expect(times).toEqual([0, 3_000]);
+  });
+
+  test.each(['soon', '-5', '', '1e9', 'NaN', '0x10'])(
+    'takes no notice of a Retry-After of %j',
+    async (value) => {
+      vi.spyOn(Math, 'random').mockReturnValue(0.5);
+
+      const { times } = await attempts(
+        (attempt) => (attempt === 1 ? busy({ 'retry-after': value }) : done()),
+        {
+          forMs: 30_000,
+        },
+      );
+
+      expect(times).toEqual([0, 250]);
+    },
+  );
+
+  test.each<[string, Record<string, string>, number]>([
+    ['seconds', { 'retry-after': '120' }, 120_000],
+    ['milliseconds', { 'retry-after-ms': '60001' }, 60_001],
+    [
+      'a date',
+      { 'retry-after': 'Wed, 01 Jan 2020 01:00:00 GMT', date: 'Wed, 01 Jan 2020 00:00:00 GMT' },
+      3_600_000,
+    ],
+  ])('fails the call at once where more is asked for than is left: %s', async (_, headers, retryAfterMs) => {
+    const { times, outcome, endedAfterMs } = await attempts(() => busy(headers), {
+      timeoutMs: 60_000,
+      forMs: 1,
+    });
+
+    expect(times).toEqual([0]);
+    expect(outcome).toBeInstanceOf(RateLimitError);
+    expect(outcome).toMatchObject({ retryAfterMs });
+    expect(endedAfterMs).toBe(0);
+  });
+
+  test('is told on the error of the last attempt', async () => {
+    const { outcome } = await attempts(() => busy({ 'retry-after': '2' }), { maxRetries: 1, forMs: 5_000 });
+
+    expect(outcome).toMatchObject({ code: 'rate_limited', retryAfterMs: 2_000 });
+  });
+
+  test('is absent from the error where the service asks for none', async () => {
+    const { outcome } = await attempts(() => busy(), { maxRetries: 0, forMs: 1 });
+
+    expect(outcome).not.toHaveProperty('retryAfterMs');
+  });
+});
