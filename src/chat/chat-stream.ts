@@ -51,7 +51,8 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisp
   /** The text of the first answer, piece by piece; pieces without a text are left out. */
   async *text(): AsyncGenerator<string, void, undefined> {
     for await (const chunk of this) {
-      const choice = chunk.choices.find(({ index = 0 }) => index === 0);
+      // What a server puts there need not be a choice.
+      const choice = chunk.choices.find((item) => (item?.index ?? 0) === 0);
       if (typeof choice?.delta?.content === 'string' && choice.delta.content !== '')
         yield choice.delta.content;
     }

@@ -20,6 +20,8 @@ import { CompletionBuilder } from './completion-builder.ts';
 /** An event larger than this ends the stream, in characters (8 MiB of ASCII). */
 const LARGEST_EVENT = 8 * 1024 * 1024;
 
+const TOO_LARGE = 'an event is larger than 8 MiB';
+
 /** What is known of a stream's end: a failure, or that it is whole. */
 type End = { readonly error: DrunError } | { readonly error?: undefined };
 
@@ -89,7 +91,7 @@ export class ChunkSource {
       maxBufferSize: LARGEST_EVENT,
       onEvent: (event) => this.#receive(event),
       onError: (error) => {
-        if (error.type === 'max-buffer-size-exceeded') this.#fail('an event is larger than 8 MiB');
+        if (error.type === 'max-buffer-size-exceeded') this.#fail(TOO_LARGE);
       },
     });
     // Not every fetch ends its body with the signal: this ends a read that waits for one that does not.
@@ -159,6 +161,10 @@ export class ChunkSource {
 
   #receive({ event, data }: EventSourceMessage): void {
     if (this.#end) return;
+    if (data.length > LARGEST_EVENT) {
+      this.#fail(TOO_LARGE);
+      return;
+    }
     if (data === '[DONE]') {
       const empty = `${this.#context.label}: a stream without a single chunk`;
       this.#end = this.#count > 0 ? {} : { error: new InvalidResponseError(empty, { status: this.#status }) };
@@ -168,7 +174,7 @@ export class ChunkSource {
     try {
       chunk = JSON.parse(data);
     } catch {
-      if (this.#flushing) return;
+      if (this.#flushing && event !== 'error') return;
       this.#fail(event === 'error' ? data : 'an event is not JSON');
       return;
     }

@@ -7,7 +7,7 @@ const noFields = (): Fields => Object.create(null) as Fields;
 
 interface ToolCallInProgress {
   fields: Fields;
-  function: { name: string; arguments: string };
+  function: Fields & { name: string; arguments: string };
 }
 
 interface ChoiceInProgress {
@@ -78,7 +78,7 @@ export class CompletionBuilder {
     Object.assign(state.fields, fields);
     if (isObject(delta)) addDelta(state, delta);
     if (isObject(logprobs)) state.logprobs = appendLists(state.logprobs ?? noFields(), logprobs);
-    if (typeof finish_reason === 'string') state.finishReason = finish_reason;
+    if (typeof finish_reason === 'string' && finish_reason !== '') state.finishReason = finish_reason;
   }
 }
 
@@ -125,7 +125,7 @@ function addToolCall(calls: Map<number, ToolCallInProgress>, piece: Fields): voi
   const key = typeof index === 'number' ? index : keyWithoutIndex(calls, fields.id);
   let call = calls.get(key);
   if (call === undefined) {
-    call = { fields: noFields(), function: { name: '', arguments: '' } };
+    call = { fields: noFields(), function: Object.assign(noFields(), { name: '', arguments: '' }) };
     calls.set(key, call);
   }
   for (const [name, value] of Object.entries(fields)) {
@@ -133,6 +133,9 @@ function addToolCall(calls: Map<number, ToolCallInProgress>, piece: Fields): voi
     if (value !== null && value !== undefined && value !== '') call.fields[name] ??= value;
   }
   if (!isObject(said)) return;
+  for (const [name, value] of Object.entries(said)) {
+    if (name !== 'name' && name !== 'arguments') call.function[name] ??= value;
+  }
   if (typeof said.name === 'string' && call.function.name === '') call.function.name = said.name;
   if (typeof said.arguments === 'string') call.function.arguments += said.arguments;
 }

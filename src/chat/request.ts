@@ -118,7 +118,8 @@ export interface ChatCompletionRequest extends ChatRequest {
 
 /** What {@link ChatClient.stream} takes. */
 export interface ChatStreamRequest extends ChatRequest {
-  readonly stream?: true | null | undefined;
+  /** Whatever it says, the answer comes in pieces. */
+  readonly stream?: boolean | null | undefined;
   readonly stream_options?:
     | { readonly include_usage?: boolean | undefined; readonly [field: string]: unknown }
     | undefined;
