@@ -115,6 +115,7 @@ export class ChunkSource {
    * @throws what the stream ended with; chunks that came before are given out first.
    */
   async next(): Promise<ChatCompletionChunk | undefined> {
+    this.#scope.throwIfEnded();
     if (this.#position === this.#queue.length) await this.#fill();
     if (this.#position < this.#queue.length) return this.#queue[this.#position++];
     if (this.#end?.error) throw this.#end.error;
@@ -128,13 +129,13 @@ export class ChunkSource {
 
   /** Reads until there is a chunk, or an end. */
   async #fill(): Promise<void> {
-    this.#scope.throwIfEnded();
     this.#queue = [];
     this.#position = 0;
     // Until the first chunk it is the call's own time that counts.
     if (this.#count > 0) this.#scope.startTimer('idle', this.#idleTimeoutMs);
     while (this.#queue.length === 0 && !this.#end) await this.#read();
-    this.#scope.stopTimer();
+    // An attempt that brought no chunk may be followed by another one, in the time that is left.
+    if (this.#count > 0) this.#scope.stopTimer();
     if (this.#end) void this.cancel();
   }
 

@@ -1,0 +1,51 @@
+import { ChatClient } from 'drun-sdk/chat';
+import { expect, it } from 'vitest';
+
+const request = { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hi' }] } as const;
+const baseUrl = 'http://127.0.0.1:1';
+
+function eventStream(start: (controller: ReadableStreamDefaultController<Uint8Array>) => void): Response {
+  return new Response(new ReadableStream({ start }), { headers: { 'content-type': 'text/event-stream' } });
+}
+
+it('counts the time until the first chunk over all attempts', async () => {
+  let attempts = 0;
+  const chat = new ChatClient({
+    apiKey: 'sk-key',
+    baseUrl,
+    timeoutMs: 1_000,
+    fetch: () => {
+      attempts++;
+      return attempts === 1
+        ? Promise.resolve(eventStream((controller) => controller.error(new TypeError('terminated'))))
+        : new Promise(() => {});
+    },
+  });
+
+  await expect(chat.stream(request).completion()).rejects.toMatchObject({
+    name: 'TimeoutError',
+    phase: 'response',
+    timeoutMs: 1_000,
+  });
+  expect(attempts).toBe(2);
+});
+
+it("gives out no chunk that had come before the caller's signal was aborted", async () => {
+  const chunk = JSON.stringify({ choices: [{ index: 0, delta: { content: 'a' } }] });
+  const chat = new ChatClient({
+    apiKey: 'sk-key',
+    baseUrl,
+    fetch: async () =>
+      eventStream((controller) => {
+        controller.enqueue(new TextEncoder().encode(`data: ${chunk}\n\ndata: ${chunk}\n\n`));
+      }),
+  });
+  const user = new AbortController();
+  const chunks = chat.stream(request, { signal: user.signal })[Symbol.asyncIterator]();
+  await chunks.next();
+  const reason = new Error('the user left');
+
+  user.abort(reason);
+
+  await expect(chunks.next()).rejects.toBe(reason);
+});
