@@ -86,15 +86,8 @@ export default {
       name: 'no-cycles',
       comment: 'files that need each other cannot be read, tested or replaced on their own',
       severity: 'error',
-      from: { path: '^src/', pathNot: folder('errors') },
+      from: { path: '^src/' },
       to: { circular: true },
-    },
-    {
-      name: 'no-cycles-at-runtime',
-      comment: 'the base class names the union of its subclasses: as types, which are gone at runtime',
-      severity: 'error',
-      from: { path: folder('errors') },
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
       name: 'no-orphans',

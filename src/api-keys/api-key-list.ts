@@ -14,7 +14,11 @@ export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey
   readonly #firstPage: number;
   readonly #fetchPage: (page: number) => Promise<FetchedPage>;
 
-  /** Made by {@link ApiKeys.list}. */
+  /**
+   * Made by {@link ApiKeys.list}.
+   *
+   * @internal
+   */
   constructor(firstPage: number, fetchPage: (page: number) => Promise<FetchedPage>) {
     this.#firstPage = firstPage;
     this.#fetchPage = fetchPage;

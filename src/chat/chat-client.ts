@@ -150,10 +150,13 @@ export class ChatClient {
     checkRequest(request);
     let scope: CallScope | undefined;
     let aborted: { readonly reason: unknown } | undefined;
-    return new ChatStream({
+    const stream = new ChatStream({
       open: async () => {
         scope = this.#transport.scope(options);
+        const { signal } = scope;
         if (aborted) scope.abort(aborted.reason);
+        // Also while nobody asks for a piece: somebody may be waiting for the completion.
+        signal.addEventListener('abort', () => stream.abort(signal.reason), { once: true });
         return this.#transport.perform(
           {
             method: 'POST',
@@ -175,6 +178,7 @@ export class ChatClient {
       },
       close: () => scope?.dispose(),
     });
+    return stream;
   }
 
   /** The models that the key may call (`GET /v1/models`). Costs no tokens. */

@@ -31,11 +31,15 @@ export interface StreamConnection {
 export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisposable {
   readonly #connection: StreamConnection;
   readonly #outcome = Promise.withResolvers<ChatCompletion>();
-  #source: Promise<ChunkSource> | undefined;
+  #source: ChunkSource | undefined;
   #isRead = false;
   #isOver = false;
 
-  /** Made by {@link ChatClient.stream}. */
+  /**
+   * Made by {@link ChatClient.stream}.
+   *
+   * @internal
+   */
   constructor(connection: StreamConnection) {
     this.#connection = connection;
     // Whoever asks for the completion is told; nobody has to ask.
@@ -49,13 +53,25 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisp
   }
 
   /** The text of the first answer, piece by piece; pieces without a text are left out. */
-  async *text(): AsyncGenerator<string, void, undefined> {
-    for await (const chunk of this) {
-      // What a server puts there need not be a choice.
-      const choice = chunk.choices.find((item) => (item?.index ?? 0) === 0);
-      if (typeof choice?.delta?.content === 'string' && choice.delta.content !== '')
-        yield choice.delta.content;
-    }
+  text(): AsyncIterableIterator<string, void, undefined> {
+    const chunks = this[Symbol.asyncIterator]();
+    // By hand: a generator that was left before its first piece would not free the connection.
+    const texts: AsyncIterableIterator<string, void, undefined> = {
+      [Symbol.asyncIterator]: () => texts,
+      next: async () => {
+        for (;;) {
+          const { done, value: chunk } = await chunks.next();
+          if (done) return { done: true, value: undefined };
+          const text = textOf(chunk);
+          if (text !== '') return { done: false, value: text };
+        }
+      },
+      return: async () => {
+        await chunks.return?.();
+        return { done: true, value: undefined };
+      },
+    };
+    return texts;
   }
 
   /**
@@ -120,7 +136,7 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisp
 
   /** Frees the connection, if it is still open. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#leave();
+    this.#leave();
   }
 
   #claim(): void {
@@ -134,42 +150,48 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisp
   }
 
   #chunks(): AsyncIterator<ChatCompletionChunk, void, undefined> {
+    let last: Promise<unknown> = Promise.resolve();
     return {
-      next: async () => {
-        if (this.#isOver) {
-          // Aborted, failed or left: an end that is none is told to whoever asks on.
-          await this.#outcome.promise;
-          return { done: true, value: undefined };
-        }
-        try {
-          this.#source ??= this.#connection.open();
-          const source = await this.#source;
-          const value = await source.next();
-          if (value !== undefined) return { done: false, value };
-          this.#settle(() => this.#outcome.resolve(source.completion as ChatCompletion));
-          return { done: true, value: undefined };
-        } catch (error) {
-          this.#settle(() => this.#outcome.reject(error));
-          throw error;
-        }
+      // One after the other, although several may be asked for at once.
+      next: () => {
+        const result = last.then(() => this.#next());
+        last = result.catch(() => {});
+        return result;
       },
       return: async () => {
-        await this.#leave();
+        this.#leave();
         return { done: true, value: undefined };
       },
     };
   }
 
-  async #leave(): Promise<void> {
+  async #next(): Promise<IteratorResult<ChatCompletionChunk, void>> {
+    if (this.#isOver) {
+      // Aborted, failed or left: an end that is none is told to whoever asks on.
+      await this.#outcome.promise;
+      return { done: true, value: undefined };
+    }
+    try {
+      this.#source ??= await this.#connection.open();
+      const value = await this.#source.next();
+      if (value !== undefined) return { done: false, value };
+      const { completion } = this.#source;
+      this.#settle(() => this.#outcome.resolve(completion as ChatCompletion));
+      return { done: true, value: undefined };
+    } catch (error) {
+      this.#settle(() => this.#outcome.reject(error));
+      throw error;
+    }
+  }
+
+  #leave(): void {
     if (this.#isOver) return;
     this.#isRead = true;
-    // First, so that a request that is still waiting for its answer does not hold whoever leaves.
-    this.#connection.abort(new DOMException('The stream was left', 'AbortError'));
-    const source = await this.#source?.catch(() => undefined);
-    const completion = source?.completion ?? { choices: [] };
+    const completion = this.#source?.completion ?? { choices: [] };
     this.#settle(() =>
       this.#outcome.reject(new StreamTruncatedError('the stream was left before its end', { completion })),
     );
+    this.#connection.abort(new DOMException('The stream was left', 'AbortError'));
   }
 
   #settle(settle: () => void): void {
@@ -178,4 +200,10 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisp
     settle();
     this.#connection.close();
   }
+}
+
+/** What a chunk adds to the text of the first answer. A server can put anything in the place of a choice. */
+function textOf({ choices }: ChatCompletionChunk): string {
+  const content = choices.find((choice) => (choice?.index ?? 0) === 0)?.delta?.content;
+  return typeof content === 'string' ? content : '';
 }

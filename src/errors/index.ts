@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+export { type AnyDrunError, type DrunErrorCode, isDrunError } from './any-drun-error.ts';
 export {
   ApiError,
   type ApiErrorCode,
@@ -23,5 +25,5 @@ export {
   type ResponseIssue,
   TimeoutError,
 } from './call-errors.ts';
-export { type AnyDrunError, DrunError, type DrunErrorCode, isDrunError } from './drun-error.ts';
+export { DrunError } from './drun-error.ts';
 export { type PartialCompletion, StreamFailedError, StreamTruncatedError } from './stream-errors.ts';

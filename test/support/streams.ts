@@ -65,18 +65,22 @@ export async function serveByHand(): Promise<LocalServer & { readonly answer: Pr
   };
 }
 
-/** A fetch that gives exactly these pieces, for tests with many streams. */
-export function fetchOf(...pieces: Piece[]): () => Promise<Response> {
+/** A fetch that gives exactly these pieces, each when it is asked for; an error breaks the body off. */
+export function fetchOf(...pieces: (Piece | Error)[]): () => Promise<Response> {
   const encoder = new TextEncoder();
   return async () => {
-    const left = pieces.map((piece) => (typeof piece === 'string' ? encoder.encode(piece) : piece));
-    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      pull(controller) {
-        const piece = left.shift();
-        if (piece === undefined) controller.close();
-        else controller.enqueue(piece);
+    const left = [...pieces];
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+      {
+        pull(controller) {
+          const piece = left.shift();
+          if (piece === undefined) controller.close();
+          else if (piece instanceof Error) controller.error(piece);
+          else controller.enqueue(typeof piece === 'string' ? encoder.encode(piece) : piece);
+        },
       },
-    });
+      { highWaterMark: 0 },
+    );
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
   };
 }

@@ -168,6 +168,7 @@ describe('completion()', () => {
     for (const object of [completion, completion.choices[0], completion.choices[0].message]) {
       expect((object as Record<string, unknown>).polluted).toBeUndefined();
       expect(Object.getPrototypeOf(object)).toBe(Object.prototype);
+      expect(Object.hasOwn(object, '__proto__'), 'it is kept').toBe(true);
     }
     expect(completion.choices[0].message.content).toBe('a');
   });

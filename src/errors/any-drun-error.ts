@@ -1,0 +1,64 @@
+import type {
+  ApiError,
+  ApiKeyLimitError,
+  AuthenticationError,
+  InsufficientQuotaError,
+  InvalidRequestError,
+  NotFoundError,
+  PermissionError,
+  RateLimitError,
+  ServerError,
+} from './api-errors.ts';
+import type {
+  ConfigurationError,
+  ConnectionError,
+  InvalidResponseError,
+  TimeoutError,
+} from './call-errors.ts';
+import { marker } from './drun-error.ts';
+import type { StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
+
+/** Every error that this package throws, told apart by `code`. */
+export type AnyDrunError =
+  | ConfigurationError
+  | ConnectionError
+  | TimeoutError
+  | InvalidResponseError
+  | StreamTruncatedError
+  | StreamFailedError
+  | ApiError<'api_error'>
+  | InvalidRequestError
+  | AuthenticationError
+  | InsufficientQuotaError
+  | PermissionError
+  | NotFoundError
+  | RateLimitError
+  | ApiKeyLimitError
+  | ServerError;
+
+/** The codes of all errors of this package. */
+export type DrunErrorCode = AnyDrunError['code'];
+
+/**
+ * Tells whether a caught value is an error of this package, also where it was thrown by another copy of it.
+ *
+ * @example
+ * ```ts
+ * import { isDrunError } from 'drun-sdk/errors';
+ *
+ * function advise(error: unknown): string {
+ *   if (!isDrunError(error)) throw error;
+ *   switch (error.code) {
+ *     case 'rate_limited':
+ *       return `busy, try again in ${error.retryAfterMs ?? 1000} ms`;
+ *     case 'authentication_failed':
+ *       return `the key ${error.maskedKey} is refused`;
+ *     default:
+ *       return error.message;
+ *   }
+ * }
+ * ```
+ */
+export function isDrunError(value: unknown): value is AnyDrunError {
+  return typeof value === 'object' && value !== null && marker in value;
+}

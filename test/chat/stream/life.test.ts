@@ -1,0 +1,759 @@
+import { getEventListeners } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ChatClientOptions, ChatStream, ChatStreamOptions } from 'drun-sdk/chat';
+import {
+  AuthenticationError,
+  ConfigurationError,
+  StreamFailedError,
+  StreamTruncatedError,
+  TimeoutError,
+} from 'drun-sdk/errors';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { KEY, OTHER_KEY } from '../../support/credentials.ts';
+import { rejection, rejectionOf } from '../../support/failures.ts';
+import { serveHttp } from '../../support/sockets.ts';
+import {
+  chunkOf,
+  events,
+  fetchOf,
+  finishes,
+  GREETING,
+  greeting,
+  READERS,
+  type StreamedAnswer,
+  says,
+  serveByHand,
+  servePieces,
+  serveStream,
+  textOf,
+} from '../../support/streams.ts';
+import { retryAtOnce } from '../../support/timing.ts';
+import { chatClient, failure, request } from '../requests.ts';
+
+const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
+
+/** Only timers: sockets and the clock go on as they are. */
+const fakeTimers = (): void => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+};
+
+let unhandled: unknown[] = [];
+const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+
+beforeEach(() => {
+  unhandled = [];
+  process.on('unhandledRejection', onUnhandled);
+});
+
+afterEach(async () => {
+  vi.useRealTimers();
+  await turn();
+  await turn();
+  process.off('unhandledRejection', onUnhandled);
+  expect(unhandled, 'no rejection is left unhandled').toEqual([]);
+});
+
+/** A stream whose first chunk has been read, of a server that has not ended it. */
+async function begun(
+  options: ChatStreamOptions = {},
+  clientOptions: ChatClientOptions = {},
+): Promise<{
+  stream: ChatStream;
+  chunks: AsyncIterator<unknown>;
+  answer: StreamedAnswer;
+}> {
+  const server = await serveByHand();
+  const stream = chatClient({ baseUrl: server.url, ...clientOptions }).stream(request(), options);
+  const chunks = stream[Symbol.asyncIterator]();
+  const first = chunks.next();
+  const answer = await server.answer;
+  await answer.write(events(says('a')));
+  expect(await first).toMatchObject({ done: false });
+  return { stream, chunks, answer };
+}
+
+describe('a stream that nobody reads', () => {
+  test('sends nothing, asks for no key and puts nothing on the signal', async () => {
+    const server = await servePieces(greeting());
+    const apiKey = vi.fn(() => KEY);
+    const { signal } = new AbortController();
+    const stream = chatClient({ baseUrl: server.url, apiKey }).stream(request(), { signal });
+
+    stream[Symbol.asyncIterator]();
+    await turn();
+
+    expect(server.count).toBe(0);
+    expect(apiKey).not.toHaveBeenCalled();
+    expect(listeners(signal)).toBe(0);
+  });
+
+  test.each<[string, (stream: ChatStream) => unknown]>([
+    ['text()', (stream) => stream.text()],
+    ['toReadableStream()', (stream) => stream.toReadableStream()],
+    ['toResponse()', (stream) => stream.toResponse()],
+  ])('sends nothing where only %s was called', async (_, act) => {
+    const fetch = vi.fn(fetchOf(greeting()));
+
+    act(chatClient({ fetch }).stream(request()));
+    for (let i = 0; i < 20; i++) await turn();
+
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  test('can be aborted and disposed of, and then sends nothing', async () => {
+    const server = await servePieces(greeting());
+    const stream = chatClient({ baseUrl: server.url }).stream(request());
+    const reason = new Error('enough');
+
+    stream.abort(reason);
+    await stream[Symbol.asyncDispose]();
+
+    expect(await rejection(stream.completion())).toBe(reason);
+    expect(server.count).toBe(0);
+  });
+
+  test('sends one request once it is read, with the stream asked for', async () => {
+    let body: unknown;
+    let accept: unknown;
+    const { url } = await serveHttp(async (incoming, response) => {
+      let text = '';
+      for await (const piece of incoming) text += piece;
+      body = JSON.parse(text);
+      accept = incoming.headers.accept;
+      response.setHeader('content-type', 'text/event-stream');
+      response.end(greeting());
+    });
+
+    await chatClient({ baseUrl: url })
+      .stream(request({ top_k: 3 }))
+      .completion();
+
+    expect(body).toEqual({ ...request({ top_k: 3 }), stream: true });
+    expect(accept).toBe('text/event-stream');
+  });
+});
+
+describe('leaving a stream', () => {
+  test.each<[string, (stream: ChatStream) => Promise<void>]>([
+    [
+      'the loop over its chunks',
+      async (stream) => {
+        for await (const _ of stream) break;
+      },
+    ],
+    [
+      'the loop over its text',
+      async (stream) => {
+        for await (const _ of stream.text()) break;
+      },
+    ],
+    [
+      'the loop by an exception',
+      async (stream) => {
+        await rejection(
+          (async () => {
+            for await (const _ of stream) throw new Error('mine');
+          })(),
+        );
+      },
+    ],
+    [
+      'its block, by `await using`',
+      async (stream) => {
+        await using used = stream;
+        await used[Symbol.asyncIterator]().next();
+      },
+    ],
+    [
+      'its ReadableStream, by cancel()',
+      async (stream) => {
+        const reader = stream.toReadableStream().getReader();
+        await reader.read();
+        await reader.cancel();
+      },
+    ],
+    [
+      'its Response, by cancel()',
+      async (stream) => {
+        const reader = (stream.toResponse().body as ReadableStream).getReader();
+        await reader.read();
+        await reader.cancel();
+      },
+    ],
+  ])('by %s closes the connection and frees the signal', async (_, leave) => {
+    const closed = Promise.withResolvers<void>();
+    const { url } = await serveStream(async (answer) => {
+      await answer.write(events(says('a')));
+      await answer.closed;
+      closed.resolve();
+    });
+    const { signal } = new AbortController();
+    const stream = chatClient({ baseUrl: url }).stream(request(), { signal });
+
+    await leave(stream);
+
+    await closed.promise;
+    expect(listeners(signal)).toBe(0);
+    const error = await rejectionOf(StreamTruncatedError, stream.completion());
+    expect(error.completion.choices[0]?.message.content).toBe('a');
+  });
+
+  test('before its answer came closes the connection, and does not wait', async () => {
+    const server = await serveByHand();
+    const stream = chatClient({ baseUrl: server.url }).stream(request());
+    const chunks = stream[Symbol.asyncIterator]();
+    const first = rejection(chunks.next());
+    const { closed } = await server.answer;
+
+    await stream[Symbol.asyncDispose]();
+
+    await closed;
+    await first;
+    expect((await rejectionOf(StreamTruncatedError, stream.completion())).completion.choices).toEqual([]);
+  });
+
+  test('twice, or after its end, does nothing', async () => {
+    const { url } = await servePieces(greeting());
+    const stream = chatClient({ baseUrl: url }).stream(request());
+    const completion = await stream.completion();
+
+    await stream[Symbol.asyncDispose]();
+    await stream[Symbol.asyncDispose]();
+    stream.abort();
+
+    expect(await stream.completion()).toBe(completion);
+  });
+});
+
+describe.each(READERS)('$name', ({ read }) => {
+  /** A stream that is being read and has stalled after its first chunk. */
+  async function stalled(
+    options: ChatStreamOptions = {},
+    clientOptions: ChatClientOptions = {},
+  ): Promise<{ stream: ChatStream; answer: StreamedAnswer; outcome: Promise<unknown> }> {
+    const server = await serveByHand();
+    const stream = chatClient({ baseUrl: server.url, ...clientOptions }).stream(request(), options);
+    const outcome = rejection(read(stream));
+    const answer = await server.answer;
+    await answer.write(events(says('a')));
+    return { stream, answer, outcome };
+  }
+
+  test('rejects with the reason of abort()', async () => {
+    const { stream, answer, outcome } = await stalled();
+    const reason = { mine: true };
+
+    stream.abort(reason);
+
+    expect(await outcome).toBe(reason);
+    expect(await rejection(stream.completion())).toBe(reason);
+    await answer.closed;
+  });
+
+  test('rejects with an AbortError where abort() has no reason', async () => {
+    const { stream, outcome } = await stalled();
+
+    stream.abort();
+
+    expect(await outcome).toMatchObject({ name: 'AbortError' });
+  });
+
+  test("rejects with the reason of the caller's signal, and takes its listener off", async () => {
+    const controller = new AbortController();
+    const { stream, answer, outcome } = await stalled({ signal: controller.signal });
+    const reason = new Error('enough');
+
+    controller.abort(reason);
+
+    expect(await outcome).toBe(reason);
+    expect(await rejection(stream.completion())).toBe(reason);
+    await answer.closed;
+    expect(listeners(controller.signal)).toBe(0);
+  });
+
+  test('rejects with the reason of a signal that was aborted before, and sends nothing', async () => {
+    const server = await servePieces(greeting());
+    const reason = new Error('enough');
+    const stream = chatClient({ baseUrl: server.url }).stream(request(), {
+      signal: AbortSignal.abort(reason),
+    });
+
+    expect(await rejection(read(stream))).toBe(reason);
+    expect(server.count).toBe(0);
+  });
+
+  test.each<[string, (controller: AbortController, stream: ChatStream, reason: unknown) => void]>([
+    ['abort()', (_, stream, reason) => stream.abort(reason)],
+    ["the caller's signal", (controller, _, reason) => controller.abort(reason)],
+  ])('rejects with the reason of %s before there is an answer', async (_, abort) => {
+    const server = await serveByHand();
+    const controller = new AbortController();
+    const stream = chatClient({ baseUrl: server.url }).stream(request(), { signal: controller.signal });
+    const outcome = rejection(read(stream));
+    const answer = await server.answer;
+    const reason = new Error('enough');
+
+    abort(controller, stream, reason);
+
+    expect(await outcome).toBe(reason);
+    await answer.closed;
+    expect(listeners(controller.signal)).toBe(0);
+  });
+
+  test('is a TimeoutError where no first chunk comes, though comments do', async () => {
+    const server = await serveByHand();
+    const { signal } = new AbortController();
+    const stream = chatClient({ baseUrl: server.url, maxRetries: 0 }).stream(request(), {
+      timeoutMs: 150,
+      signal,
+    });
+    const outcome = rejectionOf(TimeoutError, read(stream));
+    const answer = await server.answer;
+    await answer.write(': working on it\n\n');
+
+    expect(await outcome).toMatchObject({ phase: 'response', timeoutMs: 150 });
+    await answer.closed;
+    expect(listeners(signal)).toBe(0);
+  });
+
+  test('is a TimeoutError where the server does not answer', async () => {
+    const server = await serveByHand();
+    const stream = chatClient({ baseUrl: server.url }).stream(request(), { timeoutMs: 100 });
+
+    expect(await rejectionOf(TimeoutError, read(stream))).toMatchObject({
+      phase: 'response',
+      timeoutMs: 100,
+    });
+  });
+
+  test('is a TimeoutError where no further chunk comes', async () => {
+    const { signal } = new AbortController();
+    const { answer, outcome, stream } = await stalled({ signal }, { idleTimeoutMs: 100 });
+
+    expect(await outcome).toBeInstanceOf(TimeoutError);
+    expect(await outcome).toMatchObject({ code: 'timeout', phase: 'idle', timeoutMs: 100 });
+    expect(await rejection(stream.completion())).toBe(await outcome);
+    await answer.closed;
+    expect(listeners(signal)).toBe(0);
+  });
+
+  test('is a TimeoutError where only comments and events without data come', async () => {
+    const { answer, outcome } = await stalled({ idleTimeoutMs: 150 });
+    let isOver = false;
+    void answer.closed.then(() => {
+      isOver = true;
+    });
+
+    void (async () => {
+      while (!isOver) await answer.write(': keep-alive\n\nevent: ping\n\n');
+    })();
+
+    expect(await outcome).toMatchObject({ code: 'timeout', phase: 'idle', timeoutMs: 150 });
+  });
+
+  test('waits for the first chunk longer than for the next', async () => {
+    fakeTimers();
+    const server = await serveByHand();
+    const stream = chatClient({ baseUrl: server.url, timeoutMs: 50_000, idleTimeoutMs: 1_000 }).stream(
+      request(),
+    );
+    const outcome = read(stream);
+    const answer = await server.answer;
+
+    await vi.advanceTimersByTimeAsync(49_000);
+    await answer.write(greeting());
+    answer.end();
+
+    expect(await outcome).toBe(GREETING);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('has its answer though the first attempt is a 503', async () => {
+    retryAtOnce();
+    const attempts: number[] = [];
+    const { url } = await serveHttp((_, response) => {
+      attempts.push(attempts.length);
+      if (attempts.length === 1) return response.writeHead(503).end();
+      return response.writeHead(200, { 'content-type': 'text/event-stream' }).end(greeting());
+    });
+
+    expect(await read(chatClient({ baseUrl: url }).stream(request()))).toBe(GREETING);
+    expect(attempts).toHaveLength(2);
+  });
+
+  test('has its answer though the first connection is dropped before its first chunk', async () => {
+    retryAtOnce();
+    const server = await serveStream(async (answer, attempt) => {
+      await answer.write(attempt === 1 ? ': hello\n\n' : greeting());
+      if (attempt === 1) answer.destroy();
+      else answer.end();
+    });
+
+    expect(await read(chatClient({ baseUrl: server.url }).stream(request()))).toBe(GREETING);
+    expect(server.count).toBe(2);
+  });
+
+  test('has its answer with the other key of a source, where one is refused', async () => {
+    const bearers: unknown[] = [];
+    const { url } = await serveHttp((incoming, response) => {
+      bearers.push(incoming.headers.authorization);
+      if (bearers.length === 1)
+        return response.writeHead(401).end(JSON.stringify(failure('invalid_api_key', 'x')));
+      return response.writeHead(200, { 'content-type': 'text/event-stream' }).end(greeting());
+    });
+    const chat = chatClient({ baseUrl: url, apiKey: ({ refused }) => (refused ? OTHER_KEY : KEY) });
+
+    expect(await read(chat.stream(request()))).toBe(GREETING);
+    expect(bearers).toEqual([`Bearer ${KEY}`, `Bearer ${OTHER_KEY}`]);
+  });
+
+  test('is an AuthenticationError where the only key is refused', async () => {
+    const { url } = await serveHttp((_, response) => response.writeHead(401).end());
+
+    await rejectionOf(AuthenticationError, read(chatClient({ baseUrl: url }).stream(request())));
+  });
+
+  test('does not ask again after an error in the stream', async () => {
+    const server = await servePieces(events(says('a'), failure('x', 'y')));
+
+    await rejectionOf(StreamFailedError, read(chatClient({ baseUrl: server.url }).stream(request())));
+
+    expect(server.count).toBe(1);
+  });
+
+  test('reads through a second client what toResponse() gives', async () => {
+    const { url } = await servePieces(greeting());
+    const first = chatClient({ baseUrl: url }).stream(request());
+    const second = chatClient({ fetch: async () => first.toResponse() }).stream(request());
+
+    expect(await read(second)).toBe(GREETING);
+    expect(await second.completion()).toEqual(await first.completion());
+  });
+
+  test('is told through a second client that the stream failed', async () => {
+    const { url } = await servePieces(events(says('a'), failure('x', 'y', 'the model died')));
+    const first = chatClient({ baseUrl: url }).stream(request());
+    const second = chatClient({ fetch: async () => first.toResponse() }).stream(request());
+
+    const error = await rejectionOf(StreamFailedError, read(second));
+
+    expect(error.message).toContain('the model died');
+    expect(error.completion.choices[0]?.message.content).toBe('a');
+  });
+
+  test('leaves no listener and no timer after the end', async () => {
+    fakeTimers();
+    const { url } = await servePieces(greeting());
+    const { signal } = new AbortController();
+
+    await read(chatClient({ baseUrl: url }).stream(request(), { signal }));
+
+    expect(listeners(signal)).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('an abort between two chunks', () => {
+  test.each<[string, (controller: AbortController, stream: ChatStream, reason: unknown) => void]>([
+    ['by abort()', (_, stream, reason) => stream.abort(reason)],
+    ["by the caller's signal", (controller, _, reason) => controller.abort(reason)],
+  ])('%s rejects, though the rest of the stream has come', async (_, abort) => {
+    const controller = new AbortController();
+    const chat = chatClient({ fetch: fetchOf(greeting()) });
+    const stream = chat.stream(request(), { signal: controller.signal });
+    const chunks = stream[Symbol.asyncIterator]();
+    await chunks.next();
+    const reason = new Error('enough');
+
+    abort(controller, stream, reason);
+
+    expect(await rejection(chunks.next())).toBe(reason);
+    expect(await rejection(chunks.next())).toBe(reason);
+    expect(await rejection(stream.completion())).toBe(reason);
+    expect(listeners(controller.signal)).toBe(0);
+  });
+
+  test.each<[string, (controller: AbortController, stream: ChatStream, reason: unknown) => void]>([
+    ['by abort()', (_, stream, reason) => stream.abort(reason)],
+    ["by the caller's signal", (controller, _, reason) => controller.abort(reason)],
+  ])('%s is told to who waits for the completion, though the reader asks no more', async (_, abort) => {
+    const controller = new AbortController();
+    const { stream, answer } = await begun({ signal: controller.signal });
+    const completion = rejection(stream.completion());
+    const reason = new Error('enough');
+
+    abort(controller, stream, reason);
+
+    expect(await completion).toBe(reason);
+    await answer.closed;
+    expect(listeners(controller.signal)).toBe(0);
+  });
+});
+
+describe('a second reader', () => {
+  const read: [string, (stream: ChatStream) => Promise<unknown>][] = [
+    ['the iteration', async (stream) => stream[Symbol.asyncIterator]().next()],
+    ['text()', async (stream) => stream.text().next()],
+    ['toReadableStream()', async (stream) => stream.toReadableStream().getReader().read()],
+    ['toResponse()', async (stream) => stream.toResponse().text()],
+  ];
+  const pairs = [...read, ['completion()', (stream: ChatStream) => stream.completion()] as const].flatMap(
+    ([first, one]) => read.map(([second, other]) => ({ first, one, second, other })),
+  );
+
+  test.each(pairs)('by $second beside $first is a ConfigurationError', async ({ one, other }) => {
+    const { url } = await servePieces(greeting());
+    const stream = chatClient({ baseUrl: url }).stream(request());
+    await one(stream);
+
+    const error = await rejectionOf(ConfigurationError, other(stream));
+
+    expect(error.option).toBe('stream');
+  });
+});
+
+describe('completion()', () => {
+  const beside: [string, (stream: ChatStream) => () => Promise<unknown>][] = [
+    [
+      'the iteration',
+      (stream) => {
+        const chunks = stream[Symbol.asyncIterator]();
+        return async () => {
+          while (!(await chunks.next()).done);
+        };
+      },
+    ],
+    [
+      'text()',
+      (stream) => {
+        const texts = stream.text();
+        return async () => {
+          for await (const _ of texts);
+        };
+      },
+    ],
+    [
+      'toReadableStream()',
+      (stream) => {
+        const body = stream.toReadableStream();
+        return async () => new Response(body).text();
+      },
+    ],
+    [
+      'toResponse()',
+      (stream) => {
+        const response = stream.toResponse();
+        return async () => response.text();
+      },
+    ],
+  ];
+
+  test.each(beside)('waits for %s that began before it', async (_, begin) => {
+    const server = await servePieces(greeting());
+    const stream = chatClient({ baseUrl: server.url }).stream(request());
+    const readAll = begin(stream);
+    const completion = stream.completion();
+
+    await readAll();
+
+    expect((await completion).choices[0].message.content).toBe(GREETING);
+    expect(server.count).toBe(1);
+  });
+
+  test.each(beside)('is there after %s', async (_, begin) => {
+    const { url } = await servePieces(greeting());
+    const stream = chatClient({ baseUrl: url }).stream(request());
+
+    await begin(stream)();
+
+    expect((await stream.completion()).choices[0].message.content).toBe(GREETING);
+  });
+
+  test('may be asked for as often as one likes', async () => {
+    const server = await servePieces(greeting());
+    const stream = chatClient({ baseUrl: server.url }).stream(request());
+
+    const [one, two] = await Promise.all([stream.completion(), stream.completion()]);
+
+    expect(one).toBe(two);
+    expect(server.count).toBe(1);
+  });
+});
+
+describe('the iteration', () => {
+  test('goes on giving its end', async () => {
+    const { url } = await servePieces(greeting());
+    const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
+    while (!(await chunks.next()).done);
+
+    expect(await chunks.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('gives chunks that came before a failure first', async () => {
+    const { url } = await servePieces(events(says('a'), says('b'), failure('x', 'y')));
+    const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
+
+    expect([(await chunks.next()).done, (await chunks.next()).done]).toEqual([false, false]);
+    await rejectionOf(StreamFailedError, chunks.next());
+  });
+
+  test('gives the chunks in order where several are asked for at once, and none of them is an early end', async () => {
+    const server = await serveByHand();
+    const chunks = chatClient({ baseUrl: server.url }).stream(request())[Symbol.asyncIterator]();
+    const asked = [chunks.next(), chunks.next(), chunks.next()];
+    const answer = await server.answer;
+
+    await answer.write(events(says('1')));
+    await asked[0];
+    await answer.write(': keep-alive\n\n');
+    await answer.write(': keep-alive\n\n');
+    await answer.write(events(says('2'), says('3')));
+
+    for (const [position, next] of asked.entries()) {
+      const { done, value } = await next;
+      expect({ done, text: value && textOf(value) }).toEqual({ done: false, text: String(position + 1) });
+    }
+  });
+});
+
+describe('a slow reader', () => {
+  test('does not run into the idle timeout, however long it takes', async () => {
+    fakeTimers();
+    const { chunks, answer } = await begun({ idleTimeoutMs: 1_000 });
+
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(vi.getTimerCount()).toBe(0);
+    await answer.write(events(says('b')));
+
+    expect(await chunks.next()).toMatchObject({ done: false });
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    await answer.write(events(finishes(), '[DONE]'));
+    expect(await chunks.next()).toMatchObject({ done: false });
+    expect(await chunks.next()).toMatchObject({ done: true });
+  });
+
+  test('has its time counted anew for every chunk', async () => {
+    fakeTimers();
+    const { chunks, answer } = await begun({ idleTimeoutMs: 1_000 });
+    for (let i = 0; i < 3; i++) {
+      const next = chunks.next();
+      await vi.advanceTimersByTimeAsync(900);
+      await answer.write(events(says('b')));
+      expect(await next).toMatchObject({ done: false });
+    }
+
+    const last = rejectionOf(TimeoutError, chunks.next());
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    expect((await last).phase).toBe('idle');
+  });
+
+  test('holds the server back', async () => {
+    const PIECES = 1024;
+    const piece = events(says('x'.repeat(65_536)));
+    let written = 0;
+    const { url } = await serveStream(async (answer) => {
+      for (; written < PIECES; written++) await answer.write(piece);
+      await answer.write(events(finishes(), '[DONE]'));
+      answer.end();
+    });
+    const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
+    await chunks.next();
+
+    // Until nothing has moved for many turns of the loop.
+    for (let still = 0, before = -1; still < 500; still = written === before ? still + 1 : 0) {
+      before = written;
+      await turn();
+    }
+
+    expect(written).toBeLessThan(PIECES / 2);
+    let read = 1;
+    while (!(await chunks.next()).done) read++;
+    expect(read).toBe(PIECES + 1);
+  });
+});
+
+describe('toReadableStream()', () => {
+  const text = (stream: ChatStream): Promise<string> => new Response(stream.toReadableStream()).text();
+
+  test('gives the chunks as they came, and [DONE]', async () => {
+    const chunks = [
+      says('a'),
+      { ...finishes(), extra: { n: 1 } },
+      chunkOf([], { usage: { prompt_tokens: 1, total_tokens: 2 } }),
+    ];
+    const { url } = await servePieces(events(...chunks));
+
+    expect(await text(chatClient({ baseUrl: url }).stream(request()))).toBe(events(...chunks, '[DONE]'));
+  });
+
+  test.each([
+    ['an error event', events(says('a'), failure('x', 'y', `the key ${KEY} is bad`)), 'stream_failed'],
+    ['a truncation', events(says('a')), 'stream_truncated'],
+  ])(
+    'turns %s into an event with an error, without [DONE] and without the key',
+    async (_, upstream, code) => {
+      const { url } = await servePieces(upstream);
+
+      const got = await text(chatClient({ baseUrl: url }).stream(request()));
+
+      const [first, last] = got.trimEnd().split('\n\n');
+      expect(`${first}\n\n`).toBe(events(says('a')));
+      expect(JSON.parse(last?.replace('data: ', '') ?? '')).toMatchObject({
+        error: { code, type: 'stream_error' },
+      });
+      expect(got).not.toContain('[DONE]');
+      expect(got).not.toContain(KEY);
+    },
+  );
+
+  test('breaks off where the stream is aborted', async () => {
+    const server = await serveByHand();
+    const stream = chatClient({ baseUrl: server.url }).stream(request());
+    const got = rejection(text(stream));
+    const answer = await server.answer;
+    await answer.write(events(says('a')));
+    const reason = new Error('enough');
+
+    stream.abort(reason);
+
+    expect(await got).toBe(reason);
+    await answer.closed;
+  });
+
+  test('frees the upstream where it is cancelled while it waits', async () => {
+    const server = await serveByHand();
+    const reader = chatClient({ baseUrl: server.url }).stream(request()).toReadableStream().getReader();
+    const waiting = reader.read();
+    const answer = await server.answer;
+
+    await reader.cancel();
+
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    await answer.closed;
+  });
+});
+
+describe('toResponse()', () => {
+  test('is an event stream that is not cached', () => {
+    const response = chatClient().stream(request()).toResponse();
+
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(response.headers.get('cache-control')).toBe('no-cache');
+  });
+
+  test('takes a status and headers, but stays an event stream', () => {
+    const response = chatClient()
+      .stream(request())
+      .toResponse({
+        status: 201,
+        headers: { 'cache-control': 'no-store', 'content-type': 'text/plain', 'x-mine': '1' },
+      });
+
+    expect(response.status).toBe(201);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(response.headers.get('x-mine')).toBe('1');
+  });
+});
