@@ -22,7 +22,7 @@ export default defineConfig({
     typecheck: {
       enabled: true,
       include: ['test/**/*.test-d.ts'],
-      tsconfig: 'test/tsconfig.json',
+      tsconfig: 'tsconfig.json',
     },
   },
 });
