@@ -2,6 +2,7 @@ import { createParser, type EventSourceMessage, type EventSourceParser } from 'e
 import {
   type DrunError,
   InvalidResponseError,
+  type PartialCompletion,
   StreamFailedError,
   StreamTruncatedError,
 } from '../errors/index.ts';
@@ -98,9 +99,10 @@ export class ChunkSource {
     scope.signal.addEventListener('abort', () => void this.cancel(), { once: true });
   }
 
-  /** What has come so far. */
-  get completion(): ReturnType<CompletionBuilder['build']> {
-    return this.#builder.build();
+  /** What has come so far. A credential of which every chunk had a part is whole in here, and masked. */
+  get completion(): PartialCompletion {
+    const completion = this.#builder.build();
+    return this.#context.scrubber.answer(JSON.stringify(completion), completion) as PartialCompletion;
   }
 
   /** Waits for the first chunk, and throws what came in its place. */
@@ -191,7 +193,7 @@ export class ChunkSource {
     if (!Array.isArray(fields.choices)) fields.choices = [];
     this.#count++;
     this.#builder.add(fields);
-    this.#queue.push(fields as unknown as ChatCompletionChunk);
+    this.#queue.push(this.#context.scrubber.piece(data, fields) as ChatCompletionChunk);
   }
 
   #fail(what: string): void {

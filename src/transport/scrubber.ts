@@ -23,6 +23,7 @@ const LONGEST_TEXT = 500;
 export class Scrubber {
   readonly #texts: Redactor;
   readonly #answers: Redactor;
+  readonly #long: readonly string[];
 
   /** @param credentials - All that this call has used: an answer may repeat one that was refused before. */
   constructor(credentials: readonly Secret[], headers: Readonly<Record<string, string>>) {
@@ -31,7 +32,8 @@ export class Scrubber {
       if (CREDENTIAL_HEADER.test(name)) values.push(...credentialsIn(value));
     }
     this.#texts = new Redactor(values);
-    this.#answers = new Redactor(values.filter(({ length }) => length >= SHORTEST_IN_ANSWERS));
+    this.#long = values.filter(({ length }) => length >= SHORTEST_IN_ANSWERS);
+    this.#answers = new Redactor(this.#long);
   }
 
   /** A text that is going into an error: the call's credentials, and all that looks like one, masked. */
@@ -51,6 +53,14 @@ export class Scrubber {
    */
   answer(text: string, value: unknown): unknown {
     return this.#answers.isClean(text) ? value : this.#deep(value);
+  }
+
+  /**
+   * A piece of an answer, of which there are thousands: looked through for whole credentials in clear only, for more
+   * would cost as much as reading it.
+   */
+  piece(text: string, value: unknown): unknown {
+    return this.#long.some((credential) => text.includes(credential)) ? this.#deep(value) : value;
   }
 
   #deep(value: unknown): unknown {
