@@ -14,7 +14,7 @@ const CREDENTIAL_HEADER =
 const SHORTEST_PART = 8;
 
 /** Shorter credentials (`EMPTY`, where a server wants none) stand in good answers as words do. */
-const SHORTEST_IN_ANSWERS = 12;
+const SHORTEST_IN_ANSWERS = 8;
 
 /** Texts of servers and libraries longer than this are cut, after they were redacted. */
 const LONGEST_TEXT = 500;
