@@ -10,11 +10,11 @@ import type { CallScope } from '../transport/call-scope.ts';
 import {
   errorMessageOf,
   hasErrorEnvelope,
-  parseJson,
   type RequestContext,
   toApiError,
   toConnectionError,
 } from '../transport/error-mapping.ts';
+import { isObject, parseJson } from '../transport/json.ts';
 import type { ChatCompletionChunk } from './chunk.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 
@@ -173,10 +173,8 @@ export class ChunkSource {
       this.#end = this.#count > 0 ? {} : { error: new InvalidResponseError(empty, { status: this.#status }) };
       return;
     }
-    let chunk: unknown;
-    try {
-      chunk = JSON.parse(data);
-    } catch {
+    const chunk = parseJson(data);
+    if (chunk === undefined) {
       if (this.#flushing && event !== 'error') return;
       this.#fail(event === 'error' ? data : 'an event is not JSON');
       return;
@@ -185,15 +183,14 @@ export class ChunkSource {
       this.#fail(errorMessageOf(data) ?? 'the service reported an error');
       return;
     }
-    if (typeof chunk !== 'object' || chunk === null || Array.isArray(chunk)) {
+    if (!isObject(chunk)) {
       this.#fail('an event is not a chunk of an answer');
       return;
     }
-    const fields = chunk as Record<string, unknown>;
-    if (!Array.isArray(fields.choices)) fields.choices = [];
+    if (!Array.isArray(chunk.choices)) chunk.choices = [];
     this.#count++;
-    this.#builder.add(fields);
-    this.#queue.push(this.#context.scrubber.piece(data, fields) as ChatCompletionChunk);
+    this.#builder.add(chunk);
+    this.#queue.push(this.#context.scrubber.piece(data, chunk) as ChatCompletionChunk);
   }
 
   #fail(what: string): void {

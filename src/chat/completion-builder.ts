@@ -1,4 +1,5 @@
 import type { PartialCompletion } from '../errors/index.ts';
+import { isObject } from '../transport/json.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -154,8 +155,4 @@ function appendLists(before: Fields, added: Fields): Fields {
     else if (value !== null || !(name in before)) before[name] = Array.isArray(value) ? [...value] : value;
   }
   return before;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

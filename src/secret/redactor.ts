@@ -9,8 +9,11 @@ const SHORTEST_BODY = 16;
 /** How many leading characters of a credential give it away although somebody cut off the rest. */
 const SHORTEST_CUT = 12;
 
-/* One ASCII character as URLs, JSON, JavaScript and HTML escape it: by its code, or by a sign or name. A
- * run of backslashes is tried from its start only: tried from each of them, a long one takes hours. */
+/**
+ * One ASCII character as URLs, JSON, JavaScript and HTML escape it: by its code, or by a sign or name.
+ *
+ * A run of backslashes is tried from its start only: tried from each of them, a long one takes hours.
+ */
 const ESCAPE =
   /%(?:25)*([0-7][\da-f])|(?<!\\)\\+u00([0-7][\da-f])|(?<!\\)\\+u\{0*([0-7]?[\da-f])\}|(?<!\\)\\+x([0-7][\da-f])|&#x0*([0-7][\da-f]);?|&#0*(\d{2,3});?|\\(["'\\/])|&(amp|lt|gt|quot|apos|hyphen|dash|lowbar|UnderBar);/gi;
 

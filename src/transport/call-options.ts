@@ -7,7 +7,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` waits as long as it takes. */
   readonly timeoutMs?: number | undefined;
-  /** Sent beside the client's own headers, and before them. `Authorization` is not for the taking. */
+  /** Sent beside the client's own headers, and in place of those of the same name; never `Authorization`. */
   readonly headers?: HeadersOption | undefined;
   /** Overrides the client's `maxRetries` for this call. */
   readonly maxRetries?: number | undefined;

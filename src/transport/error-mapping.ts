@@ -11,6 +11,7 @@ import {
   ServerError,
 } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
+import { isObject, parseJson } from './json.ts';
 import { retryAfterMs } from './retry.ts';
 import type { Scrubber } from './scrubber.ts';
 
@@ -115,19 +116,6 @@ export function errorMessageOf(text: string): string | undefined {
 /** Whether a JSON body says that the call failed, whatever its status says. */
 export function hasErrorEnvelope(body: unknown): boolean {
   return isObject(body) && (isObject(body.error) || (typeof body.error === 'string' && body.error !== ''));
-}
-
-/** The value, or undefined where the text is no JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function stringOf(value: unknown): string | undefined {

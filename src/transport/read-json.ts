@@ -1,6 +1,7 @@
 import type * as z from 'zod/mini';
 import { InvalidResponseError, type ResponseIssue } from '../errors/index.ts';
 import { hasErrorEnvelope, type RequestContext, toApiError } from './error-mapping.ts';
+import { parseJson } from './json.ts';
 import type { Operation } from './transport.ts';
 
 const MOST_ISSUES = 20;
@@ -39,11 +40,8 @@ function checkJson<Schema extends z.ZodMiniType>(
 ): CheckedBody<z.output<Schema>> {
   const { label, scrubber } = context;
   const { status } = response;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // V8's own message quotes the text, which may hold a credential.
+  const value = parseJson(text);
+  if (value === undefined) {
     const what = text.trim() === '' ? 'an empty body' : `a body that is not JSON${contentTypeOf(response)}`;
     throw new InvalidResponseError(`${label}: ${status} with ${what}: is baseUrl right?`, { status });
   }

@@ -33,7 +33,7 @@ export class Scrubber {
     }
     this.#texts = new Redactor(values);
     this.#long = values.filter(({ length }) => length >= SHORTEST_IN_ANSWERS);
-    this.#answers = new Redactor(this.#long);
+    this.#answers = this.#long.length === values.length ? this.#texts : new Redactor(this.#long);
   }
 
   /** A text that is going into an error: the call's credentials, and all that looks like one, masked. */

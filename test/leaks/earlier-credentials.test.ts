@@ -1,6 +1,7 @@
 import { ApiKeys, ChatClient } from 'drun-sdk';
 import { expect, it } from 'vitest';
-import { printable, shownForms } from './forms.ts';
+import { everythingShownOf } from '../support/failures.ts';
+import { shownForms } from './forms.ts';
 
 const FIRST = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9_LgPs2aE4iX6-uN7ucU';
 const SECOND = 'sk-zZ9yY8xX7wW6vV5uU4tT3sS2rR1qQ0pPoOnNmMlLkKjJi';
@@ -16,7 +17,7 @@ it('does not show a refused key that the service repeats after another one was t
   const error = await chat.complete(request).catch((thrown: unknown) => thrown);
 
   expect(error).toMatchObject({ name: 'AuthenticationError', maskedKey: 'sk-******KjJi' });
-  expect(shownForms(printable(error), FIRST)).toEqual([]);
+  expect(shownForms(everythingShownOf(error), FIRST)).toEqual([]);
 });
 
 it('does not show a refused key in the answer that another one got', async () => {
@@ -45,7 +46,7 @@ it('does not show an access token of no known form that was refused before', asy
 
   const error = await keys.canCreate().catch((thrown: unknown) => thrown);
 
-  expect(printable(error)).not.toContain(token);
+  expect(everythingShownOf(error)).not.toContain(token);
 });
 
 it.each([
@@ -59,7 +60,7 @@ it.each([
   const error = await chat.models().catch((thrown: unknown) => thrown);
 
   expect(error).toMatchObject({ name: 'InvalidRequestError' });
-  expect(printable(error)).not.toContain(part);
+  expect(everythingShownOf(error)).not.toContain(part);
 });
 
 it('leaves answers alone that hold no credential, but words that look like a dummy or a setting', async () => {
@@ -81,5 +82,5 @@ it("does not show one item's key in the name of another", async () => {
   ];
   const keys = new ApiKeys({ accessToken: 'token', baseUrl, fetch: async () => Response.json({ items }) });
 
-  expect(shownForms(printable(await keys.list()), FIRST)).toEqual([]);
+  expect(shownForms(everythingShownOf(await keys.list()), FIRST)).toEqual([]);
 });

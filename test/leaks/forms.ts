@@ -1,5 +1,3 @@
-import { inspect } from 'node:util';
-
 /** The credential as servers can write it: as it stands, and in every encoding that somebody could undo. */
 export const forms: Readonly<Record<string, (credential: string) => string>> = {
   plain: (credential) => credential,
@@ -20,20 +18,6 @@ export const forms: Readonly<Record<string, (credential: string) => string>> = {
   'escaped as in HTML': (credential) => Array.from(credential, (c) => `&#${c.charCodeAt(0)};`).join(''),
   'cut off': (credential) => credential.slice(0, 32),
 };
-
-/** Everything that a caller, a logger or a reporter could print of a value. */
-export function printable(value: unknown): string {
-  const texts = [
-    inspect(value, { depth: Infinity, showHidden: true, getters: true, maxStringLength: null }),
-    inspect(value),
-    JSON.stringify(value) ?? '',
-    String(value),
-  ];
-  for (let error = value; error instanceof Error; error = error.cause) {
-    texts.push(error.name, error.message, error.stack ?? '', JSON.stringify(error), inspect(error));
-  }
-  return texts.join('\n');
-}
 
 /** The forms of a credential that a text shows, by name. */
 export function shownForms(text: string, credential: string): string[] {

@@ -1,6 +1,7 @@
 import { ApiKeys, type CallOptions, ChatClient } from 'drun-sdk';
 import { describe, expect, it } from 'vitest';
-import { forms, printable, shownForms } from './forms.ts';
+import { everythingShownOf } from '../support/failures.ts';
+import { forms, shownForms } from './forms.ts';
 
 /*
  * Whatever a server answers and whatever a library throws: nothing that a caller can print shows a credential.
@@ -147,7 +148,7 @@ describe.each(Object.entries(operations))('%s never shows the credential', (_, o
       const outcome = await outcomeOf(operation(clients));
 
       expect(sent).toBe(`Bearer ${CREDENTIAL}`);
-      expect(shownForms(printable(outcome) + printable(clients), CREDENTIAL)).toEqual([]);
+      expect(shownForms(everythingShownOf(outcome) + everythingShownOf(clients), CREDENTIAL)).toEqual([]);
     });
   });
 
@@ -159,7 +160,7 @@ describe.each(Object.entries(operations))('%s never shows the credential', (_, o
     const outcome = await outcomeOf(operation(clients));
 
     expect(outcome).toMatchObject({ name: 'ConnectionError' });
-    expect(shownForms(printable(outcome) + printable(clients), CREDENTIAL)).toEqual([]);
+    expect(shownForms(everythingShownOf(outcome) + everythingShownOf(clients), CREDENTIAL)).toEqual([]);
   });
 });
 
@@ -172,7 +173,7 @@ describe('a key that the service has just made', () => {
     const created = await keys.create({ name: 'checkout' });
 
     expect(created.secret.reveal()).toBe(NEW_KEY);
-    expect(shownForms(printable(created), NEW_KEY)).toEqual([]);
+    expect(shownForms(everythingShownOf(created), NEW_KEY)).toEqual([]);
   });
 
   it.each(Object.entries(forms))('does not show in an error that repeats it %s', async (_, form) => {
@@ -183,7 +184,7 @@ describe('a key that the service has just made', () => {
     const outcome = await outcomeOf(keys.create({ name: 'checkout' }));
 
     expect(outcome).toMatchObject({ name: 'InvalidResponseError' });
-    expect(shownForms(printable(outcome), NEW_KEY)).toEqual([]);
+    expect(shownForms(everythingShownOf(outcome), NEW_KEY)).toEqual([]);
   });
 
   it('does not show on a list, in whatever field a server repeats it', async () => {
@@ -199,6 +200,6 @@ describe('a key that the service has just made', () => {
     const page = await keys.list();
 
     expect(page.items[0]?.maskedKey).toBe('sk-******w3X4');
-    expect(shownForms(printable(page), NEW_KEY)).toEqual([]);
+    expect(shownForms(everythingShownOf(page), NEW_KEY)).toEqual([]);
   });
 });

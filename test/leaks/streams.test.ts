@@ -1,6 +1,7 @@
 import { ChatClient } from 'drun-sdk/chat';
 import { describe, expect, it } from 'vitest';
-import { forms, printable, shownForms } from './forms.ts';
+import { everythingShownOf } from '../support/failures.ts';
+import { forms, shownForms } from './forms.ts';
 
 const CREDENTIAL = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9_LgPs2aE4iX6-uN7ucU';
 const request = { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hi' }] } as const;
@@ -30,7 +31,7 @@ describe.each(Object.entries(endings))('a stream that %s', (_, ending) => {
 
       const outcome = await stream.completion().catch((error: unknown) => error);
 
-      expect(shownForms(printable(outcome) + printable(stream), CREDENTIAL)).toEqual([]);
+      expect(shownForms(everythingShownOf(outcome) + everythingShownOf(stream), CREDENTIAL)).toEqual([]);
     },
   );
 });

@@ -41,9 +41,18 @@ export function everythingShownOf(value: unknown): string {
   const seen = [
     String(value),
     JSON.stringify(value),
-    inspect(value, { showHidden: true, depth: Number.POSITIVE_INFINITY, getters: true }),
+    inspect(value),
+    inspect(value, {
+      showHidden: true,
+      depth: Number.POSITIVE_INFINITY,
+      getters: true,
+      maxStringLength: null,
+      maxArrayLength: null,
+    }),
     format('%s %o %j', value, value, value),
   ];
-  if (value instanceof Error) seen.push(value.stack ?? '', everythingShownOf(value.cause));
+  if (value instanceof Error) {
+    seen.push(value.name, value.message, value.stack ?? '', everythingShownOf(value.cause));
+  }
   return seen.join('\n');
 }
