@@ -14,7 +14,7 @@ import {
   toApiError,
   toConnectionError,
 } from '../transport/error-mapping.ts';
-import { isObject, parseJson } from '../transport/json.ts';
+import { isObject, isTooDeep, parseJson } from '../transport/json.ts';
 import type { ChatCompletionChunk } from './chunk.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 
@@ -177,6 +177,10 @@ export class ChunkSource {
     if (chunk === undefined) {
       if (this.#flushing && event !== 'error') return;
       this.#fail(event === 'error' ? data : 'an event is not JSON');
+      return;
+    }
+    if (isTooDeep(data, chunk)) {
+      this.#fail('an event is nested too deeply');
       return;
     }
     if (event === 'error' || hasErrorEnvelope(chunk)) {

@@ -1,7 +1,7 @@
 import type * as z from 'zod/mini';
 import { InvalidResponseError, type ResponseIssue } from '../errors/index.ts';
 import { hasErrorEnvelope, type RequestContext, toApiError } from './error-mapping.ts';
-import { parseJson } from './json.ts';
+import { isTooDeep, parseJson } from './json.ts';
 import type { Operation } from './transport.ts';
 
 const MOST_ISSUES = 20;
@@ -45,12 +45,10 @@ function checkJson<Schema extends z.ZodMiniType>(
     const what = text.trim() === '' ? 'an empty body' : `a body that is not JSON${contentTypeOf(response)}`;
     throw new InvalidResponseError(`${label}: ${status} with ${what}: is baseUrl right?`, { status });
   }
-  let body: unknown;
-  try {
-    body = scrubber.answer(text, value);
-  } catch {
+  if (isTooDeep(text, value)) {
     throw new InvalidResponseError(`${label}: ${status} with a body that is nested too deeply`, { status });
   }
+  const body = scrubber.answer(text, value);
   if (hasErrorEnvelope(body)) throw toApiError(status, response.headers, text, context);
   const result = schema.safeParse(body);
   if (result.success) return { body, parsed: result.data };
