@@ -23,8 +23,9 @@ export default defineConfig({
   dts: true,
   sourcemap: true,
   clean: true,
-  // The emulator's router and server live in its own entries: installing the package does not install them.
-  noExternal: ['hono', '@hono/node-server'],
+  // The emulator's router and server live in its own entries: installing the package does not install them. The writer
+  // of JSON Schema does too: as a part of the zod that is shared, bundlers would load it with every client.
+  noExternal: ['hono', '@hono/node-server', 'zod/v4/core'],
   external: [/^node:/],
   removeNodeProtocol: false,
 });

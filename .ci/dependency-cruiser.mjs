@@ -19,6 +19,8 @@ const folders = {
     folder('wire'),
     folder('transport'),
     library('eventsource-parser'),
+    library('@standard-schema/spec'),
+    library('zod'),
   ],
   emulator: [folder('secret'), library('hono'), library('zod')],
 };

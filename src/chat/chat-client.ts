@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
   AuthenticationError,
   ConfigurationError,
@@ -6,8 +7,11 @@ import {
 } from '../errors/index.ts';
 import type { CredentialSource } from '../secret/credential-source.ts';
 import { regionUrl, validBaseUrl } from '../transport/base-url.ts';
+import { type BearerFetch, bearerFetch } from '../transport/bearer-fetch.ts';
+import type { CallLogger, RetryListener } from '../transport/call-events.ts';
 import type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
-import type { CallScope } from '../transport/call-scope.ts';
+import { type Answered, type CallPromise, callPromise } from '../transport/call-response.ts';
+import { CallScope } from '../transport/call-scope.ts';
 import { givenOrFromEnvironment, refuseBrowser } from '../transport/environment.ts';
 import { jsonAnswer } from '../transport/read-json.ts';
 import { Transport } from '../transport/transport.ts';
@@ -16,7 +20,18 @@ import { chatCompletion, modelList } from '../wire/data-plane.ts';
 import { ChatStream } from './chat-stream.ts';
 import { openChunkSource } from './chunk-source.ts';
 import type { ChatCompletion, CompletionChoice, Model } from './completion.ts';
-import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
+import type {
+  ChatCompletionRequest,
+  ChatParseRequest,
+  ChatRequest,
+  ChatStreamParseRequest,
+  ChatStreamRequest,
+  ToolRunRequest,
+} from './request.ts';
+import type { SchemaOutput } from './schema.ts';
+import { type ParsedCompletion, withParsed } from './structured-output.ts';
+import { runTools, type ToolRunCompletion } from './tool-run.ts';
+import { checkRequest, wireRequest } from './wire-request.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
 const COMPLETIONS_LABEL = 'POST /v1/chat/completions';
@@ -48,6 +63,10 @@ export interface ChatClientOptions {
   readonly fetch?: FetchFunction | undefined;
   /** Sent with every call. */
   readonly headers?: HeadersOption | undefined;
+  /** Is told before a call is repeated. What it throws ends the call. */
+  readonly onRetry?: RetryListener | undefined;
+  /** Is told of every request: method, path, status, duration, attempt; never a body or a credential. */
+  readonly logger?: CallLogger | undefined;
   /** Allows use in a page, where every visitor can read the API key. Default: false. */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
@@ -96,6 +115,13 @@ export class ChatClient {
   readonly #transport: Transport;
   readonly #idleTimeoutMs: number | undefined;
 
+  /**
+   * A `fetch` for other clients of the same service, such as `openai` and `@ai-sdk/openai-compatible`: sends the
+   * client's API key in place of theirs, asks for another one when it is refused, and takes it out of errors. A
+   * redirect is not followed; nothing else is changed. Rejects with a {@link ConfigurationError} for another host.
+   */
+  readonly fetch: BearerFetch;
+
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: ChatClientOptions = {}) {
     refuseBrowser('apiKey', options.dangerouslyAllowBrowser);
@@ -107,47 +133,160 @@ export class ChatClient {
       maxRetries: options.maxRetries ?? 2,
       fetch: options.fetch,
       headers: options.headers,
+      onRetry: options.onRetry,
+      logger: options.logger,
     });
+    this.fetch = bearerFetch(this.#transport.bearer);
     this.#idleTimeoutMs = validTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
   }
 
   /** Asks a model for a whole answer (`POST /v1/chat/completions`). */
-  async complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): Promise<ChatCompletion> {
-    if (typeof request !== 'object' || request === null) {
-      throw new ConfigurationError('request must be an object with model and messages', {
-        option: 'request',
-      });
-    }
+  complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
+    return callPromise(this.#complete(request, options));
+  }
+
+  /**
+   * Asks a model for an answer in a schema (`POST /v1/chat/completions` with a strict `response_format`).
+   *
+   * @throws AnswerRefusedError if the model refused, or a filter withheld the answer.
+   * @throws AnswerTruncatedError if the answer was cut off at the limit of tokens.
+   * @throws AnswerMismatchError if the model gave an answer that is not of the schema.
+   *
+   * @example
+   * ```ts
+   * import { ChatClient } from 'drun-sdk/chat';
+   * import * as z from 'zod';
+   *
+   * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
+   * const { parsed } = await chat.parse({
+   *   model: 'public/deepseek-r1',
+   *   messages: [{ role: 'user', content: 'The capital of France, as JSON' }],
+   *   schema: z.object({ city: z.string(), inhabitants: z.number() }),
+   * });
+   * console.log(parsed.city);
+   * ```
+   */
+  parse<Schema extends StandardSchemaV1>(
+    request: ChatParseRequest<Schema>,
+    options: ChatCallOptions = {},
+  ): CallPromise<ParsedCompletion<SchemaOutput<Schema>>> {
+    return callPromise(this.#parse(request, options));
+  }
+
+  async #parse<Schema extends StandardSchemaV1>(
+    request: ChatParseRequest<Schema>,
+    options: ChatCallOptions,
+  ): Promise<Answered<ParsedCompletion<SchemaOutput<Schema>>>> {
+    checkOneAnswer(request);
+    const { data, response } = await this.#complete(request, options);
+    return { data: await withParsed(data, request.schema, COMPLETIONS_LABEL), response };
+  }
+
+  async #complete(
+    request: ChatRequest & { readonly stream?: false | null | undefined },
+    options: ChatCallOptions,
+  ): Promise<Answered<ChatCompletion>> {
+    const body = await wireRequest(request);
     if (request.stream) {
       throw new ConfigurationError('stream: complete() gives an answer in one piece; leave stream out', {
         option: 'stream',
       });
     }
-    return this.#transport.call(
-      {
-        method: 'POST',
-        path: ['v1', 'chat', 'completions'],
-        body: request,
-        label: COMPLETIONS_LABEL,
-        receive: jsonAnswer(chatCompletion, ({ body }) => withDefaults(body as ChatCompletion)),
-      },
-      options,
-      options.apiKey,
-    );
+    const scope = this.#transport.scope(options);
+    try {
+      return await this.#transport.perform(
+        {
+          method: 'POST',
+          path: ['v1', 'chat', 'completions'],
+          body,
+          label: COMPLETIONS_LABEL,
+          receive: receiveCompletion,
+        },
+        scope,
+        options,
+        options.apiKey,
+      );
+    } finally {
+      scope.dispose();
+    }
+  }
+
+  /**
+   * Asks a model that may call tools: runs the tools that it asks for, tells it what they answered, and so on until it
+   * answers without. Calls of one round run side by side.
+   *
+   * `signal` ends the whole run; everything else in `options` holds for each call of the model. Arguments that are not
+   * of a tool's schema, and calls of tools that there are not, are told to the model, once for each tool.
+   *
+   * @throws ToolCallError if the model calls a tool wrongly again after it was told.
+   * @throws ToolRoundsError if it still calls tools after `maxRounds`.
+   * @throws AnswerTruncatedError if a tool call was cut off at the limit of tokens.
+   *
+   * @example
+   * ```ts
+   * import { ChatClient, defineTool } from 'drun-sdk/chat';
+   * import * as z from 'zod';
+   *
+   * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
+   * const weather = defineTool({
+   *   name: 'weather',
+   *   description: 'The weather in a city',
+   *   parameters: z.object({ city: z.string() }),
+   *   run: ({ city }) => `It is sunny in ${city}.`,
+   * });
+   * const answer = await chat.runTools({
+   *   model: 'public/deepseek-r1',
+   *   messages: [{ role: 'user', content: 'Do I need an umbrella in Paris?' }],
+   *   tools: [weather],
+   *   maxRounds: 5,
+   * });
+   * console.log(answer.choices[0].message.content, answer.rounds);
+   * ```
+   */
+  async runTools(request: ToolRunRequest, options: ChatCallOptions = {}): Promise<ToolRunCompletion> {
+    checkRequest(request);
+    checkOneAnswer(request);
+    const scope = new CallScope(options.signal, undefined);
+    const { signal } = scope;
+    try {
+      return await runTools(request, (asked) => this.complete(asked, { ...options, signal }), scope);
+    } finally {
+      scope.dispose();
+    }
   }
 
   /**
    * Asks a model for an answer in pieces (`POST /v1/chat/completions` with `stream`). The request is sent when the
-   * first piece is asked for; failures before it are repeated like those of {@link ChatClient.complete}.
+   * first piece is asked for; failures before it are repeated like those of {@link ChatClient.complete}. With a
+   * `schema`, {@link ChatStream.completion} gives what {@link ChatClient.parse} does.
    *
    * `timeoutMs` is the time until the first piece, `idleTimeoutMs` the time between two.
    */
-  stream(request: ChatStreamRequest, options: ChatStreamOptions = {}): ChatStream {
+  stream<Schema extends StandardSchemaV1>(
+    request: ChatStreamParseRequest<Schema>,
+    options?: ChatStreamOptions,
+  ): ChatStream<ParsedCompletion<SchemaOutput<Schema>>>;
+  stream(request: ChatStreamRequest, options?: ChatStreamOptions): ChatStream;
+  stream(
+    request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
+    options: ChatStreamOptions = {},
+  ): ChatStream {
+    checkRequest(request);
+    const { schema } = request;
+    if (schema === undefined) return this.#stream(request, options, (completion) => completion);
+    checkOneAnswer(request);
+    return this.#stream(request, options, (completion) => withParsed(completion, schema, COMPLETIONS_LABEL));
+  }
+
+  #stream(
+    request: ChatRequest,
+    options: ChatStreamOptions,
+    complete: (completion: ChatCompletion) => ChatCompletion | Promise<ChatCompletion>,
+  ): ChatStream {
     const idleTimeoutMs =
       options.idleTimeoutMs === undefined
         ? this.#idleTimeoutMs
         : validTimeout(options.idleTimeoutMs, 'idleTimeoutMs');
-    checkRequest(request);
     let scope: CallScope | undefined;
     let aborted: { readonly reason: unknown } | undefined;
     const stream = new ChatStream({
@@ -157,11 +296,12 @@ export class ChatClient {
         if (aborted) scope.abort(aborted.reason);
         // Also while nobody asks for a piece: somebody may be waiting for the completion.
         signal.addEventListener('abort', () => stream.abort(signal.reason), { once: true });
+        const body = await wireRequest(request);
         return this.#transport.perform(
           {
             method: 'POST',
             path: ['v1', 'chat', 'completions'],
-            body: { ...request, stream: true },
+            body: { ...body, stream: true },
             accept: 'text/event-stream',
             label: COMPLETIONS_LABEL,
             receive: (response, context, callScope) =>
@@ -177,12 +317,13 @@ export class ChatClient {
         scope?.abort(reason);
       },
       close: () => scope?.dispose(),
+      complete,
     });
     return stream;
   }
 
   /** The models that the key may call (`GET /v1/models`). Costs no tokens. */
-  async models(options: ChatCallOptions = {}): Promise<Model[]> {
+  models(options: ChatCallOptions = {}): CallPromise<Model[]> {
     return this.#transport.call(
       {
         method: 'GET',
@@ -215,10 +356,14 @@ export class ChatClient {
   }
 }
 
-function checkRequest(request: unknown): void {
-  if (typeof request !== 'object' || request === null) {
-    throw new ConfigurationError('request must be an object with model and messages', { option: 'request' });
-  }
+const receiveCompletion = /* @__PURE__ */ jsonAnswer(chatCompletion, ({ body }) =>
+  withDefaults(body as ChatCompletion),
+);
+
+/** Where one answer is read, others would be paid for and lost. */
+function checkOneAnswer({ n }: ChatRequest): void {
+  if (n === undefined || n === null || n === 1) return;
+  throw new ConfigurationError('n: one answer is read; use complete() for several', { option: 'n' });
 }
 
 /** Fills in what servers leave out of a choice although the type promises it; all that came stays. */

@@ -1,16 +1,19 @@
 import { ConfigurationError, isDrunError, StreamTruncatedError } from '../errors/index.ts';
+import type { Answered, CallResponse } from '../transport/call-response.ts';
 import type { ChatCompletionChunk } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { ChatCompletion } from './completion.ts';
 
 /** A stream's connection: opened when the first chunk is asked for, closed when nobody wants another. */
-export interface StreamConnection {
+export interface StreamConnection<Completion> {
   /** Sends the request, and resolves once the first chunk is there. */
-  readonly open: () => Promise<ChunkSource>;
+  readonly open: () => Promise<Answered<ChunkSource>>;
   /** Ends the call: what waits for it rejects with the reason. */
   readonly abort: (reason: unknown) => void;
   /** Leaves nothing of the call behind. */
   readonly close: () => void;
+  /** Makes what {@link ChatStream.completion} gives of the chunks put together. */
+  readonly complete: (completion: ChatCompletion) => Completion | Promise<Completion>;
 }
 
 /**
@@ -28,10 +31,14 @@ export interface StreamConnection {
  * }
  * ```
  */
-export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisposable {
-  readonly #connection: StreamConnection;
+export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
+  implements AsyncIterable<ChatCompletionChunk>, AsyncDisposable
+{
+  readonly #connection: StreamConnection<Completion>;
   readonly #outcome = Promise.withResolvers<ChatCompletion>();
   #source: ChunkSource | undefined;
+  #response: (() => CallResponse) | undefined;
+  #completion: Promise<Completion> | undefined;
   #isRead = false;
   #isOver = false;
 
@@ -40,7 +47,7 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisp
    *
    * @internal
    */
-  constructor(connection: StreamConnection) {
+  constructor(connection: StreamConnection<Completion>) {
     this.#connection = connection;
     // Whoever asks for the completion is told; nobody has to ask.
     this.#outcome.promise.catch(() => {});
@@ -75,17 +82,25 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisp
   }
 
   /**
-   * The chunks put together, once the stream is whole: texts, reasoning, tool calls with their arguments, usage.
+   * The chunks put together, once the stream is whole: texts, reasoning, tool calls with their arguments, usage; with
+   * a schema also `parsed`.
    *
-   * @throws what the stream ended with, and a {@link StreamTruncatedError} if its reader left before the end.
+   * @throws what the stream ended with, and a {@link StreamTruncatedError} if its reader left before the end; with a
+   * schema what {@link ChatClient.parse} throws.
    */
-  async completion(): Promise<ChatCompletion> {
+  async completion(): Promise<Completion> {
     if (!this.#isRead) {
       this.#claim();
       const chunks = this.#chunks();
       while (!(await chunks.next()).done);
     }
-    return this.#outcome.promise;
+    this.#completion ??= this.#outcome.promise.then(this.#connection.complete);
+    return this.#completion;
+  }
+
+  /** The status and headers that the stream came with: there as soon as its first chunk is. */
+  get response(): CallResponse | undefined {
+    return this.#response?.();
   }
 
   /** Ends the stream: its reader, and who waits for its completion, are thrown the reason. */
@@ -172,7 +187,11 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk>, AsyncDisp
       return { done: true, value: undefined };
     }
     try {
-      this.#source ??= await this.#connection.open();
+      if (this.#source === undefined) {
+        const { data, response } = await this.#connection.open();
+        this.#source = data;
+        this.#response = response;
+      }
       const value = await this.#source.next();
       if (value !== undefined) return { done: false, value };
       const { completion } = this.#source;

@@ -6,8 +6,10 @@ import {
   StreamFailedError,
   StreamTruncatedError,
 } from '../errors/index.ts';
+import { requestIdOf } from '../transport/call-response.ts';
 import type { CallScope } from '../transport/call-scope.ts';
 import {
+  answerOf,
   errorMessageOf,
   hasErrorEnvelope,
   type RequestContext,
@@ -40,12 +42,8 @@ export async function openChunkSource(
   if (!/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '') || response.body === null) {
     const text = await scope.race(response.text());
     if (hasErrorEnvelope(parseJson(text))) throw toApiError(response.status, response.headers, text, context);
-    throw new InvalidResponseError(
-      `${context.label}: ${response.status} with something else than an event stream`,
-      {
-        status: response.status,
-      },
-    );
+    const what = `${context.label}: ${response.status} with something else than an event stream`;
+    throw new InvalidResponseError(what, answerOf(response, context));
   }
   const source = new ChunkSource(response, response.body, idleTimeoutMs, context, scope);
   await source.open();
@@ -62,7 +60,7 @@ export class ChunkSource {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #context: RequestContext;
   readonly #scope: CallScope;
-  readonly #status: number;
+  readonly #response: Response;
   readonly #idleTimeoutMs: number | undefined;
   readonly #parser: EventSourceParser;
   readonly #decoder = new TextDecoder();
@@ -77,13 +75,13 @@ export class ChunkSource {
 
   /** @param idleTimeoutMs - How long the next chunk may take; comments and keep-alives are no chunks. */
   constructor(
-    { status }: Response,
+    response: Response,
     body: ReadableStream<Uint8Array>,
     idleTimeoutMs: number | undefined,
     context: RequestContext,
     scope: CallScope,
   ) {
-    this.#status = status;
+    this.#response = response;
     this.#reader = body.getReader();
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#context = context;
@@ -170,7 +168,10 @@ export class ChunkSource {
     }
     if (data === '[DONE]') {
       const empty = `${this.#context.label}: a stream without a single chunk`;
-      this.#end = this.#count > 0 ? {} : { error: new InvalidResponseError(empty, { status: this.#status }) };
+      this.#end =
+        this.#count > 0
+          ? {}
+          : { error: new InvalidResponseError(empty, answerOf(this.#response, this.#context)) };
       return;
     }
     const chunk = parseJson(data);
@@ -202,12 +203,15 @@ export class ChunkSource {
     this.#end ??= {
       error: new StreamFailedError(`${label}: the stream failed: ${scrubber.text(what)}`, {
         completion: this.completion,
+        requestId: requestIdOf(this.#response.headers, scrubber),
       }),
     };
   }
 
   #truncated(cause?: DrunError): StreamTruncatedError {
     const message = `${this.#context.label}: the stream ended before the answer was whole`;
-    return new StreamTruncatedError(message, { completion: this.completion, cause });
+    const { completion } = this;
+    const requestId = requestIdOf(this.#response.headers, this.#context.scrubber);
+    return new StreamTruncatedError(message, { completion, requestId, cause });
   }
 }

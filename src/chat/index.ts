@@ -3,7 +3,10 @@
  *
  * @module
  */
+export type { BearerFetch } from '../transport/bearer-fetch.ts';
+export type { CallLogEntry, CallLogger, RetryEvent, RetryListener } from '../transport/call-events.ts';
 export type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
+export type { CallPromise, CallResponse, WithResponse } from '../transport/call-response.ts';
 export {
   type ChatCallOptions,
   ChatClient,
@@ -27,12 +30,19 @@ export type {
   AssistantMessage,
   ChatCompletionRequest,
   ChatMessage,
+  ChatParseRequest,
   ChatRequest,
+  ChatStreamParseRequest,
   ChatStreamRequest,
   ResponseFormat,
+  SchemaRequest,
   SystemMessage,
   ToolChoice,
-  ToolDefinition,
   ToolMessage,
+  ToolRunRequest,
   UserMessage,
 } from './request.ts';
+export type { SchemaOutput } from './schema.ts';
+export type { ParsedCompletion } from './structured-output.ts';
+export { defineTool, type Tool, type ToolContext, type ToolDefinition } from './tool.ts';
+export type { ToolRunCompletion } from './tool-run.ts';

@@ -1,4 +1,6 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ContentPart, TextPart, ToolCall } from './content.ts';
+import type { Tool, ToolDefinition } from './tool.ts';
 
 /** Instructions for the whole conversation. */
 export interface SystemMessage {
@@ -38,18 +40,6 @@ export interface ToolMessage {
 
 /** One message of a conversation. */
 export type ChatMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
-
-/** A tool that the model may ask for. */
-export interface ToolDefinition {
-  readonly type: 'function';
-  readonly function: {
-    readonly name: string;
-    readonly description?: string | undefined;
-    /** A JSON schema of the arguments. */
-    readonly parameters?: object | undefined;
-    readonly strict?: boolean | null | undefined;
-  };
-}
 
 /** Whether, or which, tools are to be asked for. */
 export type ToolChoice =
@@ -94,7 +84,8 @@ export interface ChatRequest {
   readonly logprobs?: boolean | null | undefined;
   readonly top_logprobs?: number | null | undefined;
   readonly response_format?: ResponseFormat | undefined;
-  readonly tools?: readonly ToolDefinition[] | undefined;
+  /** As they are sent, or as {@link defineTool} makes them. */
+  readonly tools?: readonly (ToolDefinition | Tool)[] | undefined;
   readonly tool_choice?: ToolChoice | undefined;
   readonly parallel_tool_calls?: boolean | undefined;
   /** Whom the call is made for. */
@@ -114,6 +105,8 @@ export interface ChatRequest {
 export interface ChatCompletionRequest extends ChatRequest {
   /** An answer in one piece; {@link ChatClient.stream} gives one in many. */
   readonly stream?: false | null | undefined;
+  /** {@link ChatClient.parse} takes one. */
+  readonly schema?: undefined;
 }
 
 /** What {@link ChatClient.stream} takes. */
@@ -123,4 +116,46 @@ export interface ChatStreamRequest extends ChatRequest {
   readonly stream_options?:
     | { readonly include_usage?: boolean | undefined; readonly [field: string]: unknown }
     | undefined;
+  readonly schema?: undefined;
+}
+
+/** What a request says that asks for an answer in a schema. */
+export interface SchemaRequest<Schema extends StandardSchemaV1> extends ChatRequest {
+  /**
+   * What the answer has to be: a Standard Schema that can give a JSON schema, such as one of zod, zod/mini, arktype,
+   * or of valibot in `toStandardJsonSchema`. A server that keeps to OpenAI's strict rules takes objects only, and
+   * no optional fields: make them nullable.
+   */
+  readonly schema: Schema;
+  /** What the schema is called towards the model. Default: `answer`. */
+  readonly schemaName?: string | undefined;
+  /** Made from the schema. */
+  readonly response_format?: undefined;
+  /** One answer is read. */
+  readonly n?: 1 | null | undefined;
+}
+
+/** What {@link ChatClient.parse} takes. */
+export interface ChatParseRequest<Schema extends StandardSchemaV1> extends SchemaRequest<Schema> {
+  /** An answer in one piece; {@link ChatClient.stream} takes a schema as well. */
+  readonly stream?: false | null | undefined;
+}
+
+/** What {@link ChatClient.stream} takes for an answer in a schema. */
+export interface ChatStreamParseRequest<Schema extends StandardSchemaV1> extends SchemaRequest<Schema> {
+  readonly stream?: ChatStreamRequest['stream'];
+  readonly stream_options?: ChatStreamRequest['stream_options'];
+}
+
+/** What {@link ChatClient.runTools} takes. */
+export interface ToolRunRequest extends ChatRequest {
+  readonly tools: readonly Tool[];
+  /** How many rounds of tool calls are carried out. Default: 10. */
+  readonly maxRounds?: number | undefined;
+  /** Holds for the first round; later the model is free to answer. */
+  readonly tool_choice?: ChatRequest['tool_choice'];
+  readonly stream?: false | null | undefined;
+  readonly schema?: undefined;
+  /** One answer is followed. */
+  readonly n?: 1 | null | undefined;
 }

@@ -1,3 +1,4 @@
+import type { AnswerMismatchError, AnswerRefusedError, AnswerTruncatedError } from './answer-errors.ts';
 import type {
   ApiError,
   ApiKeyLimitError,
@@ -17,6 +18,7 @@ import type {
 } from './call-errors.ts';
 import { marker } from './drun-error.ts';
 import type { StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
+import type { ToolCallError, ToolRoundsError } from './tool-errors.ts';
 
 /** Every error that this package throws, told apart by `code`. */
 export type AnyDrunError =
@@ -26,6 +28,11 @@ export type AnyDrunError =
   | InvalidResponseError
   | StreamTruncatedError
   | StreamFailedError
+  | AnswerRefusedError
+  | AnswerTruncatedError
+  | AnswerMismatchError
+  | ToolCallError
+  | ToolRoundsError
   | ApiError<'api_error'>
   | InvalidRequestError
   | AuthenticationError

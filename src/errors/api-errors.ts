@@ -12,6 +12,22 @@ export type ApiErrorCode =
   | 'api_key_limit_reached'
   | 'server_error';
 
+/** How many of something may be used in a window of time, as a server's headers say. */
+export interface RateLimit {
+  /** `x-ratelimit-limit-…` */
+  readonly limit?: number | undefined;
+  /** `x-ratelimit-remaining-…` */
+  readonly remaining?: number | undefined;
+  /** In how many milliseconds there is as much again as there was: `x-ratelimit-reset-…`, a duration such as `6m0s`. */
+  readonly resetMs?: number | undefined;
+}
+
+/** What OpenAI's rate-limit headers say, where a server sends them; none are documented for d.run. */
+export interface RateLimits {
+  readonly requests?: RateLimit | undefined;
+  readonly tokens?: RateLimit | undefined;
+}
+
 /** What the service said when it refused; every text is redacted. */
 export interface ApiErrorInit {
   /** The HTTP status. */
@@ -26,6 +42,8 @@ export interface ApiErrorInit {
   readonly requestId?: string | undefined;
   /** How long the service asks to wait, in milliseconds, from `retry-after-ms` or `Retry-After`. */
   readonly retryAfterMs?: number | undefined;
+  /** How much may be used, where the answer's headers say so. */
+  readonly rateLimits?: RateLimits | undefined;
 }
 
 /**
@@ -50,6 +68,8 @@ export class ApiError<Code extends ApiErrorCode = ApiErrorCode> extends DrunErro
   declare readonly requestId?: string | undefined;
   /** How long the service asks to wait, in milliseconds, from `retry-after-ms` or `Retry-After`. */
   declare readonly retryAfterMs?: number | undefined;
+  /** How much may be used, where the answer's headers say so. */
+  declare readonly rateLimits?: RateLimits | undefined;
 
   /** @param code - Given by the classes under this one. */
   constructor(message: string, init: ApiErrorInit, code: Code = 'api_error' as Code) {
@@ -62,6 +82,7 @@ export class ApiError<Code extends ApiErrorCode = ApiErrorCode> extends DrunErro
     if (init.param !== undefined) this.param = init.param;
     if (init.requestId !== undefined) this.requestId = init.requestId;
     if (init.retryAfterMs !== undefined) this.retryAfterMs = init.retryAfterMs;
+    if (init.rateLimits !== undefined) this.rateLimits = init.rateLimits;
   }
 }
 

@@ -73,12 +73,20 @@ export class InvalidResponseError extends DrunError {
   /** Where the answer went wrong, without the values that came. */
   readonly issues: readonly ResponseIssue[];
 
+  /** The answer's request id, where a server sends one; none is documented. */
+  declare readonly requestId?: string | undefined;
+
   constructor(
     message: string,
-    init: { readonly status: number; readonly issues?: readonly ResponseIssue[] | undefined },
+    init: {
+      readonly status: number;
+      readonly issues?: readonly ResponseIssue[] | undefined;
+      readonly requestId?: string | undefined;
+    },
   ) {
     super(message);
     this.status = init.status;
     this.issues = init.issues ?? [];
+    if (init.requestId !== undefined) this.requestId = init.requestId;
   }
 }

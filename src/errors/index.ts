@@ -4,6 +4,7 @@
  * @module
  */
 
+export { AnswerMismatchError, AnswerRefusedError, AnswerTruncatedError } from './answer-errors.ts';
 export { type AnyDrunError, type DrunErrorCode, isDrunError } from './any-drun-error.ts';
 export {
   ApiError,
@@ -15,7 +16,9 @@ export {
   InvalidRequestError,
   NotFoundError,
   PermissionError,
+  type RateLimit,
   RateLimitError,
+  type RateLimits,
   ServerError,
 } from './api-errors.ts';
 export {
@@ -27,3 +30,4 @@ export {
 } from './call-errors.ts';
 export { DrunError } from './drun-error.ts';
 export { type PartialCompletion, StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
+export { ToolCallError, ToolRoundsError } from './tool-errors.ts';

@@ -33,9 +33,20 @@ export class StreamTruncatedError extends DrunError {
   /** What had come. */
   readonly completion: PartialCompletion;
 
-  constructor(message: string, init: { readonly completion: PartialCompletion; readonly cause?: unknown }) {
+  /** The answer's request id, where a server sends one. */
+  declare readonly requestId?: string | undefined;
+
+  constructor(
+    message: string,
+    init: {
+      readonly completion: PartialCompletion;
+      readonly requestId?: string | undefined;
+      readonly cause?: unknown;
+    },
+  ) {
     super(message, init.cause === undefined ? undefined : { cause: init.cause });
     this.completion = init.completion;
+    if (init.requestId !== undefined) this.requestId = init.requestId;
   }
 }
 
@@ -49,8 +60,15 @@ export class StreamFailedError extends DrunError {
   /** What had come. */
   readonly completion: PartialCompletion;
 
-  constructor(message: string, init: { readonly completion: PartialCompletion }) {
+  /** The answer's request id, where a server sends one. */
+  declare readonly requestId?: string | undefined;
+
+  constructor(
+    message: string,
+    init: { readonly completion: PartialCompletion; readonly requestId?: string | undefined },
+  ) {
     super(message);
     this.completion = init.completion;
+    if (init.requestId !== undefined) this.requestId = init.requestId;
   }
 }

@@ -11,6 +11,7 @@ import {
   ServerError,
 } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
+import { rateLimitsOf, requestIdOf } from './call-response.ts';
 import { isObject, parseJson } from './json.ts';
 import { retryAfterMs } from './retry.ts';
 import type { Scrubber } from './scrubber.ts';
@@ -33,14 +34,19 @@ interface ServiceError {
   readonly param?: string | undefined;
 }
 
-/** Where servers put a request's id. None is documented for d.run. */
-const REQUEST_ID_HEADERS = ['x-request-id', 'request-id', 'x-trace-id'];
-
 const HINTS: Readonly<Record<number, string>> = {
   401: 'the credential is unknown, deleted, disabled, expired, or meant for another host',
   402: 'the quota is used up',
   403: 'the credential is known, but may not do this',
 };
+
+/** What an {@link InvalidResponseError} says of the answer it is about. */
+export function answerOf(
+  { status, headers }: Response,
+  { scrubber }: RequestContext,
+): { readonly status: number; readonly requestId: string | undefined } {
+  return { status, requestId: requestIdOf(headers, scrubber) };
+}
 
 /** The error for an answer with an error status, or with an error in its body. */
 export function toApiError(
@@ -54,14 +60,14 @@ export function toApiError(
   const clean = (value: string | null | undefined): string | undefined =>
     value === undefined || value === null || value === '' ? undefined : scrubber.text(value);
   const message = clean(said.message) ?? HINTS[status] ?? 'the answer gives no reason';
-  const requestId = REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((value) => value !== null);
   const init: ApiErrorInit = {
     status,
     serviceCode: clean(said.code),
     serviceType: clean(said.type),
     param: clean(said.param),
-    requestId: clean(requestId),
+    requestId: requestIdOf(headers, scrubber),
     retryAfterMs: retryAfterMs(headers),
+    rateLimits: rateLimitsOf(headers),
   };
   return errorOfStatus(`${context.label}: ${status}, ${message}`, init, context.credential);
 }

@@ -1,6 +1,6 @@
 import type * as z from 'zod/mini';
 import { InvalidResponseError, type ResponseIssue } from '../errors/index.ts';
-import { hasErrorEnvelope, type RequestContext, toApiError } from './error-mapping.ts';
+import { answerOf, hasErrorEnvelope, type RequestContext, toApiError } from './error-mapping.ts';
 import { isTooDeep, parseJson } from './json.ts';
 import type { Operation } from './transport.ts';
 
@@ -40,24 +40,24 @@ function checkJson<Schema extends z.ZodMiniType>(
 ): CheckedBody<z.output<Schema>> {
   const { label, scrubber } = context;
   const { status } = response;
+  const invalid = (what: string, issues?: readonly ResponseIssue[]): InvalidResponseError =>
+    new InvalidResponseError(scrubber.text(`${label}: ${status} with ${what}`), {
+      ...answerOf(response, context),
+      issues,
+    });
   const value = parseJson(text);
   if (value === undefined) {
     const what = text.trim() === '' ? 'an empty body' : `a body that is not JSON${contentTypeOf(response)}`;
-    throw new InvalidResponseError(`${label}: ${status} with ${what}: is baseUrl right?`, { status });
+    throw invalid(`${what}: is baseUrl right?`);
   }
-  if (isTooDeep(text, value)) {
-    throw new InvalidResponseError(`${label}: ${status} with a body that is nested too deeply`, { status });
-  }
+  if (isTooDeep(text, value)) throw invalid('a body that is nested too deeply');
   const body = scrubber.answer(text, value);
   if (hasErrorEnvelope(body)) throw toApiError(status, response.headers, text, context);
   const result = schema.safeParse(body);
   if (result.success) return { body, parsed: result.data };
   const issues = result.error.issues.slice(0, MOST_ISSUES).map(toIssue);
   const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
-  throw new InvalidResponseError(
-    scrubber.text(`${label}: ${status} with a body that is not of the contract's shape, ${places}`),
-    { status, issues },
-  );
+  throw invalid(`a body that is not of the contract's shape, ${places}`, issues);
 }
 
 /** The media type, if it is one: the header is the server's to fill. */

@@ -38,11 +38,21 @@ export class Scrubber {
 
   /** A text that is going into an error: the call's credentials, and all that looks like one, masked. */
   text(text: string): string {
-    const clean = this.#texts
+    const clean = this.wholeText(text);
+    return clean.length > LONGEST_TEXT ? `${clean.slice(0, LONGEST_TEXT)}…` : clean;
+  }
+
+  /** The same, however long it is. */
+  wholeText(text: string): string {
+    return this.#texts
       .redact(text)
       .replace(ANY_KEY, mask)
       .replace(ANY_BEARER, (_, scheme: string, space: string) => `${scheme}${space}******`);
-    return clean.length > LONGEST_TEXT ? `${clean.slice(0, LONGEST_TEXT)}…` : clean;
+  }
+
+  /** An answer's headers, which a server can write credentials into as well. */
+  headers(headers: Headers): Headers {
+    return new Headers([...headers].map(([name, value]): [string, string] => [name, this.wholeText(value)]));
   }
 
   /**

@@ -1,5 +1,6 @@
 import ky, { type KyInstance } from 'ky';
 import {
+  type AnyDrunError,
   ApiError,
   AuthenticationError,
   ConfigurationError,
@@ -9,13 +10,23 @@ import {
 import type { CredentialSource } from '../secret/credential-source.ts';
 import type { Secret } from '../secret/secret.ts';
 import { joinUrl } from './base-url.ts';
+import type { BearerFetchOptions } from './bearer-fetch.ts';
+import { type CallLogEntry, type CallLogger, failureOf, log, type RetryListener } from './call-events.ts';
 import type { CallOptions, FetchFunction, HeadersOption } from './call-options.ts';
+import { type Answered, type CallPromise, callPromise, toCallResponse } from './call-response.ts';
 import { CallScope } from './call-scope.ts';
 import { Credential } from './credential.ts';
-import { neverOpened, type RequestContext, toApiError, toConnectionError } from './error-mapping.ts';
+import {
+  answerOf,
+  neverOpened,
+  type RequestContext,
+  toApiError,
+  toConnectionError,
+} from './error-mapping.ts';
+import { readErrorText } from './error-text.ts';
 import { isTransient, retryDelayMs } from './retry.ts';
 import { Scrubber } from './scrubber.ts';
-import { LONGEST_TIMER, validFetch, validHeaders, validRetries, validTimeout } from './validate.ts';
+import { LONGEST_TIMER, validFunction, validHeaders, validRetries, validTimeout } from './validate.ts';
 
 /** What both clients are configured with, defaults filled in. */
 export interface TransportOptions {
@@ -29,6 +40,8 @@ export interface TransportOptions {
   readonly headers?: HeadersOption | undefined;
   /** Sent where `headers` says nothing else. */
   readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
+  readonly onRetry?: RetryListener | undefined;
+  readonly logger?: CallLogger | undefined;
 }
 
 /** One thing that a service can be asked for. */
@@ -73,6 +86,8 @@ export class Transport {
   readonly #maxRetries: number;
   readonly #fetch: FetchFunction | undefined;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #onRetry: RetryListener | undefined;
+  readonly #logger: CallLogger | undefined;
   /** One scrubber for each credential for as long as that is in use. */
   readonly #scrubbers = new WeakMap<Secret, Scrubber>();
 
@@ -82,22 +97,37 @@ export class Transport {
     this.#credentialOption = options.credentialOption;
     this.#timeoutMs = validTimeout(options.timeoutMs);
     this.#maxRetries = validRetries(options.maxRetries);
-    this.#fetch = validFetch(options.fetch);
+    this.#fetch = validFunction(options.fetch, 'fetch');
+    this.#onRetry = validFunction(options.onRetry, 'onRetry');
+    this.#logger = validFunction(options.logger, 'logger');
     this.#headers = { ...options.defaultHeaders, ...validHeaders(options.headers ?? {}) };
   }
 
   /** Carries out an operation within a time of its own, with as many attempts as it takes and may take. */
-  async call<Answer>(
+  call<Answer>(
     operation: Operation<Answer>,
     options: CallOptions = {},
     credential?: CredentialSource | undefined,
-  ): Promise<Answer> {
+  ): CallPromise<Answer> {
+    return callPromise(this.#call(operation, options, credential));
+  }
+
+  async #call<Answer>(
+    operation: Operation<Answer>,
+    options: CallOptions,
+    credential: CredentialSource | undefined,
+  ): Promise<Answered<Answer>> {
     const scope = this.scope(options);
     try {
       return await this.perform(operation, scope, options, credential);
     } finally {
       scope.dispose();
     }
+  }
+
+  /** What a `fetch` needs that carries the requests of other clients. */
+  get bearer(): BearerFetchOptions {
+    return { baseUrl: this.#baseUrl, credential: this.#credential, fetch: this.#fetch };
   }
 
   /** The lifetime of a call; whoever asks for it has to dispose of it. */
@@ -116,7 +146,7 @@ export class Transport {
     scope: CallScope,
     options: CallOptions,
     credential?: CredentialSource | undefined,
-  ): Promise<Answer> {
+  ): Promise<Answered<Answer>> {
     const source =
       credential === undefined ? this.#credential : new Credential(credential, this.#credentialOption);
     const maxRetries = options.maxRetries === undefined ? this.#maxRetries : validRetries(options.maxRetries);
@@ -126,15 +156,16 @@ export class Transport {
     return this.#attempts({ operation, body, source, headers, maxRetries, scope, used: new Set() });
   }
 
-  async #attempts<Answer>(call: Call<Answer>): Promise<Answer> {
+  async #attempts<Answer>(call: Call<Answer>): Promise<Answered<Answer>> {
     const { operation, source, scope } = call;
     const mayRepeat = operation.mayRepeat ?? isTransient;
     /** A credential that the source gave in place of one that was refused. */
     let replacement: Secret | undefined;
-    for (let attempt = 1; ; ) {
+    let retries = 0;
+    for (let attempt = 1; ; attempt++) {
       const credential = replacement ?? (await scope.race(source.read({ signal: scope.signal })));
       try {
-        return await this.#attempt(call, credential);
+        return await this.#attempt(call, credential, attempt);
       } catch (thrown) {
         scope.throwIfEnded();
         const error = thrown as DrunError;
@@ -143,29 +174,65 @@ export class Transport {
           if (fresh.equals(credential)) throw error;
           // Not a repetition: the refused attempt did nothing, and the next one is another request.
           replacement = fresh;
+          this.#tellOfRetry(operation, attempt, error, 0);
           continue;
         }
-        if (!(await mayRepeat(error, scope)) || attempt > call.maxRetries) throw error;
-        const delayMs = retryDelayMs(error, attempt);
+        if (!(await mayRepeat(error, scope)) || retries >= call.maxRetries) throw error;
+        retries++;
+        const delayMs = retryDelayMs(error, retries);
         if (delayMs >= Math.min(scope.remainingMs, LONGEST_TIMER)) throw error;
+        this.#tellOfRetry(operation, attempt, error, delayMs);
         await scope.sleep(delayMs);
-        attempt++;
       }
     }
   }
 
-  async #attempt<Answer>(call: Call<Answer>, credential: Secret): Promise<Answer> {
+  #tellOfRetry(operation: Operation<unknown>, attempt: number, error: DrunError, delayMs: number): void {
+    const { method } = operation;
+    this.#onRetry?.({ method, path: pathOf(operation), attempt, error: error as AnyDrunError, delayMs });
+  }
+
+  async #attempt<Answer>(call: Call<Answer>, credential: Secret, attempt: number): Promise<Answered<Answer>> {
+    const startedAt = performance.now();
+    try {
+      const answered = await this.#exchange(call, credential, attempt);
+      this.#log(call, attempt, startedAt, { status: answered.status });
+      return answered;
+    } catch (thrown) {
+      this.#log(call, attempt, startedAt, failureOf(thrown));
+      throw thrown;
+    }
+  }
+
+  #log({ operation }: Call<unknown>, attempt: number, startedAt: number, outcome: AttemptOutcome): void {
+    if (this.#logger === undefined) return;
+    const { method } = operation;
+    const durationMs = performance.now() - startedAt;
+    log(this.#logger, { method, path: pathOf(operation), ...outcome, durationMs, attempt });
+  }
+
+  /** One request and its answer. */
+  async #exchange<Answer>(
+    call: Call<Answer>,
+    credential: Secret,
+    attempt: number,
+  ): Promise<Answered<Answer> & { readonly status: number }> {
     const { operation, scope } = call;
+    const scrubber = this.#scrubberFor(call, credential);
     const context: RequestContext = {
       label: operation.label,
       host: this.#baseUrl.host,
       credential,
-      scrubber: this.#scrubberFor(call, credential),
+      scrubber,
     };
     try {
       const response = await scope.race(this.#send(call, credential));
       refuseRedirect(response, context);
-      if (response.ok) return await operation.receive(response, context, scope);
+      if (response.ok) {
+        const data = await operation.receive(response, context, scope);
+        const { status } = response;
+        return { data, status, response: () => toCallResponse(response, scrubber, attempt) };
+      }
       // What is known of an error stays known when the connection is lost in the middle of its text.
       const text = await scope.race(readErrorText(response));
       throw toApiError(response.status, response.headers, text, context);
@@ -233,6 +300,13 @@ interface Call<Answer> {
   readonly used: Set<Secret>;
 }
 
+type AttemptOutcome = Pick<CallLogEntry, 'status' | 'code'>;
+
+/** What was asked for, without the method. */
+function pathOf({ method, label }: Operation<unknown>): string {
+  return label.slice(method.length + 1);
+}
+
 function toJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
@@ -244,48 +318,20 @@ function toJson(value: unknown): string | undefined {
   }
 }
 
-function refuseRedirect(response: Response, { label }: RequestContext): void {
+function refuseRedirect(response: Response, context: RequestContext): void {
+  const { label } = context;
   const { status, type } = response;
   if (type !== 'opaqueredirect' && !response.redirected && !(status >= 300 && status < 400)) return;
   discard(response);
   throw new InvalidResponseError(
     `${label}: ${status || 'the answer'} is a redirect, and a credential is never sent after one: is baseUrl right?`,
-    { status },
+    answerOf(response, context),
   );
 }
 
 /** Lets go of a connection whose answer nobody reads. Other libraries' bodies cannot always be cancelled. */
 function discard({ body }: Response): void {
   void body?.cancel?.().catch(() => {});
-}
-
-/** Error bodies are short and come at once; one that is longer, or takes longer, is not read to its end. */
-const LONGEST_ERROR_BODY = 65_536;
-const ERROR_BODY_TIMEOUT_MS = 5_000;
-
-/** The whole text of an error's body, or nothing: what was cut off may end in a part of a credential. */
-async function readErrorText({ body }: Response): Promise<string> {
-  if (body === null) return '';
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let isWhole = true;
-  const giveUp = (): void => {
-    isWhole = false;
-    void reader.cancel().catch(() => {});
-  };
-  const timer = setTimeout(giveUp, ERROR_BODY_TIMEOUT_MS);
-  let text = '';
-  try {
-    for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
-      text += decoder.decode(value, { stream: true });
-      if (text.length > LONGEST_ERROR_BODY) giveUp();
-    }
-  } catch {
-    isWhole = false;
-  } finally {
-    clearTimeout(timer);
-  }
-  return isWhole ? text + decoder.decode() : '';
 }
 
 /** Whether a call that must not be carried out twice may be repeated: nothing can have come of it. */

@@ -52,9 +52,9 @@ export function validHeaders(headers: HeadersOption): Record<string, string> {
   return checked;
 }
 
-export function validFetch<Fetch>(fetch: Fetch | undefined): Fetch | undefined {
-  if (fetch !== undefined && typeof fetch !== 'function') {
-    throw new ConfigurationError('fetch must be a function', { option: 'fetch' });
+export function validFunction<Value>(value: Value | undefined, option: string): Value | undefined {
+  if (value !== undefined && typeof value !== 'function') {
+    throw new ConfigurationError(`${option} must be a function`, { option });
   }
-  return fetch;
+  return value;
 }

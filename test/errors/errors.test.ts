@@ -1,4 +1,7 @@
 import {
+  AnswerMismatchError,
+  AnswerRefusedError,
+  AnswerTruncatedError,
   type AnyDrunError,
   ApiError,
   ApiKeyLimitError,
@@ -14,11 +17,16 @@ import {
   PermissionError,
   RateLimitError,
   ServerError,
+  StreamFailedError,
+  StreamTruncatedError,
   TimeoutError,
+  ToolCallError,
+  ToolRoundsError,
 } from 'drun-sdk/errors';
 import { describe, expect, test, vi } from 'vitest';
 
 const message = 'it did not work';
+const completion = { choices: [] };
 
 /** One of each class, with its name and code as they are documented. */
 const all: [name: string, code: string, make: () => AnyDrunError][] = [
@@ -30,6 +38,29 @@ const all: [name: string, code: string, make: () => AnyDrunError][] = [
   ['ConnectionError', 'connection_failed', () => new ConnectionError(message)],
   ['TimeoutError', 'timeout', () => new TimeoutError(message, { phase: 'response', timeoutMs: 30_000 })],
   ['InvalidResponseError', 'invalid_response', () => new InvalidResponseError(message, { status: 200 })],
+  ['StreamTruncatedError', 'stream_truncated', () => new StreamTruncatedError(message, { completion })],
+  ['StreamFailedError', 'stream_failed', () => new StreamFailedError(message, { completion })],
+  [
+    'AnswerRefusedError',
+    'answer_refused',
+    () => new AnswerRefusedError(message, { refusal: null, completion }),
+  ],
+  ['AnswerTruncatedError', 'answer_truncated', () => new AnswerTruncatedError(message, { completion })],
+  [
+    'AnswerMismatchError',
+    'answer_mismatch',
+    () => new AnswerMismatchError(message, { issues: [], completion }),
+  ],
+  [
+    'ToolCallError',
+    'invalid_tool_call',
+    () => new ToolCallError(message, { toolName: 'weather', issues: [], messages: [] }),
+  ],
+  [
+    'ToolRoundsError',
+    'tool_rounds_exceeded',
+    () => new ToolRoundsError(message, { maxRounds: 10, messages: [] }),
+  ],
   ['ApiError', 'api_error', () => new ApiError<'api_error'>(message, { status: 418 })],
   ['InvalidRequestError', 'invalid_request', () => new InvalidRequestError(message, { status: 400 })],
   [
@@ -237,6 +268,16 @@ test('a switch over the codes is exhaustive', () => {
       case 'stream_truncated':
       case 'stream_failed':
         return `${error.completion.choices.length} answers so far`;
+      case 'answer_refused':
+        return error.refusal ?? 'a filter';
+      case 'answer_truncated':
+        return 'raise max_tokens';
+      case 'answer_mismatch':
+        return String(error.issues.length);
+      case 'invalid_tool_call':
+        return error.toolName;
+      case 'tool_rounds_exceeded':
+        return String(error.maxRounds);
       case 'authentication_failed':
         return error.maskedKey;
       case 'api_key_limit_reached':

@@ -1,6 +1,7 @@
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 
 /*
@@ -17,11 +18,16 @@ interface Bundle {
   readonly gzippedBytes: number;
 }
 
-/** Bundles a program for no platform in particular: an import of a module of Node's fails, as it must. */
+/**
+ * Bundles a program for no platform in particular: an import of a module of Node's fails, as it must. What is only
+ * imported when it is needed becomes a file of its own, and does not count.
+ */
 async function bundle(program: string): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
     stdin: { contents: program, resolveDir: root },
     bundle: true,
+    splitting: true,
+    outdir: root,
     write: false,
     minify: true,
     format: 'esm',
@@ -31,14 +37,27 @@ async function bundle(program: string): Promise<Bundle> {
     // Not the repository's own, whose `paths` lead from the package's name to its source.
     tsconfigRaw: {},
   });
-  const [output] = Object.values(metafile.outputs);
-  const inputs = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
-  const text = outputFiles[0]?.text ?? '';
+  const files = loadedAtOnce(metafile);
+  const inputs = files.flatMap((file) => Object.entries(metafile.outputs[file]?.inputs ?? {}));
+  const texts = files.map((file) => outputFiles.find(({ path }) => path === resolve(root, file))?.text ?? '');
   return {
-    text,
-    packages: [...new Set(inputs.flatMap(([path]) => packageOf(path)))].sort(),
-    gzippedBytes: gzipSync(text).length,
+    text: texts.join('\n'),
+    packages: [
+      ...new Set(inputs.flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? packageOf(path) : []))),
+    ].sort(),
+    gzippedBytes: texts.reduce((sum, text) => sum + gzipSync(text).length, 0),
   };
+}
+
+/** The files that a program loads before it runs: its entry, and all that is imported from there by a statement. */
+function loadedAtOnce({ outputs }: Metafile): string[] {
+  const files = Object.keys(outputs).filter((file) => outputs[file]?.entryPoint === '<stdin>');
+  for (const file of files) {
+    for (const { path, kind } of outputs[file]?.imports ?? []) {
+      if (kind === 'import-statement' && !files.includes(path)) files.push(path);
+    }
+  }
+  return files;
 }
 
 function packageOf(path: string): string[] {
@@ -70,7 +89,7 @@ describe.each(['drun-sdk/api-keys', 'drun-sdk'])('ApiKeys out of %s', (subpath) 
 
     expect(packages).toEqual(['drun-sdk', 'ky', 'zod']);
     expectNone(text, [...onlyIn.chat, ...onlyIn.emulator]);
-    expect(gzippedBytes).toBeLessThan(32_500);
+    expect(gzippedBytes).toBeLessThan(33_600);
   });
 });
 
@@ -80,7 +99,7 @@ describe.each(['drun-sdk/chat', 'drun-sdk'])('ChatClient out of %s', (subpath) =
 
     expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'ky', 'zod']);
     expectNone(text, [...onlyIn.apiKeys, ...onlyIn.emulator]);
-    expect(gzippedBytes).toBeLessThan(30_400);
+    expect(gzippedBytes).toBeLessThan(34_800);
   });
 });
 
@@ -107,7 +126,7 @@ test('errors and secrets in full carry no library', async () => {
   `);
 
   expect(packages).toEqual(['drun-sdk']);
-  expect(gzippedBytes).toBeLessThan(2_750);
+  expect(gzippedBytes).toBeLessThan(3_200);
 });
 
 test('everything but the emulator carries no trace of it', async () => {
@@ -117,7 +136,7 @@ test('everything but the emulator carries no trace of it', async () => {
 
   expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'ky', 'zod']);
   expectNone(text, onlyIn.emulator);
-  expect(gzippedBytes).toBeLessThan(38_600);
+  expect(gzippedBytes).toBeLessThan(43_300);
 });
 
 test('the emulator carries no client, and runs without Node', async () => {

@@ -1,0 +1,61 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { AnswerMismatchError, AnswerRefusedError, AnswerTruncatedError } from '../errors/index.ts';
+import { isTooDeep, parseJson } from '../transport/json.ts';
+import type { ChatCompletion } from './completion.ts';
+import type { ResponseFormat } from './request.ts';
+import { checkAgainst, issuesText, jsonSchemaOf, type SchemaOutput } from './schema.ts';
+
+/** A completion, and what the schema made of its first answer. */
+export type ParsedCompletion<Output> = ChatCompletion & { readonly parsed: Output };
+
+const DEFAULT_NAME = 'answer';
+
+/** What makes a model server hold the model to a schema. */
+export async function responseFormat(
+  schema: StandardSchemaV1,
+  schemaName: string | undefined,
+): Promise<ResponseFormat> {
+  const jsonSchema = await jsonSchemaOf(schema, 'schema');
+  return {
+    type: 'json_schema',
+    json_schema: { name: schemaName ?? DEFAULT_NAME, schema: jsonSchema, strict: true },
+  };
+}
+
+/**
+ * Reads the first answer of a completion.
+ *
+ * @param label - Names the call in messages.
+ * @throws AnswerRefusedError, AnswerTruncatedError, AnswerMismatchError
+ */
+export async function withParsed<Schema extends StandardSchemaV1>(
+  completion: ChatCompletion,
+  schema: Schema,
+  label: string,
+): Promise<ParsedCompletion<SchemaOutput<Schema>>> {
+  const { message, finish_reason } = completion.choices[0];
+  if (message.refusal) {
+    const { refusal } = message;
+    throw new AnswerRefusedError(`${label}: the model refused to answer`, { refusal, completion });
+  }
+  if (finish_reason === 'content_filter') {
+    const what = 'a filter withheld the answer, or a part of it';
+    throw new AnswerRefusedError(`${label}: ${what}`, { refusal: null, completion });
+  }
+  if (finish_reason === 'length') {
+    const what = 'the answer was cut off at the limit of tokens: raise max_tokens, or ask for less';
+    throw new AnswerTruncatedError(`${label}: ${what}`, { completion });
+  }
+  const content = message.content ?? '';
+  const value = parseJson(content);
+  if (value === undefined || isTooDeep(content, value)) {
+    const what = content === '' ? 'the answer has no text' : 'the answer is not JSON';
+    throw new AnswerMismatchError(`${label}: ${what}`, { issues: [], completion });
+  }
+  const { issues, ...checked } = await checkAgainst(schema, value);
+  if (issues !== undefined) {
+    const what = `the answer is not of the schema, ${issuesText(issues)}`;
+    throw new AnswerMismatchError(`${label}: ${what}`, { issues, completion });
+  }
+  return { ...completion, parsed: (checked as { value: SchemaOutput<Schema> }).value };
+}

@@ -1,0 +1,70 @@
+import type { ResponseIssue } from './call-errors.ts';
+import { DrunError } from './drun-error.ts';
+import type { PartialCompletion } from './stream-errors.ts';
+
+/** What the errors about the content of an answer carry. */
+interface AnswerErrorInit {
+  readonly completion: PartialCompletion;
+}
+
+/**
+ * The model declined to give the answer that was asked for in a schema, or a filter of the service withheld it
+ * (`finish_reason: 'content_filter'`).
+ */
+export class AnswerRefusedError extends DrunError {
+  override get name(): 'AnswerRefusedError' {
+    return 'AnswerRefusedError';
+  }
+  readonly code = 'answer_refused' as const;
+
+  /** Why, in the model's words, where it gave any. */
+  readonly refusal: string | null;
+
+  /** What came. */
+  readonly completion: PartialCompletion;
+
+  constructor(message: string, init: AnswerErrorInit & { readonly refusal: string | null }) {
+    super(message);
+    this.refusal = init.refusal;
+    this.completion = init.completion;
+  }
+}
+
+/**
+ * The model ran into its limit of tokens (`finish_reason: 'length'`) in the middle of JSON: of an answer in a schema,
+ * or of the arguments of a tool.
+ */
+export class AnswerTruncatedError extends DrunError {
+  override get name(): 'AnswerTruncatedError' {
+    return 'AnswerTruncatedError';
+  }
+  readonly code = 'answer_truncated' as const;
+
+  /** What came. */
+  readonly completion: PartialCompletion;
+
+  constructor(message: string, init: AnswerErrorInit) {
+    super(message);
+    this.completion = init.completion;
+  }
+}
+
+/** The model finished an answer that is not JSON, or not of the schema that was asked for. */
+export class AnswerMismatchError extends DrunError {
+  override get name(): 'AnswerMismatchError' {
+    return 'AnswerMismatchError';
+  }
+  readonly code = 'answer_mismatch' as const;
+
+  /** Where the answer differs from the schema, in the words of the schema's library; empty where it is not JSON. */
+  readonly issues: readonly ResponseIssue[];
+
+  /** What came. */
+  readonly completion: PartialCompletion;
+
+  constructor(message: string, init: AnswerErrorInit & { readonly issues: readonly ResponseIssue[] }) {
+    super(message);
+    this.issues = init.issues;
+    this.completion = init.completion;
+  }
+}
