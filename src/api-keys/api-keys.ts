@@ -15,6 +15,7 @@ import type { CallScope } from '../transport/call-scope.ts';
 import { givenOrFromEnvironment, refuseBrowser } from '../transport/environment.ts';
 import { jsonAnswer } from '../transport/read-json.ts';
 import { isTransient } from '../transport/retry.ts';
+import { sendByKy } from '../transport/send-by-ky.ts';
 import { cannotHaveHappened, type Operation, Transport } from '../transport/transport.ts';
 import { apiKeyPage, createdApiKey, creationCheck, deletedApiKey } from '../wire/control-plane.ts';
 import { apiKeyFromWire } from './api-key-from-wire.ts';
@@ -93,6 +94,7 @@ export class ApiKeys {
       timeoutMs: options.timeoutMs ?? 30_000,
       maxRetries: options.maxRetries ?? 2,
       fetch: options.fetch,
+      sender: sendByKy,
       headers: options.headers,
       defaultHeaders: { 'accept-language': language },
     });

@@ -14,6 +14,7 @@ import { type Answered, type CallPromise, callPromise } from '../transport/call-
 import { CallScope } from '../transport/call-scope.ts';
 import { givenOrFromEnvironment, refuseBrowser } from '../transport/environment.ts';
 import { jsonAnswer } from '../transport/read-json.ts';
+import { sendByFetch } from '../transport/send.ts';
 import { Transport } from '../transport/transport.ts';
 import { validTimeout } from '../transport/validate.ts';
 import { chatCompletion, modelList } from '../wire/data-plane.ts';
@@ -132,6 +133,7 @@ export class ChatClient {
       timeoutMs: options.timeoutMs ?? 600_000,
       maxRetries: options.maxRetries ?? 2,
       fetch: options.fetch,
+      sender: sendByFetch,
       headers: options.headers,
       onRetry: options.onRetry,
       logger: options.logger,

@@ -165,12 +165,20 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
   }
 
   #chunks(): AsyncIterator<ChatCompletionChunk, void, undefined> {
-    let last: Promise<unknown> = Promise.resolve();
+    let asked: Promise<IteratorResult<ChatCompletionChunk, void>> | undefined;
     return {
-      // One after the other, although several may be asked for at once.
       next: () => {
-        const result = last.then(() => this.#next());
-        last = result.catch(() => {});
+        // A chunk that is there goes out at once: there are thousands, and every promise between costs.
+        const chunk = asked === undefined && !this.#isOver ? this.#source?.take() : undefined;
+        if (chunk !== undefined) return Promise.resolve({ done: false, value: chunk });
+        // One after the other, although several may be asked for at once.
+        const step = (): Promise<IteratorResult<ChatCompletionChunk, void>> => this.#next();
+        const result = asked === undefined ? step() : asked.then(step, step);
+        const answered = (): void => {
+          if (asked === result) asked = undefined;
+        };
+        asked = result;
+        result.then(answered, answered);
         return result;
       },
       return: async () => {

@@ -109,6 +109,12 @@ export class ChunkSource {
     if (this.#queue.length === 0 && this.#end?.error) throw this.#end.error;
   }
 
+  /** The next chunk if it has come already; undefined where it has to be waited for, and at the end. */
+  take(): ChatCompletionChunk | undefined {
+    if (this.#position === this.#queue.length || this.#scope.signal.aborted) return undefined;
+    return this.#queue[this.#position++];
+  }
+
   /**
    * The next chunk, or undefined at the end of a whole stream.
    *
@@ -117,9 +123,9 @@ export class ChunkSource {
   async next(): Promise<ChatCompletionChunk | undefined> {
     this.#scope.throwIfEnded();
     if (this.#position === this.#queue.length) await this.#fill();
-    if (this.#position < this.#queue.length) return this.#queue[this.#position++];
-    if (this.#end?.error) throw this.#end.error;
-    return undefined;
+    const chunk = this.take();
+    if (chunk === undefined && this.#end?.error) throw this.#end.error;
+    return chunk;
   }
 
   /** Frees the connection. */

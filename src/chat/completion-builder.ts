@@ -21,23 +21,35 @@ interface ChoiceInProgress {
   finishReason: string | null;
 }
 
+/** The fields of a choice that are put together; any other is kept as it came last. */
+const CHOICE_FIELDS: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'index',
+  'delta',
+  'finish_reason',
+  'logprobs',
+]);
+
 /**
  * Puts chunks together to a completion. Every field that comes is kept; a field of an unexpected type is taken
  * for one that is not known, never for a reason to fail.
+ *
+ * There are thousands of chunks: what is done for each of them neither makes nor copies an object.
  */
 export class CompletionBuilder {
   readonly #choices = new Map<number, ChoiceInProgress>();
   #fields: Fields = noFields();
 
   add(chunk: Fields): void {
-    const { choices, ...fields } = chunk;
-    for (const [name, value] of Object.entries(fields)) {
-      if (value !== null && value !== undefined) this.#fields[name] = value;
+    for (const name in chunk) {
+      const value = chunk[name];
+      if (name !== 'choices' && value !== null && value !== undefined) this.#fields[name] = value;
     }
+    const { choices } = chunk;
     if (!Array.isArray(choices)) return;
-    choices.forEach((choice: unknown, position) => {
+    for (let position = 0; position < choices.length; position++) {
+      const choice: unknown = choices[position];
       if (isObject(choice)) this.#addChoice(choice, position);
-    });
+    }
   }
 
   /** Whether an answer has begun, and all that have begun have finished. */
@@ -63,7 +75,7 @@ export class CompletionBuilder {
   }
 
   #addChoice(choice: Fields, position: number): void {
-    const { index = position, delta, finish_reason, logprobs, ...fields } = choice;
+    const { index, delta, finish_reason, logprobs } = choice;
     const key = typeof index === 'number' ? index : position;
     let state = this.#choices.get(key);
     if (state === undefined) {
@@ -76,7 +88,7 @@ export class CompletionBuilder {
       };
       this.#choices.set(key, state);
     }
-    Object.assign(state.fields, fields);
+    for (const name in choice) if (!CHOICE_FIELDS.has(name)) state.fields[name] = choice[name];
     if (isObject(delta)) addDelta(state, delta);
     if (isObject(logprobs)) state.logprobs = appendLists(state.logprobs ?? noFields(), logprobs);
     if (typeof finish_reason === 'string' && finish_reason !== '') state.finishReason = finish_reason;
@@ -107,7 +119,8 @@ function messageOf({
 /** What a delta says of a message is what is new in it: texts and lists grow. */
 function addDelta(choice: ChoiceInProgress, delta: Fields): void {
   const { message } = choice;
-  for (const [name, value] of Object.entries(delta)) {
+  for (const name in delta) {
+    const value = delta[name];
     if (name === 'role' || value === null || value === undefined) continue;
     if (name === 'tool_calls' && Array.isArray(value)) {
       for (const call of value) if (isObject(call)) addToolCall(choice.toolCalls, call);

@@ -1,4 +1,3 @@
-import ky, { type KyInstance } from 'ky';
 import {
   type AnyDrunError,
   ApiError,
@@ -26,6 +25,7 @@ import {
 import { readErrorText } from './error-text.ts';
 import { isTransient, retryDelayMs } from './retry.ts';
 import { Scrubber } from './scrubber.ts';
+import type { Send } from './send.ts';
 import { LONGEST_TIMER, validFunction, validHeaders, validRetries, validTimeout } from './validate.ts';
 
 /** What both clients are configured with, defaults filled in. */
@@ -37,6 +37,8 @@ export interface TransportOptions {
   readonly timeoutMs: number;
   readonly maxRetries: number;
   readonly fetch?: FetchFunction | undefined;
+  /** Makes what sends the requests, by the `fetch` of above or the global one. */
+  readonly sender: (fetch: FetchFunction | undefined) => Send;
   readonly headers?: HeadersOption | undefined;
   /** Sent where `headers` says nothing else. */
   readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
@@ -65,18 +67,6 @@ export interface Operation<Answer> {
   readonly receive: (response: Response, context: RequestContext, scope: CallScope) => Promise<Answer>;
 }
 
-/**
- * ky builds the requests and tells the runtimes' network errors apart. Its retries, timeouts and errors stay
- * off: they do not know of keys that change, of one time for a whole call, or of what must not be printed.
- */
-const client: KyInstance = /* @__PURE__ */ ky.create({
-  retry: 0,
-  timeout: false,
-  throwHttpErrors: false,
-  // A redirect would carry the credential, or drop it, on somebody else's word.
-  redirect: 'manual',
-});
-
 /** Carries the calls of a client: credential, time, attempts and what becomes of failures. */
 export class Transport {
   readonly #baseUrl: URL;
@@ -85,6 +75,7 @@ export class Transport {
   readonly #timeoutMs: number | undefined;
   readonly #maxRetries: number;
   readonly #fetch: FetchFunction | undefined;
+  readonly #sendOnce: Send;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #onRetry: RetryListener | undefined;
   readonly #logger: CallLogger | undefined;
@@ -98,6 +89,7 @@ export class Transport {
     this.#timeoutMs = validTimeout(options.timeoutMs);
     this.#maxRetries = validRetries(options.maxRetries);
     this.#fetch = validFunction(options.fetch, 'fetch');
+    this.#sendOnce = options.sender(this.#fetch);
     this.#onRetry = validFunction(options.onRetry, 'onRetry');
     this.#logger = validFunction(options.logger, 'logger');
     this.#headers = { ...options.defaultHeaders, ...validHeaders(options.headers ?? {}) };
@@ -242,38 +234,19 @@ export class Transport {
     }
   }
 
-  /** Sends a request. ky, and so its errors, never see the credential: it is set on the copy that is sent. */
   async #send({ operation, body, headers, scope }: Call<unknown>, credential: Secret): Promise<Response> {
     const { signal } = scope;
-    // Looked up at every call: tests and tracers put their own in its place.
-    const send = this.#fetch ?? globalThis.fetch;
-    const response = await client(joinUrl(this.#baseUrl, operation.path, operation.query), {
-      method: operation.method,
-      headers: {
-        accept: operation.accept ?? 'application/json',
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...headers,
+    const { method, path, query, accept = 'application/json' } = operation;
+    const response = await this.#sendOnce(
+      {
+        method,
+        url: joinUrl(this.#baseUrl, path, query),
+        headers: { accept, ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+        body,
+        signal,
       },
-      fetch: async (input) => {
-        const request = input as Request;
-        const copy = new Headers(request.headers);
-        copy.set('authorization', `Bearer ${credential.reveal()}`);
-        const { method, url, redirect } = request;
-        const init: RequestInit = {
-          method,
-          headers: copy,
-          redirect,
-          signal,
-          ...(body !== undefined && { body }),
-        };
-        // Called as a plain function: the runtimes' own `fetch` refuses to be somebody's method.
-        const answer: Response | undefined = await send(url, init);
-        if (typeof answer?.status !== 'number' || typeof answer.text !== 'function') {
-          throw new ConfigurationError('fetch did not give a Response', { option: 'fetch' });
-        }
-        return answer;
-      },
-    });
+      credential,
+    );
     // A fetch that does not listen to the signal answers nobody; its connection has to be let go.
     if (signal.aborted) discard(response);
     return response;

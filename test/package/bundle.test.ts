@@ -97,9 +97,9 @@ describe.each(['drun-sdk/chat', 'drun-sdk'])('ChatClient out of %s', (subpath) =
   test('brings neither the API keys nor the emulator along', async () => {
     const { text, packages, gzippedBytes } = await use('ChatClient', subpath);
 
-    expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'ky', 'zod']);
+    expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'zod']);
     expectNone(text, [...onlyIn.apiKeys, ...onlyIn.emulator]);
-    expect(gzippedBytes).toBeLessThan(34_800);
+    expect(gzippedBytes).toBeLessThan(25_600);
   });
 });
 
