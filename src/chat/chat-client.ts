@@ -5,84 +5,34 @@ import {
   InsufficientQuotaError,
   PermissionError,
 } from '../errors/index.ts';
-import type { CredentialSource } from '../secret/credential-source.ts';
 import { regionUrl, validBaseUrl } from '../transport/base-url.ts';
 import { type BearerFetch, bearerFetch } from '../transport/bearer-fetch.ts';
-import type { CallLogger, RetryListener } from '../transport/call-events.ts';
-import type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
-import { type Answered, type CallPromise, callPromise } from '../transport/call-response.ts';
+import { type CallPromise, callPromise } from '../transport/call-response.ts';
 import { CallScope } from '../transport/call-scope.ts';
 import { givenOrFromEnvironment, refuseBrowser } from '../transport/environment.ts';
 import { jsonAnswer } from '../transport/read-json.ts';
 import { sendByFetch } from '../transport/send.ts';
 import { Transport } from '../transport/transport.ts';
 import { validTimeout } from '../transport/validate.ts';
-import { chatCompletion, modelList } from '../wire/data-plane.ts';
-import { ChatStream } from './chat-stream.ts';
-import { openChunkSource } from './chunk-source.ts';
-import type { ChatCompletion, CompletionChoice, Model } from './completion.ts';
+import { modelList } from '../wire/data-plane.ts';
+import { askForCompletion, askForParsed } from './ask-for-completion.ts';
+import type { ChatStream } from './chat-stream.ts';
+import type { ChatCompletion, Model } from './completion.ts';
+import { openStream } from './open-stream.ts';
+import type { ChatCallOptions, ChatClientOptions, ChatStreamOptions } from './options.ts';
 import type {
   ChatCompletionRequest,
   ChatParseRequest,
-  ChatRequest,
   ChatStreamParseRequest,
   ChatStreamRequest,
   ToolRunRequest,
 } from './request.ts';
 import type { SchemaOutput } from './schema.ts';
-import { type ParsedCompletion, withParsed } from './structured-output.ts';
+import type { ParsedCompletion } from './structured-output.ts';
 import { runTools, type ToolRunCompletion } from './tool-run.ts';
-import { checkRequest, wireRequest } from './wire-request.ts';
+import { checkOneAnswer } from './wire-request.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
-const COMPLETIONS_LABEL = 'POST /v1/chat/completions';
-
-/** How a {@link ChatClient} is set up. */
-export interface ChatClientOptions {
-  /** An API key, or where one comes from. Default: the environment variable `DRUN_API_KEY`, where there is a process. */
-  readonly apiKey?: CredentialSource | undefined;
-  /** The region of a dedicated deployment: `sh-02` stands for `https://sh-02.d.run`. Not together with `baseUrl`. */
-  readonly region?: string | undefined;
-  /**
-   * Where the data plane is: https, or http to this machine. A `/v1` at its end may be there or not. Default:
-   * `https://chat.d.run`, the shared models.
-   */
-  readonly baseUrl?: string | URL | undefined;
-  /**
-   * How long a call may take in milliseconds, its repetitions and its answer included; for a stream, until its
-   * first chunk. Default: 600 000.
-   */
-  readonly timeoutMs?: number | undefined;
-  /**
-   * How long a stream may take from one chunk to the next, in milliseconds; comments and keep-alives do not count
-   * as chunks, and the time in which nobody asks for one does not count either. Default: 60 000.
-   */
-  readonly idleTimeoutMs?: number | undefined;
-  /** How often a call is repeated after 408, 409, 425, 429, 5xx and lost connections. Default: 2. */
-  readonly maxRetries?: number | undefined;
-  /** Used in place of the global `fetch`. */
-  readonly fetch?: FetchFunction | undefined;
-  /** Sent with every call. */
-  readonly headers?: HeadersOption | undefined;
-  /** Is told before a call is repeated. What it throws ends the call. */
-  readonly onRetry?: RetryListener | undefined;
-  /** Is told of every request: method, path, status, duration, attempt; never a body or a credential. */
-  readonly logger?: CallLogger | undefined;
-  /** Allows use in a page, where every visitor can read the API key. Default: false. */
-  readonly dangerouslyAllowBrowser?: boolean | undefined;
-}
-
-/** The last argument of a {@link ChatClient}'s calls. */
-export interface ChatCallOptions extends CallOptions {
-  /** Used for this call in place of the client's own key. */
-  readonly apiKey?: CredentialSource | undefined;
-}
-
-/** The last argument of {@link ChatClient.stream}. */
-export interface ChatStreamOptions extends ChatCallOptions {
-  /** Overrides the client's `idleTimeoutMs` for this stream, in milliseconds. */
-  readonly idleTimeoutMs?: number | undefined;
-}
 
 /** Whether the service accepts a key, and why not. */
 export type KeyCheck =
@@ -144,7 +94,7 @@ export class ChatClient {
 
   /** Asks a model for a whole answer (`POST /v1/chat/completions`). */
   complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
-    return callPromise(this.#complete(request, options));
+    return callPromise(askForCompletion(this.#transport, request, options));
   }
 
   /**
@@ -172,45 +122,7 @@ export class ChatClient {
     request: ChatParseRequest<Schema>,
     options: ChatCallOptions = {},
   ): CallPromise<ParsedCompletion<SchemaOutput<Schema>>> {
-    return callPromise(this.#parse(request, options));
-  }
-
-  async #parse<Schema extends StandardSchemaV1>(
-    request: ChatParseRequest<Schema>,
-    options: ChatCallOptions,
-  ): Promise<Answered<ParsedCompletion<SchemaOutput<Schema>>>> {
-    checkOneAnswer(request);
-    const { data, response } = await this.#complete(request, options);
-    return { data: await withParsed(data, request.schema, COMPLETIONS_LABEL), response };
-  }
-
-  async #complete(
-    request: ChatRequest & { readonly stream?: false | null | undefined },
-    options: ChatCallOptions,
-  ): Promise<Answered<ChatCompletion>> {
-    const body = await wireRequest(request);
-    if (request.stream) {
-      throw new ConfigurationError('stream: complete() gives an answer in one piece; leave stream out', {
-        option: 'stream',
-      });
-    }
-    const scope = this.#transport.scope(options);
-    try {
-      return await this.#transport.perform(
-        {
-          method: 'POST',
-          path: ['v1', 'chat', 'completions'],
-          body,
-          label: COMPLETIONS_LABEL,
-          receive: receiveCompletion,
-        },
-        scope,
-        options,
-        options.apiKey,
-      );
-    } finally {
-      scope.dispose();
-    }
+    return callPromise(askForParsed(this.#transport, request, options));
   }
 
   /**
@@ -246,7 +158,6 @@ export class ChatClient {
    * ```
    */
   async runTools(request: ToolRunRequest, options: ChatCallOptions = {}): Promise<ToolRunCompletion> {
-    checkRequest(request);
     checkOneAnswer(request);
     const scope = new CallScope(options.signal, undefined);
     const { signal } = scope;
@@ -273,55 +184,11 @@ export class ChatClient {
     request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
     options: ChatStreamOptions = {},
   ): ChatStream {
-    checkRequest(request);
-    const { schema } = request;
-    if (schema === undefined) return this.#stream(request, options, (completion) => completion);
-    checkOneAnswer(request);
-    return this.#stream(request, options, (completion) => withParsed(completion, schema, COMPLETIONS_LABEL));
-  }
-
-  #stream(
-    request: ChatRequest,
-    options: ChatStreamOptions,
-    complete: (completion: ChatCompletion) => ChatCompletion | Promise<ChatCompletion>,
-  ): ChatStream {
     const idleTimeoutMs =
       options.idleTimeoutMs === undefined
         ? this.#idleTimeoutMs
         : validTimeout(options.idleTimeoutMs, 'idleTimeoutMs');
-    let scope: CallScope | undefined;
-    let aborted: { readonly reason: unknown } | undefined;
-    const stream = new ChatStream({
-      open: async () => {
-        scope = this.#transport.scope(options);
-        const { signal } = scope;
-        if (aborted) scope.abort(aborted.reason);
-        // Also while nobody asks for a piece: somebody may be waiting for the completion.
-        signal.addEventListener('abort', () => stream.abort(signal.reason), { once: true });
-        const body = await wireRequest(request);
-        return this.#transport.perform(
-          {
-            method: 'POST',
-            path: ['v1', 'chat', 'completions'],
-            body: { ...body, stream: true },
-            accept: 'text/event-stream',
-            label: COMPLETIONS_LABEL,
-            receive: (response, context, callScope) =>
-              openChunkSource(response, idleTimeoutMs, context, callScope),
-          },
-          scope,
-          options,
-          options.apiKey,
-        );
-      },
-      abort: (reason) => {
-        aborted = { reason };
-        scope?.abort(reason);
-      },
-      close: () => scope?.dispose(),
-      complete,
-    });
-    return stream;
+    return openStream(this.#transport, request, options, idleTimeoutMs);
   }
 
   /** The models that the key may call (`GET /v1/models`). Costs no tokens. */
@@ -356,31 +223,6 @@ export class ChatClient {
       return { accepted: false, code: error.code };
     }
   }
-}
-
-const receiveCompletion = /* @__PURE__ */ jsonAnswer(chatCompletion, ({ body }) =>
-  withDefaults(body as ChatCompletion),
-);
-
-/** Where one answer is read, others would be paid for and lost. */
-function checkOneAnswer({ n }: ChatRequest): void {
-  if (n === undefined || n === null || n === 1) return;
-  throw new ConfigurationError('n: one answer is read; use complete() for several', { option: 'n' });
-}
-
-/** Fills in what servers leave out of a choice although the type promises it; all that came stays. */
-function withDefaults(completion: ChatCompletion): ChatCompletion {
-  const [first, ...rest] = completion.choices;
-  const filled = (choice: CompletionChoice, index: number): CompletionChoice => ({
-    ...choice,
-    index: choice.index ?? index,
-    message: { ...choice.message, role: 'assistant', content: choice.message.content ?? null },
-    finish_reason: choice.finish_reason ?? null,
-  });
-  return {
-    ...completion,
-    choices: [filled(first, 0), ...rest.map((choice, index) => filled(choice, index + 1))],
-  };
 }
 
 function dataPlaneUrl({ baseUrl, region }: ChatClientOptions): URL {

@@ -7,13 +7,7 @@ export type { BearerFetch } from '../transport/bearer-fetch.ts';
 export type { CallLogEntry, CallLogger, RetryEvent, RetryListener } from '../transport/call-events.ts';
 export type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
 export type { CallPromise, CallResponse, WithResponse } from '../transport/call-response.ts';
-export {
-  type ChatCallOptions,
-  ChatClient,
-  type ChatClientOptions,
-  type ChatStreamOptions,
-  type KeyCheck,
-} from './chat-client.ts';
+export { ChatClient, type KeyCheck } from './chat-client.ts';
 export { ChatStream } from './chat-stream.ts';
 export type { ChatCompletionChunk, ChunkChoice, MessageDelta, ToolCallDelta } from './chunk.ts';
 export type {
@@ -26,6 +20,7 @@ export type {
   TokenLogprob,
 } from './completion.ts';
 export type { AudioPart, ContentPart, ImagePart, TextPart, ToolCall } from './content.ts';
+export type { ChatCallOptions, ChatClientOptions, ChatStreamOptions } from './options.ts';
 export type {
   AssistantMessage,
   ChatCompletionRequest,

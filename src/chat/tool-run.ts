@@ -5,7 +5,7 @@ import type { ChatCompletion } from './completion.ts';
 import type { ToolCall } from './content.ts';
 import type { ChatCompletionRequest, ChatMessage, ToolMessage, ToolRunRequest } from './request.ts';
 import { type Checked, checkAgainst, issuesText } from './schema.ts';
-import type { Tool } from './tool.ts';
+import { isTool, type Tool } from './tool.ts';
 
 /** The model's last answer, and how it came to it. */
 export type ToolRunCompletion = ChatCompletion & {
@@ -67,6 +67,14 @@ class ToolRun {
   readonly #corrected = new Set<string>();
 
   constructor({ messages, tools }: ToolRunRequest, scope: CallScope) {
+    if (!Array.isArray(tools) || !tools.every(isTool)) {
+      throw new ConfigurationError('tools must be a list of tools that can be run, as of defineTool()', {
+        option: 'tools',
+      });
+    }
+    if (!Array.isArray(messages)) {
+      throw new ConfigurationError('messages must be a list', { option: 'messages' });
+    }
     this.messages = [...messages];
     this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
     this.#scope = scope;

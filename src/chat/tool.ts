@@ -64,8 +64,13 @@ export function defineTool<Parameters extends StandardSchemaV1>(tool: Tool<Param
   return tool;
 }
 
+/** Whether a tool is one that can be run; plain JavaScript may give anything. */
+export function isTool(tool: unknown): tool is Tool {
+  return typeof tool === 'object' && tool !== null && 'run' in tool && typeof tool.run === 'function';
+}
+
 export async function toolDefinition(tool: ToolDefinition | Tool): Promise<ToolDefinition> {
-  if (!('run' in tool)) return tool;
+  if (!isTool(tool)) return tool;
   const { name, description, strict } = tool;
   const parameters = await jsonSchemaOf(tool.parameters, `parameters of the tool ${name}`);
   return {

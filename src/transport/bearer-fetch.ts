@@ -36,20 +36,20 @@ export function bearerFetch({ baseUrl, credential, fetch }: BearerFetchOptions):
       headers.set('authorization', `Bearer ${secret.reveal()}`);
       return (fetch ?? globalThis.fetch)(request.url, { ...request.init, headers, redirect: 'manual' });
     };
-    const used = [await credential.read({ signal })];
+    const first = await credential.read({ signal });
+    const used = [first];
     const attempt = async (secret: Secret): Promise<Response> => {
-      const scrubber = new Scrubber(used, {});
       try {
         const response = await send(secret);
-        return response.status < 400 ? response : await redacted(response, scrubber);
+        return response.status < 400 ? response : await redacted(response, new Scrubber(used, {}));
       } catch (thrown) {
         signal?.throwIfAborted();
+        const scrubber = new Scrubber(used, {});
         const context = { label: 'fetch', host: baseUrl.host, credential: secret, scrubber };
         // What other clients take for a lost connection, and may repeat.
         throw new TypeError('fetch failed', { cause: toConnectionError(thrown, context).cause });
       }
     };
-    const [first] = used as [Secret];
     const response = await attempt(first);
     if (response.status !== 401 || !request.isRepeatable) return response;
     const fresh = await credential.read({ refused: first, signal });

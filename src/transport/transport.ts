@@ -101,13 +101,14 @@ export class Transport {
     options: CallOptions = {},
     credential?: CredentialSource | undefined,
   ): CallPromise<Answer> {
-    return callPromise(this.#call(operation, options, credential));
+    return callPromise(this.answer(operation, options, credential));
   }
 
-  async #call<Answer>(
+  /** The same, for who makes something else of the answer. */
+  async answer<Answer>(
     operation: Operation<Answer>,
     options: CallOptions,
-    credential: CredentialSource | undefined,
+    credential?: CredentialSource | undefined,
   ): Promise<Answered<Answer>> {
     const scope = this.scope(options);
     try {

@@ -1,0 +1,66 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { ConfigurationError } from '../errors/index.ts';
+import type { Answered } from '../transport/call-response.ts';
+import { jsonAnswer } from '../transport/read-json.ts';
+import type { Operation, Transport } from '../transport/transport.ts';
+import { chatCompletion } from '../wire/data-plane.ts';
+import type { ChatCompletion, CompletionChoice } from './completion.ts';
+import type { ChatCallOptions } from './options.ts';
+import type { ChatParseRequest, ChatRequest } from './request.ts';
+import { jsonSchemaOf, type SchemaOutput } from './schema.ts';
+import { type ParsedCompletion, withParsed } from './structured-output.ts';
+import { checkOneAnswer, wireRequest } from './wire-request.ts';
+
+/** What every call of the endpoint has in common. */
+export const COMPLETIONS = {
+  method: 'POST',
+  path: ['v1', 'chat', 'completions'],
+  label: 'POST /v1/chat/completions',
+} as const satisfies Partial<Operation<unknown>>;
+
+/** Asks for an answer in one piece. */
+export async function askForCompletion(
+  transport: Transport,
+  request: ChatRequest,
+  options: ChatCallOptions,
+): Promise<Answered<ChatCompletion>> {
+  const body = await wireRequest(request);
+  if (request.stream) {
+    throw new ConfigurationError('stream: this call gives an answer in one piece; leave stream out', {
+      option: 'stream',
+    });
+  }
+  return transport.answer({ ...COMPLETIONS, body, receive: receiveCompletion }, options, options.apiKey);
+}
+
+/** Asks for an answer in one piece, and holds it against the schema. */
+export async function askForParsed<Schema extends StandardSchemaV1>(
+  transport: Transport,
+  request: ChatParseRequest<Schema>,
+  options: ChatCallOptions,
+): Promise<Answered<ParsedCompletion<SchemaOutput<Schema>>>> {
+  checkOneAnswer(request);
+  // Also where it is missing, which elsewhere means that none is wanted.
+  await jsonSchemaOf(request.schema, 'schema');
+  const { data, response } = await askForCompletion(transport, request, options);
+  return { data: await withParsed(data, request.schema, COMPLETIONS.label), response };
+}
+
+const receiveCompletion = /* @__PURE__ */ jsonAnswer(chatCompletion, ({ body }) =>
+  withDefaults(body as ChatCompletion),
+);
+
+/** Fills in what servers leave out of a choice although the type promises it; all that came stays. */
+function withDefaults(completion: ChatCompletion): ChatCompletion {
+  const [first, ...rest] = completion.choices;
+  const filled = (choice: CompletionChoice, index: number): CompletionChoice => ({
+    ...choice,
+    index: choice.index ?? index,
+    message: { ...choice.message, role: 'assistant', content: choice.message.content ?? null },
+    finish_reason: choice.finish_reason ?? null,
+  });
+  return {
+    ...completion,
+    choices: [filled(first, 0), ...rest.map((choice, index) => filled(choice, index + 1))],
+  };
+}

@@ -1,0 +1,66 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { CallScope } from '../transport/call-scope.ts';
+import type { Transport } from '../transport/transport.ts';
+import { COMPLETIONS } from './ask-for-completion.ts';
+import { ChatStream, type StreamConnection } from './chat-stream.ts';
+import { openChunkSource } from './chunk-source.ts';
+import type { ChatCompletion } from './completion.ts';
+import type { ChatStreamOptions } from './options.ts';
+import type { ChatStreamParseRequest, ChatStreamRequest } from './request.ts';
+import { withParsed } from './structured-output.ts';
+import { checkOneAnswer, checkRequest, wireRequest } from './wire-request.ts';
+
+/**
+ * A stream that sends its request when its first piece is asked for.
+ *
+ * @param idleTimeoutMs - How long the next chunk may take; without a limit where it is undefined.
+ */
+export function openStream(
+  transport: Transport,
+  request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
+  options: ChatStreamOptions,
+  idleTimeoutMs: number | undefined,
+): ChatStream {
+  let scope: CallScope | undefined;
+  let aborted: { readonly reason: unknown } | undefined;
+  const stream = new ChatStream({
+    open: async () => {
+      scope = transport.scope(options);
+      const { signal } = scope;
+      if (aborted) scope.abort(aborted.reason);
+      // Also while nobody asks for a piece: somebody may be waiting for the completion.
+      signal.addEventListener('abort', () => stream.abort(signal.reason), { once: true });
+      const body = await wireRequest(request);
+      return transport.perform(
+        {
+          ...COMPLETIONS,
+          body: { ...body, stream: true },
+          accept: 'text/event-stream',
+          receive: (response, context, callScope) =>
+            openChunkSource(response, idleTimeoutMs, context, callScope),
+        },
+        scope,
+        options,
+        options.apiKey,
+      );
+    },
+    abort: (reason) => {
+      aborted = { reason };
+      scope?.abort(reason);
+    },
+    close: () => scope?.dispose(),
+    complete: completionOf(request),
+  });
+  return stream;
+}
+
+/** What is made of the chunks put together. */
+function completionOf(
+  request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
+): StreamConnection<ChatCompletion>['complete'] {
+  checkRequest(request);
+  const { schema } = request;
+  if (schema === undefined) return (completion) => completion;
+  checkOneAnswer(request);
+  return (completion) => withParsed(completion, schema, COMPLETIONS.label);
+}

@@ -1,0 +1,50 @@
+import type { CredentialSource } from '../secret/credential-source.ts';
+import type { CallLogger, RetryListener } from '../transport/call-events.ts';
+import type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
+
+/** How a {@link ChatClient} is set up. */
+export interface ChatClientOptions {
+  /** An API key, or where one comes from. Default: the environment variable `DRUN_API_KEY`, where there is a process. */
+  readonly apiKey?: CredentialSource | undefined;
+  /** The region of a dedicated deployment: `sh-02` stands for `https://sh-02.d.run`. Not together with `baseUrl`. */
+  readonly region?: string | undefined;
+  /**
+   * Where the data plane is: https, or http to this machine. A `/v1` at its end may be there or not. Default:
+   * `https://chat.d.run`, the shared models.
+   */
+  readonly baseUrl?: string | URL | undefined;
+  /**
+   * How long a call may take in milliseconds, its repetitions and its answer included; for a stream, until its
+   * first chunk. Default: 600 000.
+   */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * How long a stream may take from one chunk to the next, in milliseconds; comments and keep-alives do not count
+   * as chunks, and the time in which nobody asks for one does not count either. Default: 60 000.
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /** How often a call is repeated after 408, 409, 425, 429, 5xx and lost connections. Default: 2. */
+  readonly maxRetries?: number | undefined;
+  /** Used in place of the global `fetch`. */
+  readonly fetch?: FetchFunction | undefined;
+  /** Sent with every call. */
+  readonly headers?: HeadersOption | undefined;
+  /** Is told before a call is repeated. What it throws ends the call. */
+  readonly onRetry?: RetryListener | undefined;
+  /** Is told of every request: method, path, status, duration, attempt; never a body or a credential. */
+  readonly logger?: CallLogger | undefined;
+  /** Allows use in a page, where every visitor can read the API key. Default: false. */
+  readonly dangerouslyAllowBrowser?: boolean | undefined;
+}
+
+/** The last argument of a {@link ChatClient}'s calls. */
+export interface ChatCallOptions extends CallOptions {
+  /** Used for this call in place of the client's own key. */
+  readonly apiKey?: CredentialSource | undefined;
+}
+
+/** The last argument of {@link ChatClient.stream}. */
+export interface ChatStreamOptions extends ChatCallOptions {
+  /** Overrides the client's `idleTimeoutMs` for this stream, in milliseconds. */
+  readonly idleTimeoutMs?: number | undefined;
+}

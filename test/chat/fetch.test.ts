@@ -1,0 +1,303 @@
+import { getEventListeners } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ConfigurationError } from 'drun-sdk/errors';
+import { describe, expect, test, vi } from 'vitest';
+import { KEY, MASKED_KEY, OTHER_KEY } from '../support/credentials.ts';
+import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
+import { closedPort, serveHttp, serveSockets } from '../support/sockets.ts';
+import { chatClient, failure } from './requests.ts';
+
+interface Seen {
+  readonly method: string | undefined;
+  readonly path: string | undefined;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+/** A server that notes what comes, and answers as it is told, by the number of the request. */
+async function serverThat(
+  answer: (response: ServerResponse, number: number) => void,
+): Promise<{ readonly url: string; readonly seen: Seen[] }> {
+  const seen: Seen[] = [];
+  const { url } = await serveHttp(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const { method, url: path, headers } = request;
+    answer(response, seen.push({ method, path, headers, body }));
+  });
+  return { url, seen };
+}
+
+const ok = (response: ServerResponse): void => void response.end('{"fine":true}');
+const refused = (response: ServerResponse): void => {
+  const message = `Incorrect API key provided: ${KEY}`;
+  response.writeHead(401, { 'content-type': 'application/json', 'x-refused': KEY });
+  response.end(JSON.stringify(failure('invalid_api_key', 'invalid_request_error', message)));
+};
+
+describe('the request of another client', () => {
+  test("goes out with the client's key in place of its own, and else as it is", async () => {
+    const { url, seen } = await serverThat(ok);
+    const { fetch } = chatClient({ baseUrl: url });
+
+    await fetch(`${url}/v1/chat/completions?a=1`, {
+      method: 'POST',
+      headers: { Authorization: 'Bearer unused', 'X-Own': 'mine', 'content-type': 'application/json' },
+      body: '{"a": "ü"}',
+    });
+
+    expect(seen).toMatchObject([
+      {
+        method: 'POST',
+        path: '/v1/chat/completions?a=1',
+        body: '{"a": "ü"}',
+        headers: { authorization: `Bearer ${KEY}`, 'x-own': 'mine', 'content-type': 'application/json' },
+      },
+    ]);
+  });
+
+  test.each<[string, (url: string) => [string | URL | Request, RequestInit?]]>([
+    ['a text', (url) => [url, { method: 'POST', body: 'hello' }]],
+    ['a URL', (url) => [new URL(url), { method: 'POST', body: new TextEncoder().encode('hello') }]],
+    ['a Request', (url) => [new Request(url, { method: 'POST', body: 'hello' })]],
+    [
+      'a Request with more to it',
+      (url) => [
+        new Request(url, { method: 'PUT', headers: { authorization: 'Bearer x' } }),
+        { method: 'POST', body: 'hello' },
+      ],
+    ],
+    [
+      'a stream for its body',
+      (url) => [url, { method: 'POST', body: new Blob(['hello']).stream(), duplex: 'half' } as RequestInit],
+    ],
+  ])('may be given as %s', async (_, of) => {
+    const { url, seen } = await serverThat(ok);
+
+    const response = await chatClient({ baseUrl: url }).fetch(...of(`${url}/v1/x`));
+
+    expect(await response.json()).toEqual({ fine: true });
+    expect(seen).toMatchObject([
+      { method: 'POST', path: '/v1/x', body: 'hello', headers: { authorization: `Bearer ${KEY}` } },
+    ]);
+  });
+
+  test('goes through the fetch of the client', async () => {
+    const own = vi.fn(async () => new Response('{}'));
+    const { fetch } = chatClient({ fetch: own });
+
+    await fetch('https://chat.d.run/v1/models');
+
+    expect(own).toHaveBeenCalledExactlyOnceWith(
+      'https://chat.d.run/v1/models',
+      expect.objectContaining({ redirect: 'manual' }),
+    );
+  });
+
+  test.each([
+    'https://api.openai.com/v1/models',
+    'http://chat.d.run/v1/models',
+    'https://chat.d.run:444/v1/models',
+    'https://chat.d.run.evil.example/v1/models',
+    'https://chat.d.run@evil.example/v1/models',
+  ])('to %s is a ConfigurationError: the key is for another host', async (address) => {
+    const own = vi.fn(async () => new Response('{}'));
+
+    const error = await rejectionOf(ConfigurationError, chatClient({ fetch: own }).fetch(address));
+
+    expect(error.option).toBe('baseUrl');
+    expect(own).not.toHaveBeenCalled();
+  });
+
+  test('asks the source for each request', async () => {
+    const { url, seen } = await serverThat(ok);
+    const keys = [KEY, OTHER_KEY];
+    const { fetch } = chatClient({ baseUrl: url, apiKey: () => keys.shift() ?? '' });
+
+    await fetch(`${url}/v1/a`);
+    await fetch(`${url}/v1/b`);
+
+    expect(seen.map(({ headers }) => headers.authorization)).toEqual([
+      `Bearer ${KEY}`,
+      `Bearer ${OTHER_KEY}`,
+    ]);
+  });
+});
+
+describe('a refused key', () => {
+  const replacing = ({ refused }: { refused?: unknown }): string => (refused ? OTHER_KEY : KEY);
+
+  test('is handed back to its source, and the request sent once more with the other one', async () => {
+    const { url, seen } = await serverThat((response, number) => (number === 1 ? refused : ok)(response));
+    const asked: unknown[] = [];
+    const { fetch } = chatClient({
+      baseUrl: url,
+      apiKey: ({ refused }) => {
+        asked.push(refused?.reveal());
+        return replacing({ refused });
+      },
+    });
+
+    const response = await fetch(`${url}/v1/x`, { method: 'POST', body: 'hello' });
+
+    expect(response.status).toBe(200);
+    expect(asked).toEqual([undefined, KEY]);
+    expect(seen.map(({ headers, body }) => [headers.authorization, body])).toEqual([
+      [`Bearer ${KEY}`, 'hello'],
+      [`Bearer ${OTHER_KEY}`, 'hello'],
+    ]);
+  });
+
+  test('is tried once more only', async () => {
+    const { url, seen } = await serverThat(refused);
+
+    const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`);
+
+    expect(response.status).toBe(401);
+    expect(seen).toHaveLength(2);
+  });
+
+  test('is the answer where its source has no other', async () => {
+    const { url, seen } = await serverThat(refused);
+
+    const response = await chatClient({ baseUrl: url, apiKey: () => KEY }).fetch(`${url}/v1/x`);
+
+    expect(response.status).toBe(401);
+    expect(seen).toHaveLength(1);
+  });
+
+  test('is the answer where the body was a stream, which is used up', async () => {
+    const { url, seen } = await serverThat(refused);
+    const body = new Blob(['hello']).stream();
+    const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
+
+    const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`, init);
+
+    expect(response.status).toBe(401);
+    expect(seen).toHaveLength(1);
+  });
+
+  test('is masked in the body and the headers of the answer', async () => {
+    const { url } = await serverThat(refused);
+
+    const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
+
+    expect(await response.json()).toMatchObject({
+      error: { code: 'invalid_api_key', message: `Incorrect API key provided: ${MASKED_KEY}` },
+    });
+    expect(response.headers.get('x-refused')).toBe(MASKED_KEY);
+    expect(response.headers.get('content-type')).toBe('application/json');
+  });
+
+  test('is masked in the answer to the other key as well', async () => {
+    const { url } = await serverThat(refused);
+
+    const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`);
+
+    expect(await response.text()).not.toContain(KEY.slice(3));
+  });
+});
+
+describe('the answer', () => {
+  test('of a success is the one that came, a stream piece by piece', async () => {
+    const second = Promise.withResolvers<void>();
+    const { url } = await serverThat(async (response) => {
+      response.write('one');
+      await second.promise;
+      response.end('two');
+    });
+
+    const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+
+    expect((await reader?.read())?.value).toBe('one');
+    second.resolve();
+    expect((await reader?.read())?.value).toBe('two');
+  });
+
+  test('of an error keeps its status, its texts and its headers', async () => {
+    const { url } = await serverThat((response) => {
+      response.writeHead(429, 'Slow Down', { 'retry-after': '7', 'content-type': 'text/plain' });
+      response.end('slow down');
+    });
+
+    const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
+
+    expect([response.status, response.statusText]).toEqual([429, 'Slow Down']);
+    expect(response.headers.get('retry-after')).toBe('7');
+    expect(await response.text()).toBe('slow down');
+  });
+
+  test('of an error without a body has none', async () => {
+    const { url } = await serverThat((response) => void response.writeHead(502).end());
+
+    const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
+
+    expect([response.status, await response.text()]).toEqual([502, '']);
+  });
+
+  test('is not asked for again after an error: that is for the other client to decide', async () => {
+    const { url, seen } = await serverThat((response) => void response.writeHead(503).end());
+
+    await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
+
+    expect(seen).toHaveLength(1);
+  });
+
+  test('is not looked for behind a redirect', async () => {
+    const elsewhere = await serverThat(ok);
+    const { url } = await serverThat(
+      (response) => void response.writeHead(307, { location: elsewhere.url }).end(),
+    );
+
+    const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
+
+    expect(response.status).toBe(307);
+    expect(elsewhere.seen).toEqual([]);
+  });
+});
+
+describe('a fetch that fails', () => {
+  test('is the TypeError that other clients know, with a cause that says why', async () => {
+    const url = await closedPort();
+
+    const error = await rejectionOf(TypeError, chatClient({ baseUrl: url }).fetch(`${url}/v1/x`));
+
+    expect(error.message).toBe('fetch failed');
+    expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  test('shows no key, though the fetch of the client puts its request on the error', async () => {
+    const { fetch } = chatClient({
+      fetch: async (url, init) => {
+        throw Object.assign(new Error(`no luck with ${JSON.stringify(init.headers)}`), { url, init });
+      },
+    });
+
+    const error = await rejection(fetch('https://chat.d.run/v1/x'));
+
+    expect(everythingShownOf(error)).not.toContain(KEY.slice(3));
+  });
+
+  test('rejects with the reason of the signal, and leaves no listener on it', async () => {
+    const user = new AbortController();
+    const reason = new Error('the user left');
+    const { url } = await serveSockets(() => user.abort(reason));
+
+    const call = chatClient({ baseUrl: url }).fetch(`${url}/v1/x`, { signal: user.signal });
+
+    await expect(call).rejects.toBe(reason);
+    expect(getEventListeners(user.signal, 'abort')).toHaveLength(0);
+  });
+
+  test('rejects with what the source of the key throws', async () => {
+    const mine = new Error('the vault is closed');
+    const { fetch } = chatClient({
+      apiKey: () => {
+        throw mine;
+      },
+    });
+
+    await expect(fetch('https://chat.d.run/v1/x')).rejects.toBe(mine);
+  });
+});

@@ -1,0 +1,357 @@
+import type { CallLogEntry, RetryEvent } from 'drun-sdk/chat';
+import {
+  AuthenticationError,
+  ConfigurationError,
+  InvalidResponseError,
+  RateLimitError,
+  ServerError,
+  StreamFailedError,
+  StreamTruncatedError,
+} from 'drun-sdk/errors';
+import { describe, expect, test, vi } from 'vitest';
+import { KEY, MASKED_KEY, OTHER_KEY } from '../support/credentials.ts';
+import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
+import { html, json, lostConnection, mockNetwork } from '../support/network.ts';
+import { events, fetchOf, finishes, greeting, says } from '../support/streams.ts';
+import { retryAtOnce } from '../support/timing.ts';
+import { COMPLETIONS, chatClient, completion, failure, MODELS, request } from './requests.ts';
+
+const network = mockNetwork();
+
+const LIMIT_HEADERS = {
+  'x-ratelimit-limit-requests': '60',
+  'x-ratelimit-remaining-requests': '59',
+  'x-ratelimit-reset-requests': '1s',
+  'x-ratelimit-limit-tokens': '150000',
+  'x-ratelimit-remaining-tokens': '149984',
+  'x-ratelimit-reset-tokens': '6m0.5s',
+};
+const LIMITS = {
+  requests: { limit: 60, remaining: 59, resetMs: 1_000 },
+  tokens: { limit: 150_000, remaining: 149_984, resetMs: 360_500 },
+};
+
+describe('withResponse()', () => {
+  test('gives the answer and the response that it came in', async () => {
+    const headers = { 'x-request-id': 'req-7', 'x-served-by': 'a', ...LIMIT_HEADERS };
+    network.answer('post', COMPLETIONS, json(completion(), 200, headers));
+
+    const { data, response } = await chatClient().complete(request()).withResponse();
+
+    expect(data.choices[0].message.content).toBe('Hello!');
+    expect(response).toMatchObject({ status: 200, requestId: 'req-7', rateLimits: LIMITS, attempts: 1 });
+    expect(response.headers.get('x-served-by')).toBe('a');
+  });
+
+  test('gives the answer that the call gives', async () => {
+    network.answer('post', COMPLETIONS, json(completion()));
+
+    const call = chatClient().complete(request());
+
+    expect((await call.withResponse()).data).toBe(await call);
+  });
+
+  test('sends no second request', async () => {
+    const seen = network.answer('post', COMPLETIONS, json(completion()));
+
+    const call = chatClient().complete(request());
+    await Promise.all([call, call.withResponse(), call.withResponse()]);
+
+    expect(seen).toHaveLength(1);
+  });
+
+  test('counts the attempts that it took', async () => {
+    retryAtOnce();
+    network.answer('post', COMPLETIONS, json({}, 503), lostConnection(), json(completion()));
+
+    const { response } = await chatClient().complete(request()).withResponse();
+
+    expect(response.attempts).toBe(3);
+  });
+
+  test('works for models()', async () => {
+    network.answer('get', MODELS, json({ data: [{ id: 'a' }] }, 200, { 'request-id': 'req-8' }));
+
+    const { data, response } = await chatClient().models().withResponse();
+
+    expect(data).toEqual([{ id: 'a' }]);
+    expect(response.requestId).toBe('req-8');
+  });
+
+  test('rejects as the call does, and leaves no second rejection behind', async () => {
+    network.answer('post', COMPLETIONS, json(failure('x', 'y'), 403));
+
+    const error = await chatClient()
+      .complete(request())
+      .withResponse()
+      .catch((thrown: unknown) => thrown);
+
+    // Vitest fails the run for a rejection that nobody handled.
+    expect(error).toMatchObject({ code: 'permission_denied' });
+  });
+
+  test('masks a credential in the headers', async () => {
+    network.answer(
+      'post',
+      COMPLETIONS,
+      json(completion(), 200, { 'x-key': KEY, 'x-request-id': `for ${KEY}` }),
+    );
+
+    const { response } = await chatClient().complete(request()).withResponse();
+
+    expect(response.headers.get('x-key')).toBe(MASKED_KEY);
+    expect(response.requestId).toBe(`for ${MASKED_KEY}`);
+    expect(everythingShownOf(response)).not.toContain(KEY);
+  });
+});
+
+describe('the response of a stream', () => {
+  test('is there once the first chunk is', async () => {
+    const whole = await fetchOf(greeting())();
+    whole.headers.set('x-request-id', 'req-9');
+    const stream = chatClient({ fetch: async () => whole }).stream(request());
+    expect(stream.response).toBeUndefined();
+
+    await stream[Symbol.asyncIterator]().next();
+
+    expect(stream.response).toMatchObject({ status: 200, requestId: 'req-9', attempts: 1 });
+    await stream[Symbol.asyncDispose]();
+  });
+});
+
+describe('a request id', () => {
+  test.each(['x-request-id', 'request-id', 'x-trace-id'])('is taken from %s', async (name) => {
+    network.answer('post', COMPLETIONS, json(failure('x', 'y'), 403, { [name]: 'req-1' }));
+
+    await expect(chatClient().complete(request())).rejects.toMatchObject({ requestId: 'req-1' });
+  });
+
+  test('is absent where none comes', async () => {
+    network.answer('post', COMPLETIONS, json(completion(), 200, { 'x-request-id': '' }));
+
+    const { response } = await chatClient().complete(request()).withResponse();
+
+    expect(response).not.toHaveProperty('requestId');
+  });
+
+  test('is on the error for a success that is not what was asked for', async () => {
+    const page = html();
+    page.headers.set('x-request-id', 'req-1');
+    network.answer('post', COMPLETIONS, page);
+
+    const error = await rejectionOf(InvalidResponseError, chatClient().complete(request()));
+
+    expect(error.requestId).toBe('req-1');
+  });
+
+  test.each([
+    ['was cut off', events(says('a')), StreamTruncatedError],
+    ['failed', events(says('a'), failure('x', 'y')), StreamFailedError],
+  ] as const)('is on the error of a stream that %s', async (_, data, type) => {
+    const response = await fetchOf(data)();
+    response.headers.set('x-request-id', 'req-1');
+
+    const error = await rejectionOf(
+      type,
+      chatClient({ fetch: async () => response })
+        .stream(request())
+        .completion(),
+    );
+
+    expect(error.requestId).toBe('req-1');
+  });
+});
+
+describe('rate limits', () => {
+  test('are on an error', async () => {
+    network.answer('post', COMPLETIONS, json(failure('x', ''), 429, LIMIT_HEADERS));
+
+    const error = await rejectionOf(RateLimitError, chatClient().complete(request(), { maxRetries: 0 }));
+
+    expect(error.rateLimits).toEqual(LIMITS);
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ rateLimits: LIMITS });
+  });
+
+  test.each<[string, Record<string, string>, unknown]>([
+    ['no header', {}, undefined],
+    ['one header', { 'x-ratelimit-remaining-requests': '0' }, { requests: { remaining: 0 } }],
+    ['headers that are no numbers', { 'x-ratelimit-limit-requests': 'many' }, undefined],
+    ['a number that is too large', { 'x-ratelimit-limit-tokens': '9'.repeat(20) }, undefined],
+    ['a reset in milliseconds', { 'x-ratelimit-reset-tokens': '20ms' }, { tokens: { resetMs: 20 } }],
+    ['a reset in hours', { 'x-ratelimit-reset-tokens': '1h2m3s' }, { tokens: { resetMs: 3_723_000 } }],
+    ['a reset without a unit', { 'x-ratelimit-reset-tokens': '1700000000' }, undefined],
+  ])('with %s are what the headers say', async (_, headers, expected) => {
+    network.answer('post', COMPLETIONS, json(completion(), 200, headers));
+
+    const { response } = await chatClient().complete(request()).withResponse();
+
+    expect(response.rateLimits).toEqual(expected);
+  });
+});
+
+describe('onRetry', () => {
+  test('is told what failed and how long the wait is, before each repetition', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    network.answer(
+      'post',
+      COMPLETIONS,
+      json(failure(null, 'internal_error', 'busy'), 503, { 'retry-after': '7' }),
+      json({}, 500, { 'retry-after-ms': '20' }),
+      json(completion()),
+    );
+    const told: RetryEvent[] = [];
+    const call = chatClient({ onRetry: (event) => told.push(event) }).complete(request());
+
+    await vi.waitFor(() => expect(told).toHaveLength(1));
+    await vi.advanceTimersByTimeAsync(7_000);
+    await vi.waitFor(() => expect(told).toHaveLength(2));
+    await vi.advanceTimersByTimeAsync(20);
+    await call;
+    vi.useRealTimers();
+
+    const common = { method: 'POST', path: '/v1/chat/completions' };
+    expect(told).toEqual([
+      { ...common, attempt: 1, error: expect.any(ServerError), delayMs: 7_000 },
+      { ...common, attempt: 2, error: expect.any(ServerError), delayMs: 20 },
+    ]);
+    expect(told[0]?.error.message).toContain('busy');
+  });
+
+  test('is told of a refused key that is replaced, without a wait', async () => {
+    network.answer('post', COMPLETIONS, json(failure('invalid_api_key', 'x', KEY), 401), json(completion()));
+    const told: RetryEvent[] = [];
+
+    await chatClient({
+      apiKey: ({ refused }) => (refused ? OTHER_KEY : KEY),
+      onRetry: (event) => told.push(event),
+    }).complete(request());
+
+    expect(told).toMatchObject([{ attempt: 1, delayMs: 0 }]);
+    expect(told[0]?.error).toBeInstanceOf(AuthenticationError);
+    expect(everythingShownOf(told)).not.toContain(KEY);
+  });
+
+  test.each([
+    ['a failure that is not repeated', [json(failure('x', 'y'), 400)], {}],
+    ['the last attempt', [json({}, 503)], { maxRetries: 0 }],
+    ['a success', [json(completion())], {}],
+  ])('is not told of %s', async (_, replies, options) => {
+    network.answer('post', COMPLETIONS, ...replies);
+    const onRetry = vi.fn();
+
+    await chatClient({ onRetry })
+      .complete(request(), options)
+      .catch(() => {});
+
+    expect(onRetry).not.toHaveBeenCalled();
+  });
+
+  test('ends the call with what it throws', async () => {
+    const seen = network.answer('post', COMPLETIONS, json({}, 503));
+    const mine = new Error('no more');
+
+    const call = chatClient({
+      onRetry: () => {
+        throw mine;
+      },
+    }).complete(request());
+
+    await expect(call).rejects.toBe(mine);
+    expect(seen).toHaveLength(1);
+  });
+});
+
+describe('a logger', () => {
+  test('gets one line for each attempt', async () => {
+    retryAtOnce();
+    network.answer('post', COMPLETIONS, json({}, 503), lostConnection(), json(completion()));
+    const lines: CallLogEntry[] = [];
+
+    await chatClient({ logger: (line) => lines.push(line) }).complete(request());
+
+    const common = {
+      method: 'POST',
+      path: '/v1/chat/completions',
+      durationMs: expect.toSatisfy((duration: number) => duration >= 0 && duration < 60_000),
+    };
+    expect(lines).toEqual([
+      { ...common, attempt: 1, status: 503, code: 'server_error' },
+      { ...common, attempt: 2, code: 'connection_failed' },
+      { ...common, attempt: 3, status: 200 },
+    ]);
+  });
+
+  test('is told how long an attempt took', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const answered = Promise.withResolvers<void>();
+    network.answer('post', COMPLETIONS, async () => {
+      await answered.promise;
+      return json(completion());
+    });
+    const lines: CallLogEntry[] = [];
+    const call = chatClient({ logger: (line) => lines.push(line) }).complete(request());
+
+    await vi.advanceTimersByTimeAsync(1_234);
+    answered.resolve();
+    await call;
+    vi.useRealTimers();
+
+    expect(lines).toMatchObject([{ durationMs: 1_234 }]);
+  });
+
+  test('gets a line for an attempt that was aborted', async () => {
+    const user = new AbortController();
+    network.answer('post', COMPLETIONS, () => {
+      user.abort(new Error('the user left'));
+      return json(completion());
+    });
+    const lines: CallLogEntry[] = [];
+
+    await chatClient({ logger: (line) => lines.push(line) })
+      .complete(request(), { signal: user.signal })
+      .catch(() => {});
+
+    expect(lines).toMatchObject([{ attempt: 1, code: 'aborted' }]);
+  });
+
+  test('gets the line of a stream with its first chunk', async () => {
+    const lines: CallLogEntry[] = [];
+    const fetch = fetchOf(events(says('a'), finishes(), '[DONE]'));
+    const stream = chatClient({ fetch, logger: (line) => lines.push(line) }).stream(request());
+
+    await stream.completion();
+
+    expect(lines).toMatchObject([{ path: '/v1/chat/completions', attempt: 1, status: 200 }]);
+  });
+
+  test('gets neither bodies nor credentials, whatever the service says', async () => {
+    network.answer('post', COMPLETIONS, json(failure('x', 'y', `bad key ${KEY}`), 401));
+    const lines: CallLogEntry[] = [];
+
+    await chatClient({ logger: (line) => lines.push(line) })
+      .complete(request({ messages: [{ role: 'user', content: 'a secret plan' }] }))
+      .catch(() => {});
+
+    expect(lines).toHaveLength(1);
+    expect(everythingShownOf(lines)).not.toContain(KEY.slice(3));
+    expect(everythingShownOf(lines)).not.toContain('secret plan');
+  });
+
+  test('that throws loses no call', async () => {
+    network.answer('post', COMPLETIONS, json(completion()));
+
+    const answer = await chatClient({
+      logger: () => {
+        throw new Error('the disk is full');
+      },
+    }).complete(request());
+
+    expect(answer.choices).toHaveLength(1);
+  });
+});
+
+test.each(['onRetry', 'logger'] as const)('%s must be a function', (option) => {
+  const error = thrownBy(ConfigurationError, () => chatClient({ [option]: {} as never }));
+
+  expect(error.option).toBe(option);
+});

@@ -1,0 +1,317 @@
+import { toStandardJsonSchema } from '@valibot/to-json-schema';
+import { type } from 'arktype';
+import type { ChatStream, ParsedCompletion } from 'drun-sdk/chat';
+import {
+  AnswerMismatchError,
+  AnswerRefusedError,
+  AnswerTruncatedError,
+  ConfigurationError,
+  StreamTruncatedError,
+} from 'drun-sdk/errors';
+import * as v from 'valibot';
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import * as mini from 'zod/mini';
+import { KEY } from '../support/credentials.ts';
+import { everythingShownOf, rejectionOf } from '../support/failures.ts';
+import { json, mockNetwork, type SeenRequest } from '../support/network.ts';
+import { delta, events, fetchOf, finishes, says } from '../support/streams.ts';
+import { COMPLETIONS, chatClient, completion } from './requests.ts';
+
+const network = mockNetwork();
+
+const model = 'public/deepseek-r1';
+const messages = [{ role: 'user', content: 'Tell me of Paris' }] as const;
+
+/** The same schema in every library that can write it as JSON Schema. */
+const cities = {
+  zod: z.object({ name: z.string(), inhabitants: z.number() }),
+  'zod/mini': mini.object({ name: mini.string(), inhabitants: mini.number() }),
+  valibot: toStandardJsonSchema(v.object({ name: v.string(), inhabitants: v.number() })),
+  arktype: type({ name: 'string', inhabitants: 'number' }),
+};
+const city = cities.zod;
+const PARIS = { name: 'Paris', inhabitants: 2_100_000 };
+
+/** An answer with one message, as the wire has it. */
+const answer = (message: Record<string, unknown>, finish_reason = 'stop'): Response =>
+  json(completion({ choices: [{ index: 0, message: { role: 'assistant', ...message }, finish_reason }] }));
+
+const sentBy = ([seen]: readonly SeenRequest[]): Record<string, unknown> => JSON.parse(seen?.text ?? '');
+
+/** Asks in both ways, over a network that gives the same in either. */
+const ways: readonly {
+  name: string;
+  ask: (message: { content?: string; refusal?: string }, finish: string) => Promise<{ parsed: unknown }>;
+}[] = [
+  {
+    name: 'parse()',
+    ask(message, finish) {
+      network.answer('post', COMPLETIONS, answer(message, finish));
+      return chatClient().parse({ model, messages, schema: city });
+    },
+  },
+  {
+    name: 'completion() of a stream',
+    ask({ content = '', ...more }, finish) {
+      const pieces = (content.match(/.{1,9}/gs) ?? []).map((piece) => says(piece));
+      const fetch = fetchOf(events(...pieces, delta(more), finishes(finish), '[DONE]'));
+      return chatClient({ fetch }).stream({ model, messages, schema: city }).completion();
+    },
+  },
+];
+
+describe('the request', () => {
+  test.each(Object.entries(cities))('holds the model to a schema of %s', async (_, schema) => {
+    const seen = network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+
+    await chatClient().parse({ model, messages, schema, temperature: 0 });
+
+    const { response_format, ...rest } = sentBy(seen);
+    expect(rest).toEqual({ model, messages, temperature: 0 });
+    expect(response_format).toEqual({
+      type: 'json_schema',
+      json_schema: {
+        name: 'answer',
+        strict: true,
+        schema: {
+          type: 'object',
+          properties: { name: { type: 'string' }, inhabitants: { type: 'number' } },
+          required: expect.toSatisfy(
+            (required: string[]) => required.toSorted().join() === 'inhabitants,name',
+          ),
+          additionalProperties: false,
+        },
+      },
+    });
+  });
+
+  test('gives the schema the name that it is told', async () => {
+    const seen = network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+
+    await chatClient().parse({ model, messages, schema: city, schemaName: 'city' });
+
+    expect(sentBy(seen)).toMatchObject({ response_format: { json_schema: { name: 'city' } } });
+    expect(sentBy(seen)).not.toHaveProperty('schemaName');
+  });
+
+  test('closes every object of the schema, and leaves open what the schema says is open', async () => {
+    const seen = network.answer('post', COMPLETIONS, answer({ content: '{}' }));
+    const schema = z.object({
+      list: z.array(z.object({ a: z.string() })).optional(),
+      either: z.union([z.object({ b: z.string() }), z.null()]).optional(),
+      open: z.looseObject({ c: z.string() }).optional(),
+    });
+
+    await chatClient().parse({ model, messages, schema });
+
+    expect(sentBy(seen)).toMatchObject({
+      response_format: {
+        json_schema: {
+          schema: {
+            additionalProperties: false,
+            properties: {
+              list: { items: { additionalProperties: false } },
+              either: { anyOf: [{ additionalProperties: false }, { type: 'null' }] },
+              open: { additionalProperties: {} },
+            },
+          },
+        },
+      },
+    });
+  });
+
+  test('of a stream holds the model to the schema as well', async () => {
+    const bodies: unknown[] = [];
+    const whole = fetchOf(events(says(JSON.stringify(PARIS)), finishes(), '[DONE]'));
+    const chat = chatClient({
+      fetch: async (_, init) => {
+        bodies.push(JSON.parse(String(init.body)));
+        return whole();
+      },
+    });
+
+    await chat.stream({ model, messages, schema: city }).completion();
+
+    expect(bodies).toMatchObject([{ stream: true, response_format: { type: 'json_schema' } }]);
+    expect(bodies[0]).not.toHaveProperty('schema');
+  });
+
+  test('leaves the schema and the request as they were', async () => {
+    network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+    const request = Object.freeze({ model, messages, schema: city });
+
+    await chatClient().parse(request);
+
+    expect(Object.keys(request)).toEqual(['model', 'messages', 'schema']);
+  });
+});
+
+describe.each(ways)('$name', ({ ask }) => {
+  test('gives what the schema makes of the answer, beside the whole completion', async () => {
+    const completion = (await ask({ content: JSON.stringify(PARIS) }, 'stop')) as ParsedCompletion<unknown>;
+
+    expect(completion.parsed).toEqual(PARIS);
+    expect(completion.choices[0].message.content).toBe(JSON.stringify(PARIS));
+    expect(completion.model).toBe(model);
+  });
+
+  test('is an AnswerRefusedError with the words of a model that refuses', async () => {
+    const error = await rejectionOf(AnswerRefusedError, ask({ refusal: 'I would rather not' }, 'stop'));
+
+    expect(error).toMatchObject({ code: 'answer_refused', refusal: 'I would rather not' });
+    expect(error.completion.choices[0]?.message.refusal).toBe('I would rather not');
+  });
+
+  test('is an AnswerRefusedError where a filter withholds the answer', async () => {
+    const error = await rejectionOf(AnswerRefusedError, ask({ content: '{"name":' }, 'content_filter'));
+
+    expect(error).toMatchObject({ code: 'answer_refused', refusal: null });
+  });
+
+  test.each([
+    ['that is cut off', '{"name":"Par'],
+    ['that is JSON by accident', JSON.stringify(PARIS)],
+  ])('is an AnswerTruncatedError for an answer %s at the limit of tokens', async (_, content) => {
+    const error = await rejectionOf(AnswerTruncatedError, ask({ content }, 'length'));
+
+    expect(error.code).toBe('answer_truncated');
+    expect(error.message).toContain('max_tokens');
+    expect(error.completion.choices[0]?.message.content).toBe(content);
+  });
+
+  test.each([
+    ['no text', '', 'no text'],
+    ['a text', 'Paris is a city', 'not JSON'],
+    ['JSON in a fence', '```json\n{}\n```', 'not JSON'],
+    ['half a JSON', '{"name":"Par', 'not JSON'],
+  ])('is an AnswerMismatchError for %s', async (_, content, said) => {
+    const error = await rejectionOf(AnswerMismatchError, ask({ content }, 'stop'));
+
+    expect(error).toMatchObject({ code: 'answer_mismatch', issues: [] });
+    expect(error.message).toContain(said);
+  });
+
+  test('is an AnswerMismatchError that says where the answer is not of the schema', async () => {
+    const error = await rejectionOf(
+      AnswerMismatchError,
+      ask({ content: '{"name":"Paris","inhabitants":"many"}' }, 'stop'),
+    );
+
+    expect(error.issues).toEqual([{ path: ['inhabitants'], message: expect.stringContaining('number') }]);
+    expect(error.message).toContain('inhabitants');
+    expect(error.completion.choices).toHaveLength(1);
+  });
+
+  test('is an AnswerMismatchError for an answer that nests too deeply to be walked', async () => {
+    const content = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const error = await rejectionOf(AnswerMismatchError, ask({ content }, 'stop'));
+
+    expect(error.issues).toEqual([]);
+  });
+});
+
+describe('parse()', () => {
+  test('gives what the schema transforms the answer into', async () => {
+    network.answer('post', COMPLETIONS, answer({ content: '{"day":"2026-11-24"}' }));
+    const schema = z.object({ day: z.string() }).transform(({ day }) => new Date(day));
+
+    const { parsed } = await chatClient().parse({ model, messages, schema });
+
+    expect(parsed).toEqual(new Date('2026-11-24'));
+  });
+
+  test('waits for a schema that takes its time', async () => {
+    network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
+    const schema = z.object({ name: z.string().refine(async (name) => name === 'Paris') });
+
+    await expect(chatClient().parse({ model, messages, schema })).resolves.toMatchObject({
+      parsed: { name: 'Paris' },
+    });
+  });
+
+  test('gives the response on request', async () => {
+    network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+
+    const { data, response } = await chatClient().parse({ model, messages, schema: city }).withResponse();
+
+    expect(data.parsed).toEqual(PARIS);
+    expect(response.status).toBe(200);
+  });
+
+  test("lets the schema's own failure through", async () => {
+    network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
+    const mine = new Error('my database is down');
+    const schema = z.object({
+      name: z.string().refine(() => {
+        throw mine;
+      }),
+    });
+
+    await expect(chatClient().parse({ model, messages, schema })).rejects.toBe(mine);
+  });
+
+  test('shows no key that the answer repeats', async () => {
+    network.answer('post', COMPLETIONS, answer({ content: `my key is ${KEY}` }));
+
+    const error = await rejectionOf(
+      AnswerMismatchError,
+      chatClient().parse({ model, messages, schema: city }),
+    );
+
+    expect(everythingShownOf(error)).not.toContain(KEY);
+  });
+
+  test.each<[string, unknown, string]>([
+    ['no schema', undefined, 'schema'],
+    ['a JSON schema', { type: 'object' }, 'schema'],
+    ['a schema that cannot be written as JSON Schema', z.object({ at: z.date() }), 'schema'],
+    ['a schema of zod/mini that cannot be written', mini.object({ at: mini.date() }), 'schema'],
+    ['a schema of valibot as it is', v.object({ a: v.string() }), '@valibot/to-json-schema'],
+  ])('is a ConfigurationError for %s, and nothing is sent', async (_, schema, said) => {
+    const error = await rejectionOf(
+      ConfigurationError,
+      chatClient().parse({ model, messages, schema: schema as typeof city }),
+    );
+
+    expect(error.option).toBe('schema');
+    expect(error.message).toContain(said);
+  });
+
+  test('is a ConfigurationError where several answers are asked for', async () => {
+    const n = 2 as 1;
+    const error = await rejectionOf(
+      ConfigurationError,
+      chatClient().parse({ model, messages, schema: city, n }),
+    );
+
+    expect(error.option).toBe('n');
+  });
+});
+
+describe('a stream with a schema', () => {
+  const streamOf = (...data: unknown[]): ChatStream<ParsedCompletion<typeof PARIS>> =>
+    chatClient({ fetch: fetchOf(events(...data)) }).stream({ model, messages, schema: city });
+
+  test('gives its text as it comes, and what the schema makes of it at the end', async () => {
+    const stream = streamOf(says('{"name":"Paris",'), says('"inhabitants":1}'), finishes(), '[DONE]');
+
+    const texts: string[] = [];
+    for await (const text of stream.text()) texts.push(text);
+
+    expect(texts).toEqual(['{"name":"Paris",', '"inhabitants":1}']);
+    expect((await stream.completion()).parsed).toEqual({ name: 'Paris', inhabitants: 1 });
+  });
+
+  test('that is cut off is a StreamTruncatedError, whatever its text is', async () => {
+    await rejectionOf(StreamTruncatedError, streamOf(says(JSON.stringify(PARIS))).completion());
+  });
+
+  test('that nobody asks for its completion leaves no rejection behind', async () => {
+    const stream = streamOf(says('no JSON'), finishes(), '[DONE]');
+
+    for await (const _ of stream);
+
+    await rejectionOf(AnswerMismatchError, stream.completion());
+  });
+});
