@@ -4,6 +4,7 @@ import { ApiKeys } from 'drun-sdk';
 import { createEmulator } from 'drun-sdk/emulator';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { obligingModel } from '../support/obliging-model.ts';
 import { asModule, codeBlocks } from './code-blocks.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -38,7 +39,7 @@ it('shows users only code that compiles', { timeout: 60_000 }, () => {
 
 describe('code that users are shown runs', () => {
   it.each(blocks)('$place', async (block) => {
-    const drun = createEmulator();
+    const drun = createEmulator({ reply: obligingModel });
     const keys = new ApiKeys({ accessToken: drun.accessToken, fetch: drun.fetch });
     const { secret } = await keys.create({ name: 'docs' });
     vi.stubEnv('DRUN_ACCESS_TOKEN', drun.accessToken.reveal());

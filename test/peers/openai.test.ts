@@ -2,12 +2,12 @@ import { ApiKeys } from 'drun-sdk';
 import { createEmulator } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import OpenAI from 'openai';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 
 const model = 'public/deepseek-r1';
 const messages = [{ role: 'user' as const, content: 'Hello, model!' }];
 
-it('lets the openai client use a key that ApiKeys made, until the key is deleted', async () => {
+test('the openai client uses a key that ApiKeys made, until the key is deleted', async () => {
   const drun = createEmulator();
   await using server = await serve(drun);
   const keys = new ApiKeys({ accessToken: drun.accessToken, baseUrl: server.url });
@@ -21,7 +21,7 @@ it('lets the openai client use a key that ApiKeys made, until the key is deleted
   await expect(openai.chat.completions.create({ model, messages })).rejects.toMatchObject({ status: 401 });
 });
 
-it('streams to the openai client', async () => {
+test('the openai client streams', async () => {
   const drun = createEmulator();
   await using server = await serve(drun);
   const keys = new ApiKeys({ accessToken: drun.accessToken, baseUrl: server.url });
