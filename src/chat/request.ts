@@ -90,12 +90,28 @@ export interface ChatRequest {
   readonly parallel_tool_calls?: boolean | undefined;
   /** Whom the call is made for. */
   readonly user?: string | undefined;
+  /** How much a model that reasons is to think. */
+  readonly reasoning_effort?:
+    | 'none'
+    | 'minimal'
+    | 'low'
+    | 'medium'
+    | 'high'
+    | (string & {})
+    | null
+    | undefined;
   /** vLLM: how many of the likeliest tokens to choose from. */
   readonly top_k?: number | undefined;
   /** vLLM: the least probability, in relation to the likeliest token's. */
   readonly min_p?: number | undefined;
   /** vLLM: above 1 discourages repetition. */
   readonly repetition_penalty?: number | undefined;
+  /** vLLM: the least number of tokens before the model may stop. */
+  readonly min_tokens?: number | undefined;
+  /** vLLM: further tokens, by their ids, at which the model stops. */
+  readonly stop_token_ids?: readonly number[] | undefined;
+  /** vLLM: goes on where the model would stop, up to the limit of tokens. */
+  readonly ignore_eos?: boolean | undefined;
   /** vLLM: handed to the model's chat template, such as `{ enable_thinking: false }`. */
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
   readonly [field: string]: unknown;

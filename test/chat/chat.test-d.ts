@@ -1,12 +1,20 @@
 import type {
+  CallResponse,
   ChatClient,
   ChatCompletion,
+  ChatCompletionChunk,
   ChatCompletionRequest,
+  ChatStream,
   CompletionChoice,
+  defineTool,
   KeyCheck,
   Model,
+  ParsedCompletion,
+  Tool,
 } from 'drun-sdk/chat';
+import type { RateLimits } from 'drun-sdk/errors';
 import { expectTypeOf, test } from 'vitest';
+import * as zod from 'zod';
 import type * as z from 'zod/mini';
 import type { chatCompletion, modelList } from '../../src/wire/data-plane.ts';
 
@@ -36,6 +44,113 @@ test('a request with a field of a wrong type does not compile', () => {
 test('a request may have fields that nobody has listed', () => {
   void chat.complete({ model, messages, guided_choice: ['a'], top_k: 1, chat_template_kwargs: { a: 1 } });
   expectTypeOf<{ model: string; messages: []; anything: symbol }>().toExtend<ChatCompletionRequest>();
+});
+
+test('what OpenAI and vLLM know is typed', () => {
+  void chat.complete({
+    model,
+    messages: [
+      { role: 'developer', content: 'Be brief' },
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'What is this?' },
+          { type: 'image_url', image_url: { url: 'data:image/png;base64,', detail: 'low' } },
+          { type: 'input_audio', input_audio: { data: '', format: 'wav' } },
+        ],
+      },
+    ],
+    n: 2,
+    logprobs: true,
+    top_logprobs: 3,
+    seed: 7,
+    stop: ['\n'],
+    tools: [{ type: 'function', function: { name: 'now' } }],
+    tool_choice: { type: 'function', function: { name: 'now' } },
+    parallel_tool_calls: false,
+    response_format: { type: 'json_object' },
+    user: 'u-1',
+    top_k: 1,
+    min_p: 0.1,
+    repetition_penalty: 1.1,
+    stop_token_ids: [1],
+    chat_template_kwargs: { enable_thinking: false },
+  });
+  void chat.stream({ model, messages, stream_options: { include_usage: true } });
+  // @ts-expect-error: no such part
+  void chat.complete({ model, messages: [{ role: 'user', content: [{ type: 'smell' }] }] });
+  // @ts-expect-error: not a number
+  void chat.complete({ model, messages, seed: '7' });
+  // @ts-expect-error: no such choice
+  void chat.complete({ model, messages, tool_choice: 'perhaps' });
+  // @ts-expect-error: no such format
+  void chat.complete({ model, messages, response_format: { type: 'xml' } });
+  // @ts-expect-error: not a number
+  void chat.complete({ model, messages, top_k: 'a' });
+  // @ts-expect-error: not an object
+  void chat.stream({ model, messages, stream_options: true });
+});
+
+test('parsed has the type that the schema makes', () => {
+  const schema = zod.object({ city: zod.string(), at: zod.string().transform((text) => new Date(text)) });
+  interface Parsed {
+    city: string;
+    at: Date;
+  }
+
+  const call = chat.parse({ model, messages, schema });
+  expectTypeOf(call).resolves.toExtend<ChatCompletion>();
+  expectTypeOf<Awaited<typeof call>['parsed']>().toEqualTypeOf<Parsed>();
+  const stream = chat.stream({ model, messages, schema });
+  expectTypeOf<Awaited<ReturnType<typeof stream.completion>>['parsed']>().toEqualTypeOf<Parsed>();
+  expectTypeOf(stream).toEqualTypeOf<ChatStream<ParsedCompletion<Parsed>>>();
+
+  // @ts-expect-error: an answer of complete() is not parsed
+  void chat.complete({ model, messages }).then(({ parsed }: { parsed: Parsed }) => parsed);
+  // @ts-expect-error: a schema is for parse()
+  void chat.complete({ model, messages, schema });
+  // @ts-expect-error: the schema makes the format
+  void chat.parse({ model, messages, schema, response_format: { type: 'json_object' } });
+  // @ts-expect-error: one answer is read
+  void chat.parse({ model, messages, schema, n: 2 });
+  // @ts-expect-error: a JSON schema says nothing of types
+  void chat.parse({ model, messages, schema: { type: 'object' } });
+});
+
+test('a stream without a schema gives chunks and a plain completion', () => {
+  const stream = chat.stream({ model, messages });
+
+  expectTypeOf(stream).toExtend<AsyncIterable<ChatCompletionChunk>>();
+  expectTypeOf(stream.text()).toExtend<AsyncIterable<string>>();
+  expectTypeOf(stream.completion()).resolves.toEqualTypeOf<ChatCompletion>();
+  expectTypeOf(stream.response).toEqualTypeOf<CallResponse | undefined>();
+});
+
+test('a tool is given what its schema makes of the arguments', () => {
+  const weather = {} as typeof defineTool;
+  const tool = weather({
+    name: 'weather',
+    parameters: zod.object({ city: zod.string(), days: zod.number().default(1) }),
+    run(parameters, { signal, toolCallId }) {
+      expectTypeOf(parameters).toEqualTypeOf<{ city: string; days: number }>();
+      expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+      expectTypeOf(toolCallId).toEqualTypeOf<string>();
+    },
+  });
+  expectTypeOf(tool).toExtend<Tool>();
+  void chat.runTools({ model, messages, tools: [tool], maxRounds: 3 });
+
+  // @ts-expect-error: a definition alone cannot be run
+  void chat.runTools({ model, messages, tools: [{ type: 'function', function: { name: 'now' } }] });
+  // @ts-expect-error: the tools are missing
+  void chat.runTools({ model, messages });
+});
+
+test('an answer can be had with its response', () => {
+  expectTypeOf(chat.complete({ model, messages }).withResponse()).resolves.toExtend<{
+    readonly data: ChatCompletion;
+    readonly response: { readonly rateLimits?: RateLimits | undefined; readonly headers: Headers };
+  }>();
 });
 
 test('a message of an answer can be sent back', () => {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { ApiKeys } from 'drun-sdk';
 import { createEmulator } from 'drun-sdk/emulator';
 import ts from 'typescript';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { obligingModel } from '../support/obliging-model.ts';
 import { asModule, codeBlocks } from './code-blocks.ts';
 
@@ -14,12 +14,12 @@ const blocks = codeBlocks().map((block) => ({ ...block, file: block.place.replac
 beforeAll(() => mkdirSync(folder, { recursive: true }));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it('finds the code blocks of the README, the docs and the sources', () => {
+test('the code blocks of the README, the docs and the sources are found', () => {
   expect(blocks.filter(({ place }) => place.startsWith('README.md')).length).toBeGreaterThanOrEqual(4);
   expect(blocks.filter(({ place }) => place.startsWith('src/')).length).toBeGreaterThanOrEqual(5);
 });
 
-it('shows users only code that compiles', { timeout: 60_000 }, () => {
+test('users are shown only code that compiles', { timeout: 60_000 }, () => {
   const files = blocks.map((block) => {
     const path = `${folder}/${block.file}.check.ts`;
     writeFileSync(path, asModule(block, 'declared'));
@@ -38,7 +38,7 @@ it('shows users only code that compiles', { timeout: 60_000 }, () => {
 });
 
 describe('code that users are shown runs', () => {
-  it.each(blocks)('$place', async (block) => {
+  test.each(blocks)('$place', async (block) => {
     const drun = createEmulator({ reply: obligingModel });
     const keys = new ApiKeys({ accessToken: drun.accessToken, fetch: drun.fetch });
     const { secret } = await keys.create({ name: 'docs' });

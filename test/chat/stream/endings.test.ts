@@ -9,7 +9,7 @@ import {
 import { describe, expect, test, vi } from 'vitest';
 import { KEY, MASKED_KEY } from '../../support/credentials.ts';
 import { everythingShownOf, rejectionOf } from '../../support/failures.ts';
-import { serveHttp } from '../../support/sockets.ts';
+import { serveHttp, serveSockets } from '../../support/sockets.ts';
 import {
   chunkOf,
   delta,
@@ -135,6 +135,36 @@ describe.each(READERS)('$name', ({ name, read }) => {
         const stream = chatClient({ fetch: fetchOf(bytes.slice(0, end)) }).stream(request());
         const outcome = await read(stream).catch((error: unknown) => error);
         const right = end < wholeFrom ? outcome instanceof StreamTruncatedError : outcome === GREETING;
+        if (!right) missed.push([end, outcome]);
+      }
+
+      expect(missed).toEqual([]);
+    });
+  });
+
+  describe('of a stream whose connection is lost', () => {
+    test('is never taken for whole, at whatever byte that happens', { timeout: 60_000 }, async () => {
+      const bytes = new TextEncoder().encode(greeting());
+      let end = 0;
+      const { url } = await serveSockets((socket) => {
+        socket.write(
+          'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n',
+        );
+        if (end > 0) {
+          socket.write(`${end.toString(16)}\r\n`);
+          socket.write(bytes.slice(0, end));
+          socket.write('\r\n');
+        }
+        // Without the chunk of no length that says that this was all.
+        socket.end();
+      });
+      const chat = chatClient({ baseUrl: url, maxRetries: 0 });
+      const missed: unknown[] = [];
+
+      for (; end < bytes.length - '\n\n'.length; end++) {
+        const outcome = await read(chat.stream(request())).catch((error: unknown) => error);
+        // Before the first event nothing had come that could be carried by an error of the stream.
+        const right = outcome instanceof StreamTruncatedError || outcome instanceof ConnectionError;
         if (!right) missed.push([end, outcome]);
       }
 

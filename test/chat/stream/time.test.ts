@@ -1,5 +1,5 @@
 import { ChatClient } from 'drun-sdk/chat';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 
 const request = { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hi' }] } as const;
 const baseUrl = 'http://127.0.0.1:1';
@@ -8,7 +8,7 @@ function eventStream(start: (controller: ReadableStreamDefaultController<Uint8Ar
   return new Response(new ReadableStream({ start }), { headers: { 'content-type': 'text/event-stream' } });
 }
 
-it('counts the time until the first chunk over all attempts', async () => {
+test('the time until the first chunk is counted over all attempts', async () => {
   let attempts = 0;
   const chat = new ChatClient({
     apiKey: 'sk-key',
@@ -30,7 +30,7 @@ it('counts the time until the first chunk over all attempts', async () => {
   expect(attempts).toBe(2);
 });
 
-it("gives out no chunk that had come before the caller's signal was aborted", async () => {
+test("no chunk is given out that had come before the caller's signal was aborted", async () => {
   const chunk = JSON.stringify({ choices: [{ index: 0, delta: { content: 'a' } }] });
   const chat = new ChatClient({
     apiKey: 'sk-key',
