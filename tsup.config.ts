@@ -9,6 +9,8 @@ const entries = [
   'secret/index',
   'emulator/index',
   'emulator/node',
+  'rotation/index',
+  'rotation/stores/file',
 ];
 
 export default defineConfig({

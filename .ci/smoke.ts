@@ -34,7 +34,7 @@ const compatibilityDate = '2026-07-01';
 
 const { './package.json': _, ...exported } = packageJson.exports;
 const subpaths = Object.keys(exported).map((subpath) => subpath.replace('.', packageJson.name));
-const needsNode = 'drun-sdk/emulator/node';
+const needNode = ['drun-sdk/emulator/node', 'drun-sdk/rotation/file'];
 
 interface Run {
   readonly name: string;
@@ -56,7 +56,7 @@ const runs: Run[] = [
       return execute(binary('@deno/*/deno'), args, project);
     },
   },
-  { name: `workerd import, without ${needsNode}, which needs Node`, run: runOnWorkerd },
+  { name: `workerd import, without ${needNode.join(' and ')}, which need Node`, run: runOnWorkerd },
 ];
 
 await installRuntimes();
@@ -111,7 +111,7 @@ async function writePrograms(directory: string): Promise<void> {
   const main = await bundle(directory, {
     program: `${importAll(subpaths)}
       import { consume } from './smoke-consumer.ts';
-      import { serve } from '${needsNode}';
+      import { serve } from 'drun-sdk/emulator/node';
       await consume(serve);`,
     packages: 'external',
   });
@@ -134,7 +134,7 @@ async function writePrograms(directory: string): Promise<void> {
 
 async function runOnWorkerd(directory: string): Promise<void> {
   const script = await bundle(directory, {
-    program: `${importAll(subpaths.filter((subpath) => subpath !== needsNode))}
+    program: `${importAll(subpaths.filter((subpath) => !needNode.includes(subpath)))}
       import { consume } from './smoke-consumer.ts';
       export default {
         async fetch() {

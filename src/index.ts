@@ -89,6 +89,7 @@ export {
   InvalidRequestError,
   InvalidResponseError,
   isDrunError,
+  KeyStoreError,
   NotFoundError,
   type PartialCompletion,
   PermissionError,

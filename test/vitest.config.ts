@@ -10,6 +10,7 @@ export default defineConfig({
     alias: [
       { find: /^drun-sdk$/, replacement: source('index.ts') },
       { find: /^drun-sdk\/emulator\/node$/, replacement: source('emulator/node.ts') },
+      { find: /^drun-sdk\/rotation\/([a-z]+)$/, replacement: source('rotation/stores/$1.ts') },
       { find: /^drun-sdk\/([a-z-]+)$/, replacement: source('$1/index.ts') },
     ],
   },

@@ -17,6 +17,7 @@ import type {
   TimeoutError,
 } from './call-errors.ts';
 import { marker } from './drun-error.ts';
+import type { KeyStoreError } from './key-store-errors.ts';
 import type { StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
 import type { ToolCallError, ToolRoundsError } from './tool-errors.ts';
 
@@ -33,6 +34,7 @@ export type AnyDrunError =
   | AnswerMismatchError
   | ToolCallError
   | ToolRoundsError
+  | KeyStoreError
   | ApiError<'api_error'>
   | InvalidRequestError
   | AuthenticationError

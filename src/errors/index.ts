@@ -29,5 +29,6 @@ export {
   TimeoutError,
 } from './call-errors.ts';
 export { DrunError } from './drun-error.ts';
+export { KeyStoreError } from './key-store-errors.ts';
 export { type PartialCompletion, StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
 export { ToolCallError, ToolRoundsError } from './tool-errors.ts';

@@ -13,6 +13,7 @@ import {
   InvalidRequestError,
   InvalidResponseError,
   isDrunError,
+  KeyStoreError,
   NotFoundError,
   PermissionError,
   RateLimitError,
@@ -61,6 +62,7 @@ const all: [name: string, code: string, make: () => AnyDrunError][] = [
     'tool_rounds_exceeded',
     () => new ToolRoundsError(message, { maxRounds: 10, messages: [] }),
   ],
+  ['KeyStoreError', 'key_store_failed', () => new KeyStoreError(message, { status: 403 })],
   ['ApiError', 'api_error', () => new ApiError<'api_error'>(message, { status: 418 })],
   ['InvalidRequestError', 'invalid_request', () => new InvalidRequestError(message, { status: 400 })],
   [
@@ -174,9 +176,12 @@ describe('ApiError', () => {
     expect(new RateLimitError(message, { status: 429, retryAfterMs: 0 }).retryAfterMs).toBe(0);
   });
 
-  test.each(all.slice(5))('is what %s is too', (_, _code, make) => {
-    expect(make()).toBeInstanceOf(ApiError);
-  });
+  test.each(all.slice(all.findIndex(([name]) => name === 'ApiError')))(
+    'is what %s is too',
+    (_, _code, make) => {
+      expect(make()).toBeInstanceOf(ApiError);
+    },
+  );
 
   test.each(all.slice(0, 4))('is not what %s is', (_, _code, make) => {
     expect(make()).not.toBeInstanceOf(ApiError);
@@ -291,6 +296,8 @@ test('a switch over the codes is exhaustive', () => {
       case 'not_found':
       case 'server_error':
         return String(error.status);
+      case 'key_store_failed':
+        return error.message;
       default: {
         const nothingElse: never = error;
         return nothingElse;

@@ -1,0 +1,470 @@
+import { ConfigurationError } from 'drun-sdk/errors';
+import type { KeyStore, SwapResult } from 'drun-sdk/rotation';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
+import { isLinearizable, programs, runTogether } from './linearizability.ts';
+
+/** Where a store is put to the test. */
+export interface Bench {
+  /** One more client of the same store, as another process would have one. Closed with the bench. */
+  open(): KeyStore | Promise<KeyStore>;
+  /** What can happen to a store that has a server. */
+  readonly server?: Server;
+  close?(): Promise<void>;
+}
+
+/** The server behind a store, and the line to it. */
+export interface Server {
+  /** Kills the server and starts it again. */
+  restart(): Promise<void>;
+  /** Drops every connection there is. */
+  cut(): void;
+  /** Drops every connection, and refuses new ones until {@link Server.comeBack}. */
+  goAway(): Promise<void>;
+  comeBack(): Promise<void>;
+  /** The next swap does not arrive: its connection drops. */
+  loseNextSwap(): void;
+  /** The next swap is carried out, and its connection drops before the answer. */
+  loseNextAnswer(): void;
+}
+
+export interface ContractOptions {
+  readonly durability: KeyStore['durability'];
+  /** How many random programs are tried. */
+  readonly runs: number;
+}
+
+/** A machine that has other things to do takes its time, to start a server above all. */
+const timeout = 60_000;
+
+/** What every store has to keep, whatever it is made of. */
+export function keepsTheContract(createBench: () => Promise<Bench>, options: ContractOptions): void {
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await createBench();
+  }, timeout);
+  afterAll(() => bench?.close?.(), timeout);
+
+  describe('get', { timeout }, () => {
+    test('gives null for a ring that has no record', async () => {
+      const store = await bench.open();
+
+      expect(await store.get(newRing())).toBeNull();
+    });
+
+    test('gives what was swapped in, under the version that the swap answered', async () => {
+      const store = await bench.open();
+      const ring = newRing();
+
+      const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+
+      expect(await store.get(ring)).toEqual({ value: 'a record', version });
+    });
+
+    test('sees at once what another client has swapped in', async () => {
+      const [writer, reader] = [await bench.open(), await bench.open()];
+      const ring = newRing();
+      let version: string | null = null;
+
+      for (const value of ['first', 'second', 'third']) {
+        version = await swapped(writer.compareAndSwap(ring, version, value));
+        expect(await reader.get(ring)).toEqual({ value, version });
+      }
+    });
+
+    test.each([
+      ['no text', ''],
+      ['JSON', '{"seq": 1, "key": "\\"\\\\u0041\\n", "list": [null, 1e9]}'],
+      ['every kind of character', 'a\t\r\n \'"`\\$1 %s {} -- ; é 中文 🔑 \u{10ffff} \ufeff \u2028'],
+      ['64 kB of characters', '€'.repeat(21_845)],
+    ])('gives %s back as it was given', async (_, value) => {
+      const store = await bench.open();
+      const ring = newRing();
+
+      await swapped(store.compareAndSwap(ring, null, value));
+
+      expect((await store.get(ring))?.value).toBe(value);
+    });
+
+    test('gives any text back as it was given', async () => {
+      const store = await bench.open();
+      const ring = newRing();
+      let version: string | null = null;
+      const text = fc.string({ unit: 'binary' }).filter((value) => !value.includes('\0'));
+
+      await fc.assert(
+        fc.asyncProperty(text, async (value) => {
+          version = await swapped(store.compareAndSwap(ring, version, value));
+          expect(await store.get(ring)).toEqual({ value, version });
+        }),
+        { numRuns: options.runs },
+      );
+    });
+  });
+
+  describe('compareAndSwap', { timeout }, () => {
+    test('creates a record only where there is none', async () => {
+      const store = await bench.open();
+      const ring = newRing();
+      const version = await swapped(store.compareAndSwap(ring, null, 'first'));
+
+      expect(await store.compareAndSwap(ring, null, 'second')).toEqual({ ok: false });
+      expect(await store.get(ring)).toEqual({ value: 'first', version });
+    });
+
+    test('refuses a version that is no longer the current one', async () => {
+      const store = await bench.open();
+      const ring = newRing();
+      const stale = await swapped(store.compareAndSwap(ring, null, 'first'));
+      const version = await swapped(store.compareAndSwap(ring, stale, 'second'));
+
+      expect(await store.compareAndSwap(ring, stale, 'third')).toEqual({ ok: false });
+      expect(await store.get(ring)).toEqual({ value: 'second', version });
+    });
+
+    test('refuses a version that is no longer the current one although the record reads as it did', async () => {
+      const store = await bench.open();
+      const ring = newRing();
+      const first = await swapped(store.compareAndSwap(ring, null, 'a'));
+      const second = await swapped(store.compareAndSwap(ring, first, 'b'));
+      const third = await swapped(store.compareAndSwap(ring, second, 'a'));
+
+      expect(new Set([first, second, third]).size).toBe(3);
+      expect(await store.compareAndSwap(ring, first, 'c')).toEqual({ ok: false });
+    });
+
+    test('refuses any version where there is no record, and makes none', async () => {
+      const store = await bench.open();
+      const [ring, other] = [newRing(), newRing()];
+      const version = await swapped(store.compareAndSwap(other, null, 'a record'));
+
+      expect(await store.compareAndSwap(ring, version, 'a record')).toEqual({ ok: false });
+      expect(await store.get(ring)).toBeNull();
+    });
+
+    test.each([
+      '',
+      '0',
+      '1',
+      '-1',
+      'null',
+      '.',
+      '..',
+      '../..',
+      "' OR ''='",
+      'ff',
+      'x'.repeat(5_000),
+      '\0',
+      '\ud800',
+    ])('refuses %j, which it never gave out for a version', async (version) => {
+      const store = await bench.open();
+      const ring = newRing();
+      await swapped(store.compareAndSwap(ring, null, 'a record'));
+
+      expect(await store.compareAndSwap(ring, version, 'another')).toEqual({ ok: false });
+      expect((await store.get(ring))?.value).toBe('a record');
+    });
+
+    test('leaves other rings alone, and is not held up by them', async () => {
+      const store = await bench.open();
+      const [ring, other] = [newRing(), newRing()];
+      const version = await swapped(store.compareAndSwap(ring, null, 'mine'));
+
+      const otherVersion = await swapped(store.compareAndSwap(other, null, 'yours'));
+      await swapped(store.compareAndSwap(other, otherVersion, 'yours, later'));
+
+      expect(await store.get(ring)).toEqual({ value: 'mine', version });
+      await swapped(store.compareAndSwap(ring, version, 'mine, later'));
+      expect((await store.get(other))?.value).toBe('yours, later');
+    });
+
+    test('lets exactly one of many clients create a record', async () => {
+      const stores = await openAll(6);
+      const ring = newRing();
+
+      const results = await Promise.all(
+        stores.map((store, index) => store.compareAndSwap(ring, null, `of client ${index}`)),
+      );
+
+      const winners = results.flatMap((result, index) => (result.ok ? [{ result, index }] : []));
+      expect(winners).toHaveLength(1);
+      expect(await stores[0]?.get(ring)).toEqual({
+        value: `of client ${winners[0]?.index}`,
+        version: winners[0]?.result.version,
+      });
+    });
+
+    test('lets exactly one of many clients replace a version', async () => {
+      const stores = await openAll(6);
+      const ring = newRing();
+      let version = await swapped((await bench.open()).compareAndSwap(ring, null, 'start'));
+
+      for (let round = 0; round < 5; round++) {
+        const results = await Promise.all(
+          stores.map((store, index) => store.compareAndSwap(ring, version, `${round}, client ${index}`)),
+        );
+        const winners = results.flatMap((result, index) => (result.ok ? [{ result, index }] : []));
+        expect(winners).toHaveLength(1);
+        const record = await stores[0]?.get(ring);
+        expect(record?.value).toBe(`${round}, client ${winners[0]?.index}`);
+        version = record?.version ?? '';
+      }
+    });
+
+    test('loses no count of clients who count together', async () => {
+      const stores = await openAll(4);
+      const ring = newRing();
+
+      await Promise.all(
+        stores.map(async (store) => {
+          for (let counted = 0; counted < 10; ) {
+            const record = await store.get(ring);
+            const count = String(Number(record?.value ?? 0) + 1);
+            if ((await store.compareAndSwap(ring, record?.version ?? null, count)).ok) counted++;
+          }
+        }),
+      );
+
+      expect((await stores[0]?.get(ring))?.value).toBe('40');
+    });
+
+    test('answers as if one client after the other had called, however their calls overlap', async () => {
+      const stores = await openAll(3);
+
+      await fc.assert(
+        fc.asyncProperty(programs(3), async (steps) => {
+          const events = await runTogether(stores, newRing(), steps);
+          expect(isLinearizable(events), JSON.stringify(events)).toBe(true);
+        }),
+        { numRuns: options.runs },
+      );
+    });
+  });
+
+  describe('an argument that cannot be used', { timeout }, () => {
+    test.each(['', 'Checkout', 'check_out', 'checkout-eu', '..', 'a/b', 'ä', 'a ', "a'", null, undefined, 1])(
+      'such as the ring %j is a ConfigurationError',
+      async (ring) => {
+        const store = await bench.open();
+        const name = ring as string;
+
+        const errors = [
+          await rejectionOf(ConfigurationError, store.get(name)),
+          await rejectionOf(ConfigurationError, store.compareAndSwap(name, null, 'a record')),
+          thrownBy(ConfigurationError, () => store.watch?.(name, () => {})),
+        ];
+        expect(errors.map(({ option }) => option)).toEqual(['ring', 'ring', 'ring']);
+      },
+    );
+
+    test.each([
+      ['a value that is no text', 'value', [null, { seq: 1 }]],
+      ['a value with half a character', 'value', [null, 'a\ud83d']],
+      ['a value with U+0000', 'value', [null, 'a\0b']],
+      ['a value of more than 64 kB', 'value', [null, 'x'.repeat(65_537)]],
+      ['a value of fewer characters but more than 64 kB', 'value', [null, '€'.repeat(21_846)]],
+      ['an expected version that is no text', 'expected', [1, 'a record']],
+      ['no expected version', 'expected', [undefined, 'a record']],
+    ])('such as %s is a ConfigurationError, and nothing is stored', async (_, option, [expected, value]) => {
+      const store = await bench.open();
+      const ring = newRing();
+
+      const swap = store.compareAndSwap(ring, expected as string, value as string);
+
+      expect(await rejectionOf(ConfigurationError, swap)).toMatchObject({ option });
+      expect(await store.get(ring)).toBeNull();
+    });
+
+    test('such as a watcher that is no function is a ConfigurationError', async () => {
+      const store = await bench.open();
+      const changed = undefined as unknown as () => void;
+
+      expect(thrownBy(ConfigurationError, () => store.watch?.(newRing(), changed)).option).toBe('changed');
+    });
+  });
+
+  describe('watch', { timeout }, () => {
+    test('tells of a record that another client creates, and of every later one', async () => {
+      const [watcher, writer] = [await bench.open(), await bench.open()];
+      const ring = newRing();
+      const watched = watch(watcher, ring);
+      let version: string | null = null;
+
+      for (const value of ['first', 'second', 'third']) {
+        version = await swapped(writer.compareAndSwap(ring, version, value));
+        await watched.until(value);
+      }
+      watched.stop();
+    });
+
+    test('tells each of several watchers, and none that has stopped', async () => {
+      const store = await bench.open();
+      const ring = newRing();
+      const [stopped, first, second] = [watch(store, ring), watch(store, ring), watch(store, ring)];
+      const version = await swapped(store.compareAndSwap(ring, null, 'first'));
+      await Promise.all([stopped, first, second].map((one) => one.until('first')));
+
+      stopped.stop();
+      stopped.stop();
+      const { calls } = stopped;
+      await swapped(store.compareAndSwap(ring, version, 'second'));
+      await Promise.all([first, second].map((one) => one.until('second')));
+
+      expect(stopped.calls).toBe(calls);
+      first.stop();
+      second.stop();
+    });
+  });
+
+  test(`says that its durability is ${options.durability}`, async () => {
+    expect((await bench.open()).durability).toBe(options.durability);
+  });
+
+  async function openAll(count: number): Promise<KeyStore[]> {
+    const stores: KeyStore[] = [];
+    for (let opened = 0; opened < count; opened++) stores.push(await bench.open());
+    return stores;
+  }
+}
+
+/** What a store with a server has to keep besides. */
+export function survivesItsServer(createBench: () => Promise<Bench & { readonly server: Server }>): void {
+  let bench: Bench & { readonly server: Server };
+  beforeAll(async () => {
+    bench = await createBench();
+  }, timeout);
+  afterAll(() => bench?.close?.(), timeout);
+
+  test('a record is the same after the server was killed and started again', async () => {
+    const store = await bench.open();
+    const ring = newRing();
+    const version = await swapped(store.compareAndSwap(ring, null, 'before'));
+
+    await bench.server.restart();
+
+    await vi.waitFor(async () => expect(await store.get(ring)).toEqual({ value: 'before', version }), 20_000);
+    await swapped(store.compareAndSwap(ring, version, 'after'));
+  });
+
+  test('a connection that was cut is made again', async () => {
+    const store = await bench.open();
+    const ring = newRing();
+    const version = await swapped(store.compareAndSwap(ring, null, 'before'));
+
+    bench.server.cut();
+
+    await vi.waitFor(async () => expect(await store.get(ring)).toEqual({ value: 'before', version }), 20_000);
+    await swapped(store.compareAndSwap(ring, version, 'after'));
+  });
+
+  test('while the server is away, calls reject; once it is back, all is as it was', async () => {
+    const store = await bench.open();
+    const ring = newRing();
+    const version = await swapped(store.compareAndSwap(ring, null, 'before'));
+
+    await bench.server.goAway();
+    await rejection(store.get(ring));
+    await rejection(store.compareAndSwap(ring, version, 'lost'));
+    await rejection(store.compareAndSwap(newRing(), null, 'lost'));
+    await bench.server.comeBack();
+
+    await vi.waitFor(async () => expect(await store.get(ring)).toEqual({ value: 'before', version }), 20_000);
+    await swapped(store.compareAndSwap(ring, version, 'after'));
+  });
+
+  test.each(['creates', 'replaces'])(
+    'a swap that %s a record and does not arrive is never taken for carried out',
+    async (does) => {
+      const store = await bench.open();
+      const ring = newRing();
+      const version = does === 'creates' ? null : await swapped(store.compareAndSwap(ring, null, 'before'));
+      await store.get(ring);
+
+      bench.server.loseNextSwap();
+      const outcome = await store.compareAndSwap(ring, version, 'after').catch(() => 'not known' as const);
+
+      const reader = await bench.open();
+      const record = await reader.get(ring);
+      // A client that repeats it on a new connection may still have succeeded.
+      if (outcome === 'not known') expect(record?.version ?? null).toBe(version);
+      else expect(outcome).toEqual({ ok: true, version: record?.version });
+    },
+  );
+
+  test.each(['creates', 'replaces'])(
+    'a swap that %s a record and whose answer is lost is never taken for refused',
+    async (does) => {
+      const store = await bench.open();
+      const ring = newRing();
+      const version = does === 'creates' ? null : await swapped(store.compareAndSwap(ring, null, 'before'));
+      await store.get(ring);
+
+      bench.server.loseNextAnswer();
+      const outcome = await store.compareAndSwap(ring, version, 'after').catch(() => 'not known' as const);
+
+      const reader = await bench.open();
+      const record = await reader.get(ring);
+      expect(record?.value).toBe('after');
+      if (outcome !== 'not known') expect(outcome).toEqual({ ok: true, version: record?.version });
+      expect(await reader.compareAndSwap(ring, version, 'again')).toEqual({ ok: false });
+    },
+  );
+
+  test('a watcher is told of what changed while the server was away', async () => {
+    const [watcher, writer] = [await bench.open(), await bench.open()];
+    const ring = newRing();
+    const version = await swapped(writer.compareAndSwap(ring, null, 'before'));
+    const watched = watch(watcher, ring);
+    await watched.until('before');
+
+    await bench.server.goAway();
+    await bench.server.comeBack();
+    await vi.waitFor(async () => swapped(writer.compareAndSwap(ring, version, 'after')), 20_000);
+
+    await watched.until('after');
+    watched.stop();
+  });
+}
+
+/** A ring that no other test knows. */
+export function newRing(): string {
+  return `r-${Math.random().toString(36).slice(2, 10)}`;
+}
+
+/** The version that a swap answers, which must not have been refused. */
+export async function swapped(swap: Promise<SwapResult>): Promise<string> {
+  const result = await swap;
+  if (!result.ok) throw new Error('the swap was refused');
+  return result.version;
+}
+
+interface Watched {
+  readonly calls: number;
+  /** Resolves once a watcher who reads the record when he is told has seen this value. */
+  until(value: string): Promise<void>;
+  stop(): void;
+}
+
+function watch(store: KeyStore, ring: string): Watched {
+  let calls = 0;
+  const seen = new Map<string, PromiseWithResolvers<void>>();
+  const seeing = (value: string): PromiseWithResolvers<void> => {
+    const known = seen.get(value) ?? Promise.withResolvers<void>();
+    seen.set(value, known);
+    return known;
+  };
+  const stop = store.watch?.(ring, async () => {
+    calls++;
+    const record = await store.get(ring).catch(() => null);
+    if (record) seeing(record.value).resolve();
+  });
+  if (!stop) throw new Error('the store has no watch');
+  return {
+    get calls() {
+      return calls;
+    },
+    until: (value) => seeing(value).promise,
+    stop,
+  };
+}

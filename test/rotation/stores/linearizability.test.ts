@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { type Event, isLinearizable } from './linearizability.ts';
+
+const at = (calledAt: number, answeredAt: number) => ({ calledAt, answeredAt });
+const create: Event = {
+  ...at(0, 1),
+  action: 'swap',
+  expected: null,
+  value: 'a',
+  answer: { ok: true, version: '1' },
+};
+
+test('calls that overlap may have happened in any order', () => {
+  const early: Event = { ...at(0, 3), action: 'get', answer: { value: 'a', version: '1' } };
+  const late: Event = { ...at(0, 3), action: 'get', answer: null };
+
+  expect(isLinearizable([early, late, { ...create, ...at(1, 2) }])).toBe(true);
+});
+
+test('a read that misses a swap which was answered before is found out', () => {
+  expect(isLinearizable([create, { ...at(2, 3), action: 'get', answer: null }])).toBe(false);
+});
+
+test('two swaps from one version are found out', () => {
+  const swap = (version: string): Event => ({
+    ...at(2, 3),
+    action: 'swap',
+    expected: '1',
+    value: 'b',
+    answer: { ok: true, version },
+  });
+
+  expect(isLinearizable([create, swap('2')])).toBe(true);
+  expect(isLinearizable([create, swap('2'), swap('3')])).toBe(false);
+});
+
+test('a swap that was refused without a reason is found out', () => {
+  const refused: Event = { ...at(2, 3), action: 'swap', expected: '1', value: 'b', answer: { ok: false } };
+
+  expect(isLinearizable([create, refused])).toBe(false);
+});
+
+test('a record that goes back to an earlier one is found out', () => {
+  const swap: Event = {
+    ...at(2, 3),
+    action: 'swap',
+    expected: '1',
+    value: 'b',
+    answer: { ok: true, version: '2' },
+  };
+  const get = (calledAt: number, version: string, value: string): Event => ({
+    ...at(calledAt, calledAt + 1),
+    action: 'get',
+    answer: { value, version },
+  });
+
+  expect(isLinearizable([create, swap, get(4, '2', 'b')])).toBe(true);
+  expect(isLinearizable([create, swap, get(4, '2', 'b'), get(6, '1', 'a')])).toBe(false);
+});
