@@ -11,6 +11,8 @@ const entries = [
   'emulator/node',
   'rotation/index',
   'rotation/stores/file',
+  'rotation/stores/postgres',
+  'rotation/stores/redis',
 ];
 
 export default defineConfig({

@@ -34,7 +34,7 @@ const nodeOnly = [emulatorServer, nodeStores];
 const index = '^src/index\\.ts$';
 const entries = [
   '^src/(index|(api-keys|chat|errors|secret|emulator|rotation)/index|emulator/node)\\.ts$',
-  '^src/rotation/stores/file\\.ts$',
+  '^src/rotation/stores/(file|postgres|redis)\\.ts$',
 ];
 const known = [index, ...Object.keys(folders).map(folder)];
 

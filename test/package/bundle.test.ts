@@ -148,6 +148,20 @@ test('the emulator carries no client, and runs without Node', async () => {
   expect(gzippedBytes).toBeLessThan(25_000);
 });
 
+describe.each([
+  { name: 'memoryStore', subpath: 'drun-sdk/rotation', limit: 930 },
+  { name: 'postgresStore', subpath: 'drun-sdk/rotation/postgres', limit: 2_090 },
+  { name: 'redisStore', subpath: 'drun-sdk/rotation/redis', limit: 1_570 },
+])('$name out of $subpath', ({ name, subpath, limit }) => {
+  test('runs without Node, and brings no library along, nor anything of the clients', async () => {
+    const { text, packages, gzippedBytes } = await use(name, subpath);
+
+    expect(packages).toEqual(['drun-sdk']);
+    expectNone(text, Object.values(onlyIn).flat());
+    expect(gzippedBytes).toBeLessThan(limit);
+  });
+});
+
 test('the text that tells the parts apart is text that they have', async () => {
   const apiKeys = await use('ApiKeys', 'drun-sdk');
   const chat = await use('ChatClient', 'drun-sdk');

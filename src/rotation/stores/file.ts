@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
 import type { KeyStore, StoredRecord, SwapResult } from '../key-store.ts';
 import { checkFunction, checkRing, checkSwap, validMilliseconds } from './arguments.ts';
 import { pollVersion } from './polling.ts';
+import { isVersion, newVersion } from './version.ts';
 
 /** What {@link fileStore} is told. */
 export interface FileStoreOptions {
@@ -16,9 +16,6 @@ export interface FileStoreOptions {
   /** How often `watch` looks for a change, in milliseconds. Default: 1,000. */
   readonly pollMs?: number | undefined;
 }
-
-/** Versions are random, so that one which is over never comes back. */
-const VERSION = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /**
  * Makes a store in the files of one machine, for any number of its processes. A swap that was answered is on the disk.
@@ -59,7 +56,7 @@ export function fileStore(options: FileStoreOptions): KeyStore {
     async compareAndSwap(ring, expected, value) {
       checkSwap(ring, expected, value);
       if (expected === null) return createRecord(root, ring, value);
-      return VERSION.test(expected) ? replaceRecord(join(root, ring), expected, value) : { ok: false };
+      return isVersion(expected) ? replaceRecord(join(root, ring), expected, value) : { ok: false };
     },
     watch(ring, changed) {
       checkRing(ring);
@@ -109,7 +106,7 @@ async function readRecord(folder: string): Promise<StoredRecord | null> {
  * name with something in it. A process that is killed before can leave such a folder behind, with a dot before its name.
  */
 async function createRecord(root: string, ring: string, value: string): Promise<SwapResult> {
-  const version = randomUUID();
+  const version = newVersion();
   const prepared = join(root, `.${version}`);
   await makeFolder(root);
   try {
@@ -138,7 +135,7 @@ async function renameToNew(folder: string, name: string): Promise<boolean> {
 }
 
 async function replaceRecord(ring: string, expected: string, value: string): Promise<SwapResult> {
-  const version = randomUUID();
+  const version = newVersion();
   const folder = join(ring, expected);
   let written: string[];
   try {
@@ -154,7 +151,7 @@ async function replaceRecord(ring: string, expected: string, value: string): Pro
   }
   await sync(ring);
   // What lay there before the rename is over: the old value, and those of swaps that expect the old version.
-  const isOver = (name: string): boolean => VERSION.test(name) && name !== version;
+  const isOver = (name: string): boolean => isVersion(name) && name !== version;
   await Promise.allSettled(written.filter(isOver).map((name) => unlink(join(ring, version, name))));
   return { ok: true, version };
 }
@@ -162,7 +159,7 @@ async function replaceRecord(ring: string, expected: string, value: string): Pro
 /** The folders whose name is a version; undefined where the ring has no folder. */
 async function readVersions(ring: string): Promise<string[] | undefined> {
   try {
-    return (await readdir(ring)).filter((name) => VERSION.test(name));
+    return (await readdir(ring)).filter(isVersion);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
