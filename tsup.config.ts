@@ -11,6 +11,7 @@ const entries = [
   'emulator/node',
   'rotation/index',
   'rotation/stores/file',
+  'rotation/stores/kubernetes',
   'rotation/stores/postgres',
   'rotation/stores/redis',
 ];

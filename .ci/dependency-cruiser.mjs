@@ -29,12 +29,12 @@ const folders = {
 
 /** The files that need Node. Everything else runs wherever there is `fetch`. */
 const emulatorServer = '^src/emulator/node\\.ts$';
-const nodeStores = '^src/rotation/stores/file\\.ts$';
+const nodeStores = '^src/rotation/stores/(file|kubernetes[a-z-]*)\\.ts$';
 const nodeOnly = [emulatorServer, nodeStores];
 const index = '^src/index\\.ts$';
 const entries = [
   '^src/(index|(api-keys|chat|errors|secret|emulator|rotation)/index|emulator/node)\\.ts$',
-  '^src/rotation/stores/(file|postgres|redis)\\.ts$',
+  '^src/rotation/stores/(file|kubernetes|postgres|redis)\\.ts$',
 ];
 const known = [index, ...Object.keys(folders).map(folder)];
 

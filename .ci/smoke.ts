@@ -34,7 +34,7 @@ const compatibilityDate = '2026-07-01';
 
 const { './package.json': _, ...exported } = packageJson.exports;
 const subpaths = Object.keys(exported).map((subpath) => subpath.replace('.', packageJson.name));
-const needNode = ['drun-sdk/emulator/node', 'drun-sdk/rotation/file'];
+const needNode = ['drun-sdk/emulator/node', 'drun-sdk/rotation/file', 'drun-sdk/rotation/kubernetes'];
 
 interface Run {
   readonly name: string;
@@ -56,7 +56,7 @@ const runs: Run[] = [
       return execute(binary('@deno/*/deno'), args, project);
     },
   },
-  { name: `workerd import, without ${needNode.join(' and ')}, which need Node`, run: runOnWorkerd },
+  { name: `workerd import, without ${needNode.join(', ')}, which need Node`, run: runOnWorkerd },
 ];
 
 await installRuntimes();

@@ -11,9 +11,14 @@ const LONGEST_TIMER = 2_147_483_647;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
+/** Whether a ring can be called so. */
+export function isRing(text: string): boolean {
+  return typeof text === 'string' && RING.test(text);
+}
+
 /** @throws ConfigurationError if no ring can be called so. */
 export function checkRing(ring: string): void {
-  if (typeof ring !== 'string' || !RING.test(ring)) {
+  if (!isRing(ring)) {
     throw new ConfigurationError('ring must be 1 to 10 of a to z, 0 to 9 and -', { option: 'ring' });
   }
 }

@@ -1,0 +1,690 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigurationError, KeyStoreError } from 'drun-sdk/errors';
+import type { KeyStore } from 'drun-sdk/rotation';
+import { type KubernetesSecretStoreOptions, kubernetesSecretStore } from 'drun-sdk/rotation/kubernetes';
+import { Secret } from 'drun-sdk/secret';
+import fc from 'fast-check';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { everythingShownOf, rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
+import { findProgram } from '../../support/programs.ts';
+import { closedPort, serveHttp } from '../../support/sockets.ts';
+import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
+import { type ApiRequest, KubernetesApi, listen, NAMESPACE, TOKEN } from './kubernetes-api.ts';
+import { isLinearizable, programs, runTogether } from './linearizability.ts';
+import { serverBench } from './server-bench.ts';
+
+const NAME = 'drun-key-rings';
+const SERVER = 'https://kubernetes.test';
+
+type Options = Partial<KubernetesSecretStoreOptions>;
+
+/** A fetch that leads to an API server in this process. */
+function fetchOf(api: KubernetesApi): (url: string, init: RequestInit) => Promise<Response> {
+  return async (url, init) => {
+    const headers = new Headers(init.headers);
+    const { status, body } = api.handle({
+      method: init.method ?? 'GET',
+      path: new URL(url).pathname,
+      contentType: headers.get('content-type') ?? undefined,
+      authorization: headers.get('authorization') ?? undefined,
+      body: String(init.body ?? ''),
+    });
+    return new Response(typeof body === 'string' ? body : JSON.stringify(body), { status });
+  };
+}
+
+function storeOf(api: KubernetesApi, options: Options = {}): KeyStore {
+  return kubernetesSecretStore({
+    name: NAME,
+    namespace: NAMESPACE,
+    server: SERVER,
+    token: TOKEN,
+    fetch: fetchOf(api),
+    ...options,
+  });
+}
+
+/** A store whose API server answers everything with this. */
+function storeAnswering(response: () => Response | Promise<Response>, options: Options = {}): KeyStore {
+  return storeOf(new KubernetesApi(), { fetch: async () => response(), ...options });
+}
+
+const json = (body: unknown, status = 200): Response => new Response(JSON.stringify(body), { status });
+
+describe('kubernetesSecretStore', () => {
+  keepsTheContract(
+    async () =>
+      serverBench(
+        await listen(new KubernetesApi()),
+        async (port) => ({
+          store: kubernetesSecretStore({
+            name: NAME,
+            namespace: NAMESPACE,
+            server: `http://127.0.0.1:${port}`,
+            token: TOKEN,
+            pollMs: 20,
+          }),
+          close: async () => {},
+        }),
+        /^(?:PATCH|POST) /,
+      ),
+    { durability: 'strong', runs: 40 },
+  );
+
+  describe('whose server fails', { timeout: 60_000 }, () => {
+    survivesItsServer(async () =>
+      serverBench(
+        await listen(new KubernetesApi()),
+        async (port) => ({
+          store: kubernetesSecretStore({
+            name: NAME,
+            namespace: NAMESPACE,
+            server: `http://127.0.0.1:${port}`,
+            token: TOKEN,
+            pollMs: 20,
+          }),
+          close: async () => {},
+        }),
+        /^(?:PATCH|POST) /,
+      ),
+    );
+  });
+
+  test('answers as if one client after the other had called, in any order of their requests', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), programs(3), async (scheduler, steps) => {
+        const api = new KubernetesApi();
+        const send = fetchOf(api);
+        // A request arrives when it is its turn, and so does its answer.
+        const fetch = async (url: string, init: RequestInit): Promise<Response> => {
+          await scheduler.schedule(Promise.resolve(), `${init.method}`);
+          const response = await send(url, init);
+          await scheduler.schedule(Promise.resolve(), `${response.status}`);
+          return response;
+        };
+        const stores = steps.map(() => storeOf(api, { fetch }));
+        const events = await scheduler.waitFor(runTogether(stores, 'checkout', steps));
+        expect(isLinearizable(events), JSON.stringify(events)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+
+  describe('the Secret', () => {
+    test('is made with the first record, as an entry for the ring and one for its version', async () => {
+      const api = new KubernetesApi();
+      const version = await swapped(storeOf(api).compareAndSwap('checkout', null, 'a record'));
+
+      expect(api.secrets.get(NAME)?.type).toBe('Opaque');
+      expect(api.entries(NAME)).toEqual({ checkout: 'a record', 'checkout.version': version });
+    });
+
+    test('can be there beforehand, and empty; then the role needs no right to make Secrets', async () => {
+      const api = new KubernetesApi();
+      api.change(NAME, {});
+      api.verbs.delete('create');
+      const store = storeOf(api);
+
+      expect(await store.get('checkout')).toBeNull();
+      await swapped(store.compareAndSwap('checkout', null, 'a record'));
+    });
+
+    test('keeps the entries and labels of others', async () => {
+      const api = new KubernetesApi();
+      const data = { 'tls.key': Buffer.from('theirs').toString('base64'), bytes: 'AP+A' };
+      api.change(NAME, { data, labels: { team: 'shop' } });
+
+      await swapped(storeOf(api).compareAndSwap('checkout', null, 'a record'));
+
+      expect(api.secrets.get(NAME)).toMatchObject({ data, labels: { team: 'shop' } });
+    });
+
+    test('that others change all the time is only in the way when it is the ring that has changed', async () => {
+      const api = new KubernetesApi();
+      const store = storeOf(api);
+      const version = await swapped(store.compareAndSwap('checkout', null, 'a record'));
+      const send = fetchOf(api);
+      let labels = 0;
+      const busy = storeOf(api, {
+        async fetch(url, init) {
+          if (init.method === 'PATCH' && labels < 5) api.change(NAME, { labels: { count: `${++labels}` } });
+          return send(url, init);
+        },
+      });
+
+      await swapped(busy.compareAndSwap('checkout', version, 'another'));
+
+      expect(labels).toBe(5);
+      expect(await busy.compareAndSwap('checkout', version, 'late')).toEqual({ ok: false });
+    });
+
+    test('that changes before every attempt is a KeyStoreError in the end', async () => {
+      const api = new KubernetesApi();
+      api.change(NAME, {});
+      const send = fetchOf(api);
+      const store = storeOf(api, {
+        async fetch(url, init) {
+          if (init.method === 'PATCH') api.change(NAME, {});
+          return send(url, init);
+        },
+      });
+
+      const error = await rejectionOf(KeyStoreError, store.compareAndSwap('checkout', null, 'a record'));
+
+      expect(error.message).toContain('20 attempts');
+    });
+
+    test('that is deleted between reading and writing is made again for a new ring, and refused to a known one', async () => {
+      const api = new KubernetesApi();
+      const send = fetchOf(api);
+      const store = storeOf(api, {
+        async fetch(url, init) {
+          if (init.method === 'PATCH') api.secrets.delete(NAME);
+          return send(url, init);
+        },
+      });
+      api.change(NAME, {});
+      const version = await swapped(store.compareAndSwap('checkout', null, 'a record'));
+
+      expect(await store.compareAndSwap('checkout', version, 'another')).toEqual({ ok: false });
+      expect(await store.get('checkout')).toBeNull();
+    });
+
+    test('whose record has lost its version is a KeyStoreError', async () => {
+      const api = new KubernetesApi();
+      api.change(NAME, { data: { checkout: Buffer.from('by hand').toString('base64') } });
+
+      const error = await rejectionOf(KeyStoreError, storeOf(api).get('checkout'));
+
+      expect(error.message).toBe(`the Secret ${NAME} is in disorder: checkout has no version`);
+    });
+
+    test('whose record has been deleted, but not its version, has no record', async () => {
+      const api = new KubernetesApi();
+      api.change(NAME, { data: { 'checkout.version': Buffer.from('old').toString('base64') } });
+      const store = storeOf(api);
+
+      expect(await store.get('checkout')).toBeNull();
+      await swapped(store.compareAndSwap('checkout', null, 'a record'));
+    });
+
+    test.each(['creates', 'replaces'])(
+      'takes a swap that %s a record and that its fetch repeats for the one that it is',
+      async (does) => {
+        const api = new KubernetesApi();
+        const version =
+          does === 'creates' ? null : await swapped(storeOf(api).compareAndSwap('checkout', null, 'before'));
+        const send = fetchOf(api);
+        const store = storeOf(api, {
+          async fetch(url, init) {
+            await send(url, init);
+            return send(url, init);
+          },
+        });
+
+        const next = await swapped(store.compareAndSwap('checkout', version, 'after'));
+
+        expect(await store.get('checkout')).toEqual({ value: 'after', version: next });
+      },
+    );
+  });
+
+  describe('further entries', () => {
+    test('change together with the record, in one request', async () => {
+      const api = new KubernetesApi();
+      const store = storeOf(api, { entries: async (ring, value) => ({ [`${ring}.key`]: `of ${value}` }) });
+
+      const version = await swapped(store.compareAndSwap('checkout', null, 'first'));
+      expect(api.entries(NAME)).toMatchObject({ checkout: 'first', 'checkout.key': 'of first' });
+      await swapped(store.compareAndSwap('checkout', version, 'second'));
+      expect(api.entries(NAME)).toMatchObject({ checkout: 'second', 'checkout.key': 'of second' });
+      expect(await store.compareAndSwap('checkout', version, 'third')).toEqual({ ok: false });
+      expect(api.entries(NAME)).toMatchObject({ checkout: 'second', 'checkout.key': 'of second' });
+    });
+
+    test.each(['checkout', 'api-key', 'checkout.version', 'a/b', '', 'ä', 'x'.repeat(254)])(
+      'cannot be called %j, and then nothing is sent',
+      async (entry) => {
+        const api = new KubernetesApi();
+        const store = storeOf(api, { entries: () => ({ [entry]: 'a text' }) });
+
+        const error = await rejectionOf(
+          ConfigurationError,
+          store.compareAndSwap('checkout', null, 'a record'),
+        );
+
+        expect(error.option).toBe('entries');
+        expect(api.requests).toEqual([]);
+      },
+    );
+
+    test('have to be texts', async () => {
+      const entries = (() => ({ 'checkout.key': 1 })) as unknown as Options['entries'];
+      const store = storeOf(new KubernetesApi(), { entries });
+
+      await rejectionOf(ConfigurationError, store.compareAndSwap('checkout', null, 'a record'));
+    });
+
+    test('that cannot be made are what the function throws', async () => {
+      const thrown = new Error('sealed with another key');
+      const store = storeOf(new KubernetesApi(), {
+        entries: () => {
+          throw thrown;
+        },
+      });
+
+      expect(await rejection(store.compareAndSwap('checkout', null, 'a record'))).toBe(thrown);
+    });
+  });
+
+  describe('what it sends', () => {
+    test('is JSON, and a merge patch with the version that was read', async () => {
+      const api = new KubernetesApi();
+      const store = storeOf(api);
+      const version = await swapped(store.compareAndSwap('checkout', null, 'a'));
+      const resourceVersion = api.secrets.get(NAME)?.resourceVersion;
+      await swapped(store.compareAndSwap('checkout', version, 'b'));
+
+      const seen = api.requests.map(({ method, path, contentType }) => [method, path, contentType]);
+      const secrets = `/api/v1/namespaces/${NAMESPACE}/secrets`;
+      expect(seen).toEqual([
+        ['GET', `${secrets}/${NAME}`, undefined],
+        ['POST', secrets, 'application/json'],
+        ['GET', `${secrets}/${NAME}`, undefined],
+        ['PATCH', `${secrets}/${NAME}`, 'application/merge-patch+json'],
+      ]);
+      const patch = JSON.parse((api.requests.at(-1) as ApiRequest).body);
+      expect(patch.metadata).toEqual({ resourceVersion });
+    });
+
+    test('goes under the path that the server has', async () => {
+      const urls: string[] = [];
+      const store = storeOf(new KubernetesApi(), {
+        server: 'https://rancher.test/k8s/clusters/c-1/',
+        async fetch(url) {
+          urls.push(url);
+          return json({ kind: 'Secret', metadata: { resourceVersion: '1' } });
+        },
+      });
+
+      await store.get('checkout');
+
+      expect(urls).toEqual([
+        `https://rancher.test/k8s/clusters/c-1/api/v1/namespaces/${NAMESPACE}/secrets/${NAME}`,
+      ]);
+    });
+
+    test.each<[string, Options['token']]>([
+      ['a text', TOKEN],
+      ['a Secret', new Secret(TOKEN)],
+      ['a function', () => TOKEN],
+      ['a function that takes its time', async () => new Secret(TOKEN)],
+    ])('has the token, given as %s', async (_, token) => {
+      const api = new KubernetesApi();
+
+      await storeOf(api, { token }).get('checkout');
+
+      expect(api.requests[0]?.authorization).toBe(`Bearer ${TOKEN}`);
+    });
+
+    test('has no token on its way to kubectl proxy', async () => {
+      const headers: unknown[] = [];
+      const store = storeOf(new KubernetesApi(), {
+        server: 'http://127.0.0.1:8001',
+        token: undefined,
+        async fetch(_, init) {
+          headers.push(init.headers);
+          return json({ kind: 'Secret', metadata: { resourceVersion: '1' } });
+        },
+      });
+
+      await store.get('checkout');
+
+      expect(headers).toEqual([{ accept: 'application/json' }]);
+    });
+  });
+
+  describe('a refusal', () => {
+    test('of the token is a KeyStoreError that does not repeat it', async () => {
+      const api = new KubernetesApi();
+      api.tokens.clear();
+
+      const error = await rejectionOf(KeyStoreError, storeOf(api).get('checkout'));
+
+      expect(error).toMatchObject({ status: 401 });
+      expect(error.message).toBe(`GET of the Secret ${NAME}: 401, Unauthorized, the token is not accepted`);
+      expect(everythingShownOf(error)).not.toContain(TOKEN);
+    });
+
+    test.each(['get', 'create', 'patch'])(
+      'for want of the verb %s says which ones the role needs',
+      async (verb) => {
+        const api = new KubernetesApi();
+        if (verb === 'patch') api.change(NAME, {});
+        api.verbs.delete(verb);
+
+        const error = await rejectionOf(
+          KeyStoreError,
+          storeOf(api).compareAndSwap('checkout', null, 'a record'),
+        );
+
+        expect(error.status).toBe(403);
+        expect(error.message).toContain(`cannot ${verb} resource "secrets"`);
+        expect(error.message).toContain(
+          'the role needs the verbs get and patch on this Secret, and create on secrets unless it was made beforehand',
+        );
+      },
+    );
+
+    test('says what the API server says: a namespace that is not there, a Secret that is immutable or full', async () => {
+      const api = new KubernetesApi();
+      const missing = storeOf(api, { namespace: 'nowhere' });
+      expect(await rejection(missing.compareAndSwap('checkout', null, 'a record'))).toMatchObject({
+        status: 404,
+        message: `POST of the Secret ${NAME}: 404, namespaces "nowhere" not found`,
+      });
+
+      api.change(NAME, { immutable: true });
+      expect(await rejection(storeOf(api).compareAndSwap('checkout', null, 'a record'))).toMatchObject({
+        status: 422,
+        message: expect.stringContaining('immutable'),
+      });
+
+      api.change(NAME, { immutable: false, data: { full: Buffer.alloc(1_048_576).toString('base64') } });
+      expect(await rejection(storeOf(api).compareAndSwap('checkout', null, 'a record'))).toMatchObject({
+        status: 422,
+        message: expect.stringContaining('may not be more than'),
+      });
+    });
+
+    test.each(['GET', 'PATCH'])(
+      'of a %s that repeats the token, the record or a key does not show them',
+      async (method) => {
+        const api = new KubernetesApi();
+        api.change(NAME, {});
+        const send = fetchOf(api);
+        const key = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9LgPs2aE4iX6uN7ucU';
+        const record = '{"seq":4,"sealed":"0123456789abcdef0123456789abcdef"}';
+        const message = [TOKEN, record, btoa(record), key, btoa(key)].join(' ');
+        const store = storeOf(api, {
+          entries: () => ({ 'checkout.key': key }),
+          fetch: async (url, init) =>
+            init.method === method
+              ? json({ kind: 'Status', reason: 'Invalid', message }, 422)
+              : send(url, init),
+        });
+
+        const error = await rejectionOf(KeyStoreError, store.compareAndSwap('checkout', null, record));
+
+        const shown = everythingShownOf(error);
+        expect(shown).toContain(`${method} of the Secret`);
+        expect(
+          [TOKEN, 'sealed', btoa(record), key, btoa(key)].filter((text) => shown.includes(text)),
+        ).toEqual([]);
+      },
+    );
+  });
+
+  describe('an answer that cannot be one of the API server', () => {
+    test.each<[string, () => Response]>([
+      ['a page', () => new Response('<!doctype html><title>Sign in</title>')],
+      ['nothing', () => new Response('')],
+      ['another kind of object', () => json({ kind: 'ConfigMap', metadata: { resourceVersion: '1' } })],
+      ['a Secret without its version', () => json({ kind: 'Secret', metadata: {} })],
+      [
+        'a Secret with an empty version, which would be no condition',
+        () => json({ kind: 'Secret', metadata: { resourceVersion: '' } }),
+      ],
+      ['a 404 of a proxy', () => new Response('404 page not found', { status: 404 })],
+      ['a 404 in JSON that is no Status', () => json({ reason: 'NotFound' }, 404)],
+      [
+        'a redirect',
+        () => new Response(null, { status: 302, headers: { location: 'https://elsewhere.test' } }),
+      ],
+      ['a failure', () => json({ kind: 'Status', reason: 'InternalError', message: 'etcd is away' }, 500)],
+    ])('such as %s is a KeyStoreError, not a ring without a record', async (_, response) => {
+      await rejectionOf(KeyStoreError, storeAnswering(response).get('checkout'));
+      await rejectionOf(KeyStoreError, storeAnswering(response).compareAndSwap('checkout', null, 'a record'));
+    });
+
+    test('such as a Secret without what was to be stored is no success', async () => {
+      const store = storeAnswering(() => json({ kind: 'Secret', metadata: { resourceVersion: '1' } }));
+
+      const error = await rejectionOf(KeyStoreError, store.compareAndSwap('checkout', null, 'a record'));
+
+      expect(error.message).toBe(
+        `PATCH of the Secret ${NAME}: the answer does not have what was to be stored`,
+      );
+    });
+
+    test('such as a page in place of a conflict is no conflict', async () => {
+      let calls = 0;
+      const store = storeAnswering(() =>
+        ++calls === 1
+          ? json({ kind: 'Secret', metadata: { resourceVersion: '1' } })
+          : new Response('conflict', { status: 409 }),
+      );
+
+      expect(await rejection(store.compareAndSwap('checkout', null, 'a record'))).toMatchObject({
+        status: 409,
+      });
+      expect(calls).toBe(2);
+    });
+  });
+
+  describe('a connection', () => {
+    test('that cannot be made is a KeyStoreError that says why', async () => {
+      const server = await closedPort();
+      const store = kubernetesSecretStore({ name: NAME, namespace: NAMESPACE, server, token: TOKEN });
+
+      const error = await rejectionOf(KeyStoreError, store.get('checkout'));
+
+      expect(error.message).toMatch(/the connection to 127\.0\.0\.1:\d+ failed: .*ECONNREFUSED/);
+    });
+
+    test('that a fetch fails to make is a KeyStoreError without what the fetch put on its error', async () => {
+      const store = storeOf(new KubernetesApi(), {
+        async fetch(url, init) {
+          const cause = Object.assign(new Error(`bad header ${TOKEN}`), { request: new Request(url, init) });
+          throw Object.assign(new TypeError('fetch failed', { cause }), { init });
+        },
+      });
+
+      const error = await rejectionOf(KeyStoreError, store.get('checkout'));
+
+      expect(error.message).toContain('failed: bad header');
+      expect(everythingShownOf(error)).not.toContain(TOKEN);
+    });
+
+    test.each([undefined, null, 'a text', { message: 1 }])(
+      'whose fetch throws %o is a KeyStoreError',
+      async (thrown) => {
+        const store = storeAnswering(() => {
+          throw thrown;
+        });
+
+        await rejectionOf(KeyStoreError, store.get('checkout'));
+      },
+    );
+
+    test.each<[string, Options]>([
+      ['over node:https', {}],
+      ['over a fetch that does not listen to its signal', { fetch: () => new Promise(() => {}) }],
+    ])('on which nothing comes is given up after its time, %s', async (_, options) => {
+      const { url: server } = await serveHttp(() => {});
+      const store = kubernetesSecretStore({
+        name: NAME,
+        namespace: NAMESPACE,
+        server,
+        token: TOKEN,
+        timeoutMs: 30,
+        ...options,
+      });
+
+      const error = await rejectionOf(KeyStoreError, store.get('checkout'));
+
+      expect(error.message).toBe(`GET of the Secret ${NAME}: no answer within 30 ms`);
+    });
+
+    test('that ends in the middle of an answer is a KeyStoreError', async () => {
+      const { url: server } = await serveHttp((_, response) => {
+        response.writeHead(200, { 'content-length': 1_000 });
+        response.write('{"kind":"Secret"');
+        response.destroy();
+      });
+      const store = kubernetesSecretStore({ name: NAME, namespace: NAMESPACE, server, token: TOKEN });
+
+      await rejectionOf(KeyStoreError, store.get('checkout'));
+    });
+  });
+
+  test.each<[string, unknown]>([
+    ['name', undefined],
+    ['name', ''],
+    ['name', 'Key_Rings'],
+    ['name', '../configmaps'],
+    ['name', '-a'],
+    ['name', 'x'.repeat(254)],
+    ['namespace', 'a.b'],
+    ['namespace', 'a/secrets/b'],
+    ['namespace', ''],
+    ['server', 'kubernetes'],
+    ['server', 'http://kubernetes.test'],
+    ['server', 'https://user:password@kubernetes.test'],
+    ['server', 'https://kubernetes.test?a=b'],
+    ['server', 'file:///etc'],
+    ['token', ''],
+    ['token', `${TOKEN}\n`],
+    ['token', 42],
+    ['fetch', 'fetch'],
+    ['entries', {}],
+    ['serviceAccountPath', ''],
+    ['timeoutMs', 0],
+    ['pollMs', Number.NaN],
+  ])('refuses the %s %o, and does not repeat it', (option, value) => {
+    const error = thrownBy(ConfigurationError, () =>
+      storeOf(new KubernetesApi(), { [option]: value } as Options),
+    );
+
+    expect(error.option).toBe(option);
+    expect(everythingShownOf(error)).not.toMatch(/password|eyJ/);
+  });
+
+  test('refuses a token that a function gives and that cannot be one', async () => {
+    const store = storeOf(new KubernetesApi(), { token: () => `${TOKEN}\r\nx: y` });
+
+    const error = await rejectionOf(ConfigurationError, store.get('checkout'));
+
+    expect(error.option).toBe('token');
+    expect(everythingShownOf(error)).not.toContain(TOKEN);
+  });
+
+  test('shows no credential when it is printed', () => {
+    expect(everythingShownOf(storeOf(new KubernetesApi()))).not.toContain(TOKEN);
+  });
+});
+
+const openssl = findProgram('openssl');
+
+describe.skipIf(!openssl)(
+  `in a pod${openssl ? '' : ': skipped, openssl is not installed here'}`,
+  { timeout: 60_000 },
+  () => {
+    /** A folder as Kubernetes mounts it, and the API server that it leads to. */
+    async function newPod() {
+      const folder = await mkdtemp(join(tmpdir(), 'drun-sdk-pod-'));
+      onTestFinished(() => rm(folder, { recursive: true }));
+      const key = join(folder, 'server.key');
+      const certificate = join(folder, 'ca.crt');
+      execFileSync(
+        openssl ?? '',
+        ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
+          .concat(['-subj', '/CN=kubernetes', '-addext', 'subjectAltName=IP:127.0.0.1'])
+          .concat(['-keyout', key, '-out', certificate]),
+        { stdio: 'ignore' },
+      );
+      const api = new KubernetesApi();
+      const tls = { cert: await readFile(certificate, 'utf8'), key: await readFile(key, 'utf8') };
+      const { port, close } = await listen(api, tls);
+      onTestFinished(close);
+      await writeFile(join(folder, 'token'), `${TOKEN}\n`);
+      await writeFile(join(folder, 'namespace'), NAMESPACE);
+      vi.stubEnv('KUBERNETES_SERVICE_HOST', '127.0.0.1');
+      vi.stubEnv('KUBERNETES_SERVICE_PORT', String(port));
+      return { api, folder };
+    }
+
+    test('a name is enough: namespace, token, certificates and address are the pod’s', async () => {
+      const { api, folder } = await newPod();
+      const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
+      const ring = newRing();
+
+      const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+
+      expect(await store.get(ring)).toEqual({ value: 'a record', version });
+      expect(api.requests[0]?.authorization).toBe(`Bearer ${TOKEN}`);
+    });
+
+    test('a token that Kubernetes has replaced is taken up', async () => {
+      const { api, folder } = await newPod();
+      const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
+      await store.get('checkout');
+
+      api.tokens.clear();
+      api.tokens.add(`${TOKEN}-2`);
+      await rejectionOf(KeyStoreError, store.get('checkout'));
+      await writeFile(join(folder, 'token'), `${TOKEN}-2`);
+
+      expect(await store.get('checkout')).toBeNull();
+    });
+
+    test('a server whose certificate others have signed does not get the token', async () => {
+      const { folder } = await newPod();
+      const other = await newPod();
+      const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
+
+      const error = await rejectionOf(KeyStoreError, store.get('checkout'));
+
+      expect(error.message).toMatch(/certificate/);
+      expect(other.api.requests).toEqual([]);
+    });
+
+    test.each([
+      ['token', 'token'],
+      ['namespace', 'namespace'],
+      ['ca.crt', 'server'],
+    ])('without the file %s, a ConfigurationError names the option %s', async (file, option) => {
+      const { folder } = await newPod();
+      await rm(join(folder, file));
+      const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
+
+      const error = await rejectionOf(ConfigurationError, store.get('checkout'));
+
+      expect(error.option).toBe(option);
+      expect(error.message).toContain(join(folder, file));
+    });
+  },
+);
+
+test('outside of a cluster, the address of a server has to be given', () => {
+  vi.stubEnv('KUBERNETES_SERVICE_HOST', undefined);
+
+  expect(thrownBy(ConfigurationError, () => kubernetesSecretStore({ name: NAME })).option).toBe('server');
+});
+
+test('an address of IPv6 is put into brackets', async () => {
+  vi.stubEnv('KUBERNETES_SERVICE_HOST', 'fd00::1');
+  vi.stubEnv('KUBERNETES_SERVICE_PORT', undefined);
+  const urls: string[] = [];
+  const fetch = async (url: string): Promise<Response> => {
+    urls.push(url);
+    return json({ kind: 'Secret', metadata: { resourceVersion: '1' } });
+  };
+
+  await kubernetesSecretStore({ name: NAME, namespace: NAMESPACE, token: TOKEN, fetch }).get('checkout');
+
+  expect(urls[0]).toMatch(/^https:\/\/\[fd00::1\]\/api\/v1\//);
+});
