@@ -44,6 +44,8 @@ describe('code that users are shown runs', () => {
     const { secret } = await keys.create({ name: 'docs' });
     vi.stubEnv('DRUN_ACCESS_TOKEN', drun.accessToken.reveal());
     vi.stubEnv('DRUN_API_KEY', secret.reveal());
+    // As in a pod.
+    vi.stubEnv('KUBERNETES_SERVICE_HOST', '127.0.0.1');
     // What is sent to the service goes to the emulator, what is sent to this machine goes there.
     const { fetch } = globalThis;
     vi.stubGlobal('fetch', (input: string | URL | Request, init?: RequestInit) =>

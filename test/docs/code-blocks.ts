@@ -39,6 +39,19 @@ const SURROUNDINGS: Readonly<Record<string, { readonly type: string; readonly va
     value: "[{ role: 'user', content: 'Hello!' }] as const",
   },
   storeSomewhereSafe: { type: '(key: string) => void', value: '() => {}' },
+  openCurrentKey: { type: '(record: string) => Promise<string>', value: 'async (record) => record' },
+  // As much of Deno's key-value store as is used.
+  kv: {
+    type: `{
+      get<Value>(key: readonly string[]): Promise<{ value: Value | null; versionstamp: string | null }>;
+      atomic(): {
+        check(check: { key: readonly string[]; versionstamp: string | null }): ReturnType<typeof kv.atomic>;
+        set(key: readonly string[], value: unknown): ReturnType<typeof kv.atomic>;
+        commit(): Promise<{ ok: true; versionstamp: string } | { ok: false }>;
+      };
+    }`,
+    value: 'undefined',
+  },
 };
 
 /** The block as a module of its own, with what it takes from around it declared, or made. */

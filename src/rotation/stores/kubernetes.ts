@@ -67,7 +67,7 @@ const MOST_ATTEMPTS = 20;
  * ```ts
  * import { kubernetesSecretStore } from 'drun-sdk/rotation/kubernetes';
  *
- * const store = kubernetesSecretStore({ name: 'drun-key-rings', server: 'http://127.0.0.1:8001', namespace: 'shop' });
+ * const store = kubernetesSecretStore({ name: 'drun-key-rings' });
  * ```
  */
 export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): KeyStore {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { ConfigurationError } from 'drun-sdk/errors';
 import { type PostgresStoreOptions, postgresStore } from 'drun-sdk/rotation/postgres';
 import pg from 'pg';
@@ -110,6 +111,26 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
       ];
 
       expect(errors).toMatchObject([{ code: '42P01' }, { code: '42P01' }]);
+    });
+
+    test('can be the one that the docs make, with the rights that they give', async () => {
+      const owner = newPool(server.port);
+      onTestFinished(() => owner.end());
+      const docs = readFileSync(new URL('../../../docs/key-stores.md', import.meta.url), 'utf8');
+      const [statements = ''] = /(?<=^```sql\n).*?(?=^```$)/ms.exec(docs) ?? [];
+      await owner.query('CREATE ROLE checkout LOGIN');
+      await owner.query('DROP TABLE IF EXISTS drun_key_rings');
+      await owner.query(statements);
+      const pool = newPool(server.port, { user: 'checkout' });
+      onTestFinished(() => pool.end());
+      // That it may make tables does not matter: there is one.
+      const store = newStore(pool);
+      const ring = newRing();
+
+      const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+      await swapped(store.compareAndSwap(ring, version, 'another'));
+
+      expect((await store.get(ring))?.value).toBe('another');
     });
 
     test('that cannot be made is what the client says it is', async () => {

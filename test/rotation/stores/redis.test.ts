@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { ConfigurationError } from 'drun-sdk/errors';
 import type { KeyStore } from 'drun-sdk/rotation';
 import { type IoredisClient, type RedisStoreOptions, redisStore } from 'drun-sdk/rotation/redis';
@@ -17,12 +18,13 @@ interface Client {
 }
 
 /** Calls fail while the server is away, instead of waiting for it; new connections are tried at once. */
-function ioredis(port: number): Redis {
+function ioredis(port: number, user: { username?: string; password?: string } = {}): Redis {
   const client = new Redis({
     host: '127.0.0.1',
     port,
     maxRetriesPerRequest: 1,
     retryStrategy: () => 10,
+    ...user,
   });
   client.on('error', () => {});
   return client;
@@ -185,6 +187,23 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
 
     await vi.waitFor(async () => expect(await store.get(ring)).toBeNull(), 20_000);
     expect(store.durability).toBe('weak');
+  });
+
+  test('needs no more rights than the docs say', { timeout }, async () => {
+    const docs = readFileSync(new URL('../../../docs/key-stores.md', import.meta.url), 'utf8');
+    const [, rights = ''] = /The user needs `([^`]+)`/.exec(docs) ?? [];
+    const owner = ioredis(server.port);
+    onTestFinished(() => owner.disconnect());
+    await owner.acl('SETUSER', 'checkout', 'on', '>password', ...rights.split(' '));
+    const client = ioredis(server.port, { username: 'checkout', password: 'password' });
+    onTestFinished(() => client.disconnect());
+    const store = redisStore({ client });
+    const ring = newRing();
+
+    const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+    await swapped(store.compareAndSwap(ring, version, 'another'));
+
+    expect((await store.get(ring))?.value).toBe('another');
   });
 
   test('passes on what the client throws', { timeout }, async () => {
