@@ -17,6 +17,7 @@ import type {
   TimeoutError,
 } from './call-errors.ts';
 import { marker } from './drun-error.ts';
+import type { KeyRingError } from './key-ring-error.ts';
 import type { KeyStoreError } from './key-store-errors.ts';
 import type { StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
 import type { ToolCallError, ToolRoundsError } from './tool-errors.ts';
@@ -34,6 +35,7 @@ export type AnyDrunError =
   | AnswerMismatchError
   | ToolCallError
   | ToolRoundsError
+  | KeyRingError
   | KeyStoreError
   | ApiError<'api_error'>
   | InvalidRequestError

@@ -160,9 +160,16 @@ export class ApiKeyLimitError extends ApiError<'api_key_limit_reached'> {
   /** Why no further key is allowed, in the service's words. */
   readonly reason: string;
 
-  constructor(message: string, init: ApiErrorInit & { readonly reason: string }) {
+  /** The ids of the keys that a `KeyRing` has itself, where it was one that wanted another. */
+  declare readonly ringKeyIds?: readonly string[] | undefined;
+
+  constructor(
+    message: string,
+    init: ApiErrorInit & { readonly reason: string; readonly ringKeyIds?: readonly string[] | undefined },
+  ) {
     super(message, init, 'api_key_limit_reached');
     this.reason = init.reason;
+    if (init.ringKeyIds !== undefined) this.ringKeyIds = init.ringKeyIds;
   }
 }
 

@@ -29,6 +29,7 @@ export {
   TimeoutError,
 } from './call-errors.ts';
 export { DrunError } from './drun-error.ts';
+export { KeyRingError, type KeyRingErrorCode } from './key-ring-error.ts';
 export { KeyStoreError } from './key-store-errors.ts';
 export { type PartialCompletion, StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
 export { ToolCallError, ToolRoundsError } from './tool-errors.ts';

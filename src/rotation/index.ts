@@ -1,8 +1,17 @@
 /**
- * Where the records of key rings are kept: the interface, and a store in memory.
+ * {@link KeyRing}: an API key that is replaced regularly without a call that fails, the interface of the stores that it
+ * is kept in, and a store in memory.
  *
  * @module
  */
 
+export type { KeyRingEvent, KeyRingEvents } from './events.ts';
+export { KeyRing, type KeyRingCallOptions, type RevokeOptions } from './key-ring.ts';
 export type { KeyStore, StoredRecord, SwapResult } from './key-store.ts';
+export type { KeyRingOptions } from './options.ts';
+export type { Clock, IssuedKey, KeyChecker, KeyIssuer, ListedKey, PortCallOptions } from './ports.ts';
+export type { RevokeTarget } from './revoke.ts';
+export type { StartOptions } from './schedule.ts';
+export type { SealContext, Sealer, SealingKey, SealOption } from './seal.ts';
+export type { KeyRingStatus, RingKeyStatus } from './status.ts';
 export { memoryStore } from './stores/memory.ts';

@@ -13,6 +13,7 @@ import {
   InvalidRequestError,
   InvalidResponseError,
   isDrunError,
+  KeyRingError,
   KeyStoreError,
   NotFoundError,
   PermissionError,
@@ -63,6 +64,11 @@ const all: [name: string, code: string, make: () => AnyDrunError][] = [
     () => new ToolRoundsError(message, { maxRounds: 10, messages: [] }),
   ],
   ['KeyStoreError', 'key_store_failed', () => new KeyStoreError(message, { status: 403 })],
+  [
+    'KeyRingError',
+    'key_ring_locked',
+    () => new KeyRingError(message, { code: 'key_ring_locked', ring: 'checkout' }),
+  ],
   ['ApiError', 'api_error', () => new ApiError<'api_error'>(message, { status: 418 })],
   ['InvalidRequestError', 'invalid_request', () => new InvalidRequestError(message, { status: 400 })],
   [
@@ -298,6 +304,16 @@ test('a switch over the codes is exhaustive', () => {
         return String(error.status);
       case 'key_store_failed':
         return error.message;
+      case 'key_ring_store_failed':
+      case 'key_ring_record_invalid':
+      case 'key_ring_rolled_back':
+      case 'key_ring_seal_broken':
+      case 'key_ring_locked':
+      case 'key_ring_key_refused':
+      case 'key_ring_revocation_unconfirmed':
+      case 'key_ring_unknown_key':
+      case 'key_ring_contended':
+        return `${error.ring} ${error.keyIds.length}`;
       default: {
         const nothingElse: never = error;
         return nothingElse;

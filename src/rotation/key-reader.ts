@@ -1,0 +1,167 @@
+import { isDrunError, KeyRingError } from '../errors/index.ts';
+import type { CredentialContext } from '../secret/credential-source.ts';
+import type { Secret } from '../secret/secret.ts';
+import type { Emit } from './events.ts';
+import type { KeyStore } from './key-store.ts';
+import type { Clock } from './ports.ts';
+import type { RingKey, RingRecord } from './record.ts';
+import type { RecordCell } from './record-cell.ts';
+import type { RingSeal } from './ring-seal.ts';
+
+/** What a reader works with. */
+export interface ReaderContext {
+  readonly ring: string;
+  readonly cell: RecordCell;
+  readonly seal: RingSeal;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** Tells of changes, where the store can. */
+  readonly watch: KeyStore['watch'];
+  /** How old what is known may be before it is read again, beside the calls. */
+  readonly refreshMs: number;
+  /** How long a call waits for a ring that has no key. */
+  readonly waitMs: number;
+}
+
+const FIRST_LOOK_MS = 100;
+const LONGEST_LOOK_MS = 2_000;
+
+/**
+ * Gives out the current key, and never makes, changes or deletes one.
+ *
+ * What is known is used at once and read again beside the calls, so that a slow store, or none, slows nobody down; a
+ * record that is older than one that was seen is not believed. A key that was refused is looked up again before it is
+ * given out once more.
+ */
+export class KeyReader {
+  readonly #context: ReaderContext;
+  #record: RingRecord | undefined;
+  /** The last key whose secret was opened. */
+  #opened: { readonly id: string; readonly secret: Secret } | undefined;
+  #refreshAt = 0;
+  #refreshing: Promise<void> | undefined;
+  #unwatch: (() => void) | undefined;
+
+  constructor(context: ReaderContext) {
+    this.#context = context;
+  }
+
+  /** What was seen last. */
+  get record(): RingRecord | undefined {
+    return this.#record;
+  }
+
+  /** The current key; at once where it is known. */
+  get({ refused, signal }: CredentialContext): Secret | Promise<Secret> {
+    const opened = this.#opened;
+    if (refused !== undefined || opened === undefined || opened.id !== this.#record?.current?.id) {
+      return this.#find(refused, signal);
+    }
+    if (this.#context.clock.now() >= this.#refreshAt) this.#refreshBeside();
+    return opened.secret;
+  }
+
+  /** Takes note of a record that was read or written, unless it is older than what is known. */
+  observe(record: RingRecord): void {
+    const known = this.#record;
+    const { clock, emit, refreshMs } = this.#context;
+    if (known !== undefined && known.ringId === record.ringId && isOlder(record, known)) {
+      emit('stale-record', { epoch: record.epoch });
+      return;
+    }
+    this.#record = record;
+    this.#refreshAt = clock.now() + refreshMs;
+    const { current, epoch } = record;
+    if (current && epoch > (known?.epoch ?? 0)) {
+      emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
+    }
+  }
+
+  /** Listens to the store no longer. */
+  close(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
+  async #find(refused: Secret | undefined, signal: AbortSignal | undefined): Promise<Secret> {
+    this.#listen();
+    const { clock, waitMs } = this.#context;
+    const deadline = clock.now() + waitMs;
+    // Another one has come since the refused one was given out.
+    const isKnown = this.#record?.current !== undefined && !(refused && this.#opened?.secret.equals(refused));
+    if (!isKnown) await this.#read();
+    for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
+      const current = this.#record?.current;
+      if (current !== undefined) return this.#open(current, (this.#record as RingRecord).ringId);
+      if (clock.now() + lookMs > deadline) throw this.#locked();
+      await clock.sleep(lookMs, signal ?? new AbortController().signal);
+      await this.#read();
+    }
+  }
+
+  /** A reader that knows a key keeps it where it can read no other. */
+  async #open(key: RingKey, ringId: string): Promise<Secret> {
+    if (this.#opened?.id === key.id) return this.#opened.secret;
+    try {
+      const { secret } = await this.#context.seal.open(key, ringId);
+      this.#opened = { id: key.id, secret };
+      return secret;
+    } catch (error) {
+      if (this.#opened === undefined) throw error;
+      this.#context.emit('failed', { error });
+      return this.#opened.secret;
+    }
+  }
+
+  /** Reads the record; a store that fails is no reason to lose what is known. */
+  async #read(): Promise<void> {
+    try {
+      const read = await this.#context.cell.read();
+      if (read !== null) this.observe(read.record);
+    } catch (error) {
+      if (this.#record === undefined || !isDrunError(error)) throw error;
+      this.#context.emit('failed', { error });
+    }
+  }
+
+  #refreshBeside(): void {
+    this.#refreshing ??= this.#read()
+      .then(async () => {
+        const record = this.#record;
+        if (record?.current) await this.#open(record.current, record.ringId);
+      })
+      .catch((error: unknown) => this.#context.emit('failed', { error }))
+      .finally(() => {
+        this.#refreshing = undefined;
+        // Not at every call, where the store fails.
+        this.#refreshAt = Math.max(
+          this.#refreshAt,
+          this.#context.clock.now() + Math.min(this.#context.refreshMs, 1_000),
+        );
+      });
+  }
+
+  #listen(): void {
+    const { ring, watch } = this.#context;
+    this.#unwatch ??= watch?.(ring, () => this.#refreshBeside());
+  }
+
+  #locked(): KeyRingError {
+    const { ring, waitMs } = this.#context;
+    const why =
+      this.#record === undefined
+        ? 'nobody has made one yet'
+        : 'it was revoked, and the next one is not made yet';
+    return new KeyRingError(
+      `the ring ${ring} has no key to give out, and got none within ${waitMs} ms: ${why}`,
+      {
+        code: 'key_ring_locked',
+        ring,
+      },
+    );
+  }
+}
+
+function isOlder(record: RingRecord, known: RingRecord): boolean {
+  return record.epoch < known.epoch || (record.epoch === known.epoch && record.seq < known.seq);
+}

@@ -1,0 +1,40 @@
+import { KeyRingError } from '../errors/index.ts';
+import { Secret } from '../secret/secret.ts';
+import { failureCause } from './failure-cause.ts';
+import type { RingKey } from './record.ts';
+import type { Seal } from './seal.ts';
+
+/** The seal of one ring. */
+export class RingSeal {
+  readonly #ring: string;
+  readonly #seal: Seal;
+
+  constructor(ring: string, seal: Seal) {
+    this.#ring = ring;
+    this.#seal = seal;
+  }
+
+  seal(secret: Secret, ringId: string, seq: number): Promise<string> {
+    return this.#seal.seal(secret.reveal(), { ring: this.#ring, ringId, seq });
+  }
+
+  /** @throws KeyRingError where it cannot be opened. */
+  async open(
+    { id, sealed, seq }: RingKey,
+    ringId: string,
+  ): Promise<{ readonly secret: Secret; readonly isOld: boolean }> {
+    try {
+      const { secret, isOld } = await this.#seal.open(sealed, { ring: this.#ring, ringId, seq });
+      return { secret: new Secret(secret), isOld };
+    } catch (thrown) {
+      const cause = failureCause(thrown);
+      const message = `the secret of the key ${id} of the ring ${this.#ring} cannot be opened: ${cause.message}. Is seal the key that it was sealed with?`;
+      throw new KeyRingError(message, {
+        code: 'key_ring_seal_broken',
+        ring: this.#ring,
+        keyIds: [id],
+        cause,
+      });
+    }
+  }
+}
