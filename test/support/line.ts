@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { freePort } from './sockets.ts';
 
 /** The way to a server of this machine, on which things get lost. */
 export interface Line {
@@ -60,8 +61,8 @@ export async function lineTo(serverPort: number): Promise<Line> {
     cut();
     await closed;
   };
-  await listen(0);
-  const { port } = server.address() as AddressInfo;
+  const port = await freePort();
+  await listen(port);
   return {
     port,
     cut,

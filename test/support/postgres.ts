@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { findProgram, startServer } from './programs.ts';
-import { closedPort } from './sockets.ts';
+import { freePort } from './sockets.ts';
 
 /** Debian keeps the server's programs beside the path. */
 const initdb = findProgram('initdb', '/usr/lib/postgresql/*/bin');
@@ -30,7 +30,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const setUp = ['--auth=trust', '--username=drun', '--encoding=UTF8', '--no-locale', '--no-sync'];
   await promisify(execFile)(initdb, ['-D', data, ...setUp], { cwd: folder, ...user });
 
-  const port = Number(new URL(await closedPort()).port);
+  const port = await freePort();
   const start = () =>
     startServer(
       join(dirname(initdb), 'postgres'),

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, startServer } from './programs.ts';
-import { closedPort } from './sockets.ts';
+import { freePort } from './sockets.ts';
 
 const program = findProgram('redis-server');
 
@@ -23,7 +23,7 @@ export async function startRedis(
 ): Promise<RedisServer> {
   if (program === undefined) throw new Error('Redis is not installed here');
   const folder = await mkdtemp(join(tmpdir(), 'drun-sdk-redis-'));
-  const port = Number(new URL(await closedPort()).port);
+  const port = await freePort();
   const start = () =>
     startServer(
       program,

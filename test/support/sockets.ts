@@ -67,6 +67,22 @@ export async function serveSockets(onRequest: (socket: Socket, text: string) => 
   };
 }
 
+/**
+ * A port of this machine at which nobody listens, for a server that comes back to it: not one of those that the system
+ * gives to the other ends of connections.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createSocketServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+    });
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    if (isFree) return port;
+  }
+}
+
 /** The address of a port of this machine at which nobody listens. */
 export async function closedPort(): Promise<string> {
   const server = createSocketServer();

@@ -46,7 +46,7 @@ interface Status {
 }
 
 const ADVICE: Readonly<Record<number, string>> = {
-  401: 'the token is not accepted',
+  401: 'the token is missing or not accepted',
   403: 'the role needs the verbs get and patch on this Secret, and create on secrets unless it was made beforehand',
 };
 

@@ -20,7 +20,8 @@ export interface KubernetesSecretStoreOptions {
   readonly server?: string | URL | undefined;
   /**
    * What to show to the API server, or a function that is asked for it before every request. Default: the token of the
-   * service account, read for every request, for Kubernetes replaces it; none where `server` is http.
+   * service account, read for every request, for Kubernetes replaces it; none where `server` is given, for that may be
+   * another cluster's.
    */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;
   /**
@@ -57,7 +58,7 @@ const MOST_ATTEMPTS = 20;
  * Makes a store in a Secret of Kubernetes: for services that run there, and need no database for it.
  *
  * A record is the entry that is called as the ring, and `<ring>.version` beside it. The Secret's `resourceVersion` sees
- * to it that nobody overwrites what he has not read. The role needs the verbs `get` and `patch` on the Secret, and
+ * to it that nobody overwrites what they have not read. The role needs the verbs `get` and `patch` on the Secret, and
  * `create` on secrets unless it was made beforehand.
  *
  * @throws ConfigurationError that names the option that is wrong. Later, a method rejects with that too where a file of
@@ -136,15 +137,15 @@ function accessOf(options: KubernetesSecretStoreOptions): Access {
   if (namespace !== undefined) checkName(namespace, 'namespace', NAMESPACE);
   if (fetch !== undefined) checkFunction(fetch, 'fetch');
   if (token !== undefined && typeof token !== 'function') checkToken(token);
+  // Token and certificates of the pod's own cluster are not for another one.
+  const isOwnCluster = options.server === undefined;
   const server = validServer(options.server ?? clusterServer());
   const account = new ServiceAccount(serviceAccountPath);
   return {
     server,
     namespace: async () => namespace ?? checkName(await account.namespace(), 'namespace', NAMESPACE),
-    token: tokenReader(token ?? (server.protocol === 'https:' ? () => account.token() : undefined)),
-    // Those of the pod's own cluster are no good for another one.
-    certificates:
-      options.server === undefined && fetch === undefined ? () => account.certificates() : undefined,
+    token: tokenReader(token ?? (isOwnCluster ? () => account.token() : undefined)),
+    certificates: isOwnCluster && fetch === undefined ? () => account.certificates() : undefined,
     fetch,
     timeoutMs: validMilliseconds(options.timeoutMs ?? 10_000, 'timeoutMs'),
   };

@@ -441,7 +441,7 @@ export async function swapped(swap: Promise<SwapResult>): Promise<string> {
 
 interface Watched {
   readonly calls: number;
-  /** Resolves once a watcher who reads the record when he is told has seen this value. */
+  /** Resolves once a watcher that reads the record when it is told has seen this value. */
   until(value: string): Promise<void>;
   stop(): void;
 }

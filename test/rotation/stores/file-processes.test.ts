@@ -11,7 +11,7 @@ import { swapped } from './contract.ts';
 const program = fileURLToPath(new URL('counting-process.ts', import.meta.url));
 
 const PROCESSES = 4;
-const KILLS = 40;
+const KILLS = 25;
 const RING = 'count';
 
 test('processes that are killed at random lose no count, and hold nobody up', {

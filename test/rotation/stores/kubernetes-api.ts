@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { freePort } from '../../support/sockets.ts';
 
 export const NAMESPACE = 'shop';
 export const TOKEN = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJlLW9mLXRoZS1wb2Q';
@@ -179,7 +179,8 @@ export async function listen(api: KubernetesApi, tls?: { cert: string; key: stri
     response.end(isText ? body : JSON.stringify(body));
   };
   const server: Server = tls ? createSecureServer(tls, onRequest) : createServer(onRequest);
-  const listenOn = async (port: number): Promise<void> => {
+  const port = await freePort();
+  const start = async (): Promise<void> => {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
   };
@@ -189,14 +190,13 @@ export async function listen(api: KubernetesApi, tls?: { cert: string; key: stri
     server.closeAllConnections();
     await closed;
   };
-  await listenOn(0);
-  const { port } = server.address() as AddressInfo;
+  await start();
   return {
     port,
     close,
     async restart() {
       await close();
-      await listenOn(port);
+      await start();
     },
   };
 }
