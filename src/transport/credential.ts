@@ -3,11 +3,25 @@ import type { CredentialContext, CredentialFunction, CredentialSource } from '..
 import { isSecret, Secret } from '../secret/secret.ts';
 
 /** One question to a source, and everybody who waits for its answer. */
-interface Asking {
+class Asking implements CredentialContext {
   readonly refused: Secret | undefined;
-  readonly controller: AbortController;
-  readonly answer: Promise<Secret>;
-  waiting: number;
+  answer: Promise<Secret> | undefined;
+  waiting = 0;
+  #controller: AbortController | undefined;
+
+  constructor(refused: Secret | undefined) {
+    this.refused = refused;
+  }
+
+  /** Made when it is looked at: a source that answers at once has no use for it. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  abort(): void {
+    this.#controller?.abort();
+  }
 }
 
 /** Asks a {@link CredentialSource} and checks what it gives. */
@@ -30,38 +44,43 @@ export class Credential {
     else this.#latest = this.#check(source);
   }
 
-  /** The credential to use now. Rejects with what the source throws, or with the signal's reason. */
-  async read(context: CredentialContext): Promise<Secret> {
+  /**
+   * The credential to use now; at once where the source has it at hand. Throws or rejects with what the source throws,
+   * or with the signal's reason.
+   */
+  read({ refused, signal }: CredentialContext): Secret | Promise<Secret> {
     if (this.#ask === undefined) return this.#latest as Secret;
-    const { refused, signal } = context;
     signal?.throwIfAborted();
-    const asking = this.#findAsking(refused) ?? this.#startAsking(this.#ask, refused);
+    const known = this.#findAsking(refused);
+    if (known !== undefined) return this.#wait(known, signal);
+    const asking = new Asking(refused);
+    const answer = this.#ask(asking);
+    if (typeof answer === 'string' || isSecret(answer)) return this.#check(answer);
+    asking.answer = Promise.resolve(answer).then((value) => this.#check(value));
+    this.#askings.add(asking);
+    return this.#wait(asking, signal);
+  }
+
+  async #wait(asking: Asking, signal: AbortSignal | undefined): Promise<Secret> {
     asking.waiting++;
     try {
-      return await untilAborted(asking.answer, signal);
+      return await untilAborted(asking.answer as Promise<Secret>, signal);
     } finally {
       asking.waiting--;
       if (asking.waiting === 0) {
         this.#askings.delete(asking);
-        asking.controller.abort();
+        asking.abort();
       }
     }
   }
 
   #findAsking(refused: Secret | undefined): Asking | undefined {
     for (const asking of this.#askings) {
-      if (refused === undefined ? asking.refused === undefined : asking.refused?.equals(refused))
+      if (refused === undefined ? asking.refused === undefined : asking.refused?.equals(refused)) {
         return asking;
+      }
     }
     return undefined;
-  }
-
-  #startAsking(ask: CredentialFunction, refused: Secret | undefined): Asking {
-    const controller = new AbortController();
-    const answer = (async () => this.#check(await ask({ refused, signal: controller.signal })))();
-    const asking: Asking = { refused, controller, answer, waiting: 0 };
-    this.#askings.add(asking);
-    return asking;
   }
 
   #check(value: string | Secret): Secret {

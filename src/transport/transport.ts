@@ -156,14 +156,14 @@ export class Transport {
     let replacement: Secret | undefined;
     let retries = 0;
     for (let attempt = 1; ; attempt++) {
-      const credential = replacement ?? (await scope.race(source.read({ signal: scope.signal })));
+      const credential = replacement ?? (await this.#read(source, scope));
       try {
         return await this.#attempt(call, credential, attempt);
       } catch (thrown) {
         scope.throwIfEnded();
         const error = thrown as DrunError;
         if (error instanceof AuthenticationError && !replacement) {
-          const fresh = await scope.race(source.read({ refused: credential, signal: scope.signal }));
+          const fresh = await this.#read(source, scope, credential);
           if (fresh.equals(credential)) throw error;
           // Not a repetition: the refused attempt did nothing, and the next one is another request.
           replacement = fresh;
@@ -178,6 +178,11 @@ export class Transport {
         await scope.sleep(delayMs);
       }
     }
+  }
+
+  async #read(source: Credential, scope: CallScope, refused?: Secret): Promise<Secret> {
+    const credential = source.read({ refused, signal: scope.signal });
+    return credential instanceof Promise ? scope.race(credential) : credential;
   }
 
   #tellOfRetry(operation: Operation<unknown>, attempt: number, error: DrunError, delayMs: number): void {

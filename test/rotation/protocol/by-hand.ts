@@ -34,18 +34,18 @@ export class HandScheduler implements Pick<fc.Scheduler, 'schedule'> {
     }
   }
 
-  /** Carries out everything, in the order in which it came, until the promise is settled. */
-  async runAll(until: Promise<unknown>): Promise<void> {
-    let isOver = false;
-    const over = (): void => {
-      isOver = true;
-    };
-    until.then(over, over);
-    while (!isOver) {
-      const task = this.#tasks.shift();
-      if (task === undefined) await turn();
-      else await this.#carryOut(task);
+  /** Carries out everything, in the order in which it came, until nothing is left: what is dead leaves nothing. */
+  async runAll(): Promise<void> {
+    await turn();
+    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
+      await this.#carryOut(task);
     }
+  }
+
+  /** The same, for the work that it is to come of. */
+  async settle<Value>(work: PromiseLike<Value> | Value): Promise<Value> {
+    await this.runAll();
+    return work;
   }
 
   /** Resolves when everything that the task brought about, and that nobody schedules, has happened. */

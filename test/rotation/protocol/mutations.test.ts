@@ -139,9 +139,9 @@ async function violationsOf(makeRing: typeof KeyRing, course: Course): Promise<s
     { standby: false, canReveal: false },
     makeRing,
   );
-  await scheduler.runAll(scene.replica(0).ring.reconcile());
+  await scheduler.settle(scene.replica(0).ring.reconcile());
   await course(scene, scheduler);
-  await scheduler.runAll(scene.settle());
+  await scheduler.settle(scene.settle());
   return [...new Set(scene.world.invariants.violations)];
 }
 

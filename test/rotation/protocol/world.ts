@@ -88,7 +88,9 @@ export class World {
     const pause = this.options.pauses.get(this.#turns++) ?? 0;
     for (let turn = 0; turn <= pause; turn++) await this.#scheduler.schedule(Promise.resolve(), label);
     this.steps++;
-    if (actor !== undefined && !actor.isAlive) await new Promise(() => {});
+    if (actor === undefined) return;
+    if (actor.turnsToLive !== undefined && actor.turnsToLive-- === 0) actor.isAlive = false;
+    if (!actor.isAlive) await new Promise(() => {});
   }
 
   /** Everything that was begun and given up is carried out. */
@@ -297,5 +299,7 @@ export interface Actor {
   isRevoking?: boolean;
   /** A process that was killed never hears of anything again. */
   isAlive: boolean;
+  /** After how many of its turns it is killed; undefined for never. */
+  turnsToLive?: number;
   readonly ring: KeyRing;
 }
