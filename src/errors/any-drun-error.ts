@@ -16,6 +16,7 @@ import type {
   InvalidResponseError,
   TimeoutError,
 } from './call-errors.ts';
+import type { ReplacementFailedError, UnknownOutcomeError } from './create-errors.ts';
 import { marker } from './drun-error.ts';
 import type { KeyRingError } from './key-ring-error.ts';
 import type { KeyStoreError } from './key-store-errors.ts';
@@ -28,6 +29,8 @@ export type AnyDrunError =
   | ConnectionError
   | TimeoutError
   | InvalidResponseError
+  | UnknownOutcomeError
+  | ReplacementFailedError
   | StreamTruncatedError
   | StreamFailedError
   | AnswerRefusedError

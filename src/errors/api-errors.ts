@@ -151,6 +151,17 @@ export class RateLimitError extends ApiError<'rate_limited'> {
   }
 }
 
+/** A key of an account that is full which looks as if nobody needed it. */
+export interface UnusedKey {
+  readonly id: string;
+  readonly name: string;
+  readonly maskedKey: string;
+  /** Why it looks unused: it is refused anyway, no call was ever made with it, or none for 30 days. */
+  readonly why: 'expired' | 'never_used' | 'not_used_lately';
+  readonly createdAt: Date;
+  readonly lastUsedAt?: Date | undefined;
+}
+
 /** The account has as many API keys as it may have: delete one before the next is made. */
 export class ApiKeyLimitError extends ApiError<'api_key_limit_reached'> {
   override get name(): 'ApiKeyLimitError' {
@@ -160,15 +171,28 @@ export class ApiKeyLimitError extends ApiError<'api_key_limit_reached'> {
   /** Why no further key is allowed, in the service's words. */
   readonly reason: string;
 
+  /** How many keys there are; absent where the list could not be read. */
+  declare readonly keyCount?: number | undefined;
+
+  /** The keys that look unused, the surest first: which of them may go is the caller's to choose. */
+  readonly unusedKeys: readonly UnusedKey[];
+
   /** The ids of the keys that a `KeyRing` has itself, where it was one that wanted another. */
   declare readonly ringKeyIds?: readonly string[] | undefined;
 
   constructor(
     message: string,
-    init: ApiErrorInit & { readonly reason: string; readonly ringKeyIds?: readonly string[] | undefined },
+    init: ApiErrorInit & {
+      readonly reason: string;
+      readonly keyCount?: number | undefined;
+      readonly unusedKeys?: readonly UnusedKey[] | undefined;
+      readonly ringKeyIds?: readonly string[] | undefined;
+    },
   ) {
     super(message, init, 'api_key_limit_reached');
     this.reason = init.reason;
+    if (init.keyCount !== undefined) this.keyCount = init.keyCount;
+    this.unusedKeys = init.unusedKeys ?? [];
     if (init.ringKeyIds !== undefined) this.ringKeyIds = init.ringKeyIds;
   }
 }

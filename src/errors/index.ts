@@ -20,6 +20,7 @@ export {
   RateLimitError,
   type RateLimits,
   ServerError,
+  type UnusedKey,
 } from './api-errors.ts';
 export {
   ConfigurationError,
@@ -28,6 +29,7 @@ export {
   type ResponseIssue,
   TimeoutError,
 } from './call-errors.ts';
+export { ReplacementFailedError, UnknownOutcomeError } from './create-errors.ts';
 export { DrunError } from './drun-error.ts';
 export { KeyRingError, type KeyRingErrorCode } from './key-ring-error.ts';
 export { KeyStoreError } from './key-store-errors.ts';

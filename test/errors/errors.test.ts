@@ -18,12 +18,14 @@ import {
   NotFoundError,
   PermissionError,
   RateLimitError,
+  ReplacementFailedError,
   ServerError,
   StreamFailedError,
   StreamTruncatedError,
   TimeoutError,
   ToolCallError,
   ToolRoundsError,
+  UnknownOutcomeError,
 } from 'drun-sdk/errors';
 import { describe, expect, test, vi } from 'vitest';
 
@@ -40,6 +42,16 @@ const all: [name: string, code: string, make: () => AnyDrunError][] = [
   ['ConnectionError', 'connection_failed', () => new ConnectionError(message)],
   ['TimeoutError', 'timeout', () => new TimeoutError(message, { phase: 'response', timeoutMs: 30_000 })],
   ['InvalidResponseError', 'invalid_response', () => new InvalidResponseError(message, { status: 200 })],
+  [
+    'UnknownOutcomeError',
+    'unknown_outcome',
+    () => new UnknownOutcomeError(message, { candidates: ['key-1'], cause: new Error('lost') }),
+  ],
+  [
+    'ReplacementFailedError',
+    'replacement_failed',
+    () => new ReplacementFailedError(message, { deletedId: 'key-1', cause: new Error('full') }),
+  ],
   ['StreamTruncatedError', 'stream_truncated', () => new StreamTruncatedError(message, { completion })],
   ['StreamFailedError', 'stream_failed', () => new StreamFailedError(message, { completion })],
   [
@@ -182,14 +194,13 @@ describe('ApiError', () => {
     expect(new RateLimitError(message, { status: 429, retryAfterMs: 0 }).retryAfterMs).toBe(0);
   });
 
-  test.each(all.slice(all.findIndex(([name]) => name === 'ApiError')))(
-    'is what %s is too',
-    (_, _code, make) => {
-      expect(make()).toBeInstanceOf(ApiError);
-    },
-  );
+  const first = all.findIndex(([name]) => name === 'ApiError');
 
-  test.each(all.slice(0, 4))('is not what %s is', (_, _code, make) => {
+  test.each(all.slice(first))('is what %s is too', (_, _code, make) => {
+    expect(make()).toBeInstanceOf(ApiError);
+  });
+
+  test.each(all.slice(0, first))('is not what %s is', (_, _code, make) => {
     expect(make()).not.toBeInstanceOf(ApiError);
   });
 });
@@ -206,6 +217,55 @@ test('an ApiKeyLimitError carries the reason', () => {
 
   expect(error.reason).toBe('at most 5');
   expect(error.toJSON()).toMatchObject({ reason: 'at most 5', status: 400 });
+});
+
+test('an ApiKeyLimitError carries how many keys there are, and those that look unused', () => {
+  const unusedKeys = [
+    {
+      id: 'key-1',
+      name: 'old',
+      maskedKey: 'sk-******7ucU',
+      why: 'never_used',
+      createdAt: new Date('2026-01-01T00:00:00Z'),
+    },
+  ] as const;
+  const error = new ApiKeyLimitError(message, { status: 400, reason: 'at most 5', keyCount: 5, unusedKeys });
+
+  expect(error).toMatchObject({ keyCount: 5, unusedKeys });
+  expect(JSON.parse(JSON.stringify(error)).unusedKeys[0].createdAt).toBe('2026-01-01T00:00:00.000Z');
+});
+
+test('an ApiKeyLimitError that knows no more has no count, and an empty list', () => {
+  const error = new ApiKeyLimitError(message, { status: 400, reason: 'at most 5' });
+
+  expect(error).not.toHaveProperty('keyCount');
+  expect(error.unusedKeys).toEqual([]);
+});
+
+test('an UnknownOutcomeError carries the ids of the candidates, and its cause', () => {
+  const cause = new ConnectionError('lost');
+  const error = new UnknownOutcomeError(message, { candidates: ['key-1', 'key-2'], cause });
+
+  expect(error.cause).toBe(cause);
+  expect(error.toJSON()).toEqual({
+    name: 'UnknownOutcomeError',
+    code: 'unknown_outcome',
+    message,
+    candidates: ['key-1', 'key-2'],
+  });
+});
+
+test('a ReplacementFailedError carries the id of the key that is gone, and its cause', () => {
+  const cause = new ApiKeyLimitError('full', { status: 400, reason: 'at most 5' });
+  const error = new ReplacementFailedError(message, { deletedId: 'key-1', cause });
+
+  expect(error.cause).toBe(cause);
+  expect(error.toJSON()).toEqual({
+    name: 'ReplacementFailedError',
+    code: 'replacement_failed',
+    message,
+    deletedId: 'key-1',
+  });
 });
 
 test('a ConfigurationError carries the option', () => {
@@ -276,6 +336,10 @@ test('a switch over the codes is exhaustive', () => {
         return `${error.phase} ${error.timeoutMs}`;
       case 'invalid_response':
         return `${error.status} ${error.issues.length}`;
+      case 'unknown_outcome':
+        return error.candidates.join();
+      case 'replacement_failed':
+        return error.deletedId;
       case 'stream_truncated':
       case 'stream_failed':
         return `${error.completion.choices.length} answers so far`;
