@@ -23,3 +23,11 @@ export function mask(credential: string): string {
   if (body.length < 6) return ASTERISKS;
   return prefix + ASTERISKS + body.slice(-Math.min(4, Math.floor(body.length / 3)));
 }
+
+/** What looks like a key of d.run. */
+const ANY_KEY = /\bsk-[\w-]{16,}/g;
+
+/** A text with everything masked in it that looks like a key of d.run. */
+export function maskKeys(text: string): string {
+  return text.replace(ANY_KEY, mask);
+}

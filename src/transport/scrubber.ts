@@ -1,9 +1,8 @@
-import { mask } from '../secret/mask.ts';
+import { maskKeys } from '../secret/mask.ts';
 import { Redactor } from '../secret/redactor.ts';
 import type { Secret } from '../secret/secret.ts';
 
-/** What looks like a key of d.run although it is not the one in use, and what looks like any bearer. */
-const ANY_KEY = /\bsk-[\w-]{16,}/g;
+/** What looks like any bearer. */
 const ANY_BEARER = /\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}/gi;
 
 /** Names of headers whose values are credentials. */
@@ -44,10 +43,11 @@ export class Scrubber {
 
   /** The same, however long it is. */
   wholeText(text: string): string {
-    return this.#texts
-      .redact(text)
-      .replace(ANY_KEY, mask)
-      .replace(ANY_BEARER, (_, scheme: string, space: string) => `${scheme}${space}******`);
+    // Keys of d.run that are not the one in use are masked, too.
+    return maskKeys(this.#texts.redact(text)).replace(
+      ANY_BEARER,
+      (_, scheme: string, space: string) => `${scheme}${space}******`,
+    );
   }
 
   /** An answer's headers, which a server can write credentials into as well. */

@@ -61,6 +61,10 @@ export interface Operation<Answer> {
    * an error that says more.
    */
   readonly mayRepeat?: (error: DrunError, scope: CallScope) => boolean | Promise<boolean>;
+  /** Told right before each request is sent: from then on the operation may have been carried out. */
+  readonly onSend?: () => void;
+  /** The answer that an error status stands for, where it is no failure: a repeated delete that finds nothing. */
+  readonly answerTo?: (error: ApiError) => Answer | undefined;
   /** What is accepted. Default: `application/json`. */
   readonly accept?: string | undefined;
   /** Makes the answer of a 2xx response. What it throws that is no error of this package is a lost connection. */
@@ -104,7 +108,7 @@ export class Transport {
     return callPromise(this.answer(operation, options, credential));
   }
 
-  /** The same, for who makes something else of the answer. */
+  /** The same, for who makes something else of the answer, and for calls that consist of several. */
   async answer<Answer>(
     operation: Operation<Answer>,
     options: CallOptions,
@@ -226,23 +230,34 @@ export class Transport {
     try {
       const response = await scope.race(this.#send(call, credential));
       refuseRedirect(response, context);
-      if (response.ok) {
-        const data = await operation.receive(response, context, scope);
-        const { status } = response;
-        return { data, status, response: () => toCallResponse(response, scrubber, attempt) };
-      }
-      // What is known of an error stays known when the connection is lost in the middle of its text.
-      const text = await scope.race(readErrorText(response));
-      throw toApiError(response.status, response.headers, text, context);
+      const data = response.ok
+        ? await operation.receive(response, context, scope)
+        : await this.#answerTo(response, call, context);
+      return { data, status: response.status, response: () => toCallResponse(response, scrubber, attempt) };
     } catch (thrown) {
       scope.throwIfEnded();
       throw thrown instanceof DrunError ? thrown : toConnectionError(thrown, context);
     }
   }
 
+  /** @throws ApiError for an error status, unless the operation takes it for an answer. */
+  async #answerTo<Answer>(
+    response: Response,
+    { operation, scope }: Call<Answer>,
+    context: RequestContext,
+  ): Promise<Answer> {
+    // What is known of an error stays known when the connection is lost in the middle of its text.
+    const text = await scope.race(readErrorText(response));
+    const error = toApiError(response.status, response.headers, text, context);
+    const answer = operation.answerTo?.(error);
+    if (answer === undefined) throw error;
+    return answer;
+  }
+
   async #send({ operation, body, headers, scope }: Call<unknown>, credential: Secret): Promise<Response> {
     const { signal } = scope;
     const { method, path, query, accept = 'application/json' } = operation;
+    operation.onSend?.();
     const response = await this.#sendOnce(
       {
         method,
