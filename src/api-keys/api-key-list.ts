@@ -1,26 +1,25 @@
-import type { ApiKey, ApiKeyPage } from './types.ts';
-
-/** A page, and how many keys there are in all where the service says so. */
-export interface FetchedPage {
-  readonly page: ApiKeyPage;
-  readonly total: number | undefined;
-}
+import type { Answered, WithResponse } from '../transport/call-response.ts';
+import type { ApiKey } from './api-key.ts';
+import type { Perform } from './control-plane.ts';
+import type { FetchPage } from './key-lists.ts';
+import { type ApiKeyPage, type ListApiKeysQuery, type ListedPage, toApiKeyPage } from './list-page.ts';
+import { type Slice, walk } from './walk.ts';
 
 /**
  * A list that was asked for but not yet fetched: `await` it for one page, or walk it with `for await` for all
  * keys from that page on. Nothing is sent before.
  */
 export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey> {
-  readonly #firstPage: number;
-  readonly #fetchPage: (page: number) => Promise<FetchedPage>;
+  readonly #first: Slice;
+  readonly #fetchPage: (slice: Slice) => Promise<Answered<ListedPage>>;
 
   /**
    * Made by {@link ApiKeys.list}.
    *
    * @internal
    */
-  constructor(firstPage: number, fetchPage: (page: number) => Promise<FetchedPage>) {
-    this.#firstPage = firstPage;
+  constructor(first: Slice, fetchPage: (slice: Slice) => Promise<Answered<ListedPage>>) {
+    this.#first = first;
     this.#fetchPage = fetchPage;
   }
 
@@ -30,29 +29,35 @@ export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey
     onFulfilled?: ((page: ApiKeyPage) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
   ): Promise<Fulfilled | Rejected> {
-    return this.#fetchPage(this.#firstPage)
-      .then(({ page }) => page)
+    return this.#fetchPage(this.#first)
+      .then(({ data }) => toApiKeyPage(data))
       .then(onFulfilled, onRejected);
   }
 
+  /** Fetches one page, and gives it together with the status and headers that it came with. */
+  async withResponse(): Promise<WithResponse<ApiKeyPage>> {
+    const { data, response } = await this.#fetchPage(this.#first);
+    return { data: toApiKeyPage(data), response: response() };
+  }
+
   /**
-   * Fetches page after page, as they are needed; no key comes twice.
+   * Fetches page after page, as they are needed; no key comes twice. Ends when as many keys have come as the service
+   * counts, or else, whatever it counts, with a page that has nothing new.
    *
-   * Ends when as many keys have come as the service counts, or else, whatever it counts, with the first page that
-   * has none that is new.
+   * Keys may be created and deleted meanwhile. From the first page on, every key comes that is there all the time, as
+   * far as the service counts its keys, keeps them in an order, and keeps to the page size it is asked for: where the
+   * list is long (more than ten pages and 200 keys), or is seen to change, sizes near the one that was asked for are used
+   * such that each page overlaps the one before.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<ApiKey, void, undefined> {
-    const seen = new Set<string>();
-    for (let number = this.#firstPage; ; number++) {
-      const { page, total } = await this.#fetchPage(number);
-      const fresh = page.items.filter(({ id }) => !seen.has(id));
-      if (fresh.length === 0) return;
-      for (const key of fresh) {
-        seen.add(key.id);
-        yield key;
-      }
-      // From a later page on, the count says nothing: servers make pages smaller than they were asked to.
-      if (this.#firstPage === 1 && total !== undefined && seen.size >= total) return;
-    }
+    const pages = walk(async (slice) => (await this.#fetchPage(slice)).data, this.#first);
+    for await (const { keys } of pages) yield* keys;
   }
+}
+
+/** A list that is fetched when it is needed. */
+export function openList(fetchPage: FetchPage, query: ListApiKeysQuery, perform: Perform): ApiKeyList {
+  // The caller's object is read once: what becomes of it during a walk does not matter.
+  const { page = 1, pageSize, ...rest } = { ...query };
+  return new ApiKeyList({ page, pageSize }, async (slice) => fetchPage({ ...rest, ...slice }, perform));
 }

@@ -1,17 +1,26 @@
 /**
- * {@link ApiKeys}: the API keys of a d.run account.
+ * {@link ApiKeys} and {@link WorkspaceApiKeys}: the API keys of a d.run account, and of a workspace.
  *
  * @module
  */
+export type { CallLogEntry, CallLogger, RetryEvent, RetryListener } from '../transport/call-events.ts';
 export type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
+export type { CallPromise, CallResponse, WithResponse } from '../transport/call-response.ts';
+export type { ApiKey, ApiKeyQuota, CreatedApiKey, DeletedApiKey } from './api-key.ts';
 export type { ApiKeyList } from './api-key-list.ts';
-export { ApiKeys, type ApiKeysOptions } from './api-keys.ts';
+export { ApiKeys } from './api-keys.ts';
+export type { CreationCheck } from './check-creation.ts';
+export type { ApiKeyPage, ListApiKeysQuery } from './list-page.ts';
+export type { CreateApiKeyInput, CreateApiKeyOptions, CreateWorkspaceApiKeyInput } from './new-key.ts';
+export type { ApiKeysOptions, WorkspaceApiKeysOptions } from './options.ts';
+export type { PruneApiKeysQuery, PrunedApiKey, PruneWorkspaceApiKeysQuery } from './prune.ts';
+export type { ScopedApiKeys } from './scoped-api-keys.ts';
 export type {
-  ApiKey,
-  ApiKeyPage,
-  CreateApiKeyInput,
-  CreatedApiKey,
-  CreationCheck,
-  DeletedApiKey,
-  ListApiKeysQuery,
-} from './types.ts';
+  ApiKeyUsage,
+  ApiKeyUsageQuery,
+  AudioUsage,
+  TokenUsage,
+  UsageAmounts,
+  UsagePoint,
+} from './usage.ts';
+export { WorkspaceApiKeys } from './workspace-api-keys.ts';

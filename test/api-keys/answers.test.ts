@@ -15,10 +15,11 @@ const operations: [
   address: string,
   call: (keys: ApiKeys) => PromiseLike<unknown>,
 ][] = [
-  ['create', 'post', `${API}/apikeys`, (keys) => keys.create({ name: 'checkout' })],
   ['list', 'get', `${API}/masked-apikeys`, (keys) => keys.list()],
   ['delete', 'delete', `${API}/apikeys/key-1`, (keys) => keys.delete('key-1')],
   ['canCreate', 'post', `${API}/apikeys/check-creation`, (keys) => keys.canCreate()],
+  ['reveal', 'get', `${API}/apikeys/key-1/secret`, (keys) => keys.reveal('key-1')],
+  ['usage', 'post', `${API}/apikeys-stats`, (keys) => keys.usage()],
 ];
 
 describe.each(operations)('an answer to %s that is not of the contract', (_name, method, address, call) => {
@@ -52,7 +53,6 @@ describe.each(operations)('an answer to %s that is not of the contract', (_name,
 
   test('is an error with the status where a gateway answers with a page', async () => {
     network.answer(method, address, html(500));
-    network.answer('post', `${API}/apikeys/check-creation`, html(500));
 
     const error = await rejectionOf(ServerError, call(apiKeys({ maxRetries: 0 })));
 

@@ -1,9 +1,20 @@
-import type { ApiKey, ApiKeyPage, ApiKeys, CreatedApiKey, DeletedApiKey } from 'drun-sdk/api-keys';
+import {
+  type ApiKey,
+  type ApiKeyPage,
+  type ApiKeyQuota,
+  type ApiKeys,
+  type CallPromise,
+  type CreatedApiKey,
+  type DeletedApiKey,
+  type WithResponse,
+  WorkspaceApiKeys,
+} from 'drun-sdk/api-keys';
 import type { Secret } from 'drun-sdk/secret';
 import { expectTypeOf, test } from 'vitest';
 import type { WireApiKey } from '../../src/wire/control-plane.ts';
 
 declare const keys: ApiKeys;
+declare const workspaceKeys: WorkspaceApiKeys;
 
 test('create gives a key with its secret', () => {
   expectTypeOf(keys.create({ name: 'a', expiresAt: new Date() })).resolves.toEqualTypeOf<CreatedApiKey>();
@@ -54,6 +65,7 @@ test('an ApiKey follows the wire', () => {
   expectTypeOf<Wire['allowModels']>().toExtend<ApiKey['allowModels']>();
   expectTypeOf<Wire['denyModels']>().toExtend<ApiKey['denyModels']>();
   expectTypeOf<NonNullable<ApiKey['createdBy']>>().toEqualTypeOf<Wire['createBy']>();
+  expectTypeOf<ApiKeyQuota['used']>().toEqualTypeOf<Wire['usedQuota']>();
 });
 
 test('every field of the wire is known to an ApiKey, by its own name or another', () => {
@@ -63,9 +75,63 @@ test('every field of the wire is known to an ApiKey, by its own name or another'
     expireTime: 'expiresAt';
     lastUsedTime: 'lastUsedAt';
     createBy: 'createdBy';
+    usedQuota: 'quota';
+    remainingQuota: 'quota';
+    remainingQuotaSyncedAt: 'quota';
+    unlimitedQuota: 'quota';
   };
   type Name<Wire> = Wire extends keyof Renamed ? Renamed[Wire] : Wire;
-  expectTypeOf<{ [Wire in keyof WireApiKey]-?: Name<Wire> }[keyof WireApiKey]>().toEqualTypeOf<
-    keyof ApiKey
+  expectTypeOf<Name<keyof WireApiKey>>().toEqualTypeOf<keyof ApiKey>();
+});
+
+test('the keys of a workspace can do all that those of an account can, but ask for the limit', () => {
+  expectTypeOf<Exclude<keyof ApiKeys, keyof WorkspaceApiKeys>>().toEqualTypeOf<'canCreate'>();
+  expectTypeOf<Exclude<keyof WorkspaceApiKeys, keyof ApiKeys>>().toEqualTypeOf<
+    'listMine' | 'disable' | 'enable' | 'setQuota'
   >();
+});
+
+test('a workspace is named by its number', () => {
+  void new WorkspaceApiKeys({ workspace: 12 });
+  // @ts-expect-error: there is no default
+  void new WorkspaceApiKeys({});
+  // @ts-expect-error: there is no default
+  void new WorkspaceApiKeys();
+});
+
+test('keys of a workspace have a quota: a number of tokens, or none', () => {
+  void workspaceKeys.create({ name: 'a', quota: 5, expiresAt: new Date() });
+  void workspaceKeys.create({ name: 'a', quota: 'unlimited' });
+  // @ts-expect-error: the one word is unlimited
+  void workspaceKeys.create({ name: 'a', quota: 'none' });
+  expectTypeOf(workspaceKeys.setQuota('a', 5)).resolves.toEqualTypeOf<ApiKey>();
+  // @ts-expect-error: keys of an account have none
+  void keys.setQuota('a', 5);
+  // @ts-expect-error: keys of an account cannot be switched off
+  void keys.disable('a');
+});
+
+test('what replaces a key may differ in what keys of its kind have', () => {
+  void keys.replace('a', { name: 'b' });
+  void workspaceKeys.replace('a', { quota: 5 });
+  // @ts-expect-error: only keys of workspaces have a quota
+  void keys.replace('a', { quota: 5 });
+});
+
+test("only a workspace has keys of others to leave alone when one's own are pruned", () => {
+  void workspaceKeys.prune({ olderThanMs: 1, onlyMine: true });
+  // @ts-expect-error: an account's keys are one's own
+  void keys.prune({ olderThanMs: 1, onlyMine: true });
+});
+
+test('usage has a closed set of periods', () => {
+  void keys.usage({ period: 'day' });
+  // @ts-expect-error: there is no such period
+  void keys.usage({ period: 'year' });
+});
+
+test('calls of one operation can be asked for their response', () => {
+  expectTypeOf(keys.reveal('a')).toEqualTypeOf<CallPromise<Secret>>();
+  expectTypeOf(keys.delete('a')).toEqualTypeOf<CallPromise<DeletedApiKey>>();
+  expectTypeOf(keys.list().withResponse()).resolves.toEqualTypeOf<WithResponse<ApiKeyPage>>();
 });

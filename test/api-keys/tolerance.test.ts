@@ -1,5 +1,5 @@
 import { ApiKeys } from 'drun-sdk/api-keys';
-import { ApiError, InvalidResponseError } from 'drun-sdk/errors';
+import { ApiError, InvalidResponseError, UnknownOutcomeError } from 'drun-sdk/errors';
 import { describe, expect, it } from 'vitest';
 
 const KEY = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9_LgPs2aE4iX6-uN7ucU';
@@ -23,6 +23,8 @@ describe('a key that was made is not lost', () => {
     ['a workspace as a text', { workspace: '12' }],
     ['a user id as a number', { userId: 12 }],
     ['a list that is none', { allowModels: 'all' }],
+    ['a quota that no number can hold', { quota: '9223372036854775807' }],
+    ['a quota that is none', { remainingQuota: 'many' }],
   ])('to %s', async (_, field) => {
     const created = await answering({ id: '7', key: KEY, ...field }).create({ name: 'checkout' });
 
@@ -32,14 +34,26 @@ describe('a key that was made is not lost', () => {
 
 describe('a success that carries an error is an error', () => {
   const failures: [string, (keys: ApiKeys) => Promise<unknown>][] = [
-    ['create', (keys) => keys.create({ name: 'checkout' })],
     ['delete', (keys) => keys.delete('7')],
     ['list', async (keys) => keys.list()],
     ['canCreate', (keys) => keys.canCreate()],
+    ['usage', (keys) => keys.usage()],
   ];
 
   it.each(failures)('to %s, as an object', async (_, call) => {
     await expect(call(answering({ error: { message: 'denied' } }))).rejects.toThrow(ApiError);
+  });
+
+  it('to create, as an object', async () => {
+    const creating = answering({ error: { message: 'denied' } }).create({ name: 'checkout' });
+
+    await expect(creating).rejects.toThrow(ApiError);
+  });
+
+  it('to create, as a message, of which nobody knows what it says of the key', async () => {
+    const creating = answering({ code: 500, message: 'denied' }).create({ name: 'a' }, { settle: false });
+
+    await expect(creating).rejects.toThrow(UnknownOutcomeError);
   });
 
   it.each(failures)('to %s, as a message', async (_, call) => {
@@ -95,5 +109,5 @@ it("asks for the limit with the call's own headers", async () => {
   const creating = keys.create({ name: 'checkout' }, { headers: { 'x-tenant': 'blue' } });
 
   await expect(creating).rejects.toMatchObject({ name: 'ApiKeyLimitError', reason: 'max 5' });
-  expect(tenants).toEqual(['blue', 'blue']);
+  expect(tenants).toEqual(['blue', 'blue', 'blue']);
 });

@@ -31,11 +31,25 @@ export interface ApiKey {
   readonly allowModels: readonly string[];
   /** The models that it may not call, as globs; a deny beats an allow. */
   readonly denyModels: readonly string[];
+  /** How many tokens it may use; keys of a workspace have one, keys of an account where the service says so. */
+  readonly quota?: ApiKeyQuota | undefined;
+}
+
+/** How many tokens a key may use, and has used. */
+export interface ApiKeyQuota {
+  /** How many in all (`quota`, `unlimitedQuota`). */
+  readonly limit: number | 'unlimited';
+  /** How many it has used (`usedQuota`). */
+  readonly used: number;
+  /** How many are left (`remainingQuota`), as the service last counted: a count that it leaves out is 0. */
+  readonly remaining: number | 'unlimited';
+  /** When that was counted (`remainingQuotaSyncedAt`); absent where it has not been yet. */
+  readonly syncedAt?: Date | undefined;
 }
 
 /** A key that has just been created, and the one moment at which the whole of it is at hand. */
 export interface CreatedApiKey extends ApiKey {
-  /** The key. Store it now: the service does not promise to show it again. */
+  /** The key. Store it now: servers before 0.17 do not show it again. */
   readonly secret: Secret;
 }
 
@@ -44,45 +58,3 @@ export interface CreatedApiKey extends ApiKey {
  * at an attempt before, whose answer was lost.
  */
 export type DeletedApiKey = Pick<ApiKey, 'id'> & Partial<ApiKey>;
-
-/** What a new key is to be. */
-export interface CreateApiKeyInput {
-  /** A name that says what the key is for: one key for each project. */
-  readonly name: string;
-  /** From when on the service refuses it. Default: never. */
-  readonly expiresAt?: Date | undefined;
-}
-
-/** Which keys to list, and how. */
-export interface ListApiKeysQuery {
-  /** A text to look for in id, name and key (`page.search`). */
-  readonly search?: string | undefined;
-  /**
-   * What to sort by. The contract names the sortable fields (id, name, key) but not how a sort is written:
-   * known names are sent as the wire spells them (`createdAt` as `creationTimestamp`), anything else as it is.
-   */
-  readonly sort?: 'id' | 'name' | 'createdAt' | (string & {}) | undefined;
-  /** The page to begin with, from 1. Default: 1. */
-  readonly page?: number | undefined;
-  /** How many keys a page has, from 1. Default: the service's own. */
-  readonly pageSize?: number | undefined;
-}
-
-/** A part of a list. */
-export interface ApiKeyPage {
-  /** The keys of this page, masked. */
-  readonly items: readonly ApiKey[];
-  /** Its number, from 1. */
-  readonly page: number;
-  /** How many keys a page has. */
-  readonly pageSize: number;
-  /** How many keys there are in all, as the service counts. */
-  readonly total: number;
-}
-
-/** Whether one more key may be created now. */
-export interface CreationCheck {
-  readonly allowed: boolean;
-  /** Why not, in the service's words. */
-  readonly reason?: string | undefined;
-}

@@ -1,0 +1,36 @@
+import type { CredentialSource } from '../secret/credential-source.ts';
+import type { CallLogger, RetryListener } from '../transport/call-events.ts';
+import type { FetchFunction, HeadersOption } from '../transport/call-options.ts';
+
+/** How an {@link ApiKeys} client is set up. */
+export interface ApiKeysOptions {
+  /**
+   * An access token of the console (Personal Center, Access Keys). Default: the environment variable
+   * `DRUN_ACCESS_TOKEN`, where there is a process.
+   */
+  readonly accessToken?: CredentialSource | undefined;
+  /** Where the control plane is: https, or http to this machine. Default: `https://console.d.run`. */
+  readonly baseUrl?: string | URL | undefined;
+  /** How long a call may take in milliseconds, its repetitions and its answer included. Default: 30 000. */
+  readonly timeoutMs?: number | undefined;
+  /** How often a call is repeated where that is safe and may help. Default: 2. */
+  readonly maxRetries?: number | undefined;
+  /** Used in place of the global `fetch`. */
+  readonly fetch?: FetchFunction | undefined;
+  /** Sent with every call. */
+  readonly headers?: HeadersOption | undefined;
+  /** The language of the service's messages (`Accept-Language`), such as `en` or `zh`. Default: `en`. */
+  readonly language?: string | undefined;
+  /** Is told before a call is repeated. What it throws ends the call. */
+  readonly onRetry?: RetryListener | undefined;
+  /** Is told of every request: method, path, status, duration, attempt; never an id, a body or a credential. */
+  readonly logger?: CallLogger | undefined;
+  /** Allows use in a page, where every visitor can read the access token. Default: false. */
+  readonly dangerouslyAllowBrowser?: boolean | undefined;
+}
+
+/** How a {@link WorkspaceApiKeys} client is set up. */
+export interface WorkspaceApiKeysOptions extends ApiKeysOptions {
+  /** The number of the workspace whose keys are managed. */
+  readonly workspace: number;
+}

@@ -1,0 +1,36 @@
+import { validPathSegment } from '../transport/base-url.ts';
+import { jsonAnswer } from '../transport/read-json.ts';
+import { apiKey } from '../wire/control-plane.ts';
+import type { ApiKey } from './api-key.ts';
+import { apiKeyFromWire } from './api-key-from-wire.ts';
+import type { KeyOperation } from './control-plane.ts';
+import { int64 } from './new-key.ts';
+import { otherKeyError } from './other-key.ts';
+
+/** Switches a key of a workspace on or off. */
+export function statusOperation(id: string, disabled: boolean): KeyOperation<ApiKey> {
+  return updateOperation(id, 'status', { disabled });
+}
+
+/** Limits the tokens of a key of a workspace. */
+export function quotaOperation(id: string, quota: number | 'unlimited'): KeyOperation<ApiKey> {
+  const body =
+    quota === 'unlimited'
+      ? { quota: '0', unlimitedQuota: true }
+      : { quota: int64(quota), unlimitedQuota: false };
+  return updateOperation(id, 'quota', body);
+}
+
+/** Both set what there is to a value, whatever it was: they may be repeated. */
+function updateOperation(id: string, what: 'status' | 'quota', body: object): KeyOperation<ApiKey> {
+  return {
+    method: 'PUT',
+    path: ['apikeys', validPathSegment(id, 'id'), what],
+    body,
+    pattern: `/apikeys/{id}/${what}`,
+    receive: jsonAnswer(apiKey, ({ parsed: wire }, response, context) => {
+      if (wire.id !== id) throw otherKeyError(response, context);
+      return apiKeyFromWire(wire, 'workspace');
+    }),
+  };
+}
