@@ -24,7 +24,7 @@ function blocksOf(file: string, text: string): CodeBlock[] {
     const line = text.slice(0, match.index).split('\n').length;
     const code = body
       .split('\n')
-      .map((row) => (row.startsWith(indent) ? row.slice(indent.length) : row.replace(/^ +\*$/, '')))
+      .map((row) => (row.startsWith(indent) ? row.slice(indent.length) : row.replace(/^ *\*$/, '')))
       .join('\n');
     return { place: `${file}:${line}`, code };
   });
@@ -33,6 +33,10 @@ function blocksOf(file: string, text: string): CodeBlock[] {
 /** What a block takes from the text around it. */
 const SURROUNDINGS: Readonly<Record<string, { readonly type: string; readonly value: string }>> = {
   keys: { type: "import('drun-sdk').ApiKeys", value: 'new sdk.ApiKeys()' },
+  workspaceKeys: {
+    type: "import('drun-sdk').WorkspaceApiKeys",
+    value: 'new sdk.WorkspaceApiKeys({ workspace: 12 })',
+  },
   chat: { type: "import('drun-sdk').ChatClient", value: 'new sdk.ChatClient()' },
   messages: {
     type: "readonly import('drun-sdk').ChatMessage[]",
