@@ -84,7 +84,10 @@ async function surveyKeys(lists: KeyLists, perform: Perform): Promise<Survey> {
   for await (const { keys, listed } of pages) {
     walked += keys.length;
     const now = listed.servedAt ?? Date.now();
-    unusedKeys.push(...keys.flatMap((key) => asUnused(key, now)));
+    for (const key of keys) {
+      const why = whyUnused(key, now);
+      if (why !== undefined) unusedKeys.push(unusedKey(key, why));
+    }
     if (walked < MOST_KEYS) continue;
     total = listed.total ?? 0;
     break;
@@ -94,11 +97,9 @@ async function surveyKeys(lists: KeyLists, perform: Perform): Promise<Survey> {
   return { keyCount: Math.max(walked, total), unusedKeys };
 }
 
-function asUnused(key: ApiKey, now: number): UnusedKey[] {
-  const why = whyUnused(key, now);
-  if (why === undefined) return [];
+function unusedKey(key: ApiKey, why: UnusedKey['why']): UnusedKey {
   const { id, name, maskedKey, createdAt, lastUsedAt } = key;
-  return [{ id, name, maskedKey, why, createdAt, ...(lastUsedAt && { lastUsedAt }) }];
+  return { id, name, maskedKey, why, createdAt, ...(lastUsedAt && { lastUsedAt }) };
 }
 
 function whyUnused({ expired, lastUsedAt }: ApiKey, now: number): UnusedKey['why'] | undefined {

@@ -48,7 +48,7 @@ export async function pruneKeys(
   for await (const { keys, listed } of walk(fetchSlice, { page: 1, pageSize: PAGE_SIZE })) {
     // The caller's clock may be hours off: it is asked only where the service's is not known.
     const now = listed.servedAt ?? Date.now();
-    matching.push(...keys.filter((key) => matches(key, now)));
+    for (const key of keys) if (matches(key, now)) matching.push(key);
   }
   if (query.dryRun) return matching.map((key) => ({ key, outcome: 'would_delete' }));
   const pruned: PrunedApiKey[] = [];

@@ -131,7 +131,7 @@ class KeySearch {
     const unused: ApiKey[] = [];
     for await (const { keys, listed } of pages) {
       this.#clock.observe(listed);
-      unused.push(...keys.filter((key) => key.name === name && key.lastUsedAt === undefined));
+      for (const key of keys) if (key.name === name && key.lastUsedAt === undefined) unused.push(key);
     }
     this.#unused = unused;
   }

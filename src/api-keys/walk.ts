@@ -98,9 +98,11 @@ class Changes {
   constructor(first: ListedPage) {
     this.size = first.items.length;
     this.#total = first.total;
-    const { servedAt = Number.POSITIVE_INFINITY } = first;
     // Times may be whole seconds: what is as old as the walk's first second and its keys may have been there before.
-    this.#newest = Math.max(servedAt - 1, ...first.items.map(({ createdAt }) => createdAt.getTime()));
+    this.#newest = first.items.reduce(
+      (newest, { createdAt }) => Math.max(newest, createdAt.getTime()),
+      (first.servedAt ?? Number.POSITIVE_INFINITY) - 1,
+    );
   }
 
   /** @param fresh - Those of the page's keys that were on no page before. */

@@ -109,6 +109,21 @@ describe('delete', () => {
     expect(seen).toHaveLength(2);
   });
 
+  test('gives the response of the 404 that it takes for success', async () => {
+    retryAtOnce();
+    network.answer(
+      'delete',
+      DELETE,
+      json({}, 503),
+      json({ id: 'not.found' }, 404, { 'x-request-id': 'req-7' }),
+    );
+
+    const { data, response } = await apiKeys().delete('key-1').withResponse();
+
+    expect(data).toEqual({ id: 'key-1' });
+    expect(response).toMatchObject({ status: 404, requestId: 'req-7', attempts: 2 });
+  });
+
   test('takes a 404 for what it is after an attempt that was only held back', async () => {
     retryAtOnce();
     network.answer('delete', DELETE, json({}, 429), json({ id: 'not.found' }, 404));

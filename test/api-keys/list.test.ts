@@ -162,6 +162,19 @@ describe('list, awaited', () => {
     expect(everythingShownOf(await apiKeys().list())).not.toContain(KEY);
   });
 
+  test('masks the whole keys of a page that has very many of them', { timeout: 20_000 }, async () => {
+    const whole = (number: number): string => `${KEY.slice(0, 40)}${String(number).padStart(8, '0')}`;
+    const items = Array.from({ length: 1_500 }, (_, number) =>
+      wireKey({ id: `key-${number}`, key: whole(number), name: `after ${whole(number + 1)}` }),
+    );
+    network.answer('get', MASKED, onePage(...items));
+
+    const page = await apiKeys().list({ pageSize: 1_500 });
+
+    expect(page.items).toHaveLength(1_500);
+    expect(JSON.stringify(page)).not.toContain(KEY.slice(0, 40));
+  });
+
   test('sends nothing before it is awaited', () => {
     const seen = network.answer('get', MASKED, onePage());
 
