@@ -8,7 +8,7 @@ export class ServerClock {
   /** How far it is ahead of `performance.now()`, at least. */
   #ahead = Number.NEGATIVE_INFINITY;
 
-  /** Every answer is from a moment before it was received, and its date is rounded down: the latest says the most. */
+  /** An answer is from a moment before it was received, and its date is rounded down: the highest estimate is the best. */
   observe({ servedAt, receivedAt }: ListedPage): void {
     if (servedAt !== undefined) this.#ahead = Math.max(this.#ahead, servedAt - receivedAt);
   }
