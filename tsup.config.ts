@@ -23,9 +23,9 @@ export default defineConfig({
   dts: true,
   sourcemap: true,
   clean: true,
-  // The emulator's router and server live in its own entries: installing the package does not install them. The writer
-  // of JSON Schema does too: as a part of the zod that is shared, bundlers would load it with every client.
-  noExternal: ['hono', '@hono/node-server', 'zod/v4/core'],
+  // The emulator's router lives in its own entry: installing the package does not install it. The writer of JSON
+  // Schema does too: as a part of the zod that is shared, bundlers would load it with every client.
+  noExternal: ['hono', 'zod/v4/core'],
   external: [/^node:/],
   removeNodeProtocol: false,
 });

@@ -1,5 +1,5 @@
-import { Refusal } from './http.ts';
-import type { Language } from './language.ts';
+import { bearerToken, Refusal } from '../http.ts';
+import type { Language } from '../language.ts';
 
 /*
  * The contract fixes the form of an error, `{id, message}`, and says which requests are wrong. It documents no
@@ -38,6 +38,27 @@ export function keyNotFound(id: string): Refusal {
 
 export function limitReached(maxKeys: number): Refusal {
   return refusal(400, 'APIKeyLimitReached', limitReason(maxKeys));
+}
+
+const IDS: Readonly<Record<number, string>> = {
+  400: 'InvalidArgument',
+  403: 'PermissionDenied',
+  404: 'NotFound',
+  409: 'Aborted',
+  429: 'ResourceExhausted',
+  500: 'Internal',
+  501: 'Unimplemented',
+  503: 'Unavailable',
+  504: 'DeadlineExceeded',
+};
+
+/** What the service answers with a status, for a request that nobody has looked at. */
+export function controlErrorOf(status: number, request: Request): Refusal {
+  if (status === 401) return unauthenticated(bearerToken(request));
+  return refusal(status, IDS[status] ?? 'Unknown', {
+    en: `The request failed with status ${status}`,
+    zh: `请求失败，状态码 ${status}`,
+  });
 }
 
 export function limitReason(maxKeys: number): Translated {

@@ -1,14 +1,5 @@
-import type { KeyRecord } from './state.ts';
-
-/** Which part of the list is asked for, with the defaults filled in. */
-export interface PageQuery {
-  /** From 1. */
-  readonly page: number;
-  /** -1 for everything on one page. */
-  readonly pageSize: number;
-  readonly sort: string;
-  readonly search: string;
-}
+import type { KeyRecord } from '../keys/key-record.ts';
+import type { PageQuery } from './page-query.ts';
 
 /** The keys of one page, and how many there are on all of them. */
 export interface Page {

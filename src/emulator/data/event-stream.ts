@@ -1,37 +1,30 @@
 /**
  * Server-sent events, produced as they are read: nothing is asked of the source before the reader wants it.
  *
- * A reader that leaves ends the source, an aborted signal also fails the stream with its reason. A source that
- * fails just ends the stream, as the gateway does: no error event, no end mark.
+ * A reader that leaves ends the source. A source that fails just ends the stream, as the gateway does: no error
+ * event, no end mark.
+ *
+ * @param onEnd - Called once, however the stream ends.
  */
 export function eventStream(
   source: AsyncGenerator<string, void, undefined>,
-  signal: AbortSignal,
-): ReadableStream<Uint8Array> {
+  onEnd: () => void,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder();
-  let ended = false;
-  let onAbort: (() => void) | undefined;
+  let hasEnded = false;
 
   const end = (): void => {
-    ended = true;
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
+    hasEnded = true;
     // Not waited for: a source that is stuck must not hold up a reader who leaves.
     source.return().catch(() => {});
+    onEnd();
   };
 
-  return new ReadableStream<Uint8Array>(
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
-      start(controller) {
-        onAbort = () => {
-          end();
-          controller.error(signal.reason);
-        };
-        if (signal.aborted) onAbort();
-        else signal.addEventListener('abort', onAbort);
-      },
       async pull(controller) {
         const next = await source.next().catch(() => undefined);
-        if (ended) return;
+        if (hasEnded) return;
         if (next === undefined || next.done === true) {
           end();
           controller.close();
