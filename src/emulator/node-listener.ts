@@ -75,7 +75,9 @@ function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
 
 async function send(response: Response, outgoing: ServerResponse): Promise<void> {
   const { status, headers, body } = response;
-  const writeHead = (): void => void outgoing.writeHead(status, [...headers].flat());
+  const writeHead = (more: readonly string[] = []): void => {
+    outgoing.writeHead(status, [...[...headers].flat(), ...more]);
+  };
   if (body === null) {
     writeHead();
     outgoing.end();
@@ -100,11 +102,11 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   }
 }
 
-/** In one piece, so that Node says how long it is; as much as there is, where the rest of it is lost. */
+/** In one piece, with its length; as much as there is, where the rest of it is lost. */
 async function sendWhole(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   outgoing: ServerResponse,
-  writeHead: () => void,
+  writeHead: (more?: readonly string[]) => void,
 ): Promise<void> {
   const pieces: Uint8Array[] = [];
   try {
@@ -119,8 +121,9 @@ async function sendWhole(
     await written(outgoing, Buffer.concat(pieces));
     throw error;
   }
-  writeHead();
-  outgoing.end(Buffer.concat(pieces));
+  const whole = Buffer.concat(pieces);
+  writeHead(['content-length', String(whole.length)]);
+  outgoing.end(whole);
 }
 
 /** Resolves when the bytes have left the process, so that what comes after a connection's end came before it. */
