@@ -8,6 +8,7 @@ const entries = [
   'errors/index',
   'secret/index',
   'emulator/index',
+  'emulator/msw',
   'emulator/node',
 ];
 

@@ -27,15 +27,17 @@ const folders = {
 
 /** What needs Node. Everything else runs wherever there is `fetch`. */
 const nodeOnly = '^src/emulator/(node|node-listener)\\.ts$';
+/** The one file that needs msw. */
+const mswOnly = '^src/emulator/msw\\.ts$';
 const index = '^src/index\\.ts$';
-const entries = '^src/(index|(api-keys|chat|errors|secret|emulator)/index|emulator/node)\\.ts$';
+const entries = '^src/(index|(api-keys|chat|errors|secret|emulator)/index|emulator/(msw|node))\\.ts$';
 const known = [index, ...Object.keys(folders).map(folder)];
 
 const folderRules = Object.entries(folders).map(([name, allowed]) => ({
   name: `${name}-imports`,
   comment: `src/${name} may import only what the table in .ci/dependency-cruiser.mjs allows it`,
   severity: 'error',
-  from: { path: folder(name), pathNot: nodeOnly },
+  from: { path: folder(name), pathNot: [nodeOnly, mswOnly] },
   to: { pathNot: [folder(name), ...allowed] },
 }));
 
@@ -62,6 +64,20 @@ export default {
       severity: 'error',
       from: { path: nodeOnly },
       to: { pathNot: [folder('emulator')], dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'emulator-msw-imports',
+      comment: 'the handlers put the emulator behind msw, and nothing else',
+      severity: 'error',
+      from: { path: mswOnly },
+      to: { pathNot: [folder('emulator'), library('msw')] },
+    },
+    {
+      name: 'no-msw',
+      comment: 'msw is installed only where its handlers are used',
+      severity: 'error',
+      from: { path: '^src/', pathNot: mswOnly },
+      to: { path: [library('msw'), mswOnly] },
     },
     {
       name: 'no-node-builtins',
@@ -103,7 +119,7 @@ export default {
       comment: 'only what the build puts into the package may be a development dependency',
       severity: 'error',
       from: { path: '^src/' },
-      to: { dependencyTypes: ['npm-dev'], pathNot: [library('hono')] },
+      to: { dependencyTypes: ['npm-dev'], pathNot: [library('hono'), library('msw')] },
     },
     {
       name: 'only-declared',

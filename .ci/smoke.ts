@@ -35,6 +35,11 @@ const compatibilityDate = '2026-07-01';
 const { './package.json': _, ...exported } = packageJson.exports;
 const subpaths = Object.keys(exported).map((subpath) => subpath.replace('.', packageJson.name));
 const needsNode = 'drun-sdk/emulator/node';
+const needsMsw = 'drun-sdk/emulator/msw';
+
+function without(...left: readonly string[]): string[] {
+  return subpaths.filter((subpath) => !left.includes(subpath));
+}
 
 interface Run {
   readonly name: string;
@@ -49,14 +54,15 @@ const runs: Run[] = [
   ]),
   { name: 'bun import', run: (project) => execute(binary('@oven/bun-*/bin/bun'), ['main.js'], project) },
   {
-    name: 'deno import',
+    name: `deno import, without ${needsMsw}, which reads the environment`,
     run: (project) => {
       // No permission but the socket of the emulator's server.
-      const args = ['run', '--no-prompt', '--allow-net=127.0.0.1', '--node-modules-dir=manual', 'main.js'];
+      const permissions = ['--no-prompt', '--allow-net=127.0.0.1'];
+      const args = ['run', ...permissions, '--node-modules-dir=manual', 'main-without-msw.js'];
       return execute(binary('@deno/*/deno'), args, project);
     },
   },
-  { name: `workerd import, without ${needsNode}, which needs Node`, run: runOnWorkerd },
+  { name: `workerd import, without ${needsNode} and ${needsMsw}, which need Node`, run: runOnWorkerd },
 ];
 
 await installRuntimes();
@@ -102,20 +108,24 @@ async function installPackage(directory: string): Promise<void> {
   const [tarball] = globSync('*.tgz', { cwd: directory });
   if (!tarball) throw new Error('npm pack made no tarball');
   await writeFile(join(directory, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  await npm(['install', tarball], directory);
+  // msw is an optional peer, for those who have it.
+  await npm(['install', tarball, `msw@${packageJson.devDependencies.msw}`], directory);
 }
 
 /** Puts the programs into the project, as JavaScript: what is tried is the package, not who strips types. */
 async function writePrograms(directory: string): Promise<void> {
   await copyFile(join(root, '.ci/smoke-consumer.ts'), join(directory, 'smoke-consumer.ts'));
-  const main = await bundle(directory, {
-    program: `${importAll(subpaths)}
-      import { consume } from './smoke-consumer.ts';
-      import { serve } from '${needsNode}';
-      await consume(serve);`,
-    packages: 'external',
-  });
-  await writeFile(join(directory, 'main.js'), main);
+  const programs = { 'main.js': subpaths, 'main-without-msw.js': without(needsMsw) };
+  for (const [file, imported] of Object.entries(programs)) {
+    const program = await bundle(directory, {
+      program: `${importAll(imported)}
+        import { consume } from './smoke-consumer.ts';
+        import { serve } from '${needsNode}';
+        await consume(serve);`,
+      packages: 'external',
+    });
+    await writeFile(join(directory, file), program);
+  }
   await writeFile(
     join(directory, 'require.cjs'),
     `(async () => {
@@ -134,7 +144,7 @@ async function writePrograms(directory: string): Promise<void> {
 
 async function runOnWorkerd(directory: string): Promise<void> {
   const script = await bundle(directory, {
-    program: `${importAll(subpaths.filter((subpath) => subpath !== needsNode))}
+    program: `${importAll(without(needsNode, needsMsw))}
       import { consume } from './smoke-consumer.ts';
       export default {
         async fetch() {

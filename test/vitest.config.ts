@@ -9,7 +9,7 @@ export default defineConfig({
     // Tests import what users import, from the source.
     alias: [
       { find: /^drun-sdk$/, replacement: source('index.ts') },
-      { find: /^drun-sdk\/emulator\/node$/, replacement: source('emulator/node.ts') },
+      { find: /^drun-sdk\/(emulator\/(?:msw|node))$/, replacement: source('$1.ts') },
       { find: /^drun-sdk\/([a-z-]+)$/, replacement: source('$1/index.ts') },
     ],
   },

@@ -6,19 +6,20 @@ type Bytes = Uint8Array<ArrayBuffer>;
  * The same body, which ends its call when it ends: read to the end, left by its reader, failed, or aborted, which also
  * fails it with the signal's reason.
  */
-export function guardedBody(body: ReadableStream<Bytes>, { signal, end }: OpenCall): ReadableStream<Bytes> {
+export function guardedBody(
+  body: ReadableStream<Bytes>,
+  { signal, leave, end }: OpenCall,
+): ReadableStream<Bytes> {
   const reader = body.getReader();
   let onAbort: (() => void) | undefined;
-  const finish = (): void => {
+  const stopListening = (): void => {
     if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
-    end();
   };
   return new ReadableStream<Bytes>(
     {
       start(controller) {
         onAbort = () => {
           controller.error(signal.reason);
-          finish();
           // Not waited for: a source that is stuck must not hold up a reader who leaves.
           void reader.cancel(signal.reason).catch(() => {});
         };
@@ -35,10 +36,12 @@ export function guardedBody(body: ReadableStream<Bytes>, { signal, end }: OpenCa
           if (signal.aborted) return;
           controller.error(error);
         }
-        finish();
+        stopListening();
+        end();
       },
       cancel(reason) {
-        finish();
+        stopListening();
+        leave();
         void reader.cancel(reason).catch(() => {});
       },
     },

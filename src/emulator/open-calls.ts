@@ -1,8 +1,10 @@
 /** A request from when it comes until its answer is over, or nobody waits for it any more. */
 export interface OpenCall {
-  /** Aborted with the caller's reason when the caller leaves. */
+  /** Aborted when the caller leaves. */
   readonly signal: AbortSignal;
-  /** Ends it without an abort. May be called again. */
+  /** The caller leaves without a word: its signal is not aborted, but nobody reads the answer any more. */
+  readonly leave: () => void;
+  /** Its answer is over. May be called again. */
   readonly end: () => void;
 }
 
@@ -27,7 +29,8 @@ export class OpenCalls {
     this.#controllers.add(controller);
     caller.addEventListener('abort', onAbort);
     controller.signal.addEventListener('abort', end);
-    return { signal: controller.signal, end };
+    const leave = (): void => controller.abort(new Error('nobody reads the answer any more'));
+    return { signal: controller.signal, leave, end };
   }
 
   abort(reason: unknown): void {

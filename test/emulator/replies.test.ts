@@ -93,6 +93,23 @@ describe('a reply', () => {
     expect(signal.aborted).toBe(true);
   });
 
+  it('is told when the reader of its stream leaves', async () => {
+    let seen: AbortSignal | undefined;
+    const { drun, key } = await withKey({
+      async *reply({ signal }) {
+        seen = signal;
+        yield 'first';
+        await new Promise(() => {});
+      },
+    });
+    const reader = (await chat(drun, key, { stream: true })).body?.getReader();
+    await reader?.read();
+    await reader?.read();
+    expect(seen?.aborted).toBe(false);
+    await reader?.cancel();
+    expect(seen?.aborted).toBe(true);
+  });
+
   it('that never ends is left when nobody waits for the whole of it', async () => {
     const left = Promise.withResolvers<void>();
     const talking = Promise.withResolvers<void>();
