@@ -1,6 +1,6 @@
 import { defineConfig } from 'tsup';
 
-/** One entry per subpath of the package; the paths are those of `exports` in package.json. */
+/** One entry per subpath and command of the package; the paths are those of `exports` and `bin` in package.json. */
 const entries = [
   'index',
   'api-keys/index',
@@ -10,6 +10,7 @@ const entries = [
   'emulator/index',
   'emulator/msw',
   'emulator/node',
+  'emulator/command/main',
 ];
 
 export default defineConfig({

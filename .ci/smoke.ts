@@ -2,11 +2,13 @@
  * Installs the packed package into an empty project, as a user would, and runs smoke-consumer.ts there on every
  * runtime that is supported. Needs `npm run build` to have run, and npm's registry.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
@@ -62,6 +64,7 @@ const runs: Run[] = [
       return execute(binary('@deno/*/deno'), args, project);
     },
   },
+  { name: 'node-22 command', run: runCommand },
   { name: `workerd import, without ${needsNode} and ${needsMsw}, which need Node`, run: runOnWorkerd },
 ];
 
@@ -140,6 +143,28 @@ async function writePrograms(directory: string): Promise<void> {
       }
     })();`,
   );
+}
+
+/** Starts the emulator as `npx drun-sdk` does, uses it, and ends it. */
+async function runCommand(directory: string): Promise<void> {
+  const path = `${dirname(nodeOf('node-22'))}${delimiter}${process.env.PATH}`;
+  const program = join(directory, 'node_modules/.bin/drun-sdk');
+  const child = spawn(program, ['--port', '0', '--json'], { env: { ...process.env, PATH: path } });
+  try {
+    const exited = once(child, 'exit');
+    const [line] = await once(createInterface({ input: child.stdout }), 'line', {
+      signal: AbortSignal.timeout(TIME_LIMIT_MS),
+    });
+    const { url, apiKey } = JSON.parse(line) as { url: string; apiKey: string };
+    const headers = { authorization: `Bearer ${apiKey}` };
+    const { status } = await fetch(`${url}/v1/models`, { headers });
+    if (status !== 200) throw new Error(`it answered ${status}`);
+    child.kill('SIGINT');
+    const [code] = await exited;
+    if (code !== 0) throw new Error(`it ended with ${code}`);
+  } finally {
+    child.kill('SIGKILL');
+  }
 }
 
 async function runOnWorkerd(directory: string): Promise<void> {

@@ -86,7 +86,8 @@ export interface Settings {
 }
 
 const VERSIONS: readonly string[] = ['0.15', '0.16', '0.17'];
-const DEFAULT_MODELS = ['public/deepseek-r1', 'u-8105f7322477/test'];
+/** The models that there are where nobody says. */
+export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];
 
 export function resolveOptions(options: EmulatorOptions): Settings {
   const { maxKeys = 5, version = '0.17', onRequest } = options;
