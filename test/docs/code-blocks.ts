@@ -24,7 +24,7 @@ function blocksOf(file: string, text: string): CodeBlock[] {
     const line = text.slice(0, match.index).split('\n').length;
     const code = body
       .split('\n')
-      .map((row) => (row.startsWith(indent) ? row.slice(indent.length) : row.replace(/^ \*$/, '')))
+      .map((row) => (row.startsWith(indent) ? row.slice(indent.length) : row.replace(/^ +\*$/, '')))
       .join('\n');
     return { place: `${file}:${line}`, code };
   });

@@ -255,6 +255,38 @@ describe('without a reply, the model', () => {
     });
   });
 
+  it('gives a tool what its parameters have to be', async () => {
+    const parameters = {
+      type: 'object',
+      properties: { city: { enum: ['Paris', 'Rome'] }, days: { type: 'integer', minimum: 1 }, unit: {} },
+      required: ['city', 'days'],
+    };
+    const tool = { type: 'function', function: { name: 'weather', parameters } };
+    const body = await whole({}, { tools: [tool], tool_choice: 'required', ...messages('Hello!') });
+    expect(body).toMatchObject({
+      choices: [{ message: { tool_calls: [{ function: { arguments: '{"city":"Paris","days":1}' } }] } }],
+    });
+  });
+
+  it.each([
+    [{ type: 'json_object' }, 'Hello!', '{}'],
+    [{ type: 'json_object' }, '{"a":1}', '{"a":1}'],
+    [{ type: 'text' }, 'Hello!', 'Hello!'],
+    [
+      {
+        type: 'json_schema',
+        json_schema: {
+          schema: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] },
+        },
+      },
+      'Hello!',
+      '{"a":""}',
+    ],
+  ])('answers in JSON where it has to: %o', async (response_format, said, content) => {
+    const body = await whole({}, { response_format, ...messages(said) });
+    expect(body).toMatchObject({ choices: [{ message: { content }, finish_reason: 'stop' }] });
+  });
+
   it('calls none that it may leave', async () => {
     const body = await whole({}, { tools, tool_choice: 'auto', ...messages('Hello!') });
     expect(body).toMatchObject({ choices: [{ message: { content: 'Hello!' }, finish_reason: 'stop' }] });
