@@ -14,7 +14,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['{test,examples}/**/*.test.ts'],
     setupFiles: ['test/setup.ts'],
     unstubEnvs: true,
     unstubGlobals: true,

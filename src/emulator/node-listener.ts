@@ -99,6 +99,8 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
     outgoing.end();
   } finally {
     outgoing.off('close', onClose);
+    // Where the client left before anybody listened; after the end it does nothing.
+    onClose();
   }
 }
 

@@ -5,7 +5,7 @@ import { setupServer } from 'msw/node';
 import { onTestFinished } from 'vitest';
 
 /** An emulator, and how a client gets at it. */
-export interface Entrance {
+interface Entrance {
   readonly drun: Emulator;
   /** Undefined where the client's default leads there. */
   readonly consoleUrl: string | undefined;

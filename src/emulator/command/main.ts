@@ -7,6 +7,13 @@ const reasonOf = (error: unknown): string => (error as Error).message.replace(/^
 
 const { stdout, stderr, env, argv } = process;
 
+/** As much as waits for a reader; what is printed beyond that is lost, rather than kept for ever. */
+const LONGEST_BACKLOG = 1024 * 1024;
+
+const print = (line: string): void => {
+  if (stdout.writableLength < LONGEST_BACKLOG) stdout.write(`${line}\n`);
+};
+
 // Whoever reads along may stop reading: `drun-emulator | head -1`.
 stdout.on('error', () => process.exit());
 
@@ -15,7 +22,7 @@ try {
   if (args === undefined) {
     stdout.write(HELP);
   } else {
-    const end = await run(args, { environment: env, print: (line) => stdout.write(`${line}\n`) });
+    const end = await run(args, { environment: env, print });
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => void end().finally(() => process.exit()));
     }
