@@ -38,12 +38,20 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | un
   const { method = 'GET', url = '/', headers } = incoming;
   try {
     const init = { method, headers: toHeaders(incoming.rawHeaders), signal };
-    const target = new URL(url, `http://${headers.host ?? 'localhost'}`);
+    const target = targetOf(url, headers.host ?? 'localhost');
     const body = { body: toBody(incoming), duplex: 'half' };
     return new Request(target, method === 'GET' || method === 'HEAD' ? init : { ...init, ...body });
   } catch {
     return undefined;
   }
+}
+
+/** @throws TypeError for what is no URL, and for a host that would bring a path along. */
+function targetOf(url: string, host: string): URL {
+  if (!url.startsWith('/')) return new URL(url);
+  const { origin, href } = new URL(`http://${host}`);
+  if (href !== `${origin}/`) throw new TypeError('not a host');
+  return new URL(origin + url);
 }
 
 function toHeaders(rawHeaders: readonly string[]): Headers {

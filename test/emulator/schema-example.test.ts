@@ -36,6 +36,15 @@ describe('the plainest value of a schema', () => {
     expect(JSON.stringify(exampleOf(schema))).toContain('null');
   });
 
+  it.each([
+    { type: 'string', minLength: 1e12 },
+    { type: 'array', minItems: 1e12, items: {} },
+    { type: 'array', minItems: 50, items: { $ref: '#' } },
+    { type: 'string', minLength: -1 },
+  ])('is of a bounded size: %o', (schema) => {
+    expect(JSON.stringify(exampleOf(schema)).length).toBeLessThan(200_000);
+  });
+
   it.each([null, 7, 'text', [], {}])('of what says nothing is null: %o', (schema) => {
     expect(exampleOf(schema)).toBeNull();
   });

@@ -347,6 +347,16 @@ describe('what goes wrong upstream', () => {
   });
 });
 
+it('an upstream that answers nothing, with a 204, is passed through', async () => {
+  const upstream = await modelServer((response) => {
+    response.writeHead(204).end();
+  });
+  const { drun, key } = inFront(upstream.url);
+  const response = await chat(drun, key);
+  expect(response.status).toBe(204);
+  expect(await response.text()).toBe('');
+});
+
 describe('the models upstream', () => {
   it('are listed as the server lists them, as far as the key may use them', async () => {
     const upstream = await modelServer((response) =>

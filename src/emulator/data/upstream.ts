@@ -56,7 +56,7 @@ export class UpstreamServer {
     const init = { method: 'POST', headers, body: JSON.stringify(withUsage(body)) };
     const response = await this.#send(path, init, signal);
     const answer = { status: response.status, headers: passedBack(response.headers) };
-    if (!response.ok) return new Response(this.#clean(await this.#text(response)), answer);
+    if (!response.ok) return answerOf(this.#clean(await this.#text(response)), answer);
 
     const usage = new UpstreamUsage(body);
     if (response.body !== null && isEventStream(response)) {
@@ -68,7 +68,7 @@ export class UpstreamServer {
     const text = await this.#text(response);
     usage.read(parseJson(text));
     onUsage(usage.usage);
-    return new Response(text, answer);
+    return answerOf(text, answer);
   }
 
   async #send(path: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
@@ -80,8 +80,9 @@ export class UpstreamServer {
     const response = await send(`${url}${path}`, { ...init, headers, signal, redirect: 'manual' }).catch(
       (error: unknown) => this.#unreachable(error, signal),
     );
-    if (response.type !== 'opaqueredirect' && (response.status < 300 || response.status >= 400))
-      return response;
+    const isRedirect =
+      response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400);
+    if (!isRedirect) return response;
     void response.body?.cancel();
     throw upstreamError(
       502,
@@ -112,6 +113,11 @@ function withUsage(body: Record<string, unknown>): Record<string, unknown> {
   if (body.stream !== true) return body;
   const options = isObject(body.stream_options) ? body.stream_options : {};
   return { ...body, stream_options: { ...options, include_usage: true } };
+}
+
+/** Some statuses, such as 204, cannot have a body, not even an empty one. */
+function answerOf(text: string, init: ResponseInit): Response {
+  return new Response(text === '' ? null : text, init);
 }
 
 function passedBack(headers: Headers): Headers {
