@@ -11,7 +11,6 @@ type Rule = readonly [accepts: (value: unknown) => boolean, expected: string];
 const isNumber = (value: unknown): value is number => typeof value === 'number' && !Number.isNaN(value);
 
 const anything: Rule = [() => true, ''];
-const onlyTrue: Rule = [(value) => value === true, 'true'];
 const boolean: Rule = [(value) => typeof value === 'boolean', 'a boolean'];
 const milliseconds: Rule = [
   (value) => isNumber(value) && value >= 0 && value < Number.POSITIVE_INFINITY,
@@ -72,8 +71,8 @@ const faultRules: Readonly<Record<keyof Fault, Rule>> = {
   ],
   body: anything,
   headers: [isHeaders, 'an object of headers'],
-  html: [(value) => value === true || typeof value === 'string', 'true or a text'],
-  dropConnection: onlyTrue,
+  html: [(value) => typeof value === 'boolean' || typeof value === 'string', 'a boolean or a text'],
+  dropConnection: boolean,
   carriedOut: boolean,
   carriedOutAfterMs: milliseconds,
   truncateAfterChunks: chunks,
@@ -81,9 +80,9 @@ const faultRules: Readonly<Record<keyof Fault, Rule>> = {
   errorAfterChunks: chunks,
   errorEvent: anything,
   halfEventAfterChunks: chunks,
-  malformedJson: onlyTrue,
+  malformedJson: boolean,
   malformedJsonAfterChunks: chunks,
-  omitDone: onlyTrue,
+  omitDone: boolean,
   acceptedAfterMs: milliseconds,
   acceptedForMs: milliseconds,
   listLagMs: milliseconds,

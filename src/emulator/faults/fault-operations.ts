@@ -21,11 +21,12 @@ export function possibleOperations(fault: Fault): readonly EmulatedOperation[] |
   return first?.filter((operation) => rest.every((others) => others.includes(operation)));
 }
 
-/** The fields of a fault that say something. */
+/** The fields of a fault that say something: `carriedOut` may say no, to all others that is nothing. */
 export function givenFields(fault: Fault): (keyof Fault)[] {
-  return Object.entries(fault).flatMap(([field, value]) =>
-    value === undefined ? [] : [field as keyof Fault],
-  );
+  return Object.entries(fault).flatMap(([field, value]) => {
+    const isGiven = value !== undefined && (value !== false || field === 'carriedOut');
+    return isGiven ? [field as keyof Fault] : [];
+  });
 }
 
 /** Whether a field makes sense with some operations only. */

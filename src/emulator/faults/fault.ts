@@ -46,9 +46,9 @@ export interface Fault extends CallFilter {
   /** With `status` or `html`: more headers of the answer. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The page of some gateway instead of an answer, or a page of one's own. `status` defaults to 200. */
-  readonly html?: true | string | undefined;
+  readonly html?: boolean | string | undefined;
   /** The connection is lost before the answer, and the request is not carried out. */
-  readonly dropConnection?: true | undefined;
+  readonly dropConnection?: boolean | undefined;
   /** With `status`, `html` or `dropConnection`: whether the request is carried out all the same. Default: false. */
   readonly carriedOut?: boolean | undefined;
   /**
@@ -68,11 +68,11 @@ export interface Fault extends CallFilter {
   /** After so many chunks half an event comes, and the answer ends. */
   readonly halfEventAfterChunks?: number | undefined;
   /** The first chunk, or the whole answer, is no JSON. */
-  readonly malformedJson?: true | undefined;
+  readonly malformedJson?: boolean | undefined;
   /** The chunk after so many is no JSON; those after it are as they should be. */
   readonly malformedJsonAfterChunks?: number | undefined;
   /** The stream is whole, but for `[DONE]`. */
-  readonly omitDone?: true | undefined;
+  readonly omitDone?: boolean | undefined;
 
   /** How long the key that is created is not accepted, in milliseconds. */
   readonly acceptedAfterMs?: number | undefined;

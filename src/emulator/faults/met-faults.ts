@@ -86,12 +86,14 @@ export function metFaults(faults: readonly Fault[]): MetFaults {
 
 function substituteOf({ status, body, headers, html, dropConnection }: Fault): Substitute | undefined {
   if (dropConnection) return { kind: 'drop' };
-  if (status === undefined && html === undefined) return undefined;
+  const page = html === true ? GATEWAY_PAGE : html;
+  const isPage = typeof page === 'string';
+  if (status === undefined && !isPage) return undefined;
   return {
     kind: 'answer',
     status: status ?? 200,
     body,
-    html: html === true ? GATEWAY_PAGE : html,
+    html: isPage ? page : undefined,
     headers: headers ?? {},
   };
 }

@@ -82,6 +82,7 @@ describe('a status', () => {
     ['null', { status: 200, body: null }, 'null', 'application/json'],
     ['nothing for a success', { status: 200 }, '', 'text/plain'],
     ['a page', { html: '<h1>No' }, '<h1>No', 'text/html'],
+    ['an empty page', { html: '' }, '', 'text/html'],
     ['a page of some gateway', { html: true }, '<!doctype html>', 'text/html'],
   ])('may have any body: %s', async (_, fault, body, type) => {
     const { drun, key } = setUp(fault);

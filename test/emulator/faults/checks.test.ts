@@ -18,7 +18,7 @@ describe('a fault is refused with a word of what is wrong', () => {
     [{ delayMs: Number.POSITIVE_INFINITY }, '`delayMs`'],
     [{ truncateAfterChunks: 1.5 }, '`truncateAfterChunks`'],
     [{ dropConnection: 'before' }, '`dropConnection`'],
-    [{ dropConnection: false }, '`dropConnection`'],
+    [{ dropConnection: false, html: false }, 'does not say what goes wrong'],
     [{ html: 7 }, '`html`'],
     [{ html: true, headers: { 'no header': 'x' } }, '`headers`'],
     [{ status: 503, plane: 'both' }, '`plane`'],
@@ -98,6 +98,7 @@ describe('a fault is taken', () => {
     { omitDone: true, chunkDelayMs: 5, delayMs: 5 },
     { errorAfterChunks: Number.POSITIVE_INFINITY, errorEvent: null },
     { dropConnection: true, carriedOut: false },
+    { status: 503, dropConnection: false, omitDone: false, malformedJson: false, html: false },
   ])('that is odd but possible: %o', (fault) => {
     faults.next(fault).remove();
   });
