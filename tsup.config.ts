@@ -1,6 +1,6 @@
 import { defineConfig } from 'tsup';
 
-/** One entry per subpath of the package; the paths are those of `exports` in package.json. */
+/** One entry per subpath and command of the package; the paths are those of `exports` and `bin` in package.json. */
 const entries = [
   'index',
   'api-keys/index',
@@ -8,7 +8,9 @@ const entries = [
   'errors/index',
   'secret/index',
   'emulator/index',
+  'emulator/msw',
   'emulator/node',
+  'emulator/command/main',
   'rotation/index',
   'rotation/stores/file',
   'rotation/stores/kubernetes',
@@ -28,9 +30,9 @@ export default defineConfig({
   dts: true,
   sourcemap: true,
   clean: true,
-  // The emulator's router and server live in its own entries: installing the package does not install them. The writer
-  // of JSON Schema does too: as a part of the zod that is shared, bundlers would load it with every client.
-  noExternal: ['hono', '@hono/node-server', 'zod/v4/core'],
+  // The emulator's router lives in its own entry: installing the package does not install it. The writer of JSON
+  // Schema does too: as a part of the zod that is shared, bundlers would load it with every client.
+  noExternal: ['hono', 'zod/v4/core'],
   external: [/^node:/],
   removeNodeProtocol: false,
 });

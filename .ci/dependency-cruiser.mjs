@@ -28,12 +28,15 @@ const folders = {
 };
 
 /** The files that need Node. Everything else runs wherever there is `fetch`. */
-const emulatorServer = '^src/emulator/node\\.ts$';
+const nodeEmulator = '^src/emulator/(node|node-listener|command/[a-z]+)\\.ts$';
 const nodeStores = '^src/rotation/stores/(file|kubernetes[a-z-]*)\\.ts$';
-const nodeOnly = [emulatorServer, nodeStores];
+const nodeOnly = [nodeEmulator, nodeStores];
+/** The one file that needs msw. */
+const mswOnly = '^src/emulator/msw\\.ts$';
 const index = '^src/index\\.ts$';
 const entries = [
-  '^src/(index|(api-keys|chat|errors|secret|emulator|rotation)/index|emulator/node)\\.ts$',
+  '^src/(index|(api-keys|chat|errors|secret|emulator|rotation)/index)\\.ts$',
+  '^src/emulator/(msw|node|command/main)\\.ts$',
   '^src/rotation/stores/(file|kubernetes|postgres|redis)\\.ts$',
 ];
 const known = [index, ...Object.keys(folders).map(folder)];
@@ -42,7 +45,7 @@ const folderRules = Object.entries(folders).map(([name, allowed]) => ({
   name: `${name}-imports`,
   comment: `src/${name} may import only what the table in .ci/dependency-cruiser.mjs allows it`,
   severity: 'error',
-  from: { path: folder(name), pathNot: nodeOnly },
+  from: { path: folder(name), pathNot: [nodeOnly, mswOnly] },
   to: { pathNot: [folder(name), ...allowed] },
 }));
 
@@ -65,10 +68,24 @@ export default {
     },
     {
       name: 'emulator-node-imports',
-      comment: 'the server puts the emulator on a socket, and nothing else',
+      comment: 'what needs Node puts the emulator on a socket, and nothing else',
       severity: 'error',
-      from: { path: emulatorServer },
-      to: { pathNot: [folder('emulator'), library('@hono/node-server')], dependencyTypesNot: ['core'] },
+      from: { path: nodeEmulator },
+      to: { pathNot: [folder('emulator'), folder('secret')], dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'emulator-msw-imports',
+      comment: 'the handlers put the emulator behind msw, and nothing else',
+      severity: 'error',
+      from: { path: mswOnly },
+      to: { pathNot: [folder('emulator'), library('msw')] },
+    },
+    {
+      name: 'no-msw',
+      comment: 'msw is installed only where its handlers are used',
+      severity: 'error',
+      from: { path: '^src/', pathNot: mswOnly },
+      to: { path: [library('msw'), mswOnly] },
     },
     {
       name: 'rotation-node-imports',
@@ -86,10 +103,10 @@ export default {
     },
     {
       name: 'no-node-files',
-      comment: 'everything but the files of Node has to run where there is none',
+      comment: 'what has to run without Node cannot load what needs it',
       severity: 'error',
       from: { path: '^src/', pathNot: nodeOnly },
-      to: { path: [library('@hono/node-server'), ...nodeOnly] },
+      to: { path: nodeOnly },
     },
     {
       name: 'known-folders',
@@ -117,7 +134,7 @@ export default {
       comment: 'only what the build puts into the package may be a development dependency',
       severity: 'error',
       from: { path: '^src/' },
-      to: { dependencyTypes: ['npm-dev'], pathNot: [library('hono'), library('@hono/node-server')] },
+      to: { dependencyTypes: ['npm-dev'], pathNot: [library('hono'), library('msw')] },
     },
     {
       name: 'only-declared',

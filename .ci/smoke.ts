@@ -2,11 +2,13 @@
  * Installs the packed package into an empty project, as a user would, and runs smoke-consumer.ts there on every
  * runtime that is supported. Needs `npm run build` to have run, and npm's registry.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
@@ -35,6 +37,11 @@ const compatibilityDate = '2026-07-01';
 const { './package.json': _, ...exported } = packageJson.exports;
 const subpaths = Object.keys(exported).map((subpath) => subpath.replace('.', packageJson.name));
 const needNode = ['drun-sdk/emulator/node', 'drun-sdk/rotation/file', 'drun-sdk/rotation/kubernetes'];
+const needsMsw = 'drun-sdk/emulator/msw';
+
+function without(...left: readonly string[]): string[] {
+  return subpaths.filter((subpath) => !left.includes(subpath));
+}
 
 interface Run {
   readonly name: string;
@@ -49,14 +56,19 @@ const runs: Run[] = [
   ]),
   { name: 'bun import', run: (project) => execute(binary('@oven/bun-*/bin/bun'), ['main.js'], project) },
   {
-    name: 'deno import',
+    name: `deno import, without ${needsMsw}, which reads the environment`,
     run: (project) => {
       // No permission but the socket of the emulator's server.
-      const args = ['run', '--no-prompt', '--allow-net=127.0.0.1', '--node-modules-dir=manual', 'main.js'];
+      const permissions = ['--no-prompt', '--allow-net=127.0.0.1'];
+      const args = ['run', ...permissions, '--node-modules-dir=manual', 'main-without-msw.js'];
       return execute(binary('@deno/*/deno'), args, project);
     },
   },
-  { name: `workerd import, without ${needNode.join(', ')}, which need Node`, run: runOnWorkerd },
+  { name: 'node-22 command', run: runCommand },
+  {
+    name: `workerd import, without ${[...needNode, needsMsw].join(', ')}, which need Node`,
+    run: runOnWorkerd,
+  },
 ];
 
 await installRuntimes();
@@ -102,20 +114,24 @@ async function installPackage(directory: string): Promise<void> {
   const [tarball] = globSync('*.tgz', { cwd: directory });
   if (!tarball) throw new Error('npm pack made no tarball');
   await writeFile(join(directory, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  await npm(['install', tarball], directory);
+  // msw is an optional peer, for those who have it.
+  await npm(['install', tarball, `msw@${packageJson.devDependencies.msw}`], directory);
 }
 
 /** Puts the programs into the project, as JavaScript: what is tried is the package, not who strips types. */
 async function writePrograms(directory: string): Promise<void> {
   await copyFile(join(root, '.ci/smoke-consumer.ts'), join(directory, 'smoke-consumer.ts'));
-  const main = await bundle(directory, {
-    program: `${importAll(subpaths)}
-      import { consume } from './smoke-consumer.ts';
-      import { serve } from 'drun-sdk/emulator/node';
-      await consume(serve);`,
-    packages: 'external',
-  });
-  await writeFile(join(directory, 'main.js'), main);
+  const programs = { 'main.js': subpaths, 'main-without-msw.js': without(needsMsw) };
+  for (const [file, imported] of Object.entries(programs)) {
+    const program = await bundle(directory, {
+      program: `${importAll(imported)}
+        import { consume } from './smoke-consumer.ts';
+        import { serve } from 'drun-sdk/emulator/node';
+        await consume(serve);`,
+      packages: 'external',
+    });
+    await writeFile(join(directory, file), program);
+  }
   await writeFile(
     join(directory, 'require.cjs'),
     `(async () => {
@@ -132,9 +148,31 @@ async function writePrograms(directory: string): Promise<void> {
   );
 }
 
+/** Starts the emulator as `npx drun-sdk` does, uses it, and ends it. */
+async function runCommand(directory: string): Promise<void> {
+  const path = `${dirname(nodeOf('node-22'))}${delimiter}${process.env.PATH}`;
+  const program = join(directory, 'node_modules/.bin/drun-sdk');
+  const child = spawn(program, ['--port', '0', '--json'], { env: { ...process.env, PATH: path } });
+  try {
+    const exited = once(child, 'exit');
+    const [line] = await once(createInterface({ input: child.stdout }), 'line', {
+      signal: AbortSignal.timeout(TIME_LIMIT_MS),
+    });
+    const { url, apiKey } = JSON.parse(line) as { url: string; apiKey: string };
+    const headers = { authorization: `Bearer ${apiKey}` };
+    const { status } = await fetch(`${url}/v1/models`, { headers });
+    if (status !== 200) throw new Error(`it answered ${status}`);
+    child.kill('SIGINT');
+    const [code] = await exited;
+    if (code !== 0) throw new Error(`it ended with ${code}`);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
 async function runOnWorkerd(directory: string): Promise<void> {
   const script = await bundle(directory, {
-    program: `${importAll(subpaths.filter((subpath) => !needNode.includes(subpath)))}
+    program: `${importAll(without(...needNode, needsMsw))}
       import { consume } from './smoke-consumer.ts';
       export default {
         async fetch() {

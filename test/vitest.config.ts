@@ -9,13 +9,13 @@ export default defineConfig({
     // Tests import what users import, from the source.
     alias: [
       { find: /^drun-sdk$/, replacement: source('index.ts') },
-      { find: /^drun-sdk\/emulator\/node$/, replacement: source('emulator/node.ts') },
+      { find: /^drun-sdk\/(emulator\/(?:msw|node))$/, replacement: source('$1.ts') },
       { find: /^drun-sdk\/rotation\/([a-z]+)$/, replacement: source('rotation/stores/$1.ts') },
       { find: /^drun-sdk\/([a-z-]+)$/, replacement: source('$1/index.ts') },
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['{test,examples}/**/*.test.ts'],
     setupFiles: ['test/setup.ts'],
     unstubEnvs: true,
     unstubGlobals: true,

@@ -1,37 +1,50 @@
-import { Hono } from 'hono';
-import { Secret } from '../secret/secret.ts';
+import type { Secret } from '../secret/secret.ts';
 import { abortable } from './abortable.ts';
-import { controlPlane } from './control-plane.ts';
-import { dataPlane } from './data-plane.ts';
-import { type EmulatedKey, emulatedKey } from './emulated-key.ts';
-import { errorResponse, notFound, Refusal } from './http.ts';
-import { type EmulatorOptions, resolveOptions, type Settings } from './options.ts';
-import { ALPHANUMERIC, type RandomText, randomText } from './random.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { Faults } from './faults/fault.ts';
+import { FaultPlan } from './faults/fault-plan.ts';
+import { guardedBody } from './guarded-body.ts';
+import { isEventStream } from './http.ts';
+import { type EmulatedKeys, emulatedKeys } from './keys/emulated-keys.ts';
+import { KeyVault } from './keys/key-vault.ts';
+import { Users } from './keys/users.ts';
+import { LostConnection } from './lost-connection.ts';
+import { type OpenCall, OpenCalls } from './open-calls.ts';
+import { type EmulatorOptions, resolveOptions } from './options.ts';
+import { randomText } from './random.ts';
 import { type EmulatedRequest, RequestLog } from './request-log.ts';
-import { State } from './state.ts';
+import { UsageLedger } from './usage-ledger.ts';
 
 /**
- * d.run in memory, as {@link createEmulator} makes it.
+ * d.run in memory, as {@link createEmulator} makes it. With `await using` it is closed at the end of the block: answers
+ * on their way break off, and every further request is refused like a connection to a server that is gone.
  *
  * Safe to print, inspect and serialise: no credential shows.
  */
-export interface Emulator {
+export interface Emulator extends AsyncDisposable {
   /**
    * Answers a request to either plane. Takes the place of `fetch` in any client, also detached from the emulator;
    * only the path of the URL matters, not its host.
    *
    * @returns What the service would answer, errors included.
    * @throws The reason of the signal, once that is aborted; so does reading the body of a stream.
-   * @throws TypeError for what cannot be a request, such as a relative URL.
+   * @throws TypeError for what cannot be a request, such as a relative URL, and where a fault takes the connection away.
    */
   readonly fetch: (input: Request | string | URL, init?: RequestInit) => Promise<Response>;
   /** The access token that the control plane accepts. It stays the same over {@link Emulator.reset}. */
   readonly accessToken: Secret;
-  /** The keys that exist at the moment of iterating, oldest first. */
-  readonly keys: Iterable<EmulatedKey>;
+  /**
+   * The access token of another user of the same account, by a name; made where there is none. What `my-apikeys` lists
+   * is the keys that a user created; everything else all users share.
+   */
+  readonly accessTokenFor: (user: string) => Secret;
+  /** The keys that exist, and ways to make and change them without a request. */
+  readonly keys: EmulatedKeys;
   /** The last 1000 requests at the moment of iterating, in the order in which they came. */
   readonly requests: Iterable<EmulatedRequest>;
-  /** Deletes every key and forgets every request. Answers that are on their way go on. */
+  /** What is to go wrong. */
+  readonly faults: Faults;
+  /** Deletes every key and forgets every request, fault and usage. Answers that are on their way go on. */
   readonly reset: () => void;
 }
 
@@ -49,15 +62,10 @@ export interface Emulator {
  * import { createEmulator } from 'drun-sdk/emulator';
  *
  * const drun = createEmulator({ reply: ({ request }) => `You asked ${request.model}.` });
- * const created = await drun.fetch('https://console.d.run/apis/hydra.io/v1alpha1/apikeys', {
- *   method: 'POST',
- *   headers: { authorization: `Bearer ${drun.accessToken.reveal()}` },
- *   body: JSON.stringify({ name: 'checkout' }),
- * });
- * const { key } = await created.json();
+ * const { secret } = drun.keys.create({ name: 'checkout' });
  * const answer = await drun.fetch('https://chat.d.run/v1/chat/completions', {
  *   method: 'POST',
- *   headers: { authorization: `Bearer ${key}` },
+ *   headers: { authorization: `Bearer ${secret.reveal()}` },
  *   body: JSON.stringify({ model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hello!' }] }),
  * });
  * (await answer.json()).choices[0].message.content; // 'You asked public/deepseek-r1.'
@@ -66,52 +74,62 @@ export interface Emulator {
 export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const settings = resolveOptions(options);
   const drawText = randomText(settings.random);
-  const accessToken = new Secret(settings.accessToken ?? drawText(ALPHANUMERIC, 48));
-  const state = new State(settings, drawText);
-  const log = new RequestLog(accessToken, settings.now);
-  const router = createRouter(state, settings, { accessToken, drawText });
+  const users = new Users(settings.accessToken, drawText);
+  const vault = new KeyVault(settings, drawText);
+  const ledger = new UsageLedger(settings.now);
+  const faults = new FaultPlan(settings.random);
+  const log = new RequestLog({ ...settings, tokens: () => users.tokens() });
+  const calls = new OpenCalls();
+  const dispatcher = new Dispatcher({ settings, users, vault, ledger, drawText }, faults);
+  let isClosed = false;
 
+  const reset = (): void => {
+    vault.clear();
+    ledger.clear();
+    faults.clear();
+    log.clear();
+  };
   return {
-    accessToken,
+    accessToken: users.ownerToken,
+    accessTokenFor: (user) => users.named(user).token,
     async fetch(input, init) {
-      // Copied only where there is something to add: a server's adapter may hand in a look-alike, which cannot be.
+      // Copied only where there is something to add.
       const request = input instanceof Request && init === undefined ? input : new Request(input, init);
       request.signal.throwIfAborted();
-      const answered = log.open(request);
-      const response = await abortable(async () => router.fetch(request), request.signal);
-      // Clients may measure by the server's clock, so this one's has to be on the answer.
-      response.headers.set('date', new Date(settings.now()).toUTCString());
-      answered(response.status);
-      return response;
+      if (isClosed) throw new LostConnection('ECONNREFUSED');
+      const entry = log.open(request);
+      const call = calls.open(request.signal, entry.over);
+      try {
+        const response = await abortable(() => dispatcher.answer(request, call.signal, entry), call.signal);
+        // Clients may measure by the server's clock, so this one's has to be on the answer.
+        response.headers.set('date', new Date(settings.now()).toUTCString());
+        entry.answered(response.status);
+        return whileOpen(response, call);
+      } catch (error) {
+        call.end();
+        throw error;
+      }
     },
-    keys: {
-      *[Symbol.iterator]() {
-        for (const key of state.keys()) yield emulatedKey(key, settings.now());
-      },
-    },
+    keys: emulatedKeys(vault, users, settings.now),
     requests: {
       [Symbol.iterator]: () => log.entries(),
     },
-    reset() {
-      state.clear();
-      log.clear();
+    faults: faults.controls,
+    reset,
+    async [Symbol.asyncDispose]() {
+      isClosed = true;
+      calls.abort(new LostConnection());
+      reset();
     },
   };
 }
 
-function createRouter(
-  state: State,
-  settings: Settings,
-  { accessToken, drawText }: { readonly accessToken: Secret; readonly drawText: RandomText },
-): Hono {
-  const router = new Hono();
-  router.route('/', controlPlane(state, settings, accessToken));
-  router.route('/', dataPlane(state, settings, drawText));
-  router.notFound(() => notFound());
-  router.onError((error, context) => {
-    if (error instanceof Refusal) return errorResponse(error, context.req.raw);
-    // A defect, or an option that misbehaves: whoever wrote it should see it, not a 500.
-    throw error;
-  });
-  return router;
+/** A stream keeps its call open for as long as it goes on; any other answer is over once it is there. */
+function whileOpen(response: Response, call: OpenCall): Response {
+  const { body, status, headers } = response;
+  if (body !== null && isEventStream(response)) {
+    return new Response(guardedBody(body, call), { status, headers });
+  }
+  call.end();
+  return response;
 }

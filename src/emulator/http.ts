@@ -1,4 +1,4 @@
-import { type Language, preferredLanguage } from './language.ts';
+import { type Language, languageOf } from './language.ts';
 
 /** Thrown by a handler to end its request with an error answer. */
 export class Refusal extends Error {
@@ -13,7 +13,7 @@ export class Refusal extends Error {
   }
 }
 
-export function json(body: object, status = 200): Response {
+export function json(body: unknown, status = 200): Response {
   return new Response(JSON.stringify(body), {
     status,
     headers: { 'content-type': 'application/json; charset=utf-8' },
@@ -21,7 +21,7 @@ export function json(body: object, status = 200): Response {
 }
 
 export function errorResponse(refusal: Refusal, request: Request): Response {
-  return json(refusal.body(preferredLanguage(request.headers.get('accept-language'))), refusal.status);
+  return json(refusal.body(languageOf(request)), refusal.status);
 }
 
 /** A path that nobody serves, as a router answers it: no JSON. */
@@ -37,6 +37,10 @@ function plainText(body: string, status: number, headers: Record<string, string>
   return new Response(body, { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers } });
 }
 
+export function isEventStream({ headers }: Response): boolean {
+  return headers.get('content-type')?.startsWith('text/event-stream') ?? false;
+}
+
 /** The token of an `Authorization: Bearer` header; undefined where there is none or it is malformed. */
 export function bearerToken(request: Request): string | undefined {
   return /^Bearer ([!-~]+)$/.exec(request.headers.get('authorization') ?? '')?.[1];
@@ -44,12 +48,19 @@ export function bearerToken(request: Request): string | undefined {
 
 /** The body's JSON object; undefined where the body is no JSON or another value. */
 export async function jsonObject(request: Request): Promise<Record<string, unknown> | undefined> {
-  const text = await request.text();
+  const value = parseJson(await request.text());
+  return isObject(value) ? value : undefined;
+}
+
+/** Undefined for what is no JSON. */
+export function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

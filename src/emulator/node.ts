@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
 import type { Emulator } from './emulator.ts';
+import { requestListener } from './node-listener.ts';
 
 /** Where {@link serve} listens. */
 export interface ServeOptions {
@@ -23,7 +23,8 @@ export interface EmulatorServer extends AsyncDisposable {
 /**
  * Serves an emulator over HTTP, for clients in other processes and in other languages.
  *
- * A client that disconnects ends the model's reply; one that reads slowly slows it down.
+ * A client that disconnects aborts its request; one that reads slowly slows the model down. Where a fault takes a
+ * connection away, it is closed.
  *
  * @returns Once it listens.
  * @throws RangeError or TypeError that names the option that is wrong; Error, with the system's as its `cause`,
@@ -53,14 +54,7 @@ export async function serve(
     throw new TypeError('serve: `host` must be a name or an address');
   }
 
-  const answer = (request: Request): Promise<Response> => {
-    const { method, headers, body } = request;
-    // A new request, without the signal of the adapter's: a client that disconnects cancels the answer's body,
-    // while an aborted signal would also make that fail, which the adapter prints.
-    const init = body === null ? { method, headers } : { method, headers, body, duplex: 'half' as const };
-    return emulator.fetch(request.url, init);
-  };
-  const server = createServer(getRequestListener(answer, { overrideGlobalObjects: false }));
+  const server = createServer(requestListener((request) => emulator.fetch(request)));
   await listen(server, port, host);
 
   const close = (): Promise<void> =>

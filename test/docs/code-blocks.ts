@@ -42,6 +42,10 @@ const SURROUNDINGS: Readonly<Record<string, { readonly type: string; readonly va
     type: "readonly import('drun-sdk').ChatMessage[]",
     value: "[{ role: 'user', content: 'Hello!' }] as const",
   },
+  drun: {
+    type: "import('drun-sdk/emulator').Emulator",
+    value: "(await import('drun-sdk/emulator')).createEmulator()",
+  },
   storeSomewhereSafe: { type: '(key: string) => void', value: '() => {}' },
   openCurrentKey: { type: '(record: string) => Promise<string>', value: 'async (record) => record' },
   // As much of Deno's key-value store as is used.
@@ -62,7 +66,8 @@ const SURROUNDINGS: Readonly<Record<string, { readonly type: string; readonly va
 export function asModule({ code }: CodeBlock, surroundings: 'declared' | 'made'): string {
   const missing = Object.entries(SURROUNDINGS).filter(
     ([name]) =>
-      new RegExp(`\\b${name}\\b`).test(code) && !new RegExp(`(?:const|function) ${name}\\b`).test(code),
+      new RegExp(`\\b${name}\\b(?!-)`).test(code) &&
+      !new RegExp(`(?:const|function|using) ${name}\\b`).test(code),
   );
   const preamble = missing.map(([name, { type, value }]) =>
     surroundings === 'declared' ? `declare const ${name}: ${type};` : `const ${name} = ${value};`,

@@ -19,6 +19,8 @@ describe('creating a key', () => {
       name: 'checkout',
       key: expect.stringMatching(/^sk-[\w-]{45}$/),
       creationTimestamp: '2026-11-23T09:30:15.250Z',
+      createBy: 'owner',
+      userId: 'u-8105f7322477',
     });
   });
 
@@ -334,7 +336,7 @@ describe('access to the control plane', () => {
 });
 
 describe('what the control plane does not serve', () => {
-  it.each(['/nothing', '/apikeys/', '/apikeys/a/b', '/workspaces/1/apikeys'])(
+  it.each(['/nothing', '/apikeys/', '/apikeys/a/b', '/workspaces/1', '/workspaces/1/apikeys/a/b'])(
     'is answered as a router does: %s',
     async (path) => {
       const drun = createEmulator();
@@ -350,7 +352,10 @@ describe('what the control plane does not serve', () => {
     ['POST', '/masked-apikeys', 'GET'],
     ['GET', '/apikeys/some-id', 'DELETE'],
     ['DELETE', '/apikeys/some-id/secret', 'GET'],
-    ['GET', '/apikeys/check-creation', 'POST'],
+    ['GET', '/apikeys/check-creation', 'POST, DELETE'],
+    ['POST', '/workspaces/1/my-apikeys', 'GET'],
+    ['GET', '/workspaces/1/apikeys/a/status', 'PUT'],
+    ['PATCH', '/apikeys-stats', 'GET, POST'],
   ])('answers %s %s with what is allowed there', async (method, path, allowed) => {
     const drun = createEmulator();
     const { status, headers } = await control(drun, method, path);

@@ -336,8 +336,7 @@ describe('a streamed completion', () => {
       { index: 0, delta: { content: 'c' }, finish_reason: null },
       { index: 0, delta: { tool_calls: [{ index: 0, id: 'call' }] }, finish_reason: null },
       { index: 0, delta: {}, finish_reason: 'x' },
-      { index: 4, delta: { role: 'assistant', content: '' }, finish_reason: null },
-      { index: 4, delta: { content: null }, finish_reason: null },
+      { index: 4, delta: { role: 'assistant', content: null }, finish_reason: null },
       { index: 4, delta: {}, finish_reason: 'stop' },
     ]);
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 1 } });

@@ -138,12 +138,12 @@ describe('serve', () => {
     await left;
   });
 
-  it('ends the model for a client that left while the model was thinking', async () => {
-    const asked = Promise.withResolvers<void>();
+  it('tells the model that the client left while it was thinking, and asks it for nothing', async () => {
+    const asked = Promise.withResolvers<AbortSignal>();
     const answer = Promise.withResolvers<AsyncIterable<string>>();
     const { drun, key } = await withKey({
-      reply: () => {
-        asked.resolve();
+      reply: ({ signal }) => {
+        asked.resolve(signal);
         return answer.promise;
       },
     });
@@ -153,23 +153,22 @@ describe('serve', () => {
       `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${key}\r\n` +
         `content-length: ${STREAM.length}\r\n\r\n${STREAM}`,
     );
-    await asked.promise;
+    const signal = await asked.promise;
     socket.destroy();
-    await once(socket, 'close');
+    await once(signal, 'abort');
     const left = Promise.withResolvers<void>();
-    answer.resolve(
-      (async function* () {
-        try {
-          for (;;) {
-            yield 'more ';
-            await new Promise((resolve) => setImmediate(resolve));
-          }
-        } finally {
+    const next = vi.fn();
+    answer.resolve({
+      [Symbol.asyncIterator]: () => ({
+        next,
+        return: async () => {
           left.resolve();
-        }
-      })(),
-    );
+          return { done: true, value: undefined };
+        },
+      }),
+    });
     await left.promise;
+    expect(next).not.toHaveBeenCalled();
   });
 
   it('holds the model back while the client does not read', async () => {

@@ -11,14 +11,23 @@ describe('the options of createEmulator', () => {
     ['version', '0.14', RangeError],
     ['models', 'public/deepseek-r1', TypeError],
     ['models', [''], TypeError],
-    ['reply', 'Hello!', TypeError],
+    ['reply', 7, TypeError],
+    ['reply', { contents: 'Hello!' }, TypeError],
+    ['sleep', 5, TypeError],
+    ['onRequest', 'log', TypeError],
+    ['upstream', 'not a URL', TypeError],
+    ['upstream', 'ftp://127.0.0.1/v1', TypeError],
+    ['upstream', 'http://user:password@127.0.0.1/v1', TypeError],
+    ['upstream', {}, TypeError],
+    ['upstream.apiKey', { url: 'http://127.0.0.1', apiKey: 'with a space' }, TypeError],
+    ['upstream.fetch', { url: 'http://127.0.0.1', fetch: 'fetch' }, TypeError],
     ['accessToken', 'with a space', TypeError],
     ['accessToken', '', TypeError],
     ['now', 0, TypeError],
     ['random', 0.5, TypeError],
   ];
   it.each(wrong)('are refused with an error that names `%s` where it is %o', (option, value, type) => {
-    const create = (): unknown => createEmulator({ [option]: value } as EmulatorOptions);
+    const create = (): unknown => createEmulator({ [option.split('.')[0] ?? '']: value } as EmulatorOptions);
     expect(create).toThrow(type);
     expect(create).toThrow(`\`${option}\``);
   });

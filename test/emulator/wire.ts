@@ -48,8 +48,9 @@ export async function control<Body = unknown>(
   return { status: response.status, headers: response.headers, body: parsed as Body };
 }
 
-export async function createKey(drun: Emulator, fields: object = {}): Promise<WireKey> {
-  const answer = await control<WireKey>(drun, 'POST', '/apikeys', { name: 'checkout', ...fields });
+/** @param scope - `/workspaces/12` for a key of that workspace. */
+export async function createKey(drun: Emulator, fields: object = {}, scope = ''): Promise<WireKey> {
+  const answer = await control<WireKey>(drun, 'POST', `${scope}/apikeys`, { name: 'checkout', ...fields });
   if (answer.status !== 200) throw new Error(`no key was made: ${answer.status}`);
   return answer.body;
 }

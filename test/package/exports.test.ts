@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -18,9 +18,14 @@ test.each(targets)('%s has its types beside its code', (_, { types, default: cod
   expect(types).toBe(code.replace(/\.js$/, '.d.ts'));
 });
 
-test('the build makes an entry for each subpath, and no other', () => {
+test('the build makes an entry for each subpath and command, and no other', () => {
   const { entry } = tsup as { entry: Record<string, string> };
 
   const built = Object.keys(entry).map((name) => `./dist/${name}.js`);
-  expect(built.sort()).toEqual(targets.map(([, { default: code }]) => code).sort());
+  const named = [...targets.map(([, { default: code }]) => code), ...Object.values(packageJson.bin)];
+  expect(built.sort()).toEqual([...new Set(named)].sort());
+});
+
+test.each(Object.entries(packageJson.bin))('%s leads to a program that Node runs', (_, path) => {
+  expect(readFileSync(`${root}${path}`, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
 });

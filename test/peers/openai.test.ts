@@ -1,11 +1,20 @@
 import { ApiKeys } from 'drun-sdk';
-import { createEmulator } from 'drun-sdk/emulator';
+import { createEmulator, type Emulator, type EmulatorOptions } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import OpenAI from 'openai';
-import { expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 const model = 'public/deepseek-r1';
 const messages = [{ role: 'user' as const, content: 'Hello, model!' }];
+
+/** A client of OpenAI's, with nothing but a base URL and a key. */
+async function clientOf(options: EmulatorOptions = {}): Promise<{ drun: Emulator; openai: OpenAI }> {
+  const drun = createEmulator(options);
+  const server = await serve(drun);
+  onTestFinished(() => server.close());
+  const apiKey = drun.keys.create({ name: 'openai' }).secret.reveal();
+  return { drun, openai: new OpenAI({ apiKey, baseURL: `${server.url}/v1` }) };
+}
 
 test('the openai client uses a key that ApiKeys made, until the key is deleted', async () => {
   const drun = createEmulator();
@@ -21,17 +30,98 @@ test('the openai client uses a key that ApiKeys made, until the key is deleted',
   await expect(openai.chat.completions.create({ model, messages })).rejects.toMatchObject({ status: 401 });
 });
 
-test('the openai client streams', async () => {
-  const drun = createEmulator();
-  await using server = await serve(drun);
-  const keys = new ApiKeys({ accessToken: drun.accessToken, baseUrl: server.url });
-  const { secret } = await keys.create({ name: 'openai' });
-  const openai = new OpenAI({ apiKey: secret.reveal(), baseURL: `${server.url}/v1`, maxRetries: 0 });
+describe('the openai client', () => {
+  test('streams a text, and the usage that it did not ask for', async () => {
+    const { openai } = await clientOf();
+    let text = '';
+    let total: number | undefined;
+    for await (const chunk of await openai.chat.completions.create({ model, messages, stream: true })) {
+      text += chunk.choices[0]?.delta.content ?? '';
+      total = chunk.usage?.total_tokens ?? total;
+    }
+    expect(text).toBe('Hello, model!');
+    expect(total).toBe(8);
+  });
 
-  let text = '';
-  for await (const chunk of await openai.chat.completions.create({ model, messages, stream: true })) {
-    text += chunk.choices[0]?.delta.content ?? '';
-  }
+  test('puts a streamed tool call together', async () => {
+    const { openai } = await clientOf({
+      reply: { toolCalls: [{ name: 'weather', arguments: { city: 'Paris' } }] },
+    });
+    const stream = openai.chat.completions.stream({ model, messages });
+    expect((await stream.finalChatCompletion()).choices).toMatchObject([
+      {
+        finish_reason: 'tool_calls',
+        message: {
+          tool_calls: [{ id: 'call_1', function: { name: 'weather', arguments: '{"city":"Paris"}' } }],
+        },
+      },
+    ]);
+  });
 
-  expect(text).toBe('Hello, model!');
+  test('runs a tool until the model answers', async () => {
+    const { openai } = await clientOf({
+      reply: ({ request }) =>
+        request.messages.at(-1)?.role === 'tool'
+          ? `It is ${request.messages.at(-1)?.content}.`
+          : { toolCalls: [{ name: 'weather', arguments: { city: 'Paris' } }] },
+    });
+    const runner = openai.chat.completions.runTools({
+      model,
+      messages,
+      tools: [
+        {
+          type: 'function',
+          function: {
+            name: 'weather',
+            description: 'The weather in a city',
+            parameters: { type: 'object', properties: { city: { type: 'string' } } },
+            parse: JSON.parse,
+            function: ({ city }: { city: string }) => `sunny in ${city}`,
+          },
+        },
+      ],
+    });
+    expect(await runner.finalContent()).toBe('It is sunny in Paris.');
+  });
+
+  test('lists models and completes a text', async () => {
+    const { openai } = await clientOf();
+    const models = await Array.fromAsync(openai.models.list());
+    expect(models.map(({ id }) => id)).toEqual(['public/deepseek-r1', 'u-8105f7322477/test']);
+    const { choices } = await openai.completions.create({ model, prompt: 'Hello!' });
+    expect(choices[0]?.text).toBe('Hello!');
+  });
+
+  test.each([
+    [400, OpenAI.BadRequestError],
+    [401, OpenAI.AuthenticationError],
+    [403, OpenAI.PermissionDeniedError],
+    [404, OpenAI.NotFoundError],
+    [429, OpenAI.RateLimitError],
+    [500, OpenAI.InternalServerError],
+  ])('knows a %d for what it is', async (status, type) => {
+    const { drun, openai } = await clientOf();
+    drun.faults.always({ status });
+    const failing = openai.chat.completions.create({ model, messages }, { maxRetries: 0 });
+    await expect(failing).rejects.toBeInstanceOf(type);
+  });
+
+  test('tries again after a lost connection and a 503', async () => {
+    const { drun, openai } = await clientOf();
+    drun.faults.next({ dropConnection: true });
+    drun.faults.next({ status: 503, headers: { 'retry-after-ms': '1' } });
+    const { choices } = await openai.chat.completions.create({ model, messages }, { maxRetries: 2 });
+    expect(choices[0]?.message.content).toBe('Hello, model!');
+    expect(Array.from(drun.requests, ({ status }) => status)).toEqual([undefined, 503, 200]);
+  });
+
+  test('notices an error in mid-stream', async () => {
+    const { drun, openai } = await clientOf();
+    drun.faults.next({ errorAfterChunks: 2 });
+    const stream = await openai.chat.completions.create({ model, messages, stream: true });
+    const reading = (async () => {
+      for await (const _ of stream);
+    })();
+    await expect(reading).rejects.toBeInstanceOf(OpenAI.APIError);
+  });
 });

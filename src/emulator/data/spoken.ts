@@ -1,0 +1,43 @@
+import {
+  type ChatRequest,
+  type EmulatedAnswer,
+  type EmulatedChoice,
+  type EmulatedCompletion,
+  type EmulatedToolCall,
+  isIterable,
+  type Reply,
+} from './reply.ts';
+
+/** A reply in one of the two forms that answers are made of. */
+export type Spoken = string | AsyncIterable<string> | EmulatedCompletion;
+
+export function spoken(reply: Reply, request: ChatRequest): Spoken {
+  if (typeof reply === 'string' || isIterable(reply) || isCompletion(reply)) return reply;
+  const choice = choiceOf(reply);
+  return { choices: Array.from({ length: answersWanted(request) }, () => choice) };
+}
+
+/** How many answers a request wants, where the reply does not say itself. */
+export function answersWanted({ n }: ChatRequest): number {
+  return typeof n === 'number' ? n : 1;
+}
+
+export function isCompletion(reply: Reply): reply is EmulatedCompletion {
+  return typeof reply === 'object' && 'choices' in reply;
+}
+
+function choiceOf({ reasoning, content, toolCalls, finishReason }: EmulatedAnswer): EmulatedChoice {
+  const calls = toolCalls?.map(wireToolCall);
+  const message = {
+    ...(reasoning === undefined ? {} : { reasoning_content: reasoning }),
+    content: content ?? null,
+    ...(calls === undefined ? {} : { tool_calls: calls }),
+  };
+  return { message, finish_reason: finishReason ?? (calls ? 'tool_calls' : 'stop') };
+}
+
+function wireToolCall(call: EmulatedToolCall, position: number): object {
+  const { name, arguments: given = '{}', id = `call_${position + 1}` } = call;
+  const text = typeof given === 'string' ? given : JSON.stringify(given);
+  return { id, type: 'function', function: { name, arguments: text } };
+}

@@ -1,0 +1,87 @@
+import { createEmulator, type EmulatedRequest } from 'drun-sdk/emulator';
+import { describe, expect, it } from 'vitest';
+import { CHAT, chat, createKey, withKey } from './wire.ts';
+
+describe('an emulator that is closed at the end of its block', () => {
+  it('refuses whatever comes after, like a server that is gone', async () => {
+    let fetch: ReturnType<typeof createEmulator>['fetch'];
+    {
+      await using drun = createEmulator();
+      ({ fetch } = drun);
+      await createKey(drun);
+      expect((await fetch(`${CHAT}/v1/models`)).status).toBe(401);
+    }
+    await expect(fetch(`${CHAT}/v1/models`)).rejects.toMatchObject({
+      name: 'TypeError',
+      message: 'fetch failed',
+      cause: { code: 'ECONNREFUSED' },
+    });
+  });
+
+  it('breaks off what is under way: streams, models that think, delays', async () => {
+    const { drun, key } = await withKey({
+      async *reply({ request }) {
+        if (request.stream !== true) await new Promise(() => {});
+        for (;;) yield 'more ';
+      },
+    });
+    const response = await chat(drun, key, { stream: true });
+    const reader = response.body?.getReader();
+    await reader?.read();
+    const thinking = chat(drun, key);
+    drun.faults.next({ operation: 'models', delayMs: 100_000 });
+    const delayed = drun.fetch(`${CHAT}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+    const settled = Promise.allSettled([reader?.read(), thinking, delayed]);
+    await drun[Symbol.asyncDispose]();
+    const lost = { status: 'rejected', reason: { cause: { code: 'ECONNRESET' } } };
+    expect(await settled).toMatchObject([lost, lost, lost]);
+  });
+
+  it('can be closed twice', async () => {
+    const drun = createEmulator();
+    await drun[Symbol.asyncDispose]();
+    await drun[Symbol.asyncDispose]();
+  });
+});
+
+describe('who wants to know of requests', () => {
+  it('is told of each once its answer is over', async () => {
+    let now = 1_000;
+    const told: EmulatedRequest[] = [];
+    const { drun, key } = await withKey({ now: () => now, onRequest: (request) => told.push(request) });
+    expect(told).toMatchObject([{ operation: 'create', status: 200, durationMs: 0, at: new Date(1_000) }]);
+    const response = await chat(drun, key, { stream: true });
+    expect(told).toHaveLength(1);
+    now += 250;
+    await response.text();
+    expect(told.slice(1)).toMatchObject([{ operation: 'chat', status: 200, durationMs: 250 }]);
+    expect(JSON.stringify(told)).not.toContain(key);
+  });
+
+  it('is told of those that break off', async () => {
+    const told: EmulatedRequest[] = [];
+    const { drun, key } = await withKey({ onRequest: (request) => told.push(request) });
+    const reader = (await chat(drun, key, { stream: true })).body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    drun.faults.next({ dropConnection: true });
+    await chat(drun, key).catch(() => {});
+    drun.faults.next({ dropAfterChunks: 1 });
+    await (await chat(drun, key, { stream: true })).text().catch(() => {});
+    expect(told.map(({ status, faults }) => [status, faults])).toEqual([
+      [200, undefined],
+      [200, undefined],
+      [undefined, ['dropConnection']],
+      [200, ['dropAfterChunks']],
+    ]);
+  });
+
+  it('may throw without harm', async () => {
+    const drun = createEmulator({
+      onRequest: () => {
+        throw new Error('no disk space');
+      },
+    });
+    expect((await drun.fetch(`${CHAT}/v1/models`)).status).toBe(401);
+  });
+});

@@ -1,0 +1,351 @@
+import { createEmulator, type Emulator, type EmulatorOptions, type Fault } from 'drun-sdk/emulator';
+import { describe, expect, it } from 'vitest';
+import { type VirtualClock, virtualClock } from '../virtual-clock.ts';
+import { CHAT, chat, control, createKey, events, type WireList } from '../wire.ts';
+
+interface Setup {
+  readonly drun: Emulator;
+  readonly key: string;
+}
+
+/** An emulator whose model says one letter a chunk: role, a, b, c, d, end, usage, mark. */
+function setUp(fault?: Fault, options: EmulatorOptions = {}): Setup {
+  const drun = createEmulator({ reply: 'abcd', ...options });
+  const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
+  if (fault) drun.faults.next(fault);
+  return { drun, key };
+}
+
+const LOST = { name: 'TypeError', message: 'fetch failed', cause: { code: 'ECONNRESET' } };
+
+/** The events that come, and what the stream fails with, if it does. */
+async function received(response: Response): Promise<{ data: string[]; error?: unknown }> {
+  let text = '';
+  const decoder = new TextDecoder();
+  const split = (): string[] => text.split('\n\n').flatMap((block) => (block === '' ? [] : [block]));
+  try {
+    for await (const bytes of response.body ?? []) text += decoder.decode(bytes, { stream: true });
+  } catch (error) {
+    return { data: split(), error };
+  }
+  return { data: split() };
+}
+
+describe('a status', () => {
+  it.each([
+    [400, { code: null, type: 'invalid_request_error' }],
+    [401, { code: 'invalid_api_key', type: 'invalid_request_error' }],
+    [402, { code: 'insufficient_quota', type: 'insufficient_quota' }],
+    [403, { code: 'model_access_denied', type: 'invalid_request_error' }],
+    [404, { code: 'model_not_found', type: 'invalid_request_error' }],
+    [429, { code: 'model_rate_limit_exceeded', type: '' }],
+    [500, { code: null, type: 'internal_error' }],
+    [502, { code: null, type: 'upstream_error' }],
+    [503, { code: null, type: 'internal_error' }],
+    [504, { code: null, type: 'upstream_error' }],
+  ])('of %d has the body that the gateway has for it', async (status, error) => {
+    const { drun, key } = setUp({ status });
+    const response = await chat(drun, key);
+    expect(response.status).toBe(status);
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(response.headers.has('retry-after')).toBe(false);
+    expect(await response.json()).toEqual({ error: { ...error, message: expect.any(String), param: null } });
+  });
+
+  it('of 401 repeats the key, as the gateway does', async () => {
+    const { drun, key } = setUp({ status: 401 });
+    expect(await (await chat(drun, key)).text()).toContain(key);
+  });
+
+  it.each([400, 401, 403, 404, 409, 429, 500, 503, 599])(
+    'of %d on the control plane has an id and a message, in either language',
+    async (status) => {
+      const drun = createEmulator();
+      drun.faults.next({ status, times: 2 });
+      const english = await control(drun, 'GET', '/apikeys');
+      expect(english.status).toBe(status);
+      expect(english.body).toEqual({ id: expect.any(String), message: expect.any(String) });
+      const chinese = await control(drun, 'GET', '/apikeys', undefined, { 'accept-language': 'zh' });
+      expect((chinese.body as { message: string }).message).toMatch(/\p{Script=Han}/u);
+    },
+  );
+
+  it.each<[string, Fault, string, string]>([
+    ['a text', { status: 500, body: 'Internal Server Error' }, 'Internal Server Error', 'text/plain'],
+    ['nothing', { status: 500, body: '' }, '', 'text/plain'],
+    [
+      'JSON',
+      { status: 200, body: { error: { message: 'no' } } },
+      '{"error":{"message":"no"}}',
+      'application/json',
+    ],
+    ['null', { status: 200, body: null }, 'null', 'application/json'],
+    ['nothing for a success', { status: 200 }, '', 'text/plain'],
+    ['a page', { html: '<h1>No' }, '<h1>No', 'text/html'],
+    ['an empty page', { html: '' }, '', 'text/html'],
+    ['a page of some gateway', { html: true }, '<!doctype html>', 'text/html'],
+  ])('may have any body: %s', async (_, fault, body, type) => {
+    const { drun, key } = setUp(fault);
+    const response = await chat(drun, key);
+    expect(response.status).toBe(fault.status ?? 200);
+    expect(response.headers.get('content-type')).toContain(type);
+    const text = await response.text();
+    expect(text.startsWith(body)).toBe(true);
+    if (body === '') expect(text).toBe('');
+  });
+
+  it('may have headers, and go without a body where there can be none', async () => {
+    const { drun, key } = setUp({ status: 429, headers: { 'retry-after': '7', 'content-type': 'text/x' } });
+    const { headers } = await chat(drun, key);
+    expect(headers.get('retry-after')).toBe('7');
+    expect(headers.get('content-type')).toBe('text/x');
+    drun.faults.next({ status: 204 });
+    expect((await chat(drun, key)).body).toBeNull();
+  });
+
+  it('keeps the request from being carried out', async () => {
+    const { drun, key } = setUp({ status: 503 });
+    await chat(drun, key);
+    expect([...drun.keys][0]?.quota.used).toBe(0);
+    drun.faults.next({ html: true });
+    await control(drun, 'POST', '/apikeys', { name: 'second' });
+    expect([...drun.keys]).toHaveLength(1);
+  });
+
+  it('may come although the request is carried out', async () => {
+    const { drun, key } = setUp({ status: 503, carriedOut: true });
+    expect((await control(drun, 'POST', '/apikeys', { name: 'second' })).status).toBe(503);
+    expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['checkout', 'second']);
+    drun.faults.next({ html: true, carriedOut: true });
+    await chat(drun, key, { stream: true });
+    expect([...drun.keys][0]?.quota.used).toBeGreaterThan(0);
+  });
+});
+
+describe('a lost connection', () => {
+  it('before the answer rejects as fetch does, and nothing is carried out', async () => {
+    const { drun } = setUp({ dropConnection: true });
+    await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(LOST);
+    expect([...drun.keys]).toHaveLength(1);
+    expect([...drun.requests].at(-1)).not.toHaveProperty('status');
+  });
+
+  it('may come although the request is carried out', async () => {
+    const { drun } = setUp({ dropConnection: true, carriedOut: true });
+    await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(LOST);
+    expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['checkout', 'second']);
+  });
+
+  it.each([0, 1, 3])('in the middle of a stream comes after %d chunks', async (dropAfterChunks) => {
+    const { drun, key } = setUp({ dropAfterChunks });
+    const { data, error } = await received(await chat(drun, key, { stream: true }));
+    expect(data).toHaveLength(dropAfterChunks);
+    expect(error).toMatchObject(LOST);
+  });
+
+  it('comes before the mark at the latest', async () => {
+    const { drun, key } = setUp({ dropAfterChunks: 100 });
+    const { data, error } = await received(await chat(drun, key, { stream: true }));
+    expect(data).toHaveLength(7);
+    expect(error).toMatchObject(LOST);
+  });
+
+  it.each([0, 1])(
+    'in the middle of an answer in one piece loses its end, for %d',
+    async (dropAfterChunks) => {
+      const { drun, key } = setUp({ dropAfterChunks });
+      const response = await chat(drun, key);
+      expect(response.status).toBe(200);
+      const { data, error } = await received(response);
+      expect(data.join('').length > 0).toBe(dropAfterChunks > 0);
+      expect(error).toMatchObject(LOST);
+      expect(() => JSON.parse(data.join(''))).toThrow();
+    },
+  );
+});
+
+describe('a stream', () => {
+  it.each([
+    [0, 0],
+    [2, 2],
+    [100, 7],
+  ])('that is cut after %d chunks ends in good order after %d', async (truncateAfterChunks, count) => {
+    const { drun, key } = setUp({ truncateAfterChunks });
+    const { data, error } = await received(await chat(drun, key, { stream: true }));
+    expect(error).toBeUndefined();
+    expect(data).toHaveLength(count);
+    expect(data.join()).not.toContain('[DONE]');
+  });
+
+  it('without its mark is whole otherwise', async () => {
+    const { drun, key } = setUp({ omitDone: true });
+    const { data } = await received(await chat(drun, key, { stream: true }));
+    expect(data).toHaveLength(7);
+    expect(data.at(-1)).toContain('usage');
+  });
+
+  it('may say that it failed, and ends there', async () => {
+    const { drun, key } = setUp({ errorAfterChunks: 2 });
+    const first = await events(await chat(drun, key, { stream: true }));
+    expect(first).toHaveLength(3);
+    expect(JSON.parse(first[2] ?? '')).toMatchObject({ error: { type: 'internal_error' } });
+    drun.faults.next({ errorAfterChunks: 0, errorEvent: { message: 'mine' } });
+    const second = await events(await chat(drun, key, { stream: true }));
+    expect(second).toEqual(['{"error":{"message":"mine"}}']);
+  });
+
+  it('may end in the middle of an event', async () => {
+    const { drun, key } = setUp({ halfEventAfterChunks: 2 });
+    const text = await (await chat(drun, key, { stream: true })).text();
+    const blocks = text.split('\n\n');
+    expect(blocks).toHaveLength(3);
+    expect(blocks[2]).toMatch(/^data: \{"id":/);
+    expect(() => JSON.parse(blocks[2]?.slice(6) ?? '')).toThrow();
+  });
+
+  it.each<[Fault, number]>([
+    [{ malformedJson: true }, 0],
+    [{ malformedJsonAfterChunks: 3 }, 3],
+  ])('may have an event that is no JSON, and go on: %o', async (fault, place) => {
+    const { drun, key } = setUp(fault);
+    const data = await events(await chat(drun, key, { stream: true }));
+    expect(data).toHaveLength(8);
+    expect(data.at(-1)).toBe('[DONE]');
+    for (const [index, text] of data.slice(0, -1).entries()) {
+      if (index === place) expect(() => JSON.parse(text)).toThrow();
+      else expect(JSON.parse(text)).toHaveProperty('id');
+    }
+  });
+
+  it('is counted for what came', async () => {
+    const { drun, key } = setUp({ truncateAfterChunks: 3 });
+    await (await chat(drun, key, { stream: true })).text();
+    // "Hello, model!" and two letters, the third of which was asked for, too.
+    expect([...drun.keys][0]?.quota.used).toBe(5);
+  });
+});
+
+describe('an answer in one piece', () => {
+  it.each<Fault>([
+    { truncateAfterChunks: 1 },
+    { halfEventAfterChunks: 1 },
+    { malformedJson: true },
+    { malformedJsonAfterChunks: 4 },
+  ])('is no JSON any more with %o', async (fault) => {
+    const { drun, key } = setUp(fault);
+    const response = await chat(drun, key);
+    expect(response.status).toBe(200);
+    const text = await response.text();
+    expect(text).toContain('chatcmpl');
+    expect(() => JSON.parse(text)).toThrow();
+  });
+
+  it('is empty where it is cut at once, and an error with status 200 where it fails', async () => {
+    const { drun, key } = setUp({ truncateAfterChunks: 0 });
+    expect(await (await chat(drun, key)).text()).toBe('');
+    drun.faults.next({ errorAfterChunks: 1 });
+    const response = await chat(drun, key);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ error: { type: 'internal_error' } });
+  });
+
+  it('of the control plane can go wrong in the same way', async () => {
+    const drun = createEmulator();
+    await createKey(drun);
+    drun.faults.next({ truncateAfterChunks: 1 });
+    const response = await drun.fetch('https://console.d.run/apis/hydra.io/v1alpha1/apikeys', {
+      headers: { authorization: `Bearer ${drun.accessToken.reveal()}` },
+    });
+    const text = await response.text();
+    expect(() => JSON.parse(text)).toThrow();
+    expect((await control<WireList>(drun, 'GET', '/apikeys')).body.items).toHaveLength(1);
+  });
+});
+
+describe('a delay', () => {
+  async function settledWithin(clock: VirtualClock, promise: Promise<unknown>, ms: number): Promise<boolean> {
+    let settled = false;
+    const mark = (): void => {
+      settled = true;
+    };
+    promise.then(mark, mark);
+    await clock.advance(ms);
+    return settled;
+  }
+
+  it('before the answer takes its time, by the clock that is handed in', async () => {
+    const clock = virtualClock();
+    const { drun, key } = setUp({ delayMs: 5000 }, clock);
+    const answer = chat(drun, key);
+    expect(await settledWithin(clock, answer, 4999)).toBe(false);
+    expect(await settledWithin(clock, answer, 1)).toBe(true);
+    expect([...drun.requests].at(-1)).toMatchObject({ status: 200, durationMs: 5000, faults: ['delayMs'] });
+  });
+
+  it('can be left', async () => {
+    const clock = virtualClock();
+    const { drun, key } = setUp({ delayMs: 5000 }, clock);
+    const controller = new AbortController();
+    const answer = chat(drun, key, {}, { signal: controller.signal });
+    await clock.advance(1);
+    controller.abort(new Error('impatient'));
+    await expect(answer).rejects.toThrow('impatient');
+    expect(clock.sleeping).toBe(0);
+    expect([...drun.keys][0]?.quota.used).toBe(0);
+  });
+
+  it('between chunks comes after the first one', async () => {
+    const clock = virtualClock();
+    const { drun, key } = setUp({ chunkDelayMs: 100 }, clock);
+    const response = await chat(drun, key, { stream: true });
+    let count = 0;
+    const reading = (async () => {
+      for await (const _ of response.body ?? []) count++;
+    })();
+    await clock.advance(0);
+    expect(count).toBe(1);
+    await clock.advance(100);
+    expect(count).toBe(2);
+    await clock.advance(600);
+    expect(count).toBe(8);
+    await reading;
+  });
+
+  it('between chunks can be left too', async () => {
+    const clock = virtualClock();
+    const { drun, key } = setUp({ chunkDelayMs: 100 }, clock);
+    const controller = new AbortController();
+    const response = await chat(drun, key, { stream: true }, { signal: controller.signal });
+    const reading = response.text();
+    await clock.advance(150);
+    controller.abort(new Error('impatient'));
+    await expect(reading).rejects.toThrow('impatient');
+    expect(clock.sleeping).toBe(0);
+  });
+
+  it('goes together with any other fault', async () => {
+    const clock = virtualClock();
+    const { drun, key } = setUp({ delayMs: 1000, status: 503 }, clock);
+    const answer = chat(drun, key);
+    expect(await settledWithin(clock, answer, 999)).toBe(false);
+    await clock.advance(1);
+    expect((await answer).status).toBe(503);
+  });
+});
+
+describe('what an emulator says of faults', () => {
+  it('is on the log of its requests, and counted', async () => {
+    const { drun, key } = setUp();
+    const fault = drun.faults.next({ status: 503, times: 2 });
+    expect(fault.hits).toBe(0);
+    await chat(drun, key);
+    await drun.fetch(`${CHAT}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+    await chat(drun, key);
+    expect(fault.hits).toBe(2);
+    expect(Array.from(drun.requests, ({ status, faults }) => ({ status, faults }))).toEqual([
+      { status: 503, faults: ['status'] },
+      { status: 503, faults: ['status'] },
+      { status: 200, faults: undefined },
+    ]);
+  });
+});

@@ -1,0 +1,111 @@
+import { createEmulator } from 'drun-sdk/emulator';
+import { describe, expect, it } from 'vitest';
+import { KEY } from '../../support/credentials.ts';
+import { everythingShownOf, thrownBy } from '../../support/failures.ts';
+
+const { faults } = createEmulator();
+
+describe('a fault is refused with a word of what is wrong', () => {
+  it.each<[object, string]>([
+    [{ droppConnection: true }, 'there is no `droppConnection`'],
+    [{ constructor: true }, 'there is no `constructor`'],
+    [{}, 'does not say what goes wrong'],
+    [{ plane: 'data', nth: 2, times: 3 }, 'does not say what goes wrong'],
+    [{ status: 99 }, '`status`'],
+    [{ status: 600 }, '`status`'],
+    [{ status: '503' }, '`status`'],
+    [{ delayMs: -1 }, '`delayMs`'],
+    [{ delayMs: Number.POSITIVE_INFINITY }, '`delayMs`'],
+    [{ truncateAfterChunks: 1.5 }, '`truncateAfterChunks`'],
+    [{ dropConnection: 'before' }, '`dropConnection`'],
+    [{ dropConnection: false, html: false }, 'does not say what goes wrong'],
+    [{ html: 7 }, '`html`'],
+    [{ html: true, headers: { 'no header': 'x' } }, '`headers`'],
+    [{ status: 503, plane: 'both' }, '`plane`'],
+    [{ status: 503, operation: 'rotate' }, '`operation`'],
+    [{ status: 503, method: '' }, '`method`'],
+    [{ status: 503, path: '' }, '`path`'],
+    [{ status: 503, key: 7 }, '`key`'],
+    [{ status: 503, nth: 0 }, '`nth`'],
+    [{ status: 503, times: 0 }, '`times`'],
+    [{ status: 503, probability: 1.1 }, '`probability`'],
+  ])('%o', (fault, message) => {
+    expect(() => faults.next(fault)).toThrow(TypeError);
+    expect(() => faults.next(fault)).toThrow(`faults.next: `);
+    expect(() => faults.next(fault)).toThrow(message);
+  });
+
+  it.each<[object, string]>([
+    [{ status: 503, dropConnection: true }, '`status` and `dropConnection` contradict each other'],
+    [{ status: 503, truncateAfterChunks: 1 }, '`status` and `truncateAfterChunks` contradict each other'],
+    [
+      { truncateAfterChunks: 1, omitDone: true },
+      '`truncateAfterChunks` and `omitDone` contradict each other',
+    ],
+    [{ html: true, body: 'x', status: 500 }, '`body` and `html` contradict each other'],
+    [{ body: 'x' }, '`body` needs a `status`'],
+    [{ delayMs: 1, headers: {} }, '`headers` needs a `status` or `html`'],
+    [{ omitDone: true, errorEvent: {} }, '`errorEvent` needs `errorAfterChunks`'],
+    [{ delayMs: 1, carriedOut: true }, '`carriedOut` needs `status`, `html` or `dropConnection`'],
+    [
+      { dropConnection: true, carriedOut: false, carriedOutAfterMs: 1 },
+      '`carriedOut` and `carriedOutAfterMs` contradict each other',
+    ],
+    [{ acceptedAfterMs: 1, listLagMs: 1 }, '`acceptedAfterMs` and `listLagMs` concern different requests'],
+    [
+      { operation: 'delete', acceptedAfterMs: 1 },
+      '`operation` and `acceptedAfterMs` concern different requests',
+    ],
+    [{ plane: 'data', listLagMs: 1 }, '`plane` is data, where there is no list or listMine'],
+    [{ plane: 'control', operation: 'chat', status: 503 }, '`plane` is control, where there is no chat'],
+    [{ plane: 'control', chunkDelayMs: 1 }, '`plane` is control, where there is no chat or completions'],
+  ])('%o', (fault, message) => {
+    expect(() => faults.next(fault)).toThrow(message);
+  });
+
+  it.each<[object, string]>([
+    [{ kinds: [] }, '`kinds`'],
+    [{ kinds: ['meteorite'] }, '`kinds`'],
+    [{ seed: 'seven' }, '`seed`'],
+    [{ maxDelayMs: -1 }, '`maxDelayMs`'],
+    [{ status: 503 }, 'there is no `status`'],
+    [{ plane: 'data', operation: 'create' }, '`plane` is data, where there is no create'],
+  ])('at random: %o', (random, message) => {
+    expect(() => faults.random(random)).toThrow(message);
+  });
+
+  it('where it is for every call and is to happen a number of times', () => {
+    expect(() => faults.always({ status: 503, times: 2 } as object)).toThrow('`times` is for faults.next');
+  });
+
+  it('where it is no object', () => {
+    expect(() => faults.next(503 as never)).toThrow('must be an object');
+    expect(() => faults.next([] as never)).toThrow('must be an object');
+  });
+
+  it('without repeating a key', () => {
+    const error = thrownBy(TypeError, () => faults.next({ status: 503, key: KEY, path: KEY, nth: 0 }));
+    expect(everythingShownOf(error)).not.toContain(KEY);
+  });
+});
+
+describe('a fault is taken', () => {
+  it.each<object>([
+    { status: 503, html: true },
+    { status: 503, body: undefined, truncateAfterChunks: undefined },
+    { carriedOutAfterMs: 0, truncateAfterChunks: 2 },
+    { carriedOutAfterMs: 5, acceptedAfterMs: 5, operation: 'create', plane: 'control' },
+    { omitDone: true, chunkDelayMs: 5, delayMs: 5 },
+    { errorAfterChunks: Number.POSITIVE_INFINITY, errorEvent: null },
+    { dropConnection: true, carriedOut: false },
+    { status: 503, dropConnection: false, omitDone: false, malformedJson: false, html: false },
+  ])('that is odd but possible: %o', (fault) => {
+    faults.next(fault).remove();
+  });
+
+  it('and does not show a key that it is for', () => {
+    const fault = faults.next({ status: 503, key: KEY });
+    expect(everythingShownOf([fault, faults])).not.toContain(KEY);
+    fault.remove();
+  });
+});

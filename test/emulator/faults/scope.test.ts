@@ -1,0 +1,181 @@
+import { createEmulator, type Emulator, type Fault } from 'drun-sdk/emulator';
+import { describe, expect, it } from 'vitest';
+import { CHAT, chat, control, createKey, seeded } from '../wire.ts';
+
+/** The statuses of one call after the other. */
+async function statuses(count: number, call: () => Promise<{ readonly status: number }>): Promise<number[]> {
+  const seen: number[] = [];
+  for (let index = 0; index < count; index++) seen.push((await call()).status);
+  return seen;
+}
+
+const models = (drun: Emulator, key: string): Promise<Response> =>
+  drun.fetch(`${CHAT}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+
+const newKey = (drun: Emulator, name = 'checkout'): string => drun.keys.create({ name }).secret.reveal();
+
+describe('a fault for the next call', () => {
+  it('meets one call', async () => {
+    const drun = createEmulator();
+    const key = newKey(drun);
+    drun.faults.next({ status: 503 });
+    expect(await statuses(3, () => chat(drun, key))).toEqual([503, 200, 200]);
+  });
+
+  it('meets as many as it is told to', async () => {
+    const drun = createEmulator();
+    const key = newKey(drun);
+    drun.faults.next({ status: 503, times: 2 });
+    expect(await statuses(3, () => chat(drun, key))).toEqual([503, 503, 200]);
+  });
+
+  it('waits for its turn behind those that were set before', async () => {
+    const drun = createEmulator();
+    const key = newKey(drun);
+    drun.faults.next({ status: 503 });
+    drun.faults.next({ status: 429 });
+    expect(await statuses(3, () => chat(drun, key))).toEqual([503, 429, 200]);
+  });
+
+  it('begins with the nth call', async () => {
+    const drun = createEmulator();
+    const key = newKey(drun);
+    drun.faults.next({ status: 503, nth: 3, times: 2 });
+    expect(await statuses(5, () => chat(drun, key))).toEqual([200, 200, 503, 503, 200]);
+  });
+});
+
+describe('a fault for every call', () => {
+  it('meets all of them until it is taken back', async () => {
+    const drun = createEmulator();
+    const key = newKey(drun);
+    const fault = drun.faults.always({ status: 503 });
+    expect(await statuses(3, () => chat(drun, key))).toEqual([503, 503, 503]);
+    expect(fault.hits).toBe(3);
+    fault.remove();
+    expect(await statuses(1, () => chat(drun, key))).toEqual([200]);
+  });
+
+  it('is taken back at the end of its block', async () => {
+    const drun = createEmulator();
+    const key = newKey(drun);
+    {
+      using _ = drun.faults.always({ status: 503 });
+      expect((await chat(drun, key)).status).toBe(503);
+    }
+    expect((await chat(drun, key)).status).toBe(200);
+  });
+
+  it('gives way to one for the next call, and lends it its delay', async () => {
+    const waits: number[] = [];
+    const drun = createEmulator({ sleep: async (milliseconds) => void waits.push(milliseconds) });
+    const key = newKey(drun);
+    drun.faults.always({ status: 503, delayMs: 10 });
+    drun.faults.next({ status: 429 });
+    drun.faults.next({ delayMs: 20 });
+    expect(await statuses(3, () => chat(drun, key))).toEqual([429, 503, 503]);
+    expect(waits).toEqual([10, 20, 10]);
+  });
+
+  it('is taken back with all others by clear and by reset', async () => {
+    const drun = createEmulator();
+    for (const takeBack of [() => drun.faults.clear(), () => drun.reset()]) {
+      drun.faults.always({ status: 503 });
+      drun.faults.next({ status: 429 });
+      drun.faults.random({ probability: 1 });
+      takeBack();
+      expect((await chat(drun, newKey(drun))).status).toBe(200);
+    }
+  });
+
+  it('is what it was when it was set', async () => {
+    const drun = createEmulator();
+    const key = newKey(drun);
+    const fault = { status: 503 };
+    drun.faults.always(fault);
+    fault.status = 200;
+    expect((await chat(drun, key)).status).toBe(503);
+  });
+});
+
+describe('a fault meets only', () => {
+  /** What is asked for in turn: keys twice, then models twice. */
+  async function met(fault: Omit<Fault, 'times'>): Promise<boolean[]> {
+    const drun = createEmulator({ maxKeys: 10 });
+    const key = newKey(drun);
+    const { id } = await createKey(drun, { name: 'second' });
+    drun.faults.always({ ...fault, status: 418 });
+    const calls = [
+      () => control(drun, 'POST', '/apikeys', { name: 'third' }),
+      () => control(drun, 'GET', `/workspaces/12/masked-apikeys?page.search=${id}`),
+      () => control(drun, 'GET', `/apikeys/${id}/secret`),
+      () => models(drun, key),
+      () => chat(drun, key),
+    ];
+    const seen: boolean[] = [];
+    for (const call of calls) seen.push((await call()).status === 418);
+    return seen;
+  }
+
+  it.each<[Omit<Fault, 'times'>, boolean[]]>([
+    [{}, [true, true, true, true, true]],
+    [{ plane: 'control' }, [true, true, true, false, false]],
+    [{ plane: 'data' }, [false, false, false, true, true]],
+    [{ operation: 'create' }, [true, false, false, false, false]],
+    [{ operation: 'list' }, [false, true, false, false, false]],
+    [{ operation: 'reveal' }, [false, false, true, false, false]],
+    [{ operation: 'chat' }, [false, false, false, false, true]],
+    [{ method: 'post' }, [true, false, false, false, true]],
+    [{ path: '/apikeys' }, [true, false, false, false, false]],
+    [{ path: '/apis/hydra.io/v1alpha1/apikeys' }, [true, false, false, false, false]],
+    [{ path: '/apikeys/*/secret' }, [false, false, true, false, false]],
+    [{ path: '/workspaces/**' }, [false, true, false, false, false]],
+    [{ path: '/chat/completions' }, [false, false, false, false, true]],
+    [{ path: /apikeys$/g }, [true, true, false, false, false]],
+    [{ key: 'checkout' }, [false, false, false, true, true]],
+    [{ key: 'second' }, [false, false, true, false, false]],
+    [{ key: 'third' }, [false, false, false, false, false]],
+    [{ plane: 'control', method: 'GET' }, [false, true, true, false, false]],
+    [{ probability: 0 }, [false, false, false, false, false]],
+  ])('%o', async (filter, expected) => {
+    expect(await met(filter)).toEqual(expected);
+  });
+
+  it('calls with a key that is named by its id, or handed in', async () => {
+    const drun = createEmulator();
+    const [first, second] = [drun.keys.create({ name: 'a' }), drun.keys.create({ name: 'a' })];
+    for (const key of [first.id, first.secret, first.secret.reveal()]) {
+      using _ = drun.faults.always({ key, status: 503 });
+      expect((await chat(drun, first.secret.reveal())).status).toBe(503);
+      expect((await chat(drun, second.secret.reveal())).status).toBe(200);
+    }
+  });
+
+  it('also calls with a key that was deleted', async () => {
+    const drun = createEmulator();
+    const { id, secret } = drun.keys.create({ name: 'a' });
+    drun.keys.delete(id);
+    drun.faults.next({ key: id, status: 503 });
+    expect((await chat(drun, secret.reveal())).status).toBe(503);
+  });
+
+  it('the two planes: no other path', async () => {
+    const drun = createEmulator();
+    drun.faults.always({ status: 418 });
+    expect((await drun.fetch(`${CHAT}/elsewhere`)).status).toBe(404);
+    expect((await drun.fetch(`${CHAT}/v1/elsewhere`)).status).toBe(418);
+  });
+
+  it('some of the calls where it is only probable, the same ones for the same randomness', async () => {
+    const run = async (seed: number): Promise<number[]> => {
+      const drun = createEmulator({ random: seeded(seed) });
+      const key = newKey(drun);
+      drun.faults.always({ status: 503, probability: 0.5 });
+      return statuses(40, () => models(drun, key));
+    };
+    const first = await run(7);
+    expect(new Set(first)).toEqual(new Set([200, 503]));
+    expect(await run(7)).toEqual(first);
+    expect(await run(8)).not.toEqual(first);
+  });
+});

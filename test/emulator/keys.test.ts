@@ -1,0 +1,144 @@
+import { createEmulator, type EmulatedKeyChanges, type NewEmulatedKey } from 'drun-sdk/emulator';
+import { Secret } from 'drun-sdk/secret';
+import { describe, expect, it } from 'vitest';
+import { chat, control, createKey, type WireKey } from './wire.ts';
+
+describe('making a key without a request', () => {
+  it('gives the key, which works, and what there is to see of it', async () => {
+    const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1) });
+    const created = drun.keys.create({ name: 'checkout' });
+    expect(created).toEqual({
+      id: expect.stringMatching(/^\w{16}$/),
+      name: 'checkout',
+      maskedKey: created.secret.masked,
+      createdBy: 'owner',
+      createdAt: new Date('2026-01-01T00:00:00Z'),
+      expired: false,
+      disabled: false,
+      allowModels: [],
+      denyModels: [],
+      quota: { limit: 'unlimited', used: 0, remaining: 'unlimited' },
+      secret: expect.any(Secret),
+    });
+    expect((await chat(drun, created.secret.reveal())).status).toBe(200);
+    expect([...drun.requests].map(({ operation }) => operation)).toEqual(['chat']);
+  });
+
+  it('takes everything that a key can have', async () => {
+    const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1) });
+    const { id } = drun.keys.create({
+      name: 'team',
+      workspace: 12,
+      user: 'alice',
+      expiresAt: new Date('2025-01-01T00:00:00Z'),
+      disabled: true,
+      allowModels: ['public/*'],
+      denyModels: ['public/dear'],
+      quota: 10,
+    });
+    const { body } = await control<{ items: WireKey[] }>(drun, 'GET', '/workspaces/12/apikeys');
+    expect(body.items).toMatchObject([
+      {
+        id,
+        createBy: 'alice',
+        workspace: 12,
+        expireTime: '2025-01-01T00:00:00Z',
+        expired: true,
+        disabled: true,
+        allowModels: ['public/*'],
+        denyModels: ['public/dear'],
+        quota: '10',
+      },
+    ]);
+  });
+
+  it('keeps to the limit', () => {
+    const drun = createEmulator({ maxKeys: 1 });
+    drun.keys.create({ name: 'first' });
+    expect(() => drun.keys.create({ name: 'second' })).toThrow(RangeError);
+    expect(drun.keys.create({ name: 'elsewhere', workspace: 12 }).workspace).toBe(12);
+  });
+
+  it('gives the account a key with a quota, which the list then tells', async () => {
+    const drun = createEmulator();
+    const { secret } = drun.keys.create({ name: 'checkout', quota: 3 });
+    expect((await chat(drun, secret.reveal())).status).toBe(200);
+    expect((await chat(drun, secret.reveal())).status).toBe(402);
+    const { body } = await control<{ items: WireKey[] }>(drun, 'GET', '/apikeys');
+    expect(body.items).toMatchObject([{ quota: '3', usedQuota: '8' }]);
+  });
+
+  it.each<[string, Partial<Record<keyof NewEmulatedKey, unknown>>]>([
+    ['name', { name: '' }],
+    ['name', { name: 7 }],
+    ['workspace', { workspace: 0 }],
+    ['workspace', { workspace: '12' }],
+    ['user', { user: '' }],
+    ['expiresAt', { expiresAt: new Date(Number.NaN) }],
+    ['expiresAt', { expiresAt: 0 }],
+    ['disabled', { disabled: 1 }],
+    ['allowModels', { allowModels: 'public/*' }],
+    ['denyModels', { denyModels: [''] }],
+    ['quota', { quota: -1 }],
+    ['quota', { quota: 1.5 }],
+    ['quota', { quota: 'none' }],
+  ])('refuses a wrong `%s`: %o', (field, wrong) => {
+    const drun = createEmulator();
+    expect(() => drun.keys.create({ name: 'checkout', ...wrong } as NewEmulatedKey)).toThrow(TypeError);
+    expect(() => drun.keys.create({ name: 'checkout', ...wrong } as NewEmulatedKey)).toThrow(`\`${field}\``);
+    expect([...drun.keys]).toEqual([]);
+  });
+});
+
+describe('changing a key without a request', () => {
+  it('changes what is given and leaves the rest', async () => {
+    const drun = createEmulator();
+    const { id } = await createKey(drun, { expireTime: '2127-01-01T00:00:00Z' });
+    expect(drun.keys.update(id, { disabled: true })).toMatchObject({
+      disabled: true,
+      expiresAt: new Date('2127-01-01T00:00:00Z'),
+    });
+    const updated = drun.keys.update(id, { expiresAt: null, quota: 5, denyModels: ['**'] });
+    expect(updated).toMatchObject({ disabled: true, denyModels: ['**'], quota: { limit: 5, remaining: 5 } });
+    expect(updated).not.toHaveProperty('expiresAt');
+    expect([...drun.keys]).toEqual([updated]);
+  });
+
+  it('is refused for a key that there is not, and for what is wrong', () => {
+    const drun = createEmulator();
+    expect(() => drun.keys.update('unknown', {})).toThrow(RangeError);
+    expect(() => drun.keys.delete('unknown')).toThrow(RangeError);
+    const { id } = drun.keys.create({ name: 'checkout' });
+    const wrong = { disabled: 'yes' } as unknown as EmulatedKeyChanges;
+    expect(() => drun.keys.update(id, wrong)).toThrow('`disabled`');
+  });
+
+  it('can be its deletion', async () => {
+    const drun = createEmulator();
+    const { id, secret } = drun.keys.create({ name: 'checkout' });
+    drun.keys.delete(id);
+    expect([...drun.keys]).toEqual([]);
+    expect((await chat(drun, secret.reveal())).status).toBe(401);
+  });
+});
+
+describe('other users', () => {
+  it('have a token of their own each, and always the same', async () => {
+    const drun = createEmulator();
+    const token = drun.accessTokenFor('alice');
+    expect(token.reveal()).not.toBe(drun.accessToken.reveal());
+    expect(token.reveal()).not.toBe(drun.accessTokenFor('bob').reveal());
+    expect(drun.accessTokenFor('alice').reveal()).toBe(token.reveal());
+    const authorization = `Bearer ${token.reveal()}`;
+    expect((await control(drun, 'GET', '/apikeys', undefined, { authorization })).status).toBe(200);
+    drun.reset();
+    expect((await control(drun, 'GET', '/apikeys', undefined, { authorization })).status).toBe(200);
+  });
+
+  it('do not show their tokens in the log', async () => {
+    const drun = createEmulator();
+    const token = drun.accessTokenFor('alice').reveal();
+    await drun.fetch(`https://console.d.run/apis/${token}/${token.slice(0, 15)}`);
+    expect(JSON.stringify([...drun.requests])).not.toContain(token.slice(0, 15));
+  });
+});

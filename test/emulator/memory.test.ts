@@ -1,0 +1,102 @@
+import { getEventListeners } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createEmulator } from 'drun-sdk/emulator';
+import { serve } from 'drun-sdk/emulator/node';
+import { describe, expect, it } from 'vitest';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** How much memory is in use, once all that can be was given back: objects of the platform's take a few rounds. */
+async function heapUsed(): Promise<number> {
+  for (let round = 0; round < 5; round++) {
+    collectGarbage();
+    await wait(10);
+  }
+  return process.memoryUsage().heapUsed;
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+/** Requests of every kind, answered, failing, read and left; five in a round. */
+function roundOf(url: string, send: typeof fetch, key: string, token: string): () => Promise<void> {
+  const ask = (path: string, bearer: string, body?: object): Promise<Response> =>
+    send(url + path, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { authorization: `Bearer ${bearer}` },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  const chat = (stream: boolean): Promise<Response> =>
+    ask('/v1/chat/completions', key, {
+      model: 'public/deepseek-r1',
+      messages: [{ role: 'user', content: 'Hello, model!' }],
+      stream,
+    });
+  return async () => {
+    await (await ask('/v1/models', key)).text();
+    await (await ask('/apis/hydra.io/v1alpha1/apikeys', token)).text();
+    await (await ask('/v1/models', 'sk-unknown')).text();
+    await (await chat(true)).text();
+    await (await chat(false)).text();
+  };
+}
+
+/** How much more memory is in use after the second half of many rounds than after the first. */
+async function growthOver(rounds: number, round: () => Promise<void>): Promise<number> {
+  // What is kept for good has its bounds, and they are reached: the log, the usage, the keys that are gone.
+  for (let count = 0; count < rounds / 2; count++) await round();
+  const before = await heapUsed();
+  for (let count = 0; count < rounds / 2; count++) await round();
+  return (await heapUsed()) - before;
+}
+
+describe('memory is where it was', { timeout: 120_000 }, () => {
+  it('after ten thousand requests in process', async () => {
+    const drun = createEmulator();
+    const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
+    const round = roundOf('https://drun.test', drun.fetch, key, drun.accessToken.reveal());
+    expect(await growthOver(2_000, round)).toBeLessThan(2 * MEBIBYTE);
+    expect([...drun.requests]).toHaveLength(1000);
+  });
+
+  it('after three thousand over HTTP', async () => {
+    const drun = createEmulator();
+    await using server = await serve(drun);
+    const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
+    const round = roundOf(server.url, fetch, key, drun.accessToken.reveal());
+    expect(await growthOver(600, round)).toBeLessThan(2 * MEBIBYTE);
+  });
+
+  it('after ten thousand keys that were made and deleted', async () => {
+    const drun = createEmulator();
+    const growth = await growthOver(10_000, async () => {
+      drun.keys.delete(drun.keys.create({ name: 'checkout' }).id);
+    });
+    expect(growth).toBeLessThan(MEBIBYTE);
+  });
+});
+
+it('streams that are left or aborted leave no listener on their signals', async () => {
+  const drun = createEmulator();
+  const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
+  const controllers = Array.from({ length: 3 }, () => new AbortController());
+  const requests = controllers.map(
+    ({ signal }) =>
+      new Request('https://chat.d.run/v1/chat/completions', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}` },
+        body: '{"model":"public/deepseek-r1","messages":[{"role":"user","content":"Hi"}],"stream":true}',
+        signal,
+      }),
+  );
+  const [left, dropped, aborted] = requests as [Request, Request, Request];
+  await (await drun.fetch(left)).body?.cancel();
+  drun.faults.next({ dropAfterChunks: 1 });
+  await (await drun.fetch(dropped)).text().catch(() => {});
+  const reading = (await drun.fetch(aborted)).text().catch(() => {});
+  controllers[2]?.abort();
+  await reading;
+  for (const { signal } of requests) expect(getEventListeners(signal, 'abort')).toEqual([]);
+});

@@ -1,0 +1,195 @@
+import { once } from 'node:events';
+import https from 'node:https';
+import { createEmulator, type Emulator, type EmulatorOptions } from 'drun-sdk/emulator';
+import { type HandlersOptions, handlers } from 'drun-sdk/emulator/msw';
+import { setupServer } from 'msw/node';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { CHAT, CONSOLE, CONTROL } from './wire.ts';
+
+/** An emulator behind the addresses of the service for the length of a test, with one key. */
+function intercepted(
+  options: EmulatorOptions = {},
+  where?: HandlersOptions,
+): { drun: Emulator; key: string } {
+  const drun = createEmulator(options);
+  const server = setupServer(...handlers(drun, where));
+  server.listen({ onUnhandledFrame: 'error' });
+  onTestFinished(() => server.close());
+  return { drun, key: drun.keys.create({ name: 'checkout' }).secret.reveal() };
+}
+
+const models = (host: string, key: string): Promise<Response> =>
+  fetch(`${host}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+
+const list = (host: string, drun: Emulator): Promise<Response> =>
+  fetch(`${host}${CONTROL}/apikeys`, { headers: { authorization: `Bearer ${drun.accessToken.reveal()}` } });
+
+function stream(key: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(`${CHAT}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}` },
+    body: JSON.stringify({
+      model: 'public/deepseek-r1',
+      messages: [{ role: 'user', content: 'Hello!' }],
+      stream: true,
+    }),
+    ...init,
+  });
+}
+
+describe('behind msw, an emulator is at', () => {
+  it('the addresses of the service, and of its regions', async () => {
+    const { drun, key } = intercepted();
+    for (const host of [CHAT, 'https://sh-02.d.run']) expect((await models(host, key)).status).toBe(200);
+    expect((await list(CONSOLE, drun)).status).toBe(200);
+    expect(Array.from(drun.requests, ({ operation }) => operation)).toEqual(['models', 'models', 'list']);
+  });
+
+  it('no address with the other plane', async () => {
+    const { drun, key } = intercepted();
+    expect((await models(CONSOLE, key)).status).toBe(404);
+    expect((await list(CHAT, drun)).status).toBe(404);
+  });
+
+  it.each<[HandlersOptions, string, string]>([
+    [
+      { consoleUrl: 'http://console.test', chatUrl: 'http://chat.test/v1/' },
+      'http://console.test',
+      'http://chat.test',
+    ],
+    [
+      { consoleUrl: new URL('https://gateway.test/console/'), chatUrl: 'https://gateway.test/chat' },
+      'https://gateway.test/console',
+      'https://gateway.test/chat',
+    ],
+    [
+      { consoleUrl: 'https://one.test', chatUrl: 'https://one.test/v1' },
+      'https://one.test',
+      'https://one.test',
+    ],
+    [{ chatUrl: 'https://chat.test' }, CONSOLE, 'https://chat.test'],
+  ])('other addresses: %o', async (where, console, chat) => {
+    const { drun, key } = intercepted({}, where);
+    expect((await list(console, drun)).status).toBe(200);
+    expect((await models(chat, key)).status).toBe(200);
+    expect([...drun.requests].at(-1)?.path).toBe('/v1/models');
+  });
+
+  it.each([{ consoleUrl: 'console.d.run' }, { chatUrl: 'ftp://chat.d.run' }])(
+    'none that is no URL: %o',
+    (where) => {
+      expect(() => handlers(createEmulator(), where)).toThrow(`\`${Object.keys(where)[0]}\``);
+    },
+  );
+});
+
+describe('behind msw', () => {
+  it('bodies, queries, headers and statuses go through as they are', async () => {
+    const { drun } = intercepted({ now: () => Date.UTC(2026, 0, 1) });
+    const headers = { authorization: `Bearer ${drun.accessToken.reveal()}`, 'accept-language': 'zh' };
+    const url = `${CONSOLE}${CONTROL}/apikeys`;
+    const created = await fetch(url, { method: 'POST', headers, body: '{"name":"second"}' });
+    const { id } = (await created.json()) as { id: string };
+    expect(created.headers.get('date')).toBe('Thu, 01 Jan 2026 00:00:00 GMT');
+    const found = await fetch(`${url}?page.search=second`, { headers });
+    expect(await found.json()).toMatchObject({ items: [{ id }] });
+    const refused = await fetch(`${url}/${id}`, { method: 'DELETE', headers });
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({ message: expect.stringMatching(/\p{Script=Han}/u) });
+    expect((await fetch(`${url}/${id}`, { method: 'DELETE', headers, body: '{}' })).status).toBe(200);
+  });
+
+  it('a stream comes piece by piece', async () => {
+    const goOn = Promise.withResolvers<void>();
+    const { key } = intercepted({
+      async *reply() {
+        yield 'first';
+        await goOn.promise;
+        yield 'second';
+      },
+    });
+    let text = '';
+    for await (const bytes of (await stream(key)).body ?? []) {
+      text += new TextDecoder().decode(bytes);
+      if (text.includes('first')) goOn.resolve();
+    }
+    expect(text).toMatch(/first.*second.*\[DONE\]\n\n$/s);
+  });
+
+  it('an abort ends the model, also one that never stops talking', async () => {
+    const left = vi.fn();
+    const { key } = intercepted({
+      async *reply() {
+        try {
+          for (;;) yield 'more ';
+        } finally {
+          left();
+        }
+      },
+    });
+    const controller = new AbortController();
+    const response = await stream(key, { signal: controller.signal });
+    const reader = response.body?.getReader();
+    const reading = (async () => {
+      while (!(await reader?.read())?.done);
+    })();
+    // From another turn of the event loop, which has to come.
+    setTimeout(() => controller.abort(new Error('not wanted')), 20);
+    await expect(reading).rejects.toThrow('not wanted');
+    await vi.waitFor(() => expect(left).toHaveBeenCalledOnce());
+  });
+
+  it('an abort reaches a model that thinks', async () => {
+    const asked = Promise.withResolvers<AbortSignal>();
+    const { key } = intercepted({
+      reply: ({ signal }) => {
+        asked.resolve(signal);
+        return new Promise(() => {});
+      },
+    });
+    const controller = new AbortController();
+    const answer = stream(key, { signal: controller.signal });
+    const signal = await asked.promise;
+    const aborted = once(signal, 'abort');
+    controller.abort(new Error('not wanted'));
+    await expect(answer).rejects.toThrow('not wanted');
+    await aborted;
+  });
+
+  it('a connection that a fault takes away is a network error', async () => {
+    const { drun, key } = intercepted();
+    drun.faults.next({ dropConnection: true });
+    await expect(models(CHAT, key)).rejects.toThrow(TypeError);
+  });
+
+  it.each([1, 3])(
+    'a stream that a fault breaks off after %d chunks fails after them',
+    async (dropAfterChunks) => {
+      const { drun, key } = intercepted({ reply: 'abcd' });
+      drun.faults.next({ dropAfterChunks });
+      const response = await stream(key);
+      let text = '';
+      const reading = (async () => {
+        for await (const bytes of response.body ?? []) text += new TextDecoder().decode(bytes);
+      })();
+      await expect(reading).rejects.toThrow();
+      expect(text.match(/^data: /gm)).toHaveLength(dropAfterChunks);
+    },
+  );
+
+  it('an answer in one piece that is broken off fails too', async () => {
+    const { drun, key } = intercepted();
+    drun.faults.next({ dropAfterChunks: 1 });
+    const response = await models(CHAT, key);
+    await expect(response.text()).rejects.toThrow();
+  });
+
+  it('requests of node:https are answered as well', async () => {
+    const { key } = intercepted();
+    const request = https.request(`${CHAT}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+    request.end();
+    const [response] = await once(request, 'response');
+    expect(response.statusCode).toBe(200);
+    expect((await response.setEncoding('utf8').toArray()).join('')).toContain('public/deepseek-r1');
+  });
+});

@@ -1,0 +1,174 @@
+import { once } from 'node:events';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { createEmulator, type Emulator, type Fault } from 'drun-sdk/emulator';
+import { type EmulatorServer, serve } from 'drun-sdk/emulator/node';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { rejection } from '../support/failures.ts';
+import { virtualClock } from './virtual-clock.ts';
+import { CONTROL } from './wire.ts';
+
+/** An emulator on a port whose model says one letter a chunk, with one key; closed after the test. */
+async function served(options: object = {}): Promise<{
+  readonly drun: Emulator;
+  readonly server: EmulatorServer;
+  readonly chat: (stream: boolean) => Promise<Response>;
+}> {
+  const drun = createEmulator({ reply: 'abcd', ...options });
+  const server = await serve(drun);
+  onTestFinished(() => server.close());
+  const { secret } = drun.keys.create({ name: 'checkout' });
+  const chat = (stream: boolean): Promise<Response> =>
+    fetch(`${server.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${secret.reveal()}` },
+      body: JSON.stringify({
+        model: 'public/deepseek-r1',
+        messages: [{ role: 'user', content: 'Hello!' }],
+        stream,
+      }),
+    });
+  return { drun, server, chat };
+}
+
+/** The text that comes, and whether the connection was lost in the middle of it. */
+async function received(response: Response): Promise<{ text: string; isLost: boolean }> {
+  let text = '';
+  const decoder = new TextDecoder();
+  try {
+    for await (const bytes of response.body ?? []) text += decoder.decode(bytes, { stream: true });
+    return { text, isLost: false };
+  } catch {
+    return { text, isLost: true };
+  }
+}
+
+describe('over HTTP, a connection', () => {
+  it('is lost before the answer', async () => {
+    const { drun, chat } = await served();
+    drun.faults.next({ dropConnection: true });
+    expect(await rejection(chat(false))).toMatchObject({
+      message: 'fetch failed',
+      cause: { name: 'SocketError' },
+    });
+    expect((await chat(false)).status).toBe(200);
+  });
+
+  it.each([0, 1, 3])('is lost after %d chunks, all of which have come', async (dropAfterChunks) => {
+    const { drun, chat } = await served();
+    drun.faults.next({ dropAfterChunks });
+    const { text, isLost } = await received(await chat(true));
+    expect(isLost).toBe(true);
+    expect(text.match(/^data: /gm) ?? []).toHaveLength(dropAfterChunks);
+  });
+
+  it.each([0, 1])('is lost in the middle of an answer in one piece, for %d', async (dropAfterChunks) => {
+    const { drun, chat } = await served();
+    drun.faults.next({ dropAfterChunks });
+    const response = await chat(false);
+    expect(response.status).toBe(200);
+    const { text, isLost } = await received(response);
+    expect(isLost).toBe(true);
+    expect(text.startsWith('{"id":"chatcmpl-')).toBe(dropAfterChunks > 0);
+  });
+
+  it.each<Fault>([
+    { truncateAfterChunks: 2 },
+    { omitDone: true },
+    { errorAfterChunks: 2 },
+    { halfEventAfterChunks: 2 },
+    { malformedJson: true },
+  ])('stays where the answer only ends too soon: %o', async (fault) => {
+    const { drun, chat } = await served();
+    drun.faults.next(fault);
+    const { text, isLost } = await received(await chat(true));
+    expect(isLost).toBe(false);
+    expect(text).not.toBe('');
+  });
+
+  it('that is closed by its client ends a delay', async () => {
+    const clock = virtualClock();
+    const { drun, server } = await served(clock);
+    drun.faults.next({ delayMs: 60_000 });
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write('GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    while (clock.sleeping === 0) await clock.advance(0);
+    socket.destroy();
+    while (clock.sleeping > 0) await clock.advance(0);
+    expect([...drun.requests][0]).not.toHaveProperty('status');
+  });
+});
+
+describe('the server', () => {
+  const ask = async (
+    url: string,
+    options: object,
+    body?: string | Buffer,
+  ): Promise<{ response: IncomingMessage; text: string }> => {
+    const request = httpRequest(url, options);
+    request.end(body);
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return { response, text: (await response.setEncoding('utf8').toArray()).join('') };
+  };
+
+  it('says how long an answer in one piece is', async () => {
+    const { server } = await served();
+    const { response, text } = await ask(`${server.url}/v1/models`, { agent: false });
+    expect(response.statusCode).toBe(401);
+    expect(Number(response.headers['content-length'])).toBe(Buffer.byteLength(text));
+  });
+
+  it('keeps a connection for the next request, also where it did not read the body of the last one', async () => {
+    const { drun, server } = await served();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    const options = { agent, method: 'POST', headers: { authorization: 'Bearer sk-wrong' } };
+    for (const size of [10, 5_000_000, 10]) {
+      const { response } = await ask(`${server.url}/v1/chat/completions`, options, Buffer.alloc(size));
+      expect(response.statusCode).toBe(401);
+    }
+    const { response } = await ask(`${server.url}${CONTROL}/apikeys`, {
+      agent,
+      headers: { authorization: `Bearer ${drun.accessToken.reveal()}` },
+    });
+    expect(response.statusCode).toBe(200);
+  });
+
+  it('takes a body that comes in pieces', async () => {
+    const { drun, server } = await served();
+    const { secret } = drun.keys.create({ name: 'pieces' });
+    const request = httpRequest(`${server.url}/v1/chat/completions`, {
+      agent: false,
+      method: 'POST',
+      headers: { authorization: `Bearer ${secret.reveal()}` },
+    });
+    const content = '你好'.repeat(100_000);
+    const body = Buffer.from(
+      JSON.stringify({ model: 'public/deepseek-r1', messages: [{ role: 'user', content }] }),
+    );
+    for (let from = 0; from < body.length; from += 10_001) request.write(body.subarray(from, from + 10_001));
+    request.end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    expect(response.statusCode).toBe(200);
+    expect([...drun.keys].at(-1)?.quota.used).toBe(50_001);
+  });
+
+  it('takes two slashes for a path, not for a host', async () => {
+    const { drun, server } = await served();
+    await ask(server.url, { agent: false, path: '//elsewhere/v1/models' });
+    expect([...drun.requests].at(-1)?.path).toBe('//elsewhere/v1/models');
+  });
+
+  it('answers HEAD without a body, and refuses what is no request', async () => {
+    const { server } = await served();
+    const head = await ask(`${server.url}/v1/models`, { agent: false, method: 'HEAD' });
+    expect(head.response.statusCode).toBe(404);
+    expect(head.text).toBe('');
+    const odd = await ask(server.url, { agent: false, method: 'TRACE' });
+    expect(odd.response.statusCode).toBe(400);
+    for (const host of ['no host', 'host/v1', 'user@host', 'host?query']) {
+      const { response } = await ask(server.url, { agent: false, headers: { host } });
+      expect(response.statusCode, host).toBe(400);
+    }
+  });
+});

@@ -1,0 +1,235 @@
+import {
+  ApiKeyLimitError,
+  ApiKeys,
+  AuthenticationError,
+  ChatClient,
+  ConnectionError,
+  type CredentialSource,
+  InsufficientQuotaError,
+  InvalidResponseError,
+  NotFoundError,
+  PermissionError,
+  RateLimitError,
+  StreamFailedError,
+  StreamTruncatedError,
+  TimeoutError,
+} from 'drun-sdk';
+import type { EmulatorOptions, Fault } from 'drun-sdk/emulator';
+import { describe, expect, it } from 'vitest';
+import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
+import { retryAtOnce } from '../support/timing.ts';
+import { WAYS_IN } from './ways-in.ts';
+
+const model = 'public/deepseek-r1';
+const request = { model, messages: [{ role: 'user', content: 'Hello, model!' }] } as const;
+
+describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
+  /** An emulator, with clients that reach it. */
+  async function setUp(options?: EmulatorOptions) {
+    const { drun, consoleUrl, chatUrl, fetch } = await open(options);
+    const keys = new ApiKeys({ accessToken: drun.accessToken, baseUrl: consoleUrl, fetch });
+    const chatWith = (apiKey: CredentialSource, more: object = {}): ChatClient =>
+      new ChatClient({ apiKey, baseUrl: chatUrl, fetch, ...more });
+    return { drun, keys, chatWith };
+  }
+
+  /** The same, with a key. */
+  async function setUpChat(options?: EmulatorOptions) {
+    const made = await setUp(options);
+    const { secret } = made.drun.keys.create({ name: 'checkout' });
+    return { ...made, secret, chat: made.chatWith(secret) };
+  }
+
+  describe('ApiKeys', () => {
+    it('creates a key, lists it masked, and deletes it once', async () => {
+      const { keys } = await setUp();
+      const created = await keys.create({ name: 'checkout', expiresAt: new Date('2127-01-01') });
+      expect(created.secret.reveal()).toMatch(/^sk-/);
+      expect(await Array.fromAsync(keys.list())).toMatchObject([
+        {
+          id: created.id,
+          name: 'checkout',
+          maskedKey: created.secret.masked,
+          expiresAt: new Date('2127-01-01'),
+        },
+      ]);
+      expect(await keys.delete(created.id)).toMatchObject({ id: created.id });
+      await rejectionOf(NotFoundError, keys.delete(created.id));
+    });
+
+    it.each(['0.15', '0.16', '0.17'] as const)('shows no whole key of version %s', async (version) => {
+      const { keys } = await setUp({ version });
+      const created = await keys.create({ name: 'checkout' });
+      const listed = await Array.fromAsync(keys.list());
+      expect(listed).toMatchObject([{ maskedKey: created.secret.masked }]);
+      expect(everythingShownOf(listed)).not.toContain(created.secret.reveal());
+    });
+
+    it('walks all pages, and searches', async () => {
+      const { keys } = await setUp({ maxKeys: 40 });
+      for (let number = 0; number < 23; number++) await keys.create({ name: `key ${number}` });
+      expect(await Array.fromAsync(keys.list({ pageSize: 5 }))).toHaveLength(23);
+      expect(await keys.list({ search: 'key 1' })).toMatchObject({ total: 11 });
+    });
+
+    it('throws at the limit, with the reason in its language', async () => {
+      const { keys } = await setUp({ maxKeys: 1 });
+      expect(await keys.canCreate()).toEqual({ allowed: true });
+      await keys.create({ name: 'first' });
+      const error = await rejectionOf(ApiKeyLimitError, keys.create({ name: 'second' }));
+      expect(error.reason).toBe('The limit of 1 API keys is reached');
+    });
+
+    it('repeats what may be repeated', async () => {
+      retryAtOnce();
+      const { drun, keys } = await setUp();
+      const { id } = await keys.create({ name: 'first' });
+      drun.faults.next({ operation: 'list', status: 503 });
+      expect((await keys.list()).items).toHaveLength(1);
+      drun.faults.next({ operation: 'delete', dropConnection: true, carriedOut: true });
+      expect(await keys.delete(id)).toEqual({ id });
+      expect([...drun.keys]).toEqual([]);
+    });
+
+    it('says that a gateway is in the way', async () => {
+      const { drun, keys } = await setUp();
+      drun.faults.next({ html: true });
+      await rejectionOf(InvalidResponseError, keys.list());
+    });
+  });
+
+  describe('ChatClient', () => {
+    it('completes and streams, with usage', async () => {
+      const { chat } = await setUpChat();
+      const { choices, usage } = await chat.complete(request);
+      expect(choices[0].message.content).toBe('Hello, model!');
+      expect(usage).toMatchObject({ total_tokens: 8 });
+      expect((await Array.fromAsync(chat.stream(request).text())).join('')).toBe('Hello, model!');
+      expect(await chat.stream(request).completion()).toMatchObject({
+        choices: [{ message: { content: 'Hello, model!' }, finish_reason: 'stop' }],
+        usage: { total_tokens: 8 },
+      });
+    });
+
+    it('puts reasoning and tool calls together', async () => {
+      const toolCalls = [{ name: 'weather', arguments: { city: 'Paris' } }];
+      const { chat } = await setUpChat({ reply: { reasoning: 'I think.', toolCalls } });
+      const expected = {
+        choices: [
+          {
+            message: {
+              reasoning_content: 'I think.',
+              content: null,
+              tool_calls: [{ id: 'call_1', function: { name: 'weather', arguments: '{"city":"Paris"}' } }],
+            },
+            finish_reason: 'tool_calls',
+          },
+        ],
+      };
+      expect(await chat.complete(request)).toMatchObject(expected);
+      expect(await chat.stream(request).completion()).toMatchObject(expected);
+    });
+
+    it('lists the models of its key, and knows whether the key is accepted', async () => {
+      const { drun, chatWith } = await setUp();
+      const { id, secret } = drun.keys.create({ name: 'narrow', allowModels: ['public/*'] });
+      const chat = chatWith(secret);
+      expect((await chat.models()).map(({ id }) => id)).toEqual([model]);
+      expect(await chat.checkKey()).toEqual({ accepted: true });
+      drun.keys.update(id, { disabled: true });
+      expect(await chat.checkKey()).toEqual({ accepted: false, code: 'authentication_failed' });
+    });
+
+    it('tells refusals apart, and shows no key', async () => {
+      const { drun, chatWith } = await setUp();
+      const refusal = async (fields: object, asked: object = {}): Promise<unknown> => {
+        const { id, secret } = drun.keys.create({ name: 'refused', ...fields });
+        const error = await rejection(chatWith(secret).complete({ ...request, ...asked }));
+        expect(everythingShownOf(error)).not.toContain(secret.reveal().slice(3));
+        drun.keys.delete(id);
+        return error;
+      };
+      expect(await refusal({ disabled: true })).toBeInstanceOf(AuthenticationError);
+      expect(await refusal({ expiresAt: new Date(0) })).toBeInstanceOf(AuthenticationError);
+      expect(await refusal({ quota: 0 })).toBeInstanceOf(InsufficientQuotaError);
+      expect(await refusal({ denyModels: ['**'] })).toBeInstanceOf(PermissionError);
+      expect(await refusal({}, { model: 'unknown' })).toBeInstanceOf(NotFoundError);
+    });
+
+    it('takes another key where its own was replaced', async () => {
+      const { drun, chatWith } = await setUp();
+      const [old, fresh] = [drun.keys.create({ name: 'old' }), drun.keys.create({ name: 'fresh' })];
+      drun.keys.delete(old.id);
+      const chat = chatWith(({ refused }) => (refused ? fresh.secret : old.secret));
+      expect((await chat.complete(request)).choices[0].message.content).toBe('Hello, model!');
+    });
+
+    it('gets over what goes wrong for a while', async () => {
+      retryAtOnce();
+      const { drun, chat } = await setUpChat();
+      drun.faults.next({ status: 429 });
+      drun.faults.next({ dropConnection: true });
+      expect((await chat.complete(request)).choices).toHaveLength(1);
+      drun.faults.next({ status: 503 });
+      drun.faults.next({ dropAfterChunks: 0 });
+      expect((await Array.fromAsync(chat.stream(request).text())).join('')).toBe('Hello, model!');
+    });
+
+    it('gives up in the end, with what it was', async () => {
+      retryAtOnce();
+      const { drun, chat } = await setUpChat();
+      drun.faults.always({ status: 429, headers: { 'retry-after-ms': '1' } });
+      expect(await rejectionOf(RateLimitError, chat.complete(request))).toMatchObject({ retryAfterMs: 1 });
+      drun.faults.clear();
+      drun.faults.always({ dropConnection: true });
+      await rejectionOf(ConnectionError, chat.complete(request));
+    });
+
+    it.each<[Fault, abstract new (...values: never[]) => Error]>([
+      [{ truncateAfterChunks: 3 }, StreamTruncatedError],
+      [{ dropAfterChunks: 3 }, StreamTruncatedError],
+      [{ errorAfterChunks: 3 }, StreamFailedError],
+      [{ malformedJsonAfterChunks: 3 }, StreamFailedError],
+      [{ html: true }, InvalidResponseError],
+    ])('never takes a broken stream for a whole one: %o', async (fault, type) => {
+      const { drun, chat } = await setUpChat();
+      drun.faults.next(fault);
+      const error = await rejection(Array.fromAsync(chat.stream(request, { maxRetries: 0 }).text()));
+      expect(error).toBeInstanceOf(type);
+    });
+
+    it.each<Fault>([{ truncateAfterChunks: 1 }, { malformedJson: true }, { html: true }, { status: 200 }])(
+      'never takes a broken answer for a whole one: %o',
+      async (fault) => {
+        const { drun, chat } = await setUpChat();
+        drun.faults.next(fault);
+        await rejectionOf(InvalidResponseError, chat.complete(request, { maxRetries: 0 }));
+      },
+    );
+
+    it('gives up after its time', async () => {
+      const { drun, chat } = await setUpChat();
+      drun.faults.always({ delayMs: 60_000 });
+      await rejectionOf(TimeoutError, chat.complete(request, { timeoutMs: 50 }));
+      drun.faults.clear();
+      drun.faults.always({ chunkDelayMs: 60_000 });
+      const stream = chat.stream(request, { idleTimeoutMs: 50 });
+      expect(await rejectionOf(TimeoutError, stream.completion())).toMatchObject({ phase: 'idle' });
+    });
+
+    it('can be aborted while it waits and while it streams', async () => {
+      const { drun, chat } = await setUpChat();
+      drun.faults.next({ delayMs: 60_000 });
+      const controller = new AbortController();
+      const waiting = chat.complete(request, { signal: controller.signal });
+      const reason = new Error('not wanted');
+      setTimeout(() => controller.abort(reason), 20);
+      expect(await rejection(waiting)).toBe(reason);
+      drun.faults.next({ chunkDelayMs: 60_000 });
+      const stream = chat.stream(request);
+      const texts = stream.text()[Symbol.asyncIterator]();
+      setTimeout(() => stream.abort(reason), 20);
+      expect(await rejection(texts.next().then(() => texts.next()))).toBe(reason);
+    });
+  });
+});
