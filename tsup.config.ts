@@ -1,4 +1,5 @@
 import { defineConfig } from 'tsup';
+import { textImportsForEsbuild } from './build/text-imports.ts';
 
 /** One entry per subpath of the package; the paths are those of `exports` in package.json. */
 const entries = [
@@ -28,4 +29,5 @@ export default defineConfig({
   noExternal: ['hono', '@hono/node-server', 'zod/v4/core'],
   external: [/^node:/],
   removeNodeProtocol: false,
+  esbuildPlugins: [textImportsForEsbuild()],
 });

@@ -27,6 +27,8 @@ const folders = {
 
 /** The one file that needs Node. Everything else runs wherever there is `fetch`. */
 const nodeOnly = '^src/emulator/node\\.ts$';
+/** The script, style and markup of the emulator's page. */
+const browser = folder('emulator/console/browser');
 const index = '^src/index\\.ts$';
 const entries = '^src/(index|(api-keys|chat|errors|secret|emulator)/index|emulator/node)\\.ts$';
 const known = [index, ...Object.keys(folders).map(folder)];
@@ -62,6 +64,20 @@ export default {
       severity: 'error',
       from: { path: nodeOnly },
       to: { pathNot: [folder('emulator'), library('@hono/node-server')], dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'page-stands-alone',
+      comment: 'what runs in a browser has nothing of what runs behind it',
+      severity: 'error',
+      from: { path: browser },
+      to: { pathNot: browser },
+    },
+    {
+      name: 'page-as-text',
+      comment: 'what runs in a browser leaves its folder as text only',
+      severity: 'error',
+      from: { path: '^src/', pathNot: [browser, '^src/emulator/console/assets\\.ts$'] },
+      to: { path: browser },
     },
     {
       name: 'no-node-builtins',

@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { Secret } from '../secret/secret.ts';
 import { abortable } from './abortable.ts';
+import { consolePage } from './console/index.ts';
 import { controlPlane } from './control-plane.ts';
 import { dataPlane } from './data-plane.ts';
 import { type EmulatedKey, emulatedKey } from './emulated-key.ts';
@@ -17,8 +18,8 @@ import { State } from './state.ts';
  */
 export interface Emulator {
   /**
-   * Answers a request to either plane. Takes the place of `fetch` in any client, also detached from the emulator;
-   * only the path of the URL matters, not its host.
+   * Answers a request to either plane, or for the API Key Management page at `/`. Takes the place of `fetch` in any
+   * client, also detached from the emulator; only the path of the URL matters, not its host.
    *
    * @returns What the service would answer, errors included.
    * @throws The reason of the signal, once that is aborted; so does reading the body of a stream.
@@ -29,7 +30,10 @@ export interface Emulator {
   readonly accessToken: Secret;
   /** The keys that exist at the moment of iterating, oldest first. */
   readonly keys: Iterable<EmulatedKey>;
-  /** The last 1000 requests at the moment of iterating, in the order in which they came. */
+  /**
+   * The last 1000 requests at the moment of iterating, in the order in which they came. The page's own files are not
+   * among them; what it does with keys is.
+   */
   readonly requests: Iterable<EmulatedRequest>;
   /** Deletes every key and forgets every request. Answers that are on their way go on. */
   readonly reset: () => void;
@@ -70,6 +74,18 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const state = new State(settings, drawText);
   const log = new RequestLog(accessToken, settings.now);
   const router = createRouter(state, settings, { accessToken, drawText });
+  const requests = { [Symbol.iterator]: () => log.entries() };
+
+  const answer = async (request: Request): Promise<Response> => {
+    const answered = log.open(request);
+    const response = await abortable(async () => router.fetch(request), request.signal);
+    // Clients may measure by the server's clock, so this one's has to be on the answer.
+    response.headers.set('date', new Date(settings.now()).toUTCString());
+    answered(response.status);
+    return response;
+  };
+  const { now, version, models } = settings;
+  const page = consolePage({ accessToken, version, models, requests, now, fetch: answer });
 
   return {
     accessToken,
@@ -77,21 +93,14 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
       // Copied only where there is something to add: a server's adapter may hand in a look-alike, which cannot be.
       const request = input instanceof Request && init === undefined ? input : new Request(input, init);
       request.signal.throwIfAborted();
-      const answered = log.open(request);
-      const response = await abortable(async () => router.fetch(request), request.signal);
-      // Clients may measure by the server's clock, so this one's has to be on the answer.
-      response.headers.set('date', new Date(settings.now()).toUTCString());
-      answered(response.status);
-      return response;
+      return page(request) ?? answer(request);
     },
     keys: {
       *[Symbol.iterator]() {
         for (const key of state.keys()) yield emulatedKey(key, settings.now());
       },
     },
-    requests: {
-      [Symbol.iterator]: () => log.entries(),
-    },
+    requests,
     reset() {
       state.clear();
       log.clear();

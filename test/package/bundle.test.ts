@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { createEmulator } from 'drun-sdk/emulator';
 import { build, type Metafile } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 
@@ -73,7 +74,7 @@ const use = (name: string, from: string): Promise<Bundle> =>
 const onlyIn = {
   apiKeys: ['apikeys', 'check-creation', 'DRUN_ACCESS_TOKEN', 'console.d.run'],
   chat: ['completions', 'eventsource', 'DRUN_API_KEY'],
-  emulator: ['createEmulator', 'x-hono', 'hono'],
+  emulator: ['createEmulator', 'x-hono', 'hono', 'API Key Management'],
   schemas: ['~standard', 'invalid_type'],
 };
 
@@ -144,8 +145,17 @@ test('the emulator carries no client, and runs without Node', async () => {
 
   // hono is part of the entry itself.
   expect(packages).toEqual(['drun-sdk', 'zod']);
-  expectNone(text, ['DRUN_ACCESS_TOKEN', 'DRUN_API_KEY', 'console.d.run', 'x-hono']);
+  expectNone(text, ['DRUN_ACCESS_TOKEN', 'DRUN_API_KEY', 'console.d.run', 'x-hono', 'API Key Management']);
   expect(gzippedBytes).toBeLessThan(25_000);
+});
+
+test("the emulator's page is loaded by who opens it, and its script is small", async () => {
+  const drun = createEmulator();
+  const script = await (await drun.fetch('http://localhost/console/script.js')).arrayBuffer();
+  const page = await (await drun.fetch('http://localhost/')).text();
+
+  expect(page).toContain('API Key Management');
+  expect(gzipSync(script).length).toBeLessThan(5_900);
 });
 
 test('the text that tells the parts apart is text that they have', async () => {
