@@ -21,6 +21,8 @@ export async function consume(serve?: Serve): Promise<void> {
 
   const emulator = createEmulator({ maxKeys: 2 });
   await roundTrip(emulator, { baseUrl: 'http://127.0.0.1', fetch: emulator.fetch });
+  const page = await emulator.fetch('http://127.0.0.1/');
+  expect("the emulator's page is there", (await page.text()).includes('API Key Management'));
 
   if (!serve) return;
   const server = await serve(emulator);

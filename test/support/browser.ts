@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, vi } from 'vitest';
 import { findChromium, launchChromium } from './chromium.ts';
 
 const executable = findChromium();
@@ -7,8 +7,12 @@ const executable = findChromium();
 /** Starting a browser and drawing a page takes its time on a machine that is busy. */
 const TIME_LIMIT_MS = 60_000;
 
-/** Gives the page of a test, with nothing in it that the test before has set. */
-export type OpenPage = (width?: number) => Promise<Page>;
+export interface OpenPage {
+  /** Gives the page of a test, with nothing in it that the test before has set. */
+  (width?: number): Promise<Page>;
+  /** Waits until the page has complained of something; what it has complained of until then is as it should be. */
+  toComplainOf(text: string): Promise<void>;
+}
 
 /**
  * Tests in a real Chromium. Whatever the page complains of fails them: errors, console output, and what the
@@ -41,11 +45,16 @@ export function describeInChromium(title: string, define: (openPage: OpenPage) =
 
     // One page for all: a new one costs half of a test's time. Every emulator has its own port and so is an origin of
     // its own, with which a page shares nothing.
-    define(async (width = 1280) => {
+    const openPage = async (width = 1280): Promise<Page> => {
       if (page === undefined) throw new Error('the browser has not started');
       await page.setViewportSize({ width, height: 800 });
       await page.emulateMedia({ colorScheme: 'light' });
       return page;
-    });
+    };
+    const toComplainOf = async (text: string): Promise<void> => {
+      await vi.waitFor(() => expect(complaints.join('\n')).toContain(text));
+      complaints = [];
+    };
+    define(Object.assign(openPage, { toComplainOf }));
   });
 }

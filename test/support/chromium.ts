@@ -13,6 +13,8 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // What a name server can do to any name but `localhost`.
+  '--host-resolver-rules=MAP *.example 127.0.0.1',
 ];
 
 /** The Chromium of this machine: what `DRUN_CHROMIUM` says, or else what is on the path. */

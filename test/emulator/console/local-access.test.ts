@@ -91,6 +91,7 @@ describe('a server on this machine', () => {
     const origins = [
       'https://evil.example',
       'http://localhost:1',
+      'http://127.0.0.1:1',
       `http://127.0.0.1.evil.example:${server.port}`,
       // Another name of this machine is another origin, too.
       `http://localhost:${server.port}`,

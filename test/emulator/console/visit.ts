@@ -16,19 +16,21 @@ export interface VisitOptions extends EmulatorOptions {
   /** The names of the keys that are there before the page is opened, oldest first. */
   readonly keys?: readonly string[];
   readonly serve?: ServeOptions;
+  /** The name by which the browser knows the machine. */
+  readonly host?: string;
   /** In pixels. */
   readonly width?: number;
 }
 
 /** Opens the page of a new emulator; it is there, but what it loads may not be. */
 export async function visit(openPage: OpenPage, options: VisitOptions = {}): Promise<Visit> {
-  const { keys = [], serve: serveOptions, width, ...emulatorOptions } = options;
+  const { keys = [], serve: serveOptions, host, width, ...emulatorOptions } = options;
   const drun = createEmulator(emulatorOptions);
   for (const name of keys) await createKey(drun, { name });
   const server = await serve(drun, serveOptions);
   onTestFinished(() => server.close());
   const page = await openPage(width);
-  await page.goto(server.url);
+  await page.goto(host === undefined ? server.url : `http://${host}:${server.port}`);
   return { drun, server, page };
 }
 
