@@ -28,6 +28,9 @@ export async function consume(serve?: Serve): Promise<void> {
   const server = await serve(emulator);
   try {
     await roundTrip(emulator, { baseUrl: server.url });
+    // Only where the runtime tells who connects is the page signed in.
+    const { status } = await fetch(`${server.url}/console/requests`);
+    expect('the page is signed in on its own machine', status === 200);
   } finally {
     await server[Symbol.asyncDispose]();
   }

@@ -15,7 +15,7 @@ export interface LocalAccess {
 const LOOPBACK_HOST = /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** What a proxy adds to a request from another machine, which then comes from this one. */
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host'];
+const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
 
 /** Whether the address of a socket is one that only this machine has. */
 export function isLoopbackAddress(address: string | undefined): boolean {

@@ -40,7 +40,7 @@ function fetchFrom(page: Page, url: string, init: Init = {}): Promise<string> {
   );
 }
 
-describeInChromium('somebody else’s page', (openPage) => {
+describeInChromium("somebody else's page", (openPage) => {
   it('reads nothing of the emulator, and changes nothing', async () => {
     const { drun, server, page, noted } = await visitElsewhere(openPage);
     const body = JSON.stringify({ name: 'made elsewhere' });

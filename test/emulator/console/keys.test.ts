@@ -123,6 +123,7 @@ describeInChromium('the API Key Management page', (openPage) => {
     await page.getByRole('button', { name: 'Refresh' }).click();
     await keyRow(page, 'new').waitFor();
     expect(await keyRows(page).count()).toBe(1);
+    await page.getByRole('status').getByText('Refreshed').waitFor();
   });
 
   it('says which keys do not work any more', async () => {

@@ -128,7 +128,7 @@ describe('a server on this machine', () => {
     },
   );
 
-  it.each(['forwarded', 'x-forwarded-for', 'x-forwarded-host'])(
+  it.each(['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'])(
     'signs nobody in whom a proxy let through: %s',
     async (header) => {
       await using server = await serve(createEmulator());

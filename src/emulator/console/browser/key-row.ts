@@ -26,7 +26,9 @@ export class KeyRow {
     this.#createdAt = key.createdAt;
     this.#time.dateTime = key.createdAt.toISOString();
     this.#time.title = exactTime(key.createdAt);
-    menuButton(this.#button, find(this.element, '[role=menu]', HTMLElement), {
+    const menu = find(this.element, '[role=menu]', HTMLElement);
+    menu.ariaLabel = this.#button.ariaLabel;
+    menuButton(this.#button, menu, {
       call: () => actions.call(key),
       delete: () => actions.delete(key),
     });

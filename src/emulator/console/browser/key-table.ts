@@ -38,7 +38,7 @@ export class KeyTable {
       clearTimeout(typing);
       typing = setTimeout(() => this.#restart(), TYPING_MS);
     });
-    byId('refresh', HTMLButtonElement).addEventListener('click', () => void this.load());
+    byId('refresh', HTMLButtonElement).addEventListener('click', () => void this.#refresh());
     byId('retry', HTMLButtonElement).addEventListener('click', () => void this.load());
     this.#more.addEventListener('click', () => void this.#loadMore());
   }
@@ -84,6 +84,14 @@ export class KeyTable {
   /** Shows the times as they are now. */
   tick(): void {
     for (const { id, state } of this.#list.keys) this.#rows.get(id)?.update(state, this.#options.now());
+  }
+
+  /** Also says that it is done: who does not see the list hears nothing where nothing has changed. */
+  async #refresh(): Promise<void> {
+    const said = byId('refreshed', HTMLElement);
+    said.textContent = '';
+    await this.load();
+    if (this.#error.hidden) said.textContent = 'Refreshed';
   }
 
   async #restart(): Promise<void> {
