@@ -31,8 +31,8 @@ export interface Emulator {
   /** The keys that exist at the moment of iterating, oldest first. */
   readonly keys: Iterable<EmulatedKey>;
   /**
-   * The last 1000 requests at the moment of iterating, in the order in which they came. The page's own files are not
-   * among them; what it does with keys is.
+   * The last 1000 requests at the moment of iterating, in the order in which they came. What the page loads to show
+   * itself is not among them; what it does with keys is.
    */
   readonly requests: Iterable<EmulatedRequest>;
   /** Deletes every key and forgets every request. Answers that are on their way go on. */

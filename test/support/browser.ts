@@ -7,6 +7,11 @@ const executable = findChromium();
 /** Starting a browser and drawing a page takes its time on a machine that is busy. */
 const TIME_LIMIT_MS = 60_000;
 
+/** Waits until what is expected holds, for as long as a busy machine may take. */
+export async function eventually(check: () => unknown): Promise<void> {
+  await vi.waitFor(check, { timeout: 10_000 });
+}
+
 export interface OpenPage {
   /** Gives the page of a test, with nothing in it that the test before has set. */
   (width?: number): Promise<Page>;
@@ -52,7 +57,7 @@ export function describeInChromium(title: string, define: (openPage: OpenPage) =
       return page;
     };
     const toComplainOf = async (text: string): Promise<void> => {
-      await vi.waitFor(() => expect(complaints.join('\n')).toContain(text));
+      await eventually(() => expect(complaints.join('\n')).toContain(text));
       complaints = [];
     };
     define(Object.assign(openPage, { toComplainOf }));

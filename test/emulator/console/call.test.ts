@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { expect, it, vi } from 'vitest';
-import { describeInChromium } from '../../support/browser.ts';
+import { expect, it } from 'vitest';
+import { describeInChromium, eventually } from '../../support/browser.ts';
 import { chat, createKey } from '../wire.ts';
-import { createOnPage, keyRow, visit } from './visit.ts';
+import { createOnPage, keyRow, openDeleteDialog, visit } from './visit.ts';
 
 describeInChromium('beside the keys', (openPage) => {
   it('is the command for the key and the model that one chooses, with a word in place of the key', async () => {
@@ -40,6 +40,18 @@ describeInChromium('beside the keys', (openPage) => {
     await page.getByRole('searchbox').fill('newest');
     await page.getByRole('status').getByText('1 API key', { exact: true }).waitFor();
     expect(await panel.getByText('stands for the whole key of older').isVisible()).toBe(true);
+  });
+
+  it('a deleted key is offered no more, also where a search hides the others', async () => {
+    const { page } = await visit(openPage, { keys: ['older', 'newer'] });
+    await keyRow(page, 'older').waitFor();
+    await page.getByRole('searchbox').fill('newer');
+    await keyRow(page, 'older').waitFor({ state: 'detached' });
+    const dialog = await openDeleteDialog(page, 'newer');
+    await dialog.getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('No API key fits “newer”.').waitFor();
+    const offered = page.getByLabel('API key', { exact: true }).getByRole('option');
+    expect(await offered.allTextContents()).toEqual([expect.stringMatching(/^older /)]);
   });
 
   it('the command can be copied', async () => {
@@ -95,7 +107,7 @@ describeInChromium('beside the keys', (openPage) => {
     await page.getByText('No API keys yet').waitFor();
     await (await createOnPage(page, 'checkout')).waitFor();
     await page.getByRole('cell', { name: 'POST' }).first().waitFor();
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(Array.from(drun.requests, ({ method, path, plane }) => [method, path, plane])).toEqual([
         ['GET', '/apis/hydra.io/v1alpha1/masked-apikeys', 'control'],
         ['POST', '/apis/hydra.io/v1alpha1/apikeys/check-creation', 'control'],

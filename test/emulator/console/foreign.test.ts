@@ -1,8 +1,8 @@
 import { createEmulator } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import type { Page } from 'playwright-core';
-import { expect, it, onTestFinished, vi } from 'vitest';
-import { describeInChromium, type OpenPage } from '../../support/browser.ts';
+import { expect, it, onTestFinished } from 'vitest';
+import { describeInChromium, eventually, type OpenPage } from '../../support/browser.ts';
 import { serveHttp } from '../../support/sockets.ts';
 import { createKey } from '../wire.ts';
 import { keyRow, visit } from './visit.ts';
@@ -87,7 +87,7 @@ describeInChromium("somebody else's page", (openPage) => {
       document.body.append(frame);
     }, server.url);
     await asked;
-    await vi.waitFor(() => expect(page.frames()).toHaveLength(2));
+    await eventually(() => expect(page.frames()).toHaveLength(2));
     const frame = page.frames().at(-1);
     expect(await frame?.locator('#create').count()).toBe(0);
     await openPage.toComplainOf('frame-ancestors');

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
-import { expect, it, vi } from 'vitest';
-import { describeInChromium } from '../../support/browser.ts';
+import { expect, it } from 'vitest';
+import { describeInChromium, eventually } from '../../support/browser.ts';
 import { chat } from '../wire.ts';
 import { keyRow, visit } from './visit.ts';
 
@@ -17,7 +17,7 @@ function focused(page: Page): Promise<string> {
 
 /** Waits for the focus to get there: it moves with what comes back from the emulator. */
 async function expectFocus(page: Page, name: string): Promise<void> {
-  await vi.waitFor(async () => expect(await focused(page)).toBe(name), { timeout: 10_000 });
+  await eventually(async () => expect(await focused(page)).toBe(name));
 }
 
 describeInChromium('with nothing but the keyboard', (openPage) => {
@@ -111,6 +111,26 @@ describeInChromium('with nothing but the keyboard', (openPage) => {
     await page.getByRole('menu').waitFor({ state: 'hidden' });
     await expectFocus(page, 'API key');
     expect(await button.getAttribute('aria-expanded')).toBe('false');
+  });
+
+  it('a menu is closed where its button is scrolled away from it, and by no other scrolling', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `key ${index}`);
+    const { page } = await visit(openPage, { maxKeys: 20, keys: names });
+    // Enough of them to scroll.
+    await page.getByRole('cell', { name: 'POST' }).first().waitFor();
+    await page.getByRole('button', { name: 'Actions for key 19' }).press('Enter');
+    await expectFocus(page, 'Use in command');
+    const afterScrolling = async (target: string): Promise<boolean> => {
+      await page.evaluate(async (selector) => {
+        document.querySelector(selector)?.scrollBy({ top: 50 });
+        // The event comes with the first of them.
+        for (let frame = 0; frame < 2; frame++)
+          await new Promise((resolve) => requestAnimationFrame(resolve));
+      }, target);
+      return page.getByRole('menu').isVisible();
+    };
+    expect(await afterScrolling('.scroll')).toBe(true);
+    expect(await afterScrolling('html')).toBe(false);
   });
 
   it('the focus goes to Create when the last key is deleted', async () => {

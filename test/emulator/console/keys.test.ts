@@ -1,5 +1,5 @@
-import { expect, it, vi } from 'vitest';
-import { describeInChromium } from '../../support/browser.ts';
+import { expect, it } from 'vitest';
+import { describeInChromium, eventually } from '../../support/browser.ts';
 import { chat, control, createKey } from '../wire.ts';
 import { createOnPage, keyRow, keyRows, openCreateDialog, openDeleteDialog, visit } from './visit.ts';
 
@@ -104,7 +104,7 @@ describeInChromium('the API Key Management page', (openPage) => {
     await dialog.getByRole('alert').getByText('The limit of 1 API keys is reached').waitFor();
     await dialog.getByLabel('Name').fill('one too many');
     await dialog.getByRole('button', { name: 'Create' }).click();
-    await vi.waitFor(() => {
+    await eventually(() => {
       const created = [...drun.requests].filter(
         ({ method, path }) => method === 'POST' && path.endsWith('/apikeys'),
       );
@@ -168,7 +168,7 @@ describeInChromium('the API Key Management page', (openPage) => {
     await more.click();
     await page.getByRole('status').getByText('40 of 45 API keys').waitFor();
     const focused = keyRow(page, 'key 25').getByRole('button');
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await focused.evaluate((button) => button === document.activeElement)).toBe(true),
     );
     await more.click();

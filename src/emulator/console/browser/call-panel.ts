@@ -47,6 +47,11 @@ export class CallPanel {
     this.#key.focus();
   }
 
+  /** Takes a key off that was deleted. */
+  remove(key: ListedKey): void {
+    this.showKeys(this.#keys.filter(({ id }) => id !== key.id));
+  }
+
   /** The command with a key that is in hand. */
   commandWith(key: string): string {
     return curlCommand({ baseUrl: this.#baseUrl, model: this.#model.value, key });

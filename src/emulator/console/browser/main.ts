@@ -23,6 +23,7 @@ const call = new CallPanel(new URL('.', document.baseURI).href.replace(/\/$/, ''
 const created = new CreatedDialog();
 const deletion = new DeleteDialog(service, (key) => {
   table.remove(key);
+  call.remove(key);
   void table.load();
 });
 const table = new KeyTable(service, {

@@ -14,10 +14,14 @@ export function menuButton(
   actions: Readonly<Record<string, () => void>>,
 ): void {
   const items = [...menu.querySelectorAll<HTMLElement>('[role=menuitem]')];
-  const close = (): void => menu.hidePopover();
+  let openedAt = 0;
   const leave = (): void => {
-    close();
+    menu.hidePopover();
     button.focus();
+  };
+  // It does not move with its button. Not every scrolling moves that: it can be of something else, or long over.
+  const closeWhereMoved = (): void => {
+    if (button.getBoundingClientRect().top !== openedAt) menu.hidePopover();
   };
 
   button.popoverTargetElement = menu;
@@ -28,16 +32,17 @@ export function menuButton(
   });
 
   menu.addEventListener('beforetoggle', ({ newState }) => {
-    if (newState === 'open') place(menu, button);
+    if (newState !== 'open') return;
+    openedAt = button.getBoundingClientRect().top;
+    place(menu, button);
   });
   menu.addEventListener('toggle', ({ newState }) => {
     button.ariaExpanded = String(newState === 'open');
     if (newState === 'open') {
       items[0]?.focus();
-      // It does not move with its button.
-      addEventListener('scroll', close, { capture: true });
+      addEventListener('scroll', closeWhereMoved, { capture: true });
     } else {
-      removeEventListener('scroll', close, { capture: true });
+      removeEventListener('scroll', closeWhereMoved, { capture: true });
     }
   });
   menu.addEventListener('keydown', (event) => {
