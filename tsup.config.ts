@@ -1,4 +1,5 @@
 import { defineConfig } from 'tsup';
+import { textImportsForEsbuild } from './.ci/text-imports.ts';
 
 /** One entry per subpath and command of the package; the paths are those of `exports` and `bin` in package.json. */
 const entries = [
@@ -35,4 +36,5 @@ export default defineConfig({
   noExternal: ['hono', 'zod/v4/core'],
   external: [/^node:/],
   removeNodeProtocol: false,
+  esbuildPlugins: [textImportsForEsbuild()],
 });

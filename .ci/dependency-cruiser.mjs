@@ -33,6 +33,8 @@ const nodeStores = '^src/rotation/stores/(file|kubernetes[a-z-]*)\\.ts$';
 const nodeOnly = [nodeEmulator, nodeStores];
 /** The one file that needs msw. */
 const mswOnly = '^src/emulator/msw\\.ts$';
+/** The script, style and markup of the emulator's page. */
+const browser = folder('emulator/console/browser');
 const index = '^src/index\\.ts$';
 const entries = [
   '^src/(index|(api-keys|chat|errors|secret|emulator|rotation)/index)\\.ts$',
@@ -93,6 +95,20 @@ export default {
       severity: 'error',
       from: { path: nodeStores },
       to: { pathNot: [folder('rotation'), ...folders.rotation], dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'page-stands-alone',
+      comment: 'what runs in a browser has nothing of what runs behind it',
+      severity: 'error',
+      from: { path: browser },
+      to: { pathNot: browser },
+    },
+    {
+      name: 'page-as-text',
+      comment: 'what runs in a browser leaves its folder as text only',
+      severity: 'error',
+      from: { path: '^src/', pathNot: [browser, '^src/emulator/console/assets\\.ts$'] },
+      to: { path: browser },
     },
     {
       name: 'no-node-builtins',

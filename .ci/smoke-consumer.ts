@@ -21,11 +21,16 @@ export async function consume(serve?: Serve): Promise<void> {
 
   const emulator = createEmulator({ maxKeys: 2 });
   await roundTrip(emulator, { baseUrl: 'http://127.0.0.1', fetch: emulator.fetch });
+  const page = await emulator.fetch('http://127.0.0.1/');
+  expect("the emulator's page is there", (await page.text()).includes('API Key Management'));
 
   if (!serve) return;
   const server = await serve(emulator);
   try {
     await roundTrip(emulator, { baseUrl: server.url });
+    // Only where the runtime tells who connects is the page signed in.
+    const { status } = await fetch(`${server.url}/console/requests`);
+    expect('the page is signed in on its own machine', status === 200);
   } finally {
     await server[Symbol.asyncDispose]();
   }

@@ -1,5 +1,6 @@
 import type { Secret } from '../secret/secret.ts';
 import { abortable } from './abortable.ts';
+import { consolePage } from './console/index.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Faults } from './faults/fault.ts';
 import { FaultPlan } from './faults/fault-plan.ts';
@@ -23,8 +24,8 @@ import { UsageLedger } from './usage-ledger.ts';
  */
 export interface Emulator extends AsyncDisposable {
   /**
-   * Answers a request to either plane. Takes the place of `fetch` in any client, also detached from the emulator;
-   * only the path of the URL matters, not its host.
+   * Answers a request to either plane, or for the API Key Management page at `/`. Takes the place of `fetch` in any
+   * client, also detached from the emulator; only the path of the URL matters, not its host.
    *
    * @returns What the service would answer, errors included.
    * @throws The reason of the signal, once that is aborted; so does reading the body of a stream.
@@ -40,7 +41,10 @@ export interface Emulator extends AsyncDisposable {
   readonly accessTokenFor: (user: string) => Secret;
   /** The keys that exist, and ways to make and change them without a request. */
   readonly keys: EmulatedKeys;
-  /** The last 1000 requests at the moment of iterating, in the order in which they came. */
+  /**
+   * The last 1000 requests at the moment of iterating, in the order in which they came. What the page loads to show
+   * itself is not among them; what it does with keys is.
+   */
   readonly requests: Iterable<EmulatedRequest>;
   /** What is to go wrong. */
   readonly faults: Faults;
@@ -81,7 +85,24 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const log = new RequestLog({ ...settings, tokens: () => users.tokens() });
   const calls = new OpenCalls();
   const dispatcher = new Dispatcher({ settings, users, vault, ledger, drawText }, faults);
+  const requests = { [Symbol.iterator]: () => log.entries() };
   let isClosed = false;
+
+  const answer = async (request: Request): Promise<Response> => {
+    const entry = log.open(request);
+    const call = calls.open(request.signal, entry.over);
+    try {
+      const response = await abortable(() => dispatcher.answer(request, call.signal, entry), call.signal);
+      // Clients may measure by the server's clock, so this one's has to be on the answer.
+      response.headers.set('date', new Date(settings.now()).toUTCString());
+      entry.answered(response.status);
+      return whileOpen(response, call);
+    } catch (error) {
+      call.end();
+      throw error;
+    }
+  };
+  const page = consolePage({ ...settings, accessToken: users.ownerToken, requests, fetch: answer });
 
   const reset = (): void => {
     vault.clear();
@@ -97,23 +118,10 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
       const request = input instanceof Request && init === undefined ? input : new Request(input, init);
       request.signal.throwIfAborted();
       if (isClosed) throw new LostConnection('ECONNREFUSED');
-      const entry = log.open(request);
-      const call = calls.open(request.signal, entry.over);
-      try {
-        const response = await abortable(() => dispatcher.answer(request, call.signal, entry), call.signal);
-        // Clients may measure by the server's clock, so this one's has to be on the answer.
-        response.headers.set('date', new Date(settings.now()).toUTCString());
-        entry.answered(response.status);
-        return whileOpen(response, call);
-      } catch (error) {
-        call.end();
-        throw error;
-      }
+      return page(request) ?? answer(request);
     },
     keys: emulatedKeys(vault, users, settings.now),
-    requests: {
-      [Symbol.iterator]: () => log.entries(),
-    },
+    requests,
     faults: faults.controls,
     reset,
     async [Symbol.asyncDispose]() {

@@ -2,8 +2,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { isEventStream } from './http.ts';
 import { LostConnection } from './lost-connection.ts';
 
-/** Answers a request as `fetch` does. */
-export type Answerer = (request: Request) => Promise<Response>;
+/** Answers a request as `fetch` does; it is told from which address it comes. */
+export type Answerer = (request: Request, peerAddress: string | undefined) => Promise<Response>;
 
 /**
  * Puts an answerer on Node's HTTP server: a client that reads slowly slows the answer down, one that leaves aborts the
@@ -26,7 +26,7 @@ async function respond(answer: Answerer, incoming: IncomingMessage, outgoing: Se
     return;
   }
   try {
-    await send(await answer(request), outgoing);
+    await send(await answer(request, incoming.socket.remoteAddress), outgoing);
   } catch (error) {
     if (error instanceof LostConnection || client.signal.aborted || outgoing.headersSent) outgoing.destroy();
     else outgoing.writeHead(500).end();

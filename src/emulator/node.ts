@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isLoopbackAddress, type LocalAccess, refuseForeign, signIn } from './console/index.ts';
 import type { Emulator } from './emulator.ts';
 import { requestListener } from './node-listener.ts';
 
@@ -7,8 +8,17 @@ import { requestListener } from './node-listener.ts';
 export interface ServeOptions {
   /** 0 for one that is free. Default: 0. */
   readonly port?: number | undefined;
-  /** A name or address of this machine. Default: `127.0.0.1`, which only this machine reaches. */
+  /**
+   * A name or address of this machine. Default: `127.0.0.1`, which only this machine reaches. Where others reach it, as
+   * on `0.0.0.0`, the API Key Management page asks them for the access token.
+   */
   readonly host?: string | undefined;
+  /**
+   * Names that clients use for this machine besides `localhost`, names under it and loopback addresses, such as
+   * `host.docker.internal`. Requests to others are refused where only this machine can connect: they come from a page
+   * whose name was made to lead here. Default: none.
+   */
+  readonly allowedHosts?: readonly string[] | undefined;
 }
 
 /** An emulator that listens. With `await using` it is closed at the end of the block. */
@@ -21,7 +31,8 @@ export interface EmulatorServer extends AsyncDisposable {
 }
 
 /**
- * Serves an emulator over HTTP, for clients in other processes and in other languages.
+ * Serves an emulator over HTTP, for clients in other processes and in other languages, and for a browser: the API Key
+ * Management page is at `/`.
  *
  * A client that disconnects aborts its request; one that reads slowly slows the model down. Where a fault takes a
  * connection away, it is closed.
@@ -43,19 +54,37 @@ export interface EmulatorServer extends AsyncDisposable {
  * ```
  */
 export async function serve(
-  emulator: Pick<Emulator, 'fetch'>,
+  emulator: Pick<Emulator, 'fetch'> & Partial<Pick<Emulator, 'accessToken'>>,
   options: ServeOptions = {},
 ): Promise<EmulatorServer> {
-  const { port = 0, host = '127.0.0.1' } = options;
+  const { port = 0, host = '127.0.0.1', allowedHosts = [] } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new RangeError('serve: `port` must be a whole number from 0 to 65535');
   }
   if (typeof host !== 'string' || host === '') {
     throw new TypeError('serve: `host` must be a name or an address');
   }
+  if (
+    !Array.isArray(allowedHosts) ||
+    !allowedHosts.every((name) => typeof name === 'string' && name !== '')
+  ) {
+    throw new TypeError('serve: `allowedHosts` must be an array of names');
+  }
 
-  const server = createServer(requestListener((request) => emulator.fetch(request)));
+  const answer = async (request: Request, peerAddress: string | undefined): Promise<Response> => {
+    const foreign = refuseForeign(request, access);
+    if (foreign !== undefined) return foreign;
+    const headers = signIn(request, peerAddress, access);
+    return emulator.fetch(headers === request.headers ? request : new Request(request, { headers }));
+  };
+  const server = createServer(requestListener(answer));
   await listen(server, port, host);
+  const address = server.address() as AddressInfo;
+  const access: LocalAccess = {
+    loopbackOnly: isLoopbackAddress(address.address),
+    hosts: [host, ...allowedHosts].map((name) => name.toLowerCase()),
+    accessToken: emulator.accessToken,
+  };
 
   const close = (): Promise<void> =>
     new Promise((resolve) => {
@@ -63,8 +92,7 @@ export async function serve(
       server.close(() => resolve());
       server.closeAllConnections();
     });
-  const { port: actualPort } = server.address() as AddressInfo;
-  return { url: urlOf(host, actualPort), port: actualPort, close, [Symbol.asyncDispose]: close };
+  return { url: urlOf(host, address.port), port: address.port, close, [Symbol.asyncDispose]: close };
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

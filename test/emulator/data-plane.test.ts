@@ -258,7 +258,7 @@ describe('what the gateway refuses', () => {
     ['POST', '/v1/models'],
     ['POST', '/v1/embeddings'],
     ['GET', '/v1/chat/completions/'],
-    ['GET', '/'],
+    ['GET', '/elsewhere'],
   ])('is %s %s, which it does not serve', async (method, path) => {
     const { drun, key } = await withKey();
     const response = await drun.fetch(CHAT + path, { method, headers: { authorization: `Bearer ${key}` } });

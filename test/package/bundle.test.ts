@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { createEmulator } from 'drun-sdk/emulator';
 import { build, type Metafile } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 
@@ -73,7 +74,7 @@ const use = (name: string, from: string): Promise<Bundle> =>
 const onlyIn = {
   apiKeys: ['apikeys', 'check-creation', 'DRUN_ACCESS_TOKEN', 'console.d.run'],
   chat: ['completions', 'eventsource', 'DRUN_API_KEY'],
-  emulator: ['createEmulator', 'faults.', '404 page not found'],
+  emulator: ['createEmulator', 'faults.', '404 page not found', 'API Key Management'],
   schemas: ['~standard', 'invalid_type'],
 };
 
@@ -144,7 +145,7 @@ test('the emulator carries no client, and runs without Node', async () => {
 
   // The router is part of the entry itself.
   expect(packages).toEqual(['drun-sdk', 'zod']);
-  expectNone(text, ['DRUN_ACCESS_TOKEN', 'DRUN_API_KEY', 'console.d.run']);
+  expectNone(text, ['DRUN_ACCESS_TOKEN', 'DRUN_API_KEY', 'console.d.run', 'API Key Management']);
   expect(gzippedBytes).toBeLessThan(33_400);
 });
 
@@ -160,6 +161,15 @@ describe.each([
     expectNone(text, Object.values(onlyIn).flat());
     expect(gzippedBytes).toBeLessThan(limit);
   });
+});
+
+test("the emulator's page is loaded by who opens it, and its script is small", async () => {
+  const drun = createEmulator();
+  const script = await (await drun.fetch('http://localhost/console/script.js')).arrayBuffer();
+  const page = await (await drun.fetch('http://localhost/')).text();
+
+  expect(page).toContain('API Key Management');
+  expect(gzipSync(script).length).toBeLessThan(5_900);
 });
 
 test('the text that tells the parts apart is text that they have', async () => {
