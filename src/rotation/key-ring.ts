@@ -52,7 +52,7 @@ const LONGEST_WAIT_MS = 60_000;
  * const ring = new KeyRing({
  *   name: 'checkout',
  *   issuer: new ApiKeys({ accessToken: process.env.DRUN_ACCESS_TOKEN }),
- *   checker: new ChatClient({ apiKey: 'none of its own' }),
+ *   checker: new ChatClient({ apiKey: 'unused' }), // it tries the keys that it is given
  *   store: memoryStore(), // for production: postgresStore, redisStore, fileStore, kubernetesSecretStore
  *   seal: crypto.getRandomValues(new Uint8Array(32)), // for production: process.env.DRUN_SEAL
  * });

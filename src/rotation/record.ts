@@ -99,28 +99,6 @@ type Test = (value: unknown) => boolean;
 const text: Test = (value) => typeof value === 'string' && value !== '';
 const count: Test = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 const time: Test = (value) => Number.isFinite(value);
-const just =
-  (expected: unknown): Test =>
-  (value) =>
-    value === expected;
-const optional =
-  (test: Test): Test =>
-  (value) =>
-    value === undefined || test(value);
-const either =
-  (...tests: readonly Test[]): Test =>
-  (value) =>
-    tests.some((test) => test(value));
-const list =
-  (test: Test): Test =>
-  (value) =>
-    Array.isArray(value) && value.every(test);
-const object =
-  (fields: Readonly<Record<string, Test>>): Test =>
-  (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    Object.entries(fields).every(([name, test]) => test((value as Record<string, unknown>)[name]));
 
 const key = {
   id: text,
@@ -133,20 +111,44 @@ const key = {
 };
 const claim = { name: text, seq: count, owner: text, leaseUntil: time };
 
-const isRecord = object({
-  format: just(1),
-  ringId: text,
-  seq: count,
-  epoch: count,
-  leaveEpoch: optional(count),
-  current: optional(object({ ...key, since: time })),
-  standby: optional(object(key)),
-  previous: optional(object({ ...key, retireAt: time })),
-  pending: optional(
-    either(
-      object({ ...claim, phase: just('intent') }),
-      object({ ...claim, phase: just('minted'), key: object(key), mintedAt: time }),
-    ),
-  ),
-  retired: list(object({ id: text, reason: text })),
-});
+function isRecord(value: unknown): value is RingRecord {
+  return (
+    hasFields(value, { ringId: text, seq: count, epoch: count, leaveEpoch: optional(count) }) &&
+    hasFields(value, {
+      current: optional(object({ ...key, since: time })),
+      standby: optional(object(key)),
+    }) &&
+    hasFields(value, {
+      previous: optional(object({ ...key, retireAt: time })),
+      pending: optional(isPending),
+    }) &&
+    (value as { format: unknown }).format === 1 &&
+    isRetired((value as { retired: unknown }).retired)
+  );
+}
+
+function isPending(value: unknown): boolean {
+  if (!hasFields(value, claim)) return false;
+  const { phase } = value as { phase: unknown };
+  return phase === 'intent' || (phase === 'minted' && hasFields(value, { key: object(key), mintedAt: time }));
+}
+
+function isRetired(value: unknown): boolean {
+  return Array.isArray(value) && value.every(object({ id: text, reason: text }));
+}
+
+function hasFields(value: unknown, fields: Readonly<Record<string, Test>>): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(fields).every(([name, test]) => test((value as Record<string, unknown>)[name]))
+  );
+}
+
+function object(fields: Readonly<Record<string, Test>>): Test {
+  return (value) => hasFields(value, fields);
+}
+
+function optional(test: Test): Test {
+  return (value) => value === undefined || test(value);
+}
