@@ -2,11 +2,6 @@ import type { ResponseIssue } from './call-errors.ts';
 import { DrunError } from './drun-error.ts';
 import type { PartialCompletion } from './stream-errors.ts';
 
-/** What the errors about the content of an answer carry. */
-interface AnswerErrorInit {
-  readonly completion: PartialCompletion;
-}
-
 /**
  * The model declined to give the answer that was asked for in a schema, or a filter of the service withheld it
  * (`finish_reason: 'content_filter'`).
@@ -23,7 +18,10 @@ export class AnswerRefusedError extends DrunError {
   /** What came. */
   readonly completion: PartialCompletion;
 
-  constructor(message: string, init: AnswerErrorInit & { readonly refusal: string | null }) {
+  constructor(
+    message: string,
+    init: { readonly refusal: string | null; readonly completion: PartialCompletion },
+  ) {
     super(message);
     this.refusal = init.refusal;
     this.completion = init.completion;
@@ -43,7 +41,7 @@ export class AnswerTruncatedError extends DrunError {
   /** What came. */
   readonly completion: PartialCompletion;
 
-  constructor(message: string, init: AnswerErrorInit) {
+  constructor(message: string, init: { readonly completion: PartialCompletion }) {
     super(message);
     this.completion = init.completion;
   }
@@ -62,7 +60,10 @@ export class AnswerMismatchError extends DrunError {
   /** What came. */
   readonly completion: PartialCompletion;
 
-  constructor(message: string, init: AnswerErrorInit & { readonly issues: readonly ResponseIssue[] }) {
+  constructor(
+    message: string,
+    init: { readonly issues: readonly ResponseIssue[]; readonly completion: PartialCompletion },
+  ) {
     super(message);
     this.issues = init.issues;
     this.completion = init.completion;

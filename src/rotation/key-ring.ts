@@ -42,7 +42,7 @@ const LONGEST_WAIT_MS = 60_000;
  * or the next pass, go on. A ring is a source of keys: give it to a `ChatClient` for its `apiKey`. Who only reads needs
  * neither `issuer` nor `checker`.
  *
- * Methods reject with a {@link KeyRingError}, with what the issuer rejects with, or with the reason of their signal.
+ * Methods reject with a `KeyRingError`, with what the issuer rejects with, or with the reason of their signal.
  *
  * @example
  * ```ts
@@ -99,7 +99,7 @@ export class KeyRing implements AsyncDisposable {
   /**
    * The current key, for a client: at once where it is known. A key that was refused is looked up again first.
    *
-   * Rejects with a {@link KeyRingError} of code `key_ring_locked` where the ring has no key and gets none within
+   * Rejects with a `KeyRingError` of code `key_ring_locked` where the ring has no key and gets none within
    * `waitMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {

@@ -39,7 +39,7 @@ export type Pending = {
 );
 
 /** A key that is never used again and has to be deleted. */
-export interface RetiredKey {
+interface RetiredKey {
   readonly id: string;
   readonly reason: string;
 }

@@ -31,7 +31,7 @@ export type SealingKey = Uint8Array | string;
 export type SealOption = SealingKey | readonly SealingKey[] | Sealer;
 
 /** What came out of a sealed text. */
-export interface Opened {
+interface Opened {
   readonly secret: string;
   /** Whether it was sealed with another key than the one that seals now. */
   readonly isOld: boolean;

@@ -3,7 +3,7 @@ import type { Secret } from '../secret/secret.ts';
 import type { FetchFunction } from './call-options.ts';
 
 /** A request, whole but for its credential. */
-export interface OutgoingRequest {
+interface OutgoingRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;

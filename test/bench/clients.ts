@@ -11,7 +11,7 @@ import { MODEL } from './answers.ts';
 import { readPeer } from './peers.ts';
 
 /** One client at one address. Both methods resolve with the text that came. */
-export interface Client {
+interface Client {
   readonly call: () => Promise<string>;
   readonly stream: () => Promise<string>;
 }
@@ -21,8 +21,6 @@ export type ClientMaker = (baseUrl: string) => Client;
 
 /** The one that all others are measured by. */
 export const BASELINE = 'fetch';
-/** This package. */
-export const OURS = 'drun-sdk';
 
 const apiKey = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9LgPs2aE4iX6uN7ucU';
 const messages = [{ role: 'user' as const, content: 'What is a cloud, in two sentences?' }];
@@ -31,7 +29,7 @@ const request = { model: MODEL, messages, temperature: 0.7 };
 export async function loadClients(): Promise<ReadonlyMap<string, ClientMaker>> {
   return new Map<string, ClientMaker>([
     [BASELINE, rawFetch],
-    [OURS, drunSdk],
+    ['drun-sdk', drunSdk],
     ['ky', kyClient],
     ['openai', openai],
     ['AI SDK', aiSdk],
