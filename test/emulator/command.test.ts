@@ -256,7 +256,7 @@ describe('drun-emulator', { timeout: 30_000 }, () => {
     const { url } = JSON.parse(line) as Listening;
     child.stdout.destroy();
     // What it prints of the first request may still find its way; what it prints of the next does not.
-    for (let count = 0; count < 2; count++) await fetch(url).catch(() => {});
+    for (let count = 0; count < 2; count++) await fetch(`${url}/v1/models`).catch(() => {});
     expect(await exited).toEqual([0, null]);
     expect(await errors).toEqual([]);
   });
