@@ -4,6 +4,8 @@ import { textImportsForVite } from '../.ci/text-imports.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
 
+const PROCESSES = 'test/rotation/processes/*.test.ts';
+
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   plugins: [textImportsForVite()],
@@ -17,15 +19,30 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['{test,examples}/**/*.test.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'behaviour',
+          include: ['{test,examples}/**/*.test.ts'],
+          exclude: [PROCESSES],
+          typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], tsconfig: 'tsconfig.json' },
+        },
+      },
+      // Takes the whole machine, so it comes after the others, and one file at a time.
+      {
+        extends: true,
+        test: {
+          name: 'processes',
+          include: [PROCESSES],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
     setupFiles: ['test/setup.ts'],
     unstubEnvs: true,
     unstubGlobals: true,
     restoreMocks: true,
-    typecheck: {
-      enabled: true,
-      include: ['test/**/*.test-d.ts'],
-      tsconfig: 'tsconfig.json',
-    },
   },
 });

@@ -87,9 +87,7 @@ export class KeyReader {
     this.#listen();
     const { clock, waitMs } = this.#context;
     const deadline = clock.now() + waitMs;
-    // Another one has come since the refused one was given out.
-    const isKnown = this.#record?.current !== undefined && !(refused && this.#opened?.secret.equals(refused));
-    if (!isKnown) await this.#read();
+    if (!this.#knowsAnother(refused)) await this.#read();
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
       const current = this.#record?.current;
       if (current !== undefined) return this.#open(current, (this.#record as RingRecord).ringId);
@@ -97,6 +95,16 @@ export class KeyReader {
       await clock.sleep(lookMs, signal ?? new AbortController().signal);
       await this.#read();
     }
+  }
+
+  /**
+   * Whether another key has come since the refused one was given out: lately, for a process that was held up for longer
+   * than keys live gets no third try.
+   */
+  #knowsAnother(refused: Secret | undefined): boolean {
+    if (this.#record?.current === undefined) return false;
+    if (refused === undefined) return true;
+    return !this.#opened?.secret.equals(refused) && this.#context.clock.now() < this.#refreshAt;
   }
 
   /** A reader that knows a key keeps it where it can read no other. */

@@ -44,12 +44,15 @@ describeInChromium('the API Key Management page', (openPage) => {
 
     await dialog.getByRole('button', { name: 'Done' }).click();
     await keyRow(page, 'checkout').waitFor();
-    const left = await page.evaluate(() => [
-      document.documentElement.outerHTML,
-      ...Array.from(document.querySelectorAll('input'), ({ value }) => value),
-    ]);
-    expect(left.join()).not.toContain(key.slice(3, 20));
-    expect(left.join()).toContain(`sk-******${key.slice(-4)}`);
+    // A browser tells a dialog a moment later that it is closed.
+    await eventually(async () => {
+      const left = await page.evaluate(() => [
+        document.documentElement.outerHTML,
+        ...Array.from(document.querySelectorAll('input'), ({ value }) => value),
+      ]);
+      expect(left.join()).not.toContain(key.slice(3, 20));
+      expect(left.join()).toContain(`sk-******${key.slice(-4)}`);
+    });
   });
 
   it('copies the new key, and says so', async () => {

@@ -1,0 +1,81 @@
+import { setTimeout } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { ApiKeys } from '../../../src/api-keys/index.ts';
+import { ChatClient } from '../../../src/chat/index.ts';
+import { type Clock, KeyRing, type KeyStore } from '../../../src/rotation/index.ts';
+import { fileStore } from '../../../src/rotation/stores/file.ts';
+import { type PostgresStoreOptions, postgresStore } from '../../../src/rotation/stores/postgres.ts';
+import { redisStore } from '../../../src/rotation/stores/redis.ts';
+
+/** Where the record of the ring is: what a process is told, to open the same store as the others. */
+export type StoreAddress =
+  | { readonly kind: 'postgres'; readonly port: number }
+  | { readonly kind: 'redis'; readonly port: number }
+  | { readonly kind: 'file'; readonly path: string };
+
+/** What every process of a run is told. */
+export interface Surroundings {
+  /** Of the service. */
+  readonly url: string;
+  readonly accessToken: string;
+  readonly store: StoreAddress;
+  /** The sealing key, in base64. */
+  readonly seal: string;
+}
+
+/** The ring of all processes. Weeks in a minute: keys live as long as they are asked to be the current one. */
+const TIMES = { graceMs: 500, refreshMs: 100, leaseMs: 2_000, settleMs: 1_500 };
+
+/** Waits a tenth of what it is asked to: rotations are a matter of days, and nobody waits for them here. */
+const hasty: Clock = {
+  now: Date.now,
+  sleep: (ms, signal, { background = false } = {}) =>
+    setTimeout(ms / 10, undefined, { signal, ref: !background }),
+};
+
+/** The ring of a process that only reads. */
+export function readingRing(seal: string, store: KeyStore): KeyRing {
+  return new KeyRing({ name: 'checkout', store, seal, ...TIMES });
+}
+
+/** The ring of a process that rotates. */
+export function rotatingRing({ url: baseUrl, accessToken, seal }: Surroundings, store: KeyStore): KeyRing {
+  return new KeyRing({
+    name: 'checkout',
+    issuer: new ApiKeys({ accessToken, baseUrl }),
+    checker: new ChatClient({ apiKey: 'unused', baseUrl }),
+    store,
+    seal,
+    clock: hasty,
+    ...TIMES,
+  });
+}
+
+/** A store, and what closes its connections. */
+export interface OpenStore {
+  readonly store: KeyStore;
+  readonly close: () => Promise<unknown>;
+}
+
+export function openStore(address: StoreAddress): OpenStore {
+  switch (address.kind) {
+    case 'postgres': {
+      const pool = new pg.Pool({
+        host: '127.0.0.1',
+        port: address.port,
+        user: 'drun',
+        database: 'postgres',
+        max: 2,
+      });
+      const query: PostgresStoreOptions['query'] = (text, values) => pool.query(text, values);
+      return { store: postgresStore({ query, createTable: true }), close: () => pool.end() };
+    }
+    case 'redis': {
+      const client = new Redis({ host: '127.0.0.1', port: address.port });
+      return { store: redisStore({ client }), close: () => client.quit() };
+    }
+    case 'file':
+      return { store: fileStore({ path: address.path }), close: async () => {} };
+  }
+}
