@@ -3,7 +3,7 @@
  * medians, and ratios to raw `fetch` in the same rounds; a single figure says more about the machine than about a client.
  *
  *   npm run bench                     everything
- *   npm run bench -- calls memory     some of: calls, streams, memory
+ *   npm run bench -- calls memory     some of: calls, streams, keys, memory
  *   npm run bench -- --rounds 5       fewer rounds than the default
  */
 import { fork } from 'node:child_process';
@@ -12,10 +12,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CHUNKS, COMPLETION, STREAM_TEXT, WRITES, type Writes } from './answers.ts';
 import { BASELINE, type ClientMaker, loadClients } from './clients.ts';
+import { measureKeySource } from './key-source.ts';
 import { interleave, median, ratio, type Sample } from './measure.ts';
 import { measureMemory } from './memory.ts';
 
-const PARTS = ['calls', 'streams', 'memory'];
+const PARTS = ['calls', 'streams', 'keys', 'memory'];
 const PATTERNS = [
   { title: 'one call after the other', calls: 1_500, atOnce: 1 },
   { title: '64 calls at once', calls: 3_200, atOnce: 64 },
@@ -44,6 +45,7 @@ try {
   );
   if (parts.includes('calls')) for (const pattern of PATTERNS) await compareCalls(clients, pattern);
   if (parts.includes('streams')) for (const writes of WRITES) await compareStreams(clients, writes);
+  if (parts.includes('keys')) await measureKeySource(rounds);
   if (parts.includes('memory')) await measureMemory(`${origin}/events`);
 } finally {
   server.disconnect();
