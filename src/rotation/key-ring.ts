@@ -77,9 +77,9 @@ export class KeyRing implements AsyncDisposable {
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: KeyRingOptions) {
     const settings = readOptions(options);
-    const { name, store, seal, clock, random, refreshMs, waitMs } = settings;
+    const { name, store, seal, clock, random, refreshMs, waitMs, storeTimeoutMs } = settings;
     this.#settings = settings;
-    this.#cell = new RecordCell(name, store);
+    this.#cell = new RecordCell({ ring: name, store, clock, timeoutMs: storeTimeoutMs });
     this.#seal = new RingSeal(name, seal);
     this.#reader = new KeyReader({
       ring: name,

@@ -38,6 +38,11 @@ export interface KeyRingOptions {
   readonly refreshMs?: number | undefined;
   /** How long a call waits for a key where the ring has none, in milliseconds. Default: 30 000. */
   readonly waitMs?: number | undefined;
+  /**
+   * How long the store may take to answer, in milliseconds; after that it has failed, and a swap may or may not have been
+   * carried out. Default: 15 000.
+   */
+  readonly storeTimeoutMs?: number | undefined;
   /** How long whoever makes a key may be silent before others take over, in milliseconds. Default: 120 000. */
   readonly leaseMs?: number | undefined;
   /** How long a create may take to show after its answer was lost, in milliseconds. Default: 30 000. */
@@ -60,6 +65,7 @@ export interface KeyRingSettings {
   readonly policy: Policy;
   readonly refreshMs: number;
   readonly waitMs: number;
+  readonly storeTimeoutMs: number;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -110,6 +116,7 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
     },
     refreshMs: validMilliseconds(options.refreshMs ?? 30 * SECOND_MS, 'refreshMs'),
     waitMs: validMilliseconds(options.waitMs ?? 30 * SECOND_MS, 'waitMs'),
+    storeTimeoutMs: validMilliseconds(options.storeTimeoutMs ?? 15 * SECOND_MS, 'storeTimeoutMs'),
     clock,
     random,
   };

@@ -1,6 +1,7 @@
 import { KeyRingError } from '../errors/index.ts';
 import { failureCause } from './failure-cause.ts';
-import type { KeyStore, StoredRecord, SwapResult } from './key-store.ts';
+import type { KeyStore, SwapResult } from './key-store.ts';
+import type { Clock } from './ports.ts';
 import { parseRecord, type RingRecord, writeRecord } from './record.ts';
 
 /** A record, and the state of the store that it was read in. */
@@ -9,20 +10,28 @@ export interface ReadRecord {
   readonly version: string;
 }
 
+/** What a {@link RecordCell} works with. */
+export interface CellContext {
+  readonly ring: string;
+  readonly store: KeyStore;
+  readonly clock: Clock;
+  /** How long the store may take to answer. */
+  readonly timeoutMs: number;
+}
+
 /** The cell of a store in which the record of a ring is. */
 export class RecordCell {
-  readonly #ring: string;
-  readonly #store: KeyStore;
+  readonly #context: CellContext;
 
-  constructor(ring: string, store: KeyStore) {
-    this.#ring = ring;
-    this.#store = store;
+  constructor(context: CellContext) {
+    this.#context = context;
   }
 
   /** Null where there is none. @throws KeyRingError */
   async read(): Promise<ReadRecord | null> {
-    const stored = await this.#ask(() => this.#store.get(this.#ring));
-    return stored === null ? null : { record: this.#parse(stored), version: stored.version };
+    const { ring, store } = this.#context;
+    const stored = await this.#ask(() => store.get(ring));
+    return stored === null ? null : { record: parseRecord(ring, stored.value), version: stored.version };
   }
 
   /**
@@ -32,27 +41,32 @@ export class RecordCell {
    * @throws KeyRingError where that is not known: it may have been carried out.
    */
   async swap(before: ReadRecord | null, record: RingRecord): Promise<ReadRecord | undefined> {
-    const result = await this.#ask(
-      (): Promise<SwapResult> =>
-        this.#store.compareAndSwap(this.#ring, before?.version ?? null, writeRecord(record)),
+    const { ring, store } = this.#context;
+    const result: SwapResult = await this.#ask(() =>
+      store.compareAndSwap(ring, before?.version ?? null, writeRecord(record)),
     );
     return result.ok ? { record, version: result.version } : undefined;
   }
 
-  #parse({ value }: StoredRecord): RingRecord {
-    return parseRecord(this.#ring, value);
-  }
-
+  /** Whoever waits for a store that never answers would wait for ever, and so would all that comes after. */
   async #ask<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+    const { ring, clock, timeoutMs } = this.#context;
+    const answered = new AbortController();
+    const silence = async (): Promise<never> => {
+      await clock.sleep(timeoutMs, answered.signal, { background: true });
+      throw new Error(`no answer within ${timeoutMs} ms`);
+    };
     try {
-      return await question();
+      return await Promise.race([question(), silence()]);
     } catch (thrown) {
       const cause = failureCause(thrown);
-      throw new KeyRingError(`the store of the ring ${this.#ring} failed: ${cause.message}`, {
+      throw new KeyRingError(`the store of the ring ${ring} failed: ${cause.message}`, {
         code: 'key_ring_store_failed',
-        ring: this.#ring,
+        ring,
         cause,
       });
+    } finally {
+      answered.abort();
     }
   }
 }

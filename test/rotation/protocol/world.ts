@@ -275,7 +275,9 @@ export class World {
   clockFor(actor: Actor): Clock {
     return {
       now: () => this.now,
-      sleep: async (ms, signal) => {
+      sleep: async (ms, signal, { background = false } = {}) => {
+        // How long a store may be silent: here, one that does not answer fails at once.
+        if (background) return untilAborted(signal);
         const until = this.now + ms;
         await this.turn(`${actor.name}: wait ${ms} ms`, actor);
         this.now = Math.max(this.now, until);
@@ -289,6 +291,12 @@ export class World {
     seal: (secret, context) => JSON.stringify([secret, context]),
     open: (sealed) => (JSON.parse(sealed) as [string])[0],
   };
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 /** One process. */
