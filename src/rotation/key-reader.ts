@@ -4,7 +4,7 @@ import type { Secret } from '../secret/secret.ts';
 import type { Emit } from './events.ts';
 import type { KeyStore } from './key-store.ts';
 import type { Clock } from './ports.ts';
-import type { RingKey, RingRecord } from './record.ts';
+import { isOlder, type RingKey, type RingRecord } from './record.ts';
 import type { RecordCell } from './record-cell.ts';
 import type { RingSeal } from './ring-seal.ts';
 
@@ -65,7 +65,7 @@ export class KeyReader {
   observe(record: RingRecord): void {
     const known = this.#record;
     const { clock, emit, refreshMs } = this.#context;
-    if (known !== undefined && known.ringId === record.ringId && isOlder(record, known)) {
+    if (known !== undefined && isOlder(record, known)) {
       emit('stale-record', { epoch: record.epoch });
       return;
     }
@@ -168,8 +168,4 @@ export class KeyReader {
       },
     );
   }
-}
-
-function isOlder(record: RingRecord, known: RingRecord): boolean {
-  return record.epoch < known.epoch || (record.epoch === known.epoch && record.seq < known.seq);
 }

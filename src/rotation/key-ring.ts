@@ -164,13 +164,25 @@ export class KeyRing implements AsyncDisposable {
 
   /**
    * Goes on after the store went back to an older state (`key_ring_rolled_back`): takes its record for the truth, and
-   * runs a pass. Keys that it does not know are deleted then; readers of one of them take the record's key instead.
+   * runs a pass. Keys that it does not know are deleted then; readers of one of them take the record's key instead. Where
+   * the record is lost altogether, another ring of this name begins, and the keys of the one before stay where they are,
+   * as another ring's do.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const { issuer } = this.#access();
     const signal = options.signal ?? new AbortController().signal;
-    const { name } = this.#settings;
-    await recoverRing({ ring: name, issuer, cell: this.#cell, observe: this.#observe }, signal);
+    const { name, random } = this.#settings;
+    await recoverRing(
+      {
+        ring: name,
+        issuer,
+        cell: this.#cell,
+        random,
+        observe: this.#observe,
+        known: this.#reader.record,
+      },
+      signal,
+    );
     return this.reconcile({ signal });
   }
 
@@ -235,6 +247,7 @@ export class KeyRing implements AsyncDisposable {
       random,
       emit: this.#listeners.emit,
       observe: this.#observe,
+      known: () => this.#reader.record,
     };
     const pass = this.#passes.then(() => runPass(context, signal));
     this.#passes = pass.catch(() => {});

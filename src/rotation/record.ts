@@ -73,6 +73,12 @@ export function keysOf({ current, standby, previous, pending }: RingRecord): Rin
   return [current, standby, previous, minted].filter((key) => key !== undefined);
 }
 
+/** Whether a record is an earlier state of a ring than another one: its numbers only grow. */
+export function isOlder(record: RingRecord, than: RingRecord): boolean {
+  if (record.ringId !== than.ringId) return false;
+  return record.epoch < than.epoch || (record.epoch === than.epoch && record.seq < than.seq);
+}
+
 /**
  * Reads a record.
  *

@@ -1,7 +1,7 @@
 import { KeyRingError } from '../errors/index.ts';
-import { parseKeyName } from './key-name.ts';
+import { type KeyName, newRingId, parseKeyName } from './key-name.ts';
 import type { KeyIssuer } from './ports.ts';
-import type { RingRecord } from './record.ts';
+import { emptyRecord, isOlder, type RingRecord } from './record.ts';
 import type { RecordCell } from './record-cell.ts';
 import { recover } from './transitions.ts';
 
@@ -10,31 +10,46 @@ export interface RecoverContext {
   readonly ring: string;
   readonly issuer: KeyIssuer;
   readonly cell: RecordCell;
+  readonly random: () => number;
   readonly observe: (record: RingRecord) => void;
+  /** The latest record that this ring object knows of. */
+  readonly known: RingRecord | undefined;
 }
 
 /**
- * Takes a record that a store has gone back to for the truth: its numbers go beyond those of every living key, so that
- * readers believe it again, and the keys that it does not know become orphans.
+ * Takes a record that a store has gone back to for the truth: its numbers go beyond those of every living key and of
+ * every record that was seen, so that readers believe it again, and the keys that it does not know become orphans.
  */
-export async function recoverRing(
-  { ring, issuer, cell, observe }: RecoverContext,
-  signal: AbortSignal,
-): Promise<void> {
-  let highest = 0;
-  const keys: { readonly ringId: string; readonly seq: number }[] = [];
-  for await (const { name } of issuer.list({}, { signal })) {
-    const parsed = parseKeyName(name);
-    if (parsed?.ring === ring) keys.push(parsed);
-  }
+export async function recoverRing(context: RecoverContext, signal: AbortSignal): Promise<void> {
+  const { ring, cell, random, observe, known } = context;
+  const living = await livingKeys(context, signal);
   const read = await cell.read();
-  if (read === null) return;
-  for (const { ringId, seq } of keys) if (ringId === read.record.ringId) highest = Math.max(highest, seq);
-  if (highest <= read.record.seq) return;
-  const swapped = await cell.swap(read, recover(read.record, highest));
+  const record = read?.record;
+  const ahead = living.filter(({ ringId, seq }) => ringId === record?.ringId && seq > record.seq);
+  const isBack =
+    record === undefined ? known !== undefined : ahead.length > 0 || (known && isOlder(record, known));
+  if (!isBack) return;
+  const swapped = await cell.swap(
+    read,
+    record === undefined
+      ? emptyRecord(newRingId(random))
+      : recover(
+          record,
+          Math.max(...ahead.map(({ seq }) => seq), known?.ringId === record.ringId ? known.seq : 0),
+        ),
+  );
   if (swapped === undefined) {
     const message = `others changed the record of the ring ${ring} at the same time: look at it again first`;
     throw new KeyRingError(message, { code: 'key_ring_contended', ring });
   }
   observe(swapped.record);
+}
+
+async function livingKeys({ ring, issuer }: RecoverContext, signal: AbortSignal): Promise<KeyName[]> {
+  const keys: KeyName[] = [];
+  for await (const { name } of issuer.list({}, { signal })) {
+    const parsed = parseKeyName(name);
+    if (parsed?.ring === ring) keys.push(parsed);
+  }
+  return keys;
 }

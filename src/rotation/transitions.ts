@@ -146,14 +146,12 @@ export function reseal(record: RingRecord, sealed: ReadonlyMap<string, string>):
 /**
  * Goes on after the store went back to an older state: claims and promotions that it forgot are not counted again.
  *
- * @param highestSeq - The highest of a live key. No epoch can have been higher: each began with a key of its own.
+ * @param highestSeq - The highest that was seen. No epoch can have been higher: each began with a key of its own. So that
+ * this stays so, a number is left out for the standby, whose promotion is still to come.
  */
 export function recover(record: RingRecord, highestSeq: number): RingRecord {
-  return {
-    ...dropClaim(record),
-    seq: Math.max(record.seq, highestSeq),
-    epoch: Math.max(record.epoch, highestSeq),
-  };
+  const epoch = Math.max(record.seq, highestSeq);
+  return { ...dropClaim(record), seq: epoch + 1, epoch };
 }
 
 function withoutSince({ since: _, ...key }: CurrentKey): RingKey {
