@@ -70,7 +70,8 @@ export class KeyRing implements AsyncDisposable {
   readonly #reader: KeyReader;
   readonly #listeners = new EventListeners();
   readonly #schedule: Schedule;
-  readonly #owner: string;
+  /** Made when it is needed: Cloudflare's Workers have no random numbers outside of requests. */
+  #owner: string | undefined;
   /** The end of the last pass that was asked for: they run one after the other. */
   #passes: Promise<unknown> = Promise.resolve();
 
@@ -92,8 +93,6 @@ export class KeyRing implements AsyncDisposable {
       waitMs,
     });
     this.#schedule = new Schedule(clock, random);
-    // Never the same, whatever `random` gives: two rings of one owner would take each other's claims for their own.
-    this.#owner = crypto.randomUUID();
   }
 
   /**
@@ -235,6 +234,8 @@ export class KeyRing implements AsyncDisposable {
   #pass(signal: AbortSignal = new AbortController().signal): Promise<PassResult> {
     const { name, policy, clock, random } = this.#settings;
     const { issuer, trial } = this.#access();
+    // Never the same, whatever `random` gives: two rings of one owner would take each other's claims for their own.
+    this.#owner ??= crypto.randomUUID();
     const context = {
       ring: name,
       owner: this.#owner,
