@@ -25,6 +25,8 @@ export interface ReaderContext {
 
 const FIRST_LOOK_MS = 100;
 const LONGEST_LOOK_MS = 2_000;
+/** How soon a reader looks again where the store failed, or answered with less than it has before. */
+const LOOK_AGAIN_MS = 1_000;
 
 /**
  * Gives out the current key, and never makes, changes or deletes one.
@@ -39,7 +41,6 @@ export class KeyReader {
   /** The last key whose secret was opened. */
   #opened: { readonly id: string; readonly secret: Secret } | undefined;
   #refreshAt = 0;
-  #refreshing: Promise<void> | undefined;
   #unwatch: (() => void) | undefined;
 
   constructor(context: ReaderContext) {
@@ -66,6 +67,7 @@ export class KeyReader {
     const known = this.#record;
     const { clock, emit, refreshMs } = this.#context;
     if (known !== undefined && isOlder(record, known)) {
+      this.#lookAgainSoon();
       emit('stale-record', { epoch: record.epoch });
       return;
     }
@@ -128,25 +130,27 @@ export class KeyReader {
       if (read !== null) this.observe(read.record);
     } catch (error) {
       if (this.#record === undefined || !isDrunError(error)) throw error;
+      this.#lookAgainSoon();
       this.#context.emit('failed', { error });
     }
   }
 
   #refreshBeside(): void {
-    this.#refreshing ??= this.#read()
+    const { clock, emit, refreshMs } = this.#context;
+    // Not at every call, and in time again even if this one never ends: in Cloudflare's Workers, what is under way when
+    // its request is over just stops.
+    this.#refreshAt = clock.now() + refreshMs;
+    this.#read()
       .then(async () => {
         const record = this.#record;
         if (record?.current) await this.#open(record.current, record.ringId);
       })
-      .catch((error: unknown) => this.#context.emit('failed', { error }))
-      .finally(() => {
-        this.#refreshing = undefined;
-        // Not at every call, where the store fails.
-        this.#refreshAt = Math.max(
-          this.#refreshAt,
-          this.#context.clock.now() + Math.min(this.#context.refreshMs, 1_000),
-        );
-      });
+      .catch((error: unknown) => emit('failed', { error }));
+  }
+
+  #lookAgainSoon(): void {
+    const { clock, refreshMs } = this.#context;
+    this.#refreshAt = clock.now() + Math.min(refreshMs, LOOK_AGAIN_MS);
   }
 
   #listen(): void {

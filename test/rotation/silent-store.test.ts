@@ -23,8 +23,9 @@ function storeOfMoods(): KeyStore & { isSilent: boolean } {
 }
 
 /** A time that passes when it is told to. */
-function handClock(): Clock & { pass: (ms: number) => void } {
+function handClock(): Clock & { pass: (ms: number) => void; stopWaits: () => void } {
   let now = Date.now();
+  let isStopped = false;
   const waiting = new Set<{ readonly until: number; readonly end: () => void }>();
   return {
     now: () => now,
@@ -37,8 +38,12 @@ function handClock(): Clock & { pass: (ms: number) => void } {
           reject(signal.reason);
         });
       }),
+    stopWaits() {
+      isStopped = true;
+    },
     pass(ms) {
       now += ms;
+      if (isStopped) return;
       for (const { until, end } of waiting) if (until <= now) end();
     },
   };
@@ -66,6 +71,27 @@ test('a store that never answers has failed after storeTimeoutMs', async () => {
 
   expect(error.code).toBe('key_ring_store_failed');
   expect(error.message).toBe('the store of the ring checkout failed: no answer within 5 ms');
+});
+
+test('a reader whose question is never over asks again', async () => {
+  const store = storeOfMoods();
+  const clock = handClock();
+  const { ring, rotator } = ringOver(store, clock);
+  await rotator.reconcile();
+  await ring.getKey();
+
+  // As in a Worker, whose request is over: neither an answer comes, nor the end of the time for it.
+  store.isSilent = true;
+  clock.stopWaits();
+  clock.pass(30_000);
+  await ring.getKey();
+
+  store.isSilent = false;
+  const second = (await rotator.rotate()).current?.maskedKey;
+  const rotated = new Promise((resolve) => ring.on('rotated', ({ maskedKey }) => resolve(maskedKey)));
+  clock.pass(30_000);
+  await ring.getKey();
+  expect(await rotated).toBe(second);
 });
 
 test('a reader keeps its key while a store is silent, and finds the next one when it speaks again', async () => {
