@@ -47,7 +47,6 @@ const SURROUNDINGS: Readonly<Record<string, { readonly type: string; readonly va
     value: "(await import('drun-sdk/emulator')).createEmulator()",
   },
   storeSomewhereSafe: { type: '(key: string) => void', value: '() => {}' },
-  openCurrentKey: { type: '(record: string) => Promise<string>', value: 'async (record) => record' },
   // As much of Deno's key-value store as is used.
   kv: {
     type: `{
