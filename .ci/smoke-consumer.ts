@@ -3,6 +3,7 @@ import { ApiKeys } from 'drun-sdk/api-keys';
 import { ChatClient } from 'drun-sdk/chat';
 import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import * as errors from 'drun-sdk/errors';
+import { KeyRing, memoryStore, openCurrentKey } from 'drun-sdk/rotation';
 import * as secret from 'drun-sdk/secret';
 
 /** What `drun-sdk/emulator/node` exports. Handed in, for it needs Node and this must run without. */
@@ -10,7 +11,7 @@ export type Serve = (emulator: Emulator) => Promise<AsyncDisposable & { readonly
 
 /**
  * A program that uses the package, run by smoke.ts on every runtime: issues a key, chats with it, deletes it and
- * sees it refused.
+ * sees it refused; then lets a ring issue keys, chats with them, rotates and revokes.
  *
  * @throws Error that says what is wrong.
  */
@@ -20,7 +21,9 @@ export async function consume(serve?: Serve): Promise<void> {
   expect('one isDrunError for all subpaths', isDrunError === errors.isDrunError);
 
   const emulator = createEmulator({ maxKeys: 2 });
-  await roundTrip(emulator, { baseUrl: 'http://127.0.0.1', fetch: emulator.fetch });
+  const inProcess = { baseUrl: 'http://127.0.0.1', fetch: emulator.fetch };
+  await roundTrip(emulator, inProcess);
+  await rotation(emulator, inProcess);
   const page = await emulator.fetch('http://127.0.0.1/');
   expect("the emulator's page is there", (await page.text()).includes('API Key Management'));
 
@@ -28,6 +31,7 @@ export async function consume(serve?: Serve): Promise<void> {
   const server = await serve(emulator);
   try {
     await roundTrip(emulator, { baseUrl: server.url });
+    await rotation(emulator, { baseUrl: server.url });
     // Only where the runtime tells who connects is the page signed in.
     const { status } = await fetch(`${server.url}/console/requests`);
     expect('the page is signed in on its own machine', status === 200);
@@ -36,20 +40,23 @@ export async function consume(serve?: Serve): Promise<void> {
   }
 }
 
-async function roundTrip(
-  { accessToken }: Emulator,
-  service: { baseUrl: string; fetch?: Emulator['fetch'] },
-): Promise<void> {
+interface Service {
+  readonly baseUrl: string;
+  readonly fetch?: Emulator['fetch'];
+}
+
+const question = {
+  model: 'public/deepseek-r1',
+  messages: [{ role: 'user', content: 'Hello!' }],
+} as const;
+
+async function roundTrip({ accessToken }: Emulator, service: Service): Promise<void> {
   const keys = new ApiKeys({ accessToken, ...service });
   const created = await keys.create({ name: 'smoke' });
   expect('the key is a Secret of either subpath', created.secret instanceof secret.Secret);
   expect('the key does not show itself', !JSON.stringify(created).includes(created.secret.reveal()));
 
   const chat = new ChatClient({ apiKey: created.secret, ...service });
-  const question = {
-    model: 'public/deepseek-r1',
-    messages: [{ role: 'user', content: 'Hello!' }],
-  } as const;
   const answer = await chat.complete(question);
   expect('the model answers', answer.choices[0]?.message.content === 'Hello!');
 
@@ -62,6 +69,38 @@ async function roundTrip(
   expect('the refusal is of the other subpath too', refusal instanceof errors.AuthenticationError);
   expect('the refusal is a DrunError', refusal instanceof DrunError && errors.isDrunError(refusal));
   expect('the refusal repeats no key', !String(refusal).includes(created.secret.reveal()));
+}
+
+async function rotation({ accessToken, keys }: Emulator, service: Service): Promise<void> {
+  const store = memoryStore();
+  const seal = crypto.getRandomValues(new Uint8Array(32));
+  await using ring = new KeyRing({
+    name: 'smoke',
+    issuer: new ApiKeys({ accessToken, ...service }),
+    checker: new ChatClient({ apiKey: 'unused', ...service }),
+    store,
+    seal,
+    graceMs: 1,
+  });
+  const chat = new ChatClient({ apiKey: ring, ...service });
+
+  const { current: first, standby } = await ring.reconcile();
+  expect('a ring makes its key and a standby', first !== undefined && standby !== undefined);
+  await chat.complete(question);
+  const { current: second } = await ring.rotate();
+  expect('the standby takes the place of the key', second?.id === standby?.id);
+  const answer = await chat.complete(question);
+  expect('the model answers a key of a ring', answer.choices[0]?.message.content === 'Hello!');
+
+  const record = await store.get('smoke');
+  const opened = await openCurrentKey('smoke', record?.value ?? '', { seal });
+  expect('the record has the key, sealed', opened?.equals(await ring.getKey()) === true);
+  expect('the record has it nowhere else', !record?.value.includes(opened?.reveal() ?? ''));
+
+  const { locked } = await ring.revoke('all');
+  expect('a ring whose keys are revoked makes others', !locked);
+  await chat.complete(question);
+  for (const { id } of [...keys]) keys.delete(id);
 }
 
 function expect(what: string, holds: boolean): void {

@@ -1,6 +1,6 @@
 /**
  * {@link KeyRing}: an API key that is replaced regularly without a call that fails, the interface of the stores that it
- * is kept in, and a store in memory.
+ * is kept in, a store in memory, and {@link openCurrentKey} for stores that hold the key in clear too.
  *
  * @module
  */
@@ -8,6 +8,7 @@
 export type { KeyRingEvent, KeyRingEvents } from './events.ts';
 export { KeyRing, type KeyRingCallOptions, type RevokeOptions } from './key-ring.ts';
 export type { KeyStore, StoredRecord, SwapResult } from './key-store.ts';
+export { openCurrentKey } from './open-current-key.ts';
 export type { KeyRingOptions } from './options.ts';
 export type { Clock, IssuedKey, KeyChecker, KeyIssuer, ListedKey, PortCallOptions } from './ports.ts';
 export type { RevokeTarget } from './revoke.ts';

@@ -34,6 +34,11 @@ export interface RevokeInit {
 }
 
 const MOST_SWAPS = 10;
+/** The failures of a store, or of what it holds. */
+const UNREAD: ReadonlySet<KeyRingError['code']> = new Set([
+  'key_ring_store_failed',
+  'key_ring_record_invalid',
+]);
 const FIRST_LOOK_MS = 200;
 const LONGEST_LOOK_MS = 5_000;
 
@@ -81,7 +86,9 @@ async function takeOut(context: RevokeContext, target: RevokeTarget, init: Revok
       return { record: read.record, keys };
     }
   } catch (failure) {
-    const keys = chosen(known, target);
+    // Only where nobody knows what the record says: what was known of one that could be read is out of date.
+    const isUnread = failure instanceof KeyRingError && UNREAD.has(failure.code);
+    const keys = isUnread ? chosen(known, target) : [];
     if (keys.length === 0) throw failure;
     return { record: known, keys, failure };
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ApiKeys } from 'drun-sdk';
@@ -43,6 +44,8 @@ describe('code that users are shown runs', () => {
     const { secret } = await keys.create({ name: 'docs' });
     vi.stubEnv('DRUN_ACCESS_TOKEN', drun.accessToken.reveal());
     vi.stubEnv('DRUN_API_KEY', secret.reveal());
+    vi.stubEnv('DRUN_SEAL', randomBytes(32).toString('base64'));
+    vi.stubEnv('KEY_RINGS', `${folder}/${block.file}.key-rings`);
     // As in a pod.
     vi.stubEnv('KUBERNETES_SERVICE_HOST', '127.0.0.1');
     // What is sent to the service goes to the emulator, what is sent to this machine goes there.

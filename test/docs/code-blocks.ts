@@ -46,8 +46,22 @@ const SURROUNDINGS: Readonly<Record<string, { readonly type: string; readonly va
     type: "import('drun-sdk/emulator').Emulator",
     value: "(await import('drun-sdk/emulator')).createEmulator()",
   },
+  ring: {
+    type: "import('drun-sdk/rotation').KeyRing",
+    value: `await (async () => {
+      const { KeyRing, memoryStore } = await import('drun-sdk/rotation');
+      const ring = new KeyRing({
+        name: 'checkout',
+        issuer: new sdk.ApiKeys(),
+        checker: new sdk.ChatClient({ apiKey: 'unused' }),
+        store: memoryStore(),
+        seal: process.env.DRUN_SEAL ?? '',
+      });
+      await ring.reconcile();
+      return ring;
+    })()`,
+  },
   storeSomewhereSafe: { type: '(key: string) => void', value: '() => {}' },
-  openCurrentKey: { type: '(record: string) => Promise<string>', value: 'async (record) => record' },
   // As much of Deno's key-value store as is used.
   kv: {
     type: `{

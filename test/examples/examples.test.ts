@@ -12,7 +12,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const preload = fileURLToPath(new URL('emulated-drun.ts', import.meta.url));
 const run = promisify(execFile);
 
-/** What each of them prints. */
+/** What has tests of its own, or is run by npm start. */
+const RUN_ELSEWHERE = ['quickstart.ts', 'rotation-cron.ts', 'rotation-function.ts', 'rotation-service.ts'];
+
+/** What each of the others prints. */
 const OUTPUTS: Readonly<Record<string, string>> = {
   'ai-sdk.ts': 'Hello, model!\nHello, model!\n',
   'openai.ts': 'Hello, model!\nHello, model!\n',
@@ -28,9 +31,9 @@ describe('an example', () => {
     expect(stderr).toBe('');
   });
 
-  test('is run by these tests, by vitest itself or by npm start', () => {
+  test('is run by these tests, by those of rotation, by vitest itself or by npm start', () => {
     const files = globSync('*.ts', { cwd: `${root}examples`, exclude: ['*.test.ts'] });
 
-    expect(files.toSorted()).toEqual([...Object.keys(OUTPUTS), 'quickstart.ts'].toSorted());
+    expect(files.toSorted()).toEqual([...Object.keys(OUTPUTS), ...RUN_ELSEWHERE].toSorted());
   });
 });

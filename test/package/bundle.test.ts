@@ -23,7 +23,7 @@ interface Bundle {
  * Bundles a program for no platform in particular: an import of a module of Node's fails, as it must. What is only
  * imported when it is needed becomes a file of its own, and does not count.
  */
-async function bundle(program: string): Promise<Bundle> {
+async function bundle(program: string, { external = [] }: { external?: string[] } = {}): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
     stdin: { contents: program, resolveDir: root },
     bundle: true,
@@ -34,6 +34,7 @@ async function bundle(program: string): Promise<Bundle> {
     format: 'esm',
     platform: 'neutral',
     metafile: true,
+    external,
     logLevel: 'silent',
     // Not the repository's own, whose `paths` lead from the package's name to its source.
     tsconfigRaw: {},
@@ -67,8 +68,8 @@ function packageOf(path: string): string[] {
   return [library ?? (path.startsWith('dist/') ? 'drun-sdk' : path)];
 }
 
-const use = (name: string, from: string): Promise<Bundle> =>
-  bundle(`import { ${name} } from '${from}'; console.log(${name});`);
+const use = (name: string, from: string, options?: { external: string[] }): Promise<Bundle> =>
+  bundle(`import { ${name} } from '${from}'; console.log(${name});`, options);
 
 /** Text that only the code in question has, and that survives minification. */
 const onlyIn = {
@@ -76,6 +77,7 @@ const onlyIn = {
   chat: ['completions', 'eventsource', 'DRUN_API_KEY'],
   emulator: ['createEmulator', 'faults.', '404 page not found'],
   schemas: ['~standard', 'invalid_type'],
+  rotation: ['orphan-swept', 'key_ring_contended'],
 };
 
 function expectNone(text: string, needles: readonly string[]): void {
@@ -89,7 +91,7 @@ describe.each(['drun-sdk/api-keys', 'drun-sdk'])('ApiKeys out of %s', (subpath) 
     const { text, packages, gzippedBytes } = await use('ApiKeys', subpath);
 
     expect(packages).toEqual(['drun-sdk', 'ky', 'zod']);
-    expectNone(text, [...onlyIn.chat, ...onlyIn.emulator]);
+    expectNone(text, [...onlyIn.chat, ...onlyIn.emulator, ...onlyIn.rotation]);
     expect(gzippedBytes).toBeLessThan(33_600);
   });
 });
@@ -99,7 +101,7 @@ describe.each(['drun-sdk/chat', 'drun-sdk'])('ChatClient out of %s', (subpath) =
     const { text, packages, gzippedBytes } = await use('ChatClient', subpath);
 
     expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'zod']);
-    expectNone(text, [...onlyIn.apiKeys, ...onlyIn.emulator]);
+    expectNone(text, [...onlyIn.apiKeys, ...onlyIn.emulator, ...onlyIn.rotation]);
     expect(gzippedBytes).toBeLessThan(25_600);
   });
 });
@@ -136,7 +138,7 @@ test('everything but the emulator carries no trace of it', async () => {
   );
 
   expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'ky', 'zod']);
-  expectNone(text, [...onlyIn.emulator, 'API Key Management']);
+  expectNone(text, [...onlyIn.emulator, ...onlyIn.rotation, 'API Key Management']);
   expect(gzippedBytes).toBeLessThan(43_300);
 });
 
@@ -149,13 +151,35 @@ test('the emulator carries no client, and runs without Node', async () => {
   expect(gzippedBytes).toBeLessThan(33_400);
 });
 
+test('KeyRing runs without Node, and brings no library along, nor anything of the clients', async () => {
+  const { text, packages, gzippedBytes } = await use('KeyRing', 'drun-sdk/rotation');
+
+  expect(packages).toEqual(['drun-sdk']);
+  expectNone(text, [...onlyIn.apiKeys, ...onlyIn.chat, ...onlyIn.emulator, ...onlyIn.schemas]);
+  expect(gzippedBytes).toBeLessThan(11_900);
+});
+
 describe.each([
   { name: 'memoryStore', subpath: 'drun-sdk/rotation', limit: 930 },
+  { name: 'openCurrentKey', subpath: 'drun-sdk/rotation', limit: 2_900 },
   { name: 'postgresStore', subpath: 'drun-sdk/rotation/postgres', limit: 2_090 },
   { name: 'redisStore', subpath: 'drun-sdk/rotation/redis', limit: 1_570 },
 ])('$name out of $subpath', ({ name, subpath, limit }) => {
-  test('runs without Node, and brings no library along, nor anything of the clients', async () => {
+  test('runs without Node, and brings no library along, nor anything of the clients or the ring', async () => {
     const { text, packages, gzippedBytes } = await use(name, subpath);
+
+    expect(packages).toEqual(['drun-sdk']);
+    expectNone(text, Object.values(onlyIn).flat());
+    expect(gzippedBytes).toBeLessThan(limit);
+  });
+});
+
+describe.each([
+  { name: 'fileStore', subpath: 'drun-sdk/rotation/file', limit: 2_100 },
+  { name: 'kubernetesSecretStore', subpath: 'drun-sdk/rotation/kubernetes', limit: 6_200 },
+])('$name out of $subpath', ({ name, subpath, limit }) => {
+  test("needs Node's own modules only, and brings nothing of the clients or the ring along", async () => {
+    const { text, packages, gzippedBytes } = await use(name, subpath, { external: ['node:*'] });
 
     expect(packages).toEqual(['drun-sdk']);
     expectNone(text, Object.values(onlyIn).flat());
@@ -182,4 +206,6 @@ test('the text that tells the parts apart is text that they have', async () => {
   expect(chat.text).toContain('completions');
   expect(chat.text).toContain('DRUN_API_KEY');
   expect(onlyIn.schemas.filter((needle) => !chat.text.includes(needle))).toEqual([]);
+  const ring = await use('KeyRing', 'drun-sdk/rotation');
+  expect(onlyIn.rotation.filter((needle) => !ring.text.includes(needle))).toEqual([]);
 });

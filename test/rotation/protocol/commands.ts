@@ -185,5 +185,5 @@ export const courses: fc.Arbitrary<Iterable<Step>> = fc.commands(
     fc.constant(null).map(foreign),
     fc.constantFrom('current' as const, 'standby' as const, 'previous' as const).map(deleteByHand),
   ],
-  { maxCommands: 25 },
+  { maxCommands: 60, size: 'max' },
 );

@@ -131,6 +131,21 @@ export class KubernetesApi {
   }
 }
 
+/** A fetch that leads to an API server in this process. */
+export function fetchOf(api: KubernetesApi): (url: string, init: RequestInit) => Promise<Response> {
+  return async (url, init) => {
+    const headers = new Headers(init.headers);
+    const { status, body } = api.handle({
+      method: init.method ?? 'GET',
+      path: new URL(url).pathname,
+      contentType: headers.get('content-type') ?? undefined,
+      authorization: headers.get('authorization') ?? undefined,
+      body: String(init.body ?? ''),
+    });
+    return new Response(typeof body === 'string' ? body : JSON.stringify(body), { status });
+  };
+}
+
 function answer(code: number, name: string, { resourceVersion, labels, ...secret }: StoredSecret): ApiAnswer {
   const metadata = { name, namespace: NAMESPACE, resourceVersion, ...(labels && { labels }) };
   // Go leaves out an empty map.

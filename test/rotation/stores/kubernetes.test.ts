@@ -12,7 +12,7 @@ import { everythingShownOf, rejection, rejectionOf, thrownBy } from '../../suppo
 import { findProgram } from '../../support/programs.ts';
 import { closedPort, serveHttp } from '../../support/sockets.ts';
 import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
-import { type ApiRequest, KubernetesApi, listen, NAMESPACE, TOKEN } from './kubernetes-api.ts';
+import { type ApiRequest, fetchOf, KubernetesApi, listen, NAMESPACE, TOKEN } from './kubernetes-api.ts';
 import { isLinearizable, programs, runTogether } from './linearizability.ts';
 import { serverBench } from './server-bench.ts';
 
@@ -20,21 +20,6 @@ const NAME = 'drun-key-rings';
 const SERVER = 'https://kubernetes.test';
 
 type Options = Partial<KubernetesSecretStoreOptions>;
-
-/** A fetch that leads to an API server in this process. */
-function fetchOf(api: KubernetesApi): (url: string, init: RequestInit) => Promise<Response> {
-  return async (url, init) => {
-    const headers = new Headers(init.headers);
-    const { status, body } = api.handle({
-      method: init.method ?? 'GET',
-      path: new URL(url).pathname,
-      contentType: headers.get('content-type') ?? undefined,
-      authorization: headers.get('authorization') ?? undefined,
-      body: String(init.body ?? ''),
-    });
-    return new Response(typeof body === 'string' ? body : JSON.stringify(body), { status });
-  };
-}
 
 function storeOf(api: KubernetesApi, options: Options = {}): KeyStore {
   return kubernetesSecretStore({

@@ -1,0 +1,43 @@
+/**
+ * Rotation as a job: one pass, which does what is due, and ends. For cron, a CronJob of Kubernetes or a timer of systemd,
+ * every few minutes to every hour, from one machine or from several.
+ *
+ *   DRUN_ACCESS_TOKEN=… DRUN_SEAL=… KEY_RINGS=/var/lib/checkout/key-rings node examples/rotation-cron.ts
+ *
+ * Prints a line for everything that it did, and then the keys that there are, masked; ends with 1 where the pass failed.
+ * What it began and could not finish, the next pass finishes.
+ */
+import { ApiKeys, ChatClient, isDrunError } from 'drun-sdk';
+import { KeyRing, type RingKeyStatus } from 'drun-sdk/rotation';
+import { fileStore } from 'drun-sdk/rotation/file';
+
+const { DRUN_SEAL = '', KEY_RINGS = 'key-rings' } = process.env;
+
+const ring = new KeyRing({
+  name: 'checkout',
+  issuer: new ApiKeys(), // with DRUN_ACCESS_TOKEN
+  checker: new ChatClient({ apiKey: 'unused' }), // tries keys that it is given, which costs no tokens
+  store: fileStore({ path: KEY_RINGS }),
+  seal: DRUN_SEAL,
+});
+ring.on('minted', ({ maskedKey }) => console.log(`made ${maskedKey}`));
+ring.on('deleted', ({ id, reason }) => console.log(`deleted ${id}: ${reason}`));
+ring.on('orphan-swept', ({ maskedKey }) => console.log(`deleted ${maskedKey}: nobody has used it`));
+ring.on('healed', ({ id }) => console.log(`took ${id} out of use: somebody else has deleted it`));
+ring.on('foreign-ring', ({ ids }) =>
+  console.log(`left alone ${ids.join(', ')}: of another ring of this name`),
+);
+
+const show = (role: string, key: RingKeyStatus | undefined): void => {
+  if (key) console.log(`${role}: ${key.maskedKey}, made ${key.createdAt.toISOString().slice(0, 10)}`);
+};
+
+try {
+  const { current, standby, previous } = await ring.reconcile({ signal: AbortSignal.timeout(10 * 60_000) });
+  show('current', current);
+  show('standby', standby);
+  show('previous', previous);
+} catch (error) {
+  console.error(isDrunError(error) ? `${error.code}: ${error.message}` : error);
+  process.exitCode = 1;
+}
