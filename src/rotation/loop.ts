@@ -145,9 +145,9 @@ class Pass {
     }
 
     // 6. Claim, only while nothing else takes up the ring's room: without the claim, a key whose maker dies would
-    // belong to nobody for ever.
+    // belong to nobody for ever. Where the current key was revoked, there is room beside the previous one.
     const isWanted = !record.current || isDue || (policy.standby && !record.standby);
-    if (!isWanted || record.previous || !isClean) return this.#rest(record, isClean);
+    if (!isWanted || (record.previous && record.current) || !isClean) return this.#rest(record, isClean);
     if (policy.deleteFirst && record.current) {
       return this.#swap(read, to.retireCurrent(record, 'replaced'));
     }

@@ -143,7 +143,7 @@ export class Invariants {
     if (isClaim) {
       this.#require(
         'I8',
-        retired.length === 0 && previous === undefined,
+        retired.length === 0 && (previous === undefined || current === undefined),
         'a claim before the old keys were gone',
       );
     }

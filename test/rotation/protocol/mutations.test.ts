@@ -67,7 +67,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'claims while an old key is still there',
-    changes: [['!isWanted || record.previous || !isClean', '!isWanted || !isClean']],
+    changes: [['!isWanted || (record.previous && record.current) || !isClean', '!isWanted || !isClean']],
     breaks: /I8/,
   },
   {
