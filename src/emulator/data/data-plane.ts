@@ -57,11 +57,19 @@ export class DataPlane {
 
   readonly #models = async ({ request, signal }: Call): Promise<Response> => {
     const key = this.#requireKey(request);
-    const { servesAnyModel, models } = this.#service.settings;
-    const all =
-      this.#upstream && servesAnyModel ? await this.#upstream.models(signal) : this.#ownModels(models);
+    const all = await this.allModels(signal);
     return json({ object: 'list', data: all.filter(({ id }) => modelAccess(key, id) === 'allowed') });
   };
+
+  /**
+   * The models that there are, whoever may use them.
+   *
+   * @throws Refusal where the upstream server, which knows them, does not say.
+   */
+  async allModels(signal: AbortSignal): Promise<readonly { readonly id: string }[]> {
+    const { servesAnyModel, models } = this.#service.settings;
+    return this.#upstream && servesAnyModel ? this.#upstream.models(signal) : this.#ownModels(models);
+  }
 
   #ownModels(models: readonly string[]): { readonly id: string }[] {
     return models.map((id) => ({

@@ -28,6 +28,40 @@ describeInChromium('beside the keys', (openPage) => {
     await panel.getByText('stands for the whole key of newer').waitFor();
   });
 
+  it('offers the models that the upstream server has, once it answers', async () => {
+    let isUp = false;
+    const fetch = async (): Promise<Response> => {
+      if (!isUp) throw new TypeError('fetch failed');
+      return Response.json({ data: [{ id: 'llama3' }, { id: 'qwen' }] });
+    };
+    const { page } = await visit(openPage, {
+      keys: ['checkout'],
+      upstream: { url: 'https://models.test/v1', fetch },
+    });
+    const offered = page.getByLabel('Model', { exact: true }).getByRole('option');
+    await keyRow(page, 'checkout').waitFor();
+    await page.getByRole('status').getByText('Running').waitFor();
+    await eventually(async () => expect(await offered.allTextContents()).toEqual(['No model']));
+    isUp = true;
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await eventually(async () => expect(await offered.allTextContents()).toEqual(['llama3', 'qwen']));
+    const command = page.getByRole('region', { name: 'Call a model' }).locator('pre');
+    expect(await command.textContent()).toContain('"model": "llama3"');
+  });
+
+  it('shows the keys although the upstream server says nothing', async () => {
+    const fetch = (_: string, { signal }: RequestInit): Promise<Response> =>
+      new Promise((_, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason));
+      });
+    const { page } = await visit(openPage, {
+      keys: ['checkout'],
+      upstream: { url: 'https://models.test/v1', fetch },
+    });
+    await keyRow(page, 'checkout').waitFor();
+    await page.getByRole('status').getByText('Running').waitFor();
+  });
+
   it('the choice stays what it is while the list is refreshed and searched', async () => {
     const { drun, page } = await visit(openPage, { keys: ['older', 'newer'] });
     const panel = page.getByRole('region', { name: 'Call a model' });

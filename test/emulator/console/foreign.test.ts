@@ -158,6 +158,7 @@ describeInChromium('the page itself', (openPage) => {
         '200 /console/script.js',
         '200 /console/icon.svg',
         '200 /console/service',
+        '200 /console/models',
         '200 /console/masked-apikeys',
         '200 /console/requests',
       ]),
