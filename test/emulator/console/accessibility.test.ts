@@ -4,7 +4,7 @@ import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { describeInChromium } from '../../support/browser.ts';
-import { createOnPage, keyRow, openCreateDialog, openDeleteDialog, visit } from './visit.ts';
+import { comeBack, createOnPage, keyRow, openCreateDialog, openDeleteDialog, visit } from './visit.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -41,6 +41,7 @@ describeInChromium('axe finds nothing, in light and in dark,', (openPage) => {
     const { drun, page } = await visit(openPage, { keys });
     await drun.fetch('https://chat.d.run/nothing');
     await keyRow(page, 'checkout').waitFor();
+    await comeBack(page);
     await page.getByRole('cell', { name: '/nothing' }).waitFor();
     expect(await violations(page)).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { describeInChromium, eventually } from '../../support/browser.ts';
 import { chat, createKey } from '../wire.ts';
-import { createOnPage, keyRow, openDeleteDialog, visit } from './visit.ts';
+import { comeBack, createOnPage, keyRow, openDeleteDialog, visit } from './visit.ts';
 
 describeInChromium('beside the keys', (openPage) => {
   it('is the command for the key and the model that one chooses, with a word in place of the key', async () => {
@@ -140,6 +140,7 @@ describeInChromium('beside the keys', (openPage) => {
     const { drun, page } = await visit(openPage);
     await page.getByText('No API keys yet').waitFor();
     await (await createOnPage(page, 'checkout')).waitFor();
+    await comeBack(page);
     await page.getByRole('cell', { name: 'POST' }).first().waitFor();
     await eventually(() =>
       expect(Array.from(drun.requests, ({ method, path, plane }) => [method, path, plane])).toEqual([
