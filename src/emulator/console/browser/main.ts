@@ -40,13 +40,16 @@ const creation = new CreateDialog(service, {
 });
 byId('create', HTMLButtonElement).addEventListener('click', () => creation.open());
 
-/** Beside everything else: a model server that does not answer holds nothing up. */
+let timesModelsWereAsked = 0;
+
+/** Beside everything else: a model server that does not answer holds nothing up. Only the last time that it is asked counts. */
 async function showModels(): Promise<void> {
+  const time = ++timesModelsWereAsked;
   const models = await service.models().catch((error: unknown) => {
     if (!(error instanceof CallError)) throw error;
     return [];
   });
-  call.showModels(models);
+  if (time === timesModelsWereAsked) call.showModels(models);
 }
 byId('refresh', HTMLButtonElement).addEventListener('click', () => void showModels());
 

@@ -157,6 +157,8 @@ async function send({ method, path, body, signal }: Call, token: string | undefi
       headers,
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       credentials: 'omit',
+      // With a cache, the browser would hold a call back until one before it, to the same address, is answered.
+      cache: 'no-store',
       redirect: 'error',
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
