@@ -16,13 +16,20 @@ export class Dispatcher {
   readonly #service: Service;
   readonly #faults: FaultPlan;
   readonly #control: ControlPlane;
+  readonly #data: DataPlane;
   readonly #router: Router;
 
   constructor(service: Service, faults: FaultPlan) {
     this.#service = service;
     this.#faults = faults;
     this.#control = new ControlPlane(service);
-    this.#router = new Router([...this.#control.routes, ...new DataPlane(service).routes]);
+    this.#data = new DataPlane(service);
+    this.#router = new Router([...this.#control.routes, ...this.#data.routes]);
+  }
+
+  /** The names of all models. @throws Refusal where the upstream server, which knows them, does not say. */
+  async models(signal: AbortSignal): Promise<readonly string[]> {
+    return (await this.#data.allModels(signal)).map(({ id }) => id);
   }
 
   async answer(request: Request, signal: AbortSignal, entry: LoggedRequest): Promise<Response> {

@@ -102,7 +102,13 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
       throw error;
     }
   };
-  const page = consolePage({ ...settings, accessToken: users.ownerToken, requests, fetch: answer });
+  const page = consolePage({
+    ...settings,
+    models: (signal) => dispatcher.models(signal),
+    accessToken: users.ownerToken,
+    requests,
+    fetch: answer,
+  });
 
   const reset = (): void => {
     vault.clear();

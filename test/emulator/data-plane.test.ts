@@ -167,6 +167,23 @@ describe('a chat completion', () => {
   );
 });
 
+it.each([7, undefined, null, { content: 'Hello!' }])(
+  'a piece of a reply that is no text, such as %o, fails the answer',
+  async (piece) => {
+    const { drun, key } = await withKey({
+      async *reply() {
+        yield 'Once upon ';
+        yield piece as unknown as string;
+      },
+    });
+    const whole = await chat(drun, key);
+    expect(whole.status).toBe(502);
+    expect(await whole.text()).toContain('`reply`');
+    const stream = await events(await chat(drun, key, { stream: true }));
+    expect(stream.at(-1)).toContain('"delta":{"content":"Once upon "}');
+  },
+);
+
 describe('what the gateway refuses', () => {
   it.each([
     ['no header', undefined],

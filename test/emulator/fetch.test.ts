@@ -124,6 +124,14 @@ describe('a reset', () => {
     drun.reset();
     expect(await response.text()).toContain('[DONE]');
   });
+
+  it('counts no usage of an answer that was on its way', async () => {
+    const { drun, key } = await withKey();
+    const response = await chat(drun, key, { stream: true });
+    drun.reset();
+    await response.text();
+    expect((await control(drun, 'POST', '/apikeys-stats', {})).body).toEqual({ totalUsage: {} });
+  });
 });
 
 describe('what one sees of the keys', () => {

@@ -163,6 +163,28 @@ describe('a stream that is passed through', () => {
     expect(used(drun)).toBe(9);
   });
 
+  it('comes byte for byte, also before an event is whole', async () => {
+    const goOn = Promise.withResolvers<void>();
+    const bytes = Buffer.concat([
+      Buffer.from('\uFEFFdata: {"choices":[]}\n\ndata: {"ch'),
+      Buffer.from([0xff]),
+    ]);
+    const upstream = await modelServer(async (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(bytes);
+      await goOn.promise;
+      response.end();
+    });
+    const { drun, key } = inFront(upstream.url);
+    const response = await chat(drun, key, { stream: true });
+    const pieces: Uint8Array[] = [];
+    for await (const piece of response.body ?? []) {
+      pieces.push(piece);
+      if (Buffer.concat(pieces).length === bytes.length) goOn.resolve();
+    }
+    expect(Buffer.concat(pieces).toString('hex')).toBe(bytes.toString('hex'));
+  });
+
   it.each(['in process', 'over HTTP'])('holds the upstream back while nobody reads, %s', async (way) => {
     let pieces = 0;
     const upstream = await modelServer(async (response) => {

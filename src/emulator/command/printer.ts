@@ -57,7 +57,10 @@ export const jsonPrinter: Printer = {
   request: (request) => JSON.stringify({ event: 'request', ...request }),
 };
 
-/** With these in its environment, a program of the SDK or one of OpenAI's clients talks to the emulator. */
+/**
+ * With these in its environment, a program of OpenAI's clients talks to the emulator. The SDK's clients take their
+ * credentials from there; `DRUN_BASE_URL` is for their `baseUrl`, which is the caller's to hand over.
+ */
 function exportsOf({ url, accessToken, apiKey }: Greeting): string[] {
   const variables = {
     DRUN_BASE_URL: url,

@@ -1,5 +1,5 @@
 import type { Secret } from '../../secret/secret.ts';
-import { bearerToken, methodNotAllowed, notFound } from '../http.ts';
+import { bearerToken, methodNotAllowed, notFound, Refusal } from '../http.ts';
 import type { EmulatedVersion } from '../options.ts';
 import type { EmulatedRequest } from '../request-log.ts';
 import { callControlPlane, isKeyCall } from './key-calls.ts';
@@ -10,7 +10,8 @@ import { CONSOLE_PATH } from './paths.ts';
 export interface ConsoleSource {
   readonly accessToken: Secret;
   readonly version: EmulatedVersion;
-  readonly models: readonly string[];
+  /** The models that there are; rejects with a Refusal where the server that knows them does not say. */
+  readonly models: (signal: AbortSignal) => Promise<readonly string[]>;
   readonly requests: Iterable<EmulatedRequest>;
   readonly now: () => number;
   /** Answers as the service would, and notes the request. */
@@ -53,7 +54,9 @@ async function answer(source: ConsoleSource, request: Request, path: string): Pr
   if (isKeyCall(request.method, call)) return callControlPlane(source.fetch, request, call);
   switch (`${request.method} ${call}`) {
     case 'GET /service':
-      return pageJson({ version: source.version, models: source.models });
+      return pageJson({ version: source.version });
+    case 'GET /models':
+      return tellModels(source, request.signal);
     case 'GET /requests':
       return pageJson({
         now: new Date(source.now()),
@@ -61,5 +64,14 @@ async function answer(source: ConsoleSource, request: Request, path: string): Pr
       });
     default:
       return notFound();
+  }
+}
+
+async function tellModels(source: ConsoleSource, signal: AbortSignal): Promise<Response> {
+  try {
+    return pageJson({ models: await source.models(signal) });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return pageJson({ message: 'The model server does not tell its models' }, error.status);
   }
 }

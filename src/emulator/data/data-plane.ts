@@ -57,11 +57,19 @@ export class DataPlane {
 
   readonly #models = async ({ request, signal }: Call): Promise<Response> => {
     const key = this.#requireKey(request);
-    const { servesAnyModel, models } = this.#service.settings;
-    const all =
-      this.#upstream && servesAnyModel ? await this.#upstream.models(signal) : this.#ownModels(models);
+    const all = await this.allModels(signal);
     return json({ object: 'list', data: all.filter(({ id }) => modelAccess(key, id) === 'allowed') });
   };
+
+  /**
+   * The models that there are, whoever may use them.
+   *
+   * @throws Refusal where the upstream server, which knows them, does not say.
+   */
+  async allModels(signal: AbortSignal): Promise<readonly { readonly id: string }[]> {
+    const { servesAnyModel, models } = this.#service.settings;
+    return this.#upstream && servesAnyModel ? this.#upstream.models(signal) : this.#ownModels(models);
+  }
 
   #ownModels(models: readonly string[]): { readonly id: string }[] {
     return models.map((id) => ({
@@ -90,7 +98,7 @@ export class DataPlane {
         this.#requireAccess(key, model);
         if (remainingTokens(key) === 0n) throw insufficientQuota();
         if (this.#upstream === undefined) return answer({ call, body, key, model });
-        const onUsage = (usage: TokenUsage): void => this.#service.ledger.add(key, model, usage);
+        const onUsage = (usage: TokenUsage): void => this.#spend(key, model, usage);
         return this.#upstream.post(path, body, { ...call, onUsage });
       },
     };
@@ -117,7 +125,7 @@ export class DataPlane {
     form: AnswerForm,
     read: (body: Record<string, unknown>) => ChatRequest,
   ): Promise<Response> {
-    const { settings, ledger, drawText } = this.#service;
+    const { settings, drawText } = this.#service;
     const request = read(body);
     const reply = await this.#askModel(request, key, signal);
     const id = `${form.idPrefix}-${drawText(ALPHANUMERIC, 24)}`;
@@ -125,13 +133,19 @@ export class DataPlane {
     const answer = new Answer(spoken(reply, request), request, head, form);
     if (request.stream !== true) {
       const whole = await answer.whole(signal).catch(failed);
-      ledger.add(key, model, answer.usage);
+      this.#spend(key, model, answer.usage);
       return json(whole);
     }
-    const onEnd = (): void => ledger.add(key, model, answer.usage);
+    const onEnd = (): void => this.#spend(key, model, answer.usage);
     return new Response(eventStream(answer.events(), onEnd), {
       headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' },
     });
+  }
+
+  /** Notes what a call used; nothing where a reset came before its end, which forgot its key. */
+  #spend(key: KeyRecord, model: string, usage: TokenUsage): void {
+    const { vault, ledger } = this.#service;
+    if (vault.recall(key.id) === key) ledger.add(key, model, usage);
   }
 
   async #askModel(request: ChatRequest, key: KeyRecord, signal: AbortSignal): Promise<Reply> {

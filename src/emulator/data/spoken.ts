@@ -12,9 +12,18 @@ import {
 export type Spoken = string | AsyncIterable<string> | EmulatedCompletion;
 
 export function spoken(reply: Reply, request: ChatRequest): Spoken {
-  if (typeof reply === 'string' || isIterable(reply) || isCompletion(reply)) return reply;
+  if (isIterable(reply)) return textsOf(reply);
+  if (typeof reply === 'string' || isCompletion(reply)) return reply;
   const choice = choiceOf(reply);
   return { choices: Array.from({ length: answersWanted(request) }, () => choice) };
+}
+
+/** The pieces of a reply. One that is no text would be a stream that breaks the contract, and nobody would know why. */
+async function* textsOf(pieces: AsyncIterable<unknown>): AsyncGenerator<string, void, undefined> {
+  for await (const piece of pieces) {
+    if (typeof piece !== 'string') throw new TypeError('createEmulator: `reply` must give texts');
+    yield piece;
+  }
 }
 
 /** How many answers a request wants, where the reply does not say itself. */

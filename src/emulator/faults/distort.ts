@@ -19,6 +19,8 @@ export async function distortedAnswer(
   waiting: Waiting,
 ): Promise<Response> {
   const { distortion, chunkDelayMs } = faults;
+  // What nothing goes wrong with is not cut into events, which an upstream server's bytes may not be yet.
+  if (distortion === undefined && chunkDelayMs === 0) return response;
   const { body, status, headers } = response;
   if (body !== null && isEventStream(response)) {
     return new Response(distortedStream(body, distortion, chunkDelayMs, waiting), { status, headers });

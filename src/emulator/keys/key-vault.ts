@@ -65,9 +65,11 @@ export class KeyVault {
    */
   keys(scope?: Scope, ageMs = 0): KeyRecord[] {
     const at = this.#now() - ageMs;
-    return [...this.#byId.values()].filter(
+    const listed = [...this.#byId.values()].filter(
       (record) => (scope === undefined || record.scope === scope) && isListed(record, at),
     );
+    // Those that were carried out late are younger than some that were asked for after them.
+    return listed.sort((a, b) => a.createdAt - b.createdAt);
   }
 
   find(id: string, scope?: Scope): KeyRecord | undefined {

@@ -4,7 +4,7 @@ import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { describeInChromium } from '../../support/browser.ts';
-import { createOnPage, keyRow, openCreateDialog, openDeleteDialog, visit } from './visit.ts';
+import { comeBack, createOnPage, keyRow, openCreateDialog, openDeleteDialog, visit } from './visit.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -41,6 +41,7 @@ describeInChromium('axe finds nothing, in light and in dark,', (openPage) => {
     const { drun, page } = await visit(openPage, { keys });
     await drun.fetch('https://chat.d.run/nothing');
     await keyRow(page, 'checkout').waitFor();
+    await comeBack(page);
     await page.getByRole('cell', { name: '/nothing' }).waitFor();
     expect(await violations(page)).toEqual([]);
   });
@@ -99,6 +100,28 @@ describeInChromium('axe finds nothing, in light and in dark,', (openPage) => {
     });
     await keyRow(page, 'checkout').waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
+    // On one line: not even a short word is cut.
+    const state = page.getByRole('status').getByText('Running');
+    expect((await state.boundingBox())?.height).toBeLessThan(30);
     expect(await violations(page)).toEqual([]);
   });
+
+  it.each([320, 1280])(
+    'in the dialogs of a long name, which sticks out of none, %d pixels wide',
+    async (width) => {
+      const name = 'a_name_that_is_one_long_word_without_any_place_to_break_it'.repeat(3);
+      const { page } = await visit(openPage, { width });
+      const created = await createOnPage(page, name);
+      await created.waitFor();
+      const excess = (element: HTMLElement): number => element.scrollWidth - element.clientWidth;
+      expect(await created.evaluate(excess)).toBe(0);
+      // What one sees of a key that is wider than its field is its beginning.
+      const field = created.getByLabel(`API key of ${name}`);
+      expect(await field.evaluate(({ scrollLeft }) => scrollLeft)).toBe(0);
+      await created.getByRole('button', { name: 'Done' }).click();
+      const deletion = await openDeleteDialog(page, name);
+      await deletion.waitFor();
+      expect(await deletion.evaluate(excess)).toBe(0);
+    },
+  );
 });

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { describeInChromium, eventually } from '../../support/browser.ts';
 import { chat, createKey } from '../wire.ts';
-import { createOnPage, keyRow, openDeleteDialog, visit } from './visit.ts';
+import { comeBack, createOnPage, keyRow, openDeleteDialog, visit } from './visit.ts';
 
 describeInChromium('beside the keys', (openPage) => {
   it('is the command for the key and the model that one chooses, with a word in place of the key', async () => {
@@ -26,6 +26,49 @@ describeInChromium('beside the keys', (openPage) => {
     await keyRow(page, 'newer').getByRole('button').click();
     await page.getByRole('menuitem', { name: 'Use in command' }).click();
     await panel.getByText('stands for the whole key of newer').waitFor();
+  });
+
+  it('offers the models that the upstream server has, once it answers', async () => {
+    let isUp = false;
+    const fetch = async (): Promise<Response> => {
+      if (!isUp) throw new TypeError('fetch failed');
+      return Response.json({ data: [{ id: 'llama3' }, { id: 'qwen' }] });
+    };
+    const { page } = await visit(openPage, {
+      keys: ['checkout'],
+      upstream: { url: 'https://models.test/v1', fetch },
+    });
+    const offered = page.getByLabel('Model', { exact: true }).getByRole('option');
+    await keyRow(page, 'checkout').waitFor();
+    await page.getByRole('status').getByText('Running').waitFor();
+    await eventually(async () => expect(await offered.allTextContents()).toEqual(['No model']));
+    isUp = true;
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await eventually(async () => expect(await offered.allTextContents()).toEqual(['llama3', 'qwen']));
+    const command = page.getByRole('region', { name: 'Call a model' }).locator('pre');
+    expect(await command.textContent()).toContain('"model": "llama3"');
+  });
+
+  it('shows the keys while the upstream server says nothing, whose first answer may come last', async () => {
+    const first = Promise.withResolvers<Response>();
+    let asked = 0;
+    const fetch = async (): Promise<Response> =>
+      ++asked === 1 ? first.promise : Response.json({ data: [{ id: 'llama3' }] });
+    const { page } = await visit(openPage, {
+      keys: ['checkout'],
+      upstream: { url: 'https://models.test/v1', fetch },
+    });
+    await keyRow(page, 'checkout').waitFor();
+    await page.getByRole('status').getByText('Running').waitFor();
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    const offered = page.getByLabel('Model', { exact: true }).getByRole('option');
+    await eventually(async () => expect(await offered.allTextContents()).toEqual(['llama3']));
+    const late = page.waitForResponse('**/console/models');
+    first.reject(new TypeError('fetch failed'));
+    expect(await (await late).finished()).toBe(null);
+    // What comes of an answer comes before the next picture.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
+    expect(await offered.allTextContents()).toEqual(['llama3']);
   });
 
   it('the choice stays what it is while the list is refreshed and searched', async () => {
@@ -106,6 +149,7 @@ describeInChromium('beside the keys', (openPage) => {
     const { drun, page } = await visit(openPage);
     await page.getByText('No API keys yet').waitFor();
     await (await createOnPage(page, 'checkout')).waitFor();
+    await comeBack(page);
     await page.getByRole('cell', { name: 'POST' }).first().waitFor();
     await eventually(() =>
       expect(Array.from(drun.requests, ({ method, path, plane }) => [method, path, plane])).toEqual([

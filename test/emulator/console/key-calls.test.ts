@@ -25,6 +25,7 @@ async function call<Body = unknown>(
 describe('what is behind the page', () => {
   const calls = [
     ['GET', '/service'],
+    ['GET', '/models'],
     ['GET', '/requests'],
     ['GET', '/apikeys'],
     ['GET', '/masked-apikeys'],
@@ -48,9 +49,40 @@ describe('what is behind the page', () => {
 
   it('tells the version, the models and the clock', async () => {
     const drun = createEmulator({ version: '0.16', models: ['public/one'], now: () => Date.UTC(2026, 0, 1) });
-    expect((await call(drun, 'GET', '/service')).body).toEqual({ version: '0.16', models: ['public/one'] });
+    expect((await call(drun, 'GET', '/service')).body).toEqual({ version: '0.16' });
+    expect((await call(drun, 'GET', '/models')).body).toEqual({ models: ['public/one'] });
     const { body } = await call(drun, 'GET', '/requests');
     expect(body).toEqual({ now: '2026-01-01T00:00:00.000Z', requests: [] });
+  });
+
+  it('tells the models of the upstream server, which gets none of the credentials', async () => {
+    const seen: Headers[] = [];
+    const fetch = async (_: string, { headers }: RequestInit): Promise<Response> => {
+      seen.push(new Headers(headers));
+      return Response.json({ data: [{ id: 'llama3' }, { id: 'qwen' }] });
+    };
+    const drun = createEmulator({
+      upstream: { url: 'https://models.test/v1', apiKey: 'upstream-key', fetch },
+    });
+    expect((await call(drun, 'GET', '/models')).body).toEqual({ models: ['llama3', 'qwen'] });
+    expect(seen.map((headers) => headers.get('authorization'))).toEqual(['Bearer upstream-key']);
+    expect([...drun.requests]).toEqual([]);
+  });
+
+  it('tells the models that are named, whatever the upstream server has', async () => {
+    const fetch = async (): Promise<Response> => Response.json({ data: [{ id: 'qwen' }] });
+    const drun = createEmulator({ upstream: { url: 'https://models.test/v1', fetch }, models: ['llama3'] });
+    expect((await call(drun, 'GET', '/models')).body).toEqual({ models: ['llama3'] });
+  });
+
+  it('says that the upstream server does not tell its models', async () => {
+    const fetch = async (): Promise<Response> => Promise.reject(new TypeError('no route to upstream-key'));
+    const drun = createEmulator({
+      upstream: { url: 'https://models.test/v1', apiKey: 'upstream-key', fetch },
+    });
+    const { status, body } = await call<{ message: string }>(drun, 'GET', '/models');
+    expect(status).toBe(502);
+    expect(body.message).toBe('The model server does not tell its models');
   });
 
   it('tells the last fifty requests, newest first, as masked as they are elsewhere', async () => {

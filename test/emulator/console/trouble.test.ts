@@ -3,7 +3,7 @@ import { serve } from 'drun-sdk/emulator/node';
 import { expect, it, onTestFinished } from 'vitest';
 import { describeInChromium } from '../../support/browser.ts';
 import { createKey } from '../wire.ts';
-import { createOnPage, keyRow, openCreateDialog, openDeleteDialog, visit } from './visit.ts';
+import { comeBack, createOnPage, keyRow, openCreateDialog, openDeleteDialog, visit } from './visit.ts';
 
 describeInChromium('where something goes wrong, the page', (openPage) => {
   it('says that the list could not be loaded, keeps what it has, and tries again when asked', async () => {
@@ -120,11 +120,13 @@ describeInChromium('where something goes wrong, the page', (openPage) => {
     const { server, page } = await visit(openPage, { keys: ['before'] });
     await page.getByRole('status').getByText('Running').waitFor();
     await server.close();
+    await comeBack(page);
     await page.getByRole('status').getByText('Not reachable').waitFor();
     const another = createEmulator({ version: '0.16' });
     await createKey(another, { name: 'after' });
     const anotherServer = await serve(another, { port: server.port });
     onTestFinished(() => anotherServer.close());
+    await comeBack(page);
     await keyRow(page, 'after').waitFor();
     expect(await keyRow(page, 'before').count()).toBe(0);
     await page.getByText('version 0.16').waitFor();

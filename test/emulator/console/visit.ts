@@ -34,6 +34,11 @@ export async function visit(openPage: OpenPage, options: VisitOptions = {}): Pro
   return { drun, server, page };
 }
 
+/** Comes back to the page, which then asks the emulator for what is new at once instead of within a second. */
+export async function comeBack(page: Page): Promise<void> {
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+}
+
 /** The rows of the table of keys. */
 export function keyRows(page: Page): Locator {
   return page.getByRole('table', { name: 'API keys, newest first' }).locator('tbody').getByRole('row');

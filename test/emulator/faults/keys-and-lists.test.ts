@@ -53,6 +53,17 @@ describe('a key that is created late', () => {
     expect(await listed(drun)).toEqual(['timed out', 'dropped']);
   });
 
+  it('is listed as the newest, although others were asked for after it', async () => {
+    const { drun, pass } = clocked();
+    drun.faults.next({ operation: 'create', carriedOutAfterMs: 5000 });
+    await createKey(drun, { name: 'late' });
+    pass(1000);
+    await createKey(drun, { name: 'in between' });
+    pass(5000);
+    expect(await listed(drun)).toEqual(['late', 'in between']);
+    expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['in between', 'late']);
+  });
+
   it('has its place within the limit from the start', async () => {
     const { drun } = clocked({ maxKeys: 1 });
     drun.faults.next({ operation: 'create', carriedOutAfterMs: 5000 });

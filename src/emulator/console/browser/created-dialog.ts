@@ -21,8 +21,9 @@ export class CreatedDialog {
     this.#show(created, command);
     this.#dialog.showModal();
     this.#key.focus();
-    // Backwards, so that its beginning is what one sees.
-    this.#key.setSelectionRange(0, created.key.length, 'backward');
+    this.#key.select();
+    // Its beginning is what one sees.
+    this.#key.scrollLeft = 0;
   }
 
   #show({ name, key }: NewKey, command: string): void {

@@ -40,13 +40,26 @@ const creation = new CreateDialog(service, {
 });
 byId('create', HTMLButtonElement).addEventListener('click', () => creation.open());
 
+let timesModelsWereAsked = 0;
+
+/** Beside everything else: a model server that does not answer holds nothing up. Only the last time that it is asked counts. */
+async function showModels(): Promise<void> {
+  const time = ++timesModelsWereAsked;
+  const models = await service.models().catch((error: unknown) => {
+    if (!(error instanceof CallError)) throw error;
+    return [];
+  });
+  if (time === timesModelsWereAsked) call.showModels(models);
+}
+byId('refresh', HTMLButtonElement).addEventListener('click', () => void showModels());
+
 /** Everything anew: also after the emulator was away, for it may be another one. */
 async function start(): Promise<void> {
-  const { version, models } = await service.about();
+  const version = await service.version();
   const badge = byId('version', HTMLElement);
   badge.textContent = `version ${version}`;
   badge.hidden = false;
-  call.showModels(models);
+  void showModels();
   await table.load();
 }
 

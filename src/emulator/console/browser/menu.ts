@@ -32,12 +32,13 @@ export function menuButton(
   });
 
   menu.addEventListener('beforetoggle', ({ newState }) => {
+    // Not when that is over, which comes later: who hears where the focus goes back to would hear of an open menu.
+    button.ariaExpanded = String(newState === 'open');
     if (newState !== 'open') return;
     openedAt = button.getBoundingClientRect().top;
     place(menu, button);
   });
   menu.addEventListener('toggle', ({ newState }) => {
-    button.ariaExpanded = String(newState === 'open');
     if (newState === 'open') {
       items[0]?.focus();
       addEventListener('scroll', closeWhereMoved, { capture: true });

@@ -64,11 +64,17 @@ export class Service {
     this.#askForToken = askForToken;
   }
 
-  async about(): Promise<{ readonly version: string; readonly models: readonly string[] }> {
-    const { version, models } = await this.#call({ method: 'GET', path: 'service' });
+  /** The version of the service. */
+  async version(): Promise<string> {
+    const { version } = await this.#call({ method: 'GET', path: 'service' });
     // Versions before 0.17 have no masked list. The emulator masks what the plain one brings to the page.
     if (version === '0.15' || version === '0.16') this.#listPath = 'apikeys';
-    return { version: String(version), models: listOf(models).map(String) };
+    return String(version);
+  }
+
+  async models(): Promise<readonly string[]> {
+    const { models } = await this.#call({ method: 'GET', path: 'models' });
+    return listOf(models).map(String);
   }
 
   /** The newest keys first, up to a number. */
@@ -151,6 +157,8 @@ async function send({ method, path, body, signal }: Call, token: string | undefi
       headers,
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       credentials: 'omit',
+      // With a cache, the browser would hold a call back until one before it, to the same address, is answered.
+      cache: 'no-store',
       redirect: 'error',
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
