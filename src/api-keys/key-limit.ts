@@ -4,6 +4,7 @@ import type { ApiKey } from './api-key.ts';
 import { type CreationCheck, checkCreationOperation } from './check-creation.ts';
 import type { Perform } from './control-plane.ts';
 import type { KeyLists } from './key-lists.ts';
+import { lastUseOf } from './last-use.ts';
 import { walk } from './walk.ts';
 
 const DAY_MS = 86_400_000;
@@ -98,12 +99,14 @@ async function surveyKeys(lists: KeyLists, perform: Perform): Promise<Survey> {
 }
 
 function unusedKey(key: ApiKey, why: UnusedKey['why']): UnusedKey {
-  const { id, name, maskedKey, createdAt, lastUsedAt } = key;
+  const { id, name, maskedKey, createdAt } = key;
+  const lastUsedAt = lastUseOf(key);
   return { id, name, maskedKey, why, createdAt, ...(lastUsedAt && { lastUsedAt }) };
 }
 
-function whyUnused({ expired, lastUsedAt }: ApiKey, now: number): UnusedKey['why'] | undefined {
-  if (expired) return 'expired';
+function whyUnused(key: ApiKey, now: number): UnusedKey['why'] | undefined {
+  if (key.expired) return 'expired';
+  const lastUsedAt = lastUseOf(key);
   if (lastUsedAt === undefined) return 'never_used';
   return now - lastUsedAt.getTime() > LONG_UNUSED_MS ? 'not_used_lately' : undefined;
 }
