@@ -49,7 +49,7 @@ export function openStream(
       scope?.abort(reason);
     },
     close: () => scope?.dispose(),
-    complete: completionOf(request),
+    complete: completionOf(request, options.signal),
   });
   return stream;
 }
@@ -57,10 +57,11 @@ export function openStream(
 /** What is made of the chunks put together. */
 function completionOf(
   request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
+  signal: AbortSignal | undefined,
 ): StreamConnection<ChatCompletion>['complete'] {
   checkRequest(request);
   const { schema } = request;
   if (schema === undefined) return (completion) => completion;
   checkOneAnswer(request);
-  return (completion) => withParsed(completion, schema, COMPLETIONS.label);
+  return (completion) => withParsed(completion, schema, COMPLETIONS.label, signal);
 }
