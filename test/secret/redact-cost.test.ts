@@ -15,6 +15,7 @@ it.each<[string, string]>([
   ['zeros after an ampersand', `&#${'0'.repeat(LONG)}`],
   ['escapes in braces without an end', '\\u{'.repeat(LONG / 3)],
   ['the beginning of the key', `${KEY.slice(0, 12)} `.repeat(LONG / 13)],
+  ['the end of the key', `${KEY.slice(-12)} `.repeat(LONG / 13)],
   ['the beginning of the key in base64', `${btoa(KEY).slice(0, 12)} `.repeat(LONG / 13)],
   ['escaped beginnings of the key', `%73${KEY.slice(1, 12)}%20`.repeat(LONG / 17)],
 ])('redacts a megabyte of %s in seconds', { timeout: 10_000 }, (_, text) => {
@@ -30,6 +31,12 @@ it('finds a whole key right behind the beginning of one, in base64 too', () => {
 
   expect(redact(encoded.slice(0, 12) + encoded, [KEY])).not.toContain(encoded.slice(16, 40));
   expect(redact(KEY.slice(0, 13) + KEY, [KEY])).not.toContain(KEY.slice(20));
+});
+
+it('finds both parts of a key that was broken in two, or whose middle was taken out', () => {
+  expect(redact(`${KEY.slice(0, 24)}\n${KEY.slice(24)}`, [KEY])).toBe('sk-******7ucU\nsk-******7ucU');
+  expect(redact(`${KEY.slice(0, 16)}...${KEY.slice(-16)}!`, [KEY])).toBe('sk-******7ucU...sk-******7ucU!');
+  expect(redact(`ends with ${KEY.slice(-4)}`, [KEY])).toBe('ends with 7ucU');
 });
 
 it('finds a key without its prefix, whose names of signs are spelt out', () => {
