@@ -10,7 +10,7 @@ import { isSecret, type Secret } from './secret.ts';
  * end.
  *
  * @param text - What somebody else said: a server's message, a library's error.
- * @param secrets - The credentials to take out. Empty ones are ignored.
+ * @param secrets - The credentials to take out, or one. Empty ones are ignored.
  *
  * @example
  * ```ts
@@ -21,7 +21,11 @@ import { isSecret, type Secret } from './secret.ts';
  * // 'Incorrect API key provided: sk-******7ucU'
  * ```
  */
-export function redact(text: string, secrets: Iterable<Secret | string>): string {
-  const values = Array.from(secrets, (secret) => (isSecret(secret) ? secret.reveal() : secret));
+export function redact(text: string, secrets: Iterable<Secret | string> | Secret): string {
+  // A text can be iterated, too: letter by letter.
+  const isOne = typeof secrets === 'string' || isSecret(secrets);
+  const values = [...(isOne ? [secrets] : secrets)].map((secret) =>
+    isSecret(secret) ? secret.reveal() : secret,
+  );
   return new Redactor(values).redact(text);
 }

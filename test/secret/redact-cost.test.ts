@@ -33,12 +33,6 @@ it('finds a whole key right behind the beginning of one, in base64 too', () => {
   expect(redact(KEY.slice(0, 13) + KEY, [KEY])).not.toContain(KEY.slice(20));
 });
 
-it('finds both parts of a key that was broken in two, or whose middle was taken out', () => {
-  expect(redact(`${KEY.slice(0, 24)}\n${KEY.slice(24)}`, [KEY])).toBe('sk-******7ucU\nsk-******7ucU');
-  expect(redact(`${KEY.slice(0, 16)}...${KEY.slice(-16)}!`, [KEY])).toBe('sk-******7ucU...sk-******7ucU!');
-  expect(redact(`ends with ${KEY.slice(-4)}`, [KEY])).toBe('ends with 7ucU');
-});
-
 it('finds a key without its prefix, whose names of signs are spelt out', () => {
   expect(redact(KEY.slice(3), [KEY])).toBe('sk-******7ucU');
   expect(redact(KEY.replaceAll('-', '&hyphen;').replaceAll('_', '&lowbar;'), [KEY])).toBe('sk-******7ucU');
