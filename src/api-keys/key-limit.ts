@@ -32,12 +32,16 @@ export async function throwIfAtLimit(
 ): Promise<void> {
   if (!(error instanceof ApiError) || [401, 404, 408, 502, 503, 504].includes(error.status)) return;
   const check = await answerOrNothing(async () => (await perform(checkCreationOperation())).data);
-  if (check === undefined) scope.throwIfEnded();
+  if (check === undefined) throwIfAborted(scope);
   if (check === undefined || check.allowed) return;
   const survey = await answerOrNothing(() => surveyKeys(lists, perform));
-  // That the limit is reached is known, also where the time was not enough to look at the keys.
-  if (!(scope.signal.reason instanceof TimeoutError)) scope.throwIfEnded();
+  throwIfAborted(scope);
   throw limitError(error, check, survey);
+}
+
+/** Where it was the time that was over, what is known already says more than that. */
+function throwIfAborted(scope: CallScope): void {
+  if (!(scope.signal.reason instanceof TimeoutError)) scope.throwIfEnded();
 }
 
 /** What only helps to say more is no reason to lose the error that is there. */
