@@ -23,6 +23,9 @@ import { CompletionBuilder } from './completion-builder.ts';
 /** An event larger than this ends the stream, in characters (8 MiB of ASCII). */
 const LARGEST_EVENT = 8 * 1024 * 1024;
 
+/** For how long the body is read on after `[DONE]`; its end comes right behind, if it comes. */
+const LONGEST_END_MS = 250;
+
 const NO_REASON = 'the service reported an error';
 
 const TOO_LARGE = 'an event is larger than 8 MiB';
@@ -144,7 +147,22 @@ export class ChunkSource {
     while (this.#queue.length === 0 && !this.#end) await this.#read();
     // An attempt that brought no chunk may be followed by another one, in the time that is left.
     if (this.#count > 0) this.#scope.stopTimer();
-    if (this.#end) void this.cancel();
+    if (this.#end) void (this.#end.error ? this.cancel() : this.#drain());
+  }
+
+  /** Reads on to the end of the body: a connection is used again only where its answer was read whole. */
+  async #drain(): Promise<void> {
+    // Such a signal, other than a timer, keeps no process alive.
+    const limit = AbortSignal.timeout(LONGEST_END_MS);
+    const giveUp = (): void => void this.cancel();
+    limit.addEventListener('abort', giveUp);
+    try {
+      while (!(await this.#reader.read()).done);
+    } catch {
+      // The answer is whole, whatever becomes of its connection.
+    } finally {
+      limit.removeEventListener('abort', giveUp);
+    }
   }
 
   async #read(): Promise<void> {

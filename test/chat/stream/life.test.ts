@@ -490,6 +490,40 @@ describe('an abort between two chunks', () => {
   });
 });
 
+describe('the connection of a stream that is whole', () => {
+  test('is used again, though its server ends it after [DONE] was read', async () => {
+    const connections = new Set<unknown>();
+    let end = async (): Promise<void> => {};
+    const { url } = await serveHttp((incoming, answer) => {
+      connections.add(incoming.socket);
+      incoming.resume();
+      answer.writeHead(200, { 'content-type': 'text/event-stream' }).write(greeting());
+      end = () => new Promise((resolve) => answer.end(() => resolve()));
+    });
+    const chat = chatClient({ baseUrl: url });
+
+    for (let number = 0; number < 20; number++) {
+      await chat.stream(request()).completion();
+      await end();
+      await turn();
+    }
+
+    // A call that comes before the end of the last one has arrived opens another one.
+    expect(connections.size).toBeLessThan(10);
+  });
+
+  test('is freed where its server keeps it', async () => {
+    const server = await serveByHand();
+    const completion = chatClient({ baseUrl: server.url }).stream(request()).completion();
+    const answer = await server.answer;
+
+    await answer.write(greeting());
+
+    await completion;
+    await answer.closed;
+  });
+});
+
 describe('a second reader', () => {
   const read: [string, (stream: ChatStream) => Promise<unknown>][] = [
     ['the iteration', async (stream) => stream[Symbol.asyncIterator]().next()],
