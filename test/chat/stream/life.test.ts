@@ -594,6 +594,34 @@ describe('completion()', () => {
     expect(server.count).toBe(1);
   });
 
+  test.each(beside)('rejects with the reason of the signal while %s has not begun', async (_, begin) => {
+    const fetch = vi.fn(fetchOf(greeting()));
+    const user = new AbortController();
+    const reason = new Error('the user left');
+    const stream = chatClient({ fetch }).stream(request(), { signal: user.signal });
+    begin(stream);
+    const completion = rejection(stream.completion());
+
+    user.abort(reason);
+
+    expect(await completion).toBe(reason);
+    expect(await rejection(stream.completion())).toBe(reason);
+    expect(listeners(user.signal)).toBe(0);
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  test.each(beside)('leaves no listener after %s that began after it was asked for', async (_, begin) => {
+    const { signal } = new AbortController();
+    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request(), { signal });
+    const readAll = begin(stream);
+    const completion = stream.completion();
+
+    await readAll();
+    await completion;
+
+    expect(listeners(signal)).toBe(0);
+  });
+
   test.each(beside)('is there after %s', async (_, begin) => {
     const { url } = await servePieces(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
