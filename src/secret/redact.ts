@@ -6,8 +6,8 @@ import { isSecret, type Secret } from './secret.ts';
  *
  * Finds a credential as it stands, in another case, with any of its characters percent-encoded (also several
  * times) or escaped as in JSON, JavaScript or HTML, as hexadecimal digits, inside of base64 or base64url (alone
- * or as a part of a longer text, such as `user:key`), and in parts that have twelve characters of its beginning or its
- * end.
+ * or as a part of a longer text, such as `user:key`), and in parts that have twelve characters of its beginning or, if it
+ * has twice as many, of its end.
  *
  * @param text - What somebody else said: a server's message, a library's error.
  * @param secrets - The credentials to take out, or one. Empty ones are ignored.

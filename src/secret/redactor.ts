@@ -145,7 +145,8 @@ function findPlain(text: string, credential: string, rim?: RegExp): Range[] {
     while (length < credential.length && text[from + length] === credential[length]) length++;
     ranges.push(rim ? widen(text, from, from + length, rim) : [from, from + length]);
   }
-  if (credential.length === start.length) return ranges;
+  // What a short one ends in may be a word.
+  if (credential.length < 2 * SHORTEST_CUT) return ranges;
   const end = credential.slice(-SHORTEST_CUT);
   for (let at = text.indexOf(end); at !== -1; at = text.indexOf(end, at + 1)) {
     let length = end.length;

@@ -160,6 +160,10 @@ describe('redact', () => {
     expect(redact(`${KEY.slice(0, 16)}...${KEY.slice(-16)}!`, [KEY])).toBe(`${MASKED_KEY}...${MASKED_KEY}!`);
   });
 
+  test('leaves words alone in which a short credential ends', () => {
+    expect(redact('send an access-token', ['my-access-token'])).toBe('send an access-token');
+  });
+
   test('leaves the four characters that a masked key shows', () => {
     expect(redact(`ends with ${KEY.slice(-4)}`, [KEY])).toBe(`ends with ${KEY.slice(-4)}`);
   });
