@@ -48,7 +48,7 @@ export class KeyCreator {
     } catch (error) {
       const { sentAt, made } = sending;
       claim.settle(sentAt === undefined ? 'nothing' : 'unknown');
-      options.signal?.throwIfAborted();
+      if (options.signal?.aborted) throw options.signal.reason;
       if (sentAt === undefined || !isLoss(error)) throw error;
       const lost = { newKey, claim, sentAt, error, made };
       if (options.settle === false) throw unknownOutcome(lost, []);

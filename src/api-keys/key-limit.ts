@@ -4,6 +4,7 @@ import type { ApiKey } from './api-key.ts';
 import { type CreationCheck, checkCreationOperation } from './check-creation.ts';
 import type { Perform } from './control-plane.ts';
 import type { KeyLists } from './key-lists.ts';
+import { lastUseOf } from './last-use.ts';
 import { walk } from './walk.ts';
 
 const DAY_MS = 86_400_000;
@@ -31,12 +32,16 @@ export async function throwIfAtLimit(
 ): Promise<void> {
   if (!(error instanceof ApiError) || [401, 404, 408, 502, 503, 504].includes(error.status)) return;
   const check = await answerOrNothing(async () => (await perform(checkCreationOperation())).data);
-  if (check === undefined) scope.throwIfEnded();
+  if (check === undefined) throwIfAborted(scope);
   if (check === undefined || check.allowed) return;
   const survey = await answerOrNothing(() => surveyKeys(lists, perform));
-  // That the limit is reached is known, also where the time was not enough to look at the keys.
-  if (!(scope.signal.reason instanceof TimeoutError)) scope.throwIfEnded();
+  throwIfAborted(scope);
   throw limitError(error, check, survey);
+}
+
+/** Where it was the time that was over, what is known already says more than that. */
+function throwIfAborted(scope: CallScope): void {
+  if (!(scope.signal.reason instanceof TimeoutError)) scope.throwIfEnded();
 }
 
 /** What only helps to say more is no reason to lose the error that is there. */
@@ -98,12 +103,14 @@ async function surveyKeys(lists: KeyLists, perform: Perform): Promise<Survey> {
 }
 
 function unusedKey(key: ApiKey, why: UnusedKey['why']): UnusedKey {
-  const { id, name, maskedKey, createdAt, lastUsedAt } = key;
+  const { id, name, maskedKey, createdAt } = key;
+  const lastUsedAt = lastUseOf(key);
   return { id, name, maskedKey, why, createdAt, ...(lastUsedAt && { lastUsedAt }) };
 }
 
-function whyUnused({ expired, lastUsedAt }: ApiKey, now: number): UnusedKey['why'] | undefined {
-  if (expired) return 'expired';
+function whyUnused(key: ApiKey, now: number): UnusedKey['why'] | undefined {
+  if (key.expired) return 'expired';
+  const lastUsedAt = lastUseOf(key);
   if (lastUsedAt === undefined) return 'never_used';
   return now - lastUsedAt.getTime() > LONG_UNUSED_MS ? 'not_used_lately' : undefined;
 }

@@ -92,9 +92,17 @@ function counted(count: number | null | undefined): number | undefined {
 function pageParams({ page, pageSize, search, sort }: PageQuery): URLSearchParams {
   const params = new URLSearchParams({ 'page.page': String(positive(page, 'page')) });
   if (pageSize !== undefined) params.set('page.pageSize', String(positive(pageSize, 'pageSize')));
-  if (search !== undefined && search !== '') params.set('page.search', search);
-  if (sort !== undefined) params.set('page.sort', sort === 'createdAt' ? 'creationTimestamp' : sort);
+  if (search !== undefined && search !== '') params.set('page.search', textOf(search, 'search'));
+  if (sort !== undefined) {
+    params.set('page.sort', sort === 'createdAt' ? 'creationTimestamp' : textOf(sort, 'sort'));
+  }
   return params;
+}
+
+/** Anything else would be sent as what it is written like: a search for `null` finds other keys than none. */
+function textOf(value: string, option: string): string {
+  if (typeof value === 'string') return value;
+  throw new ConfigurationError(`${option} must be a text`, { option });
 }
 
 function positive(value: number, option: string): number {

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
 import type { ApiKey, DeletedApiKey } from './api-key.ts';
+import { isTold, lastUseOf } from './last-use.ts';
 import { type FetchSlice, walk } from './walk.ts';
 
 /** Which keys to delete. At least one of the two times has to be given; with both, both have to have passed. */
@@ -71,10 +72,11 @@ function matcher({ olderThanMs, unusedForMs }: PruneApiKeysQuery): (key: ApiKey,
   }
   const age = positiveMs(olderThanMs, 'olderThanMs');
   const idleTime = positiveMs(unusedForMs, 'unusedForMs');
-  return ({ createdAt, lastUsedAt }, now) => {
+  return (key, now) => {
+    const { createdAt } = key;
     // Of a key whose creation is not told nobody knows how old it is.
-    if (createdAt.getTime() === 0) return false;
-    return now - createdAt.getTime() > age && now - (lastUsedAt ?? createdAt).getTime() > idleTime;
+    if (!isTold(createdAt)) return false;
+    return now - createdAt.getTime() > age && now - (lastUseOf(key) ?? createdAt).getTime() > idleTime;
   };
 }
 

@@ -1,5 +1,6 @@
 import { isDrunError, ReplacementFailedError } from '../errors/index.ts';
 import type { CreatedApiKey, DeletedApiKey } from './api-key.ts';
+import { isTold } from './last-use.ts';
 import type { CreateApiKeyInput, NewKey } from './new-key.ts';
 
 /** How the keys of a scope are made. */
@@ -48,5 +49,5 @@ export async function replaceKey<Input extends CreateApiKeyInput>(
 
 /** What every key has from the one whose place it takes; a time of expiry that has passed is not worth having. */
 export function inheritedByAny({ name, expired, expiresAt }: DeletedApiKey): Partial<CreateApiKeyInput> {
-  return { ...(name && { name }), ...(!expired && expiresAt && { expiresAt }) };
+  return { ...(name && { name }), ...(!expired && isTold(expiresAt) && { expiresAt }) };
 }

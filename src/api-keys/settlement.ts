@@ -6,6 +6,7 @@ import { CallScope } from '../transport/call-scope.ts';
 import type { ApiKey, CreatedApiKey } from './api-key.ts';
 import type { ControlPlane, Perform } from './control-plane.ts';
 import type { KeyLists } from './key-lists.ts';
+import { isTold, lastUseOf } from './last-use.ts';
 import type { Claim } from './namesakes.ts';
 import type { NewKey } from './new-key.ts';
 import { revealOperation } from './reveal.ts';
@@ -131,7 +132,7 @@ class KeySearch {
     const unused: ApiKey[] = [];
     for await (const { keys, listed } of pages) {
       this.#clock.observe(listed);
-      for (const key of keys) if (key.name === name && key.lastUsedAt === undefined) unused.push(key);
+      for (const key of keys) if (key.name === name && !lastUseOf(key)) unused.push(key);
     }
     this.#unused = unused;
   }
@@ -164,7 +165,7 @@ class KeySearch {
   #mayBeNew({ createdAt }: ApiKey): boolean {
     const begun = this.#clock.earliestAt(this.#lost.sentAt);
     const time = createdAt.getTime();
-    return time === 0 || time >= wholeSecond(begun) - CLOCK_SLACK_MS;
+    return !isTold(createdAt) || time >= wholeSecond(begun) - CLOCK_SLACK_MS;
   }
 }
 

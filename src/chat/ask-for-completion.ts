@@ -43,7 +43,7 @@ export async function askForParsed<Schema extends StandardSchemaV1>(
   // Also where it is missing, which elsewhere means that none is wanted.
   await jsonSchemaOf(request.schema, 'schema');
   const { data, response } = await askForCompletion(transport, request, options);
-  return { data: await withParsed(data, request.schema, COMPLETIONS.label), response };
+  return { data: await withParsed(data, request.schema, COMPLETIONS.label, options.signal), response };
 }
 
 const receiveCompletion = /* @__PURE__ */ jsonAnswer(chatCompletion, ({ body }) =>

@@ -8,6 +8,8 @@ import type { ChatCompletion } from './completion.ts';
 export interface StreamConnection<Completion> {
   /** Sends the request, and resolves once the first chunk is there. */
   readonly open: () => Promise<Answered<ChunkSource>>;
+  /** Lets the caller's signal end the stream also before it is opened. */
+  readonly watch: () => void;
   /** Ends the call: what waits for it rejects with the reason. */
   readonly abort: (reason: unknown) => void;
   /** Leaves nothing of the call behind. */
@@ -93,6 +95,9 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
       this.#claim();
       const chunks = this.#chunks();
       while (!(await chunks.next()).done);
+    } else if (!this.#isOver) {
+      // Its reader may never begin.
+      this.#connection.watch();
     }
     this.#completion ??= this.#outcome.promise.then(this.#connection.complete);
     return this.#completion;

@@ -23,6 +23,11 @@ import { CompletionBuilder } from './completion-builder.ts';
 /** An event larger than this ends the stream, in characters (8 MiB of ASCII). */
 const LARGEST_EVENT = 8 * 1024 * 1024;
 
+/** For how long the body is read on after `[DONE]`; its end comes right behind, if it comes. */
+const LONGEST_END_MS = 250;
+
+const NO_REASON = 'the service reported an error';
+
 const TOO_LARGE = 'an event is larger than 8 MiB';
 
 /** What is known of a stream's end: a failure, or that it is whole. */
@@ -142,7 +147,22 @@ export class ChunkSource {
     while (this.#queue.length === 0 && !this.#end) await this.#read();
     // An attempt that brought no chunk may be followed by another one, in the time that is left.
     if (this.#count > 0) this.#scope.stopTimer();
-    if (this.#end) void this.cancel();
+    if (this.#end) void (this.#end.error ? this.cancel() : this.#drain());
+  }
+
+  /** Reads on to the end of the body: a connection is used again only where its answer was read whole. */
+  async #drain(): Promise<void> {
+    // Such a signal, other than a timer, keeps no process alive.
+    const limit = AbortSignal.timeout(LONGEST_END_MS);
+    const giveUp = (): void => void this.cancel();
+    limit.addEventListener('abort', giveUp);
+    try {
+      while (!(await this.#reader.read()).done);
+    } catch {
+      // The answer is whole, whatever becomes of its connection.
+    } finally {
+      limit.removeEventListener('abort', giveUp);
+    }
   }
 
   async #read(): Promise<void> {
@@ -172,18 +192,9 @@ export class ChunkSource {
       this.#fail(TOO_LARGE);
       return;
     }
-    if (data === '[DONE]') {
-      const empty = `${this.#context.label}: a stream without a single chunk`;
-      this.#end =
-        this.#count > 0
-          ? {}
-          : { error: new InvalidResponseError(empty, answerOf(this.#response, this.#context)) };
-      return;
-    }
     const chunk = parseJson(data);
     if (chunk === undefined) {
-      if (this.#flushing && event !== 'error') return;
-      this.#fail(event === 'error' ? data : 'an event is not JSON');
+      this.#receiveText(event, data.trim());
       return;
     }
     if (isTooDeep(data, chunk)) {
@@ -191,7 +202,7 @@ export class ChunkSource {
       return;
     }
     if (event === 'error' || hasErrorEnvelope(chunk)) {
-      this.#fail(errorMessageOf(data) ?? 'the service reported an error');
+      this.#fail(errorMessageOf(data) ?? NO_REASON);
       return;
     }
     if (!isObject(chunk)) {
@@ -202,6 +213,22 @@ export class ChunkSource {
     this.#count++;
     this.#builder.add(chunk);
     this.#queue.push(this.#context.scrubber.piece(data, chunk) as ChatCompletionChunk);
+  }
+
+  /** What is no JSON: the end, words about an error, or a mistake. */
+  #receiveText(event: string | undefined, text: string): void {
+    if (text === '[DONE]') {
+      const empty = `${this.#context.label}: a stream without a single chunk`;
+      this.#end =
+        this.#count > 0
+          ? {}
+          : { error: new InvalidResponseError(empty, answerOf(this.#response, this.#context)) };
+    } else if (event === 'error') {
+      this.#fail(text || NO_REASON);
+    } else if (text !== '' && !this.#flushing) {
+      // An empty event has nothing that could be lost: some servers keep a connection alive with such.
+      this.#fail('an event is not JSON');
+    }
   }
 
   #fail(what: string): void {

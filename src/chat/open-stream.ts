@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { CallScope } from '../transport/call-scope.ts';
+import { CallScope } from '../transport/call-scope.ts';
 import type { Transport } from '../transport/transport.ts';
 import { COMPLETIONS } from './ask-for-completion.ts';
 import { ChatStream, type StreamConnection } from './chat-stream.ts';
@@ -22,6 +22,8 @@ export function openStream(
   idleTimeoutMs: number | undefined,
 ): ChatStream {
   let scope: CallScope | undefined;
+  /** For the time before the request is sent, in which no limit counts. */
+  let waiting: CallScope | undefined;
   let aborted: { readonly reason: unknown } | undefined;
   const stream = new ChatStream({
     open: async () => {
@@ -44,12 +46,23 @@ export function openStream(
         options.apiKey,
       );
     },
+    watch: () => {
+      if (scope !== undefined || waiting !== undefined) return;
+      waiting = new CallScope(options.signal, undefined);
+      const { signal } = waiting;
+      const end = (): void => stream.abort(signal.reason);
+      if (signal.aborted) end();
+      else signal.addEventListener('abort', end, { once: true });
+    },
     abort: (reason) => {
       aborted = { reason };
       scope?.abort(reason);
     },
-    close: () => scope?.dispose(),
-    complete: completionOf(request),
+    close: () => {
+      scope?.dispose();
+      waiting?.dispose();
+    },
+    complete: completionOf(request, options.signal),
   });
   return stream;
 }
@@ -57,10 +70,11 @@ export function openStream(
 /** What is made of the chunks put together. */
 function completionOf(
   request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
+  signal: AbortSignal | undefined,
 ): StreamConnection<ChatCompletion>['complete'] {
   checkRequest(request);
   const { schema } = request;
   if (schema === undefined) return (completion) => completion;
   checkOneAnswer(request);
-  return (completion) => withParsed(completion, schema, COMPLETIONS.label);
+  return (completion) => withParsed(completion, schema, COMPLETIONS.label, signal);
 }

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { AnswerMismatchError, AnswerRefusedError, AnswerTruncatedError } from '../errors/index.ts';
+import { CallScope } from '../transport/call-scope.ts';
 import { isTooDeep, parseJson } from '../transport/json.ts';
 import type { ChatCompletion } from './completion.ts';
 import type { ResponseFormat } from './request.ts';
@@ -26,12 +27,14 @@ export async function responseFormat(
  * Reads the first answer of a completion.
  *
  * @param label - Names the call in messages.
+ * @param signal - The caller's: schemas may take their time, and ask who knows whom.
  * @throws AnswerRefusedError, AnswerTruncatedError, AnswerMismatchError
  */
 export async function withParsed<Schema extends StandardSchemaV1>(
   completion: ChatCompletion,
   schema: Schema,
   label: string,
+  signal: AbortSignal | undefined,
 ): Promise<ParsedCompletion<SchemaOutput<Schema>>> {
   const { message, finish_reason } = completion.choices[0];
   if (message.refusal) {
@@ -52,7 +55,9 @@ export async function withParsed<Schema extends StandardSchemaV1>(
     const what = content === '' ? 'the answer has no text' : 'the answer is not JSON';
     throw new AnswerMismatchError(`${label}: ${what}`, { issues: [], completion });
   }
-  const { issues, ...checked } = await checkAgainst(schema, value);
+  // What was aborted after a stream came to its end lost nothing.
+  const scope = new CallScope(signal?.aborted ? undefined : signal, undefined);
+  const { issues, ...checked } = await scope.race(checkAgainst(schema, value)).finally(() => scope.dispose());
   if (issues !== undefined) {
     const what = `the answer is not of the schema, ${issuesText(issues)}`;
     throw new AnswerMismatchError(`${label}: ${what}`, { issues, completion });

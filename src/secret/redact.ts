@@ -6,10 +6,11 @@ import { isSecret, type Secret } from './secret.ts';
  *
  * Finds a credential as it stands, in another case, with any of its characters percent-encoded (also several
  * times) or escaped as in JSON, JavaScript or HTML, as hexadecimal digits, inside of base64 or base64url (alone
- * or as a part of a longer text, such as `user:key`), and cut off anywhere after its first twelve characters.
+ * or as a part of a longer text, such as `user:key`), and in parts that have twelve characters of its beginning or, if it
+ * has twice as many, of its end.
  *
  * @param text - What somebody else said: a server's message, a library's error.
- * @param secrets - The credentials to take out. Empty ones are ignored.
+ * @param secrets - The credentials to take out, or one. Empty ones are ignored.
  *
  * @example
  * ```ts
@@ -20,7 +21,11 @@ import { isSecret, type Secret } from './secret.ts';
  * // 'Incorrect API key provided: sk-******7ucU'
  * ```
  */
-export function redact(text: string, secrets: Iterable<Secret | string>): string {
-  const values = Array.from(secrets, (secret) => (isSecret(secret) ? secret.reveal() : secret));
+export function redact(text: string, secrets: Iterable<Secret | string> | Secret): string {
+  // A text can be iterated, too: letter by letter.
+  const isOne = typeof secrets === 'string' || isSecret(secrets);
+  const values = [...(isOne ? [secrets] : secrets)].map((secret) =>
+    isSecret(secret) ? secret.reveal() : secret,
+  );
   return new Redactor(values).redact(text);
 }

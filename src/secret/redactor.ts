@@ -6,7 +6,7 @@ const SHORTEST_ENCODED = 8;
 /** What follows a prefix (`sk-`) is looked for without it, if it is not so short that it may be a word. */
 const SHORTEST_BODY = 16;
 
-/** How many leading characters of a credential give it away although somebody cut off the rest. */
+/** How many characters at either end of a credential give it away although somebody cut off the rest. */
 const SHORTEST_CUT = 12;
 
 /**
@@ -132,7 +132,7 @@ function find(text: string, forms: Forms, layer = 1): Range[] {
 const BASE64_CHARACTER = /[\w+/=]/;
 
 /**
- * The occurrences of a credential, whole or cut off.
+ * The occurrences of a credential, whole or cut off on either side.
  *
  * @param rim - Characters that belong to an occurrence on either side of it, up to four.
  */
@@ -144,6 +144,15 @@ function findPlain(text: string, credential: string, rim?: RegExp): Range[] {
     let length = start.length;
     while (length < credential.length && text[from + length] === credential[length]) length++;
     ranges.push(rim ? widen(text, from, from + length, rim) : [from, from + length]);
+  }
+  // What a short one ends in may be a word.
+  if (credential.length < 2 * SHORTEST_CUT) return ranges;
+  const end = credential.slice(-SHORTEST_CUT);
+  for (let at = text.indexOf(end); at !== -1; at = text.indexOf(end, at + 1)) {
+    let length = end.length;
+    const to = at + length;
+    while (length < credential.length && text[to - length - 1] === credential.at(-length - 1)) length++;
+    ranges.push(rim ? widen(text, to - length, to, rim) : [to - length, to]);
   }
   return ranges;
 }

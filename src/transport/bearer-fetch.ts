@@ -41,7 +41,11 @@ export function bearerFetch({ baseUrl, credential, fetch }: BearerFetchOptions):
     const attempt = async (secret: Secret): Promise<Response> => {
       try {
         const response = await send(secret);
-        return response.status < 400 ? response : await redacted(response, new Scrubber(used, {}));
+        if (response.status < 400) return response;
+        const clean = await redacted(response, new Scrubber(used, {}));
+        // The text of an error that was aborted looks like one that ended.
+        signal?.throwIfAborted();
+        return clean;
       } catch (thrown) {
         signal?.throwIfAborted();
         const scrubber = new Scrubber(used, {});
@@ -90,9 +94,13 @@ function isOnceOnly(body: unknown): boolean {
 /** An error's answer without the credential that the gateway repeats in it. */
 async function redacted(response: Response, scrubber: Scrubber): Promise<Response> {
   const text = await readErrorText(response);
-  const { status, statusText } = response;
+  const { status, url } = response;
+  const statusText = scrubber.wholeText(response.statusText);
   const headers = scrubber.headers(response.headers);
   // They are about the body as it was sent.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
-  return new Response(text === '' ? null : scrubber.wholeText(text), { status, statusText, headers });
+  const body = text === '' ? null : scrubber.wholeText(text);
+  // A Response of one's own has no address, and none of the statuses that some proxies make up.
+  const clean = new Response(body, { status: Math.min(status, 599), statusText, headers });
+  return Object.defineProperties(clean, { url: { value: url }, status: { value: status } });
 }

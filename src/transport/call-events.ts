@@ -15,7 +15,7 @@ export interface CallLogEntry {
   readonly code?: string | undefined;
 }
 
-/** Is told of every attempt, as `console.log` could be. What it throws is dropped: a log is no reason to lose a call. */
+/** Is told of every attempt, as `console.log` could be. What it throws, or rejects with, is dropped: a log is no reason to lose a call. */
 export type CallLogger = (entry: CallLogEntry) => void;
 
 /** What is known when a call is about to be repeated. */
@@ -31,13 +31,18 @@ export interface RetryEvent {
   readonly delayMs: number;
 }
 
-/** Is told before a call is repeated. What it throws ends the call, and is what the call rejects with. */
+/**
+ * Is told before a call is repeated. What it throws, or rejects with, ends the call, and is what the call rejects
+ * with.
+ */
 export type RetryListener = (event: RetryEvent) => void;
 
-/** Hands a line to a logger that may throw. */
+/** Hands a line to a logger that may throw or reject. */
 export function log(logger: CallLogger, entry: CallLogEntry): void {
   try {
-    logger(entry);
+    const logged: unknown = logger(entry);
+    // One that nobody catches can end the process.
+    if (logged instanceof Promise) logged.catch(() => {});
   } catch {
     // The call goes on.
   }

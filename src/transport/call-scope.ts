@@ -1,4 +1,5 @@
 import { TimeoutError } from '../errors/index.ts';
+import { validSignal } from './validate.ts';
 
 /**
  * The lifetime of one call: ends with the caller's signal or when its time is over, whichever comes first.
@@ -15,7 +16,7 @@ export class CallScope {
   #ended: Promise<never> | undefined;
 
   constructor(caller: AbortSignal | undefined, timeoutMs: number | undefined) {
-    this.#caller = caller;
+    this.#caller = validSignal(caller);
     if (caller?.aborted) this.#controller.abort(caller.reason);
     else caller?.addEventListener('abort', this.#onAbort);
     this.startTimer('response', timeoutMs);

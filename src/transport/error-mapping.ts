@@ -94,8 +94,8 @@ function errorOfStatus(message: string, init: ApiErrorInit, credential: Secret):
 
 /**
  * Reads `{error: {code, message, param, type}}` (data plane), `{id, message}` (control plane), and what other
- * servers on the way write: `{error: 'text'}`, `{message}`, `{detail}`, a short plain text. HTML says nothing
- * that helps a caller.
+ * servers on the way write: `{error: 'text'}`, `{message}`, `{detail}`, `{detail: [{loc, msg}]}`, a short plain text.
+ * HTML says nothing that helps a caller.
  */
 function readServiceError(text: string, contentType: string | null): ServiceError {
   const body = parseJson(text);
@@ -107,11 +107,21 @@ function readServiceError(text: string, contentType: string | null): ServiceErro
   if (typeof error === 'string') return { message: error, code: stringOf(body.code) };
   const said = isObject(error) ? error : body;
   return {
-    message: stringOf(said.message) ?? stringOf(said.detail),
+    message: stringOf(said.message) ?? stringOf(said.detail) ?? issuesIn(said.detail),
     code: stringOf(said.code) ?? stringOf(said.id),
     type: stringOf(said.type),
     param: stringOf(said.param),
   };
+}
+
+/** What FastAPI says, which model servers are built on. The values that it repeats are the prompt, and stay out. */
+function issuesIn(detail: unknown): string | undefined {
+  if (!Array.isArray(detail)) return undefined;
+  const issues = detail.filter(isObject).map(({ loc, msg }) => {
+    const place = Array.isArray(loc) ? loc.map(stringOf).join('.') : '';
+    return [place, stringOf(msg)].filter(Boolean).join(': ');
+  });
+  return issues.filter(Boolean).join('; ');
 }
 
 /** What an error says, in any of these shapes. */

@@ -171,14 +171,14 @@ export class Transport {
           if (fresh.equals(credential)) throw error;
           // Not a repetition: the refused attempt did nothing, and the next one is another request.
           replacement = fresh;
-          this.#tellOfRetry(operation, attempt, error, 0);
+          await this.#tellOfRetry(call, attempt, error, 0);
           continue;
         }
         if (!(await mayRepeat(error, scope)) || retries >= call.maxRetries) throw error;
         retries++;
         const delayMs = retryDelayMs(error, retries);
         if (delayMs >= Math.min(scope.remainingMs, LONGEST_TIMER)) throw error;
-        this.#tellOfRetry(operation, attempt, error, delayMs);
+        await this.#tellOfRetry(call, attempt, error, delayMs);
         await scope.sleep(delayMs);
       }
     }
@@ -189,9 +189,16 @@ export class Transport {
     return credential instanceof Promise ? scope.race(credential) : credential;
   }
 
-  #tellOfRetry(operation: Operation<unknown>, attempt: number, error: DrunError, delayMs: number): void {
+  async #tellOfRetry(
+    { operation, scope }: Call<unknown>,
+    attempt: number,
+    error: DrunError,
+    delayMs: number,
+  ): Promise<void> {
     const { method } = operation;
-    this.#onRetry?.({ method, path: pathOf(operation), attempt, error: error as AnyDrunError, delayMs });
+    const path = pathOf(operation);
+    const told: unknown = this.#onRetry?.({ method, path, attempt, error: error as AnyDrunError, delayMs });
+    if (told instanceof Promise) await scope.race(told);
   }
 
   async #attempt<Answer>(call: Call<Answer>, credential: Secret, attempt: number): Promise<Answered<Answer>> {

@@ -30,8 +30,7 @@ export function validRetries(maxRetries: number): number {
 /** Checks headers here, since fetch's own error repeats the value, which may be a credential. */
 export function validHeaders(headers: HeadersOption): Record<string, string> {
   const checked: Record<string, string> = {};
-  const entries = headers instanceof Headers ? [...headers] : Object.entries(headers);
-  for (const [name, value] of entries) {
+  for (const [name, value] of entriesOf(headers)) {
     if (value === undefined) continue;
     const lowerName = name.toLowerCase();
     if (!HEADER_NAME.test(name)) {
@@ -50,6 +49,25 @@ export function validHeaders(headers: HeadersOption): Record<string, string> {
     checked[lowerName] = value;
   }
   return checked;
+}
+
+function entriesOf(headers: object): [string, unknown][] {
+  // The fields of a Headers, also of one of another library, are behind its iterator.
+  const isList = typeof headers === 'object' && Symbol.iterator in headers;
+  const entries = isList ? [...(headers as Iterable<[string, unknown]>)] : Object.entries(headers);
+  if (typeof headers === 'object' && entries.every(Array.isArray)) return entries;
+  throw new ConfigurationError('headers must be a Headers, or an object of names and values', {
+    option: 'headers',
+  });
+}
+
+/** @returns the signal, or undefined where there is none. */
+export function validSignal(signal: AbortSignal | undefined | null): AbortSignal | undefined {
+  if (signal === undefined || signal === null) return undefined;
+  if (typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function') return signal;
+  throw new ConfigurationError('signal must be an AbortSignal, such as the signal of an AbortController', {
+    option: 'signal',
+  });
 }
 
 export function validFunction<Value>(value: Value | undefined, option: string): Value | undefined {

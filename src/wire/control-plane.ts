@@ -94,37 +94,40 @@ const orElse = <Schema extends z.ZodMiniType, Fallback>(schema: Schema, fallback
     }),
   );
 
-/**
- * An API key as create answers it. It is the only moment at which its key is shown: no other field may be a reason
- * to lose it, so one that is not of its type counts as absent; an amount is no number then, since an absent one is 0.
- */
-export const createdApiKey = /* @__PURE__ */ z.object({
-  id: identifier,
-  key: text,
-  name: /* @__PURE__ */ orElse(text, undefined),
-  creationTimestamp: /* @__PURE__ */ orElse(moment, undefined),
-  expireTime: /* @__PURE__ */ orElse(moment, undefined),
-  expired: /* @__PURE__ */ orElse(flag, undefined),
-  disabled: /* @__PURE__ */ orElse(flag, undefined),
-  lastUsedTime: /* @__PURE__ */ orElse(moment, undefined),
-  createBy: /* @__PURE__ */ orElse(text, undefined),
-  userId: /* @__PURE__ */ orElse(text, undefined),
-  workspace: /* @__PURE__ */ orElse(int64, undefined),
-  allowModels: /* @__PURE__ */ orElse(list, undefined),
-  denyModels: /* @__PURE__ */ orElse(list, undefined),
-  quota: /* @__PURE__ */ orElse(int64, Number.NaN),
-  usedQuota: /* @__PURE__ */ orElse(int64, Number.NaN),
-  remainingQuota: /* @__PURE__ */ orElse(int64, Number.NaN),
-  remainingQuotaSyncedAt: /* @__PURE__ */ orElse(moment, undefined),
-  unlimitedQuota: /* @__PURE__ */ orElse(flag, undefined),
-});
-
 /** Every field may be absent, but a message without any of them is an error that came with the wrong status. */
 const anyOf = (...names: readonly string[]): z.core.$ZodCheck<object> =>
   z.refine<object>(
     (body) => !('message' in body) || names.some((name) => name in body),
     'expected an answer, not a message',
   );
+
+/**
+ * An API key as create answers it. It is the only moment at which its key is shown: no other field may be a reason
+ * to lose it, so one that is not of its type counts as absent; an amount is no number then, since an absent one is 0.
+ */
+export const createdApiKey = /* @__PURE__ */ z.pipe(
+  /* @__PURE__ */ z.looseObject({}).check(/* @__PURE__ */ anyOf('name', 'key')),
+  /* @__PURE__ */ z.object({
+    id: identifier,
+    key: text,
+    name: /* @__PURE__ */ orElse(text, undefined),
+    creationTimestamp: /* @__PURE__ */ orElse(moment, undefined),
+    expireTime: /* @__PURE__ */ orElse(moment, undefined),
+    expired: /* @__PURE__ */ orElse(flag, undefined),
+    disabled: /* @__PURE__ */ orElse(flag, undefined),
+    lastUsedTime: /* @__PURE__ */ orElse(moment, undefined),
+    createBy: /* @__PURE__ */ orElse(text, undefined),
+    userId: /* @__PURE__ */ orElse(text, undefined),
+    workspace: /* @__PURE__ */ orElse(int64, undefined),
+    allowModels: /* @__PURE__ */ orElse(list, undefined),
+    denyModels: /* @__PURE__ */ orElse(list, undefined),
+    quota: /* @__PURE__ */ orElse(int64, Number.NaN),
+    usedQuota: /* @__PURE__ */ orElse(int64, Number.NaN),
+    remainingQuota: /* @__PURE__ */ orElse(int64, Number.NaN),
+    remainingQuotaSyncedAt: /* @__PURE__ */ orElse(moment, undefined),
+    unlimitedQuota: /* @__PURE__ */ orElse(flag, undefined),
+  }),
+);
 
 /** An API key as delete answers it: what is gone need not be described. */
 export const deletedApiKey = /* @__PURE__ */ z

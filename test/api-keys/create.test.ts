@@ -1,5 +1,6 @@
 import {
   ApiKeyLimitError,
+  ApiKeys,
   AuthenticationError,
   ConfigurationError,
   InvalidResponseError,
@@ -197,6 +198,23 @@ describe('create, refused', () => {
     const error = await rejection(apiKeys().create({ name: 'checkout' }));
 
     expect(error).toMatchObject({ code: 'invalid_request', status: 400, serviceCode: 'name.taken' });
+  });
+
+  test.each([
+    [400, 'invalid_request'],
+    [429, 'rate_limited'],
+    [500, 'server_error'],
+  ])('throws the error of a %i when check-creation does not answer in time', async (status, code) => {
+    const keys = new ApiKeys({
+      accessToken: TOKEN,
+      timeoutMs: 50,
+      fetch: (url) =>
+        url.endsWith('/check-creation')
+          ? new Promise(() => {})
+          : Promise.resolve(json({ id: 'x', message: 'no' }, status)),
+    });
+
+    expect(await rejection(keys.create({ name: 'checkout' }))).toMatchObject({ code, status });
   });
 
   test('throws ApiKeyLimitError never for the words of an error alone', async () => {

@@ -49,6 +49,16 @@ describe('an account that is full', () => {
     expect(error.message).toContain('5 look unused');
   });
 
+  test('takes a key for never used whose last use is said to be in the year 1970', async () => {
+    const server = contract.serve({ now, maxKeys: 1 });
+    server.add({ createdAt: NOW - DAY_MS, lastUsedAt: 0 });
+
+    const error = await rejectionOf(ApiKeyLimitError, apiKeys().create({ name: 'one more' }));
+
+    expect(error.unusedKeys).toMatchObject([{ why: 'never_used' }]);
+    expect(error.unusedKeys[0]).not.toHaveProperty('lastUsedAt');
+  });
+
   test('is looked through to its end', async () => {
     const server = contract.serve({ now, maxKeys: 250 });
     for (let number = 0; number < 250; number++) server.add({ createdAt: NOW - DAY_MS });

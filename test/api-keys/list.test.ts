@@ -192,6 +192,10 @@ describe('list, awaited', () => {
     ['a page size of 0', { pageSize: 0 }, 'pageSize'],
     ['a page size of -1', { pageSize: -1 }, 'pageSize'],
     ['a page size of NaN', { pageSize: Number.NaN }, 'pageSize'],
+    ['a search for null', { search: null }, 'search'],
+    ['a search for a number', { search: 7 }, 'search'],
+    ['a sort by null', { sort: null }, 'sort'],
+    ['a sort by a list', { sort: ['name'] }, 'sort'],
   ])('refuses %s and sends nothing', async (_, query, option) => {
     const error = await rejectionOf(ConfigurationError, apiKeys().list(query));
 

@@ -109,6 +109,36 @@ describe('prune', () => {
     expect(await keys.prune({ unusedForMs: DAY_MS, dryRun: true })).toEqual([]);
   });
 
+  test.each(['0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z'])(
+    'counts a new key from when it was made where its last use is given as %s, the zero of some servers',
+    async (lastUsedTime) => {
+      const creationTimestamp = new Date(NOW - DAY_MS).toISOString();
+      const keys = new ApiKeys({
+        accessToken: TOKEN,
+        fetch: async () =>
+          Response.json(
+            { items: [{ id: 'key-1', creationTimestamp, lastUsedTime }], page: { total: 1 } },
+            { headers: { date: new Date(NOW).toUTCString() } },
+          ),
+      });
+
+      expect(await keys.prune({ unusedForMs: 30 * DAY_MS, dryRun: true })).toEqual([]);
+      expect(await keys.prune({ unusedForMs: DAY_MS / 2, dryRun: true })).toHaveLength(1);
+    },
+  );
+
+  test.each(['0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z'])(
+    'leaves a key alone that was made at %s, the zero of some servers',
+    async (creationTimestamp) => {
+      const keys = new ApiKeys({
+        accessToken: TOKEN,
+        fetch: async () => Response.json({ items: [{ id: 'key-1', creationTimestamp }], page: { total: 1 } }),
+      });
+
+      expect(await keys.prune({ olderThanMs: DAY_MS, dryRun: true })).toEqual([]);
+    },
+  );
+
   test("goes by the service's clock, not the caller's", async () => {
     vi.useFakeTimers({ now: NOW + 365 * DAY_MS, toFake: ['Date'] });
     const server = serveAges();

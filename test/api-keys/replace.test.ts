@@ -9,7 +9,7 @@ import {
 } from 'drun-sdk';
 import { describe, expect, test } from 'vitest';
 import { ContractServer, mockContract } from '../support/contract-server.ts';
-import { TOKEN } from '../support/credentials.ts';
+import { KEY, TOKEN } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
 import { html, lostConnection } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
@@ -46,6 +46,18 @@ describe('replace', () => {
     const { id } = server.add({ name: 'checkout', expireTime: '2026-02-01T00:00:00Z' });
 
     expect(await apiKeys().replace(id)).not.toHaveProperty('expiresAt');
+  });
+
+  test('takes the zero of some servers for no time of expiry', async () => {
+    const bodies: unknown[] = [];
+    const keys = over(async (_, init) => {
+      bodies.push(JSON.parse(String(init.body)));
+      return Response.json({ id: '7', name: 'checkout', key: KEY, expireTime: '0001-01-01T00:00:00Z' });
+    });
+
+    await keys.replace('7');
+
+    expect(bodies).toEqual([{}, { name: 'checkout' }]);
   });
 
   test('touches no key but the one that is named', async () => {

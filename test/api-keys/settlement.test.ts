@@ -247,6 +247,19 @@ describe('a create whose answer was lost', () => {
     expect((await resultOf(clientOn(way).create({ name: 'checkout' }))).id).toBe(way.made[0]?.id);
   });
 
+  test('takes its key where the service gives the year 1970 for a use that never was', async () => {
+    const way = new Way(serve(), 'lost after it was carried out');
+    const fetch: Fetch = async (url, init) => {
+      const answer = await way.fetch(url, init);
+      if (!url.includes('/masked-apikeys')) return answer;
+      const page = (await answer.json()) as { readonly items?: readonly object[] };
+      const items = page.items?.map((item) => ({ ...item, lastUsedTime: '1970-01-01T00:00:00Z' }));
+      return Response.json({ ...page, items }, { headers: answer.headers });
+    };
+
+    expect((await resultOf(clientOn({ fetch }).create({ name: 'checkout' }))).id).toBe(way.made[0]?.id);
+  });
+
   test.each<[string, Partial<StoredKey>]>([
     ['has been used, for nobody holds the one that is looked for', { lastUsedAt: Date.now() }],
     ['has a name that only looks like it', { name: 'checkout ' }],

@@ -56,6 +56,15 @@ describe('a success that carries an error is an error', () => {
     await expect(creating).rejects.toThrow(UnknownOutcomeError);
   });
 
+  it('to create, as a message whose id is that of an error, which is no key to delete', async () => {
+    const creating = answering({ id: 'QuotaExceeded', message: 'denied' }).create(
+      { name: 'a' },
+      { settle: false },
+    );
+
+    await expect(creating).rejects.toMatchObject({ name: 'UnknownOutcomeError', candidates: [] });
+  });
+
   it.each(failures)('to %s, as a message', async (_, call) => {
     await expect(call(answering({ code: 500, message: 'denied' }))).rejects.toThrow(InvalidResponseError);
   });

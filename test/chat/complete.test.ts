@@ -283,6 +283,22 @@ describe('complete, refused', () => {
     expect(everythingShownOf(error)).not.toContain('merger');
   });
 
+  test('says which field a model server finds wrong, and nothing of what was in it', async () => {
+    const detail = [
+      { type: 'missing', loc: ['body', 'messages', 0, 'role'], msg: 'Field required', input: 'the merger' },
+      { type: 'int_parsing', loc: ['body', 'top_k'], msg: 'Input should be an integer', input: 'many' },
+      'odd',
+    ];
+    network.answer('post', COMPLETIONS, json({ detail }, 422));
+
+    const error = await rejectionOf(ApiError, chatClient().complete(request()));
+
+    expect(error.message).toContain(
+      'body.messages.0.role: Field required; body.top_k: Input should be an integer',
+    );
+    expect(everythingShownOf(error)).not.toContain('merger');
+  });
+
   test.each([
     ['another shape', json({ detail: 'the reason' }, 400), 'the reason'],
     ['an error text', json({ error: 'the reason' }, 400), 'the reason'],

@@ -189,6 +189,14 @@ describe('a refused key', () => {
     expect(response.headers.get('content-type')).toBe('application/json');
   });
 
+  test('is masked in the words of the status', async () => {
+    const { url } = await serverThat((response) => void response.writeHead(401, `No ${KEY}`).end());
+
+    const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
+
+    expect([response.status, response.statusText]).toEqual([401, `No ${MASKED_KEY}`]);
+  });
+
   test('is masked in the answer to the other key as well', async () => {
     const { url } = await serverThat(refused);
 
@@ -226,6 +234,38 @@ describe('the answer', () => {
     expect([response.status, response.statusText]).toEqual([429, 'Slow Down']);
     expect(response.headers.get('retry-after')).toBe('7');
     expect(await response.text()).toBe('slow down');
+  });
+
+  test('of an error keeps its address', async () => {
+    const { url } = await serverThat((response) => void response.writeHead(404).end());
+
+    const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
+
+    expect(response.url).toBe(`${url}/v1/x`);
+  });
+
+  test('of an error keeps a status that only proxies have', async () => {
+    const { url } = await serverThat((response) => void response.writeHead(999).end('no robots'));
+
+    const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
+
+    expect([response.status, response.ok, await response.text()]).toEqual([999, false, 'no robots']);
+  });
+
+  test('of an error whose text does not end rejects with the reason of the signal', async () => {
+    const user = new AbortController();
+    const mine = new Error('the user left');
+    const body = new ReadableStream({
+      pull(controller) {
+        user.abort(mine);
+        controller.error(mine);
+      },
+    });
+    const { fetch } = chatClient({ fetch: async () => new Response(body, { status: 400 }) });
+
+    const call = fetch('https://chat.d.run/v1/x', { signal: user.signal });
+
+    await expect(call).rejects.toBe(mine);
   });
 
   test('of an error without a body has none', async () => {

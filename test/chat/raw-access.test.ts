@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { CallLogEntry, RetryEvent } from 'drun-sdk/chat';
 import {
   AuthenticationError,
@@ -8,7 +9,7 @@ import {
   StreamFailedError,
   StreamTruncatedError,
 } from 'drun-sdk/errors';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { KEY, MASKED_KEY, OTHER_KEY } from '../support/credentials.ts';
 import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
 import { html, json, lostConnection, mockNetwork } from '../support/network.ts';
@@ -259,6 +260,35 @@ describe('onRetry', () => {
     await expect(call).rejects.toBe(mine);
     expect(seen).toHaveLength(1);
   });
+
+  test('ends the call with what it rejects with', async () => {
+    const seen = network.answer('post', COMPLETIONS, json({}, 503));
+    const mine = new Error('no more');
+
+    const call = chatClient({
+      onRetry: async () => {
+        throw mine;
+      },
+    }).complete(request());
+
+    await expect(call).rejects.toBe(mine);
+    expect(seen).toHaveLength(1);
+  });
+
+  test('that never answers does not hold a call that is aborted', async () => {
+    network.answer('post', COMPLETIONS, json({}, 503));
+    const user = new AbortController();
+    const mine = new Error('the user left');
+
+    const call = chatClient({
+      onRetry: () => {
+        user.abort(mine);
+        return new Promise<void>(() => {});
+      },
+    }).complete(request(), { signal: user.signal });
+
+    await expect(call).rejects.toBe(mine);
+  });
 });
 
 describe('a logger', () => {
@@ -347,6 +377,24 @@ describe('a logger', () => {
     }).complete(request());
 
     expect(answer.choices).toHaveLength(1);
+  });
+
+  test('that rejects leaves no rejection behind', async () => {
+    network.answer('post', COMPLETIONS, json(completion()));
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    onTestFinished(() => void process.off('unhandledRejection', unhandled));
+
+    await chatClient({
+      logger: async () => {
+        throw new Error('the disk is full');
+      },
+    }).complete(request());
+    // Node tells of rejections after a turn of the loop.
+    await turn();
+    await turn();
+
+    expect(unhandled).not.toHaveBeenCalled();
   });
 });
 

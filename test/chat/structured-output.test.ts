@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { toStandardJsonSchema } from '@valibot/to-json-schema';
 import { type } from 'arktype';
 import type { ChatStream, ParsedCompletion } from 'drun-sdk/chat';
@@ -230,6 +231,30 @@ describe('parse()', () => {
     });
   });
 
+  test.each<[string, (signal: AbortSignal, schema: z.ZodType) => Promise<unknown>]>([
+    ['an answer', (signal, schema) => chatClient().parse({ model, messages, schema }, { signal })],
+    [
+      'a stream',
+      (signal, schema) => {
+        const fetch = fetchOf(events(says('{"name":"Paris"}'), finishes(), '[DONE]'));
+        return chatClient({ fetch }).stream({ model, messages, schema }, { signal }).completion();
+      },
+    ],
+  ])('of %s rejects with the reason of the signal while its schema takes its time', async (_, call) => {
+    network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
+    const user = new AbortController();
+    const mine = new Error('the user left');
+    const schema = z.object({
+      name: z.string().refine(() => {
+        user.abort(mine);
+        return new Promise<boolean>(() => {});
+      }),
+    });
+
+    await expect(call(user.signal, schema)).rejects.toBe(mine);
+    expect(getEventListeners(user.signal, 'abort')).toEqual([]);
+  });
+
   test('gives the response on request', async () => {
     network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
@@ -305,6 +330,17 @@ describe('a stream with a schema', () => {
 
   test('that is cut off is a StreamTruncatedError, whatever its text is', async () => {
     await rejectionOf(StreamTruncatedError, streamOf(says(JSON.stringify(PARIS))).completion());
+  });
+
+  test('that came to its end has its completion also where its signal is aborted afterwards', async () => {
+    const user = new AbortController();
+    const fetch = fetchOf(events(says(JSON.stringify(PARIS)), finishes(), '[DONE]'));
+    const stream = chatClient({ fetch }).stream({ model, messages, schema: city }, { signal: user.signal });
+    for await (const _ of stream);
+
+    user.abort();
+
+    expect((await stream.completion()).parsed).toEqual(PARIS);
   });
 
   test('that nobody asks for its completion leaves no rejection behind', async () => {

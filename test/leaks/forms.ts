@@ -17,6 +17,8 @@ export const forms: Readonly<Record<string, (credential: string) => string>> = {
     Array.from(credential, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''),
   'escaped as in HTML': (credential) => Array.from(credential, (c) => `&#${c.charCodeAt(0)};`).join(''),
   'cut off': (credential) => credential.slice(0, 32),
+  'cut off at its beginning': (credential) => credential.slice(10),
+  'base64, cut off at its beginning': (credential) => Buffer.from(credential).toString('base64').slice(16),
 };
 
 /** The forms of a credential that a text shows, by name. */

@@ -15,6 +15,7 @@ it.each<[string, string]>([
   ['zeros after an ampersand', `&#${'0'.repeat(LONG)}`],
   ['escapes in braces without an end', '\\u{'.repeat(LONG / 3)],
   ['the beginning of the key', `${KEY.slice(0, 12)} `.repeat(LONG / 13)],
+  ['the end of the key', `${KEY.slice(-12)} `.repeat(LONG / 13)],
   ['the beginning of the key in base64', `${btoa(KEY).slice(0, 12)} `.repeat(LONG / 13)],
   ['escaped beginnings of the key', `%73${KEY.slice(1, 12)}%20`.repeat(LONG / 17)],
 ])('redacts a megabyte of %s in seconds', { timeout: 10_000 }, (_, text) => {

@@ -148,6 +148,37 @@ describe('redact', () => {
     expect(redact(`key ${KEY.slice(0, length)}`, [KEY])).not.toContain(KEY.slice(0, 12));
   });
 
+  test.each([12, 20, 30, KEY.length - 1])(
+    'replaces a key of which the last %i characters are left',
+    (length) => {
+      expect(redact(`bad key ...${KEY.slice(-length)}!`, [KEY])).toBe(`bad key ...${MASKED_KEY}!`);
+    },
+  );
+
+  test('replaces both parts of a key that was broken in two, or whose middle was taken out', () => {
+    expect(redact(`${KEY.slice(0, 24)}\n${KEY.slice(24)}`, [KEY])).toBe(`${MASKED_KEY}\n${MASKED_KEY}`);
+    expect(redact(`${KEY.slice(0, 16)}...${KEY.slice(-16)}!`, [KEY])).toBe(`${MASKED_KEY}...${MASKED_KEY}!`);
+  });
+
+  test('leaves words alone in which a short credential ends', () => {
+    expect(redact('send an access-token', ['my-access-token'])).toBe('send an access-token');
+  });
+
+  test('leaves the four characters that a masked key shows', () => {
+    expect(redact(`ends with ${KEY.slice(-4)}`, [KEY])).toBe(`ends with ${KEY.slice(-4)}`);
+  });
+
+  test.each<[string, string | Secret]>([
+    ['a text', KEY],
+    ['a Secret', new Secret(KEY)],
+  ])('takes %s alone for one credential', (_, secret) => {
+    expect(redact(`bad key ${KEY}, sk`, secret)).toBe(`bad key ${MASKED_KEY}, sk`);
+  });
+
+  test.each([{}, 7, { secrets: [KEY] }])('throws for %j, rather than leave everything in', (secrets) => {
+    expect(() => redact(KEY, secrets as never)).toThrow(TypeError);
+  });
+
   test('leaves nothing of a key that contains another one', () => {
     const longer = `${KEY}-and-more-of-it`;
 

@@ -1,4 +1,4 @@
-import { ChatClient, type ChatClientOptions, ConfigurationError, Secret } from 'drun-sdk';
+import { ApiKeys, ChatClient, type ChatClientOptions, ConfigurationError, Secret } from 'drun-sdk';
 import { describe, expect, test, vi } from 'vitest';
 import { KEY } from '../support/credentials.ts';
 import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
@@ -114,6 +114,35 @@ describe('headers', () => {
     expect(fetch).not.toHaveBeenCalled();
   });
 
+  test.each<[string, unknown]>([
+    ['a text', 'x-a: 1'],
+    ['a number', 12],
+    ['a list of texts', ['x-a: 1']],
+  ])('that are %s are a ConfigurationError', async (_, headers) => {
+    const error = thrownBy(ConfigurationError, () => client({ headers: headers as Headers }));
+    const errorOfCall = await rejectionOf(
+      ConfigurationError,
+      client({}).models({ headers: headers as Headers }),
+    );
+
+    expect([error.option, errorOfCall.option]).toEqual(['headers', 'headers']);
+  });
+
+  test('are sent also where they are of another library, or a Map', async () => {
+    const sent: Headers[] = [];
+    const fetch = async (_: string, init: RequestInit): Promise<Response> => {
+      sent.push(new Headers(init.headers));
+      return json({ data: [] });
+    };
+    const foreign = { [Symbol.iterator]: () => [['X-B', '2']].values() };
+
+    await client({ fetch, headers: new Map([['X-A', '1']]) as unknown as Headers }).models({
+      headers: foreign as unknown as Headers,
+    });
+
+    expect([sent[0]?.get('x-a'), sent[0]?.get('x-b')]).toEqual(['1', '2']);
+  });
+
   test('with a credential are sent, and taken out of what the service says', async () => {
     const token = 'proxy-token-0123456789abcdef';
     const sent: Headers[] = [];
@@ -128,6 +157,38 @@ describe('headers', () => {
 
     expect(sent[0]?.get('x-proxy-token')).toBe(token);
     expect(everythingShownOf(error)).not.toContain(token);
+  });
+});
+
+describe('a signal that is none', () => {
+  const notSignal = (signal: unknown): { readonly signal: AbortSignal } => ({
+    signal: signal as AbortSignal,
+  });
+
+  test.each<[string, unknown]>([
+    ['the controller of one', new AbortController()],
+    ['an object', {}],
+    ['a number', 5_000],
+  ])('but %s is a ConfigurationError, and nothing is sent', async (_, signal) => {
+    const fetch = vi.fn(async () => json({}));
+    const chat = client({ fetch });
+    const keys = new ApiKeys({ accessToken: 'token-0123456789', fetch });
+    const request = { model: 'public/deepseek-r1', messages: [] };
+    const options = notSignal(signal);
+
+    const calls = [
+      chat.complete(request, options),
+      chat.stream(request, options).completion(),
+      chat.runTools({ ...request, tools: [] }, options),
+      keys.create({ name: 'checkout' }, options),
+      keys.list({}, options).then(() => {}),
+      keys.delete('7', options),
+      keys.replace('7', {}, options),
+      keys.prune({ olderThanMs: 1 }, options),
+    ];
+
+    for (const call of calls) expect((await rejectionOf(ConfigurationError, call)).option).toBe('signal');
+    expect(fetch).not.toHaveBeenCalled();
   });
 });
 

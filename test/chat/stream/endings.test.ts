@@ -207,6 +207,7 @@ describe.each(READERS)('$name', ({ name, read }) => {
         'event: error\ndata: the model died',
         'the model died',
       ],
+      ['an event called error that says nothing', 'event: error\ndata:\n\n', 'reported an error'],
       ['an event that is no JSON', events('{"choices":'), 'JSON'],
       ['an event that is a text', events('"hello"'), 'chunk'],
       ['an event that is a list', events('[]'), 'chunk'],

@@ -36,6 +36,11 @@ describe.each(READERS)('$name', ({ read }) => {
       'whose events have names, ids and fields that nobody knows',
       greeting().replaceAll('data: ', 'event: message\nid: 7\nretry: 10\nfoo: bar\nbaz\ndata: '),
     ],
+    [
+      'with events that are empty, which some servers keep a connection alive with',
+      `data\n\n${greeting().replaceAll('\n\n', '\n\ndata:\n\nevent: ping\ndata: \n\n')}`,
+    ],
+    ['whose end has a space after it', greeting().replace('[DONE]', '[DONE] ')],
     ['with more empty lines than needed', `\n\n${greeting().replaceAll('\n\n', '\n\n\n\n')}`],
     ['whose last event has no empty line', greeting().slice(0, -1)],
     ['whose last event has no line break at all', greeting().slice(0, -2)],

@@ -490,6 +490,40 @@ describe('an abort between two chunks', () => {
   });
 });
 
+describe('the connection of a stream that is whole', () => {
+  test('is used again, though its server ends it after [DONE] was read', async () => {
+    const connections = new Set<unknown>();
+    let end = async (): Promise<void> => {};
+    const { url } = await serveHttp((incoming, answer) => {
+      connections.add(incoming.socket);
+      incoming.resume();
+      answer.writeHead(200, { 'content-type': 'text/event-stream' }).write(greeting());
+      end = () => new Promise((resolve) => answer.end(() => resolve()));
+    });
+    const chat = chatClient({ baseUrl: url });
+
+    for (let number = 0; number < 20; number++) {
+      await chat.stream(request()).completion();
+      await end();
+      await turn();
+    }
+
+    // A call that comes before the end of the last one has arrived opens another one.
+    expect(connections.size).toBeLessThan(10);
+  });
+
+  test('is freed where its server keeps it', async () => {
+    const server = await serveByHand();
+    const completion = chatClient({ baseUrl: server.url }).stream(request()).completion();
+    const answer = await server.answer;
+
+    await answer.write(greeting());
+
+    await completion;
+    await answer.closed;
+  });
+});
+
 describe('a second reader', () => {
   const read: [string, (stream: ChatStream) => Promise<unknown>][] = [
     ['the iteration', async (stream) => stream[Symbol.asyncIterator]().next()],
@@ -558,6 +592,34 @@ describe('completion()', () => {
 
     expect((await completion).choices[0].message.content).toBe(GREETING);
     expect(server.count).toBe(1);
+  });
+
+  test.each(beside)('rejects with the reason of the signal while %s has not begun', async (_, begin) => {
+    const fetch = vi.fn(fetchOf(greeting()));
+    const user = new AbortController();
+    const reason = new Error('the user left');
+    const stream = chatClient({ fetch }).stream(request(), { signal: user.signal });
+    begin(stream);
+    const completion = rejection(stream.completion());
+
+    user.abort(reason);
+
+    expect(await completion).toBe(reason);
+    expect(await rejection(stream.completion())).toBe(reason);
+    expect(listeners(user.signal)).toBe(0);
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  test.each(beside)('leaves no listener after %s that began after it was asked for', async (_, begin) => {
+    const { signal } = new AbortController();
+    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request(), { signal });
+    const readAll = begin(stream);
+    const completion = stream.completion();
+
+    await readAll();
+    await completion;
+
+    expect(listeners(signal)).toBe(0);
   });
 
   test.each(beside)('is there after %s', async (_, begin) => {

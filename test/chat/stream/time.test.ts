@@ -1,5 +1,5 @@
 import { ChatClient } from 'drun-sdk/chat';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 const request = { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hi' }] } as const;
 const baseUrl = 'http://127.0.0.1:1';
@@ -28,6 +28,34 @@ test('the time until the first chunk is counted over all attempts', async () => 
     timeoutMs: 1_000,
   });
   expect(attempts).toBe(2);
+});
+
+test('events that are empty are no sign of life', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const { promise: started, resolve: start } =
+    Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
+  const chat = new ChatClient({
+    apiKey: 'sk-key',
+    baseUrl,
+    idleTimeoutMs: 1_000,
+    fetch: async () => eventStream(start),
+  });
+  const outcome = chat
+    .stream(request)
+    .completion()
+    .catch((error: unknown) => error);
+  const server = await started;
+  const send = (text: string): void => server.enqueue(new TextEncoder().encode(text));
+
+  send('data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n');
+  for (let waited = 0; waited < 900; waited += 300) {
+    await vi.advanceTimersByTimeAsync(300);
+    send('data:\n\n');
+  }
+  await vi.advanceTimersByTimeAsync(100);
+  vi.useRealTimers();
+
+  expect(await outcome).toMatchObject({ name: 'TimeoutError', phase: 'idle' });
 });
 
 test("no chunk is given out that had come before the caller's signal was aborted", async () => {
