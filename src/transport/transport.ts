@@ -71,6 +71,17 @@ export interface Operation<Answer> {
   readonly receive: (response: Response, context: RequestContext, scope: CallScope) => Promise<Answer>;
 }
 
+/** A credential that was refused, and what the source gave in its place. */
+interface Replaced {
+  readonly refused: Secret;
+  readonly by: Secret;
+}
+
+/** A source that still gives what was refused may not have heard of it. */
+function unlessRefused(credential: Secret, replaced: Replaced | undefined): Secret {
+  return replaced?.refused.equals(credential) ? replaced.by : credential;
+}
+
 /** Carries the calls of a client: credential, time, attempts and what becomes of failures. */
 export class Transport {
   readonly #baseUrl: URL;
@@ -156,21 +167,24 @@ export class Transport {
   async #attempts<Answer>(call: Call<Answer>): Promise<Answered<Answer>> {
     const { operation, source, scope } = call;
     const mayRepeat = operation.mayRepeat ?? isTransient;
-    /** A credential that the source gave in place of one that was refused. */
-    let replacement: Secret | undefined;
+    let replaced: Replaced | undefined;
+    /** Given already, for the next attempt. */
+    let given: Secret | undefined;
     let retries = 0;
     for (let attempt = 1; ; attempt++) {
-      const credential = replacement ?? (await this.#read(source, scope));
+      const credential = given ?? unlessRefused(await this.#read(source, scope), replaced);
+      given = undefined;
       try {
         return await this.#attempt(call, credential, attempt);
       } catch (thrown) {
         scope.throwIfEnded();
         const error = thrown as DrunError;
-        if (error instanceof AuthenticationError && !replacement) {
+        if (error instanceof AuthenticationError && !replaced) {
           const fresh = await this.#read(source, scope, credential);
           if (fresh.equals(credential)) throw error;
           // Not a repetition: the refused attempt did nothing, and the next one is another request.
-          replacement = fresh;
+          replaced = { refused: credential, by: fresh };
+          given = fresh;
           await this.#tellOfRetry(call, attempt, error, 0);
           continue;
         }

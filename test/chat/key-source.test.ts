@@ -64,6 +64,26 @@ describe('a source of keys', () => {
     expect(bearers(seen)).toEqual(keys);
   });
 
+  test('is asked again for an attempt that comes after a refused key was replaced', async () => {
+    retryAtOnce();
+    const left = [`${KEY}1`, `${KEY}2`, `${KEY}3`];
+    const seen = network.answer('get', MODELS, refused, json({}, 503), accepted);
+
+    await chatClient({ apiKey: () => left.shift() ?? '' }).models();
+
+    expect(bearers(seen)).toEqual([`${KEY}1`, `${KEY}2`, `${KEY}3`]);
+  });
+
+  test('that gives a refused key again later is not believed', async () => {
+    retryAtOnce();
+    const seen = network.answer('get', MODELS, refused, json({}, 503), accepted);
+    const apiKey = ({ refused }: CredentialContext): string => (refused ? OTHER_KEY : KEY);
+
+    await chatClient({ apiKey }).models();
+
+    expect(bearers(seen)).toEqual([KEY, OTHER_KEY, OTHER_KEY]);
+  });
+
   test('is given a signal, and no refused key at first', async () => {
     network.answer('get', MODELS, accepted);
     const contexts: CredentialContext[] = [];
