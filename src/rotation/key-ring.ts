@@ -9,7 +9,7 @@ import { type KeyRingOptions, type KeyRingSettings, readOptions } from './option
 import type { RingRecord } from './record.ts';
 import { RecordCell } from './record-cell.ts';
 import { recoverRing } from './recover.ts';
-import { type RevokeTarget, revokeKeys } from './revoke.ts';
+import { type RevokeTarget, readRevokeOptions, revokeKeys } from './revoke.ts';
 import { RingSeal } from './ring-seal.ts';
 import { Schedule, type StartOptions } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
@@ -23,7 +23,7 @@ export interface KeyRingCallOptions {
 
 /** The last argument of {@link KeyRing.revoke}. */
 export interface RevokeOptions extends KeyRingCallOptions {
-  /** Why, for the record and the events. Default: `revoked`. */
+  /** Why, for the record and the events, in 1 to 1000 characters. Default: `revoked`. */
   readonly reason?: string | undefined;
   /** How long the service may take to confirm, in milliseconds. Default: 60 000. */
   readonly timeoutMs?: number | undefined;
@@ -142,7 +142,8 @@ export class KeyRing implements AsyncDisposable {
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
     const { issuer, trial } = this.#access();
-    const { reason = 'revoked', timeoutMs = 60_000, signal = new AbortController().signal } = options;
+    const { reason, timeoutMs } = readRevokeOptions(options);
+    const { signal = new AbortController().signal } = options;
     await revokeKeys(
       {
         ring: this.#settings.name,

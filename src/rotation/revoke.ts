@@ -1,4 +1,4 @@
-import { isDrunError, KeyRingError } from '../errors/index.ts';
+import { ConfigurationError, isDrunError, KeyRingError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { Emit } from './events.ts';
 import { parseKeyName } from './key-name.ts';
@@ -7,6 +7,7 @@ import type { Clock, KeyIssuer } from './ports.ts';
 import { keysOf, type RingKey, type RingRecord } from './record.ts';
 import type { ReadRecord, RecordCell } from './record-cell.ts';
 import type { RingSeal } from './ring-seal.ts';
+import { validMilliseconds } from './stores/arguments.ts';
 import { revoke } from './transitions.ts';
 
 /** Which keys are revoked: the current one, all of the ring, or the one with this id. */
@@ -31,6 +32,26 @@ export interface RevokeInit {
   /** How long the service may take to confirm. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+}
+
+/** Longer ones have no place in a record. */
+const LONGEST_REASON = 1_000;
+
+/** @throws ConfigurationError that names the option that is wrong. */
+export function readRevokeOptions({
+  reason = 'revoked',
+  timeoutMs = 60_000,
+}: {
+  readonly reason?: string | undefined;
+  readonly timeoutMs?: number | undefined;
+}): Pick<RevokeInit, 'reason' | 'timeoutMs'> {
+  // A record with another reason could never be read again.
+  if (typeof reason !== 'string' || reason === '' || reason.length > LONGEST_REASON) {
+    throw new ConfigurationError(`reason must be a text of 1 to ${LONGEST_REASON} characters`, {
+      option: 'reason',
+    });
+  }
+  return { reason, timeoutMs: validMilliseconds(timeoutMs, 'timeoutMs') };
 }
 
 const MOST_SWAPS = 10;
