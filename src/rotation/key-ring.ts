@@ -6,6 +6,7 @@ import { KeyReader } from './key-reader.ts';
 import { KeyTrial } from './key-trial.ts';
 import { type PassResult, runPass } from './loop.ts';
 import { type KeyRingOptions, type KeyRingSettings, readOptions } from './options.ts';
+import { Queue } from './queue.ts';
 import type { RingRecord } from './record.ts';
 import { RecordCell } from './record-cell.ts';
 import { recoverRing } from './recover.ts';
@@ -72,8 +73,7 @@ export class KeyRing implements AsyncDisposable {
   readonly #schedule: Schedule;
   /** Made when it is needed: Cloudflare's Workers have no random numbers outside of requests. */
   #owner: string | undefined;
-  /** The end of the last pass that was asked for: they run one after the other. */
-  #passes: Promise<unknown> = Promise.resolve();
+  readonly #passes = new Queue();
 
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: KeyRingOptions) {
@@ -144,6 +144,7 @@ export class KeyRing implements AsyncDisposable {
     const { issuer, trial } = this.#access();
     const { reason, timeoutMs } = readRevokeOptions(options);
     const { signal = new AbortController().signal } = options;
+    signal.throwIfAborted();
     await revokeKeys(
       {
         ring: this.#settings.name,
@@ -251,14 +252,13 @@ export class KeyRing implements AsyncDisposable {
       observe: this.#observe,
       known: () => this.#reader.record,
     };
-    const pass = this.#passes.then(() => runPass(context, signal));
-    this.#passes = pass.catch(() => {});
-    return pass;
+    return this.#passes.run(() => runPass(context, signal), signal);
   }
 
   /** @returns the epoch that is to be left. */
   async #askForRotation(signal: AbortSignal): Promise<number> {
     for (;;) {
+      signal.throwIfAborted();
       const read = await this.#cell.read();
       if (read === null) return 0;
       const { record } = read;
@@ -267,7 +267,6 @@ export class KeyRing implements AsyncDisposable {
       if (record.leaveEpoch !== undefined) return record.leaveEpoch;
       const asked = await this.#cell.swap(read, askForRotation(record));
       if (asked !== undefined) return record.epoch;
-      signal.throwIfAborted();
     }
   }
 
