@@ -217,13 +217,13 @@ export class KeyRing implements AsyncDisposable {
     this.#access();
     const pass = async (signal: AbortSignal): Promise<number | undefined> =>
       (await this.#pass(signal)).nextAt;
+    this.#reader.reopen();
     this.#schedule.start(pass, intervalMs, (error) => this.#listeners.emit('failed', { error }));
   }
 
   /** Ends what runs in the background; resolves once nothing is under way. A key in the making is stored before. */
   async stop(): Promise<void> {
-    this.#reader.close();
-    await this.#schedule.stop();
+    await Promise.all([this.#reader.close(), this.#schedule.stop()]);
   }
 
   /** {@link KeyRing.stop} */

@@ -17,8 +17,8 @@ export interface TestStore extends KeyStore {
   readonly values: readonly string[];
   /** Who is told of changes. */
   readonly watchers: ReadonlySet<() => void>;
-  /** Holds back the answers to reads from now on, until what it gives is called. */
-  readonly holdReads: () => () => void;
+  /** Holds back the answers to the next reads, or to as many, until what it gives is called. */
+  readonly holdReads: (count?: number) => () => void;
   /** Puts a changed record in the place of what is there. */
   readonly edit: (change: (record: StoredDocument) => unknown) => void;
 }
@@ -46,6 +46,7 @@ export interface StoredDocument {
 export function testStore({ watches = false }: { readonly watches?: boolean } = {}): TestStore {
   let versions = 0;
   let held: Promise<void> | undefined;
+  let toHold = 0;
   const values: string[] = [];
   const watchers = new Set<() => void>();
 
@@ -61,7 +62,7 @@ export function testStore({ watches = false }: { readonly watches?: boolean } = 
       store.counts.reads++;
       if (store.failure !== undefined) throw store.failure;
       const { stored } = store;
-      await held;
+      if (toHold-- > 0) await held;
       return stored;
     },
     async compareAndSwap(_, expected, value) {
@@ -79,15 +80,14 @@ export function testStore({ watches = false }: { readonly watches?: boolean } = 
         return () => void watchers.delete(changed);
       },
     }),
-    holdReads() {
-      let release = (): void => {};
-      held = new Promise((resolve) => {
-        release = () => {
-          held = undefined;
-          resolve();
-        };
-      });
-      return release;
+    holdReads(count = Number.POSITIVE_INFINITY) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held = promise;
+      toHold = count;
+      return () => {
+        toHold = 0;
+        resolve();
+      };
     },
     edit(change) {
       const record = JSON.parse(store.stored?.value ?? '') as StoredDocument;
