@@ -144,7 +144,8 @@ async function strays(
   throw new KeyRingError(
     target === 'current'
       ? `the ring ${ring} has no current key`
-      : `the ring ${ring} has no key of the id ${target}`,
+      : // Which id is not said: in a hurry somebody may have given the key itself.
+        `the ring ${ring} has no key of this id`,
     { code: target === 'current' ? 'key_ring_locked' : 'key_ring_unknown_key', ring },
   );
 }
