@@ -93,10 +93,12 @@ interface TakenOut {
 }
 
 async function takeOut(context: RevokeContext, target: RevokeTarget, init: RevokeInit): Promise<TakenOut> {
-  const { ring, cell, clock, known } = context;
+  const { ring, cell, clock } = context;
+  let { known } = context;
   try {
     for (let attempt = 0; attempt < MOST_SWAPS; attempt++) {
       const read = await cell.read();
+      known = read?.record ?? known;
       const keys = chosen(read?.record, target);
       if (read === null || keys.length === 0)
         return { record: read?.record, keys: await strays(context, read, target, init) };
