@@ -85,7 +85,9 @@ export class KeyReader {
     this.#record = record;
     this.#refreshAt = clock.now() + refreshMs;
     const { current, epoch } = record;
-    if (current && epoch > (known?.epoch ?? 0)) {
+    // The numbers of a ring that begins again are no higher, and recovering counts on without another key.
+    const isLater = known?.ringId !== record.ringId || epoch > known.epoch;
+    if (current && isLater && current.id !== known?.current?.id) {
       emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
     }
   }
