@@ -75,6 +75,8 @@ class Pass {
   readonly #signal: AbortSignal;
   #swept = 0;
   #storeFailures = 0;
+  /** Which other rings were told of. */
+  readonly #told = new Set<string>();
   /** A key that was made and is not in the record yet. */
   #inHand: { readonly name: string; readonly key: IssuedKey; readonly expiresAt: number } | undefined;
 
@@ -189,6 +191,8 @@ class Pass {
   #tellOfOthers(listed: readonly OwnKey[], { ringId }: RingRecord): void {
     const others = listed.filter((key) => key.ringId !== ringId);
     for (const [otherId, keys] of Map.groupBy(others, (key) => key.ringId)) {
+      if (this.#told.has(otherId)) continue;
+      this.#told.add(otherId);
       this.#context.emit('foreign-ring', { ringId: otherId, ids: keys.map(({ id }) => id) });
     }
   }
