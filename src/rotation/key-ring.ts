@@ -193,7 +193,7 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Calls a function at each event of a kind; what it throws is dropped.
+   * Calls a function at each event of a kind; what it throws, or rejects with, is dropped.
    *
    * @returns what ends that.
    */
