@@ -82,10 +82,15 @@ describe('an account without room', () => {
     const ring = bench.newRing();
     await ring.reconcile();
     const { ringId } = JSON.parse(bench.store.stored?.value ?? '') as { ringId: string };
-    bench.drun.keys.create({ name: `kr1-checkout-${ringId}-1-orphan` });
-    await ring.revoke(ring.status().standby?.id ?? '');
+    bench.drun.keys.delete(ring.status().standby?.id ?? '');
+    for (const nonce of ['orpha1', 'orpha2']) {
+      bench.drun.keys.create({ name: `kr1-checkout-${ringId}-1-${nonce}` });
+    }
+    expect(bench.ids()).toHaveLength(5);
 
-    expect(ring.status().standby).toBeDefined();
+    const status = await ring.reconcile();
+
+    expect(bench.ids().slice(-2)).toEqual([status.current?.id, status.standby?.id]);
     expect(bench.ids()).toHaveLength(4);
   });
 });
