@@ -60,6 +60,7 @@ describe('keys that are not the ring’s', () => {
     'my kr1-checkout-abcde-1-abcdef',
     'kr1-checkout-abcde-1-ABCDEF',
     'kr1-check-abcde-1-abcdef',
+    'kr1-checkout2-abcde-1-abcdef',
     'kr1-checkout-eu-abcde-1-abcdef',
   ];
 

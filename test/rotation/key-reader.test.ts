@@ -346,6 +346,18 @@ describe('a store that tells of changes', () => {
     await until(() => reader.status().epoch === 2);
   });
 
+  test('is heard also where a refused key is being looked up', async () => {
+    const { reader, rotator, store, key } = await readingBench({ store: testStore({ watches: true }) });
+    const release = store.holdReads(1);
+    const next = reader.getKey({ refused: new Secret(key) });
+
+    await rotator.rotate();
+    release();
+    await next;
+
+    await until(() => reader.status().epoch === 2);
+  });
+
   test('is listened to no longer after stop(), also where calls go on', async () => {
     const { reader, rotator, store, chat, clock } = await readingBench({
       store: testStore({ watches: true }),
