@@ -46,6 +46,8 @@ export class KeyReader {
   #record: RingRecord | undefined;
   /** The last key whose secret was opened. */
   #opened: { readonly id: string; readonly secret: Secret } | undefined;
+  /** What could not be opened: not tried at every call, but at every look. */
+  #unopened: string | undefined;
   #refreshAt = 0;
   /** The last read, when it began, and the key that had been refused by then. */
   #reading: Reading | undefined;
@@ -66,7 +68,9 @@ export class KeyReader {
   /** The current key; at once where it is known. */
   get({ refused, signal }: CredentialContext): Secret | Promise<Secret> {
     const opened = this.#opened;
-    if (refused !== undefined || opened === undefined || opened.id !== this.#record?.current?.id) {
+    const current = this.#record?.current;
+    const isKnown = opened?.id === current?.id || current?.sealed === this.#unopened;
+    if (refused !== undefined || opened === undefined || current === undefined || !isKnown) {
       return this.#find(refused, signal);
     }
     if (this.#context.clock.now() >= this.#refreshAt) this.#refreshBeside();
@@ -140,6 +144,7 @@ export class KeyReader {
       return secret;
     } catch (error) {
       if (this.#opened === undefined) throw error;
+      this.#unopened = key.sealed;
       this.#context.emit('failed', { error });
       return this.#opened.secret;
     }
