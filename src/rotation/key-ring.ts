@@ -138,7 +138,8 @@ export class KeyRing implements AsyncDisposable {
    * place of the current one in the same swap; without a standby calls wait until there is another key. Resolves when
    * the service neither lists nor accepts them any more, and there is another key.
    *
-   * Where the store fails, the keys are deleted all the same, and then the failure is thrown.
+   * Where the store fails, or has gone back to an older state, the keys are deleted all the same, and then that is
+   * thrown.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
     const { issuer, trial } = this.#access();

@@ -7,6 +7,7 @@ import type { Clock, KeyIssuer } from './ports.ts';
 import { keysOf, type RingKey, type RingRecord } from './record.ts';
 import type { ReadRecord, RecordCell } from './record-cell.ts';
 import type { RingSeal } from './ring-seal.ts';
+import { refuseOlder } from './rolled-back.ts';
 import { validMilliseconds } from './stores/arguments.ts';
 import { revoke } from './transitions.ts';
 
@@ -59,6 +60,7 @@ const MOST_SWAPS = 10;
 const UNREAD: ReadonlySet<KeyRingError['code']> = new Set([
   'key_ring_store_failed',
   'key_ring_record_invalid',
+  'key_ring_rolled_back',
 ]);
 const FIRST_LOOK_MS = 200;
 const LONGEST_LOOK_MS = 5_000;
@@ -98,6 +100,8 @@ async function takeOut(context: RevokeContext, target: RevokeTarget, init: Revok
   try {
     for (let attempt = 0; attempt < MOST_SWAPS; attempt++) {
       const read = await cell.read();
+      // What leaked is the key that was in use, whatever the store has gone back to.
+      refuseOlder(ring, read, known);
       known = read?.record ?? known;
       const keys = chosen(read?.record, target);
       if (read === null || keys.length === 0)

@@ -276,6 +276,27 @@ describe('where the store fails', () => {
     },
   );
 
+  test.each([
+    ['has gone back to an older state', false],
+    ['has lost the record', true],
+  ])('because it %s, the key is deleted all the same, and that is thrown', async (_, isLost) => {
+    const bench = await leakedBench();
+    const { ring, store } = bench;
+    const { stored } = store;
+    await ring.rotate();
+    const leaked = await keyOf(ring);
+    store.stored = isLost ? null : stored;
+
+    const error = await rejectionOf(KeyRingError, ring.revoke('current'));
+
+    expect(error.code).toBe('key_ring_rolled_back');
+    expect(await isAccepted(bench, leaked)).toBe(false);
+    expect(await isAccepted(bench, bench.leaked)).toBe(true);
+    expect(store.stored).toBe(isLost ? null : stored);
+    await ring.recover();
+    expect(await bench.chat(ring).checkKey()).toEqual({ accepted: true });
+  });
+
   test('who knows of no key deletes none', async () => {
     const { newRing, store, ids } = await leakedBench();
     store.failure = new Error('down');
