@@ -81,11 +81,8 @@ export class KeyReader {
   observe(record: RingRecord): void {
     const known = this.#record;
     const { clock, emit, refreshMs } = this.#context;
-    if (known !== undefined && isOlder(record, known)) {
-      this.#lookAgainSoon();
-      emit('stale-record', { epoch: record.epoch });
-      return;
-    }
+    // Answers may overtake each other.
+    if (known !== undefined && isOlder(record, known)) return;
     this.#record = record;
     this.#refreshAt = clock.now() + refreshMs;
     const { current, epoch } = record;
@@ -196,13 +193,19 @@ export class KeyReader {
 
   /** A store that fails is no reason to lose what is known. */
   async #readNow(): Promise<void> {
+    const { cell, emit } = this.#context;
+    const before = this.#record;
     try {
-      const read = await this.#context.cell.read();
-      if (read !== null) this.observe(read.record);
+      const read = await cell.read();
+      if (read === null) return;
+      this.observe(read.record);
+      if (before === undefined || !isOlder(read.record, before)) return;
+      this.#lookAgainSoon();
+      emit('stale-record', { epoch: read.record.epoch });
     } catch (error) {
       if (this.#record === undefined || !isDrunError(error)) throw error;
       this.#lookAgainSoon();
-      this.#context.emit('failed', { error });
+      emit('failed', { error });
     }
   }
 

@@ -118,6 +118,20 @@ describe('askings at the same time', () => {
     expect(next.equals(key)).toBe(false);
     release();
   });
+
+  test('wait no longer than a moment for a read that another call began and never ended', async () => {
+    const bench = ringBench();
+    const ring = bench.newRing();
+    await ring.reconcile();
+    const reader = bench.newReader();
+    bench.store.holdReads(1);
+    void rejection(Promise.resolve(reader.getKey()));
+
+    const keys = Promise.all([keyOf(reader), keyOf(reader)]);
+    await bench.clock.advance(2 * SECOND);
+
+    expect(new Set(await keys)).toEqual(new Set([await keyOf(ring)]));
+  });
 });
 
 describe('a store that fails', () => {
@@ -339,11 +353,15 @@ describe('a store that tells of changes', () => {
     await clock.advance(30 * SECOND);
     const release = store.holdReads(1);
     await reader.getKey();
+    const events = eventsOf(reader);
 
     await rotator.rotate();
-    release();
-
     await until(() => reader.status().epoch === 2);
+    release();
+    await clock.advance(0);
+
+    // The answer that comes too late is no sign of a store that has gone back.
+    expect(events().map(([event]) => event)).toEqual(['rotated']);
   });
 
   test('is heard also where a refused key is being looked up', async () => {
