@@ -53,6 +53,8 @@ describe('a reader that knows the key', () => {
 
     for (let call = 0; call < 10; call++) expect((reader.getKey() as Secret).equals(key)).toBe(true);
     expect(store.counts.reads).toBe(reads + 1);
+    // One wait for the store, and none for each call.
+    expect(clock.waits).toEqual([15 * SECOND]);
 
     release();
     await until(() => rotated().length === 1);
@@ -131,6 +133,20 @@ describe('askings at the same time', () => {
     await bench.clock.advance(2 * SECOND);
 
     expect(new Set(await keys)).toEqual(new Set([await keyOf(ring)]));
+  });
+
+  test('do not wait for a read that was begun long ago', async () => {
+    const bench = ringBench();
+    const ring = bench.newRing();
+    await ring.reconcile();
+    const reader = bench.newReader();
+    bench.store.holdReads(1);
+    void rejection(Promise.resolve(reader.getKey()));
+    await bench.clock.advance(2 * SECOND);
+    const start = bench.clock.now();
+
+    expect(await keyOf(reader)).toBe(await keyOf(ring));
+    expect(bench.clock.now()).toBe(start);
   });
 });
 
