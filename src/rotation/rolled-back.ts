@@ -9,7 +9,7 @@ import type { ReadRecord } from './record-cell.ts';
  */
 export function rolledBack(ring: string, forgotten: readonly Pick<RingKey, 'id'>[]): KeyRingError {
   return new KeyRingError(
-    `the store of the ring ${ring} has gone back to an older state, or lost its record. Nothing is made or deleted until recover() is called`,
+    `the store of the ring ${ring} has gone back to an older state, or lost its record. No pass makes or deletes anything until recover() is called`,
     { code: 'key_ring_rolled_back', ring, keyIds: forgotten.map(({ id }) => id) },
   );
 }

@@ -1,7 +1,7 @@
 import type { KeyStore, StoredRecord } from 'drun-sdk/rotation';
 
 /** What a store does with the next swaps: carries them out and loses the answer, or fails before. */
-export type SwapFault = 'unanswered' | 'lost';
+type SwapFault = 'unanswered' | 'lost';
 
 /** A store in memory that can be looked into, changed behind everybody's back, and fail. */
 export interface TestStore extends KeyStore {
