@@ -8,7 +8,10 @@ export type KeyRingErrorCode =
   | 'key_ring_record_invalid'
   /** The store has gone back to an older state: rotation stops, and deletes nothing, until `recover()` is called. */
   | 'key_ring_rolled_back'
-  /** A secret in the record cannot be opened: it was sealed with another key, or tampered with. */
+  /**
+   * A secret in the record cannot be opened: it was sealed with another key, or tampered with. Or a new one cannot be
+   * sealed, by a way of one's own.
+   */
   | 'key_ring_seal_broken'
   /** There is no key to give out: none was made yet, or all were revoked. */
   | 'key_ring_locked'

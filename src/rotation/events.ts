@@ -25,30 +25,39 @@ export type KeyRingEvent = keyof KeyRingEvents;
 /** Tells of an event. */
 export type Emit = <Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]) => void;
 
-type Listener = (details: never) => void;
+interface Registration {
+  readonly listener: (details: never) => unknown;
+}
 
 /** Who wants to hear of what. */
 export class EventListeners {
-  readonly #listeners = new Map<KeyRingEvent, Set<Listener>>();
+  readonly #registrations = new Map<KeyRingEvent, Set<Registration>>();
 
   /** @returns what ends it. */
   add<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => void,
   ): () => void {
-    const listeners = this.#listeners.get(event) ?? new Set();
-    this.#listeners.set(event, listeners);
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
+    const registrations = this.#registrations.get(event) ?? new Set();
+    this.#registrations.set(event, registrations);
+    // One of its own, also for a function that listens already: each is ended by itself.
+    const registration = { listener };
+    registrations.add(registration);
+    return () => void registrations.delete(registration);
   }
 
   readonly emit: Emit = (event, details) => {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
-      try {
-        (listener as (details: unknown) => void)(details);
-      } catch {
-        // Who listens is no reason to stop in the middle of a pass.
-      }
+    for (const { listener } of [...(this.#registrations.get(event) ?? [])]) {
+      void call(listener as (details: unknown) => unknown, details);
     }
   };
+}
+
+/** Who listens is no reason to stop in the middle of a pass; nor, where it is an asynchronous function, the process. */
+async function call(listener: (details: unknown) => unknown, details: unknown): Promise<void> {
+  try {
+    await listener(details);
+  } catch {
+    // It is the listener's own affair.
+  }
 }

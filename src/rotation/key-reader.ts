@@ -28,6 +28,12 @@ const LONGEST_LOOK_MS = 2_000;
 /** How soon a reader looks again where the store failed, or answered with less than it has before. */
 const LOOK_AGAIN_MS = 1_000;
 
+interface Reading {
+  readonly refused: Secret | undefined;
+  readonly since: number;
+  readonly done: Promise<void>;
+}
+
 /**
  * Gives out the current key, and never makes, changes or deletes one.
  *
@@ -40,8 +46,15 @@ export class KeyReader {
   #record: RingRecord | undefined;
   /** The last key whose secret was opened. */
   #opened: { readonly id: string; readonly secret: Secret } | undefined;
+  /** What could not be opened: not tried at every call, but at every look. */
+  #unopened: string | undefined;
   #refreshAt = 0;
+  /** The last read, when it began, and the key that had been refused by then. */
+  #reading: Reading | undefined;
+  /** The last look beside the calls. */
+  #beside: Promise<void> | undefined;
   #unwatch: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(context: ReaderContext) {
     this.#context = context;
@@ -55,7 +68,9 @@ export class KeyReader {
   /** The current key; at once where it is known. */
   get({ refused, signal }: CredentialContext): Secret | Promise<Secret> {
     const opened = this.#opened;
-    if (refused !== undefined || opened === undefined || opened.id !== this.#record?.current?.id) {
+    const current = this.#record?.current;
+    const isKnown = opened?.id === current?.id || current?.sealed === this.#unopened;
+    if (refused !== undefined || opened === undefined || current === undefined || !isKnown) {
       return this.#find(refused, signal);
     }
     if (this.#context.clock.now() >= this.#refreshAt) this.#refreshBeside();
@@ -66,30 +81,38 @@ export class KeyReader {
   observe(record: RingRecord): void {
     const known = this.#record;
     const { clock, emit, refreshMs } = this.#context;
-    if (known !== undefined && isOlder(record, known)) {
-      this.#lookAgainSoon();
-      emit('stale-record', { epoch: record.epoch });
-      return;
-    }
+    // Answers may overtake each other.
+    if (known !== undefined && isOlder(record, known)) return;
     this.#record = record;
     this.#refreshAt = clock.now() + refreshMs;
     const { current, epoch } = record;
-    if (current && epoch > (known?.epoch ?? 0)) {
+    // The numbers of a ring that begins again are no higher, and recovering counts on without another key.
+    const isLater = known?.ringId !== record.ringId || epoch > known.epoch;
+    if (current && isLater && current.id !== known?.current?.id) {
       emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
     }
   }
 
-  /** Listens to the store no longer. */
-  close(): void {
+  /** Listens to the store no longer; resolves once nothing goes on beside the calls. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
     this.#unwatch?.();
     this.#unwatch = undefined;
+    await this.#beside;
+  }
+
+  /** Listens again, after it was closed. */
+  reopen(): void {
+    if (!this.#isClosed) return;
+    this.#isClosed = false;
+    if (this.#opened !== undefined) this.#listen();
   }
 
   async #find(refused: Secret | undefined, signal: AbortSignal | undefined): Promise<Secret> {
     this.#listen();
     const { clock, waitMs } = this.#context;
     const deadline = clock.now() + waitMs;
-    if (!this.#knowsAnother(refused)) await this.#read();
+    if (!this.#knowsAnother(refused)) await this.#read(refused);
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
       const current = this.#record?.current;
       if (current !== undefined) return this.#open(current, (this.#record as RingRecord).ringId);
@@ -118,20 +141,71 @@ export class KeyReader {
       return secret;
     } catch (error) {
       if (this.#opened === undefined) throw error;
+      this.#unopened = key.sealed;
       this.#context.emit('failed', { error });
       return this.#opened.secret;
     }
   }
 
-  /** Reads the record; a store that fails is no reason to lose what is known. */
-  async #read(): Promise<void> {
+  /**
+   * Reads the record; askings at the same time are one. A read that began before a key was refused may know of no other.
+   */
+  #read(refused?: Secret): Promise<void> {
+    const { clock } = this.#context;
+    const now = clock.now();
+    const going = this.#reading;
+    if (
+      going &&
+      now < going.since + LONGEST_LOOK_MS &&
+      (refused === undefined || going.refused?.equals(refused))
+    ) {
+      return this.#share(going, refused);
+    }
+    const done = this.#readNow().finally(() => this.#forget(reading));
+    const reading = { refused, since: now, done };
+    this.#reading = reading;
+    return done;
+  }
+
+  /** Waits for the read of another call, and not for ever: in a Worker that stops where its call is over. */
+  async #share(going: Reading, refused: Secret | undefined): Promise<void> {
+    const ended = new AbortController();
+    const late = this.#context.clock.sleep(LONGEST_LOOK_MS, ended.signal, { background: true });
     try {
-      const read = await this.#context.cell.read();
-      if (read !== null) this.observe(read.record);
+      const isOver = await Promise.race([
+        going.done.then(() => true),
+        late.then(
+          () => false,
+          () => true,
+        ),
+      ]);
+      if (isOver) return;
+    } finally {
+      ended.abort();
+    }
+    this.#forget(going);
+    await this.#read(refused);
+  }
+
+  #forget(reading: Reading): void {
+    if (this.#reading === reading) this.#reading = undefined;
+  }
+
+  /** A store that fails is no reason to lose what is known. */
+  async #readNow(): Promise<void> {
+    const { cell, emit } = this.#context;
+    const before = this.#record;
+    try {
+      const read = await cell.read();
+      if (read === null) return;
+      this.observe(read.record);
+      if (before === undefined || !isOlder(read.record, before)) return;
+      this.#lookAgainSoon();
+      emit('stale-record', { epoch: read.record.epoch });
     } catch (error) {
       if (this.#record === undefined || !isDrunError(error)) throw error;
       this.#lookAgainSoon();
-      this.#context.emit('failed', { error });
+      emit('failed', { error });
     }
   }
 
@@ -140,7 +214,7 @@ export class KeyReader {
     // Not at every call, and in time again even if this one never ends: in Cloudflare's Workers, what is under way when
     // its request is over just stops.
     this.#refreshAt = clock.now() + refreshMs;
-    this.#read()
+    this.#beside = this.#read()
       .then(async () => {
         const record = this.#record;
         if (record?.current) await this.#open(record.current, record.ringId);
@@ -154,8 +228,13 @@ export class KeyReader {
   }
 
   #listen(): void {
+    if (this.#isClosed) return;
     const { ring, watch } = this.#context;
-    this.#unwatch ??= watch?.(ring, () => this.#refreshBeside());
+    this.#unwatch ??= watch?.(ring, () => {
+      // What is being read may be from before the change.
+      this.#reading = undefined;
+      this.#refreshBeside();
+    });
   }
 
   #locked(): KeyRingError {

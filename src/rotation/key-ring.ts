@@ -6,10 +6,11 @@ import { KeyReader } from './key-reader.ts';
 import { KeyTrial } from './key-trial.ts';
 import { type PassResult, runPass } from './loop.ts';
 import { type KeyRingOptions, type KeyRingSettings, readOptions } from './options.ts';
+import { Queue } from './queue.ts';
 import type { RingRecord } from './record.ts';
 import { RecordCell } from './record-cell.ts';
 import { recoverRing } from './recover.ts';
-import { type RevokeTarget, revokeKeys } from './revoke.ts';
+import { type RevokeTarget, readRevokeOptions, revokeKeys } from './revoke.ts';
 import { RingSeal } from './ring-seal.ts';
 import { Schedule, type StartOptions } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
@@ -23,7 +24,7 @@ export interface KeyRingCallOptions {
 
 /** The last argument of {@link KeyRing.revoke}. */
 export interface RevokeOptions extends KeyRingCallOptions {
-  /** Why, for the record and the events. Default: `revoked`. */
+  /** Why, for the record and the events, in 1 to 1000 characters. Default: `revoked`. */
   readonly reason?: string | undefined;
   /** How long the service may take to confirm, in milliseconds. Default: 60 000. */
   readonly timeoutMs?: number | undefined;
@@ -72,8 +73,7 @@ export class KeyRing implements AsyncDisposable {
   readonly #schedule: Schedule;
   /** Made when it is needed: Cloudflare's Workers have no random numbers outside of requests. */
   #owner: string | undefined;
-  /** The end of the last pass that was asked for: they run one after the other. */
-  #passes: Promise<unknown> = Promise.resolve();
+  readonly #passes = new Queue();
 
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: KeyRingOptions) {
@@ -138,11 +138,14 @@ export class KeyRing implements AsyncDisposable {
    * place of the current one in the same swap; without a standby calls wait until there is another key. Resolves when
    * the service neither lists nor accepts them any more, and there is another key.
    *
-   * Where the store fails, the keys are deleted all the same, and then the failure is thrown.
+   * Where the store fails, or has gone back to an older state, the keys are deleted all the same, and then that is
+   * thrown.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
     const { issuer, trial } = this.#access();
-    const { reason = 'revoked', timeoutMs = 60_000, signal = new AbortController().signal } = options;
+    const { reason, timeoutMs } = readRevokeOptions(options);
+    const { signal = new AbortController().signal } = options;
+    signal.throwIfAborted();
     await revokeKeys(
       {
         ring: this.#settings.name,
@@ -191,7 +194,7 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Calls a function at each event of a kind; what it throws is dropped.
+   * Calls a function at each event of a kind; what it throws, or rejects with, is dropped.
    *
    * @returns what ends that.
    */
@@ -215,13 +218,13 @@ export class KeyRing implements AsyncDisposable {
     this.#access();
     const pass = async (signal: AbortSignal): Promise<number | undefined> =>
       (await this.#pass(signal)).nextAt;
+    this.#reader.reopen();
     this.#schedule.start(pass, intervalMs, (error) => this.#listeners.emit('failed', { error }));
   }
 
   /** Ends what runs in the background; resolves once nothing is under way. A key in the making is stored before. */
   async stop(): Promise<void> {
-    this.#reader.close();
-    await this.#schedule.stop();
+    await Promise.all([this.#reader.close(), this.#schedule.stop()]);
   }
 
   /** {@link KeyRing.stop} */
@@ -250,14 +253,13 @@ export class KeyRing implements AsyncDisposable {
       observe: this.#observe,
       known: () => this.#reader.record,
     };
-    const pass = this.#passes.then(() => runPass(context, signal));
-    this.#passes = pass.catch(() => {});
-    return pass;
+    return this.#passes.run(() => runPass(context, signal), signal);
   }
 
   /** @returns the epoch that is to be left. */
   async #askForRotation(signal: AbortSignal): Promise<number> {
     for (;;) {
+      signal.throwIfAborted();
       const read = await this.#cell.read();
       if (read === null) return 0;
       const { record } = read;
@@ -266,7 +268,6 @@ export class KeyRing implements AsyncDisposable {
       if (record.leaveEpoch !== undefined) return record.leaveEpoch;
       const asked = await this.#cell.swap(read, askForRotation(record));
       if (asked !== undefined) return record.epoch;
-      signal.throwIfAborted();
     }
   }
 

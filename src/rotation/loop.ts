@@ -6,9 +6,10 @@ import type { KeyTrial } from './key-trial.ts';
 import { addRingKeys } from './limit.ts';
 import { budgetOf, expiryMarginMs, lifetimeMs, type Policy } from './policy.ts';
 import type { Clock, IssuedKey, KeyIssuer, ListedKey } from './ports.ts';
-import { emptyRecord, isOlder, keysOf, type Pending, type RingKey, type RingRecord } from './record.ts';
+import { emptyRecord, keysOf, type Pending, type RingKey, type RingRecord } from './record.ts';
 import type { ReadRecord, RecordCell } from './record-cell.ts';
 import type { RingSeal } from './ring-seal.ts';
+import { refuseOlder, rolledBack } from './rolled-back.ts';
 import * as to from './transitions.ts';
 
 /*
@@ -75,6 +76,8 @@ class Pass {
   readonly #signal: AbortSignal;
   #swept = 0;
   #storeFailures = 0;
+  /** Which other rings were told of. */
+  readonly #told = new Set<string>();
   /** A key that was made and is not in the record yet. */
   #inHand: { readonly name: string; readonly key: IssuedKey; readonly expiresAt: number } | undefined;
 
@@ -169,15 +172,12 @@ class Pass {
 
   /** Undefined where the record was not there, or could not be read now. */
   async #read(): Promise<ReadRecord | Again> {
-    const { cell, random, known, observe } = this.#context;
+    const { ring, cell, random, known, observe } = this.#context;
     // From before the question: the answer may be older than what others of this process have read meanwhile.
     const last = known();
     const read = await this.#tryStore(() => cell.read());
     if (read === undefined) return undefined;
-    if (last !== undefined && (read === null || isOlder(read.record, last))) {
-      const kept = new Set(read === null ? [] : keysOf(read.record).map(({ id }) => id));
-      throw this.#rolledBack(keysOf(last).filter(({ id }) => !kept.has(id)));
-    }
+    refuseOlder(ring, read, last);
     if (read === null) {
       await this.#swapped(null, emptyRecord(newRingId(random)));
       return undefined;
@@ -189,6 +189,8 @@ class Pass {
   #tellOfOthers(listed: readonly OwnKey[], { ringId }: RingRecord): void {
     const others = listed.filter((key) => key.ringId !== ringId);
     for (const [otherId, keys] of Map.groupBy(others, (key) => key.ringId)) {
+      if (this.#told.has(otherId)) continue;
+      this.#told.add(otherId);
       this.#context.emit('foreign-ring', { ringId: otherId, ids: keys.map(({ id }) => id) });
     }
   }
@@ -196,16 +198,7 @@ class Pass {
   /** A key that was claimed after the record says that any was: the store has forgotten something. */
   #refuseRollback(own: readonly OwnKey[], { seq }: RingRecord): void {
     const ahead = own.filter((key) => key.seq > seq);
-    if (ahead.length > 0) throw this.#rolledBack(ahead);
-  }
-
-  /** @param forgotten - The keys that the store no longer knows. */
-  #rolledBack(forgotten: readonly Pick<RingKey, 'id'>[]): KeyRingError {
-    const { ring } = this.#context;
-    return new KeyRingError(
-      `the store of the ring ${ring} has gone back to an older state, or lost its record. Nothing is made or deleted until recover() is called`,
-      { code: 'key_ring_rolled_back', ring, keyIds: forgotten.map(({ id }) => id) },
-    );
+    if (ahead.length > 0) throw rolledBack(this.#context.ring, ahead);
   }
 
   /** The secrets of the record. Undefined where they were sealed anew, and the record is another one now. */

@@ -85,12 +85,19 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   requireMethods('checker', checker, ['models']);
   if (store === undefined) throw invalid('store', 'is missing: give one such as memoryStore()');
   requireMethods('store', store, ['get', 'compareAndSwap']);
+  if (store.watch !== undefined && typeof store.watch !== 'function') {
+    throw invalid('store', 'must have a method watch, or nothing by that name');
+  }
   const { clock = systemClock, random = secureRandom } = options;
   requireMethods('clock', clock, ['now', 'sleep']);
   if (typeof random !== 'function') throw invalid('random', 'must be a function');
 
   const { deleteFirst = false } = options;
   const { standby = !deleteFirst } = options;
+  // A text such as 'false' from the environment would be taken for true.
+  for (const [option, value] of Object.entries({ deleteFirst, standby })) {
+    if (typeof value !== 'boolean') throw invalid(option, 'must be true or false');
+  }
   if (deleteFirst && standby) throw invalid('deleteFirst', 'leaves no room for a standby');
   const leaseMs = validMilliseconds(options.leaseMs ?? 2 * MINUTE_MS, 'leaseMs');
   const settleMs = validMilliseconds(options.settleMs ?? 30 * SECOND_MS, 'settleMs');

@@ -1,4 +1,4 @@
-import { isDrunError, KeyRingError } from '../errors/index.ts';
+import { ConfigurationError, isDrunError, KeyRingError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { Emit } from './events.ts';
 import { parseKeyName } from './key-name.ts';
@@ -7,6 +7,8 @@ import type { Clock, KeyIssuer } from './ports.ts';
 import { keysOf, type RingKey, type RingRecord } from './record.ts';
 import type { ReadRecord, RecordCell } from './record-cell.ts';
 import type { RingSeal } from './ring-seal.ts';
+import { refuseOlder } from './rolled-back.ts';
+import { validMilliseconds } from './stores/arguments.ts';
 import { revoke } from './transitions.ts';
 
 /** Which keys are revoked: the current one, all of the ring, or the one with this id. */
@@ -33,11 +35,32 @@ export interface RevokeInit {
   readonly signal: AbortSignal;
 }
 
+/** Longer ones have no place in a record. */
+const LONGEST_REASON = 1_000;
+
+/** @throws ConfigurationError that names the option that is wrong. */
+export function readRevokeOptions({
+  reason = 'revoked',
+  timeoutMs = 60_000,
+}: {
+  readonly reason?: string | undefined;
+  readonly timeoutMs?: number | undefined;
+}): Pick<RevokeInit, 'reason' | 'timeoutMs'> {
+  // A record with another reason could never be read again.
+  if (typeof reason !== 'string' || reason === '' || reason.length > LONGEST_REASON) {
+    throw new ConfigurationError(`reason must be a text of 1 to ${LONGEST_REASON} characters`, {
+      option: 'reason',
+    });
+  }
+  return { reason, timeoutMs: validMilliseconds(timeoutMs, 'timeoutMs') };
+}
+
 const MOST_SWAPS = 10;
 /** The failures of a store, or of what it holds. */
 const UNREAD: ReadonlySet<KeyRingError['code']> = new Set([
   'key_ring_store_failed',
   'key_ring_record_invalid',
+  'key_ring_rolled_back',
 ]);
 const FIRST_LOOK_MS = 200;
 const LONGEST_LOOK_MS = 5_000;
@@ -72,10 +95,14 @@ interface TakenOut {
 }
 
 async function takeOut(context: RevokeContext, target: RevokeTarget, init: RevokeInit): Promise<TakenOut> {
-  const { ring, cell, clock, known } = context;
+  const { ring, cell, clock } = context;
+  let { known } = context;
   try {
     for (let attempt = 0; attempt < MOST_SWAPS; attempt++) {
       const read = await cell.read();
+      // What leaked is the key that was in use, whatever the store has gone back to.
+      refuseOlder(ring, read, known);
+      known = read?.record ?? known;
       const keys = chosen(read?.record, target);
       if (read === null || keys.length === 0)
         return { record: read?.record, keys: await strays(context, read, target, init) };
@@ -123,7 +150,8 @@ async function strays(
   throw new KeyRingError(
     target === 'current'
       ? `the ring ${ring} has no current key`
-      : `the ring ${ring} has no key of the id ${target}`,
+      : // Which id is not said: in a hurry somebody may have given the key itself.
+        `the ring ${ring} has no key of this id`,
     { code: target === 'current' ? 'key_ring_locked' : 'key_ring_unknown_key', ring },
   );
 }

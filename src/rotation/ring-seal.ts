@@ -14,8 +14,21 @@ export class RingSeal {
     this.#seal = seal;
   }
 
-  seal(secret: Secret, ringId: string, seq: number): Promise<string> {
-    return this.#seal.seal(secret.reveal(), { ring: this.#ring, ringId, seq });
+  /** @throws KeyRingError where it cannot be sealed. */
+  async seal(secret: Secret, ringId: string, seq: number): Promise<string> {
+    try {
+      const sealed: unknown = await this.#seal.seal(secret.reveal(), { ring: this.#ring, ringId, seq });
+      // A record with anything else could never be read again.
+      if (typeof sealed === 'string' && sealed !== '') return sealed;
+      throw new TypeError('seal() gave no text');
+    } catch (thrown) {
+      const cause = failureCause(thrown);
+      throw new KeyRingError(`a secret of the ring ${this.#ring} cannot be sealed: ${cause.message}`, {
+        code: 'key_ring_seal_broken',
+        ring: this.#ring,
+        cause,
+      });
+    }
   }
 
   /** @throws KeyRingError where it cannot be opened. */

@@ -16,7 +16,10 @@ const SHORTEST_WAIT_MS = 1_000;
 export class Schedule {
   readonly #clock: Clock;
   readonly #random: () => number;
-  #running: { readonly controller: AbortController; readonly ended: Promise<void> } | undefined;
+  /** Ends what runs; undefined where nothing does. */
+  #controller: AbortController | undefined;
+  /** The end of all that was ever started. */
+  #ended: Promise<unknown> = Promise.resolve();
 
   constructor(clock: Clock, random: () => number) {
     this.#clock = clock;
@@ -29,7 +32,7 @@ export class Schedule {
     intervalMs: number,
     onFailure: (error: unknown) => void,
   ): void {
-    if (this.#running !== undefined) return;
+    if (this.#controller !== undefined) return;
     const controller = new AbortController();
     const { signal } = controller;
     const ended = (async () => {
@@ -46,14 +49,14 @@ export class Schedule {
         await this.#clock.sleep(waitMs, signal, { background: true }).catch(() => {});
       }
     })();
-    this.#running = { controller, ended };
+    this.#controller = controller;
+    this.#ended = Promise.all([this.#ended, ended]);
   }
 
   /** Resolves once nothing is under way any more. */
   async stop(): Promise<void> {
-    const running = this.#running;
-    this.#running = undefined;
-    running?.controller.abort(new DOMException('The ring was stopped', 'AbortError'));
-    await running?.ended;
+    this.#controller?.abort(new DOMException('The ring was stopped', 'AbortError'));
+    this.#controller = undefined;
+    await this.#ended;
   }
 }

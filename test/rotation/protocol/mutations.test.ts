@@ -33,7 +33,7 @@ const MUTATIONS: readonly Mutation[] = [
         'return { ...read, record: to.claim(record, { name, owner, leaseUntil: clock.now() + policy.leaseMs }) };',
       ],
     ],
-    breaks: /I4|I7/,
+    breaks: /I4|I6|I7/,
   },
   {
     name: 'creates again where the answer was lost',
