@@ -37,7 +37,8 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
   implements AsyncIterable<ChatCompletionChunk>, AsyncDisposable
 {
   readonly #connection: StreamConnection<Completion>;
-  readonly #outcome = Promise.withResolvers<ChatCompletion>();
+  /** How the stream ended: whole, or with what its reader is thrown. */
+  readonly #outcome = Promise.withResolvers<void>();
   #source: ChunkSource | undefined;
   #response: (() => CallResponse) | undefined;
   #completion: Promise<Completion> | undefined;
@@ -99,7 +100,9 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
       // Its reader may never begin.
       this.#connection.watch();
     }
-    this.#completion ??= this.#outcome.promise.then(this.#connection.complete);
+    this.#completion ??= this.#outcome.promise.then(() =>
+      this.#connection.complete(this.#source?.completion as ChatCompletion),
+    );
     return this.#completion;
   }
 
@@ -207,8 +210,7 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
       }
       const value = await this.#source.next();
       if (value !== undefined) return { done: false, value };
-      const { completion } = this.#source;
-      this.#settle(() => this.#outcome.resolve(completion as ChatCompletion));
+      this.#settle(() => this.#outcome.resolve());
       return { done: true, value: undefined };
     } catch (error) {
       this.#settle(() => this.#outcome.reject(error));

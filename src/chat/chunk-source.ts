@@ -17,6 +17,7 @@ import {
   toConnectionError,
 } from '../transport/error-mapping.ts';
 import { isObject, isTooDeep, parseJson } from '../transport/json.ts';
+import type { PieceScrubber } from '../transport/scrubber.ts';
 import type { ChatCompletionChunk } from './chunk.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 
@@ -69,12 +70,15 @@ export class ChunkSource {
   readonly #idleTimeoutMs: number | undefined;
   readonly #parser: EventSourceParser;
   readonly #decoder = new TextDecoder();
+  readonly #pieces: PieceScrubber;
   readonly #builder = new CompletionBuilder();
   #queue: ChatCompletionChunk[] = [];
   /** Where in the queue the next chunk is: shifting an array moves all that follow. */
   #position = 0;
   #end: End | undefined;
   #count = 0;
+  /** As the signal has it, whose own answer takes longer than all the rest of giving out a chunk. */
+  #isAborted = false;
   /** The body is over, and what is left in the parser may be cut off anywhere. */
   #flushing = false;
 
@@ -91,6 +95,7 @@ export class ChunkSource {
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#context = context;
     this.#scope = scope;
+    this.#pieces = context.scrubber.pieces();
     this.#parser = createParser({
       maxBufferSize: LARGEST_EVENT,
       onEvent: (event) => this.#receive(event),
@@ -99,8 +104,13 @@ export class ChunkSource {
       },
     });
     // Not every fetch ends its body with the signal: this ends a read that waits for one that does not.
-    scope.signal.addEventListener('abort', () => void this.cancel(), { once: true });
+    scope.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
+
+  readonly #onAbort = (): void => {
+    this.#isAborted = true;
+    void this.cancel();
+  };
 
   /** What has come so far. A credential of which every chunk had a part is whole in here, and masked. */
   get completion(): PartialCompletion {
@@ -116,7 +126,7 @@ export class ChunkSource {
 
   /** The next chunk if it has come already; undefined where it has to be waited for, and at the end. */
   take(): ChatCompletionChunk | undefined {
-    if (this.#position === this.#queue.length || this.#scope.signal.aborted) return undefined;
+    if (this.#position === this.#queue.length || this.#isAborted) return undefined;
     return this.#queue[this.#position++];
   }
 
@@ -169,7 +179,7 @@ export class ChunkSource {
     try {
       const { done, value } = await this.#reader.read();
       this.#scope.throwIfEnded();
-      if (value) this.#parser.feed(this.#decoder.decode(value, { stream: true }));
+      if (value) this.#feed(this.#decoder.decode(value, { stream: true }));
       if (done) this.#finish();
     } catch (thrown) {
       this.#scope.throwIfEnded();
@@ -182,8 +192,13 @@ export class ChunkSource {
   #finish(): void {
     this.#flushing = true;
     // Some servers leave out the empty line after the last event.
-    if (!this.#end) this.#parser.feed(`${this.#decoder.decode()}\n\n`);
+    if (!this.#end) this.#feed(`${this.#decoder.decode()}\n\n`);
     this.#end ??= this.#builder.finished ? {} : { error: this.#truncated() };
+  }
+
+  #feed(text: string): void {
+    this.#pieces.see(text);
+    this.#parser.feed(text);
   }
 
   #receive({ event, data }: EventSourceMessage): void {
@@ -212,7 +227,7 @@ export class ChunkSource {
     if (!Array.isArray(chunk.choices)) chunk.choices = [];
     this.#count++;
     this.#builder.add(chunk);
-    this.#queue.push(this.#context.scrubber.piece(data, chunk) as ChatCompletionChunk);
+    this.#queue.push(this.#pieces.piece(data, chunk) as ChatCompletionChunk);
   }
 
   /** What is no JSON: the end, words about an error, or a mistake. */

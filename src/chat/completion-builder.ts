@@ -21,13 +21,17 @@ interface ChoiceInProgress {
   finishReason: string | null;
 }
 
-/** The fields of a choice that are put together; any other is kept as it came last. */
-const CHOICE_FIELDS: ReadonlySet<string> = /* @__PURE__ */ new Set([
-  'index',
-  'delta',
-  'finish_reason',
-  'logprobs',
-]);
+/** What every chunk says of itself, and nearly all of them say again: compared, which costs less than to be kept again. */
+interface Head {
+  readonly id?: unknown;
+  readonly object?: unknown;
+  readonly created?: unknown;
+  readonly model?: unknown;
+}
+
+function isInHead(name: string): boolean {
+  return name === 'id' || name === 'object' || name === 'created' || name === 'model';
+}
 
 /**
  * Puts chunks together to a completion. Every field that comes is kept; a field of an unexpected type is taken
@@ -38,13 +42,19 @@ const CHOICE_FIELDS: ReadonlySet<string> = /* @__PURE__ */ new Set([
 export class CompletionBuilder {
   readonly #choices = new Map<number, ChoiceInProgress>();
   #fields: Fields = noFields();
+  #head: Head = {};
 
   add(chunk: Fields): void {
+    const { id, object, created, model, choices } = chunk;
+    const head = this.#head;
+    const isRepeated =
+      id === head.id && object === head.object && created === head.created && model === head.model;
+    if (!isRepeated) this.#head = { id, object, created, model };
     for (const name in chunk) {
+      if (name === 'choices' || (isRepeated && isInHead(name))) continue;
       const value = chunk[name];
-      if (name !== 'choices' && value !== null && value !== undefined) this.#fields[name] = value;
+      if (value !== null && value !== undefined) this.#fields[name] = value;
     }
-    const { choices } = chunk;
     if (!Array.isArray(choices)) return;
     for (let position = 0; position < choices.length; position++) {
       const choice: unknown = choices[position];
@@ -88,11 +98,16 @@ export class CompletionBuilder {
       };
       this.#choices.set(key, state);
     }
-    for (const name in choice) if (!CHOICE_FIELDS.has(name)) state.fields[name] = choice[name];
+    for (const name in choice) if (!isPutTogether(name)) state.fields[name] = choice[name];
     if (isObject(delta)) addDelta(state, delta);
     if (isObject(logprobs)) state.logprobs = appendLists(state.logprobs ?? noFields(), logprobs);
     if (typeof finish_reason === 'string' && finish_reason !== '') state.finishReason = finish_reason;
   }
+}
+
+/** Any other field of a choice is kept as it came last. */
+function isPutTogether(name: string): boolean {
+  return name === 'index' || name === 'delta' || name === 'finish_reason' || name === 'logprobs';
 }
 
 function messageOf({

@@ -1,4 +1,4 @@
-import { maskKeys } from '../secret/mask.ts';
+import { maskKeys, prefixOf } from '../secret/mask.ts';
 import { Redactor } from '../secret/redactor.ts';
 import type { Secret } from '../secret/secret.ts';
 
@@ -66,12 +66,11 @@ export class Scrubber {
   }
 
   /**
-   * A piece of an answer, of which there are thousands: looked through for whole credentials in clear only, for more
-   * would cost as much as reading it.
+   * For an answer that comes in thousands of pieces, which are looked through for whole credentials in clear only: more
+   * would cost as much as reading them.
    */
-  piece(text: string, value: unknown): unknown {
-    for (const credential of this.#long) if (text.includes(credential)) return this.#deep(value);
-    return value;
+  pieces(): PieceScrubber {
+    return new PieceScrubber(this.#long, (value) => this.#deep(value));
   }
 
   #deep(value: unknown): unknown {
@@ -81,6 +80,40 @@ export class Scrubber {
     return Object.fromEntries(
       Object.entries(value).map(([key, item]) => [this.#answers.redact(key), this.#deep(item)]),
     );
+  }
+}
+
+/** Takes the credentials of a call out of the pieces of an answer. */
+export class PieceScrubber {
+  readonly #credentials: readonly string[];
+  readonly #redact: (value: unknown) => unknown;
+  /** Without their prefixes: a search goes from one first letter to the next, and there is many an `s` in an answer. */
+  readonly #bodies: readonly string[];
+  readonly #overlap: number;
+  #tail = '';
+  #isClean = true;
+
+  /** @param redact - Masks the credentials in a value. */
+  constructor(credentials: readonly string[], redact: (value: unknown) => unknown) {
+    this.#credentials = credentials;
+    this.#redact = redact;
+    this.#bodies = credentials.map((credential) => credential.slice(prefixOf(credential).length));
+    this.#overlap = Math.max(...this.#bodies.map(({ length }) => length)) - 1;
+  }
+
+  /** Has to be told of all that comes, in order and before it is taken to pieces. */
+  see(text: string): void {
+    if (!this.#isClean || this.#credentials.length === 0) return;
+    const seen = this.#tail + text;
+    this.#isClean = !this.#bodies.some((body) => seen.includes(body));
+    this.#tail = seen.slice(-this.#overlap);
+  }
+
+  /** @param text - The text that `value` was parsed from. */
+  piece(text: string, value: unknown): unknown {
+    // Nearly every answer is clean, and looking once through a lot of text is quicker than often through a little.
+    if (this.#isClean) return value;
+    return this.#credentials.some((credential) => text.includes(credential)) ? this.#redact(value) : value;
   }
 }
 
