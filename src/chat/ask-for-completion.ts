@@ -4,6 +4,7 @@ import type { Answered } from '../transport/call-response.ts';
 import { jsonAnswer } from '../transport/read-json.ts';
 import type { Operation, Transport } from '../transport/transport.ts';
 import { chatCompletion } from '../wire/data-plane.ts';
+import { isPlainCompletion } from '../wire/plain-completion.ts';
 import type { ChatCompletion, CompletionChoice } from './completion.ts';
 import type { ChatCallOptions } from './options.ts';
 import type { ChatParseRequest, ChatRequest } from './request.ts';
@@ -46,8 +47,10 @@ export async function askForParsed<Schema extends StandardSchemaV1>(
   return { data: await withParsed(data, request.schema, COMPLETIONS.label, options.signal), response };
 }
 
-const receiveCompletion = /* @__PURE__ */ jsonAnswer(chatCompletion, ({ body }) =>
-  withDefaults(body as ChatCompletion),
+const receiveCompletion = /* @__PURE__ */ jsonAnswer(
+  chatCompletion,
+  ({ body }) => withDefaults(body as ChatCompletion),
+  isPlainCompletion,
 );
 
 /** Fills in what servers leave out of a choice although the type promises it; all that came stays. */

@@ -30,6 +30,8 @@ export class Credential {
   readonly #ask: CredentialFunction | undefined;
   /** What was given last; the same credential stays the same object, so that work done for it is kept. */
   #latest: Secret | undefined;
+  /** As the source gave it. */
+  #given: string | Secret | undefined;
   readonly #askings = new Set<Asking>();
 
   /**
@@ -84,6 +86,8 @@ export class Credential {
   }
 
   #check(value: string | Secret): Secret {
+    // What cannot change was checked when it came for the first time.
+    if (this.#latest !== undefined && value === this.#given) return this.#latest;
     const option = this.#option;
     const text = isSecret(value) ? value.reveal() : value;
     if (typeof text !== 'string' || text === '') {
@@ -98,6 +102,7 @@ export class Credential {
       );
     }
     if (!this.#latest?.equals(text)) this.#latest = new Secret(text);
+    this.#given = value;
     return this.#latest as Secret;
   }
 }

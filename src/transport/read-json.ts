@@ -6,15 +6,21 @@ import type { Operation } from './transport.ts';
 
 const MOST_ISSUES = 20;
 
-/** Receives a JSON answer: reads it whole, checks it, and makes of it what the operation answers. */
+/**
+ * Receives a JSON answer: reads it whole, checks it, and makes of it what the operation answers.
+ *
+ * @param isPlain - Whether a body fits the schema and is what that makes of it, at a glance: where it says so, the schema
+ * is not asked.
+ */
 export function jsonAnswer<Schema extends z.ZodMiniType, Answer>(
   schema: Schema,
   make: (checked: CheckedBody<z.output<Schema>>, response: Response, context: RequestContext) => Answer,
+  isPlain?: (body: unknown) => boolean,
 ): Operation<Answer>['receive'] {
   return async (response, context, scope) => {
     const text = await scope.race(response.text());
     scope.throwIfEnded();
-    return make(checkJson(response, text, schema, context), response, context);
+    return make(checkJson(response, text, { schema, isPlain }, context), response, context);
   };
 }
 
@@ -35,7 +41,10 @@ export interface CheckedBody<Output> {
 function checkJson<Schema extends z.ZodMiniType>(
   response: Response,
   text: string,
-  schema: Schema,
+  {
+    schema,
+    isPlain,
+  }: { readonly schema: Schema; readonly isPlain: ((body: unknown) => boolean) | undefined },
   context: RequestContext,
 ): CheckedBody<z.output<Schema>> {
   const { label, scrubber } = context;
@@ -53,6 +62,7 @@ function checkJson<Schema extends z.ZodMiniType>(
   if (isTooDeep(text, value)) throw invalid('a body that is nested too deeply');
   const body = scrubber.answer(text, value);
   if (hasErrorEnvelope(body)) throw toApiError(status, response.headers, text, context);
+  if (isPlain?.(body)) return { body, parsed: body as z.output<Schema> };
   const result = schema.safeParse(body);
   if (result.success) return { body, parsed: result.data };
   const issues = result.error.issues.slice(0, MOST_ISSUES).map(toIssue);

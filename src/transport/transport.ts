@@ -8,7 +8,7 @@ import {
 } from '../errors/index.ts';
 import type { CredentialSource } from '../secret/credential-source.ts';
 import type { Secret } from '../secret/secret.ts';
-import { joinUrl } from './base-url.ts';
+import { joinUrl, rootOf } from './base-url.ts';
 import type { BearerFetchOptions } from './bearer-fetch.ts';
 import { type CallLogEntry, type CallLogger, failureOf, log, type RetryListener } from './call-events.ts';
 import type { CallOptions, FetchFunction, HeadersOption } from './call-options.ts';
@@ -85,6 +85,8 @@ function unlessRefused(credential: Secret, replaced: Replaced | undefined): Secr
 /** Carries the calls of a client: credential, time, attempts and what becomes of failures. */
 export class Transport {
   readonly #baseUrl: URL;
+  readonly #root: string;
+  readonly #host: string;
   readonly #credential: Credential;
   readonly #credentialOption: string;
   readonly #timeoutMs: number | undefined;
@@ -99,6 +101,8 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#baseUrl = options.baseUrl;
+    this.#root = rootOf(options.baseUrl);
+    this.#host = options.baseUrl.host;
     this.#credential = new Credential(options.credential, options.credentialOption);
     this.#credentialOption = options.credentialOption;
     this.#timeoutMs = validTimeout(options.timeoutMs);
@@ -244,7 +248,7 @@ export class Transport {
     const scrubber = this.#scrubberFor(call, credential);
     const context: RequestContext = {
       label: operation.label,
-      host: this.#baseUrl.host,
+      host: this.#host,
       credential,
       scrubber,
     };
@@ -282,7 +286,7 @@ export class Transport {
     const response = await this.#sendOnce(
       {
         method,
-        url: joinUrl(this.#baseUrl, path, query),
+        url: joinUrl(this.#root, path, query),
         headers: { accept, ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
         body,
         signal,
