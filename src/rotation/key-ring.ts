@@ -118,8 +118,8 @@ export class KeyRing implements AsyncDisposable {
 
   /**
    * Asks for another key, and runs passes until it is the current one. With a standby that takes one swap; after a
-   * rotation a moment ago, up to `graceMs`. Where it rejects, the wish stays in the record, and the next pass anywhere
-   * fulfils it.
+   * rotation a moment ago, up to `graceMs`. Once the wish is in the record it stays there: where the rest fails or is
+   * aborted, the next pass anywhere fulfils it.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const { clock, name } = this.#settings;

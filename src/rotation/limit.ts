@@ -10,5 +10,6 @@ export function addRingKeys(error: unknown, own: readonly ListedKey[]): unknown 
     ...error,
     ringKeyIds,
   });
-  return Object.assign(limit, { stack: error.stack });
+  // Where it came from, with what it says now: consoles print the stack.
+  return Object.assign(limit, { stack: error.stack?.replace(error.message, () => limit.message) });
 }

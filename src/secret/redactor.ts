@@ -49,6 +49,8 @@ type Range = readonly [start: number, end: number];
  */
 export class Redactor {
   readonly #credentials: readonly Forms[];
+  /** Finds whatever may be an occurrence, at a glance; undefined where there are too many to look for at once. */
+  readonly #trace: RegExp | undefined;
 
   constructor(credentials: readonly string[]) {
     this.#credentials = credentials
@@ -56,6 +58,9 @@ export class Redactor {
       // A credential that contains another one goes first; the other way round its rest would stay.
       .sort((a, b) => b.length - a.length)
       .map(formsOf);
+    if (this.#credentials.length <= MOST_TRACED) {
+      this.#trace = new RegExp(this.#credentials.flatMap(tracesOf).join('|') || '(?!)', 'i');
+    }
   }
 
   /** The text with every occurrence masked. */
@@ -67,8 +72,25 @@ export class Redactor {
 
   /** Whether the text holds no occurrence. */
   isClean(text: string): boolean {
+    if (this.#trace && !this.#trace.test(text) && text.search(ESCAPE) === -1) return true;
     return this.#credentials.every((forms) => find(text, forms).length === 0);
   }
+}
+
+/** What a text has to have in it, in upper or lower case, if one of the forms stands in it or is cut off in it. */
+function tracesOf({ plain, encoded }: Forms): string[] {
+  return [
+    ...plain.flatMap(cutsOf).map((cut) => cut.replaceAll(/\W/g, '\\$&')),
+    ...encoded
+      .flatMap(cutsOf)
+      .map((cut) => cut.replaceAll(/[+/]/g, (sign) => (sign === '+' ? '[+-]' : '[/_]'))),
+  ];
+}
+
+/** The parts that give a form away. What a short one ends in may be a word. */
+function cutsOf(form: string): string[] {
+  const start = form.slice(0, SHORTEST_CUT);
+  return form.length < 2 * SHORTEST_CUT ? [start] : [start, form.slice(-SHORTEST_CUT)];
 }
 
 function formsOf(value: string): Forms {
@@ -111,6 +133,9 @@ function standardAlphabet(text: string): string {
   return /[-_]/.test(text) ? text.replaceAll('-', '+').replaceAll('_', '/') : text;
 }
 
+/** A pattern of more takes longer to make than it saves. */
+const MOST_TRACED = 8;
+
 /** Texts are escaped in layers: JSON in a URL in JSON. */
 const MOST_LAYERS = 4;
 
@@ -137,7 +162,7 @@ const BASE64_CHARACTER = /[\w+/=]/;
  * @param rim - Characters that belong to an occurrence on either side of it, up to four.
  */
 function findPlain(text: string, credential: string, rim?: RegExp): Range[] {
-  const start = credential.slice(0, SHORTEST_CUT);
+  const [start = credential, end] = cutsOf(credential);
   const ranges: Range[] = [];
   // Occurrences may overlap: the start of one, cut off, and then a whole one.
   for (let from = text.indexOf(start); from !== -1; from = text.indexOf(start, from + 1)) {
@@ -145,9 +170,7 @@ function findPlain(text: string, credential: string, rim?: RegExp): Range[] {
     while (length < credential.length && text[from + length] === credential[length]) length++;
     ranges.push(rim ? widen(text, from, from + length, rim) : [from, from + length]);
   }
-  // What a short one ends in may be a word.
-  if (credential.length < 2 * SHORTEST_CUT) return ranges;
-  const end = credential.slice(-SHORTEST_CUT);
+  if (end === undefined) return ranges;
   for (let at = text.indexOf(end); at !== -1; at = text.indexOf(end, at + 1)) {
     let length = end.length;
     const to = at + length;

@@ -21,6 +21,7 @@ describe('an account without room', () => {
     expect(error).toMatchObject({ code: 'api_key_limit_reached', ringKeyIds: [], keyCount: 5 });
     expect(error.reason).not.toBe('');
     expect(error.message).toContain('The ring itself has none of them');
+    expect(error.stack, 'what consoles print').toContain('The ring itself has none of them');
     expect(bench.ids()).toEqual(before);
   });
 
