@@ -59,7 +59,7 @@ export class Redactor {
       .sort((a, b) => b.length - a.length)
       .map(formsOf);
     if (this.#credentials.length <= MOST_TRACED) {
-      this.#trace = new RegExp(this.#credentials.flatMap(tracesOf).join('|') || '(?!)', 'i');
+      this.#trace = new RegExp(this.#credentials.flatMap(tracesOf).join('|'), 'i');
     }
   }
 
@@ -77,14 +77,12 @@ export class Redactor {
   }
 }
 
-/** What a text has to have in it, in upper or lower case, if one of the forms stands in it or is cut off in it. */
+/**
+ * Patterns of which a text has to fit one, in upper or lower case, if one of the forms stands in it or is cut off in it. Any
+ * sign does in the place of a sign: base64 has two alphabets, and patterns have a meaning for most.
+ */
 function tracesOf({ plain, encoded }: Forms): string[] {
-  return [
-    ...plain.flatMap(cutsOf).map((cut) => cut.replaceAll(/\W/g, '\\$&')),
-    ...encoded
-      .flatMap(cutsOf)
-      .map((cut) => cut.replaceAll(/[+/]/g, (sign) => (sign === '+' ? '[+-]' : '[/_]'))),
-  ];
+  return [...plain, ...encoded].flatMap(cutsOf).map((cut) => cut.replace(/\W/g, '.'));
 }
 
 /** The parts that give a form away. What a short one ends in may be a word. */
