@@ -72,15 +72,20 @@ export class ChunkSource {
   readonly #decoder = new TextDecoder();
   readonly #pieces: PieceScrubber;
   readonly #builder = new CompletionBuilder();
-  #queue: ChatCompletionChunk[] = [];
-  /** Where in the queue the next chunk is: shifting an array moves all that follow. */
+  /** What a read brought; parsed one by one when they are asked for, so that what was parsed need not be kept. */
+  #events: EventSourceMessage[] = [];
+  /** Which event is next: shifting an array moves all that follow. */
   #position = 0;
+  /** Taken for {@link open}, and not given out yet. */
+  #first: ChatCompletionChunk | undefined;
   #end: End | undefined;
   #count = 0;
   /** As the signal has it, whose own answer takes longer than all the rest of giving out a chunk. */
   #isAborted = false;
-  /** The body is over, and what is left in the parser may be cut off anywhere. */
-  #flushing = false;
+  /** From which event on they may be cut off anywhere: what was left in the parser when the body was over. */
+  #cutFrom = Number.POSITIVE_INFINITY;
+  /** What becomes of the stream when all events are taken that came before. */
+  #conclude: (() => void) | undefined;
 
   /** @param idleTimeoutMs - How long the next chunk may take; comments and keep-alives are no chunks. */
   constructor(
@@ -98,9 +103,9 @@ export class ChunkSource {
     this.#pieces = context.scrubber.pieces();
     this.#parser = createParser({
       maxBufferSize: LARGEST_EVENT,
-      onEvent: (event) => this.#receive(event),
+      onEvent: (event) => this.#events.push(event),
       onError: (error) => {
-        if (error.type === 'max-buffer-size-exceeded') this.#fail(TOO_LARGE);
+        if (error.type === 'max-buffer-size-exceeded') this.#conclude = () => this.#fail(TOO_LARGE);
       },
     });
     // Not every fetch ends its body with the signal: this ends a read that waits for one that does not.
@@ -120,14 +125,23 @@ export class ChunkSource {
 
   /** Waits for the first chunk, and throws what came in its place. */
   async open(): Promise<void> {
-    await this.#fill();
-    if (this.#queue.length === 0 && this.#end?.error) throw this.#end.error;
+    this.#first = await this.next();
   }
 
   /** The next chunk if it has come already; undefined where it has to be waited for, and at the end. */
   take(): ChatCompletionChunk | undefined {
-    if (this.#position === this.#queue.length || this.#isAborted) return undefined;
-    return this.#queue[this.#position++];
+    if (this.#isAborted) return undefined;
+    if (this.#first !== undefined) {
+      const first = this.#first;
+      this.#first = undefined;
+      return first;
+    }
+    while (this.#position < this.#events.length && !this.#end) {
+      const position = this.#position++;
+      const chunk = this.#receive(this.#events[position] as EventSourceMessage, position >= this.#cutFrom);
+      if (chunk !== undefined) return chunk;
+    }
+    return undefined;
   }
 
   /**
@@ -137,8 +151,7 @@ export class ChunkSource {
    */
   async next(): Promise<ChatCompletionChunk | undefined> {
     this.#scope.throwIfEnded();
-    if (this.#position === this.#queue.length) await this.#fill();
-    const chunk = this.take();
+    const chunk = this.take() ?? (await this.#wait());
     if (chunk === undefined && this.#end?.error) throw this.#end.error;
     return chunk;
   }
@@ -149,15 +162,20 @@ export class ChunkSource {
   }
 
   /** Reads until there is a chunk, or an end. */
-  async #fill(): Promise<void> {
-    this.#queue = [];
-    this.#position = 0;
+  async #wait(): Promise<ChatCompletionChunk | undefined> {
     // Until the first chunk it is the call's own time that counts.
     if (this.#count > 0) this.#scope.startTimer('idle', this.#idleTimeoutMs);
-    while (this.#queue.length === 0 && !this.#end) await this.#read();
+    let chunk: ChatCompletionChunk | undefined;
+    while (chunk === undefined && !this.#end) {
+      this.#scope.throwIfEnded();
+      if (this.#conclude) this.#conclude();
+      else await this.#read();
+      chunk = this.take();
+    }
     // An attempt that brought no chunk may be followed by another one, in the time that is left.
     if (this.#count > 0) this.#scope.stopTimer();
     if (this.#end) void (this.#end.error ? this.cancel() : this.#drain());
+    return chunk;
   }
 
   /** Reads on to the end of the body: a connection is used again only where its answer was read whole. */
@@ -176,11 +194,13 @@ export class ChunkSource {
   }
 
   async #read(): Promise<void> {
+    this.#events = [];
+    this.#position = 0;
     try {
       const { done, value } = await this.#reader.read();
       this.#scope.throwIfEnded();
       if (value) this.#feed(this.#decoder.decode(value, { stream: true }));
-      if (done) this.#finish();
+      if (done && !this.#conclude) this.#finish();
     } catch (thrown) {
       this.#scope.throwIfEnded();
       const lost = toConnectionError(thrown, this.#context);
@@ -190,10 +210,12 @@ export class ChunkSource {
   }
 
   #finish(): void {
-    this.#flushing = true;
+    this.#cutFrom = this.#events.length;
     // Some servers leave out the empty line after the last event.
-    if (!this.#end) this.#feed(`${this.#decoder.decode()}\n\n`);
-    this.#end ??= this.#builder.finished ? {} : { error: this.#truncated() };
+    this.#feed(`${this.#decoder.decode()}\n\n`);
+    this.#conclude ??= () => {
+      this.#end = this.#builder.finished ? {} : { error: this.#truncated() };
+    };
   }
 
   #feed(text: string): void {
@@ -201,37 +223,22 @@ export class ChunkSource {
     this.#parser.feed(text);
   }
 
-  #receive({ event, data }: EventSourceMessage): void {
-    if (this.#end) return;
-    if (data.length > LARGEST_EVENT) {
-      this.#fail(TOO_LARGE);
-      return;
-    }
+  /** The chunk that an event is; undefined where it is none, whatever that means. */
+  #receive({ event, data }: EventSourceMessage, isPerhapsCut: boolean): ChatCompletionChunk | undefined {
+    if (data.length > LARGEST_EVENT) return this.#fail(TOO_LARGE);
     const chunk = parseJson(data);
-    if (chunk === undefined) {
-      this.#receiveText(event, data.trim());
-      return;
-    }
-    if (isTooDeep(data, chunk)) {
-      this.#fail('an event is nested too deeply');
-      return;
-    }
-    if (event === 'error' || hasErrorEnvelope(chunk)) {
-      this.#fail(errorMessageOf(data) ?? NO_REASON);
-      return;
-    }
-    if (!isObject(chunk)) {
-      this.#fail('an event is not a chunk of an answer');
-      return;
-    }
+    if (chunk === undefined) return this.#receiveText(event, data.trim(), isPerhapsCut);
+    if (isTooDeep(data, chunk)) return this.#fail('an event is nested too deeply');
+    if (event === 'error' || hasErrorEnvelope(chunk)) return this.#fail(errorMessageOf(data) ?? NO_REASON);
+    if (!isObject(chunk)) return this.#fail('an event is not a chunk of an answer');
     if (!Array.isArray(chunk.choices)) chunk.choices = [];
     this.#count++;
     this.#builder.add(chunk);
-    this.#queue.push(this.#pieces.piece(data, chunk) as ChatCompletionChunk);
+    return this.#pieces.piece(data, chunk) as ChatCompletionChunk;
   }
 
   /** What is no JSON: the end, words about an error, or a mistake. */
-  #receiveText(event: string | undefined, text: string): void {
+  #receiveText(event: string | undefined, text: string, isPerhapsCut: boolean): undefined {
     if (text === '[DONE]') {
       const empty = `${this.#context.label}: a stream without a single chunk`;
       this.#end =
@@ -240,13 +247,13 @@ export class ChunkSource {
           : { error: new InvalidResponseError(empty, answerOf(this.#response, this.#context)) };
     } else if (event === 'error') {
       this.#fail(text || NO_REASON);
-    } else if (text !== '' && !this.#flushing) {
+    } else if (text !== '' && !isPerhapsCut) {
       // An empty event has nothing that could be lost: some servers keep a connection alive with such.
       this.#fail('an event is not JSON');
     }
   }
 
-  #fail(what: string): void {
+  #fail(what: string): undefined {
     const { label, scrubber } = this.#context;
     this.#end ??= {
       error: new StreamFailedError(`${label}: the stream failed: ${scrubber.text(what)}`, {
