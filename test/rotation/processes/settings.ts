@@ -24,8 +24,17 @@ export interface Surroundings {
   readonly seal: string;
 }
 
-/** The ring of all processes. Weeks in a minute: keys live as long as they are asked to be the current one. */
-const TIMES = { graceMs: 500, refreshMs: 100, leaseMs: 2_000, settleMs: 1_500 };
+/**
+ * The ring of all processes. Weeks in a minute: keys live as long as they are asked to be the current one. The grace and the
+ * store's time are long enough for a machine that has too much to do to keep a process waiting meanwhile.
+ */
+const TIMES = {
+  graceMs: 750,
+  refreshMs: 100,
+  leaseMs: 2_000,
+  settleMs: 1_500,
+  storeTimeoutMs: 100_000,
+};
 
 /** Waits a tenth of what it is asked to: rotations are a matter of days, and nobody waits for them here. */
 const hasty: Clock = {
