@@ -80,8 +80,6 @@ export class ChunkSource {
   #first: ChatCompletionChunk | undefined;
   #end: End | undefined;
   #count = 0;
-  /** As the signal has it, whose own answer takes longer than all the rest of giving out a chunk. */
-  #isAborted = false;
   /** From which event on they may be cut off anywhere: what was left in the parser when the body was over. */
   #cutFrom = Number.POSITIVE_INFINITY;
   /** What becomes of the stream when all events are taken that came before. */
@@ -109,13 +107,8 @@ export class ChunkSource {
       },
     });
     // Not every fetch ends its body with the signal: this ends a read that waits for one that does not.
-    scope.signal.addEventListener('abort', this.#onAbort, { once: true });
+    scope.signal.addEventListener('abort', () => void this.cancel(), { once: true });
   }
-
-  readonly #onAbort = (): void => {
-    this.#isAborted = true;
-    void this.cancel();
-  };
 
   /** What has come so far. A credential of which every chunk had a part is whole in here, and masked. */
   get completion(): PartialCompletion {
@@ -130,7 +123,7 @@ export class ChunkSource {
 
   /** The next chunk if it has come already; undefined where it has to be waited for, and at the end. */
   take(): ChatCompletionChunk | undefined {
-    if (this.#isAborted) return undefined;
+    if (this.#scope.signal.aborted) return undefined;
     if (this.#first !== undefined) {
       const first = this.#first;
       this.#first = undefined;

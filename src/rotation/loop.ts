@@ -1,11 +1,12 @@
 import { isDrunError, KeyRingError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { Emit } from './events.ts';
-import { newKeyName, newRingId, parseKeyName } from './key-name.ts';
+import { newKeyName, newRingId } from './key-name.ts';
 import type { KeyTrial } from './key-trial.ts';
 import { addRingKeys } from './limit.ts';
+import { deleteKey, type OwnKey, ownKeys } from './own-keys.ts';
 import { budgetOf, expiryMarginMs, lifetimeMs, type Policy } from './policy.ts';
-import type { Clock, IssuedKey, KeyIssuer, ListedKey } from './ports.ts';
+import type { Clock, IssuedKey, KeyIssuer } from './ports.ts';
 import { emptyRecord, keysOf, type Pending, type RingKey, type RingRecord } from './record.ts';
 import type { ReadRecord, RecordCell } from './record-cell.ts';
 import type { RingSeal } from './ring-seal.ts';
@@ -45,12 +46,6 @@ export interface PassResult {
   readonly record: RingRecord;
   /** When there is something to do again, in milliseconds since 1970; undefined where only a wish can bring that. */
   readonly nextAt: number | undefined;
-}
-
-/** A listed key of a ring of this name. */
-interface OwnKey extends ListedKey {
-  readonly ringId: string;
-  readonly seq: number;
 }
 
 /** More is not swept in a pass: a mistake of this program must not empty an account. */
@@ -160,14 +155,9 @@ class Pass {
 
   // Step 1
 
-  async #list(): Promise<OwnKey[]> {
+  #list(): Promise<OwnKey[]> {
     const { issuer, ring } = this.#context;
-    const own: OwnKey[] = [];
-    for await (const key of issuer.list({}, { signal: this.#signal })) {
-      const name = parseKeyName(key.name);
-      if (name?.ring === ring) own.push({ ...key, ringId: name.ringId, seq: name.seq });
-    }
-    return own;
+    return Array.fromAsync(ownKeys(issuer, ring, this.#signal));
   }
 
   /** Undefined where the record was not there, or could not be read now. */
@@ -233,12 +223,8 @@ class Pass {
     }
   }
 
-  async #delete(id: string): Promise<void> {
-    try {
-      await this.#context.issuer.delete(id, { signal: this.#signal });
-    } catch (error) {
-      if (!isDrunError(error) || error.code !== 'not_found') throw error;
-    }
+  #delete(id: string): Promise<void> {
+    return deleteKey(this.#context.issuer, id, this.#signal);
   }
 
   /** A key in use that the list lacks, or has as unusable, and that the service refuses: a list alone may lag. */

@@ -118,19 +118,18 @@ const key = {
 const claim = { name: text, seq: count, owner: text, leaseUntil: time };
 
 function isRecord(value: unknown): value is RingRecord {
-  return (
-    hasFields(value, { ringId: text, seq: count, epoch: count, leaveEpoch: optional(count) }) &&
-    hasFields(value, {
-      current: optional(object({ ...key, since: time })),
-      standby: optional(object(key)),
-    }) &&
-    hasFields(value, {
-      previous: optional(object({ ...key, retireAt: time })),
-      pending: optional(isPending),
-    }) &&
-    (value as { format: unknown }).format === 1 &&
-    isRetired((value as { retired: unknown }).retired)
-  );
+  return hasFields(value, {
+    format: (format) => format === 1,
+    ringId: text,
+    seq: count,
+    epoch: count,
+    leaveEpoch: optional(count),
+    current: optional(object({ ...key, since: time })),
+    standby: optional(object(key)),
+    previous: optional(object({ ...key, retireAt: time })),
+    pending: optional(isPending),
+    retired: isRetired,
+  });
 }
 
 function isPending(value: unknown): boolean {

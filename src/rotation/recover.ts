@@ -1,5 +1,6 @@
 import { KeyRingError } from '../errors/index.ts';
-import { type KeyName, newRingId, parseKeyName } from './key-name.ts';
+import { newRingId } from './key-name.ts';
+import { ownKeys } from './own-keys.ts';
 import type { KeyIssuer } from './ports.ts';
 import { emptyRecord, isOlder, type RingRecord } from './record.ts';
 import type { RecordCell } from './record-cell.ts';
@@ -21,8 +22,8 @@ export interface RecoverContext {
  * every record that was seen, so that readers believe it again, and the keys that it does not know become orphans.
  */
 export async function recoverRing(context: RecoverContext, signal: AbortSignal): Promise<void> {
-  const { ring, cell, random, observe, known } = context;
-  const living = await livingKeys(context, signal);
+  const { ring, issuer, cell, random, observe, known } = context;
+  const living = await Array.fromAsync(ownKeys(issuer, ring, signal));
   const read = await cell.read();
   const record = read?.record;
   const ahead = living.filter(({ ringId, seq }) => ringId === record?.ringId && seq > record.seq);
@@ -43,13 +44,4 @@ export async function recoverRing(context: RecoverContext, signal: AbortSignal):
     throw new KeyRingError(message, { code: 'key_ring_contended', ring });
   }
   observe(swapped.record);
-}
-
-async function livingKeys({ ring, issuer }: RecoverContext, signal: AbortSignal): Promise<KeyName[]> {
-  const keys: KeyName[] = [];
-  for await (const { name } of issuer.list({}, { signal })) {
-    const parsed = parseKeyName(name);
-    if (parsed?.ring === ring) keys.push(parsed);
-  }
-  return keys;
 }

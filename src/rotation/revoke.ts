@@ -1,8 +1,8 @@
-import { ConfigurationError, isDrunError, KeyRingError } from '../errors/index.ts';
+import { ConfigurationError, KeyRingError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { Emit } from './events.ts';
-import { parseKeyName } from './key-name.ts';
 import type { KeyTrial } from './key-trial.ts';
+import { deleteKey, ownKeys } from './own-keys.ts';
 import type { Clock, KeyIssuer } from './ports.ts';
 import { keysOf, type RingKey, type RingRecord } from './record.ts';
 import type { ReadRecord, RecordCell } from './record-cell.ts';
@@ -79,7 +79,7 @@ export async function revokeKeys(
   const { record, keys, failure } = await takeOut(context, target, init);
   const secrets = await openSome(context, record, keys);
   // All at once: each of them may be in somebody else's hands.
-  await Promise.all(keys.map(({ id }) => remove(context.issuer, id, init.signal)));
+  await Promise.all(keys.map(({ id }) => deleteKey(context.issuer, id, init.signal)));
   await confirmGone(context, keys, secrets, init);
   for (const { id } of keys) context.emit('revoked', { id, reason: init.reason });
   if (failure !== undefined) throw failure;
@@ -141,9 +141,8 @@ async function strays(
 ): Promise<Pick<RingKey, 'id'>[]> {
   if (target === 'all') return [];
   if (target !== 'current') {
-    for await (const { id, name } of issuer.list({}, { signal })) {
-      const parsed = parseKeyName(name);
-      if (id === target && parsed?.ring === ring && parsed.ringId === read?.record.ringId) return [{ id }];
+    for await (const { id, ringId } of ownKeys(issuer, ring, signal)) {
+      if (id === target && ringId === read?.record.ringId) return [{ id }];
     }
     if (read?.record.retired.some(({ id }) => id === target)) return [{ id: target }];
   }
@@ -166,14 +165,6 @@ async function openSome(
   const sealed = keysOf(record).filter(({ id }) => keys.some((key) => key.id === id));
   const opened = await Promise.allSettled(sealed.map((key) => seal.open(key, record.ringId)));
   return opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value.secret] : []));
-}
-
-async function remove(issuer: KeyIssuer, id: string, signal: AbortSignal): Promise<void> {
-  try {
-    await issuer.delete(id, { signal });
-  } catch (error) {
-    if (!isDrunError(error) || error.code !== 'not_found') throw error;
-  }
 }
 
 async function confirmGone(
