@@ -1,7 +1,6 @@
 /*
- * Which way imports may run. Imports run down: errors, secret, wire <- transport <- api-keys, chat <- index.
- * The emulator stands apart: it takes no client and no schema of theirs, so that it can disagree with them. So does the
- * rotation, which is handed what it calls.
+ * Layers: index -> api-keys, chat -> http -> internal, errors, secret. The emulator shares no code with the clients, so
+ * that it can disagree with them. Rotation gets the key manager and verifier that it calls by interface.
  */
 
 const folder = (name) => `^src/${name}/`;
@@ -11,20 +10,20 @@ const library = (name) => `(^|/)node_modules/${name}/`;
 const folders = {
   errors: [],
   secret: [],
-  wire: [library('zod')],
-  transport: [folder('errors'), folder('secret'), folder('wire'), library('ky'), library('zod')],
-  'api-keys': [folder('errors'), folder('secret'), folder('wire'), folder('transport')],
+  internal: [],
+  http: [folder('errors'), folder('secret'), folder('internal'), library('ky'), library('zod')],
+  'api-keys': [folder('errors'), folder('secret'), folder('internal'), folder('http'), library('zod')],
   chat: [
     folder('errors'),
     folder('secret'),
-    folder('wire'),
-    folder('transport'),
+    folder('internal'),
+    folder('http'),
     library('eventsource-parser'),
     library('@standard-schema/spec'),
     library('zod'),
   ],
-  emulator: [folder('secret'), library('hono'), library('zod')],
-  rotation: [folder('errors'), folder('secret')],
+  emulator: [folder('secret'), folder('internal'), library('hono'), library('zod')],
+  rotation: [folder('errors'), folder('secret'), folder('internal')],
 };
 
 /** The files that need Node. Everything else runs wherever there is `fetch`. */
@@ -55,10 +54,10 @@ export default {
   forbidden: [
     ...folderRules,
     {
-      name: 'transport-zod-types-only',
-      comment: 'the schemas are in src/wire; the transport is handed them',
+      name: 'http-zod-types-only',
+      comment: 'schemas belong to the clients, which pass them to src/http',
       severity: 'error',
-      from: { path: folder('transport') },
+      from: { path: folder('http') },
       to: { path: library('zod'), dependencyTypesNot: ['type-only'] },
     },
     {

@@ -1,8 +1,8 @@
 import { mask, maskKeys } from '../secret/mask.ts';
 import { Redactor } from '../secret/redactor.ts';
-import type { WireApiKey } from '../wire/control-plane.ts';
 import type { ApiKey, ApiKeyQuota } from './api-key.ts';
 import type { KeyScope } from './key-scope.ts';
+import type { WireApiKey } from './schema.ts';
 
 type IdentifiedKey = WireApiKey & { readonly id: string };
 

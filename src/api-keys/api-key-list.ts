@@ -1,4 +1,4 @@
-import type { Answered, WithResponse } from '../transport/call-response.ts';
+import type { Answered, WithResponse } from '../http/call-response.ts';
 import type { ApiKey } from './api-key.ts';
 import type { Perform } from './control-plane.ts';
 import type { FetchPage } from './key-lists.ts';

@@ -1,5 +1,5 @@
-import type { CallOptions } from '../transport/call-options.ts';
-import type { CallPromise } from '../transport/call-response.ts';
+import type { CallOptions } from '../http/call-options.ts';
+import type { CallPromise } from '../http/call-response.ts';
 import { type CreationCheck, checkCreationOperation } from './check-creation.ts';
 import { ControlPlane } from './control-plane.ts';
 import { ACCOUNT } from './key-scope.ts';

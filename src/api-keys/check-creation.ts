@@ -1,6 +1,6 @@
-import { jsonAnswer } from '../transport/read-json.ts';
-import { creationCheck } from '../wire/control-plane.ts';
+import { jsonAnswer } from '../http/read-json.ts';
 import type { KeyOperation } from './control-plane.ts';
+import { creationCheck } from './schema.ts';
 
 /** Whether one more key may be created now. */
 export interface CreationCheck {

@@ -1,11 +1,11 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { validBaseUrl } from '../transport/base-url.ts';
-import type { CallOptions } from '../transport/call-options.ts';
-import { type Answered, type CallPromise, callPromise } from '../transport/call-response.ts';
-import type { CallScope } from '../transport/call-scope.ts';
-import { givenOrFromEnvironment, refuseBrowser } from '../transport/environment.ts';
-import { sendByKy } from '../transport/send-by-ky.ts';
-import { type Operation, Transport } from '../transport/transport.ts';
+import { validBaseUrl } from '../http/base-url.ts';
+import type { CallOptions } from '../http/call-options.ts';
+import { type Answered, type CallPromise, callPromise } from '../http/call-response.ts';
+import type { CallScope } from '../http/call-scope.ts';
+import { givenOrFromEnvironment, refuseBrowser } from '../http/environment.ts';
+import { sendByKy } from '../http/send-by-ky.ts';
+import { type Operation, Transport } from '../http/transport.ts';
 import type { KeyScope } from './key-scope.ts';
 import type { ApiKeysOptions } from './options.ts';
 

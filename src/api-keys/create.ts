@@ -1,12 +1,12 @@
 import type { InvalidResponseError } from '../errors/index.ts';
+import { jsonAnswer } from '../http/read-json.ts';
 import type { Secret } from '../secret/secret.ts';
-import { jsonAnswer } from '../transport/read-json.ts';
-import { createdApiKey } from '../wire/control-plane.ts';
 import type { ApiKey } from './api-key.ts';
 import { apiKeyFromWire } from './api-key-from-wire.ts';
 import type { KeyOperation } from './control-plane.ts';
 import type { KeyScope } from './key-scope.ts';
 import type { NewKey } from './new-key.ts';
+import { createdApiKey } from './schema.ts';
 import { keylessError, wholeKeyIn } from './whole-key.ts';
 
 /** A key that was made, and its secret, or the error for an answer without one. */

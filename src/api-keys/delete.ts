@@ -1,13 +1,13 @@
 import { NotFoundError } from '../errors/index.ts';
-import { validPathSegment } from '../transport/base-url.ts';
-import { jsonAnswer } from '../transport/read-json.ts';
-import { isTransient } from '../transport/retry.ts';
-import { cannotHaveHappened } from '../transport/transport.ts';
-import { deletedApiKey } from '../wire/control-plane.ts';
+import { validPathSegment } from '../http/base-url.ts';
+import { jsonAnswer } from '../http/read-json.ts';
+import { isTransient } from '../http/retry.ts';
+import { cannotHaveHappened } from '../http/transport.ts';
 import type { DeletedApiKey } from './api-key.ts';
 import { apiKeyFromWire } from './api-key-from-wire.ts';
 import type { KeyOperation } from './control-plane.ts';
 import { otherKeyError } from './other-key.ts';
+import { deletedApiKey } from './schema.ts';
 
 /**
  * For one call: a 404 is a success after an attempt that may have deleted the key.

@@ -3,9 +3,9 @@
  *
  * @module
  */
-export type { CallLogEntry, CallLogger, RetryEvent, RetryListener } from '../transport/call-events.ts';
-export type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
-export type { CallPromise, CallResponse, WithResponse } from '../transport/call-response.ts';
+export type { RequestLogEntry, RequestLogger, RetryEvent, RetryListener } from '../http/call-events.ts';
+export type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
+export type { CallPromise, CallResponse, WithResponse } from '../http/call-response.ts';
 export type { ApiKey, ApiKeyQuota, CreatedApiKey, DeletedApiKey } from './api-key.ts';
 export type { ApiKeyList } from './api-key-list.ts';
 export { ApiKeys } from './api-keys.ts';

@@ -1,7 +1,7 @@
 import { type ApiError, ConnectionError, InvalidResponseError, TimeoutError } from '../errors/index.ts';
-import type { CallOptions } from '../transport/call-options.ts';
-import { type Answered, type CallPromise, callPromise } from '../transport/call-response.ts';
-import { cannotHaveHappened } from '../transport/transport.ts';
+import type { CallOptions } from '../http/call-options.ts';
+import { type Answered, type CallPromise, callPromise } from '../http/call-response.ts';
+import { cannotHaveHappened } from '../http/transport.ts';
 import type { ApiKey, CreatedApiKey } from './api-key.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { createOperation } from './create.ts';

@@ -1,5 +1,5 @@
 import { ApiError, ApiKeyLimitError, type DrunError, TimeoutError, type UnusedKey } from '../errors/index.ts';
-import type { CallScope } from '../transport/call-scope.ts';
+import type { CallScope } from '../http/call-scope.ts';
 import type { ApiKey } from './api-key.ts';
 import { type CreationCheck, checkCreationOperation } from './check-creation.ts';
 import type { Perform } from './control-plane.ts';

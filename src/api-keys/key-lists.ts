@@ -1,4 +1,4 @@
-import type { Answered } from '../transport/call-response.ts';
+import type { Answered } from '../http/call-response.ts';
 import type { Perform } from './control-plane.ts';
 import type { KeyScope } from './key-scope.ts';
 import { type ListedPage, listOperation, type PageQuery } from './list-page.ts';

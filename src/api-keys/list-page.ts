@@ -1,12 +1,12 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { jsonAnswer } from '../transport/read-json.ts';
-import { isTransient } from '../transport/retry.ts';
-import { apiKeyPage } from '../wire/control-plane.ts';
+import { jsonAnswer } from '../http/read-json.ts';
+import { isTransient } from '../http/retry.ts';
 import type { ApiKey } from './api-key.ts';
 import { apiKeysFromWire } from './api-key-from-wire.ts';
 import type { KeyOperation } from './control-plane.ts';
 import type { KeyScope } from './key-scope.ts';
 import { isMissingPath } from './missing-path.ts';
+import { apiKeyPage } from './schema.ts';
 
 /** Which keys to list, and how. */
 export interface ListApiKeysQuery {

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
-import type { CallOptions } from '../transport/call-options.ts';
+import type { CallOptions } from '../http/call-options.ts';
 import { wireTime } from './wire-time.ts';
 
 /** What a new key is to be. */

@@ -1,6 +1,6 @@
-import type { CredentialSource } from '../secret/credential-source.ts';
-import type { CallLogger, RetryListener } from '../transport/call-events.ts';
-import type { FetchFunction, HeadersOption } from '../transport/call-options.ts';
+import type { RequestLogger, RetryListener } from '../http/call-events.ts';
+import type { FetchFunction, HeadersOption } from '../http/call-options.ts';
+import type { Credential } from '../secret/credential.ts';
 
 /** How an {@link ApiKeys} client is set up. */
 export interface ApiKeysOptions {
@@ -8,7 +8,7 @@ export interface ApiKeysOptions {
    * An access token of the console (Personal Center, Access Keys). Default: the environment variable
    * `DRUN_ACCESS_TOKEN`, where there is a process.
    */
-  readonly accessToken?: CredentialSource | undefined;
+  readonly accessToken?: Credential | undefined;
   /** Where the control plane is: https, or http to this machine. Default: `https://console.d.run`. */
   readonly baseUrl?: string | URL | undefined;
   /** How long a call may take in milliseconds, its repetitions and its answer included. Default: 30 000. */
@@ -24,7 +24,7 @@ export interface ApiKeysOptions {
   /** Is told before a call is repeated. What it throws ends the call. */
   readonly onRetry?: RetryListener | undefined;
   /** Is told of every request: method, path, status, duration, attempt; never an id, a body or a credential. */
-  readonly logger?: CallLogger | undefined;
+  readonly logger?: RequestLogger | undefined;
   /** Allows use in a page, where every visitor can read the access token. Default: false. */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }

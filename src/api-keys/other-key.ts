@@ -1,5 +1,5 @@
 import { InvalidResponseError } from '../errors/index.ts';
-import { answerOf, type RequestContext } from '../transport/error-mapping.ts';
+import { answerOf, type RequestContext } from '../http/error-mapping.ts';
 
 /** The error for an answer about another key than the one that was asked for. */
 export function otherKeyError(response: Response, context: RequestContext): InvalidResponseError {

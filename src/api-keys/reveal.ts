@@ -1,12 +1,12 @@
 import { NotFoundError } from '../errors/index.ts';
+import { validPathSegment } from '../http/base-url.ts';
+import { jsonAnswer } from '../http/read-json.ts';
+import { isTransient } from '../http/retry.ts';
 import type { Secret } from '../secret/secret.ts';
-import { validPathSegment } from '../transport/base-url.ts';
-import { jsonAnswer } from '../transport/read-json.ts';
-import { isTransient } from '../transport/retry.ts';
-import { apiKeySecret } from '../wire/control-plane.ts';
 import type { KeyOperation } from './control-plane.ts';
 import { isMissingPath } from './missing-path.ts';
 import { otherKeyError } from './other-key.ts';
+import { apiKeySecret } from './schema.ts';
 import { keylessError, wholeKeyIn } from './whole-key.ts';
 
 /**

@@ -1,6 +1,6 @@
+import type { CallOptions } from '../http/call-options.ts';
+import type { CallPromise } from '../http/call-response.ts';
 import type { Secret } from '../secret/secret.ts';
-import type { CallOptions } from '../transport/call-options.ts';
-import type { CallPromise } from '../transport/call-response.ts';
 import type { CreatedApiKey, DeletedApiKey } from './api-key.ts';
 import { type ApiKeyList, openList } from './api-key-list.ts';
 import type { ControlPlane } from './control-plane.ts';

@@ -1,11 +1,11 @@
-import { validPathSegment } from '../transport/base-url.ts';
-import { jsonAnswer } from '../transport/read-json.ts';
-import { apiKey } from '../wire/control-plane.ts';
+import { validPathSegment } from '../http/base-url.ts';
+import { jsonAnswer } from '../http/read-json.ts';
 import type { ApiKey } from './api-key.ts';
 import { apiKeyFromWire } from './api-key-from-wire.ts';
 import type { KeyOperation } from './control-plane.ts';
 import { int64 } from './new-key.ts';
 import { otherKeyError } from './other-key.ts';
+import { apiKey } from './schema.ts';
 
 /** Switches a key of a workspace on or off. */
 export function statusOperation(id: string, disabled: boolean): KeyOperation<ApiKey> {

@@ -1,8 +1,8 @@
 import { type DrunError, UnknownOutcomeError } from '../errors/index.ts';
+import type { CallOptions } from '../http/call-options.ts';
+import type { Answered } from '../http/call-response.ts';
+import { CallScope } from '../http/call-scope.ts';
 import { maskKeys } from '../secret/mask.ts';
-import type { CallOptions } from '../transport/call-options.ts';
-import type { Answered } from '../transport/call-response.ts';
-import { CallScope } from '../transport/call-scope.ts';
 import type { ApiKey, CreatedApiKey } from './api-key.ts';
 import type { ControlPlane, Perform } from './control-plane.ts';
 import type { KeyLists } from './key-lists.ts';

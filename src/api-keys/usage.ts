@@ -1,9 +1,9 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { validPathSegment } from '../http/base-url.ts';
+import { jsonAnswer } from '../http/read-json.ts';
 import { maskKeys } from '../secret/mask.ts';
-import { validPathSegment } from '../transport/base-url.ts';
-import { jsonAnswer } from '../transport/read-json.ts';
-import { usageStatistics, type WireUsage } from '../wire/control-plane.ts';
 import type { KeyOperation } from './control-plane.ts';
+import { usageStatistics, type WireUsage } from './schema.ts';
 import { wireTime } from './wire-time.ts';
 
 /** Which use of API keys to count. */

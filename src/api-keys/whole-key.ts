@@ -1,6 +1,6 @@
 import { InvalidResponseError } from '../errors/index.ts';
+import { answerOf, type RequestContext } from '../http/error-mapping.ts';
 import { Secret } from '../secret/secret.ts';
-import { answerOf, type RequestContext } from '../transport/error-mapping.ts';
 
 /** The whole key that an answer has, or undefined where it is masked, or of characters that no header can carry. */
 export function wholeKeyIn({ key }: { readonly key?: string | null | undefined }): Secret | undefined {

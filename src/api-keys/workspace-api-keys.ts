@@ -1,5 +1,5 @@
-import type { CallOptions } from '../transport/call-options.ts';
-import type { CallPromise } from '../transport/call-response.ts';
+import type { CallOptions } from '../http/call-options.ts';
+import type { CallPromise } from '../http/call-response.ts';
 import type { ApiKey } from './api-key.ts';
 import { type ApiKeyList, openList } from './api-key-list.ts';
 import { ControlPlane } from './control-plane.ts';

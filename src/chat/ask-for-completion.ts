@@ -1,14 +1,14 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ConfigurationError } from '../errors/index.ts';
-import type { Answered } from '../transport/call-response.ts';
-import { jsonAnswer } from '../transport/read-json.ts';
-import type { Operation, Transport } from '../transport/transport.ts';
-import { chatCompletion } from '../wire/data-plane.ts';
-import { isPlainCompletion } from '../wire/plain-completion.ts';
+import type { Answered } from '../http/call-response.ts';
+import { jsonAnswer } from '../http/read-json.ts';
+import type { Operation, Transport } from '../http/transport.ts';
 import type { ChatCompletion, CompletionChoice } from './completion.ts';
+import { jsonSchemaOf, type SchemaOutput } from './json-schema.ts';
 import type { ChatCallOptions } from './options.ts';
+import { isPlainCompletion } from './plain-completion.ts';
 import type { ChatParseRequest, ChatRequest } from './request.ts';
-import { jsonSchemaOf, type SchemaOutput } from './schema.ts';
+import { chatCompletion } from './schema.ts';
 import { type ParsedCompletion, withParsed } from './structured-output.ts';
 import { checkOneAnswer, wireRequest } from './wire-request.ts';
 

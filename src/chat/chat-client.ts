@@ -3,21 +3,21 @@ import {
   AuthenticationError,
   ConfigurationError,
   InsufficientQuotaError,
-  PermissionError,
+  PermissionDeniedError,
 } from '../errors/index.ts';
-import { regionUrl, validBaseUrl } from '../transport/base-url.ts';
-import { type BearerFetch, bearerFetch } from '../transport/bearer-fetch.ts';
-import { type CallPromise, callPromise } from '../transport/call-response.ts';
-import { CallScope } from '../transport/call-scope.ts';
-import { givenOrFromEnvironment, refuseBrowser } from '../transport/environment.ts';
-import { jsonAnswer } from '../transport/read-json.ts';
-import { sendByFetch } from '../transport/send.ts';
-import { Transport } from '../transport/transport.ts';
-import { validTimeout } from '../transport/validate.ts';
-import { modelList } from '../wire/data-plane.ts';
+import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
+import { regionUrl, validBaseUrl } from '../http/base-url.ts';
+import { type CallPromise, callPromise } from '../http/call-response.ts';
+import { CallScope } from '../http/call-scope.ts';
+import { givenOrFromEnvironment, refuseBrowser } from '../http/environment.ts';
+import { jsonAnswer } from '../http/read-json.ts';
+import { sendByFetch } from '../http/send.ts';
+import { Transport } from '../http/transport.ts';
+import { validTimeout } from '../http/validate.ts';
 import { askForCompletion, askForParsed } from './ask-for-completion.ts';
 import type { ChatStream } from './chat-stream.ts';
 import type { ChatCompletion, Model } from './completion.ts';
+import type { SchemaOutput } from './json-schema.ts';
 import { openStream } from './open-stream.ts';
 import type { ChatCallOptions, ChatClientOptions, ChatStreamOptions } from './options.ts';
 import type {
@@ -27,7 +27,7 @@ import type {
   ChatStreamRequest,
   ToolRunRequest,
 } from './request.ts';
-import type { SchemaOutput } from './schema.ts';
+import { modelList } from './schema.ts';
 import type { ParsedCompletion } from './structured-output.ts';
 import { runTools, type ToolRunCompletion } from './tool-run.ts';
 import { checkOneAnswer } from './wire-request.ts';
@@ -71,7 +71,7 @@ export class ChatClient {
    * client's API key in place of theirs, asks for another one when it is refused, and takes it out of errors. A
    * redirect is not followed; nothing else is changed. Rejects with a {@link ConfigurationError} for another host.
    */
-  readonly fetch: BearerFetch;
+  readonly fetch: AuthenticatedFetch;
 
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: ChatClientOptions = {}) {
@@ -88,7 +88,7 @@ export class ChatClient {
       onRetry: options.onRetry,
       logger: options.logger,
     });
-    this.fetch = bearerFetch(this.#transport.bearer);
+    this.fetch = authenticatedFetch(this.#transport.bearer);
     this.#idleTimeoutMs = validTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
   }
 
@@ -100,9 +100,9 @@ export class ChatClient {
   /**
    * Asks a model for an answer in a schema (`POST /v1/chat/completions` with a strict `response_format`).
    *
-   * @throws AnswerRefusedError if the model refused, or a filter withheld the answer.
-   * @throws AnswerTruncatedError if the answer was cut off at the limit of tokens.
-   * @throws AnswerMismatchError if the model gave an answer that is not of the schema.
+   * @throws ModelRefusalError if the model refused, or a filter withheld the answer.
+   * @throws OutputTruncatedError if the answer was cut off at the limit of tokens.
+   * @throws OutputValidationError if the model gave an answer that is not of the schema.
    *
    * @example
    * ```ts
@@ -133,8 +133,8 @@ export class ChatClient {
    * of a tool's schema, and calls of tools that there are not, are told to the model, once for each tool.
    *
    * @throws ToolCallError if the model calls a tool wrongly again after it was told.
-   * @throws ToolRoundsError if it still calls tools after `maxRounds`.
-   * @throws AnswerTruncatedError if a tool call was cut off at the limit of tokens.
+   * @throws MaxToolRoundsError if it still calls tools after `maxRounds`.
+   * @throws OutputTruncatedError if a tool call was cut off at the limit of tokens.
    *
    * @example
    * ```ts
@@ -218,7 +218,7 @@ export class ChatClient {
       const isRefusal =
         error instanceof AuthenticationError ||
         error instanceof InsufficientQuotaError ||
-        error instanceof PermissionError;
+        error instanceof PermissionDeniedError;
       if (!isRefusal) throw error;
       return { accepted: false, code: error.code };
     }

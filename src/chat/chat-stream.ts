@@ -1,5 +1,5 @@
 import { ConfigurationError, isDrunError, StreamTruncatedError } from '../errors/index.ts';
-import type { Answered, CallResponse } from '../transport/call-response.ts';
+import type { Answered, CallResponse } from '../http/call-response.ts';
 import type { ChatCompletionChunk } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { ChatCompletion } from './completion.ts';

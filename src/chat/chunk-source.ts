@@ -6,8 +6,8 @@ import {
   StreamFailedError,
   StreamTruncatedError,
 } from '../errors/index.ts';
-import { requestIdOf } from '../transport/call-response.ts';
-import type { CallScope } from '../transport/call-scope.ts';
+import { requestIdOf } from '../http/call-response.ts';
+import type { CallScope } from '../http/call-scope.ts';
 import {
   answerOf,
   errorMessageOf,
@@ -15,9 +15,9 @@ import {
   type RequestContext,
   toApiError,
   toConnectionError,
-} from '../transport/error-mapping.ts';
-import { isObject, isTooDeep, parseJson } from '../transport/json.ts';
-import type { PieceScrubber } from '../transport/scrubber.ts';
+} from '../http/error-mapping.ts';
+import { isObject, isTooDeep, parseJson } from '../http/json.ts';
+import type { PieceScrubber } from '../http/scrubber.ts';
 import type { ChatCompletionChunk } from './chunk.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 

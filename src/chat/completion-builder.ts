@@ -1,5 +1,5 @@
 import type { PartialCompletion } from '../errors/index.ts';
-import { isObject } from '../transport/json.ts';
+import { isObject } from '../http/json.ts';
 
 type Fields = Record<string, unknown>;
 

@@ -3,10 +3,10 @@
  *
  * @module
  */
-export type { BearerFetch } from '../transport/bearer-fetch.ts';
-export type { CallLogEntry, CallLogger, RetryEvent, RetryListener } from '../transport/call-events.ts';
-export type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
-export type { CallPromise, CallResponse, WithResponse } from '../transport/call-response.ts';
+export type { AuthenticatedFetch } from '../http/authenticated-fetch.ts';
+export type { RequestLogEntry, RequestLogger, RetryEvent, RetryListener } from '../http/call-events.ts';
+export type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
+export type { CallPromise, CallResponse, WithResponse } from '../http/call-response.ts';
 export { ChatClient, type KeyCheck } from './chat-client.ts';
 export { ChatStream } from './chat-stream.ts';
 export type { ChatCompletionChunk, ChunkChoice, MessageDelta, ToolCallDelta } from './chunk.ts';
@@ -20,6 +20,7 @@ export type {
   TokenLogprob,
 } from './completion.ts';
 export type { AudioPart, ContentPart, ImagePart, TextPart, ToolCall } from './content.ts';
+export type { SchemaOutput } from './json-schema.ts';
 export type { ChatCallOptions, ChatClientOptions, ChatStreamOptions } from './options.ts';
 export type {
   AssistantMessage,
@@ -37,7 +38,6 @@ export type {
   ToolRunRequest,
   UserMessage,
 } from './request.ts';
-export type { SchemaOutput } from './schema.ts';
 export type { ParsedCompletion } from './structured-output.ts';
 export { defineTool, type Tool, type ToolContext, type ToolDefinition } from './tool.ts';
 export type { ToolRunCompletion } from './tool-run.ts';

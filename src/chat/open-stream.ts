@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { CallScope } from '../transport/call-scope.ts';
-import type { Transport } from '../transport/transport.ts';
+import { CallScope } from '../http/call-scope.ts';
+import type { Transport } from '../http/transport.ts';
 import { COMPLETIONS } from './ask-for-completion.ts';
 import { ChatStream, type StreamConnection } from './chat-stream.ts';
 import { openChunkSource } from './chunk-source.ts';

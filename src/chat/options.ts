@@ -1,11 +1,11 @@
-import type { CredentialSource } from '../secret/credential-source.ts';
-import type { CallLogger, RetryListener } from '../transport/call-events.ts';
-import type { CallOptions, FetchFunction, HeadersOption } from '../transport/call-options.ts';
+import type { RequestLogger, RetryListener } from '../http/call-events.ts';
+import type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
+import type { Credential } from '../secret/credential.ts';
 
 /** How a {@link ChatClient} is set up. */
 export interface ChatClientOptions {
   /** An API key, or where one comes from. Default: the environment variable `DRUN_API_KEY`, where there is a process. */
-  readonly apiKey?: CredentialSource | undefined;
+  readonly apiKey?: Credential | undefined;
   /** The region of a dedicated deployment: `sh-02` stands for `https://sh-02.d.run`. Not together with `baseUrl`. */
   readonly region?: string | undefined;
   /**
@@ -32,7 +32,7 @@ export interface ChatClientOptions {
   /** Is told before a call is repeated. What it throws ends the call. */
   readonly onRetry?: RetryListener | undefined;
   /** Is told of every request: method, path, status, duration, attempt; never a body or a credential. */
-  readonly logger?: CallLogger | undefined;
+  readonly logger?: RequestLogger | undefined;
   /** Allows use in a page, where every visitor can read the API key. Default: false. */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
@@ -40,7 +40,7 @@ export interface ChatClientOptions {
 /** The last argument of a {@link ChatClient}'s calls. */
 export interface ChatCallOptions extends CallOptions {
   /** Used for this call in place of the client's own key. */
-  readonly apiKey?: CredentialSource | undefined;
+  readonly apiKey?: Credential | undefined;
 }
 
 /** The last argument of {@link ChatClient.stream}. */

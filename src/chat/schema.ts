@@ -1,99 +1,58 @@
-import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
-import { ConfigurationError, type ResponseIssue } from '../errors/index.ts';
+import * as z from 'zod/mini';
 
-/** What a schema makes of a value that passes. */
-export type SchemaOutput<Schema extends StandardSchemaV1> = StandardSchemaV1.InferOutput<Schema>;
-
-/** A value held against a schema. */
-export type Checked<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly ResponseIssue[] };
-
-const MOST_ISSUES = 20;
-
-/** Model servers read draft 7 everywhere; later drafts not all of them. */
-const TARGET = 'draft-07';
-
-const known = new WeakMap<StandardSchemaV1, Record<string, unknown>>();
-
-/**
- * The JSON Schema of what a schema accepts, with every object closed: a strict server asks for that, and a model has
- * no business to add fields.
- *
- * @param option - What the caller calls the schema.
- * @throws ConfigurationError if it is no Standard Schema, or one that cannot be written as JSON Schema.
+/*
+ * What the data plane answers, as far as this package looks at it. Answers are handed on as they came: these
+ * schemas say what has to be there and what may not be something else; all other fields are let through.
  */
-export async function jsonSchemaOf(
-  schema: StandardSchemaV1,
-  option: string,
-): Promise<Record<string, unknown>> {
-  const standard = schema?.['~standard'];
-  if (standard?.version !== 1 || typeof standard.validate !== 'function') {
-    throw new ConfigurationError(
-      `${option} must be a Standard Schema, such as one of zod, valibot or arktype`,
-      {
-        option,
-      },
-    );
-  }
-  const before = known.get(schema);
-  if (before !== undefined) return before;
-  const { $schema: _, ...written } = await write(schema, option);
-  const closed = closeObjects(written) as Record<string, unknown>;
-  known.set(schema, closed);
-  return closed;
-}
 
-async function write(schema: StandardSchemaV1, option: string): Promise<Record<string, unknown>> {
-  const { jsonSchema, vendor } = schema['~standard'] as StandardSchemaV1.Props &
-    Partial<StandardJSONSchemaV1.Props>;
-  try {
-    if (jsonSchema !== undefined) return jsonSchema.input({ target: TARGET });
-    // zod/mini leaves the writer out of its schemas, so that a bundle can do without: loaded when it is needed.
-    if (vendor === 'zod') return (await import('./zod-json-schema.ts')).zodJsonSchema(schema);
-  } catch (thrown) {
-    const why = thrown instanceof Error ? `: ${thrown.message}` : '';
-    throw new ConfigurationError(`${option} cannot be written as JSON Schema${why}`, { option });
-  }
-  const hint = vendor === 'valibot' ? ': wrap it in toStandardJsonSchema of @valibot/to-json-schema' : '';
-  throw new ConfigurationError(`${option} is a schema that gives no JSON Schema${hint}`, { option });
-}
+const text = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.string());
 
-/** Keywords whose value is a schema or a list of them; not `allOf`, whose parts would shut each other out. */
-const SCHEMAS = ['items', 'prefixItems', 'anyOf', 'oneOf', 'additionalProperties'];
-/** Keywords whose value names schemas. */
-const NAMED_SCHEMAS = ['properties', '$defs', 'definitions'];
+/** Without an id and a name a call can be neither made nor answered. */
+const toolCall = /* @__PURE__ */ z.looseObject({
+  id: /* @__PURE__ */ z.string(),
+  type: text,
+  function: /* @__PURE__ */ z.looseObject({
+    name: /* @__PURE__ */ z.string(),
+    arguments: /* @__PURE__ */ z.string(),
+  }),
+});
 
-function closeObjects(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(closeObjects);
-  if (typeof schema !== 'object' || schema === null) return schema;
-  const closed: Record<string, unknown> = { ...schema };
-  for (const keyword of SCHEMAS) if (keyword in closed) closed[keyword] = closeObjects(closed[keyword]);
-  for (const keyword of NAMED_SCHEMAS) {
-    if (!(keyword in closed)) continue;
-    const named = Object.entries(closed[keyword] as object);
-    closed[keyword] = Object.fromEntries(named.map(([name, value]) => [name, closeObjects(value)]));
-  }
-  if (closed.type === 'object') closed.additionalProperties ??= false;
-  return closed;
-}
+const message = /* @__PURE__ */ z.looseObject({
+  role: text,
+  content: text,
+  reasoning_content: text,
+  reasoning: text,
+  refusal: text,
+  tool_calls: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.array(toolCall)),
+});
 
-/** Holds a value against a schema. What the schema throws is the caller's own error, and comes through. */
-export async function checkAgainst<Schema extends StandardSchemaV1>(
-  schema: Schema,
-  value: unknown,
-): Promise<Checked<SchemaOutput<Schema>>> {
-  const result = await schema['~standard'].validate(value);
-  if (result.issues === undefined) return { value: result.value as SchemaOutput<Schema> };
-  return { issues: result.issues.slice(0, MOST_ISSUES).map(toIssue) };
-}
+const choice = /* @__PURE__ */ z.looseObject({
+  index: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.int()),
+  message,
+  finish_reason: text,
+});
 
-function toIssue({ path = [], message }: StandardSchemaV1.Issue): ResponseIssue {
-  const keys = path.map((part) => (typeof part === 'object' ? part.key : part));
-  return { path: keys.map((key) => (typeof key === 'symbol' ? String(key) : key)), message };
-}
+const number = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.number());
 
-/** Issues in one line. */
-export function issuesText(issues: readonly ResponseIssue[]): string {
-  return issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ');
-}
+/** Not worth losing an answer for: whatever is missing is missing. */
+const usage = /* @__PURE__ */ z.looseObject({
+  prompt_tokens: number,
+  completion_tokens: number,
+  total_tokens: number,
+});
+
+/** A whole answer to `POST /v1/chat/completions`. */
+export const chatCompletion = /* @__PURE__ */ z.looseObject({
+  id: text,
+  model: text,
+  created: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.number()),
+  choices: /* @__PURE__ */ z.array(choice).check(/* @__PURE__ */ z.minLength(1)),
+  usage: /* @__PURE__ */ z.nullish(usage),
+});
+
+/** The answer to `GET /v1/models`. */
+export const modelList = /* @__PURE__ */ z.looseObject({
+  data: /* @__PURE__ */ z.nullable(
+    /* @__PURE__ */ z.array(/* @__PURE__ */ z.looseObject({ id: /* @__PURE__ */ z.string() })),
+  ),
+});

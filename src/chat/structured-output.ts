@@ -1,10 +1,10 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { AnswerMismatchError, AnswerRefusedError, AnswerTruncatedError } from '../errors/index.ts';
-import { CallScope } from '../transport/call-scope.ts';
-import { isTooDeep, parseJson } from '../transport/json.ts';
+import { ModelRefusalError, OutputTruncatedError, OutputValidationError } from '../errors/index.ts';
+import { CallScope } from '../http/call-scope.ts';
+import { isTooDeep, parseJson } from '../http/json.ts';
 import type { ChatCompletion } from './completion.ts';
+import { checkAgainst, issuesText, jsonSchemaOf, type SchemaOutput } from './json-schema.ts';
 import type { ResponseFormat } from './request.ts';
-import { checkAgainst, issuesText, jsonSchemaOf, type SchemaOutput } from './schema.ts';
 
 /** A completion, and what the schema made of its first answer. */
 export type ParsedCompletion<Output> = ChatCompletion & { readonly parsed: Output };
@@ -28,7 +28,7 @@ export async function responseFormat(
  *
  * @param label - Names the call in messages.
  * @param signal - The caller's: schemas may take their time, and ask who knows whom.
- * @throws AnswerRefusedError, AnswerTruncatedError, AnswerMismatchError
+ * @throws ModelRefusalError, OutputTruncatedError, OutputValidationError
  */
 export async function withParsed<Schema extends StandardSchemaV1>(
   completion: ChatCompletion,
@@ -39,28 +39,28 @@ export async function withParsed<Schema extends StandardSchemaV1>(
   const { message, finish_reason } = completion.choices[0];
   if (message.refusal) {
     const { refusal } = message;
-    throw new AnswerRefusedError(`${label}: the model refused to answer`, { refusal, completion });
+    throw new ModelRefusalError(`${label}: the model refused to answer`, { refusal, completion });
   }
   if (finish_reason === 'content_filter') {
     const what = 'a filter withheld the answer, or a part of it';
-    throw new AnswerRefusedError(`${label}: ${what}`, { refusal: null, completion });
+    throw new ModelRefusalError(`${label}: ${what}`, { refusal: null, completion });
   }
   if (finish_reason === 'length') {
     const what = 'the answer was cut off at the limit of tokens: raise max_tokens, or ask for less';
-    throw new AnswerTruncatedError(`${label}: ${what}`, { completion });
+    throw new OutputTruncatedError(`${label}: ${what}`, { completion });
   }
   const content = message.content ?? '';
   const value = parseJson(content);
   if (value === undefined || isTooDeep(content, value)) {
     const what = content === '' ? 'the answer has no text' : 'the answer is not JSON';
-    throw new AnswerMismatchError(`${label}: ${what}`, { issues: [], completion });
+    throw new OutputValidationError(`${label}: ${what}`, { issues: [], completion });
   }
   // What was aborted after a stream came to its end lost nothing.
   const scope = new CallScope(signal?.aborted ? undefined : signal, undefined);
   const { issues, ...checked } = await scope.race(checkAgainst(schema, value)).finally(() => scope.dispose());
   if (issues !== undefined) {
     const what = `the answer is not of the schema, ${issuesText(issues)}`;
-    throw new AnswerMismatchError(`${label}: ${what}`, { issues, completion });
+    throw new OutputValidationError(`${label}: ${what}`, { issues, completion });
   }
   return { ...completion, parsed: (checked as { value: SchemaOutput<Schema> }).value };
 }

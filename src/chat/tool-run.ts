@@ -1,10 +1,15 @@
-import { AnswerTruncatedError, ConfigurationError, ToolCallError, ToolRoundsError } from '../errors/index.ts';
-import type { CallScope } from '../transport/call-scope.ts';
-import { isTooDeep, parseJson } from '../transport/json.ts';
+import {
+  ConfigurationError,
+  MaxToolRoundsError,
+  OutputTruncatedError,
+  ToolCallError,
+} from '../errors/index.ts';
+import type { CallScope } from '../http/call-scope.ts';
+import { isTooDeep, parseJson } from '../http/json.ts';
 import type { ChatCompletion } from './completion.ts';
 import type { ToolCall } from './content.ts';
+import { type Checked, checkAgainst, issuesText } from './json-schema.ts';
 import type { ChatCompletionRequest, ChatMessage, ToolMessage, ToolRunRequest } from './request.ts';
-import { type Checked, checkAgainst, issuesText } from './schema.ts';
 import { isTool, type Tool } from './tool.ts';
 
 /** The model's last answer, and how it came to it. */
@@ -46,11 +51,11 @@ export async function runTools(
     if (calls.length === 0) return { ...completion, messages: run.messages, rounds };
     if (finish_reason === 'length') {
       const what = 'a tool call was cut off at the limit of tokens: raise max_tokens';
-      throw new AnswerTruncatedError(what, { completion });
+      throw new OutputTruncatedError(what, { completion });
     }
     if (rounds === maxRounds) {
       const what = `the model still called tools after ${maxRounds} rounds`;
-      throw new ToolRoundsError(what, { maxRounds, messages: run.messages });
+      throw new MaxToolRoundsError(what, { maxRounds, messages: run.messages });
     }
     run.messages.push(...(await run.answer(calls)));
     // Whoever has to call a tool in every round never comes to an answer.

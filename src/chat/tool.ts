@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ConfigurationError } from '../errors/index.ts';
-import { jsonSchemaOf, type SchemaOutput } from './schema.ts';
+import { jsonSchemaOf, type SchemaOutput } from './json-schema.ts';
 
 /** A tool that the model may ask for, as it is sent. */
 export interface ToolDefinition {

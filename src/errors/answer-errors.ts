@@ -6,11 +6,11 @@ import type { PartialCompletion } from './stream-errors.ts';
  * The model declined to give the answer that was asked for in a schema, or a filter of the service withheld it
  * (`finish_reason: 'content_filter'`).
  */
-export class AnswerRefusedError extends DrunError {
-  override get name(): 'AnswerRefusedError' {
-    return 'AnswerRefusedError';
+export class ModelRefusalError extends DrunError {
+  override get name(): 'ModelRefusalError' {
+    return 'ModelRefusalError';
   }
-  readonly code = 'answer_refused' as const;
+  readonly code = 'model_refusal' as const;
 
   /** Why, in the model's words, where it gave any. */
   readonly refusal: string | null;
@@ -32,11 +32,11 @@ export class AnswerRefusedError extends DrunError {
  * The model ran into its limit of tokens (`finish_reason: 'length'`) in the middle of JSON: of an answer in a schema,
  * or of the arguments of a tool.
  */
-export class AnswerTruncatedError extends DrunError {
-  override get name(): 'AnswerTruncatedError' {
-    return 'AnswerTruncatedError';
+export class OutputTruncatedError extends DrunError {
+  override get name(): 'OutputTruncatedError' {
+    return 'OutputTruncatedError';
   }
-  readonly code = 'answer_truncated' as const;
+  readonly code = 'output_truncated' as const;
 
   /** What came. */
   readonly completion: PartialCompletion;
@@ -48,11 +48,11 @@ export class AnswerTruncatedError extends DrunError {
 }
 
 /** The model finished an answer that is not JSON, or not of the schema that was asked for. */
-export class AnswerMismatchError extends DrunError {
-  override get name(): 'AnswerMismatchError' {
-    return 'AnswerMismatchError';
+export class OutputValidationError extends DrunError {
+  override get name(): 'OutputValidationError' {
+    return 'OutputValidationError';
   }
-  readonly code = 'answer_mismatch' as const;
+  readonly code = 'output_validation_failed' as const;
 
   /** Where the answer differs from the schema, in the words of the schema's library; empty where it is not JSON. */
   readonly issues: readonly ResponseIssue[];

@@ -1,4 +1,4 @@
-import type { AnswerMismatchError, AnswerRefusedError, AnswerTruncatedError } from './answer-errors.ts';
+import type { ModelRefusalError, OutputTruncatedError, OutputValidationError } from './answer-errors.ts';
 import type {
   ApiError,
   ApiKeyLimitError,
@@ -6,7 +6,7 @@ import type {
   InsufficientQuotaError,
   InvalidRequestError,
   NotFoundError,
-  PermissionError,
+  PermissionDeniedError,
   RateLimitError,
   ServerError,
 } from './api-errors.ts';
@@ -21,7 +21,7 @@ import { marker } from './drun-error.ts';
 import type { KeyRingError } from './key-ring-error.ts';
 import type { KeyStoreError } from './key-store-errors.ts';
 import type { StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
-import type { ToolCallError, ToolRoundsError } from './tool-errors.ts';
+import type { MaxToolRoundsError, ToolCallError } from './tool-errors.ts';
 
 /** Every error that this package throws, told apart by `code`. */
 export type AnyDrunError =
@@ -33,18 +33,18 @@ export type AnyDrunError =
   | ReplacementFailedError
   | StreamTruncatedError
   | StreamFailedError
-  | AnswerRefusedError
-  | AnswerTruncatedError
-  | AnswerMismatchError
+  | ModelRefusalError
+  | OutputTruncatedError
+  | OutputValidationError
   | ToolCallError
-  | ToolRoundsError
+  | MaxToolRoundsError
   | KeyRingError
   | KeyStoreError
   | ApiError<'api_error'>
   | InvalidRequestError
   | AuthenticationError
   | InsufficientQuotaError
-  | PermissionError
+  | PermissionDeniedError
   | NotFoundError
   | RateLimitError
   | ApiKeyLimitError

@@ -122,9 +122,9 @@ export class InsufficientQuotaError extends ApiError<'insufficient_quota'> {
 }
 
 /** 403: the credential is known, but may not do this; for a model, the key's deny list matches. */
-export class PermissionError extends ApiError<'permission_denied'> {
-  override get name(): 'PermissionError' {
-    return 'PermissionError';
+export class PermissionDeniedError extends ApiError<'permission_denied'> {
+  override get name(): 'PermissionDeniedError' {
+    return 'PermissionDeniedError';
   }
   constructor(message: string, init: ApiErrorInit) {
     super(message, init, 'permission_denied');

@@ -4,7 +4,7 @@
  * @module
  */
 
-export { AnswerMismatchError, AnswerRefusedError, AnswerTruncatedError } from './answer-errors.ts';
+export { ModelRefusalError, OutputTruncatedError, OutputValidationError } from './answer-errors.ts';
 export { type AnyDrunError, type DrunErrorCode, isDrunError } from './any-drun-error.ts';
 export {
   ApiError,
@@ -15,7 +15,7 @@ export {
   InsufficientQuotaError,
   InvalidRequestError,
   NotFoundError,
-  PermissionError,
+  PermissionDeniedError,
   type RateLimit,
   RateLimitError,
   type RateLimits,
@@ -34,4 +34,4 @@ export { DrunError } from './drun-error.ts';
 export { KeyRingError, type KeyRingErrorCode } from './key-ring-error.ts';
 export { KeyStoreError } from './key-store-errors.ts';
 export { type PartialCompletion, StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
-export { ToolCallError, ToolRoundsError } from './tool-errors.ts';
+export { MaxToolRoundsError, ToolCallError } from './tool-errors.ts';

@@ -12,17 +12,17 @@ export type KeyRingErrorCode =
    * A secret in the record cannot be opened: it was sealed with another key, or tampered with. Or a new one cannot be
    * sealed, by a way of one's own.
    */
-  | 'key_ring_seal_broken'
+  | 'key_ring_decryption_failed'
   /** There is no key to give out: none was made yet, or all were revoked. */
-  | 'key_ring_locked'
+  | 'key_ring_no_active_key'
   /** The service did not accept a new key in time, or it may call less than the current one. */
-  | 'key_ring_key_refused'
+  | 'key_ring_key_rejected'
   /** A revoked key is deleted, but the service has not confirmed that in time. */
   | 'key_ring_revocation_unconfirmed'
   /** No key of this ring has the id. */
   | 'key_ring_unknown_key'
   /** Others changed the record over and over; the next pass goes on. */
-  | 'key_ring_contended';
+  | 'key_ring_conflict';
 
 /** Something is wrong with a ring of keys, and its `code` says what. Ids and masked keys only. */
 export class KeyRingError extends DrunError {

@@ -36,11 +36,11 @@ export class ToolCallError extends DrunError {
 }
 
 /** The model still called tools after as many rounds as it was allowed. */
-export class ToolRoundsError extends DrunError {
-  override get name(): 'ToolRoundsError' {
-    return 'ToolRoundsError';
+export class MaxToolRoundsError extends DrunError {
+  override get name(): 'MaxToolRoundsError' {
+    return 'MaxToolRoundsError';
   }
-  readonly code = 'tool_rounds_exceeded' as const;
+  readonly code = 'max_tool_rounds_exceeded' as const;
 
   /** How many rounds of calls were carried out. */
   readonly maxRounds: number;

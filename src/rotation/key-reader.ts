@@ -1,5 +1,5 @@
 import { isDrunError, KeyRingError } from '../errors/index.ts';
-import type { CredentialContext } from '../secret/credential-source.ts';
+import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { Emit } from './events.ts';
 import type { KeyStore } from './key-store.ts';
@@ -29,7 +29,7 @@ const LONGEST_LOOK_MS = 2_000;
 const LOOK_AGAIN_MS = 1_000;
 
 interface Reading {
-  readonly refused: Secret | undefined;
+  readonly rejected: Secret | undefined;
   readonly since: number;
   readonly done: Promise<void>;
 }
@@ -66,12 +66,12 @@ export class KeyReader {
   }
 
   /** The current key; at once where it is known. */
-  get({ refused, signal }: CredentialContext): Secret | Promise<Secret> {
+  get({ rejected, signal }: CredentialContext): Secret | Promise<Secret> {
     const opened = this.#opened;
     const current = this.#record?.current;
     const isKnown = opened?.id === current?.id || current?.sealed === this.#unopened;
-    if (refused !== undefined || opened === undefined || current === undefined || !isKnown) {
-      return this.#find(refused, signal);
+    if (rejected !== undefined || opened === undefined || current === undefined || !isKnown) {
+      return this.#find(rejected, signal);
     }
     if (this.#context.clock.now() >= this.#refreshAt) this.#refreshBeside();
     return opened.secret;
@@ -108,11 +108,11 @@ export class KeyReader {
     if (this.#opened !== undefined) this.#listen();
   }
 
-  async #find(refused: Secret | undefined, signal: AbortSignal | undefined): Promise<Secret> {
+  async #find(rejected: Secret | undefined, signal: AbortSignal | undefined): Promise<Secret> {
     this.#listen();
     const { clock, waitMs } = this.#context;
     const deadline = clock.now() + waitMs;
-    if (!this.#knowsAnother(refused)) await this.#read(refused);
+    if (!this.#knowsAnother(rejected)) await this.#read(rejected);
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
       const current = this.#record?.current;
       if (current !== undefined) return this.#open(current, (this.#record as RingRecord).ringId);
@@ -126,10 +126,10 @@ export class KeyReader {
    * Whether another key has come since the refused one was given out: lately, for a process that was held up for longer
    * than keys live gets no third try.
    */
-  #knowsAnother(refused: Secret | undefined): boolean {
+  #knowsAnother(rejected: Secret | undefined): boolean {
     if (this.#record?.current === undefined) return false;
-    if (refused === undefined) return true;
-    return !this.#opened?.secret.equals(refused) && this.#context.clock.now() < this.#refreshAt;
+    if (rejected === undefined) return true;
+    return !this.#opened?.secret.equals(rejected) && this.#context.clock.now() < this.#refreshAt;
   }
 
   /** A reader that knows a key keeps it where it can read no other. */
@@ -150,25 +150,25 @@ export class KeyReader {
   /**
    * Reads the record; askings at the same time are one. A read that began before a key was refused may know of no other.
    */
-  #read(refused?: Secret): Promise<void> {
+  #read(rejected?: Secret): Promise<void> {
     const { clock } = this.#context;
     const now = clock.now();
     const going = this.#reading;
     if (
       going &&
       now < going.since + LONGEST_LOOK_MS &&
-      (refused === undefined || going.refused?.equals(refused))
+      (rejected === undefined || going.rejected?.equals(rejected))
     ) {
-      return this.#share(going, refused);
+      return this.#share(going, rejected);
     }
     const done = this.#readNow().finally(() => this.#forget(reading));
-    const reading = { refused, since: now, done };
+    const reading = { rejected, since: now, done };
     this.#reading = reading;
     return done;
   }
 
   /** Waits for the read of another call, and not for ever: in a Worker that stops where its call is over. */
-  async #share(going: Reading, refused: Secret | undefined): Promise<void> {
+  async #share(going: Reading, rejected: Secret | undefined): Promise<void> {
     const ended = new AbortController();
     const late = this.#context.clock.sleep(LONGEST_LOOK_MS, ended.signal, { background: true });
     try {
@@ -184,7 +184,7 @@ export class KeyReader {
       ended.abort();
     }
     this.#forget(going);
-    await this.#read(refused);
+    await this.#read(rejected);
   }
 
   #forget(reading: Reading): void {
@@ -246,7 +246,7 @@ export class KeyReader {
     return new KeyRingError(
       `the ring ${ring} has no key to give out, and got none within ${waitMs} ms: ${why}`,
       {
-        code: 'key_ring_locked',
+        code: 'key_ring_no_active_key',
         ring,
       },
     );

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
-import type { CredentialContext } from '../secret/credential-source.ts';
+import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { EventListeners, type KeyRingEvent, type KeyRingEvents } from './events.ts';
 import { KeyReader } from './key-reader.ts';
@@ -98,7 +98,7 @@ export class KeyRing implements AsyncDisposable {
   /**
    * The current key, for a client: at once where it is known. A key that was refused is looked up again first.
    *
-   * Rejects with a `KeyRingError` of code `key_ring_locked` where the ring has no key and gets none within
+   * Rejects with a `KeyRingError` of code `key_ring_no_active_key` where the ring has no key and gets none within
    * `waitMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {

@@ -89,7 +89,7 @@ class Pass {
     }
     const { ring } = this.#context;
     throw new KeyRingError(`others changed the record of the ring ${ring} over and over`, {
-      code: 'key_ring_contended',
+      code: 'key_ring_conflict',
       ring,
     });
   }
@@ -362,7 +362,7 @@ class Pass {
         await this.#swapped(stored, to.retirePending(record, pending, 'not accepted'));
         throw new KeyRingError(
           `a new key of the ring ${ring} was ${TRIAL_FAILURES[verdict]} for ${policy.activationMs} ms, and is given up`,
-          { code: 'key_ring_key_refused', ring, keyIds: [pending.key.id] },
+          { code: 'key_ring_key_rejected', ring, keyIds: [pending.key.id] },
         );
       }
       // The rest is for the next pass, before others take the key over.

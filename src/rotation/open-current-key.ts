@@ -15,7 +15,7 @@ import { sealOf } from './seal.ts';
  * @param ring - The ring's name.
  * @param record - The record, as the store was given it.
  * @returns the key, or undefined where the ring has none: before its first key, and after a revocation without a standby.
- * @throws KeyRingError of code `key_ring_record_invalid` where the text is no record, and `key_ring_seal_broken` where the
+ * @throws KeyRingError of code `key_ring_record_invalid` where the text is no record, and `key_ring_decryption_failed` where the
  * key was sealed with another sealing key or for another ring. ConfigurationError where `seal` cannot be used.
  *
  * @example

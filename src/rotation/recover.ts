@@ -41,7 +41,7 @@ export async function recoverRing(context: RecoverContext, signal: AbortSignal):
   );
   if (swapped === undefined) {
     const message = `others changed the record of the ring ${ring} at the same time: look at it again first`;
-    throw new KeyRingError(message, { code: 'key_ring_contended', ring });
+    throw new KeyRingError(message, { code: 'key_ring_conflict', ring });
   }
   observe(swapped.record);
 }

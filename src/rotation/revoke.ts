@@ -120,7 +120,7 @@ async function takeOut(context: RevokeContext, target: RevokeTarget, init: Revok
     return { record: known, keys, failure };
   }
   throw new KeyRingError(`others changed the record of the ring ${ring} over and over`, {
-    code: 'key_ring_contended',
+    code: 'key_ring_conflict',
     ring,
   });
 }
@@ -151,7 +151,7 @@ async function strays(
       ? `the ring ${ring} has no current key`
       : // Which id is not said: in a hurry somebody may have given the key itself.
         `the ring ${ring} has no key of this id`,
-    { code: target === 'current' ? 'key_ring_locked' : 'key_ring_unknown_key', ring },
+    { code: target === 'current' ? 'key_ring_no_active_key' : 'key_ring_unknown_key', ring },
   );
 }
 

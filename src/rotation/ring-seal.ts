@@ -24,7 +24,7 @@ export class RingSeal {
     } catch (thrown) {
       const cause = failureCause(thrown);
       throw new KeyRingError(`a secret of the ring ${this.#ring} cannot be sealed: ${cause.message}`, {
-        code: 'key_ring_seal_broken',
+        code: 'key_ring_decryption_failed',
         ring: this.#ring,
         cause,
       });
@@ -43,7 +43,7 @@ export class RingSeal {
       const cause = failureCause(thrown);
       const message = `the secret of the key ${id} of the ring ${this.#ring} cannot be opened: ${cause.message}. Is seal the key that it was sealed with?`;
       throw new KeyRingError(message, {
-        code: 'key_ring_seal_broken',
+        code: 'key_ring_decryption_failed',
         ring: this.#ring,
         keyIds: [id],
         cause,

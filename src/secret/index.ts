@@ -4,6 +4,6 @@
  *
  * @module
  */
-export type { CredentialContext, CredentialFunction, CredentialSource } from './credential-source.ts';
+export type { Credential, CredentialContext, CredentialProvider } from './credential.ts';
 export { redact } from './redact.ts';
 export { Secret } from './secret.ts';

@@ -11,7 +11,7 @@ import {
 } from 'drun-sdk/api-keys';
 import type { Secret } from 'drun-sdk/secret';
 import { expectTypeOf, test } from 'vitest';
-import type { WireApiKey } from '../../src/wire/control-plane.ts';
+import type { WireApiKey } from '../../src/api-keys/schema.ts';
 
 declare const keys: ApiKeys;
 declare const workspaceKeys: WorkspaceApiKeys;

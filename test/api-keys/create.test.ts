@@ -321,7 +321,7 @@ describe('create, repeated', () => {
   });
 
   test('is sent once more with another access token when the source has one', async () => {
-    const accessToken = vi.fn(({ refused }) => (refused ? `${TOKEN}-new` : TOKEN));
+    const accessToken = vi.fn(({ rejected }) => (rejected ? `${TOKEN}-new` : TOKEN));
     const seen = network.answer(
       'post',
       CREATE,

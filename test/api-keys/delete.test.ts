@@ -3,7 +3,7 @@ import {
   ConfigurationError,
   InvalidResponseError,
   NotFoundError,
-  PermissionError,
+  PermissionDeniedError,
   RateLimitError,
   ServerError,
 } from 'drun-sdk';
@@ -133,7 +133,7 @@ describe('delete', () => {
 
   test('takes a 404 for what it is after an attempt whose credential was refused', async () => {
     network.answer('delete', DELETE, json({}, 401), json({ id: 'not.found' }, 404));
-    const keys = apiKeys({ accessToken: ({ refused }) => (refused ? `${TOKEN}2` : TOKEN) });
+    const keys = apiKeys({ accessToken: ({ rejected }) => (rejected ? `${TOKEN}2` : TOKEN) });
 
     await rejectionOf(NotFoundError, keys.delete('key-1'));
   });
@@ -160,7 +160,7 @@ describe('delete', () => {
 
   test.each([
     [401, AuthenticationError],
-    [403, PermissionError],
+    [403, PermissionDeniedError],
     [429, RateLimitError],
     [500, ServerError],
   ] as const)('throws the error of a %i', async (status, type) => {

@@ -175,7 +175,7 @@ function expectNoWholeKey(value: unknown, whole: readonly string[]): void {
 }
 
 describe('whatever a server answers', () => {
-  test('a list is right or refused, and shows no whole key', { timeout: 60_000 }, async () => {
+  test('a list is right or rejected, and shows no whole key', { timeout: 60_000 }, async () => {
     let right = 0;
     const page = message({
       page: fc.nat({ max: 9 }),
@@ -251,7 +251,7 @@ describe('whatever a server answers', () => {
     expect(right).toBeGreaterThan(50);
   });
 
-  test('usage is right or refused, never rounded', { timeout: 60_000 }, async () => {
+  test('usage is right or rejected, never rounded', { timeout: 60_000 }, async () => {
     let right = 0;
     const usage = nearly(
       message({

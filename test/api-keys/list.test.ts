@@ -3,7 +3,7 @@ import {
   AuthenticationError,
   ConfigurationError,
   NotFoundError,
-  PermissionError,
+  PermissionDeniedError,
   RateLimitError,
   ServerError,
 } from 'drun-sdk';
@@ -284,7 +284,7 @@ describe('list, walked', () => {
   test('throws out of the loop where a later page fails', async () => {
     network.answer('get', MASKED, paged(names), json({ id: 'denied' }, 403));
 
-    await rejectionOf(PermissionError, walk(apiKeys().list({ pageSize: 2 })));
+    await rejectionOf(PermissionDeniedError, walk(apiKeys().list({ pageSize: 2 })));
   });
 
   test('takes a later 404 for what it is once the masked list has answered', async () => {
@@ -375,7 +375,7 @@ describe('list, of a server without the masked list', () => {
 
   test.each([
     [401, AuthenticationError],
-    [403, PermissionError],
+    [403, PermissionDeniedError],
     [429, RateLimitError],
     [500, ServerError],
     [503, ServerError],

@@ -1,8 +1,8 @@
 import {
   ApiKeys,
   type ApiKeysOptions,
-  type CallLogEntry,
   ConfigurationError,
+  type RequestLogEntry,
   type RetryEvent,
   Secret,
   WorkspaceApiKeys,
@@ -127,7 +127,7 @@ describe('an ApiKeys client', () => {
 
   test('tells its logger of every request, without ids and credentials', async () => {
     network.answer('delete', `${API}/apikeys/key-1`, json({ message: TOKEN }, 503), json({ id: 'key-1' }));
-    const entries: CallLogEntry[] = [];
+    const entries: RequestLogEntry[] = [];
     retryAtOnce();
 
     await apiKeys({ logger: (entry) => entries.push(entry) }).delete('key-1');

@@ -411,10 +411,10 @@ describe('a create of which nothing can have come', () => {
     expect(server.requests).toEqual([]);
   });
 
-  test('stays a TimeoutError where its access token was refused, and the time was over without another one', async () => {
+  test('stays a TimeoutError where its access token was rejected, and the time was over without another one', async () => {
     const fetch = vi.fn(async () => Response.json({ id: 'x' }, { status: 401 }));
-    const accessToken = ({ refused }: { refused?: unknown }): string | Promise<string> =>
-      refused ? new Promise<string>(() => {}) : TOKEN;
+    const accessToken = ({ rejected }: { rejected?: unknown }): string | Promise<string> =>
+      rejected ? new Promise<string>(() => {}) : TOKEN;
     const keys = clientOn({ fetch }, { accessToken });
 
     expect(await errorOf(keys.create({ name: 'checkout' }))).toBeInstanceOf(TimeoutError);

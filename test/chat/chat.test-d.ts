@@ -16,7 +16,7 @@ import type { RateLimits } from 'drun-sdk/errors';
 import { expectTypeOf, test } from 'vitest';
 import * as zod from 'zod';
 import type * as z from 'zod/mini';
-import type { chatCompletion, modelList } from '../../src/wire/data-plane.ts';
+import type { chatCompletion, modelList } from '../../src/chat/schema.ts';
 
 declare const chat: ChatClient;
 

@@ -225,7 +225,7 @@ describe('complete, refused', () => {
     [400, null, 'invalid_request_error', 'InvalidRequestError', 'invalid_request'],
     [422, null, 'invalid_request_error', 'InvalidRequestError', 'invalid_request'],
     [402, 'insufficient_quota', 'insufficient_quota', 'InsufficientQuotaError', 'insufficient_quota'],
-    [403, 'model_access_denied', 'invalid_request_error', 'PermissionError', 'permission_denied'],
+    [403, 'model_access_denied', 'invalid_request_error', 'PermissionDeniedError', 'permission_denied'],
     [404, 'model_not_found', 'invalid_request_error', 'NotFoundError', 'not_found'],
     [429, 'model_rate_limit_exceeded', '', 'RateLimitError', 'rate_limited'],
     [502, null, 'upstream_error', 'ServerError', 'server_error'],

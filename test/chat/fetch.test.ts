@@ -29,7 +29,7 @@ async function serverThat(
 }
 
 const ok = (response: ServerResponse): void => void response.end('{"fine":true}');
-const refused = (response: ServerResponse): void => {
+const rejected = (response: ServerResponse): void => {
   const message = `Incorrect API key provided: ${KEY}`;
   response.writeHead(401, { 'content-type': 'application/json', 'x-refused': KEY });
   response.end(JSON.stringify(failure('invalid_api_key', 'invalid_request_error', message)));
@@ -125,16 +125,16 @@ describe('the request of another client', () => {
 });
 
 describe('a refused key', () => {
-  const replacing = ({ refused }: { refused?: unknown }): string => (refused ? OTHER_KEY : KEY);
+  const replacing = ({ rejected }: { rejected?: unknown }): string => (rejected ? OTHER_KEY : KEY);
 
   test('is handed back to its source, and the request sent once more with the other one', async () => {
-    const { url, seen } = await serverThat((response, number) => (number === 1 ? refused : ok)(response));
+    const { url, seen } = await serverThat((response, number) => (number === 1 ? rejected : ok)(response));
     const asked: unknown[] = [];
     const { fetch } = chatClient({
       baseUrl: url,
-      apiKey: ({ refused }) => {
-        asked.push(refused?.reveal());
-        return replacing({ refused });
+      apiKey: ({ rejected }) => {
+        asked.push(rejected?.reveal());
+        return replacing({ rejected });
       },
     });
 
@@ -149,7 +149,7 @@ describe('a refused key', () => {
   });
 
   test('is tried once more only', async () => {
-    const { url, seen } = await serverThat(refused);
+    const { url, seen } = await serverThat(rejected);
 
     const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`);
 
@@ -158,7 +158,7 @@ describe('a refused key', () => {
   });
 
   test('is the answer where its source has no other', async () => {
-    const { url, seen } = await serverThat(refused);
+    const { url, seen } = await serverThat(rejected);
 
     const response = await chatClient({ baseUrl: url, apiKey: () => KEY }).fetch(`${url}/v1/x`);
 
@@ -167,7 +167,7 @@ describe('a refused key', () => {
   });
 
   test('is the answer where the body was a stream, which is used up', async () => {
-    const { url, seen } = await serverThat(refused);
+    const { url, seen } = await serverThat(rejected);
     const body = new Blob(['hello']).stream();
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
 
@@ -178,7 +178,7 @@ describe('a refused key', () => {
   });
 
   test('is masked in the body and the headers of the answer', async () => {
-    const { url } = await serverThat(refused);
+    const { url } = await serverThat(rejected);
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
 
@@ -198,7 +198,7 @@ describe('a refused key', () => {
   });
 
   test('is masked in the answer to the other key as well', async () => {
-    const { url } = await serverThat(refused);
+    const { url } = await serverThat(rejected);
 
     const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`);
 

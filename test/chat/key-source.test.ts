@@ -9,7 +9,7 @@ import { chatClient, failure, MODELS } from './requests.ts';
 const network = mockNetwork();
 
 const accepted = json({ data: [] });
-const refused = json(failure('invalid_api_key', 'invalid_request_error'), 401);
+const rejected = json(failure('invalid_api_key', 'invalid_request_error'), 401);
 const bearers = (seen: readonly SeenRequest[]): (string | undefined)[] =>
   seen.map(({ headers }) => headers.get('authorization')?.replace('Bearer ', ''));
 
@@ -67,7 +67,7 @@ describe('a source of keys', () => {
   test('is asked again for an attempt that comes after a refused key was replaced', async () => {
     retryAtOnce();
     const left = [`${KEY}1`, `${KEY}2`, `${KEY}3`];
-    const seen = network.answer('get', MODELS, refused, json({}, 503), accepted);
+    const seen = network.answer('get', MODELS, rejected, json({}, 503), accepted);
 
     await chatClient({ apiKey: () => left.shift() ?? '' }).models();
 
@@ -76,8 +76,8 @@ describe('a source of keys', () => {
 
   test('that gives a refused key again later is not believed', async () => {
     retryAtOnce();
-    const seen = network.answer('get', MODELS, refused, json({}, 503), accepted);
-    const apiKey = ({ refused }: CredentialContext): string => (refused ? OTHER_KEY : KEY);
+    const seen = network.answer('get', MODELS, rejected, json({}, 503), accepted);
+    const apiKey = ({ rejected }: CredentialContext): string => (rejected ? OTHER_KEY : KEY);
 
     await chatClient({ apiKey }).models();
 
@@ -96,30 +96,30 @@ describe('a source of keys', () => {
     }).models();
 
     expect(contexts).toHaveLength(1);
-    expect(contexts[0]?.refused).toBeUndefined();
+    expect(contexts[0]?.rejected).toBeUndefined();
     expect(contexts[0]?.signal).toBeInstanceOf(AbortSignal);
   });
 
   test('gets a refused key back, and its other key is tried at once', async () => {
     const contexts: CredentialContext[] = [];
-    const seen = network.answer('get', MODELS, refused, accepted);
+    const seen = network.answer('get', MODELS, rejected, accepted);
 
     await chatClient({
       maxRetries: 0,
       apiKey: (context) => {
         contexts.push(context);
-        return context.refused ? OTHER_KEY : KEY;
+        return context.rejected ? OTHER_KEY : KEY;
       },
     }).models();
 
     expect(bearers(seen)).toEqual([KEY, OTHER_KEY]);
     expect(contexts).toHaveLength(2);
-    expect(contexts[1]?.refused?.reveal()).toBe(KEY);
+    expect(contexts[1]?.rejected?.reveal()).toBe(KEY);
   });
 
   test('is asked once more only, though the other key is refused as well', async () => {
-    const apiKey = vi.fn(({ refused }: CredentialContext) => (refused ? OTHER_KEY : KEY));
-    const seen = network.answer('get', MODELS, refused);
+    const apiKey = vi.fn(({ rejected }: CredentialContext) => (rejected ? OTHER_KEY : KEY));
+    const seen = network.answer('get', MODELS, rejected);
 
     const error = await rejectionOf(AuthenticationError, chatClient({ apiKey }).models());
 
@@ -130,7 +130,7 @@ describe('a source of keys', () => {
 
   test('ends the call where it gives the refused key again', async () => {
     const apiKey = vi.fn(() => KEY);
-    const seen = network.answer('get', MODELS, refused);
+    const seen = network.answer('get', MODELS, rejected);
 
     const error = await rejectionOf(AuthenticationError, chatClient({ apiKey }).models());
 
@@ -140,7 +140,7 @@ describe('a source of keys', () => {
   });
 
   test('does not matter to a plain key, which is tried once', async () => {
-    const seen = network.answer('get', MODELS, refused);
+    const seen = network.answer('get', MODELS, rejected);
 
     await rejectionOf(AuthenticationError, chatClient().models());
 
@@ -173,10 +173,10 @@ describe('a source of keys', () => {
   test('is asked once for one key that is refused to calls at the same time', async () => {
     const fresh = Promise.withResolvers<string>();
     const seen = network.answer('get', MODELS, ({ headers }) =>
-      headers.get('authorization') === `Bearer ${KEY}` ? refused.clone() : accepted.clone(),
+      headers.get('authorization') === `Bearer ${KEY}` ? rejected.clone() : accepted.clone(),
     );
     const askedBack = vi.fn(() => fresh.promise);
-    const chat = chatClient({ apiKey: (context) => (context.refused ? askedBack() : KEY) });
+    const chat = chatClient({ apiKey: (context) => (context.rejected ? askedBack() : KEY) });
 
     const calls = [chat.models(), chat.models(), chat.models()];
     await vi.waitFor(() => expect(seen).toHaveLength(3));
@@ -276,9 +276,9 @@ describe('the key of a call', () => {
   });
 
   test('can be a source, which gets a refused key back', async () => {
-    const seen = network.answer('get', MODELS, refused, accepted);
+    const seen = network.answer('get', MODELS, rejected, accepted);
 
-    await chatClient().models({ apiKey: ({ refused }) => (refused ? OTHER_KEY : `${KEY}x`) });
+    await chatClient().models({ apiKey: ({ rejected }) => (rejected ? OTHER_KEY : `${KEY}x`) });
 
     expect(bearers(seen)).toEqual([`${KEY}x`, OTHER_KEY]);
   });

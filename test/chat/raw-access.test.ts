@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { CallLogEntry, RetryEvent } from 'drun-sdk/chat';
+import type { RequestLogEntry, RetryEvent } from 'drun-sdk/chat';
 import {
   AuthenticationError,
   ConfigurationError,
@@ -223,7 +223,7 @@ describe('onRetry', () => {
     const told: RetryEvent[] = [];
 
     await chatClient({
-      apiKey: ({ refused }) => (refused ? OTHER_KEY : KEY),
+      apiKey: ({ rejected }) => (rejected ? OTHER_KEY : KEY),
       onRetry: (event) => told.push(event),
     }).complete(request());
 
@@ -295,7 +295,7 @@ describe('a logger', () => {
   test('gets one line for each attempt', async () => {
     retryAtOnce();
     network.answer('post', COMPLETIONS, json({}, 503), lostConnection(), json(completion()));
-    const lines: CallLogEntry[] = [];
+    const lines: RequestLogEntry[] = [];
 
     await chatClient({ logger: (line) => lines.push(line) }).complete(request());
 
@@ -318,7 +318,7 @@ describe('a logger', () => {
       await answered.promise;
       return json(completion());
     });
-    const lines: CallLogEntry[] = [];
+    const lines: RequestLogEntry[] = [];
     const call = chatClient({ logger: (line) => lines.push(line) }).complete(request());
 
     await vi.advanceTimersByTimeAsync(1_234);
@@ -335,7 +335,7 @@ describe('a logger', () => {
       user.abort(new Error('the user left'));
       return json(completion());
     });
-    const lines: CallLogEntry[] = [];
+    const lines: RequestLogEntry[] = [];
 
     await chatClient({ logger: (line) => lines.push(line) })
       .complete(request(), { signal: user.signal })
@@ -345,7 +345,7 @@ describe('a logger', () => {
   });
 
   test('gets the line of a stream with its first chunk', async () => {
-    const lines: CallLogEntry[] = [];
+    const lines: RequestLogEntry[] = [];
     const fetch = fetchOf(events(says('a'), finishes(), '[DONE]'));
     const stream = chatClient({ fetch, logger: (line) => lines.push(line) }).stream(request());
 
@@ -356,7 +356,7 @@ describe('a logger', () => {
 
   test('gets neither bodies nor credentials, whatever the service says', async () => {
     network.answer('post', COMPLETIONS, json(failure('x', 'y', `bad key ${KEY}`), 401));
-    const lines: CallLogEntry[] = [];
+    const lines: RequestLogEntry[] = [];
 
     await chatClient({ logger: (line) => lines.push(line) })
       .complete(request({ messages: [{ role: 'user', content: 'a secret plan' }] }))

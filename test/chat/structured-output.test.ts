@@ -3,10 +3,10 @@ import { toStandardJsonSchema } from '@valibot/to-json-schema';
 import { type } from 'arktype';
 import type { ChatStream, ParsedCompletion } from 'drun-sdk/chat';
 import {
-  AnswerMismatchError,
-  AnswerRefusedError,
-  AnswerTruncatedError,
   ConfigurationError,
+  ModelRefusalError,
+  OutputTruncatedError,
+  OutputValidationError,
   StreamTruncatedError,
 } from 'drun-sdk/errors';
 import * as v from 'valibot';
@@ -157,26 +157,26 @@ describe.each(ways)('$name', ({ ask }) => {
     expect(completion.model).toBe(model);
   });
 
-  test('is an AnswerRefusedError with the words of a model that refuses', async () => {
-    const error = await rejectionOf(AnswerRefusedError, ask({ refusal: 'I would rather not' }, 'stop'));
+  test('is an ModelRefusalError with the words of a model that refuses', async () => {
+    const error = await rejectionOf(ModelRefusalError, ask({ refusal: 'I would rather not' }, 'stop'));
 
-    expect(error).toMatchObject({ code: 'answer_refused', refusal: 'I would rather not' });
+    expect(error).toMatchObject({ code: 'model_refusal', refusal: 'I would rather not' });
     expect(error.completion.choices[0]?.message.refusal).toBe('I would rather not');
   });
 
-  test('is an AnswerRefusedError where a filter withholds the answer', async () => {
-    const error = await rejectionOf(AnswerRefusedError, ask({ content: '{"name":' }, 'content_filter'));
+  test('is an ModelRefusalError where a filter withholds the answer', async () => {
+    const error = await rejectionOf(ModelRefusalError, ask({ content: '{"name":' }, 'content_filter'));
 
-    expect(error).toMatchObject({ code: 'answer_refused', refusal: null });
+    expect(error).toMatchObject({ code: 'model_refusal', refusal: null });
   });
 
   test.each([
     ['that is cut off', '{"name":"Par'],
     ['that is JSON by accident', JSON.stringify(PARIS)],
-  ])('is an AnswerTruncatedError for an answer %s at the limit of tokens', async (_, content) => {
-    const error = await rejectionOf(AnswerTruncatedError, ask({ content }, 'length'));
+  ])('is an OutputTruncatedError for an answer %s at the limit of tokens', async (_, content) => {
+    const error = await rejectionOf(OutputTruncatedError, ask({ content }, 'length'));
 
-    expect(error.code).toBe('answer_truncated');
+    expect(error.code).toBe('output_truncated');
     expect(error.message).toContain('max_tokens');
     expect(error.completion.choices[0]?.message.content).toBe(content);
   });
@@ -186,16 +186,16 @@ describe.each(ways)('$name', ({ ask }) => {
     ['a text', 'Paris is a city', 'not JSON'],
     ['JSON in a fence', '```json\n{}\n```', 'not JSON'],
     ['half a JSON', '{"name":"Par', 'not JSON'],
-  ])('is an AnswerMismatchError for %s', async (_, content, said) => {
-    const error = await rejectionOf(AnswerMismatchError, ask({ content }, 'stop'));
+  ])('is an OutputValidationError for %s', async (_, content, said) => {
+    const error = await rejectionOf(OutputValidationError, ask({ content }, 'stop'));
 
-    expect(error).toMatchObject({ code: 'answer_mismatch', issues: [] });
+    expect(error).toMatchObject({ code: 'output_validation_failed', issues: [] });
     expect(error.message).toContain(said);
   });
 
-  test('is an AnswerMismatchError that says where the answer is not of the schema', async () => {
+  test('is an OutputValidationError that says where the answer is not of the schema', async () => {
     const error = await rejectionOf(
-      AnswerMismatchError,
+      OutputValidationError,
       ask({ content: '{"name":"Paris","inhabitants":"many"}' }, 'stop'),
     );
 
@@ -204,9 +204,9 @@ describe.each(ways)('$name', ({ ask }) => {
     expect(error.completion.choices).toHaveLength(1);
   });
 
-  test('is an AnswerMismatchError for an answer that nests too deeply to be walked', async () => {
+  test('is an OutputValidationError for an answer that nests too deeply to be walked', async () => {
     const content = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    const error = await rejectionOf(AnswerMismatchError, ask({ content }, 'stop'));
+    const error = await rejectionOf(OutputValidationError, ask({ content }, 'stop'));
 
     expect(error.issues).toEqual([]);
   });
@@ -280,7 +280,7 @@ describe('parse()', () => {
     network.answer('post', COMPLETIONS, answer({ content: `my key is ${KEY}` }));
 
     const error = await rejectionOf(
-      AnswerMismatchError,
+      OutputValidationError,
       chatClient().parse({ model, messages, schema: city }),
     );
 
@@ -348,6 +348,6 @@ describe('a stream with a schema', () => {
 
     for await (const _ of stream);
 
-    await rejectionOf(AnswerMismatchError, stream.completion());
+    await rejectionOf(OutputValidationError, stream.completion());
   });
 });

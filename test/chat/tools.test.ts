@@ -7,11 +7,11 @@ import {
   type ToolRunRequest,
 } from 'drun-sdk/chat';
 import {
-  AnswerTruncatedError,
   ConfigurationError,
+  MaxToolRoundsError,
+  OutputTruncatedError,
   RateLimitError,
   ToolCallError,
-  ToolRoundsError,
 } from 'drun-sdk/errors';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
@@ -212,16 +212,16 @@ describe('runTools', () => {
     expect(sent().map(({ messages }) => messages.length)).toEqual([1, 3, 5]);
   });
 
-  test('is a ToolRoundsError after as many rounds as are allowed, with the conversation so far', async () => {
+  test('is a MaxToolRoundsError after as many rounds as are allowed, with the conversation so far', async () => {
     const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
     const { weather, cities } = weatherTool();
 
     const error = await rejectionOf(
-      ToolRoundsError,
+      MaxToolRoundsError,
       chatClient().runTools({ ...asking(weather), maxRounds: 2 }),
     );
 
-    expect(error).toMatchObject({ code: 'tool_rounds_exceeded', maxRounds: 2 });
+    expect(error).toMatchObject({ code: 'max_tool_rounds_exceeded', maxRounds: 2 });
     expect(cities).toHaveLength(2);
     expect(sent()).toHaveLength(3);
     expect(error.messages).toHaveLength(6);
@@ -231,7 +231,7 @@ describe('runTools', () => {
     modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
     const { weather, cities } = weatherTool();
 
-    await rejectionOf(ToolRoundsError, chatClient().runTools(asking(weather)));
+    await rejectionOf(MaxToolRoundsError, chatClient().runTools(asking(weather)));
 
     expect(cities).toHaveLength(10);
   });
@@ -402,7 +402,7 @@ describe('a run that ends early', () => {
     await rejectionOf(RateLimitError, chatClient().runTools(asking(weather), { maxRetries: 0 }));
   });
 
-  test('is an AnswerTruncatedError where a call was cut off at the limit of tokens', async () => {
+  test('is an OutputTruncatedError where a call was cut off at the limit of tokens', async () => {
     modelThat(
       json(
         completion({
@@ -418,7 +418,7 @@ describe('a run that ends early', () => {
     );
     const { weather, cities } = weatherTool();
 
-    const error = await rejectionOf(AnswerTruncatedError, chatClient().runTools(asking(weather)));
+    const error = await rejectionOf(OutputTruncatedError, chatClient().runTools(asking(weather)));
 
     expect(error.completion.choices[0]?.message.tool_calls).toHaveLength(1);
     expect(cities).toEqual([]);

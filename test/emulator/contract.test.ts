@@ -124,8 +124,8 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       const { control, key } = await service({ maxKeys: 1 });
       expect(await bodyOf(control('POST', '/apikeys/check-creation', {}))).toEqual({ allowed: true });
       await key();
-      const refused = await control('POST', '/apikeys', { name: 'second' });
-      expect(refused.status).toBeGreaterThanOrEqual(400);
+      const rejected = await control('POST', '/apikeys', { name: 'second' });
+      expect(rejected.status).toBeGreaterThanOrEqual(400);
       const check = (language: string): Promise<unknown> =>
         bodyOf(control('POST', '/apikeys/check-creation', {}, { 'accept-language': language }));
       expect(await check('en')).toEqual({ allowed: false, reason: expect.stringMatching(/^[ -~]+$/) });

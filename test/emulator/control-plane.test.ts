@@ -75,9 +75,9 @@ describe('creating a key', () => {
     const drun = createEmulator({ maxKeys: 2 });
     const first = await createKey(drun);
     await createKey(drun);
-    const refused = await control<WireError>(drun, 'POST', '/apikeys', { name: 'one too many' });
-    expect(refused.status).toBe(400);
-    expect(refused.body).toEqual({ id: expect.any(String), message: expect.stringContaining('2') });
+    const rejected = await control<WireError>(drun, 'POST', '/apikeys', { name: 'one too many' });
+    expect(rejected.status).toBe(400);
+    expect(rejected.body).toEqual({ id: expect.any(String), message: expect.stringContaining('2') });
     await control(drun, 'DELETE', `/apikeys/${first.id}`, {});
     expect((await createKey(drun, { name: 'fits' })).name).toBe('fits');
   });

@@ -231,9 +231,9 @@ describe('what the gateway refuses', () => {
     now = Date.UTC(2026, 0, 2) - 1;
     expect((await chat(drun, key)).status).toBe(200);
     now = Date.UTC(2026, 0, 2);
-    const refused = await chat(drun, key);
-    expect(refused.status).toBe(401);
-    expect(await refused.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
+    const rejected = await chat(drun, key);
+    expect(rejected.status).toBe(401);
+    expect(await rejected.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
     expect([...drun.keys][0]?.lastUsedAt).toEqual(new Date(Date.UTC(2026, 0, 2) - 1));
   });
 

@@ -93,9 +93,9 @@ describe('behind msw', () => {
     expect(created.headers.get('date')).toBe('Thu, 01 Jan 2026 00:00:00 GMT');
     const found = await fetch(`${url}?page.search=second`, { headers });
     expect(await found.json()).toMatchObject({ items: [{ id }] });
-    const refused = await fetch(`${url}/${id}`, { method: 'DELETE', headers });
-    expect(refused.status).toBe(400);
-    expect(await refused.json()).toMatchObject({ message: expect.stringMatching(/\p{Script=Han}/u) });
+    const rejected = await fetch(`${url}/${id}`, { method: 'DELETE', headers });
+    expect(rejected.status).toBe(400);
+    expect(await rejected.json()).toMatchObject({ message: expect.stringMatching(/\p{Script=Han}/u) });
     expect((await fetch(`${url}/${id}`, { method: 'DELETE', headers, body: '{}' })).status).toBe(200);
   });
 

@@ -345,7 +345,7 @@ describe('a chat request', () => {
     ['stream_options', true],
     ['logprobs', 'yes'],
     ['messages', [{ role: 'user', content: [{ text: 'no type' }] }]],
-  ])('with a wrong %s: %o, is refused, with the name of the field', async (field, value) => {
+  ])('with a wrong %s: %o, is rejected, with the name of the field', async (field, value) => {
     const { drun, key } = await withKey();
     const response = await chat(drun, key, { [field]: value });
     expect(response.status).toBe(400);

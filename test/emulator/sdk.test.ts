@@ -4,11 +4,11 @@ import {
   AuthenticationError,
   ChatClient,
   ConnectionError,
-  type CredentialSource,
+  type Credential,
   InsufficientQuotaError,
   InvalidResponseError,
   NotFoundError,
-  PermissionError,
+  PermissionDeniedError,
   RateLimitError,
   StreamFailedError,
   StreamTruncatedError,
@@ -28,7 +28,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
   async function setUp(options?: EmulatorOptions) {
     const { drun, consoleUrl, chatUrl, fetch } = await open(options);
     const keys = new ApiKeys({ accessToken: drun.accessToken, baseUrl: consoleUrl, fetch });
-    const chatWith = (apiKey: CredentialSource, more: object = {}): ChatClient =>
+    const chatWith = (apiKey: Credential, more: object = {}): ChatClient =>
       new ChatClient({ apiKey, baseUrl: chatUrl, fetch, ...more });
     return { drun, keys, chatWith };
   }
@@ -152,7 +152,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(await refusal({ disabled: true })).toBeInstanceOf(AuthenticationError);
       expect(await refusal({ expiresAt: new Date(0) })).toBeInstanceOf(AuthenticationError);
       expect(await refusal({ quota: 0 })).toBeInstanceOf(InsufficientQuotaError);
-      expect(await refusal({ denyModels: ['**'] })).toBeInstanceOf(PermissionError);
+      expect(await refusal({ denyModels: ['**'] })).toBeInstanceOf(PermissionDeniedError);
       expect(await refusal({}, { model: 'unknown' })).toBeInstanceOf(NotFoundError);
     });
 
@@ -160,7 +160,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       const { drun, chatWith } = await setUp();
       const [old, fresh] = [drun.keys.create({ name: 'old' }), drun.keys.create({ name: 'fresh' })];
       drun.keys.delete(old.id);
-      const chat = chatWith(({ refused }) => (refused ? fresh.secret : old.secret));
+      const chat = chatWith(({ rejected }) => (rejected ? fresh.secret : old.secret));
       expect((await chat.complete(request)).choices[0].message.content).toBe('Hello, model!');
     });
 

@@ -166,9 +166,9 @@ describe('disabling a key', () => {
     const path = `${SPACE}/apikeys/${id}/status`;
     const disabled = await control<WireKey>(drun, 'PUT', path, { disabled: true });
     expect(disabled.body).toMatchObject({ id, disabled: true, key: expect.stringMatching(MASKED) });
-    const refused = await chat(drun, key);
-    expect(refused.status).toBe(401);
-    expect(await refused.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
+    const rejected = await chat(drun, key);
+    expect(rejected.status).toBe(401);
+    expect(await rejected.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
     const enabled = await control<WireKey>(drun, 'PUT', path, { disabled: false });
     expect(enabled.body).not.toHaveProperty('disabled');
     expect((await chat(drun, key)).status).toBe(200);
@@ -200,9 +200,9 @@ describe("a key's quota", () => {
       remainingQuotaSyncedAt: '2026-01-02T00:00:00Z',
     });
     expect((await chat(drun, key)).status).toBe(200);
-    const refused = await chat(drun, key);
-    expect(refused.status).toBe(402);
-    expect(await refused.json()).toEqual({
+    const rejected = await chat(drun, key);
+    expect(rejected.status).toBe(402);
+    expect(await rejected.json()).toEqual({
       error: {
         code: 'insufficient_quota',
         type: 'insufficient_quota',

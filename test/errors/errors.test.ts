@@ -1,7 +1,4 @@
 import {
-  AnswerMismatchError,
-  AnswerRefusedError,
-  AnswerTruncatedError,
   type AnyDrunError,
   ApiError,
   ApiKeyLimitError,
@@ -15,8 +12,12 @@ import {
   isDrunError,
   KeyRingError,
   KeyStoreError,
+  MaxToolRoundsError,
+  ModelRefusalError,
   NotFoundError,
-  PermissionError,
+  OutputTruncatedError,
+  OutputValidationError,
+  PermissionDeniedError,
   RateLimitError,
   ReplacementFailedError,
   ServerError,
@@ -24,7 +25,6 @@ import {
   StreamTruncatedError,
   TimeoutError,
   ToolCallError,
-  ToolRoundsError,
   UnknownOutcomeError,
 } from 'drun-sdk/errors';
 import { describe, expect, test, vi } from 'vitest';
@@ -54,16 +54,12 @@ const all: [name: string, code: string, make: () => AnyDrunError][] = [
   ],
   ['StreamTruncatedError', 'stream_truncated', () => new StreamTruncatedError(message, { completion })],
   ['StreamFailedError', 'stream_failed', () => new StreamFailedError(message, { completion })],
+  ['ModelRefusalError', 'model_refusal', () => new ModelRefusalError(message, { refusal: null, completion })],
+  ['OutputTruncatedError', 'output_truncated', () => new OutputTruncatedError(message, { completion })],
   [
-    'AnswerRefusedError',
-    'answer_refused',
-    () => new AnswerRefusedError(message, { refusal: null, completion }),
-  ],
-  ['AnswerTruncatedError', 'answer_truncated', () => new AnswerTruncatedError(message, { completion })],
-  [
-    'AnswerMismatchError',
-    'answer_mismatch',
-    () => new AnswerMismatchError(message, { issues: [], completion }),
+    'OutputValidationError',
+    'output_validation_failed',
+    () => new OutputValidationError(message, { issues: [], completion }),
   ],
   [
     'ToolCallError',
@@ -71,15 +67,15 @@ const all: [name: string, code: string, make: () => AnyDrunError][] = [
     () => new ToolCallError(message, { toolName: 'weather', issues: [], messages: [] }),
   ],
   [
-    'ToolRoundsError',
-    'tool_rounds_exceeded',
-    () => new ToolRoundsError(message, { maxRounds: 10, messages: [] }),
+    'MaxToolRoundsError',
+    'max_tool_rounds_exceeded',
+    () => new MaxToolRoundsError(message, { maxRounds: 10, messages: [] }),
   ],
   ['KeyStoreError', 'key_store_failed', () => new KeyStoreError(message, { status: 403 })],
   [
     'KeyRingError',
-    'key_ring_locked',
-    () => new KeyRingError(message, { code: 'key_ring_locked', ring: 'checkout' }),
+    'key_ring_no_active_key',
+    () => new KeyRingError(message, { code: 'key_ring_no_active_key', ring: 'checkout' }),
   ],
   ['ApiError', 'api_error', () => new ApiError<'api_error'>(message, { status: 418 })],
   ['InvalidRequestError', 'invalid_request', () => new InvalidRequestError(message, { status: 400 })],
@@ -93,7 +89,7 @@ const all: [name: string, code: string, make: () => AnyDrunError][] = [
     'insufficient_quota',
     () => new InsufficientQuotaError(message, { status: 402 }),
   ],
-  ['PermissionError', 'permission_denied', () => new PermissionError(message, { status: 403 })],
+  ['PermissionDeniedError', 'permission_denied', () => new PermissionDeniedError(message, { status: 403 })],
   ['NotFoundError', 'not_found', () => new NotFoundError(message, { status: 404 })],
   ['RateLimitError', 'rate_limited', () => new RateLimitError(message, { status: 429 })],
   [
@@ -343,15 +339,15 @@ test('a switch over the codes is exhaustive', () => {
       case 'stream_truncated':
       case 'stream_failed':
         return `${error.completion.choices.length} answers so far`;
-      case 'answer_refused':
+      case 'model_refusal':
         return error.refusal ?? 'a filter';
-      case 'answer_truncated':
+      case 'output_truncated':
         return 'raise max_tokens';
-      case 'answer_mismatch':
+      case 'output_validation_failed':
         return String(error.issues.length);
       case 'invalid_tool_call':
         return error.toolName;
-      case 'tool_rounds_exceeded':
+      case 'max_tool_rounds_exceeded':
         return String(error.maxRounds);
       case 'authentication_failed':
         return error.maskedKey;
@@ -371,12 +367,12 @@ test('a switch over the codes is exhaustive', () => {
       case 'key_ring_store_failed':
       case 'key_ring_record_invalid':
       case 'key_ring_rolled_back':
-      case 'key_ring_seal_broken':
-      case 'key_ring_locked':
-      case 'key_ring_key_refused':
+      case 'key_ring_decryption_failed':
+      case 'key_ring_no_active_key':
+      case 'key_ring_key_rejected':
       case 'key_ring_revocation_unconfirmed':
       case 'key_ring_unknown_key':
-      case 'key_ring_contended':
+      case 'key_ring_conflict':
         return `${error.ring} ${error.keyIds.length}`;
       default: {
         const nothingElse: never = error;

@@ -8,7 +8,7 @@ const SECOND = 'sk-zZ9yY8xX7wW6vV5uU4tT3sS2rR1qQ0pPoOnNmMlLkKjJi';
 const request = { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hi' }] } as const;
 const baseUrl = 'http://127.0.0.1:1';
 
-const replaced = ({ refused }: { refused?: unknown }): string => (refused ? SECOND : FIRST);
+const replaced = ({ rejected }: { rejected?: unknown }): string => (rejected ? SECOND : FIRST);
 
 it('does not show a refused key that the service repeats after another one was tried', async () => {
   const echo = Response.json({ error: { message: `not ${btoa(FIRST)}, nor ${FIRST}` } }, { status: 401 });
@@ -39,7 +39,7 @@ it('does not show a refused key in the answer that another one got', async () =>
 it('does not show an access token of no known form that was refused before', async () => {
   const token = 'opaquetokenone1234567';
   const keys = new ApiKeys({
-    accessToken: ({ refused }) => (refused ? 'opaquetokentwo7654321' : token),
+    accessToken: ({ rejected }) => (rejected ? 'opaquetokentwo7654321' : token),
     baseUrl,
     fetch: async () => Response.json({ id: 'x', message: `unknown: ${token}` }, { status: 401 }),
   });

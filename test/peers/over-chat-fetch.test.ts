@@ -1,6 +1,6 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, isStepCount, streamText, tool } from 'ai';
-import { ApiKeys, ChatClient, type CredentialSource } from 'drun-sdk';
+import { ApiKeys, ChatClient, type Credential } from 'drun-sdk';
 import { createEmulator, type Emulator, type ReplyFunction } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import OpenAI from 'openai';
@@ -149,8 +149,8 @@ describe.each(Object.entries(peers))('%s over chat.fetch', (_, peer) => {
     let current = await keys.create({ name: 'before' });
     let known = current.secret;
     /** As a cache is: it hears of the other key by the refusal of the one that it has. */
-    const apiKey: CredentialSource = ({ refused }) => {
-      if (refused) known = current.secret;
+    const apiKey: Credential = ({ rejected }) => {
+      if (rejected) known = current.secret;
       return known;
     };
     const { complete, stream } = peer(`${url}/v1`, new ChatClient({ apiKey, baseUrl: url }).fetch);

@@ -100,9 +100,9 @@ describe('askings at the same time', () => {
     const { reader, rotator, store, key } = await readingBench();
     await rotator.rotate();
     const { reads } = store.counts;
-    const refused = new Secret(key);
+    const rejected = new Secret(key);
 
-    const keys = await Promise.all(Array.from({ length: 50 }, () => reader.getKey({ refused })));
+    const keys = await Promise.all(Array.from({ length: 50 }, () => reader.getKey({ rejected })));
 
     expect(new Set(keys.map((secret) => secret.reveal()))).toEqual(new Set([await keyOf(rotator)]));
     expect(store.counts.reads).toBe(reads + 1);
@@ -115,7 +115,7 @@ describe('askings at the same time', () => {
     await reader.getKey();
     await rotator.rotate();
 
-    const next = await reader.getKey({ refused: new Secret(key) });
+    const next = await reader.getKey({ rejected: new Secret(key) });
 
     expect(next.equals(key)).toBe(false);
     release();
@@ -260,7 +260,7 @@ describe('a key that the service refuses', () => {
     expect(store.counts.reads).toBe(reads + 1);
   });
 
-  test('is all that there is while the store fails: the call is refused, and the failure told', async () => {
+  test('is all that there is while the store fails: the call is rejected, and the failure told', async () => {
     const { reader, chat, drun, store } = await readingBench();
     const failed = eventsOf(reader, 'failed');
     for (const { id } of drun.keys) drun.keys.delete(id);
@@ -280,7 +280,7 @@ describe('a key that the service refuses', () => {
     await keyOf(reader);
     const { reads } = store.counts;
 
-    const next = await reader.getKey({ refused: new Secret(key) });
+    const next = await reader.getKey({ rejected: new Secret(key) });
 
     expect(next.equals(key)).toBe(false);
     expect(store.counts.reads).toBe(reads);
@@ -310,7 +310,7 @@ describe('a ring without a key', () => {
       Promise.resolve(newReader({ waitMs: 3 * SECOND }).getKey()),
     );
 
-    expect(error).toMatchObject({ code: 'key_ring_locked', ring: 'checkout' });
+    expect(error).toMatchObject({ code: 'key_ring_no_active_key', ring: 'checkout' });
     expect(error.message).toContain('nobody has made one yet');
     expect(clock.now() - start).toBeLessThanOrEqual(3 * SECOND);
   });
@@ -324,7 +324,7 @@ describe('a ring without a key', () => {
 
     const error = await rejectionOf(KeyRingError, Promise.resolve(bench.newReader().getKey()));
 
-    expect(error.code).toBe('key_ring_locked');
+    expect(error.code).toBe('key_ring_no_active_key');
     expect(error.message).toContain('it was revoked');
   });
 
@@ -383,7 +383,7 @@ describe('a store that tells of changes', () => {
   test('is heard also where a refused key is being looked up', async () => {
     const { reader, rotator, store, key } = await readingBench({ store: testStore({ watches: true }) });
     const release = store.holdReads(1);
-    const next = reader.getKey({ refused: new Secret(key) });
+    const next = reader.getKey({ rejected: new Secret(key) });
 
     await rotator.rotate();
     release();
@@ -402,8 +402,8 @@ describe('a store that tells of changes', () => {
 
     await rotator.rotate();
     await clock.advance(30 * SECOND);
-    const refused = (await reader.getKey()) as Secret;
-    await reader.getKey({ refused });
+    const rejected = (await reader.getKey()) as Secret;
+    await reader.getKey({ rejected });
     expect((await chat(reader).complete(question)).choices).toHaveLength(1);
     expect(store.watchers.size).toBe(0);
   });

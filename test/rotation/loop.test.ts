@@ -222,7 +222,7 @@ describe('a new key', () => {
     const error = await rejectionOf(KeyRingError, ring.rotate());
 
     const [, given] = bench.ids();
-    expect(error).toMatchObject({ code: 'key_ring_key_refused', ring: 'checkout', keyIds: [given] });
+    expect(error).toMatchObject({ code: 'key_ring_key_rejected', ring: 'checkout', keyIds: [given] });
     expect(ring.status()).toMatchObject({ current: { id: current?.id }, retiredIds: [given] });
     const status = await ring.reconcile();
     expect(bench.ids()).not.toContain(given);
@@ -237,7 +237,7 @@ describe('a new key', () => {
 
     const error = await rejectionOf(KeyRingError, ring.rotate());
 
-    expect(error.code).toBe('key_ring_key_refused');
+    expect(error.code).toBe('key_ring_key_rejected');
     expect(error.message).toContain('less models');
     expect(ring.status().current?.id).toBe(current?.id);
   });

@@ -93,7 +93,7 @@ describe('the current key in the text of a record', () => {
 
     const error = await rejectionOf(KeyRingError, openCurrentKey(RING, record, { seal: newSeal() }));
 
-    expect(error).toMatchObject({ code: 'key_ring_seal_broken', ring: RING, keyIds: [current?.id] });
+    expect(error).toMatchObject({ code: 'key_ring_decryption_failed', ring: RING, keyIds: [current?.id] });
     expect(everythingShownOf(error)).not.toContain(JSON.parse(record).current.sealed);
   });
 
@@ -104,7 +104,7 @@ describe('the current key in the text of a record', () => {
 
     const error = await rejectionOf(KeyRingError, openCurrentKey('other', await recordIn(store), { seal }));
 
-    expect(error).toMatchObject({ code: 'key_ring_seal_broken', ring: 'other' });
+    expect(error).toMatchObject({ code: 'key_ring_decryption_failed', ring: 'other' });
   });
 
   test.each(['', 'sk-not-a-record', '{"format":2}'])(

@@ -157,5 +157,5 @@ test('a record that another one changes at the same time is not recovered over',
 
   const error = await rejectionOf(KeyRingError, bench.newRing().recover());
 
-  expect(error.code).toBe('key_ring_contended');
+  expect(error.code).toBe('key_ring_conflict');
 });

@@ -54,6 +54,6 @@ test('a revocation that finds the current key revoked already leaves the previou
   // It last saw the record when the previous key was the current one.
   const error = await rejectionOf(KeyRingError, other.revoke('current'));
 
-  expect(error.code).toBe('key_ring_locked');
+  expect(error.code).toBe('key_ring_no_active_key');
   expect(idsOf(drun)).toEqual([previous?.id]);
 });

@@ -68,7 +68,11 @@ describe('a sealing key', () => {
 
     const error = await refusal(newReader({ seal: bytes(2) }));
 
-    expect(error).toMatchObject({ code: 'key_ring_seal_broken', ring: 'checkout', keyIds: [current?.id] });
+    expect(error).toMatchObject({
+      code: 'key_ring_decryption_failed',
+      ring: 'checkout',
+      keyIds: [current?.id],
+    });
     expect(error.message).toContain('Is seal the key that it was sealed with?');
   });
 
@@ -100,7 +104,7 @@ describe('a change of the sealing key', () => {
     expect(status).toMatchObject({ epoch: 2, current: bench.ring.status().current });
     const reader = newReader({ seal: bytes(2) });
     expect(await keyOf(reader)).toBe(rotated);
-    expect((await refusal(newReader({ seal: bytes(1) }))).code).toBe('key_ring_seal_broken');
+    expect((await refusal(newReader({ seal: bytes(1) }))).code).toBe('key_ring_decryption_failed');
     expect(await isAccepted(bench, key)).toBe(true);
   });
 
@@ -191,7 +195,7 @@ describe('a way of one’s own to seal', () => {
 
     const error = await rejectionOf(KeyRingError, ring.reconcile());
 
-    expect(error).toMatchObject({ code: 'key_ring_seal_broken', ring: 'checkout' });
+    expect(error).toMatchObject({ code: 'key_ring_decryption_failed', ring: 'checkout' });
     expect(secret).not.toBe('');
     expect(everythingShownOf(error)).not.toContain(secret);
     isBroken = false;
@@ -210,7 +214,7 @@ describe('a way of one’s own to seal', () => {
 
     const error = await rejectionOf(KeyRingError, bench.newRing({ seal }).reconcile());
 
-    expect(error.code).toBe('key_ring_seal_broken');
+    expect(error.code).toBe('key_ring_decryption_failed');
     await bench.clock.advance(2 * MINUTE);
     await expect(bench.newRing({ seal: reversing }).reconcile()).resolves.toMatchObject({ locked: false });
   });
@@ -224,7 +228,7 @@ describe('a way of one’s own to seal', () => {
 
     const error = await refusal(bench.newReader({ seal: { ...reversing, open } }));
 
-    expect(error).toMatchObject({ code: 'key_ring_seal_broken', keyIds: [bench.ids()[0]] });
+    expect(error).toMatchObject({ code: 'key_ring_decryption_failed', keyIds: [bench.ids()[0]] });
   });
 });
 
@@ -265,7 +269,7 @@ describe('a record that was tampered with', () => {
       const tampered = store.stored;
 
       expect(await refusal(newReader({ seal: bytes(1) }))).toMatchObject({
-        code: 'key_ring_seal_broken',
+        code: 'key_ring_decryption_failed',
         keyIds: [current?.id],
       });
       await rejectionOf(KeyRingError, newRing({ seal: bytes(1) }).reconcile());
@@ -292,7 +296,7 @@ describe('a record that was tampered with', () => {
     for (let call = 0; call < 100; call++) expect(await keyOf(reader)).toBe(key);
 
     // Once a look, and not at every call.
-    expect(failures).toMatchObject([{ code: 'key_ring_seal_broken' }]);
+    expect(failures).toMatchObject([{ code: 'key_ring_decryption_failed' }]);
     expect(reader.getKey()).toBeInstanceOf(Secret);
     await clock.advance(30 * SECOND);
     await reader.getKey();
@@ -326,7 +330,7 @@ describe('a record that was tampered with', () => {
     const error = await refusal(newReader({ seal: bytes(1) }));
 
     expect(store.stored).not.toEqual(record);
-    expect(error.code).toBe('key_ring_seal_broken');
+    expect(error.code).toBe('key_ring_decryption_failed');
   });
 });
 

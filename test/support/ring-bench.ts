@@ -1,4 +1,4 @@
-import { ApiKeys, ChatClient, type CredentialSource } from 'drun-sdk';
+import { ApiKeys, ChatClient, type Credential } from 'drun-sdk';
 import { createEmulator, type Emulator, type EmulatorOptions } from 'drun-sdk/emulator';
 import { KeyRing, type KeyRingEvent, type KeyRingEvents, type KeyRingOptions } from 'drun-sdk/rotation';
 import { onTestFinished } from 'vitest';
@@ -22,7 +22,7 @@ export interface RingBench {
   readonly newRing: (options?: Partial<KeyRingOptions>) => KeyRing;
   /** One that only reads. */
   readonly newReader: (options?: Partial<KeyRingOptions>) => KeyRing;
-  readonly chat: (apiKey: CredentialSource) => ChatClient;
+  readonly chat: (apiKey: Credential) => ChatClient;
   /** The ids of the keys that there are, oldest first. */
   readonly ids: () => string[];
   /** What the service was asked for since this was called last. */

@@ -2,7 +2,7 @@ import {
   ApiError,
   ConnectionError,
   InvalidResponseError,
-  PermissionError,
+  PermissionDeniedError,
   StreamFailedError,
   StreamTruncatedError,
 } from 'drun-sdk/errors';
@@ -379,7 +379,10 @@ describe.each(READERS)('$name', ({ name, read }) => {
         response.end(JSON.stringify(failure('model_access_denied', 'x', 'not yours')));
       });
 
-      const error = await rejectionOf(PermissionError, read(chatClient({ baseUrl: url }).stream(request())));
+      const error = await rejectionOf(
+        PermissionDeniedError,
+        read(chatClient({ baseUrl: url }).stream(request())),
+      );
 
       expect(error.serviceCode).toBe('model_access_denied');
     });

@@ -401,7 +401,7 @@ describe.each(READERS)('$name', ({ read }) => {
         return response.writeHead(401).end(JSON.stringify(failure('invalid_api_key', 'x')));
       return response.writeHead(200, { 'content-type': 'text/event-stream' }).end(greeting());
     });
-    const chat = chatClient({ baseUrl: url, apiKey: ({ refused }) => (refused ? OTHER_KEY : KEY) });
+    const chat = chatClient({ baseUrl: url, apiKey: ({ rejected }) => (rejected ? OTHER_KEY : KEY) });
 
     expect(await read(chat.stream(request()))).toBe(GREETING);
     expect(bearers).toEqual([`Bearer ${KEY}`, `Bearer ${OTHER_KEY}`]);

@@ -124,9 +124,9 @@ describe('what is behind the page', () => {
 
   it('makes its calls at the control plane, which notes and refuses them like any other', async () => {
     const drun = createEmulator({ maxKeys: 0 });
-    const refused = await call(drun, 'POST', '/apikeys', { body: { name: 'checkout' } });
-    expect(refused.status).toBe(400);
-    expect(refused.body).toMatchObject({ message: 'The limit of 0 API keys is reached' });
+    const rejected = await call(drun, 'POST', '/apikeys', { body: { name: 'checkout' } });
+    expect(rejected.status).toBe(400);
+    expect(rejected.body).toMatchObject({ message: 'The limit of 0 API keys is reached' });
     expect((await call(drun, 'DELETE', '/apikeys/unknown')).status).toBe(400);
     const noted = Array.from(drun.requests, ({ method, path, status }) => [method, path, status]);
     expect(noted).toEqual([

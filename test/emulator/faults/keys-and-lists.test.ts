@@ -113,9 +113,9 @@ describe('a key that the gateway learns of late', () => {
     const { key } = await createKey(drun);
     expect(await listed(drun)).toEqual(['checkout']);
     pass(1999);
-    const refused = await chat(drun, key);
-    expect(refused.status).toBe(401);
-    expect(await refused.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
+    const rejected = await chat(drun, key);
+    expect(rejected.status).toBe(401);
+    expect(await rejected.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
     pass(1);
     expect(await accepts(drun, key)).toBe(true);
   });

@@ -139,7 +139,7 @@ const deleteByHand = (which: 'current' | 'standby' | 'previous'): Step =>
     if (id !== undefined) world.deleteByHand(id);
   });
 
-/** A call, as a client makes it: with the key that the ring gives, and, where that is refused, once more. */
+/** A call, as a client makes it: with the key that the ring gives, and, where that is rejected, once more. */
 const call = (replica: number): Step =>
   step(`a call by ${replica}`, (scene) =>
     scene.begin(scene.replica(replica), (ring) => callOnce(scene, ring)),
@@ -153,7 +153,7 @@ async function callOnce({ world }: Scene, ring: KeyRing): Promise<void> {
   const first = await ring.getKey();
   if (isAccepted(first)) return;
   const { epoch } = ring.status();
-  await ring.getKey({ refused: first });
+  await ring.getKey({ rejected: first });
   // A reader never goes back, whatever the store answers.
   if (ring.status().epoch < epoch) world.invariants.violations.push('a reader went back to an older key');
 }

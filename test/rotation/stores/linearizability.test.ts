@@ -35,9 +35,9 @@ test('two swaps from one version are found out', () => {
 });
 
 test('a swap that was refused without a reason is found out', () => {
-  const refused: Event = { ...at(2, 3), action: 'swap', expected: '1', value: 'b', answer: { ok: false } };
+  const rejected: Event = { ...at(2, 3), action: 'swap', expected: '1', value: 'b', answer: { ok: false } };
 
-  expect(isLinearizable([create, refused])).toBe(false);
+  expect(isLinearizable([create, rejected])).toBe(false);
 });
 
 test('a record that goes back to an earlier one is found out', () => {

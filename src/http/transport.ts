@@ -6,15 +6,21 @@ import {
   DrunError,
   InvalidResponseError,
 } from '../errors/index.ts';
-import type { CredentialSource } from '../secret/credential-source.ts';
+import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
+import type { BearerFetchOptions } from './authenticated-fetch.ts';
 import { joinUrl, rootOf } from './base-url.ts';
-import type { BearerFetchOptions } from './bearer-fetch.ts';
-import { type CallLogEntry, type CallLogger, failureOf, log, type RetryListener } from './call-events.ts';
+import {
+  failureOf,
+  log,
+  type RequestLogEntry,
+  type RequestLogger,
+  type RetryListener,
+} from './call-events.ts';
 import type { CallOptions, FetchFunction, HeadersOption } from './call-options.ts';
 import { type Answered, type CallPromise, callPromise, toCallResponse } from './call-response.ts';
 import { CallScope } from './call-scope.ts';
-import { Credential } from './credential.ts';
+import { CredentialReader } from './credential-reader.ts';
 import {
   answerOf,
   neverOpened,
@@ -31,7 +37,7 @@ import { LONGEST_TIMER, validFunction, validHeaders, validRetries, validTimeout 
 /** What both clients are configured with, defaults filled in. */
 export interface TransportOptions {
   readonly baseUrl: URL;
-  readonly credential: CredentialSource;
+  readonly credential: Credential;
   /** What the caller calls the credential: `apiKey`, `accessToken`. */
   readonly credentialOption: string;
   readonly timeoutMs: number;
@@ -43,7 +49,7 @@ export interface TransportOptions {
   /** Sent where `headers` says nothing else. */
   readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
   readonly onRetry?: RetryListener | undefined;
-  readonly logger?: CallLogger | undefined;
+  readonly logger?: RequestLogger | undefined;
 }
 
 /** One thing that a service can be asked for. */
@@ -71,15 +77,15 @@ export interface Operation<Answer> {
   readonly receive: (response: Response, context: RequestContext, scope: CallScope) => Promise<Answer>;
 }
 
-/** A credential that was refused, and what the source gave in its place. */
+/** A credential that was rejected, and what the source gave in its place. */
 interface Replaced {
-  readonly refused: Secret;
+  readonly rejected: Secret;
   readonly by: Secret;
 }
 
 /** A source that still gives what was refused may not have heard of it. */
 function unlessRefused(credential: Secret, replaced: Replaced | undefined): Secret {
-  return replaced?.refused.equals(credential) ? replaced.by : credential;
+  return replaced?.rejected.equals(credential) ? replaced.by : credential;
 }
 
 /** Carries the calls of a client: credential, time, attempts and what becomes of failures. */
@@ -87,7 +93,7 @@ export class Transport {
   readonly #baseUrl: URL;
   readonly #root: string;
   readonly #host: string;
-  readonly #credential: Credential;
+  readonly #credential: CredentialReader;
   readonly #credentialOption: string;
   readonly #timeoutMs: number | undefined;
   readonly #maxRetries: number;
@@ -95,7 +101,7 @@ export class Transport {
   readonly #sendOnce: Send;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #onRetry: RetryListener | undefined;
-  readonly #logger: CallLogger | undefined;
+  readonly #logger: RequestLogger | undefined;
   /** One scrubber for each credential for as long as that is in use. */
   readonly #scrubbers = new WeakMap<Secret, Scrubber>();
 
@@ -103,7 +109,7 @@ export class Transport {
     this.#baseUrl = options.baseUrl;
     this.#root = rootOf(options.baseUrl);
     this.#host = options.baseUrl.host;
-    this.#credential = new Credential(options.credential, options.credentialOption);
+    this.#credential = new CredentialReader(options.credential, options.credentialOption);
     this.#credentialOption = options.credentialOption;
     this.#timeoutMs = validTimeout(options.timeoutMs);
     this.#maxRetries = validRetries(options.maxRetries);
@@ -118,7 +124,7 @@ export class Transport {
   call<Answer>(
     operation: Operation<Answer>,
     options: CallOptions = {},
-    credential?: CredentialSource | undefined,
+    credential?: Credential | undefined,
   ): CallPromise<Answer> {
     return callPromise(this.answer(operation, options, credential));
   }
@@ -127,7 +133,7 @@ export class Transport {
   async answer<Answer>(
     operation: Operation<Answer>,
     options: CallOptions,
-    credential?: CredentialSource | undefined,
+    credential?: Credential | undefined,
   ): Promise<Answered<Answer>> {
     const scope = this.scope(options);
     try {
@@ -157,10 +163,10 @@ export class Transport {
     operation: Operation<Answer>,
     scope: CallScope,
     options: CallOptions,
-    credential?: CredentialSource | undefined,
+    credential?: Credential | undefined,
   ): Promise<Answered<Answer>> {
     const source =
-      credential === undefined ? this.#credential : new Credential(credential, this.#credentialOption);
+      credential === undefined ? this.#credential : new CredentialReader(credential, this.#credentialOption);
     const maxRetries = options.maxRetries === undefined ? this.#maxRetries : validRetries(options.maxRetries);
     const headers = options.headers ? { ...this.#headers, ...validHeaders(options.headers) } : this.#headers;
     const body = toJson(operation.body);
@@ -187,7 +193,7 @@ export class Transport {
           const fresh = await this.#read(source, scope, credential);
           if (fresh.equals(credential)) throw error;
           // Not a repetition: the refused attempt did nothing, and the next one is another request.
-          replaced = { refused: credential, by: fresh };
+          replaced = { rejected: credential, by: fresh };
           given = fresh;
           await this.#tellOfRetry(call, attempt, error, 0);
           continue;
@@ -202,8 +208,8 @@ export class Transport {
     }
   }
 
-  async #read(source: Credential, scope: CallScope, refused?: Secret): Promise<Secret> {
-    const credential = source.read({ refused, signal: scope.signal });
+  async #read(source: CredentialReader, scope: CallScope, rejected?: Secret): Promise<Secret> {
+    const credential = source.read({ rejected, signal: scope.signal });
     return credential instanceof Promise ? scope.race(credential) : credential;
   }
 
@@ -311,7 +317,7 @@ export class Transport {
 interface Call<Answer> {
   readonly operation: Operation<Answer>;
   readonly body: string | undefined;
-  readonly source: Credential;
+  readonly source: CredentialReader;
   readonly headers: Readonly<Record<string, string>>;
   readonly maxRetries: number;
   readonly scope: CallScope;
@@ -319,7 +325,7 @@ interface Call<Answer> {
   readonly used: Set<Secret>;
 }
 
-type AttemptOutcome = Pick<CallLogEntry, 'status' | 'code'>;
+type AttemptOutcome = Pick<RequestLogEntry, 'status' | 'code'>;
 
 /** What was asked for, without the method. */
 function pathOf({ method, label }: Operation<unknown>): string {

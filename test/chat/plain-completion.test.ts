@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { chatCompletion } from '../../src/wire/data-plane.ts';
-import { isPlainCompletion } from '../../src/wire/plain-completion.ts';
+import { isPlainCompletion } from '../../src/chat/plain-completion.ts';
+import { chatCompletion } from '../../src/chat/schema.ts';
 
 const COMPLETION = {
   id: 'chatcmpl-1',

@@ -1,16 +1,16 @@
 import { ConfigurationError } from '../errors/index.ts';
-import type { CredentialContext, CredentialFunction, CredentialSource } from '../secret/credential-source.ts';
+import type { Credential, CredentialContext, CredentialProvider } from '../secret/credential.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
 
 /** One question to a source, and everybody who waits for its answer. */
 class Asking implements CredentialContext {
-  readonly refused: Secret | undefined;
+  readonly rejected: Secret | undefined;
   answer: Promise<Secret> | undefined;
   waiting = 0;
   #controller: AbortController | undefined;
 
-  constructor(refused: Secret | undefined) {
-    this.refused = refused;
+  constructor(rejected: Secret | undefined) {
+    this.rejected = rejected;
   }
 
   /** Made when it is looked at: a source that answers at once has no use for it. */
@@ -24,10 +24,10 @@ class Asking implements CredentialContext {
   }
 }
 
-/** Asks a {@link CredentialSource} and checks what it gives. */
-export class Credential {
+/** Asks a {@link Credential} and checks what it gives. */
+export class CredentialReader {
   readonly #option: string;
-  readonly #ask: CredentialFunction | undefined;
+  readonly #ask: CredentialProvider | undefined;
   /** What was given last; the same credential stays the same object, so that work done for it is kept. */
   #latest: Secret | undefined;
   /** As the source gave it. */
@@ -39,7 +39,7 @@ export class Credential {
    * @throws ConfigurationError if the source cannot be one, or is a malformed credential; the message does not
    * repeat it.
    */
-  constructor(source: CredentialSource, option: string) {
+  constructor(source: Credential, option: string) {
     this.#option = option;
     if (typeof source === 'function') this.#ask = source;
     else if (hasGetKey(source)) this.#ask = (context) => source.getKey(context);
@@ -50,12 +50,12 @@ export class Credential {
    * The credential to use now; at once where the source has it at hand. Throws or rejects with what the source throws,
    * or with the signal's reason.
    */
-  read({ refused, signal }: CredentialContext): Secret | Promise<Secret> {
+  read({ rejected, signal }: CredentialContext): Secret | Promise<Secret> {
     if (this.#ask === undefined) return this.#latest as Secret;
     signal?.throwIfAborted();
-    const known = this.#findAsking(refused);
+    const known = this.#findAsking(rejected);
     if (known !== undefined) return this.#wait(known, signal);
-    const asking = new Asking(refused);
+    const asking = new Asking(rejected);
     const answer = this.#ask(asking);
     if (typeof answer === 'string' || isSecret(answer)) return this.#check(answer);
     asking.answer = Promise.resolve(answer).then((value) => this.#check(value));
@@ -76,9 +76,9 @@ export class Credential {
     }
   }
 
-  #findAsking(refused: Secret | undefined): Asking | undefined {
+  #findAsking(rejected: Secret | undefined): Asking | undefined {
     for (const asking of this.#askings) {
-      if (refused === undefined ? asking.refused === undefined : asking.refused?.equals(refused)) {
+      if (rejected === undefined ? asking.rejected === undefined : asking.rejected?.equals(rejected)) {
         return asking;
       }
     }
@@ -107,7 +107,7 @@ export class Credential {
   }
 }
 
-function hasGetKey(source: CredentialSource): source is { readonly getKey: CredentialFunction } {
+function hasGetKey(source: Credential): source is { readonly getKey: CredentialProvider } {
   return (
     typeof source === 'object' && source !== null && 'getKey' in source && typeof source.getKey === 'function'
   );

@@ -1,27 +1,27 @@
 import { ConfigurationError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { FetchFunction } from './call-options.ts';
-import type { Credential } from './credential.ts';
+import type { CredentialReader } from './credential-reader.ts';
 import { toConnectionError } from './error-mapping.ts';
 import { readErrorText } from './error-text.ts';
 import { Scrubber } from './scrubber.ts';
 
-/** What a {@link bearerFetch} works with. */
+/** What a {@link authenticatedFetch} works with. */
 export interface BearerFetchOptions {
   readonly baseUrl: URL;
-  readonly credential: Credential;
+  readonly credential: CredentialReader;
   readonly fetch: FetchFunction | undefined;
 }
 
 /** A function that other clients can use for `fetch`. */
-export type BearerFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+export type AuthenticatedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /**
  * A `fetch` that puts the credential of ours on the requests of another client, in place of any of its own. After a
  * 401 the source is asked once more, and a different credential is tried. Texts of errors arrive redacted. Nothing
  * else is changed: retries, times and answers are the other client's affair.
  */
-export function bearerFetch({ baseUrl, credential, fetch }: BearerFetchOptions): BearerFetch {
+export function authenticatedFetch({ baseUrl, credential, fetch }: BearerFetchOptions): AuthenticatedFetch {
   return async (input, init = {}) => {
     const request = await readRequest(input, init);
     if (new URL(request.url).origin !== baseUrl.origin) {
@@ -56,7 +56,7 @@ export function bearerFetch({ baseUrl, credential, fetch }: BearerFetchOptions):
     };
     const response = await attempt(first);
     if (response.status !== 401 || !request.isRepeatable) return response;
-    const fresh = await credential.read({ refused: first, signal });
+    const fresh = await credential.read({ rejected: first, signal });
     if (fresh.equals(first)) return response;
     used.push(fresh);
     return attempt(fresh);

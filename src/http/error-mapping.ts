@@ -6,7 +6,7 @@ import {
   InsufficientQuotaError,
   InvalidRequestError,
   NotFoundError,
-  PermissionError,
+  PermissionDeniedError,
   RateLimitError,
   ServerError,
 } from '../errors/index.ts';
@@ -82,7 +82,7 @@ function errorOfStatus(message: string, init: ApiErrorInit, credential: Secret):
     case 402:
       return new InsufficientQuotaError(message, init);
     case 403:
-      return new PermissionError(message, init);
+      return new PermissionDeniedError(message, init);
     case 404:
       return new NotFoundError(message, init);
     case 429:

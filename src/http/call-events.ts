@@ -1,7 +1,7 @@
 import { type AnyDrunError, isDrunError } from '../errors/index.ts';
 
 /** One attempt of a call, for a log: never a body, a header or a credential. */
-export interface CallLogEntry {
+export interface RequestLogEntry {
   readonly method: string;
   /** What was asked for, without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
   readonly path: string;
@@ -16,7 +16,7 @@ export interface CallLogEntry {
 }
 
 /** Is told of every attempt, as `console.log` could be. What it throws, or rejects with, is dropped: a log is no reason to lose a call. */
-export type CallLogger = (entry: CallLogEntry) => void;
+export type RequestLogger = (entry: RequestLogEntry) => void;
 
 /** What is known when a call is about to be repeated. */
 export interface RetryEvent {
@@ -38,7 +38,7 @@ export interface RetryEvent {
 export type RetryListener = (event: RetryEvent) => void;
 
 /** Hands a line to a logger that may throw or reject. */
-export function log(logger: CallLogger, entry: CallLogEntry): void {
+export function log(logger: RequestLogger, entry: RequestLogEntry): void {
   try {
     const logged: unknown = logger(entry);
     // One that nobody catches can end the process.
@@ -49,7 +49,7 @@ export function log(logger: CallLogger, entry: CallLogEntry): void {
 }
 
 /** The fields of a line that say how an attempt failed. */
-export function failureOf(thrown: unknown): Pick<CallLogEntry, 'status' | 'code'> {
+export function failureOf(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'> {
   if (!isDrunError(thrown)) return { code: 'aborted' };
   return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
 }
