@@ -1,51 +1,137 @@
-import type { ApiError, ConnectionError, DrunError, InvalidResponseError, ResponseIssue } from '../errors/index.ts';
-import type { Deadline } from './deadline.ts';
+import type * as z from 'zod/mini';
+import type { ApiError, ResponseIssue } from '../errors/index.ts';
+import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
+import { errorFromText, invalidResponse, type ResponseContext, toApiError } from './errors.ts';
+import { errorIn, parseServiceError } from './service-error.ts';
 import type { TransportResponse } from './transport.ts';
 
-/** What a response belongs to. */
-export interface ResponseContext {
-  /** Method and path without ids: `DELETE /apikeys/{id}`. Starts every message. */
-  readonly label: string;
-  /** Origin and path of the request. */
-  readonly url: string;
-  readonly deadline: Deadline;
-  /** Masks every credential that this call has used in a text that goes into an error, and limits its length. */
-  redact(text: string): string;
-}
-
-/** An error that a service reports in a body. */
-export interface ServiceError {
-  readonly message?: string | undefined;
-  readonly code?: string | undefined;
-  readonly type?: string | undefined;
-  readonly param?: string | undefined;
-  /** The status that the body states, or that its code or type stands for. */
-  readonly status?: number | undefined;
-}
-
-export interface JsonRules {
-  /** Fields of the contract. A body with none of them (or only with `null`) is not a valid response. */
+/** What a valid JSON body has, so that anything else is not taken for a success. */
+export interface BodyRules {
+  /** Fields of the contract. A body has at least one of them that is not `null`. */
   readonly fields: readonly string[];
   /** Whether `{}` is valid: protobuf JSON leaves out zero values. */
   readonly allowEmpty?: boolean | undefined;
 }
 
-/** Reads and checks a JSON body: throws `ApiError` classes for an error body, `InvalidResponseError` for anything else. */
-export type ReadJson = (response: TransportResponse, context: ResponseContext, rules: JsonRules) => Promise<unknown>;
-
-/** Decides whether a JSON value carries an error, whatever the response's status is. */
-export type ErrorIn = (value: unknown, fields?: readonly string[]) => ServiceError | undefined;
-
-/** The error of the right class; takes its status from the body if the response's own is 2xx. */
-export type ToApiError = (error: ServiceError, response: TransportResponse, context: ResponseContext) => ApiError;
-
-/** The error for a 2xx response that is not what the contract promises. */
-export type InvalidResponse = (
+/**
+ * Reads the JSON object of a 2xx response.
+ *
+ * @throws {ApiError} If it reports an error; the class is that of the error.
+ * @throws {InvalidResponseError} If it is not JSON, or has none of the contract's fields.
+ */
+export async function readJson(
   response: TransportResponse,
   context: ResponseContext,
-  what: string,
-  details?: { readonly issues?: readonly ResponseIssue[]; readonly excerpt?: string },
-) => InvalidResponseError;
+  rules: BodyRules,
+): Promise<Readonly<Record<string, unknown>>> {
+  const text = await context.deadline.race(response.text());
+  context.deadline.throwIfAborted();
+  return parseBody(text, response, context, rules);
+}
 
-/** The error for a request that failed without a response, or while its body was read. */
-export type ToConnectionError = (thrown: unknown, context: ResponseContext) => ConnectionError | DrunError;
+/** The same for a body that has been read. */
+export function parseBody(
+  text: string,
+  response: TransportResponse,
+  context: ResponseContext,
+  { fields, allowEmpty = false }: BodyRules,
+): Readonly<Record<string, unknown>> {
+  const value = parseJson(text);
+  if (value === undefined) throw notJson(text, response, context);
+  const invalid = (what: string): Error =>
+    invalidResponse(response, context, `${response.status} with ${what}`, { body: text });
+  if (isTooDeep(text, value)) throw invalid('JSON that is nested too deeply');
+  const error = errorIn(value, fields);
+  if (error !== undefined) throw toApiError(error, response, context);
+  if (!isRecord(value)) throw invalid('JSON that is not an object');
+  const isExpected = fields.some((field) => value[field] !== undefined && value[field] !== null);
+  if (isExpected || (allowEmpty && Object.keys(value).length === 0)) return value;
+  throw invalid(`a body without any of the expected fields (${fields.join(', ')})`);
+}
+
+function notJson(text: string, response: TransportResponse, context: ResponseContext): Error {
+  // The start of an error envelope that is cut off, or followed by something else.
+  const error = /^\s*\[?\s*\{\s*"(?:error|errors|detail)"\s*:/.test(text)
+    ? parseServiceError(text)
+    : undefined;
+  if (error?.message) return toApiError(error, response, context);
+  const trimmed = text.trimStart();
+  const what =
+    trimmed === '' ? 'an empty body' : trimmed.startsWith('<') ? 'HTML' : 'a body that is not JSON';
+  const why = `${response.status} with ${what}; is \`baseUrl\` correct?`;
+  return invalidResponse(response, context, why, { body: text });
+}
+
+const MAX_ISSUES = 20;
+
+/**
+ * Checks a value against a schema.
+ *
+ * @throws {InvalidResponseError} If it does not match; names the places, never the values.
+ */
+export function checkShape<Schema extends z.ZodMiniType>(
+  value: unknown,
+  schema: Schema,
+  response: TransportResponse,
+  context: ResponseContext,
+): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.slice(0, MAX_ISSUES).map(toIssue);
+  const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
+  const what = `${response.status} with a body of another shape (${places})`;
+  throw invalidResponse(response, context, what, { issues, body: JSON.stringify(value) });
+}
+
+function toIssue(issue: z.core.$ZodIssue): ResponseIssue {
+  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
+  return { path, message: expectation(issue) };
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${issue.expected}`;
+    case 'invalid_format':
+      return `expected the format ${issue.format}`;
+    case 'too_small':
+      return `expected ${issue.minimum} or more`;
+    case 'custom':
+      return issue.message;
+    default:
+      return 'not of the documented form';
+  }
+}
+
+/** Error bodies beyond this length, or that take longer, are not read to the end. */
+const MAX_ERROR_BYTES = 65_536;
+const ERROR_BODY_TIMEOUT_MS = 5_000;
+
+/** The error for a response with an error status, from what can be read of its body. */
+export async function readError(response: TransportResponse, context: ResponseContext): Promise<ApiError> {
+  return errorFromText(await context.deadline.race(readErrorText(response)), response, context);
+}
+
+/** The start of a body, up to 64 KiB. Never rejects: the status alone says something too. */
+export async function readErrorText(response: Pick<TransportResponse, 'read' | 'cancel'>): Promise<string> {
+  const decoder = new TextDecoder();
+  const timer = setTimeout(() => response.cancel(), ERROR_BODY_TIMEOUT_MS);
+  let text = '';
+  let bytes = 0;
+  try {
+    for (let part = await response.read(); part !== undefined; part = await response.read()) {
+      text += decoder.decode(part.subarray(0, MAX_ERROR_BYTES - bytes), { stream: true });
+      bytes += part.byteLength;
+      if (bytes >= MAX_ERROR_BYTES) {
+        response.cancel();
+        break;
+      }
+    }
+    text += decoder.decode();
+  } catch {
+    // The connection was lost; what has arrived may be enough.
+  } finally {
+    clearTimeout(timer);
+  }
+  return text;
+}

@@ -72,7 +72,10 @@ export function closest(name: string, candidates: readonly string[]): string | u
 }
 
 function normalized(name: string): string {
-  return name.slice(0, 64).toLowerCase().replaceAll(/[-_\s]/g, '');
+  return name
+    .slice(0, 64)
+    .toLowerCase()
+    .replaceAll(/[-_\s]/g, '');
 }
 
 /** Levenshtein distance. */
