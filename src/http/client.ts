@@ -88,8 +88,8 @@ export interface Endpoint<T> {
   readonly finalStatuses?: readonly number[] | undefined;
   /** Called right before each request is sent. */
   readonly onSend?: (() => void) | undefined;
-  /** Turns an error of the service into a result, such as the 404 of a repeated delete. */
-  readonly recover?: ((error: ApiError, attempt: AttemptInfo) => T | undefined) | undefined;
+  /** Called with each failure. Can turn it into a result, such as the 404 of a repeated delete, or throw another error. */
+  readonly recover?: ((error: DrunError, attempt: AttemptInfo) => T | undefined) | undefined;
   /**
    * Reads a 2xx response. A stream's keeps the response, and returns after the first chunk. Errors of this package are
    * thrown (and retried) as they are; anything else counts as a lost connection.
@@ -213,10 +213,8 @@ export class HttpClient {
       } catch (thrown) {
         deadline.throwIfAborted();
         const error = thrown as DrunError;
-        if (error instanceof ApiError) {
-          const recovered = endpoint.recover?.(error, { attempt, mayHaveBeenApplied });
-          if (recovered !== undefined) return call.result(recovered, attempt);
-        }
+        const recovered = endpoint.recover?.(error, { attempt, mayHaveBeenApplied });
+        if (recovered !== undefined) return call.result(recovered, attempt);
         if (error instanceof AuthenticationError) {
           rejected.push(credential);
           if (rejected.length > MAX_FURTHER_CREDENTIALS) throw error;

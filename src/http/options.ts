@@ -49,27 +49,16 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   }
 }
 
-/**
- * Combines a client's options with those of `withOptions()`.
- *
- * @param originOf - Where the options send requests to.
- * @throws {ConfigurationError} If requests would go to another origin with the current credential.
- */
-export function mergeOptions<Options extends object>(
-  current: Options,
-  overrides: Partial<Options>,
-  credentialOption: keyof Options & string,
-  originOf: (options: Options) => string,
-): Options {
+/** Returns the options of `withOptions()`: the overrides that are not `undefined`, and the current ones. */
+export function mergeOptions<Options extends object>(current: Options, overrides: Partial<Options>): Options {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
-  const merged: Options = { ...current, ...Object.fromEntries(given) };
-  if (overrides[credentialOption] === undefined && originOf(merged) !== originOf(current)) {
-    throw new ConfigurationError(
-      `\`${credentialOption}\` is required for another origin: the current one is never sent there.`,
-      { option: credentialOption },
-    );
-  }
-  return merged;
+  return { ...current, ...Object.fromEntries(given) };
+}
+
+/** @throws {ConfigurationError} If `withOptions()` would send the current credential to another origin. */
+export function checkOrigin(current: URL, next: URL, credential: unknown, option: string): void {
+  if (credential !== undefined || next.origin === current.origin) return;
+  throw new ConfigurationError(`Requests to another origin need a \`${option}\` of their own.`, { option });
 }
 
 /** Parts of the runtime that may be missing. */
