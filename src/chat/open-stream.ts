@@ -24,6 +24,7 @@ export function openStream(
   let deadline: Deadline | undefined;
   /** For the time before the request is sent, in which no limit counts. */
   let waiting: Deadline | undefined;
+  let redactValue = <T>(value: T): T => value;
   let aborted: { readonly reason: unknown } | undefined;
   const stream = new ChatStream({
     open: async () => {
@@ -33,7 +34,7 @@ export function openStream(
       // Also while nobody asks for a piece: somebody may be waiting for the completion.
       signal.addEventListener('abort', () => stream.abort(signal.reason), { once: true });
       const body = await wireRequest(request);
-      return http.request(
+      const result = await http.request(
         {
           ...COMPLETIONS,
           body: { ...body, stream: true },
@@ -43,6 +44,8 @@ export function openStream(
         deadline,
         options,
       );
+      ({ redactValue } = result);
+      return result;
     },
     watch: () => {
       if (deadline !== undefined || waiting !== undefined) return;
@@ -60,7 +63,7 @@ export function openStream(
       deadline?.[Symbol.dispose]();
       waiting?.[Symbol.dispose]();
     },
-    complete: completionOf(request, options.signal),
+    complete: completionOf(request, options.signal, (value) => redactValue(value)),
   });
   return stream;
 }
@@ -69,10 +72,11 @@ export function openStream(
 function completionOf(
   request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
   signal: AbortSignal | undefined,
+  redactValue: <T>(value: T) => T,
 ): StreamConnection<ChatCompletion>['complete'] {
   checkRequest(request);
   const { schema } = request;
   if (schema === undefined) return (completion) => completion;
   checkOneAnswer(request);
-  return (completion) => withParsed(completion, schema, COMPLETIONS_LABEL, signal);
+  return (completion) => withParsed(completion, schema, COMPLETIONS_LABEL, signal, redactValue);
 }

@@ -50,7 +50,7 @@ export interface RetryEvent {
 }
 
 /** Called, and awaited, before a retry. If it throws or rejects, the call rejects with that error. */
-export type RetryListener = (event: RetryEvent) => void | Promise<void>;
+export type RetryListener = (event: RetryEvent) => unknown;
 
 /** A response without its body. */
 export interface CallResponse {
@@ -77,10 +77,12 @@ export interface CallPromise<Data> extends Promise<Data> {
   withResponse(): Promise<WithResponse<Data>>;
 }
 
-/** A result, and a function that describes the response; most callers never ask for it. */
+/** A result, and what is rarely needed of its call. */
 export interface Result<Data> {
   readonly data: Data;
   readonly response: () => CallResponse;
+  /** Masks the credentials of the call in a JSON value, such as a completion that becomes a field of an error. */
+  readonly redactValue: <T>(value: T) => T;
 }
 
 export function callPromise<Data>(result: Promise<Result<Data>>): CallPromise<Data> {
