@@ -63,22 +63,25 @@ export class KeyCreator {
     const perform = this.#plane.performerIn(scope, options);
     const performOnce = this.#plane.performerIn(scope, { ...options, maxRetries: 0 });
     try {
-      const result = await perform({
+      const { data, response } = await perform({
         ...createOperation(newKey, kind),
         onSend: () => {
           sending.sentAt = performance.now();
         },
-        recover: async (error) => {
+        recover: (error) => {
           if (isRefusal(error) || cannotHaveBeenApplied(error)) sending.sentAt = undefined;
-          // Workspaces have no way to ask: there the error stays what it is.
-          if (kind === 'account') await throwIfAtLimit(error, this.#lists, performOnce, scope);
           return undefined;
         },
       });
-      const { data } = result;
-      if (data.error === undefined) return { ...result, data: { ...data.key, secret: data.secret } };
+      if (data.error === undefined) return { data: { ...data.key, secret: data.secret }, response };
       sending.made = data.key;
       throw data.error;
+    } catch (error) {
+      // Workspaces have no way to ask: there the error stays what it is.
+      if (kind === 'account' && error instanceof ApiError) {
+        await throwIfAtLimit(error, this.#lists, performOnce, scope);
+      }
+      throw error;
     } finally {
       scope[Symbol.dispose]();
     }

@@ -69,6 +69,7 @@ export abstract class ScopedApiKeys<
    */
   list(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
     checkOptions(options, CALL_OPTIONS, 'list()');
+    checkOptions(query, ['search', 'sort', 'page', 'pageSize'], 'list()');
     return openList(this.#lists.all, query, this.#plane.performer(options));
   }
 
@@ -152,7 +153,7 @@ export abstract class ScopedApiKeys<
    * @returns every key that matched, in the order of the list, and what became of it.
    */
   async prune(query: Pruning, options: CallOptions = {}): Promise<PrunedApiKey[]> {
-    checkOptions(query ?? {}, ['olderThanMs', 'unusedForMs', 'dryRun', 'onlyMine'], 'prune()');
+    checkOptions(query, ['olderThanMs', 'unusedForMs', 'dryRun', 'onlyMine'], 'prune()');
     checkOptions(options, CALL_OPTIONS, 'prune()');
     // Plain JavaScript may leave it out altogether.
     const { onlyMine, ...rest } = { ...query };

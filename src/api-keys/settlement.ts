@@ -60,10 +60,9 @@ export async function settle(
     const key = lost.made ?? (await findKey(search, lost.claim, scope));
     // Servers before 0.17 show no key again.
     if (key !== undefined && lists.hasMaskedList !== false) {
-      const result = await perform(revealOperation(key.id, true));
+      const { data: secret, response } = await perform(revealOperation(key.id, true));
       lost.claim.settle({ id: key.id });
-      const { data: secret } = result;
-      return { ...result, data: { ...key, maskedKey: secret.masked, secret } };
+      return { data: { ...key, maskedKey: secret.masked, secret }, response };
     }
   } catch {
     options.signal?.throwIfAborted();

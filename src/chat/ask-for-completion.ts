@@ -51,10 +51,8 @@ export async function askForParsed<Schema extends StandardSchemaV1>(
   checkOneAnswer(request);
   // Also where it is missing, which elsewhere means that none is wanted.
   await jsonSchemaOf(request.schema, 'schema');
-  const result = await askForCompletion(http, request, options);
-  const { data, redactValue } = result;
-  const parsed = await withParsed(data, request.schema, COMPLETIONS_LABEL, options.signal, redactValue);
-  return { ...result, data: parsed };
+  const { data, response } = await askForCompletion(http, request, options);
+  return { data: await withParsed(data, request.schema, COMPLETIONS_LABEL, options.signal), response };
 }
 
 /** Fields of a completion: a body without any of them is none. */

@@ -24,7 +24,6 @@ export function openStream(
   let deadline: Deadline | undefined;
   /** For the time before the request is sent, in which no limit counts. */
   let waiting: Deadline | undefined;
-  let redactValue = <T>(value: T): T => value;
   let aborted: { readonly reason: unknown } | undefined;
   const stream = new ChatStream({
     open: async () => {
@@ -34,7 +33,7 @@ export function openStream(
       // Also while nobody asks for a piece: somebody may be waiting for the completion.
       signal.addEventListener('abort', () => stream.abort(signal.reason), { once: true });
       const body = await wireRequest(request);
-      const result = await http.request(
+      return http.request(
         {
           ...COMPLETIONS,
           body: { ...body, stream: true },
@@ -44,8 +43,6 @@ export function openStream(
         deadline,
         options,
       );
-      ({ redactValue } = result);
-      return result;
     },
     watch: () => {
       if (deadline !== undefined || waiting !== undefined) return;
@@ -63,7 +60,7 @@ export function openStream(
       deadline?.[Symbol.dispose]();
       waiting?.[Symbol.dispose]();
     },
-    complete: completionOf(request, options.signal, (value) => redactValue(value)),
+    complete: completionOf(request, options.signal),
   });
   return stream;
 }
@@ -72,11 +69,10 @@ export function openStream(
 function completionOf(
   request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
   signal: AbortSignal | undefined,
-  redactValue: <T>(value: T) => T,
 ): StreamConnection<ChatCompletion>['complete'] {
   checkRequest(request);
   const { schema } = request;
   if (schema === undefined) return (completion) => completion;
   checkOneAnswer(request);
-  return (completion) => withParsed(completion, schema, COMPLETIONS_LABEL, signal, redactValue);
+  return (completion) => withParsed(completion, schema, COMPLETIONS_LABEL, signal);
 }

@@ -28,7 +28,6 @@ export async function responseFormat(
  *
  * @param label - Names the call in messages.
  * @param signal - The caller's: schemas may take their time, and ask who knows whom.
- * @param redactValue - Masks credentials in what becomes a field of an error.
  * @throws ModelRefusalError, OutputTruncatedError, OutputValidationError
  */
 export async function withParsed<Schema extends StandardSchemaV1>(
@@ -36,30 +35,25 @@ export async function withParsed<Schema extends StandardSchemaV1>(
   schema: Schema,
   label: string,
   signal: AbortSignal | undefined,
-  redactValue: <T>(value: T) => T,
 ): Promise<ParsedCompletion<SchemaOutput<Schema>>> {
   const { message, finish_reason } = completion.choices[0];
-  const shown = (): ChatCompletion => redactValue(completion);
   if (message.refusal) {
     const { refusal } = message;
-    throw new ModelRefusalError(`${label}: the model refused to answer`, {
-      refusal: redactValue(refusal),
-      completion: shown(),
-    });
+    throw new ModelRefusalError(`${label}: the model refused to answer`, { refusal, completion });
   }
   if (finish_reason === 'content_filter') {
     const what = 'a filter withheld the answer, or a part of it';
-    throw new ModelRefusalError(`${label}: ${what}`, { refusal: null, completion: shown() });
+    throw new ModelRefusalError(`${label}: ${what}`, { refusal: null, completion });
   }
   if (finish_reason === 'length') {
     const what = 'the answer was cut off at the limit of tokens: raise max_tokens, or ask for less';
-    throw new OutputTruncatedError(`${label}: ${what}`, { completion: shown() });
+    throw new OutputTruncatedError(`${label}: ${what}`, { completion });
   }
   const content = message.content ?? '';
   const value = parseJson(content);
   if (value === undefined || isTooDeep(content, value)) {
     const what = content === '' ? 'the answer has no text' : 'the answer is not JSON';
-    throw new OutputValidationError(`${label}: ${what}`, { issues: [], completion: shown() });
+    throw new OutputValidationError(`${label}: ${what}`, { issues: [], completion });
   }
   // What was aborted after a stream came to its end lost nothing.
   const deadline = new Deadline(signal?.aborted ? undefined : signal);
@@ -68,7 +62,7 @@ export async function withParsed<Schema extends StandardSchemaV1>(
     .finally(() => deadline[Symbol.dispose]());
   if (issues !== undefined) {
     const what = `the answer is not of the schema, ${issuesText(issues)}`;
-    throw new OutputValidationError(`${label}: ${what}`, { issues, completion: shown() });
+    throw new OutputValidationError(`${label}: ${what}`, { issues, completion });
   }
   return { ...completion, parsed: (checked as { value: SchemaOutput<Schema> }).value };
 }

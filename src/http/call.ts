@@ -77,12 +77,10 @@ export interface CallPromise<Data> extends Promise<Data> {
   withResponse(): Promise<WithResponse<Data>>;
 }
 
-/** A result, and what is rarely needed of its call. */
+/** A result, and a function that describes its response; most callers never ask for it. */
 export interface Result<Data> {
   readonly data: Data;
   readonly response: () => CallResponse;
-  /** Masks the credentials of the call in a JSON value, such as a completion that becomes a field of an error. */
-  readonly redactValue: <T>(value: T) => T;
 }
 
 export function callPromise<Data>(result: Promise<Result<Data>>): CallPromise<Data> {

@@ -390,11 +390,7 @@ class Call<T> implements ResponseContext {
 
   result(data: T, attempts: number): Result<T> {
     const response = this.#response as TransportResponse;
-    return {
-      data,
-      response: () => this.#describe(response, attempts),
-      redactValue: (value) => this.redactValue(value),
-    };
+    return { data, response: () => this.#describe(response, attempts) };
   }
 
   #describe({ status, headers }: TransportResponse, attempts: number): CallResponse {

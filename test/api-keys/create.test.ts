@@ -366,7 +366,7 @@ describe('create, answered without the whole key', () => {
       apiKeys().create({ name: 'checkout' }, { settle: false }),
     );
 
-    expect(error.candidateIds).toEqual(candidates);
+    expect(error.candidates).toEqual(candidates);
     expect(error.cause).toBeInstanceOf(InvalidResponseError);
     expect(everythingShownOf(error)).not.toContain(KEY);
   });

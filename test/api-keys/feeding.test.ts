@@ -229,7 +229,7 @@ describe('whatever a server answers', () => {
           expectNoWholeKey(outcome, whole);
           if (outcome instanceof Error) {
             expect(outcome.name).toBe('UnknownOutcomeError');
-            const { candidateIds: candidates = [], cause } = outcome as UnknownOutcomeError;
+            const { candidates, cause } = outcome as UnknownOutcomeError;
             expect(cause).toBeInstanceOf(InvalidResponseError);
             const isNamed = typeof wire.id === 'string' && wire.id !== '';
             const hasReadableKey = wire.key == null || typeof wire.key === 'string';

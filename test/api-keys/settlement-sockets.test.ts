@@ -59,6 +59,6 @@ describe.each(Object.entries(losses))('a create of which, over a socket, %s', (_
 
     const error = await rejectionOf(UnknownOutcomeError, keys.create({ name: 'checkout' }));
 
-    expect(error.candidateIds).toEqual([contract.keys[0]?.id]);
+    expect(error.candidates).toEqual([contract.keys[0]?.id]);
   });
 });

@@ -188,7 +188,7 @@ describe('a create whose answer was lost', () => {
       clientOn(new Way(serve(), 'lost before it arrived')).create({ name: 'checkout' }),
     );
 
-    expect(error.candidateIds).toEqual([]);
+    expect(error.candidates).toEqual([]);
     expect(error.cause).toBeInstanceOf(ConnectionError);
     expect(error.message).toContain('ECONNRESET');
   });
@@ -201,7 +201,7 @@ describe('a create whose answer was lost', () => {
 
     const error = await unknownOutcomeOf(clientOn(way).create({ name: 'checkout' }));
 
-    expect(error.candidateIds).toEqual([way.made[0]?.id]);
+    expect(error.candidates).toEqual([way.made[0]?.id]);
     expect(error.cause).toBeInstanceOf(cause);
     expect(everythingShownOf(error)).not.toContain(way.made[0]?.key);
   });
@@ -211,7 +211,7 @@ describe('a create whose answer was lost', () => {
 
     const error = await unknownOutcomeOf(clientOn(way).create({ name: 'checkout' }));
 
-    expect([...(error.candidateIds ?? [])].sort()).toEqual(way.made.map(({ id }) => id));
+    expect([...error.candidates].sort()).toEqual(way.made.map(({ id }) => id));
   });
 
   test.each([
@@ -225,7 +225,7 @@ describe('a create whose answer was lost', () => {
       clientOn(new Way(server, 'lost before it arrived')).create({ name: 'checkout' }),
     );
 
-    expect(error.candidateIds).toEqual([]);
+    expect(error.candidates).toEqual([]);
   });
 
   test('takes no key that was made in the second before, and names it', async () => {
@@ -236,7 +236,7 @@ describe('a create whose answer was lost', () => {
       clientOn(new Way(server, 'lost before it arrived')).create({ name: 'checkout' }),
     );
 
-    expect(error.candidateIds).toEqual([other.id]);
+    expect(error.candidates).toEqual([other.id]);
   });
 
   test('takes its key although an older one has the same name', async () => {
@@ -274,7 +274,7 @@ describe('a create whose answer was lost', () => {
       clientOn(new Way(server, 'lost before it arrived')).create({ name: 'checkout', expiresAt }),
     );
 
-    expect(error.candidateIds).toEqual([]);
+    expect(error.candidates).toEqual([]);
   });
 
   test('names a key that expires although that was not asked for, and does not take it', async () => {
@@ -285,7 +285,7 @@ describe('a create whose answer was lost', () => {
       clientOn(new Way(server, 'lost before it arrived')).create({ name: 'checkout' }),
     );
 
-    expect(error.candidateIds).toEqual([other.id]);
+    expect(error.candidates).toEqual([other.id]);
   });
 
   test('takes no key where the service does not tell its time, and names those that may be it', async () => {
@@ -298,7 +298,7 @@ describe('a create whose answer was lost', () => {
 
     const error = await unknownOutcomeOf(clientOn({ fetch }).create({ name: 'checkout' }));
 
-    expect(error.candidateIds).toEqual([way.made[0]?.id]);
+    expect(error.candidates).toEqual([way.made[0]?.id]);
   });
 
   test('takes its key at the second look where the first one failed', async () => {
@@ -322,7 +322,7 @@ describe('a create whose answer was lost', () => {
 
       const error = await unknownOutcomeOf(clientOn({ fetch }).create({ name: 'checkout' }));
 
-      expect(error.candidateIds).toEqual(path === '/secret' ? [way.made[0]?.id] : []);
+      expect(error.candidates).toEqual(path === '/secret' ? [way.made[0]?.id] : []);
       expect(Date.now() - started).toBeLessThan(10_500);
     },
   );
@@ -336,7 +336,7 @@ describe('a create whose answer was lost', () => {
       clientOn(way).create({ name: 'checkout' }, { settle: false, maxRetries: 0 }),
     );
 
-    expect(error.candidateIds).toEqual([]);
+    expect(error.candidates).toEqual([]);
     expect(server.operations).toEqual(['create']);
     expect(Date.now() - started).toBeLessThan(200);
   });
@@ -385,7 +385,7 @@ describe('a create that was answered without the whole key', () => {
 
     const error = await unknownOutcomeOf(clientOn({ fetch: keyless(server) }).create({ name: 'checkout' }));
 
-    expect(error.candidateIds).toEqual([server.keys[0]?.id]);
+    expect(error.candidates).toEqual([server.keys[0]?.id]);
     expect(error.cause).toBeInstanceOf(InvalidResponseError);
   });
 
@@ -396,7 +396,7 @@ describe('a create that was answered without the whole key', () => {
       clientOn({ fetch: keyless(server) }).create({ name: 'checkout' }, { settle: false }),
     );
 
-    expect(error.candidateIds).toEqual([server.keys[0]?.id]);
+    expect(error.candidates).toEqual([server.keys[0]?.id]);
   });
 });
 
@@ -445,7 +445,7 @@ describe('two creates of one name', () => {
     );
 
     const id = a.made[0]?.id;
-    expect(errors.map(({ candidateIds }) => candidateIds)).toEqual([[id], [id]]);
+    expect(errors.map(({ candidates }) => candidates)).toEqual([[id], [id]]);
   });
 
   test('at once, both lost and carried out: both name both keys', async () => {
@@ -457,7 +457,7 @@ describe('two creates of one name', () => {
     );
 
     const ids = [...a.made, ...b.made].map(({ id }) => id).sort();
-    for (const { candidateIds: candidates = [] } of errors) expect([...candidates].sort()).toEqual(ids);
+    for (const { candidates } of errors) expect([...candidates].sort()).toEqual(ids);
   });
 
   test('at once, with different times of expiry, each take their own', async () => {
@@ -491,7 +491,7 @@ describe('two creates of one name', () => {
       unknownOutcomeOf(clients[1].create({ name: 'checkout' })),
     ]);
 
-    expect(error.candidateIds).toEqual([]);
+    expect(error.candidates).toEqual([]);
   });
 
   test('of one client, one after the other: the second one, lost, does not take the key of the first', async () => {
@@ -499,7 +499,7 @@ describe('two creates of one name', () => {
     const keys = clientOn(new Way(server, 'answered', 'lost before it arrived'));
     await resultOf(keys.create({ name: 'checkout' }));
 
-    expect((await unknownOutcomeOf(keys.create({ name: 'checkout' }))).candidateIds).toEqual([]);
+    expect((await unknownOutcomeOf(keys.create({ name: 'checkout' }))).candidates).toEqual([]);
   });
 
   test('of one client, one after the other, both lost: a key that came late is named, not taken', async () => {
@@ -509,7 +509,7 @@ describe('two creates of one name', () => {
 
     const error = await unknownOutcomeOf(keys.create({ name: 'checkout' }));
 
-    expect(error.candidateIds).toEqual([way.made[0]?.id]);
+    expect(error.candidates).toEqual([way.made[0]?.id]);
   });
 
   test('of one client: a minute after one was lost, the next one is settled again', async () => {
@@ -543,7 +543,7 @@ describe('a lost create in a workspace', () => {
       workspaceOn(new Way(server, 'lost before it arrived')).create({ name: 'checkout' }),
     );
 
-    expect(error.candidateIds).toEqual([]);
+    expect(error.candidates).toEqual([]);
   });
 
   test('does not take a key with another quota', async () => {
@@ -554,7 +554,7 @@ describe('a lost create in a workspace', () => {
       workspaceOn(new Way(server, 'lost before it arrived')).create({ name: 'checkout', quota: 500 }),
     );
 
-    expect(error.candidateIds).toEqual([]);
+    expect(error.candidates).toEqual([]);
   });
 });
 
@@ -644,7 +644,7 @@ describe('whatever happens to creates of one name', () => {
             continue;
           }
           expect(outcome.reason).toBeInstanceOf(UnknownOutcomeError);
-          const { candidateIds: candidates = [] } = outcome.reason as UnknownOutcomeError;
+          const { candidates } = outcome.reason as UnknownOutcomeError;
           for (const { id } of made) expect(candidates).toContain(id);
           expect(candidates.filter((id) => taken.some((key) => key.id === id))).toEqual([]);
         }

@@ -1,5 +1,5 @@
 import { ApiKeys } from 'drun-sdk/api-keys';
-import { ApiError, ServerError } from 'drun-sdk/errors';
+import { ApiError, InvalidResponseError, UnknownOutcomeError } from 'drun-sdk/errors';
 import { describe, expect, it } from 'vitest';
 
 const KEY = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9_LgPs2aE4iX6-uN7ucU';
@@ -50,23 +50,23 @@ describe('a success that carries an error is an error', () => {
     await expect(creating).rejects.toThrow(ApiError);
   });
 
-  it('to create, as a message', async () => {
+  it('to create, as a message, of which nobody knows what it says of the key', async () => {
     const creating = answering({ code: 500, message: 'denied' }).create({ name: 'a' }, { settle: false });
 
-    await expect(creating).rejects.toThrow(ServerError);
+    await expect(creating).rejects.toThrow(UnknownOutcomeError);
   });
 
-  it('to create, as a message with the id of an error', async () => {
+  it('to create, as a message whose id is that of an error, which is no key to delete', async () => {
     const creating = answering({ id: 'QuotaExceeded', message: 'denied' }).create(
       { name: 'a' },
       { settle: false },
     );
 
-    await expect(creating).rejects.toMatchObject({ name: 'ApiError', serviceCode: 'QuotaExceeded' });
+    await expect(creating).rejects.toMatchObject({ name: 'UnknownOutcomeError', candidates: [] });
   });
 
   it.each(failures)('to %s, as a message', async (_, call) => {
-    await expect(call(answering({ code: 500, message: 'denied' }))).rejects.toThrow(ServerError);
+    await expect(call(answering({ code: 500, message: 'denied' }))).rejects.toThrow(InvalidResponseError);
   });
 });
 

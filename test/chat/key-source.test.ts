@@ -117,14 +117,14 @@ describe('a source of keys', () => {
     expect(contexts[1]?.rejected?.reveal()).toBe(KEY);
   });
 
-  test('is asked again for each rejected key, and ends the call when it has no other one', async () => {
+  test('is asked once more only, though the other key is refused as well', async () => {
     const apiKey = vi.fn(({ rejected }: CredentialContext) => (rejected ? OTHER_KEY : KEY));
     const seen = network.answer('get', MODELS, rejected);
 
     const error = await rejectionOf(AuthenticationError, chatClient({ apiKey }).models());
 
     expect(bearers(seen)).toEqual([KEY, OTHER_KEY]);
-    expect(apiKey).toHaveBeenCalledTimes(3);
+    expect(apiKey).toHaveBeenCalledTimes(2);
     expect(error.maskedKey).toBe('sk-******1qZw');
   });
 
@@ -156,7 +156,7 @@ describe('a source of keys', () => {
     expect(apiKey).toHaveBeenCalledOnce();
   });
 
-  test('is asked by each of the calls at the same time', async () => {
+  test('is asked once for calls at the same time', async () => {
     network.answer('get', MODELS, accepted);
     const key = Promise.withResolvers<string>();
     const apiKey = vi.fn(() => key.promise);
@@ -167,10 +167,10 @@ describe('a source of keys', () => {
     key.resolve(KEY);
     await Promise.all(calls);
 
-    expect(apiKey).toHaveBeenCalledTimes(3);
+    expect(apiKey).toHaveBeenCalledOnce();
   });
 
-  test('is asked by each of the calls at the same time whose key is rejected', async () => {
+  test('is asked once for one key that is refused to calls at the same time', async () => {
     const fresh = Promise.withResolvers<string>();
     const seen = network.answer('get', MODELS, ({ headers }) =>
       headers.get('authorization') === `Bearer ${KEY}` ? rejected.clone() : accepted.clone(),
@@ -184,7 +184,7 @@ describe('a source of keys', () => {
     fresh.resolve(OTHER_KEY);
     await Promise.all(calls);
 
-    expect(askedBack).toHaveBeenCalledTimes(3);
+    expect(askedBack).toHaveBeenCalledOnce();
   });
 
   test('is asked anew after it failed', async () => {
@@ -243,7 +243,7 @@ describe('a source of keys', () => {
   test.each([
     ['nothing', undefined],
     ['an empty text', ''],
-    ['a key with a line break', `${KEY.slice(0, 20)}\n${KEY.slice(20)}`],
+    ['a key with a line break', `${KEY}\n`],
   ])('that gives %s is a ConfigurationError, and nothing is sent', async (_, value) => {
     const error = await rejectionOf(
       ConfigurationError,
