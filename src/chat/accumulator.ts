@@ -1,7 +1,7 @@
 import type { PartialCompletion } from '../errors/index.ts';
 import { isRecord } from '../internal/json.ts';
 import { finishKind } from './finish-reason.ts';
-import { CHOICE, CHUNK, DELTA, mergeField, mergeFields, newFields, toPlain } from './merge.ts';
+import { CHOICE, CHUNK, DELTA, mergeField, newFields, toPlain } from './merge.ts';
 import type { Fields, NormalChoice, NormalChunk } from './normalize.ts';
 import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 
@@ -97,8 +97,7 @@ export class CompletionAccumulator {
   build(isComplete: boolean): PartialCompletion {
     const { object, ...fields } = toPlain(this.#fields) as Fields;
     const choices = [...this.#choices.values()].toSorted((a, b) => a.index - b.index);
-    const isOtherObject =
-      typeof object === 'string' && object !== '' && object !== 'chat.completion.chunk';
+    const isOtherObject = typeof object === 'string' && object !== '' && object !== 'chat.completion.chunk';
     return {
       ...fields,
       object: isOtherObject ? object : 'chat.completion',
@@ -215,7 +214,11 @@ function missingIn({ message, calls }: PendingChoice, other: Fields): Fields {
   return Object.fromEntries(missing);
 }
 
-function messageOf(choice: PendingChoice, seed: string, isComplete: boolean): { role: 'assistant'; content: string | null } {
+function messageOf(
+  choice: PendingChoice,
+  seed: string,
+  isComplete: boolean,
+): { role: 'assistant'; content: string | null } {
   const { message, calls, finishReason, beside } = choice;
   if (beside !== undefined) addDelta(choice, missingIn(choice, beside));
   const { content, ...fields } = toPlain(message) as Fields;

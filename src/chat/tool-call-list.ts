@@ -1,5 +1,5 @@
 import { isRecord, parseJson } from '../internal/json.ts';
-import type { ToolCall } from './completion.ts';
+import type { ToolCall } from './content.ts';
 import { DELTA, mergeField, mergeFields, newFields, toPlain } from './merge.ts';
 import type { Fields } from './normalize.ts';
 
@@ -106,7 +106,8 @@ export class ToolCallList {
     for (const name in delta) {
       const value = delta[name];
       if (name === 'id' || name === 'index') continue;
-      if ((name === 'function' || name === 'custom') && isRecord(value)) mergeCalled(call.fields, name, value);
+      if ((name === 'function' || name === 'custom') && isRecord(value))
+        mergeCalled(call.fields, name, value);
       else mergeField(call.fields, name, value, DELTA);
     }
   }
