@@ -41,9 +41,9 @@ const READERS: Readonly<Record<string, (open: () => ChatStream) => Promise<Outco
   'the iteration': async (open) => {
     const stream = open();
     let text = '';
-    // README's loop.
-    for await (const chunk of stream)
-      text += chunk.choices.find(({ index }) => index === 0)?.delta.content ?? '';
+    for await (const { choices } of stream) {
+      for (const { index, delta } of choices) if (index === 0) text += delta.content ?? '';
+    }
     return { completion: await stream.completion(), text };
   },
   textStream: async (open) => {

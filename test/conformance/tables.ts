@@ -1,15 +1,4 @@
-import {
-  type Case,
-  choice,
-  delta,
-  events,
-  finish,
-  message,
-  says,
-  stream,
-  type Table,
-  whole,
-} from './cases.ts';
+import { type Case, choice, events, finish, message, says, stream, type Table, whole } from './cases.ts';
 
 const failed = (fields: object = {}): NonNullable<Case['error']> => ({
   name: 'StreamFailedError',
