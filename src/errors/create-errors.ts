@@ -13,14 +13,17 @@ export class UnknownOutcomeError extends DrunError {
   readonly code = 'unknown_outcome' as const;
 
   /**
-   * The ids of the keys that may have come of the call: of its name, never used, made since it began. Delete those
-   * that no other caller has made. Empty where none was seen.
+   * The ids of unused keys of this name that were created since the request, by the service's clock. Absent if the list
+   * could not be read.
    */
-  readonly candidates: readonly string[];
+  declare readonly candidateIds?: readonly string[] | undefined;
 
-  constructor(message: string, init: { readonly candidates: readonly string[]; readonly cause: unknown }) {
+  constructor(
+    message: string,
+    init: { readonly candidateIds?: readonly string[] | undefined; readonly cause: unknown },
+  ) {
     super(message, { cause: init.cause });
-    this.candidates = init.candidates;
+    if (init.candidateIds !== undefined) this.candidateIds = init.candidateIds;
   }
 }
 

@@ -1,0 +1,70 @@
+import type { CallOptions } from '../http/call-options.ts';
+import type { CallPromise } from '../http/call-response.ts';
+import { BaseApiKeys } from './base.ts';
+import { ControlPlane } from './control-plane.ts';
+import { quotaEndpoint, statusEndpoint, toWorkspaceCreateBody } from './endpoints.ts';
+import { ApiKeyList, bindContext, fetchOwnKeys } from './list.ts';
+import { inheritSettingsAndQuota } from './replace.ts';
+import type {
+  ApiKey,
+  CreateWorkspaceApiKeyInput,
+  ListApiKeysQuery,
+  PruneWorkspaceApiKeysQuery,
+  WorkspaceApiKeysOptions,
+} from './types.ts';
+
+/**
+ * Manages the API keys of a workspace, which can be disabled and have a token quota.
+ *
+ * Methods reject as those of {@link ApiKeys} do.
+ *
+ * @example
+ * ```ts
+ * import { WorkspaceApiKeys } from 'drun-sdk/api-keys';
+ *
+ * const keys = new WorkspaceApiKeys({ accessToken: process.env.DRUN_ACCESS_TOKEN, workspace: 12 });
+ * const created = await keys.create({ name: 'batch', quota: 1_000_000 });
+ * await keys.setQuota(created.id, 'unlimited');
+ * await keys.disable(created.id);
+ * ```
+ */
+export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, PruneWorkspaceApiKeysQuery> {
+  readonly #plane: ControlPlane;
+
+  /** @throws {ConfigurationError} If an option cannot be used. */
+  constructor(options: WorkspaceApiKeysOptions) {
+    const creation = { toBody: toWorkspaceCreateBody, inherit: inheritSettingsAndQuota };
+    const plane = new ControlPlane(options, 'workspace');
+    super(plane, creation);
+    this.#plane = plane;
+  }
+
+  /** Returns a client that overrides some options and shares the rest. Another origin requires its own `accessToken`. */
+  withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
+    return new WorkspaceApiKeys(this.#plane.mergeOptions(options));
+  }
+
+  /** Lists the caller's own keys, as {@link WorkspaceApiKeys.list} lists those of all members. */
+  listMine(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
+    return new ApiKeyList({ ...query }, bindContext(fetchOwnKeys(this.#plane, this.#plane.sender(options))));
+  }
+
+  /** Disables a key: the service rejects it until it is enabled again. */
+  disable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
+    return this.#plane.call(() => statusEndpoint(id, true), options);
+  }
+
+  /** Enables a key. */
+  enable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
+    return this.#plane.call(() => statusEndpoint(id, false), options);
+  }
+
+  /**
+   * Sets the total number of tokens that a key may use.
+   *
+   * @param quota - An integer of 0 or more.
+   */
+  setQuota(id: string, quota: number | 'unlimited', options: CallOptions = {}): CallPromise<ApiKey> {
+    return this.#plane.call(() => quotaEndpoint(id, quota), options);
+  }
+}
