@@ -1,5 +1,4 @@
-import type { CallOptions } from '../http/call-options.ts';
-import type { CallPromise } from '../http/call-response.ts';
+import type { CallOptions, CallPromise } from '../http/call.ts';
 import { BaseApiKeys } from './base.ts';
 import { ControlPlane } from './control-plane.ts';
 import { checkCreationEndpoint, toCreateBody } from './endpoints.ts';
@@ -28,18 +27,28 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
 
   /** @throws {ConfigurationError} If an option cannot be used. */
   constructor(options: ApiKeysOptions = {}) {
-    const plane = new ControlPlane(options, 'account');
-    super(plane, { toBody: toCreateBody, inherit: inheritSettings });
+    const plane = new ControlPlane(options, 'ApiKeys');
+    super(plane, {
+      toBody: toCreateBody,
+      inherit: inheritSettings,
+      pruneFields: ['olderThanMs', 'unusedForMs'],
+    });
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Another origin requires its own `accessToken`. */
+  /**
+   * Returns a client that overrides some options and shares the rest.
+   *
+   * @throws {ConfigurationError} If `baseUrl` has another origin and no `accessToken` is given for it.
+   */
   withOptions(options: ApiKeysOptions): ApiKeys {
-    return new ApiKeys(this.#plane.mergeOptions(options));
+    const client = new ApiKeys(this.#plane.mergeOptions(options));
+    this.#plane.checkOrigin(client.#plane, options.accessToken);
+    return client;
   }
 
   /** Asks whether the account may have another key. */
   canCreate(options: CallOptions = {}): CallPromise<CreationCheck> {
-    return this.#plane.call(checkCreationEndpoint, options);
+    return this.#plane.call('canCreate()', checkCreationEndpoint, options);
   }
 }

@@ -1,10 +1,10 @@
-import type { CallOptions } from '../http/call-options.ts';
-import { type CallPromise, callPromise } from '../http/call-response.ts';
+import { type CallOptions, type CallPromise, callPromise } from '../http/call.ts';
+import { CALL_OPTIONS, checkOptions } from '../http/options.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { createKey } from './create.ts';
 import { type CreateBody, deleteEndpoint, secretEndpoint, usageEndpoint } from './endpoints.ts';
-import { ApiKeyList, bindContext, fetchAnyKeys, fetchOwnKeys } from './list.ts';
+import { type ApiKeyList, fetchAnyKeys, fetchOwnKeys, openList } from './list.ts';
 import { pruneKeys } from './prune.ts';
 import { replaceKey } from './replace.ts';
 import type {
@@ -20,12 +20,14 @@ import type {
   ReplacementApiKey,
 } from './types.ts';
 
-/** How keys of an account or a workspace are created. */
-interface Creation<Input> {
+/** How accounts and workspaces differ. */
+interface Kind<Input> {
   /** Throws `ConfigurationError` if the input cannot be used. */
   readonly toBody: (input: Input) => CreateBody;
   /** The settings of a deleted key that its replacement inherits. */
   readonly inherit: (deleted: DeletedApiKey) => Partial<Input>;
+  /** The fields of a query of `prune`. */
+  readonly pruneFields: readonly string[];
 }
 
 /** The methods that the keys of accounts and workspaces have in common. */
@@ -34,12 +36,12 @@ export abstract class BaseApiKeys<
   PruneQuery extends PruneWorkspaceApiKeysQuery,
 > {
   readonly #plane: ControlPlane;
-  readonly #creation: Creation<Input>;
+  readonly #kind: Kind<Input>;
 
   /** @internal */
-  constructor(plane: ControlPlane, creation: Creation<Input>) {
+  constructor(plane: ControlPlane, kind: Kind<Input>) {
     this.#plane = plane;
-    this.#creation = creation;
+    this.#kind = kind;
   }
 
   /**
@@ -55,7 +57,12 @@ export abstract class BaseApiKeys<
    * it may be takes up to 10 s in addition to `timeoutMs`.
    */
   create(input: Input, options: CallOptions = {}): CallPromise<CreatedApiKey> {
-    return callPromise((async () => createKey(this.#plane, this.#creation.toBody(input), options))());
+    return callPromise(
+      (async () => {
+        checkOptions(options, CALL_OPTIONS, 'create()');
+        return createKey(this.#plane, this.#kind.toBody(input), options);
+      })(),
+    );
   }
 
   /**
@@ -66,7 +73,7 @@ export abstract class BaseApiKeys<
    * does not support that, in pages of 100. If keys are deleted while a list is read in pages, others can be missed.
    */
   list(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
-    return new ApiKeyList({ ...query }, bindContext(fetchAnyKeys(this.#plane, this.#plane.sender(options))));
+    return openList('list()', query, options, this.#plane, fetchAnyKeys);
   }
 
   /**
@@ -75,7 +82,7 @@ export abstract class BaseApiKeys<
    * @throws {NotFoundError} If the key does not exist or the server is older.
    */
   getSecret(id: string, options: CallOptions = {}): CallPromise<Secret> {
-    return this.#plane.call(() => secretEndpoint(id, this.#plane.hasMaskedList), options);
+    return this.#plane.call('getSecret()', () => secretEndpoint(id, this.#plane.hasMaskedList), options);
   }
 
   /**
@@ -87,7 +94,7 @@ export abstract class BaseApiKeys<
    * @throws {NotFoundError} If the key does not exist.
    */
   delete(id: string, options: CallOptions = {}): CallPromise<DeletedApiKey> {
-    return this.#plane.call(() => deleteEndpoint(id), options);
+    return this.#plane.call('delete()', () => deleteEndpoint(id), options);
   }
 
   /**
@@ -96,7 +103,7 @@ export abstract class BaseApiKeys<
    * @throws {InvalidResponseError} If a count exceeds 2^53 - 1; counts are never rounded.
    */
   usage(query: ApiKeyUsageQuery = {}, options: CallOptions = {}): CallPromise<ApiKeyUsage> {
-    return this.#plane.call(() => usageEndpoint(query), options);
+    return this.#plane.call('usage()', () => usageEndpoint(query), options);
   }
 
   /**
@@ -112,9 +119,10 @@ export abstract class BaseApiKeys<
     input: Partial<Input> = {},
     options: CallOptions = {},
   ): Promise<ReplacementApiKey> {
+    checkOptions(options, CALL_OPTIONS, 'replace()');
     const steps = {
-      check: this.#creation.toBody,
-      inherit: this.#creation.inherit,
+      check: this.#kind.toBody,
+      inherit: this.#kind.inherit,
       deleteKey: (oldId: string) => this.delete(oldId, options),
       createKey: (newInput: Input) => this.create(newInput, options),
     };
@@ -129,8 +137,10 @@ export abstract class BaseApiKeys<
    * @returns Every key that matched, in the order of the list, and what happened to it.
    */
   async prune(query: PruneQuery, options: PruneOptions = {}): Promise<PrunedApiKey[]> {
+    checkOptions(options, [...CALL_OPTIONS, 'dryRun'], 'prune()');
+    checkOptions(query, this.#kind.pruneFields, 'The query of prune()');
     const { dryRun, ...callOptions } = options;
-    const fetchKeys = query?.onlyMine ? fetchOwnKeys : fetchAnyKeys;
+    const fetchKeys = query.onlyMine ? fetchOwnKeys : fetchAnyKeys;
     const fetchPage = fetchKeys(this.#plane, this.#plane.sender(callOptions));
     return pruneKeys(query, fetchPage, (id) => this.delete(id, callOptions), options);
   }

@@ -1,15 +1,26 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { validBaseUrl } from '../http/base-url.ts';
-import type { CallOptions } from '../http/call-options.ts';
-import type { CallPromise } from '../http/call-response.ts';
-import { givenOrFromEnvironment, refuseBrowser } from '../http/environment.ts';
-import { sendByKy } from '../http/send-by-ky.ts';
-import { Transport } from '../http/transport.ts';
-import { type Deadline, type Endpoint, HttpClient, type Result } from './http-adapter.ts';
+import type { CallOptions, CallPromise, FetchFunction, Result } from '../http/call.ts';
+import { type Endpoint, HttpClient } from '../http/client.ts';
+import type { Deadline } from '../http/deadline.ts';
+import {
+  CALL_OPTIONS,
+  CLIENT_OPTIONS,
+  checkFunction,
+  checkOptions,
+  checkOrigin,
+  environmentVariable,
+  mergeOptions,
+  optionOrVariable,
+  refuseBrowser,
+} from '../http/options.ts';
+import type { Transport } from '../http/transport.ts';
+import { checkBaseUrl } from '../http/url.ts';
 import type { ApiKeysOptions, WorkspaceApiKeysOptions } from './types.ts';
 
 const CONSOLE_URL = 'https://console.d.run';
 const API_ROOT = '/apis/hydra.io/v1alpha1';
+
+type Options = ApiKeysOptions & Partial<WorkspaceApiKeysOptions>;
 
 /** Sends one request as part of a call. */
 export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
@@ -20,56 +31,62 @@ export class ControlPlane {
   readonly workspace: number | undefined;
   /** Whether the server masks lists and shows keys again, as servers from 0.17 do; undefined until a list was read. */
   hasMaskedList: boolean | undefined;
+  readonly #options: Options;
   readonly #http: HttpClient;
-  readonly #options: WorkspaceApiKeysOptions;
 
-  /** @throws {ConfigurationError} If an option cannot be used. */
-  constructor(options: ApiKeysOptions & Partial<WorkspaceApiKeysOptions>, kind: 'account' | 'workspace') {
-    this.workspace = kind === 'workspace' ? checkWorkspace(options.workspace) : undefined;
+  /** @throws {ConfigurationError} If an option is invalid. */
+  constructor(options: Options, owner: 'ApiKeys' | 'WorkspaceApiKeys') {
+    const isAccount = owner === 'ApiKeys';
+    const names = [...CLIENT_OPTIONS, 'accessToken', 'language', ...(isAccount ? [] : ['workspace'])];
+    checkOptions(options, names, owner);
     refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
-    const language = options.language ?? 'en';
+    const { language = 'en', allowInsecureHttp } = options;
     if (typeof language !== 'string' || !/^[a-z\d]+(?:-[a-z\d]+)*$/i.test(language)) {
       throw new ConfigurationError('`language` must be a language tag, such as `en` or `zh`.', {
         option: 'language',
       });
     }
-    const baseUrl = validBaseUrl(options.baseUrl ?? CONSOLE_URL);
-    const accessToken = givenOrFromEnvironment(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
-    this.#options = { ...options, workspace: this.workspace ?? 0, baseUrl, accessToken };
-    this.#http = new HttpClient(
-      new Transport({
-        baseUrl: joinPath(baseUrl, API_ROOT),
-        credential: accessToken,
-        credentialOption: 'accessToken',
-        timeoutMs: options.timeoutMs ?? 30_000,
-        maxRetries: options.maxRetries ?? 2,
-        fetch: options.fetch,
-        sender: sendByKy,
-        headers: options.headers,
-        defaultHeaders: { 'accept-language': language },
-        onRetry: options.onRetry,
-        logger: options.logger,
-      }),
-    );
+    const source = options.baseUrl === undefined ? 'DRUN_CONSOLE_URL' : '`baseUrl`';
+    const url = options.baseUrl ?? environmentVariable('DRUN_CONSOLE_URL') ?? CONSOLE_URL;
+    const baseUrl = checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
+    const accessToken = optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
+    this.workspace = isAccount ? undefined : checkWorkspace(options.workspace);
+    // What came from the environment stays the same in clients that `withOptions` derives.
+    this.#options = { ...options, baseUrl, accessToken };
+    this.#http = new HttpClient({
+      baseUrl: new URL(baseUrl.href.replace(/\/*$/, API_ROOT)),
+      credential: accessToken,
+      credentialOption: 'accessToken',
+      timeoutMs: options.timeoutMs ?? 30_000,
+      maxRetries: options.maxRetries ?? 2,
+      transport: lazyTransport(checkFunction(options.fetch, 'fetch')),
+      headers: options.headers,
+      defaultHeaders: { 'accept-language': language },
+      onRetry: options.onRetry,
+      logger: options.logger,
+    });
   }
 
-  /** The options of a client that overrides some of this one's. */
-  mergeOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeysOptions {
-    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-    const merged: WorkspaceApiKeysOptions = { ...this.#options, ...given };
-    const isSameOrigin =
-      new URL(String(merged.baseUrl)).origin === new URL(String(this.#options.baseUrl)).origin;
-    if (!isSameOrigin && options.accessToken === undefined) {
-      throw new ConfigurationError('A `baseUrl` of another origin requires `accessToken` in the same call.', {
-        option: 'accessToken',
-      });
-    }
-    return merged;
+  /** The options of this client with some of them replaced. */
+  mergeOptions<Overrides extends Options>(overrides: Overrides): Overrides {
+    return mergeOptions(this.#options as Overrides, overrides);
   }
 
-  /** A call of one request. If `endpoint` throws, the call rejects. */
-  call<T>(endpoint: () => Endpoint<T>, options: CallOptions): CallPromise<T> {
-    return this.#http.call(() => this.#resolve(endpoint()), options);
+  /** @throws {ConfigurationError} If a derived client would send this one's access token to another origin. */
+  checkOrigin(derived: ControlPlane, accessToken: unknown): void {
+    checkOrigin(this.#http.baseUrl, derived.#http.baseUrl, accessToken, 'accessToken');
+  }
+
+  /**
+   * A call of one request. If `endpoint` throws, the call rejects.
+   *
+   * @param method - For messages about options: `delete()`.
+   */
+  call<T>(method: string, endpoint: () => Endpoint<T>, options: CallOptions): CallPromise<T> {
+    return this.#http.call(() => {
+      checkOptions(options, CALL_OPTIONS, method);
+      return this.#resolve(endpoint());
+    }, options);
   }
 
   /** For calls of several requests, each with its own `timeoutMs`. */
@@ -103,14 +120,21 @@ export class ControlPlane {
   }
 }
 
+/** Sends through ky, which is loaded with the first request, not with the package. */
+function lazyTransport(fetch: FetchFunction | undefined): Transport {
+  let transport: Transport | undefined;
+  return {
+    send: async (request) => {
+      transport ??= (await import('../http/ky-transport.ts')).kyTransport(fetch);
+      return transport.send(request);
+    },
+  };
+}
+
 function checkWorkspace(workspace: number | undefined): number {
   if (Number.isInteger(workspace) && Number(workspace) >= 1 && Number(workspace) < 2 ** 31)
     return Number(workspace);
   throw new ConfigurationError('`workspace` must be the number of a workspace: an integer of 1 or more.', {
     option: 'workspace',
   });
-}
-
-function joinPath(base: URL, path: string): URL {
-  return new URL(base.origin + base.pathname.replace(/\/+$/, '') + path);
 }

@@ -6,10 +6,11 @@ import {
   TimeoutError,
   UnknownOutcomeError,
 } from '../errors/index.ts';
-import type { CallOptions } from '../http/call-options.ts';
+import type { CallOptions, Result } from '../http/call.ts';
+import type { Deadline } from '../http/deadline.ts';
+import { cannotHaveBeenApplied } from '../http/retry.ts';
 import type { ControlPlane, Send } from './control-plane.ts';
 import { type CreateBody, createEndpoint } from './endpoints.ts';
-import { cannotHaveBeenApplied, type Deadline, type Result } from './http-adapter.ts';
 import { findLimitError } from './limit.ts';
 import { fetchAnyKeys, fetchOwnKeys, readAll } from './list.ts';
 import type { ApiKey, CreatedApiKey } from './types.ts';
@@ -92,7 +93,8 @@ async function attemptCreate(
 
 /** Whether a failed create may have created a key. */
 function mayHaveCreated(error: unknown): error is DrunError {
-  if (error instanceof ApiError) return error.status >= 500 || error.status === 408;
+  // An error in a 200 response may have no status of its own.
+  if (error instanceof ApiError) return error.status < 300 || error.status === 408 || error.status >= 500;
   if (error instanceof InvalidResponseError) return error.status >= 200 && error.status < 300;
   return error instanceof TimeoutError || (error instanceof ConnectionError && !cannotHaveBeenApplied(error));
 }

@@ -1,15 +1,13 @@
 import type * as z from 'zod/mini';
-import { ConfigurationError, NotFoundError, type ResponseIssue } from '../errors/index.ts';
-import { validPathSegment } from '../http/base-url.ts';
+import { ApiError, ConfigurationError, NotFoundError } from '../errors/index.ts';
+import type { Endpoint } from '../http/client.ts';
+import { invalidResponse, type ResponseContext } from '../http/errors.ts';
+import { checkOptions } from '../http/options.ts';
+import { type BodyRules, checkShape, readJson } from '../http/response.ts';
+import type { ResponseHeaders, TransportResponse } from '../http/transport.ts';
+import { checkPathSegment } from '../http/url.ts';
+import { isDate } from '../internal/checks.ts';
 import type { Secret } from '../secret/secret.ts';
-import {
-  type Endpoint,
-  invalidResponse,
-  type JsonRules,
-  type ResponseContext,
-  readJson,
-  type TransportResponse,
-} from './http-adapter.ts';
 import type {
   ApiKey,
   ApiKeyPage,
@@ -44,7 +42,12 @@ export interface PageQuery extends Omit<ListApiKeysQuery, 'pageSize'> {
 export type ListPath = '/masked-apikeys' | '/apikeys' | '/my-apikeys';
 
 /** Statuses that routers send for a path that they do not have, with a body of their own. */
-export const MISSING_PATH_STATUSES: readonly number[] = [404, 405, 501];
+const MISSING_PATH_STATUSES: readonly number[] = [404, 405, 501];
+
+/** Whether an error may mean that the server does not have the path. */
+export function isMissingPath(error: unknown): error is ApiError {
+  return error instanceof ApiError && MISSING_PATH_STATUSES.includes(error.status);
+}
 
 const KEY_FIELDS = ['id', 'name', 'key'];
 
@@ -66,6 +69,7 @@ export interface CreateResult {
 }
 
 export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedPage> {
+  checkOptions(query, ['search', 'sort', 'page', 'pageSize'], 'The query of list()');
   return {
     method: 'GET',
     path,
@@ -91,7 +95,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
 }
 
 /** The service's time when it sent a response; a cache adds the response's age. */
-function serviceTime(headers: { get(name: string): string | null }): Date | undefined {
+function serviceTime(headers: ResponseHeaders): Date | undefined {
   const date = Date.parse(headers.get('date') ?? '');
   const age = headers.get('age') ?? '';
   return Number.isNaN(date) ? undefined : new Date(date + (/^\d{1,9}$/.test(age) ? Number(age) * 1_000 : 0));
@@ -101,7 +105,7 @@ export function deleteEndpoint(id: string): Endpoint<DeletedApiKey> {
   return {
     method: 'DELETE',
     path: '/apikeys/{id}',
-    params: { id: validPathSegment(id, 'id') },
+    params: { id: checkPathSegment(id, 'id') },
     // The contract requires a body.
     body: {},
     retry: 'transient',
@@ -123,11 +127,11 @@ export function secretEndpoint(id: string, isSupported: boolean | undefined): En
   return {
     method: 'GET',
     path: '/apikeys/{id}/secret',
-    params: { id: validPathSegment(id, 'id') },
+    params: { id: checkPathSegment(id, 'id') },
     retry: 'transient',
     finalStatuses: MISSING_PATH_STATUSES,
     recover: (error) => {
-      if (isSupported || !MISSING_PATH_STATUSES.includes(error.status)) return undefined;
+      if (isSupported || !isMissingPath(error)) return undefined;
       const reason = isSupported === undefined ? 'The key does not exist, or the server is' : 'The server is';
       throw new NotFoundError(
         `${error.message} ${reason} older than version 0.17 and cannot show keys again.`,
@@ -140,7 +144,7 @@ export function secretEndpoint(id: string, isSupported: boolean | undefined): En
       (shown, response, context) => {
         if (shown.id) requireSameId(shown.id, id, response, context);
         if (shown.secret) return shown.secret;
-        throw invalidResponse(response, context, 'no full key', {
+        throw invalidResponse(response, context, `${response.status} without the full key`, {
           issues: [{ path: ['key'], message: 'expected the full key' }],
         });
       },
@@ -178,7 +182,7 @@ function updateEndpoint(id: string, path: string, body: object): Endpoint<ApiKey
   return {
     method: 'PUT',
     path,
-    params: { id: validPathSegment(id, 'id') },
+    params: { id: checkPathSegment(id, 'id') },
     body,
     retry: 'transient',
     decode: decodeWith(
@@ -210,48 +214,24 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
 type Schemas = typeof import('./schema.ts');
 type Decode<T> = Endpoint<T>['decode'];
 
-const MAX_ISSUES = 20;
-
 /** Reads a JSON body by the schema of its contract. */
-function decodeWith<T>(rules: JsonRules, schema: (schemas: Schemas) => z.ZodMiniType<T>): Decode<T>;
+function decodeWith<T>(rules: BodyRules, schema: (schemas: Schemas) => z.ZodMiniType<T>): Decode<T>;
 function decodeWith<Message, T>(
-  rules: JsonRules,
+  rules: BodyRules,
   schema: (schemas: Schemas) => z.ZodMiniType<Message>,
   toResult: (message: Message, response: TransportResponse, context: ResponseContext) => T,
 ): Decode<T>;
 function decodeWith<Message>(
-  rules: JsonRules,
+  rules: BodyRules,
   schema: (schemas: Schemas) => z.ZodMiniType<Message>,
   toResult: (message: Message, ...rest: Parameters<Decode<unknown>>) => unknown = (message) => message,
 ): Decode<unknown> {
   return async (response, context) => {
     const body = await readJson(response, context, rules);
     // zod is loaded with the first response, not with the package.
-    const { success, data, error } = schema(await import('./schema.ts')).safeParse(body);
-    if (success) return toResult(data, response, context);
-    const issues = error.issues.slice(0, MAX_ISSUES).map(toIssue);
-    const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`);
-    throw invalidResponse(
-      response,
-      context,
-      `a body that does not match the contract: ${places.join('; ')}`,
-      {
-        issues,
-      },
-    );
+    const schemas = await import('./schema.ts');
+    return toResult(checkShape(body, schema(schemas), response, context), response, context);
   };
-}
-
-function toIssue(issue: z.core.$ZodIssue): ResponseIssue {
-  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
-  switch (issue.code) {
-    case 'invalid_type':
-      return { path, message: `expected ${issue.expected}` };
-    case 'custom':
-      return { path, message: issue.message };
-    default:
-      return { path, message: 'expected another value' };
-  }
 }
 
 function requireSameId(
@@ -261,7 +241,7 @@ function requireSameId(
   context: ResponseContext,
 ): void {
   if (received === id) return;
-  throw invalidResponse(response, context, 'another key', {
+  throw invalidResponse(response, context, `${response.status} with another key`, {
     issues: [{ path: ['id'], message: 'expected the requested id' }],
   });
 }
@@ -277,20 +257,25 @@ export interface CreateBody {
 }
 
 export function toCreateBody(input: CreateApiKeyInput): CreateBody {
-  const { name, expiresAt } = input ?? {};
+  checkOptions(input, ['name', 'expiresAt'], 'The input of create()');
+  return toBody(input);
+}
+
+export function toWorkspaceCreateBody(input: CreateWorkspaceApiKeyInput): CreateBody {
+  checkOptions(input, ['name', 'expiresAt', 'quota'], 'The input of create()');
+  const { quota } = input;
+  if (quota === undefined) return toBody(input);
+  return {
+    ...toBody(input),
+    ...(quota === 'unlimited' ? { unlimitedQuota: true } : { quota: toInt64(quota) }),
+  };
+}
+
+function toBody({ name, expiresAt }: CreateApiKeyInput): CreateBody {
   if (typeof name !== 'string' || name.trim() === '') {
     throw new ConfigurationError('`name` must be a non-empty string.', { option: 'name' });
   }
   return { name, ...(expiresAt !== undefined && { expireTime: toTimestamp(expiresAt, 'expiresAt') }) };
-}
-
-export function toWorkspaceCreateBody(input: CreateWorkspaceApiKeyInput): CreateBody {
-  const body = toCreateBody(input);
-  if (input.quota === undefined) return body;
-  return {
-    ...body,
-    ...(input.quota === 'unlimited' ? { unlimitedQuota: true } : { quota: toInt64(input.quota) }),
-  };
 }
 
 function toInt64(quota: number): string {
@@ -302,8 +287,7 @@ function toInt64(quota: number): string {
 
 /** RFC 3339, which has four digits for the year. */
 function toTimestamp(date: Date, option: string): string {
-  const isDate = Object.prototype.toString.call(date) === '[object Date]';
-  const time = isDate ? new Date(Number(date)) : undefined;
+  const time = isDate(date) ? new Date(Number(date)) : undefined;
   if (time === undefined || !(time.getUTCFullYear() >= 0 && time.getUTCFullYear() <= 9999)) {
     throw new ConfigurationError(`\`${option}\` must be a valid Date in the years 0 to 9999.`, { option });
   }
@@ -340,7 +324,9 @@ const PERIODS = {
   month: 'TIME_PERIOD_MONTH',
 } as const;
 
-function toUsageBody({ from, to, period, ids, models }: ApiKeyUsageQuery): Record<string, unknown> {
+function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
+  checkOptions(query, ['from', 'to', 'period', 'ids', 'models'], 'The query of usage()');
+  const { from, to, period, ids, models } = query;
   const startTime = from && toTimestamp(from, 'from');
   const endTime = to && toTimestamp(to, 'to');
   if (from && to && from > to)
@@ -352,7 +338,7 @@ function toUsageBody({ from, to, period, ids, models }: ApiKeyUsageQuery): Recor
     ...(startTime && { startTime }),
     ...(endTime && { endTime }),
     ...(period && { period: PERIODS[period] }),
-    ...(ids && { ids: toTexts(ids, 'ids').map((id) => validPathSegment(id, 'ids')) }),
+    ...(ids && { ids: toTexts(ids, 'ids').map((id) => checkPathSegment(id, 'ids')) }),
     ...(models && { models: toTexts(models, 'models') }),
   };
 }

@@ -1,8 +1,8 @@
-import { ApiError, InvalidRequestError } from '../errors/index.ts';
-import type { WithResponse } from '../http/call-response.ts';
+import { InvalidRequestError } from '../errors/index.ts';
+import type { CallOptions, Result, WithResponse } from '../http/call.ts';
+import { CALL_OPTIONS, checkOptions } from '../http/options.ts';
 import type { ControlPlane, Send } from './control-plane.ts';
-import { ALL, type ListedPage, listEndpoint, MISSING_PATH_STATUSES, type PageQuery } from './endpoints.ts';
-import type { Result } from './http-adapter.ts';
+import { ALL, isMissingPath, type ListedPage, listEndpoint, type PageQuery } from './endpoints.ts';
 import type { ApiKey, ApiKeyPage, ListApiKeysQuery } from './types.ts';
 
 /** Reads one page. */
@@ -141,8 +141,7 @@ export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
         plane.hasMaskedList = true;
         return result;
       } catch (error) {
-        const isMissing = error instanceof ApiError && MISSING_PATH_STATUSES.includes(error.status);
-        if (plane.hasMaskedList || !isMissing) throw error;
+        if (plane.hasMaskedList || !isMissingPath(error)) throw error;
       }
     }
     const result = await send(listEndpoint('/apikeys', query));
@@ -168,8 +167,24 @@ const asyncHooks = (
   globalThis as { process?: { getBuiltinModule?: (id: string) => AsyncHooks | undefined } }
 ).process?.getBuiltinModule?.('node:async_hooks');
 
-/** Binds a function to the async context of the caller, where credential providers find their request. */
-export function bindContext(fetchPage: FetchPage): FetchPage {
-  const run = asyncHooks?.AsyncLocalStorage.snapshot();
-  return run ? (query) => run(() => fetchPage(query)) : fetchPage;
+/**
+ * Opens a list for later use, in the async context of the caller: that is where a credential provider finds its request.
+ *
+ * @param method - For messages about options: `list()`.
+ */
+export function openList(
+  method: string,
+  query: ListApiKeysQuery,
+  options: CallOptions,
+  plane: ControlPlane,
+  fetchKeys: (plane: ControlPlane, send: Send) => FetchPage,
+): ApiKeyList {
+  const runInContext = asyncHooks?.AsyncLocalStorage.snapshot() ?? ((run) => run());
+  const fetchPage = fetchKeys(plane, plane.sender(options));
+  return new ApiKeyList({ ...query }, (pageQuery) =>
+    runInContext(async () => {
+      checkOptions(options, CALL_OPTIONS, method);
+      return fetchPage(pageQuery);
+    }),
+  );
 }

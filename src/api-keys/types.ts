@@ -1,5 +1,10 @@
-import type { RequestLogger, RetryListener } from '../http/call-events.ts';
-import type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
+import type {
+  CallOptions,
+  FetchFunction,
+  HeadersOption,
+  RequestLogger,
+  RetryListener,
+} from '../http/call.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 
@@ -12,7 +17,7 @@ export interface ApiKeysOptions {
    */
   readonly accessToken?: Credential | undefined;
   /**
-   * Base URL of the control plane.
+   * Base URL of the control plane: `https`, or `http` to this machine.
    *
    * @defaultValue the environment variable `DRUN_CONSOLE_URL`, or else `https://console.d.run`
    */
@@ -43,6 +48,12 @@ export interface ApiKeysOptions {
   readonly onRetry?: RetryListener | undefined;
   /** Called after every request with its method, path, status and duration; never with an id, a body or a credential. */
   readonly logger?: RequestLogger | undefined;
+  /**
+   * Permits `http` base URLs to other hosts than this machine.
+   *
+   * @defaultValue false
+   */
+  readonly allowInsecureHttp?: boolean | undefined;
   /**
    * Permits use in a browser, where every visitor can read the access token.
    *

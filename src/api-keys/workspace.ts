@@ -1,9 +1,8 @@
-import type { CallOptions } from '../http/call-options.ts';
-import type { CallPromise } from '../http/call-response.ts';
+import type { CallOptions, CallPromise } from '../http/call.ts';
 import { BaseApiKeys } from './base.ts';
 import { ControlPlane } from './control-plane.ts';
 import { quotaEndpoint, statusEndpoint, toWorkspaceCreateBody } from './endpoints.ts';
-import { ApiKeyList, bindContext, fetchOwnKeys } from './list.ts';
+import { type ApiKeyList, fetchOwnKeys, openList } from './list.ts';
 import { inheritSettingsAndQuota } from './replace.ts';
 import type {
   ApiKey,
@@ -33,30 +32,39 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
 
   /** @throws {ConfigurationError} If an option cannot be used. */
   constructor(options: WorkspaceApiKeysOptions) {
-    const creation = { toBody: toWorkspaceCreateBody, inherit: inheritSettingsAndQuota };
-    const plane = new ControlPlane(options, 'workspace');
-    super(plane, creation);
+    const plane = new ControlPlane(options, 'WorkspaceApiKeys');
+    super(plane, {
+      toBody: toWorkspaceCreateBody,
+      inherit: inheritSettingsAndQuota,
+      pruneFields: ['olderThanMs', 'unusedForMs', 'onlyMine'],
+    });
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Another origin requires its own `accessToken`. */
+  /**
+   * Returns a client that overrides some options and shares the rest.
+   *
+   * @throws {ConfigurationError} If `baseUrl` has another origin and no `accessToken` is given for it.
+   */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
-    return new WorkspaceApiKeys(this.#plane.mergeOptions(options));
+    const client = new WorkspaceApiKeys(this.#plane.mergeOptions(options as WorkspaceApiKeysOptions));
+    this.#plane.checkOrigin(client.#plane, options.accessToken);
+    return client;
   }
 
   /** Lists the caller's own keys, as {@link WorkspaceApiKeys.list} lists those of all members. */
   listMine(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
-    return new ApiKeyList({ ...query }, bindContext(fetchOwnKeys(this.#plane, this.#plane.sender(options))));
+    return openList('listMine()', query, options, this.#plane, fetchOwnKeys);
   }
 
   /** Disables a key: the service rejects it until it is enabled again. */
   disable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
-    return this.#plane.call(() => statusEndpoint(id, true), options);
+    return this.#plane.call('disable()', () => statusEndpoint(id, true), options);
   }
 
   /** Enables a key. */
   enable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
-    return this.#plane.call(() => statusEndpoint(id, false), options);
+    return this.#plane.call('enable()', () => statusEndpoint(id, false), options);
   }
 
   /**
@@ -65,6 +73,6 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
    * @param quota - An integer of 0 or more.
    */
   setQuota(id: string, quota: number | 'unlimited', options: CallOptions = {}): CallPromise<ApiKey> {
-    return this.#plane.call(() => quotaEndpoint(id, quota), options);
+    return this.#plane.call('setQuota()', () => quotaEndpoint(id, quota), options);
   }
 }

@@ -6,20 +6,34 @@ import {
   PermissionDeniedError,
 } from '../errors/index.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
-import { regionUrl, validBaseUrl } from '../http/base-url.ts';
-import { type CallPromise, callPromise } from '../http/call-response.ts';
-import { CallScope } from '../http/call-scope.ts';
-import { givenOrFromEnvironment, refuseBrowser } from '../http/environment.ts';
-import { jsonAnswer } from '../http/read-json.ts';
-import { sendByFetch } from '../http/send.ts';
-import { Transport } from '../http/transport.ts';
-import { validTimeout } from '../http/validate.ts';
+import { type CallPromise, callPromise } from '../http/call.ts';
+import { type Endpoint, HttpClient } from '../http/client.ts';
+import { Deadline } from '../http/deadline.ts';
+import {
+  checkFunction,
+  checkOptions,
+  checkOrigin,
+  checkTimeout,
+  environmentVariable,
+  mergeOptions,
+  optionOrVariable,
+  refuseBrowser,
+} from '../http/options.ts';
+import { checkShape, readJson } from '../http/response.ts';
+import { fetchTransport } from '../http/transport.ts';
+import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { askForCompletion, askForParsed } from './ask-for-completion.ts';
 import type { ChatStream } from './chat-stream.ts';
 import type { ChatCompletion, Model } from './completion.ts';
 import type { SchemaOutput } from './json-schema.ts';
 import { openStream } from './open-stream.ts';
-import type { ChatCallOptions, ChatClientOptions, ChatStreamOptions } from './options.ts';
+import {
+  CHAT_CALL_OPTIONS,
+  CHAT_CLIENT_OPTIONS,
+  type ChatCallOptions,
+  type ChatClientOptions,
+  type ChatStreamOptions,
+} from './options.ts';
 import type {
   ChatCompletionRequest,
   ChatParseRequest,
@@ -63,7 +77,8 @@ export type KeyCheck =
  * ```
  */
 export class ChatClient {
-  readonly #transport: Transport;
+  readonly #options: ChatClientOptions;
+  readonly #http: HttpClient;
   readonly #idleTimeoutMs: number | undefined;
 
   /**
@@ -75,26 +90,53 @@ export class ChatClient {
 
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: ChatClientOptions = {}) {
+    checkOptions(options, CHAT_CLIENT_OPTIONS, 'ChatClient');
     refuseBrowser('apiKey', options.dangerouslyAllowBrowser);
-    this.#transport = new Transport({
+    const fetch = checkFunction(options.fetch, 'fetch');
+    if (fetch !== undefined && options.transport !== undefined) {
+      throw new ConfigurationError('`fetch` and `transport` exclude each other.', { option: 'transport' });
+    }
+    this.#options = { ...options };
+    this.#http = new HttpClient({
       baseUrl: dataPlaneUrl(options),
-      credential: givenOrFromEnvironment(options.apiKey, 'apiKey', 'DRUN_API_KEY'),
+      credential: optionOrVariable(options.apiKey, 'apiKey', 'DRUN_API_KEY'),
       credentialOption: 'apiKey',
       timeoutMs: options.timeoutMs ?? 600_000,
       maxRetries: options.maxRetries ?? 2,
-      fetch: options.fetch,
-      sender: sendByFetch,
+      transport: options.transport ?? fetchTransport(fetch),
       headers: options.headers,
       onRetry: options.onRetry,
       logger: options.logger,
     });
-    this.fetch = authenticatedFetch(this.#transport.bearer);
-    this.#idleTimeoutMs = validTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
+    this.fetch = authenticatedFetch(this.#http, fetch);
+    this.#idleTimeoutMs = checkTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
+  }
+
+  /**
+   * Returns a client that overrides the given options and shares the others.
+   *
+   * @throws {ConfigurationError} If an option is invalid, or requests would go to another origin with the current key.
+   */
+  withOptions(overrides: ChatClientOptions): ChatClient {
+    checkOptions(overrides, CHAT_CLIENT_OPTIONS, 'withOptions()');
+    const { baseUrl, region, fetch, transport, ...rest } = this.#options;
+    // Each of these replaces the other one of its pair.
+    const url = overrides.baseUrl === undefined && overrides.region === undefined ? { baseUrl, region } : {};
+    const wire =
+      overrides.fetch === undefined && overrides.transport === undefined ? { fetch, transport } : {};
+    const client = new ChatClient(mergeOptions({ ...rest, ...url, ...wire }, overrides));
+    checkOrigin(this.#http.baseUrl, client.#http.baseUrl, overrides.apiKey, 'apiKey');
+    return client;
   }
 
   /** Asks a model for a whole answer (`POST /v1/chat/completions`). */
   complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
-    return callPromise(askForCompletion(this.#transport, request, options));
+    return callPromise(
+      (async () => {
+        checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
+        return askForCompletion(this.#http, request, options);
+      })(),
+    );
   }
 
   /**
@@ -122,7 +164,12 @@ export class ChatClient {
     request: ChatParseRequest<Schema>,
     options: ChatCallOptions = {},
   ): CallPromise<ParsedCompletion<SchemaOutput<Schema>>> {
-    return callPromise(askForParsed(this.#transport, request, options));
+    return callPromise(
+      (async () => {
+        checkOptions(options, CHAT_CALL_OPTIONS, 'parse()');
+        return askForParsed(this.#http, request, options);
+      })(),
+    );
   }
 
   /**
@@ -158,13 +205,14 @@ export class ChatClient {
    * ```
    */
   async runTools(request: ToolRunRequest, options: ChatCallOptions = {}): Promise<ToolRunCompletion> {
+    checkOptions(options, CHAT_CALL_OPTIONS, 'runTools()');
     checkOneAnswer(request);
-    const scope = new CallScope(options.signal, undefined);
-    const { signal } = scope;
+    const deadline = new Deadline(options.signal);
+    const { signal } = deadline;
     try {
-      return await runTools(request, (asked) => this.complete(asked, { ...options, signal }), scope);
+      return await runTools(request, (asked) => this.complete(asked, { ...options, signal }), deadline);
     } finally {
-      scope.dispose();
+      deadline[Symbol.dispose]();
     }
   }
 
@@ -184,25 +232,20 @@ export class ChatClient {
     request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
     options: ChatStreamOptions = {},
   ): ChatStream {
+    checkOptions(options, [...CHAT_CALL_OPTIONS, 'idleTimeoutMs'], 'stream()');
     const idleTimeoutMs =
       options.idleTimeoutMs === undefined
         ? this.#idleTimeoutMs
-        : validTimeout(options.idleTimeoutMs, 'idleTimeoutMs');
-    return openStream(this.#transport, request, options, idleTimeoutMs);
+        : checkTimeout(options.idleTimeoutMs, 'idleTimeoutMs');
+    return openStream(this.#http, request, options, idleTimeoutMs);
   }
 
   /** The models that the key may call (`GET /v1/models`). Costs no tokens. */
   models(options: ChatCallOptions = {}): CallPromise<Model[]> {
-    return this.#transport.call(
-      {
-        method: 'GET',
-        path: ['v1', 'models'],
-        label: 'GET /v1/models',
-        receive: jsonAnswer(modelList, ({ parsed }): Model[] => parsed.data ?? []),
-      },
-      options,
-      options.apiKey,
-    );
+    return this.#http.call(() => {
+      checkOptions(options, CHAT_CALL_OPTIONS, 'models()');
+      return MODELS;
+    }, options);
   }
 
   /**
@@ -212,6 +255,7 @@ export class ChatClient {
    */
   async checkKey(options: ChatCallOptions = {}): Promise<KeyCheck> {
     try {
+      checkOptions(options, CHAT_CALL_OPTIONS, 'checkKey()');
       await this.models(options);
       return { accepted: true };
     } catch (error) {
@@ -225,13 +269,22 @@ export class ChatClient {
   }
 }
 
-function dataPlaneUrl({ baseUrl, region }: ChatClientOptions): URL {
-  if (baseUrl === undefined) return region === undefined ? new URL(SHARED_MODELS_URL) : regionUrl(region);
-  if (region !== undefined) {
-    throw new ConfigurationError('region stands for a baseUrl: give one of the two', { option: 'region' });
+const MODELS: Endpoint<Model[]> = {
+  method: 'GET',
+  path: '/v1/models',
+  retry: 'transient',
+  decode: async (response, context) => {
+    const body = await readJson(response, context, { fields: ['data', 'object'] });
+    return checkShape(body, modelList, response, context).data ?? [];
+  },
+};
+
+function dataPlaneUrl({ baseUrl, region, allowInsecureHttp }: ChatClientOptions): URL {
+  if (baseUrl !== undefined && region !== undefined) {
+    throw new ConfigurationError('`baseUrl` and `region` exclude each other.', { option: 'region' });
   }
-  const url = validBaseUrl(baseUrl);
-  // Other OpenAI clients are given the base URL with its version: who copies it from there means the same.
-  url.pathname = url.pathname.replace(/\/v1\/*$/, '');
-  return url;
+  if (region !== undefined) return regionUrl(region);
+  if (baseUrl !== undefined) return checkBaseUrl(baseUrl, '/v1', allowInsecureHttp);
+  const variable = environmentVariable('DRUN_CHAT_URL');
+  return checkBaseUrl(variable ?? SHARED_MODELS_URL, '/v1', allowInsecureHttp, 'DRUN_CHAT_URL');
 }

@@ -1,5 +1,12 @@
-import type { RequestLogger, RetryListener } from '../http/call-events.ts';
-import type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
+import type {
+  CallOptions,
+  FetchFunction,
+  HeadersOption,
+  RequestLogger,
+  RetryListener,
+} from '../http/call.ts';
+import { CALL_OPTIONS, CLIENT_OPTIONS } from '../http/options.ts';
+import type { Transport } from '../http/transport.ts';
 import type { Credential } from '../secret/credential.ts';
 
 /** How a {@link ChatClient} is set up. */
@@ -9,8 +16,8 @@ export interface ChatClientOptions {
   /** The region of a dedicated deployment: `sh-02` stands for `https://sh-02.d.run`. Not together with `baseUrl`. */
   readonly region?: string | undefined;
   /**
-   * Where the data plane is: https, or http to this machine. A `/v1` at its end may be there or not. Default:
-   * `https://chat.d.run`, the shared models.
+   * URL of the data plane: https, or http to this machine. It may end in `/v1`. Default: the environment variable
+   * `DRUN_CHAT_URL`, or else `https://chat.d.run`, the shared models.
    */
   readonly baseUrl?: string | URL | undefined;
   /**
@@ -25,17 +32,25 @@ export interface ChatClientOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** How often a call is repeated after 408, 409, 425, 429, 5xx and lost connections. Default: 2. */
   readonly maxRetries?: number | undefined;
-  /** Used in place of the global `fetch`. */
+  /** Used instead of the global `fetch`. Not together with `transport`. */
   readonly fetch?: FetchFunction | undefined;
+  /** Sends the requests instead of `fetch`, such as `nodeTransport()` of `drun-sdk/node`. */
+  readonly transport?: Transport | undefined;
   /** Sent with every call. */
   readonly headers?: HeadersOption | undefined;
   /** Is told before a call is repeated. What it throws ends the call. */
   readonly onRetry?: RetryListener | undefined;
   /** Is told of every request: method, path, status, duration, attempt; never a body or a credential. */
   readonly logger?: RequestLogger | undefined;
+  /** Permits http to any host. Default: false, only to this machine. */
+  readonly allowInsecureHttp?: boolean | undefined;
   /** Allows use in a page, where every visitor can read the API key. Default: false. */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
+
+/** The names of the options above, and of the calls below. */
+export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];
+export const CHAT_CALL_OPTIONS = [...CALL_OPTIONS, 'apiKey'];
 
 /** The last argument of a {@link ChatClient}'s calls. */
 export interface ChatCallOptions extends CallOptions {

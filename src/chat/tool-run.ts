@@ -4,8 +4,8 @@ import {
   OutputTruncatedError,
   ToolCallError,
 } from '../errors/index.ts';
-import type { CallScope } from '../http/call-scope.ts';
-import { isTooDeep, parseJson } from '../http/json.ts';
+import type { Deadline } from '../http/deadline.ts';
+import { isTooDeep, parseJson } from '../internal/json.ts';
 import type { ChatCompletion } from './completion.ts';
 import type { ToolCall } from './content.ts';
 import { type Checked, checkAgainst, issuesText } from './json-schema.ts';
@@ -30,7 +30,7 @@ const DEFAULT_ROUNDS = 10;
 export async function runTools(
   request: ToolRunRequest,
   complete: (request: ChatCompletionRequest) => Promise<ChatCompletion>,
-  scope: CallScope,
+  scope: Deadline,
 ): Promise<ToolRunCompletion> {
   const { maxRounds = DEFAULT_ROUNDS, ...asked } = request;
   if (!(Number.isSafeInteger(maxRounds) && maxRounds >= 1)) {
@@ -67,11 +67,11 @@ export async function runTools(
 class ToolRun {
   readonly messages: ChatMessage[];
   readonly #tools: ReadonlyMap<string, Tool>;
-  readonly #scope: CallScope;
+  readonly #scope: Deadline;
   /** Tools whose call the model got wrong in an earlier round. */
   readonly #corrected = new Set<string>();
 
-  constructor({ messages, tools }: ToolRunRequest, scope: CallScope) {
+  constructor({ messages, tools }: ToolRunRequest, scope: Deadline) {
     if (!Array.isArray(tools) || !tools.every(isTool)) {
       throw new ConfigurationError('tools must be a list of tools that can be run, as of defineTool()', {
         option: 'tools',
