@@ -20,8 +20,11 @@ type CreateAttempt =
   | { readonly outcome: 'created'; readonly result: Result<CreatedApiKey> }
   /** The service did not create a key, or the request was never sent. */
   | { readonly outcome: 'rejected'; readonly error: unknown }
-  /** The service may have created a key; `key` is known if the response named it, but not its secret. */
-  | { readonly outcome: 'ambiguous'; readonly error: DrunError; readonly key?: ApiKey };
+  /** The service may have created a key: this one, if the response has everything but its secret. */
+  | ({ readonly outcome: 'ambiguous'; readonly error: DrunError } & (
+      | { readonly key: ApiKey }
+      | { readonly key?: never; readonly sentAt: number }
+    ));
 
 /** Time to look for the key of a create without a usable response. The call's own time may have passed by then. */
 const LOOKUP_TIMEOUT_MS = 10_000;
@@ -40,7 +43,6 @@ export async function createKey(
   body: CreateBody,
   options: CallOptions,
 ): Promise<Result<CreatedApiKey>> {
-  const startedAt = performance.now();
   const deadline = plane.deadline(options);
   try {
     const attempt = await attemptCreate(plane, body, deadline, options);
@@ -50,7 +52,7 @@ export async function createKey(
       case 'ambiguous': {
         const candidates = attempt.key
           ? [attempt.key]
-          : await findCandidates(plane, body.name, startedAt, options).catch(() => undefined);
+          : await findCandidates(plane, body.name, attempt.sentAt, options).catch(() => undefined);
         // An error response is a usable one, as long as nothing speaks against it.
         if (candidates?.length || !(attempt.error instanceof ApiError)) {
           throw unknownOutcome(attempt.error, candidates);
@@ -75,19 +77,21 @@ async function attemptCreate(
   deadline: Deadline,
   options: CallOptions,
 ): Promise<CreateAttempt> {
-  let isSent = false;
+  let sentAt: number | undefined;
+  const onSend = (): void => {
+    sentAt = performance.now();
+  };
   try {
-    const onSend = (): void => {
-      isSent = true;
-    };
     const { data, response } = await plane.request(createEndpoint(body, onSend), deadline, options);
     const { key, secret } = data;
     if (secret) return { outcome: 'created', result: { data: { ...key, secret }, response } };
-    const message = 'POST /apikeys succeeded, but the response has no full key.';
+    const message = 'POST /apikeys succeeded, but the response does not have the full key.';
     const issues = [{ path: ['key'], message: 'expected the full key' }];
-    return { outcome: 'ambiguous', error: new InvalidResponseError(message, { status: 200, issues }), key };
+    const error = new InvalidResponseError(message, { status: response().status, issues });
+    return { outcome: 'ambiguous', error, key };
   } catch (error) {
-    return isSent && mayHaveCreated(error) ? { outcome: 'ambiguous', error } : { outcome: 'rejected', error };
+    if (sentAt === undefined || !mayHaveCreated(error)) return { outcome: 'rejected', error };
+    return { outcome: 'ambiguous', error, sentAt };
   }
 }
 
@@ -100,28 +104,27 @@ function mayHaveCreated(error: unknown): error is DrunError {
 }
 
 /**
- * Finds unused keys of a name that were created since a moment, by the service's clock.
+ * Finds unused keys of a name that were created since a request, by the service's clock.
  *
- * @param since - By `performance.now()`.
+ * @param sentAt - By `performance.now()`.
  * @returns `undefined` if the service does not tell its time.
  */
 async function findCandidates(
   plane: ControlPlane,
   name: string,
-  since: number,
+  sentAt: number,
   { signal, headers, maxRetries }: CallOptions,
 ): Promise<readonly ApiKey[] | undefined> {
   const options = { signal, headers, maxRetries, timeoutMs: LOOKUP_TIMEOUT_MS };
   const deadline = plane.deadline(options);
   try {
     const fetchPage = fetchOwnKeys(plane, (endpoint) => plane.request(endpoint, deadline, options));
-    const { items, servedAt } = (await readAll({}, fetchPage)).data;
+    const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
     if (servedAt === undefined) return undefined;
-    // At that moment, the service's time was at least this.
-    const earliest = servedAt.getTime() - (performance.now() - since) - CLOCK_SLACK_MS;
-    const isCandidate = (key: ApiKey): boolean =>
-      key.name === name && key.lastUsedAt === undefined && key.createdAt.getTime() >= earliest;
-    return items.filter(isCandidate);
+    // The service's time when it received the request was at least this.
+    const earliest = servedAt.getTime() - (performance.now() - sentAt) - CLOCK_SLACK_MS;
+    const isUnused = ({ id, lastUsedAt }: ApiKey): boolean => lastUsedAt === undefined && !unknownUse.has(id);
+    return items.filter((key) => key.name === name && isUnused(key) && key.createdAt.getTime() >= earliest);
   } finally {
     deadline[Symbol.dispose]();
   }

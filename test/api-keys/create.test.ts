@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   ApiKeyLimitError,
   ConfigurationError,
@@ -87,7 +88,6 @@ describe('create', () => {
     ['a blank name', { name: '  ' }, 'name'],
     ['a numeric name', { name: 12 }, 'name'],
     ['no name', {}, 'name'],
-    ['no input', undefined, 'name'],
     ['an invalid date', { name: 'a', expiresAt: new Date('tomorrow') }, 'expiresAt'],
     ['a date as a string', { name: 'a', expiresAt: '2027-01-01' }, 'expiresAt'],
     ['a year of five digits', { name: 'a', expiresAt: new Date('+012026-01-01') }, 'expiresAt'],
@@ -112,7 +112,6 @@ describe('a create without a usable response', () => {
     ['an empty message', async () => json({})],
     ['null', async () => json(null)],
     ['an array', async () => json([wireKey({ key: KEY })])],
-    ['a message with the id of an error', async () => json({ id: 'QuotaExceeded', message: 'denied' })],
     ['no id', async () => json({ key: KEY })],
   ];
 
@@ -151,6 +150,38 @@ describe('a create without a usable response', () => {
       expect(creates()).toBe(1);
     },
   );
+
+  it.each([
+    ['a message', { message: 'denied' }, 'api_error'],
+    ['an id of an error', { id: 'QuotaExceeded', message: 'denied' }, 'api_error'],
+    ['a code', { code: 401, msg: 'token expired', data: null }, 'authentication_failed'],
+    ['another code', { code: 500, msg: 'failed' }, 'server_error'],
+    ['a list of errors', { errors: [{ message: 'denied' }] }, 'api_error'],
+    ['a failure', { success: false }, 'api_error'],
+  ])(
+    'rejects with the error in a 200 response that reports it as %s, if there is no new key',
+    async (_, body, code) => {
+      const { fetch, creates } = withCreate(new ContractServer(), async () => json(body));
+
+      expect(await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }))).toMatchObject({ code });
+      expect(creates()).toBe(1);
+    },
+  );
+
+  it('rejects with the id of the key that was created although a 200 response reports an error', async () => {
+    const server = new ContractServer();
+    const { fetch } = withCreate(server, async (create) => {
+      await create();
+      return json({ code: 500, msg: 'failed' });
+    });
+
+    const error = await rejectionOf(
+      UnknownOutcomeError,
+      clientsOver(fetch).keys.create({ name: 'checkout' }),
+    );
+
+    expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
+  });
 
   it('rejects with the id of the key after a timeout', async () => {
     const server = new ContractServer();
@@ -493,6 +524,19 @@ describe('a create at the limit', () => {
 
     expect(tenants).toEqual(['blue', 'blue', 'blue']);
   });
+});
+
+it('concurrent creates use the access token of their own async context', async () => {
+  const tenant = new AsyncLocalStorage<string>();
+  const { fetch, requests } = responding(json(wireKey({ key: KEY })));
+  const { keys } = clientsOver(fetch, { accessToken: async () => `token-of-${tenant.getStore()}` });
+
+  await Promise.all(['a', 'b', 'c'].map((name) => tenant.run(name, () => keys.create({ name }))));
+
+  const sent = requests.map(({ headers, body }) => [headers.get('authorization'), body]);
+  expect(sent).toEqual(
+    expect.arrayContaining(['a', 'b', 'c'].map((name) => [`Bearer token-of-${name}`, { name }])),
+  );
 });
 
 function brokenBody(): ReadableStream<Uint8Array> {
