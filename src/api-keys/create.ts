@@ -50,13 +50,13 @@ export async function createKey(
       case 'created':
         return attempt.result;
       case 'ambiguous': {
+        // An error response is believed unless the list, read once, says otherwise.
+        const isErrorResponse = attempt.error instanceof ApiError;
+        const lookup = isErrorResponse ? { ...options, maxRetries: 0 } : options;
         const candidates = attempt.key
           ? [attempt.key]
-          : await findCandidates(plane, body.name, attempt.sentAt, options).catch(() => undefined);
-        // An error response is a usable one, as long as nothing speaks against it.
-        if (candidates?.length || !(attempt.error instanceof ApiError)) {
-          throw unknownOutcome(attempt.error, candidates);
-        }
+          : await findCandidates(plane, body.name, attempt.sentAt, lookup).catch(() => undefined);
+        if (candidates?.length || !isErrorResponse) throw unknownOutcome(attempt.error, candidates);
         break;
       }
     }
@@ -78,25 +78,30 @@ async function attemptCreate(
   options: CallOptions,
 ): Promise<CreateAttempt> {
   let sentAt: number | undefined;
-  const onSend = (): void => {
-    sentAt = performance.now();
+  const endpoint = {
+    ...createEndpoint(body),
+    onSend: () => {
+      sentAt = performance.now();
+    },
+    recover: (error: DrunError) => {
+      if (!mayHaveCreated(error)) sentAt = undefined;
+      return undefined;
+    },
   };
   try {
-    const { data, response } = await plane.request(createEndpoint(body, onSend), deadline, options);
+    const { data, response } = await plane.request(endpoint, deadline, options);
     const { key, secret } = data;
-    if (secret) return { outcome: 'created', result: { data: { ...key, secret }, response } };
-    const message = 'POST /apikeys succeeded, but the response does not have the full key.';
-    const issues = [{ path: ['key'], message: 'expected the full key' }];
-    const error = new InvalidResponseError(message, { status: response().status, issues });
-    return { outcome: 'ambiguous', error, key };
+    if (secret instanceof Error) return { outcome: 'ambiguous', error: secret, key };
+    return { outcome: 'created', result: { data: { ...key, secret }, response } };
   } catch (error) {
-    if (sentAt === undefined || !mayHaveCreated(error)) return { outcome: 'rejected', error };
-    return { outcome: 'ambiguous', error, sentAt };
+    options.signal?.throwIfAborted();
+    if (sentAt === undefined) return { outcome: 'rejected', error };
+    return { outcome: 'ambiguous', error: error as DrunError, sentAt };
   }
 }
 
 /** Whether a failed create may have created a key. */
-function mayHaveCreated(error: unknown): error is DrunError {
+function mayHaveCreated(error: DrunError): boolean {
   // An error in a 200 response may have no status of its own.
   if (error instanceof ApiError) return error.status < 300 || error.status === 408 || error.status >= 500;
   if (error instanceof InvalidResponseError) return error.status >= 200 && error.status < 300;
@@ -113,9 +118,9 @@ async function findCandidates(
   plane: ControlPlane,
   name: string,
   sentAt: number,
-  { signal, headers, maxRetries }: CallOptions,
+  callOptions: CallOptions,
 ): Promise<readonly ApiKey[] | undefined> {
-  const options = { signal, headers, maxRetries, timeoutMs: LOOKUP_TIMEOUT_MS };
+  const options = { ...callOptions, timeoutMs: LOOKUP_TIMEOUT_MS };
   const deadline = plane.deadline(options);
   try {
     const fetchPage = fetchOwnKeys(plane, (endpoint) => plane.request(endpoint, deadline, options));

@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini';
-import { ApiError, ConfigurationError, NotFoundError } from '../errors/index.ts';
+import { ApiError, ConfigurationError, type DrunError, NotFoundError } from '../errors/index.ts';
 import type { Endpoint } from '../http/client.ts';
 import { invalidResponse, type ResponseContext } from '../http/errors.ts';
 import { checkOptions } from '../http/options.ts';
@@ -53,21 +53,19 @@ export function isMissingPath(error: unknown): error is ApiError {
 
 const KEY_FIELDS = ['id', 'name', 'key'];
 
-/** Returns a key without `secret` if the response does not have the full key. */
+/** Returns a key with its secret, or with an error if the response does not have the full key. */
 export function createEndpoint(
   body: CreateBody,
-  onSend: () => void,
-): Endpoint<{ readonly key: ApiKey; readonly secret: Secret | undefined }> {
+): Endpoint<{ readonly key: ApiKey; readonly secret: Secret | DrunError }> {
   return {
     method: 'POST',
     path: '/apikeys',
     body,
     retry: 'if-not-applied',
-    onSend,
     decode: decodeWith(
       { fields: KEY_FIELDS },
       (schemas) => schemas.createdApiKey,
-      (created) => created,
+      ({ key, secret }, ...context) => ({ key, secret: secret ?? noFullKey(...context) }),
     ),
   };
 }
@@ -145,11 +143,10 @@ export function secretEndpoint(id: string, isSupported: boolean | undefined): En
     decode: decodeWith(
       { fields: ['id', 'key'] },
       (schemas) => schemas.apiKeySecret,
-      (shown, response, context) => {
-        if (shown.id) checkId(shown.id, id, response, context);
+      (shown, ...context) => {
+        if (shown.id) checkId(shown.id, id, ...context);
         if (shown.secret) return shown.secret;
-        const issues = [{ path: ['key'], message: 'expected the full key' }];
-        throw invalidResponse(response, context, `${response.status} without the full key`, { issues });
+        throw noFullKey(...context);
       },
     ),
   };
@@ -225,6 +222,11 @@ function checkId(received: string, id: string, ...[response, context]: DecodeCon
   if (received === id) return;
   const issues = [{ path: ['id'], message: 'expected the requested id' }];
   throw invalidResponse(response, context, `${response.status} with another key`, { issues });
+}
+
+function noFullKey(...[response, context]: DecodeContext): DrunError {
+  const issues = [{ path: ['key'], message: 'expected the full key' }];
+  return invalidResponse(response, context, `${response.status} without the full key`, { issues });
 }
 
 // Requests

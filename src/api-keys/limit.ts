@@ -27,14 +27,12 @@ export async function findLimitError(
   const { reason = 'the service gives no reason' } = check.data;
   const count = survey?.unusedKeys.length ?? 0;
   const unused = count === 0 ? '' : ` ${count === 1 ? '1 key looks' : `${count} keys look`} unused.`;
-  const message = `The account cannot have another API key: ${reason}. Delete one first.${unused}`;
+  const message = `The account cannot have another API key (${reason}). Delete one first.${unused}`;
   const { code: _, ...fields } = error;
   return new ApiKeyLimitError(message, { ...fields, reason, ...survey });
 }
 
-async function surveyKeys(
-  fetchPage: FetchPage,
-): Promise<{ readonly keyCount: number; readonly unusedKeys: readonly UnusedKey[] }> {
+async function surveyKeys(fetchPage: FetchPage): Promise<Pick<ApiKeyLimitError, 'keyCount' | 'unusedKeys'>> {
   const { items, total = 0, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
   const now = servedAt?.getTime() ?? Date.now();
   const unusedKeys = items.flatMap((key) => {

@@ -61,8 +61,7 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
 /** Reads all keys as one page. Its time is that of the first response, which all keys were listed after. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
-  const [first, last] = [pages[0], pages.at(-1)];
-  if (first === undefined || last === undefined) throw new TypeError('A list has at least one page.');
+  const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
   const items = pages.flatMap(({ data }) => data.items);
   const unknownUse = new Set(pages.flatMap(({ data }) => [...data.unknownUse]));
   const { total } = last.data;
@@ -134,7 +133,7 @@ export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
 
 /** Also in Bun, Deno and Workers. */
 interface AsyncHooks {
-  readonly AsyncLocalStorage: { snapshot(): <T>(run: () => T) => T };
+  readonly AsyncLocalStorage: { snapshot?: () => <T>(run: () => T) => T };
 }
 type Runtime = { process?: { getBuiltinModule?: (id: string) => AsyncHooks | undefined } };
 const asyncHooks = (globalThis as Runtime).process?.getBuiltinModule?.('node:async_hooks');
@@ -151,7 +150,7 @@ export function openList(
   plane: ControlPlane,
   fetchKeys: (plane: ControlPlane, send: Send) => FetchPage,
 ): ApiKeyList {
-  const runInContext = asyncHooks?.AsyncLocalStorage.snapshot() ?? ((run) => run());
+  const runInContext = asyncHooks?.AsyncLocalStorage.snapshot?.() ?? ((run) => run());
   const fetchPage = fetchKeys(plane, plane.sender(options));
   return new ApiKeyList({ ...query }, (pageQuery) =>
     runInContext(async () => {

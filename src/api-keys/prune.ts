@@ -16,13 +16,9 @@ export async function pruneKeys(
   const pruned: PrunedApiKey[] = [];
   for (const key of items) {
     if (!matches(key, now) || (query.unusedForMs !== undefined && unknownUse.has(key.id))) continue;
-    if (dryRun) {
-      pruned.push({ key, outcome: 'would_delete' });
-      continue;
-    }
     try {
-      await deleteKey(key.id);
-      pruned.push({ key, outcome: 'deleted' });
+      if (!dryRun) await deleteKey(key.id);
+      pruned.push({ key, outcome: dryRun ? 'would_delete' : 'deleted' });
     } catch (error) {
       signal?.throwIfAborted();
       pruned.push({ key, outcome: 'failed', error });

@@ -43,15 +43,9 @@ export interface ApiKeysOptions {
   readonly onRetry?: RetryListener | undefined;
   /** Called after every request with its method, path, status and duration; never with an id, a body or a credential. */
   readonly logger?: RequestLogger | undefined;
-  /**
-   * Permits `http` base URLs to other hosts than this machine.
-   * @defaultValue false
-   */
+  /** Permits `http` base URLs to other hosts than this machine. */
   readonly allowInsecureHttp?: boolean | undefined;
-  /**
-   * Permits use in a browser, where every visitor can read the access token.
-   * @defaultValue false
-   */
+  /** Permits use in a browser, where every visitor can read the access token. */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
 
@@ -180,19 +174,13 @@ export interface PruneApiKeysQuery {
 
 /** Argument of {@link WorkspaceApiKeys.prune}. */
 export interface PruneWorkspaceApiKeysQuery extends PruneApiKeysQuery {
-  /**
-   * Considers only the caller's own keys.
-   * @defaultValue false: all keys of the workspace
-   */
+  /** Considers only the caller's own keys, not all keys of the workspace. */
   readonly onlyMine?: boolean | undefined;
 }
 
 /** Options of {@link ApiKeys.prune}. */
 export interface PruneOptions extends CallOptions {
-  /**
-   * Reports what would be deleted, and deletes nothing.
-   * @defaultValue false
-   */
+  /** Reports what would be deleted, and deletes nothing. */
   readonly dryRun?: boolean | undefined;
 }
 

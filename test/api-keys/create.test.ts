@@ -331,6 +331,20 @@ describe('a create that the service cannot have acted on', () => {
     expect(requests).toHaveLength(4);
   });
 
+  it.each([
+    ['self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    ['expired', 'CERT_HAS_EXPIRED'],
+  ])('rejects with the connection error if the certificate is %s', async (_, code) => {
+    const { fetch, requests } = responding(
+      new TypeError('fetch failed', { cause: Object.assign(new Error('certificate'), { code }) }),
+    );
+
+    expect(await rejection(clientsOver(fetch).keys.create({ name: 'a' }))).toMatchObject({
+      code: 'connection_failed',
+    });
+    expect(requests).toHaveLength(1);
+  });
+
   it('is not repeated if the 429 asks for more time than is left', async () => {
     const server = new ContractServer();
     const { fetch, creates } = withCreate(server, async () =>
@@ -349,6 +363,17 @@ describe('a create that the service cannot have acted on', () => {
 
     expect(await rejection(keys.create({ name: 'checkout' }))).toMatchObject({ code: 'timeout' });
     expect(requests).toEqual([]);
+  });
+
+  it('rejects with the timeout if a fresh access token does not arrive in time after a 401', async () => {
+    const { fetch, requests } = responding(json({ id: 'x', message: 'no' }, 401));
+    const accessToken = ({ rejected }: { rejected?: unknown }) =>
+      rejected ? new Promise<string>(() => {}) : TOKEN;
+
+    const creating = clientsOver(fetch, { accessToken, timeoutMs: 50 }).keys.create({ name: 'checkout' });
+
+    expect(await rejection(creating)).toMatchObject({ code: 'timeout' });
+    expect(requests).toHaveLength(1);
   });
 
   it('is sent with a fresh access token after a 401', async () => {
