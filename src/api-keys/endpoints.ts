@@ -33,7 +33,7 @@ export interface ListedPage extends Omit<ApiKeyPage, 'total'> {
 }
 
 /** Page size of a query for all keys at once. */
-export const ALL: unique symbol = Symbol('all');
+export const ALL: unique symbol = /* @__PURE__ */ Symbol('all');
 
 /** A query for one page. */
 export interface PageQuery extends Omit<ListApiKeysQuery, 'pageSize'> {

@@ -131,12 +131,12 @@ export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
   return (query) => send(listEndpoint('/my-apikeys', query));
 }
 
-/** Also in Bun, Deno and Workers. */
-interface AsyncHooks {
-  readonly AsyncLocalStorage: { snapshot?: () => <T>(run: () => T) => T };
+/** As much of Node, Bun, Deno and Workers as is used. */
+interface Runtime {
+  readonly process?: {
+    getBuiltinModule?(id: string): { AsyncLocalStorage: { snapshot?(): <T>(run: () => T) => T } } | undefined;
+  };
 }
-type Runtime = { process?: { getBuiltinModule?: (id: string) => AsyncHooks | undefined } };
-const asyncHooks = (globalThis as Runtime).process?.getBuiltinModule?.('node:async_hooks');
 
 /**
  * Opens a list for later use, in the async context of the caller: that is where a credential provider finds its request.
@@ -150,7 +150,8 @@ export function openList(
   plane: ControlPlane,
   fetchKeys: (plane: ControlPlane, send: Send) => FetchPage,
 ): ApiKeyList {
-  const runInContext = asyncHooks?.AsyncLocalStorage.snapshot?.() ?? ((run) => run());
+  const hooks = (globalThis as Runtime).process?.getBuiltinModule?.('node:async_hooks');
+  const runInContext = hooks?.AsyncLocalStorage.snapshot?.() ?? ((run) => run());
   const fetchPage = fetchKeys(plane, plane.sender(options));
   return new ApiKeyList({ ...query }, (pageQuery) =>
     runInContext(async () => {
