@@ -12,7 +12,7 @@ const API_KEY = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9_LgPs2aE4iX6-uN7ucU';
 const ACCESS_TOKEN = 'pat_Qw3rTyUi0pAsDfGhJkLzXcVbNm1234567890/Zx+Cv=';
 const HEADER = 'proxy-k3y-9f8e7d6c5b4a39281706f5e4d3c2b1a0';
 const options: CallOptions = { maxRetries: 0 };
-const createOptions = { ...options, settle: false };
+const createOptions = { ...options };
 
 type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 interface Clients {
@@ -29,10 +29,10 @@ const methods: Record<string, (clients: Clients) => Promise<unknown>> = {
   'keys.list, iterated': ({ keys }) => Array.fromAsync(keys.list({}, options)),
   'keys.delete': ({ keys }) => keys.delete('key-1', options),
   'keys.canCreate': ({ keys }) => keys.canCreate(options),
-  'keys.reveal': ({ keys }) => keys.reveal('key-1', options),
+  'keys.getSecret': ({ keys }) => keys.getSecret('key-1', options),
   'keys.usage': ({ keys }) => keys.usage({ ids: ['key-1'] }, options),
   'keys.replace': ({ keys }) => keys.replace('key-1', {}, createOptions),
-  'keys.prune': ({ keys }) => keys.prune({ olderThanMs: 1 }, options),
+  'keys.prune': ({ keys }) => keys.prune({ olderThanMs: 1 }, { ...options, dryRun: false }),
   'workspaceKeys.create': ({ workspaceKeys }) =>
     workspaceKeys.create({ name: 'checkout', quota: 5 }, createOptions),
   'workspaceKeys.listMine': ({ workspaceKeys }) => Promise.resolve(workspaceKeys.listMine({}, options)),
@@ -203,7 +203,7 @@ describe('a key that the service has just created', () => {
   it('is only in the Secret when it is requested again', async () => {
     const { keys } = clientsOver(async () => Response.json({ id: 'key-1', key: NEW_KEY }));
 
-    const { data, response } = await keys.reveal('key-1').withResponse();
+    const { data, response } = await keys.getSecret('key-1').withResponse();
 
     expect(data.reveal()).toBe(NEW_KEY);
     expect(shownForms(everythingShownOf(data) + everythingShownOf(response), NEW_KEY)).toEqual([]);
