@@ -5,12 +5,12 @@ import { jsonAnswer } from '../http/read-json.ts';
 import type { Operation, Transport } from '../http/transport.ts';
 import type { ChatCompletion, CompletionChoice } from './completion.ts';
 import { jsonSchemaOf, type SchemaOutput } from './json-schema.ts';
-import type { ChatCallOptions } from './options.ts';
+import type { AnySchemaOptions, ChatCallOptions, ChatParseOptions } from './options.ts';
 import { isPlainCompletion } from './plain-completion.ts';
-import type { ChatParseRequest, ChatRequest } from './request.ts';
+import type { ChatCompletionRequest } from './request.ts';
 import { chatCompletion } from './schema.ts';
 import { type ParsedCompletion, withParsed } from './structured-output.ts';
-import { checkOneAnswer, wireRequest } from './wire-request.ts';
+import { checkOneChoice, wireRequest } from './wire-request.ts';
 
 /** What every call of the endpoint has in common. */
 export const COMPLETIONS = {
@@ -22,10 +22,10 @@ export const COMPLETIONS = {
 /** Asks for an answer in one piece. */
 export async function askForCompletion(
   transport: Transport,
-  request: ChatRequest,
-  options: ChatCallOptions,
+  request: ChatCompletionRequest,
+  options: ChatCallOptions & AnySchemaOptions,
 ): Promise<Answered<ChatCompletion>> {
-  const body = await wireRequest(request);
+  const body = await wireRequest(request, options);
   if (request.stream) {
     throw new ConfigurationError('stream: this call gives an answer in one piece; leave stream out', {
       option: 'stream',
@@ -37,14 +37,15 @@ export async function askForCompletion(
 /** Asks for an answer in one piece, and holds it against the schema. */
 export async function askForParsed<Schema extends StandardSchemaV1>(
   transport: Transport,
-  request: ChatParseRequest<Schema>,
-  options: ChatCallOptions,
+  request: ChatCompletionRequest,
+  options: ChatParseOptions<Schema>,
 ): Promise<Answered<ParsedCompletion<SchemaOutput<Schema>>>> {
-  checkOneAnswer(request);
-  // Also where it is missing, which elsewhere means that none is wanted.
-  await jsonSchemaOf(request.schema, 'schema');
+  checkOneChoice(request);
+  const { schema, signal } = options;
+  // Without a schema, `askForCompletion` would send the request as it is.
+  await jsonSchemaOf(schema, 'schema');
   const { data, response } = await askForCompletion(transport, request, options);
-  return { data: await withParsed(data, request.schema, COMPLETIONS.label, options.signal), response };
+  return { data: await withParsed(data, schema, COMPLETIONS.label, signal), response };
 }
 
 const receiveCompletion = /* @__PURE__ */ jsonAnswer(

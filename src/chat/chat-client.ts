@@ -14,23 +14,26 @@ import { jsonAnswer } from '../http/read-json.ts';
 import { sendByFetch } from '../http/send.ts';
 import { Transport } from '../http/transport.ts';
 import { validTimeout } from '../http/validate.ts';
+import type { Secret } from '../secret/secret.ts';
 import { askForCompletion, askForParsed } from './ask-for-completion.ts';
 import type { ChatStream } from './chat-stream.ts';
 import type { ChatCompletion, Model } from './completion.ts';
 import type { SchemaOutput } from './json-schema.ts';
 import { openStream } from './open-stream.ts';
-import type { ChatCallOptions, ChatClientOptions, ChatStreamOptions } from './options.ts';
 import type {
-  ChatCompletionRequest,
-  ChatParseRequest,
-  ChatStreamParseRequest,
-  ChatStreamRequest,
-  ToolRunRequest,
-} from './request.ts';
+  AnySchemaOptions,
+  ChatCallOptions,
+  ChatClientOptions,
+  ChatParseOptions,
+  ChatStreamOptions,
+  ChatStreamParseOptions,
+  RunToolsOptions,
+} from './options.ts';
+import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
 import { modelList } from './schema.ts';
 import type { ParsedCompletion } from './structured-output.ts';
 import { runTools, type ToolRunCompletion } from './tool-run.ts';
-import { checkOneAnswer } from './wire-request.ts';
+import { checkOneChoice } from './wire-request.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
 
@@ -63,6 +66,7 @@ export type KeyCheck =
  * ```
  */
 export class ChatClient {
+  readonly #options: ChatClientOptions;
   readonly #transport: Transport;
   readonly #idleTimeoutMs: number | undefined;
 
@@ -76,9 +80,13 @@ export class ChatClient {
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: ChatClientOptions = {}) {
     refuseBrowser('apiKey', options.dangerouslyAllowBrowser);
+    const apiKey = givenOrFromEnvironment(options.apiKey, 'apiKey', 'DRUN_API_KEY');
+    const baseUrl = dataPlaneUrl(options);
+    const { region: _, ...rest } = options;
+    this.#options = { ...rest, apiKey, baseUrl };
     this.#transport = new Transport({
-      baseUrl: dataPlaneUrl(options),
-      credential: givenOrFromEnvironment(options.apiKey, 'apiKey', 'DRUN_API_KEY'),
+      baseUrl,
+      credential: apiKey,
       credentialOption: 'apiKey',
       timeoutMs: options.timeoutMs ?? 600_000,
       maxRetries: options.maxRetries ?? 2,
@@ -90,6 +98,25 @@ export class ChatClient {
     });
     this.fetch = authenticatedFetch(this.#transport.bearer);
     this.#idleTimeoutMs = validTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
+  }
+
+  /**
+   * Creates a client that overrides these options and shares the rest.
+   *
+   * @throws {ConfigurationError} If `baseUrl` or `region` leads to another origin and `apiKey` is missing.
+   */
+  withOptions(options: ChatClientOptions): ChatClient {
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    const base = 'region' in given && !('baseUrl' in given) ? omitBaseUrl(this.#options) : this.#options;
+    const client = new ChatClient({ ...base, ...given });
+    const before = this.#options.baseUrl as URL;
+    if (!('apiKey' in given) && (client.#options.baseUrl as URL).origin !== before.origin) {
+      const option = 'region' in given ? 'region' : 'baseUrl';
+      throw new ConfigurationError(`\`${option}\` has another origin: pass an \`apiKey\` for it as well.`, {
+        option,
+      });
+    }
+    return client;
   }
 
   /** Asks a model for a whole answer (`POST /v1/chat/completions`). */
@@ -113,14 +140,13 @@ export class ChatClient {
    * const { parsed } = await chat.parse({
    *   model: 'public/deepseek-r1',
    *   messages: [{ role: 'user', content: 'The capital of France, as JSON' }],
-   *   schema: z.object({ city: z.string(), inhabitants: z.number() }),
-   * });
+   * }, { schema: z.object({ city: z.string(), inhabitants: z.number() }) });
    * console.log(parsed.city);
    * ```
    */
   parse<Schema extends StandardSchemaV1>(
-    request: ChatParseRequest<Schema>,
-    options: ChatCallOptions = {},
+    request: ChatCompletionRequest,
+    options: ChatParseOptions<Schema>,
   ): CallPromise<ParsedCompletion<SchemaOutput<Schema>>> {
     return callPromise(askForParsed(this.#transport, request, options));
   }
@@ -151,18 +177,19 @@ export class ChatClient {
    * const answer = await chat.runTools({
    *   model: 'public/deepseek-r1',
    *   messages: [{ role: 'user', content: 'Do I need an umbrella in Paris?' }],
-   *   tools: [weather],
-   *   maxRounds: 5,
-   * });
+   * }, { tools: [weather], maxRounds: 5 });
    * console.log(answer.choices[0].message.content, answer.rounds);
    * ```
    */
-  async runTools(request: ToolRunRequest, options: ChatCallOptions = {}): Promise<ToolRunCompletion> {
-    checkOneAnswer(request);
-    const scope = new CallScope(options.signal, undefined);
+  async runTools(request: ChatCompletionRequest, options: RunToolsOptions): Promise<ToolRunCompletion> {
+    checkOneChoice(request);
+    const { tools, maxRounds, ...callOptions } = options ?? {};
+    const scope = new CallScope(callOptions.signal, undefined);
     const { signal } = scope;
     try {
-      return await runTools(request, (asked) => this.complete(asked, { ...options, signal }), scope);
+      const complete = (sent: ChatCompletionRequest): Promise<ChatCompletion> =>
+        this.complete(sent, { ...callOptions, signal });
+      return await runTools(request, { tools, maxRounds }, complete, scope);
     } finally {
       scope.dispose();
     }
@@ -176,14 +203,11 @@ export class ChatClient {
    * `timeoutMs` is the time until the first piece, `idleTimeoutMs` the time between two.
    */
   stream<Schema extends StandardSchemaV1>(
-    request: ChatStreamParseRequest<Schema>,
-    options?: ChatStreamOptions,
+    request: ChatStreamRequest,
+    options: ChatStreamParseOptions<Schema>,
   ): ChatStream<ParsedCompletion<SchemaOutput<Schema>>>;
   stream(request: ChatStreamRequest, options?: ChatStreamOptions): ChatStream;
-  stream(
-    request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
-    options: ChatStreamOptions = {},
-  ): ChatStream {
+  stream(request: ChatStreamRequest, options: ChatStreamOptions & AnySchemaOptions = {}): ChatStream {
     const idleTimeoutMs =
       options.idleTimeoutMs === undefined
         ? this.#idleTimeoutMs
@@ -215,22 +239,77 @@ export class ChatClient {
       await this.models(options);
       return { accepted: true };
     } catch (error) {
-      const isRefusal =
-        error instanceof AuthenticationError ||
-        error instanceof InsufficientQuotaError ||
-        error instanceof PermissionDeniedError;
-      if (!isRefusal) throw error;
-      return { accepted: false, code: error.code };
+      return rejectionOf(error);
     }
   }
 }
 
-function dataPlaneUrl({ baseUrl, region }: ChatClientOptions): URL {
+/** The result of {@link KeyVerifier.verify}. */
+export type VerifiedKey =
+  | {
+      readonly accepted: true;
+      /** Ids of the models that the key may call. */
+      readonly models: readonly string[];
+    }
+  | Extract<KeyCheck, { accepted: false }>;
+
+/** Checks API keys against the data plane. A `KeyRing` uses one to test a new key before calls receive it. */
+export interface KeyVerifier {
+  /**
+   * Checks whether the service accepts an API key. Costs no tokens.
+   *
+   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the service could not decide.
+   */
+  verify(secret: Secret, options?: { readonly signal?: AbortSignal | undefined }): Promise<VerifiedKey>;
+}
+
+/**
+ * Creates a verifier of API keys.
+ *
+ * @param options - Options of {@link ChatClient}, without `apiKey`.
+ *
+ * @example
+ * ```ts
+ * import { keyVerifier, Secret } from 'drun-sdk';
+ *
+ * const verifier = keyVerifier();
+ * const result = await verifier.verify(new Secret(process.env.DRUN_API_KEY ?? ''));
+ * if (result.accepted) console.log(result.models);
+ * ```
+ */
+export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): KeyVerifier {
+  return {
+    async verify(secret, { signal } = {}) {
+      try {
+        const models = await new ChatClient({ ...options, apiKey: secret }).models({ signal });
+        return { accepted: true, models: models.map(({ id }) => id) };
+      } catch (error) {
+        return rejectionOf(error);
+      }
+    },
+  };
+}
+
+/** Reports a rejected key as a value; other errors do not say whether the key is accepted. */
+function rejectionOf(error: unknown): Extract<KeyCheck, { accepted: false }> {
+  const isRejection =
+    error instanceof AuthenticationError ||
+    error instanceof InsufficientQuotaError ||
+    error instanceof PermissionDeniedError;
+  if (!isRejection) throw error;
+  return { accepted: false, code: error.code };
+}
+
+function omitBaseUrl({ baseUrl: _, ...options }: ChatClientOptions): ChatClientOptions {
+  return options;
+}
+
+function dataPlaneUrl({ baseUrl, region, allowInsecureHttp }: ChatClientOptions): URL {
   if (baseUrl === undefined) return region === undefined ? new URL(SHARED_MODELS_URL) : regionUrl(region);
   if (region !== undefined) {
     throw new ConfigurationError('region stands for a baseUrl: give one of the two', { option: 'region' });
   }
-  const url = validBaseUrl(baseUrl);
+  const url = validBaseUrl(baseUrl, allowInsecureHttp);
   // Other OpenAI clients are given the base URL with its version: who copies it from there means the same.
   url.pathname = url.pathname.replace(/\/v1\/*$/, '');
   return url;

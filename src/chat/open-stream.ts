@@ -1,14 +1,13 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { CallScope } from '../http/call-scope.ts';
 import type { Transport } from '../http/transport.ts';
 import { COMPLETIONS } from './ask-for-completion.ts';
 import { ChatStream, type StreamConnection } from './chat-stream.ts';
 import { openChunkSource } from './chunk-source.ts';
 import type { ChatCompletion } from './completion.ts';
-import type { ChatStreamOptions } from './options.ts';
-import type { ChatStreamParseRequest, ChatStreamRequest } from './request.ts';
+import type { AnySchemaOptions, ChatStreamOptions } from './options.ts';
+import type { ChatStreamRequest } from './request.ts';
 import { withParsed } from './structured-output.ts';
-import { checkOneAnswer, checkRequest, wireRequest } from './wire-request.ts';
+import { checkOneChoice, checkRequest, wireRequest } from './wire-request.ts';
 
 /**
  * A stream that sends its request when its first piece is asked for.
@@ -17,8 +16,8 @@ import { checkOneAnswer, checkRequest, wireRequest } from './wire-request.ts';
  */
 export function openStream(
   transport: Transport,
-  request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
-  options: ChatStreamOptions,
+  request: ChatStreamRequest,
+  options: ChatStreamOptions & AnySchemaOptions,
   idleTimeoutMs: number | undefined,
 ): ChatStream {
   let scope: CallScope | undefined;
@@ -32,7 +31,7 @@ export function openStream(
       if (aborted) scope.abort(aborted.reason);
       // Also while nobody asks for a piece: somebody may be waiting for the completion.
       signal.addEventListener('abort', () => stream.abort(signal.reason), { once: true });
-      const body = await wireRequest(request);
+      const body = await wireRequest(request, options);
       return transport.perform(
         {
           ...COMPLETIONS,
@@ -62,19 +61,18 @@ export function openStream(
       scope?.dispose();
       waiting?.dispose();
     },
-    complete: completionOf(request, options.signal),
+    complete: completionOf(request, options),
   });
   return stream;
 }
 
 /** What is made of the chunks put together. */
 function completionOf(
-  request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
-  signal: AbortSignal | undefined,
+  request: ChatStreamRequest,
+  { schema, signal }: ChatStreamOptions & AnySchemaOptions,
 ): StreamConnection<ChatCompletion>['complete'] {
   checkRequest(request);
-  const { schema } = request;
   if (schema === undefined) return (completion) => completion;
-  checkOneAnswer(request);
+  checkOneChoice(request);
   return (completion) => withParsed(completion, schema, COMPLETIONS.label, signal);
 }

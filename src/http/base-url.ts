@@ -9,13 +9,14 @@ const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
  * The address under which a service's paths are. Credentials go there, so it has to be https, or http to this
  * very machine; no message repeats it, for a password may stand in it.
  */
-export function validBaseUrl(baseUrl: string | URL): URL {
+export function validBaseUrl(baseUrl: string | URL, allowInsecureHttp = false): URL {
   const fail = (why: string): never => {
     throw new ConfigurationError(`baseUrl ${why}`, { option: 'baseUrl' });
   };
   if (!URL.canParse(String(baseUrl))) return fail('is not a URL: give one such as https://chat.d.run');
   const url = new URL(baseUrl);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK.test(url.hostname))) {
+  const isHttpAllowed = allowInsecureHttp === true || LOOPBACK.test(url.hostname);
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isHttpAllowed)) {
     return fail('must be https; http is for this machine only (localhost, 127.0.0.1, [::1])');
   }
   if (url.username !== '' || url.password !== '') return fail('must not hold a user name or password');
