@@ -11,7 +11,7 @@ const entries = [
   'emulator/index',
   'emulator/msw',
   'emulator/node',
-  'emulator/command/main',
+  'emulator/cli/main',
   'rotation/index',
   'rotation/stores/file',
   'rotation/stores/kubernetes',

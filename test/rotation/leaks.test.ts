@@ -89,7 +89,7 @@ test.each(['0.15', '0.17'] as const)(
     await note(ring.revoke('all'));
 
     // The service fails in every way: what it says repeats what it was sent.
-    drun.faults.next({ operation: 'create', dropConnection: true, carriedOut: true });
+    drun.faults.next({ operation: 'create', dropConnection: true, applied: true });
     await note(ring.revoke('current'));
     const hostile = { body: { id: 'x', message: [...secrets].join(' ') } };
     for (const status of [400, 401, 403, 404, 409, 422, 429, 500, 503]) {

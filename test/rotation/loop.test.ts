@@ -256,7 +256,7 @@ describe('a new key', () => {
 });
 
 describe('a create whose answer is lost', () => {
-  const lost = { operation: 'create', dropConnection: true, carriedOut: true } as const;
+  const lost = { operation: 'create', dropConnection: true, applied: true } as const;
 
   test('on 0.17 leaves a key that is shown again, and used', async () => {
     const bench = ringBench({ version: '0.17' });
@@ -289,10 +289,10 @@ describe('a create whose answer is lost', () => {
   );
 
   test.each([
-    ['with a 502', { operation: 'create', status: 502, carriedOut: true }],
-    ['with a page of a gateway', { operation: 'create', html: true, carriedOut: true }],
+    ['with a 502', { operation: 'create', status: 502, applied: true }],
+    ['with a page of a gateway', { operation: 'create', html: true, applied: true }],
     ['with half an answer', { operation: 'create', malformedJson: true }],
-    ['with a 408', { operation: 'create', status: 408, carriedOut: true }],
+    ['with a 408', { operation: 'create', status: 408, applied: true }],
   ] as const)('%s is found in the same way', async (_, fault) => {
     const bench = ringBench();
     const ring = bench.newRing({ standby: false });
@@ -307,7 +307,7 @@ describe('a create whose answer is lost', () => {
   test('and that is carried out late leaves an orphan for the next pass', async () => {
     const bench = ringBench();
     const ring = bench.newRing({ standby: false });
-    bench.drun.faults.next({ operation: 'create', dropConnection: true, carriedOutAfterMs: HOUR });
+    bench.drun.faults.next({ operation: 'create', dropConnection: true, appliedAfterMs: HOUR });
 
     const { current } = await ring.reconcile();
     await bench.clock.advance(HOUR);

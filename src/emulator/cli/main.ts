@@ -14,7 +14,7 @@ const print = (line: string): void => {
   if (stdout.writableLength < LONGEST_BACKLOG) stdout.write(`${line}\n`);
 };
 
-// Whoever reads along may stop reading: `drun-emulator | head -1`.
+// The reader may stop reading: `drun-sdk emulator | head -1`.
 stdout.on('error', () => process.exit());
 
 try {
@@ -29,6 +29,6 @@ try {
   }
 } catch (error) {
   const isUsage = error instanceof UsageError;
-  stderr.write(`drun-emulator: ${reasonOf(error)}${isUsage ? '; see --help' : ''}\n`);
+  stderr.write(`drun-sdk: ${reasonOf(error)}${isUsage ? '; see --help' : ''}\n`);
   process.exitCode = isUsage ? 2 : 1;
 }

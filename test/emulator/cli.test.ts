@@ -7,11 +7,11 @@ import { ApiKeys, ChatClient } from 'drun-sdk';
 import { createEmulator } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readArguments, UsageError } from '../../src/emulator/command/arguments.ts';
+import { readArguments, UsageError } from '../../src/emulator/cli/arguments.ts';
 import { thrownBy } from '../support/failures.ts';
 
 // From the source: Node strips the types.
-const PROGRAM = fileURLToPath(new URL('../../src/emulator/command/main.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../src/emulator/cli/main.ts', import.meta.url));
 
 interface Running {
   /** The next line that it prints. */
@@ -24,7 +24,9 @@ interface Running {
 
 /** The command, running; killed after the test. */
 function start(args: readonly string[], environment: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { env: { ...process.env, ...environment } });
+  const child = spawn(process.execPath, [PROGRAM, 'emulator', ...args], {
+    env: { ...process.env, ...environment },
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   let stderr = '';
@@ -77,13 +79,13 @@ const failureOf = async (
   environment = {},
 ): Promise<{ code: unknown; stderr: string }> => {
   const env = { ...process.env, ...environment };
-  return promisify(execFile)(process.execPath, [PROGRAM, ...args], { env }).then(
+  return promisify(execFile)(process.execPath, [PROGRAM, 'emulator', ...args], { env }).then(
     () => ({ code: 0, stderr: '' }),
     ({ code, stderr }: { code: unknown; stderr: string }) => ({ code, stderr }),
   );
 };
 
-describe('drun-emulator', { timeout: 30_000 }, () => {
+describe('drun-sdk emulator', { timeout: 30_000 }, () => {
   it('prints what to export, whole, and one line for each request, masked', async () => {
     const running = start(['--port', '0']);
     expect(await running.line()).toMatch(/^d\.run 0\.17, emulated at http:\/\/127\.0\.0\.1:\d+$/);
@@ -92,10 +94,17 @@ describe('drun-emulator', { timeout: 30_000 }, () => {
       const [, name = '', value = ''] = /^export (\w+)='(.*)'$/.exec(line) ?? [];
       if (name !== '') variables[name] = value;
     }
-    const { DRUN_BASE_URL, DRUN_ACCESS_TOKEN = '', DRUN_API_KEY = '', ...openai } = variables;
-    expect(openai).toEqual({ OPENAI_BASE_URL: `${DRUN_BASE_URL}/v1`, OPENAI_API_KEY: DRUN_API_KEY });
+    const {
+      DRUN_CONSOLE_URL,
+      DRUN_CHAT_URL,
+      DRUN_ACCESS_TOKEN = '',
+      DRUN_API_KEY = '',
+      ...openai
+    } = variables;
+    expect(DRUN_CHAT_URL).toBe(DRUN_CONSOLE_URL);
+    expect(openai).toEqual({ OPENAI_BASE_URL: `${DRUN_CONSOLE_URL}/v1`, OPENAI_API_KEY: DRUN_API_KEY });
 
-    const keys = new ApiKeys({ baseUrl: DRUN_BASE_URL, accessToken: DRUN_ACCESS_TOKEN });
+    const keys = new ApiKeys({ baseUrl: DRUN_CONSOLE_URL, accessToken: DRUN_ACCESS_TOKEN });
     const chat = new ChatClient({ baseUrl: openai.OPENAI_BASE_URL, apiKey: DRUN_API_KEY });
     expect((await keys.list()).items.map(({ name }) => name)).toEqual(['first']);
     const messages = [{ role: 'user', content: 'Hello!' }] as const;
@@ -231,7 +240,7 @@ describe('drun-emulator', { timeout: 30_000 }, () => {
   });
 
   it('prints help, which names every option', async () => {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [PROGRAM, '--help']);
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [PROGRAM, 'emulator', '--help']);
     for (const option of [
       'port',
       'max-keys',
@@ -247,8 +256,13 @@ describe('drun-emulator', { timeout: 30_000 }, () => {
     expect(stderr).toBe('');
   });
 
+  it('prints help without a subcommand', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM]);
+    expect(stdout).toContain('Usage: drun-sdk emulator [options]');
+  });
+
   it('ends without a word where nobody reads what it prints any more', async () => {
-    const child = spawn(process.execPath, [PROGRAM, '--port', '0', '--json']);
+    const child = spawn(process.execPath, [PROGRAM, 'emulator', '--port', '0', '--json']);
     onTestFinished(() => void child.kill('SIGKILL'));
     const exited = once(child, 'exit');
     const errors = child.stderr.setEncoding('utf8').toArray();
@@ -262,7 +276,7 @@ describe('drun-emulator', { timeout: 30_000 }, () => {
   });
 });
 
-describe('drun-emulator refuses, with one line and exit code 2,', { timeout: 30_000 }, () => {
+describe('drun-sdk emulator refuses, with one line and exit code 2,', { timeout: 30_000 }, () => {
   it.each<[string[], string]>([
     [['--port', 'abc'], '--port must be a whole number from 0 to 65535, not "abc"'],
     [['--port', '65536'], '--port must be a whole number from 0 to 65535, not "65536"'],
@@ -283,16 +297,21 @@ describe('drun-emulator refuses, with one line and exit code 2,', { timeout: 30_
     [['--verbose'], 'there is no option --verbose'],
     [['--constructor'], 'there is no option --constructor'],
     [['-p', '8080'], 'there is no option -p'],
-    [['--json', 'sk-a-key-that-went-astray'], 'argument 2 is no option'],
+    [['--json', 'sk-a-key-that-went-astray'], 'argument 2 is not an option'],
   ])('%o', (args, reason) => {
-    const error = thrownBy(UsageError, () => readArguments(args));
+    const error = thrownBy(UsageError, () => readArguments(['emulator', ...args]));
     expect(error.message).toBe(reason);
+  });
+
+  it('an unknown subcommand, without repeating it', () => {
+    const error = thrownBy(UsageError, () => readArguments(['sk-a-key-that-went-astray']));
+    expect(error.message).toBe('the first argument must be the subcommand `emulator`');
   });
 
   it('whatever the reason is', async () => {
     expect(await failureOf(['--port', 'abc'])).toEqual({
       code: 2,
-      stderr: 'drun-emulator: --port must be a whole number from 0 to 65535, not "abc"; see --help\n',
+      stderr: 'drun-sdk: --port must be a whole number from 0 to 65535, not "abc"; see --help\n',
     });
   });
 
@@ -301,16 +320,16 @@ describe('drun-emulator refuses, with one line and exit code 2,', { timeout: 30_
       DRUN_UPSTREAM_API_KEY: 'no key',
     });
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^drun-emulator: DRUN_UPSTREAM_API_KEY must be [^\n]*\n$/);
+    expect(stderr).toMatch(/^drun-sdk: DRUN_UPSTREAM_API_KEY must be [^\n]*\n$/);
     expect(stderr).not.toContain('no key');
   });
 });
 
-it('drun-emulator says with one line that a port is in use', { timeout: 30_000 }, async () => {
+it('drun-sdk emulator says with one line that a port is in use', { timeout: 30_000 }, async () => {
   await using server = await serve(createEmulator());
   const { code, stderr } = await failureOf(['--port', String(server.port)]);
   expect(code).toBe(1);
   expect(stderr).toBe(
-    `drun-emulator: cannot listen on port ${server.port} of 127.0.0.1: the port is already in use\n`,
+    `drun-sdk: cannot listen on port ${server.port} of 127.0.0.1: the port is already in use\n`,
   );
 });

@@ -41,26 +41,34 @@ type OptionName = keyof typeof OPTIONS;
 const DEFAULT_PORT = 3786;
 const VERSIONS: readonly EmulatedVersion[] = ['0.15', '0.16', '0.17'];
 
-export const HELP = `Usage: drun-emulator [options]
+export const HELP = `Usage: drun-sdk emulator [options]
 
-A d.run of your own: both planes on one port, in memory.
+Runs an emulator of d.run in memory: the control plane and the data plane on one port.
 
-  --port <number>          where it listens; 0 for any port that is free (default: ${DEFAULT_PORT})
-  --host <name>            a name or address of this machine (default: 127.0.0.1)
-  --max-keys <number>      how many API keys there may be, or unlimited (default: 5)
-  --version <version>      of the service: ${VERSIONS.join(', ')} (default: 0.17)
-  --model <name>           a model that there is; may be given several times
-  --upstream <url>         an OpenAI-compatible server that answers the chats, such as
-                           http://127.0.0.1:11434/v1; its key is taken from DRUN_UPSTREAM_API_KEY
-  --access-token <token>   the one for managing keys (default: a random one)
-  --latency <ms>           how long every answer takes at least (default: 0)
-  --no-key                 starts without an API key
-  --json                   prints one JSON object a line
-  -h, --help               prints this
+  --port <number>          port to listen on; 0 picks a free one (default: ${DEFAULT_PORT})
+  --host <name>            host name or address to listen on (default: 127.0.0.1)
+  --max-keys <number>      maximum number of API keys, or unlimited (default: 5)
+  --version <version>      emulated version of the service: ${VERSIONS.join(', ')} (default: 0.17)
+  --model <name>           name of an available model; repeatable
+  --upstream <url>         OpenAI-compatible server to forward requests to, such as
+                           http://127.0.0.1:11434/v1; its key is read from DRUN_UPSTREAM_API_KEY
+  --access-token <token>   access token of the control plane (default: a random one)
+  --latency <ms>           minimum duration of every response in milliseconds (default: 0)
+  --no-key                 start without an API key
+  --json                   print one JSON object per line
+  -h, --help               print this help
 `;
 
-/** @throws UsageError for the first thing that is wrong. Undefined where only help is wanted. */
-export function readArguments(args: readonly string[]): Arguments | undefined {
+/**
+ * Reads the command line after the program's name.
+ *
+ * @returns `undefined` if the help is to be printed: on request, or without a subcommand.
+ * @throws {UsageError} For the first invalid argument.
+ */
+export function readArguments([command, ...args]: readonly string[]): Arguments | undefined {
+  if (command === undefined || command === '--help' || command === '-h') return undefined;
+  // The value is not repeated: it may be a misplaced credential.
+  if (command !== 'emulator') throw new UsageError('the first argument must be the subcommand `emulator`');
   const given = readOptions(args);
   if (given.has('help')) return undefined;
   const text = (name: OptionName): string | undefined => given.get(name)?.at(-1);
@@ -87,7 +95,7 @@ function readOptions(args: readonly string[]): Map<OptionName, string[]> {
   const given = new Map<OptionName, string[]>();
   for (const token of tokens) {
     // Not repeated: it may be a credential that went astray.
-    if (token.kind === 'positional') throw new UsageError(`argument ${token.index + 1} is no option`);
+    if (token.kind === 'positional') throw new UsageError(`argument ${token.index + 1} is not an option`);
     if (token.kind !== 'option') continue;
     const { name, rawName, value, inlineValue } = token;
     if (!isOption(name)) throw new UsageError(`there is no option ${rawName}`);

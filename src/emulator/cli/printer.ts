@@ -57,13 +57,11 @@ export const jsonPrinter: Printer = {
   request: (request) => JSON.stringify({ event: 'request', ...request }),
 };
 
-/**
- * With these in its environment, a program of OpenAI's clients talks to the emulator. The SDK's clients take their
- * credentials from there; `DRUN_BASE_URL` is for their `baseUrl`, which is the caller's to hand over.
- */
+/** The environment variables that this package's clients and OpenAI's read. */
 function exportsOf({ url, accessToken, apiKey }: Greeting): string[] {
   const variables = {
-    DRUN_BASE_URL: url,
+    DRUN_CONSOLE_URL: url,
+    DRUN_CHAT_URL: url,
     DRUN_ACCESS_TOKEN: accessToken.reveal(),
     ...(apiKey && { DRUN_API_KEY: apiKey.reveal() }),
     OPENAI_BASE_URL: `${url}/v1`,
