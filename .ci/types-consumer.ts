@@ -31,9 +31,10 @@ interface OwnRequest {
 }
 
 export async function chat(request: OwnRequest, options: ChatClientOptions): Promise<string | null> {
-  const client = new ChatClient({ ...options, apiKey: async () => new Secret('sk-key') });
+  const secret = new Secret('sk-key');
+  const client = new ChatClient({ ...options, apiKey: async () => secret });
   const stream: ChatStream = client.stream(request, { idleTimeoutMs: 1000 });
-  for await (const text of stream.textStream) redact(text);
+  for await (const text of stream.textStream) redact(text, [secret]);
   const { data, response } = await client.complete(request, { timeoutMs: 1000 }).withResponse();
   const status: number = response.status;
   const sent: ChatRequest = {
