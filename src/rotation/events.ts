@@ -1,7 +1,7 @@
 /** What a ring tells of. Ids and masked keys only. */
 export interface KeyRingEvents {
   /** A key was made; it is not in use yet. */
-  minted: { readonly id: string; readonly maskedKey: string; readonly seq: number };
+  created: { readonly id: string; readonly maskedKey: string; readonly seq: number };
   /** Another key is the current one, whoever has made it so. */
   rotated: { readonly id: string; readonly maskedKey: string; readonly epoch: number };
   /** A key was taken out of use before its time. */
@@ -9,15 +9,15 @@ export interface KeyRingEvents {
   /** A key of the ring that had been retired is deleted. */
   deleted: { readonly id: string; readonly reason: string };
   /** A key of the ring that nobody could have used is deleted. */
-  'orphan-swept': { readonly id: string; readonly maskedKey: string };
+  'orphan-deleted': { readonly id: string; readonly maskedKey: string };
   /** A key that was in use is refused by the service: somebody deleted or disabled it elsewhere. */
-  healed: { readonly id: string };
+  replaced: { readonly id: string };
   /** Keys of a ring of this name that is not this one: of another environment on the same account. Left alone. */
-  'foreign-ring': { readonly ringId: string; readonly ids: readonly string[] };
+  'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
   /** The store answered with an older record than it has before; this reader keeps what it has. */
-  'stale-record': { readonly epoch: number };
+  'stale-read': { readonly epoch: number };
   /** A pass in the background failed; the next one tries again. */
-  failed: { readonly error: unknown };
+  error: { readonly error: unknown };
 }
 
 export type KeyRingEvent = keyof KeyRingEvents;

@@ -10,9 +10,17 @@ export { KeyRing, type KeyRingCallOptions, type RevokeOptions } from './key-ring
 export type { KeyStore, StoredRecord, SwapResult } from './key-store.ts';
 export { openCurrentKey } from './open-current-key.ts';
 export type { KeyRingOptions } from './options.ts';
-export type { Clock, IssuedKey, KeyChecker, KeyIssuer, ListedKey, PortCallOptions } from './ports.ts';
+export type {
+  Clock,
+  CreatedKey,
+  KeyManager,
+  KeyVerification,
+  KeyVerifier,
+  ListedKey,
+  PortCallOptions,
+} from './ports.ts';
 export type { RevokeTarget } from './revoke.ts';
 export type { StartOptions } from './schedule.ts';
-export type { SealContext, Sealer, SealingKey, SealOption } from './seal.ts';
+export type { Encryption, EncryptionContext, EncryptionKey, EncryptionKeyOption } from './seal.ts';
 export type { KeyRingStatus, RingKeyStatus } from './status.ts';
 export { memoryStore } from './stores/memory.ts';

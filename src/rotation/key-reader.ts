@@ -20,7 +20,7 @@ export interface ReaderContext {
   /** How old what is known may be before it is read again, beside the calls. */
   readonly refreshMs: number;
   /** How long a call waits for a ring that has no key. */
-  readonly waitMs: number;
+  readonly keyTimeoutMs: number;
 }
 
 const FIRST_LOOK_MS = 100;
@@ -69,7 +69,7 @@ export class KeyReader {
   get({ rejected, signal }: CredentialContext): Secret | Promise<Secret> {
     const opened = this.#opened;
     const current = this.#record?.current;
-    const isKnown = opened?.id === current?.id || current?.sealed === this.#unopened;
+    const isKnown = opened?.id === current?.id || current?.ciphertext === this.#unopened;
     if (rejected !== undefined || opened === undefined || current === undefined || !isKnown) {
       return this.#find(rejected, signal);
     }
@@ -110,8 +110,8 @@ export class KeyReader {
 
   async #find(rejected: Secret | undefined, signal: AbortSignal | undefined): Promise<Secret> {
     this.#listen();
-    const { clock, waitMs } = this.#context;
-    const deadline = clock.now() + waitMs;
+    const { clock, keyTimeoutMs } = this.#context;
+    const deadline = clock.now() + keyTimeoutMs;
     if (!this.#knowsAnother(rejected)) await this.#read(rejected);
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
       const current = this.#record?.current;
@@ -141,8 +141,8 @@ export class KeyReader {
       return secret;
     } catch (error) {
       if (this.#opened === undefined) throw error;
-      this.#unopened = key.sealed;
-      this.#context.emit('failed', { error });
+      this.#unopened = key.ciphertext;
+      this.#context.emit('error', { error });
       return this.#opened.secret;
     }
   }
@@ -201,11 +201,11 @@ export class KeyReader {
       this.observe(read.record);
       if (before === undefined || !isOlder(read.record, before)) return;
       this.#lookAgainSoon();
-      emit('stale-record', { epoch: read.record.epoch });
+      emit('stale-read', { epoch: read.record.epoch });
     } catch (error) {
       if (this.#record === undefined || !isDrunError(error)) throw error;
       this.#lookAgainSoon();
-      emit('failed', { error });
+      emit('error', { error });
     }
   }
 
@@ -219,7 +219,7 @@ export class KeyReader {
         const record = this.#record;
         if (record?.current) await this.#open(record.current, record.ringId);
       })
-      .catch((error: unknown) => emit('failed', { error }));
+      .catch((error: unknown) => emit('error', { error }));
   }
 
   #lookAgainSoon(): void {
@@ -238,13 +238,13 @@ export class KeyReader {
   }
 
   #locked(): KeyRingError {
-    const { ring, waitMs } = this.#context;
+    const { ring, keyTimeoutMs } = this.#context;
     const why =
       this.#record === undefined
         ? 'nobody has made one yet'
         : 'it was revoked, and the next one is not made yet';
     return new KeyRingError(
-      `the ring ${ring} has no key to give out, and got none within ${waitMs} ms: ${why}`,
+      `the ring ${ring} has no key to give out, and got none within ${keyTimeoutMs} ms: ${why}`,
       {
         code: 'key_ring_no_active_key',
         ring,

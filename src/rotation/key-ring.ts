@@ -41,9 +41,9 @@ const LONGEST_WAIT_MS = 60_000;
  *
  * Any number of processes work on one ring through a store, with no leader; each may stop at any time, and the others,
  * or the next pass, go on. A ring is a source of keys: give it to a `ChatClient` for its `apiKey`. Who only reads needs
- * neither `issuer` nor `checker`.
+ * neither `manager` nor `verifier`.
  *
- * Methods reject with a `KeyRingError`, with what the issuer rejects with, or with the reason of their signal.
+ * Methods reject with a `KeyRingError`, with what the manager rejects with, or with the reason of their signal.
  *
  * @example
  * ```ts
@@ -52,10 +52,10 @@ const LONGEST_WAIT_MS = 60_000;
  *
  * const ring = new KeyRing({
  *   name: 'checkout',
- *   issuer: new ApiKeys({ accessToken: process.env.DRUN_ACCESS_TOKEN }),
- *   checker: new ChatClient({ apiKey: 'unused' }), // it tries the keys that it is given
+ *   manager: new ApiKeys({ accessToken: process.env.DRUN_ACCESS_TOKEN }),
+ *   verifier: new ChatClient({ apiKey: 'unused' }), // it tries the keys that it is given
  *   store: memoryStore(), // for production: postgresStore, redisStore, fileStore, kubernetesSecretStore
- *   seal: crypto.getRandomValues(new Uint8Array(32)), // for production: process.env.DRUN_SEAL
+ *   seal: crypto.getRandomValues(new Uint8Array(32)), // for production: process.env.DRUN_ENCRYPTION_KEY
  * });
  * await ring.reconcile(); // makes the first key, and a standby
  *
@@ -78,7 +78,7 @@ export class KeyRing implements AsyncDisposable {
   /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
   constructor(options: KeyRingOptions) {
     const settings = readOptions(options);
-    const { name, store, seal, clock, random, refreshMs, waitMs, storeTimeoutMs } = settings;
+    const { name, store, seal, clock, random, refreshMs, keyTimeoutMs, storeTimeoutMs } = settings;
     this.#settings = settings;
     this.#cell = new RecordCell({ ring: name, store, clock, timeoutMs: storeTimeoutMs });
     this.#seal = new RingSeal(name, seal);
@@ -90,7 +90,7 @@ export class KeyRing implements AsyncDisposable {
       emit: this.#listeners.emit,
       watch: store.watch?.bind(store),
       refreshMs,
-      waitMs,
+      keyTimeoutMs,
     });
     this.#schedule = new Schedule(clock, random);
   }
@@ -99,7 +99,7 @@ export class KeyRing implements AsyncDisposable {
    * The current key, for a client: at once where it is known. A key that was refused is looked up again first.
    *
    * Rejects with a `KeyRingError` of code `key_ring_no_active_key` where the ring has no key and gets none within
-   * `waitMs`.
+   * `keyTimeoutMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {
     return this.#reader.get(context);
@@ -118,7 +118,7 @@ export class KeyRing implements AsyncDisposable {
 
   /**
    * Asks for another key, and runs passes until it is the current one. With a standby that takes one swap; after a
-   * rotation a moment ago, up to `graceMs`. Once the wish is in the record it stays there: where the rest fails or is
+   * rotation a moment ago, up to `gracePeriodMs`. Once the wish is in the record it stays there: where the rest fails or is
    * aborted, the next pass anywhere fulfils it.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
@@ -142,14 +142,14 @@ export class KeyRing implements AsyncDisposable {
    * thrown.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
-    const { issuer, trial } = this.#access();
+    const { manager, trial } = this.#access();
     const { reason, timeoutMs } = readRevokeOptions(options);
     const { signal = new AbortController().signal } = options;
     signal.throwIfAborted();
     await revokeKeys(
       {
         ring: this.#settings.name,
-        issuer,
+        manager,
         trial,
         cell: this.#cell,
         seal: this.#seal,
@@ -171,13 +171,13 @@ export class KeyRing implements AsyncDisposable {
    * as another ring's do.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    const { issuer } = this.#access();
+    const { manager } = this.#access();
     const signal = options.signal ?? new AbortController().signal;
     const { name, random } = this.#settings;
     await recoverRing(
       {
         ring: name,
-        issuer,
+        manager,
         cell: this.#cell,
         random,
         observe: this.#observe,
@@ -219,7 +219,7 @@ export class KeyRing implements AsyncDisposable {
     const pass = async (signal: AbortSignal): Promise<number | undefined> =>
       (await this.#pass(signal)).nextAt;
     this.#reader.reopen();
-    this.#schedule.start(pass, intervalMs, (error) => this.#listeners.emit('failed', { error }));
+    this.#schedule.start(pass, intervalMs, (error) => this.#listeners.emit('error', { error }));
   }
 
   /** Ends what runs in the background; resolves once nothing is under way. A key in the making is stored before. */
@@ -236,13 +236,13 @@ export class KeyRing implements AsyncDisposable {
 
   #pass(signal: AbortSignal = new AbortController().signal): Promise<PassResult> {
     const { name, policy, clock, random } = this.#settings;
-    const { issuer, trial } = this.#access();
+    const { manager, trial } = this.#access();
     // Never the same, whatever `random` gives: two rings of one owner would take each other's claims for their own.
     this.#owner ??= crypto.randomUUID();
     const context = {
       ring: name,
       owner: this.#owner,
-      issuer,
+      manager,
       trial,
       cell: this.#cell,
       seal: this.#seal,
@@ -265,16 +265,16 @@ export class KeyRing implements AsyncDisposable {
       const { record } = read;
       this.#observe(record);
       if (record.current === undefined) return record.epoch;
-      if (record.leaveEpoch !== undefined) return record.leaveEpoch;
+      if (record.rotateEpoch !== undefined) return record.rotateEpoch;
       const asked = await this.#cell.swap(read, askForRotation(record));
       if (asked !== undefined) return record.epoch;
     }
   }
 
-  #access(): { issuer: NonNullable<KeyRingSettings['issuer']>; trial: KeyTrial } {
-    const { issuer, checker } = this.#settings;
-    if (issuer !== undefined && checker !== undefined) return { issuer, trial: new KeyTrial(checker) };
-    const option = issuer === undefined ? 'issuer' : 'checker';
+  #access(): { manager: NonNullable<KeyRingSettings['manager']>; trial: KeyTrial } {
+    const { manager, verifier } = this.#settings;
+    if (manager !== undefined && verifier !== undefined) return { manager, trial: new KeyTrial(verifier) };
+    const option = manager === undefined ? 'manager' : 'verifier';
     throw new ConfigurationError(`${option} is missing: without it, a ring only reads`, { option });
   }
 }

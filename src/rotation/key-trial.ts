@@ -1,6 +1,5 @@
-import { isDrunError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
-import type { KeyChecker } from './ports.ts';
+import type { KeyVerifier } from './ports.ts';
 
 /**
  * What came of a trial. `lacking`: the key is accepted, but may call less models than the other. `unknown`: nobody
@@ -10,10 +9,10 @@ export type Verdict = 'accepted' | 'refused' | 'lacking' | 'unknown';
 
 /** Tries whether a key opens the door. */
 export class KeyTrial {
-  readonly #checker: KeyChecker;
+  readonly #verifier: KeyVerifier;
 
-  constructor(checker: KeyChecker) {
-    this.#checker = checker;
+  constructor(verifier: KeyVerifier) {
+    this.#verifier = verifier;
   }
 
   /** @param other - A key whose models the first has to cover; none where that is refused itself. */
@@ -26,13 +25,14 @@ export class KeyTrial {
     return [...needed].every((model) => models.has(model)) ? 'accepted' : 'lacking';
   }
 
-  async #modelsOf(apiKey: Secret, signal: AbortSignal): Promise<ReadonlySet<string> | 'refused' | 'unknown'> {
+  async #modelsOf(secret: Secret, signal: AbortSignal): Promise<ReadonlySet<string> | 'refused' | 'unknown'> {
     try {
-      const models = await this.#checker.models({ apiKey, signal, maxRetries: 0 });
-      return new Set(models.map(({ id }) => id));
-    } catch (error) {
+      const result = await this.#verifier.verify(secret, { signal });
+      if (result.accepted) return new Set(result.models);
+      return result.code === 'authentication_failed' ? 'refused' : 'unknown';
+    } catch {
       signal.throwIfAborted();
-      return isDrunError(error) && error.code === 'authentication_failed' ? 'refused' : 'unknown';
+      return 'unknown';
     }
   }
 }

@@ -6,7 +6,7 @@ import type { KeyTrial } from './key-trial.ts';
 import { addRingKeys } from './limit.ts';
 import { deleteKey, type OwnKey, ownKeys } from './own-keys.ts';
 import { budgetOf, expiryMarginMs, lifetimeMs, type Policy } from './policy.ts';
-import type { Clock, IssuedKey, KeyIssuer } from './ports.ts';
+import type { Clock, CreatedKey, KeyManager } from './ports.ts';
 import { emptyRecord, keysOf, type Pending, type RingKey, type RingRecord } from './record.ts';
 import type { ReadRecord, RecordCell } from './record-cell.ts';
 import type { RingSeal } from './ring-seal.ts';
@@ -27,7 +27,7 @@ export interface PassContext {
   readonly ring: string;
   /** Names this ring object: a claim of its own needs no lease. */
   readonly owner: string;
-  readonly issuer: KeyIssuer;
+  readonly manager: KeyManager;
   readonly trial: KeyTrial;
   readonly cell: RecordCell;
   readonly seal: RingSeal;
@@ -74,7 +74,7 @@ class Pass {
   /** Which other rings were told of. */
   readonly #told = new Set<string>();
   /** A key that was made and is not in the record yet. */
-  #inHand: { readonly name: string; readonly key: IssuedKey; readonly expiresAt: number } | undefined;
+  #inHand: { readonly name: string; readonly key: CreatedKey; readonly expiresAt: number } | undefined;
 
   constructor(context: PassContext, signal: AbortSignal) {
     this.#context = context;
@@ -126,7 +126,7 @@ class Pass {
     const gone = await this.#findGone(own, record, sealed);
     if (gone !== undefined) {
       const healed = await this.#swapped(read, to.revoke(record, new Set([gone.id]), 'gone', clock.now()));
-      if (healed) this.#context.emit('healed', { id: gone.id });
+      if (healed) this.#context.emit('replaced', { id: gone.id });
       return undefined;
     }
 
@@ -146,7 +146,7 @@ class Pass {
     // belong to nobody for ever. Where the current key was revoked, there is room beside the previous one.
     const isWanted = !record.current || isDue || (policy.standby && !record.standby);
     if (!isWanted || (record.previous && record.current) || !isClean) return this.#rest(record, isClean);
-    if (policy.deleteFirst && record.current) {
+    if (policy.deleteBeforeCreate && record.current) {
       return this.#swap(read, to.retireCurrent(record, 'replaced'));
     }
     const claimed = await this.#claim(read);
@@ -156,8 +156,8 @@ class Pass {
   // Step 1
 
   #list(): Promise<OwnKey[]> {
-    const { issuer, ring } = this.#context;
-    return Array.fromAsync(ownKeys(issuer, ring, this.#signal));
+    const { manager, ring } = this.#context;
+    return Array.fromAsync(ownKeys(manager, ring, this.#signal));
   }
 
   /** Undefined where the record was not there, or could not be read now. */
@@ -181,7 +181,7 @@ class Pass {
     for (const [otherId, keys] of Map.groupBy(others, (key) => key.ringId)) {
       if (this.#told.has(otherId)) continue;
       this.#told.add(otherId);
-      this.#context.emit('foreign-ring', { ringId: otherId, ids: keys.map(({ id }) => id) });
+      this.#context.emit('name-conflict', { ringId: otherId, ids: keys.map(({ id }) => id) });
     }
   }
 
@@ -211,7 +211,7 @@ class Pass {
   async #sweep({ id, maskedKey }: OwnKey): Promise<void> {
     this.#swept++;
     await this.#delete(id);
-    this.#context.emit('orphan-swept', { id, maskedKey });
+    this.#context.emit('orphan-deleted', { id, maskedKey });
   }
 
   async #deleteRetired(read: ReadRecord): Promise<Again> {
@@ -224,7 +224,7 @@ class Pass {
   }
 
   #delete(id: string): Promise<void> {
-    return deleteKey(this.#context.issuer, id, this.#signal);
+    return deleteKey(this.#context.manager, id, this.#signal);
   }
 
   /** A key in use that the list lacks, or has as unusable, and that the service refuses: a list alone may lag. */
@@ -249,7 +249,7 @@ class Pass {
     const now = clock.now();
     if (pending.owner !== owner && pending.leaseUntil > now) return this.#rest(read.record);
     const { record } = read;
-    if (pending.phase === 'minted') {
+    if (pending.phase === 'created') {
       const adopted = await this.#swapped(read, to.adopt(record, pending, owner, now + policy.leaseMs));
       return adopted && this.#verify(adopted);
     }
@@ -271,7 +271,7 @@ class Pass {
   /** Undefined where the service cannot show a key again. */
   async #reveal(id: string): Promise<Secret | undefined> {
     try {
-      return await this.#context.issuer.reveal?.(id, { signal: this.#signal });
+      return await this.#context.manager.reveal?.(id, { signal: this.#signal });
     } catch (error) {
       if (isDrunError(error) && error.code === 'not_found') return undefined;
       throw error;
@@ -288,7 +288,7 @@ class Pass {
   }
 
   async #make(claimed: ReadRecord): Promise<PassResult | Again> {
-    const { issuer, policy, clock } = this.#context;
+    const { manager, policy, clock } = this.#context;
     const { record } = claimed;
     const pending = record.pending as Pending;
 
@@ -301,23 +301,23 @@ class Pass {
     // What is made after its lease is over would be made beside the key of whoever took over.
     if (pending.leaseUntil - now < policy.leaseMs / 2) return this.#swap(claimed, to.dropClaim(record));
     const expiresAt = now + lifetimeMs(policy);
-    let key: IssuedKey;
+    let key: CreatedKey;
     try {
       // Once, and not given up half-way: every repetition can make a key that nobody holds.
-      key = await issuer.create(
+      key = await manager.create(
         { name: pending.name, expiresAt: new Date(expiresAt) },
         { maxRetries: 0, settle: false },
       );
     } catch (error) {
       if (!isClearRefusal(error)) {
         // It may have been made, or be on its way: the next round finds it by its name.
-        await clock.sleep(policy.settleMs, this.#signal);
+        await clock.sleep(policy.createTimeoutMs, this.#signal);
         return undefined;
       }
       await this.#swapped(claimed, to.dropClaim(record));
       throw addRingKeys(error, own);
     }
-    this.#context.emit('minted', { id: key.id, maskedKey: key.maskedKey, seq: pending.seq });
+    this.#context.emit('created', { id: key.id, maskedKey: key.maskedKey, seq: pending.seq });
     this.#inHand = { name: pending.name, key, expiresAt };
     return this.#persist(claimed, pending, this.#inHand);
   }
@@ -329,14 +329,14 @@ class Pass {
     {
       key: { id, maskedKey, secret },
       expiresAt,
-    }: { readonly key: Pick<IssuedKey, 'id' | 'maskedKey' | 'secret'>; readonly expiresAt: number },
+    }: { readonly key: Pick<CreatedKey, 'id' | 'maskedKey' | 'secret'>; readonly expiresAt: number },
   ): Promise<PassResult | Again> {
     const { seal, clock, owner, policy } = this.#context;
     const { record } = read;
     const { name, seq } = pending;
     const now = clock.now();
-    const sealed = await seal.seal(secret, record.ringId, seq);
-    const key: RingKey = { id, name, seq, maskedKey, sealed, createdAt: now, expiresAt };
+    const ciphertext = await seal.seal(secret, record.ringId, seq);
+    const key: RingKey = { id, name, seq, maskedKey, ciphertext, createdAt: now, expiresAt };
     const mine = { ...pending, owner, leaseUntil: now + policy.leaseMs };
     const stored = await this.#swapped(read, to.minted(record, mine, key, now));
     if (stored === undefined) return undefined;
@@ -350,10 +350,10 @@ class Pass {
   async #verify(stored: ReadRecord): Promise<PassResult | Again> {
     const { seal, trial, clock, policy, ring } = this.#context;
     const { record } = stored;
-    const pending = record.pending as Extract<Pending, { phase: 'minted' }>;
+    const pending = record.pending as Extract<Pending, { phase: 'created' }>;
     const { secret } = await seal.open(pending.key, record.ringId);
     const current = record.current && (await seal.open(record.current, record.ringId)).secret;
-    const deadline = pending.mintedAt + policy.activationMs;
+    const deadline = pending.verifyFrom + policy.activationTimeoutMs;
     for (let delayMs = STORE_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_TRIAL_DELAY_MS)) {
       const verdict = await trial.attempt(secret, current, this.#signal);
       if (verdict === 'accepted') return this.#putToUse(stored, pending);
@@ -361,7 +361,7 @@ class Pass {
       if (verdict !== 'unknown' && now >= deadline) {
         await this.#swapped(stored, to.retirePending(record, pending, 'not accepted'));
         throw new KeyRingError(
-          `a new key of the ring ${ring} was ${TRIAL_FAILURES[verdict]} for ${policy.activationMs} ms, and is given up`,
+          `a new key of the ring ${ring} was ${TRIAL_FAILURES[verdict]} for ${policy.activationTimeoutMs} ms, and is given up`,
           { code: 'key_ring_key_rejected', ring, keyIds: [pending.key.id] },
         );
       }
@@ -372,7 +372,7 @@ class Pass {
   }
 
   /** 10. One swap: the key is standby, or the current one. */
-  async #putToUse(stored: ReadRecord, pending: Extract<Pending, { phase: 'minted' }>): Promise<Again> {
+  async #putToUse(stored: ReadRecord, pending: Extract<Pending, { phase: 'created' }>): Promise<Again> {
     const { policy, clock } = this.#context;
     const { record } = stored;
     const now = clock.now();
@@ -382,23 +382,23 @@ class Pass {
       stored,
       waits
         ? to.fillStandby(record, pending)
-        : to.promotePending(record, pending, { now, retireAt: now + policy.graceMs }),
+        : to.promotePending(record, pending, { now, retireAt: now + policy.gracePeriodMs }),
     );
   }
 
   async #promote(read: ReadRecord, record: RingRecord & { readonly standby: RingKey }): Promise<Again> {
     const { policy, clock } = this.#context;
     const now = clock.now();
-    return this.#swap(read, to.promoteStandby(record, { now, retireAt: now + policy.graceMs }));
+    return this.#swap(read, to.promoteStandby(record, { now, retireAt: now + policy.gracePeriodMs }));
   }
 
   // When
 
-  #isDue({ current, leaveEpoch }: RingRecord): boolean {
+  #isDue({ current, rotateEpoch }: RingRecord): boolean {
     const { clock, policy } = this.#context;
     if (current === undefined) return false;
     return (
-      leaveEpoch !== undefined || clock.now() >= current.since + policy.maxAgeMs || this.#isTooOld(current)
+      rotateEpoch !== undefined || clock.now() >= current.since + policy.maxAgeMs || this.#isTooOld(current)
     );
   }
 

@@ -16,18 +16,18 @@ import { sealOf } from './seal.ts';
  * @param record - The record, as the store was given it.
  * @returns the key, or undefined where the ring has none: before its first key, and after a revocation without a standby.
  * @throws KeyRingError of code `key_ring_record_invalid` where the text is no record, and `key_ring_decryption_failed` where the
- * key was sealed with another sealing key or for another ring. ConfigurationError where `seal` cannot be used.
+ * key was sealed with another sealing key or for another ring. ConfigurationError where `encryptionKey` cannot be used.
  *
  * @example
  * ```ts
  * import { openCurrentKey } from 'drun-sdk/rotation';
  * import { kubernetesSecretStore } from 'drun-sdk/rotation/kubernetes';
  *
- * const seal = process.env.DRUN_SEAL ?? '';
+ * const encryptionKey = process.env.DRUN_ENCRYPTION_KEY ?? '';
  * const store = kubernetesSecretStore({
  *   name: 'drun-key-rings',
  *   entries: async (ring, record) => {
- *     const key = await openCurrentKey(ring, record, { seal });
+ *     const key = await openCurrentKey(ring, record, { encryptionKey });
  *     return key ? { [`${ring}.key`]: key.reveal() } : {};
  *   },
  * });
@@ -36,9 +36,9 @@ import { sealOf } from './seal.ts';
 export async function openCurrentKey(
   ring: string,
   record: string,
-  options: Pick<KeyRingOptions, 'seal'>,
+  options: Pick<KeyRingOptions, 'encryptionKey'>,
 ): Promise<Secret | undefined> {
-  const seal = new RingSeal(ring, sealOf(options?.seal));
+  const seal = new RingSeal(ring, sealOf(options?.encryptionKey));
   const { ringId, current } = parseRecord(ring, record);
   if (current === undefined) return undefined;
   const { secret } = await seal.open(current, ringId);

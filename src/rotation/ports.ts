@@ -1,6 +1,6 @@
 import type { Secret } from '../secret/secret.ts';
 
-/** What every call of an issuer or a checker is given. */
+/** What every call of an manager or a verifier is given. */
 export interface PortCallOptions {
   readonly signal?: AbortSignal | undefined;
   /** 0 where a call has to be sent once: what it may have done is the ring's to find out. */
@@ -8,7 +8,7 @@ export interface PortCallOptions {
 }
 
 /** A key that has just been made. */
-export interface IssuedKey {
+export interface CreatedKey {
   readonly id: string;
   readonly maskedKey: string;
   readonly secret: Secret;
@@ -25,7 +25,7 @@ export interface ListedKey {
 }
 
 /** Makes keys, lists them and deletes them: `ApiKeys` and `WorkspaceApiKeys` fit. */
-export interface KeyIssuer {
+export interface KeyManager {
   /**
    * Makes a key, once.
    *
@@ -34,7 +34,7 @@ export interface KeyIssuer {
   create(
     input: { readonly name: string; readonly expiresAt: Date },
     options: PortCallOptions & { readonly settle: false },
-  ): PromiseLike<IssuedKey>;
+  ): PromiseLike<CreatedKey>;
   /** All keys, of whomever. */
   list(query: object, options: PortCallOptions): AsyncIterable<ListedKey>;
   /** Rejects with an error of code `not_found` where there is no such key. */
@@ -43,18 +43,23 @@ export interface KeyIssuer {
   reveal?(id: string, options: PortCallOptions): PromiseLike<Secret>;
 }
 
-/** Says whether a key opens the door, and to what: `ChatClient` fits. */
-export interface KeyChecker {
-  /** The models that a key may call; rejects with an error of code `authentication_failed` where it is refused. */
-  models(
-    options: PortCallOptions & { readonly apiKey: Secret },
-  ): PromiseLike<readonly { readonly id: string }[]>;
+/** Result of {@link KeyVerifier.verify}. */
+export type KeyVerification =
+  | { readonly accepted: true; readonly models: readonly string[] }
+  | { readonly accepted: false; readonly code: string };
+
+/** Asks the service whether it accepts a key, and which models the key may use: `keyVerifier()` of `drun-sdk/chat`. */
+export interface KeyVerifier {
+  /** Rejects if the service could not decide. A rejected key has the code `authentication_failed`. */
+  verify(secret: Secret, options: { readonly signal: AbortSignal }): PromiseLike<KeyVerification>;
 }
 
 /** Time, and waiting: handed in by tests that cannot wait. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
+  /** Milliseconds since some fixed point; never goes back. */
+  monotonic(): number;
   /**
    * Resolves after this many milliseconds, or rejects with the signal's reason.
    *
@@ -66,6 +71,7 @@ export interface Clock {
 /** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   sleep: (ms, signal, { background = false } = {}) =>
     new Promise((resolve, reject) => {
       if (signal.aborted) {

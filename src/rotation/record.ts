@@ -9,7 +9,7 @@ export interface RingKey {
   readonly seq: number;
   readonly maskedKey: string;
   /** Its secret, sealed. */
-  readonly sealed: string;
+  readonly ciphertext: string;
   readonly createdAt: number;
   /** From when on the service refuses it. */
   readonly expiresAt: number;
@@ -34,8 +34,8 @@ export type Pending = {
   readonly owner: string;
   readonly leaseUntil: number;
 } & (
-  | { readonly phase: 'intent' }
-  | { readonly phase: 'minted'; readonly key: RingKey; readonly mintedAt: number }
+  | { readonly phase: 'claimed' }
+  | { readonly phase: 'created'; readonly key: RingKey; readonly verifyFrom: number }
 );
 
 /** A key that is never used again and has to be deleted. */
@@ -54,7 +54,7 @@ export interface RingRecord {
   /** How many keys have become the current one. */
   readonly epoch: number;
   /** A rotation was asked for: the epoch that is to be left. */
-  readonly leaveEpoch?: number | undefined;
+  readonly rotateEpoch?: number | undefined;
   /** Absent where the ring is locked: before its first key, and after a revocation without a standby. */
   readonly current?: CurrentKey | undefined;
   readonly standby?: RingKey | undefined;
@@ -69,7 +69,7 @@ export function emptyRecord(ringId: string): RingRecord {
 
 /** The keys that the record refers to by their ids. */
 export function keysOf({ current, standby, previous, pending }: RingRecord): RingKey[] {
-  const minted = pending?.phase === 'minted' ? pending.key : undefined;
+  const minted = pending?.phase === 'created' ? pending.key : undefined;
   return [current, standby, previous, minted].filter((key) => key !== undefined);
 }
 
@@ -111,7 +111,7 @@ const key = {
   name: text,
   seq: count,
   maskedKey: text,
-  sealed: text,
+  ciphertext: text,
   createdAt: time,
   expiresAt: time,
 };
@@ -123,7 +123,7 @@ function isRecord(value: unknown): value is RingRecord {
     ringId: text,
     seq: count,
     epoch: count,
-    leaveEpoch: optional(count),
+    rotateEpoch: optional(count),
     current: optional(object({ ...key, since: time })),
     standby: optional(object(key)),
     previous: optional(object({ ...key, retireAt: time })),
@@ -135,7 +135,9 @@ function isRecord(value: unknown): value is RingRecord {
 function isPending(value: unknown): boolean {
   if (!hasFields(value, claim)) return false;
   const { phase } = value as { phase: unknown };
-  return phase === 'intent' || (phase === 'minted' && hasFields(value, { key: object(key), mintedAt: time }));
+  return (
+    phase === 'claimed' || (phase === 'created' && hasFields(value, { key: object(key), verifyFrom: time }))
+  );
 }
 
 function isRetired(value: unknown): boolean {

@@ -1,7 +1,7 @@
 import { KeyRingError } from '../errors/index.ts';
 import { newRingId } from './key-name.ts';
 import { ownKeys } from './own-keys.ts';
-import type { KeyIssuer } from './ports.ts';
+import type { KeyManager } from './ports.ts';
 import { emptyRecord, isOlder, type RingRecord } from './record.ts';
 import type { RecordCell } from './record-cell.ts';
 import { recover } from './transitions.ts';
@@ -9,7 +9,7 @@ import { recover } from './transitions.ts';
 /** What {@link recoverRing} works with. */
 export interface RecoverContext {
   readonly ring: string;
-  readonly issuer: KeyIssuer;
+  readonly manager: KeyManager;
   readonly cell: RecordCell;
   readonly random: () => number;
   readonly observe: (record: RingRecord) => void;
@@ -22,8 +22,8 @@ export interface RecoverContext {
  * every record that was seen, so that readers believe it again, and the keys that it does not know become orphans.
  */
 export async function recoverRing(context: RecoverContext, signal: AbortSignal): Promise<void> {
-  const { ring, issuer, cell, random, observe, known } = context;
-  const living = await Array.fromAsync(ownKeys(issuer, ring, signal));
+  const { ring, manager, cell, random, observe, known } = context;
+  const living = await Array.fromAsync(ownKeys(manager, ring, signal));
   const read = await cell.read();
   const record = read?.record;
   const ahead = living.filter(({ ringId, seq }) => ringId === record?.ringId && seq > record.seq);

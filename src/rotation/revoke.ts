@@ -3,7 +3,7 @@ import type { Secret } from '../secret/secret.ts';
 import type { Emit } from './events.ts';
 import type { KeyTrial } from './key-trial.ts';
 import { deleteKey, ownKeys } from './own-keys.ts';
-import type { Clock, KeyIssuer } from './ports.ts';
+import type { Clock, KeyManager } from './ports.ts';
 import { keysOf, type RingKey, type RingRecord } from './record.ts';
 import type { ReadRecord, RecordCell } from './record-cell.ts';
 import type { RingSeal } from './ring-seal.ts';
@@ -17,7 +17,7 @@ export type RevokeTarget = 'current' | 'all' | (string & {});
 /** What a revocation works with. */
 export interface RevokeContext {
   readonly ring: string;
-  readonly issuer: KeyIssuer;
+  readonly manager: KeyManager;
   readonly trial: KeyTrial;
   readonly cell: RecordCell;
   readonly seal: RingSeal;
@@ -79,7 +79,7 @@ export async function revokeKeys(
   const { record, keys, failure } = await takeOut(context, target, init);
   const secrets = await openSome(context, record, keys);
   // All at once: each of them may be in somebody else's hands.
-  await Promise.all(keys.map(({ id }) => deleteKey(context.issuer, id, init.signal)));
+  await Promise.all(keys.map(({ id }) => deleteKey(context.manager, id, init.signal)));
   await confirmGone(context, keys, secrets, init);
   for (const { id } of keys) context.emit('revoked', { id, reason: init.reason });
   if (failure !== undefined) throw failure;
@@ -134,14 +134,14 @@ function chosen(record: RingRecord | undefined, target: RevokeTarget): RingKey[]
 
 /** A key of the ring that the record does not name: an orphan, or one that is retired already. */
 async function strays(
-  { ring, issuer }: RevokeContext,
+  { ring, manager }: RevokeContext,
   read: ReadRecord | null,
   target: RevokeTarget,
   { signal }: RevokeInit,
 ): Promise<Pick<RingKey, 'id'>[]> {
   if (target === 'all') return [];
   if (target !== 'current') {
-    for await (const { id, ringId } of ownKeys(issuer, ring, signal)) {
+    for await (const { id, ringId } of ownKeys(manager, ring, signal)) {
       if (id === target && ringId === read?.record.ringId) return [{ id }];
     }
     if (read?.record.retired.some(({ id }) => id === target)) return [{ id: target }];
@@ -168,7 +168,7 @@ async function openSome(
 }
 
 async function confirmGone(
-  { ring, issuer, trial, clock }: RevokeContext,
+  { ring, manager, trial, clock }: RevokeContext,
   keys: readonly Pick<RingKey, 'id'>[],
   secrets: readonly Secret[],
   { timeoutMs, signal }: RevokeInit,
@@ -180,7 +180,7 @@ async function confirmGone(
     const verdicts = await Promise.all(accepted.map((secret) => trial.attempt(secret, undefined, signal)));
     accepted = accepted.filter((_, index) => verdicts[index] !== 'refused');
     const listed: string[] = [];
-    for await (const { id } of issuer.list({}, { signal })) if (ids.has(id)) listed.push(id);
+    for await (const { id } of manager.list({}, { signal })) if (ids.has(id)) listed.push(id);
     if (accepted.length === 0 && listed.length === 0) return;
     if (clock.now() + lookMs > deadline) {
       throw new KeyRingError(

@@ -14,16 +14,16 @@ export class RingSeal {
     this.#seal = seal;
   }
 
-  /** @throws KeyRingError where it cannot be sealed. */
+  /** @throws KeyRingError where it cannot be ciphertext. */
   async seal(secret: Secret, ringId: string, seq: number): Promise<string> {
     try {
-      const sealed: unknown = await this.#seal.seal(secret.reveal(), { ring: this.#ring, ringId, seq });
+      const ciphertext: unknown = await this.#seal.seal(secret.reveal(), { ring: this.#ring, ringId, seq });
       // A record with anything else could never be read again.
-      if (typeof sealed === 'string' && sealed !== '') return sealed;
+      if (typeof ciphertext === 'string' && ciphertext !== '') return ciphertext;
       throw new TypeError('seal() gave no text');
     } catch (thrown) {
       const cause = failureCause(thrown);
-      throw new KeyRingError(`a secret of the ring ${this.#ring} cannot be sealed: ${cause.message}`, {
+      throw new KeyRingError(`a secret of the ring ${this.#ring} cannot be ciphertext: ${cause.message}`, {
         code: 'key_ring_decryption_failed',
         ring: this.#ring,
         cause,
@@ -33,15 +33,15 @@ export class RingSeal {
 
   /** @throws KeyRingError where it cannot be opened. */
   async open(
-    { id, sealed, seq }: RingKey,
+    { id, ciphertext, seq }: RingKey,
     ringId: string,
   ): Promise<{ readonly secret: Secret; readonly isOld: boolean }> {
     try {
-      const { secret, isOld } = await this.#seal.open(sealed, { ring: this.#ring, ringId, seq });
+      const { secret, isOld } = await this.#seal.open(ciphertext, { ring: this.#ring, ringId, seq });
       return { secret: new Secret(secret), isOld };
     } catch (thrown) {
       const cause = failureCause(thrown);
-      const message = `the secret of the key ${id} of the ring ${this.#ring} cannot be opened: ${cause.message}. Is seal the key that it was sealed with?`;
+      const message = `the secret of the key ${id} of the ring ${this.#ring} cannot be opened: ${cause.message}. Is encryptionKey the key that it was encrypted with?`;
       throw new KeyRingError(message, {
         code: 'key_ring_decryption_failed',
         ring: this.#ring,

@@ -44,9 +44,9 @@ export class Schedule {
           if (!signal.aborted) onFailure(error);
         }
         const untilNext = nextAt === undefined ? intervalMs : nextAt - this.#clock.now();
-        const waitMs =
+        const keyTimeoutMs =
           Math.min(intervalMs, Math.max(untilNext, SHORTEST_WAIT_MS)) * (0.75 + this.#random() / 2);
-        await this.#clock.sleep(waitMs, signal, { background: true }).catch(() => {});
+        await this.#clock.sleep(keyTimeoutMs, signal, { background: true }).catch(() => {});
       }
     })();
     this.#controller = controller;

@@ -13,18 +13,18 @@ export interface KeyRingStatus {
   readonly name: string;
   /** How many keys have been the current one; 0 where nothing is known yet. */
   readonly epoch: number;
-  /** Whether there is no key to give out. */
-  readonly locked: boolean;
+  /** Whether there is a key to give out. */
+  readonly ready: boolean;
   readonly current?: (RingKeyStatus & { readonly since: Date }) | undefined;
   readonly standby?: RingKeyStatus | undefined;
   /** The key before, which still works until `retireAt`. */
   readonly previous?: (RingKeyStatus & { readonly retireAt: Date }) | undefined;
   /** A key is in the making: said, or made and not yet accepted. */
-  readonly pending?: 'intent' | 'minted' | undefined;
+  readonly pending?: 'claimed' | 'created' | undefined;
   /** Keys that are out of use and wait for being deleted. */
   readonly retiredIds: readonly string[];
   /** Whether a rotation was asked for and is not done yet. */
-  readonly rotationAsked: boolean;
+  readonly rotationRequested: boolean;
 }
 
 export function statusOf(name: string, record: RingRecord | undefined): KeyRingStatus {
@@ -32,13 +32,13 @@ export function statusOf(name: string, record: RingRecord | undefined): KeyRingS
   return {
     name,
     epoch: record?.epoch ?? 0,
-    locked: current === undefined,
+    ready: current !== undefined,
     ...(current && { current: { ...keyStatus(current), since: new Date(current.since) } }),
     ...(standby && { standby: keyStatus(standby) }),
     ...(previous && { previous: previousStatus(previous) }),
     ...(pending && { pending: pending.phase }),
     retiredIds: (record?.retired ?? []).map(({ id }) => id),
-    rotationAsked: record?.leaveEpoch !== undefined,
+    rotationRequested: record?.rotateEpoch !== undefined,
   };
 }
 

@@ -5,7 +5,7 @@ import { type CurrentKey, keysOf, type Pending, type RingKey, type RingRecord } 
  * it is done is the loop's affair.
  */
 
-type Minted = Extract<Pending, { phase: 'minted' }>;
+type Minted = Extract<Pending, { phase: 'created' }>;
 
 /** Says that a key is going to be made, before it is: without, a key whose maker dies belongs to nobody for ever. */
 export function claim(
@@ -13,7 +13,7 @@ export function claim(
   { name, owner, leaseUntil }: { readonly name: string; readonly owner: string; readonly leaseUntil: number },
 ): RingRecord {
   const seq = record.seq + 1;
-  return { ...record, seq, pending: { name, seq, owner, leaseUntil, phase: 'intent' } };
+  return { ...record, seq, pending: { name, seq, owner, leaseUntil, phase: 'claimed' } };
 }
 
 /** The claim is given up. A key that is made for it all the same is an orphan, and swept. */
@@ -22,9 +22,9 @@ export function dropClaim({ pending: _, ...record }: RingRecord): RingRecord {
 }
 
 /** The key was made. */
-export function minted(record: RingRecord, pending: Pending, key: RingKey, mintedAt: number): RingRecord {
+export function minted(record: RingRecord, pending: Pending, key: RingKey, verifyFrom: number): RingRecord {
   const { name, seq, owner, leaseUntil } = pending;
-  return { ...record, pending: { name, seq, owner, leaseUntil, phase: 'minted', key, mintedAt } };
+  return { ...record, pending: { name, seq, owner, leaseUntil, phase: 'created', key, verifyFrom } };
 }
 
 /** A key in the making goes over to an owner, or its owner goes on with it. */
@@ -61,7 +61,7 @@ export function promoteStandby(
 
 function promote(
   // A rotation that was asked for is done by this.
-  { current, leaveEpoch: _, ...record }: RingRecord,
+  { current, rotateEpoch: _, ...record }: RingRecord,
   key: RingKey,
   { now, retireAt }: { readonly now: number; readonly retireAt: number },
 ): RingRecord {
@@ -107,7 +107,7 @@ export function revoke(
     current: kept(current),
     standby: kept(standby),
     previous: kept(previous),
-    pending: pending?.phase === 'minted' && ids.has(pending.key.id) ? undefined : pending,
+    pending: pending?.phase === 'created' && ids.has(pending.key.id) ? undefined : pending,
   });
   const isLocked = current !== undefined && left.current === undefined;
   const healed =
@@ -124,14 +124,14 @@ export function forgetRetired(record: RingRecord, ids: ReadonlySet<string>): Rin
 
 /** Asks for a rotation: the epoch of now is to be left. */
 export function askForRotation(record: RingRecord): RingRecord {
-  return { ...record, leaveEpoch: record.epoch };
+  return { ...record, rotateEpoch: record.epoch };
 }
 
 /** Seals secrets anew. */
-export function reseal(record: RingRecord, sealed: ReadonlyMap<string, string>): RingRecord {
+export function reseal(record: RingRecord, ciphertext: ReadonlyMap<string, string>): RingRecord {
   const again = <Key extends RingKey>(key: Key): Key => ({
     ...key,
-    sealed: sealed.get(key.id) ?? key.sealed,
+    ciphertext: ciphertext.get(key.id) ?? key.ciphertext,
   });
   const { current, standby, previous, pending } = record;
   return {
@@ -139,7 +139,7 @@ export function reseal(record: RingRecord, sealed: ReadonlyMap<string, string>):
     ...(current && { current: again(current) }),
     ...(standby && { standby: again(standby) }),
     ...(previous && { previous: again(previous) }),
-    ...(pending?.phase === 'minted' && { pending: { ...pending, key: again(pending.key) } }),
+    ...(pending?.phase === 'created' && { pending: { ...pending, key: again(pending.key) } }),
   };
 }
 

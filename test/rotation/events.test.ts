@@ -6,7 +6,7 @@ import { until } from '../support/ring-clock.ts';
 
 async function benchWithKeys(): Promise<RingBench & { ring: KeyRing }> {
   const bench = ringBench({ maxKeys: 10 });
-  const ring = bench.newRing({ graceMs: MINUTE });
+  const ring = bench.newRing({ gracePeriodMs: MINUTE });
   await ring.reconcile();
   return { ...bench, ring };
 }
@@ -20,9 +20,9 @@ describe('each event comes once', () => {
     const { current, standby } = await ring.reconcile();
 
     expect(events()).toEqual([
-      ['minted', { id: current?.id, maskedKey: current?.maskedKey, seq: 1 }],
+      ['created', { id: current?.id, maskedKey: current?.maskedKey, seq: 1 }],
       ['rotated', { id: current?.id, maskedKey: current?.maskedKey, epoch: 1 }],
-      ['minted', { id: standby?.id, maskedKey: standby?.maskedKey, seq: 2 }],
+      ['created', { id: standby?.id, maskedKey: standby?.maskedKey, seq: 2 }],
     ]);
     await ring.reconcile();
     expect(events()).toEqual([]);
@@ -40,7 +40,7 @@ describe('each event comes once', () => {
     const { standby: next } = await ring.reconcile();
     expect(events()).toEqual([
       ['deleted', { id: first?.id, reason: 'replaced' }],
-      ['minted', { id: next?.id, maskedKey: next?.maskedKey, seq: 3 }],
+      ['created', { id: next?.id, maskedKey: next?.maskedKey, seq: 3 }],
     ]);
   });
 
@@ -55,7 +55,7 @@ describe('each event comes once', () => {
       ['rotated', { id: standby?.id, maskedKey: standby?.maskedKey, epoch: 2 }],
       ['revoked', { id: first?.id, reason: 'leaked' }],
       ['deleted', { id: first?.id, reason: 'leaked' }],
-      ['minted', { id: next?.id, maskedKey: next?.maskedKey, seq: 3 }],
+      ['created', { id: next?.id, maskedKey: next?.maskedKey, seq: 3 }],
     ]);
   });
 
@@ -69,9 +69,9 @@ describe('each event comes once', () => {
 
     expect(events()).toEqual([
       ['rotated', { id: standby?.id, maskedKey: standby?.maskedKey, epoch: 2 }],
-      ['healed', { id: first?.id }],
+      ['replaced', { id: first?.id }],
       ['deleted', { id: first?.id, reason: 'gone' }],
-      ['minted', { id: next?.id, maskedKey: next?.maskedKey, seq: 3 }],
+      ['created', { id: next?.id, maskedKey: next?.maskedKey, seq: 3 }],
     ]);
   });
 
@@ -83,18 +83,18 @@ describe('each event comes once', () => {
 
     await ring.reconcile();
 
-    expect(events()).toEqual([['orphan-swept', { id, maskedKey }]]);
+    expect(events()).toEqual([['orphan-deleted', { id, maskedKey }]]);
   });
 
   test('for another ring of the same name, in a pass', async () => {
     const { drun, newRing } = ringBench({ maxKeys: 10 });
     const ids = [2, 1].map((seq) => drun.keys.create({ name: `kr1-checkout-other-${seq}-abcdef` }).id);
     const ring = newRing();
-    const events = eventsOf(ring, 'foreign-ring');
+    const events = eventsOf(ring, 'name-conflict');
 
     await ring.reconcile();
 
-    expect(events()).toEqual([['foreign-ring', { ringId: 'other', ids: ids.reverse() }]]);
+    expect(events()).toEqual([['name-conflict', { ringId: 'other', ids: ids.reverse() }]]);
   });
 
   test('for a pass in the background that fails', async () => {
@@ -105,7 +105,7 @@ describe('each event comes once', () => {
     ring.start();
     await until(() => clock.waits.length > 0);
 
-    expect(events()).toEqual([['failed', { error: expect.objectContaining({ code: 'server_error' }) }]]);
+    expect(events()).toEqual([['error', { error: expect.objectContaining({ code: 'server_error' }) }]]);
   });
 
   test('but not for a call that fails: that rejects', async () => {
@@ -137,7 +137,7 @@ describe('a listener', () => {
   test('that throws disturbs neither the ring nor the other listeners', async () => {
     const bench = ringBench();
     const ring = bench.newRing();
-    ring.on('minted', () => {
+    ring.on('created', () => {
       throw new Error('of a listener');
     });
     ring.on('rotated', () => {
@@ -148,7 +148,7 @@ describe('a listener', () => {
     await ring.reconcile();
     await ring.rotate();
 
-    expect(events().map(([event]) => event)).toEqual(['minted', 'rotated', 'minted', 'rotated']);
+    expect(events().map(([event]) => event)).toEqual(['created', 'rotated', 'created', 'rotated']);
   });
 
   test('that rejects is no unhandled rejection', async () => {
@@ -218,7 +218,7 @@ describe('a listener', () => {
     const bench = ringBench();
     const ring = bench.newRing();
     const passes: Promise<unknown>[] = [];
-    ring.on('minted', () => passes.push(ring.reconcile()));
+    ring.on('created', () => passes.push(ring.reconcile()));
 
     await ring.reconcile();
     await Promise.all(passes);

@@ -41,7 +41,7 @@ describe('the name of a key', () => {
     };
     await ring.reconcile();
     collect();
-    ring.on('minted', collect);
+    ring.on('created', collect);
 
     for (let rotation = 0; rotation < 4; rotation++) await ring.rotate();
     collect();
@@ -68,7 +68,7 @@ describe('keys that are not the ring’s', () => {
     const bench = ringBench({ maxKeys: 10 });
     const foreign = bench.drun.keys.create({ name });
     const ring = bench.newRing();
-    const others = eventsOf(ring, 'foreign-ring', 'orphan-swept');
+    const others = eventsOf(ring, 'name-conflict', 'orphan-deleted');
 
     await ring.reconcile();
     for (let rotation = 0; rotation < 3; rotation++) await ring.rotate();

@@ -76,7 +76,7 @@ describe('a reader that knows the key', () => {
     expect(asked()).toEqual([]);
   });
 
-  test('needs neither issuer nor checker', async () => {
+  test('needs neither manager nor verifier', async () => {
     const { reader, chat } = await readingBench();
 
     expect(await chat(reader).complete(question)).toHaveProperty('choices');
@@ -153,7 +153,7 @@ describe('askings at the same time', () => {
 describe('a store that fails', () => {
   test('slows nobody down who knows a key, and is told of', async () => {
     const { reader, store, clock, key } = await readingBench();
-    const failed = eventsOf(reader, 'failed');
+    const failed = eventsOf(reader, 'error');
     store.failure = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 
     await clock.advance(30 * SECOND);
@@ -161,7 +161,7 @@ describe('a store that fails', () => {
     await clock.advance(0);
 
     expect(failed()).toEqual([
-      ['failed', { error: expect.objectContaining({ code: 'key_ring_store_failed', ring: 'checkout' }) }],
+      ['error', { error: expect.objectContaining({ code: 'key_ring_store_failed', ring: 'checkout' }) }],
     ]);
     expect(reader.getKey()).toBeInstanceOf(Secret);
   });
@@ -231,7 +231,7 @@ test('a record that is older than one that was seen is told of, and not believed
   await reader.getKey();
   await clock.advance(0);
 
-  expect(events()).toEqual([['stale-record', { epoch: 1 }]]);
+  expect(events()).toEqual([['stale-read', { epoch: 1 }]]);
   expect(await keyOf(reader)).toBe(key);
   expect(reader.status().epoch).toBe(2);
 });
@@ -262,7 +262,7 @@ describe('a key that the service refuses', () => {
 
   test('is all that there is while the store fails: the call is rejected, and the failure told', async () => {
     const { reader, chat, drun, store } = await readingBench();
-    const failed = eventsOf(reader, 'failed');
+    const failed = eventsOf(reader, 'error');
     for (const { id } of drun.keys) drun.keys.delete(id);
     store.failure = new Error('down');
 
@@ -301,13 +301,13 @@ describe('a ring without a key', () => {
     expect(await key).toBe(await keyOf(ring));
   });
 
-  test('has a call wait no longer than waitMs', async () => {
+  test('has a call wait no longer than keyTimeoutMs', async () => {
     const { newReader, clock } = ringBench();
     const start = clock.now();
 
     const error = await rejectionOf(
       KeyRingError,
-      Promise.resolve(newReader({ waitMs: 3 * SECOND }).getKey()),
+      Promise.resolve(newReader({ keyTimeoutMs: 3 * SECOND }).getKey()),
     );
 
     expect(error).toMatchObject({ code: 'key_ring_no_active_key', ring: 'checkout' });

@@ -64,12 +64,12 @@ describe('an account without room', () => {
     expect(error.ringKeyIds).toEqual([ring.status().current?.id]);
     expect(await isAccepted(bench, key)).toBe(true);
     bench.free();
-    expect(await ring.reconcile()).toMatchObject({ epoch: 2, rotationAsked: false });
+    expect(await ring.reconcile()).toMatchObject({ epoch: 2, rotationRequested: false });
   });
 
   test('keeps no ring with a standby from rotating: it holds its two slots', async () => {
     const bench = fullBench(2);
-    const ring = bench.newRing({ graceMs: HOUR });
+    const ring = bench.newRing({ gracePeriodMs: HOUR });
     await ring.reconcile();
 
     for (let rotation = 0; rotation < 3; rotation++) await ring.rotate();

@@ -51,7 +51,7 @@ describe.each(Object.entries(byHand))('a key that somebody has %s', (_, spoil) =
 
       const status = await ring.reconcile();
 
-      expect(status.locked).toBe(false);
+      expect(status.ready).toBe(true);
       expect(await bench.chat(ring).checkKey()).toEqual({ accepted: true });
       expect(bench.clock.now()).toBe(start);
     },
@@ -62,18 +62,18 @@ describe.each(Object.entries(byHand))('a key that somebody has %s', (_, spoil) =
     const ring = bench.newRing();
     const { current, standby } = await ring.reconcile();
     spoil(bench, standby?.id ?? '');
-    const healed = eventsOf(ring, 'healed');
+    const healed = eventsOf(ring, 'replaced');
 
     const status = await ring.reconcile();
 
-    expect(healed()).toEqual([['healed', { id: standby?.id }]]);
+    expect(healed()).toEqual([['replaced', { id: standby?.id }]]);
     expect(status).toMatchObject({ epoch: 1, current: { id: current?.id } });
     expect(bench.ids()).toEqual([status.current?.id, status.standby?.id]);
   });
 
   test('as the previous one is no matter', async () => {
     const bench = ringBench();
-    const ring = bench.newRing({ graceMs: MINUTE });
+    const ring = bench.newRing({ gracePeriodMs: MINUTE });
     const { current: first } = await ring.reconcile();
     const { current } = await ring.rotate();
     spoil(bench, first?.id ?? '');
@@ -117,7 +117,7 @@ test('a ring of the same name in another environment is left alone, and told of'
   const other = ringBench({ maxKeys: 4 });
   const staging = bench.newRing({ store: other.store });
   const production = bench.newRing();
-  const told = eventsOf(production, 'foreign-ring');
+  const told = eventsOf(production, 'name-conflict');
   await staging.reconcile();
   const ids = bench.ids();
 
@@ -129,7 +129,7 @@ test('a ring of the same name in another environment is left alone, and told of'
   await production.revoke('all');
 
   const { ringId } = JSON.parse(other.store.stored?.value ?? '') as { ringId: string };
-  expect(first).toEqual(['foreign-ring', { ringId, ids: ids.toReversed() }]);
+  expect(first).toEqual(['name-conflict', { ringId, ids: ids.toReversed() }]);
   expect(bench.ids()).toEqual(expect.arrayContaining(ids));
   expect(await bench.chat(staging).checkKey()).toEqual({ accepted: true });
 });
@@ -139,12 +139,12 @@ describe('an access token that is refused', () => {
     const bench = ringBench();
     const healthy = bench.newRing();
     const { current } = await healthy.reconcile();
-    const issuer = new ApiKeys({
+    const manager = new ApiKeys({
       accessToken: 'revoked-token',
       baseUrl: 'https://drun.test',
       fetch: bench.drun.fetch,
     });
-    const ring = bench.newRing({ issuer });
+    const ring = bench.newRing({ manager });
     const { writes } = bench.store.counts;
 
     for (const call of [ring.reconcile(), ring.recover()]) await rejectionOf(AuthenticationError, call);
@@ -161,7 +161,7 @@ describe('a list that lags', () => {
   test('and lacks the keys that were just made is not taken for their deletion', async () => {
     const bench = ringBench();
     const ring = bench.newRing();
-    const events = eventsOf(ring, 'healed', 'orphan-swept');
+    const events = eventsOf(ring, 'replaced', 'orphan-deleted');
     bench.drun.faults.always({ operation: 'list', listLagMs: MINUTE });
 
     const { current } = await ring.reconcile();
@@ -174,7 +174,7 @@ describe('a list that lags', () => {
 
   test('and has keys that are deleted costs a pass, and never a key too many', async () => {
     const bench = ringBench({ maxKeys: 2 });
-    const ring = bench.newRing({ graceMs: MINUTE });
+    const ring = bench.newRing({ gracePeriodMs: MINUTE });
     await ring.reconcile();
     await ring.rotate();
     await bench.clock.advance(MINUTE);
@@ -215,7 +215,7 @@ describe('a new key', () => {
 
   test('that is never accepted is given up and deleted, and the current one stays', async () => {
     const bench = ringBench();
-    const ring = bench.newRing({ standby: false, activationMs: MINUTE });
+    const ring = bench.newRing({ standby: false, activationTimeoutMs: MINUTE });
     const { current } = await ring.reconcile();
     bench.drun.faults.next({ operation: 'create', acceptedAfterMs: DAY });
 
@@ -231,9 +231,9 @@ describe('a new key', () => {
 
   test('that may call less models than the current one is not put in its place', async () => {
     const bench = ringBench();
-    const ring = bench.newRing({ standby: false, activationMs: MINUTE });
+    const ring = bench.newRing({ standby: false, activationTimeoutMs: MINUTE });
     const { current } = await ring.reconcile();
-    ring.on('minted', ({ id }) => bench.drun.keys.update(id, { denyModels: ['u-8105f7322477/test'] }));
+    ring.on('created', ({ id }) => bench.drun.keys.update(id, { denyModels: ['u-8105f7322477/test'] }));
 
     const error = await rejectionOf(KeyRingError, ring.rotate());
 
@@ -277,7 +277,7 @@ describe('a create whose answer is lost', () => {
     async (version) => {
       const bench = ringBench({ version });
       const ring = bench.newRing({ standby: false });
-      const swept = eventsOf(ring, 'orphan-swept');
+      const swept = eventsOf(ring, 'orphan-deleted');
       bench.drun.faults.next(lost);
 
       const { current } = await ring.reconcile();
@@ -357,7 +357,7 @@ describe('a store whose swap is', () => {
   test.each(['lost', 'unanswered'] as const)('%s, at every swap in turn, costs no key', async (fault) => {
     for (let swap = 0; swap < 14; swap++) {
       const bench = ringBench({ maxKeys: 2 });
-      const ring = bench.newRing({ graceMs: SECOND });
+      const ring = bench.newRing({ gracePeriodMs: SECOND });
       const fine = Array.from({ length: swap }, () => 'fine' as 'lost');
       bench.store.swapFaults.push(...fine, fault);
 
@@ -391,7 +391,7 @@ describe('a process that was killed', () => {
   test('after a key was made, and before that was stored, leaves it to another one', async () => {
     const bench = ringBench({ maxKeys: 2 });
     const victim = bench.newRing({ standby: false });
-    victim.on('minted', () => {
+    victim.on('created', () => {
       bench.store.failure = new Error('gone with the process');
     });
     await rejection(victim.reconcile());
@@ -399,7 +399,7 @@ describe('a process that was killed', () => {
     const [made] = bench.ids();
     const heir = bench.newRing({ standby: false });
 
-    expect(await heir.reconcile()).toMatchObject({ locked: true, pending: 'intent' });
+    expect(await heir.reconcile()).toMatchObject({ ready: false, pending: 'claimed' });
     await bench.clock.advance(2 * MINUTE);
     const { current } = await heir.reconcile();
 
@@ -416,7 +416,7 @@ describe('clocks that differ', () => {
   ])('by %s and %s ms, less than the grace, fail no call', async (first, second) => {
     const bench = ringBench({ maxKeys: 2 });
     const rings = [first, second].map((ms) =>
-      bench.newRing({ clock: skewed(bench.clock, ms), maxAgeMs: DAY, graceMs: 15 * MINUTE }),
+      bench.newRing({ clock: skewed(bench.clock, ms), maxAgeMs: DAY, gracePeriodMs: 15 * MINUTE }),
     );
     const chat = bench.chat(bench.newReader());
     await rings[0]?.reconcile();

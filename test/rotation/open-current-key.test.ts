@@ -5,6 +5,7 @@ import { KeyRing, type KeyRingOptions, type KeyStore, memoryStore, openCurrentKe
 import { kubernetesSecretStore } from 'drun-sdk/rotation/kubernetes';
 import { describe, expect, test } from 'vitest';
 import { everythingShownOf, rejectionOf } from '../support/failures.ts';
+import { verifierFor } from '../support/ring-verifier.ts';
 import { fetchOf, KubernetesApi, NAMESPACE, TOKEN } from './stores/kubernetes-api.ts';
 
 const RING = 'checkout';
@@ -19,9 +20,9 @@ function newRing(options: Partial<KeyRingOptions> = {}): { ring: KeyRing; store:
   const { store = memoryStore() } = options;
   const ring = new KeyRing({
     name: RING,
-    issuer: new ApiKeys({ accessToken: drun.accessToken, ...access }),
-    checker: new ChatClient({ apiKey: 'unused', ...access }),
-    seal: newSeal(),
+    manager: new ApiKeys({ accessToken: drun.accessToken, ...access }),
+    verifier: verifierFor(access),
+    encryptionKey: newSeal(),
     ...options,
     store,
   });
@@ -35,33 +36,33 @@ async function recordIn(store: KeyStore): Promise<string> {
 
 describe('the current key in the text of a record', () => {
   test('is the one that the ring gives out, before and after a rotation', async () => {
-    const seal = newSeal();
-    const { ring, store } = newRing({ seal });
+    const encryptionKey = newSeal();
+    const { ring, store } = newRing({ encryptionKey });
     await ring.reconcile();
-    const before = await openCurrentKey(RING, await recordIn(store), { seal });
+    const before = await openCurrentKey(RING, await recordIn(store), { encryptionKey });
     expect(before?.equals(await ring.getKey())).toBe(true);
 
     await ring.rotate();
 
-    const after = await openCurrentKey(RING, await recordIn(store), { seal });
+    const after = await openCurrentKey(RING, await recordIn(store), { encryptionKey });
     expect(after?.equals(await ring.getKey())).toBe(true);
     expect(after?.masked).not.toBe(before?.masked);
   });
 
   test('shows only by being asked', async () => {
-    const seal = newSeal();
-    const { ring, store } = newRing({ seal });
+    const encryptionKey = newSeal();
+    const { ring, store } = newRing({ encryptionKey });
     await ring.reconcile();
 
-    const key = await openCurrentKey(RING, await recordIn(store), { seal });
+    const key = await openCurrentKey(RING, await recordIn(store), { encryptionKey });
 
     expect(key?.reveal()).toMatch(/^sk-/);
     expect(everythingShownOf({ key })).not.toContain(key?.reveal());
   });
 
   test('is undefined in the record of a ring that has none', async () => {
-    const seal = newSeal();
-    const { ring, store } = newRing({ seal, standby: false });
+    const encryptionKey = newSeal();
+    const { ring, store } = newRing({ encryptionKey, standby: false });
     await ring.reconcile();
     const written: string[] = [];
     const { compareAndSwap } = store;
@@ -73,15 +74,17 @@ describe('the current key in the text of a record', () => {
     await ring.revoke('current');
 
     const [locked = ''] = written;
-    expect(await openCurrentKey(RING, locked, { seal })).toBeUndefined();
+    expect(await openCurrentKey(RING, locked, { encryptionKey })).toBeUndefined();
   });
 
   test('opens with any of several sealing keys', async () => {
-    const seal = newSeal();
-    const { ring, store } = newRing({ seal });
+    const encryptionKey = newSeal();
+    const { ring, store } = newRing({ encryptionKey });
     await ring.reconcile();
 
-    const key = await openCurrentKey(RING, await recordIn(store), { seal: [newSeal(), seal] });
+    const key = await openCurrentKey(RING, await recordIn(store), {
+      encryptionKey: [newSeal(), encryptionKey],
+    });
 
     expect(key?.equals(await ring.getKey())).toBe(true);
   });
@@ -91,18 +94,21 @@ describe('the current key in the text of a record', () => {
     const { current } = await ring.reconcile();
     const record = await recordIn(store);
 
-    const error = await rejectionOf(KeyRingError, openCurrentKey(RING, record, { seal: newSeal() }));
+    const error = await rejectionOf(KeyRingError, openCurrentKey(RING, record, { encryptionKey: newSeal() }));
 
     expect(error).toMatchObject({ code: 'key_ring_decryption_failed', ring: RING, keyIds: [current?.id] });
-    expect(everythingShownOf(error)).not.toContain(JSON.parse(record).current.sealed);
+    expect(everythingShownOf(error)).not.toContain(JSON.parse(record).current.ciphertext);
   });
 
   test('does not open under the name of another ring', async () => {
-    const seal = newSeal();
-    const { ring, store } = newRing({ seal });
+    const encryptionKey = newSeal();
+    const { ring, store } = newRing({ encryptionKey });
     await ring.reconcile();
 
-    const error = await rejectionOf(KeyRingError, openCurrentKey('other', await recordIn(store), { seal }));
+    const error = await rejectionOf(
+      KeyRingError,
+      openCurrentKey('other', await recordIn(store), { encryptionKey }),
+    );
 
     expect(error).toMatchObject({ code: 'key_ring_decryption_failed', ring: 'other' });
   });
@@ -110,22 +116,25 @@ describe('the current key in the text of a record', () => {
   test.each(['', 'sk-not-a-record', '{"format":2}'])(
     'is not looked for in %j, which is no record',
     async (text) => {
-      const error = await rejectionOf(KeyRingError, openCurrentKey(RING, text, { seal: newSeal() }));
+      const error = await rejectionOf(KeyRingError, openCurrentKey(RING, text, { encryptionKey: newSeal() }));
 
       expect(error).toMatchObject({ code: 'key_ring_record_invalid', ring: RING });
     },
   );
 
   test('needs a sealing key that can be one', async () => {
-    const error = await rejectionOf(ConfigurationError, openCurrentKey(RING, '{}', { seal: 'too short' }));
+    const error = await rejectionOf(
+      ConfigurationError,
+      openCurrentKey(RING, '{}', { encryptionKey: 'too short' }),
+    );
 
-    expect(error.option).toBe('seal');
+    expect(error.option).toBe('encryptionKey');
     expect(error.message).not.toContain('too short');
   });
 });
 
 test('a mounted Secret has the key in clear, and changes with every rotation', async () => {
-  const seal = newSeal();
+  const encryptionKey = newSeal();
   const api = new KubernetesApi();
   const store = kubernetesSecretStore({
     name: 'drun-key-rings',
@@ -134,11 +143,11 @@ test('a mounted Secret has the key in clear, and changes with every rotation', a
     token: TOKEN,
     fetch: fetchOf(api),
     entries: async (ring, record) => {
-      const key = await openCurrentKey(ring, record, { seal });
+      const key = await openCurrentKey(ring, record, { encryptionKey });
       return key ? { [`${ring}.key`]: key.reveal() } : {};
     },
   });
-  const { ring, drun } = newRing({ store, seal });
+  const { ring, drun } = newRing({ store, encryptionKey });
   // As a pod that only mounts the Secret reads it.
   const mounted = (): string => api.entries('drun-key-rings')[`${RING}.key`] ?? '';
   const chat = new ChatClient({ apiKey: mounted, baseUrl, fetch: drun.fetch });

@@ -1,24 +1,25 @@
-import { ApiKeys, ChatClient, ConfigurationError } from 'drun-sdk';
+import { ApiKeys, ConfigurationError } from 'drun-sdk';
 import { KeyRing, type KeyRingOptions, memoryStore } from 'drun-sdk/rotation';
 import { describe, expect, test } from 'vitest';
 import { KEY } from '../support/credentials.ts';
 import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
 import { DAY, HOUR, MINUTE, ringBench, SECOND } from '../support/ring-bench.ts';
 import { until } from '../support/ring-clock.ts';
+import { verifierFor } from '../support/ring-verifier.ts';
 
-const seal = Buffer.alloc(32, 7).toString('base64');
-const good = (): KeyRingOptions => ({ name: 'checkout', store: memoryStore(), seal });
+const encryptionKey = Buffer.alloc(32, 7).toString('base64');
+const good = (): KeyRingOptions => ({ name: 'checkout', store: memoryStore(), encryptionKey });
 
 type Wrong = readonly [option: string, what: string, options: Record<string, unknown>];
 
 const durations = [
   'maxAgeMs',
-  'graceMs',
+  'gracePeriodMs',
   'refreshMs',
-  'waitMs',
+  'keyTimeoutMs',
   'leaseMs',
-  'settleMs',
-  'activationMs',
+  'createTimeoutMs',
+  'activationTimeoutMs',
   'storeTimeoutMs',
 ];
 
@@ -29,26 +30,26 @@ const wrong: readonly Wrong[] = [
   ['name', 'in capitals', { name: 'Checkout' }],
   ['name', 'with something that is no letter', { name: 'check_out' }],
   ['name', 'a key', { name: KEY }],
-  ['issuer', 'without its methods', { issuer: { create: () => {}, list: () => {} } }],
-  ['issuer', 'a token', { issuer: KEY }],
-  ['issuer', 'null', { issuer: null }],
-  ['checker', 'without its method', { checker: {} }],
-  ['checker', 'a key', { checker: KEY }],
+  ['manager', 'without its methods', { manager: { create: () => {}, list: () => {} } }],
+  ['manager', 'a token', { manager: KEY }],
+  ['manager', 'null', { manager: null }],
+  ['verifier', 'without its method', { verifier: {} }],
+  ['verifier', 'a key', { verifier: KEY }],
   ['store', 'missing', { store: undefined }],
   ['store', 'without its methods', { store: { get: () => {} } }],
   ['store', 'the address of one', { store: `redis://user:${KEY}@localhost` }],
   ['store', 'with something to watch that is no function', { store: { ...memoryStore(), watch: true } }],
-  ['seal', 'missing', { seal: undefined }],
-  ['seal', 'a passphrase', { seal: KEY }],
-  ['seal', 'too short', { seal: new Uint8Array(31) }],
-  ['seal', 'too long', { seal: Buffer.alloc(33, 7).toString('base64') }],
-  ['seal', 'an empty list', { seal: [] }],
-  ['seal', 'a list with something else in it', { seal: [seal, KEY] }],
-  ['seal', 'without a way to open', { seal: { seal: () => KEY } }],
-  ['deleteFirst', 'with a standby', { deleteFirst: true, standby: true }],
-  ['deleteFirst', 'no boolean', { deleteFirst: 'no' }],
+  ['encryptionKey', 'missing', { encryptionKey: undefined }],
+  ['encryptionKey', 'a passphrase', { encryptionKey: KEY }],
+  ['encryptionKey', 'too short', { encryptionKey: new Uint8Array(31) }],
+  ['encryptionKey', 'too long', { encryptionKey: Buffer.alloc(33, 7).toString('base64') }],
+  ['encryptionKey', 'an empty list', { encryptionKey: [] }],
+  ['encryptionKey', 'a list with something else in it', { encryptionKey: [encryptionKey, KEY] }],
+  ['encryptionKey', 'without a way to open', { encryptionKey: { encryptionKey: () => KEY } }],
+  ['deleteBeforeCreate', 'with a standby', { deleteBeforeCreate: true, standby: true }],
+  ['deleteBeforeCreate', 'no boolean', { deleteBeforeCreate: 'no' }],
   ['standby', 'no boolean', { standby: 'no' }],
-  ['settleMs', 'not less than leaseMs', { leaseMs: 1_000, settleMs: 1_000 }],
+  ['createTimeoutMs', 'not less than leaseMs', { leaseMs: 1_000, createTimeoutMs: 1_000 }],
   ['maxAgeMs', 'more than 100 years', { maxAgeMs: 101 * 365 * DAY }],
   ['clock', 'without a way to wait', { clock: { now: () => 0 } }],
   ['random', 'no function', { random: 0.5 }],
@@ -71,7 +72,7 @@ describe('an option that cannot be used is named, and no credential repeated', (
     expect(error).toMatchObject({ code: 'invalid_configuration', option });
     expect(error.message).toContain(option);
     expect(everythingShownOf(error)).not.toContain(KEY);
-    expect(everythingShownOf(error)).not.toContain(seal);
+    expect(everythingShownOf(error)).not.toContain(encryptionKey);
   });
 
   test('no options at all', () => {
@@ -82,7 +83,7 @@ describe('an option that cannot be used is named, and no credential repeated', (
 });
 
 describe('a ring that lacks what is needed to change anything', () => {
-  const whole = { issuer: new ApiKeys({ accessToken: 'token' }), checker: new ChatClient({ apiKey: KEY }) };
+  const whole = { manager: new ApiKeys({ accessToken: 'token' }), verifier: verifierFor({}) };
   const calls: Record<string, (ring: KeyRing) => Promise<unknown>> = {
     reconcile: (ring) => ring.reconcile(),
     rotate: (ring) => ring.rotate(),
@@ -90,7 +91,10 @@ describe('a ring that lacks what is needed to change anything', () => {
     recover: (ring) => ring.recover(),
     start: async (ring) => ring.start(),
   };
-  const cases = Object.keys(calls).flatMap((call) => [[call, 'issuer'] as const, [call, 'checker'] as const]);
+  const cases = Object.keys(calls).flatMap((call) => [
+    [call, 'manager'] as const,
+    [call, 'verifier'] as const,
+  ]);
 
   test.each(cases)('says at %s that %s is missing, and changes nothing', async (call, missing) => {
     const store = memoryStore();
@@ -153,7 +157,7 @@ describe('by default', () => {
     const [withStandby, without] = [ringBench(), ringBench()];
 
     expect(await withStandby.newRing().reconcile()).toHaveProperty('standby');
-    expect(await without.newRing({ deleteFirst: true }).reconcile()).not.toHaveProperty('standby');
+    expect(await without.newRing({ deleteBeforeCreate: true }).reconcile()).not.toHaveProperty('standby');
   });
 
   test('a reader looks again after 30 seconds', async () => {
@@ -214,13 +218,13 @@ describe('by default', () => {
     const maker = bench.newRing();
     bench.drun.faults.next({ operation: 'create', acceptedAfterMs: HOUR });
     const controller = new AbortController();
-    maker.on('minted', () => controller.abort());
+    maker.on('created', () => controller.abort());
     await maker.reconcile({ signal: controller.signal }).catch(() => {});
     const other = bench.newRing();
 
     await bench.clock.advance(2 * MINUTE - 1);
     await other.reconcile();
-    expect(other.status().pending).toBe('minted');
+    expect(other.status().pending).toBe('created');
     const taken = bench.store.counts.writes;
     await bench.clock.advance(1);
     await other.reconcile().catch(() => {});
@@ -255,7 +259,7 @@ describe('by default', () => {
 test('what becomes of the options afterwards changes nothing', async () => {
   const bench = ringBench();
   const key = Uint8Array.from({ length: 32 }, () => 1);
-  const options = { seal: key, standby: false };
+  const options = { encryptionKey: key, standby: false };
   const ring = bench.newRing(options);
 
   key.fill(2);
@@ -263,6 +267,6 @@ test('what becomes of the options afterwards changes nothing', async () => {
   const status = await ring.reconcile();
 
   expect(status).not.toHaveProperty('standby');
-  const reader = bench.newReader({ seal: Uint8Array.from({ length: 32 }, () => 1) });
+  const reader = bench.newReader({ encryptionKey: Uint8Array.from({ length: 32 }, () => 1) });
   expect((await reader.getKey()).masked).toBe(status.current?.maskedKey);
 });

@@ -20,7 +20,7 @@ const unreadable: Record<string, (value: string) => string> = {
   'a record with a key without an id': (value) =>
     changed(value, (record) => ({ ...record, current: { ...record.current, id: undefined } })),
   'a record with a key without its secret': (value) =>
-    changed(value, (record) => ({ ...record, standby: { ...record.standby, sealed: '' } })),
+    changed(value, (record) => ({ ...record, standby: { ...record.standby, ciphertext: '' } })),
   'a record with a key in the making of another phase': (value) =>
     changed(value, (record) => ({
       ...record,
@@ -60,7 +60,7 @@ describe.each(Object.entries(unreadable))('a store that holds %s', (_, change) =
     await bench.newRing().reconcile();
     const reader = bench.newReader();
     const key = await keyOf(reader);
-    const failed = eventsOf(reader, 'failed');
+    const failed = eventsOf(reader, 'error');
 
     bench.store.stored = { value: change(bench.store.stored?.value ?? ''), version: 'edited' };
     await bench.clock.advance(30 * SECOND);
@@ -68,7 +68,7 @@ describe.each(Object.entries(unreadable))('a store that holds %s', (_, change) =
     await bench.clock.advance(0);
 
     expect(await keyOf(reader)).toBe(key);
-    expect(failed()).toMatchObject([['failed', { error: { code: 'key_ring_record_invalid' } }]]);
+    expect(failed()).toMatchObject([['error', { error: { code: 'key_ring_record_invalid' } }]]);
   });
 });
 
@@ -94,7 +94,7 @@ test('a record has the masked keys, the sealed secrets and no secret', async () 
     format: 1,
     seq: 2,
     epoch: 1,
-    current: { id: current?.id, maskedKey: current?.maskedKey, sealed: expect.stringMatching(/^gcm1\./) },
+    current: { id: current?.id, maskedKey: current?.maskedKey, ciphertext: expect.stringMatching(/^gcm1\./) },
     retired: [],
   });
 });

@@ -16,7 +16,7 @@ import { until } from '../support/ring-clock.ts';
 /** A ring whose store has gone back to what it held before a key was made. */
 async function rolledBackBench(): Promise<RingBench & { ring: KeyRing; forgotten: string[] }> {
   const bench = ringBench({ maxKeys: 5 });
-  const ring = bench.newRing({ graceMs: SECOND });
+  const ring = bench.newRing({ gracePeriodMs: SECOND });
   await ring.reconcile();
   const { stored } = bench.store;
   const before = bench.ids();
@@ -58,18 +58,18 @@ describe('a store that has gone back to an older state', () => {
     for (const id of bench.forgotten) expect(bench.ids()).not.toContain(id);
     expect(await bench.chat(ring).checkKey()).toEqual({ accepted: true });
     await ring.reconcile();
-    expect(await ring.rotate()).toMatchObject({ locked: false, rotationAsked: false });
+    expect(await ring.rotate()).toMatchObject({ ready: true, rotationRequested: false });
   });
 
   test('is told of in the background, where passes go on', async () => {
     const bench = await rolledBackBench();
     const ring = bench.newRing();
-    const failed = eventsOf(ring, 'failed');
+    const failed = eventsOf(ring, 'error');
 
     ring.start();
     await until(() => bench.clock.waits.length > 0);
 
-    expect(failed()).toMatchObject([['failed', { error: { code: 'key_ring_rolled_back' } }]]);
+    expect(failed()).toMatchObject([['error', { error: { code: 'key_ring_rolled_back' } }]]);
   });
 
   test('costs readers nothing: they keep their key, and take the record’s after recover()', async () => {
@@ -102,7 +102,7 @@ describe('a store that has gone back to an older state', () => {
     ]);
     const status = await bench.newRing().reconcile();
 
-    expect(status).toMatchObject({ locked: false });
+    expect(status).toMatchObject({ ready: true });
     expect(bench.ids()).toHaveLength(2);
   });
 });

@@ -1,9 +1,10 @@
-import { ApiKeys, ChatClient } from 'drun-sdk';
+import { ApiKeys } from 'drun-sdk';
 import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import { KeyRingError } from 'drun-sdk/errors';
 import { KeyRing, memoryStore } from 'drun-sdk/rotation';
 import { expect, test } from 'vitest';
 import { rejection, rejectionOf } from '../support/failures.ts';
+import { verifierFor } from '../support/ring-verifier.ts';
 
 interface Scene {
   readonly drun: Emulator;
@@ -14,14 +15,14 @@ function newScene(): Scene {
   const drun = createEmulator({ maxKeys: 2 });
   const access = { baseUrl: 'https://drun.test', fetch: drun.fetch };
   const store = memoryStore();
-  const seal = crypto.getRandomValues(new Uint8Array(32));
+  const encryptionKey = crypto.getRandomValues(new Uint8Array(32));
   const newRing = (): KeyRing =>
     new KeyRing({
       name: 'checkout',
-      issuer: new ApiKeys({ accessToken: drun.accessToken, ...access }),
-      checker: new ChatClient({ apiKey: 'unused', ...access }),
+      manager: new ApiKeys({ accessToken: drun.accessToken, ...access }),
+      verifier: verifierFor(access),
       store,
-      seal,
+      encryptionKey,
     });
   return { drun, newRing };
 }
@@ -36,7 +37,7 @@ test('a current key that is revoked while there is no standby yet is followed by
 
   const status = await ring.revoke('current');
 
-  expect(status.locked).toBe(false);
+  expect(status.ready).toBe(true);
   expect(status.current?.id).not.toBe(current?.id);
   expect(new Set(idsOf(drun))).toEqual(new Set([previous?.id, status.current?.id]));
 });

@@ -81,7 +81,7 @@ describe('the current key', () => {
     drun.faults.next({ operation: 'create', delayMs: MINUTE });
 
     const revocation = ring.revoke('current');
-    await until(() => ring.status().locked);
+    await until(() => !ring.status().ready);
     const answer = client.complete(question);
     const status = await revocation;
 
@@ -101,7 +101,7 @@ describe('the current key', () => {
 
       const status = await ring.revoke('current');
 
-      expect(status).toMatchObject({ locked: false, previous: { id: previousId } });
+      expect(status).toMatchObject({ ready: true, previous: { id: previousId } });
       expect(clock.now() - start).toBeLessThan(MINUTE);
       expect(await isAccepted(bench, leaked)).toBe(false);
       expect(await bench.chat(ring).checkKey()).toEqual({ accepted: true });
@@ -157,7 +157,7 @@ describe('a key by its id', () => {
     const { ring, drun, clock, newRing, ids } = await leakedBench({ standby: false });
     drun.faults.next({ operation: 'create', acceptedAfterMs: HOUR });
     const controller = new AbortController();
-    ring.on('minted', () => controller.abort());
+    ring.on('created', () => controller.abort());
     await rejection(ring.rotate({ signal: controller.signal }));
     const id = ids()[1] ?? '';
     const start = clock.now();
@@ -174,7 +174,7 @@ describe('a key by its id', () => {
     const { ringId } = JSON.parse(store.stored?.value ?? '') as { ringId: string };
     const { id } = drun.keys.create({ name: `kr1-checkout-${ringId}-1-orphan` });
     const before = ring.status();
-    const events = eventsOf(ring, 'revoked', 'orphan-swept');
+    const events = eventsOf(ring, 'revoked', 'orphan-deleted');
 
     const status = await ring.revoke(id, { reason: 'leaked' });
 
@@ -211,7 +211,7 @@ describe('a key by its id', () => {
 test('all keys can be revoked at once, and there are new ones', async () => {
   const bench = await leakedBench();
   const { ring, leaked } = bench;
-  const standby = await bench.issuer.reveal(ring.status().standby?.id ?? '');
+  const standby = await bench.manager.reveal(ring.status().standby?.id ?? '');
   const before = bench.ids();
   const events = eventsOf(ring, 'revoked');
 
@@ -257,7 +257,7 @@ describe('where the store fails', () => {
 
     const status = await bench.newRing().reconcile();
 
-    expect(status).toMatchObject({ epoch: 2, locked: false });
+    expect(status).toMatchObject({ epoch: 2, ready: true });
     expect(bench.ids()).toEqual([status.current?.id, status.standby?.id]);
     expect(bench.ids()).not.toContain(leakedId);
   });
@@ -272,7 +272,7 @@ describe('where the store fails', () => {
 
       expect(error.code).toBe('key_ring_store_failed');
       expect(await isAccepted(bench, bench.leaked)).toBe(false);
-      expect(await bench.newRing().reconcile()).toMatchObject({ epoch: 2, locked: false });
+      expect(await bench.newRing().reconcile()).toMatchObject({ epoch: 2, ready: true });
     },
   );
 
@@ -381,13 +381,13 @@ test('a signal ends the wait for the confirmation; the key is gone from the ring
 
 test('a key that cannot be opened any more is deleted all the same', async () => {
   const bench = await leakedBench();
-  const other = bench.newRing({ seal: new Uint8Array(32).fill(9) });
+  const other = bench.newRing({ encryptionKey: new Uint8Array(32).fill(9) });
 
   const error = await rejectionOf(KeyRingError, other.revoke('current'));
 
   expect(error.code).toBe('key_ring_decryption_failed');
   expect(bench.ids()).not.toContain(bench.leakedId);
-  await expect(Promise.resolve(bench.issuer.reveal(bench.leakedId))).rejects.toBeInstanceOf(NotFoundError);
+  await expect(Promise.resolve(bench.manager.reveal(bench.leakedId))).rejects.toBeInstanceOf(NotFoundError);
 });
 
 test('a revocation beside passes of others is carried out once', async () => {

@@ -48,7 +48,7 @@ describe('start()', () => {
 
   test('runs a pass sooner where there is something to do sooner', async () => {
     const bench = ringBench();
-    const ring = bench.newRing({ random: () => 0.5, graceMs: 5 * MINUTE });
+    const ring = bench.newRing({ random: () => 0.5, gracePeriodMs: 5 * MINUTE });
     const deleted = eventsOf(ring, 'deleted');
     await ring.reconcile();
     await ring.rotate();
@@ -62,7 +62,7 @@ describe('start()', () => {
 
   test('rotates by age all by itself', async () => {
     const bench = ringBench({ maxKeys: 2 });
-    const ring = bench.newRing({ random: () => 0.5, maxAgeMs: DAY, graceMs: HOUR });
+    const ring = bench.newRing({ random: () => 0.5, maxAgeMs: DAY, gracePeriodMs: HOUR });
 
     ring.start({ intervalMs: HOUR });
     for (let hour = 0; hour < 5 * 24; hour++) {
@@ -78,17 +78,17 @@ describe('start()', () => {
   test('tells of a pass that fails, and goes on', async () => {
     const bench = ringBench();
     const ring = bench.newRing({ random: () => 0.5 });
-    const failed = eventsOf(ring, 'failed');
+    const failed = eventsOf(ring, 'error');
     bench.drun.faults.next({ operation: 'list', status: 503 });
 
     ring.start();
     await asleep(bench);
-    expect(failed()).toMatchObject([['failed', { error: { code: 'server_error', status: 503 } }]]);
+    expect(failed()).toMatchObject([['error', { error: { code: 'server_error', status: 503 } }]]);
 
     await bench.clock.advance(MINUTE);
     await asleep(bench);
     expect(failed()).toEqual([]);
-    expect(ring.status().locked).toBe(false);
+    expect(ring.status().ready).toBe(true);
   });
 
   test('called again changes nothing: there is one pass at a time', async () => {
@@ -109,12 +109,12 @@ describe('start()', () => {
     const ring = bench.newRing();
     let running = 0;
     let most = 0;
-    const { list } = bench.issuer;
-    bench.issuer.list = ((...query: Parameters<typeof list>) => {
+    const { list } = bench.manager;
+    bench.manager.list = ((...query: Parameters<typeof list>) => {
       running++;
       most = Math.max(most, running);
       return (async function* () {
-        yield* list.apply(bench.issuer, query);
+        yield* list.apply(bench.manager, query);
         running--;
       })();
     }) as unknown as typeof list;
@@ -157,7 +157,7 @@ describe('stop()', () => {
   test('ends a pass, which is no failure', async () => {
     const bench = ringBench();
     const ring = bench.newRing();
-    const failed = eventsOf(ring, 'failed');
+    const failed = eventsOf(ring, 'error');
     bench.drun.faults.next({ operation: 'list', delayMs: HOUR });
     bench.clock.isByHand = true;
     ring.start();
@@ -186,7 +186,7 @@ describe('stop()', () => {
     await bench.clock.advance(1);
     await stopped;
 
-    expect(ring.status().pending).toBe('minted');
+    expect(ring.status().pending).toBe('created');
     const [made] = bench.ids();
     expect((await ring.reconcile()).current?.id).toBe(made);
   });
@@ -272,17 +272,17 @@ describe('stop()', () => {
 
 test('what runs in the background keeps no process alive', async () => {
   const program = `
-    import { ApiKeys, ChatClient } from 'drun-sdk';
+    import { ApiKeys } from 'drun-sdk';
     import { createEmulator } from 'drun-sdk/emulator';
     import { KeyRing, memoryStore } from 'drun-sdk/rotation';
     const drun = createEmulator();
     const service = { baseUrl: 'https://drun.test', fetch: drun.fetch };
     const ring = new KeyRing({
       name: 'checkout',
-      issuer: new ApiKeys({ accessToken: drun.accessToken, ...service }),
-      checker: new ChatClient({ apiKey: 'unused', ...service }),
+      manager: new ApiKeys({ accessToken: drun.accessToken, ...service }),
+      verifier: { verify: async () => ({ accepted: true, models: [] }) },
       store: memoryStore(),
-      seal: new Uint8Array(32),
+      encryptionKey: new Uint8Array(32),
     });
     ring.on('rotated', ({ epoch }) => console.log('rotated', epoch));
     ring.start();

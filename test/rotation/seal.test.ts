@@ -1,6 +1,12 @@
 import { Secret } from 'drun-sdk';
 import { KeyRingError } from 'drun-sdk/errors';
-import type { KeyRing, KeyRingOptions, SealContext, Sealer, SealOption } from 'drun-sdk/rotation';
+import type {
+  Encryption,
+  EncryptionContext,
+  EncryptionKeyOption,
+  KeyRing,
+  KeyRingOptions,
+} from 'drun-sdk/rotation';
 import { describe, expect, test } from 'vitest';
 import { everythingShownOf, rejectionOf } from '../support/failures.ts';
 import { isAccepted, keyOf, MINUTE, type RingBench, ringBench, SECOND } from '../support/ring-bench.ts';
@@ -14,9 +20,9 @@ const base64url = (key: Uint8Array): string => Buffer.from(key).toString('base64
 const awkward = Uint8Array.from({ length: 32 }, (_, index) => (index % 2 === 0 ? 0xfb : 0xef));
 
 /** Turns texts around, which stands for a service that encrypts. */
-const reversing: Sealer = {
-  seal: (secret, { ring, ringId, seq }) => `${ring}:${ringId}:${seq}:${reversed(secret)}`,
-  open: (sealed) => reversed(sealed.split(':')[3] ?? ''),
+const reversing: Encryption = {
+  encrypt: (secret, { ring, ringId, seq }) => `${ring}:${ringId}:${seq}:${reversed(secret)}`,
+  decrypt: (ciphertext) => reversed(ciphertext.split(':')[3] ?? ''),
 };
 const reversed = (text: string): string => Array.from(text).reverse().join('');
 
@@ -26,9 +32,11 @@ function storedIn({ store }: RingBench): StoredDocument {
 }
 
 /** A ring with keys, sealed in a way. */
-async function sealedBench(seal: SealOption): Promise<RingBench & { ring: KeyRing; key: string }> {
+async function sealedBench(
+  encryptionKey: EncryptionKeyOption,
+): Promise<RingBench & { ring: KeyRing; key: string }> {
   const bench = ringBench();
-  const ring = bench.newRing({ seal });
+  const ring = bench.newRing({ encryptionKey });
   await ring.reconcile();
   return { ...bench, ring, key: await keyOf(ring) };
 }
@@ -39,7 +47,7 @@ function refusal(ring: KeyRing): Promise<KeyRingError> {
 }
 
 describe('a sealing key', () => {
-  test.each<[string, SealOption]>([
+  test.each<[string, EncryptionKeyOption]>([
     ['32 bytes', bytes(1)],
     ['a Buffer', Buffer.from(bytes(1))],
     ['base64', base64(bytes(1))],
@@ -47,33 +55,33 @@ describe('a sealing key', () => {
     ['base64url without the signs at the end', base64url(bytes(1))],
     ['a list of one', [bytes(1)]],
     ['a list of which it is the second', [bytes(2), base64(bytes(1))]],
-  ])('can be %s, and each form opens what another has sealed', async (_, seal) => {
+  ])('can be %s, and each form opens what another has sealed', async (_, encryptionKey) => {
     const { newReader, key } = await sealedBench(bytes(1));
 
-    expect(await keyOf(newReader({ seal }))).toBe(key);
-    await expect(sealedBench(seal)).resolves.toHaveProperty('key');
+    expect(await keyOf(newReader({ encryptionKey }))).toBe(key);
+    await expect(sealedBench(encryptionKey)).resolves.toHaveProperty('key');
   });
 
   test('in base64url may have its own signs in it', async () => {
     const { newReader, key } = await sealedBench(awkward);
 
     expect(base64(awkward)).toMatch(/\+.*\/|\/.*\+/);
-    expect(await keyOf(newReader({ seal: base64(awkward) }))).toBe(key);
-    expect(await keyOf(newReader({ seal: base64url(awkward) }))).toBe(key);
+    expect(await keyOf(newReader({ encryptionKey: base64(awkward) }))).toBe(key);
+    expect(await keyOf(newReader({ encryptionKey: base64url(awkward) }))).toBe(key);
   });
 
   test('leaves nothing in the store that another one opens', async () => {
     const { newReader, ring } = await sealedBench(bytes(1));
     const { current } = ring.status();
 
-    const error = await refusal(newReader({ seal: bytes(2) }));
+    const error = await refusal(newReader({ encryptionKey: bytes(2) }));
 
     expect(error).toMatchObject({
       code: 'key_ring_decryption_failed',
       ring: 'checkout',
       keyIds: [current?.id],
     });
-    expect(error.message).toContain('Is seal the key that it was sealed with?');
+    expect(error.message).toContain('Is encryptionKey the key that it was encrypted with?');
   });
 
   test('seals no two secrets, and no secret twice, to the same text', async () => {
@@ -96,21 +104,21 @@ describe('a change of the sealing key', () => {
     const rotated = await keyOf(bench.ring);
     const before = store.counts.writes;
 
-    const ring = newRing({ seal: [bytes(2), bytes(1)] });
+    const ring = newRing({ encryptionKey: [bytes(2), bytes(1)] });
     expect(await keyOf(ring)).toBe(rotated);
     const status = await ring.reconcile();
 
     expect(store.counts.writes).toBe(before + 1);
     expect(status).toMatchObject({ epoch: 2, current: bench.ring.status().current });
-    const reader = newReader({ seal: bytes(2) });
+    const reader = newReader({ encryptionKey: bytes(2) });
     expect(await keyOf(reader)).toBe(rotated);
-    expect((await refusal(newReader({ seal: bytes(1) }))).code).toBe('key_ring_decryption_failed');
+    expect((await refusal(newReader({ encryptionKey: bytes(1) }))).code).toBe('key_ring_decryption_failed');
     expect(await isAccepted(bench, key)).toBe(true);
   });
 
   test('is done once: the passes that follow write nothing', async () => {
     const { newRing, store } = await sealedBench(bytes(1));
-    const ring = newRing({ seal: [bytes(2), bytes(1)] });
+    const ring = newRing({ encryptionKey: [bytes(2), bytes(1)] });
     await ring.reconcile();
     const { writes } = store.counts;
 
@@ -121,10 +129,10 @@ describe('a change of the sealing key', () => {
 
   test('is nothing to a reader that has the key already', async () => {
     const { newRing, newReader, clock, key } = await sealedBench(bytes(1));
-    const reader = newReader({ seal: [bytes(1), bytes(2)] });
+    const reader = newReader({ encryptionKey: [bytes(1), bytes(2)] });
     await keyOf(reader);
 
-    await newRing({ seal: [bytes(2), bytes(1)] }).reconcile();
+    await newRing({ encryptionKey: [bytes(2), bytes(1)] }).reconcile();
     await clock.advance(30 * SECOND);
 
     expect(await keyOf(reader)).toBe(key);
@@ -132,42 +140,42 @@ describe('a change of the sealing key', () => {
 });
 
 describe('a way of one’s own to seal', () => {
-  const awaited: Sealer = {
-    seal: async (...secret) => reversing.seal(...secret),
-    open: async (...sealed) => reversing.open(...sealed),
+  const awaited: Encryption = {
+    encrypt: async (...secret) => reversing.encrypt(...secret),
+    decrypt: async (...ciphertext) => reversing.decrypt(...ciphertext),
   };
 
   test.each([
     ['at once', reversing],
     ['after a while', awaited],
-  ])('can answer %s', async (_, seal) => {
-    const bench = await sealedBench(seal);
+  ])('can answer %s', async (_, encryptionKey) => {
+    const bench = await sealedBench(encryptionKey);
 
     expect(await isAccepted(bench, bench.key)).toBe(true);
-    expect(await keyOf(bench.newReader({ seal }))).toBe(bench.key);
+    expect(await keyOf(bench.newReader({ encryptionKey }))).toBe(bench.key);
     await bench.ring.rotate();
     expect(await isAccepted(bench, await keyOf(bench.ring))).toBe(true);
   });
 
   test('is told what it seals for, and the same when it opens', async () => {
-    const [sealed, opened]: SealContext[][] = [[], []];
+    const [ciphertext, opened]: EncryptionContext[][] = [[], []];
     const bench = await sealedBench({
-      seal: (secret, context) => {
-        sealed?.push(context);
-        return reversing.seal(secret, context);
+      encrypt: (secret, context) => {
+        ciphertext?.push(context);
+        return reversing.encrypt(secret, context);
       },
-      open: (text, context) => {
+      decrypt: (text, context) => {
         opened?.push(context);
-        return reversing.open(text, context);
+        return reversing.decrypt(text, context);
       },
     });
 
     const { ringId } = storedIn(bench);
-    expect(sealed).toEqual([
+    expect(ciphertext).toEqual([
       { ring: 'checkout', ringId, seq: 1 },
       { ring: 'checkout', ringId, seq: 2 },
     ]);
-    for (const context of opened ?? []) expect(sealed).toContainEqual(context);
+    for (const context of opened ?? []) expect(ciphertext).toContainEqual(context);
   });
 
   /** What a client of some key management service throws: with the request, and so with the secret, on it. */
@@ -175,58 +183,63 @@ describe('a way of one’s own to seal', () => {
     throw Object.assign(new Error(`KMS: cannot encrypt ${secret}`), { plaintext: secret });
   };
 
-  test.each<[string, Sealer['seal']]>([
+  test.each<[string, Encryption['encrypt']]>([
     ['throws', tellsAll],
     ['rejects', async (secret) => tellsAll(secret)],
-  ])('that %s at sealing is an error without the secret, and the key is gone on with', async (_, seal) => {
-    const bench = ringBench();
-    let secret = '';
-    let isBroken = true;
-    const ring = bench.newRing({
-      standby: false,
-      seal: {
-        ...reversing,
-        seal(text, context) {
-          secret = text;
-          return isBroken ? seal(text, context) : reversing.seal(text, context);
+  ])(
+    'that %s at sealing is an error without the secret, and the key is gone on with',
+    async (_, encryptionKey) => {
+      const bench = ringBench();
+      let secret = '';
+      let isBroken = true;
+      const ring = bench.newRing({
+        standby: false,
+        encryptionKey: {
+          ...reversing,
+          encrypt(text, context) {
+            secret = text;
+            return isBroken ? encryptionKey(text, context) : reversing.encrypt(text, context);
+          },
         },
-      },
-    });
+      });
 
-    const error = await rejectionOf(KeyRingError, ring.reconcile());
+      const error = await rejectionOf(KeyRingError, ring.reconcile());
 
-    expect(error).toMatchObject({ code: 'key_ring_decryption_failed', ring: 'checkout' });
-    expect(secret).not.toBe('');
-    expect(everythingShownOf(error)).not.toContain(secret);
-    isBroken = false;
-    await ring.reconcile();
-    expect(await keyOf(ring)).toBe(secret);
-    expect(bench.ids()).toHaveLength(1);
-  });
+      expect(error).toMatchObject({ code: 'key_ring_decryption_failed', ring: 'checkout' });
+      expect(secret).not.toBe('');
+      expect(everythingShownOf(error)).not.toContain(secret);
+      isBroken = false;
+      await ring.reconcile();
+      expect(await keyOf(ring)).toBe(secret);
+      expect(bench.ids()).toHaveLength(1);
+    },
+  );
 
   test.each<[string, unknown]>([
     ['nothing', undefined],
     ['an empty text', ''],
     ['bytes', new Uint8Array(8)],
-  ])('that gives %s is an error, and nothing that cannot be read is stored', async (_, sealed) => {
+  ])('that gives %s is an error, and nothing that cannot be read is stored', async (_, ciphertext) => {
     const bench = ringBench();
-    const seal = { ...reversing, seal: () => sealed as string };
+    const encryptionKey = { ...reversing, encrypt: () => ciphertext as string };
 
-    const error = await rejectionOf(KeyRingError, bench.newRing({ seal }).reconcile());
+    const error = await rejectionOf(KeyRingError, bench.newRing({ encryptionKey }).reconcile());
 
     expect(error.code).toBe('key_ring_decryption_failed');
     await bench.clock.advance(2 * MINUTE);
-    await expect(bench.newRing({ seal: reversing }).reconcile()).resolves.toMatchObject({ locked: false });
+    await expect(bench.newRing({ encryptionKey: reversing }).reconcile()).resolves.toMatchObject({
+      ready: true,
+    });
   });
 
-  test.each<[string, Sealer['open']]>([
+  test.each<[string, Encryption['decrypt']]>([
     ['throws', () => tellsAll('it')],
     ['rejects', async () => tellsAll('it')],
     ['gives nothing', () => undefined as unknown as string],
   ])('that %s at opening is an error that names the key', async (_, open) => {
     const bench = await sealedBench(reversing);
 
-    const error = await refusal(bench.newReader({ seal: { ...reversing, open } }));
+    const error = await refusal(bench.newReader({ encryptionKey: { ...reversing, decrypt: open } }));
 
     expect(error).toMatchObject({ code: 'key_ring_decryption_failed', keyIds: [bench.ids()[0]] });
   });
@@ -235,19 +248,19 @@ describe('a way of one’s own to seal', () => {
 describe('a record that was tampered with', () => {
   const tamperings: Record<string, (record: StoredDocument) => unknown> = {
     'a secret with a letter changed': ({ current }) => {
-      if (current) current.sealed = swapLast(current.sealed);
+      if (current) current.ciphertext = swapLast(current.ciphertext);
     },
     'a secret cut off': ({ current }) => {
-      if (current) current.sealed = current.sealed.slice(0, -10);
+      if (current) current.ciphertext = current.ciphertext.slice(0, -10);
     },
     'a secret of another form': ({ current }) => {
-      if (current) current.sealed = current.sealed.replace('gcm1', 'gcm2');
+      if (current) current.ciphertext = current.ciphertext.replace('gcm1', 'gcm2');
     },
     'a secret that is none': ({ current }) => {
-      if (current) current.sealed = 'sk-plain-text';
+      if (current) current.ciphertext = 'sk-plain-text';
     },
     'the standby’s secret in the place of the current one’s': ({ current, standby }) => {
-      if (current && standby) current.sealed = standby.sealed;
+      if (current && standby) current.ciphertext = standby.ciphertext;
     },
     'another ringId': (record) => {
       record.ringId = 'other';
@@ -268,11 +281,11 @@ describe('a record that was tampered with', () => {
       store.edit(tamper);
       const tampered = store.stored;
 
-      expect(await refusal(newReader({ seal: bytes(1) }))).toMatchObject({
+      expect(await refusal(newReader({ encryptionKey: bytes(1) }))).toMatchObject({
         code: 'key_ring_decryption_failed',
         keyIds: [current?.id],
       });
-      await rejectionOf(KeyRingError, newRing({ seal: bytes(1) }).reconcile());
+      await rejectionOf(KeyRingError, newRing({ encryptionKey: bytes(1) }).reconcile());
 
       expect(ids()).toEqual(before);
       expect(store.stored).toBe(tampered);
@@ -281,13 +294,13 @@ describe('a record that was tampered with', () => {
 
   test('leaves a reader the key that it has, and tells it', async () => {
     const { ring, store, newReader, clock, key } = await sealedBench(bytes(1));
-    const reader = newReader({ seal: bytes(1) });
+    const reader = newReader({ encryptionKey: bytes(1) });
     await keyOf(reader);
     await ring.rotate();
     const failures: unknown[] = [];
-    reader.on('failed', ({ error }) => failures.push(error));
+    reader.on('error', ({ error }) => failures.push(error));
     store.edit(({ current }) => {
-      if (current) current.sealed = swapLast(current.sealed);
+      if (current) current.ciphertext = swapLast(current.ciphertext);
     });
 
     await clock.advance(30 * SECOND);
@@ -305,13 +318,13 @@ describe('a record that was tampered with', () => {
 
   test('leaves a reader whose key is refused to look again: it takes the next one that it can open', async () => {
     const { ring, store, newReader, drun, chat } = await sealedBench(bytes(1));
-    const reader = newReader({ seal: bytes(1) });
+    const reader = newReader({ encryptionKey: bytes(1) });
     await keyOf(reader);
     const { current: first } = await ring.reconcile();
     await ring.rotate();
     const { stored } = store;
     store.edit(({ current }) => {
-      if (current) current.sealed = swapLast(current.sealed);
+      if (current) current.ciphertext = swapLast(current.ciphertext);
     });
     drun.keys.delete(first?.id ?? '');
     await expect(chat(reader).models()).rejects.toMatchObject({ code: 'authentication_failed' });
@@ -325,9 +338,9 @@ describe('a record that was tampered with', () => {
     const { newRing, newReader, store } = await sealedBench(bytes(1));
     const record = store.stored;
     store.stored = null;
-    await newRing({ name: 'search', seal: bytes(1) }).reconcile();
+    await newRing({ name: 'search', encryptionKey: bytes(1) }).reconcile();
 
-    const error = await refusal(newReader({ seal: bytes(1) }));
+    const error = await refusal(newReader({ encryptionKey: bytes(1) }));
 
     expect(store.stored).not.toEqual(record);
     expect(error.code).toBe('key_ring_decryption_failed');
@@ -336,7 +349,7 @@ describe('a record that was tampered with', () => {
 
 describe('two rings with one sealing key', () => {
   test('have each its own keys', async () => {
-    const options: Partial<KeyRingOptions> = { seal: bytes(1) };
+    const options: Partial<KeyRingOptions> = { encryptionKey: bytes(1) };
     const [a, b] = [ringBench(), ringBench()];
     const [first, second] = [a.newRing(options), b.newRing(options)];
     await first.reconcile();

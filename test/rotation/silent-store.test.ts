@@ -45,7 +45,7 @@ test('a reader keeps its key while a store is silent, and finds the next one whe
   const reader = newReader();
   await reader.getKey();
   const failures: unknown[] = [];
-  reader.on('failed', ({ error }) => failures.push(error));
+  reader.on('error', ({ error }) => failures.push(error));
 
   const speak = store.holdReads();
   await clock.advance(30 * SECOND);

@@ -26,7 +26,7 @@ export interface TestStore extends KeyStore {
 interface StoredKey {
   id: string;
   seq: number;
-  sealed: string;
+  ciphertext: string;
   expiresAt: number;
 }
 

@@ -77,15 +77,15 @@ export class Scene {
     const clock = world.clockFor(actor);
     actor.ring = new this.#makeRing({
       name: 'checkout',
-      issuer: world.issuerFor(actor),
-      checker: world.checkerFor(actor),
+      manager: world.managerFor(actor),
+      verifier: world.verifierFor(actor),
       store: world.storeFor(actor),
-      seal: World.seal,
+      encryptionKey: World.encryptionKey,
       ...this.#ringOptions,
-      graceMs: 60 * SECOND,
+      gracePeriodMs: 60 * SECOND,
       leaseMs: 120 * SECOND,
-      settleMs: 30 * SECOND,
-      activationMs: 60 * SECOND,
+      createTimeoutMs: 30 * SECOND,
+      activationTimeoutMs: 60 * SECOND,
       clock,
       random: () => {
         this.#seed = (this.#seed * 48_271) % 2_147_483_647;

@@ -139,7 +139,7 @@ export class Invariants {
     for (const id of this.#retired.keys()) {
       this.#require('I8', !uses(record, id), `${id} was retired and is in use again`);
     }
-    const isClaim = pending?.phase === 'intent' && before?.pending?.name !== pending.name;
+    const isClaim = pending?.phase === 'claimed' && before?.pending?.name !== pending.name;
     if (isClaim) {
       this.#require(
         'I8',

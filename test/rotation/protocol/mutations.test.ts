@@ -39,8 +39,8 @@ const MUTATIONS: readonly Mutation[] = [
     name: 'creates again where the answer was lost',
     changes: [
       [
-        'key = await issuer.create(',
-        'key = await ((...input: Parameters<KeyIssuer["create"]>) => issuer.create(...input).then(undefined, () => issuer.create(...input)))(',
+        'key = await manager.create(',
+        'key = await ((...input: Parameters<KeyManager["create"]>) => manager.create(...input).then(undefined, () => manager.create(...input)))(',
       ],
     ],
     breaks: /I4|I7/,
@@ -60,7 +60,7 @@ const MUTATIONS: readonly Mutation[] = [
     changes: [
       [
         'return this.#verify(stored);\n  }\n\n  // Steps 9 and 10',
-        "return this.#putToUse(stored, stored.record.pending as Extract<Pending, { phase: 'minted' }>);\n  }\n\n  // Steps 9 and 10",
+        "return this.#putToUse(stored, stored.record.pending as Extract<Pending, { phase: 'created' }>);\n  }\n\n  // Steps 9 and 10",
       ],
     ],
     breaks: /I1|I2/,

@@ -1,12 +1,12 @@
-import { ApiKeyLimitError, AuthenticationError, ConnectionError, NotFoundError } from 'drun-sdk/errors';
+import { ApiKeyLimitError, ConnectionError, NotFoundError } from 'drun-sdk/errors';
 import type {
   Clock,
-  IssuedKey,
-  KeyChecker,
-  KeyIssuer,
+  CreatedKey,
+  KeyManager,
   KeyRing,
   KeyRingOptions,
   KeyStore,
+  KeyVerifier,
   ListedKey,
   StoredRecord,
   SwapResult,
@@ -190,12 +190,12 @@ export class World {
     };
   }
 
-  issuerFor(actor: Actor): KeyIssuer {
+  managerFor(actor: Actor): KeyManager {
     const world = this;
     return {
-      async create({ name, expiresAt }): Promise<IssuedKey> {
+      async create({ name, expiresAt }): Promise<CreatedKey> {
         const fault = world.#fault('create lost', 'create unanswered', 'create late');
-        const effect = (): IssuedKey => {
+        const effect = (): CreatedKey => {
           if (world.keys.size >= world.options.maxKeys) {
             throw new ApiKeyLimitError('no room', { status: 400, reason: 'no room' });
           }
@@ -257,16 +257,16 @@ export class World {
     };
   }
 
-  checkerFor(actor: Actor): KeyChecker {
+  verifierFor(actor: Actor): KeyVerifier {
     return {
-      models: ({ apiKey }) =>
+      verify: (apiKey) =>
         this.#call(actor, `try ${apiKey.masked}`, () => {
           const key = this.keyOf(apiKey);
           if (key === undefined || !this.accepts(key)) {
-            throw new AuthenticationError('refused', { status: 401, maskedKey: apiKey.masked });
+            return { accepted: false, code: 'authentication_failed' };
           }
           this.invariants.onAccepted(key);
-          return [{ id: 'model' }];
+          return { accepted: true, models: ['model'] };
         }),
     };
   }
@@ -275,6 +275,7 @@ export class World {
   clockFor(actor: Actor): Clock {
     return {
       now: () => this.now,
+      monotonic: () => this.now,
       sleep: async (ms, signal, { background = false } = {}) => {
         // How long a store may be silent: here, one that does not answer fails at once.
         if (background) return untilAborted(signal);
@@ -287,9 +288,9 @@ export class World {
   }
 
   /** The secrets as they are: real sealing takes time that no scheduler knows of. */
-  static readonly seal: KeyRingOptions['seal'] = {
-    seal: (secret, context) => JSON.stringify([secret, context]),
-    open: (sealed) => (JSON.parse(sealed) as [string])[0],
+  static readonly encryptionKey: KeyRingOptions['encryptionKey'] = {
+    encrypt: (secret, context) => JSON.stringify([secret, context]),
+    decrypt: (ciphertext) => (JSON.parse(ciphertext) as [string])[0],
   };
 }
 
