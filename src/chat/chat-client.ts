@@ -244,7 +244,7 @@ export class ChatClient {
   }
 }
 
-/** The result of {@link KeyVerifier.verify}. */
+/** The result of {@link ApiKeyVerifier.verify}. */
 export type VerifiedKey =
   | {
       readonly accepted: true;
@@ -254,7 +254,7 @@ export type VerifiedKey =
   | Extract<KeyCheck, { accepted: false }>;
 
 /** Checks API keys against the data plane. A `KeyRing` uses one to test a new key before calls receive it. */
-export interface KeyVerifier {
+export interface ApiKeyVerifier {
   /**
    * Checks whether the service accepts an API key. Costs no tokens.
    *
@@ -277,7 +277,7 @@ export interface KeyVerifier {
  * if (result.accepted) console.log(result.models);
  * ```
  */
-export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): KeyVerifier {
+export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
   return {
     async verify(secret, { signal } = {}) {
       try {

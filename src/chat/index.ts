@@ -7,7 +7,13 @@ export type { AuthenticatedFetch } from '../http/authenticated-fetch.ts';
 export type { RequestLogEntry, RequestLogger, RetryEvent, RetryListener } from '../http/call-events.ts';
 export type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
 export type { CallPromise, CallResponse, WithResponse } from '../http/call-response.ts';
-export { ChatClient, type KeyCheck, type KeyVerifier, keyVerifier, type VerifiedKey } from './chat-client.ts';
+export {
+  type ApiKeyVerifier,
+  ChatClient,
+  type KeyCheck,
+  keyVerifier,
+  type VerifiedKey,
+} from './chat-client.ts';
 export { ChatStream } from './chat-stream.ts';
 export type { ChatCompletionChunk, ChunkChoice, MessageDelta, ToolCallDelta } from './chunk.ts';
 export type {
