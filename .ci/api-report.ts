@@ -82,6 +82,7 @@ function declarationOf(symbol: ts.Symbol): string {
     .join('\n')
     .replaceAll(/^(?:export )?(?:declare )?/gm, '')
     .replaceAll(/^\s*(?:#private;|private .*;)\n/gm, '')
+    .replaceAll('"', "'")
     .replaceAll(/^/gm, '  ');
 }
 
