@@ -1,4 +1,4 @@
-import type { Answered, WithResponse } from '../http/call-response.ts';
+import type { Result, WithResponse } from '../http/call.ts';
 import type { ApiKey } from './api-key.ts';
 import type { Perform } from './control-plane.ts';
 import type { FetchPage } from './key-lists.ts';
@@ -11,14 +11,14 @@ import { type Slice, walk } from './walk.ts';
  */
 export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey> {
   readonly #first: Slice;
-  readonly #fetchPage: (slice: Slice) => Promise<Answered<ListedPage>>;
+  readonly #fetchPage: (slice: Slice) => Promise<Result<ListedPage>>;
 
   /**
    * Made by {@link ApiKeys.list}.
    *
    * @internal
    */
-  constructor(first: Slice, fetchPage: (slice: Slice) => Promise<Answered<ListedPage>>) {
+  constructor(first: Slice, fetchPage: (slice: Slice) => Promise<Result<ListedPage>>) {
     this.#first = first;
     this.#fetchPage = fetchPage;
   }

@@ -1,5 +1,5 @@
-import type { CallOptions } from '../http/call-options.ts';
-import type { CallPromise } from '../http/call-response.ts';
+import type { CallOptions, CallPromise } from '../http/call.ts';
+import { CALL_OPTIONS, checkOptions, mergeOptions } from '../http/options.ts';
 import { type CreationCheck, checkCreationOperation } from './check-creation.ts';
 import { ControlPlane } from './control-plane.ts';
 import { ACCOUNT } from './key-scope.ts';
@@ -36,8 +36,22 @@ export class ApiKeys extends ScopedApiKeys<CreateApiKeyInput, PruneApiKeysQuery>
     this.#plane = plane;
   }
 
+  /**
+   * Returns a client that overrides the given options and shares the others.
+   *
+   * @throws {ConfigurationError} If an option is invalid, or requests would go to another origin with the current token.
+   */
+  withOptions(overrides: ApiKeysOptions): ApiKeys {
+    const client = new ApiKeys(mergeOptions(this.#plane.options, overrides));
+    this.#plane.checkOrigin(client.#plane, overrides.accessToken);
+    return client;
+  }
+
   /** Asks whether one more key may be created now (`POST /apikeys/check-creation`). */
   canCreate(options: CallOptions = {}): CallPromise<CreationCheck> {
-    return this.#plane.call(checkCreationOperation, options);
+    return this.#plane.call(() => {
+      checkOptions(options, CALL_OPTIONS, 'canCreate()');
+      return checkCreationOperation();
+    }, options);
   }
 }

@@ -1,5 +1,6 @@
-import { jsonAnswer } from '../http/read-json.ts';
-import type { KeyOperation } from './control-plane.ts';
+import type { Endpoint } from '../http/client.ts';
+import { shownText } from '../http/errors.ts';
+import { decodeJson } from './control-plane.ts';
 import { creationCheck } from './schema.ts';
 
 /** Whether one more key may be created now. */
@@ -10,15 +11,19 @@ export interface CreationCheck {
 }
 
 /** For accounts; workspaces have none. */
-export function checkCreationOperation(): KeyOperation<CreationCheck> {
+export function checkCreationOperation(): Endpoint<CreationCheck> {
   return {
     method: 'POST',
-    path: ['apikeys', 'check-creation'],
+    path: '/apikeys/check-creation',
     body: {},
-    pattern: '/apikeys/check-creation',
-    receive: jsonAnswer(creationCheck, ({ parsed: { allowed, reason } }, _, { scrubber }) => ({
-      allowed: allowed ?? false,
-      ...(reason && { reason: scrubber.text(reason) }),
-    })),
+    retry: 'transient',
+    decode: decodeJson(
+      { fields: ['allowed', 'reason'], allowEmpty: true },
+      creationCheck,
+      ({ allowed, reason }, _, context) => ({
+        allowed: allowed ?? false,
+        ...(reason && { reason: shownText(reason, context) }),
+      }),
+    ),
   };
 }

@@ -1,9 +1,9 @@
 import type { InvalidResponseError } from '../errors/index.ts';
-import { jsonAnswer } from '../http/read-json.ts';
+import type { Endpoint } from '../http/client.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { ApiKey } from './api-key.ts';
 import { apiKeyFromWire } from './api-key-from-wire.ts';
-import type { KeyOperation } from './control-plane.ts';
+import { decodeJson, KEY_FIELDS } from './control-plane.ts';
 import type { KeyScope } from './key-scope.ts';
 import type { NewKey } from './new-key.ts';
 import { createdApiKey } from './schema.ts';
@@ -16,14 +16,13 @@ export type MadeKey = { readonly key: ApiKey } & (
 );
 
 /** How to create a key, once: what to do where the outcome is not known is for those who carry it out. */
-export function createOperation(newKey: NewKey, kind: KeyScope['kind']): KeyOperation<MadeKey> {
+export function createOperation(newKey: NewKey, kind: KeyScope['kind']): Endpoint<MadeKey> {
   return {
     method: 'POST',
-    path: ['apikeys'],
+    path: '/apikeys',
     body: newKey,
-    pattern: '/apikeys',
-    mayRepeat: () => false,
-    receive: jsonAnswer(createdApiKey, ({ parsed }, response, context): MadeKey => {
+    retry: 'if-not-applied',
+    decode: decodeJson({ fields: KEY_FIELDS }, createdApiKey, (parsed, response, context): MadeKey => {
       const key = apiKeyFromWire(parsed, kind);
       const secret = wholeKeyIn(parsed);
       return secret ? { key, secret } : { key, error: keylessError(key.id, response, context) };

@@ -1,11 +1,9 @@
 import { NotFoundError } from '../errors/index.ts';
-import { validPathSegment } from '../http/base-url.ts';
-import { jsonAnswer } from '../http/read-json.ts';
-import { isTransient } from '../http/retry.ts';
-import { cannotHaveHappened } from '../http/transport.ts';
+import type { Endpoint } from '../http/client.ts';
+import { checkPathSegment } from '../http/url.ts';
 import type { DeletedApiKey } from './api-key.ts';
 import { apiKeyFromWire } from './api-key-from-wire.ts';
-import type { KeyOperation } from './control-plane.ts';
+import { decodeJson, KEY_FIELDS } from './control-plane.ts';
 import { otherKeyError } from './other-key.ts';
 import { deletedApiKey } from './schema.ts';
 
@@ -14,21 +12,17 @@ import { deletedApiKey } from './schema.ts';
  *
  * @throws ConfigurationError if the id cannot be one.
  */
-export function deleteOperation(id: string): KeyOperation<DeletedApiKey> {
-  let mayHaveHappened = false;
+export function deleteOperation(id: string): Endpoint<DeletedApiKey> {
   return {
     method: 'DELETE',
-    path: ['apikeys', validPathSegment(id, 'id')],
+    path: '/apikeys/{id}',
+    params: { id: checkPathSegment(id, 'id') },
     // The contract asks for a body, and a server that holds to it refuses without.
     body: {},
-    pattern: '/apikeys/{id}',
-    mayRepeat: (error) => {
-      const mayHelp = isTransient(error);
-      mayHaveHappened ||= mayHelp && !cannotHaveHappened(error);
-      return mayHelp;
-    },
-    answerTo: (error) => (mayHaveHappened && error instanceof NotFoundError ? { id } : undefined),
-    receive: jsonAnswer(deletedApiKey, ({ parsed: wire }, response, context) => {
+    retry: 'transient',
+    recover: (error, { mayHaveBeenApplied }) =>
+      mayHaveBeenApplied && error instanceof NotFoundError ? { id } : undefined,
+    decode: decodeJson({ fields: KEY_FIELDS, allowEmpty: true }, deletedApiKey, (wire, response, context) => {
       if (wire.id && wire.id !== id) throw otherKeyError(response, context);
       // What is gone need not be described: nothing is said of its quota where that is left out, not 0.
       return apiKeyFromWire({ ...wire, id }, 'account');

@@ -3,9 +3,18 @@
  *
  * @module
  */
-export type { RequestLogEntry, RequestLogger, RetryEvent, RetryListener } from '../http/call-events.ts';
-export type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
-export type { CallPromise, CallResponse, WithResponse } from '../http/call-response.ts';
+export type {
+  CallOptions,
+  CallPromise,
+  CallResponse,
+  FetchFunction,
+  HeadersOption,
+  RequestLogEntry,
+  RequestLogger,
+  RetryEvent,
+  RetryListener,
+  WithResponse,
+} from '../http/call.ts';
 export type { ApiKey, ApiKeyQuota, CreatedApiKey, DeletedApiKey } from './api-key.ts';
 export type { ApiKeyList } from './api-key-list.ts';
 export { ApiKeys } from './api-keys.ts';

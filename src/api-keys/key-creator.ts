@@ -1,7 +1,6 @@
-import { type ApiError, ConnectionError, InvalidResponseError, TimeoutError } from '../errors/index.ts';
-import type { CallOptions } from '../http/call-options.ts';
-import { type Answered, type CallPromise, callPromise } from '../http/call-response.ts';
-import { cannotHaveHappened } from '../http/transport.ts';
+import { ApiError, ConnectionError, InvalidResponseError, TimeoutError } from '../errors/index.ts';
+import { type CallOptions, type CallPromise, callPromise, type Result } from '../http/call.ts';
+import { cannotHaveBeenApplied } from '../http/retry.ts';
 import type { ApiKey, CreatedApiKey } from './api-key.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { createOperation } from './create.ts';
@@ -38,7 +37,7 @@ export class KeyCreator {
     return callPromise((async () => this.#create(make(), options))());
   }
 
-  async #create(newKey: NewKey, options: CreateApiKeyOptions): Promise<Answered<CreatedApiKey>> {
+  async #create(newKey: NewKey, options: CreateApiKeyOptions): Promise<Result<CreatedApiKey>> {
     const claim = this.#namesakes.begin(`${this.#plane.address} ${newKey.name}`, JSON.stringify(newKey));
     const sending: Sending = {};
     try {
@@ -58,9 +57,9 @@ export class KeyCreator {
     }
   }
 
-  async #send(newKey: NewKey, sending: Sending, options: CallOptions): Promise<Answered<CreatedApiKey>> {
+  async #send(newKey: NewKey, sending: Sending, options: CallOptions): Promise<Result<CreatedApiKey>> {
     const { kind } = this.#plane.scope;
-    const scope = this.#plane.callScope(options);
+    const scope = this.#plane.deadline(options);
     const perform = this.#plane.performerIn(scope, options);
     const performOnce = this.#plane.performerIn(scope, { ...options, maxRetries: 0 });
     try {
@@ -69,23 +68,22 @@ export class KeyCreator {
         onSend: () => {
           sending.sentAt = performance.now();
         },
-        answerTo: (error) => {
-          if (isRefusal(error)) sending.sentAt = undefined;
+        recover: (error) => {
+          if (isRefusal(error) || cannotHaveBeenApplied(error)) sending.sentAt = undefined;
           return undefined;
-        },
-        mayRepeat: async (error) => {
-          // Workspaces have no way to ask: there the error stays what it is.
-          if (kind === 'account') await throwIfAtLimit(error, this.#lists, performOnce, scope);
-          const nothingCame = cannotHaveHappened(error);
-          if (nothingCame) sending.sentAt = undefined;
-          return nothingCame;
         },
       });
       if (data.error === undefined) return { data: { ...data.key, secret: data.secret }, response };
       sending.made = data.key;
       throw data.error;
+    } catch (error) {
+      // Workspaces have no way to ask: there the error stays what it is.
+      if (kind === 'account' && error instanceof ApiError) {
+        await throwIfAtLimit(error, this.#lists, performOnce, scope);
+      }
+      throw error;
     } finally {
-      scope.dispose();
+      scope[Symbol.dispose]();
     }
   }
 }
@@ -97,6 +95,8 @@ function isLoss(error: unknown): error is ConnectionError | TimeoutError | Inval
 }
 
 /** Whether the service said that it made nothing. */
-function isRefusal({ status }: ApiError): boolean {
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false;
+  const { status } = error;
   return status >= 400 && status < 500 && status !== 408;
 }

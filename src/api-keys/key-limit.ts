@@ -1,5 +1,5 @@
 import { ApiError, ApiKeyLimitError, type DrunError, TimeoutError, type UnusedKey } from '../errors/index.ts';
-import type { CallScope } from '../http/call-scope.ts';
+import type { Deadline } from '../http/deadline.ts';
 import type { ApiKey } from './api-key.ts';
 import { type CreationCheck, checkCreationOperation } from './check-creation.ts';
 import type { Perform } from './control-plane.ts';
@@ -28,7 +28,7 @@ export async function throwIfAtLimit(
   error: DrunError,
   lists: KeyLists,
   perform: Perform,
-  scope: CallScope,
+  scope: Deadline,
 ): Promise<void> {
   if (!(error instanceof ApiError) || [401, 404, 408, 502, 503, 504].includes(error.status)) return;
   const check = await answerOrNothing(async () => (await perform(checkCreationOperation())).data);
@@ -40,8 +40,8 @@ export async function throwIfAtLimit(
 }
 
 /** Where it was the time that was over, what is known already says more than that. */
-function throwIfAborted(scope: CallScope): void {
-  if (!(scope.signal.reason instanceof TimeoutError)) scope.throwIfEnded();
+function throwIfAborted(scope: Deadline): void {
+  if (!(scope.signal.reason instanceof TimeoutError)) scope.throwIfAborted();
 }
 
 /** What only helps to say more is no reason to lose the error that is there. */

@@ -1,11 +1,11 @@
-import type { Answered } from '../http/call-response.ts';
+import type { Result } from '../http/call.ts';
 import type { Perform } from './control-plane.ts';
 import type { KeyScope } from './key-scope.ts';
 import { type ListedPage, listOperation, type PageQuery } from './list-page.ts';
 import { isMissingPath } from './missing-path.ts';
 
 /** Asks for a page of some list. */
-export type FetchPage = (query: PageQuery, perform: Perform) => Promise<Answered<ListedPage>>;
+export type FetchPage = (query: PageQuery, perform: Perform) => Promise<Result<ListedPage>>;
 
 /** Knows by which path the keys of a client are listed. */
 export class KeyLists {
@@ -29,7 +29,7 @@ export class KeyLists {
    * them there is stays known from the first answer on; an error that says something else stays what it is.
    */
   readonly all: FetchPage = async (query, perform) => {
-    const ask = (hasMaskedList: boolean): Promise<Answered<ListedPage>> =>
+    const ask = (hasMaskedList: boolean): Promise<Result<ListedPage>> =>
       perform(listOperation(hasMaskedList ? 'masked-apikeys' : 'apikeys', query, this.#kind));
     if (this.#hasMaskedList !== undefined) return ask(this.#hasMaskedList);
     try {

@@ -3,13 +3,12 @@ import { ConfigurationError } from '../errors/index.ts';
 /** Whose keys a client manages: the paths of both begin differently, and are otherwise the same. */
 export interface KeyScope {
   readonly kind: 'account' | 'workspace';
-  /** What comes before the path of an operation. */
-  readonly segments: readonly string[];
-  /** The same in messages, without numbers. */
-  readonly pattern: string;
+  /** What comes before the path of an endpoint. */
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
 }
 
-export const ACCOUNT: KeyScope = { kind: 'account', segments: [], pattern: '' };
+export const ACCOUNT: KeyScope = { kind: 'account', path: '', params: {} };
 
 /** @throws ConfigurationError if the number is not one that a workspace can have. */
 export function workspaceScope(workspace: number): KeyScope {
@@ -20,7 +19,7 @@ export function workspaceScope(workspace: number): KeyScope {
   }
   return {
     kind: 'workspace',
-    segments: ['workspaces', String(workspace)],
-    pattern: '/workspaces/{workspace}',
+    path: '/workspaces/{workspace}',
+    params: { workspace: String(workspace) },
   };
 }

@@ -1,11 +1,10 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { jsonAnswer } from '../http/read-json.ts';
-import { isTransient } from '../http/retry.ts';
+import type { Endpoint } from '../http/client.ts';
 import type { ApiKey } from './api-key.ts';
 import { apiKeysFromWire } from './api-key-from-wire.ts';
-import type { KeyOperation } from './control-plane.ts';
+import { decodeJson } from './control-plane.ts';
 import type { KeyScope } from './key-scope.ts';
-import { isMissingPath } from './missing-path.ts';
+import { MISSING_PATH_STATUSES } from './missing-path.ts';
 import { apiKeyPage } from './schema.ts';
 
 /** Which keys to list, and how. */
@@ -56,26 +55,30 @@ export function listOperation(
   path: ListPath,
   query: PageQuery,
   kind: KeyScope['kind'],
-): KeyOperation<ListedPage> {
+): Endpoint<ListedPage> {
   return {
     method: 'GET',
-    path: [path],
+    path: `/${path}`,
     query: pageParams(query),
-    pattern: `/${path}`,
+    retry: 'transient',
     // A server that lacks the path will not have it a moment later.
-    mayRepeat: (error) => isTransient(error) && !isMissingPath(error),
-    receive: jsonAnswer(apiKeyPage, ({ parsed: { items, page } }, { headers }) => {
-      const keys = apiKeysFromWire(items ?? [], kind);
-      const date = Date.parse(headers.get('date') ?? '');
-      return {
-        items: keys,
-        page: counted(page?.page) ?? query.page,
-        pageSize: counted(page?.pageSize) ?? query.pageSize ?? keys.length,
-        total: counted(page?.total),
-        servedAt: Number.isNaN(date) ? undefined : date,
-        receivedAt: performance.now(),
-      };
-    }),
+    finalStatuses: MISSING_PATH_STATUSES,
+    decode: decodeJson(
+      { fields: ['items', 'page'], allowEmpty: true },
+      apiKeyPage,
+      ({ items, page }, { headers }) => {
+        const keys = apiKeysFromWire(items ?? [], kind);
+        const date = Date.parse(headers.get('date') ?? '');
+        return {
+          items: keys,
+          page: counted(page?.page) ?? query.page,
+          pageSize: counted(page?.pageSize) ?? query.pageSize ?? keys.length,
+          total: counted(page?.total),
+          servedAt: Number.isNaN(date) ? undefined : date,
+          receivedAt: performance.now(),
+        };
+      },
+    ),
   };
 }
 

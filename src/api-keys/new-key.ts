@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
-import type { CallOptions } from '../http/call-options.ts';
+import type { CallOptions } from '../http/call.ts';
+import { checkOptions } from '../http/options.ts';
 import { wireTime } from './wire-time.ts';
 
 /** What a new key is to be. */
@@ -35,7 +36,7 @@ export interface NewKey {
 
 /** @throws ConfigurationError if the input cannot be used. */
 export function newAccountKey(input: CreateApiKeyInput): NewKey {
-  // Plain JavaScript may leave it out altogether, or ask for what only workspaces have.
+  // Plain JavaScript may ask for what only workspaces have.
   const { quota } = (input ?? {}) as CreateWorkspaceApiKeyInput;
   if (quota !== undefined) {
     throw new ConfigurationError('quota: only the keys of a workspace have one', { option: 'quota' });
@@ -52,7 +53,8 @@ export function newWorkspaceKey(input: CreateWorkspaceApiKeyInput): NewKey {
 }
 
 function newKey(input: CreateApiKeyInput): NewKey {
-  const { name, expiresAt } = input ?? {};
+  checkOptions(input, ['name', 'expiresAt', 'quota'], 'create()');
+  const { name, expiresAt } = input;
   if (typeof name !== 'string' || name.trim() === '') {
     throw new ConfigurationError('name must be a text that is not empty', { option: 'name' });
   }

@@ -1,5 +1,4 @@
-import type { RequestLogger, RetryListener } from '../http/call-events.ts';
-import type { FetchFunction, HeadersOption } from '../http/call-options.ts';
+import type { FetchFunction, HeadersOption, RequestLogger, RetryListener } from '../http/call.ts';
 import type { Credential } from '../secret/credential.ts';
 
 /** How an {@link ApiKeys} client is set up. */
@@ -9,7 +8,10 @@ export interface ApiKeysOptions {
    * `DRUN_ACCESS_TOKEN`, where there is a process.
    */
   readonly accessToken?: Credential | undefined;
-  /** Where the control plane is: https, or http to this machine. Default: `https://console.d.run`. */
+  /**
+   * URL of the control plane: https, or http to this machine. Default: the environment variable `DRUN_CONSOLE_URL`, or
+   * else `https://console.d.run`.
+   */
   readonly baseUrl?: string | URL | undefined;
   /** How long a call may take in milliseconds, its repetitions and its answer included. Default: 30 000. */
   readonly timeoutMs?: number | undefined;
@@ -25,6 +27,8 @@ export interface ApiKeysOptions {
   readonly onRetry?: RetryListener | undefined;
   /** Is told of every request: method, path, status, duration, attempt; never an id, a body or a credential. */
   readonly logger?: RequestLogger | undefined;
+  /** Permits http to any host. Default: false, only to this machine. */
+  readonly allowInsecureHttp?: boolean | undefined;
   /** Allows use in a page, where every visitor can read the access token. Default: false. */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }

@@ -1,5 +1,5 @@
-import type { CallOptions } from '../http/call-options.ts';
-import type { CallPromise } from '../http/call-response.ts';
+import type { CallOptions, CallPromise } from '../http/call.ts';
+import { CALL_OPTIONS, checkOptions } from '../http/options.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { CreatedApiKey, DeletedApiKey } from './api-key.ts';
 import { type ApiKeyList, openList } from './api-key-list.ts';
@@ -13,6 +13,8 @@ import { type PruneApiKeysQuery, type PrunedApiKey, pruneKeys } from './prune.ts
 import { type KeyMaking, replaceKey } from './replace.ts';
 import { revealOperation } from './reveal.ts';
 import { type ApiKeyUsage, type ApiKeyUsageQuery, usageOperation } from './usage.ts';
+
+const CREATE_OPTIONS = [...CALL_OPTIONS, 'settle'];
 
 /**
  * What can be done with the keys of an account and of a workspace alike.
@@ -53,7 +55,10 @@ export abstract class ScopedApiKeys<
    * service's error stays what it is.
    */
   create(input: Input, options: CreateApiKeyOptions = {}): CallPromise<CreatedApiKey> {
-    return this.#creator.create(() => this.#making.newKey(input), options);
+    return this.#creator.create(() => {
+      checkOptions(options, CREATE_OPTIONS, 'create()');
+      return this.#making.newKey(input);
+    }, options);
   }
 
   /**
@@ -63,6 +68,8 @@ export abstract class ScopedApiKeys<
    * has none, the plain one. Either way keys are masked here too.
    */
   list(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
+    checkOptions(options, CALL_OPTIONS, 'list()');
+    checkOptions(query, ['search', 'sort', 'page', 'pageSize'], 'list()');
     return openList(this.#lists.all, query, this.#plane.performer(options));
   }
 
@@ -73,7 +80,10 @@ export abstract class ScopedApiKeys<
    * @throws NotFoundError if there is no such key, or the server is older; the message says so.
    */
   reveal(id: string, options: CallOptions = {}): CallPromise<Secret> {
-    return this.#plane.call(() => revealOperation(id, this.#lists.hasMaskedList), options);
+    return this.#plane.call(() => {
+      checkOptions(options, CALL_OPTIONS, 'reveal()');
+      return revealOperation(id, this.#lists.hasMaskedList);
+    }, options);
   }
 
   /**
@@ -85,7 +95,10 @@ export abstract class ScopedApiKeys<
    * @param id - The key's id, never the key.
    */
   delete(id: string, options: CallOptions = {}): CallPromise<DeletedApiKey> {
-    return this.#plane.call(() => deleteOperation(id), options);
+    return this.#plane.call(() => {
+      checkOptions(options, CALL_OPTIONS, 'delete()');
+      return deleteOperation(id);
+    }, options);
   }
 
   /**
@@ -94,7 +107,11 @@ export abstract class ScopedApiKeys<
    * A count that a JavaScript number cannot hold is an {@link InvalidResponseError}, never rounded.
    */
   usage(query: ApiKeyUsageQuery = {}, options: CallOptions = {}): CallPromise<ApiKeyUsage> {
-    return this.#plane.call(() => usageOperation(query), options);
+    return this.#plane.call(() => {
+      checkOptions(query, ['from', 'to', 'period', 'ids', 'models'], 'usage()');
+      checkOptions(options, CALL_OPTIONS, 'usage()');
+      return usageOperation(query);
+    }, options);
   }
 
   /**
@@ -112,10 +129,12 @@ export abstract class ScopedApiKeys<
     input: Partial<Input> = {},
     options: CreateApiKeyOptions = {},
   ): Promise<CreatedApiKey> {
+    checkOptions(options, CREATE_OPTIONS, 'replace()');
+    const { settle: _, ...callOptions } = options;
     return replaceKey(
       {
         ...this.#making,
-        deleteKey: (oldId) => this.delete(oldId, options),
+        deleteKey: (oldId) => this.delete(oldId, callOptions),
         createKey: (make) => this.#creator.create(make, options),
       },
       id,
@@ -134,6 +153,8 @@ export abstract class ScopedApiKeys<
    * @returns every key that matched, in the order of the list, and what became of it.
    */
   async prune(query: Pruning, options: CallOptions = {}): Promise<PrunedApiKey[]> {
+    checkOptions(query, ['olderThanMs', 'unusedForMs', 'dryRun', 'onlyMine'], 'prune()');
+    checkOptions(options, CALL_OPTIONS, 'prune()');
     // Plain JavaScript may leave it out altogether.
     const { onlyMine, ...rest } = { ...query };
     const fetchPage = onlyMine ? this.#lists.own : this.#lists.all;

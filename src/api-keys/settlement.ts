@@ -1,7 +1,6 @@
 import { type DrunError, UnknownOutcomeError } from '../errors/index.ts';
-import type { CallOptions } from '../http/call-options.ts';
-import type { Answered } from '../http/call-response.ts';
-import { CallScope } from '../http/call-scope.ts';
+import type { CallOptions, Result } from '../http/call.ts';
+import { Deadline } from '../http/deadline.ts';
 import { maskKeys } from '../secret/mask.ts';
 import type { ApiKey, CreatedApiKey } from './api-key.ts';
 import type { ControlPlane, Perform } from './control-plane.ts';
@@ -53,8 +52,8 @@ export async function settle(
   plane: ControlPlane,
   lists: KeyLists,
   options: CallOptions,
-): Promise<Answered<CreatedApiKey>> {
-  const scope = new CallScope(options.signal, SETTLING_MS);
+): Promise<Result<CreatedApiKey>> {
+  const scope = new Deadline(options.signal, SETTLING_MS);
   const perform = plane.performerIn(scope, options);
   const search = new KeySearch(lost, lists, perform);
   try {
@@ -69,12 +68,12 @@ export async function settle(
     options.signal?.throwIfAborted();
     // Of whatever else went wrong the outcome stays unknown.
   } finally {
-    scope.dispose();
+    scope[Symbol.dispose]();
   }
   throw unknownOutcome(lost, search.candidates);
 }
 
-async function findKey(search: KeySearch, claim: Claim, scope: CallScope): Promise<ApiKey | undefined> {
+async function findKey(search: KeySearch, claim: Claim, scope: Deadline): Promise<ApiKey | undefined> {
   for (const [index, waitMs] of LOOKS_AFTER_MS.entries()) {
     await scope.sleep(waitMs);
     // Their keys must not be taken for this one's. The first look does not wait: there has to be one.
@@ -82,7 +81,7 @@ async function findKey(search: KeySearch, claim: Claim, scope: CallScope): Promi
     try {
       await search.look();
     } catch {
-      scope.throwIfEnded();
+      scope.throwIfAborted();
       continue;
     }
     const key = search.onlyMatch;
@@ -102,7 +101,7 @@ export function unknownOutcome(
       ? 'none that may be it was seen, but one may still appear'
       : `${ids.length} ${ids.length === 1 ? 'key' : 'keys'} may be it`;
   return new UnknownOutcomeError(`whether a key was made is not known: ${error.message}; ${seen}`, {
-    candidates: ids,
+    candidateIds: ids,
     cause: error,
   });
 }

@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { validPathSegment } from '../http/base-url.ts';
-import { jsonAnswer } from '../http/read-json.ts';
+import type { Endpoint } from '../http/client.ts';
+import { checkPathSegment } from '../http/url.ts';
 import { maskKeys } from '../secret/mask.ts';
-import type { KeyOperation } from './control-plane.ts';
+import { decodeJson } from './control-plane.ts';
 import { usageStatistics, type WireUsage } from './schema.ts';
 import { wireTime } from './wire-time.ts';
 
@@ -72,21 +72,25 @@ const PERIODS = {
 } as const;
 
 /** @throws ConfigurationError if the query cannot be used. */
-export function usageOperation(query: ApiKeyUsageQuery): KeyOperation<ApiKeyUsage> {
+export function usageOperation(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
   return {
     method: 'POST',
-    path: ['apikeys-stats'],
+    path: '/apikeys-stats',
     body: usageBody(query),
-    pattern: '/apikeys-stats',
-    receive: jsonAnswer(usageStatistics, ({ parsed: { totalUsage, dataPoints } }) => ({
-      totals: amountsFromWire(totalUsage ?? {}),
-      points: (dataPoints ?? []).map(({ model, modelType, timestamp, usage }) => ({
-        model: maskKeys(model ?? ''),
-        ...(modelType && !modelType.endsWith('_UNSPECIFIED') && { modelType: maskKeys(modelType) }),
-        ...(timestamp && { timestamp: new Date(timestamp) }),
-        ...amountsFromWire(usage ?? {}),
-      })),
-    })),
+    retry: 'transient',
+    decode: decodeJson(
+      { fields: ['totalUsage', 'dataPoints'], allowEmpty: true },
+      usageStatistics,
+      ({ totalUsage, dataPoints }) => ({
+        totals: amountsFromWire(totalUsage ?? {}),
+        points: (dataPoints ?? []).map(({ model, modelType, timestamp, usage }) => ({
+          model: maskKeys(model ?? ''),
+          ...(modelType && !modelType.endsWith('_UNSPECIFIED') && { modelType: maskKeys(modelType) }),
+          ...(timestamp && { timestamp: new Date(timestamp) }),
+          ...amountsFromWire(usage ?? {}),
+        })),
+      }),
+    ),
   };
 }
 
@@ -113,7 +117,7 @@ function usageBody({ from, to, period, ids, models }: ApiKeyUsageQuery): Record<
     ...(startTime && { startTime }),
     ...(endTime && { endTime }),
     ...(period !== undefined && { period: wirePeriod(period) }),
-    ...(ids !== undefined && { ids: someTexts(ids, 'ids').map((id) => validPathSegment(id, 'ids')) }),
+    ...(ids !== undefined && { ids: someTexts(ids, 'ids').map((id) => checkPathSegment(id, 'ids')) }),
     ...(models !== undefined && { models: someTexts(models, 'models') }),
   };
 }

@@ -1,5 +1,6 @@
-import { InvalidResponseError } from '../errors/index.ts';
-import { answerOf, type RequestContext } from '../http/error-mapping.ts';
+import type { InvalidResponseError } from '../errors/index.ts';
+import { invalidResponse, type ResponseContext } from '../http/errors.ts';
+import type { TransportResponse } from '../http/transport.ts';
 import { Secret } from '../secret/secret.ts';
 
 /** The whole key that an answer has, or undefined where it is masked, or of characters that no header can carry. */
@@ -8,10 +9,12 @@ export function wholeKeyIn({ key }: { readonly key?: string | null | undefined }
 }
 
 /** The error for an answer that should have the whole key. */
-export function keylessError(id: string, response: Response, context: RequestContext): InvalidResponseError {
-  const message = `${context.label}: ${response.status} without the whole key of ${id}`;
-  return new InvalidResponseError(context.scrubber.text(message), {
-    ...answerOf(response, context),
+export function keylessError(
+  id: string,
+  response: TransportResponse,
+  context: ResponseContext,
+): InvalidResponseError {
+  return invalidResponse(response, context, `${response.status} without the full key of ${id}`, {
     issues: [{ path: ['key'], message: 'expected the whole key' }],
   });
 }

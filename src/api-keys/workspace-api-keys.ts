@@ -1,5 +1,5 @@
-import type { CallOptions } from '../http/call-options.ts';
-import type { CallPromise } from '../http/call-response.ts';
+import type { CallOptions, CallPromise } from '../http/call.ts';
+import { CALL_OPTIONS, checkOptions, mergeOptions } from '../http/options.ts';
 import type { ApiKey } from './api-key.ts';
 import { type ApiKeyList, openList } from './api-key-list.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -44,8 +44,22 @@ export class WorkspaceApiKeys extends ScopedApiKeys<CreateWorkspaceApiKeyInput, 
     this.#plane = plane;
   }
 
+  /**
+   * Returns a client that overrides the given options and shares the others.
+   *
+   * @throws {ConfigurationError} If an option is invalid, or requests would go to another origin with the current token.
+   */
+  withOptions(overrides: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
+    const client = new WorkspaceApiKeys(
+      mergeOptions(this.#plane.options as WorkspaceApiKeysOptions, overrides),
+    );
+    this.#plane.checkOrigin(client.#plane, overrides.accessToken);
+    return client;
+  }
+
   /** Lists the caller's own keys (`GET …/my-apikeys`), as {@link WorkspaceApiKeys.list} lists all. */
   listMine(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
+    checkOptions(options, CALL_OPTIONS, 'listMine()');
     return openList(
       (page, perform) => perform(listOperation('my-apikeys', page, 'workspace')),
       query,
@@ -55,12 +69,18 @@ export class WorkspaceApiKeys extends ScopedApiKeys<CreateWorkspaceApiKeyInput, 
 
   /** Switches a key off (`PUT …/apikeys/{id}/status`): the service refuses it until it is switched on again. */
   disable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
-    return this.#plane.call(() => statusOperation(id, true), options);
+    return this.#plane.call(() => {
+      checkOptions(options, CALL_OPTIONS, 'disable()');
+      return statusOperation(id, true);
+    }, options);
   }
 
   /** Switches a key on again (`PUT …/apikeys/{id}/status`). */
   enable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
-    return this.#plane.call(() => statusOperation(id, false), options);
+    return this.#plane.call(() => {
+      checkOptions(options, CALL_OPTIONS, 'enable()');
+      return statusOperation(id, false);
+    }, options);
   }
 
   /**
@@ -69,6 +89,9 @@ export class WorkspaceApiKeys extends ScopedApiKeys<CreateWorkspaceApiKeyInput, 
    * @param quota - A whole number, 0 or more.
    */
   setQuota(id: string, quota: number | 'unlimited', options: CallOptions = {}): CallPromise<ApiKey> {
-    return this.#plane.call(() => quotaOperation(id, quota), options);
+    return this.#plane.call(() => {
+      checkOptions(options, CALL_OPTIONS, 'setQuota()');
+      return quotaOperation(id, quota);
+    }, options);
   }
 }

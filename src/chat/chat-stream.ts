@@ -1,5 +1,5 @@
 import { ConfigurationError, isDrunError, StreamTruncatedError } from '../errors/index.ts';
-import type { Answered, CallResponse } from '../http/call-response.ts';
+import type { CallResponse, Result } from '../http/call.ts';
 import type { ChatCompletionChunk } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { ChatCompletion } from './completion.ts';
@@ -7,7 +7,7 @@ import type { ChatCompletion } from './completion.ts';
 /** A stream's connection: opened when the first chunk is asked for, closed when nobody wants another. */
 export interface StreamConnection<Completion> {
   /** Sends the request, and resolves once the first chunk is there. */
-  readonly open: () => Promise<Answered<ChunkSource>>;
+  readonly open: () => Promise<Result<ChunkSource>>;
   /** Lets the caller's signal end the stream also before it is opened. */
   readonly watch: () => void;
   /** Ends the call: what waits for it rejects with the reason. */

@@ -4,9 +4,19 @@
  * @module
  */
 export type { AuthenticatedFetch } from '../http/authenticated-fetch.ts';
-export type { RequestLogEntry, RequestLogger, RetryEvent, RetryListener } from '../http/call-events.ts';
-export type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
-export type { CallPromise, CallResponse, WithResponse } from '../http/call-response.ts';
+export type {
+  CallOptions,
+  CallPromise,
+  CallResponse,
+  FetchFunction,
+  HeadersOption,
+  RequestLogEntry,
+  RequestLogger,
+  RetryEvent,
+  RetryListener,
+  WithResponse,
+} from '../http/call.ts';
+export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
 export {
   type ApiKeyVerifier,
   ChatClient,

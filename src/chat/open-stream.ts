@@ -1,6 +1,6 @@
-import { CallScope } from '../http/call-scope.ts';
-import type { Transport } from '../http/transport.ts';
-import { COMPLETIONS } from './ask-for-completion.ts';
+import type { HttpClient } from '../http/client.ts';
+import { Deadline } from '../http/deadline.ts';
+import { COMPLETIONS, COMPLETIONS_LABEL } from './ask-for-completion.ts';
 import { ChatStream, type StreamConnection } from './chat-stream.ts';
 import { openChunkSource } from './chunk-source.ts';
 import type { ChatCompletion } from './completion.ts';
@@ -15,39 +15,37 @@ import { checkOneChoice, checkRequest, wireRequest } from './wire-request.ts';
  * @param idleTimeoutMs - How long the next chunk may take; without a limit where it is undefined.
  */
 export function openStream(
-  transport: Transport,
+  http: HttpClient,
   request: ChatStreamRequest,
   options: ChatStreamOptions & AnySchemaOptions,
   idleTimeoutMs: number | undefined,
 ): ChatStream {
-  let scope: CallScope | undefined;
+  let deadline: Deadline | undefined;
   /** For the time before the request is sent, in which no limit counts. */
-  let waiting: CallScope | undefined;
+  let waiting: Deadline | undefined;
   let aborted: { readonly reason: unknown } | undefined;
   const stream = new ChatStream({
     open: async () => {
-      scope = transport.scope(options);
-      const { signal } = scope;
-      if (aborted) scope.abort(aborted.reason);
+      deadline = http.deadline(options);
+      const { signal } = deadline;
+      if (aborted) deadline.abort(aborted.reason);
       // Also while nobody asks for a piece: somebody may be waiting for the completion.
       signal.addEventListener('abort', () => stream.abort(signal.reason), { once: true });
       const body = await wireRequest(request, options);
-      return transport.perform(
+      return http.request(
         {
           ...COMPLETIONS,
           body: { ...body, stream: true },
           accept: 'text/event-stream',
-          receive: (response, context, callScope) =>
-            openChunkSource(response, idleTimeoutMs, context, callScope),
+          decode: (response, context) => openChunkSource(response, idleTimeoutMs, context),
         },
-        scope,
+        deadline,
         options,
-        options.apiKey,
       );
     },
     watch: () => {
-      if (scope !== undefined || waiting !== undefined) return;
-      waiting = new CallScope(options.signal, undefined);
+      if (deadline !== undefined || waiting !== undefined) return;
+      waiting = new Deadline(options.signal);
       const { signal } = waiting;
       const end = (): void => stream.abort(signal.reason);
       if (signal.aborted) end();
@@ -55,11 +53,11 @@ export function openStream(
     },
     abort: (reason) => {
       aborted = { reason };
-      scope?.abort(reason);
+      deadline?.abort(reason);
     },
     close: () => {
-      scope?.dispose();
-      waiting?.dispose();
+      deadline?.[Symbol.dispose]();
+      waiting?.[Symbol.dispose]();
     },
     complete: completionOf(request, options),
   });
@@ -74,5 +72,5 @@ function completionOf(
   checkRequest(request);
   if (schema === undefined) return (completion) => completion;
   checkOneChoice(request);
-  return (completion) => withParsed(completion, schema, COMPLETIONS.label, signal);
+  return (completion) => withParsed(completion, schema, COMPLETIONS_LABEL, signal);
 }

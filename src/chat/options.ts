@@ -1,6 +1,13 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { RequestLogger, RetryListener } from '../http/call-events.ts';
-import type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
+import type {
+  CallOptions,
+  FetchFunction,
+  HeadersOption,
+  RequestLogger,
+  RetryListener,
+} from '../http/call.ts';
+import { CALL_OPTIONS, CLIENT_OPTIONS } from '../http/options.ts';
+import type { Transport } from '../http/transport.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Tool } from './tool.ts';
 
@@ -40,8 +47,10 @@ export interface ChatClientOptions {
    * @defaultValue 2
    */
   readonly maxRetries?: number | undefined;
-  /** Replaces the global `fetch`. */
+  /** Replaces the global `fetch`. Excludes `transport`. */
   readonly fetch?: FetchFunction | undefined;
+  /** Sends the requests instead of `fetch`, such as `nodeTransport()` of `drun-sdk/node`. */
+  readonly transport?: Transport | undefined;
   /** Headers of every request. */
   readonly headers?: HeadersOption | undefined;
   /** Called before each retry. An error that it throws ends the call. */
@@ -110,3 +119,8 @@ export interface RunToolsOptions extends ChatCallOptions {
 
 /** The schema of {@link ChatStreamParseOptions} at run time. */
 export type AnySchemaOptions = Partial<SchemaOptions<StandardSchemaV1>>;
+
+/** Names of the options above. */
+export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];
+export const CHAT_CALL_OPTIONS = [...CALL_OPTIONS, 'apiKey'];
+export const SCHEMA_OPTIONS = ['schema', 'schemaName'];

@@ -4,8 +4,8 @@ import {
   OutputTruncatedError,
   ToolCallError,
 } from '../errors/index.ts';
-import type { CallScope } from '../http/call-scope.ts';
-import { isTooDeep, parseJson } from '../http/json.ts';
+import type { Deadline } from '../http/deadline.ts';
+import { isTooDeep, parseJson } from '../internal/json.ts';
 import type { ChatCompletion } from './completion.ts';
 import type { ToolCall } from './content.ts';
 import { type Checked, checkAgainst, issuesText } from './json-schema.ts';
@@ -32,7 +32,7 @@ export async function runTools(
   request: ChatCompletionRequest,
   { tools, maxRounds = DEFAULT_ROUNDS }: Pick<RunToolsOptions, 'tools' | 'maxRounds'>,
   complete: (request: ChatCompletionRequest) => Promise<ChatCompletion>,
-  scope: CallScope,
+  scope: Deadline,
 ): Promise<ToolRunCompletion> {
   if (!(Number.isSafeInteger(maxRounds) && maxRounds >= 1)) {
     throw new ConfigurationError('maxRounds must be a whole number, 1 or more', { option: 'maxRounds' });
@@ -74,11 +74,11 @@ export async function runTools(
 class ToolRun {
   readonly messages: ChatMessage[];
   readonly #tools: ReadonlyMap<string, Tool>;
-  readonly #scope: CallScope;
+  readonly #scope: Deadline;
   /** Tools whose call the model got wrong in an earlier round. */
   readonly #corrected = new Set<string>();
 
-  constructor({ messages }: ChatCompletionRequest, tools: readonly Tool[], scope: CallScope) {
+  constructor({ messages }: ChatCompletionRequest, tools: readonly Tool[], scope: Deadline) {
     if (!Array.isArray(tools) || !tools.every(isTool)) {
       throw new ConfigurationError('tools must be a list of tools that can be run, as of defineTool()', {
         option: 'tools',

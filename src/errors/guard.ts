@@ -1,7 +1,5 @@
-import type { ModelRefusalError, OutputTruncatedError, OutputValidationError } from './answer-errors.ts';
 import type {
   ApiError,
-  ApiKeyLimitError,
   AuthenticationError,
   InsufficientQuotaError,
   InvalidRequestError,
@@ -9,21 +7,22 @@ import type {
   PermissionDeniedError,
   RateLimitError,
   ServerError,
-} from './api-errors.ts';
+} from './api.ts';
+import type { ApiKeyLimitError, ReplacementFailedError, UnknownOutcomeError } from './api-keys.ts';
+import { marker } from './base.ts';
 import type {
-  ConfigurationError,
-  ConnectionError,
-  InvalidResponseError,
-  TimeoutError,
-} from './call-errors.ts';
-import type { ReplacementFailedError, UnknownOutcomeError } from './create-errors.ts';
-import { marker } from './drun-error.ts';
-import type { KeyRingError } from './key-ring-error.ts';
-import type { KeyStoreError } from './key-store-errors.ts';
-import type { StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
-import type { MaxToolRoundsError, ToolCallError } from './tool-errors.ts';
+  MaxToolRoundsError,
+  ModelRefusalError,
+  OutputTruncatedError,
+  OutputValidationError,
+  StreamFailedError,
+  StreamTruncatedError,
+  ToolCallError,
+} from './chat.ts';
+import type { ConfigurationError, ConnectionError, InvalidResponseError, TimeoutError } from './client.ts';
+import type { KeyRingError, KeyStoreError } from './key-ring.ts';
 
-/** Every error that this package throws, told apart by `code`. */
+/** Every error that this package throws, discriminated by `code`. */
 export type AnyDrunError =
   | ConfigurationError
   | ConnectionError
@@ -40,7 +39,7 @@ export type AnyDrunError =
   | MaxToolRoundsError
   | KeyRingError
   | KeyStoreError
-  | ApiError<'api_error'>
+  | ApiError<'api_error', 'ApiError'>
   | InvalidRequestError
   | AuthenticationError
   | InsufficientQuotaError
@@ -54,7 +53,7 @@ export type AnyDrunError =
 export type DrunErrorCode = AnyDrunError['code'];
 
 /**
- * Tells whether a caught value is an error of this package, also where it was thrown by another copy of it.
+ * Checks whether a value is an error of this package, also one of another copy of it. Never throws.
  *
  * @example
  * ```ts
@@ -64,9 +63,9 @@ export type DrunErrorCode = AnyDrunError['code'];
  *   if (!isDrunError(error)) throw error;
  *   switch (error.code) {
  *     case 'rate_limited':
- *       return `busy, try again in ${error.retryAfterMs ?? 1000} ms`;
+ *       return `Busy, try again in ${error.retryAfterMs ?? 1000} ms.`;
  *     case 'authentication_failed':
- *       return `the key ${error.maskedKey} is refused`;
+ *       return `The key ${error.maskedKey} was rejected.`;
  *     default:
  *       return error.message;
  *   }
@@ -74,5 +73,10 @@ export type DrunErrorCode = AnyDrunError['code'];
  * ```
  */
 export function isDrunError(value: unknown): value is AnyDrunError {
-  return typeof value === 'object' && value !== null && marker in value;
+  try {
+    return typeof value === 'object' && value !== null && marker in value;
+  } catch {
+    // A revoked proxy, or one with a trap that throws.
+    return false;
+  }
 }
