@@ -36,15 +36,9 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
     this.#plane = plane;
   }
 
-  /**
-   * Returns a client that overrides some options and shares the rest.
-   *
-   * @throws {ConfigurationError} If `baseUrl` has another origin and no `accessToken` is given for it.
-   */
+  /** Returns a client that overrides some options and shares the rest. Another origin needs its own `accessToken`. */
   withOptions(options: ApiKeysOptions): ApiKeys {
-    const client = new ApiKeys(this.#plane.mergeOptions(options));
-    this.#plane.checkOrigin(client.#plane, options.accessToken);
-    return client;
+    return new ApiKeys(this.#plane.deriveOptions(options));
   }
 
   /** Asks whether the account may have another key. */

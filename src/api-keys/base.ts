@@ -6,7 +6,7 @@ import { createKey } from './create.ts';
 import { type CreateBody, deleteEndpoint, secretEndpoint, usageEndpoint } from './endpoints.ts';
 import { type ApiKeyList, fetchAnyKeys, fetchOwnKeys, openList } from './list.ts';
 import { pruneKeys } from './prune.ts';
-import { replaceKey } from './replace.ts';
+import { type Creation, replaceKey } from './replace.ts';
 import type {
   ApiKeyUsage,
   ApiKeyUsageQuery,
@@ -21,11 +21,8 @@ import type {
 } from './types.ts';
 
 /** How accounts and workspaces differ. */
-interface Kind<Input> {
-  /** Throws `ConfigurationError` if the input cannot be used. */
+interface Kind<Input> extends Creation<Input> {
   readonly toBody: (input: Input) => CreateBody;
-  /** The settings of a deleted key that its replacement inherits. */
-  readonly inherit: (deleted: DeletedApiKey) => Partial<Input>;
   /** The fields of a query of `prune`. */
   readonly pruneFields: readonly string[];
 }
@@ -120,13 +117,7 @@ export abstract class BaseApiKeys<
     options: CallOptions = {},
   ): Promise<ReplacementApiKey> {
     checkOptions(options, CALL_OPTIONS, 'replace()');
-    const steps = {
-      check: this.#kind.toBody,
-      inherit: this.#kind.inherit,
-      deleteKey: (oldId: string) => this.delete(oldId, options),
-      createKey: (newInput: Input) => this.create(newInput, options),
-    };
-    return replaceKey(id, input, steps, options.signal);
+    return replaceKey(this, this.#kind, id, input, options);
   }
 
   /**

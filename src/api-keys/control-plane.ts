@@ -42,9 +42,7 @@ export class ControlPlane {
     refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
     const { language = 'en', allowInsecureHttp } = options;
     if (typeof language !== 'string' || !/^[a-z\d]+(?:-[a-z\d]+)*$/i.test(language)) {
-      throw new ConfigurationError('`language` must be a language tag, such as `en` or `zh`.', {
-        option: 'language',
-      });
+      throw new ConfigurationError('`language` must be a language tag such as `en`.', { option: 'language' });
     }
     const source = options.baseUrl === undefined ? 'DRUN_CONSOLE_URL' : '`baseUrl`';
     const url = options.baseUrl ?? environmentVariable('DRUN_CONSOLE_URL') ?? CONSOLE_URL;
@@ -67,14 +65,16 @@ export class ControlPlane {
     });
   }
 
-  /** The options of this client with some of them replaced. */
-  mergeOptions<Overrides extends Options>(overrides: Overrides): Overrides {
-    return mergeOptions(this.#options as Overrides, overrides);
-  }
-
-  /** @throws {ConfigurationError} If a derived client would send this one's access token to another origin. */
-  checkOrigin(derived: ControlPlane, accessToken: unknown): void {
-    checkOrigin(this.#http.baseUrl, derived.#http.baseUrl, accessToken, 'accessToken');
+  /**
+   * The options of a client that overrides some of this one's.
+   *
+   * @throws {ConfigurationError} If it would send this client's access token to another origin.
+   */
+  deriveOptions(overrides: Options): Options {
+    const merged = mergeOptions(this.#options, overrides);
+    const next = URL.parse(String(merged.baseUrl)) ?? this.#http.baseUrl;
+    checkOrigin(this.#http.baseUrl, next, overrides.accessToken, 'accessToken');
+    return merged;
   }
 
   /**

@@ -20,8 +20,11 @@ type CreateAttempt =
   | { readonly outcome: 'created'; readonly result: Result<CreatedApiKey> }
   /** The service did not create a key, or the request was never sent. */
   | { readonly outcome: 'rejected'; readonly error: unknown }
-  /** The service may have created a key; `key` is known if the response named it, but not its secret. */
-  | { readonly outcome: 'ambiguous'; readonly error: DrunError; readonly key?: ApiKey };
+  /** The service may have created a key: this one, if the response has everything but its secret. */
+  | ({ readonly outcome: 'ambiguous'; readonly error: DrunError } & (
+      | { readonly key: ApiKey }
+      | { readonly key?: never; readonly sentAt: number }
+    ));
 
 /** Time to look for the key of a create without a usable response. The call's own time may have passed by then. */
 const LOOKUP_TIMEOUT_MS = 10_000;
@@ -40,7 +43,6 @@ export async function createKey(
   body: CreateBody,
   options: CallOptions,
 ): Promise<Result<CreatedApiKey>> {
-  const startedAt = performance.now();
   const deadline = plane.deadline(options);
   try {
     const attempt = await attemptCreate(plane, body, deadline, options);
@@ -48,13 +50,13 @@ export async function createKey(
       case 'created':
         return attempt.result;
       case 'ambiguous': {
+        // An error response is believed unless the list, read once, says otherwise.
+        const isErrorResponse = attempt.error instanceof ApiError;
+        const lookup = isErrorResponse ? { ...options, maxRetries: 0 } : options;
         const candidates = attempt.key
           ? [attempt.key]
-          : await findCandidates(plane, body.name, startedAt, options).catch(() => undefined);
-        // An error response is a usable one, as long as nothing speaks against it.
-        if (candidates?.length || !(attempt.error instanceof ApiError)) {
-          throw unknownOutcome(attempt.error, candidates);
-        }
+          : await findCandidates(plane, body.name, attempt.sentAt, lookup).catch(() => undefined);
+        if (candidates?.length || !isErrorResponse) throw unknownOutcome(attempt.error, candidates);
         break;
       }
     }
@@ -75,24 +77,31 @@ async function attemptCreate(
   deadline: Deadline,
   options: CallOptions,
 ): Promise<CreateAttempt> {
-  let isSent = false;
+  let sentAt: number | undefined;
+  const endpoint = {
+    ...createEndpoint(body),
+    onSend: () => {
+      sentAt = performance.now();
+    },
+    recover: (error: DrunError) => {
+      if (!mayHaveCreated(error)) sentAt = undefined;
+      return undefined;
+    },
+  };
   try {
-    const onSend = (): void => {
-      isSent = true;
-    };
-    const { data, response } = await plane.request(createEndpoint(body, onSend), deadline, options);
+    const { data, response } = await plane.request(endpoint, deadline, options);
     const { key, secret } = data;
-    if (secret) return { outcome: 'created', result: { data: { ...key, secret }, response } };
-    const message = 'POST /apikeys succeeded, but the response has no full key.';
-    const issues = [{ path: ['key'], message: 'expected the full key' }];
-    return { outcome: 'ambiguous', error: new InvalidResponseError(message, { status: 200, issues }), key };
+    if (secret instanceof Error) return { outcome: 'ambiguous', error: secret, key };
+    return { outcome: 'created', result: { data: { ...key, secret }, response } };
   } catch (error) {
-    return isSent && mayHaveCreated(error) ? { outcome: 'ambiguous', error } : { outcome: 'rejected', error };
+    options.signal?.throwIfAborted();
+    if (sentAt === undefined) return { outcome: 'rejected', error };
+    return { outcome: 'ambiguous', error: error as DrunError, sentAt };
   }
 }
 
 /** Whether a failed create may have created a key. */
-function mayHaveCreated(error: unknown): error is DrunError {
+function mayHaveCreated(error: DrunError): boolean {
   // An error in a 200 response may have no status of its own.
   if (error instanceof ApiError) return error.status < 300 || error.status === 408 || error.status >= 500;
   if (error instanceof InvalidResponseError) return error.status >= 200 && error.status < 300;
@@ -100,28 +109,27 @@ function mayHaveCreated(error: unknown): error is DrunError {
 }
 
 /**
- * Finds unused keys of a name that were created since a moment, by the service's clock.
+ * Finds unused keys of a name that were created since a request, by the service's clock.
  *
- * @param since - By `performance.now()`.
+ * @param sentAt - By `performance.now()`.
  * @returns `undefined` if the service does not tell its time.
  */
 async function findCandidates(
   plane: ControlPlane,
   name: string,
-  since: number,
-  { signal, headers, maxRetries }: CallOptions,
+  sentAt: number,
+  callOptions: CallOptions,
 ): Promise<readonly ApiKey[] | undefined> {
-  const options = { signal, headers, maxRetries, timeoutMs: LOOKUP_TIMEOUT_MS };
+  const options = { ...callOptions, timeoutMs: LOOKUP_TIMEOUT_MS };
   const deadline = plane.deadline(options);
   try {
     const fetchPage = fetchOwnKeys(plane, (endpoint) => plane.request(endpoint, deadline, options));
-    const { items, servedAt } = (await readAll({}, fetchPage)).data;
+    const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
     if (servedAt === undefined) return undefined;
-    // At that moment, the service's time was at least this.
-    const earliest = servedAt.getTime() - (performance.now() - since) - CLOCK_SLACK_MS;
-    const isCandidate = (key: ApiKey): boolean =>
-      key.name === name && key.lastUsedAt === undefined && key.createdAt.getTime() >= earliest;
-    return items.filter(isCandidate);
+    // The service's time when it received the request was at least this.
+    const earliest = servedAt.getTime() - (performance.now() - sentAt) - CLOCK_SLACK_MS;
+    const isUnused = ({ id, lastUsedAt }: ApiKey): boolean => lastUsedAt === undefined && !unknownUse.has(id);
+    return items.filter((key) => key.name === name && isUnused(key) && key.createdAt.getTime() >= earliest);
   } finally {
     deadline[Symbol.dispose]();
   }

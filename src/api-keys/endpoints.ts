@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini';
-import { ApiError, ConfigurationError, NotFoundError } from '../errors/index.ts';
+import { ApiError, ConfigurationError, type DrunError, NotFoundError } from '../errors/index.ts';
 import type { Endpoint } from '../http/client.ts';
 import { invalidResponse, type ResponseContext } from '../http/errors.ts';
 import { checkOptions } from '../http/options.ts';
@@ -25,13 +25,15 @@ import type {
  * ConfigurationError if an argument cannot be used.
  */
 
-/** A page as the service describes it: `total` may be missing. */
+/** A page as the service describes it. */
 export interface ListedPage extends Omit<ApiKeyPage, 'total'> {
   readonly total: number | undefined;
+  /** Ids of keys whose last use could not be read: they must not be taken for unused ones. */
+  readonly unknownUse: ReadonlySet<string>;
 }
 
 /** Page size of a query for all keys at once. */
-export const ALL: unique symbol = Symbol('all');
+export const ALL: unique symbol = /* @__PURE__ */ Symbol('all');
 
 /** A query for one page. */
 export interface PageQuery extends Omit<ListApiKeysQuery, 'pageSize'> {
@@ -51,21 +53,21 @@ export function isMissingPath(error: unknown): error is ApiError {
 
 const KEY_FIELDS = ['id', 'name', 'key'];
 
-export function createEndpoint(body: CreateBody, onSend: () => void): Endpoint<CreateResult> {
+/** Returns a key with its secret, or with an error if the response does not have the full key. */
+export function createEndpoint(
+  body: CreateBody,
+): Endpoint<{ readonly key: ApiKey; readonly secret: Secret | DrunError }> {
   return {
     method: 'POST',
     path: '/apikeys',
     body,
     retry: 'if-not-applied',
-    onSend,
-    decode: decodeWith({ fields: KEY_FIELDS }, (schemas) => schemas.createdApiKey),
+    decode: decodeWith(
+      { fields: KEY_FIELDS },
+      (schemas) => schemas.createdApiKey,
+      ({ key, secret }, ...context) => ({ key, secret: secret ?? noFullKey(...context) }),
+    ),
   };
-}
-
-/** What create returned; without `secret` if the response did not have the full key. */
-export interface CreateResult {
-  readonly key: ApiKey;
-  readonly secret: Secret | undefined;
 }
 
 export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedPage> {
@@ -79,10 +81,11 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
     decode: decodeWith(
       { fields: ['items', 'page'], allowEmpty: true },
       (schemas) => schemas.apiKeyPage,
-      ({ items, page, pageSize, total }, { headers }) => {
+      ({ items, unknownUse, page, pageSize, total }, { headers }) => {
         const servedAt = serviceTime(headers);
         return {
           items,
+          unknownUse,
           page: page || (query.page ?? 1),
           pageSize: pageSize || (typeof query.pageSize === 'number' ? query.pageSize : items.length),
           // protobuf leaves out zeros: without a total there are no keys, or the service does not count them.
@@ -114,8 +117,8 @@ export function deleteEndpoint(id: string): Endpoint<DeletedApiKey> {
     decode: decodeWith(
       { fields: [...KEY_FIELDS, 'creationTimestamp'], allowEmpty: true },
       (schemas) => schemas.deletedApiKey,
-      (deleted, response, context) => {
-        if (deleted.id) requireSameId(deleted.id, id, response, context);
+      (deleted, ...context) => {
+        if (deleted.id) checkId(deleted.id, id, ...context);
         return { ...deleted.key, id };
       },
     ),
@@ -133,20 +136,17 @@ export function secretEndpoint(id: string, isSupported: boolean | undefined): En
     recover: (error) => {
       if (isSupported || !isMissingPath(error)) return undefined;
       const reason = isSupported === undefined ? 'The key does not exist, or the server is' : 'The server is';
-      throw new NotFoundError(
-        `${error.message} ${reason} older than version 0.17 and cannot show keys again.`,
-        error,
-      );
+      const message = `${error.message} ${reason} older than version 0.17 and cannot show keys again.`;
+      const { code: _, ...fields } = error;
+      throw new NotFoundError(message, fields);
     },
     decode: decodeWith(
       { fields: ['id', 'key'] },
       (schemas) => schemas.apiKeySecret,
-      (shown, response, context) => {
-        if (shown.id) requireSameId(shown.id, id, response, context);
+      (shown, ...context) => {
+        if (shown.id) checkId(shown.id, id, ...context);
         if (shown.secret) return shown.secret;
-        throw invalidResponse(response, context, `${response.status} without the full key`, {
-          issues: [{ path: ['key'], message: 'expected the full key' }],
-        });
+        throw noFullKey(...context);
       },
     ),
   };
@@ -166,30 +166,19 @@ export function checkCreationEndpoint(): Endpoint<CreationCheck> {
   };
 }
 
-export function statusEndpoint(id: string, disabled: boolean): Endpoint<ApiKey> {
-  return updateEndpoint(id, '/apikeys/{id}/status', { disabled });
-}
-
-export function quotaEndpoint(id: string, quota: number | 'unlimited'): Endpoint<ApiKey> {
-  return updateEndpoint(id, '/apikeys/{id}/quota', {
-    quota: quota === 'unlimited' ? '0' : toInt64(quota),
-    unlimitedQuota: quota === 'unlimited',
-  });
-}
-
-/** Both updates set a value whatever it was before, so they may be repeated. */
-function updateEndpoint(id: string, path: string, body: object): Endpoint<ApiKey> {
+/** Sets a value whatever it was before, so it may be repeated. */
+export function updateEndpoint(id: string, field: 'status' | 'quota', body: object): Endpoint<ApiKey> {
   return {
     method: 'PUT',
-    path,
+    path: `/apikeys/{id}/${field}`,
     params: { id: checkPathSegment(id, 'id') },
     body,
     retry: 'transient',
     decode: decodeWith(
       { fields: KEY_FIELDS },
       (schemas) => schemas.apiKey,
-      (key, response, context) => {
-        requireSameId(key.id, id, response, context);
+      (key, ...context) => {
+        checkId(key.id, id, ...context);
         return key;
       },
     ),
@@ -205,6 +194,7 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
     decode: decodeWith(
       { fields: ['totalUsage', 'dataPoints'], allowEmpty: true },
       (schemas) => schemas.usageStatistics,
+      (usage) => usage,
     ),
   };
 }
@@ -212,20 +202,14 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
 // Responses
 
 type Schemas = typeof import('./schema.ts');
-type Decode<T> = Endpoint<T>['decode'];
+type DecodeContext = [response: TransportResponse, context: ResponseContext];
 
 /** Reads a JSON body by the schema of its contract. */
-function decodeWith<T>(rules: BodyRules, schema: (schemas: Schemas) => z.ZodMiniType<T>): Decode<T>;
 function decodeWith<Message, T>(
   rules: BodyRules,
   schema: (schemas: Schemas) => z.ZodMiniType<Message>,
-  toResult: (message: Message, response: TransportResponse, context: ResponseContext) => T,
-): Decode<T>;
-function decodeWith<Message>(
-  rules: BodyRules,
-  schema: (schemas: Schemas) => z.ZodMiniType<Message>,
-  toResult: (message: Message, ...rest: Parameters<Decode<unknown>>) => unknown = (message) => message,
-): Decode<unknown> {
+  toResult: (message: Message, ...context: DecodeContext) => T,
+): Endpoint<T>['decode'] {
   return async (response, context) => {
     const body = await readJson(response, context, rules);
     // zod is loaded with the first response, not with the package.
@@ -234,16 +218,15 @@ function decodeWith<Message>(
   };
 }
 
-function requireSameId(
-  received: string,
-  id: string,
-  response: TransportResponse,
-  context: ResponseContext,
-): void {
+function checkId(received: string, id: string, ...[response, context]: DecodeContext): void {
   if (received === id) return;
-  throw invalidResponse(response, context, `${response.status} with another key`, {
-    issues: [{ path: ['id'], message: 'expected the requested id' }],
-  });
+  const issues = [{ path: ['id'], message: 'expected the requested id' }];
+  throw invalidResponse(response, context, `${response.status} with another key`, { issues });
+}
+
+function noFullKey(...[response, context]: DecodeContext): DrunError {
+  const issues = [{ path: ['key'], message: 'expected the full key' }];
+  return invalidResponse(response, context, `${response.status} without the full key`, { issues });
 }
 
 // Requests
@@ -278,9 +261,14 @@ function toBody({ name, expiresAt }: CreateApiKeyInput): CreateBody {
   return { name, ...(expiresAt !== undefined && { expireTime: toTimestamp(expiresAt, 'expiresAt') }) };
 }
 
+export function toQuotaBody(quota: number | 'unlimited'): object {
+  const isUnlimited = quota === 'unlimited';
+  return { quota: isUnlimited ? '0' : toInt64(quota), unlimitedQuota: isUnlimited };
+}
+
 function toInt64(quota: number): string {
   if (Number.isSafeInteger(quota) && quota >= 0) return String(quota);
-  throw new ConfigurationError("`quota` must be an integer of 0 or more, or 'unlimited'.", {
+  throw new ConfigurationError('`quota` must be an integer of 0 or more, or "unlimited".', {
     option: 'quota',
   });
 }
@@ -317,12 +305,7 @@ function toInt32(value: number, option: string): number {
   throw new ConfigurationError(`\`${option}\` must be an integer of 1 or more.`, { option });
 }
 
-const PERIODS = {
-  hour: 'TIME_PERIOD_HOUR',
-  day: 'TIME_PERIOD_DAY',
-  week: 'TIME_PERIOD_WEEK',
-  month: 'TIME_PERIOD_MONTH',
-} as const;
+const PERIODS: readonly unknown[] = ['hour', 'day', 'week', 'month'];
 
 function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
   checkOptions(query, ['from', 'to', 'period', 'ids', 'models'], 'The query of usage()');
@@ -331,13 +314,13 @@ function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
   const endTime = to && toTimestamp(to, 'to');
   if (from && to && from > to)
     throw new ConfigurationError('`from` must not be later than `to`.', { option: 'from' });
-  if (period !== undefined && !Object.hasOwn(PERIODS, period)) {
+  if (period !== undefined && !PERIODS.includes(period)) {
     throw new ConfigurationError('`period` must be hour, day, week or month.', { option: 'period' });
   }
   return {
     ...(startTime && { startTime }),
     ...(endTime && { endTime }),
-    ...(period && { period: PERIODS[period] }),
+    ...(period && { period: `TIME_PERIOD_${period.toUpperCase()}` }),
     ...(ids && { ids: toTexts(ids, 'ids').map((id) => checkPathSegment(id, 'ids')) }),
     ...(models && { models: toTexts(models, 'models') }),
   };

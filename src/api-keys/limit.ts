@@ -24,27 +24,20 @@ export async function findLimitError(
   const check = await send(checkCreationEndpoint()).catch(() => undefined);
   if (check === undefined || check.data.allowed) return undefined;
   const survey = await surveyKeys(fetchPage).catch(() => undefined);
-  const { reason = 'The service gives no reason.' } = check.data;
+  const { reason = 'the service gives no reason' } = check.data;
   const count = survey?.unusedKeys.length ?? 0;
   const unused = count === 0 ? '' : ` ${count === 1 ? '1 key looks' : `${count} keys look`} unused.`;
-  return new ApiKeyLimitError(
-    `The account cannot have another API key: ${reason} Delete one first.${unused}`,
-    {
-      ...error,
-      reason,
-      ...survey,
-    },
-  );
+  const message = `The account cannot have another API key (${reason}). Delete one first.${unused}`;
+  const { code: _, ...fields } = error;
+  return new ApiKeyLimitError(message, { ...fields, reason, ...survey });
 }
 
-async function surveyKeys(
-  fetchPage: FetchPage,
-): Promise<{ readonly keyCount: number; readonly unusedKeys: readonly UnusedKey[] }> {
-  const { items, total = 0, servedAt } = (await readAll({}, fetchPage)).data;
+async function surveyKeys(fetchPage: FetchPage): Promise<Pick<ApiKeyLimitError, 'keyCount' | 'unusedKeys'>> {
+  const { items, total = 0, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
   const now = servedAt?.getTime() ?? Date.now();
   const unusedKeys = items.flatMap((key) => {
     const why = whyUnused(key, now);
-    if (why === undefined) return [];
+    if (why === undefined || unknownUse.has(key.id)) return [];
     const { id, name, maskedKey, createdAt, lastUsedAt } = key;
     return [{ id, name, maskedKey, why, createdAt, ...(lastUsedAt && { lastUsedAt }) }];
   });

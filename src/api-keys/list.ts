@@ -47,10 +47,10 @@ export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey
   }
 
   async #read(): Promise<Result<ApiKeyPage>> {
-    const { data, response } = isPaged(this.#query)
-      ? await this.#fetchPage(this.#query)
-      : await readAll(this.#query, this.#fetchPage);
-    return { data: { ...data, total: data.total ?? data.items.length }, response };
+    const read = isPaged(this.#query) ? this.#fetchPage(this.#query) : readAll(this.#query, this.#fetchPage);
+    const { data, response } = await read;
+    const { unknownUse: _, ...page } = data;
+    return { data: { ...page, total: data.total ?? data.items.length }, response };
   }
 }
 
@@ -61,72 +61,47 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
 /** Reads all keys as one page. Its time is that of the first response, which all keys were listed after. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
-  const [first, last] = [pages[0], pages.at(-1)];
-  if (first === undefined || last === undefined) throw new TypeError('A list has at least one page.');
+  const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
   const items = pages.flatMap(({ data }) => data.items);
-  const { servedAt } = first.data;
-  const page = {
-    items,
-    page: 1,
-    pageSize: items.length,
-    total: last.data.total,
-    ...(servedAt && { servedAt }),
-  };
+  const unknownUse = new Set(pages.flatMap(({ data }) => [...data.unknownUse]));
+  const { total } = last.data;
+  const page = { ...first.data, items, page: 1, pageSize: items.length, total, unknownUse };
   return { data: page, response: last.response };
 }
 
 /**
  * Reads the pages of a list, each key once. Without `page` and `pageSize` that is one page with everything, unless the
- * server does not support that.
+ * server rejects that or returns fewer keys than it counts.
+ *
+ * Pages are numbered: if a key is deleted meanwhile, the following ones move up, and one of them can be missed.
  */
 async function* readPages(
   query: ListApiKeysQuery,
   fetchPage: FetchPage,
 ): AsyncGenerator<Result<ListedPage>, void, undefined> {
-  if (isPaged(query)) {
-    yield* readNumberedPages(query, fetchPage);
-    return;
+  const { page: firstPage = 1, pageSize = isPaged(query) ? undefined : FALLBACK_PAGE_SIZE } = query;
+  if (!isPaged(query)) {
+    const everything = await fetchPage({ ...query, pageSize: ALL }).catch(undefinedIfInvalid);
+    if (everything && everything.data.items.length >= (everything.data.total ?? 0)) {
+      yield everything;
+      return;
+    }
   }
-  const everything = await fetchEverything(query, fetchPage);
-  if (everything) yield everything;
-  else yield* readNumberedPages({ ...query, pageSize: FALLBACK_PAGE_SIZE }, fetchPage);
-}
-
-/** @returns `undefined` if the server rejects the request or sends fewer keys than it counts. */
-async function fetchEverything(
-  query: ListApiKeysQuery,
-  fetchPage: FetchPage,
-): Promise<Result<ListedPage> | undefined> {
-  try {
-    const result = await fetchPage({ ...query, pageSize: ALL });
-    const { items, total = 0 } = result.data;
-    return items.length < total ? undefined : result;
-  } catch (error) {
-    if (error instanceof InvalidRequestError) return undefined;
-    throw error;
-  }
-}
-
-/**
- * Reads page after page until all keys that the service counts have been read, or a page has no new key.
- *
- * Pages are numbered, so a key that is deleted meanwhile moves the following ones up, and one of them can be missed.
- */
-async function* readNumberedPages(
-  query: ListApiKeysQuery,
-  fetchPage: FetchPage,
-): AsyncGenerator<Result<ListedPage>, void, undefined> {
-  const { page: firstPage = 1 } = query;
   const ids = new Set<string>();
   let count = 0;
   for (let page = firstPage; ; page++) {
-    const { data, response } = await fetchPage({ ...query, page });
+    const { data, response } = await fetchPage({ ...query, page, pageSize });
     const items = data.items.filter(({ id }) => !ids.has(id) && ids.add(id));
     if (items.length > 0 || page === firstPage) yield { data: { ...data, items }, response };
     count += data.items.length;
     // Servers may use a page size of their own, so only from the first page on does the count say anything.
-    if (items.length === 0 || (firstPage === 1 && count >= (data.total ?? Number.POSITIVE_INFINITY))) return;
+    const isComplete = firstPage === 1 && data.total !== undefined && count >= data.total;
+    if (isComplete || items.length === 0) return;
   }
+}
+
+function undefinedIfInvalid(error: unknown): undefined {
+  if (!(error instanceof InvalidRequestError)) throw error;
 }
 
 /**
@@ -156,16 +131,12 @@ export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
   return (query) => send(listEndpoint('/my-apikeys', query));
 }
 
-type RunInContext = <T>(run: () => T) => T;
-
-/** As much of Node's `AsyncLocalStorage` as is used; Bun, Deno and Workers have it too. */
-interface AsyncHooks {
-  readonly AsyncLocalStorage: { snapshot(): RunInContext };
+/** As much of Node, Bun, Deno and Workers as is used. */
+interface Runtime {
+  readonly process?: {
+    getBuiltinModule?(id: string): { AsyncLocalStorage: { snapshot?(): <T>(run: () => T) => T } } | undefined;
+  };
 }
-
-const asyncHooks = (
-  globalThis as { process?: { getBuiltinModule?: (id: string) => AsyncHooks | undefined } }
-).process?.getBuiltinModule?.('node:async_hooks');
 
 /**
  * Opens a list for later use, in the async context of the caller: that is where a credential provider finds its request.
@@ -179,7 +150,8 @@ export function openList(
   plane: ControlPlane,
   fetchKeys: (plane: ControlPlane, send: Send) => FetchPage,
 ): ApiKeyList {
-  const runInContext = asyncHooks?.AsyncLocalStorage.snapshot() ?? ((run) => run());
+  const hooks = (globalThis as Runtime).process?.getBuiltinModule?.('node:async_hooks');
+  const runInContext = hooks?.AsyncLocalStorage.snapshot?.() ?? ((run) => run());
   const fetchPage = fetchKeys(plane, plane.sender(options));
   return new ApiKeyList({ ...query }, (pageQuery) =>
     runInContext(async () => {

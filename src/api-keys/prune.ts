@@ -10,19 +10,15 @@ export async function pruneKeys(
   { dryRun, signal }: PruneOptions,
 ): Promise<PrunedApiKey[]> {
   const matches = toPredicate(query);
-  const { items, servedAt } = (await readAll({}, fetchPage)).data;
+  const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
   // The local clock may be wrong, so it is used only if the service does not tell its time.
   const now = servedAt?.getTime() ?? Date.now();
   const pruned: PrunedApiKey[] = [];
   for (const key of items) {
-    if (!matches(key, now)) continue;
-    if (dryRun) {
-      pruned.push({ key, outcome: 'would_delete' });
-      continue;
-    }
+    if (!matches(key, now) || (query.unusedForMs !== undefined && unknownUse.has(key.id))) continue;
     try {
-      await deleteKey(key.id);
-      pruned.push({ key, outcome: 'deleted' });
+      if (!dryRun) await deleteKey(key.id);
+      pruned.push({ key, outcome: dryRun ? 'would_delete' : 'deleted' });
     } catch (error) {
       signal?.throwIfAborted();
       pruned.push({ key, outcome: 'failed', error });
@@ -33,11 +29,9 @@ export async function pruneKeys(
 
 /** @throws {ConfigurationError} If the query would match every key. */
 function toPredicate(query: PruneApiKeysQuery): (key: ApiKey, now: number) => boolean {
-  const { olderThanMs, unusedForMs } = query ?? {};
+  const { olderThanMs, unusedForMs } = query;
   if (olderThanMs === undefined && unusedForMs === undefined) {
-    throw new ConfigurationError('prune() needs `olderThanMs`, `unusedForMs` or both.', {
-      option: 'olderThanMs',
-    });
+    throw new ConfigurationError('prune() needs `olderThanMs` or `unusedForMs`.', { option: 'olderThanMs' });
   }
   const minAge = toMs(olderThanMs, 'olderThanMs');
   const minIdleTime = toMs(unusedForMs, 'unusedForMs');

@@ -1,4 +1,6 @@
 import { isDrunError, ReplacementFailedError } from '../errors/index.ts';
+import type { CallOptions } from '../http/call.ts';
+import { mergeOptions } from '../http/options.ts';
 import type {
   CreateApiKeyInput,
   CreatedApiKey,
@@ -7,45 +9,40 @@ import type {
   ReplacementApiKey,
 } from './types.ts';
 
-/** What a replacement consists of. */
-interface ReplacementSteps<Input extends CreateApiKeyInput> {
-  /** Throws if the input cannot be used. */
-  readonly check: (input: Input) => unknown;
-  /** The settings of a deleted key that its replacement inherits. */
-  readonly inherit: (deleted: DeletedApiKey) => Partial<Input>;
-  readonly deleteKey: (id: string) => PromiseLike<DeletedApiKey>;
-  readonly createKey: (input: Input) => PromiseLike<CreatedApiKey>;
+/** The part of a client that replaces keys. */
+interface Keys<Input> {
+  create(input: Input, options: CallOptions): PromiseLike<CreatedApiKey>;
+  delete(id: string, options: CallOptions): PromiseLike<DeletedApiKey>;
 }
 
-/**
- * Deletes a key, which stops it from working at once and frees its place in a full account, and then creates another
- * one.
- *
- * @throws {ReplacementFailedError} If the key was deleted and no other one was created.
- */
+/** How keys of an account or workspace are created. */
+export interface Creation<Input> {
+  /** Throws `ConfigurationError` if the input cannot be used. */
+  readonly toBody: (input: Input) => object;
+  /** The settings of a deleted key that its replacement inherits. */
+  readonly inherit: (deleted: DeletedApiKey) => Partial<Input>;
+}
+
+/** Deletes a key, which stops working at once and frees its place in a full account, and then creates another one. */
 export async function replaceKey<Input extends CreateApiKeyInput>(
+  keys: Keys<Input>,
+  { toBody, inherit }: Creation<Input>,
   id: string,
   input: Partial<Input>,
-  { check, inherit, deleteKey, createKey }: ReplacementSteps<Input>,
-  signal: AbortSignal | undefined,
+  options: CallOptions,
 ): Promise<ReplacementApiKey> {
-  const given = Object.fromEntries(
-    Object.entries(input).filter(([, value]) => value !== undefined),
-  ) as Partial<Input>;
   // Invalid input has to be rejected before the key is deleted.
-  check({ name: 'unknown yet', ...given } as Input);
-  const replaced = await deleteKey(id);
+  toBody(mergeOptions({ name: 'unknown yet' } as Input, input));
+  const replaced = await keys.delete(id, options);
   try {
-    const created = await createKey({ ...inherit(replaced), ...given } as Input);
+    const created = await keys.create(mergeOptions(inherit(replaced) as Input, input), options);
     return { ...created, replaced };
   } catch (error) {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     // Only the messages of this package are known to contain no credential.
     const reason = isDrunError(error) ? ` ${error.message}` : '';
-    throw new ReplacementFailedError(`The key was deleted, but no other one was created.${reason}`, {
-      deletedId: id,
-      cause: error,
-    });
+    const message = `The key was deleted, but no other one was created.${reason}`;
+    throw new ReplacementFailedError(message, { deletedId: id, cause: error });
   }
 }
 

@@ -25,7 +25,7 @@ const count = integer.check(
 
 /** RFC 3339. The zero times of Go (year 1) and protobuf (1970) mean that there is no time. */
 const time = z.pipe(
-  z.string().check(z.refine(isTimestamp)),
+  z.string().check(z.refine((text) => text === '' || isTimestamp(text))),
   z.transform((text) => (Date.parse(text) > 0 ? new Date(text) : undefined)),
 );
 
@@ -36,13 +36,13 @@ function isTimestamp(text: string): boolean {
   return new Date(match[1]).toISOString().startsWith(match[1]);
 }
 
-/** Reads a value as absent if it is not of its type. */
-function lenient<Schema extends z.ZodMiniType>(schema: Schema) {
+/** Reads a value that is not of its type as absent, or as something else. */
+function lenient<Schema extends z.ZodMiniType, Otherwise = undefined>(schema: Schema, otherwise?: Otherwise) {
   return z.pipe(
     z.optional(z.unknown()),
-    z.transform((value): z.output<Schema> | undefined => {
+    z.transform((value): z.output<Schema> | Otherwise => {
       const result = schema.safeParse(value);
-      return result.success ? result.data : undefined;
+      return result.success ? result.data : (otherwise as Otherwise);
     }),
   );
 }
@@ -64,7 +64,7 @@ const fields = {
   expireTime: lenient(time),
   expired: flag,
   disabled: flag,
-  lastUsedTime: lenient(time),
+  lastUsedTime: lenient(z.nullish(time), 'unreadable' as const),
   createBy: text,
   userId: text,
   workspace: lenient(count),
@@ -91,7 +91,7 @@ function toApiKey(wire: WireKey): ApiKey {
     ...(wire.expireTime && { expiresAt: wire.expireTime }),
     expired: wire.expired ?? false,
     disabled: wire.disabled ?? false,
-    ...(wire.lastUsedTime && { lastUsedAt: wire.lastUsedTime }),
+    ...(wire.lastUsedTime instanceof Date && { lastUsedAt: wire.lastUsedTime }),
     ...(wire.createBy && { createdBy: wire.createBy }),
     ...(wire.userId && { userId: wire.userId }),
     ...(wire.workspace && { workspace: wire.workspace }),
@@ -101,8 +101,8 @@ function toApiKey(wire: WireKey): ApiKey {
   };
 }
 
-const unlimited = z.object({ unlimitedQuota: z.literal(true), usedQuota: amount });
 const limited = z.object({ quota: amount, usedQuota: amount, remainingQuota: amount });
+const unlimited = z.object({ unlimitedQuota: z.literal(true), usedQuota: amount });
 
 /**
  * Every key of a workspace has a quota, in which an absent amount is 0. A key of an account has one if the service
@@ -111,21 +111,13 @@ const limited = z.object({ quota: amount, usedQuota: amount, remainingQuota: amo
 function toQuota(wire: WireKey): ApiKeyQuota | undefined {
   const parts = [wire.quota, wire.usedQuota, wire.remainingQuota, wire.unlimitedQuota];
   if (!wire.workspace && parts.every((part) => part === undefined || part === null)) return undefined;
-  const syncedAt = wire.remainingQuotaSyncedAt && { syncedAt: wire.remainingQuotaSyncedAt };
-  // Without a limit, whatever the service sends as its amount means nothing.
-  const withoutLimit = unlimited.safeParse(wire);
-  if (withoutLimit.success) {
-    return {
-      limit: 'unlimited',
-      used: withoutLimit.data.usedQuota ?? 0,
-      remaining: 'unlimited',
-      ...syncedAt,
-    };
-  }
-  const { success, data } = limited.safeParse(wire);
+  // Whatever the service sends as the limit of an unlimited quota means nothing.
+  const { data, success } = (wire.unlimitedQuota === true ? unlimited : limited).safeParse(wire);
   if (!success) return undefined;
-  const limit = data.quota ?? 0;
+  const syncedAt = wire.remainingQuotaSyncedAt && { syncedAt: wire.remainingQuotaSyncedAt };
   const used = data.usedQuota ?? 0;
+  if ('unlimitedQuota' in data) return { limit: 'unlimited', used, remaining: 'unlimited', ...syncedAt };
+  const limit = data.quota ?? 0;
   return { limit, used, remaining: data.remainingQuota ?? Math.max(0, limit - used), ...syncedAt };
 }
 
@@ -156,13 +148,17 @@ export const deletedApiKey = z.pipe(
   }),
 );
 
-/** A page of keys. */
+/** A page of keys, and the ids of those whose last use could not be read. */
 export const apiKeyPage = z.pipe(
   z.object({
-    items: z.nullish(z.array(apiKey)),
+    items: z.nullish(z.array(wireKey)),
     page: lenient(z.object({ page: lenient(count), pageSize: lenient(count), total: lenient(count) })),
   }),
-  z.transform(({ items, page }) => ({ items: items ?? [], ...page })),
+  z.transform(({ items, page }) => {
+    const keys = items ?? [];
+    const unreadable = keys.filter(({ lastUsedTime }) => lastUsedTime === 'unreadable');
+    return { ...page, items: keys.map(toApiKey), unknownUse: new Set(unreadable.map(({ id }) => id)) };
+  }),
 );
 
 /** The full key, as the service shows it again. */

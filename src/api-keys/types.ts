@@ -12,25 +12,21 @@ import type { Secret } from '../secret/secret.ts';
 export interface ApiKeysOptions {
   /**
    * An access token of the console (Personal Center, Access Keys), or a function that returns one.
-   *
    * @defaultValue the environment variable `DRUN_ACCESS_TOKEN`
    */
   readonly accessToken?: Credential | undefined;
   /**
    * Base URL of the control plane: `https`, or `http` to this machine.
-   *
    * @defaultValue the environment variable `DRUN_CONSOLE_URL`, or else `https://console.d.run`
    */
   readonly baseUrl?: string | URL | undefined;
   /**
    * Maximum duration of a call in milliseconds, retries included.
-   *
    * @defaultValue 30_000
    */
   readonly timeoutMs?: number | undefined;
   /**
    * Maximum number of retries per request.
-   *
    * @defaultValue 2
    */
   readonly maxRetries?: number | undefined;
@@ -40,7 +36,6 @@ export interface ApiKeysOptions {
   readonly headers?: HeadersOption | undefined;
   /**
    * Language of the service's messages (`Accept-Language`), such as `en` or `zh`.
-   *
    * @defaultValue `'en'`
    */
   readonly language?: string | undefined;
@@ -48,17 +43,9 @@ export interface ApiKeysOptions {
   readonly onRetry?: RetryListener | undefined;
   /** Called after every request with its method, path, status and duration; never with an id, a body or a credential. */
   readonly logger?: RequestLogger | undefined;
-  /**
-   * Permits `http` base URLs to other hosts than this machine.
-   *
-   * @defaultValue false
-   */
+  /** Permits `http` base URLs to other hosts than this machine. */
   readonly allowInsecureHttp?: boolean | undefined;
-  /**
-   * Permits use in a browser, where every visitor can read the access token.
-   *
-   * @defaultValue false
-   */
+  /** Permits use in a browser, where every visitor can read the access token. */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
 
@@ -187,21 +174,13 @@ export interface PruneApiKeysQuery {
 
 /** Argument of {@link WorkspaceApiKeys.prune}. */
 export interface PruneWorkspaceApiKeysQuery extends PruneApiKeysQuery {
-  /**
-   * Considers only the caller's own keys.
-   *
-   * @defaultValue false: all keys of the workspace
-   */
+  /** Considers only the caller's own keys, not all keys of the workspace. */
   readonly onlyMine?: boolean | undefined;
 }
 
 /** Options of {@link ApiKeys.prune}. */
 export interface PruneOptions extends CallOptions {
-  /**
-   * Reports what would be deleted, and deletes nothing.
-   *
-   * @defaultValue false
-   */
+  /** Reports what would be deleted, and deletes nothing. */
   readonly dryRun?: boolean | undefined;
 }
 

@@ -1,7 +1,7 @@
 import type { CallOptions, CallPromise } from '../http/call.ts';
 import { BaseApiKeys } from './base.ts';
 import { ControlPlane } from './control-plane.ts';
-import { quotaEndpoint, statusEndpoint, toWorkspaceCreateBody } from './endpoints.ts';
+import { toQuotaBody, toWorkspaceCreateBody, updateEndpoint } from './endpoints.ts';
 import { type ApiKeyList, fetchOwnKeys, openList } from './list.ts';
 import { inheritSettingsAndQuota } from './replace.ts';
 import type {
@@ -41,15 +41,9 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
     this.#plane = plane;
   }
 
-  /**
-   * Returns a client that overrides some options and shares the rest.
-   *
-   * @throws {ConfigurationError} If `baseUrl` has another origin and no `accessToken` is given for it.
-   */
+  /** Returns a client that overrides some options and shares the rest. Another origin needs its own `accessToken`. */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
-    const client = new WorkspaceApiKeys(this.#plane.mergeOptions(options as WorkspaceApiKeysOptions));
-    this.#plane.checkOrigin(client.#plane, options.accessToken);
-    return client;
+    return new WorkspaceApiKeys(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
   }
 
   /** Lists the caller's own keys, as {@link WorkspaceApiKeys.list} lists those of all members. */
@@ -59,12 +53,12 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
 
   /** Disables a key: the service rejects it until it is enabled again. */
   disable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
-    return this.#plane.call('disable()', () => statusEndpoint(id, true), options);
+    return this.#plane.call('disable()', () => updateEndpoint(id, 'status', { disabled: true }), options);
   }
 
   /** Enables a key. */
   enable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
-    return this.#plane.call('enable()', () => statusEndpoint(id, false), options);
+    return this.#plane.call('enable()', () => updateEndpoint(id, 'status', { disabled: false }), options);
   }
 
   /**
@@ -73,6 +67,6 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
    * @param quota - An integer of 0 or more.
    */
   setQuota(id: string, quota: number | 'unlimited', options: CallOptions = {}): CallPromise<ApiKey> {
-    return this.#plane.call('setQuota()', () => quotaEndpoint(id, quota), options);
+    return this.#plane.call('setQuota()', () => updateEndpoint(id, 'quota', toQuotaBody(quota)), options);
   }
 }

@@ -6,9 +6,10 @@ import {
   PermissionDeniedError,
 } from '../errors/index.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
-import { type CallPromise, callPromise } from '../http/call.ts';
+import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import { Deadline } from '../http/deadline.ts';
+import { invalidResponse } from '../http/errors.ts';
 import {
   checkFunction,
   checkOptions,
@@ -19,15 +20,15 @@ import {
   optionOrVariable,
   refuseBrowser,
 } from '../http/options.ts';
-import { checkShape, readJson } from '../http/response.ts';
+import { readJson } from '../http/response.ts';
 import { fetchTransport } from '../http/transport.ts';
 import { checkBaseUrl, regionUrl } from '../http/url.ts';
+import { isRecord } from '../internal/json.ts';
 import type { Secret } from '../secret/secret.ts';
-import { askForCompletion, askForParsed } from './ask-for-completion.ts';
 import type { ChatStream } from './chat-stream.ts';
 import type { ChatCompletion, Model } from './completion.ts';
+import { checkOneChoice, openStream, requestCompletion } from './completions.ts';
 import type { SchemaOutput } from './json-schema.ts';
-import { openStream } from './open-stream.ts';
 import {
   type AnySchemaOptions,
   CHAT_CALL_OPTIONS,
@@ -41,10 +42,8 @@ import {
   SCHEMA_OPTIONS,
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
-import { modelList } from './schema.ts';
-import type { ParsedCompletion } from './structured-output.ts';
+import { type ParsedCompletion, parseReply } from './structured-output.ts';
 import { runTools, type ToolRunCompletion } from './tool-run.ts';
-import { checkOneChoice } from './wire-request.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
 
@@ -130,9 +129,10 @@ export class ChatClient {
 
   /** Requests a completion (`POST /v1/chat/completions`). */
   complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
-    const send = async (): ReturnType<typeof askForCompletion> => {
+    const send = async (): Promise<Result<ChatCompletion>> => {
       checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
-      return askForCompletion(this.#http, request, options);
+      const { data, response } = await requestCompletion(this.#http, request, options);
+      return { data: data.completion, response };
     };
     return callPromise(send());
   }
@@ -164,9 +164,13 @@ export class ChatClient {
     request: ChatCompletionRequest,
     options: ChatParseOptions<Schema>,
   ): CallPromise<ParsedCompletion<SchemaOutput<Schema>>> {
-    const send = async (): ReturnType<typeof askForParsed<Schema>> => {
+    const send = async (): Promise<Result<ParsedCompletion<SchemaOutput<Schema>>>> => {
       checkOptions(options, [...CHAT_CALL_OPTIONS, ...SCHEMA_OPTIONS], 'parse()');
-      return askForParsed(this.#http, request, options);
+      checkOneChoice(request);
+      const { schema, signal } = options;
+      if (schema === undefined) throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
+      const { data, response } = await requestCompletion(this.#http, request, options);
+      return { data: await parseReply(data.completion, schema, data.reader, signal), response };
     };
     return callPromise(send());
   }
@@ -325,10 +329,16 @@ const MODELS: Endpoint<Model[]> = {
   path: '/v1/models',
   retry: 'transient',
   decode: async (response, context) => {
-    const body = await readJson(response, context, { fields: ['data', 'object'] });
-    return checkShape(body, modelList, response, context).data ?? [];
+    const { data } = await readJson(response, context, { fields: ['data', 'object'] });
+    if (data === undefined || data === null) return [];
+    if (Array.isArray(data) && data.every(isModel)) return data;
+    throw invalidResponse(response, context, `${response.status} with a list of models of another shape`);
   },
 };
+
+function isModel(value: unknown): value is Model {
+  return isRecord(value) && typeof value.id === 'string';
+}
 
 function dataPlaneUrl({ baseUrl, region, allowInsecureHttp }: ChatClientOptions): URL {
   if (baseUrl !== undefined && region !== undefined) {

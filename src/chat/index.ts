@@ -25,17 +25,8 @@ export {
   type VerifiedKey,
 } from './chat-client.ts';
 export { ChatStream } from './chat-stream.ts';
-export type { ChatCompletionChunk, ChunkChoice, MessageDelta, ToolCallDelta } from './chunk.ts';
-export type {
-  ChatCompletion,
-  CompletionChoice,
-  CompletionMessage,
-  CompletionUsage,
-  FinishReason,
-  Model,
-  TokenLogprob,
-} from './completion.ts';
-export type { AudioPart, ContentPart, ImagePart, TextPart, ToolCall } from './content.ts';
+export type * from './completion.ts';
+export type { EventStreamOptions, EventStreamResponseOptions } from './event-stream.ts';
 export type { SchemaOutput } from './json-schema.ts';
 export type {
   ChatCallOptions,
@@ -46,18 +37,7 @@ export type {
   RunToolsOptions,
   SchemaOptions,
 } from './options.ts';
-export type {
-  AssistantMessage,
-  ChatCompletionRequest,
-  ChatMessage,
-  ChatRequest,
-  ChatStreamRequest,
-  ResponseFormat,
-  SystemMessage,
-  ToolChoice,
-  ToolMessage,
-  UserMessage,
-} from './request.ts';
+export type * from './request.ts';
 export type { ParsedCompletion } from './structured-output.ts';
 export { defineTool, type Tool, type ToolContext, type ToolDefinition } from './tool.ts';
 export type { ToolRunCompletion } from './tool-run.ts';

@@ -1,5 +1,5 @@
 import { isRecord } from '../internal/json.ts';
-import type { ChatCompletionChunk } from './chunk.ts';
+import type { ChatCompletionChunk } from './completion.ts';
 import { readFinishReason } from './finish-reason.ts';
 
 /*

@@ -80,7 +80,8 @@ export interface ChatCallOptions extends CallOptions {
 /** Options that describe the format of a parsed reply. */
 export interface SchemaOptions<Schema extends object> {
   /**
-   * Standard Schema that provides a JSON Schema (zod, zod/mini, arktype, or valibot with `toStandardJsonSchema`).
+   * Standard Schema that provides a JSON Schema (zod, zod/mini, arktype, or valibot with `toStandardJsonSchema`), or a
+   * JSON Schema, against which the reply is not checked.
    */
   readonly schema: Schema;
   /**
@@ -89,6 +90,12 @@ export interface SchemaOptions<Schema extends object> {
    * @defaultValue `answer`
    */
   readonly schemaName?: string | undefined;
+  /**
+   * Whether the server is asked for strict adherence to the schema.
+   *
+   * @defaultValue Strict if OpenAI's strict mode can express the schema.
+   */
+  readonly strict?: boolean | undefined;
 }
 
 /** Options of {@link ChatClient.parse}. */
@@ -123,4 +130,4 @@ export type AnySchemaOptions = Partial<SchemaOptions<StandardSchemaV1>>;
 /** Names of the options above. */
 export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];
 export const CHAT_CALL_OPTIONS = [...CALL_OPTIONS, 'apiKey'];
-export const SCHEMA_OPTIONS = ['schema', 'schemaName'];
+export const SCHEMA_OPTIONS = ['schema', 'schemaName', 'strict'];

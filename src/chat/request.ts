@@ -1,5 +1,26 @@
-import type { ContentPart, TextPart, ToolCall } from './content.ts';
+import type { ToolCall } from './completion.ts';
 import type { Tool, ToolDefinition } from './tool.ts';
+
+/** Text. */
+export interface TextPart {
+  readonly type: 'text';
+  readonly text: string;
+}
+
+/** An image, as a URL or a `data:` URL. */
+export interface ImagePart {
+  readonly type: 'image_url';
+  readonly image_url: { readonly url: string; readonly detail?: 'auto' | 'low' | 'high' | undefined };
+}
+
+/** Audio in base64. */
+export interface AudioPart {
+  readonly type: 'input_audio';
+  readonly input_audio: { readonly data: string; readonly format: 'wav' | 'mp3' | (string & {}) };
+}
+
+/** A part of a user's message. Which kinds are supported depends on the model. */
+export type ContentPart = TextPart | ImagePart | AudioPart;
 
 /** Instructions for the whole conversation. */
 export interface SystemMessage {

@@ -1,5 +1,5 @@
 import { isRecord, parseJson } from '../internal/json.ts';
-import type { ToolCall } from './content.ts';
+import type { ToolCall } from './completion.ts';
 import { DELTA, mergeField, mergeFields, newFields, toPlain } from './merge.ts';
 import type { Fields } from './normalize.ts';
 

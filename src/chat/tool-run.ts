@@ -6,8 +6,7 @@ import {
 } from '../errors/index.ts';
 import type { Deadline } from '../http/deadline.ts';
 import { isTooDeep, parseJson } from '../internal/json.ts';
-import type { ChatCompletion } from './completion.ts';
-import type { ToolCall } from './content.ts';
+import type { ChatCompletion, ToolCall } from './completion.ts';
 import { type Checked, checkAgainst, issuesText } from './json-schema.ts';
 import type { RunToolsOptions } from './options.ts';
 import type { ChatCompletionRequest, ChatMessage, ToolMessage } from './request.ts';

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   ApiKeyLimitError,
   ConfigurationError,
@@ -87,7 +88,6 @@ describe('create', () => {
     ['a blank name', { name: '  ' }, 'name'],
     ['a numeric name', { name: 12 }, 'name'],
     ['no name', {}, 'name'],
-    ['no input', undefined, 'name'],
     ['an invalid date', { name: 'a', expiresAt: new Date('tomorrow') }, 'expiresAt'],
     ['a date as a string', { name: 'a', expiresAt: '2027-01-01' }, 'expiresAt'],
     ['a year of five digits', { name: 'a', expiresAt: new Date('+012026-01-01') }, 'expiresAt'],
@@ -112,7 +112,6 @@ describe('a create without a usable response', () => {
     ['an empty message', async () => json({})],
     ['null', async () => json(null)],
     ['an array', async () => json([wireKey({ key: KEY })])],
-    ['a message with the id of an error', async () => json({ id: 'QuotaExceeded', message: 'denied' })],
     ['no id', async () => json({ key: KEY })],
   ];
 
@@ -151,6 +150,38 @@ describe('a create without a usable response', () => {
       expect(creates()).toBe(1);
     },
   );
+
+  it.each([
+    ['a message', { message: 'denied' }, 'api_error'],
+    ['an id of an error', { id: 'QuotaExceeded', message: 'denied' }, 'api_error'],
+    ['a code', { code: 401, msg: 'token expired', data: null }, 'authentication_failed'],
+    ['another code', { code: 500, msg: 'failed' }, 'server_error'],
+    ['a list of errors', { errors: [{ message: 'denied' }] }, 'api_error'],
+    ['a failure', { success: false }, 'api_error'],
+  ])(
+    'rejects with the error in a 200 response that reports it as %s, if there is no new key',
+    async (_, body, code) => {
+      const { fetch, creates } = withCreate(new ContractServer(), async () => json(body));
+
+      expect(await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }))).toMatchObject({ code });
+      expect(creates()).toBe(1);
+    },
+  );
+
+  it('rejects with the id of the key that was created although a 200 response reports an error', async () => {
+    const server = new ContractServer();
+    const { fetch } = withCreate(server, async (create) => {
+      await create();
+      return json({ code: 500, msg: 'failed' });
+    });
+
+    const error = await rejectionOf(
+      UnknownOutcomeError,
+      clientsOver(fetch).keys.create({ name: 'checkout' }),
+    );
+
+    expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
+  });
 
   it('rejects with the id of the key after a timeout', async () => {
     const server = new ContractServer();
@@ -300,6 +331,20 @@ describe('a create that the service cannot have acted on', () => {
     expect(requests).toHaveLength(4);
   });
 
+  it.each([
+    ['self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    ['expired', 'CERT_HAS_EXPIRED'],
+  ])('rejects with the connection error if the certificate is %s', async (_, code) => {
+    const { fetch, requests } = responding(
+      new TypeError('fetch failed', { cause: Object.assign(new Error('certificate'), { code }) }),
+    );
+
+    expect(await rejection(clientsOver(fetch).keys.create({ name: 'a' }))).toMatchObject({
+      code: 'connection_failed',
+    });
+    expect(requests).toHaveLength(1);
+  });
+
   it('is not repeated if the 429 asks for more time than is left', async () => {
     const server = new ContractServer();
     const { fetch, creates } = withCreate(server, async () =>
@@ -318,6 +363,17 @@ describe('a create that the service cannot have acted on', () => {
 
     expect(await rejection(keys.create({ name: 'checkout' }))).toMatchObject({ code: 'timeout' });
     expect(requests).toEqual([]);
+  });
+
+  it('rejects with the timeout if a fresh access token does not arrive in time after a 401', async () => {
+    const { fetch, requests } = responding(json({ id: 'x', message: 'no' }, 401));
+    const accessToken = ({ rejected }: { rejected?: unknown }) =>
+      rejected ? new Promise<string>(() => {}) : TOKEN;
+
+    const creating = clientsOver(fetch, { accessToken, timeoutMs: 50 }).keys.create({ name: 'checkout' });
+
+    expect(await rejection(creating)).toMatchObject({ code: 'timeout' });
+    expect(requests).toHaveLength(1);
   });
 
   it('is sent with a fresh access token after a 401', async () => {
@@ -493,6 +549,19 @@ describe('a create at the limit', () => {
 
     expect(tenants).toEqual(['blue', 'blue', 'blue']);
   });
+});
+
+it('concurrent creates use the access token of their own async context', async () => {
+  const tenant = new AsyncLocalStorage<string>();
+  const { fetch, requests } = responding(json(wireKey({ key: KEY })));
+  const { keys } = clientsOver(fetch, { accessToken: async () => `token-of-${tenant.getStore()}` });
+
+  await Promise.all(['a', 'b', 'c'].map((name) => tenant.run(name, () => keys.create({ name }))));
+
+  const sent = requests.map(({ headers, body }) => [headers.get('authorization'), body]);
+  expect(sent).toEqual(
+    expect.arrayContaining(['a', 'b', 'c'].map((name) => [`Bearer token-of-${name}`, { name }])),
+  );
 });
 
 function brokenBody(): ReadableStream<Uint8Array> {

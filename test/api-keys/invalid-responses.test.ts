@@ -48,6 +48,46 @@ describe.each(methods)('%s', (_, call, mayBeEmpty) => {
     expect(everythingShownOf(error)).not.toContain(KEY.slice(0, 20));
   });
 
+  it.each([
+    [
+      { code: 401, msg: 'token expired', data: null },
+      { code: 'authentication_failed', status: 401 },
+    ],
+    [
+      { code: '403', message: 'denied' },
+      { code: 'permission_denied', status: 403 },
+    ],
+    [
+      { code: 429, msg: 'slow down', data: {} },
+      { code: 'rate_limited', status: 429 },
+    ],
+    [
+      { code: 500, msg: 'failed', items: [], id: 'key-1', allowed: true },
+      { code: 'server_error', status: 500 },
+    ],
+    [{ error: { code: 'unavailable', message: 'try later' } }, { code: 'server_error', status: 503 }],
+    [{ error: 'denied' }, { code: 'api_error', status: 200 }],
+    [{ errors: [{ message: 'denied' }] }, { code: 'api_error', status: 200 }],
+    [{ detail: 'Not authenticated' }, { code: 'api_error', status: 200 }],
+    [{ detail: [{ loc: ['body'], msg: 'field required' }] }, { code: 'api_error', status: 200 }],
+    [{ success: false }, { code: 'api_error', status: 200 }],
+    [
+      { success: false, data: null, message: 'denied' },
+      { code: 'api_error', status: 200 },
+    ],
+    [
+      { id: 'QuotaExceeded', message: 'denied' },
+      { code: 'api_error', status: 200 },
+    ],
+  ])('rejects a 200 response with %j with the error that it reports', async (body, expected) => {
+    const { fetch, requests } = responding(json(body));
+
+    const error = await rejection(call(clientsOver(fetch, { maxRetries: 0 })));
+
+    expect(error).toMatchObject(expected);
+    expect(requests).toHaveLength(1);
+  });
+
   it(`${mayBeEmpty ? 'accepts' : 'rejects'} an empty message`, async () => {
     const calling = call(clientsOver(responding(json({})).fetch));
 

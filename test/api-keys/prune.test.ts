@@ -119,6 +119,21 @@ describe('prune', () => {
     },
   );
 
+  it('does not take a key whose last use cannot be read for an unused one', async () => {
+    const items = [
+      { id: 'key-1', creationTimestamp: '2025-01-01T00:00:00Z', lastUsedTime: NOW },
+      { id: 'key-2', creationTimestamp: '2025-01-01T00:00:00Z', lastUsedTime: '2026-03-01 07:59:00' },
+      { id: 'key-3', creationTimestamp: '2025-01-01T00:00:00Z', lastUsedTime: null },
+    ];
+    const { keys } = clientsOver(responding(json({ items })).fetch);
+
+    const unused = await keys.prune({ unusedForMs: DAY_MS }, { dryRun: true });
+    const old = await keys.prune({ olderThanMs: DAY_MS }, { dryRun: true });
+
+    expect(unused.map(({ key }) => key.id)).toEqual(['key-3']);
+    expect(old.map(({ key }) => key.id)).toEqual(['key-1', 'key-2', 'key-3']);
+  });
+
   it("deletes only the caller's own keys of a workspace with onlyMine", async () => {
     const { server, workspaceKeys } = serve({ now: () => NOW });
     const old = { scope: 12, createdAt: NOW - 90 * DAY_MS } as const;
@@ -148,7 +163,10 @@ describe('prune', () => {
 
   it.each<[string, unknown, string]>([
     ['no duration', {}, 'olderThanMs'],
-    ['no query', undefined, 'olderThanMs'],
+    ['no query', undefined, 'options'],
+    ['a misspelled option in the query', { olderThanMs: 1, dryrun: true }, 'dryrun'],
+    ['an option in the query', { olderThanMs: 1, dryRun: true }, 'dryRun'],
+    ['onlyMine in an account', { olderThanMs: 1, onlyMine: true }, 'onlyMine'],
     ['0, which every key would match', { olderThanMs: 0 }, 'olderThanMs'],
     ['a negative duration', { unusedForMs: -1 }, 'unusedForMs'],
     ['NaN', { olderThanMs: Number.NaN }, 'olderThanMs'],

@@ -83,11 +83,7 @@ describe('replace', () => {
   it.each([
     ['does not exist', () => json({ message: 'no such key' }, 404), 'not_found'],
     ['cannot be deleted', () => html(500), 'server_error'],
-    [
-      'is not deleted because of an error with status 200',
-      () => json({ success: false }),
-      'invalid_response',
-    ],
+    ['is not deleted because of an error with status 200', () => json({ success: false }), 'api_error'],
   ])('creates no key if the old one %s', async (_, respond, code) => {
     const { fetch, requests } = responding(respond());
 
