@@ -1,80 +1,63 @@
-import type * as z from 'zod/mini';
 import { ConfigurationError } from '../errors/index.ts';
-import { type CallOptions, type CallPromise, callPromise, type Result } from '../http/call.ts';
+import type { CallOptions, CallPromise, FetchFunction, Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import type { Deadline } from '../http/deadline.ts';
-import type { ResponseContext } from '../http/errors.ts';
-import { kyTransport } from '../http/ky-transport.ts';
 import {
+  CALL_OPTIONS,
   CLIENT_OPTIONS,
   checkFunction,
   checkOptions,
   checkOrigin,
   environmentVariable,
+  mergeOptions,
   optionOrVariable,
   refuseBrowser,
 } from '../http/options.ts';
-import { type BodyRules, checkShape, readJson } from '../http/response.ts';
-import type { TransportResponse } from '../http/transport.ts';
+import type { Transport } from '../http/transport.ts';
 import { checkBaseUrl } from '../http/url.ts';
-import type { KeyScope } from './key-scope.ts';
-import type { ApiKeysOptions } from './options.ts';
+import type { ApiKeysOptions, WorkspaceApiKeysOptions } from './types.ts';
 
 const CONSOLE_URL = 'https://console.d.run';
 const API_ROOT = '/apis/hydra.io/v1alpha1';
 
-/** Carries out one operation as a part of a call that may consist of several. */
-export type Perform = <Answer>(operation: Endpoint<Answer>) => Promise<Result<Answer>>;
+type Options = ApiKeysOptions & Partial<WorkspaceApiKeysOptions>;
 
-/** Decodes a JSON body that has the fields of the contract, and that fits the schema. */
-export function decodeJson<Schema extends z.ZodMiniType, Answer>(
-  rules: BodyRules,
-  schema: Schema,
-  make: (parsed: z.output<Schema>, response: TransportResponse, context: ResponseContext) => Answer,
-): Endpoint<Answer>['decode'] {
-  return async (response, context) => {
-    const body = await readJson(response, context, rules);
-    return make(checkShape(body, schema, response, context), response, context);
-  };
-}
+/** Sends one request as part of a call. */
+export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
 
-/** The fields of an API key that tell it from anything else. */
-export const KEY_FIELDS = ['id', 'name', 'key', 'creationTimestamp'];
-
-/** The part of the control plane that manages the API keys of an account or a workspace. */
+/** Requests to the control plane about the keys of one account or workspace. */
 export class ControlPlane {
-  readonly scope: KeyScope;
-  /** Tells it apart from any other one: keys of the same place can be taken for each other. */
-  readonly address: string;
-  readonly #options: ApiKeysOptions;
+  /** Absent for an account. */
+  readonly workspace: number | undefined;
+  /** Whether the server masks lists and shows keys again, as servers from 0.17 do; undefined until a list was read. */
+  hasMaskedList: boolean | undefined;
+  readonly #options: Options;
   readonly #http: HttpClient;
 
-  /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
-  constructor(options: ApiKeysOptions, scope: KeyScope) {
-    const names = [...CLIENT_OPTIONS, 'accessToken', 'language', ...Object.keys(scope.params)];
-    checkOptions(options, names, scope.kind === 'account' ? 'ApiKeys' : 'WorkspaceApiKeys');
+  /** @throws {ConfigurationError} If an option is invalid. */
+  constructor(options: Options, owner: 'ApiKeys' | 'WorkspaceApiKeys') {
+    const isAccount = owner === 'ApiKeys';
+    const names = [...CLIENT_OPTIONS, 'accessToken', 'language', ...(isAccount ? [] : ['workspace'])];
+    checkOptions(options, names, owner);
     refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
-    const language = options.language ?? 'en';
+    const { language = 'en', allowInsecureHttp } = options;
     if (typeof language !== 'string' || !/^[a-z\d]+(?:-[a-z\d]+)*$/i.test(language)) {
-      throw new ConfigurationError('`language` must be a language tag, such as "en" or "zh".', {
-        option: 'language',
-      });
+      throw new ConfigurationError('`language` must be a language tag such as `en`.', { option: 'language' });
     }
-    const { baseUrl: given, allowInsecureHttp } = options;
-    const url = given ?? environmentVariable('DRUN_CONSOLE_URL') ?? CONSOLE_URL;
-    const source = given === undefined ? 'DRUN_CONSOLE_URL' : '`baseUrl`';
+    const source = options.baseUrl === undefined ? 'DRUN_CONSOLE_URL' : '`baseUrl`';
+    const url = options.baseUrl ?? environmentVariable('DRUN_CONSOLE_URL') ?? CONSOLE_URL;
     const baseUrl = checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
-    baseUrl.pathname += baseUrl.pathname.endsWith('/') ? API_ROOT.slice(1) : API_ROOT;
-    this.scope = scope;
-    this.address = [baseUrl.href, ...Object.values(scope.params)].join(' ');
-    this.#options = { ...options };
+    const accessToken = optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
+    this.workspace = isAccount ? undefined : checkWorkspace(options.workspace);
+    // What came from the environment stays the same in clients that `withOptions` derives.
+    this.#options = { ...options, baseUrl, accessToken };
     this.#http = new HttpClient({
-      baseUrl,
-      credential: optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN'),
+      baseUrl: new URL(baseUrl.href.replace(/\/*$/, API_ROOT)),
+      credential: accessToken,
       credentialOption: 'accessToken',
       timeoutMs: options.timeoutMs ?? 30_000,
       maxRetries: options.maxRetries ?? 2,
-      transport: kyTransport(checkFunction(options.fetch, 'fetch')),
+      transport: lazyTransport(checkFunction(options.fetch, 'fetch')),
       headers: options.headers,
       defaultHeaders: { 'accept-language': language },
       onRetry: options.onRetry,
@@ -82,48 +65,76 @@ export class ControlPlane {
     });
   }
 
-  get options(): ApiKeysOptions {
-    return this.#options;
+  /**
+   * The options of a client that overrides some of this one's.
+   *
+   * @throws {ConfigurationError} If it would send this client's access token to another origin.
+   */
+  deriveOptions(overrides: Options): Options {
+    const merged = mergeOptions(this.#options, overrides);
+    const next = URL.parse(String(merged.baseUrl)) ?? this.#http.baseUrl;
+    checkOrigin(this.#http.baseUrl, next, overrides.accessToken, 'accessToken');
+    return merged;
   }
 
-  /** @throws ConfigurationError if another control plane must not be sent this one's access token. */
-  checkOrigin(next: ControlPlane, accessToken: unknown): void {
-    checkOrigin(this.#http.baseUrl, next.#http.baseUrl, accessToken, 'accessToken');
+  /**
+   * A call of one request. If `endpoint` throws, the call rejects.
+   *
+   * @param method - For messages about options: `delete()`.
+   */
+  call<T>(method: string, endpoint: () => Endpoint<T>, options: CallOptions): CallPromise<T> {
+    return this.#http.call(() => {
+      checkOptions(options, CALL_OPTIONS, method);
+      return this.#resolve(endpoint());
+    }, options);
   }
 
-  /** A call of one operation. What making the operation throws, the call rejects with. */
-  call<Answer>(make: () => Endpoint<Answer>, options: CallOptions): CallPromise<Answer> {
-    const perform = this.performer(options);
-    return callPromise((async () => perform(make()))());
-  }
-
-  /** Carries out operations each within a time of its own. */
-  performer(options: CallOptions): Perform {
-    return async (operation) => {
+  /** For calls of several requests, each with its own `timeoutMs`. */
+  sender(options: CallOptions): Send {
+    return async (endpoint) => {
       const deadline = this.deadline(options);
       try {
-        return await this.performerIn(deadline, options)(operation);
+        return await this.request(endpoint, deadline, options);
       } finally {
         deadline[Symbol.dispose]();
       }
     };
   }
 
-  /** Carries out operations all within the time of one call. */
-  performerIn(deadline: Deadline, options: CallOptions): Perform {
-    return async (operation) => {
-      const { path, params } = this.scope;
-      const endpoint = {
-        ...operation,
-        path: path + operation.path,
-        params: { ...params, ...operation.params },
-      };
-      return this.#http.request(endpoint, deadline, options);
-    };
+  /** A request of a call that owns the deadline. */
+  request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: CallOptions): Promise<Result<T>> {
+    return this.#http.request(this.#resolve(endpoint), deadline, options);
   }
 
-  /** The deadline of a call that consists of several operations; it has to be disposed of. */
   deadline(options: CallOptions): Deadline {
     return this.#http.deadline(options);
   }
+
+  #resolve<T>(endpoint: Endpoint<T>): Endpoint<T> {
+    if (this.workspace === undefined) return endpoint;
+    return {
+      ...endpoint,
+      path: `/workspaces/{workspace}${endpoint.path}`,
+      params: { ...endpoint.params, workspace: String(this.workspace) },
+    };
+  }
+}
+
+/** Sends through ky, which is loaded with the first request, not with the package. */
+function lazyTransport(fetch: FetchFunction | undefined): Transport {
+  let transport: Transport | undefined;
+  return {
+    send: async (request) => {
+      transport ??= (await import('../http/ky-transport.ts')).kyTransport(fetch);
+      return transport.send(request);
+    },
+  };
+}
+
+function checkWorkspace(workspace: number | undefined): number {
+  if (Number.isInteger(workspace) && Number(workspace) >= 1 && Number(workspace) < 2 ** 31)
+    return Number(workspace);
+  throw new ConfigurationError('`workspace` must be the number of a workspace: an integer of 1 or more.', {
+    option: 'workspace',
+  });
 }

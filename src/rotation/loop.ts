@@ -271,7 +271,7 @@ class Pass {
   /** Undefined where the service cannot show a key again. */
   async #reveal(id: string): Promise<Secret | undefined> {
     try {
-      return await this.#context.issuer.reveal?.(id, { signal: this.#signal });
+      return await this.#context.issuer.getSecret?.(id, { signal: this.#signal });
     } catch (error) {
       if (isDrunError(error) && error.code === 'not_found') return undefined;
       throw error;
@@ -304,10 +304,7 @@ class Pass {
     let key: IssuedKey;
     try {
       // Once, and not given up half-way: every repetition can make a key that nobody holds.
-      key = await issuer.create(
-        { name: pending.name, expiresAt: new Date(expiresAt) },
-        { maxRetries: 0, settle: false },
-      );
+      key = await issuer.create({ name: pending.name, expiresAt: new Date(expiresAt) }, { maxRetries: 0 });
     } catch (error) {
       if (!isClearRefusal(error)) {
         // It may have been made, or be on its way: the next round finds it by its name.

@@ -28,19 +28,17 @@ export interface ListedKey {
 export interface KeyIssuer {
   /**
    * Makes a key, once.
-   *
-   * @param options - With `settle: false`: a create whose answer was lost rejects at once.
    */
   create(
     input: { readonly name: string; readonly expiresAt: Date },
-    options: PortCallOptions & { readonly settle: false },
+    options: PortCallOptions,
   ): PromiseLike<IssuedKey>;
   /** All keys, of whomever. */
   list(query: object, options: PortCallOptions): AsyncIterable<ListedKey>;
   /** Rejects with an error of code `not_found` where there is no such key. */
   delete(id: string, options: PortCallOptions): PromiseLike<unknown>;
   /** Shows a key again, where the service can: from 0.17. */
-  reveal?(id: string, options: PortCallOptions): PromiseLike<Secret>;
+  getSecret?(id: string, options: PortCallOptions): PromiseLike<Secret>;
 }
 
 /** Says whether a key opens the door, and to what: `ChatClient` fits. */

@@ -211,7 +211,7 @@ describe('a key by its id', () => {
 test('all keys can be revoked at once, and there are new ones', async () => {
   const bench = await leakedBench();
   const { ring, leaked } = bench;
-  const standby = await bench.issuer.reveal(ring.status().standby?.id ?? '');
+  const standby = await bench.issuer.getSecret(ring.status().standby?.id ?? '');
   const before = bench.ids();
   const events = eventsOf(ring, 'revoked');
 
@@ -387,7 +387,7 @@ test('a key that cannot be opened any more is deleted all the same', async () =>
 
   expect(error.code).toBe('key_ring_decryption_failed');
   expect(bench.ids()).not.toContain(bench.leakedId);
-  await expect(Promise.resolve(bench.issuer.reveal(bench.leakedId))).rejects.toBeInstanceOf(NotFoundError);
+  await expect(Promise.resolve(bench.issuer.getSecret(bench.leakedId))).rejects.toBeInstanceOf(NotFoundError);
 });
 
 test('a revocation beside passes of others is carried out once', async () => {

@@ -247,7 +247,7 @@ export class World {
           world.#fault('delete unanswered') && 'after',
         ),
       ...(this.options.canReveal && {
-        reveal: (id: string) =>
+        getSecret: (id: string) =>
           world.#call(actor, `reveal ${id}`, () => {
             const key = world.keys.get(id);
             if (key === undefined) throw new NotFoundError('no such key', { status: 404 });

@@ -1,0 +1,337 @@
+import type * as z from 'zod/mini';
+import { ApiError, ConfigurationError, type DrunError, NotFoundError } from '../errors/index.ts';
+import type { Endpoint } from '../http/client.ts';
+import { invalidResponse, type ResponseContext } from '../http/errors.ts';
+import { checkOptions } from '../http/options.ts';
+import { type BodyRules, checkShape, readJson } from '../http/response.ts';
+import type { ResponseHeaders, TransportResponse } from '../http/transport.ts';
+import { checkPathSegment } from '../http/url.ts';
+import { isDate } from '../internal/checks.ts';
+import type { Secret } from '../secret/secret.ts';
+import type {
+  ApiKey,
+  ApiKeyPage,
+  ApiKeyUsage,
+  ApiKeyUsageQuery,
+  CreateApiKeyInput,
+  CreateWorkspaceApiKeyInput,
+  CreationCheck,
+  DeletedApiKey,
+  ListApiKeysQuery,
+} from './types.ts';
+
+/*
+ * The operations of the control plane, as data. Paths are relative to the account or workspace. Each function throws
+ * ConfigurationError if an argument cannot be used.
+ */
+
+/** A page as the service describes it. */
+export interface ListedPage extends Omit<ApiKeyPage, 'total'> {
+  readonly total: number | undefined;
+  /** Ids of keys whose last use could not be read: they must not be taken for unused ones. */
+  readonly unknownUse: ReadonlySet<string>;
+}
+
+/** Page size of a query for all keys at once. */
+export const ALL: unique symbol = /* @__PURE__ */ Symbol('all');
+
+/** A query for one page. */
+export interface PageQuery extends Omit<ListApiKeysQuery, 'pageSize'> {
+  readonly pageSize?: number | typeof ALL | undefined;
+}
+
+/** All keys of the account or workspace, masked by the service or not; or the caller's own. */
+export type ListPath = '/masked-apikeys' | '/apikeys' | '/my-apikeys';
+
+/** Statuses that routers send for a path that they do not have, with a body of their own. */
+const MISSING_PATH_STATUSES: readonly number[] = [404, 405, 501];
+
+/** Whether an error may mean that the server does not have the path. */
+export function isMissingPath(error: unknown): error is ApiError {
+  return error instanceof ApiError && MISSING_PATH_STATUSES.includes(error.status);
+}
+
+const KEY_FIELDS = ['id', 'name', 'key'];
+
+/** Returns a key with its secret, or with an error if the response does not have the full key. */
+export function createEndpoint(
+  body: CreateBody,
+): Endpoint<{ readonly key: ApiKey; readonly secret: Secret | DrunError }> {
+  return {
+    method: 'POST',
+    path: '/apikeys',
+    body,
+    retry: 'if-not-applied',
+    decode: decodeWith(
+      { fields: KEY_FIELDS },
+      (schemas) => schemas.createdApiKey,
+      ({ key, secret }, ...context) => ({ key, secret: secret ?? noFullKey(...context) }),
+    ),
+  };
+}
+
+export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedPage> {
+  checkOptions(query, ['search', 'sort', 'page', 'pageSize'], 'The query of list()');
+  return {
+    method: 'GET',
+    path,
+    query: listParams(query),
+    retry: 'transient',
+    finalStatuses: MISSING_PATH_STATUSES,
+    decode: decodeWith(
+      { fields: ['items', 'page'], allowEmpty: true },
+      (schemas) => schemas.apiKeyPage,
+      ({ items, unknownUse, page, pageSize, total }, { headers }) => {
+        const servedAt = serviceTime(headers);
+        return {
+          items,
+          unknownUse,
+          page: page || (query.page ?? 1),
+          pageSize: pageSize || (typeof query.pageSize === 'number' ? query.pageSize : items.length),
+          // protobuf leaves out zeros: without a total there are no keys, or the service does not count them.
+          total: total || (items.length > 0 ? undefined : 0),
+          ...(servedAt && { servedAt }),
+        };
+      },
+    ),
+  };
+}
+
+/** The service's time when it sent a response; a cache adds the response's age. */
+function serviceTime(headers: ResponseHeaders): Date | undefined {
+  const date = Date.parse(headers.get('date') ?? '');
+  const age = headers.get('age') ?? '';
+  return Number.isNaN(date) ? undefined : new Date(date + (/^\d{1,9}$/.test(age) ? Number(age) * 1_000 : 0));
+}
+
+export function deleteEndpoint(id: string): Endpoint<DeletedApiKey> {
+  return {
+    method: 'DELETE',
+    path: '/apikeys/{id}',
+    params: { id: checkPathSegment(id, 'id') },
+    // The contract requires a body.
+    body: {},
+    retry: 'transient',
+    recover: (error, { mayHaveBeenApplied }) =>
+      mayHaveBeenApplied && error instanceof NotFoundError ? { id } : undefined,
+    decode: decodeWith(
+      { fields: [...KEY_FIELDS, 'creationTimestamp'], allowEmpty: true },
+      (schemas) => schemas.deletedApiKey,
+      (deleted, ...context) => {
+        if (deleted.id) checkId(deleted.id, id, ...context);
+        return { ...deleted.key, id };
+      },
+    ),
+  };
+}
+
+/** @param isSupported - Whether the server has this endpoint, if that is known. */
+export function secretEndpoint(id: string, isSupported: boolean | undefined): Endpoint<Secret> {
+  return {
+    method: 'GET',
+    path: '/apikeys/{id}/secret',
+    params: { id: checkPathSegment(id, 'id') },
+    retry: 'transient',
+    finalStatuses: MISSING_PATH_STATUSES,
+    recover: (error) => {
+      if (isSupported || !isMissingPath(error)) return undefined;
+      const reason = isSupported === undefined ? 'The key does not exist, or the server is' : 'The server is';
+      const message = `${error.message} ${reason} older than version 0.17 and cannot show keys again.`;
+      const { code: _, ...fields } = error;
+      throw new NotFoundError(message, fields);
+    },
+    decode: decodeWith(
+      { fields: ['id', 'key'] },
+      (schemas) => schemas.apiKeySecret,
+      (shown, ...context) => {
+        if (shown.id) checkId(shown.id, id, ...context);
+        if (shown.secret) return shown.secret;
+        throw noFullKey(...context);
+      },
+    ),
+  };
+}
+
+export function checkCreationEndpoint(): Endpoint<CreationCheck> {
+  return {
+    method: 'POST',
+    path: '/apikeys/check-creation',
+    body: {},
+    retry: 'transient',
+    decode: decodeWith(
+      { fields: ['allowed', 'reason'], allowEmpty: true },
+      (schemas) => schemas.creationCheck,
+      ({ allowed, reason }, _, context) => ({ allowed, ...(reason && { reason: context.redact(reason) }) }),
+    ),
+  };
+}
+
+/** Sets a value whatever it was before, so it may be repeated. */
+export function updateEndpoint(id: string, field: 'status' | 'quota', body: object): Endpoint<ApiKey> {
+  return {
+    method: 'PUT',
+    path: `/apikeys/{id}/${field}`,
+    params: { id: checkPathSegment(id, 'id') },
+    body,
+    retry: 'transient',
+    decode: decodeWith(
+      { fields: KEY_FIELDS },
+      (schemas) => schemas.apiKey,
+      (key, ...context) => {
+        checkId(key.id, id, ...context);
+        return key;
+      },
+    ),
+  };
+}
+
+export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
+  return {
+    method: 'POST',
+    path: '/apikeys-stats',
+    body: toUsageBody(query),
+    retry: 'transient',
+    decode: decodeWith(
+      { fields: ['totalUsage', 'dataPoints'], allowEmpty: true },
+      (schemas) => schemas.usageStatistics,
+      (usage) => usage,
+    ),
+  };
+}
+
+// Responses
+
+type Schemas = typeof import('./schema.ts');
+type DecodeContext = [response: TransportResponse, context: ResponseContext];
+
+/** Reads a JSON body by the schema of its contract. */
+function decodeWith<Message, T>(
+  rules: BodyRules,
+  schema: (schemas: Schemas) => z.ZodMiniType<Message>,
+  toResult: (message: Message, ...context: DecodeContext) => T,
+): Endpoint<T>['decode'] {
+  return async (response, context) => {
+    const body = await readJson(response, context, rules);
+    // zod is loaded with the first response, not with the package.
+    const schemas = await import('./schema.ts');
+    return toResult(checkShape(body, schema(schemas), response, context), response, context);
+  };
+}
+
+function checkId(received: string, id: string, ...[response, context]: DecodeContext): void {
+  if (received === id) return;
+  const issues = [{ path: ['id'], message: 'expected the requested id' }];
+  throw invalidResponse(response, context, `${response.status} with another key`, { issues });
+}
+
+function noFullKey(...[response, context]: DecodeContext): DrunError {
+  const issues = [{ path: ['key'], message: 'expected the full key' }];
+  return invalidResponse(response, context, `${response.status} without the full key`, { issues });
+}
+
+// Requests
+
+/** The body of create. */
+export interface CreateBody {
+  readonly name: string;
+  readonly expireTime?: string;
+  readonly quota?: string;
+  readonly unlimitedQuota?: boolean;
+}
+
+export function toCreateBody(input: CreateApiKeyInput): CreateBody {
+  checkOptions(input, ['name', 'expiresAt'], 'The input of create()');
+  return toBody(input);
+}
+
+export function toWorkspaceCreateBody(input: CreateWorkspaceApiKeyInput): CreateBody {
+  checkOptions(input, ['name', 'expiresAt', 'quota'], 'The input of create()');
+  const { quota } = input;
+  if (quota === undefined) return toBody(input);
+  return {
+    ...toBody(input),
+    ...(quota === 'unlimited' ? { unlimitedQuota: true } : { quota: toInt64(quota) }),
+  };
+}
+
+function toBody({ name, expiresAt }: CreateApiKeyInput): CreateBody {
+  if (typeof name !== 'string' || name.trim() === '') {
+    throw new ConfigurationError('`name` must be a non-empty string.', { option: 'name' });
+  }
+  return { name, ...(expiresAt !== undefined && { expireTime: toTimestamp(expiresAt, 'expiresAt') }) };
+}
+
+export function toQuotaBody(quota: number | 'unlimited'): object {
+  const isUnlimited = quota === 'unlimited';
+  return { quota: isUnlimited ? '0' : toInt64(quota), unlimitedQuota: isUnlimited };
+}
+
+function toInt64(quota: number): string {
+  if (Number.isSafeInteger(quota) && quota >= 0) return String(quota);
+  throw new ConfigurationError('`quota` must be an integer of 0 or more, or "unlimited".', {
+    option: 'quota',
+  });
+}
+
+/** RFC 3339, which has four digits for the year. */
+function toTimestamp(date: Date, option: string): string {
+  const time = isDate(date) ? new Date(Number(date)) : undefined;
+  if (time === undefined || !(time.getUTCFullYear() >= 0 && time.getUTCFullYear() <= 9999)) {
+    throw new ConfigurationError(`\`${option}\` must be a valid Date in the years 0 to 9999.`, { option });
+  }
+  return time.toISOString();
+}
+
+function listParams({ page, pageSize, search, sort }: PageQuery): URLSearchParams {
+  const params = new URLSearchParams();
+  if (page !== undefined) params.set('page.page', String(toInt32(page, 'page')));
+  if (pageSize !== undefined) {
+    params.set('page.pageSize', pageSize === ALL ? '-1' : String(toInt32(pageSize, 'pageSize')));
+  }
+  if (search !== undefined && search !== '') params.set('page.search', toText(search, 'search'));
+  if (sort !== undefined) {
+    params.set('page.sort', sort === 'createdAt' ? 'creationTimestamp' : toText(sort, 'sort'));
+  }
+  return params;
+}
+
+function toText(value: string, option: string): string {
+  if (typeof value === 'string') return value;
+  throw new ConfigurationError(`\`${option}\` must be a string.`, { option });
+}
+
+function toInt32(value: number, option: string): number {
+  if (Number.isInteger(value) && value >= 1 && value < 2 ** 31) return value;
+  throw new ConfigurationError(`\`${option}\` must be an integer of 1 or more.`, { option });
+}
+
+const PERIODS: readonly unknown[] = ['hour', 'day', 'week', 'month'];
+
+function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
+  checkOptions(query, ['from', 'to', 'period', 'ids', 'models'], 'The query of usage()');
+  const { from, to, period, ids, models } = query;
+  const startTime = from && toTimestamp(from, 'from');
+  const endTime = to && toTimestamp(to, 'to');
+  if (from && to && from > to)
+    throw new ConfigurationError('`from` must not be later than `to`.', { option: 'from' });
+  if (period !== undefined && !PERIODS.includes(period)) {
+    throw new ConfigurationError('`period` must be hour, day, week or month.', { option: 'period' });
+  }
+  return {
+    ...(startTime && { startTime }),
+    ...(endTime && { endTime }),
+    ...(period && { period: `TIME_PERIOD_${period.toUpperCase()}` }),
+    ...(ids && { ids: toTexts(ids, 'ids').map((id) => checkPathSegment(id, 'ids')) }),
+    ...(models && { models: toTexts(models, 'models') }),
+  };
+}
+
+/** On the wire an empty array means everything, which is not what a filter without matches asks for. */
+function toTexts(texts: readonly string[], option: 'ids' | 'models'): readonly string[] {
+  const isValid = Array.isArray(texts) && texts.every((text) => typeof text === 'string' && text !== '');
+  if (isValid && texts.length > 0) return texts;
+  throw new ConfigurationError(
+    `\`${option}\` must be a non-empty array of non-empty strings. Leave it out to count everything.`,
+    { option },
+  );
+}

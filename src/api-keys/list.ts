@@ -1,0 +1,162 @@
+import { InvalidRequestError } from '../errors/index.ts';
+import type { CallOptions, Result, WithResponse } from '../http/call.ts';
+import { CALL_OPTIONS, checkOptions } from '../http/options.ts';
+import type { ControlPlane, Send } from './control-plane.ts';
+import { ALL, isMissingPath, type ListedPage, listEndpoint, type PageQuery } from './endpoints.ts';
+import type { ApiKey, ApiKeyPage, ListApiKeysQuery } from './types.ts';
+
+/** Reads one page. */
+export type FetchPage = (query: PageQuery) => Promise<Result<ListedPage>>;
+
+const FALLBACK_PAGE_SIZE = 100;
+
+/**
+ * A list of API keys that is requested when it is used: `await` it for a page, or for all keys if neither `page` nor
+ * `pageSize` was given; iterate over it with `for await` for all keys from the first requested page on.
+ */
+export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey> {
+  readonly #query: ListApiKeysQuery;
+  readonly #fetchPage: FetchPage;
+
+  /** @internal */
+  constructor(query: ListApiKeysQuery, fetchPage: FetchPage) {
+    this.#query = query;
+    this.#fetchPage = fetchPage;
+  }
+
+  /** Requests the page, or all keys. */
+  // biome-ignore lint/suspicious/noThenProperty: the class is awaitable by design
+  then<Fulfilled = ApiKeyPage, Rejected = never>(
+    onFulfilled?: ((page: ApiKeyPage) => Fulfilled | PromiseLike<Fulfilled>) | null,
+    onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
+  ): Promise<Fulfilled | Rejected> {
+    return this.#read()
+      .then(({ data }) => data)
+      .then(onFulfilled, onRejected);
+  }
+
+  /** Requests the page, or all keys, and returns it with the status and headers of the (last) response. */
+  async withResponse(): Promise<WithResponse<ApiKeyPage>> {
+    const { data, response } = await this.#read();
+    return { data, response: response() };
+  }
+
+  /** Iterates over all keys. Pages are requested when they are needed, and no key is yielded twice. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ApiKey, void, undefined> {
+    for await (const { data } of readPages(this.#query, this.#fetchPage)) yield* data.items;
+  }
+
+  async #read(): Promise<Result<ApiKeyPage>> {
+    const read = isPaged(this.#query) ? this.#fetchPage(this.#query) : readAll(this.#query, this.#fetchPage);
+    const { data, response } = await read;
+    const { unknownUse: _, ...page } = data;
+    return { data: { ...page, total: data.total ?? data.items.length }, response };
+  }
+}
+
+function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
+  return page !== undefined || pageSize !== undefined;
+}
+
+/** Reads all keys as one page. Its time is that of the first response, which all keys were listed after. */
+export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
+  const pages = await Array.fromAsync(readPages(query, fetchPage));
+  const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
+  const items = pages.flatMap(({ data }) => data.items);
+  const unknownUse = new Set(pages.flatMap(({ data }) => [...data.unknownUse]));
+  const { total } = last.data;
+  const page = { ...first.data, items, page: 1, pageSize: items.length, total, unknownUse };
+  return { data: page, response: last.response };
+}
+
+/**
+ * Reads the pages of a list, each key once. Without `page` and `pageSize` that is one page with everything, unless the
+ * server rejects that or returns fewer keys than it counts.
+ *
+ * Pages are numbered: if a key is deleted meanwhile, the following ones move up, and one of them can be missed.
+ */
+async function* readPages(
+  query: ListApiKeysQuery,
+  fetchPage: FetchPage,
+): AsyncGenerator<Result<ListedPage>, void, undefined> {
+  const { page: firstPage = 1, pageSize = isPaged(query) ? undefined : FALLBACK_PAGE_SIZE } = query;
+  if (!isPaged(query)) {
+    const everything = await fetchPage({ ...query, pageSize: ALL }).catch(undefinedIfInvalid);
+    if (everything && everything.data.items.length >= (everything.data.total ?? 0)) {
+      yield everything;
+      return;
+    }
+  }
+  const ids = new Set<string>();
+  let count = 0;
+  for (let page = firstPage; ; page++) {
+    const { data, response } = await fetchPage({ ...query, page, pageSize });
+    const items = data.items.filter(({ id }) => !ids.has(id) && ids.add(id));
+    if (items.length > 0 || page === firstPage) yield { data: { ...data, items }, response };
+    count += data.items.length;
+    // Servers may use a page size of their own, so only from the first page on does the count say anything.
+    const isComplete = firstPage === 1 && data.total !== undefined && count >= data.total;
+    if (isComplete || items.length === 0) return;
+  }
+}
+
+function undefinedIfInvalid(error: unknown): undefined {
+  if (!(error instanceof InvalidRequestError)) throw error;
+}
+
+/**
+ * Reads pages of all keys: from the list that the service masks, or, on servers before 0.17, from the plain one. Which
+ * one the server has is remembered.
+ */
+export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
+  return async (query) => {
+    if (plane.hasMaskedList !== false) {
+      try {
+        const result = await send(listEndpoint('/masked-apikeys', query));
+        plane.hasMaskedList = true;
+        return result;
+      } catch (error) {
+        if (plane.hasMaskedList || !isMissingPath(error)) throw error;
+      }
+    }
+    const result = await send(listEndpoint('/apikeys', query));
+    plane.hasMaskedList = false;
+    return result;
+  };
+}
+
+/** Reads pages of the caller's own keys; in an account these are all keys. */
+export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
+  if (plane.workspace === undefined) return fetchAnyKeys(plane, send);
+  return (query) => send(listEndpoint('/my-apikeys', query));
+}
+
+/** As much of Node, Bun, Deno and Workers as is used. */
+interface Runtime {
+  readonly process?: {
+    getBuiltinModule?(id: string): { AsyncLocalStorage: { snapshot?(): <T>(run: () => T) => T } } | undefined;
+  };
+}
+
+/**
+ * Opens a list for later use, in the async context of the caller: that is where a credential provider finds its request.
+ *
+ * @param method - For messages about options: `list()`.
+ */
+export function openList(
+  method: string,
+  query: ListApiKeysQuery,
+  options: CallOptions,
+  plane: ControlPlane,
+  fetchKeys: (plane: ControlPlane, send: Send) => FetchPage,
+): ApiKeyList {
+  const hooks = (globalThis as Runtime).process?.getBuiltinModule?.('node:async_hooks');
+  const runInContext = hooks?.AsyncLocalStorage.snapshot?.() ?? ((run) => run());
+  const fetchPage = fetchKeys(plane, plane.sender(options));
+  return new ApiKeyList({ ...query }, (pageQuery) =>
+    runInContext(async () => {
+      checkOptions(options, CALL_OPTIONS, method);
+      return fetchPage(pageQuery);
+    }),
+  );
+}
