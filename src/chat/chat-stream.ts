@@ -1,11 +1,12 @@
 import { ConfigurationError, StreamTruncatedError, TimeoutError } from '../errors/index.ts';
 import type { CallResponse, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
+import { checkHeaders } from '../http/options.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { type EventStreamOptions, type EventStreamResponseOptions, toEventStream } from './event-stream.ts';
 
-/** The request of a stream. */
+/** The request of a stream, which belongs to it alone. */
 export interface StreamRequest<Completion> {
   /** Creates the deadline of the call. */
   readonly deadline: () => Deadline;
@@ -127,7 +128,7 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
 
   /** Returns {@link ChatStream.toReadableStream} as the response of a web handler. */
   toResponse({ headers, status = 200, ...options }: EventStreamResponseOptions = {}): Response {
-    const all = new Headers(headers as HeadersInit | undefined);
+    const all = new Headers(checkHeaders(headers ?? {}));
     all.set('content-type', 'text/event-stream; charset=utf-8');
     if (!all.has('cache-control')) all.set('cache-control', 'no-cache');
     // Proxies such as nginx would collect the events.

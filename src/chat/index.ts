@@ -36,8 +36,16 @@ export type {
   ChatStreamParseOptions,
   RunToolsOptions,
   SchemaOptions,
+  StreamToolsOptions,
 } from './options.ts';
 export type * from './request.ts';
 export type { ParsedCompletion } from './structured-output.ts';
-export { defineTool, type Tool, type ToolContext, type ToolDefinition } from './tool.ts';
-export type { ToolRunCompletion } from './tool-run.ts';
+export type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
+export { ToolStream } from './tool-stream.ts';
+export {
+  type CustomToolDefinition,
+  defineTool,
+  type Tool,
+  type ToolContext,
+  type ToolDefinition,
+} from './tools.ts';

@@ -113,6 +113,7 @@ describe('runTools', () => {
       model,
       messages: [question],
       temperature: 0,
+      stream: false,
       tools: [
         {
           type: 'function',
@@ -501,7 +502,7 @@ describe('tools that cannot be', () => {
 
     const error = await rejectionOf(ConfigurationError, chatClient().runTools(...asking(at)));
 
-    expect(error.message).toContain('the tool at');
+    expect(error.message).toContain('tool at');
   });
 });
 

@@ -84,7 +84,8 @@ describe('a call that failed', () => {
 
     await rejectionOf(ApiError, client(server.url).complete(request));
 
-    expect(bodies.map((body) => JSON.parse(body))).toEqual([request, request, request]);
+    expect(new Set(bodies).size).toBe(1);
+    expect(bodies.map((body) => JSON.parse(body))).toMatchObject([request, request, request]);
   });
 });
 

@@ -58,13 +58,3 @@ it.each([
 
   expect([completion.id, completion.choices[0].message.content]).toEqual([content, content]);
 });
-
-it("a list does not show one item's key in the name of another", async () => {
-  const items = [
-    { id: '1', key: FIRST },
-    { id: '2', name: `copy of ${FIRST}`, key: SECOND },
-  ];
-  const keys = new ApiKeys({ accessToken: 'token', baseUrl, fetch: async () => Response.json({ items }) });
-
-  expect(shownForms(everythingShownOf(await keys.list()), FIRST)).toEqual([]);
-});
