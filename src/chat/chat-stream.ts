@@ -1,34 +1,31 @@
-import { ConfigurationError, isDrunError, StreamTruncatedError } from '../errors/index.ts';
+import { ConfigurationError, StreamTruncatedError, TimeoutError } from '../errors/index.ts';
 import type { CallResponse, Result } from '../http/call.ts';
-import type { ChatCompletionChunk } from './chunk.ts';
-import type { ChunkSource } from './chunk-source.ts';
-import type { ChatCompletion } from './completion.ts';
+import type { Deadline } from '../http/deadline.ts';
+import type { ChunkReader } from './chunk-reader.ts';
+import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
+import { type EventStreamOptions, type EventStreamResponseOptions, toEventStream } from './event-stream.ts';
 
-/** A stream's connection: opened when the first chunk is asked for, closed when nobody wants another. */
-export interface StreamConnection<Completion> {
-  /** Sends the request, and resolves once the first chunk is there. */
-  readonly open: () => Promise<Result<ChunkSource>>;
-  /** Lets the caller's signal end the stream also before it is opened. */
-  readonly watch: () => void;
-  /** Ends the call: what waits for it rejects with the reason. */
-  readonly abort: (reason: unknown) => void;
-  /** Leaves nothing of the call behind. */
-  readonly close: () => void;
-  /** Makes what {@link ChatStream.completion} gives of the chunks put together. */
-  readonly complete: (completion: ChatCompletion) => Completion | Promise<Completion>;
+/** The request of a stream. */
+export interface StreamRequest<Completion> {
+  /** Creates the deadline of the call. */
+  readonly deadline: () => Deadline;
+  /** Sends the request; resolves when the first chunk has arrived. */
+  readonly send: (deadline: Deadline) => Promise<Result<ChunkReader>>;
+  /** Turns the completion into the result of {@link ChatStream.completion}. */
+  readonly complete: (completion: ChatCompletion, reader: ChunkReader) => Completion | Promise<Completion>;
 }
 
 /**
- * An answer that comes in pieces. The request is sent when the first piece is asked for.
+ * A streamed completion. The request is sent when the first chunk is read, or when {@link ChatStream.opened} or
+ * {@link ChatStream.completion} is called.
  *
- * A stream has one reader: the iteration, {@link ChatStream.text}, {@link ChatStream.toReadableStream} or
- * {@link ChatStream.toResponse}. {@link ChatStream.completion} reads a stream that nobody else reads, and else
- * waits for its reader. A stream that is not whole never ends as if it were: every reader is thrown a
- * {@link StreamTruncatedError} or what else went wrong.
+ * A stream has one reader: the iteration, {@link ChatStream.textStream}, {@link ChatStream.toReadableStream} or
+ * {@link ChatStream.toResponse}. An incomplete stream never ends as if it were complete: every reader throws
+ * {@link StreamTruncatedError}, or the error that ended it.
  *
  * @example
  * ```ts
- * for await (const text of chat.stream({ model: 'public/deepseek-r1', messages }).text()) {
+ * for await (const text of chat.stream({ model: 'public/deepseek-r1', messages }).textStream) {
  *   process.stdout.write(text);
  * }
  * ```
@@ -36,208 +33,212 @@ export interface StreamConnection<Completion> {
 export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
   implements AsyncIterable<ChatCompletionChunk>, AsyncDisposable
 {
-  readonly #connection: StreamConnection<Completion>;
-  /** How the stream ended: whole, or with what its reader is thrown. */
+  readonly #request: StreamRequest<Completion>;
+  /** How the stream ended: resolved if it is complete. */
   readonly #outcome = Promise.withResolvers<void>();
-  #source: ChunkSource | undefined;
+  #deadline: Deadline | undefined;
+  #reader: ChunkReader | undefined;
   #response: (() => CallResponse) | undefined;
+  #opened: Promise<void> | undefined;
   #completion: Promise<Completion> | undefined;
-  #isRead = false;
+  #hasReader = false;
   #isOver = false;
 
   /**
-   * Made by {@link ChatClient.stream}.
+   * Created by {@link ChatClient.stream}.
    *
    * @internal
    */
-  constructor(connection: StreamConnection<Completion>) {
-    this.#connection = connection;
-    // Whoever asks for the completion is told; nobody has to ask.
+  constructor(request: StreamRequest<Completion>) {
+    this.#request = request;
+    // Reported to readers and by `completion()`.
     this.#outcome.promise.catch(() => {});
   }
 
-  /** The chunks as they came. Leaving the loop frees the connection. */
-  [Symbol.asyncIterator](): AsyncIterator<ChatCompletionChunk, void, undefined> {
-    this.#claim();
-    return this.#chunks();
-  }
-
-  /** The text of the first answer, piece by piece; pieces without a text are left out. */
-  text(): AsyncIterableIterator<string, void, undefined> {
-    const chunks = this[Symbol.asyncIterator]();
-    // By hand: a generator that was left before its first piece would not free the connection.
-    const texts: AsyncIterableIterator<string, void, undefined> = {
-      [Symbol.asyncIterator]: () => texts,
-      next: async () => {
-        for (;;) {
-          const { done, value: chunk } = await chunks.next();
-          if (done) return { done: true, value: undefined };
-          const text = textOf(chunk);
-          if (text !== '') return { done: false, value: text };
-        }
-      },
-      return: async () => {
-        await chunks.return?.();
-        return { done: true, value: undefined };
-      },
-    };
-    return texts;
-  }
-
   /**
-   * The chunks put together, once the stream is whole: texts, reasoning, tool calls with their arguments, usage; with
-   * a schema also `parsed`.
-   *
-   * @throws what the stream ended with, and a {@link StreamTruncatedError} if its reader left before the end; with a
-   * schema what {@link ChatClient.parse} throws.
+   * Resolves when the first chunk arrives, and rejects with the error that came instead. Sends the request if it has not
+   * been sent. No chunk is lost: the stream can be read afterwards.
    */
-  async completion(): Promise<Completion> {
-    if (!this.#isRead) {
-      this.#claim();
-      const chunks = this.#chunks();
-      while (!(await chunks.next()).done);
-    } else if (!this.#isOver) {
-      // Its reader may never begin.
-      this.#connection.watch();
+  get opened(): Promise<void> {
+    if (this.#opened === undefined) {
+      this.#opened = this.#open();
+      this.#opened.catch(() => {});
     }
-    this.#completion ??= this.#outcome.promise.then(() =>
-      this.#connection.complete(this.#source?.completion as ChatCompletion),
-    );
-    return this.#completion;
+    return this.#opened;
   }
 
-  /** The status and headers that the stream came with: there as soon as its first chunk is. */
+  /** Status and headers of the response; present from the first chunk on. */
   get response(): CallResponse | undefined {
     return this.#response?.();
   }
 
-  /** Ends the stream: its reader, and who waits for its completion, are thrown the reason. */
-  abort(reason: unknown = new DOMException('The stream was aborted', 'AbortError')): void {
-    if (this.#isOver) return;
-    this.#connection.abort(reason);
-    this.#settle(() => this.#outcome.reject(reason));
+  /** Iterates over the chunks. Leaving the loop closes the connection. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<ChatCompletionChunk, void, undefined> {
+    return this.#iterate((chunk) => chunk);
   }
 
-  /**
-   * The chunks as server-sent events, for a web handler of your own. Asks for the next chunk when its reader wants
-   * one. A failure becomes an event with an `error`, without `[DONE]`; an abort breaks the stream off.
-   */
-  toReadableStream(): ReadableStream<Uint8Array> {
-    this.#claim();
-    const chunks = this.#chunks();
-    const encoder = new TextEncoder();
-    return new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          const send = (data: string): void => controller.enqueue(encoder.encode(`data: ${data}\n\n`));
-          try {
-            const { done, value } = await chunks.next();
-            send(done ? '[DONE]' : JSON.stringify(value));
-            if (done) controller.close();
-          } catch (error) {
-            if (!isDrunError(error)) throw error;
-            const { code, message } = error;
-            send(JSON.stringify({ error: { code, message, param: null, type: 'stream_error' } }));
-            controller.close();
-          }
-        },
-        async cancel() {
-          await chunks.return?.();
-        },
+  /** The text deltas of the first choice. Chunks without text are skipped, and surrogate pairs are not split. */
+  get textStream(): AsyncIterableIterator<string, void, undefined> {
+    let held = '';
+    return this.#iterate(
+      (chunk) => {
+        const text = held + this.#textOf(chunk);
+        held = /[\uD800-\uDBFF]$/.test(text) ? text.slice(-1) : '';
+        return text.slice(0, text.length - held.length) || undefined;
       },
-      { highWaterMark: 0 },
+      () => held || undefined,
     );
   }
 
-  /** {@link ChatStream.toReadableStream} as the answer of a web handler. */
-  toResponse(init: ResponseInit = {}): Response {
-    const headers = new Headers(init.headers);
-    headers.set('content-type', 'text/event-stream; charset=utf-8');
-    if (!headers.has('cache-control')) headers.set('cache-control', 'no-cache');
-    return new Response(this.toReadableStream(), { ...init, headers });
+  /**
+   * Returns the completion that the chunks add up to: text, reasoning, tool calls, usage and everything else that arrived;
+   * with a schema also `parsed`. Reads the stream if nothing else does. Can be called before, during and after reading.
+   *
+   * @throws {DrunError} The error that ended the stream; {@link StreamTruncatedError} if its reader left before the end.
+   * With a schema also the errors of {@link ChatClient.parse}.
+   */
+  async completion(): Promise<Completion> {
+    if (!this.#isOver) await this.opened.catch(() => {});
+    // A reader can come first until the first chunk has arrived.
+    if (!this.#hasReader && !this.#isOver) {
+      const chunks = this.#iterate(() => undefined);
+      await chunks.next();
+    }
+    this.#completion ??= this.#outcome.promise.then(() => {
+      const reader = this.#reader as ChunkReader;
+      return this.#request.complete(reader.completion, reader);
+    });
+    return this.#completion;
   }
 
-  /** Frees the connection, if it is still open. */
+  /** Ends the stream: its reader and {@link ChatStream.completion} reject with the reason. */
+  abort(reason: unknown = new DOMException('The stream was aborted.', 'AbortError')): void {
+    this.#fail(reason);
+    this.#deadline?.abort(reason);
+  }
+
+  /**
+   * Returns the chunks as server-sent events, for a custom web handler. A failure becomes an event with an `error`, not
+   * followed by `[DONE]`; an abort breaks the stream off.
+   */
+  toReadableStream(options: EventStreamOptions = {}): ReadableStream<Uint8Array> {
+    return toEventStream(this[Symbol.asyncIterator](), options);
+  }
+
+  /** Returns {@link ChatStream.toReadableStream} as the response of a web handler. */
+  toResponse({ headers, status = 200, ...options }: EventStreamResponseOptions = {}): Response {
+    const all = new Headers(headers as HeadersInit | undefined);
+    all.set('content-type', 'text/event-stream; charset=utf-8');
+    if (!all.has('cache-control')) all.set('cache-control', 'no-cache');
+    // Proxies such as nginx would collect the events.
+    if (!all.has('x-accel-buffering')) all.set('x-accel-buffering', 'no');
+    return new Response(this.toReadableStream(options), { status, headers: all });
+  }
+
+  /** Closes the connection if it is still open. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#leave();
   }
 
-  #claim(): void {
-    if (this.#isRead) {
+  /** Creates the iterator of the one reader. Skips chunks for which `select` returns `undefined`. */
+  #iterate<T>(
+    select: (chunk: ChatCompletionChunk) => T | undefined,
+    last?: () => T | undefined,
+  ): AsyncIterableIterator<T, void, undefined> {
+    if (this.#hasReader) {
       throw new ConfigurationError(
-        'this stream has a reader already: completion() waits for it, tee() of toReadableStream() makes two',
+        'The stream already has a reader. Use `completion()` beside it, or `tee()` of `toReadableStream()`.',
         { option: 'stream' },
       );
     }
-    this.#isRead = true;
-  }
-
-  #chunks(): AsyncIterator<ChatCompletionChunk, void, undefined> {
-    let asked: Promise<IteratorResult<ChatCompletionChunk, void>> | undefined;
-    return {
-      next: () => {
-        // A chunk that is there goes out at once: there are thousands, and every promise between costs.
-        const chunk = asked === undefined && !this.#isOver ? this.#source?.take() : undefined;
-        if (chunk !== undefined) return Promise.resolve({ done: false, value: chunk });
-        // One after the other, although several may be asked for at once.
-        const step = (): Promise<IteratorResult<ChatCompletionChunk, void>> => this.#next();
-        const result = asked === undefined ? step() : asked.then(step, step);
-        const answered = (): void => {
-          if (asked === result) asked = undefined;
-        };
-        asked = result;
-        result.then(answered, answered);
-        return result;
-      },
+    this.#hasReader = true;
+    const values = this.#read(select, last);
+    const iterator: AsyncIterableIterator<T, void, undefined> = {
+      [Symbol.asyncIterator]: () => iterator,
+      // After the end, a generator would report success to every further call.
+      next: () =>
+        values.next().then((result) => (result.done ? this.#outcome.promise.then(() => result) : result)),
+      // A generator would first wait for the chunk that was asked for.
       return: async () => {
         this.#leave();
         return { done: true, value: undefined };
       },
+      throw: async (error) => {
+        this.#leave();
+        throw error;
+      },
     };
+    return iterator;
   }
 
-  async #next(): Promise<IteratorResult<ChatCompletionChunk, void>> {
-    if (this.#isOver) {
-      // Aborted, failed or left: an end that is none is told to whoever asks on.
-      await this.#outcome.promise;
-      return { done: true, value: undefined };
-    }
+  async *#read<T>(
+    select: (chunk: ChatCompletionChunk) => T | undefined,
+    last?: () => T | undefined,
+  ): AsyncGenerator<T, void, undefined> {
     try {
-      if (this.#source === undefined) {
-        const { data, response } = await this.#connection.open();
-        this.#source = data;
-        this.#response = response;
+      await this.opened;
+      const reader = this.#reader as ChunkReader;
+      const { signal } = this.#deadline as Deadline;
+      for (let chunks = await reader.read(); chunks !== undefined; chunks = await reader.read()) {
+        for (const chunk of chunks) {
+          if (signal.aborted) throw signal.reason;
+          const value = select(chunk);
+          if (value !== undefined) yield value;
+        }
       }
-      const value = await this.#source.next();
-      if (value !== undefined) return { done: false, value };
-      this.#settle(() => this.#outcome.resolve());
-      return { done: true, value: undefined };
+      this.#end(() => this.#outcome.resolve());
     } catch (error) {
-      this.#settle(() => this.#outcome.reject(error));
+      this.#fail(error);
+    }
+    const value = last?.();
+    if (value !== undefined) yield value;
+    await this.#outcome.promise;
+  }
+
+  async #open(): Promise<void> {
+    try {
+      // Aborted or left before.
+      if (this.#isOver) await this.#outcome.promise;
+      this.#deadline = this.#request.deadline();
+      const { signal } = this.#deadline;
+      // Timeouts are reported by the reader, with the completion so far.
+      const onAbort = (): void => {
+        if (!(signal.reason instanceof TimeoutError)) this.#fail(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      const { data, response } = await this.#request.send(this.#deadline);
+      this.#reader = data;
+      this.#response = response;
+    } catch (error) {
+      this.#fail(error);
       throw error;
     }
   }
 
-  #leave(): void {
-    if (this.#isOver) return;
-    this.#isRead = true;
-    const completion = this.#source?.completion ?? { choices: [] };
-    this.#settle(() =>
-      this.#outcome.reject(new StreamTruncatedError('the stream was left before its end', { completion })),
-    );
-    this.#connection.abort(new DOMException('The stream was left', 'AbortError'));
+  #textOf({ choices }: ChatCompletionChunk): string {
+    let text = '';
+    for (const { index, delta } of choices) {
+      if (index === this.#reader?.firstIndex) text += delta.content ?? '';
+    }
+    return text;
   }
 
-  #settle(settle: () => void): void {
+  #leave(): void {
+    if (this.#isOver) return;
+    this.#hasReader = true;
+    const completion = this.#reader?.partialCompletion ?? { choices: [] };
+    this.#fail(new StreamTruncatedError('The stream was left before its end.', { completion }));
+    this.#deadline?.abort(new DOMException('The stream was left before its end.', 'AbortError'));
+  }
+
+  #fail(error: unknown): void {
+    this.#end(() => this.#outcome.reject(error));
+  }
+
+  #end(settle: () => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
     settle();
-    this.#connection.close();
+    this.#deadline?.[Symbol.dispose]();
   }
-}
-
-/** What a chunk adds to the text of the first answer. A server can put anything in the place of a choice. */
-function textOf({ choices }: ChatCompletionChunk): string {
-  const content = choices.find((choice) => (choice?.index ?? 0) === 0)?.delta?.content;
-  return typeof content === 'string' ? content : '';
 }

@@ -17,37 +17,21 @@ export type {
   WithResponse,
 } from '../http/call.ts';
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
-export { ChatClient, type KeyCheck } from './chat-client.ts';
+export { ChatClient, type KeyCheck, type KeyVerifier, keyVerifier, type VerifiedKey } from './chat-client.ts';
 export { ChatStream } from './chat-stream.ts';
-export type { ChatCompletionChunk, ChunkChoice, MessageDelta, ToolCallDelta } from './chunk.ts';
-export type {
-  ChatCompletion,
-  CompletionChoice,
-  CompletionMessage,
-  CompletionUsage,
-  FinishReason,
-  Model,
-  TokenLogprob,
-} from './completion.ts';
-export type { AudioPart, ContentPart, ImagePart, TextPart, ToolCall } from './content.ts';
+export type * from './completion.ts';
+export type { EventStreamOptions, EventStreamResponseOptions } from './event-stream.ts';
 export type { SchemaOutput } from './json-schema.ts';
-export type { ChatCallOptions, ChatClientOptions, ChatStreamOptions } from './options.ts';
 export type {
-  AssistantMessage,
-  ChatCompletionRequest,
-  ChatMessage,
-  ChatParseRequest,
-  ChatRequest,
-  ChatStreamParseRequest,
-  ChatStreamRequest,
-  ResponseFormat,
-  SchemaRequest,
-  SystemMessage,
-  ToolChoice,
-  ToolMessage,
-  ToolRunRequest,
-  UserMessage,
-} from './request.ts';
+  ChatCallOptions,
+  ChatClientOptions,
+  ChatParseOptions,
+  ChatStreamOptions,
+  ChatStreamParseOptions,
+  RunToolsOptions,
+  SchemaOptions,
+} from './options.ts';
+export type * from './request.ts';
 export type { ParsedCompletion } from './structured-output.ts';
 export { defineTool, type Tool, type ToolContext, type ToolDefinition } from './tool.ts';
 export type { ToolRunCompletion } from './tool-run.ts';

@@ -23,6 +23,11 @@ const known = new WeakMap<StandardSchemaV1, Record<string, unknown>>();
  * @param option - What the caller calls the schema.
  * @throws ConfigurationError if it is no Standard Schema, or one that cannot be written as JSON Schema.
  */
+export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
+  const isAny = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return isAny && '~standard' in value;
+}
+
 export async function jsonSchemaOf(
   schema: StandardSchemaV1,
   option: string,

@@ -2,67 +2,114 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ModelRefusalError, OutputTruncatedError, OutputValidationError } from '../errors/index.ts';
 import { Deadline } from '../http/deadline.ts';
 import { isTooDeep, parseJson } from '../internal/json.ts';
-import type { ChatCompletion } from './completion.ts';
-import { checkAgainst, issuesText, jsonSchemaOf, type SchemaOutput } from './json-schema.ts';
+import type { ChunkReader } from './chunk-reader.ts';
+import type { ChatCompletion, CompletionMessage } from './completion.ts';
+import { finishKind } from './finish-reason.ts';
+import { checkAgainst, issuesText, jsonSchemaOf } from './json-schema.ts';
 import type { ResponseFormat } from './request.ts';
 
-/** A completion, and what the schema made of its first answer. */
+/** A completion, and the value that the schema made of the text of its first choice. */
 export type ParsedCompletion<Output> = ChatCompletion & { readonly parsed: Output };
 
-const DEFAULT_NAME = 'answer';
-
-/** What makes a model server hold the model to a schema. */
+/** The `response_format` that makes a server hold the model to a schema. */
 export async function responseFormat(
   schema: StandardSchemaV1,
-  schemaName: string | undefined,
+  name = 'answer',
+  strict = true,
 ): Promise<ResponseFormat> {
-  const jsonSchema = await jsonSchemaOf(schema, 'schema');
   return {
     type: 'json_schema',
-    json_schema: { name: schemaName ?? DEFAULT_NAME, schema: jsonSchema, strict: true },
+    json_schema: { name, schema: await jsonSchemaOf(schema, 'schema'), strict },
   };
 }
 
 /**
- * Reads the first answer of a completion.
+ * Parses the text of the first choice. A completion that calls tools is returned with `parsed: null`.
  *
- * @param label - Names the call in messages.
- * @param signal - The caller's: schemas may take their time, and ask who knows whom.
- * @throws ModelRefusalError, OutputTruncatedError, OutputValidationError
+ * @throws {ModelRefusalError | OutputTruncatedError | OutputValidationError}
  */
-export async function withParsed<Schema extends StandardSchemaV1>(
+export async function parseReply<Output>(
   completion: ChatCompletion,
-  schema: Schema,
-  label: string,
+  schema: StandardSchemaV1,
+  reader: Pick<ChunkReader, 'redact'>,
   signal: AbortSignal | undefined,
-): Promise<ParsedCompletion<SchemaOutput<Schema>>> {
-  const { message, finish_reason } = completion.choices[0];
-  if (message.refusal) {
-    const { refusal } = message;
-    throw new ModelRefusalError(`${label}: the model refused to answer`, { refusal, completion });
+): Promise<ParsedCompletion<Output>> {
+  const [{ message, finish_reason }] = completion.choices;
+  const kind = finishKind(finish_reason ?? 'stop');
+  const shown = { completion: reader.redact(completion) };
+  if (message.refusal || kind === 'withheld') {
+    const refusal = reader.redact(message.refusal || null);
+    const who = refusal === null ? 'a filter withheld the reply' : 'the model refused';
+    throw new ModelRefusalError(`The reply has no value for the schema: ${who}.`, { ...shown, refusal });
   }
-  if (finish_reason === 'content_filter') {
-    const what = 'a filter withheld the answer, or a part of it';
-    throw new ModelRefusalError(`${label}: ${what}`, { refusal: null, completion });
+  if (kind === 'cut') {
+    throw new OutputTruncatedError(
+      'The reply was cut off at the token limit: raise `max_tokens`, or ask for less.',
+      shown,
+    );
   }
-  if (finish_reason === 'length') {
-    const what = 'the answer was cut off at the limit of tokens: raise max_tokens, or ask for less';
-    throw new OutputTruncatedError(`${label}: ${what}`, { completion });
+  if (message.tool_calls?.length) return { ...completion, parsed: null as Output };
+  const { value, reasoning, text } = readJson(message);
+  if (value === undefined) {
+    const what = text === '' ? 'no text' : 'text that is not JSON';
+    throw new OutputValidationError(`The reply has ${what}.`, { ...shown, issues: [] });
   }
-  const content = message.content ?? '';
-  const value = parseJson(content);
-  if (value === undefined || isTooDeep(content, value)) {
-    const what = content === '' ? 'the answer has no text' : 'the answer is not JSON';
-    throw new OutputValidationError(`${label}: ${what}`, { issues: [], completion });
-  }
-  // What was aborted after a stream came to its end lost nothing.
+  // An abort after the end of a stream changes nothing.
   const deadline = new Deadline(signal?.aborted ? undefined : signal);
-  const { issues, ...checked } = await deadline
-    .race(checkAgainst(schema, value))
-    .finally(() => deadline[Symbol.dispose]());
-  if (issues !== undefined) {
-    const what = `the answer is not of the schema, ${issuesText(issues)}`;
-    throw new OutputValidationError(`${label}: ${what}`, { issues, completion });
+  const checked = await deadline.race(checkAgainst(schema, value)).finally(() => deadline[Symbol.dispose]());
+  if (checked.issues === undefined) {
+    return { ...withReasoning(completion, text, reasoning), parsed: checked.value as Output };
   }
-  return { ...completion, parsed: (checked as { value: SchemaOutput<Schema> }).value };
+  const issues = reader.redact(checked.issues);
+  const message_ = `The reply does not match the schema: ${issuesText(issues)}.`;
+  throw new OutputValidationError(message_, { ...shown, issues });
+}
+
+interface ReplyText {
+  /** `undefined` if the text is not JSON. */
+  readonly value: unknown;
+  /** The text without the reasoning. */
+  readonly text: string;
+  readonly reasoning: string | undefined;
+}
+
+/** Reads the JSON of a reply. Some models put their reasoning before it, or a Markdown fence around it. */
+function readJson({ content }: CompletionMessage): ReplyText {
+  const whole = (content ?? '').trim();
+  // Templates of some models begin the reasoning themselves, so the text only has its end.
+  const [, reasoning, rest = whole] = /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) ?? [];
+  const text = rest.trim();
+  for (const [json, isAfterReasoning] of [
+    [whole, false],
+    [text, true],
+    [withoutFence(text), true],
+  ] as const) {
+    const value = parseJson(json);
+    if (value === undefined || isTooDeep(json, value)) continue;
+    return {
+      value,
+      text: isAfterReasoning ? text : whole,
+      reasoning: isAfterReasoning ? reasoning : undefined,
+    };
+  }
+  return { value: undefined, text, reasoning };
+}
+
+function withoutFence(text: string): string {
+  return /^```[\w-]*\s*\n(.*)\n\s*```$/s.exec(text)?.[1] ?? text;
+}
+
+function withReasoning(
+  completion: ChatCompletion,
+  text: string,
+  reasoning: string | undefined,
+): ChatCompletion {
+  if (reasoning === undefined) return completion;
+  const [first, ...others] = completion.choices;
+  const { message } = first;
+  const reasoning_content = message.reasoning_content ?? reasoning.trim();
+  return {
+    ...completion,
+    choices: [{ ...first, message: { ...message, content: text, reasoning_content } }, ...others],
+  };
 }

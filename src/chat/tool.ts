@@ -69,7 +69,8 @@ export function isTool(tool: unknown): tool is Tool {
   return typeof tool === 'object' && tool !== null && 'run' in tool && typeof tool.run === 'function';
 }
 
-export async function toolDefinition(tool: ToolDefinition | Tool): Promise<ToolDefinition> {
+/** Creates the definition of a tool as it is sent. */
+export async function toToolDefinition(tool: ToolDefinition | Tool): Promise<ToolDefinition> {
   if (!isTool(tool)) return tool;
   const { name, description, strict } = tool;
   const parameters = await jsonSchemaOf(tool.parameters, `parameters of the tool ${name}`);

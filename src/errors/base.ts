@@ -27,11 +27,9 @@ export abstract class DrunError<Name extends string = string, Code extends strin
   constructor(name: Name, code: Code, message: string, fields: object = {}, hidden: object = {}) {
     const { cause, ...visible } = fields as { readonly cause?: unknown };
     super(message, cause === undefined ? undefined : { cause });
+    const known = Object.entries(visible).filter(([, value]) => value !== undefined);
+    Object.assign(this, Object.fromEntries(known));
     this.code = code;
-    Object.assign(
-      this,
-      Object.fromEntries(Object.entries(visible).filter(([, value]) => value !== undefined)),
-    );
     for (const [field, value] of Object.entries({ name, ...hidden })) {
       if (value !== undefined) Object.defineProperty(this, field, { value });
     }

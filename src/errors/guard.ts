@@ -39,7 +39,7 @@ export type AnyDrunError =
   | MaxToolRoundsError
   | KeyRingError
   | KeyStoreError
-  | ApiError<'api_error', 'ApiError'>
+  | ApiError<'api_error'>
   | InvalidRequestError
   | AuthenticationError
   | InsufficientQuotaError

@@ -50,7 +50,7 @@ export interface RetryEvent {
 }
 
 /** Called, and awaited, before a retry. If it throws or rejects, the call rejects with that error. */
-export type RetryListener = (event: RetryEvent) => void | Promise<void>;
+export type RetryListener = (event: RetryEvent) => unknown;
 
 /** A response without its body. */
 export interface CallResponse {
@@ -77,7 +77,7 @@ export interface CallPromise<Data> extends Promise<Data> {
   withResponse(): Promise<WithResponse<Data>>;
 }
 
-/** A result, and a function that describes the response; most callers never ask for it. */
+/** A result, and a function that describes its response; most callers never ask for it. */
 export interface Result<Data> {
   readonly data: Data;
   readonly response: () => CallResponse;

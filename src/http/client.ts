@@ -89,7 +89,9 @@ export interface Endpoint<T> {
   /** Called right before each request is sent. */
   readonly onSend?: (() => void) | undefined;
   /** Called with each failure. Can turn it into a result, such as the 404 of a repeated delete, or throw another error. */
-  readonly recover?: ((error: DrunError, attempt: AttemptInfo) => T | undefined) | undefined;
+  readonly recover?:
+    | ((error: DrunError, attempt: AttemptInfo) => T | undefined | Promise<T | undefined>)
+    | undefined;
   /**
    * Reads a 2xx response. A stream's keeps the response, and returns after the first chunk. Errors of this package are
    * thrown (and retried) as they are; anything else counts as a lost connection.
@@ -213,7 +215,7 @@ export class HttpClient {
       } catch (thrown) {
         deadline.throwIfAborted();
         const error = thrown as DrunError;
-        const recovered = endpoint.recover?.(error, { attempt, mayHaveBeenApplied });
+        const recovered = await endpoint.recover?.(error, { attempt, mayHaveBeenApplied });
         if (recovered !== undefined) return call.result(recovered, attempt);
         if (error instanceof AuthenticationError) {
           rejected.push(credential);

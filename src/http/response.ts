@@ -7,7 +7,7 @@ import type { TransportResponse } from './transport.ts';
 
 /** What a valid JSON body has, so that anything else is not taken for a success. */
 export interface BodyRules {
-  /** Fields of the contract. A body has at least one of them that is not `null`. */
+  /** Fields of the contract. A body has at least one of them. */
   readonly fields: readonly string[];
   /** Whether `{}` is valid: protobuf JSON leaves out zero values. */
   readonly allowEmpty?: boolean | undefined;
@@ -44,8 +44,8 @@ export function parseBody(
   const error = errorIn(value, fields);
   if (error !== undefined) throw toApiError(error, response, context);
   if (!isRecord(value)) throw invalid('JSON that is not an object');
-  const isExpected = fields.some((field) => value[field] !== undefined && value[field] !== null);
-  if (isExpected || (allowEmpty && Object.keys(value).length === 0)) return value;
+  // `null` is an absence in protobuf JSON, but one that the contract allows.
+  if (fields.some((field) => field in value) || (allowEmpty && Object.keys(value).length === 0)) return value;
   throw invalid(`a body without any of the expected fields (${fields.join(', ')})`);
 }
 
@@ -80,7 +80,8 @@ export function checkShape<Schema extends z.ZodMiniType>(
   const issues = result.error.issues.slice(0, MAX_ISSUES).map(toIssue);
   const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
   const what = `${response.status} with a body of another shape (${places})`;
-  throw invalidResponse(response, context, what, { issues, body: JSON.stringify(value) });
+  // Without an excerpt: the body may contain a key whose form is not known.
+  throw invalidResponse(response, context, what, { issues });
 }
 
 function toIssue(issue: z.core.$ZodIssue): ResponseIssue {

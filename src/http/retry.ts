@@ -1,4 +1,11 @@
-import { ApiError, ConnectionError, type DrunError, InsufficientQuotaError } from '../errors/index.ts';
+import {
+  ApiError,
+  ConnectionError,
+  type DrunError,
+  InsufficientQuotaError,
+  StreamFailedError,
+  StreamTruncatedError,
+} from '../errors/index.ts';
 import { connectionFailure } from './errors.ts';
 
 /** Which failures of an endpoint are retried. */
@@ -22,9 +29,12 @@ export function mayRetry(error: DrunError, policy: RetryPolicy): boolean {
   }
 }
 
-/** Whether a failure can pass by itself: 408, 409, 425, 429, 5xx and lost connections. */
+/** Whether a failure can pass by itself: 408, 409, 425, 429, 5xx, lost connections, and streams without a first chunk. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionError) return connectionFailure(error) !== 'final';
+  if (error instanceof StreamFailedError || error instanceof StreamTruncatedError) {
+    return error.completion.choices.length === 0;
+  }
   if (!(error instanceof ApiError) || error instanceof InsufficientQuotaError) return false;
   return error.status >= 500 || [408, 409, 425, 429].includes(error.status);
 }

@@ -81,6 +81,7 @@ function formsOf(value: string): string[] {
     value,
     ...(body.length >= MIN_ENCODED ? [body] : []),
     JSON.stringify(value).slice(1, -1),
+    value.replaceAll('/', '\\/'),
     ...percent,
     ...percent.map(encodeURIComponent),
     hexadecimal(value),

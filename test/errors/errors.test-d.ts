@@ -42,7 +42,8 @@ test('fields of one error are not there before its code is known', () => {
   if (!isDrunError(caught)) return;
   // @ts-expect-error: only refused credentials have a masked key
   void caught.maskedKey;
-  if (caught.code === 'authentication_failed') expectTypeOf(caught.maskedKey).toEqualTypeOf<string>();
+  if (caught.code === 'authentication_failed')
+    expectTypeOf(caught.maskedKey).toEqualTypeOf<string | undefined>();
 });
 
 test('errors cannot be made without what they carry', () => {
@@ -56,5 +57,5 @@ test('the fields of an error cannot be written', () => {
   const error = new TimeoutError('message', { phase: 'idle', timeoutMs: 1 });
   // @ts-expect-error: read-only
   error.timeoutMs = 2;
-  expectTypeOf(error.phase).toEqualTypeOf<'response' | 'idle'>();
+  expectTypeOf(error.phase).toEqualTypeOf<'response' | 'idle' | 'runtime'>();
 });

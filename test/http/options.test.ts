@@ -50,7 +50,9 @@ describe('a credential', () => {
   const malformed: [string, string][] = [
     ['with a space', `${KEY.slice(0, 20)} ${KEY.slice(20)}`],
     ['with a space at its end', `${KEY} `],
-    ['with a line break at its end', `${KEY}\n`],
+    ['with a line break within', `${KEY.slice(0, 20)}\n${KEY.slice(20)}`],
+    ['with a line break at its start', `\n${KEY}`],
+    ['with its scheme', `Bearer ${KEY}`],
     ['with a header behind it', `${KEY}\r\nx-evil: 1`],
     ['with a tab', `\t${KEY}`],
     ['with a null byte', `${KEY}\0`],
@@ -179,7 +181,7 @@ describe('a signal that is none', () => {
     const calls = [
       chat.complete(request, options),
       chat.stream(request, options).completion(),
-      chat.runTools({ ...request, tools: [] }, options),
+      chat.runTools(request, { ...options, tools: [] }),
       keys.create({ name: 'checkout' }, options),
       keys.list({}, options).then(() => {}),
       keys.delete('7', options),

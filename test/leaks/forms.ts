@@ -1,24 +1,29 @@
-/** The credential as servers can write it: as it stands, and in every encoding that somebody could undo. */
+const percent = (text: string): string =>
+  Array.from(text, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
+
+/** How encoders write a credential, alone or within something longer. */
 export const forms: Readonly<Record<string, (credential: string) => string>> = {
   plain: (credential) => credential,
-  'in another case': (credential) => credential.toUpperCase(),
+  'in upper case': (credential) => credential.toUpperCase(),
+  'in lower case': (credential) => credential.toLowerCase(),
   'with its scheme': (credential) => `Bearer ${credential}`,
-  'url-encoded': (credential) => encodeURIComponent(`key=${credential}&`),
-  'percent-encoded throughout': (credential) =>
-    Array.from(credential, (c) => `%${c.charCodeAt(0).toString(16)}`).join(''),
-  'percent-encoded twice': (credential) =>
-    encodeURIComponent(Array.from(credential, (c) => `%${c.charCodeAt(0).toString(16)}`).join('')),
+  'in a JSON string': (credential) => JSON.stringify(credential),
+  'percent-encoded': (credential) => encodeURIComponent(`key=${credential}&`),
+  'percent-encoded, every character': percent,
+  'percent-encoded in upper case': (credential) =>
+    percent(credential).replace(/%../g, (code) => code.toUpperCase()),
+  'percent-encoded twice': (credential) => encodeURIComponent(percent(credential)),
   base64: (credential) => Buffer.from(credential).toString('base64'),
   'base64 with its scheme': (credential) => Buffer.from(`Bearer ${credential}`).toString('base64'),
   'base64 of a user and a password': (credential) => Buffer.from(`u:${credential}:x`).toString('base64'),
+  'base64 at an odd offset': (credential) => Buffer.from(`ab${credential}`).toString('base64'),
   base64url: (credential) => Buffer.from(`{"key":"${credential}"}`).toString('base64url'),
+  'base64 without its end': (credential) => Buffer.from(credential).toString('base64').slice(0, 30),
+  'base64 without its beginning': (credential) => Buffer.from(credential).toString('base64').slice(16),
   hexadecimal: (credential) => Buffer.from(credential).toString('hex'),
-  'escaped as in JavaScript': (credential) =>
-    Array.from(credential, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''),
-  'escaped as in HTML': (credential) => Array.from(credential, (c) => `&#${c.charCodeAt(0)};`).join(''),
-  'cut off': (credential) => credential.slice(0, 32),
-  'cut off at its beginning': (credential) => credential.slice(10),
-  'base64, cut off at its beginning': (credential) => Buffer.from(credential).toString('base64').slice(16),
+  'without its end': (credential) => credential.slice(0, 32),
+  'without its beginning': (credential) => credential.slice(10),
+  'its middle': (credential) => credential.slice(8, 23),
 };
 
 /** The forms of a credential that a text shows, by name. */
@@ -26,4 +31,20 @@ export function shownForms(text: string, credential: string): string[] {
   return Object.entries(forms)
     .filter(([, form]) => text.includes(form(credential)))
     .map(([name]) => name);
+}
+
+/** Everything that a text can be decoded to, in lower case. */
+export function decodings(text: string): string[] {
+  const decodeOnce = (encoded: string): string =>
+    encoded
+      .replace(/%([\da-f]{2})/gi, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+      .replace(/\\(["\\/])/g, '$1');
+  const once = decodeOnce(text);
+  const binary = [...text.matchAll(/[\w+/=-]{8,}/g)].flatMap(([run]) =>
+    [0, 1, 2, 3].flatMap((skip) => [
+      Buffer.from(run.slice(skip), 'base64').toString('latin1'),
+      Buffer.from(run.slice(skip), 'hex').toString('latin1'),
+    ]),
+  );
+  return [text, once, decodeOnce(once), ...binary].map((reading) => reading.toLowerCase());
 }

@@ -1,69 +1,51 @@
-import { ApiKeys, type CallOptions, ChatClient, WorkspaceApiKeys } from 'drun-sdk';
-import { describe, expect, it, vi } from 'vitest';
+import { ApiKeys, type CallOptions, ChatClient, DrunError, WorkspaceApiKeys } from 'drun-sdk';
+import { describe, expect, it } from 'vitest';
 import { everythingShownOf } from '../support/failures.ts';
 import { forms, shownForms } from './forms.ts';
 
 /*
- * Whatever a server answers and whatever a library throws: nothing that a caller can print shows a credential.
- * Every operation is tried with every hostile answer, and each answer repeats the credential in every form.
+ * Whatever a server sends and whatever a library throws, nothing printable shows a credential. Every method is tried
+ * with every hostile response, in which the credential is repeated in every form.
  */
 
-const CREDENTIAL = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9_LgPs2aE4iX6-uN7ucU';
+const API_KEY = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9_LgPs2aE4iX6-uN7ucU';
+const ACCESS_TOKEN = 'pat_Qw3rTyUi0pAsDfGhJkLzXcVbNm1234567890/Zx+Cv=';
+const HEADER = 'proxy-k3y-9f8e7d6c5b4a39281706f5e4d3c2b1a0';
 const options: CallOptions = { maxRetries: 0 };
+const createOptions = { ...options };
 
 type Fetch = (input: string, init: RequestInit) => Promise<Response>;
-type Clients = { keys: ApiKeys; workspaceKeys: WorkspaceApiKeys; chat: ChatClient };
+interface Clients {
+  readonly keys: ApiKeys;
+  readonly workspaceKeys: WorkspaceApiKeys;
+  readonly chat: ChatClient;
+}
 
-const operations: Record<string, (clients: Clients) => Promise<unknown>> = {
-  'keys.create': ({ keys }) => keys.create({ name: 'checkout' }, { ...options }),
-  'keys.create, settled': ({ keys }) => inNoTime(() => keys.create({ name: 'checkout' }, options)),
+const request = { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hi' }] } as const;
+
+const methods: Record<string, (clients: Clients) => Promise<unknown>> = {
+  'keys.create': ({ keys }) => keys.create({ name: 'checkout' }, createOptions),
   'keys.list': ({ keys }) => Promise.resolve(keys.list({}, options)),
-  'keys.list, walked': ({ keys }) => Array.fromAsync(keys.list({}, options)),
+  'keys.list, iterated': ({ keys }) => Array.fromAsync(keys.list({}, options)),
   'keys.delete': ({ keys }) => keys.delete('key-1', options),
   'keys.canCreate': ({ keys }) => keys.canCreate(options),
   'keys.getSecret': ({ keys }) => keys.getSecret('key-1', options),
   'keys.usage': ({ keys }) => keys.usage({ ids: ['key-1'] }, options),
-  'keys.replace': ({ keys }) => keys.replace('key-1', {}, { ...options }),
-  'keys.prune': ({ keys }) => keys.prune({ olderThanMs: 1 }, options),
+  'keys.replace': ({ keys }) => keys.replace('key-1', {}, createOptions),
+  'keys.prune': ({ keys }) => keys.prune({ olderThanMs: 1 }, { ...options, dryRun: false }),
   'workspaceKeys.create': ({ workspaceKeys }) =>
-    workspaceKeys.create({ name: 'checkout', quota: 5 }, { ...options }),
+    workspaceKeys.create({ name: 'checkout', quota: 5 }, createOptions),
   'workspaceKeys.listMine': ({ workspaceKeys }) => Promise.resolve(workspaceKeys.listMine({}, options)),
   'workspaceKeys.disable': ({ workspaceKeys }) => workspaceKeys.disable('key-1', options),
   'workspaceKeys.setQuota': ({ workspaceKeys }) => workspaceKeys.setQuota('key-1', 5, options),
-  'chat.complete': ({ chat }) =>
-    chat.complete({ model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hi' }] }, options),
+  'chat.complete': ({ chat }) => chat.complete(request, options),
+  'chat.stream': ({ chat }) => chat.stream(request, options).completion(),
   'chat.models': ({ chat }) => chat.models(options),
   'chat.checkKey': ({ chat }) => chat.checkKey(options),
 };
 
-/** A success for each operation, with room for something else beside and inside of it. */
-const success = (text: string): Record<string, unknown> => ({
-  id: 'key-1',
-  name: text,
-  key: text.slice(0, 3) === 'sk-' ? text : `sk-${text}`,
-  creationTimestamp: '2026-11-01T00:00:00Z',
-  createBy: text,
-  userId: text,
-  allowModels: [text],
-  items: [
-    { id: `id ${text}`, name: text, key: text, createBy: text, creationTimestamp: '2025-01-01T00:00:00Z' },
-    { id: text, name: 'checkout', key: text },
-  ],
-  totalUsage: { input: '1' },
-  dataPoints: [{ model: text, modelType: text, usage: { [text]: text } }],
-  page: { page: 1, pageSize: 10, total: 1, search: text },
-  allowed: false,
-  reason: text,
-  object: text,
-  created: 1,
-  model: text,
-  choices: [{ index: 0, message: { role: 'assistant', content: text, [text]: text }, finish_reason: text }],
-  data: [{ id: text, [text]: { [text]: [text] } }],
-  [text]: { [text]: [text] },
-});
-
-/** What a hostile server makes of a text that holds the credential. */
-const answers: Record<string, (text: string) => Response> = {
+/** Responses of a hostile server, made of a text that repeats the credential. */
+const responses: Record<string, (text: string) => Response> = {
   'a 401 of the data plane': (text) =>
     Response.json(
       { error: { message: `Incorrect API key provided: ${text}`, code: text, type: text, param: text } },
@@ -71,14 +53,17 @@ const answers: Record<string, (text: string) => Response> = {
     ),
   'a 401 of the control plane': (text) => Response.json({ id: text, message: text }, { status: 401 }),
   'a 400 in plain text': (text) => new Response(`no: ${text}`, { status: 400 }),
+  'a 400 of an unknown shape': (text) => Response.json({ [text]: { [text]: text } }, { status: 400 }),
   'a 403 in HTML': (text) =>
-    new Response(`<p title="${text}">${text}</p>`, { status: 403, headers: { 'content-type': 'text/html' } }),
+    new Response(`<title>${text}</title><p title="${text}">${text}</p>`, { status: 403 }),
   'a 404 with nested fields': (text) =>
     Response.json(
       { error: { message: { deep: [text] }, [text]: text }, detail: [{ msg: text }] },
       { status: 404 },
     ),
-  'a 409 with a text as its error': (text) => Response.json({ error: text, code: text }, { status: 409 }),
+  'a 409 with a string as its error': (text) => Response.json({ error: text, code: text }, { status: 409 }),
+  'a 422 that repeats input': (text) =>
+    Response.json({ detail: [{ loc: [text], msg: text, input: text }] }, { status: 422 }),
   'a 429 with headers': (text) =>
     Response.json(
       { message: text },
@@ -89,16 +74,20 @@ const answers: Record<string, (text: string) => Response> = {
     ),
   'a 500 with a request id': (text) =>
     new Response(text, { status: 500, statusText: 'no', headers: { 'request-id': text } }),
-  'a 503 with a long text': (text) => new Response(`${'x'.repeat(480)}${text}`, { status: 503 }),
+  'a 502 that is larger than 64 KiB': (text) =>
+    new Response(`${text}${'x '.repeat(40_000)}${text}`, { status: 502 }),
+  'a 503 whose text is cut within it': (text) => new Response(`${'x '.repeat(240)}${text}`, { status: 503 }),
+  'a 503 as an event stream': (text) =>
+    new Response(`data: {"error":{"message":${JSON.stringify(text)}}}\n\n`, { status: 503 }),
   'a redirect': (text) =>
     new Response(text, {
       status: 302,
       headers: { location: `https://x.example/?k=${encodeURIComponent(text)}` },
     }),
-  'a success in HTML': (text) =>
+  'a 200 in HTML': (text) =>
     new Response(`<html>${text}`, { headers: { 'content-type': `text/html; a=${text}` } }),
-  'a success in broken JSON': (text) => new Response(`{"${text}": ${text}`),
-  'a success of another shape': (text) =>
+  'a 200 in broken JSON': (text) => new Response(`{"${text}": ${text}`),
+  'a 200 of another shape': (text) =>
     Response.json({
       id: { [text]: text },
       items: text,
@@ -107,13 +96,20 @@ const answers: Record<string, (text: string) => Response> = {
       data: text,
       [text]: text,
     }),
-  'a success with an error in it': (text) => Response.json({ error: { message: text, code: text } }),
-  'a success that repeats it everywhere': (text) =>
-    Response.json(success(text), { headers: { 'x-debug': text } }),
-  'a success with its letters escaped': (text) =>
+  'a 200 without any known field': (text) => Response.json({ [text]: [text] }),
+  'a 200 with an error': (text) => Response.json({ error: { message: text, code: text } }),
+  'a 200 with a code': (text) => Response.json({ code: 401, msg: text, data: null }),
+  'a stream that fails': (text) =>
     new Response(
-      JSON.stringify(success(text)).replaceAll(JSON.stringify(text).slice(1, -1), escapeLetters(text)),
+      `data: ${JSON.stringify({ choices: [{ delta: { content: text } }] })}\n\ndata: ${JSON.stringify({ error: { message: text, code: text } })}\n\n`,
+      {
+        headers: { 'content-type': 'text/event-stream' },
+      },
     ),
+  'a stream that is cut off': (text) =>
+    new Response(`data: ${JSON.stringify({ [text]: text, choices: [{ delta: { content: text } }] })}\n\n`, {
+      headers: { 'content-type': 'text/event-stream' },
+    }),
 };
 
 const failures: Record<string, (input: string, init: RequestInit) => unknown> = {
@@ -130,77 +126,58 @@ const failures: Record<string, (input: string, init: RequestInit) => unknown> = 
   'an object that is no error': (_, init) => ({ message: bearer(init), name: bearer(init), init }),
 };
 
-function escapeLetters(text: string): string {
-  return JSON.stringify(text)
-    .slice(1, -1)
-    .replace(/[A-Za-z](?![\da-f]{4})/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
-}
-
+/** The headers of a request, which a failure may repeat. */
 function bearer(init: RequestInit): string {
-  return new Headers(init.headers).get('authorization') ?? 'nothing';
+  const headers = new Headers(init.headers);
+  return `${headers.get('authorization')} ${headers.get('x-api-key')}`;
 }
 
 function clientsOver(fetch: Fetch): Clients {
-  const headers = { 'x-api-key': CREDENTIAL };
+  const common = { fetch, headers: { 'x-api-key': HEADER } };
   return {
-    keys: new ApiKeys({ accessToken: CREDENTIAL, fetch, headers }),
-    workspaceKeys: new WorkspaceApiKeys({ accessToken: CREDENTIAL, workspace: 12, fetch, headers }),
-    chat: new ChatClient({ apiKey: CREDENTIAL, fetch, headers }),
+    keys: new ApiKeys({ accessToken: ACCESS_TOKEN, ...common }),
+    workspaceKeys: new WorkspaceApiKeys({ accessToken: ACCESS_TOKEN, workspace: 12, ...common }),
+    chat: new ChatClient({ apiKey: API_KEY, ...common }),
   };
 }
 
-/** What a call comes to that waits in between, without the waiting. */
-async function inNoTime(call: () => Promise<unknown>): Promise<unknown> {
-  vi.useFakeTimers();
-  try {
-    const ended = { isTrue: false };
-    const outcome = call().finally(() => {
-      ended.isTrue = true;
-    });
-    outcome.catch(() => {});
-    while (!ended.isTrue) await vi.advanceTimersByTimeAsync(500);
-    return await outcome;
-  } finally {
-    vi.useRealTimers();
-  }
-}
+describe.each(Object.entries(methods))('%s', (name, method) => {
+  const own = name.startsWith('chat') ? API_KEY : ACCESS_TOKEN;
 
-async function outcomeOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.catch((error: unknown) => error);
-}
+  it.each(Object.entries(responses))('shows no credential after %s', async (_, response) => {
+    const shown: string[] = [];
+    for (const credential of [own, HEADER]) {
+      for (const [form, write] of Object.entries(forms)) {
+        const clients = clientsOver(async () => response(write(credential)));
 
-describe.each(Object.entries(operations))('%s never shows the credential', (_, operation) => {
-  describe.each(Object.entries(answers))('after %s', (_, answer) => {
-    it.each(Object.entries(forms))('that repeats it %s', async (_, form) => {
-      let sent = '';
-      const clients = clientsOver(async (_, init) => {
-        sent = bearer(init);
-        return answer(form(CREDENTIAL));
-      });
+        const error = await method(clients).catch((thrown: unknown) => thrown);
 
-      const outcome = await outcomeOf(operation(clients));
-
-      expect(sent).toBe(`Bearer ${CREDENTIAL}`);
-      expect(shownForms(everythingShownOf(outcome) + everythingShownOf(clients), CREDENTIAL)).toEqual([]);
-    });
+        // A result that is not an error is the caller's.
+        if (!(error instanceof DrunError)) continue;
+        const found = shownForms(everythingShownOf(error) + everythingShownOf(clients), credential);
+        if (found.length > 0) shown.push(`${form} as ${found}`);
+      }
+    }
+    expect(shown).toEqual([]);
   });
 
-  it.each(Object.entries(failures))('when fetch throws %s', async (_, failure) => {
+  it.each(Object.entries(failures))('shows no credential when fetch throws %s', async (_, failure) => {
     const clients = clientsOver(async (input, init) => {
       throw failure(input, init);
     });
 
-    const outcome = await outcomeOf(operation(clients));
+    const error = await method(clients).catch((thrown: unknown) => thrown);
 
-    expect(outcome).toMatchObject({ name: expect.stringMatching(/^(?:Connection|UnknownOutcome)Error$/) });
-    expect(shownForms(everythingShownOf(outcome) + everythingShownOf(clients), CREDENTIAL)).toEqual([]);
+    expect(error).toMatchObject({ name: expect.stringMatching(/^(?:Connection|UnknownOutcome)Error$/) });
+    const shown = everythingShownOf(error) + everythingShownOf(clients);
+    expect([...shownForms(shown, own), ...shownForms(shown, HEADER)]).toEqual([]);
   });
 });
 
-describe('a key that the service has just made', () => {
+describe('a key that the service has just created', () => {
   const NEW_KEY = 'sk-a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4';
 
-  it('is in the secret and shows nowhere else', async () => {
+  it('is in the secret and nowhere else', async () => {
     const { keys } = clientsOver(async () => Response.json({ id: 'key-1', name: 'checkout', key: NEW_KEY }));
 
     const created = await keys.create({ name: 'checkout' });
@@ -209,18 +186,19 @@ describe('a key that the service has just made', () => {
     expect(shownForms(everythingShownOf(created), NEW_KEY)).toEqual([]);
   });
 
-  it.each(Object.entries(forms))('does not show in an error that repeats it %s', async (_, form) => {
-    const { keys } = clientsOver(async () =>
-      Response.json({ name: form(NEW_KEY), key: 7, id: form(NEW_KEY) }),
-    );
+  it.each(Object.entries(forms))(
+    'is not shown by an error for a response that repeats it: %s',
+    async (_, form) => {
+      const { keys } = clientsOver(async () => Response.json({ name: form(NEW_KEY), key: 7, id: 'key-1' }));
 
-    const outcome = await outcomeOf(keys.create({ name: 'checkout' }));
+      const outcome = await keys.create({ name: 'checkout' }, createOptions).catch((error: unknown) => error);
 
-    expect(outcome).toMatchObject({ name: 'UnknownOutcomeError' });
-    expect(shownForms(everythingShownOf(outcome), NEW_KEY)).toEqual([]);
-  });
+      expect(outcome).toMatchObject({ name: 'UnknownOutcomeError' });
+      expect(shownForms(everythingShownOf(outcome), NEW_KEY)).toEqual([]);
+    },
+  );
 
-  it('is in the Secret alone when it is shown again', async () => {
+  it('is only in the Secret when it is requested again', async () => {
     const { keys } = clientsOver(async () => Response.json({ id: 'key-1', key: NEW_KEY }));
 
     const { data, response } = await keys.getSecret('key-1').withResponse();
@@ -229,19 +207,20 @@ describe('a key that the service has just made', () => {
     expect(shownForms(everythingShownOf(data) + everythingShownOf(response), NEW_KEY)).toEqual([]);
   });
 
-  it('does not show on a list, in whatever field a server repeats it', async () => {
-    const item = {
-      id: `a ${NEW_KEY}`,
-      name: NEW_KEY,
-      key: NEW_KEY,
-      createBy: NEW_KEY,
-      denyModels: [NEW_KEY],
-    };
-    const { keys } = clientsOver(async () => Response.json({ items: [item], page: { total: 1 } }));
+  it('is masked by a list, in whatever form the server sends the key', async () => {
+    const items = [NEW_KEY, 'sk-******w3X4', 'opaque-key-without-a-known-form-w3X4'].map((key, id) => ({
+      id: `${id}`,
+      key,
+    }));
+    const { keys } = clientsOver(async () => Response.json({ items, page: { total: 3 } }));
 
     const page = await keys.list();
 
-    expect(page.items[0]?.maskedKey).toBe('sk-******w3X4');
-    expect(shownForms(everythingShownOf(page), NEW_KEY)).toEqual([]);
+    expect(page.items.map(({ maskedKey }) => maskedKey)).toEqual([
+      'sk-******w3X4',
+      'sk-******w3X4',
+      '******w3X4',
+    ]);
+    expect(everythingShownOf(page)).not.toMatch(/a1B2c3D4|without-a-known/);
   });
 });

@@ -22,7 +22,7 @@ const clients: Record<string, (ring: KeyRing, bench: RingBench) => Ask> = {
   },
   'a ChatClient that streams'(ring, { chat }) {
     const client = chat(ring);
-    return async () => (await Array.fromAsync(client.stream(question).text())).join('');
+    return async () => (await Array.fromAsync(client.stream(question).textStream)).join('');
   },
   'openai over chat.fetch'(ring, { chat }) {
     return openai({ apiKey: 'unused', fetch: chat(ring).fetch });

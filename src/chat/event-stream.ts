@@ -1,0 +1,62 @@
+import { isDrunError } from '../errors/index.ts';
+import type { HeadersOption } from '../http/call.ts';
+import type { ChatCompletionChunk } from './completion.ts';
+
+/** Options of {@link ChatStream.toReadableStream}. */
+export interface EventStreamOptions {
+  /**
+   * Receives the error that ended the stream. The end user's client receives the message that it returns as a string, or a generic
+   * one: errors name keys, models and hosts that are none of its business.
+   */
+  readonly onError?: ((error: unknown) => unknown) | undefined;
+  /**
+   * Sends a comment whenever no chunk has arrived for this time, in milliseconds, so that proxies keep the connection.
+   *
+   * @defaultValue No comments.
+   */
+  readonly heartbeatMs?: number | undefined;
+}
+
+/** Options of {@link ChatStream.toResponse}. */
+export interface EventStreamResponseOptions extends EventStreamOptions {
+  readonly headers?: HeadersOption | undefined;
+  /** @defaultValue 200 */
+  readonly status?: number | undefined;
+}
+
+const GENERIC_MESSAGE = 'The response could not be completed.';
+
+/** Writes chunks as server-sent events in the format of the OpenAI API. Reads a chunk when one is asked for. */
+export function toEventStream(
+  chunks: AsyncIterator<ChatCompletionChunk, void, undefined>,
+  { onError, heartbeatMs }: EventStreamOptions,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const write = (text: string): void => controller.enqueue(encoder.encode(`${text}\n\n`));
+        const timer =
+          heartbeatMs === undefined ? undefined : setInterval(() => write(': heartbeat'), heartbeatMs);
+        try {
+          const { done, value } = await chunks.next();
+          write(`data: ${done ? '[DONE]' : JSON.stringify(value)}`);
+          if (done) controller.close();
+        } catch (error) {
+          const custom = onError?.(error);
+          const message = typeof custom === 'string' ? custom : GENERIC_MESSAGE;
+          if (!isDrunError(error)) throw error;
+          const event = { error: { message, type: 'stream_error', code: null, param: null } };
+          write(`data: ${JSON.stringify(event)}`);
+          controller.close();
+        } finally {
+          clearInterval(timer);
+        }
+      },
+      async cancel() {
+        await chunks.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

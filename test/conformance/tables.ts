@@ -1,0 +1,910 @@
+import { type Case, choice, events, finish, message, says, stream, type Table, whole } from './cases.ts';
+
+const failed = (fields: object = {}): NonNullable<Case['error']> => ({
+  name: 'StreamFailedError',
+  ...fields,
+});
+const truncated = (content: string): NonNullable<Case['error']> => ({
+  name: 'StreamTruncatedError',
+  completion: message({ content }),
+});
+const partial = (content: string): object => ({ completion: message({ content }) });
+
+/** Every shape of an error event, after a chunk and before `[DONE]`. */
+const errorEvents: readonly Case[] = (
+  [
+    [
+      'an envelope',
+      { error: { message: 'boom', type: 'server_error', code: 'engine', param: 'model' } },
+      { serviceCode: 'engine', serviceType: 'server_error', param: 'model' },
+    ],
+    ['an envelope with a string', { error: 'boom' }],
+    ['an envelope with a numeric code', { error: { message: 'boom', code: 500 } }, { serviceCode: '500' }],
+    ['an envelope in a list', [{ error: { message: 'boom', code: 503, status: 'UNAVAILABLE' } }]],
+    ['a flat object of vLLM', { object: 'error', message: 'boom', type: 'BadRequestError', code: 400 }],
+    [
+      'an error of Anthropic',
+      { type: 'error', error: { type: 'overloaded_error', message: 'boom' } },
+      { serviceType: 'overloaded_error' },
+    ],
+    ['a message', { message: 'boom' }],
+    ['a detail', { detail: 'boom' }],
+    ['a list of details', { detail: [{ loc: ['body', 'messages'], msg: 'boom' }] }],
+    ['a code and a message', { code: 'E1001', message: 'boom' }, { serviceCode: 'E1001' }],
+    ['an error of FastChat', { text: 'boom', error_code: 50002 }, { serviceCode: '50002' }],
+    ['an error of Spark', { code: 10013, message: 'boom', sid: 'x' }],
+    ['an error beside empty choices', { choices: [], error: { message: 'boom', code: 502 } }],
+    [
+      'an error beside a choice',
+      {
+        error: { message: 'boom', code: 502 },
+        choices: [{ index: 0, delta: { content: '' }, finish_reason: 'error' }],
+      },
+    ],
+    ['a status and a message', { status: 500, message: 'boom' }],
+    ['plain text', 'error: boom'],
+    ['plain text in capitals', 'ERROR: boom'],
+  ] as [string, unknown, object?][]
+).flatMap(([name, event, fields = {}]): Case[] => [
+  {
+    name: `${name}, after a chunk`,
+    body: events(says('Hel'), event),
+    error: failed({ ...fields, ...partial('Hel') }),
+    message: 'boom',
+  },
+  {
+    name: `${name}, before [DONE]`,
+    body: events(says('Hel'), event, '[DONE]'),
+    error: failed({ ...fields, ...partial('Hel') }),
+    message: 'boom',
+  },
+]);
+
+const firstEvents: readonly Case[] = [
+  ...(
+    [
+      [400, 'InvalidRequestError'],
+      ['401', 'AuthenticationError'],
+      [404, 'NotFoundError'],
+      ['429', 'RateLimitError'],
+      [500, 'ServerError'],
+      ['503', 'ServerError'],
+    ] as const
+  ).map(([code, name]) => ({
+    name: `an error with the code ${JSON.stringify(code)} before the first chunk`,
+    body: events({ error: { message: 'boom', type: 'x', code } }, '[DONE]'),
+    error: { name, status: Number(code) },
+    message: 'boom',
+  })),
+  {
+    name: 'an error without a status before the first chunk',
+    body: events({ error: { message: 'boom', type: 'x', code: 'engine_dead' } }),
+    error: failed({ serviceCode: 'engine_dead' }),
+    message: 'boom',
+  },
+  {
+    name: 'an error without data:, after chunks',
+    body: `${events(says('Hel'))}{"error":{"code":null,"message":"boom","param":null,"type":"internal_error"}}`,
+    error: failed({ serviceType: 'internal_error', ...partial('Hel') }),
+    message: 'boom',
+  },
+  {
+    name: 'an error in several lines without data:, before [DONE]',
+    body: `${events(says('Hel'))}{\n  "error": {\n    "message": "boom"\n  }\n}\n\ndata: [DONE]\n\n`,
+    error: failed(partial('Hel')),
+    message: 'boom',
+  },
+  {
+    name: 'an event named error with text',
+    body: `${events(says('Hel'))}event: error\ndata: boom\n\n`,
+    error: failed(partial('Hel')),
+    message: 'boom',
+  },
+  {
+    name: 'an event named error with JSON',
+    body: `${events(says('Hel'))}event: error\ndata: {"message":"boom","code":7}\n\n`,
+    error: failed({ serviceCode: '7' }),
+    message: 'boom',
+  },
+  {
+    name: 'an error after the last choice has finished',
+    body: events(says('Hello'), finish(), { error: { message: 'boom' } }),
+    error: failed(partial('Hello')),
+    message: 'boom',
+  },
+];
+
+const endings: readonly Case[] = [
+  {
+    name: 'data: null',
+    body: events('null'),
+    error: { name: 'StreamTruncatedError', completion: { choices: [] } },
+  },
+  { name: 'comments only', body: ': a\n\n: b\n\n', error: { name: 'StreamTruncatedError' } },
+  { name: '[DONE] only', body: events('[DONE]'), error: { name: 'StreamTruncatedError' } },
+  { name: 'chunks, then data: null', body: events(says('Hel'), 'null'), error: truncated('Hel') },
+  { name: 'chunks only', body: events(says('Hel'), says('lo')), error: truncated('Hello') },
+  { name: 'chunks and [DONE]', body: events(says('Hel'), says('lo'), '[DONE]'), error: truncated('Hello') },
+  {
+    name: 'an empty finish reason and [DONE]',
+    body: events(says('Hel'), finish(''), '[DONE]'),
+    error: truncated('Hel'),
+  },
+  {
+    name: 'a chunk that is cut off',
+    body: `${events(says('Hel'))}data: {"choices":[{"index":0,"delta":{"conte`,
+    error: truncated('Hel'),
+  },
+  {
+    name: 'one of two choices unfinished, without [DONE]',
+    n: 2,
+    body: events(says('a'), finish(), { choices: [{ index: 1, delta: { content: 'b' } }] }),
+    error: { name: 'StreamTruncatedError' },
+  },
+  {
+    name: 'the second of two choices missing, without [DONE]',
+    n: 2,
+    body: events(says('a'), finish(), 'null'),
+    error: { name: 'StreamTruncatedError' },
+  },
+  {
+    name: 'one of two choices unfinished, with [DONE]',
+    n: 2,
+    body: events(says('a'), finish(), { choices: [{ index: 1, delta: { content: 'b' } }] }, '[DONE]'),
+    completion: { choices: [{ finish_reason: 'stop' }, { message: { content: 'b' }, finish_reason: null }] },
+    text: 'a',
+  },
+  {
+    name: 'the last choice finished, then data: null',
+    body: events(says('Hello'), finish(), 'null'),
+    completion: message({ content: 'Hello' }),
+  },
+  {
+    name: 'the last choice finished',
+    body: events(says('Hello'), finish()),
+    completion: message({ content: 'Hello' }),
+  },
+  {
+    name: 'the last chunk without an empty line',
+    body: events(says('Hello'), finish()).trimEnd(),
+    completion: message({ content: 'Hello' }),
+  },
+  {
+    name: 'empty choices and [DONE]',
+    body: events({ choices: [] }, { choices: [], usage: { total_tokens: 1 } }, '[DONE]'),
+    error: { name: 'InvalidResponseError', status: 200 },
+  },
+];
+
+const finishReasons: readonly Case[] = [
+  ...[
+    'stop',
+    'tool_calls',
+    'function_call',
+    'tool_use',
+    'end_turn',
+    'eos',
+    'STOP',
+    'stop_sequence',
+    'whatever',
+  ],
+  ...['length', 'max_tokens', 'MAX_TOKENS', 'model_length', 'model_context_window_exceeded'],
+  ...['content_filter', 'SAFETY', 'refusal', 'RECITATION'],
+].flatMap((reason): Case[] => [
+  {
+    name: `${reason}, streamed`,
+    body: events(says('Hello'), finish(reason), '[DONE]'),
+    completion: { choices: [{ message: { content: 'Hello' }, finish_reason: reason }] },
+  },
+  {
+    name: `${reason}, whole`,
+    body: whole({ content: 'Hello' }, {}, reason),
+    completion: { choices: [{ message: { content: 'Hello' }, finish_reason: reason }] },
+  },
+]);
+
+const failedReasons: readonly Case[] = [
+  ...['error', 'abort', 'parse_error', 'insufficient_system_resource', 'overloaded_error', 'api_error'],
+  ...['ERROR', 'network_error', 'MALFORMED_FUNCTION_CALL', 'cancelled'],
+].flatMap((reason): Case[] => [
+  {
+    name: `${reason}, streamed`,
+    body: events(says('Hel'), finish(reason), '[DONE]'),
+    error: failed({ completion: { choices: [{ message: { content: 'Hel' }, finish_reason: reason }] } }),
+    message: reason,
+  },
+  {
+    name: `${reason}, whole`,
+    body: whole({ content: 'Hel' }, {}, reason),
+    error: failed({ completion: { choices: [{ message: { content: 'Hel' }, finish_reason: reason }] } }),
+    message: reason,
+  },
+]);
+
+const anthropic = ['message_start', 'content_block_delta', 'message_stop'].map(
+  (type) =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, message: { id: 'm' }, delta: { text: 'Hi' } })}\n\n`,
+);
+const otherFormats: readonly Case[] = [
+  ...[
+    ['events of the Anthropic API', anthropic.join('')],
+    ['events of the Responses API', events({ type: 'response.created', response: {} }, '[DONE]')],
+    ['chunks without choices', events({ id: 'a', object: 'chat.completion.chunk' }, '[DONE]')],
+    ['an event that is a number', events(7)],
+    ['an event that is a list', events([])],
+    ['an event that is text', events('hello')],
+    ['HTML', '<!doctype html><title>Sign in</title>'],
+    ['HTML after white space', '\n\n  <html></html>'],
+    ['plain text', 'Everything is fine'],
+    ['a JSON string', '"hello"'],
+    ['a JSON list', '[]'],
+    ['an object without choices', { id: 'a', model: 'm' }],
+    ['an empty object', {}],
+    ['empty choices', { choices: [] }],
+    ['choices of null', { choices: null, usage: { total_tokens: 1 } }],
+    ['choices that are no objects', { choices: [null, 1] }],
+    ['a list of models', { object: 'list', data: [{ id: 'a' }] }],
+  ].map(([name, body]) => ({
+    name: name as string,
+    body,
+    error: { name: 'InvalidResponseError', status: 200 },
+  })),
+  {
+    name: 'an error in JSON',
+    body: { error: { code: '500', message: 'boom', param: null, type: 'BadRequestError' } },
+    error: { name: 'ServerError', status: 500, serviceCode: '500' },
+    message: 'boom',
+  },
+  {
+    name: 'an error in JSON, without a status',
+    body: { error: { message: 'boom', type: 'x' } },
+    error: { name: 'ApiError', status: 200 },
+    message: 'boom',
+  },
+];
+
+const usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 };
+const call = (fields: object): object => ({ tool_calls: [fields] });
+const preserved: readonly Case[] = [
+  {
+    name: 'parts of Mistral, streamed',
+    body: stream(
+      { content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'hm ' }] }] },
+      { content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'yes' }] }] },
+      { content: [{ type: 'text', text: 'Hel' }] },
+      { content: 'lo' },
+    ),
+    completion: message({ content: 'Hello', reasoning_content: 'hm yes' }),
+  },
+  {
+    name: 'parts of Mistral, whole',
+    body: whole({
+      content: [
+        { type: 'thinking', thinking: [{ type: 'text', text: 'hm yes' }] },
+        { type: 'text', text: 'Hello' },
+      ],
+    }),
+    completion: message({ content: 'Hello', reasoning_content: 'hm yes' }),
+  },
+  {
+    name: 'parts that are neither text nor thinking',
+    body: whole({
+      content: [
+        { type: 'text', text: 'Hi' },
+        { type: 'reference', reference_ids: ['r1'] },
+      ],
+    }),
+    completion: message({ content: 'Hi', content_parts: [{ type: 'reference', reference_ids: ['r1'] }] }),
+  },
+  {
+    name: 'content as an object',
+    body: whole({ content: { city: 'Paris' } }),
+    completion: message({ content: '{"city":"Paris"}' }),
+  },
+  { name: 'content as a number', body: whole({ content: 42 }), completion: message({ content: '42' }) },
+  {
+    name: 'reasoning as an object',
+    body: whole({ content: 'a', reasoning: { summary: 'short' } }),
+    completion: message({ content: 'a', reasoning: '{"summary":"short"}' }),
+  },
+  {
+    name: 'both names of reasoning',
+    body: stream(
+      { reasoning: 'a', reasoning_content: 'a' },
+      { reasoning: 'b', reasoning_content: 'b' },
+      { content: 'c' },
+    ),
+    completion: message({ reasoning: 'ab', reasoning_content: 'ab', content: 'c' }),
+  },
+  {
+    name: 'audio',
+    body: stream(
+      { audio: { id: 'a1', transcript: 'Hel' } },
+      { audio: { id: 'a1', transcript: 'lo', data: 'AA' } },
+      { audio: { data: 'BB', expires_at: 9 } },
+    ),
+    completion: message({
+      content: null,
+      audio: { id: 'a1', transcript: 'Hello', data: 'AABB', expires_at: 9 },
+    }),
+    text: '',
+  },
+  {
+    name: 'the older function call',
+    body: stream(
+      { function_call: { name: 'f', arguments: '{"a"' } },
+      { function_call: { arguments: ':1}' } },
+    ),
+    completion: message({ function_call: { name: 'f', arguments: '{"a":1}' } }),
+    text: '',
+  },
+  {
+    name: 'calls of custom tools',
+    body: stream(
+      call({ index: 0, id: 'c1', type: 'custom', custom: { name: 'sql', input: 'SELECT ' } }),
+      call({ index: 0, custom: { input: '1' } }),
+    ),
+    completion: message({
+      tool_calls: [{ id: 'c1', type: 'custom', custom: { name: 'sql', input: 'SELECT 1' } }],
+    }),
+    text: '',
+  },
+  {
+    name: 'thinking as an object',
+    body: stream(
+      { thinking: { content: 'h' } },
+      { thinking: { content: 'm', signature: 's' } },
+      { content: 'a' },
+    ),
+    completion: message({ thinking: { content: 'hm', signature: 's' }, content: 'a' }),
+  },
+  {
+    name: 'lists of a delta',
+    body: stream({ annotations: [{ url: 'a' }] }, { annotations: [{ url: 'b' }], content: 'x' }),
+    completion: message({ annotations: [{ url: 'a' }, { url: 'b' }] }),
+    text: 'x',
+  },
+  {
+    name: 'token ids and log probabilities',
+    body: events(
+      choice({
+        delta: { content: 'a' },
+        token_ids: [1],
+        logprobs: { content: [{ token: 'a' }], refusal: null },
+      }),
+      choice({ delta: { content: 'b' }, token_ids: [2, 3], logprobs: { content: [{ token: 'b' }] } }),
+      choice({ delta: {}, token_ids: null, logprobs: null, finish_reason: 'stop', stop_reason: 7 }),
+    ),
+    completion: {
+      choices: [
+        {
+          token_ids: [1, 2, 3],
+          logprobs: { content: [{ token: 'a' }, { token: 'b' }], refusal: null },
+          stop_reason: 7,
+        },
+      ],
+    },
+    text: 'ab',
+  },
+  {
+    name: 'later null, empty and zero fields',
+    body: events(
+      { id: 'c1', model: 'm', created: 7, system_fingerprint: 'fp', usage, ...says('Hello') },
+      { id: '', model: '', created: 0, system_fingerprint: null, usage: null, ...finish() },
+      '[DONE]',
+    ),
+    completion: {
+      id: 'c1',
+      model: 'm',
+      created: 7,
+      system_fingerprint: 'fp',
+      usage,
+      ...message({ content: 'Hello' }),
+    },
+  },
+  {
+    name: 'the empty first chunk of Azure',
+    body: events(
+      {
+        id: '',
+        model: '',
+        created: 0,
+        object: '',
+        choices: [],
+        prompt_filter_results: [{ prompt_index: 0 }],
+      },
+      { id: 'c1', model: 'gpt', created: 7, object: 'chat.completion.chunk', ...says('Hello') },
+      finish(),
+      '[DONE]',
+    ),
+    completion: {
+      id: 'c1',
+      model: 'gpt',
+      created: 7,
+      object: 'chat.completion',
+      prompt_filter_results: [{ prompt_index: 0 }],
+      ...message({ content: 'Hello' }),
+    },
+  },
+  {
+    name: 'the whole message beside each delta',
+    body: events(
+      choice({ delta: { content: 'Hel' }, message: { role: 'assistant', content: 'Hel' } }),
+      choice({
+        delta: { content: 'lo' },
+        message: { role: 'assistant', content: 'Hello', citations: ['u'] },
+        finish_reason: 'stop',
+      }),
+    ),
+    completion: message({ content: 'Hello', citations: ['u'] }),
+  },
+  {
+    name: 'the whole message after the deltas',
+    body: events(
+      says('Hel'),
+      says('lo'),
+      choice({ message: { content: 'Hello', extra: 'x' }, finish_reason: 'stop' }),
+    ),
+    completion: message({ content: 'Hello', extra: 'x' }),
+  },
+  {
+    name: 'a message in place of the delta, piece by piece',
+    body: events(
+      choice({ message: { content: 'Hel' } }),
+      choice({ message: { content: 'lo' }, finish_reason: 'stop' }),
+    ),
+    completion: message({ content: 'Hello' }),
+  },
+  {
+    name: 'pings and obfuscation',
+    body: events(
+      { type: 'ping' },
+      { ...says('Hel'), obfuscation: 'xyz' },
+      {},
+      { type: 'ping', obfuscation: 'q' },
+      says('lo'),
+      finish(),
+      '[DONE]',
+    ).replace('data: {}', 'event: heartbeat\ndata: {"time":1}'),
+    completion: { object: 'chat.completion', choices: [{ message: { content: 'Hello' } }] },
+  },
+  {
+    name: 'usage in every chunk and in parts',
+    body: events(
+      { ...says('Hello'), usage: { prompt_tokens: 1, completion_tokens: 1 } },
+      { ...finish(), usage: { completion_tokens: 2, total_tokens: 3 } },
+      '[DONE]',
+    ),
+    completion: { usage, ...message({ content: 'Hello' }) },
+  },
+  {
+    name: 'unknown fields everywhere',
+    body: events(
+      { a: 'x', ...choice({ b: 'y', delta: { content: 'Hi', c: 'z' } }) },
+      { ...choice({ delta: { c: 'z' }, finish_reason: 'stop', d: { e: 'f' } }), __proto__key: 1 },
+      '[DONE]',
+    ),
+    completion: { a: 'x', choices: [{ b: 'y', d: { e: 'f' }, message: { content: 'Hi', c: 'zz' } }] },
+  },
+  {
+    name: 'missing deltas and choices',
+    body: events({ usage }, { choices: [{ index: 0 }] }, says('Hi'), {
+      choices: [{ index: 0, finish_reason: 'stop' }],
+    }),
+    completion: { usage, ...message({ content: 'Hi' }) },
+  },
+];
+
+const named = (id: string, name: string, args: string): object => ({
+  id,
+  function: { name, arguments: args },
+});
+const A = '{"city":"Paris"}';
+const B = '{"city":"Rome"}';
+const deltasOf = (...calls: unknown[]): string => stream(...calls.map((tool_calls) => ({ tool_calls })));
+const toolCalls: readonly Case[] = (
+  [
+    [
+      'one call in fragments',
+      deltasOf(
+        [{ index: 0, id: 'c1', type: 'function', function: { name: 'w', arguments: '' } }],
+        [{ index: 0, function: { arguments: A.slice(0, 5) } }],
+        [{ index: 0, function: { arguments: A.slice(5) } }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'two interleaved calls',
+      deltasOf(
+        [
+          { index: 0, ...named('c1', 'w', '') },
+          { index: 1, ...named('c2', 'w', '') },
+        ],
+        [
+          { index: 1, function: { arguments: B } },
+          { index: 0, function: { arguments: A } },
+        ],
+      ),
+      [named('c1', 'w', A), named('c2', 'w', B)],
+    ],
+    [
+      'a new id and a name at the same index',
+      deltasOf([{ index: 0, ...named('c1', 'w', A) }], [{ index: 0, ...named('c2', 'w', B) }]),
+      [named('c1', 'w', A), named('c2', 'w', B)],
+    ],
+    [
+      'a new id in every delta, without a name',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', '') }],
+        [{ index: 0, id: 'c2', function: { arguments: A.slice(0, 4) } }],
+        [{ index: 0, id: 'c3', function: { arguments: A.slice(4) } }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'a new id in every delta, without a name and an index',
+      deltasOf([named('c1', 'w', '')], [{ id: 'c2', function: { arguments: A } }]),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'ids without indices',
+      deltasOf(
+        [named('c1', 'w', A.slice(0, 3))],
+        [{ id: 'c1', function: { arguments: A.slice(3) } }],
+        [named('c2', 'w', B)],
+      ),
+      [named('c1', 'w', A), named('c2', 'w', B)],
+    ],
+    [
+      'names without ids and indices',
+      deltasOf(
+        [{ function: { name: 'w', arguments: A.slice(0, 3) } }],
+        [{ function: { arguments: A.slice(3) } }],
+        [{ function: { name: 'x', arguments: B } }],
+      ),
+      [named(expect9(), 'w', A), named(expect9(), 'x', B)],
+    ],
+    [
+      'two calls of one tool without ids and indices, in one delta',
+      deltasOf([{ function: { name: 'w', arguments: A } }, { function: { name: 'w', arguments: B } }]),
+      [named(expect9(), 'w', A), named(expect9(), 'w', B)],
+    ],
+    [
+      'two calls of one tool at index 0 without ids',
+      deltasOf(
+        [{ index: 0, id: '', function: { name: 'w', arguments: A } }],
+        [{ index: 0, id: '', function: { name: 'w', arguments: B } }],
+      ),
+      [named(expect9(), 'w', A), named(expect9(), 'w', B)],
+    ],
+    [
+      'an empty id after the first delta',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', '') }],
+        [{ index: 0, id: '', function: { name: '', arguments: A } }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'a name in fragments',
+      deltasOf(
+        [{ index: 0, id: 'c1', function: { name: 'wea' } }],
+        [{ index: 0, function: { name: 'ther', arguments: A } }],
+      ),
+      [named('c1', 'weather', A)],
+    ],
+    [
+      'a name in every delta',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', A.slice(0, 6)) }],
+        [{ index: 0, ...named('c1', 'w', A.slice(6)) }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    ['one object instead of a list', deltasOf({ index: 0, ...named('c1', 'w', A) }), [named('c1', 'w', A)]],
+    [
+      'indices as strings',
+      deltasOf(
+        [{ index: '0', ...named('c1', 'w', A.slice(0, 2)) }],
+        [{ index: '0', function: { arguments: A.slice(2) } }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'arguments as an object',
+      deltasOf([{ index: 0, id: 'c1', function: { name: 'w', arguments: { city: 'Paris' } } }]),
+      [named('c1', 'w', A)],
+    ],
+    ...[undefined, null, 'null', '', '  '].map((value): [string, unknown, object[]] => [
+      `arguments ${JSON.stringify(value)}`,
+      deltasOf([{ index: 0, id: 'c1', function: { name: 'now', arguments: value } }]),
+      [named('c1', 'now', '{}')],
+    ]),
+    ...[undefined, null, 'null', ''].map((value): [string, unknown, object[]] => [
+      `arguments ${JSON.stringify(value)}, whole`,
+      whole({
+        content: null,
+        tool_calls: [{ id: 'c1', type: 'function', function: { name: 'now', arguments: value } }],
+      }),
+      [named('c1', 'now', '{}')],
+    ]),
+    [
+      'calls without ids, whole',
+      whole({
+        content: null,
+        tool_calls: [
+          { function: { name: 'w', arguments: A } },
+          { id: '', function: { name: 'w', arguments: A } },
+        ],
+      }),
+      [named(expect9(), 'w', A), named(expect9(), 'w', A)],
+    ],
+    [
+      'a call as an object, whole',
+      whole({ content: null, tool_calls: named('c1', 'w', A) }),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'further fields of a call',
+      deltasOf([{ index: 0, ...named('c1', 'w', A), extra_content: { google: { thought_signature: 's' } } }]),
+      [{ ...named('c1', 'w', A), extra_content: { google: { thought_signature: 's' } } }],
+    ],
+  ] as [string, unknown, object[]][]
+).map(([name, body, tool_calls]) => ({
+  name,
+  body,
+  completion: message({ content: null, tool_calls: tool_calls.map((one) => ({ type: 'function', ...one })) }),
+  text: '',
+}));
+
+/** Marks an id that the client makes up. */
+function expect9(): string {
+  return '<generated>';
+}
+
+const choices: readonly Case[] = [
+  {
+    name: 'reasoning at index 0 and text at index 1, for one requested choice',
+    body: events(
+      choice({ delta: { role: 'assistant', reasoning_content: 'hm' } }),
+      { choices: [{ index: 1, delta: { role: 'assistant', content: '' } }] },
+      { choices: [{ index: 1, delta: { content: 'Hello' } }] },
+      { choices: [{ index: 1, delta: {}, finish_reason: 'stop' }] },
+      '[DONE]',
+    ),
+    completion: {
+      choices: [{ index: 0, message: { reasoning_content: 'hm', content: 'Hello' }, finish_reason: 'stop' }],
+    },
+  },
+  {
+    name: 'reasoning at index 0 and text at index 1, whole',
+    body: {
+      choices: [
+        { index: 0, message: { role: 'assistant', reasoning_content: 'hm' }, finish_reason: null },
+        { index: 1, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' },
+      ],
+    },
+    completion: {
+      choices: [{ index: 0, message: { reasoning_content: 'hm', content: 'Hello' }, finish_reason: 'stop' }],
+    },
+  },
+  {
+    name: 'two texts at two indices',
+    body: events(
+      says('a'),
+      { choices: [{ index: 1, delta: { content: 'b' }, finish_reason: 'stop' }] },
+      finish(),
+      '[DONE]',
+    ),
+    completion: { choices: [{ message: { content: 'a' } }, { message: { content: 'b' } }] },
+    text: 'a',
+  },
+  {
+    name: 'two whole choices with the index 0',
+    n: 2,
+    body: {
+      choices: ['a', 'b'].map((content) => ({ index: 0, message: { content }, finish_reason: 'stop' })),
+    },
+    completion: {
+      choices: [
+        { index: 0, message: { content: 'a' } },
+        { index: 1, message: { content: 'b' } },
+      ],
+    },
+    text: 'a',
+  },
+  {
+    name: 'choices without indices',
+    n: 2,
+    body: events({
+      choices: [
+        { delta: { content: 'a' }, finish_reason: 'stop' },
+        { delta: { content: 'b' }, finish_reason: 'stop' },
+      ],
+    }),
+    completion: {
+      choices: [
+        { index: 0, message: { content: 'a' } },
+        { index: 1, message: { content: 'b' } },
+      ],
+    },
+    text: 'a',
+  },
+  {
+    name: 'indices as strings',
+    body: events({ choices: [{ index: '0', delta: { content: 'a' }, finish_reason: 'stop' }] }),
+    completion: { choices: [{ index: 0, message: { content: 'a' } }] },
+  },
+];
+
+const oddFields: readonly Case[] = (
+  [
+    ['created as a string', { created: '1700000000' }, { created: 1_700_000_000 }],
+    [
+      'usage as strings',
+      { usage: { prompt_tokens: '1', completion_tokens: '2', total_tokens: '3' } },
+      { usage },
+    ],
+    ['usage as a list', { usage: [usage] }, { usage }],
+    ['usage as an empty list', { usage: [] }, { usage: null }],
+    ['usage of null', { usage: null }, {}],
+    ['an empty error', { error: {} }, {}],
+    ['an error with the code 0', { error: { code: 0 } }, {}],
+    ['an error with empty fields', { error: { code: '', message: '' } }, {}],
+    ['an error of null', { error: null }, {}],
+  ] as [string, object, object][]
+)
+  .flatMap(([name, fields, expected]): Case[] => [
+    {
+      name: `${name}, whole`,
+      body: whole({ content: 'Hi' }, fields),
+      completion: { ...expected, ...message({ content: 'Hi' }) },
+    },
+    {
+      name: `${name}, streamed`,
+      body: events({ ...fields, ...says('Hi') }, { ...fields, ...finish() }, '[DONE]'),
+      completion: { ...expected, ...message({ content: 'Hi' }) },
+    },
+  ])
+  .concat([
+    {
+      name: 'a finish reason of a number',
+      body: whole({ content: 'Hi' }, {}, 1),
+      completion: { choices: [{ finish_reason: '1' }] },
+      text: 'Hi',
+    },
+    {
+      name: 'a finish reason of a number, streamed',
+      body: events(says('Hi'), finish(1), '[DONE]'),
+      completion: { choices: [{ finish_reason: '1' }] },
+      text: 'Hi',
+    },
+    {
+      name: 'the finish reason "null" in every chunk',
+      body: events(choice({ delta: { content: 'Hi' }, finish_reason: 'null' }), finish(), '[DONE]'),
+      completion: { choices: [{ finish_reason: 'stop' }] },
+      text: 'Hi',
+    },
+    {
+      name: 'a refusal of false',
+      body: whole({ content: 'Hi', refusal: false }),
+      completion: message({ content: 'Hi', refusal: null }),
+    },
+    {
+      name: 'a delta of null',
+      body: events(choice({ delta: null }), says('Hi'), finish(), '[DONE]'),
+      completion: message({ content: 'Hi' }),
+    },
+    {
+      name: 'a choice of null',
+      body: events({ choices: [null] }, says('Hi'), finish(), '[DONE]'),
+      completion: message({ content: 'Hi' }),
+    },
+    {
+      name: 'a missing role, index and finish reason',
+      body: { choices: [{ message: { content: 'Hi' } }] },
+      completion: {
+        choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: null }],
+      },
+    },
+    {
+      name: 'text in the format of the older endpoint',
+      body: events(
+        { choices: [{ index: 0, text: 'Hel' }] },
+        { choices: [{ index: 0, text: 'lo', finish_reason: 'stop' }] },
+        '[DONE]',
+      ),
+      completion: message({ content: 'Hello' }),
+    },
+  ]);
+
+const json = whole({ content: 'Hello' }, { id: 'c1', usage });
+const hello = { ...message({ content: 'Hello' }) };
+const formats: readonly Case[] = [
+  ...['text/plain', 'application/json', 'application/octet-stream', ''].map((contentType) => ({
+    name: `an event stream with the content type ${JSON.stringify(contentType)}`,
+    contentType,
+    body: stream({ content: 'Hello' }),
+    completion: hello,
+  })),
+  {
+    name: 'JSON with the content type of an event stream',
+    contentType: 'text/event-stream',
+    body: json,
+    completion: { id: 'c1', usage, ...hello },
+  },
+  {
+    name: 'JSON before data: [DONE]',
+    body: `${JSON.stringify(json)}\n\ndata: [DONE]\n\n`,
+    completion: { id: 'c1', ...hello },
+  },
+  {
+    name: 'indented JSON before data: [DONE]',
+    body: `${JSON.stringify(json, null, 2)}\ndata: [DONE]\n\n`,
+    completion: { id: 'c1', ...hello },
+  },
+  { name: 'JSON with a byte order mark', body: `\uFEFF${JSON.stringify(json)}`, completion: hello },
+  { name: 'JSON after white space', body: `\n\n  ${JSON.stringify(json)}\n`, completion: hello },
+  {
+    name: 'an event stream with a byte order mark',
+    body: `\uFEFF${stream({ content: 'Hello' })}`,
+    completion: hello,
+  },
+  {
+    name: 'an event stream after empty lines',
+    body: `\n\n${stream({ content: 'Hello' })}`,
+    completion: hello,
+  },
+  {
+    name: 'single newlines between events',
+    body: stream({ content: 'Hel' }, { content: 'lo' }).replaceAll('\n\n', '\n'),
+    completion: hello,
+  },
+  {
+    name: 'single CRLFs between events',
+    body: stream({ content: 'Hel' }, { content: 'lo' }).replaceAll('\n\n', '\r\n'),
+    completion: hello,
+  },
+  {
+    name: 'single newlines after an empty line',
+    body: `${events(says('Hel'))}${events(says('lo'), finish(), '[DONE]').replaceAll('\n\n', '\n')}`,
+    completion: hello,
+  },
+  { name: 'CRLF', body: stream({ content: 'Hello' }).replaceAll('\n', '\r\n'), completion: hello },
+  { name: 'CR', body: stream({ content: 'Hello' }).replaceAll('\n', '\r'), completion: hello },
+  {
+    name: 'no space after data:',
+    body: stream({ content: 'Hello' }).replaceAll('data: ', 'data:'),
+    completion: hello,
+  },
+  {
+    name: 'JSON over several data: lines',
+    body: `data: {\ndata: "choices":[{"index":0,"delta":{"content":"Hello"},\ndata: "finish_reason":"stop"}]}\n\n`,
+    completion: hello,
+  },
+  {
+    name: 'comments and other fields',
+    body: `: hi\nid: 7\nretry: 100\nfoo: bar\n${stream({ content: 'Hello' })}`,
+    completion: hello,
+  },
+  {
+    name: 'one JSON object a line',
+    body: [says('Hel'), says('lo'), finish()].map((one) => JSON.stringify(one)).join('\n'),
+    completion: hello,
+  },
+];
+
+/** The rules of the chat client, with the responses that led to them. */
+export const TABLES: readonly Table[] = [
+  { rule: 'an error event fails the call', cases: errorEvents },
+  { rule: 'an error before the first chunk, or in another form', cases: firstEvents },
+  { rule: 'completeness', cases: endings },
+  { rule: 'finish reasons that are kept', cases: finishReasons },
+  { rule: 'finish reasons that report a failure', cases: failedReasons },
+  { rule: 'a success that is not a completion', cases: otherFormats },
+  { rule: 'every field is preserved', cases: preserved },
+  { rule: 'tool calls', cases: toolCalls },
+  { rule: 'choices', cases: choices },
+  { rule: 'odd fields', cases: oddFields },
+  { rule: 'the format is detected', cases: formats },
+];
