@@ -111,7 +111,7 @@ const unlimited = z.object({ unlimitedQuota: z.literal(true), usedQuota: amount 
 function toQuota(wire: WireKey): ApiKeyQuota | undefined {
   const parts = [wire.quota, wire.usedQuota, wire.remainingQuota, wire.unlimitedQuota];
   if (!wire.workspace && parts.every((part) => part === undefined || part === null)) return undefined;
-  // Whatever the service sends as the limit of an unlimited quota means nothing.
+  // An unlimited quota can come with any number as its limit.
   const { data, success } = (wire.unlimitedQuota === true ? unlimited : limited).safeParse(wire);
   if (!success) return undefined;
   const syncedAt = wire.remainingQuotaSyncedAt && { syncedAt: wire.remainingQuotaSyncedAt };
