@@ -94,7 +94,6 @@ async function attemptCreate(
     if (secret instanceof Error) return { outcome: 'ambiguous', error: secret, key };
     return { outcome: 'created', result: { data: { ...key, secret }, response } };
   } catch (error) {
-    options.signal?.throwIfAborted();
     if (sentAt === undefined) return { outcome: 'rejected', error };
     return { outcome: 'ambiguous', error: error as DrunError, sentAt };
   }
