@@ -23,6 +23,7 @@ import { readJson } from '../http/response.ts';
 import { fetchTransport } from '../http/transport.ts';
 import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { isRecord } from '../internal/json.ts';
+import type { AbortSignalLike } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { ChatStream } from './chat-stream.ts';
 import type { ChatCompletion, Model } from './completion.ts';
@@ -325,7 +326,7 @@ export interface ApiKeyVerifier {
    *
    * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the service could not decide.
    */
-  verify(secret: Secret, options?: { readonly signal?: AbortSignal | undefined }): Promise<VerifiedKey>;
+  verify(secret: Secret, options?: { readonly signal?: AbortSignalLike | undefined }): Promise<VerifiedKey>;
 }
 
 /**

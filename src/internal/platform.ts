@@ -12,16 +12,19 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** A `URL`. */
-export interface UrlLike {
-  readonly href: string;
-}
-
 type Instance<Name extends string, Otherwise> =
   typeof globalThis extends Record<Name, { prototype: infer T }> ? T : Otherwise;
 
 export type PlatformAbortSignal = Instance<'AbortSignal', AbortSignalLike>;
-export type PlatformHeaders = Instance<'Headers', unknown>;
+export type PlatformHeaders = Instance<'Headers', { get(name: string): string | null }>;
+export type PlatformReadableStream = Instance<'ReadableStream', unknown>;
 export type PlatformRequest = Instance<'Request', never>;
 export type PlatformResponse = Instance<'Response', unknown>;
-export type PlatformReadableStream = Instance<'ReadableStream', unknown>;
+export type PlatformUrl = Instance<'URL', { readonly href: string }>;
+
+/** The second parameter of `fetch`. */
+export type PlatformRequestInit = typeof globalThis extends {
+  fetch: (input: never, init?: infer T) => unknown;
+}
+  ? NonNullable<T>
+  : unknown;
