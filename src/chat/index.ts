@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 export type { AuthenticatedFetch } from '../http/authenticated-fetch.ts';
 export type {
   CallOptions,
@@ -17,6 +18,16 @@ export type {
   WithResponse,
 } from '../http/call.ts';
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
+export type {
+  AbortSignalLike,
+  PlatformAbortSignal,
+  PlatformHeaders,
+  PlatformReadableStream,
+  PlatformRequest,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
 export {
   type ApiKeyVerifier,
   ChatClient,
