@@ -8,7 +8,7 @@ import type {
 import type { Secret } from '../secret/secret.ts';
 import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
-import { CallRedactor } from './credentials.ts';
+import { CallRedactor, MAX_FURTHER_CREDENTIALS } from './credentials.ts';
 import { toConnectionError } from './errors.ts';
 import { readErrorText } from './response.ts';
 
@@ -17,9 +17,6 @@ export type AuthenticatedFetch = (
   input: string | PlatformUrl | PlatformRequest,
   init?: PlatformRequestInit,
 ) => Promise<PlatformResponse>;
-
-/** How many credentials a request tries after the one that was rejected first. */
-const MAX_FURTHER_CREDENTIALS = 3;
 
 /**
  * Creates a `fetch` that sends the client's credential instead of the other client's own. After a 401 it asks the
