@@ -19,8 +19,8 @@ export interface CompletionMessage {
   readonly role: 'assistant';
   /** The text; `null` if the reply consists of something else, such as tool calls. */
   readonly content: string | null;
-  readonly refusal?: Maybe<string>;
-  readonly tool_calls?: ToolCall[] | undefined;
+  readonly refusal?: string | null;
+  readonly tool_calls?: ToolCall[];
   /** Reasoning of models such as DeepSeek-R1. */
   readonly reasoning_content?: Maybe<string>;
   /** The same field in newer versions of vLLM. */
