@@ -36,23 +36,29 @@ function toPositive(value: unknown): number | undefined {
   return integer > 0 ? integer : undefined;
 }
 
-const TIMESTAMP = /^(\d{4}-\d\d-\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:z|[+-]\d\d:\d\d)$/i;
+const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:z|[+-]\d\d:\d\d)$/i;
 
-/** An RFC 3339 time. The zero times of Go (year 1) and protobuf (1970) mean that there is none. */
-function toTime(value: unknown): Date | undefined {
-  return isTime(value) && Date.parse(value) > 0 ? new Date(value) : undefined;
+/** Milliseconds since 1970 of an RFC 3339 time; `NaN` for anything else. */
+function parseTime(value: unknown): number {
+  const match = typeof value === 'string' ? TIMESTAMP.exec(value) : null;
+  if (match === null) return Number.NaN;
+  const [text, year, month, day] = match;
+  // `Date` accepts the 30th of February as a day in March.
+  const isDay =
+    Number(day) <= 28 || Number(day) <= new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  return isDay ? Date.parse(text) : Number.NaN;
 }
 
-function isTime(value: unknown): value is string {
-  const day = typeof value === 'string' ? TIMESTAMP.exec(value)?.[1] : undefined;
-  if (day === undefined || Number.isNaN(Date.parse(String(value)))) return false;
-  // `Date` accepts the 30th of February as a day in March.
-  return new Date(day).toISOString().startsWith(day);
+/** A time. The zero times of Go (year 1) and protobuf (1970) mean that there is none. */
+function toTime(value: unknown): Date | undefined {
+  const time = parseTime(value);
+  return time > 0 ? new Date(time) : undefined;
 }
 
 /** Drops the fields that are `undefined`. */
 function present<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+  for (const name of Object.keys(fields) as (keyof T)[]) if (fields[name] === undefined) delete fields[name];
+  return fields;
 }
 
 /** Describes a key, without the full key that the service may have sent. */
@@ -128,7 +134,7 @@ export const apiKeyPage = z.pipe(
     const keys = items ?? [];
     const count = isRecord(page) ? page : {};
     const hasUnreadableUse = ({ lastUsedTime }: Fields): boolean =>
-      lastUsedTime != null && lastUsedTime !== '' && !isTime(lastUsedTime);
+      lastUsedTime != null && lastUsedTime !== '' && Number.isNaN(parseTime(lastUsedTime));
     return {
       items: keys.map(toApiKey),
       unknownUse: new Set(keys.filter(hasUnreadableUse).map(({ id }) => id)),
