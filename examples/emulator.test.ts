@@ -15,7 +15,8 @@ async function summarise(text: string, apiKey: Secret): Promise<string> {
     { role: 'user', content: text },
   ] as const;
   let summary = '';
-  for await (const piece of chat.stream({ model: 'public/deepseek-r1', messages }).text()) summary += piece;
+  for await (const piece of chat.stream({ model: 'public/deepseek-r1', messages }).textStream)
+    summary += piece;
   return summary;
 }
 

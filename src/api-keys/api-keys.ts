@@ -1,19 +1,15 @@
-import type { CallOptions } from '../http/call-options.ts';
-import type { CallPromise } from '../http/call-response.ts';
-import { type CreationCheck, checkCreationOperation } from './check-creation.ts';
+import type { CallOptions, CallPromise } from '../http/call.ts';
+import { BaseApiKeys } from './base.ts';
 import { ControlPlane } from './control-plane.ts';
-import { ACCOUNT } from './key-scope.ts';
-import { type CreateApiKeyInput, newAccountKey } from './new-key.ts';
-import type { ApiKeysOptions } from './options.ts';
-import type { PruneApiKeysQuery } from './prune.ts';
-import { inheritedByAny } from './replace.ts';
-import { ScopedApiKeys } from './scoped-api-keys.ts';
+import { checkCreationEndpoint, toCreateBody } from './endpoints.ts';
+import { inheritSettings } from './replace.ts';
+import type { ApiKeysOptions, CreateApiKeyInput, CreationCheck, PruneApiKeysQuery } from './types.ts';
 
 /**
  * Manages the API keys of an account.
  *
- * Every method rejects with a {@link ConfigurationError} where an argument cannot be used (nothing is sent
- * then), with the signal's reason where it was aborted, and else with one of the errors of `drun-sdk/errors`.
+ * Methods reject with `ConfigurationError` if an argument cannot be used (nothing is sent then), with the signal's
+ * reason if the call is aborted, and otherwise with one of the errors of `drun-sdk/errors`.
  *
  * @example
  * ```ts
@@ -26,18 +22,33 @@ import { ScopedApiKeys } from './scoped-api-keys.ts';
  * await keys.delete(created.id);
  * ```
  */
-export class ApiKeys extends ScopedApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
+export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
   readonly #plane: ControlPlane;
 
-  /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
+  /** @throws {ConfigurationError} If an option cannot be used. */
   constructor(options: ApiKeysOptions = {}) {
-    const plane = new ControlPlane(options, ACCOUNT);
-    super(plane, { newKey: newAccountKey, inherited: inheritedByAny });
+    const plane = new ControlPlane(options, 'ApiKeys');
+    super(plane, {
+      toBody: toCreateBody,
+      inherit: inheritSettings,
+      pruneFields: ['olderThanMs', 'unusedForMs'],
+    });
     this.#plane = plane;
   }
 
-  /** Asks whether one more key may be created now (`POST /apikeys/check-creation`). */
+  /**
+   * Returns a client that overrides some options and shares the rest.
+   *
+   * @throws {ConfigurationError} If `baseUrl` has another origin and no `accessToken` is given for it.
+   */
+  withOptions(options: ApiKeysOptions): ApiKeys {
+    const client = new ApiKeys(this.#plane.mergeOptions(options));
+    this.#plane.checkOrigin(client.#plane, options.accessToken);
+    return client;
+  }
+
+  /** Asks whether the account may have another key. */
   canCreate(options: CallOptions = {}): CallPromise<CreationCheck> {
-    return this.#plane.call(checkCreationOperation, options);
+    return this.#plane.call('canCreate()', checkCreationEndpoint, options);
   }
 }

@@ -1,53 +1,65 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { validBaseUrl } from '../http/base-url.ts';
-import type { CallOptions } from '../http/call-options.ts';
-import { type Answered, type CallPromise, callPromise } from '../http/call-response.ts';
-import type { CallScope } from '../http/call-scope.ts';
-import { givenOrFromEnvironment, refuseBrowser } from '../http/environment.ts';
-import { sendByKy } from '../http/send-by-ky.ts';
-import { type Operation, Transport } from '../http/transport.ts';
-import type { KeyScope } from './key-scope.ts';
-import type { ApiKeysOptions } from './options.ts';
+import type { CallOptions, CallPromise, FetchFunction, Result } from '../http/call.ts';
+import { type Endpoint, HttpClient } from '../http/client.ts';
+import type { Deadline } from '../http/deadline.ts';
+import {
+  CALL_OPTIONS,
+  CLIENT_OPTIONS,
+  checkFunction,
+  checkOptions,
+  checkOrigin,
+  environmentVariable,
+  mergeOptions,
+  optionOrVariable,
+  refuseBrowser,
+} from '../http/options.ts';
+import type { Transport } from '../http/transport.ts';
+import { checkBaseUrl } from '../http/url.ts';
+import type { ApiKeysOptions, WorkspaceApiKeysOptions } from './types.ts';
 
 const CONSOLE_URL = 'https://console.d.run';
-const API_ROOT = ['apis', 'hydra.io', 'v1alpha1'] as const;
+const API_ROOT = '/apis/hydra.io/v1alpha1';
 
-/** One thing that the control plane can be asked for; where its path begins depends on whose keys it is about. */
-export interface KeyOperation<Answer> extends Omit<Operation<Answer>, 'label'> {
-  /** The path as messages show it, without ids: `/apikeys/{id}`. */
-  readonly pattern: string;
-}
+type Options = ApiKeysOptions & Partial<WorkspaceApiKeysOptions>;
 
-/** Carries out one operation as a part of a call that may consist of several. */
-export type Perform = <Answer>(operation: KeyOperation<Answer>) => Promise<Answered<Answer>>;
+/** Sends one request as part of a call. */
+export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
 
-/** The part of the control plane that manages the API keys of an account or a workspace. */
+/** Requests to the control plane about the keys of one account or workspace. */
 export class ControlPlane {
-  readonly scope: KeyScope;
-  /** Tells it apart from any other one: keys of the same place can be taken for each other. */
-  readonly address: string;
-  readonly #transport: Transport;
+  /** Absent for an account. */
+  readonly workspace: number | undefined;
+  /** Whether the server masks lists and shows keys again, as servers from 0.17 do; undefined until a list was read. */
+  hasMaskedList: boolean | undefined;
+  readonly #options: Options;
+  readonly #http: HttpClient;
 
-  /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
-  constructor(options: ApiKeysOptions, scope: KeyScope) {
+  /** @throws {ConfigurationError} If an option is invalid. */
+  constructor(options: Options, owner: 'ApiKeys' | 'WorkspaceApiKeys') {
+    const isAccount = owner === 'ApiKeys';
+    const names = [...CLIENT_OPTIONS, 'accessToken', 'language', ...(isAccount ? [] : ['workspace'])];
+    checkOptions(options, names, owner);
     refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
-    const language = options.language ?? 'en';
+    const { language = 'en', allowInsecureHttp } = options;
     if (typeof language !== 'string' || !/^[a-z\d]+(?:-[a-z\d]+)*$/i.test(language)) {
-      throw new ConfigurationError('language must be a language tag, such as en or zh', {
+      throw new ConfigurationError('`language` must be a language tag, such as `en` or `zh`.', {
         option: 'language',
       });
     }
-    const baseUrl = validBaseUrl(options.baseUrl ?? CONSOLE_URL);
-    this.scope = scope;
-    this.address = [baseUrl.href, ...scope.segments].join(' ');
-    this.#transport = new Transport({
-      baseUrl,
-      credential: givenOrFromEnvironment(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN'),
+    const source = options.baseUrl === undefined ? 'DRUN_CONSOLE_URL' : '`baseUrl`';
+    const url = options.baseUrl ?? environmentVariable('DRUN_CONSOLE_URL') ?? CONSOLE_URL;
+    const baseUrl = checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
+    const accessToken = optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
+    this.workspace = isAccount ? undefined : checkWorkspace(options.workspace);
+    // What came from the environment stays the same in clients that `withOptions` derives.
+    this.#options = { ...options, baseUrl, accessToken };
+    this.#http = new HttpClient({
+      baseUrl: new URL(baseUrl.href.replace(/\/*$/, API_ROOT)),
+      credential: accessToken,
       credentialOption: 'accessToken',
       timeoutMs: options.timeoutMs ?? 30_000,
       maxRetries: options.maxRetries ?? 2,
-      fetch: options.fetch,
-      sender: sendByKy,
+      transport: lazyTransport(checkFunction(options.fetch, 'fetch')),
       headers: options.headers,
       defaultHeaders: { 'accept-language': language },
       onRetry: options.onRetry,
@@ -55,32 +67,74 @@ export class ControlPlane {
     });
   }
 
-  /** A call of one operation. What making the operation throws, the call rejects with. */
-  call<Answer>(make: () => KeyOperation<Answer>, options: CallOptions): CallPromise<Answer> {
-    const perform = this.performer(options);
-    return callPromise((async () => perform(make()))());
+  /** The options of this client with some of them replaced. */
+  mergeOptions<Overrides extends Options>(overrides: Overrides): Overrides {
+    return mergeOptions(this.#options as Overrides, overrides);
   }
 
-  /** Carries out operations each within a time of its own. */
-  performer(options: CallOptions): Perform {
-    return async (operation) => this.#transport.answer(this.#complete(operation), options);
+  /** @throws {ConfigurationError} If a derived client would send this one's access token to another origin. */
+  checkOrigin(derived: ControlPlane, accessToken: unknown): void {
+    checkOrigin(this.#http.baseUrl, derived.#http.baseUrl, accessToken, 'accessToken');
   }
 
-  /** Carries out operations all within the time of one call. */
-  performerIn(scope: CallScope, options: CallOptions): Perform {
-    return async (operation) => this.#transport.perform(this.#complete(operation), scope, options);
+  /**
+   * A call of one request. If `endpoint` throws, the call rejects.
+   *
+   * @param method - For messages about options: `delete()`.
+   */
+  call<T>(method: string, endpoint: () => Endpoint<T>, options: CallOptions): CallPromise<T> {
+    return this.#http.call(() => {
+      checkOptions(options, CALL_OPTIONS, method);
+      return this.#resolve(endpoint());
+    }, options);
   }
 
-  /** The lifetime of a call that consists of several operations; whoever asks for it has to dispose of it. */
-  callScope(options: CallOptions): CallScope {
-    return this.#transport.scope(options);
-  }
-
-  #complete<Answer>({ pattern, ...operation }: KeyOperation<Answer>): Operation<Answer> {
-    return {
-      ...operation,
-      path: [...API_ROOT, ...this.scope.segments, ...operation.path],
-      label: `${operation.method} ${this.scope.pattern}${pattern}`,
+  /** For calls of several requests, each with its own `timeoutMs`. */
+  sender(options: CallOptions): Send {
+    return async (endpoint) => {
+      const deadline = this.deadline(options);
+      try {
+        return await this.request(endpoint, deadline, options);
+      } finally {
+        deadline[Symbol.dispose]();
+      }
     };
   }
+
+  /** A request of a call that owns the deadline. */
+  request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: CallOptions): Promise<Result<T>> {
+    return this.#http.request(this.#resolve(endpoint), deadline, options);
+  }
+
+  deadline(options: CallOptions): Deadline {
+    return this.#http.deadline(options);
+  }
+
+  #resolve<T>(endpoint: Endpoint<T>): Endpoint<T> {
+    if (this.workspace === undefined) return endpoint;
+    return {
+      ...endpoint,
+      path: `/workspaces/{workspace}${endpoint.path}`,
+      params: { ...endpoint.params, workspace: String(this.workspace) },
+    };
+  }
+}
+
+/** Sends through ky, which is loaded with the first request, not with the package. */
+function lazyTransport(fetch: FetchFunction | undefined): Transport {
+  let transport: Transport | undefined;
+  return {
+    send: async (request) => {
+      transport ??= (await import('../http/ky-transport.ts')).kyTransport(fetch);
+      return transport.send(request);
+    },
+  };
+}
+
+function checkWorkspace(workspace: number | undefined): number {
+  if (Number.isInteger(workspace) && Number(workspace) >= 1 && Number(workspace) < 2 ** 31)
+    return Number(workspace);
+  throw new ConfigurationError('`workspace` must be the number of a workspace: an integer of 1 or more.', {
+    option: 'workspace',
+  });
 }

@@ -1,32 +1,139 @@
-import type { InvalidResponseError } from '../errors/index.ts';
-import { jsonAnswer } from '../http/read-json.ts';
-import type { Secret } from '../secret/secret.ts';
-import type { ApiKey } from './api-key.ts';
-import { apiKeyFromWire } from './api-key-from-wire.ts';
-import type { KeyOperation } from './control-plane.ts';
-import type { KeyScope } from './key-scope.ts';
-import type { NewKey } from './new-key.ts';
-import { createdApiKey } from './schema.ts';
-import { keylessError, wholeKeyIn } from './whole-key.ts';
+import {
+  ApiError,
+  ConnectionError,
+  type DrunError,
+  InvalidResponseError,
+  TimeoutError,
+  UnknownOutcomeError,
+} from '../errors/index.ts';
+import type { CallOptions, Result } from '../http/call.ts';
+import type { Deadline } from '../http/deadline.ts';
+import { cannotHaveBeenApplied } from '../http/retry.ts';
+import type { ControlPlane, Send } from './control-plane.ts';
+import { type CreateBody, createEndpoint } from './endpoints.ts';
+import { findLimitError } from './limit.ts';
+import { fetchAnyKeys, fetchOwnKeys, readAll } from './list.ts';
+import type { ApiKey, CreatedApiKey } from './types.ts';
 
-/** A key that was made, and its secret, or the error for an answer without one. */
-export type MadeKey = { readonly key: ApiKey } & (
-  | { readonly secret: Secret; readonly error?: never }
-  | { readonly secret?: never; readonly error: InvalidResponseError }
-);
+/** What is known after a create was sent. */
+type CreateAttempt =
+  | { readonly outcome: 'created'; readonly result: Result<CreatedApiKey> }
+  /** The service did not create a key, or the request was never sent. */
+  | { readonly outcome: 'rejected'; readonly error: unknown }
+  /** The service may have created a key; `key` is known if the response named it, but not its secret. */
+  | { readonly outcome: 'ambiguous'; readonly error: DrunError; readonly key?: ApiKey };
 
-/** How to create a key, once: what to do where the outcome is not known is for those who carry it out. */
-export function createOperation(newKey: NewKey, kind: KeyScope['kind']): KeyOperation<MadeKey> {
-  return {
-    method: 'POST',
-    path: ['apikeys'],
-    body: newKey,
-    pattern: '/apikeys',
-    mayRepeat: () => false,
-    receive: jsonAnswer(createdApiKey, ({ parsed }, response, context): MadeKey => {
-      const key = apiKeyFromWire(parsed, kind);
-      const secret = wholeKeyIn(parsed);
-      return secret ? { key, secret } : { key, error: keylessError(key.id, response, context) };
-    }),
-  };
+/** Time to look for the key of a create without a usable response. The call's own time may have passed by then. */
+const LOOKUP_TIMEOUT_MS = 10_000;
+
+/** How far the clock that dates keys may be behind the one that dates responses, which is in whole seconds. */
+const CLOCK_SLACK_MS = 2_000;
+
+/**
+ * Creates a key. The request is sent once, and repeated only if the service cannot have acted on it.
+ *
+ * @throws {ApiKeyLimitError} If the account has as many keys as it may have.
+ * @throws {UnknownOutcomeError} If the service may have created a key, but no usable response arrived.
+ */
+export async function createKey(
+  plane: ControlPlane,
+  body: CreateBody,
+  options: CallOptions,
+): Promise<Result<CreatedApiKey>> {
+  const startedAt = performance.now();
+  const deadline = plane.deadline(options);
+  try {
+    const attempt = await attemptCreate(plane, body, deadline, options);
+    switch (attempt.outcome) {
+      case 'created':
+        return attempt.result;
+      case 'ambiguous': {
+        const candidates = attempt.key
+          ? [attempt.key]
+          : await findCandidates(plane, body.name, startedAt, options).catch(() => undefined);
+        // An error response is a usable one, as long as nothing speaks against it.
+        if (candidates?.length || !(attempt.error instanceof ApiError)) {
+          throw unknownOutcome(attempt.error, candidates);
+        }
+        break;
+      }
+    }
+    if (plane.workspace !== undefined) throw attempt.error;
+    const send: Send = (endpoint) => plane.request(endpoint, deadline, { ...options, maxRetries: 0 });
+    throw (await findLimitError(attempt.error, send, fetchAnyKeys(plane, send))) ?? attempt.error;
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    deadline[Symbol.dispose]();
+  }
+}
+
+async function attemptCreate(
+  plane: ControlPlane,
+  body: CreateBody,
+  deadline: Deadline,
+  options: CallOptions,
+): Promise<CreateAttempt> {
+  let isSent = false;
+  try {
+    const onSend = (): void => {
+      isSent = true;
+    };
+    const { data, response } = await plane.request(createEndpoint(body, onSend), deadline, options);
+    const { key, secret } = data;
+    if (secret) return { outcome: 'created', result: { data: { ...key, secret }, response } };
+    const message = 'POST /apikeys succeeded, but the response has no full key.';
+    const issues = [{ path: ['key'], message: 'expected the full key' }];
+    return { outcome: 'ambiguous', error: new InvalidResponseError(message, { status: 200, issues }), key };
+  } catch (error) {
+    return isSent && mayHaveCreated(error) ? { outcome: 'ambiguous', error } : { outcome: 'rejected', error };
+  }
+}
+
+/** Whether a failed create may have created a key. */
+function mayHaveCreated(error: unknown): error is DrunError {
+  // An error in a 200 response may have no status of its own.
+  if (error instanceof ApiError) return error.status < 300 || error.status === 408 || error.status >= 500;
+  if (error instanceof InvalidResponseError) return error.status >= 200 && error.status < 300;
+  return error instanceof TimeoutError || (error instanceof ConnectionError && !cannotHaveBeenApplied(error));
+}
+
+/**
+ * Finds unused keys of a name that were created since a moment, by the service's clock.
+ *
+ * @param since - By `performance.now()`.
+ * @returns `undefined` if the service does not tell its time.
+ */
+async function findCandidates(
+  plane: ControlPlane,
+  name: string,
+  since: number,
+  { signal, headers, maxRetries }: CallOptions,
+): Promise<readonly ApiKey[] | undefined> {
+  const options = { signal, headers, maxRetries, timeoutMs: LOOKUP_TIMEOUT_MS };
+  const deadline = plane.deadline(options);
+  try {
+    const fetchPage = fetchOwnKeys(plane, (endpoint) => plane.request(endpoint, deadline, options));
+    const { items, servedAt } = (await readAll({}, fetchPage)).data;
+    if (servedAt === undefined) return undefined;
+    // At that moment, the service's time was at least this.
+    const earliest = servedAt.getTime() - (performance.now() - since) - CLOCK_SLACK_MS;
+    const isCandidate = (key: ApiKey): boolean =>
+      key.name === name && key.lastUsedAt === undefined && key.createdAt.getTime() >= earliest;
+    return items.filter(isCandidate);
+  } finally {
+    deadline[Symbol.dispose]();
+  }
+}
+
+function unknownOutcome(error: DrunError, candidates: readonly ApiKey[] | undefined): UnknownOutcomeError {
+  const found =
+    candidates === undefined
+      ? 'The list of keys could not be read to find it.'
+      : `Found ${candidates.length} unused ${candidates.length === 1 ? 'key' : 'keys'} of this name created since then.`;
+  return new UnknownOutcomeError(`An API key may have been created: ${error.message} ${found}`, {
+    candidateIds: candidates?.map(({ id }) => id),
+    cause: error,
+  });
 }

@@ -1,26 +1,21 @@
 /**
- * {@link ApiKeys} and {@link WorkspaceApiKeys}: the API keys of a d.run account, and of a workspace.
+ * {@link ApiKeys} and {@link WorkspaceApiKeys} manage the API keys of a d.run account or workspace.
  *
  * @module
  */
-export type { RequestLogEntry, RequestLogger, RetryEvent, RetryListener } from '../http/call-events.ts';
-export type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
-export type { CallPromise, CallResponse, WithResponse } from '../http/call-response.ts';
-export type { ApiKey, ApiKeyQuota, CreatedApiKey, DeletedApiKey } from './api-key.ts';
-export type { ApiKeyList } from './api-key-list.ts';
-export { ApiKeys } from './api-keys.ts';
-export type { CreationCheck } from './check-creation.ts';
-export type { ApiKeyPage, ListApiKeysQuery } from './list-page.ts';
-export type { CreateApiKeyInput, CreateApiKeyOptions, CreateWorkspaceApiKeyInput } from './new-key.ts';
-export type { ApiKeysOptions, WorkspaceApiKeysOptions } from './options.ts';
-export type { PruneApiKeysQuery, PrunedApiKey, PruneWorkspaceApiKeysQuery } from './prune.ts';
-export type { ScopedApiKeys } from './scoped-api-keys.ts';
 export type {
-  ApiKeyUsage,
-  ApiKeyUsageQuery,
-  AudioUsage,
-  TokenUsage,
-  UsageAmounts,
-  UsagePoint,
-} from './usage.ts';
-export { WorkspaceApiKeys } from './workspace-api-keys.ts';
+  CallOptions,
+  CallPromise,
+  CallResponse,
+  FetchFunction,
+  HeadersOption,
+  RequestLogEntry,
+  RequestLogger,
+  RetryEvent,
+  RetryListener,
+  WithResponse,
+} from '../http/call.ts';
+export { ApiKeys } from './api-keys.ts';
+export type { ApiKeyList } from './list.ts';
+export type * from './types.ts';
+export { WorkspaceApiKeys } from './workspace.ts';

@@ -1,53 +1,63 @@
 import { isDrunError, ReplacementFailedError } from '../errors/index.ts';
-import type { CreatedApiKey, DeletedApiKey } from './api-key.ts';
-import { isTold } from './last-use.ts';
-import type { CreateApiKeyInput, NewKey } from './new-key.ts';
-
-/** How the keys of a scope are made. */
-export interface KeyMaking<Input extends CreateApiKeyInput> {
-  /** @throws ConfigurationError if the input cannot be used. */
-  readonly newKey: (input: Input) => NewKey;
-  /** What a key that takes the place of another one has from it. */
-  readonly inherited: (deleted: DeletedApiKey) => Partial<Input>;
-}
+import type {
+  CreateApiKeyInput,
+  CreatedApiKey,
+  CreateWorkspaceApiKeyInput,
+  DeletedApiKey,
+  ReplacementApiKey,
+} from './types.ts';
 
 /** What a replacement consists of. */
-export interface ReplacementSteps<Input extends CreateApiKeyInput> extends KeyMaking<Input> {
-  readonly deleteKey: (id: string) => Promise<DeletedApiKey>;
-  readonly createKey: (make: () => NewKey) => Promise<CreatedApiKey>;
+interface ReplacementSteps<Input extends CreateApiKeyInput> {
+  /** Throws if the input cannot be used. */
+  readonly check: (input: Input) => unknown;
+  /** The settings of a deleted key that its replacement inherits. */
+  readonly inherit: (deleted: DeletedApiKey) => Partial<Input>;
+  readonly deleteKey: (id: string) => PromiseLike<DeletedApiKey>;
+  readonly createKey: (input: Input) => PromiseLike<CreatedApiKey>;
 }
 
 /**
- * Deletes first: from then on the old key is refused, and where there is a limit its place is free.
+ * Deletes a key, which stops it from working at once and frees its place in a full account, and then creates another
+ * one.
  *
- * @throws ReplacementFailedError if the old key is gone and none was made in its place.
+ * @throws {ReplacementFailedError} If the key was deleted and no other one was created.
  */
 export async function replaceKey<Input extends CreateApiKeyInput>(
-  { newKey, inherited, deleteKey, createKey }: ReplacementSteps<Input>,
   id: string,
   input: Partial<Input>,
+  { check, inherit, deleteKey, createKey }: ReplacementSteps<Input>,
   signal: AbortSignal | undefined,
-): Promise<CreatedApiKey> {
+): Promise<ReplacementApiKey> {
   const given = Object.fromEntries(
     Object.entries(input).filter(([, value]) => value !== undefined),
   ) as Partial<Input>;
-  // What cannot be created must be refused before anything is deleted.
-  newKey({ name: 'any', ...given } as Input);
-  const deleted = await deleteKey(id);
+  // Invalid input has to be rejected before the key is deleted.
+  check({ name: 'unknown yet', ...given } as Input);
+  const replaced = await deleteKey(id);
   try {
-    return await createKey(() => newKey({ ...inherited(deleted), ...given } as Input));
+    const created = await createKey({ ...inherit(replaced), ...given } as Input);
+    return { ...created, replaced };
   } catch (error) {
     signal?.throwIfAborted();
-    // What others throw may repeat anything.
-    const reason = isDrunError(error) ? `: ${error.message}` : '';
-    throw new ReplacementFailedError(`the key is gone, and none was made in its place${reason}`, {
-      deletedId: deleted.id,
+    // Only the messages of this package are known to contain no credential.
+    const reason = isDrunError(error) ? ` ${error.message}` : '';
+    throw new ReplacementFailedError(`The key was deleted, but no other one was created.${reason}`, {
+      deletedId: id,
       cause: error,
     });
   }
 }
 
-/** What every key has from the one whose place it takes; a time of expiry that has passed is not worth having. */
-export function inheritedByAny({ name, expired, expiresAt }: DeletedApiKey): Partial<CreateApiKeyInput> {
-  return { ...(name && { name }), ...(!expired && isTold(expiresAt) && { expiresAt }) };
+/** Name and expiry, unless the key has expired. */
+export function inheritSettings({ name, expired, expiresAt }: DeletedApiKey): Partial<CreateApiKeyInput> {
+  return { ...(name && { name }), ...(!expired && expiresAt && { expiresAt }) };
+}
+
+/** The same, and what remains of the quota: a replacement must not allow more tokens than the key it replaces. */
+export function inheritSettingsAndQuota(deleted: DeletedApiKey): Partial<CreateWorkspaceApiKeyInput> {
+  const remaining = deleted.quota?.remaining;
+  // A key that has used more than its quota can have a negative rest.
+  const quota = typeof remaining === 'number' ? Math.max(0, remaining) : remaining;
+  return { ...inheritSettings(deleted), ...(quota !== undefined && { quota }) };
 }

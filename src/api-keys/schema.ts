@@ -1,183 +1,226 @@
 import * as z from 'zod/mini';
+import { mask } from '../secret/mask.ts';
+import { Secret } from '../secret/secret.ts';
+import type { ApiKey, ApiKeyQuota, ApiKeyUsage, CreationCheck, UsageAmounts } from './types.ts';
 
 /*
- * The control plane speaks protobuf JSON: zero values are left out, `null` is an absence, 64-bit integers travel
- * as strings. Every field is optional there; required here is only what nothing can be done without. Unknown
- * fields are no error.
+ * The responses of the control plane, as schemas whose output is what the client returns. The wire format is protobuf
+ * JSON: zero values may be left out, 64-bit integers are strings, unknown fields are allowed. Of a key only the id is
+ * required. A field that cannot be read counts as absent, so that one odd key does not fail a list.
+ *
+ * Loaded with the first response: importing the package does not load zod.
  */
 
-const text = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.string());
-const flag = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.boolean());
-const list = /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.array(/* @__PURE__ */ z.string()));
+const identifier = z.string().check(z.minLength(1));
 
-const NOT_HELD = 'expected a whole number that a JavaScript number can hold';
-
-/**
- * An int64 or uint64: a string by protobuf's rules, though the contract declares some as numbers. What is neither is
- * no number here; what a number cannot hold is for those who use this to refuse, so that nothing is rounded.
- */
-const integer = /* @__PURE__ */ z.pipe(
-  /* @__PURE__ */ z.union([/* @__PURE__ */ z.number(), /* @__PURE__ */ z.string()]),
-  /* @__PURE__ */ z.transform((value) =>
-    // The sum turns -0, which JSON can write, into 0.
-    typeof value === 'number' || /^-?\d{1,20}$/.test(value) ? Number(value) + 0 : Number.NaN,
-  ),
+const integer = z.pipe(
+  z.union([z.number(), z.string().check(z.regex(/^-?\d{1,20}$/))]),
+  // The addition turns -0 into 0.
+  z.transform((value) => Number(value) + 0),
+);
+const amount = z.nullish(integer.check(z.refine(Number.isSafeInteger)));
+const count = integer.check(
+  z.refine((value) => Number.isSafeInteger(value) && value >= 0, 'expected an integer from 0 to 2^53 - 1'),
 );
 
-const int64 = /* @__PURE__ */ z.nullish(
-  /* @__PURE__ */ integer.check(/* @__PURE__ */ z.refine(Number.isSafeInteger, NOT_HELD)),
-);
-/** A part of a quota, to be held against its limit: {@link amountsHeld}. */
-const amount = /* @__PURE__ */ z.nullish(integer);
-const uint64 = /* @__PURE__ */ z.nullish(
-  /* @__PURE__ */ integer.check(
-    /* @__PURE__ */ z.refine((value) => Number.isSafeInteger(value) && value >= 0, NOT_HELD),
-  ),
+/** RFC 3339. The zero times of Go (year 1) and protobuf (1970) mean that there is no time. */
+const time = z.pipe(
+  z.string().check(z.refine(isTimestamp)),
+  z.transform((text) => (Date.parse(text) > 0 ? new Date(text) : undefined)),
 );
 
-/** RFC 3339; an empty text is an absence too. */
-const moment = /* @__PURE__ */ z.nullish(
-  /* @__PURE__ */ z
-    .string()
-    .check(/* @__PURE__ */ z.refine((text) => text === '' || isMoment(text), 'expected an RFC 3339 time')),
-);
-
-function isMoment(text: string): boolean {
-  const form = /^(\d{4}-\d\d-\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:z|[+-]\d\d:\d\d)$/i.exec(text);
-  if (form === null || Number.isNaN(Date.parse(text))) return false;
-  // Engines take the 30th of February for a day in March.
-  const [, day = ''] = form;
-  return new Date(day).toISOString().startsWith(day);
+function isTimestamp(text: string): boolean {
+  const match = /^(\d{4}-\d\d-\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:z|[+-]\d\d:\d\d)$/i.exec(text);
+  if (match?.[1] === undefined || Number.isNaN(Date.parse(text))) return false;
+  // `Date` accepts the 30th of February as a day in March.
+  return new Date(match[1]).toISOString().startsWith(match[1]);
 }
 
-const identifier = /* @__PURE__ */ z.string().check(/* @__PURE__ */ z.minLength(1));
+/** Reads a value as absent if it is not of its type. */
+function lenient<Schema extends z.ZodMiniType>(schema: Schema) {
+  return z.pipe(
+    z.optional(z.unknown()),
+    z.transform((value): z.output<Schema> | undefined => {
+      const result = schema.safeParse(value);
+      return result.success ? result.data : undefined;
+    }),
+  );
+}
 
+const text = lenient(z.string());
+const flag = lenient(z.boolean());
+const strings = lenient(
+  z.pipe(
+    z.array(z.unknown()),
+    z.transform((items) => items.filter((item) => typeof item === 'string')),
+  ),
+);
+
+const unread = z.optional(z.unknown());
 const fields = {
   name: text,
   key: text,
-  creationTimestamp: moment,
-  expireTime: moment,
+  creationTimestamp: lenient(time),
+  expireTime: lenient(time),
   expired: flag,
   disabled: flag,
-  lastUsedTime: moment,
+  lastUsedTime: lenient(time),
   createBy: text,
   userId: text,
-  workspace: int64,
-  allowModels: list,
-  denyModels: list,
-  quota: amount,
-  usedQuota: int64,
-  remainingQuota: amount,
-  remainingQuotaSyncedAt: moment,
-  unlimitedQuota: flag,
+  workspace: lenient(count),
+  allowModels: strings,
+  denyModels: strings,
+  remainingQuotaSyncedAt: lenient(time),
+  // Read together, by `toQuota`.
+  quota: unread,
+  usedQuota: unread,
+  remainingQuota: unread,
+  unlimitedQuota: unread,
 };
+const wireKey = z.object({ ...fields, id: identifier });
+type WireKey = z.output<typeof wireKey>;
 
-/** Where there is no limit, whatever number stands for its amount means nothing. */
-const held = (name: 'quota' | 'remainingQuota'): z.core.$ZodCheck<Partial<Record<string, unknown>>> =>
-  z.refine<Partial<Record<string, unknown>>>(
-    (key) => key.unlimitedQuota === true || key[name] == null || Number.isSafeInteger(key[name]),
-    { path: [name], error: NOT_HELD },
-  );
+/** Describes a key, without the full key that the service may have sent. */
+function toApiKey(wire: WireKey): ApiKey {
+  const quota = toQuota(wire);
+  return {
+    id: wire.id,
+    name: wire.name ?? '',
+    maskedKey: mask(wire.key ?? ''),
+    createdAt: wire.creationTimestamp ?? new Date(0),
+    ...(wire.expireTime && { expiresAt: wire.expireTime }),
+    expired: wire.expired ?? false,
+    disabled: wire.disabled ?? false,
+    ...(wire.lastUsedTime && { lastUsedAt: wire.lastUsedTime }),
+    ...(wire.createBy && { createdBy: wire.createBy }),
+    ...(wire.userId && { userId: wire.userId }),
+    ...(wire.workspace && { workspace: wire.workspace }),
+    allowModels: wire.allowModels ?? [],
+    denyModels: wire.denyModels ?? [],
+    ...(quota && { quota }),
+  };
+}
 
-/** An API key as the lists and the updates answer it. */
-export const apiKey = /* @__PURE__ */ z
-  .object({ ...fields, id: identifier })
-  .check(/* @__PURE__ */ held('quota'), /* @__PURE__ */ held('remainingQuota'));
-
-/** The value, or something else where it is not of its type. What `z.catch` does too, at 3 kB for every bundle. */
-const orElse = <Schema extends z.ZodMiniType, Fallback>(schema: Schema, fallback: Fallback) =>
-  z.pipe(
-    z.optional(z.unknown()),
-    z.transform((value): z.output<Schema> | Fallback => {
-      const result = schema.safeParse(value);
-      return result.success ? result.data : fallback;
-    }),
-  );
-
-/** Every field may be absent, but a message without any of them is an error that came with the wrong status. */
-const anyOf = (...names: readonly string[]): z.core.$ZodCheck<object> =>
-  z.refine<object>(
-    (body) => !('message' in body) || names.some((name) => name in body),
-    'expected an answer, not a message',
-  );
+const unlimited = z.object({ unlimitedQuota: z.literal(true), usedQuota: amount });
+const limited = z.object({ quota: amount, usedQuota: amount, remainingQuota: amount });
 
 /**
- * An API key as create answers it. It is the only moment at which its key is shown: no other field may be a reason
- * to lose it, so one that is not of its type counts as absent; an amount is no number then, since an absent one is 0.
+ * Every key of a workspace has a quota, in which an absent amount is 0. A key of an account has one if the service
+ * sends any part of it.
  */
-export const createdApiKey = /* @__PURE__ */ z.pipe(
-  /* @__PURE__ */ z.looseObject({}).check(/* @__PURE__ */ anyOf('name', 'key')),
-  /* @__PURE__ */ z.object({
-    id: identifier,
-    key: text,
-    name: /* @__PURE__ */ orElse(text, undefined),
-    creationTimestamp: /* @__PURE__ */ orElse(moment, undefined),
-    expireTime: /* @__PURE__ */ orElse(moment, undefined),
-    expired: /* @__PURE__ */ orElse(flag, undefined),
-    disabled: /* @__PURE__ */ orElse(flag, undefined),
-    lastUsedTime: /* @__PURE__ */ orElse(moment, undefined),
-    createBy: /* @__PURE__ */ orElse(text, undefined),
-    userId: /* @__PURE__ */ orElse(text, undefined),
-    workspace: /* @__PURE__ */ orElse(int64, undefined),
-    allowModels: /* @__PURE__ */ orElse(list, undefined),
-    denyModels: /* @__PURE__ */ orElse(list, undefined),
-    quota: /* @__PURE__ */ orElse(int64, Number.NaN),
-    usedQuota: /* @__PURE__ */ orElse(int64, Number.NaN),
-    remainingQuota: /* @__PURE__ */ orElse(int64, Number.NaN),
-    remainingQuotaSyncedAt: /* @__PURE__ */ orElse(moment, undefined),
-    unlimitedQuota: /* @__PURE__ */ orElse(flag, undefined),
+function toQuota(wire: WireKey): ApiKeyQuota | undefined {
+  const parts = [wire.quota, wire.usedQuota, wire.remainingQuota, wire.unlimitedQuota];
+  if (!wire.workspace && parts.every((part) => part === undefined || part === null)) return undefined;
+  const syncedAt = wire.remainingQuotaSyncedAt && { syncedAt: wire.remainingQuotaSyncedAt };
+  // Without a limit, whatever the service sends as its amount means nothing.
+  const withoutLimit = unlimited.safeParse(wire);
+  if (withoutLimit.success) {
+    return {
+      limit: 'unlimited',
+      used: withoutLimit.data.usedQuota ?? 0,
+      remaining: 'unlimited',
+      ...syncedAt,
+    };
+  }
+  const { success, data } = limited.safeParse(wire);
+  if (!success) return undefined;
+  const limit = data.quota ?? 0;
+  const used = data.usedQuota ?? 0;
+  return { limit, used, remaining: data.remainingQuota ?? Math.max(0, limit - used), ...syncedAt };
+}
+
+/** The full key, unless the service masked it or no header can carry it. */
+function toSecret(key: string | undefined): Secret | undefined {
+  return key && /^[\x21-\x7e]+$/.test(key) && !key.includes('*') ? new Secret(key) : undefined;
+}
+
+/** A key, as the updates return it. */
+export const apiKey = z.pipe(wireKey, z.transform(toApiKey));
+
+/** A key as create returns it; without `secret` if the service did not send the full key. */
+export const createdApiKey = z.pipe(
+  // A body with neither is an error whose id is not the id of a key: `{ id, message }`.
+  z.looseObject({}).check(z.refine((body) => 'name' in body || 'key' in body, 'expected `name` or `key`')),
+  z.pipe(
+    wireKey,
+    z.transform((wire) => ({ key: toApiKey(wire), secret: toSecret(wire.key) })),
+  ),
+);
+
+/** A key as delete returns it: possibly an empty message, or one with only the id. */
+export const deletedApiKey = z.pipe(
+  z.object({ ...fields, id: text }),
+  z.transform((wire): { readonly id: string | undefined; readonly key: ApiKey | undefined } => {
+    const isDescribed = wire.name !== undefined || wire.key !== undefined;
+    return { id: wire.id, key: isDescribed ? toApiKey({ ...wire, id: wire.id ?? '' }) : undefined };
   }),
 );
 
-/** An API key as delete answers it: what is gone need not be described. */
-export const deletedApiKey = /* @__PURE__ */ z
-  .looseObject({ ...fields, id: text })
-  .check(
-    /* @__PURE__ */ anyOf('id', 'name', 'key'),
-    /* @__PURE__ */ held('quota'),
-    /* @__PURE__ */ held('remainingQuota'),
-  );
+/** A page of keys. */
+export const apiKeyPage = z.pipe(
+  z.object({
+    items: z.nullish(z.array(apiKey)),
+    page: lenient(z.object({ page: lenient(count), pageSize: lenient(count), total: lenient(count) })),
+  }),
+  z.transform(({ items, page }) => ({ items: items ?? [], ...page })),
+);
 
-/** A page of API keys. */
-export const apiKeyPage = /* @__PURE__ */ z
-  .looseObject({
-    items: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.array(apiKey)),
-    page: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.object({ page: int64, pageSize: int64, total: int64 })),
-  })
-  .check(/* @__PURE__ */ anyOf('items', 'page'));
+/** The full key, as the service shows it again. */
+export const apiKeySecret = z.pipe(
+  z.object({ id: text, key: text }),
+  z.transform(({ id, key }) => ({ id, secret: toSecret(key) })),
+);
 
-/** A whole key that is shown again. */
-export const apiKeySecret = /* @__PURE__ */ z.object({ id: text, key: text });
+export const creationCheck = z.pipe(
+  z.object({ allowed: z.nullish(z.boolean()), reason: text }),
+  z.transform(
+    ({ allowed, reason }): CreationCheck => ({ allowed: allowed ?? false, ...(reason && { reason }) }),
+  ),
+);
 
-/** The answer to "may one more be created?". */
-export const creationCheck = /* @__PURE__ */ z
-  .looseObject({ allowed: flag, reason: text })
-  .check(/* @__PURE__ */ anyOf('allowed', 'reason'));
-
-const usage = /* @__PURE__ */ z.nullish(
-  /* @__PURE__ */ z.object({
-    input: uint64,
-    output: uint64,
-    cached: uint64,
-    total: uint64,
-    inputCharacters: uint64,
-    inputAudioDuration: uint64,
-    outputAudioDuration: uint64,
-    sampleRate: int64,
+const optionalCount = z.nullish(count);
+const amounts = z.pipe(
+  z.nullish(
+    z.object({
+      input: optionalCount,
+      output: optionalCount,
+      cached: optionalCount,
+      total: optionalCount,
+      inputCharacters: optionalCount,
+      inputAudioDuration: optionalCount,
+      outputAudioDuration: optionalCount,
+      sampleRate: optionalCount,
+    }),
+  ),
+  z.transform((wire): UsageAmounts => {
+    const { input, output, cached, total, inputCharacters } = wire ?? {};
+    const audio = {
+      ...(wire?.inputAudioDuration && { inputDuration: wire.inputAudioDuration }),
+      ...(wire?.outputAudioDuration && { outputDuration: wire.outputAudioDuration }),
+      ...(wire?.sampleRate && { sampleRate: wire.sampleRate }),
+    };
+    return {
+      tokens: { input: input ?? 0, output: output ?? 0, cached: cached ?? 0, total: total ?? 0 },
+      ...(inputCharacters && { characters: { input: inputCharacters } }),
+      ...(Object.keys(audio).length > 0 && { audio }),
+    };
   }),
 );
 
-const dataPoint = /* @__PURE__ */ z.object({ model: text, modelType: text, timestamp: moment, usage });
+const point = z.pipe(
+  z.object({ model: text, modelType: text, timestamp: lenient(time), usage: amounts }),
+  z.transform(({ model, modelType, timestamp, usage }) => ({
+    model: model ?? '',
+    ...(modelType && !modelType.endsWith('_UNSPECIFIED') && { modelType }),
+    ...(timestamp && { timestamp }),
+    ...usage,
+  })),
+);
 
-/** What API keys were used for. */
-export const usageStatistics = /* @__PURE__ */ z
-  .looseObject({
-    totalUsage: usage,
-    dataPoints: /* @__PURE__ */ z.nullish(/* @__PURE__ */ z.array(dataPoint)),
-  })
-  .check(/* @__PURE__ */ anyOf('totalUsage', 'dataPoints'));
-
-/** The fields of an API key in any of its forms. */
-export type WireApiKey = z.output<typeof createdApiKey> | z.output<typeof deletedApiKey>;
-
-export type WireUsage = NonNullable<z.output<typeof usage>>;
+/** Usage. A count that a JavaScript number cannot hold is an error, since rounding it would falsify a bill. */
+export const usageStatistics = z.pipe(
+  z.object({ totalUsage: amounts, dataPoints: z.nullish(z.array(point)) }),
+  z.transform(
+    ({ totalUsage, dataPoints }): ApiKeyUsage => ({ totals: totalUsage, points: dataPoints ?? [] }),
+  ),
+);

@@ -1,57 +1,69 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ConfigurationError } from '../errors/index.ts';
-import type { Answered } from '../http/call-response.ts';
-import { jsonAnswer } from '../http/read-json.ts';
-import type { Operation, Transport } from '../http/transport.ts';
+import type { Result } from '../http/call.ts';
+import type { Endpoint, HttpClient } from '../http/client.ts';
+import { checkShape, readJson } from '../http/response.ts';
 import type { ChatCompletion, CompletionChoice } from './completion.ts';
 import { jsonSchemaOf, type SchemaOutput } from './json-schema.ts';
-import type { ChatCallOptions } from './options.ts';
+import type { AnySchemaOptions, ChatCallOptions, ChatParseOptions } from './options.ts';
 import { isPlainCompletion } from './plain-completion.ts';
-import type { ChatParseRequest, ChatRequest } from './request.ts';
+import type { ChatCompletionRequest } from './request.ts';
 import { chatCompletion } from './schema.ts';
 import { type ParsedCompletion, withParsed } from './structured-output.ts';
-import { checkOneAnswer, wireRequest } from './wire-request.ts';
+import { checkOneChoice, wireRequest } from './wire-request.ts';
 
 /** What every call of the endpoint has in common. */
 export const COMPLETIONS = {
   method: 'POST',
-  path: ['v1', 'chat', 'completions'],
-  label: 'POST /v1/chat/completions',
-} as const satisfies Partial<Operation<unknown>>;
+  path: '/v1/chat/completions',
+  retry: 'transient',
+} as const satisfies Partial<Endpoint<unknown>>;
+
+/** Names the calls in messages. */
+export const COMPLETIONS_LABEL = 'POST /v1/chat/completions';
 
 /** Asks for an answer in one piece. */
 export async function askForCompletion(
-  transport: Transport,
-  request: ChatRequest,
-  options: ChatCallOptions,
-): Promise<Answered<ChatCompletion>> {
-  const body = await wireRequest(request);
+  http: HttpClient,
+  request: ChatCompletionRequest,
+  options: ChatCallOptions & AnySchemaOptions,
+): Promise<Result<ChatCompletion>> {
+  const body = await wireRequest(request, options);
   if (request.stream) {
     throw new ConfigurationError('stream: this call gives an answer in one piece; leave stream out', {
       option: 'stream',
     });
   }
-  return transport.answer({ ...COMPLETIONS, body, receive: receiveCompletion }, options, options.apiKey);
+  const deadline = http.deadline(options);
+  try {
+    return await http.request({ ...COMPLETIONS, body, decode: decodeCompletion }, deadline, options);
+  } finally {
+    deadline[Symbol.dispose]();
+  }
 }
 
 /** Asks for an answer in one piece, and holds it against the schema. */
 export async function askForParsed<Schema extends StandardSchemaV1>(
-  transport: Transport,
-  request: ChatParseRequest<Schema>,
-  options: ChatCallOptions,
-): Promise<Answered<ParsedCompletion<SchemaOutput<Schema>>>> {
-  checkOneAnswer(request);
-  // Also where it is missing, which elsewhere means that none is wanted.
-  await jsonSchemaOf(request.schema, 'schema');
-  const { data, response } = await askForCompletion(transport, request, options);
-  return { data: await withParsed(data, request.schema, COMPLETIONS.label, options.signal), response };
+  http: HttpClient,
+  request: ChatCompletionRequest,
+  options: ChatParseOptions<Schema>,
+): Promise<Result<ParsedCompletion<SchemaOutput<Schema>>>> {
+  checkOneChoice(request);
+  const { schema, signal } = options;
+  // Without a schema, `askForCompletion` would send the request as it is.
+  await jsonSchemaOf(schema, 'schema');
+  const { data, response } = await askForCompletion(http, request, options);
+  return { data: await withParsed(data, schema, COMPLETIONS_LABEL, signal), response };
 }
 
-const receiveCompletion = /* @__PURE__ */ jsonAnswer(
-  chatCompletion,
-  ({ body }) => withDefaults(body as ChatCompletion),
-  isPlainCompletion,
-);
+/** Fields of a completion: a body without any of them is none. */
+export const COMPLETION_FIELDS = ['id', 'object', 'created', 'model', 'choices', 'usage'];
+
+const decodeCompletion: Endpoint<ChatCompletion>['decode'] = async (response, context) => {
+  const body = await readJson(response, context, { fields: COMPLETION_FIELDS });
+  if (!isPlainCompletion(body)) checkShape(body, chatCompletion, response, context);
+  return withDefaults(body as unknown as ChatCompletion);
+};
 
 /** Fills in what servers leave out of a choice although the type promises it; all that came stays. */
 function withDefaults(completion: ChatCompletion): ChatCompletion {

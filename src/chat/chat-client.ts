@@ -6,103 +6,143 @@ import {
   PermissionDeniedError,
 } from '../errors/index.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
-import { regionUrl, validBaseUrl } from '../http/base-url.ts';
-import { type CallPromise, callPromise } from '../http/call-response.ts';
-import { CallScope } from '../http/call-scope.ts';
-import { givenOrFromEnvironment, refuseBrowser } from '../http/environment.ts';
-import { jsonAnswer } from '../http/read-json.ts';
-import { sendByFetch } from '../http/send.ts';
-import { Transport } from '../http/transport.ts';
-import { validTimeout } from '../http/validate.ts';
+import { type CallPromise, callPromise } from '../http/call.ts';
+import { type Endpoint, HttpClient } from '../http/client.ts';
+import { Deadline } from '../http/deadline.ts';
+import {
+  checkFunction,
+  checkOptions,
+  checkOrigin,
+  checkTimeout,
+  environmentVariable,
+  mergeOptions,
+  optionOrVariable,
+  refuseBrowser,
+} from '../http/options.ts';
+import { checkShape, readJson } from '../http/response.ts';
+import { fetchTransport } from '../http/transport.ts';
+import { checkBaseUrl, regionUrl } from '../http/url.ts';
+import type { Secret } from '../secret/secret.ts';
 import { askForCompletion, askForParsed } from './ask-for-completion.ts';
 import type { ChatStream } from './chat-stream.ts';
 import type { ChatCompletion, Model } from './completion.ts';
 import type { SchemaOutput } from './json-schema.ts';
 import { openStream } from './open-stream.ts';
-import type { ChatCallOptions, ChatClientOptions, ChatStreamOptions } from './options.ts';
-import type {
-  ChatCompletionRequest,
-  ChatParseRequest,
-  ChatStreamParseRequest,
-  ChatStreamRequest,
-  ToolRunRequest,
-} from './request.ts';
+import {
+  type AnySchemaOptions,
+  CHAT_CALL_OPTIONS,
+  CHAT_CLIENT_OPTIONS,
+  type ChatCallOptions,
+  type ChatClientOptions,
+  type ChatParseOptions,
+  type ChatStreamOptions,
+  type ChatStreamParseOptions,
+  type RunToolsOptions,
+  SCHEMA_OPTIONS,
+} from './options.ts';
+import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
 import { modelList } from './schema.ts';
 import type { ParsedCompletion } from './structured-output.ts';
 import { runTools, type ToolRunCompletion } from './tool-run.ts';
-import { checkOneAnswer } from './wire-request.ts';
+import { checkOneChoice } from './wire-request.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
 
-/** Whether the service accepts a key, and why not. */
+/** Result of {@link ChatClient.checkKey}. */
 export type KeyCheck =
   | { readonly accepted: true }
   | {
       readonly accepted: false;
-      /** The `code` of the error that any other call with this key would be refused with. */
+      /** The `code` of the error with which the service rejected the key. */
       readonly code: 'authentication_failed' | 'insufficient_quota' | 'permission_denied';
     };
 
 /**
  * Calls the models of d.run.
  *
- * Every method rejects with the signal's reason where it was aborted, and else with one of the errors of
- * `drun-sdk/errors`: by status as their table says, {@link ConnectionError}, {@link TimeoutError}, and
- * {@link InvalidResponseError} for a success that is not what was asked for.
+ * Every method rejects with the reason of an aborted signal, or with one of the errors of `drun-sdk/errors`.
  *
  * @example
  * ```ts
  * import { ChatClient } from 'drun-sdk/chat';
  *
  * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
- * const answer = await chat.complete({
+ * const completion = await chat.complete({
  *   model: 'public/deepseek-r1',
  *   messages: [{ role: 'user', content: 'Hello, model!' }],
  * });
- * console.log(answer.choices[0].message.content);
+ * console.log(completion.choices[0].message.content);
  * ```
  */
 export class ChatClient {
-  readonly #transport: Transport;
+  readonly #options: ChatClientOptions;
+  readonly #http: HttpClient;
   readonly #idleTimeoutMs: number | undefined;
 
   /**
-   * A `fetch` for other clients of the same service, such as `openai` and `@ai-sdk/openai-compatible`: sends the
-   * client's API key in place of theirs, asks for another one when it is refused, and takes it out of errors. A
-   * redirect is not followed; nothing else is changed. Rejects with a {@link ConfigurationError} for another host.
+   * A `fetch` for other clients of the service, such as `openai` and `@ai-sdk/openai-compatible`. It sends the API key of
+   * this client instead of theirs, asks for another one when it is rejected, and redacts it in errors. Redirects are not
+   * followed. Rejects with a {@link ConfigurationError} for another host.
    */
   readonly fetch: AuthenticatedFetch;
 
-  /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
+  /** @throws {ConfigurationError} If an option is unknown or invalid. The message never repeats a credential. */
   constructor(options: ChatClientOptions = {}) {
+    checkOptions(options, CHAT_CLIENT_OPTIONS, 'ChatClient');
     refuseBrowser('apiKey', options.dangerouslyAllowBrowser);
-    this.#transport = new Transport({
+    const fetch = checkFunction(options.fetch, 'fetch');
+    if (fetch !== undefined && options.transport !== undefined) {
+      throw new ConfigurationError('`fetch` and `transport` exclude each other.', { option: 'transport' });
+    }
+    const apiKey = optionOrVariable(options.apiKey, 'apiKey', 'DRUN_API_KEY');
+    this.#options = { ...options, apiKey };
+    this.#http = new HttpClient({
       baseUrl: dataPlaneUrl(options),
-      credential: givenOrFromEnvironment(options.apiKey, 'apiKey', 'DRUN_API_KEY'),
+      credential: apiKey,
       credentialOption: 'apiKey',
       timeoutMs: options.timeoutMs ?? 600_000,
       maxRetries: options.maxRetries ?? 2,
-      fetch: options.fetch,
-      sender: sendByFetch,
+      transport: options.transport ?? fetchTransport(fetch),
       headers: options.headers,
       onRetry: options.onRetry,
       logger: options.logger,
     });
-    this.fetch = authenticatedFetch(this.#transport.bearer);
-    this.#idleTimeoutMs = validTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
-  }
-
-  /** Asks a model for a whole answer (`POST /v1/chat/completions`). */
-  complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
-    return callPromise(askForCompletion(this.#transport, request, options));
+    this.fetch = authenticatedFetch(this.#http, fetch);
+    this.#idleTimeoutMs = checkTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
   }
 
   /**
-   * Asks a model for an answer in a schema (`POST /v1/chat/completions` with a strict `response_format`).
+   * Returns a client that overrides the given options and shares the others.
    *
-   * @throws ModelRefusalError if the model refused, or a filter withheld the answer.
-   * @throws OutputTruncatedError if the answer was cut off at the limit of tokens.
-   * @throws OutputValidationError if the model gave an answer that is not of the schema.
+   * @throws {ConfigurationError} If an option is invalid, or requests would go to another origin with the current key.
+   */
+  withOptions(overrides: ChatClientOptions): ChatClient {
+    checkOptions(overrides, CHAT_CLIENT_OPTIONS, 'withOptions()');
+    const { baseUrl, region, fetch, transport, ...rest } = this.#options;
+    // Each of these replaces the other one of its pair.
+    const url = overrides.baseUrl === undefined && overrides.region === undefined ? { baseUrl, region } : {};
+    const wire =
+      overrides.fetch === undefined && overrides.transport === undefined ? { fetch, transport } : {};
+    const client = new ChatClient(mergeOptions({ ...rest, ...url, ...wire }, overrides));
+    checkOrigin(this.#http.baseUrl, client.#http.baseUrl, overrides.apiKey, 'apiKey');
+    return client;
+  }
+
+  /** Requests a completion (`POST /v1/chat/completions`). */
+  complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
+    const send = async (): ReturnType<typeof askForCompletion> => {
+      checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
+      return askForCompletion(this.#http, request, options);
+    };
+    return callPromise(send());
+  }
+
+  /**
+   * Requests a completion whose text matches a schema (`POST /v1/chat/completions` with a strict `response_format`).
+   *
+   * @throws {ModelRefusalError} If the model refused, or a filter withheld the reply.
+   * @throws {OutputTruncatedError} If the reply was cut off at the token limit.
+   * @throws {OutputValidationError} If the reply is not JSON or does not match the schema.
    *
    * @example
    * ```ts
@@ -110,31 +150,37 @@ export class ChatClient {
    * import * as z from 'zod';
    *
    * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
-   * const { parsed } = await chat.parse({
-   *   model: 'public/deepseek-r1',
-   *   messages: [{ role: 'user', content: 'The capital of France, as JSON' }],
-   *   schema: z.object({ city: z.string(), inhabitants: z.number() }),
-   * });
+   * const { parsed } = await chat.parse(
+   *   {
+   *     model: 'public/deepseek-r1',
+   *     messages: [{ role: 'user', content: 'The capital of France, as JSON' }],
+   *   },
+   *   { schema: z.object({ city: z.string(), inhabitants: z.number() }) },
+   * );
    * console.log(parsed.city);
    * ```
    */
   parse<Schema extends StandardSchemaV1>(
-    request: ChatParseRequest<Schema>,
-    options: ChatCallOptions = {},
+    request: ChatCompletionRequest,
+    options: ChatParseOptions<Schema>,
   ): CallPromise<ParsedCompletion<SchemaOutput<Schema>>> {
-    return callPromise(askForParsed(this.#transport, request, options));
+    const send = async (): ReturnType<typeof askForParsed<Schema>> => {
+      checkOptions(options, [...CHAT_CALL_OPTIONS, ...SCHEMA_OPTIONS], 'parse()');
+      return askForParsed(this.#http, request, options);
+    };
+    return callPromise(send());
   }
 
   /**
-   * Asks a model that may call tools: runs the tools that it asks for, tells it what they answered, and so on until it
-   * answers without. Calls of one round run side by side.
+   * Requests completions until the model calls no more tools: runs the tools that it calls, and sends it their results.
+   * The calls of a round run in parallel.
    *
-   * `signal` ends the whole run; everything else in `options` holds for each call of the model. Arguments that are not
-   * of a tool's schema, and calls of tools that there are not, are told to the model, once for each tool.
+   * `signal` ends the whole run; the other options apply to each request. Invalid arguments and unknown tools are reported
+   * to the model, once for each tool.
    *
-   * @throws ToolCallError if the model calls a tool wrongly again after it was told.
-   * @throws MaxToolRoundsError if it still calls tools after `maxRounds`.
-   * @throws OutputTruncatedError if a tool call was cut off at the limit of tokens.
+   * @throws {ToolCallError} If the model calls a tool wrongly again after that was reported to it.
+   * @throws {MaxToolRoundsError} If it still calls tools after `maxRounds`.
+   * @throws {OutputTruncatedError} If a tool call was cut off at the token limit.
    *
    * @example
    * ```ts
@@ -148,90 +194,148 @@ export class ChatClient {
    *   parameters: z.object({ city: z.string() }),
    *   run: ({ city }) => `It is sunny in ${city}.`,
    * });
-   * const answer = await chat.runTools({
-   *   model: 'public/deepseek-r1',
-   *   messages: [{ role: 'user', content: 'Do I need an umbrella in Paris?' }],
-   *   tools: [weather],
-   *   maxRounds: 5,
-   * });
-   * console.log(answer.choices[0].message.content, answer.rounds);
+   * const completion = await chat.runTools(
+   *   {
+   *     model: 'public/deepseek-r1',
+   *     messages: [{ role: 'user', content: 'Do I need an umbrella in Paris?' }],
+   *   },
+   *   { tools: [weather], maxRounds: 5 },
+   * );
+   * console.log(completion.choices[0].message.content, completion.rounds);
    * ```
    */
-  async runTools(request: ToolRunRequest, options: ChatCallOptions = {}): Promise<ToolRunCompletion> {
-    checkOneAnswer(request);
-    const scope = new CallScope(options.signal, undefined);
-    const { signal } = scope;
+  async runTools(request: ChatCompletionRequest, options: RunToolsOptions): Promise<ToolRunCompletion> {
+    checkOptions(options, [...CHAT_CALL_OPTIONS, 'tools', 'maxRounds'], 'runTools()');
+    checkOneChoice(request);
+    const { tools, maxRounds, ...callOptions } = options;
+    const deadline = new Deadline(callOptions.signal);
+    const { signal } = deadline;
     try {
-      return await runTools(request, (asked) => this.complete(asked, { ...options, signal }), scope);
+      const complete = (sent: ChatCompletionRequest): Promise<ChatCompletion> =>
+        this.complete(sent, { ...callOptions, signal });
+      return await runTools(request, { tools, maxRounds }, complete, deadline);
     } finally {
-      scope.dispose();
+      deadline[Symbol.dispose]();
     }
   }
 
   /**
-   * Asks a model for an answer in pieces (`POST /v1/chat/completions` with `stream`). The request is sent when the
-   * first piece is asked for; failures before it are repeated like those of {@link ChatClient.complete}. With a
-   * `schema`, {@link ChatStream.completion} gives what {@link ChatClient.parse} does.
+   * Requests a streamed completion (`POST /v1/chat/completions` with `stream`). The request is sent when the first chunk is
+   * read; failures before it are retried. With a `schema`, {@link ChatStream.completion} returns what
+   * {@link ChatClient.parse} does.
    *
-   * `timeoutMs` is the time until the first piece, `idleTimeoutMs` the time between two.
+   * `timeoutMs` limits the time until the first chunk, `idleTimeoutMs` the time between two chunks.
    */
   stream<Schema extends StandardSchemaV1>(
-    request: ChatStreamParseRequest<Schema>,
-    options?: ChatStreamOptions,
+    request: ChatStreamRequest,
+    options: ChatStreamParseOptions<Schema>,
   ): ChatStream<ParsedCompletion<SchemaOutput<Schema>>>;
   stream(request: ChatStreamRequest, options?: ChatStreamOptions): ChatStream;
-  stream(
-    request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
-    options: ChatStreamOptions = {},
-  ): ChatStream {
+  stream(request: ChatStreamRequest, options: ChatStreamOptions & AnySchemaOptions = {}): ChatStream {
+    checkOptions(options, [...CHAT_CALL_OPTIONS, ...SCHEMA_OPTIONS, 'idleTimeoutMs'], 'stream()');
     const idleTimeoutMs =
       options.idleTimeoutMs === undefined
         ? this.#idleTimeoutMs
-        : validTimeout(options.idleTimeoutMs, 'idleTimeoutMs');
-    return openStream(this.#transport, request, options, idleTimeoutMs);
+        : checkTimeout(options.idleTimeoutMs, 'idleTimeoutMs');
+    return openStream(this.#http, request, options, idleTimeoutMs);
   }
 
-  /** The models that the key may call (`GET /v1/models`). Costs no tokens. */
+  /** Lists the models that the key may call (`GET /v1/models`). Costs no tokens. */
   models(options: ChatCallOptions = {}): CallPromise<Model[]> {
-    return this.#transport.call(
-      {
-        method: 'GET',
-        path: ['v1', 'models'],
-        label: 'GET /v1/models',
-        receive: jsonAnswer(modelList, ({ parsed }): Model[] => parsed.data ?? []),
-      },
-      options,
-      options.apiKey,
-    );
+    const endpoint = (): Endpoint<Model[]> => {
+      checkOptions(options, CHAT_CALL_OPTIONS, 'models()');
+      return MODELS;
+    };
+    return this.#http.call(endpoint, options);
   }
 
   /**
-   * Asks whether the service accepts the key, by listing its models: costs no tokens.
+   * Checks whether the service accepts the key, by listing its models. Costs no tokens.
    *
-   * Rejects where that cannot be known: a connection that fails, a 5xx, a 429.
+   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the service could not decide.
    */
   async checkKey(options: ChatCallOptions = {}): Promise<KeyCheck> {
     try {
       await this.models(options);
       return { accepted: true };
     } catch (error) {
-      const isRefusal =
-        error instanceof AuthenticationError ||
-        error instanceof InsufficientQuotaError ||
-        error instanceof PermissionDeniedError;
-      if (!isRefusal) throw error;
-      return { accepted: false, code: error.code };
+      return rejectionOf(error);
     }
   }
 }
 
-function dataPlaneUrl({ baseUrl, region }: ChatClientOptions): URL {
-  if (baseUrl === undefined) return region === undefined ? new URL(SHARED_MODELS_URL) : regionUrl(region);
-  if (region !== undefined) {
-    throw new ConfigurationError('region stands for a baseUrl: give one of the two', { option: 'region' });
+/** Result of {@link ApiKeyVerifier.verify}. */
+export type VerifiedKey =
+  | {
+      readonly accepted: true;
+      /** Ids of the models that the key may call. */
+      readonly models: readonly string[];
+    }
+  | Extract<KeyCheck, { accepted: false }>;
+
+/** Checks API keys against the data plane. A `KeyRing` uses one to test a new key before calls receive it. */
+export interface ApiKeyVerifier {
+  /**
+   * Checks whether the service accepts an API key. Costs no tokens.
+   *
+   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the service could not decide.
+   */
+  verify(secret: Secret, options?: { readonly signal?: AbortSignal | undefined }): Promise<VerifiedKey>;
+}
+
+/**
+ * Creates a verifier of API keys.
+ *
+ * @param options - Options of {@link ChatClient}, without `apiKey`.
+ *
+ * @example
+ * ```ts
+ * import { keyVerifier, Secret } from 'drun-sdk';
+ *
+ * const verifier = keyVerifier();
+ * const result = await verifier.verify(new Secret(process.env.DRUN_API_KEY ?? ''));
+ * if (result.accepted) console.log(result.models);
+ * ```
+ */
+export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
+  return {
+    async verify(secret, { signal } = {}) {
+      try {
+        const models = await new ChatClient({ ...options, apiKey: secret }).models({ signal });
+        return { accepted: true, models: models.map(({ id }) => id) };
+      } catch (error) {
+        return rejectionOf(error);
+      }
+    },
+  };
+}
+
+/** Returns a rejected key as a value. Other errors do not say whether the service accepts the key. */
+function rejectionOf(error: unknown): Extract<KeyCheck, { accepted: false }> {
+  const isRejection =
+    error instanceof AuthenticationError ||
+    error instanceof InsufficientQuotaError ||
+    error instanceof PermissionDeniedError;
+  if (!isRejection) throw error;
+  return { accepted: false, code: error.code };
+}
+
+const MODELS: Endpoint<Model[]> = {
+  method: 'GET',
+  path: '/v1/models',
+  retry: 'transient',
+  decode: async (response, context) => {
+    const body = await readJson(response, context, { fields: ['data', 'object'] });
+    return checkShape(body, modelList, response, context).data ?? [];
+  },
+};
+
+function dataPlaneUrl({ baseUrl, region, allowInsecureHttp }: ChatClientOptions): URL {
+  if (baseUrl !== undefined && region !== undefined) {
+    throw new ConfigurationError('`baseUrl` and `region` exclude each other.', { option: 'region' });
   }
-  const url = validBaseUrl(baseUrl);
-  // Other OpenAI clients are given the base URL with its version: who copies it from there means the same.
-  url.pathname = url.pathname.replace(/\/v1\/*$/, '');
-  return url;
+  if (region !== undefined) return regionUrl(region);
+  if (baseUrl !== undefined) return checkBaseUrl(baseUrl, '/v1', allowInsecureHttp);
+  const variable = environmentVariable('DRUN_CHAT_URL');
+  return checkBaseUrl(variable ?? SHARED_MODELS_URL, '/v1', allowInsecureHttp, 'DRUN_CHAT_URL');
 }

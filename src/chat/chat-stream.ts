@@ -1,5 +1,5 @@
 import { ConfigurationError, isDrunError, StreamTruncatedError } from '../errors/index.ts';
-import type { Answered, CallResponse } from '../http/call-response.ts';
+import type { CallResponse, Result } from '../http/call.ts';
 import type { ChatCompletionChunk } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { ChatCompletion } from './completion.ts';
@@ -7,7 +7,7 @@ import type { ChatCompletion } from './completion.ts';
 /** A stream's connection: opened when the first chunk is asked for, closed when nobody wants another. */
 export interface StreamConnection<Completion> {
   /** Sends the request, and resolves once the first chunk is there. */
-  readonly open: () => Promise<Answered<ChunkSource>>;
+  readonly open: () => Promise<Result<ChunkSource>>;
   /** Lets the caller's signal end the stream also before it is opened. */
   readonly watch: () => void;
   /** Ends the call: what waits for it rejects with the reason. */
@@ -21,14 +21,14 @@ export interface StreamConnection<Completion> {
 /**
  * An answer that comes in pieces. The request is sent when the first piece is asked for.
  *
- * A stream has one reader: the iteration, {@link ChatStream.text}, {@link ChatStream.toReadableStream} or
+ * A stream has one reader: the iteration, {@link ChatStream.textStream}, {@link ChatStream.toReadableStream} or
  * {@link ChatStream.toResponse}. {@link ChatStream.completion} reads a stream that nobody else reads, and else
  * waits for its reader. A stream that is not whole never ends as if it were: every reader is thrown a
  * {@link StreamTruncatedError} or what else went wrong.
  *
  * @example
  * ```ts
- * for await (const text of chat.stream({ model: 'public/deepseek-r1', messages }).text()) {
+ * for await (const text of chat.stream({ model: 'public/deepseek-r1', messages }).textStream) {
  *   process.stdout.write(text);
  * }
  * ```
@@ -42,6 +42,7 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
   #source: ChunkSource | undefined;
   #response: (() => CallResponse) | undefined;
   #completion: Promise<Completion> | undefined;
+  #opened: Promise<void> | undefined;
   #isRead = false;
   #isOver = false;
 
@@ -56,14 +57,26 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
     this.#outcome.promise.catch(() => {});
   }
 
+  /**
+   * Sends the request if it was not sent yet. Resolves when the first chunk arrives, and rejects with the error that
+   * came instead. Reading the stream is still possible afterwards.
+   */
+  get opened(): Promise<void> {
+    if (this.#opened === undefined) {
+      this.#opened = this.#open();
+      this.#opened.catch(() => {});
+    }
+    return this.#opened;
+  }
+
   /** The chunks as they came. Leaving the loop frees the connection. */
   [Symbol.asyncIterator](): AsyncIterator<ChatCompletionChunk, void, undefined> {
     this.#claim();
     return this.#chunks();
   }
 
-  /** The text of the first answer, piece by piece; pieces without a text are left out. */
-  text(): AsyncIterableIterator<string, void, undefined> {
+  /** Text deltas of the first choice. Chunks without text are skipped. */
+  get textStream(): AsyncIterableIterator<string, void, undefined> {
     const chunks = this[Symbol.asyncIterator]();
     // By hand: a generator that was left before its first piece would not free the connection.
     const texts: AsyncIterableIterator<string, void, undefined> = {
@@ -203,15 +216,24 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
       return { done: true, value: undefined };
     }
     try {
-      if (this.#source === undefined) {
-        const { data, response } = await this.#connection.open();
-        this.#source = data;
-        this.#response = response;
-      }
-      const value = await this.#source.next();
+      if (this.#source === undefined) await this.opened;
+      const value = await this.#source?.next();
       if (value !== undefined) return { done: false, value };
       this.#settle(() => this.#outcome.resolve());
       return { done: true, value: undefined };
+    } catch (error) {
+      this.#settle(() => this.#outcome.reject(error));
+      throw error;
+    }
+  }
+
+  async #open(): Promise<void> {
+    // Aborted or left before it was opened.
+    if (this.#isOver) return this.#outcome.promise;
+    try {
+      const { data, response } = await this.#connection.open();
+      this.#source = data;
+      this.#response = response;
     } catch (error) {
       this.#settle(() => this.#outcome.reject(error));
       throw error;

@@ -1,23 +1,18 @@
 import { createParser, type EventSourceMessage, type EventSourceParser } from 'eventsource-parser';
 import {
   type DrunError,
-  InvalidResponseError,
   type PartialCompletion,
   StreamFailedError,
   StreamTruncatedError,
 } from '../errors/index.ts';
-import { requestIdOf } from '../http/call-response.ts';
-import type { CallScope } from '../http/call-scope.ts';
-import {
-  answerOf,
-  errorMessageOf,
-  hasErrorEnvelope,
-  type RequestContext,
-  toApiError,
-  toConnectionError,
-} from '../http/error-mapping.ts';
-import { isObject, isTooDeep, parseJson } from '../http/json.ts';
-import type { PieceScrubber } from '../http/scrubber.ts';
+import type { Deadline } from '../http/deadline.ts';
+import { invalidResponse, type ResponseContext, shownText, toConnectionError } from '../http/errors.ts';
+import { requestIdOf } from '../http/headers.ts';
+import { parseBody } from '../http/response.ts';
+import { errorIn, parseServiceError, type ServiceError } from '../http/service-error.ts';
+import type { TransportResponse } from '../http/transport.ts';
+import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
+import { COMPLETION_FIELDS } from './ask-for-completion.ts';
 import type { ChatCompletionChunk } from './chunk.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 
@@ -40,18 +35,16 @@ type End = { readonly error: DrunError } | { readonly error?: undefined };
  * @throws InvalidResponseError for a success that is no event stream, ApiError for one that is an error in JSON.
  */
 export async function openChunkSource(
-  response: Response,
+  response: TransportResponse,
   idleTimeoutMs: number | undefined,
-  context: RequestContext,
-  scope: CallScope,
+  context: ResponseContext,
 ): Promise<ChunkSource> {
-  if (!/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '') || response.body === null) {
-    const text = await scope.race(response.text());
-    if (hasErrorEnvelope(parseJson(text))) throw toApiError(response.status, response.headers, text, context);
-    const what = `${context.label}: ${response.status} with something else than an event stream`;
-    throw new InvalidResponseError(what, answerOf(response, context));
+  if (!/^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')) {
+    const text = await context.deadline.race(response.text());
+    parseBody(text, response, context, { fields: COMPLETION_FIELDS });
+    throw invalidResponse(response, context, `${response.status} without an event stream`, { body: text });
   }
-  const source = new ChunkSource(response, response.body, idleTimeoutMs, context, scope);
+  const source = new ChunkSource(response, idleTimeoutMs, context);
   await source.open();
   return source;
 }
@@ -63,14 +56,12 @@ export async function openChunkSource(
  * other end is an error. Nothing is read before it is asked for, so that a slow reader slows the server down.
  */
 export class ChunkSource {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly #context: RequestContext;
-  readonly #scope: CallScope;
-  readonly #response: Response;
+  readonly #context: ResponseContext;
+  readonly #scope: Deadline;
+  readonly #response: TransportResponse;
   readonly #idleTimeoutMs: number | undefined;
   readonly #parser: EventSourceParser;
   readonly #decoder = new TextDecoder();
-  readonly #pieces: PieceScrubber;
   readonly #builder = new CompletionBuilder();
   /** What a read brought; parsed one by one when they are asked for, so that what was parsed need not be kept. */
   #events: EventSourceMessage[] = [];
@@ -86,19 +77,11 @@ export class ChunkSource {
   #conclude: (() => void) | undefined;
 
   /** @param idleTimeoutMs - How long the next chunk may take; comments and keep-alives are no chunks. */
-  constructor(
-    response: Response,
-    body: ReadableStream<Uint8Array>,
-    idleTimeoutMs: number | undefined,
-    context: RequestContext,
-    scope: CallScope,
-  ) {
+  constructor(response: TransportResponse, idleTimeoutMs: number | undefined, context: ResponseContext) {
     this.#response = response;
-    this.#reader = body.getReader();
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#context = context;
-    this.#scope = scope;
-    this.#pieces = context.scrubber.pieces();
+    this.#scope = context.deadline;
     this.#parser = createParser({
       maxBufferSize: LARGEST_EVENT,
       onEvent: (event) => this.#events.push(event),
@@ -107,13 +90,12 @@ export class ChunkSource {
       },
     });
     // Not every fetch ends its body with the signal: this ends a read that waits for one that does not.
-    scope.signal.addEventListener('abort', () => void this.cancel(), { once: true });
+    context.deadline.signal.addEventListener('abort', () => this.cancel(), { once: true });
   }
 
-  /** What has come so far. A credential of which every chunk had a part is whole in here, and masked. */
+  /** What has come so far. */
   get completion(): PartialCompletion {
-    const completion = this.#builder.build();
-    return this.#context.scrubber.answer(JSON.stringify(completion), completion) as PartialCompletion;
+    return this.#builder.build();
   }
 
   /** Waits for the first chunk, and throws what came in its place. */
@@ -143,30 +125,30 @@ export class ChunkSource {
    * @throws what the stream ended with; chunks that came before are given out first.
    */
   async next(): Promise<ChatCompletionChunk | undefined> {
-    this.#scope.throwIfEnded();
+    this.#scope.throwIfAborted();
     const chunk = this.take() ?? (await this.#wait());
     if (chunk === undefined && this.#end?.error) throw this.#end.error;
     return chunk;
   }
 
   /** Frees the connection. */
-  async cancel(): Promise<void> {
-    await this.#reader.cancel().catch(() => {});
+  cancel(): void {
+    this.#response.cancel();
   }
 
   /** Reads until there is a chunk, or an end. */
   async #wait(): Promise<ChatCompletionChunk | undefined> {
     // Until the first chunk it is the call's own time that counts.
-    if (this.#count > 0) this.#scope.startTimer('idle', this.#idleTimeoutMs);
+    if (this.#count > 0) this.#scope.start('idle', this.#idleTimeoutMs);
     let chunk: ChatCompletionChunk | undefined;
     while (chunk === undefined && !this.#end) {
-      this.#scope.throwIfEnded();
+      this.#scope.throwIfAborted();
       if (this.#conclude) this.#conclude();
       else await this.#read();
       chunk = this.take();
     }
     // An attempt that brought no chunk may be followed by another one, in the time that is left.
-    if (this.#count > 0) this.#scope.stopTimer();
+    if (this.#count > 0) this.#scope.stop();
     if (this.#end) void (this.#end.error ? this.cancel() : this.#drain());
     return chunk;
   }
@@ -175,10 +157,10 @@ export class ChunkSource {
   async #drain(): Promise<void> {
     // Such a signal, other than a timer, keeps no process alive.
     const limit = AbortSignal.timeout(LONGEST_END_MS);
-    const giveUp = (): void => void this.cancel();
+    const giveUp = (): void => this.cancel();
     limit.addEventListener('abort', giveUp);
     try {
-      while (!(await this.#reader.read()).done);
+      while ((await this.#response.read()) !== undefined);
     } catch {
       // The answer is whole, whatever becomes of its connection.
     } finally {
@@ -190,12 +172,12 @@ export class ChunkSource {
     this.#events = [];
     this.#position = 0;
     try {
-      const { done, value } = await this.#reader.read();
-      this.#scope.throwIfEnded();
+      const value = await this.#response.read();
+      this.#scope.throwIfAborted();
       if (value) this.#feed(this.#decoder.decode(value, { stream: true }));
-      if (done && !this.#conclude) this.#finish();
+      else if (!this.#conclude) this.#finish();
     } catch (thrown) {
-      this.#scope.throwIfEnded();
+      this.#scope.throwIfAborted();
       const lost = toConnectionError(thrown, this.#context);
       // Before the first chunk nothing was handed out, and the call may be repeated.
       this.#end ??= { error: this.#count === 0 ? lost : this.#truncated(lost) };
@@ -212,7 +194,6 @@ export class ChunkSource {
   }
 
   #feed(text: string): void {
-    this.#pieces.see(text);
     this.#parser.feed(text);
   }
 
@@ -222,22 +203,20 @@ export class ChunkSource {
     const chunk = parseJson(data);
     if (chunk === undefined) return this.#receiveText(event, data.trim(), isPerhapsCut);
     if (isTooDeep(data, chunk)) return this.#fail('an event is nested too deeply');
-    if (event === 'error' || hasErrorEnvelope(chunk)) return this.#fail(errorMessageOf(data) ?? NO_REASON);
-    if (!isObject(chunk)) return this.#fail('an event is not a chunk of an answer');
+    const error = event === 'error' ? (parseServiceError(data) ?? {}) : errorIn(chunk, COMPLETION_FIELDS);
+    if (error !== undefined) return this.#fail(error.message ?? NO_REASON, error);
+    if (!isRecord(chunk)) return this.#fail('an event is not a chunk of an answer');
     if (!Array.isArray(chunk.choices)) chunk.choices = [];
     this.#count++;
     this.#builder.add(chunk);
-    return this.#pieces.piece(data, chunk) as ChatCompletionChunk;
+    return chunk as unknown as ChatCompletionChunk;
   }
 
   /** What is no JSON: the end, words about an error, or a mistake. */
   #receiveText(event: string | undefined, text: string, isPerhapsCut: boolean): undefined {
     if (text === '[DONE]') {
-      const empty = `${this.#context.label}: a stream without a single chunk`;
-      this.#end =
-        this.#count > 0
-          ? {}
-          : { error: new InvalidResponseError(empty, answerOf(this.#response, this.#context)) };
+      const empty = `${this.#response.status} with a stream without chunks`;
+      this.#end = this.#count > 0 ? {} : { error: invalidResponse(this.#response, this.#context, empty) };
     } else if (event === 'error') {
       this.#fail(text || NO_REASON);
     } else if (text !== '' && !isPerhapsCut) {
@@ -246,20 +225,28 @@ export class ChunkSource {
     }
   }
 
-  #fail(what: string): undefined {
-    const { label, scrubber } = this.#context;
+  #fail(what: string, error: ServiceError = {}): undefined {
+    const context = this.#context;
+    const clean = (text: string | undefined): string | undefined => text && shownText(text, context);
     this.#end ??= {
-      error: new StreamFailedError(`${label}: the stream failed: ${scrubber.text(what)}`, {
-        completion: this.completion,
-        requestId: requestIdOf(this.#response.headers, scrubber),
+      error: new StreamFailedError(`${context.label}: the stream failed: ${clean(what)}`, {
+        completion: context.redactValue(this.completion),
+        requestId: clean(requestIdOf(this.#response.headers)),
+        serviceCode: clean(error.code),
+        serviceType: clean(error.type),
+        param: clean(error.param),
       }),
     };
   }
 
   #truncated(cause?: DrunError): StreamTruncatedError {
-    const message = `${this.#context.label}: the stream ended before the answer was whole`;
-    const { completion } = this;
-    const requestId = requestIdOf(this.#response.headers, this.#context.scrubber);
-    return new StreamTruncatedError(message, { completion, requestId, cause });
+    const context = this.#context;
+    const message = `${context.label}: the stream ended before the completion was complete.`;
+    const requestId = requestIdOf(this.#response.headers);
+    return new StreamTruncatedError(message, {
+      completion: context.redactValue(this.completion),
+      requestId: requestId && shownText(requestId, context),
+      cause,
+    });
   }
 }

@@ -1,5 +1,5 @@
 import type { PartialCompletion } from '../errors/index.ts';
-import { isObject } from '../http/json.ts';
+import { isRecord as isObject } from '../internal/json.ts';
 
 type Fields = Record<string, unknown>;
 

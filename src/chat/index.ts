@@ -4,10 +4,26 @@
  * @module
  */
 export type { AuthenticatedFetch } from '../http/authenticated-fetch.ts';
-export type { RequestLogEntry, RequestLogger, RetryEvent, RetryListener } from '../http/call-events.ts';
-export type { CallOptions, FetchFunction, HeadersOption } from '../http/call-options.ts';
-export type { CallPromise, CallResponse, WithResponse } from '../http/call-response.ts';
-export { ChatClient, type KeyCheck } from './chat-client.ts';
+export type {
+  CallOptions,
+  CallPromise,
+  CallResponse,
+  FetchFunction,
+  HeadersOption,
+  RequestLogEntry,
+  RequestLogger,
+  RetryEvent,
+  RetryListener,
+  WithResponse,
+} from '../http/call.ts';
+export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
+export {
+  type ApiKeyVerifier,
+  ChatClient,
+  type KeyCheck,
+  keyVerifier,
+  type VerifiedKey,
+} from './chat-client.ts';
 export { ChatStream } from './chat-stream.ts';
 export type { ChatCompletionChunk, ChunkChoice, MessageDelta, ToolCallDelta } from './chunk.ts';
 export type {
@@ -21,21 +37,25 @@ export type {
 } from './completion.ts';
 export type { AudioPart, ContentPart, ImagePart, TextPart, ToolCall } from './content.ts';
 export type { SchemaOutput } from './json-schema.ts';
-export type { ChatCallOptions, ChatClientOptions, ChatStreamOptions } from './options.ts';
+export type {
+  ChatCallOptions,
+  ChatClientOptions,
+  ChatParseOptions,
+  ChatStreamOptions,
+  ChatStreamParseOptions,
+  RunToolsOptions,
+  SchemaOptions,
+} from './options.ts';
 export type {
   AssistantMessage,
   ChatCompletionRequest,
   ChatMessage,
-  ChatParseRequest,
   ChatRequest,
-  ChatStreamParseRequest,
   ChatStreamRequest,
   ResponseFormat,
-  SchemaRequest,
   SystemMessage,
   ToolChoice,
   ToolMessage,
-  ToolRunRequest,
   UserMessage,
 } from './request.ts';
 export type { ParsedCompletion } from './structured-output.ts';

@@ -1,14 +1,13 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { CallScope } from '../http/call-scope.ts';
-import type { Transport } from '../http/transport.ts';
-import { COMPLETIONS } from './ask-for-completion.ts';
+import type { HttpClient } from '../http/client.ts';
+import { Deadline } from '../http/deadline.ts';
+import { COMPLETIONS, COMPLETIONS_LABEL } from './ask-for-completion.ts';
 import { ChatStream, type StreamConnection } from './chat-stream.ts';
 import { openChunkSource } from './chunk-source.ts';
 import type { ChatCompletion } from './completion.ts';
-import type { ChatStreamOptions } from './options.ts';
-import type { ChatStreamParseRequest, ChatStreamRequest } from './request.ts';
+import type { AnySchemaOptions, ChatStreamOptions } from './options.ts';
+import type { ChatStreamRequest } from './request.ts';
 import { withParsed } from './structured-output.ts';
-import { checkOneAnswer, checkRequest, wireRequest } from './wire-request.ts';
+import { checkOneChoice, checkRequest, wireRequest } from './wire-request.ts';
 
 /**
  * A stream that sends its request when its first piece is asked for.
@@ -16,39 +15,37 @@ import { checkOneAnswer, checkRequest, wireRequest } from './wire-request.ts';
  * @param idleTimeoutMs - How long the next chunk may take; without a limit where it is undefined.
  */
 export function openStream(
-  transport: Transport,
-  request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
-  options: ChatStreamOptions,
+  http: HttpClient,
+  request: ChatStreamRequest,
+  options: ChatStreamOptions & AnySchemaOptions,
   idleTimeoutMs: number | undefined,
 ): ChatStream {
-  let scope: CallScope | undefined;
+  let deadline: Deadline | undefined;
   /** For the time before the request is sent, in which no limit counts. */
-  let waiting: CallScope | undefined;
+  let waiting: Deadline | undefined;
   let aborted: { readonly reason: unknown } | undefined;
   const stream = new ChatStream({
     open: async () => {
-      scope = transport.scope(options);
-      const { signal } = scope;
-      if (aborted) scope.abort(aborted.reason);
+      deadline = http.deadline(options);
+      const { signal } = deadline;
+      if (aborted) deadline.abort(aborted.reason);
       // Also while nobody asks for a piece: somebody may be waiting for the completion.
       signal.addEventListener('abort', () => stream.abort(signal.reason), { once: true });
-      const body = await wireRequest(request);
-      return transport.perform(
+      const body = await wireRequest(request, options);
+      return http.request(
         {
           ...COMPLETIONS,
           body: { ...body, stream: true },
           accept: 'text/event-stream',
-          receive: (response, context, callScope) =>
-            openChunkSource(response, idleTimeoutMs, context, callScope),
+          decode: (response, context) => openChunkSource(response, idleTimeoutMs, context),
         },
-        scope,
+        deadline,
         options,
-        options.apiKey,
       );
     },
     watch: () => {
-      if (scope !== undefined || waiting !== undefined) return;
-      waiting = new CallScope(options.signal, undefined);
+      if (deadline !== undefined || waiting !== undefined) return;
+      waiting = new Deadline(options.signal);
       const { signal } = waiting;
       const end = (): void => stream.abort(signal.reason);
       if (signal.aborted) end();
@@ -56,25 +53,24 @@ export function openStream(
     },
     abort: (reason) => {
       aborted = { reason };
-      scope?.abort(reason);
+      deadline?.abort(reason);
     },
     close: () => {
-      scope?.dispose();
-      waiting?.dispose();
+      deadline?.[Symbol.dispose]();
+      waiting?.[Symbol.dispose]();
     },
-    complete: completionOf(request, options.signal),
+    complete: completionOf(request, options),
   });
   return stream;
 }
 
 /** What is made of the chunks put together. */
 function completionOf(
-  request: ChatStreamRequest | ChatStreamParseRequest<StandardSchemaV1>,
-  signal: AbortSignal | undefined,
+  request: ChatStreamRequest,
+  { schema, signal }: ChatStreamOptions & AnySchemaOptions,
 ): StreamConnection<ChatCompletion>['complete'] {
   checkRequest(request);
-  const { schema } = request;
   if (schema === undefined) return (completion) => completion;
-  checkOneAnswer(request);
-  return (completion) => withParsed(completion, schema, COMPLETIONS.label, signal);
+  checkOneChoice(request);
+  return (completion) => withParsed(completion, schema, COMPLETIONS_LABEL, signal);
 }

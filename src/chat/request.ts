@@ -1,4 +1,3 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ContentPart, TextPart, ToolCall } from './content.ts';
 import type { Tool, ToolDefinition } from './tool.ts';
 
@@ -9,29 +8,27 @@ export interface SystemMessage {
   readonly name?: string | undefined;
 }
 
-/** What the user says. */
+/** A message of the user. */
 export interface UserMessage {
   readonly role: 'user';
   readonly content: string | readonly ContentPart[];
   readonly name?: string | undefined;
 }
 
-/** What the model said before; a message of an answer can be sent back as it came. */
+/** An earlier reply of the model. The `message` of a completion can be sent back unchanged. */
 export interface AssistantMessage {
   readonly role: 'assistant';
   readonly content?: string | readonly TextPart[] | null | undefined;
   readonly name?: string | undefined;
   readonly refusal?: string | null | undefined;
   readonly tool_calls?: readonly ToolCall[] | null | undefined;
-  /** The reasoning of models such as DeepSeek-R1. */
+  /** Reasoning of models such as DeepSeek-R1. */
   readonly reasoning_content?: string | null | undefined;
-  /** The same, as newer versions of vLLM call it. */
+  /** The same field in newer versions of vLLM. */
   readonly reasoning?: string | null | undefined;
-  /** Anything else that came with the message. */
-  readonly [field: string]: unknown;
 }
 
-/** What a tool answered. */
+/** The result of a tool call. */
 export interface ToolMessage {
   readonly role: 'tool';
   readonly tool_call_id: string;
@@ -41,14 +38,14 @@ export interface ToolMessage {
 /** One message of a conversation. */
 export type ChatMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
 
-/** Whether, or which, tools are to be asked for. */
+/** Whether the model may, must or must not call tools, or the one that it must call. */
 export type ToolChoice =
   | 'none'
   | 'auto'
   | 'required'
   | { readonly type: 'function'; readonly function: { readonly name: string } };
 
-/** The form that the answer is to have. */
+/** The format of the reply. */
 export type ResponseFormat =
   | { readonly type: 'text' }
   | { readonly type: 'json_object' }
@@ -63,8 +60,10 @@ export type ResponseFormat =
     };
 
 /**
- * What a request for a chat completion says, after OpenAI's API. Fields that are not named here are sent as they are:
- * model servers know many that OpenAI does not have.
+ * A chat completion request in the format of the OpenAI API, with the extensions of vLLM and SGLang.
+ *
+ * Fields that are not listed here are sent unchanged. Pass them from a variable: an object literal with an unknown field
+ * does not compile, which catches misspelled names.
  */
 export interface ChatRequest {
   /** `public/<name>` for a shared model, `<user>/<name>` for a dedicated deployment. */
@@ -74,7 +73,7 @@ export interface ChatRequest {
   readonly top_p?: number | null | undefined;
   readonly max_tokens?: number | null | undefined;
   readonly max_completion_tokens?: number | null | undefined;
-  /** How many answers to give. */
+  /** Number of choices to generate. */
   readonly n?: number | null | undefined;
   readonly stop?: string | readonly string[] | null | undefined;
   readonly seed?: number | null | undefined;
@@ -84,13 +83,17 @@ export interface ChatRequest {
   readonly logprobs?: boolean | null | undefined;
   readonly top_logprobs?: number | null | undefined;
   readonly response_format?: ResponseFormat | undefined;
-  /** As they are sent, or as {@link defineTool} makes them. */
+  /** Definitions as they are sent, or tools of {@link defineTool}. */
   readonly tools?: readonly (ToolDefinition | Tool)[] | undefined;
   readonly tool_choice?: ToolChoice | undefined;
   readonly parallel_tool_calls?: boolean | undefined;
-  /** Whom the call is made for. */
+  /** Identifier of the end user. */
   readonly user?: string | undefined;
-  /** How much a model that reasons is to think. */
+  readonly metadata?: Readonly<Record<string, string>> | null | undefined;
+  readonly store?: boolean | null | undefined;
+  readonly service_tier?: string | null | undefined;
+  readonly modalities?: readonly string[] | null | undefined;
+  readonly prediction?: object | null | undefined;
   readonly reasoning_effort?:
     | 'none'
     | 'minimal'
@@ -100,78 +103,70 @@ export interface ChatRequest {
     | (string & {})
     | null
     | undefined;
-  /** vLLM: how many of the likeliest tokens to choose from. */
+  /** vLLM, SGLang: number of most likely tokens to sample from. */
   readonly top_k?: number | undefined;
-  /** vLLM: the least probability, in relation to the likeliest token's. */
+  /** vLLM, SGLang: minimum probability of a token, relative to the most likely one. */
   readonly min_p?: number | undefined;
-  /** vLLM: above 1 discourages repetition. */
+  /** vLLM, SGLang: values above 1 discourage repetition. */
   readonly repetition_penalty?: number | undefined;
-  /** vLLM: the least number of tokens before the model may stop. */
+  /** vLLM: penalty for the length of a sequence in beam search. */
+  readonly length_penalty?: number | undefined;
+  /** vLLM, SGLang: minimum number of tokens before the model may stop. */
   readonly min_tokens?: number | undefined;
-  /** vLLM: further tokens, by their ids, at which the model stops. */
+  /** vLLM, SGLang: ids of further tokens that stop the model. */
   readonly stop_token_ids?: readonly number[] | undefined;
-  /** vLLM: goes on where the model would stop, up to the limit of tokens. */
+  /** vLLM: keeps the stop string in the text. */
+  readonly include_stop_str_in_output?: boolean | undefined;
+  /** vLLM, SGLang: continues past the end-of-sequence token, up to the token limit. */
   readonly ignore_eos?: boolean | undefined;
-  /** vLLM: handed to the model's chat template, such as `{ enable_thinking: false }`. */
+  readonly skip_special_tokens?: boolean | undefined;
+  readonly spaces_between_special_tokens?: boolean | undefined;
+  readonly truncate_prompt_tokens?: number | undefined;
+  readonly prompt_logprobs?: number | undefined;
+  readonly return_token_ids?: boolean | undefined;
+  readonly echo?: boolean | undefined;
+  readonly add_generation_prompt?: boolean | undefined;
+  readonly continue_final_message?: boolean | undefined;
+  readonly chat_template?: string | undefined;
+  /** vLLM, SGLang: arguments of the chat template, such as `{ enable_thinking: false }`. */
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
-  readonly [field: string]: unknown;
+  readonly guided_json?: object | string | undefined;
+  readonly guided_regex?: string | undefined;
+  readonly guided_choice?: readonly string[] | undefined;
+  readonly guided_grammar?: string | undefined;
+  /** vLLM: structured output by JSON Schema, regular expression, choice or grammar. */
+  readonly structured_outputs?: Readonly<Record<string, unknown>> | undefined;
+  /** SGLang: regular expression for the reply. */
+  readonly regex?: string | undefined;
+  /** SGLang: EBNF grammar for the reply. */
+  readonly ebnf?: string | undefined;
+  /** SGLang: sends reasoning in fields of its own. */
+  readonly separate_reasoning?: boolean | undefined;
+  readonly stream_reasoning?: boolean | undefined;
+  /** Models with a switch for reasoning, such as `{ type: 'enabled', budget_tokens: 1024 }`. */
+  readonly thinking?: Readonly<Record<string, unknown>> | undefined;
+  readonly enable_thinking?: boolean | undefined;
+  readonly thinking_budget?: number | undefined;
+  /** vLLM, SGLang: priority of the request in the server's queue. */
+  readonly priority?: number | undefined;
+  readonly request_id?: string | undefined;
 }
 
-/** What {@link ChatClient.complete} takes. */
+/** The first argument of {@link ChatClient.complete}, {@link ChatClient.parse} and {@link ChatClient.runTools}. */
 export interface ChatCompletionRequest extends ChatRequest {
-  /** An answer in one piece; {@link ChatClient.stream} gives one in many. */
+  /** Use {@link ChatClient.stream} for a streamed response. */
   readonly stream?: false | null | undefined;
-  /** {@link ChatClient.parse} takes one. */
-  readonly schema?: undefined;
 }
 
-/** What {@link ChatClient.stream} takes. */
+/** The first argument of {@link ChatClient.stream}. */
 export interface ChatStreamRequest extends ChatRequest {
-  /** Whatever it says, the answer comes in pieces. */
+  /** Always sent as `true`. */
   readonly stream?: boolean | null | undefined;
   readonly stream_options?:
-    | { readonly include_usage?: boolean | undefined; readonly [field: string]: unknown }
+    | {
+        readonly include_usage?: boolean | undefined;
+        readonly include_obfuscation?: boolean | undefined;
+        readonly continuous_usage_stats?: boolean | undefined;
+      }
     | undefined;
-  readonly schema?: undefined;
-}
-
-/** What a request says that asks for an answer in a schema. */
-export interface SchemaRequest<Schema extends StandardSchemaV1> extends ChatRequest {
-  /**
-   * What the answer has to be: a Standard Schema that can give a JSON schema, such as one of zod, zod/mini, arktype,
-   * or of valibot in `toStandardJsonSchema`. A server that keeps to OpenAI's strict rules takes objects only, and
-   * no optional fields: make them nullable.
-   */
-  readonly schema: Schema;
-  /** What the schema is called towards the model. Default: `answer`. */
-  readonly schemaName?: string | undefined;
-  /** Made from the schema. */
-  readonly response_format?: undefined;
-  /** One answer is read. */
-  readonly n?: 1 | null | undefined;
-}
-
-/** What {@link ChatClient.parse} takes. */
-export interface ChatParseRequest<Schema extends StandardSchemaV1> extends SchemaRequest<Schema> {
-  /** An answer in one piece; {@link ChatClient.stream} takes a schema as well. */
-  readonly stream?: false | null | undefined;
-}
-
-/** What {@link ChatClient.stream} takes for an answer in a schema. */
-export interface ChatStreamParseRequest<Schema extends StandardSchemaV1> extends SchemaRequest<Schema> {
-  readonly stream?: ChatStreamRequest['stream'];
-  readonly stream_options?: ChatStreamRequest['stream_options'];
-}
-
-/** What {@link ChatClient.runTools} takes. */
-export interface ToolRunRequest extends ChatRequest {
-  readonly tools: readonly Tool[];
-  /** How many rounds of tool calls are carried out. Default: 10. */
-  readonly maxRounds?: number | undefined;
-  /** Holds for the first round; later the model is free to answer. */
-  readonly tool_choice?: ChatRequest['tool_choice'];
-  readonly stream?: false | null | undefined;
-  readonly schema?: undefined;
-  /** One answer is followed. */
-  readonly n?: 1 | null | undefined;
 }

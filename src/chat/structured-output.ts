@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ModelRefusalError, OutputTruncatedError, OutputValidationError } from '../errors/index.ts';
-import { CallScope } from '../http/call-scope.ts';
-import { isTooDeep, parseJson } from '../http/json.ts';
+import { Deadline } from '../http/deadline.ts';
+import { isTooDeep, parseJson } from '../internal/json.ts';
 import type { ChatCompletion } from './completion.ts';
 import { checkAgainst, issuesText, jsonSchemaOf, type SchemaOutput } from './json-schema.ts';
 import type { ResponseFormat } from './request.ts';
@@ -56,8 +56,10 @@ export async function withParsed<Schema extends StandardSchemaV1>(
     throw new OutputValidationError(`${label}: ${what}`, { issues: [], completion });
   }
   // What was aborted after a stream came to its end lost nothing.
-  const scope = new CallScope(signal?.aborted ? undefined : signal, undefined);
-  const { issues, ...checked } = await scope.race(checkAgainst(schema, value)).finally(() => scope.dispose());
+  const deadline = new Deadline(signal?.aborted ? undefined : signal);
+  const { issues, ...checked } = await deadline
+    .race(checkAgainst(schema, value))
+    .finally(() => deadline[Symbol.dispose]());
   if (issues !== undefined) {
     const what = `the answer is not of the schema, ${issuesText(issues)}`;
     throw new OutputValidationError(`${label}: ${what}`, { issues, completion });

@@ -4,12 +4,13 @@ import {
   OutputTruncatedError,
   ToolCallError,
 } from '../errors/index.ts';
-import type { CallScope } from '../http/call-scope.ts';
-import { isTooDeep, parseJson } from '../http/json.ts';
+import type { Deadline } from '../http/deadline.ts';
+import { isTooDeep, parseJson } from '../internal/json.ts';
 import type { ChatCompletion } from './completion.ts';
 import type { ToolCall } from './content.ts';
 import { type Checked, checkAgainst, issuesText } from './json-schema.ts';
-import type { ChatCompletionRequest, ChatMessage, ToolMessage, ToolRunRequest } from './request.ts';
+import type { RunToolsOptions } from './options.ts';
+import type { ChatCompletionRequest, ChatMessage, ToolMessage } from './request.ts';
 import { isTool, type Tool } from './tool.ts';
 
 /** The model's last answer, and how it came to it. */
@@ -28,21 +29,27 @@ const DEFAULT_ROUNDS = 10;
  * @param complete - Asks the model.
  */
 export async function runTools(
-  request: ToolRunRequest,
+  request: ChatCompletionRequest,
+  { tools, maxRounds = DEFAULT_ROUNDS }: Pick<RunToolsOptions, 'tools' | 'maxRounds'>,
   complete: (request: ChatCompletionRequest) => Promise<ChatCompletion>,
-  scope: CallScope,
+  scope: Deadline,
 ): Promise<ToolRunCompletion> {
-  const { maxRounds = DEFAULT_ROUNDS, ...asked } = request;
   if (!(Number.isSafeInteger(maxRounds) && maxRounds >= 1)) {
     throw new ConfigurationError('maxRounds must be a whole number, 1 or more', { option: 'maxRounds' });
   }
-  const run = new ToolRun(request, scope);
+  if (request.tools !== undefined) {
+    throw new ConfigurationError('`tools` is an option of `runTools()`: pass it in the second argument.', {
+      option: 'tools',
+    });
+  }
+  const run = new ToolRun(request, tools, scope);
   let { tool_choice } = request;
   for (let rounds = 0; ; rounds++) {
     const messages = [...run.messages];
     const completion = await complete({
-      ...asked,
+      ...request,
       messages,
+      tools,
       ...(tool_choice !== undefined && { tool_choice }),
     });
     const { message, finish_reason } = completion.choices[0];
@@ -67,11 +74,11 @@ export async function runTools(
 class ToolRun {
   readonly messages: ChatMessage[];
   readonly #tools: ReadonlyMap<string, Tool>;
-  readonly #scope: CallScope;
+  readonly #scope: Deadline;
   /** Tools whose call the model got wrong in an earlier round. */
   readonly #corrected = new Set<string>();
 
-  constructor({ messages, tools }: ToolRunRequest, scope: CallScope) {
+  constructor({ messages }: ChatCompletionRequest, tools: readonly Tool[], scope: Deadline) {
     if (!Array.isArray(tools) || !tools.every(isTool)) {
       throw new ConfigurationError('tools must be a list of tools that can be run, as of defineTool()', {
         option: 'tools',

@@ -3,7 +3,7 @@ import type { EmulatedOperation, EmulatedPlane } from './operation.ts';
 /** How faults change the way in which a request is carried out. In milliseconds; 0 where nothing is changed. */
 export interface Effects {
   /** How much later than it is answered a key is created or deleted. */
-  readonly carriedOutAfterMs: number;
+  readonly appliedAfterMs: number;
   /** How long a new key is not accepted. */
   readonly acceptedAfterMs: number;
   /** How long a deleted key is still accepted. */

@@ -45,7 +45,7 @@ export class Dispatcher {
     const { effects, substitute } = faults;
     const call: Call = { request, plane, operation, params: match?.params ?? {}, signal, effects };
     if (faults.delayMs > 0) await settings.sleep(faults.delayMs, signal);
-    if (substitute && !faults.isCarriedOut) return substituteAnswer(substitute, call);
+    if (substitute && !faults.isApplied) return substituteAnswer(substitute, call);
     const response = await this.#carryOut(call, pathname, match);
     if (substitute === undefined) return distortedAnswer(response, faults, { sleep: settings.sleep, signal });
     await response.body?.cancel();

@@ -5,10 +5,10 @@
  */
 export type {
   ChatRequest,
-  EmulatedAnswer,
   EmulatedChoice,
   EmulatedCompletion,
   EmulatedMessage,
+  EmulatedReply,
   EmulatedToolCall,
   Reply,
   ReplyContext,
@@ -18,11 +18,11 @@ export { createEmulator, type Emulator } from './emulator.ts';
 export type {
   ActiveFault,
   ActiveRandomFaults,
-  CallFilter,
   Fault,
   FaultKind,
   Faults,
   RandomFaults,
+  RequestFilter,
 } from './faults/fault.ts';
 export type { EmulatedKey, EmulatedQuota } from './keys/emulated-key.ts';
 export type {

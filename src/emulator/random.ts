@@ -1,4 +1,5 @@
 export const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+export const HEXADECIMAL = '0123456789abcdef';
 export const URL_SAFE: string = `${ALPHANUMERIC}_-`;
 
 /** Gives a random text of the given length, never the same twice. */

@@ -1,16 +1,12 @@
 /**
- * The errors of `drun-sdk`, the guard {@link isDrunError} and the union of their codes.
+ * The errors of `drun-sdk`, and {@link isDrunError} to recognize them.
  *
  * @module
  */
-
-export { ModelRefusalError, OutputTruncatedError, OutputValidationError } from './answer-errors.ts';
-export { type AnyDrunError, type DrunErrorCode, isDrunError } from './any-drun-error.ts';
 export {
   ApiError,
   type ApiErrorCode,
   type ApiErrorInit,
-  ApiKeyLimitError,
   AuthenticationError,
   InsufficientQuotaError,
   InvalidRequestError,
@@ -20,18 +16,25 @@ export {
   RateLimitError,
   type RateLimits,
   ServerError,
-  type UnusedKey,
-} from './api-errors.ts';
+} from './api.ts';
+export { ApiKeyLimitError, ReplacementFailedError, UnknownOutcomeError, type UnusedKey } from './api-keys.ts';
+export { DrunError } from './base.ts';
+export {
+  MaxToolRoundsError,
+  ModelRefusalError,
+  OutputTruncatedError,
+  OutputValidationError,
+  type PartialCompletion,
+  StreamFailedError,
+  StreamTruncatedError,
+  ToolCallError,
+} from './chat.ts';
 export {
   ConfigurationError,
   ConnectionError,
   InvalidResponseError,
   type ResponseIssue,
   TimeoutError,
-} from './call-errors.ts';
-export { ReplacementFailedError, UnknownOutcomeError } from './create-errors.ts';
-export { DrunError } from './drun-error.ts';
-export { KeyRingError, type KeyRingErrorCode } from './key-ring-error.ts';
-export { KeyStoreError } from './key-store-errors.ts';
-export { type PartialCompletion, StreamFailedError, StreamTruncatedError } from './stream-errors.ts';
-export { MaxToolRoundsError, ToolCallError } from './tool-errors.ts';
+} from './client.ts';
+export { type AnyDrunError, type DrunErrorCode, isDrunError } from './guard.ts';
+export { KeyRingError, type KeyRingErrorCode, KeyStoreError } from './key-ring.ts';

@@ -1,79 +1,77 @@
 import { ConfigurationError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
-import type { FetchFunction } from './call-options.ts';
-import type { CredentialReader } from './credential-reader.ts';
-import { toConnectionError } from './error-mapping.ts';
-import { readErrorText } from './error-text.ts';
-import { Scrubber } from './scrubber.ts';
+import type { FetchFunction } from './call.ts';
+import type { HttpClient } from './client.ts';
+import { CallRedactor } from './credentials.ts';
+import { toConnectionError } from './errors.ts';
+import { readErrorText } from './response.ts';
 
-/** What a {@link authenticatedFetch} works with. */
-export interface BearerFetchOptions {
-  readonly baseUrl: URL;
-  readonly credential: CredentialReader;
-  readonly fetch: FetchFunction | undefined;
-}
-
-/** A function that other clients can use for `fetch`. */
+/** A `fetch` for other clients of the same service. */
 export type AuthenticatedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
+/** How many credentials a request tries after the one that was rejected first. */
+const MAX_FURTHER_CREDENTIALS = 3;
+
 /**
- * A `fetch` that puts the credential of ours on the requests of another client, in place of any of its own. After a
- * 401 the source is asked once more, and a different credential is tried. Texts of errors arrive redacted. Nothing
- * else is changed: retries, times and answers are the other client's affair.
+ * Creates a `fetch` that sends the client's credential instead of the other client's own. After a 401 it asks the
+ * provider for another one, and tries that. Texts of error responses are redacted. Everything else is left to the other
+ * client: retries, timeouts and the reading of responses.
  */
-export function authenticatedFetch({ baseUrl, credential, fetch }: BearerFetchOptions): AuthenticatedFetch {
+export function authenticatedFetch(
+  { baseUrl, credential }: Pick<HttpClient, 'baseUrl' | 'credential'>,
+  fetch: FetchFunction | undefined,
+): AuthenticatedFetch {
   return async (input, init = {}) => {
     const request = await readRequest(input, init);
     if (new URL(request.url).origin !== baseUrl.origin) {
       throw new ConfigurationError(
-        `fetch: the API key is for ${baseUrl.origin}: give the other client a baseURL there`,
+        `The API key is only sent to ${baseUrl.origin}. Give the other client a base URL there.`,
         { option: 'baseUrl' },
       );
     }
-    const signal = request.init.signal ?? undefined;
-    const send = (secret: Secret): Promise<Response> => {
+    const signal = request.init.signal ?? new AbortController().signal;
+    const sent: Secret[] = [];
+    const attempt = async (secret: Secret): Promise<Response> => {
+      sent.push(secret);
       const headers = new Headers(request.init.headers);
       headers.set('authorization', `Bearer ${secret.reveal()}`);
-      return (fetch ?? globalThis.fetch)(request.url, { ...request.init, headers, redirect: 'manual' });
-    };
-    const first = await credential.read({ signal });
-    const used = [first];
-    const attempt = async (secret: Secret): Promise<Response> => {
+      const redactor = new CallRedactor(sent, {});
       try {
-        const response = await send(secret);
+        const send = fetch ?? globalThis.fetch;
+        const response = await send(request.url, { ...request.init, headers, redirect: 'manual' });
         if (response.status < 400) return response;
-        const clean = await redacted(response, new Scrubber(used, {}));
-        // The text of an error that was aborted looks like one that ended.
-        signal?.throwIfAborted();
+        const clean = await redacted(response, redactor);
+        // An error body that was aborted looks like a complete one.
+        signal.throwIfAborted();
         return clean;
       } catch (thrown) {
-        signal?.throwIfAborted();
-        const scrubber = new Scrubber(used, {});
-        const context = { label: 'fetch', host: baseUrl.host, credential: secret, scrubber };
-        // What other clients take for a lost connection, and may repeat.
-        throw new TypeError('fetch failed', { cause: toConnectionError(thrown, context).cause });
+        signal.throwIfAborted();
+        throw new TypeError('fetch failed', { cause: redactedCause(thrown, request.url, redactor) });
       }
     };
-    const response = await attempt(first);
-    if (response.status !== 401 || !request.isRepeatable) return response;
-    const fresh = await credential.read({ rejected: first, signal });
-    if (fresh.equals(first)) return response;
-    used.push(fresh);
-    return attempt(fresh);
+    let secret = await credential.read({ signal });
+    for (;;) {
+      const response = await attempt(secret);
+      if (response.status !== 401 || !request.isRepeatable) return response;
+      if (sent.length > MAX_FURTHER_CREDENTIALS) return response;
+      const rejected = secret;
+      secret = await credential.read({ rejected, signal });
+      if (sent.some((one) => one.equals(secret))) return response;
+    }
   };
 }
 
 interface ReadRequest {
   readonly url: string;
   readonly init: RequestInit;
-  /** Whether the body can be sent once more. */
+  /** Whether the body can be sent again. */
   readonly isRepeatable: boolean;
 }
 
-/** Takes a request apart, so that it can be sent as `fetch(url, init)`, twice if need be. */
+/** Splits a request so that it can be sent as `fetch(url, init)`, several times if need be. */
 async function readRequest(input: string | URL | Request, init: RequestInit): Promise<ReadRequest> {
   if (typeof input === 'string' || input instanceof URL) {
-    return { url: String(input), init, isRepeatable: !isOnceOnly(init.body) };
+    return { url: String(input), init, isRepeatable: !isConsumable(init.body) };
   }
   const request = new Request(input, init);
   const { url, method, headers, signal } = request;
@@ -85,22 +83,35 @@ async function readRequest(input: string | URL | Request, init: RequestInit): Pr
   };
 }
 
-/** Texts, bytes and forms can be sent again; streams and iterables are used up. */
-function isOnceOnly(body: unknown): boolean {
-  if (typeof body !== 'object' || body === null) return false;
-  return body instanceof ReadableStream || Symbol.asyncIterator in body;
+/** Streams and async iterables can be read once; strings, bytes and forms any number of times. */
+function isConsumable(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
 }
 
-/** An error's answer without the credential that the gateway repeats in it. */
-async function redacted(response: Response, scrubber: Scrubber): Promise<Response> {
-  const text = await readErrorText(response);
-  const { status, url } = response;
-  const statusText = scrubber.wholeText(response.statusText);
-  const headers = scrubber.headers(response.headers);
-  // They are about the body as it was sent.
+/** A copy of an error response, without the key that the gateway repeats in it. */
+async function redacted(response: Response, redactor: CallRedactor): Promise<Response> {
+  const reader = response.body?.getReader();
+  const text = await readErrorText({
+    read: async () => (await reader?.read())?.value,
+    cancel: () => void reader?.cancel().catch(() => {}),
+  });
+  const headers = new Headers(
+    [...response.headers].map(([name, value]): [string, string] => [name, redactor.redact(value)]),
+  );
+  // They describe the original body.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
-  const body = text === '' ? null : scrubber.wholeText(text);
-  // A Response of one's own has no address, and none of the statuses that some proxies make up.
-  const clean = new Response(body, { status: Math.min(status, 599), statusText, headers });
+  const { status, url } = response;
+  const clean = new Response(text === '' ? null : redactor.redact(text), {
+    // Some proxies make up statuses that a Response of our own cannot have.
+    status: Math.min(status, 599),
+    statusText: redactor.redact(response.statusText),
+    headers,
+  });
   return Object.defineProperties(clean, { url: { value: url }, status: { value: status } });
+}
+
+/** Other clients take a TypeError with a cause for a lost connection, and may retry. */
+function redactedCause(thrown: unknown, url: string, redactor: CallRedactor): unknown {
+  const redact = (text: string): string => redactor.redact(text);
+  return toConnectionError(thrown, { label: 'fetch', url, redact }).cause;
 }

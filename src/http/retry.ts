@@ -1,43 +1,49 @@
-import { ApiError, ConnectionError } from '../errors/index.ts';
+import { ApiError, ConnectionError, type DrunError, InsufficientQuotaError } from '../errors/index.ts';
+import { connectionFailure } from './errors.ts';
 
-const FIRST_DELAY_MS = 500;
-const LONGEST_DELAY_MS = 8_000;
+/** Which failures of an endpoint are retried. */
+export type RetryPolicy = 'never' | 'if-not-applied' | 'transient';
 
-/**
- * Whether sending the same call again can help: 408, 409, 425, 429, 5xx and lost connections. For calls that
- * may be sent twice.
- */
+const INITIAL_DELAY_MS = 500;
+const MAX_DELAY_MS = 8_000;
+
+/** A service that asks for a longer wait is not waited for. */
+const MAX_RETRY_AFTER_MS = 60_000;
+
+/** Whether a request may be repeated after this failure. */
+export function mayRetry(error: DrunError, policy: RetryPolicy): boolean {
+  switch (policy) {
+    case 'never':
+      return false;
+    case 'if-not-applied':
+      return isTransient(error) && cannotHaveBeenApplied(error);
+    case 'transient':
+      return isTransient(error);
+  }
+}
+
+/** Whether a failure can pass by itself: 408, 409, 425, 429, 5xx and lost connections. */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof ConnectionError) return true;
-  return error instanceof ApiError && (error.status >= 500 || [408, 409, 425, 429].includes(error.status));
+  if (error instanceof ConnectionError) return connectionFailure(error) !== 'final';
+  if (!(error instanceof ApiError) || error instanceof InsufficientQuotaError) return false;
+  return error.status >= 500 || [408, 409, 425, 429].includes(error.status);
+}
+
+/** Whether the service cannot have acted on the request: it answered 429, or the connection never opened. */
+export function cannotHaveBeenApplied(error: unknown): boolean {
+  if (error instanceof ApiError) return error.status === 429;
+  return connectionFailure(error) !== 'unknown';
 }
 
 /**
- * How long to wait before an attempt: what the service asks for, or else any time up to a bound that doubles
- * with every attempt ("full jitter", which spreads callers that failed together).
+ * The wait before a retry: what the service asks for, or else a random part of a bound that doubles with each retry
+ * ("full jitter", which spreads out clients that failed together). A service that asks for no wait gets that too.
  *
- * @param attempt - How many attempts have failed: 1 or more.
+ * @param retry - Number of the retry, from 1.
+ * @returns `undefined` if the service asks for more than 60 s.
  */
-export function retryDelayMs(error: unknown, attempt: number): number {
+export function retryDelayMs(error: DrunError, retry: number): number | undefined {
   const asked = error instanceof ApiError ? error.retryAfterMs : undefined;
-  return asked ?? Math.random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
-}
-
-/** The wait that a service asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date. */
-export function retryAfterMs(headers: Headers): number | undefined {
-  const milliseconds = readNumber(headers.get('retry-after-ms'));
-  if (milliseconds !== undefined) return milliseconds;
-  const retryAfter = headers.get('retry-after');
-  const seconds = readNumber(retryAfter);
-  if (seconds !== undefined) return seconds * 1000;
-  const date = Date.parse(retryAfter ?? '');
-  // Engines take a bare number for a year.
-  if (Number.isNaN(date) || !/[a-z]{3}/i.test(retryAfter ?? '')) return undefined;
-  // By the server's clock where it tells the time, for the caller's own may be off.
-  const now = Date.parse(headers.get('date') ?? '');
-  return Math.max(0, date - (Number.isNaN(now) ? Date.now() : now));
-}
-
-function readNumber(text: string | null): number | undefined {
-  return text !== null && /^\s*\d+(?:\.\d+)?\s*$/.test(text) ? Number(text) : undefined;
+  if (asked) return asked <= MAX_RETRY_AFTER_MS ? asked : undefined;
+  return Math.random() * Math.min(MAX_DELAY_MS, INITIAL_DELAY_MS * 2 ** (retry - 1));
 }

@@ -171,9 +171,8 @@ export class KeyRing implements AsyncDisposable {
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
     const context = this.#revokeContext();
-    checkOptionNames(options, { reason: true, timeoutMs: true, signal: true });
+    const signal = signalOf(options, { reason: true, timeoutMs: true });
     const { reason, timeoutMs } = readRevokeOptions(options);
-    const signal = signalOf(options);
     if (typeof target !== 'string' || target === '') {
       throw new ConfigurationError("`target` must be 'current', 'all' or the id of a key.", {
         option: 'target',
@@ -336,10 +335,11 @@ export class KeyRing implements AsyncDisposable {
   }
 }
 
-function signalOf({ signal, ...rest }: KeyRingCallOptions): AbortSignal {
-  checkOptionNames(rest, { reason: true, timeoutMs: true });
-  signal?.throwIfAborted();
-  return signal ?? new AbortController().signal;
+/** Checks the options of a call. @returns its signal. */
+function signalOf(options: KeyRingCallOptions, others: Readonly<Record<string, true>> = {}): AbortSignal {
+  checkOptionNames(options, { signal: true, ...others });
+  options.signal?.throwIfAborted();
+  return options.signal ?? new AbortController().signal;
 }
 
 /** Settles like the promise, or rejects with the signal's reason. */

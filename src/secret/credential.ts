@@ -1,21 +1,21 @@
 import type { Secret } from './secret.ts';
 
-/** What a {@link Credential} is told when it is asked. */
+/** What a credential provider is called with. */
 export interface CredentialContext {
-  /** The credential that the service has just rejected, where that is why the source is asked again. */
+  /** The credential that the service has just rejected; absent before the first request. */
   readonly rejected?: Secret | undefined;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborts when the call that needs the credential ends. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A function that gives the credential to use now. */
+/** Returns the credential to use now. */
 export type CredentialProvider = (context: CredentialContext) => string | Secret | Promise<string | Secret>;
 
 /**
- * Where a credential comes from: the credential itself, a function that gives it, or an object with such a
- * function as its `getKey` method.
+ * A credential, a function that returns it, or an object with such a function as its `getKey` method (a `KeyRing` is one).
  *
- * A function is asked before every attempt; askings at the same time become one. When the service refuses what
- * it gave, it is asked once more, with `rejected` set; a different answer is tried at once.
+ * Functions are called before every request of every call, in the async context of the call. Results are not cached or
+ * shared, so a provider may return the key of the current tenant. After a 401 it is called again with `rejected`; if it
+ * returns a credential that the call has not tried yet, that is tried at once, up to three times.
  */
 export type Credential = string | Secret | CredentialProvider | { readonly getKey: CredentialProvider };

@@ -1,6 +1,5 @@
 /**
- * {@link Secret}, a credential that does not show itself, {@link redact}, which takes credentials out of what
- * others say, and the types of a source that gives them.
+ * {@link Secret} holds a credential without showing it, {@link redact} masks credentials in messages of servers and libraries.
  *
  * @module
  */

@@ -1,19 +1,19 @@
-/** Longer prefixes are taken for a part of the credential itself (a UUID, a JWT), not for its kind. */
-const LONGEST_PREFIX = 8;
+/** A longer first part belongs to the credential itself (a UUID, a JWT) and is not the name of its kind. */
+const MAX_PREFIX = 8;
 
 const ASTERISKS = '******';
 
-/** What a credential begins with that only says what it is: `sk-`. */
+/** The beginning of a credential that only names its kind: `sk-`. */
 export function prefixOf(credential: string): string {
-  const dash = credential.indexOf('-') + 1;
-  return dash <= LONGEST_PREFIX ? credential.slice(0, dash) : '';
+  const length = credential.indexOf('-') + 1;
+  return length <= MAX_PREFIX ? credential.slice(0, length) : '';
 }
 
 /**
- * A credential as it may be shown: the prefix up to the first `-`, six asterisks, the last four characters.
+ * Masks a credential: the prefix up to the first `-`, six asterisks, the last four characters.
  *
- * At least two thirds of what follows the prefix stay hidden, so a short credential shows less of its end and a
- * very short one nothing. A text that a server has already masked comes out in the same form.
+ * At least two thirds of what follows the prefix stay hidden, so short credentials show less of their end, and very
+ * short ones nothing. A credential that a server has already masked gets the same form.
  */
 export function mask(credential: string): string {
   const prefix = prefixOf(credential);
@@ -24,10 +24,10 @@ export function mask(credential: string): string {
   return prefix + ASTERISKS + body.slice(-Math.min(4, Math.floor(body.length / 3)));
 }
 
-/** What looks like a key of d.run. */
+/** What looks like an API key of d.run. */
 const ANY_KEY = /\bsk-[\w-]{16,}/g;
 
-/** A text with everything masked in it that looks like a key of d.run. */
+/** Masks everything in a text that looks like an API key of d.run. */
 export function maskKeys(text: string): string {
   return text.replace(ANY_KEY, mask);
 }

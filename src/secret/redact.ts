@@ -1,16 +1,21 @@
-import { Redactor } from './redactor.ts';
+import { mask, prefixOf } from './mask.ts';
 import { isSecret, type Secret } from './secret.ts';
+
+/** Parts of at least this many characters give a credential away; shorter ones occur in ordinary text. */
+const MIN_PART = 12;
+
+/** Encodings of credentials that are shorter than this occur in ordinary text. */
+const MIN_ENCODED = 8;
 
 /**
  * Replaces every occurrence of the given credentials in a text by their masked form.
  *
- * Finds a credential as it stands, in another case, with any of its characters percent-encoded (also several
- * times) or escaped as in JSON, JavaScript or HTML, as hexadecimal digits, inside of base64 or base64url (alone
- * or as a part of a longer text, such as `user:key`), and in parts that have twelve characters of its beginning or, if it
- * has twice as many, of its end.
+ * Finds a credential, and any part of it of at least 12 characters, in the forms that encoders produce: as it is (in
+ * any case), percent-encoded, as a JSON string, in hexadecimal, and in base64 or base64url, alone or within a longer
+ * text such as `user:key`.
  *
- * @param text - What somebody else said: a server's message, a library's error.
- * @param secrets - The credentials to take out, or one. Empty ones are ignored.
+ * @param text - For example a server's message, or a library's error.
+ * @param secrets - One or more credentials. Empty ones are ignored.
  *
  * @example
  * ```ts
@@ -22,10 +27,108 @@ import { isSecret, type Secret } from './secret.ts';
  * ```
  */
 export function redact(text: string, secrets: Iterable<Secret | string> | Secret): string {
-  // A text can be iterated, too: letter by letter.
+  // A string is iterable too.
   const isOne = typeof secrets === 'string' || isSecret(secrets);
   const values = [...(isOne ? [secrets] : secrets)].map((secret) =>
     isSecret(secret) ? secret.reveal() : secret,
   );
   return new Redactor(values).redact(text);
+}
+
+/** What is searched for one credential. */
+interface Target {
+  readonly masked: string;
+  /** Every part of `MIN_PART` characters of every form, in lower case. */
+  readonly parts: ReadonlySet<string>;
+  /** Forms that are shorter than that; they are searched as a whole. */
+  readonly short: readonly string[];
+}
+
+/** Masks a set of credentials in any number of texts. */
+export class Redactor {
+  readonly #targets: readonly Target[];
+
+  constructor(credentials: readonly string[]) {
+    this.#targets = [...new Set(credentials)]
+      .filter((value) => value !== '')
+      // Masking the shorter of two that contain each other first would leave the rest of the longer one.
+      .sort((a, b) => b.length - a.length)
+      .map(toTarget);
+  }
+
+  redact(text: string): string {
+    return this.#targets.reduce(redactOne, text);
+  }
+}
+
+function toTarget(value: string): Target {
+  const parts = new Set<string>();
+  const short: string[] = [];
+  for (const form of formsOf(value).map(lowerCase)) {
+    if (form.length < MIN_PART) short.push(form);
+    for (let end = MIN_PART; end <= form.length; end++) parts.add(form.slice(end - MIN_PART, end));
+  }
+  return { masked: mask(value), parts, short };
+}
+
+function formsOf(value: string): string[] {
+  if (value.length < MIN_ENCODED) return [value];
+  // Without its prefix too: `sk-` may be encoded together with what precedes it.
+  const body = value.slice(prefixOf(value).length);
+  const everyByte = `%${hexadecimal(value).match(/../g)?.join('%')}`;
+  const percent = [encodeURIComponent(value.toWellFormed()), everyByte];
+  return [
+    value,
+    ...(body.length >= MIN_ENCODED ? [body] : []),
+    JSON.stringify(value).slice(1, -1),
+    ...percent,
+    ...percent.map(encodeURIComponent),
+    hexadecimal(value),
+    ...base64Forms(value),
+  ];
+}
+
+function hexadecimal(value: string): string {
+  return Array.from(new TextEncoder().encode(value), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * The part of base64 that depends on the credential alone, for each of the three positions that it can have in a group
+ * of three bytes, in both alphabets.
+ */
+function base64Forms(value: string): string[] {
+  const bytes = new TextEncoder().encode(value);
+  return [0, 1, 2].flatMap((offset) => {
+    const shifted = new Uint8Array(offset + bytes.length);
+    shifted.set(bytes, offset);
+    const own = btoa(String.fromCharCode(...shifted)).slice(
+      Math.ceil((offset * 8) / 6),
+      Math.floor((shifted.length * 8) / 6),
+    );
+    return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
+  });
+}
+
+/** Lower case that keeps the length, so that positions in it are positions in the original. */
+function lowerCase(text: string): string {
+  const lower = text.toLowerCase();
+  return lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+function redactOne(text: string, { masked, parts, short }: Target): string {
+  const lower = lowerCase(text);
+  let clean = '';
+  /** Up to where `text` is copied, or masked. */
+  let done = 0;
+  for (let start = 0; start < lower.length; start++) {
+    let end = start;
+    while (parts.has(lower.slice(end, end + MIN_PART))) end++;
+    if (end > start) end += MIN_PART - 1;
+    else end = start + (short.find((form) => lower.startsWith(form, start))?.length ?? 0);
+    if (end === start) continue;
+    clean += text.slice(done, start) + masked;
+    done = end;
+    start = end - 1;
+  }
+  return done === 0 ? text : clean + text.slice(done);
 }

@@ -1,13 +1,15 @@
 import { mask } from './mask.ts';
 
-/** Registered in the global symbol table, so that two copies of the package recognise each other's secrets. */
+/** In the global symbol registry, so that two copies of the package recognize each other's secrets. */
 const marker: unique symbol = /* @__PURE__ */ Symbol.for('drun-sdk.secret');
 
+const identity: unique symbol = /* @__PURE__ */ Symbol('identity');
+
 /**
- * A credential that does not show itself.
+ * Holds a credential, and shows only its masked form.
  *
- * Printed, inspected, put into a template literal or serialised, it gives its masked form; cloned with
- * `structuredClone`, nothing at all. {@link Secret.reveal} is the only way out.
+ * Printing, inspecting, concatenating and serializing give `sk-******7ucU`; clones and proxies give that or `******`.
+ * Only {@link Secret.reveal} returns the value.
  *
  * @example
  * ```ts
@@ -16,15 +18,22 @@ const marker: unique symbol = /* @__PURE__ */ Symbol.for('drun-sdk.secret');
  * const secret = new Secret('sk-UxO0kZv8mC1rT3qWn5bYd7fHj9LgPs2aE4iX6uN7ucU');
  * `${secret}`; // 'sk-******7ucU'
  * JSON.stringify({ secret }); // '{"secret":"sk-******7ucU"}'
- * secret.reveal(); // the whole credential
+ * secret.reveal(); // the plain text
  * ```
  */
 export class Secret {
   readonly #value: string;
 
-  /** @throws TypeError if the value is not a string; the message does not repeat it. */
+  /**
+   * Makes two secrets unequal to libraries that compare objects deeply, which cannot see the private value.
+   *
+   * @internal
+   */
+  readonly [identity]: symbol = Symbol();
+
+  /** @throws {TypeError} If the value is not a string; the message does not repeat it. */
   constructor(value: string) {
-    if (typeof value !== 'string') throw new TypeError('Secret: the value must be a string');
+    if (typeof value !== 'string') throw new TypeError(`A Secret takes a string (received ${typeof value}).`);
     this.#value = value;
   }
 
@@ -32,41 +41,51 @@ export class Secret {
     return true;
   }
 
-  /** The whole credential, in clear. */
-  reveal(): string {
-    return this.#value;
-  }
-
   /**
-   * The credential as it may be shown: `sk-******7ucU`. The prefix up to the first `-`, six asterisks and the
-   * last four characters; shorter credentials show less.
+   * Returns the plain text.
+   *
+   * @throws {TypeError} On a clone or a proxy of a secret, which has no value.
    */
-  get masked(): string {
-    return mask(this.#value);
+  reveal(): string {
+    if (#value in this) return this.#value;
+    throw new TypeError('A clone or proxy of a Secret cannot reveal its value. Use the original.');
   }
 
-  /** Whether both are the same credential. Takes the same time wherever two of one length differ. */
+  /** The prefix up to the first `-`, six asterisks and the last four characters, and never more than a third: `sk-******7ucU`. */
+  get masked(): string {
+    return mask(#value in this ? this.#value : '');
+  }
+
+  /** Whether both hold the same value. Takes the same time wherever two values of one length differ. */
   equals(other: Secret | string): boolean {
+    const value = this.reveal();
     const theirs = isSecret(other) ? other.reveal() : other;
-    if (typeof theirs !== 'string' || theirs.length !== this.#value.length) return false;
+    if (typeof theirs !== 'string' || theirs.length !== value.length) return false;
     let difference = 0;
     for (let index = 0; index < theirs.length; index++) {
-      difference |= theirs.charCodeAt(index) ^ this.#value.charCodeAt(index);
+      difference |= theirs.charCodeAt(index) ^ value.charCodeAt(index);
     }
     return difference === 0;
   }
 
-  /** The masked form. */
   toString(): string {
     return this.masked;
   }
 
-  /** The masked form. */
   toJSON(): string {
     return this.masked;
   }
 
-  /** What `console.log` and `util.inspect` of Node, Bun and Deno show: the masked form. */
+  [Symbol.toPrimitive](): string {
+    return this.masked;
+  }
+
+  /** A unique symbol: some libraries compare objects by their `valueOf()`, or else by their `toString()`. */
+  valueOf(): symbol {
+    return this[identity];
+  }
+
+  /** Used by `console.log` and `util.inspect` of Node, Bun and Deno. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `Secret(${this.masked})`;
   }

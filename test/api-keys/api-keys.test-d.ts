@@ -2,136 +2,108 @@ import {
   type ApiKey,
   type ApiKeyPage,
   type ApiKeyQuota,
-  type ApiKeys,
+  ApiKeys,
   type CallPromise,
   type CreatedApiKey,
   type DeletedApiKey,
+  type ReplacementApiKey,
   type WithResponse,
   WorkspaceApiKeys,
 } from 'drun-sdk/api-keys';
 import type { Secret } from 'drun-sdk/secret';
 import { expectTypeOf, test } from 'vitest';
-import type { WireApiKey } from '../../src/api-keys/schema.ts';
+import type * as z from 'zod/mini';
+import type { apiKey } from '../../src/api-keys/schema.ts';
 
 declare const keys: ApiKeys;
 declare const workspaceKeys: WorkspaceApiKeys;
 
-test('create gives a key with its secret', () => {
+test('create returns a key with its secret, and requires a name', () => {
   expectTypeOf(keys.create({ name: 'a', expiresAt: new Date() })).resolves.toEqualTypeOf<CreatedApiKey>();
   expectTypeOf<CreatedApiKey['secret']>().toEqualTypeOf<Secret>();
-});
-
-test('create needs a name, and a Date where there is one', () => {
   // @ts-expect-error: the name is missing
   void keys.create({});
-  // @ts-expect-error: not a string
+  // @ts-expect-error: not a Date
   void keys.create({ name: 'a', expiresAt: '2027-01-01' });
-  // @ts-expect-error: only keys of workspaces have a quota
+  // @ts-expect-error: only keys of a workspace have a quota
   void keys.create({ name: 'a', quota: 5 });
 });
 
-test('list is a page when awaited and keys when walked', async () => {
+test('a list is a page when it is awaited and keys when it is iterated over', async () => {
   expectTypeOf(await keys.list()).toEqualTypeOf<ApiKeyPage>();
+  expectTypeOf(keys.list().withResponse()).resolves.toEqualTypeOf<WithResponse<ApiKeyPage>>();
   for await (const key of keys.list()) expectTypeOf(key).toEqualTypeOf<ApiKey>();
-});
-
-test('list takes known and unknown sorts, and numbers for pages', () => {
   void keys.list({ sort: 'createdAt' });
   void keys.list({ sort: 'name desc' });
   // @ts-expect-error: not a number
   void keys.list({ page: '1' });
 });
 
-test('delete takes an id, not a key, and is certain of the id alone', () => {
+test('delete takes an id, not a key, and returns at least the id', () => {
   expectTypeOf(keys.delete('a')).resolves.toEqualTypeOf<DeletedApiKey>();
   expectTypeOf<DeletedApiKey['id']>().toEqualTypeOf<string>();
   expectTypeOf<undefined>().toExtend<DeletedApiKey['name']>();
-  // @ts-expect-error: a whole key is no id
+  // @ts-expect-error: a secret is not an id
   void keys.delete({} as Secret);
 });
 
-test('a key has no field for the whole key, and none can be written', () => {
+test('a key has no field for the full key and is read-only', () => {
+  expectTypeOf<z.output<typeof apiKey>>().toEqualTypeOf<ApiKey>();
   expectTypeOf<ApiKey>().not.toHaveProperty('key');
   expectTypeOf<ApiKey>().not.toHaveProperty('secret');
+  expectTypeOf<ApiKeyQuota['limit']>().toEqualTypeOf<number | 'unlimited'>();
   // @ts-expect-error: read-only
   (({}) as ApiKey).name = 'b';
 });
 
-test('an ApiKey follows the wire', () => {
-  type Wire = { [Name in keyof WireApiKey]-?: NonNullable<WireApiKey[Name]> };
-  type Same = 'id' | 'name' | 'expired' | 'disabled' | 'userId' | 'workspace';
-  type Plain = { -readonly [Name in Same]: NonNullable<ApiKey[Name]> };
-  expectTypeOf<Plain>().toEqualTypeOf<Pick<Wire, Same>>();
-  expectTypeOf<Wire['allowModels']>().toExtend<ApiKey['allowModels']>();
-  expectTypeOf<Wire['denyModels']>().toExtend<ApiKey['denyModels']>();
-  expectTypeOf<NonNullable<ApiKey['createdBy']>>().toEqualTypeOf<Wire['createBy']>();
-  expectTypeOf<ApiKeyQuota['used']>().toEqualTypeOf<Wire['usedQuota']>();
-});
-
-test('every field of the wire is known to an ApiKey, by its own name or another', () => {
-  type Renamed = {
-    key: 'maskedKey';
-    creationTimestamp: 'createdAt';
-    expireTime: 'expiresAt';
-    lastUsedTime: 'lastUsedAt';
-    createBy: 'createdBy';
-    usedQuota: 'quota';
-    remainingQuota: 'quota';
-    remainingQuotaSyncedAt: 'quota';
-    unlimitedQuota: 'quota';
-  };
-  type Name<Wire> = Wire extends keyof Renamed ? Renamed[Wire] : Wire;
-  expectTypeOf<Name<keyof WireApiKey>>().toEqualTypeOf<keyof ApiKey>();
-});
-
-test('the keys of a workspace can do all that those of an account can, but ask for the limit', () => {
+test('a workspace has all methods of an account except canCreate, and four more', () => {
   expectTypeOf<Exclude<keyof ApiKeys, keyof WorkspaceApiKeys>>().toEqualTypeOf<'canCreate'>();
   expectTypeOf<Exclude<keyof WorkspaceApiKeys, keyof ApiKeys>>().toEqualTypeOf<
     'listMine' | 'disable' | 'enable' | 'setQuota'
   >();
 });
 
-test('a workspace is named by its number', () => {
+test('a workspace requires its number', () => {
   void new WorkspaceApiKeys({ workspace: 12 });
-  // @ts-expect-error: there is no default
+  // @ts-expect-error: no default
   void new WorkspaceApiKeys({});
-  // @ts-expect-error: there is no default
+  // @ts-expect-error: no default
   void new WorkspaceApiKeys();
 });
 
-test('keys of a workspace have a quota: a number of tokens, or none', () => {
-  void workspaceKeys.create({ name: 'a', quota: 5, expiresAt: new Date() });
-  void workspaceKeys.create({ name: 'a', quota: 'unlimited' });
-  // @ts-expect-error: the one word is unlimited
-  void workspaceKeys.create({ name: 'a', quota: 'none' });
-  expectTypeOf(workspaceKeys.setQuota('a', 5)).resolves.toEqualTypeOf<ApiKey>();
-  // @ts-expect-error: keys of an account have none
-  void keys.setQuota('a', 5);
-  // @ts-expect-error: keys of an account cannot be switched off
-  void keys.disable('a');
+test('withOptions returns a client of the same class', () => {
+  expectTypeOf(new ApiKeys().withOptions({ maxRetries: 1 })).toEqualTypeOf<ApiKeys>();
+  expectTypeOf(workspaceKeys.withOptions({ workspace: 13 })).toEqualTypeOf<WorkspaceApiKeys>();
 });
 
-test('what replaces a key may differ in what keys of its kind have', () => {
-  void keys.replace('a', { name: 'b' });
+test('keys of a workspace have a quota', () => {
+  void workspaceKeys.create({ name: 'a', quota: 5, expiresAt: new Date() });
+  void workspaceKeys.create({ name: 'a', quota: 'unlimited' });
   void workspaceKeys.replace('a', { quota: 5 });
-  // @ts-expect-error: only keys of workspaces have a quota
+  expectTypeOf(workspaceKeys.setQuota('a', 5)).resolves.toEqualTypeOf<ApiKey>();
+  expectTypeOf(keys.replace('a', { name: 'b' })).resolves.toEqualTypeOf<ReplacementApiKey>();
+  // @ts-expect-error: unknown word
+  void workspaceKeys.create({ name: 'a', quota: 'none' });
+  // @ts-expect-error: keys of an account have no quota
   void keys.replace('a', { quota: 5 });
 });
 
-test("only a workspace has keys of others to leave alone when one's own are pruned", () => {
+test('prune takes what to delete and, separately, whether to delete it', () => {
+  void keys.prune({ olderThanMs: 1 }, { dryRun: true });
   void workspaceKeys.prune({ olderThanMs: 1, onlyMine: true });
-  // @ts-expect-error: an account's keys are one's own
+  // @ts-expect-error: an option, not part of the query
+  void keys.prune({ olderThanMs: 1, dryRun: true });
+  // @ts-expect-error: keys of an account all belong to the caller
   void keys.prune({ olderThanMs: 1, onlyMine: true });
 });
 
 test('usage has a closed set of periods', () => {
   void keys.usage({ period: 'day' });
-  // @ts-expect-error: there is no such period
+  // @ts-expect-error: unknown period
   void keys.usage({ period: 'year' });
 });
 
-test('calls of one operation can be asked for their response', () => {
-  expectTypeOf(keys.reveal('a')).toEqualTypeOf<CallPromise<Secret>>();
+test('calls of one request give access to their response', () => {
+  expectTypeOf(keys.getSecret('a')).toEqualTypeOf<CallPromise<Secret>>();
   expectTypeOf(keys.delete('a')).toEqualTypeOf<CallPromise<DeletedApiKey>>();
-  expectTypeOf(keys.list().withResponse()).resolves.toEqualTypeOf<WithResponse<ApiKeyPage>>();
 });

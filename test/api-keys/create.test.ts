@@ -1,373 +1,505 @@
 import {
   ApiKeyLimitError,
-  ApiKeys,
-  AuthenticationError,
   ConfigurationError,
   InvalidResponseError,
-  isDrunError,
-  RateLimitError,
   Secret,
-  ServerError,
   UnknownOutcomeError,
 } from 'drun-sdk';
-import { describe, expect, test, vi } from 'vitest';
-import { KEY, MASKED_KEY, TOKEN } from '../support/credentials.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { ContractServer } from '../support/contract-server.ts';
+import { KEY, MASKED_KEY, OTHER_KEY, TOKEN } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
-import { html, json, lostConnection, mockNetwork, type SeenRequest } from '../support/network.ts';
+import { html, json } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
-import { API, apiKeys, wireKey } from './requests.ts';
+import {
+  clientsOver,
+  connectionRefused,
+  connectionReset,
+  type Fetch,
+  responding,
+  serve,
+  wireKey,
+} from './clients.ts';
 
-const network = mockNetwork();
-const CREATE = `${API}/apikeys`;
-const CHECK = `${API}/apikeys/check-creation`;
-const LIST = `${API}/masked-apikeys`;
-
-/** What `check-creation` says where no further key is allowed; the keys that there are, are looked at then. */
-function atLimit(check: unknown, ...keys: unknown[]): SeenRequest[] {
-  network.answer('get', LIST, json({ items: keys, page: { page: 1, pageSize: 100, total: keys.length } }));
-  return network.answer('post', CHECK, json(check));
+/** Passes all requests to a server, except that `respond` answers the creates. */
+function withCreate(
+  server: ContractServer,
+  respond: (create: () => Promise<Response>) => Promise<Response>,
+): { readonly fetch: Fetch; readonly creates: () => number } {
+  let creates = 0;
+  const fetch: Fetch = (input, init) => {
+    if (init.method !== 'POST' || !input.endsWith('/apikeys')) return server.fetch(input, init);
+    creates++;
+    return respond(() => server.fetch(input, init));
+  };
+  return { fetch, creates: () => creates };
 }
 
 describe('create', () => {
-  test('posts the name as JSON with the access token', async () => {
-    const seen = network.answer('post', CREATE, json(wireKey({ key: KEY })));
+  it('returns the description of the key and the full key as a secret', async () => {
+    const { fetch } = responding(json(wireKey({ key: KEY })));
 
-    await apiKeys().create({ name: 'checkout' });
-
-    expect(seen).toHaveLength(1);
-    expect(seen[0]?.path).toBe('/apis/hydra.io/v1alpha1/apikeys');
-    expect(seen[0]?.query).toEqual({});
-    expect(JSON.parse(seen[0]?.text ?? '')).toEqual({ name: 'checkout' });
-    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
-    expect(seen[0]?.headers.get('content-type')).toBe('application/json');
-    expect(seen[0]?.headers.get('accept-language')).toBe('en');
-  });
-
-  test('sends the expiry as an RFC 3339 time', async () => {
-    const seen = network.answer('post', CREATE, json(wireKey({ key: KEY })));
-
-    await apiKeys().create({ name: 'checkout', expiresAt: new Date('2027-01-01T01:00:00+01:00') });
-
-    expect(JSON.parse(seen[0]?.text ?? '')).toEqual({
-      name: 'checkout',
-      expireTime: '2027-01-01T00:00:00.000Z',
-    });
-  });
-
-  test('asks for messages in the language of the client', async () => {
-    const seen = network.answer('post', CREATE, json(wireKey({ key: KEY })));
-
-    await apiKeys({ language: 'zh-CN' }).create({ name: 'checkout' });
-
-    expect(seen[0]?.headers.get('accept-language')).toBe('zh-CN');
-  });
-
-  test('sends a name of any characters as it is', async () => {
-    const seen = network.answer('post', CREATE, json(wireKey({ key: KEY })));
-
-    await apiKeys().create({ name: ' 结账 "1"/../\u{1F511} ' });
-
-    expect(JSON.parse(seen[0]?.text ?? '')).toEqual({ name: ' 结账 "1"/../\u{1F511} ' });
-  });
-
-  test('gives the whole key as a secret', async () => {
-    network.answer('post', CREATE, json(wireKey({ key: KEY })));
-
-    const created = await apiKeys().create({ name: 'checkout' });
+    const created = await clientsOver(fetch).keys.create({ name: 'checkout' });
 
     expect(created.secret).toBeInstanceOf(Secret);
     expect(created.secret.reveal()).toBe(KEY);
-  });
-
-  test('describes the key, masked', async () => {
-    network.answer('post', CREATE, json(wireKey({ key: KEY })));
-
-    const { secret: _, ...created } = await apiKeys().create({ name: 'checkout' });
-
     expect(created).toMatchObject({
       id: 'key-1',
       name: 'checkout',
       maskedKey: MASKED_KEY,
-      createdAt: new Date('2026-03-01T08:00:00Z'),
-      expiresAt: new Date('2027-01-01T00:00:00Z'),
-      expired: false,
-      disabled: false,
+      createdBy: 'alice',
     });
-  });
-
-  test('gives nothing that shows the key when it is printed', async () => {
-    network.answer('post', CREATE, json(wireKey({ key: KEY })));
-
-    const created = await apiKeys().create({ name: 'checkout' });
-
     expect(everythingShownOf(created)).not.toContain(KEY);
   });
 
-  test('needs no more of the answer than id and key', async () => {
-    network.answer('post', CREATE, json({ id: 'key-1', key: KEY }));
+  it.each([
+    ['a name with any characters', { name: ' 结账 "1"/../\u{1F511} ' }, { name: ' 结账 "1"/../\u{1F511} ' }],
+    [
+      'an expiry in UTC',
+      { name: 'a', expiresAt: new Date('2027-01-01T01:00:00+01:00') },
+      { name: 'a', expireTime: '2027-01-01T00:00:00.000Z' },
+    ],
+    ['no undefined field', { name: 'a', expiresAt: undefined }, { name: 'a' }],
+  ])('sends %s', async (_, input, body) => {
+    const { fetch, requests } = responding(json(wireKey({ key: KEY })));
 
-    const created = await apiKeys().create({ name: 'checkout' });
+    await clientsOver(fetch).keys.create(input);
 
-    expect(created.id).toBe('key-1');
-    expect(created.secret.reveal()).toBe(KEY);
-    expect(created).not.toHaveProperty('expiresAt');
+    expect(requests.map((request) => request.body)).toEqual([body]);
   });
 
-  test.each<[string, Record<string, unknown>, string]>([
+  it.each<[string, Record<string, unknown>]>([
+    ['no other field than id and key', {}],
+    ['a name that is null', { name: null }],
+    ['an invalid creation time', { creationTimestamp: 'yesterday' }],
+    ['a numeric user id', { userId: 12 }],
+    ['a list of models that is a string', { allowModels: 'all' }],
+    ['a quota above 2^53', { quota: '9223372036854775807' }],
+    ['a decimal quota', { remainingQuota: 0.5 }],
+  ])('returns the secret if the response has %s', async (_, fields) => {
+    const { fetch } = responding(json({ id: '7', key: KEY, ...fields }));
+
+    expect((await clientsOver(fetch).keys.create({ name: 'checkout' })).secret.reveal()).toBe(KEY);
+  });
+
+  it.each<[string, unknown, string]>([
     ['an empty name', { name: '' }, 'name'],
-    ['a name of blanks', { name: '  ' }, 'name'],
-    ['a name that is no string', { name: 12 }, 'name'],
+    ['a blank name', { name: '  ' }, 'name'],
+    ['a numeric name', { name: 12 }, 'name'],
     ['no name', {}, 'name'],
+    ['no input', undefined, 'name'],
     ['an invalid date', { name: 'a', expiresAt: new Date('tomorrow') }, 'expiresAt'],
     ['a date as a string', { name: 'a', expiresAt: '2027-01-01' }, 'expiresAt'],
-  ])('refuses %s and sends nothing', async (_, input, option) => {
-    const error = await rejectionOf(ConfigurationError, apiKeys().create(input as { name: string }));
+    ['a year of five digits', { name: 'a', expiresAt: new Date('+012026-01-01') }, 'expiresAt'],
+  ])('rejects %s and sends nothing', async (_, input, option) => {
+    const { fetch, requests } = responding(json({}));
+
+    const error = await rejectionOf(ConfigurationError, clientsOver(fetch).keys.create(input as never));
 
     expect(error.option).toBe(option);
+    expect(requests).toEqual([]);
   });
 });
 
-describe('create, refused', () => {
-  const refusals: [status: number, body: unknown][] = [
-    [400, { id: 'hydra.apikey.limit', message: 'API key limit exceeded' }],
-    [403, { id: 'forbidden', message: '已达到 API Key 数量上限' }],
-    [409, { id: 'conflict', message: 'too many' }],
-    [412, { id: 'precondition', message: 'quota' }],
-    [422, {}],
-    [500, { id: 'internal', message: '创建失败' }],
+describe('a create without a usable response', () => {
+  const failures: [string, () => Promise<Response>][] = [
+    ['reset the connection', async () => Promise.reject(connectionReset())],
+    ['cut the body', async () => new Response(brokenBody())],
+    ['HTML', async () => html()],
+    ['an empty body', async () => new Response('')],
+    ['204', async () => new Response(null, { status: 204 })],
+    ['broken JSON', async () => new Response(`{"id":"key-1","key":"${KEY}`)],
+    ['an empty message', async () => json({})],
+    ['null', async () => json(null)],
+    ['an array', async () => json([wireKey({ key: KEY })])],
+    ['a message with the id of an error', async () => json({ id: 'QuotaExceeded', message: 'denied' })],
+    ['no id', async () => json({ key: KEY })],
   ];
 
-  test.each(refusals)(
-    'throws ApiKeyLimitError after a %i when check-creation says no',
-    async (status, body) => {
-      network.answer('post', CREATE, json(body, status));
-      const checks = atLimit({ allowed: false, reason: '最多 5 个' });
+  it.each(failures)(
+    'rejects with the id of the key that was created before the service sent %s',
+    async (_, fail) => {
+      const server = new ContractServer();
+      const { fetch, creates } = withCreate(server, async (create) => {
+        await create();
+        return fail();
+      });
 
-      const error = await rejectionOf(ApiKeyLimitError, apiKeys().create({ name: 'checkout' }));
+      const error = await rejectionOf(
+        UnknownOutcomeError,
+        clientsOver(fetch).keys.create({ name: 'checkout' }),
+      );
 
-      expect(error.reason).toBe('最多 5 个');
-      expect(error.status).toBe(status);
-      expect(error.code).toBe('api_key_limit_reached');
-      expect(checks).toHaveLength(1);
-      expect(JSON.parse(checks[0]?.text ?? '')).toEqual({});
+      expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
+      expect(error.candidateIds).toHaveLength(1);
+      expect(creates()).toBe(1);
+      expect(everythingShownOf(error)).not.toContain(KEY);
     },
   );
 
-  test('throws ApiKeyLimitError after a 429 when check-creation says no, without another attempt', async () => {
-    retryAtOnce();
-    const seen = network.answer('post', CREATE, json({ id: 'limit', message: 'limit' }, 429));
-    atLimit({ allowed: false, reason: 'at most 5' });
+  it.each(failures)(
+    'rejects without candidates if no key was created and the service sent %s',
+    async (_, fail) => {
+      const { fetch, creates } = withCreate(new ContractServer(), fail);
 
-    await rejectionOf(ApiKeyLimitError, apiKeys().create({ name: 'checkout' }));
+      const error = await rejectionOf(
+        UnknownOutcomeError,
+        clientsOver(fetch).keys.create({ name: 'checkout' }),
+      );
 
-    expect(seen).toHaveLength(1);
-  });
-
-  test('takes a check without `allowed` for a no, since protobuf leaves false out', async () => {
-    network.answer('post', CREATE, json({ id: 'limit', message: 'limit' }, 400));
-    atLimit({ reason: 'at most 5' });
-
-    const error = await rejectionOf(ApiKeyLimitError, apiKeys().create({ name: 'checkout' }));
-
-    expect(error.reason).toBe('at most 5');
-  });
-
-  test.each(refusals)(
-    'throws the original error after a %i when check-creation says yes',
-    async (status, body) => {
-      network.answer('post', CREATE, json(body, status));
-      network.answer('post', CHECK, json({ allowed: true }));
-
-      const error = await rejection(apiKeys().create({ name: 'checkout' }));
-
-      expect(isDrunError(error) && error.code).not.toBe('api_key_limit_reached');
-      expect(error).toMatchObject({ status });
+      expect(error.candidateIds).toEqual([]);
+      expect(creates()).toBe(1);
     },
   );
 
-  test.each([
-    ['is refused', json({ id: 'x', message: 'y' }, 403)],
-    ['is not there', json({ message: 'Not Found' }, 404)],
-    ['fails', json({ id: 'x' }, 500)],
-    ['is lost', lostConnection()],
-    ['is a page', html()],
-  ])('throws the original error when check-creation %s', async (_, reply) => {
-    network.answer('post', CREATE, json({ id: 'name.taken', message: 'the name is taken' }, 400));
-    network.answer('post', CHECK, reply);
-
-    const error = await rejection(apiKeys().create({ name: 'checkout' }));
-
-    expect(error).toMatchObject({ code: 'invalid_request', status: 400, serviceCode: 'name.taken' });
-  });
-
-  test.each([
-    [400, 'invalid_request'],
-    [429, 'rate_limited'],
-    [500, 'server_error'],
-  ])('throws the error of a %i when check-creation does not answer in time', async (status, code) => {
-    const keys = new ApiKeys({
-      accessToken: TOKEN,
-      timeoutMs: 50,
-      fetch: (url) =>
-        url.endsWith('/check-creation')
-          ? new Promise(() => {})
-          : Promise.resolve(json({ id: 'x', message: 'no' }, status)),
+  it('rejects with the id of the key after a timeout', async () => {
+    const server = new ContractServer();
+    const { fetch } = withCreate(server, async (create) => {
+      await create();
+      return new Promise(() => {});
     });
 
-    expect(await rejection(keys.create({ name: 'checkout' }))).toMatchObject({ code, status });
+    const creating = clientsOver(fetch, { timeoutMs: 20 }).keys.create({ name: 'checkout' });
+
+    const error = await rejectionOf(UnknownOutcomeError, creating);
+    expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
+    expect(error.cause).toMatchObject({ code: 'timeout' });
   });
 
-  test('throws ApiKeyLimitError never for the words of an error alone', async () => {
-    network.answer('post', CREATE, json({ id: 'apikey_limit_reached', message: 'limit reached' }, 400));
-    network.answer('post', CHECK, json({ allowed: true }));
+  it.each([
+    ['a masked key', { id: 'key-1', key: MASKED_KEY }],
+    ['a name but no key', { id: 'key-1', name: 'checkout' }],
+    ['a null key', { id: 'key-1', key: null }],
+    ['a numeric key', { id: 'key-1', key: 4711 }],
+    ['a key with a line break', { id: 'key-1', key: `${KEY}\n` }],
+  ])('rejects with the id that the response contains beside %s', async (_, body) => {
+    const { fetch, requests } = responding(json(body));
 
-    expect(await rejection(apiKeys().create({ name: 'checkout' }))).not.toBeInstanceOf(ApiKeyLimitError);
+    const error = await rejectionOf(
+      UnknownOutcomeError,
+      clientsOver(fetch).keys.create({ name: 'checkout' }),
+    );
+
+    expect(error.candidateIds).toEqual(['key-1']);
+    expect(error.cause).toBeInstanceOf(InvalidResponseError);
+    expect(requests).toHaveLength(1);
+    expect(everythingShownOf(error)).not.toContain(KEY);
   });
 
-  test('throws AuthenticationError for a refused access token', async () => {
-    network.answer('post', CREATE, json({ id: 'unauthenticated', message: 'no' }, 401));
+  it.each([500, 502, 503, 504, 408])(
+    'reports a key that exists although the status is %i',
+    async (status) => {
+      const server = new ContractServer();
+      const { fetch, creates } = withCreate(server, async (create) => {
+        await create();
+        return html(status);
+      });
 
-    const error = await rejectionOf(AuthenticationError, apiKeys().create({ name: 'checkout' }));
+      const error = await rejectionOf(
+        UnknownOutcomeError,
+        clientsOver(fetch).keys.create({ name: 'checkout' }),
+      );
 
-    expect(error.maskedKey).toContain('******');
-    expect(everythingShownOf(error)).not.toContain(TOKEN);
+      expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
+      expect(error.cause).toMatchObject({ status });
+      expect(creates()).toBe(1);
+    },
+  );
+
+  it("names unused keys of its name that were created since, by the service's clock", async () => {
+    vi.useFakeTimers({ now: Date.parse('2020-01-01T00:00:00Z'), toFake: ['Date'] });
+    let now = Date.parse('2026-03-01T08:00:00.400Z');
+    const server = new ContractServer({ now: () => now, wholeSeconds: false });
+    server.add({ name: 'checkout', createdAt: now - 5_000 });
+    server.add({ name: 'checkout', createdAt: now, lastUsedAt: now });
+    server.add({ name: 'checkout-2', createdAt: now });
+    const { fetch } = withCreate(server, async (create) => {
+      now += 900;
+      await create();
+      throw connectionReset();
+    });
+
+    const error = await rejectionOf(
+      UnknownOutcomeError,
+      clientsOver(fetch).keys.create({ name: 'checkout' }),
+    );
+
+    expect(error.candidateIds).toEqual([server.keys.at(-1)?.id]);
+    vi.useRealTimers();
   });
 
-  test('shows no key that the reason repeats', async () => {
-    network.answer('post', CREATE, json({ id: 'limit' }, 400));
-    atLimit({ allowed: false, reason: `delete ${KEY}, ${TOKEN}` }, wireKey({ key: KEY, name: KEY }));
+  it("considers only the caller's own keys of a workspace", async () => {
+    const server = new ContractServer();
+    server.add({ scope: 12, name: 'batch', owner: 'colleague' });
+    const { fetch } = withCreate(server, async (create) => {
+      await create();
+      throw connectionReset();
+    });
 
-    const shown = everythingShownOf(await rejection(apiKeys().create({ name: 'checkout' })));
+    const creating = clientsOver(fetch).workspaceKeys.create({ name: 'batch' });
 
-    expect(shown).not.toContain(KEY);
-    expect(shown).not.toContain(TOKEN);
+    const error = await rejectionOf(UnknownOutcomeError, creating);
+    expect(error.candidateIds).toEqual([server.keys.at(-1)?.id]);
+  });
+
+  it.each<[string, () => Response | Promise<Response>]>([
+    ['the list cannot be read', () => html(403)],
+    [
+      'the list has no Date header',
+      () => json({ items: [wireKey({ creationTimestamp: new Date().toISOString() })] }),
+    ],
+  ])('rejects without `candidateIds` if %s', async (_, list) => {
+    const fetch: Fetch = async (_input, init) => {
+      if (init.method === 'GET') return list();
+      throw connectionReset();
+    };
+
+    const error = await rejectionOf(
+      UnknownOutcomeError,
+      clientsOver(fetch).keys.create({ name: 'checkout' }),
+    );
+
+    expect(error).not.toHaveProperty('candidateIds');
+  });
+
+  it("rejects with the signal's reason if the call is aborted", async () => {
+    const controller = new AbortController();
+    const reason = new Error('no longer needed');
+    const { fetch } = withCreate(new ContractServer(), async () => {
+      controller.abort(reason);
+      throw connectionReset();
+    });
+
+    const creating = clientsOver(fetch).keys.create({ name: 'checkout' }, { signal: controller.signal });
+
+    expect(await rejection(creating)).toBe(reason);
   });
 });
 
-describe('create, repeated', () => {
-  test.each([500, 502, 503, 504, 408, 409, 425])('is sent once when the answer is %i', async (status) => {
+describe('a create that the service cannot have acted on', () => {
+  it.each<[string, () => Response | Error]>([
+    ['a 429', () => json({ id: 'busy', message: 'busy' }, 429)],
+    ['a refused connection', connectionRefused],
+  ])('is repeated after %s', async (_, failure) => {
     retryAtOnce();
-    const seen = network.answer('post', CREATE, json({ id: 'x', message: 'y' }, status));
-    network.answer('post', CHECK, json({ allowed: true }));
+    const { fetch, requests } = responding(failure(), failure(), json(wireKey({ key: KEY })));
 
-    await expect(apiKeys({ maxRetries: 5 }).create({ name: 'checkout' })).rejects.toMatchObject({ status });
-
-    expect(seen).toHaveLength(1);
-  });
-
-  test('is sent once when its answer is lost', async () => {
-    retryAtOnce();
-    const seen = network.answer('post', CREATE, lostConnection());
-
-    const creating = apiKeys({ maxRetries: 5 }).create({ name: 'checkout' }, { settle: false });
-
-    await rejectionOf(UnknownOutcomeError, creating);
-    expect(seen).toHaveLength(1);
-  });
-
-  test('is sent once when its answer cannot be read', async () => {
-    retryAtOnce();
-    const seen = network.answer('post', CREATE, html());
-
-    const creating = apiKeys({ maxRetries: 5 }).create({ name: 'checkout' }, { settle: false });
-
-    await rejectionOf(UnknownOutcomeError, creating);
-    expect(seen).toHaveLength(1);
-  });
-
-  test('is sent again after a 429', async () => {
-    retryAtOnce();
-    const seen = network.answer(
-      'post',
-      CREATE,
-      json({ id: 'busy' }, 429, { 'retry-after': '0' }),
-      json({ id: 'busy' }, 429),
-      json(wireKey({ key: KEY })),
-    );
-    network.answer('post', CHECK, json({ allowed: true }));
-
-    const created = await apiKeys().create({ name: 'checkout' });
+    const created = await clientsOver(fetch).keys.create({ name: 'checkout' });
 
     expect(created.secret.reveal()).toBe(KEY);
-    expect(seen.map(({ text }) => JSON.parse(text))).toEqual(Array(3).fill({ name: 'checkout' }));
+    expect(requests.map(({ body }) => body)).toEqual(Array(3).fill({ name: 'checkout' }));
   });
 
-  test('is sent again after a 429 no more often than maxRetries', async () => {
+  it('is repeated up to maxRetries times and rejects with the last error', async () => {
     retryAtOnce();
-    const seen = network.answer('post', CREATE, json({ id: 'busy' }, 429));
-    network.answer('post', CHECK, json({ allowed: true }));
+    const { fetch, requests } = responding(connectionRefused());
 
-    await rejectionOf(RateLimitError, apiKeys({ maxRetries: 3 }).create({ name: 'checkout' }));
+    const creating = clientsOver(fetch, { maxRetries: 3 }).keys.create({ name: 'checkout' });
 
-    expect(seen).toHaveLength(4);
+    expect(await rejection(creating)).toMatchObject({ code: 'connection_failed' });
+    expect(requests).toHaveLength(4);
   });
 
-  test('fails at once after a 429 that asks for more time than is left', async () => {
-    const seen = network.answer('post', CREATE, json({ id: 'busy' }, 429, { 'retry-after': '120' }));
-    network.answer('post', CHECK, json({ allowed: true }));
-
-    const error = await rejectionOf(RateLimitError, apiKeys().create({ name: 'checkout' }));
-
-    expect(error.retryAfterMs).toBe(120_000);
-    expect(seen).toHaveLength(1);
-  });
-
-  test('is sent once when the access token is refused', async () => {
-    const seen = network.answer('post', CREATE, json({ id: 'unauthenticated' }, 401));
-
-    await rejectionOf(AuthenticationError, apiKeys().create({ name: 'checkout' }));
-
-    expect(seen).toHaveLength(1);
-  });
-
-  test('is sent once more with another access token when the source has one', async () => {
-    const accessToken = vi.fn(({ rejected }) => (rejected ? `${TOKEN}-new` : TOKEN));
-    const seen = network.answer(
-      'post',
-      CREATE,
-      json({ id: 'unauthenticated' }, 401),
-      json(wireKey({ key: KEY })),
+  it('is not repeated if the 429 asks for more time than is left', async () => {
+    const server = new ContractServer();
+    const { fetch, creates } = withCreate(server, async () =>
+      json({ id: 'busy' }, 429, { 'retry-after': '120' }),
     );
 
-    await apiKeys({ accessToken }).create({ name: 'checkout' });
+    const error = await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }));
 
-    expect(seen.map(({ headers }) => headers.get('authorization'))).toEqual([
+    expect(error).toMatchObject({ code: 'rate_limited', retryAfterMs: 120_000 });
+    expect(creates()).toBe(1);
+  });
+
+  it('rejects with the timeout if the access token does not arrive in time', async () => {
+    const { fetch, requests } = responding(json({}));
+    const { keys } = clientsOver(fetch, { accessToken: () => new Promise(() => {}), timeoutMs: 20 });
+
+    expect(await rejection(keys.create({ name: 'checkout' }))).toMatchObject({ code: 'timeout' });
+    expect(requests).toEqual([]);
+  });
+
+  it('is sent with a fresh access token after a 401', async () => {
+    const { fetch, requests } = responding(
+      json({ id: 'x', message: 'no' }, 401),
+      json(wireKey({ key: KEY })),
+    );
+    const accessToken = ({ rejected }: { rejected?: unknown }): string => (rejected ? `${TOKEN}-new` : TOKEN);
+
+    await clientsOver(fetch, { accessToken }).keys.create({ name: 'checkout' });
+
+    expect(requests.map(({ headers }) => headers.get('authorization'))).toEqual([
       `Bearer ${TOKEN}`,
       `Bearer ${TOKEN}-new`,
     ]);
   });
-
-  test('is a ServerError for a 500, with what the service said', async () => {
-    network.answer('post', CREATE, json({ id: 'db.down', message: 'the database is away' }, 500));
-    network.answer('post', CHECK, json({ allowed: true }));
-
-    const error = await rejectionOf(ServerError, apiKeys().create({ name: 'checkout' }));
-
-    expect(error).toMatchObject({ status: 500, serviceCode: 'db.down' });
-    expect(error.message).toContain('the database is away');
-  });
 });
 
-describe('create, answered without the whole key', () => {
-  test.each([
-    ['a masked key', { id: 'key-1', key: MASKED_KEY }, ['key-1']],
-    ['no key', { id: 'key-1' }, ['key-1']],
-    ['a null key', { id: 'key-1', key: null }, ['key-1']],
-    ['a key that is no string', { id: 'key-1', key: 4711 }, []],
-    ['a key with a line break', { id: 'key-1', key: `${KEY}\n` }, ['key-1']],
-    ['no id', { key: KEY }, []],
-    ['an id that is a whole key', { id: KEY, key: MASKED_KEY }, [MASKED_KEY]],
-    ['a page', 'the page', []],
-  ])('is an UnknownOutcomeError for %s, and shows nothing of it', async (_, body, candidates) => {
-    network.answer('post', CREATE, json(body));
-
-    const error = await rejectionOf(
-      UnknownOutcomeError,
-      apiKeys().create({ name: 'checkout' }, { settle: false }),
+describe('a rejected create', () => {
+  it.each([
+    [400, 'invalid_request'],
+    [401, 'authentication_failed'],
+    [402, 'insufficient_quota'],
+    [403, 'permission_denied'],
+    [404, 'not_found'],
+    [409, 'api_error'],
+    [422, 'invalid_request'],
+    [425, 'api_error'],
+    [500, 'server_error'],
+    [503, 'server_error'],
+  ])('rejects with the error of a %i after one request', async (status, code) => {
+    const { fetch, creates } = withCreate(new ContractServer(), async () =>
+      json({ id: 'x', message: 'y' }, status),
     );
 
-    expect(error.candidates).toEqual(candidates);
-    expect(error.cause).toBeInstanceOf(InvalidResponseError);
-    expect(everythingShownOf(error)).not.toContain(KEY);
+    const error = await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }));
+
+    expect(error).toMatchObject({ code, status, serviceCode: 'x' });
+    expect(creates()).toBe(1);
+  });
+
+  it('rejects with the error of a redirect, which is not followed', async () => {
+    const { fetch } = withCreate(new ContractServer(), async () => new Response(null, { status: 302 }));
+
+    await rejectionOf(InvalidResponseError, clientsOver(fetch).keys.create({ name: 'checkout' }));
   });
 });
+
+describe('a create at the limit', () => {
+  const DAY_MS = 86_400_000;
+  const NOW = Date.parse('2026-03-01T08:00:00Z');
+
+  it.each([400, 403, 409, 412, 422, 429, 500])(
+    'rejects with ApiKeyLimitError if the status is %i and check-creation does not allow another key',
+    async (status) => {
+      const server = new ContractServer({ maxKeys: 0 });
+      const { fetch } = withCreate(server, async () => json({ id: 'x', message: '已达到上限' }, status));
+
+      const error = await rejectionOf(
+        ApiKeyLimitError,
+        clientsOver(fetch, { maxRetries: 0 }).keys.create({ name: 'checkout' }),
+      );
+
+      expect(error).toMatchObject({
+        status,
+        code: 'api_key_limit_reached',
+        reason: 'at most 0',
+        keyCount: 0,
+      });
+    },
+  );
+
+  it("rejects with the service's error if check-creation allows another key, whatever the message says", async () => {
+    const body = { id: 'apikey_limit_reached', message: 'limit reached' };
+    const { fetch } = withCreate(new ContractServer(), async () => json(body, 400));
+
+    const error = await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }));
+
+    expect(error).toMatchObject({ code: 'invalid_request', serviceCode: 'apikey_limit_reached' });
+  });
+
+  it.each<[string, () => Response | Promise<Response>]>([
+    ['is rejected', () => json({ id: 'x', message: 'y' }, 403)],
+    ['does not exist', () => json({ message: 'Not Found' }, 404)],
+    ['fails', () => json({ id: 'x' }, 500)],
+    ['fails to connect', () => Promise.reject(connectionReset())],
+    ['returns HTML', () => html()],
+    ['returns an error with status 200', () => json({ code: 401, msg: 'token expired', data: null })],
+    ['does not respond in time', () => new Promise<Response>(() => {})],
+  ])("rejects with the service's error if check-creation %s", async (_, check) => {
+    const fetch: Fetch = async (input) =>
+      input.endsWith('/check-creation')
+        ? check()
+        : json({ id: 'name.taken', message: 'the name is taken' }, 400);
+
+    const error = await rejection(clientsOver(fetch, { timeoutMs: 100 }).keys.create({ name: 'checkout' }));
+
+    expect(error).toMatchObject({ code: 'invalid_request', serviceCode: 'name.taken' });
+  });
+
+  it("rejects with the service's error in a workspace, which has no check-creation", async () => {
+    const { fetch, requests } = responding(json({ id: 'limit', message: 'limit reached' }, 400));
+
+    const error = await rejection(clientsOver(fetch).workspaceKeys.create({ name: 'batch' }));
+
+    expect(error).toMatchObject({ code: 'invalid_request', serviceCode: 'limit' });
+    expect(requests).toHaveLength(1);
+  });
+
+  it('lists the unused keys: expired ones first, then never used ones, then those not used for 30 days', async () => {
+    const { server, keys } = serve({ now: () => NOW, maxKeys: 6 });
+    const old = { createdAt: NOW - 100 * DAY_MS };
+    const idle = server.add({ ...old, name: 'idle', lastUsedAt: NOW - 31 * DAY_MS });
+    server.add({ ...old, name: 'busy', lastUsedAt: NOW - 29 * DAY_MS });
+    const neverUsed = server.add({ ...old, name: 'never used', lastUsedAt: 0 });
+    const expired = server.add({ ...old, expireTime: '2026-02-01T00:00:00Z', lastUsedAt: NOW - DAY_MS });
+    const older = server.add({ name: 'older', createdAt: NOW - 101 * DAY_MS });
+    const idlest = server.add({ ...old, name: 'idlest', lastUsedAt: NOW - 90 * DAY_MS });
+
+    const error = await rejectionOf(ApiKeyLimitError, keys.create({ name: 'one more' }));
+
+    expect(error).toMatchObject({ reason: 'at most 6', keyCount: 6, status: 400 });
+    expect(error.unusedKeys.map(({ id, why }) => [id, why])).toEqual([
+      [expired.id, 'expired'],
+      [older.id, 'never_used'],
+      [neverUsed.id, 'never_used'],
+      [idlest.id, 'not_used_lately'],
+      [idle.id, 'not_used_lately'],
+    ]);
+    expect(error.unusedKeys[4]).toEqual({
+      id: idle.id,
+      name: 'idle',
+      maskedKey: `sk-******${idle.key.slice(-4)}`,
+      why: 'not_used_lately',
+      createdAt: new Date(old.createdAt),
+      lastUsedAt: new Date(NOW - 31 * DAY_MS),
+    });
+    expect(error.message).toContain('5 keys look unused');
+  });
+
+  it('rejects with ApiKeyLimitError without keys if the list cannot be read', async () => {
+    const server = new ContractServer({ maxKeys: 0 });
+    const fetch: Fetch = async (input, init) =>
+      init.method === 'GET' ? html(503) : server.fetch(input, init);
+
+    const error = await rejectionOf(ApiKeyLimitError, clientsOver(fetch).keys.create({ name: 'one more' }));
+
+    expect(error).toMatchObject({ reason: 'at most 0', unusedKeys: [] });
+    expect(error).not.toHaveProperty('keyCount');
+  });
+
+  it('shows no credential that the service repeats', async () => {
+    const fetch: Fetch = async (input, init) => {
+      if (init.method === 'GET') return json({ items: [wireKey({ key: KEY })] });
+      if (input.endsWith('/check-creation')) return json({ reason: `delete ${OTHER_KEY}, ${TOKEN}` });
+      return json({ id: 'limit' }, 400);
+    };
+
+    const error = await rejectionOf(ApiKeyLimitError, clientsOver(fetch).keys.create({ name: 'checkout' }));
+
+    for (const secret of [KEY, OTHER_KEY, TOKEN]) expect(everythingShownOf(error)).not.toContain(secret);
+  });
+
+  it("sends the call's headers with every request", async () => {
+    const tenants: (string | null)[] = [];
+    const server = new ContractServer({ maxKeys: 0 });
+    const fetch: Fetch = (input, init) => {
+      tenants.push(new Headers(init.headers).get('x-tenant'));
+      return server.fetch(input, init);
+    };
+
+    await rejection(clientsOver(fetch).keys.create({ name: 'a' }, { headers: { 'x-tenant': 'blue' } }));
+
+    expect(tenants).toEqual(['blue', 'blue', 'blue']);
+  });
+});
+
+function brokenBody(): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode('{"id":"key-1",'));
+      controller.error(connectionReset());
+    },
+  });
+}

@@ -7,35 +7,50 @@ import {
   Secret,
   WorkspaceApiKeys,
 } from 'drun-sdk';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { KEY, TOKEN } from '../support/credentials.ts';
 import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
-import { json, mockNetwork } from '../support/network.ts';
+import { json } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
-import { API, apiKeys } from './requests.ts';
+import { clientsOver, responding } from './clients.ts';
 
-const network = mockNetwork();
+/** Lists keys with a client and returns the requests. */
+async function requestsOf(options: ApiKeysOptions) {
+  const { fetch, requests } = responding(json({}));
+  await new ApiKeys({ fetch, ...options }).list();
+  return requests;
+}
 
-describe('an ApiKeys client', () => {
-  test('takes its access token from DRUN_ACCESS_TOKEN where none is given', async () => {
+describe('accessToken', () => {
+  it.each<[string, NonNullable<ApiKeysOptions['accessToken']>]>([
+    ['a string', TOKEN],
+    ['a Secret', new Secret(TOKEN)],
+    ['a function', () => TOKEN],
+    ['an async function', async () => new Secret(TOKEN)],
+    ['an object with getKey', { getKey: () => TOKEN }],
+  ])('can be %s', async (_, accessToken) => {
+    const [request] = await requestsOf({ accessToken });
+
+    expect(request?.headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
+  });
+
+  it('defaults to DRUN_ACCESS_TOKEN', async () => {
     vi.stubEnv('DRUN_ACCESS_TOKEN', TOKEN);
-    const seen = network.answer('get', `${API}/masked-apikeys`, json({}));
 
-    await new ApiKeys().list();
+    const [request] = await requestsOf({});
 
-    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
+    expect(request?.headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
   });
 
-  test('prefers the access token that is given', async () => {
+  it('takes precedence over DRUN_ACCESS_TOKEN', async () => {
     vi.stubEnv('DRUN_ACCESS_TOKEN', 'from-the-environment');
-    const seen = network.answer('get', `${API}/masked-apikeys`, json({}));
 
-    await apiKeys().list();
+    const [request] = await requestsOf({ accessToken: TOKEN });
 
-    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
+    expect(request?.headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
   });
 
-  test.each([undefined, ''])('names option and variable where there is no access token (%j)', (value) => {
+  it.each([undefined, ''])('is required if DRUN_ACCESS_TOKEN is %j', (value) => {
     vi.stubEnv('DRUN_ACCESS_TOKEN', value);
     vi.stubEnv('DRUN_API_KEY', KEY);
 
@@ -44,190 +59,208 @@ describe('an ApiKeys client', () => {
     expect(error.option).toBe('accessToken');
     expect(error.message).toContain('DRUN_ACCESS_TOKEN');
   });
+});
 
-  test.each<[string, NonNullable<ApiKeysOptions['accessToken']>]>([
-    ['a Secret', new Secret(TOKEN)],
-    ['a function', () => TOKEN],
-    ['an asynchronous function', async () => new Secret(TOKEN)],
-    ['an object with getKey', { getKey: () => TOKEN }],
-  ])('takes %s for an access token', async (_, accessToken) => {
-    const seen = network.answer('get', `${API}/masked-apikeys`, json({}));
-
-    await apiKeys({ accessToken }).list();
-
-    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
-  });
-
-  test.each([
+describe('baseUrl', () => {
+  it.each([
+    [undefined, 'https://console.d.run'],
     ['https://hydra.example', 'https://hydra.example'],
     ['https://hydra.example/', 'https://hydra.example'],
     ['https://hydra.example/proxy/', 'https://hydra.example/proxy'],
     ['http://localhost:8080', 'http://localhost:8080'],
     ['http://[::1]:8080', 'http://[::1]:8080'],
-  ])('keeps to the base URL %s', async (baseUrl, prefix) => {
-    const seen = network.answer('get', `${prefix}/apis/hydra.io/v1alpha1/masked-apikeys`, json({}));
+    [new URL('https://hydra.example/proxy'), 'https://hydra.example/proxy'],
+  ])('%s leads to requests below %s', async (baseUrl, prefix) => {
+    const [request] = await requestsOf({ accessToken: TOKEN, baseUrl });
 
-    await apiKeys({ baseUrl }).list();
-
-    expect(seen).toHaveLength(1);
+    expect(request?.url.href).toBe(`${prefix}/apis/hydra.io/v1alpha1/masked-apikeys?page.pageSize=-1`);
   });
 
-  test.each<[string, ApiKeysOptions, string]>([
+  it('is combined with the path of the workspace', async () => {
+    const { fetch, requests } = responding(json({}));
+    const workspace = 2 ** 31 - 1;
+
+    await new WorkspaceApiKeys({
+      accessToken: TOKEN,
+      fetch,
+      workspace,
+      baseUrl: 'https://h.example/proxy',
+    }).list();
+
+    expect(requests[0]?.url.pathname).toBe(
+      `/proxy/apis/hydra.io/v1alpha1/workspaces/${workspace}/masked-apikeys`,
+    );
+  });
+});
+
+describe('the constructor', () => {
+  it.each<[string, object, string]>([
     ['a language with a line break', { language: 'en\r\nx: y' }, 'language'],
     ['an empty language', { language: '' }, 'language'],
     ['a timeout of 0', { timeoutMs: 0 }, 'timeoutMs'],
     ['a timeout of NaN', { timeoutMs: Number.NaN }, 'timeoutMs'],
     ['a negative number of retries', { maxRetries: -1 }, 'maxRetries'],
-    ['a fraction of a retry', { maxRetries: 0.5 }, 'maxRetries'],
-    ['a fetch that is no function', { fetch: 'fetch' as never }, 'fetch'],
-    ['a base URL over http', { baseUrl: 'http://console.d.run' }, 'baseUrl'],
-    ['a logger that is no function', { logger: {} as never }, 'logger'],
-    ['an onRetry that is no function', { onRetry: 1 as never }, 'onRetry'],
-  ])('refuses %s', (_, options, option) => {
-    expect(thrownBy(ConfigurationError, () => apiKeys(options)).option).toBe(option);
-  });
+    ['half a retry', { maxRetries: 0.5 }, 'maxRetries'],
+    ['a fetch that is not a function', { fetch: 'fetch' }, 'fetch'],
+    ['a base URL with http', { baseUrl: 'http://console.d.run' }, 'baseUrl'],
+    ['a logger that is not a function', { logger: {} }, 'logger'],
+    ['an onRetry that is not a function', { onRetry: 1 }, 'onRetry'],
+  ])('rejects %s', (_, options, option) => {
+    const error = thrownBy(ConfigurationError, () => new ApiKeys({ accessToken: TOKEN, ...options }));
 
-  test('refuses to work in a page', () => {
-    vi.stubGlobal('window', { document: {} });
-
-    const error = thrownBy(ConfigurationError, () => apiKeys());
-
-    expect(error.option).toBe('dangerouslyAllowBrowser');
+    expect(error.option).toBe(option);
     expect(everythingShownOf(error)).not.toContain(TOKEN);
   });
 
-  test('sends its headers and those of the call, which come first', async () => {
-    const seen = network.answer('get', `${API}/masked-apikeys`, json({}));
+  it.each([0, -1, 1.5, Number.NaN, 2 ** 31, '12', undefined, null])(
+    'rejects the workspace %j',
+    (workspace) => {
+      const options = { accessToken: TOKEN, workspace: workspace as number };
 
-    await apiKeys({ headers: { 'X-Tenant': 'a', 'X-Trace': '1' } }).list({}, { headers: { 'x-trace': '2' } });
+      expect(thrownBy(ConfigurationError, () => new WorkspaceApiKeys(options)).option).toBe('workspace');
+    },
+  );
 
-    expect(seen[0]?.headers.get('x-tenant')).toBe('a');
-    expect(seen[0]?.headers.get('x-trace')).toBe('2');
+  it('rejects browsers', () => {
+    vi.stubGlobal('window', { document: {} });
+
+    const error = thrownBy(ConfigurationError, () => new ApiKeys({ accessToken: TOKEN }));
+
+    expect(error.option).toBe('dangerouslyAllowBrowser');
   });
 
-  test('rejects with the reason of a signal that is aborted already, and sends nothing', async () => {
-    const reason = new Error('not any more');
-    const signal = AbortSignal.abort(reason);
-
-    await expect(apiKeys().list({}, { signal })).rejects.toBe(reason);
-    await expect(apiKeys().create({ name: 'a' }, { signal })).rejects.toBe(reason);
-    await expect(apiKeys().delete('key-1', { signal })).rejects.toBe(reason);
-    await expect(apiKeys().canCreate({ signal })).rejects.toBe(reason);
-    await expect(apiKeys().reveal('key-1', { signal })).rejects.toBe(reason);
-    await expect(apiKeys().usage({}, { signal })).rejects.toBe(reason);
-    await expect(apiKeys().replace('key-1', {}, { signal })).rejects.toBe(reason);
-    await expect(apiKeys().prune({ olderThanMs: 1 }, { signal })).rejects.toBe(reason);
-  });
-
-  test('refuses a call option that cannot be used', async () => {
-    const error = await rejectionOf(ConfigurationError, apiKeys().canCreate({ timeoutMs: -1 }));
-
-    expect(error.option).toBe('timeoutMs');
-  });
-
-  test('tells its logger of every request, without ids and credentials', async () => {
-    network.answer('delete', `${API}/apikeys/key-1`, json({ message: TOKEN }, 503), json({ id: 'key-1' }));
-    const entries: RequestLogEntry[] = [];
-    retryAtOnce();
-
-    await apiKeys({ logger: (entry) => entries.push(entry) }).delete('key-1');
-
-    expect(entries).toMatchObject([
-      { method: 'DELETE', path: '/apikeys/{id}', status: 503, attempt: 1, code: 'server_error' },
-      { method: 'DELETE', path: '/apikeys/{id}', status: 200, attempt: 2 },
-    ]);
-    expect(everythingShownOf(entries)).not.toContain('key-1');
-  });
-
-  test('tells onRetry before a call is repeated', async () => {
-    network.answer('get', `${API}/masked-apikeys`, json({}, 503), json({}));
-    const events: RetryEvent[] = [];
-    retryAtOnce();
-
-    await apiKeys({ onRetry: (event) => events.push(event) }).list();
-
-    expect(events).toMatchObject([{ method: 'GET', path: '/masked-apikeys', attempt: 1 }]);
-    expect(events[0]?.error.code).toBe('server_error');
-  });
-
-  test('shows no access token when it is printed', () => {
-    expect(everythingShownOf(apiKeys({ headers: { 'x-api-key': KEY } }))).not.toContain(TOKEN);
-  });
-
-  test('does not write into the options that it was given', () => {
-    const options = Object.freeze({ accessToken: TOKEN, headers: Object.freeze({ 'X-Tenant': 'a' }) });
-
-    expect(() => new ApiKeys(options)).not.toThrow();
-  });
-
-  test('takes no notice of options that are changed later', async () => {
-    const seen = network.answer('get', `${API}/masked-apikeys`, json({}));
+  it('neither changes its options nor is affected by later changes to them', async () => {
     const headers: Record<string, string> = { 'x-tenant': 'a' };
-    const keys = apiKeys({ headers });
+    const { fetch, requests } = responding(json({}));
+    const { keys } = clientsOver(fetch, Object.freeze({ headers }));
     headers['x-tenant'] = 'b';
 
     await keys.list();
 
-    expect(seen[0]?.headers.get('x-tenant')).toBe('a');
+    expect(requests[0]?.headers.get('x-tenant')).toBe('a');
+  });
+
+  it('hides the access token when the client is printed', () => {
+    expect(everythingShownOf(new ApiKeys({ accessToken: TOKEN, headers: { 'x-key': KEY } }))).not.toContain(
+      TOKEN,
+    );
   });
 });
 
-describe('a WorkspaceApiKeys client', () => {
-  const open = (options: object): WorkspaceApiKeys =>
-    new WorkspaceApiKeys({ accessToken: TOKEN, workspace: 12, ...options });
+describe('withOptions', () => {
+  it('overrides the given options and shares the rest', async () => {
+    const { fetch, requests } = responding(json({}));
+    const keys = new ApiKeys({ accessToken: TOKEN, fetch, headers: { 'x-tenant': 'a' }, language: 'zh' });
 
-  test.each([0, -1, 1.5, Number.NaN, 2 ** 31, '12', undefined, null])(
-    'refuses %j as the number of its workspace',
-    (workspace) => {
-      expect(thrownBy(ConfigurationError, () => open({ workspace })).option).toBe('workspace');
-    },
-  );
+    await keys.withOptions({ headers: { 'x-tenant': 'b' }, language: undefined }).list();
+    await keys.list();
 
-  test('refuses to be made without options', () => {
-    const make = (): unknown => new (WorkspaceApiKeys as unknown as new () => unknown)();
-
-    expect(thrownBy(ConfigurationError, make).option).toBe('workspace');
+    expect(requests.map(({ headers }) => headers.get('x-tenant'))).toEqual(['b', 'a']);
+    for (const { headers } of requests) {
+      expect(headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
+      expect(headers.get('accept-language')).toBe('zh');
+    }
   });
 
-  test('keeps to its workspace under a base URL with a path', async () => {
-    const address = 'https://hydra.example/proxy/apis/hydra.io/v1alpha1/workspaces/2147483647/masked-apikeys';
-    const seen = network.answer('get', address, json({}));
-
-    await open({ baseUrl: 'https://hydra.example/proxy', workspace: 2 ** 31 - 1 }).list();
-
-    expect(seen).toHaveLength(1);
-  });
-
-  test('takes its access token from DRUN_ACCESS_TOKEN where none is given', async () => {
+  it('keeps an access token from the environment', async () => {
     vi.stubEnv('DRUN_ACCESS_TOKEN', TOKEN);
-    const seen = network.answer('get', `${API}/workspaces/12/my-apikeys`, json({}));
+    const { fetch, requests } = responding(json({}));
+    const keys = new ApiKeys({ fetch });
+    vi.stubEnv('DRUN_ACCESS_TOKEN', 'another');
 
-    await new WorkspaceApiKeys({ workspace: 12 }).listMine();
+    await keys.withOptions({ maxRetries: 0 }).list();
 
-    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
+    expect(requests[0]?.headers.get('authorization')).toBe(`Bearer ${TOKEN}`);
   });
 
-  test.each<[string, (keys: WorkspaceApiKeys) => Promise<unknown>, string]>([
-    ['a whole key to switch off', (keys) => keys.disable(KEY), 'id'],
-    ['a path to switch on', (keys) => keys.enable('../1'), 'id'],
-    ['a negative quota', (keys) => keys.setQuota('key-1', -1), 'quota'],
-    ['a fraction of a token', (keys) => keys.setQuota('key-1', 1.5), 'quota'],
-    ['a quota beyond what a number can hold', (keys) => keys.setQuota('key-1', 2 ** 53), 'quota'],
-    ['a quota that is no number', (keys) => keys.create({ name: 'a', quota: '5' as never }), 'quota'],
-  ])('refuses %s and sends nothing', async (_, call, option) => {
-    const error = await rejectionOf(ConfigurationError, call(open({})));
+  it('changes the workspace', async () => {
+    const { fetch, requests } = responding(json({}));
+    const { workspaceKeys } = clientsOver(fetch);
 
-    expect(error.option).toBe(option);
-    expect(everythingShownOf(error)).not.toContain(KEY);
+    await workspaceKeys.withOptions({ workspace: 13 }).list();
+    await workspaceKeys.withOptions({ maxRetries: 0 }).list();
+
+    expect(requests.map(({ url }) => /workspaces\/(\d+)/.exec(url.pathname)?.[1])).toEqual(['13', '12']);
   });
 
-  test('shows no access token when it is printed', () => {
-    expect(everythingShownOf(open({}))).not.toContain(TOKEN);
+  it('requires an access token for another origin', async () => {
+    const { fetch, requests } = responding(json({}));
+    const { keys } = clientsOver(fetch);
+    const baseUrl = 'https://hydra.example';
+
+    expect(thrownBy(ConfigurationError, () => keys.withOptions({ baseUrl })).option).toBe('accessToken');
+    await keys.withOptions({ baseUrl, accessToken: 'another-token' }).list();
+    await keys.withOptions({ baseUrl: 'https://console.d.run/proxy' }).list();
+
+    expect(requests.map(({ url, headers }) => [url.host, headers.get('authorization')])).toEqual([
+      ['hydra.example', 'Bearer another-token'],
+      ['console.d.run', `Bearer ${TOKEN}`],
+    ]);
   });
 });
 
-test('an account refuses a quota, which only keys of workspaces have, and sends nothing', async () => {
-  const input = { name: 'a', quota: 5 } as { name: string };
+describe('call options', () => {
+  const calls: [
+    string,
+    (keys: ApiKeys, options: { signal?: AbortSignal; timeoutMs?: number }) => PromiseLike<unknown>,
+  ][] = [
+    ['create', (keys, options) => keys.create({ name: 'a' }, options)],
+    ['list', (keys, options) => keys.list({}, options)],
+    ['delete', (keys, options) => keys.delete('key-1', options)],
+    ['canCreate', (keys, options) => keys.canCreate(options)],
+    ['getSecret', (keys, options) => keys.getSecret('key-1', options)],
+    ['usage', (keys, options) => keys.usage({}, options)],
+    ['replace', (keys, options) => keys.replace('key-1', {}, options)],
+    ['prune', (keys, options) => keys.prune({ olderThanMs: 1 }, options)],
+  ];
 
-  expect((await rejectionOf(ConfigurationError, apiKeys().create(input))).option).toBe('quota');
+  it.each(calls)('%s rejects with the reason of an aborted signal and sends nothing', async (_, call) => {
+    const { fetch, requests } = responding(json({}));
+    const reason = new Error('no longer needed');
+
+    await expect(call(clientsOver(fetch).keys, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(requests).toEqual([]);
+  });
+
+  it.each(calls)('%s rejects an invalid timeout and sends nothing', async (_, call) => {
+    const { fetch, requests } = responding(json({}));
+
+    const error = await rejectionOf(ConfigurationError, call(clientsOver(fetch).keys, { timeoutMs: -1 }));
+
+    expect(error.option).toBe('timeoutMs');
+    expect(requests).toEqual([]);
+  });
+
+  it('headers of a call take precedence over those of the client', async () => {
+    const { fetch, requests } = responding(json({}));
+    const { keys } = clientsOver(fetch, { headers: { 'X-Tenant': 'a', 'X-Trace': '1' } });
+
+    await keys.list({}, { headers: { 'x-trace': '2' } });
+
+    expect(requests[0]?.headers.get('x-tenant')).toBe('a');
+    expect(requests[0]?.headers.get('x-trace')).toBe('2');
+  });
+});
+
+it('the logger and onRetry see methods and paths, but no ids or credentials', async () => {
+  retryAtOnce();
+  const entries: RequestLogEntry[] = [];
+  const events: RetryEvent[] = [];
+  const { fetch } = responding(json({ message: TOKEN }, 503), json({ id: 'key-1' }));
+  const { keys } = clientsOver(fetch, {
+    logger: (entry) => entries.push(entry),
+    onRetry: (event) => void events.push(event),
+  });
+
+  await keys.delete('key-1');
+
+  expect(entries).toMatchObject([
+    { method: 'DELETE', path: '/apikeys/{id}', status: 503, attempt: 1, code: 'server_error' },
+    { method: 'DELETE', path: '/apikeys/{id}', status: 200, attempt: 2 },
+  ]);
+  expect(events).toMatchObject([{ method: 'DELETE', path: '/apikeys/{id}', attempt: 1 }]);
+  for (const value of [entries, events]) {
+    expect(everythingShownOf(value)).not.toContain('key-1');
+    expect(everythingShownOf(value)).not.toContain(TOKEN);
+  }
 });

@@ -1,19 +1,15 @@
-import { ApiKeys, ConfigurationError, NotFoundError, ServerError } from 'drun-sdk';
-import { describe, expect, test, vi } from 'vitest';
-import { ContractServer, mockContract } from '../support/contract-server.ts';
-import { TOKEN } from '../support/credentials.ts';
+import { ConfigurationError } from 'drun-sdk';
+import { describe, expect, it, vi } from 'vitest';
+import { ContractServer } from '../support/contract-server.ts';
 import { rejection, rejectionOf } from '../support/failures.ts';
-import { html } from '../support/network.ts';
-import { apiKeys } from './requests.ts';
-
-const contract = mockContract();
+import { html, json } from '../support/network.ts';
+import { clientsOver, type Fetch, responding, serve } from './clients.ts';
 
 const DAY_MS = 86_400_000;
 const NOW = Date.parse('2026-03-01T08:00:00Z');
-const now = (): number => NOW;
 
-/** Keys by how long ago they were made and used, in days. */
-const ages: Record<string, [createdDays: number, usedDays?: number]> = {
+/** Keys by the number of days since they were created and used. */
+const AGES: Record<string, [created: number, used?: number]> = {
   'new, unused': [1],
   'new, used': [1, 0],
   'old, unused': [90],
@@ -21,178 +17,150 @@ const ages: Record<string, [createdDays: number, usedDays?: number]> = {
   'old, used just now': [90, 0],
 };
 
-function serveAges(): ContractServer {
-  const server = contract.serve({ now, maxKeys: 100, order: 'oldest first' });
-  for (const [name, [createdDays, usedDays]] of Object.entries(ages)) {
-    server.add({
-      name,
-      createdAt: NOW - createdDays * DAY_MS,
-      lastUsedAt: usedDays === undefined ? undefined : NOW - usedDays * DAY_MS,
-    });
+function serveAges(server = new ContractServer({ now: () => NOW, order: 'oldest first' })): ContractServer {
+  for (const [name, [created, used]] of Object.entries(AGES)) {
+    const lastUsedAt = used === undefined ? undefined : NOW - used * DAY_MS;
+    server.add({ name, createdAt: NOW - created * DAY_MS, lastUsedAt });
   }
   return server;
 }
 
 describe('prune', () => {
-  test.each([
+  it.each([
     [{ olderThanMs: 30 * DAY_MS }, ['old, unused', 'old, used long ago', 'old, used just now']],
     [{ unusedForMs: 30 * DAY_MS }, ['old, unused', 'old, used long ago']],
     [{ olderThanMs: 30 * DAY_MS, unusedForMs: 70 * DAY_MS }, ['old, unused']],
-    [{ olderThanMs: 100 * DAY_MS, unusedForMs: DAY_MS / 2 }, []],
-    // Not older than that, but just as old.
-    [{ olderThanMs: 90 * DAY_MS }, []],
-  ])('deletes what matches %j, and nothing else', async (query, names) => {
+    [{ olderThanMs: 300 * DAY_MS }, []],
+  ])('deletes the keys that match %j', async (query, names) => {
     const server = serveAges();
 
-    const pruned = await apiKeys().prune(query);
+    const pruned = await clientsOver(server.fetch).keys.prune(query);
 
     expect(pruned.map(({ key, outcome }) => [key.name, outcome])).toEqual(
       names.map((name) => [name, 'deleted']),
     );
-    expect(server.keys.map(({ name }) => name)).toEqual(
-      Object.keys(ages).filter((name) => !names.includes(name)),
-    );
+    const left = server.keys.map(({ name }) => name);
+    expect(left).toEqual(Object.keys(AGES).filter((name) => !names.includes(name)));
   });
 
-  test('only tells what it would delete in a dry run', async () => {
+  it('deletes nothing in a dry run, and reports the same keys', async () => {
     const server = serveAges();
 
-    const pruned = await apiKeys().prune({ olderThanMs: 30 * DAY_MS, dryRun: true });
+    const pruned = await clientsOver(server.fetch).keys.prune({ olderThanMs: 30 * DAY_MS }, { dryRun: true });
 
     expect(pruned.map(({ outcome }) => outcome)).toEqual(Array(3).fill('would_delete'));
     expect(server.operations).toEqual(['masked list']);
   });
 
-  test('goes on past a key that cannot be deleted, and reports it', async () => {
+  it('reports keys that could not be deleted and continues', async () => {
     const server = serveAges();
-    const [, , first, second] = server.keys;
-    const keys = new ApiKeys({
-      accessToken: TOKEN,
-      maxRetries: 0,
-      fetch: async (input, init) => {
-        if (init.method === 'DELETE' && input.endsWith(`/${first?.id}`)) return html(500);
-        if (init.method === 'DELETE' && input.endsWith(`/${second?.id}`)) server.remove(second?.id ?? '');
-        return server.fetch(input, init);
-      },
-    });
+    const [, , failing, missing] = server.keys.map(({ id }) => id);
+    const fetch: Fetch = async (input, init) => {
+      if (init.method === 'DELETE' && input.endsWith(`/${failing}`)) return html(500);
+      if (init.method === 'DELETE' && missing && input.endsWith(`/${missing}`)) server.remove(missing);
+      return server.fetch(input, init);
+    };
 
-    const pruned = await keys.prune({ olderThanMs: 30 * DAY_MS });
+    const pruned = await clientsOver(fetch, { maxRetries: 0 }).keys.prune({ olderThanMs: 30 * DAY_MS });
 
     expect(pruned).toMatchObject([
-      { key: { id: first?.id }, outcome: 'failed', error: expect.any(ServerError) },
-      { key: { id: second?.id }, outcome: 'failed', error: expect.any(NotFoundError) },
+      { key: { id: failing }, outcome: 'failed', error: { code: 'server_error' } },
+      { key: { id: missing }, outcome: 'failed', error: { code: 'not_found' } },
       { outcome: 'deleted' },
     ]);
   });
 
-  test('deletes nothing where the list cannot be read to its end', async () => {
-    const server = new ContractServer({ now });
-    for (let number = 0; number < 150; number++) server.add({ createdAt: 0 });
-    const keys = new ApiKeys({
-      accessToken: TOKEN,
-      maxRetries: 0,
-      fetch: async (input, init) => (input.includes('page.page=2') ? html(500) : server.fetch(input, init)),
-    });
+  it('deletes nothing if a part of the list cannot be read', async () => {
+    const server = new ContractServer({ now: () => NOW });
+    for (let number = 0; number < 150; number++) server.add({ createdAt: 1 });
+    const fetch: Fetch = async (input, init) => {
+      if (input.includes('=-1')) return json({ message: 'invalid page size' }, 400);
+      return input.includes('page.page=2') ? html(500) : server.fetch(input, init);
+    };
 
-    await rejectionOf(ServerError, keys.prune({ olderThanMs: DAY_MS }));
+    const pruning = clientsOver(fetch, { maxRetries: 0 }).keys.prune({ olderThanMs: DAY_MS });
 
+    expect(await rejection(pruning)).toMatchObject({ code: 'server_error' });
     expect(server.operations).not.toContain('delete');
   });
 
-  test('leaves a key alone whose time of creation is not told', async () => {
-    const keys = new ApiKeys({
-      accessToken: TOKEN,
-      fetch: async () => Response.json({ items: [{ id: 'key-1', lastUsedTime: '2020-01-01T00:00:00Z' }] }),
-    });
-
-    expect(await keys.prune({ olderThanMs: DAY_MS, dryRun: true })).toEqual([]);
-    expect(await keys.prune({ unusedForMs: DAY_MS, dryRun: true })).toEqual([]);
-  });
-
-  test.each(['0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z'])(
-    'counts a new key from when it was made where its last use is given as %s, the zero of some servers',
-    async (lastUsedTime) => {
-      const creationTimestamp = new Date(NOW - DAY_MS).toISOString();
-      const keys = new ApiKeys({
-        accessToken: TOKEN,
-        fetch: async () =>
-          Response.json(
-            { items: [{ id: 'key-1', creationTimestamp, lastUsedTime }], page: { total: 1 } },
-            { headers: { date: new Date(NOW).toUTCString() } },
-          ),
-      });
-
-      expect(await keys.prune({ unusedForMs: 30 * DAY_MS, dryRun: true })).toEqual([]);
-      expect(await keys.prune({ unusedForMs: DAY_MS / 2, dryRun: true })).toHaveLength(1);
-    },
-  );
-
-  test.each(['0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z'])(
-    'leaves a key alone that was made at %s, the zero of some servers',
-    async (creationTimestamp) => {
-      const keys = new ApiKeys({
-        accessToken: TOKEN,
-        fetch: async () => Response.json({ items: [{ id: 'key-1', creationTimestamp }], page: { total: 1 } }),
-      });
-
-      expect(await keys.prune({ olderThanMs: DAY_MS, dryRun: true })).toEqual([]);
-    },
-  );
-
-  test("goes by the service's clock, not the caller's", async () => {
+  it('uses the clock of the service', async () => {
     vi.useFakeTimers({ now: NOW + 365 * DAY_MS, toFake: ['Date'] });
     const server = serveAges();
 
-    await apiKeys().prune({ olderThanMs: 300 * DAY_MS });
+    await clientsOver(server.fetch).keys.prune({ olderThanMs: 300 * DAY_MS });
 
     expect(server.keys).toHaveLength(5);
     vi.useRealTimers();
   });
 
-  test('deletes the keys of all pages', async () => {
-    const server = new ContractServer({ now, maxKeys: 1_000 });
-    for (let number = 0; number < 120; number++) server.add({ createdAt: NOW - 2 * DAY_MS });
-    const fresh = server.add();
-    const keys = new ApiKeys({ accessToken: TOKEN, fetch: server.fetch });
+  it.each([undefined, '', 'yesterday', 1_772_352_000, '0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z'])(
+    'never deletes a key with the creation time %j',
+    async (creationTimestamp) => {
+      const item = { id: 'key-1', creationTimestamp, lastUsedTime: '2020-01-01T00:00:00Z' };
+      const { fetch } = responding(json({ items: [item] }));
 
-    expect(await keys.prune({ olderThanMs: DAY_MS })).toHaveLength(120);
+      expect(await clientsOver(fetch).keys.prune({ olderThanMs: 1, unusedForMs: 1 })).toEqual([]);
+    },
+  );
 
-    expect(server.keys).toEqual([fresh]);
+  it.each([undefined, '0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z'])(
+    'measures from the creation if the time of the last use is %j',
+    async (lastUsedTime) => {
+      const creationTimestamp = new Date(NOW - DAY_MS).toISOString();
+      const date = new Date(NOW).toUTCString();
+      const { fetch } = responding(
+        json({ items: [{ id: 'key-1', creationTimestamp, lastUsedTime }] }, 200, { date }),
+      );
+      const { keys } = clientsOver(fetch);
+
+      expect(await keys.prune({ unusedForMs: 2 * DAY_MS }, { dryRun: true })).toEqual([]);
+      expect(await keys.prune({ unusedForMs: DAY_MS / 2 }, { dryRun: true })).toHaveLength(1);
+    },
+  );
+
+  it("deletes only the caller's own keys of a workspace with onlyMine", async () => {
+    const { server, workspaceKeys } = serve({ now: () => NOW });
+    const old = { scope: 12, createdAt: NOW - 90 * DAY_MS } as const;
+    const theirs = server.add({ ...old, owner: 'colleague' });
+    server.add(old);
+
+    await workspaceKeys.prune({ olderThanMs: DAY_MS, onlyMine: true });
+
+    expect(server.keys).toEqual([theirs]);
   });
 
-  test("rejects with the signal's own reason when it is aborted, and deletes no more", async () => {
+  it("rejects with the signal's reason and stops when it is aborted", async () => {
     const server = serveAges();
     const controller = new AbortController();
-    const reason = new Error('not any more');
-    const keys = new ApiKeys({
-      accessToken: TOKEN,
-      fetch: async (input, init) => {
-        const answer = await server.fetch(input, init);
-        if (init.method === 'DELETE') controller.abort(reason);
-        return answer;
-      },
-    });
+    const reason = new Error('no longer needed');
+    const fetch: Fetch = async (input, init) => {
+      const response = await server.fetch(input, init);
+      if (init.method === 'DELETE') controller.abort(reason);
+      return response;
+    };
 
-    expect(await rejection(keys.prune({ olderThanMs: DAY_MS / 2 }, { signal: controller.signal }))).toBe(
-      reason,
-    );
+    const pruning = clientsOver(fetch).keys.prune({ olderThanMs: DAY_MS / 2 }, { signal: controller.signal });
+
+    expect(await rejection(pruning)).toBe(reason);
     expect(server.keys).toHaveLength(4);
   });
 
-  test.each<[string, object, string]>([
-    ['no time at all', {}, 'olderThanMs'],
-    ['a time of 0, which would match everything', { olderThanMs: 0 }, 'olderThanMs'],
-    ['a negative time', { unusedForMs: -1 }, 'unusedForMs'],
-    ['a time that is none', { olderThanMs: Number.NaN }, 'olderThanMs'],
-    ['an endless time', { unusedForMs: Number.POSITIVE_INFINITY }, 'unusedForMs'],
-    ['a time as a text', { olderThanMs: '30' }, 'olderThanMs'],
-    ['nothing', undefined as unknown as object, 'olderThanMs'],
-  ])('refuses %s and sends nothing', async (_, query, option) => {
-    const server = contract.serve();
+  it.each<[string, unknown, string]>([
+    ['no duration', {}, 'olderThanMs'],
+    ['no query', undefined, 'olderThanMs'],
+    ['0, which every key would match', { olderThanMs: 0 }, 'olderThanMs'],
+    ['a negative duration', { unusedForMs: -1 }, 'unusedForMs'],
+    ['NaN', { olderThanMs: Number.NaN }, 'olderThanMs'],
+    ['Infinity', { unusedForMs: Number.POSITIVE_INFINITY }, 'unusedForMs'],
+    ['a string', { olderThanMs: '30' }, 'olderThanMs'],
+    ['null', { olderThanMs: null, unusedForMs: 1 }, 'olderThanMs'],
+  ])('rejects %s and sends nothing', async (_, query, option) => {
+    const { fetch, requests } = responding(json({}));
 
-    const error = await rejectionOf(ConfigurationError, apiKeys().prune(query));
+    const error = await rejectionOf(ConfigurationError, clientsOver(fetch).keys.prune(query as object));
 
     expect(error.option).toBe(option);
-    expect(server.requests).toEqual([]);
+    expect(requests).toEqual([]);
   });
 });

@@ -1,184 +1,182 @@
-import {
-  ApiKeyLimitError,
-  ApiKeys,
-  ConfigurationError,
-  NotFoundError,
-  ReplacementFailedError,
-  ServerError,
-  WorkspaceApiKeys,
-} from 'drun-sdk';
-import { describe, expect, test } from 'vitest';
-import { ContractServer, mockContract } from '../support/contract-server.ts';
+import { ConfigurationError, ReplacementFailedError, UnknownOutcomeError } from 'drun-sdk';
+import { describe, expect, it } from 'vitest';
+import { ContractServer, type StoredKey } from '../support/contract-server.ts';
 import { KEY, TOKEN } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
-import { html, lostConnection } from '../support/network.ts';
+import { html, json } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
-import { apiKeys } from './requests.ts';
-
-const contract = mockContract();
-
-type Fetch = (input: string, init: RequestInit) => Promise<Response>;
-
-const over = (fetch: Fetch): ApiKeys => new ApiKeys({ accessToken: TOKEN, maxRetries: 0, fetch });
+import { clientsOver, connectionReset, type Fetch, responding, serve, wireKey } from './clients.ts';
 
 describe('replace', () => {
-  test('makes room for the new key in an account that is full', async () => {
-    const server = contract.serve({ maxKeys: 1 });
-    const { id } = server.add({ name: 'checkout' });
+  it('deletes the key, then creates one with the same name and expiry', async () => {
+    const { server, keys } = serve({ maxKeys: 2 });
+    const other = server.add({ name: 'checkout' });
+    const old = server.add({ name: 'checkout', expireTime: '2027-01-01T00:00:00Z' });
 
-    const created = await apiKeys().replace(id);
+    const created = await keys.replace(old.id);
 
-    expect(server.keys.map((key) => [key.id, key.name])).toEqual([[created.id, 'checkout']]);
+    expect(server.operations).toEqual(['delete', 'create']);
+    expect(server.keys.map(({ id }) => id)).toEqual([other.id, created.id]);
+    expect(created).toMatchObject({ name: 'checkout', expiresAt: new Date('2027-01-01T00:00:00Z') });
+    expect(created.replaced).toMatchObject({ id: old.id, name: 'checkout' });
+    for (const secret of [old.key, created.secret.reveal()]) {
+      expect(everythingShownOf(created)).not.toContain(secret);
+    }
   });
 
-  test('takes what is given before what the old key has', async () => {
-    const server = contract.serve();
+  it('prefers the settings it is given', async () => {
+    const { server, keys } = serve();
     const { id } = server.add({ name: 'checkout', expireTime: '2027-01-01T00:00:00Z' });
-
     const expiresAt = new Date('2028-01-01T00:00:00Z');
-    const created = await apiKeys().replace(id, { name: 'checkout-2', expiresAt });
 
-    expect(created).toMatchObject({ name: 'checkout-2', expiresAt });
-  });
-
-  test('does not take over a time of expiry that has passed', async () => {
-    const server = contract.serve();
-    const { id } = server.add({ name: 'checkout', expireTime: '2026-02-01T00:00:00Z' });
-
-    expect(await apiKeys().replace(id)).not.toHaveProperty('expiresAt');
-  });
-
-  test('takes the zero of some servers for no time of expiry', async () => {
-    const bodies: unknown[] = [];
-    const keys = over(async (_, init) => {
-      bodies.push(JSON.parse(String(init.body)));
-      return Response.json({ id: '7', name: 'checkout', key: KEY, expireTime: '0001-01-01T00:00:00Z' });
+    expect(await keys.replace(id, { name: 'checkout-2', expiresAt })).toMatchObject({
+      name: 'checkout-2',
+      expiresAt,
     });
-
-    await keys.replace('7');
-
-    expect(bodies).toEqual([{}, { name: 'checkout' }]);
   });
 
-  test('touches no key but the one that is named', async () => {
-    const server = contract.serve();
-    const { id } = server.add({ name: 'checkout' });
-    const other = server.add({ id: `${id}1`, name: 'checkout' });
+  it.each(['2026-02-01T00:00:00Z', '0001-01-01T00:00:00Z'])(
+    'does not keep the expiry %s',
+    async (expireTime) => {
+      const { fetch, requests } = responding(json(wireKey({ expireTime, expired: true, key: KEY })));
 
-    await apiKeys().replace(id);
+      await clientsOver(fetch).keys.replace('key-1');
 
-    expect(server.keys).toContainEqual(other);
+      expect(requests.map(({ body }) => body)).toEqual([{}, { name: 'checkout' }]);
+    },
+  );
+
+  it.each<[string, Partial<StoredKey>, object]>([
+    ['the rest of its quota', { quota: 500n, usedQuota: 120n }, { limit: 380, used: 0, remaining: 380 }],
+    ['no quota if it is used up', { quota: 500n, usedQuota: 700n }, { limit: 0, used: 0, remaining: 0 }],
+    [
+      'an unlimited quota',
+      { unlimitedQuota: true, usedQuota: 7n },
+      { limit: 'unlimited', used: 0, remaining: 'unlimited' },
+    ],
+  ])('gives the replacement in a workspace %s', async (_, quota, expected) => {
+    const { server, workspaceKeys } = serve();
+    const { id } = server.add({ scope: 12, name: 'batch', ...quota });
+
+    const created = await workspaceKeys.replace(id);
+
+    expect(created.quota).toEqual(expected);
+    expect(created.replaced.quota?.used).toBe(Number(quota.usedQuota));
   });
 
-  test('makes no key where there was none to delete', async () => {
-    const server = contract.serve();
+  it('gives the replacement the quota it is given', async () => {
+    const { server, workspaceKeys } = serve();
+    const { id } = server.add({ scope: 12, quota: 500n, usedQuota: 120n });
 
-    await rejectionOf(NotFoundError, apiKeys().replace('key-1'));
-
-    expect(server.operations).toEqual(['delete']);
+    expect((await workspaceKeys.replace(id, { quota: 1_000 })).quota?.limit).toBe(1_000);
   });
 
-  test('makes no key where the old one could not be deleted', async () => {
+  it('leaves the quota to the service if that of the deleted key cannot be read', async () => {
+    const { fetch, requests } = responding(json(wireKey({ quota: '9223372036854775807', key: KEY })));
+
+    const { replaced } = await clientsOver(fetch).workspaceKeys.replace('key-1', { expiresAt: undefined });
+
+    expect(requests[1]?.body).not.toHaveProperty('quota');
+    expect(replaced).not.toHaveProperty('quota');
+  });
+
+  it.each([
+    ['does not exist', () => json({ message: 'no such key' }, 404), 'not_found'],
+    ['cannot be deleted', () => html(500), 'server_error'],
+    [
+      'is not deleted because of an error with status 200',
+      () => json({ success: false }),
+      'invalid_response',
+    ],
+  ])('creates no key if the old one %s', async (_, respond, code) => {
+    const { fetch, requests } = responding(respond());
+
+    const error = await rejection(clientsOver(fetch, { maxRetries: 0 }).keys.replace('key-1'));
+
+    expect(error).toMatchObject({ code });
+    expect(requests.map(({ method }) => method)).toEqual(['DELETE']);
+  });
+
+  it.each<[string, () => Response | Error, object]>([
+    ['was rejected', () => json({ id: 'x', message: 'name taken' }, 409), { code: 'api_error' }],
+    ['has an unknown outcome', connectionReset, { code: 'unknown_outcome' }],
+  ])('rejects with the id of the deleted key if the create %s', async (_, failure, cause) => {
     const server = new ContractServer();
-
-    const error = await rejection(
-      over(async (input, init) => (init.method === 'DELETE' ? html(500) : server.fetch(input, init))).replace(
-        'key-1',
-      ),
-    );
-
-    expect(error).toBeInstanceOf(ServerError);
-    expect(server.requests).toEqual([]);
-  });
-
-  test('says that the old key is gone where the new one could not be made, and why', async () => {
-    const server = new ContractServer({ maxKeys: 1 });
     const { id } = server.add();
-    const keys = over(async (input, init) => {
-      // Somebody else takes the room.
-      if (init.method === 'POST' && server.keys.length === 0) server.add();
-      return server.fetch(input, init);
-    });
+    const fetch: Fetch = async (input, init) => {
+      if (init.method !== 'POST' || !input.endsWith('/apikeys')) return server.fetch(input, init);
+      const outcome = failure();
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    };
 
-    const error = await rejectionOf(ReplacementFailedError, keys.replace(id));
+    const error = await rejectionOf(ReplacementFailedError, clientsOver(fetch).keys.replace(id));
 
-    expect(error).toMatchObject({ code: 'replacement_failed', deletedId: id });
-    expect(error.message).toContain('is gone');
-    expect(error.message).toContain('at most 1');
-    expect(error.cause).toBeInstanceOf(ApiKeyLimitError);
+    expect(error).toMatchObject({ code: 'replacement_failed', deletedId: id, cause });
+    expect(error.message).toContain('was deleted');
+    expect(error.message).toContain((error.cause as Error).message);
+    if (error.cause instanceof UnknownOutcomeError) expect(error.cause.candidateIds).toEqual([]);
   });
 
-  test('says so, too, where the name of the old key was lost with the answer about it', async () => {
+  it('rejects with the id of the deleted key if its name was lost with the response', async () => {
     retryAtOnce();
-    const server = new ContractServer();
-    const { id } = server.add();
-    let deletes = 0;
-    const keys = new ApiKeys({
-      accessToken: TOKEN,
-      fetch: async (input, init) => {
-        const answer = await server.fetch(input, init);
-        if (init.method === 'DELETE' && ++deletes === 1) throw lostConnection();
-        return answer;
-      },
-    });
+    const { fetch } = responding(connectionReset(), json({}, 404));
 
-    const error = await rejectionOf(ReplacementFailedError, keys.replace(id));
+    const error = await rejectionOf(ReplacementFailedError, clientsOver(fetch).keys.replace('key-1'));
 
+    expect(error.deletedId).toBe('key-1');
     expect(error.cause).toBeInstanceOf(ConfigurationError);
     expect(error.message).toContain('name');
   });
 
-  test.each<[string, object, string]>([
+  it.each<[string, object, string]>([
     ['an empty name', { name: '' }, 'name'],
     ['an invalid date', { expiresAt: new Date(Number.NaN) }, 'expiresAt'],
-    ['a quota, which an account has not', { quota: 5 }, 'quota'],
-  ])('refuses %s and deletes nothing', async (_, input, option) => {
-    const server = contract.serve();
-    const { id } = server.add();
+  ])('rejects %s before it deletes anything', async (_, input, option) => {
+    const { fetch, requests } = responding(json({}));
 
-    const error = await rejectionOf(ConfigurationError, apiKeys().replace(id, input));
+    const error = await rejectionOf(ConfigurationError, clientsOver(fetch).keys.replace('key-1', input));
 
     expect(error.option).toBe(option);
-    expect(server.requests).toEqual([]);
+    expect(requests).toEqual([]);
   });
 
-  test('refuses a quota that a workspace cannot give and deletes nothing', async () => {
-    const server = contract.serve();
-    const { id } = server.add({ scope: 12 });
-    const keys = new WorkspaceApiKeys({ accessToken: TOKEN, workspace: 12 });
+  it('rejects an invalid quota before it deletes anything', async () => {
+    const { fetch, requests } = responding(json({}));
 
-    await rejectionOf(ConfigurationError, keys.replace(id, { quota: -1 }));
+    await rejectionOf(ConfigurationError, clientsOver(fetch).workspaceKeys.replace('key-1', { quota: -1 }));
 
-    expect(server.requests).toEqual([]);
+    expect(requests).toEqual([]);
   });
 
-  test('does not repeat what a key source says in its error', async () => {
-    const server = new ContractServer();
-    const { id } = server.add();
-    const failing = new Error(`the vault has no ${TOKEN}`);
-    let asked = 0;
-    const keys = new ApiKeys({
-      accessToken: () => {
-        if (++asked > 1) throw failing;
-        return TOKEN;
-      },
-      fetch: server.fetch,
-    });
+  it("does not repeat the message of the caller's credential provider", async () => {
+    const { fetch } = responding(json({}));
+    const failure = new Error(`the vault has no ${TOKEN}`);
+    let calls = 0;
+    const accessToken = (): string => {
+      if (++calls > 1) throw failure;
+      return TOKEN;
+    };
 
-    const error = await rejectionOf(ReplacementFailedError, keys.replace(id));
+    const error = await rejectionOf(
+      ReplacementFailedError,
+      clientsOver(fetch, { accessToken }).keys.replace('key-1', { name: 'checkout' }),
+    );
 
-    expect(error.cause).toBe(failing);
     expect(error.message).not.toContain(TOKEN);
     expect(JSON.stringify(error)).not.toContain(TOKEN);
   });
 
-  test('shows neither the old key nor the new one', async () => {
-    const server = contract.serve();
-    const old = server.add();
+  it("rejects with the signal's reason if it is aborted between delete and create", async () => {
+    const controller = new AbortController();
+    const reason = new Error('no longer needed');
+    const fetch: Fetch = async () => {
+      controller.abort(reason);
+      return json(wireKey());
+    };
 
-    const created = await apiKeys().replace(old.id);
+    const replacing = clientsOver(fetch).keys.replace('key-1', {}, { signal: controller.signal });
 
-    expect(everythingShownOf(created)).not.toContain(old.key);
-    expect(everythingShownOf(created)).not.toContain(created.secret.reveal());
+    expect(await rejection(replacing)).toBe(reason);
   });
 });

@@ -41,9 +41,24 @@ test('a request with a field of a wrong type does not compile', () => {
   void chat.complete({ model, messages, stream: true });
 });
 
-test('a request may have fields that nobody has listed', () => {
+test('a request accepts unknown fields from a variable and the interface of a caller', () => {
   void chat.complete({ model, messages, guided_choice: ['a'], top_k: 1, chat_template_kwargs: { a: 1 } });
   expectTypeOf<{ model: string; messages: []; anything: symbol }>().toExtend<ChatCompletionRequest>();
+  interface OwnRequest {
+    model: string;
+    messages: { role: 'user'; content: string }[];
+    own_field: Date;
+  }
+  expectTypeOf<OwnRequest>().toExtend<ChatCompletionRequest>();
+});
+
+test('a misspelled field of a request does not compile', () => {
+  // @ts-expect-error: `temperature` is misspelled
+  void chat.complete({ model, messages, temprature: 1 });
+  // @ts-expect-error: the signal is an option
+  void chat.complete({ model, messages, signal: AbortSignal.timeout(1) });
+  // @ts-expect-error: `schema` is an option
+  void chat.complete({ model, messages, schema: zod.object({}) });
 });
 
 test('what OpenAI and vLLM know is typed', () => {
@@ -98,30 +113,24 @@ test('parsed has the type that the schema makes', () => {
     at: Date;
   }
 
-  const call = chat.parse({ model, messages, schema });
+  const call = chat.parse({ model, messages }, { schema });
   expectTypeOf(call).resolves.toExtend<ChatCompletion>();
   expectTypeOf<Awaited<typeof call>['parsed']>().toEqualTypeOf<Parsed>();
-  const stream = chat.stream({ model, messages, schema });
+  const stream = chat.stream({ model, messages }, { schema });
   expectTypeOf<Awaited<ReturnType<typeof stream.completion>>['parsed']>().toEqualTypeOf<Parsed>();
   expectTypeOf(stream).toEqualTypeOf<ChatStream<ParsedCompletion<Parsed>>>();
 
   // @ts-expect-error: an answer of complete() is not parsed
   void chat.complete({ model, messages }).then(({ parsed }: { parsed: Parsed }) => parsed);
-  // @ts-expect-error: a schema is for parse()
-  void chat.complete({ model, messages, schema });
-  // @ts-expect-error: the schema makes the format
-  void chat.parse({ model, messages, schema, response_format: { type: 'json_object' } });
-  // @ts-expect-error: one answer is read
-  void chat.parse({ model, messages, schema, n: 2 });
-  // @ts-expect-error: a JSON schema says nothing of types
-  void chat.parse({ model, messages, schema: { type: 'object' } });
+  // @ts-expect-error: the schema is missing
+  void chat.parse({ model, messages }, {});
 });
 
 test('a stream without a schema gives chunks and a plain completion', () => {
   const stream = chat.stream({ model, messages });
 
   expectTypeOf(stream).toExtend<AsyncIterable<ChatCompletionChunk>>();
-  expectTypeOf(stream.text()).toExtend<AsyncIterable<string>>();
+  expectTypeOf(stream.textStream).toExtend<AsyncIterable<string>>();
   expectTypeOf(stream.completion()).resolves.toEqualTypeOf<ChatCompletion>();
   expectTypeOf(stream.response).toEqualTypeOf<CallResponse | undefined>();
 });
@@ -138,12 +147,12 @@ test('a tool is given what its schema makes of the arguments', () => {
     },
   });
   expectTypeOf(tool).toExtend<Tool>();
-  void chat.runTools({ model, messages, tools: [tool], maxRounds: 3 });
+  void chat.runTools({ model, messages }, { tools: [tool], maxRounds: 3 });
 
   // @ts-expect-error: a definition alone cannot be run
-  void chat.runTools({ model, messages, tools: [{ type: 'function', function: { name: 'now' } }] });
+  void chat.runTools({ model, messages }, { tools: [{ type: 'function', function: { name: 'now' } }] });
   // @ts-expect-error: the tools are missing
-  void chat.runTools({ model, messages });
+  void chat.runTools({ model, messages }, {});
 });
 
 test('an answer can be had with its response', () => {

@@ -43,7 +43,7 @@ describe('complete', () => {
     const seen = network.answer('post', COMPLETIONS, json(completion()));
     const messages: ChatCompletionRequest['messages'] = [
       { role: 'user', content: 'a' },
-      { role: 'assistant', content: null, reasoning_content: 'I think', reasoning: 'so', mood: 'good' },
+      { role: 'assistant', content: null, reasoning_content: 'I think', reasoning: 'so' },
       { role: 'tool', tool_call_id: 'call-1', content: '4' },
     ];
 

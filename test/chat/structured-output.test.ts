@@ -49,7 +49,7 @@ const ways: readonly {
     name: 'parse()',
     ask(message, finish) {
       network.answer('post', COMPLETIONS, answer(message, finish));
-      return chatClient().parse({ model, messages, schema: city });
+      return chatClient().parse({ model, messages }, { schema: city });
     },
   },
   {
@@ -57,7 +57,7 @@ const ways: readonly {
     ask({ content = '', ...more }, finish) {
       const pieces = (content.match(/.{1,9}/gs) ?? []).map((piece) => says(piece));
       const fetch = fetchOf(events(...pieces, delta(more), finishes(finish), '[DONE]'));
-      return chatClient({ fetch }).stream({ model, messages, schema: city }).completion();
+      return chatClient({ fetch }).stream({ model, messages }, { schema: city }).completion();
     },
   },
 ];
@@ -66,7 +66,7 @@ describe('the request', () => {
   test.each(Object.entries(cities))('holds the model to a schema of %s', async (_, schema) => {
     const seen = network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
-    await chatClient().parse({ model, messages, schema, temperature: 0 });
+    await chatClient().parse({ model, messages, temperature: 0 }, { schema });
 
     const { response_format, ...rest } = sentBy(seen);
     expect(rest).toEqual({ model, messages, temperature: 0 });
@@ -90,7 +90,7 @@ describe('the request', () => {
   test('gives the schema the name that it is told', async () => {
     const seen = network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
-    await chatClient().parse({ model, messages, schema: city, schemaName: 'city' });
+    await chatClient().parse({ model, messages }, { schema: city, schemaName: 'city' });
 
     expect(sentBy(seen)).toMatchObject({ response_format: { json_schema: { name: 'city' } } });
     expect(sentBy(seen)).not.toHaveProperty('schemaName');
@@ -104,7 +104,7 @@ describe('the request', () => {
       open: z.looseObject({ c: z.string() }).optional(),
     });
 
-    await chatClient().parse({ model, messages, schema });
+    await chatClient().parse({ model, messages }, { schema });
 
     expect(sentBy(seen)).toMatchObject({
       response_format: {
@@ -132,7 +132,7 @@ describe('the request', () => {
       },
     });
 
-    await chat.stream({ model, messages, schema: city }).completion();
+    await chat.stream({ model, messages }, { schema: city }).completion();
 
     expect(bodies).toMatchObject([{ stream: true, response_format: { type: 'json_schema' } }]);
     expect(bodies[0]).not.toHaveProperty('schema');
@@ -140,11 +140,11 @@ describe('the request', () => {
 
   test('leaves the schema and the request as they were', async () => {
     network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
-    const request = Object.freeze({ model, messages, schema: city });
+    const request = Object.freeze({ model, messages });
 
-    await chatClient().parse(request);
+    await chatClient().parse(request, Object.freeze({ schema: city }));
 
-    expect(Object.keys(request)).toEqual(['model', 'messages', 'schema']);
+    expect(Object.keys(request)).toEqual(['model', 'messages']);
   });
 });
 
@@ -217,7 +217,7 @@ describe('parse()', () => {
     network.answer('post', COMPLETIONS, answer({ content: '{"day":"2026-11-24"}' }));
     const schema = z.object({ day: z.string() }).transform(({ day }) => new Date(day));
 
-    const { parsed } = await chatClient().parse({ model, messages, schema });
+    const { parsed } = await chatClient().parse({ model, messages }, { schema });
 
     expect(parsed).toEqual(new Date('2026-11-24'));
   });
@@ -226,18 +226,18 @@ describe('parse()', () => {
     network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
     const schema = z.object({ name: z.string().refine(async (name) => name === 'Paris') });
 
-    await expect(chatClient().parse({ model, messages, schema })).resolves.toMatchObject({
+    await expect(chatClient().parse({ model, messages }, { schema })).resolves.toMatchObject({
       parsed: { name: 'Paris' },
     });
   });
 
   test.each<[string, (signal: AbortSignal, schema: z.ZodType) => Promise<unknown>]>([
-    ['an answer', (signal, schema) => chatClient().parse({ model, messages, schema }, { signal })],
+    ['an answer', (signal, schema) => chatClient().parse({ model, messages }, { schema, signal })],
     [
       'a stream',
       (signal, schema) => {
         const fetch = fetchOf(events(says('{"name":"Paris"}'), finishes(), '[DONE]'));
-        return chatClient({ fetch }).stream({ model, messages, schema }, { signal }).completion();
+        return chatClient({ fetch }).stream({ model, messages }, { schema, signal }).completion();
       },
     ],
   ])('of %s rejects with the reason of the signal while its schema takes its time', async (_, call) => {
@@ -258,7 +258,7 @@ describe('parse()', () => {
   test('gives the response on request', async () => {
     network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
-    const { data, response } = await chatClient().parse({ model, messages, schema: city }).withResponse();
+    const { data, response } = await chatClient().parse({ model, messages }, { schema: city }).withResponse();
 
     expect(data.parsed).toEqual(PARIS);
     expect(response.status).toBe(200);
@@ -273,7 +273,7 @@ describe('parse()', () => {
       }),
     });
 
-    await expect(chatClient().parse({ model, messages, schema })).rejects.toBe(mine);
+    await expect(chatClient().parse({ model, messages }, { schema })).rejects.toBe(mine);
   });
 
   test('shows no key that the answer repeats', async () => {
@@ -281,7 +281,7 @@ describe('parse()', () => {
 
     const error = await rejectionOf(
       OutputValidationError,
-      chatClient().parse({ model, messages, schema: city }),
+      chatClient().parse({ model, messages }, { schema: city }),
     );
 
     expect(everythingShownOf(error)).not.toContain(KEY);
@@ -296,7 +296,7 @@ describe('parse()', () => {
   ])('is a ConfigurationError for %s, and nothing is sent', async (_, schema, said) => {
     const error = await rejectionOf(
       ConfigurationError,
-      chatClient().parse({ model, messages, schema: schema as typeof city }),
+      chatClient().parse({ model, messages }, { schema: schema as typeof city }),
     );
 
     expect(error.option).toBe('schema');
@@ -307,7 +307,7 @@ describe('parse()', () => {
     const n = 2 as 1;
     const error = await rejectionOf(
       ConfigurationError,
-      chatClient().parse({ model, messages, schema: city, n }),
+      chatClient().parse({ model, messages, n }, { schema: city }),
     );
 
     expect(error.option).toBe('n');
@@ -316,13 +316,13 @@ describe('parse()', () => {
 
 describe('a stream with a schema', () => {
   const streamOf = (...data: unknown[]): ChatStream<ParsedCompletion<typeof PARIS>> =>
-    chatClient({ fetch: fetchOf(events(...data)) }).stream({ model, messages, schema: city });
+    chatClient({ fetch: fetchOf(events(...data)) }).stream({ model, messages }, { schema: city });
 
   test('gives its text as it comes, and what the schema makes of it at the end', async () => {
     const stream = streamOf(says('{"name":"Paris",'), says('"inhabitants":1}'), finishes(), '[DONE]');
 
     const texts: string[] = [];
-    for await (const text of stream.text()) texts.push(text);
+    for await (const text of stream.textStream) texts.push(text);
 
     expect(texts).toEqual(['{"name":"Paris",', '"inhabitants":1}']);
     expect((await stream.completion()).parsed).toEqual({ name: 'Paris', inhabitants: 1 });
@@ -335,7 +335,7 @@ describe('a stream with a schema', () => {
   test('that came to its end has its completion also where its signal is aborted afterwards', async () => {
     const user = new AbortController();
     const fetch = fetchOf(events(says(JSON.stringify(PARIS)), finishes(), '[DONE]'));
-    const stream = chatClient({ fetch }).stream({ model, messages, schema: city }, { signal: user.signal });
+    const stream = chatClient({ fetch }).stream({ model, messages }, { schema: city, signal: user.signal });
     for await (const _ of stream);
 
     user.abort();

@@ -1,10 +1,11 @@
 import { getEventListeners } from 'node:events';
 import {
+  type ChatCompletionRequest,
   type ChatMessage,
   defineTool,
+  type RunToolsOptions,
   type Tool,
   type ToolContext,
-  type ToolRunRequest,
 } from 'drun-sdk/chat';
 import {
   ConfigurationError,
@@ -80,14 +81,17 @@ function modelThat(...replies: Reply[]): () => SentRequest[] {
   return () => seen.map(({ text }) => JSON.parse(text));
 }
 
-const asking = (...tools: Tool[]): ToolRunRequest => ({ model, messages: [question], tools });
+const asking = (...tools: Tool[]): [ChatCompletionRequest, RunToolsOptions] => [
+  { model, messages: [question] },
+  { tools },
+];
 
 describe('runTools', () => {
   test('gives the answer of a model that calls no tool', async () => {
     const sent = modelThat(says('No'));
     const { weather } = weatherTool();
 
-    const answer = await chatClient().runTools(asking(weather));
+    const answer = await chatClient().runTools(...asking(weather));
 
     expect(answer.choices[0].message.content).toBe('No');
     expect(answer.rounds).toBe(0);
@@ -100,7 +104,10 @@ describe('runTools', () => {
     const { weather } = weatherTool();
     const strict = defineTool({ name: 'now', parameters: z.object({}), strict: true, run: () => 0 });
 
-    await chatClient().runTools({ ...asking(weather, strict), temperature: 0, maxRounds: 3 });
+    await chatClient().runTools(
+      { model, messages: [question], temperature: 0 },
+      { tools: [weather, strict], maxRounds: 3 },
+    );
 
     expect(sent()[0]).toEqual({
       model,
@@ -137,7 +144,7 @@ describe('runTools', () => {
     const sent = modelThat(asksFor(...calls), says('Yes'));
     const { weather, cities } = weatherTool();
 
-    const answer = await chatClient().runTools(asking(weather));
+    const answer = await chatClient().runTools(...asking(weather));
 
     expect(cities).toEqual(['Paris']);
     const asked = { role: 'assistant', content: null, reasoning_content: 'Hm', tool_calls: calls };
@@ -156,7 +163,7 @@ describe('runTools', () => {
     const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
     const { weather } = weatherTool(() => result);
 
-    await chatClient().runTools(asking(weather));
+    await chatClient().runTools(...asking(weather));
 
     expect(sent()[1]?.messages.at(-1)).toEqual({ role: 'tool', tool_call_id: 'c1', content });
   });
@@ -170,7 +177,7 @@ describe('runTools', () => {
       run: (parameters) => given.push(parameters),
     });
 
-    await chatClient().runTools(asking(now));
+    await chatClient().runTools(...asking(now));
 
     expect(given).toEqual([{ zone: 'UTC' }]);
   });
@@ -189,7 +196,7 @@ describe('runTools', () => {
       return city;
     });
 
-    await chatClient().runTools(asking(weather));
+    await chatClient().runTools(...asking(weather));
 
     expect(sent()[1]?.messages.slice(-2)).toMatchObject([
       { tool_call_id: 'c1', content: 'Paris' },
@@ -205,7 +212,7 @@ describe('runTools', () => {
     );
     const { weather, cities } = weatherTool();
 
-    const answer = await chatClient().runTools(asking(weather));
+    const answer = await chatClient().runTools(...asking(weather));
 
     expect(cities).toEqual(['Paris', 'Rome']);
     expect(answer.rounds).toBe(2);
@@ -218,7 +225,7 @@ describe('runTools', () => {
 
     const error = await rejectionOf(
       MaxToolRoundsError,
-      chatClient().runTools({ ...asking(weather), maxRounds: 2 }),
+      chatClient().runTools({ model, messages: [question] }, { tools: [weather], maxRounds: 2 }),
     );
 
     expect(error).toMatchObject({ code: 'max_tool_rounds_exceeded', maxRounds: 2 });
@@ -231,7 +238,7 @@ describe('runTools', () => {
     modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
     const { weather, cities } = weatherTool();
 
-    await rejectionOf(MaxToolRoundsError, chatClient().runTools(asking(weather)));
+    await rejectionOf(MaxToolRoundsError, chatClient().runTools(...asking(weather)));
 
     expect(cities).toHaveLength(10);
   });
@@ -240,7 +247,10 @@ describe('runTools', () => {
     const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
     const { weather } = weatherTool();
 
-    await chatClient().runTools({ ...asking(weather), tool_choice: 'required' });
+    await chatClient().runTools(
+      { model, messages: [question], tool_choice: 'required' },
+      { tools: [weather] },
+    );
 
     expect(sent().map(({ tool_choice }) => tool_choice)).toEqual(['required', 'auto']);
   });
@@ -250,7 +260,7 @@ describe('runTools', () => {
     const { weather } = weatherTool();
     const messages = Object.freeze([question]);
 
-    await chatClient().runTools(Object.freeze({ ...asking(weather), messages }));
+    await chatClient().runTools(Object.freeze({ model, messages }), Object.freeze({ tools: [weather] }));
 
     expect(messages).toHaveLength(1);
   });
@@ -271,7 +281,7 @@ describe('a call with wrong arguments', () => {
     );
     const { weather, cities } = weatherTool();
 
-    const answer = await chatClient().runTools(asking(weather));
+    const answer = await chatClient().runTools(...asking(weather));
 
     expect(cities).toEqual(['Rome']);
     expect(answer.choices[0].message.content).toBe('Yes');
@@ -284,7 +294,7 @@ describe('a call with wrong arguments', () => {
     modelThat(asksFor(call('c1', 'weather', args)));
     const { weather, cities } = weatherTool();
 
-    const error = await rejectionOf(ToolCallError, chatClient().runTools(asking(weather)));
+    const error = await rejectionOf(ToolCallError, chatClient().runTools(...asking(weather)));
 
     expect(error).toMatchObject({ code: 'invalid_tool_call', toolName: 'weather' });
     expect(error.message).toContain(said);
@@ -304,7 +314,7 @@ describe('a call with wrong arguments', () => {
     );
     const { weather, cities } = weatherTool();
 
-    await chatClient().runTools(asking(weather));
+    await chatClient().runTools(...asking(weather));
 
     expect(cities).toEqual(['Rome']);
     expect(sent()[1]?.messages.slice(-3)).toMatchObject([
@@ -318,7 +328,7 @@ describe('a call with wrong arguments', () => {
     const sent = modelThat(asksFor(call('c1', 'climate', '{}')));
     const { weather } = weatherTool();
 
-    const error = await rejectionOf(ToolCallError, chatClient().runTools(asking(weather)));
+    const error = await rejectionOf(ToolCallError, chatClient().runTools(...asking(weather)));
 
     expect(error.toolName).toBe('climate');
     expect(sent()[1]?.messages.at(-1)?.content).toContain('weather');
@@ -328,7 +338,7 @@ describe('a call with wrong arguments', () => {
     modelThat(asksFor(call('c1', 'weather', '{}')));
     const { weather } = weatherTool();
 
-    const error = await rejectionOf(ToolCallError, chatClient().runTools(asking(weather)));
+    const error = await rejectionOf(ToolCallError, chatClient().runTools(...asking(weather)));
 
     expect(JSON.stringify(error)).not.toContain(question.content);
     expect(everythingShownOf({ ...error })).not.toContain(question.content);
@@ -357,7 +367,7 @@ describe('a run that ends early', () => {
       },
     });
 
-    await expect(chatClient().runTools(asking(breaks, waits))).rejects.toBe(mine);
+    await expect(chatClient().runTools(...asking(breaks, waits))).rejects.toBe(mine);
 
     const { signal, toolCallId } = await waiting.promise;
     expect(toolCallId).toBe('c2');
@@ -375,7 +385,9 @@ describe('a run that ends early', () => {
       return new Promise(() => {});
     });
 
-    await expect(chatClient().runTools(asking(weather), { signal: user.signal })).rejects.toBe(reason);
+    await expect(
+      chatClient().runTools({ model, messages: [question] }, { tools: [weather], signal: user.signal }),
+    ).rejects.toBe(reason);
 
     expect(getEventListeners(user.signal, 'abort')).toHaveLength(0);
   });
@@ -389,7 +401,9 @@ describe('a run that ends early', () => {
     });
     const { weather } = weatherTool();
 
-    await expect(chatClient().runTools(asking(weather), { signal: user.signal })).rejects.toBe(reason);
+    await expect(
+      chatClient().runTools({ model, messages: [question] }, { tools: [weather], signal: user.signal }),
+    ).rejects.toBe(reason);
   });
 
   test('rejects with what a call of the model rejects with', async () => {
@@ -399,7 +413,10 @@ describe('a run that ends early', () => {
     );
     const { weather } = weatherTool();
 
-    await rejectionOf(RateLimitError, chatClient().runTools(asking(weather), { maxRetries: 0 }));
+    await rejectionOf(
+      RateLimitError,
+      chatClient().runTools({ model, messages: [question] }, { tools: [weather], maxRetries: 0 }),
+    );
   });
 
   test('is an OutputTruncatedError where a call was cut off at the limit of tokens', async () => {
@@ -418,7 +435,7 @@ describe('a run that ends early', () => {
     );
     const { weather, cities } = weatherTool();
 
-    const error = await rejectionOf(OutputTruncatedError, chatClient().runTools(asking(weather)));
+    const error = await rejectionOf(OutputTruncatedError, chatClient().runTools(...asking(weather)));
 
     expect(error.completion.choices[0]?.message.tool_calls).toHaveLength(1);
     expect(cities).toEqual([]);
@@ -433,7 +450,7 @@ describe('tools that cannot be', () => {
 
       const error = await rejectionOf(
         ConfigurationError,
-        chatClient().runTools({ ...asking(weather), maxRounds }),
+        chatClient().runTools({ model, messages: [question] }, { tools: [weather], maxRounds }),
       );
 
       expect(error.option).toBe('maxRounds');
@@ -443,7 +460,7 @@ describe('tools that cannot be', () => {
   test('two tools of one name are a ConfigurationError, and nothing is sent', async () => {
     const { weather } = weatherTool();
 
-    const error = await rejectionOf(ConfigurationError, chatClient().runTools(asking(weather, weather)));
+    const error = await rejectionOf(ConfigurationError, chatClient().runTools(...asking(weather, weather)));
 
     expect(error.option).toBe('tools');
   });
@@ -456,7 +473,7 @@ describe('tools that cannot be', () => {
   ])('%s are a ConfigurationError, and nothing is sent', async (_, tools) => {
     const error = await rejectionOf(
       ConfigurationError,
-      chatClient().runTools({ model, messages: [question], tools: tools as Tool[] }),
+      chatClient().runTools({ model, messages: [question] }, { tools: tools as Tool[] }),
     );
 
     expect(error.option).toBe('tools');
@@ -464,9 +481,9 @@ describe('tools that cannot be', () => {
 
   test('messages that are no list are a ConfigurationError', async () => {
     const { weather } = weatherTool();
-    const request = { model, tools: [weather] } as unknown as ToolRunRequest;
+    const request = { model } as unknown as ChatCompletionRequest;
 
-    const error = await rejectionOf(ConfigurationError, chatClient().runTools(request));
+    const error = await rejectionOf(ConfigurationError, chatClient().runTools(request, { tools: [weather] }));
 
     expect(error.option).toBe('messages');
   });
@@ -482,7 +499,7 @@ describe('tools that cannot be', () => {
   test('arguments that cannot be written as JSON Schema are a ConfigurationError that names the tool', async () => {
     const at = defineTool({ name: 'at', parameters: z.object({ when: z.date() }), run: () => '' });
 
-    const error = await rejectionOf(ConfigurationError, chatClient().runTools(asking(at)));
+    const error = await rejectionOf(ConfigurationError, chatClient().runTools(...asking(at)));
 
     expect(error.message).toContain('the tool at');
   });

@@ -54,7 +54,7 @@ function start(seed: number): Run {
     delete: async () => keys.delete([...drun.keys].at(-1)?.id ?? 'none'),
     canCreate: () => keys.canCreate(),
     complete: () => chat.complete(request),
-    text: async () => (await Array.fromAsync(chat.stream(request).text())).join(''),
+    text: async () => (await Array.fromAsync(chat.stream(request).textStream)).join(''),
     completion: () => chat.stream(request).completion(),
     models: () => chat.models(),
     checkKey: () => chat.checkKey(),

@@ -174,7 +174,7 @@ describe('an answer with tool calls', () => {
             content: null,
             tool_calls: [
               {
-                id: 'call_1',
+                id: expect.stringMatching(/^chatcmpl-tool-[0-9a-f]{16}$/),
                 type: 'function',
                 function: { name: 'weather', arguments: '{"city":"Paris"}' },
               },
@@ -209,11 +209,24 @@ describe('an answer with tool calls', () => {
       }
     }
     expect([...calls]).toEqual([
-      [0, { id: 'call_1', name: 'weather', text: '{"city":"Paris"}' }],
+      [0, { id: expect.any(String), name: 'weather', text: '{"city":"Paris"}' }],
       [1, { id: 'mine', name: 'time', text: '{}' }],
     ]);
     expect(deltas(all).at(-1)).toMatchObject({ delta: {}, finish_reason: 'tool_calls' });
     expect(all.at(-1)?.usage).toMatchObject({ completion_tokens: 8 });
+  });
+
+  it('has a new id for each tool call of each completion', async () => {
+    const { drun, key } = await withKey({ reply: { toolCalls: [{ name: 'a' }, { name: 'b' }] } });
+    const ids: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      const { id, choices } = (await (await chat(drun, key, { n: 2 })).json()) as {
+        id: string;
+        choices: { message: { tool_calls: { id: string }[] } }[];
+      };
+      ids.push(id, ...choices.flatMap(({ message }) => message.tool_calls.map((call) => call.id)));
+    }
+    expect(new Set(ids).size).toBe(15);
   });
 
   it('may have arguments that are no JSON, and a reason of its own to finish', async () => {

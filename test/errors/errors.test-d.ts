@@ -23,7 +23,8 @@ test('the code tells the errors apart', () => {
   if (caught.code === 'authentication_failed') expectTypeOf(caught).toEqualTypeOf<AuthenticationError>();
   if (caught.code === 'rate_limited') expectTypeOf(caught).toEqualTypeOf<RateLimitError>();
   if (caught.code === 'api_key_limit_reached') expectTypeOf(caught).toEqualTypeOf<ApiKeyLimitError>();
-  if (caught.code === 'unknown_outcome') expectTypeOf(caught.candidates).toEqualTypeOf<readonly string[]>();
+  if (caught.code === 'unknown_outcome')
+    expectTypeOf(caught.candidateIds).toEqualTypeOf<readonly string[] | undefined>();
   if (caught.code === 'timeout') expectTypeOf(caught).toEqualTypeOf<TimeoutError>();
   if (caught.code === 'api_error') expectTypeOf(caught).toEqualTypeOf<ApiError<'api_error'>>();
 });

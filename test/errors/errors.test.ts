@@ -45,7 +45,7 @@ const all: [name: string, code: string, make: () => AnyDrunError][] = [
   [
     'UnknownOutcomeError',
     'unknown_outcome',
-    () => new UnknownOutcomeError(message, { candidates: ['key-1'], cause: new Error('lost') }),
+    () => new UnknownOutcomeError(message, { candidateIds: ['key-1'], cause: new Error('lost') }),
   ],
   [
     'ReplacementFailedError',
@@ -240,14 +240,14 @@ test('an ApiKeyLimitError that knows no more has no count, and an empty list', (
 
 test('an UnknownOutcomeError carries the ids of the candidates, and its cause', () => {
   const cause = new ConnectionError('lost');
-  const error = new UnknownOutcomeError(message, { candidates: ['key-1', 'key-2'], cause });
+  const error = new UnknownOutcomeError(message, { candidateIds: ['key-1', 'key-2'], cause });
 
   expect(error.cause).toBe(cause);
   expect(error.toJSON()).toEqual({
     name: 'UnknownOutcomeError',
     code: 'unknown_outcome',
     message,
-    candidates: ['key-1', 'key-2'],
+    candidateIds: ['key-1', 'key-2'],
   });
 });
 
@@ -333,7 +333,7 @@ test('a switch over the codes is exhaustive', () => {
       case 'invalid_response':
         return `${error.status} ${error.issues.length}`;
       case 'unknown_outcome':
-        return error.candidates.join();
+        return error.candidateIds?.join() ?? '';
       case 'replacement_failed':
         return error.deletedId;
       case 'stream_truncated':

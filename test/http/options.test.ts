@@ -179,7 +179,7 @@ describe('a signal that is none', () => {
     const calls = [
       chat.complete(request, options),
       chat.stream(request, options).completion(),
-      chat.runTools({ ...request, tools: [] }, options),
+      chat.runTools(request, { ...options, tools: [] }),
       keys.create({ name: 'checkout' }, options),
       keys.list({}, options).then(() => {}),
       keys.delete('7', options),

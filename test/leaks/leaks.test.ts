@@ -15,18 +15,18 @@ type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 type Clients = { keys: ApiKeys; workspaceKeys: WorkspaceApiKeys; chat: ChatClient };
 
 const operations: Record<string, (clients: Clients) => Promise<unknown>> = {
-  'keys.create': ({ keys }) => keys.create({ name: 'checkout' }, { ...options, settle: false }),
+  'keys.create': ({ keys }) => keys.create({ name: 'checkout' }, { ...options }),
   'keys.create, settled': ({ keys }) => inNoTime(() => keys.create({ name: 'checkout' }, options)),
   'keys.list': ({ keys }) => Promise.resolve(keys.list({}, options)),
   'keys.list, walked': ({ keys }) => Array.fromAsync(keys.list({}, options)),
   'keys.delete': ({ keys }) => keys.delete('key-1', options),
   'keys.canCreate': ({ keys }) => keys.canCreate(options),
-  'keys.reveal': ({ keys }) => keys.reveal('key-1', options),
+  'keys.getSecret': ({ keys }) => keys.getSecret('key-1', options),
   'keys.usage': ({ keys }) => keys.usage({ ids: ['key-1'] }, options),
-  'keys.replace': ({ keys }) => keys.replace('key-1', {}, { ...options, settle: false }),
+  'keys.replace': ({ keys }) => keys.replace('key-1', {}, { ...options }),
   'keys.prune': ({ keys }) => keys.prune({ olderThanMs: 1 }, options),
   'workspaceKeys.create': ({ workspaceKeys }) =>
-    workspaceKeys.create({ name: 'checkout', quota: 5 }, { ...options, settle: false }),
+    workspaceKeys.create({ name: 'checkout', quota: 5 }, { ...options }),
   'workspaceKeys.listMine': ({ workspaceKeys }) => Promise.resolve(workspaceKeys.listMine({}, options)),
   'workspaceKeys.disable': ({ workspaceKeys }) => workspaceKeys.disable('key-1', options),
   'workspaceKeys.setQuota': ({ workspaceKeys }) => workspaceKeys.setQuota('key-1', 5, options),
@@ -214,7 +214,7 @@ describe('a key that the service has just made', () => {
       Response.json({ name: form(NEW_KEY), key: 7, id: form(NEW_KEY) }),
     );
 
-    const outcome = await outcomeOf(keys.create({ name: 'checkout' }, { settle: false }));
+    const outcome = await outcomeOf(keys.create({ name: 'checkout' }));
 
     expect(outcome).toMatchObject({ name: 'UnknownOutcomeError' });
     expect(shownForms(everythingShownOf(outcome), NEW_KEY)).toEqual([]);
@@ -223,7 +223,7 @@ describe('a key that the service has just made', () => {
   it('is in the Secret alone when it is shown again', async () => {
     const { keys } = clientsOver(async () => Response.json({ id: 'key-1', key: NEW_KEY }));
 
-    const { data, response } = await keys.reveal('key-1').withResponse();
+    const { data, response } = await keys.getSecret('key-1').withResponse();
 
     expect(data.reveal()).toBe(NEW_KEY);
     expect(shownForms(everythingShownOf(data) + everythingShownOf(response), NEW_KEY)).toEqual([]);

@@ -8,6 +8,7 @@ export const CALM: Circumstances = {
   replicas: 2,
   standby: true,
   canShow: true,
+  reconciliations: 0.1,
   faults: 0,
   crashes: 0,
   aborts: 0,
@@ -16,6 +17,7 @@ export const CALM: Circumstances = {
   foreignDeletions: 0,
   jumpsBack: 0,
   jumpsForward: 0,
+  jumpMs: 120 * SECOND,
   suspensions: 0,
   stalls: 0,
   slowLists: 0,
@@ -33,6 +35,7 @@ export function stormy(random: Random): Circumstances {
     replicas: 1 + random.below(3),
     standby: random.chance(0.6),
     canShow: random.chance(0.5),
+    reconciliations: random.pick([0.05, 0.1, 0.5]),
     faults: maybe(0.08),
     crashes: maybe(0.01),
     aborts: maybe(0.01),
@@ -41,6 +44,7 @@ export function stormy(random: Random): Circumstances {
     foreignDeletions: maybe(0.003),
     jumpsBack: maybe(0.004),
     jumpsForward: random.chance(0.1) ? 0.004 : 0,
+    jumpMs: random.pick([120 * SECOND, 86_400 * SECOND]),
     suspensions: maybe(0.01),
     stalls: maybe(0.01),
     slowLists: maybe(0.01),
@@ -107,7 +111,8 @@ function disturb(world: World): void {
   const { random, actors, circumstances } = world;
   const actor = random.pick(actors);
   const { record } = world.invariants;
-  if (random.chance(0.1)) world.start(actor, 'reconcile', (ring, signal) => ring.reconcile({ signal }));
+  if (random.chance(circumstances.reconciliations))
+    world.start(actor, 'reconcile', (ring, signal) => ring.reconcile({ signal }));
   if (random.chance(circumstances.rotations)) {
     world.start(actor, 'rotate', (ring, signal) => ring.rotate({ signal }));
   }
@@ -120,8 +125,8 @@ function disturb(world: World): void {
   }
   if (random.chance(circumstances.crashes)) actor.stepsLeft = random.below(12);
   if (random.chance(circumstances.aborts)) actor.call?.abort.abort(new Error('aborted'));
-  if (random.chance(circumstances.jumpsBack)) world.jumpServiceClock(-random.below(120 * SECOND));
-  if (random.chance(circumstances.jumpsForward)) world.jumpServiceClock(random.below(120 * SECOND));
+  if (random.chance(circumstances.jumpsBack)) world.jumpServiceClock(-random.below(circumstances.jumpMs));
+  if (random.chance(circumstances.jumpsForward)) world.jumpServiceClock(random.below(circumstances.jumpMs));
   if (random.chance(circumstances.outages)) world.breakStore(random.below(90 * SECOND));
   if (random.chance(circumstances.touches)) world.touch();
   if (random.chance(circumstances.foreignDeletions)) {

@@ -141,22 +141,27 @@ const mutations: readonly Mutation[] = [
     circumstances: { replicas: 3, crashes: 0.02 },
   },
   {
-    title: 'counts before the claim',
-    protocol: planning((step, seen, { progress, policy }) => {
-      const isOwn = seen.record.pending?.owner === progress.owner && progress.claim?.version === seen.version;
-      const fits =
-        policy.createTimeoutMs + seen.monotonicNow - (progress.claim?.sentAt ?? 0) < policy.leaseMs;
-      return step.kind === 'drop-claim' && step.isFull && isOwn && fits ? { kind: 'create' } : step;
-    }),
+    title: 'creates right after the claim, without another list',
+    protocol: reconciling(
+      class extends Reconciliation {
+        protected override async writeClaim(seen: Observation): Promise<undefined> {
+          await super.writeClaim(seen);
+          const claimed = await this.read();
+          if (claimed?.record.pending?.owner !== this.context.memory.owner || this.claim === undefined)
+            return;
+          const { pending } = claimed.record;
+          if (pending.phase === 'claimed') await this.create({ ...seen, ...claimed }, pending);
+        }
+      },
+    ),
     violates: /I4/,
     circumstances: {
       replicas: 3,
       faults: 0.1,
       canShow: false,
       rotations: 0.05,
-      stalls: 0.05,
-      suspensions: 0.02,
-      crashes: 0.01,
+      stalls: 0.03,
+      standby: false,
     },
   },
   {
@@ -233,7 +238,7 @@ const mutations: readonly Mutation[] = [
     title: 'takes over a claim by a list that was sent before the read',
     protocol: ruled({ takeOverClaim: withoutConfirmation(rule('takeOverClaim')) }),
     violates: /I4/,
-    circumstances: { replicas: 3, rotations: 0.05, jumpsBack: 0.06, stalls: 0.05, standby: false },
+    circumstances: { rotations: 0.05, jumpsBack: 0.02, stalls: 0.06, standby: false },
   },
   {
     title: 'continues its own claim without renewing it',
@@ -273,7 +278,14 @@ const mutations: readonly Mutation[] = [
         : step,
     ),
     violates: /I4/,
-    circumstances: { faults: 0.1, aborts: 0.06, canShow: false, rotations: 0.05, standby: false },
+    circumstances: {
+      replicas: 1,
+      reconciliations: 0.9,
+      faults: 0.12,
+      aborts: 0.08,
+      canShow: false,
+      rotations: 0.05,
+    },
   },
   {
     title: 'creates although the lease may be over',
@@ -294,7 +306,13 @@ const mutations: readonly Mutation[] = [
       return isRestart || isCorrection ? { kind: 'rest' } : step;
     }),
     violates: /I6|I10/,
-    circumstances: { jumpsForward: 0.01, jumpsBack: 0.03, crashes: 0.02, rotations: 0.05 },
+    circumstances: {
+      jumpsForward: 0.01,
+      jumpsBack: 0.01,
+      jumpMs: 86_400 * SECOND,
+      crashes: 0.02,
+      rotations: 0.05,
+    },
   },
   {
     title: 'resolves the target of a revocation again after a lost response',

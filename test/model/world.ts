@@ -40,6 +40,8 @@ export interface Circumstances {
   readonly replicas: number;
   readonly standby: boolean;
   readonly canShow: boolean;
+  /** Probability that an idle process reconciles. */
+  readonly reconciliations: number;
   /** Probability that a request or store operation fails, before or after its effect. */
   readonly faults: number;
   readonly crashes: number;
@@ -51,6 +53,8 @@ export interface Circumstances {
   readonly jumpsBack: number;
   /** Probability that it jumps forward, which can shorten a grace period. */
   readonly jumpsForward: number;
+  /** Longest jump of the service's clock. */
+  readonly jumpMs: number;
   /** Probability that a process is suspended, with its monotonic clock. */
   readonly suspensions: number;
   /** Probability that a process stands still, while its monotonic clock runs on. */

@@ -1,14 +1,11 @@
-import { http } from 'msw/http';
-import { setupServer } from 'msw/node';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { type ContractOperation, OPERATIONS, type Version, violations } from './contract.ts';
 
-const CONSOLE = 'https://console.d.run';
 const ROOT = '/apis/hydra.io/v1alpha1';
 
 type Scope = 'account' | number;
 
-/** A key as the server holds it. */
+/** A key as the server stores it. */
 export interface StoredKey {
   readonly id: string;
   readonly scope: Scope;
@@ -29,16 +26,16 @@ export interface ContractServerOptions {
   readonly version?: Version;
   /** How many keys an account may have. */
   readonly maxKeys?: number;
-  /** The server's clock, in milliseconds since 1970. Default: the 1st of March 2026, standing still. */
+  /** The server's clock in milliseconds since 1970. Default: 2026-03-01T08:00:00.400Z, standing still. */
   readonly now?: () => number;
-  /** Times of creation are in whole seconds, as `Date` headers are. Default: true. */
+  /** Whether creation times are in whole seconds. Default: true. */
   readonly wholeSeconds?: boolean;
-  /** Which of the keys there are come first. Default: the newest. */
+  /** Default: newest first. */
   readonly order?: 'newest first' | 'oldest first' | 'by id';
 }
 
-/** What the server was asked for. */
-export interface AnsweredRequest {
+/** A request that the server accepted. */
+export interface AcceptedRequest {
   readonly operation: string;
   readonly scope: Scope;
   readonly path: string;
@@ -46,17 +43,17 @@ export interface AnsweredRequest {
   readonly body: unknown;
 }
 
-/** A strict double of the control plane: it keeps to the contract, and refuses what does not. */
+/** A strict double of the control plane: it follows the contract and rejects requests that violate it. */
 export class ContractServer {
-  readonly requests: AnsweredRequest[] = [];
+  readonly requests: AcceptedRequest[] = [];
   readonly violations: string[] = [];
-  /** What it was asked for and has not, by method and path. */
-  readonly missed: string[] = [];
-  /** What `apikeys-stats` answers. */
+  /** Requests to paths that the server does not have: method and path. */
+  readonly missingPaths: string[] = [];
+  /** The response to `apikeys-stats`. */
   statistics: unknown = {};
   keys: StoredKey[] = [];
   readonly #options: Required<ContractServerOptions>;
-  #made = 0;
+  #count = 0;
 
   constructor(options: ContractServerOptions = {}) {
     this.#options = {
@@ -69,31 +66,31 @@ export class ContractServer {
     };
   }
 
-  /** The names of the operations that were asked for, in order. */
+  /** Names of the requested operations, in order. */
   get operations(): string[] {
     return this.requests.map(({ operation }) => operation);
   }
 
-  /** To use in place of the global one. */
+  /** Replaces the global `fetch`. */
   readonly fetch = async (input: string, init: RequestInit): Promise<Response> => {
     init.signal?.throwIfAborted();
-    return this.answer(new Request(input, init));
+    return this.respond(new Request(input, init));
   };
 
-  async answer(request: Request): Promise<Response> {
+  async respond(request: Request): Promise<Response> {
     const response = await this.#route(request);
     response.headers.set('date', new Date(this.#options.now()).toUTCString());
     return response;
   }
 
-  /** Puts a key there, as if somebody had made it. */
+  /** Adds a key, as if another client had created it. */
   add(fields: Partial<StoredKey> = {}): StoredKey {
-    const number = ++this.#made;
+    const number = ++this.#count;
     const key: StoredKey = {
       id: `key-${String(number).padStart(5, '0')}`,
       scope: 'account',
       name: `name-${number}`,
-      key: wholeKey(number),
+      key: fullKey(number),
       createdAt: this.#options.now(),
       owner: 'me',
       disabled: false,
@@ -125,16 +122,16 @@ export class ContractServer {
         one.scopes.includes(kind) && one.since <= this.#options.version && pattern(one.path).test(path),
     ).toSorted((a, b) => Number(a.path.includes('{')) - Number(b.path.includes('{')));
     if (known.length === 0) {
-      this.missed.push(`${request.method} ${url.pathname.slice(ROOT.length)}`);
+      this.missingPaths.push(`${request.method} ${url.pathname.slice(ROOT.length)}`);
       return new Response('404 page not found\n', { status: 404 });
     }
     const operation = known.find(({ method }) => method === request.method);
     if (operation === undefined) return new Response('Method Not Allowed\n', { status: 405 });
     const text = await request.text();
-    const wrong = violations(operation, url, text, request.headers);
-    if (wrong.length > 0) {
-      this.violations.push(...wrong.map((what) => `${request.method} ${url.pathname}: ${what}`));
-      return refusal(400, 'InvalidArgument', wrong.join('; '));
+    const found = violations(operation, url, text, request.headers);
+    if (found.length > 0) {
+      this.violations.push(...found.map((what) => `${request.method} ${url.pathname}: ${what}`));
+      return errorResponse(400, 'InvalidArgument', found.join('; '));
     }
     const [, id = ''] = pattern(operation.path).exec(path) ?? [];
     const body = text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>);
@@ -145,10 +142,10 @@ export class ContractServer {
       query: Object.fromEntries(url.searchParams),
       body,
     });
-    return this.#carryOut(operation, scope, decodeURIComponent(id), body ?? {}, url.searchParams);
+    return this.#execute(operation, scope, decodeURIComponent(id), body ?? {}, url.searchParams);
   }
 
-  #carryOut(
+  #execute(
     { name }: ContractOperation,
     scope: Scope,
     id: string,
@@ -161,14 +158,14 @@ export class ContractServer {
       case 'create':
         return this.#create(scope, keys, body);
       case 'list':
-        return this.#list(keys, query, isMasking ? 'masked' : 'whole');
+        return this.#list(keys, query, isMasking ? 'masked' : 'full');
       case 'masked list':
         return this.#list(keys, query, 'masked');
       case 'own list':
         return this.#list(
           keys.filter(({ owner }) => owner === 'me'),
           query,
-          isMasking ? 'masked' : 'whole',
+          isMasking ? 'masked' : 'full',
         );
       case 'check creation':
         return keys.length < this.#options.maxKeys
@@ -178,7 +175,7 @@ export class ContractServer {
         return json(this.statistics);
     }
     const key = keys.find((one) => one.id === id);
-    if (key === undefined) return refusal(404, 'APIKeyNotFound', 'there is no such key');
+    if (key === undefined) return errorResponse(404, 'APIKeyNotFound', 'API key not found');
     switch (name) {
       case 'secret':
         return json({ id, key: key.key });
@@ -196,29 +193,36 @@ export class ContractServer {
   }
 
   #create(scope: Scope, keys: readonly StoredKey[], body: Record<string, unknown>): Response {
-    if (!body.name) return refusal(400, 'InvalidArgument', 'there is no name');
+    if (!body.name) return errorResponse(400, 'InvalidArgument', 'name is required');
     if (scope === 'account' && keys.length >= this.#options.maxKeys) {
-      return refusal(400, 'SomethingUndocumented', 'not one more');
+      return errorResponse(400, 'SomethingUndocumented', 'no more keys');
     }
-    const made = this.add({
+    const created = this.add({
       scope,
       name: String(body.name),
       expireTime: body.expireTime === undefined ? undefined : String(body.expireTime),
       ...quotaOf(body),
     });
-    return json(this.#message(made, 'whole'));
+    return json(this.#message(created, 'full'));
   }
 
-  #list(keys: readonly StoredKey[], query: URLSearchParams, showing: 'masked' | 'whole'): Response {
+  #list(keys: readonly StoredKey[], query: URLSearchParams, showing: 'masked' | 'full'): Response {
     const search = query.get('page.search') ?? '';
     const page = Number(query.get('page.page') ?? 0) || 1;
-    const pageSize = Number(query.get('page.pageSize') ?? 0) || 10;
+    const requested = Number(query.get('page.pageSize') ?? 0) || 10;
     const found = keys.filter(({ id, name, key }) => [id, name, key].some((text) => text.includes(search)));
     const sorted = this.#sorted(found, query.get('page.sort'));
+    const pageSize = requested === -1 ? Math.max(1, sorted.length) : requested;
     const items = sorted.slice((page - 1) * pageSize, page * pageSize);
     return json({
       ...(items.length > 0 && { items: items.map((key) => this.#message(key, showing)) }),
-      page: withoutZeros({ page, pageSize, total: found.length, search, sort: query.get('page.sort') ?? '' }),
+      page: withoutZeros({
+        page,
+        pageSize: requested,
+        total: found.length,
+        search,
+        sort: query.get('page.sort') ?? '',
+      }),
     });
   }
 
@@ -230,15 +234,15 @@ export class ContractServer {
     return this.#options.order === 'oldest first' ? [...keys] : keys.toReversed();
   }
 
-  #message(key: StoredKey, showing: 'masked' | 'whole'): Record<string, unknown> {
+  #message(key: StoredKey, showing: 'masked' | 'full'): Record<string, unknown> {
     const { id, scope, name, owner, disabled, expireTime, quota, usedQuota, unlimitedQuota } = key;
-    const created = this.#options.wholeSeconds ? Math.floor(key.createdAt / 1000) * 1000 : key.createdAt;
+    const createdAt = this.#options.wholeSeconds ? Math.floor(key.createdAt / 1000) * 1000 : key.createdAt;
     const remaining = quota > usedQuota ? quota - usedQuota : 0n;
     return withoutZeros({
       id,
       name,
-      key: showing === 'whole' ? key.key : `sk-******${key.key.slice(-4)}`,
-      creationTimestamp: wireTime(created),
+      key: showing === 'full' ? key.key : `sk-******${key.key.slice(-4)}`,
+      creationTimestamp: wireTime(createdAt),
       expireTime: expireTime ?? '',
       expired: expireTime !== undefined && Date.parse(expireTime) <= this.#options.now(),
       disabled,
@@ -255,30 +259,15 @@ export class ContractServer {
   }
 }
 
-/** Stands in the network's place for the tests of a file; every request has to keep to the contract. */
-export function mockContract(): { serve: (options?: ContractServerOptions) => ContractServer } {
-  const network = setupServer();
-  let served: ContractServer[] = [];
-  beforeAll(() => network.listen({ onUnhandledFrame: 'error' }));
-  afterEach(() => {
-    network.resetHandlers();
-    const wrong = served.flatMap((server) => server.violations);
-    served = [];
-    expect(wrong, 'every request keeps to the contract').toEqual([]);
-  });
-  afterAll(() => network.close());
-  return {
-    serve(options) {
-      const server = new ContractServer(options);
-      served.push(server);
-      network.use(http.all(`${CONSOLE}/*`, ({ request }) => server.answer(request)));
-      return server;
-    },
-  };
+/** A contract server for one test, which fails if any request violates the contract. */
+export function serveContract(options?: ContractServerOptions): ContractServer {
+  const server = new ContractServer(options);
+  onTestFinished(() => expect(server.violations, 'violations of the contract').toEqual([]));
+  return server;
 }
 
-/** A key of the form that d.run's have. */
-function wholeKey(number: number): string {
+/** A key that looks like those of d.run. */
+function fullKey(number: number): string {
   return `sk-${'Ux0kZv8mC1rT3qWn5bYd7fHj9LgPs2aE4iX6uN7'.slice(0, 37)}${String(number).padStart(8, '0')}`;
 }
 
@@ -294,7 +283,7 @@ function wireTime(time: number): string {
   return new Date(time).toISOString().replace('.000Z', 'Z');
 }
 
-/** protobuf JSON leaves out zero values. */
+/** Protobuf JSON leaves out zero values. */
 function withoutZeros(message: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(message).filter(([, value]) => ![0, '', '0', false, undefined].includes(value as never)),
@@ -305,6 +294,6 @@ function json(body: unknown, status = 200): Response {
   return Response.json(body, { status });
 }
 
-function refusal(status: number, id: string, message: string): Response {
+function errorResponse(status: number, id: string, message: string): Response {
   return json({ id, message }, status);
 }

@@ -1,6 +1,6 @@
 /*
- * What the control plane's contract says of requests, written down anew: the operations of both scopes, the names and
- * types of their parameters, and which of them need a body. Nothing here is taken from the package.
+ * The control plane's contract for requests, independent of the package: the operations of both scopes, the names and
+ * types of their parameters, and whether they require a body.
  */
 
 export type Version = '0.15' | '0.17';
@@ -16,7 +16,7 @@ export interface ContractOperation {
   readonly scopes: readonly ('account' | 'workspace')[];
   readonly since: Version;
   readonly query?: Readonly<Record<string, ParameterType>>;
-  /** The fields of the body, which is required where it is listed here. */
+  /** Fields of the body, which is required if it is listed here. */
   readonly body?: Readonly<Record<string, FieldType>>;
 }
 
@@ -119,26 +119,26 @@ const TYPES: Readonly<Record<FieldType | ParameterType, (value: unknown) => bool
   period: (value) => PERIODS.includes(String(value)),
 };
 
-/** What of a request the contract does not allow; nothing where it is as it should be. */
+/** Lists how a request violates the contract. */
 export function violations(operation: ContractOperation, url: URL, text: string, headers: Headers): string[] {
   const found: string[] = [];
   const seen = new Set<string>();
   for (const [name, value] of url.searchParams) {
     const type = operation.query?.[name];
-    if (type === undefined) found.push(`there is no parameter ${name}`);
+    if (type === undefined) found.push(`unknown parameter ${name}`);
     else if (!TYPES[type](value)) found.push(`the parameter ${name} is not a ${type}`);
-    if (seen.has(name)) found.push(`the parameter ${name} is there twice`);
+    if (seen.has(name)) found.push(`the parameter ${name} is repeated`);
     seen.add(name);
   }
-  if (!/^Bearer \S+$/.test(headers.get('authorization') ?? '')) found.push('there is no bearer token');
-  if (operation.body === undefined) return text === '' ? found : [...found, 'there must be no body'];
+  if (!/^Bearer \S+$/.test(headers.get('authorization') ?? '')) found.push('no bearer token');
+  if (operation.body === undefined) return text === '' ? found : [...found, 'unexpected body'];
   if (!/^application\/json\b/.test(headers.get('content-type') ?? '')) found.push('the body is not JSON');
   const body = parsed(text);
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     return [...found, 'the body is missing'];
   for (const [name, value] of Object.entries(body)) {
     const type = operation.body[name];
-    if (type === undefined) found.push(`there is no field ${name}`);
+    if (type === undefined) found.push(`unknown field ${name}`);
     else if (!TYPES[type](value)) found.push(`the field ${name} is not a ${type}`);
   }
   return found;

@@ -146,7 +146,7 @@ export const READERS: readonly Reader[] = [
     name: 'text()',
     async read(stream) {
       let text = '';
-      for await (const piece of stream.text()) text += piece;
+      for await (const piece of stream.textStream) text += piece;
       return text;
     },
   },

@@ -1,8 +1,8 @@
 import type { TokenUsage } from '../usage-ledger.ts';
 import type { AnswerForm } from './answer-form.ts';
 import { type CompleteChoice, completeChoice, type Delta, deltasOf, textDeltas } from './deltas.ts';
+import { isCompletion, type NormalizedReply, requestedChoices } from './normalize-reply.ts';
 import type { ChatRequest, EmulatedCompletion } from './reply.ts';
-import { answersWanted, isCompletion, type Spoken } from './spoken.ts';
 import { TokenMeter } from './token-meter.ts';
 import { meteredUsage, readUsage, wireUsage } from './wire-usage.ts';
 
@@ -16,14 +16,14 @@ export interface AnswerHead {
 
 /** What goes out for a reply, in one piece or in chunks; one of the two, once. */
 export class Answer {
-  readonly #reply: Spoken;
+  readonly #reply: NormalizedReply;
   readonly #request: ChatRequest;
   readonly #head: AnswerHead;
   readonly #form: AnswerForm;
   readonly #meter = new TokenMeter();
   #isOver = false;
 
-  constructor(reply: Spoken, request: ChatRequest, head: AnswerHead, form: AnswerForm) {
+  constructor(reply: NormalizedReply, request: ChatRequest, head: AnswerHead, form: AnswerForm) {
     this.#reply = reply;
     this.#request = request;
     this.#head = head;
@@ -72,14 +72,14 @@ export class Answer {
   async #choices(signal: AbortSignal): Promise<CompleteChoice[]> {
     if (isCompletion(this.#reply)) return this.#reply.choices.map(completeChoice);
     const content = await joined(this.#reply, signal);
-    return Array.from({ length: answersWanted(this.#request) }, (_, index) =>
+    return Array.from({ length: requestedChoices(this.#request) }, (_, index) =>
       completeChoice({ message: { content } }, index),
     );
   }
 
   #deltas(): Iterable<Delta> | AsyncIterable<Delta> {
     if (isCompletion(this.#reply)) return deltasOf(this.#reply);
-    return textDeltas(this.#reply, answersWanted(this.#request));
+    return textDeltas(this.#reply, requestedChoices(this.#request));
   }
 
   /** What a completion says besides its choices. */

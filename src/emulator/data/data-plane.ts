@@ -21,8 +21,8 @@ import {
   replyUnusable,
 } from './data-errors.ts';
 import { eventStream } from './event-stream.ts';
+import { normalizeReply } from './normalize-reply.ts';
 import { type ChatRequest, isIterable, isReply, type Reply } from './reply.ts';
-import { spoken } from './spoken.ts';
 import { UpstreamServer } from './upstream.ts';
 
 /** A request that a key may make of a model. */
@@ -130,7 +130,7 @@ export class DataPlane {
     const reply = await this.#askModel(request, key, signal);
     const id = `${form.idPrefix}-${drawText(ALPHANUMERIC, 24)}`;
     const head = { id, created: seconds(settings.now()), model };
-    const answer = new Answer(spoken(reply, request), request, head, form);
+    const answer = new Answer(normalizeReply(reply, request, drawText), request, head, form);
     if (request.stream !== true) {
       const whole = await answer.whole(signal).catch(failed);
       this.#spend(key, model, answer.usage);

@@ -1,6 +1,6 @@
 import { isObject, parseJson } from '../http.ts';
 import { textOf } from './message-text.ts';
-import type { ChatRequest, EmulatedAnswer, ReplyContext } from './reply.ts';
+import type { ChatRequest, EmulatedReply, ReplyContext } from './reply.ts';
 import { exampleOf } from './schema-example.ts';
 import { CHARACTERS_PER_TOKEN } from './token-meter.ts';
 
@@ -9,7 +9,7 @@ import { CHARACTERS_PER_TOKEN } from './token-meter.ts';
  * to be JSON is JSON: what was said where that is some, or else the plainest value of the schema. Reasoning that the
  * request asks for comes before, and at the request's limit of tokens it stops.
  */
-export function repeatLastUserMessage({ request }: ReplyContext): EmulatedAnswer {
+export function repeatLastUserMessage({ request }: ReplyContext): EmulatedReply {
   const said = textOf(request.messages.findLast(({ role }) => role === 'user')?.content);
   const reasoning = wantsReasoning(request) ? { reasoning: `The user said: ${said}` } : {};
   const tool = requiredTool(request);

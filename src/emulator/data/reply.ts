@@ -42,12 +42,12 @@ export interface EmulatedToolCall {
   readonly name: string;
   /** An object is written as JSON; a text goes as it is, also one that is no JSON. Default: `{}`. */
   readonly arguments?: string | Readonly<Record<string, unknown>> | undefined;
-  /** Default: `call_1` for the first one, and so on. */
+  /** Default: a unique one of vLLM's form, `chatcmpl-tool-…`. */
   readonly id?: string | undefined;
 }
 
 /** What a model says besides a text: its reasoning before, tools that it calls after. */
-export interface EmulatedAnswer {
+export interface EmulatedReply {
   /** Goes out as `reasoning_content`. */
   readonly reasoning?: string | undefined;
   readonly content?: string | undefined;
@@ -69,7 +69,7 @@ export interface ReplyContext {
  * What the model says. Each text of an iterable becomes one chunk of a stream; it is asked for the next only when
  * the reader wants it, and its `return` is called when the reader leaves.
  */
-export type Reply = string | AsyncIterable<string> | EmulatedAnswer | EmulatedCompletion;
+export type Reply = string | AsyncIterable<string> | EmulatedReply | EmulatedCompletion;
 
 /** Stands in for the model. */
 export type ReplyFunction = (context: ReplyContext) => Reply | Promise<Reply>;

@@ -32,9 +32,12 @@ export async function distortedAnswer(
 /** What becomes of an answer in one piece. */
 function distortedText(
   text: string,
-  { kind, afterChunks, errorEvent }: Distortion,
+  { kind, afterChunks, errorEvent, errorObject }: Distortion,
 ): string | ReadableStream<Bytes> {
   if (kind === 'error') return JSON.stringify({ error: errorOf(errorEvent) });
+  if (kind === 'nullEvent') return 'null';
+  if (kind === 'errorBody') return INTERNAL_ERROR;
+  if (kind === 'errorObject') return JSON.stringify(errorObject ?? ENGINE_ERROR);
   if (kind === 'malformedJson') return text.slice(0, -1);
   if (kind === 'truncate' && afterChunks === Number.POSITIVE_INFINITY) return text;
   const part = afterChunks === 0 ? '' : text.slice(0, Math.floor(text.length / 2));
@@ -88,10 +91,27 @@ function distortedStream(
 }
 
 /** What still comes of a stream that ends with a fault. */
-function lastEvent(event: string, { kind, errorEvent }: Distortion): string {
+function lastEvent(event: string, { kind, errorEvent, errorObject }: Distortion): string {
   if (kind === 'error') return `data: ${JSON.stringify({ error: errorOf(errorEvent) })}\n\n`;
+  if (kind === 'nullEvent') return 'data: null\n\n';
+  if (kind === 'errorBody') return INTERNAL_ERROR;
+  if (kind === 'errorObject')
+    return `data: ${JSON.stringify(errorObject ?? ENGINE_ERROR)}\n\ndata: [DONE]\n\n`;
   return kind === 'halfEvent' ? event.slice(0, Math.floor(event.length / 2)) : '';
 }
+
+/** The gateway's error for a model server's event that it cannot use. */
+const INTERNAL_ERROR =
+  '{"error":{"code":null,"message":"internal error","param":null,"type":"internal_error"}}';
+
+/** An older vLLM's report of a failed engine. */
+const ENGINE_ERROR = {
+  code: 500,
+  message: 'EngineCore died',
+  object: 'error',
+  param: null,
+  type: 'InternalServerError',
+};
 
 function errorOf(errorEvent: unknown): unknown {
   return errorEvent ?? { code: null, message: 'The model failed', param: null, type: 'internal_error' };

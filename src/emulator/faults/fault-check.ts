@@ -1,7 +1,7 @@
 import { isSecret } from '../../secret/secret.ts';
 import { isObject } from '../http.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
-import type { CallFilter, Fault, RandomFaults } from './fault.ts';
+import type { Fault, RandomFaults, RequestFilter } from './fault.ts';
 import { givenFields, isOnlyForSome, possibleOperations } from './fault-operations.ts';
 import { FAULT_KINDS } from './random-fault.ts';
 
@@ -41,7 +41,7 @@ const OPERATIONS: Readonly<Record<EmulatedOperation, EmulatedPlane>> = {
   images: 'data',
 };
 
-const filterRules: Readonly<Record<keyof CallFilter, Rule>> = {
+const filterRules: Readonly<Record<keyof RequestFilter, Rule>> = {
   plane: [(value) => value === 'control' || value === 'data', 'control or data'],
   operation: [
     (value) => typeof value === 'string' && Object.hasOwn(OPERATIONS, value),
@@ -73,12 +73,16 @@ const faultRules: Readonly<Record<keyof Fault, Rule>> = {
   headers: [isHeaders, 'an object of headers'],
   html: [(value) => typeof value === 'boolean' || typeof value === 'string', 'a boolean or a text'],
   dropConnection: boolean,
-  carriedOut: boolean,
-  carriedOutAfterMs: milliseconds,
+  applied: boolean,
+  appliedAfterMs: milliseconds,
   truncateAfterChunks: chunks,
   dropAfterChunks: chunks,
   errorAfterChunks: chunks,
   errorEvent: anything,
+  nullEventAfterChunks: chunks,
+  errorBodyAfterChunks: chunks,
+  errorObjectAfterChunks: chunks,
+  errorObject: anything,
   halfEventAfterChunks: chunks,
   malformedJson: boolean,
   malformedJsonAfterChunks: chunks,
@@ -105,13 +109,19 @@ const WAYS_TO_ANSWER = [
   ['truncateAfterChunks'],
   ['dropAfterChunks'],
   ['errorAfterChunks'],
+  ['nullEventAfterChunks'],
+  ['errorBodyAfterChunks'],
+  ['errorObjectAfterChunks'],
   ['halfEventAfterChunks'],
   ['malformedJson'],
   ['malformedJsonAfterChunks'],
   ['omitDone'],
 ] as const satisfies readonly (readonly (keyof Fault)[])[];
 
-const NO_EFFECTS: readonly (keyof Fault)[] = ['times', ...(Object.keys(filterRules) as (keyof CallFilter)[])];
+const NO_EFFECTS: readonly (keyof Fault)[] = [
+  'times',
+  ...(Object.keys(filterRules) as (keyof RequestFilter)[]),
+];
 
 /** @throws TypeError that names the field that is wrong, or the two that contradict each other. */
 export function checkFault(fault: Fault, method: 'next' | 'always'): void {
@@ -134,13 +144,16 @@ export function checkFault(fault: Fault, method: 'next' | 'always'): void {
   if (given.includes('errorEvent') && !given.includes('errorAfterChunks')) {
     fail('`errorEvent` needs `errorAfterChunks`');
   }
-  if (given.includes('carriedOut') && !isReplaced && !given.includes('dropConnection')) {
+  if (given.includes('errorObject') && !given.includes('errorObjectAfterChunks')) {
+    fail('`errorObject` needs `errorObjectAfterChunks`');
+  }
+  if (given.includes('applied') && !isReplaced && !given.includes('dropConnection')) {
     fail(
-      '`carriedOut` needs `status`, `html` or `dropConnection`: whatever is answered as usual is carried out',
+      '`applied` needs `status`, `html` or `dropConnection`: whatever is answered as usual is carried out',
     );
   }
-  if (fault.carriedOut === false && given.includes('carriedOutAfterMs')) {
-    fail('`carriedOut` and `carriedOutAfterMs` contradict each other');
+  if (fault.applied === false && given.includes('appliedAfterMs')) {
+    fail('`applied` and `appliedAfterMs` contradict each other');
   }
   checkOperations(fault, fail);
 }

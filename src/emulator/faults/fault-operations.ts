@@ -3,7 +3,7 @@ import type { Fault } from './fault.ts';
 
 /** What only some requests can meet with. */
 const OPERATIONS_OF: Readonly<Partial<Record<keyof Fault, readonly EmulatedOperation[]>>> = {
-  carriedOutAfterMs: ['create', 'delete'],
+  appliedAfterMs: ['create', 'delete'],
   acceptedAfterMs: ['create'],
   acceptedForMs: ['delete'],
   listLagMs: ['list', 'listMine'],
@@ -21,10 +21,10 @@ export function possibleOperations(fault: Fault): readonly EmulatedOperation[] |
   return first?.filter((operation) => rest.every((others) => others.includes(operation)));
 }
 
-/** The fields of a fault that say something: `carriedOut` may say no, to all others that is nothing. */
+/** The fields of a fault that say something: `applied` may say no, to all others that is nothing. */
 export function givenFields(fault: Fault): (keyof Fault)[] {
   return Object.entries(fault).flatMap(([field, value]) => {
-    const isGiven = value !== undefined && (value !== false || field === 'carriedOut');
+    const isGiven = value !== undefined && (value !== false || field === 'applied');
     return isGiven ? [field as keyof Fault] : [];
   });
 }

@@ -3,7 +3,7 @@ import type { KeyRecord } from '../keys/key-record.ts';
 import { matchesGlob } from '../keys/model-access.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 import { seededRandom } from '../random.ts';
-import type { ActiveFault, ActiveRandomFaults, CallFilter, Fault, Faults, RandomFaults } from './fault.ts';
+import type { ActiveFault, ActiveRandomFaults, Fault, Faults, RandomFaults, RequestFilter } from './fault.ts';
 import { checkFault, checkRandomFaults } from './fault-check.ts';
 import { possibleOperations } from './fault-operations.ts';
 import { FAULT_KINDS, randomFault } from './random-fault.ts';
@@ -21,7 +21,7 @@ export interface FaultTarget {
 /** A fault that was set, and what has become of it. */
 interface Entry {
   readonly kind: 'always' | 'random' | 'next';
-  readonly filter: CallFilter;
+  readonly filter: RequestFilter;
   readonly operations: readonly EmulatedOperation[] | undefined;
   readonly times: number;
   readonly random: () => number;
@@ -158,7 +158,7 @@ function isAt(actual: string, path: string | RegExp): boolean {
   return BASE_PATHS.some((base) => actual.startsWith(base) && matchesGlob(path, actual.slice(base.length)));
 }
 
-function isKey(record: KeyRecord, key: NonNullable<CallFilter['key']>): boolean {
+function isKey(record: KeyRecord, key: NonNullable<RequestFilter['key']>): boolean {
   if (isSecret(key)) return record.secret.equals(key);
   return record.id === key || record.name === key || record.secret.equals(key);
 }

@@ -2,7 +2,7 @@ import type { Secret } from '../../secret/secret.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 
 /** Which calls a fault meets: those that fit all that is given. */
-export interface CallFilter {
+export interface RequestFilter {
   readonly plane?: EmulatedPlane | undefined;
   readonly operation?: EmulatedOperation | undefined;
   /** Such as `POST`. */
@@ -30,7 +30,7 @@ export interface CallFilter {
  * Chunks are the events of a stream. Where a number of them is given, all of them have gone out if there are fewer,
  * but `[DONE]` has not. Of an answer in one piece, half goes out, and nothing for 0.
  */
-export interface Fault extends CallFilter {
+export interface Fault extends RequestFilter {
   /** How many calls are met. Default: 1. */
   readonly times?: number | undefined;
 
@@ -50,12 +50,12 @@ export interface Fault extends CallFilter {
   /** The connection is lost before the answer, and the request is not carried out. */
   readonly dropConnection?: boolean | undefined;
   /** With `status`, `html` or `dropConnection`: whether the request is carried out all the same. Default: false. */
-  readonly carriedOut?: boolean | undefined;
+  readonly applied?: boolean | undefined;
   /**
    * A key is created or deleted only so many milliseconds later, whatever is answered. The place of a new key within
    * the limit is taken at once.
    */
-  readonly carriedOutAfterMs?: number | undefined;
+  readonly appliedAfterMs?: number | undefined;
 
   /** The answer ends in good order after so many chunks, without `[DONE]`: what the gateway does when a model fails. */
   readonly truncateAfterChunks?: number | undefined;
@@ -65,6 +65,23 @@ export interface Fault extends CallFilter {
   readonly errorAfterChunks?: number | undefined;
   /** With `errorAfterChunks`: what stands in `error`. */
   readonly errorEvent?: unknown;
+  /**
+   * After so many chunks `data: null` is sent and the response ends: the gateway's ending when a model server closes
+   * its stream without `[DONE]` or reports an error in it.
+   */
+  readonly nullEventAfterChunks?: number | undefined;
+  /**
+   * After so many chunks an error body without `data:` is sent and the response ends: the gateway's ending when a
+   * model server reports a usage that is not unsigned integers.
+   */
+  readonly errorBodyAfterChunks?: number | undefined;
+  /**
+   * After so many chunks an error that is not in an `error` field is sent as an ordinary event, then `[DONE]`: the
+   * gateway's ending when a model server reports its failure in another form than OpenAI's.
+   */
+  readonly errorObjectAfterChunks?: number | undefined;
+  /** With `errorObjectAfterChunks`: the data of the event. */
+  readonly errorObject?: unknown;
   /** After so many chunks half an event comes, and the answer ends. */
   readonly halfEventAfterChunks?: number | undefined;
   /** The first chunk, or the whole answer, is no JSON. */
@@ -83,7 +100,7 @@ export interface Fault extends CallFilter {
 }
 
 /**
- * The ways in which things go wrong at random, by the field of a {@link Fault} that says so. `carriedOut` stands for a
+ * The ways in which things go wrong at random, by the field of a {@link Fault} that says so. `applied` stands for a
  * request that is carried out and never answered.
  */
 export type FaultKind =
@@ -92,8 +109,8 @@ export type FaultKind =
   | 'status'
   | 'html'
   | 'dropConnection'
-  | 'carriedOut'
-  | 'carriedOutAfterMs'
+  | 'applied'
+  | 'appliedAfterMs'
   | 'truncateAfterChunks'
   | 'dropAfterChunks'
   | 'errorAfterChunks'
@@ -105,7 +122,7 @@ export type FaultKind =
   | 'listLagMs';
 
 /** Which random faults there are to be. */
-export interface RandomFaults extends CallFilter {
+export interface RandomFaults extends RequestFilter {
   /** The same seed makes the same faults for the same calls. Default: one drawn from the emulator's `random`. */
   readonly seed?: number | undefined;
   /** Default: all of them. Each call that is met gets one that is possible with it. */

@@ -4,9 +4,18 @@ import { givenFields } from './fault-operations.ts';
 
 /** What happens in the middle of an answer. */
 export interface Distortion {
-  readonly kind: 'truncate' | 'drop' | 'error' | 'halfEvent' | 'malformedJson';
+  readonly kind:
+    | 'truncate'
+    | 'drop'
+    | 'error'
+    | 'nullEvent'
+    | 'errorBody'
+    | 'errorObject'
+    | 'halfEvent'
+    | 'malformedJson';
   readonly afterChunks: number;
   readonly errorEvent?: unknown;
+  readonly errorObject?: unknown;
 }
 
 /** What is answered in place of the service. */
@@ -29,7 +38,7 @@ export interface MetFaults {
   readonly chunkDelayMs: number;
   readonly effects: Effects;
   readonly substitute: Substitute | undefined;
-  readonly isCarriedOut: boolean;
+  readonly isApplied: boolean;
   readonly distortion: Distortion | undefined;
 }
 
@@ -47,12 +56,16 @@ const ENDINGS = [
   'headers',
   'html',
   'dropConnection',
-  'carriedOut',
-  'carriedOutAfterMs',
+  'applied',
+  'appliedAfterMs',
   'truncateAfterChunks',
   'dropAfterChunks',
   'errorAfterChunks',
   'errorEvent',
+  'nullEventAfterChunks',
+  'errorBodyAfterChunks',
+  'errorObjectAfterChunks',
+  'errorObject',
   'halfEventAfterChunks',
   'malformedJson',
   'malformedJsonAfterChunks',
@@ -67,19 +80,19 @@ export function metFaults(faults: readonly Fault[]): MetFaults {
   const delays = Object.assign({}, ...faults.map((fault) => pick(fault, DELAYS))) as Fault;
   const ending = faults.map((fault) => pick(fault, ENDINGS)).findLast((part) => givenFields(part).length > 0);
   const substitute = ending && substituteOf(ending);
-  const isLate = ending?.carriedOutAfterMs !== undefined;
+  const isLate = ending?.appliedAfterMs !== undefined;
   return {
     names: [...givenFields(delays), ...givenFields(ending ?? {})],
     delayMs: delays.delayMs ?? 0,
     chunkDelayMs: delays.chunkDelayMs ?? 0,
     effects: {
-      carriedOutAfterMs: ending?.carriedOutAfterMs ?? 0,
+      appliedAfterMs: ending?.appliedAfterMs ?? 0,
       acceptedAfterMs: delays.acceptedAfterMs ?? 0,
       acceptedForMs: delays.acceptedForMs ?? 0,
       listLagMs: delays.listLagMs ?? 0,
     },
     substitute,
-    isCarriedOut: substitute === undefined || isLate || ending?.carriedOut === true,
+    isApplied: substitute === undefined || isLate || ending?.applied === true,
     distortion: ending && distortionOf(ending),
   };
 }
@@ -101,16 +114,19 @@ function substituteOf({ status, body, headers, html, dropConnection }: Fault): S
 function distortionOf(fault: Fault): Distortion | undefined {
   if (fault.omitDone) return { kind: 'truncate', afterChunks: Number.POSITIVE_INFINITY };
   if (fault.malformedJson) return { kind: 'malformedJson', afterChunks: 0 };
-  const { errorEvent } = fault;
+  const { errorEvent, errorObject } = fault;
   const kinds = [
     ['truncate', fault.truncateAfterChunks],
     ['drop', fault.dropAfterChunks],
     ['error', fault.errorAfterChunks],
+    ['nullEvent', fault.nullEventAfterChunks],
+    ['errorBody', fault.errorBodyAfterChunks],
+    ['errorObject', fault.errorObjectAfterChunks],
     ['halfEvent', fault.halfEventAfterChunks],
     ['malformedJson', fault.malformedJsonAfterChunks],
   ] as const;
   for (const [kind, afterChunks] of kinds)
-    if (afterChunks !== undefined) return { kind, afterChunks, errorEvent };
+    if (afterChunks !== undefined) return { kind, afterChunks, errorEvent, errorObject };
   return undefined;
 }
 

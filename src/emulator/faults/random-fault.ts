@@ -21,9 +21,9 @@ const MAKERS: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
   status: ({ random }) => ({ status: oneOf(STATUSES, random) }),
   html: ({ random }) => ({ html: true, status: oneOf([200, 502, 503], random) }),
   dropConnection: () => ({ dropConnection: true }),
-  carriedOut: () => ({ dropConnection: true, carriedOut: true }),
-  carriedOutAfterMs: ({ random, delayMs }) => ({
-    carriedOutAfterMs: delayMs(),
+  applied: () => ({ dropConnection: true, applied: true }),
+  appliedAfterMs: ({ random, delayMs }) => ({
+    appliedAfterMs: delayMs(),
     ...(random() < 0.5 && { dropConnection: true }),
   }),
   truncateAfterChunks: ({ chunks }) => ({ truncateAfterChunks: chunks() }),

@@ -15,14 +15,14 @@ export interface NewKey {
 /** How much later than asked for something happens, in milliseconds. */
 export interface CreationDelays {
   /** Until the key is there. Its place within the limit is taken at once. */
-  readonly carriedOutAfterMs: number;
+  readonly appliedAfterMs: number;
   /** From then on until the data plane knows the key. */
   readonly acceptedAfterMs: number;
 }
 
 export interface DeletionDelays {
   /** Until the key is gone. */
-  readonly carriedOutAfterMs: number;
+  readonly appliedAfterMs: number;
   /** From then on until the data plane knows of it. */
   readonly acceptedForMs: number;
 }
@@ -79,9 +79,9 @@ export class KeyVault {
   }
 
   /** The limit is the caller's to check, who has to say so in the words of the wire. */
-  create(key: NewKey, delays: CreationDelays = { carriedOutAfterMs: 0, acceptedAfterMs: 0 }): KeyRecord {
+  create(key: NewKey, delays: CreationDelays = { appliedAfterMs: 0, acceptedAfterMs: 0 }): KeyRecord {
     const whole = `sk-${this.#drawText(URL_SAFE, 45)}`;
-    const createdAt = this.#now() + delays.carriedOutAfterMs;
+    const createdAt = this.#now() + delays.appliedAfterMs;
     const record: KeyRecord = {
       ...key,
       id: this.#drawText(ALPHANUMERIC, ID_LENGTH),
@@ -102,8 +102,8 @@ export class KeyVault {
     return record;
   }
 
-  delete(record: KeyRecord, delays: DeletionDelays = { carriedOutAfterMs: 0, acceptedForMs: 0 }): void {
-    const deletedAt = this.#now() + delays.carriedOutAfterMs;
+  delete(record: KeyRecord, delays: DeletionDelays = { appliedAfterMs: 0, acceptedForMs: 0 }): void {
+    const deletedAt = this.#now() + delays.appliedAfterMs;
     // Of two deletions, one of them carried out late, the earlier one counts.
     if (deletedAt >= record.deletedAt) return;
     if (record.deletedAt === Number.POSITIVE_INFINITY) this.#deleted.push(record);

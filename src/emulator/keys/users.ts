@@ -1,5 +1,5 @@
 import { Secret } from '../../secret/secret.ts';
-import { ALPHANUMERIC, type RandomText } from '../random.ts';
+import { ALPHANUMERIC, HEXADECIMAL, type RandomText } from '../random.ts';
 
 /** Somebody with an access token. */
 export interface User {
@@ -9,8 +9,6 @@ export interface User {
 }
 
 const OWNER: User = { id: 'u-8105f7322477', name: 'owner' };
-
-const HEXADECIMAL = '0123456789abcdef';
 
 /** Who may use the control plane. All of them see the same account and the same workspaces. */
 export class Users {

@@ -38,7 +38,7 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
   if (typeof table !== 'string' || table === '') throw invalid('table', 'must be the name of a table');
 
   const put = async (item: StoredItem, condition: string, values: object = {}): Promise<boolean> => {
-    const { PutCommand } = await import('@aws-sdk/lib-dynamodb');
+    const { PutCommand } = await loadCommands();
     const input = {
       TableName: table,
       Item: item,
@@ -48,7 +48,7 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
       ExpressionAttributeValues: { ':version': item.version, ...values },
     };
     try {
-      await client.send(new PutCommand(input) as never);
+      await client.send(new PutCommand(input));
       return true;
     } catch (error) {
       if ((error as Error | undefined)?.name === 'ConditionalCheckFailedException') return false;
@@ -59,9 +59,9 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
   return storeFrom(
     {
       async get(ring) {
-        const { GetCommand } = await import('@aws-sdk/lib-dynamodb');
+        const { GetCommand } = await loadCommands();
         const input = { TableName: table, Key: { ring }, ConsistentRead: true };
-        const { Item: item } = (await client.send(new GetCommand(input) as never)) as {
+        const { Item: item } = (await client.send(new GetCommand(input))) as {
           Item?: Partial<StoredItem>;
         };
         if (item === undefined) return null;
@@ -78,6 +78,13 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
     undefined,
     1,
   );
+}
+
+type Command = new (input: object) => never;
+
+/** The package is an optional peer dependency, so it is loaded with the first operation, and not type-checked here. */
+function loadCommands(): Promise<{ readonly GetCommand: Command; readonly PutCommand: Command }> {
+  return import('@aws-sdk/lib-dynamodb' as string);
 }
 
 interface StoredItem {

@@ -88,7 +88,7 @@ describe('a stream that nobody reads', () => {
   });
 
   test.each<[string, (stream: ChatStream) => unknown]>([
-    ['text()', (stream) => stream.text()],
+    ['textStream', (stream) => stream.textStream],
     ['toReadableStream()', (stream) => stream.toReadableStream()],
     ['toResponse()', (stream) => stream.toResponse()],
   ])('sends nothing where only %s was called', async (_, act) => {
@@ -144,7 +144,7 @@ describe('leaving a stream', () => {
     [
       'the loop over its text',
       async (stream) => {
-        for await (const _ of stream.text()) break;
+        for await (const _ of stream.textStream) break;
       },
     ],
     [
@@ -527,7 +527,7 @@ describe('the connection of a stream that is whole', () => {
 describe('a second reader', () => {
   const read: [string, (stream: ChatStream) => Promise<unknown>][] = [
     ['the iteration', async (stream) => stream[Symbol.asyncIterator]().next()],
-    ['text()', async (stream) => stream.text().next()],
+    ['textStream', async (stream) => stream.textStream.next()],
     ['toReadableStream()', async (stream) => stream.toReadableStream().getReader().read()],
     ['toResponse()', async (stream) => stream.toResponse().text()],
   ];
@@ -558,9 +558,9 @@ describe('completion()', () => {
       },
     ],
     [
-      'text()',
+      'textStream',
       (stream) => {
-        const texts = stream.text();
+        const texts = stream.textStream;
         return async () => {
           for await (const _ of texts);
         };

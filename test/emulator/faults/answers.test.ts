@@ -113,10 +113,10 @@ describe('a status', () => {
   });
 
   it('may come although the request is carried out', async () => {
-    const { drun, key } = setUp({ status: 503, carriedOut: true });
+    const { drun, key } = setUp({ status: 503, applied: true });
     expect((await control(drun, 'POST', '/apikeys', { name: 'second' })).status).toBe(503);
     expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['checkout', 'second']);
-    drun.faults.next({ html: true, carriedOut: true });
+    drun.faults.next({ html: true, applied: true });
     await chat(drun, key, { stream: true });
     expect([...drun.keys][0]?.quota.used).toBeGreaterThan(0);
   });
@@ -131,7 +131,7 @@ describe('a lost connection', () => {
   });
 
   it('may come although the request is carried out', async () => {
-    const { drun } = setUp({ dropConnection: true, carriedOut: true });
+    const { drun } = setUp({ dropConnection: true, applied: true });
     await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(LOST);
     expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['checkout', 'second']);
   });
@@ -192,6 +192,36 @@ describe('a stream', () => {
     drun.faults.next({ errorAfterChunks: 0, errorEvent: { message: 'mine' } });
     const second = await events(await chat(drun, key, { stream: true }));
     expect(second).toEqual(['{"error":{"message":"mine"}}']);
+  });
+
+  it.each<[string, Fault, string]>([
+    ['data: null', { nullEventAfterChunks: 2 }, 'data: null\n\n'],
+    [
+      'an error body without `data:`',
+      { errorBodyAfterChunks: 2 },
+      '{"error":{"code":null,"message":"internal error","param":null,"type":"internal_error"}}',
+    ],
+    [
+      'an error in another form, then [DONE]',
+      { errorObjectAfterChunks: 2, errorObject: { detail: 'died' } },
+      'data: {"detail":"died"}\n\ndata: [DONE]\n\n',
+    ],
+    [
+      'an error of an older vLLM, then [DONE]',
+      { errorObjectAfterChunks: 2 },
+      'data: {"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}\n\ndata: [DONE]\n\n',
+    ],
+    ['the chunks so far', { truncateAfterChunks: 2 }, ''],
+  ])('ends as the gateway ends a failed stream: with %s', async (_, fault, ending) => {
+    const { drun, key } = setUp(fault);
+    const text = await (await chat(drun, key, { stream: true })).text();
+    const chunks = text
+      .slice(0, text.length - ending.length)
+      .split('\n\n')
+      .slice(0, -1);
+    expect(chunks).toHaveLength(2);
+    for (const chunk of chunks) expect(JSON.parse(chunk.slice(6))).toHaveProperty('id');
+    expect(text.endsWith(ending)).toBe(true);
   });
 
   it('may end in the middle of an event', async () => {

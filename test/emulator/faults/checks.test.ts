@@ -46,10 +46,10 @@ describe('a fault is refused with a word of what is wrong', () => {
     [{ body: 'x' }, '`body` needs a `status`'],
     [{ delayMs: 1, headers: {} }, '`headers` needs a `status` or `html`'],
     [{ omitDone: true, errorEvent: {} }, '`errorEvent` needs `errorAfterChunks`'],
-    [{ delayMs: 1, carriedOut: true }, '`carriedOut` needs `status`, `html` or `dropConnection`'],
+    [{ delayMs: 1, applied: true }, '`applied` needs `status`, `html` or `dropConnection`'],
     [
-      { dropConnection: true, carriedOut: false, carriedOutAfterMs: 1 },
-      '`carriedOut` and `carriedOutAfterMs` contradict each other',
+      { dropConnection: true, applied: false, appliedAfterMs: 1 },
+      '`applied` and `appliedAfterMs` contradict each other',
     ],
     [{ acceptedAfterMs: 1, listLagMs: 1 }, '`acceptedAfterMs` and `listLagMs` concern different requests'],
     [
@@ -93,11 +93,11 @@ describe('a fault is taken', () => {
   it.each<object>([
     { status: 503, html: true },
     { status: 503, body: undefined, truncateAfterChunks: undefined },
-    { carriedOutAfterMs: 0, truncateAfterChunks: 2 },
-    { carriedOutAfterMs: 5, acceptedAfterMs: 5, operation: 'create', plane: 'control' },
+    { appliedAfterMs: 0, truncateAfterChunks: 2 },
+    { appliedAfterMs: 5, acceptedAfterMs: 5, operation: 'create', plane: 'control' },
     { omitDone: true, chunkDelayMs: 5, delayMs: 5 },
     { errorAfterChunks: Number.POSITIVE_INFINITY, errorEvent: null },
-    { dropConnection: true, carriedOut: false },
+    { dropConnection: true, applied: false },
     { status: 503, dropConnection: false, omitDone: false, malformedJson: false, html: false },
   ])('that is odd but possible: %o', (fault) => {
     faults.next(fault).remove();

@@ -70,8 +70,8 @@ describe('random faults', () => {
       [
         'acceptedAfterMs',
         'acceptedForMs',
-        'carriedOut',
-        'carriedOutAfterMs',
+        'applied',
+        'appliedAfterMs',
         'chunkDelayMs',
         'delayMs',
         'dropAfterChunks',
@@ -95,7 +95,7 @@ describe('random faults', () => {
   it.each<[readonly FaultKind[], readonly string[]]>([
     [['status'], ['status']],
     [['malformedJson'], ['malformedJsonAfterChunks']],
-    [['carriedOut'], ['carriedOut', 'dropConnection']],
+    [['applied'], ['applied', 'dropConnection']],
     [['listLagMs'], ['listLagMs']],
   ])('are of the kinds that are asked for: %o', async (kinds, names) => {
     const drun = await run({ seed: 3, probability: 1, kinds });

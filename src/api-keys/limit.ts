@@ -1,0 +1,64 @@
+import { ApiError, ApiKeyLimitError, type UnusedKey } from '../errors/index.ts';
+import type { Send } from './control-plane.ts';
+import { checkCreationEndpoint } from './endpoints.ts';
+import { type FetchPage, readAll } from './list.ts';
+import type { ApiKey } from './types.ts';
+
+const UNUSED_FOR_MS = 30 * 86_400_000;
+
+/** Statuses of rejected credentials, missing paths and gateways that did not reach the service. */
+const UNRELATED_STATUSES = [401, 404, 408, 502, 503, 504];
+
+/**
+ * Finds out whether a create failed because the account has as many keys as it may have. The contract has no status or
+ * error id for that: the documented way is to ask.
+ *
+ * @returns `undefined` if that is not the reason, or could not be found out.
+ */
+export async function findLimitError(
+  error: unknown,
+  send: Send,
+  fetchPage: FetchPage,
+): Promise<ApiKeyLimitError | undefined> {
+  if (!(error instanceof ApiError) || UNRELATED_STATUSES.includes(error.status)) return undefined;
+  const check = await send(checkCreationEndpoint()).catch(() => undefined);
+  if (check === undefined || check.data.allowed) return undefined;
+  const survey = await surveyKeys(fetchPage).catch(() => undefined);
+  const { reason = 'The service gives no reason.' } = check.data;
+  const count = survey?.unusedKeys.length ?? 0;
+  const unused = count === 0 ? '' : ` ${count === 1 ? '1 key looks' : `${count} keys look`} unused.`;
+  return new ApiKeyLimitError(
+    `The account cannot have another API key: ${reason} Delete one first.${unused}`,
+    {
+      ...error,
+      reason,
+      ...survey,
+    },
+  );
+}
+
+async function surveyKeys(
+  fetchPage: FetchPage,
+): Promise<{ readonly keyCount: number; readonly unusedKeys: readonly UnusedKey[] }> {
+  const { items, total = 0, servedAt } = (await readAll({}, fetchPage)).data;
+  const now = servedAt?.getTime() ?? Date.now();
+  const unusedKeys = items.flatMap((key) => {
+    const why = whyUnused(key, now);
+    if (why === undefined) return [];
+    const { id, name, maskedKey, createdAt, lastUsedAt } = key;
+    return [{ id, name, maskedKey, why, createdAt, ...(lastUsedAt && { lastUsedAt }) }];
+  });
+  const order = ['expired', 'never_used', 'not_used_lately'];
+  unusedKeys.sort((a, b) => order.indexOf(a.why) - order.indexOf(b.why) || lastEvent(a) - lastEvent(b));
+  return { keyCount: Math.max(items.length, total), unusedKeys };
+}
+
+function whyUnused({ expired, lastUsedAt }: ApiKey, now: number): UnusedKey['why'] | undefined {
+  if (expired) return 'expired';
+  if (lastUsedAt === undefined) return 'never_used';
+  return now - lastUsedAt.getTime() > UNUSED_FOR_MS ? 'not_used_lately' : undefined;
+}
+
+function lastEvent({ createdAt, lastUsedAt }: UnusedKey): number {
+  return (lastUsedAt ?? createdAt).getTime();
+}

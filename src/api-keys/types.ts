@@ -1,0 +1,270 @@
+import type {
+  CallOptions,
+  FetchFunction,
+  HeadersOption,
+  RequestLogger,
+  RetryListener,
+} from '../http/call.ts';
+import type { Credential } from '../secret/credential.ts';
+import type { Secret } from '../secret/secret.ts';
+
+/** Options of {@link ApiKeys}. */
+export interface ApiKeysOptions {
+  /**
+   * An access token of the console (Personal Center, Access Keys), or a function that returns one.
+   *
+   * @defaultValue the environment variable `DRUN_ACCESS_TOKEN`
+   */
+  readonly accessToken?: Credential | undefined;
+  /**
+   * Base URL of the control plane: `https`, or `http` to this machine.
+   *
+   * @defaultValue the environment variable `DRUN_CONSOLE_URL`, or else `https://console.d.run`
+   */
+  readonly baseUrl?: string | URL | undefined;
+  /**
+   * Maximum duration of a call in milliseconds, retries included.
+   *
+   * @defaultValue 30_000
+   */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Maximum number of retries per request.
+   *
+   * @defaultValue 2
+   */
+  readonly maxRetries?: number | undefined;
+  /** Replaces the global `fetch`. */
+  readonly fetch?: FetchFunction | undefined;
+  /** Headers sent with every request. */
+  readonly headers?: HeadersOption | undefined;
+  /**
+   * Language of the service's messages (`Accept-Language`), such as `en` or `zh`.
+   *
+   * @defaultValue `'en'`
+   */
+  readonly language?: string | undefined;
+  /** Called before a retry. If it throws, the call rejects with that error. */
+  readonly onRetry?: RetryListener | undefined;
+  /** Called after every request with its method, path, status and duration; never with an id, a body or a credential. */
+  readonly logger?: RequestLogger | undefined;
+  /**
+   * Permits `http` base URLs to other hosts than this machine.
+   *
+   * @defaultValue false
+   */
+  readonly allowInsecureHttp?: boolean | undefined;
+  /**
+   * Permits use in a browser, where every visitor can read the access token.
+   *
+   * @defaultValue false
+   */
+  readonly dangerouslyAllowBrowser?: boolean | undefined;
+}
+
+/** Options of {@link WorkspaceApiKeys}. */
+export interface WorkspaceApiKeysOptions extends ApiKeysOptions {
+  /** Number of the workspace. */
+  readonly workspace: number;
+}
+
+/** An API key as the service describes it. No field contains the full key. */
+export interface ApiKey {
+  readonly id: string;
+  /** Empty if the service sends none. */
+  readonly name: string;
+  /** The key in a form that may be shown: `sk-******7ucU`. Masked by the client, whatever the service sends. */
+  readonly maskedKey: string;
+  /** The start of 1970 if the service sends no creation time. */
+  readonly createdAt: Date;
+  /** When the key expires; absent if it does not. */
+  readonly expiresAt?: Date | undefined;
+  readonly expired: boolean;
+  /** Whether the key is switched off. Only keys of a workspace can be. */
+  readonly disabled: boolean;
+  /** Absent if the key was never used, or the service does not report it. */
+  readonly lastUsedAt?: Date | undefined;
+  /** The user who created the key. */
+  readonly createdBy?: string | undefined;
+  /** The user the key belongs to. */
+  readonly userId?: string | undefined;
+  /** Number of the key's workspace; absent for a key of an account. */
+  readonly workspace?: number | undefined;
+  /** Globs of the models that the key may call: `*` matches names without a slash, `**` everything. Empty: all models. */
+  readonly allowModels: readonly string[];
+  /** Globs of the models that the key may not call. They take precedence over `allowModels`. */
+  readonly denyModels: readonly string[];
+  /** Token quota; absent for most keys of an account. */
+  readonly quota?: ApiKeyQuota | undefined;
+}
+
+/** Token quota of a key. */
+export interface ApiKeyQuota {
+  /** Total number of tokens that the key may use. */
+  readonly limit: number | 'unlimited';
+  /** Number of tokens used so far. */
+  readonly used: number;
+  /** Number of tokens left. */
+  readonly remaining: number | 'unlimited';
+  /** When the service last updated `remaining`. */
+  readonly syncedAt?: Date | undefined;
+}
+
+/** A key that was just created. */
+export interface CreatedApiKey extends ApiKey {
+  /** The full key. Store it now: servers before 0.17 cannot show it again. */
+  readonly secret: Secret;
+}
+
+/**
+ * A key that was deleted. Only `id` is certain: if the response to the deletion was lost and a retry finds no key, the
+ * service reports nothing else.
+ */
+export type DeletedApiKey = Pick<ApiKey, 'id'> & Partial<ApiKey>;
+
+/** A key created in place of another one. */
+export interface ReplacementApiKey extends CreatedApiKey {
+  /** The deleted key as the service last described it. */
+  readonly replaced: DeletedApiKey;
+}
+
+/** Argument of {@link ApiKeys.create}. */
+export interface CreateApiKeyInput {
+  /** A name that says what the key is used for. */
+  readonly name: string;
+  /** When the key expires. If omitted, it never does. */
+  readonly expiresAt?: Date | undefined;
+}
+
+/** Argument of {@link WorkspaceApiKeys.create}. */
+export interface CreateWorkspaceApiKeyInput extends CreateApiKeyInput {
+  /** Token quota: an integer of 0 or more. If omitted, the service decides. */
+  readonly quota?: number | 'unlimited' | undefined;
+}
+
+/** Result of {@link ApiKeys.canCreate}. */
+export interface CreationCheck {
+  readonly allowed: boolean;
+  /** The service's reason for rejecting another key. */
+  readonly reason?: string | undefined;
+}
+
+/** Argument of {@link ApiKeys.list}. */
+export interface ListApiKeysQuery {
+  /** Text that the service searches for in id, name and key. */
+  readonly search?: string | undefined;
+  /**
+   * Field to sort by. The service documents `id`, `name` and `key` as sortable, but not the syntax of a sort:
+   * `createdAt` is sent as `creationTimestamp`, any other string unchanged.
+   */
+  readonly sort?: 'id' | 'name' | 'createdAt' | (string & {}) | undefined;
+  /** Number of the first page to read, from 1. */
+  readonly page?: number | undefined;
+  /** Number of keys per page, from 1. Without `page` and `pageSize` the list is read in one request. */
+  readonly pageSize?: number | undefined;
+}
+
+/** One page of a list, or all of it if neither `page` nor `pageSize` was given. */
+export interface ApiKeyPage {
+  readonly items: readonly ApiKey[];
+  /** Number of this page, from 1. */
+  readonly page: number;
+  /** Number of keys per page. */
+  readonly pageSize: number;
+  /** Number of keys on all pages, as counted by the service. */
+  readonly total: number;
+  /** The service's time when it sent this page (`Date` header, to the second); absent if it did not send one. */
+  readonly servedAt?: Date | undefined;
+}
+
+/** Argument of {@link ApiKeys.prune}. At least one of the two is required; if both are given, both must match. */
+export interface PruneApiKeysQuery {
+  /** Matches keys created longer ago than this many milliseconds. */
+  readonly olderThanMs?: number | undefined;
+  /** Matches keys not used for longer than this many milliseconds, counted from their creation if never used. */
+  readonly unusedForMs?: number | undefined;
+}
+
+/** Argument of {@link WorkspaceApiKeys.prune}. */
+export interface PruneWorkspaceApiKeysQuery extends PruneApiKeysQuery {
+  /**
+   * Considers only the caller's own keys.
+   *
+   * @defaultValue false: all keys of the workspace
+   */
+  readonly onlyMine?: boolean | undefined;
+}
+
+/** Options of {@link ApiKeys.prune}. */
+export interface PruneOptions extends CallOptions {
+  /**
+   * Reports what would be deleted, and deletes nothing.
+   *
+   * @defaultValue false
+   */
+  readonly dryRun?: boolean | undefined;
+}
+
+/** A key that matched the query of {@link ApiKeys.prune}. */
+export type PrunedApiKey = { readonly key: ApiKey } & (
+  | { readonly outcome: 'deleted' | 'would_delete' }
+  | {
+      /** The key may still exist. */
+      readonly outcome: 'failed';
+      /** The error of the deletion; `NotFoundError` if the key had been deleted meanwhile. */
+      readonly error: unknown;
+    }
+);
+
+/** Argument of {@link ApiKeys.usage}. Defaults are the service's own. */
+export interface ApiKeyUsageQuery {
+  /** Start of the time range. */
+  readonly from?: Date | undefined;
+  /** End of the time range. */
+  readonly to?: Date | undefined;
+  /** Length of the periods in `points`. */
+  readonly period?: 'hour' | 'day' | 'week' | 'month' | undefined;
+  /** Ids of the keys to count, at least one. If omitted, all keys are counted. */
+  readonly ids?: readonly string[] | undefined;
+  /** Models to count, at least one. If omitted, all models are counted. */
+  readonly models?: readonly string[] | undefined;
+}
+
+/** Result of {@link ApiKeys.usage}. */
+export interface ApiKeyUsage {
+  readonly totals: UsageAmounts;
+  /** Usage per model and period, in the service's order. */
+  readonly points: readonly UsagePoint[];
+}
+
+/** Usage of one model in one period. */
+export interface UsagePoint extends UsageAmounts {
+  readonly model: string;
+  /** `TEXT_GENERATION`, `EMBEDDING`, …; absent if the service does not report it. */
+  readonly modelType?: string | undefined;
+  /** The service's time stamp of the period. */
+  readonly timestamp?: Date | undefined;
+}
+
+/** Amounts used. */
+export interface UsageAmounts {
+  readonly tokens: TokenUsage;
+  readonly characters?: { readonly input: number } | undefined;
+  readonly audio?: AudioUsage | undefined;
+}
+
+/** Numbers of tokens; 0 if the service reports none. */
+export interface TokenUsage {
+  readonly input: number;
+  readonly output: number;
+  /** Input tokens served from a cache. */
+  readonly cached: number;
+  readonly total: number;
+}
+
+/** Audio usage, in the service's units, which are not documented. */
+export interface AudioUsage {
+  readonly inputDuration?: number | undefined;
+  readonly outputDuration?: number | undefined;
+  readonly sampleRate?: number | undefined;
+}

@@ -1,0 +1,78 @@
+import type { CallOptions, CallPromise } from '../http/call.ts';
+import { BaseApiKeys } from './base.ts';
+import { ControlPlane } from './control-plane.ts';
+import { quotaEndpoint, statusEndpoint, toWorkspaceCreateBody } from './endpoints.ts';
+import { type ApiKeyList, fetchOwnKeys, openList } from './list.ts';
+import { inheritSettingsAndQuota } from './replace.ts';
+import type {
+  ApiKey,
+  CreateWorkspaceApiKeyInput,
+  ListApiKeysQuery,
+  PruneWorkspaceApiKeysQuery,
+  WorkspaceApiKeysOptions,
+} from './types.ts';
+
+/**
+ * Manages the API keys of a workspace, which can be disabled and have a token quota.
+ *
+ * Methods reject as those of {@link ApiKeys} do.
+ *
+ * @example
+ * ```ts
+ * import { WorkspaceApiKeys } from 'drun-sdk/api-keys';
+ *
+ * const keys = new WorkspaceApiKeys({ accessToken: process.env.DRUN_ACCESS_TOKEN, workspace: 12 });
+ * const created = await keys.create({ name: 'batch', quota: 1_000_000 });
+ * await keys.setQuota(created.id, 'unlimited');
+ * await keys.disable(created.id);
+ * ```
+ */
+export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, PruneWorkspaceApiKeysQuery> {
+  readonly #plane: ControlPlane;
+
+  /** @throws {ConfigurationError} If an option cannot be used. */
+  constructor(options: WorkspaceApiKeysOptions) {
+    const plane = new ControlPlane(options, 'WorkspaceApiKeys');
+    super(plane, {
+      toBody: toWorkspaceCreateBody,
+      inherit: inheritSettingsAndQuota,
+      pruneFields: ['olderThanMs', 'unusedForMs', 'onlyMine'],
+    });
+    this.#plane = plane;
+  }
+
+  /**
+   * Returns a client that overrides some options and shares the rest.
+   *
+   * @throws {ConfigurationError} If `baseUrl` has another origin and no `accessToken` is given for it.
+   */
+  withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
+    const client = new WorkspaceApiKeys(this.#plane.mergeOptions(options as WorkspaceApiKeysOptions));
+    this.#plane.checkOrigin(client.#plane, options.accessToken);
+    return client;
+  }
+
+  /** Lists the caller's own keys, as {@link WorkspaceApiKeys.list} lists those of all members. */
+  listMine(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
+    return openList('listMine()', query, options, this.#plane, fetchOwnKeys);
+  }
+
+  /** Disables a key: the service rejects it until it is enabled again. */
+  disable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
+    return this.#plane.call('disable()', () => statusEndpoint(id, true), options);
+  }
+
+  /** Enables a key. */
+  enable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
+    return this.#plane.call('enable()', () => statusEndpoint(id, false), options);
+  }
+
+  /**
+   * Sets the total number of tokens that a key may use.
+   *
+   * @param quota - An integer of 0 or more.
+   */
+  setQuota(id: string, quota: number | 'unlimited', options: CallOptions = {}): CallPromise<ApiKey> {
+    return this.#plane.call('setQuota()', () => quotaEndpoint(id, quota), options);
+  }
+}

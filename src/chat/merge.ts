@@ -1,0 +1,66 @@
+import { isRecord } from '../internal/json.ts';
+import type { Fields } from './normalize.ts';
+
+/** How the values of a field add up over the chunks of a stream. Objects are always merged field by field. */
+export interface MergeRules {
+  readonly strings: 'grow' | 'replace';
+  readonly lists: 'grow' | 'replace';
+}
+
+/** Fields of a delta are parts of a text or of a list. */
+export const DELTA: MergeRules = { strings: 'grow', lists: 'grow' };
+/** Lists of a choice, such as `logprobs` and `token_ids`, arrive in parts, its strings do not. */
+export const CHOICE: MergeRules = { strings: 'replace', lists: 'grow' };
+/** Fields of a chunk describe all of it. */
+export const CHUNK: MergeRules = { strings: 'replace', lists: 'replace' };
+
+/** Strings that name something; servers repeat them. */
+const IDENTIFIERS = new Set(['id', 'type', 'role', 'object', 'model', 'name', 'format', 'status']);
+
+/** An object without a prototype, in which a field called `__proto__` is like any other. */
+export function newFields(): Fields {
+  return Object.create(null) as Fields;
+}
+
+/** Merges all fields of `added` into `target`, which shares no list and no object with `added` afterwards. */
+export function mergeFields(target: Fields, added: Fields, rules: MergeRules): Fields {
+  for (const name in added) mergeField(target, name, added[name], rules);
+  return target;
+}
+
+/** Merges one field. `null` and empty strings replace nothing. */
+export function mergeField(target: Fields, name: string, value: unknown, rules: MergeRules): void {
+  const before = target[name];
+  if (value === undefined) return;
+  if (before === undefined || before === null) {
+    target[name] = copy(value, rules);
+  } else if (value === null || value === '') {
+    return;
+  } else if (typeof value === 'string') {
+    if (rules.strings === 'replace' || typeof before !== 'string') target[name] = value;
+    else if (!isIdentifier(name)) target[name] = before + value;
+    else if (before === '') target[name] = value;
+  } else if (Array.isArray(value)) {
+    if (Array.isArray(before) && rules.lists === 'grow') for (const item of value) before.push(item);
+    else if (value.length > 0 || !Array.isArray(before)) target[name] = [...value];
+  } else if (isRecord(value) && isRecord(before)) {
+    mergeFields(before, value, rules);
+  } else {
+    target[name] = copy(value, rules);
+  }
+}
+
+function isIdentifier(name: string): boolean {
+  return IDENTIFIERS.has(name) || name.endsWith('_id');
+}
+
+function copy(value: unknown, rules: MergeRules): unknown {
+  if (Array.isArray(value)) return [...value];
+  return isRecord(value) ? mergeFields(newFields(), value, rules) : value;
+}
+
+/** Turns objects of {@link newFields} into ordinary ones. */
+export function toPlain(value: unknown): unknown {
+  if (!isRecord(value) || Object.getPrototypeOf(value) !== null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, toPlain(item)]));
+}

@@ -1,0 +1,119 @@
+import { DrunError, type FieldsOf } from './base.ts';
+
+/** The codes of {@link ApiError} and its subclasses. */
+export type ApiErrorCode =
+  | 'api_error'
+  | 'invalid_request'
+  | 'authentication_failed'
+  | 'insufficient_quota'
+  | 'permission_denied'
+  | 'not_found'
+  | 'rate_limited'
+  | 'api_key_limit_reached'
+  | 'server_error';
+
+/** A rate limit, as reported by a server's headers. */
+export interface RateLimit {
+  /** `x-ratelimit-limit-…` */
+  readonly limit?: number | undefined;
+  /** `x-ratelimit-remaining-…` */
+  readonly remaining?: number | undefined;
+  /** Time until the limit is reset, in milliseconds: `x-ratelimit-reset-…`, a duration such as `6m0s`. */
+  readonly resetMs?: number | undefined;
+}
+
+/** OpenAI's rate-limit headers, if the server sends them; d.run documents none. */
+export interface RateLimits {
+  readonly requests?: RateLimit | undefined;
+  readonly tokens?: RateLimit | undefined;
+}
+
+/** The fields of an {@link ApiError}. */
+export type ApiErrorInit = FieldsOf<ApiError>;
+
+/** The service reported an error. Subclasses say what a caller can do; this class stands for all other statuses. */
+export class ApiError<
+  Code extends ApiErrorCode = ApiErrorCode,
+  Name extends string = string,
+> extends DrunError<Name, Code> {
+  /** HTTP status. For an error in the body of a 200 response, the status that the error stands for, if it is known. */
+  declare readonly status: number;
+  /** Origin and path of the request. */
+  declare readonly url?: string | undefined;
+  /** The service's own code: `error.code` of the data plane, `id` of the control plane. */
+  declare readonly serviceCode?: string | undefined;
+  /** `error.type` of the data plane. */
+  declare readonly serviceType?: string | undefined;
+  /** The request field that the service rejects. */
+  declare readonly param?: string | undefined;
+  /** From the response's headers; d.run documents none. */
+  declare readonly requestId?: string | undefined;
+  /** The wait that the service asks for in milliseconds, from `retry-after-ms` or `Retry-After`. */
+  declare readonly retryAfterMs?: number | undefined;
+  /** Present if the response has OpenAI's rate-limit headers. */
+  declare readonly rateLimits?: RateLimits | undefined;
+  /** Start of a body whose message could not be found, redacted. Not enumerable: it may repeat the prompt. */
+  declare readonly excerpt?: string | undefined;
+
+  /** Subclasses pass their `code` and `name`. */
+  constructor(
+    message: string,
+    { excerpt, ...fields }: ApiErrorInit,
+    code: Code = 'api_error' as Code,
+    name: Name = 'ApiError' as Name,
+  ) {
+    super(name, code, message, fields, { excerpt });
+  }
+}
+
+/** 400 or 422: the request is invalid; sending it again does not help. */
+export class InvalidRequestError extends ApiError<'invalid_request', 'InvalidRequestError'> {
+  constructor(message: string, fields: ApiErrorInit) {
+    super(message, fields, 'invalid_request', 'InvalidRequestError');
+  }
+}
+
+/** 401: the credential is missing, unknown, deleted, disabled or expired. */
+export class AuthenticationError extends ApiError<'authentication_failed', 'AuthenticationError'> {
+  /** The rejected credential: `sk-******7ucU`. Absent if a model server may have rejected a credential of its own. */
+  declare readonly maskedKey?: string | undefined;
+
+  constructor(message: string, fields: FieldsOf<AuthenticationError>) {
+    super(message, fields, 'authentication_failed', 'AuthenticationError');
+  }
+}
+
+/** 402, or 429 with the code `insufficient_quota`: the quota of the account or key is used up. */
+export class InsufficientQuotaError extends ApiError<'insufficient_quota', 'InsufficientQuotaError'> {
+  constructor(message: string, fields: ApiErrorInit) {
+    super(message, fields, 'insufficient_quota', 'InsufficientQuotaError');
+  }
+}
+
+/** 403: the credential is valid but may not do this; for a model, the key's deny list matches. */
+export class PermissionDeniedError extends ApiError<'permission_denied', 'PermissionDeniedError'> {
+  constructor(message: string, fields: ApiErrorInit) {
+    super(message, fields, 'permission_denied', 'PermissionDeniedError');
+  }
+}
+
+/** 404: the key, model or path does not exist, or the model is not on the key's allow list. */
+export class NotFoundError extends ApiError<'not_found', 'NotFoundError'> {
+  constructor(message: string, fields: ApiErrorInit) {
+    super(message, fields, 'not_found', 'NotFoundError');
+  }
+}
+
+/** 429: too many requests. `retryAfterMs` is present if the service says how long to wait. */
+export class RateLimitError extends ApiError<'rate_limited', 'RateLimitError'> {
+  constructor(message: string, fields: ApiErrorInit) {
+    super(message, fields, 'rate_limited', 'RateLimitError');
+  }
+}
+
+/** 5xx: the service, or a model server behind it, failed. */
+export class ServerError extends ApiError<'server_error', 'ServerError'> {
+  constructor(message: string, fields: ApiErrorInit) {
+    super(message, fields, 'server_error', 'ServerError');
+  }
+}

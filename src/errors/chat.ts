@@ -1,0 +1,106 @@
+import { DrunError, type FieldsOf } from './base.ts';
+import type { ResponseIssue } from './client.ts';
+
+/** What had arrived of a completion when it failed. */
+export interface PartialCompletion {
+  readonly id?: string | null | undefined;
+  readonly model?: string | null | undefined;
+  /** The choices that had begun. One without a `finish_reason` is incomplete. */
+  readonly choices: readonly {
+    readonly index: number;
+    readonly message: {
+      readonly role: 'assistant';
+      readonly content: string | null;
+      readonly reasoning_content?: string | null | undefined;
+      readonly reasoning?: string | null | undefined;
+      readonly [field: string]: unknown;
+    };
+    readonly finish_reason: string | null;
+    readonly [field: string]: unknown;
+  }[];
+  readonly [field: string]: unknown;
+}
+
+/** The stream ended before the completion was complete, as it does when a model server fails. */
+export class StreamTruncatedError extends DrunError<'StreamTruncatedError', 'stream_truncated'> {
+  declare readonly completion: PartialCompletion;
+  /** From the response's headers; d.run documents none. */
+  declare readonly requestId?: string | undefined;
+
+  constructor(message: string, fields: FieldsOf<StreamTruncatedError>) {
+    super('StreamTruncatedError', 'stream_truncated', message, fields);
+  }
+}
+
+/** The service reported an error within a completion, or sent an event that could not be parsed. */
+export class StreamFailedError extends DrunError<'StreamFailedError', 'stream_failed'> {
+  declare readonly completion: PartialCompletion;
+  /** From the response's headers; d.run documents none. */
+  declare readonly requestId?: string | undefined;
+  /** `error.code` of the event. */
+  declare readonly serviceCode?: string | undefined;
+  /** `error.type` of the event. */
+  declare readonly serviceType?: string | undefined;
+  /** `error.param` of the event. */
+  declare readonly param?: string | undefined;
+
+  constructor(message: string, fields: FieldsOf<StreamFailedError>) {
+    super('StreamFailedError', 'stream_failed', message, fields);
+  }
+}
+
+/** The model refused to answer in the schema, or a content filter withheld the reply. */
+export class ModelRefusalError extends DrunError<'ModelRefusalError', 'model_refusal'> {
+  /** The model's explanation, if it gave one. */
+  declare readonly refusal: string | null;
+  declare readonly completion: PartialCompletion;
+
+  constructor(message: string, fields: FieldsOf<ModelRefusalError>) {
+    super('ModelRefusalError', 'model_refusal', message, fields);
+  }
+}
+
+/** The model reached its token limit within JSON: a reply in a schema, or a tool's arguments. */
+export class OutputTruncatedError extends DrunError<'OutputTruncatedError', 'output_truncated'> {
+  declare readonly completion: PartialCompletion;
+
+  constructor(message: string, fields: FieldsOf<OutputTruncatedError>) {
+    super('OutputTruncatedError', 'output_truncated', message, fields);
+  }
+}
+
+/** The reply is not JSON, or does not match the schema. */
+export class OutputValidationError extends DrunError<'OutputValidationError', 'output_validation_failed'> {
+  /** Differences from the schema, as reported by the schema's library; empty if the reply is not JSON. */
+  declare readonly issues: readonly ResponseIssue[];
+  declare readonly completion: PartialCompletion;
+
+  constructor(message: string, fields: FieldsOf<OutputValidationError>) {
+    super('OutputValidationError', 'output_validation_failed', message, fields);
+  }
+}
+
+/** The model called an unknown tool, or one with invalid arguments, again after it had been told so. */
+export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call'> {
+  /** Name of the tool, as the model gave it. */
+  declare readonly toolName: string;
+  /** Differences between the arguments and the schema, as reported by the schema's library. */
+  declare readonly issues: readonly ResponseIssue[];
+  /** The conversation up to the message with the call. Not enumerable, so logs do not repeat the prompt. */
+  declare readonly messages: readonly unknown[];
+
+  constructor(message: string, { messages, ...fields }: FieldsOf<ToolCallError>) {
+    super('ToolCallError', 'invalid_tool_call', message, fields, { messages });
+  }
+}
+
+/** The model still called tools after the last allowed round. */
+export class MaxToolRoundsError extends DrunError<'MaxToolRoundsError', 'max_tool_rounds_exceeded'> {
+  declare readonly maxRounds: number;
+  /** The conversation up to the calls that were not run. Not enumerable, so logs do not repeat the prompt. */
+  declare readonly messages: readonly unknown[];
+
+  constructor(message: string, { messages, ...fields }: FieldsOf<MaxToolRoundsError>) {
+    super('MaxToolRoundsError', 'max_tool_rounds_exceeded', message, fields, { messages });
+  }
+}

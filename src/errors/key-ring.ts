@@ -1,0 +1,51 @@
+import { DrunError, type FieldsOf } from './base.ts';
+
+/** The codes of {@link KeyRingError}. */
+export type KeyRingErrorCode =
+  /** The store failed, or did not keep what was written. The write may have happened all the same. */
+  | 'key_ring_store_failed'
+  /** The stored value is not a valid record of a ring. */
+  | 'key_ring_record_invalid'
+  /** The store returned an older state. Rotation stops and deletes nothing until `recover()` is called. */
+  | 'key_ring_rolled_back'
+  /** A secret could not be decrypted (another key, or modified), or custom encryption failed. */
+  | 'key_ring_decryption_failed'
+  /** The ring has no key to hand out: none was created yet, or all were revoked. */
+  | 'key_ring_no_active_key'
+  /** The service did not accept a new key in time, or it has insufficient access. */
+  | 'key_ring_key_rejected'
+  /** A revoked key was deleted, but the service did not confirm that in time. */
+  | 'key_ring_revocation_unconfirmed'
+  /** No key of this ring has the id. */
+  | 'key_ring_unknown_key'
+  /** Other processes kept changing the record; the next reconciliation continues. */
+  | 'key_ring_conflict';
+
+/** A key ring cannot continue; `code` is the reason. Contains ids and masked keys only. */
+export class KeyRingError extends DrunError<'KeyRingError', KeyRingErrorCode> {
+  /** Name of the ring. */
+  declare readonly ring: string;
+
+  /** Ids of the affected keys. */
+  declare readonly keyIds: readonly string[];
+
+  constructor(message: string, { code, ...fields }: KeyRingErrorFields) {
+    super('KeyRingError', code, message, { ...fields, keyIds: fields.keyIds ?? [] });
+  }
+}
+
+type KeyRingErrorFields = FieldsOf<KeyRingError, 'keyIds'> & Pick<KeyRingError, 'code'>;
+
+/**
+ * A key store failed, or holds an invalid value. A write may have happened all the same.
+ *
+ * Errors of the caller's own database client are passed on unchanged instead.
+ */
+export class KeyStoreError extends DrunError<'KeyStoreError', 'key_store_failed'> {
+  /** HTTP status of the Kubernetes API's response, if there was one. */
+  declare readonly status?: number | undefined;
+
+  constructor(message: string, fields: FieldsOf<KeyStoreError> = {}) {
+    super('KeyStoreError', 'key_store_failed', message, fields);
+  }
+}

@@ -1,0 +1,112 @@
+import { type AnyDrunError, isDrunError, type RateLimits } from '../errors/index.ts';
+import { isThenable } from '../internal/checks.ts';
+
+/** Custom headers; a header whose value is `undefined` is left out. */
+export type HeadersOption = Headers | Readonly<Record<string, string | undefined>>;
+
+/** Options of every call. */
+export interface CallOptions {
+  /** Aborts the call, which then rejects with the signal's reason. No listener stays on the signal. */
+  readonly signal?: AbortSignal | undefined;
+  /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` sets no limit. */
+  readonly timeoutMs?: number | undefined;
+  /** Sent in addition to the client's headers, and instead of those of the same name. Cannot set `Authorization`. */
+  readonly headers?: HeadersOption | undefined;
+  /** Overrides the client's `maxRetries` for this call. */
+  readonly maxRetries?: number | undefined;
+}
+
+/** A replacement for the global `fetch`, called as `fetch(url, init)` with the credential in `init.headers`. */
+export type FetchFunction = (input: string, init: RequestInit) => Promise<Response>;
+
+/** One request of a call, for a log. Contains no body, header, id or credential. */
+export interface RequestLogEntry {
+  readonly method: string;
+  /** The path without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
+  readonly path: string;
+  /** The response's status; absent if no response arrived. */
+  readonly status?: number | undefined;
+  /** Time from sending the request to the complete response, or to the first chunk of a stream. */
+  readonly durationMs: number;
+  /** Number of the request within its call, from 1. */
+  readonly attempt: number;
+  /** The error's code, or `aborted`; absent on success. */
+  readonly code?: string | undefined;
+}
+
+/** Receives an entry for every request. Errors that it throws or rejects with are ignored. */
+export type RequestLogger = (entry: RequestLogEntry) => void;
+
+/** A retry that is about to happen. */
+export interface RetryEvent {
+  readonly method: string;
+  /** The path without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
+  readonly path: string;
+  /** Number of the request that failed, from 1. */
+  readonly attempt: number;
+  readonly error: AnyDrunError;
+  /** Time until the next request in milliseconds; 0 if it is sent with another key after a 401. */
+  readonly delayMs: number;
+}
+
+/** Called, and awaited, before a retry. If it throws or rejects, the call rejects with that error. */
+export type RetryListener = (event: RetryEvent) => void | Promise<void>;
+
+/** A response without its body. */
+export interface CallResponse {
+  readonly status: number;
+  /** The headers, with credentials masked if the server repeats any. */
+  readonly headers: Headers;
+  /** From `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`; d.run documents none of them. */
+  readonly requestId?: string | undefined;
+  /** From OpenAI's rate-limit headers, if the server sends them. */
+  readonly rateLimits?: RateLimits | undefined;
+  /** Number of requests that the call took, including this one. */
+  readonly attempts: number;
+}
+
+/** A call's result together with the response it arrived in. */
+export interface WithResponse<Data> {
+  readonly data: Data;
+  readonly response: CallResponse;
+}
+
+/** A promise of a call's result that also gives access to the response. */
+export interface CallPromise<Data> extends Promise<Data> {
+  /** Resolves to the result together with the status and headers. Rejects as the call does. */
+  withResponse(): Promise<WithResponse<Data>>;
+}
+
+/** A result, and a function that describes the response; most callers never ask for it. */
+export interface Result<Data> {
+  readonly data: Data;
+  readonly response: () => CallResponse;
+}
+
+export function callPromise<Data>(result: Promise<Result<Data>>): CallPromise<Data> {
+  const promise = result.then(({ data }) => data);
+  return Object.assign(promise, {
+    withResponse: async (): Promise<WithResponse<Data>> => {
+      // A failure is reported by the promise returned here; the other one must not be an unhandled rejection.
+      promise.catch(() => {});
+      const { data, response } = await result;
+      return { data, response: response() };
+    },
+  });
+}
+
+/** Passes an entry to the caller's logger. A failing logger must neither fail the call nor end the process. */
+export function log(logger: RequestLogger, entry: RequestLogEntry): void {
+  try {
+    const result: unknown = logger(entry);
+    if (isThenable(result)) result.then(undefined, () => {});
+  } catch {
+    // Ignored, as documented.
+  }
+}
+
+/** The fields of a log entry that describe a failure. */
+export function failureFields(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'> {
+  if (!isDrunError(thrown)) return { code: 'aborted' };
+  return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
+}

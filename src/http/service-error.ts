@@ -1,0 +1,250 @@
+import { isRecord, parseJson } from '../internal/json.ts';
+
+/** What a service says about an error. Not redacted. */
+export interface ServiceError {
+  readonly message?: string | undefined;
+  readonly code?: string | undefined;
+  readonly type?: string | undefined;
+  readonly param?: string | undefined;
+  /** The status that the body states, or that its code or type stands for. */
+  readonly status?: number | undefined;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Bodies nest one error in another: `{"detail":{"error":{…}}}`. */
+const MAX_NESTING = 5;
+
+/**
+ * Decides whether a JSON value reports an error, whatever the status of its response is.
+ *
+ * `error`, `errors`, `success: false`, `object: "error"` and a code that is an error status always do. A message or a
+ * detail does so only if the value has no field of the contract besides `id`, which errors of the control plane have
+ * too.
+ *
+ * @param fields - Fields of the contract.
+ */
+export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
+  if (Array.isArray(value)) return errorIn(value[0], fields);
+  if (!isRecord(value)) return undefined;
+  const isExpected = fields.some((field) => field !== 'id' && isPresent(value[field]));
+  return statesError(value) || (!isExpected && hasMessage(value)) ? fromJson(value) : undefined;
+}
+
+function statesError(body: Fields): boolean {
+  const { error, errors, success, ok, object, status } = body;
+  return (
+    isRecord(error) ||
+    (typeof error === 'string' && error !== '') ||
+    error === true ||
+    (Array.isArray(errors) && errors.length > 0) ||
+    (isRecord(errors) && Object.keys(errors).length > 0) ||
+    success === false ||
+    ok === false ||
+    object === 'error' ||
+    (typeof status === 'string' && /^(?:error|fail(?:ed|ure)?)$/i.test(status)) ||
+    isErrorCode(body.error_code) ||
+    isErrorCode(body.errcode) ||
+    statusIn(body) !== undefined
+  );
+}
+
+/** Codes that are no HTTP statuses: `{"text":"…","error_code":50002}`. */
+function isErrorCode(code: unknown): boolean {
+  return isPresent(code) && !isSuccess(code);
+}
+
+function isSuccess(code: unknown): boolean {
+  return /^(?:0|2\d\d|ok|success)$/i.test(String(code));
+}
+
+function hasMessage(body: Fields): boolean {
+  const { code, success } = body;
+  if (success === true || (isPresent(code) && isSuccess(code))) return false;
+  return MESSAGE_FIELDS.some((field) => isPresent(body[field]));
+}
+
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
+}
+
+/** Where messages are, the most specific ones first: `error` can be a mere status phrase beside `message`. */
+const MESSAGE_FIELDS = [
+  'message',
+  'msg',
+  'detail',
+  'details',
+  'error_msg',
+  'error_message',
+  'errorMessage',
+  'errmsg',
+  'err_msg',
+  'error_description',
+  'errors',
+  'error',
+  'description',
+  'reason',
+  'title',
+] as const;
+
+/**
+ * Reads what the body of an error response says, in any of the shapes that servers in front of, behind and beside
+ * d.run send. Also works on the first part of a longer body.
+ *
+ * @returns `undefined` if nothing in it is a message.
+ */
+export function parseServiceError(text: string): ServiceError | undefined {
+  const trimmed = text.replace(/^\uFEFF/, '').trim();
+  const body = parseJson(trimmed);
+  if (body !== undefined) return hasContent(fromJson(body));
+  if (/^(?:data|event|id|retry)?:/.test(trimmed)) return fromEvents(trimmed);
+  if (/^[[{]/.test(trimmed)) return hasContent(fromPartialJson(trimmed));
+  if (trimmed.startsWith('<')) {
+    const title = /<(title|h1)[^>]*>([^<]{1,200})<\/\1>/i.exec(trimmed)?.[2]?.trim();
+    return title ? { message: title } : undefined;
+  }
+  return trimmed === '' ? undefined : { message: trimmed };
+}
+
+function hasContent(error: ServiceError | undefined): ServiceError | undefined {
+  return error?.message || error?.code || error?.type ? error : undefined;
+}
+
+/** An event stream: the first event that says something. Routers also send plain text as one. */
+function fromEvents(text: string): ServiceError | undefined {
+  for (const [, data = ''] of text.matchAll(/^data: ?(.*)$/gm)) {
+    const error = data === '[DONE]' || data === 'null' ? undefined : parseServiceError(data);
+    if (error !== undefined) return error;
+  }
+  return undefined;
+}
+
+/** The first values of the usual fields, in JSON that is cut off or broken. */
+function fromPartialJson(text: string): ServiceError {
+  const field = (name: string): string | undefined => {
+    const raw = new RegExp(`"${name}"\\s*:\\s*(?:"((?:[^"\\\\]|\\\\.)*)|(-?\\d+))`).exec(text);
+    if (raw === null) return undefined;
+    const [, string, number] = raw;
+    // An escape may be cut off.
+    return string === undefined ? number : (parseJson(`"${string}"`)?.toString() ?? string);
+  };
+  const message = MESSAGE_FIELDS.map(field).find(Boolean);
+  const code = field('code') ?? field('error_code');
+  const type = field('type');
+  return { message, code, type, param: field('param'), status: statusOf(code) ?? statusNamed(code, type) };
+}
+
+/** Reads an error of any shape. */
+function fromJson(value: unknown, nesting = 0): ServiceError | undefined {
+  if (typeof value === 'string') return { message: value };
+  if (nesting > MAX_NESTING) return undefined;
+  if (Array.isArray(value)) return fromList(value, nesting);
+  if (!isRecord(value)) return undefined;
+  // The envelope's own fields fill in what the error in it leaves out.
+  const inner =
+    [value.error, value.detail, value.message].find(isRecord) ??
+    (Array.isArray(value.errors) ? value.errors.find(isRecord) : undefined);
+  const nested = inner === undefined ? undefined : fromJson(inner, nesting + 1);
+  const code = nested?.code ?? textOf(value.code ?? value.error_code ?? value.errcode ?? value.id);
+  const type = nested?.type ?? textOf(value.type);
+  return {
+    message: nested?.message ?? messageIn(value, nesting),
+    code,
+    type,
+    param: nested?.param ?? (typeof value.param === 'string' ? value.param : undefined),
+    status: nested?.status ?? statusIn(value) ?? statusNamed(code, type),
+  };
+}
+
+function messageIn(value: Fields, nesting: number): string | undefined {
+  for (const name of MESSAGE_FIELDS) {
+    const field = value[name];
+    const message = typeof field === 'string' ? field.trim() : fromJson(field, nesting + 1)?.message;
+    if (message) return message;
+  }
+  return undefined;
+}
+
+/** A list of errors: of a validation (`loc` and `msg`; the `input` that it repeats is left out), or of anything. */
+function fromList(list: readonly unknown[], nesting: number): ServiceError | undefined {
+  const issues = list.slice(0, 10).flatMap((item) => {
+    const error = fromJson(item, nesting + 1);
+    if (!error?.message) return [];
+    const place = isRecord(item) && Array.isArray(item.loc) ? item.loc.map(textOf).join('.') : '';
+    return [{ ...error, message: place === '' ? error.message : `${place}: ${error.message}` }];
+  });
+  const [first] = issues;
+  return first && { ...first, message: issues.map(({ message }) => message).join('; ') };
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** An error status that a body states. */
+function statusIn({ code, status, statusCode, status_code, http_status }: Fields): number | undefined {
+  return [code, status, statusCode, status_code, http_status]
+    .map(statusOf)
+    .find((found) => found !== undefined);
+}
+
+function statusOf(value: unknown): number | undefined {
+  const status = typeof value === 'string' && /^\d{3}$/.test(value) ? Number(value) : value;
+  return typeof status === 'number' && status >= 400 && status < 600 ? Math.floor(status) : undefined;
+}
+
+/** Names of errors as OpenAI, Anthropic, gRPC and Python servers spell them, without case and punctuation. */
+const NAMES: readonly (readonly [status: number, name: RegExp])[] = [
+  [
+    401,
+    /apikey|unauthenticated|unauthori[sz]ed|authentication|(?:token|session)(?:expired|invalid)|invalidtoken/,
+  ],
+  [402, /insufficientquota|budgetexceeded|billing|insufficientbalance|paymentrequired/],
+  [403, /permission|forbidden|accessdenied/],
+  [404, /notfound/],
+  [429, /ratelimit|toomanyrequests|resourceexhausted|throttl/],
+  [503, /unavailable|overload/],
+  [500, /internal|servererror|upstream/],
+  [400, /invalid|badrequest|validation|unprocessable|contextlength/],
+];
+
+function statusNamed(...names: readonly (string | undefined)[]): number | undefined {
+  for (const name of names) {
+    const plain = name?.toLowerCase().replaceAll(/[^a-z]/g, '') ?? '';
+    const status = NAMES.find(([, pattern]) => pattern.test(plain))?.[0];
+    if (status !== undefined) return status;
+  }
+  return undefined;
+}
+
+/** Fields in which Pydantic and FastAPI, on which model servers are built, repeat the request. */
+const ECHO = /(['"](?:input|input_value|ctx)['"]\s*:\s*|\binput_value=)/;
+
+/** Removes the input that a server repeats in a message: it may be a prompt. */
+export function withoutInput(text: string): string {
+  const [start = '', ...rest] = text.split(ECHO);
+  let clean = start;
+  for (let index = 0; index < rest.length; index += 2) {
+    const after = rest[index + 1] ?? '';
+    clean += `${rest[index]}…${after.slice(valueEnd(after))}`;
+  }
+  return clean;
+}
+
+/** Where the literal at the start of a text ends: at a comma or bracket outside of its own brackets and quotes. */
+function valueEnd(text: string): number {
+  let depth = 0;
+  let quote: string | undefined;
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index] ?? '';
+    if (quote !== undefined) {
+      if (character === '\\') index++;
+      else if (character === quote) quote = undefined;
+    } else if (character === '"' || character === "'") quote = character;
+    else if ('{[('.includes(character)) depth++;
+    else if ('}])'.includes(character) && --depth < 0) return index;
+    else if (character === ',' && depth === 0) return index;
+  }
+  return text.length;
+}

@@ -1,0 +1,74 @@
+import { ConfigurationError } from '../errors/index.ts';
+import { isLoopback } from '../internal/checks.ts';
+
+const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
+
+/** The ends of URLs that people copy from a request instead of a base URL. */
+const ENDPOINT =
+  /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/;
+
+/**
+ * Checks the URL below which a service's paths are. Credentials are sent there, so it has to be https, or http to
+ * this machine. Messages do not repeat it, because it may contain a password.
+ *
+ * @param root - Path that the URL may end in, such as `/v1`, and that is removed.
+ */
+export function checkBaseUrl(
+  baseUrl: string | URL,
+  root: string,
+  allowInsecureHttp: boolean | undefined,
+  source = '`baseUrl`',
+): URL {
+  const fail = (why: string): never => {
+    throw new ConfigurationError(`${source} ${why}.`, { option: 'baseUrl' });
+  };
+  const text = String(baseUrl);
+  if (/^[a-z\d.-]+(?::\d+)?(?:\/|$)/i.test(text))
+    return fail('has no scheme; start it with https:// or http://');
+  if (!URL.canParse(text)) return fail('is not a valid URL, such as https://chat.d.run');
+  const url = new URL(text);
+  const isHttp = url.protocol === 'http:' && (allowInsecureHttp === true || isLoopback(url.hostname));
+  if (url.protocol !== 'https:' && !isHttp) {
+    return fail('must be https, or http to this machine; `allowInsecureHttp: true` permits http to any host');
+  }
+  if (url.username !== '' || url.password !== '') return fail('must not contain a user name or password');
+  if (url.search !== '' || url.hash !== '') return fail('must not contain a query or fragment');
+  const path = url.pathname.replace(/\/+$/, '');
+  const endpoint = ENDPOINT.exec(path)?.[0];
+  if (endpoint !== undefined) return fail(`ends in the endpoint ${endpoint}; leave that out`);
+  url.pathname = path.endsWith(root) ? path.slice(0, -root.length) : path;
+  return url;
+}
+
+/** The URL of a dedicated deployment: `sh-02` is `https://sh-02.d.run`. */
+export function regionUrl(region: string): URL {
+  if (typeof region !== 'string' || !REGION.test(region)) {
+    throw new ConfigurationError('`region` must be the first label of a host name, such as "sh-02".', {
+      option: 'region',
+    });
+  }
+  return new URL(`https://${region}.d.run`);
+}
+
+/** Fills the placeholders of a path. Each value becomes one segment. */
+export function fillPath(path: string, params: Readonly<Record<string, string>> | undefined): string {
+  return params === undefined
+    ? path
+    : path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+}
+
+/**
+ * Checks an identifier that becomes a segment of a path. Encoding alone is not enough: `..` has no encoded form, and
+ * some servers and proxies decode `%2F` before they route.
+ */
+export function checkPathSegment(value: string, option: string): string {
+  const fail = (why: string): never => {
+    throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
+  };
+  if (typeof value !== 'string' || value === '') return fail('must be a non-empty string');
+  if (/^sk-[\w-]{16,}$/.test(value)) return fail('looks like an API key; pass the id of the key');
+  if (/^\.{1,2}$/.test(value) || /[/\\%?#\s\p{Cc}]/u.test(value) || !value.isWellFormed()) {
+    return fail('must be a single path segment without slashes, percent signs or white space');
+  }
+  return value;
+}

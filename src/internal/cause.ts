@@ -1,0 +1,46 @@
+/** What can be read of a thrown value: of an error, or of anything else that code may throw. */
+export interface Thrown {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string | undefined;
+  readonly syscall?: string | undefined;
+  /** Whether it has no cause itself. */
+  readonly isRoot: boolean;
+}
+
+/** Enough for every real chain of wrappers, and an end for one that leads back to itself. */
+const MAX_DEPTH = 8;
+
+/**
+ * Reads a thrown value and its causes, outermost first. An inner error has the code, system call and message of the
+ * outer one unless it has its own. Of an `AggregateError` (several addresses of one host were tried), all are read.
+ *
+ * Never throws: anything can be thrown, and its getters can throw too.
+ */
+export function readCauses(thrown: unknown): Thrown[] {
+  return readChain(thrown, { name: 'Error', message: '', isRoot: true }, 1);
+}
+
+function readChain(thrown: unknown, outer: Thrown, depth: number): Thrown[] {
+  if (typeof thrown === 'string') return [{ ...outer, message: thrown, isRoot: true }];
+  try {
+    const { name, message, code, syscall, cause, errors } = thrown as Record<string, unknown>;
+    const inner = cause ?? undefined;
+    const causes = inner !== undefined ? [inner] : Array.isArray(errors) ? errors.slice(0, MAX_DEPTH) : [];
+    const isRoot = causes.length === 0 || depth === MAX_DEPTH;
+    const own: Thrown = {
+      name: stringOf(name) ?? outer.name,
+      message: stringOf(message) ?? outer.message,
+      code: stringOf(code) ?? outer.code,
+      syscall: stringOf(syscall) ?? outer.syscall,
+      isRoot,
+    };
+    return isRoot ? [own] : [own, ...causes.flatMap((next) => readChain(next, own, depth + 1))];
+  } catch {
+    return [{ ...outer, isRoot: true }];
+  }
+}
+
+function stringOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
