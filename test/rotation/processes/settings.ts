@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { keyVerifier } from 'drun-sdk';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { ApiKeys } from '../../../src/api-keys/index.ts';
@@ -6,7 +7,6 @@ import { type Clock, KeyRing, type KeyStore } from '../../../src/rotation/index.
 import { fileStore } from '../../../src/rotation/stores/file.ts';
 import { type PostgresStoreOptions, postgresStore } from '../../../src/rotation/stores/postgres.ts';
 import { redisStore } from '../../../src/rotation/stores/redis.ts';
-import { verifierFor } from '../../support/ring-verifier.ts';
 
 /** Where the record of the ring is: what a process is told, to open the same store as the others. */
 export type StoreAddress =
@@ -57,7 +57,7 @@ export function rotatingRing(
   return new KeyRing({
     name: 'checkout',
     manager: new ApiKeys({ accessToken, baseUrl }),
-    verifier: verifierFor({ baseUrl }),
+    verifier: keyVerifier({ baseUrl }),
     store,
     encryptionKey,
     clock: hasty,
