@@ -11,7 +11,7 @@ const entries = [
   'emulator/index',
   'emulator/msw',
   'emulator/node',
-  'emulator/cli/main',
+  'emulator/cli',
   'rotation/index',
   'rotation/stores/file',
   'rotation/stores/kubernetes',
