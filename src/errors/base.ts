@@ -47,3 +47,11 @@ export abstract class DrunError<Name extends string = string, Code extends strin
 interface ErrorWithCapture {
   readonly captureStackTrace?: (error: Error, below: unknown) => void;
 }
+
+/** A place where a value differs from what was expected. */
+export interface ResponseIssue {
+  /** Path to the value, from the outside in: `['items', 0, 'creationTimestamp']`. Empty for the whole. */
+  readonly path: readonly (string | number)[];
+  /** What was expected; never the value. */
+  readonly message: string;
+}

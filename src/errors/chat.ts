@@ -1,5 +1,4 @@
-import { DrunError, type FieldsOf } from './base.ts';
-import type { ResponseIssue } from './client.ts';
+import { DrunError, type FieldsOf, type ResponseIssue } from './base.ts';
 
 /** What had arrived of a completion when it failed. */
 export interface PartialCompletion {

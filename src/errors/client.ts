@@ -1,4 +1,4 @@
-import { DrunError, type FieldsOf } from './base.ts';
+import { DrunError, type FieldsOf, type ResponseIssue } from './base.ts';
 import type { PartialCompletion } from './chat.ts';
 
 /** An option, an argument or a credential is invalid, or a custom `fetch` has a bug. */
@@ -41,14 +41,6 @@ export class TimeoutError extends DrunError<'TimeoutError', 'timeout'> {
   constructor(message: string, fields: FieldsOf<TimeoutError>) {
     super('TimeoutError', 'timeout', message, fields);
   }
-}
-
-/** A place where a value differs from what was expected. */
-export interface ResponseIssue {
-  /** Path to the value, from the outside in: `['items', 0, 'creationTimestamp']`. Empty for the whole. */
-  readonly path: readonly (string | number)[];
-  /** What was expected; never the value. */
-  readonly message: string;
 }
 
 /** The service sent a response that the contract does not allow: not JSON, another shape, or a redirect. */

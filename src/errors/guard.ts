@@ -1,53 +1,36 @@
-import type {
-  ApiError,
-  AuthenticationError,
-  InsufficientQuotaError,
-  InvalidRequestError,
-  NotFoundError,
-  PermissionDeniedError,
-  RateLimitError,
-  ServerError,
-} from './api.ts';
-import type { ApiKeyLimitError, ReplacementFailedError, UnknownOutcomeError } from './api-keys.ts';
+import type * as api from './api.ts';
+import type * as keys from './api-keys.ts';
 import { marker } from './base.ts';
-import type {
-  MaxToolRoundsError,
-  ModelRefusalError,
-  OutputTruncatedError,
-  OutputValidationError,
-  StreamFailedError,
-  StreamTruncatedError,
-  ToolCallError,
-} from './chat.ts';
-import type { ConfigurationError, ConnectionError, InvalidResponseError, TimeoutError } from './client.ts';
+import type * as chat from './chat.ts';
+import type * as client from './client.ts';
 import type { KeyRingError, KeyStoreError } from './key-ring.ts';
 
 /** Every error that this package throws, discriminated by `code`. */
 export type AnyDrunError =
-  | ConfigurationError
-  | ConnectionError
-  | TimeoutError
-  | InvalidResponseError
-  | UnknownOutcomeError
-  | ReplacementFailedError
-  | StreamTruncatedError
-  | StreamFailedError
-  | ModelRefusalError
-  | OutputTruncatedError
-  | OutputValidationError
-  | ToolCallError
-  | MaxToolRoundsError
+  | client.ConfigurationError
+  | client.ConnectionError
+  | client.TimeoutError
+  | client.InvalidResponseError
+  | keys.UnknownOutcomeError
+  | keys.ReplacementFailedError
+  | chat.StreamTruncatedError
+  | chat.StreamFailedError
+  | chat.ModelRefusalError
+  | chat.OutputTruncatedError
+  | chat.OutputValidationError
+  | chat.ToolCallError
+  | chat.MaxToolRoundsError
   | KeyRingError
   | KeyStoreError
-  | ApiError<'api_error'>
-  | InvalidRequestError
-  | AuthenticationError
-  | InsufficientQuotaError
-  | PermissionDeniedError
-  | NotFoundError
-  | RateLimitError
-  | ApiKeyLimitError
-  | ServerError;
+  | api.ApiError<'api_error'>
+  | api.InvalidRequestError
+  | api.AuthenticationError
+  | api.InsufficientQuotaError
+  | api.PermissionDeniedError
+  | api.NotFoundError
+  | api.RateLimitError
+  | keys.ApiKeyLimitError
+  | api.ServerError;
 
 /** The codes of all errors of this package. */
 export type DrunErrorCode = AnyDrunError['code'];

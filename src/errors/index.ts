@@ -18,7 +18,7 @@ export {
   ServerError,
 } from './api.ts';
 export { ApiKeyLimitError, ReplacementFailedError, UnknownOutcomeError, type UnusedKey } from './api-keys.ts';
-export { DrunError } from './base.ts';
+export { DrunError, type ResponseIssue } from './base.ts';
 export {
   MaxToolRoundsError,
   ModelRefusalError,
@@ -33,7 +33,6 @@ export {
   ConfigurationError,
   ConnectionError,
   InvalidResponseError,
-  type ResponseIssue,
   TimeoutError,
 } from './client.ts';
 export { type AnyDrunError, type DrunErrorCode, isDrunError } from './guard.ts';

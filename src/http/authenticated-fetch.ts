@@ -2,15 +2,12 @@ import { ConfigurationError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
-import { CallRedactor } from './credentials.ts';
+import { CallRedactor, MAX_FURTHER_CREDENTIALS } from './credentials.ts';
 import { toConnectionError } from './errors.ts';
 import { readErrorText } from './response.ts';
 
 /** A `fetch` for other clients of the same service. */
 export type AuthenticatedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
-
-/** How many credentials a request tries after the one that was rejected first. */
-const MAX_FURTHER_CREDENTIALS = 3;
 
 /**
  * Creates a `fetch` that sends the client's credential instead of the other client's own. After a 401 it asks the

@@ -21,53 +21,17 @@ import {
   type Result,
   type RetryListener,
 } from './call.ts';
-import { CallRedactor, CredentialReader } from './credentials.ts';
+import { CallRedactor, CredentialReader, MAX_FURTHER_CREDENTIALS } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { invalidResponse, type ResponseContext, toConnectionError } from './errors.ts';
 import { rateLimitsOf, requestIdOf } from './headers.ts';
 import { checkFunction, checkHeaders, checkRetries, checkTimeout } from './options.ts';
 import { readError } from './response.ts';
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
-import type { Transport, TransportResponse } from './transport.ts';
+import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
 
-/**
- * An operation of the service, as data.
- *
- * ```ts
- * const MODELS: Endpoint<Model[]> = {
- *   method: 'GET',
- *   path: '/v1/models',
- *   retry: 'transient',
- *   decode: async (response, context) => toModels(await readJson(response, context, { fields: ['data'] })),
- * };
- * const deleteKey = (id: string): Endpoint<DeletedApiKey> => ({
- *   method: 'DELETE',
- *   path: '/apikeys/{id}',
- *   params: { id: checkPathSegment(id, 'id') },
- *   body: {},
- *   retry: 'transient',
- *   recover: (error, { mayHaveBeenApplied }) =>
- *     mayHaveBeenApplied && error instanceof NotFoundError ? { id } : undefined,
- *   decode: …,
- * });
- *
- * // One request is a whole call. What the function throws, the call rejects with.
- * models(options: ChatCallOptions = {}): CallPromise<Model[]> {
- *   return this.#http.call(() => {
- *     checkOptions(options, CHAT_CALL_OPTIONS, 'models()');
- *     return MODELS;
- *   }, options);
- * }
- * // Calls of several requests, and streams, own their deadline.
- * const deadline = http.deadline(options);
- * try {
- *   const { data, response } = await http.request(endpoint, deadline, options);
- * } finally {
- *   deadline[Symbol.dispose]();
- * }
- * ```
- */
+/** An operation of the service, as data. `HttpClient.call()` sends it as a whole call, `request()` as part of one. */
 export interface Endpoint<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Path below the base URL, with placeholders: `/apikeys/{id}`. Messages and logs show it like that. */
@@ -112,7 +76,7 @@ export interface HttpClientOptions {
   readonly transport: Transport;
   readonly credential: Credential;
   /** What the caller calls the credential. */
-  readonly credentialOption: 'apiKey' | 'accessToken';
+  readonly credentialOption: ResponseContext['credentialOption'];
   readonly timeoutMs: number;
   readonly maxRetries: number;
   readonly headers?: HeadersOption | undefined;
@@ -127,51 +91,54 @@ export interface RequestOptions extends CallOptions {
   readonly apiKey?: Credential | undefined;
 }
 
-/** How many credentials a call tries after the one that was rejected first. */
-const MAX_FURTHER_CREDENTIALS = 3;
+/** A call in progress, with all its requests. */
+interface Call<T> extends ResponseContext {
+  readonly endpoint: Endpoint<T>;
+  readonly reader: CredentialReader;
+  readonly maxRetries: number;
+  readonly body: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Every credential that was sent, the latest one last. */
+  readonly sent: Secret[];
+  response?: TransportResponse;
+}
 
 /** Sends the requests of a client: credentials, deadlines, retries, and errors of the right class. */
 export class HttpClient {
   readonly baseUrl: URL;
   readonly credential: CredentialReader;
-  readonly #root: string;
   readonly #options: HttpClientOptions;
+  readonly #root: string;
   readonly #timeoutMs: number | undefined;
   readonly #maxRetries: number;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #onRetry: RetryListener | undefined;
-  readonly #logger: RequestLogger | undefined;
 
   /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: HttpClientOptions) {
-    this.#options = options;
-    this.baseUrl = options.baseUrl;
-    this.#root = options.baseUrl.origin + options.baseUrl.pathname.replace(/\/+$/, '');
+    const { baseUrl } = options;
+    this.baseUrl = baseUrl;
     this.credential = new CredentialReader(options.credential, options.credentialOption);
+    this.#options = options;
+    this.#root = baseUrl.origin + baseUrl.pathname.replace(/\/+$/, '');
     this.#timeoutMs = checkTimeout(options.timeoutMs);
     this.#maxRetries = checkRetries(options.maxRetries);
     this.#headers = { ...options.defaultHeaders, ...checkHeaders(options.headers ?? {}) };
-    this.#onRetry = checkFunction(options.onRetry, 'onRetry');
-    this.#logger = checkFunction(options.logger, 'logger');
+    checkFunction(options.onRetry, 'onRetry');
+    checkFunction(options.logger, 'logger');
   }
 
-  /** Sends one request, with retries, as a whole call. */
+  /** Sends one request, with retries, as a whole call. If `endpoint` throws, the call rejects. */
   call<T>(endpoint: () => Endpoint<T> | Promise<Endpoint<T>>, options: RequestOptions = {}): CallPromise<T> {
-    return callPromise(this.#call(endpoint, options));
-  }
-
-  async #call<T>(
-    endpoint: () => Endpoint<T> | Promise<Endpoint<T>>,
-    options: RequestOptions,
-  ): Promise<Result<T>> {
-    const made = endpoint();
-    const ready = isThenable(made) ? await made : made;
-    const deadline = this.deadline(options);
-    try {
-      return await this.request(ready, deadline, options);
-    } finally {
-      deadline[Symbol.dispose]();
-    }
+    const run = async (): Promise<Result<T>> => {
+      const ready = await endpoint();
+      const deadline = this.deadline(options);
+      try {
+        return await this.request(ready, deadline, options);
+      } finally {
+        deadline[Symbol.dispose]();
+      }
+    };
+    return callPromise(run());
   }
 
   /** The deadline of a call, from `signal` and `timeoutMs`. It has to be disposed of. */
@@ -185,21 +152,8 @@ export class HttpClient {
     deadline: Deadline,
     options: RequestOptions = {},
   ): Promise<Result<T>> {
-    const { credentialOption } = this.#options;
-    const { apiKey, headers, maxRetries } = options;
-    const call = new Call(endpoint, deadline, {
-      root: this.#root,
-      credentialOption,
-      reader: apiKey === undefined ? this.credential : new CredentialReader(apiKey, credentialOption),
-      headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
-      maxRetries: maxRetries === undefined ? this.#maxRetries : checkRetries(maxRetries),
-    });
+    const call = this.#start(endpoint, deadline, options);
     deadline.throwIfAborted();
-    return this.#attempts(call);
-  }
-
-  async #attempts<T>(call: Call<T>): Promise<Result<T>> {
-    const { endpoint, deadline, maxRetries } = call;
     /** Credentials that the service rejected in this call. */
     const rejected: Secret[] = [];
     let mayHaveBeenApplied = false;
@@ -207,27 +161,27 @@ export class HttpClient {
     let next: Secret | undefined;
     for (let attempt = 1; ; attempt++) {
       // A provider that has not heard of the rejection yet may return a rejected credential again.
-      const current = next ?? (await this.#read(call));
+      const current = next ?? (await readCredential(call));
       const credential = rejected.some((one) => one.equals(current)) ? call.credential : current;
       next = undefined;
       try {
-        return await this.#attempt(call, credential, attempt);
+        const data = await this.#attempt(call, credential, attempt);
+        return resultOf(call, data, attempt);
       } catch (thrown) {
         deadline.throwIfAborted();
         const error = thrown as DrunError;
         const recovered = await endpoint.recover?.(error, { attempt, mayHaveBeenApplied });
-        if (recovered !== undefined) return call.result(recovered, attempt);
+        if (recovered !== undefined) return resultOf(call, recovered, attempt);
         if (error instanceof AuthenticationError) {
           rejected.push(credential);
           if (rejected.length > MAX_FURTHER_CREDENTIALS) throw error;
-          const fresh = await this.#read(call, credential);
-          if (rejected.some((one) => one.equals(fresh))) throw error;
-          next = fresh;
+          next = await readCredential(call, credential);
+          if (rejected.some((one) => next?.equals(one))) throw error;
           await this.#reportRetry(call, attempt, error, 0);
           continue;
         }
         if (error instanceof ApiError && endpoint.finalStatuses?.includes(error.status)) throw error;
-        if (retries >= maxRetries || !mayRetry(error, endpoint.retry)) throw error;
+        if (retries >= call.maxRetries || !mayRetry(error, endpoint.retry)) throw error;
         retries++;
         mayHaveBeenApplied ||= !cannotHaveBeenApplied(error);
         const delayMs = retryDelayMs(error, retries);
@@ -238,52 +192,73 @@ export class HttpClient {
     }
   }
 
-  async #read({ reader, deadline }: Call<unknown>, rejected?: Secret): Promise<Secret> {
-    const { signal } = deadline;
-    const credential = reader.read(rejected === undefined ? { signal } : { rejected, signal });
-    return isThenable(credential) ? deadline.race(credential) : credential;
+  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Call<T> {
+    const { credentialOption } = this.#options;
+    const { apiKey, headers, maxRetries } = options;
+    const sent: Secret[] = [];
+    // Most calls never need one. It is outdated when another credential was sent.
+    let redactor: { readonly of: number; readonly value: CallRedactor } | undefined;
+    const currentRedactor = (): CallRedactor => {
+      if (redactor?.of !== sent.length) {
+        redactor = { of: sent.length, value: new CallRedactor(sent, call.headers) };
+      }
+      return redactor.value;
+    };
+    const call: Call<T> = {
+      endpoint,
+      deadline,
+      credentialOption,
+      sent,
+      label: `${endpoint.method} ${endpoint.path}`,
+      url: this.#root + fillPath(endpoint.path, endpoint.params),
+      reader: apiKey === undefined ? this.credential : new CredentialReader(apiKey, credentialOption),
+      headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
+      maxRetries: maxRetries === undefined ? this.#maxRetries : checkRetries(maxRetries),
+      body: toJson(endpoint.body),
+      get credential() {
+        return sent.at(-1) as Secret;
+      },
+      redact: (text) => currentRedactor().redact(text),
+      redactValue: (value) => currentRedactor().redactValue(value),
+    };
+    return call;
   }
 
   async #reportRetry(call: Call<unknown>, attempt: number, error: DrunError, delayMs: number): Promise<void> {
     const { method, path } = call.endpoint;
     const event = { method, path, attempt, error: error as AnyDrunError, delayMs };
-    const result: unknown = this.#onRetry?.(event);
+    const result: unknown = this.#options.onRetry?.(event);
     if (isThenable(result)) await call.deadline.race(result);
   }
 
-  async #attempt<T>(call: Call<T>, credential: Secret, attempt: number): Promise<Result<T>> {
+  /** One request and its response, with an entry in the log. */
+  async #attempt<T>(call: Call<T>, credential: Secret, attempt: number): Promise<T> {
+    const { logger } = this.#options;
+    const { method, path } = call.endpoint;
     const startedAt = performance.now();
+    const report = (outcome: Pick<RequestLogEntry, 'status' | 'code'>): void => {
+      if (logger === undefined) return;
+      log(logger, { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt });
+    };
     try {
-      const result = await this.#exchange(call, credential, attempt);
-      this.#log(call, attempt, startedAt, { status: call.status });
-      return result;
+      const data = await this.#exchange(call, credential);
+      report({ status: call.response?.status });
+      return data;
     } catch (thrown) {
-      this.#log(call, attempt, startedAt, failureFields(thrown));
+      report(failureFields(thrown));
       throw thrown;
     }
   }
 
-  #log(
-    { endpoint }: Call<unknown>,
-    attempt: number,
-    startedAt: number,
-    outcome: Pick<RequestLogEntry, 'status' | 'code'>,
-  ): void {
-    if (this.#logger === undefined) return;
-    const { method, path } = endpoint;
-    log(this.#logger, { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt });
-  }
-
-  /** One request and its response. */
-  async #exchange<T>(call: Call<T>, credential: Secret, attempt: number): Promise<Result<T>> {
+  async #exchange<T>(call: Call<T>, credential: Secret): Promise<T> {
     const { deadline, endpoint } = call;
     try {
-      const response = await deadline.race(this.#options.transport.send(call.prepare(credential)));
-      call.received(response);
+      const response = await deadline.race(this.#options.transport.send(toRequest(call, credential)));
+      call.response = response;
       const { status } = response;
       if (status === 0 || (status >= 300 && status < 400)) throw redirectError(response, call);
       if (status < 200 || status >= 300) throw await readError(response, call);
-      return call.result(await endpoint.decode(response, call), attempt);
+      return await endpoint.decode(response, call);
     } catch (thrown) {
       deadline.throwIfAborted();
       throw thrown instanceof DrunError ? thrown : toConnectionError(thrown, call);
@@ -291,120 +266,53 @@ export class HttpClient {
   }
 }
 
+async function readCredential({ reader, deadline }: Call<unknown>, rejected?: Secret): Promise<Secret> {
+  const { signal } = deadline;
+  const credential = reader.read(rejected === undefined ? { signal } : { rejected, signal });
+  return isThenable(credential) ? deadline.race(credential) : credential;
+}
+
+function toRequest(
+  { endpoint, sent, headers, body, deadline, url }: Call<unknown>,
+  credential: Secret,
+): TransportRequest {
+  const { method, query, accept = 'application/json' } = endpoint;
+  if (credential !== sent.at(-1)) sent.push(credential);
+  endpoint.onSend?.();
+  return {
+    method,
+    url: query === undefined || query.size === 0 ? url : `${url}?${query}`,
+    headers: {
+      accept,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+      authorization: `Bearer ${credential.reveal()}`,
+    },
+    body,
+    signal: deadline.signal,
+  };
+}
+
+function resultOf<T>(call: Call<unknown>, data: T, attempts: number): Result<T> {
+  const { status, headers } = call.response as TransportResponse;
+  const response = (): CallResponse => {
+    const requestId = requestIdOf(headers);
+    const rateLimits = rateLimitsOf(headers);
+    return {
+      status,
+      headers: new Headers([...headers].map(([name, value]): [string, string] => [name, call.redact(value)])),
+      ...(requestId !== undefined && { requestId: call.redact(requestId) }),
+      ...(rateLimits !== undefined && { rateLimits }),
+      attempts,
+    };
+  };
+  return { data, response };
+}
+
 function redirectError(response: TransportResponse, context: ResponseContext): DrunError {
   response.cancel();
   const what = `${response.status || 'a response after'} a redirect, which is never followed, because the credential would go with it; is \`baseUrl\` correct?`;
   return invalidResponse(response, context, what);
-}
-
-/** A call in progress, with all its requests. */
-class Call<T> implements ResponseContext {
-  readonly endpoint: Endpoint<T>;
-  readonly deadline: Deadline;
-  readonly reader: CredentialReader;
-  readonly maxRetries: number;
-  readonly credentialOption: 'apiKey' | 'accessToken';
-  readonly #headers: Readonly<Record<string, string>>;
-  readonly #root: string;
-  readonly #body: string | undefined;
-  /** Every credential that was sent, the latest one last. */
-  readonly #sent: Secret[] = [];
-  #redactor: CallRedactor | undefined;
-  #response: TransportResponse | undefined;
-
-  constructor(
-    endpoint: Endpoint<T>,
-    deadline: Deadline,
-    settings: {
-      readonly root: string;
-      readonly reader: CredentialReader;
-      readonly credentialOption: 'apiKey' | 'accessToken';
-      readonly headers: Readonly<Record<string, string>>;
-      readonly maxRetries: number;
-    },
-  ) {
-    this.endpoint = endpoint;
-    this.deadline = deadline;
-    this.reader = settings.reader;
-    this.maxRetries = settings.maxRetries;
-    this.credentialOption = settings.credentialOption;
-    this.#headers = settings.headers;
-    this.#root = settings.root;
-    this.#body = toJson(endpoint.body);
-  }
-
-  get label(): string {
-    return `${this.endpoint.method} ${this.endpoint.path}`;
-  }
-
-  get url(): string {
-    return this.#root + fillPath(this.endpoint.path, this.endpoint.params);
-  }
-
-  get credential(): Secret {
-    return this.#sent.at(-1) as Secret;
-  }
-
-  get status(): number | undefined {
-    return this.#response?.status;
-  }
-
-  redact(text: string): string {
-    return this.#currentRedactor().redact(text);
-  }
-
-  redactValue<Value>(value: Value): Value {
-    return this.#currentRedactor().redactValue(value);
-  }
-
-  /** Most calls never need one. */
-  #currentRedactor(): CallRedactor {
-    this.#redactor ??= new CallRedactor(this.#sent, this.#headers);
-    return this.#redactor;
-  }
-
-  /** The request to send next. */
-  prepare(credential: Secret): Parameters<Transport['send']>[0] {
-    const { method, query, accept = 'application/json', onSend } = this.endpoint;
-    if (credential !== this.#sent.at(-1)) {
-      this.#sent.push(credential);
-      this.#redactor = undefined;
-    }
-    const headers: Record<string, string> = { accept };
-    if (this.#body !== undefined) headers['content-type'] = 'application/json';
-    Object.assign(headers, this.#headers);
-    headers.authorization = `Bearer ${credential.reveal()}`;
-    onSend?.();
-    return {
-      method,
-      url: query === undefined || query.size === 0 ? this.url : `${this.url}?${query}`,
-      headers,
-      body: this.#body,
-      signal: this.deadline.signal,
-    };
-  }
-
-  received(response: TransportResponse): void {
-    this.#response = response;
-  }
-
-  result(data: T, attempts: number): Result<T> {
-    const response = this.#response as TransportResponse;
-    return { data, response: () => this.#describe(response, attempts) };
-  }
-
-  #describe({ status, headers }: TransportResponse, attempts: number): CallResponse {
-    const requestId = requestIdOf(headers);
-    const rateLimits = rateLimitsOf(headers);
-    const entries = [...headers].map(([name, value]): [string, string] => [name, this.redact(value)]);
-    return {
-      status,
-      headers: new Headers(entries),
-      ...(requestId !== undefined && { requestId: this.redact(requestId) }),
-      ...(rateLimits !== undefined && { rateLimits }),
-      attempts,
-    };
-  }
 }
 
 function toJson(value: unknown): string | undefined {

@@ -5,6 +5,9 @@ import { maskKeys } from '../secret/mask.ts';
 import { Redactor } from '../secret/redact.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
 
+/** How many credentials a call tries after the one that was rejected first. */
+export const MAX_FURTHER_CREDENTIALS = 3;
+
 /**
  * Reads a credential for each attempt of each call.
  *

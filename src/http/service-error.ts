@@ -218,8 +218,8 @@ function statusNamed(...names: readonly (string | undefined)[]): number | undefi
   return undefined;
 }
 
-/** Fields in which Pydantic and FastAPI, on which model servers are built, repeat the request. */
-const ECHO = /(['"](?:input|input_value|ctx)['"]\s*:\s*|\binput_value=)/;
+/** Fields in which Pydantic and FastAPI, on which model servers are built, repeat the request; also in JSON within JSON. */
+const ECHO = /(\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
 
 /** Removes the input that a server repeats in a message: it may be a prompt. */
 export function withoutInput(text: string): string {
@@ -236,15 +236,13 @@ export function withoutInput(text: string): string {
 function valueEnd(text: string): number {
   let depth = 0;
   let quote: string | undefined;
-  for (let index = 0; index < text.length; index++) {
-    const character = text[index] ?? '';
-    if (quote !== undefined) {
-      if (character === '\\') index++;
-      else if (character === quote) quote = undefined;
-    } else if (character === '"' || character === "'") quote = character;
-    else if ('{[('.includes(character)) depth++;
-    else if ('}])'.includes(character) && --depth < 0) return index;
-    else if (character === ',' && depth === 0) return index;
+  // A quoted string ends at the quotation mark that is escaped like the one it starts with.
+  for (const { 0: token, index } of text.matchAll(/\\*['"]|[{[(,)\]}]/g)) {
+    if (quote !== undefined) quote = token === quote ? undefined : quote;
+    else if (/['"]/.test(token)) quote = token;
+    else if ('{[('.includes(token)) depth++;
+    else if (depth === 0) return index;
+    else if (token !== ',') depth--;
   }
   return text.length;
 }

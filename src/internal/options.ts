@@ -1,71 +1,34 @@
-/** An option that a function does not have. */
-export interface UnknownOption {
-  readonly name: string;
-  /** The closest option that it has, if one is close enough. */
-  readonly suggestion: string | undefined;
-}
-
-/** Names that other libraries use, and that do not resemble ours. */
-const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
-  abortsignal: ['signal'],
-  url: ['baseUrl'],
-  host: ['baseUrl'],
-  endpoint: ['baseUrl'],
-  token: ['accessToken', 'apiKey'],
-  bearertoken: ['accessToken', 'apiKey'],
-  key: ['apiKey', 'accessToken'],
-  retries: ['maxRetries'],
-  retry: ['maxRetries'],
-  attempts: ['maxRetries'],
-  timeout: ['timeoutMs'],
-  timeoutseconds: ['timeoutMs'],
-  ttl: ['expiresAt'],
-  expiry: ['expiresAt'],
-  expiration: ['expiresAt'],
-  expiretime: ['expiresAt'],
-  limit: ['pageSize'],
-  perpage: ['pageSize'],
-  size: ['pageSize'],
-  query: ['search'],
-  filter: ['search'],
-  orderby: ['sort'],
-  sortby: ['sort'],
-  maxsteps: ['maxRounds'],
-  maxturns: ['maxRounds'],
-  maxiterations: ['maxRounds'],
-  defaultheaders: ['headers'],
-  fetcher: ['fetch'],
-  fetchfn: ['fetch'],
-  httpclient: ['fetch'],
-  agent: ['transport', 'fetch'],
-  lang: ['language'],
-  locale: ['language'],
-  log: ['logger'],
+/** Names that other libraries use and that do not resemble ours. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  maxsteps: 'maxRounds',
+  limit: 'pageSize',
+  expiration: 'expiresAt',
 };
 
 /**
  * Finds an own enumerable key that is not an allowed option and whose value is not `undefined`.
  *
- * @returns The first one, with a suggestion; `undefined` if every key is allowed.
+ * @returns The first one, and the allowed option that it most likely stands for; `undefined` if every key is allowed.
  */
-export function findUnknownOption(options: object, allowed: readonly string[]): UnknownOption | undefined {
+export function findUnknownOption(
+  options: object,
+  allowed: readonly string[],
+): { readonly name: string; readonly suggestion: string | undefined } | undefined {
   for (const [name, value] of Object.entries(options)) {
     if (value !== undefined && !allowed.includes(name)) return { name, suggestion: closest(name, allowed) };
   }
   return undefined;
 }
 
-/** Finds the name that a misspelled one most likely stands for. */
-export function closest(name: string, candidates: readonly string[]): string | undefined {
+function closest(name: string, candidates: readonly string[]): string | undefined {
   const plain = normalized(name);
-  const synonym = SYNONYMS[plain]?.find((option) => candidates.includes(option));
-  if (synonym !== undefined) return synonym;
-  let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(plain.length / 3)) + 1;
+  let best = candidates.find((candidate) => candidate === SYNONYMS[plain]);
+  let bestDistance = best === undefined ? Math.max(2, Math.ceil(plain.length / 3)) + 1 : 0;
   for (const candidate of candidates) {
     const other = normalized(candidate);
-    // `timeout` stands for `timeoutMs`, `dryrun` for `dryRun`, `expires_at` for `expiresAt`.
-    const distance = other.startsWith(plain) && plain.length >= 4 ? 0.5 : editDistance(plain, other);
+    // `timeout` stands for `timeoutMs`, `abortSignal` for `signal`.
+    const contains = plain.length > 2 && (other.includes(plain) || plain.includes(other));
+    const distance = plain === other ? 0 : contains ? 1 : editDistance(plain, other);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;

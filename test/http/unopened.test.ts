@@ -1,0 +1,286 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { ApiKeys, ChatClient, ConnectionError } from 'drun-sdk';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { KEY, TOKEN } from '../support/credentials.ts';
+import { CHAT_METHODS, everyMethod } from '../support/every-method.ts';
+import { rejectionOf } from '../support/failures.ts';
+import { json } from '../support/network.ts';
+import { closedPort } from '../support/sockets.ts';
+import { retryAtOnce } from '../support/timing.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const failed = (message: string, fields: Fields = {}): Error =>
+  new TypeError('fetch failed', { cause: Object.assign(new Error(message), fields) });
+const ofAddresses = (...errors: Fields[]): Error =>
+  new TypeError('fetch failed', {
+    cause: Object.assign(
+      new AggregateError(errors.map((fields) => Object.assign(new Error('connect failed'), fields))),
+      { code: errors[0]?.code },
+    ),
+  });
+const connect = (code: string): Fields => ({ code, syscall: 'connect' });
+
+/** Connections that never opened; trying again may help. */
+const UNOPENED: [string, Error][] = [
+  ...[
+    'ECONNREFUSED',
+    'ETIMEDOUT',
+    'ENETUNREACH',
+    'EHOSTUNREACH',
+    'EACCES',
+    'EPERM',
+    'EADDRNOTAVAIL',
+    'ECONNRESET',
+    'EHOSTDOWN',
+  ].map((code): [string, Error] => [
+    `${code} on connect`,
+    failed(`connect ${code} 10.0.0.1:443`, connect(code)),
+  ]),
+  ...['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA'].map((code): [string, Error] => [
+    `${code} of the name`,
+    failed(`getaddrinfo ${code} chat.d.run`, { code, syscall: 'getaddrinfo' }),
+  ]),
+  ["undici's connect timeout", failed('Connect Timeout Error', { code: 'UND_ERR_CONNECT_TIMEOUT' })],
+  [
+    'a TLS handshake that takes too long',
+    failed('TLS handshake timeout', { code: 'ERR_TLS_HANDSHAKE_TIMEOUT' }),
+  ],
+  [
+    'a TLS handshake that is closed',
+    failed('Client network socket disconnected before secure TLS connection was established', {
+      code: 'ECONNRESET',
+      host: 'chat.d.run',
+      port: 443,
+    }),
+  ],
+  ['all addresses refused', ofAddresses(connect('ECONNREFUSED'), connect('ENETUNREACH'))],
+  ['all addresses timed out', ofAddresses(connect('ETIMEDOUT'), connect('ETIMEDOUT'))],
+  [
+    'Bun: refused',
+    Object.assign(new Error('Unable to connect. Is the computer able to access the url?'), {
+      code: 'ConnectionRefused',
+    }),
+  ],
+  [
+    'Bun: no socket',
+    Object.assign(new Error('Was there a typo in the url or port?'), { code: 'FailedToOpenSocket' }),
+  ],
+  [
+    'Deno',
+    new TypeError(
+      'error sending request for url (https://chat.d.run/): client error (Connect): tcp connect error: Connection refused (os error 111)',
+    ),
+  ],
+  [
+    'wrapped several times',
+    new Error('a', { cause: new Error('b', { cause: failed('c', connect('ECONNREFUSED')) }) }),
+  ],
+];
+
+const CERTIFICATES = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REVOKED',
+  'CERT_UNTRUSTED',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_CHAIN_TOO_LONG',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_GET_CRL',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'PATH_LENGTH_EXCEEDED',
+  'HOSTNAME_MISMATCH',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'ERR_TLS_CERT_ALTNAME_FORMAT',
+];
+const HANDSHAKES = [
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_UNSUPPORTED_PROTOCOL',
+  'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+  'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+  'ERR_SSL_TLSV1_UNRECOGNIZED_NAME',
+  'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+  'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+  'ERR_SSL_DH_KEY_TOO_SMALL',
+];
+
+/** Connections that never opened, and never will. */
+const FINAL: [string, Error][] = [
+  ...[...CERTIFICATES, ...HANDSHAKES].map((code): [string, Error] => [code, failed(code, { code })]),
+  ...[403, 407, 502, 503].map((status): [string, Error] => [
+    `a proxy that rejects CONNECT with ${status}`,
+    failed(`Proxy response (${status}) !== 200 when HTTP Tunneling`, { code: 'UND_ERR_ABORTED' }),
+  ]),
+  [
+    "Node's own proxy support",
+    failed('Failed to establish tunnel to chat.d.run:443 via http://proxy:3128: HTTP/1.1 403', {
+      code: 'ERR_PROXY_TUNNEL',
+    }),
+  ],
+  [
+    'OpenSSL on an older Node',
+    failed('write EPROTO 0A00010B:SSL routines:ssl3_get_record:wrong version number:../deps/openssl', {
+      code: 'EPROTO',
+      syscall: 'write',
+    }),
+  ],
+  [
+    'Deno: a certificate',
+    new TypeError(
+      'error sending request for url (https://chat.d.run/): client error (Connect): invalid peer certificate: Expired',
+    ),
+  ],
+];
+
+/** Failures that leave open whether the request arrived. */
+const AMBIGUOUS: [string, Error][] = [
+  ['a reset', failed('read ECONNRESET', { code: 'ECONNRESET', syscall: 'read' })],
+  ['a timeout of the socket', failed('read ETIMEDOUT', { code: 'ETIMEDOUT', syscall: 'read' })],
+  [
+    'an unreachable host of an open connection',
+    failed('read EHOSTUNREACH', { code: 'EHOSTUNREACH', syscall: 'read' }),
+  ],
+  ['a broken pipe', failed('write EPIPE', { code: 'EPIPE', syscall: 'write' })],
+  ['a closed socket', failed('other side closed', { code: 'UND_ERR_SOCKET' })],
+  ['an aborted request', failed('Request aborted', { code: 'UND_ERR_ABORTED' })],
+  ['a bad record', failed('bad record mac', { code: 'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC' })],
+  [
+    'a failed decryption',
+    failed('decryption failed', { code: 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC' }),
+  ],
+  [
+    'a parser error',
+    failed('Response does not match the HTTP/1.1 protocol', { code: 'HPE_INVALID_CONSTANT' }),
+  ],
+  [
+    'one of several addresses that may have been reached',
+    ofAddresses(connect('ECONNREFUSED'), { code: 'ECONNRESET', syscall: 'read' }),
+  ],
+  ['an unknown code', failed('strange', { code: 'ESTRANGE' })],
+  ['no code', failed('strange')],
+];
+
+const create = (fetch: (url: string) => Promise<Response>): Promise<unknown> =>
+  new ApiKeys({ accessToken: TOKEN, fetch, maxRetries: 1 }).create({ name: 'checkout' });
+
+describe('create()', () => {
+  it.each(UNOPENED)(
+    'is repeated, and reports a ConnectionError, if no connection opened: %s',
+    async (_, error) => {
+      retryAtOnce();
+      const fetch = vi.fn(() => Promise.reject(error));
+
+      const rejection = await rejectionOf(ConnectionError, create(fetch));
+
+      expect(rejection.host).toBe('console.d.run');
+      expect(fetch).toHaveBeenCalledTimes(2);
+    },
+  );
+
+  it.each(FINAL)(
+    'is sent once, and reports a ConnectionError, if no connection can open: %s',
+    async (_, error) => {
+      const fetch = vi.fn(() => Promise.reject(error));
+
+      await rejectionOf(ConnectionError, create(fetch));
+
+      expect(fetch).toHaveBeenCalledOnce();
+    },
+  );
+
+  it.each(AMBIGUOUS)(
+    'reports an UnknownOutcomeError if the request may have arrived: %s',
+    async (_, error) => {
+      const creates: string[] = [];
+      const fetch = async (url: string): Promise<Response> => {
+        if (!url.endsWith('/apikeys')) return json({ items: [] });
+        creates.push(url);
+        throw error;
+      };
+
+      await expect(create(fetch)).rejects.toMatchObject({
+        name: 'UnknownOutcomeError',
+        cause: { name: 'ConnectionError' },
+      });
+      expect(creates).toHaveLength(1);
+    },
+  );
+});
+
+describe('a call of the data plane', () => {
+  const rows = (table: [string, Error][]) =>
+    everyMethod(
+      table.map(([name, error]) => [name, error] as const),
+      CHAT_METHODS,
+    );
+
+  it.each(rows([...UNOPENED.slice(0, 3), ...AMBIGUOUS]))(
+    'retries %s after %s',
+    async (_, __, error, { call }) => {
+      retryAtOnce();
+      const fetch = vi.fn(() => Promise.reject(error));
+
+      await rejectionOf(ConnectionError, call({ fetch }));
+
+      expect(fetch).toHaveBeenCalledTimes(3);
+    },
+  );
+
+  it.each(rows(FINAL))('never retries %s after %s', async (_, __, error, { call }) => {
+    const fetch = vi.fn(() => Promise.reject(error));
+
+    await rejectionOf(ConnectionError, call({ fetch }));
+
+    expect(fetch).toHaveBeenCalledOnce();
+  });
+});
+
+/** The https URL of a server that does not speak TLS, and closes each connection with a text. */
+async function plainServer(text: string): Promise<string> {
+  const server = createServer((socket) => socket.on('error', () => {}).end(text)).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('a real connection', () => {
+  const connectTo = (baseUrl: string): Promise<ConnectionError> =>
+    rejectionOf(
+      ConnectionError,
+      new ApiKeys({ accessToken: TOKEN, baseUrl, maxRetries: 0 }).create({ name: 'a' }),
+    );
+
+  it('that is refused has not opened', async () => {
+    const url = await closedPort();
+
+    expect(await connectTo(url)).toMatchObject({
+      host: new URL(url).host,
+      cause: { code: 'ECONNREFUSED', syscall: 'connect' },
+    });
+  });
+
+  it('of TLS to a plain port has not opened', async () => {
+    await connectTo(await plainServer('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  });
+
+  it('whose TLS handshake is closed has not opened', async () => {
+    await connectTo(await plainServer(''));
+  });
+
+  it('to a host that does not exist has not opened', async () => {
+    const error = await rejectionOf(
+      ConnectionError,
+      new ChatClient({ apiKey: KEY, baseUrl: 'https://does-not-exist.invalid', maxRetries: 0 }).models(),
+    );
+
+    expect(error.cause).toMatchObject({ syscall: 'getaddrinfo' });
+  });
+});
