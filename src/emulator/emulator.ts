@@ -1,3 +1,9 @@
+import type {
+  PlatformRequest,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import { Account } from './account/account.ts';
 import { type EmulatedKeys, emulatedKeys } from './account/keys.ts';
@@ -30,7 +36,10 @@ export interface Emulator extends AsyncDisposable {
    * @throws The signal's reason, if it is aborted; reading the body of a stream throws it as well.
    * @throws {TypeError} If the arguments are not a request, or a fault drops the connection.
    */
-  readonly fetch: (input: Request | string | URL, init?: RequestInit) => Promise<Response>;
+  readonly fetch: (
+    input: PlatformRequest | PlatformUrl | string,
+    init?: PlatformRequestInit,
+  ) => Promise<PlatformResponse>;
   /** The access token of the control plane. A reset does not change it. */
   readonly accessToken: Secret;
   /**

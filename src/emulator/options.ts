@@ -1,3 +1,9 @@
+import type {
+  PlatformAbortSignal,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
 import { isCredential, type NewEmulatedKey } from './account/keys.ts';
 import { isIterable, isReply, type Reply, type ReplyFunction } from './data-plane/reply.ts';
@@ -12,7 +18,7 @@ import { secureRandom } from './random.ts';
 export type EmulatedVersion = '0.15' | '0.16' | '0.17';
 
 /** Resolves after a time in milliseconds; rejects with the signal's reason as soon as the signal is aborted. */
-export type Sleep = (milliseconds: number, signal: AbortSignal) => Promise<void>;
+export type Sleep = (milliseconds: number, signal: PlatformAbortSignal) => Promise<void>;
 
 /** A model that the data plane serves. */
 export interface EmulatedModel {
@@ -31,11 +37,11 @@ export interface EmulatedModel {
 /** A real OpenAI-compatible server behind the emulator. */
 export interface UpstreamOptions {
   /** Its base URL, such as `http://127.0.0.1:11434/v1`. Without a path, `/v1` is added. */
-  readonly url: string | URL;
+  readonly url: string | PlatformUrl;
   /** Sent instead of the caller's key. Default: no credential. */
   readonly apiKey?: string | Secret | undefined;
   /** Default: the global `fetch`. */
-  readonly fetch?: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
+  readonly fetch?: ((input: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
 }
 
 /** Options of {@link createEmulator}. All but the functions, `upstream` and secrets can come from a JSON file. */
@@ -72,7 +78,7 @@ export interface EmulatorOptions {
   /** Rejects requests that no rule matches, with an error that describes them, unless there is a `reply`. */
   readonly strict?: boolean | undefined;
   /** A real model server for requests that no rule matches, or its base URL. */
-  readonly upstream?: string | URL | UpstreamOptions | undefined;
+  readonly upstream?: string | PlatformUrl | UpstreamOptions | undefined;
   /**
    * What stands in front of the models: d.run's `gateway`, or `none`, for a bare vLLM that accepts the emulator's keys.
    *
