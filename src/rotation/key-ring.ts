@@ -100,7 +100,9 @@ export class KeyRing implements AsyncDisposable {
   #isStoreChecked = false;
 
   /** @throws ConfigurationError if an option is invalid. The message names it and shows no credential. */
-  constructor(options: KeyRingOptions, protocol?: Protocol);
+  constructor(options: KeyRingOptions);
+  /** @internal */
+  constructor(options: KeyRingOptions, protocol: Protocol);
   constructor(options: KeyRingOptions, protocol: Protocol = { Reconciliation, Revocation }) {
     const settings = readOptions(options);
     const { name, store, encryption, clock, random, refreshMs, keyTimeoutMs, storeTimeoutMs } = settings;
