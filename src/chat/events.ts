@@ -45,9 +45,9 @@ export function parseEvent(data: string, name = ''): StreamEvent {
   if (ERROR.test(name)) return { type: 'error', error: { message: text } };
   if (text === '' || PING.test(name)) return { type: 'ignored' };
   const message = /^error\s*:\s*(.+)/is.exec(text)?.[1];
-  return message === undefined
-    ? { type: 'invalid', reason: 'an event that is not JSON' }
-    : { type: 'error', error: { message } };
+  if (message === undefined) return { type: 'invalid', reason: 'an event that is not JSON' };
+  // llama.cpp sends its JSON in a field of that name.
+  return { type: 'error', error: errorIn({ error: parseJson(message) ?? message }, []) ?? { message } };
 }
 
 function errorInEvent(value: Fields, name: string): ServiceError | undefined {

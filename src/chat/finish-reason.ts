@@ -5,7 +5,7 @@ export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 const KINDS: readonly (readonly [FinishKind, RegExp])[] = [
   [
     'cut',
-    /^(?:length|incomplete|error_limit|(?:model|length|token)_(?:length|limit)|max_\w*(?:tokens|length)|\w*context_(?:length|window)\w*)$/,
+    /^(?:length|incomplete|error_limit|(?:model|length|token)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*)$/,
   ],
   [
     'withheld',
@@ -13,7 +13,7 @@ const KINDS: readonly (readonly [FinishKind, RegExp])[] = [
   ],
   [
     'failed',
-    /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|cancel(?:l?ed)?|timeout|exception|malformed_function_call|insufficient_system_resource|\w+_error)$/,
+    /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|cancel(?:l?ed)?|timeout|exception|malformed_function_call|insufficient_system_resource|error_\w+|\w+_error)$/,
   ],
 ];
 

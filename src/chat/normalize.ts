@@ -82,7 +82,8 @@ function addPart(message: Fields, part: unknown): void {
   const isReasoning = type === 'thinking' || type === 'reasoning';
   const field = isReasoning ? 'reasoning_content' : type === 'refusal' ? 'refusal' : 'content';
   const isText = field !== 'content' || type === 'text' || type === 'output_text';
-  const name = isText && ['thinking', 'reasoning', 'refusal', 'text'].find((one) => rest[one] !== undefined);
+  const name =
+    isText && ['thinking', 'reasoning', 'summary', 'refusal', 'text'].find((one) => rest[one] !== undefined);
   if (name) {
     message[field] = `${message[field] ?? ''}${toText(rest[name])}`;
     delete rest[name];

@@ -139,7 +139,8 @@ function argumentsOf(call: Fields): string {
 
 function idOf({ id }: Fields): string | undefined {
   if (typeof id === 'number') return String(id);
-  return typeof id === 'string' && id !== '' ? id : undefined;
+  // Mistral has sent "null".
+  return typeof id === 'string' && id !== '' && id !== 'null' ? id : undefined;
 }
 
 function indexOf({ index }: Fields): number | undefined {

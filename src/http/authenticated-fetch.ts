@@ -10,7 +10,6 @@ import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
 import { CallRedactor, MAX_FURTHER_CREDENTIALS } from './credentials.ts';
 import { toConnectionError } from './errors.ts';
-import { readErrorText } from './response.ts';
 
 /** A `fetch` for other clients of the same service. */
 export type AuthenticatedFetch = (
@@ -28,7 +27,7 @@ export function authenticatedFetch(
   fetch: FetchFunction | undefined,
 ): AuthenticatedFetch {
   return async (input, init = {}) => {
-    const request = await readRequest(input, init);
+    const request = await readRequest(absoluteUrl(input, baseUrl), init);
     if (new URL(request.url).origin !== baseUrl.origin) {
       throw new ConfigurationError(
         `The API key is only sent to ${baseUrl.origin}. Give the other client a base URL there.`,
@@ -46,7 +45,7 @@ export function authenticatedFetch(
         const send = fetch ?? globalThis.fetch;
         const response = await send(request.url, { ...request.init, headers, redirect: 'manual' });
         if (response.status < 400) return response;
-        const clean = await redacted(response, redactor);
+        const clean = await redacted(response, redactor, signal);
         // An error body that was aborted looks like a complete one.
         signal.throwIfAborted();
         return clean;
@@ -74,6 +73,12 @@ interface ReadRequest {
   readonly isRepeatable: boolean;
 }
 
+/** Resolves a path below the base URL. */
+function absoluteUrl(input: string | URL | Request, { origin, pathname }: URL): string | URL | Request {
+  if (typeof input !== 'string' || URL.canParse(input)) return input;
+  return `${origin}${pathname.replace(/\/+$/, '')}/${input.replace(/^\/+/, '')}`;
+}
+
 /** Splits a request so that it can be sent as `fetch(url, init)`, several times if need be. */
 async function readRequest(input: string | URL | Request, init: RequestInit): Promise<ReadRequest> {
   if (typeof input === 'string' || input instanceof URL) {
@@ -95,12 +100,8 @@ function isConsumable(body: unknown): boolean {
 }
 
 /** A copy of an error response, without the key that the gateway repeats in it. */
-async function redacted(response: Response, redactor: CallRedactor): Promise<Response> {
-  const reader = response.body?.getReader();
-  const text = await readErrorText({
-    read: async () => (await reader?.read())?.value,
-    cancel: () => void reader?.cancel().catch(() => {}),
-  });
+async function redacted(response: Response, redactor: CallRedactor, signal: AbortSignal): Promise<Response> {
+  const text = await readText(response, signal);
   const headers = new Headers(
     [...response.headers].map(([name, value]): [string, string] => [name, redactor.redact(value)]),
   );
@@ -114,6 +115,25 @@ async function redacted(response: Response, redactor: CallRedactor): Promise<Res
     headers,
   });
   return Object.defineProperties(clean, { url: { value: url }, status: { value: status } });
+}
+
+/** Reads a body to its end, or to where its connection was lost or the signal aborted. */
+async function readText({ body }: Response, signal: AbortSignal): Promise<string> {
+  const reader = body?.getReader();
+  const decoder = new TextDecoder();
+  const cancel = (): void => void reader?.cancel().catch(() => {});
+  signal.addEventListener('abort', cancel, { once: true });
+  let text = '';
+  try {
+    for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+      text += decoder.decode(part.value, { stream: true });
+    }
+  } catch {
+    // The status alone says something too.
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+  return text + decoder.decode();
 }
 
 /** Other clients take a TypeError with a cause for a lost connection, and may retry. */

@@ -109,7 +109,10 @@ export function toApiError(
 }
 
 function errorForStatus(message: string, init: ApiErrorInit, context: ResponseContext): ApiError {
-  const isQuota = [init.serviceCode, init.serviceType].includes('insufficient_quota');
+  const names = [init.serviceCode, init.serviceType];
+  const isQuota = names.includes('insufficient_quota');
+  // LiteLLM reports it with several statuses.
+  if (names.includes('budget_exceeded')) return new InsufficientQuotaError(message, init);
   switch (init.status) {
     case 400:
     case 422:

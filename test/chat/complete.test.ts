@@ -245,6 +245,8 @@ describe('complete, rejected', () => {
     [400, null, 'invalid_request_error', 'InvalidRequestError', 'invalid_request'],
     [422, null, 'invalid_request_error', 'InvalidRequestError', 'invalid_request'],
     [402, 'insufficient_quota', 'insufficient_quota', 'InsufficientQuotaError', 'insufficient_quota'],
+    [422, '422', 'budget_exceeded', 'InsufficientQuotaError', 'insufficient_quota'],
+    [400, null, 'budget_exceeded', 'InsufficientQuotaError', 'insufficient_quota'],
     [403, 'model_access_denied', 'invalid_request_error', 'PermissionDeniedError', 'permission_denied'],
     [404, 'model_not_found', 'invalid_request_error', 'NotFoundError', 'not_found'],
     [429, 'model_rate_limit_exceeded', '', 'RateLimitError', 'rate_limited'],

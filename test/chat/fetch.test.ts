@@ -4,8 +4,9 @@ import { ConfigurationError } from 'drun-sdk/errors';
 import { describe, expect, test, vi } from 'vitest';
 import { KEY, MASKED_KEY, OTHER_KEY } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
+import { json } from '../support/network.ts';
 import { closedPort, serveHttp, serveSockets } from '../support/sockets.ts';
-import { chatClient, failure } from './requests.ts';
+import { chatClient, failure, MODELS } from './requests.ts';
 
 interface Seen {
   readonly method: string | undefined;
@@ -124,6 +125,21 @@ describe('the request of another client', () => {
   });
 });
 
+describe('a path', () => {
+  test.each([
+    ['https://gate.example', '/v1/models', 'https://gate.example/v1/models'],
+    ['https://gate.example/llm/v1', '/v1/models', 'https://gate.example/llm/v1/models'],
+    ['https://gate.example', 'v1/models?a=b', 'https://gate.example/v1/models?a=b'],
+    ['https://gate.example', '//evil.example/v1', 'https://gate.example/evil.example/v1'],
+  ])('is relative to the base URL %s: %s', async (baseUrl, path, url) => {
+    const fetch = vi.fn(async () => json({}));
+
+    await chatClient({ baseUrl, fetch }).fetch(path);
+
+    expect(fetch).toHaveBeenCalledExactlyOnceWith(url, expect.anything());
+  });
+});
+
 describe('a refused key', () => {
   const replacing = ({ rejected }: { rejected?: unknown }): string => (rejected ? OTHER_KEY : KEY);
 
@@ -234,6 +250,15 @@ describe('the answer', () => {
     expect([response.status, response.statusText]).toEqual([429, 'Slow Down']);
     expect(response.headers.get('retry-after')).toBe('7');
     expect(await response.text()).toBe('slow down');
+  });
+
+  test('of an error is complete, however large it is', async () => {
+    const body = JSON.stringify({ error: { message: `${KEY} ${'x'.repeat(300_000)} end` } });
+    const chat = chatClient({ fetch: async () => new Response(body, { status: 400 }) });
+
+    const text = await (await chat.fetch(MODELS)).text();
+
+    expect(text).toBe(body.replace(KEY, MASKED_KEY));
   });
 
   test('of an error keeps its address', async () => {

@@ -95,6 +95,12 @@ const firstEvents: readonly Case[] = [
     message: 'boom',
   },
   {
+    name: 'an error field of llama.cpp',
+    body: `${events(says('Hel'))}error: {"code":500,"message":"boom","type":"server_error"}\n\n`,
+    error: failed({ serviceCode: '500', serviceType: 'server_error', ...partial('Hel') }),
+    message: 'boom',
+  },
+  {
     name: 'an event named error with text',
     body: `${events(says('Hel'))}event: error\ndata: boom\n\n`,
     error: failed(partial('Hel')),
@@ -295,6 +301,16 @@ const preserved: readonly Case[] = [
       ],
     }),
     completion: message({ content: 'Hi', content_parts: [{ type: 'reference', reference_ids: ['r1'] }] }),
+  },
+  {
+    name: 'a summary of the reasoning',
+    body: whole({
+      content: [
+        { type: 'reasoning', summary: [{ type: 'summary_text', text: 'hm' }] },
+        { type: 'text', text: 'Hi' },
+      ],
+    }),
+    completion: message({ content: 'Hi', reasoning_content: 'hm' }),
   },
   {
     name: 'content as an object',
