@@ -5,17 +5,94 @@ import { CHOICE, CHUNK, DELTA, mergeField, newFields, toPlain } from './merge.ts
 import type { Fields, NormalChoice, NormalChunk } from './normalize.ts';
 import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 
-interface PendingChoice {
+/** Texts of a message, which servers repeat in a `message` after the deltas. */
+const TEXTS = ['content', 'reasoning_content', 'reasoning', 'refusal'];
+const REASONING = ['reasoning_content', 'reasoning', 'thinking'];
+const OUTPUT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'];
+
+/** A choice that is being assembled. */
+class PendingChoice {
   readonly index: number;
   /** Fields of the choice itself. */
-  readonly fields: Fields;
-  readonly message: Fields;
-  readonly calls: ToolCallList;
-  finishReason: string | null;
+  readonly fields = newFields();
+  readonly message = newFields();
+  readonly calls = new ToolCallList();
+  finishReason: string | null = null;
   /** Whether the message arrived whole. */
-  isWhole: boolean;
-  /** The last `message` that came beside a delta. */
-  beside: Fields | undefined;
+  isWhole = false;
+  /** The last `message` that arrived in addition to deltas. */
+  beside: Fields = {};
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  get hasReasoning(): boolean {
+    return hasAny(this.message, REASONING);
+  }
+
+  get hasOutput(): boolean {
+    return this.calls.length > 0 || hasAny(this.message, OUTPUT);
+  }
+
+  /** Whether nothing but the role has arrived. */
+  get isEmpty(): boolean {
+    return !this.hasReasoning && !this.hasOutput;
+  }
+
+  addDelta(delta: Fields): void {
+    for (const name in delta) {
+      const value = delta[name];
+      if (name === 'tool_calls' && Array.isArray(value)) this.calls.add(value, this.isWhole);
+      else if (name === 'function_call' && isRecord(value)) mergeCalled(this.message, name, value);
+      else mergeField(this.message, name, value, DELTA);
+    }
+  }
+
+  /**
+   * Adds a message without a delta: a whole response, or the last chunk of a server that repeats the whole message there.
+   *
+   * @returns What is new in it.
+   */
+  addMessage(message: Fields): Fields {
+    if (this.isEmpty) {
+      this.isWhole = true;
+      this.addDelta(message);
+      return message;
+    }
+    const added: Fields = {};
+    for (const name of TEXTS) {
+      const [before, text] = [this.message[name] ?? '', message[name]];
+      if (typeof text !== 'string' || typeof before !== 'string') continue;
+      added[name] = text.startsWith(before) ? text.slice(before.length) : text;
+    }
+    this.beside = message;
+    this.addDelta(added);
+    return added;
+  }
+
+  build(seed: string, isComplete: boolean): PartialCompletion['choices'][number] {
+    for (const [name, value] of Object.entries(this.beside)) {
+      const isMissing = name === 'tool_calls' ? this.calls.length === 0 : !isPresent(this.message[name]);
+      if (isMissing && name !== 'role') this.addDelta({ [name]: value });
+    }
+    const { content, ...message } = toPlain(this.message) as Fields;
+    // Streams begin with an empty text, also when there is none in the end.
+    const isNoText = content === '' && !this.isWhole && !this.isEmpty;
+    const isFinished = isComplete && finishKind(this.finishReason) === 'finished';
+    const calls = this.calls.build(`${seed} ${this.index}`, isFinished);
+    return {
+      ...(toPlain(this.fields) as Fields),
+      index: this.index,
+      message: {
+        ...message,
+        role: 'assistant',
+        content: typeof content === 'string' && !isNoText ? content : null,
+        ...(calls !== undefined && { tool_calls: calls }),
+      },
+      finish_reason: this.finishReason,
+    };
+  }
 }
 
 /** A choice that the server reported as failed. */
@@ -25,15 +102,14 @@ export interface ChoiceFailure {
   readonly error: unknown;
 }
 
-/**
- * Assembles a completion from normalized chunks. Every field that arrives is in it; a whole response is a single chunk.
- */
+/** Assembles a completion from normalized chunks. Every field that arrives is in it; a whole response is a single chunk. */
 export class CompletionAccumulator {
   readonly #requested: number;
   readonly #fields = newFields();
   readonly #choices = new Map<number, PendingChoice>();
-  /** Indices that a server used for the parts of one choice. */
-  readonly #aliases = new Map<number, number>();
+  #first: PendingChoice | undefined;
+  /** Indices that a server used for the parts of the first choice. */
+  readonly #aliases = new Set<number>();
   #failure: ChoiceFailure | undefined;
 
   /** @param requested - Number of choices that the request asked for. */
@@ -41,15 +117,14 @@ export class CompletionAccumulator {
     this.#requested = requested;
   }
 
-  /** Number of choices that have begun. */
-  get size(): number {
-    return this.#choices.size;
+  /** Whether any choice has begun. */
+  get hasChoices(): boolean {
+    return this.#first !== undefined;
   }
 
   /** Index of the choice that text readers follow. */
   get firstIndex(): number {
-    const [first = 0] = this.#requested === 1 ? this.#choices.keys() : [];
-    return first;
+    return this.#requested > 1 ? 0 : (this.#first?.index ?? 0);
   }
 
   /** The first choice whose finish reason says that the server failed. */
@@ -64,85 +139,71 @@ export class CompletionAccumulator {
 
   /** Whether all requested choices have a finish reason. */
   get isFinished(): boolean {
-    const choices = [...this.#choices.values()];
-    const finished = choices.filter(({ finishReason }) => finishReason !== null);
+    const unfinished = [...this.#choices.values()].filter(({ finishReason }) => finishReason === null);
     return (
-      finished.length >= this.#requested &&
-      choices.every((choice) => choice.finishReason !== null || isEmpty(choice))
+      this.#choices.size - unfinished.length >= this.#requested && unfinished.every(({ isEmpty }) => isEmpty)
     );
   }
 
-  /** Adds a chunk. Gives each of its choices the `index` and the `delta` that readers are to see. */
+  /** Adds a chunk, and gives each of its choices the `index` and `delta` that readers are to see. */
   add(chunk: NormalChunk): void {
     for (const name in chunk) {
       const value = chunk[name];
-      if (name === 'choices' || name === 'obfuscation') continue;
-      if (name === 'created' && value === 0 && this.#fields.created !== undefined) continue;
-      if (this.#fields[name] !== value) mergeField(this.#fields, name, value, CHUNK);
+      if (name === 'choices' || name === 'obfuscation' || value === this.#fields[name]) continue;
+      if (name !== 'created' || value !== 0 || !this.#fields.created)
+        mergeField(this.#fields, name, value, CHUNK);
     }
-    const added = new Set<PendingChoice>();
+    let previous: PendingChoice | undefined;
     for (const choice of chunk.choices) {
-      const pending = this.#pendingFor(choice, added);
-      added.add(pending);
+      let pending = this.#pendingFor(choice);
+      // Some servers number all choices of a whole response 0.
+      if (pending === previous && choice.message !== undefined && !this.#aliases.has(choice.index)) {
+        pending = this.#begin(Math.max(...this.#choices.keys()) + 1);
+      }
+      previous = pending;
       choice.index = pending.index;
       this.#addChoice(pending, choice);
     }
   }
 
   /**
-   * Returns the completion so far. Must not be followed by {@link add}.
+   * Returns the completion so far. No chunk may be added afterwards.
    *
    * @param isComplete - Whether it is complete, as opposed to what had arrived before a failure.
    */
   build(isComplete: boolean): PartialCompletion {
     const { object, ...fields } = toPlain(this.#fields) as Fields;
     const choices = [...this.#choices.values()].toSorted((a, b) => a.index - b.index);
-    const isOtherObject = typeof object === 'string' && object !== '' && object !== 'chat.completion.chunk';
     return {
       ...fields,
-      object: isOtherObject ? object : 'chat.completion',
-      choices: choices.map((choice) => ({
-        ...(toPlain(choice.fields) as Fields),
-        index: choice.index,
-        message: messageOf(choice, `${fields.id} ${choice.index}`, isComplete),
-        finish_reason: choice.finishReason,
-      })),
+      object: object && object !== 'chat.completion.chunk' ? object : 'chat.completion',
+      choices: choices.map((choice) => choice.build(String(fields.id), isComplete)),
     };
   }
 
-  #pendingFor(choice: NormalChoice, added: ReadonlySet<PendingChoice>): PendingChoice {
-    const index = this.#aliases.get(choice.index) ?? choice.index;
+  #pendingFor({ index, delta, message }: NormalChoice): PendingChoice {
     const pending = this.#choices.get(index);
-    // Some servers number all choices of a whole response 0.
-    if (pending !== undefined && choice.message !== undefined && added.has(pending)) {
-      return this.#begin(Math.max(...this.#choices.keys()) + 1);
-    }
-    const [first] = this.#choices.values();
+    const first = this.#first;
+    if (first === undefined || pending === first) return pending ?? this.#begin(index);
+    if (this.#aliases.has(index)) return first;
+    const added = delta ?? message ?? {};
     const isPartOfFirst =
       this.#requested === 1 &&
-      first !== undefined &&
-      first.index !== index &&
-      hasReasoning(first.message) &&
-      !hasOutput(first) &&
-      (pending === undefined || isEmpty(pending)) &&
-      isOutputOnly(choice.delta ?? choice.message);
+      first.hasReasoning &&
+      !first.hasOutput &&
+      pending?.isEmpty !== false &&
+      hasAny(added, OUTPUT) &&
+      !hasAny(added, REASONING);
     if (!isPartOfFirst) return pending ?? this.#begin(index);
     // One choice was requested: this server numbers reasoning and text apart.
     this.#choices.delete(index);
-    this.#aliases.set(index, first.index);
+    this.#aliases.add(index);
     return first;
   }
 
   #begin(index: number): PendingChoice {
-    const choice = {
-      index,
-      fields: newFields(),
-      message: newFields(),
-      calls: new ToolCallList(),
-      finishReason: null,
-      isWhole: false,
-      beside: undefined,
-    };
+    const choice = new PendingChoice(index);
+    this.#first ??= choice;
     this.#choices.set(index, choice);
     return choice;
   }
@@ -153,13 +214,12 @@ export class CompletionAccumulator {
       if (name === 'index' || name === 'delta' || name === 'message' || name === 'finish_reason') continue;
       mergeField(pending.fields, name, choice[name], CHOICE);
     }
-    if (message === undefined) {
-      if (delta !== undefined) addDelta(pending, delta);
-    } else if (delta !== undefined && Object.keys(delta).length > 0) {
-      addDelta(pending, delta);
-      pending.beside = message;
+    if (message === undefined || (delta !== undefined && Object.keys(delta).length > 0)) {
+      choice.delta = delta ?? {};
+      pending.addDelta(choice.delta);
+      pending.beside = message ?? pending.beside;
     } else {
-      choice.delta = addMessage(pending, message);
+      choice.delta = pending.addMessage(message);
     }
     if (finish_reason === undefined || finish_reason === null) return;
     pending.finishReason = finish_reason;
@@ -168,90 +228,8 @@ export class CompletionAccumulator {
   }
 }
 
-function addDelta({ message, calls }: PendingChoice, delta: Fields): void {
-  for (const name in delta) {
-    const value = delta[name];
-    if (name === 'tool_calls' && Array.isArray(value)) calls.addDelta(value);
-    else if (name === 'function_call' && isRecord(value)) mergeCalled(message, name, value);
-    else mergeField(message, name, value, DELTA);
-  }
-}
-
-/**
- * Adds a message that came without a delta: a whole response, or the last chunk of a server that repeats the whole
- * message there.
- *
- * @returns The part of it that is new.
- */
-function addMessage(choice: PendingChoice, message: Fields): Fields {
-  if (isEmpty(choice)) {
-    const { tool_calls, ...rest } = message;
-    choice.isWhole = true;
-    addDelta(choice, rest);
-    if (Array.isArray(tool_calls)) choice.calls.addWhole(tool_calls);
-    if (Array.isArray(tool_calls) && tool_calls.length === 0) choice.message.tool_calls = [];
-    return message;
-  }
-  const added = missingIn(choice, message);
-  for (const name of ['content', 'reasoning_content', 'reasoning', 'refusal']) {
-    const before = choice.message[name];
-    const value = message[name];
-    if (typeof value !== 'string' || typeof before !== 'string' || before === '') continue;
-    added[name] = value.startsWith(before) ? value.slice(before.length) : value;
-  }
-  addDelta(choice, added);
-  return added;
-}
-
-/** The fields of a message that the deltas did not have. */
-function missingIn({ message, calls }: PendingChoice, other: Fields): Fields {
-  const missing = Object.entries(other).filter(([name]) => {
-    if (name === 'role') return false;
-    if (name === 'tool_calls') return calls.length === 0;
-    const value = message[name];
-    return value === undefined || value === null || value === '';
-  });
-  return Object.fromEntries(missing);
-}
-
-function messageOf(
-  choice: PendingChoice,
-  seed: string,
-  isComplete: boolean,
-): { role: 'assistant'; content: string | null } {
-  const { message, calls, finishReason, beside } = choice;
-  if (beside !== undefined) addDelta(choice, missingIn(choice, beside));
-  const { content, ...fields } = toPlain(message) as Fields;
-  const kind = finishKind(finishReason ?? 'stop');
-  const text = typeof content === 'string' ? content : null;
-  // Streams begin with an empty text, also when there is none in the end.
-  const isNoText = text === '' && !choice.isWhole && (hasReasoning(message) || hasOutput(choice));
-  return {
-    ...fields,
-    role: 'assistant',
-    content: isNoText ? null : text,
-    ...(calls.length > 0 && { tool_calls: calls.build(seed, isComplete && kind === 'finished') }),
-  };
-}
-
-function hasReasoning({ reasoning_content, reasoning, thinking }: Fields): boolean {
-  return [reasoning_content, reasoning, thinking].some(isPresent);
-}
-
-/** Whether a choice has begun with anything but reasoning. */
-function hasOutput({ message, calls }: Pick<PendingChoice, 'message' | 'calls'>): boolean {
-  const { content, refusal, function_call, audio } = message;
-  return calls.length > 0 || [content, refusal, function_call, audio].some(isPresent);
-}
-
-function isOutputOnly(delta: Fields | undefined): boolean {
-  if (delta === undefined || hasReasoning(delta)) return false;
-  return [delta.content, delta.refusal, delta.tool_calls].some(isPresent);
-}
-
-/** Whether nothing of a choice has arrived, apart from its role. */
-function isEmpty(choice: PendingChoice): boolean {
-  return !hasReasoning(choice.message) && !hasOutput(choice);
+function hasAny(fields: Fields, names: readonly string[]): boolean {
+  return names.some((name) => isPresent(fields[name]));
 }
 
 function isPresent(value: unknown): boolean {

@@ -1,4 +1,3 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
   AuthenticationError,
   ConfigurationError,
@@ -24,10 +23,11 @@ import { readJson } from '../http/response.ts';
 import { fetchTransport } from '../http/transport.ts';
 import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { isRecord } from '../internal/json.ts';
+import type { AbortSignalLike } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { ChatStream } from './chat-stream.ts';
 import type { ChatCompletion, Model } from './completion.ts';
-import { checkOneChoice, openStream, requestCompletion } from './completions.ts';
+import { checkOneChoice, openStream, type ReadCompletion, requestCompletion } from './completions.ts';
 import type { SchemaOutput } from './json-schema.ts';
 import {
   type AnySchemaOptions,
@@ -40,10 +40,14 @@ import {
   type ChatStreamParseOptions,
   type RunToolsOptions,
   SCHEMA_OPTIONS,
+  type SchemaOptions,
+  type StreamToolsOptions,
+  TOOL_OPTIONS,
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
 import { type ParsedCompletion, parseReply } from './structured-output.ts';
-import { runTools, type ToolRunCompletion } from './tool-run.ts';
+import { type ToolEvent, ToolRun, type ToolRunCompletion } from './tool-run.ts';
+import { ToolStream } from './tool-stream.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
 
@@ -138,7 +142,8 @@ export class ChatClient {
   }
 
   /**
-   * Requests a completion whose text matches a schema (`POST /v1/chat/completions` with a strict `response_format`).
+   * Requests a completion whose text matches a schema. With `tools` in the request, `parsed` is `null` if the model called
+   * tools instead.
    *
    * @throws {ModelRefusalError} If the model refused, or a filter withheld the reply.
    * @throws {OutputTruncatedError} If the reply was cut off at the token limit.
@@ -146,26 +151,19 @@ export class ChatClient {
    *
    * @example
    * ```ts
-   * import { ChatClient } from 'drun-sdk/chat';
    * import * as z from 'zod';
    *
-   * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
-   * const { parsed } = await chat.parse(
-   *   {
-   *     model: 'public/deepseek-r1',
-   *     messages: [{ role: 'user', content: 'The capital of France, as JSON' }],
-   *   },
-   *   { schema: z.object({ city: z.string(), inhabitants: z.number() }) },
-   * );
+   * const request = { model: 'public/deepseek-r1', messages: [{ role: 'user' as const, content: 'The capital of France?' }] };
+   * const { parsed } = await chat.parse(request, { schema: z.object({ city: z.string(), inhabitants: z.number() }) });
    * console.log(parsed.city);
    * ```
    */
-  parse<Schema extends StandardSchemaV1>(
+  parse<Schema extends object>(
     request: ChatCompletionRequest,
     options: ChatParseOptions<Schema>,
   ): CallPromise<ParsedCompletion<SchemaOutput<Schema>>> {
     const send = async (): Promise<Result<ParsedCompletion<SchemaOutput<Schema>>>> => {
-      checkOptions(options, [...CHAT_CALL_OPTIONS, ...SCHEMA_OPTIONS], 'parse()');
+      checkOptions(options, SCHEMA_OPTIONS, 'parse()');
       checkOneChoice(request);
       const { schema, signal } = options;
       if (schema === undefined) throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
@@ -176,72 +174,112 @@ export class ChatClient {
   }
 
   /**
-   * Requests completions until the model calls no more tools: runs the tools that it calls, and sends it their results.
-   * The calls of a round run in parallel.
+   * Requests completions until the model calls no more tools: runs the tools that it calls, in parallel, and sends it their
+   * results. With a `schema`, the last reply is parsed as in {@link ChatClient.parse}.
    *
    * `signal` ends the whole run; the other options apply to each request. Invalid arguments and unknown tools are reported
-   * to the model, once for each tool.
+   * to the model, once for each tool. Every error has the conversation so far in `messages`.
    *
-   * @throws {ToolCallError} If the model calls a tool wrongly again after that was reported to it.
+   * @throws {ToolCallError} If the model calls a tool wrongly again.
    * @throws {MaxToolRoundsError} If it still calls tools after `maxRounds`.
    * @throws {OutputTruncatedError} If a tool call was cut off at the token limit.
    *
    * @example
    * ```ts
-   * import { ChatClient, defineTool } from 'drun-sdk/chat';
+   * import { defineTool } from 'drun-sdk/chat';
    * import * as z from 'zod';
    *
-   * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
    * const weather = defineTool({
    *   name: 'weather',
-   *   description: 'The weather in a city',
    *   parameters: z.object({ city: z.string() }),
    *   run: ({ city }) => `It is sunny in ${city}.`,
    * });
-   * const completion = await chat.runTools(
-   *   {
-   *     model: 'public/deepseek-r1',
-   *     messages: [{ role: 'user', content: 'Do I need an umbrella in Paris?' }],
-   *   },
-   *   { tools: [weather], maxRounds: 5 },
-   * );
+   * const request = { model: 'public/deepseek-r1', messages: [{ role: 'user' as const, content: 'Umbrella in Paris?' }] };
+   * const completion = await chat.runTools(request, { tools: [weather], maxRounds: 5 });
    * console.log(completion.choices[0].message.content, completion.rounds);
    * ```
    */
-  async runTools(request: ChatCompletionRequest, options: RunToolsOptions): Promise<ToolRunCompletion> {
-    checkOptions(options, [...CHAT_CALL_OPTIONS, 'tools', 'maxRounds'], 'runTools()');
-    checkOneChoice(request);
-    const { tools, maxRounds, ...callOptions } = options;
-    const deadline = new Deadline(callOptions.signal);
-    const { signal } = deadline;
+  runTools<Schema extends object>(
+    request: ChatCompletionRequest,
+    options: RunToolsOptions & SchemaOptions<Schema>,
+  ): Promise<ToolRunCompletion & ParsedCompletion<SchemaOutput<Schema>>>;
+  runTools(request: ChatCompletionRequest, options: RunToolsOptions): Promise<ToolRunCompletion>;
+  async runTools(
+    request: ChatCompletionRequest,
+    options: RunToolsOptions & AnySchemaOptions,
+  ): Promise<ToolRunCompletion> {
+    checkOptions(options, TOOL_OPTIONS, 'runTools()');
+    const deadline = new Deadline(options.signal);
+    const callOptions = { ...options, signal: deadline.signal };
+    const ask = async (asked: ChatCompletionRequest): Promise<ReadCompletion> =>
+      (await requestCompletion(this.#http, asked, callOptions)).data;
     try {
-      const complete = (sent: ChatCompletionRequest): Promise<ChatCompletion> =>
-        this.complete(sent, { ...callOptions, signal });
-      return await runTools(request, { tools, maxRounds }, complete, deadline);
+      checkOneChoice(request);
+      const events = new ToolRun(request, options, deadline).rounds(ask);
+      for (;;) {
+        const { done, value } = await events.next();
+        if (done) return value;
+      }
     } finally {
       deadline[Symbol.dispose]();
     }
   }
 
   /**
-   * Requests a streamed completion (`POST /v1/chat/completions` with `stream`). The request is sent when the first chunk is
-   * read; failures before it are retried. With a `schema`, {@link ChatStream.completion} returns what
-   * {@link ChatClient.parse} does.
+   * Does what {@link ChatClient.runTools} does, and streams the completions: text, reasoning, tool calls and their results
+   * are events in the order in which they happen.
+   */
+  streamTools<Schema extends object>(
+    request: ChatCompletionRequest,
+    options: StreamToolsOptions & SchemaOptions<Schema>,
+  ): ToolStream<ToolRunCompletion & ParsedCompletion<SchemaOutput<Schema>>>;
+  streamTools(request: ChatCompletionRequest, options: StreamToolsOptions): ToolStream;
+  streamTools(request: ChatCompletionRequest, options: StreamToolsOptions & AnySchemaOptions): ToolStream {
+    checkOptions(options, [...TOOL_OPTIONS, 'idleTimeoutMs'], 'streamTools()');
+    checkOneChoice(request);
+    const { http, idleTimeoutMs, deadline } = {
+      http: this.#http,
+      idleTimeoutMs: this.#idleTimeout(options),
+      deadline: new Deadline(options.signal),
+    };
+    const callOptions = { ...options, signal: deadline.signal };
+    async function* ask(asked: ChatCompletionRequest): AsyncGenerator<ToolEvent, ReadCompletion, undefined> {
+      const read = Promise.withResolvers<ReadCompletion>();
+      const stream = openStream(http, asked, callOptions, idleTimeoutMs, (completion, reader) => {
+        read.resolve({ completion, reader });
+        return completion;
+      });
+      for await (const { choices } of stream) {
+        for (const { delta } of choices) {
+          const reasoning = delta.reasoning_content ?? delta.reasoning;
+          if (reasoning) yield { type: 'reasoning', text: reasoning };
+          if (delta.content) yield { type: 'text', text: delta.content };
+        }
+      }
+      await stream.completion();
+      return read.promise;
+    }
+    return new ToolStream(new ToolRun(request, options, deadline).rounds(ask), deadline);
+  }
+
+  /**
+   * Requests a streamed completion. The request is sent when the first chunk is read; failures before it are retried. With a
+   * `schema`, {@link ChatStream.completion} returns what {@link ChatClient.parse} does.
    *
    * `timeoutMs` limits the time until the first chunk, `idleTimeoutMs` the time between two chunks.
    */
-  stream<Schema extends StandardSchemaV1>(
+  stream<Schema extends object>(
     request: ChatStreamRequest,
     options: ChatStreamParseOptions<Schema>,
   ): ChatStream<ParsedCompletion<SchemaOutput<Schema>>>;
   stream(request: ChatStreamRequest, options?: ChatStreamOptions): ChatStream;
   stream(request: ChatStreamRequest, options: ChatStreamOptions & AnySchemaOptions = {}): ChatStream {
-    checkOptions(options, [...CHAT_CALL_OPTIONS, ...SCHEMA_OPTIONS, 'idleTimeoutMs'], 'stream()');
-    const idleTimeoutMs =
-      options.idleTimeoutMs === undefined
-        ? this.#idleTimeoutMs
-        : checkTimeout(options.idleTimeoutMs, 'idleTimeoutMs');
-    return openStream(this.#http, request, options, idleTimeoutMs);
+    checkOptions(options, [...SCHEMA_OPTIONS, 'idleTimeoutMs'], 'stream()');
+    const { schema, signal } = options;
+    if (schema !== undefined) checkOneChoice(request);
+    return openStream(this.#http, request, options, this.#idleTimeout(options), (completion, reader) =>
+      schema === undefined ? completion : parseReply(completion, schema, reader, signal),
+    );
   }
 
   /** Lists the models that the key may call (`GET /v1/models`). Costs no tokens. */
@@ -266,9 +304,13 @@ export class ChatClient {
       return rejectionOf(error);
     }
   }
+
+  #idleTimeout({ idleTimeoutMs }: ChatStreamOptions): number | undefined {
+    return idleTimeoutMs === undefined ? this.#idleTimeoutMs : checkTimeout(idleTimeoutMs, 'idleTimeoutMs');
+  }
 }
 
-/** Result of {@link KeyVerifier.verify}. */
+/** Result of {@link ApiKeyVerifier.verify}. */
 export type VerifiedKey =
   | {
       readonly accepted: true;
@@ -278,13 +320,13 @@ export type VerifiedKey =
   | Extract<KeyCheck, { accepted: false }>;
 
 /** Checks API keys against the data plane. A `KeyRing` uses one to test a new key before calls receive it. */
-export interface KeyVerifier {
+export interface ApiKeyVerifier {
   /**
    * Checks whether the service accepts an API key. Costs no tokens.
    *
    * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the service could not decide.
    */
-  verify(secret: Secret, options?: { readonly signal?: AbortSignal | undefined }): Promise<VerifiedKey>;
+  verify(secret: Secret, options?: { readonly signal?: AbortSignalLike | undefined }): Promise<VerifiedKey>;
 }
 
 /**
@@ -301,7 +343,7 @@ export interface KeyVerifier {
  * if (result.accepted) console.log(result.models);
  * ```
  */
-export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): KeyVerifier {
+export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
   return {
     async verify(secret, { signal } = {}) {
       try {

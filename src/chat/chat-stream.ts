@@ -1,11 +1,13 @@
 import { ConfigurationError, StreamTruncatedError, TimeoutError } from '../errors/index.ts';
 import type { CallResponse, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
+import { checkHeaders } from '../http/options.ts';
+import type { PlatformReadableStream, PlatformResponse } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { type EventStreamOptions, type EventStreamResponseOptions, toEventStream } from './event-stream.ts';
 
-/** The request of a stream. */
+/** The request of a stream, which belongs to it alone. */
 export interface StreamRequest<Completion> {
   /** Creates the deadline of the call. */
   readonly deadline: () => Deadline;
@@ -121,13 +123,13 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
    * Returns the chunks as server-sent events, for a custom web handler. A failure becomes an event with an `error`, not
    * followed by `[DONE]`; an abort breaks the stream off.
    */
-  toReadableStream(options: EventStreamOptions = {}): ReadableStream<Uint8Array> {
+  toReadableStream(options: EventStreamOptions = {}): PlatformReadableStream {
     return toEventStream(this[Symbol.asyncIterator](), options);
   }
 
   /** Returns {@link ChatStream.toReadableStream} as the response of a web handler. */
-  toResponse({ headers, status = 200, ...options }: EventStreamResponseOptions = {}): Response {
-    const all = new Headers(headers as HeadersInit | undefined);
+  toResponse({ headers, status = 200, ...options }: EventStreamResponseOptions = {}): PlatformResponse {
+    const all = new Headers(checkHeaders(headers ?? {}));
     all.set('content-type', 'text/event-stream; charset=utf-8');
     if (!all.has('cache-control')) all.set('cache-control', 'no-cache');
     // Proxies such as nginx would collect the events.

@@ -18,21 +18,13 @@ import type { TransportResponse } from '../http/transport.ts';
 import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { EventDecoder, type StreamEvent } from './events.ts';
-import { type Fields, normalizeChunk, toReadableChunk } from './normalize.ts';
+import { type Fields, normalizeChunk } from './normalize.ts';
 
 /** How a response ended: complete, or with an error. */
 type End = { readonly error?: DrunError };
 
-/** How long the body is read on after the completion is complete; its connection can be used again only after its end. */
+/** How long a body is read on after the completion is complete. Its connection can be used again only after its end. */
 const MAX_DRAIN_MS = 250;
-
-/** What a response is read for. */
-export interface ReaderSettings {
-  /** Number of choices that the request asked for. */
-  readonly requested: number;
-  /** Maximum time between two chunks of a stream in milliseconds; `undefined` sets no limit. */
-  readonly idleTimeoutMs?: number | undefined;
-}
 
 /**
  * Reads a response to a chat completion request, streamed or whole: from bytes to events to chunks to the completion.
@@ -48,16 +40,21 @@ export class ChunkReader {
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
   #chunks: ChatCompletionChunk[] = [];
-  /** Whether there has been an event, and one with choices: a chunk. */
-  #hasEvent = false;
+  /** Whether a chunk has arrived: an event with `choices`, as opposed to any event. */
   #hasChunk = false;
+  #hasEvent = false;
   #end: End | undefined;
   #completion: ChatCompletion | undefined;
 
+  /**
+   * @param requested - Number of choices that the request asked for.
+   * @param idleTimeoutMs - Maximum time between two chunks of a stream in milliseconds; `undefined` sets no limit.
+   */
   constructor(
     response: TransportResponse,
     context: ResponseContext,
-    { requested, idleTimeoutMs }: ReaderSettings,
+    requested: number,
+    idleTimeoutMs?: number,
   ) {
     this.#response = response;
     this.#context = context;
@@ -70,7 +67,7 @@ export class ChunkReader {
     // Not every fetch ends its body with the signal; this ends a pending read.
     this.#context.deadline.signal.addEventListener('abort', () => this.#response.cancel(), { once: true });
     await this.#fill();
-    if (!this.#hasChunk && this.#end?.error !== undefined) throw this.#end.error;
+    if (!this.#hasChunk) this.#throwError();
   }
 
   /**
@@ -83,7 +80,7 @@ export class ChunkReader {
     const chunks = this.#chunks;
     this.#chunks = [];
     if (chunks.length > 0) return chunks;
-    if (this.#end?.error !== undefined) throw this.#end.error;
+    this.#throwError();
     return undefined;
   }
 
@@ -94,7 +91,7 @@ export class ChunkReader {
     if (text.trim() === '') throw this.#invalid('an empty body; is `baseUrl` correct?');
     this.#events.push(text);
     this.#finish();
-    if (this.#end?.error !== undefined) throw this.#end.error;
+    this.#throwError();
     return this.completion;
   }
 
@@ -109,7 +106,7 @@ export class ChunkReader {
     return this.#completion;
   }
 
-  /** What has arrived of it, as it may be shown in an error. */
+  /** What has arrived of the completion, for an error. */
   get partialCompletion(): PartialCompletion {
     return this.redact(this.#completion ?? this.#accumulator.build(false));
   }
@@ -119,6 +116,10 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
+  #throwError(): void {
+    if (this.#end?.error !== undefined) throw this.#end.error;
+  }
+
   /** Reads until there are chunks, or an end. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
@@ -126,9 +127,8 @@ export class ChunkReader {
     if (this.#hasChunk && this.#end === undefined) deadline.start('idle', this.#idleTimeoutMs);
     while (this.#end === undefined && !(this.#hasChunk && this.#chunks.length > 0)) await this.#readPart();
     if (this.#hasChunk) deadline.stop();
-    if (this.#end === undefined) return;
-    if (this.#end.error === undefined) void this.#drain();
-    else this.#response.cancel();
+    if (this.#end?.error !== undefined) this.#response.cancel();
+    else if (this.#end !== undefined) void this.#drain();
   }
 
   async #readPart(): Promise<void> {
@@ -139,125 +139,110 @@ export class ChunkReader {
       if (bytes === undefined) this.#finish();
       else this.#events.push(this.#bytes.decode(bytes, { stream: true }));
     } catch (thrown) {
-      if (signal.aborted) this.#endAborted(signal.reason);
-      else this.#endLost(toConnectionError(thrown, this.#context));
+      const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk;
+      if (signal.aborted && !isTimeout) throw signal.reason;
+      this.#finish(signal.aborted ? signal.reason : toConnectionError(thrown, this.#context));
     }
   }
 
-  /** The body is over. */
-  #finish(): void {
+  /** Ends at the end of the body, or with the error that cut it off. */
+  #finish(error?: DrunError): void {
     this.#events.push(this.#bytes.decode());
     this.#events.end();
-    this.#end ??= this.#accumulator.isFinished ? {} : { error: this.#incomplete() };
-  }
-
-  #endLost(error: DrunError): void {
-    // The last event may have arrived without its empty line.
-    this.#events.end();
-    if (this.#end !== undefined) return;
-    if (this.#accumulator.isFinished) this.#end = {};
+    // The connection does not matter once every choice has finished.
+    if (this.#end !== undefined || this.#accumulator.isFinished) this.#end ??= {};
+    else if (error === undefined) this.#end = { error: this.#incomplete() };
     else if (!this.#hasChunk) this.#end = { error };
-    else if (error instanceof TimeoutError) this.#end = { error: this.#timeout(error) };
-    else this.#end = { error: this.#truncated('the connection was lost', error) };
-  }
-
-  #endAborted(reason: unknown): void {
-    if (!(reason instanceof TimeoutError) || !this.#hasChunk) throw reason;
-    // Some servers keep the connection open after the last chunk.
-    this.#end = this.#accumulator.isFinished ? {} : { error: this.#timeout(reason) };
+    else
+      this.#end = {
+        error:
+          error instanceof TimeoutError
+            ? this.#timeout(error)
+            : this.#truncated('the connection was lost', error),
+      };
   }
 
   #receive(event: StreamEvent): void {
     if (this.#end !== undefined) return;
-    switch (event.type) {
-      case 'chunk':
-        this.#receiveChunk(event.chunk);
-        if (event.isBody) this.#end ??= this.#accumulator.size > 0 ? {} : { error: this.#incomplete() };
-        break;
-      case 'end':
-        this.#end = this.#accumulator.hasFinished ? {} : { error: this.#incomplete() };
-        break;
-      case 'error':
-        this.#end = {
-          error: event.isBody
-            ? toApiError(event.error, this.#response, this.#context)
-            : this.#failed(event.error),
-        };
-        break;
-      case 'invalid':
-        this.#end = {
-          error: this.#hasChunk ? this.#failed({ message: event.reason }) : this.#invalid(event.reason),
-        };
-        break;
+    if (event.type === 'chunk') {
+      this.#receiveChunk(event.chunk, event.isBody);
+    } else if (event.type === 'end') {
+      this.#end = this.#accumulator.hasFinished ? {} : { error: this.#incomplete() };
+    } else if (event.type === 'error') {
+      this.#end = { error: this.#failed(event.error, event.isBody) };
+    } else if (event.type === 'invalid') {
+      const { reason } = event;
+      this.#end = { error: this.#hasChunk ? this.#failed({ message: reason }) : this.#invalid(reason) };
     }
   }
 
-  #receiveChunk(fields: Fields): void {
+  #receiveChunk(fields: Fields, isBody = false): void {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
+    if (isBody) {
+      // A whole response is complete, but an empty choice is not a reply.
+      const hasMessage = chunk.choices.some(({ message, delta }) => message ?? delta);
+      this.#end = hasMessage ? {} : { error: this.#invalid('a body without a message in `choices`') };
+    }
     this.#accumulator.add(chunk);
-    this.#chunks.push(toReadableChunk(chunk));
+    this.#chunks.push(chunk as unknown as ChatCompletionChunk);
     const { failure } = this.#accumulator;
     if (failure === undefined) return;
-    const { message, ...error } = errorIn({ error: failure.error }, []) ?? {};
-    const reason = `finish_reason "${failure.finishReason}"`;
-    this.#end = { error: this.#failed({ ...error, message: message ? `${reason}, ${message}` : reason }) };
+    const error = errorIn({ error: failure.error }, []) ?? {};
+    const reason = `the \`finish_reason\` is "${failure.finishReason}"`;
+    this.#end = {
+      error: this.#failed({ ...error, message: [reason, error.message].filter(Boolean).join(', ') }),
+    };
   }
 
   /** The error for an end at which the completion is not complete. */
   #incomplete(): DrunError {
-    if (this.#accumulator.size > 0)
+    if (this.#accumulator.hasChoices)
       return this.#truncated('the stream ended before the completion was complete');
     if (this.#hasEvent) return this.#invalid('a body without `choices`');
-    const { excerpt } = this.#events;
-    if (excerpt.trim() !== '')
-      return this.#invalid('a body that is neither JSON nor an event stream', excerpt);
-    return this.#truncated('the stream ended without a chunk');
+    const excerpt = this.#events.excerpt.trim();
+    // Nothing, or the start of a field.
+    if (['data:', 'event:'].some((field) => field.startsWith(excerpt))) {
+      return this.#truncated('the stream ended before the first chunk');
+    }
+    return this.#invalid('a body that is neither JSON nor an event stream', excerpt);
   }
 
-  #failed(error: ServiceError): DrunError {
-    const { label } = this.#context;
+  #failed(error: ServiceError, isBody = false): DrunError {
     const { code, type, param, message } = error;
-    const isStatus = /^[45]\d\d$/.test(code ?? '');
-    if (!this.#hasChunk && isStatus) return toApiError(error, this.#response, this.#context);
-    const reason = message ? this.#shown(message) : 'the service reported an error';
-    return new StreamFailedError(`${label} failed: ${reason}.`.replace(/([.!?])\.$/, '$1'), {
+    const isStatus = !this.#hasChunk && /^[45]\d\d$/.test(code ?? '');
+    if (isBody || isStatus) return toApiError(error, this.#response, this.#context);
+    const reason = this.#shown(message) ?? 'the service reported an error';
+    return new StreamFailedError(`${this.#context.label} failed: ${reason.replace(/\.$/, '')}.`, {
       ...this.#common(),
-      serviceCode: code && this.#shown(code),
-      serviceType: type && this.#shown(type),
-      param: param && this.#shown(param),
+      serviceCode: this.#shown(code),
+      serviceType: this.#shown(type),
+      param: this.#shown(param),
     });
   }
 
   #truncated(reason: string, cause?: DrunError): DrunError {
-    return new StreamTruncatedError(`${this.#context.label}: ${reason}.`, {
-      ...this.#common(),
-      ...(cause !== undefined && { cause }),
-    });
+    return new StreamTruncatedError(`${this.#context.label}: ${reason}.`, { ...this.#common(), cause });
   }
 
   #timeout({ message, phase, timeoutMs, cause }: TimeoutError): DrunError {
-    return new TimeoutError(message, {
-      phase,
-      timeoutMs,
-      completion: this.partialCompletion,
-      ...(cause !== undefined && { cause }),
-    });
+    return new TimeoutError(message, { phase, timeoutMs, completion: this.partialCompletion, cause });
   }
 
   #invalid(what: string, body?: string): DrunError {
-    const { status } = this.#response;
-    return invalidResponse(this.#response, this.#context, `${status} with ${what}`, { body });
+    return invalidResponse(this.#response, this.#context, `${this.#response.status} with ${what}`, { body });
   }
 
   #common(): { readonly completion: PartialCompletion; readonly requestId: string | undefined } {
-    const requestId = requestIdOf(this.#response.headers);
-    return { completion: this.partialCompletion, requestId: requestId && this.#shown(requestId) };
+    return {
+      completion: this.partialCompletion,
+      requestId: this.#shown(requestIdOf(this.#response.headers)),
+    };
   }
 
-  #shown(text: string): string {
-    return shownText(text, this.#context);
+  #shown(text: string | undefined): string | undefined {
+    return text ? shownText(text, this.#context) : undefined;
   }
 
   async #drain(): Promise<void> {

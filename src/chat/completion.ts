@@ -1,18 +1,17 @@
+type Maybe<T> = T | null | undefined;
+
 /** Why the model stopped. Servers have more reasons than OpenAI lists; the original word is kept. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | (string & {});
 
 /**
- * A call of a tool that the model requests. Calls of custom tools have `type: 'custom'` and a field `custom` instead of
- * `function`; a model makes them only if the request defines such tools.
+ * A tool call that the model requests. Calls of custom tools have `type: 'custom'` and `custom` instead of `function`; a
+ * model makes them only if the request defines such tools.
  */
 export interface ToolCall {
   readonly id: string;
   readonly type: 'function';
-  readonly function: {
-    readonly name: string;
-    /** JSON as the model wrote it; it can be invalid. */
-    readonly arguments: string;
-  };
+  /** The arguments are JSON as the model wrote it, which can be invalid. */
+  readonly function: { readonly name: string; readonly arguments: string };
 }
 
 /** The reply of the model. */
@@ -20,12 +19,12 @@ export interface CompletionMessage {
   readonly role: 'assistant';
   /** The text; `null` if the reply consists of something else, such as tool calls. */
   readonly content: string | null;
-  readonly refusal?: string | null | undefined;
-  readonly tool_calls?: ToolCall[] | undefined;
+  readonly refusal?: string | null;
+  readonly tool_calls?: ToolCall[];
   /** Reasoning of models such as DeepSeek-R1. */
-  readonly reasoning_content?: string | null | undefined;
+  readonly reasoning_content?: Maybe<string>;
   /** The same field in newer versions of vLLM. */
-  readonly reasoning?: string | null | undefined;
+  readonly reasoning?: Maybe<string>;
   readonly [field: string]: unknown;
 }
 
@@ -33,14 +32,14 @@ export interface CompletionMessage {
 export interface TokenLogprob {
   readonly token: string;
   readonly logprob: number;
-  readonly bytes?: readonly number[] | null | undefined;
+  readonly bytes?: Maybe<readonly number[]>;
   readonly top_logprobs?: readonly Omit<TokenLogprob, 'top_logprobs'>[] | undefined;
 }
 
 /** Log probabilities of the tokens of a choice. */
 export interface ChoiceLogprobs {
-  readonly content?: readonly TokenLogprob[] | null | undefined;
-  readonly refusal?: readonly TokenLogprob[] | null | undefined;
+  readonly content?: Maybe<readonly TokenLogprob[]>;
+  readonly refusal?: Maybe<readonly TokenLogprob[]>;
 }
 
 /** One of the requested choices. */
@@ -48,37 +47,37 @@ export interface CompletionChoice {
   readonly index: number;
   readonly message: CompletionMessage;
   readonly finish_reason: FinishReason | null;
-  readonly logprobs?: ChoiceLogprobs | null | undefined;
+  readonly logprobs?: Maybe<ChoiceLogprobs>;
   readonly [field: string]: unknown;
 }
 
 /** Number of tokens that a request used. */
 export interface CompletionUsage {
-  readonly prompt_tokens?: number | null | undefined;
-  readonly completion_tokens?: number | null | undefined;
-  readonly total_tokens?: number | null | undefined;
-  readonly prompt_tokens_details?:
-    | { readonly cached_tokens?: number | null | undefined; readonly [field: string]: unknown }
-    | null
-    | undefined;
-  readonly completion_tokens_details?:
-    | { readonly reasoning_tokens?: number | null | undefined; readonly [field: string]: unknown }
-    | null
-    | undefined;
+  readonly prompt_tokens?: Maybe<number>;
+  readonly completion_tokens?: Maybe<number>;
+  readonly total_tokens?: Maybe<number>;
+  readonly prompt_tokens_details?: Maybe<{
+    readonly cached_tokens?: Maybe<number>;
+    readonly [field: string]: unknown;
+  }>;
+  readonly completion_tokens_details?: Maybe<{
+    readonly reasoning_tokens?: Maybe<number>;
+    readonly [field: string]: unknown;
+  }>;
   readonly [field: string]: unknown;
 }
 
 /** A chat completion with every field that the server sent. */
 export interface ChatCompletion {
-  readonly id?: string | null | undefined;
-  readonly object?: 'chat.completion' | (string & {}) | null | undefined;
+  readonly id?: Maybe<string>;
+  readonly object?: Maybe<'chat.completion' | (string & {})>;
   /** Time of creation in seconds since 1970. */
-  readonly created?: number | null | undefined;
+  readonly created?: Maybe<number>;
   /** The model that replied, as its server calls it. */
-  readonly model?: string | null | undefined;
+  readonly model?: Maybe<string>;
   /** At least one. */
   readonly choices: readonly [CompletionChoice, ...CompletionChoice[]];
-  readonly usage?: CompletionUsage | null | undefined;
+  readonly usage?: Maybe<CompletionUsage>;
   readonly [field: string]: unknown;
 }
 
@@ -86,26 +85,20 @@ export interface ChatCompletion {
 export interface ToolCallDelta {
   /** Position of the call among the tool calls of the choice. */
   readonly index?: number | undefined;
-  readonly id?: string | null | undefined;
-  readonly type?: 'function' | null | undefined;
-  readonly function?:
-    | {
-        readonly name?: string | null | undefined;
-        /** Part of the JSON. */
-        readonly arguments?: string | null | undefined;
-      }
-    | null
-    | undefined;
+  readonly id?: Maybe<string>;
+  readonly type?: Maybe<'function'>;
+  /** The arguments are a part of the JSON. */
+  readonly function?: Maybe<{ readonly name?: Maybe<string>; readonly arguments?: Maybe<string> }>;
 }
 
 /** What a chunk adds to a message. */
 export interface MessageDelta {
-  readonly role?: 'assistant' | (string & {}) | null | undefined;
-  readonly content?: string | null | undefined;
-  readonly refusal?: string | null | undefined;
-  readonly reasoning_content?: string | null | undefined;
-  readonly reasoning?: string | null | undefined;
-  readonly tool_calls?: readonly ToolCallDelta[] | null | undefined;
+  readonly role?: Maybe<'assistant' | (string & {})>;
+  readonly content?: Maybe<string>;
+  readonly refusal?: Maybe<string>;
+  readonly reasoning_content?: Maybe<string>;
+  readonly reasoning?: Maybe<string>;
+  readonly tool_calls?: Maybe<readonly ToolCallDelta[]>;
   readonly [field: string]: unknown;
 }
 
@@ -113,22 +106,21 @@ export interface MessageDelta {
 export interface ChunkChoice {
   readonly index: number;
   readonly delta: MessageDelta;
-  readonly finish_reason?: FinishReason | null | undefined;
-  readonly logprobs?: ChoiceLogprobs | null | undefined;
+  readonly finish_reason?: Maybe<FinishReason>;
+  readonly logprobs?: Maybe<ChoiceLogprobs>;
   readonly [field: string]: unknown;
 }
 
 /** A chunk of a streamed completion. */
 export interface ChatCompletionChunk {
-  readonly id?: string | null | undefined;
-  readonly object?: 'chat.completion.chunk' | (string & {}) | null | undefined;
-  /** Time of creation in seconds since 1970. */
-  readonly created?: number | null | undefined;
-  readonly model?: string | null | undefined;
+  readonly id?: Maybe<string>;
+  readonly object?: Maybe<'chat.completion.chunk' | (string & {})>;
+  readonly created?: Maybe<number>;
+  readonly model?: Maybe<string>;
   /** Can be empty, as in the chunk with the usage. */
   readonly choices: readonly ChunkChoice[];
   /** In one of the last chunks; some servers send it in every chunk. */
-  readonly usage?: CompletionUsage | null | undefined;
+  readonly usage?: Maybe<CompletionUsage>;
   readonly [field: string]: unknown;
 }
 
@@ -137,7 +129,6 @@ export interface Model {
   /** Value for `model` of a request. */
   readonly id: string;
   readonly object?: string | undefined;
-  /** Time of creation in seconds since 1970. */
   readonly created?: number | undefined;
   readonly owned_by?: string | undefined;
   readonly [field: string]: unknown;

@@ -1,15 +1,16 @@
 import { ConfigurationError } from '../errors/index.ts';
 import type { Result } from '../http/call.ts';
 import type { Endpoint, HttpClient } from '../http/client.ts';
+import type { Deadline } from '../http/deadline.ts';
 import { isRecord } from '../internal/json.ts';
 import { ChatStream } from './chat-stream.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion } from './completion.ts';
 import { isStandardSchema } from './json-schema.ts';
-import type { AnySchemaOptions, ChatCallOptions, ChatStreamOptions } from './options.ts';
+import { type AnySchemaOptions, type ChatCallOptions, TOOL_OPTIONS } from './options.ts';
 import type { ChatCompletionRequest, ChatRequest, ChatStreamRequest } from './request.ts';
-import { parseReply, responseFormat } from './structured-output.ts';
-import { toToolDefinition } from './tool.ts';
+import { toResponseFormat } from './structured-output.ts';
+import { toToolDefinition } from './tools.ts';
 
 const COMPLETIONS = { method: 'POST', path: '/v1/chat/completions', retry: 'transient' } as const;
 
@@ -26,12 +27,11 @@ export async function requestCompletion(
   options: ChatCallOptions & AnySchemaOptions,
 ): Promise<Result<ReadCompletion>> {
   const body = await toBody(request, options, false);
-  const requested = requestedChoices(body);
   const endpoint: Endpoint<ReadCompletion> = {
     ...COMPLETIONS,
     body,
     decode: async (response, context) => {
-      const reader = new ChunkReader(response, context, { requested });
+      const reader = new ChunkReader(response, context, requestedChoices(body));
       return { completion: await reader.readWhole(), reader };
     },
   };
@@ -43,50 +43,40 @@ export async function requestCompletion(
   }
 }
 
-/** Creates a stream, which sends its request when it is read. */
-export function openStream(
+/**
+ * Creates a stream, which sends its request when it is read.
+ *
+ * @param complete - Turns the completion into the result of the stream's `completion()`.
+ */
+export function openStream<Completion extends ChatCompletion>(
   http: HttpClient,
   request: ChatStreamRequest,
-  options: ChatStreamOptions & AnySchemaOptions,
+  options: ChatCallOptions & AnySchemaOptions,
   idleTimeoutMs: number | undefined,
-): ChatStream {
-  const { schema, signal } = options;
+  complete: (completion: ChatCompletion, reader: ChunkReader) => Completion | Promise<Completion>,
+): ChatStream<Completion> {
   checkRequest(request);
-  if (schema !== undefined) checkOneChoice(request);
-  return new ChatStream({
-    deadline: () => http.deadline(options),
-    send: async (deadline) => {
-      const body = await toBody(request, options, true);
-      const settings = { requested: requestedChoices(body), idleTimeoutMs };
-      const endpoint: Endpoint<ChunkReader> = {
-        ...COMPLETIONS,
-        body,
-        accept: 'text/event-stream',
-        decode: async (response, context) => {
-          const reader = new ChunkReader(response, context, settings);
-          await reader.open();
-          return reader;
-        },
-      };
-      return http.request(endpoint, deadline, options);
-    },
-    complete: (completion, reader) =>
-      schema === undefined ? completion : parseReply(completion, schema, reader, signal),
-  });
+  const send = async (deadline: Deadline): Promise<Result<ChunkReader>> => {
+    const body = await toBody(request, options, true);
+    const endpoint: Endpoint<ChunkReader> = {
+      ...COMPLETIONS,
+      body,
+      accept: 'text/event-stream',
+      decode: async (response, context) => {
+        const reader = new ChunkReader(response, context, requestedChoices(body), idleTimeoutMs);
+        await reader.open();
+        return reader;
+      },
+    };
+    return http.request(endpoint, deadline, options);
+  };
+  return new ChatStream({ deadline: () => http.deadline(options), send, complete });
 }
 
 /** Options that are easily put in the request by mistake. */
-const OPTION_NAMES = [
-  'signal',
-  'timeoutMs',
-  'idleTimeoutMs',
-  'headers',
-  'maxRetries',
-  'apiKey',
-  'schema',
-  'schemaName',
-  'maxRounds',
-];
+const OPTION_NAMES = [...TOOL_OPTIONS, 'idleTimeoutMs'].filter(
+  (name) => name !== 'tools' && name !== 'strict',
+);
 
 /**
  * Creates the body of a request: schemas become JSON Schema, everything else is sent as it is.
@@ -95,7 +85,7 @@ const OPTION_NAMES = [
  */
 async function toBody(
   request: ChatRequest,
-  { schema, schemaName, strict }: AnySchemaOptions,
+  options: AnySchemaOptions,
   stream: boolean,
 ): Promise<Record<string, unknown>> {
   const fields = checkRequest(request);
@@ -103,10 +93,10 @@ async function toBody(
   if (!stream && fields.stream) {
     throw new ConfigurationError('`stream` must not be set here: use `stream()`.', { option: 'stream' });
   }
-  const format = schema ?? (isStandardSchema(response_format) ? response_format : undefined);
+  const schema = options.schema ?? (isStandardSchema(response_format) ? response_format : undefined);
   return toWellFormed({
     ...fields,
-    ...(format !== undefined && { response_format: await responseFormat(format, schemaName, strict) }),
+    ...(schema !== undefined && { response_format: await toResponseFormat(schema, options) }),
     ...(Array.isArray(tools) && { tools: await Promise.all(tools.map(toToolDefinition)) }),
     stream,
   }) as Record<string, unknown>;
@@ -143,14 +133,14 @@ function requestedChoices({ n }: Record<string, unknown>): number {
 }
 
 /** Replaces lone surrogates, which servers reject. Returns the same value if there are none. */
-function toWellFormed(value: unknown): unknown {
+function toWellFormed(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return value.toWellFormed();
-  if (Array.isArray(value)) {
-    const items = value.map(toWellFormed);
-    return items.some((item, index) => item !== value[index]) ? items : value;
-  }
-  // Dates and other objects that have their own JSON are left to it.
-  if (!isRecord(value) || typeof value.toJSON === 'function') return value;
-  const entries = Object.entries(value).map(([name, item]): [string, unknown] => [name, toWellFormed(item)]);
-  return entries.some(([name, item]) => item !== value[name]) ? Object.fromEntries(entries) : value;
+  // Dates and other objects with their own JSON are left to it. A cycle is reported when JSON is written.
+  if (typeof value !== 'object' || value === null || 'toJSON' in value || depth > 100) return value;
+  const entries = Object.entries(value).map(([name, item]): [string, unknown] => [
+    name,
+    toWellFormed(item, depth + 1),
+  ]);
+  if (entries.every(([name, item]) => item === (value as Record<string, unknown>)[name])) return value;
+  return Array.isArray(value) ? entries.map(([, item]) => item) : Object.fromEntries(entries);
 }

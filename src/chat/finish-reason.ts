@@ -1,75 +1,31 @@
-/**
- * What a `finish_reason` means, whatever a server calls it: the model finished, was cut off at a token limit, was
- * withheld by a filter or refused, or the server failed.
- */
+/** What a `finish_reason` means: the model finished, was cut off at a limit, was withheld or refused, or failed. */
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
-/** Words in lower case with underscores. Every other word means that the model finished. */
-const KINDS: Readonly<Record<Exclude<FinishKind, 'finished'>, ReadonlySet<string>>> = {
-  cut: new Set([
-    'length',
-    'max_length',
-    'max_tokens',
-    'max_new_tokens',
-    'max_output_tokens',
-    'max_completion_tokens',
-    'token_limit',
-    'model_length',
-    'length_limit',
-    'context_length',
-    'context_length_exceeded',
-    'model_context_window_exceeded',
-    'error_limit',
-    'incomplete',
-  ]),
-  withheld: new Set([
-    'content_filter',
-    'content_filtered',
-    'filtered',
-    'safety',
-    'image_safety',
-    'recitation',
-    'blocklist',
-    'prohibited_content',
-    'spii',
-    'refusal',
-    'refused',
-    'guardrail_intervened',
-    'sensitive',
-    'moderation',
-    'flagged',
-    'error_toxic',
-  ]),
-  failed: new Set([
-    'error',
-    'abort',
-    'aborted',
-    'fail',
+/** The words of the servers in lower case with underscores. Every other word means that the model finished. */
+const KINDS: readonly (readonly [FinishKind, RegExp])[] = [
+  [
+    'cut',
+    /^(?:length|incomplete|error_limit|(?:model|length|token)_(?:length|limit)|max_\w*(?:tokens|length)|\w*context_(?:length|window)\w*)$/,
+  ],
+  [
+    'withheld',
+    /^(?:content_filter(?:ed)?|filtered|(?:image_)?safety|recitation|blocklist|prohibited_content|spii|refus(?:al|ed)|guardrail_intervened|sensitive|moderation|flagged|error_toxic)$/,
+  ],
+  [
     'failed',
-    'failure',
-    'cancel',
-    'cancelled',
-    'canceled',
-    'timeout',
-    'exception',
-    'malformed_function_call',
-    'insufficient_system_resource',
-  ]),
-};
+    /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|cancel(?:l?ed)?|timeout|exception|malformed_function_call|insufficient_system_resource|\w+_error)$/,
+  ],
+];
 
-/** Classifies a `finish_reason`. */
-export function finishKind(reason: string): FinishKind {
-  const word = reason.trim().toLowerCase().replaceAll(/[\s-]/g, '_');
-  if (KINDS.cut.has(word)) return 'cut';
-  if (KINDS.withheld.has(word)) return 'withheld';
-  // `parse_error`, `overloaded_error`, `api_error`, `network_error`, …
-  return KINDS.failed.has(word) || word.endsWith('_error') ? 'failed' : 'finished';
+/** Classifies the `finish_reason` of a complete choice. */
+export function finishKind(reason: string | null): FinishKind {
+  const word = (reason ?? '').trim().toLowerCase().replaceAll(/[\s-]/g, '_');
+  return KINDS.find(([, pattern]) => pattern.test(word))?.[0] ?? 'finished';
 }
 
 /** Reads a `finish_reason` of any type; empty ones and the word "null" are none. */
 export function readFinishReason(value: unknown): string | null {
   if (typeof value === 'string') return value.trim() === '' || value === 'null' ? null : value;
   if (typeof value === 'number' || value === true) return String(value);
-  if (typeof value === 'object' && value !== null && 'type' in value) return readFinishReason(value.type);
-  return null;
+  return typeof value === 'object' && value !== null && 'type' in value ? readFinishReason(value.type) : null;
 }

@@ -1,96 +1,106 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
 import { ConfigurationError, type ResponseIssue } from '../errors/index.ts';
+import { isRecord } from '../internal/json.ts';
+import { closeSchema, hasValue, isStrictSchema, type JsonSchema } from './schema-rules.ts';
 
-/** What a schema makes of a value that passes. */
-export type SchemaOutput<Schema extends StandardSchemaV1> = StandardSchemaV1.InferOutput<Schema>;
+/** Type of the values of a schema; `unknown` for a JSON Schema. */
+export type SchemaOutput<Schema extends object> = Schema extends StandardSchemaV1
+  ? StandardSchemaV1.InferOutput<Schema>
+  : unknown;
 
-/** A value held against a schema. */
+/** A value that was checked against a schema. */
 export type Checked<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly ResponseIssue[] };
 
-const MOST_ISSUES = 20;
+/** A schema as it is sent. */
+export interface WrittenSchema {
+  readonly schema: JsonSchema;
+  /** Whether the strict mode of OpenAI can express it. */
+  readonly isStrict: boolean;
+}
+
+const MAX_ISSUES = 20;
 
 /** Model servers read draft 7 everywhere; later drafts not all of them. */
 const TARGET = 'draft-07';
 
-const known = new WeakMap<StandardSchemaV1, Record<string, unknown>>();
+const written = new WeakMap<object, WrittenSchema>();
+
+export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return isObject && '~standard' in value && isRecord(value['~standard']);
+}
 
 /**
- * The JSON Schema of what a schema accepts, with every object closed: a strict server asks for that, and a model has
- * no business to add fields.
+ * Writes a schema as the JSON Schema that is sent. A JSON Schema is sent as it is.
  *
  * @param option - What the caller calls the schema.
- * @throws ConfigurationError if it is no Standard Schema, or one that cannot be written as JSON Schema.
+ * @throws {ConfigurationError} If it is not a schema, JSON Schema cannot express it, or no value can match it.
  */
-export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
-  const isAny = (typeof value === 'object' && value !== null) || typeof value === 'function';
-  return isAny && '~standard' in value;
+export async function toJsonSchema(schema: object, option: string): Promise<WrittenSchema> {
+  const known = isStandardSchema(schema) ? written.get(schema) : undefined;
+  if (known !== undefined) return known;
+  const fail = (why: string): never => {
+    throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
+  };
+  const json = isStandardSchema(schema) ? closeSchema(await write(schema, fail)) : rawSchema(schema, fail);
+  if (!hasValue(json)) return fail('is a schema that no value can match');
+  const result = { schema: json, isStrict: isStrictSchema(json) };
+  if (isStandardSchema(schema)) written.set(schema, result);
+  return result;
 }
 
-export async function jsonSchemaOf(
-  schema: StandardSchemaV1,
-  option: string,
-): Promise<Record<string, unknown>> {
-  const standard = schema?.['~standard'];
-  if (standard?.version !== 1 || typeof standard.validate !== 'function') {
-    throw new ConfigurationError(
-      `${option} must be a Standard Schema, such as one of zod, valibot or arktype`,
-      {
-        option,
-      },
-    );
-  }
-  const before = known.get(schema);
-  if (before !== undefined) return before;
-  const { $schema: _, ...written } = await write(schema, option);
-  const closed = closeObjects(written) as Record<string, unknown>;
-  known.set(schema, closed);
-  return closed;
+function rawSchema(schema: unknown, fail: (why: string) => never): JsonSchema {
+  if (isRecord(schema) && '_def' in schema) return fail('needs zod 4');
+  const isSchema =
+    isRecord(schema) && !('kind' in schema) && Object.getPrototypeOf(schema) === Object.prototype;
+  return isSchema
+    ? schema
+    : fail('must be a Standard Schema, such as one of zod, valibot or arktype, or a JSON Schema');
 }
 
-async function write(schema: StandardSchemaV1, option: string): Promise<Record<string, unknown>> {
+async function write(schema: StandardSchemaV1, fail: (why: string) => never): Promise<JsonSchema> {
   const { jsonSchema, vendor } = schema['~standard'] as StandardSchemaV1.Props &
     Partial<StandardJSONSchemaV1.Props>;
   try {
-    if (jsonSchema !== undefined) return jsonSchema.input({ target: TARGET });
-    // zod/mini leaves the writer out of its schemas, so that a bundle can do without: loaded when it is needed.
-    if (vendor === 'zod') return (await import('./zod-schema.ts')).zodJsonSchema(schema);
+    if (jsonSchema !== undefined) {
+      const json = jsonSchema.input({ target: TARGET });
+      // arktype writes classes as schemas without constraints.
+      const name = vendor === 'arktype' ? classIn((schema as { readonly json?: unknown }).json) : undefined;
+      return name === undefined ? json : fail(`cannot be written as JSON Schema: JSON has no ${name}`);
+    }
+    // zod/mini leaves this out of its schemas, so it is loaded only if it is needed.
+    if (vendor === 'zod' && '_zod' in schema) return (await import('./zod-schema.ts')).zodJsonSchema(schema);
   } catch (thrown) {
-    const why = thrown instanceof Error ? `: ${thrown.message}` : '';
-    throw new ConfigurationError(`${option} cannot be written as JSON Schema${why}`, { option });
+    if (thrown instanceof ConfigurationError) throw thrown;
+    return fail(`cannot be written as JSON Schema${thrown instanceof Error ? `: ${thrown.message}` : ''}`);
   }
-  const hint = vendor === 'valibot' ? ': wrap it in toStandardJsonSchema of @valibot/to-json-schema' : '';
-  throw new ConfigurationError(`${option} is a schema that gives no JSON Schema${hint}`, { option });
+  if (vendor === 'zod') return fail('needs zod 4');
+  const hint = vendor === 'valibot' ? '; wrap it in `toStandardJsonSchema` of @valibot/to-json-schema' : '';
+  return fail(`is a schema that provides no JSON Schema${hint}`);
 }
 
-/** Keywords whose value is a schema or a list of them; not `allOf`, whose parts would shut each other out. */
-const SCHEMAS = ['items', 'prefixItems', 'anyOf', 'oneOf', 'additionalProperties'];
-/** Keywords whose value names schemas. */
-const NAMED_SCHEMAS = ['properties', '$defs', 'definitions'];
-
-function closeObjects(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(closeObjects);
-  if (typeof schema !== 'object' || schema === null) return schema;
-  const closed: Record<string, unknown> = { ...schema };
-  for (const keyword of SCHEMAS) if (keyword in closed) closed[keyword] = closeObjects(closed[keyword]);
-  for (const keyword of NAMED_SCHEMAS) {
-    if (!(keyword in closed)) continue;
-    const named = Object.entries(closed[keyword] as object);
-    closed[keyword] = Object.fromEntries(named.map(([name, value]) => [name, closeObjects(value)]));
-  }
-  if (closed.type === 'object') closed.additionalProperties ??= false;
-  return closed;
+/** The first class in arktype's own notation, in which it is a bare name, or the value of `proto`. */
+function classIn(node: unknown): string | undefined {
+  if (typeof node === 'string')
+    return /^(?:Date|Map|Set|RegExp|File|Blob|[A-Z]\w*Array|Error|Promise)$/.exec(node)?.[0];
+  if (typeof node !== 'object' || node === null) return undefined;
+  // Literals and names of fields look like classes, too.
+  const parts = Object.entries(node).filter(
+    ([name]) => !['unit', 'key', 'default', 'meta', 'branches'].includes(name) || Array.isArray(node),
+  );
+  const branches = isRecord(node) && Array.isArray(node.branches) ? node.branches : [];
+  return [...parts.map(([, part]) => part), ...branches].map(classIn).find((name) => name !== undefined);
 }
 
-/** Holds a value against a schema. What the schema throws is the caller's own error, and comes through. */
-export async function checkAgainst<Schema extends StandardSchemaV1>(
-  schema: Schema,
-  value: unknown,
-): Promise<Checked<SchemaOutput<Schema>>> {
+/** Checks a value. A JSON Schema accepts every value. Errors that the schema throws are the caller's own. */
+export async function validate(schema: object, value: unknown): Promise<Checked<unknown>> {
+  if (!isStandardSchema(schema)) return { value };
   const result = await schema['~standard'].validate(value);
-  if (result.issues === undefined) return { value: result.value as SchemaOutput<Schema> };
-  return { issues: result.issues.slice(0, MOST_ISSUES).map(toIssue) };
+  return result.issues === undefined
+    ? { value: result.value }
+    : { issues: result.issues.slice(0, MAX_ISSUES).map(toIssue) };
 }
 
 function toIssue({ path = [], message }: StandardSchemaV1.Issue): ResponseIssue {

@@ -1,16 +1,14 @@
 import { isRecord } from '../internal/json.ts';
-import type { ChatCompletionChunk } from './completion.ts';
 import { readFinishReason } from './finish-reason.ts';
 
 /*
- * Servers deviate from OpenAI's format in many small ways. What arrives is brought into one form here, so that the
- * accumulator and the readers see the documented types only. Everything is changed in place: the value was just parsed,
- * and nothing else refers to it.
+ * Servers deviate from OpenAI's format in many small ways. Everything that arrives is brought into one form here, so that
+ * the accumulator and readers see the documented types only. Values are changed in place: they were just parsed.
  */
 
 export type Fields = Record<string, unknown>;
 
-/** A choice of a chunk after {@link normalizeChunk}. `message` is what a whole response has in place of `delta`. */
+/** A choice after {@link normalizeChunk}. A whole response has a `message` instead of the `delta`. */
 export interface NormalChoice extends Fields {
   index: number;
   delta?: Fields;
@@ -18,45 +16,33 @@ export interface NormalChoice extends Fields {
   finish_reason?: string | null;
 }
 
-/** A chunk after {@link normalizeChunk}. A whole response is a chunk whose choices have a `message`. */
 export type NormalChunk = Fields & { choices: NormalChoice[] };
 
-/** Normalizes a chunk of a stream or a whole response. */
+/** Normalizes a chunk of a stream, or a whole response. */
 export function normalizeChunk(chunk: Fields): NormalChunk {
   const { choices, created, usage } = chunk;
   if (typeof created === 'string') chunk.created = toNumber(created);
   if (typeof usage === 'object' && usage !== null) chunk.usage = normalizeUsage(usage);
-  if (!Array.isArray(choices)) chunk.choices = isRecord(choices) ? [choices] : [];
-  else if (!choices.every(isRecord)) chunk.choices = choices.filter(isRecord);
+  chunk.choices =
+    Array.isArray(choices) && choices.every(isRecord) ? choices : [choices].flat().filter(isRecord);
   const normal = chunk as NormalChunk;
-  for (let position = 0; position < normal.choices.length; position++) {
-    normalizeChoice(normal.choices[position] as Fields, position);
-  }
+  normal.choices.forEach(normalizeChoice);
   return normal;
 }
 
-function normalizeChoice(choice: Fields, position: number): void {
-  const { index, delta, message, text, finish_reason } = choice;
+function normalizeChoice(choice: NormalChoice, position: number): void {
+  const { index, finish_reason, text } = choice as Fields;
   if (typeof index !== 'number') {
     const number = typeof index === 'string' ? toNumber(index) : undefined;
     choice.index = typeof number === 'number' ? number : position;
   }
-  if (finish_reason !== undefined && finish_reason !== null) {
+  if (finish_reason !== undefined && finish_reason !== null)
     choice.finish_reason = readFinishReason(finish_reason);
-  }
-  if (isRecord(delta)) {
-    normalizeMessage(delta);
-  } else if (typeof delta === 'string') {
-    choice.delta = { content: delta };
-  } else if (delta !== undefined) {
-    delete choice.delta;
-  }
-  if (isRecord(message)) {
-    normalizeMessage(message);
-  } else if (typeof message === 'string') {
-    choice.message = { content: message };
-  } else if (message !== undefined) {
-    delete choice.message;
+  for (const name of ['delta', 'message'] as const) {
+    const fields: unknown = choice[name];
+    if (isRecord(fields)) normalizeMessage(fields);
+    else if (typeof fields === 'string') choice[name] = { content: fields };
+    else if (fields !== undefined) delete choice[name];
   }
   // The format of the older completions endpoint.
   if (typeof text === 'string' && choice.delta === undefined && choice.message === undefined) {
@@ -67,24 +53,19 @@ function normalizeChoice(choice: Fields, position: number): void {
 
 /** Normalizes a message of a whole response, or a delta. */
 function normalizeMessage(message: Fields): void {
-  const { content, reasoning, reasoning_content, refusal, tool_calls, function_call } = message;
+  const { content, tool_calls, function_call } = message;
   if (Array.isArray(content)) {
-    delete message.content;
+    message.content = null;
     for (const part of content) addPart(message, part);
-    message.content ??= null;
-  } else if (content !== undefined && content !== null && typeof content !== 'string') {
-    message.content = toText(content);
   }
-  if (Array.isArray(reasoning_content)) message.reasoning_content = textOfParts(reasoning_content);
-  else if (isRecord(reasoning_content)) message.reasoning_content = toText(reasoning_content);
-  if (Array.isArray(reasoning)) message.reasoning = textOfParts(reasoning);
-  else if (isRecord(reasoning)) message.reasoning = toText(reasoning);
-  if (refusal !== undefined && refusal !== null && typeof refusal !== 'string') {
-    message.refusal = refusal === false ? null : toText(refusal);
+  for (const name of ['content', 'reasoning_content', 'reasoning', 'refusal']) {
+    const value = message[name];
+    if (typeof value === 'string' || value === undefined || value === null) continue;
+    message[name] = value === false ? null : toText(value);
   }
   if (isRecord(function_call)) normalizeArguments(function_call);
   if (tool_calls === undefined || tool_calls === null) return;
-  const calls = Array.isArray(tool_calls) ? tool_calls.filter(isRecord) : [tool_calls].filter(isRecord);
+  const calls = [tool_calls].flat().filter(isRecord);
   for (const call of calls) if (isRecord(call.function)) normalizeArguments(call.function);
   message.tool_calls = calls;
 }
@@ -97,71 +78,44 @@ function normalizeArguments(call: Fields): void {
 
 /** Adds a part of a `content` list to the field of the message that it belongs to. */
 function addPart(message: Fields, part: unknown): void {
-  if (typeof part === 'string') {
-    append(message, 'content', part);
-    return;
+  const { type = 'text', ...rest } = isRecord(part) ? part : { text: part };
+  const isReasoning = type === 'thinking' || type === 'reasoning';
+  const field = isReasoning ? 'reasoning_content' : type === 'refusal' ? 'refusal' : 'content';
+  const isText = field !== 'content' || type === 'text' || type === 'output_text';
+  const name = isText && ['thinking', 'reasoning', 'refusal', 'text'].find((one) => rest[one] !== undefined);
+  if (name) {
+    message[field] = `${message[field] ?? ''}${toText(rest[name])}`;
+    delete rest[name];
   }
-  if (!isRecord(part)) return;
-  const { type, ...rest } = part;
-  if (typeof rest.text === 'string' && (type === undefined || type === 'text' || type === 'output_text')) {
-    append(message, 'content', rest.text);
-    delete rest.text;
-  } else if (type === 'refusal' && typeof rest.refusal === 'string') {
-    append(message, 'refusal', rest.refusal);
-    delete rest.refusal;
-  } else if (type === 'thinking' || type === 'reasoning') {
-    const name = ['thinking', 'reasoning', 'text'].find((field) => rest[field] !== undefined);
-    if (name !== undefined) append(message, 'reasoning_content', textOfParts(rest[name]));
-    if (name !== undefined) delete rest[name];
-  }
-  // Signatures, images, references: kept as they are.
-  if (!hasText(rest)) return;
-  const parts = Array.isArray(message.content_parts) ? message.content_parts : [];
-  message.content_parts = [...parts, { ...(type !== undefined && { type }), ...rest }];
+  // Signatures, images, references.
+  if (hasText(rest)) message.content_parts = [message.content_parts ?? [], { type, ...rest }].flat();
 }
 
-/** Whether a value has any text in it. */
+/** Whether there is any text in a value. */
 function hasText(value: unknown): boolean {
   if (typeof value === 'string') return value !== '';
   return typeof value === 'object' && value !== null && Object.values(value).some(hasText);
 }
 
-function append(message: Fields, name: string, text: string): void {
-  const before = message[name];
-  message[name] = typeof before === 'string' ? before + text : text;
-}
-
-/** The text of a string, or of a list of strings and text parts. */
-function textOfParts(value: unknown): string {
-  if (!Array.isArray(value)) return toText(value);
-  return value
-    .map((part) => (isRecord(part) && typeof part.text === 'string' ? part.text : toText(part)))
-    .join('');
-}
-
+/** The text of a string, a list of strings and text parts, or JSON for anything else. */
 function toText(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value)) return JSON.stringify(value) ?? '';
+  return value.map((part) => toText(isRecord(part) && part.text !== undefined ? part.text : part)).join('');
 }
 
 /** Some servers send a list of usages, and numbers as strings. */
 function normalizeUsage(usage: object): Fields | null {
-  const record = Array.isArray(usage) ? usage.find(isRecord) : (usage as Fields);
-  if (record === undefined) return null;
+  const record = [usage].flat().find(isRecord);
   for (const name in record) {
     const value = record[name];
-    if (typeof value === 'string') record[name] = toNumber(value);
+    if (typeof value === 'string' && name.endsWith('_tokens')) record[name] = toNumber(value);
     else if (isRecord(value)) normalizeUsage(value);
   }
-  return record;
+  return record ?? null;
 }
 
 /** The number that a string stands for, or else the string. */
 function toNumber(text: string): number | string {
   return /^\s*-?\d+(?:\.\d+)?\s*$/.test(text) ? Number(text) : text;
-}
-
-/** A chunk as readers receive it: with a `delta` in every choice. */
-export function toReadableChunk(chunk: NormalChunk): ChatCompletionChunk {
-  for (const choice of chunk.choices) choice.delta ??= {};
-  return chunk as unknown as ChatCompletionChunk;
 }

@@ -1,4 +1,3 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type {
   CallOptions,
   FetchFunction,
@@ -8,16 +7,13 @@ import type {
 } from '../http/call.ts';
 import { CALL_OPTIONS, CLIENT_OPTIONS } from '../http/options.ts';
 import type { Transport } from '../http/transport.ts';
+import type { PlatformUrl } from '../internal/platform.ts';
 import type { Credential } from '../secret/credential.ts';
-import type { Tool } from './tool.ts';
+import type { CustomToolDefinition, Tool } from './tools.ts';
 
 /** Options of {@link ChatClient}. */
 export interface ChatClientOptions {
-  /**
-   * API key, or a source of API keys such as a `KeyRing`.
-   *
-   * @defaultValue The environment variable `DRUN_API_KEY`.
-   */
+  /** API key, or a source of API keys such as a `KeyRing`. @defaultValue The environment variable `DRUN_API_KEY`. */
   readonly apiKey?: Credential | undefined;
   /** Region of a dedicated deployment: `sh-02` stands for `https://sh-02.d.run`. Excludes `baseUrl`. */
   readonly region?: string | undefined;
@@ -26,26 +22,18 @@ export interface ChatClientOptions {
    *
    * @defaultValue The environment variable `DRUN_CHAT_URL`, or else `https://chat.d.run`.
    */
-  readonly baseUrl?: string | URL | undefined;
+  readonly baseUrl?: string | PlatformUrl | undefined;
   /**
    * Time limit of a call in milliseconds, including retries and the response body. For a stream, the time until the
-   * first chunk. `Infinity` disables it.
-   *
-   * @defaultValue 600 000
+   * first chunk. `Infinity` disables it. @defaultValue 600 000
    */
   readonly timeoutMs?: number | undefined;
   /**
    * Maximum time between two chunks of a stream in milliseconds. Comments and pings are not chunks. Time in which the
-   * caller does not read is not counted.
-   *
-   * @defaultValue 60 000
+   * caller does not read is not counted. @defaultValue 60 000
    */
   readonly idleTimeoutMs?: number | undefined;
-  /**
-   * Maximum number of retries after 408, 409, 425, 429, 5xx and lost connections.
-   *
-   * @defaultValue 2
-   */
+  /** Maximum number of retries after 408, 409, 425, 429, 5xx and lost connections. @defaultValue 2 */
   readonly maxRetries?: number | undefined;
   /** Replaces the global `fetch`. Excludes `transport`. */
   readonly fetch?: FetchFunction | undefined;
@@ -57,17 +45,9 @@ export interface ChatClientOptions {
   readonly onRetry?: RetryListener | undefined;
   /** Called after each request with method, path, status, duration and attempt; never with a body or a credential. */
   readonly logger?: RequestLogger | undefined;
-  /**
-   * Permits `http` to any host.
-   *
-   * @defaultValue false
-   */
+  /** Permits `http` to any host. @defaultValue false */
   readonly allowInsecureHttp?: boolean | undefined;
-  /**
-   * Permits use in a web page, where every visitor can read the API key.
-   *
-   * @defaultValue false
-   */
+  /** Permits use in a web page, where every visitor can read the API key. @defaultValue false */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
 
@@ -77,23 +57,24 @@ export interface ChatCallOptions extends CallOptions {
   readonly apiKey?: Credential | undefined;
 }
 
-/** Options that describe the format of a parsed reply. */
+/** Options of {@link ChatClient.stream}. */
+export interface ChatStreamOptions extends ChatCallOptions {
+  /** Overrides the client's `idleTimeoutMs` for this stream, in milliseconds. */
+  readonly idleTimeoutMs?: number | undefined;
+}
+
+/** Options for a reply that matches a schema. */
 export interface SchemaOptions<Schema extends object> {
   /**
    * Standard Schema that provides a JSON Schema (zod, zod/mini, arktype, or valibot with `toStandardJsonSchema`), or a
    * JSON Schema, against which the reply is not checked.
    */
   readonly schema: Schema;
-  /**
-   * Name of the schema in the request.
-   *
-   * @defaultValue `answer`
-   */
+  /** Name of the schema in the request. @defaultValue `answer` */
   readonly schemaName?: string | undefined;
   /**
-   * Whether the server is asked for strict adherence to the schema.
-   *
-   * @defaultValue Strict if OpenAI's strict mode can express the schema.
+   * Whether the server is asked for strict adherence to the schema. @defaultValue Whether the strict mode of OpenAI can
+   * express the schema.
    */
   readonly strict?: boolean | undefined;
 }
@@ -101,33 +82,27 @@ export interface SchemaOptions<Schema extends object> {
 /** Options of {@link ChatClient.parse}. */
 export interface ChatParseOptions<Schema extends object> extends ChatCallOptions, SchemaOptions<Schema> {}
 
-/** Options of {@link ChatClient.stream}. */
-export interface ChatStreamOptions extends ChatCallOptions {
-  /** Overrides the client's `idleTimeoutMs` for this stream, in milliseconds. */
-  readonly idleTimeoutMs?: number | undefined;
-}
-
-/** Options of {@link ChatClient.stream} for a parsed reply. */
+/** Options of {@link ChatClient.stream} for a reply that matches a schema. */
 export interface ChatStreamParseOptions<Schema extends object>
   extends ChatStreamOptions,
     SchemaOptions<Schema> {}
 
 /** Options of {@link ChatClient.runTools}. */
 export interface RunToolsOptions extends ChatCallOptions {
-  /** Tools that the model may call, as created by {@link defineTool}. */
-  readonly tools: readonly Tool[];
-  /**
-   * Maximum number of rounds of tool calls.
-   *
-   * @defaultValue 10
-   */
+  /** Tools that the model may call. Custom tools are sent, but their calls are left to the caller. */
+  readonly tools: readonly (Tool | CustomToolDefinition)[];
+  /** Maximum number of rounds of tool calls. @defaultValue 10 */
   readonly maxRounds?: number | undefined;
 }
 
-/** The schema of {@link ChatStreamParseOptions} at run time. */
-export type AnySchemaOptions = Partial<SchemaOptions<StandardSchemaV1>>;
+/** Options of {@link ChatClient.streamTools}. */
+export interface StreamToolsOptions extends RunToolsOptions, ChatStreamOptions {}
+
+/** The options of a schema if there may be none. */
+export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
 /** Names of the options above. */
 export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];
 export const CHAT_CALL_OPTIONS = [...CALL_OPTIONS, 'apiKey'];
-export const SCHEMA_OPTIONS = ['schema', 'schemaName', 'strict'];
+export const SCHEMA_OPTIONS = [...CHAT_CALL_OPTIONS, 'schema', 'schemaName', 'strict'];
+export const TOOL_OPTIONS = [...SCHEMA_OPTIONS, 'tools', 'maxRounds'];

@@ -1,68 +1,70 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ModelRefusalError, OutputTruncatedError, OutputValidationError } from '../errors/index.ts';
 import { Deadline } from '../http/deadline.ts';
 import { isTooDeep, parseJson } from '../internal/json.ts';
+import type { AbortSignalLike } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, CompletionMessage } from './completion.ts';
 import { finishKind } from './finish-reason.ts';
-import { checkAgainst, issuesText, jsonSchemaOf } from './json-schema.ts';
+import { issuesText, toJsonSchema, validate } from './json-schema.ts';
+import type { AnySchemaOptions } from './options.ts';
 import type { ResponseFormat } from './request.ts';
 
-/** A completion, and the value that the schema made of the text of its first choice. */
-export type ParsedCompletion<Output> = ChatCompletion & { readonly parsed: Output };
+/** A completion, and the value of its text. */
+export type ParsedCompletion<Output> = ChatCompletion & {
+  /** The value that the schema made of the text. `null` if the model called tools instead. */
+  readonly parsed: Output;
+};
 
 /** The `response_format` that makes a server hold the model to a schema. */
-export async function responseFormat(
-  schema: StandardSchemaV1,
-  name = 'answer',
-  strict = true,
+export async function toResponseFormat(
+  wanted: object,
+  { schemaName = 'answer', strict }: AnySchemaOptions,
 ): Promise<ResponseFormat> {
-  return {
-    type: 'json_schema',
-    json_schema: { name, schema: await jsonSchemaOf(schema, 'schema'), strict },
-  };
+  const { schema, isStrict } = await toJsonSchema(wanted, 'schema');
+  return { type: 'json_schema', json_schema: { name: schemaName, schema, strict: strict ?? isStrict } };
 }
 
 /**
- * Parses the text of the first choice. A completion that calls tools is returned with `parsed: null`.
+ * Parses the text of the first choice.
  *
  * @throws {ModelRefusalError | OutputTruncatedError | OutputValidationError}
  */
-export async function parseReply<Output>(
-  completion: ChatCompletion,
-  schema: StandardSchemaV1,
+export async function parseReply<Completion extends ChatCompletion>(
+  completion: Completion,
+  schema: object,
   reader: Pick<ChunkReader, 'redact'>,
-  signal: AbortSignal | undefined,
-): Promise<ParsedCompletion<Output>> {
+  signal: AbortSignalLike | undefined,
+): Promise<Completion & ParsedCompletion<never>> {
   const [{ message, finish_reason }] = completion.choices;
-  const kind = finishKind(finish_reason ?? 'stop');
-  const shown = { completion: reader.redact(completion) };
+  const kind = finishKind(finish_reason);
+  const fields = (): { readonly completion: ChatCompletion } => ({
+    completion: reader.redact<ChatCompletion>(completion),
+  });
   if (message.refusal || kind === 'withheld') {
-    const refusal = reader.redact(message.refusal || null);
-    const who = refusal === null ? 'a filter withheld the reply' : 'the model refused';
-    throw new ModelRefusalError(`The reply has no value for the schema: ${who}.`, { ...shown, refusal });
+    const why = message.refusal
+      ? 'The model refused to reply.'
+      : 'A filter withheld the reply, or a part of it.';
+    throw new ModelRefusalError(why, { ...fields(), refusal: reader.redact(message.refusal || null) });
   }
   if (kind === 'cut') {
-    throw new OutputTruncatedError(
-      'The reply was cut off at the token limit: raise `max_tokens`, or ask for less.',
-      shown,
-    );
+    const why = 'The reply was cut off at the token limit: raise `max_tokens`, or ask for less.';
+    throw new OutputTruncatedError(why, fields());
   }
-  if (message.tool_calls?.length) return { ...completion, parsed: null as Output };
+  if (message.tool_calls?.length) return { ...completion, parsed: null as never };
   const { value, reasoning, text } = readJson(message);
   if (value === undefined) {
-    const what = text === '' ? 'no text' : 'text that is not JSON';
-    throw new OutputValidationError(`The reply has ${what}.`, { ...shown, issues: [] });
+    const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
+    throw new OutputValidationError(why, { ...fields(), issues: [] });
   }
   // An abort after the end of a stream changes nothing.
   const deadline = new Deadline(signal?.aborted ? undefined : signal);
-  const checked = await deadline.race(checkAgainst(schema, value)).finally(() => deadline[Symbol.dispose]());
+  const checked = await deadline.race(validate(schema, value)).finally(() => deadline[Symbol.dispose]());
   if (checked.issues === undefined) {
-    return { ...withReasoning(completion, text, reasoning), parsed: checked.value as Output };
+    return { ...withReasoning(completion, text, reasoning), parsed: checked.value as never };
   }
   const issues = reader.redact(checked.issues);
-  const message_ = `The reply does not match the schema: ${issuesText(issues)}.`;
-  throw new OutputValidationError(message_, { ...shown, issues });
+  const why = `The reply does not match the schema: ${issuesText(issues)}.`;
+  throw new OutputValidationError(why, { ...fields(), issues });
 }
 
 interface ReplyText {
@@ -99,11 +101,11 @@ function withoutFence(text: string): string {
   return /^```[\w-]*\s*\n(.*)\n\s*```$/s.exec(text)?.[1] ?? text;
 }
 
-function withReasoning(
-  completion: ChatCompletion,
+function withReasoning<Completion extends ChatCompletion>(
+  completion: Completion,
   text: string,
   reasoning: string | undefined,
-): ChatCompletion {
+): Completion {
   if (reasoning === undefined) return completion;
   const [first, ...others] = completion.choices;
   const { message } = first;

@@ -19,45 +19,43 @@ interface PendingCall {
  */
 export class ToolCallList {
   readonly #calls: PendingCall[] = [];
-  /** Calls of a whole response keep their `index`, which the server did not mean for assembling. */
   #isWhole = false;
+  /** Whether any `tool_calls` arrived, an empty list included. */
+  #isPresent = false;
 
   get length(): number {
     return this.#calls.length;
   }
 
-  /** Adds the calls of a whole message. */
-  addWhole(calls: readonly Fields[]): void {
-    this.#isWhole = true;
-    for (const call of calls) this.#merge(this.#begin(call), call);
-  }
-
-  /** Adds the `tool_calls` of one delta. */
-  addDelta(deltas: readonly Fields[]): void {
+  /** @param isWhole - Whether these are the calls of a whole message, as opposed to those of a delta. */
+  add(calls: readonly Fields[], isWhole: boolean): void {
+    this.#isPresent = true;
+    this.#isWhole = isWhole;
     const touched = new Set<PendingCall>();
-    for (let position = 0; position < deltas.length; position++) {
-      const delta = deltas[position] as Fields;
-      const call = this.#find(delta, deltas.length - position, touched) ?? this.#begin(delta);
+    calls.forEach((delta, position) => {
+      const found = isWhole ? undefined : this.#find(delta, calls.length - position, touched);
+      const call = found ?? this.#begin(delta);
       touched.add(call);
       this.#merge(call, delta);
-    }
+    });
   }
 
   /**
-   * Returns the calls so far. Calls without an id get one.
+   * Returns the calls so far; `undefined` if there was no list of calls. Calls without an id get one.
    *
    * @param seed - Makes the ids of different completions differ.
    * @param isFinished - Whether the calls are complete, so that missing arguments mean that there are none.
    */
-  build(seed: string, isFinished: boolean): ToolCall[] {
-    const calls = this.#calls.every(({ index }) => index !== undefined)
-      ? this.#calls.toSorted((a, b) => (a.index ?? 0) - (b.index ?? 0))
-      : this.#calls;
+  build(seed: string, isFinished: boolean): ToolCall[] | undefined {
+    if (!this.#isPresent) return undefined;
+    const isNumbered = this.#calls.every(({ index }) => index !== undefined);
+    const calls = isNumbered ? this.#calls.toSorted((a, b) => (a.index ?? 0) - (b.index ?? 0)) : this.#calls;
     const ids = new Set(calls.map(({ id }) => id));
     return calls.map(({ id, index, fields }, position) => {
       const { function: called, ...rest } = toPlain(fields) as Fields;
       const isCustom = called === undefined && isRecord(rest.custom);
       return {
+        // That of a delta only serves to assemble the call.
         ...(this.#isWhole && index !== undefined && { index }),
         ...rest,
         id: id ?? newId(`${seed} ${position} ${JSON.stringify(called)}`, ids),
@@ -74,31 +72,22 @@ export class ToolCallList {
   }
 
   /** @param remaining - Number of deltas from this one to the last of its chunk. */
+  /** @param remaining - Number of deltas from this one to the last of its chunk. */
   #find(delta: Fields, remaining: number, touched: ReadonlySet<PendingCall>): PendingCall | undefined {
-    const index = indexOf(delta);
-    const id = idOf(delta);
-    const name = nameOf(delta);
+    const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
     const sameId = id === undefined ? undefined : this.#calls.findLast((call) => call.id === id);
     if (index !== undefined) {
       const call = this.#calls.findLast((candidate) => candidate.index === index);
       if (call === undefined || call === sameId || name === '') return call;
-      if (id !== undefined && call.id !== undefined) return undefined;
-      return touched.has(call) || isAnotherCall(call, delta) ? undefined : call;
-    }
-    if (sameId !== undefined) return sameId;
-    const last = this.#calls.at(-1);
-    if (last === undefined) return undefined;
-    if (name !== '') {
-      const isContinued =
-        (id === undefined || last.id === undefined) &&
-        nameOf(last.fields) === name &&
-        !touched.has(last) &&
-        !isAnotherCall(last, delta);
-      return isContinued ? last : undefined;
+      const isAnother = id !== undefined && call.id !== undefined;
+      return isAnother || touched.has(call) || startsAnother(call, delta) ? undefined : call;
     }
     // Several deltas without a name continue the last calls in their order.
-    const call = this.#calls.at(-remaining);
-    return call !== undefined && !touched.has(call) ? call : undefined;
+    const last = this.#calls.at(name === '' ? -remaining : -1);
+    if (sameId !== undefined || last === undefined || touched.has(last)) return sameId;
+    if (name === '') return last;
+    const isSameName = nameOf(last.fields) === name && (id === undefined || last.id === undefined);
+    return isSameName && !startsAnother(last, delta) ? last : undefined;
   }
 
   #merge(call: PendingCall, delta: Fields): void {
@@ -128,7 +117,7 @@ export function mergeCalled(target: Fields, field: string, delta: Fields): void 
  * Whether a delta with a name starts a call although its index, or the lack of one, says otherwise: the arguments of the
  * call have begun, so its name is complete.
  */
-function isAnotherCall(call: PendingCall, delta: Fields): boolean {
+function startsAnother(call: PendingCall, delta: Fields): boolean {
   const before = argumentsOf(call.fields);
   if (before === '') return false;
   if (nameOf(call.fields) !== nameOf(delta)) return true;
@@ -136,19 +125,16 @@ function isAnotherCall(call: PendingCall, delta: Fields): boolean {
 }
 
 function calledIn({ function: called, custom }: Fields): Fields {
-  if (isRecord(called)) return called;
-  return isRecord(custom) ? custom : {};
+  return [called, custom].find(isRecord) ?? {};
 }
 
 function nameOf(call: Fields): string {
-  const { name } = calledIn(call);
-  return typeof name === 'string' ? name : '';
+  return String(calledIn(call).name ?? '');
 }
 
 function argumentsOf(call: Fields): string {
   const { arguments: text, input } = calledIn(call);
-  if (typeof text === 'string') return text;
-  return typeof input === 'string' ? input : '';
+  return String(text ?? input ?? '');
 }
 
 function idOf({ id }: Fields): string | undefined {
@@ -169,22 +155,19 @@ function toFunction(called: Fields | undefined, isFinished: boolean): Fields {
 }
 
 /**
- * Creates an id that depends on nothing but the completion, so that it is the same whole and streamed. Nine letters and
- * digits, because Mistral's models accept no other ids.
+ * Creates an id that depends only on the completion, so it is the same whole and streamed. Nine letters and digits,
+ * because Mistral's models accept no other ids.
  */
 function newId(seed: string, taken: Set<string | undefined>): string {
   for (let attempt = 0; ; attempt++) {
-    const text = `${attempt} ${seed}`;
-    const id = `c${(fnv1a(text, 0x811c9dc5) * 0x10000 + (fnv1a(text, 0x1234567) & 0xffff)).toString(36).padStart(10, '0').slice(-8)}`;
+    // FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/
+    let hash = 0xcbf29ce484222325n;
+    for (const character of `${attempt} ${seed}`) {
+      hash = BigInt.asUintN(64, (hash ^ BigInt(character.codePointAt(0) ?? 0)) * 0x100000001b3n);
+    }
+    const id = `c${hash.toString(36).padStart(8, '0').slice(-8)}`;
     if (taken.has(id)) continue;
     taken.add(id);
     return id;
   }
-}
-
-/** @see http://www.isthe.com/chongo/tech/comp/fnv/ */
-function fnv1a(text: string, basis: number): number {
-  let hash = basis;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }

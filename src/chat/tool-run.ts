@@ -1,145 +1,217 @@
 import {
   ConfigurationError,
   MaxToolRoundsError,
+  ModelRefusalError,
   OutputTruncatedError,
   ToolCallError,
 } from '../errors/index.ts';
 import type { Deadline } from '../http/deadline.ts';
-import { isTooDeep, parseJson } from '../internal/json.ts';
-import type { ChatCompletion, ToolCall } from './completion.ts';
-import { type Checked, checkAgainst, issuesText } from './json-schema.ts';
-import type { RunToolsOptions } from './options.ts';
+import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
+import type { ChatCompletion, CompletionUsage, ToolCall } from './completion.ts';
+import type { ReadCompletion } from './completions.ts';
+import { finishKind } from './finish-reason.ts';
+import { type Checked, issuesText, validate } from './json-schema.ts';
+import type { AnySchemaOptions, RunToolsOptions } from './options.ts';
 import type { ChatCompletionRequest, ChatMessage, ToolMessage } from './request.ts';
-import { isTool, type Tool } from './tool.ts';
+import { parseReply } from './structured-output.ts';
+import { isTool, type Tool } from './tools.ts';
 
-/** The model's last answer, and how it came to it. */
+/** The last completion of a run. Its usage is the sum over all rounds. */
 export type ToolRunCompletion = ChatCompletion & {
-  /** The whole conversation: what was asked, every call and its result, and the last answer. */
+  /** The whole conversation: the request's messages, every call and its result, and the last reply. */
   readonly messages: readonly ChatMessage[];
-  /** How many rounds of tool calls were carried out. */
+  /** Number of rounds in which tools ran. */
   readonly rounds: number;
 };
 
-const DEFAULT_ROUNDS = 10;
+/** An event of {@link ChatClient.streamTools}. */
+export type ToolEvent =
+  | { readonly type: 'text' | 'reasoning'; readonly text: string }
+  | { readonly type: 'tool-call'; readonly id: string; readonly name: string; readonly arguments: string }
+  | { readonly type: 'tool-result'; readonly id: string; readonly name: string; readonly content: string };
 
-/**
- * Asks the model, runs the tools that it asks for, tells it what they answered, and so on until it asks for none.
- *
- * @param complete - Asks the model.
- */
-export async function runTools(
+/** Requests one completion; a generator yields the events of its stream. */
+export type Ask = (
   request: ChatCompletionRequest,
-  { tools, maxRounds = DEFAULT_ROUNDS }: Pick<RunToolsOptions, 'tools' | 'maxRounds'>,
-  complete: (request: ChatCompletionRequest) => Promise<ChatCompletion>,
-  scope: Deadline,
-): Promise<ToolRunCompletion> {
-  if (!(Number.isSafeInteger(maxRounds) && maxRounds >= 1)) {
-    throw new ConfigurationError('maxRounds must be a whole number, 1 or more', { option: 'maxRounds' });
-  }
-  if (request.tools !== undefined) {
-    throw new ConfigurationError('`tools` is an option of `runTools()`: pass it in the second argument.', {
-      option: 'tools',
-    });
-  }
-  const run = new ToolRun(request, tools, scope);
-  let { tool_choice } = request;
-  for (let rounds = 0; ; rounds++) {
-    const messages = [...run.messages];
-    const completion = await complete({
-      ...request,
-      messages,
-      tools,
-      ...(tool_choice !== undefined && { tool_choice }),
-    });
-    const { message, finish_reason } = completion.choices[0];
-    run.messages.push(message);
-    const calls = message.tool_calls ?? [];
-    if (calls.length === 0) return { ...completion, messages: run.messages, rounds };
-    if (finish_reason === 'length') {
-      const what = 'a tool call was cut off at the limit of tokens: raise max_tokens';
-      throw new OutputTruncatedError(what, { completion });
-    }
-    if (rounds === maxRounds) {
-      const what = `the model still called tools after ${maxRounds} rounds`;
-      throw new MaxToolRoundsError(what, { maxRounds, messages: run.messages });
-    }
-    run.messages.push(...(await run.answer(calls)));
-    // Whoever has to call a tool in every round never comes to an answer.
-    if (tool_choice !== undefined && tool_choice !== 'none') tool_choice = 'auto';
-  }
-}
+) => Promise<ReadCompletion> | AsyncGenerator<ToolEvent, ReadCompletion, undefined>;
 
-/** A conversation in which tools are called. */
-class ToolRun {
-  readonly messages: ChatMessage[];
+type Settings = Pick<RunToolsOptions, 'tools' | 'maxRounds'> & AnySchemaOptions;
+
+/** A conversation in which the model calls tools. */
+export class ToolRun {
+  readonly #request: ChatCompletionRequest;
+  readonly #settings: Settings;
+  readonly #maxRounds: number;
+  readonly #deadline: Deadline;
+  readonly #messages: ChatMessage[];
   readonly #tools: ReadonlyMap<string, Tool>;
-  readonly #scope: Deadline;
-  /** Tools whose call the model got wrong in an earlier round. */
+  /** Names of tools that the model has called wrongly in an earlier round. */
   readonly #corrected = new Set<string>();
 
-  constructor({ messages }: ChatCompletionRequest, tools: readonly Tool[], scope: Deadline) {
-    if (!Array.isArray(tools) || !tools.every(isTool)) {
-      throw new ConfigurationError('tools must be a list of tools that can be run, as of defineTool()', {
-        option: 'tools',
-      });
+  /** @throws {ConfigurationError} If the tools, `maxRounds` or the messages are invalid. */
+  constructor(request: ChatCompletionRequest, settings: Settings, deadline: Deadline) {
+    const { tools, maxRounds = 10 } = settings;
+    const fail = (option: string, why: string): never => {
+      throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
+    };
+    if (!Number.isSafeInteger(maxRounds) || maxRounds < 1)
+      fail('maxRounds', 'must be an integer of 1 or more');
+    if (request.tools !== undefined) fail('tools', 'is an option here: pass it in the second argument');
+    if (
+      !Array.isArray(tools) ||
+      !tools.every((tool) => isTool(tool) || (isRecord(tool) && isRecord(tool.custom)))
+    ) {
+      fail('tools', 'must be an array of tools of `defineTool()`');
     }
-    if (!Array.isArray(messages)) {
-      throw new ConfigurationError('messages must be a list', { option: 'messages' });
-    }
-    this.messages = [...messages];
-    this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
-    this.#scope = scope;
-    if (this.#tools.size < tools.length) {
-      throw new ConfigurationError('tools: two of them have the same name', { option: 'tools' });
+    if (!Array.isArray(request.messages)) fail('messages', 'must be an array');
+    const runnable = tools.filter(isTool);
+    this.#request = request;
+    this.#settings = settings;
+    this.#maxRounds = maxRounds;
+    this.#deadline = deadline;
+    this.#messages = [...request.messages];
+    this.#tools = new Map(runnable.map((tool) => [tool.name, tool]));
+    if (this.#tools.size < runnable.length) fail('tools', 'has two tools with the same name');
+  }
+
+  /** Requests completions and runs the tools that they call, until one calls none. */
+  async *rounds(ask: Ask): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
+    const { tools, schema } = this.#settings;
+    let { tool_choice } = this.#request;
+    let usage: CompletionUsage | undefined;
+    try {
+      for (let rounds = 0; ; rounds++) {
+        const asked = ask({
+          ...this.#request,
+          messages: [...this.#messages],
+          tools,
+          ...(tool_choice !== undefined && { tool_choice }),
+        });
+        const { completion, reader } = 'next' in asked ? yield* asked : await asked;
+        usage = addUsage(usage, completion.usage);
+        const { message } = completion.choices[0];
+        this.#messages.push(message);
+        const calls = this.#callsToRun(completion, rounds);
+        if (calls.length === 0) {
+          const last = { ...completion, ...(usage && { usage }), messages: this.#messages, rounds };
+          return schema === undefined || message.tool_calls?.length
+            ? last
+            : { ...last, ...(await parseReply(last, schema, reader, this.#deadline.signal)) };
+        }
+        yield* this.#run(calls);
+        // A model that has to call a tool in every round would never reply.
+        if (tool_choice !== undefined && tool_choice !== 'none') tool_choice = 'auto';
+      }
+    } catch (error) {
+      // The effects of tools cannot be undone, so every error says what has happened.
+      if (
+        typeof error === 'object' &&
+        error !== null &&
+        Object.isExtensible(error) &&
+        !('messages' in error)
+      ) {
+        Object.defineProperty(error, 'messages', {
+          value: this.#messages,
+          configurable: true,
+          writable: true,
+        });
+      }
+      throw error;
     }
   }
 
-  /** Carries out the calls of one round, side by side. */
-  async answer(calls: readonly ToolCall[]): Promise<ToolMessage[]> {
-    const wrong = new Set<string>();
-    try {
-      const answers = calls.map(async (call): Promise<ToolMessage> => {
-        const content = await this.#answerCall(call, wrong);
-        return { role: 'tool', tool_call_id: call.id, content };
+  #callsToRun(completion: ChatCompletion, rounds: number): readonly ToolCall[] {
+    const [{ message, finish_reason }] = completion.choices;
+    const { tool_calls: calls = [], content, function_call } = message;
+    const messages = this.#messages;
+    if (calls.length === 0) {
+      const isAnnounced = /^(?:tool_calls?|function_call|tool_use)$/i.test(finish_reason ?? '');
+      if (!isAnnounced || content || function_call) return calls;
+      const why = 'The model announced a tool call, but made none.';
+      throw new ToolCallError(why, { toolName: '', issues: [], messages });
+    }
+    const kind = finishKind(finish_reason);
+    if (kind === 'cut') {
+      throw new OutputTruncatedError('A tool call was cut off at the token limit: raise `max_tokens`.', {
+        completion,
       });
-      return await this.#scope.race(Promise.all(answers));
+    }
+    if (kind === 'withheld') {
+      const why = 'A filter withheld the reply with the tool calls.';
+      throw new ModelRefusalError(why, { refusal: message.refusal ?? null, completion });
+    }
+    // Calls of custom tools are left to the caller.
+    if (calls.some((call) => !isRecord(call.function))) return [];
+    if (rounds < this.#maxRounds) return calls;
+    throw new MaxToolRoundsError(`The model still called tools after ${this.#maxRounds} rounds.`, {
+      maxRounds: this.#maxRounds,
+      messages,
+    });
+  }
+
+  /** Runs the calls of one round in parallel. */
+  async *#run(calls: readonly ToolCall[]): AsyncGenerator<ToolEvent, void, undefined> {
+    for (const { id, function: called } of calls) yield { type: 'tool-call', id, ...called };
+    const wrong = new Set<string>();
+    const results: ToolMessage[] = [];
+    try {
+      const running = calls.map(async (call, position) => {
+        const content = await this.#result(call, wrong);
+        results[position] = { role: 'tool', tool_call_id: call.id, content };
+      });
+      await this.#deadline.race(Promise.all(running));
     } catch (error) {
-      // The other tools of the round need not go on.
-      this.#scope.abort(error);
+      // The other tools of the round can stop.
+      this.#deadline.abort(error);
       throw error;
     } finally {
+      // Without the holes of calls that did not end.
+      this.#messages.push(...results.filter(Boolean));
       for (const name of wrong) this.#corrected.add(name);
+    }
+    for (const [position, { id, function: called }] of calls.entries()) {
+      yield { type: 'tool-result', id, name: called.name, content: String(results[position]?.content) };
     }
   }
 
-  async #answerCall(
-    { id, function: { name, arguments: text } }: ToolCall,
-    wrong: Set<string>,
-  ): Promise<string> {
+  async #result({ id, function: called }: ToolCall, wrong: Set<string>): Promise<string> {
+    const { name } = called;
     const tool = this.#tools.get(name);
-    const checked = tool ? await readArguments(tool, text) : missing(this.#tools.keys());
-    if (checked.issues !== undefined) {
-      const { issues } = checked;
-      const what = `${tool ? 'the arguments are wrong' : 'there is no such tool'}: ${issuesText(issues)}`;
-      if (this.#corrected.has(name)) {
-        const message = `the model called the tool ${name} wrongly again after it was told: ${what}`;
-        throw new ToolCallError(message, { toolName: name, issues, messages: this.messages });
-      }
-      wrong.add(name);
-      return JSON.stringify({ error: what });
+    const known = [...this.#tools.keys()].join(', ');
+    const checked: Checked<unknown> =
+      tool === undefined
+        ? { issues: [{ path: [], message: `the tools are ${known}` }] }
+        : await readArguments(tool, called.arguments);
+    if (checked.issues === undefined) {
+      const result = await tool?.run(checked.value, { toolCallId: id, signal: this.#deadline.signal });
+      return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
     }
-    const result = await (tool as Tool).run(checked.value, { toolCallId: id, signal: this.#scope.signal });
-    return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
+    const { issues } = checked;
+    const why = `${tool ? 'invalid arguments' : 'unknown tool'}: ${issuesText(issues)}`;
+    if (this.#corrected.has(name)) {
+      const again = `The model called the tool ${name} wrongly again after it had been told: ${why}.`;
+      throw new ToolCallError(again, { toolName: name, issues, messages: this.#messages });
+    }
+    wrong.add(name);
+    return JSON.stringify({ error: why });
   }
 }
 
-/** Models leave the text empty where there is nothing to say. */
-async function readArguments(tool: Tool, text: string): Promise<Checked<unknown>> {
-  const value = text === '' ? {} : parseJson(text);
-  if (value !== undefined && !isTooDeep(text, value)) return checkAgainst(tool.parameters, value);
+async function readArguments({ parameters }: Tool, text: string): Promise<Checked<unknown>> {
+  const value = text.trim() === '' ? {} : parseJson(text);
+  if (value !== undefined && !isTooDeep(text, value)) return validate(parameters, value);
   return { issues: [{ path: [], message: 'not JSON' }] };
 }
 
-function missing(names: Iterable<string>): Checked<never> {
-  return { issues: [{ path: [], message: `the tools are ${[...names].join(', ')}` }] };
+/** Adds up all numbers of two usages. */
+function addUsage<T extends object>(sum: T | undefined, added: T | null | undefined): T | undefined {
+  if (!isRecord(added)) return sum;
+  const total: Record<string, unknown> = { ...sum };
+  for (const [name, value] of Object.entries(added)) {
+    const before = total[name];
+    if (typeof value === 'number') total[name] = (typeof before === 'number' ? before : 0) + value;
+    else if (isRecord(value)) total[name] = addUsage(isRecord(before) ? before : undefined, value);
+    else total[name] ??= value;
+  }
+  return total as T;
 }

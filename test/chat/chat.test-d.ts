@@ -11,12 +11,12 @@ import type {
   Model,
   ParsedCompletion,
   Tool,
+  ToolEvent,
 } from 'drun-sdk/chat';
 import type { RateLimits } from 'drun-sdk/errors';
+import type OpenAI from 'openai';
 import { expectTypeOf, test } from 'vitest';
 import * as zod from 'zod';
-import type * as z from 'zod/mini';
-import type { chatCompletion, modelList } from '../../src/chat/schema.ts';
 
 declare const chat: ChatClient;
 
@@ -195,33 +195,36 @@ test('a refused key comes with a code', () => {
   if (check.accepted) void check.code;
 });
 
-test('a ChatCompletion is what the wire has', () => {
-  type Wire = z.output<typeof chatCompletion>;
-  expectTypeOf<Pick<ChatCompletion, 'id' | 'model' | 'created'>>().toExtend<
-    Readonly<Pick<Wire, 'id' | 'model' | 'created'>>
-  >();
-  type Known = 'id' | 'model' | 'created';
-  expectTypeOf<Pick<Wire, Known>>().toExtend<Pick<ChatCompletion, Known>>();
-});
-
-test('what the wire has of choices and usage is typed the same', () => {
-  type Wire = z.output<typeof chatCompletion>;
-  type WireMessage = Wire['choices'][number]['message'];
-  type Message = CompletionChoice['message'];
-  type Texts = 'reasoning_content' | 'reasoning' | 'refusal';
-  expectTypeOf<{ -readonly [Name in Texts]?: Message[Name] }>().toEqualTypeOf<{
-    [Name in Texts]?: WireMessage[Name];
-  }>();
-  expectTypeOf<NonNullable<ChatCompletion['usage']>['total_tokens']>().toEqualTypeOf<
-    NonNullable<Wire['usage']>['total_tokens']
-  >();
-  expectTypeOf<NonNullable<Wire['usage']>['completion_tokens']>().toEqualTypeOf<
-    NonNullable<ChatCompletion['usage']>['completion_tokens']
-  >();
-});
-
-test('a Model is what the wire has', () => {
-  type WireModel = NonNullable<z.output<typeof modelList>['data']>[number];
-  expectTypeOf<WireModel['id']>().toEqualTypeOf<Model['id']>();
+test('models() resolves with models', () => {
   expectTypeOf(chat.models()).resolves.toEqualTypeOf<Model[]>();
+});
+
+test('a message of a completion is accepted by the openai client', () => {
+  expectTypeOf<ChatCompletion['choices'][0]['message']>().toExtend<OpenAI.ChatCompletionMessageParam>();
+});
+
+test('a JSON Schema has values of unknown type', () => {
+  const call = chat.parse({ model, messages }, { schema: { type: 'object' } });
+  expectTypeOf<Awaited<typeof call>['parsed']>().toEqualTypeOf<unknown>();
+});
+
+test('a run of tools with a schema has its value', () => {
+  const schema = zod.object({ city: zod.string() });
+  const run = chat.runTools({ model, messages }, { tools: [], schema });
+  expectTypeOf<Awaited<typeof run>['parsed']>().toEqualTypeOf<{ city: string }>();
+  const stream = chat.streamTools({ model, messages }, { tools: [], schema });
+  expectTypeOf<Awaited<ReturnType<typeof stream.completion>>['parsed']>().toEqualTypeOf<{ city: string }>();
+  expectTypeOf(chat.streamTools({ model, messages }, { tools: [] })).toExtend<AsyncIterable<ToolEvent>>();
+});
+
+test('a request accepts tools of every kind', () => {
+  void chat.complete({
+    model,
+    messages,
+    tools: [
+      { type: 'function', function: { name: 'now' } },
+      { type: 'custom', custom: { name: 'sql' } },
+    ],
+    response_format: zod.object({ city: zod.string() }),
+  });
 });

@@ -53,15 +53,14 @@ describe('withOptions', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it.each([
-    ['baseUrl', { baseUrl: 'https://other.example' }],
-    ['region', { region: 'sh-02' }],
-  ])('throws when `%s` leads to another origin without an API key', (option, options) => {
-    const error = thrownBy(ConfigurationError, () => chatClient().withOptions(options));
+  it.each([{ baseUrl: 'https://other.example' }, { region: 'sh-02' }])(
+    'throws when %j leads to another origin without an API key',
+    (options) => {
+      const error = thrownBy(ConfigurationError, () => chatClient().withOptions(options));
 
-    expect(error.option).toBe(option);
-    expect(error.message).toContain('apiKey');
-  });
+      expect(error.option).toBe('apiKey');
+    },
+  );
 });
 
 describe('keyVerifier', () => {

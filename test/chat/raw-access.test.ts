@@ -201,7 +201,7 @@ describe('onRetry', () => {
       json(completion()),
     );
     const told: RetryEvent[] = [];
-    const call = chatClient({ onRetry: (event) => told.push(event) }).complete(request());
+    const call = chatClient({ onRetry: (event) => void told.push(event) }).complete(request());
 
     await vi.waitFor(() => expect(told).toHaveLength(1));
     await vi.advanceTimersByTimeAsync(7_000);
@@ -224,7 +224,7 @@ describe('onRetry', () => {
 
     await chatClient({
       apiKey: ({ rejected }) => (rejected ? OTHER_KEY : KEY),
-      onRetry: (event) => told.push(event),
+      onRetry: (event) => void told.push(event),
     }).complete(request());
 
     expect(told).toMatchObject([{ attempt: 1, delayMs: 0 }]);

@@ -1,23 +1,29 @@
 import { getEventListeners } from 'node:events';
 import {
+  type ChatClient,
   type ChatCompletionRequest,
   type ChatMessage,
   defineTool,
   type RunToolsOptions,
   type Tool,
   type ToolContext,
+  type ToolStream,
 } from 'drun-sdk/chat';
 import {
   ConfigurationError,
   MaxToolRoundsError,
+  ModelRefusalError,
   OutputTruncatedError,
   RateLimitError,
+  StreamFailedError,
+  StreamTruncatedError,
   ToolCallError,
 } from 'drun-sdk/errors';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
+import { everythingShownOf, rejection, rejectionOf, thrownBy } from '../support/failures.ts';
 import { json, mockNetwork, type Reply } from '../support/network.ts';
+import { delta, events, finishes } from '../support/streams.ts';
 import { COMPLETIONS, chatClient, completion, failure } from './requests.ts';
 
 const network = mockNetwork();
@@ -87,7 +93,7 @@ const asking = (...tools: Tool[]): [ChatCompletionRequest, RunToolsOptions] => [
 ];
 
 describe('runTools', () => {
-  test('gives the answer of a model that calls no tool', async () => {
+  test('returns the completion of a model that calls no tool', async () => {
     const sent = modelThat(says('No'));
     const { weather } = weatherTool();
 
@@ -99,7 +105,7 @@ describe('runTools', () => {
     expect(sent()).toHaveLength(1);
   });
 
-  test('tells the model of its tools, with the schema of their arguments', async () => {
+  test('sends the tools with the schemas of their arguments', async () => {
     const sent = modelThat(says('No'));
     const { weather } = weatherTool();
     const strict = defineTool({ name: 'now', parameters: z.object({}), strict: true, run: () => 0 });
@@ -113,6 +119,7 @@ describe('runTools', () => {
       model,
       messages: [question],
       temperature: 0,
+      stream: false,
       tools: [
         {
           type: 'function',
@@ -139,7 +146,7 @@ describe('runTools', () => {
     });
   });
 
-  test('runs the tool that the model calls, and tells it the result', async () => {
+  test('runs the tool that the model calls, and sends the result', async () => {
     const calls = [call('c1', 'weather', '{"city":"Paris"}')];
     const sent = modelThat(asksFor(...calls), says('Yes'));
     const { weather, cities } = weatherTool();
@@ -155,11 +162,11 @@ describe('runTools', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['a text as it is', 'rain', 'rain'],
+    ['a string unchanged', 'rain', 'rain'],
     ['an object as JSON', { rain: true }, '{"rain":true}'],
-    ['nothing as an empty text', undefined, ''],
-    ['what a promise comes to', Promise.resolve(7), '7'],
-  ])('tells the model %s', async (_, result, content) => {
+    ['undefined as an empty string', undefined, ''],
+    ['the value of a promise', Promise.resolve(7), '7'],
+  ])('sends %s as the result', async (_, result, content) => {
     const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
     const { weather } = weatherTool(() => result);
 
@@ -168,7 +175,7 @@ describe('runTools', () => {
     expect(sent()[1]?.messages.at(-1)).toEqual({ role: 'tool', tool_call_id: 'c1', content });
   });
 
-  test('takes empty arguments for none', async () => {
+  test('treats empty arguments as none', async () => {
     modelThat(asksFor(call('c1', 'now', '')), says('Yes'));
     const given: unknown[] = [];
     const now = defineTool({
@@ -182,7 +189,7 @@ describe('runTools', () => {
     expect(given).toEqual([{ zone: 'UTC' }]);
   });
 
-  test('runs the calls of a round side by side, and tells their results in the order of the calls', async () => {
+  test('runs the calls of a round in parallel, and sends their results in order', async () => {
     const sent = modelThat(
       asksFor(call('c1', 'weather', '{"city":"Paris"}'), call('c2', 'weather', '{"city":"Rome"}')),
       says('Yes'),
@@ -204,7 +211,7 @@ describe('runTools', () => {
     ]);
   });
 
-  test('goes on for as many rounds as the model needs', async () => {
+  test('continues for as many rounds as the model needs', async () => {
     const sent = modelThat(
       asksFor(call('c1', 'weather', '{"city":"Paris"}')),
       asksFor(call('c2', 'weather', '{"city":"Rome"}')),
@@ -219,7 +226,7 @@ describe('runTools', () => {
     expect(sent().map(({ messages }) => messages.length)).toEqual([1, 3, 5]);
   });
 
-  test('is a MaxToolRoundsError after as many rounds as are allowed, with the conversation so far', async () => {
+  test('rejects with MaxToolRoundsError after `maxRounds`, with the conversation so far', async () => {
     const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
     const { weather, cities } = weatherTool();
 
@@ -234,7 +241,7 @@ describe('runTools', () => {
     expect(error.messages).toHaveLength(6);
   });
 
-  test('allows ten rounds where nothing else is said', async () => {
+  test('allows ten rounds by default', async () => {
     modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
     const { weather, cities } = weatherTool();
 
@@ -243,7 +250,7 @@ describe('runTools', () => {
     expect(cities).toHaveLength(10);
   });
 
-  test('asks for the chosen tool in the first round only', async () => {
+  test('sends `tool_choice` in the first round only', async () => {
     const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
     const { weather } = weatherTool();
 
@@ -255,7 +262,7 @@ describe('runTools', () => {
     expect(sent().map(({ tool_choice }) => tool_choice)).toEqual(['required', 'auto']);
   });
 
-  test('leaves the request as it was', async () => {
+  test('does not change the request', async () => {
     modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
     const { weather } = weatherTool();
     const messages = Object.freeze([question]);
@@ -273,7 +280,7 @@ describe('a call with wrong arguments', () => {
     ['that nest too deeply', `${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'JSON'],
   ];
 
-  test.each(wrong)('%s is told to the model, which may do better', async (_, args, said) => {
+  test.each(wrong)('%s is reported to the model, which can correct it', async (_, args, said) => {
     const sent = modelThat(
       asksFor(call('c1', 'weather', args)),
       asksFor(call('c2', 'weather', '{"city":"Rome"}')),
@@ -290,7 +297,7 @@ describe('a call with wrong arguments', () => {
     expect(JSON.parse(told?.content ?? '')).toEqual({ error: expect.stringContaining(said) });
   });
 
-  test.each(wrong)('%s is a ToolCallError the second time', async (_, args, said) => {
+  test.each(wrong)('%s rejects with ToolCallError the second time', async (_, args, said) => {
     modelThat(asksFor(call('c1', 'weather', args)));
     const { weather, cities } = weatherTool();
 
@@ -303,7 +310,7 @@ describe('a call with wrong arguments', () => {
     expect(cities).toEqual([]);
   });
 
-  test('is told for each call of a round, and the others of the round run', async () => {
+  test('is reported for each call, and the other calls of the round run', async () => {
     const sent = modelThat(
       asksFor(
         call('c1', 'weather', '{}'),
@@ -324,7 +331,7 @@ describe('a call with wrong arguments', () => {
     ]);
   });
 
-  test('of a tool that there is not is told the names of those that there are, once', async () => {
+  test('of an unknown tool is reported with the known names, once', async () => {
     const sent = modelThat(asksFor(call('c1', 'climate', '{}')));
     const { weather } = weatherTool();
 
@@ -334,7 +341,7 @@ describe('a call with wrong arguments', () => {
     expect(sent()[1]?.messages.at(-1)?.content).toContain('weather');
   });
 
-  test('shows nothing of the conversation where its error is printed or logged', async () => {
+  test('shows nothing of the conversation in a printed error', async () => {
     modelThat(asksFor(call('c1', 'weather', '{}')));
     const { weather } = weatherTool();
 
@@ -346,7 +353,7 @@ describe('a call with wrong arguments', () => {
 });
 
 describe('a run that ends early', () => {
-  test('rejects with what a tool throws, and tells the other tools of the round', async () => {
+  test('rejects with the error of a tool, and aborts the other tools of the round', async () => {
     const sent = modelThat(asksFor(call('c1', 'breaks', '{}'), call('c2', 'waits', '{}')));
     const mine = new Error('the database is down');
     const waiting = Promise.withResolvers<ToolContext>();
@@ -375,7 +382,7 @@ describe('a run that ends early', () => {
     expect(sent()).toHaveLength(1);
   });
 
-  test('rejects with the reason of the signal while a tool works, and leaves no listener', async () => {
+  test('rejects with the reason of the signal while a tool runs, and leaves no listener', async () => {
     modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
     const user = new AbortController();
     const reason = new Error('the user left');
@@ -392,7 +399,7 @@ describe('a run that ends early', () => {
     expect(getEventListeners(user.signal, 'abort')).toHaveLength(0);
   });
 
-  test('rejects with the reason of the signal while the model is asked', async () => {
+  test('rejects with the reason of the signal during a request', async () => {
     const user = new AbortController();
     const reason = new Error('the user left');
     modelThat(() => {
@@ -406,7 +413,7 @@ describe('a run that ends early', () => {
     ).rejects.toBe(reason);
   });
 
-  test('rejects with what a call of the model rejects with', async () => {
+  test('rejects with the error of a request', async () => {
     modelThat(
       asksFor(call('c1', 'weather', '{"city":"Paris"}')),
       json(failure('model_rate_limit_exceeded', '', 'slow down'), 429),
@@ -419,7 +426,7 @@ describe('a run that ends early', () => {
     );
   });
 
-  test('is an OutputTruncatedError where a call was cut off at the limit of tokens', async () => {
+  test('rejects with OutputTruncatedError when a call was cut off at the token limit', async () => {
     modelThat(
       json(
         completion({
@@ -442,9 +449,9 @@ describe('a run that ends early', () => {
   });
 });
 
-describe('tools that cannot be', () => {
+describe('invalid tools', () => {
   test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
-    'maxRounds of %d is a ConfigurationError',
+    'maxRounds %d throws ConfigurationError',
     async (maxRounds) => {
       const { weather } = weatherTool();
 
@@ -457,7 +464,7 @@ describe('tools that cannot be', () => {
     },
   );
 
-  test('two tools of one name are a ConfigurationError, and nothing is sent', async () => {
+  test('two tools with one name throw ConfigurationError', async () => {
     const { weather } = weatherTool();
 
     const error = await rejectionOf(ConfigurationError, chatClient().runTools(...asking(weather, weather)));
@@ -470,7 +477,7 @@ describe('tools that cannot be', () => {
     ['tools that are no list', {}],
     ['a tool that cannot be run', [{ type: 'function', function: { name: 'weather' } }]],
     ['a tool of null', [null]],
-  ])('%s are a ConfigurationError, and nothing is sent', async (_, tools) => {
+  ])('%s throw ConfigurationError', async (_, tools) => {
     const error = await rejectionOf(
       ConfigurationError,
       chatClient().runTools({ model, messages: [question] }, { tools: tools as Tool[] }),
@@ -479,7 +486,7 @@ describe('tools that cannot be', () => {
     expect(error.option).toBe('tools');
   });
 
-  test('messages that are no list are a ConfigurationError', async () => {
+  test('messages that are not an array throw ConfigurationError', async () => {
     const { weather } = weatherTool();
     const request = { model } as unknown as ChatCompletionRequest;
 
@@ -488,25 +495,28 @@ describe('tools that cannot be', () => {
     expect(error.option).toBe('messages');
   });
 
-  test.each(['', 'two words', 'a/b', 'ü', 'x'.repeat(65)])('the name %j is a ConfigurationError', (name) => {
-    const error = thrownBy(ConfigurationError, () =>
-      defineTool({ name, parameters: z.object({}), run: () => '' }),
-    );
+  test.each(['', 'two words', 'a/b', 'ü', 'x'.repeat(65)])(
+    'the name %j throws ConfigurationError',
+    (name) => {
+      const error = thrownBy(ConfigurationError, () =>
+        defineTool({ name, parameters: z.object({}), run: () => '' }),
+      );
 
-    expect(error.option).toBe('name');
-  });
+      expect(error.option).toBe('name');
+    },
+  );
 
-  test('arguments that cannot be written as JSON Schema are a ConfigurationError that names the tool', async () => {
+  test('parameters without a JSON Schema throw ConfigurationError with the name of the tool', async () => {
     const at = defineTool({ name: 'at', parameters: z.object({ when: z.date() }), run: () => '' });
 
     const error = await rejectionOf(ConfigurationError, chatClient().runTools(...asking(at)));
 
-    expect(error.message).toContain('the tool at');
+    expect(error.message).toContain('tool at');
   });
 });
 
 describe('a tool in complete() and stream()', () => {
-  test('is sent like a definition, and not run', async () => {
+  test('is sent as its definition, and not run', async () => {
     const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
     const { weather, cities } = weatherTool();
     const byHand = { type: 'function', function: { name: 'other', parameters: {} } } as const;
@@ -519,5 +529,228 @@ describe('a tool in complete() and stream()', () => {
       { type: 'function', function: expect.objectContaining({ name: 'weather' }) },
       byHand,
     ]);
+  });
+});
+
+describe('calls that are not run', () => {
+  const reply = (finish: string, message: object): Response =>
+    json(
+      completion({
+        choices: [
+          { index: 0, message: { role: 'assistant', content: null, ...message }, finish_reason: finish },
+        ],
+      }),
+    );
+  const calls = { tool_calls: [call('c1', 'weather', '{"city":"Paris"}')] };
+
+  test.each([
+    ['cut off', 'max_tokens', calls, OutputTruncatedError],
+    ['withheld', 'content_filter', calls, ModelRefusalError],
+    ['announced without a call', 'tool_calls', {}, ToolCallError],
+    ['of a failed completion', 'abort', calls, StreamFailedError],
+  ] as const)('because they are %s reject, with the conversation', async (_, finish, message, type) => {
+    modelThat(reply(finish, message));
+    const { weather, cities } = weatherTool();
+
+    const error = await rejectionOf<typeof Error>(
+      type,
+      chatClient({ maxRetries: 0 }).runTools(...asking(weather)),
+    );
+
+    expect(cities).toEqual([]);
+    expect((error as Error & { messages: unknown[] }).messages[0]).toEqual(question);
+  });
+
+  test('because the tool is custom are returned to the caller', async () => {
+    const custom = { id: 'c1', type: 'custom', custom: { name: 'sql', input: 'SELECT 1' } };
+    const sent = modelThat(reply('tool_calls', { tool_calls: [custom] }));
+    const definition = { type: 'custom', custom: { name: 'sql' } } as const;
+
+    const result = await chatClient().runTools({ model, messages: [question] }, { tools: [definition] });
+
+    expect(result.choices[0].message.tool_calls).toEqual([custom]);
+    expect(sent()[0]?.tools).toEqual([definition]);
+  });
+});
+
+describe('a run', () => {
+  const withUsage = (response: object, usage: object): Response => json({ ...response, usage });
+  const asksForParis = completion({
+    choices: [
+      {
+        index: 0,
+        message: {
+          role: 'assistant',
+          content: null,
+          tool_calls: [call('c1', 'weather', '{"city":"Paris"}')],
+        },
+        finish_reason: 'tool_calls',
+      },
+    ],
+  });
+
+  test('adds up the usage of its rounds', async () => {
+    modelThat(
+      withUsage(asksForParis, { prompt_tokens: 1, completion_tokens: 2, details: { cached_tokens: 1 } }),
+      withUsage(completion(), {
+        prompt_tokens: 10,
+        completion_tokens: 20,
+        details: { cached_tokens: 5, other: 1 },
+      }),
+    );
+    const { weather } = weatherTool();
+
+    const { usage } = await chatClient().runTools(...asking(weather));
+
+    expect(usage).toEqual({
+      prompt_tokens: 11,
+      completion_tokens: 22,
+      details: { cached_tokens: 6, other: 1 },
+    });
+  });
+
+  test('parses its last reply with a schema', async () => {
+    const sent = modelThat(json(asksForParis), says('{"umbrella":true}'));
+    const { weather } = weatherTool();
+    const schema = z.object({ umbrella: z.boolean() });
+
+    const { parsed, rounds } = await chatClient().runTools(
+      { model, messages: [question] },
+      { tools: [weather], schema },
+    );
+
+    expect(parsed).toEqual({ umbrella: true });
+    expect(rounds).toBe(1);
+    expect(sent()[0]).toHaveProperty('response_format.type', 'json_schema');
+  });
+
+  test('accepts the JSON Schema of a tool, as MCP servers provide it', async () => {
+    const sent = modelThat(json(asksForParis), says('Yes'));
+    const parameters = { type: 'object', properties: { city: { type: 'string' } } };
+    const seen: unknown[] = [];
+    const weather = defineTool({ name: 'weather', parameters, run: (args) => seen.push(args) });
+
+    await chatClient().runTools(...asking(weather));
+
+    expect(seen).toEqual([{ city: 'Paris' }]);
+    expect(sent()[0]).toHaveProperty('tools.0.function.parameters', parameters);
+  });
+
+  test('has the conversation in the error of a tool and of a request, with the results so far', async () => {
+    const mine = new Error('the database is down');
+    modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}'), call('c2', 'breaks', '{}')));
+    const { weather } = weatherTool();
+    const breaks = defineTool({
+      name: 'breaks',
+      parameters: z.object({}),
+      run: async () => {
+        await new Promise((resolve) => setImmediate(resolve));
+        throw mine;
+      },
+    });
+
+    await expect(chatClient().runTools(...asking(weather, breaks))).rejects.toBe(mine);
+
+    expect(mine).toHaveProperty('messages.length', 3);
+    expect(mine).toHaveProperty('messages.2', { role: 'tool', tool_call_id: 'c1', content: 'rain' });
+    expect(Object.keys(mine)).not.toContain('messages');
+  });
+});
+
+describe('streamTools', () => {
+  const streamed = (...bodies: string[]): ChatClient => {
+    const left = [...bodies];
+    return chatClient({ fetch: async () => new Response(left.shift()), maxRetries: 0 });
+  };
+  const callDelta = { index: 0, ...call('c1', 'weather', '{"city":"Paris"}') };
+  const round = events(
+    delta({ reasoning_content: 'Hm' }),
+    delta({ tool_calls: [callDelta] }),
+    delta({}, { finish_reason: 'tool_calls' }),
+    '[DONE]',
+  );
+  const last = events(delta({ content: 'Y' }), delta({ content: 'es' }), finishes(), '[DONE]');
+  const run = (chat: ChatClient, tools: Tool[]): ToolStream =>
+    chat.streamTools({ model, messages: [question] }, { tools });
+
+  test('yields text, reasoning, tool calls and results in order', async () => {
+    const { weather } = weatherTool();
+
+    const all = await Array.fromAsync(run(streamed(round, last), [weather]));
+
+    expect(all).toEqual([
+      { type: 'reasoning', text: 'Hm' },
+      { type: 'tool-call', id: 'c1', name: 'weather', arguments: '{"city":"Paris"}' },
+      { type: 'tool-result', id: 'c1', name: 'weather', content: 'rain' },
+      { type: 'text', text: 'Y' },
+      { type: 'text', text: 'es' },
+    ]);
+  });
+
+  test('resolves its completion like runTools', async () => {
+    const { weather } = weatherTool();
+    const stream = run(streamed(round, last), [weather]);
+
+    const result = await stream.completion();
+
+    expect(result.choices[0].message.content).toBe('Yes');
+    expect(result.rounds).toBe(1);
+    expect(result.messages).toHaveLength(4);
+  });
+
+  test('has one reader, and its completion beside it', async () => {
+    const { weather } = weatherTool();
+    const stream = run(streamed(last), [weather]);
+    const reading = Array.fromAsync(stream);
+
+    expect(() => stream[Symbol.asyncIterator]()).toThrow(ConfigurationError);
+    expect((await stream.completion()).rounds).toBe(0);
+    await reading;
+  });
+
+  test('rejects its reader and completion with the error of a request', async () => {
+    const { weather } = weatherTool();
+    const stream = run(streamed(events(delta({ content: 'a' }))), [weather]);
+
+    const error = await rejectionOf(StreamTruncatedError, Array.fromAsync(stream));
+
+    await expect(stream.completion()).rejects.toBe(error);
+  });
+
+  test('ends running tools when it is aborted', async () => {
+    const reason = new Error('enough');
+    const started = Promise.withResolvers<AbortSignal>();
+    const waits = defineTool({
+      name: 'weather',
+      parameters: z.object({ city: z.string() }),
+      run: (_, { signal }) => {
+        started.resolve(signal);
+        return new Promise(() => {});
+      },
+    });
+    const stream = run(streamed(round, last), [waits]);
+    const reading = rejection(Array.fromAsync(stream));
+
+    const signal = await started.promise;
+    stream.abort(reason);
+
+    expect(await reading).toBe(reason);
+    expect(signal.reason).toBe(reason);
+    await expect(stream.completion()).rejects.toBe(reason);
+  });
+
+  test('ends the request when its loop is left', async () => {
+    const canceled = Promise.withResolvers<void>();
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(events(delta({ content: 'a' })))),
+      cancel: () => canceled.resolve(),
+    });
+    const { weather } = weatherTool();
+    const stream = run(chatClient({ fetch: async () => new Response(body) }), [weather]);
+
+    for await (const _ of stream) break;
+
+    await canceled.promise;
+    await rejection(stream.completion());
   });
 });

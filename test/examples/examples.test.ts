@@ -4,34 +4,36 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 
-/*
- * What users copy into their applications, run as they are, on what was built: `npm test` has done that just before.
- */
+/* Runs the examples as they are, against the built package. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const preload = fileURLToPath(new URL('emulated-drun.ts', import.meta.url));
 const run = promisify(execFile);
 
-/** What has tests of its own, or is run by npm start. */
+/** Examples with tests of their own, and the one that `npm start` runs. */
 const RUN_ELSEWHERE = ['quickstart.ts', 'rotation-cron.ts', 'rotation-function.ts', 'rotation-service.ts'];
 
-/** What each of the others prints. */
+/** The output of each of the others. */
 const OUTPUTS: Readonly<Record<string, string>> = {
   'ai-sdk.ts': 'Hello, model!\nHello, model!\n',
   'openai.ts': 'Hello, model!\nHello, model!\n',
 };
 
-describe('an example', () => {
-  test.each(Object.entries(OUTPUTS))('%s prints what it shows', { timeout: 60_000 }, async (file, output) => {
-    const { stdout, stderr } = await run(process.execPath, ['--import', preload, `examples/${file}`], {
-      cwd: root,
-    });
+describe('examples', () => {
+  test.each(Object.entries(OUTPUTS))(
+    '%s prints the expected output',
+    { timeout: 60_000 },
+    async (file, output) => {
+      const { stdout, stderr } = await run(process.execPath, ['--import', preload, `examples/${file}`], {
+        cwd: root,
+      });
 
-    expect(stdout).toBe(output);
-    expect(stderr).toBe('');
-  });
+      expect(stdout).toBe(output);
+      expect(stderr).toBe('');
+    },
+  );
 
-  test('is run by these tests, by those of rotation, by vitest itself or by npm start', () => {
+  test('are all run by some test or by npm start', () => {
     const files = globSync('*.ts', { cwd: `${root}examples`, exclude: ['*.test.ts'] });
 
     expect(files.toSorted()).toEqual([...Object.keys(OUTPUTS), ...RUN_ELSEWHERE].toSorted());

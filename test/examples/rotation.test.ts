@@ -31,7 +31,7 @@ async function newSurroundings(): Promise<{ drun: Emulator; env: NodeJS.ProcessE
     ...process.env,
     DRUN_EMULATOR: server.url,
     DRUN_ACCESS_TOKEN: drun.accessToken.reveal(),
-    DRUN_SEAL: Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64'),
+    DRUN_ENCRYPTION_KEY: Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64'),
     KEY_RINGS: join(folder, 'key-rings'),
     PORT: '0',
   };

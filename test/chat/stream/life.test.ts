@@ -13,7 +13,6 @@ import { KEY, OTHER_KEY } from '../../support/credentials.ts';
 import { rejection, rejectionOf } from '../../support/failures.ts';
 import { serveHttp } from '../../support/sockets.ts';
 import {
-  chunkOf,
   events,
   fetchOf,
   finishes,
@@ -72,8 +71,8 @@ async function begun(
   return { stream, chunks, answer };
 }
 
-describe('a stream that nobody reads', () => {
-  test('sends nothing, asks for no key and puts nothing on the signal', async () => {
+describe('a stream without a reader', () => {
+  test('sends nothing, reads no key and adds no listener to the signal', async () => {
     const server = await servePieces(greeting());
     const apiKey = vi.fn(() => KEY);
     const { signal } = new AbortController();
@@ -91,7 +90,7 @@ describe('a stream that nobody reads', () => {
     ['textStream', (stream) => stream.textStream],
     ['toReadableStream()', (stream) => stream.toReadableStream()],
     ['toResponse()', (stream) => stream.toResponse()],
-  ])('sends nothing where only %s was called', async (_, act) => {
+  ])('sends nothing when only %s was used', async (_, act) => {
     const fetch = vi.fn(fetchOf(greeting()));
 
     act(chatClient({ fetch }).stream(request()));
@@ -100,7 +99,7 @@ describe('a stream that nobody reads', () => {
     expect(fetch).not.toHaveBeenCalled();
   });
 
-  test('can be aborted and disposed of, and then sends nothing', async () => {
+  test('sends nothing after it was aborted and disposed of', async () => {
     const server = await servePieces(greeting());
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const reason = new Error('enough');
@@ -112,7 +111,7 @@ describe('a stream that nobody reads', () => {
     expect(server.count).toBe(0);
   });
 
-  test('sends one request once it is read, with the stream asked for', async () => {
+  test('sends one request with `stream: true` when it is read', async () => {
     let body: unknown;
     let accept: unknown;
     const { url } = await serveHttp(async (incoming, response) => {
@@ -198,7 +197,7 @@ describe('leaving a stream', () => {
     expect(error.completion.choices[0]?.message.content).toBe('a');
   });
 
-  test('before its answer came closes the connection, and does not wait', async () => {
+  test('before the response closes the connection without waiting', async () => {
     const server = await serveByHand();
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const chunks = stream[Symbol.asyncIterator]();
@@ -212,7 +211,7 @@ describe('leaving a stream', () => {
     expect((await rejectionOf(StreamTruncatedError, stream.completion())).completion.choices).toEqual([]);
   });
 
-  test('twice, or after its end, does nothing', async () => {
+  test('twice, or after the end, does nothing', async () => {
     const { url } = await servePieces(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
     const completion = await stream.completion();
@@ -250,7 +249,7 @@ describe.each(READERS)('$name', ({ read }) => {
     await answer.closed;
   });
 
-  test('rejects with an AbortError where abort() has no reason', async () => {
+  test('rejects with an AbortError when abort() is called without a reason', async () => {
     const { stream, outcome } = await stalled();
 
     stream.abort();
@@ -258,7 +257,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(await outcome).toMatchObject({ name: 'AbortError' });
   });
 
-  test("rejects with the reason of the caller's signal, and takes its listener off", async () => {
+  test('rejects with the reason of the signal and removes the listener', async () => {
     const controller = new AbortController();
     const { stream, answer, outcome } = await stalled({ signal: controller.signal });
     const reason = new Error('enough');
@@ -271,7 +270,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(listeners(controller.signal)).toBe(0);
   });
 
-  test('rejects with the reason of a signal that was aborted before, and sends nothing', async () => {
+  test('rejects with the reason of a signal that is already aborted, and sends nothing', async () => {
     const server = await servePieces(greeting());
     const reason = new Error('enough');
     const stream = chatClient({ baseUrl: server.url }).stream(request(), {
@@ -300,7 +299,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(listeners(controller.signal)).toBe(0);
   });
 
-  test('is a TimeoutError where no first chunk comes, though comments do', async () => {
+  test('rejects with TimeoutError when only comments arrive before `timeoutMs`', async () => {
     const server = await serveByHand();
     const { signal } = new AbortController();
     const stream = chatClient({ baseUrl: server.url, maxRetries: 0 }).stream(request(), {
@@ -316,7 +315,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(listeners(signal)).toBe(0);
   });
 
-  test('is a TimeoutError where the server does not answer', async () => {
+  test('rejects with TimeoutError when the server does not respond', async () => {
     const server = await serveByHand();
     const stream = chatClient({ baseUrl: server.url }).stream(request(), { timeoutMs: 100 });
 
@@ -326,7 +325,7 @@ describe.each(READERS)('$name', ({ read }) => {
     });
   });
 
-  test('is a TimeoutError where no further chunk comes', async () => {
+  test('rejects with TimeoutError when no further chunk arrives within `idleTimeoutMs`', async () => {
     const { signal } = new AbortController();
     const { answer, outcome, stream } = await stalled({ signal }, { idleTimeoutMs: 100 });
 
@@ -337,7 +336,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(listeners(signal)).toBe(0);
   });
 
-  test('is a TimeoutError where only comments and events without data come', async () => {
+  test('rejects with TimeoutError when only comments and empty events arrive', async () => {
     const { answer, outcome } = await stalled({ idleTimeoutMs: 150 });
     let isOver = false;
     void answer.closed.then(() => {
@@ -351,7 +350,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(await outcome).toMatchObject({ code: 'timeout', phase: 'idle', timeoutMs: 150 });
   });
 
-  test('waits for the first chunk longer than for the next', async () => {
+  test('does not apply `idleTimeoutMs` to the first chunk', async () => {
     fakeTimers();
     const server = await serveByHand();
     const stream = chatClient({ baseUrl: server.url, timeoutMs: 50_000, idleTimeoutMs: 1_000 }).stream(
@@ -368,7 +367,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('has its answer though the first attempt is a 503', async () => {
+  test('retries a 503', async () => {
     retryAtOnce();
     const attempts: number[] = [];
     const { url } = await serveHttp((_, response) => {
@@ -381,7 +380,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(attempts).toHaveLength(2);
   });
 
-  test('has its answer though the first connection is dropped before its first chunk', async () => {
+  test('retries a connection that is lost before the first chunk', async () => {
     retryAtOnce();
     const server = await serveStream(async (answer, attempt) => {
       await answer.write(attempt === 1 ? ': hello\n\n' : greeting());
@@ -393,7 +392,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(server.count).toBe(2);
   });
 
-  test('has its answer with the other key of a source, where one is refused', async () => {
+  test('retries with another key of the provider after a 401', async () => {
     const bearers: unknown[] = [];
     const { url } = await serveHttp((incoming, response) => {
       bearers.push(incoming.headers.authorization);
@@ -407,38 +406,18 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(bearers).toEqual([`Bearer ${KEY}`, `Bearer ${OTHER_KEY}`]);
   });
 
-  test('is an AuthenticationError where the only key is refused', async () => {
+  test('rejects with AuthenticationError when the only key is rejected', async () => {
     const { url } = await serveHttp((_, response) => response.writeHead(401).end());
 
     await rejectionOf(AuthenticationError, read(chatClient({ baseUrl: url }).stream(request())));
   });
 
-  test('does not ask again after an error in the stream', async () => {
+  test('does not retry after an error event', async () => {
     const server = await servePieces(events(says('a'), failure('x', 'y')));
 
     await rejectionOf(StreamFailedError, read(chatClient({ baseUrl: server.url }).stream(request())));
 
     expect(server.count).toBe(1);
-  });
-
-  test('reads through a second client what toResponse() gives', async () => {
-    const { url } = await servePieces(greeting());
-    const first = chatClient({ baseUrl: url }).stream(request());
-    const second = chatClient({ fetch: async () => first.toResponse() }).stream(request());
-
-    expect(await read(second)).toBe(GREETING);
-    expect(await second.completion()).toEqual(await first.completion());
-  });
-
-  test('is told through a second client that the stream failed', async () => {
-    const { url } = await servePieces(events(says('a'), failure('x', 'y', 'the model died')));
-    const first = chatClient({ baseUrl: url }).stream(request());
-    const second = chatClient({ fetch: async () => first.toResponse() }).stream(request());
-
-    const error = await rejectionOf(StreamFailedError, read(second));
-
-    expect(error.message).toContain('the model died');
-    expect(error.completion.choices[0]?.message.content).toBe('a');
   });
 
   test('leaves no listener and no timer after the end', async () => {
@@ -490,8 +469,8 @@ describe('an abort between two chunks', () => {
   });
 });
 
-describe('the connection of a stream that is whole', () => {
-  test('is used again, though its server ends it after [DONE] was read', async () => {
+describe('the connection of a complete stream', () => {
+  test('is reused although the body ends after [DONE] was read', async () => {
     const connections = new Set<unknown>();
     let end = async (): Promise<void> => {};
     const { url } = await serveHttp((incoming, answer) => {
@@ -512,7 +491,7 @@ describe('the connection of a stream that is whole', () => {
     expect(connections.size).toBeLessThan(10);
   });
 
-  test('is freed where its server keeps it', async () => {
+  test('is closed if the server keeps the body open', async () => {
     const server = await serveByHand();
     const completion = chatClient({ baseUrl: server.url }).stream(request()).completion();
     const answer = await server.answer;
@@ -535,7 +514,7 @@ describe('a second reader', () => {
     ([first, one]) => read.map(([second, other]) => ({ first, one, second, other })),
   );
 
-  test.each(pairs)('by $second beside $first is a ConfigurationError', async ({ one, other }) => {
+  test.each(pairs)('$second beside $first throws ConfigurationError', async ({ one, other }) => {
     const { url } = await servePieces(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
     await one(stream);
@@ -582,7 +561,7 @@ describe('completion()', () => {
     ],
   ];
 
-  test.each(beside)('waits for %s that began before it', async (_, begin) => {
+  test.each(beside)('waits for %s that started before it', async (_, begin) => {
     const server = await servePieces(greeting());
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const readAll = begin(stream);
@@ -594,23 +573,26 @@ describe('completion()', () => {
     expect(server.count).toBe(1);
   });
 
-  test.each(beside)('rejects with the reason of the signal while %s has not begun', async (_, begin) => {
-    const fetch = vi.fn(fetchOf(greeting()));
-    const user = new AbortController();
-    const reason = new Error('the user left');
-    const stream = chatClient({ fetch }).stream(request(), { signal: user.signal });
-    begin(stream);
-    const completion = rejection(stream.completion());
+  test.each(beside)(
+    'rejects with the reason of the signal while %s has not read anything',
+    async (_, begin) => {
+      const fetch = vi.fn(fetchOf(greeting()));
+      const user = new AbortController();
+      const reason = new Error('the user left');
+      const stream = chatClient({ fetch }).stream(request(), { signal: user.signal });
+      begin(stream);
+      const completion = rejection(stream.completion());
 
-    user.abort(reason);
+      user.abort(reason);
 
-    expect(await completion).toBe(reason);
-    expect(await rejection(stream.completion())).toBe(reason);
-    expect(listeners(user.signal)).toBe(0);
-    expect(fetch).not.toHaveBeenCalled();
-  });
+      expect(await completion).toBe(reason);
+      expect(await rejection(stream.completion())).toBe(reason);
+      expect(listeners(user.signal)).toBe(0);
+      expect(fetch).not.toHaveBeenCalled();
+    },
+  );
 
-  test.each(beside)('leaves no listener after %s that began after it was asked for', async (_, begin) => {
+  test.each(beside)('leaves no listener after %s that started after it was called', async (_, begin) => {
     const { signal } = new AbortController();
     const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request(), { signal });
     const readAll = begin(stream);
@@ -622,7 +604,7 @@ describe('completion()', () => {
     expect(listeners(signal)).toBe(0);
   });
 
-  test.each(beside)('is there after %s', async (_, begin) => {
+  test.each(beside)('is available after %s', async (_, begin) => {
     const { url } = await servePieces(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
 
@@ -631,7 +613,7 @@ describe('completion()', () => {
     expect((await stream.completion()).choices[0].message.content).toBe(GREETING);
   });
 
-  test('may be asked for as often as one likes', async () => {
+  test('can be called several times', async () => {
     const server = await servePieces(greeting());
     const stream = chatClient({ baseUrl: server.url }).stream(request());
 
@@ -643,7 +625,7 @@ describe('completion()', () => {
 });
 
 describe('the iteration', () => {
-  test('goes on giving its end', async () => {
+  test('reports its end again and again', async () => {
     const { url } = await servePieces(greeting());
     const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
     while (!(await chunks.next()).done);
@@ -651,7 +633,7 @@ describe('the iteration', () => {
     expect(await chunks.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('gives chunks that came before a failure first', async () => {
+  test('returns chunks that arrived before a failure first', async () => {
     const { url } = await servePieces(events(says('a'), says('b'), failure('x', 'y')));
     const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
 
@@ -659,7 +641,7 @@ describe('the iteration', () => {
     await rejectionOf(StreamFailedError, chunks.next());
   });
 
-  test('gives the chunks in order where several are asked for at once, and none of them is an early end', async () => {
+  test('returns chunks in order to concurrent calls of next(), none of which is an early end', async () => {
     const server = await serveByHand();
     const chunks = chatClient({ baseUrl: server.url }).stream(request())[Symbol.asyncIterator]();
     const asked = [chunks.next(), chunks.next(), chunks.next()];
@@ -679,7 +661,7 @@ describe('the iteration', () => {
 });
 
 describe('a slow reader', () => {
-  test('does not run into the idle timeout, however long it takes', async () => {
+  test('does not reach the idle timeout', async () => {
     fakeTimers();
     const { chunks, answer } = await begun({ idleTimeoutMs: 1_000 });
 
@@ -694,7 +676,7 @@ describe('a slow reader', () => {
     expect(await chunks.next()).toMatchObject({ done: true });
   });
 
-  test('has its time counted anew for every chunk', async () => {
+  test('restarts the idle timeout for each chunk', async () => {
     fakeTimers();
     const { chunks, answer } = await begun({ idleTimeoutMs: 1_000 });
     for (let i = 0; i < 3; i++) {
@@ -710,7 +692,7 @@ describe('a slow reader', () => {
     expect((await last).phase).toBe('idle');
   });
 
-  test('holds the server back', async () => {
+  test('slows the server down', async () => {
     const PIECES = 1024;
     const piece = events(says('x'.repeat(65_536)));
     let written = 0;
@@ -732,90 +714,5 @@ describe('a slow reader', () => {
     let read = 1;
     while (!(await chunks.next()).done) read++;
     expect(read).toBe(PIECES + 1);
-  });
-});
-
-describe('toReadableStream()', () => {
-  const text = (stream: ChatStream): Promise<string> => new Response(stream.toReadableStream()).text();
-
-  test('gives the chunks as they came, and [DONE]', async () => {
-    const chunks = [
-      says('a'),
-      { ...finishes(), extra: { n: 1 } },
-      chunkOf([], { usage: { prompt_tokens: 1, total_tokens: 2 } }),
-    ];
-    const { url } = await servePieces(events(...chunks));
-
-    expect(await text(chatClient({ baseUrl: url }).stream(request()))).toBe(events(...chunks, '[DONE]'));
-  });
-
-  test.each([
-    ['an error event', events(says('a'), failure('x', 'y', `the key ${KEY} is bad`)), 'stream_failed'],
-    ['a truncation', events(says('a')), 'stream_truncated'],
-  ])(
-    'turns %s into an event with an error, without [DONE] and without the key',
-    async (_, upstream, code) => {
-      const { url } = await servePieces(upstream);
-
-      const got = await text(chatClient({ baseUrl: url }).stream(request()));
-
-      const [first, last] = got.trimEnd().split('\n\n');
-      expect(`${first}\n\n`).toBe(events(says('a')));
-      expect(JSON.parse(last?.replace('data: ', '') ?? '')).toMatchObject({
-        error: { code, type: 'stream_error' },
-      });
-      expect(got).not.toContain('[DONE]');
-      expect(got).not.toContain(KEY);
-    },
-  );
-
-  test('breaks off where the stream is aborted', async () => {
-    const server = await serveByHand();
-    const stream = chatClient({ baseUrl: server.url }).stream(request());
-    const got = rejection(text(stream));
-    const answer = await server.answer;
-    await answer.write(events(says('a')));
-    const reason = new Error('enough');
-
-    stream.abort(reason);
-
-    expect(await got).toBe(reason);
-    await answer.closed;
-  });
-
-  test('frees the upstream where it is cancelled while it waits', async () => {
-    const server = await serveByHand();
-    const reader = chatClient({ baseUrl: server.url }).stream(request()).toReadableStream().getReader();
-    const waiting = reader.read();
-    const answer = await server.answer;
-
-    await reader.cancel();
-
-    expect(await waiting).toEqual({ done: true, value: undefined });
-    await answer.closed;
-  });
-});
-
-describe('toResponse()', () => {
-  test('is an event stream that is not cached', () => {
-    const response = chatClient().stream(request()).toResponse();
-
-    expect(response.status).toBe(200);
-    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
-    expect(response.headers.get('cache-control')).toBe('no-cache');
-  });
-
-  test('takes a status and headers, but stays an event stream', () => {
-    const response = chatClient()
-      .stream(request())
-      .toResponse({
-        status: 201,
-        headers: { 'cache-control': 'no-store', 'content-type': 'text/plain', 'x-mine': '1' },
-      });
-
-    expect(response.status).toBe(201);
-    expect(response.headers.get('cache-control')).toBe('no-store');
-    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
-    expect(response.headers.get('x-mine')).toBe('1');
   });
 });

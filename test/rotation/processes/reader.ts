@@ -21,7 +21,7 @@ const AT_ONCE = 2;
 setPriority(10);
 const surroundings = JSON.parse(process.argv[2] ?? '') as Surroundings;
 const { store } = openStore(surroundings.store);
-const ring = readingRing(surroundings.seal, store);
+const ring = readingRing(surroundings.encryptionKey, store);
 // Not repeated: nothing but the ring is there to keep a call from failing.
 const chat = new ChatClient({ apiKey: ring, baseUrl: surroundings.url, maxRetries: 0 });
 const request = { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hello!' }] } as const;

@@ -41,10 +41,10 @@ export class Run implements AsyncDisposable {
   }
 
   /** Starts the service. */
-  static async begin(store: StoreAddress, seal: string): Promise<Run> {
+  static async begin(store: StoreAddress, encryptionKey: string): Promise<Run> {
     const service = start('service.ts');
     const { url, accessToken } = (await answerOf(service)) as Opening;
-    return new Run(service, { url, accessToken, store, seal });
+    return new Run(service, { url, accessToken, store, encryptionKey });
   }
 
   /** Starts the rotators, each of which is killed after a while and followed by another one. */
@@ -122,9 +122,9 @@ export class Run implements AsyncDisposable {
   }
 
   #hear(word: Word): void {
-    if (word.what === 'minted') this.#counts.minted++;
-    if (word.what === 'orphan-swept') this.#counts.orphansSwept++;
-    if (word.what === 'failed') this.#failures.push(word.reason);
+    if (word.what === 'created') this.#counts.minted++;
+    if (word.what === 'orphan-deleted') this.#counts.orphansSwept++;
+    if (word.what === 'error') this.#failures.push(word.reason);
     if (word.what === 'rotated') this.#counts.epoch = Math.max(this.#counts.epoch, word.epoch);
     this.#heard.dispatchEvent(new Event('word'));
   }

@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
+import { keyVerifier } from 'drun-sdk';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { ApiKeys } from '../../../src/api-keys/index.ts';
-import { ChatClient } from '../../../src/chat/index.ts';
 import { type Clock, KeyRing, type KeyStore } from '../../../src/rotation/index.ts';
 import { fileStore } from '../../../src/rotation/stores/file.ts';
 import { type PostgresStoreOptions, postgresStore } from '../../../src/rotation/stores/postgres.ts';
@@ -21,7 +21,7 @@ export interface Surroundings {
   readonly accessToken: string;
   readonly store: StoreAddress;
   /** The sealing key, in base64. */
-  readonly seal: string;
+  readonly encryptionKey: string;
 }
 
 /**
@@ -29,33 +29,37 @@ export interface Surroundings {
  * store's time are long enough for a machine that has too much to do to keep a process waiting meanwhile.
  */
 const TIMES = {
-  graceMs: 750,
+  gracePeriodMs: 750,
   refreshMs: 100,
   leaseMs: 2_000,
-  settleMs: 1_500,
+  createTimeoutMs: 1_500,
   storeTimeoutMs: 100_000,
 };
 
 /** Waits a tenth of what it is asked to: rotations are a matter of days, and nobody waits for them here. */
 const hasty: Clock = {
   now: Date.now,
+  monotonic: Date.now,
   sleep: (ms, signal, { background = false } = {}) =>
     setTimeout(ms / 10, undefined, { signal, ref: !background }),
 };
 
 /** The ring of a process that only reads. */
-export function readingRing(seal: string, store: KeyStore): KeyRing {
-  return new KeyRing({ name: 'checkout', store, seal, ...TIMES });
+export function readingRing(encryptionKey: string, store: KeyStore): KeyRing {
+  return new KeyRing({ name: 'checkout', store, encryptionKey, ...TIMES });
 }
 
 /** The ring of a process that rotates. */
-export function rotatingRing({ url: baseUrl, accessToken, seal }: Surroundings, store: KeyStore): KeyRing {
+export function rotatingRing(
+  { url: baseUrl, accessToken, encryptionKey }: Surroundings,
+  store: KeyStore,
+): KeyRing {
   return new KeyRing({
     name: 'checkout',
-    issuer: new ApiKeys({ accessToken, baseUrl }),
-    checker: new ChatClient({ apiKey: 'unused', baseUrl }),
+    manager: new ApiKeys({ accessToken, baseUrl }),
+    verifier: keyVerifier({ baseUrl }),
     store,
-    seal,
+    encryptionKey,
     clock: hasty,
     ...TIMES,
   });

@@ -1,0 +1,238 @@
+import { isRecord } from '../internal/json.ts';
+
+/** A JSON Schema of draft 7 or 2020-12. */
+export type JsonSchema = Record<string, unknown>;
+
+/** Keywords whose value is a schema or a list of schemas, and those whose value is a record of schemas. */
+const SCHEMAS = [
+  'items',
+  'prefixItems',
+  'additionalItems',
+  'additionalProperties',
+  'anyOf',
+  'oneOf',
+  'allOf',
+  'not',
+  'contains',
+];
+const NAMED = ['properties', 'patternProperties', '$defs', 'definitions'];
+
+/**
+ * Turns a schema as libraries write it into one that servers accept and models can satisfy: the root is not a reference,
+ * alternatives are `anyOf`, intersections are merged, every object is closed, and fields that can be `null` or have a
+ * default are required.
+ */
+export function closeSchema({ $schema: _, ...schema }: JsonSchema): JsonSchema {
+  const { $ref, ...rest } = schema;
+  const root = typeof $ref === 'string' && $ref !== '#' ? { ...resolve($ref, schema), ...rest } : schema;
+  return close(root, root) as JsonSchema;
+}
+
+function close(schema: unknown, root: JsonSchema): unknown {
+  if (Array.isArray(schema)) return schema.map((one) => close(one, root));
+  if (!isRecord(schema)) return schema;
+  const merged = Array.isArray(schema.allOf) ? (mergeAll(schema, root) ?? schema) : schema;
+  const { oneOf, discriminator: _, ...result } = { ...merged } as JsonSchema;
+  if (oneOf !== undefined) result[result.anyOf === undefined ? 'anyOf' : 'oneOf'] = oneOf;
+  for (const keyword of SCHEMAS) {
+    // Closed parts of an intersection would exclude each other's fields.
+    if (keyword in result && keyword !== 'allOf') result[keyword] = close(result[keyword], root);
+  }
+  for (const keyword of NAMED) {
+    const named = result[keyword];
+    if (!isRecord(named)) continue;
+    result[keyword] = Object.fromEntries(
+      Object.entries(named).map(([name, one]) => [name, close(one, root)]),
+    );
+  }
+  const { properties, required = [] } = result;
+  if (!isRecord(properties)) return result;
+  if (result.patternProperties === undefined) result.additionalProperties ??= false;
+  const names = Object.keys(properties).filter((name) => {
+    const { default: value, ...property } = { ...(properties[name] as JsonSchema) };
+    if (value !== undefined) properties[name] = property;
+    return (required as string[]).includes(name) || value !== undefined || allowsNull(property, root);
+  });
+  if (names.length > 0 || result.required !== undefined) result.required = names;
+  return result;
+}
+
+function allowsNull(schema: unknown, root: JsonSchema): boolean {
+  if (!isRecord(schema)) return false;
+  const { type, anyOf, oneOf, $ref } = schema;
+  if (typeof $ref === 'string' && $ref !== '#') {
+    const { $ref: next, ...target } = resolve($ref, root);
+    return next === undefined && allowsNull(target, root);
+  }
+  const isNull = type === 'null' || (Array.isArray(type) && type.includes('null')) || schema.const === null;
+  const isEnum = Array.isArray(schema.enum) && schema.enum.includes(null);
+  return isNull || isEnum || [anyOf ?? oneOf ?? []].flat().some((one) => allowsNull(one, root));
+}
+
+/** The schema that a reference within the document points to. */
+function resolve(ref: string, root: JsonSchema): JsonSchema {
+  let target: unknown = root;
+  for (const part of decodeURIComponent(ref).split('/').slice(1)) {
+    target = isRecord(target) ? target[part.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined;
+  }
+  return isRecord(target) ? target : {};
+}
+
+/** Merges `allOf`, its siblings included, into one schema; `undefined` if that is not possible. */
+function mergeAll({ allOf, ...rest }: JsonSchema, root: JsonSchema, depth = 0): JsonSchema | undefined {
+  if (depth > 20) return undefined;
+  let merged: JsonSchema | undefined = rest;
+  for (const part of allOf as unknown[]) {
+    if (!isRecord(part) || merged === undefined) return undefined;
+    const { $ref, ...beside } = part;
+    const target = typeof $ref === 'string' ? { ...resolve($ref, root), ...beside } : part;
+    const flat = Array.isArray(target.allOf) ? mergeAll(target, root, depth + 1) : target;
+    merged = flat && mergeTwo(merged, flat, root, depth);
+  }
+  return merged;
+}
+
+/** Keywords of which the larger, and of which the smaller value is the stricter one. */
+const LARGER = /^(?:exclusiveM|m)inimum$|^min[A-Z]/;
+const SMALLER = /^(?:exclusiveM|m)aximum$|^max[A-Z]/;
+const NOTES = ['title', 'description', 'default', 'examples', '$id', '$comment', 'id'];
+
+function mergeTwo(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number): JsonSchema | undefined {
+  const alternatives = [a, b].find((one) => one.anyOf !== undefined || one.oneOf !== undefined);
+  if (alternatives !== undefined) {
+    const { anyOf, oneOf, ...rest } = alternatives;
+    const base = mergeTwo(rest, alternatives === a ? b : a, root, depth);
+    const branches = [anyOf ?? oneOf]
+      .flat()
+      .map((one) => base && mergeAll({ allOf: [one, base] }, root, depth + 1));
+    return branches.includes(undefined) ? undefined : { anyOf: branches };
+  }
+  const merged: JsonSchema = { ...a };
+  for (const [keyword, value] of Object.entries(b)) {
+    const before = merged[keyword];
+    if (before === undefined) merged[keyword] = value;
+    else if (JSON.stringify(before) === JSON.stringify(value) || NOTES.includes(keyword)) continue;
+    else if (NAMED.includes(keyword))
+      merged[keyword] = mergeNamed(before as JsonSchema, value as JsonSchema, root, depth);
+    else if (keyword === 'required') merged.required = [...new Set([before, value].flat())];
+    else if (keyword === 'type') merged.type = commonTypes([before].flat(), [value].flat());
+    else if (keyword === 'enum') merged.enum = [before].flat().filter((one) => [value].flat().includes(one));
+    else if (keyword === 'const') Object.assign(merged, { const: undefined, enum: [] });
+    else if (keyword === 'additionalProperties')
+      merged[keyword] = before === false || value === false ? false : before;
+    else if (LARGER.test(keyword)) merged[keyword] = Math.max(Number(before), Number(value));
+    else if (SMALLER.test(keyword)) merged[keyword] = Math.min(Number(before), Number(value));
+    else if (keyword === 'items') merged.items = mergeAll({ allOf: [before, value] }, root, depth + 1);
+    else return undefined;
+    if (merged[keyword] === undefined) delete merged[keyword];
+  }
+  return merged;
+}
+
+function mergeNamed(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number): JsonSchema {
+  const merged = { ...a, ...b };
+  for (const name of Object.keys(a)) {
+    if (!Object.hasOwn(b, name)) continue;
+    const both = { allOf: [a[name], b[name]] };
+    merged[name] = mergeAll(both, root, depth + 1) ?? both;
+  }
+  return merged;
+}
+
+function commonTypes(a: unknown[], b: unknown[]): unknown {
+  const isInteger = (types: unknown[]): boolean => types.includes('integer') && !types.includes('number');
+  const common = a.filter((type) => b.includes(type));
+  if ((isInteger(a) && b.includes('number')) || (isInteger(b) && a.includes('number')))
+    common.push('integer');
+  return common.length === 1 ? common[0] : common;
+}
+
+/** Whether a schema may have a value; `false` only if it certainly has none. */
+export function hasValue(
+  schema: unknown,
+  root = schema as JsonSchema,
+  above: readonly unknown[] = [],
+): boolean {
+  if (!isRecord(schema)) return schema !== false;
+  // An object that requires another one like it would never end.
+  if (above.includes(schema)) return false;
+  const within = (one: unknown): boolean => hasValue(one, root, [...above, schema]);
+  const {
+    $ref,
+    not,
+    type,
+    anyOf,
+    oneOf,
+    allOf,
+    properties,
+    required,
+    additionalProperties,
+    items,
+    minItems,
+  } = schema;
+  if (typeof $ref === 'string') return within($ref === '#' ? root : resolve($ref, root));
+  if (not === true || (isRecord(not) && Object.keys(not).length === 0)) return false;
+  if ((Array.isArray(type) && type.length === 0) || (Array.isArray(schema.enum) && schema.enum.length === 0))
+    return false;
+  const alternatives = anyOf ?? oneOf;
+  if (Array.isArray(alternatives) && !alternatives.some(within)) return false;
+  if (Array.isArray(allOf) && (!allOf.every(within) || conflict(allOf, root))) return false;
+  const limits = ['imum', 'Length', 'Items', 'Properties'];
+  if (limits.some((limit) => Number(schema[`min${limit}`]) > Number(schema[`max${limit}`]))) return false;
+  if (type === 'object' && Array.isArray(required)) {
+    const fields = isRecord(properties) ? properties : {};
+    const hasField = (name: string): boolean =>
+      Object.hasOwn(fields, name)
+        ? within(fields[name])
+        : additionalProperties !== false || !!schema.patternProperties;
+    if (!required.every(hasField)) return false;
+  }
+  if (type !== 'array' || typeof minItems !== 'number') return true;
+  const first = Array.isArray(items) ? items : [schema.prefixItems ?? []].flat();
+  const rest = Array.isArray(items) ? schema.additionalItems : items;
+  return first.slice(0, minItems).every(within) && (minItems <= first.length || within(rest ?? true));
+}
+
+function conflict(parts: readonly unknown[], root: JsonSchema): boolean {
+  const types = parts.filter(isRecord).map((part) => {
+    const { type } = typeof part.$ref === 'string' ? resolve(part.$ref, root) : part;
+    return type === undefined ? undefined : [type].flat();
+  });
+  const known = types.filter((type) => type !== undefined) as unknown[][];
+  return known.length > 1 && known.reduce((a, b) => [commonTypes(a, b)].flat()).length === 0;
+}
+
+/** Keywords that the strict mode of OpenAI does not support. */
+const NOT_STRICT = [
+  'patternProperties',
+  'propertyNames',
+  'prefixItems',
+  'additionalItems',
+  'contains',
+  'allOf',
+  'oneOf',
+  'not',
+  'pattern',
+];
+
+/** Whether the strict mode of OpenAI can express a schema: every object is closed and requires all its fields. */
+export function isStrictSchema(schema: unknown, isRoot = true): boolean {
+  if (Array.isArray(schema)) return schema.every((one) => isStrictSchema(one, false));
+  if (!isRecord(schema)) return false;
+  const { type, properties, required, additionalProperties, items, anyOf } = schema;
+  if (
+    NOT_STRICT.some((keyword) => keyword in schema) ||
+    (isRoot && type !== 'object') ||
+    Array.isArray(items)
+  )
+    return false;
+  const isTyped = ['type', '$ref', 'anyOf', 'enum', 'const'].some((keyword) => keyword in schema);
+  const isObject = [type].flat().includes('object') || properties !== undefined;
+  const names = isRecord(properties) ? Object.keys(properties) : undefined;
+  const isClosed = additionalProperties === false && names?.every((name) => [required].flat().includes(name));
+  if (!isTyped || (isObject && !isClosed)) return false;
+  const named = [properties, schema.$defs, schema.definitions]
+    .filter(isRecord)
+    .flatMap((one) => Object.values(one));
+  return [...named, ...[anyOf ?? [], items ?? []].flat()].every((one) => isStrictSchema(one, false));
+}

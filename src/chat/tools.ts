@@ -1,0 +1,85 @@
+import { ConfigurationError } from '../errors/index.ts';
+import { isRecord } from '../internal/json.ts';
+import type { PlatformAbortSignal } from '../internal/platform.ts';
+import { type SchemaOutput, toJsonSchema } from './json-schema.ts';
+
+/** A tool that the model may call, as it is sent. */
+export interface ToolDefinition {
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    readonly description?: string | undefined;
+    /** JSON Schema of the arguments. */
+    readonly parameters?: object | undefined;
+    readonly strict?: boolean | null | undefined;
+  };
+}
+
+/** A tool whose input is text instead of JSON. */
+export interface CustomToolDefinition {
+  readonly type: 'custom';
+  readonly custom: {
+    readonly name: string;
+    readonly description?: string | undefined;
+    readonly format?: object | undefined;
+  };
+}
+
+/** Second argument of {@link Tool.run}. */
+export interface ToolContext {
+  /** Id of the call. */
+  readonly toolCallId: string;
+  /** Aborts when the run ends before this call does. */
+  readonly signal: PlatformAbortSignal;
+}
+
+/** A tool that the model may call, and that {@link ChatClient.runTools} can run. */
+export interface Tool<Parameters extends object = object> {
+  /** Up to 64 letters, digits, `_` and `-`. */
+  readonly name: string;
+  /** Tells the model when to use the tool, and what for. */
+  readonly description?: string | undefined;
+  /** Schema of the arguments: a Standard Schema that provides a JSON Schema, or a JSON Schema (not checked). */
+  readonly parameters: Parameters;
+  /** Asks the server for strict adherence to the schema. @defaultValue The server's default. */
+  readonly strict?: boolean | undefined;
+  /** Runs the tool. The model receives a string as it is, anything else as JSON. An error ends the run. */
+  run(parameters: SchemaOutput<Parameters>, context: ToolContext): unknown;
+}
+
+/**
+ * Defines a tool whose `run` is typed by its schema.
+ *
+ * @throws {ConfigurationError} If servers would reject the name.
+ *
+ * @example
+ * ```ts
+ * import { defineTool } from 'drun-sdk/chat';
+ * import * as z from 'zod';
+ *
+ * const weather = defineTool({
+ *   name: 'weather',
+ *   description: 'The weather in a city',
+ *   parameters: z.object({ city: z.string() }),
+ *   run: ({ city }) => `It is sunny in ${city}.`,
+ * });
+ * ```
+ */
+export function defineTool<Parameters extends object>(tool: Tool<Parameters>): Tool<Parameters> {
+  if (/^[\w-]{1,64}$/.test(tool.name)) return tool;
+  throw new ConfigurationError('`name` of a tool must have 1 to 64 letters, digits, `_` or `-`.', {
+    option: 'name',
+  });
+}
+
+export function isTool(tool: unknown): tool is Tool {
+  return isRecord(tool) && typeof tool.run === 'function';
+}
+
+/** Creates the definition of a tool as it is sent; definitions are returned unchanged. */
+export async function toToolDefinition(tool: object): Promise<object> {
+  if (!isTool(tool)) return tool;
+  const { name, description, strict, parameters } = tool;
+  const { schema } = await toJsonSchema(parameters, `parameters of the tool ${name}`);
+  return { type: 'function', function: { name, description, parameters: schema, strict } };
+}

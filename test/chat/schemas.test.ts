@@ -1,0 +1,243 @@
+import { toStandardJsonSchema } from '@valibot/to-json-schema';
+import { type } from 'arktype';
+import { ConfigurationError } from 'drun-sdk/errors';
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import * as mini from 'zod/mini';
+import { rejectionOf } from '../support/failures.ts';
+import { json } from '../support/network.ts';
+import { chatClient, completion } from './requests.ts';
+
+const request = { model: 'm', messages: [{ role: 'user' as const, content: 'a' }] };
+
+interface Sent {
+  readonly schema: object;
+  readonly strict: boolean;
+}
+
+/** The schema that is sent for a schema. */
+async function sent(schema: object, options: { readonly strict?: boolean } = {}): Promise<Sent> {
+  let body = '';
+  const fetch = async (_: string, init: RequestInit): Promise<Response> => {
+    body = String(init.body);
+    const message = {
+      role: 'assistant',
+      tool_calls: [{ id: 'c', function: { name: 'f', arguments: '{}' } }],
+    };
+    return json(completion({ choices: [{ index: 0, message, finish_reason: 'tool_calls' }] }));
+  };
+  await chatClient({ fetch }).parse(request, { schema, ...options });
+  return JSON.parse(body).response_format.json_schema;
+}
+
+const closed = (properties: object, required = Object.keys(properties)): object => ({
+  type: 'object',
+  properties,
+  required,
+  additionalProperties: false,
+});
+const string = { type: 'string' };
+const valibot = (schema: v.GenericSchema): object => toStandardJsonSchema(schema);
+const recursive = z.object({
+  value: z.string(),
+  get next() {
+    return recursive.nullable();
+  },
+});
+const endless = z.object({
+  get next() {
+    return endless;
+  },
+});
+
+const A = closed({ t: { type: 'string', const: 'a' } });
+const B = closed({ t: { type: 'string', const: 'b' }, x: { type: 'number' } });
+
+describe('a schema', () => {
+  it.each<[string, object, object]>([
+    ['an object', z.object({ a: z.string() }), closed({ a: string })],
+    ['an object of zod/mini', mini.object({ a: mini.string() }), closed({ a: string })],
+    [
+      'a discriminated union',
+      z.object({
+        u: z.discriminatedUnion('t', [
+          z.object({ t: z.literal('a') }),
+          z.object({ t: z.literal('b'), x: z.number() }),
+        ]),
+      }),
+      closed({ u: { anyOf: [A, B] } }),
+    ],
+    [
+      'a variant',
+      valibot(v.variant('t', [v.object({ t: v.literal('a') }), v.object({ t: v.literal('b') })])),
+      { anyOf: [closed({ t: { const: 'a' } }), closed({ t: { const: 'b' } })] },
+    ],
+    [
+      'nullish, defaulted and optional fields',
+      z.object({ a: z.string().nullish(), b: z.string().default('x'), c: z.string().optional() }),
+      closed({ a: { type: ['string', 'null'] }, b: string, c: string }, ['a', 'b']),
+    ],
+    [
+      'nullish and defaulted fields of valibot',
+      valibot(v.object({ a: v.nullish(v.string()), b: v.optional(v.string(), 'x') })),
+      closed({ a: { anyOf: [string, { type: 'null' }] }, b: string }),
+    ],
+    ['a root with an id', z.object({ a: z.string() }).meta({ id: 'Root' }), closed({ a: string })],
+    [
+      'an intersection with a part that has an id',
+      z.object({ a: z.string() }).and(z.object({ b: z.string() }).meta({ id: 'Part' })),
+      closed({ a: string, b: string }),
+    ],
+    [
+      'an intersection of closed objects',
+      z.strictObject({ a: z.string() }).and(z.strictObject({ b: z.string() })),
+      closed({ a: string, b: string }),
+    ],
+    [
+      'an intersection of valibot',
+      valibot(v.intersect([v.object({ a: v.string() }), v.object({ a: v.string(), b: v.string() })])),
+      closed({ a: string, b: string }),
+    ],
+    [
+      'an intersection with a union',
+      z.object({ a: z.string() }).and(z.union([z.object({ b: z.string() }), z.object({ c: z.string() })])),
+      { anyOf: [closed({ a: string, b: string }), closed({ a: string, c: string })] },
+    ],
+    [
+      'an intersection within a field',
+      z.object({ x: z.object({ a: z.string() }).and(z.object({ b: z.string() })) }),
+      closed({ x: closed({ a: string, b: string }) }),
+    ],
+    [
+      'objects in the rest of a tuple',
+      z.object({ t: z.tuple([z.string()], z.object({ a: z.string() })) }),
+      closed({
+        t: { type: 'array', items: [string], additionalItems: closed({ a: string }), minItems: 1 },
+      }),
+    ],
+    [
+      'objects in an array',
+      z.object({ l: z.array(z.object({ a: z.string() })) }),
+      closed({ l: { type: 'array', items: closed({ a: string }) } }),
+    ],
+    [
+      'a nullable object',
+      z.object({ n: z.object({ a: z.string() }).nullable() }),
+      closed({ n: { anyOf: [closed({ a: string }), { type: 'null' }] } }),
+    ],
+    [
+      'an open object',
+      z.object({ o: z.looseObject({ a: z.string() }) }),
+      closed({ o: { type: 'object', properties: { a: string }, required: ['a'], additionalProperties: {} } }),
+    ],
+    [
+      'a record',
+      z.object({ r: z.record(z.string(), z.number()) }),
+      closed({ r: { type: 'object', propertyNames: string, additionalProperties: { type: 'number' } } }),
+    ],
+    [
+      'an object of arktype',
+      type({ a: 'string', c: 'string|null' }),
+      closed({ a: string, c: { anyOf: [string, { type: 'null' }] } }),
+    ],
+    ['any object of arktype', type({ o: 'object' }), closed({ o: { type: 'object' } })],
+  ])('is sent as servers accept it: %s', async (_, schema, expected) => {
+    const {
+      definitions: _definitions,
+      $defs: _defs,
+      ...received
+    } = (await sent(schema)).schema as Record<string, unknown>;
+    expect(received).toEqual(expected);
+  });
+
+  it('that refers to itself is sent with its reference', async () => {
+    const { schema } = await sent(recursive);
+
+    expect(schema).toMatchObject({ properties: { next: { anyOf: [{ $ref: '#' }, { type: 'null' }] } } });
+  });
+
+  it('in JSON is sent unchanged', async () => {
+    const raw = {
+      type: 'object',
+      properties: { a: { type: 'string', default: 'x' } },
+      allOf: [{ required: ['a'] }],
+    };
+
+    expect((await sent(raw)).schema).toEqual(raw);
+  });
+
+  it.each<[string, object, boolean]>([
+    ['an object', z.object({ a: z.string(), l: z.array(z.int()) }), true],
+    ['nested objects and enums', z.object({ o: z.object({ e: z.enum(['a', 'b']) }).nullable() }), true],
+    ['a reference', recursive, true],
+    ['an optional field', z.object({ a: z.string().optional() }), false],
+    ['a record', z.object({ r: z.record(z.string(), z.number()) }), false],
+    ['a tuple', z.object({ t: z.tuple([z.string()]) }), false],
+    ['a pattern', z.object({ p: z.string().regex(/a/) }), false],
+    ['an open object', z.looseObject({ a: z.string() }), false],
+    ['anything', z.object({ a: z.unknown() }), false],
+    ['an array', z.array(z.string()), false],
+    ['a union', z.union([z.object({ a: z.string() }), z.object({ b: z.string() })]), false],
+    ['a JSON Schema with an open object', { type: 'object', properties: { a: string } }, false],
+    ['a closed JSON Schema', closed({ a: string }), true],
+  ])('is strict if the strict mode of OpenAI can express it: %s', async (_, schema, strict) => {
+    expect((await sent(schema)).strict).toBe(strict);
+    expect((await sent(schema, { strict: !strict })).strict).toBe(!strict);
+  });
+
+  it.each<[string, object]>([
+    ['never', z.never()],
+    ['a required field of never', z.object({ a: z.never() })],
+    ['an intersection of a string and a number', z.string().and(z.number())],
+    ['a field of two literals', z.object({ a: z.literal('x') }).and(z.object({ a: z.literal('y') }))],
+    ['an object that requires one like it', endless],
+    ['contradicting limits', z.object({ a: z.string().min(3).max(2) })],
+    ['a JSON Schema without a value', { type: 'object', required: ['a'], properties: { a: false } }],
+    ['a JSON Schema with an empty enum', { enum: [] }],
+  ])('that no value can match throws: %s', async (_, schema) => {
+    const error = await rejectionOf(ConfigurationError, sent(schema));
+
+    expect(error.message).toContain('no value');
+    expect(error.option).toBe('schema');
+  });
+
+  it.each<[string, object, string]>([
+    ['a date of zod', z.object({ at: z.date() }), 'Date'],
+    ['a date of zod/mini', mini.object({ at: mini.date() }), 'Date'],
+    ['a date of arktype', type({ at: 'Date' }), 'Date'],
+    ['a date in a union of arktype', type({ at: 'string | Date' }), 'Date'],
+    ['a schema of zod 3', { _def: {}, parse: () => 1 }, 'zod 4'],
+    [
+      'a schema of zod 3 with the standard interface',
+      { _def: {}, '~standard': { version: 1, vendor: 'zod', validate: () => ({}) } },
+      'zod 4',
+    ],
+    ['a schema of valibot as it is', v.object({ a: v.string() }), '@valibot/to-json-schema'],
+    ['an instance of a class', new URL('https://d.run'), 'Standard Schema'],
+    ['a string', 'object' as never, 'Standard Schema'],
+  ])('that cannot be written throws: %s', async (_, schema, message) => {
+    const error = await rejectionOf(ConfigurationError, sent(schema));
+
+    expect(error.message).toContain(message);
+  });
+
+  it('of arktype may have a literal that is called like a class', async () => {
+    expect((await sent(type({ a: "'Date'" }))).schema).toEqual(closed({ a: { const: 'Date' } }));
+  });
+
+  it('as the response_format of a request is written as JSON Schema', async () => {
+    let body = '';
+    const fetch = async (_: string, init: RequestInit): Promise<Response> => {
+      body = String(init.body);
+      return json(completion());
+    };
+
+    await chatClient({ fetch }).complete({ ...request, response_format: z.object({ a: z.string() }) });
+
+    expect(JSON.parse(body).response_format).toEqual({
+      type: 'json_schema',
+      json_schema: { name: 'answer', strict: true, schema: closed({ a: string }) },
+    });
+  });
+});

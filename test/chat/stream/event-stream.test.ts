@@ -1,0 +1,152 @@
+import { StreamFailedError, StreamTruncatedError } from 'drun-sdk/errors';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { KEY } from '../../support/credentials.ts';
+import { rejection, rejectionOf } from '../../support/failures.ts';
+import {
+  chunkOf,
+  events,
+  fetchOf,
+  finishes,
+  GREETING,
+  greeting,
+  says,
+  serveByHand,
+} from '../../support/streams.ts';
+import { chatClient, failure, request } from '../requests.ts';
+
+afterEach(() => vi.useRealTimers());
+
+const failing = (): string => events(says('a'), failure('quota', 'x', `the key ${KEY} of model m is bad`));
+
+describe('toReadableStream', () => {
+  it('writes the chunks and [DONE] as server-sent events', async () => {
+    const chunks = [
+      says('a'),
+      { ...finishes(), extra: { n: 1 } },
+      chunkOf([], { usage: { total_tokens: 2 } }),
+    ];
+    const stream = chatClient({ fetch: fetchOf(events(...chunks)) }).stream(request());
+
+    expect(await new Response(stream.toReadableStream()).text()).toBe(events(...chunks, '[DONE]'));
+  });
+
+  it.each([
+    ['an error event', failing(), StreamFailedError],
+    ['a truncation', events(says('a')), StreamTruncatedError],
+  ])('writes a generic error after %s, and passes the error to `onError`', async (_, upstream, type) => {
+    const onError = vi.fn();
+    const stream = chatClient({ fetch: fetchOf(upstream) }).stream(request());
+
+    const text = await new Response(stream.toReadableStream({ onError })).text();
+
+    const [first, last, ...others] = text.trimEnd().split('\n\n');
+    expect(`${first}\n\n`).toBe(events(says('a')));
+    expect(JSON.parse(last?.replace('data: ', '') ?? '')).toEqual({
+      error: {
+        message: 'The response could not be completed.',
+        type: 'stream_error',
+        code: null,
+        param: null,
+      },
+    });
+    expect(others).toEqual([]);
+    expect(onError).toHaveBeenCalledExactlyOnceWith(expect.any(type));
+  });
+
+  it('writes the message that `onError` returns', async () => {
+    const stream = chatClient({ fetch: fetchOf(failing()) }).stream(request());
+
+    const text = await new Response(stream.toReadableStream({ onError: () => 'Sorry!' })).text();
+
+    expect(text).toContain('"message":"Sorry!"');
+  });
+
+  it('can be read by another client', async () => {
+    const first = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
+    const second = chatClient({ fetch: async () => first.toResponse() }).stream(request());
+
+    expect((await second.completion()).choices[0].message.content).toBe(GREETING);
+    expect(await second.completion()).toEqual(await first.completion());
+  });
+
+  it('fails another client that reads it', async () => {
+    const first = chatClient({ fetch: fetchOf(failing()) }).stream(request());
+    const second = chatClient({ fetch: async () => first.toResponse() }).stream(request());
+
+    const error = await rejectionOf(StreamFailedError, second.completion());
+
+    expect(error.completion.choices[0]?.message.content).toBe('a');
+  });
+
+  it('breaks off when the stream is aborted', async () => {
+    const server = await serveByHand();
+    const stream = chatClient({ baseUrl: server.url }).stream(request());
+    const text = rejection(new Response(stream.toReadableStream()).text());
+    const answer = await server.answer;
+    await answer.write(events(says('a')));
+    const reason = new Error('enough');
+
+    stream.abort(reason);
+
+    expect(await text).toBe(reason);
+    await answer.closed;
+  });
+
+  it('aborts the call when its reader cancels', async () => {
+    const server = await serveByHand();
+    const reader = chatClient({ baseUrl: server.url }).stream(request()).toReadableStream().getReader();
+    const waiting = reader.read();
+    const answer = await server.answer;
+
+    await reader.cancel();
+
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    await answer.closed;
+  });
+
+  it('writes a comment when no chunk arrives within `heartbeatMs`', async () => {
+    const server = await serveByHand();
+    const stream = chatClient({ baseUrl: server.url }).stream(request());
+    const reader = stream.toReadableStream({ heartbeatMs: 5 }).getReader();
+    const decoder = new TextDecoder();
+
+    expect(decoder.decode((await reader.read()).value)).toBe(': heartbeat\n\n');
+
+    await (await server.answer).write(greeting());
+    let text = '';
+    for (let part = await reader.read(); !part.done; part = await reader.read())
+      text += decoder.decode(part.value);
+    expect(text.replaceAll(': heartbeat\n\n', '')).toBe(greeting());
+  });
+});
+
+describe('toResponse', () => {
+  it('is an event stream that is neither cached nor buffered', () => {
+    const { status, headers } = chatClient().stream(request()).toResponse();
+
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(headers.get('cache-control')).toBe('no-cache');
+    expect(headers.get('x-accel-buffering')).toBe('no');
+  });
+
+  it('accepts a status and headers, but stays an event stream', () => {
+    const { status, headers } = chatClient()
+      .stream(request())
+      .toResponse({
+        status: 201,
+        headers: {
+          'cache-control': 'no-store',
+          'content-type': 'text/plain',
+          'x-custom': '1',
+          'x-none': undefined,
+        },
+      });
+
+    expect(status).toBe(201);
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(headers.get('x-custom')).toBe('1');
+    expect(headers.has('x-none')).toBe(false);
+  });
+});
