@@ -9,7 +9,7 @@ import { Account } from './account/account.ts';
 import { type EmulatedKeys, emulatedKeys } from './account/keys.ts';
 import { createAdmin } from './admin.ts';
 import { createApp } from './app.ts';
-import { abortableBody } from './body.ts';
+import { mapBody } from './body.ts';
 import { controlPlane } from './control-plane/control-plane.ts';
 import { DataPlane } from './data-plane/gateway.ts';
 import { RuleBook, type Rules } from './data-plane/rules.ts';
@@ -150,7 +150,11 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
         return response;
       }
       const leave = (): void => controller.abort(new Error('The client has left.'));
-      return new Response(abortableBody(body, signal, end, leave), { status, headers });
+      const options = { signal, onEnd: end, onCancel: leave };
+      return new Response(
+        mapBody(body, (chunks) => chunks, options),
+        { status, headers },
+      );
     } catch (error) {
       end();
       throw error;
