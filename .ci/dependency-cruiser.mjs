@@ -27,7 +27,7 @@ const folders = {
 };
 
 /** The files that need Node. Everything else runs wherever there is `fetch`. */
-const nodeEmulator = '^src/emulator/(node|node-listener|command/[a-z]+)\\.ts$';
+const nodeEmulator = '^src/emulator/(node|cli)\\.ts$';
 const nodeStores = '^src/rotation/stores/(file|kubernetes[a-z-]*)\\.ts$';
 const nodeOnly = [nodeEmulator, nodeStores];
 /** The one file that needs msw. */
@@ -37,8 +37,8 @@ const browser = folder('emulator/console/browser');
 const index = '^src/index\\.ts$';
 const entries = [
   '^src/(index|(api-keys|chat|errors|secret|emulator|rotation)/index)\\.ts$',
-  '^src/emulator/(msw|node|command/main)\\.ts$',
-  '^src/rotation/stores/(file|kubernetes|postgres|redis)\\.ts$',
+  '^src/emulator/(msw|node|cli)\\.ts$',
+  '^src/rotation/stores/(dynamodb|file|kubernetes|postgres|redis|testing)\\.ts$',
 ];
 const known = [index, ...Object.keys(folders).map(folder)];
 

@@ -5,10 +5,7 @@ import { textImportsForVite } from '../.ci/text-imports.ts';
 const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
 
 /** Tests that start processes, databases or browsers, or explore models. `npm run test:all` runs them. */
-const SLOW = [
-  'test/{integration,model,rotation/processes,rotation/protocol}/**/*.test.ts',
-  'test/**/*.{slow,browser}.test.ts',
-];
+const SLOW = ['test/{integration,model}/**/*.test.ts', 'test/**/*.{slow,browser}.test.ts'];
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
@@ -33,6 +30,9 @@ export default defineConfig({
     ],
     setupFiles: ['test/setup.ts'],
     maxWorkers: 2,
+    // Enough for a machine that is busy with other work.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     unstubEnvs: true,
     unstubGlobals: true,
     restoreMocks: true,

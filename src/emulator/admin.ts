@@ -1,7 +1,6 @@
 import { Hono } from 'hono';
-import { maskKeys } from '../secret/mask.ts';
 import { isSecret, type Secret } from '../secret/secret.ts';
-import type { KeyRecord } from './account/key-record.ts';
+import type { KeyRecord } from './account/key-registry.ts';
 import { type EmulatedKeyChanges, type EmulatedKeys, isKey, type NewEmulatedKey } from './account/keys.ts';
 import type { Context } from './context.ts';
 import { dashboard } from './dashboard.ts';
@@ -93,7 +92,7 @@ export function createAdmin({
         .filter(({ when }) => isSelected(when.key))
         .map(({ when, ...rest }) => ({
           ...rest,
-          when: { ...when, ...(when.key !== undefined && { key: keyLabel(when.key) }) },
+          when: { ...when, ...(isSecret(when.key) && { key: when.key.masked }) },
         })),
     );
   });
@@ -183,8 +182,4 @@ async function body(request: Request): Promise<unknown> {
   const value = parseJson(await request.text());
   if (!isObject(value) && !Array.isArray(value)) throw new AdminError(400, 'The body must be JSON.');
   return value;
-}
-
-function keyLabel(key: string | Secret): string {
-  return isSecret(key) ? key.masked : maskKeys(key);
 }

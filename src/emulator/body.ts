@@ -1,28 +1,47 @@
 export type Bytes = Uint8Array<ArrayBuffer>;
 export type Body = ReadableStream<Bytes>;
+export type Chunks = AsyncGenerator<string | Bytes, void, undefined>;
 
 interface BodyOptions {
-  /** Called when the reader cancels; must release what `source` waits for. */
+  /** Called when the reader cancels or the signal is aborted; must release what `source` waits for. */
   readonly onCancel?: ((reason: unknown) => void) | undefined;
   /** Called once, however the body ends. */
   readonly onEnd?: (() => void) | undefined;
+  /** Fails the body with its reason as soon as it is aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const encoder = new TextEncoder();
 
 /**
- * Creates a body from an iterator. It has no queue of its own, so nothing is requested from `source` before the
+ * Creates a body from a generator. It has no queue of its own, so nothing is requested from `source` before the
  * reader asks for it.
  */
-export function bodyOf(source: AsyncIterator<string | Bytes>, { onCancel, onEnd }: BodyOptions = {}): Body {
+export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions = {}): Body {
   let ended = false;
+  let onAbort: (() => void) | undefined;
   const end = (): void => {
     if (ended) return;
     ended = true;
+    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
     onEnd?.();
+  };
+  const cancel = (reason: unknown): void => {
+    onCancel?.(reason);
+    // Not awaited: a source that hangs must not block a reader that leaves.
+    source.return().catch(() => {});
+    end();
   };
   return new ReadableStream<Bytes>(
     {
+      start(controller) {
+        onAbort = () => {
+          controller.error(signal?.reason);
+          cancel(signal?.reason);
+        };
+        if (signal?.aborted) onAbort();
+        else signal?.addEventListener('abort', onAbort);
+      },
       async pull(controller) {
         try {
           const { done, value } = await source.next();
@@ -36,12 +55,7 @@ export function bodyOf(source: AsyncIterator<string | Bytes>, { onCancel, onEnd 
         }
         end();
       },
-      cancel(reason) {
-        onCancel?.(reason);
-        // Not awaited: a source that hangs must not block a reader that leaves.
-        source.return?.().catch(() => {});
-        end();
-      },
+      cancel,
     },
     { highWaterMark: 0 },
   );
@@ -50,13 +64,16 @@ export function bodyOf(source: AsyncIterator<string | Bytes>, { onCancel, onEnd 
 /** Passes a body through a generator. A reader that leaves cancels the original body. */
 export function mapBody(
   body: Body,
-  map: (chunks: AsyncGenerator<Bytes, void, undefined>) => AsyncGenerator<string | Bytes, void, undefined>,
-  onEnd?: () => void,
+  map: (chunks: AsyncGenerator<Bytes, void, undefined>) => Chunks,
+  options: BodyOptions = {},
 ): Body {
   const reader = body.getReader();
   return bodyOf(map(readAll(reader)), {
-    onEnd,
-    onCancel: (reason) => void reader.cancel(reason).catch(() => {}),
+    ...options,
+    onCancel: (reason) => {
+      options.onCancel?.(reason);
+      void reader.cancel(reason).catch(() => {});
+    },
   });
 }
 
@@ -73,64 +90,22 @@ async function* readAll(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenera
   }
 }
 
-/** Fails a body with the signal's reason as soon as the signal is aborted. */
-export function abortableBody(body: Body, signal: AbortSignal, onEnd: () => void, onLeave: () => void): Body {
-  const reader = body.getReader();
-  let onAbort: (() => void) | undefined;
-  const end = (): void => {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
-    onEnd();
-  };
-  return new ReadableStream<Bytes>(
-    {
-      start(controller) {
-        onAbort = () => {
-          controller.error(signal.reason);
-          void reader.cancel(signal.reason).catch(() => {});
-          end();
-        };
-        if (signal.aborted) onAbort();
-        else signal.addEventListener('abort', onAbort);
-      },
-      async pull(controller) {
-        try {
-          const { done, value } = await reader.read();
-          if (signal.aborted) return;
-          if (!done) return controller.enqueue(value);
-          controller.close();
-        } catch (error) {
-          if (signal.aborted) return;
-          controller.error(error);
-        }
-        end();
-      },
-      cancel(reason) {
-        if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
-        onLeave();
-        void reader.cancel(reason).catch(() => {});
-      },
-    },
-    { highWaterMark: 0 },
-  );
-}
-
-/** Splits decoded chunks after each match of `end`; the last part may lack it. */
+/** Splits decoded chunks after each match of `end`, which has at most `length` characters. */
 async function* splitAfter(
   chunks: AsyncIterable<Bytes>,
   end: RegExp,
-  overlap: number,
+  length: number,
 ): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  const pattern = new RegExp(end, 'g');
   let rest = '';
   for await (const bytes of chunks) {
     // A separator may have been cut; anything further back was searched before.
-    let from = Math.max(0, rest.length - overlap);
+    let from = Math.max(0, rest.length - length + 1);
     rest += decoder.decode(bytes, { stream: true });
     let start = 0;
     for (;;) {
-      pattern.lastIndex = from;
-      const match = pattern.exec(rest);
+      end.lastIndex = from;
+      const match = end.exec(rest);
       if (match === null) break;
       from = match.index + match[0].length;
       yield rest.slice(start, from);
@@ -141,14 +116,14 @@ async function* splitAfter(
   if (rest !== '') yield rest;
 }
 
-/** The lines of a body, each with its line feed. */
+/** The lines of a body, each with its line feed; the last one may lack it. */
 export function linesOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
-  return splitAfter(chunks, /\n/, 0);
+  return splitAfter(chunks, /\n/g, 1);
 }
 
-/** The server-sent events of a body, each with the blank line that ends it. */
+/** The server-sent events of a body, each with the blank line that ends it; the last one may lack it. */
 export function eventsOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
-  return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/, 3);
+  return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/g, 4);
 }
 
 /** The data of an event; `undefined` if it has none, such as a comment. */

@@ -1,9 +1,15 @@
+import type {
+  PlatformRequest,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import { Account } from './account/account.ts';
 import { type EmulatedKeys, emulatedKeys } from './account/keys.ts';
 import { createAdmin } from './admin.ts';
 import { createApp } from './app.ts';
-import { abortableBody } from './body.ts';
+import { mapBody } from './body.ts';
 import { controlPlane } from './control-plane/control-plane.ts';
 import { DataPlane } from './data-plane/gateway.ts';
 import { RuleBook, type Rules } from './data-plane/rules.ts';
@@ -30,7 +36,10 @@ export interface Emulator extends AsyncDisposable {
    * @throws The signal's reason, if it is aborted; reading the body of a stream throws it as well.
    * @throws {TypeError} If the arguments are not a request, or a fault drops the connection.
    */
-  readonly fetch: (input: Request | string | URL, init?: RequestInit) => Promise<Response>;
+  readonly fetch: (
+    input: PlatformRequest | PlatformUrl | string,
+    init?: PlatformRequestInit,
+  ) => Promise<PlatformResponse>;
   /** The access token of the control plane. A reset does not change it. */
   readonly accessToken: Secret;
   /**
@@ -141,7 +150,11 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
         return response;
       }
       const leave = (): void => controller.abort(new Error('The client has left.'));
-      return new Response(abortableBody(body, signal, end, leave), { status, headers });
+      const options = { signal, onEnd: end, onCancel: leave };
+      return new Response(
+        mapBody(body, (chunks) => chunks, options),
+        { status, headers },
+      );
     } catch (error) {
       end();
       throw error;

@@ -4,6 +4,13 @@
  * @module
  */
 export type {
+  PlatformAbortSignal,
+  PlatformRequest,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
+export type {
   CreatedEmulatedKey,
   EmulatedKey,
   EmulatedKeyChanges,

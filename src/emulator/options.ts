@@ -1,10 +1,17 @@
+import * as z from 'zod/mini';
+import type {
+  PlatformAbortSignal,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
-import { isCredential, type NewEmulatedKey } from './account/keys.ts';
+import type { NewEmulatedKey } from './account/keys.ts';
+import { check, credential, nonEmpty } from './checks.ts';
 import { isIterable, isReply, type Reply, type ReplyFunction } from './data-plane/reply.ts';
 import type { EmulatorRule } from './data-plane/rules.ts';
 import type { UpstreamSettings } from './data-plane/upstream.ts';
 import type { ScheduledFault } from './faults/fault.ts';
-import { isObject } from './http.ts';
 import type { EmulatedRequest } from './log.ts';
 import { secureRandom } from './random.ts';
 
@@ -12,7 +19,7 @@ import { secureRandom } from './random.ts';
 export type EmulatedVersion = '0.15' | '0.16' | '0.17';
 
 /** Resolves after a time in milliseconds; rejects with the signal's reason as soon as the signal is aborted. */
-export type Sleep = (milliseconds: number, signal: AbortSignal) => Promise<void>;
+export type Sleep = (milliseconds: number, signal: PlatformAbortSignal) => Promise<void>;
 
 /** A model that the data plane serves. */
 export interface EmulatedModel {
@@ -31,11 +38,11 @@ export interface EmulatedModel {
 /** A real OpenAI-compatible server behind the emulator. */
 export interface UpstreamOptions {
   /** Its base URL, such as `http://127.0.0.1:11434/v1`. Without a path, `/v1` is added. */
-  readonly url: string | URL;
+  readonly url: string | PlatformUrl;
   /** Sent instead of the caller's key. Default: no credential. */
   readonly apiKey?: string | Secret | undefined;
   /** Default: the global `fetch`. */
-  readonly fetch?: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
+  readonly fetch?: ((input: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
 }
 
 /** Options of {@link createEmulator}. All but the functions, `upstream` and secrets can come from a JSON file. */
@@ -72,7 +79,7 @@ export interface EmulatorOptions {
   /** Rejects requests that no rule matches, with an error that describes them, unless there is a `reply`. */
   readonly strict?: boolean | undefined;
   /** A real model server for requests that no rule matches, or its base URL. */
-  readonly upstream?: string | URL | UpstreamOptions | undefined;
+  readonly upstream?: string | PlatformUrl | UpstreamOptions | undefined;
   /**
    * What stands in front of the models: d.run's `gateway`, or `none`, for a bare vLLM that accepts the emulator's keys.
    *
@@ -100,135 +107,112 @@ export interface EmulatorOptions {
 
 /** Validated options with their defaults. */
 export interface Settings {
-  readonly maxKeys: number;
-  readonly version: EmulatedVersion;
-  /** Empty if the upstream server knows them. */
-  readonly models: readonly EmulatedModel[];
-  /** Default: none. */
   readonly reply: Reply | ReplyFunction | undefined;
-  readonly rules: readonly EmulatorRule[];
-  readonly strict: boolean;
+  readonly onRequest: ((request: EmulatedRequest) => void) | undefined;
   readonly behind: 'gateway' | 'none';
+  readonly rules: readonly EmulatorRule[];
   readonly keys: readonly NewEmulatedKey[];
   readonly faults: readonly ScheduledFault[];
-  readonly upstream: UpstreamSettings | undefined;
-  readonly accessToken: string | undefined;
   readonly now: () => number;
   readonly sleep: Sleep;
   readonly random: () => number;
-  readonly onRequest: ((request: EmulatedRequest) => void) | undefined;
+  readonly maxKeys: number;
+  readonly version: EmulatedVersion;
+  readonly strict: boolean;
+  /** Empty if the upstream server knows them. */
+  readonly models: readonly EmulatedModel[];
+  readonly upstream: UpstreamSettings | undefined;
+  readonly accessToken: string | undefined;
 }
 
 export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];
 
-const VERSIONS: readonly EmulatedVersion[] = ['0.15', '0.16', '0.17'];
+const isFunction = z.custom((value) => typeof value === 'function', 'must be a function');
+const secret = z.union([credential, z.custom(isSecret)]);
+const serverUrl = z.custom(
+  (value) => isServerUrl(String(value)),
+  'must be a URL without user, query and fragment',
+);
+const upstream = z.union([
+  serverUrl,
+  z.strictObject({ url: serverUrl, apiKey: z.optional(secret), fetch: z.optional(isFunction) }),
+]);
+const model = z.strictObject({
+  id: nonEmpty,
+  contextLength: z.optional(z.int().check(z.minimum(1))),
+  reasoningField: z.optional(z.enum(['reasoning', 'reasoning_content'])),
+  ownedBy: z.optional(z.string()),
+});
+const list = z.optional(z.array(z.unknown()));
 
-const OPTIONS: Readonly<Record<keyof EmulatorOptions, true>> = {
-  maxKeys: true,
-  version: true,
-  models: true,
-  reply: true,
-  rules: true,
-  strict: true,
-  upstream: true,
-  behind: true,
-  keys: true,
-  faults: true,
-  accessToken: true,
-  now: true,
-  sleep: true,
-  random: true,
-  onRequest: true,
-};
+/** Rules, keys and faults are validated when they are added. */
+const schema = z.strictObject({
+  maxKeys: z.optional(z.custom(isKeyLimit, 'must be a non-negative integer, Infinity or `unlimited`')),
+  version: z.optional(z.enum(['0.15', '0.16', '0.17'])),
+  models: z.optional(z.array(z.union([nonEmpty, model]))),
+  reply: z.optional(
+    z.custom((value) => typeof value === 'function' || isReply(value), 'must be a reply or a function'),
+  ),
+  rules: list,
+  strict: z.optional(z.boolean()),
+  upstream: z.optional(upstream),
+  behind: z.optional(z.enum(['gateway', 'none'])),
+  keys: list,
+  faults: list,
+  accessToken: z.optional(secret),
+  now: z.optional(isFunction),
+  sleep: z.optional(isFunction),
+  random: z.optional(isFunction),
+  onRequest: z.optional(isFunction),
+});
 
-/**
- * Validates options. Rules, keys and faults are validated when they are added.
- *
- * @throws {TypeError | RangeError} That names the invalid option.
- */
+/** @throws {TypeError} That names the invalid option. */
 export function resolveOptions(options: EmulatorOptions): Settings {
-  const given: unknown = options;
-  if (!isObject(given)) throw new TypeError('createEmulator: the options must be an object.');
-  for (const option of Object.keys(given)) {
-    if (!Object.hasOwn(OPTIONS, option))
-      throw new TypeError(`createEmulator: \`${option}\` is not an option.`);
-  }
-  const { version = '0.17', behind = 'gateway', strict = false, onRequest } = options;
-  const maxKeys = options.maxKeys === 'unlimited' ? Number.POSITIVE_INFINITY : (options.maxKeys ?? 5);
-  const accessToken = isSecret(options.accessToken) ? options.accessToken.reveal() : options.accessToken;
-  const now = options.now ?? (() => Date.now());
-  const sleep = options.sleep ?? sleepByTimer;
-  const random = options.random ?? secureRandom;
-
-  if (typeof maxKeys !== 'number') throw new TypeError(invalid('maxKeys', 'a number'));
-  if (maxKeys !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(maxKeys) && maxKeys >= 0)) {
-    throw new RangeError(invalid('maxKeys', 'a non-negative integer or Infinity'));
-  }
-  if (!VERSIONS.includes(version)) throw new RangeError(invalid('version', `one of ${VERSIONS.join(', ')}`));
-  if (behind !== 'gateway' && behind !== 'none')
-    throw new RangeError(invalid('behind', "'gateway' or 'none'"));
-  if (typeof strict !== 'boolean') throw new TypeError(invalid('strict', 'a boolean'));
-  if (accessToken !== undefined && !isCredential(accessToken)) {
-    throw new TypeError(invalid('accessToken', 'printable ASCII characters without spaces'));
-  }
-  for (const [option, value] of Object.entries({ now, sleep, random, onRequest: onRequest ?? now })) {
-    if (typeof value !== 'function') throw new TypeError(invalid(option, 'a function'));
-  }
-  if (options.reply !== undefined && options.upstream !== undefined) {
+  check('createEmulator', schema, options);
+  const { reply, upstream, now = () => Date.now(), random = secureRandom } = options;
+  if (reply !== undefined && upstream !== undefined) {
     throw new TypeError('createEmulator: `reply` and `upstream` exclude each other.');
   }
+  const models = options.models ?? (upstream === undefined ? DEFAULT_MODELS : []);
   return {
-    maxKeys,
-    version,
-    models: resolveModels(options.models ?? (options.upstream === undefined ? DEFAULT_MODELS : [])),
-    reply: options.reply === undefined ? undefined : resolveReply(options.reply),
-    rules: listOf('rules', options.rules),
-    strict,
-    behind,
-    keys: listOf('keys', options.keys),
-    faults: listOf('faults', options.faults),
-    upstream: options.upstream === undefined ? undefined : resolveUpstream(options.upstream),
-    accessToken,
+    maxKeys: options.maxKeys === 'unlimited' ? Number.POSITIVE_INFINITY : (options.maxKeys ?? 5),
+    version: options.version ?? '0.17',
+    models: models.map((each) => (typeof each === 'string' ? { id: each } : { ...each })),
+    reply: reply === undefined ? undefined : resolveReply(reply),
+    rules: [...(options.rules ?? [])],
+    strict: options.strict ?? false,
+    behind: options.behind ?? 'gateway',
+    keys: [...(options.keys ?? [])],
+    faults: [...(options.faults ?? [])],
+    upstream: upstream === undefined ? undefined : resolveUpstream(upstream),
+    accessToken: revealed(options.accessToken),
     now: () => checked('now', now(), (time) => Math.abs(time) <= MAX_TIME, 'milliseconds since 1970'),
-    sleep,
+    sleep: options.sleep ?? sleepByTimer,
     random: () =>
       checked('random', random(), (value) => value >= 0 && value < 1, 'a number from 0 to below 1'),
-    onRequest,
+    onRequest: options.onRequest,
   };
 }
 
-function resolveModels(models: unknown): EmulatedModel[] {
-  if (!Array.isArray(models)) throw new TypeError(invalid('models', 'an array of names or models'));
-  return models.map((given: unknown) => {
-    const model = typeof given === 'string' ? { id: given } : given;
-    const isValid =
-      isObject(model) &&
-      typeof model.id === 'string' &&
-      model.id !== '' &&
-      (model.contextLength === undefined ||
-        (Number.isInteger(model.contextLength) && Number(model.contextLength) > 0)) &&
-      [undefined, 'reasoning', 'reasoning_content'].includes(model.reasoningField as string | undefined) &&
-      (model.ownedBy === undefined || typeof model.ownedBy === 'string');
-    if (!isValid) {
-      throw new TypeError(
-        invalid('models', 'an array of names or models (`id`, `contextLength`, `reasoningField`, `ownedBy`)'),
-      );
-    }
-    return { ...model } as unknown as EmulatedModel;
-  });
+function isKeyLimit(value: unknown): boolean {
+  return (
+    value === 'unlimited' ||
+    value === Number.POSITIVE_INFINITY ||
+    (Number.isSafeInteger(value) && Number(value) >= 0)
+  );
 }
 
-function listOf<T>(option: string, given: readonly T[] | undefined): readonly T[] {
-  if (given === undefined) return [];
-  if (!Array.isArray(given)) throw new TypeError(invalid(option, 'an array'));
-  return [...given];
+function isServerUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && username + password + search + hash === '';
+}
+
+function revealed(credential: string | Secret | undefined): string | undefined {
+  return isSecret(credential) ? credential.reveal() : credential;
 }
 
 function resolveReply(reply: Reply | ReplyFunction): Reply | ReplyFunction {
-  if (typeof reply === 'function') return reply;
-  if (!isReply(reply)) {
-    throw new TypeError(invalid('reply', 'a string, an async iterable, a reply, a completion or a function'));
-  }
   // A generator and a stream are used up after one reply.
   if (!isIterable(reply) || !('getReader' in reply || 'next' in reply)) return reply;
   let isUsed = false;
@@ -240,27 +224,13 @@ function resolveReply(reply: Reply | ReplyFunction): Reply | ReplyFunction {
 }
 
 function resolveUpstream(upstream: string | URL | UpstreamOptions): UpstreamSettings {
-  const isUrl = typeof upstream === 'string' || upstream instanceof URL;
-  const options: UpstreamOptions = isUrl ? { url: upstream } : upstream;
-  const url = URL.canParse(String(options?.url)) ? new URL(options.url) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new TypeError(invalid('upstream', 'the URL of a server, or an object with a `url`'));
-  }
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new TypeError(
-      invalid('upstream', 'a URL without user, query and fragment; its key belongs in `apiKey`'),
-    );
-  }
-  const apiKey = isSecret(options.apiKey) ? options.apiKey.reveal() : options.apiKey;
-  if (apiKey !== undefined && !isCredential(apiKey)) {
-    throw new TypeError(invalid('upstream.apiKey', 'printable ASCII characters without spaces'));
-  }
-  if (options.fetch !== undefined && typeof options.fetch !== 'function') {
-    throw new TypeError(invalid('upstream.fetch', 'a function'));
-  }
-  const path = url.pathname.replace(/\/+$/, '');
+  const options: UpstreamOptions =
+    typeof upstream === 'string' || upstream instanceof URL ? { url: upstream } : upstream;
+  const { origin, pathname } = new URL(options.url);
+  const path = pathname.replace(/\/+$/, '');
+  const apiKey = revealed(options.apiKey);
   return {
-    url: `${url.origin}${path === '' ? '/v1' : path}`,
+    url: `${origin}${path === '' ? '/v1' : path}`,
     apiKey: apiKey === undefined ? undefined : new Secret(apiKey),
     fetch: options.fetch,
   };
@@ -298,8 +268,4 @@ function checked(
 ): number {
   if (typeof value === 'number' && accepts(value)) return value;
   throw new RangeError(`createEmulator: \`${option}\` must return ${expected}.`);
-}
-
-function invalid(option: string, expected: string): string {
-  return `createEmulator: \`${option}\` must be ${expected}.`;
 }

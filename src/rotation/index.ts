@@ -5,6 +5,7 @@
  * @module
  */
 
+export type { PlatformAbortSignal } from '../internal/platform.ts';
 export type {
   CustomEncryption,
   EncryptionContext,

@@ -1,8 +1,9 @@
+import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 
 /** The last argument of every method of a {@link KeyManager} and a {@link KeyVerifier}. */
 export interface RingRequestOptions {
-  readonly signal: AbortSignal;
+  readonly signal: PlatformAbortSignal;
 }
 
 /** A key that has just been created. */
@@ -76,7 +77,7 @@ export interface Clock {
    *
    * @param options - With `background`, the wait does not keep the process alive.
    */
-  sleep(ms: number, signal: AbortSignal, options?: { readonly background?: boolean }): Promise<void>;
+  sleep(ms: number, signal: PlatformAbortSignal, options?: { readonly background?: boolean }): Promise<void>;
 }
 
 /** The clock of the machine. */

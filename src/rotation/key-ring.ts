@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
+import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
@@ -23,7 +24,7 @@ import { requestRotation } from './transitions.ts';
 /** Options of most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {
   /** Aborts the call, which rejects with the signal's reason. The next reconciliation continues what it began. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: PlatformAbortSignal | undefined;
 }
 
 /** Options of {@link KeyRing.revoke}. */
@@ -99,7 +100,9 @@ export class KeyRing implements AsyncDisposable {
   #isStoreChecked = false;
 
   /** @throws ConfigurationError if an option is invalid. The message names it and shows no credential. */
-  constructor(options: KeyRingOptions, protocol?: Protocol);
+  constructor(options: KeyRingOptions);
+  /** @internal */
+  constructor(options: KeyRingOptions, protocol: Protocol);
   constructor(options: KeyRingOptions, protocol: Protocol = { Reconciliation, Revocation }) {
     const settings = readOptions(options);
     const { name, store, encryption, clock, random, refreshMs, keyTimeoutMs, storeTimeoutMs } = settings;

@@ -112,16 +112,16 @@ describe('a rule', () => {
   });
 
   it.each<[unknown, string]>([
-    [7, 'a rule must be an object'],
+    [7, 'must be of type object'],
     [{}, '`reply`'],
     [{ reply: [] }, '`reply`'],
     [{ reply: { typo: 1 } }, '`reply`'],
     [{ reply: 'x', tmes: 1 }, '`tmes`'],
     [{ reply: 'x', times: 0 }, '`times`'],
-    [{ reply: 'x', when: { modl: 'a' } }, '`modl`'],
-    [{ reply: 'x', when: { lastMessage: { pattern: '(' } } }, '`lastMessage`'],
-    [{ reply: 'x', when: { lastMessage: 7 } }, '`lastMessage`'],
-    [{ reply: 'x', when: { nth: 0 } }, '`nth`'],
+    [{ reply: 'x', when: { modl: 'a' } }, '`when.modl`'],
+    [{ reply: 'x', when: { lastMessage: { pattern: '(' } } }, '`when.lastMessage`'],
+    [{ reply: 'x', when: { lastMessage: 7 } }, '`when.lastMessage`'],
+    [{ reply: 'x', when: { nth: 0 } }, '`when.nth`'],
   ])('%j is rejected', (rule, message) => {
     expect(() => createEmulator({ rules: [rule as EmulatorRule] })).toThrow(TypeError);
     expect(() => createEmulator().rules.add(rule as EmulatorRule)).toThrow(message);

@@ -1,7 +1,9 @@
+import * as z from 'zod/mini';
 import { isSecret, type Secret } from '../../secret/secret.ts';
+import { check, credential, nonEmpty } from '../checks.ts';
 import type { EmulatorOptions } from '../options.ts';
 import type { Account } from './account.ts';
-import { isExpired, isWorkspace, type KeyRecord, remainingTokens, setQuota } from './key-record.ts';
+import { isExpired, isWorkspace, type KeyRecord, remainingTokens, setQuota } from './key-registry.ts';
 
 /** The token quota of a key. */
 export interface EmulatedQuota {
@@ -87,6 +89,25 @@ export interface EmulatedKeys extends Iterable<EmulatedKey> {
   readonly delete: (id: string) => void;
 }
 
+const globs = z.optional(z.array(nonEmpty));
+const changes = {
+  expiresAt: z.nullish(
+    z.union([z.date(), z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))))]),
+  ),
+  disabled: z.optional(z.boolean()),
+  allowModels: globs,
+  denyModels: globs,
+  quota: z.optional(z.union([z.literal('unlimited'), z.int().check(z.minimum(0))])),
+};
+const keyChanges = z.strictObject(changes);
+const newKey = z.strictObject({
+  name: nonEmpty,
+  key: z.optional(z.union([credential, z.custom(isSecret)])),
+  workspace: z.optional(z.int().check(z.refine(isWorkspace))),
+  user: z.optional(nonEmpty),
+  ...changes,
+});
+
 export function keyView(record: KeyRecord, now: number): EmulatedKey {
   return {
     id: record.id,
@@ -127,15 +148,7 @@ export function emulatedKeys({ keys, users }: Account, now: () => number): Emula
     },
     create({ name, key, workspace, user, ...changes }) {
       const fullKey = isSecret(key) ? key.reveal() : key;
-      check('name', isText(name), 'a non-empty string');
-      check(
-        'key',
-        fullKey === undefined || isCredential(fullKey),
-        'printable ASCII characters without spaces',
-      );
-      check('workspace', workspace === undefined || isWorkspace(workspace), 'a positive int32');
-      check('user', user === undefined || isText(user), 'a non-empty string');
-      checkChanges(changes);
+      check('drun.keys', newKey, { name, key, workspace, user, ...changes });
       const scope = workspace ?? 'account';
       if (keys.isFull(scope)) throw new RangeError('drun.keys: the limit of keys (`maxKeys`) is reached.');
       const existing = fullKey === undefined ? undefined : keys.recall(fullKey);
@@ -156,7 +169,7 @@ export function emulatedKeys({ keys, users }: Account, now: () => number): Emula
     },
     update(id, changes) {
       const record = known(id);
-      checkChanges(changes);
+      check('drun.keys', keyChanges, changes);
       apply(record, changes, now());
       return keyView(record, now());
     },
@@ -164,10 +177,6 @@ export function emulatedKeys({ keys, users }: Account, now: () => number): Emula
       keys.delete(known(id));
     },
   };
-}
-
-export function isCredential(value: unknown): value is string {
-  return typeof value === 'string' && /^[!-~]+$/.test(value);
 }
 
 function apply(record: KeyRecord, changes: EmulatedKeyChanges, now: number): void {
@@ -179,33 +188,6 @@ function apply(record: KeyRecord, changes: EmulatedKeyChanges, now: number): voi
   if (allowModels !== undefined) record.allowModels = [...allowModels];
   if (denyModels !== undefined) record.denyModels = [...denyModels];
   if (quota !== undefined) setQuota(record, quota === 'unlimited' ? quota : BigInt(quota), now);
-}
-
-function checkChanges({ expiresAt, disabled, allowModels, denyModels, quota }: EmulatedKeyChanges): void {
-  const isDate = expiresAt instanceof Date || typeof expiresAt === 'string';
-  const isTime = isDate && !Number.isNaN(new Date(expiresAt).getTime());
-  check(
-    'expiresAt',
-    expiresAt === undefined || expiresAt === null || isTime,
-    'a valid Date or ISO 8601 string',
-  );
-  check('disabled', disabled === undefined || typeof disabled === 'boolean', 'a boolean');
-  check('allowModels', allowModels === undefined || areTexts(allowModels), 'an array of globs');
-  check('denyModels', denyModels === undefined || areTexts(denyModels), 'an array of globs');
-  const isQuota = quota === undefined || quota === 'unlimited' || (Number.isSafeInteger(quota) && quota >= 0);
-  check('quota', isQuota, "a non-negative integer or 'unlimited'");
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== '';
-}
-
-function areTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every(isText);
-}
-
-function check(field: string, holds: boolean, expected: string): void {
-  if (!holds) throw new TypeError(`drun.keys: \`${field}\` must be ${expected}.`);
 }
 
 function asNumber(quota: bigint | 'unlimited'): number | 'unlimited' {

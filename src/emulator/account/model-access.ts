@@ -1,4 +1,4 @@
-import type { KeyRecord } from './key-record.ts';
+import type { KeyRecord } from './key-registry.ts';
 
 /** Whether a key may use a model. */
 export type ModelAccess = 'allowed' | 'denied' | 'not-allowed';

@@ -1,4 +1,4 @@
-import { type KeyRecord, type Scope, spendTokens } from './key-record.ts';
+import { type KeyRecord, type Scope, spendTokens } from './key-registry.ts';
 
 /** Number of tokens that a request used. */
 export interface TokenUsage {

@@ -1,5 +1,5 @@
-import { isWorkspace, type KeyRecord, type Scope, setQuota } from '../account/key-record.ts';
-import type { User } from '../account/users.ts';
+import type { User } from '../account/account.ts';
+import { isWorkspace, type KeyRecord, type Scope, setQuota } from '../account/key-registry.ts';
 import type { Context, EmulatedOperation, Exchange, Route } from '../context.ts';
 import { bearerToken, isObject, json, notFound, parseJson, preferredLanguage } from '../http.ts';
 import {

@@ -1,4 +1,4 @@
-import { isExpired, type KeyRecord, remainingTokens } from '../account/key-record.ts';
+import { isExpired, type KeyRecord, remainingTokens } from '../account/key-registry.ts';
 import { addUsage, type TokenUsage, type UsageEntry } from '../account/usage-log.ts';
 import type { PageQuery, UsageQuery } from './requests.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Quota } from '../account/key-record.ts';
+import type { Quota } from '../account/key-registry.ts';
 import { invalidField } from './errors.ts';
 
 /*

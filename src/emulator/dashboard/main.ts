@@ -38,8 +38,7 @@ function element<T extends HTMLElement>(id: string, type: new () => T): T {
 
 /** Creates an element; its children are elements or text. */
 function create(tag: string, className: string, ...children: (Node | string)[]): HTMLElement {
-  const created = document.createElement(tag);
-  if (className !== '') created.className = className;
+  const created = Object.assign(document.createElement(tag), { className });
   created.append(...children);
   return created;
 }

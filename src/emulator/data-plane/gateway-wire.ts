@@ -116,7 +116,7 @@ function printed(value: unknown): string {
  * @param onChunk - Receives each chunk that is passed on.
  */
 export function rewriteStream(body: Body, onChunk: (chunk: unknown) => void, onEnd: () => void): Body {
-  return mapBody(body, (chunks) => rewrittenEvents(chunks, onChunk), onEnd);
+  return mapBody(body, (chunks) => rewrittenEvents(chunks, onChunk), { onEnd });
 }
 
 async function* rewrittenEvents(

@@ -1,4 +1,4 @@
-import { type KeyRecord, remainingTokens } from '../account/key-record.ts';
+import { type KeyRecord, remainingTokens } from '../account/key-registry.ts';
 import { modelAccess } from '../account/model-access.ts';
 import { type Bytes, dataOf, eventsOf, mapBody } from '../body.ts';
 import type { Context, EmulatedOperation, Exchange, Route } from '../context.ts';
@@ -186,7 +186,7 @@ export class DataPlane {
           yield event;
         }
       },
-      spend,
+      { onEnd: spend },
     );
     return new Response(observed, { status, headers });
   }

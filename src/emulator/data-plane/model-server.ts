@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../account/key-record.ts';
+import type { KeyRecord } from '../account/key-registry.ts';
 import { keyView } from '../account/keys.ts';
 import { bodyOf } from '../body.ts';
 import type { Context, Exchange } from '../context.ts';

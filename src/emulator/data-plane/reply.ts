@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import type { PlatformAbortSignal } from '../../internal/platform.ts';
 import type { EmulatedKey } from '../account/keys.ts';
 
 /** A chat request. The fields that the emulator reads are validated; all others are as they were sent. */
@@ -83,7 +84,7 @@ export interface ReplyContext {
   /** The key that authenticated the request. */
   readonly key: EmulatedKey;
   /** Aborted when the client no longer waits for the reply. */
-  readonly signal: AbortSignal;
+  readonly signal: PlatformAbortSignal;
 }
 
 /**

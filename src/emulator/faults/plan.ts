@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../account/key-record.ts';
+import type { KeyRecord } from '../account/key-registry.ts';
 import { isKey } from '../account/keys.ts';
 import { matchesGlob } from '../account/model-access.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../context.ts';

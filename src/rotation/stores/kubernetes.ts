@@ -1,4 +1,5 @@
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
+import type { PlatformRequestInit, PlatformResponse, PlatformUrl } from '../../internal/platform.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
 import { clusterServer, SERVICE_ACCOUNT_PATH, ServiceAccount } from './kubernetes-pod.ts';
 import { type Access, type Entries, KubernetesSecret, type SecretState } from './kubernetes-secret.ts';
@@ -22,7 +23,7 @@ export interface KubernetesSecretStoreOptions {
    * The API server: https, or http to this machine for `kubectl proxy`. Default: that of the cluster, from the pod's
    * environment.
    */
-  readonly server?: string | URL | undefined;
+  readonly server?: string | PlatformUrl | undefined;
   /**
    * What to show to the API server, or a function that is asked for it before every request. Default: the token of the
    * service account, read for every request, for Kubernetes replaces it; none where `server` is given, for that may be
@@ -44,7 +45,7 @@ export interface KubernetesSecretStoreOptions {
    * Takes the place of `node:https`, and then has to know whose certificates to trust. It gets the token among the
    * headers.
    */
-  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
+  readonly fetch?: ((url: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
   /** For one request, in milliseconds. Default: 10,000. */
   readonly timeoutMs?: number | undefined;
   /** How often `watch` looks for a change, in milliseconds. Default: 10,000. */

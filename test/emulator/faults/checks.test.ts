@@ -65,7 +65,7 @@ describe('a fault with an invalid field is rejected', () => {
 
   it.each<[object, string]>([
     [{ kinds: [] }, '`kinds`'],
-    [{ kinds: ['meteorite'] }, '`kinds`'],
+    [{ kinds: ['meteorite'] }, '`kinds.0`'],
     [{ seed: 'seven' }, '`seed`'],
     [{ maxDelayMs: -1 }, '`maxDelayMs`'],
     [{ status: 503 }, '`status` is unknown'],
@@ -79,8 +79,8 @@ describe('a fault with an invalid field is rejected', () => {
   });
 
   it('that is not an object', () => {
-    expect(() => faults.next(503 as never)).toThrow('must be an object');
-    expect(() => faults.next([] as never)).toThrow('must be an object');
+    expect(() => faults.next(503 as never)).toThrow('must be of type object');
+    expect(() => faults.next([] as never)).toThrow('must be of type object');
   });
 
   it('without repeating a key', () => {

@@ -3,8 +3,8 @@
  * it has seen.
  */
 
-import { createEmulator } from '../../../src/emulator/emulator.ts';
-import { serve } from '../../../src/emulator/node.ts';
+import { createEmulator } from '../../src/emulator/emulator.ts';
+import { serve } from '../../src/emulator/node.ts';
 
 /** The first message. */
 export interface Opening {

@@ -3,7 +3,7 @@
  * once the first call is over, and when asked for anything, how that went until now.
  */
 import { setPriority } from 'node:os';
-import { ChatClient } from '../../../src/chat/index.ts';
+import { ChatClient } from '../../src/chat/index.ts';
 import { openStore, readingRing, type Surroundings } from './settings.ts';
 
 /** The answer to every message. */

@@ -2,11 +2,11 @@ import { setTimeout } from 'node:timers/promises';
 import { keyVerifier } from 'drun-sdk';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { ApiKeys } from '../../../src/api-keys/index.ts';
-import { type Clock, KeyRing, type KeyStore } from '../../../src/rotation/index.ts';
-import { fileStore } from '../../../src/rotation/stores/file.ts';
-import { type PostgresStoreOptions, postgresStore } from '../../../src/rotation/stores/postgres.ts';
-import { redisStore } from '../../../src/rotation/stores/redis.ts';
+import { ApiKeys } from '../../src/api-keys/index.ts';
+import { type Clock, KeyRing, type KeyStore } from '../../src/rotation/index.ts';
+import { fileStore } from '../../src/rotation/stores/file.ts';
+import { type PostgresStoreOptions, postgresStore } from '../../src/rotation/stores/postgres.ts';
+import { redisStore } from '../../src/rotation/stores/redis.ts';
 
 /** Where the record of the ring is: what a process is told, to open the same store as the others. */
 export type StoreAddress =

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { ApiKeys, ChatClient } from 'drun-sdk';
 import type { KeyRing } from 'drun-sdk/rotation';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { postgresIsMissing, startPostgres } from '../../support/postgres.ts';
-import { redisIsMissing, startRedis } from '../../support/redis.ts';
+import { postgresIsMissing, startPostgres } from '../support/postgres.ts';
+import { redisIsMissing, startRedis } from '../support/redis.ts';
 import { Run } from './run.ts';
 import { openStore, rotatingRing, type StoreAddress } from './settings.ts';
 
