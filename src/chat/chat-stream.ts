@@ -237,10 +237,10 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
     this.#end(() => this.#outcome.reject(error));
   }
 
-  #end(settle: () => void): void {
+  #end(notify: () => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    settle();
+    notify();
     this.#deadline?.[Symbol.dispose]();
   }
 }
