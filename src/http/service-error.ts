@@ -69,23 +69,10 @@ function isPresent(value: unknown): boolean {
 }
 
 /** Where messages are, the most specific ones first: `error` can be a mere status phrase beside `message`. */
-const MESSAGE_FIELDS = [
-  'message',
-  'msg',
-  'detail',
-  'details',
-  'error_msg',
-  'error_message',
-  'errorMessage',
-  'errmsg',
-  'err_msg',
-  'error_description',
-  'errors',
-  'error',
-  'description',
-  'reason',
-  'title',
-] as const;
+const MESSAGE_FIELDS =
+  'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title'.split(
+    ' ',
+  );
 
 /**
  * Reads what the body of an error response says, in any of the shapes that servers in front of, behind and beside
