@@ -13,7 +13,15 @@ const preload = fileURLToPath(new URL('emulated-drun.ts', import.meta.url));
 const run = promisify(execFile);
 
 /** What has tests of its own, or is run by npm start. */
-const RUN_ELSEWHERE = ['quickstart.ts', 'rotation-cron.ts', 'rotation-function.ts', 'rotation-service.ts'];
+const RUN_ELSEWHERE = [
+  'quickstart.ts',
+  'rotation-cron.ts',
+  'rotation-function.ts',
+  'rotation-service.ts',
+  'web-express.ts',
+  'web-hono.ts',
+  'web-next.ts',
+];
 
 /** What each of the others prints. */
 const OUTPUTS: Readonly<Record<string, string>> = {
