@@ -9,11 +9,7 @@ export interface KeyStoreCase {
 
 /** Options of {@link keyStoreContract}. */
 export interface KeyStoreContractOptions {
-  /**
-   * How long `watch` may take to report a change, in milliseconds.
-   *
-   * @defaultValue 10_000
-   */
+  /** How long `watch` may take to report a change, in milliseconds. @defaultValue 10_000 */
   readonly watchTimeoutMs?: number | undefined;
 }
 
