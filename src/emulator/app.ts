@@ -57,11 +57,11 @@ async function withFaults(
 
   if (fault.delayMs !== undefined) await settings.sleep(fault.delayMs, signal);
   const isApplied = !isReplaced(fault) || fault.applied === true || fault.appliedAfterMs !== undefined;
-  if (!isApplied) return replacementOf(fault, { request, plane });
+  if (!isApplied) return replacementOf(fault, request, plane);
   const response = await respond(route, { request, params, signal, fault, log });
   if (!isReplaced(fault)) return corrupt(response, fault, { sleep: settings.sleep, signal });
   await response.body?.cancel();
-  return replacementOf(fault, { request, plane });
+  return replacementOf(fault, request, plane);
 }
 
 async function respond(route: Route, exchange: Exchange): Promise<Response> {

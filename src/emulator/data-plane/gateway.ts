@@ -144,9 +144,7 @@ export class DataPlane {
     if (type.startsWith('text/event-stream') && response.body !== null) {
       return new Response(
         rewriteStream(response.body, (chunk) => meter.read(chunk), spend),
-        {
-          headers: STREAM_HEADERS,
-        },
+        { headers: STREAM_HEADERS },
       );
     }
     const text = await bodyText(response).catch(() => undefined);
