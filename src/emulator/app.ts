@@ -1,11 +1,12 @@
 import { Hono, type Context as HonoContext } from 'hono';
 import { TrieRouter } from 'hono/router/trie-router';
-import { type Context, type Exchange, planeOf, type Route } from './context.ts';
+import type { Context, Exchange, Route } from './context.ts';
 import { corrupt, isReplaced, replacementOf } from './faults/apply.ts';
 import type { FaultPlan } from './faults/plan.ts';
 import { givenFields } from './faults/table.ts';
 import { bearerToken, HttpError, notFound } from './http.ts';
 import type { LoggedRequest } from './log.ts';
+import { planeOf } from './operation.ts';
 
 interface Bindings {
   readonly signal: AbortSignal;

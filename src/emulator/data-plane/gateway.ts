@@ -1,7 +1,7 @@
 import { type KeyRecord, remainingTokens } from '../account/key-registry.ts';
 import { modelAccess } from '../account/model-access.ts';
 import { type Bytes, dataOf, eventsOf, mapBody } from '../body.ts';
-import type { Context, EmulatedOperation, Exchange, Route } from '../context.ts';
+import type { Context, Exchange, Route } from '../context.ts';
 import {
   bearerToken,
   bodyText,
@@ -12,6 +12,7 @@ import {
   notFound,
   parseJson,
 } from '../http.ts';
+import type { EmulatedOperation } from '../operation.ts';
 import {
   incorrectApiKey,
   insufficientQuota,

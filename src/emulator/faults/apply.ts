@@ -1,9 +1,9 @@
 import { type Body, type Bytes, bodyOf, dataOf, eventsOf, mapBody } from '../body.ts';
-import type { EmulatedPlane } from '../context.ts';
 import { controlErrorOf } from '../control-plane/errors.ts';
 import { dataErrorOf } from '../data-plane/errors.ts';
 import { isEventStream } from '../http.ts';
 import { LostConnection } from '../lost-connection.ts';
+import type { EmulatedPlane } from '../operation.ts';
 import type { Sleep } from '../options.ts';
 import type { Fault } from './fault.ts';
 import { corruptionOf, givenFields } from './table.ts';

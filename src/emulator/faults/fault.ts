@@ -1,5 +1,5 @@
 import type { Secret } from '../../secret/secret.ts';
-import type { EmulatedOperation, EmulatedPlane } from '../context.ts';
+import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 
 /** Which requests a fault applies to: those that meet every given condition. */
 export interface RequestFilter {
