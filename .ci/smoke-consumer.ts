@@ -24,7 +24,7 @@ export async function consume(serve?: Serve): Promise<void> {
   const inProcess = { baseUrl: 'http://127.0.0.1', fetch: emulator.fetch };
   await roundTrip(emulator, inProcess);
   await rotation(emulator, inProcess);
-  const page = await emulator.fetch('http://127.0.0.1/');
+  const page = await emulator.fetch('http://127.0.0.1/_emulator/');
   expect("the emulator's page is there", (await page.text()).includes('API Key Management'));
 
   if (!serve) return;
@@ -32,9 +32,6 @@ export async function consume(serve?: Serve): Promise<void> {
   try {
     await roundTrip(emulator, { baseUrl: server.url });
     await rotation(emulator, { baseUrl: server.url });
-    // Only where the runtime tells who connects is the page signed in.
-    const { status } = await fetch(`${server.url}/console/requests`);
-    expect('the page is signed in on its own machine', status === 200);
   } finally {
     await server[Symbol.asyncDispose]();
   }
