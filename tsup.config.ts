@@ -13,10 +13,12 @@ const entries = [
   'emulator/node',
   'emulator/cli/main',
   'rotation/index',
+  'rotation/stores/dynamodb',
   'rotation/stores/file',
   'rotation/stores/kubernetes',
   'rotation/stores/postgres',
   'rotation/stores/redis',
+  'rotation/stores/testing',
 ];
 
 export default defineConfig({

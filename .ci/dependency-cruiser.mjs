@@ -38,7 +38,7 @@ const index = '^src/index\\.ts$';
 const entries = [
   '^src/(index|(api-keys|chat|errors|secret|emulator|rotation)/index)\\.ts$',
   '^src/emulator/(msw|node|command/main)\\.ts$',
-  '^src/rotation/stores/(file|kubernetes|postgres|redis)\\.ts$',
+  '^src/rotation/stores/(dynamodb|file|kubernetes|postgres|redis|testing)\\.ts$',
 ];
 const known = [index, ...Object.keys(folders).map(folder)];
 
