@@ -1,6 +1,6 @@
 import { ApiKeys as ApiKeysOfRoot, AuthenticationError, DrunError, isDrunError, Secret } from 'drun-sdk';
 import { ApiKeys } from 'drun-sdk/api-keys';
-import { ChatClient } from 'drun-sdk/chat';
+import { ChatClient, keyVerifier } from 'drun-sdk/chat';
 import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import * as errors from 'drun-sdk/errors';
 import { KeyRing, memoryStore, openCurrentKey } from 'drun-sdk/rotation';
@@ -74,12 +74,7 @@ async function rotation({ accessToken, keys }: Emulator, service: Service): Prom
   await using ring = new KeyRing({
     name: 'smoke',
     manager: new ApiKeys({ accessToken, ...service }),
-    verifier: {
-      async verify(apiKey, { signal }) {
-        const check = await new ChatClient({ apiKey, ...service }).checkKey({ signal });
-        return check.accepted ? { accepted: true, models: [] } : check;
-      },
-    },
+    verifier: keyVerifier(service),
     store,
     encryptionKey,
     gracePeriodMs: 1,

@@ -44,7 +44,7 @@ describe('code that users are shown runs', () => {
     const { secret } = await keys.create({ name: 'docs' });
     vi.stubEnv('DRUN_ACCESS_TOKEN', drun.accessToken.reveal());
     vi.stubEnv('DRUN_API_KEY', secret.reveal());
-    vi.stubEnv('DRUN_SEAL', randomBytes(32).toString('base64'));
+    vi.stubEnv('DRUN_ENCRYPTION_KEY', randomBytes(32).toString('base64'));
     vi.stubEnv('KEY_RINGS', `${folder}/${block.file}.key-rings`);
     // As in a pod.
     vi.stubEnv('KUBERNETES_SERVICE_HOST', '127.0.0.1');

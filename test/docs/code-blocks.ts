@@ -53,7 +53,7 @@ const SURROUNDINGS: Readonly<Record<string, { readonly type: string; readonly va
       const ring = new KeyRing({
         name: 'checkout',
         manager: new sdk.ApiKeys(),
-        verifier: { verify: async () => ({ accepted: true, models: [] }) },
+        verifier: sdk.keyVerifier(),
         store: memoryStore(),
         encryptionKey: process.env.DRUN_ENCRYPTION_KEY ?? '',
       });
