@@ -151,8 +151,10 @@ export class ChatClient {
    *
    * @example
    * ```ts
+   * import { ChatClient } from 'drun-sdk/chat';
    * import * as z from 'zod';
    *
+   * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
    * const request = { model: 'public/deepseek-r1', messages: [{ role: 'user' as const, content: 'The capital of France?' }] };
    * const { parsed } = await chat.parse(request, { schema: z.object({ city: z.string(), inhabitants: z.number() }) });
    * console.log(parsed.city);
@@ -186,9 +188,10 @@ export class ChatClient {
    *
    * @example
    * ```ts
-   * import { defineTool } from 'drun-sdk/chat';
+   * import { ChatClient, defineTool } from 'drun-sdk/chat';
    * import * as z from 'zod';
    *
+   * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
    * const weather = defineTool({
    *   name: 'weather',
    *   parameters: z.object({ city: z.string() }),
