@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
 import { ChatClient, type ChatMessage } from 'drun-sdk/chat';
 
 const chat = new ChatClient({ apiKey: () => process.env.DRUN_API_KEY ?? '' });
@@ -25,5 +26,5 @@ export async function streamChat({ body }: Request, response: ServerResponse): P
   const { headers, body: events } = stream.toResponse({ onError: (error) => console.error(error) });
   response.writeHead(200, Object.fromEntries(headers));
   // A slow client slows the model down. One that disconnects ends the call.
-  if (events !== null) await pipeline(Readable.fromWeb(events), response).catch(() => {});
+  await pipeline(Readable.fromWeb(events as ReadableStream), response).catch(() => {});
 }
