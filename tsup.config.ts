@@ -11,12 +11,14 @@ const entries = [
   'emulator/index',
   'emulator/msw',
   'emulator/node',
-  'emulator/command/main',
+  'emulator/cli',
   'rotation/index',
+  'rotation/stores/dynamodb',
   'rotation/stores/file',
   'rotation/stores/kubernetes',
   'rotation/stores/postgres',
   'rotation/stores/redis',
+  'rotation/stores/testing',
 ];
 
 export default defineConfig({
@@ -28,7 +30,8 @@ export default defineConfig({
   // Shared chunks keep one copy of every class, so `instanceof` holds between the subpaths.
   splitting: true,
   treeshake: false,
-  dts: true,
+  // `await using` works with the declarations whatever `lib` a program has.
+  dts: { banner: '/// <reference lib="esnext.disposable" />' },
   sourcemap: true,
   clean: true,
   // The emulator's router lives in its own entry: installing the package does not install it. The writer of JSON

@@ -73,14 +73,19 @@ async function roundTrip({ accessToken }: Emulator, service: Service): Promise<v
 
 async function rotation({ accessToken, keys }: Emulator, service: Service): Promise<void> {
   const store = memoryStore();
-  const seal = crypto.getRandomValues(new Uint8Array(32));
+  const encryptionKey = crypto.getRandomValues(new Uint8Array(32));
   await using ring = new KeyRing({
     name: 'smoke',
-    issuer: new ApiKeys({ accessToken, ...service }),
-    checker: new ChatClient({ apiKey: 'unused', ...service }),
+    manager: new ApiKeys({ accessToken, ...service }),
+    verifier: {
+      async verify(apiKey, { signal }) {
+        const check = await new ChatClient({ apiKey, ...service }).checkKey({ signal });
+        return check.accepted ? { accepted: true, models: [] } : check;
+      },
+    },
     store,
-    seal,
-    graceMs: 1,
+    encryptionKey,
+    gracePeriodMs: 1,
   });
   const chat = new ChatClient({ apiKey: ring, ...service });
 
@@ -93,12 +98,12 @@ async function rotation({ accessToken, keys }: Emulator, service: Service): Prom
   expect('the model answers a key of a ring', answer.choices[0]?.message.content === 'Hello!');
 
   const record = await store.get('smoke');
-  const opened = await openCurrentKey('smoke', record?.value ?? '', { seal });
+  const opened = await openCurrentKey('smoke', record?.value ?? '', { encryptionKey });
   expect('the record has the key, sealed', opened?.equals(await ring.getKey()) === true);
   expect('the record has it nowhere else', !record?.value.includes(opened?.reveal() ?? ''));
 
-  const { locked } = await ring.revoke('all');
-  expect('a ring whose keys are revoked makes others', !locked);
+  const { ready } = await ring.revoke('all');
+  expect('a ring whose keys are revoked makes others', ready);
   await chat.complete(question);
   for (const { id } of [...keys]) keys.delete(id);
 }

@@ -5,7 +5,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,9 +13,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import packageJson from '../package.json' with { type: 'json' };
+import { fetchPackages, npm } from './fetch-packages.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const runtimes = join(root, '.cache/runtimes');
 const TIME_LIMIT_MS = 60_000;
 
 /** Node's own packages carry their platform in the name; those of the others choose by themselves. */
@@ -71,7 +71,7 @@ const runs: Run[] = [
   },
 ];
 
-await installRuntimes();
+const runtimes = await fetchPackages('runtimes', versions);
 const project = await mkdtemp(join(tmpdir(), 'drun-sdk-smoke-'));
 try {
   await installPackage(project);
@@ -88,25 +88,6 @@ try {
   }
 } finally {
   await rm(project, { recursive: true, force: true });
-}
-
-/**
- * Installs the runtimes, unless these very versions are there from a run before.
- *
- * None of their install scripts is needed: the platform's binaries are packages of their own, found by `binary`.
- * That is also the one way that works with every npm, for newer ones ask before they run such scripts.
- */
-async function installRuntimes(): Promise<void> {
-  const manifest = JSON.stringify({ private: true, dependencies: versions }, null, 2);
-  // Written last, so that an installation that was cut off does not count.
-  const stamp = join(runtimes, 'installed.json');
-  const installed = await readFile(stamp, 'utf8').catch(() => undefined);
-  if (installed === manifest) return;
-  await rm(runtimes, { recursive: true, force: true });
-  await mkdir(runtimes, { recursive: true });
-  await writeFile(join(runtimes, 'package.json'), manifest);
-  await npm(['install'], runtimes);
-  await writeFile(stamp, manifest);
 }
 
 async function installPackage(directory: string): Promise<void> {
@@ -245,15 +226,6 @@ function binary(pattern: string): string {
   const [path] = globSync(`node_modules/${pattern}${suffix}`, { cwd: runtimes });
   if (!path) throw new Error(`no binary for ${process.platform} ${process.arch}: ${pattern}`);
   return join(runtimes, path);
-}
-
-async function npm(args: readonly string[], cwd: string): Promise<void> {
-  const [command = '', ...options] = args;
-  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  await promisify(execFile)('npm', [command, ...quiet, ...options], {
-    cwd,
-    shell: process.platform === 'win32',
-  });
 }
 
 /** Runs a program that must succeed and print nothing: whatever the package printed could end in a log. */

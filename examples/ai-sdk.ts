@@ -1,6 +1,6 @@
 /**
- * The AI SDK over the key handling of drun-sdk: its calls go out with the key of the moment, a key that was replaced
- * under way is noticed at the first refusal, and no error shows one.
+ * The AI SDK with keys from drun-sdk: each request uses the current key, a replaced key is picked up after the first
+ * 401, and no error contains a key.
  *
  *   DRUN_API_KEY=sk-… node examples/ai-sdk.ts
  */
@@ -8,7 +8,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
 import { ChatClient } from 'drun-sdk/chat';
 
-// Wherever your keys are: asked before every request, and once more when the service has refused what it gave.
+// A key provider: called before every request, and again after a 401. A KeyRing is one, too.
 const apiKey = (): string => process.env.DRUN_API_KEY ?? '';
 const chat = new ChatClient({ apiKey });
 
@@ -21,5 +21,5 @@ const { text } = await generateText({ model, prompt });
 console.log(text);
 
 const { textStream } = streamText({ model, prompt });
-for await (const piece of textStream) process.stdout.write(piece);
+for await (const part of textStream) process.stdout.write(part);
 process.stdout.write('\n');

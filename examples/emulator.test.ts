@@ -1,5 +1,5 @@
 /**
- * How to test code that calls d.run, with Vitest and msw: the code under test needs no option for it.
+ * Tests code that calls d.run, with Vitest and msw. The code under test needs no special option.
  */
 import { ChatClient, type Secret } from 'drun-sdk';
 import { createEmulator } from 'drun-sdk/emulator';
@@ -8,15 +8,14 @@ import { setupServer } from 'msw/node';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 
 /** The code under test. */
-async function summarise(text: string, apiKey: Secret): Promise<string> {
+async function summarize(text: string, apiKey: Secret): Promise<string> {
   const chat = new ChatClient({ apiKey });
   const messages = [
-    { role: 'system', content: 'Summarise in one sentence.' },
+    { role: 'system', content: 'Summarize in one sentence.' },
     { role: 'user', content: text },
   ] as const;
   let summary = '';
-  for await (const piece of chat.stream({ model: 'public/deepseek-r1', messages }).textStream)
-    summary += piece;
+  for await (const part of chat.stream({ model: 'public/deepseek-r1', messages }).textStream) summary += part;
   return summary;
 }
 
@@ -26,24 +25,24 @@ beforeAll(() => server.listen({ onUnhandledFrame: 'error' }));
 afterEach(() => drun.reset());
 afterAll(() => server.close());
 
-it('summarises', async () => {
+it('returns the summary', async () => {
   const { secret } = drun.keys.create({ name: 'summaries' });
-  expect(await summarise('It was a dark and stormy night.', secret)).toBe('All is well.');
+  expect(await summarize('It was a dark and stormy night.', secret)).toBe('All is well.');
   expect(Array.from(drun.requests, ({ operation }) => operation)).toEqual(['chat']);
 });
 
-it('does not take half a summary for a whole one', async () => {
+it('throws if the summary is cut off', async () => {
   const { secret } = drun.keys.create({ name: 'summaries' });
   drun.faults.next({ operation: 'chat', truncateAfterChunks: 3 });
-  await expect(summarise('It was a dark and stormy night.', secret)).rejects.toMatchObject({
+  await expect(summarize('It was a dark and stormy night.', secret)).rejects.toMatchObject({
     code: 'stream_truncated',
   });
 });
 
-it('says that its key is refused', async () => {
+it('throws if the service rejects the key', async () => {
   const { id, secret } = drun.keys.create({ name: 'summaries' });
   drun.keys.delete(id);
-  await expect(summarise('It was a dark and stormy night.', secret)).rejects.toMatchObject({
+  await expect(summarize('It was a dark and stormy night.', secret)).rejects.toMatchObject({
     code: 'authentication_failed',
     maskedKey: secret.masked,
   });

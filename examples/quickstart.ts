@@ -1,12 +1,11 @@
 /**
- * From nothing to a key that works, and back: creates an API key, calls a model with it, lists it masked, goes
- * up to the limit, deletes the key again and sees the service refuse it.
+ * The life of an API key: create it, call a model with it, list it masked, reach the limit, delete it, and see the
+ * service reject it.
  *
  *   npm start
  *
- * Runs against an emulator of d.run on a free port of this machine. With DRUN_ACCESS_TOKEN and DRUN_MODEL set it
- * does the same at d.run itself (DRUN_REGION names a dedicated deployment's region). Every key that it makes it
- * deletes again; until then the account may be at its limit.
+ * Runs against an emulator on a free port. With DRUN_ACCESS_TOKEN and DRUN_MODEL set it runs against d.run (DRUN_REGION
+ * is the region of a dedicated deployment). It deletes every key that it creates; until then, the account may be at its limit.
  */
 import { styleText } from 'node:util';
 import {
@@ -20,7 +19,6 @@ import {
 import { createEmulator } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 
-/** d.run itself, or an emulator of it. */
 interface Service extends AsyncDisposable {
   readonly description: string;
   readonly model: string;
@@ -28,8 +26,8 @@ interface Service extends AsyncDisposable {
   readonly chatWith: (apiKey: Secret) => ChatClient;
 }
 
-/** Where the limit is nobody says: the way there ends at this many keys. */
-const MOST_KEYS = 50;
+/** The limit is not documented, so the example gives up at this many keys. */
+const MAX_KEYS = 50;
 
 const { DRUN_ACCESS_TOKEN, DRUN_MODEL, DRUN_REGION } = process.env;
 
@@ -43,107 +41,104 @@ async function connect(): Promise<Service> {
       [Symbol.asyncDispose]: async () => {},
     };
   }
-  const emulator = createEmulator({ maxKeys: 3 });
-  const server = await serve(emulator);
+  const drun = createEmulator({ maxKeys: 3 });
+  const server = await serve(drun);
   const baseUrl = server.url;
   return {
-    description: `the emulator at ${baseUrl}`,
+    description: `emulator at ${baseUrl}`,
     model: 'public/deepseek-r1',
-    keys: new ApiKeys({ accessToken: emulator.accessToken, baseUrl }),
+    keys: new ApiKeys({ accessToken: drun.accessToken, baseUrl }),
     chatWith: (apiKey) => new ChatClient({ apiKey, baseUrl }),
     [Symbol.asyncDispose]: () => server.close(),
   };
 }
 
-function say(step: string, ...lines: string[]): void {
-  const [first = '', ...rest] = lines;
-  console.log(`${styleText(['bold', 'cyan'], step.padEnd(9))} ${first}`);
-  for (const line of rest) console.log(`${' '.repeat(10)}${line}`);
-}
-
-/** Ctrl-C ends the call that is under way, and then still deletes the keys that were made. */
+/** Ctrl-C aborts the call in progress; the keys are still deleted. */
 const interrupt = new AbortController();
 process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
 const { signal } = interrupt;
 
-const dim = (text: string): string => styleText('dim', text);
-
 async function run({ description, model, keys, chatWith }: Service): Promise<void> {
   const name = `quickstart-${Date.now().toString(36)}`;
-  const made: CreatedApiKey[] = [];
-  say('service', description);
+  const created: CreatedApiKey[] = [];
+  print('service', description);
   try {
-    const created = await keys.create({ name }, { signal });
-    made.push(created);
-    say(
-      'create',
-      `${created.name}: ${created.secret.reveal()}`,
-      dim('shown this once; from here on it is masked'),
-    );
+    const key = await keys.create({ name }, { signal });
+    created.push(key);
+    print('create', `${key.name}: ${key.secret.reveal()}`, dim('available once; masked from here on'));
 
-    const chat = chatWith(created.secret);
+    const chat = chatWith(key.secret);
     const messages = [{ role: 'user', content: 'Hello, model!' }] as const;
-    const answer = await chat.complete({ model, messages }, { signal });
-    const { content } = answer.choices[0].message;
-    if (!content) throw new Error('the model answered nothing');
-    say(
-      'chat',
-      `${model}: ${content}`,
-      dim(`${answer.usage?.total_tokens ?? 'an unknown number of'} tokens`),
-    );
+    const completion = await chat.complete({ model, messages }, { signal });
+    const { content } = completion.choices[0].message;
+    if (!content) throw new Error('The model returned no text.');
+    print('chat', `${model}: ${content}`, dim(`${completion.usage?.total_tokens ?? 'unknown'} tokens`));
 
     const listed = await Array.fromAsync(keys.list({ search: name }));
-    if (!listed.some((key) => key.id === created.id)) throw new Error('the new key is not on the list');
-    const rows = listed.map((key) => `${key.name}  ${key.maskedKey}  ${key.createdAt.toISOString()}`);
-    say('list', ...rows);
+    if (!listed.some(({ id }) => id === key.id)) throw new Error('The new key is not in the list.');
+    print('list', ...listed.map((one) => `${one.name}  ${one.maskedKey}  ${one.createdAt.toISOString()}`));
 
-    const limit = await createUpToLimit(keys, name, made);
-    say('limit', `${limit.name} ${dim(`(${limit.code})`)}`, limit.reason);
+    const limit = await createUpToLimit(keys, name, created);
+    print('limit', `${limit.name} ${dim(`(${limit.code})`)}`, limit.reason);
 
-    const deleted = await keys.delete(created.id);
-    made.shift();
-    say('delete', `${created.name}  ${deleted.maskedKey ?? created.maskedKey}`);
+    await keys.delete(key.id);
+    created.shift();
+    print('delete', `${key.name}  ${key.maskedKey}`);
 
-    const refusal = await refusalOf(chat, model);
-    say('refused', `${refusal.name} ${dim(`(${refusal.code}, ${refusal.status})`)}`, refusal.message);
+    const rejection = await rejectionOf(chat, model);
+    print(
+      'rejected',
+      `${rejection.name} ${dim(`(${rejection.code}, ${rejection.status})`)}`,
+      rejection.message,
+    );
   } finally {
-    await Promise.all(made.map((key) => keys.delete(key.id)));
-    if (made.length > 0) say('clean up', `${made.length} more keys deleted`);
+    await Promise.all(created.map(({ id }) => keys.delete(id)));
+    if (created.length > 0) print('clean up', `deleted ${created.length} more keys`);
   }
 }
 
-/** Creates keys until the service allows no further one. */
+/** Creates keys until the service does not allow another one. */
 async function createUpToLimit(
   keys: ApiKeys,
   name: string,
-  made: CreatedApiKey[],
+  created: CreatedApiKey[],
 ): Promise<ApiKeyLimitError> {
-  while (made.length < MOST_KEYS) {
+  while (created.length < MAX_KEYS) {
     try {
-      made.push(await keys.create({ name: `${name}-${made.length + 1}` }, { signal }));
+      created.push(await keys.create({ name: `${name}-${created.length + 1}` }, { signal }));
     } catch (error) {
       if (error instanceof ApiKeyLimitError) return error;
       throw error;
     }
   }
-  throw new Error(`no limit was reached with ${MOST_KEYS} keys`);
+  throw new Error(`No limit was reached with ${MAX_KEYS} keys.`);
 }
 
-/** The refusal of a key that has been deleted. */
-async function refusalOf(chat: ChatClient, model: string): Promise<AuthenticationError> {
+/** The error of a call with a deleted key. */
+async function rejectionOf(chat: ChatClient, model: string): Promise<AuthenticationError> {
   try {
     await chat.complete({ model, messages: [{ role: 'user', content: 'Still there?' }] });
   } catch (error) {
     if (error instanceof AuthenticationError) return error;
     throw error;
   }
-  throw new Error('the service accepted a key that has been deleted');
+  throw new Error('The service accepted a deleted key.');
+}
+
+function print(step: string, ...lines: string[]): void {
+  const [first = '', ...rest] = lines;
+  console.log(`${styleText(['bold', 'cyan'], step.padEnd(9))} ${first}`);
+  for (const line of rest) console.log(`${' '.repeat(10)}${line}`);
+}
+
+function dim(text: string): string {
+  return styleText('dim', text);
 }
 
 try {
   await using service = await connect();
   await run(service);
-  console.log(styleText('green', 'every step did what it should'));
+  console.log(styleText('green', 'All steps succeeded.'));
 } catch (error) {
   console.error(styleText('red', 'failed'), error);
   process.exitCode = 1;

@@ -2,7 +2,7 @@
  * Rotation as a job: one pass, which does what is due, and ends. For cron, a CronJob of Kubernetes or a timer of systemd,
  * every few minutes to every hour, from one machine or from several.
  *
- *   DRUN_ACCESS_TOKEN=… DRUN_SEAL=… KEY_RINGS=/var/lib/checkout/key-rings node examples/rotation-cron.ts
+ *   DRUN_ACCESS_TOKEN=… DRUN_ENCRYPTION_KEY=… KEY_RINGS=/var/lib/checkout/key-rings node examples/rotation-cron.ts
  *
  * Prints a line for everything that it did, and then the keys that there are, masked; ends with 1 where the pass failed.
  * What it began and could not finish, the next pass finishes.
@@ -11,20 +11,25 @@ import { ApiKeys, ChatClient, isDrunError } from 'drun-sdk';
 import { KeyRing, type RingKeyStatus } from 'drun-sdk/rotation';
 import { fileStore } from 'drun-sdk/rotation/file';
 
-const { DRUN_SEAL = '', KEY_RINGS = 'key-rings' } = process.env;
+const { DRUN_ENCRYPTION_KEY = '', KEY_RINGS = 'key-rings' } = process.env;
 
 const ring = new KeyRing({
   name: 'checkout',
-  issuer: new ApiKeys(), // with DRUN_ACCESS_TOKEN
-  checker: new ChatClient({ apiKey: 'unused' }), // tries keys that it is given, which costs no tokens
+  manager: new ApiKeys(), // with DRUN_ACCESS_TOKEN
+  verifier: {
+    async verify(apiKey, { signal }) {
+      const check = await new ChatClient({ apiKey }).checkKey({ signal, maxRetries: 0 });
+      return check.accepted ? { accepted: true, models: [] } : check;
+    },
+  },
   store: fileStore({ path: KEY_RINGS }),
-  seal: DRUN_SEAL,
+  encryptionKey: DRUN_ENCRYPTION_KEY,
 });
-ring.on('minted', ({ maskedKey }) => console.log(`made ${maskedKey}`));
+ring.on('created', ({ maskedKey }) => console.log(`created ${maskedKey}`));
 ring.on('deleted', ({ id, reason }) => console.log(`deleted ${id}: ${reason}`));
-ring.on('orphan-swept', ({ maskedKey }) => console.log(`deleted ${maskedKey}: nobody has used it`));
-ring.on('healed', ({ id }) => console.log(`took ${id} out of use: somebody else has deleted it`));
-ring.on('foreign-ring', ({ ids }) =>
+ring.on('orphan-deleted', ({ maskedKey }) => console.log(`deleted ${maskedKey}: nobody has used it`));
+ring.on('replaced', ({ id }) => console.log(`took ${id} out of use: somebody else has deleted it`));
+ring.on('name-conflict', ({ ids }) =>
   console.log(`left alone ${ids.join(', ')}: of another ring of this name`),
 );
 

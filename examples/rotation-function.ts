@@ -7,7 +7,7 @@
  * and requests wait 30 seconds and fail. Where the platform schedules addresses, lead one to `scheduled`, behind a secret.
  *
  * Prints nothing; a POST is answered with the text of the answer. The environment has DATABASE_URL, DRUN_ACCESS_TOKEN and
- * DRUN_SEAL (`openssl rand -base64 32`).
+ * DRUN_ENCRYPTION_KEY (`openssl rand -base64 32`).
  */
 import { ApiKeys, ChatClient } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';
@@ -17,7 +17,7 @@ import pg from 'pg';
 interface Env {
   readonly DATABASE_URL: string;
   readonly DRUN_ACCESS_TOKEN: string;
-  readonly DRUN_SEAL: string;
+  readonly DRUN_ENCRYPTION_KEY: string;
 }
 
 interface Instance {
@@ -28,7 +28,7 @@ interface Instance {
 let instance: Instance | undefined;
 
 /** Made with the first request: a ring that is made for each one asks the store for each one. */
-function instanceOf({ DATABASE_URL, DRUN_ACCESS_TOKEN, DRUN_SEAL }: Env): Instance {
+function instanceOf({ DATABASE_URL, DRUN_ACCESS_TOKEN, DRUN_ENCRYPTION_KEY }: Env): Instance {
   if (instance) return instance;
   const pool = new pg.Pool({
     connectionString: DATABASE_URL,
@@ -39,10 +39,15 @@ function instanceOf({ DATABASE_URL, DRUN_ACCESS_TOKEN, DRUN_SEAL }: Env): Instan
   pool.on('error', (error) => console.warn(error.message)); // a connection that broke while nobody used it
   const ring = new KeyRing({
     name: 'checkout',
-    issuer: new ApiKeys({ accessToken: DRUN_ACCESS_TOKEN }),
-    checker: new ChatClient({ apiKey: 'unused' }), // tries keys that it is given, which costs no tokens
+    manager: new ApiKeys({ accessToken: DRUN_ACCESS_TOKEN }),
+    verifier: {
+      async verify(apiKey, { signal }) {
+        const check = await new ChatClient({ apiKey }).checkKey({ signal, maxRetries: 0 });
+        return check.accepted ? { accepted: true, models: [] } : check;
+      },
+    },
     store: postgresStore({ query: (text, values) => pool.query(text, values), createTable: true }),
-    seal: DRUN_SEAL,
+    encryptionKey: DRUN_ENCRYPTION_KEY,
   });
   instance = { ring, chat: new ChatClient({ apiKey: ring }) };
   return instance;

@@ -4,7 +4,8 @@ import { textImportsForVite } from '../.ci/text-imports.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
 
-const PROCESSES = 'test/rotation/processes/*.test.ts';
+/** Tests that start processes, databases or browsers, or explore models. `npm run test:all` runs them. */
+const SLOW = ['test/{integration,model}/**/*.test.ts', 'test/**/*.{slow,browser}.test.ts'];
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
@@ -20,27 +21,18 @@ export default defineConfig({
   },
   test: {
     projects: [
+      { extends: true, test: { name: 'unit', include: ['{test,examples}/**/*.test.ts'], exclude: SLOW } },
+      // One file at a time, after the others: these tests need the whole machine.
       {
         extends: true,
-        test: {
-          name: 'behaviour',
-          include: ['{test,examples}/**/*.test.ts'],
-          exclude: [PROCESSES],
-          typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], tsconfig: 'tsconfig.json' },
-        },
-      },
-      // Takes the whole machine, so it comes after the others, and one file at a time.
-      {
-        extends: true,
-        test: {
-          name: 'processes',
-          include: [PROCESSES],
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
-        },
+        test: { name: 'slow', include: SLOW, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],
     setupFiles: ['test/setup.ts'],
+    maxWorkers: 2,
+    // Enough for a machine that is busy with other work.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     unstubEnvs: true,
     unstubGlobals: true,
     restoreMocks: true,

@@ -64,7 +64,7 @@ export async function createKey(
     const send: Send = (endpoint) => plane.request(endpoint, deadline, { ...options, maxRetries: 0 });
     throw (await findLimitError(attempt.error, send, fetchAnyKeys(plane, send))) ?? attempt.error;
   } catch (error) {
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw options.signal.reason;
     throw error;
   } finally {
     deadline[Symbol.dispose]();
@@ -94,7 +94,6 @@ async function attemptCreate(
     if (secret instanceof Error) return { outcome: 'ambiguous', error: secret, key };
     return { outcome: 'created', result: { data: { ...key, secret }, response } };
   } catch (error) {
-    options.signal?.throwIfAborted();
     if (sentAt === undefined) return { outcome: 'rejected', error };
     return { outcome: 'ambiguous', error: error as DrunError, sentAt };
   }

@@ -64,7 +64,7 @@ export function createEndpoint(
     retry: 'if-not-applied',
     decode: decodeWith(
       { fields: KEY_FIELDS },
-      (schemas) => schemas.createdApiKey,
+      async () => (await import('./schema.ts')).createdApiKey,
       ({ key, secret }, ...context) => ({ key, secret: secret ?? noFullKey(...context) }),
     ),
   };
@@ -80,16 +80,16 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
     finalStatuses: MISSING_PATH_STATUSES,
     decode: decodeWith(
       { fields: ['items', 'page'], allowEmpty: true },
-      (schemas) => schemas.apiKeyPage,
+      async () => (await import('./schema.ts')).apiKeyPage,
       ({ items, unknownUse, page, pageSize, total }, { headers }) => {
         const servedAt = serviceTime(headers);
         return {
           items,
           unknownUse,
-          page: page || (query.page ?? 1),
-          pageSize: pageSize || (typeof query.pageSize === 'number' ? query.pageSize : items.length),
+          page: page ?? query.page ?? 1,
+          pageSize: pageSize ?? (typeof query.pageSize === 'number' ? query.pageSize : items.length),
           // protobuf leaves out zeros: without a total there are no keys, or the service does not count them.
-          total: total || (items.length > 0 ? undefined : 0),
+          total: total ?? (items.length > 0 ? undefined : 0),
           ...(servedAt && { servedAt }),
         };
       },
@@ -116,7 +116,7 @@ export function deleteEndpoint(id: string): Endpoint<DeletedApiKey> {
       mayHaveBeenApplied && error instanceof NotFoundError ? { id } : undefined,
     decode: decodeWith(
       { fields: [...KEY_FIELDS, 'creationTimestamp'], allowEmpty: true },
-      (schemas) => schemas.deletedApiKey,
+      async () => (await import('./schema.ts')).deletedApiKey,
       (deleted, ...context) => {
         if (deleted.id) checkId(deleted.id, id, ...context);
         return { ...deleted.key, id };
@@ -142,7 +142,7 @@ export function secretEndpoint(id: string, isSupported: boolean | undefined): En
     },
     decode: decodeWith(
       { fields: ['id', 'key'] },
-      (schemas) => schemas.apiKeySecret,
+      async () => (await import('./schema.ts')).apiKeySecret,
       (shown, ...context) => {
         if (shown.id) checkId(shown.id, id, ...context);
         if (shown.secret) return shown.secret;
@@ -160,7 +160,7 @@ export function checkCreationEndpoint(): Endpoint<CreationCheck> {
     retry: 'transient',
     decode: decodeWith(
       { fields: ['allowed', 'reason'], allowEmpty: true },
-      (schemas) => schemas.creationCheck,
+      async () => (await import('./schema.ts')).creationCheck,
       ({ allowed, reason }, _, context) => ({ allowed, ...(reason && { reason: context.redact(reason) }) }),
     ),
   };
@@ -176,7 +176,7 @@ export function updateEndpoint(id: string, field: 'status' | 'quota', body: obje
     retry: 'transient',
     decode: decodeWith(
       { fields: KEY_FIELDS },
-      (schemas) => schemas.apiKey,
+      async () => (await import('./schema.ts')).apiKey,
       (key, ...context) => {
         checkId(key.id, id, ...context);
         return key;
@@ -193,7 +193,7 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
     retry: 'transient',
     decode: decodeWith(
       { fields: ['totalUsage', 'dataPoints'], allowEmpty: true },
-      (schemas) => schemas.usageStatistics,
+      async () => (await import('./schema.ts')).usageStatistics,
       (usage) => usage,
     ),
   };
@@ -201,20 +201,21 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
 
 // Responses
 
-type Schemas = typeof import('./schema.ts');
 type DecodeContext = [response: TransportResponse, context: ResponseContext];
 
-/** Reads a JSON body by the schema of its contract. */
+/**
+ * Reads a JSON body by the schema of its contract.
+ *
+ * @param loadSchema - Loads zod with the first response, not with the package.
+ */
 function decodeWith<Message, T>(
   rules: BodyRules,
-  schema: (schemas: Schemas) => z.ZodMiniType<Message>,
+  loadSchema: () => Promise<z.ZodMiniType<Message>>,
   toResult: (message: Message, ...context: DecodeContext) => T,
 ): Endpoint<T>['decode'] {
-  return async (response, context) => {
-    const body = await readJson(response, context, rules);
-    // zod is loaded with the first response, not with the package.
-    const schemas = await import('./schema.ts');
-    return toResult(checkShape(body, schema(schemas), response, context), response, context);
+  return async (...context) => {
+    const body = await readJson(...context, rules);
+    return toResult(checkShape(body, await loadSchema(), ...context), ...context);
   };
 }
 

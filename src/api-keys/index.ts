@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 export type {
   CallOptions,
   CallPromise,
@@ -15,6 +16,13 @@ export type {
   RetryListener,
   WithResponse,
 } from '../http/call.ts';
+export type {
+  AbortSignalLike,
+  PlatformHeaders,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
 export { ApiKeys } from './api-keys.ts';
 export type { ApiKeyList } from './list.ts';
 export type * from './types.ts';

@@ -20,7 +20,7 @@ export async function pruneKeys(
       if (!dryRun) await deleteKey(key.id);
       pruned.push({ key, outcome: dryRun ? 'would_delete' : 'deleted' });
     } catch (error) {
-      signal?.throwIfAborted();
+      if (signal?.aborted) throw signal.reason;
       pruned.push({ key, outcome: 'failed', error });
     }
   }

@@ -38,7 +38,7 @@ export async function replaceKey<Input extends CreateApiKeyInput>(
     const created = await keys.create(mergeOptions(inherit(replaced) as Input, input), options);
     return { ...created, replaced };
   } catch (error) {
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw options.signal.reason;
     // Only the messages of this package are known to contain no credential.
     const reason = isDrunError(error) ? ` ${error.message}` : '';
     const message = `The key was deleted, but no other one was created.${reason}`;

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { isRecord } from '../internal/json.ts';
 import { mask } from '../secret/mask.ts';
 import { Secret } from '../secret/secret.ts';
 import type { ApiKey, ApiKeyQuota, ApiKeyUsage, CreationCheck, UsageAmounts } from './types.ts';
@@ -6,217 +7,212 @@ import type { ApiKey, ApiKeyQuota, ApiKeyUsage, CreationCheck, UsageAmounts } fr
 /*
  * The responses of the control plane, as schemas whose output is what the client returns. The wire format is protobuf
  * JSON: zero values may be left out, 64-bit integers are strings, unknown fields are allowed. Of a key only the id is
- * required. A field that cannot be read counts as absent, so that one odd key does not fail a list.
+ * required. Its other fields are read one by one, and one that cannot be read counts as absent, so that an odd key
+ * does not fail a list.
  *
  * Loaded with the first response: importing the package does not load zod.
  */
 
-const identifier = z.string().check(z.minLength(1));
+type Fields = Readonly<Record<string, unknown>>;
 
-const integer = z.pipe(
-  z.union([z.number(), z.string().check(z.regex(/^-?\d{1,20}$/))]),
+function toText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function toTexts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+/** An integer, also as a string; `NaN` for anything else, and for numbers that are not exact. */
+function toInteger(value: unknown): number {
+  const number = typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? Number(value) : value;
   // The addition turns -0 into 0.
-  z.transform((value) => Number(value) + 0),
-);
-const amount = z.nullish(integer.check(z.refine(Number.isSafeInteger)));
-const count = integer.check(
-  z.refine((value) => Number.isSafeInteger(value) && value >= 0, 'expected an integer from 0 to 2^53 - 1'),
-);
+  return Number.isSafeInteger(number) ? Number(number) + 0 : Number.NaN;
+}
 
-/** RFC 3339. The zero times of Go (year 1) and protobuf (1970) mean that there is no time. */
-const time = z.pipe(
-  z.string().check(z.refine((text) => text === '' || isTimestamp(text))),
-  z.transform((text) => (Date.parse(text) > 0 ? new Date(text) : undefined)),
-);
+/** A positive integer; 0 stands for an absence. */
+function toPositive(value: unknown): number | undefined {
+  const integer = toInteger(value);
+  return integer > 0 ? integer : undefined;
+}
 
-function isTimestamp(text: string): boolean {
-  const match = /^(\d{4}-\d\d-\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:z|[+-]\d\d:\d\d)$/i.exec(text);
-  if (match?.[1] === undefined || Number.isNaN(Date.parse(text))) return false;
+const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:z|[+-]\d\d:\d\d)$/i;
+
+/** Milliseconds since 1970 of an RFC 3339 time; `NaN` for anything else. */
+function parseTime(value: unknown): number {
+  const match = typeof value === 'string' ? TIMESTAMP.exec(value) : null;
+  if (match === null) return Number.NaN;
+  const [text, year, month, day] = match;
   // `Date` accepts the 30th of February as a day in March.
-  return new Date(match[1]).toISOString().startsWith(match[1]);
+  const isDay =
+    Number(day) <= 28 || Number(day) <= new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  return isDay ? Date.parse(text) : Number.NaN;
 }
 
-/** Reads a value that is not of its type as absent, or as something else. */
-function lenient<Schema extends z.ZodMiniType, Otherwise = undefined>(schema: Schema, otherwise?: Otherwise) {
-  return z.pipe(
-    z.optional(z.unknown()),
-    z.transform((value): z.output<Schema> | Otherwise => {
-      const result = schema.safeParse(value);
-      return result.success ? result.data : (otherwise as Otherwise);
-    }),
-  );
+/** A time. The zero times of Go (year 1) and protobuf (1970) mean that there is none. */
+function toTime(value: unknown): Date | undefined {
+  const time = parseTime(value);
+  return time > 0 ? new Date(time) : undefined;
 }
 
-const text = lenient(z.string());
-const flag = lenient(z.boolean());
-const strings = lenient(
-  z.pipe(
-    z.array(z.unknown()),
-    z.transform((items) => items.filter((item) => typeof item === 'string')),
-  ),
-);
-
-const unread = z.optional(z.unknown());
-const fields = {
-  name: text,
-  key: text,
-  creationTimestamp: lenient(time),
-  expireTime: lenient(time),
-  expired: flag,
-  disabled: flag,
-  lastUsedTime: lenient(z.nullish(time), 'unreadable' as const),
-  createBy: text,
-  userId: text,
-  workspace: lenient(count),
-  allowModels: strings,
-  denyModels: strings,
-  remainingQuotaSyncedAt: lenient(time),
-  // Read together, by `toQuota`.
-  quota: unread,
-  usedQuota: unread,
-  remainingQuota: unread,
-  unlimitedQuota: unread,
-};
-const wireKey = z.object({ ...fields, id: identifier });
-type WireKey = z.output<typeof wireKey>;
+/** Drops the fields that are `undefined`. */
+function present<T extends object>(fields: T): T {
+  for (const name of Object.keys(fields) as (keyof T)[]) if (fields[name] === undefined) delete fields[name];
+  return fields;
+}
 
 /** Describes a key, without the full key that the service may have sent. */
-function toApiKey(wire: WireKey): ApiKey {
-  const quota = toQuota(wire);
-  return {
+function toApiKey(wire: Fields & { readonly id: string }): ApiKey {
+  return present<ApiKey>({
     id: wire.id,
-    name: wire.name ?? '',
-    maskedKey: mask(wire.key ?? ''),
-    createdAt: wire.creationTimestamp ?? new Date(0),
-    ...(wire.expireTime && { expiresAt: wire.expireTime }),
-    expired: wire.expired ?? false,
-    disabled: wire.disabled ?? false,
-    ...(wire.lastUsedTime instanceof Date && { lastUsedAt: wire.lastUsedTime }),
-    ...(wire.createBy && { createdBy: wire.createBy }),
-    ...(wire.userId && { userId: wire.userId }),
-    ...(wire.workspace && { workspace: wire.workspace }),
-    allowModels: wire.allowModels ?? [],
-    denyModels: wire.denyModels ?? [],
-    ...(quota && { quota }),
-  };
+    name: toText(wire.name) ?? '',
+    maskedKey: mask(toText(wire.key) ?? ''),
+    createdAt: toTime(wire.creationTimestamp) ?? new Date(0),
+    expiresAt: toTime(wire.expireTime),
+    expired: wire.expired === true,
+    disabled: wire.disabled === true,
+    lastUsedAt: toTime(wire.lastUsedTime),
+    createdBy: toText(wire.createBy),
+    userId: toText(wire.userId),
+    workspace: toPositive(wire.workspace),
+    allowModels: toTexts(wire.allowModels),
+    denyModels: toTexts(wire.denyModels),
+    quota: toQuota(wire),
+  });
 }
-
-const limited = z.object({ quota: amount, usedQuota: amount, remainingQuota: amount });
-const unlimited = z.object({ unlimitedQuota: z.literal(true), usedQuota: amount });
 
 /**
  * Every key of a workspace has a quota, in which an absent amount is 0. A key of an account has one if the service
- * sends any part of it.
+ * sends any part of it. An amount that cannot be read makes all of the quota unreadable.
  */
-function toQuota(wire: WireKey): ApiKeyQuota | undefined {
-  const parts = [wire.quota, wire.usedQuota, wire.remainingQuota, wire.unlimitedQuota];
-  if (!wire.workspace && parts.every((part) => part === undefined || part === null)) return undefined;
-  // Whatever the service sends as the limit of an unlimited quota means nothing.
-  const { data, success } = (wire.unlimitedQuota === true ? unlimited : limited).safeParse(wire);
-  if (!success) return undefined;
-  const syncedAt = wire.remainingQuotaSyncedAt && { syncedAt: wire.remainingQuotaSyncedAt };
-  const used = data.usedQuota ?? 0;
-  if ('unlimitedQuota' in data) return { limit: 'unlimited', used, remaining: 'unlimited', ...syncedAt };
-  const limit = data.quota ?? 0;
-  return { limit, used, remaining: data.remainingQuota ?? Math.max(0, limit - used), ...syncedAt };
+function toQuota(wire: Fields): ApiKeyQuota | undefined {
+  const { quota, usedQuota, remainingQuota, unlimitedQuota, workspace } = wire;
+  const isAbsent = [quota, usedQuota, remainingQuota, unlimitedQuota].every((part) => part == null);
+  if (isAbsent && toPositive(workspace) === undefined) return undefined;
+  const used = toInteger(usedQuota ?? 0);
+  // An unlimited quota can come with any number as its limit.
+  const limit = unlimitedQuota === true ? 'unlimited' : toInteger(quota ?? 0);
+  const remaining = limit === 'unlimited' ? limit : toInteger(remainingQuota ?? Math.max(0, limit - used));
+  if ([limit, used, remaining].some(Number.isNaN)) return undefined;
+  return present<ApiKeyQuota>({ limit, used, remaining, syncedAt: toTime(wire.remainingQuotaSyncedAt) });
 }
 
 /** The full key, unless the service masked it or no header can carry it. */
-function toSecret(key: string | undefined): Secret | undefined {
-  return key && /^[\x21-\x7e]+$/.test(key) && !key.includes('*') ? new Secret(key) : undefined;
+function toSecret(key: unknown): Secret | undefined {
+  return typeof key === 'string' && /^[\x21-\x7e]+$/.test(key) && !key.includes('*')
+    ? new Secret(key)
+    : undefined;
 }
+
+const identifier = z.string().check(z.minLength(1));
+const wireKey = z.looseObject({ id: identifier });
 
 /** A key, as the updates return it. */
 export const apiKey = z.pipe(wireKey, z.transform(toApiKey));
 
 /** A key as create returns it; without `secret` if the service did not send the full key. */
 export const createdApiKey = z.pipe(
-  // A body with neither is an error whose id is not the id of a key: `{ id, message }`.
-  z.looseObject({}).check(z.refine((body) => 'name' in body || 'key' in body, 'expected `name` or `key`')),
-  z.pipe(
-    wireKey,
-    z.transform((wire) => ({ key: toApiKey(wire), secret: toSecret(wire.key) })),
-  ),
+  // A body with neither may be an error, whose id is not the id of a key.
+  wireKey.check(z.refine((body) => 'name' in body || 'key' in body, 'expected `name` or `key`')),
+  z.transform((wire) => ({ key: toApiKey(wire), secret: toSecret(wire.key) })),
 );
 
 /** A key as delete returns it: possibly an empty message, or one with only the id. */
 export const deletedApiKey = z.pipe(
-  z.object({ ...fields, id: text }),
-  z.transform((wire): { readonly id: string | undefined; readonly key: ApiKey | undefined } => {
-    const isDescribed = wire.name !== undefined || wire.key !== undefined;
-    return { id: wire.id, key: isDescribed ? toApiKey({ ...wire, id: wire.id ?? '' }) : undefined };
+  z.looseObject({}),
+  z.transform((wire) => {
+    const id = toText(wire.id);
+    const isDescribed = toText(wire.name) !== undefined || toText(wire.key) !== undefined;
+    return { id, key: isDescribed ? toApiKey({ ...wire, id: id ?? '' }) : undefined };
   }),
 );
 
 /** A page of keys, and the ids of those whose last use could not be read. */
 export const apiKeyPage = z.pipe(
-  z.object({
-    items: z.nullish(z.array(wireKey)),
-    page: lenient(z.object({ page: lenient(count), pageSize: lenient(count), total: lenient(count) })),
-  }),
+  z.looseObject({ items: z.nullish(z.array(wireKey)) }),
   z.transform(({ items, page }) => {
     const keys = items ?? [];
-    const unreadable = keys.filter(({ lastUsedTime }) => lastUsedTime === 'unreadable');
-    return { ...page, items: keys.map(toApiKey), unknownUse: new Set(unreadable.map(({ id }) => id)) };
+    const count = isRecord(page) ? page : {};
+    const hasUnreadableUse = ({ lastUsedTime }: Fields): boolean =>
+      lastUsedTime != null && lastUsedTime !== '' && Number.isNaN(parseTime(lastUsedTime));
+    return {
+      items: keys.map(toApiKey),
+      unknownUse: new Set(keys.filter(hasUnreadableUse).map(({ id }) => id)),
+      page: toPositive(count.page),
+      pageSize: toPositive(count.pageSize),
+      total: toPositive(count.total),
+    };
   }),
 );
 
 /** The full key, as the service shows it again. */
 export const apiKeySecret = z.pipe(
-  z.object({ id: text, key: text }),
-  z.transform(({ id, key }) => ({ id, secret: toSecret(key) })),
+  z.looseObject({}),
+  z.transform(({ id, key }) => ({ id: toText(id), secret: toSecret(key) })),
 );
 
 export const creationCheck = z.pipe(
-  z.object({ allowed: z.nullish(z.boolean()), reason: text }),
+  z.looseObject({ allowed: z.nullish(z.boolean()) }),
   z.transform(
-    ({ allowed, reason }): CreationCheck => ({ allowed: allowed ?? false, ...(reason && { reason }) }),
+    ({ allowed, reason }): CreationCheck => present({ allowed: allowed === true, reason: toText(reason) }),
   ),
 );
 
-const optionalCount = z.nullish(count);
+const count = z.pipe(
+  z.transform((value: unknown) => toInteger(value ?? 0)),
+  z.number('expected an integer from 0 to 2^53 - 1').check(z.minimum(0)),
+);
 const amounts = z.pipe(
-  z.nullish(
+  z.nullish(z.looseObject({})),
+  z.pipe(
+    z.transform((wire: Fields | null | undefined) => wire ?? {}),
     z.object({
-      input: optionalCount,
-      output: optionalCount,
-      cached: optionalCount,
-      total: optionalCount,
-      inputCharacters: optionalCount,
-      inputAudioDuration: optionalCount,
-      outputAudioDuration: optionalCount,
-      sampleRate: optionalCount,
+      input: count,
+      output: count,
+      cached: count,
+      total: count,
+      inputCharacters: count,
+      inputAudioDuration: count,
+      outputAudioDuration: count,
+      sampleRate: count,
     }),
   ),
-  z.transform((wire): UsageAmounts => {
-    const { input, output, cached, total, inputCharacters } = wire ?? {};
-    const audio = {
-      ...(wire?.inputAudioDuration && { inputDuration: wire.inputAudioDuration }),
-      ...(wire?.outputAudioDuration && { outputDuration: wire.outputAudioDuration }),
-      ...(wire?.sampleRate && { sampleRate: wire.sampleRate }),
-    };
-    return {
-      tokens: { input: input ?? 0, output: output ?? 0, cached: cached ?? 0, total: total ?? 0 },
-      ...(inputCharacters && { characters: { input: inputCharacters } }),
-      ...(Object.keys(audio).length > 0 && { audio }),
-    };
-  }),
 );
 
+function toAmounts(wire: z.output<typeof amounts>): UsageAmounts {
+  const { input, output, cached, total, inputCharacters } = wire;
+  const audio = present({
+    inputDuration: wire.inputAudioDuration || undefined,
+    outputDuration: wire.outputAudioDuration || undefined,
+    sampleRate: wire.sampleRate || undefined,
+  });
+  return present({
+    tokens: { input, output, cached, total },
+    characters: inputCharacters > 0 ? { input: inputCharacters } : undefined,
+    audio: Object.keys(audio).length > 0 ? audio : undefined,
+  });
+}
+
 const point = z.pipe(
-  z.object({ model: text, modelType: text, timestamp: lenient(time), usage: amounts }),
-  z.transform(({ model, modelType, timestamp, usage }) => ({
-    model: model ?? '',
-    ...(modelType && !modelType.endsWith('_UNSPECIFIED') && { modelType }),
-    ...(timestamp && { timestamp }),
-    ...usage,
-  })),
+  z.looseObject({ usage: amounts }),
+  z.transform(({ usage, ...wire }) => {
+    const modelType = toText(wire.modelType);
+    return present({
+      model: toText(wire.model) ?? '',
+      modelType: modelType?.endsWith('_UNSPECIFIED') ? undefined : modelType,
+      timestamp: toTime(wire.timestamp),
+      ...toAmounts(usage),
+    });
+  }),
 );
 
 /** Usage. A count that a JavaScript number cannot hold is an error, since rounding it would falsify a bill. */
 export const usageStatistics = z.pipe(
   z.object({ totalUsage: amounts, dataPoints: z.nullish(z.array(point)) }),
   z.transform(
-    ({ totalUsage, dataPoints }): ApiKeyUsage => ({ totals: totalUsage, points: dataPoints ?? [] }),
+    ({ totalUsage, dataPoints }): ApiKeyUsage => ({
+      totals: toAmounts(totalUsage),
+      points: dataPoints ?? [],
+    }),
   ),
 );

@@ -5,6 +5,7 @@ import type {
   RequestLogger,
   RetryListener,
 } from '../http/call.ts';
+import type { PlatformUrl } from '../internal/platform.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 
@@ -19,7 +20,7 @@ export interface ApiKeysOptions {
    * Base URL of the control plane: `https`, or `http` to this machine.
    * @defaultValue the environment variable `DRUN_CONSOLE_URL`, or else `https://console.d.run`
    */
-  readonly baseUrl?: string | URL | undefined;
+  readonly baseUrl?: string | PlatformUrl | undefined;
   /**
    * Maximum duration of a call in milliseconds, retries included.
    * @defaultValue 30_000

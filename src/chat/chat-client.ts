@@ -23,6 +23,7 @@ import { readJson } from '../http/response.ts';
 import { fetchTransport } from '../http/transport.ts';
 import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { isRecord } from '../internal/json.ts';
+import type { AbortSignalLike } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { ChatStream } from './chat-stream.ts';
 import type { ChatCompletion, Model } from './completion.ts';
@@ -285,7 +286,7 @@ export class ChatClient {
   }
 }
 
-/** Result of {@link KeyVerifier.verify}. */
+/** Result of {@link ApiKeyVerifier.verify}. */
 export type VerifiedKey =
   | {
       readonly accepted: true;
@@ -295,13 +296,13 @@ export type VerifiedKey =
   | Extract<KeyCheck, { accepted: false }>;
 
 /** Checks API keys against the data plane. A `KeyRing` uses one to test a new key before calls receive it. */
-export interface KeyVerifier {
+export interface ApiKeyVerifier {
   /**
    * Checks whether the service accepts an API key. Costs no tokens.
    *
    * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the service could not decide.
    */
-  verify(secret: Secret, options?: { readonly signal?: AbortSignal | undefined }): Promise<VerifiedKey>;
+  verify(secret: Secret, options?: { readonly signal?: AbortSignalLike | undefined }): Promise<VerifiedKey>;
 }
 
 /**
@@ -318,7 +319,7 @@ export interface KeyVerifier {
  * if (result.accepted) console.log(result.models);
  * ```
  */
-export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): KeyVerifier {
+export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
   return {
     async verify(secret, { signal } = {}) {
       try {

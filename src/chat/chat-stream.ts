@@ -2,6 +2,7 @@ import { ConfigurationError, StreamTruncatedError, TimeoutError } from '../error
 import type { CallResponse, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
 import { checkHeaders } from '../http/options.ts';
+import type { PlatformReadableStream, PlatformResponse } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { type EventStreamOptions, type EventStreamResponseOptions, toEventStream } from './event-stream.ts';
@@ -122,12 +123,12 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
    * Returns the chunks as server-sent events, for a custom web handler. A failure becomes an event with an `error`, not
    * followed by `[DONE]`; an abort breaks the stream off.
    */
-  toReadableStream(options: EventStreamOptions = {}): ReadableStream<Uint8Array> {
+  toReadableStream(options: EventStreamOptions = {}): PlatformReadableStream {
     return toEventStream(this[Symbol.asyncIterator](), options);
   }
 
   /** Returns {@link ChatStream.toReadableStream} as the response of a web handler. */
-  toResponse({ headers, status = 200, ...options }: EventStreamResponseOptions = {}): Response {
+  toResponse({ headers, status = 200, ...options }: EventStreamResponseOptions = {}): PlatformResponse {
     const all = new Headers(checkHeaders(headers ?? {}));
     all.set('content-type', 'text/event-stream; charset=utf-8');
     if (!all.has('cache-control')) all.set('cache-control', 'no-cache');

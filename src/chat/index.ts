@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 export type { AuthenticatedFetch } from '../http/authenticated-fetch.ts';
 export type {
   CallOptions,
@@ -17,7 +18,23 @@ export type {
   WithResponse,
 } from '../http/call.ts';
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
-export { ChatClient, type KeyCheck, type KeyVerifier, keyVerifier, type VerifiedKey } from './chat-client.ts';
+export type {
+  AbortSignalLike,
+  PlatformAbortSignal,
+  PlatformHeaders,
+  PlatformReadableStream,
+  PlatformRequest,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
+export {
+  type ApiKeyVerifier,
+  ChatClient,
+  type KeyCheck,
+  keyVerifier,
+  type VerifiedKey,
+} from './chat-client.ts';
 export { ChatStream } from './chat-stream.ts';
 export type * from './completion.ts';
 export type { EventStreamOptions, EventStreamResponseOptions } from './event-stream.ts';

@@ -7,6 +7,7 @@ import type {
 } from '../http/call.ts';
 import { CALL_OPTIONS, CLIENT_OPTIONS } from '../http/options.ts';
 import type { Transport } from '../http/transport.ts';
+import type { PlatformUrl } from '../internal/platform.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { CustomToolDefinition, Tool } from './tools.ts';
 
@@ -21,7 +22,7 @@ export interface ChatClientOptions {
    *
    * @defaultValue The environment variable `DRUN_CHAT_URL`, or else `https://chat.d.run`.
    */
-  readonly baseUrl?: string | URL | undefined;
+  readonly baseUrl?: string | PlatformUrl | undefined;
   /**
    * Time limit of a call in milliseconds, including retries and the response body. For a stream, the time until the
    * first chunk. `Infinity` disables it. @defaultValue 600 000

@@ -1,6 +1,7 @@
 import { ModelRefusalError, OutputTruncatedError, OutputValidationError } from '../errors/index.ts';
 import { Deadline } from '../http/deadline.ts';
 import { isTooDeep, parseJson } from '../internal/json.ts';
+import type { AbortSignalLike } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, CompletionMessage } from './completion.ts';
 import { finishKind } from './finish-reason.ts';
@@ -32,7 +33,7 @@ export async function parseReply<Completion extends ChatCompletion>(
   completion: Completion,
   schema: object,
   reader: Pick<ChunkReader, 'redact'>,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): Promise<Completion & ParsedCompletion<never>> {
   const [{ message, finish_reason }] = completion.choices;
   const kind = finishKind(finish_reason);

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { isRecord } from '../internal/json.ts';
+import type { PlatformAbortSignal } from '../internal/platform.ts';
 import { type SchemaOutput, toJsonSchema } from './json-schema.ts';
 
 /** A tool that the model may call, as it is sent. */
@@ -29,7 +30,7 @@ export interface ToolContext {
   /** Id of the call. */
   readonly toolCallId: string;
   /** Aborts when the run ends before this call does. */
-  readonly signal: AbortSignal;
+  readonly signal: PlatformAbortSignal;
 }
 
 /** A tool that the model may call, and that {@link ChatClient.runTools} can run. */

@@ -1,65 +1,86 @@
+import type {
+  PlatformRequest,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
-import { abortable } from './abortable.ts';
-import { consolePage } from './console/index.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { Account } from './account/account.ts';
+import { type EmulatedKeys, emulatedKeys } from './account/keys.ts';
+import { createAdmin } from './admin.ts';
+import { createApp } from './app.ts';
+import { mapBody } from './body.ts';
+import { controlPlane } from './control-plane/control-plane.ts';
+import { DataPlane } from './data-plane/gateway.ts';
+import { RuleBook, type Rules } from './data-plane/rules.ts';
 import type { Faults } from './faults/fault.ts';
-import { FaultPlan } from './faults/fault-plan.ts';
-import { guardedBody } from './guarded-body.ts';
+import { FaultPlan } from './faults/plan.ts';
 import { isEventStream } from './http.ts';
-import { type EmulatedKeys, emulatedKeys } from './keys/emulated-keys.ts';
-import { KeyVault } from './keys/key-vault.ts';
-import { Users } from './keys/users.ts';
+import { type EmulatedRequest, RequestLog } from './log.ts';
 import { LostConnection } from './lost-connection.ts';
-import { type OpenCall, OpenCalls } from './open-calls.ts';
 import { type EmulatorOptions, resolveOptions } from './options.ts';
-import { randomText } from './random.ts';
-import { type EmulatedRequest, RequestLog } from './request-log.ts';
-import { UsageLedger } from './usage-ledger.ts';
+import { randomText as createRandomText } from './random.ts';
 
 /**
- * d.run in memory, as {@link createEmulator} makes it. With `await using` it is closed at the end of the block: answers
- * on their way break off, and every further request is refused like a connection to a server that is gone.
+ * An emulated d.run, as {@link createEmulator} creates it. With `await using`, it is closed at the end of the block:
+ * responses in progress are aborted, and further requests fail like those to a server that does not run.
  *
- * Safe to print, inspect and serialise: no credential shows.
+ * Safe to print, inspect and serialize: it shows no credential.
  */
 export interface Emulator extends AsyncDisposable {
   /**
-   * Answers a request to either plane, or for the API Key Management page at `/`. Takes the place of `fetch` in any
-   * client, also detached from the emulator; only the path of the URL matters, not its host.
+   * Handles a request to either plane, or to `/_emulator/`. Replaces `fetch` in any client, also detached from the
+   * emulator. Only the path of the URL matters, not its host.
    *
-   * @returns What the service would answer, errors included.
-   * @throws The reason of the signal, once that is aborted; so does reading the body of a stream.
-   * @throws TypeError for what cannot be a request, such as a relative URL, and where a fault takes the connection away.
+   * @returns The service's response, errors included.
+   * @throws The signal's reason, if it is aborted; reading the body of a stream throws it as well.
+   * @throws {TypeError} If the arguments are not a request, or a fault drops the connection.
    */
-  readonly fetch: (input: Request | string | URL, init?: RequestInit) => Promise<Response>;
-  /** The access token that the control plane accepts. It stays the same over {@link Emulator.reset}. */
+  readonly fetch: (
+    input: PlatformRequest | PlatformUrl | string,
+    init?: PlatformRequestInit,
+  ) => Promise<PlatformResponse>;
+  /** The access token of the control plane. A reset does not change it. */
   readonly accessToken: Secret;
   /**
-   * The access token of another user of the same account, by a name; made where there is none. What `my-apikeys` lists
-   * is the keys that a user created; everything else all users share.
+   * Returns the access token of another user of the account, who is created if necessary. `my-apikeys` lists the keys
+   * of one user; everything else is shared.
    */
   readonly accessTokenFor: (user: string) => Secret;
-  /** The keys that exist, and ways to make and change them without a request. */
+  /** The existing keys. */
   readonly keys: EmulatedKeys;
-  /**
-   * The last 1000 requests at the moment of iterating, in the order in which they came. What the page loads to show
-   * itself is not among them; what it does with keys is.
-   */
+  /** The last 1000 requests, in order of arrival. Requests to `/_emulator/` are not among them. */
   readonly requests: Iterable<EmulatedRequest>;
-  /** What is to go wrong. */
+  /** The faults in effect. */
   readonly faults: Faults;
-  /** Deletes every key and forgets every request, fault and usage. Answers that are on their way go on. */
+  /** The rules in effect. */
+  readonly rules: Rules;
+  /**
+   * Returns to the state of the options: deletes all other keys, rules and faults, the request log and the usage.
+   * Responses in progress continue.
+   */
   readonly reset: () => void;
 }
 
+/** What `serve` needs of an emulator besides its public interface. */
+interface Internals {
+  /** Logs a request that never reaches the emulator. */
+  readonly logRejection: (request: Request, status: number, reason: string) => void;
+}
+
+const internals = new WeakMap<object, Internals>();
+
+export function internalsOf(emulator: object): Internals | undefined {
+  return internals.get(emulator);
+}
+
 /**
- * Makes a d.run of one's own, in memory: both planes on one origin, `Request` in, `Response` out.
+ * Creates an emulator of d.run in memory: both planes on one origin, `Request` in, `Response` out.
  *
- * It accepts only keys that it issued and is deliberately no kinder than the service: it repeats a refused
- * credential in clear, requires the bodies that the contract requires, and leaves out zero values.
+ * It accepts only keys that it issued, repeats rejected credentials in plain text, requires the bodies that the contract
+ * requires, omits zero values, and fails as the real gateway fails.
  *
- * @param options - Everything has a default.
- * @throws TypeError or RangeError that names the option that is wrong.
+ * @throws {TypeError | RangeError} If an option is invalid.
  *
  * @example
  * ```ts
@@ -67,83 +88,124 @@ export interface Emulator extends AsyncDisposable {
  *
  * const drun = createEmulator({ reply: ({ request }) => `You asked ${request.model}.` });
  * const { secret } = drun.keys.create({ name: 'checkout' });
- * const answer = await drun.fetch('https://chat.d.run/v1/chat/completions', {
+ * const response = await drun.fetch('https://chat.d.run/v1/chat/completions', {
  *   method: 'POST',
  *   headers: { authorization: `Bearer ${secret.reveal()}` },
  *   body: JSON.stringify({ model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hello!' }] }),
  * });
- * (await answer.json()).choices[0].message.content; // 'You asked public/deepseek-r1.'
+ * (await response.json()).choices[0].message.content; // 'You asked public/deepseek-r1.'
  * ```
  */
 export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const settings = resolveOptions(options);
-  const drawText = randomText(settings.random);
-  const users = new Users(settings.accessToken, drawText);
-  const vault = new KeyVault(settings, drawText);
-  const ledger = new UsageLedger(settings.now);
+  const randomText = createRandomText(settings.random);
+  const account = new Account(settings, randomText);
+  const context = { settings, account, randomText };
   const faults = new FaultPlan(settings.random);
-  const log = new RequestLog({ ...settings, tokens: () => users.tokens() });
-  const calls = new OpenCalls();
-  const dispatcher = new Dispatcher({ settings, users, vault, ledger, drawText }, faults);
-  const requests = { [Symbol.iterator]: () => log.entries() };
-  let isClosed = false;
+  const rules = new RuleBook();
+  const keys = emulatedKeys(account, settings.now);
+  const log = new RequestLog({ ...settings, accessTokens: () => account.accessTokens() });
+  const dataPlane = new DataPlane(context, rules);
+  const app = createApp(context, faults, [...controlPlane(context), ...dataPlane.routes]);
 
-  const answer = async (request: Request): Promise<Response> => {
+  const restore = (): void => {
+    for (const rule of settings.rules) rules.add(rule);
+    for (const key of settings.keys) keys.create(key);
+    for (const fault of settings.faults) faults.schedule(fault);
+  };
+  const reset = (): void => {
+    account.clear();
+    rules.clear();
+    faults.clear();
+    log.clear();
+    restore();
+  };
+  restore();
+  const admin = createAdmin({ context, keys, rules, faults, log, reset });
+
+  const open = new Set<AbortController>();
+  let isClosed = false;
+  const handle = async (request: Request): Promise<Response> => {
     const entry = log.open(request);
-    const call = calls.open(request.signal, entry.over);
+    // A signal of its own, so that no listener stays on the caller's, and all requests can be aborted together.
+    const controller = new AbortController();
+    const { signal } = controller;
+    const onAbort = (): void => controller.abort(request.signal.reason);
+    const end = (): void => {
+      if (!open.delete(controller)) return;
+      request.signal.removeEventListener('abort', onAbort);
+      entry.end();
+    };
+    open.add(controller);
+    request.signal.addEventListener('abort', onAbort);
+    signal.addEventListener('abort', end);
     try {
-      const response = await abortable(() => dispatcher.answer(request, call.signal, entry), call.signal);
-      // Clients may measure by the server's clock, so this one's has to be on the answer.
+      const response = await untilAborted(app(request, { signal, log: entry }), signal);
+      // Clients may measure time by the service's clock.
       response.headers.set('date', new Date(settings.now()).toUTCString());
-      entry.answered(response.status);
-      return whileOpen(response, call);
+      entry.add({ status: response.status });
+      const { body, status, headers } = response;
+      if (body === null || !isEventStream(response)) {
+        end();
+        return response;
+      }
+      const leave = (): void => controller.abort(new Error('The client has left.'));
+      const options = { signal, onEnd: end, onCancel: leave };
+      return new Response(
+        mapBody(body, (chunks) => chunks, options),
+        { status, headers },
+      );
     } catch (error) {
-      call.end();
+      end();
       throw error;
     }
   };
-  const page = consolePage({
-    ...settings,
-    models: (signal) => dispatcher.models(signal),
-    accessToken: users.ownerToken,
-    requests,
-    fetch: answer,
-  });
 
-  const reset = (): void => {
-    vault.clear();
-    ledger.clear();
-    faults.clear();
-    log.clear();
-  };
-  return {
-    accessToken: users.ownerToken,
-    accessTokenFor: (user) => users.named(user).token,
+  const emulator: Emulator = {
+    accessToken: account.users.ownerToken,
+    accessTokenFor: (user) => account.users.named(user).token,
     async fetch(input, init) {
-      // Copied only where there is something to add.
       const request = input instanceof Request && init === undefined ? input : new Request(input, init);
       request.signal.throwIfAborted();
       if (isClosed) throw new LostConnection('ECONNREFUSED');
-      return page(request) ?? answer(request);
+      const { pathname } = new URL(request.url);
+      return pathname.startsWith('/_emulator') ? admin(request) : handle(request);
     },
-    keys: emulatedKeys(vault, users, settings.now),
-    requests,
-    faults: faults.controls,
+    keys,
+    requests: { [Symbol.iterator]: () => log.entries() },
+    faults: { next: faults.next, always: faults.always, random: faults.random, clear: () => faults.clear() },
+    rules: {
+      add: (rule) => rules.add(rule),
+      clear: () => rules.clear(),
+      [Symbol.iterator]: () => rules[Symbol.iterator](),
+    },
     reset,
     async [Symbol.asyncDispose]() {
       isClosed = true;
-      calls.abort(new LostConnection());
+      for (const controller of [...open]) controller.abort(new LostConnection());
       reset();
     },
   };
+  internals.set(emulator, {
+    logRejection(request, status, reason) {
+      const entry = log.open(request);
+      entry.add({ status, reason });
+      entry.end();
+    },
+  });
+  return emulator;
 }
 
-/** A stream keeps its call open for as long as it goes on; any other answer is over once it is there. */
-function whileOpen(response: Response, call: OpenCall): Response {
-  const { body, status, headers } = response;
-  if (body !== null && isEventStream(response)) {
-    return new Response(guardedBody(body, call), { status, headers });
+/** Rejects with the signal's reason as soon as it is aborted. */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
   }
-  call.end();
-  return response;
 }

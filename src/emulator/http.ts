@@ -1,15 +1,24 @@
-import { type Language, languageOf } from './language.ts';
+/** Languages of the control plane's messages. */
+export type Language = 'en' | 'zh';
 
-/** Thrown by a handler to end its request with an error answer. */
-export class Refusal extends Error {
+/** Thrown by a handler to end its request with an error response. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError';
   readonly status: number;
-  readonly body: (language: Language) => object;
+  /** Why the request was rejected, for the log. Holds no credential. */
+  readonly reason: string;
+  // A function, because the response may repeat a credential, which no field of an error should hold.
+  readonly #respond: (language: Language) => Response;
 
-  // The body stays a function: it may repeat a credential, which no field of an error should.
-  constructor(status: number, body: (language: Language) => object) {
-    super(`refused with ${status}`);
+  constructor(status: number, reason: string, respond: (language: Language) => Response) {
+    super(`${status}: ${reason}`);
     this.status = status;
-    this.body = body;
+    this.reason = reason;
+    this.#respond = respond;
+  }
+
+  toResponse(request: Request): Response {
+    return this.#respond(preferredLanguage(request));
   }
 }
 
@@ -20,39 +29,34 @@ export function json(body: unknown, status = 200): Response {
   });
 }
 
-export function errorResponse(refusal: Refusal, request: Request): Response {
-  return json(refusal.body(languageOf(request)), refusal.status);
-}
-
-/** A path that nobody serves, as a router answers it: no JSON. */
+/** Go's response for a path that is not routed. */
 export function notFound(): Response {
-  return plainText('404 page not found\n', 404);
-}
-
-export function methodNotAllowed(allowed: readonly string[]): Response {
-  return plainText('Method Not Allowed\n', 405, { allow: allowed.join(', ') });
-}
-
-function plainText(body: string, status: number, headers: Record<string, string> = {}): Response {
-  return new Response(body, { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers } });
+  const body = '404 page not found\n';
+  return new Response(body, {
+    status: 404,
+    headers: {
+      'content-type': 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      'content-length': String(body.length),
+    },
+  });
 }
 
 export function isEventStream({ headers }: Response): boolean {
   return headers.get('content-type')?.startsWith('text/event-stream') ?? false;
 }
 
-/** The token of an `Authorization: Bearer` header; undefined where there is none or it is malformed. */
+/** The token of an `Authorization: Bearer` header; `undefined` if there is none. The scheme is case-sensitive. */
 export function bearerToken(request: Request): string | undefined {
-  return /^Bearer ([!-~]+)$/.exec(request.headers.get('authorization') ?? '')?.[1];
+  return /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1];
 }
 
-/** The body's JSON object; undefined where the body is no JSON or another value. */
-export async function jsonObject(request: Request): Promise<Record<string, unknown> | undefined> {
-  const value = parseJson(await request.text());
-  return isObject(value) ? value : undefined;
+/** The text of a body. A byte order mark is kept, since the service rejects it. */
+export async function bodyText(message: Request | Response): Promise<string> {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await message.arrayBuffer());
 }
 
-/** Undefined for what is no JSON. */
+/** Returns `undefined` for a text that is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -63,4 +67,22 @@ export function parseJson(text: string): unknown {
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The supported language that `Accept-Language` prefers; English if it names neither. */
+export function preferredLanguage(request: Request): Language {
+  let preferred: Language = 'en';
+  let best = 0;
+  for (const part of (request.headers.get('accept-language') ?? '').split(',')) {
+    const [tag = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
+    const language = tag.split('-')[0];
+    if (language !== 'en' && language !== 'zh') continue;
+    const quality = parameters.find((parameter) => parameter.startsWith('q='));
+    const weight = quality === undefined ? 1 : Number(quality.slice(2));
+    if (weight > best) {
+      preferred = language;
+      best = weight;
+    }
+  }
+  return preferred;
 }

@@ -1,38 +1,55 @@
 /**
- * {@link createEmulator}: d.run in memory, for tests and for trying out.
+ * {@link createEmulator}: d.run in memory, for tests and experiments.
  *
  * @module
  */
 export type {
+  PlatformAbortSignal,
+  PlatformRequest,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
+export type {
+  CreatedEmulatedKey,
+  EmulatedKey,
+  EmulatedKeyChanges,
+  EmulatedKeys,
+  EmulatedQuota,
+  NewEmulatedKey,
+} from './account/keys.ts';
+export type { EmulatedOperation, EmulatedPlane } from './context.ts';
+export type {
   ChatRequest,
-  EmulatedAnswer,
   EmulatedChoice,
   EmulatedCompletion,
+  EmulatedDelta,
   EmulatedMessage,
+  EmulatedReply,
   EmulatedToolCall,
+  EmulatedToolCallDelta,
   Reply,
   ReplyContext,
   ReplyFunction,
-} from './data/reply.ts';
+} from './data-plane/reply.ts';
+export type { ActiveRule, EmulatorRule, RuleCondition, Rules, TextPattern } from './data-plane/rules.ts';
 export { createEmulator, type Emulator } from './emulator.ts';
 export type {
   ActiveFault,
   ActiveRandomFaults,
-  CallFilter,
   Fault,
   FaultKind,
   Faults,
   RandomFaults,
+  RequestFilter,
+  ScheduledFault,
 } from './faults/fault.ts';
-export type { EmulatedKey, EmulatedQuota } from './keys/emulated-key.ts';
+export type { EmulatedRequest } from './log.ts';
 export type {
-  CreatedEmulatedKey,
-  EmulatedKeyChanges,
-  EmulatedKeys,
-  NewEmulatedKey,
-} from './keys/emulated-keys.ts';
-export type { EmulatedOperation, EmulatedPlane } from './operation.ts';
-export type { EmulatedVersion, EmulatorOptions, UpstreamOptions } from './options.ts';
+  EmulatedModel,
+  EmulatedVersion,
+  EmulatorOptions,
+  Sleep,
+  UpstreamOptions,
+} from './options.ts';
 export { seededRandom } from './random.ts';
-export type { EmulatedRequest } from './request-log.ts';
-export type { Sleep } from './sleep.ts';

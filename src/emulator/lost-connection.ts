@@ -1,20 +1,20 @@
-/** A system error, as Node's sockets have them. */
+/** A system error as Node's sockets report it. */
 interface SystemError extends Error {
   code?: string;
 }
 
-const WORDS = {
+const MESSAGES = {
   ECONNRESET: 'read ECONNRESET',
   ECONNREFUSED: 'connect ECONNREFUSED',
 } as const;
 
 /**
- * What `fetch` rejects with, or the body of an answer fails with, where there is no connection any more: a fault took
- * it away, or the emulator is closed. Ways in that have a connection of their own take that away instead.
+ * The error of `fetch`, or of a body, when the connection is gone: a fault dropped it, or the emulator is closed.
+ * `serve` and `handlers` drop their own connection instead.
  */
 export class LostConnection extends TypeError {
-  constructor(code: keyof typeof WORDS = 'ECONNRESET') {
-    const cause: SystemError = new Error(WORDS[code]);
+  constructor(code: keyof typeof MESSAGES = 'ECONNRESET') {
+    const cause: SystemError = new Error(MESSAGES[code]);
     cause.code = code;
     super('fetch failed', { cause });
   }

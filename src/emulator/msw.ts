@@ -1,34 +1,35 @@
 /**
- * {@link handlers}: an emulator at the real service's addresses, by way of msw.
+ * {@link handlers}: an emulator at the addresses of the real service, through msw.
  *
  * @module
  */
 import { HttpResponse, http, type RequestHandler } from 'msw';
+import { type Body, mapBody } from './body.ts';
+import { type EmulatedPlane, planeOf } from './context.ts';
 import type { Emulator } from './emulator.ts';
 import { notFound } from './http.ts';
 import { LostConnection } from './lost-connection.ts';
-import { type EmulatedPlane, planeOf } from './operation.ts';
 
-/** Where {@link handlers} answers. */
+/** Options of {@link handlers}. */
 export interface HandlersOptions {
-  /** Where the control plane is. Default: `https://console.d.run`. */
+  /** Base URL of the control plane. Default: `https://console.d.run`. */
   readonly consoleUrl?: string | URL | undefined;
   /**
-   * Where the data plane is; a `/v1` at its end may be there or not. Default: `https://chat.d.run` and every region's
-   * `https://<region>.d.run`.
+   * Base URL of the data plane, with or without `/v1`. Default: `https://chat.d.run` and `https://<region>.d.run` for
+   * every region.
    */
   readonly chatUrl?: string | URL | undefined;
 }
 
 /**
- * Request handlers of msw that let an emulator answer at the addresses of d.run, so that what is tested needs no option
- * for it. For `setupServer` and `setupWorker`. Each plane is at its own address only, as at the service.
+ * Creates msw request handlers that let an emulator respond at the addresses of d.run, so that the code under test needs
+ * no option. For `setupServer` and `setupWorker`. Each plane is at its own address only, as in the service.
  *
- * Streams come chunk by chunk, an abort reaches the model, and a connection that a fault takes away is a network error.
- * msw itself reads an answer as fast as it comes, whether anybody reads it there or not: for back-pressure,
- * hand {@link Emulator.fetch} in, or use `serve`.
+ * Streams arrive chunk by chunk, an abort reaches the model, and a connection that a fault drops is a network error.
+ * msw reads a response as fast as it is produced, even if the client does not read it. If back-pressure matters, pass
+ * {@link Emulator.fetch} to the client, or use `serve`.
  *
- * @throws TypeError that names the option that is no URL.
+ * @throws {TypeError} If an option is not a URL.
  *
  * @example
  * ```ts
@@ -39,17 +40,20 @@ export interface HandlersOptions {
  * const drun = createEmulator();
  * const server = setupServer(...handlers(drun));
  * server.listen();
- * await fetch('https://chat.d.run/v1/models'); // 401: answered by the emulator
+ * await fetch('https://chat.d.run/v1/models'); // 401, from the emulator
  * server.close();
  * ```
  */
 export function handlers(emulator: Pick<Emulator, 'fetch'>, options: HandlersOptions = {}): RequestHandler[] {
-  const console = baseUrl('consoleUrl', options.consoleUrl ?? 'https://console.d.run');
-  const chat = options.chatUrl === undefined ? undefined : baseUrl('chatUrl', options.chatUrl);
-  if (chat === console) return [http.all(below(console), answering(emulator, console))];
+  const consoleUrl = baseUrl('consoleUrl', options.consoleUrl ?? 'https://console.d.run');
+  const chatUrl = options.chatUrl === undefined ? undefined : baseUrl('chatUrl', options.chatUrl);
+  if (chatUrl === consoleUrl) return [http.all(below(consoleUrl), resolver(emulator, consoleUrl))];
   return [
-    http.all(below(console), answering(emulator, console, 'control')),
-    http.all(chat === undefined ? SHARED_AND_REGIONAL : below(chat), answering(emulator, chat ?? '', 'data')),
+    http.all(below(consoleUrl), resolver(emulator, consoleUrl, 'control')),
+    http.all(
+      chatUrl === undefined ? SHARED_AND_REGIONAL : below(chatUrl),
+      resolver(emulator, chatUrl ?? '', 'data'),
+    ),
   ];
 }
 
@@ -59,7 +63,7 @@ const SHARED_AND_REGIONAL = /^https:\/\/(?!console\.)[a-z0-9-]+\.d\.run\//;
 function baseUrl(option: string, given: string | URL): string {
   const url = URL.canParse(String(given)) ? new URL(given) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new TypeError(`handlers: \`${option}\` must be a URL, of https or http`);
+    throw new TypeError(`handlers: \`${option}\` must be a URL with https or http.`);
   }
   return url.origin + url.pathname.replace(/\/(?:v1\/*)?$/, '');
 }
@@ -68,8 +72,8 @@ function below(base: string): RegExp {
   return new RegExp(`^${base.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&')}/`);
 }
 
-/** @param only - The plane that is at this address; the other one is not found there. */
-function answering(
+/** @param only - The plane at this address; the other one is not found there. */
+function resolver(
   emulator: Pick<Emulator, 'fetch'>,
   base: string,
   only?: EmulatedPlane,
@@ -79,16 +83,16 @@ function answering(
     const plane = planeOf(new URL(target.url).pathname);
     if (only !== undefined && plane !== undefined && plane !== only) return notFound();
     try {
-      return onTheWire(await emulator.fetch(target));
+      return framed(await emulator.fetch(target));
     } catch (error) {
-      // What is aborted has nobody who would see an answer; msw prints whatever else is thrown.
+      // Nobody sees the response to an aborted request, and msw prints any other error.
       if (error instanceof LostConnection || request.signal.aborted) return HttpResponse.error();
       throw error;
     }
   };
 }
 
-/** The request as the emulator knows it: without the path that the base URL brings along. */
+/** Removes the path of the base URL. */
 function withoutPrefix(request: Request, base: string): Request {
   const url = new URL(request.url);
   const prefix = base === '' ? '' : new URL(base).pathname.replace(/\/$/, '');
@@ -96,40 +100,30 @@ function withoutPrefix(request: Request, base: string): Request {
   return new Request(url.origin + url.pathname.slice(prefix.length) + url.search, request);
 }
 
-/**
- * An answer that msw can send. Without a framing of its own, one that is lost in the middle would look whole to its
- * client.
- */
-function onTheWire({ body, status, headers }: Response): Response {
+/** Without framing, a response that is lost halfway would look complete to the client. */
+function framed({ body, status, headers }: Response): Response {
   if (body === null) return new Response(null, { status, headers });
-  const framed = new Headers(headers);
-  framed.set('transfer-encoding', 'chunked');
-  return new Response(unhurried(body), { status, headers: framed });
+  const framedHeaders = new Headers(headers);
+  if (!headers.has('content-length')) framedHeaders.set('transfer-encoding', 'chunked');
+  return new Response(yielding(body), { status, headers: framedHeaders });
 }
 
-/** How many pieces go out between two turns of the event loop. */
-const PIECES_A_TURN = 16;
+/** Number of chunks between two turns of the event loop. */
+const CHUNKS_PER_TURN = 16;
 
-/** Gives way now and then, so that an abort gets through to a stream that msw reads without end. */
-function unhurried(body: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const reader = body.getReader();
-  let count = 0;
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const { done, value } = await reader.read();
-        if (done) return controller.close();
-        controller.enqueue(value);
-        if (++count % PIECES_A_TURN === 0) await turn();
-      },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  );
+/** Yields to the event loop, so that an abort reaches a stream that msw reads without end. */
+function yielding(body: Body): Body {
+  return mapBody(body, async function* (chunks) {
+    let count = 0;
+    for await (const chunk of chunks) {
+      yield chunk;
+      if (++count % CHUNKS_PER_TURN === 0) await nextTurn();
+    }
+  });
 }
 
-/** A turn of the event loop. Not by a timer: tests put virtual ones in the place of the platform's. */
-function turn(): Promise<void> {
+/** Not by a timer, which tests replace. */
+function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

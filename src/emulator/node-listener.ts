@@ -2,38 +2,41 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { isEventStream } from './http.ts';
 import { LostConnection } from './lost-connection.ts';
 
-/** Answers a request as `fetch` does; it is told from which address it comes. */
-export type Answerer = (request: Request, peerAddress: string | undefined) => Promise<Response>;
-
 /**
- * Puts an answerer on Node's HTTP server: a client that reads slowly slows the answer down, one that leaves aborts the
- * request's signal and ends the answer, and an answer that loses its connection takes the client's.
+ * Connects a `fetch`-like handler to Node's HTTP server. A client that reads slowly slows the response down, one that
+ * disconnects aborts the request's signal, and a response that loses its connection closes the client's.
  */
-export function requestListener(answer: Answerer): RequestListener {
+export function requestListener(handle: (request: Request) => Promise<Response>): RequestListener {
   return (incoming, outgoing) => {
-    void respond(answer, incoming, outgoing);
+    void respond(handle, incoming, outgoing);
   };
 }
 
-async function respond(answer: Answerer, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function respond(
+  handle: (request: Request) => Promise<Response>,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
   const client = new AbortController();
   outgoing.once('close', () => {
-    if (!outgoing.writableFinished) client.abort(new Error('the client disconnected'));
+    if (!outgoing.writableFinished) client.abort(new Error('The client has disconnected.'));
   });
+  // The gateway keeps connections alive without saying so.
+  outgoing.removeHeader('connection');
   const request = toRequest(incoming, client.signal);
   if (request === undefined) {
     outgoing.writeHead(400).end();
     return;
   }
   try {
-    await send(await answer(request, incoming.socket.remoteAddress), outgoing);
+    await send(await handle(request), outgoing);
   } catch (error) {
     if (error instanceof LostConnection || client.signal.aborted || outgoing.headersSent) outgoing.destroy();
     else outgoing.writeHead(500).end();
   }
 }
 
-/** Undefined for what Node lets through but fetch does not, such as a CONNECT or a host that is none. */
+/** Returns `undefined` for what Node accepts but `fetch` does not, such as CONNECT or an invalid host. */
 function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
   const { method = 'GET', url = '/', headers } = incoming;
   try {
@@ -46,11 +49,11 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | un
   }
 }
 
-/** @throws TypeError for what is no URL, and for a host that would bring a path along. */
+/** @throws {TypeError} If the URL is invalid, or the host contains a path. */
 function targetOf(url: string, host: string): URL {
   if (!url.startsWith('/')) return new URL(url);
   const { origin, href } = new URL(`http://${host}`);
-  if (href !== `${origin}/`) throw new TypeError('not a host');
+  if (href !== `${origin}/`) throw new TypeError('The host is invalid.');
   return new URL(origin + url);
 }
 
@@ -62,7 +65,7 @@ function toHeaders(rawHeaders: readonly string[]): Headers {
   return headers;
 }
 
-/** Read only when somebody asks for it: what nobody reads Node throws away, and the connection can be used again. */
+/** Read on demand. Node discards what nobody reads, and the connection can be reused. */
 function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   let chunks: AsyncIterator<Uint8Array> | undefined;
   return new ReadableStream(
@@ -83,11 +86,8 @@ function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
 
 async function send(response: Response, outgoing: ServerResponse): Promise<void> {
   const { status, headers, body } = response;
-  const writeHead = (more: readonly string[] = []): void => {
-    outgoing.writeHead(status, [...[...headers].flat(), ...more]);
-  };
   if (body === null) {
-    writeHead();
+    outgoing.writeHead(status, [...headers].flat());
     outgoing.end();
     return;
   }
@@ -95,10 +95,21 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   const onClose = (): void => void reader.cancel().catch(() => {});
   outgoing.once('close', onClose);
   try {
-    if (!isEventStream(response)) return await sendWhole(reader, outgoing, writeHead);
-    writeHead();
-    // The head of a stream is an answer too, also while there is nothing more to say.
+    const isChunked = isEventStream(response) || headers.has('transfer-encoding');
+    // Responses of known length are sent in one piece, unless their connection is lost.
+    const length = isChunked || headers.has('content-length') ? undefined : await readAll(reader);
+    if (length?.isComplete) headers.set('content-length', String(length.bytes.length));
+    outgoing.writeHead(status, [...headers].flat());
+    if (length?.isComplete) {
+      outgoing.end(length.bytes);
+      return;
+    }
+    // The head of a stream is a response too, while there is no chunk yet.
     outgoing.flushHeaders();
+    if (length !== undefined) {
+      await written(outgoing, length.bytes);
+      throw new LostConnection();
+    }
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
@@ -107,36 +118,27 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
     outgoing.end();
   } finally {
     outgoing.off('close', onClose);
-    // Where the client left before anybody listened; after the end it does nothing.
+    // For a client that left before the listener was added; after the end it has no effect.
     onClose();
   }
 }
 
-/** In one piece, with its length; as much as there is, where the rest of it is lost. */
-async function sendWhole(
+async function readAll(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  outgoing: ServerResponse,
-  writeHead: (more?: readonly string[]) => void,
-): Promise<void> {
-  const pieces: Uint8Array[] = [];
+): Promise<{ readonly bytes: Uint8Array; readonly isComplete: boolean }> {
+  const chunks: Uint8Array[] = [];
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) break;
-      pieces.push(value);
+      if (done) return { bytes: Buffer.concat(chunks), isComplete: true };
+      chunks.push(value);
     }
-  } catch (error) {
-    writeHead();
-    outgoing.flushHeaders();
-    await written(outgoing, Buffer.concat(pieces));
-    throw error;
+  } catch {
+    return { bytes: Buffer.concat(chunks), isComplete: false };
   }
-  const whole = Buffer.concat(pieces);
-  writeHead(['content-length', String(whole.length)]);
-  outgoing.end(whole);
 }
 
-/** Resolves when the bytes have left the process, so that what comes after a connection's end came before it. */
+/** Resolves when the bytes have left the process, so that they arrive before the end of the connection. */
 function written(outgoing: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     outgoing.write(bytes, (error) => (error ? reject(error) : resolve()));

@@ -1,45 +1,41 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isLoopbackAddress, type LocalAccess, refuseForeign, signIn } from './console/index.ts';
-import type { Emulator } from './emulator.ts';
+import { type Emulator, internalsOf } from './emulator.ts';
+import { notFound } from './http.ts';
 import { requestListener } from './node-listener.ts';
 
-/** Where {@link serve} listens. */
+/** Options of {@link serve}. */
 export interface ServeOptions {
-  /** 0 for one that is free. Default: 0. */
+  /** 0 picks a free port. Default: 0. */
   readonly port?: number | undefined;
-  /**
-   * A name or address of this machine. Default: `127.0.0.1`, which only this machine reaches. Where others reach it, as
-   * on `0.0.0.0`, the API Key Management page asks them for the access token.
-   */
+  /** A host name or address of this machine. Default: `127.0.0.1`, which only this machine reaches. */
   readonly host?: string | undefined;
   /**
-   * Names that clients use for this machine besides `localhost`, names under it and loopback addresses, such as
-   * `host.docker.internal`. Requests to others are refused where only this machine can connect: they come from a page
-   * whose name was made to lead here. Default: none.
+   * Host names that clients use besides `localhost`, names under it, loopback addresses and `host`, such as
+   * `host.docker.internal`. While the server listens on loopback, requests for other hosts are rejected with 403: a web
+   * page can have its own name resolve to 127.0.0.1 (DNS rebinding). Default: none.
    */
   readonly allowedHosts?: readonly string[] | undefined;
+  /** Whether to serve `/_emulator/`: the dashboard and the endpoints for other processes. Default: false. */
+  readonly admin?: boolean | undefined;
 }
 
-/** An emulator that listens. With `await using` it is closed at the end of the block. */
+/** A server of an emulator. With `await using`, it is closed at the end of the block. */
 export interface EmulatorServer extends AsyncDisposable {
-  /** Such as `http://127.0.0.1:41373`, without a slash at the end: the base URL of both planes. */
+  /** Such as `http://127.0.0.1:41373`, without a slash at its end: the base URL of both planes. */
   readonly url: string;
   readonly port: number;
-  /** Frees the port and cuts off every connection at once, answers on their way included. May be called again. */
+  /** Closes the port and every connection at once, responses in progress included. May be called again. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Serves an emulator over HTTP, for clients in other processes and in other languages, and for a browser: the API Key
- * Management page is at `/`.
+ * Serves an emulator over HTTP, for other processes and languages. Streams are sent chunk by chunk and obey
+ * back-pressure; a client that disconnects aborts its request; and when a fault drops a connection, it is closed.
  *
- * A client that disconnects aborts its request; one that reads slowly slows the model down. Where a fault takes a
- * connection away, it is closed.
- *
- * @returns Once it listens.
- * @throws RangeError or TypeError that names the option that is wrong; Error, with the system's as its `cause`,
- * where it cannot listen, such as on a port that is in use.
+ * @returns When the server listens.
+ * @throws {RangeError | TypeError} If an option is invalid.
+ * @throws {Error} If it cannot listen, with the system's error as its `cause`.
  *
  * @example
  * ```ts
@@ -54,52 +50,70 @@ export interface EmulatorServer extends AsyncDisposable {
  * ```
  */
 export async function serve(
-  emulator: Pick<Emulator, 'fetch'> & Partial<Pick<Emulator, 'accessToken'>>,
+  emulator: Pick<Emulator, 'fetch'>,
   options: ServeOptions = {},
 ): Promise<EmulatorServer> {
-  const { port = 0, host = '127.0.0.1', allowedHosts = [] } = options;
+  const { port = 0, host = '127.0.0.1', allowedHosts = [], admin = false } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new RangeError('serve: `port` must be a whole number from 0 to 65535');
+    throw new RangeError('serve: `port` must be an integer from 0 to 65535.');
   }
   if (typeof host !== 'string' || host === '') {
-    throw new TypeError('serve: `host` must be a name or an address');
+    throw new TypeError('serve: `host` must be a host name or an address.');
   }
   if (
     !Array.isArray(allowedHosts) ||
     !allowedHosts.every((name) => typeof name === 'string' && name !== '')
   ) {
-    throw new TypeError('serve: `allowedHosts` must be an array of names');
+    throw new TypeError('serve: `allowedHosts` must be an array of host names.');
   }
+  if (typeof admin !== 'boolean') throw new TypeError('serve: `admin` must be a boolean.');
 
-  const answer = async (request: Request, peerAddress: string | undefined): Promise<Response> => {
-    const foreign = refuseForeign(request, access);
-    if (foreign !== undefined) return foreign;
-    const headers = signIn(request, peerAddress, access);
-    return emulator.fetch(headers === request.headers ? request : new Request(request, { headers }));
+  const knownHosts = [host, ...allowedHosts].map((name) => name.toLowerCase());
+  let isLoopback = false;
+  const reject = (request: Request, response: Response, reason: string): Response => {
+    internalsOf(emulator)?.logRejection(request, response.status, reason);
+    return response;
   };
-  const server = createServer(requestListener(answer));
+  const server = createServer(
+    requestListener(async (request) => {
+      const { hostname, pathname } = new URL(request.url);
+      if (isLoopback && !LOOPBACK_HOST.test(hostname) && !knownHosts.includes(hostname)) {
+        const reason = `The host \`${hostname}\` is not allowed; add it with \`allowedHosts\` or --allowed-host.`;
+        return reject(request, new Response(`${reason}\n`, { status: 403, headers: TEXT }), reason);
+      }
+      if (!admin && pathname.startsWith('/_emulator')) {
+        return reject(
+          request,
+          notFound(),
+          '`/_emulator/` is off; turn it on with the option `admin` of `serve`.',
+        );
+      }
+      return emulator.fetch(request);
+    }),
+  );
   await listen(server, port, host);
   const address = server.address() as AddressInfo;
-  const access: LocalAccess = {
-    loopbackOnly: isLoopbackAddress(address.address),
-    hosts: [host, ...allowedHosts].map((name) => name.toLowerCase()),
-    accessToken: emulator.accessToken,
-  };
+  isLoopback = /^(?:::ffff:)?127\.|^::1$/.test(address.address);
 
   const close = (): Promise<void> =>
     new Promise((resolve) => {
-      // Where it was closed before, it calls back with an error that says so: what is wanted is so already.
+      // The error of a server that is closed already is ignored.
       server.close(() => resolve());
       server.closeAllConnections();
     });
   return { url: urlOf(host, address.port), port: address.port, close, [Symbol.asyncDispose]: close };
 }
 
+const TEXT = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
+
+/** Hosts that no name server can point elsewhere, as the URL parser writes them. */
+const LOOPBACK_HOST = /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
 function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (cause: NodeJS.ErrnoException): void => {
-      const reason = cause.code === 'EADDRINUSE' ? 'the port is already in use' : cause.message;
-      reject(new Error(`serve: cannot listen on port ${port} of ${host}: ${reason}`, { cause }));
+      const reason = cause.code === 'EADDRINUSE' ? 'the port is in use' : cause.message;
+      reject(new Error(`serve: cannot listen on port ${port} of ${host}: ${reason}.`, { cause }));
     };
     server.once('error', onError);
     server.listen(port, host, () => {
@@ -109,7 +123,7 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
-/** The addresses that mean "every interface" cannot be connected to everywhere; this machine's own can. */
+/** Wildcard addresses are not a destination everywhere; the loopback address is. */
 function urlOf(host: string, port: number): string {
   const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;

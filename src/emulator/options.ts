@@ -1,202 +1,271 @@
+import * as z from 'zod/mini';
+import type {
+  PlatformAbortSignal,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
-import { repeatLastUserMessage } from './data/default-reply.ts';
-import { isIterable, isReply, type Reply, type ReplyFunction } from './data/reply.ts';
-import type { UpstreamSettings } from './data/upstream.ts';
+import type { NewEmulatedKey } from './account/keys.ts';
+import { check, credential, nonEmpty } from './checks.ts';
+import { isIterable, isReply, type Reply, type ReplyFunction } from './data-plane/reply.ts';
+import type { EmulatorRule } from './data-plane/rules.ts';
+import type { UpstreamSettings } from './data-plane/upstream.ts';
+import type { ScheduledFault } from './faults/fault.ts';
+import type { EmulatedRequest } from './log.ts';
 import { secureRandom } from './random.ts';
-import type { EmulatedRequest } from './request-log.ts';
-import { type Sleep, sleepByTimer } from './sleep.ts';
 
-/** The version of the service whose control plane is played. */
+/** Version of the service whose control plane is emulated. */
 export type EmulatedVersion = '0.15' | '0.16' | '0.17';
 
-/** A real OpenAI-compatible server that stands behind the emulator. */
-export interface UpstreamOptions {
-  /** Its base URL, as OpenAI's clients are given it: `http://127.0.0.1:11434/v1`. Without a path, `/v1` is meant. */
-  readonly url: string | URL;
-  /** Sent to it in place of the caller's key. Default: no credential is sent. */
-  readonly apiKey?: string | Secret | undefined;
-  /** Used in place of the global `fetch`. */
-  readonly fetch?: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
+/** Resolves after a time in milliseconds; rejects with the signal's reason as soon as the signal is aborted. */
+export type Sleep = (milliseconds: number, signal: PlatformAbortSignal) => Promise<void>;
+
+/** A model that the data plane serves. */
+export interface EmulatedModel {
+  readonly id: string;
+  /** Context length in tokens. Longer requests get vLLM's error. Default: unlimited. */
+  readonly contextLength?: number | undefined;
+  /**
+   * Field of messages and deltas that holds the reasoning. Default: `reasoning_content`, and `reasoning` with
+   * `behind: 'none'`.
+   */
+  readonly reasoningField?: 'reasoning' | 'reasoning_content' | undefined;
+  /** The provider in the list of models. Default: `VLLM`. */
+  readonly ownedBy?: string | undefined;
 }
 
-/** What {@link createEmulator} can be told. */
+/** A real OpenAI-compatible server behind the emulator. */
+export interface UpstreamOptions {
+  /** Its base URL, such as `http://127.0.0.1:11434/v1`. Without a path, `/v1` is added. */
+  readonly url: string | PlatformUrl;
+  /** Sent instead of the caller's key. Default: no credential. */
+  readonly apiKey?: string | Secret | undefined;
+  /** Default: the global `fetch`. */
+  readonly fetch?: ((input: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
+}
+
+/** Options of {@link createEmulator}. All but the functions, `upstream` and secrets can come from a JSON file. */
 export interface EmulatorOptions {
   /**
-   * How many keys may exist at the same time, in the account and in each workspace; `Infinity` for any number.
-   * Default: 5.
+   * Maximum number of keys, in the account and in each workspace. `Infinity` for no limit.
+   *
+   * @defaultValue 5
    */
-  readonly maxKeys?: number | undefined;
+  readonly maxKeys?: number | 'unlimited' | undefined;
   /**
-   * Before 0.17 there is no masked list, no way to see a key again, and the plain list carries whole keys.
-   * Default: `'0.17'`.
+   * Before 0.17, there is no masked list, a full key cannot be shown again, and the plain list has full keys.
+   *
+   * @defaultValue '0.17'
    */
   readonly version?: EmulatedVersion | undefined;
   /**
-   * The models that there are. Default: `['public/deepseek-r1', 'u-8105f7322477/test']`; with an `upstream`, those
-   * that it has.
-   */
-  readonly models?: readonly string[] | undefined;
-  /**
-   * What the model says: always the same, or what a function gives, which is called once for each chat request that
-   * is accepted. Default: repeats the last user message; where the request insists on a tool (`tool_choice`), calls
-   * that; where it asks for reasoning (`reasoning_effort`, `chat_template_kwargs`), reasons.
+   * The available models. With an `upstream`, the default is its list.
    *
-   * Where it throws or rejects, the answer is the gateway's 502 with the error's message; where an iterable
-   * fails in mid-stream, the stream just ends, without `[DONE]`, as the gateway's does.
+   * @defaultValue ['public/deepseek-r1', 'u-8105f7322477/test']
+   */
+  readonly models?: readonly (string | EmulatedModel)[] | undefined;
+  /**
+   * The reply to requests that no rule matches. By default, the last user message is repeated; a required tool
+   * (`tool_choice`) is called; required JSON (`response_format`) is the simplest valid value; requested reasoning
+   * comes first.
+   *
+   * A function that throws is a model server that fails: with status 500 before the reply, and in a stream with the
+   * ending that the gateway gives it.
    */
   readonly reply?: Reply | ReplyFunction | undefined;
-  /** In place of `reply`: a real server that chat requests are passed on to, or its base URL. */
-  readonly upstream?: string | URL | UpstreamOptions | undefined;
-  /** The access token that the control plane accepts: printable ASCII, no spaces. Default: a random one. */
+  /** Replies to certain requests. The first rule that matches gives the reply. */
+  readonly rules?: readonly EmulatorRule[] | undefined;
+  /** Rejects requests that no rule matches, with an error that describes them, unless there is a `reply`. */
+  readonly strict?: boolean | undefined;
+  /** A real model server for requests that no rule matches, or its base URL. */
+  readonly upstream?: string | PlatformUrl | UpstreamOptions | undefined;
+  /**
+   * What stands in front of the models: d.run's `gateway`, or `none`, for a bare vLLM that accepts the emulator's keys.
+   *
+   * @defaultValue 'gateway'
+   */
+  readonly behind?: 'gateway' | 'none' | undefined;
+  /** Keys that exist from the start, and again after a reset. */
+  readonly keys?: readonly NewEmulatedKey[] | undefined;
+  /** Faults that are set from the start, and again after a reset. */
+  readonly faults?: readonly ScheduledFault[] | undefined;
+  /** Access token of the control plane: printable ASCII without spaces. Default: a random one. */
   readonly accessToken?: string | Secret | undefined;
-  /**
-   * The clock, in milliseconds since 1970: for timestamps, expiry, faults and the answers' `Date`. Default: the
-   * platform's.
-   */
+  /** The clock, in milliseconds since 1970, for all timestamps, expiry, faults and `Date` headers. */
   readonly now?: (() => number) | undefined;
-  /**
-   * Resolves after a time in milliseconds, or rejects with the signal's reason once that is aborted: what faults
-   * that delay an answer wait with. Give one that keeps step with `now`, and no test has to wait. Default: a timer.
-   */
+  /** Used by faults that delay a response. Provide one that moves `now`, and no test has to wait. Default: a timer. */
   readonly sleep?: Sleep | undefined;
   /**
-   * The source of every id, key and access token: numbers from 0 to below 1. Give one to make runs repeatable, such
-   * as `seededRandom(7)`; even one that always gives the same number makes different keys. Default: the platform's
-   * secure one.
+   * Source of every id, key and token: numbers from 0 to below 1. Provide one to repeat a run, such as
+   * `seededRandom(7)`. Default: the platform's secure source.
    */
   readonly random?: (() => number) | undefined;
-  /** Is told of every request once its answer is over, or nobody waits for it any more. What it throws is dropped. */
+  /** Called for each request when its response has ended or the client has left. What it throws is ignored. */
   readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
 }
 
-/** The options, checked and complete. */
+/** Validated options with their defaults. */
 export interface Settings {
-  readonly maxKeys: number;
-  readonly version: EmulatedVersion;
-  readonly models: readonly string[];
-  /** Whether the upstream server knows which models there are. */
-  readonly servesAnyModel: boolean;
-  readonly reply: ReplyFunction;
-  readonly upstream: UpstreamSettings | undefined;
-  readonly accessToken: string | undefined;
+  readonly reply: Reply | ReplyFunction | undefined;
+  readonly onRequest: ((request: EmulatedRequest) => void) | undefined;
+  readonly behind: 'gateway' | 'none';
+  readonly rules: readonly EmulatorRule[];
+  readonly keys: readonly NewEmulatedKey[];
+  readonly faults: readonly ScheduledFault[];
   readonly now: () => number;
   readonly sleep: Sleep;
   readonly random: () => number;
-  readonly onRequest: ((request: EmulatedRequest) => void) | undefined;
+  readonly maxKeys: number;
+  readonly version: EmulatedVersion;
+  readonly strict: boolean;
+  /** Empty if the upstream server knows them. */
+  readonly models: readonly EmulatedModel[];
+  readonly upstream: UpstreamSettings | undefined;
+  readonly accessToken: string | undefined;
 }
 
-const VERSIONS: readonly string[] = ['0.15', '0.16', '0.17'];
-/** The models that there are where nobody says. */
 export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];
 
-export function resolveOptions(options: EmulatorOptions): Settings {
-  const { maxKeys = 5, version = '0.17', onRequest } = options;
-  const accessToken = isSecret(options.accessToken) ? options.accessToken.reveal() : options.accessToken;
-  const servesAnyModel = options.upstream !== undefined && options.models === undefined;
-  const models = options.models ?? (servesAnyModel ? [] : DEFAULT_MODELS);
-  const now = options.now ?? (() => Date.now());
-  const sleep = options.sleep ?? sleepByTimer;
-  const random = options.random ?? secureRandom;
+const isFunction = z.custom((value) => typeof value === 'function', 'must be a function');
+const secret = z.union([credential, z.custom(isSecret)]);
+const serverUrl = z.custom(
+  (value) => isServerUrl(String(value)),
+  'must be a URL without user, query and fragment',
+);
+const upstream = z.union([
+  serverUrl,
+  z.strictObject({ url: serverUrl, apiKey: z.optional(secret), fetch: z.optional(isFunction) }),
+]);
+const model = z.strictObject({
+  id: nonEmpty,
+  contextLength: z.optional(z.int().check(z.minimum(1))),
+  reasoningField: z.optional(z.enum(['reasoning', 'reasoning_content'])),
+  ownedBy: z.optional(z.string()),
+});
+const list = z.optional(z.array(z.unknown()));
 
-  if (typeof maxKeys !== 'number') throw new TypeError(wrong('maxKeys', 'a number'));
-  if (maxKeys !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(maxKeys) && maxKeys >= 0)) {
-    throw new RangeError(wrong('maxKeys', 'a whole number from 0, or Infinity'));
+/** Rules, keys and faults are validated when they are added. */
+const schema = z.strictObject({
+  maxKeys: z.optional(z.custom(isKeyLimit, 'must be a non-negative integer, Infinity or `unlimited`')),
+  version: z.optional(z.enum(['0.15', '0.16', '0.17'])),
+  models: z.optional(z.array(z.union([nonEmpty, model]))),
+  reply: z.optional(
+    z.custom((value) => typeof value === 'function' || isReply(value), 'must be a reply or a function'),
+  ),
+  rules: list,
+  strict: z.optional(z.boolean()),
+  upstream: z.optional(upstream),
+  behind: z.optional(z.enum(['gateway', 'none'])),
+  keys: list,
+  faults: list,
+  accessToken: z.optional(secret),
+  now: z.optional(isFunction),
+  sleep: z.optional(isFunction),
+  random: z.optional(isFunction),
+  onRequest: z.optional(isFunction),
+});
+
+/** @throws {TypeError} That names the invalid option. */
+export function resolveOptions(options: EmulatorOptions): Settings {
+  check('createEmulator', schema, options);
+  const { reply, upstream, now = () => Date.now(), random = secureRandom } = options;
+  if (reply !== undefined && upstream !== undefined) {
+    throw new TypeError('createEmulator: `reply` and `upstream` exclude each other.');
   }
-  if (!VERSIONS.includes(version)) throw new RangeError(wrong('version', `one of ${VERSIONS.join(', ')}`));
-  if (!Array.isArray(models) || !models.every((model) => typeof model === 'string' && model !== '')) {
-    throw new TypeError(wrong('models', 'an array of model names'));
-  }
-  if (accessToken !== undefined && !isCredential(accessToken)) {
-    throw new TypeError(wrong('accessToken', 'a string of printable ASCII characters without spaces'));
-  }
-  for (const [option, value] of Object.entries({ now, sleep, random, onRequest: onRequest ?? now })) {
-    if (typeof value !== 'function') throw new TypeError(wrong(option, 'a function'));
-  }
-  if (options.reply !== undefined && options.upstream !== undefined) {
-    throw new TypeError('createEmulator: `reply` and `upstream` both say what the model answers: give one');
-  }
+  const models = options.models ?? (upstream === undefined ? DEFAULT_MODELS : []);
   return {
-    maxKeys,
-    version,
-    models: [...models],
-    servesAnyModel,
-    reply: replyFunction(options.reply ?? repeatLastUserMessage),
-    upstream: options.upstream === undefined ? undefined : upstreamSettings(options.upstream),
-    accessToken,
-    now: () => inRange('now', now(), (time) => Math.abs(time) <= LATEST_TIME, 'milliseconds since 1970'),
-    sleep,
+    maxKeys: options.maxKeys === 'unlimited' ? Number.POSITIVE_INFINITY : (options.maxKeys ?? 5),
+    version: options.version ?? '0.17',
+    models: models.map((each) => (typeof each === 'string' ? { id: each } : { ...each })),
+    reply: reply === undefined ? undefined : resolveReply(reply),
+    rules: [...(options.rules ?? [])],
+    strict: options.strict ?? false,
+    behind: options.behind ?? 'gateway',
+    keys: [...(options.keys ?? [])],
+    faults: [...(options.faults ?? [])],
+    upstream: upstream === undefined ? undefined : resolveUpstream(upstream),
+    accessToken: revealed(options.accessToken),
+    now: () => checked('now', now(), (time) => Math.abs(time) <= MAX_TIME, 'milliseconds since 1970'),
+    sleep: options.sleep ?? sleepByTimer,
     random: () =>
-      inRange('random', random(), (value) => value >= 0 && value < 1, 'a number from 0 to below 1'),
-    onRequest,
+      checked('random', random(), (value) => value >= 0 && value < 1, 'a number from 0 to below 1'),
+    onRequest: options.onRequest,
   };
 }
 
-function replyFunction(reply: Reply | ReplyFunction): ReplyFunction {
-  if (typeof reply === 'function') return reply;
-  if (!isReply(reply)) {
-    throw new TypeError(
-      wrong('reply', 'a text, an async iterable of texts, an answer, a completion or a function'),
-    );
-  }
-  if (!isIterable(reply) || !canBeReadOnce(reply)) return () => reply;
-  let isRead = false;
+function isKeyLimit(value: unknown): boolean {
+  return (
+    value === 'unlimited' ||
+    value === Number.POSITIVE_INFINITY ||
+    (Number.isSafeInteger(value) && Number(value) >= 0)
+  );
+}
+
+function isServerUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && username + password + search + hash === '';
+}
+
+function revealed(credential: string | Secret | undefined): string | undefined {
+  return isSecret(credential) ? credential.reveal() : credential;
+}
+
+function resolveReply(reply: Reply | ReplyFunction): Reply | ReplyFunction {
+  // A generator and a stream are used up after one reply.
+  if (!isIterable(reply) || !('getReader' in reply || 'next' in reply)) return reply;
+  let isUsed = false;
   return () => {
-    // Read once more, it would be an answer that says nothing.
-    if (isRead) throw new Error('`reply` can be read only once: give the function that makes it');
-    isRead = true;
+    if (isUsed) throw new Error('`reply` can be read only once: provide the function that creates it.');
+    isUsed = true;
     return reply;
   };
 }
 
-/** Whether an iterable is its own iterator, as what a generator function gives; or a stream, which is used up. */
-function canBeReadOnce(iterable: AsyncIterable<string>): boolean {
-  return 'getReader' in iterable || 'next' in iterable;
-}
-
-function upstreamSettings(upstream: string | URL | UpstreamOptions): UpstreamSettings {
-  const isUrl = typeof upstream === 'string' || upstream instanceof URL;
-  const options: UpstreamOptions = isUrl ? { url: upstream } : upstream;
-  const url = URL.canParse(String(options?.url)) ? new URL(options.url) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new TypeError(wrong('upstream', 'the URL of a server, or an object with such a `url`'));
-  }
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new TypeError(
-      wrong('upstream', 'a URL without user, query and fragment; its key goes into `apiKey`'),
-    );
-  }
-  const apiKey = isSecret(options.apiKey) ? options.apiKey.reveal() : options.apiKey;
-  if (apiKey !== undefined && !isCredential(apiKey)) {
-    throw new TypeError(wrong('upstream.apiKey', 'a string of printable ASCII characters without spaces'));
-  }
-  if (options.fetch !== undefined && typeof options.fetch !== 'function') {
-    throw new TypeError(wrong('upstream.fetch', 'a function'));
-  }
-  const path = url.pathname.replace(/\/+$/, '');
+function resolveUpstream(upstream: string | URL | UpstreamOptions): UpstreamSettings {
+  const options: UpstreamOptions =
+    typeof upstream === 'string' || upstream instanceof URL ? { url: upstream } : upstream;
+  const { origin, pathname } = new URL(options.url);
+  const path = pathname.replace(/\/+$/, '');
+  const apiKey = revealed(options.apiKey);
   return {
-    url: `${url.origin}${path === '' ? '/v1' : path}`,
+    url: `${origin}${path === '' ? '/v1' : path}`,
     apiKey: apiKey === undefined ? undefined : new Secret(apiKey),
     fetch: options.fetch,
   };
 }
 
 /** The last millisecond that a `Date` can hold. */
-const LATEST_TIME = 8.64e15;
+const MAX_TIME = 8.64e15;
 
-function inRange(
+/** The longest delay of a timer; beyond it, timers fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Timers are read at each call, so that fake ones work. */
+const sleepByTimer: Sleep = (milliseconds, signal) =>
+  new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(
+      () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      },
+      Math.min(milliseconds, MAX_TIMER_MS),
+    );
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort);
+  });
+
+function checked(
   option: string,
   value: number,
   accepts: (value: number) => boolean,
   expected: string,
 ): number {
   if (typeof value === 'number' && accepts(value)) return value;
-  throw new RangeError(`createEmulator: \`${option}\` must return ${expected}`);
-}
-
-function wrong(option: string, expected: string): string {
-  return `createEmulator: \`${option}\` must be ${expected}`;
-}
-
-function isCredential(value: unknown): boolean {
-  return typeof value === 'string' && /^[!-~]+$/.test(value);
+  throw new RangeError(`createEmulator: \`${option}\` must return ${expected}.`);
 }

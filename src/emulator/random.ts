@@ -1,12 +1,13 @@
 export const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+export const HEXADECIMAL = '0123456789abcdef';
 export const URL_SAFE: string = `${ALPHANUMERIC}_-`;
 
-/** Gives a random text of the given length, never the same twice. */
+/** Returns a random string of the given length, never the same twice. */
 export type RandomText = (alphabet: string, length: number) => string;
 
 /**
- * Every text is shifted by how many came before it. That leaves a random text as random as it was, and keeps two
- * texts apart even where somebody's `random` always returns the same number.
+ * Shifts every string by the number of strings before it. A random string stays as random as it was, and two strings
+ * differ even if a custom `random` always returns the same number.
  */
 export function randomText(random: () => number): RandomText {
   let count = 0;
@@ -25,7 +26,7 @@ export function randomText(random: () => number): RandomText {
 const pool = /* @__PURE__ */ new Uint32Array(256);
 let used = pool.length;
 
-/** Drawn many at a time: one call of the platform's source costs as much as a request. */
+/** Values are generated in batches: one call of the platform's source costs as much as a request. */
 export function secureRandom(): number {
   if (used === pool.length) {
     crypto.getRandomValues(pool);
@@ -36,13 +37,13 @@ export function secureRandom(): number {
 }
 
 /**
- * Random numbers from 0 to below 1 that are the same for the same seed: for `random` of {@link createEmulator}, where
- * a run has to be repeatable. Not for credentials of any worth.
+ * Creates a source of random numbers, from 0 to below 1, that repeats itself for the same seed. For `random` of
+ * {@link createEmulator} in runs that have to be repeatable. Not for credentials of value.
  *
- * @param seed - Any number; its lower 32 bits count.
+ * @param seed - Any number, of which the lower 32 bits are used.
  */
 export function seededRandom(seed: number): () => number {
-  // Marsaglia's xorshift, of 32 bits; its state must not be zero. Seeds that are close to each other are spread.
+  // Marsaglia's xorshift with 32 bits, whose state must not be zero. The factor spreads adjacent seeds.
   let state = Math.imul(seed | 0, 0x9e3779b1) ^ 0x85ebca6b || 1;
   return () => {
     state ^= state << 13;

@@ -1,4 +1,10 @@
 import { ConfigurationError } from '../errors/index.ts';
+import type {
+  PlatformRequest,
+  PlatformRequestInit,
+  PlatformResponse,
+  PlatformUrl,
+} from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
@@ -6,7 +12,10 @@ import { CallRedactor, MAX_FURTHER_CREDENTIALS } from './credentials.ts';
 import { toConnectionError } from './errors.ts';
 
 /** A `fetch` for other clients of the same service. */
-export type AuthenticatedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+export type AuthenticatedFetch = (
+  input: string | PlatformUrl | PlatformRequest,
+  init?: PlatformRequestInit,
+) => Promise<PlatformResponse>;
 
 /**
  * Creates a `fetch` that sends the client's credential instead of the other client's own. After a 401 it asks the

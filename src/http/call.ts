@@ -1,13 +1,19 @@
 import { type AnyDrunError, isDrunError, type RateLimits } from '../errors/index.ts';
 import { isThenable } from '../internal/checks.ts';
+import type {
+  AbortSignalLike,
+  PlatformHeaders,
+  PlatformRequestInit,
+  PlatformResponse,
+} from '../internal/platform.ts';
 
 /** Custom headers; a header whose value is `undefined` is left out. */
-export type HeadersOption = Headers | Readonly<Record<string, string | undefined>>;
+export type HeadersOption = PlatformHeaders | Readonly<Record<string, string | undefined>>;
 
 /** Options of every call. */
 export interface CallOptions {
   /** Aborts the call, which then rejects with the signal's reason. No listener stays on the signal. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
   /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` sets no limit. */
   readonly timeoutMs?: number | undefined;
   /** Sent in addition to the client's headers, and instead of those of the same name. Cannot set `Authorization`. */
@@ -17,7 +23,7 @@ export interface CallOptions {
 }
 
 /** A replacement for the global `fetch`, called as `fetch(url, init)` with the credential in `init.headers`. */
-export type FetchFunction = (input: string, init: RequestInit) => Promise<Response>;
+export type FetchFunction = (input: string, init: PlatformRequestInit) => Promise<PlatformResponse>;
 
 /** One request of a call, for a log. Contains no body, header, id or credential. */
 export interface RequestLogEntry {
@@ -56,7 +62,7 @@ export type RetryListener = (event: RetryEvent) => unknown;
 export interface CallResponse {
   readonly status: number;
   /** The headers, with credentials masked if the server repeats any. */
-  readonly headers: Headers;
+  readonly headers: PlatformHeaders;
   /** From `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`; d.run documents none of them. */
   readonly requestId?: string | undefined;
   /** From OpenAI's rate-limit headers, if the server sends them. */

@@ -1,4 +1,5 @@
 import { ConfigurationError, TimeoutError } from '../errors/index.ts';
+import type { AbortSignalLike } from '../internal/platform.ts';
 
 /** What a deadline limits: the wait for the response, or the gap between two chunks of a stream. */
 export type DeadlinePhase = 'response' | 'idle';
@@ -12,13 +13,13 @@ export type DeadlinePhase = 'response' | 'idle';
  */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
-  readonly #callerSignal: AbortSignal | undefined;
+  readonly #callerSignal: AbortSignalLike | undefined;
   #endsAt = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ended: Promise<never> | undefined;
 
   /** @param timeoutMs - Starts the phase `response`; `undefined` sets no limit. */
-  constructor(callerSignal?: AbortSignal | undefined, timeoutMs?: number | undefined) {
+  constructor(callerSignal?: AbortSignalLike | undefined, timeoutMs?: number | undefined) {
     this.#callerSignal = checkSignal(callerSignal);
     if (callerSignal?.aborted) this.#controller.abort(callerSignal.reason);
     else callerSignal?.addEventListener('abort', this.#onAbort);
@@ -91,7 +92,7 @@ export class Deadline implements Disposable {
   }
 }
 
-function checkSignal(signal: AbortSignal | undefined | null): AbortSignal | undefined {
+function checkSignal(signal: AbortSignalLike | undefined | null): AbortSignalLike | undefined {
   if (signal === undefined || signal === null) return undefined;
   if (typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function') return signal;
   throw new ConfigurationError('`signal` must be an AbortSignal.', { option: 'signal' });

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
+import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { FetchFunction } from './call.ts';
 
 /** A request with everything it needs, credential included. */
@@ -9,7 +10,7 @@ export interface TransportRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   /** Aborts the request, and the reading of its response. */
-  readonly signal: AbortSignal;
+  readonly signal: PlatformAbortSignal;
 }
 
 /** Response headers; a web `Headers` is one. */

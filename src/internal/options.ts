@@ -1,8 +1,9 @@
 /** Names that other libraries use and that do not resemble ours. */
 const SYNONYMS: Readonly<Record<string, string>> = {
-  maxsteps: 'maxRounds',
-  limit: 'pageSize',
-  expiration: 'expiresAt',
+  expiresAt: 'ttl expiry expiration expiretime',
+  maxRounds: 'maxsteps maxturns maxiterations',
+  pageSize: 'limit perpage count',
+  search: 'query filter q',
 };
 
 /**
@@ -22,7 +23,7 @@ export function findUnknownOption(
 
 function closest(name: string, candidates: readonly string[]): string | undefined {
   const plain = normalized(name);
-  let best = candidates.find((candidate) => candidate === SYNONYMS[plain]);
+  let best = candidates.find((candidate) => SYNONYMS[candidate]?.split(' ').includes(plain));
   let bestDistance = best === undefined ? Math.max(2, Math.ceil(plain.length / 3)) + 1 : 0;
   for (const candidate of candidates) {
     const other = normalized(candidate);

@@ -1,63 +1,94 @@
-/** What a ring tells of. Ids and masked keys only. */
+import { safeCause } from './error-cause.ts';
+
+/** The events of a {@link KeyRing}. They contain ids and masked keys, and no secrets. */
 export interface KeyRingEvents {
-  /** A key was made; it is not in use yet. */
-  minted: { readonly id: string; readonly maskedKey: string; readonly seq: number };
-  /** Another key is the current one, whoever has made it so. */
+  /** This process created a key; it is not in use yet. */
+  created: { readonly id: string; readonly maskedKey: string; readonly seq: number };
+  /** Another key became current, in this process or in another one. */
   rotated: { readonly id: string; readonly maskedKey: string; readonly epoch: number };
-  /** A key was taken out of use before its time. */
+  /** A key was revoked, and the service rejects it. */
   revoked: { readonly id: string; readonly reason: string };
-  /** A key of the ring that had been retired is deleted. */
+  /** A retired key was deleted. */
   deleted: { readonly id: string; readonly reason: string };
-  /** A key of the ring that nobody could have used is deleted. */
-  'orphan-swept': { readonly id: string; readonly maskedKey: string };
-  /** A key that was in use is refused by the service: somebody deleted or disabled it elsewhere. */
-  healed: { readonly id: string };
-  /** Keys of a ring of this name that is not this one: of another environment on the same account. Left alone. */
-  'foreign-ring': { readonly ringId: string; readonly ids: readonly string[] };
-  /** The store answered with an older record than it has before; this reader keeps what it has. */
-  'stale-record': { readonly epoch: number };
-  /** A pass in the background failed; the next one tries again. */
-  failed: { readonly error: unknown };
+  /** A key of the ring to which no record refers was deleted: its creator crashed or received no response. */
+  'orphan-deleted': { readonly id: string; readonly maskedKey: string };
+  /** A key in use was deleted or disabled elsewhere, and is retired. */
+  replaced: { readonly id: string };
+  /** There are keys of another ring with this name, for example of another environment. They are left alone. */
+  'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
+  /** The store returned an older record than before; readers keep the newer one. */
+  'stale-read': { readonly epoch: number };
+  /** Work in the background failed, or the ring needs attention. Without a listener, reported as a process warning. */
+  error: { readonly error: unknown };
 }
 
 export type KeyRingEvent = keyof KeyRingEvents;
 
-/** Tells of an event. */
+/** Emits an event. */
 export type Emit = <Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]) => void;
 
 interface Registration {
   readonly listener: (details: never) => unknown;
 }
 
-/** Who wants to hear of what. */
-export class EventListeners {
+/** Listeners by event. */
+export class RingEvents {
+  readonly #ring: string;
   readonly #registrations = new Map<KeyRingEvent, Set<Registration>>();
+  #hasWarned = false;
+  /** Cleared by a successful reconciliation. */
+  lastError: unknown;
 
-  /** @returns what ends it. */
+  constructor(ring: string) {
+    this.#ring = ring;
+  }
+
+  /** @returns a function that removes the listener. */
   add<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => void,
   ): () => void {
     const registrations = this.#registrations.get(event) ?? new Set();
     this.#registrations.set(event, registrations);
-    // One of its own, also for a function that listens already: each is ended by itself.
+    // The same function can be added twice, and each registration is removed by itself.
     const registration = { listener };
     registrations.add(registration);
     return () => void registrations.delete(registration);
   }
 
   readonly emit: Emit = (event, details) => {
-    for (const { listener } of [...(this.#registrations.get(event) ?? [])]) {
+    const registrations = [...(this.#registrations.get(event) ?? [])];
+    if (event === 'error') this.#noteError((details as KeyRingEvents['error']).error, registrations.length);
+    for (const { listener } of registrations) {
       void call(listener as (details: unknown) => unknown, details);
     }
   };
+
+  #noteError(error: unknown, listeners: number): void {
+    this.lastError = error;
+    if (listeners > 0 || this.#hasWarned) return;
+    this.#hasWarned = true;
+    const { message } = safeCause(error);
+    warn(
+      `Key ring \`${this.#ring}\`: ${message} Later errors are only shown in \`status().lastError\`; add a listener for 'error' to handle them.`,
+    );
+  }
 }
 
-/** Who listens is no reason to stop in the middle of a pass; nor, where it is an asynchronous function, the process. */
+/** A listener must not interrupt a reconciliation, and a rejected promise of one must not end the process. */
 async function call(listener: (details: unknown) => unknown, details: unknown): Promise<void> {
   try {
     await listener(details);
   } catch {
-    // It is the listener's own affair.
+    // The listener's own concern.
   }
+}
+
+function warn(message: string): void {
+  const { process } = globalThis as {
+    readonly process?: { readonly emitWarning?: (message: string, options: object) => void };
+  };
+  if (process?.emitWarning) process.emitWarning(message, { type: 'KeyRingWarning', code: 'DRUN_KEY_RING' });
+  // biome-ignore lint/suspicious/noConsole: the only way to warn on runtimes without process warnings
+  else console.warn(message);
 }

@@ -1,18 +1,34 @@
 /**
- * {@link KeyRing}: an API key that is replaced regularly without a call that fails, the interface of the stores that it
- * is kept in, a store in memory, and {@link openCurrentKey} for stores that hold the key in clear too.
+ * {@link KeyRing}: an API key that is rotated without downtime, the interface of the stores that hold its record, a store
+ * in memory, and {@link openCurrentKey} for stores that hold the plain key too.
  *
  * @module
  */
 
+export type { PlatformAbortSignal } from '../internal/platform.ts';
+export type {
+  CustomEncryption,
+  EncryptionContext,
+  EncryptionKey,
+  EncryptionKeyOption,
+} from './encryption.ts';
 export type { KeyRingEvent, KeyRingEvents } from './events.ts';
+export type {
+  Clock,
+  CreatedRingKey,
+  KeyList,
+  KeyManager,
+  KeyQuota,
+  KeyVerification,
+  KeyVerifier,
+  ListedKey,
+  RingRequestOptions,
+} from './interfaces.ts';
 export { KeyRing, type KeyRingCallOptions, type RevokeOptions } from './key-ring.ts';
-export type { KeyStore, StoredRecord, SwapResult } from './key-store.ts';
 export { openCurrentKey } from './open-current-key.ts';
 export type { KeyRingOptions } from './options.ts';
-export type { Clock, IssuedKey, KeyChecker, KeyIssuer, ListedKey, PortCallOptions } from './ports.ts';
 export type { RevokeTarget } from './revoke.ts';
 export type { StartOptions } from './schedule.ts';
-export type { SealContext, Sealer, SealingKey, SealOption } from './seal.ts';
 export type { KeyRingStatus, RingKeyStatus } from './status.ts';
 export { memoryStore } from './stores/memory.ts';
+export type { KeyStore, StoredRecord, SwapResult } from './stores/store.ts';

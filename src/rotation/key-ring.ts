@@ -1,63 +1,85 @@
 import { ConfigurationError } from '../errors/index.ts';
+import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
-import { EventListeners, type KeyRingEvent, type KeyRingEvents } from './events.ts';
-import { KeyReader } from './key-reader.ts';
-import { KeyTrial } from './key-trial.ts';
-import { type PassResult, runPass } from './loop.ts';
-import { type KeyRingOptions, type KeyRingSettings, readOptions } from './options.ts';
-import { Queue } from './queue.ts';
+import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
+import type { KeyManager, KeyVerifier } from './interfaces.ts';
+import { checkOptionNames, type KeyRingOptions, type KeyRingSettings, readOptions } from './options.ts';
+import { Reader } from './reader.ts';
+import { type ReconcileResult, Reconciliation, RingMemory } from './reconcile.ts';
 import type { RingRecord } from './record.ts';
-import { RecordCell } from './record-cell.ts';
-import { recoverRing } from './recover.ts';
-import { type RevokeTarget, readRevokeOptions, revokeKeys } from './revoke.ts';
-import { RingSeal } from './ring-seal.ts';
+import {
+  Revocation,
+  type RevokeContext,
+  type RevokeTarget,
+  readRevokeOptions,
+  recoverRing,
+} from './revoke.ts';
+import { isTransientStoreFailure, RingState } from './ring-state.ts';
 import { Schedule, type StartOptions } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
-import { askForRotation } from './transitions.ts';
+import { isTimerMs } from './stores/store.ts';
+import { requestRotation } from './transitions.ts';
 
-/** The argument of most calls of a ring. */
+/** Options of most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {
-  /** Ends the call, which rejects with the signal's reason. What was begun is gone on with by the next pass. */
-  readonly signal?: AbortSignal | undefined;
+  /** Aborts the call, which rejects with the signal's reason. The next reconciliation continues what it began. */
+  readonly signal?: PlatformAbortSignal | undefined;
 }
 
-/** The last argument of {@link KeyRing.revoke}. */
+/** Options of {@link KeyRing.revoke}. */
 export interface RevokeOptions extends KeyRingCallOptions {
-  /** Why, for the record and the events, in 1 to 1000 characters. Default: `revoked`. */
+  /**
+   * The reason, for the record and the events: 1 to 1,000 characters.
+   *
+   * @defaultValue 'revoked'
+   */
   readonly reason?: string | undefined;
-  /** How long the service may take to confirm, in milliseconds. Default: 60 000. */
+  /**
+   * Time for the store and for the confirmation by the service, in milliseconds.
+   *
+   * @defaultValue 60_000
+   */
   readonly timeoutMs?: number | undefined;
 }
 
-/** How long a rotation waits where nobody can say when there is something to do. */
-const LOOK_AGAIN_MS = 1_000;
-/** Longer timers fire at once; nobody waits that long in one go. */
-const LONGEST_WAIT_MS = 60_000;
+/**
+ * The implementation of the protocol. Tests replace parts of it.
+ *
+ * @internal
+ */
+export interface Protocol {
+  readonly Reconciliation: typeof Reconciliation;
+  readonly Revocation: typeof Revocation;
+}
+
+const DEFAULT_INTERVAL_MS = 60_000;
+/** How often `rotate()` looks at the record while another replica works on it. */
+const MIN_POLL_MS = 250;
+const MAX_POLL_MS = 2_000;
+const MAX_STORE_FAILURES = 4;
 
 /**
- * An API key that is replaced regularly, without a call that fails: made, tried, handed to all who use it, and deleted
- * once nobody does.
+ * An API key that is rotated without downtime: created, verified, handed to all replicas, and deleted when it is no
+ * longer in use.
  *
- * Any number of processes work on one ring through a store, with no leader; each may stop at any time, and the others,
- * or the next pass, go on. A ring is a source of keys: give it to a `ChatClient` for its `apiKey`. Who only reads needs
- * neither `issuer` nor `checker`.
- *
- * Methods reject with a `KeyRingError`, with what the issuer rejects with, or with the reason of their signal.
+ * Any number of processes share a ring through a store, without a leader. Each may crash at any time; the others, or the
+ * next reconciliation, continue. A ring is a credential: pass it to a `ChatClient` as its `apiKey`. Without `manager` and
+ * `verifier` a ring only reads.
  *
  * @example
  * ```ts
- * import { ApiKeys, ChatClient } from 'drun-sdk';
+ * import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
  * import { KeyRing, memoryStore } from 'drun-sdk/rotation';
  *
  * const ring = new KeyRing({
  *   name: 'checkout',
- *   issuer: new ApiKeys({ accessToken: process.env.DRUN_ACCESS_TOKEN }),
- *   checker: new ChatClient({ apiKey: 'unused' }), // it tries the keys that it is given
- *   store: memoryStore(), // for production: postgresStore, redisStore, fileStore, kubernetesSecretStore
- *   seal: crypto.getRandomValues(new Uint8Array(32)), // for production: process.env.DRUN_SEAL
+ *   manager: new ApiKeys({ accessToken: process.env.DRUN_ACCESS_TOKEN }),
+ *   verifier: keyVerifier(),
+ *   store: memoryStore(), // in production: postgresStore, redisStore, fileStore, …
+ *   encryptionKey: crypto.getRandomValues(new Uint8Array(32)), // in production: from a secret manager
  * });
- * await ring.reconcile(); // makes the first key, and a standby
+ * await ring.reconcile(); // creates the first key, and a standby
  *
  * const chat = new ChatClient({ apiKey: ring });
  * await chat.complete({ model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hello!' }] });
@@ -66,215 +88,274 @@ const LONGEST_WAIT_MS = 60_000;
  */
 export class KeyRing implements AsyncDisposable {
   readonly #settings: KeyRingSettings;
-  readonly #cell: RecordCell;
-  readonly #seal: RingSeal;
-  readonly #reader: KeyReader;
-  readonly #listeners = new EventListeners();
+  readonly #protocol: Protocol;
+  readonly #state: RingState;
+  readonly #reader: Reader;
+  readonly #events: RingEvents;
   readonly #schedule: Schedule;
-  /** Made when it is needed: Cloudflare's Workers have no random numbers outside of requests. */
-  #owner: string | undefined;
-  readonly #passes = new Queue();
+  /** Created when it is needed: Workers have no random numbers outside of requests. */
+  #memory: RingMemory | undefined;
+  /** The last reconciliation; there is one at a time. */
+  #running: Promise<unknown> = Promise.resolve();
+  #isStoreChecked = false;
 
-  /** @throws ConfigurationError if an option cannot be used; the message names it, and repeats no credential. */
-  constructor(options: KeyRingOptions) {
+  /** @throws ConfigurationError if an option is invalid. The message names it and shows no credential. */
+  constructor(options: KeyRingOptions);
+  /** @internal */
+  constructor(options: KeyRingOptions, protocol: Protocol);
+  constructor(options: KeyRingOptions, protocol: Protocol = { Reconciliation, Revocation }) {
     const settings = readOptions(options);
-    const { name, store, seal, clock, random, refreshMs, waitMs, storeTimeoutMs } = settings;
+    const { name, store, encryption, clock, random, refreshMs, keyTimeoutMs, storeTimeoutMs } = settings;
     this.#settings = settings;
-    this.#cell = new RecordCell({ ring: name, store, clock, timeoutMs: storeTimeoutMs });
-    this.#seal = new RingSeal(name, seal);
-    this.#reader = new KeyReader({
+    this.#protocol = protocol;
+    this.#events = new RingEvents(name);
+    this.#state = new RingState({
       ring: name,
-      cell: this.#cell,
-      seal: this.#seal,
+      store,
       clock,
-      emit: this.#listeners.emit,
+      timeoutMs: storeTimeoutMs,
+      onChange: (record, before) => this.#reader.observe(record, before),
+    });
+    this.#reader = new Reader({
+      ring: name,
+      state: this.#state,
+      encryption,
+      clock,
+      emit: this.#events.emit,
       watch: store.watch?.bind(store),
       refreshMs,
-      waitMs,
+      keyTimeoutMs,
     });
     this.#schedule = new Schedule(clock, random);
   }
 
   /**
-   * The current key, for a client: at once where it is known. A key that was refused is looked up again first.
+   * Returns the current key, at once if it is known. A rejected key is looked up again first.
    *
-   * Rejects with a `KeyRingError` of code `key_ring_no_active_key` where the ring has no key and gets none within
-   * `waitMs`.
+   * Rejects with a `KeyRingError` of code `key_ring_no_active_key` if the ring gets no key within `keyTimeoutMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {
     return this.#reader.get(context);
   }
 
   /**
-   * Carries out one pass: whatever is due now. Safe to run at any time, by anybody, as often as you like: in a cron job
-   * or a serverless function, or by {@link KeyRing.start} in a service.
+   * Does everything that is due now. Safe at any time and in any number of processes: call it from a cron job or a
+   * function, or let {@link KeyRing.start} call it in a service.
    *
-   * @throws ApiKeyLimitError if the account has no room for another key; it lists the ring's own.
+   * @throws ApiKeyLimitError if the account has no room for another key; `ringKeyIds` lists the ring's own.
    */
   async reconcile(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    const { record } = await this.#pass(options.signal);
-    return statusOf(this.#settings.name, record);
+    await this.#reconcile(signalOf(options));
+    return this.status();
   }
 
   /**
-   * Asks for another key, and runs passes until it is the current one. With a standby that takes one swap; after a
-   * rotation a moment ago, up to `graceMs`. Once the wish is in the record it stays there: where the rest fails or is
-   * aborted, the next pass anywhere fulfils it.
+   * Requests another key and reconciles until it is current. With a standby that takes one update; after a recent rotation
+   * it takes up to `gracePeriodMs`. If the call fails or is aborted, any later reconciliation fulfills the request.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    const { clock, name } = this.#settings;
-    const signal = options.signal ?? new AbortController().signal;
-    const epoch = await this.#askForRotation(signal);
+    const signal = signalOf(options);
+    this.#access();
+    const epoch = await this.#requestRotation(signal);
+    const isDone = (record: RingRecord | undefined): boolean => (record?.epoch ?? 0) > epoch;
     for (;;) {
-      const { record, nextAt } = await this.#pass(signal);
-      if (record.epoch > epoch) return statusOf(name, record);
-      const untilNext = nextAt === undefined ? LOOK_AGAIN_MS : nextAt - clock.now();
-      await clock.sleep(Math.min(Math.max(untilNext, LOOK_AGAIN_MS), LONGEST_WAIT_MS), signal);
+      const { record, nextInMs } = await this.#reconcile(signal);
+      if (isDone(record) || isDone(this.#state.latest)) return this.status();
+      await this.#waitForChange(record, nextInMs ?? DEFAULT_INTERVAL_MS, signal);
     }
   }
 
   /**
-   * Takes keys out of use for good: the `current` one, the one with an id, or `all` of the ring. The standby takes the
-   * place of the current one in the same swap; without a standby calls wait until there is another key. Resolves when
-   * the service neither lists nor accepts them any more, and there is another key.
+   * Takes keys out of use for good: the `current` one, one by its id, or `all`. The standby is promoted in the same update;
+   * without a standby, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
    *
-   * Where the store fails, or has gone back to an older state, the keys are deleted all the same, and then that is
-   * thrown.
+   * If the store is unreachable, the keys are deleted all the same, and the call rejects unless the record could be updated
+   * within `timeoutMs`. If no successor can be created, an `error` event is emitted.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
-    const { issuer, trial } = this.#access();
+    const context = this.#revokeContext();
+    const signal = signalOf(options, { reason: true, timeoutMs: true });
     const { reason, timeoutMs } = readRevokeOptions(options);
-    const { signal = new AbortController().signal } = options;
-    signal.throwIfAborted();
-    await revokeKeys(
-      {
-        ring: this.#settings.name,
-        issuer,
-        trial,
-        cell: this.#cell,
-        seal: this.#seal,
-        clock: this.#settings.clock,
-        emit: this.#listeners.emit,
-        observe: this.#observe,
-        known: this.#reader.record,
-      },
-      target,
-      { reason, timeoutMs, signal },
-    );
-    return this.reconcile({ signal });
+    if (typeof target !== 'string' || target === '') {
+      throw new ConfigurationError("`target` must be 'current', 'all' or the id of a key.", {
+        option: 'target',
+      });
+    }
+    await new this.#protocol.Revocation(context, target, { reason, timeoutMs, signal }).run();
+    try {
+      await this.#reconcile(signal);
+    } catch (error) {
+      if (!signal.aborted) this.#events.emit('error', { error });
+    }
+    return this.status();
   }
 
   /**
-   * Goes on after the store went back to an older state (`key_ring_rolled_back`): takes its record for the truth, and
-   * runs a pass. Keys that it does not know are deleted then; readers of one of them take the record's key instead. Where
-   * the record is lost altogether, another ring of this name begins, and the keys of the one before stay where they are,
-   * as another ring's do.
+   * Continues after the store returned to an older state (`key_ring_rolled_back`): accepts its record and reconciles. Keys
+   * that the record does not know are deleted. If the record is lost altogether, a new ring of this name begins, and the
+   * keys of the old one are left alone.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    const { issuer } = this.#access();
-    const signal = options.signal ?? new AbortController().signal;
-    const { name, random } = this.#settings;
-    await recoverRing(
-      {
-        ring: name,
-        issuer,
-        cell: this.#cell,
-        random,
-        observe: this.#observe,
-        known: this.#reader.record,
-      },
-      signal,
-    );
-    return this.reconcile({ signal });
+    const signal = signalOf(options);
+    await recoverRing(this.#revokeContext(), signal);
+    await this.#reconcile(signal);
+    return this.status();
   }
 
-  /** What was seen of the ring last; nothing is asked for. */
+  /** What this process knows about the ring. Sends no request. */
   status(): KeyRingStatus {
-    return statusOf(this.#settings.name, this.#reader.record);
+    return statusOf(this.#settings.name, this.#state.latest, this.#events.lastError);
   }
 
   /**
-   * Calls a function at each event of a kind; what it throws, or rejects with, is dropped.
+   * Adds a listener. Errors of a listener are ignored.
    *
-   * @returns what ends that.
+   * @returns a function that removes it.
    */
   on<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => void,
   ): () => void {
-    return this.#listeners.add(event, listener);
+    return this.#events.add(event, listener);
   }
 
   /**
-   * Runs passes in the background until {@link KeyRing.stop}, one at a time; a failure becomes an event, and the next
-   * pass tries again. Keeps no process alive. Does nothing where it runs already.
+   * Reconciles in the background until {@link KeyRing.stop}. Failures are `error` events, and the next reconciliation tries
+   * again. Does not keep the process alive. Has no effect if it is running already.
    */
-  start({ intervalMs = LONGEST_WAIT_MS }: StartOptions = {}): void {
-    if (!(intervalMs > 0 && intervalMs <= 2_147_483_647)) {
-      throw new ConfigurationError('intervalMs must be a number of milliseconds above 0', {
+  start(options: StartOptions = {}): void {
+    checkOptionNames(options, { intervalMs: true });
+    const { intervalMs = DEFAULT_INTERVAL_MS } = options;
+    if (!isTimerMs(intervalMs)) {
+      throw new ConfigurationError('`intervalMs` must be a positive number of milliseconds.', {
         option: 'intervalMs',
       });
     }
     this.#access();
-    const pass = async (signal: AbortSignal): Promise<number | undefined> =>
-      (await this.#pass(signal)).nextAt;
     this.#reader.reopen();
-    this.#schedule.start(pass, intervalMs, (error) => this.#listeners.emit('failed', { error }));
+    this.#schedule.start(
+      async (signal) => (await this.#reconcile(signal)).nextInMs,
+      intervalMs,
+      (error) => this.#events.emit('error', { error }),
+    );
   }
 
-  /** Ends what runs in the background; resolves once nothing is under way. A key in the making is stored before. */
+  /** Stops the background work and resolves when it has ended. A key that is being created is stored before. */
   async stop(): Promise<void> {
     await Promise.all([this.#reader.close(), this.#schedule.stop()]);
   }
 
-  /** {@link KeyRing.stop} */
+  /** Calls {@link KeyRing.stop}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
 
-  readonly #observe = (record: RingRecord): void => this.#reader.observe(record);
-
-  #pass(signal: AbortSignal = new AbortController().signal): Promise<PassResult> {
-    const { name, policy, clock, random } = this.#settings;
-    const { issuer, trial } = this.#access();
-    // Never the same, whatever `random` gives: two rings of one owner would take each other's claims for their own.
-    this.#owner ??= crypto.randomUUID();
-    const context = {
-      ring: name,
-      owner: this.#owner,
-      issuer,
-      trial,
-      cell: this.#cell,
-      seal: this.#seal,
-      policy,
-      clock,
-      random,
-      emit: this.#listeners.emit,
-      observe: this.#observe,
-      known: () => this.#reader.record,
-    };
-    return this.#passes.run(() => runPass(context, signal), signal);
-  }
-
-  /** @returns the epoch that is to be left. */
-  async #askForRotation(signal: AbortSignal): Promise<number> {
-    for (;;) {
-      signal.throwIfAborted();
-      const read = await this.#cell.read();
-      if (read === null) return 0;
-      const { record } = read;
-      this.#observe(record);
-      if (record.current === undefined) return record.epoch;
-      if (record.leaveEpoch !== undefined) return record.leaveEpoch;
-      const asked = await this.#cell.swap(read, askForRotation(record));
-      if (asked !== undefined) return record.epoch;
+  /** Reconciles after the reconciliations that were started before. */
+  async #reconcile(signal: AbortSignal): Promise<ReconcileResult> {
+    const { name: ring, encryption, policy, clock, random } = this.#settings;
+    const access = this.#access();
+    const before = this.#running;
+    let end = (): void => {};
+    // An aborted call does not let the next one overtake the one that is running.
+    this.#running = Promise.all([before, new Promise<void>((resolve) => (end = resolve))]);
+    try {
+      await abortable(before, signal);
+      await this.#checkStore();
+      this.#memory ??= new RingMemory();
+      const { emit } = this.#events;
+      const context = { ...access, ring, encryption, policy, clock, random, emit };
+      const result = await new this.#protocol.Reconciliation(
+        { ...context, state: this.#state, memory: this.#memory },
+        signal,
+      ).run();
+      this.#events.lastError = undefined;
+      return result;
+    } finally {
+      end();
     }
   }
 
-  #access(): { issuer: NonNullable<KeyRingSettings['issuer']>; trial: KeyTrial } {
-    const { issuer, checker } = this.#settings;
-    if (issuer !== undefined && checker !== undefined) return { issuer, trial: new KeyTrial(checker) };
-    const option = issuer === undefined ? 'issuer' : 'checker';
-    throw new ConfigurationError(`${option} is missing: without it, a ring only reads`, { option });
+  /** Reports once what would make the store lose records. */
+  async #checkStore(): Promise<void> {
+    const { store } = this.#settings;
+    if (this.#isStoreChecked || store.check === undefined) return;
+    this.#isStoreChecked = true;
+    try {
+      for (const error of await store.check()) this.#events.emit('error', { error });
+    } catch {
+      // Many servers do not allow this check; the store's own operations report failures.
+    }
+  }
+
+  /** @returns the epoch that the rotation leaves. */
+  async #requestRotation(signal: AbortSignal): Promise<number> {
+    const { clock } = this.#settings;
+    for (let failures = 0; ; ) {
+      signal.throwIfAborted();
+      try {
+        const read = await this.#state.read();
+        if (read === null) return 0;
+        const { record } = read;
+        if (record.current === undefined) return record.epoch;
+        if (record.rotateEpoch !== undefined) return record.rotateEpoch;
+        if (await this.#state.update(read, requestRotation(record))) return record.epoch;
+      } catch (error) {
+        if (!isTransientStoreFailure(error) || ++failures >= MAX_STORE_FAILURES) throw error;
+        await clock.sleep(MIN_POLL_MS * 2 ** failures, signal);
+      }
+    }
+  }
+
+  /** Waits until the record changes, or until there is something to do. */
+  async #waitForChange(record: RingRecord, maxMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#settings;
+    const { pending, epoch, seq } = record;
+    const deadline = clock.monotonic() + Math.max(maxMs, MAX_POLL_MS / 2);
+    for (let delayMs = MIN_POLL_MS; ; delayMs = Math.min(delayMs * 2, MAX_POLL_MS)) {
+      const leftMs = deadline - clock.monotonic();
+      if (leftMs <= 0) return;
+      await clock.sleep(Math.min(delayMs, leftMs), signal);
+      const read = await this.#state.read().catch(() => undefined);
+      const now = read?.record;
+      const isSame = now?.epoch === epoch && now.seq === seq && now.pending?.phase === pending?.phase;
+      if (now !== undefined && !isSame) return;
+    }
+  }
+
+  #revokeContext(): RevokeContext {
+    const { name: ring, encryption, clock, random, policy } = this.#settings;
+    const { gracePeriodMs } = policy;
+    const { emit } = this.#events;
+    return { ...this.#access(), ring, state: this.#state, encryption, clock, random, gracePeriodMs, emit };
+  }
+
+  /** @throws ConfigurationError if the ring can only read. */
+  #access(): { manager: KeyManager; verifier: KeyVerifier } {
+    const { manager, verifier } = this.#settings;
+    if (manager !== undefined && verifier !== undefined) return { manager, verifier };
+    const option = manager === undefined ? 'manager' : 'verifier';
+    throw new ConfigurationError(`\`${option}\` is missing: without it, the ring can only read.`, { option });
+  }
+}
+
+/** Checks the options of a call. @returns its signal. */
+function signalOf(options: KeyRingCallOptions, others: Readonly<Record<string, true>> = {}): AbortSignal {
+  checkOptionNames(options, { signal: true, ...others });
+  options.signal?.throwIfAborted();
+  return options.signal ?? new AbortController().signal;
+}
+
+/** Settles like the promise, or rejects with the signal's reason. */
+async function abortable(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -1,33 +1,30 @@
 import type { Secret } from '../secret/secret.ts';
-import type { KeyRingOptions } from './options.ts';
+import { RingEncryption } from './encryption.ts';
+import { checkOptionNames, type KeyRingOptions } from './options.ts';
 import { parseRecord } from './record.ts';
-import { RingSeal } from './ring-seal.ts';
-import { sealOf } from './seal.ts';
 
 /**
- * Opens the current key in the record of a ring, as a store holds it: for a store that is to have the key in clear beside
- * the record, as `entries` of `kubernetesSecretStore` does.
+ * Decrypts the current key in a record, for stores that hold the plain key beside the record, such as `entries` of
+ * `kubernetesSecretStore`.
  *
- * Nothing else brings a key out of a record but the ring itself, which gives it to a client. Whoever has the sealing key
- * can do it; where the key goes then is up to the caller. Nothing is asked of the service or the store: the record may be
- * old, and its key revoked.
+ * Sends no request: the record may be old, and its key revoked.
  *
- * @param ring - The ring's name.
- * @param record - The record, as the store was given it.
- * @returns the key, or undefined where the ring has none: before its first key, and after a revocation without a standby.
- * @throws KeyRingError of code `key_ring_record_invalid` where the text is no record, and `key_ring_decryption_failed` where the
- * key was sealed with another sealing key or for another ring. ConfigurationError where `seal` cannot be used.
+ * @param ring - Name of the ring.
+ * @param record - The record as the store received it.
+ * @returns undefined if the ring has no current key.
+ * @throws KeyRingError of code `key_ring_record_invalid`, or `key_ring_decryption_failed` if the key was encrypted with
+ * another key or for another ring.
  *
  * @example
  * ```ts
  * import { openCurrentKey } from 'drun-sdk/rotation';
  * import { kubernetesSecretStore } from 'drun-sdk/rotation/kubernetes';
  *
- * const seal = process.env.DRUN_SEAL ?? '';
+ * const encryptionKey = process.env.DRUN_ENCRYPTION_KEY ?? '';
  * const store = kubernetesSecretStore({
  *   name: 'drun-key-rings',
  *   entries: async (ring, record) => {
- *     const key = await openCurrentKey(ring, record, { seal });
+ *     const key = await openCurrentKey(ring, record, { encryptionKey });
  *     return key ? { [`${ring}.key`]: key.reveal() } : {};
  *   },
  * });
@@ -36,11 +33,10 @@ import { sealOf } from './seal.ts';
 export async function openCurrentKey(
   ring: string,
   record: string,
-  options: Pick<KeyRingOptions, 'seal'>,
+  options: Pick<KeyRingOptions, 'encryptionKey'>,
 ): Promise<Secret | undefined> {
-  const seal = new RingSeal(ring, sealOf(options?.seal));
+  checkOptionNames(options ?? {}, { encryptionKey: true });
+  const encryption = new RingEncryption(ring, options?.encryptionKey);
   const { ringId, current } = parseRecord(ring, record);
-  if (current === undefined) return undefined;
-  const { secret } = await seal.open(current, ringId);
-  return secret;
+  return current && (await encryption.decrypt(current, ringId)).secret;
 }

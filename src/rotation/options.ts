@@ -1,70 +1,108 @@
 import { ConfigurationError } from '../errors/index.ts';
-import type { KeyStore } from './key-store.ts';
-import type { Policy } from './policy.ts';
-import { type Clock, type KeyChecker, type KeyIssuer, systemClock } from './ports.ts';
-import { type Seal, type SealOption, sealOf } from './seal.ts';
-import { isRing, validMilliseconds } from './stores/arguments.ts';
+import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
+import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
+import { SLACK_MS } from './listing.ts';
+import type { Policy } from './plan.ts';
+import { isRingName, isTimerMs, type KeyStore, MAX_TIMER_MS, RING_NAME_RULE } from './stores/store.ts';
 
-/** How a {@link KeyRing} is set up. */
+/** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
-  /** Names the ring in the store and its keys at the service: 1 to 10 of a to z, 0 to 9 and `-`. */
+  /**
+   * Names the ring in the store, and its keys at the service: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`. Names
+   * of keys contain a short hash of names with more than 10 characters.
+   */
   readonly name: string;
-  /** Makes and deletes keys: an `ApiKeys` or `WorkspaceApiKeys`. Not needed by who only reads. */
-  readonly issuer?: KeyIssuer | undefined;
-  /** Tries keys, which costs no tokens: a `ChatClient`. Not needed by who only reads. */
-  readonly checker?: KeyChecker | undefined;
-  /** Where the record of the ring is. Everybody who uses the ring has to use the same store. */
+  /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed to read only. */
+  readonly manager?: KeyManager | undefined;
+  /** Asks the service whether it accepts a key: `keyVerifier()`. Not needed to read only. */
+  readonly verifier?: KeyVerifier | undefined;
+  /** Holds the record that all replicas share. */
   readonly store: KeyStore;
   /**
-   * Seals the secrets in the record: 32 bytes, or such in base64; a list of them, of which the first seals and all open;
-   * or `{seal, open}`. Everybody who uses the ring needs it.
+   * Encrypts the secrets in the record: 32 bytes, plain or in base64; a list of such keys, of which the first encrypts and
+   * all decrypt; or `{ encrypt, decrypt }`. All replicas need it.
    */
-  readonly seal: SealOption;
-  /** How long a key is used before another one takes its place, in milliseconds. Default: 30 days. */
+  readonly encryptionKey: EncryptionKeyOption;
+  /**
+   * Age at which the current key is replaced, in milliseconds.
+   *
+   * @defaultValue 30 days
+   */
   readonly maxAgeMs?: number | undefined;
   /**
-   * How long a key goes on working after it was replaced, in milliseconds. Longer than `refreshMs` and the clocks'
-   * differences. Default: 10 minutes.
+   * How long a replaced key keeps working, in milliseconds. Must exceed `refreshMs` and the longest call.
+   *
+   * @defaultValue 10 minutes
    */
-  readonly graceMs?: number | undefined;
-  /** Whether a further key is kept ready, so that a rotation, and a revocation, need no create. Default: true. */
+  readonly gracePeriodMs?: number | undefined;
+  /**
+   * Keeps a second key ready, so that rotations and revocations need no create.
+   *
+   * @defaultValue true
+   */
   readonly standby?: boolean | undefined;
   /**
-   * Whether the current key is deleted before the next one is made, for accounts with room for one key only: calls
-   * wait in between. Goes without a standby. Default: false.
+   * Deletes the current key before the next one is created, for accounts with room for a single key: calls wait in
+   * between. Excludes `standby`.
+   *
+   * @defaultValue false
    */
-  readonly deleteFirst?: boolean | undefined;
-  /** How old what is known of the record may be before a reader looks again, in milliseconds. Default: 30 000. */
-  readonly refreshMs?: number | undefined;
-  /** How long a call waits for a key where the ring has none, in milliseconds. Default: 30 000. */
-  readonly waitMs?: number | undefined;
+  readonly deleteBeforeCreate?: boolean | undefined;
+  /** Token quota of each key of a workspace. */
+  readonly quota?: KeyQuota | undefined;
   /**
-   * How long the store may take to answer, in milliseconds; after that it has failed, and a swap may or may not have been
-   * carried out. Default: 15 000.
+   * Age at which a reader reads the record again in the background, in milliseconds.
+   *
+   * @defaultValue 30_000
+   */
+  readonly refreshMs?: number | undefined;
+  /**
+   * How long `getKey` waits if the ring has no key, in milliseconds.
+   *
+   * @defaultValue 30_000
+   */
+  readonly keyTimeoutMs?: number | undefined;
+  /**
+   * Timeout of one store operation in milliseconds.
+   *
+   * @defaultValue 15_000
    */
   readonly storeTimeoutMs?: number | undefined;
-  /** How long whoever makes a key may be silent before others take over, in milliseconds. Default: 120 000. */
+  /**
+   * After a crash while creating a key, other replicas take over after this time, in milliseconds. At least
+   * `createTimeoutMs` + 10 seconds + twice the duration of a list request.
+   *
+   * @defaultValue 120_000
+   */
   readonly leaseMs?: number | undefined;
-  /** How long a create may take to show after its answer was lost, in milliseconds. Default: 30 000. */
-  readonly settleMs?: number | undefined;
-  /** How long the service may take to accept a new key, in milliseconds. Default: 5 minutes. */
-  readonly activationMs?: number | undefined;
-  /** Time, and waiting. Default: the machine's. */
+  /**
+   * Time within which a create takes effect, with or without a response, in milliseconds.
+   *
+   * @defaultValue 30_000
+   */
+  readonly createTimeoutMs?: number | undefined;
+  /**
+   * How long the service may take to accept a new key, in milliseconds.
+   *
+   * @defaultValue 5 minutes
+   */
+  readonly activationTimeoutMs?: number | undefined;
+  /** Time and waiting, for tests. */
   readonly clock?: Clock | undefined;
-  /** Numbers from 0 to below 1, for names. Default: the platform's secure ones. */
+  /** Random numbers from 0 up to, but not including, 1, for tests. */
   readonly random?: (() => number) | undefined;
 }
 
 /** The options, checked and complete. */
 export interface KeyRingSettings {
   readonly name: string;
-  readonly issuer: KeyIssuer | undefined;
-  readonly checker: KeyChecker | undefined;
+  readonly manager: KeyManager | undefined;
+  readonly verifier: KeyVerifier | undefined;
   readonly store: KeyStore;
-  readonly seal: Seal;
+  readonly encryption: RingEncryption;
   readonly policy: Policy;
   readonly refreshMs: number;
-  readonly waitMs: number;
+  readonly keyTimeoutMs: number;
   readonly storeTimeoutMs: number;
   readonly clock: Clock;
   readonly random: () => number;
@@ -73,60 +111,99 @@ export interface KeyRingSettings {
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const DAY_MS = 24 * 60 * MINUTE_MS;
+const MAX_AGE_MS = 100 * 365 * DAY_MS;
 
-/** Years are longer than timers, but nobody waits for them in one go. */
-const LONGEST_AGE_MS = 100 * 365 * DAY_MS;
+const OPTIONS: Readonly<Record<keyof KeyRingOptions, true>> = {
+  name: true,
+  manager: true,
+  verifier: true,
+  store: true,
+  encryptionKey: true,
+  maxAgeMs: true,
+  gracePeriodMs: true,
+  standby: true,
+  deleteBeforeCreate: true,
+  quota: true,
+  refreshMs: true,
+  keyTimeoutMs: true,
+  storeTimeoutMs: true,
+  leaseMs: true,
+  createTimeoutMs: true,
+  activationTimeoutMs: true,
+  clock: true,
+  random: true,
+};
 
-/** @throws ConfigurationError that names the option that is wrong. */
+/** @throws ConfigurationError that names the option. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
-  const { name, issuer, checker, store, seal } = options ?? {};
-  if (!isRing(name)) throw invalid('name', 'must be 1 to 10 of a to z, 0 to 9 and -');
-  requireMethods('issuer', issuer, ['create', 'list', 'delete']);
-  requireMethods('checker', checker, ['models']);
-  if (store === undefined) throw invalid('store', 'is missing: give one such as memoryStore()');
+  checkOptionNames(options ?? {}, OPTIONS);
+  const { name, manager, verifier, store, encryptionKey, quota } = options ?? {};
+  if (!isRingName(name)) throw invalid('name', `must have ${RING_NAME_RULE}`);
+  requireMethods('manager', manager, ['create', 'list', 'delete']);
+  requireMethods('verifier', verifier, ['verify']);
+  if (store === undefined) throw invalid('store', 'is required: pass a store such as `memoryStore()`');
   requireMethods('store', store, ['get', 'compareAndSwap']);
   if (store.watch !== undefined && typeof store.watch !== 'function') {
-    throw invalid('store', 'must have a method watch, or nothing by that name');
+    throw invalid('store', 'must have a method `watch` or no member of that name');
   }
-  const { clock = systemClock, random = secureRandom } = options;
-  requireMethods('clock', clock, ['now', 'sleep']);
+  const { clock = systemClock, random = secureRandom, deleteBeforeCreate = false } = options;
+  requireMethods('clock', clock, ['now', 'monotonic', 'sleep']);
   if (typeof random !== 'function') throw invalid('random', 'must be a function');
-
-  const { deleteFirst = false } = options;
-  const { standby = !deleteFirst } = options;
-  // A text such as 'false' from the environment would be taken for true.
-  for (const [option, value] of Object.entries({ deleteFirst, standby })) {
+  const { standby = !deleteBeforeCreate } = options;
+  // A string such as 'false' from the environment would be truthy.
+  for (const [option, value] of Object.entries({ deleteBeforeCreate, standby })) {
     if (typeof value !== 'boolean') throw invalid(option, 'must be true or false');
   }
-  if (deleteFirst && standby) throw invalid('deleteFirst', 'leaves no room for a standby');
-  const leaseMs = validMilliseconds(options.leaseMs ?? 2 * MINUTE_MS, 'leaseMs');
-  const settleMs = validMilliseconds(options.settleMs ?? 30 * SECOND_MS, 'settleMs');
-  if (settleMs >= leaseMs) throw invalid('settleMs', 'must be less than leaseMs');
+  if (deleteBeforeCreate && standby) throw invalid('deleteBeforeCreate', 'excludes `standby`');
+  if (quota !== undefined && quota !== 'unlimited' && !(Number.isSafeInteger(quota) && quota >= 0)) {
+    throw invalid('quota', "must be a non-negative integer or 'unlimited'");
+  }
   const maxAgeMs = options.maxAgeMs ?? 30 * DAY_MS;
-  if (typeof maxAgeMs !== 'number' || !(maxAgeMs > 0 && maxAgeMs <= LONGEST_AGE_MS)) {
-    throw invalid('maxAgeMs', 'must be a number of milliseconds above 0, and up to 100 years');
+  if (typeof maxAgeMs !== 'number' || !(maxAgeMs > 0 && maxAgeMs <= MAX_AGE_MS)) {
+    throw invalid('maxAgeMs', 'must be a positive number of milliseconds of at most 100 years');
+  }
+  const leaseMs = milliseconds(options, 'leaseMs', 2 * MINUTE_MS);
+  const createTimeoutMs = milliseconds(options, 'createTimeoutMs', 30 * SECOND_MS);
+  if (leaseMs < createTimeoutMs + 2 * SLACK_MS) {
+    const minimumMs = createTimeoutMs + 2 * SLACK_MS;
+    throw invalid('leaseMs', `must be at least \`createTimeoutMs\` + 10 seconds (${minimumMs})`);
   }
   return {
     name,
-    issuer,
-    checker,
+    manager,
+    verifier,
     store,
-    seal: sealOf(seal),
+    encryption: new RingEncryption(name, encryptionKey),
     policy: {
       maxAgeMs,
-      graceMs: validMilliseconds(options.graceMs ?? 10 * MINUTE_MS, 'graceMs'),
+      gracePeriodMs: milliseconds(options, 'gracePeriodMs', 10 * MINUTE_MS),
       standby,
-      deleteFirst,
+      deleteBeforeCreate,
       leaseMs,
-      settleMs,
-      activationMs: validMilliseconds(options.activationMs ?? 5 * MINUTE_MS, 'activationMs'),
+      createTimeoutMs,
+      activationTimeoutMs: milliseconds(options, 'activationTimeoutMs', 5 * MINUTE_MS),
+      quota,
     },
-    refreshMs: validMilliseconds(options.refreshMs ?? 30 * SECOND_MS, 'refreshMs'),
-    waitMs: validMilliseconds(options.waitMs ?? 30 * SECOND_MS, 'waitMs'),
-    storeTimeoutMs: validMilliseconds(options.storeTimeoutMs ?? 15 * SECOND_MS, 'storeTimeoutMs'),
+    refreshMs: milliseconds(options, 'refreshMs', 30 * SECOND_MS),
+    keyTimeoutMs: milliseconds(options, 'keyTimeoutMs', 30 * SECOND_MS),
+    storeTimeoutMs: milliseconds(options, 'storeTimeoutMs', 15 * SECOND_MS),
     clock,
     random,
   };
+}
+
+/** @throws ConfigurationError that names an option which does not exist. */
+export function checkOptionNames(options: object, known: Readonly<Record<string, true>>): void {
+  for (const [option, value] of Object.entries(options)) {
+    if (value === undefined || option in known) continue;
+    throw new ConfigurationError(`\`${option}\` is not an option.`, { option });
+  }
+}
+
+function milliseconds(options: KeyRingOptions, option: keyof KeyRingOptions, defaultMs: number): number {
+  const value = options[option] ?? defaultMs;
+  if (isTimerMs(value)) return value;
+  throw invalid(option, `must be a positive number of milliseconds of at most ${MAX_TIMER_MS}`);
 }
 
 function requireMethods(option: string, value: object | undefined, methods: readonly string[]): void {
@@ -138,8 +215,8 @@ function requireMethods(option: string, value: object | undefined, methods: read
   if (!methods.every(has)) throw invalid(option, `must have the methods ${methods.join(', ')}`);
 }
 
-function invalid(option: string, what: string): ConfigurationError {
-  return new ConfigurationError(`${option} ${what}`, { option });
+function invalid(option: string, rule: string): ConfigurationError {
+  return new ConfigurationError(`\`${option}\` ${rule}.`, { option });
 }
 
 function secureRandom(): number {

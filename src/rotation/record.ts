@@ -1,61 +1,70 @@
 import { KeyRingError } from '../errors/index.ts';
 
-/** A key of the ring, as the record has it. Times are milliseconds since 1970. */
+/** A key in the record. All instants are milliseconds since 1970 in the service's time. */
 export interface RingKey {
   readonly id: string;
-  /** Its name at the service, by which a list tells whose it is. */
+  /** Its name at the service. */
   readonly name: string;
-  /** Which claim it was made for. */
+  /** Number of the claim that it was created for. */
   readonly seq: number;
   readonly maskedKey: string;
-  /** Its secret, sealed. */
-  readonly sealed: string;
+  readonly ciphertext: string;
   readonly createdAt: number;
-  /** From when on the service refuses it. */
   readonly expiresAt: number;
 }
 
 /** The key that readers use. */
 export interface CurrentKey extends RingKey {
-  /** When it became the current one. */
+  /** When it was promoted. */
   readonly since: number;
 }
 
-/** The key that was current before; readers that have not heard of the next one still use it. */
+/** The key that was current before; readers that do not know the current one yet still use it. */
 export interface PreviousKey extends RingKey {
-  readonly retireAt: number;
+  /** The grace period at its replacement. */
+  readonly gracePeriodMs: number;
+  /** Absent until a list sent after the promotion shows the service's time. */
+  readonly retireAt?: number | undefined;
 }
 
-/** A key in the making. One at a time. */
-export type Pending = {
+interface Claim {
+  /** Name of the key that is being created. */
   readonly name: string;
   readonly seq: number;
-  /** Which ring object is at it; others keep off until the lease is over. */
+  /** The ring object that creates the key. */
   readonly owner: string;
-  readonly leaseUntil: number;
-} & (
-  | { readonly phase: 'intent' }
-  | { readonly phase: 'minted'; readonly key: RingKey; readonly mintedAt: number }
-);
+  /** Length of the lease when it was written. */
+  readonly leaseMs: number;
+  /** Absent if the owner did not know the service's time. */
+  readonly leaseUntil?: number | undefined;
+}
 
-/** A key that is never used again and has to be deleted. */
-interface RetiredKey {
+/** A claim of which no key is known yet. */
+export type ClaimedPending = Claim & { readonly phase: 'claimed' };
+/** A key that is created and stored, but not verified yet. */
+export type CreatedPending = Claim & { readonly phase: 'created'; readonly key: RingKey };
+/** A key that is being created. There is at most one. */
+export type Pending = ClaimedPending | CreatedPending;
+
+/** A key that is never used again and must be deleted. */
+export interface RetiredKey {
   readonly id: string;
   readonly reason: string;
 }
 
-/** All that is known of a ring: one document in one cell of a store. */
+/** Everything that replicas share about a ring: one document in a store. */
 export interface RingRecord {
-  readonly format: 1;
-  /** Made once, at random: tells the keys of this ring from those of another one of the same name. */
+  /** Major and minor version. Versions with the same major number can read each other's records. */
+  readonly format: string;
+  /** Random, created once: distinguishes this ring's keys from those of another ring with the same name. */
   readonly ringId: string;
-  /** How many keys were claimed. */
+  /** Number of claims so far. */
   readonly seq: number;
-  /** How many keys have become the current one. */
+  /** Number of promotions so far. */
   readonly epoch: number;
-  /** A rotation was asked for: the epoch that is to be left. */
-  readonly leaveEpoch?: number | undefined;
-  /** Absent where the ring is locked: before its first key, and after a revocation without a standby. */
+  /** A rotation out of this epoch is requested. */
+  readonly rotateEpoch?: number | undefined;
+  /** Absent before the first key, and after a revocation without a standby. */
   readonly current?: CurrentKey | undefined;
   readonly standby?: RingKey | undefined;
   readonly previous?: PreviousKey | undefined;
@@ -63,97 +72,97 @@ export interface RingRecord {
   readonly retired: readonly RetiredKey[];
 }
 
+const FORMAT = '1.0';
+
 export function emptyRecord(ringId: string): RingRecord {
-  return { format: 1, ringId, seq: 0, epoch: 0, retired: [] };
+  return { format: FORMAT, ringId, seq: 0, epoch: 0, retired: [] };
 }
 
-/** The keys that the record refers to by their ids. */
+/** The keys in a record that are not retired. */
 export function keysOf({ current, standby, previous, pending }: RingRecord): RingKey[] {
-  const minted = pending?.phase === 'minted' ? pending.key : undefined;
-  return [current, standby, previous, minted].filter((key) => key !== undefined);
+  const created = pending?.phase === 'created' ? pending.key : undefined;
+  return [current, standby, previous, created].filter((key) => key !== undefined);
 }
 
-/** Whether a record is an earlier state of a ring than another one: its numbers only grow. */
+/** Whether one record is an earlier state of the same ring: `epoch` and `seq` only grow. */
 export function isOlder(record: RingRecord, than: RingRecord): boolean {
   if (record.ringId !== than.ringId) return false;
   return record.epoch < than.epoch || (record.epoch === than.epoch && record.seq < than.seq);
 }
 
-/**
- * Reads a record.
- *
- * @throws KeyRingError where it is none.
- */
+/** @throws KeyRingError of code `key_ring_record_invalid`. */
 export function parseRecord(ring: string, text: string): RingRecord {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    // No record either.
+    // The engine's error quotes the text.
   }
   if (isRecord(value)) return value as RingRecord;
-  const message = `the store holds something for the ring ${ring} that this version cannot read as a record`;
-  throw new KeyRingError(message, { code: 'key_ring_record_invalid', ring });
+  const format = hasFields(value, { format: string }) ? (value as { format: string }).format : undefined;
+  const isNewer = format !== undefined && Number.parseInt(format, 10) > Number.parseInt(FORMAT, 10);
+  throw new KeyRingError(
+    isNewer
+      ? `Ring \`${ring}\`: the record was written by a newer version of drun-sdk, whose format this version cannot read. Update this process.`
+      : `Ring \`${ring}\`: the store's value is not a record that this version can read.`,
+    { code: 'key_ring_record_invalid', ring },
+  );
 }
 
-export function writeRecord(record: RingRecord): string {
+export function formatRecord(record: RingRecord): string {
   return JSON.stringify(record);
 }
 
-type Test = (value: unknown) => boolean;
+type Check = (value: unknown) => boolean;
 
-const text: Test = (value) => typeof value === 'string' && value !== '';
-const count: Test = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
-const time: Test = (value) => Number.isFinite(value);
+const string: Check = (value) => typeof value === 'string' && value !== '';
+const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const instant: Check = (value) => Number.isFinite(value);
 
-const key = {
-  id: text,
-  name: text,
+const KEY = {
+  id: string,
+  name: string,
   seq: count,
-  maskedKey: text,
-  sealed: text,
-  createdAt: time,
-  expiresAt: time,
+  maskedKey: string,
+  ciphertext: string,
+  createdAt: instant,
+  expiresAt: instant,
 };
-const claim = { name: text, seq: count, owner: text, leaseUntil: time };
+const CLAIM = { name: string, seq: count, owner: string, leaseMs: instant, leaseUntil: optional(instant) };
 
-function isRecord(value: unknown): value is RingRecord {
+function isRecord(value: unknown): boolean {
   return hasFields(value, {
-    format: (format) => format === 1,
-    ringId: text,
+    format: (format) => string(format) && /^1\.\d+$/.test(format as string),
+    ringId: string,
     seq: count,
     epoch: count,
-    leaveEpoch: optional(count),
-    current: optional(object({ ...key, since: time })),
-    standby: optional(object(key)),
-    previous: optional(object({ ...key, retireAt: time })),
+    rotateEpoch: optional(count),
+    current: optional(object({ ...KEY, since: instant })),
+    standby: optional(object(KEY)),
+    previous: optional(object({ ...KEY, gracePeriodMs: instant, retireAt: optional(instant) })),
     pending: optional(isPending),
-    retired: isRetired,
+    retired: (retired) => Array.isArray(retired) && retired.every(object({ id: string, reason: string })),
   });
 }
 
 function isPending(value: unknown): boolean {
-  if (!hasFields(value, claim)) return false;
+  if (!hasFields(value, CLAIM)) return false;
   const { phase } = value as { phase: unknown };
-  return phase === 'intent' || (phase === 'minted' && hasFields(value, { key: object(key), mintedAt: time }));
+  return phase === 'claimed' || (phase === 'created' && hasFields(value, { key: object(KEY) }));
 }
 
-function isRetired(value: unknown): boolean {
-  return Array.isArray(value) && value.every(object({ id: text, reason: text }));
-}
-
-function hasFields(value: unknown, fields: Readonly<Record<string, Test>>): boolean {
+function hasFields(value: unknown, fields: Readonly<Record<string, Check>>): boolean {
   return (
     typeof value === 'object' &&
     value !== null &&
-    Object.entries(fields).every(([name, test]) => test((value as Record<string, unknown>)[name]))
+    Object.entries(fields).every(([name, check]) => check((value as Record<string, unknown>)[name]))
   );
 }
 
-function object(fields: Readonly<Record<string, Test>>): Test {
+function object(fields: Readonly<Record<string, Check>>): Check {
   return (value) => hasFields(value, fields);
 }
 
-function optional(test: Test): Test {
-  return (value) => value === undefined || test(value);
+function optional(check: Check): Check {
+  return (value) => value === undefined || check(value);
 }

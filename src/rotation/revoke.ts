@@ -1,44 +1,42 @@
 import { ConfigurationError, KeyRingError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
+import type { RingEncryption } from './encryption.ts';
 import type { Emit } from './events.ts';
-import type { KeyTrial } from './key-trial.ts';
-import { deleteKey, ownKeys } from './own-keys.ts';
-import type { Clock, KeyIssuer } from './ports.ts';
-import { keysOf, type RingKey, type RingRecord } from './record.ts';
-import type { ReadRecord, RecordCell } from './record-cell.ts';
-import type { RingSeal } from './ring-seal.ts';
-import { refuseOlder } from './rolled-back.ts';
-import { validMilliseconds } from './stores/arguments.ts';
-import { revoke } from './transitions.ts';
+import type { Clock, KeyManager, KeyVerifier } from './interfaces.ts';
+import { codeOf, deleteKey, newRingId } from './key-names.ts';
+import { listKeys } from './listing.ts';
+import { emptyRecord, isOlder, keysOf, type RingRecord } from './record.ts';
+import { isTransientStoreFailure, type RingState } from './ring-state.ts';
+import { isTimerMs } from './stores/store.ts';
+import * as to from './transitions.ts';
+import { verify } from './verification.ts';
 
-/** Which keys are revoked: the current one, all of the ring, or the one with this id. */
+/** Which keys are revoked: the current one, all keys of the ring, or the one with this id. */
 export type RevokeTarget = 'current' | 'all' | (string & {});
 
-/** What a revocation works with. */
+/** What {@link revokeKeys} and {@link recoverRing} work with. */
 export interface RevokeContext {
   readonly ring: string;
-  readonly issuer: KeyIssuer;
-  readonly trial: KeyTrial;
-  readonly cell: RecordCell;
-  readonly seal: RingSeal;
+  readonly manager: KeyManager;
+  readonly verifier: KeyVerifier;
+  readonly state: RingState;
+  readonly encryption: RingEncryption;
   readonly clock: Clock;
+  readonly random: () => number;
+  readonly gracePeriodMs: number;
   readonly emit: Emit;
-  readonly observe: (record: RingRecord) => void;
-  /** What this ring object has seen last, for when the store is down. */
-  readonly known: RingRecord | undefined;
 }
 
 export interface RevokeInit {
   readonly reason: string;
-  /** How long the service may take to confirm. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Longer ones have no place in a record. */
-const LONGEST_REASON = 1_000;
+/** A record would not hold longer ones. */
+const MAX_REASON_LENGTH = 1_000;
 
-/** @throws ConfigurationError that names the option that is wrong. */
+/** @throws ConfigurationError that names the option. */
 export function readRevokeOptions({
   reason = 'revoked',
   timeoutMs = 60_000,
@@ -46,148 +44,223 @@ export function readRevokeOptions({
   readonly reason?: string | undefined;
   readonly timeoutMs?: number | undefined;
 }): Pick<RevokeInit, 'reason' | 'timeoutMs'> {
-  // A record with another reason could never be read again.
-  if (typeof reason !== 'string' || reason === '' || reason.length > LONGEST_REASON) {
-    throw new ConfigurationError(`reason must be a text of 1 to ${LONGEST_REASON} characters`, {
-      option: 'reason',
+  if (typeof reason !== 'string' || reason === '' || reason.length > MAX_REASON_LENGTH) {
+    throw new ConfigurationError(
+      `\`reason\` must be a string of 1 to ${MAX_REASON_LENGTH.toLocaleString('en')} characters.`,
+      { option: 'reason' },
+    );
+  }
+  if (!isTimerMs(timeoutMs)) {
+    throw new ConfigurationError('`timeoutMs` must be a positive number of milliseconds.', {
+      option: 'timeoutMs',
     });
   }
-  return { reason, timeoutMs: validMilliseconds(timeoutMs, 'timeoutMs') };
+  return { reason, timeoutMs };
 }
 
-const MOST_SWAPS = 10;
-/** The failures of a store, or of what it holds. */
-const UNREAD: ReadonlySet<KeyRingError['code']> = new Set([
-  'key_ring_store_failed',
-  'key_ring_record_invalid',
-  'key_ring_rolled_back',
-]);
-const FIRST_LOOK_MS = 200;
-const LONGEST_LOOK_MS = 5_000;
+/** How long a revocation tries to update the record before it deletes the keys all the same. */
+const MAX_WAIT_BEFORE_DELETE_MS = 10_000;
+const MIN_POLL_MS = 200;
+const MAX_POLL_MS = 5_000;
+
+/** Retires keys in one update, deletes them, and waits until the service neither lists nor accepts them. */
+export function revokeKeys(context: RevokeContext, target: RevokeTarget, init: RevokeInit): Promise<void> {
+  return new Revocation(context, target, init).run();
+}
+
+/** One revocation. */
+export class Revocation {
+  protected readonly context: RevokeContext;
+  protected readonly target: RevokeTarget;
+  readonly #init: RevokeInit;
+  readonly #deadline: number;
+  /** The keys to revoke. Determined once: after a lost response, `current` would be the promoted standby. */
+  protected ids: readonly string[] | undefined;
+  /** The secrets whose rejection confirms the revocation. */
+  #secrets: readonly Secret[] = [];
+  #isUpdated = false;
+  /** Whether the service neither lists nor accepts the keys. */
+  #isGone = false;
+  /** Why the record is not updated yet. */
+  #failure: unknown;
+
+  constructor(context: RevokeContext, target: RevokeTarget, init: RevokeInit) {
+    this.context = context;
+    this.target = target;
+    this.#init = init;
+    this.#deadline = context.clock.monotonic() + init.timeoutMs;
+  }
+
+  async run(): Promise<void> {
+    const { emit, clock } = this.context;
+    const { reason, signal, timeoutMs } = this.#init;
+    const deleteAt = clock.monotonic() + Math.min(MAX_WAIT_BEFORE_DELETE_MS, timeoutMs / 3);
+    await this.#poll(deleteAt, () => this.#updateRecord(deleteAt));
+    const ids = await this.#idsToDelete();
+    // All at once: each of them may be in the wrong hands.
+    await this.#poll(this.#deadline, async () => {
+      await Promise.all([this.#deleteKeys(ids, signal), this.#updateRecord(this.#deadline)]);
+      const isPointless = this.#failure !== undefined && !isTransientStoreFailure(this.#failure);
+      return this.#isGone && (this.#isUpdated || isPointless);
+    });
+    if (this.#isGone) for (const id of ids) emit('revoked', { id, reason });
+    if (!this.#isUpdated) throw this.#failure ?? this.#conflict();
+    if (!this.#isGone) throw this.#unconfirmed(ids);
+  }
+
+  /** Calls a task until it returns true, or the deadline comes. */
+  async #poll(deadline: number, task: () => Promise<boolean>): Promise<void> {
+    const { clock } = this.context;
+    for (let delayMs = MIN_POLL_MS; ; delayMs = Math.min(delayMs * 2, MAX_POLL_MS)) {
+      this.#init.signal.throwIfAborted();
+      if ((await task()) || clock.monotonic() + delayMs > deadline) return;
+      await clock.sleep(delayMs, this.#init.signal);
+    }
+  }
+
+  /** One attempt to retire the keys. @returns whether another attempt is pointless. */
+  async #updateRecord(deadline: number): Promise<boolean> {
+    if (this.#isUpdated) return true;
+    const { state, clock, gracePeriodMs } = this.context;
+    const { reason } = this.#init;
+    const leftMs = (): number => Math.max(1, deadline - clock.monotonic());
+    try {
+      const read = await state.readLatest(leftMs());
+      if (read === null) {
+        this.ids ??= this.target === 'all' ? [] : undefined;
+        this.#isUpdated = true;
+        return true;
+      }
+      const { record } = read;
+      await this.resolveTarget(record);
+      const ids = new Set(this.ids);
+      if (ids.size > 0 && keysOf(record).some(({ id }) => ids.has(id))) {
+        // The service's time is at least that; a revocation does not wait for a list.
+        const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
+        const revoked = to.revoke(record, ids, reason, { since, gracePeriodMs });
+        if ((await state.update(read, revoked, leftMs())) === undefined) return false;
+      }
+      this.#isUpdated = true;
+    } catch (failure) {
+      this.#failure = failure;
+      return !isTransientStoreFailure(failure);
+    }
+    return true;
+  }
+
+  /** Turns the target into ids, once. */
+  protected async resolveTarget(record: RingRecord): Promise<void> {
+    if (this.ids === undefined) await this.choose(record);
+  }
+
+  protected async choose(record: RingRecord): Promise<void> {
+    const { encryption } = this.context;
+    const keys = keysOf(record).filter(({ id }) =>
+      this.target === 'all' ? true : id === (this.target === 'current' ? record.current?.id : this.target),
+    );
+    if (keys.length === 0 && this.target !== 'all') return;
+    this.ids = keys.map(({ id }) => id);
+    // A key that cannot be decrypted is revoked all the same.
+    const decrypted = await Promise.allSettled(keys.map((key) => encryption.decrypt(key, record.ringId)));
+    this.#secrets = decrypted.flatMap((result) =>
+      result.status === 'fulfilled' ? [result.value.secret] : [],
+    );
+  }
+
+  async #idsToDelete(): Promise<readonly string[]> {
+    const { state, ring } = this.context;
+    if (!this.#isUpdated) {
+      // The store is unreachable: delete by the last known record.
+      if (this.ids === undefined && state.latest !== undefined) await this.choose(state.latest);
+      if (this.ids === undefined || this.ids.length === 0) throw this.#failure ?? this.#conflict();
+      return this.ids;
+    }
+    if (this.ids !== undefined) return this.ids;
+    if (this.target === 'current') {
+      throw new KeyRingError(`Ring \`${ring}\`: there is no current key to revoke.`, {
+        code: 'key_ring_no_active_key',
+        ring,
+      });
+    }
+    return [await this.#findUnreferenced()];
+  }
+
+  /** The target is an orphan of the ring, or retired already. */
+  async #findUnreferenced(): Promise<string> {
+    const { ring, manager, clock, state } = this.context;
+    const { latest } = state;
+    const { keys } = await listKeys(ring, manager, clock, this.#init.signal);
+    const isOwn = keys.some(({ id, ringId }) => id === this.target && ringId === latest?.ringId);
+    if (isOwn || latest?.retired.some(({ id }) => id === this.target)) return this.target;
+    // The id is not repeated: in a hurry the caller may have passed the key itself.
+    throw new KeyRingError(`Ring \`${ring}\`: no key of the ring has this id.`, {
+      code: 'key_ring_unknown_key',
+      ring,
+    });
+  }
+
+  /** One attempt to delete the keys, and to confirm that by a list and by rejected requests. */
+  async #deleteKeys(ids: readonly string[], signal: AbortSignal): Promise<void> {
+    if (this.#isGone) return;
+    const { ring, manager, verifier, clock } = this.context;
+    try {
+      await Promise.all(ids.map((id) => deleteKey(manager, id, signal)));
+      const verdicts = await Promise.all(this.#secrets.map((secret) => verify(verifier, secret, signal)));
+      if (verdicts.some(({ kind }) => kind !== 'rejected')) return;
+      const { keys } = await listKeys(ring, manager, clock, signal);
+      this.#isGone = !keys.some(({ id }) => ids.includes(id));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isTransient(error)) throw error;
+    }
+  }
+
+  #unconfirmed(ids: readonly string[]): KeyRingError {
+    const { ring } = this.context;
+    return new KeyRingError(
+      `Ring \`${ring}\`: the keys are retired, but after ${this.#init.timeoutMs} ms the service still lists or accepts them.`,
+      { code: 'key_ring_revocation_unconfirmed', ring, keyIds: ids },
+    );
+  }
+
+  #conflict(): KeyRingError {
+    const { ring } = this.context;
+    return new KeyRingError(`Ring \`${ring}\`: the record kept changing during the revocation.`, {
+      code: 'key_ring_conflict',
+      ring,
+    });
+  }
+}
+
+/** Failures of the service that may pass: everything except what it, or this program, rejects for certain. */
+function isTransient(error: unknown): boolean {
+  const { status } = (error ?? {}) as { readonly status?: unknown };
+  if (typeof status === 'number') return status < 400 || status >= 500 || status === 408 || status === 429;
+  return codeOf(error) !== 'invalid_configuration';
+}
 
 /**
- * Takes keys out of use at once: out of the record in one swap, then deletes them, then waits until the service neither
- * lists nor accepts them. Where the store fails, they are deleted all the same, and that is told afterwards.
- *
- * @returns the ids of the keys that are gone.
+ * Accepts a record that is older than one that was seen: continues beyond the numbers of all living keys and of all seen
+ * records, so that readers believe it again. Keys that it does not know become orphans.
  */
-export async function revokeKeys(
-  context: RevokeContext,
-  target: RevokeTarget,
-  init: RevokeInit,
-): Promise<readonly string[]> {
-  const { record, keys, failure } = await takeOut(context, target, init);
-  const secrets = await openSome(context, record, keys);
-  // All at once: each of them may be in somebody else's hands.
-  await Promise.all(keys.map(({ id }) => deleteKey(context.issuer, id, init.signal)));
-  await confirmGone(context, keys, secrets, init);
-  for (const { id } of keys) context.emit('revoked', { id, reason: init.reason });
-  if (failure !== undefined) throw failure;
-  return keys.map(({ id }) => id);
-}
-
-interface TakenOut {
-  /** The record that the keys stood in. */
-  readonly record: RingRecord | undefined;
-  readonly keys: readonly Pick<RingKey, 'id'>[];
-  /** Why the record may still name them. */
-  readonly failure?: unknown;
-}
-
-async function takeOut(context: RevokeContext, target: RevokeTarget, init: RevokeInit): Promise<TakenOut> {
-  const { ring, cell, clock } = context;
-  let { known } = context;
-  try {
-    for (let attempt = 0; attempt < MOST_SWAPS; attempt++) {
-      const read = await cell.read();
-      // What leaked is the key that was in use, whatever the store has gone back to.
-      refuseOlder(ring, read, known);
-      known = read?.record ?? known;
-      const keys = chosen(read?.record, target);
-      if (read === null || keys.length === 0)
-        return { record: read?.record, keys: await strays(context, read, target, init) };
-      const ids = new Set(keys.map(({ id }) => id));
-      const swapped = await cell.swap(read, revoke(read.record, ids, init.reason, clock.now()));
-      if (swapped === undefined) continue;
-      context.observe(swapped.record);
-      return { record: read.record, keys };
-    }
-  } catch (failure) {
-    // Only where nobody knows what the record says: what was known of one that could be read is out of date.
-    const isUnread = failure instanceof KeyRingError && UNREAD.has(failure.code);
-    const keys = isUnread ? chosen(known, target) : [];
-    if (keys.length === 0) throw failure;
-    return { record: known, keys, failure };
-  }
-  throw new KeyRingError(`others changed the record of the ring ${ring} over and over`, {
-    code: 'key_ring_conflict',
-    ring,
-  });
-}
-
-function chosen(record: RingRecord | undefined, target: RevokeTarget): RingKey[] {
-  if (record === undefined) return [];
-  if (target === 'all') return keysOf(record);
-  const id = target === 'current' ? record.current?.id : target;
-  return keysOf(record).filter((key) => key.id === id);
-}
-
-/** A key of the ring that the record does not name: an orphan, or one that is retired already. */
-async function strays(
-  { ring, issuer }: RevokeContext,
-  read: ReadRecord | null,
-  target: RevokeTarget,
-  { signal }: RevokeInit,
-): Promise<Pick<RingKey, 'id'>[]> {
-  if (target === 'all') return [];
-  if (target !== 'current') {
-    for await (const { id, ringId } of ownKeys(issuer, ring, signal)) {
-      if (id === target && ringId === read?.record.ringId) return [{ id }];
-    }
-    if (read?.record.retired.some(({ id }) => id === target)) return [{ id: target }];
-  }
+export async function recoverRing(context: RevokeContext, signal: AbortSignal): Promise<void> {
+  const { ring, manager, clock, state, random } = context;
+  const known = state.latest;
+  const { keys } = await listKeys(ring, manager, clock, signal);
+  const read = await state.read();
+  const record = read?.record;
+  const ahead = keys.filter(({ ringId, seq }) => ringId === record?.ringId && seq > record.seq);
+  const isRolledBack =
+    record === undefined ? known !== undefined : ahead.length > 0 || (known && isOlder(record, known));
+  if (!isRolledBack) return;
+  const knownSeq = known !== undefined && known.ringId === record?.ringId ? known.seq : 0;
+  const recovered =
+    record === undefined
+      ? emptyRecord(newRingId(random))
+      : to.recover(record, Math.max(knownSeq, ...ahead.map(({ seq }) => seq)));
+  if ((await state.update(read, recovered)) !== undefined) return;
   throw new KeyRingError(
-    target === 'current'
-      ? `the ring ${ring} has no current key`
-      : // Which id is not said: in a hurry somebody may have given the key itself.
-        `the ring ${ring} has no key of this id`,
-    { code: target === 'current' ? 'key_ring_no_active_key' : 'key_ring_unknown_key', ring },
+    `Ring \`${ring}\`: another process changed the record during \`recover()\`. Check the ring before you call it again.`,
+    { code: 'key_ring_conflict', ring },
   );
-}
-
-/** The secrets with which a refusal can be seen. A key that cannot be opened is deleted all the same. */
-async function openSome(
-  { seal }: RevokeContext,
-  record: RingRecord | undefined,
-  keys: readonly Pick<RingKey, 'id'>[],
-): Promise<Secret[]> {
-  if (record === undefined) return [];
-  const sealed = keysOf(record).filter(({ id }) => keys.some((key) => key.id === id));
-  const opened = await Promise.allSettled(sealed.map((key) => seal.open(key, record.ringId)));
-  return opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value.secret] : []));
-}
-
-async function confirmGone(
-  { ring, issuer, trial, clock }: RevokeContext,
-  keys: readonly Pick<RingKey, 'id'>[],
-  secrets: readonly Secret[],
-  { timeoutMs, signal }: RevokeInit,
-): Promise<void> {
-  const ids = new Set(keys.map(({ id }) => id));
-  const deadline = clock.now() + timeoutMs;
-  let accepted = [...secrets];
-  for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS)) {
-    const verdicts = await Promise.all(accepted.map((secret) => trial.attempt(secret, undefined, signal)));
-    accepted = accepted.filter((_, index) => verdicts[index] !== 'refused');
-    const listed: string[] = [];
-    for await (const { id } of issuer.list({}, { signal })) if (ids.has(id)) listed.push(id);
-    if (accepted.length === 0 && listed.length === 0) return;
-    if (clock.now() + lookMs > deadline) {
-      throw new KeyRingError(
-        `the keys of the ring ${ring} are deleted, but the service has still ${listed.length > 0 ? 'listed' : 'accepted'} them after ${timeoutMs} ms`,
-        { code: 'key_ring_revocation_unconfirmed', ring, keyIds: [...ids] },
-      );
-    }
-    await clock.sleep(lookMs, signal);
-  }
 }

@@ -1,24 +1,27 @@
-import type { Clock } from './ports.ts';
+import { runDetached } from './background.ts';
+import type { Clock } from './interfaces.ts';
 
-/** How passes follow each other in the background. */
+/** Options of {@link KeyRing.start}. */
 export interface StartOptions {
   /**
-   * From one pass to the next, in milliseconds, give or take a quarter so that replicas do not run in step; sooner where
-   * there is something to do sooner. Default: 60 000.
+   * Interval between two reconciliations in milliseconds, varied by a quarter so that replicas do not run in step.
+   * Shorter if something is due earlier.
+   *
+   * @defaultValue 60_000
    */
   readonly intervalMs?: number | undefined;
 }
 
-/** Something is always to do a little later than said: a replica that comes too early finds nothing. */
-const SHORTEST_WAIT_MS = 1_000;
+/** A replica that comes slightly too early finds nothing to do. */
+const MIN_WAIT_MS = 1_000;
 
-/** Runs passes one after the other until it is stopped. Keeps no process alive. */
+/** Runs a task repeatedly until it is stopped. Does not keep the process alive. */
 export class Schedule {
   readonly #clock: Clock;
   readonly #random: () => number;
-  /** Ends what runs; undefined where nothing does. */
+  /** Stops the loop; undefined if none is running. */
   #controller: AbortController | undefined;
-  /** The end of all that was ever started. */
+  /** The end of every loop that was started. */
   #ended: Promise<unknown> = Promise.resolve();
 
   constructor(clock: Clock, random: () => number) {
@@ -26,36 +29,35 @@ export class Schedule {
     this.#random = random;
   }
 
-  /** @param pass - Answers when there is something to do again. */
+  /** @param task - Returns the time until there is something to do, if it is known. */
   start(
-    pass: (signal: AbortSignal) => Promise<number | undefined>,
+    task: (signal: AbortSignal) => Promise<number | undefined>,
     intervalMs: number,
-    onFailure: (error: unknown) => void,
+    onError: (error: unknown) => void,
   ): void {
     if (this.#controller !== undefined) return;
     const controller = new AbortController();
     const { signal } = controller;
-    const ended = (async () => {
+    const loop = async (): Promise<void> => {
       while (!signal.aborted) {
-        let nextAt: number | undefined;
+        let nextInMs: number | undefined;
         try {
-          nextAt = await pass(signal);
+          nextInMs = await task(signal);
         } catch (error) {
-          if (!signal.aborted) onFailure(error);
+          if (!signal.aborted) onError(error);
         }
-        const untilNext = nextAt === undefined ? intervalMs : nextAt - this.#clock.now();
-        const waitMs =
-          Math.min(intervalMs, Math.max(untilNext, SHORTEST_WAIT_MS)) * (0.75 + this.#random() / 2);
-        await this.#clock.sleep(waitMs, signal, { background: true }).catch(() => {});
+        const waitMs = Math.min(intervalMs, Math.max(nextInMs ?? intervalMs, MIN_WAIT_MS));
+        const variedMs = waitMs * (0.75 + this.#random() / 2);
+        await this.#clock.sleep(variedMs, signal, { background: true }).catch(() => {});
       }
-    })();
+    };
     this.#controller = controller;
-    this.#ended = Promise.all([this.#ended, ended]);
+    this.#ended = Promise.all([this.#ended, runDetached(loop)]);
   }
 
-  /** Resolves once nothing is under way any more. */
+  /** Resolves when nothing is running anymore. */
   async stop(): Promise<void> {
-    this.#controller?.abort(new DOMException('The ring was stopped', 'AbortError'));
+    this.#controller?.abort(new DOMException('The ring was stopped.', 'AbortError'));
     this.#controller = undefined;
     await this.#ended;
   }

@@ -1,6 +1,6 @@
-import type { PreviousKey, RingKey, RingRecord } from './record.ts';
+import type { RingKey, RingRecord } from './record.ts';
 
-/** A key of a ring, as it may be shown. */
+/** A key of a ring, without its secret. */
 export interface RingKeyStatus {
   readonly id: string;
   readonly maskedKey: string;
@@ -8,44 +8,48 @@ export interface RingKeyStatus {
   readonly expiresAt: Date;
 }
 
-/** What is known of a ring, as it may be shown. */
+/** What this process knows about a ring. */
 export interface KeyRingStatus {
   readonly name: string;
-  /** How many keys have been the current one; 0 where nothing is known yet. */
+  /** Number of promotions so far; 0 if nothing is known yet. */
   readonly epoch: number;
-  /** Whether there is no key to give out. */
-  readonly locked: boolean;
+  /** Whether there is a current key. */
+  readonly ready: boolean;
   readonly current?: (RingKeyStatus & { readonly since: Date }) | undefined;
   readonly standby?: RingKeyStatus | undefined;
-  /** The key before, which still works until `retireAt`. */
-  readonly previous?: (RingKeyStatus & { readonly retireAt: Date }) | undefined;
-  /** A key is in the making: said, or made and not yet accepted. */
-  readonly pending?: 'intent' | 'minted' | undefined;
-  /** Keys that are out of use and wait for being deleted. */
+  /** The key before the current one. It works until `retireAt`, which is known soon after the promotion. */
+  readonly previous?: (RingKeyStatus & { readonly retireAt?: Date | undefined }) | undefined;
+  /** A key is being created: it is announced (`claimed`), or stored and not accepted yet (`created`). */
+  readonly pending?: 'claimed' | 'created' | undefined;
+  /** Keys that are out of use and not deleted yet. */
   readonly retiredIds: readonly string[];
-  /** Whether a rotation was asked for and is not done yet. */
-  readonly rotationAsked: boolean;
+  /** Whether a rotation was requested and has not happened yet. */
+  readonly rotationRequested: boolean;
+  /** The last error of the background work. Absent after a successful reconciliation. */
+  readonly lastError?: unknown;
 }
 
-export function statusOf(name: string, record: RingRecord | undefined): KeyRingStatus {
+export function statusOf(name: string, record: RingRecord | undefined, lastError?: unknown): KeyRingStatus {
   const { current, standby, previous, pending } = record ?? {};
   return {
     name,
     epoch: record?.epoch ?? 0,
-    locked: current === undefined,
+    ready: current !== undefined,
     ...(current && { current: { ...keyStatus(current), since: new Date(current.since) } }),
     ...(standby && { standby: keyStatus(standby) }),
-    ...(previous && { previous: previousStatus(previous) }),
+    ...(previous && {
+      previous: {
+        ...keyStatus(previous),
+        ...(previous.retireAt !== undefined && { retireAt: new Date(previous.retireAt) }),
+      },
+    }),
     ...(pending && { pending: pending.phase }),
     retiredIds: (record?.retired ?? []).map(({ id }) => id),
-    rotationAsked: record?.leaveEpoch !== undefined,
+    rotationRequested: record?.rotateEpoch !== undefined,
+    ...(lastError !== undefined && { lastError }),
   };
 }
 
 function keyStatus({ id, maskedKey, createdAt, expiresAt }: RingKey): RingKeyStatus {
   return { id, maskedKey, createdAt: new Date(createdAt), expiresAt: new Date(expiresAt) };
-}
-
-function previousStatus(key: PreviousKey): NonNullable<KeyRingStatus['previous']> {
-  return { ...keyStatus(key), retireAt: new Date(key.retireAt) };
 }

@@ -1,170 +1,189 @@
-import { type CurrentKey, keysOf, type Pending, type RingKey, type RingRecord } from './record.ts';
+import {
+  type ClaimedPending,
+  type CreatedPending,
+  type CurrentKey,
+  keysOf,
+  type Pending,
+  type PreviousKey,
+  type RingKey,
+  type RingRecord,
+} from './record.ts';
 
 /*
- * Every change of a record, as a function of the one before. Whoever wants to know what a swap does reads it here; when
- * it is done is the loop's affair.
+ * Every change of a record, as a pure function. plan.ts decides when each of them happens.
+ *
+ * `pending` and `previous` are written completely: unknown fields of a newer version in them are dropped, because their
+ * meaning may depend on a field that changes here. Unknown fields of the record itself are kept.
  */
 
-type Minted = Extract<Pending, { phase: 'minted' }>;
-
-/** Says that a key is going to be made, before it is: without, a key whose maker dies belongs to nobody for ever. */
-export function claim(
-  record: RingRecord,
-  { name, owner, leaseUntil }: { readonly name: string; readonly owner: string; readonly leaseUntil: number },
-): RingRecord {
-  const seq = record.seq + 1;
-  return { ...record, seq, pending: { name, seq, owner, leaseUntil, phase: 'intent' } };
+/** How long a lease lasts, and when it is over. */
+export interface Lease {
+  readonly leaseMs: number;
+  readonly leaseUntil: number | undefined;
 }
 
-/** The claim is given up. A key that is made for it all the same is an orphan, and swept. */
+/** Announces a key before it is created. Otherwise a crash would leave a key that nothing refers to. */
+export function claim(record: RingRecord, name: string, owner: string, lease: Lease): RingRecord {
+  const seq = record.seq + 1;
+  return { ...record, seq, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
+}
+
+/** Replaces the lease of a claim. The owner stays. */
+export function renewLease(record: RingRecord, pending: ClaimedPending, lease: Lease): RingRecord {
+  const { name, seq, owner } = pending;
+  return { ...record, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
+}
+
+/** Abandons a claim. A key that is created for it all the same is an orphan and is deleted. */
 export function dropClaim({ pending: _, ...record }: RingRecord): RingRecord {
   return record;
 }
 
-/** The key was made. */
-export function minted(record: RingRecord, pending: Pending, key: RingKey, mintedAt: number): RingRecord {
-  const { name, seq, owner, leaseUntil } = pending;
-  return { ...record, pending: { name, seq, owner, leaseUntil, phase: 'minted', key, mintedAt } };
+/** Stores the created key. */
+export function storeKey(record: RingRecord, pending: Pending, key: RingKey): RingRecord {
+  const { name, seq, owner, leaseMs, leaseUntil } = pending;
+  return { ...record, pending: { name, seq, owner, leaseMs, leaseUntil, phase: 'created', key } };
 }
 
-/** A key in the making goes over to an owner, or its owner goes on with it. */
-export function adopt(record: RingRecord, pending: Pending, owner: string, leaseUntil: number): RingRecord {
-  return { ...record, pending: { ...pending, owner, leaseUntil } };
+/** Gives up a created key that the service does not accept. */
+export function retirePending(record: RingRecord, { key }: CreatedPending, reason: string): RingRecord {
+  return retire(dropClaim(record), [key.id], reason);
 }
 
-/** A key in the making is not going to be used. */
-export function retirePending(record: RingRecord, { key }: Minted, reason: string): RingRecord {
-  return retire(dropClaim(record), [key], reason);
-}
-
-/** A key in the making is ready, and waits for its turn. */
-export function fillStandby(record: RingRecord, { key }: Minted): RingRecord {
+/** Makes the created key the standby. */
+export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRecord {
   return { ...dropClaim(record), standby: key };
 }
 
-/** A key in the making becomes the current one, without having been standby. */
+/** When a key is promoted, and for how long the one before keeps working. */
+export interface Promotion {
+  readonly since: number;
+  readonly gracePeriodMs: number;
+}
+
+/** Makes the created key the current one. */
 export function promotePending(
   record: RingRecord,
-  { key }: Minted,
-  times: { readonly now: number; readonly retireAt: number },
+  { key }: CreatedPending,
+  promotion: Promotion,
 ): RingRecord {
-  return promote(dropClaim(record), key, times);
+  return promote(dropClaim(record), key, promotion);
 }
 
-/** The standby becomes the current key. */
+/** Makes the standby the current key. */
 export function promoteStandby(
-  { standby, ...record }: RingRecord & { readonly standby: RingKey },
-  times: { readonly now: number; readonly retireAt: number },
+  { standby, ...record }: RingRecord,
+  key: RingKey,
+  promotion: Promotion,
 ): RingRecord {
-  return promote(record, standby, times);
+  return promote(record, key, promotion);
 }
 
+/** Fulfills a requested rotation. `retireAt` is written later, after a list that was sent after this update. */
 function promote(
-  // A rotation that was asked for is done by this.
-  { current, leaveEpoch: _, ...record }: RingRecord,
+  { current, rotateEpoch: _, ...record }: RingRecord,
   key: RingKey,
-  { now, retireAt }: { readonly now: number; readonly retireAt: number },
+  { since, gracePeriodMs }: Promotion,
 ): RingRecord {
   return {
     ...record,
     epoch: record.epoch + 1,
-    ...(current && { previous: { ...withoutSince(current), retireAt } }),
-    current: { ...key, since: now },
+    ...(current && { previous: { ...ringKey(current), gracePeriodMs } }),
+    current: { ...ringKey(key), since },
   };
 }
 
-/** The previous key's time is over. */
+/** Sets the end of the previous key's grace period. */
+export function setRetireAt(record: RingRecord, previous: PreviousKey, retireAt: number): RingRecord {
+  const { gracePeriodMs } = previous;
+  return { ...record, previous: { ...ringKey(previous), gracePeriodMs, retireAt } };
+}
+
+/** Corrects the instant of the last promotion. */
+export function setSince(record: RingRecord, current: CurrentKey, since: number): RingRecord {
+  return { ...record, current: { ...current, since } };
+}
+
 export function retirePrevious({ previous, ...record }: RingRecord): RingRecord {
-  return previous === undefined ? record : retire(record, [previous], 'replaced');
+  return previous === undefined ? record : retire(record, [previous.id], 'replaced');
 }
 
-/** A standby that is not going to be used. */
 export function retireStandby({ standby, ...record }: RingRecord, reason: string): RingRecord {
-  return standby === undefined ? record : retire(record, [standby], reason);
+  return standby === undefined ? record : retire(record, [standby.id], reason);
 }
 
-/** Makes room for the next key where a ring has only one: readers wait until that is there. */
+/** Frees the only slot of a ring with `deleteBeforeCreate`. Readers wait for the next key. */
 export function retireCurrent({ current, ...record }: RingRecord, reason: string): RingRecord {
-  return current === undefined ? record : retire(record, [current], reason);
+  return current === undefined ? record : retire(record, [current.id], reason);
 }
 
-/**
- * Takes keys out of use at once. Where the current one is among them, the standby takes its place; without a standby
- * that may be used, the ring is locked.
- */
+/** Retires keys at once. If the current key is among them, the standby is promoted. */
 export function revoke(
   record: RingRecord,
   ids: ReadonlySet<string>,
   reason: string,
-  now: number,
+  promotion: Promotion,
 ): RingRecord {
-  const gone = keysOf(record).filter(({ id }) => ids.has(id));
-  const kept = <Key extends RingKey>(key: Key | undefined): Key | undefined =>
-    key === undefined || ids.has(key.id) ? undefined : key;
+  const revoked = keysOf(record).filter(({ id }) => ids.has(id));
   const { current, standby, previous, pending, ...rest } = record;
-  const left: RingRecord = compact({
+  const isCreated = pending?.phase === 'created' && ids.has(pending.key.id);
+  const remaining: RingRecord = {
     ...rest,
-    current: kept(current),
-    standby: kept(standby),
-    previous: kept(previous),
-    pending: pending?.phase === 'minted' && ids.has(pending.key.id) ? undefined : pending,
-  });
-  const isLocked = current !== undefined && left.current === undefined;
-  const healed =
-    isLocked && left.standby
-      ? promoteStandby({ ...left, standby: left.standby }, { now, retireAt: now })
-      : left;
-  return retire(healed, gone, reason);
+    ...(current && !ids.has(current.id) && { current }),
+    ...(standby && !ids.has(standby.id) && { standby }),
+    ...(previous && !ids.has(previous.id) && { previous }),
+    ...(pending && !isCreated && { pending }),
+  };
+  const wasCurrent = current !== undefined && remaining.current === undefined;
+  const promoted =
+    wasCurrent && remaining.standby ? promoteStandby(remaining, remaining.standby, promotion) : remaining;
+  return retire(
+    promoted,
+    revoked.map(({ id }) => id),
+    reason,
+  );
 }
 
-/** Keys that were retired are deleted. */
+/** Removes deleted keys. */
 export function forgetRetired(record: RingRecord, ids: ReadonlySet<string>): RingRecord {
   return { ...record, retired: record.retired.filter(({ id }) => !ids.has(id)) };
 }
 
-/** Asks for a rotation: the epoch of now is to be left. */
-export function askForRotation(record: RingRecord): RingRecord {
-  return { ...record, leaveEpoch: record.epoch };
+/** Requests a rotation out of the current epoch. */
+export function requestRotation(record: RingRecord): RingRecord {
+  return { ...record, rotateEpoch: record.epoch };
 }
 
-/** Seals secrets anew. */
-export function reseal(record: RingRecord, sealed: ReadonlyMap<string, string>): RingRecord {
-  const again = <Key extends RingKey>(key: Key): Key => ({
+/** Replaces the ciphertext of keys. */
+export function reencrypt(record: RingRecord, ciphertexts: ReadonlyMap<string, string>): RingRecord {
+  const replaced = <Key extends RingKey>(key: Key): Key => ({
     ...key,
-    sealed: sealed.get(key.id) ?? key.sealed,
+    ciphertext: ciphertexts.get(key.id) ?? key.ciphertext,
   });
-  const { current, standby, previous, pending } = record;
+  const { current, standby, previous } = record;
   return {
     ...record,
-    ...(current && { current: again(current) }),
-    ...(standby && { standby: again(standby) }),
-    ...(previous && { previous: again(previous) }),
-    ...(pending?.phase === 'minted' && { pending: { ...pending, key: again(pending.key) } }),
+    ...(current && { current: replaced(current) }),
+    ...(standby && { standby: replaced(standby) }),
+    ...(previous && { previous: replaced(previous) }),
   };
 }
 
 /**
- * Goes on after the store went back to an older state: claims and promotions that it forgot are not counted again.
+ * Continues after the store returned to an older state.
  *
- * @param highestSeq - The highest that was seen. No epoch can have been higher: each began with a key of its own. So that
- * this stays so, a number is left out for the standby, whose promotion is still to come.
+ * @param highestSeq - Highest number that was seen. No epoch was higher, because every promotion needed a claim of its
+ * own; one number is skipped for a standby that is still to be promoted.
  */
 export function recover(record: RingRecord, highestSeq: number): RingRecord {
   const epoch = Math.max(record.seq, highestSeq);
   return { ...dropClaim(record), seq: epoch + 1, epoch };
 }
 
-function withoutSince({ since: _, ...key }: CurrentKey): RingKey {
-  return key;
+function ringKey({ id, name, seq, maskedKey, ciphertext, createdAt, expiresAt }: RingKey): RingKey {
+  return { id, name, seq, maskedKey, ciphertext, createdAt, expiresAt };
 }
 
-function retire(record: RingRecord, keys: readonly RingKey[], reason: string): RingRecord {
-  return { ...record, retired: [...record.retired, ...keys.map(({ id }) => ({ id, reason }))] };
-}
-
-/** Without the fields that are undefined, which JSON would leave out anyway. */
-function compact(record: RingRecord): RingRecord {
-  return Object.fromEntries(
-    Object.entries(record).filter(([, value]) => value !== undefined),
-  ) as unknown as RingRecord;
+function retire(record: RingRecord, ids: readonly string[], reason: string): RingRecord {
+  return { ...record, retired: [...record.retired, ...ids.map((id) => ({ id, reason }))] };
 }

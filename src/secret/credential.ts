@@ -1,3 +1,4 @@
+import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from './secret.ts';
 
 /** What a credential provider is called with. */
@@ -5,7 +6,7 @@ export interface CredentialContext {
   /** The credential that the service has just rejected; absent before the first request. */
   readonly rejected?: Secret | undefined;
   /** Aborts when the call that needs the credential ends. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: PlatformAbortSignal | undefined;
 }
 
 /** Returns the credential to use now. */

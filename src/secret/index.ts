@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { AbortSignalLike, PlatformAbortSignal } from '../internal/platform.ts';
 export type { Credential, CredentialContext, CredentialProvider } from './credential.ts';
 export { redact } from './redact.ts';
 export { Secret } from './secret.ts';

@@ -113,6 +113,7 @@ describe('a create without a usable response', () => {
     ['null', async () => json(null)],
     ['an array', async () => json([wireKey({ key: KEY })])],
     ['no id', async () => json({ key: KEY })],
+    ['nothing but an id', async () => json({ id: 'QuotaExceeded' })],
   ];
 
   it.each(failures)(
@@ -168,20 +169,23 @@ describe('a create without a usable response', () => {
     },
   );
 
-  it('rejects with the id of the key that was created although a 200 response reports an error', async () => {
-    const server = new ContractServer();
-    const { fetch } = withCreate(server, async (create) => {
-      await create();
-      return json({ code: 500, msg: 'failed' });
-    });
+  it.each([{ code: 500, msg: 'failed' }, { message: 'failed' }])(
+    'rejects with the id of the key that was created although a 200 response is %j',
+    async (body) => {
+      const server = new ContractServer();
+      const { fetch } = withCreate(server, async (create) => {
+        await create();
+        return json(body);
+      });
 
-    const error = await rejectionOf(
-      UnknownOutcomeError,
-      clientsOver(fetch).keys.create({ name: 'checkout' }),
-    );
+      const error = await rejectionOf(
+        UnknownOutcomeError,
+        clientsOver(fetch).keys.create({ name: 'checkout' }),
+      );
 
-    expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
-  });
+      expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
+    },
+  );
 
   it('rejects with the id of the key after a timeout', async () => {
     const server = new ContractServer();
@@ -238,15 +242,17 @@ describe('a create without a usable response', () => {
   );
 
   it("names unused keys of its name that were created since, by the service's clock", async () => {
-    vi.useFakeTimers({ now: Date.parse('2020-01-01T00:00:00Z'), toFake: ['Date'] });
-    let now = Date.parse('2026-03-01T08:00:00.400Z');
-    const server = new ContractServer({ now: () => now, wholeSeconds: false });
-    server.add({ name: 'checkout', createdAt: now - 5_000 });
-    server.add({ name: 'checkout', createdAt: now, lastUsedAt: now });
-    server.add({ name: 'checkout-2', createdAt: now });
+    let elapsed = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => elapsed);
+    const start = Date.parse('2020-03-01T08:00:00.400Z');
+    const server = new ContractServer({ now: () => start + elapsed });
+    server.add({ name: 'checkout', createdAt: start - 5_000 });
+    server.add({ name: 'checkout', createdAt: start, lastUsedAt: start });
+    server.add({ name: 'checkout-2', createdAt: start });
     const { fetch } = withCreate(server, async (create) => {
-      now += 900;
+      elapsed = 900;
       await create();
+      elapsed = 20_000;
       throw connectionReset();
     });
 
@@ -256,7 +262,22 @@ describe('a create without a usable response', () => {
     );
 
     expect(error.candidateIds).toEqual([server.keys.at(-1)?.id]);
-    vi.useRealTimers();
+  });
+
+  it('does not take a key whose last use cannot be read for an unused one', async () => {
+    const date = new Date().toUTCString();
+    const item = wireKey({ creationTimestamp: new Date().toISOString(), lastUsedTime: Date.now() });
+    const fetch: Fetch = async (_input, init) => {
+      if (init.method === 'GET') return json({ items: [item] }, 200, { date });
+      throw connectionReset();
+    };
+
+    const error = await rejectionOf(
+      UnknownOutcomeError,
+      clientsOver(fetch).keys.create({ name: 'checkout' }),
+    );
+
+    expect(error.candidateIds).toEqual([]);
   });
 
   it("considers only the caller's own keys of a workspace", async () => {
@@ -415,6 +436,15 @@ describe('a rejected create', () => {
     expect(creates()).toBe(1);
   });
 
+  it('rejects with the error of a service that is down without retries', async () => {
+    const { fetch, requests } = responding(html(503));
+
+    expect(await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }))).toMatchObject({
+      status: 503,
+    });
+    expect(requests.map(({ method }) => method)).toEqual(['POST', 'GET']);
+  });
+
   it('rejects with the error of a redirect, which is not followed', async () => {
     const { fetch } = withCreate(new ContractServer(), async () => new Response(null, { status: 302 }));
 
@@ -464,14 +494,16 @@ describe('a create at the limit', () => {
     ['returns an error with status 200', () => json({ code: 401, msg: 'token expired', data: null })],
     ['does not respond in time', () => new Promise<Response>(() => {})],
   ])("rejects with the service's error if check-creation %s", async (_, check) => {
+    let checks = 0;
     const fetch: Fetch = async (input) =>
-      input.endsWith('/check-creation')
+      input.endsWith('/check-creation') && ++checks
         ? check()
         : json({ id: 'name.taken', message: 'the name is taken' }, 400);
 
     const error = await rejection(clientsOver(fetch, { timeoutMs: 100 }).keys.create({ name: 'checkout' }));
 
     expect(error).toMatchObject({ code: 'invalid_request', serviceCode: 'name.taken' });
+    expect(checks).toBe(1);
   });
 
   it("rejects with the service's error in a workspace, which has no check-creation", async () => {
@@ -527,14 +559,26 @@ describe('a create at the limit', () => {
 
   it('shows no credential that the service repeats', async () => {
     const fetch: Fetch = async (input, init) => {
-      if (init.method === 'GET') return json({ items: [wireKey({ key: KEY })] });
+      if (init.method === 'GET') return json({ items: [wireKey({ key: KEY, lastUsedTime: undefined })] });
       if (input.endsWith('/check-creation')) return json({ reason: `delete ${OTHER_KEY}, ${TOKEN}` });
       return json({ id: 'limit' }, 400);
     };
 
     const error = await rejectionOf(ApiKeyLimitError, clientsOver(fetch).keys.create({ name: 'checkout' }));
 
+    expect(error.unusedKeys).toMatchObject([{ id: 'key-1', maskedKey: MASKED_KEY }]);
     for (const secret of [KEY, OTHER_KEY, TOKEN]) expect(everythingShownOf(error)).not.toContain(secret);
+  });
+
+  it('does not list a key as unused whose last use cannot be read', async () => {
+    const fetch: Fetch = async (input, init) => {
+      if (init.method === 'GET') return json({ items: [wireKey({ lastUsedTime: 'yesterday' })] });
+      return input.endsWith('/check-creation') ? json({}) : json({ id: 'limit' }, 400);
+    };
+
+    const error = await rejectionOf(ApiKeyLimitError, clientsOver(fetch).keys.create({ name: 'checkout' }));
+
+    expect(error).toMatchObject({ keyCount: 1, unusedKeys: [] });
   });
 
   it("sends the call's headers with every request", async () => {

@@ -479,6 +479,16 @@ describe('a server without the masked list', () => {
   });
 });
 
+it('an invalid list names every place that differs, and no value', async () => {
+  const { fetch } = responding(json({ items: [{ name: KEY }, { id: 4711 }] }));
+
+  const error = await rejectionOf(InvalidResponseError, clientsOver(fetch).keys.list());
+
+  expect(error.issues.map(({ path }) => path.join('.'))).toEqual(['items.0.id', 'items.1.id']);
+  expect(error.message).toContain('items.0.id: expected string');
+  expect(everythingShownOf(error)).not.toContain(KEY);
+});
+
 it('listMine reads the own list of a workspace in one request', async () => {
   const { server, workspaceKeys } = serve({ version: '0.15' });
   server.add({ scope: 12, owner: 'colleague' });

@@ -64,6 +64,14 @@ describe('replace', () => {
     expect(created.replaced.quota?.used).toBe(Number(quota.usedQuota));
   });
 
+  it('gives the replacement no quota if more than the quota was used', async () => {
+    const { fetch, requests } = responding(json(wireKey({ remainingQuota: '-200', key: KEY })));
+
+    await clientsOver(fetch).workspaceKeys.replace('key-1');
+
+    expect(requests[1]?.body).toMatchObject({ quota: '0' });
+  });
+
   it('gives the replacement the quota it is given', async () => {
     const { server, workspaceKeys } = serve();
     const { id } = server.add({ scope: 12, quota: 500n, usedQuota: 120n });
@@ -163,11 +171,11 @@ describe('replace', () => {
     expect(JSON.stringify(error)).not.toContain(TOKEN);
   });
 
-  it("rejects with the signal's reason if it is aborted between delete and create", async () => {
+  it("rejects with the signal's reason if it is aborted while the key is created", async () => {
     const controller = new AbortController();
     const reason = new Error('no longer needed');
-    const fetch: Fetch = async () => {
-      controller.abort(reason);
+    const fetch: Fetch = async (_input, init) => {
+      if (init.method === 'POST') controller.abort(reason);
       return json(wireKey());
     };
 

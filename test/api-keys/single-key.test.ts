@@ -224,3 +224,37 @@ describe('create in a workspace', () => {
     expect(requests).toEqual([]);
   });
 });
+
+/** Requests of every endpoint whose responses are not described by another test. */
+const endpoints: [string, (clients: Clients) => PromiseLike<unknown>][] = [
+  ...methods.map(([name, call]): [string, (clients: Clients) => PromiseLike<unknown>] => [
+    name,
+    (clients) => call(clients, 'key-1'),
+  ]),
+  ['list', ({ keys }) => keys.list()],
+  ['listMine', ({ workspaceKeys }) => workspaceKeys.listMine()],
+  ['canCreate', ({ keys }) => keys.canCreate()],
+  ['usage', ({ keys }) => keys.usage()],
+];
+
+describe.each(endpoints)('%s', (_, call) => {
+  it('rejects success responses that are not of the contract, and shows nothing of them', async () => {
+    const responses = [
+      new Response(null, { status: 204 }),
+      new Response(null, { status: 302, headers: { location: 'https://login.example' } }),
+      new Response(`{"key": "${KEY}`),
+      new Response(`the key is ${KEY}`),
+      json([wireKey({ key: KEY })]),
+      json({ code: 0, msg: 'ok', data: { items: [wireKey({ key: KEY })], key: KEY, allowed: true } }),
+    ];
+    for (const response of responses) {
+      const { fetch, requests } = responding(response);
+
+      const error = await rejectionOf(InvalidResponseError, call(clientsOver(fetch)));
+
+      expect(error.status).toBe(response.status);
+      expect(requests).toHaveLength(1);
+      expect(everythingShownOf(error)).not.toContain(KEY.slice(0, 20));
+    }
+  });
+});

@@ -1,3 +1,4 @@
+import { keyVerifier } from 'drun-sdk';
 import { ApiKeys } from 'drun-sdk/api-keys';
 import { ChatClient } from 'drun-sdk/chat';
 import { createEmulator } from 'drun-sdk/emulator';
@@ -58,10 +59,10 @@ async function newRing(): Promise<KeyRing> {
   const service = { baseUrl: 'https://drun.test', fetch: drun.fetch };
   const ring = new KeyRing({
     name: 'bench',
-    issuer: new ApiKeys({ accessToken: drun.accessToken, ...service }),
-    checker: new ChatClient({ apiKey: 'unused', ...service }),
+    manager: new ApiKeys({ accessToken: drun.accessToken, ...service }),
+    verifier: keyVerifier(service),
     store: memoryStore(),
-    seal: crypto.getRandomValues(new Uint8Array(32)),
+    encryptionKey: crypto.getRandomValues(new Uint8Array(32)),
   });
   await ring.reconcile();
   return ring;

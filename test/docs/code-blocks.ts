@@ -52,10 +52,10 @@ const SURROUNDINGS: Readonly<Record<string, { readonly type: string; readonly va
       const { KeyRing, memoryStore } = await import('drun-sdk/rotation');
       const ring = new KeyRing({
         name: 'checkout',
-        issuer: new sdk.ApiKeys(),
-        checker: new sdk.ChatClient({ apiKey: 'unused' }),
+        manager: new sdk.ApiKeys(),
+        verifier: { verify: async () => ({ accepted: true, models: [] }) },
         store: memoryStore(),
-        seal: process.env.DRUN_SEAL ?? '',
+        encryptionKey: process.env.DRUN_ENCRYPTION_KEY ?? '',
       });
       await ring.reconcile();
       return ring;

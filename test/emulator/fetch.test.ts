@@ -180,7 +180,7 @@ describe('what one sees of the keys', () => {
 describe('what one sees of the requests', () => {
   it('is who asked for what, when, and with what success', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1), accessToken: 'some-access-token' });
-    const { key } = await createKey(drun);
+    const { id, key } = await createKey(drun);
     await chat(drun, key);
     await drun.fetch('https://chat.d.run/elsewhere');
     const at = new Date('2026-01-01T00:00:00Z');
@@ -201,6 +201,8 @@ describe('what one sees of the requests', () => {
         plane: 'data',
         operation: 'chat',
         credential: `sk-******${key.slice(-4)}`,
+        keyId: id,
+        model: 'public/deepseek-r1',
         status: 200,
         at,
         durationMs: 0,

@@ -78,7 +78,7 @@ describe('making a key without a request', () => {
     ['expiresAt', { expiresAt: 0 }],
     ['disabled', { disabled: 1 }],
     ['allowModels', { allowModels: 'public/*' }],
-    ['denyModels', { denyModels: [''] }],
+    ['denyModels.0', { denyModels: [''] }],
     ['quota', { quota: -1 }],
     ['quota', { quota: 1.5 }],
     ['quota', { quota: 'none' }],

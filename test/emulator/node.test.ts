@@ -216,7 +216,7 @@ describe('serve', () => {
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
     await expect(serve(createEmulator(), { port })).rejects.toMatchObject({
-      message: `serve: cannot listen on port ${port} of 127.0.0.1: the port is already in use`,
+      message: `serve: cannot listen on port ${port} of 127.0.0.1: the port is in use.`,
       cause: { code: 'EADDRINUSE' },
     });
     other.close();

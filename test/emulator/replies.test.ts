@@ -1,120 +1,332 @@
-import type { createEmulator, EmulatorOptions, Reply } from 'drun-sdk/emulator';
-import { describe, expect, it } from 'vitest';
-import { CHAT, chat, events, withKey } from './wire.ts';
+import { toJsonSchema } from '@valibot/to-json-schema';
+import { type as arktype } from 'arktype';
+import type { EmulatorOptions, Reply } from 'drun-sdk/emulator';
+import * as v from 'valibot';
+import { describe, expect, it, vi } from 'vitest';
+import * as z from 'zod';
+import { chat, events, withKey } from './wire.ts';
 
-interface WireChunk {
-  readonly object: string;
-  readonly choices: readonly {
-    readonly index: number;
-    readonly delta: Readonly<Record<string, unknown>>;
-    readonly text?: string;
-    readonly finish_reason: string | null;
-  }[];
-  readonly usage?: Readonly<Record<string, number>>;
+interface Message {
+  role?: string;
+  content: string | null;
+  reasoning_content?: string | null;
+  tool_calls?: { id: string; function: { name: string; arguments: string } }[];
 }
 
-async function whole(options: EmulatorOptions, request: object = {}): Promise<Record<string, unknown>> {
-  const { drun, key } = await withKey(options);
-  return (await (await chat(drun, key, request)).json()) as Record<string, unknown>;
+interface Choice {
+  readonly index: number;
+  readonly message: Message;
+  readonly finish_reason?: string;
+  readonly stop_reason?: string | null;
 }
 
-async function chunks(options: EmulatorOptions, request: object = {}): Promise<WireChunk[]> {
+interface Body {
+  readonly choices: [Choice, ...Choice[]];
+  readonly error: { readonly code: unknown; readonly message: string };
+  readonly [field: string]: unknown;
+}
+
+async function whole(
+  options: EmulatorOptions,
+  request: object = {},
+): Promise<{ status: number; body: Body }> {
   const { drun, key } = await withKey(options);
+  const response = await chat(drun, key, request);
+  return { status: response.status, body: (await response.json()) as Body };
+}
+
+/** The choices of a stream, put together. */
+async function streamed(options: EmulatorOptions, request: object = {}): Promise<Choice[]> {
+  const { drun, key } = await withKey(options);
+  const choices: Choice[] = [];
   const data = await events(await chat(drun, key, { stream: true, ...request }));
   expect(data.at(-1)).toBe('[DONE]');
-  return data.slice(0, -1).map((text) => JSON.parse(text) as WireChunk);
+  for (const { index, delta, ...rest } of data.slice(0, -1).flatMap((text) => JSON.parse(text).choices)) {
+    const choice: Choice = choices[index] ?? { index, message: { content: null } };
+    choices[index] = choice;
+    for (const field of ['content', 'reasoning_content'] as const) {
+      if (typeof delta[field] === 'string')
+        choice.message[field] = (choice.message[field] ?? '') + delta[field];
+    }
+    for (const { index: at, function: called, ...call } of delta.tool_calls ?? []) {
+      const calls = choice.message.tool_calls ?? [];
+      choice.message.tool_calls = calls;
+      const known = calls[at] ?? { ...call, function: { name: called.name, arguments: '' } };
+      calls[at] = known;
+      known.function.arguments += called.arguments ?? '';
+    }
+    if (rest.finish_reason !== null) Object.assign(choice, rest);
+  }
+  return choices;
 }
 
-const deltas = (all: readonly WireChunk[]): unknown[] => all.flatMap(({ choices }) => choices);
+const REPLIES: readonly (readonly [string, EmulatorOptions['reply'], object])[] = [
+  ['a string', 'Good morning!', { content: 'Good morning!' }],
+  ['an empty string', '', { content: '' }],
+  ['a promise', async () => 'Good morning!', { content: 'Good morning!' }],
+  [
+    'an iterable',
+    async function* () {
+      yield 'Good ';
+      yield { content: 'morning!' };
+    },
+    { content: 'Good morning!' },
+  ],
+  ['reasoning', { reasoning: 'hm 👋🏽', content: 'Yes' }, { reasoning_content: 'hm 👋🏽', content: 'Yes' }],
+  [
+    'tool calls',
+    {
+      toolCalls: [
+        { name: 'weather', arguments: { city: 'Oslo' } },
+        { name: 'time', id: 'mine' },
+      ],
+    },
+    {
+      content: null,
+      tool_calls: [
+        { function: { name: 'weather', arguments: '{"city":"Oslo"}' } },
+        { id: 'mine', function: { name: 'time', arguments: '{}' } },
+      ],
+    },
+  ],
+  [
+    'chunks',
+    {
+      chunks: [
+        { reasoning: 'hm' },
+        'Good ',
+        'morning!',
+        { toolCalls: [{ name: 'time', arguments: '{' }] },
+        { toolCalls: [{ arguments: '}' }] },
+      ],
+    },
+    {
+      reasoning_content: 'hm',
+      content: 'Good morning!',
+      tool_calls: [{ function: { name: 'time', arguments: '{}' } }],
+    },
+  ],
+  [
+    'a completion',
+    { choices: [{ message: { content: 'Good morning!', reasoning_content: 'hm' } }] },
+    { content: 'Good morning!', reasoning_content: 'hm' },
+  ],
+];
 
-describe('a reply', () => {
-  const constants: [string, Reply][] = [
-    ['a text', 'Good morning!'],
-    ['an answer', { content: 'Good morning!' }],
-    ['a completion', { choices: [{ message: { content: 'Good morning!' } }] }],
+describe.each(REPLIES)('a reply that is %s', (_, reply, message) => {
+  it('is sent in one piece', async () => {
+    const { body } = await whole({ reply });
+    expect(body).toMatchObject({ object: 'chat.completion', choices: [{ index: 0, message }] });
+  });
+
+  it('is sent as a stream', async () => {
+    expect(await streamed({ reply })).toMatchObject([{ index: 0, message }]);
+  });
+});
+
+describe('a completion', () => {
+  it('has a new id, and so has each tool call', async () => {
+    const { drun, key } = await withKey({ reply: { toolCalls: [{ name: 'a' }, { name: 'b' }] } });
+    const ids: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      const { id, choices } = (await (await chat(drun, key, { n: 2 })).json()) as {
+        id: string;
+        choices: Choice[];
+      };
+      ids.push(id, ...choices.flatMap(({ message }) => (message.tool_calls ?? []).map((call) => call.id)));
+    }
+    expect(new Set(ids).size).toBe(15);
+    const [choice] = await streamed({ reply: { toolCalls: [{ name: 'a' }] } });
+    expect(choice?.message.tool_calls?.[0]?.id).toMatch(/^chatcmpl-tool-[0-9a-f]{16}$/);
+  });
+
+  it('has the nulls and the usage of vLLM', async () => {
+    const { body } = await whole({ reply: 'Good morning!' });
+    expect(body.choices[0]).toMatchObject({ logprobs: null, stop_reason: null, token_ids: null });
+    expect(body.choices[0].message).toMatchObject({ refusal: null, audio: null, reasoning_content: null });
+    // "Hello, model!" and "Good morning!" have 13 characters each.
+    expect(body.usage).toMatchObject({ prompt_tokens: 4, completion_tokens: 4, total_tokens: 8 });
+  });
+
+  it('has the reasoning field of its model', async () => {
+    const models = [{ id: 'public/deepseek-r1', reasoningField: 'reasoning' as const }];
+    const { body } = await whole({ models, reply: { reasoning: 'hm', content: 'x' } });
+    expect(body.choices[0].message).toMatchObject({ reasoning: 'hm' });
+    expect(body.choices[0].message).not.toHaveProperty('reasoning_content');
+  });
+
+  it('that is scripted on the wire is sent as it is, with missing fields filled in', async () => {
+    const reply = {
+      system_fingerprint: 'fp',
+      usage: { total_tokens: 7 },
+      choices: [{ message: { content: 'x', y: [1] } }],
+    };
+    const { body } = await whole({ reply }, { n: 2, max_tokens: 1 });
+    expect(body).toMatchObject({
+      model: 'public/deepseek-r1',
+      system_fingerprint: 'fp',
+      usage: { total_tokens: 7 },
+      choices: [{ index: 0, message: { role: 'assistant', content: 'x', y: [1] }, finish_reason: 'stop' }],
+    });
+    expect(body.choices).toHaveLength(1);
+  });
+});
+
+describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
+  const choices = async (reply: Reply, request: object, options: EmulatorOptions = {}): Promise<Choice[]> =>
+    form === 'whole'
+      ? (await whole({ reply, ...options }, request)).body.choices
+      : streamed({ reply, ...options }, request);
+
+  it('gets as many choices as it asks for', async () => {
+    const all = await choices('Hi', { n: 3 });
+    expect(all.map(({ index, message }) => [index, message.content])).toEqual([
+      [0, 'Hi'],
+      [1, 'Hi'],
+      [2, 'Hi'],
+    ]);
+  });
+
+  it.each<[Reply, string]>([
+    ['one two three', 'one '],
+    [{ chunks: ['one t', 'w', 'o three'] }, 'one '],
+    [{ chunks: ['one ', 't', 'hree two'] }, 'one three '],
+  ])('gets the reply up to a stop string: %j', async (reply, content) => {
+    const [choice] = await choices(reply, { stop: ['two', 'xyz'] });
+    expect(choice).toMatchObject({ message: { content }, finish_reason: 'stop', stop_reason: 'two' });
+  });
+
+  it('gets the text that only begins a stop string', async () => {
+    const [choice] = await choices({ chunks: ['one t', 'w'] }, { stop: 'two' });
+    expect(choice).toMatchObject({
+      message: { content: 'one tw' },
+      finish_reason: 'stop',
+      stop_reason: null,
+    });
+  });
+
+  it.each([{ max_tokens: 2 }, { max_completion_tokens: 2, max_tokens: 9 }])(
+    'gets no more than %j',
+    async (limit) => {
+      const [choice] = await choices('123456789', limit);
+      expect(choice).toMatchObject({ message: { content: '12345678' }, finish_reason: 'length' });
+      const [short] = await choices('12345678', limit);
+      expect(short).toMatchObject({ message: { content: '12345678' }, finish_reason: 'stop' });
+    },
+  );
+
+  it('gets reasoning and tool calls within the limit as well', async () => {
+    const reply = { reasoning: '1234', toolCalls: [{ name: 'x', arguments: '{"a":1}' }] };
+    const [choice] = await choices(reply, { max_tokens: 2 });
+    expect(choice).toMatchObject({
+      message: { reasoning_content: '1234', tool_calls: [{ function: { arguments: '{"a"' } }] },
+      finish_reason: 'length',
+    });
+  });
+
+  it('gets no more than fits the context of the model', async () => {
+    const models = [{ id: 'public/deepseek-r1', contextLength: 6 }];
+    const [choice] = await choices('123456789', {}, { models });
+    expect(choice).toMatchObject({ message: { content: '12345678' }, finish_reason: 'length' });
+  });
+});
+
+describe('a reply function', () => {
+  it('receives the request with unknown fields, and the key', async () => {
+    const reply = vi.fn(() => 'x');
+    await whole({ reply }, { top_k: 3 });
+    expect(reply).toHaveBeenCalledWith({
+      request: expect.objectContaining({ model: 'public/deepseek-r1', top_k: 3 }),
+      key: expect.objectContaining({ name: 'checkout', maskedKey: expect.stringMatching(/^sk-\*{6}/) }),
+      signal: expect.any(AbortSignal),
+    });
+  });
+
+  it.each<[string, EmulatorOptions['reply']]>([
     [
-      'an iterable that can be read again',
-      {
-        async *[Symbol.asyncIterator]() {
-          yield 'Good ';
-          yield 'morning!';
-        },
+      'throws',
+      () => {
+        throw new Error('out of memory');
       },
     ],
-  ];
-  it.each(constants)('can be %s, the same for every call', async (_, reply) => {
-    const { drun, key } = await withKey({ reply });
-    for (let call = 0; call < 2; call++) {
-      expect(await (await chat(drun, key)).json()).toMatchObject({
-        choices: [{ message: { role: 'assistant', content: 'Good morning!' }, finish_reason: 'stop' }],
+    ['rejects', () => Promise.reject(new Error('out of memory'))],
+  ])('that %s is a model server that fails with 500', async (_, reply) => {
+    for (const stream of [false, true]) {
+      const { status, body } = await whole({ reply }, { stream });
+      expect(status).toBe(500);
+      expect(body).toEqual({
+        error: { code: '500', message: 'out of memory', param: null, type: 'InternalServerError' },
       });
     }
   });
 
   it.each([
-    [
-      'a generator',
-      (async function* () {
-        yield 'once';
-      })(),
-    ],
-    [
-      'a stream',
-      new ReadableStream({
-        start(controller) {
-          controller.enqueue('once');
-          controller.close();
+    ['gateway', 'data: null\n\n'],
+    ['none', ', "code": 500}}\n\ndata: [DONE]\n\n'],
+  ] as const)(
+    'that fails in a stream ends it like a failed model server behind %s',
+    async (behind, ending) => {
+      const { drun, key } = await withKey({
+        behind,
+        async *reply() {
+          yield 'Once upon ';
+          throw new Error('out of memory');
         },
-      }) as unknown as AsyncIterable<string>,
-    ],
-  ])('that is %s can be read once, and says so the second time', async (_, reply) => {
-    const { drun, key } = await withKey({ reply });
-    expect((await (await chat(drun, key)).json()) as unknown).toMatchObject({
-      choices: [{ message: { content: 'once' } }],
-    });
-    const second = await chat(drun, key);
-    expect(second.status).toBe(502);
-    expect(await second.text()).toContain('can be read only once');
+      });
+      const text = await (await chat(drun, key, { stream: true })).text();
+      expect(text).toContain('Once upon ');
+      expect(text.endsWith(ending)).toBe(true);
+      expect(text.includes('out of memory')).toBe(behind === 'none');
+    },
+  );
+
+  it.each([
+    undefined,
+    7,
+    ['x'],
+    {},
+    { content: 'x', typo: 1 },
+    { content: 'x', chunks: [] },
+    { choices: [{}] },
+  ])('that returns %j is reported to the author of the test', async (reply) => {
+    const { status, body } = await whole({ reply: () => reply as never });
+    expect(status).toBe(400);
+    expect(body.error).toMatchObject({ code: 'invalid_reply', type: 'emulator_error' });
   });
 
-  it('is told when nobody waits for it any more', async () => {
-    const asked = Promise.withResolvers<AbortSignal>();
-    const { drun, key } = await withKey({
-      reply: ({ signal }) => {
-        asked.resolve(signal);
-        return new Promise(() => {});
+  it.each([7, null, { text: 'x' }])('that yields %j fails the stream', async (chunk) => {
+    const { status, body } = await whole({
+      async *reply() {
+        yield chunk as never;
       },
     });
-    const controller = new AbortController();
-    const answer = chat(drun, key, {}, { signal: controller.signal });
-    const signal = await asked.promise;
-    controller.abort(new Error('gone'));
-    await expect(answer).rejects.toThrow('gone');
-    expect(signal.aborted).toBe(true);
+    expect(status).toBe(500);
+    expect(body.error.message).toContain('`reply` must yield strings or deltas');
   });
 
-  it('is told when the reader of its stream leaves', async () => {
-    let seen: AbortSignal | undefined;
+  it('is asked for the next chunk only when the client reads it', async () => {
+    let asked = 0;
     const { drun, key } = await withKey({
-      async *reply({ signal }) {
-        seen = signal;
-        yield 'first';
-        await new Promise(() => {});
+      async *reply() {
+        for (;;) yield `chunk ${++asked} `;
       },
     });
     const reader = (await chat(drun, key, { stream: true })).body?.getReader();
     await reader?.read();
+    expect(asked).toBe(0);
     await reader?.read();
-    expect(seen?.aborted).toBe(false);
+    await reader?.read();
+    expect(asked).toBe(2);
     await reader?.cancel();
-    expect(seen?.aborted).toBe(true);
   });
 
-  it('that never ends is left when nobody waits for the whole of it', async () => {
+  it.each(['stream', 'whole'])('is ended when the client leaves its %s', async (form) => {
     const left = Promise.withResolvers<void>();
     const talking = Promise.withResolvers<void>();
+    let signal: AbortSignal | undefined;
     const { drun, key } = await withKey({
-      async *reply() {
+      async *reply(context) {
+        signal = context.signal;
         try {
           for (;;) {
             yield 'more ';
@@ -127,303 +339,300 @@ describe('a reply', () => {
       },
     });
     const controller = new AbortController();
-    const answer = chat(drun, key, {}, { signal: controller.signal });
+    const response = chat(drun, key, { stream: form === 'stream' }, { signal: controller.signal });
+    const text = response.then((each) => each.text());
     await talking.promise;
     controller.abort(new Error('gone'));
-    await expect(answer).rejects.toThrow('gone');
+    await expect(text).rejects.toThrow('gone');
     await left.promise;
-  });
-});
-
-describe('an answer with reasoning', () => {
-  const reply = { reasoning: 'abcd', content: 'efgh' };
-
-  it('has it beside its content', async () => {
-    expect(await whole({ reply })).toMatchObject({
-      choices: [{ message: { role: 'assistant', reasoning_content: 'abcd', content: 'efgh' } }],
-      usage: { completion_tokens: 2 },
-    });
+    expect(signal?.aborted).toBe(true);
   });
 
-  it('streams it before its content', async () => {
-    const all = await chunks({ reply });
-    expect(deltas(all)).toMatchObject([
-      { delta: { role: 'assistant', content: '' } },
-      ...['a', 'b', 'c', 'd'].map((text) => ({ delta: { reasoning_content: text } })),
-      ...['e', 'f', 'g', 'h'].map((text) => ({ delta: { content: text } })),
-      { delta: {}, finish_reason: 'stop' },
-    ]);
-    expect(all.at(-1)?.usage).toMatchObject({ completion_tokens: 2 });
-  });
-});
-
-describe('an answer with tool calls', () => {
-  const reply = {
-    toolCalls: [
-      { name: 'weather', arguments: { city: 'Paris' } },
-      { name: 'time', id: 'mine' },
-    ],
-  };
-
-  it('has them instead of content', async () => {
-    expect(await whole({ reply })).toMatchObject({
-      choices: [
-        {
-          message: {
-            role: 'assistant',
-            content: null,
-            tool_calls: [
-              {
-                id: 'call_1',
-                type: 'function',
-                function: { name: 'weather', arguments: '{"city":"Paris"}' },
-              },
-              { id: 'mine', type: 'function', function: { name: 'time', arguments: '{}' } },
-            ],
-          },
-          finish_reason: 'tool_calls',
-        },
-      ],
-      // weather, {"city":"Paris"}, time, {}: 29 characters.
-      usage: { completion_tokens: 8 },
-    });
-  });
-
-  it('streams the arguments in pieces, each with the number of its call', async () => {
-    const all = await chunks({ reply });
-    expect(deltas(all)[0]).toMatchObject({ delta: { role: 'assistant', content: null } });
-    const calls = new Map<number, { id?: string; name?: string; text: string }>();
-    for (const { delta } of all.flatMap(({ choices }) => choices)) {
-      for (const call of (delta.tool_calls ?? []) as {
-        index: number;
-        id?: string;
-        function: { name?: string; arguments: string };
-      }[]) {
-        const known = calls.get(call.index) ?? { text: '' };
-        calls.set(call.index, {
-          ...known,
-          ...(call.id && { id: call.id }),
-          ...(call.function.name && { name: call.function.name }),
-          text: known.text + call.function.arguments,
-        });
-      }
-    }
-    expect([...calls]).toEqual([
-      [0, { id: 'call_1', name: 'weather', text: '{"city":"Paris"}' }],
-      [1, { id: 'mine', name: 'time', text: '{}' }],
-    ]);
-    expect(deltas(all).at(-1)).toMatchObject({ delta: {}, finish_reason: 'tool_calls' });
-    expect(all.at(-1)?.usage).toMatchObject({ completion_tokens: 8 });
-  });
-
-  it('may have arguments that are no JSON, and a reason of its own to finish', async () => {
-    const { choices } = (await whole({
-      reply: { toolCalls: [{ name: 'weather', arguments: '{"city":' }], finishReason: 'length' },
-    })) as { choices: unknown[] };
-    expect(choices).toMatchObject([
-      { message: { tool_calls: [{ function: { arguments: '{"city":' } }] }, finish_reason: 'length' },
-    ]);
-  });
-
-  it('that is misspelt is a 500 instead of an answer that says nothing', async () => {
-    const { drun, key } = await withKey({ reply: (() => ({ contents: 'Hello!' })) as never });
-    expect((await chat(drun, key)).status).toBe(500);
-  });
-});
-
-describe('without a reply, the model', () => {
-  const tools = [
-    { type: 'function', function: { name: 'weather' } },
-    { type: 'function', function: { name: 'time' } },
-  ];
-  const named = { type: 'function', function: { name: 'time' } };
-  const messages = (content: string): object => ({ messages: [{ role: 'user', content }] });
-
-  it.each([
-    ['the one that is named', named, 'Hello!', 'time', '{}'],
-    ['the first one where any will do', 'required', 'Hello!', 'weather', '{}'],
-    ['with what was said for arguments', named, '{"zone":"UTC"}', 'time', '{"zone":"UTC"}'],
-  ])('calls a tool that it has to call: %s', async (_, tool_choice, said, name, args) => {
-    const body = await whole({}, { tools, tool_choice, ...messages(said) });
-    expect(body).toMatchObject({
-      choices: [
-        {
-          message: { content: null, tool_calls: [{ function: { name, arguments: args } }] },
-          finish_reason: 'tool_calls',
-        },
-      ],
-    });
-  });
-
-  it('gives a tool what its parameters have to be', async () => {
-    const parameters = {
-      type: 'object',
-      properties: { city: { enum: ['Paris', 'Rome'] }, days: { type: 'integer', minimum: 1 }, unit: {} },
-      required: ['city', 'days'],
-    };
-    const tool = { type: 'function', function: { name: 'weather', parameters } };
-    const body = await whole({}, { tools: [tool], tool_choice: 'required', ...messages('Hello!') });
-    expect(body).toMatchObject({
-      choices: [{ message: { tool_calls: [{ function: { arguments: '{"city":"Paris","days":1}' } }] } }],
-    });
-  });
-
-  it.each([
-    [{ type: 'json_object' }, 'Hello!', '{}'],
-    [{ type: 'json_object' }, '{"a":1}', '{"a":1}'],
-    [{ type: 'text' }, 'Hello!', 'Hello!'],
-    [
-      {
-        type: 'json_schema',
-        json_schema: {
-          schema: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] },
-        },
+  it('that hangs does not keep its reader from leaving', async () => {
+    const hanging = Promise.withResolvers<void>();
+    const { drun, key } = await withKey({
+      async *reply() {
+        hanging.resolve();
+        yield await new Promise<string>(() => {});
       },
-      'Hello!',
-      '{"a":""}',
-    ],
-  ])('answers in JSON where it has to: %o', async (response_format, said, content) => {
-    const body = await whole({}, { response_format, ...messages(said) });
-    expect(body).toMatchObject({ choices: [{ message: { content }, finish_reason: 'stop' }] });
-  });
-
-  it('calls none that it may leave', async () => {
-    const body = await whole({}, { tools, tool_choice: 'auto', ...messages('Hello!') });
-    expect(body).toMatchObject({ choices: [{ message: { content: 'Hello!' }, finish_reason: 'stop' }] });
-  });
-
-  it.each([
-    { reasoning_effort: 'low' },
-    { chat_template_kwargs: { enable_thinking: true } },
-    { chat_template_kwargs: { thinking: true } },
-  ])('reasons where it is asked to: %o', async (asked) => {
-    const body = await whole({}, { ...asked, ...messages('Hello!') });
-    expect(body).toMatchObject({
-      choices: [{ message: { reasoning_content: 'The user said: Hello!', content: 'Hello!' } }],
     });
+    const reader = (await chat(drun, key, { stream: true })).body?.getReader();
+    await reader?.read();
+    const pending = reader?.read();
+    await hanging.promise;
+    await reader?.cancel();
+    expect(await pending).toEqual({ done: true, value: undefined });
   });
+});
 
-  it.each([{ reasoning_effort: 'none' }, { chat_template_kwargs: { enable_thinking: false } }])(
-    'does not where it is asked not to: %o',
-    async (asked) => {
-      const { choices } = (await whole({}, { ...asked, ...messages('Hello!') })) as { choices: object[] };
-      expect(JSON.stringify(choices)).not.toContain('reasoning');
+it('a generator as `reply` can be read once', async () => {
+  const once = (async function* () {
+    yield 'once';
+  })();
+  const { drun, key } = await withKey({ reply: once });
+  expect((await (await chat(drun, key)).json()) as unknown).toMatchObject({
+    choices: [{ message: { content: 'once' } }],
+  });
+  expect(await (await chat(drun, key)).text()).toContain('can be read only once');
+});
+
+const jsonFormat = (schema: unknown, strict = true): object => ({
+  response_format: { type: 'json_schema', json_schema: { name: 'x', strict, schema } },
+});
+const weather = {
+  type: 'object',
+  properties: { city: { type: 'string', minLength: 2 } },
+  required: ['city'],
+};
+const tool = (strict: boolean): object => ({
+  tools: [{ type: 'function', function: { name: 'weather', strict, parameters: weather } }],
+});
+
+describe('a scripted reply', () => {
+  it.each<[Reply, object, string]>([
+    ['not JSON', jsonFormat(weather), 'it is not JSON'],
+    ['{"city":1}', jsonFormat(weather), 'at $.city'],
+    [{ content: '{}' }, jsonFormat(weather), 'at $.city'],
+    [{ toolCalls: [{ name: 'weather', arguments: { city: 'O' } }] }, tool(true), 'at $.city'],
+  ])(
+    '%j that violates a strict schema is reported to the author of the test',
+    async (reply, request, problem) => {
+      const { status, body } = await whole({ reply }, request);
+      expect(status).toBe(400);
+      expect(body.error.code).toBe('reply_violates_schema');
+      expect(body.error.message).toContain(problem);
     },
   );
 
-  it.each(['max_tokens', 'max_completion_tokens'])('stops at %s', async (field) => {
-    const body = await whole({}, { [field]: 2, ...messages('Hello, model!') });
-    expect(body).toMatchObject({
-      choices: [{ message: { content: 'Hello, m' }, finish_reason: 'length' }],
-      usage: { completion_tokens: 2 },
-    });
-  });
-
-  it('answers as often as it is asked to', async () => {
-    const body = (await whole({}, { n: 3, ...messages('Hello!') })) as { choices: { index: number }[] };
-    expect(body.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
-    const all = await chunks({ reply: 'abcd' }, { n: 2, ...messages('Hello!') });
-    expect(deltas(all).slice(0, 4)).toMatchObject([
-      { index: 0, delta: { role: 'assistant' } },
-      { index: 1, delta: { role: 'assistant' } },
-      { index: 0, delta: { content: 'a' } },
-      { index: 1, delta: { content: 'a' } },
-    ]);
+  it.each<[Reply, object]>([
+    ['{"city":"Oslo"}', jsonFormat(weather)],
+    ['{"city":1}', jsonFormat(weather, false)],
+    [{ content: '{"ci', finishReason: 'length' }, jsonFormat(weather)],
+    [{ refusal: 'No.' }, jsonFormat(weather)],
+    [{ choices: [{ message: { content: 'not JSON' } }] }, jsonFormat(weather)],
+    [{ toolCalls: [{ name: 'weather', arguments: '{' }] }, tool(false)],
+  ])('%j is sent', async (reply, request) => {
+    expect((await whole({ reply }, request)).status).toBe(200);
   });
 });
 
-describe('a chat request', () => {
+const tree = z.object({
+  value: z.number(),
+  get children() {
+    return z.array(tree);
+  },
+});
+
+const SCHEMAS: readonly (readonly [
+  string,
+  { safeParse: (value: unknown) => { success: boolean } },
+  unknown,
+])[] = [
+  z.object({ name: z.string().min(3), age: z.int().min(18).max(99), tags: z.array(z.string()).min(2) }),
+  z.object({ email: z.email(), id: z.uuid(), at: z.iso.datetime(), url: z.url(), day: z.iso.date() }),
+  z.object({ kind: z.literal('a'), color: z.enum(['red', 'green']), maybe: z.string().nullable() }),
+  z.union([z.object({ a: z.number().gt(1).lt(2) }), z.object({ b: z.boolean() })]),
+  z.discriminatedUnion('type', [
+    z.object({ type: z.literal('x'), x: z.number() }),
+    z.object({ type: z.literal('y') }),
+  ]),
+  z.intersection(z.object({ a: z.string() }), z.object({ b: z.number().multipleOf(5).min(12) })),
+  z.object({ pair: z.tuple([z.string(), z.number()]), map: z.record(z.string(), z.number()) }),
+  z.strictObject({
+    nested: z.object({ deep: z.object({ value: z.number().positive() }) }),
+    d: z.string().default('x'),
+  }),
+  z.object({ tree, list: z.array(tree).min(1) }),
+].map((schema, index) => [`zod ${index}`, schema, z.toJSONSchema(schema, { io: 'output' })]);
+
+describe('the default reply', () => {
+  it('repeats the last user message, even if that is JSON', async () => {
+    const messages = [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: '{"a":' },
+          { type: 'text', text: '1}' },
+        ],
+      },
+    ];
+    expect((await whole({}, { messages })).body.choices[0].message.content).toBe('{"a":1}');
+    const { body } = await whole({}, { messages, ...jsonFormat(weather) });
+    expect(JSON.parse(body.choices[0].message.content ?? '')).toEqual({ city: 'xx' });
+  });
+
   it.each([
-    ['temperature', 'hot'],
-    ['max_tokens', 1.5],
-    ['n', 0],
-    ['n', 1000],
-    ['stop', [7]],
-    ['tools', [{ type: 'function' }]],
-    ['tools', 'weather'],
-    ['response_format', 'json'],
-    ['stream_options', true],
-    ['logprobs', 'yes'],
-    ['messages', [{ role: 'user', content: [{ text: 'no type' }] }]],
-  ])('with a wrong %s: %o, is rejected, with the name of the field', async (field, value) => {
-    const { drun, key } = await withKey();
-    const response = await chat(drun, key, { [field]: value });
-    expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ error: { param: field, type: 'invalid_request_error' } });
+    ['required', 'weather'],
+    [{ type: 'function', function: { name: 'weather' } }, 'weather'],
+  ])('calls the tool that %j requires, with valid arguments', async (tool_choice, name) => {
+    const { body } = await whole({}, { ...tool(true), tool_choice });
+    expect(body.choices[0]).toMatchObject({
+      message: { tool_calls: [{ function: { name, arguments: '{"city":"xx"}' } }] },
+      finish_reason: 'tool_calls',
+    });
   });
 
-  it('may have null for what is optional, and fields that OpenAI does not have', async () => {
-    const { drun, key } = await withKey();
-    const request = {
-      temperature: null,
-      tools: null,
-      n: null,
-      stop: null,
-      top_k: 40,
-      repetition_penalty: 1.1,
-    };
-    expect((await chat(drun, key, request)).status).toBe(200);
+  it.each([{ reasoning_effort: 'low' }, { chat_template_kwargs: { enable_thinking: true } }])(
+    'reasons on request: %j',
+    async (request) => {
+      expect((await whole({}, request)).body.choices[0].message.reasoning_content).toContain('Hello, model!');
+    },
+  );
+
+  it.each([{}, { reasoning_effort: 'none' }, { chat_template_kwargs: { enable_thinking: false } }])(
+    'does not reason for %j',
+    async (request) => {
+      expect((await whole({}, request)).body.choices[0].message.reasoning_content).toBeNull();
+    },
+  );
+
+  it.each(SCHEMAS)('is valid for a schema of %s', async (_, schema, json) => {
+    const { status, body } = await whole({}, jsonFormat(json));
+    expect(status, JSON.stringify(body)).toBe(200);
+    expect(schema.safeParse(JSON.parse(body.choices[0].message.content ?? ''))).toMatchObject({
+      success: true,
+    });
+  });
+
+  it('is valid for schemas of valibot and arktype', async () => {
+    const valibot = v.object({
+      name: v.pipe(v.string(), v.minLength(2)),
+      size: v.pipe(v.number(), v.integer(), v.minValue(3)),
+      kind: v.variant('type', [
+        v.object({ type: v.literal('a') }),
+        v.object({ type: v.literal('b'), n: v.number() }),
+      ]),
+      list: v.pipe(v.array(v.picklist(['x', 'y'])), v.minLength(1)),
+    });
+    const first = await whole({}, jsonFormat(toJsonSchema(valibot)));
+    expect(v.safeParse(valibot, JSON.parse(first.body.choices[0].message.content ?? '')).success).toBe(true);
+    const ark = arktype({
+      name: 'string >= 2',
+      size: '3 <= number.integer < 9',
+      'tag?': 'string',
+      kind: "'a' | 'b'",
+    });
+    const second = await whole({}, jsonFormat(ark.toJsonSchema()));
+    expect(ark.allows(JSON.parse(second.body.choices[0].message.content ?? ''))).toBe(true);
+  });
+
+  it.each([
+    [{ type: 'string', pattern: '^[0-9]{3}-[a-z]{4}$' }],
+    [{ type: 'object', properties: { a: { type: 'string', pattern: '^\\d{3}-x$' } }, required: ['a'] }],
+    [false],
+    [{ type: 'number', minimum: 5, maximum: 3 }],
+  ])('asks for a scripted reply if it finds no value for %j', async (schema) => {
+    const { status, body } = await whole({}, jsonFormat(schema));
+    expect(status).toBe(400);
+    expect(body.error).toMatchObject({
+      code: 'scripted_reply_needed',
+      message: expect.stringContaining('`rules`'),
+    });
   });
 });
 
-describe('the endpoint without chat', () => {
-  const complete = (drun: ReturnType<typeof createEmulator>, key: string, body: object): Promise<Response> =>
-    drun.fetch(`${CHAT}/v1/completions`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}` },
-      body: JSON.stringify({ model: 'public/deepseek-r1', ...body }),
-    });
-
-  it('answers a prompt with a text', async () => {
-    const { drun, key } = await withKey({ now: () => 1_700_000_000_000 });
-    const response = await complete(drun, key, { prompt: 'Hello, model!' });
-    expect(await response.json()).toEqual({
-      id: expect.stringMatching(/^cmpl-\w{24}$/),
-      object: 'text_completion',
-      created: 1_700_000_000,
-      model: 'public/deepseek-r1',
-      choices: [{ index: 0, text: 'Hello, model!', logprobs: null, finish_reason: 'stop' }],
-      usage: { prompt_tokens: 4, completion_tokens: 4, total_tokens: 8 },
-    });
+describe('a request that vLLM rejects', () => {
+  const call = { id: 'c1', type: 'function', function: { name: 'weather', arguments: '{}' } };
+  const user = { role: 'user', content: 'Hi' };
+  it.each<[string, object, string]>([
+    ['no messages', { messages: undefined }, '`messages` is missing'],
+    ['an empty list of messages', { messages: [] }, '`messages`'],
+    ['a message without a role', { messages: [{ content: 'x' }] }, '`messages.0.role`'],
+    ['an unknown role', { messages: [{ role: 'robot', content: 'x' }] }, 'role'],
+    ['a part without a type', { messages: [{ role: 'user', content: [{ text: 'x' }] }] }, 'messages'],
+    [
+      'a result without its call',
+      { messages: [user, { role: 'tool', tool_call_id: 'c1', content: 'x' }] },
+      'c1',
+    ],
+    [
+      'a call without its result',
+      { messages: [user, { role: 'assistant', tool_calls: [call] }, user] },
+      'c1',
+    ],
+    [
+      'a call without its result at the end',
+      { messages: [user, { role: 'assistant', tool_calls: [call] }] },
+      'c1',
+    ],
+    ['a result without an id', { messages: [{ role: 'tool', content: 'x' }] }, 'tool_call_id'],
+    ['`stream` that is not a boolean', { stream: 'yes' }, '`stream`'],
+    [
+      '`stream_options` without `stream`',
+      { stream_options: { include_usage: true } },
+      'Stream options can only be defined when `stream=True`.',
+    ],
+    ['`max_tokens` 0', { max_tokens: 0 }, 'max_tokens must be at least 1, got 0.'],
+    ['`max_completion_tokens` -1', { max_completion_tokens: -1 }, 'max_completion_tokens must be at least 1'],
+    ['fractional `max_tokens`', { max_tokens: 1.5 }, 'max_tokens'],
+    ['negative `temperature`', { temperature: -1 }, 'temperature must be non-negative, got -1.'],
+    ['`top_p` 0', { top_p: 0 }, 'top_p must be in (0, 1], got 0.'],
+    ['`top_k` -2', { top_k: -2 }, 'top_k'],
+    ['`min_p` 2', { min_p: 2 }, 'min_p must be in [0, 1]'],
+    ['`presence_penalty` 3', { presence_penalty: 3 }, 'presence_penalty must be in [-2, 2], got 3.'],
+    ['`frequency_penalty` -3', { frequency_penalty: -3 }, 'frequency_penalty'],
+    ['`repetition_penalty` 0', { repetition_penalty: 0 }, 'repetition_penalty must be greater than zero'],
+    ['`n` 0', { n: 0 }, 'n must be from 1 to 128, got 0.'],
+    ['`top_logprobs` without `logprobs`', { top_logprobs: 2 }, 'top_logprobs'],
+    [
+      '`tool_choice` without tools',
+      { tool_choice: 'required' },
+      'When using `tool_choice`, `tools` must be set.',
+    ],
+    [
+      '`tool_choice` that names no tool',
+      { ...tool(false), tool_choice: { type: 'function', function: { name: 'x' } } },
+      'does not match any',
+    ],
+    ['an unknown `tool_choice`', { ...tool(false), tool_choice: 'always' }, '`tool_choice` must be'],
+    ['an unknown `response_format.type`', { response_format: { type: 'xml' } }, 'response_format'],
+    [
+      '`json_schema` without its field',
+      { response_format: { type: 'json_schema' } },
+      "the 'json_schema' field must be provided",
+    ],
+    ['a schema without a name', { response_format: { type: 'json_schema', json_schema: {} } }, 'name'],
+  ])('for %s gets 400 and the reason', async (_, request, message) => {
+    const gateway = await whole({}, request);
+    expect(gateway.status).toBe(400);
+    expect(gateway.body.error).toMatchObject({ code: '400', type: 'BadRequestError' });
+    expect(gateway.body.error.message).toContain(message);
+    const bare = await whole({ behind: 'none' }, request);
+    expect(bare.body.error).toMatchObject({ code: 400, type: 'BadRequestError' });
   });
 
-  it('streams it', async () => {
-    const { drun, key } = await withKey({ reply: 'abcd' });
-    const data = await events(await complete(drun, key, { prompt: ['Hello!'], stream: true }));
-    const all = data.slice(0, -1).map((text) => JSON.parse(text) as WireChunk);
-    expect(data.at(-1)).toBe('[DONE]');
-    expect(new Set(all.map(({ object }) => object))).toEqual(new Set(['text_completion']));
-    expect(deltas(all)).toEqual([
-      ...['a', 'b', 'c', 'd'].map((text) => ({ index: 0, text, logprobs: null, finish_reason: null })),
-      { index: 0, text: '', logprobs: null, finish_reason: 'stop' },
-    ]);
-    expect(all.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: 1 } });
+  it.each<object>([
+    { tool_choice: 'auto' },
+    { tool_choice: 'none' },
+    { temperature: 5 },
+    { top_k: -1 },
+    { unknown_field: { x: 1 } },
+    { response_format: { type: 'text' } },
+    {
+      messages: [
+        user,
+        { role: 'assistant', content: null, tool_calls: [call] },
+        { role: 'tool', tool_call_id: 'c1', content: 'x' },
+      ],
+    },
+  ])('does not include %j', async (request) => {
+    expect((await whole({}, request)).status).toBe(200);
   });
 
-  it.each([{}, { prompt: 7 }, { prompt: [[1, 2]] }])('refuses %o', async (body) => {
-    const { drun, key } = await withKey();
-    const response = await complete(drun, key, body);
-    expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ error: { param: 'prompt' } });
-  });
-});
-
-describe('the endpoint for images', () => {
-  const draw = (drun: ReturnType<typeof createEmulator>, key: string, body: string): Promise<Response> =>
-    drun.fetch(`${CHAT}/v1/images/generations`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}` },
-      body,
+  it('exceeds the context of its model', async () => {
+    const models = [{ id: 'public/deepseek-r1', contextLength: 8 }];
+    const long = await whole({ models }, { messages: [{ role: 'user', content: 'x'.repeat(200) }] });
+    expect(long.body.error).toMatchObject({
+      code: '400',
+      param: 'input_text',
+      message: expect.stringContaining('maximum context length is 8 tokens'),
     });
-
-  it("checks what the gateway checks, and passes on a chat model server's 404", async () => {
-    const { drun, key } = await withKey();
-    expect((await draw(drun, 'sk-wrong', 'no JSON')).status).toBe(401);
-    expect((await draw(drun, key, 'no JSON')).status).toBe(400);
-    const unknown = await draw(drun, key, '{"model":"unknown","prompt":"a cat"}');
-    expect(await unknown.json()).toMatchObject({ error: { code: 'model_not_found' } });
-    const response = await draw(drun, key, '{"model":"public/deepseek-r1","prompt":"a cat"}');
-    expect(response.status).toBe(404);
-    expect(await response.json()).toEqual({ detail: 'Not Found' });
+    const requested = await whole({ models }, { max_tokens: 5 });
+    expect(requested.body.error).toMatchObject({
+      code: '400',
+      message: expect.stringContaining(
+        'you requested 5 output tokens and your prompt contains at least 4 input tokens',
+      ),
+    });
   });
 });

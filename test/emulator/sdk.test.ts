@@ -86,7 +86,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       const { id } = await keys.create({ name: 'first' });
       drun.faults.next({ operation: 'list', status: 503 });
       expect((await keys.list()).items).toHaveLength(1);
-      drun.faults.next({ operation: 'delete', dropConnection: true, carriedOut: true });
+      drun.faults.next({ operation: 'delete', dropConnection: true, applied: true });
       expect(await keys.delete(id)).toEqual({ id });
       expect([...drun.keys]).toEqual([]);
     });
@@ -120,7 +120,9 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
             message: {
               reasoning_content: 'I think.',
               content: null,
-              tool_calls: [{ id: 'call_1', function: { name: 'weather', arguments: '{"city":"Paris"}' } }],
+              tool_calls: [
+                { id: expect.any(String), function: { name: 'weather', arguments: '{"city":"Paris"}' } },
+              ],
             },
             finish_reason: 'tool_calls',
           },

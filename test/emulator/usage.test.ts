@@ -1,6 +1,6 @@
 import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
-import { UsageLedger } from '../../src/emulator/usage-ledger.ts';
+import { UsageLog } from '../../src/emulator/account/usage-log.ts';
 import { chat, control, createKey } from './wire.ts';
 
 interface Report {
@@ -201,7 +201,7 @@ describe('the ledger of usage', () => {
 
   it('holds every token of many calls in a bounded number of entries, the last calls to the millisecond', () => {
     let now = 0;
-    const ledger = new UsageLedger(() => now);
+    const ledger = new UsageLog(() => now);
     for (now = 0; now < 100_000; now++) ledger.add(record, 'm', one);
     const entries = ledger.entries();
     expect(entries.length).toBeLessThanOrEqual(10_000);
@@ -211,7 +211,7 @@ describe('the ledger of usage', () => {
 
   it('drops the oldest hours in the end', () => {
     let now = 0;
-    const ledger = new UsageLedger(() => now);
+    const ledger = new UsageLog(() => now);
     for (let call = 0; call < 30_000; call++) {
       now = call * 3_600_000;
       ledger.add(record, 'm', one);

@@ -77,7 +77,7 @@ const onlyIn = {
   chat: ['completions', 'eventsource', 'DRUN_API_KEY'],
   emulator: ['createEmulator', 'faults.', '404 page not found'],
   schemas: ['~standard', 'invalid_type'],
-  rotation: ['orphan-swept', 'key_ring_conflict'],
+  rotation: ['orphan-deleted', 'key_ring_conflict'],
 };
 
 function expectNone(text: string, needles: readonly string[]): void {

@@ -52,7 +52,9 @@ describe('the openai client', () => {
       {
         finish_reason: 'tool_calls',
         message: {
-          tool_calls: [{ id: 'call_1', function: { name: 'weather', arguments: '{"city":"Paris"}' } }],
+          tool_calls: [
+            { id: expect.any(String), function: { name: 'weather', arguments: '{"city":"Paris"}' } },
+          ],
         },
       },
     ]);

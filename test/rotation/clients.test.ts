@@ -1,101 +1,73 @@
-import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { generateText } from 'ai';
-import type { ChatClient } from 'drun-sdk';
-import type { KeyRing } from 'drun-sdk/rotation';
-import OpenAI from 'openai';
-import { describe, expect, test } from 'vitest';
-import { MODEL, question, type RingBench, ringBench, SECOND } from '../support/ring-bench.ts';
+import { WorkspaceApiKeys } from 'drun-sdk';
+import { expect, it } from 'vitest';
+import { isAccepted, keyOf, MINUTE, question, ringBench, SECOND } from '../support/ring-bench.ts';
 
 /*
- * Who uses a ring: our own client, and clients that we did not write. A rotation in the middle is nothing to any of them.
+ * Rings over the real clients and the emulated service.
  */
 
-type Ask = () => Promise<string | null | undefined>;
+it.each(['0.15', '0.17'] as const)(
+  'no call fails through three rotations and a revocation (%s)',
+  async (version) => {
+    const bench = ringBench({ version, maxKeys: 2 });
+    const ring = bench.newRing({ gracePeriodMs: MINUTE });
+    await ring.reconcile();
+    const whole = bench.chat(bench.newReader({ refreshMs: 10 * SECOND }));
+    const streamed = bench.chat(bench.newReader({ refreshMs: 10 * SECOND }));
 
-const baseURL = 'https://drun.test/v1';
-const prompt = question.messages[0]?.content ?? '';
-
-const clients: Record<string, (ring: KeyRing, bench: RingBench) => Ask> = {
-  'a ChatClient'(ring, { chat }) {
-    const client = chat(ring);
-    return async () => (await client.complete(question)).choices[0]?.message.content;
-  },
-  'a ChatClient that streams'(ring, { chat }) {
-    const client = chat(ring);
-    return async () => (await Array.fromAsync(client.stream(question).textStream)).join('');
-  },
-  'openai over chat.fetch'(ring, { chat }) {
-    return openai({ apiKey: 'unused', fetch: chat(ring).fetch });
-  },
-  'openai with a function for its apiKey'(ring, { drun }) {
-    return openai({ apiKey: async () => (await ring.getKey()).reveal(), fetch: drun.fetch });
-  },
-  'the AI SDK over chat.fetch'(ring, { chat }) {
-    const provider = createOpenAICompatible({ name: 'drun', baseURL, fetch: chat(ring).fetch });
-    return async () => (await generateText({ model: provider(MODEL), prompt, maxRetries: 0 })).text;
-  },
-};
-
-function openai(options: { apiKey: string | (() => Promise<string>); fetch: ChatClient['fetch'] }): Ask {
-  const client = new OpenAI({ baseURL, maxRetries: 0, ...options });
-  return async () => (await client.chat.completions.create(question)).choices[0]?.message.content;
-}
-
-describe.each(Object.entries(clients))('%s', (_, connect) => {
-  test('asks 60 times while the key rotates three times, and no call fails', async () => {
-    const bench = ringBench({ maxKeys: 2 });
-    const rotator = bench.newRing();
-    await rotator.reconcile();
-    const ask = connect(bench.newReader(), bench);
-    const answers: unknown[] = [];
-
-    for (let call = 0; call < 60; call++) {
-      const rotation = call % 20 === 10 ? rotator.rotate() : undefined;
-      answers.push(await ask());
-      await rotation;
-      await bench.clock.advance(SECOND);
+    for (let round = 0; round < 20; round++) {
+      await whole.complete(question);
+      await streamed.stream(question).completion();
+      if (round % 6 === 5) await ring.rotate();
+      if (round === 13) await ring.revoke('current', { reason: 'leaked' });
+      await bench.clock.advance(30 * SECOND);
+      await ring.reconcile();
     }
 
-    expect(answers).toEqual(Array.from({ length: 60 }, () => prompt));
-    expect(rotator.status().epoch).toBe(4);
-    const keys = new Set(Array.from(bench.drun.requests).flatMap(usedKey));
-    expect(keys.size).toBeGreaterThanOrEqual(3);
-  });
-});
+    expect(ring.status().epoch).toBeGreaterThanOrEqual(5);
+    expect(bench.ids().length).toBeLessThanOrEqual(2);
+  },
+);
 
-/** Which key a chat call was made with. */
-function usedKey(request: { operation?: string | undefined; credential?: string | undefined }): string[] {
-  return request.operation === 'chat' ? [request.credential ?? ''] : [];
-}
-
-const refreshing = Object.entries(clients).filter(([name]) => !name.includes('a function'));
-
-describe.each(refreshing)('%s', (_, connect) => {
-  test('is not refused where its key is revoked under it', async () => {
-    const bench = ringBench();
-    const rotator = bench.newRing();
-    await rotator.reconcile();
-    const ask = connect(bench.newReader(), bench);
-    await ask();
-
-    await rotator.revoke('current', { reason: 'leaked' });
-
-    expect(await ask()).toBe(prompt);
-  });
-});
-
-test('simultaneous calls of many clients survive a revocation, and ask the store a few times', async () => {
+it('a revoked key is replaced within the call that uses it', async () => {
   const bench = ringBench();
-  const rotator = bench.newRing();
-  await rotator.reconcile();
-  const reader = bench.newReader();
-  const chats = Array.from({ length: 20 }, () => bench.chat(reader));
-  await Promise.all(chats.map((chat) => chat.models()));
-  await rotator.revoke('current');
-  const { reads } = bench.store.counts;
+  const ring = bench.newRing();
+  await ring.reconcile();
+  const chat = bench.chat(bench.newReader());
+  await chat.complete(question);
+  const before = await keyOf(ring);
 
-  const answers = await Promise.all(chats.map((chat) => chat.complete(question)));
+  await ring.revoke('current');
 
-  expect(answers).toHaveLength(20);
-  expect(bench.store.counts.reads - reads).toBeLessThanOrEqual(2);
+  await expect(chat.complete(question)).resolves.toMatchObject({ choices: [{}] });
+  expect(await isAccepted(bench, before)).toBe(false);
+});
+
+it('a ring over WorkspaceApiKeys sets the quota of its keys', async () => {
+  const bench = ringBench();
+  const manager = new WorkspaceApiKeys({
+    accessToken: bench.drun.accessToken,
+    workspace: 12,
+    baseUrl: 'https://drun.test',
+    fetch: bench.drun.fetch,
+  });
+  const ring = bench.newRing({ manager, quota: 5_000 });
+
+  await ring.reconcile();
+
+  const { items } = await manager.list();
+  expect(items.map(({ quota }) => quota?.limit ?? quota)).toHaveLength(2);
+  expect(JSON.stringify(items)).toContain('5000');
+});
+
+it('an idle reconciliation costs one request', async () => {
+  const bench = ringBench({ maxKeys: 250 });
+  for (let key = 0; key < 120; key++) await bench.manager.create({ name: `other ${key}` });
+  const ring = bench.newRing();
+  await ring.reconcile();
+  bench.asked();
+
+  await ring.reconcile();
+
+  expect(bench.asked()).toEqual(['list']);
 });

@@ -1,4 +1,4 @@
-import { ApiKeys, ChatClient } from 'drun-sdk';
+import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';
 import { expect, test } from 'vitest';
 import { shownForms } from '../leaks/forms.ts';
@@ -15,7 +15,8 @@ const sealingKeys = [1, 2].map((first) => Uint8Array.from({ length: 32 }, (_, in
 const base64 = (key: Uint8Array | undefined): string => Buffer.from(key ?? []).toString('base64');
 
 test.each(['0.15', '0.17'] as const)(
-  'nothing shows a secret in a whole life of a ring (%s)',
+  'nothing shows a secret in the whole life of a ring (%s)',
+  { timeout: 30_000 },
   async (version) => {
     const bench = ringBench({ version, maxKeys: 4 });
     const { drun, store, clock } = bench;
@@ -41,14 +42,14 @@ test.each(['0.15', '0.17'] as const)(
       return response;
     };
     const service = { baseUrl: 'https://drun.test', fetch, maxRetries: 0 };
-    const issuer = new ApiKeys({ accessToken: drun.accessToken, ...service });
-    const checker = new ChatClient({ apiKey: 'sk-unused', ...service });
+    const manager = new ApiKeys({ accessToken: drun.accessToken, ...service });
+    const verifier = keyVerifier(service);
     const newRing = (options: object = {}): KeyRing => {
       const ring = bench.newRing({
-        issuer,
-        checker,
-        seal: base64(sealingKeys[0]),
-        graceMs: MINUTE,
+        manager,
+        verifier,
+        encryptionKey: base64(sealingKeys[0]),
+        gracePeriodMs: MINUTE,
         ...options,
       });
       const events = eventsOf(ring);
@@ -58,7 +59,7 @@ test.each(['0.15', '0.17'] as const)(
     };
     const heard: (() => unknown[])[] = [];
     const ring = newRing();
-    const reader = newRing({ issuer: undefined, checker: undefined });
+    const reader = newRing({ manager: undefined, verifier: undefined });
     const chat = new ChatClient({ apiKey: reader, ...service });
     const note = async (step: PromiseLike<unknown>): Promise<void> => {
       shown.push(await Promise.resolve(step).catch((error: unknown) => error));
@@ -89,10 +90,10 @@ test.each(['0.15', '0.17'] as const)(
     await note(ring.revoke('all'));
 
     // The service fails in every way: what it says repeats what it was sent.
-    drun.faults.next({ operation: 'create', dropConnection: true, carriedOut: true });
+    drun.faults.next({ operation: 'create', dropConnection: true, applied: true });
     await note(ring.revoke('current'));
     const hostile = { body: { id: 'x', message: [...secrets].join(' ') } };
-    for (const status of [400, 401, 403, 404, 409, 422, 429, 500, 503]) {
+    for (const status of [401, 403, 404, 409, 429, 500, 503]) {
       drun.faults.next({ operation: 'list', status, ...hostile });
       await failing(() => ring.reconcile());
     }
@@ -104,7 +105,7 @@ test.each(['0.15', '0.17'] as const)(
       await failing(() => one.reconcile());
       store.stored = stored;
     }
-    drun.faults.next({ operation: 'delete', status: 500, ...hostile });
+    drun.faults.next({ operation: 'delete', status: 403, ...hostile });
     await failing(() => ring.revoke('current'));
     await note(ring.reconcile());
     drun.faults.next({ operation: 'delete', acceptedForMs: HOUR });
@@ -122,8 +123,8 @@ test.each(['0.15', '0.17'] as const)(
     for (const { id, name } of drun.keys) if (name === 'foreign') drun.keys.delete(id);
     await note(ring.revoke('all'));
     drun.faults.next({ operation: 'create', acceptedAfterMs: DAY });
-    const impatient = newRing({ activationMs: SECOND });
-    await failing(() => impatient.revoke('all'));
+    const impatient = newRing({ activationTimeoutMs: SECOND });
+    await note(impatient.revoke('all'));
     await clock.advance(5 * MINUTE);
     await note(ring.reconcile());
 
@@ -160,28 +161,28 @@ test.each(['0.15', '0.17'] as const)(
     }
 
     // The sealing key is another one, is replaced, and a way of one's own to seal fails.
-    await failing(() => newRing({ seal: sealingKeys[1] }).reconcile());
-    await failing(() => Promise.resolve(newRing({ seal: sealingKeys[1] }).getKey()));
-    await note(newRing({ seal: [sealingKeys[1], sealingKeys[0]].map(base64) }).reconcile());
+    await failing(() => newRing({ encryptionKey: sealingKeys[1] }).reconcile());
+    await failing(() => Promise.resolve(newRing({ encryptionKey: sealingKeys[1] }).getKey()));
+    await note(newRing({ encryptionKey: [sealingKeys[1], sealingKeys[0]].map(base64) }).reconcile());
     const tellsAll = {
-      seal: (secret: string) => {
+      encrypt: (secret: string) => {
         throw Object.assign(new Error(`cannot encrypt ${secret}`), { secret });
       },
-      open: (sealed: string) => {
-        throw new Error(`cannot decrypt ${sealed}`);
+      decrypt: (ciphertext: string) => {
+        throw new Error(`cannot decrypt ${ciphertext}`);
       },
     };
-    await failing(() => newRing({ seal: tellsAll }).reconcile());
-    const { stored: sealed } = store;
+    await failing(() => newRing({ encryptionKey: tellsAll }).reconcile());
+    const { stored: ciphertext } = store;
     store.stored = null;
-    await failing(() => newRing({ seal: tellsAll }).reconcile());
-    store.stored = sealed;
-    const last = newRing({ seal: base64(sealingKeys[1]), clock: skewed(clock, MINUTE) });
+    await failing(() => newRing({ encryptionKey: tellsAll }).reconcile());
+    store.stored = ciphertext;
+    const last = newRing({ encryptionKey: base64(sealingKeys[1]), clock: skewed(clock, MINUTE) });
     last.start();
     await until(() => last.status().current !== undefined && clock.waits.length > 0);
     await note(last.stop());
     await note(Promise.resolve(last.getKey()));
-    await note(Promise.resolve(new KeyRing({ name: 'other', store, seal: base64(sealingKeys[0]) })));
+    await note(Promise.resolve(new KeyRing({ name: 'other', store, encryptionKey: base64(sealingKeys[0]) })));
 
     secrets.delete('');
     secrets.delete('sk-unused');

@@ -1,404 +1,305 @@
-import { ApiKeyLimitError, NotFoundError } from 'drun-sdk';
-import { KeyRingError } from 'drun-sdk/errors';
-import type { KeyRing } from 'drun-sdk/rotation';
-import { describe, expect, test } from 'vitest';
-import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
+import { KeyRingError, PermissionDeniedError, ServerError } from 'drun-sdk/errors';
+import { describe, expect, it } from 'vitest';
+import { rejectionOf } from '../support/failures.ts';
+import { rejected } from '../support/ring-service.ts';
 import {
-  eventsOf,
-  HOUR,
-  isAccepted,
   keyOf,
   MINUTE,
-  question,
-  type RingBench,
-  type RingBenchOptions,
-  ringBench,
-} from '../support/ring-bench.ts';
-import { until } from '../support/ring-clock.ts';
+  namesOf,
+  type RingSetup,
+  ringSetup,
+  SECOND,
+  type TestRing,
+} from '../support/ring-setup.ts';
 
-interface Bench extends RingBench {
-  readonly ring: KeyRing;
-  /** The current key, in clear. */
-  readonly leaked: string;
-  readonly leakedId: string;
+async function ready(options = {}): Promise<RingSetup & { ring: TestRing }> {
+  const setup = ringSetup();
+  const ring = setup.newRing(options);
+  await ring.reconcile();
+  ring.events.length = 0;
+  return { ...setup, ring };
 }
 
-async function leakedBench({
-  standby = true,
-  ...options
-}: RingBenchOptions & { standby?: boolean } = {}): Promise<Bench> {
-  const bench = ringBench(options);
-  const ring = bench.newRing({ standby });
-  const { current } = await ring.reconcile();
-  return { ...bench, ring, leaked: await keyOf(ring), leakedId: current?.id ?? '' };
-}
-
-describe('the current key', () => {
-  test('is replaced by the standby, refused by the service, and another standby made', async () => {
-    const bench = await leakedBench();
-    const { ring, leaked, leakedId } = bench;
-    const { standby } = ring.status();
+describe('revoke', () => {
+  it('promotes the standby in one update, deletes the key and creates the next standby', async () => {
+    const { ring, service, store } = await ready();
+    const { writes } = store.counts;
 
     const status = await ring.revoke('current', { reason: 'leaked' });
 
-    expect(status).toMatchObject({ epoch: 2, current: { id: standby?.id }, retiredIds: [] });
-    expect(bench.ids()).toEqual([standby?.id, status.standby?.id]);
-    expect(bench.ids()).not.toContain(leakedId);
-    expect(await isAccepted(bench, leaked)).toBe(false);
-    expect(await bench.chat(ring).checkKey()).toEqual({ accepted: true });
+    expect(status).toMatchObject({ epoch: 2, current: { id: 'k2' }, standby: { id: 'k3' }, retiredIds: [] });
+    expect(service.ids).toEqual(['k2', 'k3']);
+    const revoked = JSON.parse(store.values[writes] ?? '');
+    expect(revoked).toMatchObject({ current: { id: 'k2' }, retired: [{ id: 'k1', reason: 'leaked' }] });
+    expect(ring.events.filter(([name]) => name === 'revoked')).toEqual([
+      ['revoked', { id: 'k1', reason: 'leaked' }],
+    ]);
   });
 
-  test('and the standby change places in one swap, with the reason kept in the record', async () => {
-    const { ring, store, leakedId } = await leakedBench();
-    const { standby } = ring.status();
-    const before = store.values.length;
-
-    await ring.revoke('current', { reason: 'found on GitHub' });
-
-    expect(JSON.parse(store.values[before] ?? '')).toMatchObject({
-      epoch: 2,
-      current: { id: standby?.id },
-      retired: [{ id: leakedId, reason: 'found on GitHub' }],
-    });
-  });
-
-  test('is told of with its reason', async () => {
-    const { ring, leakedId } = await leakedBench();
-    const events = eventsOf(ring, 'revoked', 'deleted');
-
-    await ring.revoke('current', { reason: 'leaked' });
+  it('lets calls wait for the next key without a standby', async () => {
+    const { ring, newReader, service } = await ready({ standby: false });
+    const reader = newReader();
+    const old = await reader.getKey();
     await ring.revoke('current');
 
-    const [first, , second] = events();
-    expect(first).toEqual(['revoked', { id: leakedId, reason: 'leaked' }]);
-    expect(second?.[1]).toMatchObject({ reason: 'revoked' });
+    expect((await reader.getKey({ rejected: old })).reveal()).toBe(service.keys.get('k2')?.secret.reveal());
   });
 
-  test('leaves the ring locked without a standby: calls wait until there is another one', async () => {
-    const { ring, chat, drun, newReader, leaked, ...bench } = await leakedBench({ standby: false });
-    const client = chat(newReader());
-    await client.models();
-    drun.faults.next({ operation: 'create', delayMs: MINUTE });
+  it.each([
+    ['the standby', 'k2', { current: { id: 'k1' }, standby: { id: 'k3' } }],
+    ['the current key', 'k1', { current: { id: 'k2' }, standby: { id: 'k3' } }],
+    ['all keys', 'all', { current: { id: 'k3' }, standby: { id: 'k4' } }],
+  ])('revokes %s by %s', async (_, target, expected) => {
+    const { ring } = await ready();
 
-    const revocation = ring.revoke('current');
-    await until(() => ring.status().locked);
-    const answer = client.complete(question);
-    const status = await revocation;
-
-    expect((await answer).choices).toHaveLength(1);
-    expect(bench.ids()).toEqual([status.current?.id]);
-    expect(await keyOf(ring)).not.toBe(leaked);
+    expect(await ring.revoke(target)).toMatchObject(expected);
   });
 
-  test.each([true, false])(
-    'is replaced at once also after a rotation a moment ago (standby: %s)',
-    async (standby) => {
-      const bench = await leakedBench({ standby, maxKeys: 2 });
-      const { ring, clock, leakedId: previousId } = bench;
-      await ring.rotate();
-      const start = clock.now();
-      const leaked = await keyOf(ring);
+  it('revokes a previous key before its grace period ends', async () => {
+    const { ring, service } = await ready();
+    await ring.rotate();
+
+    await ring.revoke('k1');
+
+    expect(service.keys.has('k1')).toBe(false);
+    expect(ring.status()).toMatchObject({ current: { id: 'k2' }, standby: { id: 'k3' } });
+  });
+
+  it('revokes a key of the ring to which no record refers', async () => {
+    const { ring, service, record } = await ready();
+    const { id } = service.add(`kr1-checkout-${record().ringId}-1-orphan`);
+
+    await ring.revoke(id);
+
+    expect(service.keys.has(id)).toBe(false);
+  });
+
+  it('rejects an id that is no key of the ring, and does not repeat it', async () => {
+    const { ring, service } = await ready();
+    const { secret } = service.add('somebody else');
+
+    const error = await rejectionOf(KeyRingError, ring.revoke(secret.reveal()));
+
+    expect(error.code).toBe('key_ring_unknown_key');
+    expect(error.message).not.toContain(secret.reveal());
+    expect(service.ids).toHaveLength(3);
+  });
+
+  it('rejects `current` if there is no current key', async () => {
+    const { newRing } = ringSetup();
+
+    expect((await rejectionOf(KeyRingError, newRing().revoke('current'))).code).toBe(
+      'key_ring_no_active_key',
+    );
+  });
+
+  it.each([
+    ['whose update is lost', 'lost'],
+    ['whose update is applied without a response', 'unanswered'],
+  ] as const)('keeps its target over a store %s', async (_, fault) => {
+    const { ring, service, store } = await ready();
+    store.swapFaults.push(fault);
+
+    const status = await ring.revoke('current');
+
+    expect(status).toMatchObject({ epoch: 2, current: { id: 'k2' } });
+    expect(service.ids).toEqual(['k2', 'k3']);
+  });
+
+  it('keeps its target over a conflict with another revocation', async () => {
+    const { ring, newRing, service } = await ready();
+    const other = newRing();
+
+    await Promise.all([ring.revoke('current'), other.revoke('current')]);
+
+    expect(service.keys.has('k1')).toBe(false);
+    expect(ring.status().epoch).toBe(2);
+    expect(service.keys.has('k2')).toBe(true);
+  });
+
+  it.each([
+    ['a lost connection', Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })],
+    ['a 429', Object.assign(new Error('Too many requests'), { status: 429 })],
+    ['a 503', Object.assign(new Error('Unavailable'), { status: 503 })],
+  ])('survives %s of the store before and after the delete', async (_, failure) => {
+    for (const failingCalls of [1, 2, 5]) {
+      const { ring, service, store } = await ready();
+      let calls = 0;
+      for (const method of ['get', 'compareAndSwap'] as const) {
+        const original = store[method] as (...input: unknown[]) => Promise<never>;
+        store[method] = async (...input: unknown[]) => {
+          if (calls++ < failingCalls) throw failure;
+          return original(...input);
+        };
+      }
 
       const status = await ring.revoke('current');
 
-      expect(status).toMatchObject({ locked: false, previous: { id: previousId } });
-      expect(clock.now() - start).toBeLessThan(MINUTE);
-      expect(await isAccepted(bench, leaked)).toBe(false);
-      expect(await bench.chat(ring).checkKey()).toEqual({ accepted: true });
-      expect(bench.ids()).toHaveLength(2);
-    },
-  );
-
-  test('cannot be revoked where there is none', async () => {
-    const ring = ringBench().newRing();
-
-    const error = await rejectionOf(KeyRingError, ring.revoke('current'));
-
-    expect(error).toMatchObject({ code: 'key_ring_no_active_key', ring: 'checkout' });
-  });
-
-  test('is gone also where the next pass fails: that is what is thrown', async () => {
-    const bench = await leakedBench({ standby: false, maxKeys: 1 });
-    const { ring, leaked, drun } = bench;
-    ring.on('deleted', () => drun.keys.create({ name: 'of somebody else' }));
-    ring.on('revoked', () => drun.keys.create({ name: 'of somebody else' }));
-
-    await rejectionOf(ApiKeyLimitError, ring.revoke('current'));
-
-    expect(await isAccepted(bench, leaked)).toBe(false);
-  });
-});
-
-describe('a key by its id', () => {
-  test('can be the standby: the current one stays', async () => {
-    const { ring, ids, leakedId } = await leakedBench();
-    const { standby } = ring.status();
-
-    const status = await ring.revoke(standby?.id ?? '');
-
-    expect(status).toMatchObject({ epoch: 1, current: { id: leakedId } });
-    expect(status.standby?.id).not.toBe(standby?.id);
-    expect(ids()).toEqual([leakedId, status.standby?.id]);
-  });
-
-  test('can be the previous one, which loses what it has left of its grace', async () => {
-    const bench = await leakedBench();
-    const { ring, leaked, leakedId } = bench;
-    const { current } = await ring.rotate();
-
-    const status = await ring.revoke(leakedId);
-
-    expect(status).toMatchObject({ epoch: 2, current: { id: current?.id } });
-    expect(status).not.toHaveProperty('previous');
-    expect(await isAccepted(bench, leaked)).toBe(false);
-  });
-
-  test('can be one in the making', async () => {
-    const { ring, drun, clock, newRing, ids } = await leakedBench({ standby: false });
-    drun.faults.next({ operation: 'create', acceptedAfterMs: HOUR });
-    const controller = new AbortController();
-    ring.on('minted', () => controller.abort());
-    await rejection(ring.rotate({ signal: controller.signal }));
-    const id = ids()[1] ?? '';
-    const start = clock.now();
-
-    const status = await newRing({ standby: false }).revoke(id);
-
-    expect(ids()).not.toContain(id);
-    expect(status.epoch).toBe(2);
-    expect(clock.now() - start).toBeLessThan(HOUR);
-  });
-
-  test('can be an orphan of the ring, that no record names', async () => {
-    const { ring, drun, store, ids } = await leakedBench();
-    const { ringId } = JSON.parse(store.stored?.value ?? '') as { ringId: string };
-    const { id } = drun.keys.create({ name: `kr1-checkout-${ringId}-1-orphan` });
-    const before = ring.status();
-    const events = eventsOf(ring, 'revoked', 'orphan-swept');
-
-    const status = await ring.revoke(id, { reason: 'leaked' });
-
-    expect(status).toEqual(before);
-    expect(ids()).not.toContain(id);
-    expect(events()).toEqual([['revoked', { id, reason: 'leaked' }]]);
-  });
-
-  test('that is no key of the ring is not touched, and an error that does not repeat it', async () => {
-    const { ring, drun, ids, store } = await leakedBench();
-    const foreign = drun.keys.create({ name: 'checkout' });
-    const other = drun.keys.create({ name: 'kr1-checkout-other-1-abcdef' });
-    const before = [ids(), store.stored];
-
-    for (const id of [foreign.id, other.id, 'unknown', foreign.secret.reveal()]) {
-      const error = await rejectionOf(KeyRingError, ring.revoke(id));
-      expect(error).toMatchObject({ code: 'key_ring_unknown_key', ring: 'checkout' });
-      expect(everythingShownOf(error)).not.toContain(foreign.secret.reveal());
+      expect(status).toMatchObject({ current: { id: 'k2' }, standby: { id: 'k3' } });
+      expect(service.keys.has('k1')).toBe(false);
     }
-
-    expect([ids(), store.stored]).toEqual(before);
   });
 
-  test('that is deleted already is no failure', async () => {
-    const { ring, drun, leakedId } = await leakedBench();
-    drun.keys.delete(leakedId);
+  it('deletes the key all the same if the store stays unreachable, and rejects after `timeoutMs`', async () => {
+    const { ring, service, store, clock } = await ready();
+    store.failure = new Error('connect ECONNREFUSED');
+    const before = clock.now();
 
-    const status = await ring.revoke(leakedId);
-
-    expect(status).toMatchObject({ epoch: 2, retiredIds: [] });
-  });
-});
-
-test('all keys can be revoked at once, and there are new ones', async () => {
-  const bench = await leakedBench();
-  const { ring, leaked } = bench;
-  const standby = await bench.issuer.getSecret(ring.status().standby?.id ?? '');
-  const before = bench.ids();
-  const events = eventsOf(ring, 'revoked');
-
-  const status = await ring.revoke('all', { reason: 'the store leaked' });
-
-  expect(events().map(([, details]) => details)).toEqual(
-    before.map((id) => ({ id, reason: 'the store leaked' })),
-  );
-  expect(bench.ids()).toEqual([status.current?.id, status.standby?.id]);
-  for (const id of before) expect(bench.ids()).not.toContain(id);
-  for (const secret of [leaked, standby.reveal()]) expect(await isAccepted(bench, secret)).toBe(false);
-  expect(await bench.chat(ring).checkKey()).toEqual({ accepted: true });
-});
-
-test('all keys of a ring that has none is nothing to revoke: it gets its first', async () => {
-  const { newRing, ids } = ringBench();
-
-  const status = await newRing().revoke('all');
-
-  expect(ids()).toEqual([status.current?.id, status.standby?.id]);
-});
-
-describe('where the store fails', () => {
-  test('the key is deleted all the same, and the failure thrown afterwards', async () => {
-    const bench = await leakedBench();
-    const { ring, leaked, leakedId, store } = bench;
-    const revoked = eventsOf(ring, 'revoked');
-    store.failure = new Error('down');
-
-    const error = await rejectionOf(KeyRingError, ring.revoke('current'));
+    const error = await rejectionOf(KeyRingError, ring.revoke('current', { timeoutMs: MINUTE }));
 
     expect(error.code).toBe('key_ring_store_failed');
-    expect(await isAccepted(bench, leaked)).toBe(false);
-    expect(revoked()).toEqual([['revoked', { id: leakedId, reason: 'revoked' }]]);
+    expect(service.keys.has('k1')).toBe(false);
+    expect(clock.now() - before).toBeLessThanOrEqual(MINUTE);
   });
 
-  test('the record is set right by the first pass once the store works again', async () => {
-    const bench = await leakedBench();
-    const { ring, leakedId, store } = bench;
-    store.failure = new Error('down');
-    await rejection(ring.revoke('current'));
+  it('is completed by any reconciliation after a crash with an unreachable store', async () => {
+    const { ring, newRing, store, service } = await ready();
+    store.failure = new Error('connect ECONNREFUSED');
+    await rejectionOf(KeyRingError, ring.revoke('current', { timeoutMs: SECOND }));
     store.failure = undefined;
 
-    const status = await bench.newRing().reconcile();
+    const heir = newRing();
+    await heir.reconcile();
 
-    expect(status).toMatchObject({ epoch: 2, locked: false });
-    expect(bench.ids()).toEqual([status.current?.id, status.standby?.id]);
-    expect(bench.ids()).not.toContain(leakedId);
+    expect(heir.status()).toMatchObject({ current: { id: 'k2' }, standby: { id: 'k3' } });
+    expect(service.ids).toEqual(['k2', 'k3']);
+    expect(namesOf(heir.events)).toContain('replaced');
   });
 
-  test.each(['lost', 'unanswered'] as const)(
-    'only when it comes to storing (%s), the key is deleted by who has just read it for the first time',
-    async (fault) => {
-      const bench = await leakedBench();
-      bench.store.swapFaults.push(fault);
+  it('emits an event and resolves if there is no room for a successor', async () => {
+    const { ring, service } = await ready();
+    service.fail('create', rejected(new PermissionDeniedError('No more keys.', { status: 403 })));
 
-      const error = await rejectionOf(KeyRingError, bench.newRing().revoke('current'));
+    expect(await ring.revoke('current')).toMatchObject({ current: { id: 'k2' } });
+    expect(namesOf(ring.events)).toContain('error');
+  });
 
-      expect(error.code).toBe('key_ring_store_failed');
-      expect(await isAccepted(bench, bench.leaked)).toBe(false);
-      expect(await bench.newRing().reconcile()).toMatchObject({ epoch: 2, locked: false });
-    },
-  );
+  it('waits until the service rejects the key', async () => {
+    const { ring, service, clock } = await ready();
+    const accepted = async () => ({ accepted: true, models: [] });
+    service.fail('verify', accepted, accepted, accepted);
+    const before = clock.now();
 
-  test.each([
-    ['has gone back to an older state', false],
-    ['has lost the record', true],
-  ])('because it %s, the key is deleted all the same, and that is thrown', async (_, isLost) => {
-    const bench = await leakedBench();
-    const { ring, store } = bench;
-    const { stored } = store;
+    await ring.revoke('current');
+
+    expect(clock.now() - before).toBeGreaterThanOrEqual(SECOND);
+  });
+
+  it.each([
+    ['accepts', 'verify', async () => ({ accepted: true, models: [] })],
+    ['cannot decide about', 'verify', rejected(new ServerError('Unavailable.', { status: 503 }))],
+    ['lists', 'list', async () => ({ items: [{ id: 'k1', name: 'kr1-checkout-aaaaa-1-aaaaaa' }] })],
+  ] as const)('rejects if the service still %s the key after `timeoutMs`', async (_, operation, fault) => {
+    const { ring, service } = await ready();
+    service.fail(operation, ...Array.from({ length: 40 }, () => fault));
+
+    const error = await rejectionOf(KeyRingError, ring.revoke('current', { timeoutMs: 5 * SECOND }));
+
+    expect(error).toMatchObject({ code: 'key_ring_revocation_unconfirmed', keyIds: ['k1'] });
+  });
+
+  it('retries a delete that the service could not carry out', async () => {
+    const { ring, service } = await ready();
+    service.fail(
+      'delete',
+      rejected(new ServerError('Unavailable.', { status: 503 })),
+      rejected(new Error('socket hang up')),
+    );
+
+    await ring.revoke('current');
+
+    expect(service.keys.has('k1')).toBe(false);
+  });
+
+  it('rejects with the service’s error if it refuses the delete; the standby is promoted', async () => {
+    const { ring, service } = await ready();
+    service.fail('delete', rejected(new PermissionDeniedError('Forbidden.', { status: 403 })));
+
+    await rejectionOf(PermissionDeniedError, ring.revoke('current'));
+
+    expect(ring.status().current?.id).toBe('k2');
+    await ring.reconcile();
+    expect(service.keys.has('k1')).toBe(false);
+  });
+
+  it('deletes a key that cannot be decrypted', async () => {
+    const { newRing, service } = await ready();
+    const ring = newRing({ encryptionKey: new Uint8Array(32) });
+
+    await ring.revoke('all');
+
+    expect(service.keys.has('k1') || service.keys.has('k2')).toBe(false);
+  });
+});
+
+describe('a store that returned to an older state', () => {
+  async function rolledBack() {
+    const setup = await ready({ gracePeriodMs: SECOND });
+    const { ring, store, clock, service } = setup;
+    const older = store.stored;
     await ring.rotate();
-    const leaked = await keyOf(ring);
-    store.stored = isLost ? null : stored;
+    await clock.advance(MINUTE);
+    await ring.reconcile();
+    store.stored = older;
+    return { ...setup, lost: service.ids.filter((id) => id !== 'k1' && id !== 'k2') };
+  }
 
-    const error = await rejectionOf(KeyRingError, ring.revoke('current'));
+  it.each([
+    ['a replica that has seen the newer state', false],
+    ['a replica that knows nothing', true],
+  ])('stops %s', async (_, isNew) => {
+    const { ring, newRing, service, lost } = await rolledBack();
+    const before = service.ids;
+
+    const error = await rejectionOf(KeyRingError, (isNew ? newRing() : ring).reconcile());
 
     expect(error.code).toBe('key_ring_rolled_back');
-    expect(await isAccepted(bench, leaked)).toBe(false);
-    expect(await isAccepted(bench, bench.leaked)).toBe(true);
-    expect(store.stored).toBe(isLost ? null : stored);
-    await ring.recover();
-    expect(await bench.chat(ring).checkKey()).toEqual({ accepted: true });
+    if (isNew) expect(error.keyIds).toEqual(lost);
+    expect(service.ids).toEqual(before);
   });
 
-  test('who knows of no key deletes none', async () => {
-    const { newRing, store, ids } = await leakedBench();
-    store.failure = new Error('down');
+  it('is accepted by `recover()`, which continues beyond every number seen', async () => {
+    const { newRing, newReader, ring, service, clock } = await rolledBack();
+    const reader = newReader();
+    const before = ring.status().epoch;
 
-    await expect(newRing().revoke('current')).rejects.toMatchObject({ code: 'key_ring_store_failed' });
+    const status = await newRing().recover();
 
-    expect(ids()).toHaveLength(2);
-  });
-});
-
-describe('a service that does not confirm', () => {
-  test('because it still accepts the key is waited for', async () => {
-    const { ring, drun, clock, leakedId } = await leakedBench();
-    drun.faults.next({ operation: 'delete', key: leakedId, acceptedForMs: 20_000 });
-    const start = clock.now();
-
-    await ring.revoke('current');
-
-    expect(clock.now() - start).toBeGreaterThanOrEqual(20_000);
-    expect(clock.now() - start).toBeLessThan(30_000);
-  });
-
-  test('because it still lists the key is waited for', async () => {
-    const { ring, drun, clock } = await leakedBench();
+    expect(status.epoch).toBeGreaterThan(before);
     await clock.advance(MINUTE);
-    const start = clock.now();
-    const lag = drun.faults.always({ operation: 'list', listLagMs: 20_000 });
-
-    await ring.revoke('current');
-    lag.remove();
-
-    expect(clock.now() - start).toBeGreaterThanOrEqual(20_000);
+    expect(service.accepts(await reader.getKey())).toBe(true);
+    expect(service.ids).toHaveLength(2);
   });
 
-  test.each([
-    ['still accepts', { operation: 'delete', acceptedForMs: HOUR }, 'accepted'],
-    ['still lists', { operation: 'list', listLagMs: HOUR }, 'listed'],
-    ['cannot say whether it accepts', { operation: 'models', status: 503 }, 'accepted'],
-  ] as const)('within timeoutMs, but %s the key, is an error that says so', async (_, fault, word) => {
-    const bench = await leakedBench();
-    const { ring, drun, leakedId, clock } = bench;
-    await clock.advance(2 * HOUR);
-    const revoked = eventsOf(ring, 'revoked');
-    const start = clock.now();
-    drun.faults.always(fault);
+  it('does not make a reader return to an older key', async () => {
+    const { newReader, store, ring, clock, service } = await ready();
+    const older = store.stored;
+    await ring.rotate();
+    const reader = newReader();
+    const key = await keyOf(reader);
+    store.stored = older;
 
-    const error = await rejectionOf(KeyRingError, ring.revoke('current', { timeoutMs: 10_000 }));
+    await clock.advance(MINUTE);
+    await reader.getKey();
+    await clock.advance(0);
 
-    expect(error).toMatchObject({ code: 'key_ring_revocation_unconfirmed', keyIds: [leakedId] });
-    expect(error.message).toContain(word);
-    expect(clock.now() - start).toBeLessThanOrEqual(10_000);
-    expect(revoked()).toEqual([]);
-    expect(ring.status().current?.id).not.toBe(leakedId);
+    expect(await keyOf(reader)).toBe(key);
+    expect(service.accepts(await reader.getKey())).toBe(true);
+    expect(namesOf(reader.events)).toContain('stale-read');
   });
 
-  test('because it refuses the delete is an error, and the next pass deletes', async () => {
-    const { ring, drun, ids, leakedId } = await leakedBench();
-    drun.faults.next({ operation: 'delete', status: 503 });
+  it('is only reconciled by `recover()` if nothing is wrong', async () => {
+    const { ring } = await ready();
 
-    await expect(ring.revoke('current')).rejects.toMatchObject({ code: 'server_error' });
-
-    expect(ids()).toContain(leakedId);
-    expect(ring.status()).toMatchObject({ epoch: 2, retiredIds: [leakedId] });
-    await ring.reconcile();
-    expect(ids()).not.toContain(leakedId);
+    expect(await ring.recover()).toMatchObject({ epoch: 1, current: { id: 'k1' } });
   });
-});
 
-test('a signal ends the wait for the confirmation; the key is gone from the ring', async () => {
-  const { ring, drun, clock, leakedId } = await leakedBench();
-  drun.faults.next({ operation: 'delete', acceptedForMs: HOUR });
-  clock.isByHand = true;
-  const controller = new AbortController();
+  it('stops the ring if its record is lost altogether, until `recover()` begins a new one', async () => {
+    const { ring, store, service } = await ready();
+    store.stored = null;
+    expect((await rejectionOf(KeyRingError, ring.reconcile())).code).toBe('key_ring_rolled_back');
 
-  const revocation = rejection(ring.revoke('current', { signal: controller.signal }));
-  await until(() => clock.waits.includes(200));
-  controller.abort(new Error('enough'));
-
-  expect(await revocation).toBe(controller.signal.reason);
-  expect(ring.status().current?.id).not.toBe(leakedId);
-});
-
-test('a key that cannot be opened any more is deleted all the same', async () => {
-  const bench = await leakedBench();
-  const other = bench.newRing({ seal: new Uint8Array(32).fill(9) });
-
-  const error = await rejectionOf(KeyRingError, other.revoke('current'));
-
-  expect(error.code).toBe('key_ring_decryption_failed');
-  expect(bench.ids()).not.toContain(bench.leakedId);
-  await expect(Promise.resolve(bench.issuer.getSecret(bench.leakedId))).rejects.toBeInstanceOf(NotFoundError);
-});
-
-test('a revocation beside passes of others is carried out once', async () => {
-  const bench = await leakedBench();
-  const others = [bench.newRing(), bench.newRing()];
-  const revoked = eventsOf(bench.ring, 'revoked');
-
-  await Promise.all([bench.ring.revoke('current'), ...others.map((other) => other.reconcile())]);
-
-  expect(revoked()).toHaveLength(1);
-  const status = await bench.ring.reconcile();
-  expect(status).toMatchObject({ epoch: 2, retiredIds: [] });
-  expect(bench.ids()).toHaveLength(2);
+    expect(await ring.recover()).toMatchObject({ ready: true, current: { id: 'k3' } });
+    expect(service.ids).toHaveLength(4);
+  });
 });

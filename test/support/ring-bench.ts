@@ -1,4 +1,4 @@
-import { ApiKeys, ChatClient, type Credential } from 'drun-sdk';
+import { ApiKeys, ChatClient, type Credential, keyVerifier } from 'drun-sdk';
 import { createEmulator, type Emulator, type EmulatorOptions } from 'drun-sdk/emulator';
 import { KeyRing, type KeyRingEvent, type KeyRingEvents, type KeyRingOptions } from 'drun-sdk/rotation';
 import { onTestFinished } from 'vitest';
@@ -17,7 +17,7 @@ export interface RingBench {
   readonly drun: Emulator;
   readonly store: TestStore;
   readonly clock: RingClock;
-  readonly issuer: ApiKeys;
+  readonly manager: ApiKeys;
   /** A ring that can do everything. */
   readonly newRing: (options?: Partial<KeyRingOptions>) => KeyRing;
   /** One that only reads. */
@@ -45,12 +45,12 @@ export function ringBench({
     ...options,
   });
   const service = { baseUrl: 'https://drun.test', fetch: drun.fetch, maxRetries: 0 };
-  const issuer = new ApiKeys({ accessToken: drun.accessToken, ...service });
-  const checker = new ChatClient({ apiKey: 'unused', ...service });
+  const manager = new ApiKeys({ accessToken: drun.accessToken, ...service });
+  const verifier = keyVerifier({ ...service });
   let seen = 0;
 
   const newReader = (ringOptions: Partial<KeyRingOptions> = {}): KeyRing => {
-    const ring = new KeyRing({ name: 'checkout', store, seal: sealingKey, clock, ...ringOptions });
+    const ring = new KeyRing({ name: 'checkout', store, encryptionKey: sealingKey, clock, ...ringOptions });
     onTestFinished(() => ring.stop());
     return ring;
   };
@@ -58,9 +58,9 @@ export function ringBench({
     drun,
     store,
     clock,
-    issuer,
+    manager,
     newReader,
-    newRing: (ringOptions) => newReader({ issuer, checker, ...ringOptions }),
+    newRing: (ringOptions) => newReader({ manager, verifier, ...ringOptions }),
     chat: (apiKey) => new ChatClient({ apiKey, ...service }),
     ids: () => Array.from(drun.keys, ({ id }) => id),
     asked() {
@@ -90,15 +90,15 @@ export function eventsOf(ring: KeyRing, ...only: KeyRingEvent[]): () => RingEven
 export type RingEvent = [KeyRingEvent, KeyRingEvents[KeyRingEvent]];
 
 const ALL_EVENTS: readonly KeyRingEvent[] = [
-  'minted',
+  'created',
   'rotated',
   'revoked',
   'deleted',
-  'orphan-swept',
-  'healed',
-  'foreign-ring',
-  'stale-record',
-  'failed',
+  'orphan-deleted',
+  'replaced',
+  'name-conflict',
+  'stale-read',
+  'error',
 ];
 
 /** The key that a source gives now, in clear. */

@@ -39,6 +39,7 @@ export function ringClock(start = Date.UTC(2026, 10, 1)): RingClock {
   return {
     isByHand: false,
     now: () => now,
+    monotonic: () => now,
     async sleep(ms, signal, { background = false } = {}) {
       signal.throwIfAborted();
       if (!this.isByHand && !background) {
@@ -76,6 +77,7 @@ export function ringClock(start = Date.UTC(2026, 10, 1)): RingClock {
 export function skewed(clock: RingClock, byMs: number): Clock {
   return {
     now: () => clock.now() + byMs,
+    monotonic: () => clock.monotonic(),
     sleep: (...wait) => clock.sleep(...wait),
   };
 }

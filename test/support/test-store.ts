@@ -26,20 +26,30 @@ export interface TestStore extends KeyStore {
 interface StoredKey {
   id: string;
   seq: number;
-  sealed: string;
+  ciphertext: string;
+  createdAt: number;
   expiresAt: number;
 }
 
 /** As much of a record as tests look at, or tamper with. */
 export interface StoredDocument {
-  format: number;
+  format: string;
   ringId: string;
   seq: number;
   epoch: number;
-  current?: StoredKey;
+  rotateEpoch?: number;
+  current?: StoredKey & { since: number };
   standby?: StoredKey;
-  previous?: StoredKey;
-  pending?: { phase: string; name: string; owner: string; leaseUntil: number };
+  previous?: StoredKey & { gracePeriodMs: number; retireAt?: number };
+  pending?: {
+    phase: string;
+    name: string;
+    seq: number;
+    owner: string;
+    leaseMs: number;
+    leaseUntil?: number;
+    key?: StoredKey;
+  };
   retired: { id: string; reason: string }[];
 }
 
@@ -51,7 +61,6 @@ export function testStore({ watches = false }: { readonly watches?: boolean } = 
   const watchers = new Set<() => void>();
 
   const store: TestStore = {
-    durability: 'strong',
     stored: null,
     failure: undefined,
     swapFaults: [],

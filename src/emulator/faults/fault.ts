@@ -1,141 +1,167 @@
 import type { Secret } from '../../secret/secret.ts';
-import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
+import type { EmulatedOperation, EmulatedPlane } from '../context.ts';
 
-/** Which calls a fault meets: those that fit all that is given. */
-export interface CallFilter {
+/** Which requests a fault applies to: those that meet every given condition. */
+export interface RequestFilter {
   readonly plane?: EmulatedPlane | undefined;
   readonly operation?: EmulatedOperation | undefined;
   /** Such as `POST`. */
   readonly method?: string | undefined;
   /**
-   * The path of the URL, or what follows the base path of its plane: `/apikeys`, `/chat/completions`. In a text, `*`
-   * stands for any segment and `**` for any number of them.
+   * The path of the URL, or its part after the base path of the plane: `/apikeys`, `/chat/completions`. In a string,
+   * `*` matches one segment and `**` any number of them.
    */
   readonly path?: string | RegExp | undefined;
-  /** The key that a call is made with, or is about: its id, its name, or the key itself. */
+  /** The key that authenticates a request or that the request is about: its id, its name, or the full key. */
   readonly key?: string | Secret | undefined;
-  /** The first of the calls that fit to be met, counted from when the fault was set. Default: 1. */
+  /** Position of the first matching request that the fault applies to. Default: 1. */
   readonly nth?: number | undefined;
-  /** How likely a call that fits is met, from 0 to 1. Default: 1; of random faults, 0.1. */
+  /** Probability that the fault applies to a matching request. Default: 1; for random faults, 0.1. */
   readonly probability?: number | undefined;
 }
 
 /**
- * What goes wrong with the calls that a fault meets.
+ * What goes wrong with a request.
  *
- * A fault says one way in which a call is answered, if any, and any number of delays. Where several faults meet one
- * call, their delays are taken together, and one of them says how it is answered: one of `next` rather than a random
- * one, and a random one rather than one of `always`.
+ * A fault has at most one way in which a response ends, and any number of delays and formats. If several faults apply
+ * to one request, their delays and formats are combined, and one of them decides how the response ends: one of `next`
+ * before a random one, and a random one before one of `always`.
  *
- * Chunks are the events of a stream. Where a number of them is given, all of them have gone out if there are fewer,
- * but `[DONE]` has not. Of an answer in one piece, half goes out, and nothing for 0.
+ * Chunks are the events of a stream. If a stream has fewer, the fault applies before `[DONE]`. Of a response in one
+ * piece, the first half is sent, and nothing for 0 chunks.
  */
-export interface Fault extends CallFilter {
-  /** How many calls are met. Default: 1. */
+export interface Fault extends RequestFilter {
+  /** Number of requests that the fault applies to. Default: 1. */
   readonly times?: number | undefined;
 
-  /** How long nothing happens with the request, in milliseconds. */
+  /** Delay before the request is handled, in milliseconds. */
   readonly delayMs?: number | undefined;
-  /** How long it takes from one chunk to the next, in milliseconds. */
+  /** Delay between two chunks, in milliseconds. */
   readonly chunkDelayMs?: number | undefined;
+  /** The response stalls after so many chunks. */
+  readonly stallAfterChunks?: number | undefined;
+  /** With `stallAfterChunks`: how long, in milliseconds. Default: until the client leaves. */
+  readonly stallMs?: number | undefined;
 
-  /** Answered in place of the service, without carrying out the request: from 200 to 599. */
+  /** The lines of a stream end with CRLF. */
+  readonly crlf?: boolean | undefined;
+  /** A comment precedes each event of a stream. */
+  readonly comments?: boolean | undefined;
+  /** The body of a stream is written in pieces of so many bytes: events are split anywhere, or several are in one piece. */
+  readonly writeBytes?: number | undefined;
+
+  /** Status of a response in place of the service's, from 200 to 599. The request is not applied. */
   readonly status?: number | undefined;
-  /** With `status`: a text as it is, anything else as JSON. Default: what the contract has for the status. */
+  /** With `status`: a string is sent as it is, anything else as JSON. Default: the service's body for the status. */
   readonly body?: unknown;
-  /** With `status` or `html`: more headers of the answer. */
+  /** With `status` or `html`: further headers. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** The page of some gateway instead of an answer, or a page of one's own. `status` defaults to 200. */
+  /** The page of a proxy in place of the response, or a custom page. `status` defaults to 200. */
   readonly html?: boolean | string | undefined;
-  /** The connection is lost before the answer, and the request is not carried out. */
+  /** The connection is lost before the response. The request is not applied. */
   readonly dropConnection?: boolean | undefined;
-  /** With `status`, `html` or `dropConnection`: whether the request is carried out all the same. Default: false. */
-  readonly carriedOut?: boolean | undefined;
-  /**
-   * A key is created or deleted only so many milliseconds later, whatever is answered. The place of a new key within
-   * the limit is taken at once.
-   */
-  readonly carriedOutAfterMs?: number | undefined;
+  /** With `status`, `html` or `dropConnection`: whether the request is applied anyway. Default: false. */
+  readonly applied?: boolean | undefined;
+  /** The key is created or deleted so many milliseconds later. A new key counts toward the limit at once. */
+  readonly appliedAfterMs?: number | undefined;
 
-  /** The answer ends in good order after so many chunks, without `[DONE]`: what the gateway does when a model fails. */
+  /**
+   * The response ends after so many chunks, without `[DONE]` but as a complete HTTP response: the gateway's ending when
+   * a model server resets its connection or sends a line that is not JSON.
+   */
   readonly truncateAfterChunks?: number | undefined;
+  /**
+   * `data: null` is sent after so many chunks, and the response ends: the gateway's ending when a model server closes
+   * its stream without `[DONE]` or reports an error in it.
+   */
+  readonly nullEventAfterChunks?: number | undefined;
+  /**
+   * An error body without `data:` is sent after so many chunks, and the response ends: the gateway's ending when a
+   * model server reports a usage that is not unsigned integers.
+   */
+  readonly errorBodyAfterChunks?: number | undefined;
+  /**
+   * An error that is not in an `error` field is sent as an ordinary event after so many chunks, then `[DONE]`: the
+   * gateway's ending when a model server reports its failure in another form than OpenAI's.
+   */
+  readonly errorObjectAfterChunks?: number | undefined;
+  /** With `errorObjectAfterChunks`: the data of the event. */
+  readonly errorObject?: unknown;
+  /** `{"error": …}` is sent as an event after so many chunks, and the response ends, as other servers do. */
+  readonly errorAfterChunks?: number | undefined;
+  /** With `errorAfterChunks`: the value of `error`. */
+  readonly errorEvent?: unknown;
+  /** vLLM's error event and `[DONE]` are sent after so many chunks: its ending when the engine dies. */
+  readonly engineDiesAfterChunks?: number | undefined;
   /** The connection is lost after so many chunks. */
   readonly dropAfterChunks?: number | undefined;
-  /** After so many chunks an event with an `error` comes, and the answer ends. */
-  readonly errorAfterChunks?: number | undefined;
-  /** With `errorAfterChunks`: what stands in `error`. */
-  readonly errorEvent?: unknown;
-  /** After so many chunks half an event comes, and the answer ends. */
+  /** Half an event is sent after so many chunks, and the response ends. */
   readonly halfEventAfterChunks?: number | undefined;
-  /** The first chunk, or the whole answer, is no JSON. */
+  /** The first chunk, or a response in one piece, is not JSON. */
   readonly malformedJson?: boolean | undefined;
-  /** The chunk after so many is no JSON; those after it are as they should be. */
+  /** The chunk after so many others is not JSON. */
   readonly malformedJsonAfterChunks?: number | undefined;
-  /** The stream is whole, but for `[DONE]`. */
+  /** The stream is complete except for `[DONE]`. */
   readonly omitDone?: boolean | undefined;
 
-  /** How long the key that is created is not accepted, in milliseconds. */
+  /** The new key is not accepted for so many milliseconds. */
   readonly acceptedAfterMs?: number | undefined;
-  /** How long the key that is deleted is still accepted, in milliseconds. */
+  /** The deleted key is accepted for so many milliseconds. */
   readonly acceptedForMs?: number | undefined;
-  /** How old the list is that is answered, in milliseconds: keys are missing, and deleted ones are on it. */
+  /** The list is so many milliseconds old: new keys are missing, deleted ones are present. */
   readonly listLagMs?: number | undefined;
 }
 
-/**
- * The ways in which things go wrong at random, by the field of a {@link Fault} that says so. `carriedOut` stands for a
- * request that is carried out and never answered.
- */
-export type FaultKind =
-  | 'delayMs'
-  | 'chunkDelayMs'
-  | 'status'
-  | 'html'
-  | 'dropConnection'
-  | 'carriedOut'
-  | 'carriedOutAfterMs'
-  | 'truncateAfterChunks'
-  | 'dropAfterChunks'
-  | 'errorAfterChunks'
-  | 'halfEventAfterChunks'
-  | 'malformedJson'
-  | 'omitDone'
-  | 'acceptedAfterMs'
-  | 'acceptedForMs'
-  | 'listLagMs';
+/** The kinds of random faults, named by their field of {@link Fault}. `applied` is a request without a response. */
+export type FaultKind = Exclude<
+  keyof Fault,
+  | keyof RequestFilter
+  | 'times'
+  | 'body'
+  | 'headers'
+  | 'errorEvent'
+  | 'errorObject'
+  | 'malformedJsonAfterChunks'
+  | 'stallMs'
+>;
 
-/** Which random faults there are to be. */
-export interface RandomFaults extends CallFilter {
-  /** The same seed makes the same faults for the same calls. Default: one drawn from the emulator's `random`. */
+/** Random faults. */
+export interface RandomFaults extends RequestFilter {
+  /** The same seed gives the same faults for the same requests. Default: one from the emulator's `random`. */
   readonly seed?: number | undefined;
-  /** Default: all of them. Each call that is met gets one that is possible with it. */
+  /** Default: all. A request gets one of those that are possible for it. */
   readonly kinds?: readonly FaultKind[] | undefined;
-  /** The longest of all delays, in milliseconds. Default: 1000. */
+  /** Maximum of all delays, in milliseconds. Default: 1000. */
   readonly maxDelayMs?: number | undefined;
 }
 
-/** A fault that was set. With `using` it is taken back at the end of the block. */
+/** A fault in JSON, with the method of {@link Faults} that sets it. */
+export type ScheduledFault =
+  | (Fault & { readonly mode?: 'next' | undefined })
+  | (Omit<Fault, 'times'> & { readonly mode: 'always' })
+  | (RandomFaults & { readonly mode: 'random' });
+
+/** A fault in effect. With `using`, it is removed at the end of the block. */
 export interface ActiveFault extends Disposable {
-  /** How many calls it has met. */
+  /** Number of requests that it was applied to. */
   readonly hits: number;
-  /** Takes it back. */
   readonly remove: () => void;
 }
 
-/** Random faults that were set. */
+/** Random faults in effect. */
 export interface ActiveRandomFaults extends ActiveFault {
-  /** Give it to {@link Faults.random} to have the same faults again. */
+  /** Pass it to {@link Faults.random} to repeat the faults. */
   readonly seed: number;
 }
 
-/** What is to go wrong. Every method throws a TypeError that names the field that is wrong or contradicts another. */
+/** Sets faults. Every method throws a `TypeError` that names a field that is invalid or contradicts another. */
 export interface Faults {
-  /** For the next call that fits, or the next `times` calls. Of several, each call takes one, in their order. */
+  /** Applies to the next matching request, or the next `times`. Of several, each request takes one, in order. */
   readonly next: (fault: Fault) => ActiveFault;
-  /** For every call that fits, until it is taken back. */
+  /** Applies to every matching request until it is removed. */
   readonly always: (fault: Omit<Fault, 'times'>) => ActiveFault;
-  /** For calls at random, whatever can go wrong with them. */
+  /** Applies to requests at random. */
   readonly random: (faults?: RandomFaults) => ActiveRandomFaults;
-  /** Takes back all of them. */
+  /** Removes all of them. */
   readonly clear: () => void;
 }

@@ -1,31 +1,29 @@
-import { mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { access, constants, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
-import type { KeyStore, StoredRecord, SwapResult } from '../key-store.ts';
-import { checkFunction, checkRing, checkSwap, validMilliseconds } from './arguments.ts';
-import { pollVersion } from './polling.ts';
-import { isVersion, newVersion } from './version.ts';
+import { invalid, isVersion, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
-/** What {@link fileStore} is told. */
+/** Options of {@link fileStore}. */
 export interface FileStoreOptions {
-  /**
-   * The folder for the records, on a disk of this machine. It is made, for this user only (0700), when the first record
-   * is stored.
-   */
+  /** Folder of the records, on a local disk. Created for this user only (0700) with the first record. */
   readonly path: string;
-  /** How often `watch` looks for a change, in milliseconds. Default: 1,000. */
+  /**
+   * Interval at which `watch` polls, in milliseconds.
+   *
+   * @defaultValue 1_000
+   */
   readonly pollMs?: number | undefined;
 }
 
 /**
- * Makes a store in the files of one machine, for any number of its processes. A swap that was answered is on the disk.
+ * Creates a store in files, for any number of processes of one machine. A swap is on the disk when it resolves.
  *
- * The files are readable for their user only (0600). The disk has to be a local one: network file systems repeat what
- * they do not know to be done, and so take a swap that was carried out for one that was refused. Not for Windows, where
- * a folder cannot be synced.
+ * Files are readable for their user only (0600). Use a local disk with hard links (overlay file systems of containers
+ * work): network file systems repeat operations and report an applied swap as a conflict. Not for Windows, where a folder
+ * cannot be synced.
  *
- * @throws ConfigurationError that names the option that is wrong. Later, a method rejects with what `node:fs` throws,
- * or with KeyStoreError where somebody else has put the files in disorder.
+ * @throws ConfigurationError if an option is invalid. Methods reject with errors of `node:fs`, or with `KeyStoreError` if a
+ * folder contains files of others.
  *
  * @example
  * ```ts
@@ -35,135 +33,146 @@ export interface FileStoreOptions {
  * ```
  */
 export function fileStore(options: FileStoreOptions): KeyStore {
-  const { path } = options;
-  if (typeof path !== 'string' || path === '') {
-    throw new ConfigurationError('path must be the name of a folder', { option: 'path' });
-  }
+  const { path, pollMs } = options ?? {};
+  if (typeof path !== 'string' || path === '') throw invalid('path', 'must be the path of a folder');
   if (process.platform === 'win32') {
-    throw new ConfigurationError('fileStore keeps its word on Linux and macOS only, not on Windows', {
-      option: 'path',
-    });
+    throw new ConfigurationError('`fileStore` works on Linux and macOS, not on Windows.', { option: 'path' });
   }
   const root = resolve(path);
-  const pollMs = validMilliseconds(options.pollMs ?? 1_000, 'pollMs');
-
-  return {
-    durability: 'strong',
-    async get(ring) {
-      checkRing(ring);
-      return readRecord(join(root, ring));
+  return storeFrom(
+    {
+      async get(ring) {
+        const latest = await readLatest(join(root, ring));
+        // A power failure must not take back what a caller has acted on.
+        if (latest) await sync(join(root, ring));
+        return latest && { value: latest.value, version: latest.version };
+      },
+      async create(ring, version, value) {
+        const folder = join(root, ring);
+        await makeFolder(folder);
+        if ((await numbersIn(folder)).length > 0) return false;
+        return writeNext(folder, 1, { version, previous: null, value });
+      },
+      async replace(ring, expected, version, value) {
+        const folder = join(root, ring);
+        const latest = await readLatest(folder);
+        if (latest?.version !== expected) return false;
+        return writeNext(folder, latest.number + 1, { version, previous: expected, value });
+      },
+      version: async (ring) => (await readLatest(join(root, ring)))?.version ?? null,
     },
-    async compareAndSwap(ring, expected, value) {
-      checkSwap(ring, expected, value);
-      if (expected === null) return createRecord(root, ring, value);
-      return isVersion(expected) ? replaceRecord(join(root, ring), expected, value) : { ok: false };
-    },
-    watch(ring, changed) {
-      checkRing(ring);
-      checkFunction(changed, 'changed');
-      // Events of file systems get lost in containers, on some mounts, and when there are many of them. A folder of one
-      // entry is read in microseconds.
-      const readVersion = async (): Promise<string | null> =>
-        (await readVersions(join(root, ring)))?.join() ?? null;
-      return pollVersion(readVersion, pollMs, changed);
-    },
-  };
+    pollMs,
+    1_000,
+  );
 }
 
 /*
- * A ring is a folder with one folder in it, whose name is the version; in that one, the file of the same name is the
- * value:
+ * A ring is a folder of numbered files; the highest number is the record:
  *
- *     key-rings/checkout/5f0c…/5f0c…
+ *     key-rings/checkout/000000000041
  *
- * A swap writes the new value beside the old one, under the name of the new version, and then gives the folder that
- * name. This rename is the comparison and the swap in one system call: of any number of processes, one finds the folder
- * under the name that it expects. There is no lock, so a process that is killed leaves none behind, and one that stood
- * still for a day finds its version gone.
+ * A swap writes the next record to a temporary file and links it to the next number. link(2) fails if the number exists:
+ * comparison and swap are one system call, without locks that a killed process would leave behind. Folders are never
+ * renamed, because overlay file systems cannot do that (EXDEV). Lower numbers are removed afterwards, so a process that was
+ * suspended may link to a removed number; it finds a higher one and then knows that it lost.
  */
 
-/** Answers once the record is on the disk: a power cut must not take back what somebody has acted on. */
-async function readRecord(folder: string): Promise<StoredRecord | null> {
-  let before: string | undefined;
-  for (;;) {
-    const versions = await readVersions(folder);
-    if (versions === undefined) return null;
-    const [version = ''] = versions;
-    const value = versions.length === 1 ? await readIfThere(join(folder, version, version)) : undefined;
-    if (value !== undefined) {
-      await sync(folder);
-      return { value, version };
-    }
-    // A swap came in between, and then the folder has another name now.
-    const seen = versions.join();
-    if (seen === before) throw new KeyStoreError(`${folder} is in disorder: it does not hold one record`);
-    before = seen;
-  }
+interface FileRecord {
+  readonly version: string;
+  /** Version of the record before, or null. */
+  readonly previous: string | null;
+  readonly value: string;
 }
 
-/**
- * Makes the whole folder of the ring under another name, and renames it: that fails where there is a folder of that
- * name with something in it. A process that is killed before can leave such a folder behind, with a dot before its name.
- */
-async function createRecord(root: string, ring: string, value: string): Promise<SwapResult> {
-  const version = newVersion();
-  const prepared = join(root, `.${version}`);
-  await makeFolder(root);
+interface NumberedRecord extends StoredRecord {
+  readonly number: number;
+  readonly previous: string | null;
+}
+
+const RECORD_NAME = /^\d{12}$/;
+const TEMPORARY_NAME = /^\.(.+)\.tmp$/;
+/** Temporary files of crashed processes are removed at this age. */
+const MAX_TEMPORARY_AGE_MS = 60 * 60 * 1000;
+/** A record is replaced while it is read; each attempt means that others have succeeded. */
+const MAX_ATTEMPTS = 100;
+
+async function readLatest(folder: string): Promise<NumberedRecord | null> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const number = (await numbersIn(folder)).at(-1);
+    if (number === undefined) return null;
+    const text = await readIfThere(join(folder, nameOf(number)));
+    if (text !== undefined) return { ...parse(folder, text), number };
+  }
+  throw new KeyStoreError(`The folder ${folder} changed during each of ${MAX_ATTEMPTS} attempts to read it.`);
+}
+
+async function writeNext(folder: string, number: number, record: FileRecord): Promise<boolean> {
+  const temporary = join(folder, `.${record.version}.tmp`);
   try {
-    const folder = join(prepared, version);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeValue(join(folder, version), value);
-    await sync(folder);
-    await sync(prepared);
-    if (!(await renameToNew(prepared, join(root, ring)))) return { ok: false };
+    await writeFileSynced(temporary, JSON.stringify(record));
+    await link(temporary, join(folder, nameOf(number)));
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
   } finally {
-    // There is nothing of that name any more where it was renamed.
-    await rm(prepared, { recursive: true, force: true }).catch(() => {});
+    await unlink(temporary).catch(() => {});
   }
-  await sync(root);
-  return { ok: true, version };
+  const numbers = await numbersIn(folder);
+  if (numbers.some((other) => other > number)) {
+    // Either another process has replaced this record already, or this process was suspended and linked to a number that
+    // had been removed.
+    const next = await readIfThere(join(folder, nameOf(number + 1)));
+    if (next === undefined) {
+      throw new KeyStoreError(`The folder ${folder} changed so often that the outcome of a swap is unknown.`);
+    }
+    if (parse(folder, next).previous !== record.version) return false;
+  }
+  await sync(folder);
+  await removeOld(folder, number);
+  return true;
 }
 
-async function renameToNew(folder: string, name: string): Promise<boolean> {
+/** Removes replaced records, except the last one, and the temporary files of crashed processes. */
+async function removeOld(folder: string, number: number): Promise<void> {
+  const names = await readdir(folder);
+  await Promise.allSettled(
+    names.map(async (name) => {
+      const path = join(folder, name);
+      if (RECORD_NAME.test(name) && Number(name) < number - 1) return unlink(path);
+      const [, version] = TEMPORARY_NAME.exec(name) ?? [];
+      if (version === undefined || !isVersion(version)) return;
+      if (Date.now() - (await stat(path)).mtimeMs > MAX_TEMPORARY_AGE_MS) await unlink(path);
+    }),
+  );
+}
+
+/** The numbers of the records in a folder, ascending. */
+async function numbersIn(folder: string): Promise<number[]> {
   try {
-    await rename(folder, name);
-    return true;
+    return (await readdir(folder))
+      .filter((name) => RECORD_NAME.test(name))
+      .map(Number)
+      .sort((a, b) => a - b);
   } catch (error) {
-    if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) return false;
+    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
 }
 
-async function replaceRecord(ring: string, expected: string, value: string): Promise<SwapResult> {
-  const version = newVersion();
-  const folder = join(ring, expected);
-  let written: string[];
-  try {
-    await writeValue(join(folder, version), value);
-    await sync(folder);
-    written = await readdir(folder);
-    await rename(folder, join(ring, version));
-  } catch (error) {
-    // A value that was written to the folder all the same is removed by the next swap.
-    if (hasCode(error, 'ENOENT')) return { ok: false };
-    await unlink(join(folder, version)).catch(() => {});
-    throw error;
-  }
-  await sync(ring);
-  // What lay there before the rename is over: the old value, and those of swaps that expect the old version.
-  const isOver = (name: string): boolean => isVersion(name) && name !== version;
-  await Promise.allSettled(written.filter(isOver).map((name) => unlink(join(ring, version, name))));
-  return { ok: true, version };
+function nameOf(number: number): string {
+  return String(number).padStart(12, '0');
 }
 
-/** The folders whose name is a version; undefined where the ring has no folder. */
-async function readVersions(ring: string): Promise<string[] | undefined> {
+function parse(folder: string, text: string): FileRecord {
   try {
-    return (await readdir(ring)).filter(isVersion);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
+    const { version, previous, value } = JSON.parse(text) as Partial<FileRecord>;
+    if (typeof version === 'string' && typeof value === 'string') {
+      return { version, previous: previous ?? null, value };
+    }
+  } catch {
+    // The engine's error quotes the file.
   }
+  throw new KeyStoreError(`The folder ${folder} contains a file that is not a record of this store.`);
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
@@ -175,19 +184,26 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-async function writeValue(file: string, value: string): Promise<void> {
+async function writeFileSynced(file: string, text: string): Promise<void> {
   const handle = await open(file, 'wx', 0o600);
   try {
-    await handle.writeFile(value);
+    await handle.writeFile(text);
     await handle.sync();
   } finally {
     await handle.close();
   }
 }
 
-/** Makes a folder, and those above it that are missing. */
+/** Creates a folder and its parents, and syncs the folders that contain new ones. */
 async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  let first: string | undefined;
+  try {
+    first = await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    // Node reports ENOENT for a read-only file system; this reports EROFS or EACCES.
+    if (hasCode(error, 'ENOENT')) await checkWritable(path);
+    throw error;
+  }
   if (first === undefined) return;
   for (let made = path; ; made = dirname(made)) {
     await sync(dirname(made));
@@ -195,7 +211,16 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** What was made, renamed and removed in a folder is on the disk only once the folder is. */
+async function checkWritable(path: string): Promise<void> {
+  try {
+    await access(path, constants.W_OK);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT') || dirname(path) === path) throw error;
+    await checkWritable(dirname(path));
+  }
+}
+
+/** New, linked and removed files are on the disk only after their folder is synced. */
 async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
@@ -205,6 +230,6 @@ async function sync(folder: string): Promise<void> {
   }
 }
 
-function hasCode(error: unknown, ...codes: string[]): boolean {
-  return codes.includes(String((error as NodeJS.ErrnoException).code));
+function hasCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === code;
 }

@@ -1,11 +1,17 @@
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
+import type { PlatformRequestInit, PlatformResponse, PlatformUrl } from '../../internal/platform.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
-import type { KeyStore, StoredRecord } from '../key-store.ts';
-import { checkFunction, checkRing, checkSwap, isRing, validMilliseconds } from './arguments.ts';
 import { clusterServer, SERVICE_ACCOUNT_PATH, ServiceAccount } from './kubernetes-pod.ts';
 import { type Access, type Entries, KubernetesSecret, type SecretState } from './kubernetes-secret.ts';
-import { pollVersion } from './polling.ts';
-import { isVersion, newVersion } from './version.ts';
+import {
+  checkFunction,
+  invalid,
+  isRingName,
+  isTimerMs,
+  type KeyStore,
+  type StoredRecord,
+  storeFrom,
+} from './store.ts';
 
 /** What {@link kubernetesSecretStore} is told. In a pod, a name is enough. */
 export interface KubernetesSecretStoreOptions {
@@ -17,7 +23,7 @@ export interface KubernetesSecretStoreOptions {
    * The API server: https, or http to this machine for `kubectl proxy`. Default: that of the cluster, from the pod's
    * environment.
    */
-  readonly server?: string | URL | undefined;
+  readonly server?: string | PlatformUrl | undefined;
   /**
    * What to show to the API server, or a function that is asked for it before every request. Default: the token of the
    * service account, read for every request, for Kubernetes replaces it; none where `server` is given, for that may be
@@ -39,7 +45,7 @@ export interface KubernetesSecretStoreOptions {
    * Takes the place of `node:https`, and then has to know whose certificates to trust. It gets the token among the
    * headers.
    */
-  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
+  readonly fetch?: ((url: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
   /** For one request, in milliseconds. Default: 10,000. */
   readonly timeoutMs?: number | undefined;
   /** How often `watch` looks for a change, in milliseconds. Default: 10,000. */
@@ -52,7 +58,7 @@ const ENTRY_NAME = /^[-\w.]{1,253}$/;
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Every refusal of this kind is another client's success, so even the unluckiest one comes through. */
-const MOST_ATTEMPTS = 20;
+const MAX_ATTEMPTS = 20;
 
 /**
  * Makes a store in a Secret of Kubernetes: for services that run there, and need no database for it.
@@ -72,55 +78,51 @@ const MOST_ATTEMPTS = 20;
  * ```
  */
 export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): KeyStore {
-  const { name, entries: furtherEntries } = options;
+  const { name, entries: furtherEntries, pollMs } = options ?? {};
   checkName(name, 'name', SECRET_NAME);
   if (furtherEntries !== undefined) checkFunction(furtherEntries, 'entries');
-  const pollMs = validMilliseconds(options.pollMs ?? 10_000, 'pollMs');
   const secret = new KubernetesSecret(name, accessOf(options));
 
   const recordIn = (state: SecretState | null, ring: string): StoredRecord | null => {
     const value = state?.entries[ring];
     const version = state?.entries[versionEntry(ring)];
     if (value === undefined) return null;
-    if (version === undefined)
-      throw new KeyStoreError(`the Secret ${name} is in disorder: ${ring} has no version`);
-    return { value, version };
+    if (version !== undefined) return { value, version };
+    throw new KeyStoreError(
+      `The Secret ${name} has the entry \`${ring}\` without \`${versionEntry(ring)}\`.`,
+    );
   };
 
-  return {
-    durability: 'strong',
-    async get(ring) {
-      checkRing(ring);
-      return recordIn(await secret.read(), ring);
-    },
-    async compareAndSwap(ring, expected, value) {
-      checkSwap(ring, expected, value);
-      if (expected !== null && !isVersion(expected)) return { ok: false };
-      const version = newVersion();
-      const further = checkEntries((await furtherEntries?.(ring, value)) ?? {});
-      const entries = { ...further, [ring]: value, [versionEntry(ring)]: version };
-      for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
-        const state = await secret.read(entries);
-        const current = recordIn(state, ring)?.version ?? null;
-        // A fetch that repeats what it does not know to be done is refused by itself, the second time.
-        if (current === version) return { ok: true, version };
-        if (current !== expected) return { ok: false };
-        const isStored = state
-          ? await secret.patch(state.resourceVersion, entries)
-          : await secret.create(entries);
-        if (isStored) return { ok: true, version };
-        // The Secret has changed since; that may have been another entry of it.
-      }
-      throw new KeyStoreError(
-        `the Secret ${name} changed before each of ${MOST_ATTEMPTS} attempts to store ${ring}`,
-      );
-    },
-    watch(ring, changed) {
-      checkRing(ring);
-      checkFunction(changed, 'changed');
-      return pollVersion(async () => recordIn(await secret.read(), ring)?.version ?? null, pollMs, changed);
-    },
+  const swap = async (ring: string, expected: string | null, version: string, value: string) => {
+    const further = checkEntries((await furtherEntries?.(ring, value)) ?? {});
+    const entries = { ...further, [ring]: value, [versionEntry(ring)]: version };
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const state = await secret.read(entries);
+      const current = recordIn(state, ring)?.version ?? null;
+      // A `fetch` that repeats requests conflicts with itself the second time.
+      if (current === version) return true;
+      if (current !== expected) return false;
+      const isStored = state
+        ? await secret.patch(state.resourceVersion, entries)
+        : await secret.create(entries);
+      if (isStored) return true;
+      // The Secret has changed, perhaps in another entry.
+    }
+    throw new KeyStoreError(
+      `The Secret ${name} changed before each of ${MAX_ATTEMPTS} attempts to store \`${ring}\`.`,
+    );
   };
+
+  return storeFrom(
+    {
+      get: async (ring) => recordIn(await secret.read(), ring),
+      create: (ring, version, value) => swap(ring, null, version, value),
+      replace: swap,
+      version: async (ring) => recordIn(await secret.read(), ring)?.version ?? null,
+    },
+    pollMs,
+    10_000,
+  );
 }
 
 function versionEntry(ring: string): string {
@@ -147,8 +149,13 @@ function accessOf(options: KubernetesSecretStoreOptions): Access {
     token: tokenReader(token ?? (isOwnCluster ? () => account.token() : undefined)),
     certificates: isOwnCluster && fetch === undefined ? () => account.certificates() : undefined,
     fetch,
-    timeoutMs: validMilliseconds(options.timeoutMs ?? 10_000, 'timeoutMs'),
+    timeoutMs: checkTimeout(options.timeoutMs ?? 10_000),
   };
+}
+
+function checkTimeout(timeoutMs: number): number {
+  if (!isTimerMs(timeoutMs)) throw invalid('timeoutMs', 'must be a positive number of milliseconds');
+  return timeoutMs;
 }
 
 function tokenReader(token: KubernetesSecretStoreOptions['token']): Access['token'] {
@@ -191,7 +198,7 @@ function checkName(text: string, option: string, pattern: RegExp): string {
 
 function checkEntries(entries: Entries): Entries {
   for (const [name, value] of Object.entries(entries)) {
-    if (!ENTRY_NAME.test(name) || isRing(name.replace(/\.version$/, '')) || typeof value !== 'string') {
+    if (!ENTRY_NAME.test(name) || isRingName(name.replace(/\.version$/, '')) || typeof value !== 'string') {
       throw new ConfigurationError(
         'entries must give texts by names of A to Z, a to z, 0 to 9, -, _ and ., such as checkout.key; those that a ring can have are taken',
         { option: 'entries' },

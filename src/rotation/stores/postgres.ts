@@ -1,46 +1,52 @@
-import { ConfigurationError } from '../../errors/index.ts';
-import type { KeyStore } from '../key-store.ts';
-import { checkFunction, checkRing, checkSwap, validMilliseconds } from './arguments.ts';
-import { pollVersion } from './polling.ts';
-import { isVersion, newVersion } from './version.ts';
+import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
+import { checkFunction, invalid, type KeyStore, storeFrom } from './store.ts';
 
-/** What {@link postgresStore} is told. */
+/** Options of {@link postgresStore}. */
 export interface PostgresStoreOptions {
   /**
-   * Runs one statement on the primary server, outside of any transaction: `(text, values) => pool.query(text, values)` of
-   * `pg`, or `async (text, values) => ({ rows: await sql.unsafe(text, values) })` of postgres.js.
+   * Runs one statement on the primary server, outside of a transaction: `(text, values) => pool.query(text, values)` for
+   * `pg`, or `async (text, values) => ({ rows: await sql.unsafe(text, values) })` for postgres.js.
    */
   readonly query: (text: string, values: string[]) => Promise<{ readonly rows: readonly unknown[] }>;
-  /** The table, after its schema where it needs one: `key_rings`, `app.key_rings`. Default: `drun_key_rings`. */
+  /**
+   * Name of the table, with or without a schema. Case-sensitive: `key_rings`, `My-App.key_rings`.
+   *
+   * @defaultValue 'drun_key_rings'
+   */
   readonly table?: string | undefined;
   /**
-   * Makes the table when a statement finds that there is none. Needs the right to make tables; with a role that has no
-   * such right, make it beforehand. Default: false.
+   * Creates the table if it is missing, which needs the right to create tables.
+   *
+   * @defaultValue false
    */
   readonly createTable?: boolean | undefined;
-  /** How often `watch` looks for a change, in milliseconds. Default: 5,000. */
+  /**
+   * Interval at which `watch` polls, in milliseconds.
+   *
+   * @defaultValue 5_000
+   */
   readonly pollMs?: number | undefined;
 }
 
-/** Lower case only: quoted or not, such a name is the same one. */
-const TABLE = /^(?:[a-z_][a-z\d_]{0,62}\.)?[a-z_][a-z\d_]{0,62}$/;
+/** One or two identifiers, quoted or not. They are always quoted in statements. */
+const TABLE = /^(?:("?)([^."\0]{1,63})\1\.)?("?)([^."\0]{1,63})\3$/;
 
-/** PostgreSQL's codes for what went wrong: SQLSTATE, which the clients put on their errors. */
+/** SQLSTATE codes, which the clients set on their errors. */
 const SERIALIZATION_FAILURE = '40001';
 const UNDEFINED_TABLE = '42P01';
-/** What `CREATE TABLE IF NOT EXISTS` fails with where somebody else makes the table at the same moment. */
+/** Errors of `CREATE TABLE IF NOT EXISTS` if another session creates the table at the same moment. */
 const ALREADY_CREATED = ['23505', '42P07', '42710'];
 
-/** Every failure of this kind is another client's success, so even the unluckiest one comes through. */
-const MOST_ATTEMPTS = 20;
+/** Every serialization failure is another client's success, so even the unluckiest client gets through. */
+const MAX_ATTEMPTS = 20;
 
 /**
- * Makes a store in a table of PostgreSQL, over a client of yours: for services that have a database already.
+ * Creates a store in a PostgreSQL table, over the caller's client.
  *
- * Every call is one statement, safe at every isolation level; values travel as parameters. Strong as long as the
- * server commits to its disk before it answers (`synchronous_commit`, on by default).
+ * Every operation is one statement, safe at every isolation level and behind pgbouncer; values are passed as parameters.
+ * Durable if the server commits to disk before it responds (`synchronous_commit`, on by default).
  *
- * @throws ConfigurationError that names the option that is wrong. Later, a method rejects with what the client throws.
+ * @throws ConfigurationError if an option is invalid. Errors of the client are passed on by the methods.
  *
  * @example
  * ```ts
@@ -52,16 +58,13 @@ const MOST_ATTEMPTS = 20;
  * ```
  */
 export function postgresStore(options: PostgresStoreOptions): KeyStore {
-  const { query, table = 'drun_key_rings', createTable = false } = options;
+  const { query, table = 'drun_key_rings', createTable = false, pollMs } = options ?? {};
   checkFunction(query, 'query');
-  if (typeof table !== 'string' || !TABLE.test(table)) {
-    throw new ConfigurationError(
-      'table must be a name of a to z, 0 to 9 and _ with at most 63 characters, after its schema and a dot or without',
-      { option: 'table' },
-    );
+  const [, , schema, , name] = (typeof table === 'string' && TABLE.exec(table)) || [];
+  if (name === undefined) {
+    throw invalid('table', 'must be an identifier of 1 to 63 characters, with or without a schema and a dot');
   }
-  const pollMs = validMilliseconds(options.pollMs ?? 5_000, 'pollMs');
-  const sql = statements(table);
+  const sql = statements(schema === undefined ? `"${name}"` : `"${schema}"."${name}"`);
 
   const run = async (text: string, values: string[]): Promise<readonly unknown[]> => {
     let mayCreate = createTable;
@@ -73,13 +76,12 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
         if (code === UNDEFINED_TABLE && mayCreate) {
           mayCreate = false;
           await create();
-        } else if (code !== SERIALIZATION_FAILURE || attempt === MOST_ATTEMPTS) {
+        } else if (code !== SERIALIZATION_FAILURE || attempt === MAX_ATTEMPTS) {
           throw error;
         }
       }
     }
   };
-
   const create = async (): Promise<void> => {
     try {
       await query(sql.createTable, []);
@@ -87,45 +89,40 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
       if (!ALREADY_CREATED.includes(codeOf(error))) throw error;
     }
   };
-
-  return {
-    durability: 'strong',
-    async get(ring) {
-      checkRing(ring);
-      const [row] = await run(sql.read, [ring]);
-      return row === undefined ? null : { value: textOf(row, 'value'), version: textOf(row, 'version') };
-    },
-    async compareAndSwap(ring, expected, value) {
-      checkSwap(ring, expected, value);
-      if (expected !== null && !isVersion(expected)) return { ok: false };
-      const version = newVersion();
-      const rows =
-        expected === null
-          ? await run(sql.create, [ring, version, value])
-          : await run(sql.replace, [ring, version, value, expected]);
-      return rows.length > 0 ? { ok: true, version } : { ok: false };
-    },
-    watch(ring, changed) {
-      checkRing(ring);
-      checkFunction(changed, 'changed');
-      const readVersion = async (): Promise<string | null> => {
-        const [row] = await run(sql.readVersion, [ring]);
-        return row === undefined ? null : textOf(row, 'version');
-      };
-      return pollVersion(readVersion, pollMs, changed);
-    },
+  const readVersion = async (ring: string): Promise<string | null> => {
+    const [row] = await run(sql.readVersion, [ring]);
+    return row === undefined ? null : textOf(row, 'version');
   };
+
+  return storeFrom(
+    {
+      async get(ring) {
+        const [row] = await run(sql.read, [ring]);
+        return row === undefined ? null : { value: textOf(row, 'value'), version: textOf(row, 'version') };
+      },
+      async create(ring, version, value) {
+        return (await run(sql.create, [ring, version, value])).length > 0;
+      },
+      async replace(ring, expected, version, value) {
+        if ((await run(sql.replace, [ring, version, value, expected])).length > 0) return true;
+        // Row-level security without a policy for UPDATE hides the row from the update only.
+        if ((await readVersion(ring)) !== expected) return false;
+        throw new KeyStoreError(
+          `PostgreSQL did not update the row of ring \`${ring}\`, although its version is the expected one. Check that row-level security has a policy for UPDATE and that no trigger or rule skips it.`,
+        );
+      },
+      version: readVersion,
+    },
+    pollMs,
+    5_000,
+  );
 }
 
 /**
- * The comparison and the swap are one statement each. A statement that is repeated, by a client that lost its connection,
- * finds its own version and has succeeded, instead of being refused by itself.
+ * Comparison and swap are one statement. A statement that a client repeats after a lost connection finds its own version
+ * and succeeds.
  */
-function statements(table: string) {
-  const name = table
-    .split('.')
-    .map((part) => `"${part}"`)
-    .join('.');
+function statements(name: string) {
   return {
     createTable: `CREATE TABLE IF NOT EXISTS ${name} (
       ring text PRIMARY KEY,
@@ -145,23 +142,23 @@ function statements(table: string) {
 }
 
 function rowsOf(result: { readonly rows: readonly unknown[] } | undefined): readonly unknown[] {
-  if (!Array.isArray(result?.rows)) {
-    throw new ConfigurationError(
-      'query must give an object with rows, as pg does; of postgres.js: async (text, values) => ({ rows: await sql.unsafe(text, values) })',
-      { option: 'query' },
-    );
-  }
-  return result.rows;
+  if (Array.isArray(result?.rows)) return result.rows;
+  throw invalid(
+    'query',
+    'must return an object with `rows`, as pg does; for postgres.js: `async (text, values) => ({ rows: await sql.unsafe(text, values) })`',
+  );
 }
 
 function textOf(row: unknown, column: 'value' | 'version'): string {
   const text = (row as Readonly<Record<string, unknown>> | null)?.[column];
-  if (typeof text !== 'string') {
-    throw new ConfigurationError('query must give rows that are objects, with texts by their columns', {
-      option: 'query',
-    });
+  if (typeof text === 'string') return text;
+  if (typeof text === 'object' && text !== null) {
+    throw new ConfigurationError(
+      `The column \`${column}\` must have the type \`text\`. A \`json\` or \`jsonb\` column does not keep a record as it is.`,
+      { option: 'table' },
+    );
   }
-  return text;
+  throw invalid('query', 'must return rows as objects with strings by column');
 }
 
 function codeOf(error: unknown): string {

@@ -1,53 +1,74 @@
-import { ConfigurationError } from '../../errors/index.ts';
-import type { KeyStore } from '../key-store.ts';
-import { checkFunction, checkRing, checkSwap, validMilliseconds } from './arguments.ts';
-import { pollVersion } from './polling.ts';
-import { isVersion, newVersion } from './version.ts';
+import { KeyStoreError } from '../../errors/index.ts';
+import { invalid, type KeyStore, storeFrom } from './store.ts';
 
-/** As much of a client of `ioredis` as is needed: `Redis` and `Cluster` fit, connected or not. */
+/** The methods of an `ioredis` client that are used. `Redis` and `Cluster` fit, connected or not. */
 export interface IoredisClient {
   eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
+  disconnect?(reconnect?: boolean): void;
 }
 
-/** As much of a client of `redis` (node-redis) as is needed: single ones, pools and clusters fit, once connected. */
+/** The methods of a `redis` (node-redis) client that are used. Clients, pools and clusters fit, once connected. */
 export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
-  /** Tells this library from the other one. */
+  /** Distinguishes the client from one of ioredis. */
   evalSha: unknown;
 }
 
-/** What {@link redisStore} is told. */
+/** Options of {@link redisStore}. */
 export interface RedisStoreOptions {
-  /** A client of yours, which you connect, configure and close. */
+  /** The caller's client, which the caller connects, configures and closes. */
   readonly client: IoredisClient | NodeRedisClient;
-  /** What the names of the keys begin with. Default: `drun:key-ring:`. */
+  /**
+   * Prefix of the keys in Redis.
+   *
+   * @defaultValue 'drun:key-ring:'
+   */
   readonly keyPrefix?: string | undefined;
-  /** How often `watch` looks for a change, in milliseconds. Default: 5,000. */
+  /**
+   * Interval at which `watch` polls, in milliseconds.
+   *
+   * @defaultValue 5_000
+   */
   readonly pollMs?: number | undefined;
 }
 
-/** A script even for reading: no client sends one to a replica, which may lag behind. */
-const READ = `return redis.call('HMGET', KEYS[1], 'version', 'value')`;
-const READ_VERSION = `return {redis.call('HGET', KEYS[1], 'version')}`;
+/**
+ * Fails on a replica: a demoted primary would serve old records forever. PERSIST is a write without effect. Other errors
+ * of it, such as a missing right, do not matter for reading.
+ */
+const REFUSE_REPLICA = `
+  local persisted = redis.pcall('PERSIST', KEYS[1])
+  if type(persisted) == 'table' and persisted.err and string.find(persisted.err, 'READONLY') then return persisted end`;
+
+/** Reads are scripts too, because clients send plain reads to replicas, which may lag. */
+const READ = `${REFUSE_REPLICA}
+  return redis.call('HMGET', KEYS[1], 'version', 'value')`;
+const READ_VERSION = `${REFUSE_REPLICA}
+  return {redis.call('HGET', KEYS[1], 'version')}`;
 
 /**
- * A swap that is repeated, by a client that lost its connection, finds its own version and has succeeded, instead of
- * being refused by itself. Redis gives false for a field that is not there; no version is empty.
+ * A swap that a client repeats after a lost connection finds its own version and succeeds. Redis returns false for a
+ * missing field; no version is empty.
  */
 const SWAP = `
   local version = redis.call('HGET', KEYS[1], 'version') or ''
   if version == ARGV[2] then return {'ok'} end
-  if version ~= ARGV[1] then return {'refused'} end
+  if version ~= ARGV[1] then return {'conflict'} end
   redis.call('HSET', KEYS[1], 'version', ARGV[2], 'value', ARGV[3])
   return {'ok'}`;
 
+const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
+
 /**
- * Makes a store in Redis, over a client of yours: for services that have a Redis already.
+ * Creates a store in Redis, over the caller's client.
  *
- * Weak: a restart or a failover can take back a swap that was answered, so that a ring has to be on its guard. A record is
- * a hash that never expires; a server that drops such keys when its memory is full (`allkeys-…`) loses it.
+ * A restart or a failover can lose the last updates; the ring notices that and stops (`key_ring_rolled_back`). A record is
+ * a hash without expiry. A ring emits an `error` event if the server evicts such keys (`allkeys-…`).
  *
- * @throws ConfigurationError that names the option that is wrong. Later, a method rejects with what the client throws.
+ * If the server was demoted to a replica, an ioredis client is made to reconnect. Configure node-redis with a sentinel or
+ * cluster client, so that it finds the new primary.
+ *
+ * @throws ConfigurationError if an option is invalid. Errors of the client are passed on by the methods.
  *
  * @example
  * ```ts
@@ -59,49 +80,60 @@ const SWAP = `
  * ```
  */
 export function redisStore(options: RedisStoreOptions): KeyStore {
-  const { client, keyPrefix = 'drun:key-ring:' } = options;
+  const { client, keyPrefix = 'drun:key-ring:', pollMs } = options ?? {};
   if (typeof client?.eval !== 'function') {
-    throw new ConfigurationError('client must be a client of ioredis or of redis (node-redis)', {
-      option: 'client',
-    });
+    throw invalid('client', 'must be a client of ioredis or of redis (node-redis)');
   }
-  if (typeof keyPrefix !== 'string') {
-    throw new ConfigurationError('keyPrefix must be a text', { option: 'keyPrefix' });
-  }
-  const pollMs = validMilliseconds(options.pollMs ?? 5_000, 'pollMs');
+  if (typeof keyPrefix !== 'string') throw invalid('keyPrefix', 'must be a string');
 
   const run = async (script: string, ring: string, ...args: string[]): Promise<(string | null)[]> => {
-    // A cluster keeps what has the same text in braces on one server.
+    // A cluster keeps keys with the same text in braces on one server.
     const key = `${keyPrefix}{${ring}}`;
-    const reply = isNodeRedis(client)
-      ? await client.eval(script, { keys: [key], arguments: args })
-      : await client.eval(script, 1, key, ...args);
+    const reply = await evaluate(client, script, key, args);
     if (!Array.isArray(reply) || !reply.every((item) => typeof item === 'string' || item === null)) {
-      throw new ConfigurationError('client must give replies as texts', { option: 'client' });
+      throw invalid('client', 'must return replies as strings');
     }
     return reply;
   };
 
-  return {
-    durability: 'weak',
-    async get(ring) {
-      checkRing(ring);
-      const [version, value] = await run(READ, ring);
-      return typeof version === 'string' && typeof value === 'string' ? { value, version } : null;
+  return storeFrom(
+    {
+      async get(ring) {
+        const [version, value] = await run(READ, ring);
+        return typeof version === 'string' && typeof value === 'string' ? { value, version } : null;
+      },
+      create: async (ring, version, value) => (await run(SWAP, ring, '', version, value))[0] === 'ok',
+      replace: async (ring, expected, version, value) =>
+        (await run(SWAP, ring, expected, version, value))[0] === 'ok',
+      version: async (ring) => (await run(READ_VERSION, ring))[0] ?? null,
+      async check() {
+        const [info] = await run(READ_MEMORY_INFO, 'check');
+        const policy = /^maxmemory_policy:(allkeys-\S+)/m.exec(info ?? '')?.[1];
+        const limit = Number(/^maxmemory:(\d+)/m.exec(info ?? '')?.[1] ?? 0);
+        if (policy === undefined || limit === 0) return [];
+        const message = `Redis evicts records of key rings when its memory is full: \`maxmemory-policy\` is \`${policy}\`. Use \`noeviction\` or a \`volatile-…\` policy.`;
+        return [new KeyStoreError(message)];
+      },
     },
-    async compareAndSwap(ring, expected, value) {
-      checkSwap(ring, expected, value);
-      if (expected !== null && !isVersion(expected)) return { ok: false };
-      const version = newVersion();
-      const [outcome] = await run(SWAP, ring, expected ?? '', version, value);
-      return outcome === 'ok' ? { ok: true, version } : { ok: false };
-    },
-    watch(ring, changed) {
-      checkRing(ring);
-      checkFunction(changed, 'changed');
-      return pollVersion(async () => (await run(READ_VERSION, ring))[0] ?? null, pollMs, changed);
-    },
-  };
+    pollMs,
+    5_000,
+  );
+}
+
+async function evaluate(
+  client: IoredisClient | NodeRedisClient,
+  script: string,
+  key: string,
+  args: string[],
+): Promise<unknown> {
+  if (isNodeRedis(client)) return client.eval(script, { keys: [key], arguments: args });
+  try {
+    return await client.eval(script, 1, key, ...args);
+  } catch (error) {
+    // The server was demoted. The client would stay connected to it; the ring retries on the new connection.
+    if (/\bREADONLY\b/.test(String((error as Error | undefined)?.message))) client.disconnect?.(true);
+    throw error;
+  }
 }
 
 function isNodeRedis(client: IoredisClient | NodeRedisClient): client is NodeRedisClient {

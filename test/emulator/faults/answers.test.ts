@@ -42,7 +42,7 @@ describe('a status', () => {
     [500, { code: null, type: 'internal_error' }],
     [502, { code: null, type: 'upstream_error' }],
     [503, { code: null, type: 'internal_error' }],
-    [504, { code: null, type: 'upstream_error' }],
+    [504, { code: null, type: '' }],
   ])('of %d has the body that the gateway has for it', async (status, error) => {
     const { drun, key } = setUp({ status });
     const response = await chat(drun, key);
@@ -113,10 +113,10 @@ describe('a status', () => {
   });
 
   it('may come although the request is carried out', async () => {
-    const { drun, key } = setUp({ status: 503, carriedOut: true });
+    const { drun, key } = setUp({ status: 503, applied: true });
     expect((await control(drun, 'POST', '/apikeys', { name: 'second' })).status).toBe(503);
     expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['checkout', 'second']);
-    drun.faults.next({ html: true, carriedOut: true });
+    drun.faults.next({ html: true, applied: true });
     await chat(drun, key, { stream: true });
     expect([...drun.keys][0]?.quota.used).toBeGreaterThan(0);
   });
@@ -131,7 +131,7 @@ describe('a lost connection', () => {
   });
 
   it('may come although the request is carried out', async () => {
-    const { drun } = setUp({ dropConnection: true, carriedOut: true });
+    const { drun } = setUp({ dropConnection: true, applied: true });
     await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(LOST);
     expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['checkout', 'second']);
   });
@@ -194,12 +194,42 @@ describe('a stream', () => {
     expect(second).toEqual(['{"error":{"message":"mine"}}']);
   });
 
+  it.each<[string, Fault, string]>([
+    ['data: null', { nullEventAfterChunks: 2 }, 'data: null\n\n'],
+    [
+      'an error body without `data:`',
+      { errorBodyAfterChunks: 2 },
+      '{"error":{"code":null,"message":"internal error","param":null,"type":"internal_error"}}',
+    ],
+    [
+      'an error in another form, then [DONE]',
+      { errorObjectAfterChunks: 2, errorObject: { detail: 'died' } },
+      'data: {"detail":"died"}\n\ndata: [DONE]\n\n',
+    ],
+    [
+      'an error of an older vLLM, then [DONE]',
+      { errorObjectAfterChunks: 2 },
+      'data: {"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}\n\ndata: [DONE]\n\n',
+    ],
+    ['the chunks so far', { truncateAfterChunks: 2 }, ''],
+  ])('ends as the gateway ends a failed stream: with %s', async (_, fault, ending) => {
+    const { drun, key } = setUp(fault);
+    const text = await (await chat(drun, key, { stream: true })).text();
+    const chunks = text
+      .slice(0, text.length - ending.length)
+      .split('\n\n')
+      .slice(0, -1);
+    expect(chunks).toHaveLength(2);
+    for (const chunk of chunks) expect(JSON.parse(chunk.slice(6))).toHaveProperty('id');
+    expect(text.endsWith(ending)).toBe(true);
+  });
+
   it('may end in the middle of an event', async () => {
     const { drun, key } = setUp({ halfEventAfterChunks: 2 });
     const text = await (await chat(drun, key, { stream: true })).text();
     const blocks = text.split('\n\n');
     expect(blocks).toHaveLength(3);
-    expect(blocks[2]).toMatch(/^data: \{"id":/);
+    expect(blocks[2]).toMatch(/^data: \{"choices":/);
     expect(() => JSON.parse(blocks[2]?.slice(6) ?? '')).toThrow();
   });
 
@@ -275,7 +305,7 @@ describe('a delay', () => {
 
   it('before the answer takes its time, by the clock that is handed in', async () => {
     const clock = virtualClock();
-    const { drun, key } = setUp({ delayMs: 5000 }, clock);
+    const { drun, key } = setUp({ delayMs: 5000 }, { now: clock.now, sleep: clock.sleep });
     const answer = chat(drun, key);
     expect(await settledWithin(clock, answer, 4999)).toBe(false);
     expect(await settledWithin(clock, answer, 1)).toBe(true);
@@ -284,7 +314,7 @@ describe('a delay', () => {
 
   it('can be left', async () => {
     const clock = virtualClock();
-    const { drun, key } = setUp({ delayMs: 5000 }, clock);
+    const { drun, key } = setUp({ delayMs: 5000 }, { now: clock.now, sleep: clock.sleep });
     const controller = new AbortController();
     const answer = chat(drun, key, {}, { signal: controller.signal });
     await clock.advance(1);
@@ -296,7 +326,7 @@ describe('a delay', () => {
 
   it('between chunks comes after the first one', async () => {
     const clock = virtualClock();
-    const { drun, key } = setUp({ chunkDelayMs: 100 }, clock);
+    const { drun, key } = setUp({ chunkDelayMs: 100 }, { now: clock.now, sleep: clock.sleep });
     const response = await chat(drun, key, { stream: true });
     let count = 0;
     const reading = (async () => {
@@ -313,7 +343,7 @@ describe('a delay', () => {
 
   it('between chunks can be left too', async () => {
     const clock = virtualClock();
-    const { drun, key } = setUp({ chunkDelayMs: 100 }, clock);
+    const { drun, key } = setUp({ chunkDelayMs: 100 }, { now: clock.now, sleep: clock.sleep });
     const controller = new AbortController();
     const response = await chat(drun, key, { stream: true }, { signal: controller.signal });
     const reading = response.text();
@@ -325,7 +355,7 @@ describe('a delay', () => {
 
   it('goes together with any other fault', async () => {
     const clock = virtualClock();
-    const { drun, key } = setUp({ delayMs: 1000, status: 503 }, clock);
+    const { drun, key } = setUp({ delayMs: 1000, status: 503 }, { now: clock.now, sleep: clock.sleep });
     const answer = chat(drun, key);
     expect(await settledWithin(clock, answer, 999)).toBe(false);
     await clock.advance(1);

@@ -5,12 +5,12 @@ import { everythingShownOf, thrownBy } from '../../support/failures.ts';
 
 const { faults } = createEmulator();
 
-describe('a fault is refused with a word of what is wrong', () => {
+describe('a fault with an invalid field is rejected', () => {
   it.each<[object, string]>([
-    [{ droppConnection: true }, 'there is no `droppConnection`'],
-    [{ constructor: true }, 'there is no `constructor`'],
-    [{}, 'does not say what goes wrong'],
-    [{ plane: 'data', nth: 2, times: 3 }, 'does not say what goes wrong'],
+    [{ droppConnection: true }, '`droppConnection` is unknown'],
+    [{ constructor: true }, '`constructor` is unknown'],
+    [{}, 'has no effect'],
+    [{ plane: 'data', nth: 2, times: 3 }, 'has no effect'],
     [{ status: 99 }, '`status`'],
     [{ status: 600 }, '`status`'],
     [{ status: '503' }, '`status`'],
@@ -18,7 +18,7 @@ describe('a fault is refused with a word of what is wrong', () => {
     [{ delayMs: Number.POSITIVE_INFINITY }, '`delayMs`'],
     [{ truncateAfterChunks: 1.5 }, '`truncateAfterChunks`'],
     [{ dropConnection: 'before' }, '`dropConnection`'],
-    [{ dropConnection: false, html: false }, 'does not say what goes wrong'],
+    [{ dropConnection: false, html: false }, 'has no effect'],
     [{ html: 7 }, '`html`'],
     [{ html: true, headers: { 'no header': 'x' } }, '`headers`'],
     [{ status: 503, plane: 'both' }, '`plane`'],
@@ -43,44 +43,44 @@ describe('a fault is refused with a word of what is wrong', () => {
       '`truncateAfterChunks` and `omitDone` contradict each other',
     ],
     [{ html: true, body: 'x', status: 500 }, '`body` and `html` contradict each other'],
-    [{ body: 'x' }, '`body` needs a `status`'],
-    [{ delayMs: 1, headers: {} }, '`headers` needs a `status` or `html`'],
+    [{ body: 'x' }, '`body` needs `status`'],
+    [{ delayMs: 1, headers: {} }, '`headers` needs `status` or `html`'],
     [{ omitDone: true, errorEvent: {} }, '`errorEvent` needs `errorAfterChunks`'],
-    [{ delayMs: 1, carriedOut: true }, '`carriedOut` needs `status`, `html` or `dropConnection`'],
+    [{ delayMs: 1, applied: true }, '`applied` needs `status` or `html` or `dropConnection`'],
     [
-      { dropConnection: true, carriedOut: false, carriedOutAfterMs: 1 },
-      '`carriedOut` and `carriedOutAfterMs` contradict each other',
+      { dropConnection: true, applied: false, appliedAfterMs: 1 },
+      '`applied` and `appliedAfterMs` contradict each other',
     ],
     [{ acceptedAfterMs: 1, listLagMs: 1 }, '`acceptedAfterMs` and `listLagMs` concern different requests'],
     [
       { operation: 'delete', acceptedAfterMs: 1 },
       '`operation` and `acceptedAfterMs` concern different requests',
     ],
-    [{ plane: 'data', listLagMs: 1 }, '`plane` is data, where there is no list or listMine'],
-    [{ plane: 'control', operation: 'chat', status: 503 }, '`plane` is control, where there is no chat'],
-    [{ plane: 'control', chunkDelayMs: 1 }, '`plane` is control, where there is no chat or completions'],
+    [{ plane: 'data', listLagMs: 1 }, '`plane` is data, which has no operation list or listMine'],
+    [{ plane: 'control', operation: 'chat', status: 503 }, '`plane` is control, which has no operation chat'],
+    [{ plane: 'control', chunkDelayMs: 1 }, '`plane` is control, which has no operation chat or completions'],
   ])('%o', (fault, message) => {
     expect(() => faults.next(fault)).toThrow(message);
   });
 
   it.each<[object, string]>([
     [{ kinds: [] }, '`kinds`'],
-    [{ kinds: ['meteorite'] }, '`kinds`'],
+    [{ kinds: ['meteorite'] }, '`kinds.0`'],
     [{ seed: 'seven' }, '`seed`'],
     [{ maxDelayMs: -1 }, '`maxDelayMs`'],
-    [{ status: 503 }, 'there is no `status`'],
-    [{ plane: 'data', operation: 'create' }, '`plane` is data, where there is no create'],
+    [{ status: 503 }, '`status` is unknown'],
+    [{ plane: 'data', operation: 'create' }, '`plane` is data, which has no operation create'],
   ])('at random: %o', (random, message) => {
     expect(() => faults.random(random)).toThrow(message);
   });
 
-  it('where it is for every call and is to happen a number of times', () => {
-    expect(() => faults.always({ status: 503, times: 2 } as object)).toThrow('`times` is for faults.next');
+  it('of `always` with `times`', () => {
+    expect(() => faults.always({ status: 503, times: 2 } as object)).toThrow('`times` is for `faults.next`');
   });
 
-  it('where it is no object', () => {
-    expect(() => faults.next(503 as never)).toThrow('must be an object');
-    expect(() => faults.next([] as never)).toThrow('must be an object');
+  it('that is not an object', () => {
+    expect(() => faults.next(503 as never)).toThrow('must be of type object');
+    expect(() => faults.next([] as never)).toThrow('must be of type object');
   });
 
   it('without repeating a key', () => {
@@ -89,21 +89,21 @@ describe('a fault is refused with a word of what is wrong', () => {
   });
 });
 
-describe('a fault is taken', () => {
+describe('a fault is accepted', () => {
   it.each<object>([
     { status: 503, html: true },
     { status: 503, body: undefined, truncateAfterChunks: undefined },
-    { carriedOutAfterMs: 0, truncateAfterChunks: 2 },
-    { carriedOutAfterMs: 5, acceptedAfterMs: 5, operation: 'create', plane: 'control' },
+    { appliedAfterMs: 0, truncateAfterChunks: 2 },
+    { appliedAfterMs: 5, acceptedAfterMs: 5, operation: 'create', plane: 'control' },
     { omitDone: true, chunkDelayMs: 5, delayMs: 5 },
     { errorAfterChunks: Number.POSITIVE_INFINITY, errorEvent: null },
-    { dropConnection: true, carriedOut: false },
+    { dropConnection: true, applied: false },
     { status: 503, dropConnection: false, omitDone: false, malformedJson: false, html: false },
-  ])('that is odd but possible: %o', (fault) => {
+  ])('%o', (fault) => {
     faults.next(fault).remove();
   });
 
-  it('and does not show a key that it is for', () => {
+  it('and does not show its key', () => {
     const fault = faults.next({ status: 503, key: KEY });
     expect(everythingShownOf([fault, faults])).not.toContain(KEY);
     fault.remove();

@@ -26,7 +26,7 @@ const accepts = async (drun: Emulator, key: string): Promise<boolean> => {
 describe('a key that is created late', () => {
   it('is answered at once, and is neither listed nor accepted before its time', async () => {
     const { drun, pass } = clocked();
-    drun.faults.next({ operation: 'create', carriedOutAfterMs: 5000 });
+    drun.faults.next({ operation: 'create', appliedAfterMs: 5000 });
     const { id, key, creationTimestamp } = await createKey(drun, { name: 'late' });
     expect(creationTimestamp).toBe('2026-01-01T00:00:05Z');
     pass(4999);
@@ -42,9 +42,9 @@ describe('a key that is created late', () => {
 
   it('may be answered with nothing, or an error', async () => {
     const { drun, pass } = clocked();
-    drun.faults.next({ carriedOutAfterMs: 1000, dropConnection: true });
+    drun.faults.next({ appliedAfterMs: 1000, dropConnection: true });
     await expect(control(drun, 'POST', '/apikeys', { name: 'dropped' })).rejects.toThrow('fetch failed');
-    drun.faults.next({ carriedOutAfterMs: 2000, status: 504 });
+    drun.faults.next({ appliedAfterMs: 2000, status: 504 });
     expect((await control(drun, 'POST', '/apikeys', { name: 'timed out' })).status).toBe(504);
     expect(await listed(drun)).toEqual([]);
     pass(1000);
@@ -55,7 +55,7 @@ describe('a key that is created late', () => {
 
   it('is listed as the newest, although others were asked for after it', async () => {
     const { drun, pass } = clocked();
-    drun.faults.next({ operation: 'create', carriedOutAfterMs: 5000 });
+    drun.faults.next({ operation: 'create', appliedAfterMs: 5000 });
     await createKey(drun, { name: 'late' });
     pass(1000);
     await createKey(drun, { name: 'in between' });
@@ -66,7 +66,7 @@ describe('a key that is created late', () => {
 
   it('has its place within the limit from the start', async () => {
     const { drun } = clocked({ maxKeys: 1 });
-    drun.faults.next({ operation: 'create', carriedOutAfterMs: 5000 });
+    drun.faults.next({ operation: 'create', appliedAfterMs: 5000 });
     await createKey(drun);
     expect((await control(drun, 'POST', '/apikeys', { name: 'second' })).status).toBe(400);
     const check = await control(drun, 'POST', '/apikeys/check-creation', {});
@@ -75,7 +75,7 @@ describe('a key that is created late', () => {
 
   it('is not made where the request is refused', async () => {
     const { drun, pass } = clocked();
-    drun.faults.next({ carriedOutAfterMs: 1000, dropConnection: true });
+    drun.faults.next({ appliedAfterMs: 1000, dropConnection: true });
     await expect(control(drun, 'POST', '/apikeys', { name: '' })).rejects.toThrow('fetch failed');
     pass(1000);
     expect(await listed(drun)).toEqual([]);
@@ -86,7 +86,7 @@ describe('a key that is deleted late', () => {
   it('is answered at once, and listed and accepted until then', async () => {
     const { drun, pass } = clocked();
     const { id, key } = await createKey(drun);
-    drun.faults.next({ operation: 'delete', carriedOutAfterMs: 5000 });
+    drun.faults.next({ operation: 'delete', appliedAfterMs: 5000 });
     expect((await control(drun, 'DELETE', `/apikeys/${id}`, {})).status).toBe(200);
     pass(4999);
     expect(await listed(drun)).toEqual(['checkout']);
@@ -99,7 +99,7 @@ describe('a key that is deleted late', () => {
   it('is gone at once where it is deleted again', async () => {
     const { drun } = clocked();
     const { id, key } = await createKey(drun);
-    drun.faults.next({ operation: 'delete', carriedOutAfterMs: 5000 });
+    drun.faults.next({ operation: 'delete', appliedAfterMs: 5000 });
     await control(drun, 'DELETE', `/apikeys/${id}`, {});
     expect((await control(drun, 'DELETE', `/apikeys/${id}`, {})).status).toBe(200);
     expect(await accepts(drun, key)).toBe(false);

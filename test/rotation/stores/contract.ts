@@ -1,5 +1,6 @@
 import { ConfigurationError } from 'drun-sdk/errors';
 import type { KeyStore, SwapResult } from 'drun-sdk/rotation';
+import { keyStoreContract } from 'drun-sdk/rotation/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
@@ -30,7 +31,6 @@ export interface Server {
 }
 
 export interface ContractOptions {
-  readonly durability: KeyStore['durability'];
   /** How many random programs are tried. */
   readonly runs: number;
 }
@@ -243,20 +243,30 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
   });
 
   describe('an argument that cannot be used', { timeout }, () => {
-    test.each(['', 'Checkout', 'check_out', 'checkout-eu', '..', 'a/b', 'ä', 'a ', "a'", null, undefined, 1])(
-      'such as the ring %j is a ConfigurationError',
-      async (ring) => {
-        const store = await bench.open();
-        const name = ring as string;
+    test.each([
+      '',
+      'Checkout',
+      'check_out',
+      'x'.repeat(33),
+      '..',
+      'a/b',
+      'ä',
+      'a ',
+      "a'",
+      null,
+      undefined,
+      1,
+    ])('such as the ring %j is a ConfigurationError', async (ring) => {
+      const store = await bench.open();
+      const name = ring as string;
 
-        const errors = [
-          await rejectionOf(ConfigurationError, store.get(name)),
-          await rejectionOf(ConfigurationError, store.compareAndSwap(name, null, 'a record')),
-          thrownBy(ConfigurationError, () => store.watch?.(name, () => {})),
-        ];
-        expect(errors.map(({ option }) => option)).toEqual(['ring', 'ring', 'ring']);
-      },
-    );
+      const errors = [
+        await rejectionOf(ConfigurationError, store.get(name)),
+        await rejectionOf(ConfigurationError, store.compareAndSwap(name, null, 'a record')),
+        thrownBy(ConfigurationError, () => store.watch?.(name, () => {})),
+      ];
+      expect(errors.map(({ option }) => option)).toEqual(['ring', 'ring', 'ring']);
+    });
 
     test.each([
       ['a value that is no text', 'value', [null, { seq: 1 }]],
@@ -317,8 +327,9 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
     });
   });
 
-  test(`says that its durability is ${options.durability}`, async () => {
-    expect((await bench.open()).durability).toBe(options.durability);
+  describe('the contract for custom stores', { timeout }, () => {
+    const cases = keyStoreContract(() => bench.open());
+    test.each(cases.map(({ name, run }) => [name, run] as const))('%s', async (_, run) => run());
   });
 
   async function openAll(count: number): Promise<KeyStore[]> {

@@ -55,7 +55,7 @@ async function newBench() {
 }
 
 describe('kubernetesSecretStore', () => {
-  keepsTheContract(newBench, { durability: 'strong', runs: 40 });
+  keepsTheContract(newBench, { runs: 40 });
 
   describe('whose server fails', { timeout: 60_000 }, () => {
     survivesItsServer(newBench);
@@ -167,7 +167,7 @@ describe('kubernetesSecretStore', () => {
 
       const error = await rejectionOf(KeyStoreError, storeOf(api).get('checkout'));
 
-      expect(error.message).toBe(`the Secret ${NAME} is in disorder: checkout has no version`);
+      expect(error.message).toContain('without `checkout.version`');
     });
 
     test('whose record has been deleted, but not its version, has no record', async () => {

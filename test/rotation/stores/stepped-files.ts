@@ -36,14 +36,19 @@ export function steppedFiles(turn: Turn) {
       await turn(`read ${basename(path)}`);
       return fs.readFileSync(path, encoding);
     },
-    async rename(from: string, to: string) {
-      await turn(`rename ${basename(from)} ${basename(to)}`);
-      fs.renameSync(from, to);
+    async link(from: string, to: string) {
+      await turn(`link ${basename(to)}`);
+      fs.linkSync(from, to);
     },
-    async rm(path: string, options: fs.RmOptions) {
-      await turn(`rm ${basename(path)}`);
-      fs.rmSync(path, options);
+    async stat(path: string) {
+      await turn(`stat ${basename(path)}`);
+      return fs.statSync(path);
     },
+    async access(path: string, mode: number) {
+      await turn(`access ${basename(path)}`);
+      fs.accessSync(path, mode);
+    },
+    constants: fs.constants,
     async unlink(path: string) {
       await turn(`unlink ${basename(path)}`);
       fs.unlinkSync(path);

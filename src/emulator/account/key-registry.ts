@@ -1,0 +1,208 @@
+import { Secret } from '../../secret/secret.ts';
+import { ALPHANUMERIC, type RandomText, URL_SAFE } from '../random.ts';
+import type { User } from './account.ts';
+
+/** The owner of a key: the account, or the workspace with this number. */
+export type Scope = 'account' | number;
+
+/** Whether a number fits the contract's type for workspaces, int32. */
+export function isWorkspace(value: number): boolean {
+  return Number.isInteger(value) && value > 0 && value < 2 ** 31;
+}
+
+/** Number of tokens that a key may use. 64 bits wide, as on the wire. */
+export type Quota = bigint | 'unlimited';
+
+/** A key as the service stores it. Times are milliseconds since 1970; `Infinity` means never. */
+export interface KeyRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly secret: Secret;
+  readonly scope: Scope;
+  readonly owner: User;
+  /** From then on the key is listed; later than its request if the creation was delayed. */
+  readonly createdAt: number;
+  /** From then on the data plane accepts the key. */
+  readonly acceptedFrom: number;
+  /** From then on the key is not listed. */
+  deletedAt: number;
+  /** Until then the data plane accepts the key. */
+  acceptedUntil: number;
+  expiresAt: number;
+  disabled: boolean;
+  lastUsedAt: number | undefined;
+  allowModels: readonly string[];
+  denyModels: readonly string[];
+  quota: Quota;
+  usedTokens: bigint;
+  /** When the remaining quota was last updated. */
+  quotaSyncedAt: number;
+}
+
+export function isListed(record: KeyRecord, at: number): boolean {
+  return record.createdAt <= at && at < record.deletedAt;
+}
+
+export function isExpired(record: KeyRecord, now: number): boolean {
+  return record.expiresAt <= now;
+}
+
+/** Whether the data plane accepts the key. */
+export function isAccepted(record: KeyRecord, now: number): boolean {
+  return (
+    record.acceptedFrom <= now && now < record.acceptedUntil && !record.disabled && !isExpired(record, now)
+  );
+}
+
+/** Remaining tokens; 0 if more were used than allowed, since a running request is not cut off. */
+export function remainingTokens({ quota, usedTokens }: KeyRecord): Quota {
+  if (quota === 'unlimited') return quota;
+  return usedTokens < quota ? quota - usedTokens : 0n;
+}
+
+export function setQuota(record: KeyRecord, quota: Quota, now: number): void {
+  record.quota = quota;
+  record.quotaSyncedAt = now;
+}
+
+export function spendTokens(record: KeyRecord, tokens: number, now: number): void {
+  record.usedTokens += BigInt(tokens);
+  record.quotaSyncedAt = now;
+}
+
+/** The properties of a key to be created. */
+export interface NewKeyRecord {
+  readonly name: string;
+  readonly scope: Scope;
+  readonly owner: User;
+  readonly expiresAt: number;
+  readonly quota: Quota;
+  /** Default: a random one. */
+  readonly fullKey?: string | undefined;
+}
+
+/** Delays of faults, in milliseconds. */
+interface Delays {
+  /** Until the key is created or deleted. A new key counts toward the limit at once. */
+  readonly appliedAfterMs?: number | undefined;
+  /** From its creation until the data plane accepts the key. */
+  readonly acceptedAfterMs?: number | undefined;
+  /** From its deletion until the data plane rejects the key. */
+  readonly acceptedForMs?: number | undefined;
+}
+
+/** Short enough that the request log does not take an id in a path for a credential. */
+const ID_LENGTH = 16;
+
+/** Number of deleted keys that are remembered, for stale lists and late rejections. */
+const MAX_DELETED = 1000;
+
+/** The API keys of the account and its workspaces. */
+export class KeyRegistry {
+  readonly #byId = new Map<string, KeyRecord>();
+  readonly #byFullKey = new Map<string, KeyRecord>();
+  /** In order of deletion. */
+  #deleted: KeyRecord[] = [];
+  readonly #maxKeys: number;
+  readonly #now: () => number;
+  readonly #randomText: RandomText;
+
+  constructor(settings: { readonly maxKeys: number; readonly now: () => number }, randomText: RandomText) {
+    this.#maxKeys = settings.maxKeys;
+    this.#now = settings.now;
+    this.#randomText = randomText;
+  }
+
+  /** Whether the scope has reached its limit. */
+  isFull(scope: Scope): boolean {
+    const now = this.#now();
+    let count = 0;
+    for (const record of this.#byId.values()) if (record.scope === scope && now < record.deletedAt) count++;
+    return count >= this.#maxKeys;
+  }
+
+  /**
+   * The existing keys, oldest first.
+   *
+   * @param scope - Default: every scope.
+   * @param ageMs - Age of the view: the keys that existed then.
+   */
+  list(scope?: Scope, ageMs = 0): KeyRecord[] {
+    const at = this.#now() - ageMs;
+    const listed = [...this.#byId.values()].filter(
+      (record) => (scope === undefined || record.scope === scope) && isListed(record, at),
+    );
+    // A delayed creation can be younger than one that was requested after it.
+    return listed.sort((a, b) => a.createdAt - b.createdAt);
+  }
+
+  find(id: string, scope?: Scope): KeyRecord | undefined {
+    const record = this.#byId.get(id);
+    if (record === undefined || !isListed(record, this.#now())) return undefined;
+    return scope === undefined || record.scope === scope ? record : undefined;
+  }
+
+  /** Creates a key. The caller checks the limit. */
+  create(
+    { fullKey, ...key }: NewKeyRecord,
+    { appliedAfterMs = 0, acceptedAfterMs = 0 }: Delays = {},
+  ): KeyRecord {
+    const value = fullKey ?? `sk-${this.#randomText(URL_SAFE, 45)}`;
+    const createdAt = this.#now() + appliedAfterMs;
+    const record: KeyRecord = {
+      ...key,
+      id: this.#randomText(ALPHANUMERIC, ID_LENGTH),
+      secret: new Secret(value),
+      createdAt,
+      acceptedFrom: createdAt + acceptedAfterMs,
+      deletedAt: Number.POSITIVE_INFINITY,
+      acceptedUntil: Number.POSITIVE_INFINITY,
+      disabled: false,
+      lastUsedAt: undefined,
+      allowModels: [],
+      denyModels: [],
+      usedTokens: 0n,
+      quotaSyncedAt: createdAt,
+    };
+    this.#byId.set(record.id, record);
+    this.#byFullKey.set(value, record);
+    return record;
+  }
+
+  delete(record: KeyRecord, { appliedAfterMs = 0, acceptedForMs = 0 }: Delays = {}): void {
+    const deletedAt = this.#now() + appliedAfterMs;
+    // The earlier one of two deletions counts.
+    if (deletedAt >= record.deletedAt) return;
+    if (record.deletedAt === Number.POSITIVE_INFINITY) this.#deleted.push(record);
+    record.deletedAt = deletedAt;
+    record.acceptedUntil = deletedAt + acceptedForMs;
+    if (this.#deleted.length > MAX_DELETED) this.#forget(this.#deleted.shift());
+  }
+
+  /** The key that authenticates a request now, which counts as its use. */
+  use(fullKey: string): KeyRecord | undefined {
+    const record = this.#byFullKey.get(fullKey);
+    const now = this.#now();
+    if (record === undefined || !isAccepted(record, now)) return undefined;
+    record.lastUsedAt = now;
+    return record;
+  }
+
+  /** The record of an id or a full key, also after its deletion. */
+  recall(idOrFullKey: string): KeyRecord | undefined {
+    return this.#byId.get(idOrFullKey) ?? this.#byFullKey.get(idOrFullKey);
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#byFullKey.clear();
+    this.#deleted = [];
+  }
+
+  #forget(record: KeyRecord | undefined): void {
+    if (record === undefined) return;
+    this.#byId.delete(record.id);
+    const fullKey = record.secret.reveal();
+    if (this.#byFullKey.get(fullKey) === record) this.#byFullKey.delete(fullKey);
+  }
+}

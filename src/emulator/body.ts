@@ -1,0 +1,133 @@
+export type Bytes = Uint8Array<ArrayBuffer>;
+export type Body = ReadableStream<Bytes>;
+export type Chunks = AsyncGenerator<string | Bytes, void, undefined>;
+
+interface BodyOptions {
+  /** Called when the reader cancels or the signal is aborted; must release what `source` waits for. */
+  readonly onCancel?: ((reason: unknown) => void) | undefined;
+  /** Called once, however the body ends. */
+  readonly onEnd?: (() => void) | undefined;
+  /** Fails the body with its reason as soon as it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * Creates a body from a generator. It has no queue of its own, so nothing is requested from `source` before the
+ * reader asks for it.
+ */
+export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions = {}): Body {
+  let ended = false;
+  let onAbort: (() => void) | undefined;
+  const end = (): void => {
+    if (ended) return;
+    ended = true;
+    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+    onEnd?.();
+  };
+  const cancel = (reason: unknown): void => {
+    onCancel?.(reason);
+    // Not awaited: a source that hangs must not block a reader that leaves.
+    source.return().catch(() => {});
+    end();
+  };
+  return new ReadableStream<Bytes>(
+    {
+      start(controller) {
+        onAbort = () => {
+          controller.error(signal?.reason);
+          cancel(signal?.reason);
+        };
+        if (signal?.aborted) onAbort();
+        else signal?.addEventListener('abort', onAbort);
+      },
+      async pull(controller) {
+        try {
+          const { done, value } = await source.next();
+          if (ended) return;
+          if (done !== true)
+            return controller.enqueue(typeof value === 'string' ? encoder.encode(value) : value);
+          controller.close();
+        } catch (error) {
+          if (ended) return;
+          controller.error(error);
+        }
+        end();
+      },
+      cancel,
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Passes a body through a generator. A reader that leaves cancels the original body. */
+export function mapBody(
+  body: Body,
+  map: (chunks: AsyncGenerator<Bytes, void, undefined>) => Chunks,
+  options: BodyOptions = {},
+): Body {
+  const reader = body.getReader();
+  return bodyOf(map(readAll(reader)), {
+    ...options,
+    onCancel: (reason) => {
+      options.onCancel?.(reason);
+      void reader.cancel(reason).catch(() => {});
+    },
+  });
+}
+
+async function* readAll(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenerator<Bytes, void, undefined> {
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // For a generator that ends before the body does; after the end it has no effect.
+    void reader.cancel().catch(() => {});
+  }
+}
+
+/** Splits decoded chunks after each match of `end`, which has at most `length` characters. */
+async function* splitAfter(
+  chunks: AsyncIterable<Bytes>,
+  end: RegExp,
+  length: number,
+): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  let rest = '';
+  for await (const bytes of chunks) {
+    // A separator may have been cut; anything further back was searched before.
+    let from = Math.max(0, rest.length - length + 1);
+    rest += decoder.decode(bytes, { stream: true });
+    let start = 0;
+    for (;;) {
+      end.lastIndex = from;
+      const match = end.exec(rest);
+      if (match === null) break;
+      from = match.index + match[0].length;
+      yield rest.slice(start, from);
+      start = from;
+    }
+    rest = rest.slice(start);
+  }
+  if (rest !== '') yield rest;
+}
+
+/** The lines of a body, each with its line feed; the last one may lack it. */
+export function linesOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
+  return splitAfter(chunks, /\n/g, 1);
+}
+
+/** The server-sent events of a body, each with the blank line that ends it; the last one may lack it. */
+export function eventsOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
+  return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/g, 4);
+}
+
+/** The data of an event; `undefined` if it has none, such as a comment. */
+export function dataOf(event: string): string | undefined {
+  const lines = event.split(/\r\n|\n|\r/).filter((line) => line.startsWith('data:'));
+  return lines.length === 0 ? undefined : lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n');
+}

@@ -1,2 +1,0 @@
-export { consolePage } from './console-page.ts';
-export { isLoopbackAddress, type LocalAccess, refuseForeign, signIn } from './local-access.ts';

@@ -1,0 +1,165 @@
+import * as z from 'zod/mini';
+import type { Quota } from '../account/key-registry.ts';
+import { invalidField } from './errors.ts';
+
+/*
+ * Requests of the control plane. Unknown fields are ignored, since the contract does not close its types.
+ */
+
+const DEFAULT_PAGE_SIZE = 10;
+const MAX_INT32 = 2 ** 31 - 1;
+const MAX_INT64 = 2n ** 63n - 1n;
+
+/** An RFC 3339 time, or null. */
+const time = z.nullish(z.iso.datetime({ offset: true }));
+const flag = z.nullish(z.boolean());
+const strings = z.nullish(z.array(z.string()));
+const optionalString = z.optional(z.string());
+const name = z.string().check(z.minLength(1));
+
+/** An int64 as a string, as protobuf's JSON writes it. */
+const count = z.nullish(
+  z.string().check(z.refine((text) => /^\d{1,19}$/.test(text) && BigInt(text) <= MAX_INT64)),
+);
+
+const integer = (minimum: number, maximum: number): z.ZodMiniOptional<z.ZodMiniString> =>
+  z.optional(
+    z
+      .string()
+      .check(z.refine((text) => /^-?\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum)),
+  );
+
+const accountKey = z.object({ name, expireTime: time });
+const workspaceKey = z.object({ name, expireTime: time, quota: count, unlimitedQuota: flag });
+const statusChange = z.object({ disabled: flag });
+const quotaChange = z.object({ quota: count, unlimitedQuota: flag });
+
+const pageParameters = z.object({
+  // Sent by clients that repeat the page of a response; has no meaning in a request.
+  'page.total': integer(0, Number.MAX_SAFE_INTEGER),
+  'page.page': integer(0, MAX_INT32),
+  'page.pageSize': integer(-1, MAX_INT32),
+  'page.sort': optionalString,
+  'page.search': optionalString,
+});
+
+/** Periods of usage. What an unspecified one means is not documented; here it is a day. */
+const PERIODS = {
+  TIME_PERIOD_UNSPECIFIED: 'day',
+  TIME_PERIOD_HOUR: 'hour',
+  TIME_PERIOD_DAY: 'day',
+  TIME_PERIOD_WEEK: 'week',
+  TIME_PERIOD_MONTH: 'month',
+} as const;
+
+const usageRequest = z.object({
+  startTime: time,
+  endTime: time,
+  ids: strings,
+  models: strings,
+  period: z.nullish(z.enum(Object.keys(PERIODS) as (keyof typeof PERIODS)[])),
+});
+
+/** @throws {HttpError} That names the first field that does not have its type. */
+function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = z.safeParse(schema, value);
+  if (result.success) return result.data;
+  throw invalidField(String(result.error.issues[0]?.path[0]));
+}
+
+/** The requested properties of a key. */
+export interface RequestedKey {
+  readonly name: string;
+  readonly expiresAt: number;
+  readonly quota: Quota;
+}
+
+export function parseAccountKey(body: Record<string, unknown>): RequestedKey {
+  const { name, expireTime } = parse(accountKey, body);
+  return { name, expiresAt: expiry(expireTime), quota: 'unlimited' };
+}
+
+/**
+ * Whether a key has a quota if the request does not mention one is not documented. Here it has none: with
+ * protobuf's zero it could not be used.
+ */
+export function parseWorkspaceKey(body: Record<string, unknown>): RequestedKey {
+  const { name, expireTime, quota, unlimitedQuota } = parse(workspaceKey, body);
+  const isUnspecified = typeof quota !== 'string' && typeof unlimitedQuota !== 'boolean';
+  return {
+    name,
+    expiresAt: expiry(expireTime),
+    quota: isUnspecified ? 'unlimited' : quotaOf({ quota, unlimitedQuota }),
+  };
+}
+
+/** A missing field is false. */
+export function parseStatus(body: Record<string, unknown>): boolean {
+  return parse(statusChange, body).disabled ?? false;
+}
+
+/** A missing quota is zero, and limited. */
+export function parseQuota(body: Record<string, unknown>): Quota {
+  return quotaOf(parse(quotaChange, body));
+}
+
+function quotaOf({ quota, unlimitedQuota }: z.output<typeof quotaChange>): Quota {
+  return unlimitedQuota === true ? 'unlimited' : BigInt(quota ?? 0);
+}
+
+function expiry(expireTime: string | null | undefined): number {
+  return typeof expireTime === 'string' ? Date.parse(expireTime) : Number.POSITIVE_INFINITY;
+}
+
+/** The requested part of a list, with its defaults. */
+export interface PageQuery {
+  /** From 1. */
+  readonly page: number;
+  /** -1 for everything on one page. */
+  readonly pageSize: number;
+  readonly sort: string;
+  readonly search: string;
+}
+
+export function parsePageQuery(query: URLSearchParams): PageQuery {
+  const parameters = parse(pageParameters, Object.fromEntries(query));
+  return {
+    page: Number(parameters['page.page'] ?? 0) || 1,
+    pageSize: Number(parameters['page.pageSize'] ?? 0) || DEFAULT_PAGE_SIZE,
+    sort: parameters['page.sort'] ?? '',
+    search: parameters['page.search'] ?? '',
+  };
+}
+
+/** The requested usage. */
+export interface UsageQuery {
+  /** Milliseconds since 1970, inclusive. */
+  readonly from: number;
+  /** Milliseconds since 1970, exclusive. */
+  readonly to: number;
+  /** Empty for all. */
+  readonly ids: readonly string[];
+  /** Empty for all. */
+  readonly models: readonly string[];
+  readonly period: 'hour' | 'day' | 'week' | 'month';
+}
+
+export function parseUsageRequest(body: unknown): UsageQuery {
+  const { startTime, endTime, ids, models, period } = parse(usageRequest, body);
+  const from = startTime ? Date.parse(startTime) : Number.NEGATIVE_INFINITY;
+  const to = endTime ? Date.parse(endTime) : Number.POSITIVE_INFINITY;
+  if (from > to) throw invalidField('endTime');
+  return {
+    from,
+    to,
+    ids: ids ?? [],
+    models: models ?? [],
+    period: PERIODS[period ?? 'TIME_PERIOD_UNSPECIFIED'],
+  };
+}
+
+/** The same request as a query, with repeated `ids` and `models`. */
+export function parseUsageQuery(query: URLSearchParams): UsageQuery {
+  const single = Object.fromEntries(query);
+  return parseUsageRequest({ ...single, ids: query.getAll('ids'), models: query.getAll('models') });
+}

@@ -1,0 +1,50 @@
+/// <reference path="./text-imports.d.ts" />
+
+/**
+ * What a browser may do with the page: load its script, style and icon, and call the origin that it came from. Nothing
+ * inline, nothing from elsewhere, no form targets, no frames, and no string that becomes markup (trusted types).
+ */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ');
+
+const HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': POLICY,
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+/** The files of the dashboard. They hold no data, so they need no token. */
+export async function dashboard({ url, method }: Request): Promise<Response | undefined> {
+  const { pathname } = new URL(url);
+  if (pathname === '/_emulator') {
+    return new Response(null, { status: 308, headers: { location: '/_emulator/' } });
+  }
+  if (method !== 'GET' && method !== 'HEAD') return undefined;
+  const file = pathname.slice('/_emulator/'.length);
+  const load = Object.hasOwn(FILES, file) ? FILES[file] : undefined;
+  if (load === undefined) return undefined;
+  const [type, { text }] = await load();
+  return new Response(text, { headers: { ...HEADERS, 'content-type': type } });
+}
+
+type File = readonly [type: string, module: { readonly text: string }];
+
+/** Loaded on demand: most emulators never serve the page. */
+const FILES: Readonly<Record<string, () => Promise<File>>> = {
+  '': async () => ['text/html; charset=utf-8', await import('./dashboard/page.html?text')],
+  'style.css': async () => ['text/css; charset=utf-8', await import('./dashboard/style.css?text')],
+  'script.js': async () => ['text/javascript; charset=utf-8', await import('./dashboard/main.ts?text')],
+  'icon.svg': async () => ['image/svg+xml', await import('./dashboard/icon.svg?text')],
+};

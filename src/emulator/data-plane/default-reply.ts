@@ -1,0 +1,43 @@
+import { isObject } from '../http.ts';
+import { scenarioError } from './errors.ts';
+import { exampleOf } from './json-schema.ts';
+import { type ChatRequest, type EmulatedReply, type ReplyContext, textOf } from './reply.ts';
+import { offeredTools, requiredTool, responseSchema } from './request.ts';
+
+/**
+ * Repeats the last user message. If the request requires a tool (`tool_choice`), calls it; if it requires JSON
+ * (`response_format`), replies with the simplest valid value; if it asks for reasoning, reasons first.
+ *
+ * @throws {HttpError} If the schema needs a scripted reply.
+ */
+export async function defaultReply({ request }: ReplyContext): Promise<EmulatedReply> {
+  const text = textOf(request.messages.findLast(({ role }) => role === 'user')?.content);
+  const reasoning = wantsReasoning(request) ? { reasoning: `The user said: ${text}` } : {};
+  const required = requiredTool(request);
+  if (required !== undefined) {
+    const tool = offeredTools(request).find(({ name }) => name === required);
+    const parameters = tool?.parameters ?? { type: 'object' };
+    return {
+      ...reasoning,
+      toolCalls: [{ name: required, arguments: await jsonFor(parameters, `tool \`${required}\``) }],
+    };
+  }
+  const format = responseSchema(request);
+  const content = format === undefined ? text : await jsonFor(format.schema, 'response format');
+  return { ...reasoning, content };
+}
+
+async function jsonFor(schema: unknown, subject: string): Promise<string> {
+  const example = await exampleOf(schema);
+  if ('value' in example) return JSON.stringify(example.value);
+  throw scenarioError(
+    'scripted_reply_needed',
+    `The default reply cannot satisfy the schema of the ${subject} (${example.problem}). Script a reply with \`reply\` or \`rules\`.`,
+  );
+}
+
+/** As OpenAI's clients request it, and as vLLM's chat templates do. */
+function wantsReasoning({ reasoning_effort: effort, chat_template_kwargs: template }: ChatRequest): boolean {
+  if (typeof effort === 'string') return effort !== 'none';
+  return isObject(template) && (template.enable_thinking === true || template.thinking === true);
+}

@@ -1,0 +1,233 @@
+import type { KeyRecord } from '../account/key-registry.ts';
+import { keyView } from '../account/keys.ts';
+import { bodyOf } from '../body.ts';
+import type { Context, Exchange } from '../context.ts';
+import { HttpError, json } from '../http.ts';
+import type { EmulatedModel } from '../options.ts';
+import { ALPHANUMERIC } from '../random.ts';
+import { Completion } from './completion.ts';
+import { defaultReply } from './default-reply.ts';
+import { ModelServerError, scenarioError } from './errors.ts';
+import { violationOf } from './json-schema.ts';
+import {
+  type ChatRequest,
+  isCompletion,
+  isIterable,
+  isReply,
+  type Reply,
+  type ReplyFunction,
+  textOf,
+} from './reply.ts';
+import { offeredTools, parseChatRequest, parseCompletionRequest, responseSchema } from './request.ts';
+import type { RuleBook } from './rules.ts';
+import { promptTokens } from './tokens.ts';
+
+/** A request that the gateway passes to a model server. */
+export interface ModelRequest extends Pick<Exchange, 'request' | 'signal' | 'log'> {
+  readonly key: KeyRecord;
+  /** Such as `/chat/completions`. */
+  readonly path: string;
+  readonly body: Record<string, unknown>;
+}
+
+/** What stands behind the gateway. */
+export interface ModelServer {
+  /** The response as the model server writes it, before the gateway changes it. */
+  readonly post: (request: ModelRequest) => Promise<Response>;
+}
+
+/** A model server that replies according to `rules` and `reply`, in the form of vLLM. */
+export class EmulatedModelServer implements ModelServer {
+  readonly #context: Context;
+  readonly #rules: RuleBook;
+  /** Gives the requests that no rule matches to another server. */
+  readonly #fallback: ModelServer | undefined;
+
+  constructor(context: Context, rules: RuleBook, fallback: ModelServer | undefined) {
+    this.#context = context;
+    this.#rules = rules;
+    this.#fallback = fallback;
+  }
+
+  async post(request: ModelRequest): Promise<Response> {
+    try {
+      return await this.#post(request);
+    } catch (error) {
+      if (error instanceof ModelServerError) {
+        request.log.add({ reason: error.message });
+        return error.toResponse();
+      }
+      throw error;
+    }
+  }
+
+  async #post(modelRequest: ModelRequest): Promise<Response> {
+    const { path, body, key, signal, log } = modelRequest;
+    const isChat = path === '/chat/completions';
+    // vLLM does not serve images.
+    if (!isChat && path !== '/completions') {
+      return this.#fallback?.post(modelRequest) ?? json({ detail: 'Not Found' }, 404);
+    }
+    const { settings, randomText } = this.#context;
+    const request = this.#parse(isChat, body);
+    const model = settings.models.find(({ id }) => id === request?.model);
+    const match = request === undefined ? undefined : this.#rules.match(request, key);
+    if (match !== undefined) log.add({ rule: match.position });
+    if (match === undefined && this.#fallback !== undefined) return this.#fallback.post(modelRequest);
+    if (request === undefined) throw new ModelServerError(400, 'The request is invalid.');
+    checkContext(request, model);
+
+    const source = match?.reply ?? settings.reply;
+    if (source === undefined && settings.strict) throw unmatched(request, key);
+    const reply = await this.#reply(source ?? defaultReply, { request, key, signal });
+    await checkStrictSchemas(reply, request);
+    const isGateway = settings.behind === 'gateway';
+    const completion = new Completion({
+      reply,
+      request,
+      head: {
+        id: `${isChat ? 'chatcmpl' : 'cmpl'}-${randomText(ALPHANUMERIC, 24)}`,
+        created: Math.floor(settings.now() / 1000),
+        model: request.model,
+      },
+      dialect: {
+        reasoningField: model?.reasoningField ?? (isGateway ? 'reasoning_content' : 'reasoning'),
+        emptyArguments: isGateway,
+      },
+      isChat,
+      contextLength: model?.contextLength ?? Number.POSITIVE_INFINITY,
+      randomText,
+    });
+    if (request.stream !== true) return json(await completion.whole(signal).catch(failed));
+    return new Response(bodyOf(events(completion)), {
+      headers: { 'content-type': 'text/event-stream; charset=utf-8' },
+    });
+  }
+
+  /** Another server validates the requests that no rule matches. */
+  #parse(isChat: boolean, body: Record<string, unknown>): ChatRequest | undefined {
+    try {
+      return isChat ? parseChatRequest(body) : parseCompletionRequest(body);
+    } catch (error) {
+      if (this.#fallback !== undefined) return undefined;
+      throw error;
+    }
+  }
+
+  async #reply(
+    source: Reply | ReplyFunction,
+    { request, key, signal }: { request: ChatRequest; key: KeyRecord; signal: AbortSignal },
+  ): Promise<Reply> {
+    const context = { request, key: keyView(key, this.#context.settings.now()), signal };
+    // Called in a promise, so that a function may throw as well as reject.
+    const reply: unknown =
+      typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
+    // Nobody will read it, and its author may hold a resource for it.
+    if (signal.aborted && isIterable(reply)) void reply[Symbol.asyncIterator]().return?.();
+    if (isReply(reply)) return reply;
+    throw scenarioError(
+      'invalid_reply',
+      'createEmulator: `reply` must return a string, an async iterable, a reply or a completion.',
+    );
+  }
+}
+
+/** The events of a stream. A reply that fails ends like vLLM when its engine dies: with an error event and `[DONE]`. */
+async function* events(completion: Completion): AsyncGenerator<string, void, undefined> {
+  try {
+    for await (const chunk of completion.chunks()) yield `data: ${JSON.stringify(chunk)}\n\n`;
+  } catch (error) {
+    // vLLM's serializer puts spaces after colons and commas here.
+    const message = JSON.stringify(messageOf(error));
+    yield `data: {"error": {"message": ${message}, "type": "InternalServerError", "param": null, "code": 500}}\n\n`;
+  }
+  yield 'data: [DONE]\n\n';
+}
+
+function failed(error: unknown): never {
+  if (error instanceof HttpError || error instanceof ModelServerError) throw error;
+  throw new ModelServerError(500, messageOf(error));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** @throws {ModelServerError} If the prompt exceeds the context of the model, as vLLM reports it. */
+function checkContext(request: ChatRequest, model: EmulatedModel | undefined): void {
+  const { contextLength } = model ?? {};
+  if (contextLength === undefined) return;
+  const start = `This model's maximum context length is ${contextLength} tokens. However, `;
+  const characters = request.messages.reduce((sum, { content }) => sum + [...textOf(content)].length, 0);
+  // vLLM does not tokenize a prompt that certainly exceeds the limit.
+  const maxCharacters = contextLength * 16;
+  if (characters > maxCharacters) {
+    throw new ModelServerError(
+      400,
+      `${start}your prompt contains ${characters} characters (more than ${maxCharacters} characters, which is the upper bound for ${contextLength} input tokens). Please reduce the length of the input prompt. (parameter=input_text, value=${characters})`,
+      'input_text',
+    );
+  }
+  const input = promptTokens(request.messages);
+  const requested = request.max_completion_tokens ?? request.max_tokens;
+  const output = typeof requested === 'number' ? requested : 1;
+  if (input + output <= contextLength) return;
+  throw new ModelServerError(
+    400,
+    `${start}you requested ${output} output tokens and your prompt contains at least ${input} input tokens, for a total of at least ${input + output} tokens. Please reduce the length of the input prompt or the number of requested output tokens. (parameter=input_tokens, value=${input})`,
+    'input_tokens',
+  );
+}
+
+function unmatched({ model, messages, tools }: ChatRequest, key: KeyRecord): HttpError {
+  const last = messages.at(-1);
+  const text = textOf(last?.content);
+  const offered = Array.isArray(tools)
+    ? offeredTools({ model, messages, tools }).map(({ name }) => name)
+    : [];
+  const description = [
+    `model \`${model}\``,
+    `key \`${key.name}\``,
+    `${messages.length} ${messages.length === 1 ? 'message' : 'messages'}`,
+    `last message (${last?.role}) ${JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)}`,
+    ...(offered.length > 0 ? [`tools ${offered.map((name) => `\`${name}\``).join(', ')}`] : []),
+  ];
+  return scenarioError('no_matching_rule', `No rule matches this request: ${description.join(', ')}.`);
+}
+
+/**
+ * A scripted reply that violates a strict schema is a mistake in the test. Completions with `choices`, and replies
+ * that are cut off or refused, are sent as they are.
+ *
+ * @throws {HttpError} That names the violation.
+ */
+async function checkStrictSchemas(reply: Reply, request: ChatRequest): Promise<void> {
+  if (isIterable(reply) || isCompletion(reply)) return;
+  const { content, toolCalls = [], finishReason } = typeof reply === 'string' ? { content: reply } : reply;
+  if (finishReason !== undefined && !['stop', 'tool_calls'].includes(finishReason)) return;
+  const format = responseSchema(request);
+  if (format?.strict === true && content !== undefined) await check('reply', content, format.schema);
+  for (const { name, arguments: given = '{}' } of toolCalls) {
+    const tool = offeredTools(request).find((each) => each.name === name);
+    if (tool?.strict !== true) continue;
+    await check(
+      `call of \`${name}\``,
+      typeof given === 'string' ? given : JSON.stringify(given),
+      tool.parameters,
+    );
+  }
+}
+
+async function check(subject: string, text: string, schema: unknown): Promise<void> {
+  let problem: string | undefined;
+  try {
+    problem = await violationOf(schema, JSON.parse(text));
+  } catch {
+    problem = 'it is not JSON';
+  }
+  if (problem === undefined) return;
+  throw scenarioError(
+    'reply_violates_schema',
+    `The scripted ${subject} violates the strict schema of the request: ${problem}. A model server never sends it; use a completion with \`choices\` to send it anyway.`,
+  );
+}

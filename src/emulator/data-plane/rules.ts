@@ -1,0 +1,175 @@
+import * as z from 'zod/mini';
+import { isSecret, Secret } from '../../secret/secret.ts';
+import type { KeyRecord } from '../account/key-registry.ts';
+import { isKey } from '../account/keys.ts';
+import { matchesGlob } from '../account/model-access.ts';
+import { check, nonEmpty } from '../checks.ts';
+import { type ChatRequest, isReply, type Reply, type ReplyFunction, textOf } from './reply.ts';
+import { offeredTools } from './request.ts';
+
+/** A regular expression in JSON. */
+export interface TextPattern {
+  readonly pattern: string;
+  /** Such as `i`. */
+  readonly flags?: string | undefined;
+}
+
+/** Which chat requests a rule matches: those that meet every given condition. */
+export interface RuleCondition {
+  /** Glob of the model. */
+  readonly model?: string | undefined;
+  /** The API key: its id, its name, or the full key. */
+  readonly key?: string | Secret | undefined;
+  /** Text that the last message, whatever its role, contains, or a pattern that it matches. */
+  readonly lastMessage?: string | RegExp | TextPattern | undefined;
+  /** Name of a tool that the request offers. */
+  readonly tool?: string | undefined;
+  /** Text that the result of the last tool call contains, or a pattern. Matches only if it is the last message. */
+  readonly toolResult?: string | RegExp | TextPattern | undefined;
+  /** Matches only the n-th request that meets the other conditions. */
+  readonly nth?: number | undefined;
+}
+
+/** What the model replies to certain requests. The first rule that matches gives the reply. */
+export interface EmulatorRule {
+  /** Default: every request. */
+  readonly when?: RuleCondition | undefined;
+  /** The reply, a function that computes it, or replies that are given in turn. */
+  readonly reply: Reply | ReplyFunction | readonly (Reply | ReplyFunction)[];
+  /**
+   * How many requests the rule replies to. Default: for an array its length, else unlimited. The last reply of an
+   * array is repeated if `times` exceeds its length.
+   */
+  readonly times?: number | undefined;
+}
+
+/** A rule in effect. With `using`, it is removed at the end of the block. */
+export interface ActiveRule extends Disposable {
+  /** Number of requests that it has replied to. */
+  readonly hits: number;
+  readonly remove: () => void;
+}
+
+/** The rules in effect, in the order in which they are tried. */
+export interface Rules extends Iterable<ActiveRule> {
+  /** Adds a rule after the others. @throws {TypeError} If a field is invalid. */
+  readonly add: (rule: EmulatorRule) => ActiveRule;
+  /** Removes every rule. */
+  readonly clear: () => void;
+}
+
+const pattern = z.union([
+  z.string(),
+  z.instanceof(RegExp),
+  z.strictObject({ pattern: z.string(), flags: z.optional(z.string()) }).check(z.refine(isRegExp)),
+]);
+const positive = z.optional(z.int().check(z.minimum(1)));
+const reply = z.custom(
+  (value) => typeof value === 'function' || isReply(value),
+  'must be a reply or a function',
+);
+const ruleSchema = z.strictObject({
+  when: z.optional(
+    z.strictObject({
+      model: z.optional(nonEmpty),
+      key: z.optional(z.union([nonEmpty, z.custom(isSecret)])),
+      lastMessage: z.optional(pattern),
+      tool: z.optional(nonEmpty),
+      toolResult: z.optional(pattern),
+      nth: positive,
+    }),
+  ),
+  reply: z.union([reply, z.array(reply).check(z.minLength(1))]),
+  times: positive,
+});
+
+/** A rule, the number of requests that met its conditions other than `nth`, and of those that it replied to. */
+interface Entry extends ActiveRule {
+  readonly when: RuleCondition;
+  readonly replies: readonly (Reply | ReplyFunction)[];
+  readonly times: number;
+  matches: number;
+  hits: number;
+}
+
+export class RuleBook {
+  #entries: Entry[] = [];
+
+  add(rule: EmulatorRule): ActiveRule {
+    check('rules', ruleSchema, rule);
+    const { key } = rule.when ?? {};
+    const replies = Array.isArray(rule.reply) ? [...rule.reply] : [rule.reply as Reply];
+    const remove = (): void => {
+      this.#entries = this.#entries.filter((each) => each !== entry);
+    };
+    const entry: Entry = {
+      // A full key must not show when the rule is printed.
+      when: {
+        ...rule.when,
+        ...(typeof key === 'string' && key.startsWith('sk-') && { key: new Secret(key) }),
+      },
+      replies,
+      times: rule.times ?? (Array.isArray(rule.reply) ? replies.length : Number.POSITIVE_INFINITY),
+      matches: 0,
+      hits: 0,
+      remove,
+      [Symbol.dispose]: remove,
+    };
+    this.#entries.push(entry);
+    return entry;
+  }
+
+  /** The reply to a request and the position of its rule, from 1. Counts as a use of the rule. */
+  match(
+    request: ChatRequest,
+    key: KeyRecord,
+  ): { reply: Reply | ReplyFunction; position: number } | undefined {
+    for (const [index, entry] of this.#entries.entries()) {
+      if (!meets(entry.when, request, key)) continue;
+      entry.matches++;
+      if (entry.when.nth !== undefined && entry.matches !== entry.when.nth) continue;
+      const reply = entry.hits < entry.times && entry.replies[Math.min(entry.hits, entry.replies.length - 1)];
+      if (reply === false || reply === undefined) continue;
+      entry.hits++;
+      return { reply, position: index + 1 };
+    }
+    return undefined;
+  }
+
+  /** @param isSelected - Limits the removal to the rules of certain keys. */
+  clear(isSelected: (key: RuleCondition['key']) => boolean = () => true): void {
+    this.#entries = this.#entries.filter(({ when }) => !isSelected(when.key));
+  }
+
+  [Symbol.iterator](): ArrayIterator<Entry> {
+    return [...this.#entries].values();
+  }
+}
+
+function meets(when: RuleCondition, request: ChatRequest, key: KeyRecord): boolean {
+  const last = request.messages.at(-1);
+  const text = textOf(last?.content);
+  return (
+    (when.model === undefined || matchesGlob(when.model, request.model)) &&
+    (when.key === undefined || isKey(key, when.key)) &&
+    (when.lastMessage === undefined || matchesText(when.lastMessage, text)) &&
+    (when.tool === undefined || offeredTools(request).some(({ name }) => name === when.tool)) &&
+    (when.toolResult === undefined || (last?.role === 'tool' && matchesText(when.toolResult, text)))
+  );
+}
+
+function matchesText(expected: string | RegExp | TextPattern, text: string): boolean {
+  if (typeof expected === 'string') return text.includes(expected);
+  const { source, flags = '' } =
+    expected instanceof RegExp ? expected : { ...expected, source: expected.pattern };
+  // Without the flags that make `test` depend on earlier calls.
+  return new RegExp(source, flags.replace(/[gy]/g, '')).test(text);
+}
+
+function isRegExp({ pattern: source, flags }: TextPattern): boolean {
+  try {
+    return new RegExp(source, flags) !== undefined;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,126 @@
+import { redact } from '../secret/redact.ts';
+import { Secret } from '../secret/secret.ts';
+import { type EmulatedOperation, type EmulatedPlane, planeOf } from './context.ts';
+
+/** A request that the emulator received. No field holds a credential in plain text. */
+export interface EmulatedRequest {
+  readonly method: string;
+  /**
+   * The path without its query. Anything that may be a credential is masked: access tokens, the value of the
+   * `Authorization` header, everything that begins with `sk-`, and any unbroken run of 20 or more characters. The
+   * emulator's own ids are shorter.
+   */
+  readonly path: string;
+  /** Absent if the path belongs to neither plane. */
+  readonly plane?: EmulatedPlane | undefined;
+  /** Absent if nothing is served at the path. */
+  readonly operation?: EmulatedOperation | undefined;
+  /** The masked credential of the `Authorization` header. */
+  readonly credential?: string | undefined;
+  /** The id of the API key that authenticated the request. */
+  readonly keyId?: string | undefined;
+  /** The model that the request names, up to 200 characters. */
+  readonly model?: string | undefined;
+  /** HTTP status of the response; absent until it is known, and if the client left before. */
+  readonly status?: number | undefined;
+  /** Why the request was rejected. */
+  readonly reason?: string | undefined;
+  /** When the request was received, by the emulator's clock. */
+  readonly at: Date;
+  /** Time until the end of the response, or until the client left; absent until then. */
+  readonly durationMs?: number | undefined;
+  /** The fields of the faults that were applied. */
+  readonly faults?: readonly string[] | undefined;
+  /** The position of the rule that gave the reply, from 1. */
+  readonly rule?: number | undefined;
+}
+
+type Entry = { -readonly [Field in keyof EmulatedRequest]: EmulatedRequest[Field] };
+type Details = Pick<Entry, 'operation' | 'keyId' | 'model' | 'status' | 'reason' | 'faults' | 'rule'>;
+
+/** A request in progress. */
+export interface LoggedRequest {
+  readonly add: (details: Details) => void;
+  readonly end: () => void;
+}
+
+interface LogSettings {
+  readonly now: () => number;
+  readonly onRequest: ((request: EmulatedRequest) => void) | undefined;
+  readonly accessTokens: () => readonly Secret[];
+}
+
+const MAX_ENTRIES = 1000;
+
+/** The most recent requests, in order of arrival. */
+export class RequestLog {
+  readonly #settings: LogSettings;
+  #entries: Entry[] = [];
+
+  constructor(settings: LogSettings) {
+    this.#settings = settings;
+  }
+
+  open({ method, url, headers }: Request): LoggedRequest {
+    const { now, onRequest } = this.#settings;
+    const { pathname } = new URL(url);
+    // Whatever the scheme: a client may send a credential without one by mistake.
+    const words = (headers.get('authorization') ?? '').split(/[\s,]+/).filter((word) => word !== '');
+    const credential = words.at(-1);
+    const plane = planeOf(pathname);
+    const startedAt = now();
+    const entry: Entry = {
+      method,
+      path: this.#redact(pathname, words).replace(/[^/*]{20,}/g, (part) => new Secret(part).masked),
+      ...(plane && { plane }),
+      ...(credential !== undefined && { credential: new Secret(credential).masked }),
+      at: new Date(startedAt),
+    };
+    this.#entries.push(entry);
+    if (this.#entries.length > MAX_ENTRIES) this.#entries.shift();
+    let ended = false;
+    return {
+      add: ({ reason, model, ...details }) => {
+        Object.assign(entry, details);
+        if (reason !== undefined) entry.reason = this.#redact(reason, words);
+        if (model !== undefined) entry.model = this.#redact(model.slice(0, 200), words);
+      },
+      end() {
+        if (ended) return;
+        ended = true;
+        entry.durationMs = now() - startedAt;
+        try {
+          onRequest?.(copyOf(entry));
+        } catch {
+          // A listener must not fail the request.
+        }
+      },
+    };
+  }
+
+  *entries(): Generator<EmulatedRequest, void, undefined> {
+    for (const entry of [...this.#entries]) yield copyOf(entry);
+  }
+
+  /** @param keyIds - Limits the removal to the requests of certain keys. */
+  clear(keyIds?: ReadonlySet<string>): void {
+    this.#entries =
+      keyIds === undefined
+        ? []
+        : this.#entries.filter(({ keyId }) => keyId === undefined || !keyIds.has(keyId));
+  }
+
+  #redact(text: string, words: readonly string[]): string {
+    // Shorter words also occur in the paths themselves: the `key` in /apikeys.
+    const sent = words.filter((word) => word.length >= 8);
+    return redact(text, [...this.#settings.accessTokens(), ...sent]).replace(
+      /sk-[^/*\s`"',;]+/gi,
+      (match) => new Secret(match).masked,
+    );
+  }
+}
+
+function copyOf(entry: Entry): EmulatedRequest {
+  const { at, faults } = entry;
+  return { ...entry, at: new Date(at), ...(faults && { faults: [...faults] }) };
+}

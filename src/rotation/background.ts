@@ -1,0 +1,19 @@
+type RunDetached = <Args extends unknown[], Result>(task: (...args: Args) => Result, ...args: Args) => Result;
+
+interface AsyncHooks {
+  readonly AsyncLocalStorage?: { readonly snapshot?: () => RunDetached } | undefined;
+}
+
+/**
+ * Runs a task outside the async context of its caller.
+ *
+ * Polls and timers that outlive a call would otherwise keep the `AsyncLocalStorage` of the first request forever: its
+ * trace would never end, and its memory would never be freed.
+ */
+export const runDetached: RunDetached = /* @__PURE__ */ (() => {
+  const { process } = globalThis as {
+    readonly process?: { readonly getBuiltinModule?: (name: string) => unknown };
+  };
+  const hooks = process?.getBuiltinModule?.('node:async_hooks') as AsyncHooks | undefined;
+  return hooks?.AsyncLocalStorage?.snapshot?.() ?? ((task, ...args) => task(...args));
+})();

@@ -1,0 +1,202 @@
+import { ConfigurationError, KeyRingError } from '../errors/index.ts';
+import { Secret } from '../secret/secret.ts';
+import { safeCause } from './error-cause.ts';
+import type { RingKey } from './record.ts';
+
+/** What a ciphertext is bound to. */
+export interface EncryptionContext {
+  readonly ring: string;
+  readonly ringId: string;
+  /** Number of the key in the ring. */
+  readonly seq: number;
+}
+
+/** Custom encryption, for example by a key management service. */
+export interface CustomEncryption {
+  /**
+   * Encrypts a secret.
+   *
+   * @param context - Bind it to the ciphertext (as additional data, or as an encryption context), so that the ciphertext
+   * cannot be moved to another ring or key.
+   */
+  readonly encrypt: (secret: string, context: EncryptionContext) => string | Promise<string>;
+  /** Decrypts a ciphertext of {@link CustomEncryption.encrypt}; rejects if it cannot. */
+  readonly decrypt: (ciphertext: string, context: EncryptionContext) => string | Promise<string>;
+}
+
+/** 32 bytes, plain or in base64 (`openssl rand -base64 32`). */
+export type EncryptionKey = Uint8Array | string;
+
+/** A key, a list of which the first encrypts and all decrypt, or custom encryption. */
+export type EncryptionKeyOption = EncryptionKey | readonly EncryptionKey[] | CustomEncryption;
+
+/** A decrypted secret. */
+export interface Decrypted {
+  readonly secret: Secret;
+  /** Whether it was encrypted with another key than the one that encrypts now. */
+  readonly isOutdated: boolean;
+}
+
+interface Cipher {
+  encrypt(secret: string, context: EncryptionContext): Promise<string>;
+  decrypt(
+    ciphertext: string,
+    context: EncryptionContext,
+  ): Promise<{ readonly secret: string; readonly isOutdated: boolean }>;
+}
+
+/** A record has at most four keys; some more remain known while they change. */
+const MAX_CACHED = 16;
+
+/** Encrypts and decrypts the secrets of one ring. */
+export class RingEncryption {
+  readonly #ring: string;
+  readonly #cipher: Cipher;
+  readonly #decrypted = new Map<string, Promise<Decrypted>>();
+
+  /** @throws ConfigurationError if `option` is not a valid key. The message does not repeat it. */
+  constructor(ring: string, option: EncryptionKeyOption) {
+    this.#ring = ring;
+    this.#cipher = cipherFor(option);
+  }
+
+  /** @throws KeyRingError of code `key_ring_decryption_failed`. */
+  async encrypt(secret: Secret, ringId: string, seq: number): Promise<string> {
+    const ring = this.#ring;
+    try {
+      const ciphertext: unknown = await this.#cipher.encrypt(secret.reveal(), { ring, ringId, seq });
+      if (typeof ciphertext !== 'string' || ciphertext === '') {
+        throw new TypeError('`encrypt` must return a non-empty string');
+      }
+      return ciphertext;
+    } catch (thrown) {
+      const cause = safeCause(thrown);
+      throw new KeyRingError(`Ring \`${ring}\`: a secret could not be encrypted: ${cause.message}.`, {
+        code: 'key_ring_decryption_failed',
+        ring,
+        cause,
+      });
+    }
+  }
+
+  /** Decrypts each ciphertext once, also for concurrent callers. @throws KeyRingError of code `key_ring_decryption_failed`. */
+  decrypt(key: RingKey, ringId: string): Promise<Decrypted> {
+    const id = JSON.stringify([ringId, key.seq, key.ciphertext]);
+    const known = this.#decrypted.get(id);
+    if (known !== undefined) return known;
+    const decrypted = this.#decrypt(key, ringId);
+    this.#decrypted.set(id, decrypted);
+    decrypted.catch(() => this.#decrypted.delete(id));
+    const [oldest] = this.#decrypted.keys();
+    if (this.#decrypted.size > MAX_CACHED && oldest !== undefined) this.#decrypted.delete(oldest);
+    return decrypted;
+  }
+
+  async #decrypt({ id, seq, ciphertext }: RingKey, ringId: string): Promise<Decrypted> {
+    const ring = this.#ring;
+    try {
+      const { secret, isOutdated } = await this.#cipher.decrypt(ciphertext, { ring, ringId, seq });
+      return { secret: new Secret(secret), isOutdated };
+    } catch (thrown) {
+      const cause = safeCause(thrown);
+      throw new KeyRingError(
+        `Ring \`${ring}\`: the secret of key ${id} could not be decrypted: ${cause.message}. Check that \`encryptionKey\` contains the key that it was encrypted with.`,
+        { code: 'key_ring_decryption_failed', ring, keyIds: [id], cause },
+      );
+    }
+  }
+}
+
+function cipherFor(option: EncryptionKeyOption): Cipher {
+  const { encrypt, decrypt } = (option ?? {}) as Partial<CustomEncryption>;
+  if (typeof encrypt === 'function' && typeof decrypt === 'function') {
+    return {
+      encrypt: async (secret, context) => encrypt(secret, context),
+      decrypt: async (ciphertext, context) => ({
+        secret: await decrypt(ciphertext, context),
+        isOutdated: false,
+      }),
+    };
+  }
+  const keys = (Array.isArray(option) ? option : [option]) as readonly EncryptionKey[];
+  if (keys.length === 0) throw invalidKey();
+  return aesGcm(keys.map(keyBytes));
+}
+
+/** Identifies the format of a ciphertext, and is bound to it. */
+const FORMAT = 'gcm1';
+const IV_LENGTH = 12;
+const KEY_LENGTH = 32;
+
+/** AES-256-GCM with a random nonce per ciphertext. */
+function aesGcm(keys: readonly Uint8Array<ArrayBuffer>[]): Cipher {
+  let imported: Promise<CryptoKey[]> | undefined;
+  const importKeys = (): Promise<CryptoKey[]> => {
+    imported ??= Promise.all(
+      keys.map((bytes) => crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt'])),
+    );
+    return imported;
+  };
+  return {
+    async encrypt(secret, context) {
+      const [key] = await importKeys();
+      const iv = crypto.getRandomValues(new Uint8Array(IV_LENGTH));
+      const encrypted = await crypto.subtle.encrypt(
+        { name: 'AES-GCM', iv, additionalData: additionalData(context) },
+        key as CryptoKey,
+        new TextEncoder().encode(secret),
+      );
+      return `${FORMAT}.${toBase64(iv)}.${toBase64(new Uint8Array(encrypted))}`;
+    },
+    async decrypt(ciphertext, context) {
+      const [format, iv, encrypted] = ciphertext
+        .split('.')
+        .map((part, index) => (index === 0 ? part : fromBase64(part)));
+      if (format !== FORMAT || !(iv instanceof Uint8Array) || !(encrypted instanceof Uint8Array)) {
+        throw new Error('the ciphertext has a format that this version does not know');
+      }
+      const parameters = { name: 'AES-GCM', iv, additionalData: additionalData(context) };
+      for (const [index, key] of (await importKeys()).entries()) {
+        const secret = await crypto.subtle.decrypt(parameters, key, encrypted).catch(() => undefined);
+        if (secret !== undefined) return { secret: new TextDecoder().decode(secret), isOutdated: index > 0 };
+      }
+      throw new Error('no encryption key fits, or the ciphertext was changed');
+    },
+  };
+}
+
+function additionalData({ ring, ringId, seq }: EncryptionContext): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(['drun-sdk key ring', FORMAT, ring, ringId, seq]));
+}
+
+function keyBytes(key: EncryptionKey): Uint8Array<ArrayBuffer> {
+  const bytes = typeof key === 'string' ? fromBase64(key.trim()) : key;
+  const isBytes = Object.prototype.toString.call(bytes) === '[object Uint8Array]';
+  if (!isBytes || bytes?.length !== KEY_LENGTH) throw invalidKey();
+  // A copy, so that later changes of the caller's bytes have no effect.
+  return Uint8Array.from(bytes);
+}
+
+function invalidKey(): ConfigurationError {
+  return new ConfigurationError(
+    '`encryptionKey` must be 32 bytes, as `Uint8Array` or in base64 (`openssl rand -base64 32`), a list of such keys, or `{ encrypt, decrypt }`.',
+    { option: 'encryptionKey' },
+  );
+}
+
+/** Decodes base64 and base64url, with and without padding. */
+function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
+}

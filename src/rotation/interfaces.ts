@@ -1,0 +1,131 @@
+import type { PlatformAbortSignal } from '../internal/platform.ts';
+import type { Secret } from '../secret/secret.ts';
+
+/** The last argument of every method of a {@link KeyManager} and a {@link KeyVerifier}. */
+export interface RingRequestOptions {
+  readonly signal: PlatformAbortSignal;
+}
+
+/** A key that has just been created. */
+export interface CreatedRingKey {
+  readonly id: string;
+  readonly maskedKey: string;
+  readonly secret: Secret;
+}
+
+/** A key in a list. */
+export interface ListedKey {
+  readonly id: string;
+  readonly name?: string | undefined;
+  readonly maskedKey?: string | undefined;
+  readonly expired?: boolean | undefined;
+  readonly disabled?: boolean | undefined;
+  readonly expiresAt?: Date | undefined;
+}
+
+/** All keys of the account or workspace. */
+export interface KeyList {
+  readonly items: readonly ListedKey[];
+  /** The service's time: the `Date` header of the response plus its `Age`. Without it, nothing in a ring expires. */
+  readonly servedAt?: Date | undefined;
+}
+
+/** Token quota of a key of a workspace. */
+export type KeyQuota = number | 'unlimited';
+
+/** Creates, lists and deletes keys. `ApiKeys` and `WorkspaceApiKeys` are key managers. */
+export interface KeyManager {
+  /**
+   * Creates a key with one request. An error with an HTTP status from 400 to 499 (except 408) means that no key was
+   * created; after any other error the ring looks for the key by its name.
+   */
+  create(
+    input: {
+      readonly name: string;
+      readonly expiresAt: Date;
+      readonly quota?: KeyQuota | undefined;
+    },
+    options: RingRequestOptions & { readonly maxRetries?: number | undefined },
+  ): PromiseLike<CreatedRingKey>;
+  /** Lists all keys, those of others included. */
+  list(query: object, options: RingRequestOptions): PromiseLike<KeyList>;
+  /** Rejects with an error of code `not_found` if there is no such key. */
+  delete(id: string, options: RingRequestOptions): PromiseLike<unknown>;
+  /** Returns the secret of an existing key, on servers that can show it (0.17 and later). */
+  getSecret?(id: string, options: RingRequestOptions): PromiseLike<Secret>;
+}
+
+/** Result of {@link KeyVerifier.verify}. */
+export type KeyVerification =
+  | { readonly accepted: true; readonly models: readonly string[] }
+  | { readonly accepted: false; readonly code?: string | undefined };
+
+/** Asks the service whether it accepts a key, and which models the key may use: `keyVerifier()` of `drun-sdk/chat`. */
+export interface KeyVerifier {
+  /** Rejects if the service could not decide. */
+  verify(secret: Secret, options: RingRequestOptions): PromiseLike<KeyVerification>;
+}
+
+/** Time and waiting. Tests can pass their own. */
+export interface Clock {
+  /** Milliseconds since 1970. Only used for instants in the record if the service sends no `Date` header. */
+  now(): number;
+  /** Milliseconds since an arbitrary instant; never goes back. */
+  monotonic(): number;
+  /**
+   * Resolves after `ms` milliseconds, or rejects with the signal's reason.
+   *
+   * @param options - With `background`, the wait does not keep the process alive.
+   */
+  sleep(ms: number, signal: PlatformAbortSignal, options?: { readonly background?: boolean }): Promise<void>;
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: (ms, signal, { background = false } = {}) =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const onAbort = (): void => {
+        clearTimeout(timer as number);
+        reject(signal.reason);
+      };
+      const timer: unknown = setTimeout(() => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      }, ms);
+      signal.addEventListener('abort', onAbort, { once: true });
+      // Only the timers of Node and Bun keep a process alive.
+      if (background) (timer as { readonly unref?: () => void }).unref?.();
+    }),
+};
+
+/**
+ * Waits for a task for at most `timeoutMs`, then aborts its signal.
+ *
+ * @throws the result of `onTimeout` if the task did not end in time, even if it ignores its signal.
+ */
+export async function withTimeout<Result>(
+  clock: Clock,
+  timeoutMs: number,
+  task: (signal: AbortSignal) => PromiseLike<Result>,
+  onTimeout: () => Error,
+): Promise<Result> {
+  const ended = new AbortController();
+  const late = new AbortController();
+  const expire = async (): Promise<never> => {
+    await clock.sleep(timeoutMs, ended.signal, { background: true });
+    const error = onTimeout();
+    late.abort(error);
+    throw error;
+  };
+  try {
+    return await Promise.race([(async () => task(late.signal))(), expire()]);
+  } finally {
+    ended.abort();
+  }
+}

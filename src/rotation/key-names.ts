@@ -1,0 +1,75 @@
+import type { KeyManager, ListedKey } from './interfaces.ts';
+
+/*
+ * Names of a ring's keys at the service: kr1-<ring>-<ringId>-<seq>-<nonce>, at most 32 characters, so that a list shows
+ * which ring a key belongs to. The ring's part may contain dashes; the parts after it do not.
+ */
+
+const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
+const RING_ID_LENGTH = 5;
+const NONCE_LENGTH = 6;
+/** Longer names of rings are shortened, so that a key's name has at most 32 characters up to `seq` 1,679,615. */
+const MAX_LABEL_LENGTH = 10;
+const LABEL_START_LENGTH = 4;
+
+const KEY_NAME = /^kr1-([a-z\d-]{1,10})-([a-z\d]{5})-([a-z\d]+)-([a-z\d]{6})$/;
+
+/** A listed key of a ring with this name. */
+export interface OwnKey extends ListedKey {
+  readonly name: string;
+  readonly ringId: string;
+  readonly seq: number;
+}
+
+/** @param random - Returns numbers from 0 up to, but not including, 1. */
+export function newRingId(random: () => number): string {
+  return randomString(random, RING_ID_LENGTH);
+}
+
+/** Returns a name that no other claim has, not even one with the same number that a store has lost. */
+export function newKeyName(ring: string, ringId: string, seq: number, random: () => number): string {
+  return `kr1-${labelOf(ring)}-${ringId}-${seq.toString(36)}-${randomString(random, NONCE_LENGTH)}`;
+}
+
+/** Selects the keys of rings with this name. */
+export function ownKeys(ring: string, keys: readonly ListedKey[]): OwnKey[] {
+  const label = labelOf(ring);
+  return keys.flatMap((key) => {
+    const { name = '' } = key;
+    const [, keyLabel, ringId = '', seq = ''] = KEY_NAME.exec(name) ?? [];
+    return keyLabel === label ? [{ ...key, name, ringId, seq: Number.parseInt(seq, 36) }] : [];
+  });
+}
+
+/** Deletes a key. A missing key counts as deleted. */
+export async function deleteKey(manager: KeyManager, id: string, signal: AbortSignal): Promise<void> {
+  try {
+    await manager.delete(id, { signal });
+  } catch (error) {
+    if (codeOf(error) !== 'not_found') throw error;
+  }
+}
+
+/** The stable code of an error, of whichever copy of the package. */
+export function codeOf(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return typeof code === 'string' ? code : undefined;
+}
+
+function labelOf(ring: string): string {
+  if (ring.length <= MAX_LABEL_LENGTH) return ring;
+  return ring.slice(0, LABEL_START_LENGTH) + hash(ring);
+}
+
+/** FNV-1a: six characters tell rings of one account apart. Equal ones are still distinguished by their `ringId`. */
+function hash(text: string): string {
+  let value = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) {
+    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
+  }
+  return (value >>> 0).toString(36).padStart(7, '0').slice(-6);
+}
+
+function randomString(random: () => number, length: number): string {
+  return Array.from({ length }, () => BASE36.charAt(Math.floor(random() * BASE36.length))).join('');
+}

@@ -1,0 +1,172 @@
+import { ConfigurationError } from '../../errors/index.ts';
+
+/** A record in a {@link KeyStore}. */
+export interface StoredRecord {
+  /** The value as it was stored. */
+  readonly value: string;
+  /** Identifies this state of the record. Its form is up to the store. */
+  readonly version: string;
+}
+
+/** Result of {@link KeyStore.compareAndSwap}. */
+export type SwapResult = { readonly ok: true; readonly version: string } | { readonly ok: false };
+
+/**
+ * Holds one small string per ring, and replaces it only if it has not changed since it was read.
+ *
+ * A method rejects if it cannot know the outcome; a swap that rejects may have been applied. `keyStoreContract` of
+ * `drun-sdk/rotation/testing` has the test cases that every store must pass.
+ */
+export interface KeyStore {
+  /** Returns the record of a ring, or null. Linearizable: it sees every swap that has been answered. */
+  get(ring: string): Promise<StoredRecord | null>;
+  /**
+   * Stores `value` if the record still has the expected version.
+   *
+   * @param expected - The version that was read, or null to create the record.
+   * @returns `{ ok: false }` if the record has another version.
+   */
+  compareAndSwap(ring: string, expected: string | null, value: string): Promise<SwapResult>;
+  /**
+   * Calls `changed` soon after a record has changed; may also call it without a change. Must not keep the process alive.
+   *
+   * @returns a function that stops it.
+   */
+  watch?(ring: string, changed: () => void): () => void;
+  /** Finds settings of the server that would lose records. A ring calls it once and emits an `error` event for each. */
+  check?(): Promise<readonly Error[]>;
+}
+
+const RING_NAME = /^[a-z\d-]{1,32}$/;
+
+export const RING_NAME_RULE = '1 to 32 characters of `a` to `z`, `0` to `9` and `-`';
+
+/** Longest delay of a timer in milliseconds; longer ones fire at once. */
+export const MAX_TIMER_MS = 2_147_483_647;
+
+/** A record has a few kilobytes; every store has room for this. */
+const MAX_VALUE_BYTES = 65_536;
+
+/** Whether a value is a valid name of a ring. Column values, file names and entries need not escape it. */
+export function isRingName(value: unknown): value is string {
+  return typeof value === 'string' && RING_NAME.test(value);
+}
+
+/** Whether a value is a number of milliseconds that a timer can wait. */
+export function isTimerMs(value: unknown): value is number {
+  return typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS;
+}
+
+/** How a store works, without the checks that all stores share. */
+export interface StoreDriver {
+  readonly get: (ring: string) => Promise<StoredRecord | null>;
+  /** @param version - The version of the new record. */
+  readonly create: (ring: string, version: string, value: string) => Promise<boolean>;
+  readonly replace: (ring: string, expected: string, version: string, value: string) => Promise<boolean>;
+  /** Reads the version only, for `watch`. Without it the store has no `watch`. */
+  readonly version?: (ring: string) => Promise<string | null>;
+  readonly check?: () => Promise<readonly Error[]>;
+}
+
+/**
+ * Makes a {@link KeyStore} of a driver: checks the arguments, generates versions and polls for changes.
+ *
+ * Versions are random UUIDs, so that one never returns, not even after a backup was restored. The caller of a swap
+ * generates them, so that a client which repeats a statement after a lost connection recognizes its own success.
+ */
+export function storeFrom(driver: StoreDriver, pollMs: number | undefined, defaultPollMs: number): KeyStore {
+  const intervalMs = pollMs ?? defaultPollMs;
+  if (!isTimerMs(intervalMs)) throw invalid('pollMs', 'must be a positive number of milliseconds');
+  const { version: readVersion, check } = driver;
+  return {
+    async get(ring) {
+      checkRing(ring);
+      return driver.get(ring);
+    },
+    async compareAndSwap(ring, expected, value) {
+      checkRing(ring);
+      checkValue(value);
+      if (expected !== null && typeof expected !== 'string') {
+        throw invalid('expected', 'must be the version that was read, or null');
+      }
+      if (expected !== null && !UUID.test(expected)) return { ok: false };
+      const version = crypto.randomUUID();
+      const ok =
+        expected === null
+          ? await driver.create(ring, version, value)
+          : await driver.replace(ring, expected, version, value);
+      return ok ? { ok, version } : { ok };
+    },
+    ...(readVersion && {
+      watch(ring: string, changed: () => void) {
+        checkRing(ring);
+        checkFunction(changed, 'changed');
+        return poll(() => readVersion(ring), intervalMs, changed);
+      },
+    }),
+    ...(check && { check }),
+  };
+}
+
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/** Whether a value is a version of {@link storeFrom}. */
+export function isVersion(value: string): boolean {
+  return UUID.test(value);
+}
+
+/** @throws ConfigurationError if no ring can have this name. */
+export function checkRing(ring: string): void {
+  if (!isRingName(ring)) throw invalid('ring', `must have ${RING_NAME_RULE}`);
+}
+
+/** Checks that every store can return the value as it is. The message does not repeat it. */
+export function checkValue(value: string): void {
+  // UTF-8 cannot encode half a surrogate pair, and PostgreSQL cannot store U+0000.
+  if (typeof value !== 'string' || !value.isWellFormed() || value.includes('\0')) {
+    throw invalid('value', 'must be a well-formed string without U+0000');
+  }
+  if (new TextEncoder().encode(value).length > MAX_VALUE_BYTES) {
+    throw invalid('value', `must have at most ${MAX_VALUE_BYTES} bytes as UTF-8`);
+  }
+}
+
+export function checkFunction(value: unknown, option: string): void {
+  if (typeof value !== 'function') throw invalid(option, 'must be a function');
+}
+
+export function invalid(option: string, rule: string): ConfigurationError {
+  return new ConfigurationError(`\`${option}\` ${rule}.`, { option });
+}
+
+/**
+ * Polls the version of a record. The first poll comes after one interval and always reports a change, because the record
+ * may have changed since the caller read it. Failed polls report nothing.
+ */
+function poll(
+  readVersion: () => Promise<string | null>,
+  intervalMs: number,
+  changed: () => void,
+): () => void {
+  let known: string | null | undefined;
+  let isStopped = false;
+  let timer: unknown;
+  const schedule = (): void => {
+    timer = setTimeout(check, intervalMs);
+    // Only the timers of Node and Bun keep a process alive.
+    (timer as { readonly unref?: () => void }).unref?.();
+  };
+  const check = async (): Promise<void> => {
+    const version = await readVersion().catch(() => known);
+    if (isStopped) return;
+    schedule();
+    if (version === known) return;
+    known = version;
+    changed();
+  };
+  schedule();
+  return () => {
+    isStopped = true;
+    clearTimeout(timer as number);
+  };
+}

@@ -1,0 +1,175 @@
+import type { KeyStore } from './store.ts';
+
+/** One test case: rejects if the store does not pass it. */
+export interface KeyStoreCase {
+  /** What the store does, as a sentence after the store's name. */
+  readonly name: string;
+  readonly run: () => Promise<void>;
+}
+
+/** Options of {@link keyStoreContract}. */
+export interface KeyStoreContractOptions {
+  /**
+   * How long `watch` may take to report a change, in milliseconds.
+   *
+   * @defaultValue 10_000
+   */
+  readonly watchTimeoutMs?: number | undefined;
+}
+
+/**
+ * Returns the test cases that every key store must pass, for any test framework.
+ *
+ * @param open - Opens one more client of the same storage, as another process would. Cases use random names of rings.
+ *
+ * @example
+ * ```ts
+ * import { test } from 'node:test';
+ * import { memoryStore } from 'drun-sdk/rotation';
+ * import { keyStoreContract } from 'drun-sdk/rotation/testing';
+ *
+ * const store = memoryStore();
+ * for (const { name, run } of keyStoreContract(() => store)) test(name, run);
+ * ```
+ */
+export function keyStoreContract(
+  open: () => KeyStore | Promise<KeyStore>,
+  { watchTimeoutMs = 10_000 }: KeyStoreContractOptions = {},
+): readonly KeyStoreCase[] {
+  const cases: Readonly<Record<string, (store: KeyStore, ring: string) => Promise<void>>> = {
+    async 'returns null for an unknown ring'(store, ring) {
+      equal(await store.get(ring), null);
+    },
+    async 'returns a record as it was stored, with its version'(store, ring) {
+      let version: string | null = null;
+      for (const value of VALUES) {
+        version = await swap(store, ring, version, value);
+        equal(await store.get(ring), { value, version });
+      }
+    },
+    async 'shows an update to other clients at once'(store, ring) {
+      const other = await open();
+      const version = await swap(store, ring, null, 'first');
+      equal(await other.get(ring), { value: 'first', version });
+      const next = await swap(other, ring, version, 'second');
+      equal(await store.get(ring), { value: 'second', version: next });
+    },
+    async 'creates a record only if there is none'(store, ring) {
+      const version = await swap(store, ring, null, 'first');
+      await conflict(store, ring, null, 'second');
+      equal(await store.get(ring), { value: 'first', version });
+    },
+    async 'rejects an update of an old, an unknown and another ring’s version'(store, ring) {
+      const old = await swap(store, ring, null, 'first');
+      const version = await swap(store, ring, old, 'second');
+      const foreign = await swap(store, newRing(), null, 'other');
+      for (const expected of [old, foreign, '', '0', 'none', crypto.randomUUID()]) {
+        await conflict(store, ring, expected, 'third');
+      }
+      equal(await store.get(ring), { value: 'second', version });
+    },
+    async 'rejects an update of a record that does not exist'(store, ring) {
+      await conflict(store, ring, crypto.randomUUID(), 'first');
+      equal(await store.get(ring), null);
+    },
+    async 'never repeats a version, even for equal values'(store, ring) {
+      const versions = new Set<string>();
+      let version: string | null = null;
+      for (let update = 0; update < 5; update++) {
+        version = await swap(store, ring, version, 'same');
+        versions.add(version);
+      }
+      equal(versions.size, 5);
+    },
+    async 'keeps rings apart, with names of up to 32 characters'(store, ring) {
+      const long = `${ring}-`.padEnd(32, '0');
+      const versions = [await swap(store, ring, null, 'short'), await swap(store, long, null, 'long')];
+      equal(await store.get(ring), { value: 'short', version: versions[0] });
+      equal(await store.get(long), { value: 'long', version: versions[1] });
+    },
+    async 'lets one of many concurrent creates win'(store, ring) {
+      const clients = await Promise.all(Array.from({ length: 8 }, () => open()));
+      const results = await Promise.all(
+        clients.map((client, index) => client.compareAndSwap(ring, null, String(index))),
+      );
+      const winners = results.flatMap(({ ok }, index) => (ok ? [String(index)] : []));
+      equal(winners.length, 1);
+      equal((await store.get(ring))?.value, winners[0]);
+    },
+    async 'loses no update of concurrent clients'(store, ring) {
+      await swap(store, ring, null, '0');
+      const clients = await Promise.all(Array.from({ length: 4 }, () => open()));
+      await Promise.all(clients.map((client) => increment(client, ring, 5)));
+      equal((await store.get(ring))?.value, '20');
+    },
+    async 'reports changes of other clients to `watch`, until it is stopped'(store, ring) {
+      if (store.watch === undefined) return;
+      const version = await swap(store, ring, null, 'first');
+      const changed = Promise.withResolvers<void>();
+      let timer: unknown;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no change within ${watchTimeoutMs} ms`)), watchTimeoutMs);
+      });
+      const stop = store.watch(ring, () => changed.resolve());
+      try {
+        await swap(await open(), ring, version, 'second');
+        await Promise.race([changed.promise, late]);
+      } finally {
+        stop();
+        clearTimeout(timer as number);
+      }
+    },
+  };
+  return Object.entries(cases).map(([name, run]) => ({
+    name,
+    run: async () => run(await open(), newRing()),
+  }));
+}
+
+const VALUES = [
+  '',
+  '{"seq": 1, "key": "\\"\\\\u0041\\n", "list": [null, 1e9]}',
+  'a\t\r\n \'"`\\$1 %s {} -- ; é 中文 🔑 \u{10ffff} \ufeff \u2028',
+  '€'.repeat(21_845),
+];
+
+function newRing(): string {
+  return `ring-${crypto.randomUUID().slice(0, 12)}`;
+}
+
+async function swap(store: KeyStore, ring: string, expected: string | null, value: string): Promise<string> {
+  const result = await store.compareAndSwap(ring, expected, value);
+  if (!result.ok) throw new Error(`an update of version ${expected} was rejected, although that is current`);
+  return result.version;
+}
+
+async function conflict(
+  store: KeyStore,
+  ring: string,
+  expected: string | null,
+  value: string,
+): Promise<void> {
+  const { ok } = await store.compareAndSwap(ring, expected, value);
+  if (ok) throw new Error(`an update of version ${expected} succeeded, although that is not current`);
+}
+
+async function increment(store: KeyStore, ring: string, times: number): Promise<void> {
+  for (let done = 0; done < times; ) {
+    const record = await store.get(ring);
+    if (record === null) throw new Error('the record has disappeared');
+    const { ok } = await store.compareAndSwap(ring, record.version, String(Number(record.value) + 1));
+    if (ok) done++;
+  }
+}
+
+/** Compares data. Messages do not repeat values: a failing test may run with real records. */
+function equal(actual: unknown, expected: unknown): void {
+  const fields = (value: unknown): string => JSON.stringify(value, ['value', 'version']);
+  if (fields(actual) === fields(expected)) return;
+  throw new Error(`the store returned ${describe(actual)} instead of ${describe(expected)}`);
+}
+
+function describe(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

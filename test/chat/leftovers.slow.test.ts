@@ -1,0 +1,117 @@
+import { getEventListeners } from 'node:events';
+import type { ChatClient, ChatStream } from 'drun-sdk/chat';
+import { describe, expect, test } from 'vitest';
+import { heapUsed, MIB } from '../support/heap.ts';
+import { serveHttp } from '../support/sockets.ts';
+import { events, greeting, says, serveStream } from '../support/streams.ts';
+import { chatClient, completion, request } from './requests.ts';
+
+/* What calls leave behind, over real sockets: nothing. */
+
+/** A server that answers; a request of the user `bad` is refused. */
+async function answering(): Promise<ChatClient> {
+  const whole = JSON.stringify(completion());
+  const { url } = await serveHttp(async (incoming, response) => {
+    let body = '';
+    for await (const chunk of incoming) body += chunk;
+    const { stream, user } = JSON.parse(body) as { stream?: boolean; user?: string };
+    if (user === 'bad') response.writeHead(400).end('{}');
+    else if (stream) response.setHeader('content-type', 'text/event-stream').end(greeting());
+    else response.setHeader('content-type', 'application/json').end(whole);
+  });
+  return chatClient({ baseUrl: url });
+}
+
+/** Runs some work this many times, up to 50 at once. */
+async function times(count: number, work: (number: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: 50 }, worker));
+}
+
+test('300 calls on one signal leave no listener on it, however they ended', async () => {
+  const chat = await answering();
+  const { signal } = new AbortController();
+  const first = async (stream: ChatStream): Promise<void> => {
+    for await (const _ of stream) break;
+  };
+  const ways: ((number: number) => Promise<unknown>)[] = [
+    () => chat.complete(request(), { signal }),
+    () => chat.complete(request({ user: 'bad' }), { signal }).catch(() => {}),
+    () => chat.stream(request(), { signal }).completion(),
+    () => first(chat.stream(request(), { signal })),
+    () => chat.complete(request(), { signal, timeoutMs: 1 }).catch(() => {}),
+  ];
+
+  await times(300, (number) => (ways[number % ways.length] as (typeof ways)[number])(number));
+
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+});
+
+describe('the heap', () => {
+  test('is where it was after 10,000 calls', { timeout: 120_000 }, async () => {
+    const chat = await answering();
+    const { signal } = new AbortController();
+    const call = (): Promise<unknown> => chat.complete(request(), { signal });
+    // Whatever is made once is made before.
+    await times(1_000, call);
+    const before = await heapUsed();
+
+    await times(10_000, call);
+
+    // A hundred bytes left by each call would be a whole MiB.
+    expect((await heapUsed()) - before).toBeLessThan(4 * MIB);
+  });
+
+  test('is where it was after 200 streams at once, and has little of them while they are open', {
+    timeout: 60_000,
+  }, async () => {
+    const { url } = await serveStream((answer) => answer.write(events(says('a'))));
+    const chat = chatClient({ baseUrl: url });
+    const { signal } = new AbortController();
+    const openAll = async (): Promise<() => Promise<unknown>> => {
+      const streams = Array.from({ length: 200 }, () =>
+        chat.stream(request(), { signal })[Symbol.asyncIterator](),
+      );
+      await Promise.all(streams.map((stream) => stream.next()));
+      return () => Promise.all(streams.map((stream) => stream.return?.()));
+    };
+    await (await openAll())();
+    const before = await heapUsed();
+
+    const leaveAll = await openAll();
+    const whileOpen = await heapUsed();
+    await leaveAll();
+
+    // The server's end of each stream is in this heap, too.
+    expect((whileOpen - before) / 200).toBeLessThan(0.25 * MIB);
+    expect((await heapUsed()) - before).toBeLessThan(4 * MIB);
+  });
+});
+
+test('leaving a loop early frees the socket within 100 ms', async () => {
+  let onClosed = (): void => {};
+  const { url } = await serveStream(async (answer) => {
+    await answer.write(events(says('a')));
+    await answer.closed;
+    onClosed();
+  });
+  const took: number[] = [];
+  // The best of a few: one of them may have been kept waiting by the machine.
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const closed = new Promise<void>((resolve) => {
+      onClosed = resolve;
+    });
+    let leftAt = 0;
+    for await (const _ of chatClient({ baseUrl: url }).stream(request())) {
+      leftAt = performance.now();
+      break;
+    }
+    await closed;
+    took.push(performance.now() - leftAt);
+  }
+
+  expect(Math.min(...took)).toBeLessThan(100);
+});

@@ -1,0 +1,346 @@
+import { describe, expect, it } from 'vitest';
+import type { Protocol } from '../../src/rotation/key-ring.ts';
+import {
+  type Observation,
+  type PlanContext,
+  type Progress,
+  plan,
+  RULES,
+  type Rule,
+  type Step,
+} from '../../src/rotation/plan.ts';
+import { Reconciliation } from '../../src/rotation/reconcile.ts';
+import type { Pending, RingRecord } from '../../src/rotation/record.ts';
+import { Revocation } from '../../src/rotation/revoke.ts';
+import * as to from '../../src/rotation/transitions.ts';
+import { CALM, explore } from './explore.ts';
+import { type Circumstances, GRACE_MS, SECOND } from './world.ts';
+
+/*
+ * The protocol without one of its rules. Each of these must violate an invariant: an exploration that finds nothing wrong
+ * with a broken protocol proves nothing about the real one.
+ */
+
+const STEPS = Number(process.env.DRUN_MUTATION_STEPS ?? 400_000);
+
+/** A reconciliation whose plan is changed. */
+function planning(change: (step: Step, seen: Observation, context: PlanContext) => Step): Protocol {
+  return reconciling(
+    class extends Reconciliation {
+      protected override plan(seen: Observation): Step {
+        return change(super.plan(seen), seen, this.planContext);
+      }
+    },
+  );
+}
+
+/** A reconciliation with other rules. */
+function ruled(rules: Readonly<Record<string, Rule>>): Protocol {
+  return reconciling(
+    class extends Reconciliation {
+      protected override plan(seen: Observation): Step {
+        return plan(seen, this.planContext, { ...RULES, ...rules });
+      }
+    },
+  );
+}
+
+function reconciling(Changed: typeof Reconciliation): Protocol {
+  return { Reconciliation: Changed, Revocation };
+}
+
+/** The list before the read takes the place of the list after it. */
+function withoutConfirmation(rule: Rule): Rule {
+  return (seen, context) => rule({ ...seen, confirmation: seen.confirmation ?? seen.listing }, context);
+}
+
+const rule = (name: string): Rule => RULES[name] as Rule;
+
+interface Mutation {
+  readonly title: string;
+  readonly protocol: Protocol;
+  /** The invariants that it may violate. */
+  readonly violates: RegExp;
+  readonly circumstances: Partial<Circumstances>;
+}
+
+const mutations: readonly Mutation[] = [
+  {
+    title: 'reads the record before it lists',
+    protocol: reconciling(
+      class extends Reconciliation {
+        protected override async observe(): Promise<Observation | undefined> {
+          const read = await this.read();
+          const seen = await super.observe();
+          return read && seen && { ...seen, record: read.record, version: read.version };
+        }
+      },
+    ),
+    violates: /older state|I[1-5]/,
+    circumstances: { replicas: 3, rotations: 0.05 },
+  },
+  {
+    title: 'replaces a missing key without asking the service',
+    protocol: ruled({
+      replaceMissing: withoutConfirmation((seen, context) => {
+        const step = rule('replaceMissing')(seen, context);
+        if (step?.kind !== 'verify-missing') return step;
+        const verdicts = new Map([[step.key.id, { kind: 'rejected' } as const]]);
+        return rule('replaceMissing')({ ...seen, verdicts }, context);
+      }),
+    }),
+    violates: /I1: .* replaced as missing/,
+    circumstances: { replicas: 3, rotations: 0.06, stalls: 0.02 },
+  },
+  {
+    title: 'never replaces a missing key',
+    protocol: ruled({ replaceMissing: () => undefined }),
+    violates: /I6|I10/,
+    circumstances: { foreignDeletions: 0.01 },
+  },
+  {
+    title: 'claims beside a previous key although there is a current one',
+    protocol: planning((step, { record }, { policy }) =>
+      step.kind === 'rest' &&
+      record.previous &&
+      record.current &&
+      policy.standby &&
+      !record.standby &&
+      !record.pending
+        ? { kind: 'claim' }
+        : step,
+    ),
+    violates: /I[48]|conflict|I10/,
+    circumstances: { rotations: 0.05 },
+  },
+  {
+    title: 'creates without a claim',
+    protocol: reconciling(
+      class extends Reconciliation {
+        protected override async writeClaim(seen: Observation): Promise<undefined> {
+          const { record } = seen;
+          const seq = record.seq + 1;
+          const name = `kr1-checkout-${record.ringId}-${seq.toString(36)}-${Math.floor(seen.monotonicNow).toString(36).padStart(6, '0').slice(-6)}`;
+          const key = await this.sendCreate(name, seen.now + 1e9);
+          this.context.memory.unstored = {
+            name,
+            key: { ...key, createdAt: seen.now, expiresAt: seen.now + 1e9 },
+          };
+          const pending: Pending = {
+            name,
+            seq,
+            owner: this.context.memory.owner,
+            leaseMs: 1,
+            phase: 'claimed',
+          };
+          await this.storeKey({ ...seen, record: { ...record, seq } }, pending);
+        }
+      },
+    ),
+    violates: /I[4567]|I10/,
+    circumstances: { replicas: 3, crashes: 0.02 },
+  },
+  {
+    title: 'creates right after the claim, without another list',
+    protocol: reconciling(
+      class extends Reconciliation {
+        protected override async writeClaim(seen: Observation): Promise<undefined> {
+          await super.writeClaim(seen);
+          const claimed = await this.read();
+          if (claimed?.record.pending?.owner !== this.context.memory.owner || this.claim === undefined)
+            return;
+          const { pending } = claimed.record;
+          if (pending.phase === 'claimed') await this.create({ ...seen, ...claimed }, pending);
+        }
+      },
+    ),
+    violates: /I4/,
+    circumstances: {
+      replicas: 3,
+      faults: 0.1,
+      canShow: false,
+      rotations: 0.05,
+      stalls: 0.03,
+      standby: false,
+    },
+  },
+  {
+    title: 'repeats a create without a response',
+    protocol: reconciling(
+      class extends Reconciliation {
+        protected override sendCreate(name: string, expiresAt: number) {
+          return super.sendCreate(name, expiresAt).catch(() => super.sendCreate(name, expiresAt));
+        }
+      },
+    ),
+    violates: /I[47]/,
+    circumstances: { faults: 0.05 },
+  },
+  {
+    title: 'promotes a key before it is stored',
+    protocol: reconciling(
+      class extends Reconciliation {
+        protected override async storeKey(seen: Observation, pending: Pending): Promise<undefined> {
+          const key = this.context.memory.unstored?.key;
+          if (key === undefined) return;
+          const { secret: _, ...fields } = key;
+          const stored = { ...fields, name: pending.name, seq: pending.seq, ciphertext: '["lost"]' };
+          await this.promote(seen, { ...pending, phase: 'created', key: stored });
+          this.context.memory.unstored = undefined;
+        }
+      },
+    ),
+    violates: /I2/,
+    circumstances: {},
+  },
+  {
+    title: 'promotes a key without verifying it',
+    protocol: reconciling(
+      class extends Reconciliation {
+        protected override async verifyStored() {
+          return { kind: 'accepted' as const, models: [] };
+        }
+      },
+    ),
+    violates: /I2/,
+    circumstances: { activationMs: 5 * SECOND },
+  },
+  {
+    title: 'writes `retireAt` with the promotion, from the list before it',
+    protocol: reconciling(
+      class extends Reconciliation {
+        protected override update(seen: Observation, record: RingRecord) {
+          const { previous } = record;
+          const servedAt = seen.listing?.servedAt;
+          if (!previous || previous.retireAt !== undefined || servedAt === undefined)
+            return super.update(seen, record);
+          return super.update(seen, to.setRetireAt(record, previous, servedAt + GRACE_MS));
+        }
+      },
+    ),
+    violates: /I3/,
+    circumstances: {
+      replicas: 3,
+      rotations: 0.05,
+      activationMs: 30 * SECOND,
+      standby: false,
+      faults: 0.1,
+      slowLists: 0.05,
+    },
+  },
+  {
+    title: 'writes `retireAt` from a list that was sent before the read',
+    protocol: ruled({ retirePrevious: withoutConfirmation(rule('retirePrevious')) }),
+    violates: /I3/,
+    circumstances: { replicas: 3, rotations: 0.05, jumpsBack: 0.03, slowLists: 0.03 },
+  },
+  {
+    title: 'takes over a claim by a list that was sent before the read',
+    protocol: ruled({ takeOverClaim: withoutConfirmation(rule('takeOverClaim')) }),
+    violates: /I4/,
+    circumstances: { rotations: 0.05, jumpsBack: 0.02, stalls: 0.06, standby: false },
+  },
+  {
+    title: 'continues its own claim without renewing it',
+    protocol: reconciling(
+      class extends Reconciliation {
+        protected override get progress(): Progress {
+          const progress = super.progress;
+          const { pending } = this.context.state.latest ?? {};
+          const version = this.lastVersion ?? '';
+          return pending?.owner === progress.owner
+            ? { ...progress, claim: { version, sentAt: 1e12 } }
+            : progress;
+        }
+        private lastVersion: string | undefined;
+        protected override async observe(): Promise<Observation | undefined> {
+          const seen = await super.observe();
+          this.lastVersion = seen?.version;
+          return seen;
+        }
+        protected override plan(seen: Observation): Step {
+          const step = super.plan(seen);
+          return step.kind === 'drop-claim' && !step.isFull ? { kind: 'create' } : step;
+        }
+      },
+    ),
+    violates: /I[47]/,
+    circumstances: { replicas: 3, aborts: 0.06, stalls: 0.05, rotations: 0.05, faults: 0.04, standby: false },
+  },
+  {
+    title: 'drops its own claim at once after a create without a response',
+    protocol: planning((step, { record }, { progress }) =>
+      record.pending?.phase === 'claimed' &&
+      record.pending.owner === progress.owner &&
+      progress.sentName === record.pending.name &&
+      progress.unstoredName === undefined
+        ? { kind: 'update', record: to.dropClaim(record) }
+        : step,
+    ),
+    violates: /I4/,
+    circumstances: {
+      replicas: 1,
+      reconciliations: 0.9,
+      faults: 0.12,
+      aborts: 0.08,
+      canShow: false,
+      rotations: 0.05,
+    },
+  },
+  {
+    title: 'creates although the lease may be over',
+    protocol: planning((step) => (step.kind === 'drop-claim' && !step.isFull ? { kind: 'create' } : step)),
+    violates: /I[47]/,
+    circumstances: { replicas: 3, rotations: 0.05, stalls: 0.06, standby: false, faults: 0.03 },
+  },
+  {
+    title: 'believes an instant that is too far ahead',
+    protocol: planning((step, { record }) => {
+      if (step.kind !== 'update') return step;
+      const isRestart =
+        step.record.pending?.phase === 'claimed' && step.record.pending.name === record.pending?.name;
+      const isCorrection =
+        record.previous?.retireAt !== undefined &&
+        step.record.previous?.retireAt !== undefined &&
+        record.previous.retireAt !== step.record.previous.retireAt;
+      return isRestart || isCorrection ? { kind: 'rest' } : step;
+    }),
+    violates: /I6|I10/,
+    circumstances: {
+      jumpsForward: 0.01,
+      jumpsBack: 0.01,
+      jumpMs: 86_400 * SECOND,
+      crashes: 0.02,
+      rotations: 0.05,
+    },
+  },
+  {
+    title: 'resolves the target of a revocation again after a lost response',
+    protocol: {
+      Reconciliation,
+      Revocation: class extends Revocation {
+        protected override async resolveTarget(record: RingRecord): Promise<void> {
+          const before = this.ids;
+          await this.choose(record);
+          if (before && this.ids?.join() !== before.join() && this.target === 'current') {
+            throw new Error('I1: the revocation took another key out of use');
+          }
+        }
+      },
+    },
+    violates: /another key/,
+    circumstances: { revocations: 0.03, faults: 0.1 },
+  },
+];
+
+describe('the exploration', () => {
+  it.each(mutations.map((mutation) => [mutation.title, mutation] as const))(
+    'finds a protocol that %s',
+    { timeout: 3_600_000 },
+    async (_, { protocol, violates, circumstances }) => {
+      const { counterexample } = await explore(STEPS, () => ({ ...CALM, ...circumstances }), { protocol });
+
+      expect(counterexample?.split('\n')[0]).toMatch(violates);
+    },
+  );
+});

@@ -1,0 +1,399 @@
+import { readFileSync } from 'node:fs';
+import { ConfigurationError, KeyRingError } from 'drun-sdk/errors';
+import { KeyRing, memoryStore, openCurrentKey } from 'drun-sdk/rotation';
+import { describe, expect, it, vi } from 'vitest';
+import { KEY } from '../support/credentials.ts';
+import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
+import { until } from '../support/ring-clock.ts';
+import { rejected } from '../support/ring-service.ts';
+import { DAY, ENCRYPTION_KEY, keyOf, MINUTE, namesOf, ringSetup, SECOND } from '../support/ring-setup.ts';
+
+describe('an invalid option', () => {
+  const durations = [
+    'maxAgeMs',
+    'gracePeriodMs',
+    'refreshMs',
+    'keyTimeoutMs',
+    'storeTimeoutMs',
+    'leaseMs',
+    'createTimeoutMs',
+    'activationTimeoutMs',
+  ];
+  const invalid: readonly (readonly [option: string, value: unknown])[] = [
+    ...['', 'Checkout', 'a b', 'a_b', 'é', 'x'.repeat(33), 7, undefined, KEY].map(
+      (name) => ['name', name] as const,
+    ),
+    ...[{}, { create() {} }, null, KEY].map((manager) => ['manager', manager] as const),
+    ...[{}, null, KEY].map((verifier) => ['verifier', verifier] as const),
+    ...[undefined, {}, null, { get() {} }, { ...memoryStore(), watch: true }].map(
+      (store) => ['store', store] as const,
+    ),
+    ...[undefined, KEY, new Uint8Array(31), [], [KEY], { encrypt() {} }].map(
+      (key) => ['encryptionKey', key] as const,
+    ),
+    ...durations.flatMap((option) =>
+      [0, -1, Number.NaN, '5s', null].map(
+        (value) => [option, value === null ? Number.POSITIVE_INFINITY : value] as const,
+      ),
+    ),
+    ['leaseMs', 30_000],
+    ['standby', 'false'],
+    ['deleteBeforeCreate', 1],
+    ['quota', -1],
+    ['quota', 1.5],
+    ['quota', 'none'],
+    ['clock', {}],
+    ['random', 4],
+    ['issuer', {}],
+    ['maxAge', 5],
+  ];
+
+  it.each(invalid)('`%s`: %s throws ConfigurationError, which shows no value', (option, value) => {
+    const options = {
+      name: 'checkout',
+      store: memoryStore(),
+      encryptionKey: ENCRYPTION_KEY,
+      [option]: value,
+    };
+
+    const error = thrownBy(ConfigurationError, () => new KeyRing(options as never));
+
+    expect(error.option).toBe(option);
+    expect(error.message).toContain(`\`${option}\``);
+    expect(everythingShownOf(error)).not.toContain(KEY);
+  });
+
+  it('combination of `standby` and `deleteBeforeCreate` throws', () => {
+    const options = { name: 'checkout', store: memoryStore(), encryptionKey: ENCRYPTION_KEY };
+    expect(() => new KeyRing({ ...options, standby: true, deleteBeforeCreate: true })).toThrow(
+      'excludes `standby`',
+    );
+  });
+
+  it('of a method throws', async () => {
+    const { newRing } = ringSetup();
+    const ring = newRing();
+    await ring.reconcile();
+
+    expect(() => ring.start({ intervalMs: 0 })).toThrow(ConfigurationError);
+    expect(() => ring.start({ interval: 5 } as never)).toThrow('`interval` is not an option.');
+    await rejectionOf(ConfigurationError, ring.revoke(''));
+    await rejectionOf(ConfigurationError, ring.revoke('current', { timeoutMs: 0 }));
+    await rejectionOf(ConfigurationError, ring.revoke('current', { reason: '' }));
+    await rejectionOf(ConfigurationError, ring.revoke('current', { why: 'leak' } as never));
+    await rejectionOf(ConfigurationError, ring.reconcile({ timeoutMs: 5 } as never));
+  });
+});
+
+describe('a ring that can only read', () => {
+  const calls: Record<string, (ring: KeyRing) => unknown> = {
+    reconcile: (ring) => ring.reconcile(),
+    rotate: (ring) => ring.rotate(),
+    revoke: (ring) => ring.revoke('current'),
+    recover: (ring) => ring.recover(),
+    start: (ring) => ring.start(),
+  };
+
+  it.each(Object.entries(calls))('rejects %s with ConfigurationError', async (_, call) => {
+    const { newReader, service } = ringSetup();
+    const manager = service.manager();
+
+    expect((await rejectionOf(ConfigurationError, (async () => call(newReader()))())).option).toBe('manager');
+    expect((await rejectionOf(ConfigurationError, (async () => call(newReader({ manager })))())).option).toBe(
+      'verifier',
+    );
+  });
+});
+
+describe('start', () => {
+  it('reconciles at once and in every interval, varied by a quarter', async () => {
+    const { newRing, service, clock } = ringSetup();
+    const ring = newRing({ random: () => 0.5 });
+    ring.start({ intervalMs: MINUTE });
+    await until(() => ring.status().standby !== undefined && clock.waits.length > 0);
+    service.newRequests();
+
+    await clock.advance(MINUTE);
+    await until(() => service.requests.length === 1);
+    await clock.advance(0);
+    await clock.advance(MINUTE);
+    await until(() => service.requests.length === 2);
+  });
+
+  it('rotates by age and deletes old keys without further calls', async () => {
+    const { newRing, service, clock } = ringSetup();
+    const ring = newRing({ maxAgeMs: DAY, gracePeriodMs: MINUTE });
+    ring.start({ intervalMs: 10 * MINUTE });
+    await until(() => ring.status().ready);
+
+    for (let step = 0; step < 24 * 7; step++) {
+      await clock.advance(10 * MINUTE);
+      await until(() => clock.waits.length > 0);
+    }
+
+    expect(ring.status().epoch).toBe(2);
+    expect(service.ids).toEqual(['k2', 'k3']);
+  });
+
+  it('emits an error event for a failure, and continues', async () => {
+    const { newRing, service, clock } = ringSetup();
+    service.fail('list', rejected(new Error('socket hang up')));
+    const ring = newRing();
+    ring.start({ intervalMs: MINUTE });
+    await until(() => namesOf(ring.events).includes('error'));
+    expect(ring.status().lastError).toMatchObject({ message: 'socket hang up' });
+
+    await until(() => clock.waits.length > 0);
+    await clock.advance(2 * MINUTE);
+    await until(() => ring.status().ready);
+    await until(() => ring.status().lastError === undefined);
+  });
+
+  it('reports an error without a listener as one process warning, without credentials', async () => {
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const { service, clock, store } = ringSetup();
+    const failure = new Error(`cannot use ${KEY}`);
+    service.fail('list', rejected(failure), rejected(failure));
+    const ring = new KeyRing({
+      name: 'checkout',
+      store,
+      clock,
+      encryptionKey: ENCRYPTION_KEY,
+      manager: service.manager(),
+      verifier: service.verifier,
+    });
+    ring.start({ intervalMs: SECOND });
+    await until(() => emitWarning.mock.calls.length > 0 && clock.waits.length > 0);
+    await clock.advance(2 * SECOND);
+    await until(() => service.requests.length >= 2);
+    await ring.stop();
+
+    expect(emitWarning).toHaveBeenCalledTimes(1);
+    const [message, options] = emitWarning.mock.calls[0] ?? [];
+    expect(message).toContain('Key ring `checkout`');
+    expect(message).not.toContain(KEY);
+    expect(options).toMatchObject({ code: 'DRUN_KEY_RING' });
+  });
+
+  it('has no effect if the ring is running already', async () => {
+    const { newRing, service, clock } = ringSetup();
+    const ring = newRing();
+    ring.start();
+    ring.start();
+    await until(() => ring.status().standby !== undefined && clock.waits.length > 0);
+
+    expect(service.requests.filter((request) => request === 'create')).toHaveLength(2);
+  });
+
+  it('can follow a stop', async () => {
+    const { newRing } = ringSetup();
+    const ring = newRing();
+    ring.start();
+    await ring.stop();
+    ring.start();
+
+    await until(() => ring.status().ready);
+  });
+});
+
+describe('stop', () => {
+  it('stores a key that is being created before it resolves', async () => {
+    const { newRing, service, record } = ringSetup();
+    let respond = (): void => {};
+    service.fail('create', async (perform) => {
+      const created = await perform();
+      await new Promise<void>((resolve) => {
+        respond = resolve;
+      });
+      return created;
+    });
+    const ring = newRing();
+    ring.start();
+    await until(() => service.ids.length === 1);
+    const stopped = ring.stop();
+    respond();
+    await stopped;
+
+    expect(record().pending?.key?.id).toBe('k1');
+    expect(ring.events.filter(([name]) => name === 'error')).toEqual([]);
+  });
+
+  it('is called at the end of an `await using` block, and leaves the ring usable', async () => {
+    const { newRing } = ringSetup();
+    const ring = newRing();
+    {
+      await using block = ring;
+      await block.reconcile();
+    }
+    expect(await keyOf(ring)).toMatch(/^sk-/);
+  });
+});
+
+describe('a listener', () => {
+  it('that throws or rejects disturbs neither the ring nor other listeners', async () => {
+    const { newRing } = ringSetup();
+    const ring = newRing();
+    ring.on('created', () => {
+      throw new Error('mine');
+    });
+    ring.on('created', async () => Promise.reject(new Error('mine')));
+
+    await ring.reconcile();
+
+    expect(namesOf(ring.events)).toEqual(['created', 'rotated', 'created']);
+  });
+
+  it('is called until it is removed, each registration by itself', async () => {
+    const { newRing } = ringSetup();
+    const ring = newRing();
+    const listener = vi.fn();
+    const removers = [ring.on('created', listener), ring.on('created', listener)];
+    removers[0]?.();
+    await ring.reconcile();
+
+    expect(listener).toHaveBeenCalledTimes(2);
+  });
+
+  it('is notified of a rotation that another replica has carried out', async () => {
+    const { newRing, newReader, clock } = ringSetup();
+    const ring = newRing();
+    await ring.reconcile();
+    const reader = newReader({ refreshMs: SECOND });
+    await reader.getKey();
+    await ring.rotate();
+    await clock.advance(SECOND);
+    await reader.getKey();
+    await until(() => reader.events.length === 2);
+
+    expect(reader.events.at(-1)).toEqual(['rotated', { id: 'k2', maskedKey: expect.any(String), epoch: 2 }]);
+  });
+});
+
+describe('the record', () => {
+  const fixture = readFileSync(new URL('fixtures/record-1.0.json', import.meta.url), 'utf8');
+  const encryptionKey = Uint8Array.from({ length: 32 }, (_, index) => index);
+
+  it('of format 1.0 is read by this version', async () => {
+    const { newReader, store } = ringSetup();
+    store.stored = { value: fixture, version: '1' };
+    const reader = newReader({ encryptionKey });
+
+    expect(await keyOf(reader)).toBe('sk-k2-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0000000002');
+    expect(reader.status()).toMatchObject({
+      epoch: 2,
+      current: { id: 'k2' },
+      previous: { id: 'k1' },
+      pending: 'claimed',
+      retiredIds: ['k0'],
+      rotationRequested: true,
+    });
+  });
+
+  it('of a newer minor version is used during a deployment, and keeps its unknown fields', async () => {
+    const { newRing, store, record, service } = ringSetup();
+    const old = newRing();
+    await old.reconcile();
+    store.edit((document) => ({ ...document, format: '1.7', rotationPolicy: { from: 'the future' } }));
+
+    await old.rotate();
+
+    expect(record()).toMatchObject({ epoch: 2, format: '1.7', rotationPolicy: { from: 'the future' } });
+    expect(service.accepts(await old.getKey())).toBe(true);
+  });
+
+  it('of a newer major version stops the ring, and says what to do', async () => {
+    const { newRing, store } = ringSetup();
+    const ring = newRing();
+    await ring.reconcile();
+    store.edit((document) => ({ ...document, format: '2.0' }));
+
+    const error = await rejectionOf(KeyRingError, ring.reconcile());
+
+    expect(error.code).toBe('key_ring_record_invalid');
+    expect(error.message).toContain('Update this process.');
+  });
+
+  const broken: Record<string, (document: Record<string, unknown>) => unknown> = {
+    'no JSON': () => 'not JSON',
+    'an array': () => [],
+    'no `ringId`': (document) => ({ ...document, ringId: undefined }),
+    'a negative `seq`': (document) => ({ ...document, seq: -1 }),
+    'a current key without a secret': (document) => ({ ...document, current: { id: 'k1' } }),
+    'an unknown phase': (document) => ({
+      ...document,
+      pending: { name: 'n', seq: 1, owner: 'o', leaseMs: 1, phase: 'x' },
+    }),
+    'no list of retired keys': (document) => ({ ...document, retired: {} }),
+    'another format': (document) => ({ ...document, format: 1 }),
+  };
+
+  it.each(Object.entries(broken))(
+    'with %s stops the ring, stays as it is and is not repeated',
+    async (_, spoil) => {
+      const { newRing, store, service } = ringSetup();
+      const ring = newRing();
+      await ring.reconcile();
+      const value = JSON.stringify(spoil(JSON.parse(store.stored?.value ?? '')));
+      store.stored = { value, version: 'spoiled' };
+      const { writes } = store.counts;
+
+      const error = await rejectionOf(KeyRingError, ring.reconcile());
+
+      expect(error.code).toBe('key_ring_record_invalid');
+      expect(error.message).not.toContain('ciphertext');
+      expect(store.counts.writes).toBe(writes);
+      expect(service.ids).toHaveLength(2);
+    },
+  );
+
+  it('contains no secret, and stays below 4 kB', async () => {
+    const { newRing, store, service, clock } = ringSetup();
+    const ring = newRing({ gracePeriodMs: SECOND });
+    const secrets = new Set<string>();
+    for (let rotation = 0; rotation < 10; rotation++) {
+      await ring.reconcile();
+      for (const { secret } of service.keys.values()) secrets.add(secret.reveal());
+      await ring.rotate();
+      await clock.advance(MINUTE);
+    }
+
+    for (const value of store.values) {
+      expect(value.length).toBeLessThan(4_096);
+      for (const secret of secrets) expect(value).not.toContain(secret.slice(3, 20));
+    }
+  });
+});
+
+describe('openCurrentKey', () => {
+  it('decrypts the current key of a stored record', async () => {
+    const { newRing, store } = ringSetup();
+    const ring = newRing();
+    expect(
+      await openCurrentKey('checkout', '{"format":"1.0","ringId":"a","seq":0,"epoch":0,"retired":[]}', {
+        encryptionKey: ENCRYPTION_KEY,
+      }),
+    ).toBeUndefined();
+    await ring.reconcile();
+
+    const key = await openCurrentKey('checkout', store.stored?.value ?? '', {
+      encryptionKey: ENCRYPTION_KEY,
+    });
+
+    expect(key?.reveal()).toBe(await keyOf(ring));
+  });
+
+  it.each([
+    ['another key', 'checkout', new Uint8Array(32), 'key_ring_decryption_failed'],
+    ['another ring', 'search', ENCRYPTION_KEY, 'key_ring_decryption_failed'],
+  ])('rejects with %s', async (_, name, encryptionKey, code) => {
+    const { newRing, store } = ringSetup();
+    await newRing().reconcile();
+
+    const error = await rejectionOf(
+      KeyRingError,
+      openCurrentKey(name, store.stored?.value ?? '', { encryptionKey }),
+    );
+
+    expect(error.code).toBe(code);
+  });
+});

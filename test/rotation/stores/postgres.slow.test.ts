@@ -1,0 +1,285 @@
+import { readFileSync } from 'node:fs';
+import { ConfigurationError } from 'drun-sdk/errors';
+import { type PostgresStoreOptions, postgresStore } from 'drun-sdk/rotation/postgres';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
+import { type PostgresServer, postgresIsMissing, startPostgres } from '../../support/postgres.ts';
+import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
+import { serverBench } from './server-bench.ts';
+
+const timeout = 60_000;
+
+function newPool(port: number, options: pg.PoolConfig = {}): pg.Pool {
+  const pool = new pg.Pool({
+    host: '127.0.0.1',
+    port,
+    user: 'drun',
+    database: 'postgres',
+    max: 3,
+    ...options,
+  });
+  // What happens to connections that nobody uses; without a listener it ends the process.
+  pool.on('error', () => {});
+  return pool;
+}
+
+function newStore(pool: pg.Pool, options: Partial<PostgresStoreOptions> = {}) {
+  const query: PostgresStoreOptions['query'] = (text, values) => pool.query(text, values);
+  return postgresStore({ query, createTable: true, pollMs: 20, ...options });
+}
+
+describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+  }, timeout);
+  afterAll(() => server?.close(), timeout);
+
+  const benchOf = (isolation: string) => async () => {
+    const pool = newPool(server.port, {
+      max: 8,
+      options: `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`,
+    });
+    return { open: () => newStore(pool), close: () => pool.end() };
+  };
+
+  describe.each(['read committed', 'repeatable read', 'serializable'])(
+    'at the isolation level %s',
+    (isolation) => {
+      keepsTheContract(benchOf(isolation), { runs: 60 });
+
+      test('is what its connections use', { timeout }, async () => {
+        const pool = newPool(server.port, {
+          options: `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`,
+        });
+        onTestFinished(() => pool.end());
+
+        const { rows } = await pool.query('SHOW transaction_isolation');
+
+        expect(rows).toEqual([{ transaction_isolation: isolation }]);
+      });
+    },
+  );
+
+  describe('whose server fails', { timeout }, () => {
+    survivesItsServer(async () =>
+      serverBench(
+        await startPostgres(),
+        async (port) => {
+          const pool = newPool(port);
+          return { store: newStore(pool), close: () => pool.end() };
+        },
+        /INSERT|UPDATE/,
+      ),
+    );
+  });
+
+  describe('its table', { timeout }, () => {
+    test('is made by the first of many clients that finds none, and by nobody twice', async () => {
+      const pool = newPool(server.port, { max: 10 });
+      onTestFinished(() => pool.end());
+      const ring = newRing();
+
+      for (const table of ['first_race', 'second_race', 'third_race']) {
+        const stores = Array.from({ length: 10 }, () => newStore(pool, { table }));
+        const swaps = await Promise.all(stores.map((store) => store.compareAndSwap(ring, null, 'a record')));
+        expect(swaps.filter(({ ok }) => ok)).toHaveLength(1);
+      }
+    });
+
+    test('can be in a schema, and can be called as words of SQL are', async () => {
+      const pool = newPool(server.port);
+      onTestFinished(() => pool.end());
+      await pool.query('CREATE SCHEMA "order"');
+      const store = newStore(pool, { table: 'order.select' });
+      const ring = newRing();
+
+      await swapped(store.compareAndSwap(ring, null, 'a record'));
+
+      expect((await pool.query('SELECT ring FROM "order"."select"')).rows).toEqual([{ ring }]);
+    });
+
+    test('is not made unless that was asked for', async () => {
+      const pool = newPool(server.port);
+      onTestFinished(() => pool.end());
+      const store = newStore(pool, { table: 'not_asked_for', createTable: undefined });
+
+      const errors = [
+        await rejection(store.get(newRing())),
+        await rejection(store.compareAndSwap(newRing(), null, 'a record')),
+      ];
+
+      expect(errors).toMatchObject([{ code: '42P01' }, { code: '42P01' }]);
+    });
+
+    test('can be the one that the docs make, with the rights that they give', async () => {
+      const owner = newPool(server.port);
+      onTestFinished(() => owner.end());
+      const docs = readFileSync(new URL('../../../docs/key-stores.md', import.meta.url), 'utf8');
+      const [statements = ''] = /(?<=^```sql\n).*?(?=^```$)/ms.exec(docs) ?? [];
+      await owner.query('CREATE ROLE checkout LOGIN');
+      await owner.query('DROP TABLE IF EXISTS drun_key_rings');
+      await owner.query(statements);
+      const pool = newPool(server.port, { user: 'checkout' });
+      onTestFinished(() => pool.end());
+      // That it may make tables does not matter: there is one.
+      const store = newStore(pool);
+      const ring = newRing();
+
+      const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+      await swapped(store.compareAndSwap(ring, version, 'another'));
+
+      expect((await store.get(ring))?.value).toBe('another');
+    });
+
+    test('that cannot be made is what the client says it is', async () => {
+      const pool = newPool(server.port);
+      onTestFinished(() => pool.end());
+      const store = newStore(pool, { table: 'nowhere.key_rings' });
+
+      expect(await rejection(store.get(newRing()))).toMatchObject({ code: '3F000' });
+    });
+  });
+
+  test('takes a swap that its client repeats for the one that it is', { timeout }, async () => {
+    const pool = newPool(server.port);
+    onTestFinished(() => pool.end());
+    const store = newStore(pool, {
+      async query(text, values) {
+        await pool.query(text, values);
+        return pool.query(text, values);
+      },
+    });
+    const reader = newStore(pool);
+    await reader.get(newRing());
+    const ring = newRing();
+
+    const first = await swapped(store.compareAndSwap(ring, null, 'first'));
+    expect(await reader.get(ring)).toEqual({ value: 'first', version: first });
+    const second = await swapped(store.compareAndSwap(ring, first, 'second'));
+    expect(await reader.get(ring)).toEqual({ value: 'second', version: second });
+    expect(await store.compareAndSwap(ring, first, 'third')).toEqual({ ok: false });
+  });
+
+  test('works over the one connection of a pg.Client', { timeout }, async () => {
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port: server.port,
+      user: 'drun',
+      database: 'postgres',
+    });
+    await client.connect();
+    onTestFinished(() => client.end());
+    const store = postgresStore({ query: (text, values) => client.query(text, values), createTable: true });
+    const ring = newRing();
+
+    const swaps = await Promise.all([
+      store.compareAndSwap(ring, null, 'first'),
+      store.compareAndSwap(ring, null, 'second'),
+    ]);
+
+    expect(swaps.map(({ ok }) => ok)).toEqual([true, false]);
+  });
+
+  test('leaves a failure of the transaction that it is called in to whoever began it', {
+    timeout,
+  }, async () => {
+    const pool = newPool(server.port);
+    onTestFinished(() => pool.end());
+    const ring = newRing();
+    const version = await swapped(newStore(pool).compareAndSwap(ring, null, 'before'));
+    const client = await pool.connect();
+    onTestFinished(() => client.release());
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await client.query('SELECT 1 FROM drun_key_rings');
+    await swapped(newStore(pool).compareAndSwap(ring, version, 'after'));
+
+    const store = postgresStore({ query: (text, values) => client.query(text, values) });
+    await rejection(store.compareAndSwap(ring, version, 'late'));
+
+    await client.query('ROLLBACK');
+    expect((await store.get(ring))?.value).toBe('after');
+  });
+});
+
+describe('postgresStore, without a server', () => {
+  const answering = (result: unknown) => postgresStore({ query: async () => result as { rows: unknown[] } });
+
+  test('sends every value as a parameter', async () => {
+    const sent: [string, string[]][] = [];
+    const query = async (text: string, values: string[]) => {
+      sent.push([text, values]);
+      return { rows: [] };
+    };
+    const store = postgresStore({ query });
+    const version = crypto.randomUUID();
+
+    await store.get('checkout');
+    await store.compareAndSwap('checkout', null, 'a secret');
+    await store.compareAndSwap('checkout', version, 'a secret');
+
+    expect(sent.map(([text]) => text).join()).not.toMatch(/checkout|a secret|[\da-f]{8}-/);
+    expect(sent.map(([, values]) => values.length)).toEqual([1, 3, 4]);
+  });
+
+  test('repeats what was refused for another client’s success, and gives up where that does not end', async () => {
+    const refusal = Object.assign(new Error('could not serialize access'), { code: '40001' });
+    const attempts: string[][] = [];
+    const query = async (_: string, values: string[]): Promise<never> => {
+      attempts.push(values);
+      throw refusal;
+    };
+
+    expect(await rejection(postgresStore({ query }).compareAndSwap('checkout', null, 'a'))).toBe(refusal);
+    expect(attempts).toHaveLength(20);
+    expect(new Set(attempts.map((values) => values.join())).size, 'under one version').toBe(1);
+  });
+
+  test.each([undefined, null, 'a text', new Error('an error without a code'), { code: 42 }])(
+    'passes on %o, thrown by the client, as it is',
+    async (thrown) => {
+      const store = postgresStore({
+        query: async () => {
+          throw thrown;
+        },
+      });
+
+      expect(await rejection(store.get('checkout'))).toBe(thrown);
+      expect(await rejection(store.compareAndSwap('checkout', null, 'a'))).toBe(thrown);
+    },
+  );
+
+  test.each<[string, unknown]>([
+    ['an array, as postgres.js does', [{ version: '1', value: 'a' }]],
+    ['nothing', undefined],
+    ['rows that are arrays', { rows: [['1', 'a']] }],
+    ['rows that are null', { rows: [null] }],
+    ['columns by other names', { rows: [{ VERSION: '1', VALUE: 'a' }] }],
+    ['columns that are no texts', { rows: [{ version: 1, value: 'a' }] }],
+  ])('says that query is wrong where it gives %s', async (_, result) => {
+    const error = await rejectionOf(ConfigurationError, answering(result).get('checkout'));
+
+    expect(error.option).toBe('query');
+  });
+
+  test.each<[string, unknown]>([
+    ['query', undefined],
+    ['query', {}],
+    ['table', ''],
+    ['table', 'Key_Rings'],
+    ['table', 'key-rings'],
+    ['table', '1rings'],
+    ['table', 'a.b.c'],
+    ['table', 'a.'],
+    ['table', 'rings"; DROP TABLE rings; --'],
+    ['table', 'rings\n'],
+    ['table', 'x'.repeat(64)],
+    ['table', null],
+    ['pollMs', 0],
+  ])('refuses the %s %o', (option, value) => {
+    const options = { query: async () => ({ rows: [] }), [option]: value } as PostgresStoreOptions;
+
+    expect(thrownBy(ConfigurationError, () => postgresStore(options)).option).toBe(option);
+  });
+});

@@ -1,0 +1,243 @@
+import { readFileSync } from 'node:fs';
+import { ConfigurationError } from 'drun-sdk/errors';
+import type { KeyStore } from 'drun-sdk/rotation';
+import { type IoredisClient, type RedisStoreOptions, redisStore } from 'drun-sdk/rotation/redis';
+import { Cluster, Redis } from 'ioredis';
+import { createClient, createClientPool, createCluster } from 'redis';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
+import { type RedisServer, redisIsMissing, startRedis } from '../../support/redis.ts';
+import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
+import { serverBench } from './server-bench.ts';
+
+const timeout = 60_000;
+
+interface Client {
+  readonly store: KeyStore;
+  close(): Promise<unknown>;
+}
+
+/** Calls fail while the server is away, instead of waiting for it; new connections are tried at once. */
+function ioredis(port: number, user: { username?: string; password?: string } = {}): Redis {
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    maxRetriesPerRequest: 1,
+    retryStrategy: () => 10,
+    ...user,
+  });
+  client.on('error', () => {});
+  return client;
+}
+
+function nodeRedisOptions(port: number) {
+  return { socket: { host: '127.0.0.1', port, reconnectStrategy: 10 }, disableOfflineQueue: true };
+}
+
+async function nodeRedis(port: number) {
+  const client = createClient(nodeRedisOptions(port));
+  client.on('error', () => {});
+  return client.connect();
+}
+
+const clients: [name: string, connect: (port: number) => Promise<Client>][] = [
+  [
+    'ioredis',
+    async (port) => {
+      const client = ioredis(port);
+      return { store: redisStore({ client, pollMs: 20 }), close: async () => client.disconnect() };
+    },
+  ],
+  [
+    'node-redis',
+    async (port) => {
+      const client = await nodeRedis(port);
+      return { store: redisStore({ client, pollMs: 20 }), close: async () => client.destroy() };
+    },
+  ],
+];
+
+describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedis();
+  }, timeout);
+  afterAll(() => server?.close(), timeout);
+
+  describe.each(clients)('over %s', (_, connect) => {
+    keepsTheContract(async () => serverBench(await startRedis(), connect, /HSET/), {
+      runs: 60,
+    });
+
+    describe('whose server fails', { timeout }, () => {
+      survivesItsServer(async () => serverBench(await startRedis(), connect, /HSET/));
+    });
+  });
+
+  test('is one store for either client', { timeout }, async () => {
+    const [first, second] = [ioredis(server.port), await nodeRedis(server.port)];
+    onTestFinished(() => {
+      first.disconnect();
+      second.destroy();
+    });
+    const ring = newRing();
+
+    const version = await swapped(redisStore({ client: first }).compareAndSwap(ring, null, 'a record'));
+
+    expect(await redisStore({ client: second }).get(ring)).toEqual({ value: 'a record', version });
+  });
+
+  test('works over a pool of node-redis', { timeout }, async () => {
+    const pool = createClientPool(nodeRedisOptions(server.port));
+    await pool.connect();
+    onTestFinished(() => pool.destroy());
+    const store = redisStore({ client: pool });
+    const ring = newRing();
+
+    await swapped(store.compareAndSwap(ring, null, 'a record'));
+
+    expect((await store.get(ring))?.value).toBe('a record');
+  });
+
+  describe('in a cluster', { timeout }, () => {
+    let cluster: RedisServer;
+    beforeAll(async () => {
+      cluster = await startRedis(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
+      const client = ioredis(cluster.port);
+      await client.cluster('ADDSLOTSRANGE', 0, 16_383);
+      await vi.waitFor(
+        async () => expect(await client.cluster('INFO')).toContain('cluster_state:ok'),
+        timeout,
+      );
+      client.disconnect();
+    }, timeout);
+    afterAll(() => cluster?.close());
+
+    test.each<[string, () => Promise<Client>]>([
+      [
+        'ioredis',
+        async () => {
+          const client = new Cluster([{ host: '127.0.0.1', port: cluster.port }]);
+          return { store: redisStore({ client }), close: async () => client.disconnect() };
+        },
+      ],
+      [
+        'node-redis',
+        async () => {
+          const client = createCluster({ rootNodes: [nodeRedisOptions(cluster.port)] });
+          await client.connect();
+          return { store: redisStore({ client }), close: async () => client.destroy() };
+        },
+      ],
+    ])('each ring has its place, over %s', async (_, connect) => {
+      const { store, close } = await connect();
+      onTestFinished(async () => void (await close()));
+
+      for (const ring of Array.from({ length: 10 }, newRing)) {
+        const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+        expect(await store.get(ring)).toEqual({ value: 'a record', version });
+      }
+    });
+  });
+
+  test('keeps a record under a key that says whose it is, and that never expires', { timeout }, async () => {
+    const client = ioredis(server.port);
+    onTestFinished(() => client.disconnect());
+    const [ring, other] = [newRing(), newRing()];
+
+    const version = await swapped(redisStore({ client }).compareAndSwap(ring, null, 'a record'));
+    await swapped(redisStore({ client, keyPrefix: 'app:' }).compareAndSwap(other, null, 'a record'));
+
+    expect(await client.hgetall(`drun:key-ring:{${ring}}`)).toEqual({ version, value: 'a record' });
+    expect(await client.ttl(`drun:key-ring:{${ring}}`)).toBe(-1);
+    expect(await client.exists(`app:{${other}}`)).toBe(1);
+  });
+
+  test('takes a swap that its client repeats for the one that it is', { timeout }, async () => {
+    const client = ioredis(server.port);
+    onTestFinished(() => client.disconnect());
+    const twice: IoredisClient = {
+      async eval(script, numberOfKeys, ...rest) {
+        await client.eval(script, numberOfKeys, ...rest);
+        return client.eval(script, numberOfKeys, ...rest);
+      },
+    };
+    const repeating = redisStore({ client: twice });
+    const reader = redisStore({ client });
+    const ring = newRing();
+
+    const first = await swapped(repeating.compareAndSwap(ring, null, 'first'));
+    const second = await swapped(repeating.compareAndSwap(ring, first, 'second'));
+
+    expect(await reader.get(ring)).toEqual({ value: 'second', version: second });
+    expect(await repeating.compareAndSwap(ring, first, 'third')).toEqual({ ok: false });
+  });
+
+  test('is weak: what a server keeps in its memory only is gone when it is killed', { timeout }, async () => {
+    const forgetful = await startRedis(['--appendonly', 'no']);
+    onTestFinished(() => forgetful.close());
+    const client = ioredis(forgetful.port);
+    onTestFinished(() => client.disconnect());
+    const store = redisStore({ client });
+    const ring = newRing();
+    await swapped(store.compareAndSwap(ring, null, 'a record'));
+
+    await forgetful.restart();
+
+    await vi.waitFor(async () => expect(await store.get(ring)).toBeNull(), 20_000);
+  });
+
+  test('needs no more rights than the docs say', { timeout }, async () => {
+    const docs = readFileSync(new URL('../../../docs/key-stores.md', import.meta.url), 'utf8');
+    const [, rights = ''] = /The user needs `([^`]+)`/.exec(docs) ?? [];
+    const owner = ioredis(server.port);
+    onTestFinished(() => owner.disconnect());
+    await owner.acl('SETUSER', 'checkout', 'on', '>password', ...rights.split(' '));
+    const client = ioredis(server.port, { username: 'checkout', password: 'password' });
+    onTestFinished(() => client.disconnect());
+    const store = redisStore({ client });
+    const ring = newRing();
+
+    const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+    await swapped(store.compareAndSwap(ring, version, 'another'));
+
+    expect((await store.get(ring))?.value).toBe('another');
+  });
+
+  test('passes on what the client throws', { timeout }, async () => {
+    const client = ioredis(server.port);
+    onTestFinished(() => client.disconnect());
+    const ring = newRing();
+    await client.set(`drun:key-ring:{${ring}}`, 'not a record');
+    const store = redisStore({ client });
+
+    expect(await rejection(store.get(ring))).toMatchObject({ name: 'ReplyError' });
+    expect(await rejection(store.compareAndSwap(ring, null, 'a record'))).toMatchObject({
+      name: 'ReplyError',
+    });
+  });
+});
+
+describe('redisStore, without a server', () => {
+  test.each([null, 'OK', [1, 'a'], [Buffer.from('1'), Buffer.from('a')]])(
+    'says that the client is wrong where it replies with %o',
+    async (reply) => {
+      const store = redisStore({ client: { eval: async () => reply } });
+
+      expect((await rejectionOf(ConfigurationError, store.get('checkout'))).option).toBe('client');
+    },
+  );
+
+  test.each<[string, unknown]>([
+    ['client', undefined],
+    ['client', null],
+    ['client', {}],
+    ['client', 'redis://127.0.0.1'],
+    ['keyPrefix', 1],
+    ['pollMs', -1],
+  ])('refuses the %s %o', (option, value) => {
+    const options = { client: { eval: async () => [] }, [option]: value } as RedisStoreOptions;
+
+    expect(thrownBy(ConfigurationError, () => redisStore(options)).option).toBe(option);
+  });
+});
