@@ -245,10 +245,10 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
     this.#end(() => this.#outcome.reject(error));
   }
 
-  #end(settle: () => void): void {
+  #end(report: () => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    settle();
+    report();
     this.#deadline?.[Symbol.dispose]();
   }
 }
