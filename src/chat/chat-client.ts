@@ -30,7 +30,6 @@ import type { ChatCompletion, Model } from './completion.ts';
 import { checkOneChoice, openStream, type ReadCompletion, requestCompletion } from './completions.ts';
 import type { SchemaOutput } from './json-schema.ts';
 import {
-  type AnySchemaOptions,
   CHAT_CALL_OPTIONS,
   CHAT_CLIENT_OPTIONS,
   type ChatCallOptions,
@@ -45,7 +44,7 @@ import {
   TOOL_OPTIONS,
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
-import { type ParsedCompletion, parseReply } from './structured-output.ts';
+import { type AnySchemaOptions, type ParsedCompletion, parseReply } from './structured-output.ts';
 import { type ToolEvent, ToolRun, type ToolRunCompletion } from './tool-run.ts';
 import { ToolStream } from './tool-stream.ts';
 

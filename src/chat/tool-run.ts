@@ -11,9 +11,9 @@ import type { ChatCompletion, CompletionUsage, ToolCall } from './completion.ts'
 import type { ReadCompletion } from './completions.ts';
 import { finishKind } from './finish-reason.ts';
 import { type Checked, issuesText, validate } from './json-schema.ts';
-import type { AnySchemaOptions, RunToolsOptions } from './options.ts';
+import type { RunToolsOptions } from './options.ts';
 import type { ChatCompletionRequest, ChatMessage, ToolMessage } from './request.ts';
-import { parseReply } from './structured-output.ts';
+import { type AnySchemaOptions, parseReply } from './structured-output.ts';
 import { isTool, type Tool } from './tools.ts';
 
 /** The last completion of a run. Its usage is the sum over all rounds. */
