@@ -27,7 +27,7 @@ ring.on('error', ({ error }) => console.warn(error));
 ring.on('name-conflict', ({ ids }) => console.log(`ignored ${ids.join(', ')}: another ring has this name`));
 
 const show = (role: string, key: RingKeyStatus | undefined): void => {
-  if (key) console.log(`${role}: ${key.maskedKey}, made ${key.createdAt.toISOString().slice(0, 10)}`);
+  if (key) console.log(`${role}: ${key.maskedKey}, created ${key.createdAt.toISOString().slice(0, 10)}`);
 };
 
 try {
