@@ -2,11 +2,9 @@ import type { PartialCompletion } from '../errors/index.ts';
 import { isRecord } from '../internal/json.ts';
 import { finishKind } from './finish-reason.ts';
 import { CHOICE, CHUNK, DELTA, mergeField, newFields, toPlain } from './merge.ts';
-import type { Fields, NormalChoice, NormalChunk } from './normalize.ts';
+import { type Fields, type NormalChoice, type NormalChunk, TEXTS } from './normalize.ts';
 import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 
-/** Texts of a message, which servers repeat in a `message` after the deltas. */
-const TEXTS = ['content', 'reasoning_content', 'reasoning', 'refusal'];
 const REASONING = ['reasoning_content', 'reasoning', 'thinking'];
 const OUTPUT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'];
 

@@ -148,17 +148,6 @@ export class ChatClient {
    * @throws {ModelRefusalError} If the model refused, or a filter withheld the reply.
    * @throws {OutputTruncatedError} If the reply was cut off at the token limit.
    * @throws {OutputValidationError} If the reply is not JSON or does not match the schema.
-   *
-   * @example
-   * ```ts
-   * import { ChatClient } from 'drun-sdk/chat';
-   * import * as z from 'zod';
-   *
-   * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
-   * const request = { model: 'public/deepseek-r1', messages: [{ role: 'user' as const, content: 'The capital of France?' }] };
-   * const { parsed } = await chat.parse(request, { schema: z.object({ city: z.string(), inhabitants: z.number() }) });
-   * console.log(parsed.city);
-   * ```
    */
   parse<Schema extends object>(
     request: ChatCompletionRequest,
@@ -185,22 +174,6 @@ export class ChatClient {
    * @throws {ToolCallError} If the model calls a tool wrongly again.
    * @throws {MaxToolRoundsError} If it still calls tools after `maxRounds`.
    * @throws {OutputTruncatedError} If a tool call was cut off at the token limit.
-   *
-   * @example
-   * ```ts
-   * import { ChatClient, defineTool } from 'drun-sdk/chat';
-   * import * as z from 'zod';
-   *
-   * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
-   * const weather = defineTool({
-   *   name: 'weather',
-   *   parameters: z.object({ city: z.string() }),
-   *   run: ({ city }) => `It is sunny in ${city}.`,
-   * });
-   * const request = { model: 'public/deepseek-r1', messages: [{ role: 'user' as const, content: 'Umbrella in Paris?' }] };
-   * const completion = await chat.runTools(request, { tools: [weather], maxRounds: 5 });
-   * console.log(completion.choices[0].message.content, completion.rounds);
-   * ```
    */
   runTools<Schema extends object>(
     request: ChatCompletionRequest,

@@ -157,12 +157,20 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
       );
     }
     this.#hasReader = true;
-    const values = this.#read(select, last);
+    // A generator would report success to calls that follow a failure, or that wait at the same time.
+    let waiting = 0;
+    const values = this.#read((chunk) => {
+      const value = select(chunk);
+      if (value !== undefined) waiting--;
+      return value;
+    }, last);
     const iterator: AsyncIterableIterator<T, void, undefined> = {
       [Symbol.asyncIterator]: () => iterator,
-      // After the end, a generator would report success to every further call.
-      next: () =>
-        values.next().then((result) => (result.done ? this.#outcome.promise.then(() => result) : result)),
+      next: () => {
+        const result = values.next();
+        if (++waiting === 1 && !this.#isOver) return result;
+        return result.then((one) => (one.done ? this.#outcome.promise.then(() => one) : one));
+      },
       // A generator would first wait for the chunk that was asked for.
       return: async () => {
         this.#leave();
@@ -240,10 +248,10 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
     this.#end(() => this.#outcome.reject(error));
   }
 
-  #end(settle: () => void): void {
+  #end(notify: () => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    settle();
+    notify();
     this.#deadline?.[Symbol.dispose]();
   }
 }

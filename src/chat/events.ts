@@ -53,7 +53,8 @@ export function parseEvent(data: string, name = ''): StreamEvent {
 function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   const { choices, error, type, text } = value;
   const isNamed = ERROR.test(name) || (typeof type === 'string' && ERROR.test(type));
-  if (Array.isArray(choices) && choices.length > 0 && !isNamed && !isFailure(error)) return undefined;
+  const hasChoices = Array.isArray(choices) && choices.length > 0;
+  if (hasChoices && !isNamed && (error === undefined || !isFailure(error))) return undefined;
   const found = errorIn(value, CHUNK_FIELDS) ?? (isNamed ? {} : undefined);
   // An event of another kind can have a `title`, a `description`, or an object as its `message`.
   const isOther = !isNamed && typeof type === 'string' && error === undefined;
@@ -133,13 +134,14 @@ export class EventDecoder {
   /** Processes what is left when the body is over, or the connection was lost. */
   end(): void {
     const text = this.#rest;
-    const event = this.#format === 'json' ? parseEvent(text.trim()) : undefined;
+    const json = text.trim().replace(/\s*data:\s*\[DONE\]$/, '');
+    const event = this.#format === 'json' ? parseEvent(json) : undefined;
     if (this.#format === 'html') {
       this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
     } else if (event !== undefined && event.type !== 'invalid') {
       this.#emit({ ...event, isBody: true });
     } else {
-      // Also for JSON that is followed by `data: [DONE]`, and for one object a line.
+      // Also for one JSON object a line.
       this.#rest = '';
       this.#feed(text);
       this.#isCut = true;
@@ -183,19 +185,19 @@ export class EventDecoder {
   }
 
   #receive(data: string, name: string | undefined): void {
-    this.#flushStray();
+    if (this.#stray !== '') this.#flushStray();
     const event = data.length > MAX_EVENT_LENGTH ? TOO_LARGE : parseEvent(data, name);
-    // The parser takes events that single newlines separate for one event of several lines.
-    const lines = event.type === 'invalid' ? data.split('\n').filter((line) => line.trim() !== '') : [];
-    const events = lines.length > 1 ? lines.map((line) => parseEvent(line, name)) : [event];
-    const isValid = events.every(
-      ({ type }, index) => type !== 'invalid' || (this.#isCut && index === events.length - 1),
-    );
-    this.#isByLine ||= isValid && events.length > 1;
-    for (const one of isValid ? events : [event]) {
-      // The last event of a stream that was cut off is not a chunk.
-      if (one.type !== 'invalid' || !this.#isCut) this.#emit(one);
+    if (event.type !== 'invalid') {
+      this.#emit(event);
+      return;
     }
+    // The parser takes events that single newlines separate for one event of several lines.
+    const lines = data.split('\n').filter((line) => line.trim() !== '');
+    const events = lines.length > 1 ? lines.map((line) => parseEvent(line, name)) : [event];
+    // The last event of a stream that was cut off is not a chunk.
+    if (this.#isCut && events.at(-1)?.type === 'invalid') events.pop();
+    this.#isByLine ||= lines.length > 1 && events.every(({ type }) => type !== 'invalid');
+    for (const one of events.some(({ type }) => type === 'invalid') ? [event] : events) this.#emit(one);
   }
 
   #receiveStray(line: string): void {
@@ -210,7 +212,8 @@ export class EventDecoder {
 
   /** Emits JSON, or an error, that was sent without `data:`. Other lines are not part of the stream. */
   #flushStray(): void {
-    const event: StreamEvent = this.#stray === '' ? { type: 'ignored' } : parseEvent(this.#stray);
+    if (this.#stray === '') return;
+    const event = parseEvent(this.#stray);
     if (event.type !== 'ignored' && event.type !== 'invalid') this.#emit(event);
     if (this.#hasEvent) this.#stray = '';
   }

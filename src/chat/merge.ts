@@ -31,7 +31,7 @@ export function mergeFields(target: Fields, added: Fields, rules: MergeRules): F
 /** Merges one field. `null` and empty strings replace nothing. */
 export function mergeField(target: Fields, name: string, value: unknown, rules: MergeRules): void {
   const before = target[name];
-  if (value === undefined) return;
+  if (value === undefined || (value === null && before === null)) return;
   if (before === undefined || before === null) {
     target[name] = copy(value, rules);
   } else if (value === null || value === '') {

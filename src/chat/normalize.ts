@@ -8,6 +8,9 @@ import { readFinishReason } from './finish-reason.ts';
 
 export type Fields = Record<string, unknown>;
 
+/** Fields of a message that are text. */
+export const TEXTS: readonly string[] = ['content', 'reasoning_content', 'reasoning', 'refusal'];
+
 /** A choice after {@link normalizeChunk}. A whole response has a `message` instead of the `delta`. */
 export interface NormalChoice extends Fields {
   index: number;
@@ -23,27 +26,21 @@ export function normalizeChunk(chunk: Fields): NormalChunk {
   const { choices, created, usage } = chunk;
   if (typeof created === 'string') chunk.created = toNumber(created);
   if (typeof usage === 'object' && usage !== null) chunk.usage = normalizeUsage(usage);
-  chunk.choices =
-    Array.isArray(choices) && choices.every(isRecord) ? choices : [choices].flat().filter(isRecord);
+  if (!Array.isArray(choices) || !choices.every(isRecord)) chunk.choices = [choices].flat().filter(isRecord);
   const normal = chunk as NormalChunk;
   normal.choices.forEach(normalizeChoice);
   return normal;
 }
 
 function normalizeChoice(choice: NormalChoice, position: number): void {
-  const { index, finish_reason, text } = choice as Fields;
+  const { index, finish_reason, delta, message, text } = choice as Fields;
   if (typeof index !== 'number') {
     const number = typeof index === 'string' ? toNumber(index) : undefined;
     choice.index = typeof number === 'number' ? number : position;
   }
-  if (finish_reason !== undefined && finish_reason !== null)
-    choice.finish_reason = readFinishReason(finish_reason);
-  for (const name of ['delta', 'message'] as const) {
-    const fields: unknown = choice[name];
-    if (isRecord(fields)) normalizeMessage(fields);
-    else if (typeof fields === 'string') choice[name] = { content: fields };
-    else if (fields !== undefined) delete choice[name];
-  }
+  if (finish_reason !== undefined) choice.finish_reason = readFinishReason(finish_reason);
+  if (delta !== undefined) normalizeMessage(choice, 'delta', delta);
+  if (message !== undefined) normalizeMessage(choice, 'message', message);
   // The format of the older completions endpoint.
   if (typeof text === 'string' && choice.delta === undefined && choice.message === undefined) {
     choice.delta = { content: text };
@@ -51,23 +48,29 @@ function normalizeChoice(choice: NormalChoice, position: number): void {
   }
 }
 
-/** Normalizes a message of a whole response, or a delta. */
-function normalizeMessage(message: Fields): void {
-  const { content, tool_calls, function_call } = message;
-  if (Array.isArray(content)) {
-    message.content = null;
-    for (const part of content) addPart(message, part);
+/** Normalizes the message of a whole response, or a delta. */
+function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', message: unknown): void {
+  if (!isRecord(message)) {
+    if (typeof message === 'string') choice[field] = { content: message };
+    else delete choice[field];
+    return;
   }
-  for (const name of ['content', 'reasoning_content', 'reasoning', 'refusal']) {
+  for (const name in message) {
     const value = message[name];
-    if (typeof value === 'string' || value === undefined || value === null) continue;
-    message[name] = value === false ? null : toText(value);
+    if (typeof value === 'string' || value === null) continue;
+    if (name === 'content' && Array.isArray(value)) {
+      message.content = null;
+      for (const part of value) addPart(message, part);
+    } else if (TEXTS.includes(name)) {
+      message[name] = value === false ? null : toText(value);
+    } else if (name === 'function_call' && isRecord(value)) {
+      normalizeArguments(value);
+    } else if (name === 'tool_calls') {
+      const calls = [value].flat().filter(isRecord);
+      for (const { function: called } of calls) if (isRecord(called)) normalizeArguments(called);
+      message.tool_calls = calls;
+    }
   }
-  if (isRecord(function_call)) normalizeArguments(function_call);
-  if (tool_calls === undefined || tool_calls === null) return;
-  const calls = [tool_calls].flat().filter(isRecord);
-  for (const call of calls) if (isRecord(call.function)) normalizeArguments(call.function);
-  message.tool_calls = calls;
 }
 
 /** Some servers send the arguments as an object instead of its JSON. */

@@ -38,8 +38,10 @@ export interface ResponseContext {
   redactValue<T>(value: T): T;
 }
 
-/** Redacted texts of servers and libraries are cut to this length. */
+/** Redacted texts of servers and libraries are cut to this length, */
 const MAX_TEXT = 500;
+/** and only this much of them is looked at. */
+const MAX_INPUT = 16_384;
 
 /** Length of the start of a body in the message for an unknown shape. */
 const MAX_EXCERPT_IN_MESSAGE = 200;
@@ -50,7 +52,7 @@ function shorten(text: string, length = MAX_TEXT): string {
 
 /** A text of a server or library as it may be shown: without credentials and repeated input, and not too long. */
 export function shownText(text: string, context: Pick<ResponseContext, 'redact'>): string {
-  return shorten(context.redact(withoutInput(text)));
+  return shorten(context.redact(withoutInput(text.slice(0, MAX_INPUT))));
 }
 
 function sentence(text: string): string {

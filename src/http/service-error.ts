@@ -69,23 +69,10 @@ function isPresent(value: unknown): boolean {
 }
 
 /** Where messages are, the most specific ones first: `error` can be a mere status phrase beside `message`. */
-const MESSAGE_FIELDS = [
-  'message',
-  'msg',
-  'detail',
-  'details',
-  'error_msg',
-  'error_message',
-  'errorMessage',
-  'errmsg',
-  'err_msg',
-  'error_description',
-  'errors',
-  'error',
-  'description',
-  'reason',
-  'title',
-] as const;
+const MESSAGE_FIELDS =
+  'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title'.split(
+    ' ',
+  );
 
 /**
  * Reads what the body of an error response says, in any of the shapes that servers in front of, behind and beside
@@ -95,28 +82,23 @@ const MESSAGE_FIELDS = [
  */
 export function parseServiceError(text: string): ServiceError | undefined {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
-  const body = parseJson(trimmed);
-  if (body !== undefined) return hasContent(fromJson(body));
-  if (/^(?:data|event|id|retry)?:/.test(trimmed)) return fromEvents(trimmed);
-  if (/^[[{]/.test(trimmed)) return hasContent(fromPartialJson(trimmed));
-  if (trimmed.startsWith('<')) {
-    const title = /<(title|h1)[^>]*>([^<]{1,200})<\/\1>/i.exec(trimmed)?.[2]?.trim();
-    return title ? { message: title } : undefined;
-  }
-  return trimmed === '' ? undefined : { message: trimmed };
-}
-
-function hasContent(error: ServiceError | undefined): ServiceError | undefined {
-  return error?.message || error?.code || error?.type ? error : undefined;
-}
-
-/** An event stream: the first event that says something. Routers also send plain text as one. */
-function fromEvents(text: string): ServiceError | undefined {
-  for (const [, data = ''] of text.matchAll(/^data: ?(.*)$/gm)) {
-    const error = data === '[DONE]' || data === 'null' ? undefined : parseServiceError(data);
+  if (!/^(?:data|event|id|retry)?:/.test(trimmed)) return parsePayload(trimmed);
+  // An event stream: the first event that says something. Routers also send plain text as one.
+  for (const [, data = ''] of trimmed.matchAll(/^data:(.*)$/gm)) {
+    const error = /^\s*(?:\[DONE\]|null)?\s*$/.test(data) ? undefined : parsePayload(data.trim());
     if (error !== undefined) return error;
   }
   return undefined;
+}
+
+function parsePayload(text: string): ServiceError | undefined {
+  if (text.startsWith('<')) {
+    const title = /<(title|h1)\b[^>]{0,200}>([^<]{1,200})<\/\1>/i.exec(text)?.[2]?.trim();
+    return title ? { message: title } : undefined;
+  }
+  const value = parseJson(text);
+  const error = value === undefined && /^[[{]/.test(text) ? fromPartialJson(text) : fromJson(value ?? text);
+  return error?.message || error?.code || error?.type ? error : undefined;
 }
 
 /** The first values of the usual fields, in JSON that is cut off or broken. */
@@ -219,7 +201,7 @@ function statusNamed(...names: readonly (string | undefined)[]): number | undefi
 }
 
 /** Fields in which Pydantic and FastAPI, on which model servers are built, repeat the request; also in JSON within JSON. */
-const ECHO = /(\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
+const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
 
 /** Removes the input that a server repeats in a message: it may be a prompt. */
 export function withoutInput(text: string): string {
@@ -237,7 +219,7 @@ function valueEnd(text: string): number {
   let depth = 0;
   let quote: string | undefined;
   // A quoted string ends at the quotation mark that is escaped like the one it starts with.
-  for (const { 0: token, index } of text.matchAll(/\\*['"]|[{[(,)\]}]/g)) {
+  for (const { 0: token, index } of text.matchAll(/(?<!\\)\\*['"]|[{[(,)\]}]/g)) {
     if (quote !== undefined) quote = token === quote ? undefined : quote;
     else if (/['"]/.test(token)) quote = token;
     else if ('{[('.includes(token)) depth++;

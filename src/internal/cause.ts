@@ -22,7 +22,7 @@ export function readCauses(thrown: unknown): Thrown[] {
 }
 
 function readChain(thrown: unknown, outer: Thrown, depth: number): Thrown[] {
-  if (typeof thrown === 'string') return [{ ...outer, message: thrown, isRoot: true }];
+  if (typeof thrown === 'string') return [{ ...outer, message: thrown.slice(0, MAX_LENGTH), isRoot: true }];
   try {
     const { name, message, code, syscall, cause, errors } = thrown as Record<string, unknown>;
     const inner = cause ?? undefined;
@@ -41,6 +41,9 @@ function readChain(thrown: unknown, outer: Thrown, depth: number): Thrown[] {
   }
 }
 
+/** Enough for every real message, and a bound for patterns that are applied to it. */
+const MAX_LENGTH = 2_000;
+
 function stringOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return typeof value === 'string' && value !== '' ? value.slice(0, MAX_LENGTH) : undefined;
 }

@@ -552,8 +552,9 @@ describe('calls that are not run', () => {
     modelThat(reply(finish, message));
     const { weather, cities } = weatherTool();
 
-    const error = await rejectionOf(type, chatClient({ maxRetries: 0 }).runTools(...asking(weather)));
+    const error = await rejection(chatClient({ maxRetries: 0 }).runTools(...asking(weather)));
 
+    expect(error).toBeInstanceOf(type);
     expect(cities).toEqual([]);
     expect((error as { messages: readonly unknown[] }).messages[0]).toEqual(question);
   });

@@ -11,7 +11,15 @@ const preload = fileURLToPath(new URL('emulated-drun.ts', import.meta.url));
 const run = promisify(execFile);
 
 /** Examples with tests of their own, and the one that `npm start` runs. */
-const RUN_ELSEWHERE = ['quickstart.ts', 'rotation-cron.ts', 'rotation-function.ts', 'rotation-service.ts'];
+const RUN_ELSEWHERE = [
+  'quickstart.ts',
+  'rotation-cron.ts',
+  'rotation-function.ts',
+  'rotation-service.ts',
+  'web-express.ts',
+  'web-hono.ts',
+  'web-next.ts',
+];
 
 /** The output of each of the others. */
 const OUTPUTS: Readonly<Record<string, string>> = {

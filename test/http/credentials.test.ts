@@ -111,6 +111,7 @@ describe('a credential provider', () => {
     });
     const aborted = chat.models({ signal: controller.signal });
     chat.models().catch(() => {});
+    await vi.waitFor(() => expect(signals).toHaveLength(2));
     controller.abort(new Error('enough'));
 
     await expect(aborted).rejects.toThrow('enough');

@@ -234,3 +234,31 @@ describe('an ApiError', () => {
     },
   );
 });
+
+/* Servers choose the text. Anything that is not linear in its length would take seconds to minutes here. */
+describe('a hostile error body', () => {
+  it.each([
+    ['backslashes', '\\'],
+    ['escaped quotation marks', '\\"'],
+    ['unterminated tags', '<title'],
+    ['nested events', 'data:'],
+    ['nested arrays', '['],
+    ['nested objects', '{"error":'],
+    ['unterminated messages', '{"message":"'],
+    ['input', '"input":'],
+    ['bodies', 'body '],
+    ['white space', ' \n'],
+    ['schemes', 'Bearer '],
+  ])('is read in linear time: %s', { timeout: 20_000 }, async (_, unit) => {
+    for (const body of [unit.repeat(65_536 / unit.length), `x${unit.repeat(65_536 / unit.length)}`]) {
+      await failWith(method, body);
+      await failWith(method, JSON.stringify({ message: body }));
+    }
+  });
+
+  it('cannot make the error anything else than an error of the service', async () => {
+    for (const body of ['data:'.repeat(20_000), '['.repeat(60_000), '{"error":'.repeat(7_000)]) {
+      expect(await failWith(method, body, 503)).toMatchObject({ name: 'ServerError', status: 503 });
+    }
+  });
+});

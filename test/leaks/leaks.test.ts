@@ -219,7 +219,7 @@ describe('a key that the service has just created', () => {
     expect(page.items.map(({ maskedKey }) => maskedKey)).toEqual([
       'sk-******w3X4',
       'sk-******w3X4',
-      '******w3X4',
+      'opaque-******w3X4',
     ]);
     expect(everythingShownOf(page)).not.toMatch(/a1B2c3D4|without-a-known/);
   });
