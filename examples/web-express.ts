@@ -4,7 +4,6 @@
  *   app.post('/chat', express.json(), streamChat);
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ChatClient, type ChatMessage } from 'drun-sdk/chat';
 
@@ -25,5 +24,5 @@ export async function streamChat({ body }: Request, response: ServerResponse): P
   const { headers, body: events } = stream.toResponse({ onError: (error) => console.error(error) });
   response.writeHead(200, Object.fromEntries(headers));
   // A slow client slows the model down. One that disconnects ends the call.
-  if (events !== null) await pipeline(Readable.fromWeb(events), response).catch(() => {});
+  if (events !== null) await pipeline(events, response).catch(() => {});
 }

@@ -30,7 +30,6 @@ import type { ChatCompletion, Model } from './completion.ts';
 import { checkOneChoice, openStream, type ReadCompletion, requestCompletion } from './completions.ts';
 import type { SchemaOutput } from './json-schema.ts';
 import {
-  type AnySchemaOptions,
   CHAT_CALL_OPTIONS,
   CHAT_CLIENT_OPTIONS,
   type ChatCallOptions,
@@ -45,7 +44,7 @@ import {
   TOOL_OPTIONS,
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
-import { type ParsedCompletion, parseReply } from './structured-output.ts';
+import { type AnySchemaOptions, type ParsedCompletion, parseReply } from './structured-output.ts';
 import { type ToolEvent, ToolRun, type ToolRunCompletion } from './tool-run.ts';
 import { ToolStream } from './tool-stream.ts';
 
@@ -148,15 +147,6 @@ export class ChatClient {
    * @throws {ModelRefusalError} If the model refused, or a filter withheld the reply.
    * @throws {OutputTruncatedError} If the reply was cut off at the token limit.
    * @throws {OutputValidationError} If the reply is not JSON or does not match the schema.
-   *
-   * @example
-   * ```ts
-   * import * as z from 'zod';
-   *
-   * const request = { model: 'public/deepseek-r1', messages: [{ role: 'user' as const, content: 'The capital of France?' }] };
-   * const { parsed } = await chat.parse(request, { schema: z.object({ city: z.string(), inhabitants: z.number() }) });
-   * console.log(parsed.city);
-   * ```
    */
   parse<Schema extends object>(
     request: ChatCompletionRequest,
@@ -183,21 +173,6 @@ export class ChatClient {
    * @throws {ToolCallError} If the model calls a tool wrongly again.
    * @throws {MaxToolRoundsError} If it still calls tools after `maxRounds`.
    * @throws {OutputTruncatedError} If a tool call was cut off at the token limit.
-   *
-   * @example
-   * ```ts
-   * import { defineTool } from 'drun-sdk/chat';
-   * import * as z from 'zod';
-   *
-   * const weather = defineTool({
-   *   name: 'weather',
-   *   parameters: z.object({ city: z.string() }),
-   *   run: ({ city }) => `It is sunny in ${city}.`,
-   * });
-   * const request = { model: 'public/deepseek-r1', messages: [{ role: 'user' as const, content: 'Umbrella in Paris?' }] };
-   * const completion = await chat.runTools(request, { tools: [weather], maxRounds: 5 });
-   * console.log(completion.choices[0].message.content, completion.rounds);
-   * ```
    */
   runTools<Schema extends object>(
     request: ChatCompletionRequest,

@@ -7,9 +7,9 @@ import { ChatStream } from './chat-stream.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion } from './completion.ts';
 import { isStandardSchema } from './json-schema.ts';
-import { type AnySchemaOptions, type ChatCallOptions, TOOL_OPTIONS } from './options.ts';
+import { type ChatCallOptions, TOOL_OPTIONS } from './options.ts';
 import type { ChatCompletionRequest, ChatRequest, ChatStreamRequest } from './request.ts';
-import { toResponseFormat } from './structured-output.ts';
+import { type AnySchemaOptions, toResponseFormat } from './structured-output.ts';
 import { toToolDefinition } from './tools.ts';
 
 const COMPLETIONS = { method: 'POST', path: '/v1/chat/completions', retry: 'transient' } as const;
@@ -103,7 +103,7 @@ async function toBody(
 }
 
 /** @throws {ConfigurationError} If the request is not an object, or contains an option. */
-export function checkRequest(request: unknown): Record<string, unknown> {
+function checkRequest(request: unknown): Record<string, unknown> {
   const { toJSON } = (request ?? {}) as { readonly toJSON?: unknown };
   const fields: unknown = typeof toJSON === 'function' ? toJSON.call(request) : request;
   if (!isRecord(fields)) {

@@ -134,13 +134,14 @@ export class EventDecoder {
   /** Processes what is left when the body is over, or the connection was lost. */
   end(): void {
     const text = this.#rest;
-    const event = this.#format === 'json' ? parseEvent(text.trim()) : undefined;
+    const json = text.trim().replace(/\s*data:\s*\[DONE\]$/, '');
+    const event = this.#format === 'json' ? parseEvent(json) : undefined;
     if (this.#format === 'html') {
       this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
     } else if (event !== undefined && event.type !== 'invalid') {
       this.#emit({ ...event, isBody: true });
     } else {
-      // Also for JSON that is followed by `data: [DONE]`, and for one object a line.
+      // Also for one JSON object a line.
       this.#rest = '';
       this.#feed(text);
       this.#isCut = true;

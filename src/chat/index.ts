@@ -37,18 +37,9 @@ export {
 } from './chat-client.ts';
 export { ChatStream } from './chat-stream.ts';
 export type * from './completion.ts';
-export type { EventStreamOptions, EventStreamResponseOptions } from './event-stream.ts';
+export type * from './event-stream.ts';
 export type { SchemaOutput } from './json-schema.ts';
-export type {
-  ChatCallOptions,
-  ChatClientOptions,
-  ChatParseOptions,
-  ChatStreamOptions,
-  ChatStreamParseOptions,
-  RunToolsOptions,
-  SchemaOptions,
-  StreamToolsOptions,
-} from './options.ts';
+export type * from './options.ts';
 export type * from './request.ts';
 export type { ParsedCompletion } from './structured-output.ts';
 export type { ToolEvent, ToolRunCompletion } from './tool-run.ts';

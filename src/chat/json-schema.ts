@@ -81,17 +81,13 @@ async function write(schema: StandardSchemaV1, fail: (why: string) => never): Pr
   return fail(`is a schema that provides no JSON Schema${hint}`);
 }
 
-/** The first class in arktype's own notation, in which it is a bare name, or the value of `proto`. */
-function classIn(node: unknown): string | undefined {
-  if (typeof node === 'string')
-    return /^(?:Date|Map|Set|RegExp|File|Blob|[A-Z]\w*Array|Error|Promise)$/.exec(node)?.[0];
+/** The first class in arktype's own notation, in which it is a bare name. Literals and names of fields can look like one. */
+function classIn(node: unknown, field = ''): string | undefined {
+  if (['unit', 'key', 'default', 'meta'].includes(field)) return undefined;
+  if (typeof node === 'string') return /^(?:Date|Map|Set|RegExp|File|Blob|[A-Z]\w*Array)$/.exec(node)?.[0];
   if (typeof node !== 'object' || node === null) return undefined;
-  // Literals and names of fields look like classes, too.
-  const parts = Object.entries(node).filter(
-    ([name]) => !['unit', 'key', 'default', 'meta', 'branches'].includes(name) || Array.isArray(node),
-  );
-  const branches = isRecord(node) && Array.isArray(node.branches) ? node.branches : [];
-  return [...parts.map(([, part]) => part), ...branches].map(classIn).find((name) => name !== undefined);
+  const parts = Object.entries(node).map(([name, part]) => classIn(part, Array.isArray(node) ? field : name));
+  return parts.find((name) => name !== undefined);
 }
 
 /** Checks a value. A JSON Schema accepts every value. Errors that the schema throws are the caller's own. */

@@ -98,9 +98,6 @@ export interface RunToolsOptions extends ChatCallOptions {
 /** Options of {@link ChatClient.streamTools}. */
 export interface StreamToolsOptions extends RunToolsOptions, ChatStreamOptions {}
 
-/** The options of a schema if there may be none. */
-export type AnySchemaOptions = Partial<SchemaOptions<object>>;
-
 /** Names of the options above. */
 export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];
 export const CHAT_CALL_OPTIONS = [...CALL_OPTIONS, 'apiKey'];

@@ -3,18 +3,11 @@ import { isRecord } from '../internal/json.ts';
 /** A JSON Schema of draft 7 or 2020-12. */
 export type JsonSchema = Record<string, unknown>;
 
-/** Keywords whose value is a schema or a list of schemas, and those whose value is a record of schemas. */
-const SCHEMAS = [
-  'items',
-  'prefixItems',
-  'additionalItems',
-  'additionalProperties',
-  'anyOf',
-  'oneOf',
-  'allOf',
-  'not',
-  'contains',
-];
+/**
+ * Keywords whose value is a schema or a list of schemas, and those whose value is a record of schemas. `allOf` is not among
+ * them: its parts, if closed, would exclude each other's fields.
+ */
+const SCHEMAS = 'items prefixItems additionalItems additionalProperties anyOf oneOf not contains'.split(' ');
 const NAMED = ['properties', 'patternProperties', '$defs', 'definitions'];
 
 /**
@@ -35,8 +28,7 @@ function close(schema: unknown, root: JsonSchema): unknown {
   const { oneOf, discriminator: _, ...result } = { ...merged } as JsonSchema;
   if (oneOf !== undefined) result[result.anyOf === undefined ? 'anyOf' : 'oneOf'] = oneOf;
   for (const keyword of SCHEMAS) {
-    // Closed parts of an intersection would exclude each other's fields.
-    if (keyword in result && keyword !== 'allOf') result[keyword] = close(result[keyword], root);
+    if (keyword in result) result[keyword] = close(result[keyword], root);
   }
   for (const keyword of NAMED) {
     const named = result[keyword];
@@ -203,17 +195,8 @@ function conflict(parts: readonly unknown[], root: JsonSchema): boolean {
 }
 
 /** Keywords that the strict mode of OpenAI does not support. */
-const NOT_STRICT = [
-  'patternProperties',
-  'propertyNames',
-  'prefixItems',
-  'additionalItems',
-  'contains',
-  'allOf',
-  'oneOf',
-  'not',
-  'pattern',
-];
+const NOT_STRICT =
+  /^(?:patternProperties|propertyNames|prefixItems|additionalItems|contains|allOf|oneOf|not|pattern)$/;
 
 /** Whether the strict mode of OpenAI can express a schema: every object is closed and requires all its fields. */
 export function isStrictSchema(schema: unknown, isRoot = true): boolean {
@@ -221,7 +204,7 @@ export function isStrictSchema(schema: unknown, isRoot = true): boolean {
   if (!isRecord(schema)) return false;
   const { type, properties, required, additionalProperties, items, anyOf } = schema;
   if (
-    NOT_STRICT.some((keyword) => keyword in schema) ||
+    Object.keys(schema).some((keyword) => NOT_STRICT.test(keyword)) ||
     (isRoot && type !== 'object') ||
     Array.isArray(items)
   )

@@ -6,8 +6,11 @@ import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, CompletionMessage } from './completion.ts';
 import { finishKind } from './finish-reason.ts';
 import { issuesText, toJsonSchema, validate } from './json-schema.ts';
-import type { AnySchemaOptions } from './options.ts';
+import type { SchemaOptions } from './options.ts';
 import type { ResponseFormat } from './request.ts';
+
+/** The options of a schema if there may be none. */
+export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
 /** A completion, and the value of its text. */
 export type ParsedCompletion<Output> = ChatCompletion & {

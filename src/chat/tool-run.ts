@@ -11,9 +11,9 @@ import type { ChatCompletion, CompletionUsage, ToolCall } from './completion.ts'
 import type { ReadCompletion } from './completions.ts';
 import { finishKind } from './finish-reason.ts';
 import { type Checked, issuesText, validate } from './json-schema.ts';
-import type { AnySchemaOptions, RunToolsOptions } from './options.ts';
+import type { RunToolsOptions } from './options.ts';
 import type { ChatCompletionRequest, ChatMessage, ToolMessage } from './request.ts';
-import { parseReply } from './structured-output.ts';
+import { type AnySchemaOptions, parseReply } from './structured-output.ts';
 import { isTool, type Tool } from './tools.ts';
 
 /** The last completion of a run. Its usage is the sum over all rounds. */
@@ -54,15 +54,11 @@ export class ToolRun {
     const fail = (option: string, why: string): never => {
       throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
     };
-    if (!Number.isSafeInteger(maxRounds) || maxRounds < 1)
-      fail('maxRounds', 'must be an integer of 1 or more');
+    const isCustom = (tool: unknown): boolean => isRecord(tool) && isRecord(tool.custom);
+    const isValid = Array.isArray(tools) && tools.every((tool) => isTool(tool) || isCustom(tool));
+    if (!Number.isSafeInteger(maxRounds) || maxRounds < 1) fail('maxRounds', 'must be a positive integer');
     if (request.tools !== undefined) fail('tools', 'is an option here: pass it in the second argument');
-    if (
-      !Array.isArray(tools) ||
-      !tools.every((tool) => isTool(tool) || (isRecord(tool) && isRecord(tool.custom)))
-    ) {
-      fail('tools', 'must be an array of tools of `defineTool()`');
-    }
+    if (!isValid) fail('tools', 'must be an array of tools of `defineTool()`');
     if (!Array.isArray(request.messages)) fail('messages', 'must be an array');
     const runnable = tools.filter(isTool);
     this.#request = request;
@@ -103,20 +99,7 @@ export class ToolRun {
         if (tool_choice !== undefined && tool_choice !== 'none') tool_choice = 'auto';
       }
     } catch (error) {
-      // The effects of tools cannot be undone, so every error says what has happened.
-      if (
-        typeof error === 'object' &&
-        error !== null &&
-        Object.isExtensible(error) &&
-        !('messages' in error)
-      ) {
-        Object.defineProperty(error, 'messages', {
-          value: this.#messages,
-          configurable: true,
-          writable: true,
-        });
-      }
-      throw error;
+      throw withMessages(error, this.#messages);
     }
   }
 
@@ -201,6 +184,14 @@ async function readArguments({ parameters }: Tool, text: string): Promise<Checke
   const value = text.trim() === '' ? {} : parseJson(text);
   if (value !== undefined && !isTooDeep(text, value)) return validate(parameters, value);
   return { issues: [{ path: [], message: 'not JSON' }] };
+}
+
+/** Adds the conversation to an error, since the effects of tools cannot be undone. Logs do not show it. */
+function withMessages(error: unknown, value: readonly ChatMessage[]): unknown {
+  if (typeof error === 'object' && error !== null && Object.isExtensible(error) && !('messages' in error)) {
+    Object.defineProperty(error, 'messages', { value, configurable: true, writable: true });
+  }
+  return error;
 }
 
 /** Adds up all numbers of two usages. */

@@ -65,7 +65,9 @@ describe('the heap', () => {
     expect((await heapUsed()) - before).toBeLessThan(4 * MIB);
   });
 
-  test('is where it was after 200 streams at once, and has little of them while they are open', { timeout: 60_000 }, async () => {
+  test('is where it was after 200 streams at once, and has little of them while they are open', {
+    timeout: 60_000,
+  }, async () => {
     const { url } = await serveStream((answer) => answer.write(events(says('a'))));
     const chat = chatClient({ baseUrl: url });
     const { signal } = new AbortController();

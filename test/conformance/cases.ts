@@ -29,7 +29,7 @@ export function events(...data: unknown[]): string {
 /** A chunk with one choice. */
 export const choice = (fields: object): object => ({ choices: [{ index: 0, ...fields }] });
 /** A chunk with a delta of the first choice. */
-export const delta = (fields: object): object => choice({ delta: fields });
+const delta = (fields: object): object => choice({ delta: fields });
 /** A chunk with text. */
 export const says = (content: string): object => delta({ content });
 /** The chunk that finishes the first choice. */

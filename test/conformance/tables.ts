@@ -855,6 +855,11 @@ const formats: readonly Case[] = [
     completion: { id: 'c1', ...hello },
   },
   {
+    name: 'JSON directly before data: [DONE]',
+    body: `${JSON.stringify(json)}data: [DONE]`,
+    completion: { id: 'c1', ...hello },
+  },
+  {
     name: 'indented JSON before data: [DONE]',
     body: `${JSON.stringify(json, null, 2)}\ndata: [DONE]\n\n`,
     completion: { id: 'c1', ...hello },

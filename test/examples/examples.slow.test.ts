@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const preload = fileURLToPath(new URL('emulated-drun.ts', import.meta.url));
 const run = promisify(execFile);
 
-/** What has tests of its own, or is run by npm start. */
+/** Examples with tests of their own, and the one that `npm start` runs. */
 const RUN_ELSEWHERE = [
   'quickstart.ts',
   'rotation-cron.ts',

@@ -20,7 +20,7 @@ export interface PostgresStoreOptions {
 }
 
 /** One or two identifiers, quoted or not. They are always quoted in statements. */
-const TABLE = /^(?:("?)([^."\0]{1,63})\1\.)?("?)([^."\0]{1,63})\3$/;
+const TABLE = /^(?:("?)([^."\p{Cc}]{1,63})\1\.)?("?)([^."\p{Cc}]{1,63})\3$/u;
 
 /** SQLSTATE codes, which the clients set on their errors. */
 const SERIALIZATION_FAILURE = '40001';

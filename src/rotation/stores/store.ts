@@ -20,7 +20,7 @@ export type SwapResult = { readonly ok: true; readonly version: string } | { rea
  * `drun-sdk/rotation/testing` has the test cases that every store must pass.
  */
 export interface KeyStore {
-  /** Returns the record of a ring, or null. Linearizable: it sees every swap that has been answered. */
+  /** Returns the record of a ring, or null. Linearizable: it sees every swap that has resolved. */
   get(ring: string): Promise<StoredRecord | null>;
   /**
    * Stores `value` if the record still has the expected version.

@@ -20,12 +20,11 @@ export interface KeyStoreContractOptions {
  *
  * @example
  * ```ts
- * import { test } from 'node:test';
  * import { memoryStore } from 'drun-sdk/rotation';
  * import { keyStoreContract } from 'drun-sdk/rotation/testing';
  *
  * const store = memoryStore();
- * for (const { name, run } of keyStoreContract(() => store)) test(name, run);
+ * for (const { run } of keyStoreContract(() => store)) await run(); // or: test(name, run)
  * ```
  */
 export function keyStoreContract(

@@ -1,8 +1,17 @@
-import { RateLimitError } from 'drun-sdk/errors';
+import { RateLimitError, StreamTruncatedError, TimeoutError } from 'drun-sdk/errors';
 import { describe, expect, it, vi } from 'vitest';
 import { rejectionOf } from '../../support/failures.ts';
 import { json } from '../../support/network.ts';
-import { fetchOf, GREETING, greeting, READERS } from '../../support/streams.ts';
+import {
+  events,
+  fetchOf,
+  finishes,
+  GREETING,
+  greeting,
+  READERS,
+  says,
+  serveStream,
+} from '../../support/streams.ts';
 import { chatClient, failure, request } from '../requests.ts';
 
 describe('stream.opened', () => {
@@ -42,5 +51,74 @@ describe('stream.opened', () => {
 
     await expect(stream.opened).rejects.toBe(reason);
     expect(fetch).not.toHaveBeenCalled();
+  });
+});
+
+describe('stream.completion', () => {
+  it('can be called before the stream is read', async () => {
+    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
+    const completion = stream.completion();
+
+    const texts = await Array.fromAsync(stream.textStream);
+
+    expect(texts.join('')).toBe(GREETING);
+    expect((await completion).choices[0].message.content).toBe(GREETING);
+  });
+
+  it('rejects every time for a truncated stream', async () => {
+    const stream = chatClient({ fetch: fetchOf(events(says('a'))) }).stream(request());
+
+    const error = await rejectionOf(StreamTruncatedError, stream.completion());
+
+    await expect(stream.completion()).rejects.toBe(error);
+    await expect(Promise.all([stream.completion(), stream.opened])).rejects.toBe(error);
+  });
+});
+
+describe('an iterator of a stream', () => {
+  it('is iterable, and rejects with what is thrown into it', async () => {
+    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
+    const iterator = stream[Symbol.asyncIterator]();
+    const reason = new Error('enough');
+
+    expect(iterator[Symbol.asyncIterator]()).toBe(iterator);
+    await iterator.next();
+
+    await expect(iterator.throw?.(reason)).rejects.toBe(reason);
+    await rejectionOf(StreamTruncatedError, stream.completion());
+  });
+});
+
+describe('idleTimeoutMs', () => {
+  it('ends a stream successfully after every choice has finished', async () => {
+    const server = await serveStream((answer) => answer.write(events(says('Hello'), finishes())));
+
+    const { choices } = await chatClient({ baseUrl: server.url, idleTimeoutMs: 20 })
+      .stream(request())
+      .completion();
+
+    expect(choices[0].message.content).toBe('Hello');
+  });
+
+  it('rejects with the completion so far before that', async () => {
+    const server = await serveStream((answer) => answer.write(events(says('Hel'))));
+
+    const error = await rejectionOf(
+      TimeoutError,
+      chatClient({ baseUrl: server.url, idleTimeoutMs: 20 }).stream(request()).completion(),
+    );
+
+    expect(error).toMatchObject({ phase: 'idle', timeoutMs: 20 });
+    expect(error.completion?.choices[0]?.message.content).toBe('Hel');
+  });
+
+  it('of the runtime is a TimeoutError with the completion so far', async () => {
+    const cause = Object.assign(new Error('Body Timeout Error'), { code: 'UND_ERR_BODY_TIMEOUT' });
+    const fetch = fetchOf(events(says('Hel')), new TypeError('terminated', { cause }));
+
+    const error = await rejectionOf(TimeoutError, chatClient({ fetch }).stream(request()).completion());
+
+    expect(error.phase).toBe('runtime');
+    expect(error.completion?.choices[0]?.message.content).toBe('Hel');
   });
 });
