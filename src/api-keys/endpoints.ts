@@ -59,6 +59,14 @@ export function isMissingPath(error: unknown): error is ApiError {
 
 const KEY_FIELDS = ['id', 'name', 'key'];
 
+let schemas: Promise<typeof import('./schema.ts')> | undefined;
+
+/** Loads zod with the first response. A repeated `import()` would cost 40 µs per call. */
+function loadSchemas(): Promise<typeof import('./schema.ts')> {
+  schemas ??= import('./schema.ts');
+  return schemas;
+}
+
 /** Returns a key with its secret, or with an error if the response does not have the full key. */
 export function createEndpoint(
   body: CreateBody,
@@ -70,7 +78,7 @@ export function createEndpoint(
     retry: 'if-not-applied',
     decode: decodeWith(
       { fields: KEY_FIELDS },
-      async () => (await import('./schema.ts')).createdApiKey,
+      async () => (await loadSchemas()).createdApiKey,
       ({ key, secret }, ...context) => ({ key, secret: secret ?? noFullKey(...context) }),
     ),
   };
@@ -86,7 +94,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
     finalStatuses: MISSING_PATH_STATUSES,
     decode: decodeWith(
       { fields: ['items', 'page'], allowEmpty: true },
-      async () => (await import('./schema.ts')).apiKeyPage,
+      async () => (await loadSchemas()).apiKeyPage,
       ({ items, unknownUse, page, pageSize, total }, { headers }) => {
         const servedAt = serviceTime(headers);
         return {
@@ -122,7 +130,7 @@ export function deleteEndpoint(id: string): Endpoint<DeletedApiKey> {
       mayHaveBeenApplied && error instanceof NotFoundError ? { id } : undefined,
     decode: decodeWith(
       { fields: [...KEY_FIELDS, 'creationTimestamp'], allowEmpty: true },
-      async () => (await import('./schema.ts')).deletedApiKey,
+      async () => (await loadSchemas()).deletedApiKey,
       (deleted, ...context) => {
         if (deleted.id) checkId(deleted.id, id, ...context);
         return { ...deleted.key, id };
@@ -148,7 +156,7 @@ export function secretEndpoint(id: string, isSupported: boolean | undefined): En
     },
     decode: decodeWith(
       { fields: ['id', 'key'] },
-      async () => (await import('./schema.ts')).apiKeySecret,
+      async () => (await loadSchemas()).apiKeySecret,
       (shown, ...context) => {
         if (shown.id) checkId(shown.id, id, ...context);
         if (shown.secret) return shown.secret;
@@ -166,7 +174,7 @@ export function checkCreationEndpoint(): Endpoint<CreationCheck> {
     retry: 'transient',
     decode: decodeWith(
       { fields: ['allowed', 'reason'], allowEmpty: true },
-      async () => (await import('./schema.ts')).creationCheck,
+      async () => (await loadSchemas()).creationCheck,
       ({ allowed, reason }, _, context) => ({ allowed, ...(reason && { reason: context.redact(reason) }) }),
     ),
   };
@@ -182,7 +190,7 @@ export function updateEndpoint(id: string, field: 'status' | 'quota', body: obje
     retry: 'transient',
     decode: decodeWith(
       { fields: KEY_FIELDS },
-      async () => (await import('./schema.ts')).apiKey,
+      async () => (await loadSchemas()).apiKey,
       (key, ...context) => {
         checkId(key.id, id, ...context);
         return key;
@@ -199,7 +207,7 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
     retry: 'transient',
     decode: decodeWith(
       { fields: ['totalUsage', 'dataPoints'], allowEmpty: true },
-      async () => (await import('./schema.ts')).usageStatistics,
+      async () => (await loadSchemas()).usageStatistics,
       (usage) => usage,
     ),
   };

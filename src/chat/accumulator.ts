@@ -1,7 +1,7 @@
 import type { PartialCompletion } from '../errors/index.ts';
 import { isRecord } from '../internal/json.ts';
 import { finishKind } from './finish-reason.ts';
-import { CHOICE, CHUNK, DELTA, mergeField, newFields, toPlain } from './merge.ts';
+import { CHOICE, CHUNK, DELTA, mergeField } from './merge.ts';
 import { type Fields, type NormalChoice, type NormalChunk, TEXTS } from './normalize.ts';
 import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 
@@ -12,8 +12,8 @@ const OUTPUT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'];
 class PendingChoice {
   readonly index: number;
   /** Fields of the choice itself. */
-  readonly fields = newFields();
-  readonly message = newFields();
+  readonly fields: Fields = {};
+  readonly message: Fields = {};
   readonly calls = new ToolCallList();
   finishReason: string | null = null;
   /** Whether the message arrived whole. */
@@ -74,13 +74,13 @@ class PendingChoice {
       const isMissing = name === 'tool_calls' ? this.calls.length === 0 : !isPresent(this.message[name]);
       if (isMissing && name !== 'role') this.addDelta({ [name]: value });
     }
-    const { content, ...message } = toPlain(this.message) as Fields;
+    const { content, ...message } = this.message;
     // Streams begin with an empty text, also when there is none in the end.
     const isNoText = content === '' && !this.isWhole && !this.isEmpty;
     const isFinished = isComplete && finishKind(this.finishReason) === 'finished';
     const calls = this.calls.build(`${seed} ${this.index}`, isFinished);
     return {
-      ...(toPlain(this.fields) as Fields),
+      ...this.fields,
       index: this.index,
       message: {
         ...message,
@@ -103,7 +103,7 @@ export interface ChoiceFailure {
 /** Assembles a completion from normalized chunks. Every field that arrives is in it; a whole response is a single chunk. */
 export class CompletionAccumulator {
   readonly #requested: number;
-  readonly #fields = newFields();
+  readonly #fields: Fields = {};
   readonly #choices = new Map<number, PendingChoice>();
   #first: PendingChoice | undefined;
   /** Indices that a server used for the parts of the first choice. */
@@ -170,7 +170,7 @@ export class CompletionAccumulator {
    * @param isComplete - Whether it is complete, as opposed to what had arrived before a failure.
    */
   build(isComplete: boolean): PartialCompletion {
-    const { object, ...fields } = toPlain(this.#fields) as Fields;
+    const { object, ...fields } = this.#fields;
     const choices = [...this.#choices.values()].toSorted((a, b) => a.index - b.index);
     return {
       ...fields,

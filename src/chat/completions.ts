@@ -94,12 +94,12 @@ async function toBody(
     throw new ConfigurationError('`stream` must not be set here: use `stream()`.', { option: 'stream' });
   }
   const schema = options.schema ?? (isStandardSchema(response_format) ? response_format : undefined);
-  return toWellFormed({
+  return {
     ...fields,
     ...(schema !== undefined && { response_format: await toResponseFormat(schema, options) }),
     ...(Array.isArray(tools) && { tools: await Promise.all(tools.map(toToolDefinition)) }),
     stream,
-  }) as Record<string, unknown>;
+  };
 }
 
 /** @throws {ConfigurationError} If the request is not an object, or contains an option. */
@@ -130,17 +130,4 @@ export function checkOneChoice(request: ChatRequest): void {
 
 function requestedChoices({ n }: Record<string, unknown>): number {
   return typeof n === 'number' && n > 1 ? n : 1;
-}
-
-/** Replaces lone surrogates, which servers reject. Returns the same value if there are none. */
-function toWellFormed(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return value.toWellFormed();
-  // Dates and other objects with their own JSON are left to it. A cycle is reported when JSON is written.
-  if (typeof value !== 'object' || value === null || 'toJSON' in value || depth > 100) return value;
-  const entries = Object.entries(value).map(([name, item]): [string, unknown] => [
-    name,
-    toWellFormed(item, depth + 1),
-  ]);
-  if (entries.every(([name, item]) => item === (value as Record<string, unknown>)[name])) return value;
-  return Array.isArray(value) ? entries.map(([, item]) => item) : Object.fromEntries(entries);
 }

@@ -17,11 +17,6 @@ export const CHUNK: MergeRules = { strings: 'replace', lists: 'replace' };
 /** Strings that name something; servers repeat them. */
 const IDENTIFIERS = new Set(['id', 'type', 'role', 'object', 'model', 'name', 'format', 'status']);
 
-/** An object without a prototype, in which a field called `__proto__` is like any other. */
-export function newFields(): Fields {
-  return Object.create(null) as Fields;
-}
-
 /** Merges all fields of `added` into `target`, which shares no list and no object with `added` afterwards. */
 export function mergeFields(target: Fields, added: Fields, rules: MergeRules): Fields {
   for (const name in added) mergeField(target, name, added[name], rules);
@@ -30,9 +25,12 @@ export function mergeFields(target: Fields, added: Fields, rules: MergeRules): F
 
 /** Merges one field. `null` and empty strings replace nothing. */
 export function mergeField(target: Fields, name: string, value: unknown, rules: MergeRules): void {
-  const before = target[name];
+  const before = Object.hasOwn(target, name) ? target[name] : undefined;
   if (value === undefined || (value === null && before === null)) return;
-  if (before === undefined || before === null) {
+  if (name === '__proto__') {
+    // An assignment would set the prototype.
+    Object.defineProperty(target, name, { value, configurable: true, enumerable: true, writable: true });
+  } else if (before === undefined || before === null) {
     target[name] = copy(value, rules);
   } else if (value === null || value === '') {
     return;
@@ -56,11 +54,5 @@ function isIdentifier(name: string): boolean {
 
 function copy(value: unknown, rules: MergeRules): unknown {
   if (Array.isArray(value)) return [...value];
-  return isRecord(value) ? mergeFields(newFields(), value, rules) : value;
-}
-
-/** Turns objects of {@link newFields} into ordinary ones. */
-export function toPlain(value: unknown): unknown {
-  if (!isRecord(value) || Object.getPrototypeOf(value) !== null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, toPlain(item)]));
+  return isRecord(value) ? mergeFields({}, value, rules) : value;
 }

@@ -1,6 +1,6 @@
 import { isRecord, parseJson } from '../internal/json.ts';
 import type { ToolCall } from './completion.ts';
-import { DELTA, mergeField, mergeFields, newFields, toPlain } from './merge.ts';
+import { DELTA, mergeField, mergeFields } from './merge.ts';
 import type { Fields } from './normalize.ts';
 
 interface PendingCall {
@@ -52,7 +52,7 @@ export class ToolCallList {
     const calls = isNumbered ? this.#calls.toSorted((a, b) => (a.index ?? 0) - (b.index ?? 0)) : this.#calls;
     const ids = new Set(calls.map(({ id }) => id));
     return calls.map(({ id, index, fields }, position) => {
-      const { function: called, ...rest } = toPlain(fields) as Fields;
+      const { function: called, ...rest } = fields;
       const isCustom = called === undefined && isRecord(rest.custom);
       return {
         // That of a delta only serves to assemble the call.
@@ -66,7 +66,7 @@ export class ToolCallList {
   }
 
   #begin(delta: Fields): PendingCall {
-    const call = { index: indexOf(delta), id: undefined, fields: newFields() };
+    const call = { index: indexOf(delta), id: undefined, fields: {} };
     this.#calls.push(call);
     return call;
   }
@@ -105,7 +105,7 @@ export class ToolCallList {
 /** Merges what is called: a `function`, a `custom` tool, or the older `function_call`. Its name may arrive in fragments. */
 export function mergeCalled(target: Fields, field: string, delta: Fields): void {
   const { name, ...rest } = delta;
-  const called = isRecord(target[field]) ? (target[field] as Fields) : newFields();
+  const called = isRecord(target[field]) ? (target[field] as Fields) : {};
   target[field] = mergeFields(called, rest, DELTA);
   if (typeof name !== 'string') return;
   const before = typeof called.name === 'string' ? called.name : '';

@@ -315,9 +315,13 @@ function redirectError(response: TransportResponse, context: ResponseContext): D
   return invalidResponse(response, context, what);
 }
 
+/** The escape of a lone surrogate in JSON. Servers reject them; `JSON.stringify` does not escape pairs. */
+const LONE_SURROGATE = /(?<!\\)((?:\\\\)*)\\ud[89a-f][\da-f]{2}/g;
+
 function toJson(value: unknown): string | undefined {
   try {
-    return JSON.stringify(value);
+    const json = JSON.stringify(value);
+    return json?.includes('\\ud') ? json.replace(LONE_SURROGATE, '$1\ufffd') : json;
   } catch {
     // The engine's message names fields of the caller's object.
     throw new ConfigurationError('The request cannot be serialized as JSON: it has a cycle or a BigInt.', {
