@@ -49,7 +49,7 @@ const words = [
 ];
 
 const pattern = `\\b(${words.join('|')})\\b`;
-const { status, stdout } = spawnSync('git', ['grep', '-n', '-i', '-P', pattern, '--', 'src', 'examples'], {
+const { status, stdout } = spawnSync('git', ['grep', '-n', '-P', pattern, '--', 'src', 'examples'], {
   encoding: 'utf8',
 });
 // git grep exits with 1 if it finds nothing.

@@ -27,13 +27,13 @@ const folders = {
 };
 
 /** The files that need Node. Everything else runs wherever there is `fetch`. */
-const nodeEmulator = '^src/emulator/(node|cli)\\.ts$';
+const nodeEmulator = '^src/emulator/(node|node-listener|cli)\\.ts$';
 const nodeStores = '^src/rotation/stores/(file|kubernetes[a-z-]*)\\.ts$';
 const nodeOnly = [nodeEmulator, nodeStores];
 /** The one file that needs msw. */
 const mswOnly = '^src/emulator/msw\\.ts$';
-/** The script, style and markup of the emulator's page. */
-const browser = folder('emulator/console/browser');
+/** Script, style and markup of the emulator's dashboard. */
+const browser = folder('emulator/dashboard');
 const index = '^src/index\\.ts$';
 const entries = [
   '^src/(index|(api-keys|chat|errors|secret|emulator|rotation)/index)\\.ts$',
@@ -106,7 +106,7 @@ export default {
       name: 'page-as-text',
       comment: 'what runs in a browser leaves its folder as text only',
       severity: 'error',
-      from: { path: '^src/', pathNot: [browser, '^src/emulator/console/assets\\.ts$'] },
+      from: { path: '^src/', pathNot: [browser, '^src/emulator/dashboard\\.ts$'] },
       to: { path: browser },
     },
     {

@@ -1,6 +1,6 @@
 /*
- * Takes the picture of the emulator's page that the docs show. Needs `npm run build` to have run, and a Chromium. The
- * same every time but for the browser's fonts: the clock and the keys are made up.
+ * Takes the screenshot of the emulator's dashboard for the docs. Needs `npm run build` and a Chromium. Apart from the
+ * browser's fonts, it is the same every time: clock and keys are fixed.
  */
 import { fileURLToPath } from 'node:url';
 import { createEmulator } from 'drun-sdk/emulator';
@@ -11,7 +11,7 @@ const path = fileURLToPath(new URL('../docs/emulator-page.png', import.meta.url)
 const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 10, 23, 9, 30, 15);
 
-/** Minutes before now, and the name of the key that was created then. */
+/** Age in minutes and name of each key. */
 const KEYS: readonly (readonly [number, string])[] = [
   [44 * 24 * 60, 'nightly-reports'],
   [9 * 24 * 60, 'search-ranking'],
@@ -21,7 +21,7 @@ const KEYS: readonly (readonly [number, string])[] = [
 ];
 
 const executable = findChromium();
-if (executable === undefined) throw new Error('no chromium on the path, nor in DRUN_CHROMIUM');
+if (executable === undefined) throw new Error('No chromium on the path or in DRUN_CHROMIUM.');
 
 let now = NOW;
 let seed = 7;
@@ -44,6 +44,7 @@ for (const [minutes, name] of KEYS) {
   });
   keys.push(((await response.json()) as { key: string }).key);
 }
+// Age in seconds, key and model of each request.
 for (const [secondsAgo, key, model] of [
   [41, keys[4], 'public/deepseek-r1'],
   [32, keys[3], 'public/deepseek-r1'],
@@ -59,7 +60,7 @@ for (const [secondsAgo, key, model] of [
 }
 now = NOW;
 
-await using server = await serve(drun, { port: 8080 });
+await using server = await serve(drun, { port: 8080, admin: true });
 const browser = await launchChromium(executable);
 try {
   const page = await browser.newPage({
@@ -67,12 +68,8 @@ try {
     colorScheme: 'light',
     timezoneId: 'UTC',
   });
-  await page.goto(server.url);
-  await page.getByRole('status').getByText('Running').waitFor();
-  await page.getByRole('cell', { name: 'GET' }).waitFor();
-  await page.getByRole('button', { name: 'Actions for mobile-app' }).click();
-  await page.getByRole('menu').waitFor();
-  await page.mouse.move(0, 0);
+  await page.goto(`${server.url}/_emulator/#token=${drun.accessToken.reveal()}`);
+  await page.getByText('Connected').waitFor();
   await page.screenshot({ path });
 } finally {
   await browser.close();

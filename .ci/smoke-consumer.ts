@@ -1,6 +1,6 @@
 import { ApiKeys as ApiKeysOfRoot, AuthenticationError, DrunError, isDrunError, Secret } from 'drun-sdk';
 import { ApiKeys } from 'drun-sdk/api-keys';
-import { ChatClient } from 'drun-sdk/chat';
+import { ChatClient, keyVerifier } from 'drun-sdk/chat';
 import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import * as errors from 'drun-sdk/errors';
 import { KeyRing, memoryStore, openCurrentKey } from 'drun-sdk/rotation';
@@ -24,7 +24,7 @@ export async function consume(serve?: Serve): Promise<void> {
   const inProcess = { baseUrl: 'http://127.0.0.1', fetch: emulator.fetch };
   await roundTrip(emulator, inProcess);
   await rotation(emulator, inProcess);
-  const page = await emulator.fetch('http://127.0.0.1/');
+  const page = await emulator.fetch('http://127.0.0.1/_emulator/');
   expect("the emulator's page is there", (await page.text()).includes('API Key Management'));
 
   if (!serve) return;
@@ -32,9 +32,6 @@ export async function consume(serve?: Serve): Promise<void> {
   try {
     await roundTrip(emulator, { baseUrl: server.url });
     await rotation(emulator, { baseUrl: server.url });
-    // Only where the runtime tells who connects is the page signed in.
-    const { status } = await fetch(`${server.url}/console/requests`);
-    expect('the page is signed in on its own machine', status === 200);
   } finally {
     await server[Symbol.asyncDispose]();
   }
@@ -77,12 +74,7 @@ async function rotation({ accessToken, keys }: Emulator, service: Service): Prom
   await using ring = new KeyRing({
     name: 'smoke',
     manager: new ApiKeys({ accessToken, ...service }),
-    verifier: {
-      async verify(apiKey, { signal }) {
-        const check = await new ChatClient({ apiKey, ...service }).checkKey({ signal });
-        return check.accepted ? { accepted: true, models: [] } : check;
-      },
-    },
+    verifier: keyVerifier(service),
     store,
     encryptionKey,
     gracePeriodMs: 1,

@@ -133,7 +133,9 @@ async function writePrograms(directory: string): Promise<void> {
 async function runCommand(directory: string): Promise<void> {
   const path = `${dirname(nodeOf('node-22'))}${delimiter}${process.env.PATH}`;
   const program = join(directory, 'node_modules/.bin/drun-sdk');
-  const child = spawn(program, ['--port', '0', '--json'], { env: { ...process.env, PATH: path } });
+  const child = spawn(program, ['emulator', '--port', '0', '--json'], {
+    env: { ...process.env, PATH: path },
+  });
   try {
     const exited = once(child, 'exit');
     const [line] = await once(createInterface({ input: child.stdout }), 'line', {

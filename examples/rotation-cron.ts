@@ -1,13 +1,12 @@
 /**
- * Rotation as a job: one pass, which does what is due, and ends. For cron, a CronJob of Kubernetes or a timer of systemd,
- * every few minutes to every hour, from one machine or from several.
+ * Rotation as a job: one reconciliation, which does everything that is due. For cron, a Kubernetes CronJob or a systemd timer,
+ * every few minutes to every hour, on one machine or several.
  *
  *   DRUN_ACCESS_TOKEN=… DRUN_ENCRYPTION_KEY=… KEY_RINGS=/var/lib/checkout/key-rings node examples/rotation-cron.ts
  *
- * Prints a line for everything that it did, and then the keys that there are, masked; ends with 1 where the pass failed.
- * What it began and could not finish, the next pass finishes.
+ * Prints a line per action, and then the masked keys. Exits with 1 if the reconciliation failed; the next one continues.
  */
-import { ApiKeys, ChatClient, isDrunError } from 'drun-sdk';
+import { ApiKeys, isDrunError, keyVerifier } from 'drun-sdk';
 import { KeyRing, type RingKeyStatus } from 'drun-sdk/rotation';
 import { fileStore } from 'drun-sdk/rotation/file';
 
@@ -16,25 +15,19 @@ const { DRUN_ENCRYPTION_KEY = '', KEY_RINGS = 'key-rings' } = process.env;
 const ring = new KeyRing({
   name: 'checkout',
   manager: new ApiKeys(), // with DRUN_ACCESS_TOKEN
-  verifier: {
-    async verify(apiKey, { signal }) {
-      const check = await new ChatClient({ apiKey }).checkKey({ signal, maxRetries: 0 });
-      return check.accepted ? { accepted: true, models: [] } : check;
-    },
-  },
+  verifier: keyVerifier(), // asks the service about a key; costs no tokens
   store: fileStore({ path: KEY_RINGS }),
   encryptionKey: DRUN_ENCRYPTION_KEY,
 });
 ring.on('created', ({ maskedKey }) => console.log(`created ${maskedKey}`));
 ring.on('deleted', ({ id, reason }) => console.log(`deleted ${id}: ${reason}`));
-ring.on('orphan-deleted', ({ maskedKey }) => console.log(`deleted ${maskedKey}: nobody has used it`));
-ring.on('replaced', ({ id }) => console.log(`took ${id} out of use: somebody else has deleted it`));
-ring.on('name-conflict', ({ ids }) =>
-  console.log(`left alone ${ids.join(', ')}: of another ring of this name`),
-);
+ring.on('orphan-deleted', ({ maskedKey }) => console.log(`deleted ${maskedKey}: it was never in use`));
+ring.on('replaced', ({ id }) => console.log(`replaced ${id}: it was deleted elsewhere`));
+ring.on('error', ({ error }) => console.warn(error));
+ring.on('name-conflict', ({ ids }) => console.log(`ignored ${ids.join(', ')}: another ring has this name`));
 
 const show = (role: string, key: RingKeyStatus | undefined): void => {
-  if (key) console.log(`${role}: ${key.maskedKey}, made ${key.createdAt.toISOString().slice(0, 10)}`);
+  if (key) console.log(`${role}: ${key.maskedKey}, created ${key.createdAt.toISOString().slice(0, 10)}`);
 };
 
 try {

@@ -1,15 +1,13 @@
 /**
- * Rotation in a function: the handler answers requests with a model's answer, and the platform's schedule looks after the
- * key. An instance keeps its ring from one request to the next, and asks the store again at most every 30 seconds, beside
- * a request; instances come and go as they like.
+ * Rotation in functions: the handler answers requests with a model's reply, and the platform's schedule reconciles the ring.
+ * An instance keeps its ring between requests and reads the store again every 30 seconds at most.
  *
- * Let the schedule run every few minutes to every hour, and once after the first deployment: until then there is no key,
- * and requests wait 30 seconds and fail. Where the platform schedules addresses, lead one to `scheduled`, behind a secret.
+ * Schedule it every few minutes to every hour, and run it once after the first deployment: until then there is no key.
  *
- * Prints nothing; a POST is answered with the text of the answer. The environment has DATABASE_URL, DRUN_ACCESS_TOKEN and
- * DRUN_ENCRYPTION_KEY (`openssl rand -base64 32`).
+ * The environment has DATABASE_URL, DRUN_ACCESS_TOKEN and DRUN_ENCRYPTION_KEY (`openssl rand -base64 32`). On AWS, use
+ * `dynamodbStore` instead of PostgreSQL.
  */
-import { ApiKeys, ChatClient } from 'drun-sdk';
+import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';
 import { postgresStore } from 'drun-sdk/rotation/postgres';
 import pg from 'pg';
@@ -27,7 +25,7 @@ interface Instance {
 
 let instance: Instance | undefined;
 
-/** Made with the first request: a ring that is made for each one asks the store for each one. */
+/** Created with the first request: a ring per request would read the store for each one. */
 function instanceOf({ DATABASE_URL, DRUN_ACCESS_TOKEN, DRUN_ENCRYPTION_KEY }: Env): Instance {
   if (instance) return instance;
   const pool = new pg.Pool({
@@ -36,19 +34,15 @@ function instanceOf({ DATABASE_URL, DRUN_ACCESS_TOKEN, DRUN_ENCRYPTION_KEY }: En
     connectionTimeoutMillis: 5_000,
     allowExitOnIdle: true,
   });
-  pool.on('error', (error) => console.warn(error.message)); // a connection that broke while nobody used it
+  pool.on('error', (error) => console.warn(error.message)); // an idle connection broke
   const ring = new KeyRing({
     name: 'checkout',
     manager: new ApiKeys({ accessToken: DRUN_ACCESS_TOKEN }),
-    verifier: {
-      async verify(apiKey, { signal }) {
-        const check = await new ChatClient({ apiKey }).checkKey({ signal, maxRetries: 0 });
-        return check.accepted ? { accepted: true, models: [] } : check;
-      },
-    },
+    verifier: keyVerifier(), // asks the service about a key; costs no tokens
     store: postgresStore({ query: (text, values) => pool.query(text, values), createTable: true }),
     encryptionKey: DRUN_ENCRYPTION_KEY,
   });
+  ring.on('error', ({ error }) => console.warn(error));
   instance = { ring, chat: new ChatClient({ apiKey: ring }) };
   return instance;
 }

@@ -4,9 +4,7 @@
  *   app.post('/chat', express.json(), streamChat);
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ReadableStream } from 'node:stream/web';
 import { ChatClient, type ChatMessage } from 'drun-sdk/chat';
 
 const chat = new ChatClient({ apiKey: () => process.env.DRUN_API_KEY ?? '' });
@@ -26,5 +24,5 @@ export async function streamChat({ body }: Request, response: ServerResponse): P
   const { headers, body: events } = stream.toResponse({ onError: (error) => console.error(error) });
   response.writeHead(200, Object.fromEntries(headers));
   // A slow client slows the model down. One that disconnects ends the call.
-  await pipeline(Readable.fromWeb(events as ReadableStream), response).catch(() => {});
+  if (events !== null) await pipeline(events, response).catch(() => {});
 }

@@ -1,9 +1,15 @@
 import type * as z from 'zod/mini';
-import { ApiError, ConfigurationError, type DrunError, NotFoundError } from '../errors/index.ts';
+import {
+  ApiError,
+  ConfigurationError,
+  type DrunError,
+  NotFoundError,
+  type ResponseIssue,
+} from '../errors/index.ts';
 import type { Endpoint } from '../http/client.ts';
 import { invalidResponse, type ResponseContext } from '../http/errors.ts';
 import { checkOptions } from '../http/options.ts';
-import { type BodyRules, checkShape, readJson } from '../http/response.ts';
+import { type BodyRules, readJson } from '../http/response.ts';
 import type { ResponseHeaders, TransportResponse } from '../http/transport.ts';
 import { checkPathSegment } from '../http/url.ts';
 import { isDate } from '../internal/checks.ts';
@@ -335,4 +341,46 @@ function toTexts(texts: readonly string[], option: 'ids' | 'models'): readonly s
     `\`${option}\` must be a non-empty array of non-empty strings. Leave it out to count everything.`,
     { option },
   );
+}
+
+const MAX_ISSUES = 20;
+
+/**
+ * Checks a value against a schema.
+ *
+ * @throws {InvalidResponseError} If it does not match; names the places, never the values.
+ */
+function checkShape<Schema extends z.ZodMiniType>(
+  value: unknown,
+  schema: Schema,
+  response: TransportResponse,
+  context: ResponseContext,
+): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.slice(0, MAX_ISSUES).map(toIssue);
+  const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
+  const what = `${response.status} with a body of another shape (${places})`;
+  // Without an excerpt: the body may contain a key whose form is not known.
+  throw invalidResponse(response, context, what, { issues });
+}
+
+function toIssue(issue: z.core.$ZodIssue): ResponseIssue {
+  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
+  return { path, message: expectation(issue) };
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${issue.expected}`;
+    case 'invalid_format':
+      return `expected the format ${issue.format}`;
+    case 'too_small':
+      return `expected ${issue.minimum} or more`;
+    case 'custom':
+      return issue.message;
+    default:
+      return 'not of the documented form';
+  }
 }

@@ -27,9 +27,12 @@ export interface StreamRequest<Completion> {
  *
  * @example
  * ```ts
- * for await (const text of chat.stream({ model: 'public/deepseek-r1', messages }).textStream) {
- *   process.stdout.write(text);
- * }
+ * import { ChatClient } from 'drun-sdk/chat';
+ *
+ * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
+ * const messages = [{ role: 'user' as const, content: 'Hello, model!' }];
+ * const stream = chat.stream({ model: 'public/deepseek-r1', messages });
+ * for await (const text of stream.textStream) process.stdout.write(text);
  * ```
  */
 export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
@@ -251,10 +254,10 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
     this.#end(() => this.#outcome.reject(error));
   }
 
-  #end(report: () => void): void {
+  #end(notify: () => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    report();
+    notify();
     this.#deadline?.[Symbol.dispose]();
   }
 }

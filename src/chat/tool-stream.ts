@@ -8,7 +8,13 @@ import type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
  *
  * @example
  * ```ts
- * for await (const event of chat.streamTools({ model: 'public/deepseek-r1', messages }, { tools: [] })) {
+ * import { ChatClient, defineTool } from 'drun-sdk/chat';
+ * import * as z from 'zod';
+ *
+ * const chat = new ChatClient({ apiKey: process.env.DRUN_API_KEY });
+ * const now = defineTool({ name: 'now', parameters: z.object({}), run: () => new Date().toISOString() });
+ * const messages = [{ role: 'user' as const, content: 'What time is it?' }];
+ * for await (const event of chat.streamTools({ model: 'public/deepseek-r1', messages }, { tools: [now] })) {
  *   if (event.type === 'text') process.stdout.write(event.text);
  * }
  * ```

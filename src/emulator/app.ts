@@ -1,11 +1,12 @@
 import { Hono, type Context as HonoContext } from 'hono';
 import { TrieRouter } from 'hono/router/trie-router';
-import { type Context, type Exchange, planeOf, type Route } from './context.ts';
+import type { Context, Exchange, Route } from './context.ts';
 import { corrupt, isReplaced, replacementOf } from './faults/apply.ts';
 import type { FaultPlan } from './faults/plan.ts';
 import { givenFields } from './faults/table.ts';
 import { bearerToken, HttpError, notFound } from './http.ts';
 import type { LoggedRequest } from './log.ts';
+import { planeOf } from './operation.ts';
 
 interface Bindings {
   readonly signal: AbortSignal;
@@ -57,11 +58,11 @@ async function withFaults(
 
   if (fault.delayMs !== undefined) await settings.sleep(fault.delayMs, signal);
   const isApplied = !isReplaced(fault) || fault.applied === true || fault.appliedAfterMs !== undefined;
-  if (!isApplied) return replacementOf(fault, { request, plane });
+  if (!isApplied) return replacementOf(fault, request, plane);
   const response = await respond(route, { request, params, signal, fault, log });
   if (!isReplaced(fault)) return corrupt(response, fault, { sleep: settings.sleep, signal });
   await response.body?.cancel();
-  return replacementOf(fault, { request, plane });
+  return replacementOf(fault, request, plane);
 }
 
 async function respond(route: Route, exchange: Exchange): Promise<Response> {

@@ -18,7 +18,6 @@ export type {
   EmulatedQuota,
   NewEmulatedKey,
 } from './account/keys.ts';
-export type { EmulatedOperation, EmulatedPlane } from './context.ts';
 export type {
   ChatRequest,
   EmulatedChoice,
@@ -45,6 +44,7 @@ export type {
   ScheduledFault,
 } from './faults/fault.ts';
 export type { EmulatedRequest } from './log.ts';
+export type { EmulatedOperation, EmulatedPlane } from './operation.ts';
 export type {
   EmulatedModel,
   EmulatedVersion,

@@ -1,6 +1,6 @@
 import { redact } from '../secret/redact.ts';
 import { Secret } from '../secret/secret.ts';
-import { type EmulatedOperation, type EmulatedPlane, planeOf } from './context.ts';
+import { type EmulatedOperation, type EmulatedPlane, planeOf } from './operation.ts';
 
 /** A request that the emulator received. No field holds a credential in plain text. */
 export interface EmulatedRequest {

@@ -3,10 +3,7 @@ interface SystemError extends Error {
   code?: string;
 }
 
-const MESSAGES = {
-  ECONNRESET: 'read ECONNRESET',
-  ECONNREFUSED: 'connect ECONNREFUSED',
-} as const;
+const MESSAGES = { ECONNRESET: 'read ECONNRESET', ECONNREFUSED: 'connect ECONNREFUSED' } as const;
 
 /**
  * The error of `fetch`, or of a body, when the connection is gone: a fault dropped it, or the emulator is closed.

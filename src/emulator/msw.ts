@@ -5,10 +5,10 @@
  */
 import { HttpResponse, http, type RequestHandler } from 'msw';
 import { type Body, mapBody } from './body.ts';
-import { type EmulatedPlane, planeOf } from './context.ts';
 import type { Emulator } from './emulator.ts';
 import { notFound } from './http.ts';
 import { LostConnection } from './lost-connection.ts';
+import { type EmulatedPlane, planeOf } from './operation.ts';
 
 /** Options of {@link handlers}. */
 export interface HandlersOptions {

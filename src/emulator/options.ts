@@ -10,7 +10,6 @@ import type { NewEmulatedKey } from './account/keys.ts';
 import { check, credential, nonEmpty } from './checks.ts';
 import { isIterable, isReply, type Reply, type ReplyFunction } from './data-plane/reply.ts';
 import type { EmulatorRule } from './data-plane/rules.ts';
-import type { UpstreamSettings } from './data-plane/upstream.ts';
 import type { ScheduledFault } from './faults/fault.ts';
 import type { EmulatedRequest } from './log.ts';
 import { secureRandom } from './random.ts';
@@ -103,6 +102,15 @@ export interface EmulatorOptions {
   readonly random?: (() => number) | undefined;
   /** Called for each request when its response has ended or the client has left. What it throws is ignored. */
   readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
+}
+
+/** A validated `upstream`. */
+export interface UpstreamSettings {
+  /** Up to and including `/v1`, without a slash at its end. */
+  readonly url: string;
+  readonly apiKey: Secret | undefined;
+  /** Default: the global one. */
+  readonly fetch: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
 }
 
 /** Validated options with their defaults. */

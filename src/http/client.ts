@@ -64,7 +64,7 @@ export interface Endpoint<T> {
 }
 
 /** The request that failed, within its call. */
-export interface AttemptInfo {
+interface AttemptInfo {
   /** From 1. */
   readonly attempt: number;
   /** Whether the service may have acted on an earlier request of this call that failed. */

@@ -7,17 +7,10 @@ import type { HeadersOption } from './call.ts';
 export const CALL_OPTIONS = ['signal', 'timeoutMs', 'headers', 'maxRetries'] as const;
 
 /** Options that both clients have. */
-export const CLIENT_OPTIONS = [
-  'baseUrl',
-  'timeoutMs',
-  'maxRetries',
-  'fetch',
-  'headers',
-  'onRetry',
-  'logger',
-  'allowInsecureHttp',
-  'dangerouslyAllowBrowser',
-] as const;
+export const CLIENT_OPTIONS: readonly string[] =
+  'baseUrl timeoutMs maxRetries fetch headers onRetry logger allowInsecureHttp dangerouslyAllowBrowser'.split(
+    ' ',
+  );
 
 /**
  * Checks that an options argument is an object, that it has only known options, and that none of them is `null`.

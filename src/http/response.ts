@@ -1,5 +1,4 @@
-import type * as z from 'zod/mini';
-import type { ApiError, ResponseIssue } from '../errors/index.ts';
+import type { ApiError } from '../errors/index.ts';
 import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
 import { errorFromText, invalidResponse, type ResponseContext, toApiError } from './errors.ts';
 import { errorIn, parseServiceError } from './service-error.ts';
@@ -30,7 +29,7 @@ export async function readJson(
 }
 
 /** The same for a body that has been read. */
-export function parseBody(
+function parseBody(
   text: string,
   response: TransportResponse,
   context: ResponseContext,
@@ -62,48 +61,6 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   return invalidResponse(response, context, why, { body: text });
 }
 
-const MAX_ISSUES = 20;
-
-/**
- * Checks a value against a schema.
- *
- * @throws {InvalidResponseError} If it does not match; names the places, never the values.
- */
-export function checkShape<Schema extends z.ZodMiniType>(
-  value: unknown,
-  schema: Schema,
-  response: TransportResponse,
-  context: ResponseContext,
-): z.output<Schema> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issues = result.error.issues.slice(0, MAX_ISSUES).map(toIssue);
-  const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
-  const what = `${response.status} with a body of another shape (${places})`;
-  // Without an excerpt: the body may contain a key whose form is not known.
-  throw invalidResponse(response, context, what, { issues });
-}
-
-function toIssue(issue: z.core.$ZodIssue): ResponseIssue {
-  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
-  return { path, message: expectation(issue) };
-}
-
-function expectation(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `expected ${issue.expected}`;
-    case 'invalid_format':
-      return `expected the format ${issue.format}`;
-    case 'too_small':
-      return `expected ${issue.minimum} or more`;
-    case 'custom':
-      return issue.message;
-    default:
-      return 'not of the documented form';
-  }
-}
-
 /** Error bodies beyond this length, or that take longer, are not read to the end. */
 const MAX_ERROR_BYTES = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
@@ -114,7 +71,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
 }
 
 /** The start of a body, up to 64 KiB. Never rejects: the status alone says something too. */
-export async function readErrorText(response: Pick<TransportResponse, 'read' | 'cancel'>): Promise<string> {
+async function readErrorText(response: Pick<TransportResponse, 'read' | 'cancel'>): Promise<string> {
   const decoder = new TextDecoder();
   const timer = setTimeout(() => response.cancel(), ERROR_BODY_TIMEOUT_MS);
   let text = '';

@@ -30,7 +30,7 @@ export function mayRetry(error: DrunError, policy: RetryPolicy): boolean {
 }
 
 /** Whether a failure can pass by itself: 408, 409, 425, 429, 5xx, lost connections, and streams without a first chunk. */
-export function isTransient(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionError) return connectionFailure(error) !== 'final';
   if (error instanceof StreamFailedError || error instanceof StreamTruncatedError) {
     return error.completion.choices.length === 0;

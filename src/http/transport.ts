@@ -38,23 +38,28 @@ export interface Transport {
 
 /** Sends through the caller's `fetch`, or through the global one. */
 export function fetchTransport(fetch: FetchFunction | undefined): Transport {
-  return {
-    send: async ({ method, url, headers, body, signal }) => {
-      // Looked up for every request, because tests and tracers replace it, and called as a plain function, because
-      // runtimes reject it as a method of another object.
-      const send = fetch ?? globalThis.fetch;
-      // A followed redirect would carry the credential to wherever the server says.
-      const init: RequestInit = { method, headers, redirect: 'manual', signal };
-      if (body !== undefined) init.body = body;
-      const response = new FetchResponse(checkResponse(await send(url, init)));
-      // A fetch that ignores its signal: nobody waits for this response any more.
-      if (signal.aborted) response.cancel();
-      return response;
-    },
-  };
+  return { send: async (request) => new FetchResponse(await sendByFetch(fetch, request)) };
 }
 
-class FetchResponse implements TransportResponse {
+/** Sends a request, and checks that the result is a response whose body can be read. */
+export async function sendByFetch(
+  fetch: FetchFunction | undefined,
+  { method, url, headers, body, signal }: TransportRequest,
+): Promise<Response> {
+  // Looked up for every request, because tests and tracers replace it, and called as a plain function, because runtimes
+  // reject it as a method of another object.
+  const send = fetch ?? globalThis.fetch;
+  // A followed redirect would carry the credential to wherever the server says.
+  const init: RequestInit = { method, headers, redirect: 'manual', signal };
+  if (body !== undefined) init.body = body;
+  const response = checkResponse(await send(url, init));
+  // A fetch that ignores its signal: nobody waits for this response any more.
+  if (signal.aborted) response.body?.cancel().catch(() => {});
+  return response;
+}
+
+/** A response of `fetch`. */
+export class FetchResponse implements TransportResponse {
   readonly #response: Response;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 

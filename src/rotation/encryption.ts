@@ -1,7 +1,9 @@
 import { ConfigurationError, KeyRingError } from '../errors/index.ts';
+import { fromBase64, toBase64Url } from '../internal/base64.ts';
+import { isByteArray } from '../internal/checks.ts';
 import { Secret } from '../secret/secret.ts';
-import { safeCause } from './error-cause.ts';
 import type { RingKey } from './record.ts';
+import { safeCause } from './safe-cause.ts';
 
 /** What a ciphertext is bound to. */
 export interface EncryptionContext {
@@ -146,7 +148,7 @@ function aesGcm(keys: readonly Uint8Array<ArrayBuffer>[]): Cipher {
         key as CryptoKey,
         new TextEncoder().encode(secret),
       );
-      return `${FORMAT}.${toBase64(iv)}.${toBase64(new Uint8Array(encrypted))}`;
+      return `${FORMAT}.${toBase64Url(iv)}.${toBase64Url(new Uint8Array(encrypted))}`;
     },
     async decrypt(ciphertext, context) {
       const [format, iv, encrypted] = ciphertext
@@ -171,8 +173,7 @@ function additionalData({ ring, ringId, seq }: EncryptionContext): Uint8Array<Ar
 
 function keyBytes(key: EncryptionKey): Uint8Array<ArrayBuffer> {
   const bytes = typeof key === 'string' ? fromBase64(key.trim()) : key;
-  const isBytes = Object.prototype.toString.call(bytes) === '[object Uint8Array]';
-  if (!isBytes || bytes?.length !== KEY_LENGTH) throw invalidKey();
+  if (!isByteArray(bytes) || bytes.length !== KEY_LENGTH) throw invalidKey();
   // A copy, so that later changes of the caller's bytes have no effect.
   return Uint8Array.from(bytes);
 }
@@ -182,21 +183,4 @@ function invalidKey(): ConfigurationError {
     '`encryptionKey` must be 32 bytes, as `Uint8Array` or in base64 (`openssl rand -base64 32`), a list of such keys, or `{ encrypt, decrypt }`.',
     { option: 'encryptionKey' },
   );
-}
-
-/** Decodes base64 and base64url, with and without padding. */
-function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
-  try {
-    const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
-    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
-  } catch {
-    return undefined;
-  }
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
 }

@@ -1,4 +1,5 @@
-import { safeCause } from './error-cause.ts';
+import { Emitter } from '../internal/emitter.ts';
+import { safeCause } from './safe-cause.ts';
 
 /** The events of a {@link KeyRing}. They contain ids and masked keys, and no secrets. */
 export interface KeyRingEvents {
@@ -27,14 +28,10 @@ export type KeyRingEvent = keyof KeyRingEvents;
 /** Emits an event. */
 export type Emit = <Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]) => void;
 
-interface Registration {
-  readonly listener: (details: never) => unknown;
-}
-
-/** Listeners by event. */
+/** The events of one ring, and the last error. */
 export class RingEvents {
   readonly #ring: string;
-  readonly #registrations = new Map<KeyRingEvent, Set<Registration>>();
+  readonly emitter = new Emitter<KeyRingEvents>();
   #hasWarned = false;
   /** Cleared by a successful reconciliation. */
   lastError: unknown;
@@ -43,45 +40,17 @@ export class RingEvents {
     this.#ring = ring;
   }
 
-  /** @returns a function that removes the listener. */
-  add<Event extends KeyRingEvent>(
-    event: Event,
-    listener: (details: KeyRingEvents[Event]) => void,
-  ): () => void {
-    const registrations = this.#registrations.get(event) ?? new Set();
-    this.#registrations.set(event, registrations);
-    // The same function can be added twice, and each registration is removed by itself.
-    const registration = { listener };
-    registrations.add(registration);
-    return () => void registrations.delete(registration);
-  }
-
   readonly emit: Emit = (event, details) => {
-    const registrations = [...(this.#registrations.get(event) ?? [])];
-    if (event === 'error') this.#noteError((details as KeyRingEvents['error']).error, registrations.length);
-    for (const { listener } of registrations) {
-      void call(listener as (details: unknown) => unknown, details);
-    }
-  };
-
-  #noteError(error: unknown, listeners: number): void {
-    this.lastError = error;
+    const listeners = this.emitter.emit(event, details);
+    if (event !== 'error') return;
+    this.lastError = (details as KeyRingEvents['error']).error;
     if (listeners > 0 || this.#hasWarned) return;
     this.#hasWarned = true;
-    const { message } = safeCause(error);
+    const { message } = safeCause(this.lastError);
     warn(
       `Key ring \`${this.#ring}\`: ${message} Later errors are only shown in \`status().lastError\`; add a listener for 'error' to handle them.`,
     );
-  }
-}
-
-/** A listener must not interrupt a reconciliation, and a rejected promise of one must not end the process. */
-async function call(listener: (details: unknown) => unknown, details: unknown): Promise<void> {
-  try {
-    await listener(details);
-  } catch {
-    // The listener's own concern.
-  }
+  };
 }
 
 function warn(message: string): void {

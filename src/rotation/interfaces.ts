@@ -1,4 +1,5 @@
 import type { PlatformAbortSignal } from '../internal/platform.ts';
+import { sleep } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 
 /** The last argument of every method of a {@link KeyManager} and a {@link KeyVerifier}. */
@@ -68,64 +69,15 @@ export interface KeyVerifier {
 
 /** Time and waiting. Tests can pass their own. */
 export interface Clock {
-  /** Milliseconds since 1970. Only used for instants in the record if the service sends no `Date` header. */
+  /** Milliseconds since 1970. Only written into the record, if the service sends no `Date` header. */
   now(): number;
   /** Milliseconds since an arbitrary instant; never goes back. */
   monotonic(): number;
   /**
-   * Resolves after `ms` milliseconds, or rejects with the signal's reason.
-   *
-   * @param options - With `background`, the wait does not keep the process alive.
+   * Resolves after `ms` milliseconds, or rejects with the signal's reason. With `background`, it does not keep the
+   * process alive.
    */
   sleep(ms: number, signal: PlatformAbortSignal, options?: { readonly background?: boolean }): Promise<void>;
 }
 
-/** The clock of the machine. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  sleep: (ms, signal, { background = false } = {}) =>
-    new Promise((resolve, reject) => {
-      if (signal.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const onAbort = (): void => {
-        clearTimeout(timer as number);
-        reject(signal.reason);
-      };
-      const timer: unknown = setTimeout(() => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      }, ms);
-      signal.addEventListener('abort', onAbort, { once: true });
-      // Only the timers of Node and Bun keep a process alive.
-      if (background) (timer as { readonly unref?: () => void }).unref?.();
-    }),
-};
-
-/**
- * Waits for a task for at most `timeoutMs`, then aborts its signal.
- *
- * @throws the result of `onTimeout` if the task did not end in time, even if it ignores its signal.
- */
-export async function withTimeout<Result>(
-  clock: Clock,
-  timeoutMs: number,
-  task: (signal: AbortSignal) => PromiseLike<Result>,
-  onTimeout: () => Error,
-): Promise<Result> {
-  const ended = new AbortController();
-  const late = new AbortController();
-  const expire = async (): Promise<never> => {
-    await clock.sleep(timeoutMs, ended.signal, { background: true });
-    const error = onTimeout();
-    late.abort(error);
-    throw error;
-  };
-  try {
-    return await Promise.race([(async () => task(late.signal))(), expire()]);
-  } finally {
-    ended.abort();
-  }
-}
+export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now(), sleep };

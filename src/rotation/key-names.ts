@@ -56,6 +56,11 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
+/** Whether an HTTP status means that a request had no effect. After 408 it may still have one. */
+export function isRejectionStatus(status: unknown): boolean {
+  return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
 function labelOf(ring: string): string {
   if (ring.length <= MAX_LABEL_LENGTH) return ring;
   return ring.slice(0, LABEL_START_LENGTH) + hash(ring);

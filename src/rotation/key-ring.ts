@@ -1,5 +1,8 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { isTimerMs } from '../internal/checks.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
+import { Schedule } from '../internal/schedule.ts';
+import { abortable } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
@@ -16,10 +19,7 @@ import {
   recoverRing,
 } from './revoke.ts';
 import { isTransientStoreFailure, RingState } from './ring-state.ts';
-import { Schedule, type StartOptions } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
-import { isTimerMs } from './stores/store.ts';
-import { requestRotation } from './transitions.ts';
 
 /** Options of most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {
@@ -29,28 +29,25 @@ export interface KeyRingCallOptions {
 
 /** Options of {@link KeyRing.revoke}. */
 export interface RevokeOptions extends KeyRingCallOptions {
-  /**
-   * The reason, for the record and the events: 1 to 1,000 characters.
-   *
-   * @defaultValue 'revoked'
-   */
+  /** The reason, for the record and the events: 1 to 1,000 characters. @defaultValue 'revoked' */
   readonly reason?: string | undefined;
-  /**
-   * Time for the store and for the confirmation by the service, in milliseconds.
-   *
-   * @defaultValue 60_000
-   */
+  /** Time for the store and for the confirmation by the service, in milliseconds. @defaultValue 60_000 */
   readonly timeoutMs?: number | undefined;
 }
 
-/**
- * The implementation of the protocol. Tests replace parts of it.
- *
- * @internal
- */
+/** The implementation of the protocol. Tests replace parts of it. @internal */
 export interface Protocol {
   readonly Reconciliation: typeof Reconciliation;
   readonly Revocation: typeof Revocation;
+}
+
+/** Options of {@link KeyRing.start}. */
+export interface StartOptions {
+  /**
+   * Interval between two reconciliations in milliseconds, varied by a quarter so that replicas do not run in step.
+   * Shorter if something is due earlier. @defaultValue 60_000
+   */
+  readonly intervalMs?: number | undefined;
 }
 
 const DEFAULT_INTERVAL_MS = 60_000;
@@ -126,7 +123,7 @@ export class KeyRing implements AsyncDisposable {
       refreshMs,
       keyTimeoutMs,
     });
-    this.#schedule = new Schedule(clock, random);
+    this.#schedule = new Schedule((...wait) => clock.sleep(...wait), random);
   }
 
   /**
@@ -150,8 +147,9 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Requests another key and reconciles until it is current. With a standby that takes one update; after a recent rotation
-   * it takes up to `gracePeriodMs`. If the call fails or is aborted, any later reconciliation fulfills the request.
+   * Requests another key and reconciles until it is current. With a standby that takes one update; after a recent
+   * rotation it takes up to `gracePeriodMs`. If the call fails or is aborted, any later reconciliation fulfills the
+   * request.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options);
@@ -174,14 +172,9 @@ export class KeyRing implements AsyncDisposable {
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
     const context = this.#revokeContext();
-    const signal = signalOf(options, { reason: true, timeoutMs: true });
-    const { reason, timeoutMs } = readRevokeOptions(options);
-    if (typeof target !== 'string' || target === '') {
-      throw new ConfigurationError("`target` must be 'current', 'all' or the id of a key.", {
-        option: 'target',
-      });
-    }
-    await new this.#protocol.Revocation(context, target, { reason, timeoutMs, signal }).run();
+    const signal = signalOf(options, 'signal reason timeoutMs');
+    const init = readRevokeOptions(target, options.reason, options.timeoutMs);
+    await new this.#protocol.Revocation(context, target, { ...init, signal }).run();
     try {
       await this.#reconcile(signal);
     } catch (error) {
@@ -191,9 +184,9 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Continues after the store returned to an older state (`key_ring_rolled_back`): accepts its record and reconciles. Keys
-   * that the record does not know are deleted. If the record is lost altogether, a new ring of this name begins, and the
-   * keys of the old one are left alone.
+   * Continues after the store returned to an older state (`key_ring_rolled_back`): accepts its record and reconciles.
+   * Keys that the record does not know are deleted. If the record is lost altogether, a new ring of this name begins,
+   * and the keys of the old one are left alone.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options);
@@ -207,24 +200,20 @@ export class KeyRing implements AsyncDisposable {
     return statusOf(this.#settings.name, this.#state.latest, this.#events.lastError);
   }
 
-  /**
-   * Adds a listener. Errors of a listener are ignored.
-   *
-   * @returns a function that removes it.
-   */
+  /** Adds a listener. Errors of a listener are ignored. @returns a function that removes it. */
   on<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => void,
   ): () => void {
-    return this.#events.add(event, listener);
+    return this.#events.emitter.add(event, listener);
   }
 
   /**
-   * Reconciles in the background until {@link KeyRing.stop}. Failures are `error` events, and the next reconciliation tries
-   * again. Does not keep the process alive. Has no effect if it is running already.
+   * Reconciles in the background until {@link KeyRing.stop}. Failures are `error` events, and the next reconciliation
+   * tries again. Does not keep the process alive. Has no effect if it is running already.
    */
   start(options: StartOptions = {}): void {
-    checkOptionNames(options, { intervalMs: true });
+    checkOptionNames(options, 'intervalMs');
     const { intervalMs = DEFAULT_INTERVAL_MS } = options;
     if (!isTimerMs(intervalMs)) {
       throw new ConfigurationError('`intervalMs` must be a positive number of milliseconds.', {
@@ -298,7 +287,7 @@ export class KeyRing implements AsyncDisposable {
         const { record } = read;
         if (record.current === undefined) return record.epoch;
         if (record.rotateEpoch !== undefined) return record.rotateEpoch;
-        if (await this.#state.update(read, requestRotation(record))) return record.epoch;
+        if (await this.#state.update(read, { ...record, rotateEpoch: record.epoch })) return record.epoch;
       } catch (error) {
         if (!isTransientStoreFailure(error) || ++failures >= MAX_STORE_FAILURES) throw error;
         await clock.sleep(MIN_POLL_MS * 2 ** failures, signal);
@@ -339,23 +328,8 @@ export class KeyRing implements AsyncDisposable {
 }
 
 /** Checks the options of a call. @returns its signal. */
-function signalOf(options: KeyRingCallOptions, others: Readonly<Record<string, true>> = {}): AbortSignal {
-  checkOptionNames(options, { signal: true, ...others });
+function signalOf(options: KeyRingCallOptions, names = 'signal'): AbortSignal {
+  checkOptionNames(options, names);
   options.signal?.throwIfAborted();
   return options.signal ?? new AbortController().signal;
-}
-
-/** Settles like the promise, or rejects with the signal's reason. */
-async function abortable(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

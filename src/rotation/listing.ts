@@ -2,8 +2,8 @@ import type { Clock, KeyManager } from './interfaces.ts';
 import { type OwnKey, ownKeys } from './key-names.ts';
 
 /**
- * Tolerance for the service's time, in milliseconds: `Date` has whole seconds, the clocks of nodes differ, and responses
- * take a while.
+ * Tolerance for the service's time, in milliseconds: `Date` has whole seconds, the clocks of nodes differ, and
+ * responses take a while.
  */
 export const SLACK_MS = 5_000;
 

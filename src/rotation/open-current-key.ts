@@ -35,7 +35,7 @@ export async function openCurrentKey(
   record: string,
   options: Pick<KeyRingOptions, 'encryptionKey'>,
 ): Promise<Secret | undefined> {
-  checkOptionNames(options ?? {}, { encryptionKey: true });
+  checkOptionNames(options ?? {}, 'encryptionKey');
   const encryption = new RingEncryption(ring, options?.encryptionKey);
   const { ringId, current } = parseRecord(ring, record);
   return current && (await encryption.decrypt(current, ringId)).secret;

@@ -1,15 +1,17 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
+import { findUnknownOption } from '../internal/options.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
 import { SLACK_MS } from './listing.ts';
 import type { Policy } from './plan.ts';
-import { isRingName, isTimerMs, type KeyStore, MAX_TIMER_MS, RING_NAME_RULE } from './stores/store.ts';
+import { isRingName, type KeyStore, RING_NAME_RULE } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
   /**
-   * Names the ring in the store, and its keys at the service: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`. Names
-   * of keys contain a short hash of names with more than 10 characters.
+   * Names the ring in the store, and its keys at the service: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`.
+   * Names of keys contain a short hash of names with more than 10 characters.
    */
   readonly name: string;
   /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed to read only. */
@@ -19,73 +21,40 @@ export interface KeyRingOptions {
   /** Holds the record that all replicas share. */
   readonly store: KeyStore;
   /**
-   * Encrypts the secrets in the record: 32 bytes, plain or in base64; a list of such keys, of which the first encrypts and
-   * all decrypt; or `{ encrypt, decrypt }`. All replicas need it.
+   * Encrypts the secrets in the record: 32 bytes, plain or in base64; a list of such keys, of which the first encrypts
+   * and all decrypt; or `{ encrypt, decrypt }`. All replicas need it.
    */
   readonly encryptionKey: EncryptionKeyOption;
-  /**
-   * Age at which the current key is replaced, in milliseconds.
-   *
-   * @defaultValue 30 days
-   */
+  /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
   /**
    * How long a replaced key keeps working, in milliseconds. Must exceed `refreshMs` and the longest call.
-   *
    * @defaultValue 10 minutes
    */
   readonly gracePeriodMs?: number | undefined;
-  /**
-   * Keeps a second key ready, so that rotations and revocations need no create.
-   *
-   * @defaultValue true
-   */
+  /** Keeps a second key ready, so that rotations and revocations need no create. @defaultValue true */
   readonly standby?: boolean | undefined;
   /**
    * Deletes the current key before the next one is created, for accounts with room for a single key: calls wait in
-   * between. Excludes `standby`.
-   *
-   * @defaultValue false
+   * between. Excludes `standby`. @defaultValue false
    */
   readonly deleteBeforeCreate?: boolean | undefined;
   /** Token quota of each key of a workspace. */
   readonly quota?: KeyQuota | undefined;
-  /**
-   * Age at which a reader reads the record again in the background, in milliseconds.
-   *
-   * @defaultValue 30_000
-   */
+  /** Age at which a reader reads the record again in the background, in milliseconds. @defaultValue 30_000 */
   readonly refreshMs?: number | undefined;
-  /**
-   * How long `getKey` waits if the ring has no key, in milliseconds.
-   *
-   * @defaultValue 30_000
-   */
+  /** How long `getKey` waits if the ring has no key, in milliseconds. @defaultValue 30_000 */
   readonly keyTimeoutMs?: number | undefined;
-  /**
-   * Timeout of one store operation in milliseconds.
-   *
-   * @defaultValue 15_000
-   */
+  /** Timeout of one store operation in milliseconds. @defaultValue 15_000 */
   readonly storeTimeoutMs?: number | undefined;
   /**
    * After a crash while creating a key, other replicas take over after this time, in milliseconds. At least
-   * `createTimeoutMs` + 10 seconds + twice the duration of a list request.
-   *
-   * @defaultValue 120_000
+   * `createTimeoutMs` + 10 seconds + twice the duration of a list request. @defaultValue 120_000
    */
   readonly leaseMs?: number | undefined;
-  /**
-   * Time within which a create takes effect, with or without a response, in milliseconds.
-   *
-   * @defaultValue 30_000
-   */
+  /** Time within which a create takes effect, with or without a response, in milliseconds. @defaultValue 30_000 */
   readonly createTimeoutMs?: number | undefined;
-  /**
-   * How long the service may take to accept a new key, in milliseconds.
-   *
-   * @defaultValue 5 minutes
-   */
+  /** How long the service may take to accept a new key, in milliseconds. @defaultValue 5 minutes */
   readonly activationTimeoutMs?: number | undefined;
   /** Time and waiting, for tests. */
   readonly clock?: Clock | undefined;
@@ -113,26 +82,8 @@ const MINUTE_MS = 60 * SECOND_MS;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const MAX_AGE_MS = 100 * 365 * DAY_MS;
 
-const OPTIONS: Readonly<Record<keyof KeyRingOptions, true>> = {
-  name: true,
-  manager: true,
-  verifier: true,
-  store: true,
-  encryptionKey: true,
-  maxAgeMs: true,
-  gracePeriodMs: true,
-  standby: true,
-  deleteBeforeCreate: true,
-  quota: true,
-  refreshMs: true,
-  keyTimeoutMs: true,
-  storeTimeoutMs: true,
-  leaseMs: true,
-  createTimeoutMs: true,
-  activationTimeoutMs: true,
-  clock: true,
-  random: true,
-};
+const OPTIONS =
+  'name manager verifier store encryptionKey maxAgeMs gracePeriodMs standby deleteBeforeCreate quota refreshMs keyTimeoutMs storeTimeoutMs leaseMs createTimeoutMs activationTimeoutMs clock random';
 
 /** @throws ConfigurationError that names the option. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
@@ -192,12 +143,13 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   };
 }
 
-/** @throws ConfigurationError that names an option which does not exist. */
-export function checkOptionNames(options: object, known: Readonly<Record<string, true>>): void {
-  for (const [option, value] of Object.entries(options)) {
-    if (value === undefined || option in known) continue;
-    throw new ConfigurationError(`\`${option}\` is not an option.`, { option });
-  }
+/** @param names - The options, separated by spaces. @throws ConfigurationError that names another one. */
+export function checkOptionNames(options: object, names: string): void {
+  const unknown = findUnknownOption(options, names.split(' '));
+  if (unknown === undefined) return;
+  const { name, suggestion } = unknown;
+  const hint = suggestion === undefined ? '' : ` Did you mean \`${suggestion}\`?`;
+  throw new ConfigurationError(`\`${name}\` is not an option.${hint}`, { option: name });
 }
 
 function milliseconds(options: KeyRingOptions, option: keyof KeyRingOptions, defaultMs: number): number {

@@ -1,7 +1,14 @@
 import type { KeyQuota } from './interfaces.ts';
 import type { OwnKey } from './key-names.ts';
 import { type Listing, latestTime, SLACK_MS } from './listing.ts';
-import { type ClaimedPending, keysOf, type RetiredKey, type RingKey, type RingRecord } from './record.ts';
+import {
+  type ClaimedPending,
+  type CreatedPending,
+  keysOf,
+  type RetiredKey,
+  type RingKey,
+  type RingRecord,
+} from './record.ts';
 import * as to from './transitions.ts';
 import type { Verdict } from './verification.ts';
 
@@ -70,21 +77,16 @@ export interface PlanContext {
 export type Step =
   | { readonly kind: 'rest'; readonly nextInMs?: number | undefined }
   | { readonly kind: 'stop'; readonly lost: readonly OwnKey[] }
+  | { readonly kind: 'reject-lease'; readonly neededMs: number }
+  | { readonly kind: 'list-again' | 'reencrypt' | 'claim' }
+  | { readonly kind: 'verify-missing'; readonly key: RingKey }
+  | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
   | { readonly kind: 'delete-orphans'; readonly keys: readonly OwnKey[] }
   | { readonly kind: 'delete-retired'; readonly keys: readonly RetiredKey[] }
-  | { readonly kind: 'list-again' }
-  | { readonly kind: 'verify-missing'; readonly key: RingKey }
-  | { readonly kind: 'replace-missing'; readonly key: RingKey; readonly record: RingRecord }
-  | { readonly kind: 'update'; readonly record: RingRecord }
-  | { readonly kind: 'drop-claim'; readonly record: RingRecord; readonly isFull: boolean }
-  | { readonly kind: 'recover-key'; readonly key: OwnKey }
-  | { readonly kind: 'store-key' }
-  | { readonly kind: 'verify-pending' }
-  | { readonly kind: 'reencrypt' }
-  | { readonly kind: 'reject-lease'; readonly neededMs: number }
-  | { readonly kind: 'claim' }
-  | { readonly kind: 'renew-claim' }
-  | { readonly kind: 'create' };
+  | { readonly kind: 'drop-claim'; readonly isFull: boolean }
+  | { readonly kind: 'renew-claim' | 'create' | 'store-key'; readonly pending: ClaimedPending }
+  | { readonly kind: 'recover-key'; readonly pending: ClaimedPending; readonly key: OwnKey }
+  | { readonly kind: 'verify-pending'; readonly pending: CreatedPending };
 
 export type Rule = (seen: Observation, context: PlanContext) => Step | undefined;
 
@@ -155,7 +157,7 @@ function retirePrevious({ record, listing, confirmation }: Observation): Step | 
   if (servedAt <= retireAt) return undefined;
   return confirmation === undefined
     ? { kind: 'list-again' }
-    : { kind: 'update', record: to.retirePrevious(record) };
+    : { kind: 'update', record: to.retireRole(record, 'previous', 'replaced') };
 }
 
 /** A promotion in the future was written with a wrong clock. */
@@ -166,7 +168,7 @@ function correctSince({ record, listing, confirmation }: Observation): Step | un
   if (current.since - servedAt <= 2 * SLACK_MS) return undefined;
   return confirmation === undefined
     ? { kind: 'list-again' }
-    : { kind: 'update', record: to.setSince(record, current, servedAt) };
+    : { kind: 'update', record: { ...record, current: { ...current, since: servedAt } } };
 }
 
 /** Lists may lag, so a missing key is replaced only if the service rejects it too. */
@@ -181,18 +183,16 @@ function replaceMissing(seen: Observation, { policy }: PlanContext): Step | unde
     if (verdict === undefined) return { kind: 'verify-missing', key };
     if (verdict.kind !== 'rejected') continue;
     const promotion = { since: now, gracePeriodMs: policy.gracePeriodMs };
-    return {
-      kind: 'replace-missing',
-      key,
-      record: to.revoke(record, new Set([key.id]), 'missing', promotion),
-    };
+    const replaced = to.revoke(record, new Set([key.id]), 'missing', promotion);
+    return { kind: 'update', record: replaced, replaced: key.id };
   }
   return undefined;
 }
 
 /** A created key needs no lease: every replica may verify and promote it. */
 function continueCreated({ record }: Observation): Step | undefined {
-  return record.pending?.phase === 'created' ? { kind: 'verify-pending' } : undefined;
+  const { pending } = record;
+  return pending?.phase === 'created' ? { kind: 'verify-pending', pending } : undefined;
 }
 
 function continueOwnClaim(seen: Observation, context: PlanContext): Step | undefined {
@@ -200,13 +200,14 @@ function continueOwnClaim(seen: Observation, context: PlanContext): Step | undef
   const { policy, progress } = context;
   const { pending } = record;
   if (pending?.phase !== 'claimed' || pending.owner !== progress.owner) return undefined;
-  if (progress.unstoredName === pending.name) return { kind: 'store-key' };
+  if (progress.unstoredName === pending.name) return { kind: 'store-key', pending };
   // A create without a response binds its owner too: it waits for the lease like everybody else.
   if (progress.sentName === pending.name) return undefined;
-  if (progress.claim?.version !== version) return renewal(seen, context);
+  if (progress.claim?.version !== version)
+    return leaseError(seen, policy) ?? { kind: 'renew-claim', pending };
   // Counted after the claim: two replicas that count before it would each find room for one key.
   if (livingIds(seen, progress).size >= budgetOf(policy)) {
-    return { kind: 'drop-claim', record: to.dropClaim(record), isFull: true };
+    return { kind: 'drop-claim', isFull: true };
   }
   // Acting uses "at most": create and settling must fit before the end of the lease, in the service's time and in this
   // process's.
@@ -216,9 +217,9 @@ function continueOwnClaim(seen: Observation, context: PlanContext): Step | undef
     leaseUntil === undefined || (latest !== undefined && latest + policy.createTimeoutMs <= leaseUntil);
   const heldMs = monotonicNow - progress.claim.sentAt;
   if (!isLeased || heldMs + policy.createTimeoutMs > policy.leaseMs) {
-    return { kind: 'drop-claim', record: to.dropClaim(record), isFull: false };
+    return { kind: 'drop-claim', isFull: false };
   }
-  return { kind: 'create' };
+  return { kind: 'create', pending };
 }
 
 /** A claim without a stored key is taken over once a list sent after the read shows that its lease is over. */
@@ -253,7 +254,7 @@ function takeOver(
 ): Step {
   const [key, ...others] = confirmation.keys.filter(({ name }) => name === pending.name);
   const isRecoverable = canRecover && !progress.unrecoverableNames.has(pending.name);
-  if (key !== undefined && others.length === 0 && isRecoverable) return { kind: 'recover-key', key };
+  if (key !== undefined && others.length === 0 && isRecoverable) return { kind: 'recover-key', pending, key };
   return { kind: 'update', record: to.dropClaim(record) };
 }
 
@@ -265,7 +266,7 @@ function reencryptOutdated({ record }: Observation, { progress }: PlanContext): 
 function retireExpiringStandby(seen: Observation, { policy }: PlanContext): Step | undefined {
   const { record } = seen;
   return record.standby && isExpiring(record.standby, seen, policy)
-    ? { kind: 'update', record: to.retireStandby(record, 'expiring') }
+    ? { kind: 'update', record: to.retireRole(record, 'standby', 'expiring') }
     : undefined;
 }
 
@@ -287,14 +288,10 @@ function claimNextKey(seen: Observation, context: PlanContext): Step | undefined
   // Beside a previous key there is room only if there is no current one.
   if (previous && current) return undefined;
   if (policy.deleteBeforeCreate && current) {
-    return { kind: 'update', record: to.retireCurrent(record, 'replaced') };
+    return { kind: 'update', record: to.retireRole(record, 'current', 'replaced') };
   }
   if (livingIds(seen, progress).size >= budgetOf(policy)) return undefined;
   return leaseError(seen, policy) ?? { kind: 'claim' };
-}
-
-function renewal(seen: Observation, { policy }: PlanContext): Step {
-  return leaseError(seen, policy) ?? { kind: 'renew-claim' };
 }
 
 /** A list that is slower than the lease would make every owner drop its claim. */

@@ -1,7 +1,8 @@
 import { isDrunError, KeyRingError } from '../errors/index.ts';
+import { runDetached } from '../internal/detached.ts';
+import { withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
-import { runDetached } from './background.ts';
 import type { RingEncryption } from './encryption.ts';
 import type { Emit } from './events.ts';
 import type { Clock } from './interfaces.ts';
@@ -17,9 +18,7 @@ export interface ReaderContext {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly watch: KeyStore['watch'];
-  /** Age at which a record is read again in the background. */
   readonly refreshMs: number;
-  /** How long a call waits for a key. */
   readonly keyTimeoutMs: number;
 }
 
@@ -62,23 +61,20 @@ export class Reader {
     const current = this.#context.state.latest?.current;
     const decrypted = this.#decrypted;
     const isKnown = decrypted?.id === current?.id || current?.ciphertext === this.#undecryptable;
-    if (rejected !== undefined || decrypted === undefined || current === undefined || !isKnown) {
-      return this.#find(rejected, signal);
-    }
+    if (rejected || !decrypted || !current || !isKnown) return this.#find(rejected, signal);
     if (this.#context.clock.monotonic() >= this.#refreshAt) this.#refresh();
     return decrypted.secret;
   }
 
   /** Notes that the record was read or written. */
   observe(record: RingRecord, before: RingRecord | undefined): void {
-    const { clock, emit, refreshMs } = this.#context;
-    this.#refreshAt = clock.monotonic() + refreshMs;
+    const { emit, refreshMs } = this.#context;
+    this.#refreshIn(refreshMs);
     const { current, epoch } = record;
     // The numbers of a ring that starts again are lower, and `recover()` raises them without a new key.
     const isLater = before?.ringId !== record.ringId || epoch > before.epoch;
-    if (current && isLater && current.id !== before?.current?.id) {
-      emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
-    }
+    if (!current || !isLater || current.id === before?.current?.id) return;
+    emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
   }
 
   /** Stops watching. Resolves when no background work is left. */
@@ -91,37 +87,30 @@ export class Reader {
 
   /** Continues after {@link Reader.close}. */
   reopen(): void {
-    if (!this.#isClosed) return;
     this.#isClosed = false;
     if (this.#decrypted !== undefined) this.#watch();
   }
 
-  async #find(rejected: Secret | undefined, signal: AbortSignal | undefined): Promise<Secret> {
+  async #find(rejected: Secret | undefined, signal = new AbortController().signal): Promise<Secret> {
     this.#watch();
     const { clock, keyTimeoutMs, state } = this.#context;
     const deadline = clock.monotonic() + keyTimeoutMs;
-    let failure: unknown;
-    let isFirst = true;
+    // A key that was promoted after the rejected one was handed out needs no read.
+    let mustRead = !state.latest?.current || (rejected && this.#decrypted?.secret.equals(rejected) !== false);
     for (let delayMs = MIN_POLL_MS; ; delayMs = Math.min(delayMs * 2, MAX_POLL_MS)) {
+      let failure: unknown;
       try {
-        if (!isFirst || !this.#knowsAnother(rejected)) await this.#read(isFirst ? rejected : undefined);
-        failure = undefined;
+        if (mustRead) await this.#read(delayMs === MIN_POLL_MS ? rejected : undefined);
       } catch (error) {
         if (!isTransientStoreFailure(error)) throw error;
         failure = error;
       }
-      isFirst = false;
+      mustRead = true;
       const { latest } = state;
       if (latest?.current !== undefined) return this.#decrypt(latest.current, latest.ringId);
       if (clock.monotonic() + delayMs > deadline) throw failure ?? this.#noKey(latest);
-      await clock.sleep(delayMs, signal ?? new AbortController().signal);
+      await clock.sleep(delayMs, signal);
     }
-  }
-
-  /** Whether the known key is another one than the rejected one. */
-  #knowsAnother(rejected: Secret | undefined): boolean {
-    if (this.#context.state.latest?.current === undefined) return false;
-    return rejected === undefined || this.#decrypted?.secret.equals(rejected) === false;
   }
 
   /** A reader keeps its key if it cannot decrypt the next one. */
@@ -133,50 +122,39 @@ export class Reader {
       this.#decrypted = { id: key.id, secret };
       return secret;
     } catch (error) {
-      if (this.#decrypted === undefined) throw error;
+      if (known === undefined) throw error;
       this.#undecryptable = key.ciphertext;
       this.#context.emit('error', { error });
-      return this.#decrypted.secret;
+      return known.secret;
     }
   }
 
   /** Reads the record; concurrent callers share a read, unless it began before their key was rejected. */
-  #read(rejected?: Secret): Promise<void> {
-    const now = this.#context.clock.monotonic();
-    const reading = this.#reading;
-    const isShared =
-      reading !== undefined &&
-      now < reading.startedAt + MAX_POLL_MS &&
-      (rejected === undefined || reading.rejected?.equals(rejected));
-    if (isShared) return this.#join(reading, rejected);
-    const started: Reading = {
-      rejected,
-      startedAt: now,
-      done: runDetached(() => this.#readRecord()).finally(() => this.#forget(started)),
-    };
-    this.#reading = started;
-    return started.done;
-  }
-
-  /** Joins the read of another call for a limited time: in a Worker it stops when that call's request ends. */
-  async #join(reading: Reading, rejected: Secret | undefined): Promise<void> {
+  async #read(rejected?: Secret): Promise<void> {
     const { clock } = this.#context;
-    const ended = new AbortController();
-    const expired = clock.sleep(MAX_POLL_MS, ended.signal, { background: true }).then(
-      () => false,
-      () => true,
-    );
-    try {
-      if (await Promise.race([reading.done.then(() => true), expired])) return;
-    } finally {
-      ended.abort();
+    const startedAt = clock.monotonic();
+    const reading = this.#reading;
+    if (reading && startedAt < reading.startedAt + MAX_POLL_MS) {
+      if (rejected === undefined || reading.rejected?.equals(rejected)) {
+        // Not forever: in a Worker a read stops when the request that started it ends.
+        const isOver = await withTimeout(
+          (...wait) => clock.sleep(...wait),
+          MAX_POLL_MS,
+          () => reading.done.then(() => true),
+        ).catch((error: unknown) => {
+          if (isDrunError(error)) throw error;
+          return false;
+        });
+        if (isOver) return;
+      }
     }
-    this.#forget(reading);
-    await this.#read(rejected);
-  }
-
-  #forget(reading: Reading): void {
-    if (this.#reading === reading) this.#reading = undefined;
+    const started: Reading = { rejected, startedAt, done: runDetached(() => this.#readRecord()) };
+    this.#reading = started;
+    try {
+      await started.done;
+    } finally {
+      if (this.#reading === started) this.#reading = undefined;
+    }
   }
 
   async #readRecord(): Promise<void> {
@@ -185,19 +163,19 @@ export class Reader {
     try {
       const read = await state.read();
       if (read === null || before === undefined || !isOlder(read.record, before)) return;
-      this.#retrySoon();
+      this.#refreshIn(RETRY_MS);
       emit('stale-read', { epoch: read.record.epoch });
     } catch (error) {
       if (state.latest === undefined || !isDrunError(error)) throw error;
-      this.#retrySoon();
+      this.#refreshIn(RETRY_MS);
       emit('error', { error });
     }
   }
 
   #refresh(): void {
-    const { clock, emit, refreshMs, state } = this.#context;
+    const { emit, refreshMs, state } = this.#context;
     // Not at every call, and due again even if this read never ends, as in a Worker whose request is over.
-    this.#refreshAt = clock.monotonic() + refreshMs;
+    this.#refreshIn(refreshMs);
     this.#background = runDetached(async () => {
       try {
         await this.#read();
@@ -209,31 +187,29 @@ export class Reader {
     });
   }
 
-  #retrySoon(): void {
+  #refreshIn(ms: number): void {
     const { clock, refreshMs } = this.#context;
-    this.#refreshAt = clock.monotonic() + Math.min(refreshMs, RETRY_MS);
+    this.#refreshAt = clock.monotonic() + Math.min(ms, refreshMs);
   }
 
   #watch(): void {
-    if (this.#isClosed || this.#unwatch !== undefined) return;
     const { ring, watch } = this.#context;
+    if (this.#isClosed || this.#unwatch !== undefined || watch === undefined) return;
     const onChange = (): void => {
       // The read in progress may have missed the change.
       this.#reading = undefined;
       this.#refresh();
     };
-    this.#unwatch = runDetached(() => watch?.(ring, onChange));
+    this.#unwatch = runDetached(() => watch(ring, onChange));
   }
 
   #noKey(latest: RingRecord | undefined): KeyRingError {
     const { ring, keyTimeoutMs } = this.#context;
-    const why =
-      latest === undefined || latest.epoch === 0
-        ? 'none was created yet. Run `reconcile()` or `start()` with a key manager'
-        : 'it was revoked, and the next one is not created yet';
-    return new KeyRingError(`Ring \`${ring}\`: no key within ${keyTimeoutMs} ms: ${why}.`, {
-      code: 'key_ring_no_active_key',
-      ring,
-    });
+    const isNew = latest === undefined || latest.epoch === 0;
+    const why = isNew
+      ? 'none was created yet. Run `reconcile()` or `start()` with a key manager.'
+      : 'it was revoked, and the next one is not created yet.';
+    const message = `Ring \`${ring}\`: no key within ${keyTimeoutMs} ms: ${why}`;
+    return new KeyRingError(message, { code: 'key_ring_no_active_key', ring });
   }
 }

@@ -1,4 +1,6 @@
 import { KeyRingError } from '../errors/index.ts';
+import { parseJson } from '../internal/json.ts';
+import { arrayOf, isCount, isFiniteNumber, isText, objectOf, optional } from '../internal/shape.ts';
 
 /** A key in the record. All instants are milliseconds since 1970 in the service's time. */
 export interface RingKey {
@@ -92,77 +94,44 @@ export function isOlder(record: RingRecord, than: RingRecord): boolean {
 
 /** @throws KeyRingError of code `key_ring_record_invalid`. */
 export function parseRecord(ring: string, text: string): RingRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // The engine's error quotes the text.
-  }
+  const value = parseJson(text);
   if (isRecord(value)) return value as RingRecord;
-  const format = hasFields(value, { format: string }) ? (value as { format: string }).format : undefined;
-  const isNewer = format !== undefined && Number.parseInt(format, 10) > Number.parseInt(FORMAT, 10);
-  throw new KeyRingError(
-    isNewer
-      ? `Ring \`${ring}\`: the record was written by a newer version of drun-sdk, whose format this version cannot read. Update this process.`
-      : `Ring \`${ring}\`: the store's value is not a record that this version can read.`,
-    { code: 'key_ring_record_invalid', ring },
-  );
+  const { format } = (value ?? {}) as { readonly format?: unknown };
+  const isNewer = typeof format === 'string' && Number.parseInt(format, 10) > Number.parseInt(FORMAT, 10);
+  const why = isNewer
+    ? 'the record was written by a newer version of drun-sdk, which this version cannot read. Update this process.'
+    : 'the store’s value is not a record that this version can read.';
+  throw new KeyRingError(`Ring \`${ring}\`: ${why}`, { code: 'key_ring_record_invalid', ring });
 }
-
-export function formatRecord(record: RingRecord): string {
-  return JSON.stringify(record);
-}
-
-type Check = (value: unknown) => boolean;
-
-const string: Check = (value) => typeof value === 'string' && value !== '';
-const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
-const instant: Check = (value) => Number.isFinite(value);
 
 const KEY = {
-  id: string,
-  name: string,
-  seq: count,
-  maskedKey: string,
-  ciphertext: string,
-  createdAt: instant,
-  expiresAt: instant,
+  id: isText,
+  name: isText,
+  seq: isCount,
+  maskedKey: isText,
+  ciphertext: isText,
+  createdAt: isFiniteNumber,
+  expiresAt: isFiniteNumber,
 };
-const CLAIM = { name: string, seq: count, owner: string, leaseMs: instant, leaseUntil: optional(instant) };
+const CLAIM = {
+  name: isText,
+  seq: isCount,
+  owner: isText,
+  leaseMs: isFiniteNumber,
+  leaseUntil: optional(isFiniteNumber),
+};
+const isClaimed = objectOf({ ...CLAIM, phase: (phase) => phase === 'claimed' });
+const isCreated = objectOf({ ...CLAIM, phase: (phase) => phase === 'created', key: objectOf(KEY) });
 
-function isRecord(value: unknown): boolean {
-  return hasFields(value, {
-    format: (format) => string(format) && /^1\.\d+$/.test(format as string),
-    ringId: string,
-    seq: count,
-    epoch: count,
-    rotateEpoch: optional(count),
-    current: optional(object({ ...KEY, since: instant })),
-    standby: optional(object(KEY)),
-    previous: optional(object({ ...KEY, gracePeriodMs: instant, retireAt: optional(instant) })),
-    pending: optional(isPending),
-    retired: (retired) => Array.isArray(retired) && retired.every(object({ id: string, reason: string })),
-  });
-}
-
-function isPending(value: unknown): boolean {
-  if (!hasFields(value, CLAIM)) return false;
-  const { phase } = value as { phase: unknown };
-  return phase === 'claimed' || (phase === 'created' && hasFields(value, { key: object(KEY) }));
-}
-
-function hasFields(value: unknown, fields: Readonly<Record<string, Check>>): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    Object.entries(fields).every(([name, check]) => check((value as Record<string, unknown>)[name]))
-  );
-}
-
-function object(fields: Readonly<Record<string, Check>>): Check {
-  return (value) => hasFields(value, fields);
-}
-
-function optional(check: Check): Check {
-  return (value) => value === undefined || check(value);
-}
+const isRecord = objectOf({
+  format: (format) => typeof format === 'string' && /^1\.\d+$/.test(format),
+  ringId: isText,
+  seq: isCount,
+  epoch: isCount,
+  rotateEpoch: optional(isCount),
+  current: optional(objectOf({ ...KEY, since: isFiniteNumber })),
+  standby: optional(objectOf(KEY)),
+  previous: optional(objectOf({ ...KEY, gracePeriodMs: isFiniteNumber, retireAt: optional(isFiniteNumber) })),
+  pending: optional((pending) => isClaimed(pending) || isCreated(pending)),
+  retired: arrayOf(objectOf({ id: isText, reason: isText })),
+});

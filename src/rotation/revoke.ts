@@ -1,13 +1,15 @@
-import { ConfigurationError, KeyRingError } from '../errors/index.ts';
+import { KeyRingError } from '../errors/index.ts';
+import { isTimerMs } from '../internal/checks.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { RingEncryption } from './encryption.ts';
 import type { Emit } from './events.ts';
 import type { Clock, KeyManager, KeyVerifier } from './interfaces.ts';
-import { codeOf, deleteKey, newRingId } from './key-names.ts';
+import { codeOf, deleteKey, isRejectionStatus, newRingId } from './key-names.ts';
 import { listKeys } from './listing.ts';
 import { emptyRecord, isOlder, keysOf, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type RingState } from './ring-state.ts';
-import { isTimerMs } from './stores/store.ts';
+import { readStatus } from './safe-cause.ts';
+import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
 import { verify } from './verification.ts';
 
@@ -37,24 +39,18 @@ export interface RevokeInit {
 const MAX_REASON_LENGTH = 1_000;
 
 /** @throws ConfigurationError that names the option. */
-export function readRevokeOptions({
+export function readRevokeOptions(
+  target: RevokeTarget,
   reason = 'revoked',
   timeoutMs = 60_000,
-}: {
-  readonly reason?: string | undefined;
-  readonly timeoutMs?: number | undefined;
-}): Pick<RevokeInit, 'reason' | 'timeoutMs'> {
+): Pick<RevokeInit, 'reason' | 'timeoutMs'> {
+  if (typeof target !== 'string' || target === '') {
+    throw invalid('target', "must be 'current', 'all' or the id of a key");
+  }
   if (typeof reason !== 'string' || reason === '' || reason.length > MAX_REASON_LENGTH) {
-    throw new ConfigurationError(
-      `\`reason\` must be a string of 1 to ${MAX_REASON_LENGTH.toLocaleString('en')} characters.`,
-      { option: 'reason' },
-    );
+    throw invalid('reason', `must be a string of 1 to ${MAX_REASON_LENGTH} characters`);
   }
-  if (!isTimerMs(timeoutMs)) {
-    throw new ConfigurationError('`timeoutMs` must be a positive number of milliseconds.', {
-      option: 'timeoutMs',
-    });
-  }
+  if (!isTimerMs(timeoutMs)) throw invalid('timeoutMs', 'must be a positive number of milliseconds');
   return { reason, timeoutMs };
 }
 
@@ -64,11 +60,6 @@ const MIN_POLL_MS = 200;
 const MAX_POLL_MS = 5_000;
 
 /** Retires keys in one update, deletes them, and waits until the service neither lists nor accepts them. */
-export function revokeKeys(context: RevokeContext, target: RevokeTarget, init: RevokeInit): Promise<void> {
-  return new Revocation(context, target, init).run();
-}
-
-/** One revocation. */
 export class Revocation {
   protected readonly context: RevokeContext;
   protected readonly target: RevokeTarget;
@@ -105,7 +96,9 @@ export class Revocation {
     });
     if (this.#isGone) for (const id of ids) emit('revoked', { id, reason });
     if (!this.#isUpdated) throw this.#failure ?? this.#conflict();
-    if (!this.#isGone) throw this.#unconfirmed(ids);
+    if (this.#isGone) return;
+    const why = `the keys are retired, but after ${timeoutMs} ms the service still lists or accepts them.`;
+    throw this.#error('key_ring_revocation_unconfirmed', why, ids);
   }
 
   /** Calls a task until it returns true, or the deadline comes. */
@@ -126,15 +119,10 @@ export class Revocation {
     const leftMs = (): number => Math.max(1, deadline - clock.monotonic());
     try {
       const read = await state.readLatest(leftMs());
-      if (read === null) {
-        this.ids ??= this.target === 'all' ? [] : undefined;
-        this.#isUpdated = true;
-        return true;
-      }
-      const { record } = read;
+      const record = read?.record ?? emptyRecord('');
       await this.resolveTarget(record);
       const ids = new Set(this.ids);
-      if (ids.size > 0 && keysOf(record).some(({ id }) => ids.has(id))) {
+      if (read !== null && keysOf(record).some(({ id }) => ids.has(id))) {
         // The service's time is at least that; a revocation does not wait for a list.
         const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
         const revoked = to.revoke(record, ids, reason, { since, gracePeriodMs });
@@ -168,35 +156,23 @@ export class Revocation {
   }
 
   async #idsToDelete(): Promise<readonly string[]> {
-    const { state, ring } = this.context;
+    const { state, ring, manager, clock } = this.context;
+    const { latest } = state;
     if (!this.#isUpdated) {
       // The store is unreachable: delete by the last known record.
-      if (this.ids === undefined && state.latest !== undefined) await this.choose(state.latest);
+      if (this.ids === undefined && latest !== undefined) await this.choose(latest);
       if (this.ids === undefined || this.ids.length === 0) throw this.#failure ?? this.#conflict();
-      return this.ids;
     }
     if (this.ids !== undefined) return this.ids;
     if (this.target === 'current') {
-      throw new KeyRingError(`Ring \`${ring}\`: there is no current key to revoke.`, {
-        code: 'key_ring_no_active_key',
-        ring,
-      });
+      throw this.#error('key_ring_no_active_key', 'there is no current key to revoke.');
     }
-    return [await this.#findUnreferenced()];
-  }
-
-  /** The target is an orphan of the ring, or retired already. */
-  async #findUnreferenced(): Promise<string> {
-    const { ring, manager, clock, state } = this.context;
-    const { latest } = state;
+    // An orphan of the ring, or a retired key.
     const { keys } = await listKeys(ring, manager, clock, this.#init.signal);
     const isOwn = keys.some(({ id, ringId }) => id === this.target && ringId === latest?.ringId);
-    if (isOwn || latest?.retired.some(({ id }) => id === this.target)) return this.target;
+    if (isOwn || latest?.retired.some(({ id }) => id === this.target)) return [this.target];
     // The id is not repeated: in a hurry the caller may have passed the key itself.
-    throw new KeyRingError(`Ring \`${ring}\`: no key of the ring has this id.`, {
-      code: 'key_ring_unknown_key',
-      ring,
-    });
+    throw this.#error('key_ring_unknown_key', 'no key of the ring has this id.');
   }
 
   /** One attempt to delete the keys, and to confirm that by a list and by rejected requests. */
@@ -211,37 +187,23 @@ export class Revocation {
       this.#isGone = !keys.some(({ id }) => ids.includes(id));
     } catch (error) {
       signal.throwIfAborted();
-      if (!isTransient(error)) throw error;
+      if (isRejectionStatus(readStatus(error)) || codeOf(error) === 'invalid_configuration') throw error;
     }
   }
 
-  #unconfirmed(ids: readonly string[]): KeyRingError {
-    const { ring } = this.context;
-    return new KeyRingError(
-      `Ring \`${ring}\`: the keys are retired, but after ${this.#init.timeoutMs} ms the service still lists or accepts them.`,
-      { code: 'key_ring_revocation_unconfirmed', ring, keyIds: ids },
-    );
-  }
-
   #conflict(): KeyRingError {
-    const { ring } = this.context;
-    return new KeyRingError(`Ring \`${ring}\`: the record kept changing during the revocation.`, {
-      code: 'key_ring_conflict',
-      ring,
-    });
+    return this.#error('key_ring_conflict', 'the record kept changing during the revocation.');
   }
-}
 
-/** Failures of the service that may pass: everything except what it, or this program, rejects for certain. */
-function isTransient(error: unknown): boolean {
-  const { status } = (error ?? {}) as { readonly status?: unknown };
-  if (typeof status === 'number') return status < 400 || status >= 500 || status === 408 || status === 429;
-  return codeOf(error) !== 'invalid_configuration';
+  #error(code: KeyRingError['code'], message: string, keyIds: readonly string[] = []): KeyRingError {
+    const { ring } = this.context;
+    return new KeyRingError(`Ring \`${ring}\`: ${message}`, { code, ring, keyIds });
+  }
 }
 
 /**
- * Accepts a record that is older than one that was seen: continues beyond the numbers of all living keys and of all seen
- * records, so that readers believe it again. Keys that it does not know become orphans.
+ * Accepts a record that is older than one that was seen: continues beyond the numbers of all living keys and of all
+ * seen records, so that readers believe it again. Keys that it does not know become orphans.
  */
 export async function recoverRing(context: RevokeContext, signal: AbortSignal): Promise<void> {
   const { ring, manager, clock, state, random } = context;

@@ -1,8 +1,9 @@
 import { KeyRingError } from '../errors/index.ts';
-import { safeCause } from './error-cause.ts';
-import { type Clock, withTimeout } from './interfaces.ts';
-import { codeOf } from './key-names.ts';
-import { formatRecord, isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
+import { withTimeout } from '../internal/wait.ts';
+import type { Clock } from './interfaces.ts';
+import { codeOf, isRejectionStatus } from './key-names.ts';
+import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
+import { type SafeCause, safeCause } from './safe-cause.ts';
 import type { KeyStore } from './stores/store.ts';
 
 /** A record, and the version of the store that it was read from. */
@@ -80,7 +81,7 @@ export class RingState {
     timeoutMs?: number,
   ): Promise<VersionedRecord | undefined> {
     const { ring, store } = this.#context;
-    const value = formatRecord(record);
+    const value = JSON.stringify(record);
     const result = await this.#run(
       () => store.compareAndSwap(ring, before?.version ?? null, value),
       timeoutMs,
@@ -102,7 +103,7 @@ export class RingState {
     const { ring, clock, timeoutMs: storeTimeoutMs } = this.#context;
     const limitMs = Math.min(timeoutMs, storeTimeoutMs);
     try {
-      return await withTimeout(clock, limitMs, task, () => new Error(`no response within ${limitMs} ms`));
+      return await withTimeout((...wait) => clock.sleep(...wait), limitMs, task);
     } catch (thrown) {
       const cause = safeCause(thrown);
       const error = new KeyRingError(`Ring \`${ring}\`: the store failed: ${cause.message}`, {
@@ -124,9 +125,9 @@ const PERMANENT_CODE =
 const PERMANENT_MESSAGE = /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF)\b/;
 const PERMANENT_NAMES = ['ConfigurationError', 'TypeError', 'ReferenceError', 'SyntaxError'];
 
-function isPermanent(cause: Error & { readonly code?: string; readonly status?: number }): boolean {
+function isPermanent(cause: SafeCause): boolean {
   const { code = '', status } = cause;
-  if (status !== undefined) return status >= 400 && status < 500 && status !== 408 && status !== 429;
+  if (status !== undefined) return isRejectionStatus(status);
   return (
     PERMANENT_CODE.test(code) || PERMANENT_MESSAGE.test(cause.message) || PERMANENT_NAMES.includes(cause.name)
   );

@@ -10,17 +10,16 @@ import {
 } from './record.ts';
 
 /*
- * Every change of a record, as a pure function. plan.ts decides when each of them happens.
- *
- * `pending` and `previous` are written completely: unknown fields of a newer version in them are dropped, because their
- * meaning may depend on a field that changes here. Unknown fields of the record itself are kept.
+ * Every change of a record, as a pure function. plan.ts decides when each of them happens. `pending` and `previous` are
+ * written completely, without fields of newer versions, whose meaning may depend on a field that changes here. Unknown
+ * fields of the record itself are kept.
  */
 
 /** How long a lease lasts, and when it is over. */
-export interface Lease {
-  readonly leaseMs: number;
-  readonly leaseUntil: number | undefined;
-}
+export type Lease = Pick<Pending, 'leaseMs' | 'leaseUntil'>;
+
+/** When a key is promoted, and for how long the one before keeps working. */
+export type Promotion = Pick<CurrentKey, 'since'> & Pick<PreviousKey, 'gracePeriodMs'>;
 
 /** Announces a key before it is created. Otherwise a crash would leave a key that nothing refers to. */
 export function claim(record: RingRecord, name: string, owner: string, lease: Lease): RingRecord {
@@ -39,29 +38,19 @@ export function dropClaim({ pending: _, ...record }: RingRecord): RingRecord {
   return record;
 }
 
-/** Stores the created key. */
 export function storeKey(record: RingRecord, pending: Pending, key: RingKey): RingRecord {
   const { name, seq, owner, leaseMs, leaseUntil } = pending;
   return { ...record, pending: { name, seq, owner, leaseMs, leaseUntil, phase: 'created', key } };
 }
 
-/** Gives up a created key that the service does not accept. */
 export function retirePending(record: RingRecord, { key }: CreatedPending, reason: string): RingRecord {
-  return retire(dropClaim(record), [key.id], reason);
+  return retire(dropClaim(record), [key], reason);
 }
 
-/** Makes the created key the standby. */
 export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRecord {
   return { ...dropClaim(record), standby: key };
 }
 
-/** When a key is promoted, and for how long the one before keeps working. */
-export interface Promotion {
-  readonly since: number;
-  readonly gracePeriodMs: number;
-}
-
-/** Makes the created key the current one. */
 export function promotePending(
   record: RingRecord,
   { key }: CreatedPending,
@@ -70,9 +59,8 @@ export function promotePending(
   return promote(dropClaim(record), key, promotion);
 }
 
-/** Makes the standby the current key. */
 export function promoteStandby(
-  { standby, ...record }: RingRecord,
+  { standby: _, ...record }: RingRecord,
   key: RingKey,
   promotion: Promotion,
 ): RingRecord {
@@ -85,36 +73,23 @@ function promote(
   key: RingKey,
   { since, gracePeriodMs }: Promotion,
 ): RingRecord {
-  return {
-    ...record,
-    epoch: record.epoch + 1,
-    ...(current && { previous: { ...ringKey(current), gracePeriodMs } }),
-    current: { ...ringKey(key), since },
-  };
+  const previous = current && { previous: { ...ringKey(current), gracePeriodMs } };
+  return { ...record, epoch: record.epoch + 1, ...previous, current: { ...ringKey(key), since } };
 }
 
-/** Sets the end of the previous key's grace period. */
 export function setRetireAt(record: RingRecord, previous: PreviousKey, retireAt: number): RingRecord {
   const { gracePeriodMs } = previous;
   return { ...record, previous: { ...ringKey(previous), gracePeriodMs, retireAt } };
 }
 
-/** Corrects the instant of the last promotion. */
-export function setSince(record: RingRecord, current: CurrentKey, since: number): RingRecord {
-  return { ...record, current: { ...current, since } };
-}
-
-export function retirePrevious({ previous, ...record }: RingRecord): RingRecord {
-  return previous === undefined ? record : retire(record, [previous.id], 'replaced');
-}
-
-export function retireStandby({ standby, ...record }: RingRecord, reason: string): RingRecord {
-  return standby === undefined ? record : retire(record, [standby.id], reason);
-}
-
-/** Frees the only slot of a ring with `deleteBeforeCreate`. Readers wait for the next key. */
-export function retireCurrent({ current, ...record }: RingRecord, reason: string): RingRecord {
-  return current === undefined ? record : retire(record, [current.id], reason);
+/** Retires the key in one role. */
+export function retireRole(
+  record: RingRecord,
+  role: 'current' | 'standby' | 'previous',
+  reason: string,
+): RingRecord {
+  const { [role]: key, ...rest } = record;
+  return key === undefined ? record : retire(rest as RingRecord, [key], reason);
 }
 
 /** Retires keys at once. If the current key is among them, the standby is promoted. */
@@ -124,7 +99,6 @@ export function revoke(
   reason: string,
   promotion: Promotion,
 ): RingRecord {
-  const revoked = keysOf(record).filter(({ id }) => ids.has(id));
   const { current, standby, previous, pending, ...rest } = record;
   const isCreated = pending?.phase === 'created' && ids.has(pending.key.id);
   const remaining: RingRecord = {
@@ -134,14 +108,9 @@ export function revoke(
     ...(previous && !ids.has(previous.id) && { previous }),
     ...(pending && !isCreated && { pending }),
   };
-  const wasCurrent = current !== undefined && remaining.current === undefined;
-  const promoted =
-    wasCurrent && remaining.standby ? promoteStandby(remaining, remaining.standby, promotion) : remaining;
-  return retire(
-    promoted,
-    revoked.map(({ id }) => id),
-    reason,
-  );
+  const heir = current && remaining.current === undefined ? remaining.standby : undefined;
+  const revoked = keysOf(record).filter(({ id }) => ids.has(id));
+  return retire(heir ? promoteStandby(remaining, heir, promotion) : remaining, revoked, reason);
 }
 
 /** Removes deleted keys. */
@@ -149,24 +118,14 @@ export function forgetRetired(record: RingRecord, ids: ReadonlySet<string>): Rin
   return { ...record, retired: record.retired.filter(({ id }) => !ids.has(id)) };
 }
 
-/** Requests a rotation out of the current epoch. */
-export function requestRotation(record: RingRecord): RingRecord {
-  return { ...record, rotateEpoch: record.epoch };
-}
-
-/** Replaces the ciphertext of keys. */
+/** Replaces the ciphertexts of keys, by id. */
 export function reencrypt(record: RingRecord, ciphertexts: ReadonlyMap<string, string>): RingRecord {
-  const replaced = <Key extends RingKey>(key: Key): Key => ({
-    ...key,
-    ciphertext: ciphertexts.get(key.id) ?? key.ciphertext,
+  const roles = ['current', 'standby', 'previous'] as const;
+  const replaced = roles.map((role) => {
+    const key = record[role];
+    return [role, key && { ...key, ciphertext: ciphertexts.get(key.id) ?? key.ciphertext }];
   });
-  const { current, standby, previous } = record;
-  return {
-    ...record,
-    ...(current && { current: replaced(current) }),
-    ...(standby && { standby: replaced(standby) }),
-    ...(previous && { previous: replaced(previous) }),
-  };
+  return { ...record, ...Object.fromEntries(replaced.filter(([, key]) => key !== undefined)) };
 }
 
 /**
@@ -184,6 +143,6 @@ function ringKey({ id, name, seq, maskedKey, ciphertext, createdAt, expiresAt }:
   return { id, name, seq, maskedKey, ciphertext, createdAt, expiresAt };
 }
 
-function retire(record: RingRecord, ids: readonly string[], reason: string): RingRecord {
-  return { ...record, retired: [...record.retired, ...ids.map((id) => ({ id, reason }))] };
+function retire(record: RingRecord, keys: readonly RingKey[], reason: string): RingRecord {
+  return { ...record, retired: [...record.retired, ...keys.map(({ id }) => ({ id, reason }))] };
 }

@@ -556,7 +556,7 @@ describe('calls that are not run', () => {
 
     expect(error).toBeInstanceOf(type);
     expect(cities).toEqual([]);
-    expect((error as Error & { messages: unknown[] }).messages[0]).toEqual(question);
+    expect((error as { messages: readonly unknown[] }).messages[0]).toEqual(question);
   });
 
   test('because the tool is custom are returned to the caller', async () => {

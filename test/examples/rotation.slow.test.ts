@@ -71,7 +71,7 @@ describe('the example of a service', () => {
     await service.stop();
 
     expect(service.printed()).toBe(
-      'calls go out with sk-******…\nlistening on http://127.0.0.1:…\nstopped\n',
+      'the current key is sk-******…\nlistening on http://127.0.0.1:…\nstopped\n',
     );
     const others = [...drun.keys].filter(({ name }) => !name.startsWith('kr1-checkout-'));
     expect(others).toEqual([]);
@@ -122,11 +122,11 @@ async function startService(env: NodeJS.ProcessEnv) {
 describe('the example of a job', () => {
   test('makes the keys, and has nothing to do the next time', { timeout }, async () => {
     const { env } = await newSurroundings();
-    const keys = 'current: sk-******…, made today\nstandby: sk-******…, made today\n';
+    const keys = 'current: sk-******…, created today\nstandby: sk-******…, created today\n';
 
     expect(await run(['examples/rotation-cron.ts'], env)).toEqual({
       code: 0,
-      stdout: `made sk-******…\nmade sk-******…\n${keys}`,
+      stdout: `created sk-******…\ncreated sk-******…\n${keys}`,
       stderr: '',
     });
     expect(await run(['examples/rotation-cron.ts'], env)).toEqual({ code: 0, stdout: keys, stderr: '' });

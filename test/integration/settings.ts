@@ -20,26 +20,26 @@ export interface Surroundings {
   readonly url: string;
   readonly accessToken: string;
   readonly store: StoreAddress;
-  /** The sealing key, in base64. */
+  /** In base64. */
   readonly encryptionKey: string;
 }
 
 /**
- * The ring of all processes. Weeks in a minute: keys live as long as they are asked to be the current one. The grace and the
- * store's time are long enough for a machine that has too much to do to keep a process waiting meanwhile.
+ * Grace period and store timeout are long enough for a busy machine. Leases and grace periods are in the service's time, which is
+ * real here: a rotation takes some seven seconds, and a takeover twenty.
  */
 const TIMES = {
-  gracePeriodMs: 750,
+  gracePeriodMs: 1_500,
   refreshMs: 100,
-  leaseMs: 2_000,
+  leaseMs: 12_000,
   createTimeoutMs: 1_500,
   storeTimeoutMs: 100_000,
 };
 
-/** Waits a tenth of what it is asked to: rotations are a matter of days, and nobody waits for them here. */
+/** Waits a tenth of the time. */
 const hasty: Clock = {
   now: Date.now,
-  monotonic: Date.now,
+  monotonic: () => performance.now(),
   sleep: (ms, signal, { background = false } = {}) =>
     setTimeout(ms / 10, undefined, { signal, ref: !background }),
 };

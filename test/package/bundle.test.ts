@@ -1,14 +1,10 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { createEmulator } from 'drun-sdk/emulator';
 import { build, type Metafile } from 'esbuild';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-/*
- * What a bundler makes of dist/, which `npm test` has built just before. What a program does not use must not
- * reach its users, whichever subpath it was imported from.
- */
+/* Bundles programs with the built package: what a program does not use must not be in its bundle. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -71,10 +67,10 @@ function packageOf(path: string): string[] {
 const use = (name: string, from: string, options?: { external: string[] }): Promise<Bundle> =>
   bundle(`import { ${name} } from '${from}'; console.log(${name});`, options);
 
-/** Text that only the code in question has, and that survives minification. */
+/** Strings that occur in one part only and survive minification. */
 const onlyIn = {
-  apiKeys: ['apikeys', 'check-creation', 'DRUN_ACCESS_TOKEN', 'console.d.run'],
-  chat: ['completions', 'eventsource', 'DRUN_API_KEY'],
+  apiKeys: ['check-creation', 'DRUN_ACCESS_TOKEN', 'console.d.run'],
+  chat: ['tool_calls', 'DRUN_API_KEY'],
   emulator: ['createEmulator', 'faults.', '404 page not found'],
   schemas: ['~standard', 'invalid_type'],
   rotation: ['orphan-deleted', 'key_ring_conflict'],
@@ -84,37 +80,33 @@ function expectNone(text: string, needles: readonly string[]): void {
   expect(needles.filter((needle) => text.includes(needle))).toEqual([]);
 }
 
-// The bounds are what was measured and 15 % more: one that is passed asks whether what was added is worth it.
+// The limits are the measured sizes plus 15 %. A change that exceeds one has to be worth its size.
 
-describe.each(['drun-sdk/api-keys', 'drun-sdk'])('ApiKeys out of %s', (subpath) => {
-  test('brings neither the chat client nor the emulator along', async () => {
+describe.each(['drun-sdk/api-keys', 'drun-sdk'])('ApiKeys from %s', (subpath) => {
+  it('bundles neither the chat client nor the emulator, and loads ky and zod later', async () => {
     const { text, packages, gzippedBytes } = await use('ApiKeys', subpath);
 
-    // ky and zod are loaded with the first request.
     expect(packages).toEqual(['drun-sdk']);
-    expectNone(text, [...onlyIn.chat, ...onlyIn.emulator, ...onlyIn.rotation]);
-    expect(gzippedBytes).toBeLessThan(21_000);
+    expectNone(text, [...onlyIn.chat, ...onlyIn.emulator]);
+    expect(gzippedBytes).toBeLessThan(20_400);
   });
 });
 
-describe.each(['drun-sdk/chat', 'drun-sdk'])('ChatClient out of %s', (subpath) => {
-  test('brings neither the API keys nor the emulator along', async () => {
+describe.each(['drun-sdk/chat', 'drun-sdk'])('ChatClient from %s', (subpath) => {
+  it('bundles neither the API keys nor the emulator, and no zod', async () => {
     const { text, packages, gzippedBytes } = await use('ChatClient', subpath);
 
-    expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'zod']);
-    expectNone(text, [...onlyIn.apiKeys, ...onlyIn.emulator, ...onlyIn.rotation]);
-    expect(gzippedBytes).toBeLessThan(25_600);
+    expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk']);
+    expectNone(text, [...onlyIn.apiKeys, ...onlyIn.emulator]);
+    expect(gzippedBytes).toBeLessThan(32_300);
   });
 });
 
-// From the root, esbuild adds what the parts of ApiKeys that are loaded on demand share with everything else.
 describe.each([
-  { name: 'Secret', subpath: 'drun-sdk/secret', limit: 710 },
-  { name: 'Secret', subpath: 'drun-sdk', limit: 1_800 },
-  { name: 'isDrunError', subpath: 'drun-sdk/errors', limit: 140 },
-  { name: 'isDrunError', subpath: 'drun-sdk', limit: 1_850 },
-])('$name out of $subpath', ({ name, subpath, limit }) => {
-  test(`is next to nothing: no library, below ${limit} bytes`, async () => {
+  { name: 'Secret', subpath: 'drun-sdk/secret', limit: 1_100 },
+  { name: 'isDrunError', subpath: 'drun-sdk/errors', limit: 200 },
+])('$name from $subpath', ({ name, subpath, limit }) => {
+  it(`bundles no library, and is smaller than ${limit} bytes`, async () => {
     const { text, packages, gzippedBytes } = await use(name, subpath);
 
     expect(packages).toEqual(['drun-sdk']);
@@ -123,51 +115,52 @@ describe.each([
   });
 });
 
-test('errors and secrets in full carry no library', async () => {
-  const { packages, gzippedBytes } = await bundle(`
-    import * as errors from 'drun-sdk/errors';
-    import * as secret from 'drun-sdk/secret';
-    console.log(errors, secret);
-  `);
+describe('the other entry points', () => {
+  it('bundles no library with all errors and secrets', async () => {
+    const { packages, gzippedBytes } = await bundle(`
+      import * as errors from 'drun-sdk/errors';
+      import * as secret from 'drun-sdk/secret';
+      console.log(errors, secret);
+    `);
 
-  expect(packages).toEqual(['drun-sdk']);
-  expect(gzippedBytes).toBeLessThan(3_200);
-});
+    expect(packages).toEqual(['drun-sdk']);
+    expect(gzippedBytes).toBeLessThan(4_200);
+  });
 
-test('everything but the emulator carries no trace of it', async () => {
-  const { text, packages, gzippedBytes } = await bundle(
-    `import * as everything from 'drun-sdk'; console.log(everything);`,
-  );
+  it('bundles nothing of the emulator with all of drun-sdk', async () => {
+    const { text, packages } = await bundle(
+      `import * as everything from 'drun-sdk'; console.log(everything);`,
+    );
 
-  expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk', 'zod']);
-  expectNone(text, [...onlyIn.emulator, ...onlyIn.rotation, 'API Key Management']);
-  expect(gzippedBytes).toBeLessThan(43_300);
-});
+    expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk']);
+    expectNone(text, [...onlyIn.emulator, 'API Key Management']);
+  });
 
-test('the emulator carries no client, and runs without Node', async () => {
-  const { text, packages, gzippedBytes } = await use('createEmulator', 'drun-sdk/emulator');
+  it('bundles no client with the emulator, and no Node module', async () => {
+    const { text, packages, gzippedBytes } = await use('createEmulator', 'drun-sdk/emulator');
 
-  // The router is part of the entry itself.
-  expect(packages).toEqual(['drun-sdk', 'zod']);
-  expectNone(text, ['DRUN_ACCESS_TOKEN', 'DRUN_API_KEY', 'console.d.run', 'API Key Management']);
-  expect(gzippedBytes).toBeLessThan(33_400);
-});
+    // Hono is part of the entry itself. zod validates scripted replies against JSON Schemas.
+    expect(packages).toEqual(['drun-sdk', 'zod']);
+    expectNone(text, ['DRUN_ACCESS_TOKEN', 'DRUN_API_KEY', 'console.d.run']);
+    expect(gzippedBytes).toBeLessThan(140_000);
+  });
 
-test('KeyRing runs without Node, and brings no library along, nor anything of the clients', async () => {
-  const { text, packages, gzippedBytes } = await use('KeyRing', 'drun-sdk/rotation');
+  it('bundles no library, client or Node module with KeyRing', async () => {
+    const { text, packages, gzippedBytes } = await use('KeyRing', 'drun-sdk/rotation');
 
-  expect(packages).toEqual(['drun-sdk']);
-  expectNone(text, [...onlyIn.apiKeys, ...onlyIn.chat, ...onlyIn.emulator, ...onlyIn.schemas]);
-  expect(gzippedBytes).toBeLessThan(11_900);
+    expect(packages).toEqual(['drun-sdk']);
+    expectNone(text, [...onlyIn.apiKeys, ...onlyIn.chat, ...onlyIn.emulator, ...onlyIn.schemas]);
+    expect(gzippedBytes).toBeLessThan(17_900);
+  });
 });
 
 describe.each([
-  { name: 'memoryStore', subpath: 'drun-sdk/rotation', limit: 930 },
-  { name: 'openCurrentKey', subpath: 'drun-sdk/rotation', limit: 2_900 },
-  { name: 'postgresStore', subpath: 'drun-sdk/rotation/postgres', limit: 2_090 },
-  { name: 'redisStore', subpath: 'drun-sdk/rotation/redis', limit: 1_570 },
-])('$name out of $subpath', ({ name, subpath, limit }) => {
-  test('runs without Node, and brings no library along, nor anything of the clients or the ring', async () => {
+  { name: 'memoryStore', subpath: 'drun-sdk/rotation', limit: 2_000 },
+  { name: 'openCurrentKey', subpath: 'drun-sdk/rotation', limit: 4_200 },
+  { name: 'postgresStore', subpath: 'drun-sdk/rotation/postgres', limit: 2_900 },
+  { name: 'redisStore', subpath: 'drun-sdk/rotation/redis', limit: 2_600 },
+])('$name from $subpath', ({ name, subpath, limit }) => {
+  it('bundles no library, client, ring or Node module', async () => {
     const { text, packages, gzippedBytes } = await use(name, subpath);
 
     expect(packages).toEqual(['drun-sdk']);
@@ -177,11 +170,12 @@ describe.each([
 });
 
 describe.each([
-  { name: 'fileStore', subpath: 'drun-sdk/rotation/file', limit: 2_100 },
-  { name: 'kubernetesSecretStore', subpath: 'drun-sdk/rotation/kubernetes', limit: 6_200 },
-])('$name out of $subpath', ({ name, subpath, limit }) => {
-  test("needs Node's own modules only, and brings nothing of the clients or the ring along", async () => {
-    const { text, packages, gzippedBytes } = await use(name, subpath, { external: ['node:*'] });
+  { name: 'fileStore', subpath: 'drun-sdk/rotation/file', limit: 2_800 },
+  { name: 'dynamodbStore', subpath: 'drun-sdk/rotation/dynamodb', limit: 2_400 },
+  { name: 'kubernetesSecretStore', subpath: 'drun-sdk/rotation/kubernetes', limit: 6_500 },
+])('$name from $subpath', ({ name, subpath, limit }) => {
+  it('bundles no library, client or ring', async () => {
+    const { text, packages, gzippedBytes } = await use(name, subpath, { external: ['node:*', '@aws-sdk/*'] });
 
     expect(packages).toEqual(['drun-sdk']);
     expectNone(text, Object.values(onlyIn).flat());
@@ -189,25 +183,15 @@ describe.each([
   });
 });
 
-test("the emulator's page is loaded by who opens it, and its script is small", async () => {
-  const drun = createEmulator();
-  const script = await (await drun.fetch('http://localhost/console/script.js')).arrayBuffer();
-  const page = await (await drun.fetch('http://localhost/')).text();
+describe('the strings that identify a part', () => {
+  it.each([
+    ['ApiKeys', 'drun-sdk', onlyIn.apiKeys],
+    ['ChatClient', 'drun-sdk', onlyIn.chat],
+    ['createEmulator', 'drun-sdk/emulator', [...onlyIn.emulator, ...onlyIn.schemas]],
+    ['KeyRing', 'drun-sdk/rotation', onlyIn.rotation],
+  ])('occur in %s', async (name, subpath, needles) => {
+    const { text } = await use(name, subpath);
 
-  expect(page).toContain('API Key Management');
-  expect(gzipSync(script).length).toBeLessThan(5_900);
-});
-
-test('the text that tells the parts apart is text that they have', async () => {
-  const apiKeys = await use('ApiKeys', 'drun-sdk');
-  const chat = await use('ChatClient', 'drun-sdk');
-
-  const emulator = await use('createEmulator', 'drun-sdk/emulator');
-  expect(onlyIn.emulator.filter((needle) => !emulator.text.includes(needle))).toEqual([]);
-  expect(onlyIn.apiKeys.filter((needle) => !apiKeys.text.includes(needle))).toEqual([]);
-  expect(chat.text).toContain('completions');
-  expect(chat.text).toContain('DRUN_API_KEY');
-  expect(onlyIn.schemas.filter((needle) => !chat.text.includes(needle))).toEqual([]);
-  const ring = await use('KeyRing', 'drun-sdk/rotation');
-  expect(onlyIn.rotation.filter((needle) => !ring.text.includes(needle))).toEqual([]);
+    expect(needles.filter((needle) => !text.includes(needle))).toEqual([]);
+  });
 });

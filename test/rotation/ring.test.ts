@@ -397,3 +397,31 @@ describe('openCurrentKey', () => {
     expect(error.code).toBe(code);
   });
 });
+
+describe('a store that can check its server', () => {
+  it('is asked once, and each problem is an error event', async () => {
+    const { newRing, store } = ringSetup();
+    let checks = 0;
+    const check = async (): Promise<readonly Error[]> => {
+      checks++;
+      return [new Error('Redis evicts records.')];
+    };
+    const ring = newRing({ store: { ...store, check } });
+
+    await ring.reconcile();
+    await ring.reconcile();
+
+    expect(checks).toBe(1);
+    expect(ring.events[0]).toEqual([
+      'error',
+      { error: expect.objectContaining({ message: 'Redis evicts records.' }) },
+    ]);
+  });
+
+  it('need not be allowed to check', async () => {
+    const { newRing, store } = ringSetup();
+    const ring = newRing({ store: { ...store, check: async () => Promise.reject(new Error('NOPERM')) } });
+
+    expect((await ring.reconcile()).ready).toBe(true);
+  });
+});

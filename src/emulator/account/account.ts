@@ -1,14 +1,7 @@
 import { Secret } from '../../secret/secret.ts';
 import { ALPHANUMERIC, HEXADECIMAL, type RandomText } from '../random.ts';
-import { KeyRegistry } from './key-registry.ts';
+import { KeyRegistry, type User } from './key-registry.ts';
 import { UsageLog } from './usage-log.ts';
-
-/** A user with an access token. */
-export interface User {
-  /** Such as `u-8105f7322477`. */
-  readonly id: string;
-  readonly name: string;
-}
 
 const OWNER: User = { id: 'u-8105f7322477', name: 'owner' };
 

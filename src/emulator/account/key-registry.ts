@@ -1,6 +1,12 @@
 import { Secret } from '../../secret/secret.ts';
 import { ALPHANUMERIC, type RandomText, URL_SAFE } from '../random.ts';
-import type { User } from './account.ts';
+
+/** A user with an access token. */
+export interface User {
+  /** Such as `u-8105f7322477`. */
+  readonly id: string;
+  readonly name: string;
+}
 
 /** The owner of a key: the account, or the workspace with this number. */
 export type Scope = 'account' | number;
@@ -39,7 +45,7 @@ export interface KeyRecord {
   quotaSyncedAt: number;
 }
 
-export function isListed(record: KeyRecord, at: number): boolean {
+function isListed(record: KeyRecord, at: number): boolean {
   return record.createdAt <= at && at < record.deletedAt;
 }
 
@@ -48,7 +54,7 @@ export function isExpired(record: KeyRecord, now: number): boolean {
 }
 
 /** Whether the data plane accepts the key. */
-export function isAccepted(record: KeyRecord, now: number): boolean {
+function isAccepted(record: KeyRecord, now: number): boolean {
   return (
     record.acceptedFrom <= now && now < record.acceptedUntil && !record.disabled && !isExpired(record, now)
   );

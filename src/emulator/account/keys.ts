@@ -1,7 +1,6 @@
 import * as z from 'zod/mini';
 import { isSecret, type Secret } from '../../secret/secret.ts';
 import { check, credential, nonEmpty } from '../checks.ts';
-import type { EmulatorOptions } from '../options.ts';
 import type { Account } from './account.ts';
 import { isExpired, isWorkspace, type KeyRecord, remainingTokens, setQuota } from './key-registry.ts';
 
@@ -74,7 +73,7 @@ export interface EmulatedKeys extends Iterable<EmulatedKey> {
   /**
    * Creates a key.
    *
-   * @throws {RangeError} If the limit ({@link EmulatorOptions.maxKeys}) is reached or the full key exists.
+   * @throws {RangeError} If the limit (`maxKeys`) is reached or the full key exists.
    * @throws {TypeError} If a field is invalid.
    */
   readonly create: (key: NewEmulatedKey) => CreatedEmulatedKey;

@@ -1,7 +1,7 @@
-import type { User } from '../account/account.ts';
-import { isWorkspace, type KeyRecord, type Scope, setQuota } from '../account/key-registry.ts';
-import type { Context, EmulatedOperation, Exchange, Route } from '../context.ts';
+import { isWorkspace, type KeyRecord, type Scope, setQuota, type User } from '../account/key-registry.ts';
+import type { Context, Exchange, Route } from '../context.ts';
 import { bearerToken, isObject, json, notFound, parseJson, preferredLanguage } from '../http.ts';
+import type { EmulatedOperation } from '../operation.ts';
 import {
   invalidBody,
   invalidField,

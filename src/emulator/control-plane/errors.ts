@@ -44,10 +44,7 @@ export function limitReached(maxKeys: number): HttpError {
 }
 
 export function limitReason(maxKeys: number): Translated {
-  return {
-    en: `The limit of ${maxKeys} API keys is reached`,
-    zh: `API Key 数量已达到上限 ${maxKeys} 个`,
-  };
+  return { en: `The limit of ${maxKeys} API keys is reached`, zh: `API Key 数量已达到上限 ${maxKeys} 个` };
 }
 
 const IDS: Readonly<Record<number, string>> = {

@@ -168,9 +168,11 @@ const createDialog = dialog(
   async () => {
     name.ariaInvalid = String(name.value.trim() === '');
     if (name.ariaInvalid === 'true') throw new RequestError('Enter a name.');
-    const created = (await request('POST', 'keys', { name: name.value.trim() })) as Key & { key: string };
-    element('created-name', HTMLElement).textContent = created.name;
-    createdKey.value = created.key;
+    const { keys: created } = (await request('POST', 'keys', { name: name.value.trim() })) as {
+      keys: (Key & { key: string })[];
+    };
+    element('created-name', HTMLElement).textContent = created[0]?.name ?? '';
+    createdKey.value = created[0]?.key ?? '';
     createdDialog.showModal();
     await loadKeys();
   },

@@ -16,7 +16,7 @@ import {
 import { CHARACTERS_PER_TOKEN, promptTokens, TokenMeter } from './tokens.ts';
 
 /** How a model server writes its responses. */
-export interface Dialect {
+interface Dialect {
   readonly reasoningField: string;
   /** Whether the first delta of a tool call has empty `arguments`, as OpenAI's does and vLLM's does not. */
   readonly emptyArguments: boolean;
@@ -319,7 +319,7 @@ function deltasOf({ chunks, reasoning = '', content, toolCalls = [] }: EmulatedR
   ];
 }
 
-export function argumentsOf(given: NonNullable<EmulatedToolCall['arguments']>): string {
+function argumentsOf(given: NonNullable<EmulatedToolCall['arguments']>): string {
   return typeof given === 'string' ? given : JSON.stringify(given);
 }
 

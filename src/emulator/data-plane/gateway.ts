@@ -1,7 +1,7 @@
 import { type KeyRecord, remainingTokens } from '../account/key-registry.ts';
 import { modelAccess } from '../account/model-access.ts';
 import { type Bytes, dataOf, eventsOf, mapBody } from '../body.ts';
-import type { Context, EmulatedOperation, Exchange, Route } from '../context.ts';
+import type { Context, Exchange, Route } from '../context.ts';
 import {
   bearerToken,
   bodyText,
@@ -12,6 +12,7 @@ import {
   notFound,
   parseJson,
 } from '../http.ts';
+import type { EmulatedOperation } from '../operation.ts';
 import {
   incorrectApiKey,
   insufficientQuota,
@@ -144,9 +145,7 @@ export class DataPlane {
     if (type.startsWith('text/event-stream') && response.body !== null) {
       return new Response(
         rewriteStream(response.body, (chunk) => meter.read(chunk), spend),
-        {
-          headers: STREAM_HEADERS,
-        },
+        { headers: STREAM_HEADERS },
       );
     }
     const text = await bodyText(response).catch(() => undefined);

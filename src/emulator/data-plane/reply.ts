@@ -99,9 +99,7 @@ export type ReplyFunction = (context: ReplyContext) => Reply | Promise<Reply>;
 const text = z.optional(z.string());
 const anyRecord = z.record(z.string(), z.unknown());
 
-const completionSchema = z.looseObject({
-  choices: z.array(z.looseObject({ message: z.looseObject({}) })),
-});
+const completionSchema = z.looseObject({ choices: z.array(z.looseObject({ message: z.looseObject({}) })) });
 
 // Strict, because a misspelled field would be a reply that says nothing.
 const deltaSchema = z.strictObject({

@@ -1,17 +1,8 @@
 import { redact } from '../../secret/redact.ts';
-import type { Secret } from '../../secret/secret.ts';
 import { bodyText, isObject, parseJson } from '../http.ts';
+import type { UpstreamSettings } from '../options.ts';
 import { upstreamError } from './errors.ts';
 import type { ModelRequest, ModelServer } from './model-server.ts';
-
-/** An OpenAI-compatible server, as the options name it. */
-export interface UpstreamSettings {
-  /** Up to and including `/v1`, without a slash at its end. */
-  readonly url: string;
-  readonly apiKey: Secret | undefined;
-  /** Default: the global one. */
-  readonly fetch: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
-}
 
 /** Other headers may hold a credential, or concern one connection only. */
 const FORWARDED_HEADERS = ['accept', 'accept-language', 'traceparent', 'tracestate', 'x-request-id'];

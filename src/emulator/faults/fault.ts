@@ -1,5 +1,5 @@
 import type { Secret } from '../../secret/secret.ts';
-import type { EmulatedOperation, EmulatedPlane } from '../context.ts';
+import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 
 /** Which requests a fault applies to: those that meet every given condition. */
 export interface RequestFilter {
@@ -7,10 +7,7 @@ export interface RequestFilter {
   readonly operation?: EmulatedOperation | undefined;
   /** Such as `POST`. */
   readonly method?: string | undefined;
-  /**
-   * The path of the URL, or its part after the base path of the plane: `/apikeys`, `/chat/completions`. In a string,
-   * `*` matches one segment and `**` any number of them.
-   */
+  /** The path, or its part after the plane's base path. In a string, `*` matches a segment, `**` any number of them. */
   readonly path?: string | RegExp | undefined;
   /** The key that authenticates a request or that the request is about: its id, its name, or the full key. */
   readonly key?: string | Secret | undefined;
@@ -27,8 +24,8 @@ export interface RequestFilter {
  * to one request, their delays and formats are combined, and one of them decides how the response ends: one of `next`
  * before a random one, and a random one before one of `always`.
  *
- * Chunks are the events of a stream. If a stream has fewer, the fault applies before `[DONE]`. Of a response in one
- * piece, the first half is sent, and nothing for 0 chunks.
+ * `…AfterChunks` is the number of events of a stream that are sent first; if it has fewer, the fault applies before
+ * `[DONE]`. Of a response in one piece, the first half is sent, and nothing for 0.
  */
 export interface Fault extends RequestFilter {
   /** Number of requests that the fault applies to. Default: 1. */
@@ -47,7 +44,7 @@ export interface Fault extends RequestFilter {
   readonly crlf?: boolean | undefined;
   /** A comment precedes each event of a stream. */
   readonly comments?: boolean | undefined;
-  /** The body of a stream is written in pieces of so many bytes: events are split anywhere, or several are in one piece. */
+  /** Bytes per write of a stream: events are split anywhere, or several are written at once. */
   readonly writeBytes?: number | undefined;
 
   /** Status of a response in place of the service's, from 200 to 599. The request is not applied. */
@@ -65,37 +62,25 @@ export interface Fault extends RequestFilter {
   /** The key is created or deleted so many milliseconds later. A new key counts toward the limit at once. */
   readonly appliedAfterMs?: number | undefined;
 
-  /**
-   * The response ends after so many chunks, without `[DONE]` but as a complete HTTP response: the gateway's ending when
-   * a model server resets its connection or sends a line that is not JSON.
-   */
+  /** The response just ends: the gateway's ending for a reset connection or a line that is not JSON. */
   readonly truncateAfterChunks?: number | undefined;
-  /**
-   * `data: null` is sent after so many chunks, and the response ends: the gateway's ending when a model server closes
-   * its stream without `[DONE]` or reports an error in it.
-   */
+  /** `data: null` and the end: the gateway's ending for a stream without `[DONE]` or with an error event. */
   readonly nullEventAfterChunks?: number | undefined;
-  /**
-   * An error body without `data:` is sent after so many chunks, and the response ends: the gateway's ending when a
-   * model server reports a usage that is not unsigned integers.
-   */
+  /** An error body without `data:` and the end: the gateway's ending for a usage that is not unsigned integers. */
   readonly errorBodyAfterChunks?: number | undefined;
-  /**
-   * An error that is not in an `error` field is sent as an ordinary event after so many chunks, then `[DONE]`: the
-   * gateway's ending when a model server reports its failure in another form than OpenAI's.
-   */
+  /** An error in another form than OpenAI's as an ordinary event, then `[DONE]`: the gateway passes it on. */
   readonly errorObjectAfterChunks?: number | undefined;
   /** With `errorObjectAfterChunks`: the data of the event. */
   readonly errorObject?: unknown;
-  /** `{"error": …}` is sent as an event after so many chunks, and the response ends, as other servers do. */
+  /** `{"error": …}` as an event and the end, as other servers do. */
   readonly errorAfterChunks?: number | undefined;
   /** With `errorAfterChunks`: the value of `error`. */
   readonly errorEvent?: unknown;
-  /** vLLM's error event and `[DONE]` are sent after so many chunks: its ending when the engine dies. */
+  /** vLLM's error event, then `[DONE]`: its ending when the engine dies. */
   readonly engineDiesAfterChunks?: number | undefined;
-  /** The connection is lost after so many chunks. */
+  /** The connection is lost. */
   readonly dropAfterChunks?: number | undefined;
-  /** Half an event is sent after so many chunks, and the response ends. */
+  /** Half an event and the end. */
   readonly halfEventAfterChunks?: number | undefined;
   /** The first chunk, or a response in one piece, is not JSON. */
   readonly malformedJson?: boolean | undefined;

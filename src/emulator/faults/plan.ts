@@ -1,7 +1,7 @@
 import type { KeyRecord } from '../account/key-registry.ts';
 import { isKey } from '../account/keys.ts';
 import { matchesGlob } from '../account/model-access.ts';
-import type { EmulatedOperation, EmulatedPlane } from '../context.ts';
+import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 import { seededRandom } from '../random.ts';
 import type {
   ActiveFault,
@@ -31,23 +31,22 @@ interface FaultTarget {
   readonly keys: readonly KeyRecord[];
 }
 
-interface Entry {
+interface NewEntry {
   readonly mode: 'next' | 'always' | 'random';
   readonly filter: RequestFilter;
   readonly operations: readonly EmulatedOperation[] | undefined;
   readonly times: number;
   readonly random: () => number;
   readonly faultFor: (target: FaultTarget) => Fault | undefined;
-  /** Number of requests that met the filter. */
-  matches: number;
-  hits: number;
 }
+
+/** `matches` is the number of requests that met the filter, `hits` of those that the fault was applied to. */
+type Entry = NewEntry & { matches: number; hits: number };
 
 /** In ascending precedence. */
 const MODES: readonly Entry['mode'][] = ['always', 'random', 'next'];
 
-const DEFAULT_RANDOM_PROBABILITY = 0.1;
-const DEFAULT_MAX_DELAY_MS = 1000;
+const BASE_PATHS = ['', '/apis/hydra.io/v1alpha1', '/v1'];
 
 /** The faults in effect. */
 export class FaultPlan implements Faults {
@@ -70,18 +69,15 @@ export class FaultPlan implements Faults {
 
   readonly random = (faults: RandomFaults = {}): ActiveRandomFaults => {
     checkRandomFaults(faults);
-    const { seed = this.#newSeed(), kinds = FAULT_KINDS, maxDelayMs = DEFAULT_MAX_DELAY_MS } = faults;
+    const { seed = this.#newSeed(), kinds = [...FAULT_KINDS], maxDelayMs = 1000, probability = 0.1 } = faults;
     const random = seededRandom(seed);
-    const chosen = [...kinds];
     const active = this.#activate({
       mode: 'random',
-      filter: { ...faults, probability: faults.probability ?? DEFAULT_RANDOM_PROBABILITY },
-      operations: faults.operation === undefined ? undefined : [faults.operation],
+      filter: { ...faults, probability },
+      operations: faults.operation && [faults.operation],
       times: Number.POSITIVE_INFINITY,
       random,
-      faultFor: ({ operation }) => randomFault(chosen, operation, { random, maxDelayMs }),
-      matches: 0,
-      hits: 0,
+      faultFor: ({ operation }) => randomFault(kinds, operation, { random, maxDelayMs }),
     });
     return Object.defineProperty(active, 'seed', { value: seed, enumerable: true }) as ActiveRandomFaults;
   };
@@ -92,18 +88,12 @@ export class FaultPlan implements Faults {
   };
 
   /** Sets a fault from JSON. @throws {TypeError} If it is invalid. */
-  schedule(fault: ScheduledFault): ActiveFault {
-    if (fault?.mode === undefined || fault.mode === 'next') {
-      const { mode: _, ...rest } = fault ?? {};
-      return this.next(rest);
-    }
-    const { mode, ...rest } = fault;
-    if (mode === 'always') return this.always(rest);
-    if (mode === 'random') return this.random(rest as RandomFaults);
-    throw new TypeError("faults: `mode` must be 'next', 'always' or 'random'.");
+  schedule({ mode = 'next', ...fault }: ScheduledFault): ActiveFault {
+    if (!MODES.includes(mode)) throw new TypeError(`faults: \`mode\` must be one of ${MODES.join(', ')}.`);
+    return this[mode](fault as object);
   }
 
-  /** The combined faults of a request, and which fields apply. Counts the request. */
+  /** The combined faults of a request, which is counted. */
   match(target: FaultTarget): Fault {
     const matched: { readonly mode: Entry['mode']; readonly fault: Fault }[] = [];
     for (const entry of this.#entries) {
@@ -120,26 +110,25 @@ export class FaultPlan implements Faults {
       entry.hits++;
       if (entry.hits >= entry.times) this.#entries.delete(entry);
     }
-    return mergeFaults(
-      MODES.flatMap((mode) => matched.filter((each) => each.mode === mode).map(({ fault }) => fault)),
-    );
+    const ordered = matched.toSorted((a, b) => MODES.indexOf(a.mode) - MODES.indexOf(b.mode));
+    return mergeFaults(ordered.map(({ fault }) => fault));
   }
 
   #add(mode: 'always' | 'next', fault: Fault, times: number): ActiveFault {
     const copy = { ...fault };
+    const random = copy.probability === undefined ? this.#random : seededRandom(this.#newSeed());
     return this.#activate({
       mode,
       filter: copy,
       operations: possibleOperations(copy),
       times,
-      random: copy.probability === undefined ? this.#random : seededRandom(this.#newSeed()),
+      random,
       faultFor: () => copy,
-      matches: 0,
-      hits: 0,
     });
   }
 
-  #activate(entry: Entry): ActiveFault {
+  #activate(newEntry: NewEntry): ActiveFault {
+    const entry = { ...newEntry, matches: 0, hits: 0 };
     this.#entries.add(entry);
     const remove = (): void => void this.#entries.delete(entry);
     return {
@@ -166,8 +155,6 @@ function meets({ filter, operations }: Entry, target: FaultTarget): boolean {
     (key === undefined || target.keys.some((record) => isKey(record, key)))
   );
 }
-
-const BASE_PATHS = ['', '/apis/hydra.io/v1alpha1', '/v1'];
 
 function matchesPath(actual: string, path: string | RegExp): boolean {
   // Without the flags that make `test` depend on earlier calls.

@@ -2,8 +2,8 @@ import * as z from 'zod/mini';
 import { isSecret } from '../../secret/secret.ts';
 import { dataOf } from '../body.ts';
 import { check, nonEmpty } from '../checks.ts';
-import type { EmulatedOperation, EmulatedPlane } from '../context.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
+import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 import type { Fault, FaultKind, RandomFaults, RequestFilter } from './fault.ts';
 
 /*
@@ -139,7 +139,7 @@ const plainError = ({ errorEvent }: Fault): string => JSON.stringify({ error: er
 /** Statuses that a client may retry. */
 const RANDOM_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
 
-export const FAULTS: Readonly<Record<keyof Fault, Row>> = {
+const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   ...FILTER,
   times: { check: count(1) },
 

@@ -21,7 +21,7 @@ export interface DynamodbStoreOptions {
  * @throws ConfigurationError if an option is invalid. Errors of the client are passed on by the methods.
  *
  * @example
- * ```ts
+ * ```js
  * import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
  * import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
  * import { dynamodbStore } from 'drun-sdk/rotation/dynamodb';

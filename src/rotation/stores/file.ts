@@ -7,11 +7,7 @@ import { invalid, isVersion, type KeyStore, type StoredRecord, storeFrom } from 
 export interface FileStoreOptions {
   /** Folder of the records, on a local disk. Created for this user only (0700) with the first record. */
   readonly path: string;
-  /**
-   * Interval at which `watch` polls, in milliseconds.
-   *
-   * @defaultValue 1_000
-   */
+  /** Interval at which `watch` polls, in milliseconds. @defaultValue 1_000 */
   readonly pollMs?: number | undefined;
 }
 

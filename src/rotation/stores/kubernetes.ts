@@ -1,74 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
+import { isLoopback, isPrintableAscii, isTimerMs } from '../../internal/checks.ts';
 import type { PlatformRequestInit, PlatformResponse, PlatformUrl } from '../../internal/platform.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
-import { clusterServer, SERVICE_ACCOUNT_PATH, ServiceAccount } from './kubernetes-pod.ts';
 import { type Access, type Entries, KubernetesSecret, type SecretState } from './kubernetes-secret.ts';
-import {
-  checkFunction,
-  invalid,
-  isRingName,
-  isTimerMs,
-  type KeyStore,
-  type StoredRecord,
-  storeFrom,
-} from './store.ts';
+import { checkFunction, invalid, isRingName, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
-/** What {@link kubernetesSecretStore} is told. In a pod, a name is enough. */
+/** Options of {@link kubernetesSecretStore}. In a pod, a name is enough. */
 export interface KubernetesSecretStoreOptions {
-  /** The Secret, for any number of rings. It is made when the first record is stored, unless it is there already. */
+  /** The Secret, for any number of rings. Created with the first record, unless it exists. */
   readonly name: string;
-  /** Default: the namespace of the pod. */
+  /** @defaultValue the namespace of the pod */
   readonly namespace?: string | undefined;
   /**
-   * The API server: https, or http to this machine for `kubectl proxy`. Default: that of the cluster, from the pod's
-   * environment.
+   * The API server: `https`, or `http` to this machine for `kubectl proxy`. @defaultValue that of the cluster, from
+   * the pod's environment
    */
   readonly server?: string | PlatformUrl | undefined;
   /**
-   * What to show to the API server, or a function that is asked for it before every request. Default: the token of the
-   * service account, read for every request, for Kubernetes replaces it; none where `server` is given, for that may be
-   * another cluster's.
+   * The bearer token, or a function that returns it before every request. @defaultValue the token of the service
+   * account, read for every request; none if `server` is given
    */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;
   /**
-   * The folder with the service account's `token`, `namespace` and `ca.crt`. Default:
-   * `/var/run/secrets/kubernetes.io/serviceaccount`, where Kubernetes puts them.
+   * Folder with the service account's `token`, `namespace` and `ca.crt`. @defaultValue
+   * '/var/run/secrets/kubernetes.io/serviceaccount'
    */
   readonly serviceAccountPath?: string | undefined;
   /**
-   * Further entries of the Secret that are to change together with a record, in the same request, such as the API key
-   * in clear for pods that only mount the Secret. Called before a swap is sent. An entry stays until it is given anew; its
-   * name must not be one that a ring uses: `checkout.key` will do, `checkout` will not.
+   * Further entries that change together with a record, in the same request, such as the plain key for pods that only
+   * mount the Secret. Their names must not be names of rings: `checkout.key`, not `checkout`.
    */
   readonly entries?: ((ring: string, value: string) => Entries | Promise<Entries>) | undefined;
-  /**
-   * Takes the place of `node:https`, and then has to know whose certificates to trust. It gets the token among the
-   * headers.
-   */
+  /** Replaces `node:https`; must trust the cluster's certificates itself. Receives the token in the headers. */
   readonly fetch?: ((url: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
-  /** For one request, in milliseconds. Default: 10,000. */
+  /** Timeout of one request in milliseconds. @defaultValue 10_000 */
   readonly timeoutMs?: number | undefined;
-  /** How often `watch` looks for a change, in milliseconds. Default: 10,000. */
+  /** Interval at which `watch` polls, in milliseconds. @defaultValue 10_000 */
   readonly pollMs?: number | undefined;
 }
 
 const NAMESPACE = /^[a-z\d](?:[-a-z\d]{0,61}[a-z\d])?$/;
 const SECRET_NAME = /^(?=.{1,253}$)[a-z\d](?:[-a-z\d]*[a-z\d])?(?:\.[a-z\d](?:[-a-z\d]*[a-z\d])?)*$/;
 const ENTRY_NAME = /^[-\w.]{1,253}$/;
-const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
+const SERVICE_ACCOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Every refusal of this kind is another client's success, so even the unluckiest one comes through. */
+/** Every conflict is another client's success, so even the unluckiest client gets through. */
 const MAX_ATTEMPTS = 20;
 
 /**
- * Makes a store in a Secret of Kubernetes: for services that run there, and need no database for it.
+ * Creates a store in a Kubernetes Secret, for services that run in a cluster.
  *
- * A record is the entry that is called as the ring, and `<ring>.version` beside it. The Secret's `resourceVersion` sees
- * to it that nobody overwrites what they have not read. The role needs the verbs `get` and `patch` on the Secret, and
- * `create` on secrets unless it was made beforehand.
+ * A record is the entry with the name of the ring, with `<ring>.version` beside it; updates depend on the Secret's
+ * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets unless it exists.
  *
- * @throws ConfigurationError that names the option that is wrong. Later, a method rejects with that too where a file of
- * the service account is missing, and with KeyStoreError for all that goes wrong with the API server.
+ * @throws ConfigurationError if an option is invalid, also from methods if a file of the service account is missing. Methods
+ * reject with KeyStoreError for failures of the API server.
  *
  * @example
  * ```ts
@@ -85,32 +73,28 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
 
   const recordIn = (state: SecretState | null, ring: string): StoredRecord | null => {
     const value = state?.entries[ring];
-    const version = state?.entries[versionEntry(ring)];
+    const version = state?.entries[`${ring}.version`];
     if (value === undefined) return null;
     if (version !== undefined) return { value, version };
-    throw new KeyStoreError(
-      `The Secret ${name} has the entry \`${ring}\` without \`${versionEntry(ring)}\`.`,
-    );
+    throw new KeyStoreError(`The Secret ${name} has the entry \`${ring}\` without \`${ring}.version\`.`);
   };
 
   const swap = async (ring: string, expected: string | null, version: string, value: string) => {
     const further = checkEntries((await furtherEntries?.(ring, value)) ?? {});
-    const entries = { ...further, [ring]: value, [versionEntry(ring)]: version };
+    const entries = { ...further, [ring]: value, [`${ring}.version`]: version };
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const state = await secret.read(entries);
       const current = recordIn(state, ring)?.version ?? null;
       // A `fetch` that repeats requests conflicts with itself the second time.
       if (current === version) return true;
       if (current !== expected) return false;
-      const isStored = state
-        ? await secret.patch(state.resourceVersion, entries)
-        : await secret.create(entries);
-      if (isStored) return true;
-      // The Secret has changed, perhaps in another entry.
+      const { resourceVersion } = state ?? {};
+      // False if the Secret has changed, perhaps in another entry.
+      if (await (resourceVersion ? secret.patch(resourceVersion, entries) : secret.create(entries)))
+        return true;
     }
-    throw new KeyStoreError(
-      `The Secret ${name} changed before each of ${MAX_ATTEMPTS} attempts to store \`${ring}\`.`,
-    );
+    const message = `The Secret ${name} changed before each of ${MAX_ATTEMPTS} attempts to store \`${ring}\`.`;
+    throw new KeyStoreError(message);
   };
 
   return storeFrom(
@@ -125,85 +109,75 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
   );
 }
 
-function versionEntry(ring: string): string {
-  return `${ring}.version`;
-}
-
 function accessOf(options: KubernetesSecretStoreOptions): Access {
-  const { namespace, token, fetch, serviceAccountPath = SERVICE_ACCOUNT_PATH } = options;
+  const { namespace, token, fetch, timeoutMs = 10_000, serviceAccountPath = SERVICE_ACCOUNT_PATH } = options;
   if (typeof serviceAccountPath !== 'string' || serviceAccountPath === '') {
-    throw new ConfigurationError('serviceAccountPath must be the name of a folder', {
-      option: 'serviceAccountPath',
-    });
+    throw invalid('serviceAccountPath', 'must be the path of a folder');
   }
   if (namespace !== undefined) checkName(namespace, 'namespace', NAMESPACE);
   if (fetch !== undefined) checkFunction(fetch, 'fetch');
   if (token !== undefined && typeof token !== 'function') checkToken(token);
+  if (!isTimerMs(timeoutMs)) throw invalid('timeoutMs', 'must be a positive number of milliseconds');
+  // Kubernetes replaces these files before they expire.
+  const readAccount = async (file: string, option: string): Promise<string> => {
+    const path = join(serviceAccountPath, file);
+    try {
+      return (await readFile(path, 'utf8')).trim();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const message = `\`${option}\` is missing: ${path} cannot be read (${code}). Pass the option, or mount the service account's token.`;
+      throw new ConfigurationError(message, { option });
+    }
+  };
   // Token and certificates of the pod's own cluster are not for another one.
   const isOwnCluster = options.server === undefined;
-  const server = validServer(options.server ?? clusterServer());
-  const account = new ServiceAccount(serviceAccountPath);
+  const readToken = token ?? (isOwnCluster ? () => readAccount('token', 'token') : undefined);
   return {
-    server,
-    namespace: async () => namespace ?? checkName(await account.namespace(), 'namespace', NAMESPACE),
-    token: tokenReader(token ?? (isOwnCluster ? () => account.token() : undefined)),
-    certificates: isOwnCluster && fetch === undefined ? () => account.certificates() : undefined,
+    server: checkServer(options.server ?? clusterServer()),
+    namespace: async () =>
+      namespace ?? checkName(await readAccount('namespace', 'namespace'), 'namespace', NAMESPACE),
+    token:
+      readToken === undefined
+        ? undefined
+        : async () => checkToken(typeof readToken === 'function' ? await readToken() : readToken),
+    certificates: isOwnCluster && !fetch ? () => readAccount('ca.crt', 'server') : undefined,
     fetch,
-    timeoutMs: checkTimeout(options.timeoutMs ?? 10_000),
+    timeoutMs,
   };
 }
 
-function checkTimeout(timeoutMs: number): number {
-  if (!isTimerMs(timeoutMs)) throw invalid('timeoutMs', 'must be a positive number of milliseconds');
-  return timeoutMs;
+/** The API server of the cluster that this process runs in. */
+function clusterServer(): string {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
+  if (!host) throw invalid('server', 'is required outside of a pod (KUBERNETES_SERVICE_HOST is not set)');
+  return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function tokenReader(token: KubernetesSecretStoreOptions['token']): Access['token'] {
-  if (token === undefined) return undefined;
-  return async () => checkToken(typeof token === 'function' ? await token() : token);
-}
-
-/** The token in clear. Node's own error for one that is no header's value does not say which header. */
+/** Node's error for a token that is not a header value does not name the header. */
 function checkToken(token: string | Secret): string {
   const text = isSecret(token) ? token.reveal() : token;
-  if (typeof text !== 'string' || !/^[\x21-\x7e]+$/.test(text)) {
-    throw new ConfigurationError('token must be printable ASCII without spaces, and not empty', {
-      option: 'token',
-    });
-  }
-  return text;
+  if (typeof text === 'string' && isPrintableAscii(text)) return text;
+  throw invalid('token', 'must be printable ASCII without spaces, and not empty');
 }
 
-/** The token goes there: no message repeats the address, for a password may stand in it. */
-function validServer(server: string | URL): URL {
+/** The token is sent there. The message does not repeat the address, which may contain a password. */
+function checkServer(server: string | URL): URL {
   const url = URL.canParse(String(server)) ? new URL(server) : undefined;
-  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.includes(url.hostname));
-  if (!url || !isSafe || url.username + url.password + url.search + url.hash !== '') {
-    throw new ConfigurationError(
-      'server must be an https address without user and query; http is for this machine only',
-      { option: 'server' },
-    );
-  }
-  return url;
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
+  if (url && isSafe && url.username + url.password + url.search + url.hash === '') return url;
+  throw invalid('server', 'must be an https URL without user and query; http is for this machine only');
 }
 
-function checkName(text: string, option: string, pattern: RegExp): string {
-  if (typeof text !== 'string' || !pattern.test(text)) {
-    throw new ConfigurationError(`${option} must be a name as Kubernetes has them: a to z, 0 to 9 and -`, {
-      option,
-    });
-  }
-  return text;
+function checkName(name: string, option: string, pattern: RegExp): string {
+  if (typeof name === 'string' && pattern.test(name)) return name;
+  throw invalid(option, 'must be a Kubernetes name of `a` to `z`, `0` to `9` and `-`');
 }
 
 function checkEntries(entries: Entries): Entries {
   for (const [name, value] of Object.entries(entries)) {
-    if (!ENTRY_NAME.test(name) || isRingName(name.replace(/\.version$/, '')) || typeof value !== 'string') {
-      throw new ConfigurationError(
-        'entries must give texts by names of A to Z, a to z, 0 to 9, -, _ and ., such as checkout.key; those that a ring can have are taken',
-        { option: 'entries' },
-      );
-    }
+    const isFree = ENTRY_NAME.test(name) && !isRingName(name.replace(/\.version$/, ''));
+    if (isFree && typeof value === 'string') continue;
+    throw invalid('entries', 'must return strings by names such as `checkout.key`, which no ring can have');
   }
   return entries;
 }

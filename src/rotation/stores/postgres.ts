@@ -4,32 +4,23 @@ import { checkFunction, invalid, type KeyStore, storeFrom } from './store.ts';
 /** Options of {@link postgresStore}. */
 export interface PostgresStoreOptions {
   /**
-   * Runs one statement on the primary server, outside of a transaction: `(text, values) => pool.query(text, values)` for
-   * `pg`, or `async (text, values) => ({ rows: await sql.unsafe(text, values) })` for postgres.js.
+   * Runs one statement on the primary server, outside of a transaction: `(text, values) => pool.query(text, values)`
+   * for `pg`, or `async (text, values) => ({ rows: await sql.unsafe(text, values) })` for postgres.js.
    */
   readonly query: (text: string, values: string[]) => Promise<{ readonly rows: readonly unknown[] }>;
   /**
-   * Name of the table, with or without a schema. Case-sensitive: `key_rings`, `My-App.key_rings`.
-   *
-   * @defaultValue 'drun_key_rings'
+   * Name of the table, with or without a schema. Case-sensitive: `key_rings`, `My-App.key_rings`. @defaultValue
+   * 'drun_key_rings'
    */
   readonly table?: string | undefined;
-  /**
-   * Creates the table if it is missing, which needs the right to create tables.
-   *
-   * @defaultValue false
-   */
+  /** Creates the table if it is missing, which needs the right to create tables. @defaultValue false */
   readonly createTable?: boolean | undefined;
-  /**
-   * Interval at which `watch` polls, in milliseconds.
-   *
-   * @defaultValue 5_000
-   */
+  /** Interval at which `watch` polls, in milliseconds. @defaultValue 5_000 */
   readonly pollMs?: number | undefined;
 }
 
 /** One or two identifiers, quoted or not. They are always quoted in statements. */
-const TABLE = /^(?:("?)([^."\0]{1,63})\1\.)?("?)([^."\0]{1,63})\3$/;
+const TABLE = /^(?:("?)([^."\p{Cc}]{1,63})\1\.)?("?)([^."\p{Cc}]{1,63})\3$/u;
 
 /** SQLSTATE codes, which the clients set on their errors. */
 const SERIALIZATION_FAILURE = '40001';
@@ -119,8 +110,8 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
 }
 
 /**
- * Comparison and swap are one statement. A statement that a client repeats after a lost connection finds its own version
- * and succeeds.
+ * Comparison and swap are one statement. A statement that a client repeats after a lost connection finds its own
+ * version and succeeds.
  */
 function statements(name: string) {
   return {

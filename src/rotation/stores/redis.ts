@@ -18,23 +18,15 @@ export interface NodeRedisClient {
 export interface RedisStoreOptions {
   /** The caller's client, which the caller connects, configures and closes. */
   readonly client: IoredisClient | NodeRedisClient;
-  /**
-   * Prefix of the keys in Redis.
-   *
-   * @defaultValue 'drun:key-ring:'
-   */
+  /** Prefix of the keys in Redis. @defaultValue 'drun:key-ring:' */
   readonly keyPrefix?: string | undefined;
-  /**
-   * Interval at which `watch` polls, in milliseconds.
-   *
-   * @defaultValue 5_000
-   */
+  /** Interval at which `watch` polls, in milliseconds. @defaultValue 5_000 */
   readonly pollMs?: number | undefined;
 }
 
 /**
- * Fails on a replica: a demoted primary would serve old records forever. PERSIST is a write without effect. Other errors
- * of it, such as a missing right, do not matter for reading.
+ * Fails on a replica: a demoted primary would serve old records forever. PERSIST is a write without effect. Other
+ * errors of it, such as a missing right, do not matter for reading.
  */
 const REFUSE_REPLICA = `
   local persisted = redis.pcall('PERSIST', KEYS[1])

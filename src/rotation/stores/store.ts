@@ -1,4 +1,6 @@
 import { ConfigurationError } from '../../errors/index.ts';
+import { isTimerMs } from '../../internal/checks.ts';
+import { pollForChange } from '../../internal/poll.ts';
 
 /** A record in a {@link KeyStore}. */
 export interface StoredRecord {
@@ -18,7 +20,7 @@ export type SwapResult = { readonly ok: true; readonly version: string } | { rea
  * `drun-sdk/rotation/testing` has the test cases that every store must pass.
  */
 export interface KeyStore {
-  /** Returns the record of a ring, or null. Linearizable: it sees every swap that has been answered. */
+  /** Returns the record of a ring, or null. Linearizable: it sees every swap that has resolved. */
   get(ring: string): Promise<StoredRecord | null>;
   /**
    * Stores `value` if the record still has the expected version.
@@ -41,20 +43,12 @@ const RING_NAME = /^[a-z\d-]{1,32}$/;
 
 export const RING_NAME_RULE = '1 to 32 characters of `a` to `z`, `0` to `9` and `-`';
 
-/** Longest delay of a timer in milliseconds; longer ones fire at once. */
-export const MAX_TIMER_MS = 2_147_483_647;
-
 /** A record has a few kilobytes; every store has room for this. */
 const MAX_VALUE_BYTES = 65_536;
 
 /** Whether a value is a valid name of a ring. Column values, file names and entries need not escape it. */
 export function isRingName(value: unknown): value is string {
   return typeof value === 'string' && RING_NAME.test(value);
-}
-
-/** Whether a value is a number of milliseconds that a timer can wait. */
-export function isTimerMs(value: unknown): value is number {
-  return typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS;
 }
 
 /** How a store works, without the checks that all stores share. */
@@ -101,7 +95,7 @@ export function storeFrom(driver: StoreDriver, pollMs: number | undefined, defau
       watch(ring: string, changed: () => void) {
         checkRing(ring);
         checkFunction(changed, 'changed');
-        return poll(() => readVersion(ring), intervalMs, changed);
+        return pollForChange(() => readVersion(ring), intervalMs, changed);
       },
     }),
     ...(check && { check }),
@@ -137,36 +131,4 @@ export function checkFunction(value: unknown, option: string): void {
 
 export function invalid(option: string, rule: string): ConfigurationError {
   return new ConfigurationError(`\`${option}\` ${rule}.`, { option });
-}
-
-/**
- * Polls the version of a record. The first poll comes after one interval and always reports a change, because the record
- * may have changed since the caller read it. Failed polls report nothing.
- */
-function poll(
-  readVersion: () => Promise<string | null>,
-  intervalMs: number,
-  changed: () => void,
-): () => void {
-  let known: string | null | undefined;
-  let isStopped = false;
-  let timer: unknown;
-  const schedule = (): void => {
-    timer = setTimeout(check, intervalMs);
-    // Only the timers of Node and Bun keep a process alive.
-    (timer as { readonly unref?: () => void }).unref?.();
-  };
-  const check = async (): Promise<void> => {
-    const version = await readVersion().catch(() => known);
-    if (isStopped) return;
-    schedule();
-    if (version === known) return;
-    known = version;
-    changed();
-  };
-  schedule();
-  return () => {
-    isStopped = true;
-    clearTimeout(timer as number);
-  };
 }

@@ -9,11 +9,7 @@ export interface KeyStoreCase {
 
 /** Options of {@link keyStoreContract}. */
 export interface KeyStoreContractOptions {
-  /**
-   * How long `watch` may take to report a change, in milliseconds.
-   *
-   * @defaultValue 10_000
-   */
+  /** How long `watch` may take to report a change, in milliseconds. @defaultValue 10_000 */
   readonly watchTimeoutMs?: number | undefined;
 }
 
@@ -24,12 +20,11 @@ export interface KeyStoreContractOptions {
  *
  * @example
  * ```ts
- * import { test } from 'node:test';
  * import { memoryStore } from 'drun-sdk/rotation';
  * import { keyStoreContract } from 'drun-sdk/rotation/testing';
  *
  * const store = memoryStore();
- * for (const { name, run } of keyStoreContract(() => store)) test(name, run);
+ * for (const { run } of keyStoreContract(() => store)) await run(); // or: test(name, run)
  * ```
  */
 export function keyStoreContract(

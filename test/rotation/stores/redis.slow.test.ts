@@ -204,6 +204,44 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
     expect((await store.get(ring))?.value).toBe('another');
   });
 
+  test('fails on a demoted primary instead of serving old records, and reconnects', { timeout }, async () => {
+    const primary = await startRedis();
+    const demoted = await startRedis();
+    onTestFinished(() => Promise.all([primary.close(), demoted.close()]).then(() => {}));
+    const admin = ioredis(demoted.port);
+    const client = ioredis(demoted.port);
+    onTestFinished(() => [admin, client].forEach((open) => void open.disconnect()));
+    const store = redisStore({ client });
+    const ring = newRing();
+    await swapped(store.compareAndSwap(ring, null, 'a record'));
+    const reconnected = new Promise<void>((resolve) => client.once('reconnecting', () => resolve()));
+
+    await admin.replicaof('127.0.0.1', primary.port);
+
+    expect(String(await rejection(store.get(ring)))).toContain('READONLY');
+    await reconnected;
+    await admin.replicaof('NO', 'ONE');
+    await vi.waitFor(async () => expect(await store.get(ring)).not.toBeUndefined(), 20_000);
+  });
+
+  test.each([
+    ['allkeys-lru', '50mb', 1],
+    ['allkeys-lru', '0', 0],
+    ['noeviction', '50mb', 0],
+    ['volatile-lru', '50mb', 0],
+  ])(
+    'reports the eviction policy %s with a limit of %s: %i errors',
+    { timeout },
+    async (policy, limit, errors) => {
+      const limited = await startRedis(['--maxmemory-policy', policy, '--maxmemory', limit]);
+      onTestFinished(() => limited.close());
+      const client = ioredis(limited.port);
+      onTestFinished(() => client.disconnect());
+
+      expect(await redisStore({ client }).check?.()).toHaveLength(errors);
+    },
+  );
+
   test('passes on what the client throws', { timeout }, async () => {
     const client = ioredis(server.port);
     onTestFinished(() => client.disconnect());

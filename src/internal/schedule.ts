@@ -1,35 +1,27 @@
-import { runDetached } from './background.ts';
-import type { Clock } from './interfaces.ts';
+import { runDetached } from './detached.ts';
+import type { Sleep } from './wait.ts';
 
-/** Options of {@link KeyRing.start}. */
-export interface StartOptions {
-  /**
-   * Interval between two reconciliations in milliseconds, varied by a quarter so that replicas do not run in step.
-   * Shorter if something is due earlier.
-   *
-   * @defaultValue 60_000
-   */
-  readonly intervalMs?: number | undefined;
-}
-
-/** A replica that comes slightly too early finds nothing to do. */
+/** A task that comes slightly too early finds nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
-/** Runs a task repeatedly until it is stopped. Does not keep the process alive. */
+/** Runs a task repeatedly until it is stopped, outside of its caller's async context. Does not keep the process alive. */
 export class Schedule {
-  readonly #clock: Clock;
+  readonly #sleep: Sleep;
   readonly #random: () => number;
   /** Stops the loop; undefined if none is running. */
   #controller: AbortController | undefined;
   /** The end of every loop that was started. */
   #ended: Promise<unknown> = Promise.resolve();
 
-  constructor(clock: Clock, random: () => number) {
-    this.#clock = clock;
+  constructor(sleep: Sleep, random: () => number) {
+    this.#sleep = sleep;
     this.#random = random;
   }
 
-  /** @param task - Returns the time until there is something to do, if it is known. */
+  /**
+   * @param task - Returns the time until there is something to do, if it is known.
+   * @param intervalMs - Longest interval, varied by a quarter so that processes do not run in step.
+   */
   start(
     task: (signal: AbortSignal) => Promise<number | undefined>,
     intervalMs: number,
@@ -48,7 +40,7 @@ export class Schedule {
         }
         const waitMs = Math.min(intervalMs, Math.max(nextInMs ?? intervalMs, MIN_WAIT_MS));
         const variedMs = waitMs * (0.75 + this.#random() / 2);
-        await this.#clock.sleep(variedMs, signal, { background: true }).catch(() => {});
+        await this.#sleep(variedMs, signal, { background: true }).catch(() => {});
       }
     };
     this.#controller = controller;
@@ -57,7 +49,7 @@ export class Schedule {
 
   /** Resolves when nothing is running anymore. */
   async stop(): Promise<void> {
-    this.#controller?.abort(new DOMException('The ring was stopped.', 'AbortError'));
+    this.#controller?.abort(new DOMException('The background work was stopped.', 'AbortError'));
     this.#controller = undefined;
     await this.#ended;
   }
