@@ -43,7 +43,7 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
   readonly #outcome = Promise.withResolvers<void>();
   #deadline: Deadline | undefined;
   #reader: ChunkReader | undefined;
-  #response: (() => CallResponse) | undefined;
+  #response: (() => CallResponse | undefined) | undefined;
   #opened: Promise<void> | undefined;
   #completion: Promise<Completion> | undefined;
   #hasReader = false;
@@ -174,6 +174,7 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
       // A generator would first wait for the chunk that was asked for.
       return: async () => {
         this.#leave();
+        values.return().catch(() => {});
         return { done: true, value: undefined };
       },
       throw: async (error) => {
@@ -242,6 +243,11 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
     const completion = this.#reader?.partialCompletion ?? { choices: [] };
     this.#fail(new StreamTruncatedError('The stream was left before its end.', { completion }));
     this.#deadline?.abort(new DOMException('The stream was left before its end.', 'AbortError'));
+    // What is kept of the stream does not keep its connection.
+    const { response } = this;
+    this.#response = () => response;
+    this.#reader = undefined;
+    this.#deadline = undefined;
   }
 
   #fail(error: unknown): void {
