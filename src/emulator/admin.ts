@@ -1,4 +1,4 @@
-import { Hono } from 'hono';
+import { Hono } from 'hono/tiny';
 import { isSecret, type Secret } from '../secret/secret.ts';
 import type { KeyRecord } from './account/key-registry.ts';
 import { type EmulatedKeyChanges, type EmulatedKeys, isKey } from './account/keys.ts';

@@ -1,5 +1,6 @@
-import { Hono, type Context as HonoContext } from 'hono';
+import type { Context as HonoContext } from 'hono';
 import { TrieRouter } from 'hono/router/trie-router';
+import { Hono } from 'hono/tiny';
 import type { Context, Exchange, Route } from './context.ts';
 import { corrupt, isReplaced, replacementOf } from './faults/apply.ts';
 import type { FaultPlan } from './faults/plan.ts';
@@ -17,7 +18,9 @@ type App = (request: Request, bindings: Bindings) => Promise<Response>;
 
 /** The service: routes with faults in front of them. */
 export function createApp(context: Context, faults: FaultPlan, routes: readonly Route[]): App {
-  const app = new Hono<{ Bindings: Bindings }>({ router: new TrieRouter() });
+  const app = new Hono<{ Bindings: Bindings }>();
+  // Unlike the default router, it distinguishes a trailing slash.
+  app.router = new TrieRouter();
   for (const route of routes) {
     const handle = (c: HonoContext<{ Bindings: Bindings }>): Promise<Response> =>
       withFaults(c, route, context, faults);

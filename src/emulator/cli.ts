@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createEmulator, type Emulator } from './emulator.ts';
 import type { EmulatedRequest } from './log.ts';
-import { type EmulatorServer, serve } from './node.ts';
+import { serve } from './node.ts';
 import { DEFAULT_MODELS, type EmulatorOptions } from './options.ts';
 
 const HELP = `Usage: drun-sdk emulator [options]
@@ -29,22 +29,13 @@ Runs an emulator of d.run in memory: the control plane and the data plane on one
   -h, --help               print this help
 `;
 
+const string = { type: 'string' } as const;
+const strings = { type: 'string', multiple: true } as const;
+const boolean = { type: 'boolean' } as const;
 const OPTIONS = {
-  port: { type: 'string' },
-  host: { type: 'string' },
-  'allowed-host': { type: 'string', multiple: true },
-  script: { type: 'string' },
-  strict: { type: 'boolean' },
-  'max-keys': { type: 'string' },
-  version: { type: 'string' },
-  model: { type: 'string', multiple: true },
-  upstream: { type: 'string' },
-  behind: { type: 'string' },
-  'access-token': { type: 'string' },
-  latency: { type: 'string' },
-  'no-key': { type: 'boolean' },
-  'no-admin': { type: 'boolean' },
-  json: { type: 'boolean' },
+  ...{ port: string, host: string, 'allowed-host': strings, script: string, strict: boolean },
+  ...{ 'max-keys': string, version: string, model: strings, upstream: string, behind: string },
+  ...{ 'access-token': string, latency: string, 'no-key': boolean, 'no-admin': boolean, json: boolean },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -61,32 +52,30 @@ function parseArguments([command, ...args]: readonly string[]) {
     return parseArgs({ args, options: OPTIONS }).values;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL')
-      throw new UsageError('An argument is not an option.');
-    throw new UsageError(message.split('\n')[0]);
+    const isValue = code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL';
+    throw new UsageError(isValue ? 'An argument is not an option.' : message.split('\n')[0]);
   }
 }
 
-function integer(option: 'port' | 'max-keys' | 'latency', text: string | undefined, max: number) {
-  if (text === undefined || (option === 'max-keys' && text === 'unlimited')) return text && 'unlimited';
+function integer(option: string, text: string, max = Number.MAX_SAFE_INTEGER): number {
   if (/^\d{1,15}$/.test(text) && Number(text) <= max) return Number(text);
   throw new UsageError(`--${option} must be an integer from 0 to ${max}, not ${JSON.stringify(text)}.`);
 }
 
+/** The options of the script, and above them those of the command line. */
 function emulatorOptions(args: Arguments): EmulatorOptions {
-  const { DRUN_UPSTREAM_API_KEY: upstreamKey } = process.env;
-  const script = args.script === undefined ? {} : readScript(args.script);
+  const { 'max-keys': maxKeys, upstream, script } = args;
   const given = {
     strict: args.strict,
-    maxKeys: integer('max-keys', args['max-keys'], Number.MAX_SAFE_INTEGER),
+    maxKeys: maxKeys === undefined || maxKeys === 'unlimited' ? maxKeys : integer('max-keys', maxKeys),
     version: args.version,
     models: args.model,
     behind: args.behind,
     accessToken: args['access-token'],
-    upstream: args.upstream && { url: args.upstream, apiKey: upstreamKey || undefined },
+    upstream: upstream && { url: upstream, apiKey: process.env.DRUN_UPSTREAM_API_KEY || undefined },
   };
   const overrides = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { ...script, ...Object.fromEntries(overrides) };
+  return { ...(script === undefined ? {} : readScript(script)), ...Object.fromEntries(overrides) };
 }
 
 function readScript(path: string): EmulatorOptions {
@@ -98,97 +87,92 @@ function readScript(path: string): EmulatorOptions {
   }
 }
 
+/** Starts the server. @returns What ends it at once, open streams included. */
 async function run(args: Arguments, print: (line: string) => void): Promise<() => Promise<void>> {
-  const requestLine = args.json
-    ? (request: EmulatedRequest) => JSON.stringify({ event: 'request', ...request })
-    : describeRequest;
-  const onRequest = (request: EmulatedRequest): void => print(requestLine(request));
   const options = emulatorOptions(args);
-  const port = Number(integer('port', args.port, 65_535) ?? 3786);
-  const latencyMs = Number(integer('latency', args.latency, 3_600_000) ?? 0);
+  const onRequest = (request: EmulatedRequest): void =>
+    print(args.json ? JSON.stringify({ event: 'request', ...request }) : describeRequest(request));
+  const port = integer('port', args.port ?? '3786', 65_535);
+  const delayMs = integer('latency', args.latency ?? '0', 3_600_000);
   let drun: Emulator;
   try {
     drun = createEmulator({ ...options, onRequest });
   } catch (error) {
     throw new UsageError((error as Error).message.replace(/^createEmulator: /, ''));
   }
-  if (latencyMs > 0) drun.faults.always({ delayMs: latencyMs });
-  const [firstKey] = options.keys ?? [];
-  const mayCreate = args['no-key'] !== true && firstKey === undefined && options.maxKeys !== 0;
-  const apiKey = mayCreate ? drun.keys.create({ name: 'first' }).secret.reveal() : firstKey?.key;
-  const server = await serve(drun, {
-    port,
-    host: args.host ?? '127.0.0.1',
-    allowedHosts: args['allowed-host'],
-    admin: args['no-admin'] !== true,
-  });
-  print(describeServer(args, drun, server, options, apiKey === undefined ? undefined : String(apiKey)));
+  if (delayMs > 0) drun.faults.always({ delayMs });
+  const [scripted] = options.keys ?? [];
+  const isCreated = !args['no-key'] && scripted === undefined && options.maxKeys !== 0;
+  const apiKey = isCreated ? drun.keys.create({ name: 'first' }).secret.reveal() : scripted?.key;
+  const { host = '127.0.0.1', 'allowed-host': allowedHosts, 'no-admin': hasNoAdmin } = args;
+  const server = await serve(drun, { port, host, allowedHosts, admin: !hasNoAdmin });
+
+  const { url } = server;
+  const accessToken = drun.accessToken.reveal();
+  const dashboard = hasNoAdmin ? undefined : `${url}/_emulator/#token=${encodeURIComponent(accessToken)}`;
+  const { version = '0.17', upstream } = options;
+  const models = (options.models ?? DEFAULT_MODELS).map((model) =>
+    typeof model === 'string' ? model : model.id,
+  );
+  const summary = {
+    url,
+    openaiBaseUrl: `${url}/v1`,
+    dashboard,
+    version,
+    models: upstream ? undefined : models,
+    accessToken,
+    apiKey,
+  };
+  print(args.json ? JSON.stringify({ event: 'listening', ...summary }) : describeServer(summary));
   return async () => {
     await server.close();
     await drun[Symbol.asyncDispose]();
   };
 }
 
-/** What to paste into a shell, or the same as JSON. */
-function describeServer(
-  { json, 'no-admin': hasNoAdmin }: Arguments,
-  drun: Emulator,
-  { url }: EmulatorServer,
-  { version = '0.17', models = DEFAULT_MODELS, upstream }: EmulatorOptions,
-  apiKey: string | undefined,
-): string {
-  const accessToken = drun.accessToken.reveal();
-  const dashboard =
-    hasNoAdmin === true ? undefined : `${url}/_emulator/#token=${encodeURIComponent(accessToken)}`;
-  const names = models.map((model) => (typeof model === 'string' ? model : model.id));
-  if (json) {
-    const openaiBaseUrl = `${url}/v1`;
-    const served = upstream === undefined ? names : undefined;
-    return JSON.stringify({
-      event: 'listening',
-      url,
-      openaiBaseUrl,
-      dashboard,
-      version,
-      models: served,
-      accessToken,
-      apiKey,
-    });
-  }
-  const exports = {
+interface Summary {
+  readonly url: string;
+  readonly openaiBaseUrl: string;
+  readonly dashboard: string | undefined;
+  readonly version: string;
+  readonly models: readonly string[] | undefined;
+  readonly accessToken: string;
+  readonly apiKey: unknown;
+}
+
+/** What to paste into a shell. */
+function describeServer({
+  url,
+  openaiBaseUrl,
+  dashboard,
+  version,
+  models,
+  accessToken,
+  apiKey,
+}: Summary): string {
+  const variables = {
     DRUN_CONSOLE_URL: url,
     DRUN_ACCESS_TOKEN: accessToken,
     DRUN_CHAT_URL: url,
-    ...(apiKey !== undefined && { DRUN_API_KEY: apiKey }),
-    OPENAI_BASE_URL: `${url}/v1`,
-    ...(apiKey !== undefined && { OPENAI_API_KEY: apiKey }),
+    OPENAI_BASE_URL: openaiBaseUrl,
   };
-  const request = JSON.stringify({ model: names[0], messages: [{ role: 'user', content: 'Hello!' }] });
-  const curl = [
-    'curl "$OPENAI_BASE_URL/chat/completions" -H "Authorization: Bearer $OPENAI_API_KEY" \\',
-    `  -H 'Content-Type: application/json' -d ${quoted(request)}`,
-    '',
-  ];
+  const keys = apiKey === undefined ? {} : { DRUN_API_KEY: String(apiKey), OPENAI_API_KEY: String(apiKey) };
+  const exports = Object.entries({ ...variables, ...keys }).map(
+    ([name, value]) => `export ${name}=${quoted(value)}`,
+  );
+  const request = JSON.stringify({ model: models?.[0], messages: [{ role: 'user', content: 'Hello!' }] });
+  const curl = `curl "$OPENAI_BASE_URL/chat/completions" -H "Authorization: Bearer $OPENAI_API_KEY" \\
+  -H 'Content-Type: application/json' -d ${quoted(request)}\n`;
   return [
     `d.run ${version}, emulated at ${url}`,
     ...(dashboard === undefined ? [] : [`Dashboard: ${dashboard}`]),
-    '',
-    ...Object.entries(exports).map(([name, value]) => `export ${name}=${quoted(value)}`),
-    '',
-    ...(apiKey !== undefined && upstream === undefined ? curl : []),
+    ...['', ...exports, ''],
+    ...(apiKey !== undefined && models !== undefined ? [curl] : []),
   ].join('\n');
 }
 
-function describeRequest({
-  at,
-  method,
-  path,
-  status,
-  durationMs = 0,
-  credential,
-  faults,
-  reason,
-}: EmulatedRequest): string {
+function describeRequest(request: EmulatedRequest): string {
+  const { at, method, path, status, durationMs = 0, credential, faults, reason } = request;
   const parts = [
     at.toTimeString().slice(0, 8),
     method,
@@ -207,7 +191,7 @@ function quoted(value: string): string {
 
 const { stdout, stderr, argv } = process;
 
-/** What the reader has not read yet; lines beyond it are dropped rather than kept forever. */
+/** Output that the reader has not read yet; lines beyond it are dropped rather than kept forever. */
 const MAX_BACKLOG = 1024 * 1024;
 
 // The reader may stop reading: `drun-sdk emulator | head -1`.
@@ -215,12 +199,11 @@ stdout.on('error', () => process.exit());
 
 try {
   const args = parseArguments(argv.slice(2));
-  if (args.help) {
-    stdout.write(HELP);
-  } else {
-    const end = await run(args, (line) => {
-      if (stdout.writableLength < MAX_BACKLOG) stdout.write(`${line}\n`);
-    });
+  const print = (line: string): void =>
+    void (stdout.writableLength < MAX_BACKLOG && stdout.write(`${line}\n`));
+  const end = args.help ? undefined : await run(args, print);
+  if (end === undefined) stdout.write(HELP);
+  else {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => void end().finally(() => process.exit()));
     }

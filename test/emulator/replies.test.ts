@@ -584,7 +584,7 @@ describe('a request that vLLM rejects', () => {
       { ...tool(false), tool_choice: { type: 'function', function: { name: 'x' } } },
       'does not match any',
     ],
-    ['an unknown `tool_choice`', { ...tool(false), tool_choice: 'always' }, '`tool_choice` must be'],
+    ['an unknown `tool_choice`', { ...tool(false), tool_choice: 'always' }, '`tool_choice`'],
     ['an unknown `response_format.type`', { response_format: { type: 'xml' } }, 'response_format'],
     [
       '`json_schema` without its field',
@@ -602,7 +602,7 @@ describe('a request that vLLM rejects', () => {
   });
 
   it.each<object>([
-    { tool_choice: 'auto' },
+    { tool_choice: 'auto', tools: [] },
     { tool_choice: 'none' },
     { temperature: 5 },
     { top_k: -1 },

@@ -10,7 +10,7 @@ import { offeredTools, requiredTool, responseSchema } from './request.ts';
  *
  * @throws {HttpError} If the schema needs a scripted reply.
  */
-export async function defaultReply({ request }: ReplyContext): Promise<EmulatedReply> {
+export function defaultReply({ request }: ReplyContext): EmulatedReply {
   const text = textOf(request.messages.findLast(({ role }) => role === 'user')?.content);
   const reasoning = wantsReasoning(request) ? { reasoning: `The user said: ${text}` } : {};
   const required = requiredTool(request);
@@ -19,16 +19,16 @@ export async function defaultReply({ request }: ReplyContext): Promise<EmulatedR
     const parameters = tool?.parameters ?? { type: 'object' };
     return {
       ...reasoning,
-      toolCalls: [{ name: required, arguments: await jsonFor(parameters, `tool \`${required}\``) }],
+      toolCalls: [{ name: required, arguments: jsonFor(parameters, `tool \`${required}\``) }],
     };
   }
   const format = responseSchema(request);
-  const content = format === undefined ? text : await jsonFor(format.schema, 'response format');
+  const content = format === undefined ? text : jsonFor(format.schema, 'response format');
   return { ...reasoning, content };
 }
 
-async function jsonFor(schema: unknown, subject: string): Promise<string> {
-  const example = await exampleOf(schema);
+function jsonFor(schema: unknown, subject: string): string {
+  const example = exampleOf(schema);
   if ('value' in example) return JSON.stringify(example.value);
   throw scenarioError(
     'scripted_reply_needed',

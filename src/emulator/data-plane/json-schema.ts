@@ -1,33 +1,148 @@
 import { isObject } from '../http.ts';
 
+/*
+ * The part of JSON Schema that zod, valibot and arktype produce.
+ */
+
 type Schema = Record<string, unknown>;
 
-/**
- * Validates a value against a JSON schema.
- *
- * @returns The first violation with its path; `undefined` if there is none or the schema cannot be read.
- */
-export async function violationOf(schema: unknown, value: unknown): Promise<string | undefined> {
-  // On demand: most tests need no schema, and this part of zod is large.
-  const { fromJSONSchema } = await import('zod');
-  let type: ReturnType<typeof fromJSONSchema>;
-  try {
-    const defaultTarget = isObject(schema) && 'definitions' in schema ? 'draft-7' : 'draft-2020-12';
-    type = fromJSONSchema(schema as boolean, { defaultTarget });
-  } catch {
-    return undefined;
+/** Bounds for schemas that refer to themselves or demand more than anyone reads. */
+const MAX_DEPTH = 16;
+const MAX_VALUES = 5000;
+const MAX_LENGTH = 1000;
+
+/** Returns the first violation of a JSON schema with its path; `undefined` if there is none. */
+export function violationOf(root: unknown, value: unknown): string | undefined {
+  return new Validator(root).violation(root, value, '$', 0);
+}
+
+class Validator {
+  readonly #root: unknown;
+
+  constructor(root: unknown) {
+    this.#root = root;
   }
-  const issue = type.safeParse(value).error?.issues[0];
-  return issue && `at $${issue.path.map((part) => `.${String(part)}`).join('')}: ${issue.message}`;
+
+  violation(schema: unknown, value: unknown, path: string, depth: number): string | undefined {
+    if (schema === false) return `at ${path}: nothing is allowed`;
+    if (!isObject(schema) || depth > 2 * MAX_DEPTH) return undefined;
+    const within = (part: unknown, item: unknown = value, at = path): string | undefined =>
+      this.violation(part, item, at, depth + 1);
+    const passes = (part: unknown): boolean => within(part) === undefined;
+    const isNot = (name: string, holds: (expected: never) => boolean): boolean =>
+      schema[name] !== undefined && !holds(schema[name] as never);
+    const size = Array.isArray(value)
+      ? value.length
+      : isObject(value)
+        ? Object.keys(value).length
+        : [...String(value)].length;
+    const unit = Array.isArray(value) ? 'Items' : isObject(value) ? 'Properties' : 'Length';
+    const isText = typeof value === 'string';
+    const isNumber = typeof value === 'number';
+    const failed = [
+      isNot('type', (types: unknown) => [types].flat().some((type) => hasType(value, type))) && 'type',
+      'const' in schema && !isEqual(schema.const, value) && 'const',
+      isNot('enum', (values: unknown[]) => values.some((each) => isEqual(each, value))) && 'enum',
+      isNot('anyOf', (parts: unknown[]) => parts.some(passes)) && 'anyOf',
+      isNot('oneOf', (parts: unknown[]) => parts.filter(passes).length === 1) && 'oneOf',
+      isNot('not', (part: unknown) => !passes(part)) && 'not',
+      isText && isNot('pattern', (pattern: string) => matches(pattern, value)) && 'pattern',
+      isNumber && isNot('minimum', (limit: number) => value >= limit) && 'minimum',
+      isNumber && isNot('maximum', (limit: number) => value <= limit) && 'maximum',
+      isNumber && isNot('exclusiveMinimum', (limit: number) => value > limit) && 'exclusiveMinimum',
+      isNumber && isNot('exclusiveMaximum', (limit: number) => value < limit) && 'exclusiveMaximum',
+      isNumber &&
+        isNot('multipleOf', (step: number) => Number.isInteger(Number((value / step).toFixed(9)))) &&
+        'multipleOf',
+      !isNumber && isNot(`min${unit}`, (limit: number) => size >= limit) && `min${unit}`,
+      !isNumber && isNot(`max${unit}`, (limit: number) => size <= limit) && `max${unit}`,
+      schema.uniqueItems === true &&
+        Array.isArray(value) &&
+        new Set(value.map((item) => JSON.stringify(item))).size < size &&
+        'uniqueItems',
+    ].find((keyword) => typeof keyword === 'string');
+    if (failed !== undefined) return `at ${path}: \`${failed}\` is violated`;
+    const parts = [
+      ...listOf(schema.allOf),
+      ...(typeof schema.$ref === 'string' ? [resolve(this.#root, schema.$ref)] : []),
+    ];
+    const children = [
+      ...parts.map((part) => [part, value, path] as const),
+      ...(Array.isArray(value)
+        ? itemsOf(schema, value, path)
+        : isObject(value)
+          ? propertiesOf(schema, value, path)
+          : []),
+    ];
+    return children
+      .map(([part, item, at]) => within(part, item, at))
+      .find((problem) => problem !== undefined);
+  }
+}
+
+type Child = readonly [schema: unknown, value: unknown, path: string];
+
+function itemsOf(schema: Schema, items: readonly unknown[], path: string): Child[] {
+  const prefix = listOf(schema.prefixItems ?? schema.items);
+  const rest = Array.isArray(schema.items) ? schema.additionalItems : schema.items;
+  return items.map((item, index) => [
+    index < prefix.length ? prefix[index] : rest,
+    item,
+    `${path}[${index}]`,
+  ]);
+}
+
+function propertiesOf(schema: Schema, value: Schema, path: string): Child[] {
+  const properties = isObject(schema.properties) ? schema.properties : {};
+  const patterns = Object.entries(isObject(schema.patternProperties) ? schema.patternProperties : {});
+  const missing = listOf(schema.required).filter((name) => !Object.hasOwn(value, String(name)));
+  const children = Object.entries(value).flatMap(([name, item]): Child[] => {
+    const own = Object.hasOwn(properties, name) ? [properties[name]] : [];
+    const parts = [...own, ...patterns.filter(([pattern]) => matches(pattern, name)).map(([, part]) => part)];
+    const at = `${path}.${name}`;
+    return [
+      [schema.propertyNames, name, at],
+      ...(parts.length === 0 ? [schema.additionalProperties] : parts).map((part): Child => [part, item, at]),
+    ];
+  });
+  return [
+    ...missing.map((name): Child => [false, undefined, `${path}.${String(name)} (required)`]),
+    ...children,
+  ];
+}
+
+/** A pattern that is not a regular expression matches everything. */
+function matches(pattern: string, text: string): boolean {
+  try {
+    return new RegExp(pattern, 'u').test(text);
+  } catch {
+    return true;
+  }
+}
+
+function hasType(value: unknown, type: unknown): boolean {
+  if (type === 'null') return value === null;
+  if (type === 'array') return Array.isArray(value);
+  if (type === 'object') return isObject(value);
+  return type === 'integer' ? Number.isInteger(value) : typeof value === type;
+}
+
+function isEqual(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Resolves a reference within a schema, such as `#/$defs/city`. */
+function resolve(root: unknown, reference: string): unknown {
+  const path = reference.split('/').slice(1);
+  const names = path.map((part) => decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~'));
+  return names.reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), root);
 }
 
 /** Returns the simplest value that a schema accepts, or why none was found. */
-export async function exampleOf(
-  schema: unknown,
-): Promise<{ readonly value: unknown } | { readonly problem: string }> {
+export function exampleOf(schema: unknown): { readonly value: unknown } | { readonly problem: string } {
   try {
     const value = new Generator(schema).generate(schema, 0, 0);
-    const problem = await violationOf(schema, value);
+    const problem = violationOf(schema, value);
     return problem === undefined ? { value } : { problem };
   } catch (error) {
     if (error instanceof NoExample) return { problem: error.message };
@@ -36,11 +151,6 @@ export async function exampleOf(
 }
 
 class NoExample extends Error {}
-
-/** Bounds for schemas that refer to themselves or demand more than anyone reads. */
-const MAX_DEPTH = 16;
-const MAX_VALUES = 5000;
-const MAX_LENGTH = 1000;
 
 /** Generates values for the keywords that zod, valibot and arktype produce. */
 class Generator {
@@ -58,12 +168,12 @@ class Generator {
     if (!isObject(schema)) return variant === 0 ? null : variant;
     const { $ref, allOf, anyOf, oneOf, ...rest } = schema;
     if (typeof $ref === 'string') {
-      return this.generate(merge(rest, this.#resolve($ref)), depth + 1, variant);
+      return this.generate(merge(rest, resolve(this.#root, $ref)), depth + 1, variant);
     }
     const choices = listOf(anyOf ?? oneOf);
     if (Array.isArray(allOf)) {
       const parts = allOf.map((part) =>
-        isObject(part) && part.$ref ? this.#resolve(String(part.$ref)) : part,
+        isObject(part) && part.$ref ? resolve(this.#root, String(part.$ref)) : part,
       );
       const merged = parts.reduce<unknown>(merge, choices.length > 0 ? { ...rest, anyOf: choices } : rest);
       return this.generate(merged, depth + 1, variant);
@@ -111,13 +221,6 @@ class Generator {
       return this.generate(item, depth + 1, schema.uniqueItems === true ? index : 0);
     });
   }
-
-  /** Resolves a reference within the schema, such as `#/$defs/city`. */
-  #resolve(reference: string): unknown {
-    const path = reference.split('/').slice(1);
-    const names = path.map((part) => decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~'));
-    return names.reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), this.#root);
-  }
 }
 
 /** The first result that does not fail, beginning with the choice of a variant. */
@@ -154,13 +257,13 @@ function stringOf(schema: Schema, variant: number): string {
   const filler = 'x'.repeat(variant > 0 ? minimum + variant : minimum);
   const known = typeof schema.format === 'string' ? FORMATS[schema.format] : undefined;
   if (typeof schema.pattern !== 'string') return known ?? filler;
-  const pattern = new RegExp(schema.pattern, 'u');
+  const { pattern } = schema;
   const candidates = [
     known ?? filler,
     filler,
     ...['x', 'X', '0'].map((text) => text.repeat(Math.max(1, minimum))),
   ];
-  const match = candidates.find((candidate) => pattern.test(candidate));
+  const match = candidates.find((candidate) => matches(pattern, candidate));
   if (match === undefined) throw new NoExample(`no simple string matches ${schema.pattern}`);
   return match;
 }

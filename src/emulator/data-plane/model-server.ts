@@ -2,7 +2,7 @@ import type { KeyRecord } from '../account/key-registry.ts';
 import { keyView } from '../account/keys.ts';
 import { bodyOf } from '../body.ts';
 import type { Context, Exchange } from '../context.ts';
-import { HttpError, json } from '../http.ts';
+import { HttpError, json, parseJson } from '../http.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
 import { Completion } from './completion.ts';
@@ -80,7 +80,7 @@ export class EmulatedModelServer implements ModelServer {
     const source = match?.reply ?? settings.reply;
     if (source === undefined && settings.strict) throw unmatched(request, key);
     const reply = await this.#reply(source ?? defaultReply, { request, key, signal });
-    await checkStrictSchemas(reply, request);
+    checkStrictSchemas(reply, request);
     const isGateway = settings.behind === 'gateway';
     const completion = new Completion({
       reply,
@@ -201,30 +201,22 @@ function unmatched({ model, messages, tools }: ChatRequest, key: KeyRecord): Htt
  *
  * @throws {HttpError} That names the violation.
  */
-async function checkStrictSchemas(reply: Reply, request: ChatRequest): Promise<void> {
+function checkStrictSchemas(reply: Reply, request: ChatRequest): void {
   if (isIterable(reply) || isCompletion(reply)) return;
   const { content, toolCalls = [], finishReason } = typeof reply === 'string' ? { content: reply } : reply;
   if (finishReason !== undefined && !['stop', 'tool_calls'].includes(finishReason)) return;
   const format = responseSchema(request);
-  if (format?.strict === true && content !== undefined) await check('reply', content, format.schema);
+  if (format?.strict === true && content !== undefined) check('reply', content, format.schema);
   for (const { name, arguments: given = '{}' } of toolCalls) {
     const tool = offeredTools(request).find((each) => each.name === name);
     if (tool?.strict !== true) continue;
-    await check(
-      `call of \`${name}\``,
-      typeof given === 'string' ? given : JSON.stringify(given),
-      tool.parameters,
-    );
+    check(`call of \`${name}\``, typeof given === 'string' ? given : JSON.stringify(given), tool.parameters);
   }
 }
 
-async function check(subject: string, text: string, schema: unknown): Promise<void> {
-  let problem: string | undefined;
-  try {
-    problem = await violationOf(schema, JSON.parse(text));
-  } catch {
-    problem = 'it is not JSON';
-  }
+function check(subject: string, text: string, schema: unknown): void {
+  const value = parseJson(text);
+  const problem = value === undefined ? 'it is not JSON' : violationOf(schema, value);
   if (problem === undefined) return;
   throw scenarioError(
     'reply_violates_schema',

@@ -4,8 +4,8 @@ import { ModelServerError } from './errors.ts';
 import type { ChatRequest, EmulatedMessage } from './reply.ts';
 
 /*
- * Validation of requests as vLLM does it: its statuses, and its messages where they are clear. Fields that it does
- * not know are accepted.
+ * Validation of requests as vLLM does it: its statuses, and its messages where they are clear. Unknown fields are
+ * accepted.
  */
 
 const number = z.nullish(z.number());
@@ -18,7 +18,7 @@ const strings = z.union([z.string(), z.array(z.string())]);
 const sampling = {
   model: z.string(),
   stream: flag,
-  stream_options: z.nullish(z.looseObject({ include_usage: flag, continuous_usage_stats: flag })),
+  stream_options: z.nullish(anyObject),
   temperature: number,
   top_p: number,
   top_k: integer,
@@ -26,16 +26,13 @@ const sampling = {
   n: integer,
   max_tokens: integer,
   stop: z.nullish(strings),
-  seed: integer,
   frequency_penalty: number,
   presence_penalty: number,
   repetition_penalty: number,
-  logit_bias: z.nullish(anyObject),
-  user: z.nullish(z.string()),
 };
 
 const message = z.looseObject({
-  role: z.string(),
+  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
   content: z.nullish(z.union([z.string(), z.array(z.looseObject({ type: z.string() }))])),
   tool_calls: z.nullish(z.array(z.looseObject({ id: z.nullish(z.string()) }))),
   tool_call_id: z.nullish(z.string()),
@@ -48,9 +45,15 @@ const chatRequest = z.looseObject({
   tools: z.nullish(
     z.array(z.looseObject({ type: z.string(), function: z.looseObject({ name: z.string() }) })),
   ),
-  tool_choice: z.nullish(z.union([z.string(), anyObject])),
-  parallel_tool_calls: flag,
-  response_format: z.nullish(z.looseObject({ type: z.string() })),
+  tool_choice: z.nullish(
+    z.union([
+      z.enum(['none', 'auto', 'required']),
+      z.looseObject({ function: z.looseObject({ name: z.string() }) }),
+    ]),
+  ),
+  response_format: z.nullish(
+    z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema', 'structural_tag']) }),
+  ),
   logprobs: flag,
   top_logprobs: integer,
 });
@@ -59,10 +62,9 @@ const completionRequest = z.looseObject({ ...sampling, prompt: strings });
 
 /** @throws {ModelServerError} If the request is invalid. */
 export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
-  const request = parse(chatRequest, body);
+  const request: ChatRequest = parse(chatRequest, body);
   checkSampling(request);
   checkTools(request);
-  checkResponseFormat(request);
   checkMessages(request.messages);
   return request;
 }
@@ -71,8 +73,7 @@ export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
 export function parseCompletionRequest(body: Record<string, unknown>): ChatRequest {
   const request = parse(completionRequest, body);
   checkSampling(request);
-  const prompts = typeof request.prompt === 'string' ? [request.prompt] : request.prompt;
-  return { ...request, messages: prompts.map((content) => ({ role: 'user', content })) };
+  return { ...request, messages: [request.prompt].flat().map((content) => ({ role: 'user', content })) };
 }
 
 function parse<Schema extends z.ZodMiniType>(
@@ -81,86 +82,85 @@ function parse<Schema extends z.ZodMiniType>(
 ): z.output<Schema> {
   const result = z.safeParse(schema, body);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const field = (issue?.path ?? []).map(String).join('.');
-  throw invalid(
-    `\`${field}\` is missing or invalid: ${issue?.message ?? 'invalid value'}.`,
-    field.split('.')[0],
+  const [issue] = result.error.issues;
+  const [param = '', ...path] = (issue?.path ?? []).map(String);
+  const values = issue?.code === 'invalid_value' ? `; it must be one of ${issue.values.join(', ')}` : '';
+  throw new ModelServerError(400, `\`${[param, ...path].join('.')}\` is missing or invalid${values}.`, param);
+}
+
+/** Checks beyond types: what must not hold, and vLLM's message. */
+function checkSampling(request: Readonly<Record<string, unknown>>): void {
+  const outside = (name: string, minimum: number, maximum: number, expected: string): void => {
+    const value = request[name];
+    if (typeof value !== 'number' || (value >= minimum && value <= maximum)) return;
+    throw new ModelServerError(400, `${name} must ${expected}, got ${value}.`, name);
+  };
+  const above = Number.MIN_VALUE;
+  outside('n', 1, 128, 'be from 1 to 128');
+  outside('temperature', 0, Infinity, 'be non-negative');
+  outside('top_p', above, 1, 'be in (0, 1]');
+  outside('top_k', -1, Infinity, 'be -1 or 0 (disabled), or at least 1');
+  outside('min_p', 0, 1, 'be in [0, 1]');
+  outside('frequency_penalty', -2, 2, 'be in [-2, 2]');
+  outside('presence_penalty', -2, 2, 'be in [-2, 2]');
+  outside('repetition_penalty', above, Infinity, 'be greater than zero');
+  outside('max_tokens', 1, Infinity, 'be at least 1');
+  outside('max_completion_tokens', 1, Infinity, 'be at least 1');
+  reject(
+    isObject(request.stream_options) && request.stream !== true,
+    'Stream options can only be defined when `stream=True`.',
+    'stream_options',
+  );
+  reject(
+    Number(request.top_logprobs) > 0 && request.logprobs !== true,
+    'when using `top_logprobs`, `logprobs` must be set to true.',
+    'top_logprobs',
   );
 }
 
-function invalid(text: string, param?: string): ModelServerError {
-  return new ModelServerError(400, text, param ?? null);
-}
-
-/** Ranges of the sampling parameters. */
-const RANGES: readonly (readonly [name: string, accepts: (value: number) => boolean, expected: string])[] = [
-  ['n', (value) => value >= 1 && value <= 128, 'be from 1 to 128'],
-  ['temperature', (value) => value >= 0, 'be non-negative'],
-  ['top_p', (value) => value > 0 && value <= 1, 'be in (0, 1]'],
-  ['top_k', (value) => value >= -1, 'be -1 or 0 (disabled), or at least 1'],
-  ['min_p', (value) => value >= 0 && value <= 1, 'be in [0, 1]'],
-  ['frequency_penalty', (value) => value >= -2 && value <= 2, 'be in [-2, 2]'],
-  ['presence_penalty', (value) => value >= -2 && value <= 2, 'be in [-2, 2]'],
-  ['repetition_penalty', (value) => value > 0, 'be greater than zero'],
-  ['max_tokens', (value) => value >= 1, 'be at least 1'],
-  ['max_completion_tokens', (value) => value >= 1, 'be at least 1'],
-  ['top_logprobs', (value) => value >= -1 && value <= 20, 'be from 0 to 20'],
-];
-
-function checkSampling(request: Readonly<Record<string, unknown>>): void {
-  for (const [name, accepts, expected] of RANGES) {
-    const value = request[name];
-    if (typeof value === 'number' && !accepts(value))
-      throw invalid(`${name} must ${expected}, got ${value}.`, name);
-  }
-  if (isObject(request.stream_options) && request.stream !== true) {
-    throw invalid('Stream options can only be defined when `stream=True`.', 'stream_options');
-  }
-  if (typeof request.top_logprobs === 'number' && request.top_logprobs > 0 && request.logprobs !== true) {
-    throw invalid('when using `top_logprobs`, `logprobs` must be set to true.', 'top_logprobs');
-  }
+function reject(condition: boolean, text: string, param: string): void {
+  if (condition) throw new ModelServerError(400, text, param);
 }
 
 /** A function that the request offers. */
-export interface OfferedTool {
+interface OfferedTool {
   readonly name: string;
   readonly parameters?: unknown;
   readonly strict?: unknown;
 }
 
 export function offeredTools({ tools }: ChatRequest): readonly OfferedTool[] {
-  return Array.isArray(tools) ? (tools as { function: OfferedTool }[]).map((tool) => tool.function) : [];
+  return Array.isArray(tools) ? tools.map((tool: { function: OfferedTool }) => tool.function) : [];
 }
 
 /** Name of the tool that the model has to call: the one that `tool_choice` names, or the first if it is `required`. */
 export function requiredTool(request: ChatRequest): string | undefined {
   const { tool_choice: choice } = request;
   if (choice === 'required') return offeredTools(request)[0]?.name;
-  const name = isObject(choice) && isObject(choice.function) ? choice.function.name : undefined;
-  return typeof name === 'string' ? name : undefined;
+  return isObject(choice) && isObject(choice.function) ? String(choice.function.name) : undefined;
 }
 
 function checkTools(request: ChatRequest): void {
-  const { tool_choice: choice } = request;
-  if (choice === undefined || choice === null || choice === 'none') return;
-  const tools = offeredTools(request);
-  if (tools.length === 0) {
-    // vLLM accepts `auto` without tools.
-    if (choice === 'auto') return;
-    throw invalid('When using `tool_choice`, `tools` must be set.', 'tool_choice');
-  }
-  if (choice === 'auto' || choice === 'required') return;
+  const { tool_choice: choice, response_format: format } = request;
+  const names = offeredTools(request).map(({ name }) => name);
+  // vLLM does not need tools for `none`.
+  const needsTools = choice !== undefined && choice !== null && choice !== 'none';
+  const hasTools = Array.isArray(request.tools) && (names.length > 0 || choice === 'auto');
+  reject(needsTools && !hasTools, 'When using `tool_choice`, `tools` must be set.', 'tool_choice');
   const name = requiredTool(request);
-  if (name === undefined) {
-    throw invalid('`tool_choice` must be "none", "auto", "required" or name a function.', 'tool_choice');
-  }
-  if (!tools.some((tool) => tool.name === name)) {
-    throw invalid(
-      `The tool specified in \`tool_choice\` (\`${name}\`) does not match any of the specified \`tools\`.`,
-      'tool_choice',
-    );
-  }
+  reject(
+    name !== undefined && !names.includes(name),
+    `The tool specified in \`tool_choice\` (\`${name}\`) does not match any of the specified \`tools\`.`,
+    'tool_choice',
+  );
+  const json = isObject(format) && format.type === 'json_schema' ? (format.json_schema ?? null) : undefined;
+  reject(
+    json === null,
+    "When response_format type is 'json_schema', the 'json_schema' field must be provided.",
+    'response_format',
+  );
+  const hasName = json === undefined || (isObject(json) && typeof json.name === 'string');
+  reject(!hasName, '`response_format.json_schema.name` is missing or not a string.', 'response_format');
 }
 
 /** The JSON schema that the reply has to satisfy; `undefined` if it need not be JSON. */
@@ -173,62 +173,22 @@ export function responseSchema({
   return { schema: format.json_schema.schema, strict: format.json_schema.strict === true };
 }
 
-function checkResponseFormat({ response_format: format }: ChatRequest): void {
-  if (!isObject(format)) return;
-  if (!['text', 'json_object', 'json_schema', 'structural_tag'].includes(String(format.type))) {
-    throw invalid(
-      `\`response_format.type\` must be "text", "json_object", "json_schema" or "structural_tag", got ${JSON.stringify(format.type)}.`,
-      'response_format',
-    );
-  }
-  if (format.type !== 'json_schema') return;
-  if (!isObject(format.json_schema)) {
-    throw invalid(
-      "When response_format type is 'json_schema', the 'json_schema' field must be provided.",
-      'response_format',
-    );
-  }
-  if (typeof format.json_schema.name !== 'string') {
-    throw invalid('`response_format.json_schema.name` is missing or not a string.', 'response_format');
-  }
-}
-
-const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'];
-
+/** Tool messages and tool calls have to belong together. */
 function checkMessages(messages: readonly EmulatedMessage[]): void {
   /** Ids of tool calls that have no result yet. */
   const open = new Set<string>();
-  for (const [index, { role, tool_calls: calls, tool_call_id: id }] of messages.entries()) {
-    const at = `messages[${index}]`;
-    if (role === undefined || !ROLES.includes(role)) {
-      throw invalid(
-        `\`${at}.role\` must be one of ${ROLES.join(', ')}, got ${JSON.stringify(role)}.`,
-        'messages',
-      );
-    }
+  for (const [index, { role, tool_calls: calls, tool_call_id: id }] of [...messages, {}].entries()) {
+    const at = `\`messages[${index}]\``;
     if (role === 'tool') {
-      if (typeof id !== 'string') throw invalid(`\`${at}.tool_call_id\` is missing.`, 'messages');
-      if (!open.delete(id)) {
-        throw invalid(
-          `\`${at}\` is the result of tool call \`${id}\`, which no preceding assistant message made.`,
-          'messages',
-        );
-      }
+      reject(typeof id !== 'string', `${at} has no \`tool_call_id\`.`, 'messages');
+      const text = `${at} is the result of tool call \`${id}\`, which no preceding assistant message made.`;
+      reject(!open.delete(String(id)), text, 'messages');
       continue;
     }
-    requireNone(open, `before \`${at}\``);
+    const [missing] = open;
+    const text = `Tool call \`${missing}\` has no result: the \`tool\` message with its id is missing before ${at}.`;
+    reject(missing !== undefined, text, 'messages');
     if (role !== 'assistant' || !Array.isArray(calls)) continue;
     for (const call of calls) if (typeof call.id === 'string') open.add(call.id);
-  }
-  requireNone(open, 'at the end of `messages`');
-}
-
-function requireNone(open: ReadonlySet<string>, where: string): void {
-  const [id] = open;
-  if (id !== undefined) {
-    throw invalid(
-      `Tool call \`${id}\` has no result: the \`tool\` message with its id is missing ${where}.`,
-      'messages',
-    );
   }
 }
