@@ -139,10 +139,10 @@ describe('the other entry points', () => {
   it('bundles no client with the emulator, and no Node module', async () => {
     const { text, packages, gzippedBytes } = await use('createEmulator', 'drun-sdk/emulator');
 
-    // Hono is part of the entry itself. zod validates scripted replies against JSON Schemas.
+    // Hono is part of the entry itself.
     expect(packages).toEqual(['drun-sdk', 'zod']);
     expectNone(text, ['DRUN_ACCESS_TOKEN', 'DRUN_API_KEY', 'console.d.run']);
-    expect(gzippedBytes).toBeLessThan(140_000);
+    expect(gzippedBytes).toBeLessThan(53_000);
   });
 
   it('bundles no library, client or Node module with KeyRing', async () => {
