@@ -51,15 +51,13 @@ export interface Progress {
   readonly owner: string;
   /** The claim that this run has written. */
   readonly claim: { readonly version: string; readonly sentAt: number } | undefined;
-  /** Name of the key for which this ring object has sent a create. */
+  /** The key for which this ring object has sent a create, and the one that was created and is not stored yet. */
   readonly sentName: string | undefined;
-  /** Name of the key that was created and is not stored yet. */
   readonly unstoredName: string | undefined;
   /** Keys that were encrypted with an old key, and were not encrypted anew by this process. */
   readonly outdatedIds: ReadonlySet<string>;
-  /** Keys that this run may not delete. */
+  /** Keys that this run may not delete, and claims whose key the service cannot show. */
   readonly undeletableIds: ReadonlySet<string>;
-  /** Claims whose key cannot be shown by the service. */
   readonly unrecoverableNames: ReadonlySet<string>;
   readonly orphansDeleted: number;
   /** Whether this run has dropped a claim because all slots were in use. */
@@ -92,7 +90,6 @@ export type Rule = (seen: Observation, context: PlanContext) => Step | undefined
 
 /** More orphans are not deleted in one run, so that a mistake cannot empty an account. */
 const MAX_ORPHANS = 3;
-
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Lifetime of a key from its creation: as the standby, the current and the previous key, and a day. */
@@ -112,8 +109,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   continueOwnClaim,
   takeOverClaim,
   reencryptOutdated,
-  retireExpiringStandby,
-  promoteStandby,
+  useStandby,
   claimNextKey,
 };
 
@@ -143,41 +139,33 @@ function deleteRetired({ record }: Observation, { progress }: PlanContext): Step
 
 /** Waiting uses "at least": only the `Date` of a list sent after the read shows that an instant has passed. */
 function retirePrevious({ record, listing, confirmation }: Observation): Step | undefined {
-  const { previous } = record;
-  if (previous === undefined) return undefined;
-  const { gracePeriodMs, retireAt } = previous;
   const { servedAt } = confirmation ?? listing;
-  if (servedAt === undefined) return undefined;
-  const isWrong = retireAt !== undefined && retireAt - servedAt > gracePeriodMs + 2 * SLACK_MS;
-  if (retireAt === undefined || isWrong) {
-    if (confirmation === undefined) return { kind: 'list-again' };
-    const corrected = servedAt + SLACK_MS + gracePeriodMs;
-    return { kind: 'update', record: to.setRetireAt(record, previous, corrected) };
-  }
-  if (servedAt <= retireAt) return undefined;
-  return confirmation === undefined
-    ? { kind: 'list-again' }
-    : { kind: 'update', record: to.retireRole(record, 'previous', 'replaced') };
+  if (record.previous === undefined || servedAt === undefined) return undefined;
+  const { gracePeriodMs, retireAt } = record.previous;
+  const isWrong = retireAt === undefined || retireAt - servedAt > gracePeriodMs + 2 * SLACK_MS;
+  if (!isWrong && servedAt <= retireAt) return undefined;
+  if (confirmation === undefined) return { kind: 'list-again' };
+  const changed = isWrong
+    ? to.setRetireAt(record, record.previous, servedAt + SLACK_MS + gracePeriodMs)
+    : to.retireRole(record, 'previous', 'replaced');
+  return { kind: 'update', record: changed };
 }
 
 /** A promotion in the future was written with a wrong clock. */
 function correctSince({ record, listing, confirmation }: Observation): Step | undefined {
   const { current } = record;
   const { servedAt } = confirmation ?? listing;
-  if (current === undefined || servedAt === undefined) return undefined;
-  if (current.since - servedAt <= 2 * SLACK_MS) return undefined;
-  return confirmation === undefined
-    ? { kind: 'list-again' }
-    : { kind: 'update', record: { ...record, current: { ...current, since: servedAt } } };
+  if (current === undefined || servedAt === undefined || current.since - servedAt <= 2 * SLACK_MS) return;
+  if (confirmation === undefined) return { kind: 'list-again' };
+  return { kind: 'update', record: { ...record, current: { ...current, since: servedAt } } };
 }
 
 /** Lists may lag, so a missing key is replaced only if the service rejects it too. */
 function replaceMissing(seen: Observation, { policy }: PlanContext): Step | undefined {
   const { record, listing, confirmation, verdicts, now } = seen;
-  const listed = (confirmation ?? listing).keys;
+  const usable = (confirmation ?? listing).keys.filter(({ expired, disabled }) => !expired && !disabled);
   for (const key of [record.current, record.standby]) {
-    if (key === undefined) continue;
-    if (listed.some(({ id, expired, disabled }) => id === key.id && !expired && !disabled)) continue;
+    if (key === undefined || usable.some(({ id }) => id === key.id)) continue;
     if (confirmation === undefined) return { kind: 'list-again' };
     const verdict = verdicts.get(key.id);
     if (verdict === undefined) return { kind: 'verify-missing', key };
@@ -195,67 +183,46 @@ function continueCreated({ record }: Observation): Step | undefined {
   return pending?.phase === 'created' ? { kind: 'verify-pending', pending } : undefined;
 }
 
-function continueOwnClaim(seen: Observation, context: PlanContext): Step | undefined {
+function continueOwnClaim(seen: Observation, { policy, progress }: PlanContext): Step | undefined {
   const { record, version, listing, monotonicNow } = seen;
-  const { policy, progress } = context;
+  const { claim, owner, sentName, unstoredName } = progress;
   const { pending } = record;
-  if (pending?.phase !== 'claimed' || pending.owner !== progress.owner) return undefined;
-  if (progress.unstoredName === pending.name) return { kind: 'store-key', pending };
+  if (pending?.phase !== 'claimed' || pending.owner !== owner) return undefined;
+  if (unstoredName === pending.name) return { kind: 'store-key', pending };
   // A create without a response binds its owner too: it waits for the lease like everybody else.
-  if (progress.sentName === pending.name) return undefined;
-  if (progress.claim?.version !== version)
-    return leaseError(seen, policy) ?? { kind: 'renew-claim', pending };
+  if (sentName === pending.name) return undefined;
+  if (claim?.version !== version) return leaseError(seen, policy) ?? { kind: 'renew-claim', pending };
   // Counted after the claim: two replicas that count before it would each find room for one key.
-  if (livingIds(seen, progress).size >= budgetOf(policy)) {
-    return { kind: 'drop-claim', isFull: true };
-  }
+  if (!hasRoom(seen, policy, progress)) return { kind: 'drop-claim', isFull: true };
   // Acting uses "at most": create and settling must fit before the end of the lease, in the service's time and in this
   // process's.
-  const { leaseUntil } = pending;
-  const latest = latestTime(listing, monotonicNow);
-  const isLeased =
-    leaseUntil === undefined || (latest !== undefined && latest + policy.createTimeoutMs <= leaseUntil);
-  const heldMs = monotonicNow - progress.claim.sentAt;
-  if (!isLeased || heldMs + policy.createTimeoutMs > policy.leaseMs) {
-    return { kind: 'drop-claim', isFull: false };
-  }
-  return { kind: 'create', pending };
+  const { leaseUntil = Number.POSITIVE_INFINITY } = pending;
+  const latest = latestTime(listing, monotonicNow) ?? Number.NEGATIVE_INFINITY;
+  const isKnown = pending.leaseUntil === undefined || listing.servedAt !== undefined;
+  const isLeased = isKnown && latest + policy.createTimeoutMs <= leaseUntil;
+  const isHeld = monotonicNow - claim.sentAt + policy.createTimeoutMs <= policy.leaseMs;
+  return isLeased && isHeld ? { kind: 'create', pending } : { kind: 'drop-claim', isFull: false };
 }
 
 /** A claim without a stored key is taken over once a list sent after the read shows that its lease is over. */
 function takeOverClaim(seen: Observation, context: PlanContext): Step | undefined {
-  const { record, listing, confirmation } = seen;
+  const { record, listing, confirmation, monotonicNow } = seen;
   const { pending } = record;
   if (pending?.phase !== 'claimed') return undefined;
-  const { leaseMs, leaseUntil } = pending;
+  const { name, leaseMs, leaseUntil } = pending;
   const { servedAt } = confirmation ?? listing;
   if (servedAt === undefined) return rest(seen, context);
   const isWrong = leaseUntil === undefined || leaseUntil - servedAt > leaseMs + 2 * SLACK_MS;
   if (!isWrong && servedAt <= leaseUntil) return rest(seen, context);
   if (confirmation === undefined) return { kind: 'list-again' };
-  return isWrong ? restartLease(seen, pending, confirmation) : takeOver(seen, context, pending, confirmation);
-}
-
-function restartLease(
-  { record, monotonicNow }: Observation,
-  pending: ClaimedPending,
-  confirmation: Listing,
-): Step {
-  const latest = latestTime(confirmation, monotonicNow) ?? 0;
-  const lease = { leaseMs: pending.leaseMs, leaseUntil: latest + pending.leaseMs };
-  return { kind: 'update', record: to.renewLease(record, pending, lease) };
-}
-
-function takeOver(
-  { record }: Observation,
-  { canRecover, progress }: PlanContext,
-  pending: ClaimedPending,
-  confirmation: Listing,
-): Step {
-  const [key, ...others] = confirmation.keys.filter(({ name }) => name === pending.name);
-  const isRecoverable = canRecover && !progress.unrecoverableNames.has(pending.name);
-  if (key !== undefined && others.length === 0 && isRecoverable) return { kind: 'recover-key', pending, key };
-  return { kind: 'update', record: to.dropClaim(record) };
+  if (isWrong) {
+    const lease = { leaseMs, leaseUntil: (latestTime(confirmation, monotonicNow) ?? 0) + leaseMs };
+    return { kind: 'update', record: to.renewLease(record, pending, lease) };
+  }
+  const [key, ...others] = confirmation.keys.filter((listed) => listed.name === name);
+  const canRecover = context.canRecover && !context.progress.unrecoverableNames.has(name);
+  if (key && others.length === 0 && canRecover) return { kind: 'recover-key', pending, key };
+  return { kind: 'drop-claim', isFull: false };
 }
 
 function reencryptOutdated({ record }: Observation, { progress }: PlanContext): Step | undefined {
@@ -263,25 +230,20 @@ function reencryptOutdated({ record }: Observation, { progress }: PlanContext): 
   return isOutdated ? { kind: 'reencrypt' } : undefined;
 }
 
-function retireExpiringStandby(seen: Observation, { policy }: PlanContext): Step | undefined {
-  const { record } = seen;
-  return record.standby && isExpiring(record.standby, seen, policy)
-    ? { kind: 'update', record: to.retireRole(record, 'standby', 'expiring') }
-    : undefined;
-}
-
-function promoteStandby(seen: Observation, { policy }: PlanContext): Step | undefined {
+function useStandby(seen: Observation, { policy }: PlanContext): Step | undefined {
   const { record, now } = seen;
   const { standby, previous, current } = record;
-  if (standby === undefined || previous !== undefined) return undefined;
-  if (current !== undefined && !isDue(seen, policy)) return undefined;
+  if (standby === undefined) return undefined;
+  if (isExpiring(standby, seen, policy)) {
+    return { kind: 'update', record: to.retireRole(record, 'standby', 'expiring') };
+  }
+  if (previous !== undefined || (current !== undefined && !isDue(seen, policy))) return undefined;
   const promotion = { since: now, gracePeriodMs: policy.gracePeriodMs };
   return { kind: 'update', record: to.promoteStandby(record, standby, promotion) };
 }
 
-function claimNextKey(seen: Observation, context: PlanContext): Step | undefined {
+function claimNextKey(seen: Observation, { policy, progress }: PlanContext): Step | undefined {
   const { record } = seen;
-  const { policy, progress } = context;
   const { current, standby, previous } = record;
   const isNeeded = !current || isDue(seen, policy) || (policy.standby && !standby);
   if (!isNeeded || progress.isFull || orphansOf(seen, progress).length > 0) return undefined;
@@ -290,7 +252,7 @@ function claimNextKey(seen: Observation, context: PlanContext): Step | undefined
   if (policy.deleteBeforeCreate && current) {
     return { kind: 'update', record: to.retireRole(record, 'current', 'replaced') };
   }
-  if (livingIds(seen, progress).size >= budgetOf(policy)) return undefined;
+  if (!hasRoom(seen, policy, progress)) return undefined;
   return leaseError(seen, policy) ?? { kind: 'claim' };
 }
 
@@ -303,29 +265,27 @@ function leaseError({ listing }: Observation, policy: Policy): Step | undefined 
 function rest(seen: Observation, { policy, progress }: PlanContext): Step {
   const { servedAt } = seen.confirmation ?? seen.listing;
   if (orphansOf(seen, progress).length > 0) return { kind: 'rest', nextInMs: 0 };
-  if (servedAt === undefined) return { kind: 'rest' };
   const { current, previous, pending } = seen.record;
   const instants = [current && current.since + policy.maxAgeMs, previous?.retireAt, pending?.leaseUntil];
-  const waits = instants.filter((at) => at !== undefined).map((at) => Math.max(0, at - servedAt));
-  return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
+  const known = instants.filter((at) => at !== undefined);
+  if (servedAt === undefined || known.length === 0) return { kind: 'rest' };
+  return { kind: 'rest', nextInMs: Math.max(0, Math.min(...known) - servedAt) };
 }
 
 /** A rotation is requested, or the current key is old. */
 function isDue(seen: Observation, policy: Policy): boolean {
-  const { record, listing } = seen;
-  const { current, rotateEpoch } = record;
+  const { current, rotateEpoch } = seen.record;
   if (current === undefined) return false;
-  if (rotateEpoch !== undefined || isExpiring(current, seen, policy)) return true;
-  return listing.servedAt !== undefined && listing.servedAt >= current.since + policy.maxAgeMs;
+  const { servedAt = 0 } = seen.listing;
+  return (
+    rotateEpoch !== undefined ||
+    isExpiring(current, seen, policy) ||
+    servedAt >= current.since + policy.maxAgeMs
+  );
 }
 
 function isExpiring({ expiresAt }: RingKey, { listing }: Observation, { gracePeriodMs }: Policy): boolean {
   return listing.servedAt !== undefined && listing.servedAt >= expiresAt - gracePeriodMs - DAY_MS / 2;
-}
-
-/** Number of keys that a ring may have. */
-function budgetOf({ deleteBeforeCreate }: Policy): number {
-  return deleteBeforeCreate ? 1 : 2;
 }
 
 /** The listed keys of this ring, not of another one with the same name. */
@@ -341,8 +301,9 @@ function orphansOf(seen: Observation, { undeletableIds }: Progress): OwnKey[] {
   );
 }
 
-/** The keys that use a slot. Keys that may not be deleted do not count: the account's limit decides about those. */
-function livingIds(seen: Observation, { undeletableIds }: Progress): Set<string> {
-  const ids = [...ownListed(seen), ...keysOf(seen.record)].map(({ id }) => id);
-  return new Set(ids.filter((id) => !undeletableIds.has(id)));
+/** Whether a slot is free. Keys that may not be deleted do not count: the account's limit decides about those. */
+function hasRoom(seen: Observation, { deleteBeforeCreate }: Policy, { undeletableIds }: Progress): boolean {
+  const ids = new Set([...ownListed(seen), ...keysOf(seen.record)].map(({ id }) => id));
+  for (const id of undeletableIds) ids.delete(id);
+  return ids.size < (deleteBeforeCreate ? 1 : 2);
 }

@@ -1,6 +1,8 @@
 import { WorkspaceApiKeys } from 'drun-sdk';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { isAccepted, keyOf, MINUTE, question, ringBench, SECOND } from '../support/ring-bench.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 /*
  * Rings over the real clients and the emulated service.

@@ -1,6 +1,7 @@
 import { access, constants, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
+import { isRecord, parseJson } from '../../internal/json.ts';
 import { invalid, isVersion, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link fileStore}. */
@@ -73,15 +74,8 @@ export function fileStore(options: FileStoreOptions): KeyStore {
  * suspended may link to a removed number; it finds a higher one and then knows that it lost.
  */
 
-interface FileRecord {
-  readonly version: string;
+interface FileRecord extends StoredRecord {
   /** Version of the record before, or null. */
-  readonly previous: string | null;
-  readonly value: string;
-}
-
-interface NumberedRecord extends StoredRecord {
-  readonly number: number;
   readonly previous: string | null;
 }
 
@@ -89,10 +83,12 @@ const RECORD_NAME = /^\d{12}$/;
 const TEMPORARY_NAME = /^\.(.+)\.tmp$/;
 /** Temporary files of crashed processes are removed at this age. */
 const MAX_TEMPORARY_AGE_MS = 60 * 60 * 1000;
+/** Replaced records are kept for a while, so that a slow process learns the outcome of its swap from the next one. */
+const KEPT_RECORDS = 32;
 /** A record is replaced while it is read; each attempt means that others have succeeded. */
 const MAX_ATTEMPTS = 100;
 
-async function readLatest(folder: string): Promise<NumberedRecord | null> {
+async function readLatest(folder: string): Promise<(FileRecord & { readonly number: number }) | null> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const number = (await numbersIn(folder)).at(-1);
     if (number === undefined) return null;
@@ -105,7 +101,7 @@ async function readLatest(folder: string): Promise<NumberedRecord | null> {
 async function writeNext(folder: string, number: number, record: FileRecord): Promise<boolean> {
   const temporary = join(folder, `.${record.version}.tmp`);
   try {
-    await writeFileSynced(temporary, JSON.stringify(record));
+    await writeSynced(temporary, JSON.stringify(record));
     await link(temporary, join(folder, nameOf(number)));
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;
@@ -128,13 +124,13 @@ async function writeNext(folder: string, number: number, record: FileRecord): Pr
   return true;
 }
 
-/** Removes replaced records, except the last one, and the temporary files of crashed processes. */
+/** Removes older records, and the temporary files of crashed processes. */
 async function removeOld(folder: string, number: number): Promise<void> {
   const names = await readdir(folder);
   await Promise.allSettled(
     names.map(async (name) => {
       const path = join(folder, name);
-      if (RECORD_NAME.test(name) && Number(name) < number - 1) return unlink(path);
+      if (RECORD_NAME.test(name) && Number(name) <= number - KEPT_RECORDS) return unlink(path);
       const [, version] = TEMPORARY_NAME.exec(name) ?? [];
       if (version === undefined || !isVersion(version)) return;
       if (Date.now() - (await stat(path)).mtimeMs > MAX_TEMPORARY_AGE_MS) await unlink(path);
@@ -144,15 +140,14 @@ async function removeOld(folder: string, number: number): Promise<void> {
 
 /** The numbers of the records in a folder, ascending. */
 async function numbersIn(folder: string): Promise<number[]> {
-  try {
-    return (await readdir(folder))
-      .filter((name) => RECORD_NAME.test(name))
-      .map(Number)
-      .sort((a, b) => a - b);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    return [];
+  });
+  return names
+    .filter((name) => RECORD_NAME.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 function nameOf(number: number): string {
@@ -160,34 +155,26 @@ function nameOf(number: number): string {
 }
 
 function parse(folder: string, text: string): FileRecord {
-  try {
-    const { version, previous, value } = JSON.parse(text) as Partial<FileRecord>;
-    if (typeof version === 'string' && typeof value === 'string') {
-      return { version, previous: previous ?? null, value };
-    }
-  } catch {
-    // The engine's error quotes the file.
+  const record = parseJson(text);
+  if (isRecord(record) && typeof record.version === 'string' && typeof record.value === 'string') {
+    return record as unknown as FileRecord;
   }
   throw new KeyStoreError(`The folder ${folder} contains a file that is not a record of this store.`);
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    return undefined;
+  });
 }
 
-async function writeFileSynced(file: string, text: string): Promise<void> {
+async function writeSynced(file: string, text: string): Promise<void> {
   const handle = await open(file, 'wx', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await handle
+    .writeFile(text)
+    .then(() => handle.sync())
+    .finally(() => handle.close());
 }
 
 /** Creates a folder and its parents, and syncs the folders that contain new ones. */
@@ -219,11 +206,7 @@ async function checkWritable(path: string): Promise<void> {
 /** New, linked and removed files are on the disk only after their folder is synced. */
 async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await handle.sync().finally(() => handle.close());
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -81,21 +81,20 @@ describe('fileStore', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o750);
   });
 
-  test('keeps the last two records of a ring, and nothing of rejected swaps', async () => {
+  test('keeps the last 32 records of a ring, and nothing of rejected swaps', async () => {
     const path = await newFolder();
     const store = fileStore({ path });
     let version = await swapped(store.compareAndSwap('checkout', null, '0'));
 
-    for (let count = 1; count <= 5; count++) {
-      const swaps = await Promise.all(
-        Array.from({ length: 4 }, () => store.compareAndSwap('checkout', version, `${count}`)),
-      );
-      await store.compareAndSwap('checkout', null, 'another');
-      version = swaps.flatMap((swap) => (swap.ok ? swap.version : []))[0] ?? '';
+    for (let count = 2; count <= 40; count++) {
+      await store.compareAndSwap('checkout', null, 'rejected');
+      version = await swapped(store.compareAndSwap('checkout', version, `${count}`));
     }
-    version = await swapped(store.compareAndSwap('checkout', version, 'last'));
 
-    expect(await treeOf(path)).toEqual(['checkout', 'checkout/000000000006', 'checkout/000000000007']);
+    const names = await readdir(join(path, 'checkout'));
+    expect(names.sort()).toEqual(
+      Array.from({ length: 32 }, (_, index) => String(index + 9).padStart(12, '0')),
+    );
   });
 
   test('finds its folder again after the process has changed to another one', async () => {

@@ -327,7 +327,7 @@ describe('kubernetesSecretStore', () => {
 
       expect(error).toMatchObject({ status: 401 });
       expect(error.message).toBe(
-        `GET of the Secret ${NAME}: 401, Unauthorized, the token is missing or not accepted`,
+        `GET of the Secret ${NAME}: 401, Unauthorized, the token is missing or not accepted.`,
       );
       expect(everythingShownOf(error)).not.toContain(TOKEN);
     });
@@ -347,7 +347,7 @@ describe('kubernetesSecretStore', () => {
         expect(error.status).toBe(403);
         expect(error.message).toContain(`cannot ${verb} resource "secrets"`);
         expect(error.message).toContain(
-          'the role needs the verbs get and patch on this Secret, and create on secrets unless it was made beforehand',
+          'the role needs the verbs get and patch on this Secret, and create on secrets unless it exists already',
         );
       },
     );
@@ -357,7 +357,7 @@ describe('kubernetesSecretStore', () => {
       const missing = storeOf(api, { namespace: 'nowhere' });
       expect(await rejection(missing.compareAndSwap('checkout', null, 'a record'))).toMatchObject({
         status: 404,
-        message: `POST of the Secret ${NAME}: 404, namespaces "nowhere" not found`,
+        message: `POST of the Secret ${NAME}: 404, namespaces "nowhere" not found.`,
       });
 
       api.change(NAME, { immutable: true });
@@ -429,7 +429,7 @@ describe('kubernetesSecretStore', () => {
       const error = await rejectionOf(KeyStoreError, store.compareAndSwap('checkout', null, 'a record'));
 
       expect(error.message).toBe(
-        `PATCH of the Secret ${NAME}: the answer does not have what was to be stored`,
+        `PATCH of the Secret ${NAME}: the response does not contain what was stored.`,
       );
     });
 
@@ -499,7 +499,7 @@ describe('kubernetesSecretStore', () => {
 
       const error = await rejectionOf(KeyStoreError, store.get('checkout'));
 
-      expect(error.message).toBe(`GET of the Secret ${NAME}: no answer within 30 ms`);
+      expect(error.message).toBe(`GET of the Secret ${NAME}: no response within 30 ms.`);
     });
 
     test('that ends in the middle of an answer is a KeyStoreError', async () => {
