@@ -1,9 +1,6 @@
 import { afterEach, beforeEach, expect } from 'vitest';
 
-/**
- * Whatever a library prints can end in somebody's log, so here it fails the test: console output,
- * and warnings of the process such as a leaked listener's.
- */
+/** A library must not print anything: console output and process warnings, such as one about leaked listeners, fail the test. */
 const methods = ['debug', 'dir', 'error', 'info', 'log', 'table', 'trace', 'warn'] as const;
 
 let printed: unknown[][] = [];

@@ -14,7 +14,7 @@ export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
 /** A completion, and the value of its text. */
 export type ParsedCompletion<Output> = ChatCompletion & {
-  /** The value that the schema made of the text. `null` if the model called tools instead. */
+  /** The output of the schema. `null` if the model called tools instead. */
   readonly parsed: Output;
 };
 

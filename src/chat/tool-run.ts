@@ -172,7 +172,7 @@ export class ToolRun {
     const { issues } = checked;
     const why = `${tool ? 'invalid arguments' : 'unknown tool'}: ${issuesText(issues)}`;
     if (this.#corrected.has(name)) {
-      const again = `The model called the tool ${name} wrongly again after it had been told: ${why}.`;
+      const again = `The model made another invalid call of the tool ${name} after a correction: ${why}.`;
       throw new ToolCallError(again, { toolName: name, issues, messages: this.#messages });
     }
     wrong.add(name);

@@ -65,7 +65,7 @@ function toHeaders(rawHeaders: readonly string[]): Headers {
   return headers;
 }
 
-/** Read on demand. Node discards what nobody reads, and the connection can be reused. */
+/** Read on demand. Node discards what is not read, and the connection can be reused. */
 function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   let chunks: AsyncIterator<Uint8Array> | undefined;
   return new ReadableStream(

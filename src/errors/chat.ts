@@ -79,7 +79,7 @@ export class OutputValidationError extends DrunError<'OutputValidationError', 'o
   }
 }
 
-/** The model called an unknown tool, or one with invalid arguments, again after it had been told so. */
+/** The model called an unknown tool, or one with invalid arguments, again after a correction. */
 export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call'> {
   /** Name of the tool, as the model gave it. */
   declare readonly toolName: string;

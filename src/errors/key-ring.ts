@@ -2,7 +2,7 @@ import { DrunError, type FieldsOf } from './base.ts';
 
 /** The codes of {@link KeyRingError}. */
 export type KeyRingErrorCode =
-  /** The store failed, or did not keep what was written. The write may have happened all the same. */
+  /** The store failed, or did not keep what was written. The write may have happened anyway. */
   | 'key_ring_store_failed'
   /** The stored value is not a valid record of a ring. */
   | 'key_ring_record_invalid'
@@ -37,7 +37,7 @@ export class KeyRingError extends DrunError<'KeyRingError', KeyRingErrorCode> {
 type KeyRingErrorFields = FieldsOf<KeyRingError, 'keyIds'> & Pick<KeyRingError, 'code'>;
 
 /**
- * A key store failed, or holds an invalid value. A write may have happened all the same.
+ * A key store failed, or holds an invalid value. A write may have happened anyway.
  *
  * Errors of the caller's own database client are passed on unchanged instead.
  */

@@ -232,7 +232,7 @@ const CERTIFICATE_CODE =
 const HANDSHAKE_CODE =
   /^ERR_SSL_\w*(?:WRONG_VERSION|UNSUPPORTED_PROTOCOL|HANDSHAKE|PROTOCOL_VERSION|UNRECOGNIZED_NAME|UNKNOWN_CA|UNKNOWN_PROTOCOL|PACKET_LENGTH|HTTP_REQUEST|HTTPS_PROXY|NO_PROTOCOLS|NO_SHARED|NO_CIPHERS|VERSION_TOO_LOW|CERTIFICATE|DH_KEY_TOO_SMALL|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK)\w*$/;
 
-/** For failures without a telling code: closed handshakes and refused proxies in Node, everything in Deno. */
+/** For failures without a specific code: closed handshakes and refused proxies in Node, everything in Deno. */
 const UNOPENED_MESSAGE = /before secure TLS connection was established|client error \(Connect\)/i;
 const FINAL_MESSAGE =
   /when HTTP Tunneling|failed to establish tunnel|invalid peer certificate|SSL routines:[^:]*:wrong version number/i;

@@ -53,7 +53,7 @@ export async function sendByFetch(
   const init: RequestInit = { method, headers, redirect: 'manual', signal };
   if (body !== undefined) init.body = body;
   const response = checkResponse(await send(url, init));
-  // A fetch that ignores its signal: nobody waits for this response any more.
+  // A fetch that ignores its signal: the caller no longer waits for this response.
   if (signal.aborted) response.body?.cancel().catch(() => {});
   return response;
 }
@@ -68,7 +68,7 @@ export class FetchResponse implements TransportResponse {
   }
 
   get status(): number {
-    // A custom fetch may have followed a redirect all the same.
+    // A custom fetch may have followed a redirect anyway.
     return this.#response.redirected ? 0 : this.#response.status;
   }
 

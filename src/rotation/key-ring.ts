@@ -167,7 +167,7 @@ export class KeyRing implements AsyncDisposable {
    * Takes keys out of use for good: the `current` one, one by its id, or `all`. The standby is promoted in the same update;
    * without a standby, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
    *
-   * If the store is unreachable, the keys are deleted all the same, and the call rejects unless the record could be updated
+   * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record could be updated
    * within `timeoutMs`. If no successor can be created, an `error` event is emitted.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {

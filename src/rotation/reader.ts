@@ -37,7 +37,7 @@ interface Reading {
 /**
  * Returns the current key; never writes.
  *
- * A known secret is returned at once and refreshed in the background, so that a slow or unavailable store delays nobody.
+ * A known secret is returned at once and refreshed in the background, so that a slow or unavailable store delays no caller.
  * An older record than one that was seen is ignored. A rejected key is looked up again before it is returned once more.
  */
 export class Reader {

@@ -54,7 +54,7 @@ export function readRevokeOptions(
   return { reason, timeoutMs };
 }
 
-/** How long a revocation tries to update the record before it deletes the keys all the same. */
+/** How long a revocation tries to update the record before it deletes the keys anyway. */
 const MAX_WAIT_BEFORE_DELETE_MS = 10_000;
 const MIN_POLL_MS = 200;
 const MAX_POLL_MS = 5_000;
@@ -148,7 +148,7 @@ export class Revocation {
     );
     if (keys.length === 0 && this.target !== 'all') return;
     this.ids = keys.map(({ id }) => id);
-    // A key that cannot be decrypted is revoked all the same.
+    // A key that cannot be decrypted is revoked anyway.
     const decrypted = await Promise.allSettled(keys.map((key) => encryption.decrypt(key, record.ringId)));
     this.#secrets = decrypted.flatMap((result) =>
       result.status === 'fulfilled' ? [result.value.secret] : [],

@@ -33,7 +33,7 @@ export function renewLease(record: RingRecord, pending: ClaimedPending, lease: L
   return { ...record, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
 }
 
-/** Abandons a claim. A key that is created for it all the same is an orphan and is deleted. */
+/** Abandons a claim. A key that is created for it anyway is an orphan and is deleted. */
 export function dropClaim({ pending: _, ...record }: RingRecord): RingRecord {
   return record;
 }

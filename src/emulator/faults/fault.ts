@@ -35,7 +35,7 @@ export interface Fault extends RequestFilter {
   readonly delayMs?: number | undefined;
   /** Delay between two chunks, in milliseconds. */
   readonly chunkDelayMs?: number | undefined;
-  /** The response stalls after so many chunks. */
+  /** The response stalls after this many chunks. */
   readonly stallAfterChunks?: number | undefined;
   /** With `stallAfterChunks`: how long, in milliseconds. Default: until the client leaves. */
   readonly stallMs?: number | undefined;
@@ -59,7 +59,7 @@ export interface Fault extends RequestFilter {
   readonly dropConnection?: boolean | undefined;
   /** With `status`, `html` or `dropConnection`: whether the request is applied anyway. Default: false. */
   readonly applied?: boolean | undefined;
-  /** The key is created or deleted so many milliseconds later. A new key counts toward the limit at once. */
+  /** The key is created or deleted this many milliseconds later. A new key counts toward the limit at once. */
   readonly appliedAfterMs?: number | undefined;
 
   /** The response just ends: the gateway's ending for a reset connection or a line that is not JSON. */
@@ -84,16 +84,16 @@ export interface Fault extends RequestFilter {
   readonly halfEventAfterChunks?: number | undefined;
   /** The first chunk, or a response in one piece, is not JSON. */
   readonly malformedJson?: boolean | undefined;
-  /** The chunk after so many others is not JSON. */
+  /** The chunk after this many others is not JSON. */
   readonly malformedJsonAfterChunks?: number | undefined;
   /** The stream is complete except for `[DONE]`. */
   readonly omitDone?: boolean | undefined;
 
-  /** The new key is not accepted for so many milliseconds. */
+  /** The new key is not accepted for this many milliseconds. */
   readonly acceptedAfterMs?: number | undefined;
-  /** The deleted key is accepted for so many milliseconds. */
+  /** The deleted key is accepted for this many milliseconds. */
   readonly acceptedForMs?: number | undefined;
-  /** The list is so many milliseconds old: new keys are missing, deleted ones are present. */
+  /** The list is this many milliseconds old: new keys are missing, deleted ones are present. */
   readonly listLagMs?: number | undefined;
 }
 

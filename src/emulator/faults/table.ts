@@ -311,7 +311,7 @@ export function corruptionOf(fault: Fault): Corruption | undefined {
     .find((corruption) => corruption !== undefined);
 }
 
-/** A stream of the emulator has about so many chunks. */
+/** A stream of the emulator has about this number of chunks. */
 const MAX_CHUNKS = 8;
 
 /** Generates one of the faults that are possible for an operation; `undefined` if none of the kinds is. */
