@@ -170,7 +170,7 @@ export class ChatClient {
    * `signal` ends the whole run; the other options apply to each request. Invalid arguments and unknown tools are reported
    * to the model, once for each tool. Every error has the conversation so far in `messages`.
    *
-   * @throws {ToolCallError} If the model calls a tool wrongly again.
+   * @throws {ToolCallError} If the model makes another invalid call after a correction.
    * @throws {MaxToolRoundsError} If it still calls tools after `maxRounds`.
    * @throws {OutputTruncatedError} If a tool call was cut off at the token limit.
    */
