@@ -7,6 +7,7 @@ const entries = [
   'api-keys/index',
   'chat/index',
   'errors/index',
+  'node/index',
   'secret/index',
   'emulator/index',
   'emulator/msw',

@@ -24,19 +24,21 @@ const folders = {
   ],
   emulator: [folder('secret'), folder('internal'), library('hono'), library('zod')],
   rotation: [folder('errors'), folder('secret'), folder('internal')],
+  node: [folder('errors'), folder('internal'), folder('http')],
 };
 
 /** The files that need Node. Everything else runs wherever there is `fetch`. */
 const nodeEmulator = '^src/emulator/(node|node-listener|cli)\\.ts$';
 const nodeStores = '^src/rotation/stores/(file|kubernetes[a-z-]*)\\.ts$';
-const nodeOnly = [nodeEmulator, nodeStores];
+const nodeTransport = folder('node');
+const nodeOnly = [nodeEmulator, nodeStores, nodeTransport];
 /** The one file that needs msw. */
 const mswOnly = '^src/emulator/msw\\.ts$';
 /** Script, style and markup of the emulator's dashboard. */
 const browser = folder('emulator/dashboard');
 const index = '^src/index\\.ts$';
 const entries = [
-  '^src/(index|(api-keys|chat|errors|secret|emulator|rotation)/index)\\.ts$',
+  '^src/(index|(api-keys|chat|errors|node|secret|emulator|rotation)/index)\\.ts$',
   '^src/emulator/(msw|node|cli)\\.ts$',
   '^src/rotation/stores/(dynamodb|file|kubernetes|postgres|redis|testing)\\.ts$',
 ];
@@ -94,6 +96,13 @@ export default {
       severity: 'error',
       from: { path: nodeStores },
       to: { pathNot: [folder('rotation'), ...folders.rotation], dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'node-imports',
+      comment: 'the transport of Node may import what it implements, and modules of Node',
+      severity: 'error',
+      from: { path: nodeTransport },
+      to: { pathNot: [nodeTransport, ...folders.node], dependencyTypesNot: ['core'] },
     },
     {
       name: 'page-stands-alone',

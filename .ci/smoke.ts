@@ -36,7 +36,12 @@ const compatibilityDate = '2026-07-01';
 
 const { './package.json': _, ...exported } = packageJson.exports;
 const subpaths = Object.keys(exported).map((subpath) => subpath.replace('.', packageJson.name));
-const needNode = ['drun-sdk/emulator/node', 'drun-sdk/rotation/file', 'drun-sdk/rotation/kubernetes'];
+const needNode = [
+  'drun-sdk/emulator/node',
+  'drun-sdk/node',
+  'drun-sdk/rotation/file',
+  'drun-sdk/rotation/kubernetes',
+];
 const needsMsw = 'drun-sdk/emulator/msw';
 
 function without(...left: readonly string[]): string[] {

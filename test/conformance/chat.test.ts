@@ -1,14 +1,21 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
-import { ChatClient, type ChatCompletion, type ChatCompletionRequest, type ChatStream } from 'drun-sdk/chat';
+import {
+  ChatClient,
+  type ChatCompletion,
+  type ChatCompletionRequest,
+  type ChatStream,
+  type Transport,
+} from 'drun-sdk/chat';
+import { nodeTransport } from 'drun-sdk/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KEY } from '../support/credentials.ts';
 import type { Case } from './cases.ts';
 import { TABLES } from './tables.ts';
 
 let server: Server;
-let chat: ChatClient;
+let baseUrl: string;
 const bodies = new Map<string, Case>();
 
 beforeAll(async () => {
@@ -26,7 +33,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  chat = new ChatClient({ apiKey: KEY, baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 });
+  baseUrl = `http://127.0.0.1:${port}`;
 });
 
 afterAll(() => {
@@ -54,7 +61,8 @@ const READERS: Readonly<Record<string, (open: () => ChatStream) => Promise<Outco
   },
 };
 
-async function outcomes(row: Case): Promise<Record<string, Outcome>> {
+async function outcomes(row: Case, transport: Transport | undefined): Promise<Record<string, Outcome>> {
+  const chat = new ChatClient({ apiKey: KEY, baseUrl, transport, maxRetries: 0 });
   const id = crypto.randomUUID();
   bodies.set(id, row);
   const request: ChatCompletionRequest = {
@@ -85,9 +93,14 @@ function withoutGeneratedIds(value: unknown, row: Case): unknown {
   return JSON.parse(JSON.stringify(value).replaceAll(/"c[a-z0-9]{8}"/g, '"<generated>"'));
 }
 
-describe.each(TABLES)('$rule', ({ cases }) => {
+const RULES = [
+  ...TABLES.map((table) => ({ ...table, way: 'fetch', transport: undefined })),
+  ...TABLES.map((table) => ({ ...table, way: 'nodeTransport()', transport: nodeTransport() })),
+];
+
+describe.each(RULES)('$rule (over $way)', ({ cases, transport }) => {
   it.each(cases)('$name', async (row) => {
-    const all = await outcomes(row);
+    const all = await outcomes(row, transport);
     for (const [name, outcome] of Object.entries(all)) {
       if (row.error !== undefined) {
         const { name: errorName, ...fields } = row.error;

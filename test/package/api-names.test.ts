@@ -59,6 +59,7 @@ const EXPORTS: Record<string, readonly string[]> = {
   'api-keys': ['ApiKeys', 'WorkspaceApiKeys', 'ApiKey', 'CreatedApiKey', 'ApiKeysOptions'],
   chat: ['ChatClient', 'ChatStream', 'defineTool', 'keyVerifier', 'ChatCompletion', 'ChatCompletionChunk'],
   errors: [...Object.keys(ERRORS), 'DrunError', 'KeyRingError', 'isDrunError', 'DrunErrorCode'],
+  node: ['nodeTransport', 'NodeTransportOptions', 'Transport'],
   secret: ['Secret', 'redact', 'Credential'],
   rotation: ['KeyRing', 'KeyStore', 'memoryStore', 'openCurrentKey', 'KeyManager', 'KeyVerifier'],
   'rotation-file': ['fileStore'],

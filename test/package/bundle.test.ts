@@ -170,6 +170,7 @@ describe.each([
 });
 
 describe.each([
+  { name: 'nodeTransport', subpath: 'drun-sdk/node', limit: 3_000 },
   { name: 'fileStore', subpath: 'drun-sdk/rotation/file', limit: 2_800 },
   { name: 'dynamodbStore', subpath: 'drun-sdk/rotation/dynamodb', limit: 2_400 },
   { name: 'kubernetesSecretStore', subpath: 'drun-sdk/rotation/kubernetes', limit: 6_500 },
