@@ -123,7 +123,14 @@ const permanentFailures = new WeakSet<object>();
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
 const PERMANENT_MESSAGE = /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF)\b/;
-const PERMANENT_NAMES = ['ConfigurationError', 'TypeError', 'ReferenceError', 'SyntaxError'];
+/** `fetch` reports lost connections as TypeError, so that is not among them. */
+const PERMANENT_NAMES = [
+  'ConfigurationError',
+  'ReferenceError',
+  'AccessDeniedException',
+  'ResourceNotFoundException',
+  'ValidationException',
+];
 
 function isPermanent(cause: SafeCause): boolean {
   const { code = '', status } = cause;

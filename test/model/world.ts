@@ -160,7 +160,7 @@ export class World {
       clock: this.#clock(actor, skewMs),
       random: () => this.random.next(),
     };
-    actor.ring = new KeyRing(options, ...(this.#protocol ? [this.#protocol] : []));
+    actor.ring = this.#protocol ? new KeyRing(options, this.#protocol) : new KeyRing(options);
     actor.ring.on('error', () => {});
     this.actors.push(actor);
     return actor;
