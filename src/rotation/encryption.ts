@@ -1,9 +1,9 @@
-import { ConfigurationError, KeyRingError } from '../errors/index.ts';
+import { ConfigurationError } from '../errors/index.ts';
 import { fromBase64, toBase64Url } from '../internal/base64.ts';
 import { isByteArray } from '../internal/checks.ts';
 import { Secret } from '../secret/secret.ts';
 import type { RingKey } from './record.ts';
-import { safeCause } from './safe-cause.ts';
+import { ringError, safeCause } from './safe-cause.ts';
 
 /** What a ciphertext is bound to. */
 export interface EncryptionContext {
@@ -47,6 +47,7 @@ interface Cipher {
   ): Promise<{ readonly secret: string; readonly isOutdated: boolean }>;
 }
 
+const FAILED = 'key_ring_decryption_failed';
 /** A record has at most four keys; some more remain known while they change. */
 const MAX_CACHED = 16;
 
@@ -73,11 +74,7 @@ export class RingEncryption {
       return ciphertext;
     } catch (thrown) {
       const cause = safeCause(thrown);
-      throw new KeyRingError(`Ring \`${ring}\`: a secret could not be encrypted: ${cause.message}.`, {
-        code: 'key_ring_decryption_failed',
-        ring,
-        cause,
-      });
+      throw ringError(ring, FAILED, `a secret could not be encrypted: ${cause.message}.`, [], cause);
     }
   }
 
@@ -101,10 +98,8 @@ export class RingEncryption {
       return { secret: new Secret(secret), isOutdated };
     } catch (thrown) {
       const cause = safeCause(thrown);
-      throw new KeyRingError(
-        `Ring \`${ring}\`: the secret of key ${id} could not be decrypted: ${cause.message}. Check that \`encryptionKey\` contains the key that it was encrypted with.`,
-        { code: 'key_ring_decryption_failed', ring, keyIds: [id], cause },
-      );
+      const message = `the secret of key ${id} could not be decrypted: ${cause.message}. Check that \`encryptionKey\` contains the key that it was encrypted with.`;
+      throw ringError(ring, FAILED, message, [id], cause);
     }
   }
 }

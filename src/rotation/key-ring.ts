@@ -2,7 +2,7 @@ import { ConfigurationError } from '../errors/index.ts';
 import { isTimerMs } from '../internal/checks.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import { Schedule } from '../internal/schedule.ts';
-import { abortable } from '../internal/wait.ts';
+import { abortable, type Sleep, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
@@ -123,7 +123,7 @@ export class KeyRing implements AsyncDisposable {
       refreshMs,
       keyTimeoutMs,
     });
-    this.#schedule = new Schedule((...wait) => clock.sleep(...wait), random);
+    this.#schedule = new Schedule(this.#sleep, random);
   }
 
   /**
@@ -175,11 +175,11 @@ export class KeyRing implements AsyncDisposable {
     const signal = signalOf(options, 'signal reason timeoutMs');
     const init = readRevokeOptions(target, options.reason, options.timeoutMs);
     await new this.#protocol.Revocation(context, target, { ...init, signal }).run();
-    try {
-      await this.#reconcile(signal);
-    } catch (error) {
+    // A reconciliation that is running may take minutes. The key is revoked already, so its successor may come later.
+    const successor = this.#reconcile(signal).catch((error: unknown) => {
       if (!signal.aborted) this.#events.emit('error', { error });
-    }
+    });
+    await withTimeout(this.#sleep, init.timeoutMs, () => successor).catch(() => {});
     return this.status();
   }
 
@@ -239,6 +239,8 @@ export class KeyRing implements AsyncDisposable {
     return this.stop();
   }
 
+  readonly #sleep: Sleep = (...wait) => this.#settings.clock.sleep(...wait);
+
   /** Reconciles after the reconciliations that were started before. */
   async #reconcile(signal: AbortSignal): Promise<ReconcileResult> {
     const { name: ring, encryption, policy, clock, random } = this.#settings;
@@ -266,14 +268,13 @@ export class KeyRing implements AsyncDisposable {
 
   /** Reports once what would make the store lose records. */
   async #checkStore(): Promise<void> {
-    const { store } = this.#settings;
+    const { store, storeTimeoutMs } = this.#settings;
     if (this.#isStoreChecked || store.check === undefined) return;
     this.#isStoreChecked = true;
-    try {
-      for (const error of await store.check()) this.#events.emit('error', { error });
-    } catch {
-      // Many servers do not allow this check; the store's own operations report failures.
-    }
+    // Many servers do not allow this check; the store's own operations report failures.
+    const check = async (): Promise<readonly Error[]> => store.check?.() ?? [];
+    const errors = await withTimeout(this.#sleep, storeTimeoutMs, check).catch(() => []);
+    for (const error of errors) this.#events.emit('error', { error });
   }
 
   /** @returns the epoch that the rotation leaves. */

@@ -267,9 +267,10 @@ function rest(seen: Observation, { policy, progress }: PlanContext): Step {
   if (orphansOf(seen, progress).length > 0) return { kind: 'rest', nextInMs: 0 };
   const { current, previous, pending } = seen.record;
   const instants = [current && current.since + policy.maxAgeMs, previous?.retireAt, pending?.leaseUntil];
-  const known = instants.filter((at) => at !== undefined);
-  if (servedAt === undefined || known.length === 0) return { kind: 'rest' };
-  return { kind: 'rest', nextInMs: Math.max(0, Math.min(...known) - servedAt) };
+  // What is due already waits for something else.
+  const waits = instants.flatMap((at) => (at === undefined || servedAt === undefined ? [] : [at - servedAt]));
+  const future = waits.filter((waitMs) => waitMs >= 0);
+  return future.length > 0 ? { kind: 'rest', nextInMs: Math.min(...future) } : { kind: 'rest' };
 }
 
 /** A rotation is requested, or the current key is old. */

@@ -1,4 +1,4 @@
-import { isDrunError, KeyRingError } from '../errors/index.ts';
+import { isDrunError, type KeyRingError } from '../errors/index.ts';
 import { runDetached } from '../internal/detached.ts';
 import { withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
@@ -8,6 +8,7 @@ import type { Emit } from './events.ts';
 import type { Clock } from './interfaces.ts';
 import { isOlder, type RingKey, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type RingState } from './ring-state.ts';
+import { ringError } from './safe-cause.ts';
 import type { KeyStore } from './stores/store.ts';
 
 /** What a {@link Reader} works with. */
@@ -209,7 +210,6 @@ export class Reader {
     const why = isNew
       ? 'none was created yet. Run `reconcile()` or `start()` with a key manager.'
       : 'it was revoked, and the next one is not created yet.';
-    const message = `Ring \`${ring}\`: no key within ${keyTimeoutMs} ms: ${why}`;
-    return new KeyRingError(message, { code: 'key_ring_no_active_key', ring });
+    return ringError(ring, 'key_ring_no_active_key', `no key within ${keyTimeoutMs} ms: ${why}`);
   }
 }

@@ -1,4 +1,4 @@
-import { ApiKeyLimitError, ConfigurationError, isDrunError, KeyRingError } from '../errors/index.ts';
+import { ApiKeyLimitError, ConfigurationError, isDrunError } from '../errors/index.ts';
 import { withTimeout } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { RingEncryption } from './encryption.ts';
@@ -18,7 +18,7 @@ import {
   type RingKey,
 } from './record.ts';
 import { isTransientStoreFailure, type RingState, rolledBack, type VersionedRecord } from './ring-state.ts';
-import { readStatus } from './safe-cause.ts';
+import { readStatus, ringError } from './safe-cause.ts';
 import * as to from './transitions.ts';
 import { covers, type Verdict, verify } from './verification.ts';
 
@@ -102,7 +102,11 @@ export class Reconciliation {
       const result = await this.#iterate();
       if (result !== undefined) return result;
     }
-    throw this.#error('key_ring_conflict', `gave up after ${MAX_ITERATIONS} conflicting updates.`);
+    throw ringError(
+      this.context.ring,
+      'key_ring_conflict',
+      `gave up after ${MAX_ITERATIONS} conflicting updates.`,
+    );
   }
 
   async #iterate(): Promise<ReconcileResult | Again> {
@@ -388,7 +392,7 @@ export class Reconciliation {
         : `the new key ${id} may not use all models of the current one`;
     const forMs = `for ${this.context.policy.activationTimeoutMs} ms`;
     const message = `${why} ${forMs}. It is retired, and the current key stays in use.`;
-    throw this.#error('key_ring_key_rejected', message, [id]);
+    throw ringError(this.context.ring, 'key_ring_key_rejected', message, [id]);
   }
 
   async #reencrypt(seen: Observation): Promise<Again> {
@@ -448,11 +452,6 @@ export class Reconciliation {
   #warn(subject: string, message: string): void {
     const { ring, memory, emit } = this.context;
     if (memory.isNews(subject)) emit('error', { error: new Error(`Ring \`${ring}\`: ${message}`) });
-  }
-
-  #error(code: KeyRingError['code'], message: string, keyIds: readonly string[] = []): KeyRingError {
-    const { ring } = this.context;
-    return new KeyRingError(`Ring \`${ring}\`: ${message}`, { code, ring, keyIds });
   }
 }
 

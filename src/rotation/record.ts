@@ -1,6 +1,6 @@
-import { KeyRingError } from '../errors/index.ts';
 import { parseJson } from '../internal/json.ts';
 import { arrayOf, isCount, isFiniteNumber, isText, objectOf, optional } from '../internal/shape.ts';
+import { ringError } from './safe-cause.ts';
 
 /** A key in the record. All instants are milliseconds since 1970 in the service's time. */
 export interface RingKey {
@@ -101,7 +101,7 @@ export function parseRecord(ring: string, text: string): RingRecord {
   const why = isNewer
     ? 'the record was written by a newer version of drun-sdk, which this version cannot read. Update this process.'
     : 'the store’s value is not a record that this version can read.';
-  throw new KeyRingError(`Ring \`${ring}\`: ${why}`, { code: 'key_ring_record_invalid', ring });
+  throw ringError(ring, 'key_ring_record_invalid', why);
 }
 
 const KEY = {

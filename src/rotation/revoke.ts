@@ -1,4 +1,3 @@
-import { KeyRingError } from '../errors/index.ts';
 import { isTimerMs } from '../internal/checks.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { RingEncryption } from './encryption.ts';
@@ -8,7 +7,7 @@ import { codeOf, deleteKey, isRejectionStatus, newRingId } from './key-names.ts'
 import { listKeys } from './listing.ts';
 import { emptyRecord, isOlder, keysOf, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type RingState } from './ring-state.ts';
-import { readStatus } from './safe-cause.ts';
+import { readStatus, ringError } from './safe-cause.ts';
 import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
 import { verify } from './verification.ts';
@@ -57,6 +56,7 @@ export function readRevokeOptions(
 /** How long a revocation tries to update the record before it deletes the keys anyway. */
 const MAX_WAIT_BEFORE_DELETE_MS = 10_000;
 const MIN_POLL_MS = 200;
+const CONFLICT = 'the record kept changing during the revocation.';
 const MAX_POLL_MS = 5_000;
 
 /** Retires keys in one update, deletes them, and waits until the service neither lists nor accepts them. */
@@ -83,7 +83,7 @@ export class Revocation {
   }
 
   async run(): Promise<void> {
-    const { emit, clock } = this.context;
+    const { ring, emit, clock } = this.context;
     const { reason, signal, timeoutMs } = this.#init;
     const deleteAt = clock.monotonic() + Math.min(MAX_WAIT_BEFORE_DELETE_MS, timeoutMs / 3);
     await this.#poll(deleteAt, () => this.#updateRecord(deleteAt));
@@ -95,10 +95,10 @@ export class Revocation {
       return this.#isGone && (this.#isUpdated || isPointless);
     });
     if (this.#isGone) for (const id of ids) emit('revoked', { id, reason });
-    if (!this.#isUpdated) throw this.#failure ?? this.#conflict();
+    if (!this.#isUpdated) throw this.#failure ?? ringError(ring, 'key_ring_conflict', CONFLICT);
     if (this.#isGone) return;
     const why = `the keys are retired, but after ${timeoutMs} ms the service still lists or accepts them.`;
-    throw this.#error('key_ring_revocation_unconfirmed', why, ids);
+    throw ringError(ring, 'key_ring_revocation_unconfirmed', why, ids);
   }
 
   /** Calls a task until it returns true, or the deadline comes. */
@@ -161,18 +161,19 @@ export class Revocation {
     if (!this.#isUpdated) {
       // The store is unreachable: delete by the last known record.
       if (this.ids === undefined && latest !== undefined) await this.choose(latest);
-      if (this.ids === undefined || this.ids.length === 0) throw this.#failure ?? this.#conflict();
+      if (this.ids === undefined || this.ids.length === 0)
+        throw this.#failure ?? ringError(ring, 'key_ring_conflict', CONFLICT);
     }
     if (this.ids !== undefined) return this.ids;
     if (this.target === 'current') {
-      throw this.#error('key_ring_no_active_key', 'there is no current key to revoke.');
+      throw ringError(ring, 'key_ring_no_active_key', 'there is no current key to revoke.');
     }
     // An orphan of the ring, or a retired key.
     const { keys } = await listKeys(ring, manager, clock, this.#init.signal);
     const isOwn = keys.some(({ id, ringId }) => id === this.target && ringId === latest?.ringId);
     if (isOwn || latest?.retired.some(({ id }) => id === this.target)) return [this.target];
     // The id is not repeated: in a hurry the caller may have passed the key itself.
-    throw this.#error('key_ring_unknown_key', 'no key of the ring has this id.');
+    throw ringError(ring, 'key_ring_unknown_key', 'no key of the ring has this id.');
   }
 
   /** One attempt to delete the keys, and to confirm that by a list and by rejected requests. */
@@ -189,15 +190,6 @@ export class Revocation {
       signal.throwIfAborted();
       if (isRejectionStatus(readStatus(error)) || codeOf(error) === 'invalid_configuration') throw error;
     }
-  }
-
-  #conflict(): KeyRingError {
-    return this.#error('key_ring_conflict', 'the record kept changing during the revocation.');
-  }
-
-  #error(code: KeyRingError['code'], message: string, keyIds: readonly string[] = []): KeyRingError {
-    const { ring } = this.context;
-    return new KeyRingError(`Ring \`${ring}\`: ${message}`, { code, ring, keyIds });
   }
 }
 
@@ -221,8 +213,7 @@ export async function recoverRing(context: RevokeContext, signal: AbortSignal): 
       ? emptyRecord(newRingId(random))
       : to.recover(record, Math.max(knownSeq, ...ahead.map(({ seq }) => seq)));
   if ((await state.update(read, recovered)) !== undefined) return;
-  throw new KeyRingError(
-    `Ring \`${ring}\`: another process changed the record during \`recover()\`. Check the ring before you call it again.`,
-    { code: 'key_ring_conflict', ring },
-  );
+  const message =
+    'another process changed the record during `recover()`. Check the ring before you call it again.';
+  throw ringError(ring, 'key_ring_conflict', message);
 }

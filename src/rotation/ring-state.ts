@@ -1,9 +1,9 @@
-import { KeyRingError } from '../errors/index.ts';
+import type { KeyRingError } from '../errors/index.ts';
 import { withTimeout } from '../internal/wait.ts';
 import type { Clock } from './interfaces.ts';
 import { codeOf, isRejectionStatus } from './key-names.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
-import { type SafeCause, safeCause } from './safe-cause.ts';
+import { ringError, type SafeCause, safeCause } from './safe-cause.ts';
 import type { KeyStore } from './stores/store.ts';
 
 /** A record, and the version of the store that it was read from. */
@@ -106,11 +106,7 @@ export class RingState {
       return await withTimeout((...wait) => clock.sleep(...wait), limitMs, task);
     } catch (thrown) {
       const cause = safeCause(thrown);
-      const error = new KeyRingError(`Ring \`${ring}\`: the store failed: ${cause.message}`, {
-        code: 'key_ring_store_failed',
-        ring,
-        cause,
-      });
+      const error = ringError(ring, 'key_ring_store_failed', `the store failed: ${cause.message}`, [], cause);
       if (isPermanent(cause)) permanentFailures.add(error);
       throw error;
     }
@@ -123,7 +119,14 @@ const permanentFailures = new WeakSet<object>();
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
 const PERMANENT_MESSAGE = /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF)\b/;
-const PERMANENT_NAMES = ['ConfigurationError', 'TypeError', 'ReferenceError', 'SyntaxError'];
+/** `fetch` reports lost connections as TypeError, so that is not among them. */
+const PERMANENT_NAMES = [
+  'ConfigurationError',
+  'ReferenceError',
+  'AccessDeniedException',
+  'ResourceNotFoundException',
+  'ValidationException',
+];
 
 function isPermanent(cause: SafeCause): boolean {
   const { code = '', status } = cause;
@@ -140,8 +143,8 @@ export function isTransientStoreFailure(error: unknown): boolean {
 
 /** @param lost - The keys that the store no longer knows. */
 export function rolledBack(ring: string, lost: readonly Pick<RingKey, 'id'>[]): KeyRingError {
-  return new KeyRingError(
-    `Ring \`${ring}\`: the store has returned to an older state or lost its record. Nothing is created or deleted until \`recover()\` is called.`,
-    { code: 'key_ring_rolled_back', ring, keyIds: lost.map(({ id }) => id) },
-  );
+  const message =
+    'the store has returned to an older state or lost its record. Nothing is created or deleted until `recover()` is called.';
+  const ids = lost.map(({ id }) => id);
+  return ringError(ring, 'key_ring_rolled_back', message, ids);
 }

@@ -1,3 +1,4 @@
+import { KeyRingError } from '../errors/index.ts';
 import { readCauses } from '../internal/cause.ts';
 
 /** Longer messages are cut: database clients quote their input. */
@@ -38,4 +39,15 @@ export function readStatus(thrown: unknown): unknown {
 function clean(text: string): string {
   const safe = text.replace(USER_INFO, '$1******@').replace(SECRETS, '******');
   return safe.length > MAX_LENGTH ? `${safe.slice(0, MAX_LENGTH)}…` : safe;
+}
+
+/** @param message - Follows the name of the ring. */
+export function ringError(
+  ring: string,
+  code: KeyRingError['code'],
+  message: string,
+  keyIds: readonly string[] = [],
+  cause?: unknown,
+): KeyRingError {
+  return new KeyRingError(`Ring \`${ring}\`: ${message}`, { code, ring, keyIds, cause });
 }

@@ -10,7 +10,7 @@ import type { StoreAddress, Surroundings } from './settings.ts';
 const READERS = 8;
 const ROTATORS = 3;
 /** How long a rotator lives at the most. */
-const LONGEST_LIFE_MS = 4_000;
+const LONGEST_LIFE_MS = 30_000;
 /** How soon after it has done something a rotator is killed, where that is what kills it. */
 const LONGEST_AFTERMATH_MS = 5;
 
@@ -117,7 +117,7 @@ export class Run implements AsyncDisposable {
       this.#hear(word);
       // Some die of old age, which is mostly while they wait; others in the middle of what they are doing.
       if (word.what === 'begun') killIn(LONGEST_LIFE_MS, kill);
-      else if (Math.random() < 0.2) killIn(LONGEST_AFTERMATH_MS, kill);
+      else if (Math.random() < 0.15) killIn(LONGEST_AFTERMATH_MS, kill);
     });
   }
 

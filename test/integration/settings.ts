@@ -26,12 +26,12 @@ export interface Surroundings {
 
 /**
  * Grace period and store timeout are long enough for a busy machine. Leases and grace periods are in the service's time, which is
- * real here: a rotation takes some seven seconds, and a takeover twenty.
+ * real here: a rotation takes some seven seconds, and a takeover thirty.
  */
 const TIMES = {
   gracePeriodMs: 1_500,
   refreshMs: 100,
-  leaseMs: 12_000,
+  leaseMs: 20_000,
   createTimeoutMs: 1_500,
   storeTimeoutMs: 100_000,
 };

@@ -174,6 +174,18 @@ describe('revoke', () => {
     expect(namesOf(ring.events)).toContain('error');
   });
 
+  it('does not wait longer than `timeoutMs` for a reconciliation that is running', async () => {
+    const { ring, service, clock } = await ready();
+    service.fail('list', () => new Promise(() => {}));
+    void ring.reconcile();
+    while (service.faults.list?.length) await clock.advance(0);
+    const revoked = ring.revoke('current', { timeoutMs: MINUTE });
+    while (service.keys.has('k1')) await clock.advance(0);
+    for (let turn = 0; turn < 20; turn++) await clock.advance(10 * SECOND);
+
+    expect((await revoked).current?.id).toBe('k2');
+  });
+
   it('waits until the service rejects the key', async () => {
     const { ring, service, clock } = await ready();
     const accepted = async () => ({ accepted: true, models: [] });

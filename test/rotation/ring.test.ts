@@ -175,6 +175,19 @@ describe('start', () => {
     expect(options).toMatchObject({ code: 'DRUN_KEY_RING' });
   });
 
+  it('keeps to its interval while a due rotation waits for the grace period', async () => {
+    const { newRing, service, clock } = ringSetup();
+    const ring = newRing({ maxAgeMs: MINUTE, gracePeriodMs: 10 * MINUTE, random: () => 0.5 });
+    await ring.reconcile();
+    await ring.rotate();
+    await clock.advance(2 * MINUTE);
+    service.newRequests();
+    ring.start({ intervalMs: MINUTE });
+    for (let second = 0; second < 120; second++) await clock.advance(SECOND);
+
+    expect(service.newRequests().length).toBeLessThanOrEqual(3);
+  });
+
   it('has no effect if the ring is running already', async () => {
     const { newRing, service, clock } = ringSetup();
     const ring = newRing();
