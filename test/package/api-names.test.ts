@@ -66,6 +66,9 @@ const EXPORTS: Record<string, readonly string[]> = {
   'rotation-postgres': ['postgresStore'],
   'rotation-redis': ['redisStore'],
   'rotation-kubernetes': ['kubernetesSecretStore'],
+  'rotation-dynamodb': ['dynamodbStore'],
+  'rotation-testing': ['keyStoreContract'],
+  node: ['nodeTransport'],
   emulator: ['createEmulator'],
   'emulator-node': ['serve'],
   'emulator-msw': ['handlers'],
@@ -157,7 +160,7 @@ const METHODS: readonly (readonly [entry: string, classes: readonly string[], me
     [
       'chat',
       ['ChatClient'],
-      ['complete', 'stream', 'parse', 'runTools', 'models', 'checkKey', 'withOptions'],
+      ['complete', 'stream', 'parse', 'runTools', 'streamTools', 'models', 'checkKey', 'withOptions'],
     ],
     ['chat', ['ChatStream'], ['completion', 'abort', 'toReadableStream', 'toResponse']],
     [
