@@ -68,7 +68,6 @@ const EXPORTS: Record<string, readonly string[]> = {
   'rotation-kubernetes': ['kubernetesSecretStore'],
   'rotation-dynamodb': ['dynamodbStore'],
   'rotation-testing': ['keyStoreContract'],
-  node: ['nodeTransport'],
   emulator: ['createEmulator'],
   'emulator-node': ['serve'],
   'emulator-msw': ['handlers'],
