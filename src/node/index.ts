@@ -1,12 +1,5 @@
-import {
-  type Agent,
-  type ClientRequest,
-  globalAgent,
-  Agent as HttpAgent,
-  type IncomingMessage,
-  request as requestOverHttp,
-} from 'node:http';
-import { Agent as HttpsAgent, request as requestOverHttps } from 'node:https';
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { finished, pipeline, type Readable, type Transform } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { ConfigurationError } from '../errors/index.ts';
@@ -14,6 +7,9 @@ import { checkOptions } from '../http/options.ts';
 import type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
 
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
+
+// An `import` would read every export, of which `WebSocket` loads undici: most of the time that a short program takes.
+const http = process.getBuiltinModule('node:http');
 
 /** Options of {@link nodeTransport}. */
 export interface NodeTransportOptions {
@@ -54,8 +50,8 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   if (agent !== undefined && typeof Reflect.get(Object(agent), 'addRequest') !== 'function') {
     throw invalidAgent('must be an Agent of node:http or node:https');
   }
-  const httpAgent = agent ?? new HttpAgent(agentOptions());
-  const httpsAgent = agent ?? new HttpsAgent(agentOptions());
+  const httpAgent = agent ?? new http.Agent(agentOptions());
+  const httpsAgent = agent ?? new https.Agent(agentOptions());
   const open = ({ url, method, headers }: TransportRequest): ClientRequest => {
     const isHttps = url.startsWith('https:');
     const init = {
@@ -65,7 +61,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
       joinDuplicateHeaders: true,
     };
     try {
-      return isHttps ? requestOverHttps(url, init) : requestOverHttp(url, init);
+      return isHttps ? https.request(url, init) : http.request(url, init);
     } catch (thrown) {
       if (Reflect.get(Object(thrown), 'code') !== 'ERR_INVALID_PROTOCOL') throw thrown;
       throw invalidAgent(`does not fit the base URL, which is ${isHttps ? 'https' : 'http'}`);
@@ -85,7 +81,7 @@ function agentOptions(): object {
     timeout: 30_000,
     scheduling: 'lifo',
     // Set if Node was told to use the proxy of the environment.
-    proxyEnv: Reflect.get(Object(Reflect.get(globalAgent, 'options')), 'proxyEnv'),
+    proxyEnv: Reflect.get(Object(Reflect.get(http.globalAgent, 'options')), 'proxyEnv'),
   };
 }
 

@@ -13,6 +13,9 @@ const blocks = codeBlocks().map((block) => ({
   path: `${folder}/${block.place.replace(/\W+/g, '-')}.ts`,
 }));
 
+// Leaves the requests to `fetch`, which goes to the emulator below.
+vi.mock('drun-sdk/node', () => ({ nodeTransport: () => undefined }));
+
 beforeAll(() => {
   mkdirSync(folder, { recursive: true });
   for (const { path, code } of blocks) writeFileSync(path, code);

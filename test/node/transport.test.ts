@@ -49,6 +49,22 @@ async function streaming(listener: RequestListener, signal?: AbortSignal) {
   return client(url).stream(request(), { signal })[Symbol.asyncIterator]();
 }
 
+/** What a process prints that calls a server and then runs the program. */
+async function outputOf(program: string): Promise<string> {
+  const { url } = await serveHttp((_, response) => response.end(MODELS));
+  const path = (folder: string): string => new URL(`../../src/${folder}/index.ts`, import.meta.url).href;
+  const whole = `
+    const { ChatClient } = await import('${path('chat')}');
+    const { nodeTransport } = await import('${path('node')}');
+    const chat = new ChatClient({ apiKey: 'sk-any', baseUrl: '${url}', transport: nodeTransport() });
+    await chat.models();
+    ${program}`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', whole]);
+  onTestFinished(() => void child.kill());
+  const [output] = await Promise.all([child.stdout.toArray(), once(child, 'exit')]);
+  return Buffer.concat(output).toString();
+}
+
 /** A server whose handler is given the response, once the request has arrived. */
 async function arriving(): Promise<{ url: string; arrived: Promise<ServerResponse> }> {
   const { promise: arrived, resolve } = Promise.withResolvers<ServerResponse>();
@@ -369,21 +385,19 @@ describe('a connection', () => {
   });
 
   test('that is unused does not keep the process running', async () => {
-    const { url } = await serveHttp((_, response) => response.end(MODELS));
-    const path = (folder: string): string => new URL(`../../src/${folder}/index.ts`, import.meta.url).href;
-    const program = `
-      const { ChatClient } = await import('${path('chat')}');
-      const { nodeTransport } = await import('${path('node')}');
-      const chat = new ChatClient({ apiKey: 'sk-any', baseUrl: '${url}', transport: nodeTransport() });
-      await chat.models();
+    const output = await outputOf(`
       await new Promise((resolve) => setImmediate(resolve));
-      console.log(process.getActiveResourcesInfo().filter((name) => /^T/.test(name)));`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
-    onTestFinished(() => void child.kill());
+      console.log(process.getActiveResourcesInfo().filter((name) => /^T/.test(name)));`);
 
-    const [output, [code]] = await Promise.all([child.stdout.toArray(), once(child, 'exit')]);
+    expect(output).toBe('[]\n');
+  });
 
-    expect([Buffer.concat(output).toString(), code]).toEqual(['[]\n', 0]);
+  test('is opened without loading undici', async () => {
+    const output = await outputOf(`
+      const loaded = process.moduleLoadList.map((name) => name.replace('NativeModule ', ''));
+      console.log(['http', 'internal/deps/undici/undici'].filter((name) => loaded.includes(name)));`);
+
+    expect(output).toBe("[ 'http' ]\n");
   });
 });
 
