@@ -3,7 +3,7 @@ import { safeCause } from './safe-cause.ts';
 
 /** The events of a {@link KeyRing}. They contain ids and masked keys, and no secrets. */
 export interface KeyRingEvents {
-  /** This process created a key; it is not in use yet. */
+  /** A key was created, or recovered after a lost response, and stored by this process; it is not in use yet. */
   created: { readonly id: string; readonly maskedKey: string; readonly seq: number };
   /** Another key became current, in this process or in another one. */
   rotated: { readonly id: string; readonly maskedKey: string; readonly epoch: number };

@@ -269,8 +269,8 @@ export class Reconciliation {
   }
 
   protected async create(seen: Observation, pending: Pending): Promise<Again> {
-    const { policy, clock, memory, emit } = this.context;
-    const { name, seq } = pending;
+    const { policy, clock, memory } = this.context;
+    const { name } = pending;
     const sentAt = clock.monotonic();
     const latest = latestTime(seen.listing, sentAt) ?? clock.now();
     const expiresAt = Math.ceil(latest + planning.lifetimeMs(policy));
@@ -278,7 +278,6 @@ export class Reconciliation {
     try {
       const { id, maskedKey, secret } = await this.sendCreate(name, expiresAt);
       memory.unstored = { name, key: { id, maskedKey, secret, createdAt: seen.now, expiresAt } };
-      emit('created', { id, maskedKey, seq });
     } catch (error) {
       if (!isRejection(error)) return this.#awaitLateCreate(name, seen.now, sentAt);
       memory.sentName = undefined;
@@ -334,7 +333,7 @@ export class Reconciliation {
 
   /** Stores the encrypted secret. Only then may the key be used. */
   protected async storeKey(seen: Observation, pending: Pending): Promise<Again> {
-    const { encryption, memory } = this.context;
+    const { encryption, memory, emit } = this.context;
     const { record } = seen;
     if (memory.unstored === undefined) return;
     const { secret, ...fields } = memory.unstored.key;
@@ -344,7 +343,9 @@ export class Reconciliation {
       seen,
       to.storeKey(record, pending, { ...fields, name, seq, ciphertext }),
     );
-    if (stored) memory.unstored = undefined;
+    if (stored === undefined) return;
+    memory.unstored = undefined;
+    emit('created', { id: fields.id, maskedKey: fields.maskedKey, seq });
   }
 
   /** Verifies the secret as it was stored: the service may take a while, and the store must have kept it. */
