@@ -189,7 +189,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
 
   test('needs no more rights than the docs say', { timeout }, async () => {
     const docs = readFileSync(new URL('../../../docs/key-stores.md', import.meta.url), 'utf8');
-    const [, rights = ''] = /The user needs `([^`]+)`/.exec(docs) ?? [];
+    const [, rights = ''] = /The user needs\s+`([^`]+)`/.exec(docs) ?? [];
     const owner = ioredis(server.port);
     onTestFinished(() => owner.disconnect());
     await owner.acl('SETUSER', 'checkout', 'on', '>password', ...rights.split(' '));
