@@ -219,6 +219,8 @@ async function bundle(
     target: 'es2022',
     platform: 'neutral',
     conditions: ['workerd', 'worker'],
+    // An optional peer, loaded by the first operation of a store.
+    external: ['@aws-sdk/lib-dynamodb'],
     logLevel: 'silent',
   });
   return outputFiles[0]?.text ?? '';

@@ -1,5 +1,6 @@
 import { isDrunError } from '../errors/index.ts';
 import type { HeadersOption } from '../http/call.ts';
+import type { PlatformReadableStream } from '../internal/platform.ts';
 import type { ChatCompletionChunk } from './completion.ts';
 
 /** Options of {@link ChatStream.toReadableStream}. */
@@ -30,7 +31,7 @@ const GENERIC_MESSAGE = 'The response could not be completed.';
 export function toEventStream(
   chunks: AsyncIterator<ChatCompletionChunk, void, undefined>,
   { onError, heartbeatMs }: EventStreamOptions,
-): ReadableStream<Uint8Array> {
+): PlatformReadableStream {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(
     {

@@ -22,7 +22,7 @@ import type { Random } from './random.ts';
 export const SECOND = 1_000;
 export const GRACE_MS = 60 * SECOND;
 export const LEASE_MS = 60 * SECOND;
-export const CREATE_TIMEOUT_MS = 20 * SECOND;
+const CREATE_TIMEOUT_MS = 20 * SECOND;
 const START = 1_772_000_000_000;
 
 /** A key at the service. */

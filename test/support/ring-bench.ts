@@ -10,7 +10,7 @@ export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-export const MODEL = 'public/deepseek-r1';
+const MODEL = 'public/deepseek-r1';
 
 /** The emulated service, a store and a time, and the rings that work on them. */
 export interface RingBench {

@@ -115,7 +115,7 @@ export function checkRing(ring: string): void {
 }
 
 /** Checks that every store can return the value as it is. The message does not repeat it. */
-export function checkValue(value: string): void {
+function checkValue(value: string): void {
   // UTF-8 cannot encode half a surrogate pair, and PostgreSQL cannot store U+0000.
   if (typeof value !== 'string' || !value.isWellFormed() || value.includes('\0')) {
     throw invalid('value', 'must be a well-formed string without U+0000');
