@@ -26,13 +26,13 @@ export interface Surroundings {
 
 /**
  * Grace period and store timeout are long enough for a busy machine. Leases and grace periods are in the service's time, which is
- * real here: a rotation takes some seven seconds, and a takeover forty.
+ * real here: a rotation takes some seven seconds, and a takeover thirty.
  */
 const TIMES = {
   gracePeriodMs: 1_500,
   refreshMs: 100,
-  leaseMs: 30_000,
-  createTimeoutMs: 10_000,
+  leaseMs: 20_000,
+  createTimeoutMs: 3_000,
   storeTimeoutMs: 100_000,
 };
 
