@@ -43,6 +43,8 @@ const needNode = [
   'drun-sdk/rotation/kubernetes',
 ];
 const needsMsw = 'drun-sdk/emulator/msw';
+/** workerd resolves the optional peer that this imports on demand. */
+const needsAws = 'drun-sdk/rotation/dynamodb';
 
 function without(...left: readonly string[]): string[] {
   return subpaths.filter((subpath) => !left.includes(subpath));
@@ -71,7 +73,7 @@ const runs: Run[] = [
   },
   { name: 'node-22 command', run: runCommand },
   {
-    name: `workerd import, without ${[...needNode, needsMsw].join(', ')}, which need Node`,
+    name: `workerd import, without ${[...needNode, needsMsw, needsAws].join(', ')}, which need Node or a peer`,
     run: runOnWorkerd,
   },
 ];
@@ -160,7 +162,7 @@ async function runCommand(directory: string): Promise<void> {
 
 async function runOnWorkerd(directory: string): Promise<void> {
   const script = await bundle(directory, {
-    program: `${importAll(without(...needNode, needsMsw))}
+    program: `${importAll(without(...needNode, needsMsw, needsAws))}
       import { consume } from './smoke-consumer.ts';
       export default {
         async fetch() {
@@ -219,8 +221,6 @@ async function bundle(
     target: 'es2022',
     platform: 'neutral',
     conditions: ['workerd', 'worker'],
-    // An optional peer, loaded by the first operation of a store.
-    external: ['@aws-sdk/lib-dynamodb'],
     logLevel: 'silent',
   });
   return outputFiles[0]?.text ?? '';
