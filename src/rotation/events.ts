@@ -52,7 +52,7 @@ export class RingEvents {
     );
   };
 
-  readonly settle = (error: unknown): void => {
+  readonly clearError = (error: unknown): void => {
     if (this.lastError === error) this.lastError = undefined;
   };
 }

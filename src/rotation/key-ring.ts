@@ -92,9 +92,9 @@ export class KeyRing implements AsyncDisposable {
     const settings = readOptions(options);
     this.#protocol = protocol;
     this.#events = new RingEvents(settings.name);
-    const { emit, settle } = this.#events;
+    const { emit, clearError } = this.#events;
     const state = new RingState(settings, (record, before) => this.#reader.observe(record, before));
-    this.#ring = { ...settings, state, emit, settle };
+    this.#ring = { ...settings, state, emit, clearError };
     this.#reader = new Reader(this.#ring);
     this.#schedule = new Schedule(this.#sleep, settings.random);
   }

@@ -148,7 +148,7 @@ export class Reader {
   }
 
   async #readRecord(): Promise<void> {
-    const { state, emit, settle } = this.#ring;
+    const { state, emit, clearError } = this.#ring;
     const before = state.latest;
     try {
       const read = await state.read();
@@ -157,7 +157,7 @@ export class Reader {
         this.#refreshIn(RETRY_MS);
         emit('stale-read', { epoch: read.record.epoch });
       } else if (!this.#undecryptable || state.latest?.current?.ciphertext !== this.#undecryptable) {
-        settle(this.#failure);
+        clearError(this.#failure);
       }
     } catch (error) {
       if (state.latest === undefined || !isDrunError(error)) throw error;

@@ -12,7 +12,7 @@ export interface RingContext extends KeyRingSettings {
   readonly state: RingState;
   readonly emit: Emit;
   /** Notes that an error no longer applies. */
-  readonly settle: (error: unknown) => void;
+  readonly clearError: (error: unknown) => void;
 }
 
 /** A ring that can do more than read. */
