@@ -70,20 +70,8 @@ export function isIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** The supported language that `Accept-Language` prefers; English if it names neither. */
+/** The supported language that `Accept-Language` names first; English if it names none. */
 export function preferredLanguage(request: Request): Language {
-  let preferred: Language = 'en';
-  let best = 0;
-  for (const part of (request.headers.get('accept-language') ?? '').split(',')) {
-    const [tag = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
-    const language = tag.split('-')[0];
-    if (language !== 'en' && language !== 'zh') continue;
-    const quality = parameters.find((parameter) => parameter.startsWith('q='));
-    const weight = quality === undefined ? 1 : Number(quality.slice(2));
-    if (weight > best) {
-      preferred = language;
-      best = weight;
-    }
-  }
-  return preferred;
+  const language = /\b(en|zh)\b/i.exec(request.headers.get('accept-language') ?? '')?.[1];
+  return language?.toLowerCase() === 'zh' ? 'zh' : 'en';
 }

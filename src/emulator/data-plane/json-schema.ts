@@ -22,7 +22,7 @@ export function violationOf(schema: unknown, value: unknown): string | undefined
 /** Returns the simplest value that a schema accepts, or why none was found. */
 export function exampleOf(schema: unknown): { readonly value: unknown } | { readonly problem: string } {
   try {
-    const value = new Generator(schema).generate(schema, 0, 0);
+    const value = new Generator(schema).generate(schema);
     const problem = violationOf(schema, value);
     return problem === undefined ? { value } : { problem };
   } catch (error) {
@@ -44,67 +44,47 @@ class Generator {
     this.#root = root;
   }
 
-  /** @param variant - Different numbers give different values, for unique items. */
-  generate(schema: unknown, depth: number, variant: number): unknown {
+  generate(schema: unknown, depth = 0): unknown {
     if (depth > MAX_DEPTH || ++this.#count > MAX_VALUES) throw new Error('it is too deep or too large');
     if (schema === false) throw new Error('it accepts nothing');
-    if (!isObject(schema)) return variant === 0 ? null : variant;
+    if (!isObject(schema)) return null;
+    const within = (part: unknown): unknown => this.generate(part, depth + 1);
     const { $ref, allOf, anyOf, oneOf, ...rest } = schema;
-    if (typeof $ref === 'string') {
-      return this.generate(merge(rest, resolve(this.#root, $ref)), depth + 1, variant);
-    }
-    const choices = listOf(anyOf ?? oneOf);
+    if ($ref !== undefined) return within(merge(rest, this.#resolved(schema)));
+    const choices = anyOf ?? oneOf;
     if (Array.isArray(allOf)) {
-      const parts = allOf.map((part) => (part?.$ref ? resolve(this.#root, String(part.$ref)) : part));
-      const merged = parts.reduce<unknown>(merge, choices.length > 0 ? { ...rest, anyOf: choices } : rest);
-      return this.generate(merged, depth + 1, variant);
+      const parts = allOf.map((part) => this.#resolved(part));
+      return within(
+        parts.reduce<unknown>(merge, { ...rest, ...(choices !== undefined && { anyOf: choices }) }),
+      );
     }
-    if (choices.length > 0) {
-      return first(choices, variant, (choice) => this.generate(merge(rest, choice), depth + 1, variant));
-    }
+    if (Array.isArray(choices)) return first(choices, (choice) => within(merge(rest, choice)));
     if ('const' in schema) return schema.const;
-    if ('default' in schema && variant === 0) return schema.default;
-    if (Array.isArray(schema.enum)) return schema.enum[variant % schema.enum.length];
+    if ('default' in schema) return schema.default;
+    if (Array.isArray(schema.enum)) return schema.enum[0];
     const types = [schema.type ?? ('properties' in schema ? 'object' : 'null')].flat();
-    return first(types, 0, (type) => this.#ofType(type, schema, depth, variant));
-  }
-
-  #ofType(type: unknown, schema: Schema, depth: number, variant: number): unknown {
-    if (type === 'object') return this.#object(schema, depth);
-    if (type === 'array') return this.#array(schema, depth);
-    if (type === 'string') return stringOf(schema, variant);
-    if (type === 'number' || type === 'integer') return numberOf(schema, type, variant);
-    return type === 'boolean' ? variant % 2 === 1 : null;
-  }
-
-  #object(schema: Schema, depth: number): object {
-    const properties = isObject(schema.properties) ? schema.properties : {};
-    const minimum = Math.min(bound(schema.minProperties, 0), MAX_LENGTH);
-    const names = new Set(listOf(schema.required).map(String));
-    for (const name of Object.keys(properties)) if (names.size < minimum) names.add(name);
-    for (let extra = 0; names.size < minimum; extra++) names.add(`x${extra}`);
-    const generate = (name: string): unknown =>
-      this.generate(properties[name] ?? schema.additionalProperties ?? true, depth + 1, 0);
-    return Object.fromEntries([...names].map((name) => [name, generate(name)]));
-  }
-
-  #array(schema: Schema, depth: number): unknown[] {
-    // Draft 7 has the items of a tuple in `items`.
-    const prefix = listOf(schema.prefixItems ?? schema.items);
-    const rest = Array.isArray(schema.items) ? schema.additionalItems : schema.items;
-    const length = Math.min(bound(schema.minItems, 0), MAX_LENGTH);
-    return Array.from({ length }, (_, index) => {
-      const item = index < prefix.length ? prefix[index] : (rest ?? true);
-      return this.generate(item, depth + 1, schema.uniqueItems === true ? index : 0);
+    return first(types, (type) => {
+      if (type === 'object') return objectOf(schema, within);
+      if (type === 'array') return arrayOf(schema, within);
+      if (type === 'string') return stringOf(schema);
+      if (type === 'number' || type === 'integer') return numberOf(schema, type);
+      return type === 'boolean' ? false : null;
     });
+  }
+
+  /** Resolves a reference within the schema, such as `#/$defs/city`. */
+  #resolved(schema: unknown): unknown {
+    if (!isObject(schema) || typeof schema.$ref !== 'string') return schema;
+    const path = schema.$ref.split('/').slice(1);
+    const names = path.map((part) => decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~'));
+    return names.reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), this.#root);
   }
 }
 
-/** The first result that does not fail, beginning with the choice of a variant. */
-function first<T>(choices: readonly T[], variant: number, generate: (choice: T) => unknown): unknown {
-  const start = variant % choices.length;
+/** The first result that does not fail. */
+function first<T>(choices: readonly T[], generate: (choice: T) => unknown): unknown {
   let problem: unknown;
-  for (const choice of [...choices.slice(start), ...choices.slice(0, start)]) {
+  for (const choice of choices) {
     try {
       return generate(choice);
     } catch (error) {
@@ -112,6 +92,24 @@ function first<T>(choices: readonly T[], variant: number, generate: (choice: T) 
     }
   }
   throw problem;
+}
+
+function objectOf(schema: Schema, generate: (schema: unknown) => unknown): object {
+  const properties = isObject(schema.properties) ? schema.properties : {};
+  const names = new Set(listOf(schema.required).map(String));
+  for (let extra = 0; names.size < Math.min(bound(schema.minProperties, 0), MAX_LENGTH); extra++) {
+    names.add(Object.keys(properties)[extra] ?? `x${extra}`);
+  }
+  const schemaOf = (name: string): unknown => properties[name] ?? schema.additionalProperties ?? true;
+  return Object.fromEntries(Array.from(names, (name) => [name, generate(schemaOf(name))]));
+}
+
+function arrayOf(schema: Schema, generate: (schema: unknown) => unknown): unknown[] {
+  // Draft 7 has the items of a tuple in `items`.
+  const prefix = listOf(schema.prefixItems ?? schema.items);
+  const rest = Array.isArray(schema.items) ? schema.additionalItems : schema.items;
+  const length = Math.min(bound(schema.minItems, 0), MAX_LENGTH);
+  return Array.from({ length }, (_, index) => generate(index < prefix.length ? prefix[index] : rest));
 }
 
 const FORMATS: Readonly<Record<string, string>> = {
@@ -129,32 +127,30 @@ const FORMATS: Readonly<Record<string, string>> = {
   base64: 'eHh4',
 };
 
-function stringOf({ minLength, format, pattern }: Schema, variant: number): string {
+function stringOf({ minLength, format, pattern }: Schema): string {
   const minimum = Math.min(bound(minLength, 0), MAX_LENGTH);
-  const known = typeof format === 'string' ? FORMATS[format] : undefined;
-  const filler = known ?? 'x'.repeat(variant > 0 ? minimum + variant : minimum);
-  if (typeof pattern !== 'string') return filler;
+  const simple = FORMATS[String(format)] ?? 'x'.repeat(minimum);
+  if (typeof pattern !== 'string') return simple;
   // The patterns of formats and of simple character classes.
-  const candidates = [filler, ...['x', 'X', '0'].map((text) => text.repeat(Math.max(1, minimum)))];
+  const candidates = [simple, ...['x', 'X', '0'].map((text) => text.repeat(Math.max(1, minimum)))];
   const match = candidates.find((candidate) => new RegExp(pattern, 'u').test(candidate));
   if (match === undefined) throw new Error(`no simple string matches ${pattern}`);
   return match;
 }
 
-function numberOf(schema: Schema, type: 'number' | 'integer', variant: number): number {
+function numberOf(schema: Schema, type: 'number' | 'integer'): number {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
   const step = bound(schema.multipleOf, 1);
   const low = Math.max(bound(minimum, -Infinity), bound(exclusiveMinimum, -Infinity));
   const high = Math.min(bound(maximum, Infinity), bound(exclusiveMaximum, Infinity));
-  const isValid = (value: number): boolean => {
-    const isInside = Number.isFinite(value) && value >= low && value <= high;
-    return isInside && value !== exclusiveMinimum && value !== exclusiveMaximum;
-  };
   const multiple = Math.ceil(low / step) * step;
   const candidates = [0, multiple, multiple + step, low, high, high - step];
-  const value = [...candidates, ...(type === 'number' ? [(low + high) / 2] : [])].find(isValid);
+  const value = [...candidates, ...(type === 'number' ? [(low + high) / 2] : [])].find((candidate) => {
+    const isInside = Number.isFinite(candidate) && candidate >= low && candidate <= high;
+    return isInside && candidate !== exclusiveMinimum && candidate !== exclusiveMaximum;
+  });
   if (value === undefined) throw new Error('no simple number is in range');
-  return value + variant * step;
+  return value;
 }
 
 /** Combines two schemas that both apply. */
@@ -174,13 +170,6 @@ function merge(a: unknown, b: unknown): unknown {
     else if (name === 'type' && right === 'number') merged[name] = left;
   }
   return merged;
-}
-
-/** Resolves a reference within a schema, such as `#/$defs/city`. */
-function resolve(root: unknown, reference: string): unknown {
-  const path = reference.split('/').slice(1);
-  const names = path.map((part) => decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~'));
-  return names.reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), root);
 }
 
 function listOf(value: unknown): readonly unknown[] {

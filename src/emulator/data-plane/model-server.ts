@@ -1,8 +1,8 @@
-import type { KeyRecord } from '../account/key-registry.ts';
-import { keyView } from '../account/keys.ts';
+import type { KeyRecord } from '../account.ts';
 import { bodyOf } from '../body.ts';
 import type { Context, Env } from '../context.ts';
 import { HttpError, isIterable, parseJson } from '../http.ts';
+import { keyView } from '../keys.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
 import { Completion } from './completion.ts';
