@@ -13,10 +13,9 @@ import { mapBody } from './body.ts';
 import { RuleBook, type Rules } from './data-plane/rules.ts';
 import type { Faults } from './faults/fault.ts';
 import { FaultPlan } from './faults/plan.ts';
-import { isEventStream } from './http.ts';
+import { isEventStream, LostConnection } from './http.ts';
 import { type EmulatedKeys, emulatedKeys } from './keys.ts';
 import { type EmulatedRequest, RequestLog } from './log.ts';
-import { LostConnection } from './lost-connection.ts';
 import { type EmulatorOptions, resolveOptions } from './options.ts';
 import { randomText as createRandomText } from './random.ts';
 

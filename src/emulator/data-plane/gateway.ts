@@ -19,11 +19,11 @@ import {
   vllmResponse,
 } from './errors.ts';
 import { gatewayResponse, rewriteStream, rewriteWhole } from './gateway-wire.ts';
-import { EmulatedModelServer, type ModelServer } from './model-server.ts';
+import { emulatedModelServer } from './model-server.ts';
 import type { EmulatedMessage } from './reply.ts';
 import type { RuleBook } from './rules.ts';
 import { promptTokens, UsageMeter } from './tokens.ts';
-import { UpstreamServer } from './upstream.ts';
+import { upstreamServer } from './upstream.ts';
 
 const STREAM_HEADERS = {
   'cache-control': 'no-cache',
@@ -37,8 +37,8 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   const { account, settings } = context;
   const { models } = settings;
   const isGateway = settings.behind === 'gateway';
-  const upstream = settings.upstream && new UpstreamServer(settings.upstream);
-  const modelServer: ModelServer = new EmulatedModelServer(context, rules, upstream);
+  const upstream = settings.upstream && upstreamServer(settings.upstream);
+  const modelServer = emulatedModelServer(context, rules, upstream?.post);
   const created = Math.floor(settings.now() / 1000);
   const redacted = (text: string): string => upstream?.redact(text) ?? text;
 
@@ -105,7 +105,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
 
     const sent = isGateway ? withUsage({ ...body, model }) : body;
     const meter = new UsageMeter(promptTokens(messagesOf(body)));
-    const response = await modelServer.post({ request, signal, log, key, path, body: sent });
+    const response = await modelServer({ request, signal, log, key, path, body: sent });
     const spend = (): void => account.spend(key, model, meter.usage);
     return isGateway ? rewrite(response, model, meter, spend) : observe(response, meter, spend);
   };
