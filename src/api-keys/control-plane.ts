@@ -52,16 +52,13 @@ export class ControlPlane {
     // What came from the environment stays the same in clients that `withOptions` derives.
     this.#options = { ...options, baseUrl, accessToken };
     this.#http = new HttpClient({
+      ...options,
       baseUrl: new URL(baseUrl.href.replace(/\/*$/, API_ROOT)),
       credential: accessToken,
       credentialOption: 'accessToken',
       timeoutMs: options.timeoutMs ?? 30_000,
-      maxRetries: options.maxRetries ?? 2,
       transport: lazyTransport(checkFunction(options.fetch, 'fetch')),
-      headers: options.headers,
       defaultHeaders: { 'accept-language': language },
-      onRetry: options.onRetry,
-      logger: options.logger,
     });
   }
 

@@ -8,6 +8,7 @@ export type {
   CallOptions,
   CallPromise,
   CallResponse,
+  ClientOptions,
   FetchFunction,
   HeadersOption,
   RequestLogEntry,

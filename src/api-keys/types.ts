@@ -1,16 +1,10 @@
-import type {
-  CallOptions,
-  FetchFunction,
-  HeadersOption,
-  RequestLogger,
-  RetryListener,
-} from '../http/call.ts';
+import type { CallOptions, ClientOptions } from '../http/call.ts';
 import type { PlatformUrl } from '../internal/platform.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 
 /** Options of {@link ApiKeys}. */
-export interface ApiKeysOptions {
+export interface ApiKeysOptions extends ClientOptions {
   /**
    * An access token of the console (Personal Center, Access Keys), or a function that returns one.
    * @defaultValue the environment variable `DRUN_ACCESS_TOKEN`
@@ -27,27 +21,10 @@ export interface ApiKeysOptions {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Maximum number of retries per request.
-   * @defaultValue 2
-   */
-  readonly maxRetries?: number | undefined;
-  /** Replaces the global `fetch`. */
-  readonly fetch?: FetchFunction | undefined;
-  /** Headers sent with every request. */
-  readonly headers?: HeadersOption | undefined;
-  /**
    * Language of the service's messages (`Accept-Language`), such as `en` or `zh`.
    * @defaultValue `'en'`
    */
   readonly language?: string | undefined;
-  /** Called before a retry. If it throws, the call rejects with that error. */
-  readonly onRetry?: RetryListener | undefined;
-  /** Called after every request with its method, path, status and duration; never with an id, a body or a credential. */
-  readonly logger?: RequestLogger | undefined;
-  /** Permits `http` base URLs to other hosts than this machine. */
-  readonly allowInsecureHttp?: boolean | undefined;
-  /** Permits use in a browser, where every visitor can read the access token. */
-  readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
 
 /** Options of {@link WorkspaceApiKeys}. */

@@ -99,15 +99,12 @@ export class ChatClient {
     const apiKey = optionOrVariable(options.apiKey, 'apiKey', 'DRUN_API_KEY');
     this.#options = { ...options, apiKey };
     this.#http = new HttpClient({
+      ...options,
       baseUrl: dataPlaneUrl(options),
       credential: apiKey,
       credentialOption: 'apiKey',
       timeoutMs: options.timeoutMs ?? 600_000,
-      maxRetries: options.maxRetries ?? 2,
       transport: options.transport ?? fetchTransport(fetch),
-      headers: options.headers,
-      onRetry: options.onRetry,
-      logger: options.logger,
     });
     this.fetch = authenticatedFetch(this.#http, fetch);
     this.#idleTimeoutMs = checkTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');

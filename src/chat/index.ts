@@ -9,6 +9,7 @@ export type {
   CallOptions,
   CallPromise,
   CallResponse,
+  ClientOptions,
   FetchFunction,
   HeadersOption,
   RequestLogEntry,

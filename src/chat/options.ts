@@ -1,10 +1,4 @@
-import type {
-  CallOptions,
-  FetchFunction,
-  HeadersOption,
-  RequestLogger,
-  RetryListener,
-} from '../http/call.ts';
+import type { CallOptions, ClientOptions } from '../http/call.ts';
 import { CALL_OPTIONS, CLIENT_OPTIONS } from '../http/options.ts';
 import type { Transport } from '../http/transport.ts';
 import type { PlatformUrl } from '../internal/platform.ts';
@@ -12,7 +6,7 @@ import type { Credential } from '../secret/credential.ts';
 import type { CustomToolDefinition, Tool } from './tools.ts';
 
 /** Options of {@link ChatClient}. */
-export interface ChatClientOptions {
+export interface ChatClientOptions extends ClientOptions {
   /** API key, or a source of API keys such as a `KeyRing`. @defaultValue The environment variable `DRUN_API_KEY`. */
   readonly apiKey?: Credential | undefined;
   /** Region of a dedicated deployment: `sh-02` stands for `https://sh-02.d.run`. Excludes `baseUrl`. */
@@ -33,22 +27,8 @@ export interface ChatClientOptions {
    * caller does not read is not counted. @defaultValue 60 000
    */
   readonly idleTimeoutMs?: number | undefined;
-  /** Maximum number of retries after 408, 409, 425, 429, 5xx and lost connections. @defaultValue 2 */
-  readonly maxRetries?: number | undefined;
-  /** Replaces the global `fetch`. Excludes `transport`. */
-  readonly fetch?: FetchFunction | undefined;
-  /** Sends the requests instead of `fetch`, such as `nodeTransport()` of `drun-sdk/node`. */
+  /** Sends the requests instead of `fetch`, such as `nodeTransport()` of `drun-sdk/node`. Excludes `fetch`. */
   readonly transport?: Transport | undefined;
-  /** Headers of every request. */
-  readonly headers?: HeadersOption | undefined;
-  /** Called before each retry. An error that it throws ends the call. */
-  readonly onRetry?: RetryListener | undefined;
-  /** Called after each request with method, path, status, duration and attempt; never with a body or a credential. */
-  readonly logger?: RequestLogger | undefined;
-  /** Permits `http` to any host. @defaultValue false */
-  readonly allowInsecureHttp?: boolean | undefined;
-  /** Permits use in a web page, where every visitor can read the API key. @defaultValue false */
-  readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
 
 /** Options of a call of {@link ChatClient}. */

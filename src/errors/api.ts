@@ -12,22 +12,6 @@ export type ApiErrorCode =
   | 'api_key_limit_reached'
   | 'server_error';
 
-/** A rate limit, as reported by a server's headers. */
-export interface RateLimit {
-  /** `x-ratelimit-limit-…` */
-  readonly limit?: number | undefined;
-  /** `x-ratelimit-remaining-…` */
-  readonly remaining?: number | undefined;
-  /** Time until the limit is reset, in milliseconds: `x-ratelimit-reset-…`, a duration such as `6m0s`. */
-  readonly resetMs?: number | undefined;
-}
-
-/** OpenAI's rate-limit headers, if the server sends them; d.run documents none. */
-export interface RateLimits {
-  readonly requests?: RateLimit | undefined;
-  readonly tokens?: RateLimit | undefined;
-}
-
 /** The fields of an {@link ApiError}. */
 export type ApiErrorInit = FieldsOf<ApiError>;
 
@@ -50,8 +34,6 @@ export class ApiError<
   declare readonly requestId?: string | undefined;
   /** The wait that the service asks for in milliseconds, from `retry-after-ms` or `Retry-After`. */
   declare readonly retryAfterMs?: number | undefined;
-  /** Present if the response has OpenAI's rate-limit headers. */
-  declare readonly rateLimits?: RateLimits | undefined;
   /** Start of a body whose message could not be found, redacted. Not enumerable: it may repeat the prompt. */
   declare readonly excerpt?: string | undefined;
 

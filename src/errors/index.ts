@@ -12,9 +12,7 @@ export {
   InvalidRequestError,
   NotFoundError,
   PermissionDeniedError,
-  type RateLimit,
   RateLimitError,
-  type RateLimits,
   ServerError,
 } from './api.ts';
 export { ApiKeyLimitError, ReplacementFailedError, UnknownOutcomeError, type UnusedKey } from './api-keys.ts';

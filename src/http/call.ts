@@ -1,4 +1,4 @@
-import { type AnyDrunError, isDrunError, type RateLimits } from '../errors/index.ts';
+import { type AnyDrunError, isDrunError } from '../errors/index.ts';
 import { isThenable } from '../internal/checks.ts';
 import type {
   AbortSignalLike,
@@ -9,6 +9,24 @@ import type {
 
 /** Custom headers; a header whose value is `undefined` is left out. */
 export type HeadersOption = PlatformHeaders | Readonly<Record<string, string | undefined>>;
+
+/** Options that all clients have. */
+export interface ClientOptions {
+  /** Maximum number of retries per request, after 408, 409, 425, 429, 5xx and lost connections. @defaultValue 2 */
+  readonly maxRetries?: number | undefined;
+  /** Replaces the global `fetch`. */
+  readonly fetch?: FetchFunction | undefined;
+  /** Headers of every request. */
+  readonly headers?: HeadersOption | undefined;
+  /** Called before each retry. An error that it throws ends the call. */
+  readonly onRetry?: RetryListener | undefined;
+  /** Called after each request with method, path, status, duration and attempt; never with an id, a body or a credential. */
+  readonly logger?: RequestLogger | undefined;
+  /** Permits `http` to any host. @defaultValue false */
+  readonly allowInsecureHttp?: boolean | undefined;
+  /** Permits use in a web page, where every visitor can read the credential. @defaultValue false */
+  readonly dangerouslyAllowBrowser?: boolean | undefined;
+}
 
 /** Options of every call. */
 export interface CallOptions {
@@ -65,8 +83,6 @@ export interface CallResponse {
   readonly headers: PlatformHeaders;
   /** From `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`; d.run documents none of them. */
   readonly requestId?: string | undefined;
-  /** From OpenAI's rate-limit headers, if the server sends them. */
-  readonly rateLimits?: RateLimits | undefined;
   /** Number of requests that the call took, including this one. */
   readonly attempts: number;
 }

@@ -12,19 +12,17 @@ import {
   type CallOptions,
   type CallPromise,
   type CallResponse,
+  type ClientOptions,
   callPromise,
   failureFields,
-  type HeadersOption,
   log,
   type RequestLogEntry,
-  type RequestLogger,
   type Result,
-  type RetryListener,
 } from './call.ts';
 import { CallRedactor, CredentialReader, MAX_FURTHER_CREDENTIALS } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { invalidResponse, type ResponseContext, toConnectionError } from './errors.ts';
-import { rateLimitsOf, requestIdOf } from './headers.ts';
+import { requestIdOf } from './headers.ts';
 import { checkFunction, checkHeaders, checkRetries, checkTimeout } from './options.ts';
 import { readError } from './response.ts';
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
@@ -71,19 +69,15 @@ interface AttemptInfo {
   readonly mayHaveBeenApplied: boolean;
 }
 
-export interface HttpClientOptions {
+export interface HttpClientOptions extends ClientOptions {
   readonly baseUrl: URL;
   readonly transport: Transport;
   readonly credential: Credential;
   /** What the caller calls the credential. */
   readonly credentialOption: ResponseContext['credentialOption'];
   readonly timeoutMs: number;
-  readonly maxRetries: number;
-  readonly headers?: HeadersOption | undefined;
   /** Sent unless `headers` overrides them. */
   readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
-  readonly onRetry?: RetryListener | undefined;
-  readonly logger?: RequestLogger | undefined;
 }
 
 export interface RequestOptions extends CallOptions {
@@ -121,7 +115,7 @@ export class HttpClient {
     this.#options = options;
     this.#root = baseUrl.origin + baseUrl.pathname.replace(/\/+$/, '');
     this.#timeoutMs = checkTimeout(options.timeoutMs);
-    this.#maxRetries = checkRetries(options.maxRetries);
+    this.#maxRetries = checkRetries(options.maxRetries ?? 2);
     this.#headers = { ...options.defaultHeaders, ...checkHeaders(options.headers ?? {}) };
     checkFunction(options.onRetry, 'onRetry');
     checkFunction(options.logger, 'logger');
@@ -297,12 +291,10 @@ function resultOf<T>(call: Call<unknown>, data: T, attempts: number): Result<T> 
   const { status, headers } = call.response as TransportResponse;
   const response = (): CallResponse => {
     const requestId = requestIdOf(headers);
-    const rateLimits = rateLimitsOf(headers);
     return {
       status,
       headers: new Headers([...headers].map(([name, value]): [string, string] => [name, call.redact(value)])),
       ...(requestId !== undefined && { requestId: call.redact(requestId) }),
-      ...(rateLimits !== undefined && { rateLimits }),
       attempts,
     };
   };

@@ -18,7 +18,7 @@ import {
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { Deadline } from './deadline.ts';
-import { rateLimitsOf, requestIdOf, retryAfterMs } from './headers.ts';
+import { requestIdOf, retryAfterMs } from './headers.ts';
 import { parseServiceError, type ServiceError, withoutInput } from './service-error.ts';
 import type { TransportResponse } from './transport.ts';
 
@@ -102,7 +102,6 @@ export function toApiError(
     param: clean(error.param),
     requestId: clean(requestIdOf(headers)),
     retryAfterMs: retryAfterMs(headers),
-    rateLimits: rateLimitsOf(headers),
     excerpt,
   };
   const reason = clean(error.message) ?? HINTS[status] ?? 'the response gives no reason';

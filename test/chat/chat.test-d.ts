@@ -13,7 +13,6 @@ import type {
   Tool,
   ToolEvent,
 } from 'drun-sdk/chat';
-import type { RateLimits } from 'drun-sdk/errors';
 import type OpenAI from 'openai';
 import { expectTypeOf, test } from 'vitest';
 import * as zod from 'zod';
@@ -158,7 +157,7 @@ test('a tool is given what its schema makes of the arguments', () => {
 test('an answer can be had with its response', () => {
   expectTypeOf(chat.complete({ model, messages }).withResponse()).resolves.toExtend<{
     readonly data: ChatCompletion;
-    readonly response: { readonly rateLimits?: RateLimits | undefined; readonly headers: Headers };
+    readonly response: { readonly requestId?: string | undefined; readonly headers: Headers };
   }>();
 });
 

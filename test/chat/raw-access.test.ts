@@ -4,7 +4,6 @@ import {
   AuthenticationError,
   ConfigurationError,
   InvalidResponseError,
-  RateLimitError,
   ServerError,
   StreamFailedError,
   StreamTruncatedError,
@@ -19,28 +18,15 @@ import { COMPLETIONS, chatClient, completion, failure, MODELS, request } from '.
 
 const network = mockNetwork();
 
-const LIMIT_HEADERS = {
-  'x-ratelimit-limit-requests': '60',
-  'x-ratelimit-remaining-requests': '59',
-  'x-ratelimit-reset-requests': '1s',
-  'x-ratelimit-limit-tokens': '150000',
-  'x-ratelimit-remaining-tokens': '149984',
-  'x-ratelimit-reset-tokens': '6m0.5s',
-};
-const LIMITS = {
-  requests: { limit: 60, remaining: 59, resetMs: 1_000 },
-  tokens: { limit: 150_000, remaining: 149_984, resetMs: 360_500 },
-};
-
 describe('withResponse()', () => {
   test('gives the answer and the response that it came in', async () => {
-    const headers = { 'x-request-id': 'req-7', 'x-served-by': 'a', ...LIMIT_HEADERS };
+    const headers = { 'x-request-id': 'req-7', 'x-served-by': 'a' };
     network.answer('post', COMPLETIONS, json(completion(), 200, headers));
 
     const { data, response } = await chatClient().complete(request()).withResponse();
 
     expect(data.choices[0].message.content).toBe('Hello!');
-    expect(response).toMatchObject({ status: 200, requestId: 'req-7', rateLimits: LIMITS, attempts: 1 });
+    expect(response).toMatchObject({ status: 200, requestId: 'req-7', attempts: 1 });
     expect(response.headers.get('x-served-by')).toBe('a');
   });
 
@@ -160,33 +146,6 @@ describe('a request id', () => {
     );
 
     expect(error.requestId).toBe('req-1');
-  });
-});
-
-describe('rate limits', () => {
-  test('are on an error', async () => {
-    network.answer('post', COMPLETIONS, json(failure('x', ''), 429, LIMIT_HEADERS));
-
-    const error = await rejectionOf(RateLimitError, chatClient().complete(request(), { maxRetries: 0 }));
-
-    expect(error.rateLimits).toEqual(LIMITS);
-    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ rateLimits: LIMITS });
-  });
-
-  test.each<[string, Record<string, string>, unknown]>([
-    ['no header', {}, undefined],
-    ['one header', { 'x-ratelimit-remaining-requests': '0' }, { requests: { remaining: 0 } }],
-    ['headers that are no numbers', { 'x-ratelimit-limit-requests': 'many' }, undefined],
-    ['a number that is too large', { 'x-ratelimit-limit-tokens': '9'.repeat(20) }, undefined],
-    ['a reset in milliseconds', { 'x-ratelimit-reset-tokens': '20ms' }, { tokens: { resetMs: 20 } }],
-    ['a reset in hours', { 'x-ratelimit-reset-tokens': '1h2m3s' }, { tokens: { resetMs: 3_723_000 } }],
-    ['a reset without a unit', { 'x-ratelimit-reset-tokens': '1700000000' }, undefined],
-  ])('with %s are what the headers say', async (_, headers, expected) => {
-    network.answer('post', COMPLETIONS, json(completion(), 200, headers));
-
-    const { response } = await chatClient().complete(request()).withResponse();
-
-    expect(response.rateLimits).toEqual(expected);
   });
 });
 

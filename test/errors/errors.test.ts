@@ -42,7 +42,6 @@ const api = {
   param: 'model',
   requestId: 'req-1',
   retryAfterMs: 0,
-  rateLimits: { requests: { limit: 5 } },
 };
 
 interface Row {
