@@ -4,7 +4,7 @@ import {
   InsufficientQuotaError,
   PermissionDeniedError,
 } from '../errors/index.ts';
-import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
+import type { AuthenticatedFetch } from '../http/authenticated-fetch.ts';
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import { Deadline } from '../http/deadline.ts';
@@ -25,10 +25,11 @@ import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { isRecord } from '../internal/json.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
-import type { ChatStream } from './chat-stream.ts';
+import { ChatStream } from './chat-stream.ts';
+import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, Model } from './completion.ts';
-import { checkOneChoice, openStream, type ReadCompletion, requestCompletion } from './completions.ts';
-import type { SchemaOutput } from './json-schema.ts';
+import { checkOneChoice, checkRequest, completionEndpoint } from './completions.ts';
+import type { AnySchemaOptions } from './json-schema.ts';
 import {
   CHAT_CALL_OPTIONS,
   CHAT_CLIENT_OPTIONS,
@@ -44,9 +45,10 @@ import {
   TOOL_OPTIONS,
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
-import { type AnySchemaOptions, type ParsedCompletion, parseReply } from './structured-output.ts';
-import { type ToolEvent, ToolRun, type ToolRunCompletion } from './tool-run.ts';
+import type { ParsedCompletion } from './structured-output.ts';
+import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
 import { ToolStream } from './tool-stream.ts';
+import type { SchemaOutput } from './tools.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
 
@@ -106,7 +108,10 @@ export class ChatClient {
       timeoutMs: options.timeoutMs ?? 600_000,
       transport: options.transport ?? fetchTransport(fetch),
     });
-    this.fetch = authenticatedFetch(this.#http, fetch);
+    this.fetch = async (input, init) => {
+      const { authenticatedFetch } = await import('../http/authenticated-fetch.ts');
+      return authenticatedFetch(this.#http, fetch)(input, init);
+    };
     this.#idleTimeoutMs = checkTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
   }
 
@@ -129,12 +134,14 @@ export class ChatClient {
 
   /** Requests a completion (`POST /v1/chat/completions`). */
   complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
-    const send = async (): Promise<Result<ChatCompletion>> => {
+    const endpoint = (): Promise<Endpoint<ChatCompletion>> => {
       checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
-      const { data, response } = await requestCompletion(this.#http, request, options);
-      return { data: data.completion, response };
+      return completionEndpoint(request, options, false, async (reader) => {
+        await reader.readWhole();
+        return reader.completion;
+      });
     };
-    return callPromise(send());
+    return this.#http.call(endpoint, options);
   }
 
   /**
@@ -152,10 +159,10 @@ export class ChatClient {
     const send = async (): Promise<Result<ParsedCompletion<SchemaOutput<Schema>>>> => {
       checkOptions(options, SCHEMA_OPTIONS, 'parse()');
       checkOneChoice(request);
-      const { schema, signal } = options;
+      const { schema } = options;
       if (schema === undefined) throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
-      const { data, response } = await requestCompletion(this.#http, request, options);
-      return { data: await parseReply(data.completion, schema, data.reader, signal), response };
+      const { data, response } = await this.#read(request, options).withResponse();
+      return { data: await parse(data, schema, options), response: () => response };
     };
     return callPromise(send());
   }
@@ -181,20 +188,9 @@ export class ChatClient {
     options: RunToolsOptions & AnySchemaOptions,
   ): Promise<ToolRunCompletion> {
     checkOptions(options, TOOL_OPTIONS, 'runTools()');
-    const deadline = new Deadline(options.signal);
-    const callOptions = { ...options, signal: deadline.signal };
-    const ask = async (asked: ChatCompletionRequest): Promise<ReadCompletion> =>
-      (await requestCompletion(this.#http, asked, callOptions)).data;
-    try {
-      checkOneChoice(request);
-      const events = new ToolRun(request, options, deadline).rounds(ask);
-      for (;;) {
-        const { done, value } = await events.next();
-        if (done) return value;
-      }
-    } finally {
-      deadline[Symbol.dispose]();
-    }
+    return this.#run(request, options, (asked, signal) =>
+      this.#read(asked, { ...options, signal }),
+    ).completion();
   }
 
   /**
@@ -208,19 +204,10 @@ export class ChatClient {
   streamTools(request: ChatCompletionRequest, options: StreamToolsOptions): ToolStream;
   streamTools(request: ChatCompletionRequest, options: StreamToolsOptions & AnySchemaOptions): ToolStream {
     checkOptions(options, [...TOOL_OPTIONS, 'idleTimeoutMs'], 'streamTools()');
-    checkOneChoice(request);
-    const { http, idleTimeoutMs, deadline } = {
-      http: this.#http,
-      idleTimeoutMs: this.#idleTimeout(options),
-      deadline: new Deadline(options.signal),
-    };
-    const callOptions = { ...options, signal: deadline.signal };
-    async function* ask(asked: ChatCompletionRequest): AsyncGenerator<ToolEvent, ReadCompletion, undefined> {
-      const read = Promise.withResolvers<ReadCompletion>();
-      const stream = openStream(http, asked, callOptions, idleTimeoutMs, (completion, reader) => {
-        read.resolve({ completion, reader });
-        return completion;
-      });
+    const open = (asked: ChatCompletionRequest, signal: AbortSignal): ChatStream<ChunkReader> =>
+      this.#open(asked, { ...options, signal }, (reader) => reader);
+    return this.#run(request, options, async function* (asked, signal) {
+      const stream = open(asked, signal);
       for await (const { choices } of stream) {
         for (const { delta } of choices) {
           const reasoning = delta.reasoning_content ?? delta.reasoning;
@@ -228,10 +215,8 @@ export class ChatClient {
           if (delta.content) yield { type: 'text', text: delta.content };
         }
       }
-      await stream.completion();
-      return read.promise;
-    }
-    return new ToolStream(new ToolRun(request, options, deadline).rounds(ask), deadline);
+      return stream.completion();
+    });
   }
 
   /**
@@ -247,11 +232,10 @@ export class ChatClient {
   stream(request: ChatStreamRequest, options?: ChatStreamOptions): ChatStream;
   stream(request: ChatStreamRequest, options: ChatStreamOptions & AnySchemaOptions = {}): ChatStream {
     checkOptions(options, [...SCHEMA_OPTIONS, 'idleTimeoutMs'], 'stream()');
-    const { schema, signal } = options;
-    if (schema !== undefined) checkOneChoice(request);
-    return openStream(this.#http, request, options, this.#idleTimeout(options), (completion, reader) =>
-      schema === undefined ? completion : parseReply(completion, schema, reader, signal),
-    );
+    const { schema } = options;
+    if (schema === undefined) return this.#open(request, options, ({ completion }) => completion);
+    checkOneChoice(request);
+    return this.#open(request, options, (reader) => parse(reader, schema, options));
   }
 
   /** Lists the models that the key may call (`GET /v1/models`). Costs no tokens. */
@@ -277,9 +261,56 @@ export class ChatClient {
     }
   }
 
-  #idleTimeout({ idleTimeoutMs }: ChatStreamOptions): number | undefined {
-    return idleTimeoutMs === undefined ? this.#idleTimeoutMs : checkTimeout(idleTimeoutMs, 'idleTimeoutMs');
+  /** Requests a whole completion. */
+  #read(
+    request: ChatCompletionRequest,
+    options: ChatCallOptions & AnySchemaOptions,
+  ): CallPromise<ChunkReader> {
+    return this.#http.call(
+      () => completionEndpoint(request, options, false, (reader) => reader.readWhole()),
+      options,
+    );
   }
+
+  #open<Completion>(
+    request: ChatStreamRequest,
+    options: ChatStreamOptions & AnySchemaOptions,
+    complete: (reader: ChunkReader) => Completion | Promise<Completion>,
+  ): ChatStream<Completion> {
+    checkRequest(request);
+    const { idleTimeoutMs } = options;
+    const limit =
+      idleTimeoutMs === undefined ? this.#idleTimeoutMs : checkTimeout(idleTimeoutMs, 'idleTimeoutMs');
+    return new ChatStream({
+      deadline: () => this.#http.deadline(options),
+      send: async (deadline) => {
+        const settings = { ...options, idleTimeoutMs: limit };
+        const endpoint = await completionEndpoint(request, settings, true, (reader) => reader.open());
+        return this.#http.request(endpoint, deadline, options);
+      },
+      complete,
+    });
+  }
+
+  #run(request: ChatCompletionRequest, options: RunToolsOptions & AnySchemaOptions, ask: Ask): ToolStream {
+    checkOneChoice(request);
+    const deadline = new Deadline(options.signal);
+    async function* run(): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
+      const { runTools } = await import('./tool-run.ts');
+      return yield* runTools(request, options, deadline, ask);
+    }
+    return new ToolStream(run(), deadline);
+  }
+}
+
+/** Parses a reply. What that needs is only loaded if a schema is used. */
+async function parse(
+  reader: ChunkReader,
+  schema: object,
+  { signal }: ChatCallOptions,
+): Promise<ParsedCompletion<never>> {
+  const { parseReply } = await import('./structured-output.ts');
+  return parseReply(reader.completion, schema, reader, signal);
 }
 
 /** Result of {@link ApiKeyVerifier.verify}. */

@@ -15,7 +15,7 @@ export interface StreamRequest<Completion> {
   /** Sends the request; resolves when the first chunk has arrived. */
   readonly send: (deadline: Deadline) => Promise<Result<ChunkReader>>;
   /** Turns the completion into the result of {@link ChatStream.completion}. */
-  readonly complete: (completion: ChatCompletion, reader: ChunkReader) => Completion | Promise<Completion>;
+  readonly complete: (reader: ChunkReader) => Completion | Promise<Completion>;
 }
 
 /**
@@ -36,7 +36,7 @@ export interface StreamRequest<Completion> {
  * for await (const text of stream.textStream) process.stdout.write(text);
  * ```
  */
-export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
+export class ChatStream<Completion = ChatCompletion>
   implements AsyncIterable<ChatCompletionChunk>, AsyncDisposable
 {
   readonly #request: StreamRequest<Completion>;
@@ -113,8 +113,7 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
     // A reader can come first until the first chunk has arrived.
     await this.opened.catch(() => {});
     await this.#chunks.drain();
-    const reader = this.#reader as ChunkReader;
-    this.#completion ??= Promise.resolve(this.#request.complete(reader.completion, reader));
+    this.#completion ??= Promise.resolve(this.#request.complete(this.#reader as ChunkReader));
     return this.#completion;
   }
 

@@ -63,11 +63,12 @@ export class ChunkReader {
   }
 
   /** Reads up to the first chunk. Until then a failure is one of the request, which can be retried. */
-  async open(): Promise<void> {
+  async open(): Promise<this> {
     // Not every fetch ends its body with the signal; this ends a pending read.
     this.#context.deadline.signal.addEventListener('abort', () => this.#response.cancel(), { once: true });
     await this.#fill();
     if (!this.#hasChunk && this.#error !== undefined) throw this.#error;
+    return this;
   }
 
   /**
@@ -85,14 +86,14 @@ export class ChunkReader {
   }
 
   /** Reads the response to its end. */
-  async readWhole(): Promise<ChatCompletion> {
+  async readWhole(): Promise<this> {
     const text = await this.#context.deadline.race(this.#response.text());
     this.#context.deadline.throwIfAborted();
     if (text.trim() === '') throw this.#invalid('an empty body; is `baseUrl` correct?');
     this.#events.push(text);
     this.#endOfBody();
     if (this.#error !== undefined) throw this.#error;
-    return this.completion;
+    return this;
   }
 
   /** Index of the choice that text readers follow. */
@@ -177,6 +178,7 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
+    const isReply = chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
     const failed = chunk.choices.find(({ finish_reason: reason }) => finishKind(reason) === 'failed');
@@ -186,7 +188,6 @@ export class ChunkReader {
       this.#finish(this.#failed({ ...error, message: reason }, false));
     } else if (this.#events.isJson) {
       // A whole response is complete, but an empty choice is not a reply.
-      const isReply = chunk.choices.some(({ message, delta }) => message ?? delta);
       this.#finish(isReply ? undefined : this.#invalid('a body without a message in `choices`'));
     }
   }
