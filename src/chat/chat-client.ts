@@ -4,7 +4,7 @@ import {
   InsufficientQuotaError,
   PermissionDeniedError,
 } from '../errors/index.ts';
-import type { AuthenticatedFetch } from '../http/authenticated-fetch.ts';
+import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import { Deadline } from '../http/deadline.ts';
@@ -108,10 +108,7 @@ export class ChatClient {
       timeoutMs: options.timeoutMs ?? 600_000,
       transport: options.transport ?? fetchTransport(fetch),
     });
-    this.fetch = async (input, init) => {
-      const { authenticatedFetch } = await import('../http/authenticated-fetch.ts');
-      return authenticatedFetch(this.#http, fetch)(input, init);
-    };
+    this.fetch = authenticatedFetch(this.#http, fetch);
     this.#idleTimeoutMs = checkTimeout(options.idleTimeoutMs ?? 60_000, 'idleTimeoutMs');
   }
 
