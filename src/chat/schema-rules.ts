@@ -30,6 +30,9 @@ function close(schema: unknown, root: JsonSchema): unknown {
   for (const keyword of SCHEMAS) {
     if (keyword in result) result[keyword] = close(result[keyword], root);
   }
+  // An intersection with a union can leave alternatives that no value can match.
+  const possible = [result.anyOf ?? []].flat().filter((one) => hasValue(one, root));
+  if (possible.length > 0) result.anyOf = possible;
   for (const keyword of NAMED) {
     const named = result[keyword];
     if (!isRecord(named)) continue;
@@ -109,7 +112,7 @@ function mergeTwo(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number)
     else if (keyword === 'required') merged.required = [...new Set([before, value].flat())];
     else if (keyword === 'type') merged.type = commonTypes([before].flat(), [value].flat());
     else if (keyword === 'enum') merged.enum = [before].flat().filter((one) => [value].flat().includes(one));
-    else if (keyword === 'const') Object.assign(merged, { const: undefined, enum: [] });
+    else if (keyword === 'const') merged.enum = [];
     else if (keyword === 'additionalProperties')
       merged[keyword] = before === false || value === false ? false : before;
     else if (LARGER.test(keyword)) merged[keyword] = Math.max(Number(before), Number(value));
@@ -118,7 +121,7 @@ function mergeTwo(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number)
     else return undefined;
     if (merged[keyword] === undefined) delete merged[keyword];
   }
-  return merged;
+  return hasEmptyList(merged) ? { not: {} } : merged;
 }
 
 function mergeNamed(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number): JsonSchema {
@@ -129,6 +132,11 @@ function mergeNamed(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: numbe
     merged[name] = mergeAll(both, root, depth + 1) ?? both;
   }
   return merged;
+}
+
+/** No value has none of the types, or is in an empty list. JSON Schema has other words for that. */
+function hasEmptyList({ type, enum: values }: JsonSchema): boolean {
+  return [type, values].some((list) => Array.isArray(list) && list.length === 0);
 }
 
 function commonTypes(a: unknown[], b: unknown[]): unknown {
@@ -153,7 +161,8 @@ export function hasValue(
   if (typeof $ref === 'string') return within($ref === '#' ? root : resolve($ref, root));
   if (Array.isArray(schema.allOf)) return within(mergeAll(schema, root) ?? true);
   if (not === true || (isRecord(not) && Object.keys(not).length === 0)) return false;
-  if ([type, schema.enum].some((list) => Array.isArray(list) && list.length === 0)) return false;
+  if (hasEmptyList(schema)) return false;
+  if ('const' in schema && Array.isArray(schema.enum) && !schema.enum.includes(schema.const)) return false;
   const alternatives = anyOf ?? oneOf;
   if (Array.isArray(alternatives) && !alternatives.some(within)) return false;
   const limits = ['imum', 'Length', 'Items', 'Properties'];
