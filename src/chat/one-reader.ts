@@ -103,10 +103,10 @@ export class OneReader<Item> {
     this.#reading = undefined;
   }
 
-  #end(settle: () => void): void {
+  #end(notify: () => void): void {
     if (this.isOver) return;
     this.isOver = true;
-    settle();
+    notify();
     this.#source.close();
   }
 }
