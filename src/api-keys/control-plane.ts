@@ -87,14 +87,7 @@ export class ControlPlane {
 
   /** For calls of several requests, each with its own `timeoutMs`. */
   sender(options: CallOptions): Send {
-    return async (endpoint) => {
-      const deadline = this.deadline(options);
-      try {
-        return await this.request(endpoint, deadline, options);
-      } finally {
-        deadline[Symbol.dispose]();
-      }
-    };
+    return (endpoint) => this.#http.send(this.#resolve(endpoint), options);
   }
 
   /** A request of a call that owns the deadline. */

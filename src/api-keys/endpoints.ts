@@ -7,9 +7,9 @@ import {
   type ResponseIssue,
 } from '../errors/index.ts';
 import type { Endpoint } from '../http/client.ts';
-import { invalidResponse, type ResponseContext } from '../http/errors.ts';
+import type { ResponseContext } from '../http/context.ts';
+import { type BodyRules, invalidResponse, readJson } from '../http/errors.ts';
 import { checkOptions } from '../http/options.ts';
-import { type BodyRules, readJson } from '../http/response.ts';
 import type { ResponseHeaders, TransportResponse } from '../http/transport.ts';
 import { checkPathSegment } from '../http/url.ts';
 import { isDate } from '../internal/checks.ts';
