@@ -8,7 +8,7 @@ import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticat
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import { Deadline } from '../http/deadline.ts';
-import { invalidResponse } from '../http/errors.ts';
+import { invalidResponse, readJson } from '../http/errors.ts';
 import {
   checkFunction,
   checkOptions,
@@ -19,7 +19,6 @@ import {
   optionOrVariable,
   refuseBrowser,
 } from '../http/options.ts';
-import { readJson } from '../http/response.ts';
 import { fetchTransport } from '../http/transport.ts';
 import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { isRecord } from '../internal/json.ts';
@@ -131,14 +130,12 @@ export class ChatClient {
 
   /** Requests a completion (`POST /v1/chat/completions`). */
   complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
-    const endpoint = (): Promise<Endpoint<ChatCompletion>> => {
+    const send = async (): Promise<Result<ChatCompletion>> => {
       checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
-      return completionEndpoint(request, options, false, async (reader) => {
-        await reader.readWhole();
-        return reader.completion;
-      });
+      const { data, response } = await this.#read(request, options);
+      return { data: data.completion, response };
     };
-    return this.#http.call(endpoint, options);
+    return callPromise(send());
   }
 
   /**
@@ -158,8 +155,8 @@ export class ChatClient {
       checkOneChoice(request);
       const { schema } = options;
       if (schema === undefined) throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
-      const { data, response } = await this.#read(request, options).withResponse();
-      return { data: await parse(data, schema, options), response: () => response };
+      const { data, response } = await this.#read(request, options);
+      return { data: await parse(data, schema, options), response };
     };
     return callPromise(send());
   }
@@ -185,9 +182,9 @@ export class ChatClient {
     options: RunToolsOptions & AnySchemaOptions,
   ): Promise<ToolRunCompletion> {
     checkOptions(options, TOOL_OPTIONS, 'runTools()');
-    return this.#run(request, options, (asked, signal) =>
-      this.#read(asked, { ...options, signal }),
-    ).completion();
+    const ask = async (asked: ChatCompletionRequest, signal: AbortSignal): Promise<ChunkReader> =>
+      (await this.#read(asked, { ...options, signal })).data;
+    return this.#run(request, options, ask).completion();
   }
 
   /**
@@ -259,14 +256,12 @@ export class ChatClient {
   }
 
   /** Requests a whole completion. */
-  #read(
+  async #read(
     request: ChatCompletionRequest,
     options: ChatCallOptions & AnySchemaOptions,
-  ): CallPromise<ChunkReader> {
-    return this.#http.call(
-      () => completionEndpoint(request, options, false, (reader) => reader.readWhole()),
-      options,
-    );
+  ): Promise<Result<ChunkReader>> {
+    const endpoint = await completionEndpoint(request, options, false, (reader) => reader.readWhole());
+    return this.#http.send(endpoint, options);
   }
 
   #open<Completion>(
