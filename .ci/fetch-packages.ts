@@ -6,9 +6,8 @@ import { promisify } from 'node:util';
 const cache = fileURLToPath(new URL('../.cache/', import.meta.url));
 
 /**
- * Installs pinned packages into `.cache/<name>`, unless exactly these are already there.
- *
- * Install scripts do not run: the packages that need a binary for a platform depend on a package that contains it.
+ * Installs pinned packages into `.cache/<name>`, which git ignores, unless they are already there. Install scripts do not
+ * run: packages with a binary for each platform depend on the packages that contain it.
  *
  * @param versions - Version or `npm:` alias of each package, by the name it is installed under.
  * @returns The folder, without a trailing slash.

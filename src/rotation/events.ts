@@ -33,7 +33,7 @@ export class RingEvents {
   readonly #ring: string;
   readonly emitter = new Emitter<KeyRingEvents>();
   #hasWarned = false;
-  /** Cleared by a successful reconciliation. */
+  /** The last error that still applies. */
   lastError: unknown;
 
   constructor(ring: string) {
@@ -50,6 +50,10 @@ export class RingEvents {
     warn(
       `Key ring \`${this.#ring}\`: ${message} Later errors are only shown in \`status().lastError\`; add a listener for 'error' to handle them.`,
     );
+  };
+
+  readonly clearError = (error: unknown): void => {
+    if (this.lastError === error) this.lastError = undefined;
   };
 }
 

@@ -24,10 +24,10 @@ export type {
   ListedKey,
   RingRequestOptions,
 } from './interfaces.ts';
-export { KeyRing, type KeyRingCallOptions, type RevokeOptions, type StartOptions } from './key-ring.ts';
+export { KeyRing, type StartOptions } from './key-ring.ts';
 export { openCurrentKey } from './open-current-key.ts';
 export type { KeyRingOptions } from './options.ts';
-export type { RevokeTarget } from './revoke.ts';
+export type { KeyRingCallOptions, RevokeOptions, RevokeTarget } from './revoke.ts';
 export type { KeyRingStatus, RingKeyStatus } from './status.ts';
 export { memoryStore } from './stores/memory.ts';
 export type { KeyStore, StoredRecord, SwapResult } from './stores/store.ts';

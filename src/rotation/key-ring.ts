@@ -1,39 +1,27 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { isTimerMs } from '../internal/checks.ts';
-import type { PlatformAbortSignal } from '../internal/platform.ts';
 import { Schedule } from '../internal/schedule.ts';
 import { abortable, type Sleep, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
-import type { KeyManager, KeyVerifier } from './interfaces.ts';
-import { checkOptionNames, type KeyRingOptions, type KeyRingSettings, readOptions } from './options.ts';
+import { checkOptionNames, type KeyRingOptions, readOptions } from './options.ts';
+import { RingMemory } from './plan.ts';
 import { Reader } from './reader.ts';
-import { type ReconcileResult, Reconciliation, RingMemory } from './reconcile.ts';
+import { type ReconcileResult, Reconciliation } from './reconcile.ts';
 import type { RingRecord } from './record.ts';
 import {
+  type KeyRingCallOptions,
   Revocation,
-  type RevokeContext,
+  type RevokeOptions,
   type RevokeTarget,
-  readRevokeOptions,
   recoverRing,
 } from './revoke.ts';
-import { isTransientStoreFailure, RingState } from './ring-state.ts';
+import { isTransientStoreFailure, type ManagedRing, type RingContext, RingState } from './ring-state.ts';
+import { ringError } from './safe-cause.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
-
-/** Options of most methods of a {@link KeyRing}. */
-export interface KeyRingCallOptions {
-  /** Aborts the call, which rejects with the signal's reason. The next reconciliation continues what it began. */
-  readonly signal?: PlatformAbortSignal | undefined;
-}
-
-/** Options of {@link KeyRing.revoke}. */
-export interface RevokeOptions extends KeyRingCallOptions {
-  /** The reason, for the record and the events: 1 to 1,000 characters. @defaultValue 'revoked' */
-  readonly reason?: string | undefined;
-  /** Time for the store and for the confirmation by the service, in milliseconds. @defaultValue 60_000 */
-  readonly timeoutMs?: number | undefined;
-}
+import { invalid } from './stores/store.ts';
+import { retryUntil } from './waiting.ts';
 
 /** The implementation of the protocol. Tests replace parts of it. @internal */
 export interface Protocol {
@@ -51,10 +39,11 @@ export interface StartOptions {
 }
 
 const DEFAULT_INTERVAL_MS = 60_000;
-/** How often `rotate()` looks at the record while another replica works on it. */
-const MIN_POLL_MS = 250;
-const MAX_POLL_MS = 2_000;
-const MAX_STORE_FAILURES = 4;
+/** How `rotate()` repeats store operations, and looks at the record while another replica works on it. */
+const POLL = { minMs: 250, maxMs: 2_000 };
+const MAX_STORE_RETRY_MS = 4_000;
+/** A reconciliation that comes slightly too early finds nothing to do. */
+const MIN_WAIT_MS = 1_000;
 
 /**
  * An API key that is rotated without downtime: created, verified, handed to all replicas, and deleted when it is no
@@ -84,9 +73,8 @@ const MAX_STORE_FAILURES = 4;
  * ```
  */
 export class KeyRing implements AsyncDisposable {
-  readonly #settings: KeyRingSettings;
+  readonly #ring: RingContext;
   readonly #protocol: Protocol;
-  readonly #state: RingState;
   readonly #reader: Reader;
   readonly #events: RingEvents;
   readonly #schedule: Schedule;
@@ -102,28 +90,13 @@ export class KeyRing implements AsyncDisposable {
   constructor(options: KeyRingOptions, protocol: Protocol);
   constructor(options: KeyRingOptions, protocol: Protocol = { Reconciliation, Revocation }) {
     const settings = readOptions(options);
-    const { name, store, encryption, clock, random, refreshMs, keyTimeoutMs, storeTimeoutMs } = settings;
-    this.#settings = settings;
     this.#protocol = protocol;
-    this.#events = new RingEvents(name);
-    this.#state = new RingState({
-      ring: name,
-      store,
-      clock,
-      timeoutMs: storeTimeoutMs,
-      onChange: (record, before) => this.#reader.observe(record, before),
-    });
-    this.#reader = new Reader({
-      ring: name,
-      state: this.#state,
-      encryption,
-      clock,
-      emit: this.#events.emit,
-      watch: store.watch?.bind(store),
-      refreshMs,
-      keyTimeoutMs,
-    });
-    this.#schedule = new Schedule(this.#sleep, random);
+    this.#events = new RingEvents(settings.name);
+    const { emit, clearError } = this.#events;
+    const state = new RingState(settings, (record, before) => this.#reader.observe(record, before));
+    this.#ring = { ...settings, state, emit, clearError };
+    this.#reader = new Reader(this.#ring);
+    this.#schedule = new Schedule(this.#sleep, settings.random);
   }
 
   /**
@@ -153,12 +126,12 @@ export class KeyRing implements AsyncDisposable {
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options);
-    this.#access();
-    const epoch = await this.#requestRotation(signal);
+    const ring = this.#managed();
+    const epoch = await this.#requestRotation(ring, signal);
     const isDone = (record: RingRecord | undefined): boolean => (record?.epoch ?? 0) > epoch;
     for (;;) {
       const { record, nextInMs } = await this.#reconcile(signal);
-      if (isDone(record) || isDone(this.#state.latest)) return this.status();
+      if (isDone(record) || isDone(ring.state.latest)) return this.status();
       await this.#waitForChange(record, nextInMs ?? DEFAULT_INTERVAL_MS, signal);
     }
   }
@@ -171,15 +144,15 @@ export class KeyRing implements AsyncDisposable {
    * within `timeoutMs`. If no successor can be created, an `error` event is emitted.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
-    const context = this.#revokeContext();
+    const ring = this.#managed();
     const signal = signalOf(options, 'signal reason timeoutMs');
-    const init = readRevokeOptions(target, options.reason, options.timeoutMs);
-    await new this.#protocol.Revocation(context, target, { ...init, signal }).run();
+    const revocation = new this.#protocol.Revocation(ring, target, options, signal);
+    await revocation.run();
     // A reconciliation that is running may take minutes. The key is revoked already, so its successor may come later.
     const successor = this.#reconcile(signal).catch((error: unknown) => {
-      if (!signal.aborted) this.#events.emit('error', { error });
+      if (!signal.aborted) ring.emit('error', { error });
     });
-    await withTimeout(this.#sleep, init.timeoutMs, () => successor).catch(() => {});
+    await withTimeout(this.#sleep, revocation.timeoutMs, () => successor).catch(() => {});
     return this.status();
   }
 
@@ -190,14 +163,14 @@ export class KeyRing implements AsyncDisposable {
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options);
-    await recoverRing(this.#revokeContext(), signal);
+    await recoverRing(this.#managed(), signal);
     await this.#reconcile(signal);
     return this.status();
   }
 
   /** What this process knows about the ring. Sends no request. */
   status(): KeyRingStatus {
-    return statusOf(this.#settings.name, this.#state.latest, this.#events.lastError);
+    return statusOf(this.#ring.name, this.#ring.state.latest, this.#events.lastError);
   }
 
   /** Adds a listener. Errors of a listener are ignored. @returns a function that removes it. */
@@ -215,17 +188,13 @@ export class KeyRing implements AsyncDisposable {
   start(options: StartOptions = {}): void {
     checkOptionNames(options, 'intervalMs');
     const { intervalMs = DEFAULT_INTERVAL_MS } = options;
-    if (!isTimerMs(intervalMs)) {
-      throw new ConfigurationError('`intervalMs` must be a positive number of milliseconds.', {
-        option: 'intervalMs',
-      });
-    }
-    this.#access();
+    if (!isTimerMs(intervalMs)) throw invalid('intervalMs', 'must be a positive number of milliseconds');
+    this.#managed();
     this.#reader.reopen();
     this.#schedule.start(
       async (signal) => (await this.#reconcile(signal)).nextInMs,
       intervalMs,
-      (error) => this.#events.emit('error', { error }),
+      (error) => this.#ring.emit('error', { error }),
     );
   }
 
@@ -239,26 +208,20 @@ export class KeyRing implements AsyncDisposable {
     return this.stop();
   }
 
-  readonly #sleep: Sleep = (...wait) => this.#settings.clock.sleep(...wait);
+  readonly #sleep: Sleep = (...wait) => this.#ring.clock.sleep(...wait);
 
   /** Reconciles after the reconciliations that were started before. */
   async #reconcile(signal: AbortSignal): Promise<ReconcileResult> {
-    const { name: ring, encryption, policy, clock, random } = this.#settings;
-    const access = this.#access();
+    const ring = this.#managed();
     const before = this.#running;
-    let end = (): void => {};
+    const { promise, resolve: end } = Promise.withResolvers<void>();
     // An aborted call does not let the next one overtake the one that is running.
-    this.#running = Promise.all([before, new Promise<void>((resolve) => (end = resolve))]);
+    this.#running = Promise.all([before, promise]);
     try {
       await abortable(before, signal);
       await this.#checkStore();
       this.#memory ??= new RingMemory();
-      const { emit } = this.#events;
-      const context = { ...access, ring, encryption, policy, clock, random, emit };
-      const result = await new this.#protocol.Reconciliation(
-        { ...context, state: this.#state, memory: this.#memory },
-        signal,
-      ).run();
+      const result = await new this.#protocol.Reconciliation(ring, this.#memory, signal).run();
       this.#events.lastError = undefined;
       return result;
     } finally {
@@ -268,61 +231,58 @@ export class KeyRing implements AsyncDisposable {
 
   /** Reports once what would make the store lose records. */
   async #checkStore(): Promise<void> {
-    const { store, storeTimeoutMs } = this.#settings;
+    const { store, storeTimeoutMs, emit } = this.#ring;
     if (this.#isStoreChecked || store.check === undefined) return;
     this.#isStoreChecked = true;
     // Many servers do not allow this check; the store's own operations report failures.
     const check = async (): Promise<readonly Error[]> => store.check?.() ?? [];
     const errors = await withTimeout(this.#sleep, storeTimeoutMs, check).catch(() => []);
-    for (const error of errors) this.#events.emit('error', { error });
+    for (const error of errors) emit('error', { error });
   }
 
   /** @returns the epoch that the rotation leaves. */
-  async #requestRotation(signal: AbortSignal): Promise<number> {
-    const { clock } = this.#settings;
-    for (let failures = 0; ; ) {
-      signal.throwIfAborted();
+  async #requestRotation({ name, state, clock }: ManagedRing, signal: AbortSignal): Promise<number> {
+    const deadline = clock.monotonic() + MAX_STORE_RETRY_MS;
+    let failure: unknown;
+    const epoch = await retryUntil(clock, signal, { deadline, ...POLL }, async () => {
       try {
-        const read = await this.#state.read();
+        const read = await state.read();
         if (read === null) return 0;
         const { record } = read;
         if (record.current === undefined) return record.epoch;
         if (record.rotateEpoch !== undefined) return record.rotateEpoch;
-        if (await this.#state.update(read, { ...record, rotateEpoch: record.epoch })) return record.epoch;
+        const updated = await state.update(read, { ...record, rotateEpoch: record.epoch });
+        return updated && record.epoch;
       } catch (error) {
-        if (!isTransientStoreFailure(error) || ++failures >= MAX_STORE_FAILURES) throw error;
-        await clock.sleep(MIN_POLL_MS * 2 ** failures, signal);
+        if (!isTransientStoreFailure(error)) throw error;
+        failure = error;
+        return undefined;
       }
-    }
+    });
+    const message = 'the record kept changing while a rotation was requested.';
+    if (epoch === undefined) throw failure ?? ringError(name, 'key_ring_conflict', message);
+    return epoch;
   }
 
   /** Waits until the record changes, or until there is something to do. */
-  async #waitForChange(record: RingRecord, maxMs: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#settings;
-    const { pending, epoch, seq } = record;
-    const deadline = clock.monotonic() + Math.max(maxMs, MAX_POLL_MS / 2);
-    for (let delayMs = MIN_POLL_MS; ; delayMs = Math.min(delayMs * 2, MAX_POLL_MS)) {
-      const leftMs = deadline - clock.monotonic();
-      if (leftMs <= 0) return;
-      await clock.sleep(Math.min(delayMs, leftMs), signal);
-      const read = await this.#state.read().catch(() => undefined);
-      const now = read?.record;
+  async #waitForChange(
+    { pending, epoch, seq }: RingRecord,
+    maxMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, state } = this.#ring;
+    const deadline = clock.monotonic() + Math.max(maxMs, MIN_WAIT_MS);
+    await retryUntil(clock, signal, { deadline, ...POLL }, async () => {
+      const now = (await state.read().catch(() => undefined))?.record;
       const isSame = now?.epoch === epoch && now.seq === seq && now.pending?.phase === pending?.phase;
-      if (now !== undefined && !isSame) return;
-    }
-  }
-
-  #revokeContext(): RevokeContext {
-    const { name: ring, encryption, clock, random, policy } = this.#settings;
-    const { gracePeriodMs } = policy;
-    const { emit } = this.#events;
-    return { ...this.#access(), ring, state: this.#state, encryption, clock, random, gracePeriodMs, emit };
+      return now === undefined || isSame ? undefined : true;
+    });
   }
 
   /** @throws ConfigurationError if the ring can only read. */
-  #access(): { manager: KeyManager; verifier: KeyVerifier } {
-    const { manager, verifier } = this.#settings;
-    if (manager !== undefined && verifier !== undefined) return { manager, verifier };
+  #managed(): ManagedRing {
+    const { manager, verifier } = this.#ring;
+    if (manager !== undefined && verifier !== undefined) return { ...this.#ring, manager, verifier };
     const option = manager === undefined ? 'manager' : 'verifier';
     throw new ConfigurationError(`\`${option}\` is missing: without it, the ring can only read.`, { option });
   }

@@ -1,11 +1,10 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
+import { MAX_TIMER_MS } from '../internal/checks.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
 import { SLACK_MS } from './listing.ts';
-import type { Policy } from './plan.ts';
-import { isRingName, type KeyStore, RING_NAME_RULE } from './stores/store.ts';
+import { checkFunction, invalid, isRingName, type KeyStore, RING_NAME_RULE } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
@@ -62,44 +61,56 @@ export interface KeyRingOptions {
   readonly random?: (() => number) | undefined;
 }
 
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** The durations among the options, with their defaults. */
+const DURATIONS = {
+  maxAgeMs: 30 * DAY_MS,
+  gracePeriodMs: 10 * MINUTE_MS,
+  refreshMs: 30 * SECOND_MS,
+  keyTimeoutMs: 30 * SECOND_MS,
+  storeTimeoutMs: 15 * SECOND_MS,
+  leaseMs: 2 * MINUTE_MS,
+  createTimeoutMs: 30 * SECOND_MS,
+  activationTimeoutMs: 5 * MINUTE_MS,
+};
+type Durations = Readonly<typeof DURATIONS>;
+
+const OTHER_OPTIONS =
+  'name manager verifier store encryptionKey standby deleteBeforeCreate quota clock random';
+const MAX_AGE_MS = 100 * 365 * DAY_MS;
+
 /** The options, checked and complete. */
-export interface KeyRingSettings {
+export interface KeyRingSettings extends Durations {
   readonly name: string;
   readonly manager: KeyManager | undefined;
   readonly verifier: KeyVerifier | undefined;
   readonly store: KeyStore;
   readonly encryption: RingEncryption;
-  readonly policy: Policy;
-  readonly refreshMs: number;
-  readonly keyTimeoutMs: number;
-  readonly storeTimeoutMs: number;
+  readonly standby: boolean;
+  readonly deleteBeforeCreate: boolean;
+  readonly quota: KeyQuota | undefined;
   readonly clock: Clock;
   readonly random: () => number;
 }
 
-const SECOND_MS = 1_000;
-const MINUTE_MS = 60 * SECOND_MS;
-const DAY_MS = 24 * 60 * MINUTE_MS;
-const MAX_AGE_MS = 100 * 365 * DAY_MS;
-
-const OPTIONS =
-  'name manager verifier store encryptionKey maxAgeMs gracePeriodMs standby deleteBeforeCreate quota refreshMs keyTimeoutMs storeTimeoutMs leaseMs createTimeoutMs activationTimeoutMs clock random';
-
 /** @throws ConfigurationError that names the option. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
-  checkOptionNames(options ?? {}, OPTIONS);
+  checkOptionNames(options ?? {}, `${OTHER_OPTIONS} ${Object.keys(DURATIONS).join(' ')}`);
   const { name, manager, verifier, store, encryptionKey, quota } = options ?? {};
   if (!isRingName(name)) throw invalid('name', `must have ${RING_NAME_RULE}`);
-  requireMethods('manager', manager, ['create', 'list', 'delete']);
-  requireMethods('verifier', verifier, ['verify']);
+  checkMethods('manager', manager, ['create', 'list', 'delete']);
+  checkMethods('verifier', verifier, ['verify']);
   if (store === undefined) throw invalid('store', 'is required: pass a store such as `memoryStore()`');
-  requireMethods('store', store, ['get', 'compareAndSwap']);
+  checkMethods('store', store, ['get', 'compareAndSwap']);
   if (store.watch !== undefined && typeof store.watch !== 'function') {
     throw invalid('store', 'must have a method `watch` or no member of that name');
   }
   const { clock = systemClock, random = secureRandom, deleteBeforeCreate = false } = options;
-  requireMethods('clock', clock, ['now', 'monotonic', 'sleep']);
-  if (typeof random !== 'function') throw invalid('random', 'must be a function');
+  checkMethods('clock', clock, ['now', 'monotonic', 'sleep']);
+  checkFunction(random, 'random');
   const { standby = !deleteBeforeCreate } = options;
   // A string such as 'false' from the environment would be truthy.
   for (const [option, value] of Object.entries({ deleteBeforeCreate, standby })) {
@@ -109,37 +120,15 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   if (quota !== undefined && quota !== 'unlimited' && !(Number.isSafeInteger(quota) && quota >= 0)) {
     throw invalid('quota', "must be a non-negative integer or 'unlimited'");
   }
-  const maxAgeMs = options.maxAgeMs ?? 30 * DAY_MS;
-  if (typeof maxAgeMs !== 'number' || !(maxAgeMs > 0 && maxAgeMs <= MAX_AGE_MS)) {
-    throw invalid('maxAgeMs', 'must be a positive number of milliseconds of at most 100 years');
-  }
-  const leaseMs = milliseconds(options, 'leaseMs', 2 * MINUTE_MS);
-  const createTimeoutMs = milliseconds(options, 'createTimeoutMs', 30 * SECOND_MS);
-  if (leaseMs < createTimeoutMs + 2 * SLACK_MS) {
-    const minimumMs = createTimeoutMs + 2 * SLACK_MS;
+  const durations = readDurations(options);
+  const minimumMs = durations.createTimeoutMs + 2 * SLACK_MS;
+  if (durations.leaseMs < minimumMs) {
     throw invalid('leaseMs', `must be at least \`createTimeoutMs\` + 10 seconds (${minimumMs})`);
   }
+  const encryption = new RingEncryption(name, encryptionKey);
   return {
-    name,
-    manager,
-    verifier,
-    store,
-    encryption: new RingEncryption(name, encryptionKey),
-    policy: {
-      maxAgeMs,
-      gracePeriodMs: milliseconds(options, 'gracePeriodMs', 10 * MINUTE_MS),
-      standby,
-      deleteBeforeCreate,
-      leaseMs,
-      createTimeoutMs,
-      activationTimeoutMs: milliseconds(options, 'activationTimeoutMs', 5 * MINUTE_MS),
-      quota,
-    },
-    refreshMs: milliseconds(options, 'refreshMs', 30 * SECOND_MS),
-    keyTimeoutMs: milliseconds(options, 'keyTimeoutMs', 30 * SECOND_MS),
-    storeTimeoutMs: milliseconds(options, 'storeTimeoutMs', 15 * SECOND_MS),
-    clock,
-    random,
+    ...durations,
+    ...{ name, manager, verifier, store, encryption, standby, deleteBeforeCreate, quota, clock, random },
   };
 }
 
@@ -152,23 +141,25 @@ export function checkOptionNames(options: object, names: string): void {
   throw new ConfigurationError(`\`${name}\` is not an option.${hint}`, { option: name });
 }
 
-function milliseconds(options: KeyRingOptions, option: keyof KeyRingOptions, defaultMs: number): number {
-  const value = options[option] ?? defaultMs;
-  if (isTimerMs(value)) return value;
-  throw invalid(option, `must be a positive number of milliseconds of at most ${MAX_TIMER_MS}`);
+function readDurations(options: KeyRingOptions): Durations {
+  const durations = { ...DURATIONS };
+  for (const option of Object.keys(DURATIONS) as (keyof Durations)[]) {
+    const { [option]: value = DURATIONS[option] } = options;
+    // No timer waits for the age of a key.
+    const maxMs = option === 'maxAgeMs' ? MAX_AGE_MS : MAX_TIMER_MS;
+    if (typeof value !== 'number' || !(value > 0 && value <= maxMs)) {
+      throw invalid(option, `must be a positive number of milliseconds of at most ${maxMs}`);
+    }
+    durations[option] = value;
+  }
+  return durations;
 }
 
-function requireMethods(option: string, value: object | undefined, methods: readonly string[]): void {
+function checkMethods(option: string, value: object | undefined, methods: readonly string[]): void {
   if (value === undefined) return;
-  const has = (method: string): boolean =>
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as Record<string, unknown>)[method] === 'function';
-  if (!methods.every(has)) throw invalid(option, `must have the methods ${methods.join(', ')}`);
-}
-
-function invalid(option: string, rule: string): ConfigurationError {
-  return new ConfigurationError(`\`${option}\` ${rule}.`, { option });
+  const members = Object(value) as Record<string, unknown>;
+  if (methods.every((method) => typeof members[method] === 'function')) return;
+  throw invalid(option, `must have the methods ${methods.join(', ')}`);
 }
 
 function secureRandom(): number {

@@ -1,6 +1,7 @@
-import type { KeyQuota } from './interfaces.ts';
+import type { Secret } from '../secret/secret.ts';
 import type { OwnKey } from './key-names.ts';
 import { type Listing, latestTime, SLACK_MS } from './listing.ts';
+import type { KeyRingSettings } from './options.ts';
 import {
   type ClaimedPending,
   type CreatedPending,
@@ -9,6 +10,8 @@ import {
   type RingKey,
   type RingRecord,
 } from './record.ts';
+import { rolledBack } from './ring-state.ts';
+import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
 import type { Verdict } from './verification.ts';
 
@@ -17,18 +20,6 @@ import type { Verdict } from './verification.ts';
  * one is where it is because another order loses a key, creates one too many, or deletes one that is in use. The model in
  * test/model removes each rule and finds what breaks.
  */
-
-/** How a ring behaves. Durations in milliseconds. */
-export interface Policy {
-  readonly maxAgeMs: number;
-  readonly gracePeriodMs: number;
-  readonly standby: boolean;
-  readonly deleteBeforeCreate: boolean;
-  readonly leaseMs: number;
-  readonly createTimeoutMs: number;
-  readonly activationTimeoutMs: number;
-  readonly quota: KeyQuota | undefined;
-}
 
 /** The service and the store, as one iteration sees them. */
 export interface Observation {
@@ -40,42 +31,60 @@ export interface Observation {
   readonly confirmation?: Listing | undefined;
   /** Verdicts on keys that `confirmation` lacks, by id. */
   readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** Keys that were encrypted with an old key, and were not encrypted anew by this process. */
+  readonly outdated: readonly RingKey[];
   readonly monotonicNow: number;
   /** The instant to write into the record: the service's time, or the local clock without a `Date` header. */
   readonly now: number;
 }
 
-/** What this ring object did before, in this run and in earlier ones. */
-export interface Progress {
-  /** Identifies this ring object in a claim. */
-  readonly owner: string;
+/** A key that was created and is not stored yet. */
+export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'maskedKey' | 'createdAt' | 'expiresAt'> {
+  readonly secret: Secret;
+}
+
+/** What one ring object remembers between its reconciliations. */
+export class RingMemory {
+  /** Identifies this ring object, whatever `random` returns: equal owners would continue each other's claims. */
+  readonly owner = crypto.randomUUID();
+  /** Name of the last key for which a create was sent. */
+  sentName: string | undefined;
+  unstored: UnstoredKey | undefined;
+  readonly reencryptedIds = new Set<string>();
+  readonly #reported = new Set<string>();
+
+  /** @returns whether something is reported for the first time. */
+  isNews(subject: string): boolean {
+    return this.#reported.size < this.#reported.add(subject).size;
+  }
+}
+
+/** What one run has done so far. */
+export class Progress {
+  readonly memory: RingMemory;
   /** The claim that this run has written. */
-  readonly claim: { readonly version: string; readonly sentAt: number } | undefined;
-  /** The key for which this ring object has sent a create, and the one that was created and is not stored yet. */
-  readonly sentName: string | undefined;
-  readonly unstoredName: string | undefined;
-  /** Keys that were encrypted with an old key, and were not encrypted anew by this process. */
-  readonly outdatedIds: ReadonlySet<string>;
+  claim: { readonly version: string; readonly sentAt: number } | undefined;
   /** Keys that this run may not delete, and claims whose key the service cannot show. */
-  readonly undeletableIds: ReadonlySet<string>;
-  readonly unrecoverableNames: ReadonlySet<string>;
-  readonly orphansDeleted: number;
+  readonly undeletableIds = new Set<string>();
+  readonly unrecoverableNames = new Set<string>();
+  orphansDeleted = 0;
   /** Whether this run has dropped a claim because all slots were in use. */
-  readonly isFull: boolean;
+  isFull = false;
+
+  constructor(memory: RingMemory) {
+    this.memory = memory;
+  }
 }
 
 export interface PlanContext {
-  readonly policy: Policy;
-  readonly progress: Progress;
-  /** Whether the key manager can show secrets. */
-  readonly canRecover: boolean;
+  readonly settings: KeyRingSettings;
+  readonly progress: Readonly<Progress>;
 }
 
 /** One step of a reconciliation. Each contains at most one update of the record. */
 export type Step =
   | { readonly kind: 'rest'; readonly nextInMs?: number | undefined }
-  | { readonly kind: 'stop'; readonly lost: readonly OwnKey[] }
-  | { readonly kind: 'reject-lease'; readonly neededMs: number }
+  | { readonly kind: 'fail'; readonly error: Error }
   | { readonly kind: 'list-again' | 'reencrypt' | 'claim' }
   | { readonly kind: 'verify-missing'; readonly key: RingKey }
   | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
@@ -93,7 +102,7 @@ const MAX_ORPHANS = 3;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Lifetime of a key from its creation: as the standby, the current and the previous key, and a day. */
-export function lifetimeMs({ maxAgeMs, gracePeriodMs, standby }: Policy): number {
+export function lifetimeMs({ maxAgeMs, gracePeriodMs, standby }: KeyRingSettings): number {
   return (standby ? 2 : 1) * maxAgeMs + gracePeriodMs + DAY_MS;
 }
 
@@ -122,9 +131,9 @@ export function plan(seen: Observation, context: PlanContext, rules = RULES): St
   return rest(seen, context);
 }
 
-function stopAfterRollback(seen: Observation): Step | undefined {
+function stopAfterRollback(seen: Observation, { settings }: PlanContext): Step | undefined {
   const lost = ownListed(seen).filter(({ seq }) => seq > seen.record.seq);
-  return lost.length > 0 ? { kind: 'stop', lost } : undefined;
+  return lost.length > 0 ? { kind: 'fail', error: rolledBack(settings.name, lost) } : undefined;
 }
 
 function deleteOrphans(seen: Observation, { progress }: PlanContext): Step | undefined {
@@ -138,7 +147,8 @@ function deleteRetired({ record }: Observation, { progress }: PlanContext): Step
 }
 
 /** Waiting uses "at least": only the `Date` of a list sent after the read shows that an instant has passed. */
-function retirePrevious({ record, listing, confirmation }: Observation): Step | undefined {
+function retirePrevious(seen: Observation, { settings }: PlanContext): Step | undefined {
+  const { record, listing, confirmation } = seen;
   const { servedAt } = confirmation ?? listing;
   if (record.previous === undefined || servedAt === undefined) return undefined;
   const { gracePeriodMs, retireAt } = record.previous;
@@ -147,7 +157,7 @@ function retirePrevious({ record, listing, confirmation }: Observation): Step | 
   if (confirmation === undefined) return { kind: 'list-again' };
   const changed = isWrong
     ? to.setRetireAt(record, record.previous, servedAt + SLACK_MS + gracePeriodMs)
-    : to.retireRole(record, 'previous', 'replaced');
+    : to.retire(record, [record.previous.id], 'replaced', promotionOf(seen, settings));
   return { kind: 'update', record: changed };
 }
 
@@ -161,8 +171,8 @@ function correctSince({ record, listing, confirmation }: Observation): Step | un
 }
 
 /** Lists may lag, so a missing key is replaced only if the service rejects it too. */
-function replaceMissing(seen: Observation, { policy }: PlanContext): Step | undefined {
-  const { record, listing, confirmation, verdicts, now } = seen;
+function replaceMissing(seen: Observation, { settings }: PlanContext): Step | undefined {
+  const { record, listing, confirmation, verdicts } = seen;
   const usable = (confirmation ?? listing).keys.filter(({ expired, disabled }) => !expired && !disabled);
   for (const key of [record.current, record.standby]) {
     if (key === undefined || usable.some(({ id }) => id === key.id)) continue;
@@ -170,8 +180,7 @@ function replaceMissing(seen: Observation, { policy }: PlanContext): Step | unde
     const verdict = verdicts.get(key.id);
     if (verdict === undefined) return { kind: 'verify-missing', key };
     if (verdict.kind !== 'rejected') continue;
-    const promotion = { since: now, gracePeriodMs: policy.gracePeriodMs };
-    const replaced = to.revoke(record, new Set([key.id]), 'missing', promotion);
+    const replaced = to.retire(record, [key.id], 'missing', promotionOf(seen, settings));
     return { kind: 'update', record: replaced, replaced: key.id };
   }
   return undefined;
@@ -183,24 +192,24 @@ function continueCreated({ record }: Observation): Step | undefined {
   return pending?.phase === 'created' ? { kind: 'verify-pending', pending } : undefined;
 }
 
-function continueOwnClaim(seen: Observation, { policy, progress }: PlanContext): Step | undefined {
+function continueOwnClaim(seen: Observation, { settings, progress }: PlanContext): Step | undefined {
   const { record, version, listing, monotonicNow } = seen;
-  const { claim, owner, sentName, unstoredName } = progress;
+  const { claim, memory } = progress;
   const { pending } = record;
-  if (pending?.phase !== 'claimed' || pending.owner !== owner) return undefined;
-  if (unstoredName === pending.name) return { kind: 'store-key', pending };
+  if (pending?.phase !== 'claimed' || pending.owner !== memory.owner) return undefined;
+  if (memory.unstored?.name === pending.name) return { kind: 'store-key', pending };
   // A create without a response binds its owner too: it waits for the lease like everybody else.
-  if (sentName === pending.name) return undefined;
-  if (claim?.version !== version) return leaseError(seen, policy) ?? { kind: 'renew-claim', pending };
+  if (memory.sentName === pending.name) return undefined;
+  if (claim?.version !== version) return leaseError(seen, settings) ?? { kind: 'renew-claim', pending };
   // Counted after the claim: two replicas that count before it would each find room for one key.
-  if (!hasRoom(seen, policy, progress)) return { kind: 'drop-claim', isFull: true };
+  if (!hasRoom(seen, settings, progress)) return { kind: 'drop-claim', isFull: true };
   // Acting uses "at most": create and settling must fit before the end of the lease, in the service's time and in this
   // process's.
   const { leaseUntil = Number.POSITIVE_INFINITY } = pending;
   const latest = latestTime(listing, monotonicNow) ?? Number.NEGATIVE_INFINITY;
   const isKnown = pending.leaseUntil === undefined || listing.servedAt !== undefined;
-  const isLeased = isKnown && latest + policy.createTimeoutMs <= leaseUntil;
-  const isHeld = monotonicNow - claim.sentAt + policy.createTimeoutMs <= policy.leaseMs;
+  const isLeased = isKnown && latest + settings.createTimeoutMs <= leaseUntil;
+  const isHeld = monotonicNow - claim.sentAt + settings.createTimeoutMs <= settings.leaseMs;
   return isLeased && isHeld ? { kind: 'create', pending } : { kind: 'drop-claim', isFull: false };
 }
 
@@ -220,53 +229,57 @@ function takeOverClaim(seen: Observation, context: PlanContext): Step | undefine
     return { kind: 'update', record: to.renewLease(record, pending, lease) };
   }
   const [key, ...others] = confirmation.keys.filter((listed) => listed.name === name);
-  const canRecover = context.canRecover && !context.progress.unrecoverableNames.has(name);
+  const { settings, progress } = context;
+  const canRecover = settings.manager?.getSecret !== undefined && !progress.unrecoverableNames.has(name);
   if (key && others.length === 0 && canRecover) return { kind: 'recover-key', pending, key };
   return { kind: 'drop-claim', isFull: false };
 }
 
-function reencryptOutdated({ record }: Observation, { progress }: PlanContext): Step | undefined {
-  const isOutdated = keysOf(record).some(({ id }) => progress.outdatedIds.has(id));
-  return isOutdated ? { kind: 'reencrypt' } : undefined;
+function reencryptOutdated({ outdated }: Observation): Step | undefined {
+  return outdated.length > 0 ? { kind: 'reencrypt' } : undefined;
 }
 
-function useStandby(seen: Observation, { policy }: PlanContext): Step | undefined {
-  const { record, now } = seen;
+function useStandby(seen: Observation, { settings }: PlanContext): Step | undefined {
+  const { record } = seen;
   const { standby, previous, current } = record;
   if (standby === undefined) return undefined;
-  if (isExpiring(standby, seen, policy)) {
-    return { kind: 'update', record: to.retireRole(record, 'standby', 'expiring') };
+  const promotion = promotionOf(seen, settings);
+  if (isExpiring(standby, seen, settings)) {
+    return { kind: 'update', record: to.retire(record, [standby.id], 'expiring', promotion) };
   }
-  if (previous !== undefined || (current !== undefined && !isDue(seen, policy))) return undefined;
-  const promotion = { since: now, gracePeriodMs: policy.gracePeriodMs };
-  return { kind: 'update', record: to.promoteStandby(record, standby, promotion) };
+  if (previous !== undefined || (current !== undefined && !isDue(seen, settings))) return undefined;
+  return { kind: 'update', record: to.promote(record, standby, promotion) };
 }
 
-function claimNextKey(seen: Observation, { policy, progress }: PlanContext): Step | undefined {
+function claimNextKey(seen: Observation, { settings, progress }: PlanContext): Step | undefined {
   const { record } = seen;
   const { current, standby, previous } = record;
-  const isNeeded = !current || isDue(seen, policy) || (policy.standby && !standby);
+  const isNeeded = !current || isDue(seen, settings) || (settings.standby && !standby);
   if (!isNeeded || progress.isFull || orphansOf(seen, progress).length > 0) return undefined;
   // Beside a previous key there is room only if there is no current one.
   if (previous && current) return undefined;
-  if (policy.deleteBeforeCreate && current) {
-    return { kind: 'update', record: to.retireRole(record, 'current', 'replaced') };
+  if (settings.deleteBeforeCreate && current) {
+    const freed = to.retire(record, [current.id], 'replaced', promotionOf(seen, settings));
+    return { kind: 'update', record: freed };
   }
-  if (!hasRoom(seen, policy, progress)) return undefined;
-  return leaseError(seen, policy) ?? { kind: 'claim' };
+  if (!hasRoom(seen, settings, progress)) return undefined;
+  return leaseError(seen, settings) ?? { kind: 'claim' };
 }
 
 /** A list that is slower than the lease would make every owner drop its claim. */
-function leaseError({ listing }: Observation, policy: Policy): Step | undefined {
-  const neededMs = policy.createTimeoutMs + 2 * SLACK_MS + 2 * listing.durationMs;
-  return policy.leaseMs < neededMs ? { kind: 'reject-lease', neededMs } : undefined;
+function leaseError({ listing }: Observation, settings: KeyRingSettings): Step | undefined {
+  const { leaseMs, createTimeoutMs } = settings;
+  const neededMs = createTimeoutMs + 2 * SLACK_MS + 2 * listing.durationMs;
+  if (leaseMs >= neededMs) return undefined;
+  const rule = `must be at least ${Math.ceil(neededMs)} (is ${leaseMs}): listing the keys took ${Math.round(listing.durationMs)} ms`;
+  return { kind: 'fail', error: invalid('leaseMs', rule) };
 }
 
-function rest(seen: Observation, { policy, progress }: PlanContext): Step {
+function rest(seen: Observation, { settings, progress }: PlanContext): Step {
   const { servedAt } = seen.confirmation ?? seen.listing;
   if (orphansOf(seen, progress).length > 0) return { kind: 'rest', nextInMs: 0 };
   const { current, previous, pending } = seen.record;
-  const instants = [current && current.since + policy.maxAgeMs, previous?.retireAt, pending?.leaseUntil];
+  const instants = [current && current.since + settings.maxAgeMs, previous?.retireAt, pending?.leaseUntil];
   // What is due already waits for something else.
   const waits = instants.flatMap((at) => (at === undefined || servedAt === undefined ? [] : [at - servedAt]));
   const future = waits.filter((waitMs) => waitMs >= 0);
@@ -274,19 +287,28 @@ function rest(seen: Observation, { policy, progress }: PlanContext): Step {
 }
 
 /** A rotation is requested, or the current key is old. */
-function isDue(seen: Observation, policy: Policy): boolean {
+function isDue(seen: Observation, settings: KeyRingSettings): boolean {
   const { current, rotateEpoch } = seen.record;
   if (current === undefined) return false;
   const { servedAt = 0 } = seen.listing;
   return (
     rotateEpoch !== undefined ||
-    isExpiring(current, seen, policy) ||
-    servedAt >= current.since + policy.maxAgeMs
+    isExpiring(current, seen, settings) ||
+    servedAt >= current.since + settings.maxAgeMs
   );
 }
 
-function isExpiring({ expiresAt }: RingKey, { listing }: Observation, { gracePeriodMs }: Policy): boolean {
+function isExpiring(
+  { expiresAt }: RingKey,
+  { listing }: Observation,
+  { gracePeriodMs }: KeyRingSettings,
+): boolean {
   return listing.servedAt !== undefined && listing.servedAt >= expiresAt - gracePeriodMs - DAY_MS / 2;
+}
+
+/** A promotion, by the service's time of this observation. */
+export function promotionOf({ now }: Observation, { gracePeriodMs }: KeyRingSettings): to.Promotion {
+  return { since: now, gracePeriodMs };
 }
 
 /** The listed keys of this ring, not of another one with the same name. */
@@ -303,7 +325,11 @@ function orphansOf(seen: Observation, { undeletableIds }: Progress): OwnKey[] {
 }
 
 /** Whether a slot is free. Keys that may not be deleted do not count: the account's limit decides about those. */
-function hasRoom(seen: Observation, { deleteBeforeCreate }: Policy, { undeletableIds }: Progress): boolean {
+function hasRoom(
+  seen: Observation,
+  { deleteBeforeCreate }: KeyRingSettings,
+  { undeletableIds }: Progress,
+): boolean {
   const ids = new Set([...ownListed(seen), ...keysOf(seen.record)].map(({ id }) => id));
   for (const id of undeletableIds) ids.delete(id);
   return ids.size < (deleteBeforeCreate ? 1 : 2);

@@ -3,28 +3,14 @@ import { runDetached } from '../internal/detached.ts';
 import { withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
-import type { RingEncryption } from './encryption.ts';
-import type { Emit } from './events.ts';
-import type { Clock } from './interfaces.ts';
 import { isOlder, type RingKey, type RingRecord } from './record.ts';
-import { isTransientStoreFailure, type RingState } from './ring-state.ts';
+import { isTransientStoreFailure, type RingContext } from './ring-state.ts';
 import { ringError } from './safe-cause.ts';
-import type { KeyStore } from './stores/store.ts';
+import { retryUntil } from './waiting.ts';
 
-/** What a {@link Reader} works with. */
-export interface ReaderContext {
-  readonly ring: string;
-  readonly state: RingState;
-  readonly encryption: RingEncryption;
-  readonly clock: Clock;
-  readonly emit: Emit;
-  readonly watch: KeyStore['watch'];
-  readonly refreshMs: number;
-  readonly keyTimeoutMs: number;
-}
-
-const MIN_POLL_MS = 100;
-const MAX_POLL_MS = 2_000;
+const POLL = { minMs: 100, maxMs: 2_000 };
+/** Calls share a read for so long. In a Worker a read stops when the request that started it ends. */
+const MAX_SHARED_MS = 2_000;
 /** A reader retries this soon if the store failed or returned an older record. */
 const RETRY_MS = 1_000;
 
@@ -42,7 +28,7 @@ interface Reading {
  * An older record than one that was seen is ignored. A rejected key is looked up again before it is returned once more.
  */
 export class Reader {
-  readonly #context: ReaderContext;
+  readonly #ring: RingContext;
   /** The last key that was decrypted. */
   #decrypted: { readonly id: string; readonly secret: Secret } | undefined;
   /** A ciphertext that cannot be decrypted: not tried again at every call. */
@@ -52,24 +38,26 @@ export class Reader {
   #background: Promise<void> | undefined;
   #unwatch: (() => void) | undefined;
   #isClosed = false;
+  /** The last error that was reported. */
+  #failure: unknown;
 
-  constructor(context: ReaderContext) {
-    this.#context = context;
+  constructor(ring: RingContext) {
+    this.#ring = ring;
   }
 
   /** The current key, without a promise if it is known. */
   get({ rejected, signal }: CredentialContext): Secret | Promise<Secret> {
-    const current = this.#context.state.latest?.current;
+    const current = this.#ring.state.latest?.current;
     const decrypted = this.#decrypted;
     const isKnown = decrypted?.id === current?.id || current?.ciphertext === this.#undecryptable;
     if (rejected || !decrypted || !current || !isKnown) return this.#find(rejected, signal);
-    if (this.#context.clock.monotonic() >= this.#refreshAt) this.#refresh();
+    if (this.#ring.clock.monotonic() >= this.#refreshAt) this.#refresh();
     return decrypted.secret;
   }
 
   /** Notes that the record was read or written. */
   observe(record: RingRecord, before: RingRecord | undefined): void {
-    const { emit, refreshMs } = this.#context;
+    const { emit, refreshMs } = this.#ring;
     this.#refreshIn(refreshMs);
     const { current, epoch } = record;
     // The numbers of a ring that starts again are lower, and `recover()` raises them without a new key.
@@ -94,24 +82,27 @@ export class Reader {
 
   async #find(rejected: Secret | undefined, signal = new AbortController().signal): Promise<Secret> {
     this.#watch();
-    const { clock, keyTimeoutMs, state } = this.#context;
+    const { clock, keyTimeoutMs, state } = this.#ring;
     const deadline = clock.monotonic() + keyTimeoutMs;
     // A key that was promoted after the rejected one was handed out needs no read.
     let mustRead = !state.latest?.current || (rejected && this.#decrypted?.secret.equals(rejected) !== false);
-    for (let delayMs = MIN_POLL_MS; ; delayMs = Math.min(delayMs * 2, MAX_POLL_MS)) {
-      let failure: unknown;
+    let toShare = rejected;
+    let failure: unknown;
+    const secret = await retryUntil(clock, signal, { deadline, ...POLL }, async () => {
+      failure = undefined;
       try {
-        if (mustRead) await this.#read(delayMs === MIN_POLL_MS ? rejected : undefined);
+        if (mustRead) await this.#read(toShare);
       } catch (error) {
         if (!isTransientStoreFailure(error)) throw error;
         failure = error;
       }
       mustRead = true;
+      toShare = undefined;
       const { latest } = state;
-      if (latest?.current !== undefined) return this.#decrypt(latest.current, latest.ringId);
-      if (clock.monotonic() + delayMs > deadline) throw failure ?? this.#noKey(latest);
-      await clock.sleep(delayMs, signal);
-    }
+      return latest?.current && this.#decrypt(latest.current, latest.ringId);
+    });
+    if (secret === undefined) throw failure ?? this.#noKey(state.latest);
+    return secret;
   }
 
   /** A reader keeps its key if it cannot decrypt the next one. */
@@ -119,35 +110,33 @@ export class Reader {
     const known = this.#decrypted;
     if (known?.id === key.id) return known.secret;
     try {
-      const { secret } = await this.#context.encryption.decrypt(key, ringId);
+      const { secret } = await this.#ring.encryption.decrypt(key, ringId);
       this.#decrypted = { id: key.id, secret };
       return secret;
     } catch (error) {
       if (known === undefined) throw error;
       this.#undecryptable = key.ciphertext;
-      this.#context.emit('error', { error });
+      this.#report(error);
       return known.secret;
     }
   }
 
   /** Reads the record; concurrent callers share a read, unless it began before their key was rejected. */
   async #read(rejected?: Secret): Promise<void> {
-    const { clock } = this.#context;
+    const { clock } = this.#ring;
     const startedAt = clock.monotonic();
-    const reading = this.#reading;
-    if (reading && startedAt < reading.startedAt + MAX_POLL_MS) {
-      if (rejected === undefined || reading.rejected?.equals(rejected)) {
-        // Not forever: in a Worker a read stops when the request that started it ends.
-        const isOver = await withTimeout(
-          (...wait) => clock.sleep(...wait),
-          MAX_POLL_MS,
-          () => reading.done.then(() => true),
-        ).catch((error: unknown) => {
-          if (isDrunError(error)) throw error;
-          return false;
-        });
-        if (isOver) return;
-      }
+    const shared = this.#reading;
+    const isShared = shared && (rejected === undefined || shared.rejected?.equals(rejected));
+    if (isShared && startedAt < shared.startedAt + MAX_SHARED_MS) {
+      const wait = withTimeout(
+        (...time) => clock.sleep(...time),
+        MAX_SHARED_MS,
+        () => shared.done.then(() => true),
+      );
+      const isOver = await wait.catch((error: unknown) => {
+        if (isDrunError(error)) throw error;
+      });
+      if (isOver) return;
     }
     const started: Reading = { rejected, startedAt, done: runDetached(() => this.#readRecord()) };
     this.#reading = started;
@@ -159,22 +148,26 @@ export class Reader {
   }
 
   async #readRecord(): Promise<void> {
-    const { state, emit } = this.#context;
+    const { state, emit, clearError } = this.#ring;
     const before = state.latest;
     try {
       const read = await state.read();
-      if (read === null || before === undefined || !isOlder(read.record, before)) return;
-      this.#refreshIn(RETRY_MS);
-      emit('stale-read', { epoch: read.record.epoch });
+      const isStale = read !== null && before !== undefined && isOlder(read.record, before);
+      if (isStale) {
+        this.#refreshIn(RETRY_MS);
+        emit('stale-read', { epoch: read.record.epoch });
+      } else if (!this.#undecryptable || state.latest?.current?.ciphertext !== this.#undecryptable) {
+        clearError(this.#failure);
+      }
     } catch (error) {
       if (state.latest === undefined || !isDrunError(error)) throw error;
       this.#refreshIn(RETRY_MS);
-      emit('error', { error });
+      this.#report(error);
     }
   }
 
   #refresh(): void {
-    const { emit, refreshMs, state } = this.#context;
+    const { refreshMs, state } = this.#ring;
     // Not at every call, and due again even if this read never ends, as in a Worker whose request is over.
     this.#refreshIn(refreshMs);
     this.#background = runDetached(async () => {
@@ -183,33 +176,38 @@ export class Reader {
         const { latest } = state;
         if (latest?.current) await this.#decrypt(latest.current, latest.ringId);
       } catch (error) {
-        emit('error', { error });
+        this.#report(error);
       }
     });
   }
 
+  #report(error: unknown): void {
+    this.#failure = error;
+    this.#ring.emit('error', { error });
+  }
+
   #refreshIn(ms: number): void {
-    const { clock, refreshMs } = this.#context;
+    const { clock, refreshMs } = this.#ring;
     this.#refreshAt = clock.monotonic() + Math.min(ms, refreshMs);
   }
 
   #watch(): void {
-    const { ring, watch } = this.#context;
-    if (this.#isClosed || this.#unwatch !== undefined || watch === undefined) return;
+    const { name, store } = this.#ring;
+    if (this.#isClosed || this.#unwatch !== undefined || store.watch === undefined) return;
     const onChange = (): void => {
       // The read in progress may have missed the change.
       this.#reading = undefined;
       this.#refresh();
     };
-    this.#unwatch = runDetached(() => watch(ring, onChange));
+    this.#unwatch = runDetached(() => store.watch?.(name, onChange));
   }
 
   #noKey(latest: RingRecord | undefined): KeyRingError {
-    const { ring, keyTimeoutMs } = this.#context;
+    const { name, keyTimeoutMs } = this.#ring;
     const isNew = latest === undefined || latest.epoch === 0;
     const why = isNew
       ? 'none was created yet. Run `reconcile()` or `start()` with a key manager.'
       : 'it was revoked, and the next one is not created yet.';
-    return ringError(ring, 'key_ring_no_active_key', `no key within ${keyTimeoutMs} ms: ${why}`);
+    return ringError(name, 'key_ring_no_active_key', `no key within ${keyTimeoutMs} ms: ${why}`);
   }
 }

@@ -1,67 +1,31 @@
-import { ApiKeyLimitError, ConfigurationError, isDrunError } from '../errors/index.ts';
+import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
 import { withTimeout } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
-import type { RingEncryption } from './encryption.ts';
-import type { Emit } from './events.ts';
-import type { Clock, KeyManager, KeyVerifier } from './interfaces.ts';
 import { codeOf, deleteKey, isRejectionStatus, newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import { type Listing, latestTime, listKeys } from './listing.ts';
-import type { Observation, PlanContext, Policy, Progress, Step } from './plan.ts';
+import type { Observation, PlanContext, RingMemory, Step } from './plan.ts';
 import * as planning from './plan.ts';
-import type { RingRecord } from './record.ts';
 import {
+  type ClaimedPending,
   type CreatedPending,
   emptyRecord,
   keysOf,
   type Pending,
   type RetiredKey,
   type RingKey,
+  type RingRecord,
 } from './record.ts';
-import { isTransientStoreFailure, type RingState, rolledBack, type VersionedRecord } from './ring-state.ts';
+import { isTransientStoreFailure, type ManagedRing, type VersionedRecord } from './ring-state.ts';
 import { readStatus, ringError } from './safe-cause.ts';
 import * as to from './transitions.ts';
 import { covers, type Verdict, verify } from './verification.ts';
+import { type Patience, retryUntil } from './waiting.ts';
 
 /*
  * d.run can create, list and delete keys: nothing rotates one, a repeated create makes another key, and a deleted key is
  * rejected at once. So everything is announced in the record by a compare-and-swap that one of any number of replicas
  * wins. After a conflict, a crash or a lost response the next iteration starts over: record and list show what happened.
  */
-
-type UnstoredKey = Pick<RingKey, 'id' | 'maskedKey' | 'createdAt' | 'expiresAt'> & {
-  readonly secret: Secret;
-};
-
-/** What one ring object remembers between its reconciliations. */
-export class RingMemory {
-  /** Identifies this ring object, whatever `random` returns: equal owners would continue each other's claims. */
-  readonly owner = crypto.randomUUID();
-  /** Name of the last key for which a create was sent. */
-  sentName: string | undefined;
-  /** The key that was created and is not stored yet. */
-  unstored: { readonly name: string; readonly key: UnstoredKey } | undefined;
-  readonly reencryptedIds = new Set<string>();
-  readonly #reported = new Set<string>();
-
-  /** @returns whether something is reported for the first time. */
-  isNews(subject: string): boolean {
-    return this.#reported.size < this.#reported.add(subject).size;
-  }
-}
-
-/** What a reconciliation works with. */
-export interface ReconcileContext {
-  readonly ring: string;
-  readonly manager: KeyManager;
-  readonly verifier: KeyVerifier;
-  readonly state: RingState;
-  readonly encryption: RingEncryption;
-  readonly policy: Policy;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly emit: Emit;
-  readonly memory: RingMemory;
-}
 
 /** How a reconciliation ended. */
 export interface ReconcileResult {
@@ -73,27 +37,24 @@ export interface ReconcileResult {
 const MAX_ITERATIONS = 25;
 const MAX_STORE_FAILURES = 4;
 const STORE_RETRY_MS = 250;
-const MIN_POLL_MS = 500;
-const MAX_POLL_MS = 10_000;
+const POLL = { minMs: 500, maxMs: 10_000 };
+/** Statuses of servers that cannot show a key, or not with this token. */
+const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
 /** Starts the next iteration. */
 type Again = undefined;
 
 /** One reconciliation. Safe at any time, for any number of replicas, and after any crash. */
 export class Reconciliation {
-  protected readonly context: ReconcileContext;
+  protected readonly ring: ManagedRing;
   protected readonly signal: AbortSignal;
-  protected claim: Progress['claim'];
-  #isFull = false;
-  #orphansDeleted = 0;
+  protected readonly progress: planning.Progress;
   #storeFailures = 0;
-  readonly #outdatedIds = new Set<string>();
-  readonly #undeletableIds = new Set<string>();
-  readonly #unrecoverableNames = new Set<string>();
 
-  constructor(context: ReconcileContext, signal: AbortSignal) {
-    this.context = context;
+  constructor(ring: ManagedRing, memory: RingMemory, signal: AbortSignal) {
+    this.ring = ring;
     this.signal = signal;
+    this.progress = new planning.Progress(memory);
   }
 
   async run(): Promise<ReconcileResult> {
@@ -102,22 +63,18 @@ export class Reconciliation {
       const result = await this.#iterate();
       if (result !== undefined) return result;
     }
-    throw ringError(
-      this.context.ring,
-      'key_ring_conflict',
-      `gave up after ${MAX_ITERATIONS} conflicting updates.`,
-    );
+    const message = `gave up after ${MAX_ITERATIONS} conflicting updates.`;
+    throw ringError(this.ring.name, 'key_ring_conflict', message);
   }
 
   async #iterate(): Promise<ReconcileResult | Again> {
-    let seen = await this.observe();
-    while (seen !== undefined) {
+    for (let seen = await this.observe(); seen !== undefined; ) {
       const step = this.plan(seen);
       if (step.kind === 'list-again') {
-        seen = this.#observed(seen, { confirmation: await this.#list() });
+        seen = this.#observed({ ...seen, confirmation: await this.#list() });
       } else if (step.kind === 'verify-missing') {
         const verdict = await this.#verify(step.key, seen.record);
-        seen = this.#observed(seen, { verdicts: new Map([...seen.verdicts, [step.key.id, verdict]]) });
+        seen = this.#observed({ ...seen, verdicts: new Map([...seen.verdicts, [step.key.id, verdict]]) });
       } else {
         return this.#execute(step, seen);
       }
@@ -127,26 +84,28 @@ export class Reconciliation {
 
   /** Lists the keys, and only then reads the record. */
   protected async observe(): Promise<Observation | Again> {
-    const { encryption, memory, emit } = this.context;
+    const { encryption, emit } = this.ring;
+    const { memory } = this.progress;
     const listing = await this.#list();
     const read = await this.read();
     if (read === undefined) return undefined;
-    const { record, version } = read;
+    const { record } = read;
     const others = listing.keys.filter(({ ringId }) => ringId !== record.ringId);
     for (const [ringId, keys] of Map.groupBy(others, (key) => key.ringId)) {
       if (memory.isNews(ringId)) emit('name-conflict', { ringId, ids: keys.map(({ id }) => id) });
     }
+    const outdated: RingKey[] = [];
     for (const key of keysOf(record)) {
       const { isOutdated } = await encryption.decrypt(key, record.ringId);
-      if (isOutdated && !memory.reencryptedIds.has(key.id)) this.#outdatedIds.add(key.id);
+      if (isOutdated && !memory.reencryptedIds.has(key.id)) outdated.push(key);
     }
-    return this.#observed({ listing, record, version, verdicts: new Map(), monotonicNow: 0, now: 0 }, {});
+    return this.#observed({ ...read, listing, outdated, verdicts: new Map() });
   }
 
-  #observed(seen: Observation, news: Partial<Observation>): Observation {
-    const { clock } = this.context;
-    const { servedAt } = news.confirmation ?? seen.confirmation ?? seen.listing;
-    return { ...seen, ...news, monotonicNow: clock.monotonic(), now: servedAt ?? clock.now() };
+  #observed(seen: Omit<Observation, 'monotonicNow' | 'now'>): Observation {
+    const { clock } = this.ring;
+    const { servedAt } = seen.confirmation ?? seen.listing;
+    return { ...seen, monotonicNow: clock.monotonic(), now: servedAt ?? clock.now() };
   }
 
   protected plan(seen: Observation): Step {
@@ -154,43 +113,23 @@ export class Reconciliation {
   }
 
   protected get planContext(): PlanContext {
-    const { policy, manager } = this.context;
-    return { policy, progress: this.progress, canRecover: manager.getSecret !== undefined };
-  }
-
-  protected get progress(): Progress {
-    const { owner, sentName, unstored } = this.context.memory;
-    return {
-      owner,
-      sentName,
-      unstoredName: unstored?.name,
-      claim: this.claim,
-      outdatedIds: this.#outdatedIds,
-      undeletableIds: this.#undeletableIds,
-      unrecoverableNames: this.#unrecoverableNames,
-      orphansDeleted: this.#orphansDeleted,
-      isFull: this.#isFull,
-    };
+    return { settings: this.ring, progress: this.progress };
   }
 
   async #execute(step: Step, seen: Observation): Promise<ReconcileResult | Again> {
-    const { record, listing } = seen;
-    const { emit, policy } = this.context;
+    const { record } = seen;
     switch (step.kind) {
       case 'rest':
         return { record, nextInMs: step.nextInMs };
-      case 'stop':
-        throw rolledBack(this.context.ring, step.lost);
-      case 'reject-lease': {
-        const needed = `\`leaseMs\` must be at least ${Math.ceil(step.neededMs)} (is ${policy.leaseMs})`;
-        const message = `${needed}: listing the keys took ${Math.round(listing.durationMs)} ms.`;
-        throw new ConfigurationError(message, { option: 'leaseMs' });
-      }
-      case 'update':
-        if (await this.update(seen, step.record)) if (step.replaced) emit('replaced', { id: step.replaced });
+      case 'fail':
+        throw step.error;
+      case 'update': {
+        const updated = await this.update(seen, step.record);
+        if (updated && step.replaced) this.ring.emit('replaced', { id: step.replaced });
         return undefined;
+      }
       case 'drop-claim':
-        this.#isFull ||= step.isFull;
+        this.progress.isFull ||= step.isFull;
         await this.update(seen, to.dropClaim(record));
         return undefined;
       case 'delete-orphans':
@@ -219,65 +158,66 @@ export class Reconciliation {
 
   async #deleteOrphans(keys: readonly OwnKey[]): Promise<Again> {
     for (const { id, maskedKey = '' } of keys) {
-      this.#orphansDeleted++;
-      if (await this.#tryDelete(id)) this.context.emit('orphan-deleted', { id, maskedKey });
+      this.progress.orphansDeleted++;
+      if (await this.#tryDelete(id)) this.ring.emit('orphan-deleted', { id, maskedKey });
     }
   }
 
   async #deleteRetired(seen: Observation, keys: readonly RetiredKey[]): Promise<Again> {
     const deleted: RetiredKey[] = [];
     for (const key of keys) if (await this.#tryDelete(key.id)) deleted.push(key);
-    const ids = new Set(deleted.map(({ id }) => id));
-    if (ids.size > 0 && (await this.update(seen, to.forgetRetired(seen.record, ids)))) {
-      for (const { id, reason } of deleted) this.context.emit('deleted', { id, reason });
-    }
+    if (deleted.length === 0) return;
+    const ids = deleted.map(({ id }) => id);
+    const updated = await this.update(seen, to.forgetRetired(seen.record, ids));
+    if (updated) for (const { id, reason } of deleted) this.ring.emit('deleted', { id, reason });
   }
 
   /** @returns false if the access token may not delete keys. The ring then continues as long as there is room. */
   async #tryDelete(id: string): Promise<boolean> {
     try {
-      await deleteKey(this.context.manager, id, this.signal);
+      await deleteKey(this.ring.manager, id, this.signal);
       return true;
     } catch (error) {
       if (codeOf(error) !== 'permission_denied') throw error;
-      this.#undeletableIds.add(id);
-      this.#warn(
-        id,
-        `the access token may not delete key ${id}. Delete it by hand; the ring continues while there is room.`,
-      );
+      this.progress.undeletableIds.add(id);
+      const advice = 'Delete it by hand; the ring continues while there is room.';
+      this.#warn(id, `the access token may not delete key ${id}. ${advice}`);
       return false;
     }
   }
 
   protected writeClaim(seen: Observation): Promise<Again> {
-    const { ring, random, memory } = this.context;
     const { record } = seen;
+    const { name: ring, random } = this.ring;
     const name = newKeyName(ring, record.ringId, record.seq + 1, random);
-    return this.#holdClaim(seen, (lease) => to.claim(record, name, memory.owner, lease));
+    return this.#holdClaim(seen, (lease) => to.claim(record, name, this.progress.memory.owner, lease));
   }
 
   /** Writes a claim with a new lease; the next iteration lists and reads again before it creates. */
   async #holdClaim(seen: Observation, change: (lease: to.Lease) => RingRecord): Promise<Again> {
-    const { policy, clock } = this.context;
+    const { leaseMs, clock } = this.ring;
     const sentAt = clock.monotonic();
     const latest = latestTime(seen.listing, sentAt);
-    // The time since the list makes `leaseUntil` that much later, so it belongs to the length of the lease.
-    const leaseMs = Math.ceil(policy.leaseMs + sentAt - seen.listing.sentAt);
-    const leaseUntil = latest === undefined ? undefined : Math.ceil(latest + policy.leaseMs);
-    const claimed = await this.update(seen, change({ leaseMs, leaseUntil }));
-    if (claimed) this.claim = { version: claimed.version, sentAt };
+    const lease = {
+      // The time since the list makes `leaseUntil` that much later, so it belongs to the length of the lease.
+      leaseMs: Math.ceil(leaseMs + sentAt - seen.listing.sentAt),
+      leaseUntil: latest === undefined ? undefined : Math.ceil(latest + leaseMs),
+    };
+    const claimed = await this.update(seen, change(lease));
+    if (claimed) this.progress.claim = { version: claimed.version, sentAt };
   }
 
-  protected async create(seen: Observation, pending: Pending): Promise<Again> {
-    const { policy, clock, memory } = this.context;
+  protected async create(seen: Observation, pending: ClaimedPending): Promise<Again> {
+    const { clock } = this.ring;
+    const { memory } = this.progress;
     const { name } = pending;
     const sentAt = clock.monotonic();
     const latest = latestTime(seen.listing, sentAt) ?? clock.now();
-    const expiresAt = Math.ceil(latest + planning.lifetimeMs(policy));
+    const expiresAt = Math.ceil(latest + planning.lifetimeMs(this.ring));
     memory.sentName = name;
     try {
       const { id, maskedKey, secret } = await this.sendCreate(name, expiresAt);
-      memory.unstored = { name, key: { id, maskedKey, secret, createdAt: seen.now, expiresAt } };
+      memory.unstored = { id, name, maskedKey, secret, createdAt: seen.now, expiresAt };
     } catch (error) {
       if (!isRejection(error)) return this.#awaitLateCreate(name, seen.now, sentAt);
       memory.sentName = undefined;
@@ -289,8 +229,7 @@ export class Reconciliation {
 
   /** Sends the create once, and does not abort it with the call: every repetition can create a key that is lost. */
   protected sendCreate(name: string, expiresAt: number) {
-    const { manager, policy, clock } = this.context;
-    const { createTimeoutMs, quota } = policy;
+    const { manager, createTimeoutMs, quota, clock } = this.ring;
     const input = { name, expiresAt: new Date(expiresAt), ...(quota !== undefined && { quota }) };
     return withTimeout(
       (...wait) => clock.sleep(...wait),
@@ -301,69 +240,63 @@ export class Reconciliation {
 
   /** No response: looks for the key until late creates have settled. Afterwards the claim waits for its lease. */
   async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<Again> {
-    const { clock, policy } = this.context;
-    for (let delayMs = MIN_POLL_MS; ; delayMs = Math.min(delayMs * 2, MAX_POLL_MS)) {
-      const leftMs = sentAt + policy.createTimeoutMs - clock.monotonic();
-      if (leftMs > 0) await clock.sleep(Math.min(delayMs, leftMs), this.signal);
+    await this.#poll(sentAt + this.ring.createTimeoutMs, async () => {
       const { keys } = await this.#list();
       const [key, ...others] = keys.filter(({ name }) => name === keyName);
-      if (key && others.length === 0) return void (await this.#recoverKey(key, createdAt));
-      if (leftMs <= delayMs) return;
-    }
+      if (key === undefined || others.length > 0) return undefined;
+      await this.#recoverKey(key, createdAt);
+      return key;
+    });
   }
 
   /** Asks the service for a secret. @returns false if it cannot show it: servers before 0.17 answer 404, 405 or 501. */
   async #recoverKey({ id, name, expiresAt, maskedKey }: OwnKey, createdAt: number): Promise<boolean> {
-    const { manager, memory, policy } = this.context;
+    const { memory, unrecoverableNames } = this.progress;
     let secret: Secret | undefined;
     try {
-      secret = await manager.getSecret?.(id, { signal: this.signal });
+      secret = await this.ring.manager.getSecret?.(id, { signal: this.signal });
     } catch (error) {
-      if (![403, 404, 405, 501].includes(Number(readStatus(error)))) throw error;
+      if (!NOT_SHOWN.includes(readStatus(error))) throw error;
     }
     if (secret === undefined) {
-      this.#unrecoverableNames.add(name);
+      unrecoverableNames.add(name);
       return false;
     }
-    const end = expiresAt?.getTime() ?? createdAt + planning.lifetimeMs(policy);
-    const key = { id, maskedKey: maskedKey ?? secret.masked, secret, createdAt, expiresAt: end };
-    memory.unstored = { name, key };
+    const end = expiresAt?.getTime() ?? createdAt + planning.lifetimeMs(this.ring);
+    memory.unstored = { id, name, maskedKey: maskedKey ?? secret.masked, secret, createdAt, expiresAt: end };
     return true;
   }
 
   /** Stores the encrypted secret. Only then may the key be used. */
-  protected async storeKey(seen: Observation, pending: Pending): Promise<Again> {
-    const { encryption, memory, emit } = this.context;
-    const { record } = seen;
+  protected async storeKey({ record, ...seen }: Observation, pending: Pending): Promise<Again> {
+    const { encryption, emit } = this.ring;
+    const { memory } = this.progress;
     if (memory.unstored === undefined) return;
-    const { secret, ...fields } = memory.unstored.key;
-    const { name, seq } = pending;
+    const { secret, ...fields } = memory.unstored;
+    const { seq } = pending;
     const ciphertext = await encryption.encrypt(secret, record.ringId, seq);
-    const stored = await this.update(
-      seen,
-      to.storeKey(record, pending, { ...fields, name, seq, ciphertext }),
-    );
-    if (stored === undefined) return;
+    const changed = to.storeKey(record, pending, { ...fields, seq, ciphertext });
+    if ((await this.update({ ...seen, record }, changed)) === undefined) return;
     memory.unstored = undefined;
     emit('created', { id: fields.id, maskedKey: fields.maskedKey, seq });
   }
 
   /** Verifies the secret as it was stored: the service may take a while, and the store must have kept it. */
   async #verifyPending(seen: Observation, pending: CreatedPending): Promise<ReconcileResult | Again> {
-    const { clock, policy, state } = this.context;
+    const { activationTimeoutMs, state } = this.ring;
     const { record, version, listing, monotonicNow } = seen;
     const ageMs = Math.max(0, (listing.servedAt ?? 0) - pending.key.createdAt);
-    const deadline = monotonicNow + Math.max(0, policy.activationTimeoutMs - ageMs);
-    for (let delayMs = MIN_POLL_MS; ; delayMs = Math.min(delayMs * 2, MAX_POLL_MS)) {
-      const verdict = await this.verifyStored(seen, pending);
-      if (verdict.kind === 'accepted') return this.promote(seen, pending);
-      const leftMs = deadline - clock.monotonic();
-      if (leftMs <= 0 && verdict.kind === 'undecided') return { record, nextInMs: undefined };
-      if (leftMs <= 0) return this.#rejectKey(seen, pending, verdict.kind);
-      await clock.sleep(Math.min(delayMs, leftMs), this.signal);
-      const read = await state.read().catch(() => undefined);
-      if (read?.version !== version) return undefined;
-    }
+    let verdict: Awaited<ReturnType<typeof this.verifyStored>> | undefined;
+    const isOver = await this.#poll(monotonicNow + Math.max(0, activationTimeoutMs - ageMs), async () => {
+      // Another replica may have promoted the key meanwhile.
+      if (verdict && (await state.read().catch(() => undefined))?.version !== version) return true;
+      verdict = await this.verifyStored(seen, pending);
+      return verdict.kind === 'accepted' || undefined;
+    });
+    if (verdict?.kind === 'accepted') return this.promote(seen, pending);
+    if (isOver) return undefined;
+    if (verdict?.kind === 'undecided') return { record, nextInMs: undefined };
+    return this.#rejectKey(seen, pending, verdict?.kind ?? 'rejected');
   }
 
   protected async verifyStored(
@@ -377,33 +310,34 @@ export class Reconciliation {
 
   /** One update: the key becomes the standby, or the current key. */
   protected async promote(seen: Observation, pending: CreatedPending): Promise<Again> {
-    const { standby, gracePeriodMs } = this.context.policy;
-    const { record, now } = seen;
-    const isStandby = standby && record.current !== undefined && record.standby === undefined;
-    const promoted = to.promotePending(record, pending, { since: now, gracePeriodMs });
-    await this.update(seen, isStandby ? to.fillStandby(record, pending) : promoted);
+    const { record } = seen;
+    const isStandby = this.ring.standby && record.current !== undefined && record.standby === undefined;
+    const changed = isStandby
+      ? to.fillStandby(record, pending)
+      : to.promote(record, pending.key, planning.promotionOf(seen, this.ring));
+    await this.update(seen, changed);
   }
 
-  async #rejectKey(seen: Observation, pending: CreatedPending, verdict: string): Promise<never> {
-    const { id } = pending.key;
-    await this.update(seen, to.retirePending(seen.record, pending, verdict));
+  async #rejectKey(seen: Observation, { key }: CreatedPending, verdict: string): Promise<never> {
+    const { id } = key;
+    const { name, activationTimeoutMs } = this.ring;
+    const promotion = planning.promotionOf(seen, this.ring);
+    await this.update(seen, to.retire(seen.record, [id], verdict, promotion));
     const why =
       verdict === 'rejected'
         ? `the service rejected the new key ${id}`
         : `the new key ${id} may not use all models of the current one`;
-    const forMs = `for ${this.context.policy.activationTimeoutMs} ms`;
-    const message = `${why} ${forMs}. It is retired, and the current key stays in use.`;
-    throw ringError(this.context.ring, 'key_ring_key_rejected', message, [id]);
+    const message = `${why} for ${activationTimeoutMs} ms. It is retired, and the current key stays in use.`;
+    throw ringError(name, 'key_ring_key_rejected', message, [id]);
   }
 
   async #reencrypt(seen: Observation): Promise<Again> {
-    const { encryption, memory } = this.context;
-    const { record } = seen;
+    const { encryption } = this.ring;
+    const { record, outdated } = seen;
     const ciphertexts = new Map<string, string>();
-    for (const key of keysOf(record)) {
-      if (!this.#outdatedIds.delete(key.id)) continue;
+    for (const key of outdated) {
       // Once per key and process: replicas whose keys are in another order would encrypt them anew forever.
-      memory.reencryptedIds.add(key.id);
+      this.progress.memory.reencryptedIds.add(key.id);
       const { secret } = await encryption.decrypt(key, record.ringId);
       ciphertexts.set(key.id, await encryption.encrypt(secret, record.ringId, key.seq));
     }
@@ -411,8 +345,8 @@ export class Reconciliation {
   }
 
   async #list(): Promise<Listing> {
-    const { ring, manager, clock } = this.context;
-    const listing = await listKeys(ring, manager, clock, this.signal);
+    const { name, manager, clock } = this.ring;
+    const listing = await listKeys(name, manager, clock, this.signal);
     if (listing.servedAt === undefined) {
       this.#warn('date', 'the service sends no `Date` header, so no key and no lease of the ring expires.');
     }
@@ -421,15 +355,15 @@ export class Reconciliation {
 
   /** Undefined if there was no record, or if the store failed and may be asked again. */
   protected async read(): Promise<VersionedRecord | Again> {
-    const { state, random } = this.context;
+    const { state, random } = this.ring;
     const read = await this.#retryable(() => state.readLatest());
     if (read === null) await this.#retryable(() => state.update(null, emptyRecord(newRingId(random))));
     return read ?? undefined;
   }
 
   /** @returns undefined after a conflict, or if it is unknown whether the update was applied. */
-  protected update(seen: Observation, record: RingRecord): Promise<VersionedRecord | undefined> {
-    return this.#retryable(() => this.context.state.update(seen, record));
+  protected update(seen: VersionedRecord, record: RingRecord): Promise<VersionedRecord | undefined> {
+    return this.#retryable(() => this.ring.state.update(seen, record));
   }
 
   /** A transient failure of the store starts the next iteration, which finds out what happened. */
@@ -438,21 +372,25 @@ export class Reconciliation {
       return await task();
     } catch (error) {
       if (!isTransientStoreFailure(error) || ++this.#storeFailures >= MAX_STORE_FAILURES) throw error;
-      await this.context.clock.sleep(STORE_RETRY_MS * 2 ** this.#storeFailures, this.signal);
+      await this.ring.clock.sleep(STORE_RETRY_MS * 2 ** this.#storeFailures, this.signal);
       return undefined;
     }
   }
 
+  #poll<Result>(deadline: Patience['deadline'], task: () => Promise<Result | undefined>) {
+    return retryUntil(this.ring.clock, this.signal, { deadline, ...POLL }, task);
+  }
+
   async #verify(key: RingKey, { ringId }: RingRecord): Promise<Verdict> {
-    const { encryption, verifier } = this.context;
+    const { encryption, verifier } = this.ring;
     const { secret } = await encryption.decrypt(key, ringId);
     return verify(verifier, secret, this.signal);
   }
 
   /** Emits an error event once per subject. */
   #warn(subject: string, message: string): void {
-    const { ring, memory, emit } = this.context;
-    if (memory.isNews(subject)) emit('error', { error: new Error(`Ring \`${ring}\`: ${message}`) });
+    if (!this.progress.memory.isNews(subject)) return;
+    this.ring.emit('error', { error: new Error(`Ring \`${this.ring.name}\`: ${message}`) });
   }
 }
 

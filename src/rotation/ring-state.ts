@@ -1,10 +1,25 @@
 import type { KeyRingError } from '../errors/index.ts';
 import { withTimeout } from '../internal/wait.ts';
-import type { Clock } from './interfaces.ts';
+import type { Emit } from './events.ts';
+import type { KeyManager, KeyVerifier } from './interfaces.ts';
 import { codeOf, isRejectionStatus } from './key-names.ts';
+import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
 import { ringError, type SafeCause, safeCause } from './safe-cause.ts';
-import type { KeyStore } from './stores/store.ts';
+
+/** A ring, as its parts see it. */
+export interface RingContext extends KeyRingSettings {
+  readonly state: RingState;
+  readonly emit: Emit;
+  /** Notes that an error no longer applies. */
+  readonly clearError: (error: unknown) => void;
+}
+
+/** A ring that can do more than read. */
+export interface ManagedRing extends RingContext {
+  readonly manager: KeyManager;
+  readonly verifier: KeyVerifier;
+}
 
 /** A record, and the version of the store that it was read from. */
 export interface VersionedRecord {
@@ -12,24 +27,21 @@ export interface VersionedRecord {
   readonly version: string;
 }
 
-/** What a {@link RingState} works with. */
-export interface RingStateContext {
-  readonly ring: string;
-  readonly store: KeyStore;
-  readonly clock: Clock;
-  /** Timeout of one store operation. */
-  readonly timeoutMs: number;
-  /** Called with each record that is newer than the latest one. */
-  readonly onChange: (record: RingRecord, before: RingRecord | undefined) => void;
-}
+type StateSettings = Pick<KeyRingSettings, 'name' | 'store' | 'clock' | 'storeTimeoutMs'>;
 
 /** The record of a ring: the latest known state, and the state in the store. */
 export class RingState {
-  readonly #context: RingStateContext;
+  readonly #settings: StateSettings;
+  readonly #onChange: (record: RingRecord, before: RingRecord | undefined) => void;
   #latest: RingRecord | undefined;
 
-  constructor(context: RingStateContext) {
-    this.#context = context;
+  /** @param onChange - Called with each record that is newer than the latest one. */
+  constructor(
+    settings: StateSettings,
+    onChange: (record: RingRecord, before: RingRecord | undefined) => void,
+  ) {
+    this.#settings = settings;
+    this.#onChange = onChange;
   }
 
   /** The latest record that was read or written. Never goes back. */
@@ -45,10 +57,10 @@ export class RingState {
    * @throws KeyRingError
    */
   async read(timeoutMs?: number): Promise<VersionedRecord | null> {
-    const { ring, store } = this.#context;
-    const stored = await this.#run(() => store.get(ring), timeoutMs);
+    const { name, store } = this.#settings;
+    const stored = await this.#run(() => store.get(name), timeoutMs);
     if (stored === null) return null;
-    const record = parseRecord(ring, stored.value);
+    const record = parseRecord(name, stored.value);
     this.#observe(record);
     return { record, version: stored.version };
   }
@@ -59,11 +71,9 @@ export class RingState {
     const known = this.#latest;
     const read = await this.read(timeoutMs);
     if (known !== undefined && (read === null || isOlder(read.record, known))) {
-      const kept = new Set(read === null ? [] : keysOf(read.record).map(({ id }) => id));
-      throw rolledBack(
-        this.#context.ring,
-        keysOf(known).filter(({ id }) => !kept.has(id)),
-      );
+      const kept = read === null ? [] : keysOf(read.record).map(({ id }) => id);
+      const lost = keysOf(known).filter(({ id }) => !kept.includes(id));
+      throw rolledBack(this.#settings.name, lost);
     }
     return read;
   }
@@ -80,12 +90,10 @@ export class RingState {
     record: RingRecord,
     timeoutMs?: number,
   ): Promise<VersionedRecord | undefined> {
-    const { ring, store } = this.#context;
-    const value = JSON.stringify(record);
-    const result = await this.#run(
-      () => store.compareAndSwap(ring, before?.version ?? null, value),
-      timeoutMs,
-    );
+    const { name, store } = this.#settings;
+    const expected = before?.version ?? null;
+    const swap = () => store.compareAndSwap(name, expected, JSON.stringify(record));
+    const result = await this.#run(swap, timeoutMs);
     if (!result.ok) return undefined;
     this.#observe(record);
     return { record, version: result.version };
@@ -96,49 +104,34 @@ export class RingState {
     // Responses may overtake each other.
     if (before !== undefined && isOlder(record, before)) return;
     this.#latest = record;
-    this.#context.onChange(record, before);
+    this.#onChange(record, before);
   }
 
   async #run<Result>(task: () => Promise<Result>, timeoutMs = Number.POSITIVE_INFINITY): Promise<Result> {
-    const { ring, clock, timeoutMs: storeTimeoutMs } = this.#context;
-    const limitMs = Math.min(timeoutMs, storeTimeoutMs);
+    const { name, clock, storeTimeoutMs } = this.#settings;
     try {
+      const limitMs = Math.min(timeoutMs, storeTimeoutMs);
       return await withTimeout((...wait) => clock.sleep(...wait), limitMs, task);
     } catch (thrown) {
       const cause = safeCause(thrown);
-      const error = ringError(ring, 'key_ring_store_failed', `the store failed: ${cause.message}`, [], cause);
-      if (isPermanent(cause)) permanentFailures.add(error);
-      throw error;
+      throw ringError(name, 'key_ring_store_failed', `the store failed: ${cause.message}`, [], cause);
     }
   }
 }
 
-const permanentFailures = new WeakSet<object>();
-
-/** Codes of errors that a retry cannot help: file permissions, SQL and rights of PostgreSQL, rights of Redis. */
+/** Codes of errors that a retry cannot help: file permissions, SQL and rights of PostgreSQL. 25006 is a failover. */
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
-const PERMANENT_MESSAGE = /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF)\b/;
-/** `fetch` reports lost connections as TypeError, so that is not among them. */
-const PERMANENT_NAMES = [
-  'ConfigurationError',
-  'ReferenceError',
-  'AccessDeniedException',
-  'ResourceNotFoundException',
-  'ValidationException',
-];
-
-function isPermanent(cause: SafeCause): boolean {
-  const { code = '', status } = cause;
-  if (status !== undefined) return isRejectionStatus(status);
-  return (
-    PERMANENT_CODE.test(code) || PERMANENT_MESSAGE.test(cause.message) || PERMANENT_NAMES.includes(cause.name)
-  );
-}
+/** Beginnings of Redis errors, and names of errors. `fetch` reports lost connections as TypeError. */
+const PERMANENT_ERROR =
+  /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF|(?:Configuration|Reference)Error|(?:AccessDenied|ResourceNotFound|Validation)Exception)\b/;
 
 /** Whether an error is a failure of the store that may pass: a lost connection, a timeout, 429, 5xx. */
 export function isTransientStoreFailure(error: unknown): boolean {
-  return codeOf(error) === 'key_ring_store_failed' && !permanentFailures.has(error as object);
+  if (codeOf(error) !== 'key_ring_store_failed') return false;
+  const { code = '', status, name, message } = (error as KeyRingError).cause as SafeCause;
+  if (status !== undefined) return !isRejectionStatus(status);
+  return !PERMANENT_CODE.test(code) && ![name, message].some((text) => PERMANENT_ERROR.test(text));
 }
 
 /** @param lost - The keys that the store no longer knows. */

@@ -25,15 +25,15 @@ export interface KeyRingStatus {
   readonly retiredIds: readonly string[];
   /** Whether a rotation was requested and has not happened yet. */
   readonly rotationRequested: boolean;
-  /** The last error of the background work. Absent after a successful reconciliation. */
+  /** The last error of the background work. Absent once the same work, or a whole reconciliation, has succeeded. */
   readonly lastError?: unknown;
 }
 
 export function statusOf(name: string, record: RingRecord | undefined, lastError?: unknown): KeyRingStatus {
-  const { current, standby, previous, pending } = record ?? {};
+  const { current, standby, previous, pending, epoch = 0, retired = [] } = record ?? {};
   return {
     name,
-    epoch: record?.epoch ?? 0,
+    epoch,
     ready: current !== undefined,
     ...(current && { current: { ...keyStatus(current), since: new Date(current.since) } }),
     ...(standby && { standby: keyStatus(standby) }),
@@ -44,7 +44,7 @@ export function statusOf(name: string, record: RingRecord | undefined, lastError
       },
     }),
     ...(pending && { pending: pending.phase }),
-    retiredIds: (record?.retired ?? []).map(({ id }) => id),
+    retiredIds: retired.map(({ id }) => id),
     rotationRequested: record?.rotateEpoch !== undefined,
     ...(lastError !== undefined && { lastError }),
   };

@@ -43,38 +43,18 @@ export function storeKey(record: RingRecord, pending: Pending, key: RingKey): Ri
   return { ...record, pending: { name, seq, owner, leaseMs, leaseUntil, phase: 'created', key } };
 }
 
-export function retirePending(record: RingRecord, { key }: CreatedPending, reason: string): RingRecord {
-  return retire(dropClaim(record), [key], reason);
-}
-
 export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRecord {
   return { ...dropClaim(record), standby: key };
 }
 
-export function promotePending(
-  record: RingRecord,
-  { key }: CreatedPending,
-  promotion: Promotion,
-): RingRecord {
-  return promote(dropClaim(record), key, promotion);
-}
-
-export function promoteStandby(
-  { standby: _, ...record }: RingRecord,
-  key: RingKey,
-  promotion: Promotion,
-): RingRecord {
-  return promote(record, key, promotion);
-}
-
-/** Fulfills a requested rotation. `retireAt` is written later, after a list that was sent after this update. */
-function promote(
-  { current, rotateEpoch: _, ...record }: RingRecord,
-  key: RingKey,
-  { since, gracePeriodMs }: Promotion,
-): RingRecord {
+/**
+ * Makes the standby or the pending key the current one, which fulfills a requested rotation. `retireAt` is written later,
+ * after a list that was sent after this update.
+ */
+export function promote(record: RingRecord, key: RingKey, { since, gracePeriodMs }: Promotion): RingRecord {
+  const { current, rotateEpoch: _, ...rest } = without(record, [key.id]);
   const previous = current && { previous: { ...ringKey(current), gracePeriodMs } };
-  return { ...record, epoch: record.epoch + 1, ...previous, current: { ...ringKey(key), since } };
+  return { ...rest, epoch: rest.epoch + 1, ...previous, current: { ...ringKey(key), since } };
 }
 
 export function setRetireAt(record: RingRecord, previous: PreviousKey, retireAt: number): RingRecord {
@@ -82,50 +62,32 @@ export function setRetireAt(record: RingRecord, previous: PreviousKey, retireAt:
   return { ...record, previous: { ...ringKey(previous), gracePeriodMs, retireAt } };
 }
 
-/** Retires the key in one role. */
-export function retireRole(
+/** Takes keys out of use for good. If the current key is among them, the standby is promoted. */
+export function retire(
   record: RingRecord,
-  role: 'current' | 'standby' | 'previous',
-  reason: string,
-): RingRecord {
-  const { [role]: key, ...rest } = record;
-  return key === undefined ? record : retire(rest as RingRecord, [key], reason);
-}
-
-/** Retires keys at once. If the current key is among them, the standby is promoted. */
-export function revoke(
-  record: RingRecord,
-  ids: ReadonlySet<string>,
+  ids: readonly string[],
   reason: string,
   promotion: Promotion,
 ): RingRecord {
-  const { current, standby, previous, pending, ...rest } = record;
-  const isCreated = pending?.phase === 'created' && ids.has(pending.key.id);
-  const remaining: RingRecord = {
-    ...rest,
-    ...(current && !ids.has(current.id) && { current }),
-    ...(standby && !ids.has(standby.id) && { standby }),
-    ...(previous && !ids.has(previous.id) && { previous }),
-    ...(pending && !isCreated && { pending }),
-  };
-  const heir = current && remaining.current === undefined ? remaining.standby : undefined;
-  const revoked = keysOf(record).filter(({ id }) => ids.has(id));
-  return retire(heir ? promoteStandby(remaining, heir, promotion) : remaining, revoked, reason);
+  const keys = keysOf(record).filter(({ id }) => ids.includes(id));
+  const retired = [...record.retired, ...keys.map(({ id }) => ({ id, reason }))];
+  const remaining = { ...without(record, ids), retired };
+  const isHeadless = record.current !== undefined && remaining.current === undefined;
+  return isHeadless && remaining.standby ? promote(remaining, remaining.standby, promotion) : remaining;
 }
 
 /** Removes deleted keys. */
-export function forgetRetired(record: RingRecord, ids: ReadonlySet<string>): RingRecord {
-  return { ...record, retired: record.retired.filter(({ id }) => !ids.has(id)) };
+export function forgetRetired(record: RingRecord, ids: readonly string[]): RingRecord {
+  return { ...record, retired: record.retired.filter(({ id }) => !ids.includes(id)) };
 }
 
 /** Replaces the ciphertexts of keys, by id. */
 export function reencrypt(record: RingRecord, ciphertexts: ReadonlyMap<string, string>): RingRecord {
-  const roles = ['current', 'standby', 'previous'] as const;
-  const replaced = roles.map((role) => {
+  const replaced = (['current', 'standby', 'previous'] as const).flatMap((role) => {
     const key = record[role];
-    return [role, key && { ...key, ciphertext: ciphertexts.get(key.id) ?? key.ciphertext }];
+    return key ? [[role, { ...key, ciphertext: ciphertexts.get(key.id) ?? key.ciphertext }]] : [];
   });
-  return { ...record, ...Object.fromEntries(replaced.filter(([, key]) => key !== undefined)) };
+  return { ...record, ...Object.fromEntries(replaced) };
 }
 
 /**
@@ -139,10 +101,20 @@ export function recover(record: RingRecord, highestSeq: number): RingRecord {
   return { ...dropClaim(record), seq: epoch + 1, epoch };
 }
 
-function ringKey({ id, name, seq, maskedKey, ciphertext, createdAt, expiresAt }: RingKey): RingKey {
-  return { id, name, seq, maskedKey, ciphertext, createdAt, expiresAt };
+/** The record without keys in the roles that they have. */
+function without(record: RingRecord, ids: readonly string[]): RingRecord {
+  const { current, standby, previous, pending, ...rest } = record;
+  const stays = (key: RingKey | undefined): boolean => key !== undefined && !ids.includes(key.id);
+  const isPending = pending?.phase === 'created' ? stays(pending.key) : pending !== undefined;
+  return {
+    ...rest,
+    ...(stays(current) && { current }),
+    ...(stays(standby) && { standby }),
+    ...(stays(previous) && { previous }),
+    ...(isPending && { pending }),
+  };
 }
 
-function retire(record: RingRecord, keys: readonly RingKey[], reason: string): RingRecord {
-  return { ...record, retired: [...record.retired, ...keys.map(({ id }) => ({ id, reason }))] };
+function ringKey({ id, name, seq, maskedKey, ciphertext, createdAt, expiresAt }: RingKey): RingKey {
+  return { id, name, seq, maskedKey, ciphertext, createdAt, expiresAt };
 }

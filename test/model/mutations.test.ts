@@ -4,7 +4,6 @@ import type { Protocol } from '../../src/rotation/key-ring.ts';
 import {
   type Observation,
   type PlanContext,
-  type Progress,
   plan,
   RULES,
   type Rule,
@@ -112,11 +111,11 @@ const mutations: readonly Mutation[] = [
   },
   {
     title: 'claims beside a previous key although there is a current one',
-    protocol: planning((step, { record }, { policy }) =>
+    protocol: planning((step, { record }, { settings }) =>
       step.kind === 'rest' &&
       record.previous &&
       record.current &&
-      policy.standby &&
+      settings.standby &&
       !record.standby &&
       !record.pending
         ? { kind: 'claim' }
@@ -134,14 +133,16 @@ const mutations: readonly Mutation[] = [
           const seq = record.seq + 1;
           const name = `kr1-checkout-${record.ringId}-${seq.toString(36)}-${Math.floor(seen.monotonicNow).toString(36).padStart(6, '0').slice(-6)}`;
           const key = await this.sendCreate(name, seen.now + 1e9);
-          this.context.memory.unstored = {
+          this.progress.memory.unstored = {
+            ...key,
             name,
-            key: { ...key, createdAt: seen.now, expiresAt: seen.now + 1e9 },
+            createdAt: seen.now,
+            expiresAt: seen.now + 1e9,
           };
           const pending: Pending = {
             name,
             seq,
-            owner: this.context.memory.owner,
+            owner: this.progress.memory.owner,
             leaseMs: 1,
             phase: 'claimed',
           };
@@ -159,7 +160,10 @@ const mutations: readonly Mutation[] = [
         protected override async writeClaim(seen: Observation): Promise<undefined> {
           await super.writeClaim(seen);
           const claimed = await this.read();
-          if (claimed?.record.pending?.owner !== this.context.memory.owner || this.claim === undefined)
+          if (
+            claimed?.record.pending?.owner !== this.progress.memory.owner ||
+            this.progress.claim === undefined
+          )
             return;
           const { pending } = claimed.record;
           if (pending.phase === 'claimed') await this.create({ ...seen, ...claimed }, pending);
@@ -193,12 +197,12 @@ const mutations: readonly Mutation[] = [
     protocol: reconciling(
       class extends Reconciliation {
         protected override async storeKey(seen: Observation, pending: Pending): Promise<undefined> {
-          const key = this.context.memory.unstored?.key;
+          const key = this.progress.memory.unstored;
           if (key === undefined) return;
           const { secret: _, ...fields } = key;
-          const stored = { ...fields, name: pending.name, seq: pending.seq, ciphertext: '["lost"]' };
+          const stored = { ...fields, seq: pending.seq, ciphertext: '["lost"]' };
           await this.promote(seen, { ...pending, phase: 'created', key: stored });
-          this.context.memory.unstored = undefined;
+          this.progress.memory.unstored = undefined;
         }
       },
     ),
@@ -256,18 +260,10 @@ const mutations: readonly Mutation[] = [
     title: 'continues its own claim without renewing it',
     protocol: reconciling(
       class extends Reconciliation {
-        protected override get progress(): Progress {
-          const progress = super.progress;
-          const { pending } = this.context.state.latest ?? {};
-          const version = this.lastVersion ?? '';
-          return pending?.owner === progress.owner
-            ? { ...progress, claim: { version, sentAt: 1e12 } }
-            : progress;
-        }
-        private lastVersion: string | undefined;
         protected override async observe(): Promise<Observation | undefined> {
           const seen = await super.observe();
-          this.lastVersion = seen?.version;
+          const isOwn = seen?.record.pending?.owner === this.progress.memory.owner;
+          if (isOwn) this.progress.claim = { version: seen.version, sentAt: 1e12 };
           return seen;
         }
         protected override plan(seen: Observation): Step {
@@ -365,7 +361,7 @@ async function abortedCreate(protocol: Protocol): Promise<number> {
 describe('an aborted create without a response', () => {
   it('binds its owner until the lease is over; without that rule there are more creates', async () => {
     const dropping = planning((step, { record }, { progress }) =>
-      record.pending?.phase === 'claimed' && progress.sentName === record.pending.name
+      record.pending?.phase === 'claimed' && progress.memory.sentName === record.pending.name
         ? { kind: 'drop-claim', isFull: false }
         : step,
     );
@@ -406,7 +402,7 @@ describe('two replicas with encryption keys in different order', () => {
     const forgetful = reconciling(
       class extends Reconciliation {
         override run() {
-          this.context.memory.reencryptedIds.clear();
+          this.progress.memory.reencryptedIds.clear();
           return super.run();
         }
       },

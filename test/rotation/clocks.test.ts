@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { skewed } from '../support/ring-clock.ts';
-import { DAY, keyOf, MINUTE, namesOf, ringSetup, SECOND, SLACK } from '../support/ring-setup.ts';
+import { skewed, until } from '../support/ring-clock.ts';
+import {
+  DAY,
+  keyOf,
+  MINUTE,
+  namesOf,
+  ringSetup,
+  SECOND,
+  SLACK,
+  type TestRing,
+} from '../support/ring-setup.ts';
 
 const LEASE = 2 * MINUTE;
 
@@ -142,26 +151,33 @@ describe('a service without a `Date` header', () => {
 describe('rotate', () => {
   it('returns soon after another replica has promoted its key, without waiting for the lease', async () => {
     const { newRing, service, clock } = ringSetup();
-    const [first, second] = [newRing({ standby: false }), newRing({ standby: false })];
+    // Real encryption takes time of its own.
+    const encryptionKey = { encrypt: (secret: string) => secret, decrypt: (secret: string) => secret };
+    const [first, second] = [1, 2].map(() => newRing({ standby: false, encryptionKey })) as [
+      TestRing,
+      TestRing,
+    ];
     await first.reconcile();
     clock.isByHand = true;
-    let respond = (): void => {};
+    const { promise: response, resolve: respond } = Promise.withResolvers<void>();
     service.fail('create', async (perform) => {
       const created = await perform();
-      await new Promise<void>((resolve) => {
-        respond = resolve;
-      });
+      await response;
       return created;
     });
     const creating = first.rotate();
-    for (let turn = 0; turn < 20; turn++) await clock.advance(0);
+    await until(() => service.ids.length === 2);
     const waiting = second.rotate();
-    for (let turn = 0; turn < 20; turn++) await clock.advance(100);
+    await until(() => clock.waits.includes(250));
     const before = clock.now();
 
     respond();
-    for (let turn = 0; turn < 60; turn++) await clock.advance(50);
-    const [, status] = await Promise.all([creating, waiting]);
+    let isOver = false;
+    const ended = Promise.all([creating, waiting]).finally(() => {
+      isOver = true;
+    });
+    while (!isOver) await clock.advance(50);
+    const [, status] = await ended;
 
     expect(status.current?.id).toBe('k2');
     expect(clock.now() - before).toBeLessThanOrEqual(3 * SECOND);

@@ -1,6 +1,6 @@
 /*
- * A program that uses the types of every entry point. `.ci/types-matrix.ts` compiles it against the built package, also
- * without DOM or Node types, so it mentions no global of a platform.
+ * A program that uses the types of every entry point. `types.ts` compiles it with and without the types of platforms,
+ * so it mentions no global of a platform.
  */
 import {
   type ApiKey,

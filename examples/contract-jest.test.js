@@ -1,0 +1,59 @@
+/**
+ * Contract tests with Jest: what an application relies on, checked against the emulator, or against d.run itself if
+ * DRUN_ACCESS_TOKEN and DRUN_MODEL are set. For Jest with CommonJS, see docs/compatibility.md.
+ *
+ *   node --experimental-vm-modules node_modules/jest/bin/jest.js
+ */
+import { ApiKeys, ChatClient } from 'drun-sdk';
+import { createEmulator } from 'drun-sdk/emulator';
+
+const { DRUN_ACCESS_TOKEN, DRUN_MODEL } = process.env;
+const drun = createEmulator({ reply: 'Good morning!' });
+const service =
+  DRUN_ACCESS_TOKEN && DRUN_MODEL
+    ? { accessToken: DRUN_ACCESS_TOKEN, model: DRUN_MODEL, options: {} }
+    : {
+        accessToken: drun.accessToken,
+        model: 'public/deepseek-r1',
+        options: { baseUrl: 'https://drun.test', fetch: drun.fetch },
+      };
+
+const keys = new ApiKeys({ ...service.options, accessToken: service.accessToken });
+const request = { model: service.model, messages: [{ role: 'user', content: 'Say good morning.' }] };
+let key;
+let chat;
+
+beforeAll(async () => {
+  key = await keys.create({ name: 'contract-tests' });
+  chat = new ChatClient({ ...service.options, apiKey: key.secret });
+});
+
+afterAll(() => keys.delete(key.id));
+
+test('a completion has text, a finish reason and a usage', async () => {
+  const { choices, usage } = await chat.complete(request);
+
+  expect(choices[0].message.content).not.toBe('');
+  expect(choices[0].finish_reason).toBe('stop');
+  expect(usage?.total_tokens).toBeGreaterThan(0);
+});
+
+test('a stream has the same form as a completion', async () => {
+  const { choices } = await chat.stream(request).completion();
+
+  expect(choices[0].message.content).not.toBe('');
+  expect(choices[0].finish_reason).toBe('stop');
+});
+
+test('an unknown model is an error with a stable code', async () => {
+  await expect(chat.complete({ ...request, model: 'public/unknown' })).rejects.toMatchObject({
+    code: 'not_found',
+  });
+});
+
+test('lists contain the masked key only', async () => {
+  const listed = await Array.fromAsync(keys.list({ search: 'contract-tests' }));
+
+  expect(listed.map(({ maskedKey }) => maskedKey)).toContain(key.maskedKey);
+  expect(JSON.stringify(listed)).not.toContain(key.secret.reveal());
+});

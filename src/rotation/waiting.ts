@@ -1,0 +1,24 @@
+import type { Clock } from './interfaces.ts';
+
+/** When a task is repeated: with pauses that double from `minMs` to `maxMs`, until `deadline` by the monotonic clock. */
+export interface Patience {
+  readonly deadline: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+/** Repeats a task until it returns something. @returns undefined if the last attempt, at the deadline, did not either. */
+export async function retryUntil<Result>(
+  clock: Clock,
+  signal: AbortSignal,
+  { deadline, minMs, maxMs }: Patience,
+  task: () => Promise<Result | undefined>,
+): Promise<Result | undefined> {
+  for (let delayMs = minMs; ; delayMs = Math.min(delayMs * 2, maxMs)) {
+    signal.throwIfAborted();
+    const result = await task();
+    const leftMs = deadline - clock.monotonic();
+    if (result !== undefined || leftMs <= 0) return result;
+    await clock.sleep(Math.min(delayMs, leftMs), signal);
+  }
+}
