@@ -1,31 +1,37 @@
 /**
- * Compares this package with raw `fetch` and with other clients, on one server of this machine, in one run. Prints
- * medians, and ratios to raw `fetch` in the same rounds; a single figure says more about the machine than about a client.
+ * Compares this package with raw `fetch` and other clients against one server on this machine, in one run. Prints
+ * medians, and ratios to raw `fetch` in the same rounds. A run of all parts updates docs/performance.md.
  *
- *   npm run bench                     everything
- *   npm run bench -- calls memory     some of: calls, streams, keys, memory
- *   npm run bench -- --rounds 5       fewer rounds than the default
+ *   npm run bench                       all parts
+ *   npm run bench -- calls ring         some parts: start, calls, streams, memory, ring
+ *   npm run bench -- --rounds 5         the default is 11 rounds
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { CHUNKS, COMPLETION, STREAM_TEXT, WRITES, type Writes } from './answers.ts';
-import { BASELINE, type ClientMaker, loadClients } from './clients.ts';
-import { measureKeySource } from './key-source.ts';
-import { interleave, median, ratio, type Sample } from './measure.ts';
-import { measureMemory } from './memory.ts';
+import type { Client, CreateClient } from './clients/client.ts';
+import { heapUsed } from './heap.ts';
+import { interleave, type Sample, sample } from './measure.ts';
+import { load } from './programs.ts';
+import { CHUNKS, STREAM_TEXT, TEXT, type Writes } from './responses.ts';
+import { measureRing } from './ring.ts';
+import { measureStart } from './start.ts';
+import { BASELINE, type Column, table } from './table.ts';
 
-const PARTS = ['calls', 'streams', 'keys', 'memory'];
-const PATTERNS = [
-  { title: 'one call after the other', calls: 1_500, atOnce: 1 },
-  { title: '64 calls at once', calls: 3_200, atOnce: 64 },
-];
-/** How each kind of stream is called, and how many of them make a sample: enough for its code to be warm. */
-const STREAMS: Readonly<Record<Writes, { readonly title: string; readonly streams: number }>> = {
-  whole: { title: 'at once', streams: 10 },
-  events: { title: 'event by event', streams: 2 },
-  pieces: { title: 'in pieces of any size', streams: 2 },
+/** The files of the clients, by the names that the tables show. */
+const CLIENTS: Readonly<Record<string, string>> = {
+  [BASELINE]: 'fetch',
+  'undici `request`': 'undici',
+  'drun-sdk': 'drun-sdk',
+  'drun-sdk, `nodeTransport()`': 'node-transport',
+  ky: 'ky',
+  openai: 'openai',
+  groq: 'groq',
+  OpenRouter: 'openrouter',
+  'AI SDK': 'ai-sdk',
 };
 
 const { values, positionals } = parseArgs({
@@ -33,88 +39,115 @@ const { values, positionals } = parseArgs({
   options: { rounds: { type: 'string', default: '11' } },
 });
 const rounds = Number(values.rounds);
-const parts = positionals.length === 0 ? PARTS : positionals;
 
-const server = fork(fileURLToPath(new URL('server.ts', import.meta.url)));
+const server = fork(fileURLToPath(new URL('server.ts', import.meta.url)), { execArgv: [] });
 const [port] = (await once(server, 'message')) as [number];
 const origin = `http://127.0.0.1:${port}`;
+
+const parts: Readonly<Record<string, () => Promise<string>>> = {
+  start: () => measureStart(CLIENTS, origin, rounds),
+  calls: measureCalls,
+  streams: measureStreams,
+  memory: measureMemory,
+  ring: () => measureRing(rounds),
+};
+
 try {
-  const clients = await loadClients();
-  console.log(
-    `Node ${process.versions.node}, ${rounds} rounds; CPU and time per unit, × ${BASELINE} in the same round`,
-  );
-  if (parts.includes('calls')) for (const pattern of PATTERNS) await compareCalls(clients, pattern);
-  if (parts.includes('streams')) for (const writes of WRITES) await compareStreams(clients, writes);
-  if (parts.includes('keys')) await measureKeySource(rounds);
-  if (parts.includes('memory')) await measureMemory(`${origin}/events`);
+  const output = [
+    `Node ${process.versions.node}, ${availableParallelism()} cores, medians of ${rounds} rounds; in parentheses, ratios to \`fetch\` in the same rounds.`,
+  ];
+  console.log(output[0]);
+  for (const [name, measure] of Object.entries(parts)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    const text = await measure();
+    console.log(`\n${text}`);
+    output.push(text);
+  }
+  if (positionals.length === 0) await updateDocs(output.join('\n\n'));
 } finally {
   server.disconnect();
 }
 
-async function compareCalls(
-  clients: ReadonlyMap<string, ClientMaker>,
-  { title, calls, atOnce }: (typeof PATTERNS)[number],
-): Promise<void> {
-  const expected = COMPLETION.choices[0]?.message.content;
-  const work = new Map(
-    [...clients].map(([name, make]): [string, () => Promise<void>] => {
-      const client = make(`${origin}/whole`);
-      const callOneByOne = async (): Promise<void> => {
-        for (let call = 0; call < calls / atOnce; call++) expectSame(name, await client.call(), expected);
-      };
-      return [name, async () => void (await Promise.all(Array.from({ length: atOnce }, callOneByOne)))];
-    }),
-  );
-  const samples = await interleave(work, rounds);
-
-  console.log(`\n${title}`);
-  printRows(samples, {
-    'µs of CPU per call': ({ cpuUs }) => cpuUs / calls,
-    'µs per call': ({ wallUs }) => wallUs / calls,
+async function measureCalls(): Promise<string> {
+  const sequential = await measure('whole', (client) => repeat(1_500, () => expectText(client.call(), TEXT)));
+  const concurrent = await measure('whole', async (client) => {
+    const worker = () => repeat(50, () => expectText(client.call(), TEXT));
+    await Promise.all(Array.from({ length: 64 }, worker));
   });
+  return table([
+    column('CPU per call, sequential, µs', sequential, ({ cpuUs }) => cpuUs / 1_500),
+    column('duration, µs', sequential, ({ wallUs }) => wallUs / 1_500),
+    column('CPU per call, 64 at once, µs', concurrent, ({ cpuUs }) => cpuUs / 3_200),
+    column('duration, µs', concurrent, ({ wallUs }) => wallUs / 3_200),
+  ]);
 }
 
-async function compareStreams(clients: ReadonlyMap<string, ClientMaker>, writes: Writes): Promise<void> {
-  const { title, streams } = STREAMS[writes];
-  const events = streams * CHUNKS;
-  const work = new Map(
-    [...clients].map(([name, make]): [string, () => Promise<void>] => {
-      const client = make(`${origin}/${writes}`);
-      const readAll = async (): Promise<void> => {
-        for (let number = 0; number < streams; number++) expectSame(name, await client.stream(), STREAM_TEXT);
-      };
-      return [name, readAll];
-    }),
+async function measureStreams(): Promise<string> {
+  const whole = await measure('whole', (client) =>
+    repeat(10, () => expectText(client.stream(), STREAM_TEXT)),
   );
-  const samples = await interleave(work, rounds);
-  console.log(`\na stream of ${CHUNKS} chunks, written ${title}`);
-  printRows(samples, {
-    'events per second': ({ wallUs }) => (events / wallUs) * 1e6,
-    'events per second of CPU': ({ cpuUs }) => (events / cpuUs) * 1e6,
+  const events = await measure('events', (client) =>
+    repeat(2, () => expectText(client.stream(), STREAM_TEXT)),
+  );
+  const perSecond = (streams: number) => (sample: Sample) => (streams * CHUNKS * 1e6) / sample.wallUs;
+  return table([
+    column('chunks per second, written at once', whole, perSecond(10)),
+    column('chunks per second, one per write', events, perSecond(2)),
+  ]);
+}
+
+async function measureMemory(): Promise<string> {
+  const streams = 200;
+  const used = await measureEach('held', rounds, async (client) => {
+    const before = await heapUsed();
+    const aborts = await Promise.all(Array.from({ length: streams }, () => client.open()));
+    const bytes = (await heapUsed()) - before;
+    await Promise.all(aborts.map((abort) => abort()));
+    return bytes / streams / 1_000;
   });
+  return table([{ title: 'heap per open stream, kB', values: used }]);
 }
 
-/** A client that reads less than there is would look quick. */
-function expectSame(name: string, text: string, expected: string | undefined): void {
-  if (text !== expected) throw new Error(`${name} did not give the text that was sent`);
-}
+const measure = (writes: Writes, work: (client: Client) => Promise<void>): Promise<Map<string, Sample[]>> =>
+  measureEach(writes, rounds, (client) => sample(() => work(client)));
 
-/** A line for each client: the median of every figure, and its ratio to the baseline's. */
-function printRows(
-  samples: ReadonlyMap<string, readonly Sample[]>,
-  figures: Readonly<Record<string, (sample: Sample) => number>>,
-): void {
-  const baseline = samples.get(BASELINE) ?? [];
-  console.log(
-    `  ${''.padEnd(12)}${Object.keys(figures)
-      .map((title) => title.padStart(30))
-      .join('')}`,
-  );
-  for (const [name, taken] of samples) {
-    const cells = Object.values(figures).map((figure) => {
-      const value = Math.round(median(taken.map(figure))).toLocaleString('en');
-      return `${value.padStart(21)} ${`× ${ratio(taken, baseline, figure).toFixed(2)}`.padStart(8)}`;
-    });
-    console.log(`  ${name.padEnd(12)}${cells.join('')}`);
+async function measureEach<T>(
+  writes: Writes,
+  rounds: number,
+  work: (client: Client) => Promise<T>,
+): Promise<Map<string, T[]>> {
+  const candidates = new Map<string, () => Promise<T>>();
+  for (const [name, file] of Object.entries(CLIENTS)) {
+    const { createClient } = await load<{ createClient: CreateClient }>(`clients/${file}.ts`);
+    const client = createClient(`${origin}/${writes}`);
+    candidates.set(name, () => work(client));
   }
+  return interleave(candidates, rounds);
+}
+
+async function repeat(times: number, work: () => Promise<void>): Promise<void> {
+  for (let time = 0; time < times; time++) await work();
+}
+
+async function expectText(received: Promise<string>, expected: string): Promise<void> {
+  if ((await received) !== expected)
+    throw new Error('A client did not return the text that the server sent.');
+}
+
+function column(
+  title: string,
+  samples: ReadonlyMap<string, readonly Sample[]>,
+  figure: (sample: Sample) => number,
+): Column {
+  return { title, values: new Map([...samples].map(([name, taken]) => [name, taken.map(figure)])) };
+}
+
+async function updateDocs(figures: string): Promise<void> {
+  const file = new URL('../../docs/performance.md', import.meta.url);
+  const text = await readFile(file, 'utf8');
+  const [start, end] = ['<!-- npm run bench: start -->', '<!-- end -->'];
+  await writeFile(
+    file,
+    text.replace(new RegExp(`${start}[^]*${end}`), () => `${start}\n\n${figures}\n\n${end}`),
+  );
 }

@@ -1,16 +1,11 @@
-/** What one run of some work took. */
+/** What one run took. */
 export interface Sample {
-  /** Time of the process on its processors, in microseconds. */
   readonly cpuUs: number;
-  /** Time by the clock, in microseconds. */
   readonly wallUs: number;
 }
 
-/**
- * Runs some work and looks what it took. Garbage is not collected before: that would also throw away what the engine has
- * learned of the code.
- */
-async function sample(work: () => Promise<void>): Promise<Sample> {
+/** Does not collect garbage first: that would also discard optimized code. */
+export async function sample(work: () => Promise<void>): Promise<Sample> {
   const cpu = process.cpuUsage();
   const start = performance.now();
   await work();
@@ -20,30 +15,29 @@ async function sample(work: () => Promise<void>): Promise<Sample> {
 }
 
 /**
- * Runs all work in turn, round after round, so that what slows the machine down for a while slows all of it down. Every
- * round has an order of its own: nobody always runs after the same one.
+ * Measures all candidates in every round, in changing order, so that a slow phase of the machine affects all of them.
+ * The first round is not counted.
  *
- * @returns the samples of each, in the order of the rounds.
+ * @returns One result per round for each candidate.
  */
-export async function interleave(
-  work: ReadonlyMap<string, () => Promise<void>>,
+export async function interleave<T>(
+  candidates: ReadonlyMap<string, () => Promise<T>>,
   rounds: number,
-): Promise<Map<string, Sample[]>> {
-  const samples = new Map([...work.keys()].map((name): [string, Sample[]] => [name, []]));
-  // The first round warms up.
+): Promise<Map<string, T[]>> {
+  const results = new Map([...candidates.keys()].map((name): [string, T[]] => [name, []]));
   for (let round = 0; round <= rounds; round++) {
-    for (const [name, run] of shuffled([...work])) {
-      const taken = await sample(run);
-      if (round > 0) samples.get(name)?.push(taken);
+    for (const [name, measure] of shuffled([...candidates])) {
+      const result = await measure();
+      if (round > 0) results.get(name)?.push(result);
     }
   }
-  return samples;
+  return results;
 }
 
 function shuffled<Item>(items: readonly Item[]): Item[] {
   return items
-    .map((item) => ({ item, place: Math.random() }))
-    .sort((a, b) => a.place - b.place)
+    .map((item) => ({ item, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
     .map(({ item }) => item);
 }
 
@@ -54,11 +48,7 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** The median of what one took in relation to the other in the same round. */
-export function ratio(
-  of: readonly Sample[],
-  to: readonly Sample[],
-  figure: (sample: Sample) => number,
-): number {
-  return median(of.map((sample, round) => figure(sample) / figure(to[round] as Sample)));
+/** The median of the ratios to another candidate's values in the same rounds. */
+export function ratio(values: readonly number[], baseline: readonly number[]): number {
+  return median(values.map((value, round) => value / (baseline[round] ?? Number.NaN)));
 }

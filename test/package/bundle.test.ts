@@ -1,61 +1,25 @@
-import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
-import { build, type Metafile } from 'esbuild';
 import { describe, expect, it } from 'vitest';
+import { bundle as bundleProgram } from '../support/bundle.ts';
 
 /* Bundles programs with the built package: what a program does not use must not be in its bundle. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-interface Bundle {
+interface ProgramBundle {
   readonly text: string;
-  /** What it was made of: `ky`, `zod` and the like; `drun-sdk` for this package's own files. */
+  /** Its libraries, such as `zod`; `drun-sdk` for this package's own files. */
   readonly packages: readonly string[];
   readonly gzippedBytes: number;
 }
 
-/**
- * Bundles a program for no platform in particular: an import of a module of Node's fails, as it must. What is only
- * imported when it is needed becomes a file of its own, and does not count.
- */
-async function bundle(program: string, { external = [] }: { external?: string[] } = {}): Promise<Bundle> {
-  const { outputFiles, metafile } = await build({
-    stdin: { contents: program, resolveDir: root },
-    bundle: true,
-    splitting: true,
-    outdir: root,
-    write: false,
-    minify: true,
-    format: 'esm',
-    platform: 'neutral',
-    metafile: true,
-    external,
-    logLevel: 'silent',
-    // Not the repository's own, whose `paths` lead from the package's name to its source.
-    tsconfigRaw: {},
-  });
-  const files = loadedAtOnce(metafile);
-  const inputs = files.flatMap((file) => Object.entries(metafile.outputs[file]?.inputs ?? {}));
-  const texts = files.map((file) => outputFiles.find(({ path }) => path === resolve(root, file))?.text ?? '');
-  return {
-    text: texts.join('\n'),
-    packages: [
-      ...new Set(inputs.flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? packageOf(path) : []))),
-    ].sort(),
-    gzippedBytes: texts.reduce((sum, text) => sum + gzipSync(text).length, 0),
-  };
-}
-
-/** The files that a program loads before it runs: its entry, and all that is imported from there by a statement. */
-function loadedAtOnce({ outputs }: Metafile): string[] {
-  const files = Object.keys(outputs).filter((file) => outputs[file]?.entryPoint === '<stdin>');
-  for (const file of files) {
-    for (const { path, kind } of outputs[file]?.imports ?? []) {
-      if (kind === 'import-statement' && !files.includes(path)) files.push(path);
-    }
-  }
-  return files;
+/** Bundles a program for no platform in particular, so that an import of a Node module fails. */
+async function bundle(
+  program: string,
+  { external = [] }: { external?: string[] } = {},
+): Promise<ProgramBundle> {
+  const { inputs, ...rest } = await bundleProgram(program, root, { platform: 'neutral', external });
+  return { ...rest, packages: [...new Set(inputs.flatMap(packageOf))].sort() };
 }
 
 function packageOf(path: string): string[] {
@@ -64,7 +28,7 @@ function packageOf(path: string): string[] {
   return [library ?? (path.startsWith('dist/') ? 'drun-sdk' : path)];
 }
 
-const use = (name: string, from: string, options?: { external: string[] }): Promise<Bundle> =>
+const use = (name: string, from: string, options?: { external: string[] }): Promise<ProgramBundle> =>
   bundle(`import { ${name} } from '${from}'; console.log(${name});`, options);
 
 /** Strings that occur in one part only and survive minification. */
