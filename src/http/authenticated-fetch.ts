@@ -5,11 +5,14 @@ import type {
   PlatformResponse,
   PlatformUrl,
 } from '../internal/platform.ts';
-import type { Secret } from '../secret/secret.ts';
 import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
-import { CallRedactor, MAX_FURTHER_CREDENTIALS } from './credentials.ts';
-import { toConnectionError } from './errors.ts';
+import { toConnectionError } from './connection.ts';
+import { type ResponseContext, responseContext } from './context.ts';
+import { MAX_FURTHER_CREDENTIALS } from './credentials.ts';
+import { Deadline } from './deadline.ts';
+import { readText } from './errors.ts';
+import { FetchResponse } from './transport.ts';
 
 /** A `fetch` for other clients of the same service. */
 export type AuthenticatedFetch = (
@@ -23,54 +26,47 @@ export type AuthenticatedFetch = (
  * client: retries, timeouts and the reading of responses.
  */
 export function authenticatedFetch(
-  { baseUrl, credential }: Pick<HttpClient, 'baseUrl' | 'credential'>,
+  { baseUrl, readCredential }: Pick<HttpClient, 'baseUrl' | 'readCredential'>,
   fetch: FetchFunction | undefined,
 ): AuthenticatedFetch {
-  return async (input, init = {}) => {
-    const request = await readRequest(absoluteUrl(input, baseUrl), init);
-    if (new URL(request.url).origin !== baseUrl.origin) {
-      throw new ConfigurationError(
-        `The API key is only sent to ${baseUrl.origin}. Give the other client a base URL there.`,
-        { option: 'baseUrl' },
-      );
+  return async (input, init) => {
+    const { url, init: request } = await readRequest(absoluteUrl(input, baseUrl), init);
+    if (new URL(url).origin !== baseUrl.origin) {
+      const why = `The API key is only sent to ${baseUrl.origin}. Give the other client a base URL there.`;
+      throw new ConfigurationError(why, { option: 'baseUrl' });
     }
-    const signal = request.init.signal ?? new AbortController().signal;
-    const sent: Secret[] = [];
-    const attempt = async (secret: Secret): Promise<Response> => {
-      sent.push(secret);
-      const headers = new Headers(request.init.headers);
-      headers.set('authorization', `Bearer ${secret.reveal()}`);
-      const redactor = new CallRedactor(sent, {});
-      try {
-        const send = fetch ?? globalThis.fetch;
-        const response = await send(request.url, { ...request.init, headers, redirect: 'manual' });
-        if (response.status < 400) return response;
-        const clean = await redacted(response, redactor, signal);
-        // An error body that was aborted looks like a complete one.
-        signal.throwIfAborted();
-        return clean;
-      } catch (thrown) {
-        signal.throwIfAborted();
-        throw new TypeError('fetch failed', { cause: redactedCause(thrown, request.url, redactor) });
+    const deadline = new Deadline(request.signal);
+    const { signal } = deadline;
+    const call = { label: 'fetch', url, headers: {}, deadline, credentialOption: 'apiKey' } as const;
+    const context = responseContext(call);
+    try {
+      let credential = await readCredential({ signal });
+      for (;;) {
+        context.sent.push(credential);
+        const response = await send(url, request, context);
+        const isLast = context.sent.length > MAX_FURTHER_CREDENTIALS || isConsumable(request.body);
+        if (response.status !== 401 || isLast) return response;
+        const next = await readCredential({ rejected: credential, signal });
+        if (context.sent.some((one) => one.equals(next))) return response;
+        credential = next;
       }
-    };
-    let secret = await credential.read({ signal });
-    for (;;) {
-      const response = await attempt(secret);
-      if (response.status !== 401 || !request.isRepeatable) return response;
-      if (sent.length > MAX_FURTHER_CREDENTIALS) return response;
-      const rejected = secret;
-      secret = await credential.read({ rejected, signal });
-      if (sent.some((one) => one.equals(secret))) return response;
+    } finally {
+      deadline[Symbol.dispose]();
     }
   };
-}
 
-interface ReadRequest {
-  readonly url: string;
-  readonly init: RequestInit;
-  /** Whether the body can be sent again. */
-  readonly isRepeatable: boolean;
+  async function send(url: string, request: RequestInit, context: ResponseContext): Promise<Response> {
+    const headers = new Headers(request.headers);
+    headers.set('authorization', `Bearer ${context.sent.at(-1)?.reveal()}`);
+    try {
+      const response = await (fetch ?? globalThis.fetch)(url, { ...request, headers, redirect: 'manual' });
+      return response.status < 400 ? response : await redacted(response, context);
+    } catch (thrown) {
+      context.deadline.throwIfAborted();
+      // Other clients take a TypeError with a cause for a lost connection, and may retry.
+      throw new TypeError('fetch failed', { cause: toConnectionError(thrown, context).cause });
+    }
+  }
 }
 
 /** Resolves a path below the base URL. */
@@ -80,18 +76,15 @@ function absoluteUrl(input: string | URL | Request, { origin, pathname }: URL): 
 }
 
 /** Splits a request so that it can be sent as `fetch(url, init)`, several times if need be. */
-async function readRequest(input: string | URL | Request, init: RequestInit): Promise<ReadRequest> {
-  if (typeof input === 'string' || input instanceof URL) {
-    return { url: String(input), init, isRepeatable: !isConsumable(init.body) };
-  }
+async function readRequest(
+  input: string | URL | Request,
+  init: RequestInit = {},
+): Promise<{ readonly url: string; readonly init: RequestInit }> {
+  if (typeof input === 'string' || input instanceof URL) return { url: String(input), init };
   const request = new Request(input, init);
   const { url, method, headers, signal } = request;
   const body = request.body === null ? undefined : await request.arrayBuffer();
-  return {
-    url,
-    init: { ...init, method, headers, signal, ...(body !== undefined && { body }) },
-    isRepeatable: true,
-  };
+  return { url, init: { ...init, method, headers, signal, ...(body !== undefined && { body }) } };
 }
 
 /** Streams and async iterables can be read once; strings, bytes and forms any number of times. */
@@ -100,44 +93,19 @@ function isConsumable(body: unknown): boolean {
 }
 
 /** A copy of an error response, without the key that the gateway repeats in it. */
-async function redacted(response: Response, redactor: CallRedactor, signal: AbortSignal): Promise<Response> {
-  const text = await readText(response, signal);
-  const headers = new Headers(
-    [...response.headers].map(([name, value]): [string, string] => [name, redactor.redact(value)]),
-  );
+async function redacted(response: Response, { deadline, redact }: ResponseContext): Promise<Response> {
+  const { status, statusText, url } = response;
+  const body = new FetchResponse(response);
+  const text = await deadline.race(readText(body, Number.POSITIVE_INFINITY)).finally(() => body.cancel());
+  const headers = new Headers();
+  for (const [name, value] of response.headers) headers.append(name, redact(value));
   // They describe the original body.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
-  const { status, url } = response;
-  const clean = new Response(text === '' ? null : redactor.redact(text), {
+  const clean = new Response(text === '' ? null : redact(text), {
     // Some proxies make up statuses that a Response of our own cannot have.
     status: Math.min(status, 599),
-    statusText: redactor.redact(response.statusText),
+    statusText: redact(statusText),
     headers,
   });
   return Object.defineProperties(clean, { url: { value: url }, status: { value: status } });
-}
-
-/** Reads a body to its end, or to where its connection was lost or the signal aborted. */
-async function readText({ body }: Response, signal: AbortSignal): Promise<string> {
-  const reader = body?.getReader();
-  const decoder = new TextDecoder();
-  const cancel = (): void => void reader?.cancel().catch(() => {});
-  signal.addEventListener('abort', cancel, { once: true });
-  let text = '';
-  try {
-    for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
-      text += decoder.decode(part.value, { stream: true });
-    }
-  } catch {
-    // The status alone says something too.
-  } finally {
-    signal.removeEventListener('abort', cancel);
-  }
-  return text + decoder.decode();
-}
-
-/** Other clients take a TypeError with a cause for a lost connection, and may retry. */
-function redactedCause(thrown: unknown, url: string, redactor: CallRedactor): unknown {
-  const redact = (text: string): string => redactor.redact(text);
-  return toConnectionError(thrown, { label: 'fetch', url, redact }).cause;
 }
