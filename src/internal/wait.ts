@@ -50,14 +50,14 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
  * @throws Error if the task did not end in time, even if it ignores its signal.
  */
 export async function withTimeout<T>(
-  wait: Sleep,
+  clock: { readonly sleep: Sleep },
   timeoutMs: number,
   task: (signal: AbortSignal) => PromiseLike<T>,
 ): Promise<T> {
   const ended = new AbortController();
   const late = new AbortController();
   const expire = async (): Promise<never> => {
-    await wait(timeoutMs, ended.signal, { background: true });
+    await clock.sleep(timeoutMs, ended.signal, { background: true });
     const error = new Error(`no response within ${timeoutMs} ms`);
     late.abort(error);
     throw error;

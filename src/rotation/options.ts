@@ -3,7 +3,7 @@ import { MAX_TIMER_MS } from '../internal/checks.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
-import { SLACK_MS } from './listing.ts';
+import { SLACK_MS } from './service.ts';
 import { checkFunction, invalid, isRingName, type KeyStore, RING_NAME_RULE } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */

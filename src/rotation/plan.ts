@@ -1,6 +1,5 @@
 import type { Secret } from '../secret/secret.ts';
 import type { OwnKey } from './key-names.ts';
-import { type Listing, latestTime, SLACK_MS } from './listing.ts';
 import type { KeyRingSettings } from './options.ts';
 import {
   type ClaimedPending,
@@ -11,9 +10,9 @@ import {
   type RingRecord,
 } from './record.ts';
 import { rolledBack } from './ring-state.ts';
+import { type Listing, latestTime, SLACK_MS, type Verdict } from './service.ts';
 import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
-import type { Verdict } from './verification.ts';
 
 /*
  * What a reconciliation does next, as a pure function of what it has observed. The order of the rules is essential: each

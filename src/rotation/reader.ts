@@ -88,7 +88,7 @@ export class Reader {
     let mustRead = !state.latest?.current || (rejected && this.#decrypted?.secret.equals(rejected) !== false);
     let toShare = rejected;
     let failure: unknown;
-    const secret = await retryUntil(clock, signal, { deadline, ...POLL }, async () => {
+    const secret = await retryUntil(clock, signal, deadline, POLL, async () => {
       failure = undefined;
       try {
         if (mustRead) await this.#read(toShare);
@@ -128,14 +128,11 @@ export class Reader {
     const shared = this.#reading;
     const isShared = shared && (rejected === undefined || shared.rejected?.equals(rejected));
     if (isShared && startedAt < shared.startedAt + MAX_SHARED_MS) {
-      const wait = withTimeout(
-        (...time) => clock.sleep(...time),
-        MAX_SHARED_MS,
-        () => shared.done.then(() => true),
+      const isOver = await withTimeout(clock, MAX_SHARED_MS, () => shared.done.then(() => true)).catch(
+        (error: unknown) => {
+          if (isDrunError(error)) throw error;
+        },
       );
-      const isOver = await wait.catch((error: unknown) => {
-        if (isDrunError(error)) throw error;
-      });
       if (isOver) return;
     }
     const started: Reading = { rejected, startedAt, done: runDetached(() => this.#readRecord()) };
