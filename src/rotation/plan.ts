@@ -149,14 +149,15 @@ function deleteRetired({ record }: Observation, { progress }: PlanContext): Step
 function retirePrevious(seen: Observation, { settings }: PlanContext): Step | undefined {
   const { record, listing, confirmation } = seen;
   const { servedAt } = confirmation ?? listing;
-  if (record.previous === undefined || servedAt === undefined) return undefined;
-  const { gracePeriodMs, retireAt } = record.previous;
+  const { previous } = record;
+  if (previous === undefined || servedAt === undefined) return undefined;
+  const { gracePeriodMs, retireAt } = previous;
   const isWrong = retireAt === undefined || retireAt - servedAt > gracePeriodMs + 2 * SLACK_MS;
   if (!isWrong && servedAt <= retireAt) return undefined;
   if (confirmation === undefined) return { kind: 'list-again' };
   const changed = isWrong
-    ? to.setRetireAt(record, record.previous, servedAt + SLACK_MS + gracePeriodMs)
-    : to.retire(record, [record.previous.id], 'replaced', promotionOf(seen, settings));
+    ? to.setRetireAt(record, previous, servedAt + SLACK_MS + gracePeriodMs)
+    : to.retire(record, [previous.id], 'replaced', promotionOf(seen, settings));
   return { kind: 'update', record: changed };
 }
 

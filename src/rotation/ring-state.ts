@@ -27,19 +27,16 @@ export interface VersionedRecord {
   readonly version: string;
 }
 
-type StateSettings = Pick<KeyRingSettings, 'name' | 'store' | 'clock' | 'storeTimeoutMs'>;
+type OnChange = (record: RingRecord, before: RingRecord | undefined) => void;
 
 /** The record of a ring: the latest known state, and the state in the store. */
 export class RingState {
-  readonly #settings: StateSettings;
-  readonly #onChange: (record: RingRecord, before: RingRecord | undefined) => void;
+  readonly #settings: KeyRingSettings;
+  readonly #onChange: OnChange;
   #latest: RingRecord | undefined;
 
   /** @param onChange - Called with each record that is newer than the latest one. */
-  constructor(
-    settings: StateSettings,
-    onChange: (record: RingRecord, before: RingRecord | undefined) => void,
-  ) {
+  constructor(settings: KeyRingSettings, onChange: OnChange) {
     this.#settings = settings;
     this.#onChange = onChange;
   }
