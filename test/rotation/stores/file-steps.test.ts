@@ -210,3 +210,15 @@ test('a suspended swap that links to a removed number reports a conflict', async
   expect(result).not.toMatchObject({ ok: true });
   expect(await store.get(RING)).toEqual({ value: '39', version });
 });
+
+test('names EROFS for a folder that cannot be created, although Node reports ENOENT', async () => {
+  const codes: Record<string, string> = { mkdir: 'ENOENT', access: 'EROFS' };
+  files.turn = async (call) => {
+    const code = codes[call.split(' ')[0] ?? ''];
+    if (code) throw Object.assign(new Error(code), { code });
+  };
+
+  await expect(fileStore({ path }).compareAndSwap(RING, null, 'first')).rejects.toMatchObject({
+    code: 'EROFS',
+  });
+});

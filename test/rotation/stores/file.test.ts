@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError, KeyStoreError } from 'drun-sdk/errors';
 import { type FileStoreOptions, fileStore } from 'drun-sdk/rotation/file';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, type TestContext, test } from 'vitest';
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
 import { keepsTheContract, swapped } from './contract.ts';
 
@@ -19,19 +19,16 @@ async function treeOf(folder: string): Promise<string[]> {
   return (await readdir(folder, { recursive: true })).sort();
 }
 
-/** Mounts an overlay over a folder; undefined without the right to do that. */
-async function mountOverlay(lower: string): Promise<string | undefined> {
+/** Mounts a file system on a new folder until the test ends, or skips the test if that is not permitted. */
+async function mount(context: TestContext, ...options: string[]): Promise<string> {
   const folder = await newFolder();
-  const [upper, work, merged] = ['upper', 'work', 'merged'].map((name) => join(folder, name));
-  for (const path of [upper, work, merged]) await mkdir(path ?? '');
-  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   try {
-    execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options, merged ?? ''], { stdio: 'ignore' });
+    execFileSync('mount', [...options, folder], { stdio: 'ignore' });
   } catch {
-    return undefined;
+    context.skip(`mount ${options.join(' ')} is not permitted here`);
   }
-  onTestFinished(() => void execFileSync('umount', [merged ?? '']));
-  return merged;
+  onTestFinished(() => void execFileSync('umount', [folder]));
+  return folder;
 }
 
 describe('fileStore', () => {
@@ -123,19 +120,35 @@ describe('fileStore', () => {
     expect(error.message).not.toContain('sk-secret');
   });
 
-  test('works on an overlay file system, whose folders cannot be renamed', async () => {
-    const path = await newFolder();
-    const store = fileStore({ path });
-    await swapped(store.compareAndSwap('checkout', null, 'in the image'));
-    const overlay = await mountOverlay(path);
-    if (overlay === undefined) return;
-    const mounted = fileStore({ path: overlay });
+  test('works on an overlay file system, whose folders cannot be renamed', async (context) => {
+    // An overlay cannot lie on another one, such as that of a container.
+    const folder = await mount(context, '-t', 'tmpfs', 'tmpfs');
+    const [lower = '', upper = '', work = ''] = ['lower', 'upper', 'work'].map((name) => join(folder, name));
+    for (const path of [lower, upper, work]) await mkdir(path);
+    await swapped(fileStore({ path: lower }).compareAndSwap('checkout', null, 'in the image'));
+    const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+    const mounted = fileStore({ path: await mount(context, '-t', 'overlay', 'overlay', '-o', layers) });
     const record = await mounted.get('checkout');
 
     const version = await swapped(mounted.compareAndSwap('checkout', record?.version ?? null, 'updated'));
     await swapped(mounted.compareAndSwap('checkout', version, 'updated again'));
 
     expect((await mounted.get('checkout'))?.value).toBe('updated again');
+  });
+
+  test('names EROFS on a read-only disk, and still reads from it', async (context) => {
+    const folder = await mount(context, '-t', 'tmpfs', 'tmpfs');
+    const version = await swapped(fileStore({ path: folder }).compareAndSwap('checkout', null, 'a record'));
+    execFileSync('mount', ['-o', 'remount,ro', folder]);
+    const store = fileStore({ path: folder });
+
+    expect(await store.get('checkout')).toEqual({ value: 'a record', version });
+    expect(await rejection(store.compareAndSwap('checkout', version, 'next'))).toMatchObject({
+      code: 'EROFS',
+    });
+    expect(await rejection(store.compareAndSwap('other', null, 'first'))).toMatchObject({ code: 'EROFS' });
+    const nested = fileStore({ path: join(folder, 'key', 'rings') });
+    expect(await rejection(nested.compareAndSwap('other', null, 'first'))).toMatchObject({ code: 'EROFS' });
   });
 
   test('removes temporary files of crashed processes after an hour', async () => {
