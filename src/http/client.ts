@@ -253,10 +253,10 @@ function failureFields(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'
   return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
 }
 
-async function readCredential(
+function readCredential(
   { readCredential: read, context: { deadline } }: Call<unknown>,
   rejected?: Secret,
-): Promise<Secret> {
+): Secret | Promise<Secret> {
   const { signal } = deadline;
   const credential = read(rejected === undefined ? { signal } : { rejected, signal });
   return isThenable(credential) ? deadline.race(credential) : credential;

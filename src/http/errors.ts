@@ -81,7 +81,8 @@ export async function readError(response: TransportResponse, context: ResponseCo
   const error = parseServiceError(text) ?? {};
   if (error.message || text.trim() === '') return toApiError(error, response, context);
   const excerpt = shownText(text.trim(), context);
-  return toApiError({ ...error, message: excerpt.slice(0, 200) }, response, context, excerpt);
+  const message = shownText(text.trim(), context, 200);
+  return toApiError({ ...error, message }, response, context, excerpt);
 }
 
 /** Reads a body up to a limit, or to where its connection was lost. Never rejects: the status says something too. */
