@@ -45,7 +45,7 @@ describe.each([
   { subpath: 'drun-sdk/api-keys', files: 12, packages: [] },
   { subpath: 'drun-sdk/chat', files: 12, packages: ['eventsource-parser'] },
   { subpath: 'drun-sdk/errors', files: 3, packages: [] },
-  { subpath: 'drun-sdk/secret', files: 3, packages: [] },
+  { subpath: 'drun-sdk/secret', files: 4, packages: [] },
   { subpath: 'drun-sdk/rotation', files: 10, packages: [] },
   { subpath: 'drun-sdk/node', files: 6, packages: [] },
 ])('import of $subpath', ({ subpath, files, packages }) => {
