@@ -74,7 +74,10 @@ export default {
       comment: 'what needs Node puts the emulator on a socket, and nothing else',
       severity: 'error',
       from: { path: nodeEmulator },
-      to: { pathNot: [folder('emulator'), folder('secret')], dependencyTypesNot: ['core'] },
+      to: {
+        pathNot: [folder('emulator'), folder('secret'), folder('internal')],
+        dependencyTypesNot: ['core'],
+      },
     },
     {
       name: 'emulator-msw-imports',

@@ -1,8 +1,7 @@
 import type { CallOptions, CallPromise } from '../http/call.ts';
 import { BaseApiKeys } from './base.ts';
 import { ControlPlane } from './control-plane.ts';
-import { checkCreationEndpoint, toCreateBody } from './endpoints.ts';
-import { inheritSettings } from './replace.ts';
+import { checkCreationEndpoint } from './endpoints.ts';
 import type { ApiKeysOptions, CreateApiKeyInput, CreationCheck, PruneApiKeysQuery } from './types.ts';
 
 /**
@@ -28,11 +27,7 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
   /** @throws {ConfigurationError} If an option cannot be used. */
   constructor(options: ApiKeysOptions = {}) {
     const plane = new ControlPlane(options, 'ApiKeys');
-    super(plane, {
-      toBody: toCreateBody,
-      inherit: inheritSettings,
-      pruneFields: ['olderThanMs', 'unusedForMs'],
-    });
+    super(plane);
     this.#plane = plane;
   }
 

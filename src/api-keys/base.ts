@@ -3,10 +3,10 @@ import { CALL_OPTIONS, checkOptions } from '../http/options.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { createKey } from './create.ts';
-import { type CreateBody, deleteEndpoint, secretEndpoint, usageEndpoint } from './endpoints.ts';
+import { deleteEndpoint, secretEndpoint, toCreateBody, usageEndpoint } from './endpoints.ts';
 import { type ApiKeyList, fetchAnyKeys, fetchOwnKeys, openList } from './list.ts';
 import { pruneKeys } from './prune.ts';
-import { type Creation, replaceKey } from './replace.ts';
+import { replaceKey } from './replace.ts';
 import type {
   ApiKeyUsage,
   ApiKeyUsageQuery,
@@ -20,25 +20,18 @@ import type {
   ReplacementApiKey,
 } from './types.ts';
 
-/** How accounts and workspaces differ. */
-interface Kind<Input> extends Creation<Input> {
-  readonly toBody: (input: Input) => CreateBody;
-  /** The fields of a query of `prune`. */
-  readonly pruneFields: readonly string[];
-}
-
 /** The methods that the keys of accounts and workspaces have in common. */
 export abstract class BaseApiKeys<
   Input extends CreateApiKeyInput,
   PruneQuery extends PruneWorkspaceApiKeysQuery,
 > {
   readonly #plane: ControlPlane;
-  readonly #kind: Kind<Input>;
+  readonly #isWorkspace: boolean;
 
   /** @internal */
-  constructor(plane: ControlPlane, kind: Kind<Input>) {
+  constructor(plane: ControlPlane) {
     this.#plane = plane;
-    this.#kind = kind;
+    this.#isWorkspace = plane.workspace !== undefined;
   }
 
   /**
@@ -57,7 +50,7 @@ export abstract class BaseApiKeys<
     return callPromise(
       (async () => {
         checkOptions(options, CALL_OPTIONS, 'create()');
-        return createKey(this.#plane, this.#kind.toBody(input), options);
+        return createKey(this.#plane, toCreateBody(input, this.#isWorkspace), options);
       })(),
     );
   }
@@ -117,7 +110,7 @@ export abstract class BaseApiKeys<
     options: CallOptions = {},
   ): Promise<ReplacementApiKey> {
     checkOptions(options, CALL_OPTIONS, 'replace()');
-    return replaceKey(this, this.#kind, id, input, options);
+    return replaceKey(this, id, input, this.#isWorkspace, options);
   }
 
   /**
@@ -129,7 +122,8 @@ export abstract class BaseApiKeys<
    */
   async prune(query: PruneQuery, options: PruneOptions = {}): Promise<PrunedApiKey[]> {
     checkOptions(options, [...CALL_OPTIONS, 'dryRun'], 'prune()');
-    checkOptions(query, this.#kind.pruneFields, 'The query of prune()');
+    const fields = ['olderThanMs', 'unusedForMs', ...(this.#isWorkspace ? ['onlyMine'] : [])];
+    checkOptions(query, fields, 'The query of prune()');
     const { dryRun, ...callOptions } = options;
     const fetchKeys = query.onlyMine ? fetchOwnKeys : fetchAnyKeys;
     const fetchPage = fetchKeys(this.#plane, this.#plane.sender(callOptions));

@@ -1,4 +1,3 @@
-import { ConfigurationError } from '../errors/index.ts';
 import type { CallOptions, CallPromise, FetchFunction, Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import type { Deadline } from '../http/deadline.ts';
@@ -15,6 +14,7 @@ import {
 } from '../http/options.ts';
 import type { Transport } from '../http/transport.ts';
 import { checkBaseUrl } from '../http/url.ts';
+import { check } from './endpoints.ts';
 import type { ApiKeysOptions, WorkspaceApiKeysOptions } from './types.ts';
 
 const CONSOLE_URL = 'https://console.d.run';
@@ -41,9 +41,8 @@ export class ControlPlane {
     checkOptions(options, names, owner);
     refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
     const { language = 'en', allowInsecureHttp } = options;
-    if (typeof language !== 'string' || !/^[a-z\d]+(?:-[a-z\d]+)*$/i.test(language)) {
-      throw new ConfigurationError('`language` must be a language tag such as `en`.', { option: 'language' });
-    }
+    const isLanguage = typeof language === 'string' && /^[a-z\d]+(?:-[a-z\d]+)*$/i.test(language);
+    check(isLanguage, 'language', 'must be a language tag such as `en`');
     const source = options.baseUrl === undefined ? 'DRUN_CONSOLE_URL' : '`baseUrl`';
     const url = options.baseUrl ?? environmentVariable('DRUN_CONSOLE_URL') ?? CONSOLE_URL;
     const baseUrl = checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
@@ -88,14 +87,7 @@ export class ControlPlane {
 
   /** For calls of several requests, each with its own `timeoutMs`. */
   sender(options: CallOptions): Send {
-    return async (endpoint) => {
-      const deadline = this.deadline(options);
-      try {
-        return await this.request(endpoint, deadline, options);
-      } finally {
-        deadline[Symbol.dispose]();
-      }
-    };
+    return (endpoint) => this.#http.send(this.#resolve(endpoint), options);
   }
 
   /** A request of a call that owns the deadline. */
@@ -128,10 +120,8 @@ function lazyTransport(fetch: FetchFunction | undefined): Transport {
   };
 }
 
-function checkWorkspace(workspace: number | undefined): number {
-  if (Number.isInteger(workspace) && Number(workspace) >= 1 && Number(workspace) < 2 ** 31)
-    return Number(workspace);
-  throw new ConfigurationError('`workspace` must be the number of a workspace: an integer of 1 or more.', {
-    option: 'workspace',
-  });
+function checkWorkspace(workspace = 0): number {
+  const isValid = Number.isInteger(workspace) && workspace >= 1 && workspace < 2 ** 31;
+  check(isValid, 'workspace', 'must be the number of a workspace: an integer of 1 or more');
+  return workspace;
 }

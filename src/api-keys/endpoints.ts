@@ -7,9 +7,9 @@ import {
   type ResponseIssue,
 } from '../errors/index.ts';
 import type { Endpoint } from '../http/client.ts';
-import { invalidResponse, type ResponseContext } from '../http/errors.ts';
+import type { ResponseContext } from '../http/context.ts';
+import { type BodyRules, invalidResponse, readJson } from '../http/errors.ts';
 import { checkOptions } from '../http/options.ts';
-import { type BodyRules, readJson } from '../http/response.ts';
 import type { ResponseHeaders, TransportResponse } from '../http/transport.ts';
 import { checkPathSegment } from '../http/url.ts';
 import { isDate } from '../internal/checks.ts';
@@ -19,7 +19,6 @@ import type {
   ApiKeyPage,
   ApiKeyUsage,
   ApiKeyUsageQuery,
-  CreateApiKeyInput,
   CreateWorkspaceApiKeyInput,
   CreationCheck,
   DeletedApiKey,
@@ -254,26 +253,18 @@ export interface CreateBody {
   readonly unlimitedQuota?: boolean;
 }
 
-export function toCreateBody(input: CreateApiKeyInput): CreateBody {
-  checkOptions(input, ['name', 'expiresAt'], 'The input of create()');
-  return toBody(input);
-}
-
-export function toWorkspaceCreateBody(input: CreateWorkspaceApiKeyInput): CreateBody {
-  checkOptions(input, ['name', 'expiresAt', 'quota'], 'The input of create()');
-  const { quota } = input;
-  if (quota === undefined) return toBody(input);
+/** @param isWorkspace - Only keys of a workspace can have a quota. */
+export function toCreateBody(input: CreateWorkspaceApiKeyInput, isWorkspace: boolean): CreateBody {
+  const fields = ['name', 'expiresAt', ...(isWorkspace ? ['quota'] : [])];
+  checkOptions(input, fields, 'The input of create()');
+  const { name, expiresAt, quota } = input;
+  check(typeof name === 'string' && name.trim() !== '', 'name', 'must be a non-empty string');
   return {
-    ...toBody(input),
-    ...(quota === 'unlimited' ? { unlimitedQuota: true } : { quota: toInt64(quota) }),
+    name,
+    ...(expiresAt !== undefined && { expireTime: toTimestamp(expiresAt, 'expiresAt') }),
+    ...(quota === 'unlimited' && { unlimitedQuota: true }),
+    ...(quota !== undefined && quota !== 'unlimited' && { quota: toInt64(quota) }),
   };
-}
-
-function toBody({ name, expiresAt }: CreateApiKeyInput): CreateBody {
-  if (typeof name !== 'string' || name.trim() === '') {
-    throw new ConfigurationError('`name` must be a non-empty string.', { option: 'name' });
-  }
-  return { name, ...(expiresAt !== undefined && { expireTime: toTimestamp(expiresAt, 'expiresAt') }) };
 }
 
 export function toQuotaBody(quota: number | 'unlimited'): object {
@@ -282,18 +273,19 @@ export function toQuotaBody(quota: number | 'unlimited'): object {
 }
 
 function toInt64(quota: number): string {
-  if (Number.isSafeInteger(quota) && quota >= 0) return String(quota);
-  throw new ConfigurationError('`quota` must be an integer of 0 or more, or "unlimited".', {
-    option: 'quota',
-  });
+  check(
+    Number.isSafeInteger(quota) && quota >= 0,
+    'quota',
+    'must be an integer of 0 or more, or "unlimited"',
+  );
+  return String(quota);
 }
 
 /** RFC 3339, which has four digits for the year. */
 function toTimestamp(date: Date, option: string): string {
-  const time = isDate(date) ? new Date(Number(date)) : undefined;
-  if (time === undefined || !(time.getUTCFullYear() >= 0 && time.getUTCFullYear() <= 9999)) {
-    throw new ConfigurationError(`\`${option}\` must be a valid Date in the years 0 to 9999.`, { option });
-  }
+  const time = new Date(isDate(date) ? Number(date) : Number.NaN);
+  const year = time.getUTCFullYear();
+  check(year >= 0 && year <= 9999, option, 'must be a valid Date in the years 0 to 9999');
   return time.toISOString();
 }
 
@@ -311,13 +303,14 @@ function listParams({ page, pageSize, search, sort }: PageQuery): URLSearchParam
 }
 
 function toText(value: string, option: string): string {
-  if (typeof value === 'string') return value;
-  throw new ConfigurationError(`\`${option}\` must be a string.`, { option });
+  check(typeof value === 'string', option, 'must be a string');
+  return value;
 }
 
 function toInt32(value: number, option: string): number {
-  if (Number.isInteger(value) && value >= 1 && value < 2 ** 31) return value;
-  throw new ConfigurationError(`\`${option}\` must be an integer of 1 or more.`, { option });
+  const isValid = Number.isInteger(value) && value >= 1 && value < 2 ** 31;
+  check(isValid, option, 'must be an integer of 1 or more');
+  return value;
 }
 
 const PERIODS: readonly unknown[] = ['hour', 'day', 'week', 'month'];
@@ -327,11 +320,8 @@ function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
   const { from, to, period, ids, models } = query;
   const startTime = from && toTimestamp(from, 'from');
   const endTime = to && toTimestamp(to, 'to');
-  if (from && to && from > to)
-    throw new ConfigurationError('`from` must not be later than `to`.', { option: 'from' });
-  if (period !== undefined && !PERIODS.includes(period)) {
-    throw new ConfigurationError('`period` must be hour, day, week or month.', { option: 'period' });
-  }
+  check(!from || !to || from <= to, 'from', 'must not be later than `to`');
+  check(period === undefined || PERIODS.includes(period), 'period', 'must be hour, day, week or month');
   return {
     ...(startTime && { startTime }),
     ...(endTime && { endTime }),
@@ -344,11 +334,14 @@ function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
 /** On the wire an empty array means everything, which is not what a filter without matches asks for. */
 function toTexts(texts: readonly string[], option: 'ids' | 'models'): readonly string[] {
   const isValid = Array.isArray(texts) && texts.every((text) => typeof text === 'string' && text !== '');
-  if (isValid && texts.length > 0) return texts;
-  throw new ConfigurationError(
-    `\`${option}\` must be a non-empty array of non-empty strings. Leave it out to count everything.`,
-    { option },
-  );
+  const rule = 'must be a non-empty array of non-empty strings. Leave it out to count everything';
+  check(isValid && texts.length > 0, option, rule);
+  return texts;
+}
+
+/** @throws {ConfigurationError} If an argument is not valid. The message does not repeat it. */
+export function check(isValid: boolean, option: string, rule: string): void {
+  if (!isValid) throw new ConfigurationError(`\`${option}\` ${rule}.`, { option });
 }
 
 const MAX_ISSUES = 20;

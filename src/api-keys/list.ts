@@ -1,6 +1,7 @@
 import { InvalidRequestError } from '../errors/index.ts';
 import type { CallOptions, Result, WithResponse } from '../http/call.ts';
 import { CALL_OPTIONS, checkOptions } from '../http/options.ts';
+import { captureContext } from '../internal/detached.ts';
 import type { ControlPlane, Send } from './control-plane.ts';
 import { ALL, isMissingPath, type ListedPage, listEndpoint, type PageQuery } from './endpoints.ts';
 import type { ApiKey, ApiKeyPage, ListApiKeysQuery } from './types.ts';
@@ -131,13 +132,6 @@ export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
   return (query) => send(listEndpoint('/my-apikeys', query));
 }
 
-/** As much of Node, Bun, Deno and Workers as is used. */
-interface Runtime {
-  readonly process?: {
-    getBuiltinModule?(id: string): { AsyncLocalStorage: { snapshot?(): <T>(run: () => T) => T } } | undefined;
-  };
-}
-
 /**
  * Opens a list for later use, in the async context of the caller: that is where a credential provider finds its request.
  *
@@ -150,8 +144,7 @@ export function openList(
   plane: ControlPlane,
   fetchKeys: (plane: ControlPlane, send: Send) => FetchPage,
 ): ApiKeyList {
-  const hooks = (globalThis as Runtime).process?.getBuiltinModule?.('node:async_hooks');
-  const runInContext = hooks?.AsyncLocalStorage.snapshot?.() ?? ((run) => run());
+  const runInContext = captureContext();
   const fetchPage = fetchKeys(plane, plane.sender(options));
   return new ApiKeyList({ ...query }, (pageQuery) =>
     runInContext(async () => {

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { check } from './endpoints.ts';
 import { type FetchPage, readAll } from './list.ts';
 import type { ApiKey, DeletedApiKey, PruneApiKeysQuery, PrunedApiKey, PruneOptions } from './types.ts';
 
@@ -42,6 +43,7 @@ function toPredicate(query: PruneApiKeysQuery): (key: ApiKey, now: number) => bo
 
 function toMs(ms: number | undefined, option: string): number {
   if (ms === undefined) return Number.NEGATIVE_INFINITY;
-  if (typeof ms === 'number' && ms > 0 && ms < Number.POSITIVE_INFINITY) return ms;
-  throw new ConfigurationError(`\`${option}\` must be a positive number of milliseconds.`, { option });
+  const isValid = typeof ms === 'number' && ms > 0 && ms < Number.POSITIVE_INFINITY;
+  check(isValid, option, 'must be a positive number of milliseconds');
+  return ms;
 }

@@ -1,13 +1,8 @@
 import { isDrunError, ReplacementFailedError } from '../errors/index.ts';
 import type { CallOptions } from '../http/call.ts';
 import { mergeOptions } from '../http/options.ts';
-import type {
-  CreateApiKeyInput,
-  CreatedApiKey,
-  CreateWorkspaceApiKeyInput,
-  DeletedApiKey,
-  ReplacementApiKey,
-} from './types.ts';
+import { toCreateBody } from './endpoints.ts';
+import type { CreatedApiKey, CreateWorkspaceApiKeyInput, DeletedApiKey, ReplacementApiKey } from './types.ts';
 
 /** The part of a client that replaces keys. */
 interface Keys<Input> {
@@ -15,27 +10,19 @@ interface Keys<Input> {
   delete(id: string, options: CallOptions): PromiseLike<DeletedApiKey>;
 }
 
-/** How keys of an account or workspace are created. */
-export interface Creation<Input> {
-  /** Throws `ConfigurationError` if the input cannot be used. */
-  readonly toBody: (input: Input) => object;
-  /** The settings of a deleted key that its replacement inherits. */
-  readonly inherit: (deleted: DeletedApiKey) => Partial<Input>;
-}
-
 /** Deletes a key, which stops working at once and frees its place in a full account, and then creates another one. */
-export async function replaceKey<Input extends CreateApiKeyInput>(
+export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   keys: Keys<Input>,
-  { toBody, inherit }: Creation<Input>,
   id: string,
   input: Partial<Input>,
+  isWorkspace: boolean,
   options: CallOptions,
 ): Promise<ReplacementApiKey> {
   // Invalid input has to be rejected before the key is deleted.
-  toBody(mergeOptions({ name: 'unknown yet' } as Input, input));
+  toCreateBody(mergeOptions({ name: 'unknown yet' } as Input, input), isWorkspace);
   const replaced = await keys.delete(id, options);
   try {
-    const created = await keys.create(mergeOptions(inherit(replaced) as Input, input), options);
+    const created = await keys.create(mergeOptions(inherit(replaced, isWorkspace) as Input, input), options);
     return { ...created, replaced };
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
@@ -46,15 +33,15 @@ export async function replaceKey<Input extends CreateApiKeyInput>(
   }
 }
 
-/** Name and expiry, unless the key has expired. */
-export function inheritSettings({ name, expired, expiresAt }: DeletedApiKey): Partial<CreateApiKeyInput> {
-  return { ...(name && { name }), ...(!expired && expiresAt && { expiresAt }) };
-}
-
-/** The same, and what remains of the quota: a replacement must not allow more tokens than the key it replaces. */
-export function inheritSettingsAndQuota(deleted: DeletedApiKey): Partial<CreateWorkspaceApiKeyInput> {
-  const remaining = deleted.quota?.remaining;
+/** The settings that a replacement keeps: it must not live longer or allow more tokens than the key it replaces. */
+function inherit(deleted: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
+  const { name, expired, expiresAt } = deleted;
+  const remaining = isWorkspace ? deleted.quota?.remaining : undefined;
   // A key that has used more than its quota can have a negative rest.
   const quota = typeof remaining === 'number' ? Math.max(0, remaining) : remaining;
-  return { ...inheritSettings(deleted), ...(quota !== undefined && { quota }) };
+  return {
+    ...(name && { name }),
+    ...(!expired && expiresAt && { expiresAt }),
+    ...(quota !== undefined && { quota }),
+  };
 }

@@ -1,9 +1,8 @@
 import type { CallOptions, CallPromise } from '../http/call.ts';
 import { BaseApiKeys } from './base.ts';
 import { ControlPlane } from './control-plane.ts';
-import { toQuotaBody, toWorkspaceCreateBody, updateEndpoint } from './endpoints.ts';
+import { toQuotaBody, updateEndpoint } from './endpoints.ts';
 import { type ApiKeyList, fetchOwnKeys, openList } from './list.ts';
-import { inheritSettingsAndQuota } from './replace.ts';
 import type {
   ApiKey,
   CreateWorkspaceApiKeyInput,
@@ -33,11 +32,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
   /** @throws {ConfigurationError} If an option cannot be used. */
   constructor(options: WorkspaceApiKeysOptions) {
     const plane = new ControlPlane(options, 'WorkspaceApiKeys');
-    super(plane, {
-      toBody: toWorkspaceCreateBody,
-      inherit: inheritSettingsAndQuota,
-      pruneFields: ['olderThanMs', 'unusedForMs', 'onlyMine'],
-    });
+    super(plane);
     this.#plane = plane;
   }
 

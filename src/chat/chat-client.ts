@@ -8,7 +8,7 @@ import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticat
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import { Deadline } from '../http/deadline.ts';
-import { invalidResponse } from '../http/errors.ts';
+import { invalidResponse, readJson } from '../http/errors.ts';
 import {
   checkFunction,
   checkOptions,
@@ -19,7 +19,6 @@ import {
   optionOrVariable,
   refuseBrowser,
 } from '../http/options.ts';
-import { readJson } from '../http/response.ts';
 import { fetchTransport } from '../http/transport.ts';
 import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { isRecord } from '../internal/json.ts';

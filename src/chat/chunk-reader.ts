@@ -5,13 +5,9 @@ import {
   StreamTruncatedError,
   TimeoutError,
 } from '../errors/index.ts';
-import {
-  invalidResponse,
-  type ResponseContext,
-  shownText,
-  toApiError,
-  toConnectionError,
-} from '../http/errors.ts';
+import { toConnectionError } from '../http/connection.ts';
+import { type ResponseContext, shownText } from '../http/context.ts';
+import { invalidResponse, toApiError } from '../http/errors.ts';
 import { requestIdOf } from '../http/headers.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
 import type { TransportResponse } from '../http/transport.ts';

@@ -35,12 +35,7 @@ export async function requestCompletion(
       return { completion: await reader.readWhole(), reader };
     },
   };
-  const deadline = http.deadline(options);
-  try {
-    return await http.request(endpoint, deadline, options);
-  } finally {
-    deadline[Symbol.dispose]();
-  }
+  return http.send(endpoint, options);
 }
 
 /**

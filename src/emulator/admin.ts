@@ -2,13 +2,15 @@ import { Hono } from 'hono/tiny';
 import { isSecret, type Secret } from '../secret/secret.ts';
 import type { KeyRecord } from './account/key-registry.ts';
 import { type EmulatedKeyChanges, type EmulatedKeys, isKey } from './account/keys.ts';
+import { check } from './checks.ts';
 import type { Context } from './context.ts';
 import { dashboard } from './dashboard.ts';
 import type { RuleBook } from './data-plane/rules.ts';
 import type { FaultPlan } from './faults/plan.ts';
-import { bearerToken, HttpError, isObject, json, parseJson } from './http.ts';
+import { bearerToken, HttpError, json, parseJson } from './http.ts';
 import type { RequestLog } from './log.ts';
 import type { EmulatorOptions } from './options.ts';
+import { addition } from './scenario.ts';
 
 interface AdminOptions {
   readonly context: Context;
@@ -19,11 +21,6 @@ interface AdminOptions {
   readonly reset: () => void;
 }
 
-/** Parts of the options that can be added to a running emulator. */
-type Scenario = Pick<EmulatorOptions, 'keys' | 'rules' | 'faults'>;
-
-const PARTS = ['keys', 'rules', 'faults'];
-
 function adminError(status: number, message: string): HttpError {
   return new HttpError(status, message, () => json({ message }, status));
 }
@@ -32,7 +29,8 @@ const done = (): Response => new Response(null, { status: 204 });
 
 /**
  * `/_emulator/`: the dashboard, and endpoints that do for other processes what the methods of an emulator do. Every
- * endpoint requires the access token; no response holds a full key, except that of its creation.
+ * endpoint requires the access token; no response holds a full key, except that of its creation. Only rejected requests
+ * are logged.
  */
 export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
   const { context, keys, rules, faults, log, reset } = options;
@@ -51,16 +49,30 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     records === undefined || (key !== undefined && records.some((record) => isKey(record, key)));
   const idsOf = (records: readonly KeyRecord[] | undefined) =>
     records && new Set(records.map(({ id }) => id));
-  const add = (scenario: Scenario): object => {
-    const created = (scenario.keys ?? []).map((key) => keys.create(key));
+  const add = (given: unknown): Response => {
+    // All of it before any of it is added.
+    check('scenario', addition, given);
+    const scenario = given as Pick<EmulatorOptions, 'keys' | 'rules' | 'faults'>;
+    const created = scenario.keys?.map((key) => keys.create(key));
     for (const rule of scenario.rules ?? []) rules.add(rule);
     for (const fault of scenario.faults ?? []) faults.schedule(fault);
-    return {
-      ...(scenario.keys && { keys: created.map(({ secret, ...key }) => ({ ...key, key: secret.reveal() })) }),
-      ...(scenario.rules && { rules: scenario.rules.length }),
-      ...(scenario.faults && { faults: scenario.faults.length }),
-    };
+    return json(
+      {
+        keys: created?.map(({ secret, ...key }) => ({ ...key, key: secret.reveal() })),
+        rules: scenario.rules?.length,
+        faults: scenario.faults?.length,
+      },
+      201,
+    );
   };
+
+  app.use('*', async ({ req }, next) => {
+    const token = bearerToken(req.raw);
+    if (token === undefined || !account.owner.token.equals(token)) {
+      throw adminError(401, 'The access token is missing or invalid.');
+    }
+    await next();
+  });
 
   app.get('/_emulator/info', () => {
     const { version, models, behind, strict } = settings;
@@ -70,11 +82,13 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   app.get('/_emulator/rules', ({ req }) => {
     const isSelected = selects(selection(req.url));
     const views = [...rules].map(({ hits, when }, index) => ({ position: index + 1, hits, when }));
-    const view = views.filter(({ when }) => isSelected(when.key));
     return json(
-      view.map((rule) =>
-        isSecret(rule.when.key) ? { ...rule, when: { ...rule.when, key: rule.when.key.masked } } : rule,
-      ),
+      views
+        .filter(({ when }) => isSelected(when.key))
+        .map(({ when: { key, ...when }, ...view }) => {
+          const shown = isSecret(key) ? key.masked : key;
+          return { ...view, when: { ...(shown !== undefined && { key: shown }), ...when } };
+        }),
     );
   });
   app.get('/_emulator/requests', ({ req }) => {
@@ -92,18 +106,9 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     }
     return done();
   });
-  app.post('/_emulator/scenario', async ({ req }) => {
-    const scenario = await bodyOf(req.raw);
-    if (!isObject(scenario)) throw adminError(400, 'The scenario must be a JSON object.');
-    for (const [part, value] of Object.entries(scenario)) {
-      if (!PARTS.includes(part))
-        throw adminError(400, `\`${part}\` cannot be changed while the emulator runs.`);
-      if (!Array.isArray(value)) throw adminError(400, `\`${part}\` must be an array.`);
-    }
-    return json(add(scenario), 201);
-  });
+  app.post('/_emulator/scenario', async ({ req }) => add(await bodyOf(req.raw)));
   app.post('/_emulator/:part{keys|rules|faults}', async ({ req }) =>
-    json(add({ [req.param('part')]: [await bodyOf(req.raw)].flat() }), 201),
+    add({ [req.param('part')]: [await bodyOf(req.raw)].flat() }),
   );
   app.patch('/_emulator/keys/:id', async ({ req }) =>
     json(keys.update(req.param('id'), (await bodyOf(req.raw)) as EmulatedKeyChanges)),
@@ -118,25 +123,26 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     else (req.param('part') === 'rules' ? rules : faults).clear(selects(records));
     return done();
   });
-  app.notFound(() => json({ message: 'Not found.' }, 404));
-  app.onError((error, { req }) => {
-    if (error instanceof HttpError) return error.toResponse(req.raw);
-    if (error instanceof RangeError) return json({ message: error.message }, 409);
-    if (error instanceof TypeError) return json({ message: error.message }, 400);
-    throw error;
+  app.notFound(() => {
+    throw adminError(404, 'Nothing is served at this path.');
   });
-
-  return async (request) => {
-    const page = await dashboard(request);
-    if (page !== undefined) return page;
-    const token = bearerToken(request);
-    const isAllowed = token !== undefined && account.users.ownerToken.equals(token);
-    return isAllowed ? app.fetch(request) : json({ message: 'The access token is missing or invalid.' }, 401);
-  };
+  app.onError((error, { req }) => {
+    const rejection =
+      error instanceof RangeError
+        ? adminError(409, error.message)
+        : error instanceof TypeError
+          ? adminError(400, error.message)
+          : error;
+    if (!(rejection instanceof HttpError)) throw error;
+    log.reject(req.raw, rejection.status, rejection.reason);
+    return rejection.toResponse(req.raw);
+  });
+  return async (request) => (await dashboard(request)) ?? app.fetch(request);
 }
 
-async function bodyOf(request: Request): Promise<object> {
+/** @throws {HttpError} If the body is not JSON. */
+async function bodyOf(request: Request): Promise<unknown> {
   const value = parseJson(await request.text());
-  if (typeof value !== 'object' || value === null) throw adminError(400, 'The body must be JSON.');
+  if (value === undefined) throw adminError(400, 'The body must be JSON.');
   return value;
 }

@@ -1,81 +1,69 @@
-import type { Context as HonoContext } from 'hono';
 import { TrieRouter } from 'hono/router/trie-router';
 import { Hono } from 'hono/tiny';
-import type { Context, Exchange, Route } from './context.ts';
+import type { Context, Env, Operate } from './context.ts';
+import { controlPlane } from './control-plane/control-plane.ts';
+import { dataPlane } from './data-plane/gateway.ts';
+import type { RuleBook } from './data-plane/rules.ts';
 import { corrupt, isReplaced, replacementOf } from './faults/apply.ts';
 import type { FaultPlan } from './faults/plan.ts';
-import { givenFields } from './faults/table.ts';
+import { effectsOf } from './faults/table.ts';
 import { bearerToken, HttpError, notFound } from './http.ts';
-import type { LoggedRequest } from './log.ts';
 import { planeOf } from './operation.ts';
 
-interface Bindings {
-  readonly signal: AbortSignal;
-  readonly log: LoggedRequest;
-}
+type App = (request: Request, bindings: Env['Bindings']) => Promise<Response>;
 
-type App = (request: Request, bindings: Bindings) => Promise<Response>;
-
-/** The service: routes with faults in front of them. */
-export function createApp(context: Context, faults: FaultPlan, routes: readonly Route[]): App {
-  const app = new Hono<{ Bindings: Bindings }>();
+/** The service: both planes, with faults in front of them. */
+export function createApp(context: Context, faults: FaultPlan, rules: RuleBook): App {
+  const { account, settings } = context;
+  const { sleep } = settings;
+  const app = new Hono<Env>();
   // Unlike the default router, it distinguishes a trailing slash.
   app.router = new TrieRouter();
-  for (const route of routes) {
-    const handle = (c: HonoContext<{ Bindings: Bindings }>): Promise<Response> =>
-      withFaults(c, route, context, faults);
-    if (route.method === 'ALL') app.all(route.path, handle);
-    else app.on(route.method, route.path, handle);
-  }
-  app.notFound(() => notFound());
-  // A defect, or an option that misbehaves: its author should see it rather than a 500.
-  app.onError((error) => {
-    throw error;
+
+  const operate: Operate = (operation) => async (c, next) => {
+    const { raw: request, method, path } = c.req;
+    const { signal, log } = c.env;
+    const plane = planeOf(path) ?? 'data';
+    const words = [bearerToken(request), c.req.param('id')];
+    const keys = words.flatMap((word) => account.keys.recall(word ?? '') ?? []);
+    const fault = faults.match({ plane, operation, method, path, keys });
+    const effects = effectsOf(fault);
+    log.add({ ...(operation && { operation }), ...(effects.length > 0 && { faults: effects }) });
+    c.set('fault', fault);
+
+    if (fault.delayMs !== undefined) await sleep(fault.delayMs, signal);
+    const isApplied = !isReplaced(fault) || fault.applied === true || fault.appliedAfterMs !== undefined;
+    if (!isApplied) return replacementOf(fault, request, plane);
+    await next();
+    if (effects.length === 0) return undefined;
+    const response = c.res;
+    // Hono would add the headers of the previous response to the next one.
+    c.res = undefined;
+    if (isReplaced(fault)) {
+      await response.body?.cancel();
+      c.res = replacementOf(fault, request, plane);
+    } else c.res = await corrupt(response, fault, { sleep, signal });
+    return undefined;
+  };
+  controlPlane(app, operate, context);
+  dataPlane(app, operate, context, rules);
+
+  app.notFound(({ env: { log } }) => {
+    log.add({ reason: 'Nothing is served at this path.' });
+    return notFound();
+  });
+  app.onError((error, { req, env: { log } }) => {
+    // A defect, or an option that misbehaves: its author should see it rather than a 500.
+    if (!(error instanceof HttpError)) throw error;
+    log.add({ reason: error.reason });
+    return error.toResponse(req.raw);
   });
   return async (request, bindings) => {
-    const redirect = context.settings.behind === 'gateway' ? cleanPathRedirect(request) : undefined;
+    const redirect = settings.behind === 'gateway' ? cleanPathRedirect(request) : undefined;
     const response = redirect ?? (await app.fetch(request, bindings));
     if (request.method === 'HEAD') response.headers.delete('transfer-encoding');
     return response;
   };
-}
-
-async function withFaults(
-  { req, env: { signal, log } }: HonoContext<{ Bindings: Bindings }>,
-  route: Route,
-  { account, settings }: Context,
-  faults: FaultPlan,
-): Promise<Response> {
-  const request = req.raw;
-  const { pathname: path } = new URL(request.url);
-  const plane = planeOf(path);
-  const { method, operation } = { method: request.method, operation: route.operation };
-  const params: Record<string, string> = req.param();
-  const keys = [bearerToken(request), params.id].flatMap((word) => {
-    const record = word === undefined ? undefined : account.keys.recall(word);
-    return record === undefined ? [] : [record];
-  });
-  const fault = plane === undefined ? {} : faults.match({ plane, operation, method, path, keys });
-  const fields = givenFields(fault);
-  log.add({ ...(operation && { operation }), ...(fields.length > 0 && { faults: fields }) });
-
-  if (fault.delayMs !== undefined) await settings.sleep(fault.delayMs, signal);
-  const isApplied = !isReplaced(fault) || fault.applied === true || fault.appliedAfterMs !== undefined;
-  if (!isApplied) return replacementOf(fault, request, plane);
-  const response = await respond(route, { request, params, signal, fault, log });
-  if (!isReplaced(fault)) return corrupt(response, fault, { sleep: settings.sleep, signal });
-  await response.body?.cancel();
-  return replacementOf(fault, request, plane);
-}
-
-async function respond(route: Route, exchange: Exchange): Promise<Response> {
-  try {
-    return await route.handle(exchange);
-  } catch (error) {
-    if (!(error instanceof HttpError)) throw error;
-    exchange.log.add({ reason: error.reason });
-    return error.toResponse(exchange.request);
-  }
 }
 
 /** The gateway's router redirects a path with repeated slashes. */

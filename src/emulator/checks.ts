@@ -1,14 +1,31 @@
 import * as z from 'zod/mini';
+import { isPrintableAscii } from '../internal/checks.ts';
+import { findUnknownOption } from '../internal/options.ts';
+import { isSecret } from '../secret/secret.ts';
 
 export const nonEmpty = z.string().check(z.minLength(1));
 
-/** Printable ASCII without spaces, as a header can hold it. */
-export const credential = z
-  .string()
-  .check(z.regex(/^[!-~]+$/, 'must be printable ASCII characters without spaces'));
+export const positiveInteger = z.int().check(z.minimum(1));
+
+/** A credential as a header can hold it. */
+export const credential = z.union([
+  z.string().check(z.refine(isPrintableAscii, 'must be printable ASCII characters without spaces')),
+  z.custom(isSecret),
+]);
+
+/** An object whose unknown fields are rejected, with the closest known one as a suggestion. */
+export function fields<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodMiniObject<Shape, z.core.$strict> {
+  return z.strictObject(shape, {
+    error({ code, keys }) {
+      if (code !== 'unrecognized_keys') return undefined;
+      const { suggestion } = findUnknownOption({ [String(keys[0])]: true }, Object.keys(shape)) ?? {};
+      return `is unknown${suggestion === undefined ? '' : `; did you mean \`${suggestion}\``}`;
+    },
+  });
+}
 
 /**
- * Validates an option.
+ * Validates a value from outside.
  *
  * @throws {TypeError} That names the invalid field. The value is not repeated: it may be a credential.
  */
@@ -19,12 +36,18 @@ export function check(subject: string, schema: z.ZodMiniType, value: unknown): v
   throw new TypeError(`${subject}: ${path.length === 0 ? 'the value' : `\`${path.join('.')}\``} ${problem}.`);
 }
 
+interface Explanation {
+  readonly path: readonly PropertyKey[];
+  readonly problem: string;
+}
+
 /** zod/mini has no messages of its own. */
-function explain(issue: z.core.$ZodIssue): { path: PropertyKey[]; problem: string } {
+function explain(issue: z.core.$ZodIssue): Explanation {
   const { path, message } = issue;
+  const problem = message === 'Invalid input' ? 'is invalid' : message;
   switch (issue.code) {
     case 'unrecognized_keys':
-      return { path: [...path, issue.keys[0] ?? ''], problem: 'is unknown' };
+      return { path: [...path, issue.keys[0] ?? ''], problem };
     case 'invalid_type':
       return { path, problem: `must be of type ${issue.expected}` };
     case 'invalid_value':
@@ -37,16 +60,14 @@ function explain(issue: z.core.$ZodIssue): { path: PropertyKey[]; problem: strin
     case 'too_big':
       return { path, problem: `must be at most ${issue.maximum}` };
     case 'invalid_union': {
-      // The alternative that matches best.
-      const inner = issue.errors.flatMap(([first]) =>
-        first !== undefined && first.path.length > 0 ? [explain(first)] : [],
-      );
-      const [best] = inner.sort((a, b) => b.path.length - a.path.length);
-      return best === undefined
-        ? { path, problem: 'is invalid' }
-        : { ...best, path: [...path, ...best.path] };
+      // The alternative of which most is valid.
+      const [best] = issue.errors
+        .flatMap(([first]) => (first === undefined ? [] : [explain(first)]))
+        .filter((each) => each.path.length > 0)
+        .sort((a, b) => b.path.length - a.path.length);
+      return best === undefined ? { path, problem } : { ...best, path: [...path, ...best.path] };
     }
     default:
-      return { path, problem: message === 'Invalid input' ? 'is invalid' : message };
+      return { path, problem };
   }
 }

@@ -1,4 +1,6 @@
+import type { Context as HonoContext, MiddlewareHandler } from 'hono';
 import type { Account } from './account/account.ts';
+import type { Scope, User } from './account/key-registry.ts';
 import type { Fault } from './faults/fault.ts';
 import type { LoggedRequest } from './log.ts';
 import type { EmulatedOperation } from './operation.ts';
@@ -12,23 +14,24 @@ export interface Context {
   readonly randomText: RandomText;
 }
 
-/** One request and everything known about it before it is handled. */
-export interface Exchange {
-  readonly request: Request;
-  readonly params: Readonly<Record<string, string>>;
-  /** Aborted when the client leaves and when the emulator is closed. */
-  readonly signal: AbortSignal;
-  /** The fields of all faults that apply. */
-  readonly fault: Fault;
-  readonly log: LoggedRequest;
+/** What is known about a request. */
+export interface Env {
+  Bindings: {
+    /** Aborted when the client leaves and when the emulator is closed. */
+    readonly signal: AbortSignal;
+    readonly log: LoggedRequest;
+  };
+  Variables: {
+    /** The fields of all faults that apply. */
+    fault: Fault;
+    /** The user and the owner of keys, on the control plane. */
+    user: User;
+    scope: Scope;
+  };
 }
 
-/** One method of one path. */
-export interface Route {
-  /** `ALL` for every method. */
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'ALL';
-  /** A segment that begins with a colon is a parameter. */
-  readonly path: string;
-  readonly operation?: EmulatedOperation | undefined;
-  readonly handle: (exchange: Exchange) => Response | Promise<Response>;
-}
+export type Exchange = HonoContext<Env>;
+export type Middleware = MiddlewareHandler<Env>;
+
+/** Creates the middleware that precedes every handler: names the operation in the log and applies faults. */
+export type Operate = (operation?: EmulatedOperation) => Middleware;

@@ -4,14 +4,13 @@ import type {
   PlatformResponse,
   PlatformUrl,
 } from '../internal/platform.ts';
+import { abortable } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 import { Account } from './account/account.ts';
 import { type EmulatedKeys, emulatedKeys } from './account/keys.ts';
 import { createAdmin } from './admin.ts';
 import { createApp } from './app.ts';
 import { mapBody } from './body.ts';
-import { controlPlane } from './control-plane/control-plane.ts';
-import { DataPlane } from './data-plane/gateway.ts';
 import { RuleBook, type Rules } from './data-plane/rules.ts';
 import type { Faults } from './faults/fault.ts';
 import { FaultPlan } from './faults/plan.ts';
@@ -49,7 +48,7 @@ export interface Emulator extends AsyncDisposable {
   readonly accessTokenFor: (user: string) => Secret;
   /** The existing keys. */
   readonly keys: EmulatedKeys;
-  /** The last 1000 requests, in order of arrival. Requests to `/_emulator/` are not among them. */
+  /** The last 1000 requests, in order of arrival. Of those to `/_emulator/`, only the rejected ones. */
   readonly requests: Iterable<EmulatedRequest>;
   /** The faults in effect. */
   readonly faults: Faults;
@@ -62,16 +61,11 @@ export interface Emulator extends AsyncDisposable {
   readonly reset: () => void;
 }
 
-/** What `serve` needs of an emulator besides its public interface. */
-interface Internals {
-  /** Logs a request that never reaches the emulator. */
-  readonly logRejection: (request: Request, status: number, reason: string) => void;
-}
+/** The log of each emulator, for `serve`, which rejects requests of its own. */
+const logs = new WeakMap<object, RequestLog>();
 
-const internals = new WeakMap<object, Internals>();
-
-export function internalsOf(emulator: object): Internals | undefined {
-  return internals.get(emulator);
+export function logOf(emulator: object): RequestLog | undefined {
+  return logs.get(emulator);
 }
 
 /**
@@ -105,8 +99,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const rules = new RuleBook();
   const keys = emulatedKeys(account, settings.now);
   const log = new RequestLog({ ...settings, accessTokens: () => account.accessTokens() });
-  const dataPlane = new DataPlane(context, rules);
-  const app = createApp(context, faults, [...controlPlane(context), ...dataPlane.routes]);
+  const app = createApp(context, faults, rules);
 
   const restore = (): void => {
     for (const rule of settings.rules) rules.add(rule);
@@ -140,7 +133,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     request.signal.addEventListener('abort', onAbort);
     signal.addEventListener('abort', end);
     try {
-      const response = await untilAborted(app(request, { signal, log: entry }), signal);
+      const response = await abortable(app(request, { signal, log: entry }), signal);
       // Clients may measure time by the service's clock.
       response.headers.set('date', new Date(settings.now()).toUTCString());
       entry.add({ status: response.status });
@@ -150,11 +143,8 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
         return response;
       }
       const leave = (): void => controller.abort(new Error('The client has left.'));
-      const options = { signal, onEnd: end, onCancel: leave };
-      return new Response(
-        mapBody(body, (chunks) => chunks, options),
-        { status, headers },
-      );
+      const open = mapBody(body, (chunks) => chunks, { signal, onEnd: end, onCancel: leave });
+      return new Response(open, { status, headers });
     } catch (error) {
       end();
       throw error;
@@ -162,8 +152,8 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   };
 
   const emulator: Emulator = {
-    accessToken: account.users.ownerToken,
-    accessTokenFor: (user) => account.users.named(user).token,
+    accessToken: account.owner.token,
+    accessTokenFor: (user) => account.userNamed(user).token,
     async fetch(input, init) {
       const request = input instanceof Request && init === undefined ? input : new Request(input, init);
       request.signal.throwIfAborted();
@@ -186,26 +176,6 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
       reset();
     },
   };
-  internals.set(emulator, {
-    logRejection(request, status, reason) {
-      const entry = log.open(request);
-      entry.add({ status, reason });
-      entry.end();
-    },
-  });
+  logs.set(emulator, log);
   return emulator;
-}
-
-/** Rejects with the signal's reason as soon as it is aborted. */
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort);
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -22,11 +22,8 @@ export class HttpError extends Error {
   }
 }
 
-export function json(body: unknown, status = 200): Response {
-  return new Response(JSON.stringify(body), {
-    status,
-    headers: { 'content-type': 'application/json; charset=utf-8' },
-  });
+export function json(body: unknown, status = 200, type = 'application/json; charset=utf-8'): Response {
+  return new Response(JSON.stringify(body), { status, headers: { 'content-type': type } });
 }
 
 /** Go's response for a path that is not routed. */
@@ -67,6 +64,10 @@ export function parseJson(text: string): unknown {
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function isIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
 /** The supported language that `Accept-Language` prefers; English if it names neither. */

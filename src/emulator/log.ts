@@ -46,7 +46,7 @@ export interface LoggedRequest {
 
 interface LogSettings {
   readonly now: () => number;
-  readonly onRequest: ((request: EmulatedRequest) => void) | undefined;
+  readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
   readonly accessTokens: () => readonly Secret[];
 }
 
@@ -61,7 +61,7 @@ export class RequestLog {
     this.#settings = settings;
   }
 
-  open({ method, url, headers }: Request): LoggedRequest {
+  open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>): LoggedRequest {
     const { now, onRequest } = this.#settings;
     const { pathname } = new URL(url);
     // Whatever the scheme: a client may send a credential without one by mistake.
@@ -96,6 +96,13 @@ export class RequestLog {
         }
       },
     };
+  }
+
+  /** Logs a request that was rejected before the emulator handled it. */
+  reject(request: Pick<Request, 'method' | 'url' | 'headers'>, status: number, reason: string): void {
+    const entry = this.open(request);
+    entry.add({ status, reason });
+    entry.end();
   }
 
   *entries(): Generator<EmulatedRequest, void, undefined> {

@@ -1,19 +1,24 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { isEventStream } from './http.ts';
 import { LostConnection } from './lost-connection.ts';
+
+interface ListenerOptions {
+  readonly handle: (request: Request) => Promise<Response>;
+  /** Called for what Node accepts but `fetch` does not, such as CONNECT or an invalid host. */
+  readonly onInvalid: (method: string, headers: Headers) => void;
+}
 
 /**
  * Connects a `fetch`-like handler to Node's HTTP server. A client that reads slowly slows the response down, one that
  * disconnects aborts the request's signal, and a response that loses its connection closes the client's.
  */
-export function requestListener(handle: (request: Request) => Promise<Response>): RequestListener {
+export function requestListener(options: ListenerOptions): RequestListener {
   return (incoming, outgoing) => {
-    void respond(handle, incoming, outgoing);
+    void respond(options, incoming, outgoing);
   };
 }
 
 async function respond(
-  handle: (request: Request) => Promise<Response>,
+  { handle, onInvalid }: ListenerOptions,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
@@ -23,8 +28,10 @@ async function respond(
   });
   // The gateway keeps connections alive without saying so.
   outgoing.removeHeader('connection');
-  const request = toRequest(incoming, client.signal);
+  const headers = toHeaders(incoming.rawHeaders);
+  const request = toRequest(incoming, headers, client.signal);
   if (request === undefined) {
+    onInvalid(incoming.method ?? '', headers);
     outgoing.writeHead(400).end();
     return;
   }
@@ -36,12 +43,11 @@ async function respond(
   }
 }
 
-/** Returns `undefined` for what Node accepts but `fetch` does not, such as CONNECT or an invalid host. */
-function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
-  const { method = 'GET', url = '/', headers } = incoming;
+function toRequest(incoming: IncomingMessage, headers: Headers, signal: AbortSignal): Request | undefined {
+  const { method = 'GET', url = '/' } = incoming;
   try {
-    const init = { method, headers: toHeaders(incoming.rawHeaders), signal };
-    const target = targetOf(url, headers.host ?? 'localhost');
+    const init = { method, headers, signal };
+    const target = targetOf(url, headers.get('host') ?? 'localhost');
     const body = { body: toBody(incoming), duplex: 'half' };
     return new Request(target, method === 'GET' || method === 'HEAD' ? init : { ...init, ...body });
   } catch {
@@ -84,58 +90,14 @@ function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   );
 }
 
-async function send(response: Response, outgoing: ServerResponse): Promise<void> {
-  const { status, headers, body } = response;
-  if (body === null) {
-    outgoing.writeHead(status, [...headers].flat());
-    outgoing.end();
-    return;
-  }
-  const reader = body.getReader();
-  const onClose = (): void => void reader.cancel().catch(() => {});
-  outgoing.once('close', onClose);
-  try {
-    const isChunked = isEventStream(response) || headers.has('transfer-encoding');
-    // Responses of known length are sent in one piece, unless their connection is lost.
-    const length = isChunked || headers.has('content-length') ? undefined : await readAll(reader);
-    if (length?.isComplete) headers.set('content-length', String(length.bytes.length));
-    outgoing.writeHead(status, [...headers].flat());
-    if (length?.isComplete) {
-      outgoing.end(length.bytes);
-      return;
-    }
+async function send({ status, headers, body }: Response, outgoing: ServerResponse): Promise<void> {
+  outgoing.writeHead(status, [...headers].flat());
+  if (body !== null) {
     // The head of a stream is a response too, while there is no chunk yet.
     outgoing.flushHeaders();
-    if (length !== undefined) {
-      await written(outgoing, length.bytes);
-      throw new LostConnection();
-    }
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      await written(outgoing, value);
-    }
-    outgoing.end();
-  } finally {
-    outgoing.off('close', onClose);
-    // For a client that left before the listener was added; after the end it has no effect.
-    onClose();
+    for await (const chunk of body) await written(outgoing, chunk);
   }
-}
-
-async function readAll(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-): Promise<{ readonly bytes: Uint8Array; readonly isComplete: boolean }> {
-  const chunks: Uint8Array[] = [];
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return { bytes: Buffer.concat(chunks), isComplete: true };
-      chunks.push(value);
-    }
-  } catch {
-    return { bytes: Buffer.concat(chunks), isComplete: false };
-  }
+  outgoing.end();
 }
 
 /** Resolves when the bytes have left the process, so that they arrive before the end of the connection. */

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Emulator, internalsOf } from './emulator.ts';
+import { isLoopback } from '../internal/checks.ts';
+import { type Emulator, logOf } from './emulator.ts';
 import { notFound } from './http.ts';
 import { requestListener } from './node-listener.ts';
 
@@ -68,32 +69,30 @@ export async function serve(
   }
   if (typeof admin !== 'boolean') throw new TypeError('serve: `admin` must be a boolean.');
 
+  const log = logOf(emulator);
   const knownHosts = [host, ...allowedHosts].map((name) => name.toLowerCase());
-  let isLoopback = false;
-  const reject = (request: Request, response: Response, reason: string): Response => {
-    internalsOf(emulator)?.logRejection(request, response.status, reason);
-    return response;
+  let isOnLoopback = false;
+  const handle = async (request: Request): Promise<Response> => {
+    const { hostname, pathname } = new URL(request.url);
+    if (isOnLoopback && !isLoopback(hostname) && !knownHosts.includes(hostname)) {
+      const reason = `The host \`${hostname}\` is not allowed; add it with \`allowedHosts\` or --allowed-host.`;
+      log?.reject(request, 403, reason);
+      return new Response(`${reason}\n`, { status: 403, headers: TEXT });
+    }
+    if (!admin && pathname.startsWith('/_emulator')) {
+      log?.reject(request, 404, '`/_emulator/` is off; turn it on with the option `admin` of `serve`.');
+      return notFound();
+    }
+    return emulator.fetch(request);
   };
-  const server = createServer(
-    requestListener(async (request) => {
-      const { hostname, pathname } = new URL(request.url);
-      if (isLoopback && !LOOPBACK_HOST.test(hostname) && !knownHosts.includes(hostname)) {
-        const reason = `The host \`${hostname}\` is not allowed; add it with \`allowedHosts\` or --allowed-host.`;
-        return reject(request, new Response(`${reason}\n`, { status: 403, headers: TEXT }), reason);
-      }
-      if (!admin && pathname.startsWith('/_emulator')) {
-        return reject(
-          request,
-          notFound(),
-          '`/_emulator/` is off; turn it on with the option `admin` of `serve`.',
-        );
-      }
-      return emulator.fetch(request);
-    }),
-  );
+  const onInvalid = (method: string, headers: Headers): void => {
+    const url = 'http://localhost/';
+    log?.reject({ method, url, headers }, 400, 'The method, the host or the URL is invalid.');
+  };
+  const server = createServer(requestListener({ handle, onInvalid }));
   await listen(server, port, host);
   const address = server.address() as AddressInfo;
-  isLoopback = /^(?:::ffff:)?127\.|^::1$/.test(address.address);
+  isOnLoopback = /^(?:::ffff:)?127\.|^::1$/.test(address.address);
 
   const close = (): Promise<void> =>
     new Promise((resolve) => {
@@ -105,9 +104,6 @@ export async function serve(
 }
 
 const TEXT = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
-
-/** Hosts that no name server can point elsewhere, as the URL parser writes them. */
-const LOOPBACK_HOST = /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {

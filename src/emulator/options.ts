@@ -1,18 +1,21 @@
-import * as z from 'zod/mini';
+import { MAX_TIMER_MS } from '../internal/checks.ts';
 import type {
   PlatformAbortSignal,
   PlatformRequestInit,
   PlatformResponse,
   PlatformUrl,
 } from '../internal/platform.ts';
+import { sleep } from '../internal/wait.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
 import type { NewEmulatedKey } from './account/keys.ts';
-import { check, credential, nonEmpty } from './checks.ts';
-import { isIterable, isReply, type Reply, type ReplyFunction } from './data-plane/reply.ts';
+import { check } from './checks.ts';
+import type { Reply, ReplyFunction } from './data-plane/reply.ts';
 import type { EmulatorRule } from './data-plane/rules.ts';
 import type { ScheduledFault } from './faults/fault.ts';
+import { isIterable } from './http.ts';
 import type { EmulatedRequest } from './log.ts';
 import { secureRandom } from './random.ts';
+import { options as schema } from './scenario.ts';
 
 /** Version of the service whose control plane is emulated. */
 export type EmulatedVersion = '0.15' | '0.16' | '0.17';
@@ -113,20 +116,16 @@ export interface UpstreamSettings {
   readonly fetch: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
 }
 
-/** Validated options with their defaults. */
-export interface Settings {
-  readonly reply: Reply | ReplyFunction | undefined;
-  readonly onRequest: ((request: EmulatedRequest) => void) | undefined;
-  readonly behind: 'gateway' | 'none';
-  readonly rules: readonly EmulatorRule[];
-  readonly keys: readonly NewEmulatedKey[];
-  readonly faults: readonly ScheduledFault[];
-  readonly now: () => number;
-  readonly sleep: Sleep;
-  readonly random: () => number;
+/** Options that always have a value after their defaults are applied. */
+type Resolved<Name extends keyof EmulatorOptions> = {
+  readonly [Each in Name]-?: NonNullable<EmulatorOptions[Each]>;
+};
+
+/** Options with their defaults. */
+export interface Settings
+  extends Pick<EmulatorOptions, 'reply' | 'onRequest'>,
+    Resolved<'behind' | 'faults' | 'keys' | 'now' | 'random' | 'rules' | 'sleep' | 'strict' | 'version'> {
   readonly maxKeys: number;
-  readonly version: EmulatedVersion;
-  readonly strict: boolean;
   /** Empty if the upstream server knows them. */
   readonly models: readonly EmulatedModel[];
   readonly upstream: UpstreamSettings | undefined;
@@ -135,57 +134,15 @@ export interface Settings {
 
 export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];
 
-const isFunction = z.custom((value) => typeof value === 'function', 'must be a function');
-const secret = z.union([credential, z.custom(isSecret)]);
-const serverUrl = z.custom(
-  (value) => isServerUrl(String(value)),
-  'must be a URL without user, query and fragment',
-);
-const upstream = z.union([
-  serverUrl,
-  z.strictObject({ url: serverUrl, apiKey: z.optional(secret), fetch: z.optional(isFunction) }),
-]);
-const model = z.strictObject({
-  id: nonEmpty,
-  contextLength: z.optional(z.int().check(z.minimum(1))),
-  reasoningField: z.optional(z.enum(['reasoning', 'reasoning_content'])),
-  ownedBy: z.optional(z.string()),
-});
-const list = z.optional(z.array(z.unknown()));
-
-/** Rules, keys and faults are validated when they are added. */
-const schema = z.strictObject({
-  maxKeys: z.optional(z.custom(isKeyLimit, 'must be a non-negative integer, Infinity or `unlimited`')),
-  version: z.optional(z.enum(['0.15', '0.16', '0.17'])),
-  models: z.optional(z.array(z.union([nonEmpty, model]))),
-  reply: z.optional(
-    z.custom((value) => typeof value === 'function' || isReply(value), 'must be a reply or a function'),
-  ),
-  rules: list,
-  strict: z.optional(z.boolean()),
-  upstream: z.optional(upstream),
-  behind: z.optional(z.enum(['gateway', 'none'])),
-  keys: list,
-  faults: list,
-  accessToken: z.optional(secret),
-  now: z.optional(isFunction),
-  sleep: z.optional(isFunction),
-  random: z.optional(isFunction),
-  onRequest: z.optional(isFunction),
-});
-
 /** @throws {TypeError} That names the invalid option. */
 export function resolveOptions(options: EmulatorOptions): Settings {
   check('createEmulator', schema, options);
-  const { reply, upstream, now = () => Date.now(), random = secureRandom } = options;
-  if (reply !== undefined && upstream !== undefined) {
-    throw new TypeError('createEmulator: `reply` and `upstream` exclude each other.');
-  }
+  const { reply, upstream, maxKeys = 5, now = () => Date.now(), random = secureRandom } = options;
   const models = options.models ?? (upstream === undefined ? DEFAULT_MODELS : []);
   return {
-    maxKeys: options.maxKeys === 'unlimited' ? Number.POSITIVE_INFINITY : (options.maxKeys ?? 5),
+    maxKeys: maxKeys === 'unlimited' ? Number.POSITIVE_INFINITY : maxKeys,
     version: options.version ?? '0.17',
-    models: models.map((each) => (typeof each === 'string' ? { id: each } : { ...each })),
+    models: models.map((model) => (typeof model === 'string' ? { id: model } : { ...model })),
     reply: reply === undefined ? undefined : resolveReply(reply),
     rules: [...(options.rules ?? [])],
     strict: options.strict ?? false,
@@ -195,25 +152,11 @@ export function resolveOptions(options: EmulatorOptions): Settings {
     upstream: upstream === undefined ? undefined : resolveUpstream(upstream),
     accessToken: revealed(options.accessToken),
     now: () => checked('now', now(), (time) => Math.abs(time) <= MAX_TIME, 'milliseconds since 1970'),
-    sleep: options.sleep ?? sleepByTimer,
+    sleep: options.sleep ?? ((ms, signal) => sleep(Math.min(ms, MAX_TIMER_MS), signal as AbortSignal)),
     random: () =>
       checked('random', random(), (value) => value >= 0 && value < 1, 'a number from 0 to below 1'),
     onRequest: options.onRequest,
   };
-}
-
-function isKeyLimit(value: unknown): boolean {
-  return (
-    value === 'unlimited' ||
-    value === Number.POSITIVE_INFINITY ||
-    (Number.isSafeInteger(value) && Number(value) >= 0)
-  );
-}
-
-function isServerUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, username, password, search, hash } = new URL(text);
-  return /^https?:$/.test(protocol) && username + password + search + hash === '';
 }
 
 function revealed(credential: string | Secret | undefined): string | undefined {
@@ -231,7 +174,7 @@ function resolveReply(reply: Reply | ReplyFunction): Reply | ReplyFunction {
   };
 }
 
-function resolveUpstream(upstream: string | URL | UpstreamOptions): UpstreamSettings {
+function resolveUpstream(upstream: string | PlatformUrl | UpstreamOptions): UpstreamSettings {
   const options: UpstreamOptions =
     typeof upstream === 'string' || upstream instanceof URL ? { url: upstream } : upstream;
   const { origin, pathname } = new URL(options.url);
@@ -246,27 +189,6 @@ function resolveUpstream(upstream: string | URL | UpstreamOptions): UpstreamSett
 
 /** The last millisecond that a `Date` can hold. */
 const MAX_TIME = 8.64e15;
-
-/** The longest delay of a timer; beyond it, timers fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** Timers are read at each call, so that fake ones work. */
-const sleepByTimer: Sleep = (milliseconds, signal) =>
-  new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(
-      () => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      },
-      Math.min(milliseconds, MAX_TIMER_MS),
-    );
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort);
-  });
 
 function checked(
   option: string,

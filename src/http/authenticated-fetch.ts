@@ -5,11 +5,14 @@ import type {
   PlatformResponse,
   PlatformUrl,
 } from '../internal/platform.ts';
-import type { Secret } from '../secret/secret.ts';
 import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
-import { CallRedactor, MAX_FURTHER_CREDENTIALS } from './credentials.ts';
-import { toConnectionError } from './errors.ts';
+import { toConnectionError } from './connection.ts';
+import { ResponseContext } from './context.ts';
+import { MAX_FURTHER_CREDENTIALS } from './credentials.ts';
+import { Deadline } from './deadline.ts';
+import { readText } from './errors.ts';
+import { FetchResponse } from './transport.ts';
 
 /** A `fetch` for other clients of the same service. */
 export type AuthenticatedFetch = (
@@ -23,45 +26,51 @@ export type AuthenticatedFetch = (
  * client: retries, timeouts and the reading of responses.
  */
 export function authenticatedFetch(
-  { baseUrl, credential }: Pick<HttpClient, 'baseUrl' | 'credential'>,
+  { baseUrl, readCredential }: Pick<HttpClient, 'baseUrl' | 'readCredential'>,
   fetch: FetchFunction | undefined,
 ): AuthenticatedFetch {
   return async (input, init = {}) => {
     const request = await readRequest(absoluteUrl(input, baseUrl), init);
-    if (new URL(request.url).origin !== baseUrl.origin) {
-      throw new ConfigurationError(
-        `The API key is only sent to ${baseUrl.origin}. Give the other client a base URL there.`,
-        { option: 'baseUrl' },
-      );
+    const { url } = request;
+    if (new URL(url).origin !== baseUrl.origin) {
+      const why = `The API key is only sent to ${baseUrl.origin}. Give the other client a base URL there.`;
+      throw new ConfigurationError(why, { option: 'baseUrl' });
     }
-    const signal = request.init.signal ?? new AbortController().signal;
-    const sent: Secret[] = [];
-    const attempt = async (secret: Secret): Promise<Response> => {
-      sent.push(secret);
+    const deadline = new Deadline(request.init.signal);
+    const { signal } = deadline;
+    const context = new ResponseContext({
+      label: 'fetch',
+      url,
+      headers: {},
+      deadline,
+      credentialOption: 'apiKey',
+    });
+    const { sent } = context;
+    const attempt = async (): Promise<Response> => {
       const headers = new Headers(request.init.headers);
-      headers.set('authorization', `Bearer ${secret.reveal()}`);
-      const redactor = new CallRedactor(sent, {});
+      headers.set('authorization', `Bearer ${sent.at(-1)?.reveal()}`);
+      const send = fetch ?? globalThis.fetch;
       try {
-        const send = fetch ?? globalThis.fetch;
-        const response = await send(request.url, { ...request.init, headers, redirect: 'manual' });
-        if (response.status < 400) return response;
-        const clean = await redacted(response, redactor, signal);
-        // An error body that was aborted looks like a complete one.
-        signal.throwIfAborted();
-        return clean;
+        const response = await send(url, { ...request.init, headers, redirect: 'manual' });
+        return response.status < 400 ? response : await redacted(response, context);
       } catch (thrown) {
         signal.throwIfAborted();
-        throw new TypeError('fetch failed', { cause: redactedCause(thrown, request.url, redactor) });
+        // Other clients take a TypeError with a cause for a lost connection, and may retry.
+        throw new TypeError('fetch failed', { cause: toConnectionError(thrown, context).cause });
       }
     };
-    let secret = await credential.read({ signal });
-    for (;;) {
-      const response = await attempt(secret);
-      if (response.status !== 401 || !request.isRepeatable) return response;
-      if (sent.length > MAX_FURTHER_CREDENTIALS) return response;
-      const rejected = secret;
-      secret = await credential.read({ rejected, signal });
-      if (sent.some((one) => one.equals(secret))) return response;
+    try {
+      sent.push(await readCredential({ signal }));
+      for (;;) {
+        const response = await attempt();
+        if (response.status !== 401 || !request.isRepeatable) return response;
+        if (sent.length > MAX_FURTHER_CREDENTIALS) return response;
+        const next = await readCredential({ rejected: sent.at(-1), signal });
+        if (sent.some((one) => one.equals(next))) return response;
+        sent.push(next);
+      }
+    } finally {
+      deadline[Symbol.dispose]();
     }
   };
 }
@@ -100,44 +109,24 @@ function isConsumable(body: unknown): boolean {
 }
 
 /** A copy of an error response, without the key that the gateway repeats in it. */
-async function redacted(response: Response, redactor: CallRedactor, signal: AbortSignal): Promise<Response> {
-  const text = await readText(response, signal);
-  const headers = new Headers(
-    [...response.headers].map(([name, value]): [string, string] => [name, redactor.redact(value)]),
-  );
+async function redacted(response: Response, context: ResponseContext): Promise<Response> {
+  const { status, statusText, url } = response;
+  const body = new FetchResponse(response);
+  let text: string;
+  try {
+    text = await context.deadline.race(readText(body, Number.POSITIVE_INFINITY));
+  } finally {
+    body.cancel();
+  }
+  const headers = new Headers();
+  for (const [name, value] of response.headers) headers.append(name, context.redact(value));
   // They describe the original body.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
-  const { status, url } = response;
-  const clean = new Response(text === '' ? null : redactor.redact(text), {
+  const clean = new Response(text === '' ? null : context.redact(text), {
     // Some proxies make up statuses that a Response of our own cannot have.
     status: Math.min(status, 599),
-    statusText: redactor.redact(response.statusText),
+    statusText: context.redact(statusText),
     headers,
   });
   return Object.defineProperties(clean, { url: { value: url }, status: { value: status } });
-}
-
-/** Reads a body to its end, or to where its connection was lost or the signal aborted. */
-async function readText({ body }: Response, signal: AbortSignal): Promise<string> {
-  const reader = body?.getReader();
-  const decoder = new TextDecoder();
-  const cancel = (): void => void reader?.cancel().catch(() => {});
-  signal.addEventListener('abort', cancel, { once: true });
-  let text = '';
-  try {
-    for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
-      text += decoder.decode(part.value, { stream: true });
-    }
-  } catch {
-    // The status alone says something too.
-  } finally {
-    signal.removeEventListener('abort', cancel);
-  }
-  return text + decoder.decode();
-}
-
-/** Other clients take a TypeError with a cause for a lost connection, and may retry. */
-function redactedCause(thrown: unknown, url: string, redactor: CallRedactor): unknown {
-  const redact = (text: string): string => redactor.redact(text);
-  return toConnectionError(thrown, { label: 'fetch', url, redact }).cause;
 }

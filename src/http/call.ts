@@ -1,5 +1,4 @@
-import { type AnyDrunError, isDrunError } from '../errors/index.ts';
-import { isThenable } from '../internal/checks.ts';
+import type { AnyDrunError } from '../errors/index.ts';
 import type {
   AbortSignalLike,
   PlatformHeaders,
@@ -115,20 +114,4 @@ export function callPromise<Data>(result: Promise<Result<Data>>): CallPromise<Da
       return { data, response: response() };
     },
   });
-}
-
-/** Passes an entry to the caller's logger. A failing logger must neither fail the call nor end the process. */
-export function log(logger: RequestLogger, entry: RequestLogEntry): void {
-  try {
-    const result: unknown = logger(entry);
-    if (isThenable(result)) result.then(undefined, () => {});
-  } catch {
-    // Ignored, as documented.
-  }
-}
-
-/** The fields of a log entry that describe a failure. */
-export function failureFields(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'> {
-  if (!isDrunError(thrown)) return { code: 'aborted' };
-  return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
 }

@@ -1,32 +1,24 @@
-import {
-  type AnyDrunError,
-  ApiError,
-  AuthenticationError,
-  ConfigurationError,
-  DrunError,
-} from '../errors/index.ts';
+import { type AnyDrunError, ApiError, AuthenticationError, DrunError, isDrunError } from '../errors/index.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import {
   type CallOptions,
   type CallPromise,
-  type CallResponse,
   type ClientOptions,
   callPromise,
-  failureFields,
-  log,
   type RequestLogEntry,
   type Result,
 } from './call.ts';
-import { CallRedactor, CredentialReader, MAX_FURTHER_CREDENTIALS } from './credentials.ts';
+import { toConnectionError } from './connection.ts';
+import { ResponseContext } from './context.ts';
+import { credentialReader, MAX_FURTHER_CREDENTIALS, type ReadCredential } from './credentials.ts';
 import { Deadline } from './deadline.ts';
-import { invalidResponse, type ResponseContext, toConnectionError } from './errors.ts';
+import { readError } from './errors.ts';
 import { requestIdOf } from './headers.ts';
-import { checkFunction, checkHeaders, checkRetries, checkTimeout } from './options.ts';
-import { readError } from './response.ts';
+import { checkFunction, checkHeaders, checkRetries, checkTimeout, invalid } from './options.ts';
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
 
 /** An operation of the service, as data. `HttpClient.call()` sends it as a whole call, `request()` as part of one. */
@@ -51,9 +43,7 @@ export interface Endpoint<T> {
   /** Called right before each request is sent. */
   readonly onSend?: (() => void) | undefined;
   /** Called with each failure. Can turn it into a result, such as the 404 of a repeated delete, or throw another error. */
-  readonly recover?:
-    | ((error: DrunError, attempt: AttemptInfo) => T | undefined | Promise<T | undefined>)
-    | undefined;
+  readonly recover?: ((error: DrunError, attempt: FailedAttempt) => T | undefined) | undefined;
   /**
    * Reads a 2xx response. A stream's keeps the response, and returns after the first chunk. Errors of this package are
    * thrown (and retried) as they are; anything else counts as a lost connection.
@@ -62,9 +52,7 @@ export interface Endpoint<T> {
 }
 
 /** The request that failed, within its call. */
-interface AttemptInfo {
-  /** From 1. */
-  readonly attempt: number;
+interface FailedAttempt {
   /** Whether the service may have acted on an earlier request of this call that failed. */
   readonly mayHaveBeenApplied: boolean;
 }
@@ -86,21 +74,20 @@ export interface RequestOptions extends CallOptions {
 }
 
 /** A call in progress, with all its requests. */
-interface Call<T> extends ResponseContext {
+interface Call<T> {
   readonly endpoint: Endpoint<T>;
-  readonly reader: CredentialReader;
-  readonly maxRetries: number;
+  readonly context: ResponseContext;
   readonly body: string | undefined;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Every credential that was sent, the latest one last. */
-  readonly sent: Secret[];
+  readonly readCredential: ReadCredential;
+  /** Number of the latest request, from 1. */
+  attempt: number;
   response?: TransportResponse;
 }
 
 /** Sends the requests of a client: credentials, deadlines, retries, and errors of the right class. */
 export class HttpClient {
   readonly baseUrl: URL;
-  readonly credential: CredentialReader;
+  readonly readCredential: ReadCredential;
   readonly #options: HttpClientOptions;
   readonly #root: string;
   readonly #timeoutMs: number | undefined;
@@ -111,7 +98,7 @@ export class HttpClient {
   constructor(options: HttpClientOptions) {
     const { baseUrl } = options;
     this.baseUrl = baseUrl;
-    this.credential = new CredentialReader(options.credential, options.credentialOption);
+    this.readCredential = credentialReader(options.credential, options.credentialOption);
     this.#options = options;
     this.#root = baseUrl.origin + baseUrl.pathname.replace(/\/+$/, '');
     this.#timeoutMs = checkTimeout(options.timeoutMs);
@@ -122,17 +109,18 @@ export class HttpClient {
   }
 
   /** Sends one request, with retries, as a whole call. If `endpoint` throws, the call rejects. */
-  call<T>(endpoint: () => Endpoint<T> | Promise<Endpoint<T>>, options: RequestOptions = {}): CallPromise<T> {
-    const run = async (): Promise<Result<T>> => {
-      const ready = await endpoint();
-      const deadline = this.deadline(options);
-      try {
-        return await this.request(ready, deadline, options);
-      } finally {
-        deadline[Symbol.dispose]();
-      }
-    };
-    return callPromise(run());
+  call<T>(endpoint: () => Endpoint<T>, options: RequestOptions = {}): CallPromise<T> {
+    return callPromise((async () => this.send(endpoint(), options))());
+  }
+
+  /** Sends one request, with retries, under a deadline of its own. */
+  async send<T>(endpoint: Endpoint<T>, options: RequestOptions): Promise<Result<T>> {
+    const deadline = this.deadline(options);
+    try {
+      return await this.request(endpoint, deadline, options);
+    } finally {
+      deadline[Symbol.dispose]();
+    }
   }
 
   /** The deadline of a call, from `signal` and `timeoutMs`. It has to be disposed of. */
@@ -147,164 +135,164 @@ export class HttpClient {
     options: RequestOptions = {},
   ): Promise<Result<T>> {
     const call = this.#start(endpoint, deadline, options);
+    const maxRetries = options.maxRetries === undefined ? this.#maxRetries : checkRetries(options.maxRetries);
     deadline.throwIfAborted();
     /** Credentials that the service rejected in this call. */
     const rejected: Secret[] = [];
+    const isRejected = (one: Secret): boolean => rejected.some((other) => other.equals(one));
+    let credential = await readCredential(call);
     let mayHaveBeenApplied = false;
     let retries = 0;
-    let next: Secret | undefined;
-    for (let attempt = 1; ; attempt++) {
-      // A provider that has not heard of the rejection yet may return a rejected credential again.
-      const current = next ?? (await readCredential(call));
-      const credential = rejected.some((one) => one.equals(current)) ? call.credential : current;
-      next = undefined;
+    for (;;) {
+      call.attempt++;
       try {
-        const data = await this.#attempt(call, credential, attempt);
-        return resultOf(call, data, attempt);
+        return resultOf(call, await this.#attempt(call, credential));
       } catch (thrown) {
         deadline.throwIfAborted();
         const error = thrown as DrunError;
-        const recovered = await endpoint.recover?.(error, { attempt, mayHaveBeenApplied });
-        if (recovered !== undefined) return resultOf(call, recovered, attempt);
+        const recovered = endpoint.recover?.(error, { mayHaveBeenApplied });
+        if (recovered !== undefined) return resultOf(call, recovered);
         if (error instanceof AuthenticationError) {
           rejected.push(credential);
           if (rejected.length > MAX_FURTHER_CREDENTIALS) throw error;
-          next = await readCredential(call, credential);
-          if (rejected.some((one) => next?.equals(one))) throw error;
-          await this.#reportRetry(call, attempt, error, 0);
+          credential = await readCredential(call, credential);
+          if (isRejected(credential)) throw error;
+          await this.#reportRetry(call, error, 0);
           continue;
         }
         if (error instanceof ApiError && endpoint.finalStatuses?.includes(error.status)) throw error;
-        if (retries >= call.maxRetries || !mayRetry(error, endpoint.retry)) throw error;
+        if (retries >= maxRetries || !mayRetry(error, endpoint.retry)) throw error;
         retries++;
         mayHaveBeenApplied ||= !cannotHaveBeenApplied(error);
         const delayMs = retryDelayMs(error, retries);
         if (delayMs === undefined || delayMs >= Math.min(deadline.remainingMs, MAX_TIMER_MS)) throw error;
-        await this.#reportRetry(call, attempt, error, delayMs);
+        await this.#reportRetry(call, error, delayMs);
         await deadline.sleep(delayMs);
+        const current = await readCredential(call);
+        // A provider that has not heard of the rejection yet may return a rejected credential again.
+        if (!isRejected(current)) credential = current;
       }
     }
   }
 
-  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Call<T> {
+  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, { apiKey, headers }: RequestOptions): Call<T> {
     const { credentialOption } = this.#options;
-    const { apiKey, headers, maxRetries } = options;
-    const sent: Secret[] = [];
-    // Most calls never need one. It is outdated when another credential was sent.
-    let redactor: { readonly of: number; readonly value: CallRedactor } | undefined;
-    const currentRedactor = (): CallRedactor => {
-      if (redactor?.of !== sent.length) {
-        redactor = { of: sent.length, value: new CallRedactor(sent, call.headers) };
-      }
-      return redactor.value;
-    };
-    const call: Call<T> = {
-      endpoint,
-      deadline,
-      credentialOption,
-      sent,
+    const context = new ResponseContext({
       label: `${endpoint.method} ${endpoint.path}`,
       url: this.#root + fillPath(endpoint.path, endpoint.params),
-      reader: apiKey === undefined ? this.credential : new CredentialReader(apiKey, credentialOption),
       headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
-      maxRetries: maxRetries === undefined ? this.#maxRetries : checkRetries(maxRetries),
+      deadline,
+      credentialOption,
+    });
+    return {
+      endpoint,
+      context,
       body: toJson(endpoint.body),
-      get credential() {
-        return sent.at(-1) as Secret;
-      },
-      redact: (text) => currentRedactor().redact(text),
-      redactValue: (value) => currentRedactor().redactValue(value),
+      readCredential: apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
+      attempt: 0,
     };
-    return call;
   }
 
-  async #reportRetry(call: Call<unknown>, attempt: number, error: DrunError, delayMs: number): Promise<void> {
-    const { method, path } = call.endpoint;
+  async #reportRetry(
+    { endpoint, context, attempt }: Call<unknown>,
+    error: DrunError,
+    delayMs: number,
+  ): Promise<void> {
+    const { method, path } = endpoint;
     const event = { method, path, attempt, error: error as AnyDrunError, delayMs };
     const result: unknown = this.#options.onRetry?.(event);
-    if (isThenable(result)) await call.deadline.race(result);
+    if (isThenable(result)) await context.deadline.race(result);
   }
 
   /** One request and its response, with an entry in the log. */
-  async #attempt<T>(call: Call<T>, credential: Secret, attempt: number): Promise<T> {
-    const { logger } = this.#options;
-    const { method, path } = call.endpoint;
+  async #attempt<T>(call: Call<T>, credential: Secret): Promise<T> {
+    const { endpoint, context } = call;
+    const { deadline } = context;
     const startedAt = performance.now();
-    const report = (outcome: Pick<RequestLogEntry, 'status' | 'code'>): void => {
-      if (logger === undefined) return;
-      log(logger, { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt });
-    };
     try {
-      const data = await this.#exchange(call, credential);
-      report({ status: call.response?.status });
+      const response = await deadline.race(this.#send(call, credential));
+      call.response = response;
+      const { status } = response;
+      if (status < 200 || status >= 300) throw await readError(response, context);
+      const data = await endpoint.decode(response, context);
+      this.#log(call, startedAt, { status });
       return data;
     } catch (thrown) {
-      report(failureFields(thrown));
-      throw thrown;
+      let error = thrown;
+      if (deadline.signal.aborted) error = deadline.signal.reason;
+      else if (!(thrown instanceof DrunError)) error = toConnectionError(thrown, context);
+      this.#log(call, startedAt, failureFields(error));
+      throw error;
     }
   }
 
-  async #exchange<T>(call: Call<T>, credential: Secret): Promise<T> {
-    const { deadline, endpoint } = call;
+  #send({ endpoint, context, body }: Call<unknown>, credential: Secret): Promise<TransportResponse> {
+    const { method, query, accept = 'application/json' } = endpoint;
+    const { url, sent, deadline } = context;
+    if (credential !== sent.at(-1)) sent.push(credential);
+    endpoint.onSend?.();
+    return this.#options.transport.send({
+      method,
+      url: query === undefined || query.size === 0 ? url : `${url}?${query}`,
+      headers: {
+        accept,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...context.headers,
+        authorization: `Bearer ${credential.reveal()}`,
+      },
+      body,
+      signal: deadline.signal,
+    });
+  }
+
+  /** Passes an entry to the caller's logger. A failing logger must neither fail the call nor end the process. */
+  #log(
+    { endpoint: { method, path }, attempt }: Call<unknown>,
+    startedAt: number,
+    outcome: Pick<RequestLogEntry, 'status' | 'code'>,
+  ): void {
+    const { logger } = this.#options;
+    if (logger === undefined) return;
     try {
-      const response = await deadline.race(this.#options.transport.send(toRequest(call, credential)));
-      call.response = response;
-      const { status } = response;
-      if (status === 0 || (status >= 300 && status < 400)) throw redirectError(response, call);
-      if (status < 200 || status >= 300) throw await readError(response, call);
-      return await endpoint.decode(response, call);
-    } catch (thrown) {
-      deadline.throwIfAborted();
-      throw thrown instanceof DrunError ? thrown : toConnectionError(thrown, call);
+      const durationMs = performance.now() - startedAt;
+      const result: unknown = logger({ method, path, ...outcome, durationMs, attempt });
+      if (isThenable(result)) result.then(undefined, () => {});
+    } catch {
+      // Ignored, as documented.
     }
   }
 }
 
-async function readCredential({ reader, deadline }: Call<unknown>, rejected?: Secret): Promise<Secret> {
+/** The fields of a log entry that describe a failure. */
+function failureFields(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'> {
+  if (!isDrunError(thrown)) return { code: 'aborted' };
+  return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
+}
+
+async function readCredential(
+  { readCredential: read, context: { deadline } }: Call<unknown>,
+  rejected?: Secret,
+): Promise<Secret> {
   const { signal } = deadline;
-  const credential = reader.read(rejected === undefined ? { signal } : { rejected, signal });
+  const credential = read(rejected === undefined ? { signal } : { rejected, signal });
   return isThenable(credential) ? deadline.race(credential) : credential;
 }
 
-function toRequest(
-  { endpoint, sent, headers, body, deadline, url }: Call<unknown>,
-  credential: Secret,
-): TransportRequest {
-  const { method, query, accept = 'application/json' } = endpoint;
-  if (credential !== sent.at(-1)) sent.push(credential);
-  endpoint.onSend?.();
+function resultOf<T>({ response, context, attempt }: Call<unknown>, data: T): Result<T> {
+  const { status, headers } = response as TransportResponse;
   return {
-    method,
-    url: query === undefined || query.size === 0 ? url : `${url}?${query}`,
-    headers: {
-      accept,
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-      ...headers,
-      authorization: `Bearer ${credential.reveal()}`,
+    data,
+    response: () => {
+      const requestId = requestIdOf(headers);
+      const shown = [...headers].map(([name, value]): [string, string] => [name, context.redact(value)]);
+      return {
+        status,
+        headers: new Headers(shown),
+        ...(requestId !== undefined && { requestId: context.redact(requestId) }),
+        attempts: attempt,
+      };
     },
-    body,
-    signal: deadline.signal,
   };
-}
-
-function resultOf<T>(call: Call<unknown>, data: T, attempts: number): Result<T> {
-  const { status, headers } = call.response as TransportResponse;
-  const response = (): CallResponse => {
-    const requestId = requestIdOf(headers);
-    return {
-      status,
-      headers: new Headers([...headers].map(([name, value]): [string, string] => [name, call.redact(value)])),
-      ...(requestId !== undefined && { requestId: call.redact(requestId) }),
-      attempts,
-    };
-  };
-  return { data, response };
-}
-
-function redirectError(response: TransportResponse, context: ResponseContext): DrunError {
-  response.cancel();
-  const what = `${response.status || 'a response after'} a redirect, which is never followed, because the credential would go with it; is \`baseUrl\` correct?`;
-  return invalidResponse(response, context, what);
 }
 
 /** The escape of a lone surrogate in JSON. Servers reject them; `JSON.stringify` does not escape pairs. */
@@ -316,8 +304,6 @@ function toJson(value: unknown): string | undefined {
     return json?.includes('\\ud') ? json.replace(LONE_SURROGATE, '$1\ufffd') : json;
   } catch {
     // The engine's message names fields of the caller's object.
-    throw new ConfigurationError('The request cannot be serialized as JSON: it has a cycle or a BigInt.', {
-      option: 'request',
-    });
+    throw invalid('request', 'cannot be serialized as JSON: it has a cycle or a BigInt');
   }
 }

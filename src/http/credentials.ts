@@ -1,81 +1,69 @@
-import { ConfigurationError } from '../errors/index.ts';
 import { isPrintableAscii, isThenable } from '../internal/checks.ts';
 import type { Credential, CredentialContext, CredentialProvider } from '../secret/credential.ts';
 import { maskKeys } from '../secret/mask.ts';
 import { Redactor } from '../secret/redact.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
+import { invalid } from './options.ts';
 
 /** How many credentials a call tries after the one that was rejected first. */
 export const MAX_FURTHER_CREDENTIALS = 3;
 
+/** Returns the current credential, synchronously if its provider does. Passes on what the provider throws. */
+export type ReadCredential = (context: CredentialContext) => Secret | Promise<Secret>;
+
 /**
- * Reads a credential for each attempt of each call.
+ * Returns a function that reads the credential, for each attempt of each call.
  *
  * Results are never shared between calls, not even concurrent ones: a provider may depend on its caller's async
  * context, for example on the tenant of a web request.
+ *
+ * @param option - What the caller calls it: `apiKey`, `accessToken`.
+ * @throws {ConfigurationError} If it is malformed; the message does not repeat it.
  */
-export class CredentialReader {
-  readonly #option: string;
-  readonly #provide: CredentialProvider | undefined;
-  readonly #fixed: Secret | undefined;
-
-  /**
-   * @param option - What the caller calls it: `apiKey`, `accessToken`.
-   * @throws {ConfigurationError} If it is malformed; the message does not repeat it.
-   */
-  constructor(credential: Credential, option: string) {
-    this.#option = option;
-    if (typeof credential === 'function') this.#provide = credential;
-    else if (hasGetKey(credential)) this.#provide = (context) => credential.getKey(context);
-    else this.#fixed = toSecret(credential, option);
+export function credentialReader(credential: Credential, option: string): ReadCredential {
+  const provide = typeof credential === 'function' ? credential : getKeyOf(credential);
+  if (provide === undefined) {
+    const secret = toSecret(credential, option);
+    return () => secret;
   }
-
-  /** Returns the current credential, synchronously if the provider does. Passes on what the provider throws. */
-  read(context: CredentialContext): Secret | Promise<Secret> {
-    if (this.#fixed !== undefined) return this.#fixed;
-    const value = this.#provide?.(context);
-    if (!isThenable(value)) return toSecret(value, this.#option);
-    return Promise.resolve(value).then((resolved) => toSecret(resolved, this.#option));
-  }
+  return (context) => {
+    const value = provide(context);
+    if (!isThenable(value)) return toSecret(value, option);
+    return Promise.resolve(value).then((resolved) => toSecret(resolved, option));
+  };
 }
 
-function hasGetKey(value: unknown): value is { readonly getKey: CredentialProvider } {
-  return (
-    typeof value === 'object' && value !== null && 'getKey' in value && typeof value.getKey === 'function'
-  );
+function getKeyOf(value: Exclude<Credential, CredentialProvider>): CredentialProvider | undefined {
+  const source = Object(value) as { readonly getKey?: CredentialProvider };
+  return typeof source.getKey === 'function' ? (context) => source.getKey?.(context) ?? '' : undefined;
 }
 
 function toSecret(value: unknown, option: string): Secret {
-  const fail = (why: string): never => {
-    throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
-  };
-  const text = isSecret(value) ? reveal(value) : value;
-  if (text === undefined && isSecret(value)) return fail('is a copy of a Secret, which has no value');
+  let text = value;
+  if (isSecret(value)) {
+    try {
+      text = value.reveal();
+    } catch {
+      throw invalid(option, 'is a copy of a Secret, which has no value');
+    }
+  }
   if (typeof text !== 'string') {
-    return fail(
-      'must be a string, a Secret, a function that returns one, or an object with a `getKey` method',
-    );
+    const kinds = 'a string, a Secret, a function that returns one, or an object with a `getKey` method';
+    throw invalid(option, `must be ${kinds}`);
   }
   // Files and `echo` end with a newline.
   const trimmed = text.replace(/[\r\n]+$/, '');
-  if (trimmed === '') return fail('must not be empty');
-  if (/^bearer\s/i.test(trimmed)) return fail('must be the credential alone, without "Bearer"');
+  if (trimmed === '') throw invalid(option, 'must not be empty');
+  if (/^bearer\s/i.test(trimmed)) throw invalid(option, 'must be the credential alone, without "Bearer"');
   if (!isPrintableAscii(trimmed)) {
-    return fail('contains white space or a character that is not printable ASCII; was it copied completely?');
+    const why = 'contains white space or a character that is not printable ASCII; was it copied completely?';
+    throw invalid(option, why);
   }
   if (option === 'accessToken' && /^sk-[\w-]{16,}$/.test(trimmed)) {
-    return fail('looks like an API key; the console needs an access token from its Personal Center');
+    const why = 'looks like an API key; the console needs an access token from its Personal Center';
+    throw invalid(option, why);
   }
   return isSecret(value) && trimmed === text ? value : new Secret(trimmed);
-}
-
-/** The value of a secret, or `undefined` for a clone or a proxy of one. */
-function reveal(secret: Secret): string | undefined {
-  try {
-    return secret.reveal();
-  } catch {
-    return undefined;
-  }
 }
 
 /** Bearer and Basic credentials of any kind. */
@@ -88,37 +76,22 @@ const CREDENTIAL_HEADER =
 /** Shorter parts of a header are words, not credentials. */
 const MIN_HEADER_PART = 8;
 
-/** Masks every credential of a call in what servers and libraries say. */
-export class CallRedactor {
-  readonly #redactor: Redactor;
-
-  /** @param credentials - All that the call has used: a server may repeat one that it rejected before. */
-  constructor(credentials: readonly Secret[], headers: Readonly<Record<string, string>>) {
-    const values = credentials.map((credential) => credential.reveal());
-    for (const [name, value] of Object.entries(headers)) {
-      if (CREDENTIAL_HEADER.test(name)) values.push(...credentialsIn(value));
-    }
-    this.#redactor = new Redactor(values);
-  }
-
-  /** Masks the credentials of the call, and everything that looks like another one. */
-  redact(text: string): string {
-    return maskKeys(this.#redactor.redact(text)).replace(
-      ANY_BEARER,
-      (_, scheme: string, space: string) => `${scheme}${space}******`,
-    );
-  }
-
-  /** Does the same in every string of a JSON value, names of fields included. */
-  redactValue<T>(value: T): T;
-  redactValue(value: unknown): unknown {
-    if (typeof value === 'string') return this.redact(value);
-    if (Array.isArray(value)) return value.map((item) => this.redactValue(item));
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([name, item]) => [this.redact(name), this.redactValue(item)]),
-    );
-  }
+/**
+ * Returns a function that masks the credentials of a call in what servers and libraries say, and everything that looks
+ * like another one.
+ *
+ * @param credentials - All that the call has used: a server may repeat one that it rejected before.
+ */
+export function redactorFor(
+  credentials: readonly Secret[],
+  headers: Readonly<Record<string, string>>,
+): (text: string) => string {
+  const secretHeaders = Object.entries(headers).filter(([name]) => CREDENTIAL_HEADER.test(name));
+  const redactor = new Redactor([
+    ...credentials.map((credential) => credential.reveal()),
+    ...secretHeaders.flatMap(([, value]) => credentialsIn(value)),
+  ]);
+  return (text) => maskKeys(redactor.redact(text)).replace(ANY_BEARER, '$1$2******');
 }
 
 /** A header's value and its parts: values of cookies, what follows a scheme, a password in it. */
@@ -126,7 +99,7 @@ function credentialsIn(value: string): string[] {
   const parts = value
     .split(/[\s;,]+/)
     .flatMap((part) => [part, part.slice(part.indexOf('=') + 1), passwordIn(part)]);
-  return [...new Set([value, ...parts])].filter(({ length }) => length >= MIN_HEADER_PART);
+  return [value, ...parts].filter(({ length }) => length >= MIN_HEADER_PART);
 }
 
 /** The password of `Basic` authentication, or an empty string. */

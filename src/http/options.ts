@@ -13,6 +13,15 @@ export const CLIENT_OPTIONS: readonly string[] =
   );
 
 /**
+ * The error for an option that cannot be used.
+ *
+ * @param why - Follows the name of the option.
+ */
+export function invalid(option: string, why: string): ConfigurationError {
+  return new ConfigurationError(`\`${option}\` ${why}.`, { option });
+}
+
+/**
  * Checks that an options argument is an object, that it has only known options, and that none of them is `null`.
  *
  * @param owner - The function that takes the options, for the message: `ChatClient`, `complete()`.
@@ -22,23 +31,17 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.
     const received = options === null ? 'null' : Array.isArray(options) ? 'an array' : `a ${typeof options}`;
-    throw new ConfigurationError(`${owner} takes an object with options (received ${received}).`, {
-      option: 'options',
-    });
+    const why = `${owner} takes an object with options (received ${received}).`;
+    throw new ConfigurationError(why, { option: 'options' });
   }
   const unknown = findUnknownOption(options, allowed);
   if (unknown !== undefined) {
-    const hint = unknown.suggestion === undefined ? '' : ` Did you mean \`${unknown.suggestion}\`?`;
-    throw new ConfigurationError(`${owner} has no option \`${unknown.name}\`.${hint}`, {
-      option: unknown.name,
-    });
+    const { name, suggestion } = unknown;
+    const hint = suggestion === undefined ? '' : ` Did you mean \`${suggestion}\`?`;
+    throw new ConfigurationError(`${owner} has no option \`${name}\`.${hint}`, { option: name });
   }
   for (const [option, value] of Object.entries(options)) {
-    if (value === null) {
-      throw new ConfigurationError(`\`${option}\` must not be null. Leave it out to use the default.`, {
-        option,
-      });
-    }
+    if (value === null) throw invalid(option, 'must not be null. Leave it out to use the default');
   }
 }
 
@@ -72,9 +75,7 @@ export function environmentVariable(name: string): string | undefined {
 /** Returns the option, or the environment variable that stands in for it. */
 export function optionOrVariable<T>(value: T | undefined, option: string, variable: string): T | string {
   const found = value ?? environmentVariable(variable);
-  if (found === undefined) {
-    throw new ConfigurationError(`\`${option}\` is missing. Pass it, or set ${variable}.`, { option });
-  }
+  if (found === undefined) throw invalid(option, `is missing. Pass it, or set ${variable}`);
   return found;
 }
 
@@ -91,22 +92,18 @@ export function refuseBrowser(option: string, allowed: boolean | undefined): voi
 export function checkTimeout(timeoutMs: number, option = 'timeoutMs'): number | undefined {
   if (timeoutMs === Number.POSITIVE_INFINITY) return undefined;
   if (isTimerMs(timeoutMs)) return timeoutMs;
-  throw new ConfigurationError(
-    `\`${option}\` must be a number of milliseconds above 0 and up to ${MAX_TIMER_MS}, or Infinity${received(timeoutMs)}.`,
-    { option },
-  );
+  const rule = `a number of milliseconds above 0 and up to ${MAX_TIMER_MS}, or Infinity`;
+  throw invalid(option, `must be ${rule}${received(timeoutMs)}`);
 }
 
 export function checkRetries(maxRetries: number): number {
   if (Number.isSafeInteger(maxRetries) && maxRetries >= 0) return maxRetries;
-  throw new ConfigurationError(`\`maxRetries\` must be an integer of 0 or more${received(maxRetries)}.`, {
-    option: 'maxRetries',
-  });
+  throw invalid('maxRetries', `must be an integer of 0 or more${received(maxRetries)}`);
 }
 
 export function checkFunction<Value>(value: Value | undefined, option: string): Value | undefined {
   if (value === undefined || typeof value === 'function') return value;
-  throw new ConfigurationError(`\`${option}\` must be a function (received ${typeof value}).`, { option });
+  throw invalid(option, `must be a function (received ${typeof value})`);
 }
 
 /** Numbers are repeated in messages; anything else may be a credential in the wrong place. */
@@ -120,30 +117,25 @@ const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
 /** Checks headers before `fetch` does, whose errors repeat the value. */
 export function checkHeaders(headers: HeadersOption): Record<string, string> {
-  const fail = (why: string): never => {
-    throw new ConfigurationError(`\`headers\` ${why}.`, { option: 'headers' });
-  };
+  const isObject = typeof headers === 'object' && headers !== null;
+  // A Headers object, also one of another library, gives its fields through its iterator.
+  const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(headers ?? {});
+  if (!isObject || !entries.every((entry) => Array.isArray(entry))) {
+    throw invalid('headers', 'must be a Headers object or a record of strings');
+  }
   const checked: Record<string, string> = {};
-  for (const [name, value] of headerEntries(headers) ??
-    fail('must be a Headers object or a record of strings')) {
+  for (const [name, value] of entries as [unknown, unknown][]) {
     if (value === undefined) continue;
     const lowerName = String(name).toLowerCase();
-    if (!HEADER_NAME.test(lowerName)) return fail('has a name that is not a valid header name');
-    if (lowerName === 'authorization')
-      return fail('cannot set `Authorization`: it is set from the credential');
+    if (!HEADER_NAME.test(lowerName)) throw invalid('headers', 'has a name that is not a valid header name');
+    if (lowerName === 'authorization') {
+      throw invalid('headers', 'cannot set `Authorization`: it is set from the credential');
+    }
     if (typeof value !== 'string' || !HEADER_VALUE.test(value)) {
-      return fail(
-        `has a value for \`${lowerName}\` that is not a string of printable ASCII without outer white space`,
-      );
+      const rule = 'a string of printable ASCII without outer white space';
+      throw invalid('headers', `has a value for \`${lowerName}\` that is not ${rule}`);
     }
     checked[lowerName] = value;
   }
   return checked;
-}
-
-function headerEntries(headers: unknown): [unknown, unknown][] | undefined {
-  if (typeof headers !== 'object' || headers === null) return undefined;
-  // A Headers object, also one of another library, gives its fields through its iterator.
-  const entries = Symbol.iterator in headers ? [...(headers as Iterable<unknown>)] : Object.entries(headers);
-  return entries.every((entry) => Array.isArray(entry)) ? (entries as [unknown, unknown][]) : undefined;
 }

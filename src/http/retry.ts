@@ -6,7 +6,7 @@ import {
   StreamFailedError,
   StreamTruncatedError,
 } from '../errors/index.ts';
-import { connectionFailure } from './errors.ts';
+import { connectionFailure } from './connection.ts';
 
 /** Which failures of an endpoint are retried. */
 export type RetryPolicy = 'never' | 'if-not-applied' | 'transient';

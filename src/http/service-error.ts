@@ -32,26 +32,20 @@ export function errorIn(value: unknown, fields: readonly string[]): ServiceError
 }
 
 function statesError(body: Fields): boolean {
-  const { error, errors, success, ok, object, status } = body;
+  const { error, errors, success, ok, object, status, error_code, errcode } = body;
   return (
     isRecord(error) ||
-    (typeof error === 'string' && error !== '') ||
     error === true ||
-    (Array.isArray(errors) && errors.length > 0) ||
-    (isRecord(errors) && Object.keys(errors).length > 0) ||
     success === false ||
     ok === false ||
     object === 'error' ||
+    (typeof error === 'string' && error !== '') ||
+    (typeof errors === 'object' && errors !== null && Object.keys(errors).length > 0) ||
     (typeof status === 'string' && /^(?:error|fail(?:ed|ure)?)$/i.test(status)) ||
-    isErrorCode(body.error_code) ||
-    isErrorCode(body.errcode) ||
+    // Codes that are no HTTP statuses: `{"text":"…","error_code":50002}`.
+    [error_code, errcode].some((code) => isPresent(code) && !isSuccess(code)) ||
     statusIn(body) !== undefined
   );
-}
-
-/** Codes that are no HTTP statuses: `{"text":"…","error_code":50002}`. */
-function isErrorCode(code: unknown): boolean {
-  return isPresent(code) && !isSuccess(code);
 }
 
 function isSuccess(code: unknown): boolean {
@@ -59,8 +53,7 @@ function isSuccess(code: unknown): boolean {
 }
 
 function hasMessage(body: Fields): boolean {
-  const { code, success } = body;
-  if (success === true || (isPresent(code) && isSuccess(code))) return false;
+  if (body.success === true || isSuccess(body.code)) return false;
   return MESSAGE_FIELDS.some((field) => isPresent(body[field]));
 }
 

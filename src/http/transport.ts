@@ -95,19 +95,21 @@ export class FetchResponse implements TransportResponse {
 
 /** Checks what a custom `fetch` returns, as libraries and hand-written wrappers differ from the standard. */
 function checkResponse(response: Response | undefined): Response {
-  const fail = (why: string): never => {
-    throw new ConfigurationError(`The \`fetch\` option ${why}.`, { option: 'fetch' });
-  };
   if (typeof response?.status !== 'number' || typeof response.text !== 'function') {
-    return fail('did not return a Response');
+    throw invalidFetch('did not return a Response');
   }
   const { body, bodyUsed } = response;
-  if (bodyUsed || body?.locked)
-    return fail('returned a Response whose body was already read; return a clone');
+  if (bodyUsed || body?.locked) {
+    throw invalidFetch('returned a Response whose body was already read; return a clone');
+  }
   if (body && typeof body.getReader !== 'function') {
-    return fail(
+    throw invalidFetch(
       'returned a Response whose body is not a ReadableStream, as node-fetch does; use a standard fetch',
     );
   }
   return response;
+}
+
+function invalidFetch(why: string): ConfigurationError {
+  return new ConfigurationError(`The \`fetch\` option ${why}.`, { option: 'fetch' });
 }

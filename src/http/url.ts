@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { isLoopback } from '../internal/checks.ts';
+import { invalid } from './options.ts';
 
 const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 
@@ -19,10 +20,10 @@ export function checkBaseUrl(
   allowInsecureHttp: boolean | undefined,
   source = '`baseUrl`',
 ): URL {
+  const text = String(baseUrl);
   const fail = (why: string): never => {
     throw new ConfigurationError(`${source} ${why}.`, { option: 'baseUrl' });
   };
-  const text = String(baseUrl);
   if (/^[a-z\d.-]+(?::\d+)?(?:\/|$)/i.test(text))
     return fail('has no scheme; start it with https:// or http://');
   if (!URL.canParse(text)) return fail('is not a valid URL, such as https://chat.d.run');
@@ -42,19 +43,13 @@ export function checkBaseUrl(
 
 /** The URL of a dedicated deployment: `sh-02` is `https://sh-02.d.run`. */
 export function regionUrl(region: string): URL {
-  if (typeof region !== 'string' || !REGION.test(region)) {
-    throw new ConfigurationError('`region` must be the first label of a host name, such as "sh-02".', {
-      option: 'region',
-    });
-  }
-  return new URL(`https://${region}.d.run`);
+  if (typeof region === 'string' && REGION.test(region)) return new URL(`https://${region}.d.run`);
+  throw invalid('region', 'must be the first label of a host name, such as "sh-02"');
 }
 
 /** Fills the placeholders of a path. Each value becomes one segment. */
-export function fillPath(path: string, params: Readonly<Record<string, string>> | undefined): string {
-  return params === undefined
-    ? path
-    : path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+export function fillPath(path: string, params: Readonly<Record<string, string>> = {}): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
 }
 
 /**
@@ -62,13 +57,10 @@ export function fillPath(path: string, params: Readonly<Record<string, string>> 
  * some servers and proxies decode `%2F` before they route.
  */
 export function checkPathSegment(value: string, option: string): string {
-  const fail = (why: string): never => {
-    throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
-  };
-  if (typeof value !== 'string' || value === '') return fail('must be a non-empty string');
-  if (/^sk-[\w-]{16,}$/.test(value)) return fail('looks like an API key; pass the id of the key');
+  if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');
+  if (/^sk-[\w-]{16,}$/.test(value)) throw invalid(option, 'looks like an API key; pass the id of the key');
   if (/^\.{1,2}$/.test(value) || /[/\\%?#\s\p{Cc}]/u.test(value) || !value.isWellFormed()) {
-    return fail('must be a single path segment without slashes, percent signs or white space');
+    throw invalid(option, 'must be a single path segment without slashes, percent signs or white space');
   }
   return value;
 }

@@ -10,10 +10,13 @@ interface AsyncHooks {
  * Polls and timers that outlive a call would otherwise keep the `AsyncLocalStorage` of the first request forever: its
  * trace would never end, and its memory would never be freed.
  */
-export const runDetached: RunDetached = /* @__PURE__ */ (() => {
+export const runDetached: RunDetached = /* @__PURE__ */ captureContext();
+
+/** Returns a function that runs tasks in the async context of this call, as far as the runtime has such contexts. */
+export function captureContext(): RunDetached {
   const { process } = globalThis as {
     readonly process?: { readonly getBuiltinModule?: (name: string) => unknown };
   };
   const hooks = process?.getBuiltinModule?.('node:async_hooks') as AsyncHooks | undefined;
   return hooks?.AsyncLocalStorage?.snapshot?.() ?? ((task, ...args) => task(...args));
-})();
+}

@@ -33,7 +33,8 @@ describe('/_emulator/', () => {
     const { drun, admin } = administered();
     for (const token of ['', 'wrong', KEY])
       expect((await admin(method, path, undefined, token)).status).toBe(401);
-    expect([...drun.requests]).toEqual([]);
+    const rejection = { method, path: `/_emulator/${path}`, status: 401 };
+    expect([...drun.requests]).toMatchObject([rejection, rejection, rejection]);
   });
 
   it('creates, lists, changes and deletes keys, and shows the full key only once', async () => {
@@ -164,14 +165,15 @@ describe('/_emulator/', () => {
     ['faults', { status: 9 }, 400, 'status'],
     ['faults', { mode: 'often' }, 400, 'mode'],
     ['scenario', [], 400, 'object'],
-    ['scenario', { models: ['x'] }, 400, '`models` cannot be changed'],
+    ['scenario', { models: ['x'] }, 400, '`models` is unknown'],
     ['scenario', { rules: {} }, 400, '`rules`'],
-    ['unknown', {}, 404, 'Not found'],
+    ['unknown', {}, 404, 'Nothing is served'],
   ])('rejects POST %s with %j', async (path, body, status, message) => {
-    const { admin } = administered();
+    const { drun, admin } = administered();
     const response = await admin('POST', path, body);
     expect(response.status).toBe(status);
     expect(response.body.message).toContain(message);
+    expect([...drun.requests]).toMatchObject([{ status, reason: response.body.message }]);
   });
 
   it('serves the files of the dashboard without a token, and nothing else', async () => {

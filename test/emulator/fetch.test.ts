@@ -207,7 +207,14 @@ describe('what one sees of the requests', () => {
         at,
         durationMs: 0,
       },
-      { method: 'GET', path: '/elsewhere', status: 404, at, durationMs: 0 },
+      {
+        method: 'GET',
+        path: '/elsewhere',
+        status: 404,
+        reason: 'Nothing is served at this path.',
+        at,
+        durationMs: 0,
+      },
     ]);
   });
 

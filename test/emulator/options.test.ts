@@ -12,7 +12,7 @@ describe('the options of createEmulator', () => {
     ['models', 'public/deepseek-r1'],
     ['models.0', ['']],
     ['reply', 7],
-    ['reply', { contents: 'Hello!' }],
+    ['reply.contents', { contents: 'Hello!' }],
     ['sleep', 5],
     ['onRequest', 'log'],
     ['upstream', 'not a URL'],
@@ -29,6 +29,11 @@ describe('the options of createEmulator', () => {
     ['strict', 'yes'],
     ['models.0.contextLength', [{ id: 'x', contextLength: 0 }]],
     ['rules', {}],
+    ['rules.1.when.nth', [{ reply: 'x' }, { reply: 'x', when: { nth: 0 } }]],
+    ['keys.0.nme', [{ name: 'x', nme: 'x' }]],
+    ['faults.0.status', [{ status: 9 }]],
+    ['faults.0.mode', [{ status: 503, mode: 'often' }]],
+    ['faults.0.kinds.0', [{ mode: 'random', kinds: ['meteorite'] }]],
     ['latency', 5],
   ];
   it.each(wrong)('are rejected with an error that names `%s`: %o', (option, value) => {

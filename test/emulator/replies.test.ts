@@ -82,7 +82,6 @@ const REPLIES: readonly (readonly [string, EmulatorOptions['reply'], object])[] 
       ],
     },
     {
-      content: null,
       tool_calls: [
         { function: { name: 'weather', arguments: '{"city":"Oslo"}' } },
         { id: 'mine', function: { name: 'time', arguments: '{}' } },

@@ -1,11 +1,12 @@
 import { Secret } from '../../secret/secret.ts';
 import { ALPHANUMERIC, type RandomText, URL_SAFE } from '../random.ts';
 
-/** A user with an access token. */
+/** A user of the control plane. All of them see the same account and the same workspaces. */
 export interface User {
   /** Such as `u-8105f7322477`. */
   readonly id: string;
   readonly name: string;
+  readonly token: Secret;
 }
 
 /** The owner of a key: the account, or the workspace with this number. */
@@ -45,19 +46,8 @@ export interface KeyRecord {
   quotaSyncedAt: number;
 }
 
-function isListed(record: KeyRecord, at: number): boolean {
-  return record.createdAt <= at && at < record.deletedAt;
-}
-
 export function isExpired(record: KeyRecord, now: number): boolean {
   return record.expiresAt <= now;
-}
-
-/** Whether the data plane accepts the key. */
-function isAccepted(record: KeyRecord, now: number): boolean {
-  return (
-    record.acceptedFrom <= now && now < record.acceptedUntil && !record.disabled && !isExpired(record, now)
-  );
 }
 
 /** Remaining tokens; 0 if more were used than allowed, since a running request is not cut off. */
@@ -71,18 +61,8 @@ export function setQuota(record: KeyRecord, quota: Quota, now: number): void {
   record.quotaSyncedAt = now;
 }
 
-export function spendTokens(record: KeyRecord, tokens: number, now: number): void {
-  record.usedTokens += BigInt(tokens);
-  record.quotaSyncedAt = now;
-}
-
 /** The properties of a key to be created. */
-export interface NewKeyRecord {
-  readonly name: string;
-  readonly scope: Scope;
-  readonly owner: User;
-  readonly expiresAt: number;
-  readonly quota: Quota;
+export interface NewKeyRecord extends Pick<KeyRecord, 'name' | 'scope' | 'owner' | 'expiresAt' | 'quota'> {
   /** Default: a random one. */
   readonly fullKey?: string | undefined;
 }
@@ -103,6 +83,8 @@ const ID_LENGTH = 16;
 /** Number of deleted keys that are remembered, for stale lists and late rejections. */
 const MAX_DELETED = 1000;
 
+const NEVER = Number.POSITIVE_INFINITY;
+
 /** The API keys of the account and its workspaces. */
 export class KeyRegistry {
   readonly #byId = new Map<string, KeyRecord>();
@@ -122,9 +104,8 @@ export class KeyRegistry {
   /** Whether the scope has reached its limit. */
   isFull(scope: Scope): boolean {
     const now = this.#now();
-    let count = 0;
-    for (const record of this.#byId.values()) if (record.scope === scope && now < record.deletedAt) count++;
-    return count >= this.#maxKeys;
+    const existing = [...this.#byId.values()].filter((key) => key.scope === scope && now < key.deletedAt);
+    return existing.length >= this.#maxKeys;
   }
 
   /**
@@ -135,17 +116,14 @@ export class KeyRegistry {
    */
   list(scope?: Scope, ageMs = 0): KeyRecord[] {
     const at = this.#now() - ageMs;
-    const listed = [...this.#byId.values()].filter(
-      (record) => (scope === undefined || record.scope === scope) && isListed(record, at),
-    );
+    const listed = [...this.#byId.values()].filter((record) => isListed(record, scope, at));
     // A delayed creation can be younger than one that was requested after it.
     return listed.sort((a, b) => a.createdAt - b.createdAt);
   }
 
   find(id: string, scope?: Scope): KeyRecord | undefined {
     const record = this.#byId.get(id);
-    if (record === undefined || !isListed(record, this.#now())) return undefined;
-    return scope === undefined || record.scope === scope ? record : undefined;
+    return record !== undefined && isListed(record, scope, this.#now()) ? record : undefined;
   }
 
   /** Creates a key. The caller checks the limit. */
@@ -161,8 +139,8 @@ export class KeyRegistry {
       secret: new Secret(value),
       createdAt,
       acceptedFrom: createdAt + acceptedAfterMs,
-      deletedAt: Number.POSITIVE_INFINITY,
-      acceptedUntil: Number.POSITIVE_INFINITY,
+      deletedAt: NEVER,
+      acceptedUntil: NEVER,
       disabled: false,
       lastUsedAt: undefined,
       allowModels: [],
@@ -179,7 +157,7 @@ export class KeyRegistry {
     const deletedAt = this.#now() + appliedAfterMs;
     // The earlier one of two deletions counts.
     if (deletedAt >= record.deletedAt) return;
-    if (record.deletedAt === Number.POSITIVE_INFINITY) this.#deleted.push(record);
+    if (record.deletedAt === NEVER) this.#deleted.push(record);
     record.deletedAt = deletedAt;
     record.acceptedUntil = deletedAt + acceptedForMs;
     if (this.#deleted.length > MAX_DELETED) this.#forget(this.#deleted.shift());
@@ -189,7 +167,8 @@ export class KeyRegistry {
   use(fullKey: string): KeyRecord | undefined {
     const record = this.#byFullKey.get(fullKey);
     const now = this.#now();
-    if (record === undefined || !isAccepted(record, now)) return undefined;
+    if (record === undefined || record.disabled || isExpired(record, now)) return undefined;
+    if (now < record.acceptedFrom || now >= record.acceptedUntil) return undefined;
     record.lastUsedAt = now;
     return record;
   }
@@ -211,4 +190,9 @@ export class KeyRegistry {
     const fullKey = record.secret.reveal();
     if (this.#byFullKey.get(fullKey) === record) this.#byFullKey.delete(fullKey);
   }
+}
+
+function isListed(record: KeyRecord, scope: Scope | undefined, at: number): boolean {
+  const isInScope = scope === undefined || record.scope === scope;
+  return isInScope && record.createdAt <= at && at < record.deletedAt;
 }

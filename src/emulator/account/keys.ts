@@ -1,8 +1,8 @@
-import * as z from 'zod/mini';
 import { isSecret, type Secret } from '../../secret/secret.ts';
-import { check, credential, nonEmpty } from '../checks.ts';
+import { check } from '../checks.ts';
+import { keyChanges, newKey } from '../scenario.ts';
 import type { Account } from './account.ts';
-import { isExpired, isWorkspace, type KeyRecord, remainingTokens, setQuota } from './key-registry.ts';
+import { isExpired, type KeyRecord, remainingTokens, setQuota } from './key-registry.ts';
 
 /** The token quota of a key. */
 export interface EmulatedQuota {
@@ -88,25 +88,6 @@ export interface EmulatedKeys extends Iterable<EmulatedKey> {
   readonly delete: (id: string) => void;
 }
 
-const globs = z.optional(z.array(nonEmpty));
-const changes = {
-  expiresAt: z.nullish(
-    z.union([z.date(), z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))))]),
-  ),
-  disabled: z.optional(z.boolean()),
-  allowModels: globs,
-  denyModels: globs,
-  quota: z.optional(z.union([z.literal('unlimited'), z.int().check(z.minimum(0))])),
-};
-const keyChanges = z.strictObject(changes);
-const newKey = z.strictObject({
-  name: nonEmpty,
-  key: z.optional(z.union([credential, z.custom(isSecret)])),
-  workspace: z.optional(z.int().check(z.refine(isWorkspace))),
-  user: z.optional(nonEmpty),
-  ...changes,
-});
-
 export function keyView(record: KeyRecord, now: number): EmulatedKey {
   return {
     id: record.id,
@@ -135,7 +116,8 @@ export function isKey(record: KeyRecord, key: string | Secret): boolean {
   return record.id === key || record.name === key || record.secret.equals(key);
 }
 
-export function emulatedKeys({ keys, users }: Account, now: () => number): EmulatedKeys {
+export function emulatedKeys(account: Account, now: () => number): EmulatedKeys {
+  const { keys } = account;
   const known = (id: string): KeyRecord => {
     const record = keys.find(id);
     if (record === undefined) throw new RangeError('drun.keys: no key has this id.');
@@ -154,7 +136,7 @@ export function emulatedKeys({ keys, users }: Account, now: () => number): Emula
       if (existing !== undefined && keys.find(existing.id) !== undefined) {
         throw new RangeError('drun.keys: another key has the same `key`.');
       }
-      const owner = user === undefined ? users.owner : users.named(user).user;
+      const owner = user === undefined ? account.owner : account.userNamed(user);
       const record = keys.create({
         name,
         scope,

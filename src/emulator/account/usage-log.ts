@@ -1,4 +1,4 @@
-import { type KeyRecord, type Scope, spendTokens } from './key-registry.ts';
+import type { KeyRecord, Scope } from './key-registry.ts';
 
 /** Number of tokens that a request used. */
 export interface TokenUsage {
@@ -37,7 +37,8 @@ export class UsageLog {
   /** Records the usage of a request and takes it off the key's quota. */
   add(record: KeyRecord, model: string, usage: TokenUsage): void {
     const time = this.#now();
-    spendTokens(record, usage.total, time);
+    record.usedTokens += BigInt(usage.total);
+    record.quotaSyncedAt = time;
     this.#merge({ time, scope: record.scope, keyId: record.id, model, usage });
     if (this.#entries.size > MAX_ENTRIES) this.#condense();
   }

@@ -1,7 +1,7 @@
-import { isWorkspace, type KeyRecord, type Scope, setQuota, type User } from '../account/key-registry.ts';
-import type { Context, Exchange, Route } from '../context.ts';
+import type { Hono } from 'hono/tiny';
+import { isWorkspace, type KeyRecord, type Scope, setQuota } from '../account/key-registry.ts';
+import type { Context, Env, Exchange, Middleware, Operate } from '../context.ts';
 import { bearerToken, isObject, json, notFound, parseJson, preferredLanguage } from '../http.ts';
-import type { EmulatedOperation } from '../operation.ts';
 import {
   invalidBody,
   invalidField,
@@ -12,61 +12,58 @@ import {
 } from './errors.ts';
 import { keyMessage, selectPage, usageMessage, withoutZeros } from './messages.ts';
 import {
-  parseAccountKey,
+  parseKey,
   parsePageQuery,
   parseQuota,
   parseStatus,
   parseUsageQuery,
   parseUsageRequest,
-  parseWorkspaceKey,
 } from './requests.ts';
 
 const ACCOUNT = '/apis/hydra.io/v1alpha1';
 const WORKSPACE = `${ACCOUNT}/workspaces/:workspace`;
 
-/** A request whose user and scope are known. */
-interface ControlExchange extends Exchange {
-  readonly user: User;
-  readonly scope: Scope;
-}
-
-type Handler = (exchange: ControlExchange) => Response | Promise<Response>;
+type Handler = (exchange: Exchange) => Response | Promise<Response>;
 
 /** The API that manages keys. */
-export function controlPlane({ settings, account }: Context): Route[] {
+export function controlPlane(app: Hono<Env>, operate: Operate, { settings, account }: Context): void {
   const { now, maxKeys } = settings;
-  const { keys, users, usage } = account;
+  const { keys, usage } = account;
   // Since 0.17 the service masks keys itself and shows a full key on request.
   const hasMaskedList = settings.version === '0.17';
   const plainForm = hasMaskedList ? 'masked' : 'full';
 
-  const authenticate = (request: Request): User => {
-    const token = bearerToken(request);
-    const user = token === undefined ? undefined : users.withToken(token);
+  /** Comes first, for unknown paths too: a stranger does not learn what exists. */
+  const authenticate: Middleware = async (c, next) => {
+    const token = bearerToken(c.req.raw);
+    const user = token === undefined ? undefined : account.userWithToken(token);
     if (user === undefined) throw unauthenticated(token);
-    return user;
+    c.set('user', user);
+    c.set('scope', scopeOf(c.req.param('workspace')));
+    await next();
   };
-  const known = ({ params, scope }: ControlExchange): KeyRecord => {
-    const { id = '' } = params;
-    const record = keys.find(id, scope);
+  const known = (c: Exchange): KeyRecord => {
+    const id = c.req.param('id') ?? '';
+    const record = keys.find(id, c.get('scope'));
     if (record === undefined) throw keyNotFound(id);
     return record;
   };
-  const show = (record: KeyRecord, form: 'masked' | 'full'): Response =>
+  const show = (record: KeyRecord, form: 'masked' | 'full' = 'masked'): Response =>
     json(keyMessage(record, now(), form));
 
-  const create: Handler = async ({ request, user: owner, scope, fault }) => {
-    const body = await jsonBody(request);
-    const key = scope === 'account' ? parseAccountKey(body) : parseWorkspaceKey(body);
+  const create: Handler = async (c) => {
+    const scope = c.get('scope');
+    const key = parseKey(await jsonBody(c), scope);
     if (keys.isFull(scope)) throw limitReached(maxKeys);
-    return show(keys.create({ ...key, scope, owner }, fault), 'full');
+    return show(keys.create({ ...key, scope, owner: c.get('user') }, c.get('fault')), 'full');
   };
   const list =
     (form: 'masked' | 'full', selection: 'all' | 'mine' = 'all'): Handler =>
-    ({ request, user, scope, fault }) => {
-      const query = parsePageQuery(new URL(request.url).searchParams);
-      const records = keys.list(scope, fault.listLagMs);
-      const selected = selection === 'mine' ? records.filter(({ owner }) => owner.id === user.id) : records;
+    (c) => {
+      const query = parsePageQuery(queryOf(c));
+      const records = keys.list(c.get('scope'), c.get('fault').listLagMs);
+      const user = c.get('user');
+      const selected = selection === 'mine' ? records.filter(({ owner }) => owner === user) : records;
       const { items, total } = selectPage(selected, query);
       return json(
         withoutZeros({
@@ -75,118 +72,91 @@ export function controlPlane({ settings, account }: Context): Route[] {
         }),
       );
     };
-  const checkCreation: Handler = async ({ request, scope }) => {
-    await jsonBody(request);
-    if (!keys.isFull(scope)) return json({ allowed: true });
-    return json({ allowed: false, reason: limitReason(maxKeys)[preferredLanguage(request)] });
+  const checkCreation: Handler = async (c) => {
+    await jsonBody(c);
+    if (!keys.isFull(c.get('scope'))) return json({ allowed: true });
+    return json({ allowed: false, reason: limitReason(maxKeys)[preferredLanguage(c.req.raw)] });
   };
-  const remove: Handler = async (exchange) => {
-    await jsonBody(exchange.request);
-    const record = known(exchange);
-    keys.delete(record, exchange.fault);
-    return show(record, 'masked');
+  const remove: Handler = async (c) => {
+    await jsonBody(c);
+    const record = known(c);
+    keys.delete(record, c.get('fault'));
+    return show(record);
   };
-  const changeStatus: Handler = async (exchange) => {
-    const disabled = parseStatus(await jsonBody(exchange.request));
-    const record = known(exchange);
+  const setStatus: Handler = async (c) => {
+    const disabled = parseStatus(await jsonBody(c));
+    const record = known(c);
     record.disabled = disabled;
-    return show(record, 'masked');
+    return show(record);
   };
-  const changeQuota: Handler = async (exchange) => {
-    const quota = parseQuota(await jsonBody(exchange.request));
-    const record = known(exchange);
+  const changeQuota: Handler = async (c) => {
+    const quota = parseQuota(await jsonBody(c));
+    const record = known(c);
     setQuota(record, quota, now());
-    return show(record, 'masked');
+    return show(record);
   };
-  const reveal: Handler = (exchange) => {
-    const { id, secret } = known(exchange);
+  const reveal: Handler = (c) => {
+    const { id, secret } = known(c);
     return json({ id, key: secret.reveal() });
   };
-  const report: Handler = async ({ request, scope }) => {
-    const query =
-      request.method === 'GET'
-        ? parseUsageQuery(new URL(request.url).searchParams)
-        : parseUsageRequest(await jsonBody(request));
+  const report: Handler = async (c) => {
+    const isQuery = c.req.method === 'GET';
+    const query = isQuery ? parseUsageQuery(queryOf(c)) : parseUsageRequest(await jsonBody(c));
     return json(
       usageMessage(
-        usage.entries().filter((entry) => entry.scope === scope),
+        usage.entries().filter((entry) => entry.scope === c.get('scope')),
         query,
       ),
     );
   };
 
-  const route = (
-    method: Route['method'],
-    path: string,
-    operation: EmulatedOperation,
-    handler: Handler,
-  ): Route => ({
-    method,
-    path,
-    operation,
-    // Authentication comes first, for unknown paths too: a stranger does not learn what exists.
-    handle: (exchange) => {
-      const user = authenticate(exchange.request);
-      return handler({ ...exchange, user, scope: scopeOf(exchange) });
-    },
-  });
-  const shared = (prefix: string): Route[] => [
-    route('GET', `${prefix}/apikeys`, 'list', list(plainForm)),
-    route('POST', `${prefix}/apikeys`, 'create', create),
-    route('DELETE', `${prefix}/apikeys/:id`, 'delete', remove),
-    route('POST', `${prefix}/apikeys-stats`, 'usage', report),
-    route('GET', `${prefix}/apikeys-stats`, 'usage', report),
-    ...(hasMaskedList
-      ? [
-          route('GET', `${prefix}/masked-apikeys`, 'list', list('masked')),
-          route('GET', `${prefix}/apikeys/:id/secret`, 'reveal', reveal),
-        ]
-      : []),
-  ];
-  const routes = [
-    // A fixed path comes before a pattern that matches it too.
-    route('POST', `${ACCOUNT}/apikeys/check-creation`, 'checkCreation', checkCreation),
-    ...shared(ACCOUNT),
-    route('GET', `${WORKSPACE}/my-apikeys`, 'listMine', list(plainForm, 'mine')),
-    route('PUT', `${WORKSPACE}/apikeys/:id/status`, 'setStatus', changeStatus),
-    route('PUT', `${WORKSPACE}/apikeys/:id/quota`, 'setQuota', changeQuota),
-    ...shared(WORKSPACE),
-  ];
-
-  const paths = [...new Set(routes.map(({ path }) => path))];
-  const methodNotAllowed = paths.map((path): Route => {
-    const allowed = routes.filter((each) => each.path === path).map(({ method }) => method);
-    return {
-      method: 'ALL',
-      path,
-      handle: ({ request }) => {
-        authenticate(request);
-        const headers = { 'content-type': 'text/plain; charset=utf-8', allow: allowed.join(', ') };
-        return new Response('Method Not Allowed\n', { status: 405, headers });
-      },
-    };
-  });
-  const unknownPath: Route = {
-    method: 'ALL',
-    path: '/apis/*',
-    handle: ({ request }) => {
-      authenticate(request);
-      return notFound();
-    },
+  const methods = new Map<string, string[]>();
+  const route = (method: string, path: string, operation: Parameters<Operate>[0], handler: Handler): void => {
+    methods.set(path, [...(methods.get(path) ?? []), method]);
+    app.on(method, path, operate(operation), authenticate, handler);
   };
-  return [...routes, ...methodNotAllowed, unknownPath];
+  // A fixed path comes before a pattern that matches it too.
+  route('POST', `${ACCOUNT}/apikeys/check-creation`, 'checkCreation', checkCreation);
+  route('GET', `${WORKSPACE}/my-apikeys`, 'listMine', list(plainForm, 'mine'));
+  route('PUT', `${WORKSPACE}/apikeys/:id/status`, 'setStatus', setStatus);
+  route('PUT', `${WORKSPACE}/apikeys/:id/quota`, 'setQuota', changeQuota);
+  for (const prefix of [ACCOUNT, WORKSPACE]) {
+    route('GET', `${prefix}/apikeys`, 'list', list(plainForm));
+    route('POST', `${prefix}/apikeys`, 'create', create);
+    route('DELETE', `${prefix}/apikeys/:id`, 'delete', remove);
+    route('POST', `${prefix}/apikeys-stats`, 'usage', report);
+    route('GET', `${prefix}/apikeys-stats`, 'usage', report);
+    if (!hasMaskedList) continue;
+    route('GET', `${prefix}/masked-apikeys`, 'list', list('masked'));
+    route('GET', `${prefix}/apikeys/:id/secret`, 'reveal', reveal);
+  }
+  for (const [path, allowed] of methods) {
+    app.all(path, operate(), authenticate, ({ env: { log } }) => {
+      log.add({ reason: `The path supports ${allowed.join(' and ')} only.` });
+      const headers = { 'content-type': 'text/plain; charset=utf-8', allow: allowed.join(', ') };
+      return new Response('Method Not Allowed\n', { status: 405, headers });
+    });
+  }
+  app.all('/apis/*', operate(), authenticate, ({ env: { log } }) => {
+    log.add({ reason: `Version ${settings.version} serves nothing at this path.` });
+    return notFound();
+  });
+}
+
+function queryOf({ req }: Exchange): URLSearchParams {
+  return new URL(req.url).searchParams;
 }
 
 /** Every workspace with a valid number exists: the contract has no request that creates one. */
-function scopeOf({ params: { workspace } }: Exchange): Scope {
+function scopeOf(workspace: string | undefined): Scope {
   if (workspace === undefined) return 'account';
   const number = /^\d+$/.test(workspace) ? Number(workspace) : Number.NaN;
   if (!isWorkspace(number)) throw invalidField('workspace');
   return number;
 }
 
-async function jsonBody(request: Request): Promise<Record<string, unknown>> {
-  const body = parseJson(await request.text());
+async function jsonBody({ req }: Exchange): Promise<Record<string, unknown>> {
+  const body = parseJson(await req.raw.text());
   if (!isObject(body)) throw invalidBody();
   return body;
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Quota } from '../account/key-registry.ts';
+import type { NewKeyRecord, Quota, Scope } from '../account/key-registry.ts';
 import { invalidField } from './errors.ts';
 
 /*
@@ -14,33 +14,29 @@ const MAX_INT64 = 2n ** 63n - 1n;
 const time = z.nullish(z.iso.datetime({ offset: true }));
 const flag = z.nullish(z.boolean());
 const strings = z.nullish(z.array(z.string()));
-const optionalString = z.optional(z.string());
-const name = z.string().check(z.minLength(1));
 
 /** An int64 as a string, as protobuf's JSON writes it. */
 const count = z.nullish(
   z.string().check(z.refine((text) => /^\d{1,19}$/.test(text) && BigInt(text) <= MAX_INT64)),
 );
 
-const integer = (minimum: number, maximum: number): z.ZodMiniOptional<z.ZodMiniString> =>
-  z.optional(
-    z
-      .string()
-      .check(z.refine((text) => /^-?\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum)),
-  );
+const integer = (minimum: number, maximum: number): z.ZodMiniOptional<z.ZodMiniString> => {
+  const isInRange = (text: string): boolean =>
+    /^-?\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum;
+  return z.optional(z.string().check(z.refine(isInRange)));
+};
 
-const accountKey = z.object({ name, expireTime: time });
-const workspaceKey = z.object({ name, expireTime: time, quota: count, unlimitedQuota: flag });
-const statusChange = z.object({ disabled: flag });
-const quotaChange = z.object({ quota: count, unlimitedQuota: flag });
+const accountKey = z.object({ name: z.string().check(z.minLength(1)), expireTime: time });
+const status = z.object({ disabled: flag });
+const quotas = z.object({ quota: count, unlimitedQuota: flag });
 
 const pageParameters = z.object({
   // Sent by clients that repeat the page of a response; has no meaning in a request.
   'page.total': integer(0, Number.MAX_SAFE_INTEGER),
   'page.page': integer(0, MAX_INT32),
   'page.pageSize': integer(-1, MAX_INT32),
-  'page.sort': optionalString,
-  'page.search': optionalString,
+  'page.sort': z.optional(z.string()),
+  'page.search': z.optional(z.string()),
 });
 
 /** Periods of usage. What an unspecified one means is not documented; here it is a day. */
@@ -67,48 +63,28 @@ function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.
   throw invalidField(String(result.error.issues[0]?.path[0]));
 }
 
-/** The requested properties of a key. */
-export interface RequestedKey {
-  readonly name: string;
-  readonly expiresAt: number;
-  readonly quota: Quota;
-}
+type RequestedKey = Pick<NewKeyRecord, 'name' | 'expiresAt' | 'quota'>;
 
-export function parseAccountKey(body: Record<string, unknown>): RequestedKey {
+export function parseKey(body: Record<string, unknown>, scope: Scope): RequestedKey {
   const { name, expireTime } = parse(accountKey, body);
-  return { name, expiresAt: expiry(expireTime), quota: 'unlimited' };
-}
-
-/**
- * Whether a key has a quota if the request does not mention one is not documented. Here it has none: with
- * protobuf's zero it could not be used.
- */
-export function parseWorkspaceKey(body: Record<string, unknown>): RequestedKey {
-  const { name, expireTime, quota, unlimitedQuota } = parse(workspaceKey, body);
+  const expiresAt = typeof expireTime === 'string' ? Date.parse(expireTime) : Number.POSITIVE_INFINITY;
+  // Keys of the account have no quota. Whether a key of a workspace has one if the request does not mention it is not
+  // documented; with protobuf's zero it could not be used.
+  if (scope === 'account') return { name, expiresAt, quota: 'unlimited' };
+  const { quota, unlimitedQuota } = parse(quotas, body);
   const isUnspecified = typeof quota !== 'string' && typeof unlimitedQuota !== 'boolean';
-  return {
-    name,
-    expiresAt: expiry(expireTime),
-    quota: isUnspecified ? 'unlimited' : quotaOf({ quota, unlimitedQuota }),
-  };
+  return { name, expiresAt, quota: isUnspecified ? 'unlimited' : parseQuota(body) };
 }
 
 /** A missing field is false. */
 export function parseStatus(body: Record<string, unknown>): boolean {
-  return parse(statusChange, body).disabled ?? false;
+  return parse(status, body).disabled ?? false;
 }
 
 /** A missing quota is zero, and limited. */
 export function parseQuota(body: Record<string, unknown>): Quota {
-  return quotaOf(parse(quotaChange, body));
-}
-
-function quotaOf({ quota, unlimitedQuota }: z.output<typeof quotaChange>): Quota {
+  const { quota, unlimitedQuota } = parse(quotas, body);
   return unlimitedQuota === true ? 'unlimited' : BigInt(quota ?? 0);
-}
-
-function expiry(expireTime: string | null | undefined): number {
-  return typeof expireTime === 'string' ? Date.parse(expireTime) : Number.POSITIVE_INFINITY;
 }
 
 /** The requested part of a list, with its defaults. */
@@ -149,13 +125,7 @@ export function parseUsageRequest(body: unknown): UsageQuery {
   const from = startTime ? Date.parse(startTime) : Number.NEGATIVE_INFINITY;
   const to = endTime ? Date.parse(endTime) : Number.POSITIVE_INFINITY;
   if (from > to) throw invalidField('endTime');
-  return {
-    from,
-    to,
-    ids: ids ?? [],
-    models: models ?? [],
-    period: PERIODS[period ?? 'TIME_PERIOD_UNSPECIFIED'],
-  };
+  return { from, to, ids: ids ?? [], models: models ?? [], period: PERIODS[period ?? 'TIME_PERIOD_DAY'] };
 }
 
 /** The same request as a query, with repeated `ids` and `models`. */

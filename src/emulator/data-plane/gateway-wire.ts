@@ -45,14 +45,14 @@ export function rewriteWhole(
   text: string,
   { status, statusText }: Pick<Response, 'status' | 'statusText'>,
   model: string,
-): { readonly status: number; readonly text: string } | undefined {
+): { readonly status: number; readonly text: string; readonly isError: boolean } | undefined {
   const body = parseJson(text);
   if (!isObject(body) || !isUsage(body.usage)) return undefined;
   const error = errorOf(body, status, statusText);
-  if (error !== undefined) return { status, text: goJson({ error }) };
+  if (error !== undefined) return { status, text: goJson({ error }), isError: true };
   if (!('model' in body)) return undefined;
   // Whatever the status of a success was.
-  return { status: 200, text: escapeHtml(withModel(text, model)) };
+  return { status: 200, text: escapeHtml(withModel(text, model)), isError: false };
 }
 
 interface GatewayError {
@@ -178,18 +178,14 @@ export function goJson(value: unknown): string {
 }
 
 function serialize(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(wellFormed(value));
+  if (typeof value === 'string') return JSON.stringify(value.toWellFormed());
   if (Array.isArray(value)) return `[${value.map(serialize).join(',')}]`;
   if (!isObject(value)) return JSON.stringify(value) ?? 'null';
   const fields = Object.keys(value)
     .filter((name) => value[name] !== undefined)
     .sort((a, b) => (a < b ? -1 : 1))
-    .map((name) => `${JSON.stringify(wellFormed(name))}:${serialize(value[name])}`);
+    .map((name) => `${JSON.stringify(name.toWellFormed())}:${serialize(value[name])}`);
   return `{${fields.join(',')}}`;
-}
-
-function wellFormed(text: string): string {
-  return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -209,24 +205,13 @@ const JSON_TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
 /** Removes white space and replaces the top-level `model`; everything else, such as large integers, stays as it is. */
 function withModel(text: string, model: string): string {
+  const tokens = Array.from(text.matchAll(JSON_TOKENS), ([token]) => token);
   let depth = 0;
-  let result = '';
-  let previous = '';
-  let name = '';
-  let isReplaced = false;
-  for (const [token] of text.matchAll(JSON_TOKENS)) {
-    if (token === '}' || token === ']') depth--;
-    if (isReplaced && depth <= 1 && (token === ',' || (token === '}' && depth === 0))) isReplaced = false;
-    if (!isReplaced) result += token;
+  const replaced = tokens.map((token, index) => {
     if (token === '{' || token === '[') depth++;
-    if (depth === 1 && token === ':') {
-      name = previous;
-      if (parseJson(name) === 'model') {
-        result += JSON.stringify(wellFormed(model));
-        isReplaced = true;
-      }
-    }
-    previous = token;
-  }
-  return result;
+    if (token === '}' || token === ']') depth--;
+    const isValue = depth === 1 && tokens[index - 1] === ':' && tokens[index - 2] === '"model"';
+    return isValue ? JSON.stringify(model.toWellFormed()) : token;
+  });
+  return replaced.join('');
 }

@@ -1,18 +1,11 @@
+import type { Hono } from 'hono/tiny';
 import { type KeyRecord, remainingTokens } from '../account/key-registry.ts';
 import { modelAccess } from '../account/model-access.ts';
 import { type Bytes, dataOf, eventsOf, mapBody } from '../body.ts';
-import type { Context, Exchange, Route } from '../context.ts';
-import {
-  bearerToken,
-  bodyText,
-  HttpError,
-  isEventStream,
-  isObject,
-  json,
-  notFound,
-  parseJson,
-} from '../http.ts';
+import type { Context, Env, Exchange, Operate } from '../context.ts';
+import { bearerToken, bodyText, HttpError, isEventStream, isObject, notFound, parseJson } from '../http.ts';
 import type { EmulatedOperation } from '../operation.ts';
+import type { EmulatedModel } from '../options.ts';
 import {
   incorrectApiKey,
   insufficientQuota,
@@ -23,11 +16,13 @@ import {
   missingModel,
   modelAccessDenied,
   modelNotFound,
+  vllmResponse,
 } from './errors.ts';
 import { gatewayResponse, rewriteStream, rewriteWhole } from './gateway-wire.ts';
 import { EmulatedModelServer, type ModelServer } from './model-server.ts';
+import type { EmulatedMessage } from './reply.ts';
 import type { RuleBook } from './rules.ts';
-import { UsageMeter } from './tokens.ts';
+import { promptTokens, UsageMeter } from './tokens.ts';
 import { UpstreamServer } from './upstream.ts';
 
 const PATHS: readonly (readonly [path: string, operation: EmulatedOperation])[] = [
@@ -36,9 +31,29 @@ const PATHS: readonly (readonly [path: string, operation: EmulatedOperation])[] 
   ['/images/generations', 'images'],
 ];
 
-/** The data plane: the gateway in front of the models, or a bare model server. */
-export class DataPlane {
-  readonly routes: readonly Route[];
+/** The API that serves models. */
+export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, rules: RuleBook): void {
+  const gateway = new Gateway(context, rules);
+  // Every method works on every path of the gateway, and OPTIONS needs no key.
+  const route = (
+    path: string,
+    operation: EmulatedOperation,
+    handle: (c: Exchange) => Promise<Response>,
+  ): void => {
+    app.all(`/v1${path}`, operate(operation), (c) =>
+      c.req.method === 'OPTIONS' ? new Response(null, { status: 204 }) : handle(c),
+    );
+  };
+  route('/models', 'models', (c) => gateway.listModels(c));
+  for (const [path, operation] of PATHS) route(path, operation, (c) => gateway.post(c, path));
+  app.all('/v1/*', operate(), ({ env: { log } }) => {
+    log.add({ reason: 'd.run does not serve this path; use `/v1/chat/completions`.' });
+    return notFound();
+  });
+}
+
+/** The gateway in front of the models, or a bare model server. */
+class Gateway {
   readonly #context: Context;
   readonly #upstream: UpstreamServer | undefined;
   readonly #models: ModelServer;
@@ -50,63 +65,31 @@ export class DataPlane {
     this.#upstream = upstream && new UpstreamServer(upstream);
     this.#models = new EmulatedModelServer(context, rules, this.#upstream);
     this.#startedAt = Math.floor(now() / 1000);
-    // Every method works on every path of the gateway, and OPTIONS needs no key.
-    const route = (path: string, operation: EmulatedOperation, handle: Route['handle']): Route => ({
-      method: 'ALL',
-      path: `/v1${path}`,
-      operation,
-      handle: (exchange) =>
-        exchange.request.method === 'OPTIONS' ? new Response(null, { status: 204 }) : handle(exchange),
-    });
-    this.routes = [
-      route('/models', 'models', (exchange) => this.#listModels(exchange)),
-      ...PATHS.map(([path, operation]) => route(path, operation, (exchange) => this.#post(exchange, path))),
-      {
-        method: 'ALL',
-        path: '/v1/*',
-        handle: ({ log }) => {
-          log.add({ reason: 'd.run does not serve this path; use `/v1/chat/completions`.' });
-          return notFound();
-        },
-      },
-    ];
   }
 
   get #isGateway(): boolean {
     return this.#context.settings.behind === 'gateway';
   }
 
-  async #listModels(exchange: Exchange): Promise<Response> {
-    const key = this.#authenticate(exchange);
+  async listModels(c: Exchange): Promise<Response> {
+    const key = this.#authenticate(c);
     const { models } = this.#context.settings;
-    const available =
-      models.length > 0
-        ? models
-        : ((await this.#upstream?.models(exchange.signal)) ?? []).map((id) => ({
-            id,
-            ownedBy: undefined,
-            contextLength: undefined,
-          }));
+    const upstream = models.length === 0 ? this.#upstream : undefined;
+    const available: readonly EmulatedModel[] = (await upstream?.models(c.env.signal)) ?? models;
     const allowed = available.filter(({ id }) => modelAccess(key, id) === 'allowed');
-    const created = this.#startedAt;
+    const head = { created: this.#startedAt, object: 'model' };
     if (!this.#isGateway) {
       const data = allowed.map(({ id, contextLength = null }) => ({
-        id,
-        object: 'model',
-        created,
-        owned_by: 'vllm',
-        root: id,
-        parent: null,
-        max_model_len: contextLength,
-        permission: [],
+        ...{ id, ...head, owned_by: 'vllm', root: id, parent: null },
+        ...{ max_model_len: contextLength, permission: [] },
       }));
-      return json({ object: 'list', data });
+      return vllmResponse({ object: 'list', data });
     }
     const data = allowed
       .map(({ id, ownedBy = 'VLLM' }) => ({
-        created,
+        created: head.created,
         id,
-        object: 'model',
+        object: head.object,
         owned_by: ownedBy,
         permission: null,
         root: '',
@@ -117,21 +100,21 @@ export class DataPlane {
   }
 
   /** The order of the checks is the gateway's: the key comes before the body. */
-  async #post(exchange: Exchange, path: string): Promise<Response> {
-    const { request, signal, log } = exchange;
-    const key = this.#authenticate(exchange);
+  async post(c: Exchange, path: string): Promise<Response> {
+    const { signal, log } = c.env;
+    const request = c.req.raw;
+    const key = this.#authenticate(c);
     const body = parseJson(await bodyText(request));
     if (!isObject(body) && body !== null) throw invalidJson();
-    const { model: given } = body ?? {};
-    const model =
-      given === undefined || given === null ? '' : isObject(given) ? JSON.stringify(given) : String(given);
+    const given = body?.model ?? '';
+    const model = isObject(given) ? JSON.stringify(given) : String(given);
     if (body === null || model === '') throw missingModel();
     log.add({ model });
     this.#requireModel(key, model);
     if (remainingTokens(key) === 0n) throw insufficientQuota();
 
     const sent = this.#isGateway ? withUsage({ ...body, model }) : body;
-    const meter = new UsageMeter(sent);
+    const meter = new UsageMeter(promptTokens(messagesOf(body)));
     const response = await this.#models.post({ request, signal, log, key, path, body: sent });
     const spend = (): void => this.#spend(key, model, meter);
     return this.#isGateway
@@ -142,27 +125,20 @@ export class DataPlane {
   /** What the gateway makes of a model server's response. Only the type of its body decides, not its status. */
   async #rewrite(response: Response, model: string, meter: UsageMeter, spend: () => void): Promise<Response> {
     const type = response.headers.get('content-type') ?? '';
-    if (type.startsWith('text/event-stream') && response.body !== null) {
-      return new Response(
-        rewriteStream(response.body, (chunk) => meter.read(chunk), spend),
-        { headers: STREAM_HEADERS },
-      );
+    if (isEventStream(response) && response.body !== null) {
+      const rewritten = rewriteStream(response.body, (chunk) => meter.read(chunk), spend);
+      return new Response(rewritten, { headers: STREAM_HEADERS });
     }
     const text = await bodyText(response).catch(() => undefined);
-    const rewritten =
-      text !== undefined && type.startsWith('application/json')
-        ? rewriteWhole(text, response, model)
-        : undefined;
+    const isJson = text !== undefined && type.startsWith('application/json');
+    const rewritten = isJson ? rewriteWhole(text, response, model) : undefined;
     if (rewritten === undefined) {
       throw internalError(`The gateway cannot use the model server's response: ${response.status} ${type}.`);
     }
-    const clean = this.#upstream?.redact(rewritten.text) ?? rewritten.text;
-    if (response.status < 400 && !rewritten.text.startsWith('{"error":')) {
-      meter.read(parseJson(rewritten.text));
-      spend();
-      return gatewayResponse(rewritten.text);
-    }
-    return gatewayResponse(clean, rewritten.status);
+    if (rewritten.isError) return gatewayResponse(this.#redacted(rewritten.text), rewritten.status);
+    meter.read(parseJson(rewritten.text));
+    spend();
+    return gatewayResponse(rewritten.text);
   }
 
   /** Passes a model server's response on unchanged. */
@@ -172,7 +148,7 @@ export class DataPlane {
     if (body === null || [204, 205, 304].includes(status)) return new Response(null, { status });
     if (!isEventStream(response)) {
       const text = await bodyText(response);
-      if (!response.ok) return new Response(this.#upstream?.redact(text) ?? text, { status, headers });
+      if (!response.ok) return new Response(this.#redacted(text), { status, headers });
       meter.read(parseJson(text));
       spend();
       return new Response(text, { status, headers });
@@ -190,20 +166,25 @@ export class DataPlane {
     return new Response(observed, { status, headers });
   }
 
-  #authenticate({ request, log }: Exchange): KeyRecord {
-    const fullKey = bearerToken(request);
-    const { account, settings } = this.#context;
-    const key = fullKey === undefined ? undefined : account.keys.use(fullKey);
+  #redacted(text: string): string {
+    return this.#upstream?.redact(text) ?? text;
+  }
+
+  #authenticate({ req, env: { log } }: Exchange): KeyRecord {
+    const fullKey = bearerToken(req.raw);
+    const { keys } = this.#context.account;
+    const key = fullKey === undefined ? undefined : keys.use(fullKey);
     if (key !== undefined) {
       log.add({ keyId: key.id });
       return key;
     }
-    const known = fullKey === undefined ? undefined : account.keys.recall(fullKey);
+    const known = fullKey === undefined ? undefined : keys.recall(fullKey);
     const reason =
       known === undefined
         ? 'The API key is unknown.'
         : `The API key \`${known.name}\` is deleted, disabled, expired or not yet active.`;
-    if (settings.behind === 'none') throw unauthorized(reason);
+    if (!this.#isGateway)
+      throw new HttpError(401, reason, () => vllmResponse({ error: 'Unauthorized' }, 401));
     throw fullKey === undefined ? missingApiKey() : incorrectApiKey(fullKey, reason);
   }
 
@@ -211,19 +192,13 @@ export class DataPlane {
     const { models, upstream } = this.#context.settings;
     const access = modelAccess(key, model);
     const exists = (upstream !== undefined && models.length === 0) || models.some(({ id }) => id === model);
+    if (exists && access === 'allowed') return;
     if (!this.#isGateway) {
-      if (exists && access === 'allowed') return;
       const aliases = models.map(({ id }) => id).join(', ');
-      throw vllmError(
-        new ModelServerError(
-          404,
-          `The model \`${model}\` does not exist. Valid aliases: ${aliases}.`,
-          'model',
-        ),
-      );
+      const message = `The model \`${model}\` does not exist. Valid aliases: ${aliases}.`;
+      throw new ModelServerError(404, message, 'model');
     }
-    if (access === 'denied') throw modelAccessDenied(model);
-    if (!exists || access === 'not-allowed') throw modelNotFound(model);
+    throw access === 'denied' ? modelAccessDenied(model) : modelNotFound(model);
   }
 
   /** Records the usage of a request, unless a reset removed its key meanwhile. */
@@ -247,11 +222,10 @@ function withUsage(body: Record<string, unknown>): Record<string, unknown> {
   return options.include_usage === true ? body : { ...body, stream_options: { include_usage: true } };
 }
 
-/** vLLM's response to a wrong key. */
-function unauthorized(reason: string): HttpError {
-  return new HttpError(401, reason, () => json({ error: 'Unauthorized' }, 401));
-}
-
-function vllmError(error: ModelServerError): HttpError {
-  return new HttpError(error.status, error.message, () => error.toResponse());
+/** The messages of a request that may be invalid. */
+function messagesOf({ messages, prompt }: Record<string, unknown>): EmulatedMessage[] {
+  return (Array.isArray(messages) ? messages : [{ content: prompt }]).filter((message) => {
+    const content = isObject(message) ? message.content : undefined;
+    return typeof content === 'string' || (Array.isArray(content) && content.every(isObject));
+  });
 }

@@ -1,18 +1,18 @@
 import type { KeyRecord } from '../account/key-registry.ts';
 import { keyView } from '../account/keys.ts';
 import { bodyOf } from '../body.ts';
-import type { Context, Exchange } from '../context.ts';
-import { HttpError, json, parseJson } from '../http.ts';
+import type { Context, Env } from '../context.ts';
+import { HttpError, isIterable, parseJson } from '../http.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
 import { Completion } from './completion.ts';
 import { defaultReply } from './default-reply.ts';
-import { ModelServerError, scenarioError } from './errors.ts';
+import { ModelServerError, scenarioError, vllmResponse } from './errors.ts';
 import { violationOf } from './json-schema.ts';
+import { argumentsOf } from './pieces.ts';
 import {
   type ChatRequest,
-  isCompletion,
-  isIterable,
+  type EmulatedReply,
   isReply,
   type Reply,
   type ReplyFunction,
@@ -20,10 +20,11 @@ import {
 } from './reply.ts';
 import { offeredTools, parseChatRequest, parseCompletionRequest, responseSchema } from './request.ts';
 import type { RuleBook } from './rules.ts';
-import { promptTokens } from './tokens.ts';
+import { lengthOf, promptTokens } from './tokens.ts';
 
 /** A request that the gateway passes to a model server. */
-export interface ModelRequest extends Pick<Exchange, 'request' | 'signal' | 'log'> {
+export interface ModelRequest extends Readonly<Env['Bindings']> {
+  readonly request: Request;
   readonly key: KeyRecord;
   /** Such as `/chat/completions`. */
   readonly path: string;
@@ -49,15 +50,13 @@ export class EmulatedModelServer implements ModelServer {
     this.#fallback = fallback;
   }
 
-  async post(request: ModelRequest): Promise<Response> {
+  async post(modelRequest: ModelRequest): Promise<Response> {
     try {
-      return await this.#post(request);
+      return await this.#post(modelRequest);
     } catch (error) {
-      if (error instanceof ModelServerError) {
-        request.log.add({ reason: error.message });
-        return error.toResponse();
-      }
-      throw error;
+      if (!(error instanceof ModelServerError)) throw error;
+      modelRequest.log.add({ reason: error.reason });
+      return error.toResponse(modelRequest.request);
     }
   }
 
@@ -66,57 +65,35 @@ export class EmulatedModelServer implements ModelServer {
     const isChat = path === '/chat/completions';
     // vLLM does not serve images.
     if (!isChat && path !== '/completions') {
-      return this.#fallback?.post(modelRequest) ?? json({ detail: 'Not Found' }, 404);
+      return this.#fallback?.post(modelRequest) ?? vllmResponse({ detail: 'Not Found' }, 404);
     }
-    const { settings, randomText } = this.#context;
-    const request = this.#parse(isChat, body);
-    const model = settings.models.find(({ id }) => id === request?.model);
-    const match = request === undefined ? undefined : this.#rules.match(request, key);
+    const { settings } = this.#context;
+    const parsed = parse(isChat, body);
+    const match = 'request' in parsed ? this.#rules.match(parsed.request, key) : undefined;
     if (match !== undefined) log.add({ rule: match.position });
+    // Another server validates the requests that no rule matches.
     if (match === undefined && this.#fallback !== undefined) return this.#fallback.post(modelRequest);
-    if (request === undefined) throw new ModelServerError(400, 'The request is invalid.');
-    checkContext(request, model);
+    if ('error' in parsed) throw parsed.error;
 
+    const { request } = parsed;
+    const model = settings.models.find(({ id }) => id === request.model);
+    checkContext(request, model);
     const source = match?.reply ?? settings.reply;
     if (source === undefined && settings.strict) throw unmatched(request, key);
-    const reply = await this.#reply(source ?? defaultReply, { request, key, signal });
+    const reply = await this.#reply(source ?? defaultReply, request, key, signal);
     checkStrictSchemas(reply, request);
-    const isGateway = settings.behind === 'gateway';
-    const completion = new Completion({
-      reply,
-      request,
-      head: {
-        id: `${isChat ? 'chatcmpl' : 'cmpl'}-${randomText(ALPHANUMERIC, 24)}`,
-        created: Math.floor(settings.now() / 1000),
-        model: request.model,
-      },
-      dialect: {
-        reasoningField: model?.reasoningField ?? (isGateway ? 'reasoning_content' : 'reasoning'),
-        emptyArguments: isGateway,
-      },
-      isChat,
-      contextLength: model?.contextLength ?? Number.POSITIVE_INFINITY,
-      randomText,
-    });
-    if (request.stream !== true) return json(await completion.whole(signal).catch(failed));
+    const completion = this.#completion(reply, request, isChat, model);
+    if (request.stream !== true) return vllmResponse(await completion.whole(signal).catch(failed));
     return new Response(bodyOf(events(completion)), {
       headers: { 'content-type': 'text/event-stream; charset=utf-8' },
     });
   }
 
-  /** Another server validates the requests that no rule matches. */
-  #parse(isChat: boolean, body: Record<string, unknown>): ChatRequest | undefined {
-    try {
-      return isChat ? parseChatRequest(body) : parseCompletionRequest(body);
-    } catch (error) {
-      if (this.#fallback !== undefined) return undefined;
-      throw error;
-    }
-  }
-
   async #reply(
     source: Reply | ReplyFunction,
-    { request, key, signal }: { request: ChatRequest; key: KeyRecord; signal: AbortSignal },
+    request: ChatRequest,
+    key: KeyRecord,
+    signal: AbortSignal,
   ): Promise<Reply> {
     const context = { request, key: keyView(key, this.#context.settings.now()), signal };
     // Called in a promise, so that a function may throw as well as reject.
@@ -129,6 +106,39 @@ export class EmulatedModelServer implements ModelServer {
       'invalid_reply',
       'createEmulator: `reply` must return a string, an async iterable, a reply or a completion.',
     );
+  }
+
+  #completion(
+    reply: Reply,
+    request: ChatRequest,
+    isChat: boolean,
+    model: EmulatedModel | undefined,
+  ): Completion {
+    const { settings, randomText } = this.#context;
+    const reasoningField = settings.behind === 'gateway' ? 'reasoning_content' : 'reasoning';
+    return new Completion({
+      reply,
+      request,
+      head: {
+        id: `${isChat ? 'chatcmpl' : 'cmpl'}-${randomText(ALPHANUMERIC, 24)}`,
+        created: Math.floor(settings.now() / 1000),
+        model: request.model,
+      },
+      reasoningField: model?.reasoningField ?? reasoningField,
+      isChat,
+      contextLength: model?.contextLength ?? Number.POSITIVE_INFINITY,
+      randomText,
+    });
+  }
+}
+
+type Parsed = { readonly request: ChatRequest } | { readonly error: unknown };
+
+function parse(isChat: boolean, body: Record<string, unknown>): Parsed {
+  try {
+    return { request: isChat ? parseChatRequest(body) : parseCompletionRequest(body) };
+  } catch (error) {
+    return { error };
   }
 }
 
@@ -145,7 +155,7 @@ async function* events(completion: Completion): AsyncGenerator<string, void, und
 }
 
 function failed(error: unknown): never {
-  if (error instanceof HttpError || error instanceof ModelServerError) throw error;
+  if (error instanceof HttpError) throw error;
   throw new ModelServerError(500, messageOf(error));
 }
 
@@ -158,7 +168,7 @@ function checkContext(request: ChatRequest, model: EmulatedModel | undefined): v
   const { contextLength } = model ?? {};
   if (contextLength === undefined) return;
   const start = `This model's maximum context length is ${contextLength} tokens. However, `;
-  const characters = request.messages.reduce((sum, { content }) => sum + [...textOf(content)].length, 0);
+  const characters = request.messages.reduce((sum, { content }) => sum + lengthOf(textOf(content)), 0);
   // vLLM does not tokenize a prompt that certainly exceeds the limit.
   const maxCharacters = contextLength * 16;
   if (characters > maxCharacters) {
@@ -182,9 +192,7 @@ function checkContext(request: ChatRequest, model: EmulatedModel | undefined): v
 function unmatched({ model, messages, tools }: ChatRequest, key: KeyRecord): HttpError {
   const last = messages.at(-1);
   const text = textOf(last?.content);
-  const offered = Array.isArray(tools)
-    ? offeredTools({ model, messages, tools }).map(({ name }) => name)
-    : [];
+  const offered = offeredTools({ model, messages, tools }).map(({ name }) => name);
   const description = [
     `model \`${model}\``,
     `key \`${key.name}\``,
@@ -196,21 +204,21 @@ function unmatched({ model, messages, tools }: ChatRequest, key: KeyRecord): Htt
 }
 
 /**
- * A scripted reply that violates a strict schema is a mistake in the test. Completions with `choices`, and replies
- * that are cut off or refused, are sent as they are.
+ * A scripted reply that violates a strict schema is a mistake in the test. What is sent as on the wire, and replies that
+ * are cut off or refused, are not checked.
  *
  * @throws {HttpError} That names the violation.
  */
 function checkStrictSchemas(reply: Reply, request: ChatRequest): void {
-  if (isIterable(reply) || isCompletion(reply)) return;
-  const { content, toolCalls = [], finishReason } = typeof reply === 'string' ? { content: reply } : reply;
-  if (finishReason !== undefined && !['stop', 'tool_calls'].includes(finishReason)) return;
+  if (isIterable(reply)) return;
+  const scripted = typeof reply === 'string' ? { content: reply } : (reply as EmulatedReply);
+  const { content, toolCalls = [], finishReason = 'stop' } = scripted;
+  if (!['stop', 'tool_calls'].includes(finishReason)) return;
   const format = responseSchema(request);
   if (format?.strict === true && content !== undefined) check('reply', content, format.schema);
   for (const { name, arguments: given = '{}' } of toolCalls) {
     const tool = offeredTools(request).find((each) => each.name === name);
-    if (tool?.strict !== true) continue;
-    check(`call of \`${name}\``, typeof given === 'string' ? given : JSON.stringify(given), tool.parameters);
+    if (tool?.strict === true) check(`call of \`${name}\``, argumentsOf(given), tool.parameters);
   }
 }
 

@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 import type { PlatformAbortSignal } from '../../internal/platform.ts';
 import type { EmulatedKey } from '../account/keys.ts';
+import { isObject } from '../http.ts';
+import { delta as deltaSchema, reply as replySchema } from '../scenario.ts';
 
 /** A chat request. The fields that the emulator reads are validated; all others are as they were sent. */
 export interface ChatRequest {
@@ -62,6 +64,14 @@ export interface EmulatedDelta {
   readonly reasoning?: string | undefined;
   readonly content?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCallDelta[] | undefined;
+  /** Ends the reply with this chunk. Default: a chunk without text follows. */
+  readonly finishReason?: string | undefined;
+}
+
+/** A chunk as it is on the wire. Missing fields besides `choices` are filled in. */
+export interface EmulatedChunk {
+  readonly choices: readonly { readonly [field: string]: unknown }[];
+  readonly [field: string]: unknown;
 }
 
 /** A reply with more than text: reasoning before it, tool calls after it, or the exact chunks of a stream. */
@@ -70,8 +80,11 @@ export interface EmulatedReply {
   readonly content?: string | undefined;
   readonly refusal?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCall[] | undefined;
-  /** In place of the other fields: the chunks of a stream. A string is content. */
-  readonly chunks?: readonly (string | EmulatedDelta)[] | undefined;
+  /**
+   * In place of the other fields: the chunks of a stream, where a string is content; or the chunks as they are on the
+   * wire, which are sent without regard to the request.
+   */
+  readonly chunks?: readonly (string | EmulatedDelta)[] | readonly EmulatedChunk[] | undefined;
   /** Default: `tool_calls` if there are any, else `stop`. */
   readonly finishReason?: string | undefined;
   /** Usage as it is on the wire. Default: four characters are one token. */
@@ -96,70 +109,25 @@ export type Reply = string | AsyncIterable<string | EmulatedDelta> | EmulatedRep
 /** Computes the reply to a request. */
 export type ReplyFunction = (context: ReplyContext) => Reply | Promise<Reply>;
 
-const text = z.optional(z.string());
-const anyRecord = z.record(z.string(), z.unknown());
-
-const completionSchema = z.looseObject({ choices: z.array(z.looseObject({ message: z.looseObject({}) })) });
-
-// Strict, because a misspelled field would be a reply that says nothing.
-const deltaSchema = z.strictObject({
-  reasoning: text,
-  content: text,
-  toolCalls: z.optional(
-    z.array(
-      z.strictObject({
-        index: z.optional(z.int().check(z.minimum(0))),
-        id: text,
-        name: text,
-        arguments: text,
-      }),
-    ),
-  ),
-});
-
-const toolCallSchema = z.strictObject({
-  name: z.string(),
-  arguments: z.optional(z.union([z.string(), anyRecord])),
-  id: text,
-});
-
-const replySchema = z
-  .strictObject({
-    reasoning: text,
-    content: text,
-    refusal: text,
-    toolCalls: z.optional(z.array(toolCallSchema)),
-    chunks: z.optional(z.array(z.union([z.string(), deltaSchema]))),
-    finishReason: text,
-    usage: z.optional(anyRecord),
-  })
-  .check(
-    z.refine(
-      ({ chunks, reasoning, content, refusal, toolCalls }) =>
-        [chunks, reasoning ?? content ?? refusal ?? toolCalls].filter((part) => part !== undefined).length ===
-        1,
-    ),
-  );
-
 export function isReply(value: unknown): value is Reply {
-  return (
-    typeof value === 'string' ||
-    isIterable(value) ||
-    z.safeParse(completionSchema, value).success ||
-    z.safeParse(replySchema, value).success
-  );
+  return z.safeParse(replySchema, value).success;
 }
 
 export function isDelta(value: unknown): value is string | EmulatedDelta {
-  return typeof value === 'string' || z.safeParse(deltaSchema, value).success;
+  return z.safeParse(deltaSchema, value).success;
 }
 
-export function isIterable(value: unknown): value is AsyncIterable<string | EmulatedDelta> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+export function isCompletion(reply: unknown): reply is EmulatedCompletion {
+  return isObject(reply) && 'choices' in reply;
 }
 
-export function isCompletion(reply: Reply): reply is EmulatedCompletion {
-  return typeof reply === 'object' && 'choices' in reply;
+/** Whether the chunks of a reply are in the form of the wire. */
+export function isWireStream(reply: Reply): reply is { readonly chunks: readonly EmulatedChunk[] } {
+  return (
+    typeof reply === 'object' &&
+    'chunks' in reply &&
+    (reply.chunks as object[]).some((chunk) => isCompletion(chunk))
+  );
 }
 
 /** The text of a message's content, with its parts joined. */

@@ -1,10 +1,10 @@
-import * as z from 'zod/mini';
-import { isSecret, Secret } from '../../secret/secret.ts';
+import { Secret } from '../../secret/secret.ts';
 import type { KeyRecord } from '../account/key-registry.ts';
 import { isKey } from '../account/keys.ts';
 import { matchesGlob } from '../account/model-access.ts';
-import { check, nonEmpty } from '../checks.ts';
-import { type ChatRequest, isReply, type Reply, type ReplyFunction, textOf } from './reply.ts';
+import { check } from '../checks.ts';
+import { rule as ruleSchema } from '../scenario.ts';
+import { type ChatRequest, type Reply, type ReplyFunction, textOf } from './reply.ts';
 import { offeredTools } from './request.ts';
 
 /** A regular expression in JSON. */
@@ -57,31 +57,6 @@ export interface Rules extends Iterable<ActiveRule> {
   /** Removes every rule. */
   readonly clear: () => void;
 }
-
-const pattern = z.union([
-  z.string(),
-  z.instanceof(RegExp),
-  z.strictObject({ pattern: z.string(), flags: z.optional(z.string()) }).check(z.refine(isRegExp)),
-]);
-const positive = z.optional(z.int().check(z.minimum(1)));
-const reply = z.custom(
-  (value) => typeof value === 'function' || isReply(value),
-  'must be a reply or a function',
-);
-const ruleSchema = z.strictObject({
-  when: z.optional(
-    z.strictObject({
-      model: z.optional(nonEmpty),
-      key: z.optional(z.union([nonEmpty, z.custom(isSecret)])),
-      lastMessage: z.optional(pattern),
-      tool: z.optional(nonEmpty),
-      toolResult: z.optional(pattern),
-      nth: positive,
-    }),
-  ),
-  reply: z.union([reply, z.array(reply).check(z.minLength(1))]),
-  times: positive,
-});
 
 /** A rule, the number of requests that met its conditions other than `nth`, and of those that it replied to. */
 interface Entry extends ActiveRule {
@@ -164,12 +139,4 @@ function matchesText(expected: string | RegExp | TextPattern, text: string): boo
     expected instanceof RegExp ? expected : { ...expected, source: expected.pattern };
   // Without the flags that make `test` depend on earlier calls.
   return new RegExp(source, flags.replace(/[gy]/g, '')).test(text);
-}
-
-function isRegExp({ pattern: source, flags }: TextPattern): boolean {
-  try {
-    return new RegExp(source, flags) !== undefined;
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,6 @@
 import { redact } from '../../secret/redact.ts';
 import { bodyText, isObject, parseJson } from '../http.ts';
-import type { UpstreamSettings } from '../options.ts';
+import type { EmulatedModel, UpstreamSettings } from '../options.ts';
 import { upstreamError } from './errors.ts';
 import type { ModelRequest, ModelServer } from './model-server.ts';
 
@@ -15,17 +15,15 @@ export class UpstreamServer implements ModelServer {
     this.#settings = settings;
   }
 
-  /** The ids of its models. */
-  async models(signal: AbortSignal): Promise<string[]> {
+  async models(signal: AbortSignal): Promise<EmulatedModel[]> {
     const response = await this.#send('/models', { method: 'GET' }, signal);
     const body = parseJson(await bodyText(response).catch(() => ''));
     if (!response.ok || !isObject(body) || !Array.isArray(body.data)) {
       throw upstreamError(
-        502,
         `GET ${this.#settings.url}/models returned ${response.status} without a list of models.`,
       );
     }
-    return body.data.flatMap((model) => (isObject(model) && typeof model.id === 'string' ? [model.id] : []));
+    return body.data.filter(isModel).map(({ id }) => ({ id }));
   }
 
   async post({ request, path, body, signal }: ModelRequest): Promise<Response> {
@@ -54,15 +52,19 @@ export class UpstreamServer implements ModelServer {
       (error: unknown) => {
         signal.throwIfAborted();
         const method = init.method === 'GET' ? 'Get' : 'Post';
-        throw upstreamError(502, this.redact(`${method} "${target}": ${causeOf(error, new URL(target))}`));
+        throw upstreamError(this.redact(`${method} "${target}": ${causeOf(error, new URL(target))}`));
       },
     );
     const isRedirect =
       response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400);
     if (!isRedirect) return response;
     void response.body?.cancel();
-    throw upstreamError(502, `${target} redirects, and its key is not sent elsewhere. Check the URL.`);
+    throw upstreamError(`${target} redirects, and its key is not sent elsewhere. Check the URL.`);
   }
+}
+
+function isModel(value: unknown): value is { readonly id: string } {
+  return isObject(value) && typeof value.id === 'string';
 }
 
 /** The failure in the words of the gateway's HTTP client, which is Go's. */

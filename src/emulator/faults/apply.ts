@@ -1,4 +1,4 @@
-import { type Body, type Bytes, bodyOf, dataOf, eventsOf, mapBody } from '../body.ts';
+import { type Bytes, bodyOf, dataOf, eventsOf, mapBody } from '../body.ts';
 import { controlErrorOf } from '../control-plane/errors.ts';
 import { dataErrorOf } from '../data-plane/errors.ts';
 import { isEventStream } from '../http.ts';
@@ -6,16 +6,7 @@ import { LostConnection } from '../lost-connection.ts';
 import type { EmulatedPlane } from '../operation.ts';
 import type { Sleep } from '../options.ts';
 import type { Fault } from './fault.ts';
-import { corruptionOf, givenFields } from './table.ts';
-
-/** Fields that change a stream without ending it. */
-const STREAM_FIELDS: readonly string[] = [
-  'chunkDelayMs',
-  'stallAfterChunks',
-  'crlf',
-  'comments',
-  'writeBytes',
-];
+import { corruptionOf } from './table.ts';
 
 /** Statuses whose responses have no body. */
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];
@@ -25,7 +16,7 @@ const PROXY_PAGE =
 
 /** Whether a fault replaces the response of the service. */
 export function isReplaced({ status, html, dropConnection }: Fault): boolean {
-  return status !== undefined || (html !== undefined && html !== false) || dropConnection === true;
+  return status !== undefined || html !== undefined || dropConnection === true;
 }
 
 /** @throws {LostConnection} If the connection is lost before the response. */
@@ -44,9 +35,9 @@ function withoutHeaders(
   const of = (text: string, type: string): Response =>
     new Response(text, { status, headers: { 'content-type': `${type}; charset=utf-8` } });
   if (WITHOUT_BODY.includes(status)) return new Response(null, { status });
-  if (html !== undefined && html !== false) return of(html === true ? PROXY_PAGE : html, 'text/html');
-  if (body !== undefined)
-    return typeof body === 'string' ? of(body, 'text/plain') : of(JSON.stringify(body), 'application/json');
+  if (html !== undefined) return of(typeof html === 'string' ? html : PROXY_PAGE, 'text/html');
+  if (typeof body === 'string') return of(body, 'text/plain');
+  if (body !== undefined) return of(JSON.stringify(body), 'application/json');
   if (status < 400) return of('', 'text/plain');
   const error = plane === 'control' ? controlErrorOf(status, request) : dataErrorOf(status, request);
   return error.toResponse(request);
@@ -63,10 +54,11 @@ export async function corrupt(response: Response, fault: Fault, waiting: Waiting
   const corruption = corruptionOf(fault);
   if (body === null) return response;
   if (isEventStream(response)) {
-    // Otherwise the bytes are not grouped by events.
-    const isTouched =
-      givenFields(fault).some((field) => STREAM_FIELDS.includes(field)) || corruption !== undefined;
-    return isTouched ? new Response(corruptStream(body, fault, waiting), { status, headers }) : response;
+    const corrupted = mapBody(body, (chunks) => {
+      const events = corruptEvents(eventsOf(chunks), fault, waiting);
+      return fault.writeBytes === undefined ? events : regroup(events, fault.writeBytes);
+    });
+    return new Response(corrupted, { status, headers });
   }
   if (corruption === undefined) return response;
   headers.delete('content-length');
@@ -77,13 +69,6 @@ export async function corrupt(response: Response, fault: Fault, waiting: Waiting
 async function* lost(text: string): AsyncGenerator<string, void, undefined> {
   if (text !== '') yield text;
   throw new LostConnection();
-}
-
-function corruptStream(body: Body, fault: Fault, waiting: Waiting): Body {
-  return mapBody(body, (chunks) => {
-    const events = corruptEvents(eventsOf(chunks), fault, waiting);
-    return fault.writeBytes === undefined ? events : regroup(events, fault.writeBytes);
-  });
 }
 
 async function* corruptEvents(

@@ -1,6 +1,7 @@
 import type { KeyRecord } from '../account/key-registry.ts';
 import { isKey } from '../account/keys.ts';
 import { matchesGlob } from '../account/model-access.ts';
+import { check } from '../checks.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 import { seededRandom } from '../random.ts';
 import type {
@@ -8,18 +9,10 @@ import type {
   ActiveRandomFaults,
   Fault,
   Faults,
-  RandomFaults,
   RequestFilter,
   ScheduledFault,
 } from './fault.ts';
-import {
-  checkFault,
-  checkRandomFaults,
-  FAULT_KINDS,
-  mergeFaults,
-  possibleOperations,
-  randomFault,
-} from './table.ts';
+import { FAULT_KINDS, FAULT_SCHEMAS, mergeFaults, possibleOperations, randomFault } from './table.ts';
 
 /** The properties of a request that decide which faults apply to it. */
 interface FaultTarget {
@@ -31,20 +24,21 @@ interface FaultTarget {
   readonly keys: readonly KeyRecord[];
 }
 
-interface NewEntry {
-  readonly mode: 'next' | 'always' | 'random';
+interface Entry {
+  readonly mode: 'always' | 'random' | 'next';
   readonly filter: RequestFilter;
   readonly operations: readonly EmulatedOperation[] | undefined;
   readonly times: number;
   readonly random: () => number;
   readonly faultFor: (target: FaultTarget) => Fault | undefined;
+  /** Number of requests that met the filter. */
+  matches: number;
+  /** Number of those that the fault was applied to. */
+  hits: number;
 }
 
-/** `matches` is the number of requests that met the filter, `hits` of those that the fault was applied to. */
-type Entry = NewEntry & { matches: number; hits: number };
-
 /** In ascending precedence. */
-const MODES: readonly Entry['mode'][] = ['always', 'random', 'next'];
+const MODES = ['always', 'random', 'next'] as const;
 
 const BASE_PATHS = ['', '/apis/hydra.io/v1alpha1', '/v1'];
 
@@ -57,28 +51,13 @@ export class FaultPlan implements Faults {
     this.#random = random;
   }
 
-  readonly next = (fault: Fault): ActiveFault => {
-    checkFault(fault, 'next');
-    return this.#add('next', fault, fault.times ?? 1);
-  };
+  readonly next: Faults['next'] = (fault) => this.schedule({ ...fault, mode: 'next' });
 
-  readonly always = (fault: Omit<Fault, 'times'>): ActiveFault => {
-    checkFault(fault, 'always');
-    return this.#add('always', fault, Number.POSITIVE_INFINITY);
-  };
+  readonly always: Faults['always'] = (fault) => this.schedule({ ...fault, mode: 'always' });
 
-  readonly random = (faults: RandomFaults = {}): ActiveRandomFaults => {
-    checkRandomFaults(faults);
-    const { seed = this.#newSeed(), kinds = [...FAULT_KINDS], maxDelayMs = 1000, probability = 0.1 } = faults;
-    const random = seededRandom(seed);
-    const active = this.#activate({
-      mode: 'random',
-      filter: { ...faults, probability },
-      operations: faults.operation && [faults.operation],
-      times: Number.POSITIVE_INFINITY,
-      random,
-      faultFor: ({ operation }) => randomFault(kinds, operation, { random, maxDelayMs }),
-    });
+  readonly random: Faults['random'] = (faults) => {
+    const seed = faults?.seed ?? this.#newSeed();
+    const active = this.schedule({ ...faults, seed, mode: 'random' });
     return Object.defineProperty(active, 'seed', { value: seed, enumerable: true }) as ActiveRandomFaults;
   };
 
@@ -87,10 +66,21 @@ export class FaultPlan implements Faults {
     for (const entry of this.#entries) if (isSelected(entry.filter.key)) this.#entries.delete(entry);
   };
 
-  /** Sets a fault from JSON. @throws {TypeError} If it is invalid. */
-  schedule({ mode = 'next', ...fault }: ScheduledFault): ActiveFault {
-    if (!MODES.includes(mode)) throw new TypeError(`faults: \`mode\` must be one of ${MODES.join(', ')}.`);
-    return this[mode](fault as object);
+  /** Sets a fault. @throws {TypeError} If it is invalid. */
+  schedule(given: ScheduledFault): ActiveFault {
+    const scheduled = { ...given };
+    const { mode = 'next' } = scheduled;
+    check(`faults.${mode}`, FAULT_SCHEMAS[mode] ?? FAULT_SCHEMAS.next, scheduled);
+    const entry = { ...this.#entryOf(scheduled), mode, matches: 0, hits: 0 };
+    this.#entries.add(entry);
+    const remove = (): void => void this.#entries.delete(entry);
+    return {
+      get hits() {
+        return entry.hits;
+      },
+      remove,
+      [Symbol.dispose]: remove,
+    };
   }
 
   /** The combined faults of a request, which is counted. */
@@ -110,33 +100,30 @@ export class FaultPlan implements Faults {
       entry.hits++;
       if (entry.hits >= entry.times) this.#entries.delete(entry);
     }
-    const ordered = matched.toSorted((a, b) => MODES.indexOf(a.mode) - MODES.indexOf(b.mode));
-    return mergeFaults(ordered.map(({ fault }) => fault));
+    matched.sort((a, b) => MODES.indexOf(a.mode) - MODES.indexOf(b.mode));
+    return mergeFaults(matched.map(({ fault }) => fault));
   }
 
-  #add(mode: 'always' | 'next', fault: Fault, times: number): ActiveFault {
-    const copy = { ...fault };
-    const random = copy.probability === undefined ? this.#random : seededRandom(this.#newSeed());
-    return this.#activate({
-      mode,
-      filter: copy,
-      operations: possibleOperations(copy),
-      times,
-      random,
-      faultFor: () => copy,
-    });
-  }
-
-  #activate(newEntry: NewEntry): ActiveFault {
-    const entry = { ...newEntry, matches: 0, hits: 0 };
-    this.#entries.add(entry);
-    const remove = (): void => void this.#entries.delete(entry);
+  #entryOf(fault: ScheduledFault): Omit<Entry, 'mode' | 'matches' | 'hits'> {
+    if (fault.mode !== 'random') {
+      const random = fault.probability === undefined ? this.#random : seededRandom(this.#newSeed());
+      const times = fault.mode === 'always' ? Number.POSITIVE_INFINITY : (fault.times ?? 1);
+      return {
+        filter: fault,
+        operations: possibleOperations({ ...fault, plane: undefined }),
+        times,
+        random,
+        faultFor: () => fault,
+      };
+    }
+    const { seed = this.#newSeed(), kinds = FAULT_KINDS, maxDelayMs = 1000, probability = 0.1 } = fault;
+    const random = seededRandom(seed);
     return {
-      get hits() {
-        return entry.hits;
-      },
-      remove,
-      [Symbol.dispose]: remove,
+      filter: { ...fault, probability },
+      operations: possibleOperations({ operation: fault.operation }),
+      times: Number.POSITIVE_INFINITY,
+      random,
+      faultFor: ({ operation }) => randomFault(kinds, operation, { random, maxDelayMs }),
     };
   }
 
@@ -147,9 +134,10 @@ export class FaultPlan implements Faults {
 
 function meets({ filter, operations }: Entry, target: FaultTarget): boolean {
   const { plane, method, path, key } = filter;
+  const { operation } = target;
   return (
     (plane === undefined || plane === target.plane) &&
-    (operations === undefined || (target.operation !== undefined && operations.includes(target.operation))) &&
+    (operations === undefined || (operation !== undefined && operations.includes(operation))) &&
     (method === undefined || method.toUpperCase() === target.method) &&
     (path === undefined || matchesPath(target.path, path)) &&
     (key === undefined || target.keys.some((record) => isKey(record, key)))

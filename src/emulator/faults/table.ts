@@ -1,10 +1,9 @@
 import * as z from 'zod/mini';
-import { isSecret } from '../../secret/secret.ts';
 import { dataOf } from '../body.ts';
-import { check, nonEmpty } from '../checks.ts';
+import { credential, fields, nonEmpty } from '../checks.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
-import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
-import type { Fault, FaultKind, RandomFaults, RequestFilter } from './fault.ts';
+import type { EmulatedOperation } from '../operation.ts';
+import type { Fault, FaultKind, RequestFilter } from './fault.ts';
 
 /*
  * One row for each field of a fault: what it accepts, which requests it makes sense for, how it is generated at random,
@@ -31,9 +30,9 @@ interface Draw {
 
 interface Row {
   readonly check: z.ZodMiniType;
-  /** Operations that the field makes sense for. Default: all. */
-  readonly operations?: readonly EmulatedOperation[] | undefined;
-  /** Fields with different endings exclude each other. */
+  /** Operations that a value of the field makes sense for. Default: all. */
+  readonly operations?: ((value: never) => readonly EmulatedOperation[]) | undefined;
+  /** The way in which the response ends. Different ones exclude each other. */
   readonly ending?: string;
   /** Fields of which at least one has to be given. */
   readonly needs?: readonly (keyof Fault)[];
@@ -42,21 +41,17 @@ interface Row {
   readonly corruption?: Corruption;
 }
 
-const OPERATIONS: Readonly<Record<EmulatedPlane, readonly EmulatedOperation[]>> = {
-  control: [
-    'create',
-    'list',
-    'listMine',
-    'reveal',
-    'delete',
-    'checkCreation',
-    'setStatus',
-    'setQuota',
-    'usage',
-  ],
-  data: ['models', 'chat', 'completions', 'images'],
-};
-const STREAMS: readonly EmulatedOperation[] = ['chat', 'completions'];
+const CONTROL = [
+  ...['create', 'list', 'listMine', 'reveal', 'delete', 'checkCreation'],
+  ...['setStatus', 'setQuota', 'usage'],
+] as EmulatedOperation[];
+const DATA: EmulatedOperation[] = ['models', 'chat', 'completions', 'images'];
+
+const only =
+  (...operations: EmulatedOperation[]) =>
+  () =>
+    operations;
+const streams = only('chat', 'completions');
 
 /** An integer or `Infinity`. */
 const count = (minimum: number): z.ZodMiniType =>
@@ -65,26 +60,25 @@ const count = (minimum: number): z.ZodMiniType =>
     `must be an integer from ${minimum}, or Infinity`,
   );
 const milliseconds = z.number().check(z.minimum(0));
-const isHeaders = (value: unknown): boolean => {
-  try {
-    return new Headers(value as Record<string, string>) !== undefined && typeof value === 'object';
-  } catch {
-    return false;
-  }
-};
 
 const FILTER: Readonly<Record<keyof RequestFilter, Row>> = {
-  plane: { check: z.enum(['control', 'data']) },
-  operation: { check: z.enum([...OPERATIONS.control, ...OPERATIONS.data]) },
-  method: { check: z.string().check(z.regex(/^[a-z]+$/i)) },
-  path: { check: z.union([nonEmpty, z.instanceof(RegExp)]) },
-  key: { check: z.union([nonEmpty, z.custom(isSecret)]) },
+  plane: {
+    check: z.enum(['control', 'data']),
+    operations: (plane: string) => (plane === 'control' ? CONTROL : DATA),
+  },
+  operation: {
+    check: z.enum([...CONTROL, ...DATA]),
+    operations: (operation: EmulatedOperation) => [operation],
+  },
+  method: { check: z.string().check(z.regex(/^[a-z]+$/i, 'must be a method such as POST')) },
+  path: { check: z.union([nonEmpty, z.instanceof(RegExp)], 'must be a glob or a RegExp') },
+  key: { check: credential },
   nth: { check: count(1) },
   probability: { check: z.number().check(z.minimum(0), z.maximum(1)) },
 };
 
-/** A row for a delay that is random by itself. */
-const delay = (field: FaultKind, operations?: readonly EmulatedOperation[]): Row => ({
+/** A row for a delay. */
+const delay = (field: FaultKind, operations?: Row['operations']): Row => ({
   check: milliseconds,
   operations,
   random: ({ delayMs }) => ({ [field]: delayMs() }),
@@ -95,8 +89,6 @@ const flag = (field: FaultKind, more: Partial<Row> = {}): Row => ({
   random: () => ({ [field]: true }),
   ...more,
 });
-
-const half = (text: string): string => text.slice(0, Math.floor(text.length / 2));
 
 /** A row for a field that says after how many chunks something else is sent, which ends the response. */
 function afterChunks(field: FaultKind, event: Corruption['event'], whole?: Corruption['whole']): Row {
@@ -114,12 +106,35 @@ function afterChunks(field: FaultKind, event: Corruption['event'], whole?: Corru
   };
 }
 
-const malformed = (after: Corruption['after']): Corruption => ({
-  after,
-  event: (event) => `data: ${half(dataOf(event) ?? '')}\n\n`,
-  next: 'continue',
-  whole: (text) => text.slice(0, -1),
+/** A row for an ending that sends an error, whose JSON is the body of a response in one piece. */
+const errorAfterChunks = (
+  field: FaultKind,
+  error: (fault: Fault) => string,
+  event: (error: string) => string,
+): Row =>
+  afterChunks(
+    field,
+    (_, fault) => event(error(fault)),
+    (_, fault) => error(fault),
+  );
+
+const half = (text: string): string => text.slice(0, Math.floor(text.length / 2));
+
+/** A row for a chunk that is not JSON. */
+const malformed = (field: FaultKind, after: Corruption['after'], more: Partial<Row>): Row => ({
+  check: count(0),
+  ending: field,
+  corruption: {
+    after,
+    event: (event) => `data: ${half(dataOf(event) ?? '')}\n\n`,
+    next: 'continue',
+    whole: (text) => text.slice(0, -1),
+  },
+  ...more,
 });
+
+const event = (data: string): string => `data: ${data}\n\n`;
+const eventAndDone = (data: string): string => `${event(data)}data: [DONE]\n\n`;
 
 const ENGINE_ERROR =
   '{"error": {"message": "EngineCore encountered an issue. See stack trace (above) for the root cause.", "type": "InternalServerError", "param": null, "code": 500}}';
@@ -133,30 +148,27 @@ const FLAT_ERROR = {
 };
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
-const flatError = ({ errorObject }: Fault): string => JSON.stringify(errorObject ?? FLAT_ERROR);
-const plainError = ({ errorEvent }: Fault): string => JSON.stringify({ error: errorEvent ?? ERROR });
-
 /** Statuses that a client may retry. */
 const RANDOM_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
 
-const FAULTS: Readonly<Record<keyof Fault, Row>> = {
+export const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   ...FILTER,
   times: { check: count(1) },
 
   delayMs: delay('delayMs'),
-  chunkDelayMs: delay('chunkDelayMs', STREAMS),
+  chunkDelayMs: delay('chunkDelayMs', streams),
   stallAfterChunks: {
     check: count(0),
-    operations: STREAMS,
+    operations: streams,
     random: (draw) => ({ stallAfterChunks: draw.chunks(), stallMs: draw.delayMs() }),
   },
   stallMs: { check: milliseconds, needs: ['stallAfterChunks'] },
 
-  crlf: flag('crlf', { operations: STREAMS }),
-  comments: flag('comments', { operations: STREAMS }),
+  crlf: flag('crlf', { operations: streams }),
+  comments: flag('comments', { operations: streams }),
   writeBytes: {
     check: count(1),
-    operations: STREAMS,
+    operations: streams,
     random: ({ random }) => ({ writeBytes: 1 + Math.floor(random() * 1000) }),
   },
 
@@ -166,9 +178,12 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
     random: ({ random }) => ({ status: oneOf(RANDOM_STATUSES, random) }),
   },
   body: { check: z.unknown(), needs: ['status'] },
-  headers: { check: z.custom(isHeaders), needs: ['status', 'html'] },
+  headers: {
+    check: z.custom(isHeaders, 'must be an object of header names and values'),
+    needs: ['status', 'html'],
+  },
   html: {
-    check: z.union([z.boolean(), z.string()]),
+    check: z.union([z.boolean(), z.string()], 'must be a boolean or a page'),
     ending: 'replacement',
     random: ({ random }) => ({ html: true, status: oneOf([200, 502, 503], random) }),
   },
@@ -179,7 +194,7 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   }),
   appliedAfterMs: {
     check: milliseconds,
-    operations: ['create', 'delete'],
+    operations: only('create', 'delete'),
     random: ({ random, delayMs }) => ({
       appliedAfterMs: delayMs(),
       ...(random() < 0.5 && { dropConnection: true }),
@@ -187,47 +202,38 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   },
 
   truncateAfterChunks: afterChunks('truncateAfterChunks', () => ''),
-  nullEventAfterChunks: afterChunks(
-    'nullEventAfterChunks',
-    () => 'data: null\n\n',
-    () => 'null',
-  ),
-  errorBodyAfterChunks: afterChunks(
+  nullEventAfterChunks: errorAfterChunks('nullEventAfterChunks', () => 'null', event),
+  errorBodyAfterChunks: errorAfterChunks(
     'errorBodyAfterChunks',
     () => INTERNAL_ERROR,
-    () => INTERNAL_ERROR,
+    (error) => error,
   ),
-  errorObjectAfterChunks: afterChunks(
+  errorObjectAfterChunks: errorAfterChunks(
     'errorObjectAfterChunks',
-    (_, fault) => `data: ${flatError(fault)}\n\ndata: [DONE]\n\n`,
-    (_, fault) => flatError(fault),
+    ({ errorObject }) => JSON.stringify(errorObject ?? FLAT_ERROR),
+    eventAndDone,
   ),
   errorObject: { check: z.unknown(), needs: ['errorObjectAfterChunks'] },
-  errorAfterChunks: afterChunks(
+  errorAfterChunks: errorAfterChunks(
     'errorAfterChunks',
-    (_, fault) => `data: ${plainError(fault)}\n\n`,
-    (_, fault) => plainError(fault),
+    ({ errorEvent }) => JSON.stringify({ error: errorEvent ?? ERROR }),
+    event,
   ),
   errorEvent: { check: z.unknown(), needs: ['errorAfterChunks'] },
-  engineDiesAfterChunks: afterChunks(
-    'engineDiesAfterChunks',
-    () => `data: ${ENGINE_ERROR}\n\ndata: [DONE]\n\n`,
-    () => ENGINE_ERROR,
-  ),
+  engineDiesAfterChunks: errorAfterChunks('engineDiesAfterChunks', () => ENGINE_ERROR, eventAndDone),
   dropAfterChunks: afterChunks('dropAfterChunks', () => ''),
   halfEventAfterChunks: afterChunks('halfEventAfterChunks', half),
-  malformedJson: flag('malformedJson', {
-    ending: 'malformedJson',
+  malformedJson: malformed('malformedJson', () => 0, {
+    check: z.boolean(),
     random: (draw) => ({ malformedJsonAfterChunks: draw.chunks() }),
-    corruption: malformed(() => 0),
   }),
-  malformedJsonAfterChunks: {
-    check: count(0),
-    ending: 'malformedJsonAfterChunks',
-    corruption: malformed(({ malformedJsonAfterChunks }) => malformedJsonAfterChunks ?? 0),
-  },
+  malformedJsonAfterChunks: malformed(
+    'malformedJson',
+    ({ malformedJsonAfterChunks = 0 }) => malformedJsonAfterChunks,
+    {},
+  ),
   omitDone: flag('omitDone', {
-    operations: STREAMS,
+    operations: streams,
     ending: 'omitDone',
     corruption: {
       after: () => Number.POSITIVE_INFINITY,
@@ -237,77 +243,113 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
     },
   }),
 
-  acceptedAfterMs: delay('acceptedAfterMs', ['create']),
-  acceptedForMs: delay('acceptedForMs', ['delete']),
-  listLagMs: delay('listLagMs', ['list', 'listMine']),
+  acceptedAfterMs: delay('acceptedAfterMs', only('create')),
+  acceptedForMs: delay('acceptedForMs', only('delete')),
+  listLagMs: delay('listLagMs', only('list', 'listMine')),
 };
 
-const FIELDS = Object.keys(FAULTS) as (keyof Fault)[];
+const NAMES = Object.keys(FAULTS) as (keyof Fault)[];
 
-export const FAULT_KINDS: readonly FaultKind[] = FIELDS.filter(
-  (field): field is FaultKind => FAULTS[field].random !== undefined,
+export const FAULT_KINDS: readonly FaultKind[] = NAMES.filter(
+  (name): name is FaultKind => FAULTS[name].random !== undefined,
 );
 
-const schemaOf = (rows: Readonly<Record<string, Row>>): z.ZodMiniType =>
-  z.strictObject(
-    Object.fromEntries(Object.entries(rows).map(([field, row]) => [field, z.optional(row.check)])),
-  );
-const faultSchema = schemaOf(FAULTS);
-const randomSchema = schemaOf({
-  ...FILTER,
-  seed: { check: z.number() },
-  kinds: { check: z.array(z.enum(FAULT_KINDS)).check(z.minLength(1)) },
-  maxDelayMs: { check: milliseconds },
-});
+/** Names of the fields that are given and have an effect. A field that is false has none. */
+export function effectsOf(fault: Fault): (keyof Fault)[] {
+  return givenFields(fault).filter((name) => name !== 'times' && !(name in FILTER));
+}
 
-/** Fields with an effect. `applied` may be false; any other field that is false is not given. */
-export function givenFields(fault: Fault): (keyof Fault)[] {
-  return FIELDS.filter(
-    (field) => fault[field] !== undefined && (fault[field] !== false || field === 'applied'),
-  );
+function givenFields(fault: Fault): (keyof Fault)[] {
+  return NAMES.filter((name) => fault[name] !== undefined && fault[name] !== false);
 }
 
 /** Operations that a fault can apply to; `undefined` for any. */
 export function possibleOperations(fault: Fault): readonly EmulatedOperation[] | undefined {
-  const lists = [
-    fault.operation && [fault.operation],
-    ...givenFields(fault).map((field) => FAULTS[field].operations),
-  ];
-  const [first, ...rest] = lists.filter((operations) => operations !== undefined);
-  return first?.filter((operation) => rest.every((others) => others.includes(operation)));
+  const [first, ...others] = givenFields(fault).flatMap((name) => {
+    const operations = FAULTS[name].operations?.(fault[name] as never);
+    return operations === undefined ? [] : [operations];
+  });
+  return first?.filter((operation) => others.every((each) => each.includes(operation)));
+}
+
+/** The contradictions of a fault: the field and what is wrong with it. */
+function* contradictions(fault: Fault): Generator<readonly [keyof Fault, string], void, undefined> {
+  const given = givenFields(fault);
+  const endings = given.filter((name) => FAULTS[name].ending !== undefined);
+  for (const name of endings) {
+    if (FAULTS[name].ending !== FAULTS[endings[0] ?? name].ending)
+      yield [name, `contradicts \`${endings[0]}\``];
+  }
+  if (given.includes('body') && given.includes('html')) yield ['html', 'contradicts `body`'];
+  for (const name of given) {
+    const { needs = [] } = FAULTS[name];
+    const isMet = needs.length === 0 || needs.some((needed) => given.includes(needed));
+    if (!isMet) yield [name, `needs ${needs.map((needed) => `\`${needed}\``).join(' or ')}`];
+  }
+  if (possibleOperations(fault)?.length !== 0) return;
+  const [first, ...others] = given.filter((name) => FAULTS[name].operations !== undefined);
+  if (first === undefined) return;
+  yield [first, `and ${others.map((name) => `\`${name}\``).join(' and ')} concern different requests`];
+}
+
+function schemaOf<Mode extends z.ZodMiniType>(mode: Mode, rows: Readonly<Record<string, Row>>) {
+  const shape = Object.entries(rows).map(([name, row]) => [name, z.optional(row.check)]);
+  return fields({ mode, ...(Object.fromEntries(shape) as Record<string, z.ZodMiniOptional>) }).check(
+    ({ value, issues }) => {
+      const [problem] = contradictions(value as Fault);
+      const [path, message] = problem ?? [];
+      if (path !== undefined) issues.push({ code: 'custom', path: [path], message, input: value });
+    },
+  );
+}
+
+const hasEffect = z.refine<object>((fault) => effectsOf(fault).length > 0, 'has no effect');
+const { times: _, ...lasting } = FAULTS;
+
+/** The schemas of faults by their mode. */
+export const FAULT_SCHEMAS = {
+  next: schemaOf(z._default(z.literal('next'), 'next'), FAULTS).check(hasEffect),
+  always: schemaOf(z.literal('always'), lasting).check(hasEffect),
+  random: schemaOf(z.literal('random'), {
+    ...FILTER,
+    seed: { check: z.number() },
+    kinds: { check: z.array(z.enum(FAULT_KINDS)).check(z.minLength(1)) },
+    maxDelayMs: { check: milliseconds },
+  }),
+} as const;
+
+/** A fault in JSON. */
+export const scheduledFault = z.discriminatedUnion('mode', [
+  FAULT_SCHEMAS.next,
+  FAULT_SCHEMAS.always,
+  FAULT_SCHEMAS.random,
+]);
+
+/**
+ * Combines the faults of one request.
+ *
+ * @param faults - In ascending precedence. The last one that ends the response in some way decides how.
+ */
+export function mergeFaults(faults: readonly Fault[]): Fault {
+  const merged: Record<string, unknown> = {};
+  for (const fault of faults) {
+    const effects = effectsOf(fault);
+    if (effects.some(isEnding)) for (const name of NAMES.filter(isEnding)) delete merged[name];
+    for (const name of effects) merged[name] = fault[name];
+  }
+  return merged;
 }
 
 /** Whether a field belongs to the way in which a response ends. */
-function isEnding(field: keyof Fault): boolean {
-  const { ending, needs = [] } = FAULTS[field];
-  return ending !== undefined || field === 'appliedAfterMs' || (needs.length > 0 && field !== 'stallMs');
-}
-
-/** Combines the faults of one request. @param faults - In ascending precedence. */
-export function mergeFaults(faults: readonly Fault[]): Fault {
-  const pick = (fault: Fault, fields: readonly (keyof Fault)[]): Fault =>
-    Object.fromEntries(
-      fields.flatMap((field) => (fault[field] === undefined ? [] : [[field, fault[field]]])),
-    );
-  const effects = FIELDS.filter((field) => !(field in FILTER) && field !== 'times');
-  const endings = faults.map((fault) => pick(fault, effects.filter(isEnding)));
-  const others = faults.map((fault) =>
-    pick(
-      fault,
-      effects.filter((field) => !isEnding(field)),
-    ),
-  );
-  return Object.assign(
-    {},
-    ...others,
-    endings.findLast((fault) => givenFields(fault).length > 0),
-  );
+function isEnding(name: keyof Fault): boolean {
+  const { ending, needs = [] } = FAULTS[name];
+  return ending !== undefined || name === 'appliedAfterMs' || needs.some((needed) => FAULTS[needed].ending);
 }
 
 /** The corruption that a fault asks for. */
 export function corruptionOf(fault: Fault): Corruption | undefined {
-  return givenFields(fault)
-    .map((field) => FAULTS[field].corruption)
+  return effectsOf(fault)
+    .map((name) => FAULTS[name].corruption)
     .find((corruption) => corruption !== undefined);
 }
 
@@ -330,47 +372,11 @@ export function randomFault(
   return possible.length === 0 ? undefined : oneOf(possible, random);
 }
 
-/** @throws {TypeError} That names a field that is invalid or contradicts another. */
-export function checkFault(fault: Fault, method: 'next' | 'always'): void {
-  check(`faults.${method}`, faultSchema, fault);
-  const given = givenFields(fault);
-  const fail = (problem: string): never => {
-    throw new TypeError(`faults.${method}: ${problem}.`);
-  };
-  if (given.every((field) => field === 'times' || field in FILTER)) fail('the fault has no effect');
-  if (method === 'always' && given.includes('times')) fail('`times` is for `faults.next`');
-  const exclusive = given.filter((field) => FAULTS[field].ending !== undefined);
-  const other = exclusive.find((field) => FAULTS[field].ending !== FAULTS[exclusive[0] ?? field].ending);
-  if (other !== undefined) fail(`\`${exclusive[0]}\` and \`${other}\` contradict each other`);
-  if (given.includes('body') && given.includes('html')) fail('`body` and `html` contradict each other');
-  for (const field of given) {
-    const { needs } = FAULTS[field];
-    if (needs === undefined || needs.some((needed) => given.includes(needed))) continue;
-    fail(`\`${field}\` needs ${needs.map((needed) => `\`${needed}\``).join(' or ')}`);
-  }
-  if (fault.applied === false && given.includes('appliedAfterMs')) {
-    fail('`applied` and `appliedAfterMs` contradict each other');
-  }
-  checkOperations(fault, fail);
-}
-
-/** @throws {TypeError} That names the invalid field. */
-export function checkRandomFaults(faults: RandomFaults): void {
-  check('faults.random', randomSchema, faults);
-  checkOperations({ operation: faults.operation, plane: faults.plane }, (problem) => {
-    throw new TypeError(`faults.random: ${problem}.`);
-  });
-}
-
-function checkOperations(fault: Fault, fail: (problem: string) => never): void {
-  const operations = possibleOperations(fault);
-  if (operations?.length === 0) {
-    const fields = givenFields(fault).filter((field) => field === 'operation' || FAULTS[field].operations);
-    fail(`${fields.map((field) => `\`${field}\``).join(' and ')} concern different requests`);
-  }
-  const { plane } = fault;
-  if (plane !== undefined && operations && !operations.some((each) => OPERATIONS[plane].includes(each))) {
-    fail(`\`plane\` is ${plane}, which has no operation ${operations.join(' or ')}`);
+function isHeaders(value: unknown): boolean {
+  try {
+    return new Headers(value as Record<string, string>) !== undefined && typeof value === 'object';
+  } catch {
+    return false;
   }
 }
 

@@ -1,0 +1,144 @@
+import { isIterable } from '../http.ts';
+import {
+  type ChatRequest,
+  type EmulatedDelta,
+  type EmulatedReply,
+  type EmulatedToolCall,
+  isDelta,
+} from './reply.ts';
+import { CHARACTERS_PER_TOKEN, promptTokens } from './tokens.ts';
+
+/** One chunk of a reply in the emulator's own form. */
+export interface Piece extends EmulatedDelta {
+  readonly refusal?: string | undefined;
+}
+
+/** A reply that the emulator puts into the form of the wire. */
+export type ScriptedReply = string | AsyncIterable<unknown> | EmulatedReply;
+
+/** How a reply ended. */
+export interface Ending {
+  /** Default: depends on whether the reply has tool calls. */
+  finishReason?: string | undefined;
+  /** The stop string that ended the reply. */
+  stopReason: string | null;
+}
+
+/** Number of chunks that a text is cut into for a stream. */
+const CHUNKS = 4;
+
+/** Cuts a text into chunks, never inside a character. */
+export function cut(text: string): string[] {
+  const characters = [...text];
+  const size = Math.max(1, Math.ceil(characters.length / CHUNKS));
+  const starts = Array.from({ length: Math.ceil(characters.length / size) }, (_, chunk) => chunk * size);
+  return starts.map((start) => characters.slice(start, start + size).join(''));
+}
+
+/** The chunks of a reply within the request's `stop`, its limit of tokens and the context of the model. */
+export async function* limitedPieces(
+  reply: ScriptedReply,
+  request: ChatRequest,
+  contextLength: number,
+  ending: Ending,
+): AsyncGenerator<Piece, void, undefined> {
+  const requested = request.max_completion_tokens ?? request.max_tokens;
+  const available = contextLength - promptTokens(request.messages);
+  let budget =
+    Math.min(typeof requested === 'number' ? requested : available, available) * CHARACTERS_PER_TOKEN;
+  /** The part of a text that is within the budget; `undefined` if nothing is left of it. */
+  const take = (text: string | undefined): string | undefined => {
+    if (text === undefined || text === '') return text;
+    const characters = [...text];
+    const taken = characters.slice(0, Math.max(0, budget)).join('');
+    budget -= characters.length;
+    return taken === '' ? undefined : taken;
+  };
+  const stop = new StopStrings(request.stop);
+  for await (const piece of piecesOf(reply, ending)) {
+    yield {
+      ...piece,
+      reasoning: take(piece.reasoning),
+      content: take(stop.read(piece.content)),
+      toolCalls: piece.toolCalls?.map((call) => ({ ...call, arguments: take(call.arguments) })),
+    };
+    if (budget < 0) break;
+    if (stop.found === undefined) continue;
+    ending.finishReason = 'stop';
+    ending.stopReason = stop.found;
+    return;
+  }
+  if (stop.held !== '') yield { content: take(stop.held) };
+  if (budget < 0) ending.finishReason = 'length';
+}
+
+/** Holds back the end of a text that may begin a stop string. */
+class StopStrings {
+  readonly #stop: readonly string[];
+  held = '';
+  /** The stop string that occurred. */
+  found: string | undefined;
+
+  constructor(stop: unknown) {
+    this.#stop = [stop ?? []]
+      .flat()
+      .map(String)
+      .filter((text) => text !== '');
+  }
+
+  /** Returns the text that certainly precedes every stop string; `undefined` if there is none. */
+  read(content: string | undefined): string | undefined {
+    if (content === undefined || content === '' || this.#stop.length === 0) return content;
+    const text = this.held + content;
+    const positions = this.#stop.map((each) => [text.indexOf(each), each] as const);
+    const [first] = positions.filter(([position]) => position >= 0).sort(([a], [b]) => a - b);
+    this.found = first?.[1];
+    const end = first?.[0] ?? text.length - this.#partialLength(text);
+    this.held = text.slice(end);
+    return end === 0 ? undefined : text.slice(0, end);
+  }
+
+  /** Length of the longest end of a text that begins a stop string. */
+  #partialLength(text: string): number {
+    const longest = Math.max(...this.#stop.map((each) => each.length)) - 1;
+    for (let length = Math.min(longest, text.length); length > 0; length--) {
+      if (this.#stop.some((each) => each.startsWith(text.slice(-length)))) return length;
+    }
+    return 0;
+  }
+}
+
+async function* piecesOf(reply: ScriptedReply, ending: Ending): AsyncGenerator<Piece, void, undefined> {
+  if (isIterable(reply)) {
+    for await (const chunk of reply) {
+      if (!isDelta(chunk))
+        throw new TypeError('createEmulator: an iterable `reply` must yield strings or deltas.');
+      yield typeof chunk === 'string' ? { content: chunk } : chunk;
+    }
+    return;
+  }
+  const {
+    chunks,
+    reasoning = '',
+    content,
+    refusal,
+    toolCalls = [],
+    finishReason,
+  } = typeof reply === 'string' ? { content: reply } : reply;
+  ending.finishReason = finishReason;
+  if (refusal !== undefined) yield { refusal };
+  for (const chunk of (chunks ?? []) as readonly (string | EmulatedDelta)[]) {
+    yield typeof chunk === 'string' ? { content: chunk } : chunk;
+  }
+  for (const text of cut(reasoning)) yield { reasoning: text };
+  for (const text of content === '' ? [content] : cut(content ?? '')) yield { content: text };
+  for (const [index, { name, id, arguments: given = '{}' }] of toolCalls.entries()) {
+    yield { toolCalls: [{ index, name, id }] };
+    for (const text of cut(argumentsOf(given))) yield { toolCalls: [{ index, arguments: text }] };
+  }
+}
+
+/** The arguments of a tool call as they are on the wire. */
+export function argumentsOf(given: NonNullable<EmulatedToolCall['arguments']>): string {
+  return typeof given === 'string' ? given : JSON.stringify(given);
+}

@@ -1,0 +1,92 @@
+import { ConfigurationError, ConnectionError, type DrunError, TimeoutError } from '../errors/index.ts';
+import { readCauses, type Thrown } from '../internal/cause.ts';
+import { type ResponseContext, sentence, shownText } from './context.ts';
+
+/** The limit of Node's `fetch` on the time to the headers and between two parts of a body. */
+const NODE_LIMIT_MS = 300_000;
+
+/**
+ * The error for a request without a response, or whose body could not be read.
+ *
+ * What was thrown may carry the request with its headers, or repeat it in its message, so only redacted copies of the
+ * known fields are kept.
+ */
+export function toConnectionError(
+  thrown: unknown,
+  context: Pick<ResponseContext, 'label' | 'url' | 'redact'>,
+): DrunError {
+  const { label } = context;
+  const { host } = new URL(context.url);
+  const chain = readCauses(thrown);
+  // The others wrap the roots. If several addresses were tried, the one that leaves the most open counts.
+  const roots = chain.filter(({ isRoot }) => isRoot);
+  const ofKind = (kind: FailureKind): Thrown | undefined =>
+    roots.find((cause) => failureKind(cause) === kind);
+  const root = ofKind('unknown') ?? ofKind('final') ?? roots[0];
+  const message = shownText(root?.message || 'unknown reason', context);
+  const cause = Object.assign(new Error(message), {
+    ...(root?.code && { code: shownText(root.code, context) }),
+    ...(root?.syscall && { syscall: shownText(root.syscall, context) }),
+  });
+  cause.name = shownText(root?.name ?? 'Error', context);
+  // The frames of this copy are of no use.
+  cause.stack = `${cause.name}: ${cause.message}`;
+  if (chain.some(isBug)) {
+    const why = `${label}: the custom \`fetch\` or its configuration failed: ${message}`;
+    return new ConfigurationError(sentence(why), { option: 'fetch', cause });
+  }
+  if (chain.some(({ code }) => code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT')) {
+    const why = `${label}: the runtime's fetch stopped waiting (Node limits headers and gaps in a body to 300 s). Pass \`transport: nodeTransport()\` from drun-sdk/node, or \`fetch: (url, init) => undici.fetch(url, { ...init, dispatcher })\` with longer timeouts.`;
+    return new TimeoutError(why, { phase: 'runtime', timeoutMs: NODE_LIMIT_MS, cause });
+  }
+  const why = `${label}: the connection to ${host} failed: ${message}`;
+  return new ConnectionError(sentence(why), { host, cause });
+}
+
+/** Messages of engines for programming errors, and of `fetch` for a body that is read twice. Network failures are TypeErrors too. */
+const BUG_MESSAGE =
+  /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|undefined is not|null is not/i;
+
+/** Whether something is a bug in the caller's `fetch` rather than a failure of the network. */
+function isBug({ name, message, code }: Thrown): boolean {
+  if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
+  if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return true;
+  return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code ?? '') || BUG_MESSAGE.test(message));
+}
+
+/** Codes of connections that never opened, whatever the system call: Node's DNS, undici, Bun. */
+const UNOPENED_CODE =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)$/;
+
+/** OpenSSL's codes for certificates that are not accepted, as Node and Bun report them. */
+const CERTIFICATE_CODE =
+  /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+)$/;
+
+/** OpenSSL's errors of a handshake. Those of an established connection (a bad MAC, a failed decryption) are not among them. */
+const HANDSHAKE_CODE =
+  /^ERR_SSL_\w*(?:WRONG_VERSION|UNSUPPORTED_PROTOCOL|HANDSHAKE|PROTOCOL_VERSION|UNRECOGNIZED_NAME|UNKNOWN_CA|UNKNOWN_PROTOCOL|PACKET_LENGTH|HTTP_REQUEST|HTTPS_PROXY|NO_PROTOCOLS|NO_SHARED|NO_CIPHERS|VERSION_TOO_LOW|CERTIFICATE|DH_KEY_TOO_SMALL|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK)\w*$/;
+
+/** For failures without a specific code: closed handshakes and refused proxies in Node, everything in Deno. */
+const UNOPENED_MESSAGE = /before secure TLS connection was established|client error \(Connect\)/i;
+const FINAL_MESSAGE =
+  /when HTTP Tunneling|failed to establish tunnel|invalid peer certificate|SSL routines:[^:]*:wrong version number/i;
+
+type FailureKind = 'unopened' | 'final' | 'unknown';
+
+/**
+ * Classifies the failure of a connection: `unopened` if nothing can have been sent, `final` if that will not change
+ * (certificates, refused CONNECTs, another protocol), and otherwise `unknown`.
+ */
+function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {
+  if (CERTIFICATE_CODE.test(code) || HANDSHAKE_CODE.test(code) || code === 'ERR_PROXY_TUNNEL') return 'final';
+  if (FINAL_MESSAGE.test(message)) return 'final';
+  if (/^(?:connect|getaddrinfo|query\w*|bind)$/.test(syscall) || UNOPENED_CODE.test(code)) return 'unopened';
+  return UNOPENED_MESSAGE.test(message) ? 'unopened' : 'unknown';
+}
+
+/** How the connection of a failed request failed; `unknown` for every other error. */
+export function connectionFailure(error: unknown): FailureKind {
+  if (!(error instanceof ConnectionError)) return 'unknown';
+  const [cause] = readCauses(error.cause);
+  return cause === undefined ? 'unknown' : failureKind(cause);
+}
