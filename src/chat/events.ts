@@ -4,16 +4,12 @@ import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
 /** What an event of a stream, or the body of a whole response, means. */
-export type StreamEvent = (
+export type StreamEvent =
   | { readonly type: 'chunk'; readonly chunk: Fields }
   | { readonly type: 'end' | 'ignored' }
   | { readonly type: 'error'; readonly error: ServiceError }
   /** It is none of these. */
-  | { readonly type: 'invalid'; readonly reason: string }
-) & {
-  /** Whether it is the JSON body of a response. */
-  readonly isBody?: boolean;
-};
+  | { readonly type: 'invalid'; readonly reason: string };
 
 const PING = /^(?:ping|heart-?beat|keep-?alive)$/i;
 const ERROR = /^(?:error|exception|fail(?:ed|ure)?)$/i;
@@ -96,30 +92,28 @@ export class EventDecoder {
   #rest = '';
   /** Lines that are not part of any event. */
   #stray = '';
-  #hasEvent = false;
+  /** The first lines of that kind. */
+  excerpt = '';
   /** Whether single newlines separate the events. */
   #isByLine = false;
   /** Whether the event that is processed can be cut off. */
   #isCut = false;
 
   constructor(emit: (event: StreamEvent) => void) {
-    this.#emit = (event) => {
-      if (event.type !== 'ignored') this.#hasEvent = true;
-      emit(event);
-    };
+    this.#emit = emit;
     this.#parser = createParser({
       maxBufferSize: MAX_EVENT_LENGTH,
       onEvent: ({ data, event }) => this.#receive(data, event),
       onError: ({ type, line }) => {
-        if (type === 'max-buffer-size-exceeded') this.#emit(TOO_LARGE);
+        if (type === 'max-buffer-size-exceeded') emit(TOO_LARGE);
         if (type === 'unknown-field' && line !== undefined) this.#receiveStray(line);
       },
     });
   }
 
-  /** The start of a body without events. */
-  get excerpt(): string {
-    return this.#hasEvent ? '' : (this.#stray || this.#rest).slice(0, MAX_STRAY_LENGTH);
+  /** Whether the body is the JSON of one completion. */
+  get isJson(): boolean {
+    return this.#format === 'json';
   }
 
   push(text: string): void {
@@ -139,11 +133,10 @@ export class EventDecoder {
     if (this.#format === 'html') {
       this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
     } else if (event !== undefined && event.type !== 'invalid') {
-      this.#emit({ ...event, isBody: true });
+      this.#emit(event);
     } else {
       // Also for one JSON object a line.
-      this.#rest = '';
-      this.#feed(text);
+      this.#startEvents(text, this.#isByLine);
       this.#isCut = true;
       // Some servers leave out the empty line after the last event.
       this.#feed('\n\n');
@@ -185,36 +178,34 @@ export class EventDecoder {
   }
 
   #receive(data: string, name: string | undefined): void {
-    if (this.#stray !== '') this.#flushStray();
-    const event = data.length > MAX_EVENT_LENGTH ? TOO_LARGE : parseEvent(data, name);
-    if (event.type !== 'invalid') {
-      this.#emit(event);
-      return;
+    this.#flushStray();
+    const event = parseEvent(data, name);
+    let events = [event];
+    if (event.type === 'invalid') {
+      // The parser takes events that single newlines separate for one event of several lines.
+      const lines = data.split('\n').filter((line) => line.trim() !== '');
+      if (lines.length > 1) events = lines.map((line) => parseEvent(line, name));
+      // The last event of a stream that was cut off is not a chunk.
+      if (this.#isCut && events.at(-1)?.type === 'invalid') events.pop();
+      if (events.some(({ type }) => type === 'invalid')) events = [event];
+      else this.#isByLine ||= lines.length > 1;
     }
-    // The parser takes events that single newlines separate for one event of several lines.
-    const lines = data.split('\n').filter((line) => line.trim() !== '');
-    const events = lines.length > 1 ? lines.map((line) => parseEvent(line, name)) : [event];
-    // The last event of a stream that was cut off is not a chunk.
-    if (this.#isCut && events.at(-1)?.type === 'invalid') events.pop();
-    this.#isByLine ||= lines.length > 1 && events.every(({ type }) => type !== 'invalid');
-    for (const one of events.some(({ type }) => type === 'invalid') ? [event] : events) this.#emit(one);
+    for (const one of events) this.#emit(one);
   }
 
   #receiveStray(line: string): void {
-    const event = /^\s*[[{]/.test(line) ? parseEvent(line) : undefined;
-    if (event !== undefined && event.type !== 'invalid') {
-      this.#flushStray();
-      this.#emit(event);
-    } else if (this.#stray.length < MAX_STRAY_LENGTH) {
-      this.#stray += `${line}\n`;
-    }
+    const isEvent = /^\s*[[{]/.test(line) && parseEvent(line).type !== 'invalid';
+    if (isEvent) this.#flushStray();
+    if (this.#stray.length < MAX_STRAY_LENGTH) this.#stray += `${line}\n`;
+    if (isEvent) this.#flushStray();
   }
 
   /** Emits JSON, or an error, that was sent without `data:`. Other lines are not part of the stream. */
   #flushStray(): void {
     if (this.#stray === '') return;
     const event = parseEvent(this.#stray);
-    if (event.type !== 'ignored' && event.type !== 'invalid') this.#emit(event);
-    if (this.#hasEvent) this.#stray = '';
+    if (event.type !== 'invalid') this.#emit(event);
+    this.excerpt ||= this.#stray;
+    this.#stray = '';
   }
 }
