@@ -1,4 +1,4 @@
-import { type AnyDrunError, ApiError, AuthenticationError, DrunError, isDrunError } from '../errors/index.ts';
+import { type AnyDrunError, AuthenticationError, DrunError, isDrunError } from '../errors/index.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
@@ -11,7 +11,7 @@ import {
   type Result,
 } from './call.ts';
 import { toConnectionError } from './connection.ts';
-import { ResponseContext } from './context.ts';
+import { type ResponseContext, responseContext } from './context.ts';
 import { credentialReader, MAX_FURTHER_CREDENTIALS, type ReadCredential } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
@@ -21,7 +21,7 @@ import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from 
 import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
 
-/** An operation of the service, as data. `HttpClient.call()` sends it as a whole call, `request()` as part of one. */
+/** An operation of the service, as data. */
 export interface Endpoint<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Path below the base URL, with placeholders: `/apikeys/{id}`. Messages and logs show it like that. */
@@ -33,28 +33,20 @@ export interface Endpoint<T> {
   readonly body?: unknown;
   /** @defaultValue `application/json` */
   readonly accept?: string | undefined;
-  /**
-   * Which failures are retried: `transient` ones (408, 409, 425, 429, 5xx, lost connections), or only those after which
-   * the service cannot have acted, `if-not-applied` (429, a connection that never opened).
-   */
   readonly retry: RetryPolicy;
-  /** Statuses that are final on this endpoint, such as 501 from a server that lacks it. */
-  readonly finalStatuses?: readonly number[] | undefined;
   /** Called right before each request is sent. */
   readonly onSend?: (() => void) | undefined;
-  /** Called with each failure. Can turn it into a result, such as the 404 of a repeated delete, or throw another error. */
-  readonly recover?: ((error: DrunError, attempt: FailedAttempt) => T | undefined) | undefined;
+  /**
+   * Called with each failure. Can turn it into a result, such as the 404 of a repeated delete, or throw another error.
+   *
+   * @param mayHaveBeenApplied - Whether the service may have acted on an earlier request of the call.
+   */
+  readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
   /**
    * Reads a 2xx response. A stream's keeps the response, and returns after the first chunk. Errors of this package are
    * thrown (and retried) as they are; anything else counts as a lost connection.
    */
   readonly decode: (response: TransportResponse, context: ResponseContext) => T | Promise<T>;
-}
-
-/** The request that failed, within its call. */
-interface FailedAttempt {
-  /** Whether the service may have acted on an earlier request of this call that failed. */
-  readonly mayHaveBeenApplied: boolean;
 }
 
 export interface HttpClientOptions extends ClientOptions {
@@ -150,7 +142,7 @@ export class HttpClient {
       } catch (thrown) {
         deadline.throwIfAborted();
         const error = thrown as DrunError;
-        const recovered = endpoint.recover?.(error, { mayHaveBeenApplied });
+        const recovered = endpoint.recover?.(error, mayHaveBeenApplied);
         if (recovered !== undefined) return resultOf(call, recovered);
         if (error instanceof AuthenticationError) {
           rejected.push(credential);
@@ -160,7 +152,6 @@ export class HttpClient {
           await this.#reportRetry(call, error, 0);
           continue;
         }
-        if (error instanceof ApiError && endpoint.finalStatuses?.includes(error.status)) throw error;
         if (retries >= maxRetries || !mayRetry(error, endpoint.retry)) throw error;
         retries++;
         mayHaveBeenApplied ||= !cannotHaveBeenApplied(error);
@@ -177,16 +168,15 @@ export class HttpClient {
 
   #start<T>(endpoint: Endpoint<T>, deadline: Deadline, { apiKey, headers }: RequestOptions): Call<T> {
     const { credentialOption } = this.#options;
-    const context = new ResponseContext({
-      label: `${endpoint.method} ${endpoint.path}`,
-      url: this.#root + fillPath(endpoint.path, endpoint.params),
-      headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
-      deadline,
-      credentialOption,
-    });
     return {
       endpoint,
-      context,
+      context: responseContext({
+        label: `${endpoint.method} ${endpoint.path}`,
+        url: this.#root + fillPath(endpoint.path, endpoint.params),
+        headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
+        deadline,
+        credentialOption,
+      }),
       body: toJson(endpoint.body),
       readCredential: apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
       attempt: 0,

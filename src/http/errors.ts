@@ -111,6 +111,7 @@ export async function readText(
   return text + decoder.decode();
 }
 
+/** Reasons for statuses whose responses give none. */
 const HINTS: Readonly<Record<number, string>> = {
   401: 'the credential is unknown, deleted, disabled, expired, or belongs to another host',
   402: 'the quota is used up',
