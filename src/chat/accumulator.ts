@@ -93,13 +93,6 @@ class PendingChoice {
   }
 }
 
-/** A choice that the server reported as failed. */
-export interface ChoiceFailure {
-  readonly finishReason: string;
-  /** `error` of the choice, if there is one. */
-  readonly error: unknown;
-}
-
 /** Assembles a completion from normalized chunks. Every field that arrives is in it; a whole response is a single chunk. */
 export class CompletionAccumulator {
   readonly #requested: number;
@@ -108,7 +101,6 @@ export class CompletionAccumulator {
   #first: PendingChoice | undefined;
   /** Indices that a server used for the parts of the first choice. */
   readonly #aliases = new Set<number>();
-  #failure: ChoiceFailure | undefined;
 
   /** @param requested - Number of choices that the request asked for. */
   constructor(requested: number) {
@@ -123,11 +115,6 @@ export class CompletionAccumulator {
   /** Index of the choice that text readers follow. */
   get firstIndex(): number {
     return this.#requested > 1 ? 0 : (this.#first?.index ?? 0);
-  }
-
-  /** The first choice whose finish reason says that the server failed. */
-  get failure(): ChoiceFailure | undefined {
-    return this.#failure;
   }
 
   /** Whether any choice has a finish reason. */
@@ -219,10 +206,7 @@ export class CompletionAccumulator {
     } else {
       choice.delta = pending.addMessage(message);
     }
-    if (finish_reason === undefined || finish_reason === null) return;
-    pending.finishReason = finish_reason;
-    if (finishKind(finish_reason) !== 'failed') return;
-    this.#failure ??= { finishReason: finish_reason, error: choice.error };
+    pending.finishReason = finish_reason ?? pending.finishReason;
   }
 }
 

@@ -24,10 +24,11 @@ import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { isRecord } from '../internal/json.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
-import type { ChatStream } from './chat-stream.ts';
+import { ChatStream } from './chat-stream.ts';
+import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, Model } from './completion.ts';
-import { checkOneChoice, openStream, type ReadCompletion, requestCompletion } from './completions.ts';
-import type { SchemaOutput } from './json-schema.ts';
+import { checkOneChoice, checkRequest, completionEndpoint } from './completions.ts';
+import type { AnySchemaOptions } from './json-schema.ts';
 import {
   CHAT_CALL_OPTIONS,
   CHAT_CLIENT_OPTIONS,
@@ -43,9 +44,10 @@ import {
   TOOL_OPTIONS,
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
-import { type AnySchemaOptions, type ParsedCompletion, parseReply } from './structured-output.ts';
-import { type ToolEvent, ToolRun, type ToolRunCompletion } from './tool-run.ts';
+import type { ParsedCompletion } from './structured-output.ts';
+import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
 import { ToolStream } from './tool-stream.ts';
+import type { SchemaOutput } from './tools.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
 
@@ -130,7 +132,7 @@ export class ChatClient {
   complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
     const send = async (): Promise<Result<ChatCompletion>> => {
       checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
-      const { data, response } = await requestCompletion(this.#http, request, options);
+      const { data, response } = await this.#read(request, options);
       return { data: data.completion, response };
     };
     return callPromise(send());
@@ -151,10 +153,10 @@ export class ChatClient {
     const send = async (): Promise<Result<ParsedCompletion<SchemaOutput<Schema>>>> => {
       checkOptions(options, SCHEMA_OPTIONS, 'parse()');
       checkOneChoice(request);
-      const { schema, signal } = options;
+      const { schema } = options;
       if (schema === undefined) throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
-      const { data, response } = await requestCompletion(this.#http, request, options);
-      return { data: await parseReply(data.completion, schema, data.reader, signal), response };
+      const { data, response } = await this.#read(request, options);
+      return { data: await parse(data, schema, options), response };
     };
     return callPromise(send());
   }
@@ -180,20 +182,9 @@ export class ChatClient {
     options: RunToolsOptions & AnySchemaOptions,
   ): Promise<ToolRunCompletion> {
     checkOptions(options, TOOL_OPTIONS, 'runTools()');
-    const deadline = new Deadline(options.signal);
-    const callOptions = { ...options, signal: deadline.signal };
-    const ask = async (asked: ChatCompletionRequest): Promise<ReadCompletion> =>
-      (await requestCompletion(this.#http, asked, callOptions)).data;
-    try {
-      checkOneChoice(request);
-      const events = new ToolRun(request, options, deadline).rounds(ask);
-      for (;;) {
-        const { done, value } = await events.next();
-        if (done) return value;
-      }
-    } finally {
-      deadline[Symbol.dispose]();
-    }
+    const ask = async (asked: ChatCompletionRequest, signal: AbortSignal): Promise<ChunkReader> =>
+      (await this.#read(asked, { ...options, signal })).data;
+    return this.#run(request, options, ask).completion();
   }
 
   /**
@@ -207,19 +198,10 @@ export class ChatClient {
   streamTools(request: ChatCompletionRequest, options: StreamToolsOptions): ToolStream;
   streamTools(request: ChatCompletionRequest, options: StreamToolsOptions & AnySchemaOptions): ToolStream {
     checkOptions(options, [...TOOL_OPTIONS, 'idleTimeoutMs'], 'streamTools()');
-    checkOneChoice(request);
-    const { http, idleTimeoutMs, deadline } = {
-      http: this.#http,
-      idleTimeoutMs: this.#idleTimeout(options),
-      deadline: new Deadline(options.signal),
-    };
-    const callOptions = { ...options, signal: deadline.signal };
-    async function* ask(asked: ChatCompletionRequest): AsyncGenerator<ToolEvent, ReadCompletion, undefined> {
-      const read = Promise.withResolvers<ReadCompletion>();
-      const stream = openStream(http, asked, callOptions, idleTimeoutMs, (completion, reader) => {
-        read.resolve({ completion, reader });
-        return completion;
-      });
+    const open = (asked: ChatCompletionRequest, signal: AbortSignal): ChatStream<ChunkReader> =>
+      this.#open(asked, { ...options, signal }, (reader) => reader);
+    return this.#run(request, options, async function* (asked, signal) {
+      const stream = open(asked, signal);
       for await (const { choices } of stream) {
         for (const { delta } of choices) {
           const reasoning = delta.reasoning_content ?? delta.reasoning;
@@ -227,10 +209,8 @@ export class ChatClient {
           if (delta.content) yield { type: 'text', text: delta.content };
         }
       }
-      await stream.completion();
-      return read.promise;
-    }
-    return new ToolStream(new ToolRun(request, options, deadline).rounds(ask), deadline);
+      return stream.completion();
+    });
   }
 
   /**
@@ -246,11 +226,10 @@ export class ChatClient {
   stream(request: ChatStreamRequest, options?: ChatStreamOptions): ChatStream;
   stream(request: ChatStreamRequest, options: ChatStreamOptions & AnySchemaOptions = {}): ChatStream {
     checkOptions(options, [...SCHEMA_OPTIONS, 'idleTimeoutMs'], 'stream()');
-    const { schema, signal } = options;
-    if (schema !== undefined) checkOneChoice(request);
-    return openStream(this.#http, request, options, this.#idleTimeout(options), (completion, reader) =>
-      schema === undefined ? completion : parseReply(completion, schema, reader, signal),
-    );
+    const { schema } = options;
+    if (schema === undefined) return this.#open(request, options, ({ completion }) => completion);
+    checkOneChoice(request);
+    return this.#open(request, options, (reader) => parse(reader, schema, options));
   }
 
   /** Lists the models that the key may call (`GET /v1/models`). Costs no tokens. */
@@ -276,9 +255,54 @@ export class ChatClient {
     }
   }
 
-  #idleTimeout({ idleTimeoutMs }: ChatStreamOptions): number | undefined {
-    return idleTimeoutMs === undefined ? this.#idleTimeoutMs : checkTimeout(idleTimeoutMs, 'idleTimeoutMs');
+  /** Requests a whole completion. */
+  async #read(
+    request: ChatCompletionRequest,
+    options: ChatCallOptions & AnySchemaOptions,
+  ): Promise<Result<ChunkReader>> {
+    const endpoint = await completionEndpoint(request, options, false, (reader) => reader.readWhole());
+    return this.#http.send(endpoint, options);
   }
+
+  #open<Completion>(
+    request: ChatStreamRequest,
+    options: ChatStreamOptions & AnySchemaOptions,
+    complete: (reader: ChunkReader) => Completion | Promise<Completion>,
+  ): ChatStream<Completion> {
+    checkRequest(request);
+    const { idleTimeoutMs } = options;
+    const limit =
+      idleTimeoutMs === undefined ? this.#idleTimeoutMs : checkTimeout(idleTimeoutMs, 'idleTimeoutMs');
+    return new ChatStream({
+      deadline: () => this.#http.deadline(options),
+      send: async (deadline) => {
+        const settings = { ...options, idleTimeoutMs: limit };
+        const endpoint = await completionEndpoint(request, settings, true, (reader) => reader.open());
+        return this.#http.request(endpoint, deadline, options);
+      },
+      complete,
+    });
+  }
+
+  #run(request: ChatCompletionRequest, options: RunToolsOptions & AnySchemaOptions, ask: Ask): ToolStream {
+    checkOneChoice(request);
+    const deadline = new Deadline(options.signal);
+    async function* run(): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
+      const { runTools } = await import('./tool-run.ts');
+      return yield* runTools(request, options, deadline, ask);
+    }
+    return new ToolStream(run(), deadline);
+  }
+}
+
+/** Parses a reply. What that needs is only loaded if a schema is used. */
+async function parse(
+  reader: ChunkReader,
+  schema: object,
+  { signal }: ChatCallOptions,
+): Promise<ParsedCompletion<never>> {
+  const { parseReply } = await import('./structured-output.ts');
+  return parseReply(reader.completion, schema, reader, signal);
 }
 
 /** Result of {@link ApiKeyVerifier.verify}. */

@@ -1,4 +1,4 @@
-import { ConfigurationError, StreamTruncatedError, TimeoutError } from '../errors/index.ts';
+import { StreamTruncatedError, TimeoutError } from '../errors/index.ts';
 import type { CallResponse, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
 import { checkHeaders } from '../http/options.ts';
@@ -6,6 +6,7 @@ import type { PlatformReadableStream, PlatformResponse } from '../internal/platf
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { type EventStreamOptions, type EventStreamResponseOptions, toEventStream } from './event-stream.ts';
+import { OneReader } from './one-reader.ts';
 
 /** The request of a stream, which belongs to it alone. */
 export interface StreamRequest<Completion> {
@@ -14,7 +15,7 @@ export interface StreamRequest<Completion> {
   /** Sends the request; resolves when the first chunk has arrived. */
   readonly send: (deadline: Deadline) => Promise<Result<ChunkReader>>;
   /** Turns the completion into the result of {@link ChatStream.completion}. */
-  readonly complete: (completion: ChatCompletion, reader: ChunkReader) => Completion | Promise<Completion>;
+  readonly complete: (reader: ChunkReader) => Completion | Promise<Completion>;
 }
 
 /**
@@ -35,19 +36,16 @@ export interface StreamRequest<Completion> {
  * for await (const text of stream.textStream) process.stdout.write(text);
  * ```
  */
-export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
+export class ChatStream<Completion = ChatCompletion>
   implements AsyncIterable<ChatCompletionChunk>, AsyncDisposable
 {
   readonly #request: StreamRequest<Completion>;
-  /** How the stream ended: resolved if it is complete. */
-  readonly #outcome = Promise.withResolvers<void>();
+  readonly #chunks: OneReader<ChatCompletionChunk>;
   #deadline: Deadline | undefined;
   #reader: ChunkReader | undefined;
   #response: (() => CallResponse | undefined) | undefined;
   #opened: Promise<void> | undefined;
   #completion: Promise<Completion> | undefined;
-  #hasReader = false;
-  #isOver = false;
 
   /**
    * Created by {@link ChatClient.stream}.
@@ -56,8 +54,14 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
    */
   constructor(request: StreamRequest<Completion>) {
     this.#request = request;
-    // Reported to readers and by `completion()`.
-    this.#outcome.promise.catch(() => {});
+    this.#chunks = new OneReader({
+      read: async () => {
+        await this.opened;
+        return this.#reader?.read();
+      },
+      leave: () => this.#leave(),
+      close: () => this.#deadline?.[Symbol.dispose](),
+    });
   }
 
   /**
@@ -79,19 +83,22 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
 
   /** Iterates over the chunks. Leaving the loop closes the connection. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ChatCompletionChunk, void, undefined> {
-    return this.#iterate((chunk) => chunk);
+    return this.#chunks.iterate((chunk) => chunk);
   }
 
   /** The text deltas of the first choice. Chunks without text are skipped, and surrogate pairs are not split. */
   get textStream(): AsyncIterableIterator<string, void, undefined> {
     let held = '';
-    return this.#iterate(
+    const take = (text: string, length: number): string | undefined => {
+      held = text.slice(length);
+      return text.slice(0, length) || undefined;
+    };
+    return this.#chunks.iterate(
       (chunk) => {
         const text = held + this.#textOf(chunk);
-        held = /[\uD800-\uDBFF]$/.test(text) ? text.slice(-1) : '';
-        return text.slice(0, text.length - held.length) || undefined;
+        return take(text, /[\uD800-\uDBFF]$/.test(text) ? text.length - 1 : text.length);
       },
-      () => held || undefined,
+      () => take(held, held.length),
     );
   }
 
@@ -103,22 +110,16 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
    * With a schema also the errors of {@link ChatClient.parse}.
    */
   async completion(): Promise<Completion> {
-    if (!this.#isOver) await this.opened.catch(() => {});
     // A reader can come first until the first chunk has arrived.
-    if (!this.#hasReader && !this.#isOver) {
-      const chunks = this.#iterate(() => undefined);
-      await chunks.next();
-    }
-    this.#completion ??= this.#outcome.promise.then(() => {
-      const reader = this.#reader as ChunkReader;
-      return this.#request.complete(reader.completion, reader);
-    });
+    await this.opened.catch(() => {});
+    await this.#chunks.drain();
+    this.#completion ??= Promise.resolve(this.#request.complete(this.#reader as ChunkReader));
     return this.#completion;
   }
 
   /** Ends the stream: its reader and {@link ChatStream.completion} reject with the reason. */
   abort(reason: unknown = new DOMException('The stream was aborted.', 'AbortError')): void {
-    this.#fail(reason);
+    this.#chunks.fail(reason);
     this.#deadline?.abort(reason);
   }
 
@@ -142,89 +143,25 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
 
   /** Closes the connection if it is still open. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#leave();
-  }
-
-  /** Creates the iterator of the one reader. Skips chunks for which `select` returns `undefined`. */
-  #iterate<T>(
-    select: (chunk: ChatCompletionChunk) => T | undefined,
-    last?: () => T | undefined,
-  ): AsyncIterableIterator<T, void, undefined> {
-    if (this.#hasReader) {
-      throw new ConfigurationError(
-        'The stream already has a reader. Use `completion()` beside it, or `tee()` of `toReadableStream()`.',
-        { option: 'stream' },
-      );
-    }
-    this.#hasReader = true;
-    // A generator would report success to calls that follow a failure, or that wait at the same time.
-    let waiting = 0;
-    const values = this.#read((chunk) => {
-      const value = select(chunk);
-      if (value !== undefined) waiting--;
-      return value;
-    }, last);
-    const iterator: AsyncIterableIterator<T, void, undefined> = {
-      [Symbol.asyncIterator]: () => iterator,
-      next: () => {
-        const result = values.next();
-        if (++waiting === 1 && !this.#isOver) return result;
-        return result.then((one) => (one.done ? this.#outcome.promise.then(() => one) : one));
-      },
-      // A generator would first wait for the chunk that was asked for.
-      return: async () => {
-        this.#leave();
-        values.return().catch(() => {});
-        return { done: true, value: undefined };
-      },
-      throw: async (error) => {
-        this.#leave();
-        throw error;
-      },
-    };
-    return iterator;
-  }
-
-  async *#read<T>(
-    select: (chunk: ChatCompletionChunk) => T | undefined,
-    last?: () => T | undefined,
-  ): AsyncGenerator<T, void, undefined> {
-    try {
-      await this.opened;
-      const reader = this.#reader as ChunkReader;
-      const { signal } = this.#deadline as Deadline;
-      for (let chunks = await reader.read(); chunks !== undefined; chunks = await reader.read()) {
-        for (const chunk of chunks) {
-          if (signal.aborted) throw signal.reason;
-          const value = select(chunk);
-          if (value !== undefined) yield value;
-        }
-      }
-      this.#end(() => this.#outcome.resolve());
-    } catch (error) {
-      this.#fail(error);
-    }
-    const value = last?.();
-    if (value !== undefined) yield value;
-    await this.#outcome.promise;
+    this.#chunks.leave();
   }
 
   async #open(): Promise<void> {
     try {
       // Aborted or left before.
-      if (this.#isOver) await this.#outcome.promise;
+      if (this.#chunks.isOver) await this.#chunks.outcome;
       this.#deadline = this.#request.deadline();
       const { signal } = this.#deadline;
       // Timeouts are reported by the reader, with the completion so far.
       const onAbort = (): void => {
-        if (!(signal.reason instanceof TimeoutError)) this.#fail(signal.reason);
+        if (!(signal.reason instanceof TimeoutError)) this.#chunks.fail(signal.reason);
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const { data, response } = await this.#request.send(this.#deadline);
       this.#reader = data;
       this.#response = response;
     } catch (error) {
-      this.#fail(error);
+      this.#chunks.fail(error);
       throw error;
     }
   }
@@ -238,26 +175,13 @@ export class ChatStream<Completion extends ChatCompletion = ChatCompletion>
   }
 
   #leave(): void {
-    if (this.#isOver) return;
-    this.#hasReader = true;
     const completion = this.#reader?.partialCompletion ?? { choices: [] };
-    this.#fail(new StreamTruncatedError('The stream was left before its end.', { completion }));
+    this.#chunks.fail(new StreamTruncatedError('The stream was left before its end.', { completion }));
     this.#deadline?.abort(new DOMException('The stream was left before its end.', 'AbortError'));
     // What is kept of the stream does not keep its connection.
     const { response } = this;
     this.#response = () => response;
     this.#reader = undefined;
     this.#deadline = undefined;
-  }
-
-  #fail(error: unknown): void {
-    this.#end(() => this.#outcome.reject(error));
-  }
-
-  #end(notify: () => void): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    notify();
-    this.#deadline?.[Symbol.dispose]();
   }
 }

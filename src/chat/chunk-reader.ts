@@ -14,10 +14,8 @@ import type { TransportResponse } from '../http/transport.ts';
 import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { EventDecoder, type StreamEvent } from './events.ts';
+import { finishKind } from './finish-reason.ts';
 import { type Fields, normalizeChunk } from './normalize.ts';
-
-/** How a response ended: complete, or with an error. */
-type End = { readonly error?: DrunError };
 
 /** How long a body is read on after the completion is complete. Its connection can be used again only after its end. */
 const MAX_DRAIN_MS = 250;
@@ -31,7 +29,7 @@ export class ChunkReader {
   readonly #response: TransportResponse;
   readonly #context: ResponseContext;
   readonly #idleTimeoutMs: number | undefined;
-  readonly #bytes = new TextDecoder();
+  #decoder: TextDecoder | undefined;
   readonly #events = new EventDecoder((event) => this.#receive(event));
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
@@ -39,7 +37,9 @@ export class ChunkReader {
   /** Whether a chunk has arrived: an event with `choices`, as opposed to any event. */
   #hasChunk = false;
   #hasEvent = false;
-  #end: End | undefined;
+  #isOver = false;
+  /** The error that ended it; `undefined` if it is complete. */
+  #error: DrunError | undefined;
   #completion: ChatCompletion | undefined;
 
   /**
@@ -59,11 +59,12 @@ export class ChunkReader {
   }
 
   /** Reads up to the first chunk. Until then a failure is one of the request, which can be retried. */
-  async open(): Promise<void> {
+  async open(): Promise<this> {
     // Not every fetch ends its body with the signal; this ends a pending read.
     this.#context.deadline.signal.addEventListener('abort', () => this.#response.cancel(), { once: true });
     await this.#fill();
-    if (!this.#hasChunk) this.#throwError();
+    if (!this.#hasChunk && this.#error !== undefined) throw this.#error;
+    return this;
   }
 
   /**
@@ -76,19 +77,19 @@ export class ChunkReader {
     const chunks = this.#chunks;
     this.#chunks = [];
     if (chunks.length > 0) return chunks;
-    this.#throwError();
+    if (this.#error !== undefined) throw this.#error;
     return undefined;
   }
 
   /** Reads the response to its end. */
-  async readWhole(): Promise<ChatCompletion> {
+  async readWhole(): Promise<this> {
     const text = await this.#context.deadline.race(this.#response.text());
     this.#context.deadline.throwIfAborted();
     if (text.trim() === '') throw this.#invalid('an empty body; is `baseUrl` correct?');
     this.#events.push(text);
-    this.#finish();
-    this.#throwError();
-    return this.completion;
+    this.#endOfBody();
+    if (this.#error !== undefined) throw this.#error;
+    return this;
   }
 
   /** Index of the choice that text readers follow. */
@@ -112,19 +113,15 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
-  #throwError(): void {
-    if (this.#end?.error !== undefined) throw this.#end.error;
-  }
-
   /** Reads until there are chunks, or an end. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
     // Before the first chunk, the time limit of the call applies.
-    if (this.#hasChunk && this.#end === undefined) deadline.start('idle', this.#idleTimeoutMs);
-    while (this.#end === undefined && !(this.#hasChunk && this.#chunks.length > 0)) await this.#readPart();
+    if (this.#hasChunk && !this.#isOver) deadline.start('idle', this.#idleTimeoutMs);
+    while (!this.#isOver && !(this.#hasChunk && this.#chunks.length > 0)) await this.#readPart();
     if (this.#hasChunk) deadline.stop();
-    if (this.#end?.error !== undefined) this.#response.cancel();
-    else if (this.#end !== undefined) void this.#drain();
+    if (this.#error !== undefined) this.#response.cancel();
+    else if (this.#isOver) void this.#drain();
   }
 
   async #readPart(): Promise<void> {
@@ -132,71 +129,71 @@ export class ChunkReader {
     try {
       const bytes = await this.#response.read();
       signal.throwIfAborted();
-      if (bytes === undefined) this.#finish();
-      else this.#events.push(this.#bytes.decode(bytes, { stream: true }));
+      this.#decoder ??= new TextDecoder();
+      if (bytes === undefined) this.#endOfBody();
+      else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
       const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk;
       if (signal.aborted && !isTimeout) throw signal.reason;
-      this.#finish(signal.aborted ? signal.reason : toConnectionError(thrown, this.#context));
+      this.#endOfBody(signal.aborted ? signal.reason : toConnectionError(thrown, this.#context));
     }
   }
 
-  /** Ends at the end of the body, or with the error that cut it off. */
-  #finish(error?: DrunError): void {
-    this.#events.push(this.#bytes.decode());
+  /** @param error - What cut the body off. */
+  #endOfBody(error?: DrunError): void {
+    if (this.#decoder !== undefined) this.#events.push(this.#decoder.decode());
     this.#events.end();
     // The connection does not matter once every choice has finished.
-    if (this.#end !== undefined || this.#accumulator.isFinished) this.#end ??= {};
-    else if (error === undefined) this.#end = { error: this.#incomplete() };
-    else if (!this.#hasChunk) this.#end = { error };
-    else
-      this.#end = {
-        error:
-          error instanceof TimeoutError
-            ? this.#timeout(error)
-            : this.#truncated('the connection was lost', error),
-      };
+    if (this.#accumulator.isFinished) this.#finish();
+    else if (error === undefined) this.#finish(this.#incomplete());
+    else if (!this.#hasChunk) this.#finish(error);
+    else if (error instanceof TimeoutError) this.#finish(this.#timeout(error));
+    else this.#finish(this.#truncated('the connection was lost', error));
+  }
+
+  #finish(error?: DrunError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#error = error;
   }
 
   #receive(event: StreamEvent): void {
-    if (this.#end !== undefined) return;
+    if (this.#isOver) return;
     if (event.type === 'chunk') {
-      this.#receiveChunk(event.chunk, event.isBody);
+      this.#receiveChunk(event.chunk);
     } else if (event.type === 'end') {
-      this.#end = this.#accumulator.hasFinished ? {} : { error: this.#incomplete() };
+      this.#finish(this.#accumulator.hasFinished ? undefined : this.#incomplete());
     } else if (event.type === 'error') {
-      this.#end = { error: this.#failed(event.error, event.isBody) };
+      this.#finish(this.#failed(event.error));
     } else if (event.type === 'invalid') {
       const { reason } = event;
-      this.#end = { error: this.#hasChunk ? this.#failed({ message: reason }) : this.#invalid(reason) };
+      this.#finish(this.#hasChunk ? this.#failed({ message: reason }) : this.#invalid(reason));
     }
   }
 
-  #receiveChunk(fields: Fields, isBody = false): void {
+  #receiveChunk(fields: Fields): void {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    if (isBody) {
-      // A whole response is complete, but an empty choice is not a reply.
-      const hasMessage = chunk.choices.some(({ message, delta }) => message ?? delta);
-      this.#end = hasMessage ? {} : { error: this.#invalid('a body without a message in `choices`') };
-    }
+    const isReply = chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
-    const { failure } = this.#accumulator;
-    if (failure === undefined) return;
-    const error = errorIn({ error: failure.error }, []) ?? {};
-    const reason = `the \`finish_reason\` is "${failure.finishReason}"`;
-    this.#end = {
-      error: this.#failed({ ...error, message: [reason, error.message].filter(Boolean).join(', ') }),
-    };
+    const failed = chunk.choices.find(({ finish_reason: reason }) => finishKind(reason) === 'failed');
+    if (failed !== undefined) {
+      const { message, ...error } = errorIn(failed, []) ?? {};
+      const reason = `the \`finish_reason\` is "${failed.finish_reason}"${message ? `, ${message}` : ''}`;
+      this.#finish(this.#failed({ ...error, message: reason }, false));
+    } else if (this.#events.isJson) {
+      // A whole response is complete, but an empty choice is not a reply.
+      this.#finish(isReply ? undefined : this.#invalid('a body without a message in `choices`'));
+    }
   }
 
   /** The error for an end at which the completion is not complete. */
   #incomplete(): DrunError {
     if (this.#accumulator.hasChoices)
       return this.#truncated('the stream ended before the completion was complete');
-    if (this.#hasEvent) return this.#invalid('a body without `choices`');
+    if (this.#hasEvent || this.#events.isJson) return this.#invalid('a body without `choices`');
     const excerpt = this.#events.excerpt.trim();
     // Nothing, or the start of a field.
     if (['data:', 'event:'].some((field) => field.startsWith(excerpt))) {
@@ -205,7 +202,7 @@ export class ChunkReader {
     return this.#invalid('a body that is neither JSON nor an event stream', excerpt);
   }
 
-  #failed(error: ServiceError, isBody = false): DrunError {
+  #failed(error: ServiceError, isBody = this.#events.isJson): DrunError {
     const { code, type, param, message } = error;
     const isStatus = !this.#hasChunk && /^[45]\d\d$/.test(code ?? '');
     if (isBody || isStatus) return toApiError(error, this.#response, this.#context);

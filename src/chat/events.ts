@@ -4,16 +4,12 @@ import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
 /** What an event of a stream, or the body of a whole response, means. */
-export type StreamEvent = (
+export type StreamEvent =
   | { readonly type: 'chunk'; readonly chunk: Fields }
   | { readonly type: 'end' | 'ignored' }
   | { readonly type: 'error'; readonly error: ServiceError }
   /** It is none of these. */
-  | { readonly type: 'invalid'; readonly reason: string }
-) & {
-  /** Whether it is the JSON body of a response. */
-  readonly isBody?: boolean;
-};
+  | { readonly type: 'invalid'; readonly reason: string };
 
 const PING = /^(?:ping|heart-?beat|keep-?alive)$/i;
 const ERROR = /^(?:error|exception|fail(?:ed|ure)?)$/i;
@@ -90,36 +86,26 @@ const MAX_STRAY_LENGTH = 65_536;
  */
 export class EventDecoder {
   readonly #emit: (event: StreamEvent) => void;
-  readonly #parser: EventSourceParser;
+  #parser: EventSourceParser | undefined;
   #format: 'unknown' | 'json' | 'events' | 'html' = 'unknown';
   /** Text that has not been processed; of an event stream, its last line. */
   #rest = '';
   /** Lines that are not part of any event. */
   #stray = '';
-  #hasEvent = false;
+  /** The first lines of that kind. */
+  excerpt = '';
   /** Whether single newlines separate the events. */
   #isByLine = false;
   /** Whether the event that is processed can be cut off. */
   #isCut = false;
 
   constructor(emit: (event: StreamEvent) => void) {
-    this.#emit = (event) => {
-      if (event.type !== 'ignored') this.#hasEvent = true;
-      emit(event);
-    };
-    this.#parser = createParser({
-      maxBufferSize: MAX_EVENT_LENGTH,
-      onEvent: ({ data, event }) => this.#receive(data, event),
-      onError: ({ type, line }) => {
-        if (type === 'max-buffer-size-exceeded') this.#emit(TOO_LARGE);
-        if (type === 'unknown-field' && line !== undefined) this.#receiveStray(line);
-      },
-    });
+    this.#emit = emit;
   }
 
-  /** The start of a body without events. */
-  get excerpt(): string {
-    return this.#hasEvent ? '' : (this.#stray || this.#rest).slice(0, MAX_STRAY_LENGTH);
+  /** Whether the body is the JSON of one completion. */
+  get isJson(): boolean {
+    return this.#format === 'json';
   }
 
   push(text: string): void {
@@ -134,16 +120,15 @@ export class EventDecoder {
   /** Processes what is left when the body is over, or the connection was lost. */
   end(): void {
     const text = this.#rest;
-    const json = text.trim().replace(/\s*data:\s*\[DONE\]$/, '');
+    const json = text.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, '');
     const event = this.#format === 'json' ? parseEvent(json) : undefined;
     if (this.#format === 'html') {
       this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
     } else if (event !== undefined && event.type !== 'invalid') {
-      this.#emit({ ...event, isBody: true });
+      this.#emit(event);
     } else {
       // Also for one JSON object a line.
-      this.#rest = '';
-      this.#feed(text);
+      this.#startEvents(text, this.#isByLine);
       this.#isCut = true;
       // Some servers leave out the empty line after the last event.
       this.#feed('\n\n');
@@ -153,11 +138,12 @@ export class EventDecoder {
 
   #detect(): void {
     const text = this.#rest.trimStart();
-    const [, line = '', next = ''] = /^(.*?)(?:\r\n|\r|\n)(.*)$/s.exec(text) ?? [];
     if (text.startsWith('<')) this.#format = 'html';
-    else if (/^[{[]/.test(text)) this.#format = 'json';
+    if (/^[{[]/.test(text)) this.#format = 'json';
+    if (this.#format !== 'unknown') return;
+    const [, line = '', next = ''] = /^(.*?)(?:\r\n|\r|\n)(.*)$/s.exec(text) ?? [];
     // Complete JSON in a line that another one follows: every line is an event.
-    else if (next.startsWith('data:'))
+    if (next.startsWith('data:'))
       this.#startEvents(text, parseJson(line.replace(/^data:/, '')) !== undefined);
     else if (!'data:'.startsWith(next) || text.length > MAX_STRAY_LENGTH) this.#startEvents(text, false);
   }
@@ -166,6 +152,14 @@ export class EventDecoder {
     this.#format = 'events';
     this.#isByLine = isByLine;
     this.#rest = '';
+    this.#parser ??= createParser({
+      maxBufferSize: MAX_EVENT_LENGTH,
+      onEvent: ({ data, event }) => this.#receive(data, event),
+      onError: ({ type, line }) => {
+        if (type === 'max-buffer-size-exceeded') this.#emit(TOO_LARGE);
+        if (type === 'unknown-field' && line !== undefined) this.#receiveStray(line);
+      },
+    });
     this.#feed(text);
   }
 
@@ -175,7 +169,7 @@ export class EventDecoder {
     if (end > 0) {
       const lines = this.#rest + text.slice(0, end);
       this.#rest = '';
-      this.#parser.feed(this.#isByLine ? lines.replaceAll(/\r\n?|\n/g, '\n\n') : lines);
+      this.#parser?.feed(this.#isByLine ? lines.replaceAll(/\r\n?|\n/g, '\n\n') : lines);
     }
     this.#rest += text.slice(end);
     if (this.#rest.length <= MAX_EVENT_LENGTH) return;
@@ -185,36 +179,34 @@ export class EventDecoder {
   }
 
   #receive(data: string, name: string | undefined): void {
-    if (this.#stray !== '') this.#flushStray();
-    const event = data.length > MAX_EVENT_LENGTH ? TOO_LARGE : parseEvent(data, name);
-    if (event.type !== 'invalid') {
-      this.#emit(event);
-      return;
+    this.#flushStray();
+    const event = parseEvent(data, name);
+    let events = [event];
+    if (event.type === 'invalid') {
+      // The parser takes events that single newlines separate for one event of several lines.
+      const lines = data.split('\n').filter((line) => line.trim() !== '');
+      if (lines.length > 1) events = lines.map((line) => parseEvent(line, name));
+      // The last event of a stream that was cut off is not a chunk.
+      if (this.#isCut && events.at(-1)?.type === 'invalid') events.pop();
+      if (events.some(({ type }) => type === 'invalid')) events = [event];
+      else this.#isByLine ||= lines.length > 1;
     }
-    // The parser takes events that single newlines separate for one event of several lines.
-    const lines = data.split('\n').filter((line) => line.trim() !== '');
-    const events = lines.length > 1 ? lines.map((line) => parseEvent(line, name)) : [event];
-    // The last event of a stream that was cut off is not a chunk.
-    if (this.#isCut && events.at(-1)?.type === 'invalid') events.pop();
-    this.#isByLine ||= lines.length > 1 && events.every(({ type }) => type !== 'invalid');
-    for (const one of events.some(({ type }) => type === 'invalid') ? [event] : events) this.#emit(one);
+    for (const one of events) this.#emit(one);
   }
 
   #receiveStray(line: string): void {
-    const event = /^\s*[[{]/.test(line) ? parseEvent(line) : undefined;
-    if (event !== undefined && event.type !== 'invalid') {
-      this.#flushStray();
-      this.#emit(event);
-    } else if (this.#stray.length < MAX_STRAY_LENGTH) {
-      this.#stray += `${line}\n`;
-    }
+    const isEvent = /^\s*[[{]/.test(line) && parseEvent(line).type !== 'invalid';
+    if (isEvent) this.#flushStray();
+    if (this.#stray.length < MAX_STRAY_LENGTH) this.#stray += `${line}\n`;
+    if (isEvent) this.#flushStray();
   }
 
   /** Emits JSON, or an error, that was sent without `data:`. Other lines are not part of the stream. */
   #flushStray(): void {
     if (this.#stray === '') return;
     const event = parseEvent(this.#stray);
-    if (event.type !== 'ignored' && event.type !== 'invalid') this.#emit(event);
-    if (this.#hasEvent) this.#stray = '';
+    if (event.type !== 'invalid') this.#emit(event);
+    this.excerpt ||= this.#stray;
+    this.#stray = '';
   }
 }

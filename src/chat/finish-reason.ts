@@ -18,8 +18,9 @@ const KINDS: readonly (readonly [FinishKind, RegExp])[] = [
 ];
 
 /** Classifies the `finish_reason` of a complete choice. */
-export function finishKind(reason: string | null): FinishKind {
-  const word = (reason ?? '').trim().toLowerCase().replaceAll(/[\s-]/g, '_');
+export function finishKind(reason: string | null | undefined): FinishKind {
+  if (!reason) return 'finished';
+  const word = reason.trim().toLowerCase().replaceAll(/[\s-]/g, '_');
   return KINDS.find(([, pattern]) => pattern.test(word))?.[0] ?? 'finished';
 }
 

@@ -39,7 +39,6 @@ export {
 export { ChatStream } from './chat-stream.ts';
 export type * from './completion.ts';
 export type * from './event-stream.ts';
-export type { SchemaOutput } from './json-schema.ts';
 export type * from './options.ts';
 export type * from './request.ts';
 export type { ParsedCompletion } from './structured-output.ts';
@@ -48,6 +47,7 @@ export { ToolStream } from './tool-stream.ts';
 export {
   type CustomToolDefinition,
   defineTool,
+  type SchemaOutput,
   type Tool,
   type ToolContext,
   type ToolDefinition,

@@ -1,20 +1,21 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
 import { ConfigurationError, type ResponseIssue } from '../errors/index.ts';
 import { isRecord } from '../internal/json.ts';
+import type { SchemaOptions } from './options.ts';
+import type { ResponseFormat } from './request.ts';
 import { closeSchema, hasValue, isStrictSchema, type JsonSchema } from './schema-rules.ts';
+import { isStandardSchema, isTool } from './tools.ts';
 
-/** Type of the values of a schema; `unknown` for a JSON Schema. */
-export type SchemaOutput<Schema extends object> = Schema extends StandardSchemaV1
-  ? StandardSchemaV1.InferOutput<Schema>
-  : unknown;
+/** The options of a schema if there may be none. */
+export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
 /** A value that was checked against a schema. */
 export type Checked<Output> =
   | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly ResponseIssue[] };
+  | { readonly value?: undefined; readonly issues: readonly ResponseIssue[] };
 
 /** A schema as it is sent. */
-export interface WrittenSchema {
+interface WrittenSchema {
   readonly schema: JsonSchema;
   /** Whether the strict mode of OpenAI can express it. */
   readonly isStrict: boolean;
@@ -27,18 +28,13 @@ const TARGET = 'draft-07';
 
 const written = new WeakMap<object, WrittenSchema>();
 
-export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
-  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
-  return isObject && '~standard' in value && isRecord(value['~standard']);
-}
-
 /**
  * Writes a schema as the JSON Schema that is sent. A JSON Schema is sent as it is.
  *
  * @param option - What the caller calls the schema.
  * @throws {ConfigurationError} If it is not a schema, JSON Schema cannot express it, or no value can match it.
  */
-export async function toJsonSchema(schema: object, option: string): Promise<WrittenSchema> {
+async function toJsonSchema(schema: object, option: string): Promise<WrittenSchema> {
   const known = isStandardSchema(schema) ? written.get(schema) : undefined;
   if (known !== undefined) return known;
   const fail = (why: string): never => {
@@ -88,6 +84,23 @@ function classIn(node: unknown, field = ''): string | undefined {
   if (typeof node !== 'object' || node === null) return undefined;
   const parts = Object.entries(node).map(([name, part]) => classIn(part, Array.isArray(node) ? field : name));
   return parts.find((name) => name !== undefined);
+}
+
+/** The `response_format` that makes a server hold the model to a schema. */
+export async function toResponseFormat(
+  wanted: object,
+  { schemaName = 'answer', strict }: AnySchemaOptions,
+): Promise<ResponseFormat> {
+  const { schema, isStrict } = await toJsonSchema(wanted, 'schema');
+  return { type: 'json_schema', json_schema: { name: schemaName, schema, strict: strict ?? isStrict } };
+}
+
+/** The definition of a tool as it is sent; definitions are returned unchanged. */
+export async function toToolDefinition(tool: object): Promise<object> {
+  if (!isTool(tool)) return tool;
+  const { name, description, strict, parameters } = tool;
+  const { schema } = await toJsonSchema(parameters, `parameters of the tool ${name}`);
+  return { type: 'function', function: { name, description, parameters: schema, strict } };
 }
 
 /** Checks a value. A JSON Schema accepts every value. Errors that the schema throws are the caller's own. */

@@ -30,6 +30,9 @@ function close(schema: unknown, root: JsonSchema): unknown {
   for (const keyword of SCHEMAS) {
     if (keyword in result) result[keyword] = close(result[keyword], root);
   }
+  // An intersection with a union can leave alternatives that no value can match.
+  const possible = [result.anyOf ?? []].flat().filter((one) => hasValue(one, root));
+  if (possible.length > 0) result.anyOf = possible;
   for (const keyword of NAMED) {
     const named = result[keyword];
     if (!isRecord(named)) continue;
@@ -109,7 +112,7 @@ function mergeTwo(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number)
     else if (keyword === 'required') merged.required = [...new Set([before, value].flat())];
     else if (keyword === 'type') merged.type = commonTypes([before].flat(), [value].flat());
     else if (keyword === 'enum') merged.enum = [before].flat().filter((one) => [value].flat().includes(one));
-    else if (keyword === 'const') Object.assign(merged, { const: undefined, enum: [] });
+    else if (keyword === 'const') merged.enum = [];
     else if (keyword === 'additionalProperties')
       merged[keyword] = before === false || value === false ? false : before;
     else if (LARGER.test(keyword)) merged[keyword] = Math.max(Number(before), Number(value));
@@ -118,7 +121,7 @@ function mergeTwo(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number)
     else return undefined;
     if (merged[keyword] === undefined) delete merged[keyword];
   }
-  return merged;
+  return hasEmptyList(merged) ? { not: {} } : merged;
 }
 
 function mergeNamed(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number): JsonSchema {
@@ -129,6 +132,11 @@ function mergeNamed(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: numbe
     merged[name] = mergeAll(both, root, depth + 1) ?? both;
   }
   return merged;
+}
+
+/** No value has none of the types, or is in an empty list. JSON Schema has other words for that. */
+function hasEmptyList({ type, enum: values }: JsonSchema): boolean {
+  return [type, values].some((list) => Array.isArray(list) && list.length === 0);
 }
 
 function commonTypes(a: unknown[], b: unknown[]): unknown {
@@ -149,35 +157,20 @@ export function hasValue(
   // An object that requires another one like it would never end.
   if (above.includes(schema)) return false;
   const within = (one: unknown): boolean => hasValue(one, root, [...above, schema]);
-  const {
-    $ref,
-    not,
-    type,
-    anyOf,
-    oneOf,
-    allOf,
-    properties,
-    required,
-    additionalProperties,
-    items,
-    minItems,
-  } = schema;
+  const { $ref, not, type, anyOf, oneOf, properties, items, minItems } = schema;
   if (typeof $ref === 'string') return within($ref === '#' ? root : resolve($ref, root));
+  if (Array.isArray(schema.allOf)) return within(mergeAll(schema, root) ?? true);
   if (not === true || (isRecord(not) && Object.keys(not).length === 0)) return false;
-  if ((Array.isArray(type) && type.length === 0) || (Array.isArray(schema.enum) && schema.enum.length === 0))
-    return false;
+  if (hasEmptyList(schema)) return false;
+  if ('const' in schema && Array.isArray(schema.enum) && !schema.enum.includes(schema.const)) return false;
   const alternatives = anyOf ?? oneOf;
   if (Array.isArray(alternatives) && !alternatives.some(within)) return false;
-  if (Array.isArray(allOf) && (!allOf.every(within) || conflict(allOf, root))) return false;
   const limits = ['imum', 'Length', 'Items', 'Properties'];
   if (limits.some((limit) => Number(schema[`min${limit}`]) > Number(schema[`max${limit}`]))) return false;
-  if (type === 'object' && Array.isArray(required)) {
+  if (type === 'object' && Array.isArray(schema.required)) {
+    const isOpen = schema.additionalProperties !== false || schema.patternProperties !== undefined;
     const fields = isRecord(properties) ? properties : {};
-    const hasField = (name: string): boolean =>
-      Object.hasOwn(fields, name)
-        ? within(fields[name])
-        : additionalProperties !== false || !!schema.patternProperties;
-    if (!required.every(hasField)) return false;
+    return schema.required.every((name) => (Object.hasOwn(fields, name) ? within(fields[name]) : isOpen));
   }
   if (type !== 'array' || typeof minItems !== 'number') return true;
   const first = Array.isArray(items) ? items : [schema.prefixItems ?? []].flat();
@@ -185,37 +178,25 @@ export function hasValue(
   return first.slice(0, minItems).every(within) && (minItems <= first.length || within(rest ?? true));
 }
 
-function conflict(parts: readonly unknown[], root: JsonSchema): boolean {
-  const types = parts.filter(isRecord).map((part) => {
-    const { type } = typeof part.$ref === 'string' ? resolve(part.$ref, root) : part;
-    return type === undefined ? undefined : [type].flat();
-  });
-  const known = types.filter((type) => type !== undefined) as unknown[][];
-  return known.length > 1 && known.reduce((a, b) => [commonTypes(a, b)].flat()).length === 0;
-}
-
 /** Keywords that the strict mode of OpenAI does not support. */
 const NOT_STRICT =
   /^(?:patternProperties|propertyNames|prefixItems|additionalItems|contains|allOf|oneOf|not|pattern)$/;
+const TYPED = /^(?:type|\$ref|anyOf|enum|const)$/;
 
 /** Whether the strict mode of OpenAI can express a schema: every object is closed and requires all its fields. */
 export function isStrictSchema(schema: unknown, isRoot = true): boolean {
-  if (Array.isArray(schema)) return schema.every((one) => isStrictSchema(one, false));
-  if (!isRecord(schema)) return false;
-  const { type, properties, required, additionalProperties, items, anyOf } = schema;
-  if (
-    Object.keys(schema).some((keyword) => NOT_STRICT.test(keyword)) ||
-    (isRoot && type !== 'object') ||
-    Array.isArray(items)
-  )
+  if (!isRecord(schema) || (isRoot && schema.type !== 'object')) return false;
+  const { type, properties, required, additionalProperties, items = [], anyOf = [] } = schema;
+  const keywords = Object.keys(schema);
+  if (keywords.some((keyword) => NOT_STRICT.test(keyword)) || !keywords.some((one) => TYPED.test(one)))
     return false;
-  const isTyped = ['type', '$ref', 'anyOf', 'enum', 'const'].some((keyword) => keyword in schema);
-  const isObject = [type].flat().includes('object') || properties !== undefined;
-  const names = isRecord(properties) ? Object.keys(properties) : undefined;
-  const isClosed = additionalProperties === false && names?.every((name) => [required].flat().includes(name));
-  if (!isTyped || (isObject && !isClosed)) return false;
-  const named = [properties, schema.$defs, schema.definitions]
-    .filter(isRecord)
-    .flatMap((one) => Object.values(one));
-  return [...named, ...[anyOf ?? [], items ?? []].flat()].every((one) => isStrictSchema(one, false));
+  if ([type].flat().includes('object') || properties !== undefined) {
+    const isClosed = additionalProperties === false && isRecord(properties);
+    const isRequired = (name: string): boolean => [required].flat().includes(name);
+    if (!isClosed || !Object.keys(properties).every(isRequired)) return false;
+  }
+  const named = [properties, schema.$defs, schema.definitions].filter(isRecord).flatMap(Object.values);
+  return (
+    !Array.isArray(schema.items) && [...named, items, anyOf].flat().every((one) => isStrictSchema(one, false))
+  );
 }

@@ -5,27 +5,13 @@ import type { AbortSignalLike } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, CompletionMessage } from './completion.ts';
 import { finishKind } from './finish-reason.ts';
-import { issuesText, toJsonSchema, validate } from './json-schema.ts';
-import type { SchemaOptions } from './options.ts';
-import type { ResponseFormat } from './request.ts';
-
-/** The options of a schema if there may be none. */
-export type AnySchemaOptions = Partial<SchemaOptions<object>>;
+import { issuesText, validate } from './json-schema.ts';
 
 /** A completion, and the value of its text. */
 export type ParsedCompletion<Output> = ChatCompletion & {
   /** The output of the schema. `null` if the model called tools instead. */
   readonly parsed: Output;
 };
-
-/** The `response_format` that makes a server hold the model to a schema. */
-export async function toResponseFormat(
-  wanted: object,
-  { schemaName = 'answer', strict }: AnySchemaOptions,
-): Promise<ResponseFormat> {
-  const { schema, isStrict } = await toJsonSchema(wanted, 'schema');
-  return { type: 'json_schema', json_schema: { name: schemaName, schema, strict: strict ?? isStrict } };
-}
 
 /**
  * Parses the text of the first choice.

@@ -7,13 +7,13 @@ import {
 } from '../errors/index.ts';
 import type { Deadline } from '../http/deadline.ts';
 import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
+import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, CompletionUsage, ToolCall } from './completion.ts';
-import type { ReadCompletion } from './completions.ts';
 import { finishKind } from './finish-reason.ts';
-import { type Checked, issuesText, validate } from './json-schema.ts';
+import { type AnySchemaOptions, type Checked, issuesText, validate } from './json-schema.ts';
 import type { RunToolsOptions } from './options.ts';
-import type { ChatCompletionRequest, ChatMessage, ToolMessage } from './request.ts';
-import { type AnySchemaOptions, parseReply } from './structured-output.ts';
+import type { ChatCompletionRequest, ChatMessage } from './request.ts';
+import { parseReply } from './structured-output.ts';
 import { isTool, type Tool } from './tools.ts';
 
 /** The last completion of a run. Its usage is the sum over all rounds. */
@@ -30,160 +30,154 @@ export type ToolEvent =
   | { readonly type: 'tool-call'; readonly id: string; readonly name: string; readonly arguments: string }
   | { readonly type: 'tool-result'; readonly id: string; readonly name: string; readonly content: string };
 
-/** Requests one completion; a generator yields the events of its stream. */
+/** Requests one completion of a run; a generator yields the events of its stream. */
 export type Ask = (
   request: ChatCompletionRequest,
-) => Promise<ReadCompletion> | AsyncGenerator<ToolEvent, ReadCompletion, undefined>;
+  signal: AbortSignal,
+) => Promise<ChunkReader> | AsyncGenerator<ToolEvent, ChunkReader, undefined>;
 
-type Settings = Pick<RunToolsOptions, 'tools' | 'maxRounds'> & AnySchemaOptions;
-
-/** A conversation in which the model calls tools. */
-export class ToolRun {
-  readonly #request: ChatCompletionRequest;
-  readonly #settings: Settings;
-  readonly #maxRounds: number;
-  readonly #deadline: Deadline;
-  readonly #messages: ChatMessage[];
-  readonly #tools: ReadonlyMap<string, Tool>;
+/** Requests completions and runs the tools that they call, until one calls none. */
+export async function* runTools(
+  request: ChatCompletionRequest,
+  { tools, maxRounds = 10, schema }: RunToolsOptions & AnySchemaOptions,
+  deadline: Deadline,
+  ask: Ask,
+): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
+  checkRun(request, tools, maxRounds);
+  const messages: ChatMessage[] = [...request.messages];
   /** Names of tools that the model has called wrongly in an earlier round. */
-  readonly #corrected = new Set<string>();
-
-  /** @throws {ConfigurationError} If the tools, `maxRounds` or the messages are invalid. */
-  constructor(request: ChatCompletionRequest, settings: Settings, deadline: Deadline) {
-    const { tools, maxRounds = 10 } = settings;
-    const fail = (option: string, why: string): never => {
-      throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
-    };
-    const isCustom = (tool: unknown): boolean => isRecord(tool) && isRecord(tool.custom);
-    const isValid = Array.isArray(tools) && tools.every((tool) => isTool(tool) || isCustom(tool));
-    if (!Number.isSafeInteger(maxRounds) || maxRounds < 1) fail('maxRounds', 'must be a positive integer');
-    if (request.tools !== undefined) fail('tools', 'is an option here: pass it in the second argument');
-    if (!isValid) fail('tools', 'must be an array of tools of `defineTool()`');
-    if (!Array.isArray(request.messages)) fail('messages', 'must be an array');
-    const runnable = tools.filter(isTool);
-    this.#request = request;
-    this.#settings = settings;
-    this.#maxRounds = maxRounds;
-    this.#deadline = deadline;
-    this.#messages = [...request.messages];
-    this.#tools = new Map(runnable.map((tool) => [tool.name, tool]));
-    if (this.#tools.size < runnable.length) fail('tools', 'has two tools with the same name');
-  }
-
-  /** Requests completions and runs the tools that they call, until one calls none. */
-  async *rounds(ask: Ask): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
-    const { tools, schema } = this.#settings;
-    let { tool_choice } = this.#request;
-    let usage: CompletionUsage | undefined;
-    try {
-      for (let rounds = 0; ; rounds++) {
-        const asked = ask({
-          ...this.#request,
-          messages: [...this.#messages],
-          tools,
-          ...(tool_choice !== undefined && { tool_choice }),
-        });
-        const { completion, reader } = 'next' in asked ? yield* asked : await asked;
-        usage = addUsage(usage, completion.usage);
-        const { message } = completion.choices[0];
-        this.#messages.push(message);
-        const calls = this.#callsToRun(completion, rounds);
-        if (calls.length === 0) {
-          const last = { ...completion, ...(usage && { usage }), messages: this.#messages, rounds };
-          return schema === undefined || message.tool_calls?.length
-            ? last
-            : { ...last, ...(await parseReply(last, schema, reader, this.#deadline.signal)) };
-        }
-        yield* this.#run(calls);
-        // A model that has to call a tool in every round would never reply.
-        if (tool_choice !== undefined && tool_choice !== 'none') tool_choice = 'auto';
+  const corrected = new Set<string>();
+  let choice: Pick<ChatCompletionRequest, 'tool_choice'> = {};
+  let usage: CompletionUsage | undefined;
+  try {
+    for (let rounds = 0; ; rounds++) {
+      const asked = ask({ ...request, ...choice, messages: [...messages], tools }, deadline.signal);
+      const reader = 'next' in asked ? yield* asked : await asked;
+      const { completion } = reader;
+      const { message } = completion.choices[0];
+      usage = addUsage(usage, completion.usage);
+      messages.push(message);
+      const calls = callsToRun(reader, messages);
+      if (calls.length === 0) {
+        const last = { ...completion, ...(usage && { usage }), messages, rounds };
+        if (schema === undefined || message.tool_calls?.length) return last;
+        return { ...last, ...(await parseReply(last, schema, reader, deadline.signal)) };
       }
-    } catch (error) {
-      throw withMessages(error, this.#messages);
+      if (rounds === maxRounds) {
+        const why = `The model still called tools after ${maxRounds} rounds.`;
+        throw new MaxToolRoundsError(why, { maxRounds, messages });
+      }
+      for (const { id, function: called } of calls) yield { type: 'tool-call', id, ...called };
+      const results = await runCalls(calls, tools.filter(isTool), corrected, messages, deadline);
+      for (const [position, { id, function: called }] of calls.entries()) {
+        yield { type: 'tool-result', id, name: called.name, content: results[position] ?? '' };
+      }
+      // A model that has to call a tool in every round would never reply.
+      if (request.tool_choice && request.tool_choice !== 'none') choice = { tool_choice: 'auto' };
     }
-  }
-
-  #callsToRun(completion: ChatCompletion, rounds: number): readonly ToolCall[] {
-    const [{ message, finish_reason }] = completion.choices;
-    const { tool_calls: calls = [], content, function_call } = message;
-    const messages = this.#messages;
-    if (calls.length === 0) {
-      const isAnnounced = /^(?:tool_calls?|function_call|tool_use)$/i.test(finish_reason ?? '');
-      if (!isAnnounced || content || function_call) return calls;
-      const why = 'The model announced a tool call, but made none.';
-      throw new ToolCallError(why, { toolName: '', issues: [], messages });
-    }
-    const kind = finishKind(finish_reason);
-    if (kind === 'cut') {
-      throw new OutputTruncatedError('A tool call was cut off at the token limit: raise `max_tokens`.', {
-        completion,
-      });
-    }
-    if (kind === 'withheld') {
-      const why = 'A filter withheld the reply with the tool calls.';
-      throw new ModelRefusalError(why, { refusal: message.refusal ?? null, completion });
-    }
-    // Calls of custom tools are left to the caller.
-    if (calls.some((call) => !isRecord(call.function))) return [];
-    if (rounds < this.#maxRounds) return calls;
-    throw new MaxToolRoundsError(`The model still called tools after ${this.#maxRounds} rounds.`, {
-      maxRounds: this.#maxRounds,
-      messages,
-    });
-  }
-
-  /** Runs the calls of one round in parallel. */
-  async *#run(calls: readonly ToolCall[]): AsyncGenerator<ToolEvent, void, undefined> {
-    for (const { id, function: called } of calls) yield { type: 'tool-call', id, ...called };
-    const wrong = new Set<string>();
-    const results: ToolMessage[] = [];
-    try {
-      const running = calls.map(async (call, position) => {
-        const content = await this.#result(call, wrong);
-        results[position] = { role: 'tool', tool_call_id: call.id, content };
-      });
-      await this.#deadline.race(Promise.all(running));
-    } catch (error) {
-      // The other tools of the round can stop.
-      this.#deadline.abort(error);
-      throw error;
-    } finally {
-      // Without the holes of calls that did not end.
-      this.#messages.push(...results.filter(Boolean));
-      for (const name of wrong) this.#corrected.add(name);
-    }
-    for (const [position, { id, function: called }] of calls.entries()) {
-      yield { type: 'tool-result', id, name: called.name, content: String(results[position]?.content) };
-    }
-  }
-
-  async #result({ id, function: called }: ToolCall, wrong: Set<string>): Promise<string> {
-    const { name } = called;
-    const tool = this.#tools.get(name);
-    const known = [...this.#tools.keys()].join(', ');
-    const checked: Checked<unknown> =
-      tool === undefined
-        ? { issues: [{ path: [], message: `the tools are ${known}` }] }
-        : await readArguments(tool, called.arguments);
-    if (checked.issues === undefined) {
-      const result = await tool?.run(checked.value, { toolCallId: id, signal: this.#deadline.signal });
-      return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
-    }
-    const { issues } = checked;
-    const why = `${tool ? 'invalid arguments' : 'unknown tool'}: ${issuesText(issues)}`;
-    if (this.#corrected.has(name)) {
-      const again = `The model made another invalid call of the tool ${name} after a correction: ${why}.`;
-      throw new ToolCallError(again, { toolName: name, issues, messages: this.#messages });
-    }
-    wrong.add(name);
-    return JSON.stringify({ error: why });
+  } catch (error) {
+    throw withMessages(error, messages);
   }
 }
 
-async function readArguments({ parameters }: Tool, text: string): Promise<Checked<unknown>> {
+/** @throws {ConfigurationError} If the tools, `maxRounds` or the messages are invalid. */
+function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'], maxRounds: number): void {
+  const fail = (option: string, why: string): never => {
+    throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
+  };
+  const isCustom = (tool: unknown): boolean => isRecord(tool) && isRecord(tool.custom);
+  if (!Number.isSafeInteger(maxRounds) || maxRounds < 1) fail('maxRounds', 'must be a positive integer');
+  if (request.tools !== undefined) fail('tools', 'is an option here: pass it in the second argument');
+  if (!Array.isArray(tools) || !tools.every((tool) => isTool(tool) || isCustom(tool))) {
+    fail('tools', 'must be an array of tools of `defineTool()`');
+  }
+  if (!Array.isArray(request.messages)) fail('messages', 'must be an array');
+  const names = tools.filter(isTool).map(({ name }) => name);
+  if (new Set(names).size < names.length) fail('tools', 'has two tools with the same name');
+}
+
+/** The calls of a completion that are to be run. */
+function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): readonly ToolCall[] {
+  const [{ message, finish_reason }] = reader.completion.choices;
+  const { tool_calls: calls = [], content, function_call } = message;
+  if (calls.length === 0) {
+    const isAnnounced = /^(?:tool_calls?|function_call|tool_use)$/i.test(finish_reason ?? '');
+    if (!isAnnounced || content || function_call) return calls;
+    const why = 'The model announced a tool call, but made none.';
+    throw new ToolCallError(why, { toolName: '', issues: [], messages });
+  }
+  const kind = finishKind(finish_reason);
+  if (kind === 'cut') {
+    const why = 'A tool call was cut off at the token limit: raise `max_tokens`.';
+    throw new OutputTruncatedError(why, { completion: reader.redact(reader.completion) });
+  }
+  if (kind === 'withheld') {
+    const why = 'A filter withheld the reply with the tool calls.';
+    const { completion, refusal = null } = reader.redact({
+      completion: reader.completion,
+      refusal: message.refusal,
+    });
+    throw new ModelRefusalError(why, { refusal, completion });
+  }
+  // Calls of custom tools are left to the caller.
+  return calls.every((call) => isRecord(call.function)) ? calls : [];
+}
+
+/** Runs the calls of one round in parallel, and adds their results to the messages. */
+async function runCalls(
+  calls: readonly ToolCall[],
+  tools: readonly Tool[],
+  corrected: Set<string>,
+  messages: ChatMessage[],
+  deadline: Deadline,
+): Promise<readonly string[]> {
+  const wrong = new Set<string>();
+  const results: string[] = [];
+  const run = async ({ id, function: called }: ToolCall): Promise<string> => {
+    const { name } = called;
+    const tool = tools.find((one) => one.name === name);
+    const { value, issues } = await readArguments(tool, called.arguments, tools);
+    if (issues === undefined) {
+      const result = await tool?.run(value, { toolCallId: id, signal: deadline.signal });
+      return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
+    }
+    const why = `${tool ? 'invalid arguments' : 'unknown tool'}: ${issuesText(issues)}`;
+    if (corrected.has(name)) {
+      const again = `The model made another invalid call of the tool ${name} after a correction: ${why}.`;
+      throw new ToolCallError(again, { toolName: name, issues, messages });
+    }
+    wrong.add(name);
+    return JSON.stringify({ error: why });
+  };
+  try {
+    const running = calls.map(async (call, position) => {
+      results[position] = await run(call);
+    });
+    await deadline.race(Promise.all(running));
+  } catch (error) {
+    // The other tools of the round can stop.
+    deadline.abort(error);
+    throw error;
+  } finally {
+    // Calls that did not end have no result.
+    results.forEach((content, position) => {
+      messages.push({ role: 'tool', tool_call_id: String(calls[position]?.id), content });
+    });
+    for (const name of wrong) corrected.add(name);
+  }
+  return results;
+}
+
+async function readArguments(
+  tool: Tool | undefined,
+  text: string,
+  tools: readonly Tool[],
+): Promise<Checked<unknown>> {
+  const fail = (message: string): Checked<never> => ({ issues: [{ path: [], message }] });
+  if (tool === undefined) return fail(`the tools are ${tools.map(({ name }) => name).join(', ')}`);
   const value = text.trim() === '' ? {} : parseJson(text);
-  if (value !== undefined && !isTooDeep(text, value)) return validate(parameters, value);
-  return { issues: [{ path: [], message: 'not JSON' }] };
+  if (value === undefined || isTooDeep(text, value)) return fail('not JSON');
+  return validate(tool.parameters, value);
 }
 
 /** Adds the conversation to an error, since the effects of tools cannot be undone. Logs do not show it. */

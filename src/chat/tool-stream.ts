@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../errors/index.ts';
 import type { Deadline } from '../http/deadline.ts';
+import { OneReader } from './one-reader.ts';
 import type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
 
 /**
@@ -23,9 +23,8 @@ export class ToolStream<Completion extends ToolRunCompletion = ToolRunCompletion
   implements AsyncIterable<ToolEvent>, AsyncDisposable
 {
   readonly #deadline: Deadline;
-  readonly #events: AsyncGenerator<ToolEvent, Completion, undefined>;
-  readonly #outcome = Promise.withResolvers<ToolRunCompletion>();
-  #hasReader = false;
+  readonly #events: OneReader<ToolEvent>;
+  #completion: Completion | undefined;
 
   /**
    * Created by {@link ChatClient.streamTools}.
@@ -33,50 +32,38 @@ export class ToolStream<Completion extends ToolRunCompletion = ToolRunCompletion
    * @internal
    */
   constructor(events: AsyncGenerator<ToolEvent, Completion, undefined>, deadline: Deadline) {
-    this.#events = events;
     this.#deadline = deadline;
-    // Reported to the reader and by `completion()`.
-    this.#outcome.promise.catch(() => {});
+    this.#events = new OneReader({
+      read: async () => {
+        deadline.throwIfAborted();
+        const { done, value } = await events.next();
+        if (!done) return [value];
+        this.#completion = value;
+        return undefined;
+      },
+      leave: () => this.abort(),
+      close: () => deadline[Symbol.dispose](),
+    });
   }
 
   /** Iterates over the events. Leaving the loop aborts the run. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ToolEvent, void, undefined> {
-    if (this.#hasReader) {
-      throw new ConfigurationError('The run already has a reader. Use `completion()` beside it.', {
-        option: 'stream',
-      });
-    }
-    this.#hasReader = true;
-    return this.#read();
+    return this.#events.iterate((event) => event);
   }
 
   /** Returns the last completion, with the whole conversation. Reads the events if nothing else does. */
   async completion(): Promise<Completion> {
-    if (!this.#hasReader) for await (const _ of this);
-    return this.#outcome.promise as Promise<Completion>;
+    await this.#events.drain();
+    return this.#completion as Completion;
   }
 
   /** Ends the run: the request and the tools that are running. */
   abort(reason: unknown = new DOMException('The run was aborted.', 'AbortError')): void {
+    this.#events.fail(reason);
     this.#deadline.abort(reason);
-    this.#outcome.reject(reason);
-    this.#deadline[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#hasReader = true;
-    this.abort();
-  }
-
-  async *#read(): AsyncGenerator<ToolEvent, void, undefined> {
-    try {
-      this.#deadline.throwIfAborted();
-      this.#outcome.resolve(yield* this.#events);
-    } catch (error) {
-      this.#outcome.reject(error);
-      throw error;
-    } finally {
-      this.abort();
-    }
+    this.#events.leave();
   }
 }

@@ -1,7 +1,12 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ConfigurationError } from '../errors/index.ts';
 import { isRecord } from '../internal/json.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
-import { type SchemaOutput, toJsonSchema } from './json-schema.ts';
+
+/** Type of the values of a schema; `unknown` for a JSON Schema. */
+export type SchemaOutput<Schema extends object> = Schema extends StandardSchemaV1
+  ? StandardSchemaV1.InferOutput<Schema>
+  : unknown;
 
 /** A tool that the model may call, as it is sent. */
 export interface ToolDefinition {
@@ -76,10 +81,7 @@ export function isTool(tool: unknown): tool is Tool {
   return isRecord(tool) && typeof tool.run === 'function';
 }
 
-/** Creates the definition of a tool as it is sent; definitions are returned unchanged. */
-export async function toToolDefinition(tool: object): Promise<object> {
-  if (!isTool(tool)) return tool;
-  const { name, description, strict, parameters } = tool;
-  const { schema } = await toJsonSchema(parameters, `parameters of the tool ${name}`);
-  return { type: 'function', function: { name, description, parameters: schema, strict } };
+export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return isObject && '~standard' in value && isRecord(value['~standard']);
 }

@@ -1,5 +1,4 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { fromBase64, toBase64Url } from '../internal/base64.ts';
 import { isByteArray } from '../internal/checks.ts';
 import { Secret } from '../secret/secret.ts';
 import type { RingKey } from './record.ts';
@@ -170,4 +169,20 @@ function invalidKey(): ConfigurationError {
     '`encryptionKey` must be 32 bytes, as `Uint8Array` or in base64 (`openssl rand -base64 32`), a list of such keys, or `{ encrypt, decrypt }`.',
     { option: 'encryptionKey' },
   );
+}
+
+/** Decodes base64 and base64url, with and without padding; `undefined` for anything else. */
+function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Encodes bytes as base64url without padding. */
+function toBase64Url(bytes: Uint8Array): string {
+  const text = btoa(String.fromCharCode(...bytes));
+  return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }

@@ -1,4 +1,3 @@
-import { Emitter } from '../internal/emitter.ts';
 import { safeCause } from './safe-cause.ts';
 
 /** The events of a {@link KeyRing}. They contain ids and masked keys, and no secrets. */
@@ -28,10 +27,15 @@ export type KeyRingEvent = keyof KeyRingEvents;
 /** Emits an event. */
 export type Emit = <Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]) => void;
 
+interface Registration {
+  readonly event: KeyRingEvent;
+  readonly listener: (details: never) => unknown;
+}
+
 /** The events of one ring, and the last error. */
 export class RingEvents {
   readonly #ring: string;
-  readonly emitter = new Emitter<KeyRingEvents>();
+  readonly #registrations = new Set<Registration>();
   #hasWarned = false;
   /** The last error that still applies. */
   lastError: unknown;
@@ -40,11 +44,25 @@ export class RingEvents {
     this.#ring = ring;
   }
 
+  /** @returns a function that removes the listener. The same function can be added twice. */
+  on<Event extends KeyRingEvent>(
+    event: Event,
+    listener: (details: KeyRingEvents[Event]) => unknown,
+  ): () => void {
+    const registration = { event, listener };
+    this.#registrations.add(registration);
+    return () => void this.#registrations.delete(registration);
+  }
+
   readonly emit: Emit = (event, details) => {
-    const listeners = this.emitter.emit(event, details);
+    const registrations = [...this.#registrations].filter((one) => one.event === event);
+    for (const { listener } of registrations) {
+      // Errors and rejections of a listener are its own concern.
+      void (async () => listener(details as never))().catch(() => {});
+    }
     if (event !== 'error') return;
     this.lastError = (details as KeyRingEvents['error']).error;
-    if (listeners > 0 || this.#hasWarned) return;
+    if (registrations.length > 0 || this.#hasWarned) return;
     this.#hasWarned = true;
     const warning = `Key ring \`${this.#ring}\`: ${safeCause(this.lastError).message} Later errors are only shown in \`status().lastError\`; add a listener for 'error' to handle them.`;
     const { process } = globalThis as Runtime;

@@ -1,6 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { isTimerMs } from '../internal/checks.ts';
-import { Schedule } from '../internal/schedule.ts';
 import { abortable, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
@@ -19,6 +18,7 @@ import {
 } from './revoke.ts';
 import { isTransientStoreFailure, type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { ringError } from './safe-cause.ts';
+import { Schedule } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { invalid } from './stores/store.ts';
 import { retryUntil } from './waiting.ts';
@@ -178,7 +178,7 @@ export class KeyRing implements AsyncDisposable {
     event: Event,
     listener: (details: KeyRingEvents[Event]) => void,
   ): () => void {
-    return this.#events.emitter.add(event, listener);
+    return this.#events.on(event, listener);
   }
 
   /**

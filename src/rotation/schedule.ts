@@ -1,5 +1,5 @@
-import { runDetached } from './detached.ts';
-import type { Sleep } from './wait.ts';
+import { runDetached } from '../internal/detached.ts';
+import type { Sleep } from '../internal/wait.ts';
 
 /** A task that comes slightly too early finds nothing to do. */
 const MIN_WAIT_MS = 1_000;

@@ -1,0 +1,112 @@
+import { ConfigurationError } from '../errors/index.ts';
+
+interface Source<Item> {
+  /** Reads the next items; `undefined` is the end. */
+  readonly read: () => Promise<readonly Item[] | undefined>;
+  /** Called when the reader leaves before the end. Has to make the stream fail. */
+  readonly leave: () => void;
+  /** Called at the end. */
+  readonly close: () => void;
+}
+
+/**
+ * A stream of items that one reader iterates over, and whose outcome anybody can wait for.
+ *
+ * Not a generator: that would report success to calls that follow a failure or wait at the same time, and would let
+ * `return()` wait for the item that was asked for.
+ */
+export class OneReader<Item> {
+  readonly #source: Source<Item>;
+  readonly #outcome = Promise.withResolvers<void>();
+  /** Resolves at the end of a complete stream; rejects with the error that ended it. */
+  readonly outcome = this.#outcome.promise;
+  #items: readonly Item[] = [];
+  #position = 0;
+  #reading: Promise<void> | undefined;
+  #isTaken = false;
+  isOver = false;
+
+  constructor(source: Source<Item>) {
+    this.#source = source;
+    this.outcome.catch(() => {});
+  }
+
+  /**
+   * Creates the iterator of the one reader. Skips items for which `select` returns `undefined`.
+   *
+   * @param last - Returns a value that follows the last item.
+   * @throws {ConfigurationError} If there is a reader already.
+   */
+  iterate<T>(
+    select: (item: Item) => T | undefined,
+    last?: () => T | undefined,
+  ): AsyncIterableIterator<T, void, undefined> {
+    if (this.#isTaken) {
+      const why =
+        'The stream already has a reader. Use `completion()` beside it, or `tee()` of a readable stream.';
+      throw new ConfigurationError(why, { option: 'stream' });
+    }
+    this.#isTaken = true;
+    const iterator: AsyncIterableIterator<T, void, undefined> = {
+      [Symbol.asyncIterator]: () => iterator,
+      next: async () => {
+        while (!this.isOver) {
+          while (this.#position < this.#items.length) {
+            const value = select(this.#items[this.#position++] as Item);
+            if (value !== undefined) return { done: false, value };
+          }
+          this.#reading ??= this.#read();
+          await this.#reading;
+        }
+        const value = last?.();
+        if (value !== undefined) return { done: false, value };
+        await this.outcome;
+        return { done: true, value: undefined };
+      },
+      return: async () => {
+        this.leave();
+        return { done: true, value: undefined };
+      },
+      throw: async (error) => {
+        this.leave();
+        throw error;
+      },
+    };
+    return iterator;
+  }
+
+  /** Reads to the end unless there is a reader, and waits for the outcome. */
+  async drain(): Promise<void> {
+    if (!this.#isTaken && !this.isOver) await this.iterate(() => undefined).next();
+    return this.outcome;
+  }
+
+  /** Ends the stream if it is not over. Nobody can read it afterwards. */
+  leave(): void {
+    this.#isTaken = true;
+    if (!this.isOver) this.#source.leave();
+  }
+
+  fail(error: unknown): void {
+    this.#end(() => this.#outcome.reject(error));
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const items = await this.#source.read();
+      if (items === undefined) this.#end(this.#outcome.resolve);
+      this.#items = items ?? [];
+      this.#position = 0;
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#reading = undefined;
+  }
+
+  #end(notify: () => void): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    notify();
+    this.#source.close();
+  }
+}
