@@ -50,7 +50,7 @@ describe('fileStore', () => {
     await rejection(stat(path));
   });
 
-  test('makes its folder, however many above it are missing, for this user only', async () => {
+  test('creates its folder and missing parents for this user only', async () => {
     const folder = await newFolder();
     const path = join(folder, 'lib', 'checkout', 'key-rings');
 
@@ -69,7 +69,7 @@ describe('fileStore', () => {
     ]);
   });
 
-  test('leaves the mode of a folder alone that was there before', async () => {
+  test('keeps the mode of an existing folder', async () => {
     const path = join(await newFolder(), 'key-rings');
     await mkdir(path, { mode: 0o750 });
 
@@ -94,7 +94,7 @@ describe('fileStore', () => {
     );
   });
 
-  test('finds its folder again after the process has changed to another one', async () => {
+  test('resolves a relative path once', async () => {
     const folder = await newFolder();
     const before = process.cwd();
     onTestFinished(() => process.chdir(before));
@@ -107,7 +107,7 @@ describe('fileStore', () => {
     expect((await store.get('checkout'))?.value).toBe('a record');
   });
 
-  test('ignores files of others, and rejects a record that is not its own', async () => {
+  test('ignores unrelated files, and rejects a file that is not a record', async () => {
     const path = await newFolder();
     const store = fileStore({ path });
     const version = await swapped(store.compareAndSwap('checkout', null, 'a record'));
@@ -169,7 +169,7 @@ describe('fileStore', () => {
     ]);
   });
 
-  test('rejects with what the system says where the folder cannot be one', async () => {
+  test('rejects with the error of the system if `path` is a file', async () => {
     const path = join(await newFolder(), 'key-rings');
     await writeFile(path, 'a file');
     const store = fileStore({ path });
@@ -189,13 +189,13 @@ describe('fileStore', () => {
     ['pollMs', Number.NaN],
     ['pollMs', Number.POSITIVE_INFINITY],
     ['pollMs', '1000'],
-  ])('refuses the %s %o', (option, value) => {
+  ])('rejects the option %s: %o', (option, value) => {
     const options = { path: '/tmp', [option]: value } as FileStoreOptions;
 
     expect(thrownBy(ConfigurationError, () => fileStore(options)).option).toBe(option);
   });
 
-  test('refuses to run on Windows, where it could not keep its word', () => {
+  test('rejects Windows, where folders cannot be synced', () => {
     const platform = Object.getOwnPropertyDescriptor(process, 'platform');
     onTestFinished(() => void Object.defineProperty(process, 'platform', platform ?? {}));
     Object.defineProperty(process, 'platform', { value: 'win32' });
