@@ -1,13 +1,13 @@
 import { Hono } from 'hono/tiny';
 import { isSecret, type Secret } from '../secret/secret.ts';
-import type { KeyRecord } from './account/key-registry.ts';
-import { type EmulatedKeyChanges, type EmulatedKeys, isKey } from './account/keys.ts';
+import type { KeyRecord } from './account.ts';
 import { check } from './checks.ts';
 import type { Context } from './context.ts';
 import { dashboard } from './dashboard.ts';
 import type { RuleBook } from './data-plane/rules.ts';
 import type { FaultPlan } from './faults/plan.ts';
 import { bearerToken, HttpError, json, parseJson } from './http.ts';
+import { type EmulatedKeyChanges, type EmulatedKeys, isKey } from './keys.ts';
 import type { RequestLog } from './log.ts';
 import type { EmulatorOptions } from './options.ts';
 import { addition } from './scenario.ts';
@@ -41,7 +41,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   const selection = (url: string): readonly KeyRecord[] | undefined => {
     const name = new URL(url).searchParams.get('key');
     if (name === null) return undefined;
-    const records = account.keys.list().filter((record) => isKey(record, name));
+    const records = account.list().filter((record) => isKey(record, name));
     if (records.length === 0) throw adminError(404, `No key has the id or name \`${name}\`.`);
     return records;
   };

@@ -25,7 +25,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook):
     const { signal, log } = c.env;
     const plane = planeOf(path) ?? 'data';
     const words = [bearerToken(request), c.req.param('id')];
-    const keys = words.flatMap((word) => account.keys.recall(word ?? '') ?? []);
+    const keys = words.flatMap((word) => account.recall(word ?? '') ?? []);
     const fault = faults.match({ plane, operation, method, path, keys });
     const effects = effectsOf(fault);
     log.add({ ...(operation && { operation }), ...(effects.length > 0 && { faults: effects }) });

@@ -11,14 +11,6 @@ export type {
   PlatformUrl,
 } from '../internal/platform.ts';
 export type {
-  CreatedEmulatedKey,
-  EmulatedKey,
-  EmulatedKeyChanges,
-  EmulatedKeys,
-  EmulatedQuota,
-  NewEmulatedKey,
-} from './account/keys.ts';
-export type {
   ChatRequest,
   EmulatedChoice,
   EmulatedCompletion,
@@ -43,6 +35,14 @@ export type {
   RequestFilter,
   ScheduledFault,
 } from './faults/fault.ts';
+export type {
+  CreatedEmulatedKey,
+  EmulatedKey,
+  EmulatedKeyChanges,
+  EmulatedKeys,
+  EmulatedQuota,
+  NewEmulatedKey,
+} from './keys.ts';
 export type { EmulatedRequest } from './log.ts';
 export type { EmulatedOperation, EmulatedPlane } from './operation.ts';
 export type {

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const pages = globSync(['*.md', 'docs/*.md'], { cwd: root }).sort();
+const pages = globSync(['*.md', 'docs/*.md', 'examples/*.md'], { cwd: root }).sort();
 
 const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 

@@ -82,10 +82,8 @@ export interface Fault extends RequestFilter {
   readonly dropAfterChunks?: number | undefined;
   /** Half an event and the end. */
   readonly halfEventAfterChunks?: number | undefined;
-  /** The first chunk, or a response in one piece, is not JSON. */
-  readonly malformedJson?: boolean | undefined;
-  /** The chunk after this many others is not JSON. */
-  readonly malformedJsonAfterChunks?: number | undefined;
+  /** The first chunk, or the one after this many others, or a response in one piece, is not JSON. */
+  readonly malformedJson?: boolean | number | undefined;
   /** The stream is complete except for `[DONE]`. */
   readonly omitDone?: boolean | undefined;
 
@@ -100,14 +98,7 @@ export interface Fault extends RequestFilter {
 /** The kinds of random faults, named by their field of {@link Fault}. `applied` is a request without a response. */
 export type FaultKind = Exclude<
   keyof Fault,
-  | keyof RequestFilter
-  | 'times'
-  | 'body'
-  | 'headers'
-  | 'errorEvent'
-  | 'errorObject'
-  | 'malformedJsonAfterChunks'
-  | 'stallMs'
+  keyof RequestFilter | 'times' | 'body' | 'headers' | 'errorEvent' | 'errorObject' | 'stallMs'
 >;
 
 /** Random faults. */

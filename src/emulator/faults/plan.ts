@@ -1,7 +1,7 @@
-import type { KeyRecord } from '../account/key-registry.ts';
-import { isKey } from '../account/keys.ts';
-import { matchesGlob } from '../account/model-access.ts';
+import type { KeyRecord } from '../account.ts';
 import { check } from '../checks.ts';
+import { isKey } from '../keys.ts';
+import { matchesGlob } from '../model-access.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 import { seededRandom } from '../random.ts';
 import type {

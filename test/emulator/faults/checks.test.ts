@@ -20,7 +20,7 @@ describe('a fault with an invalid field is rejected', () => {
     [{ dropConnection: 'before' }, '`dropConnection`'],
     [{ dropConnection: false, html: false }, 'has no effect'],
     [{ html: 7 }, '`html`'],
-    [{ html: true, headers: { 'no header': 'x' } }, '`headers`'],
+    [{ html: true, headers: { 'no header': 'x' } }, '`headers.no header`'],
     [{ status: 503, plane: 'both' }, '`plane`'],
     [{ status: 503, operation: 'rotate' }, '`operation`'],
     [{ status: 503, method: '' }, '`method`'],

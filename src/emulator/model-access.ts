@@ -1,4 +1,4 @@
-import type { KeyRecord } from './key-registry.ts';
+import type { KeyRecord } from './account.ts';
 
 /** Whether a key may use a model. */
 export type ModelAccess = 'allowed' | 'denied' | 'not-allowed';

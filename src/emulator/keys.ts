@@ -1,8 +1,7 @@
-import { isSecret, type Secret } from '../../secret/secret.ts';
-import { check } from '../checks.ts';
-import { keyChanges, newKey } from '../scenario.ts';
-import type { Account } from './account.ts';
-import { isExpired, type KeyRecord, remainingTokens, setQuota } from './key-registry.ts';
+import { isSecret, type Secret } from '../secret/secret.ts';
+import { type Account, type KeyRecord, remainingTokens } from './account.ts';
+import { check } from './checks.ts';
+import { keyChanges, newKey } from './scenario.ts';
 
 /** The token quota of a key. */
 export interface EmulatedQuota {
@@ -97,7 +96,7 @@ export function keyView(record: KeyRecord, now: number): EmulatedKey {
     createdBy: record.owner.name,
     createdAt: new Date(record.createdAt),
     ...(record.expiresAt !== Number.POSITIVE_INFINITY && { expiresAt: new Date(record.expiresAt) }),
-    expired: isExpired(record, now),
+    expired: record.expiresAt <= now,
     disabled: record.disabled,
     ...(record.lastUsedAt !== undefined && { lastUsedAt: new Date(record.lastUsedAt) }),
     allowModels: [...record.allowModels],
@@ -117,58 +116,45 @@ export function isKey(record: KeyRecord, key: string | Secret): boolean {
 }
 
 export function emulatedKeys(account: Account, now: () => number): EmulatedKeys {
-  const { keys } = account;
   const known = (id: string): KeyRecord => {
-    const record = keys.find(id);
+    const record = account.find(id);
     if (record === undefined) throw new RangeError('drun.keys: no key has this id.');
     return record;
   };
   return {
     *[Symbol.iterator]() {
-      for (const record of keys.list()) yield keyView(record, now());
+      for (const record of account.list()) yield keyView(record, now());
     },
     create({ name, key, workspace, user, ...changes }) {
       const fullKey = isSecret(key) ? key.reveal() : key;
       check('drun.keys', newKey, { name, key, workspace, user, ...changes });
       const scope = workspace ?? 'account';
-      if (keys.isFull(scope)) throw new RangeError('drun.keys: the limit of keys (`maxKeys`) is reached.');
-      const existing = fullKey === undefined ? undefined : keys.recall(fullKey);
-      if (existing !== undefined && keys.find(existing.id) !== undefined) {
+      if (account.isFull(scope)) throw new RangeError('drun.keys: the limit of keys (`maxKeys`) is reached.');
+      const existing = fullKey === undefined ? undefined : account.recall(fullKey);
+      if (existing !== undefined && account.find(existing.id) !== undefined) {
         throw new RangeError('drun.keys: another key has the same `key`.');
       }
       const owner = user === undefined ? account.owner : account.userNamed(user);
-      const record = keys.create({
-        name,
-        scope,
-        owner,
-        expiresAt: Number.POSITIVE_INFINITY,
-        quota: 'unlimited',
-        fullKey,
-      });
-      apply(record, changes, now());
+      const record = account.create({ name, scope, owner, fullKey });
+      Object.assign(record, changesOf(changes));
       return { ...keyView(record, now()), secret: record.secret };
     },
     update(id, changes) {
       const record = known(id);
       check('drun.keys', keyChanges, changes);
-      apply(record, changes, now());
+      Object.assign(record, changesOf(changes));
       return keyView(record, now());
     },
     delete(id) {
-      keys.delete(known(id));
+      account.delete(known(id));
     },
   };
 }
 
-function apply(record: KeyRecord, changes: EmulatedKeyChanges, now: number): void {
-  const { expiresAt, disabled, allowModels, denyModels, quota } = changes;
-  if (expiresAt !== undefined) {
-    record.expiresAt = expiresAt === null ? Number.POSITIVE_INFINITY : new Date(expiresAt).getTime();
-  }
-  if (disabled !== undefined) record.disabled = disabled;
-  if (allowModels !== undefined) record.allowModels = [...allowModels];
-  if (denyModels !== undefined) record.denyModels = [...denyModels];
-  if (quota !== undefined) setQuota(record, quota === 'unlimited' ? quota : BigInt(quota), now);
+function changesOf({ expiresAt, quota, ...changes }: EmulatedKeyChanges): Partial<KeyRecord> {
+  const time = expiresAt === null ? Number.POSITIVE_INFINITY : expiresAt && new Date(expiresAt).getTime();
+  const given = { ...changes, expiresAt: time, quota: typeof quota === 'number' ? BigInt(quota) : quota };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 function asNumber(quota: bigint | 'unlimited'): number | 'unlimited' {
