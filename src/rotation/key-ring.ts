@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { isTimerMs } from '../internal/checks.ts';
-import { abortable, withTimeout } from '../internal/wait.ts';
+import { abortable } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
@@ -20,7 +20,7 @@ import { isTransientStoreFailure, type ManagedRing, type RingContext, RingState 
 import { Schedule } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { invalid } from './stores/store.ts';
-import { retryUntil } from './waiting.ts';
+import { retryUntil, withTimeout } from './waiting.ts';
 
 /** The implementation of the protocol. Tests replace parts of it. @internal */
 export interface Protocol {
@@ -151,7 +151,7 @@ export class KeyRing implements AsyncDisposable {
     const successor = this.#reconcile(signal).catch((error: unknown) => {
       if (!signal.aborted) ring.emit('error', { error });
     });
-    await withTimeout(ring.clock, revocation.timeoutMs, () => successor).catch(() => {});
+    await withTimeout(this.#ring.clock, revocation.timeoutMs, () => successor).catch(() => {});
     return this.status();
   }
 
@@ -228,7 +228,7 @@ export class KeyRing implements AsyncDisposable {
 
   /** Reports once what would make the store lose records. */
   async #checkStore(): Promise<void> {
-    const { store, storeTimeoutMs, clock, emit } = this.#ring;
+    const { store, storeTimeoutMs, emit, clock } = this.#ring;
     if (this.#isStoreChecked || store.check === undefined) return;
     this.#isStoreChecked = true;
     // Many servers do not allow this check; the store's own operations report failures.

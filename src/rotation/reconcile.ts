@@ -1,5 +1,4 @@
 import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
-import { withTimeout } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 import { newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import type { Observation, PlanContext, RingMemory, Step } from './plan.ts';
@@ -26,7 +25,7 @@ import {
   verify,
 } from './service.ts';
 import * as to from './transitions.ts';
-import { retryUntil } from './waiting.ts';
+import { retryUntil, withTimeout } from './waiting.ts';
 
 /*
  * d.run can create, list and delete keys: nothing rotates one, a repeated create makes another key, and a deleted key is

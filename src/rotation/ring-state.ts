@@ -1,11 +1,11 @@
 import type { KeyRingError } from '../errors/index.ts';
-import { withTimeout } from '../internal/wait.ts';
 import type { Emit } from './events.ts';
 import type { KeyManager, KeyVerifier } from './interfaces.ts';
 import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
 import { ringError, type SafeCause, safeCause } from './safe-cause.ts';
 import { codeOf, isRejectionStatus } from './service.ts';
+import { withTimeout } from './waiting.ts';
 
 /** A ring, as its parts see it. */
 export interface RingContext extends KeyRingSettings {

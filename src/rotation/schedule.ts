@@ -1,19 +1,19 @@
 import { runDetached } from '../internal/detached.ts';
-import type { Sleep } from '../internal/wait.ts';
+import type { Clock } from './interfaces.ts';
 
 /** A task that comes slightly too early finds nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
 /** Runs a task repeatedly until it is stopped, outside of its caller's async context. Does not keep the process alive. */
 export class Schedule {
-  readonly #clock: { readonly sleep: Sleep };
+  readonly #clock: Clock;
   readonly #random: () => number;
   /** Stops the loop; undefined if none is running. */
   #controller: AbortController | undefined;
   /** The end of every loop that was started. */
   #ended: Promise<unknown> = Promise.resolve();
 
-  constructor(clock: { readonly sleep: Sleep }, random: () => number) {
+  constructor(clock: Clock, random: () => number) {
     this.#clock = clock;
     this.#random = random;
   }
