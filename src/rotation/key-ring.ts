@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { isTimerMs } from '../internal/checks.ts';
-import { abortable, type Sleep, withTimeout } from '../internal/wait.ts';
+import { abortable } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
@@ -21,7 +21,7 @@ import { ringError } from './safe-cause.ts';
 import { Schedule } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { invalid } from './stores/store.ts';
-import { retryUntil } from './waiting.ts';
+import { retryUntil, withTimeout } from './waiting.ts';
 
 /** The implementation of the protocol. Tests replace parts of it. @internal */
 export interface Protocol {
@@ -96,7 +96,7 @@ export class KeyRing implements AsyncDisposable {
     const state = new RingState(settings, (record, before) => this.#reader.observe(record, before));
     this.#ring = { ...settings, state, emit, clearError };
     this.#reader = new Reader(this.#ring);
-    this.#schedule = new Schedule(this.#sleep, settings.random);
+    this.#schedule = new Schedule(settings.clock, settings.random);
   }
 
   /**
@@ -152,7 +152,7 @@ export class KeyRing implements AsyncDisposable {
     const successor = this.#reconcile(signal).catch((error: unknown) => {
       if (!signal.aborted) ring.emit('error', { error });
     });
-    await withTimeout(this.#sleep, revocation.timeoutMs, () => successor).catch(() => {});
+    await withTimeout(this.#ring.clock, revocation.timeoutMs, () => successor).catch(() => {});
     return this.status();
   }
 
@@ -208,8 +208,6 @@ export class KeyRing implements AsyncDisposable {
     return this.stop();
   }
 
-  readonly #sleep: Sleep = (...wait) => this.#ring.clock.sleep(...wait);
-
   /** Reconciles after the reconciliations that were started before. */
   async #reconcile(signal: AbortSignal): Promise<ReconcileResult> {
     const ring = this.#managed();
@@ -231,12 +229,12 @@ export class KeyRing implements AsyncDisposable {
 
   /** Reports once what would make the store lose records. */
   async #checkStore(): Promise<void> {
-    const { store, storeTimeoutMs, emit } = this.#ring;
+    const { store, storeTimeoutMs, emit, clock } = this.#ring;
     if (this.#isStoreChecked || store.check === undefined) return;
     this.#isStoreChecked = true;
     // Many servers do not allow this check; the store's own operations report failures.
     const check = async (): Promise<readonly Error[]> => store.check?.() ?? [];
-    const errors = await withTimeout(this.#sleep, storeTimeoutMs, check).catch(() => []);
+    const errors = await withTimeout(clock, storeTimeoutMs, check).catch(() => []);
     for (const error of errors) emit('error', { error });
   }
 

@@ -1,12 +1,11 @@
 import { isDrunError, type KeyRingError } from '../errors/index.ts';
 import { runDetached } from '../internal/detached.ts';
-import { withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { isOlder, type RingKey, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type RingContext } from './ring-state.ts';
 import { ringError } from './safe-cause.ts';
-import { retryUntil } from './waiting.ts';
+import { retryUntil, withTimeout } from './waiting.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
 /** Calls share a read for so long. In a Worker a read stops when the request that started it ends. */
@@ -128,11 +127,7 @@ export class Reader {
     const shared = this.#reading;
     const isShared = shared && (rejected === undefined || shared.rejected?.equals(rejected));
     if (isShared && startedAt < shared.startedAt + MAX_SHARED_MS) {
-      const wait = withTimeout(
-        (...time) => clock.sleep(...time),
-        MAX_SHARED_MS,
-        () => shared.done.then(() => true),
-      );
+      const wait = withTimeout(clock, MAX_SHARED_MS, () => shared.done.then(() => true));
       const isOver = await wait.catch((error: unknown) => {
         if (isDrunError(error)) throw error;
       });

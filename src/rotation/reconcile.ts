@@ -1,5 +1,4 @@
 import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
-import { withTimeout } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 import { codeOf, deleteKey, isRejectionStatus, newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import { type Listing, latestTime, listKeys } from './listing.ts';
@@ -19,7 +18,7 @@ import { isTransientStoreFailure, type ManagedRing, type VersionedRecord } from 
 import { readStatus, ringError } from './safe-cause.ts';
 import * as to from './transitions.ts';
 import { covers, type Verdict, verify } from './verification.ts';
-import { type Patience, retryUntil } from './waiting.ts';
+import { type Patience, retryUntil, withTimeout } from './waiting.ts';
 
 /*
  * d.run can create, list and delete keys: nothing rotates one, a repeated create makes another key, and a deleted key is
@@ -231,11 +230,7 @@ export class Reconciliation {
   protected sendCreate(name: string, expiresAt: number) {
     const { manager, createTimeoutMs, quota, clock } = this.ring;
     const input = { name, expiresAt: new Date(expiresAt), ...(quota !== undefined && { quota }) };
-    return withTimeout(
-      (...wait) => clock.sleep(...wait),
-      createTimeoutMs,
-      (signal) => manager.create(input, { signal, maxRetries: 0 }),
-    );
+    return withTimeout(clock, createTimeoutMs, (signal) => manager.create(input, { signal, maxRetries: 0 }));
   }
 
   /** No response: looks for the key until late creates have settled. Afterwards the claim waits for its lease. */

@@ -1,11 +1,11 @@
 import type { KeyRingError } from '../errors/index.ts';
-import { withTimeout } from '../internal/wait.ts';
 import type { Emit } from './events.ts';
 import type { KeyManager, KeyVerifier } from './interfaces.ts';
 import { codeOf, isRejectionStatus } from './key-names.ts';
 import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
 import { ringError, type SafeCause, safeCause } from './safe-cause.ts';
+import { withTimeout } from './waiting.ts';
 
 /** A ring, as its parts see it. */
 export interface RingContext extends KeyRingSettings {
@@ -111,7 +111,7 @@ export class RingState {
     const { name, clock, storeTimeoutMs } = this.#settings;
     try {
       const limitMs = Math.min(timeoutMs, storeTimeoutMs);
-      return await withTimeout((...wait) => clock.sleep(...wait), limitMs, task);
+      return await withTimeout(clock, limitMs, task);
     } catch (thrown) {
       const cause = safeCause(thrown);
       throw ringError(name, 'key_ring_store_failed', `the store failed: ${cause.message}`, [], cause);

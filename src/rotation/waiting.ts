@@ -22,3 +22,28 @@ export async function retryUntil<Result>(
     await clock.sleep(Math.min(delayMs, leftMs), signal);
   }
 }
+
+/**
+ * Waits for a task for at most `timeoutMs`, then aborts its signal.
+ *
+ * @throws Error if the task did not end in time, even if it ignores its signal.
+ */
+export async function withTimeout<Result>(
+  clock: Clock,
+  timeoutMs: number,
+  task: (signal: AbortSignal) => PromiseLike<Result>,
+): Promise<Result> {
+  const ended = new AbortController();
+  const late = new AbortController();
+  const expire = async (): Promise<never> => {
+    await clock.sleep(timeoutMs, ended.signal, { background: true });
+    const error = new Error(`no response within ${timeoutMs} ms`);
+    late.abort(error);
+    throw error;
+  };
+  try {
+    return await Promise.race([(async () => task(late.signal))(), expire()]);
+  } finally {
+    ended.abort();
+  }
+}
