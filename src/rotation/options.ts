@@ -10,7 +10,7 @@ import { checkFunction, invalid, isRingName, type KeyStore, RING_NAME_RULE } fro
 export interface KeyRingOptions {
   /**
    * Names the ring in the store, and its keys at the service: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`.
-   * Names of keys contain a short hash of names with more than 10 characters.
+   * Key names contain a short hash instead of a name with more than 10 characters.
    */
   readonly name: string;
   /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed to read only. */

@@ -171,7 +171,7 @@ export class Reconciliation {
     if (updated) for (const { id, reason } of deleted) this.ring.emit('deleted', { id, reason });
   }
 
-  /** @returns false if the access token may not delete keys. The ring then continues as long as there is room. */
+  /** @returns False if the access token may not delete keys. The ring then continues as long as there is room. */
   async #tryDelete(id: string): Promise<boolean> {
     try {
       await deleteKey(this.ring.manager, id, this.signal);
@@ -244,7 +244,7 @@ export class Reconciliation {
     });
   }
 
-  /** Asks the service for a secret. @returns false if it cannot show it: servers before 0.17 answer 404, 405 or 501. */
+  /** Asks the service for a secret. @returns False if it cannot show it: servers before 0.17 answer 404, 405 or 501. */
   async #recoverKey({ id, name, expiresAt, maskedKey }: OwnKey, createdAt: number): Promise<boolean> {
     const { memory, unrecoverableNames } = this.progress;
     let secret: Secret | undefined;
@@ -356,7 +356,7 @@ export class Reconciliation {
     return read ?? undefined;
   }
 
-  /** @returns undefined after a conflict, or if it is unknown whether the update was applied. */
+  /** @returns Undefined after a conflict, or if it is unknown whether the update was applied. */
   protected update(seen: VersionedRecord, record: RingRecord): Promise<VersionedRecord | undefined> {
     return this.#retryable(() => this.ring.state.update(seen, record));
   }

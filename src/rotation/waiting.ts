@@ -7,7 +7,7 @@ export interface Patience {
   readonly maxMs: number;
 }
 
-/** Repeats a task until it returns something. @returns undefined if the last attempt, at the deadline, did not either. */
+/** Repeats a task until it returns something. @returns Undefined if the last attempt, at the deadline, did not either. */
 export async function retryUntil<Result>(
   clock: Clock,
   signal: AbortSignal,

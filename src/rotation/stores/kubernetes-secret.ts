@@ -59,13 +59,13 @@ export class KubernetesSecret {
     return text === null ? null : this.#parse('GET', text);
   }
 
-  /** Creates the Secret. @returns false if it exists already. */
+  /** Creates the Secret. @returns False if it exists already. */
   create(entries: Entries): Promise<boolean> {
     const head = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: this.#name } };
     return this.#write('POST', head, entries, ['AlreadyExists']);
   }
 
-  /** Sets entries if the Secret still has this state, and keeps the others. @returns false if it has not. */
+  /** Sets entries if the Secret still has this state, and keeps the others. @returns False if it has not. */
   patch(resourceVersion: string, entries: Entries): Promise<boolean> {
     return this.#write('PATCH', { metadata: { resourceVersion } }, entries, ['Conflict', 'NotFound']);
   }
@@ -88,7 +88,7 @@ export class KubernetesSecret {
    * Sends one request.
    *
    * @param reasons - Reasons of a refusal that the caller expects.
-   * @returns the body, or null after such a refusal.
+   * @returns The body, or null after such a refusal.
    */
   async #request(
     method: Method,

@@ -55,7 +55,7 @@ const MAX_ATTEMPTS = 20;
  * A record is the entry with the name of the ring, with `<ring>.version` beside it; updates depend on the Secret's
  * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets unless it exists.
  *
- * @throws ConfigurationError if an option is invalid, also from methods if a file of the service account is missing. Methods
+ * @throws {ConfigurationError} If an option is invalid, also from methods if a file of the service account is missing. Methods
  * reject with KeyStoreError for failures of the API server.
  *
  * @example
