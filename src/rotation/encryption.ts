@@ -52,13 +52,13 @@ export class RingEncryption {
   readonly #cipher: Cipher;
   readonly #decrypted = new Map<string, Promise<Decrypted<Secret>>>();
 
-  /** @throws ConfigurationError if `option` is not a valid key. The message does not repeat it. */
+  /** @throws {ConfigurationError} If `option` is not a valid key. The message does not repeat it. */
   constructor(ring: string, option: EncryptionKeyOption) {
     this.#ring = ring;
     this.#cipher = cipherFor(option);
   }
 
-  /** @throws KeyRingError of code `key_ring_decryption_failed`. */
+  /** @throws {KeyRingError} With code `key_ring_decryption_failed`. */
   async encrypt(secret: Secret, ringId: string, seq: number): Promise<string> {
     const ring = this.#ring;
     try {
@@ -71,7 +71,7 @@ export class RingEncryption {
     }
   }
 
-  /** Decrypts each ciphertext once, also for concurrent callers. @throws KeyRingError of code `key_ring_decryption_failed`. */
+  /** Decrypts each ciphertext once, also for concurrent callers. @throws {KeyRingError} With code `key_ring_decryption_failed`. */
   decrypt(key: RingKey, ringId: string): Promise<Decrypted<Secret>> {
     const id = JSON.stringify([ringId, key.seq, key.ciphertext]);
     const known = this.#decrypted.get(id);

@@ -10,7 +10,7 @@ export interface KeyRingEvents {
   revoked: { readonly id: string; readonly reason: string };
   /** A retired key was deleted. */
   deleted: { readonly id: string; readonly reason: string };
-  /** A key of the ring to which no record refers was deleted: its creator crashed or received no response. */
+  /** A key of the ring that no record mentions was deleted: its creator crashed or received no response. */
   'orphan-deleted': { readonly id: string; readonly maskedKey: string };
   /** A key in use was deleted or disabled elsewhere, and is retired. */
   replaced: { readonly id: string };
@@ -44,7 +44,7 @@ export class RingEvents {
     this.#ring = ring;
   }
 
-  /** @returns a function that removes the listener. The same function can be added twice. */
+  /** @returns A function that removes the listener. The same function can be added twice. */
   on<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => unknown,

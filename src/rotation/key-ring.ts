@@ -83,7 +83,7 @@ export class KeyRing implements AsyncDisposable {
   #running: Promise<unknown> = Promise.resolve();
   #isStoreChecked = false;
 
-  /** @throws ConfigurationError if an option is invalid. The message names it and shows no credential. */
+  /** @throws {ConfigurationError} If an option is invalid. The message names it and shows no credential. */
   constructor(options: KeyRingOptions);
   /** @internal */
   constructor(options: KeyRingOptions, protocol: Protocol);
@@ -99,7 +99,7 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Returns the current key, at once if it is known. A rejected key is looked up again first.
+   * Returns the current key, immediately if it is known. If `rejected` is given, the record is read again first.
    *
    * Rejects with a `KeyRingError` of code `key_ring_no_active_key` if the ring gets no key within `keyTimeoutMs`.
    */
@@ -111,7 +111,7 @@ export class KeyRing implements AsyncDisposable {
    * Does everything that is due now. Safe at any time and in any number of processes: call it from a cron job or a
    * function, or let {@link KeyRing.start} call it in a service.
    *
-   * @throws ApiKeyLimitError if the account has no room for another key; `ringKeyIds` lists the ring's own.
+   * @throws {ApiKeyLimitError} If the account has no room for another key; `ringKeyIds` lists the ring's own.
    */
   async reconcile(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     await this.#reconcile(signalOf(options));
@@ -157,7 +157,7 @@ export class KeyRing implements AsyncDisposable {
 
   /**
    * Continues after the store returned to an older state (`key_ring_rolled_back`): accepts its record and reconciles.
-   * Keys that the record does not know are deleted. If the record is lost altogether, a new ring of this name begins,
+   * Keys that the record does not mention are deleted. If the record is lost altogether, a new ring of this name begins,
    * and the keys of the old one are left alone.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
@@ -167,12 +167,12 @@ export class KeyRing implements AsyncDisposable {
     return this.status();
   }
 
-  /** What this process knows about the ring. Sends no request. */
+  /** Returns what this process knows about the ring. Sends no request. */
   status(): KeyRingStatus {
     return statusOf(this.#ring.name, this.#ring.state.latest, this.#events.lastError);
   }
 
-  /** Adds a listener. Errors of a listener are ignored. @returns a function that removes it. */
+  /** Adds a listener. Errors of a listener are ignored. @returns A function that removes it. */
   on<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => void,
@@ -197,7 +197,7 @@ export class KeyRing implements AsyncDisposable {
     );
   }
 
-  /** Stops the background work and resolves when it has ended. A key that is being created is stored before. */
+  /** Stops the background work and resolves when it has ended. A key that is being created is stored first. */
   async stop(): Promise<void> {
     await Promise.all([this.#reader.close(), this.#schedule.stop()]);
   }
@@ -237,7 +237,7 @@ export class KeyRing implements AsyncDisposable {
     for (const error of errors) emit('error', { error });
   }
 
-  /** @returns the epoch that the rotation leaves. */
+  /** @returns The epoch that the rotation leaves. */
   async #requestRotation({ state, clock }: ManagedRing, signal: AbortSignal): Promise<number> {
     let failures = 0;
     const epoch = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {
@@ -272,7 +272,7 @@ export class KeyRing implements AsyncDisposable {
     });
   }
 
-  /** @throws ConfigurationError if the ring can only read. */
+  /** @throws {ConfigurationError} If the ring can only read. */
   #managed(): ManagedRing {
     const { manager, verifier } = this.#ring;
     if (manager !== undefined && verifier !== undefined) return { ...this.#ring, manager, verifier };
@@ -281,7 +281,7 @@ export class KeyRing implements AsyncDisposable {
   }
 }
 
-/** Checks the options of a call. @returns its signal. */
+/** Checks the options of a call. @returns Its signal. */
 function signalOf(options: KeyRingCallOptions, names = 'signal'): AbortSignal {
   checkOptionNames(options, names);
   options.signal?.throwIfAborted();

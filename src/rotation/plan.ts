@@ -52,7 +52,7 @@ export class RingMemory {
   readonly reencryptedIds = new Set<string>();
   readonly #reported = new Set<string>();
 
-  /** @returns whether something is reported for the first time. */
+  /** @returns Whether something is reported for the first time. */
   isNews(subject: string): boolean {
     return this.#reported.size < this.#reported.add(subject).size;
   }

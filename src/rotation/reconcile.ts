@@ -167,7 +167,7 @@ export class Reconciliation {
   /**
    * Deletes keys. If the access token may not do that, the ring continues as long as there is room.
    *
-   * @returns the deleted ones.
+   * @returns The deleted ones.
    */
   async #delete<Key extends { readonly id: string }>(keys: readonly Key[]): Promise<Key[]> {
     const deleted: Key[] = [];
@@ -245,7 +245,7 @@ export class Reconciliation {
     });
   }
 
-  /** Asks the service for a secret. @returns false if it cannot show it: servers before 0.17 answer 404, 405 or 501. */
+  /** Asks the service for a secret. @returns False if it cannot show it: servers before 0.17 answer 404, 405 or 501. */
   async #recoverKey({ id, name, expiresAt, maskedKey }: OwnKey, createdAt: number): Promise<boolean> {
     const { memory, unrecoverableNames } = this.progress;
     let secret: Secret | undefined;
@@ -360,7 +360,7 @@ export class Reconciliation {
     return read ?? undefined;
   }
 
-  /** @returns undefined after a conflict, or if it is unknown whether the update was applied. */
+  /** @returns Undefined after a conflict, or if it is unknown whether the update was applied. */
   protected update(seen: VersionedRecord, record: RingRecord): Promise<VersionedRecord | undefined> {
     return this.#retryable(() => this.ring.state.update(seen, record));
   }

@@ -51,7 +51,7 @@ export class Revocation {
   /** Why the record is not updated yet. */
   #failure: unknown;
 
-  /** @throws ConfigurationError that names the option. */
+  /** @throws {ConfigurationError} That names the option. */
   constructor(ring: ManagedRing, target: RevokeTarget, options: RevokeOptions, signal: AbortSignal) {
     const { reason = 'revoked', timeoutMs = 60_000 } = options;
     if (typeof target !== 'string' || target === '') {
@@ -97,7 +97,7 @@ export class Revocation {
     return this.#failure ?? ringError(this.ring.name, 'key_ring_conflict', message);
   }
 
-  /** One attempt to retire the keys. @returns whether another attempt is pointless. */
+  /** One attempt to retire the keys. @returns Whether another attempt is pointless. */
   async #updateRecord(deadline: number): Promise<boolean> {
     if (this.#isUpdated) return true;
     const { state, clock, gracePeriodMs } = this.ring;

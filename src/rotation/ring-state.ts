@@ -50,8 +50,8 @@ export class RingState {
    * Reads the record.
    *
    * @param timeoutMs - If shorter than the store's own timeout.
-   * @returns null if there is none.
-   * @throws KeyRingError
+   * @returns Null if there is none.
+   * @throws {KeyRingError}
    */
   async read(timeoutMs?: number): Promise<VersionedRecord | null> {
     const { name, store } = this.#settings;
@@ -62,7 +62,7 @@ export class RingState {
     return { record, version: stored.version };
   }
 
-  /** Reads the record. @throws KeyRingError of code `key_ring_rolled_back` if it is older than the latest one. */
+  /** Reads the record. @throws {KeyRingError} With code `key_ring_rolled_back` if it is older than the latest one. */
   async readLatest(timeoutMs?: number): Promise<VersionedRecord | null> {
     // Other reads and updates of this process may overtake this one.
     const known = this.#latest;
@@ -79,8 +79,8 @@ export class RingState {
    * Replaces the record by compare-and-swap.
    *
    * @param before - The record that was read, or null if there was none.
-   * @returns undefined if the record has changed since.
-   * @throws KeyRingError if the store failed. The update may have been applied.
+   * @returns Undefined if the record has changed since.
+   * @throws {KeyRingError} If the store failed. The update may have been applied.
    */
   async update(
     before: VersionedRecord | null,

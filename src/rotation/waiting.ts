@@ -4,7 +4,7 @@ import type { Clock } from './interfaces.ts';
  * Repeats a task until it returns something, with pauses that double.
  *
  * @param deadline - When the last attempt begins, by the monotonic clock.
- * @returns undefined if no attempt returned anything.
+ * @returns Undefined if no attempt returned anything.
  */
 export async function retryUntil<Result>(
   clock: Clock,

@@ -18,7 +18,7 @@ export interface DynamodbStoreOptions {
  * consistent and writes conditional. Needs the actions `dynamodb:GetItem` and `dynamodb:PutItem`. Do not use a global
  * table with several writing regions: its last writer wins.
  *
- * @throws ConfigurationError if an option is invalid. Errors of the client are passed on by the methods.
+ * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
  *
  * @example
  * ```js

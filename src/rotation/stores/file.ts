@@ -19,7 +19,7 @@ export interface FileStoreOptions {
  * work): network file systems repeat operations and report an applied swap as a conflict. Not for Windows, where a folder
  * cannot be synced.
  *
- * @throws ConfigurationError if an option is invalid. Methods reject with errors of `node:fs`, or with `KeyStoreError` if a
+ * @throws {ConfigurationError} If an option is invalid. Methods reject with errors of `node:fs`, or with `KeyStoreError` if a
  * folder contains files of others.
  *
  * @example

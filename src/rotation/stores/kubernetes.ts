@@ -70,7 +70,7 @@ const ADVICE: Readonly<Record<number, string>> = {
  * A record is the entry with the name of the ring, with `<ring>.version` beside it; updates depend on the Secret's
  * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets unless it exists.
  *
- * @throws ConfigurationError if an option is invalid, also from methods if a file of the service account is missing. Methods
+ * @throws {ConfigurationError} If an option is invalid, also from methods if a file of the service account is missing. Methods
  * reject with KeyStoreError for failures of the API server.
  *
  * @example
@@ -161,7 +161,7 @@ class KubernetesSecret {
     return text === null ? null : this.#parse('GET', text);
   }
 
-  /** Sets entries and keeps the others. @returns false if the Secret no longer has this state. */
+  /** Sets entries and keeps the others. @returns False if the Secret no longer has this state. */
   async write(before: SecretState | null, entries: Entries): Promise<boolean> {
     const { name } = this.#options;
     const data = mapValues(entries, (value) => Buffer.from(value, 'utf8').toString('base64'));
@@ -181,7 +181,7 @@ class KubernetesSecret {
    * Sends one request.
    *
    * @param reasons - Reasons of a refusal that the caller expects.
-   * @returns the body, or null after such a refusal.
+   * @returns The body, or null after such a refusal.
    */
   async #request(
     method: Method,

@@ -4,8 +4,8 @@ import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 const POLL_MS = 100;
 
 /**
- * Creates a store in the memory of this process, for tests and trials. Its records end with the process, and the keys in
- * them stay behind. Stores of two calls share nothing.
+ * Creates a store in the memory of this process, for tests and experiments. Its records end with the process, and the keys in
+ * them stay behind. Two stores share nothing.
  *
  * @example
  * ```ts

@@ -37,7 +37,7 @@ const MAX_ATTEMPTS = 20;
  * Every operation is one statement, safe at every isolation level and behind pgbouncer; values are passed as parameters.
  * Durable if the server commits to disk before it responds (`synchronous_commit`, on by default).
  *
- * @throws ConfigurationError if an option is invalid. Errors of the client are passed on by the methods.
+ * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
  *
  * @example
  * ```ts

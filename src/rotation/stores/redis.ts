@@ -58,7 +58,7 @@ const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
  * If the server was demoted to a replica, an ioredis client is made to reconnect. Configure node-redis with a sentinel or
  * cluster client, so that it finds the new primary.
  *
- * @throws ConfigurationError if an option is invalid. Errors of the client are passed on by the methods.
+ * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
  *
  * @example
  * ```ts

@@ -32,7 +32,7 @@ export interface KeyStore {
   /**
    * Calls `changed` soon after a record has changed; may also call it without a change. Must not keep the process alive.
    *
-   * @returns a function that stops it.
+   * @returns A function that stops it.
    */
   watch?(ring: string, changed: () => void): () => void;
   /** Finds settings of the server that would lose records. A ring calls it once and emits an `error` event for each. */
@@ -104,7 +104,7 @@ export function storeFrom({ get, swap, check }: StoreDriver, pollMs?: number): K
  * Polls a value and reports when it has changed. The first poll comes after one interval and always reports a change,
  * because the value may have changed since the caller read it. Failed polls report nothing. Does not keep the process alive.
  *
- * @returns a function that stops it.
+ * @returns A function that stops it.
  */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   let known: unknown;
@@ -136,7 +136,7 @@ export function isVersion(value: string): boolean {
   return UUID.test(value);
 }
 
-/** @throws ConfigurationError if no ring can have this name. */
+/** @throws {ConfigurationError} If no ring can have this name. */
 export function checkRing(ring: string): void {
   if (!isRingName(ring)) throw invalid('ring', `must have ${RING_NAME_RULE}`);
 }
