@@ -64,10 +64,11 @@ export class RingEvents {
     this.lastError = (details as KeyRingEvents['error']).error;
     if (registrations.length > 0 || this.#hasWarned) return;
     this.#hasWarned = true;
-    const { message } = safeCause(this.lastError);
-    warn(
-      `Key ring \`${this.#ring}\`: ${message} Later errors are only shown in \`status().lastError\`; add a listener for 'error' to handle them.`,
-    );
+    const warning = `Key ring \`${this.#ring}\`: ${safeCause(this.lastError).message} Later errors are only shown in \`status().lastError\`; add a listener for 'error' to handle them.`;
+    const { process } = globalThis as Runtime;
+    if (process?.emitWarning) process.emitWarning(warning, { type: 'KeyRingWarning', code: 'DRUN_KEY_RING' });
+    // biome-ignore lint/suspicious/noConsole: the only way to warn on runtimes without process warnings
+    else console.warn(warning);
   };
 
   readonly clearError = (error: unknown): void => {
@@ -75,11 +76,6 @@ export class RingEvents {
   };
 }
 
-function warn(message: string): void {
-  const { process } = globalThis as {
-    readonly process?: { readonly emitWarning?: (message: string, options: object) => void };
-  };
-  if (process?.emitWarning) process.emitWarning(message, { type: 'KeyRingWarning', code: 'DRUN_KEY_RING' });
-  // biome-ignore lint/suspicious/noConsole: the only way to warn on runtimes without process warnings
-  else console.warn(message);
+interface Runtime {
+  readonly process?: { readonly emitWarning?: (message: string, options: object) => void };
 }

@@ -17,7 +17,6 @@ import {
   recoverRing,
 } from './revoke.ts';
 import { isTransientStoreFailure, type ManagedRing, type RingContext, RingState } from './ring-state.ts';
-import { ringError } from './safe-cause.ts';
 import { Schedule } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { invalid } from './stores/store.ts';
@@ -41,7 +40,7 @@ export interface StartOptions {
 const DEFAULT_INTERVAL_MS = 60_000;
 /** How `rotate()` repeats store operations, and looks at the record while another replica works on it. */
 const POLL = { minMs: 250, maxMs: 2_000 };
-const MAX_STORE_RETRY_MS = 4_000;
+const MAX_STORE_FAILURES = 4;
 /** A reconciliation that comes slightly too early finds nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
@@ -239,10 +238,9 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /** @returns The epoch that the rotation leaves. */
-  async #requestRotation({ name, state, clock }: ManagedRing, signal: AbortSignal): Promise<number> {
-    const deadline = clock.monotonic() + MAX_STORE_RETRY_MS;
-    let failure: unknown;
-    const epoch = await retryUntil(clock, signal, { deadline, ...POLL }, async () => {
+  async #requestRotation({ state, clock }: ManagedRing, signal: AbortSignal): Promise<number> {
+    let failures = 0;
+    const epoch = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {
       try {
         const read = await state.read();
         if (read === null) return 0;
@@ -252,14 +250,11 @@ export class KeyRing implements AsyncDisposable {
         const updated = await state.update(read, { ...record, rotateEpoch: record.epoch });
         return updated && record.epoch;
       } catch (error) {
-        if (!isTransientStoreFailure(error)) throw error;
-        failure = error;
+        if (!isTransientStoreFailure(error) || ++failures >= MAX_STORE_FAILURES) throw error;
         return undefined;
       }
     });
-    const message = 'the record kept changing while a rotation was requested.';
-    if (epoch === undefined) throw failure ?? ringError(name, 'key_ring_conflict', message);
-    return epoch;
+    return epoch ?? 0;
   }
 
   /** Waits until the record changes, or until there is something to do. */
@@ -270,7 +265,7 @@ export class KeyRing implements AsyncDisposable {
   ): Promise<void> {
     const { clock, state } = this.#ring;
     const deadline = clock.monotonic() + Math.max(maxMs, MIN_WAIT_MS);
-    await retryUntil(clock, signal, { deadline, ...POLL }, async () => {
+    await retryUntil(clock, signal, deadline, POLL, async () => {
       const now = (await state.read().catch(() => undefined))?.record;
       const isSame = now?.epoch === epoch && now.seq === seq && now.pending?.phase === pending?.phase;
       return now === undefined || isSame ? undefined : true;

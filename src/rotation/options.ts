@@ -3,7 +3,7 @@ import { MAX_TIMER_MS } from '../internal/checks.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
-import { SLACK_MS } from './listing.ts';
+import { SLACK_MS } from './service.ts';
 import { checkFunction, invalid, isRingName, type KeyStore, RING_NAME_RULE } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */
@@ -96,7 +96,7 @@ export interface KeyRingSettings extends Durations {
   readonly random: () => number;
 }
 
-/** @throws ConfigurationError that names the option. */
+/** @throws {ConfigurationError} That names the option. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
   checkOptionNames(options ?? {}, `${OTHER_OPTIONS} ${Object.keys(DURATIONS).join(' ')}`);
   const { name, manager, verifier, store, encryptionKey, quota } = options ?? {};
@@ -132,7 +132,7 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   };
 }
 
-/** @param names - The options, separated by spaces. @throws ConfigurationError that names another one. */
+/** @param names - The options, separated by spaces. @throws {ConfigurationError} That names another one. */
 export function checkOptionNames(options: object, names: string): void {
   const unknown = findUnknownOption(options, names.split(' '));
   if (unknown === undefined) return;
