@@ -174,7 +174,8 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    const isReply = chunk.choices.some(({ message, delta }) => message ?? delta);
+    // An empty choice is not a reply. Deltas that are missing are added below.
+    const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
     const failed = chunk.choices.find(({ finish_reason: reason }) => finishKind(reason) === 'failed');
@@ -183,7 +184,7 @@ export class ChunkReader {
       const reason = `the \`finish_reason\` is "${failed.finish_reason}"${message ? `, ${message}` : ''}`;
       this.#finish(this.#failed({ ...error, message: reason }, false));
     } else if (this.#events.isJson) {
-      // A whole response is complete, but an empty choice is not a reply.
+      // A whole response is complete.
       this.#finish(isReply ? undefined : this.#invalid('a body without a message in `choices`'));
     }
   }
