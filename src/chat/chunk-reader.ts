@@ -166,7 +166,9 @@ export class ChunkReader {
       this.#finish(this.#failed(event.error));
     } else if (event.type === 'invalid') {
       const { reason } = event;
-      this.#finish(this.#hasChunk ? this.#failed({ message: reason }) : this.#invalid(reason));
+      if (!this.#hasChunk) this.#finish(this.#invalid(reason));
+      // Some servers end a stream with a word of their own.
+      else this.#finish(this.#accumulator.isFinished ? undefined : this.#failed({ message: reason }));
     }
   }
 

@@ -84,6 +84,9 @@ export class ToolCallList {
 }
 
 function mergeCall(call: PendingCall, delta: Fields): void {
+  const called = calledIn(call.fields);
+  // Some servers begin with `{}`, or repeat the whole call at its end.
+  if (called.arguments !== undefined && startsAgain(call, delta)) called.arguments = '';
   call.id ??= idOf(delta);
   for (const [name, value] of Object.entries(delta)) {
     if (name === 'id' || name === 'index') continue;
@@ -108,10 +111,13 @@ export function mergeCalled(target: Fields, field: string, delta: Fields): void 
  * call have begun, so its name is complete.
  */
 function startsAnother(call: PendingCall, delta: Fields): boolean {
-  const before = argumentsOf(call.fields);
-  if (before === '') return false;
-  if (nameOf(call.fields) !== nameOf(delta)) return true;
-  return argumentsOf(delta).trimStart().startsWith('{') && parseJson(before) !== undefined;
+  if (argumentsOf(call.fields) === '') return false;
+  return nameOf(call.fields) !== nameOf(delta) || startsAgain(call, delta);
+}
+
+/** Whether the arguments of a call are complete, and a delta begins others. */
+function startsAgain({ fields }: PendingCall, delta: Fields): boolean {
+  return argumentsOf(delta).trimStart().startsWith('{') && isRecord(parseJson(argumentsOf(fields)));
 }
 
 function calledIn({ function: called, custom }: Fields): Fields {
