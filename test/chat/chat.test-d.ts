@@ -4,6 +4,7 @@ import type {
   ChatCompletion,
   ChatCompletionChunk,
   ChatCompletionRequest,
+  ChatMessage,
   ChatStream,
   CompletionChoice,
   defineTool,
@@ -152,6 +153,71 @@ test('a tool is given what its schema makes of the arguments', () => {
   void chat.runTools({ model, messages }, { tools: [{ type: 'function', function: { name: 'now' } }] });
   // @ts-expect-error: the tools are missing
   void chat.runTools({ model, messages }, {});
+});
+
+test('tools without defineTool() are typed by their schemas too', () => {
+  const tools = [
+    {
+      name: 'weather',
+      parameters: zod.object({ city: zod.string() }),
+      run: ({ city }: { city: string }) => city,
+    },
+  ] as const;
+  void chat.runTools({ model, messages }, { tools });
+  void chat.runTools(
+    { model, messages },
+    {
+      tools: [
+        {
+          name: 'weather',
+          parameters: zod.object({ city: zod.string() }),
+          run: ({ city }) => expectTypeOf(city).toEqualTypeOf<string>(),
+        },
+        {
+          name: 'add',
+          parameters: zod.object({ n: zod.number() }),
+          run: ({ n }) => expectTypeOf(n).toEqualTypeOf<number>(),
+        },
+        {
+          name: 'mcp',
+          parameters: { type: 'object' },
+          run: (parameters) => expectTypeOf(parameters).toEqualTypeOf<unknown>(),
+        },
+        { type: 'custom', custom: { name: 'sql' } },
+      ],
+    },
+  );
+  const schema = zod.object({ a: zod.string() });
+  const stream = chat.streamTools(
+    { model, messages },
+    {
+      schema,
+      tools: [
+        {
+          name: 'weather',
+          parameters: zod.object({ city: zod.string() }),
+          run: ({ city }) => expectTypeOf(city).toEqualTypeOf<string>(),
+        },
+      ],
+    },
+  );
+  expectTypeOf<Awaited<ReturnType<typeof stream.completion>>['parsed']>().toEqualTypeOf<{ a: string }>();
+  const list: Tool[] = [];
+  void chat.runTools({ model, messages }, { tools: [...list] });
+});
+
+test('messages of completions and of tools can be appended to a conversation', async () => {
+  const completion = await chat.complete({ model, messages });
+  const [{ message }] = completion.choices;
+  const own: ChatMessage[] = [...messages];
+  own.push(message);
+  const theirs: OpenAI.ChatCompletionMessageParam[] = [];
+  theirs.push(message);
+  const { messages: all } = await chat.runTools({ model, messages: own }, { tools: [] });
+  own.push(...all);
+  void chat.complete({ model, messages: all });
+  const sent: OpenAI.ChatCompletionMessageParam[] = [{ role: 'assistant', content: 'a', tool_calls: [] }];
+  void sent;
 });
 
 test('an answer can be had with its response', () => {

@@ -350,3 +350,53 @@ describe('a stream with a schema', () => {
     await rejectionOf(OutputValidationError, stream.completion());
   });
 });
+
+describe('the text of a reply', () => {
+  const json = JSON.stringify(PARIS);
+
+  test.each([
+    ['a fence', `\`\`\`json\n${json}\n\`\`\``],
+    ['a fence without a language', `\`\`\`\n${json}\n\`\`\`\n`],
+    ['a fence with CRLF', `\`\`\`json\r\n${json}\r\n\`\`\``],
+    ['a fence in one line', `\`\`\`json ${json} \`\`\``],
+    ['a fence of four backticks', `\`\`\`\`json\n${json}\n\`\`\`\``],
+    ['a fence that a stop sequence left open', `\`\`\`json\n${json}\n`],
+    ['reasoning', `<think>\nIt is {"name":1}.\n</think>\n\n${json}`],
+    ['reasoning that the template begins', `It is big.</think>${json}`],
+    ['reasoning and a fence', `<think>Hm</think>\n\`\`\`json\n${json}\n\`\`\``],
+    ['a byte order mark', `\uFEFF${json}`],
+  ])('may have %s', async (_, content) => {
+    network.answer('post', COMPLETIONS, answer({ content }));
+
+    const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
+
+    expect(parsed).toEqual(PARIS);
+    expect(choices[0].message.reasoning_content !== undefined).toBe(content.includes('</think>'));
+  });
+
+  test.each([
+    ['text before a fence', `Here it is:\n\`\`\`json\n${json}\n\`\`\``],
+    ['two fences', `\`\`\`json\n${json}\n\`\`\`\n\`\`\`json\n${json}\n\`\`\``],
+    ['text after the JSON', `${json} I hope this helps.`],
+    ['reasoning alone', `<think>${json}`],
+  ])('must not have %s', async (_, content) => {
+    network.answer('post', COMPLETIONS, answer({ content }));
+
+    const error = await rejectionOf(
+      OutputValidationError,
+      chatClient().parse({ model, messages }, { schema: city }),
+    );
+
+    expect(error.message).toContain('not JSON');
+  });
+
+  test('is not needed if the model calls a function in the older format', async () => {
+    const function_call = { name: 'f', arguments: '{}' };
+    network.answer('post', COMPLETIONS, answer({ content: null, function_call }));
+
+    const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
+
+    expect(parsed).toBeNull();
+    expect(choices[0].message.function_call).toEqual(function_call);
+  });
+});
