@@ -160,6 +160,10 @@ export class ChatStream<Completion = ChatCompletion>
       const { data, response } = await this.#request.send(this.#deadline);
       this.#reader = data;
       this.#response = response;
+      this.#chunks.outcome.then(
+        () => data.reportEnd(),
+        (error: unknown) => data.reportEnd(error),
+      );
     } catch (error) {
       this.#chunks.fail(error);
       throw error;
