@@ -30,7 +30,7 @@ export class ChunkReader {
   readonly #response: TransportResponse;
   readonly #context: ResponseContext;
   readonly #idleTimeoutMs: number | undefined;
-  readonly #bytes = new TextDecoder();
+  #decoder: TextDecoder | undefined;
   readonly #events = new EventDecoder((event) => this.#receive(event));
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
@@ -145,8 +145,9 @@ export class ChunkReader {
     try {
       const bytes = await this.#response.read();
       signal.throwIfAborted();
+      this.#decoder ??= new TextDecoder();
       if (bytes === undefined) this.#endOfBody();
-      else this.#events.push(this.#bytes.decode(bytes, { stream: true }));
+      else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
       const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk;
       if (signal.aborted && !isTimeout) throw signal.reason;
@@ -156,7 +157,7 @@ export class ChunkReader {
 
   /** @param error - What cut the body off. */
   #endOfBody(error?: DrunError): void {
-    this.#events.push(this.#bytes.decode());
+    if (this.#decoder !== undefined) this.#events.push(this.#decoder.decode());
     this.#events.end();
     // The connection does not matter once every choice has finished.
     if (this.#accumulator.isFinished) this.#finish();

@@ -26,13 +26,16 @@ export type AuthenticatedFetch = (
  * client: retries, timeouts and the reading of responses.
  */
 export function authenticatedFetch(
-  { baseUrl, readCredential }: Pick<HttpClient, 'baseUrl' | 'readCredential'>,
+  { root, readCredential }: Pick<HttpClient, 'root' | 'readCredential'>,
   fetch: FetchFunction | undefined,
 ): AuthenticatedFetch {
   return async (input, init) => {
-    const { url, init: request } = await readRequest(absoluteUrl(input, baseUrl), init);
-    if (new URL(url).origin !== baseUrl.origin) {
-      const why = `The API key is only sent to ${baseUrl.origin}. Give the other client a base URL there.`;
+    const isPath = typeof input === 'string' && !URL.canParse(input);
+    const target = isPath ? `${root}/${input.replace(/^\/+/, '')}` : input;
+    const { url, init: request } = await readRequest(target, init);
+    const { origin } = new URL(root);
+    if (new URL(url).origin !== origin) {
+      const why = `The API key is only sent to ${origin}. Give the other client a base URL there.`;
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
     const deadline = new Deadline(request.signal);
@@ -67,12 +70,6 @@ export function authenticatedFetch(
       throw new TypeError('fetch failed', { cause: toConnectionError(thrown, context).cause });
     }
   }
-}
-
-/** Resolves a path below the base URL. */
-function absoluteUrl(input: string | URL | Request, { origin, pathname }: URL): string | URL | Request {
-  if (typeof input !== 'string' || URL.canParse(input)) return input;
-  return `${origin}${pathname.replace(/\/+$/, '')}/${input.replace(/^\/+/, '')}`;
 }
 
 /** Splits a request so that it can be sent as `fetch(url, init)`, several times if need be. */

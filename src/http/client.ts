@@ -1,6 +1,7 @@
 import { type AnyDrunError, AuthenticationError, DrunError, isDrunError } from '../errors/index.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
 import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
+import { sleep } from '../internal/wait.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import {
@@ -67,7 +68,6 @@ export interface RequestOptions extends CallOptions {
   readonly apiKey?: Credential | undefined;
 }
 
-/** A call in progress, with all its requests. */
 interface Call<T> {
   readonly endpoint: Endpoint<T>;
   readonly context: ResponseContext;
@@ -81,27 +81,21 @@ interface Call<T> {
 /** Sends the requests of a client: credentials, deadlines, retries, and errors of the right class. */
 export class HttpClient {
   readonly baseUrl: URL;
+  /** The base URL without a slash at its end. */
+  readonly root: string;
   readonly readCredential: ReadCredential;
   readonly #options: HttpClientOptions;
-  readonly #root: string;
-  readonly #timeoutMs: number | undefined;
-  readonly #maxRetries: number;
   readonly #headers: Readonly<Record<string, string>>;
 
   /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: HttpClientOptions) {
-    const { baseUrl } = options;
-    this.baseUrl = baseUrl;
-    this.readCredential = credentialReader(options.credential, options.credentialOption);
     this.#options = options;
-    this.#root = baseUrl.origin + baseUrl.pathname.replace(/\/+$/, '');
-    this.#timeoutMs = checkTimeout(options.timeoutMs);
-    this.#maxRetries = checkRetries(options.maxRetries ?? 2);
-    this.#headers = {
-      ...userAgentHeaders(),
-      ...options.defaultHeaders,
-      ...checkHeaders(options.headers ?? {}),
-    };
+    this.baseUrl = options.baseUrl;
+    this.root = this.baseUrl.href.replace(/\/+$/, '');
+    this.readCredential = credentialReader(options.credential, options.credentialOption);
+    this.#headers = { ...userAgentHeaders(), ...options.defaultHeaders, ...checkHeaders(options.headers) };
+    checkTimeout(options.timeoutMs);
+    checkRetries(options.maxRetries);
     checkFunction(options.onRetry, 'onRetry');
     checkFunction(options.logger, 'logger');
   }
@@ -123,17 +117,13 @@ export class HttpClient {
 
   /** The deadline of a call, from `signal` and `timeoutMs`. It has to be disposed of. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
-    return new Deadline(signal, timeoutMs === undefined ? this.#timeoutMs : checkTimeout(timeoutMs));
+    return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }
 
   /** Sends one request, with retries, as a part of a call that owns the deadline. */
-  async request<T>(
-    endpoint: Endpoint<T>,
-    deadline: Deadline,
-    options: RequestOptions = {},
-  ): Promise<Result<T>> {
+  async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
     const call = this.#start(endpoint, deadline, options);
-    const maxRetries = options.maxRetries === undefined ? this.#maxRetries : checkRetries(options.maxRetries);
+    const maxRetries = checkRetries(options.maxRetries ?? this.#options.maxRetries);
     deadline.throwIfAborted();
     /** Credentials that the service rejected in this call. */
     const rejected: Secret[] = [];
@@ -164,7 +154,7 @@ export class HttpClient {
         const delayMs = retryDelayMs(error, retries);
         if (delayMs === undefined || delayMs >= Math.min(deadline.remainingMs, MAX_TIMER_MS)) throw error;
         await this.#reportRetry(call, error, delayMs);
-        await deadline.sleep(delayMs);
+        await sleep(delayMs, deadline.signal);
         const current = await readCredential(call);
         // A provider that has not heard of the rejection yet may return a rejected credential again.
         if (!isRejected(current)) credential = current;
@@ -178,7 +168,7 @@ export class HttpClient {
       endpoint,
       context: responseContext({
         label: `${endpoint.method} ${endpoint.path}`,
-        url: this.#root + fillPath(endpoint.path, endpoint.params),
+        url: this.root + fillPath(endpoint.path, endpoint.params),
         headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
         deadline,
         credentialOption,
@@ -275,10 +265,10 @@ function failureFields(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'
   return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
 }
 
-async function readCredential(
+function readCredential(
   { readCredential: read, context: { deadline } }: Call<unknown>,
   rejected?: Secret,
-): Promise<Secret> {
+): Secret | Promise<Secret> {
   const { signal } = deadline;
   const credential = read(rejected === undefined ? { signal } : { rejected, signal });
   return isThenable(credential) ? deadline.race(credential) : credential;

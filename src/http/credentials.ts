@@ -1,7 +1,7 @@
 import { isPrintableAscii, isThenable } from '../internal/checks.ts';
 import type { Credential, CredentialContext, CredentialProvider } from '../secret/credential.ts';
 import { maskKeys } from '../secret/mask.ts';
-import { Redactor } from '../secret/redact.ts';
+import { redactor } from '../secret/redact.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
 import { invalid } from './options.ts';
 
@@ -84,11 +84,11 @@ export function redactorFor(
   headers: Readonly<Record<string, string>>,
 ): (text: string) => string {
   const secretHeaders = Object.entries(headers).filter(([name]) => CREDENTIAL_HEADER.test(name));
-  const redactor = new Redactor([
+  const redact = redactor([
     ...credentials.map((credential) => credential.reveal()),
     ...secretHeaders.flatMap(([, value]) => credentialsIn(value)),
   ]);
-  return (text) => maskKeys(redactor.redact(text)).replace(ANY_BEARER, '$1$2******');
+  return (text) => maskKeys(redact(text)).replace(ANY_BEARER, '$1$2******');
 }
 
 /** A header's value and its parts: values of cookies, what follows a scheme, a password in it. */

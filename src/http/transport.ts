@@ -38,7 +38,7 @@ export interface Transport {
 
 /** Sends through the caller's `fetch`, or through the global one. */
 export function fetchTransport(fetch: FetchFunction | undefined): Transport {
-  return { send: async (request) => new FetchResponse(await sendByFetch(fetch, request)) };
+  return { send: (request) => sendByFetch(fetch, request).then((response) => new FetchResponse(response)) };
 }
 
 /** Sends a request, and checks that the result is a response whose body can be read. */

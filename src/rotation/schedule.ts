@@ -1,20 +1,20 @@
 import { runDetached } from '../internal/detached.ts';
-import type { Sleep } from '../internal/wait.ts';
+import type { Clock } from './interfaces.ts';
 
 /** A task that comes slightly too early finds nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
 /** Runs a task repeatedly until it is stopped, outside of its caller's async context. Does not keep the process alive. */
 export class Schedule {
-  readonly #sleep: Sleep;
+  readonly #clock: Clock;
   readonly #random: () => number;
   /** Stops the loop; undefined if none is running. */
   #controller: AbortController | undefined;
   /** The end of every loop that was started. */
   #ended: Promise<unknown> = Promise.resolve();
 
-  constructor(sleep: Sleep, random: () => number) {
-    this.#sleep = sleep;
+  constructor(clock: Clock, random: () => number) {
+    this.#clock = clock;
     this.#random = random;
   }
 
@@ -40,7 +40,7 @@ export class Schedule {
         }
         const waitMs = Math.min(intervalMs, Math.max(nextInMs ?? intervalMs, MIN_WAIT_MS));
         const variedMs = waitMs * (0.75 + this.#random() / 2);
-        await this.#sleep(variedMs, signal, { background: true }).catch(() => {});
+        await this.#clock.sleep(variedMs, signal, { background: true }).catch(() => {});
       }
     };
     this.#controller = controller;
