@@ -75,7 +75,7 @@ export default {
       severity: 'error',
       from: { path: nodeEmulator },
       to: {
-        pathNot: [folder('emulator'), folder('secret'), folder('internal')],
+        pathNot: [folder('emulator'), folder('secret'), folder('internal'), library('zod')],
         dependencyTypesNot: ['core'],
       },
     },

@@ -22,6 +22,15 @@ export default defineConfig({
   test: {
     projects: [
       { extends: true, test: { name: 'unit', include: ['{test,examples}/**/*.test.ts'], exclude: SLOW } },
+      {
+        extends: true,
+        test: {
+          name: 'node-transport',
+          include: ['test/{chat/stream,http,leaks}/**/*.test.ts'],
+          exclude: SLOW,
+          setupFiles: ['test/setup.ts', 'test/node/setup.ts'],
+        },
+      },
       // One file at a time, after the others: these tests need the whole machine.
       {
         extends: true,

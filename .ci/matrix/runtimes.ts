@@ -173,7 +173,8 @@ type MiniflareConstructor = new (options: {
   dispose: () => Promise<void>;
 };
 
-function binary(folder: string, pattern: string): string {
+/** Path of an executable in the folder of the group. */
+export function binary(folder: string, pattern: string): string {
   const suffix = platform === 'win32' ? '.exe' : '';
   const [path] = globSync(`node_modules/${pattern}${suffix}`, { cwd: folder });
   if (!path) throw new Error(`no binary for ${platform} ${arch}: ${pattern}`);

@@ -90,7 +90,11 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
     path,
     query: listParams(query),
     retry: 'transient',
-    finalStatuses: MISSING_PATH_STATUSES,
+    recover: (error) => {
+      // Not worth a retry: another path is tried.
+      if (isMissingPath(error)) throw error;
+      return undefined;
+    },
     decode: decodeWith(
       { fields: ['items', 'page'], allowEmpty: true },
       async () => (await loadSchemas()).apiKeyPage,
@@ -125,7 +129,7 @@ export function deleteEndpoint(id: string): Endpoint<DeletedApiKey> {
     // The contract requires a body.
     body: {},
     retry: 'transient',
-    recover: (error, { mayHaveBeenApplied }) =>
+    recover: (error, mayHaveBeenApplied) =>
       mayHaveBeenApplied && error instanceof NotFoundError ? { id } : undefined,
     decode: decodeWith(
       { fields: [...KEY_FIELDS, 'creationTimestamp'], allowEmpty: true },
@@ -145,9 +149,9 @@ export function secretEndpoint(id: string, isSupported: boolean | undefined): En
     path: '/apikeys/{id}/secret',
     params: { id: checkPathSegment(id, 'id') },
     retry: 'transient',
-    finalStatuses: MISSING_PATH_STATUSES,
     recover: (error) => {
-      if (isSupported || !isMissingPath(error)) return undefined;
+      if (!isMissingPath(error)) return undefined;
+      if (isSupported) throw error;
       const reason = isSupported === undefined ? 'The key does not exist, or the server is' : 'The server is';
       const message = `${error.message} ${reason} older than version 0.17 and cannot show keys again.`;
       const { code: _, ...fields } = error;

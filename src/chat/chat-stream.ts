@@ -70,7 +70,7 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Resolves when the first chunk arrives, and rejects with the error that came instead. Sends the request if it has not
+   * Resolves when the first chunk arrives, and rejects with the error that occurred instead. Sends the request if it has not
    * been sent. No chunk is lost: the stream can be read afterwards.
    */
   get opened(): Promise<void> {
@@ -139,7 +139,7 @@ export class ChatStream<Completion = ChatCompletion>
     return toEventStream(this[Symbol.asyncIterator](), heartbeatMs, onError);
   }
 
-  /** Returns {@link ChatStream.toReadableStream} as the response of a web handler. */
+  /** Returns a response for a web handler whose body is that of {@link ChatStream.toReadableStream}. */
   toResponse(options: EventStreamResponseOptions = {}): PlatformResponse {
     checkOptions(options, [...EVENT_STREAM_OPTIONS, 'headers', 'status'], 'toResponse()');
     const { headers = {}, status = 200, ...others } = options;
@@ -170,6 +170,10 @@ export class ChatStream<Completion = ChatCompletion>
       const { data, response } = await this.#request.send(this.#deadline);
       this.#reader = data;
       this.#response = response;
+      this.#chunks.outcome.then(
+        () => data.reportEnd(),
+        (error: unknown) => data.reportEnd(error),
+      );
     } catch (error) {
       this.#chunks.fail(error);
       throw error;

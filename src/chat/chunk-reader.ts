@@ -11,6 +11,7 @@ import { invalidResponse, toApiError } from '../http/errors.ts';
 import { requestIdOf } from '../http/headers.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
 import type { TransportResponse } from '../http/transport.ts';
+import { streamChannel } from '../internal/diagnostics.ts';
 import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { EventDecoder, type StreamEvent } from './events.ts';
@@ -29,7 +30,7 @@ export class ChunkReader {
   readonly #response: TransportResponse;
   readonly #context: ResponseContext;
   readonly #idleTimeoutMs: number | undefined;
-  readonly #bytes = new TextDecoder();
+  #decoder: TextDecoder | undefined;
   readonly #events = new EventDecoder((event) => this.#receive(event));
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
@@ -89,7 +90,16 @@ export class ChunkReader {
     this.#events.push(text);
     this.#endOfBody();
     if (this.#error !== undefined) throw this.#error;
+    if (this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
     return this;
+  }
+
+  /** Publishes the end of a stream. @param error - What ended it early. */
+  reportEnd(error?: unknown): void {
+    const { diagnostics } = this.#context;
+    if (diagnostics === undefined) return;
+    diagnostics.completion = this.#summary();
+    streamChannel?.publish(error === undefined ? diagnostics : Object.assign(diagnostics, { error }));
   }
 
   /** Index of the choice that text readers follow. */
@@ -113,6 +123,12 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
+  /** What is published about the completion: nothing that a user or the model has written. */
+  #summary(): object {
+    const { id, model, usage, choices = [] } = this.partialCompletion;
+    return { id, model, usage, finishReasons: choices.map(({ finish_reason: reason }) => reason ?? null) };
+  }
+
   /** Reads until there are chunks, or an end. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
@@ -129,8 +145,9 @@ export class ChunkReader {
     try {
       const bytes = await this.#response.read();
       signal.throwIfAborted();
+      this.#decoder ??= new TextDecoder();
       if (bytes === undefined) this.#endOfBody();
-      else this.#events.push(this.#bytes.decode(bytes, { stream: true }));
+      else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
       const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk;
       if (signal.aborted && !isTimeout) throw signal.reason;
@@ -140,7 +157,7 @@ export class ChunkReader {
 
   /** @param error - What cut the body off. */
   #endOfBody(error?: DrunError): void {
-    this.#events.push(this.#bytes.decode());
+    if (this.#decoder !== undefined) this.#events.push(this.#decoder.decode());
     this.#events.end();
     // The connection does not matter once every choice has finished.
     if (this.#accumulator.isFinished) this.#finish();

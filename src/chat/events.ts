@@ -88,7 +88,7 @@ const MAX_STRAY_LENGTH = 65_536;
  */
 export class EventDecoder {
   readonly #emit: (event: StreamEvent) => void;
-  readonly #parser: EventSourceParser;
+  #parser: EventSourceParser | undefined;
   #format: 'unknown' | 'json' | 'events' | 'html' = 'unknown';
   /** Text that has not been processed; of an event stream, its last line. */
   #rest = '';
@@ -103,14 +103,6 @@ export class EventDecoder {
 
   constructor(emit: (event: StreamEvent) => void) {
     this.#emit = emit;
-    this.#parser = createParser({
-      maxBufferSize: MAX_EVENT_LENGTH,
-      onEvent: ({ data, event }) => this.#receive(data, event),
-      onError: ({ type, line }) => {
-        if (type === 'max-buffer-size-exceeded') emit(TOO_LARGE);
-        if (type === 'unknown-field' && line !== undefined) this.#receiveStray(line);
-      },
-    });
   }
 
   /** Whether the body is the JSON of one completion. */
@@ -130,7 +122,7 @@ export class EventDecoder {
   /** Processes what is left when the body is over, or the connection was lost. */
   end(): void {
     const text = this.#rest;
-    const json = text.trim().replace(/\s*data:\s*\[DONE\]$/, '');
+    const json = text.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, '');
     const event = this.#format === 'json' ? parseEvent(json) : undefined;
     if (this.#format === 'html') {
       this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
@@ -148,11 +140,12 @@ export class EventDecoder {
 
   #detect(): void {
     const text = this.#rest.trimStart();
-    const [, line = '', next = ''] = /^(.*?)(?:\r\n|\r|\n)(.*)$/s.exec(text) ?? [];
     if (text.startsWith('<')) this.#format = 'html';
-    else if (/^[{[]/.test(text)) this.#format = 'json';
+    if (/^[{[]/.test(text)) this.#format = 'json';
+    if (this.#format !== 'unknown') return;
+    const [, line = '', next = ''] = /^(.*?)(?:\r\n|\r|\n)(.*)$/s.exec(text) ?? [];
     // Complete JSON in a line that another one follows: every line is an event.
-    else if (next.startsWith('data:'))
+    if (next.startsWith('data:'))
       this.#startEvents(text, parseJson(line.replace(/^data:/, '')) !== undefined);
     else if (!'data:'.startsWith(next) || text.length > MAX_STRAY_LENGTH) this.#startEvents(text, false);
   }
@@ -161,6 +154,14 @@ export class EventDecoder {
     this.#format = 'events';
     this.#isByLine = isByLine;
     this.#rest = '';
+    this.#parser ??= createParser({
+      maxBufferSize: MAX_EVENT_LENGTH,
+      onEvent: ({ data, event }) => this.#receive(data, event),
+      onError: ({ type, line }) => {
+        if (type === 'max-buffer-size-exceeded') this.#emit(TOO_LARGE);
+        if (type === 'unknown-field' && line !== undefined) this.#receiveStray(line);
+      },
+    });
     this.#feed(text);
   }
 
@@ -170,7 +171,7 @@ export class EventDecoder {
     if (end > 0) {
       const lines = this.#rest + text.slice(0, end);
       this.#rest = '';
-      this.#parser.feed(this.#isByLine ? lines.replaceAll(/\r\n?|\n/g, '\n\n') : lines);
+      this.#parser?.feed(this.#isByLine ? lines.replaceAll(/\r\n?|\n/g, '\n\n') : lines);
     }
     this.#rest += text.slice(end);
     if (this.#rest.length <= MAX_EVENT_LENGTH) return;

@@ -8,7 +8,7 @@ import { finishKind } from './finish-reason.ts';
 import { issuesText, validate } from './json-schema.ts';
 import type { SchemaOutput } from './tools.ts';
 
-/** A completion, and the value of its text. */
+/** A completion together with its parsed text. */
 export type ParsedCompletion<Output> = ChatCompletion & {
   /** The output of the schema. `null` if the model called tools instead. */
   readonly parsed: Output;

@@ -90,40 +90,32 @@ async function* readAll(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenera
   }
 }
 
-/** Splits decoded chunks after each match of `end`, which has at most `length` characters. */
+/** Splits decoded chunks after each match of `end`. */
 async function* splitAfter(
   chunks: AsyncIterable<Bytes>,
   end: RegExp,
-  length: number,
 ): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   let rest = '';
   for await (const bytes of chunks) {
-    // A separator may have been cut; anything further back was searched before.
-    let from = Math.max(0, rest.length - length + 1);
     rest += decoder.decode(bytes, { stream: true });
-    let start = 0;
-    for (;;) {
-      end.lastIndex = from;
-      const match = end.exec(rest);
-      if (match === null) break;
-      from = match.index + match[0].length;
-      yield rest.slice(start, from);
-      start = from;
+    for (let match = end.exec(rest); match !== null; match = end.exec(rest)) {
+      const length = match.index + match[0].length;
+      yield rest.slice(0, length);
+      rest = rest.slice(length);
     }
-    rest = rest.slice(start);
   }
   if (rest !== '') yield rest;
 }
 
 /** The lines of a body, each with its line feed; the last one may lack it. */
 export function linesOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
-  return splitAfter(chunks, /\n/g, 1);
+  return splitAfter(chunks, /\n/);
 }
 
 /** The server-sent events of a body, each with the blank line that ends it; the last one may lack it. */
 export function eventsOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
-  return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/g, 4);
+  return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/);
 }
 
 /** The data of an event; `undefined` if it has none, such as a comment. */

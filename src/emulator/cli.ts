@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { createEmulator, type Emulator } from './emulator.ts';
+import { createEmulator } from './emulator.ts';
 import type { EmulatedRequest } from './log.ts';
 import { serve } from './node.ts';
 import { DEFAULT_MODELS, type EmulatorOptions } from './options.ts';
@@ -87,19 +87,23 @@ function readScript(path: string): EmulatorOptions {
   }
 }
 
-/** Starts the server. @returns What ends it at once, open streams included. */
-async function run(args: Arguments, print: (line: string) => void): Promise<() => Promise<void>> {
-  const options = emulatorOptions(args);
-  const onRequest = (request: EmulatedRequest): void =>
-    print(args.json ? JSON.stringify({ event: 'request', ...request }) : describeRequest(request));
-  const port = integer('port', args.port ?? '3786', 65_535);
-  const delayMs = integer('latency', args.latency ?? '0', 3_600_000);
-  let drun: Emulator;
+/** Reports a mistake in the options as one in the command line. */
+function create(options: EmulatorOptions): ReturnType<typeof createEmulator> {
   try {
-    drun = createEmulator({ ...options, onRequest });
+    return createEmulator(options);
   } catch (error) {
     throw new UsageError((error as Error).message.replace(/^createEmulator: /, ''));
   }
+}
+
+/** Starts the server. @returns What ends it at once, open streams included. */
+async function run(args: Arguments, print: (line: string) => void): Promise<() => Promise<void>> {
+  const options = emulatorOptions(args);
+  const port = integer('port', args.port ?? '3786', 65_535);
+  const onRequest = (request: EmulatedRequest): void =>
+    print(args.json ? JSON.stringify({ event: 'request', ...request }) : describeRequest(request));
+  const delayMs = integer('latency', args.latency ?? '0', 3_600_000);
+  const drun = create({ ...options, onRequest });
   if (delayMs > 0) drun.faults.always({ delayMs });
   const [scripted] = options.keys ?? [];
   const isCreated = !args['no-key'] && scripted === undefined && options.maxKeys !== 0;
@@ -109,19 +113,15 @@ async function run(args: Arguments, print: (line: string) => void): Promise<() =
 
   const { url } = server;
   const accessToken = drun.accessToken.reveal();
-  const dashboard = hasNoAdmin ? undefined : `${url}/_emulator/#token=${encodeURIComponent(accessToken)}`;
-  const { version = '0.17', upstream } = options;
-  const models = (options.models ?? DEFAULT_MODELS).map((model) =>
-    typeof model === 'string' ? model : model.id,
-  );
+  const models = options.models ?? (options.upstream ? undefined : DEFAULT_MODELS);
   const summary = {
     url,
     openaiBaseUrl: `${url}/v1`,
-    dashboard,
-    version,
-    models: upstream ? undefined : models,
+    dashboard: hasNoAdmin ? undefined : `${url}/_emulator/#token=${encodeURIComponent(accessToken)}`,
+    version: options.version ?? '0.17',
+    models: models?.map((model) => (typeof model === 'string' ? model : model.id)),
     accessToken,
-    apiKey,
+    apiKey: apiKey === undefined ? undefined : String(apiKey),
   };
   print(args.json ? JSON.stringify({ event: 'listening', ...summary }) : describeServer(summary));
   return async () => {
@@ -130,58 +130,35 @@ async function run(args: Arguments, print: (line: string) => void): Promise<() =
   };
 }
 
-interface Summary {
-  readonly url: string;
-  readonly openaiBaseUrl: string;
-  readonly dashboard: string | undefined;
-  readonly version: string;
-  readonly models: readonly string[] | undefined;
-  readonly accessToken: string;
-  readonly apiKey: unknown;
-}
+type Summary = Readonly<Record<'url' | 'openaiBaseUrl' | 'version' | 'accessToken', string>> &
+  Readonly<Record<'dashboard' | 'apiKey', string | undefined>> & { readonly models: string[] | undefined };
 
 /** What to paste into a shell. */
-function describeServer({
-  url,
-  openaiBaseUrl,
-  dashboard,
-  version,
-  models,
-  accessToken,
-  apiKey,
-}: Summary): string {
+function describeServer(server: Summary): string {
+  const { url, openaiBaseUrl, dashboard, version, models, accessToken, apiKey } = server;
+  const lines = [`d.run ${version}, emulated at ${url}`];
+  if (dashboard !== undefined) lines.push(`Dashboard: ${dashboard}`);
   const variables = {
     DRUN_CONSOLE_URL: url,
     DRUN_ACCESS_TOKEN: accessToken,
     DRUN_CHAT_URL: url,
     OPENAI_BASE_URL: openaiBaseUrl,
+    ...(apiKey !== undefined && { DRUN_API_KEY: apiKey, OPENAI_API_KEY: apiKey }),
   };
-  const keys = apiKey === undefined ? {} : { DRUN_API_KEY: String(apiKey), OPENAI_API_KEY: String(apiKey) };
-  const exports = Object.entries({ ...variables, ...keys }).map(
-    ([name, value]) => `export ${name}=${quoted(value)}`,
-  );
-  const request = JSON.stringify({ model: models?.[0], messages: [{ role: 'user', content: 'Hello!' }] });
+  lines.push('', ...Object.entries(variables).map(([name, value]) => `export ${name}=${quoted(value)}`), '');
+  if (apiKey === undefined || models === undefined) return lines.join('\n');
+  const request = { model: models[0], messages: [{ role: 'user', content: 'Hello!' }] };
   const curl = `curl "$OPENAI_BASE_URL/chat/completions" -H "Authorization: Bearer $OPENAI_API_KEY" \\
-  -H 'Content-Type: application/json' -d ${quoted(request)}\n`;
-  return [
-    `d.run ${version}, emulated at ${url}`,
-    ...(dashboard === undefined ? [] : [`Dashboard: ${dashboard}`]),
-    ...['', ...exports, ''],
-    ...(apiKey !== undefined && models !== undefined ? [curl] : []),
-  ].join('\n');
+  -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(request))}\n`;
+  return [...lines, curl].join('\n');
 }
 
 function describeRequest(request: EmulatedRequest): string {
-  const { at, method, path, status, durationMs = 0, credential, faults, reason } = request;
-  const parts = [
-    at.toTimeString().slice(0, 8),
-    method,
-    path,
-    status ?? 'no response',
-    `${Math.round(durationMs)} ms`,
-  ];
-  const details = [credential ?? 'no credential', faults?.join('+'), reason && `(${reason})`];
-  return [...parts, ...details].filter((part) => part !== undefined).join(' ');
+  const { at, method, path, status = 'no response', durationMs = 0, faults, reason } = request;
+  const time = at.toTimeString().slice(0, 8);
+  const credential = request.credential ?? 'no credential';
+  const details = [faults?.join('+'), reason && `(${reason})`].filter((detail) => detail !== undefined);
+  return [time, method, path, status, `${Math.round(durationMs)} ms`, credential, ...details].join(' ');
 }
 
 /** A string as a shell reads it literally. */

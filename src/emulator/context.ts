@@ -1,6 +1,5 @@
 import type { Context as HonoContext, MiddlewareHandler } from 'hono';
-import type { Account } from './account/account.ts';
-import type { Scope, User } from './account/key-registry.ts';
+import type { Account, Scope, User } from './account.ts';
 import type { Fault } from './faults/fault.ts';
 import type { LoggedRequest } from './log.ts';
 import type { EmulatedOperation } from './operation.ts';

@@ -6,17 +6,16 @@ import type {
 } from '../internal/platform.ts';
 import { abortable } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
-import { Account } from './account/account.ts';
-import { type EmulatedKeys, emulatedKeys } from './account/keys.ts';
+import { Account } from './account.ts';
 import { createAdmin } from './admin.ts';
 import { createApp } from './app.ts';
 import { mapBody } from './body.ts';
 import { RuleBook, type Rules } from './data-plane/rules.ts';
 import type { Faults } from './faults/fault.ts';
 import { FaultPlan } from './faults/plan.ts';
-import { isEventStream } from './http.ts';
+import { isEventStream, LostConnection } from './http.ts';
+import { type EmulatedKeys, emulatedKeys } from './keys.ts';
 import { type EmulatedRequest, RequestLog } from './log.ts';
-import { LostConnection } from './lost-connection.ts';
 import { type EmulatorOptions, resolveOptions } from './options.ts';
 import { randomText as createRandomText } from './random.ts';
 
@@ -98,7 +97,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const faults = new FaultPlan(settings.random);
   const rules = new RuleBook();
   const keys = emulatedKeys(account, settings.now);
-  const log = new RequestLog({ ...settings, accessTokens: () => account.accessTokens() });
+  const log = new RequestLog(settings, account);
   const app = createApp(context, faults, rules);
 
   const restore = (): void => {
@@ -163,12 +162,8 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     },
     keys,
     requests: { [Symbol.iterator]: () => log.entries() },
-    faults: { next: faults.next, always: faults.always, random: faults.random, clear: () => faults.clear() },
-    rules: {
-      add: (rule) => rules.add(rule),
-      clear: () => rules.clear(),
-      [Symbol.iterator]: () => rules[Symbol.iterator](),
-    },
+    faults,
+    rules,
     reset,
     async [Symbol.asyncDispose]() {
       isClosed = true;

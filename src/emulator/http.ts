@@ -70,20 +70,27 @@ export function isIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** The supported language that `Accept-Language` prefers; English if it names neither. */
+/** The supported language that `Accept-Language` names first; English if it names none. */
 export function preferredLanguage(request: Request): Language {
-  let preferred: Language = 'en';
-  let best = 0;
-  for (const part of (request.headers.get('accept-language') ?? '').split(',')) {
-    const [tag = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
-    const language = tag.split('-')[0];
-    if (language !== 'en' && language !== 'zh') continue;
-    const quality = parameters.find((parameter) => parameter.startsWith('q='));
-    const weight = quality === undefined ? 1 : Number(quality.slice(2));
-    if (weight > best) {
-      preferred = language;
-      best = weight;
-    }
+  const language = /\b(en|zh)\b/i.exec(request.headers.get('accept-language') ?? '')?.[1];
+  return language?.toLowerCase() === 'zh' ? 'zh' : 'en';
+}
+
+/** A system error as Node's sockets report it. */
+interface SystemError extends Error {
+  code?: string;
+}
+
+const MESSAGES = { ECONNRESET: 'read ECONNRESET', ECONNREFUSED: 'connect ECONNREFUSED' } as const;
+
+/**
+ * The error of `fetch`, or of a body, when the connection is gone: a fault dropped it, or the emulator is closed.
+ * `serve` and `handlers` drop their own connection instead.
+ */
+export class LostConnection extends TypeError {
+  constructor(code: keyof typeof MESSAGES = 'ECONNRESET') {
+    const cause: SystemError = new Error(MESSAGES[code]);
+    cause.code = code;
+    super('fetch failed', { cause });
   }
-  return preferred;
 }

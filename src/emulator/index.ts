@@ -11,16 +11,9 @@ export type {
   PlatformUrl,
 } from '../internal/platform.ts';
 export type {
-  CreatedEmulatedKey,
-  EmulatedKey,
-  EmulatedKeyChanges,
-  EmulatedKeys,
-  EmulatedQuota,
-  NewEmulatedKey,
-} from './account/keys.ts';
-export type {
   ChatRequest,
   EmulatedChoice,
+  EmulatedChunk,
   EmulatedCompletion,
   EmulatedDelta,
   EmulatedMessage,
@@ -43,6 +36,14 @@ export type {
   RequestFilter,
   ScheduledFault,
 } from './faults/fault.ts';
+export type {
+  CreatedEmulatedKey,
+  EmulatedKey,
+  EmulatedKeyChanges,
+  EmulatedKeys,
+  EmulatedQuota,
+  NewEmulatedKey,
+} from './keys.ts';
 export type { EmulatedRequest } from './log.ts';
 export type { EmulatedOperation, EmulatedPlane } from './operation.ts';
 export type {

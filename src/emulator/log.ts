@@ -1,5 +1,6 @@
 import { redact } from '../secret/redact.ts';
 import { Secret } from '../secret/secret.ts';
+import type { Account } from './account.ts';
 import { type EmulatedOperation, type EmulatedPlane, planeOf } from './operation.ts';
 
 /** A request that the emulator received. No field holds a credential in plain text. */
@@ -47,7 +48,6 @@ export interface LoggedRequest {
 interface LogSettings {
   readonly now: () => number;
   readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
-  readonly accessTokens: () => readonly Secret[];
 }
 
 const MAX_ENTRIES = 1000;
@@ -55,10 +55,12 @@ const MAX_ENTRIES = 1000;
 /** The most recent requests, in order of arrival. */
 export class RequestLog {
   readonly #settings: LogSettings;
+  readonly #account: Account;
   #entries: Entry[] = [];
 
-  constructor(settings: LogSettings) {
+  constructor(settings: LogSettings, account: Account) {
     this.#settings = settings;
+    this.#account = account;
   }
 
   open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>): LoggedRequest {
@@ -109,18 +111,16 @@ export class RequestLog {
     for (const entry of [...this.#entries]) yield copyOf(entry);
   }
 
-  /** @param keyIds - Limits the removal to the requests of certain keys. */
-  clear(keyIds?: ReadonlySet<string>): void {
-    this.#entries =
-      keyIds === undefined
-        ? []
-        : this.#entries.filter(({ keyId }) => keyId === undefined || !keyIds.has(keyId));
+  /** @param isSelected - Limits the removal to the requests of certain keys. */
+  clear(isSelected: (keyId: string | undefined) => boolean = () => true): void {
+    this.#entries = this.#entries.filter(({ keyId }) => !isSelected(keyId));
   }
 
   #redact(text: string, words: readonly string[]): string {
     // Shorter words also occur in the paths themselves: the `key` in /apikeys.
     const sent = words.filter((word) => word.length >= 8);
-    return redact(text, [...this.#settings.accessTokens(), ...sent]).replace(
+    const tokens = this.#account.users.map(({ token }) => token);
+    return redact(text, [...tokens, ...sent]).replace(
       /sk-[^/*\s`"',;]+/gi,
       (match) => new Secret(match).masked,
     );

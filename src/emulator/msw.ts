@@ -6,8 +6,7 @@
 import { HttpResponse, http, type RequestHandler } from 'msw';
 import { type Body, mapBody } from './body.ts';
 import type { Emulator } from './emulator.ts';
-import { notFound } from './http.ts';
-import { LostConnection } from './lost-connection.ts';
+import { LostConnection, notFound } from './http.ts';
 import { type EmulatedPlane, planeOf } from './operation.ts';
 
 /** Options of {@link handlers}. */

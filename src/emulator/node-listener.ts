@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { LostConnection } from './lost-connection.ts';
+import { LostConnection } from './http.ts';
 
 interface ListenerOptions {
   readonly handle: (request: Request) => Promise<Response>;

@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import * as z from 'zod';
 import { isLoopback } from '../internal/checks.ts';
+import { check, fields, nonEmpty } from './checks.ts';
 import { type Emulator, logOf } from './emulator.ts';
 import { notFound } from './http.ts';
 import { requestListener } from './node-listener.ts';
@@ -35,7 +37,7 @@ export interface EmulatorServer extends AsyncDisposable {
  * back-pressure; a client that disconnects aborts its request; and when a fault drops a connection, it is closed.
  *
  * @returns When the server listens.
- * @throws {RangeError | TypeError} If an option is invalid.
+ * @throws {TypeError} If an option is invalid.
  * @throws {Error} If it cannot listen, with the system's error as its `cause`.
  *
  * @example
@@ -54,21 +56,8 @@ export async function serve(
   emulator: Pick<Emulator, 'fetch'>,
   options: ServeOptions = {},
 ): Promise<EmulatorServer> {
+  check('serve', serveOptions, options);
   const { port = 0, host = '127.0.0.1', allowedHosts = [], admin = false } = options;
-  if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new RangeError('serve: `port` must be an integer from 0 to 65535.');
-  }
-  if (typeof host !== 'string' || host === '') {
-    throw new TypeError('serve: `host` must be a host name or an address.');
-  }
-  if (
-    !Array.isArray(allowedHosts) ||
-    !allowedHosts.every((name) => typeof name === 'string' && name !== '')
-  ) {
-    throw new TypeError('serve: `allowedHosts` must be an array of host names.');
-  }
-  if (typeof admin !== 'boolean') throw new TypeError('serve: `admin` must be a boolean.');
-
   const log = logOf(emulator);
   const knownHosts = [host, ...allowedHosts].map((name) => name.toLowerCase());
   let isOnLoopback = false;
@@ -102,6 +91,13 @@ export async function serve(
     });
   return { url: urlOf(host, address.port), port: address.port, close, [Symbol.asyncDispose]: close };
 }
+
+const serveOptions = fields({
+  port: z.int().min(0).max(65_535).optional(),
+  host: nonEmpty.optional(),
+  allowedHosts: z.array(nonEmpty).optional(),
+  admin: z.boolean().optional(),
+});
 
 const TEXT = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
 

@@ -1,25 +1,26 @@
 /** `control` manages API keys, `data` serves models. */
 export type EmulatedPlane = 'control' | 'data';
 
+export const CONTROL_OPERATIONS = [
+  'create',
+  'list',
+  'listMine',
+  'reveal',
+  'delete',
+  'checkCreation',
+  'setStatus',
+  'setQuota',
+  'usage',
+] as const;
+
+export const DATA_OPERATIONS = ['models', 'chat', 'completions', 'images'] as const;
+
 /**
- * What a request asks for. The operations up to `usage` belong to the control plane, in the account and in workspaces
- * alike: `list` is the plain and the masked list, `usage` both methods of `apikeys-stats`. `completions` is the
- * older endpoint without chat.
+ * What a request asks for. The operations of the control plane are the same in the account and in workspaces: `list` is
+ * the plain and the masked list, `usage` both methods of `apikeys-stats`. On the data plane, `completions` is the older
+ * endpoint without chat.
  */
-export type EmulatedOperation =
-  | 'create'
-  | 'list'
-  | 'listMine'
-  | 'reveal'
-  | 'delete'
-  | 'checkCreation'
-  | 'setStatus'
-  | 'setQuota'
-  | 'usage'
-  | 'models'
-  | 'chat'
-  | 'completions'
-  | 'images';
+export type EmulatedOperation = (typeof CONTROL_OPERATIONS)[number] | (typeof DATA_OPERATIONS)[number];
 
 /** The plane that serves a path. */
 export function planeOf(path: string): EmulatedPlane | undefined {

@@ -7,12 +7,11 @@ import type {
 } from '../internal/platform.ts';
 import { sleep } from '../internal/wait.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
-import type { NewEmulatedKey } from './account/keys.ts';
 import { check } from './checks.ts';
 import type { Reply, ReplyFunction } from './data-plane/reply.ts';
 import type { EmulatorRule } from './data-plane/rules.ts';
 import type { ScheduledFault } from './faults/fault.ts';
-import { isIterable } from './http.ts';
+import type { NewEmulatedKey } from './keys.ts';
 import type { EmulatedRequest } from './log.ts';
 import { secureRandom } from './random.ts';
 import { options as schema } from './scenario.ts';
@@ -137,13 +136,13 @@ export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f
 /** @throws {TypeError} That names the invalid option. */
 export function resolveOptions(options: EmulatorOptions): Settings {
   check('createEmulator', schema, options);
-  const { reply, upstream, maxKeys = 5, now = () => Date.now(), random = secureRandom } = options;
+  const { upstream, maxKeys = 5 } = options;
   const models = options.models ?? (upstream === undefined ? DEFAULT_MODELS : []);
   return {
     maxKeys: maxKeys === 'unlimited' ? Number.POSITIVE_INFINITY : maxKeys,
     version: options.version ?? '0.17',
     models: models.map((model) => (typeof model === 'string' ? { id: model } : { ...model })),
-    reply: reply === undefined ? undefined : resolveReply(reply),
+    reply: options.reply,
     rules: [...(options.rules ?? [])],
     strict: options.strict ?? false,
     behind: options.behind ?? 'gateway',
@@ -151,27 +150,15 @@ export function resolveOptions(options: EmulatorOptions): Settings {
     faults: [...(options.faults ?? [])],
     upstream: upstream === undefined ? undefined : resolveUpstream(upstream),
     accessToken: revealed(options.accessToken),
-    now: () => checked('now', now(), (time) => Math.abs(time) <= MAX_TIME, 'milliseconds since 1970'),
+    now: options.now ?? (() => Date.now()),
     sleep: options.sleep ?? ((ms, signal) => sleep(Math.min(ms, MAX_TIMER_MS), signal as AbortSignal)),
-    random: () =>
-      checked('random', random(), (value) => value >= 0 && value < 1, 'a number from 0 to below 1'),
+    random: options.random ?? secureRandom,
     onRequest: options.onRequest,
   };
 }
 
 function revealed(credential: string | Secret | undefined): string | undefined {
   return isSecret(credential) ? credential.reveal() : credential;
-}
-
-function resolveReply(reply: Reply | ReplyFunction): Reply | ReplyFunction {
-  // A generator and a stream are used up after one reply.
-  if (!isIterable(reply) || !('getReader' in reply || 'next' in reply)) return reply;
-  let isUsed = false;
-  return () => {
-    if (isUsed) throw new Error('`reply` can be read only once: provide the function that creates it.');
-    isUsed = true;
-    return reply;
-  };
 }
 
 function resolveUpstream(upstream: string | PlatformUrl | UpstreamOptions): UpstreamSettings {
@@ -185,17 +172,4 @@ function resolveUpstream(upstream: string | PlatformUrl | UpstreamOptions): Upst
     apiKey: apiKey === undefined ? undefined : new Secret(apiKey),
     fetch: options.fetch,
   };
-}
-
-/** The last millisecond that a `Date` can hold. */
-const MAX_TIME = 8.64e15;
-
-function checked(
-  option: string,
-  value: number,
-  accepts: (value: number) => boolean,
-  expected: string,
-): number {
-  if (typeof value === 'number' && accepts(value)) return value;
-  throw new RangeError(`createEmulator: \`${option}\` must return ${expected}.`);
 }

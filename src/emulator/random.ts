@@ -23,16 +23,8 @@ export function randomText(random: () => number): RandomText {
   };
 }
 
-const pool = /* @__PURE__ */ new Uint32Array(256);
-let used = pool.length;
-
-/** Values are generated in batches: one call of the platform's source costs as much as a request. */
 export function secureRandom(): number {
-  if (used === pool.length) {
-    crypto.getRandomValues(pool);
-    used = 0;
-  }
-  const value = pool[used++] ?? 0;
+  const [value = 0] = crypto.getRandomValues(new Uint32Array(1));
   return value / 2 ** 32;
 }
 

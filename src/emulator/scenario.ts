@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
-import { isWorkspace } from './account/key-registry.ts';
-import { credential, fields, nonEmpty, positiveInteger } from './checks.ts';
+import * as z from 'zod';
+import { isWorkspace } from './account.ts';
+import { credential, fields, nonEmpty } from './checks.ts';
 import { scheduledFault } from './faults/table.ts';
 import { isIterable } from './http.ts';
 
@@ -10,58 +10,44 @@ import { isIterable } from './http.ts';
  */
 
 const isFunction = z.custom((value) => typeof value === 'function', 'must be a function');
-const text = z.optional(z.string());
+const text = z.string().optional();
+const globs = z.array(nonEmpty).optional();
+const positive = z.int().min(1).optional();
 const anyRecord = z.record(z.string(), z.unknown());
 
-const time = z.union(
-  [z.date(), z.string().check(z.refine((value) => !Number.isNaN(Date.parse(value))))],
-  'must be a date',
-);
-const globs = z.optional(z.array(nonEmpty));
+const isTime = (value: string): boolean => !Number.isNaN(Date.parse(value));
+const isQuota = (value: unknown): boolean => value === 'unlimited' || isCount(value);
 const changes = {
-  expiresAt: z.nullish(time),
-  disabled: z.optional(z.boolean()),
+  expiresAt: z.union([z.date(), z.string().refine(isTime)], 'must be a date').nullish(),
+  disabled: z.boolean().optional(),
   allowModels: globs,
   denyModels: globs,
-  quota: z.optional(
-    z.union(
-      [z.literal('unlimited'), z.int().check(z.minimum(0))],
-      'must be an integer from 0, or `unlimited`',
-    ),
-  ),
+  quota: z.custom(isQuota, 'must be an integer from 0, or `unlimited`').optional(),
 };
 
 export const keyChanges = fields(changes);
 
 export const newKey = fields({
   name: nonEmpty,
-  key: z.optional(credential),
-  workspace: z.optional(z.int().check(z.refine(isWorkspace))),
-  user: z.optional(nonEmpty),
+  key: credential.optional(),
+  workspace: z.int().refine(isWorkspace, 'must be the number of a workspace').optional(),
+  user: nonEmpty.optional(),
   ...changes,
 });
 
 const model = fields({
   id: nonEmpty,
-  contextLength: z.optional(positiveInteger),
-  reasoningField: z.optional(z.enum(['reasoning', 'reasoning_content'])),
+  contextLength: positive,
+  reasoningField: z.enum(['reasoning', 'reasoning_content']).optional(),
   ownedBy: text,
 });
 
 /** A chunk of a reply. Strict, because a misspelled field would be a reply that says nothing. */
+const callDelta = fields({ index: z.int().min(0).optional(), id: text, name: text, arguments: text });
 export const delta = z.union(
   [
     z.string(),
-    fields({
-      reasoning: text,
-      content: text,
-      toolCalls: z.optional(
-        z.array(
-          fields({ index: z.optional(z.int().check(z.minimum(0))), id: text, name: text, arguments: text }),
-        ),
-      ),
-      finishReason: text,
-    }),
+    fields({ reasoning: text, content: text, toolCalls: z.array(callDelta).optional(), finishReason: text }),
   ],
   'must be a string or a delta',
 );
@@ -69,23 +55,24 @@ export const delta = z.union(
 /** A chunk as it is on the wire. */
 const wireChunk = z.looseObject({ choices: z.array(z.looseObject({})) });
 
+const toolCall = fields({
+  name: nonEmpty,
+  arguments: z.union([z.string(), anyRecord], 'must be an object or a string').optional(),
+  id: text,
+});
+
 const replyFields = fields({
   reasoning: text,
   content: text,
   refusal: text,
-  toolCalls: z.optional(
-    z.array(fields({ name: nonEmpty, arguments: z.optional(z.union([z.string(), anyRecord])), id: text })),
-  ),
-  chunks: z.optional(z.union([z.array(delta), z.array(wireChunk)], 'must be an array of chunks')),
+  toolCalls: z.array(toolCall).optional(),
+  chunks: z.union([z.array(delta), z.array(wireChunk)], 'must be an array of chunks').optional(),
   finishReason: text,
-  usage: z.optional(anyRecord),
-}).check(
-  z.refine(
-    ({ chunks, reasoning, content, refusal, toolCalls }) =>
-      [chunks, reasoning ?? content ?? refusal ?? toolCalls].filter((part) => part !== undefined).length ===
-      1,
-    'must have either `chunks` or one of `reasoning`, `content`, `refusal` and `toolCalls`',
-  ),
+  usage: anyRecord.optional(),
+}).refine(
+  ({ chunks, reasoning, content, refusal, toolCalls }) =>
+    (chunks === undefined) !== ((reasoning ?? content ?? refusal ?? toolCalls) === undefined),
+  'must have either `chunks` or one of `reasoning`, `content`, `refusal` and `toolCalls`',
 );
 
 const completion = z.looseObject({ choices: z.array(z.looseObject({ message: z.looseObject({}) })) });
@@ -94,40 +81,39 @@ export const reply = z.union(
   [z.string(), z.custom(isIterable), completion, replyFields],
   'must be a string, an async iterable, a reply or a completion',
 );
-const replySource = z.union([isFunction, reply], 'must be a reply or a function');
+const replySource = z
+  .union([isFunction, reply], 'must be a reply or a function')
+  .refine(isReusable, 'can be read only once; provide the function that creates it');
 
 const pattern = z.union(
   [
     z.string(),
     z.instanceof(RegExp),
-    fields({ pattern: z.string(), flags: text }).check(z.refine(isRegExp, 'must be a regular expression')),
+    fields({ pattern: z.string(), flags: text }).refine(isRegExp, 'must be a regular expression'),
   ],
   'must be a string, a RegExp or a pattern',
 );
 
+const condition = fields({
+  model: nonEmpty.optional(),
+  key: credential.optional(),
+  lastMessage: pattern.optional(),
+  tool: nonEmpty.optional(),
+  toolResult: pattern.optional(),
+  nth: positive,
+});
+
 export const rule = fields({
-  when: z.optional(
-    fields({
-      model: z.optional(nonEmpty),
-      key: z.optional(credential),
-      lastMessage: z.optional(pattern),
-      tool: z.optional(nonEmpty),
-      toolResult: z.optional(pattern),
-      nth: z.optional(positiveInteger),
-    }),
-  ),
-  reply: z.union(
-    [replySource, z.array(replySource).check(z.minLength(1))],
-    'must be a reply, a function or replies',
-  ),
-  times: z.optional(positiveInteger),
+  when: condition.optional(),
+  reply: z.union([replySource, z.array(replySource).min(1)], 'must be a reply, a function or replies'),
+  times: positive,
 });
 
 /** The parts of a scenario that can be added to a running emulator. */
 const additions = {
-  keys: z.optional(z.array(newKey)),
-  rules: z.optional(z.array(rule)),
-  faults: z.optional(z.array(scheduledFault)),
+  keys: z.array(newKey).optional(),
+  rules: z.array(rule).optional(),
+  faults: z.array(scheduledFault).optional(),
 };
 
 export const addition = fields(additions);
@@ -136,50 +122,47 @@ const serverUrl = z.custom(
   (value) => isServerUrl(String(value)),
   'must be a URL without user, query and fragment',
 );
+const server = fields({ url: serverUrl, apiKey: credential.optional(), fetch: isFunction.optional() });
 
 export const options = fields({
   ...additions,
-  maxKeys: z.optional(z.custom(isKeyLimit, 'must be a non-negative integer, Infinity or `unlimited`')),
-  version: z.optional(z.enum(['0.15', '0.16', '0.17'])),
-  models: z.optional(z.array(z.union([nonEmpty, model], 'must be a name or a model'))),
-  reply: z.optional(replySource),
-  strict: z.optional(z.boolean()),
-  upstream: z.optional(
-    z.union([
-      serverUrl,
-      fields({ url: serverUrl, apiKey: z.optional(credential), fetch: z.optional(isFunction) }),
-    ]),
-  ),
-  behind: z.optional(z.enum(['gateway', 'none'])),
-  accessToken: z.optional(credential),
-  now: z.optional(isFunction),
-  sleep: z.optional(isFunction),
-  random: z.optional(isFunction),
-  onRequest: z.optional(isFunction),
-}).check(
-  z.refine(
-    ({ reply: given, upstream }) => given === undefined || upstream === undefined,
-    'must not have both `reply` and `upstream`',
-  ),
+  maxKeys: z
+    .custom(
+      (value) => isQuota(value) || value === Number.POSITIVE_INFINITY,
+      'must be an integer from 0, Infinity or `unlimited`',
+    )
+    .optional(),
+  version: z.enum(['0.15', '0.16', '0.17']).optional(),
+  models: z.array(z.union([nonEmpty, model], 'must be a name or a model')).optional(),
+  reply: replySource.optional(),
+  strict: z.boolean().optional(),
+  upstream: z.union([serverUrl, server], 'must be a URL without user, query and fragment').optional(),
+  behind: z.enum(['gateway', 'none']).optional(),
+  accessToken: credential.optional(),
+  now: isFunction.optional(),
+  sleep: isFunction.optional(),
+  random: isFunction.optional(),
+  onRequest: isFunction.optional(),
+}).refine(
+  ({ reply: given, upstream }) => given === undefined || upstream === undefined,
+  'Only one of `reply` and `upstream` can be given',
 );
 
-function isRegExp({
-  pattern: source,
-  flags,
-}: {
-  readonly pattern: string;
-  readonly flags?: string | undefined;
-}): boolean {
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/** Generators and streams are used up after one reply. */
+function isReusable(value: unknown): boolean {
+  return !isIterable(value) || !('next' in value || 'getReader' in value);
+}
+
+function isRegExp({ pattern: source, flags }: { pattern: string; flags?: string | undefined }): boolean {
   try {
     return new RegExp(source, flags) !== undefined;
   } catch {
     return false;
   }
-}
-
-function isKeyLimit(value: unknown): boolean {
-  const isCount = Number.isSafeInteger(value) && Number(value) >= 0;
-  return value === 'unlimited' || value === Number.POSITIVE_INFINITY || isCount;
 }
 
 function isServerUrl(url: string): boolean {

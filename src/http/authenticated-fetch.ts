@@ -8,7 +8,7 @@ import type {
 import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
 import { toConnectionError } from './connection.ts';
-import { ResponseContext } from './context.ts';
+import { type ResponseContext, responseContext } from './context.ts';
 import { MAX_FURTHER_CREDENTIALS } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
@@ -26,81 +26,62 @@ export type AuthenticatedFetch = (
  * client: retries, timeouts and the reading of responses.
  */
 export function authenticatedFetch(
-  { baseUrl, readCredential }: Pick<HttpClient, 'baseUrl' | 'readCredential'>,
+  { root, readCredential }: Pick<HttpClient, 'root' | 'readCredential'>,
   fetch: FetchFunction | undefined,
 ): AuthenticatedFetch {
-  return async (input, init = {}) => {
-    const request = await readRequest(absoluteUrl(input, baseUrl), init);
-    const { url } = request;
-    if (new URL(url).origin !== baseUrl.origin) {
-      const why = `The API key is only sent to ${baseUrl.origin}. Give the other client a base URL there.`;
+  return async (input, init) => {
+    const isPath = typeof input === 'string' && !URL.canParse(input);
+    const target = isPath ? `${root}/${input.replace(/^\/+/, '')}` : input;
+    const { url, init: request } = await readRequest(target, init);
+    const { origin } = new URL(root);
+    if (new URL(url).origin !== origin) {
+      const why = `The API key is only sent to ${origin}. Give the other client a base URL there.`;
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
-    const deadline = new Deadline(request.init.signal);
+    const deadline = new Deadline(request.signal);
     const { signal } = deadline;
-    const context = new ResponseContext({
-      label: 'fetch',
-      url,
-      headers: {},
-      deadline,
-      credentialOption: 'apiKey',
-    });
-    const { sent } = context;
-    const attempt = async (): Promise<Response> => {
-      const headers = new Headers(request.init.headers);
-      headers.set('authorization', `Bearer ${sent.at(-1)?.reveal()}`);
-      const send = fetch ?? globalThis.fetch;
-      try {
-        const response = await send(url, { ...request.init, headers, redirect: 'manual' });
-        return response.status < 400 ? response : await redacted(response, context);
-      } catch (thrown) {
-        signal.throwIfAborted();
-        // Other clients take a TypeError with a cause for a lost connection, and may retry.
-        throw new TypeError('fetch failed', { cause: toConnectionError(thrown, context).cause });
-      }
-    };
+    const call = { label: 'fetch', url, headers: {}, deadline, credentialOption: 'apiKey' } as const;
+    const context = responseContext(call);
     try {
-      sent.push(await readCredential({ signal }));
+      let credential = await readCredential({ signal });
       for (;;) {
-        const response = await attempt();
-        if (response.status !== 401 || !request.isRepeatable) return response;
-        if (sent.length > MAX_FURTHER_CREDENTIALS) return response;
-        const next = await readCredential({ rejected: sent.at(-1), signal });
-        if (sent.some((one) => one.equals(next))) return response;
-        sent.push(next);
+        context.sent.push(credential);
+        const response = await send(url, request, context);
+        const isLast = context.sent.length > MAX_FURTHER_CREDENTIALS || isConsumable(request.body);
+        if (response.status !== 401 || isLast) return response;
+        const next = await readCredential({ rejected: credential, signal });
+        if (context.sent.some((one) => one.equals(next))) return response;
+        credential = next;
       }
     } finally {
       deadline[Symbol.dispose]();
     }
   };
-}
 
-interface ReadRequest {
-  readonly url: string;
-  readonly init: RequestInit;
-  /** Whether the body can be sent again. */
-  readonly isRepeatable: boolean;
-}
-
-/** Resolves a path below the base URL. */
-function absoluteUrl(input: string | URL | Request, { origin, pathname }: URL): string | URL | Request {
-  if (typeof input !== 'string' || URL.canParse(input)) return input;
-  return `${origin}${pathname.replace(/\/+$/, '')}/${input.replace(/^\/+/, '')}`;
+  async function send(url: string, request: RequestInit, context: ResponseContext): Promise<Response> {
+    const headers = new Headers(request.headers);
+    headers.set('authorization', `Bearer ${context.sent.at(-1)?.reveal()}`);
+    try {
+      const response = await (fetch ?? globalThis.fetch)(url, { ...request, headers, redirect: 'manual' });
+      return response.status < 400 ? response : await redacted(response, context);
+    } catch (thrown) {
+      context.deadline.throwIfAborted();
+      // Other clients take a TypeError with a cause for a lost connection, and may retry.
+      throw new TypeError('fetch failed', { cause: toConnectionError(thrown, context).cause });
+    }
+  }
 }
 
 /** Splits a request so that it can be sent as `fetch(url, init)`, several times if need be. */
-async function readRequest(input: string | URL | Request, init: RequestInit): Promise<ReadRequest> {
-  if (typeof input === 'string' || input instanceof URL) {
-    return { url: String(input), init, isRepeatable: !isConsumable(init.body) };
-  }
+async function readRequest(
+  input: string | URL | Request,
+  init: RequestInit = {},
+): Promise<{ readonly url: string; readonly init: RequestInit }> {
+  if (typeof input === 'string' || input instanceof URL) return { url: String(input), init };
   const request = new Request(input, init);
   const { url, method, headers, signal } = request;
   const body = request.body === null ? undefined : await request.arrayBuffer();
-  return {
-    url,
-    init: { ...init, method, headers, signal, ...(body !== undefined && { body }) },
-    isRepeatable: true,
-  };
+  return { url, init: { ...init, method, headers, signal, ...(body !== undefined && { body }) } };
 }
 
 /** Streams and async iterables can be read once; strings, bytes and forms any number of times. */
@@ -109,23 +90,18 @@ function isConsumable(body: unknown): boolean {
 }
 
 /** A copy of an error response, without the key that the gateway repeats in it. */
-async function redacted(response: Response, context: ResponseContext): Promise<Response> {
+async function redacted(response: Response, { deadline, redact }: ResponseContext): Promise<Response> {
   const { status, statusText, url } = response;
   const body = new FetchResponse(response);
-  let text: string;
-  try {
-    text = await context.deadline.race(readText(body, Number.POSITIVE_INFINITY));
-  } finally {
-    body.cancel();
-  }
+  const text = await deadline.race(readText(body, Number.POSITIVE_INFINITY)).finally(() => body.cancel());
   const headers = new Headers();
-  for (const [name, value] of response.headers) headers.append(name, context.redact(value));
+  for (const [name, value] of response.headers) headers.append(name, redact(value));
   // They describe the original body.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
-  const clean = new Response(text === '' ? null : context.redact(text), {
+  const clean = new Response(text === '' ? null : redact(text), {
     // Some proxies make up statuses that a Response of our own cannot have.
     status: Math.min(status, 599),
-    statusText: context.redact(statusText),
+    statusText: redact(statusText),
     headers,
   });
   return Object.defineProperties(clean, { url: { value: url }, status: { value: status } });

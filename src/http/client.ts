@@ -1,5 +1,7 @@
-import { type AnyDrunError, ApiError, AuthenticationError, DrunError, isDrunError } from '../errors/index.ts';
+import { type AnyDrunError, AuthenticationError, DrunError, isDrunError } from '../errors/index.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
+import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
+import { sleep } from '../internal/wait.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import {
@@ -11,7 +13,7 @@ import {
   type Result,
 } from './call.ts';
 import { toConnectionError } from './connection.ts';
-import { ResponseContext } from './context.ts';
+import { type ResponseContext, responseContext } from './context.ts';
 import { credentialReader, MAX_FURTHER_CREDENTIALS, type ReadCredential } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
@@ -20,8 +22,9 @@ import { checkFunction, checkHeaders, checkRetries, checkTimeout, invalid } from
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
 import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
+import { userAgentHeaders } from './user-agent.ts';
 
-/** An operation of the service, as data. `HttpClient.call()` sends it as a whole call, `request()` as part of one. */
+/** An operation of the service, as data. */
 export interface Endpoint<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Path below the base URL, with placeholders: `/apikeys/{id}`. Messages and logs show it like that. */
@@ -33,28 +36,20 @@ export interface Endpoint<T> {
   readonly body?: unknown;
   /** @defaultValue `application/json` */
   readonly accept?: string | undefined;
-  /**
-   * Which failures are retried: `transient` ones (408, 409, 425, 429, 5xx, lost connections), or only those after which
-   * the service cannot have acted, `if-not-applied` (429, a connection that never opened).
-   */
   readonly retry: RetryPolicy;
-  /** Statuses that are final on this endpoint, such as 501 from a server that lacks it. */
-  readonly finalStatuses?: readonly number[] | undefined;
   /** Called right before each request is sent. */
   readonly onSend?: (() => void) | undefined;
-  /** Called with each failure. Can turn it into a result, such as the 404 of a repeated delete, or throw another error. */
-  readonly recover?: ((error: DrunError, attempt: FailedAttempt) => T | undefined) | undefined;
+  /**
+   * Called with each failure. Can turn it into a result, such as the 404 of a repeated delete, or throw another error.
+   *
+   * @param mayHaveBeenApplied - Whether the service may have acted on an earlier request of the call.
+   */
+  readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
   /**
    * Reads a 2xx response. A stream's keeps the response, and returns after the first chunk. Errors of this package are
    * thrown (and retried) as they are; anything else counts as a lost connection.
    */
   readonly decode: (response: TransportResponse, context: ResponseContext) => T | Promise<T>;
-}
-
-/** The request that failed, within its call. */
-interface FailedAttempt {
-  /** Whether the service may have acted on an earlier request of this call that failed. */
-  readonly mayHaveBeenApplied: boolean;
 }
 
 export interface HttpClientOptions extends ClientOptions {
@@ -73,7 +68,6 @@ export interface RequestOptions extends CallOptions {
   readonly apiKey?: Credential | undefined;
 }
 
-/** A call in progress, with all its requests. */
 interface Call<T> {
   readonly endpoint: Endpoint<T>;
   readonly context: ResponseContext;
@@ -87,23 +81,21 @@ interface Call<T> {
 /** Sends the requests of a client: credentials, deadlines, retries, and errors of the right class. */
 export class HttpClient {
   readonly baseUrl: URL;
+  /** The base URL without a slash at its end. */
+  readonly root: string;
   readonly readCredential: ReadCredential;
   readonly #options: HttpClientOptions;
-  readonly #root: string;
-  readonly #timeoutMs: number | undefined;
-  readonly #maxRetries: number;
   readonly #headers: Readonly<Record<string, string>>;
 
   /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: HttpClientOptions) {
-    const { baseUrl } = options;
-    this.baseUrl = baseUrl;
-    this.readCredential = credentialReader(options.credential, options.credentialOption);
     this.#options = options;
-    this.#root = baseUrl.origin + baseUrl.pathname.replace(/\/+$/, '');
-    this.#timeoutMs = checkTimeout(options.timeoutMs);
-    this.#maxRetries = checkRetries(options.maxRetries ?? 2);
-    this.#headers = { ...options.defaultHeaders, ...checkHeaders(options.headers ?? {}) };
+    this.baseUrl = options.baseUrl;
+    this.root = this.baseUrl.href.replace(/\/+$/, '');
+    this.readCredential = credentialReader(options.credential, options.credentialOption);
+    this.#headers = { ...userAgentHeaders(), ...options.defaultHeaders, ...checkHeaders(options.headers) };
+    checkTimeout(options.timeoutMs);
+    checkRetries(options.maxRetries);
     checkFunction(options.onRetry, 'onRetry');
     checkFunction(options.logger, 'logger');
   }
@@ -125,17 +117,13 @@ export class HttpClient {
 
   /** The deadline of a call, from `signal` and `timeoutMs`. It has to be disposed of. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
-    return new Deadline(signal, timeoutMs === undefined ? this.#timeoutMs : checkTimeout(timeoutMs));
+    return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }
 
   /** Sends one request, with retries, as a part of a call that owns the deadline. */
-  async request<T>(
-    endpoint: Endpoint<T>,
-    deadline: Deadline,
-    options: RequestOptions = {},
-  ): Promise<Result<T>> {
+  async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
     const call = this.#start(endpoint, deadline, options);
-    const maxRetries = options.maxRetries === undefined ? this.#maxRetries : checkRetries(options.maxRetries);
+    const maxRetries = checkRetries(options.maxRetries ?? this.#options.maxRetries);
     deadline.throwIfAborted();
     /** Credentials that the service rejected in this call. */
     const rejected: Secret[] = [];
@@ -150,7 +138,7 @@ export class HttpClient {
       } catch (thrown) {
         deadline.throwIfAborted();
         const error = thrown as DrunError;
-        const recovered = endpoint.recover?.(error, { mayHaveBeenApplied });
+        const recovered = endpoint.recover?.(error, mayHaveBeenApplied);
         if (recovered !== undefined) return resultOf(call, recovered);
         if (error instanceof AuthenticationError) {
           rejected.push(credential);
@@ -160,14 +148,13 @@ export class HttpClient {
           await this.#reportRetry(call, error, 0);
           continue;
         }
-        if (error instanceof ApiError && endpoint.finalStatuses?.includes(error.status)) throw error;
         if (retries >= maxRetries || !mayRetry(error, endpoint.retry)) throw error;
         retries++;
         mayHaveBeenApplied ||= !cannotHaveBeenApplied(error);
         const delayMs = retryDelayMs(error, retries);
         if (delayMs === undefined || delayMs >= Math.min(deadline.remainingMs, MAX_TIMER_MS)) throw error;
         await this.#reportRetry(call, error, delayMs);
-        await deadline.sleep(delayMs);
+        await sleep(delayMs, deadline.signal);
         const current = await readCredential(call);
         // A provider that has not heard of the rejection yet may return a rejected credential again.
         if (!isRejected(current)) credential = current;
@@ -177,16 +164,15 @@ export class HttpClient {
 
   #start<T>(endpoint: Endpoint<T>, deadline: Deadline, { apiKey, headers }: RequestOptions): Call<T> {
     const { credentialOption } = this.#options;
-    const context = new ResponseContext({
-      label: `${endpoint.method} ${endpoint.path}`,
-      url: this.#root + fillPath(endpoint.path, endpoint.params),
-      headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
-      deadline,
-      credentialOption,
-    });
     return {
       endpoint,
-      context,
+      context: responseContext({
+        label: `${endpoint.method} ${endpoint.path}`,
+        url: this.root + fillPath(endpoint.path, endpoint.params),
+        headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
+        deadline,
+        credentialOption,
+      }),
       body: toJson(endpoint.body),
       readCredential: apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
       attempt: 0,
@@ -200,12 +186,21 @@ export class HttpClient {
   ): Promise<void> {
     const { method, path } = endpoint;
     const event = { method, path, attempt, error: error as AnyDrunError, delayMs };
+    if (retryChannel?.hasSubscribers) retryChannel.publish({ ...event, host: this.baseUrl.host });
     const result: unknown = this.#options.onRetry?.(event);
     if (isThenable(result)) await context.deadline.race(result);
   }
 
+  #attempt<T>(call: Call<T>, credential: Secret): Promise<T> {
+    if (!requestChannel?.hasSubscribers) return this.#exchange(call, credential);
+    const { method, path } = call.endpoint;
+    const diagnostics = { method, path, host: this.baseUrl.host, attempt: call.attempt };
+    call.context.diagnostics = diagnostics;
+    return trace(requestChannel, diagnostics, () => this.#exchange(call, credential));
+  }
+
   /** One request and its response, with an entry in the log. */
-  async #attempt<T>(call: Call<T>, credential: Secret): Promise<T> {
+  async #exchange<T>(call: Call<T>, credential: Secret): Promise<T> {
     const { endpoint, context } = call;
     const { deadline } = context;
     const startedAt = performance.now();
@@ -247,15 +242,16 @@ export class HttpClient {
 
   /** Passes an entry to the caller's logger. A failing logger must neither fail the call nor end the process. */
   #log(
-    { endpoint: { method, path }, attempt }: Call<unknown>,
+    { endpoint: { method, path }, attempt, context: { diagnostics } }: Call<unknown>,
     startedAt: number,
     outcome: Pick<RequestLogEntry, 'status' | 'code'>,
   ): void {
     const { logger } = this.#options;
+    const entry = { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt };
+    if (diagnostics !== undefined) Object.assign(diagnostics, entry);
     if (logger === undefined) return;
     try {
-      const durationMs = performance.now() - startedAt;
-      const result: unknown = logger({ method, path, ...outcome, durationMs, attempt });
+      const result: unknown = logger(entry);
       if (isThenable(result)) result.then(undefined, () => {});
     } catch {
       // Ignored, as documented.
@@ -269,10 +265,10 @@ function failureFields(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'
   return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
 }
 
-async function readCredential(
+function readCredential(
   { readCredential: read, context: { deadline } }: Call<unknown>,
   rejected?: Secret,
-): Promise<Secret> {
+): Secret | Promise<Secret> {
   const { signal } = deadline;
   const credential = read(rejected === undefined ? { signal } : { rejected, signal });
   return isThenable(credential) ? deadline.race(credential) : credential;

@@ -20,27 +20,25 @@ export function toConnectionError(
   const chain = readCauses(thrown);
   // The others wrap the roots. If several addresses were tried, the one that leaves the most open counts.
   const roots = chain.filter(({ isRoot }) => isRoot);
-  const ofKind = (kind: FailureKind): Thrown | undefined =>
-    roots.find((cause) => failureKind(cause) === kind);
-  const root = ofKind('unknown') ?? ofKind('final') ?? roots[0];
-  const message = shownText(root?.message || 'unknown reason', context);
-  const cause = Object.assign(new Error(message), {
-    ...(root?.code && { code: shownText(root.code, context) }),
-    ...(root?.syscall && { syscall: shownText(root.syscall, context) }),
+  const ofKind = (kind: FailureKind): Thrown | undefined => roots.find((root) => failureKind(root) === kind);
+  const { name, message, code, syscall } = ofKind('unknown') ?? ofKind('final') ?? (roots[0] as Thrown);
+  const why = shownText(message || 'unknown reason', context);
+  const cause = Object.assign(new Error(why), {
+    ...(code && { code: shownText(code, context) }),
+    ...(syscall && { syscall: shownText(syscall, context) }),
   });
-  cause.name = shownText(root?.name ?? 'Error', context);
+  cause.name = shownText(name, context);
   // The frames of this copy are of no use.
-  cause.stack = `${cause.name}: ${cause.message}`;
+  cause.stack = `${cause.name}: ${why}`;
   if (chain.some(isBug)) {
-    const why = `${label}: the custom \`fetch\` or its configuration failed: ${message}`;
-    return new ConfigurationError(sentence(why), { option: 'fetch', cause });
+    const what = sentence(`${label}: the custom \`fetch\` or its configuration failed: ${why}`);
+    return new ConfigurationError(what, { option: 'fetch', cause });
   }
-  if (chain.some(({ code }) => code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT')) {
-    const why = `${label}: the runtime's fetch stopped waiting (Node limits headers and gaps in a body to 300 s). Pass \`transport: nodeTransport()\` from drun-sdk/node, or \`fetch: (url, init) => undici.fetch(url, { ...init, dispatcher })\` with longer timeouts.`;
-    return new TimeoutError(why, { phase: 'runtime', timeoutMs: NODE_LIMIT_MS, cause });
+  if (chain.some((one) => one.code === 'UND_ERR_HEADERS_TIMEOUT' || one.code === 'UND_ERR_BODY_TIMEOUT')) {
+    const what = `${label}: the runtime's fetch stopped waiting (Node limits headers and gaps in a body to 300 s). Pass \`transport: nodeTransport()\` from drun-sdk/node, or \`fetch: (url, init) => undici.fetch(url, { ...init, dispatcher })\` with longer timeouts.`;
+    return new TimeoutError(what, { phase: 'runtime', timeoutMs: NODE_LIMIT_MS, cause });
   }
-  const why = `${label}: the connection to ${host} failed: ${message}`;
-  return new ConnectionError(sentence(why), { host, cause });
+  return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
 /** Messages of engines for programming errors, and of `fetch` for a body that is read twice. Network failures are TypeErrors too. */
@@ -48,10 +46,10 @@ const BUG_MESSAGE =
   /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|undefined is not|null is not/i;
 
 /** Whether something is a bug in the caller's `fetch` rather than a failure of the network. */
-function isBug({ name, message, code }: Thrown): boolean {
+function isBug({ name, message, code = '' }: Thrown): boolean {
   if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return true;
-  return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code ?? '') || BUG_MESSAGE.test(message));
+  return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message));
 }
 
 /** Codes of connections that never opened, whatever the system call: Node's DNS, undici, Bun. */
@@ -86,7 +84,6 @@ function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind 
 
 /** How the connection of a failed request failed; `unknown` for every other error. */
 export function connectionFailure(error: unknown): FailureKind {
-  if (!(error instanceof ConnectionError)) return 'unknown';
-  const [cause] = readCauses(error.cause);
+  const [cause] = error instanceof ConnectionError ? readCauses(error.cause) : [];
   return cause === undefined ? 'unknown' : failureKind(cause);
 }

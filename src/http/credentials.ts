@@ -1,7 +1,7 @@
 import { isPrintableAscii, isThenable } from '../internal/checks.ts';
 import type { Credential, CredentialContext, CredentialProvider } from '../secret/credential.ts';
 import { maskKeys } from '../secret/mask.ts';
-import { Redactor } from '../secret/redact.ts';
+import { redactor } from '../secret/redact.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
 import { invalid } from './options.ts';
 
@@ -21,7 +21,10 @@ export type ReadCredential = (context: CredentialContext) => Secret | Promise<Se
  * @throws {ConfigurationError} If it is malformed; the message does not repeat it.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {
-  const provide = typeof credential === 'function' ? credential : getKeyOf(credential);
+  const source = Object(credential) as { readonly getKey?: CredentialProvider };
+  let provide: ((context: CredentialContext) => unknown) | undefined;
+  if (typeof credential === 'function') provide = credential;
+  else if (typeof source.getKey === 'function') provide = (context) => source.getKey?.(context);
   if (provide === undefined) {
     const secret = toSecret(credential, option);
     return () => secret;
@@ -33,37 +36,32 @@ export function credentialReader(credential: Credential, option: string): ReadCr
   };
 }
 
-function getKeyOf(value: Exclude<Credential, CredentialProvider>): CredentialProvider | undefined {
-  const source = Object(value) as { readonly getKey?: CredentialProvider };
-  return typeof source.getKey === 'function' ? (context) => source.getKey?.(context) ?? '' : undefined;
-}
+const KINDS = 'a string, a Secret, a function that returns one, or an object with a `getKey` method';
 
 function toSecret(value: unknown, option: string): Secret {
-  let text = value;
-  if (isSecret(value)) {
-    try {
-      text = value.reveal();
-    } catch {
-      throw invalid(option, 'is a copy of a Secret, which has no value');
-    }
-  }
-  if (typeof text !== 'string') {
-    const kinds = 'a string, a Secret, a function that returns one, or an object with a `getKey` method';
-    throw invalid(option, `must be ${kinds}`);
-  }
+  const text = isSecret(value) ? reveal(value, option) : value;
+  if (typeof text !== 'string') throw invalid(option, `must be ${KINDS}`);
   // Files and `echo` end with a newline.
   const trimmed = text.replace(/[\r\n]+$/, '');
   if (trimmed === '') throw invalid(option, 'must not be empty');
   if (/^bearer\s/i.test(trimmed)) throw invalid(option, 'must be the credential alone, without "Bearer"');
   if (!isPrintableAscii(trimmed)) {
-    const why = 'contains white space or a character that is not printable ASCII; was it copied completely?';
-    throw invalid(option, why);
+    const what = 'white space or a character that is not printable ASCII';
+    throw invalid(option, `contains ${what}; was it copied completely?`);
   }
   if (option === 'accessToken' && /^sk-[\w-]{16,}$/.test(trimmed)) {
-    const why = 'looks like an API key; the console needs an access token from its Personal Center';
-    throw invalid(option, why);
+    const remedy = 'the console needs an access token from its Personal Center';
+    throw invalid(option, `looks like an API key; ${remedy}`);
   }
   return isSecret(value) && trimmed === text ? value : new Secret(trimmed);
+}
+
+function reveal(secret: Secret, option: string): string {
+  try {
+    return secret.reveal();
+  } catch {
+    throw invalid(option, 'is a copy of a Secret, which has no value');
+  }
 }
 
 /** Bearer and Basic credentials of any kind. */
@@ -77,8 +75,7 @@ const CREDENTIAL_HEADER =
 const MIN_HEADER_PART = 8;
 
 /**
- * Returns a function that masks the credentials of a call in what servers and libraries say, and everything that looks
- * like another one.
+ * Returns a function that masks the credentials of a call, and everything that looks like another one.
  *
  * @param credentials - All that the call has used: a server may repeat one that it rejected before.
  */
@@ -87,11 +84,11 @@ export function redactorFor(
   headers: Readonly<Record<string, string>>,
 ): (text: string) => string {
   const secretHeaders = Object.entries(headers).filter(([name]) => CREDENTIAL_HEADER.test(name));
-  const redactor = new Redactor([
+  const redact = redactor([
     ...credentials.map((credential) => credential.reveal()),
     ...secretHeaders.flatMap(([, value]) => credentialsIn(value)),
   ]);
-  return (text) => maskKeys(redactor.redact(text)).replace(ANY_BEARER, '$1$2******');
+  return (text) => maskKeys(redact(text)).replace(ANY_BEARER, '$1$2******');
 }
 
 /** A header's value and its parts: values of cookies, what follows a scheme, a password in it. */

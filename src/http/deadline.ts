@@ -1,9 +1,7 @@
 import { TimeoutError } from '../errors/index.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
+import { abortable } from '../internal/wait.ts';
 import { invalid } from './options.ts';
-
-/** What a deadline limits: the wait for the response, or the gap between two chunks of a stream. */
-export type DeadlinePhase = 'response' | 'idle';
 
 /**
  * Ends a call when the caller's signal aborts or its time is up, whichever comes first.
@@ -15,8 +13,6 @@ export type DeadlinePhase = 'response' | 'idle';
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
   readonly #callerSignal: AbortSignalLike | undefined;
-  /** Rejects the races that are under way. `Promise.race` on one long-lived promise took a tenth of a call's time. */
-  readonly #waiting = new Set<(reason: unknown) => void>();
   #endsAt = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -44,8 +40,12 @@ export class Deadline implements Disposable {
     return this.#endsAt - performance.now();
   }
 
-  /** Replaces the current limit by another one. `undefined` sets no limit. */
-  start(phase: DeadlinePhase, timeoutMs: number | undefined): void {
+  /**
+   * Replaces the current limit by one on the wait for the response, or for the next chunk of a stream.
+   *
+   * @param timeoutMs - `undefined` sets no limit.
+   */
+  start(phase: 'response' | 'idle', timeoutMs: number | undefined): void {
     this.stop();
     if (timeoutMs === undefined) return;
     this.#endsAt = performance.now() + timeoutMs;
@@ -63,7 +63,6 @@ export class Deadline implements Disposable {
 
   abort(reason: unknown): void {
     this.#controller.abort(reason);
-    for (const reject of this.#waiting) reject(this.signal.reason);
   }
 
   throwIfAborted(): void {
@@ -72,28 +71,7 @@ export class Deadline implements Disposable {
 
   /** Waits for a promise, or rejects with the signal's reason if that aborts first. */
   race<T>(promise: PromiseLike<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.signal.aborted) reject(this.signal.reason);
-      else this.#waiting.add(reject);
-      promise.then(
-        (value) => {
-          this.#waiting.delete(reject);
-          resolve(value);
-        },
-        (error) => {
-          this.#waiting.delete(reject);
-          reject(error);
-        },
-      );
-    });
-  }
-
-  async sleep(ms: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const waited = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
-    });
-    await this.race(waited).finally(() => clearTimeout(timer));
+    return abortable(promise, this.signal);
   }
 
   /** Has to be called when the call is over, however it ended. */

@@ -57,18 +57,14 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   const error = isEnvelope ? parseServiceError(text) : undefined;
   if (error?.message) return toApiError(error, response, context);
   const start = text.trimStart();
-  const what = start === '' ? 'an empty body' : start.startsWith('<') ? 'HTML' : 'a body that is not JSON';
-  return invalidResponse(response, context, `${response.status} with ${what}; is \`baseUrl\` correct?`, {
-    body: text,
-  });
+  const kind = start === '' ? 'an empty body' : start.startsWith('<') ? 'HTML' : 'a body that is not JSON';
+  const what = `${response.status} with ${kind}; is \`baseUrl\` correct?`;
+  return invalidResponse(response, context, what, { body: text });
 }
 
 /** Error bodies beyond this length, or that take longer, are not read to the end. */
 const MAX_ERROR_BYTES = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
-
-/** Length of the start of a body in the message for an unknown shape. */
-const MAX_EXCERPT_IN_MESSAGE = 200;
 
 /** The error for a response that is not a 2xx, from what can be read of its body. */
 export async function readError(response: TransportResponse, context: ResponseContext): Promise<DrunError> {
@@ -85,32 +81,30 @@ export async function readError(response: TransportResponse, context: ResponseCo
   const error = parseServiceError(text) ?? {};
   if (error.message || text.trim() === '') return toApiError(error, response, context);
   const excerpt = shownText(text.trim(), context);
-  const message = shownText(text.trim(), context, MAX_EXCERPT_IN_MESSAGE);
+  const message = shownText(text.trim(), context, 200);
   return toApiError({ ...error, message }, response, context, excerpt);
 }
 
-/** Reads a body to its end, to a limit, or to where its connection was lost. Never rejects: the status says something too. */
-export async function readText(
-  response: Pick<TransportResponse, 'read' | 'cancel'>,
-  maxBytes: number,
-): Promise<string> {
+/** Reads a body up to a limit, or to where its connection was lost. Never rejects: the status says something too. */
+export async function readText(response: TransportResponse, maxBytes: number): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   let left = maxBytes;
   try {
-    for (let part = await response.read(); part !== undefined; part = await response.read()) {
+    while (left > 0) {
+      const part = await response.read();
+      if (part === undefined) return text + decoder.decode();
       text += decoder.decode(part.subarray(0, left), { stream: true });
       left -= part.byteLength;
-      if (left > 0) continue;
-      response.cancel();
-      return text;
     }
   } catch {
     // What has arrived may be enough.
   }
-  return text + decoder.decode();
+  response.cancel();
+  return text;
 }
 
+/** Reasons for statuses whose responses give none. */
 const HINTS: Readonly<Record<number, string>> = {
   401: 'the credential is unknown, deleted, disabled, expired, or belongs to another host',
   402: 'the quota is used up',

@@ -96,7 +96,7 @@ export function checkTimeout(timeoutMs: number, option = 'timeoutMs'): number | 
   throw invalid(option, `must be ${rule}${received(timeoutMs)}`);
 }
 
-export function checkRetries(maxRetries: number): number {
+export function checkRetries(maxRetries = 2): number {
   if (Number.isSafeInteger(maxRetries) && maxRetries >= 0) return maxRetries;
   throw invalid('maxRetries', `must be an integer of 0 or more${received(maxRetries)}`);
 }
@@ -116,10 +116,10 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
 /** Checks headers before `fetch` does, whose errors repeat the value. */
-export function checkHeaders(headers: HeadersOption): Record<string, string> {
+export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
   // A Headers object, also one of another library, gives its fields through its iterator.
-  const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(headers ?? {});
+  const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
   if (!isObject || !entries.every((entry) => Array.isArray(entry))) {
     throw invalid('headers', 'must be a Headers object or a record of strings');
   }

@@ -8,8 +8,10 @@ import {
 } from '../errors/index.ts';
 import { connectionFailure } from './connection.ts';
 
-/** Which failures of an endpoint are retried. */
-export type RetryPolicy = 'never' | 'if-not-applied' | 'transient';
+/**
+ * Which failures of an endpoint are retried: `transient` ones, or only those after which the service cannot have acted.
+ */
+export type RetryPolicy = 'if-not-applied' | 'transient';
 
 const INITIAL_DELAY_MS = 500;
 const MAX_DELAY_MS = 8_000;
@@ -19,18 +21,11 @@ const MAX_RETRY_AFTER_MS = 60_000;
 
 /** Whether a request may be repeated after this failure. */
 export function mayRetry(error: DrunError, policy: RetryPolicy): boolean {
-  switch (policy) {
-    case 'never':
-      return false;
-    case 'if-not-applied':
-      return isTransient(error) && cannotHaveBeenApplied(error);
-    case 'transient':
-      return isTransient(error);
-  }
+  return isTransient(error) && (policy === 'transient' || cannotHaveBeenApplied(error));
 }
 
 /** Whether a failure can pass by itself: 408, 409, 425, 429, 5xx, lost connections, and streams without a first chunk. */
-function isTransient(error: unknown): boolean {
+function isTransient(error: DrunError): boolean {
   if (error instanceof ConnectionError) return connectionFailure(error) !== 'final';
   if (error instanceof StreamFailedError || error instanceof StreamTruncatedError) {
     return error.completion.choices.length === 0;
@@ -40,9 +35,8 @@ function isTransient(error: unknown): boolean {
 }
 
 /** Whether the service cannot have acted on the request: it answered 429, or the connection never opened. */
-export function cannotHaveBeenApplied(error: unknown): boolean {
-  if (error instanceof ApiError) return error.status === 429;
-  return connectionFailure(error) !== 'unknown';
+export function cannotHaveBeenApplied(error: DrunError): boolean {
+  return error instanceof ApiError ? error.status === 429 : connectionFailure(error) !== 'unknown';
 }
 
 /**

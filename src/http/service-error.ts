@@ -15,6 +15,12 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Bodies nest one error in another: `{"detail":{"error":{…}}}`. */
 const MAX_NESTING = 5;
 
+/** Where messages are, the most specific ones first: `error` can be a mere status phrase beside `message`. */
+const MESSAGE_FIELDS =
+  'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title'.split(
+    ' ',
+  );
+
 /**
  * Decides whether a JSON value reports an error, whatever the status of its response is.
  *
@@ -28,7 +34,7 @@ export function errorIn(value: unknown, fields: readonly string[]): ServiceError
   if (Array.isArray(value)) return errorIn(value[0], fields);
   if (!isRecord(value)) return undefined;
   const isExpected = fields.some((field) => field !== 'id' && isPresent(value[field]));
-  return statesError(value) || (!isExpected && hasMessage(value)) ? fromJson(value) : undefined;
+  return statesError(value) || (!isExpected && hasMessage(value)) ? readError(value) : undefined;
 }
 
 function statesError(body: Fields): boolean {
@@ -48,24 +54,18 @@ function statesError(body: Fields): boolean {
   );
 }
 
-function isSuccess(code: unknown): boolean {
-  return /^(?:0|2\d\d|ok|success)$/i.test(String(code));
-}
-
 function hasMessage(body: Fields): boolean {
   if (body.success === true || isSuccess(body.code)) return false;
   return MESSAGE_FIELDS.some((field) => isPresent(body[field]));
 }
 
+function isSuccess(code: unknown): boolean {
+  return /^(?:0|2\d\d|ok|success)$/i.test(String(code));
+}
+
 function isPresent(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }
-
-/** Where messages are, the most specific ones first: `error` can be a mere status phrase beside `message`. */
-const MESSAGE_FIELDS =
-  'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title'.split(
-    ' ',
-  );
 
 /**
  * Reads what the body of an error response says, in any of the shapes that servers in front of, behind and beside
@@ -90,16 +90,15 @@ function parsePayload(text: string): ServiceError | undefined {
     return title ? { message: title } : undefined;
   }
   const value = parseJson(text);
-  const error = value === undefined && /^[[{]/.test(text) ? fromPartialJson(text) : fromJson(value ?? text);
+  const error = value === undefined && /^[[{]/.test(text) ? readPartialError(text) : readError(value ?? text);
   return error?.message || error?.code || error?.type ? error : undefined;
 }
 
 /** The first values of the usual fields, in JSON that is cut off or broken. */
-function fromPartialJson(text: string): ServiceError {
+function readPartialError(text: string): ServiceError {
   const field = (name: string): string | undefined => {
     const raw = new RegExp(`"${name}"\\s*:\\s*(?:"((?:[^"\\\\]|\\\\.)*)|(-?\\d+))`).exec(text);
-    if (raw === null) return undefined;
-    const [, string, number] = raw;
+    const [, string, number] = raw ?? [];
     // An escape may be cut off.
     return string === undefined ? number : (parseJson(`"${string}"`)?.toString() ?? string);
   };
@@ -110,20 +109,22 @@ function fromPartialJson(text: string): ServiceError {
 }
 
 /** Reads an error of any shape. */
-function fromJson(value: unknown, nesting = 0): ServiceError | undefined {
+function readError(value: unknown, nesting = 0): ServiceError | undefined {
   if (typeof value === 'string') return { message: value };
   if (nesting > MAX_NESTING) return undefined;
-  if (Array.isArray(value)) return fromList(value, nesting);
+  if (Array.isArray(value)) return readList(value, nesting);
   if (!isRecord(value)) return undefined;
+  const { error, detail, message, errors } = value;
+  const inner = [error, detail, message, Array.isArray(errors) ? errors.find(isRecord) : undefined].find(
+    isRecord,
+  );
   // The envelope's own fields fill in what the error in it leaves out.
-  const inner =
-    [value.error, value.detail, value.message].find(isRecord) ??
-    (Array.isArray(value.errors) ? value.errors.find(isRecord) : undefined);
-  const nested = inner === undefined ? undefined : fromJson(inner, nesting + 1);
+  const nested = readError(inner, nesting + 1);
   const code = nested?.code ?? textOf(value.code ?? value.error_code ?? value.errcode ?? value.id);
   const type = nested?.type ?? textOf(value.type);
+  const messages = MESSAGE_FIELDS.map((name) => readError(value[name], nesting + 1)?.message?.trim());
   return {
-    message: nested?.message ?? messageIn(value, nesting),
+    message: nested?.message ?? messages.find(Boolean),
     code,
     type,
     param: nested?.param ?? (typeof value.param === 'string' ? value.param : undefined),
@@ -131,49 +132,35 @@ function fromJson(value: unknown, nesting = 0): ServiceError | undefined {
   };
 }
 
-function messageIn(value: Fields, nesting: number): string | undefined {
-  for (const name of MESSAGE_FIELDS) {
-    const field = value[name];
-    const message = typeof field === 'string' ? field.trim() : fromJson(field, nesting + 1)?.message;
-    if (message) return message;
-  }
-  return undefined;
-}
-
 /** A list of errors: of a validation (`loc` and `msg`; the `input` that it repeats is left out), or of anything. */
-function fromList(list: readonly unknown[], nesting: number): ServiceError | undefined {
+function readList(list: readonly unknown[], nesting: number): ServiceError | undefined {
   const issues = list.slice(0, 10).flatMap((item) => {
-    const error = fromJson(item, nesting + 1);
+    const error = readError(item, nesting + 1);
     if (!error?.message) return [];
-    const place = isRecord(item) && Array.isArray(item.loc) ? item.loc.map(textOf).join('.') : '';
-    return [{ ...error, message: place === '' ? error.message : `${place}: ${error.message}` }];
+    const place = isRecord(item) && Array.isArray(item.loc) ? `${item.loc.map(textOf).join('.')}: ` : '';
+    return [{ ...error, message: place + error.message }];
   });
-  const [first] = issues;
-  return first && { ...first, message: issues.map(({ message }) => message).join('; ') };
+  return issues[0] && { ...issues[0], message: issues.map(({ message }) => message).join('; ') };
 }
 
 function textOf(value: unknown): string | undefined {
-  if (typeof value === 'number') return String(value);
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : undefined;
 }
 
 /** An error status that a body states. */
 function statusIn({ code, status, statusCode, status_code, http_status }: Fields): number | undefined {
-  return [code, status, statusCode, status_code, http_status]
-    .map(statusOf)
-    .find((found) => found !== undefined);
+  return [code, status, statusCode, status_code, http_status].map(statusOf).find(Boolean);
 }
 
 function statusOf(value: unknown): number | undefined {
-  const status = typeof value === 'string' && /^\d{3}$/.test(value) ? Number(value) : value;
-  return typeof status === 'number' && status >= 400 && status < 600 ? Math.floor(status) : undefined;
+  return /^[45]\d\d$/.test(String(value)) ? Number(value) : undefined;
 }
 
 /** Names of errors as OpenAI, Anthropic, gRPC and Python servers spell them, without case and punctuation. */
 const NAMES: readonly (readonly [status: number, name: RegExp])[] = [
   [
     401,
-    /apikey|unauthenticated|unauthori[sz]ed|authentication|(?:token|session)(?:expired|invalid)|invalidtoken/,
+    /apikey|unauth(?:enticated|ori[sz]ed)|authentication|(?:token|session)(?:expired|invalid)|invalidtoken/,
   ],
   [402, /insufficientquota|budgetexceeded|billing|insufficientbalance|paymentrequired/],
   [403, /permission|forbidden|accessdenied/],
@@ -185,12 +172,8 @@ const NAMES: readonly (readonly [status: number, name: RegExp])[] = [
 ];
 
 function statusNamed(...names: readonly (string | undefined)[]): number | undefined {
-  for (const name of names) {
-    const plain = name?.toLowerCase().replaceAll(/[^a-z]/g, '') ?? '';
-    const status = NAMES.find(([, pattern]) => pattern.test(plain))?.[0];
-    if (status !== undefined) return status;
-  }
-  return undefined;
+  const plain = names.map((name = '') => name.toLowerCase().replaceAll(/[^a-z]/g, ''));
+  return plain.map((name) => NAMES.find(([, pattern]) => pattern.test(name))?.[0]).find(Boolean);
 }
 
 /** Fields in which Pydantic and FastAPI, on which model servers are built, repeat the request; also in JSON within JSON. */
@@ -198,13 +181,14 @@ const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_val
 
 /** Removes the input that a server repeats in a message: it may be a prompt. */
 export function withoutInput(text: string): string {
-  const [start = '', ...rest] = text.split(ECHO);
-  let clean = start;
-  for (let index = 0; index < rest.length; index += 2) {
-    const after = rest[index + 1] ?? '';
-    clean += `${rest[index]}…${after.slice(valueEnd(after))}`;
-  }
-  return clean;
+  // Texts and echoes alternate.
+  const parts = text.split(ECHO);
+  return parts
+    .map((part, index) => {
+      if (index % 2 === 1) return `${part}…`;
+      return index === 0 ? part : part.slice(valueEnd(part));
+    })
+    .join('');
 }
 
 /** Where the literal at the start of a text ends: at a comma or bracket outside of its own brackets and quotes. */

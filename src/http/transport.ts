@@ -38,7 +38,7 @@ export interface Transport {
 
 /** Sends through the caller's `fetch`, or through the global one. */
 export function fetchTransport(fetch: FetchFunction | undefined): Transport {
-  return { send: async (request) => new FetchResponse(await sendByFetch(fetch, request)) };
+  return { send: (request) => sendByFetch(fetch, request).then((response) => new FetchResponse(response)) };
 }
 
 /** Sends a request, and checks that the result is a response whose body can be read. */
@@ -52,7 +52,8 @@ export async function sendByFetch(
   // A followed redirect would carry the credential to wherever the server says.
   const init: RequestInit = { method, headers, redirect: 'manual', signal };
   if (body !== undefined) init.body = body;
-  const response = checkResponse(await send(url, init));
+  const response = await send(url, init);
+  checkResponse(response);
   // A fetch that ignores its signal: the caller no longer waits for this response.
   if (signal.aborted) response.body?.cancel().catch(() => {});
   return response;
@@ -62,18 +63,14 @@ export async function sendByFetch(
 export class FetchResponse implements TransportResponse {
   readonly #response: Response;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly status: number;
+  readonly headers: ResponseHeaders;
 
   constructor(response: Response) {
     this.#response = response;
-  }
-
-  get status(): number {
     // A custom fetch may have followed a redirect anyway.
-    return this.#response.redirected ? 0 : this.#response.status;
-  }
-
-  get headers(): ResponseHeaders {
-    return this.#response.headers;
+    this.status = response.redirected ? 0 : response.status;
+    this.headers = response.headers;
   }
 
   text(): Promise<string> {
@@ -81,10 +78,9 @@ export class FetchResponse implements TransportResponse {
   }
 
   async read(): Promise<Uint8Array | undefined> {
-    if (this.#response.body === null) return undefined;
-    this.#reader ??= this.#response.body.getReader();
-    const { done, value } = await this.#reader.read();
-    return done ? undefined : value;
+    this.#reader ??= this.#response.body?.getReader();
+    // `value` is undefined at the end.
+    return (await this.#reader?.read())?.value;
   }
 
   cancel(): void {
@@ -94,22 +90,14 @@ export class FetchResponse implements TransportResponse {
 }
 
 /** Checks what a custom `fetch` returns, as libraries and hand-written wrappers differ from the standard. */
-function checkResponse(response: Response | undefined): Response {
+function checkResponse(response: Response | undefined): asserts response is Response {
+  let why: string | undefined;
   if (typeof response?.status !== 'number' || typeof response.text !== 'function') {
-    throw invalidFetch('did not return a Response');
+    why = 'did not return a Response';
+  } else if (response.bodyUsed || response.body?.locked) {
+    why = 'returned a Response whose body was already read; return a clone';
+  } else if (response.body && typeof response.body.getReader !== 'function') {
+    why = 'returned a Response whose body is not a ReadableStream, as node-fetch does; use a standard fetch';
   }
-  const { body, bodyUsed } = response;
-  if (bodyUsed || body?.locked) {
-    throw invalidFetch('returned a Response whose body was already read; return a clone');
-  }
-  if (body && typeof body.getReader !== 'function') {
-    throw invalidFetch(
-      'returned a Response whose body is not a ReadableStream, as node-fetch does; use a standard fetch',
-    );
-  }
-  return response;
-}
-
-function invalidFetch(why: string): ConfigurationError {
-  return new ConfigurationError(`The \`fetch\` option ${why}.`, { option: 'fetch' });
+  if (why !== undefined) throw new ConfigurationError(`The \`fetch\` option ${why}.`, { option: 'fetch' });
 }

@@ -23,27 +23,22 @@ export function findUnknownOption(
 
 function closest(name: string, candidates: readonly string[]): string | undefined {
   const plain = normalized(name);
-  let best = candidates.find((candidate) => SYNONYMS[candidate]?.split(' ').includes(plain));
-  let bestDistance = best === undefined ? Math.max(2, Math.ceil(plain.length / 3)) + 1 : 0;
-  for (const candidate of candidates) {
-    const other = normalized(candidate);
-    // `timeout` stands for `timeoutMs`, `abortSignal` for `signal`.
-    const contains = plain.length > 2 && (other.includes(plain) || plain.includes(other));
-    const distance = plain === other ? 0 : contains ? 1 : editDistance(plain, other);
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best;
+  const synonym = candidates.find((candidate) => SYNONYMS[candidate]?.split(' ').includes(plain));
+  if (synonym !== undefined) return synonym;
+  const distances = candidates.map((candidate) => distance(plain, normalized(candidate)));
+  const shortest = Math.min(...distances);
+  const isClose = shortest <= Math.max(2, Math.ceil(plain.length / 3));
+  return isClose ? candidates[distances.indexOf(shortest)] : undefined;
 }
 
 function normalized(name: string): string {
-  return name
-    .slice(0, 64)
-    .toLowerCase()
-    .replaceAll(/[-_\s]/g, '');
+  const start = name.slice(0, 64).toLowerCase();
+  return start.replaceAll(/[-_\s]/g, '');
 }
 
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
+/** Levenshtein distance, but 1 if one contains the other: `timeout` stands for `timeoutMs`, `abortSignal` for `signal`. */
+function distance(a: string, b: string): number {
+  if (a !== b && a.length > 2 && (b.includes(a) || a.includes(b))) return 1;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

@@ -1,5 +1,4 @@
 import { parseJson } from '../internal/json.ts';
-import { arrayOf, isCount, isFiniteNumber, isText, objectOf, optional } from '../internal/shape.ts';
 import { ringError } from './safe-cause.ts';
 
 /** A key in the record. All instants are milliseconds since 1970 in the service's time. */
@@ -92,7 +91,7 @@ export function isOlder(record: RingRecord, than: RingRecord): boolean {
   return record.epoch < than.epoch || (record.epoch === than.epoch && record.seq < than.seq);
 }
 
-/** @throws KeyRingError of code `key_ring_record_invalid`. */
+/** @throws {KeyRingError} With code `key_ring_record_invalid`. */
 export function parseRecord(ring: string, text: string): RingRecord {
   const value = parseJson(text);
   if (isRecord(value)) return value as RingRecord;
@@ -103,6 +102,27 @@ export function parseRecord(ring: string, text: string): RingRecord {
     : 'the store’s value is not a record that this version can read.';
   throw ringError(ring, 'key_ring_record_invalid', why);
 }
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string' && value !== '';
+const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isFiniteNumber: Check = (value) => Number.isFinite(value);
+
+function optional(check: Check): Check {
+  return (value) => value === undefined || check(value);
+}
+
+/** Other fields are ignored. */
+function objectOf(fields: Readonly<Record<string, Check>>): Check {
+  return (value) => {
+    const object = value as Record<string, unknown> | null;
+    if (typeof object !== 'object' || object === null) return false;
+    return Object.entries(fields).every(([name, check]) => check(object[name]));
+  };
+}
+
+const isRetiredKey = objectOf({ id: isText, reason: isText });
 
 const KEY = {
   id: isText,
@@ -133,5 +153,5 @@ const isRecord = objectOf({
   standby: optional(objectOf(KEY)),
   previous: optional(objectOf({ ...KEY, gracePeriodMs: isFiniteNumber, retireAt: optional(isFiniteNumber) })),
   pending: optional((pending) => isClaimed(pending) || isCreated(pending)),
-  retired: arrayOf(objectOf({ id: isText, reason: isText })),
+  retired: (keys) => Array.isArray(keys) && keys.every(isRetiredKey),
 });

@@ -1,17 +1,16 @@
 import type { Clock } from './interfaces.ts';
 
-/** When a task is repeated: with pauses that double from `minMs` to `maxMs`, until `deadline` by the monotonic clock. */
-export interface Patience {
-  readonly deadline: number;
-  readonly minMs: number;
-  readonly maxMs: number;
-}
-
-/** Repeats a task until it returns something. @returns undefined if the last attempt, at the deadline, did not either. */
+/**
+ * Repeats a task until it returns something, with pauses that double.
+ *
+ * @param deadline - When the last attempt begins, by the monotonic clock.
+ * @returns Undefined if no attempt returned anything.
+ */
 export async function retryUntil<Result>(
   clock: Clock,
   signal: AbortSignal,
-  { deadline, minMs, maxMs }: Patience,
+  deadline: number,
+  { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number },
   task: () => Promise<Result | undefined>,
 ): Promise<Result | undefined> {
   for (let delayMs = minMs; ; delayMs = Math.min(delayMs * 2, maxMs)) {
@@ -20,5 +19,30 @@ export async function retryUntil<Result>(
     const leftMs = deadline - clock.monotonic();
     if (result !== undefined || leftMs <= 0) return result;
     await clock.sleep(Math.min(delayMs, leftMs), signal);
+  }
+}
+
+/**
+ * Waits for a task for at most `timeoutMs`, then aborts its signal.
+ *
+ * @throws Error if the task did not end in time, even if it ignores its signal.
+ */
+export async function withTimeout<Result>(
+  clock: Clock,
+  timeoutMs: number,
+  task: (signal: AbortSignal) => PromiseLike<Result>,
+): Promise<Result> {
+  const ended = new AbortController();
+  const late = new AbortController();
+  const expire = async (): Promise<never> => {
+    await clock.sleep(timeoutMs, ended.signal, { background: true });
+    const error = new Error(`no response within ${timeoutMs} ms`);
+    late.abort(error);
+    throw error;
+  };
+  try {
+    return await Promise.race([(async () => task(late.signal))(), expire()]);
+  } finally {
+    ended.abort();
   }
 }

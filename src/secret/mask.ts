@@ -1,8 +1,6 @@
 /** A longer first part belongs to the credential itself (a UUID, a JWT) and is not the name of its kind. */
 const MAX_PREFIX = 8;
 
-const ASTERISKS = '******';
-
 /** The beginning of a credential that only names its kind: `sk-`. */
 export function prefixOf(credential: string): string {
   const length = credential.indexOf('-') + 1;
@@ -19,15 +17,12 @@ export function mask(credential: string): string {
   const prefix = prefixOf(credential);
   const body = credential.slice(prefix.length);
   const hidden = body.lastIndexOf('*') + 1;
-  if (hidden > 0) return prefix.replaceAll('*', '') + ASTERISKS + body.slice(hidden).slice(-4);
-  if (body.length < 6) return ASTERISKS;
-  return prefix + ASTERISKS + body.slice(-Math.min(4, Math.floor(body.length / 3)));
+  if (hidden > 0) return `${prefix.replaceAll('*', '')}******${body.slice(hidden).slice(-4)}`;
+  if (body.length < 6) return '******';
+  return `${prefix}******${body.slice(-Math.min(4, Math.floor(body.length / 3)))}`;
 }
-
-/** What looks like an API key of d.run. */
-const ANY_KEY = /\bsk-[\w-]{16,}/g;
 
 /** Masks everything in a text that looks like an API key of d.run. */
 export function maskKeys(text: string): string {
-  return text.replace(ANY_KEY, mask);
+  return text.replace(/\bsk-[\w-]{16,}/g, mask);
 }

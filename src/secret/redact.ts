@@ -3,18 +3,17 @@ import { isSecret, type Secret } from './secret.ts';
 
 /** Parts of at least this many characters give a credential away; shorter ones occur in ordinary text. */
 const MIN_PART = 12;
-
-/** Encodings of credentials that are shorter than this occur in ordinary text. */
+/** Encodings of shorter credentials occur in ordinary text. */
 const MIN_ENCODED = 8;
 
 /**
- * Replaces every occurrence of the given credentials in a text by their masked form.
+ * Replaces every occurrence of the given credentials in a text with their masked form.
  *
  * Finds a credential, and any part of it of at least 12 characters, in the forms that encoders produce: as it is (in
  * any case), percent-encoded, as a JSON string, in hexadecimal, and in base64 or base64url, alone or within a longer
  * text such as `user:key`.
  *
- * @param text - For example a server's message, or a library's error.
+ * @param text - Text such as the error message of a server or a library.
  * @param secrets - One or more credentials. Empty ones are ignored.
  *
  * @example
@@ -28,11 +27,8 @@ const MIN_ENCODED = 8;
  */
 export function redact(text: string, secrets: Iterable<Secret | string> | Secret): string {
   // A string is iterable too.
-  const isOne = typeof secrets === 'string' || isSecret(secrets);
-  const values = [...(isOne ? [secrets] : secrets)].map((secret) =>
-    isSecret(secret) ? secret.reveal() : secret,
-  );
-  return new Redactor(values).redact(text);
+  const all = typeof secrets === 'string' || isSecret(secrets) ? [secrets] : [...secrets];
+  return redactor(all.map((secret) => (isSecret(secret) ? secret.reveal() : secret)))(text);
 }
 
 /** What is searched for one credential. */
@@ -40,25 +36,18 @@ interface Target {
   readonly masked: string;
   /** Every part of `MIN_PART` characters of every form, in lower case. */
   readonly parts: ReadonlySet<string>;
-  /** Forms that are shorter than that; they are searched as a whole. */
+  /** Shorter forms, which are searched as a whole. */
   readonly short: readonly string[];
 }
 
-/** Masks a set of credentials in any number of texts. */
-export class Redactor {
-  readonly #targets: readonly Target[];
-
-  constructor(credentials: readonly string[]) {
-    this.#targets = [...new Set(credentials)]
-      .filter((value) => value !== '')
-      // Masking the shorter of two that contain each other first would leave the rest of the longer one.
-      .sort((a, b) => b.length - a.length)
-      .map(toTarget);
-  }
-
-  redact(text: string): string {
-    return this.#targets.reduce(redactOne, text);
-  }
+/** Returns a function that masks credentials. Cheaper than {@link redact} for several texts. */
+export function redactor(credentials: readonly string[]): (text: string) => string {
+  // Masking the shorter of two that contain each other first would leave the rest of the longer one.
+  const targets = credentials
+    .filter((value) => value !== '')
+    .sort((a, b) => b.length - a.length)
+    .map(toTarget);
+  return (text) => targets.reduce(redactOne, text);
 }
 
 function toTarget(value: string): Target {
@@ -73,10 +62,11 @@ function toTarget(value: string): Target {
 
 function formsOf(value: string): string[] {
   if (value.length < MIN_ENCODED) return [value];
-  // Without its prefix too: `sk-` may be encoded together with what precedes it.
+  // `sk-` may be encoded together with what precedes it.
   const body = value.slice(prefixOf(value).length);
-  const everyByte = `%${hexadecimal(value).match(/../g)?.join('%')}`;
-  const percent = [encodeURIComponent(value.toWellFormed()), everyByte];
+  const bytes = new TextEncoder().encode(value);
+  const hexadecimal = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'));
+  const percent = [encodeURIComponent(value.toWellFormed()), `%${hexadecimal.join('%')}`];
   return [
     value,
     ...(body.length >= MIN_ENCODED ? [body] : []),
@@ -84,30 +74,18 @@ function formsOf(value: string): string[] {
     value.replaceAll('/', '\\/'),
     ...percent,
     ...percent.map(encodeURIComponent),
-    hexadecimal(value),
-    ...base64Forms(value),
+    hexadecimal.join(''),
+    ...[0, 1, 2].flatMap((offset) => base64Forms(bytes, offset)),
   ];
 }
 
-function hexadecimal(value: string): string {
-  return Array.from(new TextEncoder().encode(value), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-/**
- * The part of base64 that depends on the credential alone, for each of the three positions that it can have in a group
- * of three bytes, in both alphabets.
- */
-function base64Forms(value: string): string[] {
-  const bytes = new TextEncoder().encode(value);
-  return [0, 1, 2].flatMap((offset) => {
-    const shifted = new Uint8Array(offset + bytes.length);
-    shifted.set(bytes, offset);
-    const own = btoa(String.fromCharCode(...shifted)).slice(
-      Math.ceil((offset * 8) / 6),
-      Math.floor((shifted.length * 8) / 6),
-    );
-    return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
-  });
+/** The part of base64 that depends on the bytes alone, by their position in a group of three, in both alphabets. */
+function base64Forms(bytes: Uint8Array, offset: number): string[] {
+  const shifted = new Uint8Array(offset + bytes.length);
+  shifted.set(bytes, offset);
+  const text = btoa(String.fromCharCode(...shifted));
+  const own = text.slice(Math.ceil((offset * 8) / 6), Math.floor((shifted.length * 8) / 6));
+  return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
 }
 
 /** Lower case that keeps the length, so that positions in it are positions in the original. */

@@ -1,6 +1,6 @@
 import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
-import { matchesGlob } from '../../src/emulator/account/model-access.ts';
+import { matchesGlob } from '../../src/emulator/model-access.ts';
 import { CHAT, chat, control, createKey, events, withKey } from './wire.ts';
 
 const MODELS = ['deepseek-r1', 'public/deepseek-r1', 'u-kebe/test', 'u-other/test'];

@@ -245,8 +245,8 @@ describe('serve', () => {
   });
 
   it('answers 500 without a word where an option misbehaves', async () => {
-    const times = [0, 0];
-    const drun = createEmulator({ now: () => times.shift() ?? Number.NaN });
+    const drun = createEmulator({ sleep: () => Promise.reject(new Error('no timers')) });
+    drun.faults.next({ delayMs: 1 });
     await using server = await serve(drun);
     const response = await fetch(`${server.url}/v1/models`);
     expect(response.status).toBe(500);

@@ -1,6 +1,6 @@
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { type as arktype } from 'arktype';
-import type { EmulatorOptions, Reply } from 'drun-sdk/emulator';
+import { createEmulator, type EmulatorOptions, type Reply } from 'drun-sdk/emulator';
 import * as v from 'valibot';
 import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
@@ -364,15 +364,12 @@ describe('a reply function', () => {
   });
 });
 
-it('a generator as `reply` can be read once', async () => {
+it('rejects a generator as `reply`, which could be read only once', () => {
   const once = (async function* () {
     yield 'once';
   })();
-  const { drun, key } = await withKey({ reply: once });
-  expect((await (await chat(drun, key)).json()) as unknown).toMatchObject({
-    choices: [{ message: { content: 'once' } }],
-  });
-  expect(await (await chat(drun, key)).text()).toContain('can be read only once');
+  expect(() => createEmulator({ reply: once })).toThrow('`reply` can be read only once');
+  expect(() => createEmulator().rules.add({ reply: once })).toThrow('`reply` can be read only once');
 });
 
 const jsonFormat = (schema: unknown, strict = true): object => ({

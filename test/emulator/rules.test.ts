@@ -112,7 +112,7 @@ describe('a rule', () => {
   });
 
   it.each<[unknown, string]>([
-    [7, 'must be of type object'],
+    [7, 'expected object, received number'],
     [{}, '`reply`'],
     [{ reply: [] }, '`reply`'],
     [{ reply: { contents: 'x' } }, '`reply.contents` is unknown; did you mean `content`'],

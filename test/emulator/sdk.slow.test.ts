@@ -191,7 +191,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       [{ truncateAfterChunks: 3 }, StreamTruncatedError],
       [{ dropAfterChunks: 3 }, StreamTruncatedError],
       [{ errorAfterChunks: 3 }, StreamFailedError],
-      [{ malformedJsonAfterChunks: 3 }, StreamFailedError],
+      [{ malformedJson: 3 }, StreamFailedError],
       [{ html: true }, InvalidResponseError],
     ])('never takes a broken stream for a whole one: %o', async (fault, type) => {
       const { drun, chat } = await setUpChat();

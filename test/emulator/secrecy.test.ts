@@ -88,12 +88,12 @@ describe('an emulator shows no credential', () => {
   });
 
   it('in the error of an option that misbehaves', async () => {
-    const numbers = [...Array.from({ length: 61 }, () => 0.5), Number.NaN];
     const drun = createEmulator({
       accessToken: 'some-access-token',
-      random: () => numbers.shift() ?? Number.NaN,
+      sleep: () => Promise.reject(new RangeError('no timers')),
     });
     const { key } = await createKey(drun);
+    drun.faults.next({ delayMs: 1 });
     const thrown: unknown = await chat(drun, key).catch((error: unknown) => error);
     expect(thrown).toBeInstanceOf(RangeError);
     const text = inspect(thrown, { depth: Number.POSITIVE_INFINITY, showHidden: true });

@@ -1,6 +1,6 @@
 import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
-import { UsageLog } from '../../src/emulator/account/usage-log.ts';
+import { Account } from '../../src/emulator/account.ts';
 import { chat, control, createKey } from './wire.ts';
 
 interface Report {
@@ -195,28 +195,12 @@ describe('usage', () => {
   });
 });
 
-describe('the ledger of usage', () => {
-  const record = { id: 'a', scope: 'account', usedTokens: 0n, quotaReckonedAt: 0 } as never;
-  const one = { input: 1, output: 0, cached: 0, total: 1 };
-
-  it('holds every token of many calls in a bounded number of entries, the last calls to the millisecond', () => {
-    let now = 0;
-    const ledger = new UsageLog(() => now);
-    for (now = 0; now < 100_000; now++) ledger.add(record, 'm', one);
-    const entries = ledger.entries();
-    expect(entries.length).toBeLessThanOrEqual(10_000);
-    expect(entries.reduce((sum, { usage }) => sum + usage.total, 0)).toBe(100_000);
-    expect(entries.at(-1)?.time).toBe(99_999);
-  });
-
-  it('drops the oldest hours in the end', () => {
-    let now = 0;
-    const ledger = new UsageLog(() => now);
-    for (let call = 0; call < 30_000; call++) {
-      now = call * 3_600_000;
-      ledger.add(record, 'm', one);
-    }
-    expect(ledger.entries().length).toBeLessThanOrEqual(10_000);
-    expect(ledger.entries().at(-1)?.time).toBe(29_999 * 3_600_000);
-  });
+it('keeps the latest usage when there are many requests', () => {
+  let now = 0;
+  const account = new Account({ accessToken: 'token', maxKeys: 1, now: () => now }, () => String(now));
+  const key = account.create({ name: 'checkout', scope: 'account', owner: account.owner });
+  for (now = 0; now < 250_000; now++) account.spend(key, 'm', { input: 1, output: 0, cached: 0, total: 1 });
+  expect(account.usage.length).toBeLessThanOrEqual(100_000);
+  expect(account.usage.at(-1)?.time).toBe(249_999);
+  expect(key.usedTokens).toBe(250_000n);
 });

@@ -1,7 +1,6 @@
 /**
- * Preloaded into a process (`node --import`), lets it find an emulator where it looks for d.run. Where `DRUN_EMULATOR`
- * is the address of one, calls of `*.d.run` go there; else they are answered in the process, and the variables hold
- * credentials that the emulator accepts.
+ * Preloaded into a process (`node --import`): sends requests for `*.d.run` to the emulator whose address is in
+ * `DRUN_EMULATOR`. Without it, an emulator in the process responds, and the environment gets its credentials.
  */
 import { createEmulator } from 'drun-sdk/emulator';
 

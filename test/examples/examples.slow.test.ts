@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -10,12 +10,24 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const preload = fileURLToPath(new URL('emulated-drun.ts', import.meta.url));
 const run = promisify(execFile);
 
-/** Examples with tests of their own, and the one that `npm start` runs. */
+/** Examples that other tests, `npm start` or `npm run matrix` run. */
 const RUN_ELSEWHERE = [
+  'cloudflare-worker.js',
+  'contract-jest.test.js',
+  'contract-vitest.test.ts',
+  'emulator.test.ts',
+  'lambda-rotation.js',
+  'lambda-streaming.ts',
+  'langchain.js',
+  'leaked-key.ts',
+  'opentelemetry.ts',
+  'prune-cron.ts',
+  'queue-worker.ts',
   'quickstart.ts',
   'rotation-cron.ts',
   'rotation-function.ts',
   'rotation-service.ts',
+  'tenants.ts',
   'web-express.ts',
   'web-hono.ts',
   'web-next.ts',
@@ -41,9 +53,11 @@ describe('examples', () => {
     },
   );
 
-  test('are all run by some test or by npm start', () => {
-    const files = globSync('*.ts', { cwd: `${root}examples`, exclude: ['*.test.ts'] });
+  test('are all run somewhere and listed in the README', () => {
+    const files = globSync('*.{ts,js}', { cwd: `${root}examples` });
 
     expect(files.toSorted()).toEqual([...Object.keys(OUTPUTS), ...RUN_ELSEWHERE].toSorted());
+    const readme = readFileSync(`${root}examples/README.md`, 'utf8');
+    expect(files.filter((file) => !readme.includes(`(${file})`))).toEqual([]);
   });
 });

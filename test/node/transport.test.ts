@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Agent, createServer, type RequestListener, type ServerResponse } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { brotliCompressSync, createBrotliCompress, createGzip, deflateSync, gzipSync } from 'node:zlib';
 import {
   ChatClient,
@@ -382,6 +383,23 @@ describe('a connection', () => {
     const { response } = await chat.models().withResponse();
 
     expect(response.attempts).toBe(2);
+  });
+
+  // The default agent closes unused connections after 30 s. This one does so after 20 ms.
+  test.each([
+    ['a response whose headers', ''],
+    ['a body that', MODELS.slice(0, 5)],
+  ])('stays open for %s takes longer than the time after which an unused one is closed', async (_, begin) => {
+    const { url } = await serveHttp(async (_request, response) => {
+      if (begin !== '') response.write(begin);
+      await setTimeout(100);
+      response.end(MODELS.slice(begin.length));
+    });
+    const transport = nodeTransport({ agent: new Agent({ keepAlive: true, timeout: 20 }) });
+
+    const models = await client(url, { transport }).models();
+
+    expect(models.map(({ id }) => id)).toEqual(['a']);
   });
 
   test('that is unused does not keep the process running', async () => {

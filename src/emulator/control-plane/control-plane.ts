@@ -1,5 +1,5 @@
 import type { Hono } from 'hono/tiny';
-import { isWorkspace, type KeyRecord, type Scope, setQuota } from '../account/key-registry.ts';
+import { isWorkspace, type KeyRecord, type Scope } from '../account.ts';
 import type { Context, Env, Exchange, Middleware, Operate } from '../context.ts';
 import { bearerToken, isObject, json, notFound, parseJson, preferredLanguage } from '../http.ts';
 import {
@@ -28,7 +28,6 @@ type Handler = (exchange: Exchange) => Response | Promise<Response>;
 /** The API that manages keys. */
 export function controlPlane(app: Hono<Env>, operate: Operate, { settings, account }: Context): void {
   const { now, maxKeys } = settings;
-  const { keys, usage } = account;
   // Since 0.17 the service masks keys itself and shows a full key on request.
   const hasMaskedList = settings.version === '0.17';
   const plainForm = hasMaskedList ? 'masked' : 'full';
@@ -36,7 +35,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   /** Comes first, for unknown paths too: a stranger does not learn what exists. */
   const authenticate: Middleware = async (c, next) => {
     const token = bearerToken(c.req.raw);
-    const user = token === undefined ? undefined : account.userWithToken(token);
+    const user = token === undefined ? undefined : account.users.find((each) => each.token.equals(token));
     if (user === undefined) throw unauthenticated(token);
     c.set('user', user);
     c.set('scope', scopeOf(c.req.param('workspace')));
@@ -44,7 +43,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   };
   const known = (c: Exchange): KeyRecord => {
     const id = c.req.param('id') ?? '';
-    const record = keys.find(id, c.get('scope'));
+    const record = account.find(id, c.get('scope'));
     if (record === undefined) throw keyNotFound(id);
     return record;
   };
@@ -54,14 +53,14 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const create: Handler = async (c) => {
     const scope = c.get('scope');
     const key = parseKey(await jsonBody(c), scope);
-    if (keys.isFull(scope)) throw limitReached(maxKeys);
-    return show(keys.create({ ...key, scope, owner: c.get('user') }, c.get('fault')), 'full');
+    if (account.isFull(scope)) throw limitReached(maxKeys);
+    return show(account.create({ ...key, scope, owner: c.get('user') }, c.get('fault')), 'full');
   };
   const list =
     (form: 'masked' | 'full', selection: 'all' | 'mine' = 'all'): Handler =>
     (c) => {
       const query = parsePageQuery(queryOf(c));
-      const records = keys.list(c.get('scope'), c.get('fault').listLagMs);
+      const records = account.list(c.get('scope'), c.get('fault').listLagMs);
       const user = c.get('user');
       const selected = selection === 'mine' ? records.filter(({ owner }) => owner === user) : records;
       const { items, total } = selectPage(selected, query);
@@ -74,13 +73,13 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     };
   const checkCreation: Handler = async (c) => {
     await jsonBody(c);
-    if (!keys.isFull(c.get('scope'))) return json({ allowed: true });
+    if (!account.isFull(c.get('scope'))) return json({ allowed: true });
     return json({ allowed: false, reason: limitReason(maxKeys)[preferredLanguage(c.req.raw)] });
   };
   const remove: Handler = async (c) => {
     await jsonBody(c);
     const record = known(c);
-    keys.delete(record, c.get('fault'));
+    account.delete(record, c.get('fault'));
     return show(record);
   };
   const setStatus: Handler = async (c) => {
@@ -92,7 +91,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const changeQuota: Handler = async (c) => {
     const quota = parseQuota(await jsonBody(c));
     const record = known(c);
-    setQuota(record, quota, now());
+    record.quota = quota;
     return show(record);
   };
   const reveal: Handler = (c) => {
@@ -104,15 +103,13 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     const query = isQuery ? parseUsageQuery(queryOf(c)) : parseUsageRequest(await jsonBody(c));
     return json(
       usageMessage(
-        usage.entries().filter((entry) => entry.scope === c.get('scope')),
+        account.usage.filter((entry) => entry.scope === c.get('scope')),
         query,
       ),
     );
   };
 
-  const methods = new Map<string, string[]>();
   const route = (method: string, path: string, operation: Parameters<Operate>[0], handler: Handler): void => {
-    methods.set(path, [...(methods.get(path) ?? []), method]);
     app.on(method, path, operate(operation), authenticate, handler);
   };
   // A fixed path comes before a pattern that matches it too.
@@ -130,15 +127,8 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     route('GET', `${prefix}/masked-apikeys`, 'list', list('masked'));
     route('GET', `${prefix}/apikeys/:id/secret`, 'reveal', reveal);
   }
-  for (const [path, allowed] of methods) {
-    app.all(path, operate(), authenticate, ({ env: { log } }) => {
-      log.add({ reason: `The path supports ${allowed.join(' and ')} only.` });
-      const headers = { 'content-type': 'text/plain; charset=utf-8', allow: allowed.join(', ') };
-      return new Response('Method Not Allowed\n', { status: 405, headers });
-    });
-  }
   app.all('/apis/*', operate(), authenticate, ({ env: { log } }) => {
-    log.add({ reason: `Version ${settings.version} serves nothing at this path.` });
+    log.add({ reason: `Version ${settings.version} does not serve this request.` });
     return notFound();
   });
 }

@@ -1,5 +1,4 @@
-import { isExpired, type KeyRecord, remainingTokens } from '../account/key-registry.ts';
-import { addUsage, type TokenUsage, type UsageEntry } from '../account/usage-log.ts';
+import { type KeyRecord, remainingTokens, type TokenUsage, type UsageEntry } from '../account.ts';
 import type { PageQuery, UsageQuery } from './requests.ts';
 
 /*
@@ -23,34 +22,30 @@ function timestamp(time: number | undefined): string | undefined {
 }
 
 export function keyMessage(record: KeyRecord, now: number, form: 'masked' | 'full'): object {
+  const { scope, quota, usedTokens } = record;
+  const remaining = remainingTokens(record);
+  // In the contract, keys of the account have no quota; a test may give them one.
+  const hasQuota = scope !== 'account' || quota !== 'unlimited';
   return withoutZeros({
     id: record.id,
     name: record.name,
     key: form === 'full' ? record.secret.reveal() : record.secret.masked,
     creationTimestamp: timestamp(record.createdAt),
     expireTime: timestamp(record.expiresAt),
-    expired: isExpired(record, now),
+    expired: record.expiresAt <= now,
     disabled: record.disabled,
     lastUsedTime: timestamp(record.lastUsedAt),
     createBy: record.owner.name,
     userId: record.owner.id,
-    workspace: record.scope === 'account' ? 0 : record.scope,
+    workspace: scope === 'account' ? 0 : scope,
     allowModels: record.allowModels,
     denyModels: record.denyModels,
-    ...quotaFields(record),
+    unlimitedQuota: hasQuota && quota === 'unlimited',
+    quota: typeof quota === 'bigint' ? quota : 0,
+    usedQuota: hasQuota ? usedTokens : 0,
+    remainingQuota: typeof remaining === 'bigint' ? remaining : 0,
+    remainingQuotaSyncedAt: hasQuota ? timestamp(record.quotaSyncedAt) : undefined,
   });
-}
-
-/** In the contract, keys of the account have no quota; a test may give them one. */
-function quotaFields(record: KeyRecord): Record<string, unknown> {
-  if (record.scope === 'account' && record.quota === 'unlimited') return {};
-  const remaining = remainingTokens(record);
-  return {
-    ...(record.quota === 'unlimited' ? { unlimitedQuota: true } : { quota: record.quota }),
-    usedQuota: record.usedTokens,
-    ...(remaining === 'unlimited' ? {} : { remainingQuota: remaining }),
-    remainingQuotaSyncedAt: timestamp(record.quotaSyncedAt),
-  };
 }
 
 const SORT_FIELDS: Readonly<Record<string, (key: KeyRecord) => string | number>> = {
@@ -63,30 +58,26 @@ const SORT_FIELDS: Readonly<Record<string, (key: KeyRecord) => string | number>>
 /** Selects one page. Newest first unless sorted; the search ignores case in id, name and full key. */
 export function selectPage(
   keys: readonly KeyRecord[],
-  query: PageQuery,
+  { page, pageSize, sort, search }: PageQuery,
 ): { readonly items: readonly KeyRecord[]; readonly total: number } {
-  const search = query.search.toLowerCase();
   const found = keys.filter((key) =>
-    [key.id, key.name, key.secret.reveal()].some((text) => text.toLowerCase().includes(search)),
+    [key.id, key.name, key.secret.reveal()].some((text) => text.toLowerCase().includes(search.toLowerCase())),
   );
-  const sorted = sort(found, query.sort);
-  if (query.pageSize === -1) return { items: query.page === 1 ? sorted : [], total: sorted.length };
-  const offset = (query.page - 1) * query.pageSize;
-  return { items: sorted.slice(offset, offset + query.pageSize), total: sorted.length };
+  const sorted = sortKeys(found, sort);
+  const size = pageSize === -1 ? Math.max(1, sorted.length) : pageSize;
+  return { items: sorted.slice((page - 1) * size, page * size), total: sorted.length };
 }
 
 /**
  * The syntax of `page.sort` is not documented. Here it is the name of a field, descending with `-` before it or
  * `desc` after it. Anything else leaves the order unchanged.
  */
-function sort(keys: readonly KeyRecord[], order: string): readonly KeyRecord[] {
-  const match = /^(-?)(\w+)(?:[ ,:](asc|desc))?$/i.exec(order.trim());
-  const fieldName = match?.[2] ?? '';
-  const field = Object.hasOwn(SORT_FIELDS, fieldName) ? SORT_FIELDS[fieldName] : undefined;
+function sortKeys(keys: readonly KeyRecord[], order: string): readonly KeyRecord[] {
+  const [, minus, name = '', suffix] = /^(-?)(\w+)(?:[ ,:](asc|desc))?$/i.exec(order.trim()) ?? [];
+  const field = Object.hasOwn(SORT_FIELDS, name) ? SORT_FIELDS[name] : undefined;
   if (field === undefined) return keys.toReversed();
-  const descending = match?.[1] === '-' || match?.[3]?.toLowerCase() === 'desc';
   const ascending = keys.toSorted((a, b) => compare(field(a), field(b)));
-  return descending ? ascending.reverse() : ascending;
+  return minus === '-' || suffix?.toLowerCase() === 'desc' ? ascending.reverse() : ascending;
 }
 
 function compare(a: string | number, b: string | number): number {
@@ -94,22 +85,23 @@ function compare(a: string | number, b: string | number): number {
   return a < b ? -1 : 1;
 }
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const NO_USAGE: TokenUsage = { input: 0, output: 0, cached: 0, total: 0 };
 
 /** Total usage and usage by period and model; oldest first, then by model. */
 export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery): object {
+  const isSelected = ({ time, keyId, model }: UsageEntry): boolean =>
+    time >= query.from &&
+    time < query.to &&
+    (query.ids.length === 0 || query.ids.includes(keyId)) &&
+    (query.models.length === 0 || query.models.includes(model));
   const points = new Map<string, { time: number; model: string; usage: TokenUsage }>();
   let total = NO_USAGE;
-  for (const { time, keyId, model, usage } of entries) {
-    if (time < query.from || time >= query.to) continue;
-    if (!isSelected(query.ids, keyId) || !isSelected(query.models, model)) continue;
+  for (const { time, model, usage } of entries.filter(isSelected)) {
     const start = startOf(query.period, time);
     const name = JSON.stringify([start, model]);
-    const point = points.get(name) ?? { time: start, model, usage: NO_USAGE };
-    points.set(name, { ...point, usage: addUsage(point.usage, usage) });
-    total = addUsage(total, usage);
+    const previous = points.get(name)?.usage ?? NO_USAGE;
+    points.set(name, { time: start, model, usage: sum(previous, usage) });
+    total = sum(total, usage);
   }
   const sorted = [...points.values()].sort((a, b) => a.time - b.time || compare(a.model, b.model));
   return withoutZeros({
@@ -123,24 +115,22 @@ export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery):
   });
 }
 
-function isSelected(selection: readonly string[], value: string): boolean {
-  return selection.length === 0 || selection.includes(value);
+function sum(a: TokenUsage, b: TokenUsage): TokenUsage {
+  const [input, output] = [a.input + b.input, a.output + b.output];
+  return { input, output, cached: a.cached + b.cached, total: a.total + b.total };
 }
 
-function tokensMessage({ input, output, cached, total }: TokenUsage): object {
-  return withoutZeros({
-    input: BigInt(input),
-    output: BigInt(output),
-    cached: BigInt(cached),
-    total: BigInt(total),
-  });
+function tokensMessage(usage: TokenUsage): object {
+  const counts = Object.entries(usage).map(([name, count]) => [name, BigInt(count)]);
+  return withoutZeros(Object.fromEntries(counts));
 }
 
 /** The start of the period that contains a time, in UTC; weeks begin on Mondays. */
 function startOf(period: UsageQuery['period'], time: number): number {
-  if (period === 'hour') return Math.floor(time / HOUR_MS) * HOUR_MS;
-  const day = Math.floor(time / DAY_MS) * DAY_MS;
-  const date = new Date(day);
-  if (period === 'week') return day - ((date.getUTCDay() + 6) % 7) * DAY_MS;
-  return period === 'month' ? Date.UTC(date.getUTCFullYear(), date.getUTCMonth()) : day;
+  const date = new Date(time);
+  if (period === 'hour') return date.setUTCMinutes(0, 0, 0);
+  date.setUTCHours(0, 0, 0, 0);
+  if (period === 'week') date.setUTCDate(date.getUTCDate() - ((date.getUTCDay() + 6) % 7));
+  if (period === 'month') date.setUTCDate(1);
+  return date.getTime();
 }

@@ -1,5 +1,5 @@
-import * as z from 'zod/mini';
-import type { NewKeyRecord, Quota, Scope } from '../account/key-registry.ts';
+import * as z from 'zod';
+import type { NewKeyRecord, Quota, Scope } from '../account.ts';
 import { invalidField } from './errors.ts';
 
 /*
@@ -11,22 +11,21 @@ const MAX_INT32 = 2 ** 31 - 1;
 const MAX_INT64 = 2n ** 63n - 1n;
 
 /** An RFC 3339 time, or null. */
-const time = z.nullish(z.iso.datetime({ offset: true }));
-const flag = z.nullish(z.boolean());
+const time = z.iso.datetime({ offset: true }).nullish();
+const flag = z.boolean().nullish();
 const strings = z.nullish(z.array(z.string()));
 
 /** An int64 as a string, as protobuf's JSON writes it. */
-const count = z.nullish(
-  z.string().check(z.refine((text) => /^\d{1,19}$/.test(text) && BigInt(text) <= MAX_INT64)),
-);
+const isInt64 = (text: string): boolean => /^\d{1,19}$/.test(text) && BigInt(text) <= MAX_INT64;
+const count = z.string().refine(isInt64).nullish();
 
-const integer = (minimum: number, maximum: number): z.ZodMiniOptional<z.ZodMiniString> => {
+const integer = (minimum: number, maximum: number): z.ZodOptional<z.ZodString> => {
   const isInRange = (text: string): boolean =>
     /^-?\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum;
-  return z.optional(z.string().check(z.refine(isInRange)));
+  return z.string().refine(isInRange).optional();
 };
 
-const accountKey = z.object({ name: z.string().check(z.minLength(1)), expireTime: time });
+const accountKey = z.object({ name: z.string().min(1), expireTime: time });
 const status = z.object({ disabled: flag });
 const quotas = z.object({ quota: count, unlimitedQuota: flag });
 
@@ -35,8 +34,8 @@ const pageParameters = z.object({
   'page.total': integer(0, Number.MAX_SAFE_INTEGER),
   'page.page': integer(0, MAX_INT32),
   'page.pageSize': integer(-1, MAX_INT32),
-  'page.sort': z.optional(z.string()),
-  'page.search': z.optional(z.string()),
+  'page.sort': z.string().optional(),
+  'page.search': z.string().optional(),
 });
 
 /** Periods of usage. What an unspecified one means is not documented; here it is a day. */
@@ -57,8 +56,8 @@ const usageRequest = z.object({
 });
 
 /** @throws {HttpError} That names the first field that does not have its type. */
-function parse<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = z.safeParse(schema, value);
+function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw invalidField(String(result.error.issues[0]?.path[0]));
 }
@@ -67,13 +66,13 @@ type RequestedKey = Pick<NewKeyRecord, 'name' | 'expiresAt' | 'quota'>;
 
 export function parseKey(body: Record<string, unknown>, scope: Scope): RequestedKey {
   const { name, expireTime } = parse(accountKey, body);
-  const expiresAt = typeof expireTime === 'string' ? Date.parse(expireTime) : Number.POSITIVE_INFINITY;
+  const expiresAt = typeof expireTime === 'string' ? Date.parse(expireTime) : undefined;
   // Keys of the account have no quota. Whether a key of a workspace has one if the request does not mention it is not
   // documented; with protobuf's zero it could not be used.
-  if (scope === 'account') return { name, expiresAt, quota: 'unlimited' };
+  if (scope === 'account') return { name, expiresAt };
   const { quota, unlimitedQuota } = parse(quotas, body);
   const isUnspecified = typeof quota !== 'string' && typeof unlimitedQuota !== 'boolean';
-  return { name, expiresAt, quota: isUnspecified ? 'unlimited' : parseQuota(body) };
+  return { name, expiresAt, quota: isUnspecified ? undefined : parseQuota(body) };
 }
 
 /** A missing field is false. */

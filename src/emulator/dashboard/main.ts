@@ -23,26 +23,6 @@ const POLL_MS = 2000;
 const SHOWN_REQUESTS = 50;
 const TOKEN = 'drun-emulator-token';
 
-const dateTime = new Intl.DateTimeFormat('en-CA', {
-  dateStyle: 'short',
-  timeStyle: 'medium',
-  hourCycle: 'h23',
-});
-
-/** Returns the element of an id. */
-function element<T extends HTMLElement>(id: string, type: new () => T): T {
-  const found = document.getElementById(id);
-  if (found instanceof type) return found;
-  throw new Error(`The page has no ${type.name} #${id}.`);
-}
-
-/** Creates an element; its children are elements or text. */
-function create(tag: string, className: string, ...children: (Node | string)[]): HTMLElement {
-  const created = Object.assign(document.createElement(tag), { className });
-  created.append(...children);
-  return created;
-}
-
 // The token is removed from the address, so that it is neither bookmarked nor seen.
 const tokenInUrl = new URLSearchParams(location.hash.slice(1)).get('token');
 if (tokenInUrl !== null) {
@@ -50,66 +30,49 @@ if (tokenInUrl !== null) {
   history.replaceState(null, '', location.pathname);
 }
 
-/** A failed request; its message is for the user. */
-class RequestError extends Error {}
+/** Returns an element of page.html. */
+function get<T extends HTMLElement>(id: string): T {
+  return document.getElementById(id) as T;
+}
 
-/** Sends a request to an endpoint below `/_emulator/`. */
-async function request(method: string, path: string, body?: object): Promise<unknown> {
-  const headers = {
-    Authorization: `Bearer ${sessionStorage.getItem(TOKEN)}`,
-    'Content-Type': 'application/json',
-  };
-  const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
-  const response = await fetch(path, { ...init, signal: AbortSignal.timeout(30_000) }).catch(() => {
-    throw new RequestError('The emulator does not respond.');
+/** Creates an element; its children are elements or text. */
+function create(tag: string, className: string, ...children: (Node | string)[]): HTMLElement {
+  const element = Object.assign(document.createElement(tag), { className });
+  element.append(...children);
+  return element;
+}
+
+/** Sends a request to an endpoint below `/_emulator/`. @throws {Error} With a message for the user. */
+async function send<T>(method: string, path: string, body?: object): Promise<T> {
+  const response = await fetch(path, {
+    method,
+    headers: { Authorization: `Bearer ${sessionStorage.getItem(TOKEN)}` },
+    ...(body && { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(30_000),
+  }).catch(() => {
+    throw new Error('The emulator does not respond.');
   });
-  if (response.status === 401) showSignIn();
-  const result: unknown = response.status === 204 ? undefined : await response.json();
-  if (response.ok) return result;
-  throw new RequestError((result as { message: string }).message);
+  if (response.status === 401)
+    throw new Error('Open the address that the emulator printed: it has the access token.');
+  const result = response.status === 204 ? undefined : await response.json();
+  if (!response.ok) throw new Error(result.message);
+  return result;
 }
 
-function messageOf(error: unknown): string {
-  if (error instanceof RequestError) return error.message;
-  throw error;
-}
-
-const content = element('content', HTMLElement);
-const signIn = element('sign-in', HTMLElement);
-const connection = element('connection', HTMLElement);
-const listError = element('list-error', HTMLElement);
-const search = element('search', HTMLInputElement);
-const createButton = element('create', HTMLButtonElement);
-
-function showSignIn(): void {
-  const token = element('token', HTMLInputElement);
-  if (sessionStorage.getItem(TOKEN) !== null) {
-    element('sign-in-error', HTMLElement).textContent = 'This is not the access token of the emulator.';
-  }
-  sessionStorage.removeItem(TOKEN);
-  token.value = '';
-  content.hidden = true;
-  signIn.hidden = false;
-  token.focus();
-}
-
-signIn.addEventListener('submit', (event) => {
-  event.preventDefault();
-  sessionStorage.setItem(TOKEN, element('token', HTMLInputElement).value.trim());
-  void start();
-});
-
+const search = get<HTMLInputElement>('search');
+const status = get('status');
 let keys: readonly Key[] = [];
 
-async function loadKeys(): Promise<void> {
+async function load(): Promise<void> {
   try {
-    keys = ((await request('GET', 'keys')) as Key[]).reverse();
-    listError.hidden = true;
+    const requests = await send<LoggedRequest[]>('GET', 'requests');
+    keys = (await send<Key[]>('GET', 'keys')).reverse();
+    showRows('requests', requests.slice(-SHOWN_REQUESTS).reverse(), requestRow);
+    showKeys();
+    status.textContent = 'Connected';
   } catch (error) {
-    listError.textContent = messageOf(error);
-    listError.hidden = false;
+    status.textContent = (error as Error).message;
   }
-  showKeys();
 }
 
 function showKeys(): void {
@@ -117,9 +80,19 @@ function showKeys(): void {
   const found = keys.filter(({ id, name, maskedKey }) =>
     [id, name, maskedKey].some((each) => each.toLowerCase().includes(text)),
   );
-  element('keys', HTMLTableElement).tBodies[0]?.replaceChildren(...found.map(keyRow));
+  showRows('keys', found, keyRow);
   const count = `${keys.length} API ${keys.length === 1 ? 'key' : 'keys'}`;
-  element('count', HTMLElement).textContent = text === '' ? count : `${found.length} of ${count}`;
+  get('count').textContent = text === '' ? count : `${found.length} of ${count}`;
+}
+
+const shown: Record<string, string> = {};
+
+/** Unchanged rows are left alone, so that focus and selection survive. */
+function showRows<T>(id: string, items: readonly T[], toRow: (item: T) => HTMLElement): void {
+  const state = JSON.stringify(items);
+  if (state === shown[id]) return;
+  shown[id] = state;
+  get<HTMLTableElement>(id).tBodies[0]?.replaceChildren(...items.map(toRow));
 }
 
 function keyRow(key: Key): HTMLElement {
@@ -129,160 +102,108 @@ function keyRow(key: Key): HTMLElement {
   const button = create('button', '', 'Delete');
   button.setAttribute('aria-label', `Delete ${key.name}`);
   button.addEventListener('click', () => confirmDeletion(key));
-  const createdAt = create('td', 'muted nowrap', dateTime.format(new Date(key.createdAt)).replace(',', ''));
+  const createdAt = new Date(key.createdAt).toLocaleString('sv');
   return create(
     'tr',
     '',
     name,
-    create('td', 'nowrap', create('code', '', key.maskedKey)),
-    createdAt,
+    create('td', 'mono', key.maskedKey),
+    create('td', 'muted', createdAt),
     create('td', '', button),
   );
 }
 
-/** Connects a dialog's buttons; `submit` keeps it open by throwing. */
-function dialog(id: string, submit: () => Promise<void>, error?: HTMLElement): HTMLDialogElement {
-  const opened = element(id, HTMLDialogElement);
+function requestRow(request: LoggedRequest): HTMLElement {
+  const { method, path, status, credential = '', model, reason, faults = [], at } = request;
+  const details = [model, reason, ...faults].filter((part) => part !== undefined).join(', ');
+  const color = status === undefined ? 'muted' : status < 400 ? 'success' : 'error';
+  return create(
+    'tr',
+    '',
+    create('td', 'muted', new Date(at).toLocaleTimeString('sv')),
+    create('td', 'mono', `${method} ${path}`),
+    create('td', color, String(status ?? '–')),
+    create('td', 'mono muted', credential),
+    create('td', 'muted', details),
+  );
+}
+
+/** Connects the buttons of a dialog, which stays open with a message if `submit` fails. */
+function dialog(id: string, submit: () => Promise<unknown>): () => void {
+  const element = get<HTMLDialogElement>(id);
+  const error = element.querySelector('.error') as HTMLElement;
   let isBusy = false;
-  opened.querySelector('[data-close]')?.addEventListener('click', () => opened.close());
-  opened.addEventListener('submit', async (event) => {
+  element.querySelector('[type="button"]')?.addEventListener('click', () => element.close());
+  element.addEventListener('submit', async (event) => {
     event.preventDefault();
     if (isBusy) return;
     isBusy = true;
     try {
       await submit();
-      opened.close();
+      element.close();
     } catch (problem) {
-      if (error !== undefined) error.textContent = messageOf(problem);
-    } finally {
-      isBusy = false;
+      error.textContent = (problem as Error).message;
     }
+    isBusy = false;
+    await load();
   });
-  return opened;
+  return () => {
+    error.textContent = '';
+    element.querySelector('form')?.reset();
+    element.showModal();
+  };
 }
 
-const name = element('name', HTMLInputElement);
-const createError = element('create-error', HTMLElement);
-const createDialog = dialog(
-  'create-dialog',
-  async () => {
-    name.ariaInvalid = String(name.value.trim() === '');
-    if (name.ariaInvalid === 'true') throw new RequestError('Enter a name.');
-    const { keys: created } = (await request('POST', 'keys', { name: name.value.trim() })) as {
-      keys: (Key & { key: string })[];
-    };
-    element('created-name', HTMLElement).textContent = created[0]?.name ?? '';
-    createdKey.value = created[0]?.key ?? '';
-    createdDialog.showModal();
-    await loadKeys();
-  },
-  createError,
-);
-createButton.addEventListener('click', () => {
-  name.value = '';
-  name.ariaInvalid = null;
-  createError.textContent = '';
-  createDialog.showModal();
+const createdKey = get<HTMLInputElement>('created-key');
+const copied = get('copied');
+
+const openCreation = dialog('create-dialog', async () => {
+  const name = get<HTMLInputElement>('name').value.trim();
+  const created = await send<{ keys: [Key & { key: string }] }>('POST', 'keys', { name });
+  get('created-name').textContent = name;
+  createdKey.value = created.keys[0].key;
+  get<HTMLDialogElement>('created-dialog').showModal();
 });
 
-const createdKey = element('created-key', HTMLInputElement);
-const copied = element('copied', HTMLElement);
-const createdDialog = dialog('created-dialog', async () => {});
-createdDialog.addEventListener('close', () => {
+let keyToDelete = '';
+const openDeletion = dialog('delete-dialog', () => send('DELETE', `keys/${keyToDelete}`));
+function confirmDeletion({ id, name, maskedKey }: Key): void {
+  keyToDelete = id;
+  get('delete-name').textContent = name;
+  get('delete-key').textContent = maskedKey;
+  openDeletion();
+}
+
+for (const element of document.querySelectorAll('dialog')) {
+  // The button that opened it may be gone.
+  element.addEventListener('close', () => get('create').focus());
+}
+get('created-dialog').addEventListener('close', () => {
   // The page must not keep the full key.
   createdKey.value = '';
   copied.textContent = '';
-  createButton.focus();
 });
-element('copy', HTMLButtonElement).addEventListener('click', async () => {
+get('copy').addEventListener('click', async () => {
   createdKey.select();
   // The clipboard is available on https and loopback only.
-  copied.textContent =
-    (await navigator.clipboard?.writeText(createdKey.value).then(
-      () => 'Copied.',
-      () => 'Press Ctrl+C to copy.',
-    )) ?? 'Press Ctrl+C to copy.';
-});
-
-let keyToDelete: Key | undefined;
-const deleteError = element('delete-error', HTMLElement);
-const deleteDialog = dialog(
-  'delete-dialog',
-  async () => {
-    await request('DELETE', `keys/${keyToDelete?.id}`);
-    await loadKeys();
-  },
-  deleteError,
-);
-// The button that opened it may be gone.
-deleteDialog.addEventListener('close', () => createButton.focus());
-function confirmDeletion(key: Key): void {
-  keyToDelete = key;
-  deleteError.textContent = '';
-  element('delete-name', HTMLElement).textContent = key.name;
-  element('delete-key', HTMLElement).textContent = key.maskedKey;
-  deleteDialog.showModal();
-}
-
-let shownRequests = '';
-
-async function showRequests(): Promise<void> {
-  const requests = ((await request('GET', 'requests')) as LoggedRequest[]).slice(-SHOWN_REQUESTS).reverse();
-  // Unchanged rows are left alone, so that a selection survives.
-  const text = JSON.stringify(requests);
-  if (text === shownRequests) return;
-  shownRequests = text;
-  element('requests', HTMLTableElement).tBodies[0]?.replaceChildren(...requests.map(requestRow));
-  element('no-requests', HTMLElement).hidden = requests.length > 0;
-}
-
-function requestRow({
-  method,
-  path,
-  status,
-  credential = '',
-  model,
-  reason,
-  faults = [],
-  at,
-}: LoggedRequest): HTMLElement {
-  const details = [model, reason, ...faults].filter((part) => part !== undefined).join(', ');
-  const color = status === undefined ? 'muted' : status < 400 ? 'good' : 'error';
-  return create(
-    'tr',
-    '',
-    create('td', 'muted nowrap', new Date(at).toLocaleTimeString('en-GB')),
-    create('td', 'nowrap', create('code', '', `${method} ${path}`)),
-    create('td', color, String(status ?? '–')),
-    create('td', 'nowrap', create('code', 'muted', credential)),
-    create('td', 'muted', details),
+  const copy = navigator.clipboard?.writeText(createdKey.value) ?? Promise.reject();
+  copied.textContent = await copy.then(
+    () => 'Copied.',
+    () => 'Press Ctrl+C to copy.',
   );
-}
-
+});
+get('create').addEventListener('click', openCreation);
+get('refresh').addEventListener('click', () => void load());
 search.addEventListener('input', showKeys);
-element('refresh', HTMLButtonElement).addEventListener('click', () => void loadKeys());
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Polls the request log while the page is visible. */
+/** Polls while the page is visible. */
 async function poll(): Promise<void> {
   clearTimeout(timer);
-  if (document.hidden || content.hidden) return;
-  try {
-    await showRequests();
-    connection.textContent = 'Connected';
-  } catch (error) {
-    connection.textContent = messageOf(error);
-  }
+  if (document.hidden) return;
+  await load();
   timer = setTimeout(() => void poll(), POLL_MS);
 }
 document.addEventListener('visibilitychange', () => void poll());
-
-async function start(): Promise<void> {
-  if (sessionStorage.getItem(TOKEN) === null) return showSignIn();
-  signIn.hidden = true;
-  content.hidden = false;
-  await loadKeys();
-  await poll();
-}
-void start();
+void poll();

@@ -77,37 +77,31 @@ export const internalError = (reason: string): HttpError =>
 export const upstreamError = (message: string): HttpError =>
   gatewayError(502, null, 'upstream_error', message);
 
+const rateLimitExceeded = (): HttpError =>
+  gatewayError(
+    429,
+    'model_rate_limit_exceeded',
+    '',
+    'You have exceeded the rate limit. Please try again later.',
+  );
+
+const BY_STATUS: Readonly<Record<number, () => HttpError>> = {
+  400: invalidJson,
+  402: insufficientQuota,
+  403: () => modelAccessDenied('requested'),
+  404: () => modelNotFound('requested'),
+  429: rateLimitExceeded,
+  500: () => internalError('internal error'),
+  502: () => upstreamError('bad gateway'),
+  503: () => gatewayError(503, null, 'internal_error', 'service unavailable'),
+};
+
 /** The gateway's error for a status that a fault asks for. */
 export function dataErrorOf(status: number, request: Request): HttpError {
   const fullKey = bearerToken(request);
-  switch (status) {
-    case 400:
-      return invalidJson();
-    case 401:
-      return fullKey === undefined ? missingApiKey() : incorrectApiKey(fullKey);
-    case 402:
-      return insufficientQuota();
-    case 403:
-      return modelAccessDenied('requested');
-    case 404:
-      return modelNotFound('requested');
-    case 429:
-      return gatewayError(
-        429,
-        'model_rate_limit_exceeded',
-        '',
-        'You have exceeded the rate limit. Please try again later.',
-      );
-    case 500:
-      return internalError('internal error');
-    case 502:
-      return upstreamError('bad gateway');
-    case 503:
-      return gatewayError(503, null, 'internal_error', 'service unavailable');
-    default:
-      // An error of the model server, as the gateway passes it on.
-      return gatewayError(status, null, '', `upstream unknown error: ${status}`);
-  }
+  if (status === 401) return fullKey === undefined ? missingApiKey() : incorrectApiKey(fullKey);
+  // Otherwise, an error of the model server, as the gateway passes it on.
+  return BY_STATUS[status]?.() ?? gatewayError(status, null, '', `upstream unknown error: ${status}`);
 }
 
 /** An error of the emulator itself, for the author of a test. No server sends it. */

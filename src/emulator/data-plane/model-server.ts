@@ -1,8 +1,8 @@
-import type { KeyRecord } from '../account/key-registry.ts';
-import { keyView } from '../account/keys.ts';
+import type { KeyRecord } from '../account.ts';
 import { bodyOf } from '../body.ts';
 import type { Context, Env } from '../context.ts';
 import { HttpError, isIterable, parseJson } from '../http.ts';
+import { keyView } from '../keys.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
 import { Completion } from './completion.ts';
@@ -31,48 +31,31 @@ export interface ModelRequest extends Readonly<Env['Bindings']> {
   readonly body: Record<string, unknown>;
 }
 
-/** What stands behind the gateway. */
-export interface ModelServer {
-  /** The response as the model server writes it, before the gateway changes it. */
-  readonly post: (request: ModelRequest) => Promise<Response>;
-}
+/** What stands behind the gateway. Resolves to the response as the model server writes it. */
+export type ModelServer = (request: ModelRequest) => Promise<Response>;
 
-/** A model server that replies according to `rules` and `reply`, in the form of vLLM. */
-export class EmulatedModelServer implements ModelServer {
-  readonly #context: Context;
-  readonly #rules: RuleBook;
-  /** Gives the requests that no rule matches to another server. */
-  readonly #fallback: ModelServer | undefined;
-
-  constructor(context: Context, rules: RuleBook, fallback: ModelServer | undefined) {
-    this.#context = context;
-    this.#rules = rules;
-    this.#fallback = fallback;
-  }
-
-  async post(modelRequest: ModelRequest): Promise<Response> {
-    try {
-      return await this.#post(modelRequest);
-    } catch (error) {
-      if (!(error instanceof ModelServerError)) throw error;
-      modelRequest.log.add({ reason: error.reason });
-      return error.toResponse(modelRequest.request);
-    }
-  }
-
-  async #post(modelRequest: ModelRequest): Promise<Response> {
+/**
+ * A model server that replies according to `rules` and `reply`, in the form of vLLM.
+ *
+ * @param fallback - Gets the requests that no rule matches.
+ */
+export function emulatedModelServer(
+  { settings, randomText }: Context,
+  rules: RuleBook,
+  fallback: ModelServer | undefined,
+): ModelServer {
+  const respond: ModelServer = async (modelRequest) => {
     const { path, body, key, signal, log } = modelRequest;
     const isChat = path === '/chat/completions';
     // vLLM does not serve images.
     if (!isChat && path !== '/completions') {
-      return this.#fallback?.post(modelRequest) ?? vllmResponse({ detail: 'Not Found' }, 404);
+      return fallback?.(modelRequest) ?? vllmResponse({ detail: 'Not Found' }, 404);
     }
-    const { settings } = this.#context;
     const parsed = parse(isChat, body);
-    const match = 'request' in parsed ? this.#rules.match(parsed.request, key) : undefined;
+    const match = 'request' in parsed ? rules.match(parsed.request, key) : undefined;
     if (match !== undefined) log.add({ rule: match.position });
     // Another server validates the requests that no rule matches.
-    if (match === undefined && this.#fallback !== undefined) return this.#fallback.post(modelRequest);
+    if (match === undefined && fallback !== undefined) return fallback(modelRequest);
     if ('error' in parsed) throw parsed.error;
 
     const { request } = parsed;
@@ -80,56 +63,34 @@ export class EmulatedModelServer implements ModelServer {
     checkContext(request, model);
     const source = match?.reply ?? settings.reply;
     if (source === undefined && settings.strict) throw unmatched(request, key);
-    const reply = await this.#reply(source ?? defaultReply, request, key, signal);
+    const context = { request, key: keyView(key, settings.now()), signal };
+    const reply = await replyOf(source ?? defaultReply, context);
     checkStrictSchemas(reply, request);
-    const completion = this.#completion(reply, request, isChat, model);
-    if (request.stream !== true) return vllmResponse(await completion.whole(signal).catch(failed));
-    return new Response(bodyOf(events(completion)), {
-      headers: { 'content-type': 'text/event-stream; charset=utf-8' },
-    });
-  }
-
-  async #reply(
-    source: Reply | ReplyFunction,
-    request: ChatRequest,
-    key: KeyRecord,
-    signal: AbortSignal,
-  ): Promise<Reply> {
-    const context = { request, key: keyView(key, this.#context.settings.now()), signal };
-    // Called in a promise, so that a function may throw as well as reject.
-    const reply: unknown =
-      typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
-    // Nobody will read it, and its author may hold a resource for it.
-    if (signal.aborted && isIterable(reply)) void reply[Symbol.asyncIterator]().return?.();
-    if (isReply(reply)) return reply;
-    throw scenarioError(
-      'invalid_reply',
-      'createEmulator: `reply` must return a string, an async iterable, a reply or a completion.',
-    );
-  }
-
-  #completion(
-    reply: Reply,
-    request: ChatRequest,
-    isChat: boolean,
-    model: EmulatedModel | undefined,
-  ): Completion {
-    const { settings, randomText } = this.#context;
-    const reasoningField = settings.behind === 'gateway' ? 'reasoning_content' : 'reasoning';
-    return new Completion({
+    const completion = new Completion({
       reply,
       request,
+      isChat,
       head: {
         id: `${isChat ? 'chatcmpl' : 'cmpl'}-${randomText(ALPHANUMERIC, 24)}`,
         created: Math.floor(settings.now() / 1000),
         model: request.model,
       },
-      reasoningField: model?.reasoningField ?? reasoningField,
-      isChat,
+      reasoningField:
+        model?.reasoningField ?? (settings.behind === 'gateway' ? 'reasoning_content' : 'reasoning'),
       contextLength: model?.contextLength ?? Number.POSITIVE_INFINITY,
       randomText,
     });
-  }
+    if (request.stream !== true) return vllmResponse(await completion.whole(signal).catch(failed));
+    return new Response(bodyOf(events(completion)), {
+      headers: { 'content-type': 'text/event-stream; charset=utf-8' },
+    });
+  };
+  return (modelRequest) =>
+    respond(modelRequest).catch((error: unknown) => {
+      if (!(error instanceof ModelServerError)) throw error;
+      modelRequest.log.add({ reason: error.reason });
+      return error.toResponse(modelRequest.request);
+    });
 }
 
 type Parsed = { readonly request: ChatRequest } | { readonly error: unknown };
@@ -140,6 +101,19 @@ function parse(isChat: boolean, body: Record<string, unknown>): Parsed {
   } catch (error) {
     return { error };
   }
+}
+
+async function replyOf(source: Reply | ReplyFunction, context: Parameters<ReplyFunction>[0]): Promise<Reply> {
+  // Called in a promise, so that a function may throw as well as reject.
+  const reply: unknown =
+    typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
+  // Nobody will read it, and its author may hold a resource for it.
+  if (context.signal.aborted && isIterable(reply)) void reply[Symbol.asyncIterator]().return?.();
+  if (isReply(reply)) return reply;
+  throw scenarioError(
+    'invalid_reply',
+    'createEmulator: `reply` must return a string, an async iterable, a reply or a completion.',
+  );
 }
 
 /** The events of a stream. A reply that fails ends like vLLM when its engine dies: with an error event and `[DONE]`. */
@@ -155,8 +129,7 @@ async function* events(completion: Completion): AsyncGenerator<string, void, und
 }
 
 function failed(error: unknown): never {
-  if (error instanceof HttpError) throw error;
-  throw new ModelServerError(500, messageOf(error));
+  throw error instanceof HttpError ? error : new ModelServerError(500, messageOf(error));
 }
 
 function messageOf(error: unknown): string {
@@ -189,16 +162,17 @@ function checkContext(request: ChatRequest, model: EmulatedModel | undefined): v
   );
 }
 
-function unmatched({ model, messages, tools }: ChatRequest, key: KeyRecord): HttpError {
+function unmatched(request: ChatRequest, key: KeyRecord): HttpError {
+  const { model, messages } = request;
   const last = messages.at(-1);
   const text = textOf(last?.content);
-  const offered = offeredTools({ model, messages, tools }).map(({ name }) => name);
+  const tools = offeredTools(request).map(({ name }) => `\`${name}\``);
   const description = [
     `model \`${model}\``,
     `key \`${key.name}\``,
     `${messages.length} ${messages.length === 1 ? 'message' : 'messages'}`,
     `last message (${last?.role}) ${JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)}`,
-    ...(offered.length > 0 ? [`tools ${offered.map((name) => `\`${name}\``).join(', ')}`] : []),
+    ...(tools.length > 0 ? [`tools ${tools.join(', ')}`] : []),
   ];
   return scenarioError('no_matching_rule', `No rule matches this request: ${description.join(', ')}.`);
 }

@@ -1,7 +1,6 @@
-import * as z from 'zod/mini';
 import type { PlatformAbortSignal } from '../../internal/platform.ts';
-import type { EmulatedKey } from '../account/keys.ts';
 import { isObject } from '../http.ts';
+import type { EmulatedKey } from '../keys.ts';
 import { delta as deltaSchema, reply as replySchema } from '../scenario.ts';
 
 /** A chat request. The fields that the emulator reads are validated; all others are as they were sent. */
@@ -110,11 +109,11 @@ export type Reply = string | AsyncIterable<string | EmulatedDelta> | EmulatedRep
 export type ReplyFunction = (context: ReplyContext) => Reply | Promise<Reply>;
 
 export function isReply(value: unknown): value is Reply {
-  return z.safeParse(replySchema, value).success;
+  return replySchema.safeParse(value).success;
 }
 
 export function isDelta(value: unknown): value is string | EmulatedDelta {
-  return z.safeParse(deltaSchema, value).success;
+  return deltaSchema.safeParse(value).success;
 }
 
 export function isCompletion(reply: unknown): reply is EmulatedCompletion {

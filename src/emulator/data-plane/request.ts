@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as z from 'zod';
 import { isObject } from '../http.ts';
 import { ModelServerError } from './errors.ts';
 import type { ChatRequest, EmulatedMessage } from './reply.ts';
@@ -8,14 +8,15 @@ import type { ChatRequest, EmulatedMessage } from './reply.ts';
  * accepted.
  */
 
-const number = z.nullish(z.number());
-const integer = z.nullish(z.int());
-const flag = z.nullish(z.boolean());
+const number = z.number().nullish();
+const integer = z.int().nullish();
+const flag = z.boolean().nullish();
 const anyObject = z.looseObject({});
+const named = z.looseObject({ name: z.string() });
 const strings = z.union([z.string(), z.array(z.string())]);
 
 /** Fields of both endpoints. */
-const sampling = {
+const common = {
   model: z.string(),
   stream: flag,
   stream_options: z.nullish(anyObject),
@@ -34,23 +35,16 @@ const sampling = {
 const message = z.looseObject({
   role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
   content: z.nullish(z.union([z.string(), z.array(z.looseObject({ type: z.string() }))])),
-  tool_calls: z.nullish(z.array(z.looseObject({ id: z.nullish(z.string()) }))),
-  tool_call_id: z.nullish(z.string()),
+  tool_calls: z.nullish(z.array(z.looseObject({ id: z.string().nullish() }))),
+  tool_call_id: z.string().nullish(),
 });
 
 const chatRequest = z.looseObject({
-  ...sampling,
-  messages: z.array(message).check(z.minLength(1)),
+  ...common,
+  messages: z.array(message).min(1),
   max_completion_tokens: integer,
-  tools: z.nullish(
-    z.array(z.looseObject({ type: z.string(), function: z.looseObject({ name: z.string() }) })),
-  ),
-  tool_choice: z.nullish(
-    z.union([
-      z.enum(['none', 'auto', 'required']),
-      z.looseObject({ function: z.looseObject({ name: z.string() }) }),
-    ]),
-  ),
+  tools: z.nullish(z.array(z.looseObject({ type: z.string(), function: named }))),
+  tool_choice: z.nullish(z.union([z.enum(['none', 'auto', 'required']), z.looseObject({ function: named })])),
   response_format: z.nullish(
     z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema', 'structural_tag']) }),
   ),
@@ -58,13 +52,14 @@ const chatRequest = z.looseObject({
   top_logprobs: integer,
 });
 
-const completionRequest = z.looseObject({ ...sampling, prompt: strings });
+const completionRequest = z.looseObject({ ...common, prompt: strings });
 
 /** @throws {ModelServerError} If the request is invalid. */
 export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
   const request: ChatRequest = parse(chatRequest, body);
   checkSampling(request);
   checkTools(request);
+  checkResponseFormat(request);
   checkMessages(request.messages);
   return request;
 }
@@ -76,50 +71,48 @@ export function parseCompletionRequest(body: Record<string, unknown>): ChatReque
   return { ...request, messages: [request.prompt].flat().map((content) => ({ role: 'user', content })) };
 }
 
-function parse<Schema extends z.ZodMiniType>(
-  schema: Schema,
-  body: Record<string, unknown>,
-): z.output<Schema> {
-  const result = z.safeParse(schema, body);
+function parse<Schema extends z.ZodType>(schema: Schema, body: Record<string, unknown>): z.output<Schema> {
+  const result = schema.safeParse(body);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  const [param = '', ...path] = (issue?.path ?? []).map(String);
+  const path = (issue?.path ?? []).map(String);
   const values = issue?.code === 'invalid_value' ? `; it must be one of ${issue.values.join(', ')}` : '';
-  throw new ModelServerError(400, `\`${[param, ...path].join('.')}\` is missing or invalid${values}.`, param);
-}
-
-/** Checks beyond types: what must not hold, and vLLM's message. */
-function checkSampling(request: Readonly<Record<string, unknown>>): void {
-  const outside = (name: string, minimum: number, maximum: number, expected: string): void => {
-    const value = request[name];
-    if (typeof value !== 'number' || (value >= minimum && value <= maximum)) return;
-    throw new ModelServerError(400, `${name} must ${expected}, got ${value}.`, name);
-  };
-  const above = Number.MIN_VALUE;
-  outside('n', 1, 128, 'be from 1 to 128');
-  outside('temperature', 0, Infinity, 'be non-negative');
-  outside('top_p', above, 1, 'be in (0, 1]');
-  outside('top_k', -1, Infinity, 'be -1 or 0 (disabled), or at least 1');
-  outside('min_p', 0, 1, 'be in [0, 1]');
-  outside('frequency_penalty', -2, 2, 'be in [-2, 2]');
-  outside('presence_penalty', -2, 2, 'be in [-2, 2]');
-  outside('repetition_penalty', above, Infinity, 'be greater than zero');
-  outside('max_tokens', 1, Infinity, 'be at least 1');
-  outside('max_completion_tokens', 1, Infinity, 'be at least 1');
-  reject(
-    isObject(request.stream_options) && request.stream !== true,
-    'Stream options can only be defined when `stream=True`.',
-    'stream_options',
-  );
-  reject(
-    Number(request.top_logprobs) > 0 && request.logprobs !== true,
-    'when using `top_logprobs`, `logprobs` must be set to true.',
-    'top_logprobs',
-  );
+  throw new ModelServerError(400, `\`${path.join('.')}\` is missing or invalid${values}.`, path[0]);
 }
 
 function reject(condition: boolean, text: string, param: string): void {
   if (condition) throw new ModelServerError(400, text, param);
+}
+
+const POSITIVE = Number.MIN_VALUE;
+
+/** Minimum and maximum of a parameter, and vLLM's words for them. */
+const RANGES: Readonly<Record<string, readonly [minimum: number, maximum: number, expected: string]>> = {
+  n: [1, 128, 'from 1 to 128'],
+  temperature: [0, Infinity, 'non-negative'],
+  top_p: [POSITIVE, 1, 'in (0, 1]'],
+  top_k: [-1, Infinity, '-1 or 0 (disabled), or at least 1'],
+  min_p: [0, 1, 'in [0, 1]'],
+  frequency_penalty: [-2, 2, 'in [-2, 2]'],
+  presence_penalty: [-2, 2, 'in [-2, 2]'],
+  repetition_penalty: [POSITIVE, Infinity, 'greater than zero'],
+  max_tokens: [1, Infinity, 'at least 1'],
+  max_completion_tokens: [1, Infinity, 'at least 1'],
+};
+
+/** Checks beyond types, with vLLM's messages. */
+function checkSampling(request: Readonly<Record<string, unknown>>): void {
+  for (const [name, [minimum, maximum, expected]] of Object.entries(RANGES)) {
+    const value = request[name];
+    const isOutside = typeof value === 'number' && (value < minimum || value > maximum);
+    reject(isOutside, `${name} must be ${expected}, got ${value}.`, name);
+  }
+  const { stream, stream_options: options, logprobs, top_logprobs: top } = request;
+  const isStreamed = stream === true;
+  const needsStream = 'Stream options can only be defined when `stream=True`.';
+  reject(isObject(options) && !isStreamed, needsStream, 'stream_options');
+  const needsLogprobs = 'when using `top_logprobs`, `logprobs` must be set to true.';
+  reject(Number(top) > 0 && logprobs !== true, needsLogprobs, 'top_logprobs');
 }
 
 /** A function that the request offers. */
@@ -141,26 +134,24 @@ export function requiredTool(request: ChatRequest): string | undefined {
 }
 
 function checkTools(request: ChatRequest): void {
-  const { tool_choice: choice, response_format: format } = request;
+  const choice = request.tool_choice ?? 'none';
   const names = offeredTools(request).map(({ name }) => name);
-  // vLLM does not need tools for `none`.
-  const needsTools = choice !== undefined && choice !== null && choice !== 'none';
   const hasTools = Array.isArray(request.tools) && (names.length > 0 || choice === 'auto');
-  reject(needsTools && !hasTools, 'When using `tool_choice`, `tools` must be set.', 'tool_choice');
+  const needsTools = 'When using `tool_choice`, `tools` must be set.';
+  // vLLM does not need tools for `none`.
+  reject(choice !== 'none' && !hasTools, needsTools, 'tool_choice');
   const name = requiredTool(request);
-  reject(
-    name !== undefined && !names.includes(name),
-    `The tool specified in \`tool_choice\` (\`${name}\`) does not match any of the specified \`tools\`.`,
-    'tool_choice',
-  );
-  const json = isObject(format) && format.type === 'json_schema' ? (format.json_schema ?? null) : undefined;
-  reject(
-    json === null,
-    "When response_format type is 'json_schema', the 'json_schema' field must be provided.",
-    'response_format',
-  );
-  const hasName = json === undefined || (isObject(json) && typeof json.name === 'string');
-  reject(!hasName, '`response_format.json_schema.name` is missing or not a string.', 'response_format');
+  const text = `The tool specified in \`tool_choice\` (\`${name}\`) does not match any of the specified \`tools\`.`;
+  reject(name !== undefined && !names.includes(name), text, 'tool_choice');
+}
+
+function checkResponseFormat({ response_format: format }: ChatRequest): void {
+  if (!isObject(format) || format.type !== 'json_schema') return;
+  const { json_schema: json } = format;
+  const missing = "When response_format type is 'json_schema', the 'json_schema' field must be provided.";
+  reject(json === undefined || json === null, missing, 'response_format');
+  const isNamed = isObject(json) && typeof json.name === 'string';
+  reject(!isNamed, '`response_format.json_schema.name` is missing or not a string.', 'response_format');
 }
 
 /** The JSON schema that the reply has to satisfy; `undefined` if it need not be JSON. */

@@ -1,8 +1,8 @@
 import { Secret } from '../../secret/secret.ts';
-import type { KeyRecord } from '../account/key-registry.ts';
-import { isKey } from '../account/keys.ts';
-import { matchesGlob } from '../account/model-access.ts';
+import type { KeyRecord } from '../account.ts';
 import { check } from '../checks.ts';
+import { isKey } from '../keys.ts';
+import { matchesGlob } from '../model-access.ts';
 import { rule as ruleSchema } from '../scenario.ts';
 import { type ChatRequest, type Reply, type ReplyFunction, textOf } from './reply.ts';
 import { offeredTools } from './request.ts';

@@ -1,4 +1,4 @@
-import type { TokenUsage } from '../account/usage-log.ts';
+import type { TokenUsage } from '../account.ts';
 import { isObject } from '../http.ts';
 import { type EmulatedMessage, textOf } from './reply.ts';
 

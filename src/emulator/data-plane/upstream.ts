@@ -2,69 +2,61 @@ import { redact } from '../../secret/redact.ts';
 import { bodyText, isObject, parseJson } from '../http.ts';
 import type { EmulatedModel, UpstreamSettings } from '../options.ts';
 import { upstreamError } from './errors.ts';
-import type { ModelRequest, ModelServer } from './model-server.ts';
+import type { ModelServer } from './model-server.ts';
 
 /** Other headers may hold a credential, or concern one connection only. */
 const FORWARDED_HEADERS = ['accept', 'accept-language', 'traceparent', 'tracestate', 'x-request-id'];
 
 /** A real model server. */
-export class UpstreamServer implements ModelServer {
-  readonly #settings: UpstreamSettings;
-
-  constructor(settings: UpstreamSettings) {
-    this.#settings = settings;
-  }
-
-  async models(signal: AbortSignal): Promise<EmulatedModel[]> {
-    const response = await this.#send('/models', { method: 'GET' }, signal);
-    const body = parseJson(await bodyText(response).catch(() => ''));
-    if (!response.ok || !isObject(body) || !Array.isArray(body.data)) {
-      throw upstreamError(
-        `GET ${this.#settings.url}/models returned ${response.status} without a list of models.`,
-      );
-    }
-    return body.data.filter(isModel).map(({ id }) => ({ id }));
-  }
-
-  async post({ request, path, body, signal }: ModelRequest): Promise<Response> {
-    const headers = new Headers({ 'content-type': 'application/json' });
-    for (const name of FORWARDED_HEADERS) {
-      const value = request.headers.get(name);
-      if (value !== null) headers.set(name, value);
-    }
-    return this.#send(path, { method: 'POST', headers, body: JSON.stringify(body) }, signal);
-  }
-
+export interface UpstreamServer {
+  readonly post: ModelServer;
+  readonly models: (signal: AbortSignal) => Promise<EmulatedModel[]>;
   /** Removes the server's own key from a text: servers repeat keys in errors, and this one is not the client's. */
-  redact(text: string): string {
-    const { apiKey } = this.#settings;
-    return apiKey === undefined ? text : redact(text, [apiKey]);
-  }
+  readonly redact: (text: string) => string;
+}
 
-  async #send(path: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
-    const { url, apiKey } = this.#settings;
+export function upstreamServer(settings: UpstreamSettings): UpstreamServer {
+  const { url, apiKey } = settings;
+  const redacted = (text: string): string => (apiKey === undefined ? text : redact(text, [apiKey]));
+
+  const send = async (path: string, init: RequestInit, signal: AbortSignal): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (apiKey !== undefined) headers.set('authorization', `Bearer ${apiKey.reveal()}`);
     // Read at each request: tests and tracers replace it.
-    const send = this.#settings.fetch ?? globalThis.fetch;
+    const fetch = settings.fetch ?? globalThis.fetch;
     const target = `${url}${path}`;
-    const response = await send(target, { ...init, headers, signal, redirect: 'manual' }).catch(
+    const response = await fetch(target, { ...init, headers, signal, redirect: 'manual' }).catch(
       (error: unknown) => {
         signal.throwIfAborted();
         const method = init.method === 'GET' ? 'Get' : 'Post';
-        throw upstreamError(this.redact(`${method} "${target}": ${causeOf(error, new URL(target))}`));
+        throw upstreamError(redacted(`${method} "${target}": ${causeOf(error, new URL(target))}`));
       },
     );
-    const isRedirect =
-      response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400);
-    if (!isRedirect) return response;
+    const { type, status } = response;
+    if (type !== 'opaqueredirect' && (status < 300 || status >= 400)) return response;
     void response.body?.cancel();
     throw upstreamError(`${target} redirects, and its key is not sent elsewhere. Check the URL.`);
-  }
-}
+  };
 
-function isModel(value: unknown): value is { readonly id: string } {
-  return isObject(value) && typeof value.id === 'string';
+  return {
+    redact: redacted,
+    async models(signal) {
+      const response = await send('/models', { method: 'GET' }, signal);
+      const body = parseJson(await bodyText(response).catch(() => ''));
+      if (response.ok && isObject(body) && Array.isArray(body.data)) {
+        return body.data.flatMap((model) => (typeof model?.id === 'string' ? [{ id: model.id }] : []));
+      }
+      throw upstreamError(`GET ${url}/models returned ${response.status} without a list of models.`);
+    },
+    post({ request, path, body, signal }) {
+      const headers = new Headers({ 'content-type': 'application/json' });
+      for (const name of FORWARDED_HEADERS) {
+        const value = request.headers.get(name);
+        if (value !== null) headers.set(name, value);
+      }
+      return send(path, { method: 'POST', headers, body: JSON.stringify(body) }, signal);
+    },
+  };
 }
 
 /** The failure in the words of the gateway's HTTP client, which is Go's. */

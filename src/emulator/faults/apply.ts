@@ -1,8 +1,8 @@
+import { abortable } from '../../internal/wait.ts';
 import { type Bytes, bodyOf, dataOf, eventsOf, mapBody } from '../body.ts';
 import { controlErrorOf } from '../control-plane/errors.ts';
 import { dataErrorOf } from '../data-plane/errors.ts';
-import { isEventStream } from '../http.ts';
-import { LostConnection } from '../lost-connection.ts';
+import { isEventStream, LostConnection } from '../http.ts';
 import type { EmulatedPlane } from '../operation.ts';
 import type { Sleep } from '../options.ts';
 import type { Fault } from './fault.ts';
@@ -88,7 +88,7 @@ async function* corruptEvents(
     const isDone = dataOf(event)?.trim() === '[DONE]';
     const isAt = (chunks: number): boolean => count === chunks || (count < chunks && isDone);
     if (stallAfterChunks !== undefined && isAt(stallAfterChunks)) {
-      await (stallMs === undefined ? untilAborted(signal) : sleep(stallMs, signal));
+      await (stallMs === undefined ? abortable(new Promise(() => {}), signal) : sleep(stallMs, signal));
     }
     const isDue = corruption !== undefined && isAt(corruption.after(fault));
     count++;
@@ -99,27 +99,20 @@ async function* corruptEvents(
   }
 }
 
-function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-}
-
 /** Groups bytes into pieces of one size. */
 async function* regroup(texts: AsyncIterable<string>, size: number): AsyncGenerator<Bytes, void, undefined> {
   const encoder = new TextEncoder();
   let rest: Bytes = new Uint8Array(0);
+  let failure: { readonly error: unknown } | undefined;
   try {
     for await (const text of texts) {
-      const joined = new Uint8Array([...rest, ...encoder.encode(text)]);
-      let offset = 0;
-      for (; joined.length - offset >= size; offset += size) yield joined.slice(offset, offset + size);
-      rest = joined.slice(offset);
+      rest = new Uint8Array([...rest, ...encoder.encode(text)]);
+      for (; rest.length >= size; rest = rest.slice(size)) yield rest.slice(0, size);
     }
   } catch (error) {
-    if (rest.length > 0) yield rest;
-    throw error;
+    // What came before a lost connection arrives.
+    failure = { error };
   }
   if (rest.length > 0) yield rest;
+  if (failure !== undefined) throw failure.error;
 }

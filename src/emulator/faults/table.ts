@@ -1,8 +1,8 @@
-import * as z from 'zod/mini';
+import * as z from 'zod';
 import { dataOf } from '../body.ts';
-import { credential, fields, nonEmpty } from '../checks.ts';
+import { credential, fields } from '../checks.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
-import type { EmulatedOperation } from '../operation.ts';
+import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
 import type { Fault, FaultKind, RequestFilter } from './fault.ts';
 
 /*
@@ -29,7 +29,7 @@ interface Draw {
 }
 
 interface Row {
-  readonly check: z.ZodMiniType;
+  readonly check: z.ZodType;
   /** Operations that a value of the field makes sense for. Default: all. */
   readonly operations?: ((value: never) => readonly EmulatedOperation[]) | undefined;
   /** The way in which the response ends. Different ones exclude each other. */
@@ -41,43 +41,33 @@ interface Row {
   readonly corruption?: Corruption;
 }
 
-const CONTROL = [
-  ...['create', 'list', 'listMine', 'reveal', 'delete', 'checkCreation'],
-  ...['setStatus', 'setQuota', 'usage'],
-] as EmulatedOperation[];
-const DATA: EmulatedOperation[] = ['models', 'chat', 'completions', 'images'];
-
-const only =
-  (...operations: EmulatedOperation[]) =>
-  () =>
-    operations;
+const only = (...operations: EmulatedOperation[]) => {
+  return (): readonly EmulatedOperation[] => operations;
+};
 const streams = only('chat', 'completions');
 
 /** An integer or `Infinity`. */
-const count = (minimum: number): z.ZodMiniType =>
+const count = (minimum: number): z.ZodType =>
   z.custom(
     (value) => Number(value) >= minimum && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY),
     `must be an integer from ${minimum}, or Infinity`,
   );
-const milliseconds = z.number().check(z.minimum(0));
+const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be the name of a header');
+const milliseconds = z.number().min(0);
 
 const FILTER: Readonly<Record<keyof RequestFilter, Row>> = {
   plane: {
     check: z.enum(['control', 'data']),
-    operations: (plane: string) => (plane === 'control' ? CONTROL : DATA),
+    operations: (plane: string) => (plane === 'control' ? CONTROL_OPERATIONS : DATA_OPERATIONS),
   },
   operation: {
-    check: z.enum([...CONTROL, ...DATA]),
+    check: z.enum([...CONTROL_OPERATIONS, ...DATA_OPERATIONS]),
     operations: (operation: EmulatedOperation) => [operation],
   },
-  method: { check: z.string().check(z.regex(/^[a-z]+$/i, 'must be a method such as POST')) },
-  path: { check: z.union([nonEmpty, z.instanceof(RegExp)], 'must be a glob or a RegExp') },
   key: { check: credential },
   nth: { check: count(1) },
-  probability: { check: z.number().check(z.minimum(0), z.maximum(1)) },
 };
 
-/** A row for a delay. */
 const delay = (field: FaultKind, operations?: Row['operations']): Row => ({
   check: milliseconds,
   operations,
@@ -90,19 +80,17 @@ const flag = (field: FaultKind, more: Partial<Row> = {}): Row => ({
   ...more,
 });
 
+const half = (text: string): string => text.slice(0, Math.floor(text.length / 2));
+
 /** A row for a field that says after how many chunks something else is sent, which ends the response. */
-function afterChunks(field: FaultKind, event: Corruption['event'], whole?: Corruption['whole']): Row {
+function afterChunks(field: FaultKind, more: Pick<Corruption, 'event'> & Partial<Corruption>): Row {
   const after = (fault: Fault): number => Number(fault[field]);
+  const whole: Corruption['whole'] = (text, fault) => (after(fault) === 0 ? '' : half(text));
   return {
     check: count(0),
     ending: field,
     random: (draw) => ({ [field]: draw.chunks() }),
-    corruption: {
-      after,
-      event,
-      next: field === 'dropAfterChunks' ? 'drop' : 'end',
-      whole: whole ?? ((text, fault) => (after(fault) === 0 ? '' : half(text))),
-    },
+    corruption: { after, whole, next: 'end', ...more },
   };
 }
 
@@ -110,48 +98,29 @@ function afterChunks(field: FaultKind, event: Corruption['event'], whole?: Corru
 const errorAfterChunks = (
   field: FaultKind,
   error: (fault: Fault) => string,
-  event: (error: string) => string,
+  toEvent: (error: string) => string,
 ): Row =>
-  afterChunks(
-    field,
-    (_, fault) => event(error(fault)),
-    (_, fault) => error(fault),
-  );
-
-const half = (text: string): string => text.slice(0, Math.floor(text.length / 2));
-
-/** A row for a chunk that is not JSON. */
-const malformed = (field: FaultKind, after: Corruption['after'], more: Partial<Row>): Row => ({
-  check: count(0),
-  ending: field,
-  corruption: {
-    after,
-    event: (event) => `data: ${half(dataOf(event) ?? '')}\n\n`,
-    next: 'continue',
-    whole: (text) => text.slice(0, -1),
-  },
-  ...more,
-});
+  afterChunks(field, {
+    event: (_, fault) => toEvent(error(fault)),
+    whole: (_, fault) => error(fault),
+  });
 
 const event = (data: string): string => `data: ${data}\n\n`;
-const eventAndDone = (data: string): string => `${event(data)}data: [DONE]\n\n`;
+const eventAndDone = (data: string): string => event(data) + event('[DONE]');
 
 const ENGINE_ERROR =
   '{"error": {"message": "EngineCore encountered an issue. See stack trace (above) for the root cause.", "type": "InternalServerError", "param": null, "code": 500}}';
 /** The same in the form of an older vLLM. */
 const FLAT_ERROR = {
-  code: 500,
-  message: 'EngineCore died',
-  object: 'error',
-  param: null,
-  type: 'InternalServerError',
+  ...{ code: 500, message: 'EngineCore died', object: 'error' },
+  ...{ param: null, type: 'InternalServerError' },
 };
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
 /** Statuses that a client may retry. */
 const RANDOM_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
 
-export const FAULTS: Readonly<Record<keyof Fault, Row>> = {
+const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   ...FILTER,
   times: { check: count(1) },
 
@@ -173,15 +142,12 @@ export const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   },
 
   status: {
-    check: z.int().check(z.minimum(200), z.maximum(599)),
+    check: z.int().min(200).max(599),
     ending: 'replacement',
     random: ({ random }) => ({ status: oneOf(RANDOM_STATUSES, random) }),
   },
   body: { check: z.unknown(), needs: ['status'] },
-  headers: {
-    check: z.custom(isHeaders, 'must be an object of header names and values'),
-    needs: ['status', 'html'],
-  },
+  headers: { check: z.record(headerName, z.string()), needs: ['status', 'html'] },
   html: {
     check: z.union([z.boolean(), z.string()], 'must be a boolean or a page'),
     ending: 'replacement',
@@ -201,7 +167,7 @@ export const FAULTS: Readonly<Record<keyof Fault, Row>> = {
     }),
   },
 
-  truncateAfterChunks: afterChunks('truncateAfterChunks', () => ''),
+  truncateAfterChunks: afterChunks('truncateAfterChunks', { event: () => '' }),
   nullEventAfterChunks: errorAfterChunks('nullEventAfterChunks', () => 'null', event),
   errorBodyAfterChunks: errorAfterChunks(
     'errorBodyAfterChunks',
@@ -221,17 +187,19 @@ export const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   ),
   errorEvent: { check: z.unknown(), needs: ['errorAfterChunks'] },
   engineDiesAfterChunks: errorAfterChunks('engineDiesAfterChunks', () => ENGINE_ERROR, eventAndDone),
-  dropAfterChunks: afterChunks('dropAfterChunks', () => ''),
-  halfEventAfterChunks: afterChunks('halfEventAfterChunks', half),
-  malformedJson: malformed('malformedJson', () => 0, {
-    check: z.boolean(),
-    random: (draw) => ({ malformedJsonAfterChunks: draw.chunks() }),
-  }),
-  malformedJsonAfterChunks: malformed(
-    'malformedJson',
-    ({ malformedJsonAfterChunks = 0 }) => malformedJsonAfterChunks,
-    {},
-  ),
+  dropAfterChunks: afterChunks('dropAfterChunks', { event: () => '', next: 'drop' }),
+  halfEventAfterChunks: afterChunks('halfEventAfterChunks', { event: half }),
+  malformedJson: {
+    check: z.union([z.boolean(), count(0)], 'must be a boolean or a number of chunks'),
+    ending: 'malformedJson',
+    random: (draw) => ({ malformedJson: draw.chunks() }),
+    corruption: {
+      after: ({ malformedJson }) => (malformedJson === true ? 0 : Number(malformedJson)),
+      event: (original) => event(half(dataOf(original) ?? '')),
+      next: 'continue',
+      whole: (text) => text.slice(0, -1),
+    },
+  },
   omitDone: flag('omitDone', {
     operations: streams,
     ending: 'omitDone',
@@ -254,66 +222,66 @@ export const FAULT_KINDS: readonly FaultKind[] = NAMES.filter(
   (name): name is FaultKind => FAULTS[name].random !== undefined,
 );
 
-/** Names of the fields that are given and have an effect. A field that is false has none. */
-export function effectsOf(fault: Fault): (keyof Fault)[] {
-  return givenFields(fault).filter((name) => name !== 'times' && !(name in FILTER));
-}
-
+/** Names of the fields that are given. A field that is false is not. */
 function givenFields(fault: Fault): (keyof Fault)[] {
   return NAMES.filter((name) => fault[name] !== undefined && fault[name] !== false);
 }
 
+/** Names of the given fields that have an effect. */
+export function effectsOf(fault: Fault): (keyof Fault)[] {
+  return givenFields(fault).filter((name) => name !== 'times' && !(name in FILTER));
+}
+
 /** Operations that a fault can apply to; `undefined` for any. */
 export function possibleOperations(fault: Fault): readonly EmulatedOperation[] | undefined {
-  const [first, ...others] = givenFields(fault).flatMap((name) => {
-    const operations = FAULTS[name].operations?.(fault[name] as never);
-    return operations === undefined ? [] : [operations];
-  });
+  const lists = givenFields(fault).map((name) => FAULTS[name].operations?.(fault[name] as never));
+  const [first, ...others] = lists.filter((operations) => operations !== undefined);
   return first?.filter((operation) => others.every((each) => each.includes(operation)));
 }
 
-/** The contradictions of a fault: the field and what is wrong with it. */
-function* contradictions(fault: Fault): Generator<readonly [keyof Fault, string], void, undefined> {
+/** The first contradiction of a fault: the field and what is wrong with it. */
+function contradictionOf(fault: Fault): { path: (keyof Fault)[]; message: string } | undefined {
   const given = givenFields(fault);
-  const endings = given.filter((name) => FAULTS[name].ending !== undefined);
-  for (const name of endings) {
-    if (FAULTS[name].ending !== FAULTS[endings[0] ?? name].ending)
-      yield [name, `contradicts \`${endings[0]}\``];
+  const quoted = (names: readonly (keyof Fault)[], word: string): string =>
+    names.map((name) => `\`${name}\``).join(` ${word} `);
+  const [ending, ...endings] = given.filter((name) => FAULTS[name].ending !== undefined);
+  const other = endings.find((name) => ending && FAULTS[name].ending !== FAULTS[ending].ending);
+  if (ending && other) return { path: [other], message: `contradicts \`${ending}\`` };
+  if (given.includes('body') && given.includes('html')) {
+    return { path: ['html'], message: 'contradicts `body`' };
   }
-  if (given.includes('body') && given.includes('html')) yield ['html', 'contradicts `body`'];
   for (const name of given) {
     const { needs = [] } = FAULTS[name];
     const isMet = needs.length === 0 || needs.some((needed) => given.includes(needed));
-    if (!isMet) yield [name, `needs ${needs.map((needed) => `\`${needed}\``).join(' or ')}`];
+    if (!isMet) return { path: [name], message: `needs ${quoted(needs, 'or')}` };
   }
-  if (possibleOperations(fault)?.length !== 0) return;
+  if (possibleOperations(fault)?.length !== 0) return undefined;
   const [first, ...others] = given.filter((name) => FAULTS[name].operations !== undefined);
-  if (first === undefined) return;
-  yield [first, `and ${others.map((name) => `\`${name}\``).join(' and ')} concern different requests`];
+  return first && { path: [first], message: `and ${quoted(others, 'and')} concern different requests` };
 }
 
-function schemaOf<Mode extends z.ZodMiniType>(mode: Mode, rows: Readonly<Record<string, Row>>) {
-  const shape = Object.entries(rows).map(([name, row]) => [name, z.optional(row.check)]);
-  return fields({ mode, ...(Object.fromEntries(shape) as Record<string, z.ZodMiniOptional>) }).check(
+function schemaOf<Mode extends z.ZodType>(mode: Mode, rows: Readonly<Record<string, Row>>) {
+  const shape = Object.entries(rows).map(([name, row]) => [name, row.check.optional()]);
+  return fields({ mode, ...(Object.fromEntries(shape) as Record<string, z.ZodOptional>) }).check(
     ({ value, issues }) => {
-      const [problem] = contradictions(value as Fault);
-      const [path, message] = problem ?? [];
-      if (path !== undefined) issues.push({ code: 'custom', path: [path], message, input: value });
+      const problem = contradictionOf(value as Fault);
+      if (problem !== undefined) issues.push({ code: 'custom', input: value, ...problem });
     },
   );
 }
 
-const hasEffect = z.refine<object>((fault) => effectsOf(fault).length > 0, 'has no effect');
+const hasEffect = (fault: object): boolean => effectsOf(fault).length > 0;
 const { times: _, ...lasting } = FAULTS;
 
 /** The schemas of faults by their mode. */
 export const FAULT_SCHEMAS = {
-  next: schemaOf(z._default(z.literal('next'), 'next'), FAULTS).check(hasEffect),
-  always: schemaOf(z.literal('always'), lasting).check(hasEffect),
+  next: schemaOf(z.literal('next').default('next'), FAULTS).refine(hasEffect, 'The fault has no effect'),
+  always: schemaOf(z.literal('always'), lasting).refine(hasEffect, 'The fault has no effect'),
   random: schemaOf(z.literal('random'), {
     ...FILTER,
     seed: { check: z.number() },
-    kinds: { check: z.array(z.enum(FAULT_KINDS)).check(z.minLength(1)) },
+    probability: { check: z.number().min(0).max(1) },
+    kinds: { check: z.array(z.enum(FAULT_KINDS)).min(1) },
     maxDelayMs: { check: milliseconds },
   }),
 } as const;
@@ -324,6 +292,12 @@ export const scheduledFault = z.discriminatedUnion('mode', [
   FAULT_SCHEMAS.always,
   FAULT_SCHEMAS.random,
 ]);
+
+/** Whether a field belongs to the way in which a response ends. */
+function isEnding(name: keyof Fault): boolean {
+  const { ending, needs = [] } = FAULTS[name];
+  return ending !== undefined || name === 'appliedAfterMs' || needs.some((needed) => FAULTS[needed].ending);
+}
 
 /**
  * Combines the faults of one request.
@@ -340,17 +314,10 @@ export function mergeFaults(faults: readonly Fault[]): Fault {
   return merged;
 }
 
-/** Whether a field belongs to the way in which a response ends. */
-function isEnding(name: keyof Fault): boolean {
-  const { ending, needs = [] } = FAULTS[name];
-  return ending !== undefined || name === 'appliedAfterMs' || needs.some((needed) => FAULTS[needed].ending);
-}
-
 /** The corruption that a fault asks for. */
 export function corruptionOf(fault: Fault): Corruption | undefined {
-  return effectsOf(fault)
-    .map((name) => FAULTS[name].corruption)
-    .find((corruption) => corruption !== undefined);
+  const corruptions = effectsOf(fault).map((name) => FAULTS[name].corruption);
+  return corruptions.find((corruption) => corruption !== undefined);
 }
 
 /** A stream of the emulator has about this number of chunks. */
@@ -362,22 +329,14 @@ export function randomFault(
   operation: EmulatedOperation | undefined,
   { random, maxDelayMs }: { readonly random: () => number; readonly maxDelayMs: number },
 ): Fault | undefined {
-  const delayMs = (): number => Math.floor(random() * maxDelayMs);
-  const chunks = (): number => Math.floor(random() * MAX_CHUNKS);
-  const faults = kinds.map((kind) => FAULTS[kind].random?.({ random, delayMs, chunks }) ?? {});
+  const below = (limit: number) => (): number => Math.floor(random() * limit);
+  const draw = { random, delayMs: below(maxDelayMs), chunks: below(MAX_CHUNKS) };
+  const faults = kinds.map((kind) => FAULTS[kind].random?.(draw) ?? {});
   const possible = faults.filter((fault) => {
     const operations = possibleOperations(fault);
     return operations === undefined || (operation !== undefined && operations.includes(operation));
   });
   return possible.length === 0 ? undefined : oneOf(possible, random);
-}
-
-function isHeaders(value: unknown): boolean {
-  try {
-    return new Headers(value as Record<string, string>) !== undefined && typeof value === 'object';
-  } catch {
-    return false;
-  }
 }
 
 function oneOf<T>(values: readonly T[], random: () => number): T {

@@ -235,7 +235,7 @@ describe('a stream', () => {
 
   it.each<[Fault, number]>([
     [{ malformedJson: true }, 0],
-    [{ malformedJsonAfterChunks: 3 }, 3],
+    [{ malformedJson: 3 }, 3],
   ])('may have an event that is no JSON, and go on: %o', async (fault, place) => {
     const { drun, key } = setUp(fault);
     const data = await events(await chat(drun, key, { stream: true }));
@@ -260,7 +260,7 @@ describe('an answer in one piece', () => {
     { truncateAfterChunks: 1 },
     { halfEventAfterChunks: 1 },
     { malformedJson: true },
-    { malformedJsonAfterChunks: 4 },
+    { malformedJson: 4 },
   ])('is no JSON any more with %o', async (fault) => {
     const { drun, key } = setUp(fault);
     const response = await chat(drun, key);

@@ -67,7 +67,7 @@ describe('random faults', () => {
     for (const { operation = '', faults = [] } of drun.requests) {
       for (const name of faults) seen.set(name, (seen.get(name) ?? new Set()).add(operation));
     }
-    const kinds = FAULT_KINDS.map((kind) => (kind === 'malformedJson' ? 'malformedJsonAfterChunks' : kind));
+    const kinds = FAULT_KINDS.map((kind) => (kind === 'malformedJson' ? 'malformedJson' : kind));
     expect([...seen.keys()].sort()).toEqual([...kinds, 'stallMs'].sort());
     expect(seen.get('acceptedAfterMs')).toEqual(new Set(['create']));
     expect(seen.get('acceptedForMs')).toEqual(new Set(['delete']));
@@ -77,7 +77,7 @@ describe('random faults', () => {
 
   it.each<[readonly FaultKind[], readonly string[]]>([
     [['status'], ['status']],
-    [['malformedJson'], ['malformedJsonAfterChunks']],
+    [['malformedJson'], ['malformedJson']],
     [['applied'], ['applied', 'dropConnection']],
     [['listLagMs'], ['listLagMs']],
   ])('are of the kinds that are asked for: %o', async (kinds, names) => {

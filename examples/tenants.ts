@@ -1,0 +1,39 @@
+/**
+ * One API key per tenant: a single `ChatClient` serves all of them, and each call uses the key of the tenant whose request
+ * is being handled. The tenant is in an `AsyncLocalStorage`, so it need not be passed through every function.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { ChatClient, Secret } from 'drun-sdk';
+
+interface Tenant {
+  readonly apiKey: Secret;
+}
+
+const tenants = new AsyncLocalStorage<Tenant>();
+
+/** The provider is called before every request of a call, in the async context of that call, and its result is not shared. */
+const chat = new ChatClient({
+  apiKey: () => {
+    const tenant = tenants.getStore();
+    // Rather fail than charge a call to another tenant.
+    if (!tenant) throw new Error('No tenant: the call was not made inside asTenant().');
+    return tenant.apiKey;
+  },
+});
+
+/** Runs a request handler for a tenant. Call it where the request is authenticated. */
+export function asTenant<Result>(apiKey: string, handler: () => Result): Result {
+  return tenants.run({ apiKey: new Secret(apiKey) }, handler);
+}
+
+/** Somewhere deep in the application. */
+export async function summarize(text: string): Promise<string | null> {
+  const { choices } = await chat.complete({
+    model: 'public/deepseek-r1',
+    messages: [
+      { role: 'system', content: 'Summarize in one sentence.' },
+      { role: 'user', content: text },
+    ],
+  });
+  return choices[0].message.content;
+}

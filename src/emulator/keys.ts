@@ -1,0 +1,162 @@
+import { isSecret, type Secret } from '../secret/secret.ts';
+import { type Account, type KeyRecord, remainingTokens } from './account.ts';
+import { check } from './checks.ts';
+import { keyChanges, newKey } from './scenario.ts';
+
+/** The token quota of a key. */
+export interface EmulatedQuota {
+  readonly limit: number | 'unlimited';
+  readonly used: number;
+  /** 0 if more was used than allowed: a running request is not cut off. */
+  readonly remaining: number | 'unlimited';
+}
+
+/** A snapshot of a key. Never holds the full key. */
+export interface EmulatedKey {
+  readonly id: string;
+  readonly name: string;
+  /** Such as `sk-******7ucU`. */
+  readonly maskedKey: string;
+  /** The workspace of the key; absent for a key of the account. */
+  readonly workspace?: number | undefined;
+  /** Name of the user who created the key. */
+  readonly createdBy: string;
+  readonly createdAt: Date;
+  /** When the data plane starts to reject the key; absent if it does not expire. */
+  readonly expiresAt?: Date | undefined;
+  readonly expired: boolean;
+  readonly disabled: boolean;
+  /** When the data plane last accepted the key. */
+  readonly lastUsedAt?: Date | undefined;
+  /** Globs of the models that the key may use; every model if empty. */
+  readonly allowModels: readonly string[];
+  /** Globs of the models that the key may not use. A deny takes precedence over an allow. */
+  readonly denyModels: readonly string[];
+  readonly quota: EmulatedQuota;
+}
+
+/** Properties of a key that {@link EmulatedKeys.update} changes. */
+export interface EmulatedKeyChanges {
+  /** When the data plane starts to reject the key; null for never. */
+  readonly expiresAt?: Date | string | null | undefined;
+  readonly disabled?: boolean | undefined;
+  /** Globs of the models that the key may use: `*` does not cross a slash, `**` does. */
+  readonly allowModels?: readonly string[] | undefined;
+  /** Globs of the models that the key may not use. A deny takes precedence over an allow. */
+  readonly denyModels?: readonly string[] | undefined;
+  /** Total number of tokens that the key may use, including those already used. */
+  readonly quota?: number | 'unlimited' | undefined;
+}
+
+/** A key to create without a request. */
+export interface NewEmulatedKey extends EmulatedKeyChanges {
+  readonly name: string;
+  /** The full key, if a test needs a fixed one: printable ASCII without spaces. Default: a random one. */
+  readonly key?: string | Secret | undefined;
+  /** Creates the key in this workspace. Default: in the account. */
+  readonly workspace?: number | undefined;
+  /** Name of the user who owns the key, created if it does not exist. Default: the owner of `accessToken`. */
+  readonly user?: string | undefined;
+}
+
+/** A key that has just been created. */
+export interface CreatedEmulatedKey extends EmulatedKey {
+  readonly secret: Secret;
+}
+
+/**
+ * The existing keys, oldest first. The methods prepare the state of a test: they send no request, and no fault
+ * applies to them.
+ */
+export interface EmulatedKeys extends Iterable<EmulatedKey> {
+  /**
+   * Creates a key.
+   *
+   * @throws {RangeError} If the limit (`maxKeys`) is reached or the full key exists.
+   * @throws {TypeError} If a field is invalid.
+   */
+  readonly create: (key: NewEmulatedKey) => CreatedEmulatedKey;
+  /**
+   * Changes a key. The control plane has no request that sets the lists of models.
+   *
+   * @throws {RangeError} If no such key exists.
+   * @throws {TypeError} If a field is invalid.
+   */
+  readonly update: (id: string, changes: EmulatedKeyChanges) => EmulatedKey;
+  /** @throws {RangeError} If no such key exists. */
+  readonly delete: (id: string) => void;
+}
+
+export function keyView(record: KeyRecord, now: number): EmulatedKey {
+  return {
+    id: record.id,
+    name: record.name,
+    maskedKey: record.secret.masked,
+    ...(record.scope !== 'account' && { workspace: record.scope }),
+    createdBy: record.owner.name,
+    createdAt: new Date(record.createdAt),
+    ...(record.expiresAt !== Number.POSITIVE_INFINITY && { expiresAt: new Date(record.expiresAt) }),
+    expired: record.expiresAt <= now,
+    disabled: record.disabled,
+    ...(record.lastUsedAt !== undefined && { lastUsedAt: new Date(record.lastUsedAt) }),
+    allowModels: [...record.allowModels],
+    denyModels: [...record.denyModels],
+    quota: {
+      limit: asNumber(record.quota),
+      used: Number(record.usedTokens),
+      remaining: asNumber(remainingTokens(record)),
+    },
+  };
+}
+
+/** Whether a record has this id, this name, or this full key. */
+export function isKey(record: KeyRecord, key: string | Secret): boolean {
+  if (isSecret(key)) return record.secret.equals(key);
+  return record.id === key || record.name === key || record.secret.equals(key);
+}
+
+export function emulatedKeys(account: Account, now: () => number): EmulatedKeys {
+  const known = (id: string): KeyRecord => {
+    const record = account.find(id);
+    if (record === undefined) throw new RangeError('drun.keys: no key has this id.');
+    return record;
+  };
+  return {
+    *[Symbol.iterator]() {
+      for (const record of account.list()) yield keyView(record, now());
+    },
+    create({ name, key, workspace, user, ...changes }) {
+      const fullKey = isSecret(key) ? key.reveal() : key;
+      check('drun.keys', newKey, { name, key, workspace, user, ...changes });
+      const scope = workspace ?? 'account';
+      if (account.isFull(scope)) throw new RangeError('drun.keys: the limit of keys (`maxKeys`) is reached.');
+      const existing = fullKey === undefined ? undefined : account.recall(fullKey);
+      if (existing !== undefined && account.find(existing.id) !== undefined) {
+        throw new RangeError('drun.keys: another key has the same `key`.');
+      }
+      const owner = user === undefined ? account.owner : account.userNamed(user);
+      const record = account.create({ name, scope, owner, fullKey });
+      Object.assign(record, changesOf(changes));
+      return { ...keyView(record, now()), secret: record.secret };
+    },
+    update(id, changes) {
+      const record = known(id);
+      check('drun.keys', keyChanges, changes);
+      Object.assign(record, changesOf(changes));
+      return keyView(record, now());
+    },
+    delete(id) {
+      account.delete(known(id));
+    },
+  };
+}
+
+function changesOf({ expiresAt, quota, ...changes }: EmulatedKeyChanges): Partial<KeyRecord> {
+  const time = expiresAt === null ? Number.POSITIVE_INFINITY : expiresAt && new Date(expiresAt).getTime();
+  const given = { ...changes, expiresAt: time, quota: typeof quota === 'number' ? BigInt(quota) : quota };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function asNumber(quota: bigint | 'unlimited'): number | 'unlimited' {
+  return quota === 'unlimited' ? quota : Number(quota);
+}

@@ -1,0 +1,16 @@
+import { vi } from 'vitest';
+
+/* Lets every client without options for its transport send through nodeTransport(). */
+
+vi.mock(import('../../src/http/transport.ts'), async (importOriginal) => {
+  const original = await importOriginal();
+  const { nodeTransport } = await import('../../src/node/index.ts');
+  const nativeFetch = globalThis.fetch;
+  return {
+    ...original,
+    fetchTransport: (fetch) =>
+      fetch === undefined && globalThis.fetch === nativeFetch
+        ? nodeTransport()
+        : original.fetchTransport(fetch),
+  };
+});
