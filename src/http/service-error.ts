@@ -108,7 +108,6 @@ function readPartialError(text: string): ServiceError {
   return { message, code, type, param: field('param'), status: statusOf(code) ?? statusNamed(code, type) };
 }
 
-/** Reads an error of any shape. */
 function readError(value: unknown, nesting = 0): ServiceError | undefined {
   if (typeof value === 'string') return { message: value };
   if (nesting > MAX_NESTING) return undefined;
@@ -147,7 +146,6 @@ function textOf(value: unknown): string | undefined {
   return (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : undefined;
 }
 
-/** An error status that a body states. */
 function statusIn({ code, status, statusCode, status_code, http_status }: Fields): number | undefined {
   return [code, status, statusCode, status_code, http_status].map(statusOf).find(Boolean);
 }
