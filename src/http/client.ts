@@ -94,6 +94,7 @@ export class HttpClient {
     this.#headers = { ...options.defaultHeaders, ...checkHeaders(options.headers) };
     checkTimeout(options.timeoutMs);
     checkRetries(options.maxRetries);
+    if (typeof options.transport.send !== 'function') throw invalid('transport', 'must have a `send` method');
     checkFunction(options.onRetry, 'onRetry');
     checkFunction(options.logger, 'logger');
   }

@@ -14,7 +14,7 @@ export const CLIENT_OPTIONS: readonly string[] =
 
 /** @param why - Follows the name of the option. */
 export function invalid(option: string, why: string): ConfigurationError {
-  return new ConfigurationError(`\`${option}\` ${why}.`, { option });
+  return new ConfigurationError(`\`${option}\` ${why}${/[.?]$/.test(why) ? '' : '.'}`, { option });
 }
 
 /**
@@ -24,10 +24,10 @@ export function invalid(option: string, why: string): ConfigurationError {
  * @throws {ConfigurationError} If it does not; suggests the closest known option.
  */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!canHoldOptions(options)) {
     // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.
-    const received = options === null ? 'null' : Array.isArray(options) ? 'an array' : `a ${typeof options}`;
-    const why = `${owner} takes an object with options (received ${received}).`;
+    const kind = typeof options === 'object' ? 'something else' : `a ${typeof options}`;
+    const why = `${owner} takes an object with options (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });
   }
   const unknown = findUnknownOption(options, allowed);
@@ -39,6 +39,14 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   for (const [option, value] of Object.entries(options)) {
     if (value === null) throw invalid(option, 'must not be null. Leave it out to use the default');
   }
+}
+
+/** Recognizes arrays, and what is easily passed in place of its option: a signal, a `Secret`, a `KeyRing`, `Headers`. */
+function canHoldOptions(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain || Object.keys(value).length > 0;
 }
 
 /** For `withOptions()`. An override that is `undefined` changes nothing. */
