@@ -334,6 +334,7 @@ export interface ApiKeyVerifier {
  * ```
  */
 export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
+  checkOptions(options, VERIFIER_OPTIONS, 'keyVerifier()');
   return {
     async verify(secret, { signal } = {}) {
       try {
@@ -345,6 +346,8 @@ export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): Ap
     },
   };
 }
+
+const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
 /** Returns a rejected key as a value. Other errors do not say whether the service accepts the key. */
 function rejectionOf(error: unknown): Extract<KeyCheck, { accepted: false }> {

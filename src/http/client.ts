@@ -96,6 +96,7 @@ export class HttpClient {
     this.#headers = { ...userAgentHeaders(), ...options.defaultHeaders, ...checkHeaders(options.headers) };
     checkTimeout(options.timeoutMs);
     checkRetries(options.maxRetries);
+    if (typeof options.transport.send !== 'function') throw invalid('transport', 'must have a `send` method');
     checkFunction(options.onRetry, 'onRetry');
     checkFunction(options.logger, 'logger');
   }
@@ -162,21 +163,16 @@ export class HttpClient {
     }
   }
 
-  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, { apiKey, headers }: RequestOptions): Call<T> {
+  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Call<T> {
     const { credentialOption } = this.#options;
-    return {
-      endpoint,
-      context: responseContext({
-        label: `${endpoint.method} ${endpoint.path}`,
-        url: this.root + fillPath(endpoint.path, endpoint.params),
-        headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
-        deadline,
-        credentialOption,
-      }),
-      body: toJson(endpoint.body),
-      readCredential: apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
-      attempt: 0,
-    };
+    const { method, path, params } = endpoint;
+    const label = `${method} ${path}`;
+    const url = this.root + fillPath(path, params);
+    const headers = options.headers ? { ...this.#headers, ...checkHeaders(options.headers) } : this.#headers;
+    const context = responseContext({ label, url, headers, deadline, credentialOption });
+    const { apiKey } = options;
+    const read = apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption);
+    return { endpoint, context, body: toJson(endpoint.body), readCredential: read, attempt: 0 };
   }
 
   async #reportRetry(
@@ -259,7 +255,6 @@ export class HttpClient {
   }
 }
 
-/** The fields of a log entry that describe a failure. */
 function failureFields(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'> {
   if (!isDrunError(thrown)) return { code: 'aborted' };
   return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
