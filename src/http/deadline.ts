@@ -69,7 +69,7 @@ export class Deadline implements Disposable {
     this.signal.throwIfAborted();
   }
 
-  /** Waits for a promise, or rejects with the signal's reason if that aborts first. */
+  /** Waits for a promise, or rejects with the signal's reason. */
   race<T>(promise: PromiseLike<T>): Promise<T> {
     return abortable(promise, this.signal);
   }

@@ -104,18 +104,13 @@ export async function readText(response: TransportResponse, maxBytes: number): P
   return text;
 }
 
-/** Reasons for statuses whose responses give none. */
 const HINTS: Readonly<Record<number, string>> = {
   401: 'the credential is unknown, deleted, disabled, expired, or belongs to another host',
   402: 'the quota is used up',
   403: 'the credential may not do this',
 };
 
-/**
- * The error of the class that fits.
- *
- * @param error - What the body says. If the response's own status is a success, this determines the class.
- */
+/** @param error - What the body says. If the response's own status is a success, this determines the class. */
 export function toApiError(
   error: ServiceError,
   response: TransportResponse,
