@@ -141,7 +141,7 @@ export class EventDecoder {
   #detect(): void {
     const text = this.#rest.trimStart();
     if (text.startsWith('<')) this.#format = 'html';
-    if (/^[{[]/.test(text)) this.#format = 'json';
+    else if (/^[{[]/.test(text)) this.#format = 'json';
     if (this.#format !== 'unknown') return;
     const [, line = '', next = ''] = /^(.*?)(?:\r\n|\r|\n)(.*)$/s.exec(text) ?? [];
     // Complete JSON in a line that another one follows: every line is an event.
