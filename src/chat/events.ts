@@ -61,8 +61,8 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   return found && !found.message && typeof text === 'string' ? { ...found, message: text } : found;
 }
 
-/** Whether the `error` beside choices is one. Some servers send `{}` or `{"code":0}` in every chunk. */
-function isFailure(error: unknown): boolean {
+/** Whether the `error` beside choices, or in one of them, is one. Some servers send `{}` or `{"code":0}` in every chunk. */
+export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
   const { code, message } = error;
   const isCode = !/^(?:0|2\d\d|ok|success|)$/i.test(String(code ?? ''));
