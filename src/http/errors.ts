@@ -18,7 +18,7 @@ import { requestIdOf, retryAfterMs } from './headers.ts';
 import { errorIn, parseServiceError, type ServiceError } from './service-error.ts';
 import type { TransportResponse } from './transport.ts';
 
-/** What a valid JSON body has, so that anything else is not taken for a success. */
+/** What a valid JSON body contains, so that nothing else is treated as a success. */
 export interface BodyRules {
   /** Fields of the contract. A body has at least one of them. */
   readonly fields: readonly string[];
@@ -85,7 +85,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
   return toApiError({ ...error, message }, response, context, excerpt);
 }
 
-/** Reads a body up to a limit, or to where its connection was lost. Never rejects: the status says something too. */
+/** Reads a body up to a limit, or to where its connection was lost. Never rejects, because the status alone is useful. */
 export async function readText(response: TransportResponse, maxBytes: number): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
