@@ -24,15 +24,7 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Prom
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
     const stop = (): void => signal.removeEventListener('abort', onAbort);
-    promise.then(
-      (value) => {
-        stop();
-        resolve(value);
-      },
-      (error) => {
-        stop();
-        reject(error);
-      },
-    );
+    promise.then(resolve, reject);
+    promise.then(stop, stop);
   });
 }
