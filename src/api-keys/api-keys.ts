@@ -36,7 +36,7 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
     return new ApiKeys(this.#plane.deriveOptions(options));
   }
 
-  /** Asks whether the account may have another key. */
+  /** Checks whether the account may have another key. */
   canCreate(options: CallOptions = {}): CallPromise<CreationCheck> {
     return this.#plane.call('canCreate()', checkCreationEndpoint, options);
   }

@@ -87,7 +87,7 @@ export interface CreatedApiKey extends ApiKey {
  */
 export type DeletedApiKey = Pick<ApiKey, 'id'> & Partial<ApiKey>;
 
-/** A key created in place of another one. */
+/** A key that replaces another one. */
 export interface ReplacementApiKey extends CreatedApiKey {
   /** The deleted key as the service last described it. */
   readonly replaced: DeletedApiKey;
@@ -103,7 +103,7 @@ export interface CreateApiKeyInput {
 
 /** Argument of {@link WorkspaceApiKeys.create}. */
 export interface CreateWorkspaceApiKeyInput extends CreateApiKeyInput {
-  /** Token quota: an integer of 0 or more. If omitted, the service decides. */
+  /** Token quota: a non-negative integer. If omitted, the service decides. */
   readonly quota?: number | 'unlimited' | undefined;
 }
 

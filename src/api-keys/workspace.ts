@@ -14,7 +14,7 @@ import type {
 /**
  * Manages the API keys of a workspace, which can be disabled and have a token quota.
  *
- * Methods reject as those of {@link ApiKeys} do.
+ * Methods reject like those of {@link ApiKeys}.
  *
  * @example
  * ```ts
@@ -59,7 +59,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
   /**
    * Sets the total number of tokens that a key may use.
    *
-   * @param quota - An integer of 0 or more.
+   * @param quota - A non-negative integer.
    */
   setQuota(id: string, quota: number | 'unlimited', options: CallOptions = {}): CallPromise<ApiKey> {
     return this.#plane.call('setQuota()', () => updateEndpoint(id, 'quota', toQuotaBody(quota)), options);

@@ -65,7 +65,7 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Resolves when the first chunk arrives, and rejects with the error that came instead. Sends the request if it has not
+   * Resolves when the first chunk arrives, and rejects with the error that occurred instead. Sends the request if it has not
    * been sent. No chunk is lost: the stream can be read afterwards.
    */
   get opened(): Promise<void> {
@@ -131,7 +131,7 @@ export class ChatStream<Completion = ChatCompletion>
     return toEventStream(this[Symbol.asyncIterator](), options);
   }
 
-  /** Returns {@link ChatStream.toReadableStream} as the response of a web handler. */
+  /** Returns a response for a web handler whose body is that of {@link ChatStream.toReadableStream}. */
   toResponse({ headers, status = 200, ...options }: EventStreamResponseOptions = {}): PlatformResponse {
     const all = new Headers(checkHeaders(headers ?? {}));
     all.set('content-type', 'text/event-stream; charset=utf-8');
@@ -160,6 +160,10 @@ export class ChatStream<Completion = ChatCompletion>
       const { data, response } = await this.#request.send(this.#deadline);
       this.#reader = data;
       this.#response = response;
+      this.#chunks.outcome.then(
+        () => data.reportEnd(),
+        (error: unknown) => data.reportEnd(error),
+      );
     } catch (error) {
       this.#chunks.fail(error);
       throw error;

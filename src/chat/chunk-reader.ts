@@ -11,6 +11,7 @@ import { invalidResponse, toApiError } from '../http/errors.ts';
 import { requestIdOf } from '../http/headers.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
 import type { TransportResponse } from '../http/transport.ts';
+import { streamChannel } from '../internal/diagnostics.ts';
 import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { EventDecoder, type StreamEvent } from './events.ts';
@@ -89,7 +90,16 @@ export class ChunkReader {
     this.#events.push(text);
     this.#endOfBody();
     if (this.#error !== undefined) throw this.#error;
+    if (this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
     return this;
+  }
+
+  /** Publishes the end of a stream. @param error - What ended it early. */
+  reportEnd(error?: unknown): void {
+    const { diagnostics } = this.#context;
+    if (diagnostics === undefined) return;
+    diagnostics.completion = this.#summary();
+    streamChannel?.publish(error === undefined ? diagnostics : Object.assign(diagnostics, { error }));
   }
 
   /** Index of the choice that text readers follow. */
@@ -111,6 +121,12 @@ export class ChunkReader {
   /** Masks credentials in a value that goes into an error. */
   redact<T>(value: T): T {
     return this.#context.redactValue(value);
+  }
+
+  /** What is published about the completion: nothing that a user or the model has written. */
+  #summary(): object {
+    const { id, model, usage, choices = [] } = this.partialCompletion;
+    return { id, model, usage, finishReasons: choices.map(({ finish_reason: reason }) => reason ?? null) };
   }
 
   /** Reads until there are chunks, or an end. */

@@ -126,7 +126,7 @@ export interface ChatCompletionChunk {
 
 /** A model that a key may call. */
 export interface Model {
-  /** Value for `model` of a request. */
+  /** The value for `model` in a request. */
   readonly id: string;
   readonly object?: string | undefined;
   readonly created?: number | undefined;

@@ -7,7 +7,7 @@ import type { ChatCompletion, CompletionMessage } from './completion.ts';
 import { finishKind } from './finish-reason.ts';
 import { issuesText, validate } from './json-schema.ts';
 
-/** A completion, and the value of its text. */
+/** A completion together with its parsed text. */
 export type ParsedCompletion<Output> = ChatCompletion & {
   /** The output of the schema. `null` if the model called tools instead. */
   readonly parsed: Output;

@@ -162,12 +162,8 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     },
     keys,
     requests: { [Symbol.iterator]: () => log.entries() },
-    faults: { next: faults.next, always: faults.always, random: faults.random, clear: () => faults.clear() },
-    rules: {
-      add: (rule) => rules.add(rule),
-      clear: () => rules.clear(),
-      [Symbol.iterator]: () => rules[Symbol.iterator](),
-    },
+    faults,
+    rules,
     reset,
     async [Symbol.asyncDispose]() {
       isClosed = true;

@@ -13,6 +13,7 @@ export type {
 export type {
   ChatRequest,
   EmulatedChoice,
+  EmulatedChunk,
   EmulatedCompletion,
   EmulatedDelta,
   EmulatedMessage,

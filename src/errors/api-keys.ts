@@ -12,11 +12,11 @@ export interface UnusedKey {
   readonly lastUsedAt?: Date | undefined;
 }
 
-/** The account has reached its number of API keys. Delete one before you create the next. */
+/** The account has reached its limit of API keys. Delete one before you create another. */
 export class ApiKeyLimitError extends ApiError<'api_key_limit_reached', 'ApiKeyLimitError'> {
   /** The service's reason. */
   declare readonly reason: string;
-  /** Number of keys of the account; absent if the list could not be read. */
+  /** Number of keys in the account; absent if the list could not be read. */
   declare readonly keyCount?: number | undefined;
   /** Keys that appear to be unused, the most certain ones first. */
   declare readonly unusedKeys: readonly UnusedKey[];

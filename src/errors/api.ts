@@ -15,7 +15,7 @@ export type ApiErrorCode =
 /** The fields of an {@link ApiError}. */
 export type ApiErrorInit = FieldsOf<ApiError>;
 
-/** The service reported an error. Subclasses say what a caller can do; this class stands for all other statuses. */
+/** The service reported an error. Subclasses say what a caller can do; this class covers all other statuses. */
 export class ApiError<
   Code extends ApiErrorCode = ApiErrorCode,
   Name extends string = string,

@@ -9,7 +9,7 @@ export type FieldsOf<E, Optional extends keyof E = never> = Omit<E, keyof DrunEr
 /**
  * The base class of every error of this package.
  *
- * No field, message, stack or cause shows a credential: messages of servers and libraries are redacted first.
+ * No field, message, stack or cause contains a credential: messages of servers and libraries are redacted first.
  */
 export abstract class DrunError<Name extends string = string, Code extends string = string> extends Error {
   /** The name of the class. A literal, so it survives minification. */
@@ -47,7 +47,7 @@ export abstract class DrunError<Name extends string = string, Code extends strin
 
 /** A place where a value differs from what was expected. */
 export interface ResponseIssue {
-  /** Path to the value, from the outside in: `['items', 0, 'creationTimestamp']`. Empty for the whole. */
+  /** Path to the value, from the outside in: `['items', 0, 'creationTimestamp']`. Empty for the whole value. */
   readonly path: readonly (string | number)[];
   /** What was expected; never the value. */
   readonly message: string;

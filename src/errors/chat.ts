@@ -1,6 +1,6 @@
 import { DrunError, type FieldsOf, type ResponseIssue } from './base.ts';
 
-/** What had arrived of a completion when it failed. */
+/** The part of a completion that arrived before the failure. */
 export interface PartialCompletion {
   readonly id?: string | null | undefined;
   readonly model?: string | null | undefined;

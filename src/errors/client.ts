@@ -35,7 +35,7 @@ export class TimeoutError extends DrunError<'TimeoutError', 'timeout'> {
   declare readonly phase: 'response' | 'idle' | 'runtime';
   /** The limit in milliseconds. */
   declare readonly timeoutMs: number;
-  /** What had arrived of a streamed completion. */
+  /** The part of a streamed completion that arrived before. */
   declare readonly completion?: PartialCompletion | undefined;
 
   constructor(message: string, fields: FieldsOf<TimeoutError>) {

@@ -36,7 +36,7 @@ export type AnyDrunError =
 export type DrunErrorCode = AnyDrunError['code'];
 
 /**
- * Checks whether a value is an error of this package, also one of another copy of it. Never throws.
+ * Returns whether a value is an error of this package, including one of another copy of it. Never throws.
  *
  * @example
  * ```ts

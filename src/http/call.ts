@@ -6,10 +6,10 @@ import type {
   PlatformResponse,
 } from '../internal/platform.ts';
 
-/** Custom headers; a header whose value is `undefined` is left out. */
+/** Custom headers; a header whose value is `undefined` is omitted. */
 export type HeadersOption = PlatformHeaders | Readonly<Record<string, string | undefined>>;
 
-/** Options that all clients have. */
+/** Options of all clients. */
 export interface ClientOptions {
   /** Maximum number of retries per request, after 408, 409, 425, 429, 5xx and lost connections. @defaultValue 2 */
   readonly maxRetries?: number | undefined;
@@ -29,11 +29,11 @@ export interface ClientOptions {
 
 /** Options of every call. */
 export interface CallOptions {
-  /** Aborts the call, which then rejects with the signal's reason. No listener stays on the signal. */
+  /** Aborts the call, which then rejects with the signal's reason. No listener remains on the signal. */
   readonly signal?: AbortSignalLike | undefined;
-  /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` sets no limit. */
+  /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` disables it. */
   readonly timeoutMs?: number | undefined;
-  /** Sent in addition to the client's headers, and instead of those of the same name. Cannot set `Authorization`. */
+  /** Sent in addition to the client's headers; replaces those with the same name. Cannot set `Authorization`. */
   readonly headers?: HeadersOption | undefined;
   /** Overrides the client's `maxRetries` for this call. */
   readonly maxRetries?: number | undefined;

@@ -1,5 +1,6 @@
 import { type AnyDrunError, AuthenticationError, DrunError, isDrunError } from '../errors/index.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
+import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
 import { sleep } from '../internal/wait.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
@@ -21,6 +22,7 @@ import { checkFunction, checkHeaders, checkRetries, checkTimeout, invalid } from
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
 import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
+import { userAgentHeaders } from './user-agent.ts';
 
 /** An operation of the service, as data. */
 export interface Endpoint<T> {
@@ -81,7 +83,7 @@ export class HttpClient {
     this.baseUrl = options.baseUrl;
     this.root = this.baseUrl.href.replace(/\/+$/, '');
     this.readCredential = credentialReader(options.credential, options.credentialOption);
-    this.#headers = { ...options.defaultHeaders, ...checkHeaders(options.headers) };
+    this.#headers = { ...userAgentHeaders(), ...options.defaultHeaders, ...checkHeaders(options.headers) };
     checkTimeout(options.timeoutMs);
     checkRetries(options.maxRetries);
     if (typeof options.transport.send !== 'function') throw invalid('transport', 'must have a `send` method');
@@ -170,11 +172,20 @@ export class HttpClient {
   ): Promise<void> {
     const { method, path } = endpoint;
     const event = { method, path, attempt, error: error as AnyDrunError, delayMs };
+    if (retryChannel?.hasSubscribers) retryChannel.publish({ ...event, host: this.baseUrl.host });
     const result: unknown = this.#options.onRetry?.(event);
     if (isThenable(result)) await context.deadline.race(result);
   }
 
-  async #attempt<T>(call: Call<T>, credential: Secret): Promise<T> {
+  #attempt<T>(call: Call<T>, credential: Secret): Promise<T> {
+    if (!requestChannel?.hasSubscribers) return this.#exchange(call, credential);
+    const { method, path } = call.endpoint;
+    const diagnostics = { method, path, host: this.baseUrl.host, attempt: call.attempt };
+    call.context.diagnostics = diagnostics;
+    return trace(requestChannel, diagnostics, () => this.#exchange(call, credential));
+  }
+
+  async #exchange<T>(call: Call<T>, credential: Secret): Promise<T> {
     const { endpoint, context } = call;
     const { deadline } = context;
     const startedAt = performance.now();
@@ -216,15 +227,17 @@ export class HttpClient {
 
   /** Passes an entry to the caller's logger. A failing logger must neither fail the call nor end the process. */
   #log(
-    { endpoint: { method, path }, attempt }: Call<unknown>,
+    { endpoint: { method, path }, attempt, context: { diagnostics } }: Call<unknown>,
     startedAt: number,
     outcome: Pick<RequestLogEntry, 'status' | 'code'>,
   ): void {
     const { logger } = this.#options;
+    if (logger === undefined && diagnostics === undefined) return;
+    const entry = { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt };
+    if (diagnostics !== undefined) Object.assign(diagnostics, entry);
     if (logger === undefined) return;
     try {
-      const durationMs = performance.now() - startedAt;
-      const result: unknown = logger({ method, path, ...outcome, durationMs, attempt });
+      const result: unknown = logger(entry);
       if (isThenable(result)) result.then(undefined, () => {});
     } catch {
       // Ignored, as documented.

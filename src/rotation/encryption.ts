@@ -31,19 +31,15 @@ export type EncryptionKey = Uint8Array | string;
 /** A key, a list of which the first encrypts and all decrypt, or custom encryption. */
 export type EncryptionKeyOption = EncryptionKey | readonly EncryptionKey[] | CustomEncryption;
 
-/** A decrypted secret. */
-export interface Decrypted {
-  readonly secret: Secret;
-  /** Whether it was encrypted with another key than the one that encrypts now. */
+/** A decrypted secret, and whether it was encrypted with another key than the one that encrypts now. */
+interface Decrypted<Value> {
+  readonly secret: Value;
   readonly isOutdated: boolean;
 }
 
 interface Cipher {
-  encrypt(secret: string, context: EncryptionContext): Promise<string>;
-  decrypt(
-    ciphertext: string,
-    context: EncryptionContext,
-  ): Promise<{ readonly secret: string; readonly isOutdated: boolean }>;
+  encrypt(secret: string, context: EncryptionContext): string | Promise<string>;
+  decrypt(ciphertext: string, context: EncryptionContext): Promise<Decrypted<string>>;
 }
 
 const FAILED = 'key_ring_decryption_failed';
@@ -54,31 +50,29 @@ const MAX_CACHED = 16;
 export class RingEncryption {
   readonly #ring: string;
   readonly #cipher: Cipher;
-  readonly #decrypted = new Map<string, Promise<Decrypted>>();
+  readonly #decrypted = new Map<string, Promise<Decrypted<Secret>>>();
 
-  /** @throws ConfigurationError if `option` is not a valid key. The message does not repeat it. */
+  /** @throws {ConfigurationError} If `option` is not a valid key. The message does not repeat it. */
   constructor(ring: string, option: EncryptionKeyOption) {
     this.#ring = ring;
     this.#cipher = cipherFor(option);
   }
 
-  /** @throws KeyRingError of code `key_ring_decryption_failed`. */
+  /** @throws {KeyRingError} With code `key_ring_decryption_failed`. */
   async encrypt(secret: Secret, ringId: string, seq: number): Promise<string> {
     const ring = this.#ring;
     try {
       const ciphertext: unknown = await this.#cipher.encrypt(secret.reveal(), { ring, ringId, seq });
-      if (typeof ciphertext !== 'string' || ciphertext === '') {
-        throw new TypeError('`encrypt` must return a non-empty string');
-      }
-      return ciphertext;
+      if (typeof ciphertext === 'string' && ciphertext !== '') return ciphertext;
+      throw new TypeError('`encrypt` must return a non-empty string');
     } catch (thrown) {
       const cause = safeCause(thrown);
       throw ringError(ring, FAILED, `a secret could not be encrypted: ${cause.message}.`, [], cause);
     }
   }
 
-  /** Decrypts each ciphertext once, also for concurrent callers. @throws KeyRingError of code `key_ring_decryption_failed`. */
-  decrypt(key: RingKey, ringId: string): Promise<Decrypted> {
+  /** Decrypts each ciphertext once, also for concurrent callers. @throws {KeyRingError} With code `key_ring_decryption_failed`. */
+  decrypt(key: RingKey, ringId: string): Promise<Decrypted<Secret>> {
     const id = JSON.stringify([ringId, key.seq, key.ciphertext]);
     const known = this.#decrypted.get(id);
     if (known !== undefined) return known;
@@ -90,7 +84,7 @@ export class RingEncryption {
     return decrypted;
   }
 
-  async #decrypt({ id, seq, ciphertext }: RingKey, ringId: string): Promise<Decrypted> {
+  async #decrypt({ id, seq, ciphertext }: RingKey, ringId: string): Promise<Decrypted<Secret>> {
     const ring = this.#ring;
     try {
       const { secret, isOutdated } = await this.#cipher.decrypt(ciphertext, { ring, ringId, seq });
@@ -106,13 +100,11 @@ export class RingEncryption {
 function cipherFor(option: EncryptionKeyOption): Cipher {
   const { encrypt, decrypt } = (option ?? {}) as Partial<CustomEncryption>;
   if (typeof encrypt === 'function' && typeof decrypt === 'function') {
-    return {
-      encrypt: async (secret, context) => encrypt(secret, context),
-      decrypt: async (ciphertext, context) => ({
-        secret: await decrypt(ciphertext, context),
-        isOutdated: false,
-      }),
-    };
+    const secretOf = async (...input: Parameters<typeof decrypt>) => ({
+      secret: await decrypt(...input),
+      isOutdated: false,
+    });
+    return { encrypt, decrypt: secretOf };
   }
   const keys = (Array.isArray(option) ? option : [option]) as readonly EncryptionKey[];
   if (keys.length === 0) throw invalidKey();
@@ -127,10 +119,10 @@ const KEY_LENGTH = 32;
 /** AES-256-GCM with a random nonce per ciphertext. */
 function aesGcm(keys: readonly Uint8Array<ArrayBuffer>[]): Cipher {
   let imported: Promise<CryptoKey[]> | undefined;
+  const importKey = (bytes: Uint8Array<ArrayBuffer>): Promise<CryptoKey> =>
+    crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
   const importKeys = (): Promise<CryptoKey[]> => {
-    imported ??= Promise.all(
-      keys.map((bytes) => crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt'])),
-    );
+    imported ??= Promise.all(keys.map(importKey));
     return imported;
   };
   return {

@@ -1,3 +1,4 @@
+import { keyRingChannel } from '../internal/diagnostics.ts';
 import { safeCause } from './safe-cause.ts';
 
 /** The events of a {@link KeyRing}. They contain ids and masked keys, and no secrets. */
@@ -10,7 +11,7 @@ export interface KeyRingEvents {
   revoked: { readonly id: string; readonly reason: string };
   /** A retired key was deleted. */
   deleted: { readonly id: string; readonly reason: string };
-  /** A key of the ring to which no record refers was deleted: its creator crashed or received no response. */
+  /** A key of the ring that no record mentions was deleted: its creator crashed or received no response. */
   'orphan-deleted': { readonly id: string; readonly maskedKey: string };
   /** A key in use was deleted or disabled elsewhere, and is retired. */
   replaced: { readonly id: string };
@@ -44,7 +45,7 @@ export class RingEvents {
     this.#ring = ring;
   }
 
-  /** @returns a function that removes the listener. The same function can be added twice. */
+  /** @returns A function that removes the listener. The same function can be added twice. */
   on<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => unknown,
@@ -55,6 +56,7 @@ export class RingEvents {
   }
 
   readonly emit: Emit = (event, details) => {
+    if (keyRingChannel?.hasSubscribers) keyRingChannel.publish({ ring: this.#ring, event, ...details });
     const registrations = [...this.#registrations].filter((one) => one.event === event);
     for (const { listener } of registrations) {
       // Errors and rejections of a listener are its own concern.
@@ -64,10 +66,11 @@ export class RingEvents {
     this.lastError = (details as KeyRingEvents['error']).error;
     if (registrations.length > 0 || this.#hasWarned) return;
     this.#hasWarned = true;
-    const { message } = safeCause(this.lastError);
-    warn(
-      `Key ring \`${this.#ring}\`: ${message} Later errors are only shown in \`status().lastError\`; add a listener for 'error' to handle them.`,
-    );
+    const warning = `Key ring \`${this.#ring}\`: ${safeCause(this.lastError).message} Later errors are only shown in \`status().lastError\`; add a listener for 'error' to handle them.`;
+    const { process } = globalThis as Runtime;
+    if (process?.emitWarning) process.emitWarning(warning, { type: 'KeyRingWarning', code: 'DRUN_KEY_RING' });
+    // biome-ignore lint/suspicious/noConsole: the only way to warn on runtimes without process warnings
+    else console.warn(warning);
   };
 
   readonly clearError = (error: unknown): void => {
@@ -75,11 +78,6 @@ export class RingEvents {
   };
 }
 
-function warn(message: string): void {
-  const { process } = globalThis as {
-    readonly process?: { readonly emitWarning?: (message: string, options: object) => void };
-  };
-  if (process?.emitWarning) process.emitWarning(message, { type: 'KeyRingWarning', code: 'DRUN_KEY_RING' });
-  // biome-ignore lint/suspicious/noConsole: the only way to warn on runtimes without process warnings
-  else console.warn(message);
+interface Runtime {
+  readonly process?: { readonly emitWarning?: (message: string, options: object) => void };
 }

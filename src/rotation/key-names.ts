@@ -1,4 +1,4 @@
-import type { KeyManager, ListedKey } from './interfaces.ts';
+import type { ListedKey } from './interfaces.ts';
 
 /*
  * Names of a ring's keys at the service: kr1-<ring>-<ringId>-<seq>-<nonce>, at most 32 characters, so that a list shows
@@ -39,26 +39,6 @@ export function ownKeys(ring: string, keys: readonly ListedKey[]): OwnKey[] {
     const [, keyLabel, ringId = '', seq = ''] = KEY_NAME.exec(name) ?? [];
     return keyLabel === label ? [{ ...key, name, ringId, seq: Number.parseInt(seq, 36) }] : [];
   });
-}
-
-/** Deletes a key. A missing key counts as deleted. */
-export async function deleteKey(manager: KeyManager, id: string, signal: AbortSignal): Promise<void> {
-  try {
-    await manager.delete(id, { signal });
-  } catch (error) {
-    if (codeOf(error) !== 'not_found') throw error;
-  }
-}
-
-/** The stable code of an error, of whichever copy of the package. */
-export function codeOf(error: unknown): string | undefined {
-  const { code } = (error ?? {}) as { readonly code?: unknown };
-  return typeof code === 'string' ? code : undefined;
-}
-
-/** Whether an HTTP status means that a request had no effect. After 408 it may still have one. */
-export function isRejectionStatus(status: unknown): boolean {
-  return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
 function labelOf(ring: string): string {

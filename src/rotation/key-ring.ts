@@ -17,7 +17,6 @@ import {
   recoverRing,
 } from './revoke.ts';
 import { isTransientStoreFailure, type ManagedRing, type RingContext, RingState } from './ring-state.ts';
-import { ringError } from './safe-cause.ts';
 import { Schedule } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { invalid } from './stores/store.ts';
@@ -41,7 +40,7 @@ export interface StartOptions {
 const DEFAULT_INTERVAL_MS = 60_000;
 /** How `rotate()` repeats store operations, and looks at the record while another replica works on it. */
 const POLL = { minMs: 250, maxMs: 2_000 };
-const MAX_STORE_RETRY_MS = 4_000;
+const MAX_STORE_FAILURES = 4;
 /** A reconciliation that comes slightly too early finds nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
@@ -84,7 +83,7 @@ export class KeyRing implements AsyncDisposable {
   #running: Promise<unknown> = Promise.resolve();
   #isStoreChecked = false;
 
-  /** @throws ConfigurationError if an option is invalid. The message names it and shows no credential. */
+  /** @throws {ConfigurationError} If an option is invalid. The message names it and shows no credential. */
   constructor(options: KeyRingOptions);
   /** @internal */
   constructor(options: KeyRingOptions, protocol: Protocol);
@@ -100,7 +99,7 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Returns the current key, at once if it is known. A rejected key is looked up again first.
+   * Returns the current key, immediately if it is known. If `rejected` is given, the record is read again first.
    *
    * Rejects with a `KeyRingError` of code `key_ring_no_active_key` if the ring gets no key within `keyTimeoutMs`.
    */
@@ -112,7 +111,7 @@ export class KeyRing implements AsyncDisposable {
    * Does everything that is due now. Safe at any time and in any number of processes: call it from a cron job or a
    * function, or let {@link KeyRing.start} call it in a service.
    *
-   * @throws ApiKeyLimitError if the account has no room for another key; `ringKeyIds` lists the ring's own.
+   * @throws {ApiKeyLimitError} If the account has no room for another key; `ringKeyIds` lists the ring's own.
    */
   async reconcile(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     await this.#reconcile(signalOf(options));
@@ -158,7 +157,7 @@ export class KeyRing implements AsyncDisposable {
 
   /**
    * Continues after the store returned to an older state (`key_ring_rolled_back`): accepts its record and reconciles.
-   * Keys that the record does not know are deleted. If the record is lost altogether, a new ring of this name begins,
+   * Keys that the record does not mention are deleted. If the record is lost altogether, a new ring of this name begins,
    * and the keys of the old one are left alone.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
@@ -168,12 +167,12 @@ export class KeyRing implements AsyncDisposable {
     return this.status();
   }
 
-  /** What this process knows about the ring. Sends no request. */
+  /** Returns what this process knows about the ring. Sends no request. */
   status(): KeyRingStatus {
     return statusOf(this.#ring.name, this.#ring.state.latest, this.#events.lastError);
   }
 
-  /** Adds a listener. Errors of a listener are ignored. @returns a function that removes it. */
+  /** Adds a listener. Errors of a listener are ignored. @returns A function that removes it. */
   on<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => void,
@@ -198,7 +197,7 @@ export class KeyRing implements AsyncDisposable {
     );
   }
 
-  /** Stops the background work and resolves when it has ended. A key that is being created is stored before. */
+  /** Stops the background work and resolves when it has ended. A key that is being created is stored first. */
   async stop(): Promise<void> {
     await Promise.all([this.#reader.close(), this.#schedule.stop()]);
   }
@@ -238,11 +237,10 @@ export class KeyRing implements AsyncDisposable {
     for (const error of errors) emit('error', { error });
   }
 
-  /** @returns the epoch that the rotation leaves. */
-  async #requestRotation({ name, state, clock }: ManagedRing, signal: AbortSignal): Promise<number> {
-    const deadline = clock.monotonic() + MAX_STORE_RETRY_MS;
-    let failure: unknown;
-    const epoch = await retryUntil(clock, signal, { deadline, ...POLL }, async () => {
+  /** @returns The epoch that the rotation leaves. */
+  async #requestRotation({ state, clock }: ManagedRing, signal: AbortSignal): Promise<number> {
+    let failures = 0;
+    const epoch = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {
       try {
         const read = await state.read();
         if (read === null) return 0;
@@ -252,14 +250,11 @@ export class KeyRing implements AsyncDisposable {
         const updated = await state.update(read, { ...record, rotateEpoch: record.epoch });
         return updated && record.epoch;
       } catch (error) {
-        if (!isTransientStoreFailure(error)) throw error;
-        failure = error;
+        if (!isTransientStoreFailure(error) || ++failures >= MAX_STORE_FAILURES) throw error;
         return undefined;
       }
     });
-    const message = 'the record kept changing while a rotation was requested.';
-    if (epoch === undefined) throw failure ?? ringError(name, 'key_ring_conflict', message);
-    return epoch;
+    return epoch ?? 0;
   }
 
   /** Waits until the record changes, or until there is something to do. */
@@ -270,14 +265,14 @@ export class KeyRing implements AsyncDisposable {
   ): Promise<void> {
     const { clock, state } = this.#ring;
     const deadline = clock.monotonic() + Math.max(maxMs, MIN_WAIT_MS);
-    await retryUntil(clock, signal, { deadline, ...POLL }, async () => {
+    await retryUntil(clock, signal, deadline, POLL, async () => {
       const now = (await state.read().catch(() => undefined))?.record;
       const isSame = now?.epoch === epoch && now.seq === seq && now.pending?.phase === pending?.phase;
       return now === undefined || isSame ? undefined : true;
     });
   }
 
-  /** @throws ConfigurationError if the ring can only read. */
+  /** @throws {ConfigurationError} If the ring can only read. */
   #managed(): ManagedRing {
     const { manager, verifier } = this.#ring;
     if (manager !== undefined && verifier !== undefined) return { ...this.#ring, manager, verifier };
@@ -286,7 +281,7 @@ export class KeyRing implements AsyncDisposable {
   }
 }
 
-/** Checks the options of a call. @returns its signal. */
+/** Checks the options of a call. @returns Its signal. */
 function signalOf(options: KeyRingCallOptions, names = 'signal'): AbortSignal {
   checkOptionNames(options, names);
   options.signal?.throwIfAborted();

@@ -11,8 +11,8 @@ import { parseRecord } from './record.ts';
  *
  * @param ring - Name of the ring.
  * @param record - The record as the store received it.
- * @returns undefined if the ring has no current key.
- * @throws KeyRingError of code `key_ring_record_invalid`, or `key_ring_decryption_failed` if the key was encrypted with
+ * @returns Undefined if the ring has no current key.
+ * @throws {KeyRingError} With code `key_ring_record_invalid`, or `key_ring_decryption_failed` if the key was encrypted with
  * another key or for another ring.
  *
  * @example

@@ -3,14 +3,14 @@ import { MAX_TIMER_MS } from '../internal/checks.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
-import { SLACK_MS } from './listing.ts';
+import { SLACK_MS } from './service.ts';
 import { checkFunction, invalid, isRingName, type KeyStore, RING_NAME_RULE } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
   /**
    * Names the ring in the store, and its keys at the service: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`.
-   * Names of keys contain a short hash of names with more than 10 characters.
+   * Key names contain a short hash instead of a name with more than 10 characters.
    */
   readonly name: string;
   /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed to read only. */
@@ -96,7 +96,7 @@ export interface KeyRingSettings extends Durations {
   readonly random: () => number;
 }
 
-/** @throws ConfigurationError that names the option. */
+/** @throws {ConfigurationError} That names the option. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
   checkOptionNames(options ?? {}, `${OTHER_OPTIONS} ${Object.keys(DURATIONS).join(' ')}`);
   const { name, manager, verifier, store, encryptionKey, quota } = options ?? {};
@@ -132,7 +132,7 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   };
 }
 
-/** @param names - The options, separated by spaces. @throws ConfigurationError that names another one. */
+/** @param names - The options, separated by spaces. @throws {ConfigurationError} That names another one. */
 export function checkOptionNames(options: object, names: string): void {
   const unknown = findUnknownOption(options, names.split(' '));
   if (unknown === undefined) return;

@@ -1,6 +1,5 @@
 import type { Secret } from '../secret/secret.ts';
 import type { OwnKey } from './key-names.ts';
-import { type Listing, latestTime, SLACK_MS } from './listing.ts';
 import type { KeyRingSettings } from './options.ts';
 import {
   type ClaimedPending,
@@ -11,9 +10,9 @@ import {
   type RingRecord,
 } from './record.ts';
 import { rolledBack } from './ring-state.ts';
+import { type Listing, latestTime, SLACK_MS, type Verdict } from './service.ts';
 import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
-import type { Verdict } from './verification.ts';
 
 /*
  * What a reconciliation does next, as a pure function of what it has observed. The order of the rules is essential: each
@@ -53,7 +52,7 @@ export class RingMemory {
   readonly reencryptedIds = new Set<string>();
   readonly #reported = new Set<string>();
 
-  /** @returns whether something is reported for the first time. */
+  /** @returns Whether something is reported for the first time. */
   isNews(subject: string): boolean {
     return this.#reported.size < this.#reported.add(subject).size;
   }
@@ -150,14 +149,15 @@ function deleteRetired({ record }: Observation, { progress }: PlanContext): Step
 function retirePrevious(seen: Observation, { settings }: PlanContext): Step | undefined {
   const { record, listing, confirmation } = seen;
   const { servedAt } = confirmation ?? listing;
-  if (record.previous === undefined || servedAt === undefined) return undefined;
-  const { gracePeriodMs, retireAt } = record.previous;
+  const { previous } = record;
+  if (previous === undefined || servedAt === undefined) return undefined;
+  const { gracePeriodMs, retireAt } = previous;
   const isWrong = retireAt === undefined || retireAt - servedAt > gracePeriodMs + 2 * SLACK_MS;
   if (!isWrong && servedAt <= retireAt) return undefined;
   if (confirmation === undefined) return { kind: 'list-again' };
   const changed = isWrong
-    ? to.setRetireAt(record, record.previous, servedAt + SLACK_MS + gracePeriodMs)
-    : to.retire(record, [record.previous.id], 'replaced', promotionOf(seen, settings));
+    ? to.setRetireAt(record, previous, servedAt + SLACK_MS + gracePeriodMs)
+    : to.retire(record, [previous.id], 'replaced', promotionOf(seen, settings));
   return { kind: 'update', record: changed };
 }
 

@@ -56,13 +56,12 @@ export class Reader {
 
   /** Notes that the record was read or written. */
   observe(record: RingRecord, before: RingRecord | undefined): void {
-    const { emit, refreshMs } = this.#ring;
-    this.#refreshIn(refreshMs);
+    this.#refreshIn();
     const { current, epoch } = record;
     // The numbers of a ring that starts again are lower, and `recover()` raises them without a new key.
     const isLater = before?.ringId !== record.ringId || epoch > before.epoch;
     if (!current || !isLater || current.id === before?.current?.id) return;
-    emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
+    this.#ring.emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
   }
 
   /** Stops watching. Resolves when no background work is left. */
@@ -85,18 +84,16 @@ export class Reader {
     const deadline = clock.monotonic() + keyTimeoutMs;
     // A key that was promoted after the rejected one was handed out needs no read.
     let mustRead = !state.latest?.current || (rejected && this.#decrypted?.secret.equals(rejected) !== false);
-    let toShare = rejected;
     let failure: unknown;
-    const secret = await retryUntil(clock, signal, { deadline, ...POLL }, async () => {
+    const secret = await retryUntil(clock, signal, deadline, POLL, async () => {
       failure = undefined;
       try {
-        if (mustRead) await this.#read(toShare);
+        if (mustRead) await this.#read(rejected);
       } catch (error) {
         if (!isTransientStoreFailure(error)) throw error;
         failure = error;
       }
       mustRead = true;
-      toShare = undefined;
       const { latest } = state;
       return latest?.current && this.#decrypt(latest.current, latest.ringId);
     });
@@ -127,10 +124,8 @@ export class Reader {
     const shared = this.#reading;
     const isShared = shared && (rejected === undefined || shared.rejected?.equals(rejected));
     if (isShared && startedAt < shared.startedAt + MAX_SHARED_MS) {
-      const wait = withTimeout(clock, MAX_SHARED_MS, () => shared.done.then(() => true));
-      const isOver = await wait.catch((error: unknown) => {
-        if (isDrunError(error)) throw error;
-      });
+      const done = withTimeout(clock, MAX_SHARED_MS, () => shared.done.then(() => true));
+      const isOver = await done.catch((error: unknown) => isDrunError(error) && Promise.reject(error));
       if (isOver) return;
     }
     const started: Reading = { rejected, startedAt, done: runDetached(() => this.#readRecord()) };
@@ -162,9 +157,9 @@ export class Reader {
   }
 
   #refresh(): void {
-    const { refreshMs, state } = this.#ring;
+    const { state } = this.#ring;
     // Not at every call, and due again even if this read never ends, as in a Worker whose request is over.
-    this.#refreshIn(refreshMs);
+    this.#refreshIn();
     this.#background = runDetached(async () => {
       try {
         await this.#read();
@@ -181,7 +176,7 @@ export class Reader {
     this.#ring.emit('error', { error });
   }
 
-  #refreshIn(ms: number): void {
+  #refreshIn(ms = Number.POSITIVE_INFINITY): void {
     const { clock, refreshMs } = this.#ring;
     this.#refreshAt = clock.monotonic() + Math.min(ms, refreshMs);
   }

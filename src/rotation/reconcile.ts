@@ -1,7 +1,6 @@
 import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
-import { codeOf, deleteKey, isRejectionStatus, newKeyName, newRingId, type OwnKey } from './key-names.ts';
-import { type Listing, latestTime, listKeys } from './listing.ts';
+import { newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import type { Observation, PlanContext, RingMemory, Step } from './plan.ts';
 import * as planning from './plan.ts';
 import {
@@ -10,15 +9,23 @@ import {
   emptyRecord,
   keysOf,
   type Pending,
-  type RetiredKey,
   type RingKey,
   type RingRecord,
 } from './record.ts';
 import { isTransientStoreFailure, type ManagedRing, type VersionedRecord } from './ring-state.ts';
 import { readStatus, ringError } from './safe-cause.ts';
+import {
+  codeOf,
+  deleteKey,
+  isRejectionStatus,
+  type Listing,
+  latestTime,
+  listKeys,
+  type Verdict,
+  verify,
+} from './service.ts';
 import * as to from './transitions.ts';
-import { covers, type Verdict, verify } from './verification.ts';
-import { type Patience, retryUntil, withTimeout } from './waiting.ts';
+import { retryUntil, withTimeout } from './waiting.ts';
 
 /*
  * d.run can create, list and delete keys: nothing rotates one, a repeated create makes another key, and a deleted key is
@@ -40,6 +47,9 @@ const POLL = { minMs: 500, maxMs: 10_000 };
 /** Statuses of servers that cannot show a key, or not with this token. */
 const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
+/** Codes of a create that was rejected by the service, or before it was sent. */
+const NOT_CREATED: readonly unknown[] = ['api_key_limit_reached', 'invalid_configuration', 'rate_limited'];
+
 /** Starts the next iteration. */
 type Again = undefined;
 
@@ -59,26 +69,12 @@ export class Reconciliation {
   async run(): Promise<ReconcileResult> {
     for (let iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
       this.signal.throwIfAborted();
-      const result = await this.#iterate();
+      const seen = await this.observe();
+      const result = seen && (await this.#continue(seen));
       if (result !== undefined) return result;
     }
     const message = `gave up after ${MAX_ITERATIONS} conflicting updates.`;
     throw ringError(this.ring.name, 'key_ring_conflict', message);
-  }
-
-  async #iterate(): Promise<ReconcileResult | Again> {
-    for (let seen = await this.observe(); seen !== undefined; ) {
-      const step = this.plan(seen);
-      if (step.kind === 'list-again') {
-        seen = this.#observed({ ...seen, confirmation: await this.#list() });
-      } else if (step.kind === 'verify-missing') {
-        const verdict = await this.#verify(step.key, seen.record);
-        seen = this.#observed({ ...seen, verdicts: new Map([...seen.verdicts, [step.key.id, verdict]]) });
-      } else {
-        return this.#execute(step, seen);
-      }
-    }
-    return undefined;
   }
 
   /** Lists the keys, and only then reads the record. */
@@ -115,26 +111,41 @@ export class Reconciliation {
     return { settings: this.ring, progress: this.progress };
   }
 
-  async #execute(step: Step, seen: Observation): Promise<ReconcileResult | Again> {
+  async #continue(seen: Observation): Promise<ReconcileResult | Again> {
     const { record } = seen;
+    const { emit } = this.ring;
+    const step = this.plan(seen);
     switch (step.kind) {
       case 'rest':
         return { record, nextInMs: step.nextInMs };
       case 'fail':
         throw step.error;
-      case 'update': {
-        const updated = await this.update(seen, step.record);
-        if (updated && step.replaced) this.ring.emit('replaced', { id: step.replaced });
-        return undefined;
+      case 'list-again':
+        return this.#continue(this.#observed({ ...seen, confirmation: await this.#list() }));
+      case 'verify-missing': {
+        const verdicts = new Map(seen.verdicts).set(step.key.id, await this.#verify(step.key, record));
+        return this.#continue(this.#observed({ ...seen, verdicts }));
       }
+      case 'update':
+        if ((await this.update(seen, step.record)) && step.replaced) emit('replaced', { id: step.replaced });
+        return undefined;
       case 'drop-claim':
         this.progress.isFull ||= step.isFull;
         await this.update(seen, to.dropClaim(record));
         return undefined;
       case 'delete-orphans':
-        return this.#deleteOrphans(step.keys);
-      case 'delete-retired':
-        return this.#deleteRetired(seen, step.keys);
+        this.progress.orphansDeleted += step.keys.length;
+        for (const { id, maskedKey = '' } of await this.#delete(step.keys)) {
+          emit('orphan-deleted', { id, maskedKey });
+        }
+        return undefined;
+      case 'delete-retired': {
+        const deleted = await this.#delete(step.keys);
+        const ids = deleted.map(({ id }) => id);
+        const isUpdated = ids.length > 0 && (await this.update(seen, to.forgetRetired(record, ids)));
+        if (isUpdated) for (const { id, reason } of deleted) emit('deleted', { id, reason });
+        return undefined;
+      }
       case 'claim':
         return this.writeClaim(seen);
       case 'renew-claim':
@@ -150,39 +161,28 @@ export class Reconciliation {
         return this.#verifyPending(seen, step.pending);
       case 'reencrypt':
         return this.#reencrypt(seen);
-      default:
-        return undefined;
     }
   }
 
-  async #deleteOrphans(keys: readonly OwnKey[]): Promise<Again> {
-    for (const { id, maskedKey = '' } of keys) {
-      this.progress.orphansDeleted++;
-      if (await this.#tryDelete(id)) this.ring.emit('orphan-deleted', { id, maskedKey });
+  /**
+   * Deletes keys. If the access token may not do that, the ring continues as long as there is room.
+   *
+   * @returns The deleted ones.
+   */
+  async #delete<Key extends { readonly id: string }>(keys: readonly Key[]): Promise<Key[]> {
+    const deleted: Key[] = [];
+    for (const key of keys) {
+      try {
+        await deleteKey(this.ring, key.id, this.signal);
+        deleted.push(key);
+      } catch (error) {
+        if (codeOf(error) !== 'permission_denied') throw error;
+        this.progress.undeletableIds.add(key.id);
+        const advice = 'Delete it by hand; the ring continues while there is room.';
+        this.#warn(key.id, `the access token may not delete key ${key.id}. ${advice}`);
+      }
     }
-  }
-
-  async #deleteRetired(seen: Observation, keys: readonly RetiredKey[]): Promise<Again> {
-    const deleted: RetiredKey[] = [];
-    for (const key of keys) if (await this.#tryDelete(key.id)) deleted.push(key);
-    if (deleted.length === 0) return;
-    const ids = deleted.map(({ id }) => id);
-    const updated = await this.update(seen, to.forgetRetired(seen.record, ids));
-    if (updated) for (const { id, reason } of deleted) this.ring.emit('deleted', { id, reason });
-  }
-
-  /** @returns false if the access token may not delete keys. The ring then continues as long as there is room. */
-  async #tryDelete(id: string): Promise<boolean> {
-    try {
-      await deleteKey(this.ring.manager, id, this.signal);
-      return true;
-    } catch (error) {
-      if (codeOf(error) !== 'permission_denied') throw error;
-      this.progress.undeletableIds.add(id);
-      const advice = 'Delete it by hand; the ring continues while there is room.';
-      this.#warn(id, `the access token may not delete key ${id}. ${advice}`);
-      return false;
-    }
+    return deleted;
   }
 
   protected writeClaim(seen: Observation): Promise<Again> {
@@ -235,7 +235,8 @@ export class Reconciliation {
 
   /** No response: looks for the key until late creates have settled. Afterwards the claim waits for its lease. */
   async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<Again> {
-    await this.#poll(sentAt + this.ring.createTimeoutMs, async () => {
+    const { clock, createTimeoutMs } = this.ring;
+    await retryUntil(clock, this.signal, sentAt + createTimeoutMs, POLL, async () => {
       const { keys } = await this.#list();
       const [key, ...others] = keys.filter(({ name }) => name === keyName);
       if (key === undefined || others.length > 0) return undefined;
@@ -244,7 +245,7 @@ export class Reconciliation {
     });
   }
 
-  /** Asks the service for a secret. @returns false if it cannot show it: servers before 0.17 answer 404, 405 or 501. */
+  /** Asks the service for a secret. @returns False if it cannot show it: servers before 0.17 answer 404, 405 or 501. */
   async #recoverKey({ id, name, expiresAt, maskedKey }: OwnKey, createdAt: number): Promise<boolean> {
     const { memory, unrecoverableNames } = this.progress;
     let secret: Secret | undefined;
@@ -278,11 +279,12 @@ export class Reconciliation {
 
   /** Verifies the secret as it was stored: the service may take a while, and the store must have kept it. */
   async #verifyPending(seen: Observation, pending: CreatedPending): Promise<ReconcileResult | Again> {
-    const { activationTimeoutMs, state } = this.ring;
+    const { activationTimeoutMs, state, clock } = this.ring;
     const { record, version, listing, monotonicNow } = seen;
     const ageMs = Math.max(0, (listing.servedAt ?? 0) - pending.key.createdAt);
     let verdict: Awaited<ReturnType<typeof this.verifyStored>> | undefined;
-    const isOver = await this.#poll(monotonicNow + Math.max(0, activationTimeoutMs - ageMs), async () => {
+    const deadline = monotonicNow + Math.max(0, activationTimeoutMs - ageMs);
+    const isOver = await retryUntil(clock, this.signal, deadline, POLL, async () => {
       // Another replica may have promoted the key meanwhile.
       if (verdict && (await state.read().catch(() => undefined))?.version !== version) return true;
       verdict = await this.verifyStored(seen, pending);
@@ -300,7 +302,10 @@ export class Reconciliation {
   ): Promise<Verdict | { readonly kind: 'insufficient' }> {
     const verdict = await this.#verify(key, record);
     if (verdict.kind !== 'accepted' || record.current === undefined) return verdict;
-    return covers(verdict, await this.#verify(record.current, record)) ? verdict : { kind: 'insufficient' };
+    // If the models of the current key cannot be listed, acceptance is enough.
+    const current = await this.#verify(record.current, record);
+    const models = current.kind === 'accepted' ? current.models : [];
+    return models.every((model) => verdict.models.includes(model)) ? verdict : { kind: 'insufficient' };
   }
 
   /** One update: the key becomes the standby, or the current key. */
@@ -340,8 +345,7 @@ export class Reconciliation {
   }
 
   async #list(): Promise<Listing> {
-    const { name, manager, clock } = this.ring;
-    const listing = await listKeys(name, manager, clock, this.signal);
+    const listing = await listKeys(this.ring, this.signal);
     if (listing.servedAt === undefined) {
       this.#warn('date', 'the service sends no `Date` header, so no key and no lease of the ring expires.');
     }
@@ -356,7 +360,7 @@ export class Reconciliation {
     return read ?? undefined;
   }
 
-  /** @returns undefined after a conflict, or if it is unknown whether the update was applied. */
+  /** @returns Undefined after a conflict, or if it is unknown whether the update was applied. */
   protected update(seen: VersionedRecord, record: RingRecord): Promise<VersionedRecord | undefined> {
     return this.#retryable(() => this.ring.state.update(seen, record));
   }
@@ -372,14 +376,9 @@ export class Reconciliation {
     }
   }
 
-  #poll<Result>(deadline: Patience['deadline'], task: () => Promise<Result | undefined>) {
-    return retryUntil(this.ring.clock, this.signal, { deadline, ...POLL }, task);
-  }
-
   async #verify(key: RingKey, { ringId }: RingRecord): Promise<Verdict> {
-    const { encryption, verifier } = this.ring;
-    const { secret } = await encryption.decrypt(key, ringId);
-    return verify(verifier, secret, this.signal);
+    const { secret } = await this.ring.encryption.decrypt(key, ringId);
+    return verify(this.ring, secret, this.signal);
   }
 
   /** Emits an error event once per subject. */
@@ -389,10 +388,9 @@ export class Reconciliation {
   }
 }
 
-/** Whether a create was rejected for certain, by the service or before it was sent. */
+/** Whether a create was rejected for certain. */
 function isRejection(error: unknown): boolean {
-  const code = codeOf(error) ?? '';
-  if (['api_key_limit_reached', 'invalid_configuration', 'rate_limited'].includes(code)) return true;
+  if (NOT_CREATED.includes(codeOf(error))) return true;
   return isDrunError(error) && isRejectionStatus(readStatus(error));
 }
 

@@ -91,7 +91,7 @@ export function isOlder(record: RingRecord, than: RingRecord): boolean {
   return record.epoch < than.epoch || (record.epoch === than.epoch && record.seq < than.seq);
 }
 
-/** @throws KeyRingError of code `key_ring_record_invalid`. */
+/** @throws {KeyRingError} With code `key_ring_record_invalid`. */
 export function parseRecord(ring: string, text: string): RingRecord {
   const value = parseJson(text);
   if (isRecord(value)) return value as RingRecord;

@@ -1,14 +1,13 @@
 import { isTimerMs } from '../internal/checks.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
-import { codeOf, deleteKey, isRejectionStatus, newRingId } from './key-names.ts';
-import { listKeys } from './listing.ts';
+import { newRingId } from './key-names.ts';
 import { emptyRecord, isOlder, keysOf, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type ManagedRing } from './ring-state.ts';
 import { readStatus, ringError } from './safe-cause.ts';
+import { codeOf, deleteKey, isRejectionStatus, listKeys, verify } from './service.ts';
 import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
-import { verify } from './verification.ts';
 import { retryUntil } from './waiting.ts';
 
 /** Options of most methods of a {@link KeyRing}. */
@@ -52,7 +51,7 @@ export class Revocation {
   /** Why the record is not updated yet. */
   #failure: unknown;
 
-  /** @throws ConfigurationError that names the option. */
+  /** @throws {ConfigurationError} That names the option. */
   constructor(ring: ManagedRing, target: RevokeTarget, options: RevokeOptions, signal: AbortSignal) {
     const { reason = 'revoked', timeoutMs = 60_000 } = options;
     if (typeof target !== 'string' || target === '') {
@@ -90,7 +89,7 @@ export class Revocation {
   /** Calls a task until it returns true, or the deadline comes. */
   #poll(deadline: number, task: () => Promise<boolean>): Promise<unknown> {
     const attempt = async (): Promise<true | undefined> => (await task()) || undefined;
-    return retryUntil(this.ring.clock, this.#signal, { deadline, ...POLL }, attempt);
+    return retryUntil(this.ring.clock, this.#signal, deadline, POLL, attempt);
   }
 
   get #error(): unknown {
@@ -98,7 +97,7 @@ export class Revocation {
     return this.#failure ?? ringError(this.ring.name, 'key_ring_conflict', message);
   }
 
-  /** One attempt to retire the keys. @returns whether another attempt is pointless. */
+  /** One attempt to retire the keys. @returns Whether another attempt is pointless. */
   async #updateRecord(deadline: number): Promise<boolean> {
     if (this.#isUpdated) return true;
     const { state, clock, gracePeriodMs } = this.ring;
@@ -140,7 +139,7 @@ export class Revocation {
   }
 
   async #idsToDelete(): Promise<readonly string[]> {
-    const { state, name, manager, clock } = this.ring;
+    const { state, name } = this.ring;
     const { latest } = state;
     if (!this.#isUpdated) {
       // The store is unreachable: delete by the last known record.
@@ -152,7 +151,7 @@ export class Revocation {
       throw ringError(name, 'key_ring_no_active_key', 'there is no current key to revoke.');
     }
     // An orphan of the ring, or a retired key.
-    const { keys } = await listKeys(name, manager, clock, this.#signal);
+    const { keys } = await listKeys(this.ring, this.#signal);
     const isOwn = keys.some(({ id, ringId }) => id === this.target && ringId === latest?.ringId);
     if (isOwn || latest?.retired.some(({ id }) => id === this.target)) return [this.target];
     // The id is not repeated: in a hurry the caller may have passed the key itself.
@@ -162,13 +161,12 @@ export class Revocation {
   /** One attempt to delete the keys, and to confirm that by a list and by rejected requests. */
   async #deleteKeys(ids: readonly string[]): Promise<void> {
     if (this.#isGone) return;
-    const { name, manager, verifier, clock } = this.ring;
     const signal = this.#signal;
     try {
-      await Promise.all(ids.map((id) => deleteKey(manager, id, signal)));
-      const verdicts = await Promise.all(this.#secrets.map((secret) => verify(verifier, secret, signal)));
+      await Promise.all(ids.map((id) => deleteKey(this.ring, id, signal)));
+      const verdicts = await Promise.all(this.#secrets.map((secret) => verify(this.ring, secret, signal)));
       if (verdicts.some(({ kind }) => kind !== 'rejected')) return;
-      const { keys } = await listKeys(name, manager, clock, signal);
+      const { keys } = await listKeys(this.ring, signal);
       this.#isGone = !keys.some(({ id }) => ids.includes(id));
     } catch (error) {
       signal.throwIfAborted();
@@ -182,9 +180,9 @@ export class Revocation {
  * seen records, so that readers believe it again. Keys that it does not know become orphans.
  */
 export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promise<void> {
-  const { name, manager, clock, state, random } = ring;
+  const { name, state, random } = ring;
   const known = state.latest;
-  const { keys } = await listKeys(name, manager, clock, signal);
+  const { keys } = await listKeys(ring, signal);
   const read = await state.read();
   const record = read?.record;
   const ahead = keys.filter(({ ringId, seq }) => ringId === record?.ringId && seq > record.seq);

@@ -1,10 +1,10 @@
 import type { KeyRingError } from '../errors/index.ts';
 import type { Emit } from './events.ts';
 import type { KeyManager, KeyVerifier } from './interfaces.ts';
-import { codeOf, isRejectionStatus } from './key-names.ts';
 import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
 import { ringError, type SafeCause, safeCause } from './safe-cause.ts';
+import { codeOf, isRejectionStatus } from './service.ts';
 import { withTimeout } from './waiting.ts';
 
 /** A ring, as its parts see it. */
@@ -27,19 +27,16 @@ export interface VersionedRecord {
   readonly version: string;
 }
 
-type StateSettings = Pick<KeyRingSettings, 'name' | 'store' | 'clock' | 'storeTimeoutMs'>;
+type OnChange = (record: RingRecord, before: RingRecord | undefined) => void;
 
 /** The record of a ring: the latest known state, and the state in the store. */
 export class RingState {
-  readonly #settings: StateSettings;
-  readonly #onChange: (record: RingRecord, before: RingRecord | undefined) => void;
+  readonly #settings: KeyRingSettings;
+  readonly #onChange: OnChange;
   #latest: RingRecord | undefined;
 
   /** @param onChange - Called with each record that is newer than the latest one. */
-  constructor(
-    settings: StateSettings,
-    onChange: (record: RingRecord, before: RingRecord | undefined) => void,
-  ) {
+  constructor(settings: KeyRingSettings, onChange: OnChange) {
     this.#settings = settings;
     this.#onChange = onChange;
   }
@@ -53,8 +50,8 @@ export class RingState {
    * Reads the record.
    *
    * @param timeoutMs - If shorter than the store's own timeout.
-   * @returns null if there is none.
-   * @throws KeyRingError
+   * @returns Null if there is none.
+   * @throws {KeyRingError}
    */
   async read(timeoutMs?: number): Promise<VersionedRecord | null> {
     const { name, store } = this.#settings;
@@ -65,7 +62,7 @@ export class RingState {
     return { record, version: stored.version };
   }
 
-  /** Reads the record. @throws KeyRingError of code `key_ring_rolled_back` if it is older than the latest one. */
+  /** Reads the record. @throws {KeyRingError} With code `key_ring_rolled_back` if it is older than the latest one. */
   async readLatest(timeoutMs?: number): Promise<VersionedRecord | null> {
     // Other reads and updates of this process may overtake this one.
     const known = this.#latest;
@@ -82,8 +79,8 @@ export class RingState {
    * Replaces the record by compare-and-swap.
    *
    * @param before - The record that was read, or null if there was none.
-   * @returns undefined if the record has changed since.
-   * @throws KeyRingError if the store failed. The update may have been applied.
+   * @returns Undefined if the record has changed since.
+   * @throws {KeyRingError} If the store failed. The update may have been applied.
    */
   async update(
     before: VersionedRecord | null,

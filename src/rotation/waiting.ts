@@ -1,17 +1,16 @@
 import type { Clock } from './interfaces.ts';
 
-/** When a task is repeated: with pauses that double from `minMs` to `maxMs`, until `deadline` by the monotonic clock. */
-export interface Patience {
-  readonly deadline: number;
-  readonly minMs: number;
-  readonly maxMs: number;
-}
-
-/** Repeats a task until it returns something. @returns undefined if the last attempt, at the deadline, did not either. */
+/**
+ * Repeats a task until it returns something, with pauses that double.
+ *
+ * @param deadline - When the last attempt begins, by the monotonic clock.
+ * @returns Undefined if no attempt returned anything.
+ */
 export async function retryUntil<Result>(
   clock: Clock,
   signal: AbortSignal,
-  { deadline, minMs, maxMs }: Patience,
+  deadline: number,
+  { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number },
   task: () => Promise<Result | undefined>,
 ): Promise<Result | undefined> {
   for (let delayMs = minMs; ; delayMs = Math.min(delayMs * 2, maxMs)) {

@@ -1,7 +1,7 @@
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from './secret.ts';
 
-/** What a credential provider is called with. */
+/** The argument of a {@link CredentialProvider}. */
 export interface CredentialContext {
   /** The credential that the service has just rejected; absent before the first request. */
   readonly rejected?: Secret | undefined;

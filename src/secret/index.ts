@@ -1,5 +1,5 @@
 /**
- * {@link Secret} holds a credential without showing it, {@link redact} masks credentials in messages of servers and libraries.
+ * {@link Secret} holds a credential without exposing it; {@link redact} masks credentials in text.
  *
  * @module
  */

@@ -7,13 +7,13 @@ const MIN_PART = 12;
 const MIN_ENCODED = 8;
 
 /**
- * Replaces every occurrence of the given credentials in a text by their masked form.
+ * Replaces every occurrence of the given credentials in a text with their masked form.
  *
  * Finds a credential, and any part of it of at least 12 characters, in the forms that encoders produce: as it is (in
  * any case), percent-encoded, as a JSON string, in hexadecimal, and in base64 or base64url, alone or within a longer
  * text such as `user:key`.
  *
- * @param text - For example a server's message, or a library's error.
+ * @param text - Text such as the error message of a server or a library.
  * @param secrets - One or more credentials. Empty ones are ignored.
  *
  * @example

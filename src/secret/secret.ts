@@ -6,7 +6,7 @@ const marker: unique symbol = /* @__PURE__ */ Symbol.for('drun-sdk.secret');
 const identity: unique symbol = /* @__PURE__ */ Symbol('identity');
 
 /**
- * Holds a credential, and shows only its masked form.
+ * Holds a credential and exposes only its masked form.
  *
  * Printing, inspecting, concatenating and serializing give `sk-******7ucU`; clones and proxies give that or `******`.
  * Only {@link Secret.reveal} returns the value.
@@ -51,12 +51,12 @@ export class Secret {
     throw new TypeError('A clone or proxy of a Secret cannot reveal its value. Use the original.');
   }
 
-  /** The prefix up to the first `-`, six asterisks and the last four characters, and never more than a third: `sk-******7ucU`. */
+  /** The prefix up to the first `-`, six asterisks and the last four characters; at most a third of the value: `sk-******7ucU`. */
   get masked(): string {
     return mask(#value in this ? this.#value : '');
   }
 
-  /** Whether both hold the same value. Takes the same time wherever two values of one length differ. */
+  /** Returns whether both hold the same value. Takes constant time for values of equal length. */
   equals(other: Secret | string): boolean {
     const value = this.reveal();
     const theirs = isSecret(other) ? other.reveal() : other;
@@ -91,7 +91,7 @@ export class Secret {
   }
 }
 
-/** Whether a value is a {@link Secret}, also one of another copy of the package. */
+/** Returns whether a value is a {@link Secret}, including one of another copy of the package. */
 export function isSecret(value: unknown): value is Secret {
   return typeof value === 'object' && value !== null && marker in value;
 }

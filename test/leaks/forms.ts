@@ -28,10 +28,15 @@ export const forms: Readonly<Record<string, (credential: string) => string>> = {
 
 /** The forms of a credential that a text shows, by name. */
 export function shownForms(text: string, credential: string): string[] {
-  return Object.entries(forms)
-    .filter(([, form]) => text.includes(form(credential)))
-    .map(([name]) => name);
+  let encoded = known.get(credential);
+  if (encoded === undefined) {
+    encoded = Object.entries(forms).map(([name, form]) => [name, form(credential)] as const);
+    known.set(credential, encoded);
+  }
+  return encoded.filter(([, form]) => text.includes(form)).map(([name]) => name);
 }
+
+const known = new Map<string, (readonly [name: string, text: string])[]>();
 
 /** Everything that a text can be decoded to, in lower case. */
 export function decodings(text: string): string[] {

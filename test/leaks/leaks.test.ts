@@ -144,36 +144,45 @@ function clientsOver(fetch: Fetch): Clients {
 describe.each(Object.entries(methods))('%s', (name, method) => {
   const own = name.startsWith('chat') ? API_KEY : ACCESS_TOKEN;
 
-  it.each(Object.entries(responses))('shows no credential after %s', async (_, response) => {
+  it('shows no credential, whatever a server responds', async () => {
     const shown: string[] = [];
-    for (const credential of [own, HEADER]) {
-      let write = (text: string): string => text;
-      const clients = clientsOver(async () => response(write(credential)));
-      for (const [form, encode] of Object.entries(forms)) {
-        write = encode;
+    let respond = (): Response => new Response();
+    const clients = clientsOver(async () => respond());
+    for (const [what, response] of Object.entries(responses)) {
+      for (const [index, [form, encode]] of Object.entries(forms).entries()) {
+        // Responses that are cut show the end of the first one only.
+        const credentials = index % 2 === 0 ? [own, HEADER] : [HEADER, own];
+        respond = () => response(credentials.map(encode).join(' '));
 
         const error = await method(clients).catch((thrown: unknown) => thrown);
 
         // A result that is not an error is the caller's.
         if (!(error instanceof DrunError)) continue;
-        const found = shownForms(everythingShownOf(error), credential);
-        if (found.length > 0) shown.push(`${form} as ${found}`);
+        const everything = everythingShownOf(error);
+        const found = credentials.flatMap((credential) => shownForms(everything, credential));
+        if (found.length > 0) shown.push(`${what}, ${form}: ${found}`);
       }
-      // Inspecting clients in depth is slow, so they are inspected once, after all failures.
-      shown.push(...shownForms(everythingShownOf(clients), credential));
     }
-    expect(shown).toEqual([]);
+    // Inspecting clients in depth is slow, so they are inspected once, after all failures.
+    const everything = everythingShownOf(clients);
+    expect([...shown, ...shownForms(everything, own), ...shownForms(everything, HEADER)]).toEqual([]);
   });
 
-  it.each(Object.entries(failures))('shows no credential when fetch throws %s', async (_, failure) => {
-    const clients = clientsOver(async (input, init) => {
-      throw failure(input, init);
+  it('shows no credential, whatever `fetch` throws', async () => {
+    let fail = (_input: string, _init: RequestInit): unknown => undefined;
+    const clients = clientsOver(async (...input) => {
+      throw fail(...input);
     });
+    let shown = '';
+    for (const failure of Object.values(failures)) {
+      fail = failure;
 
-    const error = await method(clients).catch((thrown: unknown) => thrown);
+      const error = await method(clients).catch((thrown: unknown) => thrown);
 
-    expect(error).toMatchObject({ name: expect.stringMatching(/^(?:Connection|UnknownOutcome)Error$/) });
-    const shown = everythingShownOf(error) + everythingShownOf(clients);
+      expect(error).toMatchObject({ name: expect.stringMatching(/^(?:Connection|UnknownOutcome)Error$/) });
+      shown += everythingShownOf(error);
+    }
+    shown += everythingShownOf(clients);
     expect([...shownForms(shown, own), ...shownForms(shown, HEADER)]).toEqual([]);
   });
 });

@@ -149,7 +149,7 @@ async function callService(world: World, ring: KeyRing): Promise<void> {
 }
 
 /** Ends all faults; then processes that live for one reconciliation must bring the ring into a clean state. */
-async function settle(world: World): Promise<void> {
+export async function settle(world: World): Promise<void> {
   const { standby, canShow } = world.circumstances;
   world.circumstances = { ...CALM, standby, canShow, rotations: 0, shortLived: true };
   world.breakStore(0);

@@ -17,6 +17,7 @@ import { ringClock } from '../support/ring-clock.ts';
 import { RingService, responseLost } from '../support/ring-service.ts';
 import { testStore } from '../support/test-store.ts';
 import { CALM, explore } from './explore.ts';
+import { WithoutClaim } from './without-claim.ts';
 import { type Circumstances, GRACE_MS, SECOND } from './world.ts';
 
 /*
@@ -126,30 +127,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     title: 'creates without a claim',
-    protocol: reconciling(
-      class extends Reconciliation {
-        protected override async writeClaim(seen: Observation): Promise<undefined> {
-          const { record } = seen;
-          const seq = record.seq + 1;
-          const name = `kr1-checkout-${record.ringId}-${seq.toString(36)}-${Math.floor(seen.monotonicNow).toString(36).padStart(6, '0').slice(-6)}`;
-          const key = await this.sendCreate(name, seen.now + 1e9);
-          this.progress.memory.unstored = {
-            ...key,
-            name,
-            createdAt: seen.now,
-            expiresAt: seen.now + 1e9,
-          };
-          const pending: Pending = {
-            name,
-            seq,
-            owner: this.progress.memory.owner,
-            leaseMs: 1,
-            phase: 'claimed',
-          };
-          await this.storeKey({ ...seen, record: { ...record, seq } }, pending);
-        }
-      },
-    ),
+    protocol: reconciling(WithoutClaim),
     violates: /I[4567]|I10/,
     circumstances: { replicas: 3, crashes: 0.02 },
   },
@@ -303,6 +281,29 @@ const mutations: readonly Mutation[] = [
     },
   },
   {
+    title: 'makes itself the owner of a claim whose lease it writes anew',
+    protocol: planning((step, { record }, { progress }) => {
+      const pending = step.kind === 'update' ? step.record.pending : undefined;
+      if (step.kind !== 'update' || pending?.phase !== 'claimed' || pending.name !== record.pending?.name) {
+        return step;
+      }
+      return {
+        ...step,
+        record: { ...step.record, pending: { ...pending, owner: progress.memory.owner } },
+      };
+    }),
+    violates: /I[47]/,
+    circumstances: {
+      replicas: 3,
+      canShow: false,
+      jumpsBack: 0.03,
+      jumpMs: 86_400 * SECOND,
+      faults: 0.05,
+      rotations: 0.05,
+      standby: false,
+    },
+  },
+  {
     title: 'resolves the target of a revocation again after a lost response',
     protocol: {
       Reconciliation,
@@ -368,6 +369,49 @@ describe('an aborted create without a response', () => {
 
     expect(await abortedCreate({ Reconciliation, Revocation })).toBe(1);
     expect(await abortedCreate(dropping)).toBeGreaterThan(1);
+  });
+});
+
+/**
+ * A rotation during which another process, which lives for one reconciliation, runs after every list while a claim is
+ * pending. Their encryption keys are in alternating order.
+ *
+ * @returns the id of the new current key.
+ */
+async function rotateAmongOthers(protocol: Protocol): Promise<string | undefined> {
+  const clock = ringClock();
+  const service = new RingService(clock);
+  const shared = { name: 'checkout', verifier: service.verifier, store: testStore(), clock, standby: false };
+  const keys = [1, 2].map((byte) => new Uint8Array(32).fill(byte));
+  const newRing = (encryptionKey: Uint8Array[], manager = service.manager()): KeyRing =>
+    new KeyRing({ ...shared, manager, encryptionKey }, protocol);
+  const manager = service.manager();
+  let others = 0;
+  const disturbed = newRing(keys, {
+    ...manager,
+    list: async (...input) => {
+      const listed = await manager.list(...input);
+      const isClaimed = shared.store.stored?.value.includes('"phase":"claimed"');
+      if (isClaimed) await newRing(++others % 2 ? keys.toReversed() : keys).reconcile();
+      return listed;
+    },
+  });
+  await newRing(keys).reconcile();
+  return (await disturbed.rotate()).current?.id;
+}
+
+describe('a claim', () => {
+  it('is created although others want to encrypt keys anew; without that rule nobody gets to create', async () => {
+    const eager = reconciling(
+      class extends Reconciliation {
+        protected override plan(seen: Observation): Step {
+          return plan(seen, this.planContext, { reencryptOutdated: rule('reencryptOutdated'), ...RULES });
+        }
+      },
+    );
+
+    expect(await rotateAmongOthers({ Reconciliation, Revocation })).toBe('k2');
+    await expect(rotateAmongOthers(eager)).rejects.toMatchObject({ code: 'key_ring_conflict' });
   });
 });
 

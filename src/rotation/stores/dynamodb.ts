@@ -18,7 +18,7 @@ export interface DynamodbStoreOptions {
  * consistent and writes conditional. Needs the actions `dynamodb:GetItem` and `dynamodb:PutItem`. Do not use a global
  * table with several writing regions: its last writer wins.
  *
- * @throws ConfigurationError if an option is invalid. Errors of the client are passed on by the methods.
+ * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
  *
  * @example
  * ```js
@@ -37,58 +37,45 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
   }
   if (typeof table !== 'string' || table === '') throw invalid('table', 'must be the name of a table');
 
-  const put = async (item: StoredItem, condition: string, values: object = {}): Promise<boolean> => {
-    const { PutCommand } = await loadCommands();
-    const input = {
-      TableName: table,
-      Item: item,
-      // The AWS SDK repeats a request without a response: its own version means that it succeeded.
-      ConditionExpression: `${condition} OR #version = :version`,
-      ExpressionAttributeNames: { '#ring': 'ring', '#version': 'version' },
-      ExpressionAttributeValues: { ':version': item.version, ...values },
-    };
-    try {
-      await client.send(new PutCommand(input));
-      return true;
-    } catch (error) {
-      if ((error as Error | undefined)?.name === 'ConditionalCheckFailedException') return false;
-      throw error;
-    }
-  };
-
-  return storeFrom(
-    {
-      async get(ring) {
-        const { GetCommand } = await loadCommands();
-        const input = { TableName: table, Key: { ring }, ConsistentRead: true };
-        const { Item: item } = (await client.send(new GetCommand(input))) as {
-          Item?: Partial<StoredItem>;
-        };
-        if (item === undefined) return null;
-        const { value, version } = item;
-        if (typeof value === 'string' && typeof version === 'string') return { value, version };
-        throw invalid('table', `has an item \`${ring}\` that is not a record of a key ring`);
-      },
-      create: (ring, version, value) => put({ ring, version, value }, 'attribute_not_exists(#ring)'),
-      replace: (ring, expected, version, value) =>
-        put({ ring, version, value }, '(attribute_exists(#ring) AND #version = :expected)', {
-          ':expected': expected,
-        }),
+  return storeFrom({
+    async get(ring) {
+      const { GetCommand } = await loadCommands();
+      const input = { TableName: table, Key: { ring }, ConsistentRead: true };
+      const { Item: item } = (await client.send(new GetCommand(input))) as { Item?: Item };
+      if (item === undefined) return null;
+      const { value, version } = item;
+      if (typeof value === 'string' && typeof version === 'string') return { value, version };
+      throw invalid('table', `has an item \`${ring}\` that is not a record of a key ring`);
     },
-    undefined,
-    1,
-  );
+    async swap(ring, expected, version, value) {
+      const { PutCommand } = await loadCommands();
+      const unchanged =
+        expected === null
+          ? 'attribute_not_exists(#ring)'
+          : '(attribute_exists(#ring) AND #version = :expected)';
+      const input = {
+        TableName: table,
+        Item: { ring, version, value },
+        // The AWS SDK repeats a request without a response: its own version means that it succeeded.
+        ConditionExpression: `${unchanged} OR #version = :version`,
+        ExpressionAttributeNames: { '#ring': 'ring', '#version': 'version' },
+        ExpressionAttributeValues: { ':version': version, ...(expected && { ':expected': expected }) },
+      };
+      try {
+        await client.send(new PutCommand(input));
+        return true;
+      } catch (error) {
+        if ((error as Error | undefined)?.name === 'ConditionalCheckFailedException') return false;
+        throw error;
+      }
+    },
+  });
 }
 
+type Item = Readonly<Record<string, unknown>>;
 type Command = new (input: object) => never;
 
 /** The package is an optional peer dependency, so it is loaded with the first operation, and not type-checked here. */
 function loadCommands(): Promise<{ readonly GetCommand: Command; readonly PutCommand: Command }> {
   return import('@aws-sdk/lib-dynamodb' as string);
-}
-
-interface StoredItem {
-  readonly ring: string;
-  readonly version: string;
-  readonly value: string;
 }

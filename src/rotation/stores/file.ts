@@ -19,7 +19,7 @@ export interface FileStoreOptions {
  * work): network file systems repeat operations and report an applied swap as a conflict. Not for Windows, where a folder
  * cannot be synced.
  *
- * @throws ConfigurationError if an option is invalid. Methods reject with errors of `node:fs`, or with `KeyStoreError` if a
+ * @throws {ConfigurationError} If an option is invalid. Methods reject with errors of `node:fs`, or with `KeyStoreError` if a
  * folder contains files of others.
  *
  * @example
@@ -30,7 +30,7 @@ export interface FileStoreOptions {
  * ```
  */
 export function fileStore(options: FileStoreOptions): KeyStore {
-  const { path, pollMs } = options ?? {};
+  const { path, pollMs = 1_000 } = options ?? {};
   if (typeof path !== 'string' || path === '') throw invalid('path', 'must be the path of a folder');
   if (process.platform === 'win32') {
     throw new ConfigurationError('`fileStore` works on Linux and macOS, not on Windows.', { option: 'path' });
@@ -44,22 +44,15 @@ export function fileStore(options: FileStoreOptions): KeyStore {
         if (latest) await sync(join(root, ring));
         return latest && { value: latest.value, version: latest.version };
       },
-      async create(ring, version, value) {
+      async swap(ring, previous, version, value) {
         const folder = join(root, ring);
-        await makeFolder(folder);
-        if ((await numbersIn(folder)).length > 0) return false;
-        return writeNext(folder, 1, { version, previous: null, value });
-      },
-      async replace(ring, expected, version, value) {
-        const folder = join(root, ring);
+        if (previous === null) await makeFolder(folder);
         const latest = await readLatest(folder);
-        if (latest?.version !== expected) return false;
-        return writeNext(folder, latest.number + 1, { version, previous: expected, value });
+        if ((latest?.version ?? null) !== previous) return false;
+        return writeNext(folder, (latest?.number ?? 0) + 1, { version, previous, value });
       },
-      version: async (ring) => (await readLatest(join(root, ring)))?.version ?? null,
     },
     pollMs,
-    1_000,
   );
 }
 

@@ -1,11 +1,19 @@
 import { readFile } from 'node:fs/promises';
+import * as http from 'node:http';
+import * as https from 'node:https';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
+import { readCauses } from '../../internal/cause.ts';
 import { isLoopback, isPrintableAscii, isTimerMs } from '../../internal/checks.ts';
+import { isRecord, parseJson } from '../../internal/json.ts';
 import type { PlatformRequestInit, PlatformResponse, PlatformUrl } from '../../internal/platform.ts';
+import { redact } from '../../secret/index.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
-import { type Access, type Entries, KubernetesSecret, type SecretState } from './kubernetes-secret.ts';
 import { checkFunction, invalid, isRingName, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
+
+/** Plain entries of a Secret by name. */
+type Entries = Readonly<Record<string, string>>;
 
 /** Options of {@link kubernetesSecretStore}. In a pod, a name is enough. */
 export interface KubernetesSecretStoreOptions {
@@ -48,6 +56,13 @@ const SERVICE_ACCOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** Every conflict is another client's success, so even the unluckiest client gets through. */
 const MAX_ATTEMPTS = 20;
+/** Longer messages of others are cut. */
+const MAX_LENGTH = 500;
+
+const ADVICE: Readonly<Record<number, string>> = {
+  401: 'the token is missing or not accepted',
+  403: 'the role needs the verbs get and patch on this Secret, and create on secrets unless it exists already',
+};
 
 /**
  * Creates a store in a Kubernetes Secret, for services that run in a cluster.
@@ -55,7 +70,7 @@ const MAX_ATTEMPTS = 20;
  * A record is the entry with the name of the ring, with `<ring>.version` beside it; updates depend on the Secret's
  * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets unless it exists.
  *
- * @throws ConfigurationError if an option is invalid, also from methods if a file of the service account is missing. Methods
+ * @throws {ConfigurationError} If an option is invalid, also from methods if a file of the service account is missing. Methods
  * reject with KeyStoreError for failures of the API server.
  *
  * @example
@@ -66,10 +81,10 @@ const MAX_ATTEMPTS = 20;
  * ```
  */
 export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): KeyStore {
-  const { name, entries: furtherEntries, pollMs } = options ?? {};
+  const { name, entries: furtherEntries, pollMs = 10_000 } = options ?? {};
   checkName(name, 'name', SECRET_NAME);
   if (furtherEntries !== undefined) checkFunction(furtherEntries, 'entries');
-  const secret = new KubernetesSecret(name, accessOf(options));
+  const secret = new KubernetesSecret(options);
 
   const recordIn = (state: SecretState | null, ring: string): StoredRecord | null => {
     const value = state?.entries[ring];
@@ -79,46 +94,187 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
     throw new KeyStoreError(`The Secret ${name} has the entry \`${ring}\` without \`${ring}.version\`.`);
   };
 
-  const swap = async (ring: string, expected: string | null, version: string, value: string) => {
-    const further = checkEntries((await furtherEntries?.(ring, value)) ?? {});
-    const entries = { ...further, [ring]: value, [`${ring}.version`]: version };
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const state = await secret.read(entries);
-      const current = recordIn(state, ring)?.version ?? null;
-      // A `fetch` that repeats requests conflicts with itself the second time.
-      if (current === version) return true;
-      if (current !== expected) return false;
-      const { resourceVersion } = state ?? {};
-      // False if the Secret has changed, perhaps in another entry.
-      if (await (resourceVersion ? secret.patch(resourceVersion, entries) : secret.create(entries)))
-        return true;
-    }
-    const message = `The Secret ${name} changed before each of ${MAX_ATTEMPTS} attempts to store \`${ring}\`.`;
-    throw new KeyStoreError(message);
-  };
-
   return storeFrom(
     {
       get: async (ring) => recordIn(await secret.read(), ring),
-      create: (ring, version, value) => swap(ring, null, version, value),
-      replace: swap,
-      version: async (ring) => recordIn(await secret.read(), ring)?.version ?? null,
+      async swap(ring, expected, version, value) {
+        const further = checkEntries((await furtherEntries?.(ring, value)) ?? {});
+        const entries = { ...further, [ring]: value, [`${ring}.version`]: version };
+        for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+          const state = await secret.read(entries);
+          const current = recordIn(state, ring)?.version ?? null;
+          // A `fetch` that repeats requests conflicts with itself the second time.
+          if (current === version) return true;
+          if (current !== expected) return false;
+          // False if the Secret has changed, perhaps in another entry.
+          if (await secret.write(state, entries)) return true;
+        }
+        const message = `The Secret ${name} changed before each of ${MAX_ATTEMPTS} attempts to store \`${ring}\`.`;
+        throw new KeyStoreError(message);
+      },
     },
     pollMs,
-    10_000,
   );
 }
 
-function accessOf(options: KubernetesSecretStoreOptions): Access {
-  const { namespace, token, fetch, timeoutMs = 10_000, serviceAccountPath = SERVICE_ACCOUNT_PATH } = options;
-  if (typeof serviceAccountPath !== 'string' || serviceAccountPath === '') {
-    throw invalid('serviceAccountPath', 'must be the path of a folder');
+/** A Secret as it was read. */
+interface SecretState {
+  /** Identifies this state of all entries. */
+  readonly resourceVersion: string;
+  readonly entries: Entries;
+}
+
+type Method = 'GET' | 'POST' | 'PATCH';
+const CONTENT_TYPES = { POST: 'application/json', PATCH: 'application/merge-patch+json' } as const;
+
+/** One Secret of a cluster. */
+class KubernetesSecret {
+  readonly #options: KubernetesSecretStoreOptions;
+  readonly #server: URL;
+
+  constructor(options: KubernetesSecretStoreOptions) {
+    const {
+      namespace,
+      token,
+      fetch,
+      timeoutMs = 10_000,
+      serviceAccountPath = SERVICE_ACCOUNT_PATH,
+    } = options;
+    if (typeof serviceAccountPath !== 'string' || serviceAccountPath === '') {
+      throw invalid('serviceAccountPath', 'must be the path of a folder');
+    }
+    if (namespace !== undefined) checkName(namespace, 'namespace', NAMESPACE);
+    if (fetch !== undefined) checkFunction(fetch, 'fetch');
+    if (token !== undefined && typeof token !== 'function') checkToken(token);
+    if (!isTimerMs(timeoutMs)) throw invalid('timeoutMs', 'must be a positive number of milliseconds');
+    this.#options = options;
+    this.#server = checkServer(options.server ?? clusterServer());
   }
-  if (namespace !== undefined) checkName(namespace, 'namespace', NAMESPACE);
-  if (fetch !== undefined) checkFunction(fetch, 'fetch');
-  if (token !== undefined && typeof token !== 'function') checkToken(token);
-  if (!isTimerMs(timeoutMs)) throw invalid('timeoutMs', 'must be a positive number of milliseconds');
-  // Kubernetes replaces these files before they expire.
+
+  /**
+   * Reads the newest state, or null if the Secret does not exist.
+   *
+   * @param entries - Entries that are about to be stored, and must not appear in an error.
+   */
+  async read(entries: Entries = {}): Promise<SecretState | null> {
+    const text = await this.#request('GET', undefined, entries, ['NotFound']);
+    return text === null ? null : this.#parse('GET', text);
+  }
+
+  /** Sets entries and keeps the others. @returns False if the Secret no longer has this state. */
+  async write(before: SecretState | null, entries: Entries): Promise<boolean> {
+    const { name } = this.#options;
+    const data = mapValues(entries, (value) => Buffer.from(value, 'utf8').toString('base64'));
+    const head = before
+      ? { metadata: { resourceVersion: before.resourceVersion } }
+      : { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name } };
+    const method = before ? 'PATCH' : 'POST';
+    const conflicts = before ? ['Conflict', 'NotFound'] : ['AlreadyExists'];
+    const text = await this.#request(method, { ...head, data }, entries, conflicts);
+    if (text === null) return false;
+    const written = this.#parse(method, text).entries;
+    if (Object.entries(entries).every(([entry, value]) => written[entry] === value)) return true;
+    throw this.#error(method, 'the response does not contain what was stored');
+  }
+
+  /**
+   * Sends one request.
+   *
+   * @param reasons - Reasons of a refusal that the caller expects.
+   * @returns The body, or null after such a refusal.
+   */
+  async #request(
+    method: Method,
+    body: object | undefined,
+    entries: Entries,
+    reasons: readonly string[],
+  ): Promise<string | null> {
+    const { name, timeoutMs = 10_000, fetch } = this.#options;
+    const { namespace, token, ca } = await readAccess(this.#options);
+    const secrets = `${this.#server.href.replace(/\/+$/, '')}/api/v1/namespaces/${namespace}/secrets`;
+    const url = method === 'POST' ? secrets : `${secrets}/${name}`;
+    const clean = (message: string): string => {
+      const redacted = redact(message, [token ?? '', ...Object.values(entries)]);
+      return redacted.length > MAX_LENGTH ? `${redacted.slice(0, MAX_LENGTH)}…` : redacted;
+    };
+    const signal = AbortSignal.timeout(timeoutMs);
+    const init = {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(method !== 'GET' && { 'content-type': CONTENT_TYPES[method] }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+      signal,
+    };
+    let response: Sent;
+    try {
+      // A `fetch` may ignore its signal.
+      const aborted = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+      response = await Promise.race([fetch ? sendBy(fetch, url, init) : send(url, init, ca), aborted]);
+    } catch (error) {
+      if (signal.aborted) throw this.#error(method, `no response within ${timeoutMs} ms`);
+      const message = clean(readCauses(error).at(-1)?.message ?? '');
+      throw this.#error(method, `the connection to ${this.#server.host} failed: ${message}`);
+    }
+    const { status, text } = response;
+    if (status >= 200 && status < 300) return text;
+    const refusal = parseJson(text);
+    const isStatus = isRecord(refusal) && refusal.kind === 'Status';
+    if (isStatus && reasons.includes(String(refusal.reason))) return null;
+    const message = isStatus && typeof refusal.message === 'string' ? clean(refusal.message) : undefined;
+    throw this.#error(method, [status, message, ADVICE[status]].filter(Boolean).join(', '), status);
+  }
+
+  #parse(method: Method, text: string): SecretState {
+    const body = parseJson(text);
+    const { kind, metadata, data } = isRecord(body) ? body : {};
+    const { resourceVersion } = isRecord(metadata) ? metadata : {};
+    if (kind !== 'Secret' || typeof resourceVersion !== 'string' || resourceVersion === '') {
+      throw this.#error(method, 'the response is not a Secret: check `server`');
+    }
+    const decode = (value: unknown): string => Buffer.from(String(value), 'base64').toString('utf8');
+    return { resourceVersion, entries: mapValues(isRecord(data) ? data : {}, decode) };
+  }
+
+  #error(method: Method, reason: string, status?: number): KeyStoreError {
+    return new KeyStoreError(`${method} of the Secret ${this.#options.name}: ${reason}.`, { status });
+  }
+}
+
+interface Sent {
+  readonly status: number;
+  readonly text: string;
+}
+type Fetch = NonNullable<KubernetesSecretStoreOptions['fetch']>;
+
+async function sendBy(fetch: Fetch, url: string, init: RequestInit): Promise<Sent> {
+  const response = await fetch(url, { ...init, redirect: 'manual' });
+  return { status: response.status, text: await response.text() };
+}
+
+/** Node's `fetch` cannot be given certificates. Connections are not reused: the server may close an idle one at any time. */
+function send(
+  url: string,
+  init: https.RequestOptions & { body?: string },
+  ca: string | undefined,
+): Promise<Sent> {
+  const { request } = url.startsWith('https:') ? https : http;
+  return new Promise((resolve, reject) => {
+    request(url, { ...init, ca, agent: false }, (response) => {
+      readText(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+    })
+      .on('error', reject)
+      .end(init.body);
+  });
+}
+
+/** What a request needs of the service account, whose files Kubernetes replaces before they expire. */
+async function readAccess(options: KubernetesSecretStoreOptions) {
+  const { server, fetch, serviceAccountPath = SERVICE_ACCOUNT_PATH } = options;
   const readAccount = async (file: string, option: string): Promise<string> => {
     const path = join(serviceAccountPath, file);
     try {
@@ -130,19 +286,17 @@ function accessOf(options: KubernetesSecretStoreOptions): Access {
     }
   };
   // Token and certificates of the pod's own cluster are not for another one.
-  const isOwnCluster = options.server === undefined;
-  const readToken = token ?? (isOwnCluster ? () => readAccount('token', 'token') : undefined);
+  const isOwnCluster = server === undefined;
+  const source = options.token ?? (isOwnCluster ? () => readAccount('token', 'token') : undefined);
+  const [namespace, token, ca] = await Promise.all([
+    options.namespace ?? readAccount('namespace', 'namespace'),
+    typeof source === 'function' ? source() : source,
+    isOwnCluster && !fetch ? readAccount('ca.crt', 'server') : undefined,
+  ]);
   return {
-    server: checkServer(options.server ?? clusterServer()),
-    namespace: async () =>
-      namespace ?? checkName(await readAccount('namespace', 'namespace'), 'namespace', NAMESPACE),
-    token:
-      readToken === undefined
-        ? undefined
-        : async () => checkToken(typeof readToken === 'function' ? await readToken() : readToken),
-    certificates: isOwnCluster && !fetch ? () => readAccount('ca.crt', 'server') : undefined,
-    fetch,
-    timeoutMs,
+    namespace: checkName(namespace, 'namespace', NAMESPACE),
+    token: source === undefined ? undefined : checkToken(token),
+    ca,
   };
 }
 
@@ -154,7 +308,7 @@ function clusterServer(): string {
 }
 
 /** Node's error for a token that is not a header value does not name the header. */
-function checkToken(token: string | Secret): string {
+function checkToken(token: string | Secret | undefined): string {
   const text = isSecret(token) ? token.reveal() : token;
   if (typeof text === 'string' && isPrintableAscii(text)) return text;
   throw invalid('token', 'must be printable ASCII without spaces, and not empty');
@@ -180,4 +334,8 @@ function checkEntries(entries: Entries): Entries {
     throw invalid('entries', 'must return strings by names such as `checkout.key`, which no ring can have');
   }
   return entries;
+}
+
+function mapValues<From, To>(values: Readonly<Record<string, From>>, map: (value: From) => To) {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]));
 }

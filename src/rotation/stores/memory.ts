@@ -1,8 +1,11 @@
-import { checkFunction, checkRing, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
+import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
+
+/** `watch` costs no request here. */
+const POLL_MS = 100;
 
 /**
- * Creates a store in the memory of this process, for tests and trials. Its records end with the process, and the keys in
- * them stay behind. Stores of two calls share nothing.
+ * Creates a store in the memory of this process, for tests and experiments. Its records end with the process, and the keys in
+ * them stay behind. Two stores share nothing.
  *
  * @example
  * ```ts
@@ -15,37 +18,15 @@ import { checkFunction, checkRing, type KeyStore, type StoredRecord, storeFrom }
  */
 export function memoryStore(): KeyStore {
   const records = new Map<string, StoredRecord>();
-  const watchers = new Set<{ readonly ring: string; readonly changed: () => void }>();
-
-  const swap = async (ring: string, expected: string | undefined, record: StoredRecord): Promise<boolean> => {
-    if (records.get(ring)?.version !== expected) return false;
-    records.set(ring, Object.freeze(record));
-    for (const watcher of watchers) {
-      if (watcher.ring !== ring) continue;
-      // Later, so that an error of a watcher does not fail the swap.
-      queueMicrotask(() => {
-        if (watchers.has(watcher)) watcher.changed();
-      });
-    }
-    return true;
-  };
-  const store = storeFrom(
+  return storeFrom(
     {
       get: async (ring) => records.get(ring) ?? null,
-      create: (ring, version, value) => swap(ring, undefined, { value, version }),
-      replace: (ring, expected, version, value) => swap(ring, expected, { value, version }),
+      async swap(ring, expected, version, value) {
+        if ((records.get(ring)?.version ?? null) !== expected) return false;
+        records.set(ring, Object.freeze({ value, version }));
+        return true;
+      },
     },
-    undefined,
-    1,
+    POLL_MS,
   );
-  return {
-    ...store,
-    watch(ring, changed) {
-      checkRing(ring);
-      checkFunction(changed, 'changed');
-      const watcher = { ring, changed };
-      watchers.add(watcher);
-      return () => void watchers.delete(watcher);
-    },
-  };
 }

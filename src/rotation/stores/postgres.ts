@@ -1,5 +1,5 @@
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
-import { checkFunction, invalid, type KeyStore, storeFrom } from './store.ts';
+import { checkFunction, invalid, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link postgresStore}. */
 export interface PostgresStoreOptions {
@@ -37,7 +37,7 @@ const MAX_ATTEMPTS = 20;
  * Every operation is one statement, safe at every isolation level and behind pgbouncer; values are passed as parameters.
  * Durable if the server commits to disk before it responds (`synchronous_commit`, on by default).
  *
- * @throws ConfigurationError if an option is invalid. Errors of the client are passed on by the methods.
+ * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
  *
  * @example
  * ```ts
@@ -49,7 +49,7 @@ const MAX_ATTEMPTS = 20;
  * ```
  */
 export function postgresStore(options: PostgresStoreOptions): KeyStore {
-  const { query, table = 'drun_key_rings', createTable = false, pollMs } = options ?? {};
+  const { query, table = 'drun_key_rings', createTable = false, pollMs = 5_000 } = options ?? {};
   checkFunction(query, 'query');
   const [, , schema, , name] = (typeof table === 'string' && TABLE.exec(table)) || [];
   if (name === undefined) {
@@ -80,32 +80,25 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
       if (!ALREADY_CREATED.includes(codeOf(error))) throw error;
     }
   };
-  const readVersion = async (ring: string): Promise<string | null> => {
-    const [row] = await run(sql.readVersion, [ring]);
-    return row === undefined ? null : textOf(row, 'version');
+  const get = async (ring: string): Promise<StoredRecord | null> => {
+    const [row] = await run(sql.read, [ring]);
+    return row === undefined ? null : { value: textOf(row, 'value'), version: textOf(row, 'version') };
   };
 
   return storeFrom(
     {
-      async get(ring) {
-        const [row] = await run(sql.read, [ring]);
-        return row === undefined ? null : { value: textOf(row, 'value'), version: textOf(row, 'version') };
-      },
-      async create(ring, version, value) {
-        return (await run(sql.create, [ring, version, value])).length > 0;
-      },
-      async replace(ring, expected, version, value) {
+      get,
+      async swap(ring, expected, version, value) {
+        if (expected === null) return (await run(sql.create, [ring, version, value])).length > 0;
         if ((await run(sql.replace, [ring, version, value, expected])).length > 0) return true;
         // Row-level security without a policy for UPDATE hides the row from the update only.
-        if ((await readVersion(ring)) !== expected) return false;
+        if ((await get(ring))?.version !== expected) return false;
         throw new KeyStoreError(
           `PostgreSQL did not update the row of ring \`${ring}\`, although its version is the expected one. Check that row-level security has a policy for UPDATE and that no trigger or rule skips it.`,
         );
       },
-      version: readVersion,
     },
     pollMs,
-    5_000,
   );
 }
 
@@ -122,7 +115,6 @@ function statements(name: string) {
       updated_at timestamptz NOT NULL DEFAULT now()
     )`,
     read: `SELECT version, value FROM ${name} WHERE ring = $1`,
-    readVersion: `SELECT version FROM ${name} WHERE ring = $1`,
     create: `INSERT INTO ${name} AS record (ring, version, value) VALUES ($1, $2, $3)
       ON CONFLICT (ring) DO UPDATE SET value = excluded.value WHERE record.version = excluded.version
       RETURNING version`,

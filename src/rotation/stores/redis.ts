@@ -35,8 +35,6 @@ const REFUSE_REPLICA = `
 /** Reads are scripts too, because clients send plain reads to replicas, which may lag. */
 const READ = `${REFUSE_REPLICA}
   return redis.call('HMGET', KEYS[1], 'version', 'value')`;
-const READ_VERSION = `${REFUSE_REPLICA}
-  return {redis.call('HGET', KEYS[1], 'version')}`;
 
 /**
  * A swap that a client repeats after a lost connection finds its own version and succeeds. Redis returns false for a
@@ -60,7 +58,7 @@ const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
  * If the server was demoted to a replica, an ioredis client is made to reconnect. Configure node-redis with a sentinel or
  * cluster client, so that it finds the new primary.
  *
- * @throws ConfigurationError if an option is invalid. Errors of the client are passed on by the methods.
+ * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
  *
  * @example
  * ```ts
@@ -72,7 +70,7 @@ const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
  * ```
  */
 export function redisStore(options: RedisStoreOptions): KeyStore {
-  const { client, keyPrefix = 'drun:key-ring:', pollMs } = options ?? {};
+  const { client, keyPrefix = 'drun:key-ring:', pollMs = 5_000 } = options ?? {};
   if (typeof client?.eval !== 'function') {
     throw invalid('client', 'must be a client of ioredis or of redis (node-redis)');
   }
@@ -94,10 +92,8 @@ export function redisStore(options: RedisStoreOptions): KeyStore {
         const [version, value] = await run(READ, ring);
         return typeof version === 'string' && typeof value === 'string' ? { value, version } : null;
       },
-      create: async (ring, version, value) => (await run(SWAP, ring, '', version, value))[0] === 'ok',
-      replace: async (ring, expected, version, value) =>
-        (await run(SWAP, ring, expected, version, value))[0] === 'ok',
-      version: async (ring) => (await run(READ_VERSION, ring))[0] ?? null,
+      swap: async (ring, expected, version, value) =>
+        (await run(SWAP, ring, expected ?? '', version, value))[0] === 'ok',
       async check() {
         const [info] = await run(READ_MEMORY_INFO, 'check');
         const policy = /^maxmemory_policy:(allkeys-\S+)/m.exec(info ?? '')?.[1];
@@ -108,7 +104,6 @@ export function redisStore(options: RedisStoreOptions): KeyStore {
       },
     },
     pollMs,
-    5_000,
   );
 }
 

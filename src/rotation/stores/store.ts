@@ -32,7 +32,7 @@ export interface KeyStore {
   /**
    * Calls `changed` soon after a record has changed; may also call it without a change. Must not keep the process alive.
    *
-   * @returns a function that stops it.
+   * @returns A function that stops it.
    */
   watch?(ring: string, changed: () => void): () => void;
   /** Finds settings of the server that would lose records. A ring calls it once and emits an `error` event for each. */
@@ -54,11 +54,11 @@ export function isRingName(value: unknown): value is string {
 /** How a store works, without the checks that all stores share. */
 export interface StoreDriver {
   readonly get: (ring: string) => Promise<StoredRecord | null>;
-  /** @param version - The version of the new record. */
-  readonly create: (ring: string, version: string, value: string) => Promise<boolean>;
-  readonly replace: (ring: string, expected: string, version: string, value: string) => Promise<boolean>;
-  /** Reads the version only, for `watch`. Without it the store has no `watch`. */
-  readonly version?: (ring: string) => Promise<string | null>;
+  /**
+   * @param expected - The version to replace, or null to create the record.
+   * @param version - The version of the new record.
+   */
+  readonly swap: (ring: string, expected: string | null, version: string, value: string) => Promise<boolean>;
   readonly check?: () => Promise<readonly Error[]>;
 }
 
@@ -67,15 +67,17 @@ export interface StoreDriver {
  *
  * Versions are random UUIDs, so that one never returns, not even after a backup was restored. The caller of a swap
  * generates them, so that a client which repeats a statement after a lost connection recognizes its own success.
+ *
+ * @param pollMs - Interval at which `watch` reads the record. Without it the store has no `watch`.
  */
-export function storeFrom(driver: StoreDriver, pollMs: number | undefined, defaultPollMs: number): KeyStore {
-  const intervalMs = pollMs ?? defaultPollMs;
-  if (!isTimerMs(intervalMs)) throw invalid('pollMs', 'must be a positive number of milliseconds');
-  const { version: readVersion, check } = driver;
+export function storeFrom({ get, swap, check }: StoreDriver, pollMs?: number): KeyStore {
+  if (pollMs !== undefined && !isTimerMs(pollMs)) {
+    throw invalid('pollMs', 'must be a positive number of milliseconds');
+  }
   return {
     async get(ring) {
       checkRing(ring);
-      return driver.get(ring);
+      return get(ring);
     },
     async compareAndSwap(ring, expected, value) {
       checkRing(ring);
@@ -83,19 +85,15 @@ export function storeFrom(driver: StoreDriver, pollMs: number | undefined, defau
       if (expected !== null && typeof expected !== 'string') {
         throw invalid('expected', 'must be the version that was read, or null');
       }
-      if (expected !== null && !UUID.test(expected)) return { ok: false };
+      if (expected !== null && !isVersion(expected)) return { ok: false };
       const version = crypto.randomUUID();
-      const ok =
-        expected === null
-          ? await driver.create(ring, version, value)
-          : await driver.replace(ring, expected, version, value);
-      return ok ? { ok, version } : { ok };
+      return (await swap(ring, expected, version, value)) ? { ok: true, version } : { ok: false };
     },
-    ...(readVersion && {
+    ...(pollMs !== undefined && {
       watch(ring: string, changed: () => void) {
         checkRing(ring);
         checkFunction(changed, 'changed');
-        return pollForChange(() => readVersion(ring), intervalMs, changed);
+        return pollForChange(async () => (await get(ring))?.version, pollMs, changed);
       },
     }),
     ...(check && { check }),
@@ -106,7 +104,7 @@ export function storeFrom(driver: StoreDriver, pollMs: number | undefined, defau
  * Polls a value and reports when it has changed. The first poll comes after one interval and always reports a change,
  * because the value may have changed since the caller read it. Failed polls report nothing. Does not keep the process alive.
  *
- * @returns a function that stops it.
+ * @returns A function that stops it.
  */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   let known: unknown;
@@ -138,7 +136,7 @@ export function isVersion(value: string): boolean {
   return UUID.test(value);
 }
 
-/** @throws ConfigurationError if no ring can have this name. */
+/** @throws {ConfigurationError} If no ring can have this name. */
 export function checkRing(ring: string): void {
   if (!isRingName(ring)) throw invalid('ring', `must have ${RING_NAME_RULE}`);
 }

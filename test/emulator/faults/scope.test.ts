@@ -1,6 +1,6 @@
 import { createEmulator, type Emulator, type Fault } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
-import { CHAT, chat, control, createKey, seeded } from '../wire.ts';
+import { CHAT, chat, control, createKey } from '../wire.ts';
 
 /** The statuses of one call after the other. */
 async function statuses(count: number, call: () => Promise<{ readonly status: number }>): Promise<number[]> {
@@ -125,18 +125,10 @@ describe('a fault meets only', () => {
     [{ operation: 'list' }, [false, true, false, false, false]],
     [{ operation: 'reveal' }, [false, false, true, false, false]],
     [{ operation: 'chat' }, [false, false, false, false, true]],
-    [{ method: 'post' }, [true, false, false, false, true]],
-    [{ path: '/apikeys' }, [true, false, false, false, false]],
-    [{ path: '/apis/hydra.io/v1alpha1/apikeys' }, [true, false, false, false, false]],
-    [{ path: '/apikeys/*/secret' }, [false, false, true, false, false]],
-    [{ path: '/workspaces/**' }, [false, true, false, false, false]],
-    [{ path: '/chat/completions' }, [false, false, false, false, true]],
-    [{ path: /apikeys$/g }, [true, true, false, false, false]],
     [{ key: 'checkout' }, [false, false, false, true, true]],
     [{ key: 'second' }, [false, false, true, false, false]],
     [{ key: 'third' }, [false, false, false, false, false]],
-    [{ plane: 'control', method: 'GET' }, [false, true, true, false, false]],
-    [{ probability: 0 }, [false, false, false, false, false]],
+    [{ plane: 'control', key: 'second' }, [false, false, true, false, false]],
   ])('%o', async (filter, expected) => {
     expect(await met(filter)).toEqual(expected);
   });
@@ -164,18 +156,5 @@ describe('a fault meets only', () => {
     drun.faults.always({ status: 418 });
     expect((await drun.fetch(`${CHAT}/elsewhere`)).status).toBe(404);
     expect((await drun.fetch(`${CHAT}/v1/elsewhere`)).status).toBe(418);
-  });
-
-  it('some of the calls where it is only probable, the same ones for the same randomness', async () => {
-    const run = async (seed: number): Promise<number[]> => {
-      const drun = createEmulator({ random: seeded(seed) });
-      const key = newKey(drun);
-      drun.faults.always({ status: 503, probability: 0.5 });
-      return statuses(40, () => models(drun, key));
-    };
-    const first = await run(7);
-    expect(new Set(first)).toEqual(new Set([200, 503]));
-    expect(await run(7)).toEqual(first);
-    expect(await run(8)).not.toEqual(first);
   });
 });

@@ -47,13 +47,13 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
   afterAll(() => bench?.close?.(), timeout);
 
   describe('get', { timeout }, () => {
-    test('gives null for a ring that has no record', async () => {
+    test('returns null for a ring without a record', async () => {
       const store = await bench.open();
 
       expect(await store.get(newRing())).toBeNull();
     });
 
-    test('gives what was swapped in, under the version that the swap answered', async () => {
+    test('returns the stored record with the version that the swap returned', async () => {
       const store = await bench.open();
       const ring = newRing();
 
@@ -62,7 +62,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect(await store.get(ring)).toEqual({ value: 'a record', version });
     });
 
-    test('sees at once what another client has swapped in', async () => {
+    test('sees the swap of another client at once', async () => {
       const [writer, reader] = [await bench.open(), await bench.open()];
       const ring = newRing();
       let version: string | null = null;
@@ -87,7 +87,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect((await store.get(ring))?.value).toBe(value);
     });
 
-    test('gives any text back as it was given', async () => {
+    test('returns any string unchanged', async () => {
       const store = await bench.open();
       const ring = newRing();
       let version: string | null = null;
@@ -104,7 +104,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
   });
 
   describe('compareAndSwap', { timeout }, () => {
-    test('creates a record only where there is none', async () => {
+    test('creates a record only if there is none', async () => {
       const store = await bench.open();
       const ring = newRing();
       const version = await swapped(store.compareAndSwap(ring, null, 'first'));
@@ -113,7 +113,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect(await store.get(ring)).toEqual({ value: 'first', version });
     });
 
-    test('refuses a version that is no longer the current one', async () => {
+    test('rejects an outdated version', async () => {
       const store = await bench.open();
       const ring = newRing();
       const stale = await swapped(store.compareAndSwap(ring, null, 'first'));
@@ -123,7 +123,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect(await store.get(ring)).toEqual({ value: 'second', version });
     });
 
-    test('refuses a version that is no longer the current one although the record reads as it did', async () => {
+    test('rejects an outdated version of an equal record', async () => {
       const store = await bench.open();
       const ring = newRing();
       const first = await swapped(store.compareAndSwap(ring, null, 'a'));
@@ -134,7 +134,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect(await store.compareAndSwap(ring, first, 'c')).toEqual({ ok: false });
     });
 
-    test('refuses any version where there is no record, and makes none', async () => {
+    test('rejects any version if there is no record, and creates none', async () => {
       const store = await bench.open();
       const [ring, other] = [newRing(), newRing()];
       const version = await swapped(store.compareAndSwap(other, null, 'a record'));
@@ -166,7 +166,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect((await store.get(ring))?.value).toBe('a record');
     });
 
-    test('leaves other rings alone, and is not held up by them', async () => {
+    test('is independent of other rings', async () => {
       const store = await bench.open();
       const [ring, other] = [newRing(), newRing()];
       const version = await swapped(store.compareAndSwap(ring, null, 'mine'));
@@ -212,7 +212,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       }
     });
 
-    test('loses no count of clients who count together', async () => {
+    test('loses no update of concurrent clients', async () => {
       const stores = await openAll(4);
       const ring = newRing();
 
@@ -229,7 +229,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect((await stores[0]?.get(ring))?.value).toBe('40');
     });
 
-    test('answers as if one client after the other had called, however their calls overlap', async () => {
+    test('is linearizable for concurrent calls', async () => {
       const stores = await openAll(3);
 
       await fc.assert(
@@ -242,7 +242,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
     });
   });
 
-  describe('an argument that cannot be used', { timeout }, () => {
+  describe('an invalid argument', { timeout }, () => {
     test.each([
       '',
       'Checkout',
@@ -286,7 +286,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect(await store.get(ring)).toBeNull();
     });
 
-    test('such as a watcher that is no function is a ConfigurationError', async () => {
+    test('such as a watcher that is not a function throws ConfigurationError', async () => {
       const store = await bench.open();
       const changed = undefined as unknown as () => void;
 
@@ -295,7 +295,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
   });
 
   describe('watch', { timeout }, () => {
-    test('tells of a record that another client creates, and of every later one', async () => {
+    test('reports a record that another client creates, and every later update', async () => {
       const [watcher, writer] = [await bench.open(), await bench.open()];
       const ring = newRing();
       const watched = watch(watcher, ring);
@@ -308,7 +308,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       watched.stop();
     });
 
-    test('tells each of several watchers, and none that has stopped', async () => {
+    test('reports to each of several watchers until it is stopped', async () => {
       const store = await bench.open();
       const ring = newRing();
       const [stopped, first, second] = [watch(store, ring), watch(store, ring), watch(store, ring)];
@@ -347,7 +347,7 @@ export function survivesItsServer(createBench: () => Promise<Bench & { readonly 
   }, timeout);
   afterAll(() => bench?.close?.(), timeout);
 
-  test('a record is the same after the server was killed and started again', async () => {
+  test('keeps a record when the server is killed and restarted', async () => {
     const store = await bench.open();
     const ring = newRing();
     const version = await swapped(store.compareAndSwap(ring, null, 'before'));
@@ -358,7 +358,7 @@ export function survivesItsServer(createBench: () => Promise<Bench & { readonly 
     await swapped(store.compareAndSwap(ring, version, 'after'));
   });
 
-  test('a connection that was cut is made again', async () => {
+  test('reconnects after a lost connection', async () => {
     const store = await bench.open();
     const ring = newRing();
     const version = await swapped(store.compareAndSwap(ring, null, 'before'));
@@ -369,7 +369,7 @@ export function survivesItsServer(createBench: () => Promise<Bench & { readonly 
     await swapped(store.compareAndSwap(ring, version, 'after'));
   });
 
-  test('while the server is away, calls reject; once it is back, all is as it was', async () => {
+  test('rejects while the server is down, and continues afterwards', async () => {
     const store = await bench.open();
     const ring = newRing();
     const version = await swapped(store.compareAndSwap(ring, null, 'before'));
@@ -422,7 +422,7 @@ export function survivesItsServer(createBench: () => Promise<Bench & { readonly 
     },
   );
 
-  test('a watcher is told of what changed while the server was away', async () => {
+  test('reports to a watcher what changed while the server was down', async () => {
     const [watcher, writer] = [await bench.open(), await bench.open()];
     const ring = newRing();
     const version = await swapped(writer.compareAndSwap(ring, null, 'before'));

@@ -79,7 +79,7 @@ async function begin(before: string | null): Promise<StoredRecord | null> {
 }
 
 describe.each(beginnings)('a swap that $does a record', ({ before }) => {
-  test('is carried out as a whole or not at all when its process dies, at whichever system call', async () => {
+  test('is applied completely or not at all if its process crashes at any system call', async () => {
     const values: unknown[] = [];
     for (let number = 1; ; number++) {
       rmSync(path, { recursive: true });
@@ -99,7 +99,7 @@ describe.each(beginnings)('a swap that $does a record', ({ before }) => {
     expect(new Set(values)).toEqual(new Set([before, 'after']));
   });
 
-  test('leaves at most its temporary file behind, once others have swapped after its process died', async () => {
+  test('leaves at most its temporary file behind after a crash and a later swap', async () => {
     for (let number = 1; ; number++) {
       const start = await begin(null).then((record) => record ?? begin(before));
       const swap = () => fileStore({ path }).compareAndSwap(RING, start?.version ?? null, 'after');
@@ -115,7 +115,7 @@ describe.each(beginnings)('a swap that $does a record', ({ before }) => {
     }
   });
 
-  test('tells the truth when it stood still, at whichever system call, while others went on', async () => {
+  test('reports its true outcome if it is suspended at any system call while others continue', async () => {
     for (let number = 1; ; number++) {
       rmSync(path, { recursive: true });
       path = newFolder();
@@ -136,7 +136,7 @@ describe.each(beginnings)('a swap that $does a record', ({ before }) => {
   });
 });
 
-test('a read gives a record that was there while it was under way, wherever it stood still', async () => {
+test('a read that is suspended at any system call returns a record that existed during the read', async () => {
   const store = fileStore({ path });
   for (let number = 1; ; number++) {
     const start = (await begin(null)) ?? (await begin('before'));
@@ -152,7 +152,7 @@ test('a read gives a record that was there while it was under way, wherever it s
   }
 });
 
-test('in any order of their system calls, clients get answers as if one had called after the other', async () => {
+test('is linearizable in any order of system calls', async () => {
   let number = 0;
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), programs(3), async (scheduler, steps) => {
@@ -209,4 +209,16 @@ test('a suspended swap that links to a removed number reports a conflict', async
 
   expect(result).not.toMatchObject({ ok: true });
   expect(await store.get(RING)).toEqual({ value: '39', version });
+});
+
+test('names EROFS for a folder that cannot be created, although Node reports ENOENT', async () => {
+  const codes: Record<string, string> = { mkdir: 'ENOENT', access: 'EROFS' };
+  files.turn = async (call) => {
+    const code = codes[call.split(' ')[0] ?? ''];
+    if (code) throw Object.assign(new Error(code), { code });
+  };
+
+  await expect(fileStore({ path }).compareAndSwap(RING, null, 'first')).rejects.toMatchObject({
+    code: 'EROFS',
+  });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError, KeyStoreError } from 'drun-sdk/errors';
 import { type FileStoreOptions, fileStore } from 'drun-sdk/rotation/file';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, type TestContext, test } from 'vitest';
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
 import { keepsTheContract, swapped } from './contract.ts';
 
@@ -19,19 +19,16 @@ async function treeOf(folder: string): Promise<string[]> {
   return (await readdir(folder, { recursive: true })).sort();
 }
 
-/** Mounts an overlay over a folder; undefined without the right to do that. */
-async function mountOverlay(lower: string): Promise<string | undefined> {
+/** Mounts a file system on a new folder until the test ends, or skips the test if that is not permitted. */
+async function mount(context: TestContext, ...options: string[]): Promise<string> {
   const folder = await newFolder();
-  const [upper, work, merged] = ['upper', 'work', 'merged'].map((name) => join(folder, name));
-  for (const path of [upper, work, merged]) await mkdir(path ?? '');
-  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   try {
-    execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options, merged ?? ''], { stdio: 'ignore' });
+    execFileSync('mount', [...options, folder], { stdio: 'ignore' });
   } catch {
-    return undefined;
+    context.skip(`mount ${options.join(' ')} is not permitted here`);
   }
-  onTestFinished(() => void execFileSync('umount', [merged ?? '']));
-  return merged;
+  onTestFinished(() => void execFileSync('umount', [folder]));
+  return folder;
 }
 
 describe('fileStore', () => {
@@ -53,7 +50,7 @@ describe('fileStore', () => {
     await rejection(stat(path));
   });
 
-  test('makes its folder, however many above it are missing, for this user only', async () => {
+  test('creates its folder and missing parents for this user only', async () => {
     const folder = await newFolder();
     const path = join(folder, 'lib', 'checkout', 'key-rings');
 
@@ -72,7 +69,7 @@ describe('fileStore', () => {
     ]);
   });
 
-  test('leaves the mode of a folder alone that was there before', async () => {
+  test('keeps the mode of an existing folder', async () => {
     const path = join(await newFolder(), 'key-rings');
     await mkdir(path, { mode: 0o750 });
 
@@ -97,7 +94,7 @@ describe('fileStore', () => {
     );
   });
 
-  test('finds its folder again after the process has changed to another one', async () => {
+  test('resolves a relative path once', async () => {
     const folder = await newFolder();
     const before = process.cwd();
     onTestFinished(() => process.chdir(before));
@@ -110,7 +107,7 @@ describe('fileStore', () => {
     expect((await store.get('checkout'))?.value).toBe('a record');
   });
 
-  test('ignores files of others, and rejects a record that is not its own', async () => {
+  test('ignores unrelated files, and rejects a file that is not a record', async () => {
     const path = await newFolder();
     const store = fileStore({ path });
     const version = await swapped(store.compareAndSwap('checkout', null, 'a record'));
@@ -123,19 +120,35 @@ describe('fileStore', () => {
     expect(error.message).not.toContain('sk-secret');
   });
 
-  test('works on an overlay file system, whose folders cannot be renamed', async () => {
-    const path = await newFolder();
-    const store = fileStore({ path });
-    await swapped(store.compareAndSwap('checkout', null, 'in the image'));
-    const overlay = await mountOverlay(path);
-    if (overlay === undefined) return;
-    const mounted = fileStore({ path: overlay });
+  test('works on an overlay file system, whose folders cannot be renamed', async (context) => {
+    // An overlay cannot lie on another one, such as that of a container.
+    const folder = await mount(context, '-t', 'tmpfs', 'tmpfs');
+    const [lower = '', upper = '', work = ''] = ['lower', 'upper', 'work'].map((name) => join(folder, name));
+    for (const path of [lower, upper, work]) await mkdir(path);
+    await swapped(fileStore({ path: lower }).compareAndSwap('checkout', null, 'in the image'));
+    const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+    const mounted = fileStore({ path: await mount(context, '-t', 'overlay', 'overlay', '-o', layers) });
     const record = await mounted.get('checkout');
 
     const version = await swapped(mounted.compareAndSwap('checkout', record?.version ?? null, 'updated'));
     await swapped(mounted.compareAndSwap('checkout', version, 'updated again'));
 
     expect((await mounted.get('checkout'))?.value).toBe('updated again');
+  });
+
+  test('names EROFS on a read-only disk, and still reads from it', async (context) => {
+    const folder = await mount(context, '-t', 'tmpfs', 'tmpfs');
+    const version = await swapped(fileStore({ path: folder }).compareAndSwap('checkout', null, 'a record'));
+    execFileSync('mount', ['-o', 'remount,ro', folder]);
+    const store = fileStore({ path: folder });
+
+    expect(await store.get('checkout')).toEqual({ value: 'a record', version });
+    expect(await rejection(store.compareAndSwap('checkout', version, 'next'))).toMatchObject({
+      code: 'EROFS',
+    });
+    expect(await rejection(store.compareAndSwap('other', null, 'first'))).toMatchObject({ code: 'EROFS' });
+    const nested = fileStore({ path: join(folder, 'key', 'rings') });
+    expect(await rejection(nested.compareAndSwap('other', null, 'first'))).toMatchObject({ code: 'EROFS' });
   });
 
   test('removes temporary files of crashed processes after an hour', async () => {
@@ -156,7 +169,7 @@ describe('fileStore', () => {
     ]);
   });
 
-  test('rejects with what the system says where the folder cannot be one', async () => {
+  test('rejects with the error of the system if `path` is a file', async () => {
     const path = join(await newFolder(), 'key-rings');
     await writeFile(path, 'a file');
     const store = fileStore({ path });
@@ -176,13 +189,13 @@ describe('fileStore', () => {
     ['pollMs', Number.NaN],
     ['pollMs', Number.POSITIVE_INFINITY],
     ['pollMs', '1000'],
-  ])('refuses the %s %o', (option, value) => {
+  ])('rejects the option %s: %o', (option, value) => {
     const options = { path: '/tmp', [option]: value } as FileStoreOptions;
 
     expect(thrownBy(ConfigurationError, () => fileStore(options)).option).toBe(option);
   });
 
-  test('refuses to run on Windows, where it could not keep its word', () => {
+  test('rejects Windows, where folders cannot be synced', () => {
     const platform = Object.getOwnPropertyDescriptor(process, 'platform');
     onTestFinished(() => void Object.defineProperty(process, 'platform', platform ?? {}));
     Object.defineProperty(process, 'platform', { value: 'win32' });

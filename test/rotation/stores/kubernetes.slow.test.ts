@@ -61,7 +61,7 @@ describe('kubernetesSecretStore', () => {
     survivesItsServer(newBench);
   });
 
-  test('answers as if one client after the other had called, in any order of their requests', async () => {
+  test('is linearizable in any order of requests', async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), programs(3), async (scheduler, steps) => {
         const api = new KubernetesApi();
@@ -82,7 +82,7 @@ describe('kubernetesSecretStore', () => {
   }, 60_000);
 
   describe('the Secret', () => {
-    test('is made with the first record, as an entry for the ring and one for its version', async () => {
+    test('is created with the first record, with one entry for the ring and one for its version', async () => {
       const api = new KubernetesApi();
       const version = await swapped(storeOf(api).compareAndSwap('checkout', null, 'a record'));
 
@@ -90,7 +90,7 @@ describe('kubernetesSecretStore', () => {
       expect(api.entries(NAME)).toEqual({ checkout: 'a record', 'checkout.version': version });
     });
 
-    test('can be there beforehand, and empty; then the role needs no right to make Secrets', async () => {
+    test('can exist beforehand and be empty, so that the role need not create Secrets', async () => {
       const api = new KubernetesApi();
       api.change(NAME, {});
       api.verbs.delete('create');
@@ -100,7 +100,7 @@ describe('kubernetesSecretStore', () => {
       await swapped(store.compareAndSwap('checkout', null, 'a record'));
     });
 
-    test('keeps the entries and labels of others', async () => {
+    test('keeps unrelated entries and labels', async () => {
       const api = new KubernetesApi();
       const data = { 'tls.key': Buffer.from('theirs').toString('base64'), bytes: 'AP+A' };
       api.change(NAME, { data, labels: { team: 'shop' } });
@@ -110,7 +110,7 @@ describe('kubernetesSecretStore', () => {
       expect(api.secrets.get(NAME)).toMatchObject({ data, labels: { team: 'shop' } });
     });
 
-    test('that others change all the time is only in the way when it is the ring that has changed', async () => {
+    test('causes a conflict only if the ring itself has changed, however often other entries change', async () => {
       const api = new KubernetesApi();
       const store = storeOf(api);
       const version = await swapped(store.compareAndSwap('checkout', null, 'a record'));
@@ -129,7 +129,7 @@ describe('kubernetesSecretStore', () => {
       expect(await busy.compareAndSwap('checkout', version, 'late')).toEqual({ ok: false });
     });
 
-    test('that changes before every attempt is a KeyStoreError in the end', async () => {
+    test('rejects with KeyStoreError if it changes before every attempt', async () => {
       const api = new KubernetesApi();
       api.change(NAME, {});
       const send = fetchOf(api);
@@ -145,7 +145,7 @@ describe('kubernetesSecretStore', () => {
       expect(error.message).toContain('20 attempts');
     });
 
-    test('that is deleted between reading and writing is made again for a new ring, and refused to a known one', async () => {
+    test('is created again for a new ring, and conflicts for a known one, if it is deleted between read and write', async () => {
       const api = new KubernetesApi();
       const send = fetchOf(api);
       const store = storeOf(api, {
@@ -161,7 +161,7 @@ describe('kubernetesSecretStore', () => {
       expect(await store.get('checkout')).toBeNull();
     });
 
-    test('whose record has lost its version is a KeyStoreError', async () => {
+    test('rejects with KeyStoreError if a record lacks its version', async () => {
       const api = new KubernetesApi();
       api.change(NAME, { data: { checkout: Buffer.from('by hand').toString('base64') } });
 
@@ -170,7 +170,7 @@ describe('kubernetesSecretStore', () => {
       expect(error.message).toContain('without `checkout.version`');
     });
 
-    test('whose record has been deleted, but not its version, has no record', async () => {
+    test('has no record if only the version is left', async () => {
       const api = new KubernetesApi();
       api.change(NAME, { data: { 'checkout.version': Buffer.from('old').toString('base64') } });
       const store = storeOf(api);
@@ -201,7 +201,7 @@ describe('kubernetesSecretStore', () => {
   });
 
   describe('further entries', () => {
-    test('change together with the record, in one request', async () => {
+    test('change with the record in one request', async () => {
       const api = new KubernetesApi();
       const store = storeOf(api, { entries: async (ring, value) => ({ [`${ring}.key`]: `of ${value}` }) });
 
@@ -229,14 +229,14 @@ describe('kubernetesSecretStore', () => {
       },
     );
 
-    test('have to be texts', async () => {
+    test('must be strings', async () => {
       const entries = (() => ({ 'checkout.key': 1 })) as unknown as Options['entries'];
       const store = storeOf(new KubernetesApi(), { entries });
 
       await rejectionOf(ConfigurationError, store.compareAndSwap('checkout', null, 'a record'));
     });
 
-    test('that cannot be made are what the function throws', async () => {
+    test('pass on what the function throws', async () => {
       const thrown = new Error('sealed with another key');
       const store = storeOf(new KubernetesApi(), {
         entries: () => {
@@ -268,7 +268,7 @@ describe('kubernetesSecretStore', () => {
       expect(patch.metadata).toEqual({ resourceVersion });
     });
 
-    test('goes under the path that the server has', async () => {
+    test('uses the path of `server`', async () => {
       const urls: string[] = [];
       const store = storeOf(new KubernetesApi(), {
         server: 'https://rancher.test/k8s/clusters/c-1/',
@@ -319,7 +319,7 @@ describe('kubernetesSecretStore', () => {
   });
 
   describe('a refusal', () => {
-    test('of the token is a KeyStoreError that does not repeat it', async () => {
+    test('of the token rejects with a KeyStoreError that does not repeat it', async () => {
       const api = new KubernetesApi();
       api.tokens.clear();
 
@@ -352,7 +352,7 @@ describe('kubernetesSecretStore', () => {
       },
     );
 
-    test('says what the API server says: a namespace that is not there, a Secret that is immutable or full', async () => {
+    test("repeats the API server's message: a missing namespace, an immutable or full Secret", async () => {
       const api = new KubernetesApi();
       const missing = storeOf(api, { namespace: 'nowhere' });
       expect(await rejection(missing.compareAndSwap('checkout', null, 'a record'))).toMatchObject({
@@ -401,7 +401,7 @@ describe('kubernetesSecretStore', () => {
     );
   });
 
-  describe('an answer that cannot be one of the API server', () => {
+  describe('a response that is not from the API server', () => {
     test.each<[string, () => Response]>([
       ['a page', () => new Response('<!doctype html><title>Sign in</title>')],
       ['nothing', () => new Response('')],
@@ -423,7 +423,7 @@ describe('kubernetesSecretStore', () => {
       await rejectionOf(KeyStoreError, storeAnswering(response).compareAndSwap('checkout', null, 'a record'));
     });
 
-    test('such as a Secret without what was to be stored is no success', async () => {
+    test('such as a Secret without the stored entries is not a success', async () => {
       const store = storeAnswering(() => json({ kind: 'Secret', metadata: { resourceVersion: '1' } }));
 
       const error = await rejectionOf(KeyStoreError, store.compareAndSwap('checkout', null, 'a record'));
@@ -433,7 +433,7 @@ describe('kubernetesSecretStore', () => {
       );
     });
 
-    test('such as a page in place of a conflict is no conflict', async () => {
+    test('such as an HTML page with status 409 is not a conflict', async () => {
       let calls = 0;
       const store = storeAnswering(() =>
         ++calls === 1
@@ -449,7 +449,7 @@ describe('kubernetesSecretStore', () => {
   });
 
   describe('a connection', () => {
-    test('that cannot be made is a KeyStoreError that says why', async () => {
+    test('that cannot be opened rejects with a KeyStoreError that gives the reason', async () => {
       const server = await closedPort();
       const store = kubernetesSecretStore({ name: NAME, namespace: NAMESPACE, server, token: TOKEN });
 
@@ -458,7 +458,7 @@ describe('kubernetesSecretStore', () => {
       expect(error.message).toMatch(/the connection to 127\.0\.0\.1:\d+ failed: .*ECONNREFUSED/);
     });
 
-    test('that a fetch fails to make is a KeyStoreError without what the fetch put on its error', async () => {
+    test('that a custom `fetch` fails to open rejects with a KeyStoreError without the fields of its error', async () => {
       const store = storeOf(new KubernetesApi(), {
         async fetch(url, init) {
           const cause = Object.assign(new Error(`bad header ${TOKEN}`), { request: new Request(url, init) });
@@ -473,7 +473,7 @@ describe('kubernetesSecretStore', () => {
     });
 
     test.each([undefined, null, 'a text', { message: 1 }])(
-      'whose fetch throws %o is a KeyStoreError',
+      'rejects with KeyStoreError if `fetch` throws %o',
       async (thrown) => {
         const store = storeAnswering(() => {
           throw thrown;
@@ -502,7 +502,7 @@ describe('kubernetesSecretStore', () => {
       expect(error.message).toBe(`GET of the Secret ${NAME}: no response within 30 ms.`);
     });
 
-    test('that ends in the middle of an answer is a KeyStoreError', async () => {
+    test('that is lost within a response rejects with KeyStoreError', async () => {
       const { url: server } = await serveHttp((_, response) => {
         response.writeHead(200, { 'content-length': 1_000 });
         response.write('{"kind":"Secret"');
@@ -546,7 +546,7 @@ describe('kubernetesSecretStore', () => {
     expect(everythingShownOf(error)).not.toMatch(/password|eyJ/);
   });
 
-  test('refuses a token that a function gives and that cannot be one', async () => {
+  test('rejects a token that a function returns and no header can carry', async () => {
     const store = storeOf(new KubernetesApi(), { token: () => `${TOKEN}\r\nx: y` });
 
     const error = await rejectionOf(ConfigurationError, store.get('checkout'));
@@ -590,7 +590,7 @@ describe.skipIf(!openssl)(
       return { api, folder };
     }
 
-    test('a name is enough: namespace, token, certificates and address are the pod’s', async () => {
+    test('needs only a name: namespace, token, certificates and address are those of the pod', async () => {
       const { api, folder } = await newPod();
       const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
       const ring = newRing();
@@ -601,7 +601,7 @@ describe.skipIf(!openssl)(
       expect(api.requests[0]?.authorization).toBe(`Bearer ${TOKEN}`);
     });
 
-    test('a token that Kubernetes has replaced is taken up', async () => {
+    test('uses a token that Kubernetes has replaced', async () => {
       const { api, folder } = await newPod();
       const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
       await store.get('checkout');
@@ -614,7 +614,7 @@ describe.skipIf(!openssl)(
       expect(await store.get('checkout')).toBeNull();
     });
 
-    test('a server whose certificate others have signed does not get the token', async () => {
+    test('does not send the token to a server with a certificate of another authority', async () => {
       const { folder } = await newPod();
       const other = await newPod();
       const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
@@ -642,13 +642,13 @@ describe.skipIf(!openssl)(
   },
 );
 
-test('outside of a cluster, the address of a server has to be given', () => {
+test('requires `server` outside of a cluster', () => {
   vi.stubEnv('KUBERNETES_SERVICE_HOST', undefined);
 
   expect(thrownBy(ConfigurationError, () => kubernetesSecretStore({ name: NAME })).option).toBe('server');
 });
 
-test('an address of IPv6 is put into brackets', async () => {
+test('puts an IPv6 address in brackets', async () => {
   vi.stubEnv('KUBERNETES_SERVICE_HOST', 'fd00::1');
   vi.stubEnv('KUBERNETES_SERVICE_PORT', undefined);
   const urls: string[] = [];

@@ -10,18 +10,18 @@ const create: Event = {
   answer: { ok: true, version: '1' },
 };
 
-test('calls that overlap may have happened in any order', () => {
+test('concurrent calls may have taken effect in any order', () => {
   const early: Event = { ...at(0, 3), action: 'get', answer: { value: 'a', version: '1' } };
   const late: Event = { ...at(0, 3), action: 'get', answer: null };
 
   expect(isLinearizable([early, late, { ...create, ...at(1, 2) }])).toBe(true);
 });
 
-test('a read that misses a swap which was answered before is found out', () => {
+test('a read that misses a completed swap is detected', () => {
   expect(isLinearizable([create, { ...at(2, 3), action: 'get', answer: null }])).toBe(false);
 });
 
-test('two swaps from one version are found out', () => {
+test('two swaps from one version are detected', () => {
   const swap = (version: string): Event => ({
     ...at(2, 3),
     action: 'swap',
@@ -34,13 +34,13 @@ test('two swaps from one version are found out', () => {
   expect(isLinearizable([create, swap('2'), swap('3')])).toBe(false);
 });
 
-test('a swap that was refused without a reason is found out', () => {
+test('a swap that was rejected without a reason is detected', () => {
   const rejected: Event = { ...at(2, 3), action: 'swap', expected: '1', value: 'b', answer: { ok: false } };
 
   expect(isLinearizable([create, rejected])).toBe(false);
 });
 
-test('a record that goes back to an earlier one is found out', () => {
+test('a record that returns to an earlier state is detected', () => {
   const swap: Event = {
     ...at(2, 3),
     action: 'swap',

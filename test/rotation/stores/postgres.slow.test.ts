@@ -49,7 +49,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
     (isolation) => {
       keepsTheContract(benchOf(isolation), { runs: 60 });
 
-      test('is what its connections use', { timeout }, async () => {
+      test('is used by its connections', { timeout }, async () => {
         const pool = newPool(server.port, {
           options: `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`,
         });
@@ -76,7 +76,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
   });
 
   describe('its table', { timeout }, () => {
-    test('is made by the first of many clients that finds none, and by nobody twice', async () => {
+    test('is created once by concurrent clients', async () => {
       const pool = newPool(server.port, { max: 10 });
       onTestFinished(() => pool.end());
       const ring = newRing();
@@ -88,7 +88,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
       }
     });
 
-    test('can be in a schema, and can be called as words of SQL are', async () => {
+    test('can be in a schema, and be named like a SQL keyword', async () => {
       const pool = newPool(server.port);
       onTestFinished(() => pool.end());
       await pool.query('CREATE SCHEMA "order"');
@@ -151,7 +151,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
       expect(error.message).toContain('The column `value` must have the type `text`');
     });
 
-    test('is not made unless that was asked for', async () => {
+    test('is not created without `createTable`', async () => {
       const pool = newPool(server.port);
       onTestFinished(() => pool.end());
       const store = newStore(pool, { table: 'not_asked_for', createTable: undefined });
@@ -164,7 +164,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
       expect(errors).toMatchObject([{ code: '42P01' }, { code: '42P01' }]);
     });
 
-    test('can be the one that the docs make, with the rights that they give', async () => {
+    test('can be created as documented, with the documented rights', async () => {
       const owner = newPool(server.port);
       onTestFinished(() => owner.end());
       const docs = readFileSync(new URL('../../../docs/key-stores.md', import.meta.url), 'utf8');
@@ -184,7 +184,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
       expect((await store.get(ring))?.value).toBe('another');
     });
 
-    test('that cannot be made is what the client says it is', async () => {
+    test('passes on the error of the client if it cannot be created', async () => {
       const pool = newPool(server.port);
       onTestFinished(() => pool.end());
       const store = newStore(pool, { table: 'nowhere.key_rings' });
@@ -193,7 +193,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
     });
   });
 
-  test('takes a swap that its client repeats for the one that it is', { timeout }, async () => {
+  test('recognizes a swap that its client repeats', { timeout }, async () => {
     const pool = newPool(server.port);
     onTestFinished(() => pool.end());
     const store = newStore(pool, {
@@ -213,7 +213,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
     expect(await store.compareAndSwap(ring, first, 'third')).toEqual({ ok: false });
   });
 
-  test('works over the one connection of a pg.Client', { timeout }, async () => {
+  test('works with a single pg.Client', { timeout }, async () => {
     const client = new pg.Client({
       host: '127.0.0.1',
       port: server.port,
@@ -233,7 +233,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
     expect(swaps.map(({ ok }) => ok)).toEqual([true, false]);
   });
 
-  test('leaves a failure of the transaction that it is called in to whoever began it', {
+  test('leaves a failed transaction to the caller that began it', {
     timeout,
   }, async () => {
     const pool = newPool(server.port);
@@ -274,7 +274,7 @@ describe('postgresStore, without a server', () => {
     expect(sent.map(([, values]) => values.length)).toEqual([1, 3, 4, 1]);
   });
 
-  test('repeats what was refused for another client’s success, and gives up where that does not end', async () => {
+  test('repeats a statement after a serialization failure, up to a limit', async () => {
     const refusal = Object.assign(new Error('could not serialize access'), { code: '40001' });
     const attempts: string[][] = [];
     const query = async (_: string, values: string[]): Promise<never> => {

@@ -74,7 +74,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
     });
   });
 
-  test('is one store for either client', { timeout }, async () => {
+  test('shares records between both clients', { timeout }, async () => {
     const [first, second] = [ioredis(server.port), await nodeRedis(server.port)];
     onTestFinished(() => {
       first.disconnect();
@@ -140,7 +140,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
     });
   });
 
-  test('keeps a record under a key that says whose it is, and that never expires', { timeout }, async () => {
+  test('stores a record under a key that names its ring and never expires', { timeout }, async () => {
     const client = ioredis(server.port);
     onTestFinished(() => client.disconnect());
     const [ring, other] = [newRing(), newRing()];
@@ -153,7 +153,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
     expect(await client.exists(`app:{${other}}`)).toBe(1);
   });
 
-  test('takes a swap that its client repeats for the one that it is', { timeout }, async () => {
+  test('recognizes a swap that its client repeats', { timeout }, async () => {
     const client = ioredis(server.port);
     onTestFinished(() => client.disconnect());
     const twice: IoredisClient = {
@@ -173,7 +173,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
     expect(await repeating.compareAndSwap(ring, first, 'third')).toEqual({ ok: false });
   });
 
-  test('is weak: what a server keeps in its memory only is gone when it is killed', { timeout }, async () => {
+  test('loses records if a server without persistence is killed', { timeout }, async () => {
     const forgetful = await startRedis(['--appendonly', 'no']);
     onTestFinished(() => forgetful.close());
     const client = ioredis(forgetful.port);
@@ -187,7 +187,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
     await vi.waitFor(async () => expect(await store.get(ring)).toBeNull(), 20_000);
   });
 
-  test('needs no more rights than the docs say', { timeout }, async () => {
+  test('needs only the documented rights', { timeout }, async () => {
     const docs = readFileSync(new URL('../../../docs/key-stores.md', import.meta.url), 'utf8');
     const [, rights = ''] = /The user needs\s+`([^`]+)`/.exec(docs) ?? [];
     const owner = ioredis(server.port);
@@ -242,7 +242,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
     },
   );
 
-  test('passes on what the client throws', { timeout }, async () => {
+  test('passes on errors of the client', { timeout }, async () => {
     const client = ioredis(server.port);
     onTestFinished(() => client.disconnect());
     const ring = newRing();

@@ -1,0 +1,95 @@
+import type { Secret } from '../secret/secret.ts';
+import type { Clock, KeyManager, KeyVerifier } from './interfaces.ts';
+import { type OwnKey, ownKeys } from './key-names.ts';
+
+/*
+ * Requests to the service, through the key manager and the key verifier.
+ */
+
+/**
+ * Tolerance for the service's time, in milliseconds: `Date` has whole seconds, the clocks of nodes differ, and
+ * responses take a while.
+ */
+export const SLACK_MS = 5_000;
+
+/** One list response: the ring's keys, and the service's time. */
+export interface Listing {
+  /** The keys of all rings with this name. */
+  readonly keys: readonly OwnKey[];
+  /** Earliest time of the service when the response arrived: `Date` plus `Age`. */
+  readonly servedAt: number | undefined;
+  /** When the request was sent, by the monotonic clock. */
+  readonly sentAt: number;
+  readonly durationMs: number;
+}
+
+/** What a request needs. */
+interface Access {
+  readonly name: string;
+  readonly manager: KeyManager;
+  readonly verifier: KeyVerifier;
+  readonly clock: Clock;
+}
+
+/** Lists all keys with one request. */
+export async function listKeys({ name, manager, clock }: Access, signal: AbortSignal): Promise<Listing> {
+  const sentAt = clock.monotonic();
+  const { items, servedAt } = await manager.list({}, { signal });
+  const time = servedAt?.getTime() ?? Number.NaN;
+  return {
+    keys: ownKeys(name, items),
+    servedAt: Number.isFinite(time) ? time : undefined,
+    sentAt,
+    durationMs: clock.monotonic() - sentAt,
+  };
+}
+
+/** The latest time that the service's clock can show now. */
+export function latestTime({ servedAt, sentAt }: Listing, monotonicNow: number): number | undefined {
+  return servedAt === undefined ? undefined : servedAt + SLACK_MS + (monotonicNow - sentAt);
+}
+
+/** Deletes a key. A missing key counts as deleted. */
+export async function deleteKey({ manager }: Access, id: string, signal: AbortSignal): Promise<void> {
+  try {
+    await manager.delete(id, { signal });
+  } catch (error) {
+    if (codeOf(error) !== 'not_found') throw error;
+  }
+}
+
+/** Whether the service accepts a key. `undecided` if it could not decide: quotas and failures say nothing about the key. */
+export type Verdict =
+  | { readonly kind: 'accepted'; readonly models: readonly string[] }
+  | { readonly kind: 'rejected' }
+  | { readonly kind: 'undecided' };
+
+/** Codes with which the service refuses a request of a key that it accepts. */
+const NOT_ABOUT_THE_KEY: readonly unknown[] = [
+  'insufficient_quota',
+  'permission_denied',
+  'rate_limited',
+  'server_error',
+];
+
+/** Asks the service about a key. */
+export async function verify({ verifier }: Access, secret: Secret, signal: AbortSignal): Promise<Verdict> {
+  try {
+    const result = await verifier.verify(secret, { signal });
+    if (result.accepted) return { kind: 'accepted', models: result.models };
+    return { kind: NOT_ABOUT_THE_KEY.includes(result.code) ? 'undecided' : 'rejected' };
+  } catch {
+    signal.throwIfAborted();
+    return { kind: 'undecided' };
+  }
+}
+
+/** The stable code of an error, of whichever copy of the package. */
+export function codeOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null | undefined)?.code;
+}
+
+/** Whether an HTTP status means that a request had no effect. After 408 it may still have one. */
+export function isRejectionStatus(status: unknown): boolean {
+  return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
