@@ -24,7 +24,7 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Prom
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
     const stop = (): void => signal.removeEventListener('abort', onAbort);
-    promise.then(resolve, reject);
-    promise.then(stop, stop);
+    // Called once: the `then` of a thenable can have effects.
+    Promise.resolve(promise).then(resolve, reject).finally(stop);
   });
 }

@@ -12,11 +12,13 @@ const report = (entry: string): string =>
 const exportedBy = (entry: string): string[] =>
   Array.from(report(entry).matchAll(/^export (\S+)$/gm), ([, name = '']) => name);
 
-/** The declaration of one export. */
-const declaration = (entry: string, name: string): string =>
-  report(entry)
-    .split(/^export /m)
-    .find((part) => part.startsWith(`${name}\n`)) ?? '';
+/** The declaration of one export, and of what it extends. */
+const declaration = (entry: string, name: string): string => {
+  const declarations = report(entry).split(/^export /m);
+  const own = declarations.find((part) => part.startsWith(`${name}\n`)) ?? '';
+  const parent = /^ *interface \w+ extends (\w+) \{/m.exec(own)?.[1];
+  return parent === undefined ? own : own + declaration(entry, parent);
+};
 
 const ERRORS = {
   ConfigurationError: 'invalid_configuration',
