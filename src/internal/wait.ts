@@ -24,7 +24,16 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Prom
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
     const stop = (): void => signal.removeEventListener('abort', onAbort);
-    // Called once: the `then` of a thenable can have effects.
-    Promise.resolve(promise).then(resolve, reject).finally(stop);
+    // Every request waits here: `finally()` would take three more promises.
+    promise.then(
+      (value) => {
+        stop();
+        resolve(value);
+      },
+      (error) => {
+        stop();
+        reject(error);
+      },
+    );
   });
 }
