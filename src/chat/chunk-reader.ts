@@ -183,7 +183,9 @@ export class ChunkReader {
       this.#finish(this.#failed(event.error));
     } else if (event.type === 'invalid') {
       const { reason } = event;
-      this.#finish(this.#hasChunk ? this.#failed({ message: reason }) : this.#invalid(reason));
+      if (!this.#hasChunk) this.#finish(this.#invalid(reason));
+      // Some servers end a stream with a word of their own.
+      else this.#finish(this.#accumulator.isFinished ? undefined : this.#failed({ message: reason }));
     }
   }
 
@@ -191,7 +193,8 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    const isReply = chunk.choices.some(({ message, delta }) => message ?? delta);
+    // An empty choice is not a reply. Deltas that are missing are added below.
+    const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
     const failed = chunk.choices.find(({ finish_reason: reason }) => finishKind(reason) === 'failed');
@@ -200,7 +203,7 @@ export class ChunkReader {
       const reason = `the \`finish_reason\` is "${failed.finish_reason}"${message ? `, ${message}` : ''}`;
       this.#finish(this.#failed({ ...error, message: reason }, false));
     } else if (this.#events.isJson) {
-      // A whole response is complete, but an empty choice is not a reply.
+      // A whole response is complete.
       this.#finish(isReply ? undefined : this.#invalid('a body without a message in `choices`'));
     }
   }

@@ -12,12 +12,15 @@ const report = (entry: string): string =>
 const exportedBy = (entry: string): string[] =>
   Array.from(report(entry).matchAll(/^export (\S+)$/gm), ([, name = '']) => name);
 
-/** The declaration of one export, and of what it extends. */
+/** The declaration of one export. */
+/** The declaration of an export, with those of the interface that it extends. */
 const declaration = (entry: string, name: string): string => {
-  const declarations = report(entry).split(/^export /m);
-  const own = declarations.find((part) => part.startsWith(`${name}\n`)) ?? '';
-  const parent = /^ *interface \w+ extends (\w+) \{/m.exec(own)?.[1];
-  return parent === undefined ? own : own + declaration(entry, parent);
+  const text =
+    report(entry)
+      .split(/^export /m)
+      .find((part) => part.startsWith(`${name}\n`)) ?? '';
+  const [, base] = /^ {2}interface \w+ extends (\w+) \{$/m.exec(text) ?? [];
+  return base === undefined ? text : text + declaration(entry, base);
 };
 
 const ERRORS = {
