@@ -18,7 +18,7 @@ import { EventDecoder, type StreamEvent } from './events.ts';
 import { finishKind } from './finish-reason.ts';
 import { type Fields, normalizeChunk } from './normalize.ts';
 
-/** How long a body is read on after the completion is complete. Its connection can be used again only after its end. */
+/** How long a body is still read after the completion is complete. Its connection can be used again only after its end. */
 const MAX_DRAIN_MS = 250;
 
 /**

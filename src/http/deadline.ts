@@ -64,7 +64,7 @@ export class Deadline implements Disposable {
     return abortable(promise, this.signal);
   }
 
-  /** Has to be called when the call is over, however it ended. */
+  /** Must be called when the call is over, however it ended. */
   [Symbol.dispose](): void {
     this.stop();
     this.#callerSignal?.removeEventListener('abort', this.#onAbort);

@@ -84,7 +84,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
   return toApiError({ ...error, message }, response, context, excerpt);
 }
 
-/** Reads a body up to a limit, or to where its connection was lost. Never rejects: the status says something too. */
+/** Reads a body up to a limit, or to where its connection was lost. Never rejects, because the status alone is useful. */
 export async function readText(response: TransportResponse, maxBytes: number): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';

@@ -36,7 +36,7 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   }
 }
 
-/** Recognizes arrays, and what is easily passed in place of its option: a signal, a `Secret`, a `KeyRing`, `Headers`. */
+/** Recognizes arrays, and values that are easily passed instead of an options object: a signal, a `Secret`, a `KeyRing`, `Headers`. */
 function canHoldOptions(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: object | null = Object.getPrototypeOf(value);
@@ -114,7 +114,7 @@ const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 /** Checks headers before `fetch` does, whose errors repeat the value. */
 export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
-  // A Headers object, also one of another library, gives its fields through its iterator.
+  // A `Headers` object, including one of another library, yields its fields through its iterator.
   const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
   if (!isObject || !entries.every((entry) => Array.isArray(entry))) {
     throw invalid('headers', 'must be a Headers object or a record of strings');
