@@ -8,29 +8,32 @@ import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 const REASONING = ['reasoning_content', 'reasoning', 'thinking'];
 const OUTPUT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'];
 
+/** Fields of a choice that have rules of their own. */
+const NOT_MERGED = new Set(['index', 'delta', 'message', 'finish_reason']);
+
 /** A choice that is being assembled. */
 class PendingChoice {
   readonly index: number;
   /** Fields of the choice itself. */
   readonly fields: Fields = {};
-  readonly message: Fields = {};
-  readonly calls = new ToolCallList();
+  readonly #message: Fields = {};
+  readonly #calls = new ToolCallList();
   finishReason: string | null = null;
   /** Whether the message arrived whole. */
-  isWhole = false;
+  #isWhole = false;
   /** The last `message` that arrived in addition to deltas. */
-  beside: Fields = {};
+  #beside: Fields = {};
 
   constructor(index: number) {
     this.index = index;
   }
 
   get hasReasoning(): boolean {
-    return hasAny(this.message, REASONING);
+    return hasAny(this.#message, REASONING);
   }
 
   get hasOutput(): boolean {
-    return this.calls.length > 0 || hasAny(this.message, OUTPUT);
+    return this.#calls.length > 0 || hasAny(this.#message, OUTPUT);
   }
 
   /** Whether nothing but the role has arrived. */
@@ -38,58 +41,65 @@ class PendingChoice {
     return !this.hasReasoning && !this.hasOutput;
   }
 
-  addDelta(delta: Fields): void {
-    for (const name in delta) {
-      const value = delta[name];
-      if (name === 'tool_calls' && Array.isArray(value)) this.calls.add(value, this.isWhole);
-      else if (name === 'function_call' && isRecord(value)) mergeCalled(this.message, name, value);
-      else mergeField(this.message, name, value, DELTA);
+  /** Adds a choice of a chunk. @returns the delta that readers are to see. */
+  add(choice: NormalChoice): Fields {
+    const { delta = {}, message, finish_reason } = choice;
+    for (const name in choice) {
+      if (!NOT_MERGED.has(name)) mergeField(this.fields, name, choice[name], CHOICE);
     }
-  }
-
-  /**
-   * Adds a message without a delta: a whole response, or the last chunk of a server that repeats the whole message there.
-   *
-   * @returns What is new in it.
-   */
-  addMessage(message: Fields): Fields {
-    if (this.isEmpty) {
-      this.isWhole = true;
-      this.addDelta(message);
-      return message;
+    this.finishReason = finish_reason ?? this.finishReason;
+    let added = delta;
+    if (message !== undefined && Object.keys(delta).length === 0) {
+      // A whole response, or the last chunk of a server that repeats the message there.
+      this.#isWhole = this.isEmpty;
+      added = this.#isWhole ? message : this.#newTexts(message);
     }
-    const added: Fields = {};
-    for (const name of TEXTS) {
-      const [before, text] = [this.message[name] ?? '', message[name]];
-      if (typeof text !== 'string' || typeof before !== 'string') continue;
-      added[name] = text.startsWith(before) ? text.slice(before.length) : text;
-    }
-    this.beside = message;
-    this.addDelta(added);
+    if (added !== message) this.#beside = message ?? this.#beside;
+    this.#addDelta(added);
     return added;
   }
 
   build(seed: string, isComplete: boolean): PartialCompletion['choices'][number] {
-    for (const [name, value] of Object.entries(this.beside)) {
-      const isMissing = name === 'tool_calls' ? this.calls.length === 0 : !isPresent(this.message[name]);
-      if (isMissing && name !== 'role') this.addDelta({ [name]: value });
+    for (const [name, value] of Object.entries(this.#beside)) {
+      const isMissing = name === 'tool_calls' ? this.#calls.length === 0 : !isPresent(this.#message[name]);
+      if (isMissing && name !== 'role') this.#addDelta({ [name]: value });
     }
-    const { content, ...message } = this.message;
-    // Streams begin with an empty text, also when there is none in the end.
-    const isNoText = content === '' && !this.isWhole && !this.isEmpty;
+    const { content, ...message } = this.#message;
+    // Streams begin with an empty text, even if no text follows.
+    const isText = typeof content === 'string' && (content !== '' || this.#isWhole || this.isEmpty);
     const isFinished = isComplete && finishKind(this.finishReason) === 'finished';
-    const calls = this.calls.build(`${seed} ${this.index}`, isFinished);
+    const calls = this.#calls.build(`${seed} ${this.index}`, isFinished);
     return {
       ...this.fields,
       index: this.index,
       message: {
         ...message,
         role: 'assistant',
-        content: typeof content === 'string' && !isNoText ? content : null,
+        content: isText ? content : null,
         ...(calls !== undefined && { tool_calls: calls }),
       },
       finish_reason: this.finishReason,
     };
+  }
+
+  #addDelta(delta: Fields): void {
+    for (const name in delta) {
+      const value = delta[name];
+      if (name === 'tool_calls' && Array.isArray(value)) this.#calls.add(value, this.#isWhole);
+      else if (name === 'function_call' && isRecord(value)) mergeCalled(this.#message, name, value);
+      else mergeField(this.#message, name, value, DELTA);
+    }
+  }
+
+  /** The texts of a message, without what has arrived already. */
+  #newTexts(message: Fields): Fields {
+    const added: Fields = {};
+    for (const name of TEXTS) {
+      const [before, text] = [this.#message[name] ?? '', message[name]];
+      if (typeof text !== 'string' || typeof before !== 'string') continue;
+      added[name] = text.startsWith(before) ? text.slice(before.length) : text;
+    }
+    return added;
   }
 }
 
@@ -107,7 +117,6 @@ export class CompletionAccumulator {
     this.#requested = requested;
   }
 
-  /** Whether any choice has begun. */
   get hasChoices(): boolean {
     return this.#first !== undefined;
   }
@@ -125,9 +134,8 @@ export class CompletionAccumulator {
   /** Whether all requested choices have a finish reason. */
   get isFinished(): boolean {
     const unfinished = [...this.#choices.values()].filter(({ finishReason }) => finishReason === null);
-    return (
-      this.#choices.size - unfinished.length >= this.#requested && unfinished.every(({ isEmpty }) => isEmpty)
-    );
+    const finished = this.#choices.size - unfinished.length;
+    return finished >= this.#requested && unfinished.every(({ isEmpty }) => isEmpty);
   }
 
   /** Adds a chunk, and gives each of its choices the `index` and `delta` that readers are to see. */
@@ -147,7 +155,7 @@ export class CompletionAccumulator {
       }
       previous = pending;
       choice.index = pending.index;
-      this.#addChoice(pending, choice);
+      choice.delta = pending.add(choice);
     }
   }
 
@@ -192,22 +200,6 @@ export class CompletionAccumulator {
     this.#choices.set(index, choice);
     return choice;
   }
-
-  #addChoice(pending: PendingChoice, choice: NormalChoice): void {
-    const { delta, message, finish_reason } = choice;
-    for (const name in choice) {
-      if (name === 'index' || name === 'delta' || name === 'message' || name === 'finish_reason') continue;
-      mergeField(pending.fields, name, choice[name], CHOICE);
-    }
-    if (message === undefined || (delta !== undefined && Object.keys(delta).length > 0)) {
-      choice.delta = delta ?? {};
-      pending.addDelta(choice.delta);
-      pending.beside = message ?? pending.beside;
-    } else {
-      choice.delta = pending.addMessage(message);
-    }
-    pending.finishReason = finish_reason ?? pending.finishReason;
-  }
 }
 
 function hasAny(fields: Fields, names: readonly string[]): boolean {
@@ -215,6 +207,5 @@ function hasAny(fields: Fields, names: readonly string[]): boolean {
 }
 
 function isPresent(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0;
-  return value !== undefined && value !== null && value !== '';
+  return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null && value !== '';
 }

@@ -36,7 +36,6 @@ import {
   type ChatClientOptions,
   type ChatParseOptions,
   type ChatStreamOptions,
-  type ChatStreamParseOptions,
   type RunToolsOptions,
   SCHEMA_OPTIONS,
   type SchemaOptions,
@@ -44,7 +43,7 @@ import {
   TOOL_OPTIONS,
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
-import type { ParsedCompletion } from './structured-output.ts';
+import type { Parsed, ParsedCompletion } from './structured-output.ts';
 import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
 import { ToolStream } from './tool-stream.ts';
 import type { SchemaOutput } from './tools.ts';
@@ -172,31 +171,24 @@ export class ChatClient {
    * @throws {MaxToolRoundsError} If it still calls tools after `maxRounds`.
    * @throws {OutputTruncatedError} If a tool call was cut off at the token limit.
    */
-  runTools<Schema extends object>(
+  async runTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
-    options: RunToolsOptions & SchemaOptions<Schema>,
-  ): Promise<ToolRunCompletion & ParsedCompletion<SchemaOutput<Schema>>>;
-  runTools(request: ChatCompletionRequest, options: RunToolsOptions): Promise<ToolRunCompletion>;
-  async runTools(
-    request: ChatCompletionRequest,
-    options: RunToolsOptions & AnySchemaOptions,
-  ): Promise<ToolRunCompletion> {
+    options: RunToolsOptions<Parameters> & Partial<SchemaOptions<Schema>>,
+  ): Promise<Parsed<ToolRunCompletion, Schema>> {
     checkOptions(options, TOOL_OPTIONS, 'runTools()');
     const ask = async (asked: ChatCompletionRequest, signal: AbortSignal): Promise<ChunkReader> =>
       (await this.#read(asked, { ...options, signal })).data;
-    return this.#run(request, options, ask).completion();
+    return this.#run<Schema>(request, options, ask).completion();
   }
 
   /**
    * Does what {@link ChatClient.runTools} does, and streams the completions: text, reasoning, tool calls and their results
    * are events in the order in which they happen.
    */
-  streamTools<Schema extends object>(
+  streamTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
-    options: StreamToolsOptions & SchemaOptions<Schema>,
-  ): ToolStream<ToolRunCompletion & ParsedCompletion<SchemaOutput<Schema>>>;
-  streamTools(request: ChatCompletionRequest, options: StreamToolsOptions): ToolStream;
-  streamTools(request: ChatCompletionRequest, options: StreamToolsOptions & AnySchemaOptions): ToolStream {
+    options: StreamToolsOptions<Parameters> & Partial<SchemaOptions<Schema>>,
+  ): ToolStream<Parsed<ToolRunCompletion, Schema>> {
     checkOptions(options, [...TOOL_OPTIONS, 'idleTimeoutMs'], 'streamTools()');
     const open = (asked: ChatCompletionRequest, signal: AbortSignal): ChatStream<ChunkReader> =>
       this.#open(asked, { ...options, signal }, (reader) => reader);
@@ -219,17 +211,16 @@ export class ChatClient {
    *
    * `timeoutMs` limits the time until the first chunk, `idleTimeoutMs` the time between two chunks.
    */
-  stream<Schema extends object>(
+  stream<Schema extends object = never>(
     request: ChatStreamRequest,
-    options: ChatStreamParseOptions<Schema>,
-  ): ChatStream<ParsedCompletion<SchemaOutput<Schema>>>;
-  stream(request: ChatStreamRequest, options?: ChatStreamOptions): ChatStream;
-  stream(request: ChatStreamRequest, options: ChatStreamOptions & AnySchemaOptions = {}): ChatStream {
+    options: ChatStreamOptions & Partial<SchemaOptions<Schema>> = {},
+  ): ChatStream<Parsed<ChatCompletion, Schema>> {
     checkOptions(options, [...SCHEMA_OPTIONS, 'idleTimeoutMs'], 'stream()');
     const { schema } = options;
-    if (schema === undefined) return this.#open(request, options, ({ completion }) => completion);
-    checkOneChoice(request);
-    return this.#open(request, options, (reader) => parse(reader, schema, options));
+    if (schema !== undefined) checkOneChoice(request);
+    return this.#open(request, options, (reader) =>
+      schema === undefined ? reader.completion : parse(reader, schema, options),
+    ) as ChatStream<Parsed<ChatCompletion, Schema>>;
   }
 
   /** Lists the models that the key may call (`GET /v1/models`). Costs no tokens. */
@@ -284,18 +275,22 @@ export class ChatClient {
     });
   }
 
-  #run(request: ChatCompletionRequest, options: RunToolsOptions & AnySchemaOptions, ask: Ask): ToolStream {
+  #run<Schema extends object>(
+    request: ChatCompletionRequest,
+    options: RunToolsOptions & AnySchemaOptions,
+    ask: Ask,
+  ): ToolStream<Parsed<ToolRunCompletion, Schema>> {
     checkOneChoice(request);
     const deadline = new Deadline(options.signal);
-    async function* run(): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
+    async function* run(): AsyncGenerator<ToolEvent, Parsed<ToolRunCompletion, Schema>, undefined> {
       const { runTools } = await import('./tool-run.ts');
-      return yield* runTools(request, options, deadline, ask);
+      return (yield* runTools(request, options, deadline, ask)) as Parsed<ToolRunCompletion, Schema>;
     }
     return new ToolStream(run(), deadline);
   }
 }
 
-/** Parses a reply. What that needs is only loaded if a schema is used. */
+/** Parses a reply. The code for that is loaded only if a schema is used. */
 async function parse(
   reader: ChunkReader,
   schema: object,
@@ -339,6 +334,7 @@ export interface ApiKeyVerifier {
  * ```
  */
 export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
+  checkOptions(options, VERIFIER_OPTIONS, 'keyVerifier()');
   return {
     async verify(secret, { signal } = {}) {
       try {
@@ -350,6 +346,8 @@ export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): Ap
     },
   };
 }
+
+const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
 /** Returns a rejected key as a value. Other errors do not say whether the service accepts the key. */
 function rejectionOf(error: unknown): Extract<KeyCheck, { accepted: false }> {

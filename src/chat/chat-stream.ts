@@ -1,11 +1,16 @@
 import { StreamTruncatedError, TimeoutError } from '../errors/index.ts';
 import type { CallResponse, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
-import { checkHeaders } from '../http/options.ts';
+import { checkFunction, checkHeaders, checkOptions, checkTimeout } from '../http/options.ts';
 import type { PlatformReadableStream, PlatformResponse } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
-import { type EventStreamOptions, type EventStreamResponseOptions, toEventStream } from './event-stream.ts';
+import {
+  EVENT_STREAM_OPTIONS,
+  type EventStreamOptions,
+  type EventStreamResponseOptions,
+  toEventStream,
+} from './event-stream.ts';
 import { OneReader } from './one-reader.ts';
 
 /** The request of a stream, which belongs to it alone. */
@@ -128,17 +133,22 @@ export class ChatStream<Completion = ChatCompletion>
    * followed by `[DONE]`; an abort breaks the stream off.
    */
   toReadableStream(options: EventStreamOptions = {}): PlatformReadableStream {
-    return toEventStream(this[Symbol.asyncIterator](), options);
+    checkOptions(options, EVENT_STREAM_OPTIONS, 'toReadableStream()');
+    const onError = checkFunction(options.onError, 'onError');
+    const heartbeatMs = checkTimeout(options.heartbeatMs ?? Number.POSITIVE_INFINITY, 'heartbeatMs');
+    return toEventStream(this[Symbol.asyncIterator](), heartbeatMs, onError);
   }
 
   /** Returns a response for a web handler whose body is that of {@link ChatStream.toReadableStream}. */
-  toResponse({ headers, status = 200, ...options }: EventStreamResponseOptions = {}): PlatformResponse {
-    const all = new Headers(checkHeaders(headers ?? {}));
+  toResponse(options: EventStreamResponseOptions = {}): PlatformResponse {
+    checkOptions(options, [...EVENT_STREAM_OPTIONS, 'headers', 'status'], 'toResponse()');
+    const { headers = {}, status = 200, ...others } = options;
+    const all = new Headers(checkHeaders(headers));
     all.set('content-type', 'text/event-stream; charset=utf-8');
     if (!all.has('cache-control')) all.set('cache-control', 'no-cache');
     // Proxies such as nginx would collect the events.
     if (!all.has('x-accel-buffering')) all.set('x-accel-buffering', 'no');
-    return new Response(this.toReadableStream(options), { status, headers: all });
+    return new Response(this.toReadableStream(others), { status, headers: all });
   }
 
   /** Closes the connection if it is still open. */
@@ -160,6 +170,10 @@ export class ChatStream<Completion = ChatCompletion>
       const { data, response } = await this.#request.send(this.#deadline);
       this.#reader = data;
       this.#response = response;
+      this.#chunks.outcome.then(
+        () => data.reportEnd(),
+        (error: unknown) => data.reportEnd(error),
+      );
     } catch (error) {
       this.#chunks.fail(error);
       throw error;

@@ -11,13 +11,14 @@ import { invalidResponse, toApiError } from '../http/errors.ts';
 import { requestIdOf } from '../http/headers.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
 import type { TransportResponse } from '../http/transport.ts';
+import { streamChannel } from '../internal/diagnostics.ts';
 import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { EventDecoder, type StreamEvent } from './events.ts';
 import { finishKind } from './finish-reason.ts';
 import { type Fields, normalizeChunk } from './normalize.ts';
 
-/** How long a body is read on after the completion is complete. Its connection can be used again only after its end. */
+/** How long a body is still read after the completion is complete. Its connection can be used again only after its end. */
 const MAX_DRAIN_MS = 250;
 
 /**
@@ -89,7 +90,16 @@ export class ChunkReader {
     this.#events.push(text);
     this.#endOfBody();
     if (this.#error !== undefined) throw this.#error;
+    if (this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
     return this;
+  }
+
+  /** Publishes the end of a stream. @param error - What ended it early. */
+  reportEnd(error?: unknown): void {
+    const { diagnostics } = this.#context;
+    if (diagnostics === undefined) return;
+    diagnostics.completion = this.#summary();
+    streamChannel?.publish(error === undefined ? diagnostics : Object.assign(diagnostics, { error }));
   }
 
   /** Index of the choice that text readers follow. */
@@ -111,6 +121,12 @@ export class ChunkReader {
   /** Masks credentials in a value that goes into an error. */
   redact<T>(value: T): T {
     return this.#context.redactValue(value);
+  }
+
+  /** What is published about the completion: nothing that a user or the model has written. */
+  #summary(): object {
+    const { id, model, usage, choices = [] } = this.partialCompletion;
+    return { id, model, usage, finishReasons: choices.map(({ finish_reason: reason }) => reason ?? null) };
   }
 
   /** Reads until there are chunks, or an end. */
@@ -167,7 +183,9 @@ export class ChunkReader {
       this.#finish(this.#failed(event.error));
     } else if (event.type === 'invalid') {
       const { reason } = event;
-      this.#finish(this.#hasChunk ? this.#failed({ message: reason }) : this.#invalid(reason));
+      if (!this.#hasChunk) this.#finish(this.#invalid(reason));
+      // Some servers end a stream with a word of their own.
+      else this.#finish(this.#accumulator.isFinished ? undefined : this.#failed({ message: reason }));
     }
   }
 
@@ -175,7 +193,8 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    const isReply = chunk.choices.some(({ message, delta }) => message ?? delta);
+    // An empty choice is not a reply. Deltas that are missing are added below.
+    const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
     const failed = chunk.choices.find(({ finish_reason: reason }) => finishKind(reason) === 'failed');
@@ -184,7 +203,7 @@ export class ChunkReader {
       const reason = `the \`finish_reason\` is "${failed.finish_reason}"${message ? `, ${message}` : ''}`;
       this.#finish(this.#failed({ ...error, message: reason }, false));
     } else if (this.#events.isJson) {
-      // A whole response is complete, but an empty choice is not a reply.
+      // A whole response is complete.
       this.#finish(isReply ? undefined : this.#invalid('a body without a message in `choices`'));
     }
   }

@@ -6,8 +6,8 @@ import type { ChatCompletionChunk } from './completion.ts';
 /** Options of {@link ChatStream.toReadableStream}. */
 export interface EventStreamOptions {
   /**
-   * Receives the error that ended the stream. The end user's client receives the message that it returns as a string, or a generic
-   * one: errors name keys, models and hosts that are none of its business.
+   * Receives the error that ended the stream. The end user's client receives the string that it returns or resolves with,
+   * or a generic message: errors name keys, models and hosts.
    */
   readonly onError?: ((error: unknown) => unknown) | undefined;
   /**
@@ -25,12 +25,16 @@ export interface EventStreamResponseOptions extends EventStreamOptions {
   readonly status?: number | undefined;
 }
 
+/** Names of {@link EventStreamOptions}. */
+export const EVENT_STREAM_OPTIONS = ['onError', 'heartbeatMs'];
+
 const GENERIC_MESSAGE = 'The response could not be completed.';
 
 /** Writes chunks as server-sent events in the format of the OpenAI API. Reads a chunk when one is asked for. */
 export function toEventStream(
   chunks: AsyncIterator<ChatCompletionChunk, void, undefined>,
-  { onError, heartbeatMs }: EventStreamOptions,
+  heartbeatMs: number | undefined,
+  onError: EventStreamOptions['onError'],
 ): PlatformReadableStream {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(
@@ -44,7 +48,7 @@ export function toEventStream(
           write(`data: ${done ? '[DONE]' : JSON.stringify(value)}`);
           if (done) controller.close();
         } catch (error) {
-          const custom = onError?.(error);
+          const custom = await onError?.(error);
           const message = typeof custom === 'string' ? custom : GENERIC_MESSAGE;
           if (!isDrunError(error)) throw error;
           const event = { error: { message, type: 'stream_error', code: null, param: null } };

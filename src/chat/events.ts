@@ -38,6 +38,8 @@ export function parseEvent(data: string, name = ''): StreamEvent {
   if (error !== undefined) return { type: 'error', error };
   const text = (typeof value === 'string' ? value : data).trim();
   if (text === '[DONE]') return { type: 'end' };
+  // Some proxies wrap the events of another server in events of their own.
+  if (text.startsWith('data:')) return parseEvent(text.slice(5), name);
   if (ERROR.test(name)) return { type: 'error', error: { message: text } };
   if (text === '' || PING.test(name)) return { type: 'ignored' };
   const message = /^error\s*:\s*(.+)/is.exec(text)?.[1];

@@ -41,7 +41,7 @@ export type * from './completion.ts';
 export type * from './event-stream.ts';
 export type * from './options.ts';
 export type * from './request.ts';
-export type { ParsedCompletion } from './structured-output.ts';
+export type { Parsed, ParsedCompletion } from './structured-output.ts';
 export type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
 export { ToolStream } from './tool-stream.ts';
 export {

@@ -23,12 +23,14 @@ export type NormalChunk = Fields & { choices: NormalChoice[] };
 
 /** Normalizes a chunk of a stream, or a whole response. */
 export function normalizeChunk(chunk: Fields): NormalChunk {
-  const { choices, created, usage } = chunk;
+  const { choices, created } = chunk;
   if (typeof created === 'string') chunk.created = toNumber(created);
-  if (typeof usage === 'object' && usage !== null) chunk.usage = normalizeUsage(usage);
   if (!Array.isArray(choices) || !choices.every(isRecord)) chunk.choices = [choices].flat().filter(isRecord);
   const normal = chunk as NormalChunk;
   normal.choices.forEach(normalizeChoice);
+  // Moonshot sends it in the choice.
+  const usage = chunk.usage ?? normal.choices[0]?.usage;
+  if (typeof usage === 'object' && usage !== null) chunk.usage = normalizeUsage(usage);
   return normal;
 }
 

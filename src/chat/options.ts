@@ -62,21 +62,19 @@ export interface SchemaOptions<Schema extends object> {
 /** Options of {@link ChatClient.parse}. */
 export interface ChatParseOptions<Schema extends object> extends ChatCallOptions, SchemaOptions<Schema> {}
 
-/** Options of {@link ChatClient.stream} for a reply that matches a schema. */
-export interface ChatStreamParseOptions<Schema extends object>
-  extends ChatStreamOptions,
-    SchemaOptions<Schema> {}
-
-/** Options of {@link ChatClient.runTools}. */
-export interface RunToolsOptions extends ChatCallOptions {
+/** Options of {@link ChatClient.runTools}. `Parameters` are the schemas of the tools. */
+export interface RunToolsOptions<Parameters extends readonly object[] = readonly object[]>
+  extends ChatCallOptions {
   /** Tools that the model may call. Custom tools are sent, but their calls are left to the caller. */
-  readonly tools: readonly (Tool | CustomToolDefinition)[];
+  readonly tools: { readonly [I in keyof Parameters]: Tool<Parameters[I]> | CustomToolDefinition };
   /** Maximum number of rounds of tool calls. @defaultValue 10 */
   readonly maxRounds?: number | undefined;
 }
 
 /** Options of {@link ChatClient.streamTools}. */
-export interface StreamToolsOptions extends RunToolsOptions, ChatStreamOptions {}
+export interface StreamToolsOptions<Parameters extends readonly object[] = readonly object[]>
+  extends RunToolsOptions<Parameters>,
+    ChatStreamOptions {}
 
 /** Names of the options above. */
 export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];

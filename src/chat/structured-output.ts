@@ -6,12 +6,18 @@ import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, CompletionMessage } from './completion.ts';
 import { finishKind } from './finish-reason.ts';
 import { issuesText, validate } from './json-schema.ts';
+import type { SchemaOutput } from './tools.ts';
 
 /** A completion together with its parsed text. */
 export type ParsedCompletion<Output> = ChatCompletion & {
   /** The output of the schema. `null` if the model called tools instead. */
   readonly parsed: Output;
 };
+
+/** A completion, with its value if there is a schema. */
+export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
+  ? Completion
+  : Completion & ParsedCompletion<SchemaOutput<Schema>>;
 
 /**
  * Parses the text of the first choice.
@@ -39,7 +45,7 @@ export async function parseReply<Completion extends ChatCompletion>(
     const why = 'The reply was cut off at the token limit: raise `max_tokens`, or ask for less.';
     throw new OutputTruncatedError(why, fields());
   }
-  if (message.tool_calls?.length) return { ...completion, parsed: null as never };
+  if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const { value, reasoning, text } = readJson(message);
   if (value === undefined) {
     const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
@@ -86,8 +92,9 @@ function readJson({ content }: CompletionMessage): ReplyText {
   return { value: undefined, text, reasoning };
 }
 
+/** The closing fence is missing if the request has it as a stop sequence. */
 function withoutFence(text: string): string {
-  return /^```[\w-]*\s*\n(.*)\n\s*```$/s.exec(text)?.[1] ?? text;
+  return /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s.exec(text)?.[2] ?? text;
 }
 
 function withReasoning<Completion extends ChatCompletion>(

@@ -18,25 +18,25 @@ interface PendingCall {
  * not at all. Some number all calls 0, some send a call whole and the next one in the same delta.
  */
 export class ToolCallList {
-  readonly #calls: PendingCall[] = [];
+  /** `undefined` until a list arrives, even an empty one. */
+  #calls: PendingCall[] | undefined;
   #isWhole = false;
-  /** Whether any `tool_calls` arrived, an empty list included. */
-  #isPresent = false;
 
   get length(): number {
-    return this.#calls.length;
+    return this.#calls?.length ?? 0;
   }
 
   /** @param isWhole - Whether these are the calls of a whole message, as opposed to those of a delta. */
-  add(calls: readonly Fields[], isWhole: boolean): void {
-    this.#isPresent = true;
+  add(deltas: readonly Fields[], isWhole: boolean): void {
+    this.#calls ??= [];
     this.#isWhole = isWhole;
     const touched = new Set<PendingCall>();
-    calls.forEach((delta, position) => {
-      const found = isWhole ? undefined : this.#find(delta, calls.length - position, touched);
-      const call = found ?? this.#begin(delta);
+    deltas.forEach((delta, position) => {
+      const found = isWhole ? undefined : this.#find(delta, deltas.length - position, touched);
+      const call = found ?? { index: indexOf(delta), id: undefined, fields: {} };
+      if (found === undefined) this.#calls?.push(call);
       touched.add(call);
-      this.#merge(call, delta);
+      mergeCall(call, delta);
     });
   }
 
@@ -47,58 +47,51 @@ export class ToolCallList {
    * @param isFinished - Whether the calls are complete, so that missing arguments mean that there are none.
    */
   build(seed: string, isFinished: boolean): ToolCall[] | undefined {
-    if (!this.#isPresent) return undefined;
-    const isNumbered = this.#calls.every(({ index }) => index !== undefined);
-    const calls = isNumbered ? this.#calls.toSorted((a, b) => (a.index ?? 0) - (b.index ?? 0)) : this.#calls;
-    const ids = new Set(calls.map(({ id }) => id));
-    return calls.map(({ id, index, fields }, position) => {
+    const calls = this.#calls?.every(({ index }) => index !== undefined)
+      ? this.#calls.toSorted((a, b) => Number(a.index) - Number(b.index))
+      : this.#calls;
+    return calls?.map(({ id, index, fields }, position) => {
       const { function: called, ...rest } = fields;
       const isCustom = called === undefined && isRecord(rest.custom);
       return {
         // That of a delta only serves to assemble the call.
         ...(this.#isWhole && index !== undefined && { index }),
         ...rest,
-        id: id ?? newId(`${seed} ${position} ${JSON.stringify(called)}`, ids),
+        id: id ?? newId(`${seed} ${JSON.stringify(called)}`, position),
         type: rest.type ?? (isCustom ? 'custom' : 'function'),
         ...(!isCustom && { function: toFunction(called as Fields | undefined, isFinished) }),
       } as unknown as ToolCall;
     });
   }
 
-  #begin(delta: Fields): PendingCall {
-    const call = { index: indexOf(delta), id: undefined, fields: {} };
-    this.#calls.push(call);
-    return call;
-  }
-
-  /** @param remaining - Number of deltas from this one to the last of its chunk. */
   /** @param remaining - Number of deltas from this one to the last of its chunk. */
   #find(delta: Fields, remaining: number, touched: ReadonlySet<PendingCall>): PendingCall | undefined {
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
-    const sameId = id === undefined ? undefined : this.#calls.findLast((call) => call.id === id);
+    const sameId = id === undefined ? undefined : this.#calls?.findLast((call) => call.id === id);
     if (index !== undefined) {
-      const call = this.#calls.findLast((candidate) => candidate.index === index);
+      const call = this.#calls?.findLast((candidate) => candidate.index === index);
       if (call === undefined || call === sameId || name === '') return call;
       const isAnother = id !== undefined && call.id !== undefined;
       return isAnother || touched.has(call) || startsAnother(call, delta) ? undefined : call;
     }
     // Several deltas without a name continue the last calls in their order.
-    const last = this.#calls.at(name === '' ? -remaining : -1);
+    const last = this.#calls?.at(name === '' ? -remaining : -1);
     if (sameId !== undefined || last === undefined || touched.has(last)) return sameId;
     if (name === '') return last;
     const isSameName = nameOf(last.fields) === name && (id === undefined || last.id === undefined);
     return isSameName && !startsAnother(last, delta) ? last : undefined;
   }
+}
 
-  #merge(call: PendingCall, delta: Fields): void {
-    call.id ??= idOf(delta);
-    for (const name in delta) {
-      const value = delta[name];
-      if (name === 'id' || name === 'index') continue;
-      if ((name === 'function' || name === 'custom') && isRecord(value))
-        mergeCalled(call.fields, name, value);
-      else mergeField(call.fields, name, value, DELTA);
-    }
+function mergeCall(call: PendingCall, delta: Fields): void {
+  const called = calledIn(call.fields);
+  // Some servers begin with `{}`, or repeat the whole call at its end.
+  if (called.arguments !== undefined && startsAgain(call, delta)) called.arguments = '';
+  call.id ??= idOf(delta);
+  for (const [name, value] of Object.entries(delta)) {
+    if (name === 'id' || name === 'index') continue;
+    if ((name === 'function' || name === 'custom') && isRecord(value)) mergeCalled(call.fields, name, value);
+    else mergeField(call.fields, name, value, DELTA);
   }
 }
 
@@ -118,10 +111,13 @@ export function mergeCalled(target: Fields, field: string, delta: Fields): void 
  * call have begun, so its name is complete.
  */
 function startsAnother(call: PendingCall, delta: Fields): boolean {
-  const before = argumentsOf(call.fields);
-  if (before === '') return false;
-  if (nameOf(call.fields) !== nameOf(delta)) return true;
-  return argumentsOf(delta).trimStart().startsWith('{') && parseJson(before) !== undefined;
+  if (argumentsOf(call.fields) === '') return false;
+  return nameOf(call.fields) !== nameOf(delta) || startsAgain(call, delta);
+}
+
+/** Whether the arguments of a call are complete, and a delta begins others. */
+function startsAgain({ fields }: PendingCall, delta: Fields): boolean {
+  return argumentsOf(delta).trimStart().startsWith('{') && isRecord(parseJson(argumentsOf(fields)));
 }
 
 function calledIn({ function: called, custom }: Fields): Fields {
@@ -145,30 +141,23 @@ function idOf({ id }: Fields): string | undefined {
 
 function indexOf({ index }: Fields): number | undefined {
   const number = typeof index === 'string' && index.trim() !== '' ? Number(index) : index;
-  return typeof number === 'number' && Number.isInteger(number) ? number : undefined;
+  return Number.isInteger(number) ? (number as number) : undefined;
 }
 
-function toFunction(called: Fields | undefined, isFinished: boolean): Fields {
-  const text = typeof called?.arguments === 'string' ? called.arguments : '';
+function toFunction(called: Fields = {}, isFinished: boolean): Fields {
+  const text = typeof called.arguments === 'string' ? called.arguments : '';
   // Servers express "no arguments" in several ways; their own chat templates accept only an object.
-  const isNone = isFinished && (text.trim() === '' || text.trim() === 'null');
-  return { ...called, name: called?.name ?? '', arguments: isNone ? '{}' : text };
+  const isNone = isFinished && /^\s*(?:null\s*)?$/.test(text);
+  return { ...called, name: called.name ?? '', arguments: isNone ? '{}' : text };
 }
 
 /**
  * Creates an id that depends only on the completion, so it is the same whole and streamed. Nine letters and digits,
- * because Mistral's models accept no other ids.
+ * because Mistral's models accept no other ids. The position makes it unique.
  */
-function newId(seed: string, taken: Set<string | undefined>): string {
-  for (let attempt = 0; ; attempt++) {
-    // FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/
-    let hash = 0xcbf29ce484222325n;
-    for (const character of `${attempt} ${seed}`) {
-      hash = BigInt.asUintN(64, (hash ^ BigInt(character.codePointAt(0) ?? 0)) * 0x100000001b3n);
-    }
-    const id = `c${hash.toString(36).padStart(8, '0').slice(-8)}`;
-    if (taken.has(id)) continue;
-    taken.add(id);
-    return id;
-  }
+function newId(seed: string, position: number): string {
+  let hash = 0;
+  for (const character of seed) hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) >>> 0;
+  const suffix = position.toString(36).padStart(2, '0');
+  return `c${hash.toString(36).padStart(8, '0').slice(-6)}${suffix}`;
 }

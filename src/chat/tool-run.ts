@@ -60,7 +60,7 @@ export async function* runTools(
       const calls = callsToRun(reader, messages);
       if (calls.length === 0) {
         const last = { ...completion, ...(usage && { usage }), messages, rounds };
-        if (schema === undefined || message.tool_calls?.length) return last;
+        if (schema === undefined) return last;
         return { ...last, ...(await parseReply(last, schema, reader, deadline.signal)) };
       }
       if (rounds === maxRounds) {

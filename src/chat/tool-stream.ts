@@ -19,9 +19,7 @@ import type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
  * }
  * ```
  */
-export class ToolStream<Completion extends ToolRunCompletion = ToolRunCompletion>
-  implements AsyncIterable<ToolEvent>, AsyncDisposable
-{
+export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable<ToolEvent>, AsyncDisposable {
   readonly #deadline: Deadline;
   readonly #events: OneReader<ToolEvent>;
   #completion: Completion | undefined;

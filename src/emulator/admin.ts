@@ -34,7 +34,7 @@ const done = (): Response => new Response(null, { status: 204 });
  */
 export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
   const { context, keys, rules, faults, log, reset } = options;
-  const { account, settings } = context;
+  const { account } = context;
   const app = new Hono();
 
   /** The keys that the `key` parameter selects by id or name; `undefined` without the parameter. */
@@ -47,8 +47,6 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   };
   const selects = (records: readonly KeyRecord[] | undefined) => (key: string | Secret | undefined) =>
     records === undefined || (key !== undefined && records.some((record) => isKey(record, key)));
-  const idsOf = (records: readonly KeyRecord[] | undefined) =>
-    records && new Set(records.map(({ id }) => id));
   const add = (given: unknown): Response => {
     // All of it before any of it is added.
     check('scenario', addition, given);
@@ -74,10 +72,6 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     await next();
   });
 
-  app.get('/_emulator/info', () => {
-    const { version, models, behind, strict } = settings;
-    return json({ version, models, behind, strict });
-  });
   app.get('/_emulator/keys', () => json([...keys]));
   app.get('/_emulator/rules', ({ req }) => {
     const isSelected = selects(selection(req.url));
@@ -92,18 +86,19 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     );
   });
   app.get('/_emulator/requests', ({ req }) => {
-    const ids = idsOf(selection(req.url));
-    return json([...log.entries()].filter(({ keyId = '' }) => ids === undefined || ids.has(keyId)));
+    const isSelected = selects(selection(req.url));
+    return json([...log.entries()].filter(({ keyId }) => isSelected(keyId)));
+  });
+  app.delete('/_emulator/:part{rules|faults|requests}', ({ req }) => {
+    const parts: Record<string, typeof log | typeof rules | typeof faults> = { rules, faults, requests: log };
+    parts[req.param('part')]?.clear(selects(selection(req.url)));
+    return done();
   });
   app.post('/_emulator/reset', ({ req }) => {
     const records = selection(req.url);
     if (records === undefined) reset();
-    else {
-      rules.clear(selects(records));
-      faults.clear(selects(records));
-      log.clear(idsOf(records));
-      for (const record of records) record.usedTokens = 0n;
-    }
+    else for (const part of [rules, faults, log]) part.clear(selects(records));
+    for (const record of records ?? []) record.usedTokens = 0n;
     return done();
   });
   app.post('/_emulator/scenario', async ({ req }) => add(await bodyOf(req.raw)));
@@ -115,12 +110,6 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   );
   app.delete('/_emulator/keys/:id', ({ req }) => {
     keys.delete(req.param('id'));
-    return done();
-  });
-  app.delete('/_emulator/:part{rules|faults|requests}', ({ req }) => {
-    const records = selection(req.url);
-    if (req.param('part') === 'requests') log.clear(idsOf(records));
-    else (req.param('part') === 'rules' ? rules : faults).clear(selects(records));
     return done();
   });
   app.notFound(() => {

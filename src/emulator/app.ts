@@ -21,12 +21,12 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook):
   app.router = new TrieRouter();
 
   const operate: Operate = (operation) => async (c, next) => {
-    const { raw: request, method, path } = c.req;
+    const { raw: request, path } = c.req;
     const { signal, log } = c.env;
     const plane = planeOf(path) ?? 'data';
     const words = [bearerToken(request), c.req.param('id')];
     const keys = words.flatMap((word) => account.recall(word ?? '') ?? []);
-    const fault = faults.match({ plane, operation, method, path, keys });
+    const fault = faults.match({ plane, operation, keys });
     const effects = effectsOf(fault);
     log.add({ ...(operation && { operation }), ...(effects.length > 0 && { faults: effects }) });
     c.set('fault', fault);

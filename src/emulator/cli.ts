@@ -130,19 +130,14 @@ async function run(args: Arguments, print: (line: string) => void): Promise<() =
   };
 }
 
-interface Summary {
-  readonly url: string;
-  readonly openaiBaseUrl: string;
-  readonly dashboard: string | undefined;
-  readonly version: string;
-  readonly models: readonly string[] | undefined;
-  readonly accessToken: string;
-  readonly apiKey: string | undefined;
-}
+type Summary = Readonly<Record<'url' | 'openaiBaseUrl' | 'version' | 'accessToken', string>> &
+  Readonly<Record<'dashboard' | 'apiKey', string | undefined>> & { readonly models: string[] | undefined };
 
 /** What to paste into a shell. */
 function describeServer(server: Summary): string {
   const { url, openaiBaseUrl, dashboard, version, models, accessToken, apiKey } = server;
+  const lines = [`d.run ${version}, emulated at ${url}`];
+  if (dashboard !== undefined) lines.push(`Dashboard: ${dashboard}`);
   const variables = {
     DRUN_CONSOLE_URL: url,
     DRUN_ACCESS_TOKEN: accessToken,
@@ -150,16 +145,12 @@ function describeServer(server: Summary): string {
     OPENAI_BASE_URL: openaiBaseUrl,
     ...(apiKey !== undefined && { DRUN_API_KEY: apiKey, OPENAI_API_KEY: apiKey }),
   };
-  const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${quoted(value)}`);
-  const request = JSON.stringify({ model: models?.[0], messages: [{ role: 'user', content: 'Hello!' }] });
+  lines.push('', ...Object.entries(variables).map(([name, value]) => `export ${name}=${quoted(value)}`), '');
+  if (apiKey === undefined || models === undefined) return lines.join('\n');
+  const request = { model: models[0], messages: [{ role: 'user', content: 'Hello!' }] };
   const curl = `curl "$OPENAI_BASE_URL/chat/completions" -H "Authorization: Bearer $OPENAI_API_KEY" \\
-  -H 'Content-Type: application/json' -d ${quoted(request)}\n`;
-  return [
-    `d.run ${version}, emulated at ${url}`,
-    ...(dashboard === undefined ? [] : [`Dashboard: ${dashboard}`]),
-    ...['', ...exports, ''],
-    ...(apiKey !== undefined && models !== undefined ? [curl] : []),
-  ].join('\n');
+  -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(request))}\n`;
+  return [...lines, curl].join('\n');
 }
 
 function describeRequest(request: EmulatedRequest): string {

@@ -21,7 +21,7 @@ import { randomText as createRandomText } from './random.ts';
 
 /**
  * An emulated d.run, as {@link createEmulator} creates it. With `await using`, it is closed at the end of the block:
- * responses in progress are aborted, and further requests fail like those to a server that does not run.
+ * responses in progress are aborted, and further requests fail like those to a server that is not running.
  *
  * Safe to print, inspect and serialize: it shows no credential.
  */
@@ -162,12 +162,8 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     },
     keys,
     requests: { [Symbol.iterator]: () => log.entries() },
-    faults: { next: faults.next, always: faults.always, random: faults.random, clear: () => faults.clear() },
-    rules: {
-      add: (rule) => rules.add(rule),
-      clear: () => rules.clear(),
-      [Symbol.iterator]: () => rules[Symbol.iterator](),
-    },
+    faults,
+    rules,
     reset,
     async [Symbol.asyncDispose]() {
       isClosed = true;

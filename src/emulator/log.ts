@@ -111,12 +111,9 @@ export class RequestLog {
     for (const entry of [...this.#entries]) yield copyOf(entry);
   }
 
-  /** @param keyIds - Limits the removal to the requests of certain keys. */
-  clear(keyIds?: ReadonlySet<string>): void {
-    this.#entries =
-      keyIds === undefined
-        ? []
-        : this.#entries.filter(({ keyId }) => keyId === undefined || !keyIds.has(keyId));
+  /** @param isSelected - Limits the removal to the requests of certain keys. */
+  clear(isSelected: (keyId: string | undefined) => boolean = () => true): void {
+    this.#entries = this.#entries.filter(({ keyId }) => !isSelected(keyId));
   }
 
   #redact(text: string, words: readonly string[]): string {

@@ -35,17 +35,14 @@ export abstract class DrunError<Name extends string = string, Code extends strin
     }
     Object.defineProperty(this, marker, { value: true });
     // Where a runtime starts the stack with the name: it was captured before the name was set.
-    (Error as ErrorWithCapture).captureStackTrace?.(this, new.target);
+    const { captureStackTrace } = Error as { captureStackTrace?: (error: Error, below: unknown) => void };
+    captureStackTrace?.(this, new.target);
   }
 
   /** Name, code, message and the fields of the class, without stack and cause. */
   toJSON(): Record<string, unknown> {
     return { name: this.name, code: this.code, message: this.message, ...(this as object) };
   }
-}
-
-interface ErrorWithCapture {
-  readonly captureStackTrace?: (error: Error, below: unknown) => void;
 }
 
 /** A place where a value differs from what was expected. */

@@ -1,5 +1,6 @@
 import { type AnyDrunError, AuthenticationError, DrunError, isDrunError } from '../errors/index.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
+import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
 import { sleep } from '../internal/wait.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
@@ -21,6 +22,7 @@ import { checkFunction, checkHeaders, checkRetries, checkTimeout, invalid } from
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
 import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
+import { userAgentHeaders } from './user-agent.ts';
 
 /** An operation of the service, as data. */
 export interface Endpoint<T> {
@@ -91,9 +93,10 @@ export class HttpClient {
     this.baseUrl = options.baseUrl;
     this.root = this.baseUrl.href.replace(/\/+$/, '');
     this.readCredential = credentialReader(options.credential, options.credentialOption);
-    this.#headers = { ...options.defaultHeaders, ...checkHeaders(options.headers) };
+    this.#headers = { ...userAgentHeaders(), ...options.defaultHeaders, ...checkHeaders(options.headers) };
     checkTimeout(options.timeoutMs);
     checkRetries(options.maxRetries);
+    if (typeof options.transport.send !== 'function') throw invalid('transport', 'must have a `send` method');
     checkFunction(options.onRetry, 'onRetry');
     checkFunction(options.logger, 'logger');
   }
@@ -160,21 +163,16 @@ export class HttpClient {
     }
   }
 
-  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, { apiKey, headers }: RequestOptions): Call<T> {
+  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Call<T> {
     const { credentialOption } = this.#options;
-    return {
-      endpoint,
-      context: responseContext({
-        label: `${endpoint.method} ${endpoint.path}`,
-        url: this.root + fillPath(endpoint.path, endpoint.params),
-        headers: headers === undefined ? this.#headers : { ...this.#headers, ...checkHeaders(headers) },
-        deadline,
-        credentialOption,
-      }),
-      body: toJson(endpoint.body),
-      readCredential: apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
-      attempt: 0,
-    };
+    const { method, path, params } = endpoint;
+    const label = `${method} ${path}`;
+    const url = this.root + fillPath(path, params);
+    const headers = options.headers ? { ...this.#headers, ...checkHeaders(options.headers) } : this.#headers;
+    const context = responseContext({ label, url, headers, deadline, credentialOption });
+    const { apiKey } = options;
+    const read = apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption);
+    return { endpoint, context, body: toJson(endpoint.body), readCredential: read, attempt: 0 };
   }
 
   async #reportRetry(
@@ -184,12 +182,21 @@ export class HttpClient {
   ): Promise<void> {
     const { method, path } = endpoint;
     const event = { method, path, attempt, error: error as AnyDrunError, delayMs };
+    if (retryChannel?.hasSubscribers) retryChannel.publish({ ...event, host: this.baseUrl.host });
     const result: unknown = this.#options.onRetry?.(event);
     if (isThenable(result)) await context.deadline.race(result);
   }
 
+  #attempt<T>(call: Call<T>, credential: Secret): Promise<T> {
+    if (!requestChannel?.hasSubscribers) return this.#exchange(call, credential);
+    const { method, path } = call.endpoint;
+    const diagnostics = { method, path, host: this.baseUrl.host, attempt: call.attempt };
+    call.context.diagnostics = diagnostics;
+    return trace(requestChannel, diagnostics, () => this.#exchange(call, credential));
+  }
+
   /** One request and its response, with an entry in the log. */
-  async #attempt<T>(call: Call<T>, credential: Secret): Promise<T> {
+  async #exchange<T>(call: Call<T>, credential: Secret): Promise<T> {
     const { endpoint, context } = call;
     const { deadline } = context;
     const startedAt = performance.now();
@@ -231,15 +238,16 @@ export class HttpClient {
 
   /** Passes an entry to the caller's logger. A failing logger must neither fail the call nor end the process. */
   #log(
-    { endpoint: { method, path }, attempt }: Call<unknown>,
+    { endpoint: { method, path }, attempt, context: { diagnostics } }: Call<unknown>,
     startedAt: number,
     outcome: Pick<RequestLogEntry, 'status' | 'code'>,
   ): void {
     const { logger } = this.#options;
+    const entry = { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt };
+    if (diagnostics !== undefined) Object.assign(diagnostics, entry);
     if (logger === undefined) return;
     try {
-      const durationMs = performance.now() - startedAt;
-      const result: unknown = logger({ method, path, ...outcome, durationMs, attempt });
+      const result: unknown = logger(entry);
       if (isThenable(result)) result.then(undefined, () => {});
     } catch {
       // Ignored, as documented.
@@ -247,7 +255,6 @@ export class HttpClient {
   }
 }
 
-/** The fields of a log entry that describe a failure. */
 function failureFields(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'> {
   if (!isDrunError(thrown)) return { code: 'aborted' };
   return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };

@@ -1,8 +1,15 @@
 import { isRecord } from '../internal/json.ts';
 import type { Secret } from '../secret/secret.ts';
+import type { RequestLogEntry } from './call.ts';
 import { redactorFor } from './credentials.ts';
 import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
+
+/** What is published about a request. Contains no body, header, id of a key or credential. */
+export interface RequestDiagnostics extends Partial<RequestLogEntry> {
+  readonly host: string;
+  completion?: object;
+}
 
 interface CallDescription {
   /** Method and path without ids: `DELETE /apikeys/{id}`. Every message starts with it. */
@@ -18,7 +25,9 @@ interface CallDescription {
 export interface ResponseContext extends CallDescription {
   /** Every credential that was sent, the latest one last. */
   readonly sent: Secret[];
-  /** Masks every credential that the call has used. For all text that goes into an error. */
+  /** What is published about the latest request, if there are subscribers. */
+  diagnostics?: RequestDiagnostics;
+  /** Masks every credential that the call has used. Applied to all text that goes into an error. */
   redact(text: string): string;
   /** Does the same in every string of a JSON value, names of fields included. */
   redactValue<T>(value: T): T;
@@ -44,7 +53,7 @@ function redactStrings(value: unknown, redact: (text: string) => string): unknow
   return Object.fromEntries(entries);
 }
 
-/** Servers repeat requests in their messages. Only this much of a text is looked at. */
+/** Servers repeat requests in their messages. Only this much of a text is examined. */
 const MAX_INPUT = 16_384;
 
 /** A text of a server or library as it may be shown: without credentials and repeated input, and not too long. */

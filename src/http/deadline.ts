@@ -69,12 +69,12 @@ export class Deadline implements Disposable {
     this.signal.throwIfAborted();
   }
 
-  /** Waits for a promise, or rejects with the signal's reason if that aborts first. */
+  /** Waits for a promise, or rejects with the signal's reason. */
   race<T>(promise: PromiseLike<T>): Promise<T> {
     return abortable(promise, this.signal);
   }
 
-  /** Has to be called when the call is over, however it ended. */
+  /** Must be called when the call is over, however it ended. */
   [Symbol.dispose](): void {
     this.stop();
     this.#callerSignal?.removeEventListener('abort', this.#onAbort);

@@ -18,7 +18,7 @@ import { requestIdOf, retryAfterMs } from './headers.ts';
 import { errorIn, parseServiceError, type ServiceError } from './service-error.ts';
 import type { TransportResponse } from './transport.ts';
 
-/** What a valid JSON body has, so that anything else is not taken for a success. */
+/** What a valid JSON body contains, so that nothing else is treated as a success. */
 export interface BodyRules {
   /** Fields of the contract. A body has at least one of them. */
   readonly fields: readonly string[];
@@ -85,7 +85,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
   return toApiError({ ...error, message }, response, context, excerpt);
 }
 
-/** Reads a body up to a limit, or to where its connection was lost. Never rejects: the status says something too. */
+/** Reads a body up to a limit, or to where its connection was lost. Never rejects, because the status alone is useful. */
 export async function readText(response: TransportResponse, maxBytes: number): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
@@ -104,18 +104,13 @@ export async function readText(response: TransportResponse, maxBytes: number): P
   return text;
 }
 
-/** Reasons for statuses whose responses give none. */
 const HINTS: Readonly<Record<number, string>> = {
   401: 'the credential is unknown, deleted, disabled, expired, or belongs to another host',
   402: 'the quota is used up',
   403: 'the credential may not do this',
 };
 
-/**
- * The error of the class that fits.
- *
- * @param error - What the body says. If the response's own status is a success, this determines the class.
- */
+/** @param error - What the body says. If the response's own status is a success, this determines the class. */
 export function toApiError(
   error: ServiceError,
   response: TransportResponse,

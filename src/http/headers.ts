@@ -3,11 +3,7 @@ import type { ResponseHeaders } from './transport.ts';
 const REQUEST_ID_HEADERS = ['x-request-id', 'request-id', 'x-trace-id', 'x-litellm-call-id'];
 
 export function requestIdOf(headers: ResponseHeaders): string | undefined {
-  for (const name of REQUEST_ID_HEADERS) {
-    const value = headers.get(name);
-    if (value) return value;
-  }
-  return undefined;
+  return REQUEST_ID_HEADERS.map((name) => headers.get(name) ?? undefined).find(Boolean);
 }
 
 /** The wait that a response asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date; also LiteLLM's copy of it. */

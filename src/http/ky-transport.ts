@@ -11,22 +11,16 @@ import { FetchResponse, sendByFetch, type Transport } from './transport.ts';
 export function kyTransport(fetch: FetchFunction | undefined): Transport {
   const client = ky.create({ retry: 0, timeout: false, throwHttpErrors: false });
   return {
-    send: async ({ method, url, headers, body, signal }) => {
-      const { authorization = '', ...visible } = headers;
-      const response = await client(url, {
-        method,
+    send: async (request) => {
+      const { authorization = '', ...visible } = request.headers;
+      const response = await client(request.url, {
+        method: request.method,
         headers: visible,
         fetch: (input) => {
-          const request = input as Request;
+          const { url, headers } = input as Request;
           // The credential is set here, so that ky never sees it.
-          const sent = { ...Object.fromEntries(request.headers), authorization };
-          return sendByFetch(fetch, {
-            method: request.method,
-            url: request.url,
-            headers: sent,
-            body,
-            signal,
-          });
+          const all = { ...Object.fromEntries(headers), authorization };
+          return sendByFetch(fetch, { ...request, url, headers: all });
         },
       });
       return new FetchResponse(response);

@@ -12,13 +12,9 @@ export const CLIENT_OPTIONS: readonly string[] =
     ' ',
   );
 
-/**
- * The error for an option that cannot be used.
- *
- * @param why - Follows the name of the option.
- */
+/** @param why - Follows the name of the option. */
 export function invalid(option: string, why: string): ConfigurationError {
-  return new ConfigurationError(`\`${option}\` ${why}.`, { option });
+  return new ConfigurationError(`\`${option}\` ${why}${/[.?]$/.test(why) ? '' : '.'}`, { option });
 }
 
 /**
@@ -28,10 +24,10 @@ export function invalid(option: string, why: string): ConfigurationError {
  * @throws {ConfigurationError} If it does not; suggests the closest known option.
  */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!canHoldOptions(options)) {
     // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.
-    const received = options === null ? 'null' : Array.isArray(options) ? 'an array' : `a ${typeof options}`;
-    const why = `${owner} takes an object with options (received ${received}).`;
+    const kind = typeof options === 'object' ? 'something else' : `a ${typeof options}`;
+    const why = `${owner} takes an object with options (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });
   }
   const unknown = findUnknownOption(options, allowed);
@@ -45,7 +41,15 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   }
 }
 
-/** Returns the options of `withOptions()`: the overrides that are not `undefined`, and the current ones. */
+/** Recognizes arrays, and values that are easily passed instead of an options object: a signal, a `Secret`, a `KeyRing`, `Headers`. */
+function canHoldOptions(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain || Object.keys(value).length > 0;
+}
+
+/** For `withOptions()`. An override that is `undefined` changes nothing. */
 export function mergeOptions<Options extends object>(current: Options, overrides: Partial<Options>): Options {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   return { ...current, ...Object.fromEntries(given) };
@@ -57,7 +61,6 @@ export function checkOrigin(current: URL, next: URL, credential: unknown, option
   throw new ConfigurationError(`Requests to another origin need a \`${option}\` of their own.`, { option });
 }
 
-/** Parts of the runtime that may be missing. */
 interface Runtime {
   readonly process?: { readonly env?: Readonly<Record<string, string | undefined>> };
   readonly window?: { readonly document?: unknown };
@@ -72,14 +75,12 @@ export function environmentVariable(name: string): string | undefined {
   }
 }
 
-/** Returns the option, or the environment variable that stands in for it. */
 export function optionOrVariable<T>(value: T | undefined, option: string, variable: string): T | string {
   const found = value ?? environmentVariable(variable);
   if (found === undefined) throw invalid(option, `is missing. Pass it, or set ${variable}`);
   return found;
 }
 
-/** Refuses to run in a page, whose visitors can read everything in it. */
 export function refuseBrowser(option: string, allowed: boolean | undefined): void {
   if (allowed === true || (globalThis as Runtime).window?.document === undefined) return;
   throw new ConfigurationError(
@@ -118,7 +119,7 @@ const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 /** Checks headers before `fetch` does, whose errors repeat the value. */
 export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
-  // A Headers object, also one of another library, gives its fields through its iterator.
+  // A `Headers` object, including one of another library, yields its fields through its iterator.
   const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
   if (!isObject || !entries.every((entry) => Array.isArray(entry))) {
     throw invalid('headers', 'must be a Headers object or a record of strings');

@@ -24,17 +24,16 @@ const MESSAGE_FIELDS =
 /**
  * Decides whether a JSON value reports an error, whatever the status of its response is.
  *
- * `error`, `errors`, `success: false`, `object: "error"` and a code that is an error status always do. A message or a
- * detail does so only if the value has no field of the contract besides `id`, which errors of the control plane have
- * too.
+ * `error`, `errors`, `success: false`, `object: "error"` and a code that is an error status always do. A message, or
+ * another code, does so only if the value has no field of the contract besides `id` and `name`, which errors have too.
  *
  * @param fields - Fields of the contract.
  */
 export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
   if (Array.isArray(value)) return errorIn(value[0], fields);
   if (!isRecord(value)) return undefined;
-  const isExpected = fields.some((field) => field !== 'id' && isPresent(value[field]));
-  return statesError(value) || (!isExpected && hasMessage(value)) ? readError(value) : undefined;
+  const isExpected = fields.some((field) => !/^(?:id|name)$/.test(field) && isPresent(value[field]));
+  return statesError(value) || (!isExpected && saysError(value)) ? readError(value) : undefined;
 }
 
 function statesError(body: Fields): boolean {
@@ -54,9 +53,9 @@ function statesError(body: Fields): boolean {
   );
 }
 
-function hasMessage(body: Fields): boolean {
+function saysError(body: Fields): boolean {
   if (body.success === true || isSuccess(body.code)) return false;
-  return MESSAGE_FIELDS.some((field) => isPresent(body[field]));
+  return isPresent(body.code) || MESSAGE_FIELDS.some((field) => isPresent(body[field]));
 }
 
 function isSuccess(code: unknown): boolean {
@@ -108,7 +107,6 @@ function readPartialError(text: string): ServiceError {
   return { message, code, type, param: field('param'), status: statusOf(code) ?? statusNamed(code, type) };
 }
 
-/** Reads an error of any shape. */
 function readError(value: unknown, nesting = 0): ServiceError | undefined {
   if (typeof value === 'string') return { message: value };
   if (nesting > MAX_NESTING) return undefined;
@@ -147,7 +145,6 @@ function textOf(value: unknown): string | undefined {
   return (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : undefined;
 }
 
-/** An error status that a body states. */
 function statusIn({ code, status, statusCode, status_code, http_status }: Fields): number | undefined {
   return [code, status, statusCode, status_code, http_status].map(statusOf).find(Boolean);
 }

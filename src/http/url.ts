@@ -47,7 +47,7 @@ export function regionUrl(region: string): URL {
   throw invalid('region', 'must be the first label of a host name, such as "sh-02"');
 }
 
-/** Fills the placeholders of a path. Each value becomes one segment. */
+/** Each value becomes one segment. */
 export function fillPath(path: string, params: Readonly<Record<string, string>> = {}): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
 }

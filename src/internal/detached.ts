@@ -1,3 +1,5 @@
+import { builtinModule } from './builtin.ts';
+
 type RunDetached = <Args extends unknown[], Result>(task: (...args: Args) => Result, ...args: Args) => Result;
 
 interface AsyncHooks {
@@ -14,9 +16,6 @@ export const runDetached: RunDetached = /* @__PURE__ */ captureContext();
 
 /** Returns a function that runs tasks in the async context of this call, as far as the runtime has such contexts. */
 export function captureContext(): RunDetached {
-  const { process } = globalThis as {
-    readonly process?: { readonly getBuiltinModule?: (name: string) => unknown };
-  };
-  const hooks = process?.getBuiltinModule?.('node:async_hooks') as AsyncHooks | undefined;
+  const hooks = builtinModule<AsyncHooks>('node:async_hooks');
   return hooks?.AsyncLocalStorage?.snapshot?.() ?? ((task, ...args) => task(...args));
 }

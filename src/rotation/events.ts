@@ -1,3 +1,4 @@
+import { keyRingChannel } from '../internal/diagnostics.ts';
 import { safeCause } from './safe-cause.ts';
 
 /** The events of a {@link KeyRing}. They contain ids and masked keys, and no secrets. */
@@ -55,6 +56,7 @@ export class RingEvents {
   }
 
   readonly emit: Emit = (event, details) => {
+    if (keyRingChannel?.hasSubscribers) keyRingChannel.publish({ ring: this.#ring, event, ...details });
     const registrations = [...this.#registrations].filter((one) => one.event === event);
     for (const { listener } of registrations) {
       // Errors and rejections of a listener are its own concern.

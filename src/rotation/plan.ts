@@ -200,7 +200,7 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'renew-claim', pending };
   // Counted after the claim: two replicas that count before it would each find room for one key.
   if (!hasRoom(seen)) return { kind: 'drop-claim', isFull: true };
-  // Acting uses "at most": create and settling must fit before the end of the lease, in the service's time and in this
+  // Acting uses "at most": the create and its recovery must fit before the end of the lease, in the service's time and in this
   // process's.
   const { leaseUntil = Number.POSITIVE_INFINITY } = pending;
   const latest = latestTime(listing, monotonicNow) ?? Number.NEGATIVE_INFINITY;

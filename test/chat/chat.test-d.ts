@@ -4,6 +4,7 @@ import type {
   ChatCompletion,
   ChatCompletionChunk,
   ChatCompletionRequest,
+  ChatMessage,
   ChatStream,
   CompletionChoice,
   defineTool,
@@ -34,9 +35,9 @@ test('a request with a field of a wrong type does not compile', () => {
   void chat.complete({ model, messages, temperature: 'hot' });
   // @ts-expect-error: no such role
   void chat.complete({ model, messages: [{ role: 'wizard', content: 'a' }] });
-  // @ts-expect-error: a tool's message says which call it answers
+  // @ts-expect-error: the message of a tool needs the id of its call
   void chat.complete({ model, messages: [{ role: 'tool', content: 'a' }] });
-  // @ts-expect-error: complete() answers in one piece
+  // @ts-expect-error: complete() does not stream
   void chat.complete({ model, messages, stream: true });
 });
 
@@ -60,7 +61,7 @@ test('a misspelled field of a request does not compile', () => {
   void chat.complete({ model, messages, schema: zod.object({}) });
 });
 
-test('what OpenAI and vLLM know is typed', () => {
+test('fields of OpenAI and vLLM are typed', () => {
   void chat.complete({
     model,
     messages: [
@@ -105,7 +106,7 @@ test('what OpenAI and vLLM know is typed', () => {
   void chat.stream({ model, messages, stream_options: true });
 });
 
-test('parsed has the type that the schema makes', () => {
+test('parsed has the output type of the schema', () => {
   const schema = zod.object({ city: zod.string(), at: zod.string().transform((text) => new Date(text)) });
   interface Parsed {
     city: string;
@@ -119,13 +120,13 @@ test('parsed has the type that the schema makes', () => {
   expectTypeOf<Awaited<ReturnType<typeof stream.completion>>['parsed']>().toEqualTypeOf<Parsed>();
   expectTypeOf(stream).toEqualTypeOf<ChatStream<ParsedCompletion<Parsed>>>();
 
-  // @ts-expect-error: an answer of complete() is not parsed
+  // @ts-expect-error: complete() does not parse
   void chat.complete({ model, messages }).then(({ parsed }: { parsed: Parsed }) => parsed);
   // @ts-expect-error: the schema is missing
   void chat.parse({ model, messages }, {});
 });
 
-test('a stream without a schema gives chunks and a plain completion', () => {
+test('a stream without a schema has chunks and a plain completion', () => {
   const stream = chat.stream({ model, messages });
 
   expectTypeOf(stream).toExtend<AsyncIterable<ChatCompletionChunk>>();
@@ -134,7 +135,7 @@ test('a stream without a schema gives chunks and a plain completion', () => {
   expectTypeOf(stream.response).toEqualTypeOf<CallResponse | undefined>();
 });
 
-test('a tool is given what its schema makes of the arguments', () => {
+test('a tool receives the output of its schema', () => {
   const weather = {} as typeof defineTool;
   const tool = weather({
     name: 'weather',
@@ -154,20 +155,84 @@ test('a tool is given what its schema makes of the arguments', () => {
   void chat.runTools({ model, messages }, {});
 });
 
-test('an answer can be had with its response', () => {
+test('tools without defineTool() are typed by their schemas too', () => {
+  const tools = [
+    {
+      name: 'weather',
+      parameters: zod.object({ city: zod.string() }),
+      run: ({ city }: { city: string }) => city,
+    },
+  ] as const;
+  void chat.runTools({ model, messages }, { tools });
+  void chat.runTools(
+    { model, messages },
+    {
+      tools: [
+        {
+          name: 'weather',
+          parameters: zod.object({ city: zod.string() }),
+          run: ({ city }) => expectTypeOf(city).toEqualTypeOf<string>(),
+        },
+        {
+          name: 'add',
+          parameters: zod.object({ n: zod.number() }),
+          run: ({ n }) => expectTypeOf(n).toEqualTypeOf<number>(),
+        },
+        {
+          name: 'mcp',
+          parameters: { type: 'object' },
+          run: (parameters) => expectTypeOf(parameters).toEqualTypeOf<unknown>(),
+        },
+      ],
+    },
+  );
+  const schema = zod.object({ a: zod.string() });
+  const stream = chat.streamTools(
+    { model, messages },
+    {
+      schema,
+      tools: [
+        {
+          name: 'weather',
+          parameters: zod.object({ city: zod.string() }),
+          run: ({ city }) => expectTypeOf(city).toEqualTypeOf<string>(),
+        },
+      ],
+    },
+  );
+  expectTypeOf<Awaited<ReturnType<typeof stream.completion>>['parsed']>().toEqualTypeOf<{ a: string }>();
+  const list: Tool[] = [];
+  void chat.runTools({ model, messages }, { tools: [...list, { type: 'custom', custom: { name: 'sql' } }] });
+});
+
+test('messages of completions and of tools can be appended to a conversation', async () => {
+  const completion = await chat.complete({ model, messages });
+  const [{ message }] = completion.choices;
+  const own: ChatMessage[] = [...messages];
+  own.push(message);
+  const theirs: OpenAI.ChatCompletionMessageParam[] = [];
+  theirs.push(message);
+  const { messages: all } = await chat.runTools({ model, messages: own }, { tools: [] });
+  own.push(...all);
+  void chat.complete({ model, messages: all });
+  const sent: OpenAI.ChatCompletionMessageParam[] = [{ role: 'assistant', content: 'a', tool_calls: [] }];
+  void sent;
+});
+
+test('withResponse() resolves with completion and response', () => {
   expectTypeOf(chat.complete({ model, messages }).withResponse()).resolves.toExtend<{
     readonly data: ChatCompletion;
     readonly response: { readonly requestId?: string | undefined; readonly headers: Headers };
   }>();
 });
 
-test('a message of an answer can be sent back', () => {
+test('the message of a completion can be sent back', () => {
   expectTypeOf<ChatCompletion['choices'][0]['message']>().toExtend<
     ChatCompletionRequest['messages'][number]
   >();
 });
 
-test('an answer has a first choice', () => {
+test('a completion has a first choice', () => {
   expectTypeOf<ChatCompletion['choices'][0]>().toEqualTypeOf<CompletionChoice>();
   expectTypeOf<CompletionChoice['message']['content']>().toEqualTypeOf<string | null>();
 });
@@ -178,11 +243,11 @@ test('reasoning is typed', () => {
   expectTypeOf<Message['reasoning']>().toEqualTypeOf<string | null | undefined>();
 });
 
-test('a finish reason may be one that nobody has listed', () => {
+test('a finish reason can be any string', () => {
   expectTypeOf<'abort'>().toExtend<CompletionChoice['finish_reason']>();
 });
 
-test('a refused key comes with a code', () => {
+test('a rejected key has a code', () => {
   expectTypeOf(chat.checkKey()).resolves.toEqualTypeOf<KeyCheck>();
   const check = {} as KeyCheck;
   if (!check.accepted) {

@@ -37,7 +37,7 @@ const rejected = (response: ServerResponse): void => {
 };
 
 describe('the request of another client', () => {
-  test("goes out with the client's key in place of its own, and else as it is", async () => {
+  test("is sent with the client's key instead of its own, and otherwise unchanged", async () => {
     const { url, seen } = await serverThat(ok);
     const { fetch } = chatClient({ baseUrl: url });
 
@@ -72,7 +72,7 @@ describe('the request of another client', () => {
       'a stream for its body',
       (url) => [url, { method: 'POST', body: new Blob(['hello']).stream(), duplex: 'half' } as RequestInit],
     ],
-  ])('may be given as %s', async (_, of) => {
+  ])('can be %s', async (_, of) => {
     const { url, seen } = await serverThat(ok);
 
     const response = await chatClient({ baseUrl: url }).fetch(...of(`${url}/v1/x`));
@@ -83,7 +83,7 @@ describe('the request of another client', () => {
     ]);
   });
 
-  test('goes through the fetch of the client', async () => {
+  test('is sent through the option fetch of the client', async () => {
     const own = vi.fn(async () => new Response('{}'));
     const { fetch } = chatClient({ fetch: own });
 
@@ -101,7 +101,7 @@ describe('the request of another client', () => {
     'https://chat.d.run:444/v1/models',
     'https://chat.d.run.evil.example/v1/models',
     'https://chat.d.run@evil.example/v1/models',
-  ])('to %s is a ConfigurationError: the key is for another host', async (address) => {
+  ])('to %s rejects with ConfigurationError, since the key belongs to another host', async (address) => {
     const own = vi.fn(async () => new Response('{}'));
 
     const error = await rejectionOf(ConfigurationError, chatClient({ fetch: own }).fetch(address));
@@ -110,7 +110,7 @@ describe('the request of another client', () => {
     expect(own).not.toHaveBeenCalled();
   });
 
-  test('asks the source for each request', async () => {
+  test('calls the credential provider', async () => {
     const { url, seen } = await serverThat(ok);
     const keys = [KEY, OTHER_KEY];
     const { fetch } = chatClient({ baseUrl: url, apiKey: () => keys.shift() ?? '' });
@@ -140,10 +140,10 @@ describe('a path', () => {
   });
 });
 
-describe('a refused key', () => {
+describe('a rejected key', () => {
   const replacing = ({ rejected }: { rejected?: unknown }): string => (rejected ? OTHER_KEY : KEY);
 
-  test('is handed back to its source, and the request sent once more with the other one', async () => {
+  test('is passed to its provider, and the request is sent again with the other key', async () => {
     const { url, seen } = await serverThat((response, number) => (number === 1 ? rejected : ok)(response));
     const asked: unknown[] = [];
     const { fetch } = chatClient({
@@ -164,7 +164,7 @@ describe('a refused key', () => {
     ]);
   });
 
-  test('is tried once more only', async () => {
+  test('is not tried twice', async () => {
     const { url, seen } = await serverThat(rejected);
 
     const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`);
@@ -173,7 +173,7 @@ describe('a refused key', () => {
     expect(seen).toHaveLength(2);
   });
 
-  test('is the answer where its source has no other', async () => {
+  test('returns the 401 if its provider has no other key', async () => {
     const { url, seen } = await serverThat(rejected);
 
     const response = await chatClient({ baseUrl: url, apiKey: () => KEY }).fetch(`${url}/v1/x`);
@@ -182,7 +182,7 @@ describe('a refused key', () => {
     expect(seen).toHaveLength(1);
   });
 
-  test('is the answer where the body was a stream, which is used up', async () => {
+  test('returns the 401 if the body was a stream, which cannot be sent again', async () => {
     const { url, seen } = await serverThat(rejected);
     const body = new Blob(['hello']).stream();
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
@@ -193,7 +193,7 @@ describe('a refused key', () => {
     expect(seen).toHaveLength(1);
   });
 
-  test('is masked in the body and the headers of the answer', async () => {
+  test('is masked in the body and the headers of the response', async () => {
     const { url } = await serverThat(rejected);
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
@@ -205,7 +205,7 @@ describe('a refused key', () => {
     expect(response.headers.get('content-type')).toBe('application/json');
   });
 
-  test('is masked in the words of the status', async () => {
+  test('is masked in the status text', async () => {
     const { url } = await serverThat((response) => void response.writeHead(401, `No ${KEY}`).end());
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
@@ -213,7 +213,7 @@ describe('a refused key', () => {
     expect([response.status, response.statusText]).toEqual([401, `No ${MASKED_KEY}`]);
   });
 
-  test('is masked in the answer to the other key as well', async () => {
+  test('is masked in the response to the other key too', async () => {
     const { url } = await serverThat(rejected);
 
     const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`);
@@ -222,8 +222,8 @@ describe('a refused key', () => {
   });
 });
 
-describe('the answer', () => {
-  test('of a success is the one that came, a stream piece by piece', async () => {
+describe('the response', () => {
+  test('is passed on unchanged if it is a success, a stream chunk by chunk', async () => {
     const second = Promise.withResolvers<void>();
     const { url } = await serverThat(async (response) => {
       response.write('one');
@@ -239,7 +239,7 @@ describe('the answer', () => {
     expect((await reader?.read())?.value).toBe('two');
   });
 
-  test('of an error keeps its status, its texts and its headers', async () => {
+  test('keeps status, text and headers of an error', async () => {
     const { url } = await serverThat((response) => {
       response.writeHead(429, 'Slow Down', { 'retry-after': '7', 'content-type': 'text/plain' });
       response.end('slow down');
@@ -252,7 +252,7 @@ describe('the answer', () => {
     expect(await response.text()).toBe('slow down');
   });
 
-  test('of an error is complete, however large it is', async () => {
+  test('has the whole body of an error, however large', async () => {
     const body = JSON.stringify({ error: { message: `${KEY} ${'x'.repeat(300_000)} end` } });
     const chat = chatClient({ fetch: async () => new Response(body, { status: 400 }) });
 
@@ -261,7 +261,7 @@ describe('the answer', () => {
     expect(text).toBe(body.replace(KEY, MASKED_KEY));
   });
 
-  test('of an error keeps its address', async () => {
+  test('keeps the url of an error', async () => {
     const { url } = await serverThat((response) => void response.writeHead(404).end());
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
@@ -269,7 +269,7 @@ describe('the answer', () => {
     expect(response.url).toBe(`${url}/v1/x`);
   });
 
-  test('of an error keeps a status that only proxies have', async () => {
+  test('keeps a status above 599', async () => {
     const { url } = await serverThat((response) => void response.writeHead(999).end('no robots'));
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
@@ -277,7 +277,7 @@ describe('the answer', () => {
     expect([response.status, response.ok, await response.text()]).toEqual([999, false, 'no robots']);
   });
 
-  test('of an error whose text does not end rejects with the reason of the signal', async () => {
+  test('rejects with the reason of the signal while the body of an error is read', async () => {
     const user = new AbortController();
     const mine = new Error('the user left');
     const body = new ReadableStream({
@@ -293,7 +293,7 @@ describe('the answer', () => {
     await expect(call).rejects.toBe(mine);
   });
 
-  test('of an error without a body has none', async () => {
+  test('has no body if an error has none', async () => {
     const { url } = await serverThat((response) => void response.writeHead(502).end());
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
@@ -301,7 +301,7 @@ describe('the answer', () => {
     expect([response.status, await response.text()]).toEqual([502, '']);
   });
 
-  test('is not asked for again after an error: that is for the other client to decide', async () => {
+  test("is not requested again after an error: retries are the other client's", async () => {
     const { url, seen } = await serverThat((response) => void response.writeHead(503).end());
 
     await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
@@ -309,7 +309,7 @@ describe('the answer', () => {
     expect(seen).toHaveLength(1);
   });
 
-  test('is not looked for behind a redirect', async () => {
+  test('is not followed if it is a redirect', async () => {
     const elsewhere = await serverThat(ok);
     const { url } = await serverThat(
       (response) => void response.writeHead(307, { location: elsewhere.url }).end(),
@@ -323,7 +323,7 @@ describe('the answer', () => {
 });
 
 describe('a fetch that fails', () => {
-  test('is the TypeError that other clients know, with a cause that says why', async () => {
+  test('rejects with the TypeError that other clients expect, with its cause', async () => {
     const url = await closedPort();
 
     const error = await rejectionOf(TypeError, chatClient({ baseUrl: url }).fetch(`${url}/v1/x`));
@@ -332,7 +332,7 @@ describe('a fetch that fails', () => {
     expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  test('shows no key, though the fetch of the client puts its request on the error', async () => {
+  test('shows no key although the option fetch attaches its request to the error', async () => {
     const { fetch } = chatClient({
       fetch: async (url, init) => {
         throw Object.assign(new Error(`no luck with ${JSON.stringify(init.headers)}`), { url, init });
@@ -355,7 +355,7 @@ describe('a fetch that fails', () => {
     expect(getEventListeners(user.signal, 'abort')).toHaveLength(0);
   });
 
-  test('rejects with what the source of the key throws', async () => {
+  test('rejects with the error of the credential provider', async () => {
     const mine = new Error('the vault is closed');
     const { fetch } = chatClient({
       apiKey: () => {

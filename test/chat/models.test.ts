@@ -8,7 +8,7 @@ import { chatClient, failure, MODELS } from './requests.ts';
 const network = mockNetwork();
 
 describe('models', () => {
-  test('gets the list with the API key and no body', async () => {
+  test('sends the API key and no body', async () => {
     const seen = network.answer('get', MODELS, json({ object: 'list', data: [] }));
 
     await chatClient().models();
@@ -18,7 +18,7 @@ describe('models', () => {
     expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
   });
 
-  test('gives the models with every field that came', async () => {
+  test('returns the models with every field that the server sends', async () => {
     const data = [
       { id: 'public/deepseek-r1', object: 'model', created: 1, owned_by: 'd.run', max_model_len: 8192 },
       { id: 'u-8105f7322477/test' },
@@ -31,7 +31,7 @@ describe('models', () => {
   test.each([
     ['an empty list', { data: [] }],
     ['a null list', { object: 'list', data: null }],
-  ])('gives an empty list for %s', async (_, body) => {
+  ])('returns an empty list for %s', async (_, body) => {
     network.answer('get', MODELS, json(body));
 
     expect(await chatClient().models()).toEqual([]);
@@ -50,7 +50,7 @@ describe('models', () => {
 });
 
 describe('checkKey', () => {
-  test('accepts a key that the list of models is given to', async () => {
+  test('accepts a key that may list the models', async () => {
     const seen = network.answer('get', MODELS, json({ data: [] }));
 
     expect(await chatClient().checkKey()).toEqual({ accepted: true });
@@ -61,7 +61,7 @@ describe('checkKey', () => {
     [401, 'authentication_failed'],
     [402, 'insufficient_quota'],
     [403, 'permission_denied'],
-  ])('does not accept a key that is answered with %i', async (status, code) => {
+  ])('does not accept a key that the service rejects with %i', async (status, code) => {
     network.answer('get', MODELS, json(failure('x', 'y', KEY), status));
 
     expect(await chatClient().checkKey()).toEqual({ accepted: false, code });
@@ -78,7 +78,7 @@ describe('checkKey', () => {
     await rejectionOf(type, chatClient({ maxRetries: 0 }).checkKey());
   });
 
-  test('throws where the connection is lost', async () => {
+  test('throws if the connection is lost', async () => {
     network.answer('get', MODELS, lostConnection());
 
     await expect(chatClient({ maxRetries: 0 }).checkKey()).rejects.toMatchObject({
@@ -86,13 +86,13 @@ describe('checkKey', () => {
     });
   });
 
-  test('throws for a page that looks like a success', async () => {
+  test('throws for HTML with the status 200', async () => {
     network.answer('get', MODELS, html());
 
     await rejectionOf(InvalidResponseError, chatClient().checkKey());
   });
 
-  test('checks another key than its own', async () => {
+  test('checks the key of the option apiKey', async () => {
     const seen = network.answer('get', MODELS, json({ data: [] }));
 
     await chatClient().checkKey({ apiKey: OTHER_KEY });

@@ -40,7 +40,7 @@ describe('a ChatClient', () => {
     expect(seen.map(({ url }) => url)).toEqual([address]);
   });
 
-  test('does not change the URL object that it was given', () => {
+  test('does not change the URL object that it receives', () => {
     const baseUrl = new URL('https://gate.example/v1');
 
     chatClient({ baseUrl });
@@ -48,7 +48,7 @@ describe('a ChatClient', () => {
     expect(baseUrl.href).toBe('https://gate.example/v1');
   });
 
-  test('refuses region and baseUrl together', () => {
+  test('rejects region together with baseUrl', () => {
     const error = thrownBy(ConfigurationError, () => chatClient({ region: 'sh-02', baseUrl: MODELS }));
 
     expect(error.option).toBe('region');
@@ -61,7 +61,7 @@ describe('a ChatClient', () => {
     },
   );
 
-  test('takes its key from DRUN_API_KEY where none is given', async () => {
+  test('reads its key from DRUN_API_KEY if the option is missing', async () => {
     vi.stubEnv('DRUN_API_KEY', KEY);
     const seen = network.answer('get', MODELS, json({ data: [] }));
 
@@ -70,7 +70,7 @@ describe('a ChatClient', () => {
     expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
   });
 
-  test.each([undefined, ''])('names option and variable where there is no key (%j)', (value) => {
+  test.each([undefined, ''])('names option and variable if there is no key (%j)', (value) => {
     vi.stubEnv('DRUN_API_KEY', value);
     vi.stubEnv('DRUN_ACCESS_TOKEN', 'another-credential');
 
@@ -80,7 +80,7 @@ describe('a ChatClient', () => {
     expect(error.message).toContain('DRUN_API_KEY');
   });
 
-  test('names option and variable where there is no process', () => {
+  test('names option and variable if there is no process', () => {
     const { process } = globalThis;
     vi.stubGlobal('process', undefined);
     let error: ConfigurationError;
@@ -93,7 +93,7 @@ describe('a ChatClient', () => {
     expect(error.option).toBe('apiKey');
   });
 
-  test('refuses to work in a page, and does not repeat the key', () => {
+  test('throws in a web page, and does not repeat the key', () => {
     vi.stubGlobal('window', { document: {} });
 
     const error = thrownBy(ConfigurationError, () => chatClient());
@@ -102,27 +102,27 @@ describe('a ChatClient', () => {
     expect(everythingShownOf(error)).not.toContain(KEY);
   });
 
-  test('works in a page whose owner allows it', async () => {
+  test('works in a web page with dangerouslyAllowBrowser', async () => {
     vi.stubGlobal('window', { document: {} });
     network.answer('get', MODELS, json({ data: [] }));
 
     expect(await chatClient({ dangerouslyAllowBrowser: true }).models()).toEqual([]);
   });
 
-  test('works where there is a window without a document', () => {
+  test('works if there is a window without a document', () => {
     vi.stubGlobal('window', {});
 
     expect(() => chatClient()).not.toThrow();
   });
 
-  test('uses the fetch that it was given', async () => {
+  test('uses the option fetch', async () => {
     const fetch = vi.fn(async () => json({ data: [{ id: 'a' }] }));
 
     expect(await chatClient({ fetch }).models()).toEqual([{ id: 'a' }]);
     expect(fetch).toHaveBeenCalledExactlyOnceWith(MODELS, expect.objectContaining({ method: 'GET' }));
   });
 
-  test('uses the global fetch of the time of the call', async () => {
+  test('reads the global fetch when it is called', async () => {
     const chat = chatClient();
     const fetch = vi.fn(async () => json({ data: [] }));
     vi.stubGlobal('fetch', fetch);
@@ -139,11 +139,11 @@ describe('a ChatClient', () => {
     ['a negative number of retries', { maxRetries: -1 }, 'maxRetries'],
     ['endless retries', { maxRetries: Number.POSITIVE_INFINITY }, 'maxRetries'],
     ['a fetch that is no function', { fetch: {} as never }, 'fetch'],
-  ])('refuses %s', (_, options, option) => {
+  ])('rejects %s', (_, options, option) => {
     expect(thrownBy(ConfigurationError, () => chatClient(options)).option).toBe(option);
   });
 
-  test('shows no key when it is printed', () => {
+  test('shows no key when it is inspected', () => {
     expect(everythingShownOf(chatClient())).not.toContain(KEY);
   });
 });

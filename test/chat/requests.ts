@@ -14,7 +14,7 @@ export function request(fields: Record<string, unknown> = {}): ChatCompletionReq
   return { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hello, model!' }], ...fields };
 }
 
-/** An answer as the wire has it. */
+/** A completion as the service sends it. */
 export function completion(fields: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     id: 'chatcmpl-1',

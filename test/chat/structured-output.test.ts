@@ -63,7 +63,7 @@ const ways: readonly {
 ];
 
 describe('the request', () => {
-  test.each(Object.entries(cities))('holds the model to a schema of %s', async (_, schema) => {
+  test.each(Object.entries(cities))('contains the JSON Schema of %s', async (_, schema) => {
     const seen = network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
     await chatClient().parse({ model, messages, temperature: 0 }, { schema });
@@ -87,7 +87,7 @@ describe('the request', () => {
     });
   });
 
-  test('gives the schema the name that it is told', async () => {
+  test('contains the option schemaName', async () => {
     const seen = network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
     await chatClient().parse({ model, messages }, { schema: city, schemaName: 'city' });
@@ -96,7 +96,7 @@ describe('the request', () => {
     expect(sentBy(seen)).not.toHaveProperty('schemaName');
   });
 
-  test('closes every object of the schema, and leaves open what the schema says is open', async () => {
+  test('closes every object of the schema except open ones', async () => {
     const seen = network.answer('post', COMPLETIONS, answer({ content: '{}' }));
     const schema = z.object({
       list: z.array(z.object({ a: z.string() })).optional(),
@@ -122,7 +122,7 @@ describe('the request', () => {
     });
   });
 
-  test('of a stream holds the model to the schema as well', async () => {
+  test('of a stream contains the JSON Schema too', async () => {
     const bodies: unknown[] = [];
     const whole = fetchOf(events(says(JSON.stringify(PARIS)), finishes(), '[DONE]'));
     const chat = chatClient({
@@ -138,7 +138,7 @@ describe('the request', () => {
     expect(bodies[0]).not.toHaveProperty('schema');
   });
 
-  test('leaves the schema and the request as they were', async () => {
+  test('does not change the schema or the request', async () => {
     network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
     const request = Object.freeze({ model, messages });
 
@@ -149,7 +149,7 @@ describe('the request', () => {
 });
 
 describe.each(ways)('$name', ({ ask }) => {
-  test('gives what the schema makes of the answer, beside the whole completion', async () => {
+  test('returns the output of the schema and the completion', async () => {
     const completion = (await ask({ content: JSON.stringify(PARIS) }, 'stop')) as ParsedCompletion<unknown>;
 
     expect(completion.parsed).toEqual(PARIS);
@@ -157,14 +157,14 @@ describe.each(ways)('$name', ({ ask }) => {
     expect(completion.model).toBe(model);
   });
 
-  test('is an ModelRefusalError with the words of a model that refuses', async () => {
+  test('rejects with ModelRefusalError if the model refuses', async () => {
     const error = await rejectionOf(ModelRefusalError, ask({ refusal: 'I would rather not' }, 'stop'));
 
     expect(error).toMatchObject({ code: 'model_refusal', refusal: 'I would rather not' });
     expect(error.completion.choices[0]?.message.refusal).toBe('I would rather not');
   });
 
-  test('is an ModelRefusalError where a filter withholds the answer', async () => {
+  test('rejects with ModelRefusalError if a filter withholds the reply', async () => {
     const error = await rejectionOf(ModelRefusalError, ask({ content: '{"name":' }, 'content_filter'));
 
     expect(error).toMatchObject({ code: 'model_refusal', refusal: null });
@@ -173,7 +173,7 @@ describe.each(ways)('$name', ({ ask }) => {
   test.each([
     ['that is cut off', '{"name":"Par'],
     ['that is JSON by accident', JSON.stringify(PARIS)],
-  ])('is an OutputTruncatedError for an answer %s at the limit of tokens', async (_, content) => {
+  ])('rejects with OutputTruncatedError for a reply %s at the token limit', async (_, content) => {
     const error = await rejectionOf(OutputTruncatedError, ask({ content }, 'length'));
 
     expect(error.code).toBe('output_truncated');
@@ -185,14 +185,14 @@ describe.each(ways)('$name', ({ ask }) => {
     ['no text', '', 'no text'],
     ['a text', 'Paris is a city', 'not JSON'],
     ['half a JSON', '{"name":"Par', 'not JSON'],
-  ])('is an OutputValidationError for %s', async (_, content, said) => {
+  ])('rejects with OutputValidationError for %s', async (_, content, said) => {
     const error = await rejectionOf(OutputValidationError, ask({ content }, 'stop'));
 
     expect(error).toMatchObject({ code: 'output_validation_failed', issues: [] });
     expect(error.message).toContain(said);
   });
 
-  test('is an OutputValidationError that says where the answer is not of the schema', async () => {
+  test('rejects with OutputValidationError, with the issues of the schema', async () => {
     const error = await rejectionOf(
       OutputValidationError,
       ask({ content: '{"name":"Paris","inhabitants":"many"}' }, 'stop'),
@@ -203,7 +203,7 @@ describe.each(ways)('$name', ({ ask }) => {
     expect(error.completion.choices).toHaveLength(1);
   });
 
-  test('is an OutputValidationError for an answer that nests too deeply to be walked', async () => {
+  test('rejects with OutputValidationError for a reply that is nested too deeply', async () => {
     const content = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
     const error = await rejectionOf(OutputValidationError, ask({ content }, 'stop'));
 
@@ -212,7 +212,7 @@ describe.each(ways)('$name', ({ ask }) => {
 });
 
 describe('parse()', () => {
-  test('gives what the schema transforms the answer into', async () => {
+  test('returns the output of a transform', async () => {
     network.answer('post', COMPLETIONS, answer({ content: '{"day":"2026-11-24"}' }));
     const schema = z.object({ day: z.string() }).transform(({ day }) => new Date(day));
 
@@ -221,7 +221,7 @@ describe('parse()', () => {
     expect(parsed).toEqual(new Date('2026-11-24'));
   });
 
-  test('waits for a schema that takes its time', async () => {
+  test('waits for an asynchronous schema', async () => {
     network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
     const schema = z.object({ name: z.string().refine(async (name) => name === 'Paris') });
 
@@ -239,7 +239,7 @@ describe('parse()', () => {
         return chatClient({ fetch }).stream({ model, messages }, { schema, signal }).completion();
       },
     ],
-  ])('of %s rejects with the reason of the signal while its schema takes its time', async (_, call) => {
+  ])('of %s rejects with the reason of the signal during asynchronous validation', async (_, call) => {
     network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
     const user = new AbortController();
     const mine = new Error('the user left');
@@ -254,7 +254,7 @@ describe('parse()', () => {
     expect(getEventListeners(user.signal, 'abort')).toEqual([]);
   });
 
-  test('gives the response on request', async () => {
+  test('returns the response with withResponse()', async () => {
     network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
     const { data, response } = await chatClient().parse({ model, messages }, { schema: city }).withResponse();
@@ -263,7 +263,7 @@ describe('parse()', () => {
     expect(response.status).toBe(200);
   });
 
-  test("lets the schema's own failure through", async () => {
+  test('rejects with the error that the schema throws', async () => {
     network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
     const mine = new Error('my database is down');
     const schema = z.object({
@@ -275,7 +275,7 @@ describe('parse()', () => {
     await expect(chatClient().parse({ model, messages }, { schema })).rejects.toBe(mine);
   });
 
-  test('shows no key that the answer repeats', async () => {
+  test('redacts a key in the reply that an error contains', async () => {
     network.answer('post', COMPLETIONS, answer({ content: `my key is ${KEY}` }));
 
     const error = await rejectionOf(
@@ -292,7 +292,7 @@ describe('parse()', () => {
     ['a schema that cannot be written as JSON Schema', z.object({ at: z.date() }), 'schema'],
     ['a schema of zod/mini that cannot be written', mini.object({ at: mini.date() }), 'schema'],
     ['a schema of valibot as it is', v.object({ a: v.string() }), '@valibot/to-json-schema'],
-  ])('is a ConfigurationError for %s, and nothing is sent', async (_, schema, said) => {
+  ])('throws ConfigurationError for %s, and sends nothing', async (_, schema, said) => {
     const error = await rejectionOf(
       ConfigurationError,
       chatClient().parse({ model, messages }, { schema: schema as typeof city }),
@@ -302,7 +302,7 @@ describe('parse()', () => {
     expect(error.message).toContain(said);
   });
 
-  test('is a ConfigurationError where several answers are asked for', async () => {
+  test('throws ConfigurationError if the request has several choices', async () => {
     const n = 2 as 1;
     const error = await rejectionOf(
       ConfigurationError,
@@ -317,7 +317,7 @@ describe('a stream with a schema', () => {
   const streamOf = (...data: unknown[]): ChatStream<ParsedCompletion<typeof PARIS>> =>
     chatClient({ fetch: fetchOf(events(...data)) }).stream({ model, messages }, { schema: city });
 
-  test('gives its text as it comes, and what the schema makes of it at the end', async () => {
+  test('yields its text, and resolves with the output of the schema', async () => {
     const stream = streamOf(says('{"name":"Paris",'), says('"inhabitants":1}'), finishes(), '[DONE]');
 
     const texts: string[] = [];
@@ -327,11 +327,11 @@ describe('a stream with a schema', () => {
     expect((await stream.completion()).parsed).toEqual({ name: 'Paris', inhabitants: 1 });
   });
 
-  test('that is cut off is a StreamTruncatedError, whatever its text is', async () => {
+  test('rejects with StreamTruncatedError if it is cut off, whatever its text', async () => {
     await rejectionOf(StreamTruncatedError, streamOf(says(JSON.stringify(PARIS))).completion());
   });
 
-  test('that came to its end has its completion also where its signal is aborted afterwards', async () => {
+  test('resolves its completion although the signal aborts after its end', async () => {
     const user = new AbortController();
     const fetch = fetchOf(events(says(JSON.stringify(PARIS)), finishes(), '[DONE]'));
     const stream = chatClient({ fetch }).stream({ model, messages }, { schema: city, signal: user.signal });
@@ -342,11 +342,61 @@ describe('a stream with a schema', () => {
     expect((await stream.completion()).parsed).toEqual(PARIS);
   });
 
-  test('that nobody asks for its completion leaves no rejection behind', async () => {
+  test('leaves no unhandled rejection if completion() is not called', async () => {
     const stream = streamOf(says('no JSON'), finishes(), '[DONE]');
 
     for await (const _ of stream);
 
     await rejectionOf(OutputValidationError, stream.completion());
+  });
+});
+
+describe('the text of a reply', () => {
+  const json = JSON.stringify(PARIS);
+
+  test.each([
+    ['a fence', `\`\`\`json\n${json}\n\`\`\``],
+    ['a fence without a language', `\`\`\`\n${json}\n\`\`\`\n`],
+    ['a fence with CRLF', `\`\`\`json\r\n${json}\r\n\`\`\``],
+    ['a fence in one line', `\`\`\`json ${json} \`\`\``],
+    ['a fence of four backticks', `\`\`\`\`json\n${json}\n\`\`\`\``],
+    ['a fence that a stop sequence left open', `\`\`\`json\n${json}\n`],
+    ['reasoning', `<think>\nIt is {"name":1}.\n</think>\n\n${json}`],
+    ['reasoning that the template begins', `It is big.</think>${json}`],
+    ['reasoning and a fence', `<think>Hm</think>\n\`\`\`json\n${json}\n\`\`\``],
+    ['a byte order mark', `\uFEFF${json}`],
+  ])('may have %s', async (_, content) => {
+    network.answer('post', COMPLETIONS, answer({ content }));
+
+    const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
+
+    expect(parsed).toEqual(PARIS);
+    expect(choices[0].message.reasoning_content !== undefined).toBe(content.includes('</think>'));
+  });
+
+  test.each([
+    ['text before a fence', `Here it is:\n\`\`\`json\n${json}\n\`\`\``],
+    ['two fences', `\`\`\`json\n${json}\n\`\`\`\n\`\`\`json\n${json}\n\`\`\``],
+    ['text after the JSON', `${json} I hope this helps.`],
+    ['reasoning alone', `<think>${json}`],
+  ])('must not have %s', async (_, content) => {
+    network.answer('post', COMPLETIONS, answer({ content }));
+
+    const error = await rejectionOf(
+      OutputValidationError,
+      chatClient().parse({ model, messages }, { schema: city }),
+    );
+
+    expect(error.message).toContain('not JSON');
+  });
+
+  test('is not needed if the model calls a function in the older format', async () => {
+    const function_call = { name: 'f', arguments: '{}' };
+    network.answer('post', COMPLETIONS, answer({ content: null, function_call }));
+
+    const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
+
+    expect(parsed).toBeNull();
+    expect(choices[0].message.function_call).toEqual(function_call);
   });
 });

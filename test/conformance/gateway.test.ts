@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { createEmulator, type EmulatorOptions, type NewEmulatedKey } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import { describe, expect, it } from 'vitest';
@@ -237,6 +238,12 @@ describe("the gateway's responses, byte for byte:", () => {
     const drun = emulator(undefined, { upstream: 'http://127.0.0.1:9/v1' });
     await check('up-refused', drun, { body: request() });
   });
+});
+
+it('compares every recording of the gateway', () => {
+  const source = readFileSync(new URL(import.meta.url), 'utf8');
+  const files = readdirSync(new URL('gateway-recordings', import.meta.url));
+  expect(files.filter((file) => !source.includes(`'${file.replace('.http', '')}'`))).toEqual([]);
 });
 
 it('sends the same headers over HTTP as the gateway', async () => {

@@ -1,9 +1,15 @@
-import { createEmulator, type EmulatedDelta, type EmulatorOptions } from 'drun-sdk/emulator';
+import { readdirSync } from 'node:fs';
+import {
+  createEmulator,
+  type EmulatedChunk,
+  type EmulatedDelta,
+  type EmulatorOptions,
+} from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
-import { normalized, readRecording } from './recording.ts';
+import { normalized, type Recording, readRecording } from './recording.ts';
 
 /*
- * Recordings of vLLM 0.32. With `behind: 'none'`, the emulator has to send the same bytes for the same reply.
+ * Recordings of model servers. With `behind: 'none'`, the emulator has to send the same bytes for the same reply.
  */
 
 const KEY = 'sk-emulated-key-0123456789';
@@ -19,20 +25,33 @@ interface WireDelta {
   }[];
 }
 
-/** The chunks of a recorded stream, as a reply has them. */
-function deltasOf(body: string): EmulatedDelta[] {
-  return body.split('\n\n').flatMap((event) => {
-    if (!event.startsWith('data: {"id"')) return [];
-    const { choices } = JSON.parse(event.slice('data: '.length)) as { choices: { delta: WireDelta }[] };
-    return choices.flatMap(({ delta: { role, content, reasoning, tool_calls: calls } }): EmulatedDelta[] => {
+interface WireChoice {
+  readonly delta: WireDelta;
+  readonly finish_reason: string | null;
+}
+
+/** The chunks of a recorded stream as they are on the wire. */
+function chunksOf({ body }: Recording): EmulatedChunk[] {
+  const data = body.split('\n\n').map((event) => event.slice('data: '.length));
+  return data
+    .filter((text) => text.startsWith('{"id"') || text.startsWith('{"ch'))
+    .map((text) => JSON.parse(text));
+}
+
+/** The chunks of a recorded stream in the emulator's own form. */
+function deltasOf(recording: Recording): EmulatedDelta[] {
+  const choices = chunksOf(recording).flatMap((chunk) => chunk.choices as unknown as WireChoice[]);
+  return choices.flatMap(
+    ({ delta: { role, content, reasoning, tool_calls: calls }, finish_reason }): EmulatedDelta[] => {
+      const finishReason = finish_reason ?? undefined;
       if (role !== undefined) return [];
       if (calls !== undefined) {
         return [{ toolCalls: calls.map(({ index, function: called }) => ({ index, ...called })) }];
       }
-      if (reasoning !== undefined) return [{ reasoning }];
-      return typeof content === 'string' ? [{ content }] : [];
-    });
-  });
+      if (reasoning !== undefined) return [{ reasoning, finishReason }];
+      return typeof content === 'string' ? [{ content, finishReason }] : [];
+    },
+  );
 }
 
 async function send(options: EmulatorOptions, fields: object): Promise<Response> {
@@ -54,62 +73,97 @@ const tool = (name: string): object => ({
   function: { name, parameters: { type: 'object' } },
 });
 
-describe("vLLM's responses, byte for byte:", () => {
-  it.each([
-    ['vllm032-plain.stream', 'length'],
-    ['vllm032-tool-two-script.stream', undefined],
-  ])('%s', async (name, finishReason) => {
-    const { body, headers } = await readRecording(`server-recordings/${name}.http`);
-    const reply = { chunks: deltasOf(body), ...(finishReason !== undefined && { finishReason }) };
-    const response = await send({ reply }, { stream: true, tools: [tool('weather'), tool('clock')] });
-    expect(response.headers.get('content-type')).toBe(headers['content-type']);
-    expect(normalized(await response.text())).toBe(normalized(body.trimEnd().concat('\n\n')));
-  });
+/** Options and request that make the emulator send a recording. */
+type Script = (recording: Recording) => readonly [options: EmulatorOptions, request: object];
 
-  it('vllm032-kill-engine.stream', async () => {
-    const recording = await readRecording('server-recordings/vllm032-kill-engine.stream.http');
-    const body = recording.body.replace(/\s*curl exit 0\s*$/, '\n\n');
-    const response = await send(
-      {
-        async *reply() {
-          yield* deltasOf(body);
-          throw new Error('EngineCore encountered an issue. See stack trace (above) for the root cause.');
-        },
+/** A reply that is scripted with the emulator's own fields. */
+const scriptedStream =
+  (finishReason?: string): Script =>
+  (recording) => [
+    { reply: { chunks: deltasOf(recording), ...(finishReason !== undefined && { finishReason }) } },
+    { stream: true, tools: [tool('weather'), tool('clock')] },
+  ];
+
+/** A stream that is scripted as on the wire: choices that differ, counts of a tokenizer, forms of other servers. */
+const wireStream =
+  (options: EmulatorOptions = {}): Script =>
+  (recording) => [{ reply: { chunks: chunksOf(recording) }, ...options }, { stream: true }];
+
+const scriptedWhole: Script = ({ body }) => {
+  const { choices, usage } = JSON.parse(body);
+  const { message, finish_reason: finishReason } = choices[0];
+  const toolCalls = message.tool_calls?.map(({ function: called }: { function: object }) => called);
+  const reply = {
+    ...(message.reasoning !== null && { reasoning: message.reasoning }),
+    ...(toolCalls !== undefined && { toolCalls }),
+    ...{ finishReason, usage },
+  };
+  return [{ reply }, {}];
+};
+
+const SCRIPTS: Readonly<Record<string, Script>> = {
+  'vllm032-plain.stream': scriptedStream('length'),
+  'vllm032-json.stream': scriptedStream(),
+  'vllm032-reason-script.stream': scriptedStream(),
+  'vllm032-tool-two-script.stream': scriptedStream(),
+  'vllm032-n2.stream': wireStream(),
+  'vllm032-usage-continuous.stream': wireStream(),
+  'vllm012-reason.stream': wireStream(),
+  'vllm085-reason-script.stream': wireStream(),
+  'llamacpp-plain.stream': wireStream(),
+  'transformers-plain.stream': wireStream({ faults: [{ omitDone: true }] }),
+  'vllm032-kill-engine.stream': (recording) => [
+    {
+      async *reply() {
+        yield* deltasOf(recording);
+        throw new Error('EngineCore encountered an issue. See stack trace (above) for the root cause.');
       },
-      { stream: true },
-    );
-    expect(normalized(await response.text())).toBe(normalized(body));
+    },
+    { stream: true },
+  ],
+  'vllm032-plain.whole': scriptedWhole,
+  'vllm032-tool-two-script.whole': scriptedWhole,
+  'llamacpp-tool-forced.whole': ({ body }) => [{ reply: JSON.parse(body) }, {}],
+  'vllm032-too-long.whole': () => [{}, { messages: [{ role: 'user', content: 'x'.repeat(25939) }] }],
+  'vllm032-unknown-model.whole': () => [{}, { model: 'nope' }],
+  'vllm085-too-long.whole': ({ body }) => [{ faults: [{ status: 400, body: JSON.parse(body) }] }, {}],
+};
+
+/** Recordings that no option reproduces, and why. */
+const EXCEPTIONS: Readonly<Record<string, string>> = {
+  'litserve-boom1.stream':
+    "its error event has Python's spaces; `errorAfterChunks` sends the same error without them",
+};
+
+/** A recorded body without what the recorder appended. */
+const withoutTrailer = (body: string): string => body.replace(/\s*curl exit 0\s*$/, '').trimEnd();
+
+describe("a model server's response, byte for byte:", () => {
+  it.each(Object.entries(SCRIPTS))('%s', async (name, script) => {
+    const recording = await readRecording(`server-recordings/${name}.http`);
+    const response = await send(...script(recording));
+    expect(response.status).toBe(recording.status);
+    if (name.startsWith('vllm032')) {
+      expect(response.headers.get('content-type')).toBe(recording.headers['content-type']);
+    }
+    const text = await response.text();
+    expect(normalized(text.trimEnd())).toBe(normalized(withoutTrailer(recording.body)));
   });
 
-  it.each(['vllm032-plain.whole', 'vllm032-tool-two-script.whole'])('%s', async (name) => {
-    const { body } = await readRecording(`server-recordings/${name}.http`);
-    const { choices, usage } = JSON.parse(body);
-    const { message, finish_reason: finishReason } = choices[0];
-    const toolCalls = message.tool_calls?.map(({ function: called }: { function: object }) => called);
-    const reply = {
-      ...(message.reasoning !== null && { reasoning: message.reasoning }),
-      ...(toolCalls !== undefined && { toolCalls }),
-      finishReason,
-      usage,
-    };
-    const response = await send({ reply }, {});
-    expect(normalized(await response.text())).toBe(normalized(body.trim()));
+  it('litserve-boom1.stream, apart from spaces', async () => {
+    const recording = await readRecording('server-recordings/litserve-boom1.stream.http');
+    const errorEvent = JSON.parse(recording.body.split('data: ').at(-1) ?? '').error;
+    const fault = { errorAfterChunks: 1, errorEvent };
+    const response = await send(...wireStream({ faults: [fault] })(recording));
+    const withoutSpaces = (text: string): string =>
+      text.trimEnd().replace(/\{"error".*\}$/, (error) => JSON.stringify(JSON.parse(error)));
+    expect((await response.text()).trimEnd()).toBe(withoutSpaces(recording.body));
   });
 
-  it('vllm032-too-long.whole', async () => {
-    const { body, status } = await readRecording('server-recordings/vllm032-too-long.whole.http');
-    const response = await send({}, { messages: [{ role: 'user', content: 'x'.repeat(25939) }] });
-    expect(response.status).toBe(status);
-    expect(await response.text()).toBe(body.trim());
-  });
-
-  it('vllm032-unknown-model.whole', async () => {
-    const { body, status } = await readRecording('server-recordings/vllm032-unknown-model.whole.http');
-    const response = await send({}, { model: 'nope' });
-    expect(response.status).toBe(status);
-    expect(await response.text()).toBe(
-      body.trim().replace('Valid aliases: tiny, qwen/tiny', 'Valid aliases: tiny, qwen/tiny'),
-    );
+  it('every recording is compared', () => {
+    const files = readdirSync(new URL('server-recordings', import.meta.url));
+    const names = files.map((file) => file.replace('.http', '')).sort();
+    expect([...Object.keys(SCRIPTS), ...Object.keys(EXCEPTIONS)].sort()).toEqual(names);
   });
 });
 
@@ -134,5 +188,18 @@ describe('a bare model server', () => {
     const response = await createEmulator({ behind: 'none' }).fetch('http://127.0.0.1:8000/v1/models');
     expect(response.status).toBe(401);
     expect(await response.json()).toEqual({ error: 'Unauthorized' });
+  });
+
+  it('sends the same completion whole as the chunks of a scripted stream add up to', async () => {
+    const recording = await readRecording('server-recordings/vllm032-n2.stream.http');
+    const response = await send({ reply: { chunks: chunksOf(recording) } }, { n: 2 });
+    const { choices } = (await response.json()) as { choices: { message: { content: string } }[] };
+    const texts = [0, 1].map((index) =>
+      chunksOf(recording)
+        .flatMap((chunk) => chunk.choices as unknown as (WireChoice & { index: number })[])
+        .map((choice) => (choice.index === index ? (choice.delta.content ?? '') : ''))
+        .join(''),
+    );
+    expect(choices.map(({ message }) => message.content)).toEqual(texts);
   });
 });

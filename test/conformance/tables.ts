@@ -175,6 +175,16 @@ const endings: readonly Case[] = [
     body: events(says('Hello'), finish()).trimEnd(),
     completion: message({ content: 'Hello' }),
   },
+  ...['[done]', 'end', 'OK'].map((word) => ({
+    name: `the last choice finished, then the word ${word}`,
+    body: events(says('Hello'), finish(), word),
+    completion: message({ content: 'Hello' }),
+  })),
+  {
+    name: 'a word before the last choice has finished',
+    body: events(says('Hel'), 'end'),
+    error: failed(partial('Hel')),
+  },
   {
     name: 'empty choices and [DONE]',
     body: events({ choices: [] }, { choices: [], usage: { total_tokens: 1 } }, '[DONE]'),
@@ -521,6 +531,20 @@ const deltasOf = (...calls: unknown[]): string => stream(...calls.map((tool_call
 const toolCalls: readonly Case[] = (
   [
     [
+      'a call that is repeated whole',
+      deltasOf([{ index: 0, ...named('c1', 'w', A) }], [{ index: 0, ...named('c1', 'w', A) }]),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'empty arguments before the real ones',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', '{}') }],
+        [{ index: 0, function: { arguments: A.slice(0, 6) } }],
+        [{ index: 0, function: { arguments: A.slice(6) } }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
       'one call in fragments',
       deltasOf(
         [{ index: 0, id: 'c1', type: 'function', function: { name: 'w', arguments: '' } }],
@@ -807,6 +831,11 @@ const oddFields: readonly Case[] = (
       completion: message({ content: 'Hi', refusal: null }),
     },
     {
+      name: 'usage in a choice',
+      body: events(says('Hi'), choice({ delta: {}, finish_reason: 'stop', usage }), '[DONE]'),
+      completion: { usage, ...message({ content: 'Hi' }) },
+    },
+    {
       name: 'a delta of null',
       body: events(choice({ delta: null }), says('Hi'), finish(), '[DONE]'),
       completion: message({ content: 'Hi' }),
@@ -896,6 +925,11 @@ const formats: readonly Case[] = [
   {
     name: 'no space after data:',
     body: stream({ content: 'Hello' }).replaceAll('data: ', 'data:'),
+    completion: hello,
+  },
+  {
+    name: 'data: twice',
+    body: stream({ content: 'Hello' }).replaceAll('data: ', 'data: data: '),
     completion: hello,
   },
   {

@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import typedoc from '../../docs/typedoc.json' with { type: 'json' };
 import packageJson from '../../package.json' with { type: 'json' };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -50,4 +51,10 @@ it('the package contains every file that its pages link to', () => {
 
   expect(shipped.length).toBeGreaterThan(10);
   expect(missing).toEqual([]);
+});
+
+it('the documentation site contains every page', () => {
+  const included = [typedoc.readme, ...typedoc.projectDocuments].map((path) => join('docs', path));
+  // Only licenses, which the site links to as files.
+  expect(pages.filter((page) => !included.includes(page))).toEqual(['THIRD-PARTY-NOTICES.md']);
 });

@@ -23,7 +23,6 @@ function administered(options: EmulatorOptions = {}) {
 
 describe('/_emulator/', () => {
   it.each([
-    ['GET', 'info'],
     ['GET', 'keys'],
     ['POST', 'rules'],
     ['GET', 'requests'],

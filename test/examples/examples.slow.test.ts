@@ -20,6 +20,7 @@ const RUN_ELSEWHERE = [
   'lambda-streaming.ts',
   'langchain.js',
   'leaked-key.ts',
+  'opentelemetry.ts',
   'prune-cron.ts',
   'queue-worker.ts',
   'quickstart.ts',

@@ -1,4 +1,12 @@
-import { ApiKeys, ChatClient, ConfigurationError, defineTool, WorkspaceApiKeys } from 'drun-sdk';
+import {
+  ApiKeys,
+  ChatClient,
+  ConfigurationError,
+  defineTool,
+  keyVerifier,
+  Secret,
+  WorkspaceApiKeys,
+} from 'drun-sdk';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { KEY, TOKEN } from '../support/credentials.ts';
@@ -79,6 +87,53 @@ describe('an unknown option of a client', () => {
 
       expect(everythingShownOf(error)).not.toContain(KEY);
     }
+  });
+
+  it.each([
+    ['a Secret', new Secret(KEY)],
+    ['a signal', AbortSignal.timeout(60_000)],
+    ['headers', new Headers({ 'x-team': 'a' })],
+    ['a date', new Date()],
+    ['a map', new Map([['apiKey', KEY]])],
+  ])('is not what clients and methods take %s for', async (_, options: Anything) => {
+    vi.stubEnv('DRUN_API_KEY', KEY);
+    vi.stubEnv('DRUN_ACCESS_TOKEN', TOKEN);
+    const fetch = vi.fn();
+
+    for (const Client of [ChatClient, ApiKeys, WorkspaceApiKeys]) {
+      expect(thrownBy(ConfigurationError, () => new Client(options)).option).toBe('options');
+    }
+    const calls = [
+      new ChatClient({ fetch }).complete(request as Anything, options),
+      new ChatClient({ fetch }).models(options),
+      new ApiKeys({ fetch }).delete('key-1', options),
+      new ApiKeys({ fetch }).create(options),
+      new ApiKeys({ fetch }).prune({ olderThanMs: 1 }, options),
+    ];
+    for (const call of calls) expect((await rejectionOf(ConfigurationError, call)).option).toBe('options');
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  it('of an instance of a class is read like one of any other object', () => {
+    class Settings {
+      timeoutMs = 5_000;
+    }
+
+    expect(() => new ChatClient({ apiKey: KEY, ...new Settings() })).not.toThrow();
+    vi.stubEnv('DRUN_API_KEY', KEY);
+    expect(() => new ChatClient(new Settings())).not.toThrow();
+  });
+
+  it.each([['apiKey'], ['baseURL']])('of keyVerifier() throws: %s', (option) => {
+    expect(thrownBy(ConfigurationError, () => keyVerifier({ [option]: KEY } as Anything)).option).toBe(
+      option,
+    );
+  });
+
+  it('throws for a transport without `send`', () => {
+    const create = (): unknown => new ChatClient({ apiKey: KEY, transport: {} as Anything });
+
+    expect(thrownBy(ConfigurationError, create).option).toContain('transport');
   });
 });
 

@@ -13,10 +13,15 @@ const exportedBy = (entry: string): string[] =>
   Array.from(report(entry).matchAll(/^export (\S+)$/gm), ([, name = '']) => name);
 
 /** The declaration of one export. */
-const declaration = (entry: string, name: string): string =>
-  report(entry)
-    .split(/^export /m)
-    .find((part) => part.startsWith(`${name}\n`)) ?? '';
+/** The declaration of an export, with those of the interface that it extends. */
+const declaration = (entry: string, name: string): string => {
+  const text =
+    report(entry)
+      .split(/^export /m)
+      .find((part) => part.startsWith(`${name}\n`)) ?? '';
+  const [, base] = /^ {2}interface \w+ extends (\w+) \{$/m.exec(text) ?? [];
+  return base === undefined ? text : text + declaration(entry, base);
+};
 
 const ERRORS = {
   ConfigurationError: 'invalid_configuration',

@@ -109,9 +109,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     );
   };
 
-  const methods = new Map<string, string[]>();
   const route = (method: string, path: string, operation: Parameters<Operate>[0], handler: Handler): void => {
-    methods.set(path, [...(methods.get(path) ?? []), method]);
     app.on(method, path, operate(operation), authenticate, handler);
   };
   // A fixed path comes before a pattern that matches it too.
@@ -129,15 +127,8 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     route('GET', `${prefix}/masked-apikeys`, 'list', list('masked'));
     route('GET', `${prefix}/apikeys/:id/secret`, 'reveal', reveal);
   }
-  for (const [path, allowed] of methods) {
-    app.all(path, operate(), authenticate, ({ env: { log } }) => {
-      log.add({ reason: `The path supports ${allowed.join(' and ')} only.` });
-      const headers = { 'content-type': 'text/plain; charset=utf-8', allow: allowed.join(', ') };
-      return new Response('Method Not Allowed\n', { status: 405, headers });
-    });
-  }
   app.all('/apis/*', operate(), authenticate, ({ env: { log } }) => {
-    log.add({ reason: `Version ${settings.version} serves nothing at this path.` });
+    log.add({ reason: `Version ${settings.version} does not serve this request.` });
     return notFound();
   });
 }

@@ -62,7 +62,7 @@ export class Completion {
       const wire = isChat
         ? choices
         : choices.map(({ message, ...rest }) => textChoice(rest, message.content));
-      return this.#withHead({ usage: this.#usage(), ...reply, choices: wire });
+      return this.#withHead({ ...reply, choices: wire, usage: reply.usage ?? this.#usage() });
     }
     const parts: WholeChoice[] = [];
     let { usage } = this.#given;
@@ -99,11 +99,11 @@ export class Completion {
   /** The chunks of a stream. */
   async *chunks(): AsyncGenerator<object, void, undefined> {
     const { isChat } = this.#options;
-    for await (const { choices, ...fields } of this.#chunks()) {
-      const wire = isChat
-        ? choices
-        : choices.map(({ delta, ...rest }) => textChoice(rest, (delta as Fields).content));
-      yield this.#withHead({ choices: wire, ...fields });
+    for await (const chunk of this.#chunks()) {
+      const choices = isChat
+        ? chunk.choices
+        : chunk.choices.map(({ delta, ...rest }) => textChoice(rest, (delta as Fields).content));
+      yield this.#withHead({ ...chunk, choices });
     }
   }
 
@@ -246,8 +246,8 @@ function accumulate(choices: WholeChoice[], { index, delta, ...rest }: WireChoic
 }
 
 function completeChoice(choice: EmulatedChoice, position: number): EmulatedChoice & { message: Fields } {
-  const { index = position, message, finish_reason = 'stop', ...fields } = choice;
-  return { index, message: { role: 'assistant', ...message }, finish_reason, ...fields };
+  const { index = position, message, finish_reason = 'stop' } = choice;
+  return { ...choice, index, message: { role: 'assistant', ...message }, finish_reason };
 }
 
 /** The deltas of a completion: one for each field of its messages, texts cut. */

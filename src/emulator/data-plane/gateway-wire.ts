@@ -20,6 +20,7 @@ export function gatewayResponse(text: string, status = 200): Response {
   });
 }
 
+/** HTTP/2 has no status texts, and custom `fetch` functions often leave them out. */
 const STATUS_TEXTS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -40,69 +41,51 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
 };
 
-/** The body of a whole response and its status; `undefined` if the gateway cannot use it. */
-export function rewriteWhole(
-  text: string,
-  { status, statusText }: Pick<Response, 'status' | 'statusText'>,
-  model: string,
-): { readonly status: number; readonly text: string; readonly isError: boolean } | undefined {
-  const body = parseJson(text);
-  if (!isObject(body) || !isUsage(body.usage)) return undefined;
-  const error = errorOf(body, status, statusText);
-  if (error !== undefined) return { status, text: goJson({ error }), isError: true };
-  if (!('model' in body)) return undefined;
-  // Whatever the status of a success was.
-  return { status: 200, text: escapeHtml(withModel(text, model)), isError: false };
+interface Rewritten {
+  readonly status: number;
+  readonly text: string;
+  readonly isError: boolean;
 }
 
-interface GatewayError {
-  readonly code: string | null;
-  readonly message: string;
-  readonly param: string | null;
-  readonly type: string;
+/** A whole response as the gateway passes it on; `undefined` if the gateway cannot use it. */
+export function rewriteWhole(text: string, response: Response, model: string): Rewritten | undefined {
+  const body = parseJson(text);
+  if (!isObject(body) || !isUsage(body.usage)) return undefined;
+  const error = errorOf(body, response);
+  if (error !== undefined) return { status: response.status, text: goJson({ error }), isError: true };
+  // Whatever the status of a success was.
+  return 'model' in body
+    ? { status: 200, text: escapeHtml(withModel(text, model)), isError: false }
+    : undefined;
 }
 
 /** The error of a response, reduced to the gateway's four fields. */
-function errorOf(
-  body: Record<string, unknown>,
-  status: number,
-  statusText: string,
-): GatewayError | undefined {
+function errorOf(body: Record<string, unknown>, { status, statusText }: Response): object | undefined {
   const { error } = body;
   if (isObject(error) && Object.keys(error).length > 0) {
-    const code = nullableText(error.code);
-    const param = nullableText(error.param);
+    const code = error.code === null ? null : printed(error.code);
+    const param = error.param === null ? null : printed(error.param);
     const type = printed(error.type);
-    const message =
-      printed(error.message) ||
-      `unknown error (empty message received from upstream): code: ${code ?? ''}, type: ${type}, param: ${param ?? ''}`;
-    return { code, message, param, type };
+    const empty = `unknown error (empty message received from upstream): code: ${code ?? ''}, type: ${type}, param: ${param ?? ''}`;
+    return { code, message: printed(error.message) || empty, param, type };
   }
-  if (typeof error === 'string' && error !== '') {
-    return { code: null, message: `upstream error: ${error}`, param: null, type: '' };
-  }
+  const plain = { code: null, param: null, type: '' };
+  if (typeof error === 'string' && error !== '') return { ...plain, message: `upstream error: ${error}` };
   if (status < 400) return undefined;
   if (body.object === 'error') {
+    const { code = null, message, param = null, type } = body;
     return {
-      code: optionalText(body.code),
-      message: printed(body.message),
-      param: optionalText(body.param),
-      type: printed(body.type),
+      code: code === null ? null : printed(code),
+      message: printed(message),
+      param: param === null ? null : printed(param),
+      type: printed(type),
     };
   }
   const statusLine = `${status} ${statusText || STATUS_TEXTS[status] || ''}`.trim();
-  return { code: null, message: `upstream unknown error: ${statusLine}`, param: null, type: '' };
+  return { ...plain, message: `upstream unknown error: ${statusLine}` };
 }
 
-/** A missing field becomes an empty string, null stays null. */
-function nullableText(value: unknown): string | null {
-  return value === null ? null : printed(value);
-}
-
-function optionalText(value: unknown): string | null {
-  return value === null || value === undefined ? null : printed(value);
-}
-
+/** A value as Go prints it. */
 function printed(value: unknown): string {
   if (value === undefined) return '';
   if (value === null) return '<nil>';
@@ -157,19 +140,20 @@ async function* rewrittenEvents(
 /** Whether Go reads a usage: an object whose counts are unsigned integers. Anything that is not an object is ignored. */
 function isUsage(usage: unknown): boolean {
   if (!isObject(usage)) return true;
-  const details = [usage.completion_tokens_details, usage.prompt_tokens_details];
-  const counts = [
-    usage.total_tokens,
-    usage.completion_tokens,
-    usage.prompt_tokens,
-    ...details.flatMap((each) => (isObject(each) ? Object.values(each) : [])),
-  ];
+  const isCount = (value: unknown): boolean =>
+    (Number.isInteger(value) && Number(value) >= 0) || isUnset(value);
+  const isDetail = (value: unknown): boolean =>
+    isUnset(value) || (isObject(value) && Object.values(value).every(isCount));
+  const { total_tokens, completion_tokens, prompt_tokens, completion_tokens_details, prompt_tokens_details } =
+    usage;
   return (
-    details.every((each) => each === undefined || each === null || isObject(each)) &&
-    counts.every(
-      (count) => count === undefined || count === null || (Number.isInteger(count) && Number(count) >= 0),
-    )
+    [total_tokens, completion_tokens, prompt_tokens].every(isCount) &&
+    [completion_tokens_details, prompt_tokens_details].every(isDetail)
   );
+}
+
+function isUnset(value: unknown): boolean {
+  return value === undefined || value === null;
 }
 
 /** Serializes like Go's `encoding/json` does a map: keys sorted, HTML escaped, lone surrogates replaced. */
@@ -181,24 +165,19 @@ function serialize(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.toWellFormed());
   if (Array.isArray(value)) return `[${value.map(serialize).join(',')}]`;
   if (!isObject(value)) return JSON.stringify(value) ?? 'null';
-  const fields = Object.keys(value)
-    .filter((name) => value[name] !== undefined)
+  const names = Object.keys(value).filter((name) => value[name] !== undefined);
+  return `{${names
     .sort((a, b) => (a < b ? -1 : 1))
-    .map((name) => `${JSON.stringify(name.toWellFormed())}:${serialize(value[name])}`);
-  return `{${fields.join(',')}}`;
+    .map((name) => `${serialize(name)}:${serialize(value[name])}`)
+    .join(',')}}`;
 }
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '<': '\\u003c',
-  '>': '\\u003e',
-  '&': '\\u0026',
-  '\u2028': '\\u2028',
-  '\u2029': '\\u2029',
-};
 
 /** In JSON, these characters only occur in strings. */
 function escapeHtml(text: string): string {
-  return text.replace(/[<>&\u2028\u2029]/g, (character) => ESCAPES[character] ?? character);
+  return text.replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 const JSON_TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
@@ -211,7 +190,7 @@ function withModel(text: string, model: string): string {
     if (token === '{' || token === '[') depth++;
     if (token === '}' || token === ']') depth--;
     const isValue = depth === 1 && tokens[index - 1] === ':' && tokens[index - 2] === '"model"';
-    return isValue ? JSON.stringify(model.toWellFormed()) : token;
+    return isValue ? serialize(model) : token;
   });
   return replaced.join('');
 }

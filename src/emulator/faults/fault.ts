@@ -5,16 +5,10 @@ import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 export interface RequestFilter {
   readonly plane?: EmulatedPlane | undefined;
   readonly operation?: EmulatedOperation | undefined;
-  /** Such as `POST`. */
-  readonly method?: string | undefined;
-  /** The path, or its part after the plane's base path. In a string, `*` matches a segment, `**` any number of them. */
-  readonly path?: string | RegExp | undefined;
   /** The key that authenticates a request or that the request is about: its id, its name, or the full key. */
   readonly key?: string | Secret | undefined;
   /** Position of the first matching request that the fault applies to. Default: 1. */
   readonly nth?: number | undefined;
-  /** Probability that the fault applies to a matching request. Default: 1; for random faults, 0.1. */
-  readonly probability?: number | undefined;
 }
 
 /**
@@ -107,6 +101,8 @@ export interface RandomFaults extends RequestFilter {
   readonly seed?: number | undefined;
   /** Default: all. A request gets one of those that are possible for it. */
   readonly kinds?: readonly FaultKind[] | undefined;
+  /** Probability that a matching request gets a fault. Default: 0.1. */
+  readonly probability?: number | undefined;
   /** Maximum of all delays, in milliseconds. Default: 1000. */
   readonly maxDelayMs?: number | undefined;
 }

@@ -1,7 +1,6 @@
 import type { KeyRecord } from '../account.ts';
 import { check } from '../checks.ts';
 import { isKey } from '../keys.ts';
-import { matchesGlob } from '../model-access.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 import { seededRandom } from '../random.ts';
 import type {
@@ -18,8 +17,6 @@ import { FAULT_KINDS, FAULT_SCHEMAS, mergeFaults, possibleOperations, randomFaul
 interface FaultTarget {
   readonly plane: EmulatedPlane;
   readonly operation: EmulatedOperation | undefined;
-  readonly method: string;
-  readonly path: string;
   /** The keys that authenticate it or that it is about. */
   readonly keys: readonly KeyRecord[];
 }
@@ -29,7 +26,7 @@ interface Entry {
   readonly filter: RequestFilter;
   readonly operations: readonly EmulatedOperation[] | undefined;
   readonly times: number;
-  readonly random: () => number;
+  /** Returns the fault of a matching request, if it gets one. */
   readonly faultFor: (target: FaultTarget) => Fault | undefined;
   /** Number of requests that met the filter. */
   matches: number;
@@ -39,8 +36,6 @@ interface Entry {
 
 /** In ascending precedence. */
 const MODES = ['always', 'random', 'next'] as const;
-
-const BASE_PATHS = ['', '/apis/hydra.io/v1alpha1', '/v1'];
 
 /** The faults in effect. */
 export class FaultPlan implements Faults {
@@ -92,8 +87,6 @@ export class FaultPlan implements Faults {
       if (entry.matches < (entry.filter.nth ?? 1)) continue;
       // Of the faults for the next request, each request takes one.
       if (entry.mode === 'next' && matched.some(({ mode }) => mode === 'next')) continue;
-      const { probability = 1 } = entry.filter;
-      if (probability < 1 && entry.random() >= probability) continue;
       const fault = entry.faultFor(target);
       if (fault === undefined) continue;
       matched.push({ mode: entry.mode, fault });
@@ -106,24 +99,18 @@ export class FaultPlan implements Faults {
 
   #entryOf(fault: ScheduledFault): Omit<Entry, 'mode' | 'matches' | 'hits'> {
     if (fault.mode !== 'random') {
-      const random = fault.probability === undefined ? this.#random : seededRandom(this.#newSeed());
       const times = fault.mode === 'always' ? Number.POSITIVE_INFINITY : (fault.times ?? 1);
-      return {
-        filter: fault,
-        operations: possibleOperations({ ...fault, plane: undefined }),
-        times,
-        random,
-        faultFor: () => fault,
-      };
+      const operations = possibleOperations({ ...fault, plane: undefined });
+      return { filter: fault, operations, times, faultFor: () => fault };
     }
     const { seed = this.#newSeed(), kinds = FAULT_KINDS, maxDelayMs = 1000, probability = 0.1 } = fault;
     const random = seededRandom(seed);
     return {
-      filter: { ...fault, probability },
+      filter: fault,
       operations: possibleOperations({ operation: fault.operation }),
       times: Number.POSITIVE_INFINITY,
-      random,
-      faultFor: ({ operation }) => randomFault(kinds, operation, { random, maxDelayMs }),
+      faultFor: ({ operation }) =>
+        random() < probability ? randomFault(kinds, operation, { random, maxDelayMs }) : undefined,
     };
   }
 
@@ -132,20 +119,11 @@ export class FaultPlan implements Faults {
   }
 }
 
-function meets({ filter, operations }: Entry, target: FaultTarget): boolean {
-  const { plane, method, path, key } = filter;
-  const { operation } = target;
+function meets({ filter: { plane, key }, operations }: Entry, target: FaultTarget): boolean {
+  const { operation, keys } = target;
   return (
     (plane === undefined || plane === target.plane) &&
     (operations === undefined || (operation !== undefined && operations.includes(operation))) &&
-    (method === undefined || method.toUpperCase() === target.method) &&
-    (path === undefined || matchesPath(target.path, path)) &&
-    (key === undefined || target.keys.some((record) => isKey(record, key)))
+    (key === undefined || keys.some((record) => isKey(record, key)))
   );
-}
-
-function matchesPath(actual: string, path: string | RegExp): boolean {
-  // Without the flags that make `test` depend on earlier calls.
-  if (path instanceof RegExp) return new RegExp(path.source, path.flags.replace(/[gy]/g, '')).test(actual);
-  return BASE_PATHS.some((base) => actual.startsWith(base) && matchesGlob(path, actual.slice(base.length)));
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { dataOf } from '../body.ts';
-import { credential, fields, nonEmpty } from '../checks.ts';
+import { credential, fields } from '../checks.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
 import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
 import type { Fault, FaultKind, RequestFilter } from './fault.ts';
@@ -64,11 +64,8 @@ const FILTER: Readonly<Record<keyof RequestFilter, Row>> = {
     check: z.enum([...CONTROL_OPERATIONS, ...DATA_OPERATIONS]),
     operations: (operation: EmulatedOperation) => [operation],
   },
-  method: { check: z.string().regex(/^[a-z]+$/i, 'must be a method such as POST') },
-  path: { check: z.union([nonEmpty, z.instanceof(RegExp)], 'must be a glob or a RegExp') },
   key: { check: credential },
   nth: { check: count(1) },
-  probability: { check: z.number().min(0).max(1) },
 };
 
 const delay = (field: FaultKind, operations?: Row['operations']): Row => ({
@@ -283,6 +280,7 @@ export const FAULT_SCHEMAS = {
   random: schemaOf(z.literal('random'), {
     ...FILTER,
     seed: { check: z.number() },
+    probability: { check: z.number().min(0).max(1) },
     kinds: { check: z.array(z.enum(FAULT_KINDS)).min(1) },
     maxDelayMs: { check: milliseconds },
   }),

@@ -272,7 +272,7 @@ async function readAccess(options: KubernetesSecretStoreOptions) {
       throw new ConfigurationError(message, { option });
     }
   };
-  // Token and certificates of the pod's own cluster are not for another one.
+  // The token and certificates of the pod's own cluster do not apply to another one.
   const isOwnCluster = server === undefined;
   const source = options.token ?? (isOwnCluster ? () => readAccount('token', 'token') : undefined);
   const [namespace, token, ca] = await Promise.all([

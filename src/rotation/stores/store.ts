@@ -63,7 +63,7 @@ export interface StoreDriver {
 }
 
 /**
- * Makes a {@link KeyStore} of a driver: checks the arguments, generates versions and polls for changes.
+ * Creates a {@link KeyStore} from a driver: checks the arguments, generates versions and polls for changes.
  *
  * Versions are random UUIDs, so that one never returns, not even after a backup was restored. The caller of a swap
  * generates them, so that a client which repeats a statement after a lost connection recognizes its own success.

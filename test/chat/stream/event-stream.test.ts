@@ -1,7 +1,7 @@
-import { StreamFailedError, StreamTruncatedError } from 'drun-sdk/errors';
+import { ConfigurationError, StreamFailedError, StreamTruncatedError } from 'drun-sdk/errors';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KEY } from '../../support/credentials.ts';
-import { rejection, rejectionOf } from '../../support/failures.ts';
+import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
 import {
   chunkOf,
   events,
@@ -59,6 +59,27 @@ describe('toReadableStream', () => {
     const text = await new Response(stream.toReadableStream({ onError: () => 'Sorry!' })).text();
 
     expect(text).toContain('"message":"Sorry!"');
+  });
+
+  it('waits for the message of an asynchronous `onError`', async () => {
+    const stream = chatClient({ fetch: fetchOf(failing()) }).stream(request());
+
+    const text = await new Response(stream.toReadableStream({ onError: async () => 'Sorry!' })).text();
+
+    expect(text).toContain('"message":"Sorry!"');
+  });
+
+  it.each([
+    ['heartbeat', { heartbeat: 1_000 }, 'heartbeat'],
+    ['heartbeatMs of 0', { heartbeatMs: 0 }, 'heartbeatMs'],
+    ['onError that is no function', { onError: 'Sorry!' }, 'onError'],
+  ])('throws ConfigurationError for the option %s, and can still be read', (_, options, option) => {
+    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
+
+    const error = thrownBy(ConfigurationError, () => stream.toResponse(options as object));
+
+    expect(error.option).toBe(option);
+    expect(() => stream.toResponse()).not.toThrow();
   });
 
   it('can be read by another client', async () => {

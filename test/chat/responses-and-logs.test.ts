@@ -19,7 +19,7 @@ import { COMPLETIONS, chatClient, completion, failure, MODELS, request } from '.
 const network = mockNetwork();
 
 describe('withResponse()', () => {
-  test('gives the answer and the response that it came in', async () => {
+  test('resolves with the completion and its response', async () => {
     const headers = { 'x-request-id': 'req-7', 'x-served-by': 'a' };
     network.answer('post', COMPLETIONS, json(completion(), 200, headers));
 
@@ -30,7 +30,7 @@ describe('withResponse()', () => {
     expect(response.headers.get('x-served-by')).toBe('a');
   });
 
-  test('gives the answer that the call gives', async () => {
+  test('resolves with the completion of the call', async () => {
     network.answer('post', COMPLETIONS, json(completion()));
 
     const call = chatClient().complete(request());
@@ -47,7 +47,7 @@ describe('withResponse()', () => {
     expect(seen).toHaveLength(1);
   });
 
-  test('counts the attempts that it took', async () => {
+  test('counts the attempts of the call', async () => {
     retryAtOnce();
     network.answer('post', COMPLETIONS, json({}, 503), lostConnection(), json(completion()));
 
@@ -65,7 +65,7 @@ describe('withResponse()', () => {
     expect(response.requestId).toBe('req-8');
   });
 
-  test('rejects as the call does, and leaves no second rejection behind', async () => {
+  test('rejects like the call, and leaves no unhandled rejection', async () => {
     network.answer('post', COMPLETIONS, json(failure('x', 'y'), 403));
 
     const error = await chatClient()
@@ -93,7 +93,7 @@ describe('withResponse()', () => {
 });
 
 describe('the response of a stream', () => {
-  test('is there once the first chunk is', async () => {
+  test('is present from the first chunk on', async () => {
     const whole = await fetchOf(greeting())();
     whole.headers.set('x-request-id', 'req-9');
     const stream = chatClient({ fetch: async () => whole }).stream(request());
@@ -113,7 +113,7 @@ describe('a request id', () => {
     await expect(chatClient().complete(request())).rejects.toMatchObject({ requestId: 'req-1' });
   });
 
-  test('is absent where none comes', async () => {
+  test('is absent if the server sends none', async () => {
     network.answer('post', COMPLETIONS, json(completion(), 200, { 'x-request-id': '' }));
 
     const { response } = await chatClient().complete(request()).withResponse();
@@ -121,7 +121,7 @@ describe('a request id', () => {
     expect(response).not.toHaveProperty('requestId');
   });
 
-  test('is on the error for a success that is not what was asked for', async () => {
+  test('is on the error for a 200 that is not a completion', async () => {
     const page = html();
     page.headers.set('x-request-id', 'req-1');
     network.answer('post', COMPLETIONS, page);
@@ -150,7 +150,7 @@ describe('a request id', () => {
 });
 
 describe('onRetry', () => {
-  test('is told what failed and how long the wait is, before each repetition', async () => {
+  test('receives the error and the delay before each retry', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     network.answer(
       'post',
@@ -177,7 +177,7 @@ describe('onRetry', () => {
     expect(told[0]?.error.message).toContain('busy');
   });
 
-  test('is told of a refused key that is replaced, without a wait', async () => {
+  test('is called for a rejected key that is replaced, with a delay of 0', async () => {
     network.answer('post', COMPLETIONS, json(failure('invalid_api_key', 'x', KEY), 401), json(completion()));
     const told: RetryEvent[] = [];
 
@@ -195,7 +195,7 @@ describe('onRetry', () => {
     ['a failure that is not repeated', [json(failure('x', 'y'), 400)], {}],
     ['the last attempt', [json({}, 503)], { maxRetries: 0 }],
     ['a success', [json(completion())], {}],
-  ])('is not told of %s', async (_, replies, options) => {
+  ])('is not called for %s', async (_, replies, options) => {
     network.answer('post', COMPLETIONS, ...replies);
     const onRetry = vi.fn();
 
@@ -206,7 +206,7 @@ describe('onRetry', () => {
     expect(onRetry).not.toHaveBeenCalled();
   });
 
-  test('ends the call with what it throws', async () => {
+  test('ends the call with the error that it throws', async () => {
     const seen = network.answer('post', COMPLETIONS, json({}, 503));
     const mine = new Error('no more');
 
@@ -220,7 +220,7 @@ describe('onRetry', () => {
     expect(seen).toHaveLength(1);
   });
 
-  test('ends the call with what it rejects with', async () => {
+  test('ends the call with the reason that it rejects with', async () => {
     const seen = network.answer('post', COMPLETIONS, json({}, 503));
     const mine = new Error('no more');
 
@@ -234,7 +234,7 @@ describe('onRetry', () => {
     expect(seen).toHaveLength(1);
   });
 
-  test('that never answers does not hold a call that is aborted', async () => {
+  test('that never resolves does not delay the abort of a call', async () => {
     network.answer('post', COMPLETIONS, json({}, 503));
     const user = new AbortController();
     const mine = new Error('the user left');
@@ -251,7 +251,7 @@ describe('onRetry', () => {
 });
 
 describe('a logger', () => {
-  test('gets one line for each attempt', async () => {
+  test('receives one entry for each attempt', async () => {
     retryAtOnce();
     network.answer('post', COMPLETIONS, json({}, 503), lostConnection(), json(completion()));
     const lines: RequestLogEntry[] = [];
@@ -270,7 +270,7 @@ describe('a logger', () => {
     ]);
   });
 
-  test('is told how long an attempt took', async () => {
+  test('receives the duration of an attempt', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const answered = Promise.withResolvers<void>();
     network.answer('post', COMPLETIONS, async () => {
@@ -288,7 +288,7 @@ describe('a logger', () => {
     expect(lines).toMatchObject([{ durationMs: 1_234 }]);
   });
 
-  test('gets a line for an attempt that was aborted', async () => {
+  test('receives an entry for an aborted attempt', async () => {
     const user = new AbortController();
     network.answer('post', COMPLETIONS, () => {
       user.abort(new Error('the user left'));
@@ -303,7 +303,7 @@ describe('a logger', () => {
     expect(lines).toMatchObject([{ attempt: 1, code: 'aborted' }]);
   });
 
-  test('gets the line of a stream with its first chunk', async () => {
+  test('receives the entry of a stream with its first chunk', async () => {
     const lines: RequestLogEntry[] = [];
     const fetch = fetchOf(events(says('a'), finishes(), '[DONE]'));
     const stream = chatClient({ fetch, logger: (line) => lines.push(line) }).stream(request());
@@ -313,7 +313,7 @@ describe('a logger', () => {
     expect(lines).toMatchObject([{ path: '/v1/chat/completions', attempt: 1, status: 200 }]);
   });
 
-  test('gets neither bodies nor credentials, whatever the service says', async () => {
+  test('receives neither bodies nor credentials', async () => {
     network.answer('post', COMPLETIONS, json(failure('x', 'y', `bad key ${KEY}`), 401));
     const lines: RequestLogEntry[] = [];
 
@@ -326,7 +326,7 @@ describe('a logger', () => {
     expect(everythingShownOf(lines)).not.toContain('secret plan');
   });
 
-  test('that throws loses no call', async () => {
+  test('that throws does not fail the call', async () => {
     network.answer('post', COMPLETIONS, json(completion()));
 
     const answer = await chatClient({
@@ -338,7 +338,7 @@ describe('a logger', () => {
     expect(answer.choices).toHaveLength(1);
   });
 
-  test('that rejects leaves no rejection behind', async () => {
+  test('that rejects leaves no unhandled rejection', async () => {
     network.answer('post', COMPLETIONS, json(completion()));
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);

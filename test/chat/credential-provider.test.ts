@@ -14,7 +14,7 @@ const rejected = json(failure('invalid_api_key', 'invalid_request_error'), 401);
 const bearers = (seen: readonly SeenRequest[]): (string | undefined)[] =>
   seen.map(({ headers }) => headers.get('authorization')?.replace('Bearer ', ''));
 
-describe('a source of keys', () => {
+describe('a credential provider', () => {
   test.each([
     ['a string', KEY],
     ['a Secret', new Secret(KEY)],
@@ -30,7 +30,7 @@ describe('a source of keys', () => {
     expect(bearers(seen)).toEqual([KEY]);
   });
 
-  test('is asked as a method of its object', async () => {
+  test('is called as a method of its object', async () => {
     const seen = network.answer('get', MODELS, accepted);
     const ring = {
       key: KEY,
@@ -44,7 +44,7 @@ describe('a source of keys', () => {
     expect(bearers(seen)).toEqual([KEY]);
   });
 
-  test('is not asked before a call', () => {
+  test('is not called before a call', () => {
     const apiKey = vi.fn(() => KEY);
 
     chatClient({ apiKey });
@@ -52,7 +52,7 @@ describe('a source of keys', () => {
     expect(apiKey).not.toHaveBeenCalled();
   });
 
-  test('is asked for every call and every attempt', async () => {
+  test('is called before every attempt of every call', async () => {
     retryAtOnce();
     const keys = [`${KEY}1`, `${KEY}2`, `${KEY}3`];
     const left = [...keys];
@@ -65,7 +65,7 @@ describe('a source of keys', () => {
     expect(bearers(seen)).toEqual(keys);
   });
 
-  test('is asked again for an attempt that comes after a refused key was replaced', async () => {
+  test('is called again for an attempt that follows the replacement of a rejected key', async () => {
     retryAtOnce();
     const left = [`${KEY}1`, `${KEY}2`, `${KEY}3`];
     const seen = network.answer('get', MODELS, rejected, json({}, 503), accepted);
@@ -75,7 +75,7 @@ describe('a source of keys', () => {
     expect(bearers(seen)).toEqual([`${KEY}1`, `${KEY}2`, `${KEY}3`]);
   });
 
-  test('that gives a refused key again later is not believed', async () => {
+  test('that returns a rejected key again later is ignored', async () => {
     retryAtOnce();
     const seen = network.answer('get', MODELS, rejected, json({}, 503), accepted);
     const apiKey = ({ rejected }: CredentialContext): string => (rejected ? OTHER_KEY : KEY);
@@ -85,7 +85,7 @@ describe('a source of keys', () => {
     expect(bearers(seen)).toEqual([KEY, OTHER_KEY, OTHER_KEY]);
   });
 
-  test('is given a signal, and no refused key at first', async () => {
+  test('receives a signal, and no rejected key at first', async () => {
     network.answer('get', MODELS, accepted);
     const contexts: CredentialContext[] = [];
 
@@ -101,7 +101,7 @@ describe('a source of keys', () => {
     expect(contexts[0]?.signal).toBeInstanceOf(AbortSignal);
   });
 
-  test('gets a refused key back, and its other key is tried at once', async () => {
+  test('receives the rejected key, and its other key is tried at once', async () => {
     const contexts: CredentialContext[] = [];
     const seen = network.answer('get', MODELS, rejected, accepted);
 
@@ -118,7 +118,7 @@ describe('a source of keys', () => {
     expect(contexts[1]?.rejected?.reveal()).toBe(KEY);
   });
 
-  test('is asked for up to three further keys in one call', async () => {
+  test('is called for at most three further keys in one call', async () => {
     let count = 0;
     const apiKey = vi.fn(() => `sk-rotated-key-number-${count++}`);
     const seen = network.answer('get', MODELS, rejected);
@@ -128,7 +128,7 @@ describe('a source of keys', () => {
     expect(bearers(seen)).toEqual([0, 1, 2, 3].map((number) => `sk-rotated-key-number-${number}`));
   });
 
-  test('ends the call where it gives the refused key again', async () => {
+  test('ends the call if it returns the rejected key again', async () => {
     const apiKey = vi.fn(() => KEY);
     const seen = network.answer('get', MODELS, rejected);
 
@@ -139,7 +139,7 @@ describe('a source of keys', () => {
     expect(error.maskedKey).toBe('sk-******7ucU');
   });
 
-  test('does not matter to a plain key, which is tried once', async () => {
+  test('is not involved with a plain key, which is tried once', async () => {
     const seen = network.answer('get', MODELS, rejected);
 
     await rejectionOf(AuthenticationError, chatClient().models());
@@ -147,7 +147,7 @@ describe('a source of keys', () => {
     expect(seen).toHaveLength(1);
   });
 
-  test('is not asked again for a 403', async () => {
+  test('is not called again after a 403', async () => {
     const apiKey = vi.fn(() => KEY);
     network.answer('get', MODELS, json(failure('model_access_denied', 'x'), 403));
 
@@ -156,7 +156,7 @@ describe('a source of keys', () => {
     expect(apiKey).toHaveBeenCalledOnce();
   });
 
-  test('is asked separately by concurrent calls', async () => {
+  test('is called separately by concurrent calls', async () => {
     const seen = network.answer('get', MODELS, accepted);
     const tenant = new AsyncLocalStorage<string>();
     const chat = chatClient({ apiKey: async () => `sk-key-of-tenant-${tenant.getStore()}` });
@@ -166,7 +166,7 @@ describe('a source of keys', () => {
     expect(bearers(seen).toSorted()).toEqual(['a', 'b', 'c'].map((name) => `sk-key-of-tenant-${name}`));
   });
 
-  test('is asked anew after it failed', async () => {
+  test('is called again after it failed', async () => {
     network.answer('get', MODELS, accepted);
     const apiKey = vi
       .fn(() => KEY)
@@ -179,7 +179,7 @@ describe('a source of keys', () => {
     await expect(chat.models()).resolves.toEqual([]);
   });
 
-  test('lets one of several waiting calls be aborted without the others', async () => {
+  test('does not couple waiting calls: one can be aborted without the others', async () => {
     network.answer('get', MODELS, accepted);
     const key = Promise.withResolvers<string>();
     let asked: AbortSignal | undefined;
@@ -202,7 +202,7 @@ describe('a source of keys', () => {
     await expect(other).resolves.toEqual([]);
   });
 
-  test('is told when nobody waits for its answer any more', async () => {
+  test('receives a signal that aborts with the call', async () => {
     let asked: AbortSignal | undefined;
     const controller = new AbortController();
     const call = chatClient({
@@ -223,7 +223,7 @@ describe('a source of keys', () => {
     ['nothing', undefined],
     ['an empty text', ''],
     ['a key with a line break', `${KEY}\n${KEY}`],
-  ])('that gives %s is a ConfigurationError, and nothing is sent', async (_, value) => {
+  ])('that returns %s throws ConfigurationError, and nothing is sent', async (_, value) => {
     const error = await rejectionOf(
       ConfigurationError,
       chatClient({ apiKey: () => value as string }).models(),
@@ -234,8 +234,8 @@ describe('a source of keys', () => {
   });
 });
 
-describe('the key of a call', () => {
-  test("is used in place of the client's, for that call alone", async () => {
+describe('the option apiKey of a call', () => {
+  test("replaces the client's own key for that call only", async () => {
     const seen = network.answer('get', MODELS, accepted);
     const chat = chatClient();
 
@@ -245,7 +245,7 @@ describe('the key of a call', () => {
     expect(bearers(seen)).toEqual([OTHER_KEY, KEY]);
   });
 
-  test("leaves the client's source alone", async () => {
+  test("does not call the client's provider", async () => {
     network.answer('get', MODELS, accepted);
     const apiKey = vi.fn(() => KEY);
 
@@ -254,7 +254,7 @@ describe('the key of a call', () => {
     expect(apiKey).not.toHaveBeenCalled();
   });
 
-  test('can be a source, which gets a refused key back', async () => {
+  test('can be a provider, which receives a rejected key', async () => {
     const seen = network.answer('get', MODELS, rejected, accepted);
 
     await chatClient().models({ apiKey: ({ rejected }) => (rejected ? OTHER_KEY : `${KEY}x`) });
@@ -262,7 +262,7 @@ describe('the key of a call', () => {
     expect(bearers(seen)).toEqual([`${KEY}x`, OTHER_KEY]);
   });
 
-  test('is taken out of errors, and so is no other text', async () => {
+  test('is redacted in errors, and other text is not', async () => {
     network.answer('get', MODELS, json(failure('invalid_api_key', 'x', `Incorrect: ${OTHER_KEY}.`), 401));
 
     const error = await rejectionOf(AuthenticationError, chatClient().models({ apiKey: OTHER_KEY }));
@@ -271,7 +271,7 @@ describe('the key of a call', () => {
     expect(error.maskedKey).toBe('sk-******1qZw');
   });
 
-  test('is refused before anything is sent where it is malformed', async () => {
+  test('throws before anything is sent if it is malformed', async () => {
     const error = await rejectionOf(ConfigurationError, chatClient().models({ apiKey: `${KEY} ` }));
 
     expect(error.option).toBe('apiKey');
