@@ -53,7 +53,8 @@ async function tryGroup(group: Group, tarball: string): Promise<void> {
     packages = await fetchPackages(group.name, group.packages);
   } catch (error) {
     notTried++;
-    console.log(`not tried: ${group.name}, because its packages cannot be fetched: ${messageOf(error)}`);
+    const names = Object.keys(group.packages).join(', ');
+    console.log(`not tried: ${group.name} (${names}), because npm failed: ${fetchErrorOf(error)}`);
     return;
   }
   for (const check of await group.checks(packages, tarball)) await tryOne(check);
@@ -70,6 +71,12 @@ async function tryOne({ platform, use, run }: Check): Promise<void> {
     failed++;
     console.log(`FAIL  ${platform}: ${use} (${seconds()} s)\n${messageOf(error)}`);
   }
+}
+
+/** npm's summary, without its report. */
+function fetchErrorOf(error: unknown): string {
+  const lines = Array.from(messageOf(error).matchAll(/^npm error (.*)$/gm), ([, line]) => line);
+  return lines.slice(0, 3).join('; ') || messageOf(error);
 }
 
 function messageOf(error: unknown): string {

@@ -111,7 +111,7 @@ function mayHaveCreated(error: DrunError): boolean {
  * Finds unused keys of a name that were created since a request, by the service's clock.
  *
  * @param sentAt - By `performance.now()`.
- * @returns `undefined` if the service does not tell its time.
+ * @returns `undefined` if the service does not report its time.
  */
 async function findCandidates(
   plane: ControlPlane,

@@ -59,7 +59,7 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
   return page !== undefined || pageSize !== undefined;
 }
 
-/** Reads all keys as one page. Its time is that of the first response, which all keys were listed after. */
+/** Reads all keys as one page. Its time is that of the first response, because all keys were listed later. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
   const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];

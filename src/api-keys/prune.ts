@@ -12,7 +12,7 @@ export async function pruneKeys(
 ): Promise<PrunedApiKey[]> {
   const matches = toPredicate(query);
   const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
-  // The local clock may be wrong, so it is used only if the service does not tell its time.
+  // The local clock may be wrong, so it is used only if the service does not report its time.
   const now = servedAt?.getTime() ?? Date.now();
   const pruned: PrunedApiKey[] = [];
   for (const key of items) {

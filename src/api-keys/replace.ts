@@ -37,7 +37,7 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
 function inherit(deleted: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
   const { name, expired, expiresAt } = deleted;
   const remaining = isWorkspace ? deleted.quota?.remaining : undefined;
-  // A key that has used more than its quota can have a negative rest.
+  // A key that has used more than its quota can have a negative remainder.
   const quota = typeof remaining === 'number' ? Math.max(0, remaining) : remaining;
   return {
     ...(name && { name }),

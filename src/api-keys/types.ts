@@ -45,7 +45,7 @@ export interface ApiKey {
   /** When the key expires; absent if it does not. */
   readonly expiresAt?: Date | undefined;
   readonly expired: boolean;
-  /** Whether the key is switched off. Only keys of a workspace can be. */
+  /** Whether the key is switched off. Only keys of a workspace can be disabled. */
   readonly disabled: boolean;
   /** Absent if the key was never used, or the service does not report it. */
   readonly lastUsedAt?: Date | undefined;
@@ -199,7 +199,7 @@ export interface UsagePoint extends UsageAmounts {
   readonly model: string;
   /** `TEXT_GENERATION`, `EMBEDDING`, …; absent if the service does not report it. */
   readonly modelType?: string | undefined;
-  /** The service's time stamp of the period. */
+  /** The service's timestamp of the period. */
   readonly timestamp?: Date | undefined;
 }
 

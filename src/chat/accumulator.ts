@@ -65,7 +65,7 @@ class PendingChoice {
       if (isMissing && name !== 'role') this.#addDelta({ [name]: value });
     }
     const { content, ...message } = this.#message;
-    // Streams begin with an empty text, also when there is none in the end.
+    // Streams begin with an empty text, even if no text follows.
     const isText = typeof content === 'string' && (content !== '' || this.#isWhole || this.isEmpty);
     const isFinished = isComplete && finishKind(this.finishReason) === 'finished';
     const calls = this.#calls.build(`${seed} ${this.index}`, isFinished);

@@ -290,7 +290,7 @@ export class ChatClient {
   }
 }
 
-/** Parses a reply. What that needs is only loaded if a schema is used. */
+/** Parses a reply. The code for that is loaded only if a schema is used. */
 async function parse(
   reader: ChunkReader,
   schema: object,

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../errors/index.ts';
 interface Source<Item> {
   /** Reads the next items; `undefined` is the end. */
   readonly read: () => Promise<readonly Item[] | undefined>;
-  /** Called when the reader leaves before the end. Has to make the stream fail. */
+  /** Called when the reader leaves before the end. Must make the stream fail. */
   readonly leave: () => void;
   /** Called at the end. */
   readonly close: () => void;

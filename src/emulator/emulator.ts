@@ -21,7 +21,7 @@ import { randomText as createRandomText } from './random.ts';
 
 /**
  * An emulated d.run, as {@link createEmulator} creates it. With `await using`, it is closed at the end of the block:
- * responses in progress are aborted, and further requests fail like those to a server that does not run.
+ * responses in progress are aborted, and further requests fail like those to a server that is not running.
  *
  * Safe to print, inspect and serialize: it shows no credential.
  */

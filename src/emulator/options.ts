@@ -133,7 +133,7 @@ export interface Settings
 
 export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];
 
-/** @throws {TypeError} That names the invalid option. */
+/** @throws {TypeError} If an option is invalid; the message names it. */
 export function resolveOptions(options: EmulatorOptions): Settings {
   check('createEmulator', schema, options);
   const { upstream, maxKeys = 5 } = options;

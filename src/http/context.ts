@@ -27,7 +27,7 @@ export interface ResponseContext extends CallDescription {
   readonly sent: Secret[];
   /** What is published about the latest request, if there are subscribers. */
   diagnostics?: RequestDiagnostics;
-  /** Masks every credential that the call has used. For all text that goes into an error. */
+  /** Masks every credential that the call has used. Applied to all text that goes into an error. */
   redact(text: string): string;
   /** Does the same in every string of a JSON value, names of fields included. */
   redactValue<T>(value: T): T;
@@ -53,7 +53,7 @@ function redactStrings(value: unknown, redact: (text: string) => string): unknow
   return Object.fromEntries(entries);
 }
 
-/** Servers repeat requests in their messages. Only this much of a text is looked at. */
+/** Servers repeat requests in their messages. Only this much of a text is examined. */
 const MAX_INPUT = 16_384;
 
 /** A text of a server or library as it may be shown: without credentials and repeated input, and not too long. */

@@ -3,10 +3,10 @@ import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import type { HeadersOption } from './call.ts';
 
-/** Options of every call. A method passes these, and the ones it adds, to {@link checkOptions}. */
+/** Names of the options of every call, for {@link checkOptions}. */
 export const CALL_OPTIONS = ['signal', 'timeoutMs', 'headers', 'maxRetries'] as const;
 
-/** Options that both clients have. */
+/** Names of the options that both clients have. */
 export const CLIENT_OPTIONS: readonly string[] =
   'baseUrl timeoutMs maxRetries fetch headers onRetry logger allowInsecureHttp dangerouslyAllowBrowser'.split(
     ' ',
@@ -17,12 +17,7 @@ export function invalid(option: string, why: string): ConfigurationError {
   return new ConfigurationError(`\`${option}\` ${why}${/[.?]$/.test(why) ? '' : '.'}`, { option });
 }
 
-/**
- * Checks that an options argument is an object, that it has only known options, and that none of them is `null`.
- *
- * @param owner - The function that takes the options, for the message: `ChatClient`, `complete()`.
- * @throws {ConfigurationError} If it does not; suggests the closest known option.
- */
+/** @param owner - The function that takes the options, for the message: `ChatClient`, `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
   if (!canHoldOptions(options)) {
     // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.
@@ -41,7 +36,7 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   }
 }
 
-/** Recognizes arrays, and what is easily passed in place of its option: a signal, a `Secret`, a `KeyRing`, `Headers`. */
+/** Recognizes arrays, and values that are easily passed instead of an options object: a signal, a `Secret`, a `KeyRing`, `Headers`. */
 function canHoldOptions(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: object | null = Object.getPrototypeOf(value);
@@ -119,7 +114,7 @@ const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 /** Checks headers before `fetch` does, whose errors repeat the value. */
 export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
-  // A Headers object, also one of another library, gives its fields through its iterator.
+  // A `Headers` object, including one of another library, yields its fields through its iterator.
   const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
   if (!isObject || !entries.every((entry) => Array.isArray(entry))) {
     throw invalid('headers', 'must be a Headers object or a record of strings');

@@ -13,9 +13,9 @@ export interface KeyRingOptions {
    * Key names contain a short hash instead of a name with more than 10 characters.
    */
   readonly name: string;
-  /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed to read only. */
+  /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed for a ring that only reads. */
   readonly manager?: KeyManager | undefined;
-  /** Asks the service whether it accepts a key: `keyVerifier()`. Not needed to read only. */
+  /** Asks the service whether it accepts a key: `keyVerifier()`. Not needed for a ring that only reads. */
   readonly verifier?: KeyVerifier | undefined;
   /** Holds the record that all replicas share. */
   readonly store: KeyStore;

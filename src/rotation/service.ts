@@ -64,7 +64,7 @@ export type Verdict =
   | { readonly kind: 'rejected' }
   | { readonly kind: 'undecided' };
 
-/** Codes with which the service refuses a request of a key that it accepts. */
+/** Codes of errors in response to a key that the service accepts. */
 const NOT_ABOUT_THE_KEY: readonly unknown[] = [
   'insufficient_quota',
   'permission_denied',
