@@ -41,7 +41,7 @@ export function cannotHaveBeenApplied(error: DrunError): boolean {
 
 /**
  * The wait before a retry: what the service asks for, or else a random part of a bound that doubles with each retry
- * ("full jitter", which spreads out clients that failed together). A service that asks for no wait gets that too.
+ * ("full jitter", which spreads out clients that failed together). A requested wait of 0 ms is ignored.
  *
  * @param retry - Number of the retry, from 1.
  * @returns `undefined` if the service asks for more than 60 s.

@@ -280,7 +280,7 @@ function rest(seen: Observation, { settings, progress }: PlanContext): Step {
   if (orphansOf(seen, progress).length > 0) return { kind: 'rest', nextInMs: 0 };
   const { current, previous, pending } = seen.record;
   const instants = [current && current.since + settings.maxAgeMs, previous?.retireAt, pending?.leaseUntil];
-  // What is due already waits for something else.
+  // Instants in the past do not count: that work is waiting for something else.
   const waits = instants.flatMap((at) => (at === undefined || servedAt === undefined ? [] : [at - servedAt]));
   const future = waits.filter((waitMs) => waitMs >= 0);
   return future.length > 0 ? { kind: 'rest', nextInMs: Math.min(...future) } : { kind: 'rest' };
