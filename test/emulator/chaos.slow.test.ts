@@ -84,7 +84,7 @@ afterEach(() => {
 });
 
 it.each(Array.from({ length: RUNS / RUNS_AT_ONCE }, (_, batch) => batch * RUNS_AT_ONCE))(
-  'every call ends in an answer or a typed error that shows no credential: seeds from %d on',
+  'every call ends with a result or a typed error without credentials: seeds from %d',
   { timeout: 60_000 },
   async (firstSeed) => {
     const runs = Array.from({ length: RUNS_AT_ONCE }, (_, index) => start(firstSeed + index));

@@ -195,7 +195,10 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
     [['sk-a-misplaced-key'], 'The first argument must be the subcommand `emulator`. See --help.'],
     [['emulator', 'sk-a-misplaced-key'], 'An argument is not an option. See --help.'],
     [['emulator', '--port', 'abc'], '--port must be an integer from 0 to 65535, not "abc". See --help.'],
-    [['emulator', '--version', '1.0'], '`version` must be one of 0.15, 0.16, 0.17. See --help.'],
+    [
+      ['emulator', '--version', '1.0'],
+      '`version`: Invalid option: expected one of "0.15"|"0.16"|"0.17". See --help.',
+    ],
     [
       ['emulator', '--script', '/does/not/exist.json'],
       '--script /does/not/exist.json: the file does not exist. See --help.',

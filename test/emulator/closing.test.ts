@@ -2,8 +2,8 @@ import { createEmulator, type EmulatedRequest } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
 import { CHAT, chat, createKey, withKey } from './wire.ts';
 
-describe('an emulator that is closed at the end of its block', () => {
-  it('refuses whatever comes after, like a server that is gone', async () => {
+describe('a disposed emulator', () => {
+  it('rejects further requests like a server that does not run', async () => {
     let fetch: ReturnType<typeof createEmulator>['fetch'];
     {
       await using drun = createEmulator();
@@ -18,7 +18,7 @@ describe('an emulator that is closed at the end of its block', () => {
     });
   });
 
-  it('breaks off what is under way: streams, models that think, delays', async () => {
+  it('aborts streams, pending replies and delays', async () => {
     const { drun, key } = await withKey({
       async *reply({ request }) {
         if (request.stream !== true) await new Promise(() => {});
@@ -44,8 +44,8 @@ describe('an emulator that is closed at the end of its block', () => {
   });
 });
 
-describe('who wants to know of requests', () => {
-  it('is told of each once its answer is over', async () => {
+describe('onRequest', () => {
+  it('is called when the response has ended', async () => {
     let now = 1_000;
     const told: EmulatedRequest[] = [];
     const { drun, key } = await withKey({ now: () => now, onRequest: (request) => told.push(request) });
@@ -58,7 +58,7 @@ describe('who wants to know of requests', () => {
     expect(JSON.stringify(told)).not.toContain(key);
   });
 
-  it('is told of those that break off', async () => {
+  it('is called for responses that are canceled or lost', async () => {
     const told: EmulatedRequest[] = [];
     const { drun, key } = await withKey({ onRequest: (request) => told.push(request) });
     const reader = (await chat(drun, key, { stream: true })).body?.getReader();
@@ -76,7 +76,7 @@ describe('who wants to know of requests', () => {
     ]);
   });
 
-  it('may throw without harm', async () => {
+  it('may throw', async () => {
     const drun = createEmulator({
       onRequest: () => {
         throw new Error('no disk space');

@@ -75,7 +75,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect(await again.json()).toEqual({ id: expect.any(String), message: expect.any(String) });
     });
 
-    it('turns pages, finds and sorts', async () => {
+    it('paginates, searches and sorts', async () => {
       const { control, key } = await service({ maxKeys: 30 });
       for (let number = 10; number < 22; number++) await key({ name: `key ${number}` });
       const ask = async (query: string): Promise<string[]> => {
@@ -95,7 +95,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect((await control('GET', '/masked-apikeys?page.pageSize=ten')).status).toBe(400);
     });
 
-    it('leaves zero values out, and writes times as RFC 3339 and 64 bits as texts', async () => {
+    it('omits zero values, and writes times as RFC 3339 and 64-bit integers as strings', async () => {
       const { control, data, key } = await service();
       const { id, key: whole } = await key({ expireTime: '2127-01-01T08:00:00+08:00', quota: '1000' }, SPACE);
       await data('POST', '/v1/chat/completions', whole, question);
@@ -120,7 +120,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       ]);
     });
 
-    it('says whether one more key may be made, and why not, in either language', async () => {
+    it('reports whether another key may be created, and why not, in both languages', async () => {
       const { control, key } = await service({ maxKeys: 1 });
       expect(await bodyOf(control('POST', '/apikeys/check-creation', {}))).toEqual({ allowed: true });
       await key();
@@ -135,7 +135,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       });
     });
 
-    it('switches keys off and on, and gives them quotas, in workspaces', async () => {
+    it('disables, enables and limits keys in workspaces', async () => {
       const { control, data, key } = await service();
       const { id, key: whole } = await key({}, SPACE);
       const status = async (): Promise<number> =>
@@ -153,7 +153,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect((await control('PUT', `/apikeys/${id}/status`, { disabled: true })).status).toBe(404);
     });
 
-    it('says what was used, asked in either way', async () => {
+    it('reports usage for POST and GET', async () => {
       const { control, data, key } = await service();
       const { id, key: whole } = await key();
       await data('POST', '/v1/chat/completions', whole, question);
@@ -184,14 +184,14 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       ['GET', '/nothing', undefined, 404],
       ['GET', '/apikeys/', undefined, 404],
       ['GET', `${SPACE}/check-creation`, undefined, 404],
-      ['PATCH', '/apikeys', {}, 405],
-    ])('refuses %s %s with %o: %d', async (method, path, body, status) => {
+      ['PATCH', '/apikeys', {}, 404],
+    ])('rejects %s %s with %o: %d', async (method, path, body, status) => {
       const { drun, control } = await service();
       expect((await control(method, path, body)).status).toBe(status);
       expect([...drun.keys]).toEqual([]);
     });
 
-    it('knows nobody without an access token, and no key', async () => {
+    it('rejects requests without a valid access token or API key', async () => {
       const { control, key } = await service();
       const { key: whole } = await key();
       for (const authorization of ['', 'Basic dXNlcg==', `Bearer ${whole}`]) {
@@ -202,7 +202,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
     });
 
     it.each(['0.15', '0.16'] as const)(
-      'in version %s shows whole keys and has fewer paths',
+      'in version %s lists full keys and has fewer paths',
       async (version) => {
         const { control, key } = await service({ version });
         const { id, key: whole } = await key();
@@ -214,7 +214,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
   });
 
   describe('the data plane', () => {
-    it('answers in one piece', async () => {
+    it('returns a whole completion', async () => {
       const { data, key } = await service();
       const { key: whole } = await key();
       const response = await data('POST', '/v1/chat/completions', whole, question);
@@ -230,7 +230,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       });
     });
 
-    it('answers in events, with the usage before the mark', async () => {
+    it('streams events, with usage before [DONE]', async () => {
       const { data, key } = await service();
       const { key: whole } = await key();
       const response = await data('POST', '/v1/chat/completions', whole, { ...question, stream: true });
@@ -245,7 +245,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 8 } });
     });
 
-    it('lists the models of a key, and refuses the others in the order of its checks', async () => {
+    it('lists the models of a key, and rejects others in the order of its checks', async () => {
       const { drun, data } = await service({ models: ['a', 'b/c', 'b/d'] });
       const { secret } = drun.keys.create({ name: 'narrow', allowModels: ['b/*'], denyModels: ['b/d'] });
       const whole = secret.reveal();
@@ -266,7 +266,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect(await ask(whole, { model: 'b/c' })).toEqual([400, '400']);
     });
 
-    it('repeats a refused key in clear', async () => {
+    it('repeats a rejected key in plain text', async () => {
       const { control, data, key } = await service();
       const { id, key: whole } = await key();
       await control('DELETE', `/apikeys/${id}`, {});
@@ -296,7 +296,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect(text.endsWith('data: null\n\n')).toBe(true);
     });
 
-    it('has no other path', async () => {
+    it('serves no other path', async () => {
       const { data, key } = await service();
       const { key: whole } = await key();
       for (const [method, path] of [

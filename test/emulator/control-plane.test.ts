@@ -9,8 +9,8 @@ interface WireError {
 
 const MASKED = /^sk-\*{6}[\w-]{4}$/;
 
-describe('creating a key', () => {
-  it('answers the whole key, an id and the time, and nothing that is not set', async () => {
+describe('create', () => {
+  it('returns the full key, an id and the time, and omits unset fields', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23, 9, 30, 15, 250) });
     const { status, body } = await control<WireKey>(drun, 'POST', '/apikeys', { name: 'checkout' });
     expect(status).toBe(200);
@@ -24,26 +24,26 @@ describe('creating a key', () => {
     });
   });
 
-  it('writes a time on the second without a fraction', async () => {
+  it('writes a time without a fraction if it is a whole second', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23) });
     expect((await createKey(drun)).creationTimestamp).toBe('2026-11-23T00:00:00Z');
   });
 
-  it('takes an expiry with an offset and answers it in UTC', async () => {
+  it('accepts an expiry with an offset and returns it in UTC', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23) });
     const key = await createKey(drun, { expireTime: '2027-01-01T08:00:00+08:00' });
     expect(key.expireTime).toBe('2027-01-01T00:00:00Z');
     expect(key).not.toHaveProperty('expired');
   });
 
-  it('takes nanoseconds, and a null for no expiry', async () => {
+  it('accepts nanoseconds, and null for no expiry', async () => {
     const drun = createEmulator();
     const key = await createKey(drun, { expireTime: '2127-01-01T00:00:00.123456789Z' });
     expect(key.expireTime).toBe('2127-01-01T00:00:00.123Z');
     expect(await createKey(drun, { expireTime: null })).not.toHaveProperty('expireTime');
   });
 
-  it('allows two keys of one name', async () => {
+  it('accepts a name that exists', async () => {
     const drun = createEmulator();
     const [first, second] = [await createKey(drun), await createKey(drun)];
     expect(first.name).toBe(second.name);
@@ -63,7 +63,7 @@ describe('creating a key', () => {
     ['an expiry without seconds', { name: 'a', expireTime: '2027-01-01T00:00Z' }],
     ['an expiry on a day that is not', { name: 'a', expireTime: '2027-02-30T00:00:00Z' }],
     ['an expiry in milliseconds', { name: 'a', expireTime: 1798761600000 }],
-  ])('refuses %s', async (_, body) => {
+  ])('rejects %s', async (_, body) => {
     const drun = createEmulator();
     const answer = await control<WireError>(drun, 'POST', '/apikeys', body);
     expect(answer.status).toBe(400);
@@ -71,7 +71,7 @@ describe('creating a key', () => {
     expect([...drun.keys]).toEqual([]);
   });
 
-  it('is refused at the limit, and possible again after a deletion', async () => {
+  it('is rejected at the limit, and accepted again after a deletion', async () => {
     const drun = createEmulator({ maxKeys: 2 });
     const first = await createKey(drun);
     await createKey(drun);
@@ -82,7 +82,7 @@ describe('creating a key', () => {
     expect((await createKey(drun, { name: 'fits' })).name).toBe('fits');
   });
 
-  it('has a limit of five where none is given, and none where that is infinite', async () => {
+  it('has a default limit of five, and none if it is infinite', async () => {
     const five = createEmulator();
     for (let count = 0; count < 5; count++) await createKey(five);
     expect((await control(five, 'POST', '/apikeys', { name: 'six' })).status).toBe(400);
@@ -92,15 +92,15 @@ describe('creating a key', () => {
   });
 });
 
-describe('asking whether a key may be created', () => {
-  it('allows below the limit, without an empty reason', async () => {
+describe('check-creation', () => {
+  it('allows a key below the limit, without a reason', async () => {
     const drun = createEmulator({ maxKeys: 1 });
     const { status, body } = await control(drun, 'POST', '/apikeys/check-creation', {});
     expect(status).toBe(200);
     expect(body).toEqual({ allowed: true });
   });
 
-  it('gives the reason at the limit, in the language that is asked for', async () => {
+  it('returns the reason at the limit in the requested language', async () => {
     const drun = createEmulator({ maxKeys: 0 });
     const english = await control(drun, 'POST', '/apikeys/check-creation', {});
     expect(english.body).toEqual({ allowed: false, reason: 'The limit of 0 API keys is reached' });
@@ -114,14 +114,14 @@ describe('asking whether a key may be created', () => {
     expect(chinese.body).toEqual({ allowed: false, reason: expect.stringMatching(/\p{Script=Han}/u) });
   });
 
-  it('needs a JSON body', async () => {
+  it('requires a JSON body', async () => {
     const drun = createEmulator();
     expect((await control(drun, 'POST', '/apikeys/check-creation')).status).toBe(400);
   });
 });
 
-describe('listing keys', () => {
-  it('masks on both paths', async () => {
+describe('list', () => {
+  it('masks keys on both paths', async () => {
     const drun = createEmulator();
     const created = await createKey(drun);
     for (const path of ['/apikeys', '/masked-apikeys']) {
@@ -131,13 +131,13 @@ describe('listing keys', () => {
     }
   });
 
-  it('leaves out the zero values of an empty page', async () => {
+  it('omits the zero values of an empty page', async () => {
     const drun = createEmulator();
     const { body } = await control(drun, 'GET', '/masked-apikeys');
     expect(body).toEqual({ page: { page: 1, pageSize: 10 } });
   });
 
-  it('gives ten to a page, newest first, and says how many there are', async () => {
+  it('returns ten keys per page, newest first, and the total', async () => {
     let time = 0;
     const drun = createEmulator({ maxKeys: 20, now: () => time++ });
     for (let count = 1; count <= 12; count++) await createKey(drun, { name: `key ${count}` });
@@ -152,14 +152,14 @@ describe('listing keys', () => {
     expect(third.body).toEqual({ page: { page: 3, pageSize: 10, total: 12 } });
   });
 
-  it('puts the newest first also where the clock stands still', async () => {
+  it('puts the newest first even if the clock stands still', async () => {
     const drun = createEmulator({ now: () => 0 });
     for (const name of ['first', 'second', 'third']) await createKey(drun, { name });
     const { body } = await control<WireList>(drun, 'GET', '/apikeys');
     expect(body.items?.map(({ name }) => name)).toEqual(['third', 'second', 'first']);
   });
 
-  it('gives everything for a page size of -1, and that once', async () => {
+  it('returns everything on page 1 for a page size of -1', async () => {
     const drun = createEmulator({ maxKeys: 20 });
     for (let count = 1; count <= 12; count++) await createKey(drun);
     const all = await control<WireList>(drun, 'GET', '/apikeys?page.pageSize=-1');
@@ -169,7 +169,7 @@ describe('listing keys', () => {
     expect(more.body.items).toBeUndefined();
   });
 
-  it('searches names, ids and keys, in any case', async () => {
+  it('searches names, ids and keys without regard to case', async () => {
     const drun = createEmulator();
     const checkout = await createKey(drun, { name: 'Checkout' });
     await createKey(drun, { name: 'search' });
@@ -200,14 +200,14 @@ describe('listing keys', () => {
   });
 
   it.each(['page.page=-1', 'page.page=one', 'page.pageSize=-2', 'page.pageSize=1.5', 'page.page=2147483648'])(
-    'refuses %s',
+    'rejects %s',
     async (query) => {
       const drun = createEmulator();
       expect((await control(drun, 'GET', `/apikeys?${query}`)).status).toBe(400);
     },
   );
 
-  it('says what has expired and what was used', async () => {
+  it('reports expiry and last use', async () => {
     let now = Date.UTC(2026, 0, 1);
     const drun = createEmulator({ now: () => now });
     const { key } = await createKey(drun, { expireTime: '2026-01-02T00:00:00Z' });
@@ -218,8 +218,8 @@ describe('listing keys', () => {
   });
 });
 
-describe('deleting a key', () => {
-  it('answers the deleted key, masked, and takes it off the list', async () => {
+describe('delete', () => {
+  it('returns the deleted key, masked, and removes it from the list', async () => {
     const drun = createEmulator();
     const created = await createKey(drun);
     const { status, body } = await control<WireKey>(drun, 'DELETE', `/apikeys/${created.id}`, {});
@@ -231,14 +231,14 @@ describe('deleting a key', () => {
   it.each([
     ['no body', undefined],
     ['a body that is no object', '[]'],
-  ])('is refused with %s, and the key stays', async (_, body) => {
+  ])('is rejected with %s, and the key remains', async (_, body) => {
     const drun = createEmulator();
     const created = await createKey(drun);
     expect((await control(drun, 'DELETE', `/apikeys/${created.id}`, body)).status).toBe(400);
     expect([...drun.keys]).toHaveLength(1);
   });
 
-  it('answers 404 for an id that there is not, also the second time', async () => {
+  it('returns 404 for an unknown id, and for a second deletion', async () => {
     const drun = createEmulator();
     const created = await createKey(drun);
     await control(drun, 'DELETE', `/apikeys/${created.id}`, {});
@@ -250,8 +250,8 @@ describe('deleting a key', () => {
   });
 });
 
-describe('showing the whole key again', () => {
-  it('answers id and key', async () => {
+describe('the secret endpoint', () => {
+  it('returns id and key', async () => {
     const drun = createEmulator();
     const { id, key } = await createKey(drun);
     const { status, body } = await control(drun, 'GET', `/apikeys/${id}/secret`);
@@ -259,14 +259,14 @@ describe('showing the whole key again', () => {
     expect(body).toEqual({ id, key });
   });
 
-  it('answers 404 for an id that there is not', async () => {
+  it('returns 404 for an unknown id', async () => {
     const drun = createEmulator();
     expect((await control(drun, 'GET', '/apikeys/unknown/secret')).status).toBe(404);
   });
 });
 
 describe.each(['0.15', '0.16'] as const)('version %s', (version) => {
-  it('carries whole keys on the plain list, and masks them on deletion', async () => {
+  it('has full keys in the plain list, and masks a deleted one', async () => {
     const drun = createEmulator({ version });
     const created = await createKey(drun);
     const { body } = await control<WireList>(drun, 'GET', '/apikeys');
@@ -286,13 +286,13 @@ describe.each(['0.15', '0.16'] as const)('version %s', (version) => {
   });
 });
 
-describe('access to the control plane', () => {
+describe('authentication on the control plane', () => {
   it.each([
     ['no header', undefined],
     ['another scheme', 'Basic dXNlcjpwYXNzd29yZA=='],
     ['no token', 'Bearer '],
     ['two tokens', 'Bearer one two'],
-  ])('is refused with %s', async (_, authorization) => {
+  ])('rejects %s', async (_, authorization) => {
     const drun = createEmulator();
     const response = await drun.fetch(`${CONSOLE}${CONTROL}/apikeys`, {
       headers: authorization === undefined ? {} : { authorization },
@@ -301,7 +301,7 @@ describe('access to the control plane', () => {
     expect(await response.json()).toEqual({ id: expect.any(String), message: expect.any(String) });
   });
 
-  it('is refused with a wrong token, which the message repeats', async () => {
+  it('repeats a rejected token in the message', async () => {
     const drun = createEmulator({ accessToken: 'the-right-token' });
     const authorization = 'Bearer the-wrong-token-in-clear';
     const { status, body } = await control<WireError>(drun, 'GET', '/apikeys', undefined, { authorization });
@@ -309,14 +309,14 @@ describe('access to the control plane', () => {
     expect(body.message).toContain('the-wrong-token-in-clear');
   });
 
-  it('is refused with an API key', async () => {
+  it('rejects an API key', async () => {
     const drun = createEmulator();
     const { key } = await createKey(drun);
     const authorization = `Bearer ${key}`;
     expect((await control(drun, 'GET', '/apikeys', undefined, { authorization })).status).toBe(401);
   });
 
-  it('is refused before anything else: unknown paths, wrong methods, missing bodies', async () => {
+  it('comes before all other checks: paths, methods, bodies', async () => {
     const drun = createEmulator();
     for (const [method, path] of [
       ['GET', '/nothing'],
@@ -328,16 +328,16 @@ describe('access to the control plane', () => {
     }
   });
 
-  it('is granted to the token of its own that it was given', async () => {
+  it('accepts the token of `accessToken`', async () => {
     const drun = createEmulator({ accessToken: 'a-token-of-mine' });
     expect(drun.accessToken.reveal()).toBe('a-token-of-mine');
     expect((await control(drun, 'GET', '/apikeys')).status).toBe(200);
   });
 });
 
-describe('what the control plane does not serve', () => {
+describe('an unknown request to the control plane', () => {
   it.each(['/nothing', '/apikeys/', '/apikeys/a/b', '/workspaces/1', '/workspaces/1/apikeys/a/b'])(
-    'is answered as a router does: %s',
+    'gets 404: %s',
     async (path) => {
       const drun = createEmulator();
       const { status, body, headers } = await control(drun, 'GET', path);

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { CHAT, CONSOLE, CONTROL, chat, control, createKey, withKey } from './wire.ts';
 
 describe("the emulator's fetch", () => {
-  it('takes a URL as a text, as an object and in a request, with or without more', async () => {
+  it('accepts a string, a URL or a Request, with or without init', async () => {
     const { drun, key } = await withKey();
     const init = { headers: { authorization: `Bearer ${key}` } };
     const url = `${CHAT}/v1/models`;
@@ -27,18 +27,18 @@ describe("the emulator's fetch", () => {
     expect((await drun.fetch(`${CONSOLE}/v1/models`, { headers })).status).toBe(200);
   });
 
-  it('rejects what is no request, as fetch does', async () => {
+  it('rejects invalid arguments as fetch does', async () => {
     const drun = createEmulator();
     await expect(drun.fetch('/v1/models')).rejects.toThrow(TypeError);
   });
 
-  it('dates its answers by its own clock', async () => {
+  it('sets the Date header from `now`', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23, 9, 30, 15, 999) });
     const { headers } = await control(drun, 'GET', '/apikeys');
     expect(headers.get('date')).toBe('Mon, 23 Nov 2026 09:30:15 GMT');
   });
 
-  it('rejects with the reason of a signal that was aborted before, and notes no request', async () => {
+  it('rejects with the reason of a signal that is already aborted, and logs nothing', async () => {
     const drun = createEmulator();
     const reason = new Error('not wanted any more');
     const signal = AbortSignal.abort(reason);
@@ -46,7 +46,7 @@ describe("the emulator's fetch", () => {
     expect([...drun.requests]).toEqual([]);
   });
 
-  it('rejects with the reason of a signal that is aborted while the model thinks', async () => {
+  it('rejects with the reason of a signal that is aborted before the reply', async () => {
     const asked = Promise.withResolvers<void>();
     const { drun, key } = await withKey({
       reply: () => {
@@ -63,7 +63,7 @@ describe("the emulator's fetch", () => {
     expect([...drun.requests].at(-1)).not.toHaveProperty('status');
   });
 
-  it('fails a stream with the reason of a signal that is aborted in the middle, and ends the model', async () => {
+  it('fails a stream with the reason of an aborted signal, and ends the reply', async () => {
     const left = vi.fn();
     const { drun, key } = await withKey({
       async *reply() {
@@ -85,7 +85,7 @@ describe("the emulator's fetch", () => {
     await vi.waitFor(() => expect(left).toHaveBeenCalledOnce());
   });
 
-  it('leaves no listener on the signal of a request that is answered, read to its end or left', async () => {
+  it('leaves no listener on the signal of a request that has ended', async () => {
     const { drun, key } = await withKey();
     const request = (stream: boolean): Request =>
       new Request(`${CHAT}/v1/chat/completions`, {
@@ -105,8 +105,8 @@ describe("the emulator's fetch", () => {
   });
 });
 
-describe('a reset', () => {
-  it('deletes the keys and forgets the requests, and keeps the access token', async () => {
+describe('reset', () => {
+  it('deletes keys and requests, and keeps the access token', async () => {
     const drun = createEmulator({ maxKeys: 1 });
     const { reset } = drun;
     await createKey(drun);
@@ -118,14 +118,14 @@ describe('a reset', () => {
     expect((await createKey(drun)).name).toBe('checkout');
   });
 
-  it('lets an answer that is on its way go on', async () => {
+  it('does not abort a response in progress', async () => {
     const { drun, key } = await withKey({ reply: () => 'Hello!' });
     const response = await chat(drun, key, { stream: true });
     drun.reset();
     expect(await response.text()).toContain('[DONE]');
   });
 
-  it('counts no usage of an answer that was on its way', async () => {
+  it('counts no usage of a response in progress', async () => {
     const { drun, key } = await withKey();
     const response = await chat(drun, key, { stream: true });
     drun.reset();
@@ -134,8 +134,8 @@ describe('a reset', () => {
   });
 });
 
-describe('what one sees of the keys', () => {
-  it('is what they are at the moment of iterating, oldest first', async () => {
+describe('drun.keys', () => {
+  it('yields snapshots of the existing keys, oldest first', async () => {
     let now = Date.UTC(2026, 0, 1);
     const drun = createEmulator({ now: () => now });
     const { keys } = drun;
@@ -177,8 +177,8 @@ describe('what one sees of the keys', () => {
   });
 });
 
-describe('what one sees of the requests', () => {
-  it('is who asked for what, when, and with what success', async () => {
+describe('drun.requests', () => {
+  it('yields path, operation, credential, key, model, status and time of each request', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1), accessToken: 'some-access-token' });
     const { id, key } = await createKey(drun);
     await chat(drun, key);
@@ -218,14 +218,14 @@ describe('what one sees of the requests', () => {
     ]);
   });
 
-  it('keeps the ids of keys readable', async () => {
+  it('does not mask the ids of keys', async () => {
     const drun = createEmulator();
     const { id } = await createKey(drun);
     await control(drun, 'DELETE', `/apikeys/${id}`, {});
     expect([...drun.requests].at(-1)?.path).toBe(`${CONTROL}/apikeys/${id}`);
   });
 
-  it('ends with the last thousand', async () => {
+  it('yields the last thousand requests', async () => {
     const drun = createEmulator();
     for (let count = 0; count < 1003; count++) await drun.fetch(`${CHAT}/${count}`);
     const paths = Array.from(drun.requests, ({ path }) => path);

@@ -3,8 +3,8 @@ import { Secret } from 'drun-sdk/secret';
 import { describe, expect, it } from 'vitest';
 import { chat, control, createKey, type WireKey } from './wire.ts';
 
-describe('making a key without a request', () => {
-  it('gives the key, which works, and what there is to see of it', async () => {
+describe('drun.keys.create', () => {
+  it('returns a working key and its properties', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1) });
     const created = drun.keys.create({ name: 'checkout' });
     expect(created).toEqual({
@@ -24,7 +24,7 @@ describe('making a key without a request', () => {
     expect([...drun.requests].map(({ operation }) => operation)).toEqual(['chat']);
   });
 
-  it('takes everything that a key can have', async () => {
+  it('accepts every property of a key', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1) });
     const { id } = drun.keys.create({
       name: 'team',
@@ -52,14 +52,14 @@ describe('making a key without a request', () => {
     ]);
   });
 
-  it('keeps to the limit', () => {
+  it('obeys the limit', () => {
     const drun = createEmulator({ maxKeys: 1 });
     drun.keys.create({ name: 'first' });
     expect(() => drun.keys.create({ name: 'second' })).toThrow(RangeError);
     expect(drun.keys.create({ name: 'elsewhere', workspace: 12 }).workspace).toBe(12);
   });
 
-  it('gives the account a key with a quota, which the list then tells', async () => {
+  it('creates an account key with a quota, which the list reports', async () => {
     const drun = createEmulator();
     const { secret } = drun.keys.create({ name: 'checkout', quota: 3 });
     expect((await chat(drun, secret.reveal())).status).toBe(200);
@@ -82,7 +82,7 @@ describe('making a key without a request', () => {
     ['quota', { quota: -1 }],
     ['quota', { quota: 1.5 }],
     ['quota', { quota: 'none' }],
-  ])('refuses a wrong `%s`: %o', (field, wrong) => {
+  ])('rejects an invalid `%s`: %o', (field, wrong) => {
     const drun = createEmulator();
     expect(() => drun.keys.create({ name: 'checkout', ...wrong } as NewEmulatedKey)).toThrow(TypeError);
     expect(() => drun.keys.create({ name: 'checkout', ...wrong } as NewEmulatedKey)).toThrow(`\`${field}\``);
@@ -90,8 +90,8 @@ describe('making a key without a request', () => {
   });
 });
 
-describe('changing a key without a request', () => {
-  it('changes what is given and leaves the rest', async () => {
+describe('drun.keys.update', () => {
+  it('changes the given properties only', async () => {
     const drun = createEmulator();
     const { id } = await createKey(drun, { expireTime: '2127-01-01T00:00:00Z' });
     expect(drun.keys.update(id, { disabled: true })).toMatchObject({
@@ -104,7 +104,7 @@ describe('changing a key without a request', () => {
     expect([...drun.keys]).toEqual([updated]);
   });
 
-  it('is refused for a key that there is not, and for what is wrong', () => {
+  it('rejects an unknown key and invalid changes', () => {
     const drun = createEmulator();
     expect(() => drun.keys.update('unknown', {})).toThrow(RangeError);
     expect(() => drun.keys.delete('unknown')).toThrow(RangeError);
@@ -113,7 +113,7 @@ describe('changing a key without a request', () => {
     expect(() => drun.keys.update(id, wrong)).toThrow('`disabled`');
   });
 
-  it('can be its deletion', async () => {
+  it('has a counterpart that deletes', async () => {
     const drun = createEmulator();
     const { id, secret } = drun.keys.create({ name: 'checkout' });
     drun.keys.delete(id);
@@ -122,8 +122,8 @@ describe('changing a key without a request', () => {
   });
 });
 
-describe('other users', () => {
-  it('have a token of their own each, and always the same', async () => {
+describe('accessTokenFor', () => {
+  it('returns the same token for the same user, and another for each other user', async () => {
     const drun = createEmulator();
     const token = drun.accessTokenFor('alice');
     expect(token.reveal()).not.toBe(drun.accessToken.reveal());
@@ -135,7 +135,7 @@ describe('other users', () => {
     expect((await control(drun, 'GET', '/apikeys', undefined, { authorization })).status).toBe(200);
   });
 
-  it('do not show their tokens in the log', async () => {
+  it('returns a token that the log masks', async () => {
     const drun = createEmulator();
     const token = drun.accessTokenFor('alice').reveal();
     await drun.fetch(`https://console.d.run/apis/${token}/${token.slice(0, 15)}`);

@@ -52,7 +52,7 @@ async function growthOver(rounds: number, round: () => Promise<void>): Promise<n
   return (await heapUsed()) - before;
 }
 
-describe('memory is where it was', { timeout: 120_000 }, () => {
+describe('memory use does not grow', { timeout: 120_000 }, () => {
   it('after ten thousand requests in process', async () => {
     const drun = createEmulator();
     const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
@@ -69,7 +69,7 @@ describe('memory is where it was', { timeout: 120_000 }, () => {
     expect(await growthOver(600, round)).toBeLessThan(2 * MEBIBYTE);
   });
 
-  it('after ten thousand keys that were made and deleted', async () => {
+  it('after ten thousand keys were created and deleted', async () => {
     const drun = createEmulator();
     const growth = await growthOver(10_000, async () => {
       drun.keys.delete(drun.keys.create({ name: 'checkout' }).id);
@@ -78,7 +78,7 @@ describe('memory is where it was', { timeout: 120_000 }, () => {
   });
 });
 
-it('streams that are left or aborted leave no listener on their signals', async () => {
+it('canceled and aborted streams leave no listener on their signals', async () => {
   const drun = createEmulator();
   const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
   const controllers = Array.from({ length: 3 }, () => new AbortController());

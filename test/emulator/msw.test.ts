@@ -37,7 +37,7 @@ function stream(key: string, init: RequestInit = {}): Promise<Response> {
   });
 }
 
-describe('behind msw, an emulator is at', () => {
+describe('handlers serve the emulator at', () => {
   it('the addresses of the service, and of its regions', async () => {
     const { drun, key } = intercepted();
     for (const host of [CHAT, 'https://sh-02.d.run']) expect((await models(host, key)).status).toBe(200);
@@ -45,7 +45,7 @@ describe('behind msw, an emulator is at', () => {
     expect(Array.from(drun.requests, ({ operation }) => operation)).toEqual(['models', 'models', 'list']);
   });
 
-  it('no address with the other plane', async () => {
+  it('the address of its own plane only', async () => {
     const { drun, key } = intercepted();
     expect((await models(CONSOLE, key)).status).toBe(404);
     expect((await list(CHAT, drun)).status).toBe(404);
@@ -76,15 +76,15 @@ describe('behind msw, an emulator is at', () => {
   });
 
   it.each([{ consoleUrl: 'console.d.run' }, { chatUrl: 'ftp://chat.d.run' }])(
-    'none that is no URL: %o',
+    'no invalid URL: %o',
     (where) => {
       expect(() => handlers(createEmulator(), where)).toThrow(`\`${Object.keys(where)[0]}\``);
     },
   );
 });
 
-describe('behind msw', () => {
-  it('bodies, queries, headers and statuses go through as they are', async () => {
+describe('through msw,', () => {
+  it('bodies, queries, headers and statuses are unchanged', async () => {
     const { drun } = intercepted({ now: () => Date.UTC(2026, 0, 1) });
     const headers = { authorization: `Bearer ${drun.accessToken.reveal()}`, 'accept-language': 'zh' };
     const url = `${CONSOLE}${CONTROL}/apikeys`;
@@ -99,7 +99,7 @@ describe('behind msw', () => {
     expect((await fetch(`${url}/${id}`, { method: 'DELETE', headers, body: '{}' })).status).toBe(200);
   });
 
-  it('a stream comes piece by piece', async () => {
+  it('a stream arrives chunk by chunk', async () => {
     const goOn = Promise.withResolvers<void>();
     const { key } = intercepted({
       async *reply() {
@@ -116,7 +116,7 @@ describe('behind msw', () => {
     expect(text).toMatch(/first.*second.*\[DONE\]\n\n$/s);
   });
 
-  it('an abort ends the model, also one that never stops talking', async () => {
+  it('an abort ends a reply, even an endless one', async () => {
     const left = vi.fn();
     const { key } = intercepted({
       async *reply() {
@@ -139,7 +139,7 @@ describe('behind msw', () => {
     await vi.waitFor(() => expect(left).toHaveBeenCalledOnce());
   });
 
-  it('an abort reaches a model that thinks', async () => {
+  it('an abort reaches a pending reply', async () => {
     const asked = Promise.withResolvers<AbortSignal>();
     const { key } = intercepted({
       reply: ({ signal }) => {
@@ -156,35 +156,32 @@ describe('behind msw', () => {
     await aborted;
   });
 
-  it('a connection that a fault takes away is a network error', async () => {
+  it('a dropped connection is a network error', async () => {
     const { drun, key } = intercepted();
     drun.faults.next({ dropConnection: true });
     await expect(models(CHAT, key)).rejects.toThrow(TypeError);
   });
 
-  it.each([1, 3])(
-    'a stream that a fault breaks off after %d chunks fails after them',
-    async (dropAfterChunks) => {
-      const { drun, key } = intercepted({ reply: 'abcd' });
-      drun.faults.next({ dropAfterChunks });
-      const response = await stream(key);
-      let text = '';
-      const reading = (async () => {
-        for await (const bytes of response.body ?? []) text += new TextDecoder().decode(bytes);
-      })();
-      await expect(reading).rejects.toThrow();
-      expect(text.match(/^data: /gm)).toHaveLength(dropAfterChunks);
-    },
-  );
+  it.each([1, 3])('a stream that is dropped after %d chunks fails after them', async (dropAfterChunks) => {
+    const { drun, key } = intercepted({ reply: 'abcd' });
+    drun.faults.next({ dropAfterChunks });
+    const response = await stream(key);
+    let text = '';
+    const reading = (async () => {
+      for await (const bytes of response.body ?? []) text += new TextDecoder().decode(bytes);
+    })();
+    await expect(reading).rejects.toThrow();
+    expect(text.match(/^data: /gm)).toHaveLength(dropAfterChunks);
+  });
 
-  it('an answer in one piece that is broken off fails too', async () => {
+  it('a whole response that is dropped fails too', async () => {
     const { drun, key } = intercepted();
     drun.faults.next({ dropAfterChunks: 1 });
     const response = await models(CHAT, key);
     await expect(response.text()).rejects.toThrow();
   });
 
-  it('requests of node:https are answered as well', async () => {
+  it('requests of node:https are handled too', async () => {
     const { key } = intercepted();
     const request = https.request(`${CHAT}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
     request.end();

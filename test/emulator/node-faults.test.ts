@@ -44,7 +44,7 @@ async function received(response: Response): Promise<{ text: string; isLost: boo
 }
 
 describe('over HTTP, a connection', () => {
-  it('is lost before the answer', async () => {
+  it('is lost before the response', async () => {
     const { drun, chat } = await served();
     drun.faults.next({ dropConnection: true });
     expect(await rejection(chat(false))).toMatchObject({
@@ -54,7 +54,7 @@ describe('over HTTP, a connection', () => {
     expect((await chat(false)).status).toBe(200);
   });
 
-  it.each([0, 1, 3])('is lost after %d chunks, all of which have come', async (dropAfterChunks) => {
+  it.each([0, 1, 3])('is lost after %d chunks, all of which arrive', async (dropAfterChunks) => {
     const { drun, chat } = await served();
     drun.faults.next({ dropAfterChunks });
     const { text, isLost } = await received(await chat(true));
@@ -62,7 +62,7 @@ describe('over HTTP, a connection', () => {
     expect(text.match(/^data: /gm) ?? []).toHaveLength(dropAfterChunks);
   });
 
-  it.each([0, 1])('is lost in the middle of an answer in one piece, for %d', async (dropAfterChunks) => {
+  it.each([0, 1])('is lost within a whole response, for %d', async (dropAfterChunks) => {
     const { drun, chat } = await served();
     drun.faults.next({ dropAfterChunks });
     const response = await chat(false);
@@ -78,7 +78,7 @@ describe('over HTTP, a connection', () => {
     { errorAfterChunks: 2 },
     { halfEventAfterChunks: 2 },
     { malformedJson: true },
-  ])('stays where the answer only ends too soon: %o', async (fault) => {
+  ])('is kept if the response only ends too early: %o', async (fault) => {
     const { drun, chat } = await served();
     drun.faults.next(fault);
     const { text, isLost } = await received(await chat(true));
@@ -111,7 +111,7 @@ describe('the server', () => {
     return { response, text: (await response.setEncoding('utf8').toArray()).join('') };
   };
 
-  it('keeps a connection for the next request, also where it did not read the body of the last one', async () => {
+  it('reuses a connection even if it did not read the body of the last request', async () => {
     const { drun, server } = await served();
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     onTestFinished(() => agent.destroy());
@@ -127,7 +127,7 @@ describe('the server', () => {
     expect(response.statusCode).toBe(200);
   });
 
-  it('takes a body that comes in pieces', async () => {
+  it('accepts a body in several writes', async () => {
     const { drun, server } = await served();
     const { secret } = drun.keys.create({ name: 'pieces' });
     const request = httpRequest(`${server.url}/v1/chat/completions`, {
@@ -146,14 +146,14 @@ describe('the server', () => {
     expect([...drun.keys].at(-1)?.quota.used).toBe(50_001);
   });
 
-  it('takes two slashes for a path, not for a host', async () => {
+  it('reads two slashes as a path, not as a host', async () => {
     const { drun, server } = await served();
     const { response } = await ask(server.url, { agent: false, path: '//elsewhere/v1/models' });
     expect(response.headers.location).toBe('/elsewhere/v1/models');
     expect([...drun.requests].at(-1)?.path).toBe('//elsewhere/v1/models');
   });
 
-  it('answers HEAD without a body, and refuses what is no request', async () => {
+  it('responds to HEAD without a body, and rejects invalid requests', async () => {
     const { server } = await served();
     const head = await ask(`${server.url}/v1/models`, { agent: false, method: 'HEAD' });
     expect(head.response.statusCode).toBe(401);

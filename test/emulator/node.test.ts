@@ -56,7 +56,7 @@ async function openStream(server: EmulatorServer, key: string): Promise<Incoming
 }
 
 describe('serve', () => {
-  it('listens on a free port of this machine and says where', async () => {
+  it('listens on a free port of this machine and returns its URL', async () => {
     await using server = await serve(createEmulator());
     expect(server.port).toBeGreaterThan(0);
     expect(server.url).toBe(`http://127.0.0.1:${server.port}`);
@@ -65,7 +65,7 @@ describe('serve', () => {
     expect(await response.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
   });
 
-  it('serves the control plane, bodies of DELETE included, with one clock for every answer', async () => {
+  it('serves the control plane, bodies of DELETE included, with one clock', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1) });
     const { id } = await createKey(drun);
     await using server = await serve(drun);
@@ -79,7 +79,7 @@ describe('serve', () => {
     expect([...drun.keys]).toEqual([]);
   });
 
-  it('passes a stream through as it comes', async () => {
+  it('sends a stream chunk by chunk', async () => {
     const goOn = Promise.withResolvers<void>();
     const { drun, key } = await withKey({
       async *reply() {
@@ -99,7 +99,7 @@ describe('serve', () => {
     expect(text).toMatch(/first.*second.*\[DONE\]\n\n$/s);
   });
 
-  it('closes the stream of a model that fails in the middle in good order, without the mark', async () => {
+  it('ends the stream of a failed reply regularly, without [DONE]', async () => {
     const { drun, key } = await withKey({
       async *reply() {
         yield 'first';
@@ -114,7 +114,7 @@ describe('serve', () => {
     expect(response.complete).toBe(true);
   });
 
-  it('ends the model when the client disconnects in the middle of a stream', async () => {
+  it('ends the reply when the client disconnects from a stream', async () => {
     const { server, key, left } = await talkative();
     await using _ = server;
     const response = await openStream(server, key);
@@ -123,7 +123,7 @@ describe('serve', () => {
     await left;
   });
 
-  it('ends the model when a fetch is aborted in the middle of a stream', async () => {
+  it('ends the reply when the fetch of a stream is aborted', async () => {
     const { server, key, left } = await talkative();
     await using _ = server;
     const controller = new AbortController();
@@ -138,7 +138,7 @@ describe('serve', () => {
     await left;
   });
 
-  it('tells the model that the client left while it was thinking, and asks it for nothing', async () => {
+  it('aborts the signal of a pending reply when the client disconnects, and reads nothing from it', async () => {
     const asked = Promise.withResolvers<AbortSignal>();
     const answer = Promise.withResolvers<AsyncIterable<string>>();
     const { drun, key } = await withKey({
@@ -171,7 +171,7 @@ describe('serve', () => {
     expect(next).not.toHaveBeenCalled();
   });
 
-  it('holds the model back while the client does not read', async () => {
+  it('requests no more of a reply while the client does not read', async () => {
     const { server, key, pieces } = await talkative('x'.repeat(64 * 1024));
     await using _ = server;
     const response = await openStream(server, key);
@@ -189,7 +189,7 @@ describe('serve', () => {
     response.destroy();
   });
 
-  it('is closed at once although streams are open and connections idle', async () => {
+  it('closes at once despite open streams and idle connections', async () => {
     const { server, key, left } = await talkative();
     const response = await openStream(server, key);
     await once(response, 'data');
@@ -228,23 +228,23 @@ describe('serve', () => {
     ['port', '80'],
     ['host', ''],
     ['host', 80],
-  ])('refuses the `%s` %o with an error that names it', async (option, value) => {
+  ])('rejects the `%s` %o with an error that names it', async (option, value) => {
     await expect(serve(createEmulator(), { [option]: value })).rejects.toThrow(`serve: \`${option}\``);
   });
 
-  it('names an address that can be connected to where it listens on all of them', async () => {
+  it('returns a loopback URL when it listens on all addresses', async () => {
     await using server = await serve(createEmulator(), { host: '0.0.0.0' });
     expect(server.url).toBe(`http://127.0.0.1:${server.port}`);
     expect((await fetch(`${server.url}/v1/models`)).status).toBe(401);
   });
 
-  it('leaves the global Request and Response alone', async () => {
+  it('does not change the global Request and Response', async () => {
     await using _ = await serve(createEmulator());
     expect(globalThis.Request).toBe(ORIGINAL_REQUEST);
     expect(globalThis.Response).toBe(ORIGINAL_RESPONSE);
   });
 
-  it('answers 500 without a word where an option misbehaves', async () => {
+  it('responds with an empty 500 if an option throws', async () => {
     const drun = createEmulator({ sleep: () => Promise.reject(new Error('no timers')) });
     drun.faults.next({ delayMs: 1 });
     await using server = await serve(drun);

@@ -42,7 +42,7 @@ describe('the options of createEmulator', () => {
     expect(create).toThrow(`\`${option}\``);
   });
 
-  it('do not repeat an access token that is refused', () => {
+  it('are not repeated in the error of an invalid access token', () => {
     expect(() => createEmulator({ accessToken: 'token of mine' })).toThrow(/^(?!.*of mine)/);
   });
 
@@ -54,13 +54,13 @@ describe('the options of createEmulator', () => {
     expect((await chat(drun, key, { model: 'public/two' })).status).toBe(404);
   });
 
-  it('take the defaults where they are undefined', async () => {
+  it('have their defaults if they are undefined', async () => {
     const drun = createEmulator({ maxKeys: undefined, models: undefined, reply: undefined });
     const { key } = await createKey(drun);
     expect((await chat(drun, key)).status).toBe(200);
   });
 
-  it('let a `random` and a `now` make runs that are alike', async () => {
+  it('make runs repeatable with `random` and `now`', async () => {
     const run = async (): Promise<unknown[]> => {
       const drun = createEmulator({ random: seeded(7), now: () => Date.UTC(2026, 0, 1) });
       const first = await createKey(drun);
@@ -70,7 +70,7 @@ describe('the options of createEmulator', () => {
     expect(await run()).toEqual(await run());
   });
 
-  it('make different keys of a `random` that never changes, also after a deletion and a reset', async () => {
+  it('create different keys even if `random` always returns the same number', async () => {
     const drun = createEmulator({ random: () => 0 });
     const deleted = await createKey(drun);
     await control(drun, 'DELETE', `/apikeys/${deleted.id}`, {});
@@ -82,7 +82,7 @@ describe('the options of createEmulator', () => {
     expect(new Set(made.map(({ id }) => id)).size).toBe(3);
   });
 
-  it('without `random` never give two emulators one access token', () => {
+  it('without `random` create a different access token for each emulator', () => {
     const tokens = Array.from({ length: 50 }, () => createEmulator().accessToken.reveal());
     expect(new Set(tokens).size).toBe(50);
   });

@@ -113,7 +113,7 @@ const REPLIES: readonly (readonly [string, EmulatorOptions['reply'], object])[] 
 ];
 
 describe.each(REPLIES)('a reply that is %s', (_, reply, message) => {
-  it('is sent in one piece', async () => {
+  it('is sent whole', async () => {
     const { body } = await whole({ reply });
     expect(body).toMatchObject({ object: 'chat.completion', choices: [{ index: 0, message }] });
   });

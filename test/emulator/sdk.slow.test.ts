@@ -57,7 +57,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       await rejectionOf(NotFoundError, keys.delete(created.id));
     });
 
-    it.each(['0.15', '0.16', '0.17'] as const)('shows no whole key of version %s', async (version) => {
+    it.each(['0.15', '0.16', '0.17'] as const)('shows no full key of version %s', async (version) => {
       const { keys } = await setUp({ version });
       const created = await keys.create({ name: 'checkout' });
       const listed = await Array.fromAsync(keys.list());
@@ -65,7 +65,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(everythingShownOf(listed)).not.toContain(created.secret.reveal());
     });
 
-    it('walks all pages, and searches', async () => {
+    it('reads all pages, and searches', async () => {
       const { keys } = await setUp({ maxKeys: 40 });
       for (let number = 0; number < 23; number++) await keys.create({ name: `key ${number}` });
       expect(await Array.fromAsync(keys.list({ pageSize: 5 }))).toHaveLength(23);
@@ -80,7 +80,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(error.reason).toBe('The limit of 1 API keys is reached');
     });
 
-    it('repeats what may be repeated', async () => {
+    it('retries idempotent requests', async () => {
       retryAtOnce();
       const { drun, keys } = await setUp();
       const { id } = await keys.create({ name: 'first' });
@@ -91,7 +91,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect([...drun.keys]).toEqual([]);
     });
 
-    it('says that a gateway is in the way', async () => {
+    it('reports the HTML page of a proxy', async () => {
       const { drun, keys } = await setUp();
       drun.faults.next({ html: true });
       await rejectionOf(InvalidResponseError, keys.list());
@@ -111,7 +111,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       });
     });
 
-    it('puts reasoning and tool calls together', async () => {
+    it('accumulates reasoning and tool calls', async () => {
       const toolCalls = [{ name: 'weather', arguments: { city: 'Paris' } }];
       const { chat } = await setUpChat({ reply: { reasoning: 'I think.', toolCalls } });
       const expected = {
@@ -132,7 +132,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(await chat.stream(request).completion()).toMatchObject(expected);
     });
 
-    it('lists the models of its key, and knows whether the key is accepted', async () => {
+    it('lists the models of its key, and checks the key', async () => {
       const { drun, chatWith } = await setUp();
       const { id, secret } = drun.keys.create({ name: 'narrow', allowModels: ['public/*'] });
       const chat = chatWith(secret);
@@ -142,7 +142,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(await chat.checkKey()).toEqual({ accepted: false, code: 'authentication_failed' });
     });
 
-    it('tells refusals apart, and shows no key', async () => {
+    it('throws a class for each rejection, and shows no key', async () => {
       const { drun, chatWith } = await setUp();
       const refusal = async (fields: object, asked: object = {}): Promise<unknown> => {
         const { id, secret } = drun.keys.create({ name: 'refused', ...fields });
@@ -158,7 +158,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(await refusal({}, { model: 'unknown' })).toBeInstanceOf(NotFoundError);
     });
 
-    it('takes another key where its own was replaced', async () => {
+    it('reads the provider again after a 401', async () => {
       const { drun, chatWith } = await setUp();
       const [old, fresh] = [drun.keys.create({ name: 'old' }), drun.keys.create({ name: 'fresh' })];
       drun.keys.delete(old.id);
@@ -166,7 +166,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect((await chat.complete(request)).choices[0].message.content).toBe('Hello, model!');
     });
 
-    it('gets over what goes wrong for a while', async () => {
+    it('retries transient failures', async () => {
       retryAtOnce();
       const { drun, chat } = await setUpChat();
       drun.faults.next({ status: 429 });
@@ -177,7 +177,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect((await Array.fromAsync(chat.stream(request).textStream)).join('')).toBe('Hello, model!');
     });
 
-    it('gives up in the end, with what it was', async () => {
+    it('throws the last failure after its retries', async () => {
       retryAtOnce();
       const { drun, chat } = await setUpChat();
       drun.faults.always({ status: 429, headers: { 'retry-after-ms': '1' } });
@@ -193,7 +193,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       [{ errorAfterChunks: 3 }, StreamFailedError],
       [{ malformedJson: 3 }, StreamFailedError],
       [{ html: true }, InvalidResponseError],
-    ])('never takes a broken stream for a whole one: %o', async (fault, type) => {
+    ])('throws for an incomplete stream: %o', async (fault, type) => {
       const { drun, chat } = await setUpChat();
       drun.faults.next(fault);
       const error = await rejection(Array.fromAsync(chat.stream(request, { maxRetries: 0 }).textStream));
@@ -201,7 +201,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
     });
 
     it.each<Fault>([{ truncateAfterChunks: 1 }, { malformedJson: true }, { html: true }, { status: 200 }])(
-      'never takes a broken answer for a whole one: %o',
+      'throws for an incomplete response: %o',
       async (fault) => {
         const { drun, chat } = await setUpChat();
         drun.faults.next(fault);
@@ -209,7 +209,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       },
     );
 
-    it('gives up after its time', async () => {
+    it('throws after its timeout', async () => {
       const { drun, chat } = await setUpChat();
       drun.faults.always({ delayMs: 60_000 });
       await rejectionOf(TimeoutError, chat.complete(request, { timeoutMs: 50 }));
@@ -219,7 +219,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(await rejectionOf(TimeoutError, stream.completion())).toMatchObject({ phase: 'idle' });
     });
 
-    it('can be aborted while it waits and while it streams', async () => {
+    it('can be aborted before and during a stream', async () => {
       const { drun, chat } = await setUpChat();
       drun.faults.next({ delayMs: 60_000 });
       const controller = new AbortController();

@@ -25,7 +25,7 @@ function printed(drun: Emulator): string {
 }
 
 describe('an emulator shows no credential', () => {
-  it('when it is inspected, serialised or turned into a text', async () => {
+  it('when it is inspected, serialized or converted to a string', async () => {
     const drun = createEmulator();
     const kept = await createKey(drun);
     const deleted = await createKey(drun);
@@ -46,7 +46,7 @@ describe('an emulator shows no credential', () => {
     expect(text).toContain(new Secret(kept.key).masked);
   });
 
-  it('that came in its URL', async () => {
+  it('that a URL contains', async () => {
     const accessToken = 'short-token';
     const drun = createEmulator({ accessToken });
     const { key } = await createKey(drun);
@@ -80,14 +80,14 @@ describe('an emulator shows no credential', () => {
     ],
     ['no scheme', 'sk-the-whole-header-is-the-key', 'the-whole-header-is-the-key'],
     ['spaces', 'Bearer first-credential second-credential', 'first-credential'],
-  ])('that came with %s', async (_, authorization, credential) => {
+  ])('that arrives with %s', async (_, authorization, credential) => {
     const drun = createEmulator();
     await drun.fetch(`${CONSOLE}${CONTROL}/apikeys/${credential}`, { headers: { authorization } });
     expect([...drun.requests]).toHaveLength(1);
     expect(printed(drun)).not.toContain(credential);
   });
 
-  it('in the error of an option that misbehaves', async () => {
+  it('in the error of an option that throws', async () => {
     const drun = createEmulator({
       accessToken: 'some-access-token',
       sleep: () => Promise.reject(new RangeError('no timers')),
@@ -102,8 +102,8 @@ describe('an emulator shows no credential', () => {
   });
 });
 
-describe('what the log hands out', () => {
-  it('is a copy, which nobody can change it through', async () => {
+describe('an entry of the log', () => {
+  it('is a copy', async () => {
     const drun = createEmulator({ now: () => 0 });
     await drun.fetch(`${CHAT}/v1/models`);
     const [entry] = drun.requests;

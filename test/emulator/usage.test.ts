@@ -24,12 +24,12 @@ const usage = async (drun: Emulator, query: object = {}, scope = ''): Promise<Re
   (await control<Report>(drun, 'POST', `${scope}/apikeys-stats`, query)).body;
 
 describe('usage', () => {
-  it('is empty before anything was used', async () => {
+  it('is empty at first', async () => {
     const { drun } = clocked();
     expect(await usage(drun)).toEqual({ totalUsage: {} });
   });
 
-  it('is what the calls used, by day and model, with counts as texts and zeros left out', async () => {
+  it('is reported by day and model, with counts as strings and without zeros', async () => {
     const { drun, at } = clocked();
     const { key } = await createKey(drun);
     at('2026-01-01T10:00:00Z');
@@ -69,7 +69,7 @@ describe('usage', () => {
     expect((await usage(drun, { period })).dataPoints).toMatchObject([{ timestamp }]);
   });
 
-  it('counts Sundays to the week before', async () => {
+  it('counts a Sunday to the week that began on Monday', async () => {
     const { drun, at } = clocked();
     const { key } = await createKey(drun);
     at('2026-03-22T23:00:00Z');
@@ -78,7 +78,7 @@ describe('usage', () => {
     expect(dataPoints).toMatchObject([{ timestamp: '2026-03-16T00:00:00Z' }]);
   });
 
-  it('is cut by time, the start included and the end not', async () => {
+  it('is limited by time, including the start and excluding the end', async () => {
     const { drun, at } = clocked();
     const { key } = await createKey(drun);
     for (const time of ['2026-01-01T08:00:00Z', '2026-01-01T09:00:00Z', '2026-01-01T10:00:00Z']) {
@@ -92,7 +92,7 @@ describe('usage', () => {
     expect(totalUsage).toMatchObject({ total: '5' });
   });
 
-  it('is cut by key and by model, in either way to ask', async () => {
+  it('is limited by key and model, for POST and GET', async () => {
     const { drun } = clocked();
     const first = await createKey(drun);
     const second = await createKey(drun);
@@ -106,7 +106,7 @@ describe('usage', () => {
     expect(asked.body.totalUsage).toMatchObject({ total: '10' });
   });
 
-  it('stays when a key is deleted, and goes with a reset', async () => {
+  it('remains when a key is deleted, and is removed by a reset', async () => {
     const { drun } = clocked();
     const { id, key } = await createKey(drun);
     await chat(drun, key);
@@ -116,7 +116,7 @@ describe('usage', () => {
     expect(await usage(drun)).toEqual({ totalUsage: {} });
   });
 
-  it('is told apart by workspace and account', async () => {
+  it('is separate for each workspace and the account', async () => {
     const { drun } = clocked();
     const { key } = await createKey(drun, {}, '/workspaces/12');
     await chat(drun, key);
@@ -125,7 +125,7 @@ describe('usage', () => {
     expect((await usage(drun, {}, '/workspaces/13')).totalUsage).toEqual({});
   });
 
-  it('takes the word of a completion for what it used, what was cached included', async () => {
+  it('is what a completion reports, cached tokens included', async () => {
     const drun = createEmulator({
       reply: {
         choices: [{ message: { content: 'four' } }],
@@ -148,7 +148,7 @@ describe('usage', () => {
     });
   });
 
-  it('counts a stream that its reader leaves for what was said up to then', async () => {
+  it('counts a canceled stream up to the last chunk', async () => {
     const drun = createEmulator({
       async *reply() {
         for (;;) yield 'four';
@@ -162,7 +162,7 @@ describe('usage', () => {
     expect([...drun.keys][0]?.quota.used).toBe(7);
   });
 
-  it('counts a stream that the model breaks off', async () => {
+  it('counts a stream whose reply fails', async () => {
     const drun = createEmulator({
       async *reply() {
         yield 'four';
@@ -182,14 +182,14 @@ describe('usage', () => {
     { period: 'DAY' },
     { period: 2 },
     { startTime: '2026-01-02T00:00:00Z', endTime: '2026-01-01T00:00:00Z' },
-  ])('refuses %o', async (query) => {
+  ])('rejects %o', async (query) => {
     const { drun } = clocked();
     const { status, body } = await control(drun, 'POST', '/apikeys-stats', query);
     expect(status).toBe(400);
     expect(body).toEqual({ id: expect.any(String), message: expect.any(String) });
   });
 
-  it('needs a body where it is posted', async () => {
+  it('requires a body for POST', async () => {
     const { drun } = clocked();
     expect((await control(drun, 'POST', '/apikeys-stats')).status).toBe(400);
   });

@@ -8,7 +8,7 @@ const MASKED = /^sk-\*{6}[\w-]{4}$/;
 const names = ({ items = [] }: WireList): string[] => items.map(({ name }) => name);
 
 describe('a key of a workspace', () => {
-  it('is created whole, with its workspace, its creator and a quota without a limit', async () => {
+  it('is returned in full, with its workspace, its creator and an unlimited quota', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1) });
     const { status, body } = await control<WireKey>(drun, 'POST', `${SPACE}/apikeys`, { name: 'team' });
     expect(status).toBe(200);
@@ -25,7 +25,7 @@ describe('a key of a workspace', () => {
     });
   });
 
-  it('takes a quota, as a text, and an expiry', async () => {
+  it('accepts a quota as a string, and an expiry', async () => {
     const drun = createEmulator();
     const { body } = await control<WireKey>(drun, 'POST', `${SPACE}/apikeys`, {
       name: 'team',
@@ -47,27 +47,30 @@ describe('a key of a workspace', () => {
     ['a fraction', '1.5'],
     ['wider than 64 bits', '9223372036854775808'],
     ['no number', 'many'],
-  ])('is refused with a quota that is %s', async (_, quota) => {
+  ])('is rejected with a quota that is %s', async (_, quota) => {
     const drun = createEmulator();
     const { status, body } = await control(drun, 'POST', `${SPACE}/apikeys`, { name: 'team', quota });
     expect(status).toBe(400);
     expect(body).toMatchObject({ message: 'The field quota is not valid' });
   });
 
-  it('is refused with a flag that is no boolean', async () => {
+  it('is rejected with a flag that is not a boolean', async () => {
     const drun = createEmulator();
     const body = { name: 'team', unlimitedQuota: 'true' };
     expect((await control(drun, 'POST', `${SPACE}/apikeys`, body)).status).toBe(400);
   });
 
-  it.each(['0', '-1', '1.5', 'team', '2147483648', ''])('is refused in workspace "%s"', async (workspace) => {
-    const drun = createEmulator();
-    const { status } = await control(drun, 'POST', `/workspaces/${workspace}/apikeys`, { name: 'team' });
-    expect(status).toBeGreaterThanOrEqual(400);
-    expect([...drun.keys]).toEqual([]);
-  });
+  it.each(['0', '-1', '1.5', 'team', '2147483648', ''])(
+    'is rejected in workspace "%s"',
+    async (workspace) => {
+      const drun = createEmulator();
+      const { status } = await control(drun, 'POST', `/workspaces/${workspace}/apikeys`, { name: 'team' });
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect([...drun.keys]).toEqual([]);
+    },
+  );
 
-  it('calls models like any other', async () => {
+  it('can call models', async () => {
     const drun = createEmulator();
     const { key } = await createKey(drun, {}, SPACE);
     expect((await chat(drun, key)).status).toBe(200);
@@ -75,7 +78,7 @@ describe('a key of a workspace', () => {
 });
 
 describe('keys of the account and of workspaces', () => {
-  it('are listed apart', async () => {
+  it('are listed separately', async () => {
     const drun = createEmulator();
     await createKey(drun, { name: 'account' });
     await createKey(drun, { name: 'twelve' }, SPACE);
@@ -105,7 +108,7 @@ describe('keys of the account and of workspaces', () => {
     expect([...drun.keys]).toHaveLength(2);
   });
 
-  it('have a limit each', async () => {
+  it('have separate limits', async () => {
     const drun = createEmulator({ maxKeys: 1 });
     for (const prefix of ['', SPACE, '/workspaces/13']) {
       await createKey(drun, {}, prefix);
@@ -113,7 +116,7 @@ describe('keys of the account and of workspaces', () => {
     }
   });
 
-  it('are deleted and shown whole in both', async () => {
+  it('are deleted and shown in full in both', async () => {
     const drun = createEmulator();
     const { id, key } = await createKey(drun, {}, SPACE);
     const shown = await control(drun, 'GET', `${SPACE}/apikeys/${id}/secret`);
@@ -141,7 +144,7 @@ describe("a user's own keys", () => {
     ]);
   });
 
-  it('come in pages, sorted and searched like all of them', async () => {
+  it('are paginated, sorted and searched like others', async () => {
     const drun = createEmulator({ maxKeys: 12 });
     for (let count = 1; count <= 12; count++) await createKey(drun, { name: `key ${count}` }, SPACE);
     const path = `${SPACE}/my-apikeys?page.pageSize=5&page.page=3&page.search=key&page.sort=name`;
@@ -150,7 +153,7 @@ describe("a user's own keys", () => {
     expect(body.page).toEqual({ page: 3, pageSize: 5, total: 12, search: 'key', sort: 'name' });
   });
 
-  it('is not asked of a user who is nobody', async () => {
+  it('require a valid access token', async () => {
     const drun = createEmulator();
     const authorization = `Bearer ${createEmulator().accessTokenFor('alice').reveal()}`;
     expect((await control(drun, 'GET', `${SPACE}/my-apikeys`, undefined, { authorization })).status).toBe(
@@ -159,8 +162,8 @@ describe("a user's own keys", () => {
   });
 });
 
-describe('disabling a key', () => {
-  it('has it refused until it is enabled again', async () => {
+describe('setStatus', () => {
+  it('makes the data plane reject the key until it is enabled again', async () => {
     const drun = createEmulator();
     const { id, key } = await createKey(drun, {}, SPACE);
     const path = `${SPACE}/apikeys/${id}/status`;
@@ -177,7 +180,7 @@ describe('disabling a key', () => {
   it.each([
     ['no body', undefined],
     ['a text for a flag', { disabled: 'yes' }],
-  ])('is refused with %s', async (_, body) => {
+  ])('rejects %s', async (_, body) => {
     const drun = createEmulator();
     const { id } = await createKey(drun, {}, SPACE);
     expect((await control(drun, 'PUT', `${SPACE}/apikeys/${id}/status`, body)).status).toBe(400);
@@ -185,7 +188,7 @@ describe('disabling a key', () => {
 });
 
 describe("a key's quota", () => {
-  it('counts down by what calls use, and then has the key refused with 402', async () => {
+  it('decreases with use; then the key is rejected with 402', async () => {
     let now = Date.UTC(2026, 0, 1);
     const drun = createEmulator({ now: () => now, reply: 'eight ch' });
     // Each call: 4 tokens of "Hello, model!" and 2 of the answer.
@@ -215,7 +218,7 @@ describe("a key's quota", () => {
     expect(after.body.items?.[0]).not.toHaveProperty('remainingQuota');
   });
 
-  it('can be raised, and taken off', async () => {
+  it('can be raised and removed', async () => {
     const drun = createEmulator();
     const { id, key } = await createKey(drun, { quota: '1' }, SPACE);
     await chat(drun, key);
@@ -229,7 +232,7 @@ describe("a key's quota", () => {
     expect(lifted.body).not.toHaveProperty('remainingQuota');
   });
 
-  it('is nothing where it is set without a word, as protobuf leaves zero out', async () => {
+  it('is zero if it is set without a value, as protobuf omits zero', async () => {
     const drun = createEmulator();
     const { id, key } = await createKey(drun, {}, SPACE);
     const { body } = await control<WireKey>(drun, 'PUT', `${SPACE}/apikeys/${id}/quota`, {});
@@ -237,14 +240,14 @@ describe("a key's quota", () => {
     expect((await chat(drun, key)).status).toBe(402);
   });
 
-  it('does not keep the list of models from being read, which costs nothing', async () => {
+  it('does not limit the list of models, which costs nothing', async () => {
     const drun = createEmulator();
     const { key } = await createKey(drun, { quota: '0' }, SPACE);
     const headers = { authorization: `Bearer ${key}` };
     expect((await drun.fetch('https://chat.d.run/v1/models', { headers })).status).toBe(200);
   });
 
-  it.each([{ quota: 5 }, { quota: '-5' }, { unlimitedQuota: 1 }])('refuses %o', async (body) => {
+  it.each([{ quota: 5 }, { quota: '-5' }, { unlimitedQuota: 1 }])('rejects %o', async (body) => {
     const drun = createEmulator();
     const { id } = await createKey(drun, {}, SPACE);
     expect((await control(drun, 'PUT', `${SPACE}/apikeys/${id}/quota`, body)).status).toBe(400);
@@ -252,7 +255,7 @@ describe("a key's quota", () => {
 });
 
 describe.each(['0.15', '0.16'] as const)('a workspace in version %s', (version) => {
-  it('carries whole keys on its lists, and has neither the masked nor the secret path', async () => {
+  it('has full keys in its lists, and neither the masked nor the secret path', async () => {
     const drun = createEmulator({ version });
     const { id, key } = await createKey(drun, {}, SPACE);
     for (const path of ['/apikeys', '/my-apikeys']) {

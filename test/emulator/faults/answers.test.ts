@@ -43,7 +43,7 @@ describe('a status', () => {
     [502, { code: null, type: 'upstream_error' }],
     [503, { code: null, type: 'internal_error' }],
     [504, { code: null, type: '' }],
-  ])('of %d has the body that the gateway has for it', async (status, error) => {
+  ])("of %d has the gateway's body", async (status, error) => {
     const { drun, key } = setUp({ status });
     const response = await chat(drun, key);
     expect(response.status).toBe(status);
@@ -94,7 +94,7 @@ describe('a status', () => {
     if (body === '') expect(text).toBe('');
   });
 
-  it('may have headers, and go without a body where there can be none', async () => {
+  it('may have headers, and has no body if the status allows none', async () => {
     const { drun, key } = setUp({ status: 429, headers: { 'retry-after': '7', 'content-type': 'text/x' } });
     const { headers } = await chat(drun, key);
     expect(headers.get('retry-after')).toBe('7');
@@ -103,7 +103,7 @@ describe('a status', () => {
     expect((await chat(drun, key)).body).toBeNull();
   });
 
-  it('keeps the request from being carried out', async () => {
+  it('prevents the request from being applied', async () => {
     const { drun, key } = setUp({ status: 503 });
     await chat(drun, key);
     expect([...drun.keys][0]?.quota.used).toBe(0);
@@ -112,7 +112,7 @@ describe('a status', () => {
     expect([...drun.keys]).toHaveLength(1);
   });
 
-  it('may come although the request is carried out', async () => {
+  it('may be sent although the request is applied', async () => {
     const { drun, key } = setUp({ status: 503, applied: true });
     expect((await control(drun, 'POST', '/apikeys', { name: 'second' })).status).toBe(503);
     expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['checkout', 'second']);
@@ -123,45 +123,42 @@ describe('a status', () => {
 });
 
 describe('a lost connection', () => {
-  it('before the answer rejects as fetch does, and nothing is carried out', async () => {
+  it('before the response rejects as fetch does, and nothing is applied', async () => {
     const { drun } = setUp({ dropConnection: true });
     await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(LOST);
     expect([...drun.keys]).toHaveLength(1);
     expect([...drun.requests].at(-1)).not.toHaveProperty('status');
   });
 
-  it('may come although the request is carried out', async () => {
+  it('may be sent although the request is applied', async () => {
     const { drun } = setUp({ dropConnection: true, applied: true });
     await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(LOST);
     expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['checkout', 'second']);
   });
 
-  it.each([0, 1, 3])('in the middle of a stream comes after %d chunks', async (dropAfterChunks) => {
+  it.each([0, 1, 3])('within a stream comes after %d chunks', async (dropAfterChunks) => {
     const { drun, key } = setUp({ dropAfterChunks });
     const { data, error } = await received(await chat(drun, key, { stream: true }));
     expect(data).toHaveLength(dropAfterChunks);
     expect(error).toMatchObject(LOST);
   });
 
-  it('comes before the mark at the latest', async () => {
+  it('comes before [DONE] at the latest', async () => {
     const { drun, key } = setUp({ dropAfterChunks: 100 });
     const { data, error } = await received(await chat(drun, key, { stream: true }));
     expect(data).toHaveLength(7);
     expect(error).toMatchObject(LOST);
   });
 
-  it.each([0, 1])(
-    'in the middle of an answer in one piece loses its end, for %d',
-    async (dropAfterChunks) => {
-      const { drun, key } = setUp({ dropAfterChunks });
-      const response = await chat(drun, key);
-      expect(response.status).toBe(200);
-      const { data, error } = await received(response);
-      expect(data.join('').length > 0).toBe(dropAfterChunks > 0);
-      expect(error).toMatchObject(LOST);
-      expect(() => JSON.parse(data.join(''))).toThrow();
-    },
-  );
+  it.each([0, 1])('within a whole response loses its end, for %d', async (dropAfterChunks) => {
+    const { drun, key } = setUp({ dropAfterChunks });
+    const response = await chat(drun, key);
+    expect(response.status).toBe(200);
+    const { data, error } = await received(response);
+    expect(data.join('').length > 0).toBe(dropAfterChunks > 0);
+    expect(error).toMatchObject(LOST);
+    expect(() => JSON.parse(data.join(''))).toThrow();
+  });
 });
 
 describe('a stream', () => {
@@ -169,7 +166,7 @@ describe('a stream', () => {
     [0, 0],
     [2, 2],
     [100, 7],
-  ])('that is cut after %d chunks ends in good order after %d', async (truncateAfterChunks, count) => {
+  ])('that is truncated after %d chunks ends regularly after %d', async (truncateAfterChunks, count) => {
     const { drun, key } = setUp({ truncateAfterChunks });
     const { data, error } = await received(await chat(drun, key, { stream: true }));
     expect(error).toBeUndefined();
@@ -177,14 +174,14 @@ describe('a stream', () => {
     expect(data.join()).not.toContain('[DONE]');
   });
 
-  it('without its mark is whole otherwise', async () => {
+  it('without [DONE] is complete otherwise', async () => {
     const { drun, key } = setUp({ omitDone: true });
     const { data } = await received(await chat(drun, key, { stream: true }));
     expect(data).toHaveLength(7);
     expect(data.at(-1)).toContain('usage');
   });
 
-  it('may say that it failed, and ends there', async () => {
+  it('may end with an error event', async () => {
     const { drun, key } = setUp({ errorAfterChunks: 2 });
     const first = await events(await chat(drun, key, { stream: true }));
     expect(first).toHaveLength(3);
@@ -224,7 +221,7 @@ describe('a stream', () => {
     expect(text.endsWith(ending)).toBe(true);
   });
 
-  it('may end in the middle of an event', async () => {
+  it('may end within an event', async () => {
     const { drun, key } = setUp({ halfEventAfterChunks: 2 });
     const text = await (await chat(drun, key, { stream: true })).text();
     const blocks = text.split('\n\n');
@@ -236,7 +233,7 @@ describe('a stream', () => {
   it.each<[Fault, number]>([
     [{ malformedJson: true }, 0],
     [{ malformedJson: 3 }, 3],
-  ])('may have an event that is no JSON, and go on: %o', async (fault, place) => {
+  ])('may contain an event that is not JSON: %o', async (fault, place) => {
     const { drun, key } = setUp(fault);
     const data = await events(await chat(drun, key, { stream: true }));
     expect(data).toHaveLength(8);
@@ -247,7 +244,7 @@ describe('a stream', () => {
     }
   });
 
-  it('is counted for what came', async () => {
+  it('counts the chunks that were sent', async () => {
     const { drun, key } = setUp({ truncateAfterChunks: 3 });
     await (await chat(drun, key, { stream: true })).text();
     // "Hello, model!" and two letters, the third of which was asked for, too.
@@ -255,13 +252,13 @@ describe('a stream', () => {
   });
 });
 
-describe('an answer in one piece', () => {
+describe('a whole response', () => {
   it.each<Fault>([
     { truncateAfterChunks: 1 },
     { halfEventAfterChunks: 1 },
     { malformedJson: true },
     { malformedJson: 4 },
-  ])('is no JSON any more with %o', async (fault) => {
+  ])('is not JSON with %o', async (fault) => {
     const { drun, key } = setUp(fault);
     const response = await chat(drun, key);
     expect(response.status).toBe(200);
@@ -270,7 +267,7 @@ describe('an answer in one piece', () => {
     expect(() => JSON.parse(text)).toThrow();
   });
 
-  it('is empty where it is cut at once, and an error with status 200 where it fails', async () => {
+  it('is empty if it is truncated at once, and an error with status 200 if it fails', async () => {
     const { drun, key } = setUp({ truncateAfterChunks: 0 });
     expect(await (await chat(drun, key)).text()).toBe('');
     drun.faults.next({ errorAfterChunks: 1 });
@@ -279,7 +276,7 @@ describe('an answer in one piece', () => {
     expect(await response.json()).toMatchObject({ error: { type: 'internal_error' } });
   });
 
-  it('of the control plane can go wrong in the same way', async () => {
+  it('of the control plane is truncated in the same way', async () => {
     const drun = createEmulator();
     await createKey(drun);
     drun.faults.next({ truncateAfterChunks: 1 });
@@ -303,7 +300,7 @@ describe('a delay', () => {
     return settled;
   }
 
-  it('before the answer takes its time, by the clock that is handed in', async () => {
+  it('before the response uses `sleep`', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ delayMs: 5000 }, { now: clock.now, sleep: clock.sleep });
     const answer = chat(drun, key);
@@ -312,7 +309,7 @@ describe('a delay', () => {
     expect([...drun.requests].at(-1)).toMatchObject({ status: 200, durationMs: 5000, faults: ['delayMs'] });
   });
 
-  it('can be left', async () => {
+  it('can be aborted', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ delayMs: 5000 }, { now: clock.now, sleep: clock.sleep });
     const controller = new AbortController();
@@ -324,7 +321,7 @@ describe('a delay', () => {
     expect([...drun.keys][0]?.quota.used).toBe(0);
   });
 
-  it('between chunks comes after the first one', async () => {
+  it('between chunks begins after the first one', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ chunkDelayMs: 100 }, { now: clock.now, sleep: clock.sleep });
     const response = await chat(drun, key, { stream: true });
@@ -341,7 +338,7 @@ describe('a delay', () => {
     await reading;
   });
 
-  it('between chunks can be left too', async () => {
+  it('between chunks can be aborted too', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ chunkDelayMs: 100 }, { now: clock.now, sleep: clock.sleep });
     const controller = new AbortController();
@@ -353,7 +350,7 @@ describe('a delay', () => {
     expect(clock.sleeping).toBe(0);
   });
 
-  it('goes together with any other fault', async () => {
+  it('is combined with any other fault', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ delayMs: 1000, status: 503 }, { now: clock.now, sleep: clock.sleep });
     const answer = chat(drun, key);
@@ -363,8 +360,8 @@ describe('a delay', () => {
   });
 });
 
-describe('what an emulator says of faults', () => {
-  it('is on the log of its requests, and counted', async () => {
+describe('a fault', () => {
+  it('is logged with its requests, and counts them', async () => {
     const { drun, key } = setUp();
     const fault = drun.faults.next({ status: 503, times: 2 });
     expect(fault.hits).toBe(0);

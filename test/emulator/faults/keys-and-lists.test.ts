@@ -23,8 +23,8 @@ const accepts = async (drun: Emulator, key: string): Promise<boolean> => {
   return status === 200;
 };
 
-describe('a key that is created late', () => {
-  it('is answered at once, and is neither listed nor accepted before its time', async () => {
+describe('appliedAfterMs of a created key', () => {
+  it('returns at once; the key is neither listed nor accepted before', async () => {
     const { drun, pass } = clocked();
     drun.faults.next({ operation: 'create', appliedAfterMs: 5000 });
     const { id, key, creationTimestamp } = await createKey(drun, { name: 'late' });
@@ -40,7 +40,7 @@ describe('a key that is created late', () => {
     expect((await control(drun, 'GET', `/apikeys/${id}/secret`)).body).toEqual({ id, key });
   });
 
-  it('may be answered with nothing, or an error', async () => {
+  it('may be combined with a lost connection or an error', async () => {
     const { drun, pass } = clocked();
     drun.faults.next({ appliedAfterMs: 1000, dropConnection: true });
     await expect(control(drun, 'POST', '/apikeys', { name: 'dropped' })).rejects.toThrow('fetch failed');
@@ -53,7 +53,7 @@ describe('a key that is created late', () => {
     expect(await listed(drun)).toEqual(['timed out', 'dropped']);
   });
 
-  it('is listed as the newest, although others were asked for after it', async () => {
+  it('makes it the newest, although others were requested later', async () => {
     const { drun, pass } = clocked();
     drun.faults.next({ operation: 'create', appliedAfterMs: 5000 });
     await createKey(drun, { name: 'late' });
@@ -64,7 +64,7 @@ describe('a key that is created late', () => {
     expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['in between', 'late']);
   });
 
-  it('has its place within the limit from the start', async () => {
+  it('counts it toward the limit at once', async () => {
     const { drun } = clocked({ maxKeys: 1 });
     drun.faults.next({ operation: 'create', appliedAfterMs: 5000 });
     await createKey(drun);
@@ -73,7 +73,7 @@ describe('a key that is created late', () => {
     expect(check.body).toMatchObject({ allowed: false });
   });
 
-  it('is not made where the request is refused', async () => {
+  it('has no effect on a rejected request', async () => {
     const { drun, pass } = clocked();
     drun.faults.next({ appliedAfterMs: 1000, dropConnection: true });
     await expect(control(drun, 'POST', '/apikeys', { name: '' })).rejects.toThrow('fetch failed');
@@ -82,8 +82,8 @@ describe('a key that is created late', () => {
   });
 });
 
-describe('a key that is deleted late', () => {
-  it('is answered at once, and listed and accepted until then', async () => {
+describe('appliedAfterMs of a deleted key', () => {
+  it('returns at once; the key is listed and accepted until then', async () => {
     const { drun, pass } = clocked();
     const { id, key } = await createKey(drun);
     drun.faults.next({ operation: 'delete', appliedAfterMs: 5000 });
@@ -96,7 +96,7 @@ describe('a key that is deleted late', () => {
     expect(await accepts(drun, key)).toBe(false);
   });
 
-  it('is gone at once where it is deleted again', async () => {
+  it('ends with a second deletion', async () => {
     const { drun } = clocked();
     const { id, key } = await createKey(drun);
     drun.faults.next({ operation: 'delete', appliedAfterMs: 5000 });
@@ -106,8 +106,8 @@ describe('a key that is deleted late', () => {
   });
 });
 
-describe('a key that the gateway learns of late', () => {
-  it('is listed at once, and refused in the meantime', async () => {
+describe('a delayed gateway', () => {
+  it('rejects a new key that is already listed', async () => {
     const { drun, pass } = clocked();
     drun.faults.always({ acceptedAfterMs: 2000 });
     const { key } = await createKey(drun);
@@ -120,7 +120,7 @@ describe('a key that the gateway learns of late', () => {
     expect(await accepts(drun, key)).toBe(true);
   });
 
-  it('is still accepted for a while after its deletion', async () => {
+  it('accepts a deleted key for a while', async () => {
     const { drun, pass } = clocked();
     const { id, key } = await createKey(drun);
     drun.faults.next({ acceptedForMs: 2000 });
@@ -132,7 +132,7 @@ describe('a key that the gateway learns of late', () => {
     expect(await accepts(drun, key)).toBe(false);
   });
 
-  it('meets only what it concerns', async () => {
+  it('affects the matching requests only', async () => {
     const { drun } = clocked();
     const fault = drun.faults.always({ acceptedAfterMs: 2000 });
     await listed(drun);
@@ -144,8 +144,8 @@ describe('a key that the gateway learns of late', () => {
   });
 });
 
-describe('a list that lags', () => {
-  it('has not what is new, and still has what was deleted', async () => {
+describe('a stale list', () => {
+  it('lacks new keys and has deleted ones', async () => {
     const { drun, pass } = clocked();
     const old = await createKey(drun, { name: 'old' });
     pass(10_000);
@@ -160,7 +160,7 @@ describe('a list that lags', () => {
     expect(await listed(drun)).toEqual(['new']);
   });
 
-  it('may be that of a workspace, or of a user', async () => {
+  it('may be that of a workspace or a user', async () => {
     const { drun } = clocked();
     await createKey(drun, {}, '/workspaces/12');
     drun.faults.always({ listLagMs: 1 });
@@ -168,7 +168,7 @@ describe('a list that lags', () => {
     expect(await listed(drun, '/workspaces/12/my-apikeys')).toEqual([]);
   });
 
-  it('does not keep a key from being used or deleted', async () => {
+  it('does not affect the use or deletion of a key', async () => {
     const { drun } = clocked();
     drun.faults.always({ listLagMs: 60_000 });
     const { id, key } = await createKey(drun);

@@ -40,28 +40,28 @@ async function run(faults: RandomFaults, rounds = 20): Promise<Emulator> {
 }
 
 describe('random faults', () => {
-  it('are the same for the same seed and the same calls', async () => {
+  it('are the same for the same seed and the same requests', async () => {
     const first = faultsOf(await run({ seed: 7, probability: 0.5 }));
     expect(first.filter((faults) => faults !== undefined).length).toBeGreaterThan(30);
     expect(faultsOf(await run({ seed: 7, probability: 0.5 }))).toEqual(first);
     expect(faultsOf(await run({ seed: 8, probability: 0.5 }))).not.toEqual(first);
   });
 
-  it('say which seed they have, for another time', async () => {
+  it('return their seed', async () => {
     const drun = createEmulator({ sleep: atOnce, now: () => 0, maxKeys: Number.POSITIVE_INFINITY });
     const { seed } = drun.faults.random({ probability: 0.5 });
     await load(drun, 10);
     expect(faultsOf(await run({ seed, probability: 0.5 }, 10))).toEqual(faultsOf(drun));
   });
 
-  it('meet one call in ten unless they are told otherwise', async () => {
+  it('apply to one request in ten by default', async () => {
     const faults = faultsOf(await run({ seed: 1 }, 150));
     const met = faults.filter((names) => names !== undefined).length / faults.length;
     expect(met).toBeGreaterThan(0.06);
     expect(met).toBeLessThan(0.14);
   });
 
-  it('are of every kind, each where it is possible', async () => {
+  it('are of every kind, each for possible operations only', async () => {
     const drun = await run({ seed: 3, probability: 1 }, 240);
     const seen = new Map<string, Set<string>>();
     for (const { operation = '', faults = [] } of drun.requests) {
@@ -80,12 +80,12 @@ describe('random faults', () => {
     [['malformedJson'], ['malformedJson']],
     [['applied'], ['applied', 'dropConnection']],
     [['listLagMs'], ['listLagMs']],
-  ])('are of the kinds that are asked for: %o', async (kinds, names) => {
+  ])('are of the given kinds: %o', async (kinds, names) => {
     const drun = await run({ seed: 3, probability: 1, kinds });
     expect(new Set(faultsOf(drun).flatMap((faults) => faults ?? []))).toEqual(new Set(names));
   });
 
-  it('meet only the calls that fit, from the nth on', async () => {
+  it('apply to matching requests only, from the nth on', async () => {
     const drun = await run({ seed: 3, probability: 1, plane: 'data', nth: 4, kinds: ['status'] }, 2);
     const met = Array.from(drun.requests, ({ plane, faults }) => [plane, faults !== undefined]);
     expect(met.filter(([plane]) => plane === 'control').every(([, isMet]) => !isMet)).toBe(true);
@@ -99,7 +99,7 @@ describe('random faults', () => {
     ]);
   });
 
-  it('delay no longer than they are allowed to', async () => {
+  it('delay for at most `maxDelayMs`', async () => {
     const waits: number[] = [];
     const drun = createEmulator({ sleep: async (milliseconds) => void waits.push(milliseconds) });
     const faults = drun.faults.random({ seed: 5, probability: 1, kinds: ['delayMs'], maxDelayMs: 50 });
@@ -110,8 +110,8 @@ describe('random faults', () => {
   });
 });
 
-describe('seeded random numbers', () => {
-  it('are the same for the same seed, from 0 to below 1, and spread evenly', () => {
+describe('seededRandom', () => {
+  it('returns the same, evenly distributed numbers from 0 to below 1 for the same seed', () => {
     for (const seed of [0, 1, -1, 2 ** 31, 0.5, 123456789]) {
       const [a, b] = [seededRandom(seed), seededRandom(seed)];
       const numbers = Array.from({ length: 2000 }, () => a());
@@ -122,7 +122,7 @@ describe('seeded random numbers', () => {
     }
   });
 
-  it('of seeds next to each other do not resemble each other', () => {
+  it('returns unrelated numbers for adjacent seeds', () => {
     const firsts = Array.from({ length: 200 }, (_, seed) => seededRandom(seed)());
     expect(new Set(firsts).size).toBe(200);
     const below = firsts.filter((number) => number < 0.5).length;
@@ -130,7 +130,7 @@ describe('seeded random numbers', () => {
     expect(below).toBeLessThan(130);
   });
 
-  it('make a run of an emulator repeatable', async () => {
+  it('makes a run repeatable', async () => {
     const run = async (): Promise<unknown> => {
       const drun = createEmulator({ random: seededRandom(7), now: () => 0 });
       const { body } = await control(drun, 'POST', '/apikeys', { name: 'checkout' });

@@ -14,22 +14,22 @@ const models = (drun: Emulator, key: string): Promise<Response> =>
 
 const newKey = (drun: Emulator, name = 'checkout'): string => drun.keys.create({ name }).secret.reveal();
 
-describe('a fault for the next call', () => {
-  it('meets one call', async () => {
+describe('faults.next', () => {
+  it('applies to one request', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     drun.faults.next({ status: 503 });
     expect(await statuses(3, () => chat(drun, key))).toEqual([503, 200, 200]);
   });
 
-  it('meets as many as it is told to', async () => {
+  it('applies to `times` requests', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     drun.faults.next({ status: 503, times: 2 });
     expect(await statuses(3, () => chat(drun, key))).toEqual([503, 503, 200]);
   });
 
-  it('waits for its turn behind those that were set before', async () => {
+  it('applies after the faults that were set before', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     drun.faults.next({ status: 503 });
@@ -37,7 +37,7 @@ describe('a fault for the next call', () => {
     expect(await statuses(3, () => chat(drun, key))).toEqual([503, 429, 200]);
   });
 
-  it('begins with the nth call', async () => {
+  it('begins with the nth request', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     drun.faults.next({ status: 503, nth: 3, times: 2 });
@@ -45,8 +45,8 @@ describe('a fault for the next call', () => {
   });
 });
 
-describe('a fault for every call', () => {
-  it('meets all of them until it is taken back', async () => {
+describe('faults.always', () => {
+  it('applies to every request until it is removed', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     const fault = drun.faults.always({ status: 503 });
@@ -56,7 +56,7 @@ describe('a fault for every call', () => {
     expect(await statuses(1, () => chat(drun, key))).toEqual([200]);
   });
 
-  it('is taken back at the end of its block', async () => {
+  it('is removed at the end of its block', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     {
@@ -66,7 +66,7 @@ describe('a fault for every call', () => {
     expect((await chat(drun, key)).status).toBe(200);
   });
 
-  it('gives way to one for the next call, and lends it its delay', async () => {
+  it('yields to faults.next, and adds its delay', async () => {
     const waits: number[] = [];
     const drun = createEmulator({ sleep: async (milliseconds) => void waits.push(milliseconds) });
     const key = newKey(drun);
@@ -77,7 +77,7 @@ describe('a fault for every call', () => {
     expect(waits).toEqual([10, 20, 10]);
   });
 
-  it('is taken back with all others by clear and by reset', async () => {
+  it('is removed by clear and reset', async () => {
     const drun = createEmulator();
     for (const takeBack of [() => drun.faults.clear(), () => drun.reset()]) {
       drun.faults.always({ status: 503 });
@@ -88,7 +88,7 @@ describe('a fault for every call', () => {
     }
   });
 
-  it('is what it was when it was set', async () => {
+  it('copies the fault', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     const fault = { status: 503 };
@@ -98,7 +98,7 @@ describe('a fault for every call', () => {
   });
 });
 
-describe('a fault meets only', () => {
+describe('a fault applies only to', () => {
   /** What is asked for in turn: keys twice, then models twice. */
   async function met(fault: Omit<Fault, 'times'>): Promise<boolean[]> {
     const drun = createEmulator({ maxKeys: 10 });
@@ -133,7 +133,7 @@ describe('a fault meets only', () => {
     expect(await met(filter)).toEqual(expected);
   });
 
-  it('calls with a key that is named by its id, or handed in', async () => {
+  it('requests with a key that is given by id or value', async () => {
     const drun = createEmulator();
     const [first, second] = [drun.keys.create({ name: 'a' }), drun.keys.create({ name: 'a' })];
     for (const key of [first.id, first.secret, first.secret.reveal()]) {
@@ -143,7 +143,7 @@ describe('a fault meets only', () => {
     }
   });
 
-  it('also calls with a key that was deleted', async () => {
+  it('requests with a deleted key too', async () => {
     const drun = createEmulator();
     const { id, secret } = drun.keys.create({ name: 'a' });
     drun.keys.delete(id);
@@ -151,7 +151,7 @@ describe('a fault meets only', () => {
     expect((await chat(drun, secret.reveal())).status).toBe(503);
   });
 
-  it('the two planes: no other path', async () => {
+  it('the paths of the planes', async () => {
     const drun = createEmulator();
     drun.faults.always({ status: 418 });
     expect((await drun.fetch(`${CHAT}/elsewhere`)).status).toBe(404);
