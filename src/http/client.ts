@@ -29,21 +29,14 @@ export interface Endpoint<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Path below the base URL, with placeholders: `/apikeys/{id}`. Messages and logs show it like that. */
   readonly path: string;
-  /** Values of the placeholders, not encoded. */
   readonly params?: Readonly<Record<string, string>> | undefined;
   readonly query?: URLSearchParams | undefined;
-  /** Sent as JSON. */
   readonly body?: unknown;
   /** @defaultValue `application/json` */
   readonly accept?: string | undefined;
   readonly retry: RetryPolicy;
-  /** Called right before each request is sent. */
   readonly onSend?: (() => void) | undefined;
-  /**
-   * Called with each failure. Can turn it into a result, such as the 404 of a repeated delete, or throw another error.
-   *
-   * @param mayHaveBeenApplied - Whether the service may have acted on an earlier request of the call.
-   */
+  /** Can turn a failure into a result, such as the 404 of a repeated delete, or throw another error. */
   readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
   /**
    * Reads a 2xx response. A stream's keeps the response, and returns after the first chunk. Errors of this package are
@@ -59,7 +52,6 @@ export interface HttpClientOptions extends ClientOptions {
   /** What the caller calls the credential. */
   readonly credentialOption: ResponseContext['credentialOption'];
   readonly timeoutMs: number;
-  /** Sent unless `headers` overrides them. */
   readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -81,13 +73,11 @@ interface Call<T> {
 /** Sends the requests of a client: credentials, deadlines, retries, and errors of the right class. */
 export class HttpClient {
   readonly baseUrl: URL;
-  /** The base URL without a slash at its end. */
   readonly root: string;
   readonly readCredential: ReadCredential;
   readonly #options: HttpClientOptions;
   readonly #headers: Readonly<Record<string, string>>;
 
-  /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: HttpClientOptions) {
     this.#options = options;
     this.baseUrl = options.baseUrl;
@@ -116,7 +106,7 @@ export class HttpClient {
     }
   }
 
-  /** The deadline of a call, from `signal` and `timeoutMs`. It has to be disposed of. */
+  /** It has to be disposed of. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
     return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }
@@ -195,7 +185,6 @@ export class HttpClient {
     return trace(requestChannel, diagnostics, () => this.#exchange(call, credential));
   }
 
-  /** One request and its response, with an entry in the log. */
   async #exchange<T>(call: Call<T>, credential: Secret): Promise<T> {
     const { endpoint, context } = call;
     const { deadline } = context;
@@ -243,6 +232,7 @@ export class HttpClient {
     outcome: Pick<RequestLogEntry, 'status' | 'code'>,
   ): void {
     const { logger } = this.#options;
+    if (logger === undefined && diagnostics === undefined) return;
     const entry = { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt };
     if (diagnostics !== undefined) Object.assign(diagnostics, entry);
     if (logger === undefined) return;

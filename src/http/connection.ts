@@ -5,12 +5,7 @@ import { type ResponseContext, sentence, shownText } from './context.ts';
 /** The limit of Node's `fetch` on the time to the headers and between two parts of a body. */
 const NODE_LIMIT_MS = 300_000;
 
-/**
- * The error for a request without a response, or whose body could not be read.
- *
- * What was thrown may carry the request with its headers, or repeat it in its message, so only redacted copies of the
- * known fields are kept.
- */
+/** What was thrown may carry the request with its headers, so only redacted copies of the known fields are kept. */
 export function toConnectionError(
   thrown: unknown,
   context: Pick<ResponseContext, 'label' | 'url' | 'redact'>,
@@ -45,7 +40,6 @@ export function toConnectionError(
 const BUG_MESSAGE =
   /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|undefined is not|null is not/i;
 
-/** Whether something is a bug in the caller's `fetch` rather than a failure of the network. */
 function isBug({ name, message, code = '' }: Thrown): boolean {
   if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return true;
@@ -69,12 +63,9 @@ const UNOPENED_MESSAGE = /before secure TLS connection was established|client er
 const FINAL_MESSAGE =
   /when HTTP Tunneling|failed to establish tunnel|invalid peer certificate|SSL routines:[^:]*:wrong version number/i;
 
+/** `unopened` if nothing can have been sent; `final` if that will not change, as with certificates and refused CONNECTs. */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
-/**
- * Classifies the failure of a connection: `unopened` if nothing can have been sent, `final` if that will not change
- * (certificates, refused CONNECTs, another protocol), and otherwise `unknown`.
- */
 function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {
   if (CERTIFICATE_CODE.test(code) || HANDSHAKE_CODE.test(code) || code === 'ERR_PROXY_TUNNEL') return 'final';
   if (FINAL_MESSAGE.test(message)) return 'final';

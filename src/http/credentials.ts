@@ -8,17 +8,13 @@ import { invalid } from './options.ts';
 /** How many credentials a call tries after the one that was rejected first. */
 export const MAX_FURTHER_CREDENTIALS = 3;
 
-/** Returns the current credential, synchronously if its provider does. Passes on what the provider throws. */
 export type ReadCredential = (context: CredentialContext) => Secret | Promise<Secret>;
 
 /**
- * Returns a function that reads the credential, for each attempt of each call.
- *
- * Results are never shared between calls, not even concurrent ones: a provider may depend on its caller's async
- * context, for example on the tenant of a web request.
+ * Returns a function to call before each attempt of each call. Its results are never shared, not even between
+ * concurrent calls: a provider may depend on its caller's async context, for example on the tenant of a web request.
  *
  * @param option - What the caller calls it: `apiKey`, `accessToken`.
- * @throws {ConfigurationError} If it is malformed; the message does not repeat it.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {
   const source = Object(credential) as { readonly getKey?: CredentialProvider };
@@ -74,11 +70,7 @@ const CREDENTIAL_HEADER =
 /** Shorter parts of a header are words, not credentials. */
 const MIN_HEADER_PART = 8;
 
-/**
- * Returns a function that masks the credentials of a call, and everything that looks like another one.
- *
- * @param credentials - All that the call has used: a server may repeat one that it rejected before.
- */
+/** @param credentials - All that a call has used: a server may repeat one that it rejected before. */
 export function redactorFor(
   credentials: readonly Secret[],
   headers: Readonly<Record<string, string>>,
@@ -99,7 +91,6 @@ function credentialsIn(value: string): string[] {
   return [value, ...parts].filter(({ length }) => length >= MIN_HEADER_PART);
 }
 
-/** The password of `Basic` authentication, or an empty string. */
 function passwordIn(part: string): string {
   try {
     return /^[^:]*:(.*)$/.exec(atob(part))?.[1] ?? '';

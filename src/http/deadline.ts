@@ -4,11 +4,8 @@ import { abortable } from '../internal/wait.ts';
 import { invalid } from './options.ts';
 
 /**
- * Ends a call when the caller's signal aborts or its time is up, whichever comes first.
- *
- * Everything a call waits for is raced against its deadline, because a custom `fetch` may ignore its signal.
- * `AbortSignal.any` would keep its dependent signals alive as long as the caller's signal; this puts one listener on
- * that signal, and removes it when disposed.
+ * Ends a call when the caller's signal aborts or its time is up. Everything a call waits for is raced against it,
+ * because a custom `fetch` may ignore its signal. `AbortSignal.any` would live as long as the caller's signal.
  */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
@@ -35,16 +32,11 @@ export class Deadline implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Time left in the current phase, in milliseconds. */
   get remainingMs(): number {
     return this.#endsAt - performance.now();
   }
 
-  /**
-   * Replaces the current limit by one on the wait for the response, or for the next chunk of a stream.
-   *
-   * @param timeoutMs - `undefined` sets no limit.
-   */
+  /** Replaces the current limit by one on the wait for the response, or for the next chunk of a stream. */
   start(phase: 'response' | 'idle', timeoutMs: number | undefined): void {
     this.stop();
     if (timeoutMs === undefined) return;
@@ -55,7 +47,6 @@ export class Deadline implements Disposable {
     }, timeoutMs);
   }
 
-  /** Removes the current limit. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#endsAt = Number.POSITIVE_INFINITY;
@@ -69,7 +60,6 @@ export class Deadline implements Disposable {
     this.signal.throwIfAborted();
   }
 
-  /** Waits for a promise, or rejects with the signal's reason. */
   race<T>(promise: PromiseLike<T>): Promise<T> {
     return abortable(promise, this.signal);
   }

@@ -18,7 +18,6 @@ import { requestIdOf, retryAfterMs } from './headers.ts';
 import { errorIn, parseServiceError, type ServiceError } from './service-error.ts';
 import type { TransportResponse } from './transport.ts';
 
-/** What a valid JSON body contains, so that nothing else is treated as a success. */
 export interface BodyRules {
   /** Fields of the contract. A body has at least one of them. */
   readonly fields: readonly string[];
@@ -135,40 +134,31 @@ export function toApiError(
   });
 }
 
+const CLASSES: Readonly<Record<number, new (message: string, init: ApiErrorInit) => ApiError>> = {
+  400: InvalidRequestError,
+  402: InsufficientQuotaError,
+  403: PermissionDeniedError,
+  404: NotFoundError,
+  422: InvalidRequestError,
+  429: RateLimitError,
+};
+
 function errorForStatus(message: string, context: ResponseContext, init: ApiErrorInit): ApiError {
   const { status, serviceCode, serviceType } = init;
   const says = (name: string): boolean => serviceCode === name || serviceType === name;
   // LiteLLM reports a used-up budget with several statuses.
-  const isQuota = status === 402 || says('budget_exceeded') || (status === 429 && says('insufficient_quota'));
+  const isQuota = says('budget_exceeded') || (status === 429 && says('insufficient_quota'));
   if (isQuota) return new InsufficientQuotaError(message, init);
-  switch (status) {
-    case 400:
-    case 422:
-      return new InvalidRequestError(message, init);
-    case 401:
-      return authenticationError(message, init, context);
-    case 403:
-      return new PermissionDeniedError(message, init);
-    case 404:
-      return new NotFoundError(message, init);
-    case 429:
-      return new RateLimitError(message, init);
-    default:
-      return status >= 500 ? new ServerError(message, init) : new ApiError(message, init);
-  }
-}
-
-/** The gateway's own 401 has the code `invalid_api_key` or none; another code comes from a model server behind it. */
-function authenticationError(message: string, init: ApiErrorInit, context: ResponseContext): ApiError {
-  const { serviceCode = 'invalid_api_key' } = init;
-  if (context.credentialOption === 'accessToken' || serviceCode === 'invalid_api_key') {
+  if (status !== 401) return new (CLASSES[status] ?? (status >= 500 ? ServerError : ApiError))(message, init);
+  // The gateway's own 401 has this code or none.
+  const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
+  if (isOwn || context.credentialOption === 'accessToken') {
     return new AuthenticationError(message, { ...init, maskedKey: context.sent.at(-1)?.masked });
   }
   const hint = "The code is not the gateway's: a model server may have rejected its own credential.";
   return new AuthenticationError(`${message} ${hint}`, init);
 }
 
-/** The error for a response that the contract does not allow. */
 export function invalidResponse(
   response: TransportResponse,
   context: ResponseContext,

@@ -3,10 +3,8 @@ import type { FetchFunction } from './call.ts';
 import { FetchResponse, sendByFetch, type Transport } from './transport.ts';
 
 /**
- * Sends through ky, for requests that are rare: the `Request` that it builds costs a third of a whole call.
- *
- * Its retries, timeouts and errors are off. They cannot replace a rejected credential or share one deadline among the
- * requests of a call, and its errors show the request's headers.
+ * Only for requests that are rare: the `Request` that ky builds costs a third of a call. Its retries and timeouts cannot
+ * replace a rejected credential or share one deadline, and its errors show the request's headers.
  */
 export function kyTransport(fetch: FetchFunction | undefined): Transport {
   const client = ky.create({ retry: 0, timeout: false, throwHttpErrors: false });

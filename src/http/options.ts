@@ -3,10 +3,10 @@ import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import type { HeadersOption } from './call.ts';
 
-/** Options of every call. A method passes these, and the ones it adds, to {@link checkOptions}. */
+/** Names of the options of every call, for {@link checkOptions}. */
 export const CALL_OPTIONS = ['signal', 'timeoutMs', 'headers', 'maxRetries'] as const;
 
-/** Options that both clients have. */
+/** Names of the options that both clients have. */
 export const CLIENT_OPTIONS: readonly string[] =
   'baseUrl timeoutMs maxRetries fetch headers onRetry logger allowInsecureHttp dangerouslyAllowBrowser'.split(
     ' ',
@@ -17,12 +17,7 @@ export function invalid(option: string, why: string): ConfigurationError {
   return new ConfigurationError(`\`${option}\` ${why}${/[.?]$/.test(why) ? '' : '.'}`, { option });
 }
 
-/**
- * Checks that an options argument is an object, that it has only known options, and that none of them is `null`.
- *
- * @param owner - The function that takes the options, for the message: `ChatClient`, `complete()`.
- * @throws {ConfigurationError} If it does not; suggests the closest known option.
- */
+/** @param owner - The function that takes the options, for the message: `ChatClient`, `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
   if (!canHoldOptions(options)) {
     // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.

@@ -8,9 +8,7 @@ import {
 } from '../errors/index.ts';
 import { connectionFailure } from './connection.ts';
 
-/**
- * Which failures of an endpoint are retried: `transient` ones, or only those after which the service cannot have acted.
- */
+/** Which failures of an endpoint are retried: transient ones, or only those after which the service cannot have acted. */
 export type RetryPolicy = 'if-not-applied' | 'transient';
 
 const INITIAL_DELAY_MS = 500;
@@ -19,7 +17,6 @@ const MAX_DELAY_MS = 8_000;
 /** A service that asks for a longer wait is not waited for. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
-/** Whether a request may be repeated after this failure. */
 export function mayRetry(error: DrunError, policy: RetryPolicy): boolean {
   return isTransient(error) && (policy === 'transient' || cannotHaveBeenApplied(error));
 }
@@ -40,8 +37,8 @@ export function cannotHaveBeenApplied(error: DrunError): boolean {
 }
 
 /**
- * The wait before a retry: what the service asks for, or else a random part of a bound that doubles with each retry
- * ("full jitter", which spreads out clients that failed together). A service that asks for no wait gets that too.
+ * What the service asks for, or else "full jitter", which spreads out clients that failed together. A service that asks
+ * for no wait gets that too.
  *
  * @param retry - Number of the retry, from 1.
  * @returns `undefined` if the service asks for more than 60 s.

@@ -22,7 +22,7 @@ const MESSAGE_FIELDS =
   );
 
 /**
- * Decides whether a JSON value reports an error, whatever the status of its response is.
+ * Reads the error that a JSON value reports, whatever the status of its response is.
  *
  * `error`, `errors`, `success: false`, `object: "error"` and a code that is an error status always do. A message, or
  * another code, does so only if the value has no field of the contract besides `id` and `name`, which errors have too.
@@ -66,12 +66,7 @@ function isPresent(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }
 
-/**
- * Reads what the body of an error response says, in any of the shapes that servers in front of, behind and beside
- * d.run send. Also works on the first part of a longer body.
- *
- * @returns `undefined` if nothing in it is a message.
- */
+/** Reads the body of an error response, or the first part of it. */
 export function parseServiceError(text: string): ServiceError | undefined {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
   if (!/^(?:data|event|id|retry)?:/.test(trimmed)) return parsePayload(trimmed);
@@ -93,7 +88,7 @@ function parsePayload(text: string): ServiceError | undefined {
   return error?.message || error?.code || error?.type ? error : undefined;
 }
 
-/** The first values of the usual fields, in JSON that is cut off or broken. */
+/** Reads JSON that is cut off or broken. */
 function readPartialError(text: string): ServiceError {
   const field = (name: string): string | undefined => {
     const raw = new RegExp(`"${name}"\\s*:\\s*(?:"((?:[^"\\\\]|\\\\.)*)|(-?\\d+))`).exec(text);

@@ -92,7 +92,7 @@ export class FetchResponse implements TransportResponse {
 /** Checks what a custom `fetch` returns, as libraries and hand-written wrappers differ from the standard. */
 function checkResponse(response: Response | undefined): asserts response is Response {
   let why: string | undefined;
-  if (typeof response?.status !== 'number' || typeof response.text !== 'function') {
+  if (typeof response?.headers?.get !== 'function' || typeof response.text !== 'function') {
     why = 'did not return a Response';
   } else if (response.bodyUsed || response.body?.locked) {
     why = 'returned a Response whose body was already read; return a clone';

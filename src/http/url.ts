@@ -9,8 +9,7 @@ const ENDPOINT =
   /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/;
 
 /**
- * Checks the URL below which a service's paths are. Credentials are sent there, so it has to be https, or http to
- * this machine. Messages do not repeat it, because it may contain a password.
+ * Messages do not repeat the URL, because it may contain a password.
  *
  * @param root - Path that the URL may end in, such as `/v1`, and that is removed.
  */
@@ -47,15 +46,11 @@ export function regionUrl(region: string): URL {
   throw invalid('region', 'must be the first label of a host name, such as "sh-02"');
 }
 
-/** Each value becomes one segment. */
 export function fillPath(path: string, params: Readonly<Record<string, string>> = {}): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
 }
 
-/**
- * Checks an identifier that becomes a segment of a path. Encoding alone is not enough: `..` has no encoded form, and
- * some servers and proxies decode `%2F` before they route.
- */
+/** Encoding is not enough: `..` has no encoded form, and some servers and proxies decode `%2F` before they route. */
 export function checkPathSegment(value: string, option: string): string {
   if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');
   if (/^sk-[\w-]{16,}$/.test(value)) throw invalid(option, 'looks like an API key; pass the id of the key');

@@ -1,4 +1,3 @@
-/** What can be read of a thrown value: of an error, or of anything else that code may throw. */
 export interface Thrown {
   readonly name: string;
   readonly message: string;
@@ -13,9 +12,7 @@ const MAX_DEPTH = 8;
 
 /**
  * Reads a thrown value and its causes, outermost first. An inner error has the code, system call and message of the
- * outer one unless it has its own. Of an `AggregateError` (several addresses of one host were tried), all are read.
- *
- * Never throws: anything can be thrown, and its getters can throw too.
+ * outer one unless it has its own. Never throws, although getters of what was thrown can.
  */
 export function readCauses(thrown: unknown): Thrown[] {
   return readChain(thrown, { name: 'Error', message: '', isRoot: true }, 1);

@@ -6,27 +6,20 @@
 /** Longest delay of a timer in milliseconds; longer ones fire at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
-const PRINTABLE_ASCII = /^[\x21-\x7e]+$/;
-
-/** `localhost`, names below it, 127.0.0.0/8 and ::1, as the URL parser writes them. */
-const LOOPBACK = /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
-
-/** Whether a string is not empty and has only printable ASCII characters without spaces, as a token in a header must. */
 export function isPrintableAscii(text: string): boolean {
-  return PRINTABLE_ASCII.test(text);
+  return /^[\x21-\x7e]+$/.test(text);
 }
 
-/** Whether a URL's host name is this machine. */
+/** Of a host name as the URL parser writes it. */
 export function isLoopback(hostname: string): boolean {
-  return LOOPBACK.test(hostname);
+  return /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }
 
-/** Whether a value is a number of milliseconds that a timer can wait, above 0. */
+/** Whether a timer can wait so long. */
 export function isTimerMs(value: unknown): value is number {
   return typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS;
 }
 
-/** Whether a value is a promise or another thenable. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
@@ -35,7 +28,6 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
-/** Whether a value is a `Date`, valid or not. */
 export function isDate(value: unknown): value is Date {
   return Object.prototype.toString.call(value) === '[object Date]';
 }

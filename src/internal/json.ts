@@ -7,7 +7,6 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Whether a value is a JSON object: neither an array nor `null`. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -15,11 +14,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /** Real responses are far less nested; recursive code can overflow the stack on deeper ones. */
 const MAX_DEPTH = 1_000;
 
-/**
- * Whether a value is nested too deeply for recursive code.
- *
- * @param text - The text that `value` was parsed from; a short one cannot be too deep.
- */
+/** @param text - The text that `value` was parsed from; a short one cannot be too deep. */
 export function isTooDeep(text: string, value: unknown): boolean {
   if (text.length < 2 * MAX_DEPTH) return false;
   let level: unknown[] = [value];

@@ -24,6 +24,7 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Prom
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
     const stop = (): void => signal.removeEventListener('abort', onAbort);
+    // Every request waits here: `finally()` would take three more promises.
     promise.then(
       (value) => {
         stop();
