@@ -14,9 +14,9 @@ import type { TransportResponse } from '../http/transport.ts';
 import { streamChannel } from '../internal/diagnostics.ts';
 import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
-import { EventDecoder, type StreamEvent } from './events.ts';
+import { EventDecoder, isFailure, type StreamEvent } from './events.ts';
 import { finishKind } from './finish-reason.ts';
-import { type Fields, normalizeChunk } from './normalize.ts';
+import { type Fields, type NormalChoice, normalizeChunk } from './normalize.ts';
 
 /** How long a body is still read after the completion is complete. Its connection can be used again only after its end. */
 const MAX_DRAIN_MS = 250;
@@ -197,11 +197,12 @@ export class ChunkReader {
     const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
-    const failed = chunk.choices.find(({ finish_reason: reason }) => finishKind(reason) === 'failed');
+    const failed = chunk.choices.find(isFailed);
     if (failed !== undefined) {
-      const { message, ...error } = errorIn(failed, []) ?? {};
-      const reason = `the \`finish_reason\` is "${failed.finish_reason}"${message ? `, ${message}` : ''}`;
-      this.#finish(this.#failed({ ...error, message: reason }, false));
+      const { message, ...error } = errorIn({ error: failed.error }, []) ?? {};
+      const { finish_reason } = failed;
+      const reasons = [finish_reason && `the \`finish_reason\` is "${finish_reason}"`, message];
+      this.#finish(this.#failed({ ...error, message: reasons.filter(Boolean).join(', ') }, false));
     } else if (this.#events.isJson) {
       // A whole response is complete.
       this.#finish(isReply ? undefined : this.#invalid('a body without a message in `choices`'));
@@ -270,4 +271,8 @@ export class ChunkReader {
       limit.removeEventListener('abort', cancel);
     }
   }
+}
+
+function isFailed({ finish_reason, error }: NormalChoice): boolean {
+  return finishKind(finish_reason) === 'failed' || (error !== undefined && isFailure(error));
 }

@@ -61,8 +61,8 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   return found && !found.message && typeof text === 'string' ? { ...found, message: text } : found;
 }
 
-/** Whether the `error` beside choices is one. Some servers send `{}` or `{"code":0}` in every chunk. */
-function isFailure(error: unknown): boolean {
+/** Whether the `error` beside choices, or in one of them, is one. Some servers send `{}` or `{"code":0}` in every chunk. */
+export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
   const { code, message } = error;
   const isCode = !/^(?:0|2\d\d|ok|success|)$/i.test(String(code ?? ''));
@@ -141,7 +141,7 @@ export class EventDecoder {
   #detect(): void {
     const text = this.#rest.trimStart();
     if (text.startsWith('<')) this.#format = 'html';
-    if (/^[{[]/.test(text)) this.#format = 'json';
+    else if (/^[{[]/.test(text)) this.#format = 'json';
     if (this.#format !== 'unknown') return;
     const [, line = '', next = ''] = /^(.*?)(?:\r\n|\r|\n)(.*)$/s.exec(text) ?? [];
     // Complete JSON in a line that another one follows: every line is an event.

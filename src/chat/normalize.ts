@@ -59,7 +59,7 @@ function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', mess
   }
   for (const name in message) {
     const value = message[name];
-    if (typeof value === 'string' || value === null) continue;
+    if (value === null || (typeof value === 'string' && name !== 'tool_calls')) continue;
     if (name === 'content' && Array.isArray(value)) {
       message.content = null;
       for (const part of value) addPart(message, part);

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { isTimerMs } from '../internal/checks.ts';
+import { runDetached } from '../internal/detached.ts';
 import { abortable } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
@@ -17,7 +18,6 @@ import {
   recoverRing,
 } from './revoke.ts';
 import { isTransientStoreFailure, type ManagedRing, type RingContext, RingState } from './ring-state.ts';
-import { Schedule } from './schedule.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { invalid } from './stores/store.ts';
 import { retryUntil, withTimeout } from './waiting.ts';
@@ -76,12 +76,15 @@ export class KeyRing implements AsyncDisposable {
   readonly #protocol: Protocol;
   readonly #reader: Reader;
   readonly #events: RingEvents;
-  readonly #schedule: Schedule;
   /** Created when it is needed: Workers have no random numbers outside of requests. */
   #memory: RingMemory | undefined;
   /** The last reconciliation; there is one at a time. */
   #running: Promise<unknown> = Promise.resolve();
   #isStoreChecked = false;
+  /** Stops the background work; undefined if none is running. */
+  #background: AbortController | undefined;
+  /** The end of all background work that was started. */
+  #ended: Promise<unknown> = Promise.resolve();
 
   /** @throws {ConfigurationError} If an option is invalid. The message names it and shows no credential. */
   constructor(options: KeyRingOptions);
@@ -95,7 +98,6 @@ export class KeyRing implements AsyncDisposable {
     const state = new RingState(settings, (record, before) => this.#reader.observe(record, before));
     this.#ring = { ...settings, state, emit, clearError };
     this.#reader = new Reader(this.#ring);
-    this.#schedule = new Schedule(settings.clock, settings.random);
   }
 
   /**
@@ -190,16 +192,28 @@ export class KeyRing implements AsyncDisposable {
     if (!isTimerMs(intervalMs)) throw invalid('intervalMs', 'must be a positive number of milliseconds');
     this.#managed();
     this.#reader.reopen();
-    this.#schedule.start(
-      async (signal) => (await this.#reconcile(signal)).nextInMs,
-      intervalMs,
-      (error) => this.#ring.emit('error', { error }),
-    );
+    if (this.#background !== undefined) return;
+    this.#background = new AbortController();
+    const { signal } = this.#background;
+    const { clock, random, emit } = this.#ring;
+    const loop = async (): Promise<void> => {
+      while (!signal.aborted) {
+        const result = await this.#reconcile(signal).catch((error: unknown) => {
+          if (!signal.aborted) emit('error', { error });
+        });
+        const waitMs = Math.min(intervalMs, Math.max(result?.nextInMs ?? intervalMs, MIN_WAIT_MS));
+        const variedMs = waitMs * (0.75 + random() / 2);
+        await clock.sleep(variedMs, signal, { background: true }).catch(() => {});
+      }
+    };
+    this.#ended = Promise.all([this.#ended, runDetached(loop)]);
   }
 
   /** Stops the background work and resolves when it has ended. A key that is being created is stored first. */
   async stop(): Promise<void> {
-    await Promise.all([this.#reader.close(), this.#schedule.stop()]);
+    this.#background?.abort(new DOMException('The background work was stopped.', 'AbortError'));
+    this.#background = undefined;
+    await Promise.all([this.#reader.close(), this.#ended]);
   }
 
   /** Calls {@link KeyRing.stop}. */

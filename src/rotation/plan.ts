@@ -32,6 +32,8 @@ export interface Observation {
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** Keys that were encrypted with an old key, and were not encrypted anew by this process. */
   readonly outdated: readonly RingKey[];
+  readonly settings: KeyRingSettings;
+  readonly progress: Readonly<Progress>;
   readonly monotonicNow: number;
   /** The instant to write into the record: the service's time, or the local clock without a `Date` header. */
   readonly now: number;
@@ -75,11 +77,6 @@ export class Progress {
   }
 }
 
-export interface PlanContext {
-  readonly settings: KeyRingSettings;
-  readonly progress: Readonly<Progress>;
-}
-
 /** One step of a reconciliation. Each contains at most one update of the record. */
 export type Step =
   | { readonly kind: 'rest'; readonly nextInMs?: number | undefined }
@@ -94,7 +91,7 @@ export type Step =
   | { readonly kind: 'recover-key'; readonly pending: ClaimedPending; readonly key: OwnKey }
   | { readonly kind: 'verify-pending'; readonly pending: CreatedPending };
 
-export type Rule = (seen: Observation, context: PlanContext) => Step | undefined;
+export type Rule = (seen: Observation) => Step | undefined;
 
 /** More orphans are not deleted in one run, so that a mistake cannot empty an account. */
 const MAX_ORPHANS = 3;
@@ -122,31 +119,31 @@ export const RULES: Readonly<Record<string, Rule>> = {
 };
 
 /** Returns the next step. */
-export function plan(seen: Observation, context: PlanContext, rules = RULES): Step {
+export function plan(seen: Observation, rules = RULES): Step {
   for (const rule of Object.values(rules)) {
-    const step = rule(seen, context);
+    const step = rule(seen);
     if (step !== undefined) return step;
   }
-  return rest(seen, context);
+  return rest(seen);
 }
 
-function stopAfterRollback(seen: Observation, { settings }: PlanContext): Step | undefined {
+function stopAfterRollback(seen: Observation): Step | undefined {
   const lost = ownListed(seen).filter(({ seq }) => seq > seen.record.seq);
-  return lost.length > 0 ? { kind: 'fail', error: rolledBack(settings.name, lost) } : undefined;
+  return lost.length > 0 ? { kind: 'fail', error: rolledBack(seen.settings.name, lost) } : undefined;
 }
 
-function deleteOrphans(seen: Observation, { progress }: PlanContext): Step | undefined {
-  const keys = orphansOf(seen, progress).slice(0, Math.max(0, MAX_ORPHANS - progress.orphansDeleted));
+function deleteOrphans(seen: Observation): Step | undefined {
+  const keys = orphansOf(seen).slice(0, Math.max(0, MAX_ORPHANS - seen.progress.orphansDeleted));
   return keys.length > 0 ? { kind: 'delete-orphans', keys } : undefined;
 }
 
-function deleteRetired({ record }: Observation, { progress }: PlanContext): Step | undefined {
+function deleteRetired({ record, progress }: Observation): Step | undefined {
   const keys = record.retired.filter(({ id }) => !progress.undeletableIds.has(id));
   return keys.length > 0 ? { kind: 'delete-retired', keys } : undefined;
 }
 
 /** Waiting uses "at least": only the `Date` of a list sent after the read shows that an instant has passed. */
-function retirePrevious(seen: Observation, { settings }: PlanContext): Step | undefined {
+function retirePrevious(seen: Observation): Step | undefined {
   const { record, listing, confirmation } = seen;
   const { servedAt } = confirmation ?? listing;
   const { previous } = record;
@@ -157,7 +154,7 @@ function retirePrevious(seen: Observation, { settings }: PlanContext): Step | un
   if (confirmation === undefined) return { kind: 'list-again' };
   const changed = isWrong
     ? to.setRetireAt(record, previous, servedAt + SLACK_MS + gracePeriodMs)
-    : to.retire(record, [previous.id], 'replaced', promotionOf(seen, settings));
+    : to.retire(record, [previous.id], 'replaced', promotionOf(seen));
   return { kind: 'update', record: changed };
 }
 
@@ -171,7 +168,7 @@ function correctSince({ record, listing, confirmation }: Observation): Step | un
 }
 
 /** Lists may lag, so a missing key is replaced only if the service rejects it too. */
-function replaceMissing(seen: Observation, { settings }: PlanContext): Step | undefined {
+function replaceMissing(seen: Observation): Step | undefined {
   const { record, listing, confirmation, verdicts } = seen;
   const usable = (confirmation ?? listing).keys.filter(({ expired, disabled }) => !expired && !disabled);
   for (const key of [record.current, record.standby]) {
@@ -180,7 +177,7 @@ function replaceMissing(seen: Observation, { settings }: PlanContext): Step | un
     const verdict = verdicts.get(key.id);
     if (verdict === undefined) return { kind: 'verify-missing', key };
     if (verdict.kind !== 'rejected') continue;
-    const replaced = to.retire(record, [key.id], 'missing', promotionOf(seen, settings));
+    const replaced = to.retire(record, [key.id], 'missing', promotionOf(seen));
     return { kind: 'update', record: replaced, replaced: key.id };
   }
   return undefined;
@@ -192,17 +189,17 @@ function continueCreated({ record }: Observation): Step | undefined {
   return pending?.phase === 'created' ? { kind: 'verify-pending', pending } : undefined;
 }
 
-function continueOwnClaim(seen: Observation, { settings, progress }: PlanContext): Step | undefined {
-  const { record, version, listing, monotonicNow } = seen;
+function continueOwnClaim(seen: Observation): Step | undefined {
+  const { record, version, listing, settings, progress, monotonicNow } = seen;
   const { claim, memory } = progress;
   const { pending } = record;
   if (pending?.phase !== 'claimed' || pending.owner !== memory.owner) return undefined;
   if (memory.unstored?.name === pending.name) return { kind: 'store-key', pending };
   // A create without a response binds its owner too: it waits for the lease like everybody else.
   if (memory.sentName === pending.name) return undefined;
-  if (claim?.version !== version) return leaseError(seen, settings) ?? { kind: 'renew-claim', pending };
+  if (claim?.version !== version) return leaseError(seen) ?? { kind: 'renew-claim', pending };
   // Counted after the claim: two replicas that count before it would each find room for one key.
-  if (!hasRoom(seen, settings, progress)) return { kind: 'drop-claim', isFull: true };
+  if (!hasRoom(seen)) return { kind: 'drop-claim', isFull: true };
   // Acting uses "at most": the create and its recovery must fit before the end of the lease, in the service's time and in this
   // process's.
   const { leaseUntil = Number.POSITIVE_INFINITY } = pending;
@@ -214,22 +211,21 @@ function continueOwnClaim(seen: Observation, { settings, progress }: PlanContext
 }
 
 /** A claim without a stored key is taken over once a list sent after the read shows that its lease is over. */
-function takeOverClaim(seen: Observation, context: PlanContext): Step | undefined {
-  const { record, listing, confirmation, monotonicNow } = seen;
+function takeOverClaim(seen: Observation): Step | undefined {
+  const { record, listing, confirmation, settings, progress, monotonicNow } = seen;
   const { pending } = record;
   if (pending?.phase !== 'claimed') return undefined;
   const { name, leaseMs, leaseUntil } = pending;
   const { servedAt } = confirmation ?? listing;
-  if (servedAt === undefined) return rest(seen, context);
+  if (servedAt === undefined) return rest(seen);
   const isWrong = leaseUntil === undefined || leaseUntil - servedAt > leaseMs + 2 * SLACK_MS;
-  if (!isWrong && servedAt <= leaseUntil) return rest(seen, context);
+  if (!isWrong && servedAt <= leaseUntil) return rest(seen);
   if (confirmation === undefined) return { kind: 'list-again' };
   if (isWrong) {
     const lease = { leaseMs, leaseUntil: (latestTime(confirmation, monotonicNow) ?? 0) + leaseMs };
     return { kind: 'update', record: to.renewLease(record, pending, lease) };
   }
   const [key, ...others] = confirmation.keys.filter((listed) => listed.name === name);
-  const { settings, progress } = context;
   const canRecover = settings.manager?.getSecret !== undefined && !progress.unrecoverableNames.has(name);
   if (key && others.length === 0 && canRecover) return { kind: 'recover-key', pending, key };
   return { kind: 'drop-claim', isFull: false };
@@ -239,35 +235,35 @@ function reencryptOutdated({ outdated }: Observation): Step | undefined {
   return outdated.length > 0 ? { kind: 'reencrypt' } : undefined;
 }
 
-function useStandby(seen: Observation, { settings }: PlanContext): Step | undefined {
+function useStandby(seen: Observation): Step | undefined {
   const { record } = seen;
   const { standby, previous, current } = record;
   if (standby === undefined) return undefined;
-  const promotion = promotionOf(seen, settings);
-  if (isExpiring(standby, seen, settings)) {
+  const promotion = promotionOf(seen);
+  if (isExpiring(standby, seen)) {
     return { kind: 'update', record: to.retire(record, [standby.id], 'expiring', promotion) };
   }
-  if (previous !== undefined || (current !== undefined && !isDue(seen, settings))) return undefined;
+  if (previous !== undefined || (current !== undefined && !isDue(seen))) return undefined;
   return { kind: 'update', record: to.promote(record, standby, promotion) };
 }
 
-function claimNextKey(seen: Observation, { settings, progress }: PlanContext): Step | undefined {
-  const { record } = seen;
+function claimNextKey(seen: Observation): Step | undefined {
+  const { record, settings, progress } = seen;
   const { current, standby, previous } = record;
-  const isNeeded = !current || isDue(seen, settings) || (settings.standby && !standby);
-  if (!isNeeded || progress.isFull || orphansOf(seen, progress).length > 0) return undefined;
+  const isNeeded = !current || isDue(seen) || (settings.standby && !standby);
+  if (!isNeeded || progress.isFull || orphansOf(seen).length > 0) return undefined;
   // Beside a previous key there is room only if there is no current one.
   if (previous && current) return undefined;
   if (settings.deleteBeforeCreate && current) {
-    const freed = to.retire(record, [current.id], 'replaced', promotionOf(seen, settings));
+    const freed = to.retire(record, [current.id], 'replaced', promotionOf(seen));
     return { kind: 'update', record: freed };
   }
-  if (!hasRoom(seen, settings, progress)) return undefined;
-  return leaseError(seen, settings) ?? { kind: 'claim' };
+  if (!hasRoom(seen)) return undefined;
+  return leaseError(seen) ?? { kind: 'claim' };
 }
 
 /** A list that is slower than the lease would make every owner drop its claim. */
-function leaseError({ listing }: Observation, settings: KeyRingSettings): Step | undefined {
+function leaseError({ listing, settings }: Observation): Step | undefined {
   const { leaseMs, createTimeoutMs } = settings;
   const neededMs = createTimeoutMs + 2 * SLACK_MS + 2 * listing.durationMs;
   if (leaseMs >= neededMs) return undefined;
@@ -275,11 +271,15 @@ function leaseError({ listing }: Observation, settings: KeyRingSettings): Step |
   return { kind: 'fail', error: invalid('leaseMs', rule) };
 }
 
-function rest(seen: Observation, { settings, progress }: PlanContext): Step {
+function rest(seen: Observation): Step {
   const { servedAt } = seen.confirmation ?? seen.listing;
-  if (orphansOf(seen, progress).length > 0) return { kind: 'rest', nextInMs: 0 };
+  if (orphansOf(seen).length > 0) return { kind: 'rest', nextInMs: 0 };
   const { current, previous, pending } = seen.record;
-  const instants = [current && current.since + settings.maxAgeMs, previous?.retireAt, pending?.leaseUntil];
+  const instants = [
+    current && current.since + seen.settings.maxAgeMs,
+    previous?.retireAt,
+    pending?.leaseUntil,
+  ];
   // What is due already waits for something else.
   const waits = instants.flatMap((at) => (at === undefined || servedAt === undefined ? [] : [at - servedAt]));
   const future = waits.filter((waitMs) => waitMs >= 0);
@@ -287,28 +287,26 @@ function rest(seen: Observation, { settings, progress }: PlanContext): Step {
 }
 
 /** A rotation is requested, or the current key is old. */
-function isDue(seen: Observation, settings: KeyRingSettings): boolean {
+function isDue(seen: Observation): boolean {
   const { current, rotateEpoch } = seen.record;
   if (current === undefined) return false;
   const { servedAt = 0 } = seen.listing;
   return (
     rotateEpoch !== undefined ||
-    isExpiring(current, seen, settings) ||
-    servedAt >= current.since + settings.maxAgeMs
+    isExpiring(current, seen) ||
+    servedAt >= current.since + seen.settings.maxAgeMs
   );
 }
 
-function isExpiring(
-  { expiresAt }: RingKey,
-  { listing }: Observation,
-  { gracePeriodMs }: KeyRingSettings,
-): boolean {
-  return listing.servedAt !== undefined && listing.servedAt >= expiresAt - gracePeriodMs - DAY_MS / 2;
+function isExpiring({ expiresAt }: RingKey, { listing, settings }: Observation): boolean {
+  return (
+    listing.servedAt !== undefined && listing.servedAt >= expiresAt - settings.gracePeriodMs - DAY_MS / 2
+  );
 }
 
 /** A promotion, by the service's time of this observation. */
-export function promotionOf({ now }: Observation, { gracePeriodMs }: KeyRingSettings): to.Promotion {
-  return { since: now, gracePeriodMs };
+export function promotionOf({ now, settings }: Observation): to.Promotion {
+  return { since: now, gracePeriodMs: settings.gracePeriodMs };
 }
 
 /** The listed keys of this ring, not of another one with the same name. */
@@ -316,21 +314,17 @@ function ownListed({ listing, record }: Observation): OwnKey[] {
   return listing.keys.filter(({ ringId }) => ringId === record.ringId);
 }
 
-function orphansOf(seen: Observation, { undeletableIds }: Progress): OwnKey[] {
-  const { record } = seen;
+function orphansOf(seen: Observation): OwnKey[] {
+  const { record, progress } = seen;
   const known = new Set([...keysOf(record), ...record.retired].map(({ id }) => id));
   return ownListed(seen).filter(
-    ({ id, name }) => !known.has(id) && !undeletableIds.has(id) && name !== record.pending?.name,
+    ({ id, name }) => !known.has(id) && !progress.undeletableIds.has(id) && name !== record.pending?.name,
   );
 }
 
 /** Whether a slot is free. Keys that may not be deleted do not count: the account's limit decides about those. */
-function hasRoom(
-  seen: Observation,
-  { deleteBeforeCreate }: KeyRingSettings,
-  { undeletableIds }: Progress,
-): boolean {
+function hasRoom(seen: Observation): boolean {
   const ids = new Set([...ownListed(seen), ...keysOf(seen.record)].map(({ id }) => id));
-  for (const id of undeletableIds) ids.delete(id);
-  return ids.size < (deleteBeforeCreate ? 1 : 2);
+  for (const id of seen.progress.undeletableIds) ids.delete(id);
+  return ids.size < (seen.settings.deleteBeforeCreate ? 1 : 2);
 }

@@ -1,7 +1,7 @@
 import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
 import type { Secret } from '../secret/secret.ts';
 import { newKeyName, newRingId, type OwnKey } from './key-names.ts';
-import type { Observation, PlanContext, RingMemory, Step } from './plan.ts';
+import type { Observation, RingMemory, Step } from './plan.ts';
 import * as planning from './plan.ts';
 import {
   type ClaimedPending,
@@ -97,18 +97,15 @@ export class Reconciliation {
     return this.#observed({ ...read, listing, outdated, verdicts: new Map() });
   }
 
-  #observed(seen: Omit<Observation, 'monotonicNow' | 'now'>): Observation {
-    const { clock } = this.ring;
+  #observed(seen: Omit<Observation, 'settings' | 'progress' | 'monotonicNow' | 'now'>): Observation {
+    const { ring: settings, progress } = this;
+    const { clock } = settings;
     const { servedAt } = seen.confirmation ?? seen.listing;
-    return { ...seen, monotonicNow: clock.monotonic(), now: servedAt ?? clock.now() };
+    return { ...seen, settings, progress, monotonicNow: clock.monotonic(), now: servedAt ?? clock.now() };
   }
 
   protected plan(seen: Observation): Step {
-    return planning.plan(seen, this.planContext);
-  }
-
-  protected get planContext(): PlanContext {
-    return { settings: this.ring, progress: this.progress };
+    return planning.plan(seen);
   }
 
   async #continue(seen: Observation): Promise<ReconcileResult | Again> {
@@ -314,14 +311,14 @@ export class Reconciliation {
     const isStandby = this.ring.standby && record.current !== undefined && record.standby === undefined;
     const changed = isStandby
       ? to.fillStandby(record, pending)
-      : to.promote(record, pending.key, planning.promotionOf(seen, this.ring));
+      : to.promote(record, pending.key, planning.promotionOf(seen));
     await this.update(seen, changed);
   }
 
   async #rejectKey(seen: Observation, { key }: CreatedPending, verdict: string): Promise<never> {
     const { id } = key;
     const { name, activationTimeoutMs } = this.ring;
-    const promotion = planning.promotionOf(seen, this.ring);
+    const promotion = planning.promotionOf(seen);
     await this.update(seen, to.retire(seen.record, [id], verdict, promotion));
     const why =
       verdict === 'rejected'

@@ -122,8 +122,6 @@ function objectOf(fields: Readonly<Record<string, Check>>): Check {
   };
 }
 
-const isRetiredKey = objectOf({ id: isText, reason: isText });
-
 const KEY = {
   id: isText,
   name: isText,
@@ -133,6 +131,7 @@ const KEY = {
   createdAt: isFiniteNumber,
   expiresAt: isFiniteNumber,
 };
+const isKey = objectOf(KEY);
 const CLAIM = {
   name: isText,
   seq: isCount,
@@ -141,7 +140,8 @@ const CLAIM = {
   leaseUntil: optional(isFiniteNumber),
 };
 const isClaimed = objectOf({ ...CLAIM, phase: (phase) => phase === 'claimed' });
-const isCreated = objectOf({ ...CLAIM, phase: (phase) => phase === 'created', key: objectOf(KEY) });
+const isCreated = objectOf({ ...CLAIM, phase: (phase) => phase === 'created', key: isKey });
+const isRetiredKey = objectOf({ id: isText, reason: isText });
 
 const isRecord = objectOf({
   format: (format) => typeof format === 'string' && /^1\.\d+$/.test(format),
@@ -150,7 +150,7 @@ const isRecord = objectOf({
   epoch: isCount,
   rotateEpoch: optional(isCount),
   current: optional(objectOf({ ...KEY, since: isFiniteNumber })),
-  standby: optional(objectOf(KEY)),
+  standby: optional(isKey),
   previous: optional(objectOf({ ...KEY, gracePeriodMs: isFiniteNumber, retireAt: optional(isFiniteNumber) })),
   pending: optional((pending) => isClaimed(pending) || isCreated(pending)),
   retired: (keys) => Array.isArray(keys) && keys.every(isRetiredKey),

@@ -8,7 +8,7 @@ import { readStatus, ringError } from './safe-cause.ts';
 import { codeOf, deleteKey, isRejectionStatus, listKeys, verify } from './service.ts';
 import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
-import { retryUntil } from './waiting.ts';
+import { retryUntil, withTimeout } from './waiting.ts';
 
 /** Options of most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {
@@ -161,13 +161,18 @@ export class Revocation {
   /** One attempt to delete the keys, and to confirm that by a list and by rejected requests. */
   async #deleteKeys(ids: readonly string[]): Promise<void> {
     if (this.#isGone) return;
+    const { clock } = this.ring;
     const signal = this.#signal;
-    try {
+    const attempt = async (): Promise<void> => {
       await Promise.all(ids.map((id) => deleteKey(this.ring, id, signal)));
       const verdicts = await Promise.all(this.#secrets.map((secret) => verify(this.ring, secret, signal)));
       if (verdicts.some(({ kind }) => kind !== 'rejected')) return;
       const { keys } = await listKeys(this.ring, signal);
       this.#isGone = !keys.some(({ id }) => ids.includes(id));
+    };
+    try {
+      // The service may never respond.
+      await withTimeout(clock, Math.max(1, this.#deadline - clock.monotonic()), attempt);
     } catch (error) {
       signal.throwIfAborted();
       if (isRejectionStatus(readStatus(error)) || codeOf(error) === 'invalid_configuration') throw error;

@@ -82,6 +82,19 @@ const firstEvents: readonly Case[] = [
     error: failed({ serviceCode: 'engine_dead' }),
     message: 'boom',
   },
+  ...[events, (chunk: object) => ({ ...chunk, id: 'c1' })].map(
+    (write, index): Case => ({
+      name: `an error in a choice without a finish reason, ${index === 0 ? 'streamed' : 'whole'}`,
+      body: write(
+        choice({
+          [index === 0 ? 'delta' : 'message']: { content: 'Hel' },
+          error: { message: 'boom', code: 502 },
+        }),
+      ),
+      error: failed({ serviceCode: '502', ...partial('Hel') }),
+      message: 'boom',
+    }),
+  ),
   {
     name: 'an error without data:, after chunks',
     body: `${events(says('Hel'))}{"error":{"code":null,"message":"boom","param":null,"type":"internal_error"}}`,
@@ -530,6 +543,7 @@ const B = '{"city":"Rome"}';
 const deltasOf = (...calls: unknown[]): string => stream(...calls.map((tool_calls) => ({ tool_calls })));
 const toolCalls: readonly Case[] = (
   [
+    ['a string', stream({ tool_calls: 'none' }), []],
     [
       'a call that is repeated whole',
       deltasOf([{ index: 0, ...named('c1', 'w', A) }], [{ index: 0, ...named('c1', 'w', A) }]),

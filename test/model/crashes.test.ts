@@ -1,4 +1,3 @@
-import { setImmediate as settled } from 'node:timers/promises';
 import type { KeyRing } from 'drun-sdk/rotation';
 import { describe, expect, it } from 'vitest';
 import type { Protocol } from '../../src/rotation/key-ring.ts';
@@ -105,7 +104,6 @@ const operations: Record<string, Operation> = {
 async function run(world: World, label: string, call: Call): Promise<Actor> {
   const actor = world.actors[0] as Actor;
   world.start(actor, label, (ring) => call(ring));
-  await settled();
   while (actor.isAlive && actor.call !== undefined && (await world.step()));
   return actor;
 }

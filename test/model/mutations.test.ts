@@ -1,14 +1,7 @@
 import { KeyRing } from 'drun-sdk/rotation';
 import { describe, expect, it } from 'vitest';
 import type { Protocol } from '../../src/rotation/key-ring.ts';
-import {
-  type Observation,
-  type PlanContext,
-  plan,
-  RULES,
-  type Rule,
-  type Step,
-} from '../../src/rotation/plan.ts';
+import { type Observation, plan, RULES, type Rule, type Step } from '../../src/rotation/plan.ts';
 import { Reconciliation } from '../../src/rotation/reconcile.ts';
 import type { Pending, RingRecord } from '../../src/rotation/record.ts';
 import { Revocation } from '../../src/rotation/revoke.ts';
@@ -28,11 +21,11 @@ import { type Circumstances, GRACE_MS, SECOND } from './world.ts';
 const STEPS = Number(process.env.DRUN_MUTATION_STEPS ?? 400_000);
 
 /** A reconciliation whose plan is changed. */
-function planning(change: (step: Step, seen: Observation, context: PlanContext) => Step): Protocol {
+function planning(change: (step: Step, seen: Observation) => Step): Protocol {
   return reconciling(
     class extends Reconciliation {
       protected override plan(seen: Observation): Step {
-        return change(super.plan(seen), seen, this.planContext);
+        return change(super.plan(seen), seen);
       }
     },
   );
@@ -43,7 +36,7 @@ function ruled(rules: Readonly<Record<string, Rule>>): Protocol {
   return reconciling(
     class extends Reconciliation {
       protected override plan(seen: Observation): Step {
-        return plan(seen, this.planContext, { ...RULES, ...rules });
+        return plan(seen, { ...RULES, ...rules });
       }
     },
   );
@@ -55,7 +48,7 @@ function reconciling(Changed: typeof Reconciliation): Protocol {
 
 /** The list before the read takes the place of the list after it. */
 function withoutConfirmation(rule: Rule): Rule {
-  return (seen, context) => rule({ ...seen, confirmation: seen.confirmation ?? seen.listing }, context);
+  return (seen) => rule({ ...seen, confirmation: seen.confirmation ?? seen.listing });
 }
 
 const rule = (name: string): Rule => RULES[name] as Rule;
@@ -94,11 +87,11 @@ const mutations: readonly Mutation[] = [
   {
     title: 'replaces a missing key without asking the service',
     protocol: ruled({
-      replaceMissing: withoutConfirmation((seen, context) => {
-        const step = rule('replaceMissing')(seen, context);
+      replaceMissing: withoutConfirmation((seen) => {
+        const step = rule('replaceMissing')(seen);
         if (step?.kind !== 'verify-missing') return step;
         const verdicts = new Map([[step.key.id, { kind: 'rejected' } as const]]);
-        return rule('replaceMissing')({ ...seen, verdicts }, context);
+        return rule('replaceMissing')({ ...seen, verdicts });
       }),
     }),
     violates: /I1: .* replaced as missing/,
@@ -112,7 +105,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     title: 'claims beside a previous key although there is a current one',
-    protocol: planning((step, { record }, { settings }) =>
+    protocol: planning((step, { record, settings }) =>
       step.kind === 'rest' &&
       record.previous &&
       record.current &&
@@ -232,7 +225,16 @@ const mutations: readonly Mutation[] = [
     title: 'takes over a claim by a list that was sent before the read',
     protocol: ruled({ takeOverClaim: withoutConfirmation(rule('takeOverClaim')) }),
     violates: /I4/,
-    circumstances: { rotations: 0.05, jumpsBack: 0.02, stalls: 0.06, standby: false },
+    circumstances: {
+      replicas: 3,
+      canShow: false,
+      faults: 0.05,
+      rotations: 0.05,
+      jumpsBack: 0.05,
+      stalls: 0.06,
+      slowLists: 0.03,
+      standby: false,
+    },
   },
   {
     title: 'continues its own claim without renewing it',
@@ -282,7 +284,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     title: 'makes itself the owner of a claim whose lease it writes anew',
-    protocol: planning((step, { record }, { progress }) => {
+    protocol: planning((step, { record, progress }) => {
       const pending = step.kind === 'update' ? step.record.pending : undefined;
       if (step.kind !== 'update' || pending?.phase !== 'claimed' || pending.name !== record.pending?.name) {
         return step;
@@ -361,7 +363,7 @@ async function abortedCreate(protocol: Protocol): Promise<number> {
 
 describe('an aborted create without a response', () => {
   it('binds its owner until the lease is over; without that rule there are more creates', async () => {
-    const dropping = planning((step, { record }, { progress }) =>
+    const dropping = planning((step, { record, progress }) =>
       record.pending?.phase === 'claimed' && progress.memory.sentName === record.pending.name
         ? { kind: 'drop-claim', isFull: false }
         : step,
@@ -405,7 +407,7 @@ describe('a claim', () => {
     const eager = reconciling(
       class extends Reconciliation {
         protected override plan(seen: Observation): Step {
-          return plan(seen, this.planContext, { reencryptOutdated: rule('reencryptOutdated'), ...RULES });
+          return plan(seen, { reencryptOutdated: rule('reencryptOutdated'), ...RULES });
         }
       },
     );

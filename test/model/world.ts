@@ -85,6 +85,8 @@ export interface Actor {
   frozenUntil: number;
   /** `suspendedMs` at its last list. */
   suspendedBeforeListMs: number;
+  /** Number of forward jumps of the service's clock before its last list. */
+  jumpsBeforeList: number;
   /** The keys that it listed last, and the orphans that a read after a list has shown. */
   listed: readonly ServiceKey[];
   readonly orphans: Set<string>;
@@ -115,8 +117,11 @@ export class World {
   readonly #protocol: Protocol | undefined;
   #tasks: Task[] = [];
   #serviceOffsetMs = 0;
+  #forwardJumps = 0;
   #outageUntil = 0;
   #numbers = 0;
+  /** Whether a call has begun since the last step. */
+  #isBeginning = false;
 
   constructor(circumstances: Circumstances, random: Random, protocol?: Protocol) {
     this.circumstances = circumstances;
@@ -136,6 +141,7 @@ export class World {
       suspendedMs: 0,
       frozenUntil: 0,
       suspendedBeforeListMs: 0,
+      jumpsBeforeList: 0,
       listed: [],
       orphans: new Set(),
       stepsLeft: Number.POSITIVE_INFINITY,
@@ -171,6 +177,7 @@ export class World {
     if (!actor.isAlive || actor.call !== undefined) return;
     const abort = new AbortController();
     this.log(`${actor.name}: ${label} begins`);
+    this.#isBeginning = true;
     actor.call = { abort, isRevocation: label.startsWith('revoke') };
     const end = (outcome: string): void => {
       if (!actor.isAlive) return;
@@ -197,6 +204,9 @@ export class World {
   /** Carries out one random task, or lets time pass until the next wait ends. @returns false if there is none. */
   async step(): Promise<boolean> {
     this.steps++;
+    // A call that has just begun sends its first request later.
+    if (this.#isBeginning) await settled();
+    this.#isBeginning = false;
     const readyAt = ({ at, actor }: Task): number => Math.max(at, actor?.frozenUntil ?? 0);
     const ready = this.#tasks.filter((task) => readyAt(task) <= this.now);
     if (ready.length === 0) {
@@ -211,6 +221,8 @@ export class World {
 
   /** Lets time pass. Creates take effect before they are late. */
   async pass(ms: number): Promise<void> {
+    if (this.#isBeginning) await settled();
+    this.#isBeginning = false;
     const end = this.now + ms;
     for (;;) {
       const due = this.#tasks
@@ -246,6 +258,7 @@ export class World {
 
   jumpServiceClock(ms: number): void {
     this.#serviceOffsetMs += ms;
+    if (ms > 0) this.#forwardJumps++;
     this.log(`the service's clock jumps by ${ms}`);
   }
 
@@ -350,6 +363,7 @@ export class World {
         const listed = await this.#request(actor, 'list', () => {
           actor.listed = [...this.keys.values()];
           actor.suspendedBeforeListMs = actor.suspendedMs;
+          actor.jumpsBeforeList = this.#forwardJumps;
           // Whole seconds; nodes differ.
           const time = this.now + this.#serviceOffsetMs - this.random.below(2 * SECOND);
           const servedAt = new Date(Math.floor(time / SECOND) * SECOND);
@@ -380,8 +394,11 @@ export class World {
   async #create(actor: Actor, name: string) {
     const deadline = this.now + CREATE_TIMEOUT_MS;
     const at = this.random.chance(0.5) ? this.now + this.random.below(CREATE_TIMEOUT_MS) : 0;
-    // A process that was suspended after its last list cannot know that its lease is over.
-    const isLate = actor.suspendedMs > actor.suspendedBeforeListMs;
+    const { jumpsBeforeList } = actor;
+    // A process that was suspended after its last list cannot know that its lease is over, nor can any process if the
+    // service's clock has jumped forward since.
+    const isSuspended = actor.suspendedMs > actor.suspendedBeforeListMs;
+    const isLate = (): boolean => isSuspended || this.#forwardJumps > jumpsBeforeList;
     const isFaulty = this.random.chance(this.circumstances.faults * 2);
     const isLost = isFaulty && this.random.chance(0.3);
     const outcome = Promise.withResolvers<ServiceKey>();
@@ -391,7 +408,7 @@ export class World {
       void this.#turn(undefined, `the create of ${name} takes effect`, at, deadline).then(() => {
         if (this.keys.size >= 4)
           outcome.reject(new ApiKeyLimitError('Full.', { status: 400, reason: 'full' }));
-        else outcome.resolve(this.#add(name, isLate));
+        else outcome.resolve(this.#add(name, isLate()));
       });
     }
     if (isFaulty) {

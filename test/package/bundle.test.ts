@@ -62,7 +62,7 @@ describe.each(['drun-sdk/chat', 'drun-sdk'])('ChatClient from %s', (subpath) => 
 
     expect(packages.filter((name) => name !== 'eventsource-parser')).toEqual(['drun-sdk']);
     expectNone(text, [...onlyIn.apiKeys, ...onlyIn.emulator]);
-    expect(gzippedBytes).toBeLessThan(32_300);
+    expect(gzippedBytes).toBeLessThan(28_700);
   });
 });
 

@@ -1,6 +1,7 @@
 import { WorkspaceApiKeys } from 'drun-sdk';
 import { expect, it, vi } from 'vitest';
-import { isAccepted, keyOf, MINUTE, question, ringBench, SECOND } from '../support/ring-bench.ts';
+import { isAccepted, question, ringBench } from '../support/ring-bench.ts';
+import { keyOf, MINUTE, SECOND } from '../support/ring-setup.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -67,9 +68,9 @@ it('an idle reconciliation costs one request', async () => {
   for (let key = 0; key < 120; key++) await bench.manager.create({ name: `other ${key}` });
   const ring = bench.newRing();
   await ring.reconcile();
-  bench.asked();
+  bench.newOperations();
 
   await ring.reconcile();
 
-  expect(bench.asked()).toEqual(['list']);
+  expect(bench.newOperations()).toEqual(['list']);
 });

@@ -3,8 +3,9 @@ import { KeyRing } from 'drun-sdk/rotation';
 import { expect, test } from 'vitest';
 import { shownForms } from '../leaks/forms.ts';
 import { everythingShownOf, rejection } from '../support/failures.ts';
-import { DAY, eventsOf, HOUR, MINUTE, question, ringBench, SECOND } from '../support/ring-bench.ts';
+import { question, ringBench } from '../support/ring-bench.ts';
 import { skewed, until } from '../support/ring-clock.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../support/ring-setup.ts';
 
 /*
  * A life of a ring, with everything that can befall it, and at its end: no secret of any key that there was, and no
@@ -52,7 +53,7 @@ test.each(['0.15', '0.17'] as const)(
         gracePeriodMs: MINUTE,
         ...options,
       });
-      const events = eventsOf(ring);
+      const events = (): unknown[] => ring.events.splice(0);
       shown.push(ring, { events });
       heard.push(events);
       return ring;

@@ -4,6 +4,7 @@ import { Secret } from 'drun-sdk/secret';
 import { describe, expect, it, vi } from 'vitest';
 import { rejectionOf } from '../support/failures.ts';
 import { until } from '../support/ring-clock.ts';
+import { requestLost } from '../support/ring-service.ts';
 import { ENCRYPTION_KEY, keyOf, MINUTE, namesOf, ringSetup, SECOND } from '../support/ring-setup.ts';
 import { testStore } from '../support/test-store.ts';
 
@@ -111,6 +112,32 @@ describe('a reader', () => {
 
     expect(store.counts.reads).toBe(2);
     expect(namesOf(reader.events)).toEqual(['rotated', 'error', 'error']);
+  });
+
+  it('clears its error with the next successful read, and no other error', async () => {
+    const { newReader, ring, store, service, clock } = await readySetup();
+    const reader = newReader({ refreshMs: 10 * SECOND });
+    await reader.getKey();
+    store.failure = new Error('connect ECONNREFUSED');
+    await clock.advance(10 * SECOND);
+    await reader.getKey();
+    await until(() => reader.status().lastError !== undefined);
+    store.failure = undefined;
+
+    await clock.advance(SECOND);
+    await reader.getKey();
+    await until(() => reader.status().lastError === undefined);
+
+    await ring.getKey();
+    service.fail('list', requestLost);
+    ring.start();
+    await until(() => ring.status().lastError !== undefined);
+    const { reads } = store.counts;
+    await clock.advance(30 * SECOND);
+    await ring.getKey();
+    await until(() => store.counts.reads > reads);
+    await clock.advance(0);
+    expect(ring.status().lastError).toMatchObject({ message: 'socket hang up' });
   });
 
   it('retries a failing store until `keyTimeoutMs` if it knows no key', async () => {

@@ -1,6 +1,7 @@
 import { KeyRingError, PermissionDeniedError, ServerError } from 'drun-sdk/errors';
 import { describe, expect, it } from 'vitest';
 import { rejectionOf } from '../support/failures.ts';
+import { until } from '../support/ring-clock.ts';
 import { rejected } from '../support/ring-service.ts';
 import {
   keyOf,
@@ -151,6 +152,21 @@ describe('revoke', () => {
     expect(service.keys.has('k1')).toBe(false);
     expect(clock.now() - before).toBeLessThanOrEqual(MINUTE);
   });
+
+  it.each(['delete', 'verify', 'list'] as const)(
+    'rejects after `timeoutMs` if the service does not respond to %s; the standby is in use',
+    async (operation) => {
+      const { ring, service, clock } = await ready();
+      service.fail(operation, () => new Promise(() => {}));
+      const revoked = rejectionOf(KeyRingError, ring.revoke('current', { timeoutMs: MINUTE }));
+      await until(() => clock.waits.length > 0);
+
+      for (let second = 0; second < 120; second++) await clock.advance(SECOND);
+
+      expect((await revoked).code).toBe('key_ring_revocation_unconfirmed');
+      expect(ring.status().current?.id).toBe('k2');
+    },
+  );
 
   it('is completed by any reconciliation after a crash with an unreachable store', async () => {
     const { ring, newRing, store, service } = await ready();

@@ -6,7 +6,7 @@ import { type StoredDocument, type TestStore, testStore } from './test-store.ts'
 
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
+export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 /** Tolerance of the protocol for the service's time. */

@@ -85,7 +85,7 @@ async function readLatest(folder: string): Promise<(FileRecord & { readonly numb
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const number = (await numbersIn(folder)).at(-1);
     if (number === undefined) return null;
-    const text = await readIfThere(join(folder, nameOf(number)));
+    const text = await unlessMissing(readFile(join(folder, nameOf(number)), 'utf8'));
     if (text !== undefined) return { ...parse(folder, text), number };
   }
   throw new KeyStoreError(`The folder ${folder} changed during each of ${MAX_ATTEMPTS} attempts to read it.`);
@@ -106,7 +106,7 @@ async function writeNext(folder: string, number: number, record: FileRecord): Pr
   if (numbers.some((other) => other > number)) {
     // Either another process has replaced this record already, or this process was suspended and linked to a number that
     // had been removed.
-    const next = await readIfThere(join(folder, nameOf(number + 1)));
+    const next = await unlessMissing(readFile(join(folder, nameOf(number + 1)), 'utf8'));
     if (next === undefined) {
       throw new KeyStoreError(`The folder ${folder} changed so often that the outcome of a swap is unknown.`);
     }
@@ -133,14 +133,9 @@ async function removeOld(folder: string, number: number): Promise<void> {
 
 /** The numbers of the records in a folder, ascending. */
 async function numbersIn(folder: string): Promise<number[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (!hasCode(error, 'ENOENT')) throw error;
-    return [];
-  });
-  return names
-    .filter((name) => RECORD_NAME.test(name))
-    .map(Number)
-    .sort((a, b) => a - b);
+  const names = (await unlessMissing(readdir(folder))) ?? [];
+  const numbers = names.filter((name) => RECORD_NAME.test(name)).map(Number);
+  return numbers.sort((a, b) => a - b);
 }
 
 function nameOf(number: number): string {
@@ -155,8 +150,8 @@ function parse(folder: string, text: string): FileRecord {
   throw new KeyStoreError(`The folder ${folder} contains a file that is not a record of this store.`);
 }
 
-async function readIfThere(file: string): Promise<string | undefined> {
-  return readFile(file, 'utf8').catch((error: unknown) => {
+async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
+  return read.catch((error: unknown) => {
     if (!hasCode(error, 'ENOENT')) throw error;
     return undefined;
   });

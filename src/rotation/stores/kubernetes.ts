@@ -8,6 +8,7 @@ import { readCauses } from '../../internal/cause.ts';
 import { isLoopback, isPrintableAscii, isTimerMs } from '../../internal/checks.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
 import type { PlatformRequestInit, PlatformResponse, PlatformUrl } from '../../internal/platform.ts';
+import { abortable } from '../../internal/wait.ts';
 import { redact } from '../../secret/index.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
 import { checkFunction, invalid, isRingName, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
@@ -208,19 +209,16 @@ class KubernetesSecret {
       ...(body && { body: JSON.stringify(body) }),
       signal,
     };
-    let response: Sent;
-    try {
-      // A `fetch` may ignore its signal.
-      const aborted = new Promise<never>((_, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      });
-      response = await Promise.race([fetch ? sendBy(fetch, url, init) : send(url, init, ca), aborted]);
-    } catch (error) {
+    const exchange = async (): Promise<[status: number, text: string]> => {
+      const response = await (fetch ? fetch(url, { ...init, redirect: 'manual' }) : send(url, init, ca));
+      return [response.status, await response.text()];
+    };
+    const sent = abortable(exchange(), signal).catch((error: unknown) => {
       if (signal.aborted) throw this.#error(method, `no response within ${timeoutMs} ms`);
       const message = clean(readCauses(error).at(-1)?.message ?? '');
       throw this.#error(method, `the connection to ${this.#server.host} failed: ${message}`);
-    }
-    const { status, text } = response;
+    });
+    const [status, text] = await sent;
     if (status >= 200 && status < 300) return text;
     const refusal = parseJson(text);
     const isStatus = isRecord(refusal) && refusal.kind === 'Status';
@@ -245,27 +243,16 @@ class KubernetesSecret {
   }
 }
 
-interface Sent {
-  readonly status: number;
-  readonly text: string;
-}
-type Fetch = NonNullable<KubernetesSecretStoreOptions['fetch']>;
-
-async function sendBy(fetch: Fetch, url: string, init: RequestInit): Promise<Sent> {
-  const response = await fetch(url, { ...init, redirect: 'manual' });
-  return { status: response.status, text: await response.text() };
-}
-
 /** Node's `fetch` cannot be given certificates. Connections are not reused: the server may close an idle one at any time. */
 function send(
   url: string,
   init: https.RequestOptions & { body?: string },
   ca: string | undefined,
-): Promise<Sent> {
+): Promise<{ readonly status: number; readonly text: () => Promise<string> }> {
   const { request } = url.startsWith('https:') ? https : http;
   return new Promise((resolve, reject) => {
     request(url, { ...init, ca, agent: false }, (response) => {
-      readText(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+      resolve({ status: response.statusCode ?? 0, text: () => readText(response) });
     })
       .on('error', reject)
       .end(init.body);

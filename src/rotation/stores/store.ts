@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../errors/index.ts';
 import { isTimerMs } from '../../internal/checks.ts';
-import { unref } from '../../internal/wait.ts';
+import { sleep } from '../../internal/wait.ts';
 
 /** A record in a {@link KeyStore}. */
 export interface StoredRecord {
@@ -101,32 +101,25 @@ export function storeFrom({ get, swap, check }: StoreDriver, pollMs?: number): K
 }
 
 /**
- * Polls a value and reports when it has changed. The first poll comes after one interval and always reports a change,
- * because the value may have changed since the caller read it. Failed polls report nothing. Does not keep the process alive.
+ * Polls a value and reports when it has changed, also since the caller read it. Failed polls report nothing. Does not keep
+ * the process alive.
  *
  * @returns A function that stops it.
  */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
-  let known: unknown;
-  let isStopped = false;
-  let timer: unknown;
-  const schedule = (): void => {
-    timer = setTimeout(check, intervalMs);
-    unref(timer);
+  const stopped = new AbortController();
+  const poll = async (): Promise<void> => {
+    for (let known: unknown; ; ) {
+      await sleep(intervalMs, stopped.signal, { background: true });
+      const value = await read().catch(() => known);
+      stopped.signal.throwIfAborted();
+      // An error of the caller's function does not end this.
+      if (value !== known) queueMicrotask(changed);
+      known = value;
+    }
   };
-  const check = async (): Promise<void> => {
-    const value = await read().catch(() => known);
-    if (isStopped) return;
-    schedule();
-    if (value === known) return;
-    known = value;
-    changed();
-  };
-  schedule();
-  return () => {
-    isStopped = true;
-    clearTimeout(timer as number);
-  };
+  poll().catch(() => {});
+  return () => stopped.abort();
 }
 
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
