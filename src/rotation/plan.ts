@@ -280,7 +280,7 @@ function rest(seen: Observation): Step {
     previous?.retireAt,
     pending?.leaseUntil,
   ];
-  // What is due already waits for something else.
+  // Instants in the past do not count: that work is waiting for something else.
   const waits = instants.flatMap((at) => (at === undefined || servedAt === undefined ? [] : [at - servedAt]));
   const future = waits.filter((waitMs) => waitMs >= 0);
   return future.length > 0 ? { kind: 'rest', nextInMs: Math.min(...future) } : { kind: 'rest' };
