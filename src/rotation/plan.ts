@@ -40,7 +40,7 @@ export interface Observation {
 }
 
 /** A key that was created and is not stored yet. */
-export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'maskedKey' | 'createdAt' | 'expiresAt'> {
+export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'createdAt' | 'expiresAt'> {
   readonly secret: Secret;
 }
 
