@@ -11,6 +11,12 @@ export const credential = z.union([
   z.custom(isSecret),
 ]);
 
+/** The id, the name or the value of a key. */
+export const keyReference = z.union(
+  [nonEmpty, z.custom(isSecret)],
+  'must be the id, the name or the value of a key',
+);
+
 /** An object whose unknown fields are rejected, with the closest known one as a suggestion. */
 export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {

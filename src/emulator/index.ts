@@ -26,16 +26,7 @@ export type {
 } from './data-plane/reply.ts';
 export type { ActiveRule, EmulatorRule, RuleCondition, Rules, TextPattern } from './data-plane/rules.ts';
 export { createEmulator, type Emulator } from './emulator.ts';
-export type {
-  ActiveFault,
-  ActiveRandomFaults,
-  Fault,
-  FaultKind,
-  Faults,
-  RandomFaults,
-  RequestFilter,
-  ScheduledFault,
-} from './faults/fault.ts';
+export type * from './faults/fault.ts';
 export type {
   CreatedEmulatedKey,
   EmulatedKey,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { isWorkspace } from './account.ts';
-import { credential, fields, nonEmpty } from './checks.ts';
+import { credential, fields, keyReference, nonEmpty } from './checks.ts';
 import { scheduledFault } from './faults/table.ts';
 import { isIterable } from './http.ts';
 
@@ -96,7 +96,7 @@ const pattern = z.union(
 
 const condition = fields({
   model: nonEmpty.optional(),
-  key: credential.optional(),
+  key: keyReference.optional(),
   lastMessage: pattern.optional(),
   tool: nonEmpty.optional(),
   toolResult: pattern.optional(),

@@ -1,14 +1,13 @@
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
-import https from 'node:https';
 import { finished, pipeline, type Readable, type Transform } from 'node:stream';
-import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { ConfigurationError } from '../errors/index.ts';
 import { checkOptions } from '../http/options.ts';
 import type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
 
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
 
-// An `import` would read every export, of which `WebSocket` loads undici: most of the time that a short program takes.
+// Modules are loaded when they are needed, and not by `import`, which would read every export of `node:http`: one of
+// them loads undici. That would be most of the time that a short program takes.
 const http = process.getBuiltinModule('node:http');
 
 /** Options of {@link nodeTransport}. */
@@ -50,21 +49,23 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   if (agent !== undefined && typeof Reflect.get(Object(agent), 'addRequest') !== 'function') {
     throw invalidAgent('must be an Agent of node:http or node:https');
   }
-  const httpAgent = agent ?? new http.Agent(agentOptions());
-  const httpsAgent = agent ?? new https.Agent(agentOptions());
+  const agents = { http: agent, https: agent };
   const open = ({ url, method, headers }: TransportRequest): ClientRequest => {
     const isHttps = url.startsWith('https:');
+    const { Agent, request } = isHttps ? process.getBuiltinModule('node:https') : http;
+    const scheme = isHttps ? 'https' : 'http';
+    agents[scheme] ??= new Agent(agentOptions());
     const init = {
       method,
       headers: { 'accept-encoding': 'gzip, br', ...headers },
-      agent: isHttps ? httpsAgent : httpAgent,
+      agent: agents[scheme],
       joinDuplicateHeaders: true,
     };
     try {
-      return isHttps ? https.request(url, init) : http.request(url, init);
+      return request(url, init);
     } catch (thrown) {
       if (Reflect.get(Object(thrown), 'code') !== 'ERR_INVALID_PROTOCOL') throw thrown;
-      throw invalidAgent(`does not fit the base URL, which is ${isHttps ? 'https' : 'http'}`);
+      throw invalidAgent(`does not fit the base URL, which is ${scheme}`);
     }
   };
   return { send: async (request) => exchange(open(request), request) };
@@ -166,22 +167,25 @@ function joined(value: string | readonly string[]): string {
   return typeof value === 'string' ? value : value.join(', ');
 }
 
-const { BROTLI_OPERATION_FLUSH, Z_SYNC_FLUSH } = constants;
+/**
+ * Creates a decompressor that passes on at once what it can; `undefined` for an unknown encoding, or several. A body that
+ * ends too early is an error.
+ */
+function createDecoder(encoding: string): Transform | undefined {
+  if (!['gzip', 'x-gzip', 'deflate', 'br'].includes(encoding)) return undefined;
+  const { constants, createBrotliDecompress, createGunzip, createInflate } =
+    process.getBuiltinModule('node:zlib');
+  if (encoding === 'br') return createBrotliDecompress({ flush: constants.BROTLI_OPERATION_FLUSH });
+  const options = { flush: constants.Z_SYNC_FLUSH };
+  return encoding === 'deflate' ? createInflate(options) : createGunzip(options);
+}
 
-/** Decompressors that pass on at once what they can. A body that ends too early is an error. */
-const DECODERS: ReadonlyMap<string, () => Transform> = new Map([
-  ['gzip', () => createGunzip({ flush: Z_SYNC_FLUSH })],
-  ['x-gzip', () => createGunzip({ flush: Z_SYNC_FLUSH })],
-  ['deflate', () => createInflate({ flush: Z_SYNC_FLUSH })],
-  ['br', () => createBrotliDecompress({ flush: BROTLI_OPERATION_FLUSH })],
-]);
-
-/** The body without its compression. One in an unknown encoding, or in several, is left as it is. */
+/** The body without its compression. */
 function decoded(message: IncomingMessage): Readable {
-  const { 'content-encoding': encoding, 'content-length': length } = message.headers;
-  const decoder = DECODERS.get(encoding?.trim().toLowerCase() ?? '');
+  const { 'content-encoding': encoding = '', 'content-length': length } = message.headers;
   const isEmpty = length === '0' || message.statusCode === 204;
-  if (decoder === undefined || isEmpty) return message;
-  // Ends the connection if the decoder fails or is destroyed. Its errors reach whoever reads.
-  return pipeline(message, decoder(), () => {});
+  const decoder = isEmpty ? undefined : createDecoder(encoding.trim().toLowerCase());
+  if (decoder === undefined) return message;
+  // Ends the connection if the decoder fails or is destroyed. Its errors reach the reader.
+  return pipeline(message, decoder, () => {});
 }

@@ -1,3 +1,5 @@
+import { MODEL } from './model.ts';
+
 /* The server's responses. They are as long as real ones. */
 
 /** How a stream is written: at once, or one event per write. `held` writes the first event and then nothing more. */
@@ -6,11 +8,9 @@ export type Writes = 'whole' | 'events' | 'held';
 const HEAD = {
   id: 'chatcmpl-8f1b2c3d4e5f',
   created: 1_772_000_000,
-  model: 'public/deepseek-r1',
+  model: MODEL,
   system_fingerprint: 'fp_1',
 };
-
-export const MODEL = HEAD.model;
 
 export const TEXT =
   'A cloud is a large number of computers that somebody else operates. You rent as much of it as you need, for as long ' +

@@ -3,7 +3,8 @@ import { ChatClient, keyVerifier } from 'drun-sdk/chat';
 import { createEmulator } from 'drun-sdk/emulator';
 import { KeyRing, memoryStore } from 'drun-sdk/rotation';
 import { interleave, sample } from './measure.ts';
-import { COMPLETION, MODEL } from './responses.ts';
+import { MODEL } from './model.ts';
+import { COMPLETION } from './responses.ts';
 import { table } from './table.ts';
 
 const READS = 1_000_000;

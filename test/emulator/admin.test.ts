@@ -117,6 +117,17 @@ describe('/_emulator/', () => {
     expect(await ask()).toContain('Hello, model!');
   });
 
+  it('adds nothing of a scenario with a mistake, and names its field', async () => {
+    const { drun, admin } = administered();
+    const { status, body } = await admin('POST', 'scenario', {
+      keys: [{ name: 'second' }],
+      rules: [{ reply: 'x' }, { wen: { model: 'a' }, reply: 'y' }],
+    });
+    expect(status).toBe(400);
+    expect(body.message).toBe('scenario: `rules.1.wen` is unknown; did you mean `when`?');
+    expect([[...drun.keys].length, [...drun.rules].length]).toEqual([1, 0]);
+  });
+
   it('limits rules, faults, log and reset to one key', async () => {
     const { admin, ask } = administered({
       keys: [
@@ -162,7 +173,8 @@ describe('/_emulator/', () => {
     ['keys', { name: 'first', key: KEY }, 409, 'same'],
     ['rules', { reply: 7 }, 400, 'reply'],
     ['faults', { status: 9 }, 400, 'status'],
-    ['faults', { mode: 'often' }, 400, 'mode'],
+    ['faults', { mode: 'often' }, 400, '`faults.0.mode` must be `next`, `always` or `random`.'],
+    ['keys', { name: 'x', key: 'with a space' }, 400, '`keys.0.key` must be printable ASCII'],
     ['scenario', [], 400, 'object'],
     ['scenario', { models: ['x'] }, 400, '`models` is unknown'],
     ['scenario', { rules: {} }, 400, '`rules`'],

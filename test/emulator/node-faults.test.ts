@@ -153,8 +153,8 @@ describe('the server', () => {
     expect([...drun.requests].at(-1)?.path).toBe('//elsewhere/v1/models');
   });
 
-  it('responds to HEAD without a body, and rejects invalid requests', async () => {
-    const { server } = await served();
+  it('responds to HEAD without a body, and rejects and logs invalid requests', async () => {
+    const { drun, server } = await served();
     const head = await ask(`${server.url}/v1/models`, { agent: false, method: 'HEAD' });
     expect(head.response.statusCode).toBe(401);
     expect(head.text).toBe('');
@@ -164,5 +164,7 @@ describe('the server', () => {
       const { response } = await ask(server.url, { agent: false, headers: { host } });
       expect(response.statusCode, host).toBe(400);
     }
+    const reason = 'The method, the host or the URL is invalid.';
+    expect([...drun.requests].slice(1)).toMatchObject(Array(5).fill({ status: 400, reason }));
   });
 });

@@ -214,6 +214,12 @@ describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
     },
   );
 
+  it('gets the finish reason with the text of the last chunk', async () => {
+    const reply = { chunks: ['one ', { content: 'two', finishReason: 'length' }, 'three'] };
+    const [choice] = await choices(reply, {});
+    expect(choice).toMatchObject({ message: { content: 'one two' }, finish_reason: 'length' });
+  });
+
   it('gets reasoning and tool calls within the limit as well', async () => {
     const reply = { reasoning: '1234', toolCalls: [{ name: 'x', arguments: '{"a":1}' }] };
     const [choice] = await choices(reply, { max_tokens: 2 });
@@ -517,6 +523,7 @@ describe('the default reply', () => {
     [{ type: 'object', properties: { a: { type: 'string', pattern: '^\\d{3}-x$' } }, required: ['a'] }],
     [false],
     [{ type: 'number', minimum: 5, maximum: 3 }],
+    [{ type: 'array', minItems: 1e9, items: { type: 'null' } }],
   ])('asks for a scripted reply if it finds no value for %j', async (schema) => {
     const { status, body } = await whole({}, jsonFormat(schema));
     expect(status).toBe(400);

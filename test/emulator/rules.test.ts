@@ -71,6 +71,14 @@ describe('a rule', () => {
     expect([await ask(), await ask({}, KEYS[1].key)]).toEqual(['by value', 'by id']);
   });
 
+  it('matches a key whose name has spaces', async () => {
+    const { drun, ask } = scripted([{ when: { key: 'my own key' }, reply: 'scripted' }]);
+    const { secret } = drun.keys.create({ name: 'my own key' });
+    drun.faults.next({ key: 'my own key', status: 503 });
+    expect([await ask(), await ask({}, secret.reveal())]).toEqual(['default', null]);
+    expect(await ask({}, secret.reveal())).toBe('scripted');
+  });
+
   it('matches the n-th request that meets its other conditions', async () => {
     const { ask } = scripted([{ when: { nth: 2, lastMessage: 'x' }, reply: 'second' }]);
     const replies = [await ask(user('x')), await ask(), await ask(user('x')), await ask(user('x'))];

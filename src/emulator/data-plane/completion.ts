@@ -1,6 +1,6 @@
 import { isIterable, isObject } from '../http.ts';
 import { HEXADECIMAL, type RandomText } from '../random.ts';
-import { cut, type Ending, limitedPieces, type Piece } from './pieces.ts';
+import { cut, type Ending, limitedPieces, type Piece, type ScriptedReply } from './pieces.ts';
 import {
   type ChatRequest,
   type EmulatedChoice,
@@ -59,14 +59,12 @@ export class Completion {
     if (isCompletion(reply)) {
       const choices = reply.choices.map(completeChoice);
       this.#meter.read({ choices });
-      const wire = isChat
-        ? choices
-        : choices.map(({ message, ...rest }) => textChoice(rest, message.content));
+      const wire = isChat ? choices : choices.map((choice) => textChoice(choice, choice.message.content));
       return this.#withHead({ ...reply, choices: wire, usage: reply.usage ?? this.#usage() });
     }
     const parts: WholeChoice[] = [];
-    let { usage } = this.#given;
-    for await (const chunk of this.#chunks()) {
+    let usage: unknown;
+    for await (const chunk of this.#wireChunks()) {
       signal.throwIfAborted();
       usage = chunk.usage ?? usage;
       for (const choice of chunk.choices) accumulate(parts, choice as WireChoice);
@@ -86,7 +84,7 @@ export class Completion {
       choices,
       service_tier: null,
       system_fingerprint: FINGERPRINT,
-      usage: usage ?? this.#usage({ prompt_tokens_details: null }),
+      usage: usageOf(reply) ?? usage ?? this.#usage({ prompt_tokens_details: null }),
       prompt_logprobs: null,
       prompt_token_ids: null,
       prompt_text: null,
@@ -99,15 +97,15 @@ export class Completion {
   /** The chunks of a stream. */
   async *chunks(): AsyncGenerator<object, void, undefined> {
     const { isChat } = this.#options;
-    for await (const chunk of this.#chunks()) {
-      const choices = isChat
-        ? chunk.choices
-        : chunk.choices.map(({ delta, ...rest }) => textChoice(rest, (delta as Fields).content));
+    for await (const chunk of this.#wireChunks()) {
+      const choices = (chunk.choices as WireChoice[]).map((choice) =>
+        isChat ? choice : textChoice(choice, choice.delta.content),
+      );
       yield this.#withHead({ ...chunk, choices });
     }
   }
 
-  async *#chunks(): AsyncGenerator<EmulatedChunk, void, undefined> {
+  async *#wireChunks(): AsyncGenerator<EmulatedChunk, void, undefined> {
     const { reply, request, isChat } = this.#options;
     if (isWireStream(reply)) {
       for (const chunk of reply.chunks) {
@@ -116,7 +114,11 @@ export class Completion {
       }
       return;
     }
-    const { usage, ...fields } = this.#given;
+    const {
+      choices: _,
+      usage,
+      ...fields
+    } = isCompletion(reply) ? reply : { choices: [], usage: usageOf(reply) };
     const options = isObject(request.stream_options) ? request.stream_options : {};
     let first: object = { prompt_token_ids: null, prompt_text: null };
     for await (const choice of isCompletion(reply) ? completionDeltas(reply) : this.#choices(reply)) {
@@ -134,15 +136,6 @@ export class Completion {
     }
     if (options.include_usage !== true) return;
     yield { choices: [], usage: usage ?? this.#usage(), system_fingerprint: FINGERPRINT, ...fields };
-  }
-
-  /** Fields of a reply that the emulator does not fill in. */
-  get #given(): Fields {
-    const { reply } = this.#options;
-    if (typeof reply === 'string' || isIterable(reply)) return {};
-    if (!isCompletion(reply)) return { usage: reply.usage };
-    const { choices: _, ...fields } = reply;
-    return fields;
   }
 
   /** Adds the fields that every completion and every chunk begin with, unless they are given. */
@@ -167,7 +160,7 @@ export class Completion {
   }
 
   /** The choices of a stream, one for each chunk. */
-  async *#choices(reply: Exclude<Reply, EmulatedCompletion>): AsyncGenerator<WireChoice, void, undefined> {
+  async *#choices(reply: ScriptedReply): AsyncGenerator<WireChoice, void, undefined> {
     const { request, contextLength } = this.#options;
     const indexes = Array.from({ length: Number(request.n ?? 1) }, (_, index) => index);
     const each = (delta: () => Fields, rest: object): WireChoice[] =>
@@ -220,28 +213,29 @@ export class Completion {
   }
 }
 
+function usageOf(reply: Reply): unknown {
+  return typeof reply === 'string' || isIterable(reply) ? undefined : reply.usage;
+}
+
 /** Adds a part of a choice to what came before. */
 function accumulate(choices: WholeChoice[], { index, delta, ...rest }: WireChoice): void {
-  const choice = choices[index] ?? { message: {}, rest: {} };
-  choices[index] = choice;
-  Object.assign(choice.rest, rest);
+  choices[index] ??= { message: {}, rest: {} };
+  const { message, rest: known } = choices[index];
+  Object.assign(known, rest);
   const { role, tool_calls: calls, ...fields } = delta;
   for (const [name, value] of Object.entries(fields)) {
-    const previous = choice.message[name];
     // The content of the first delta is empty even if the message has none.
-    if (value === null || value === undefined || (role !== undefined && value === '')) continue;
-    choice.message[name] = typeof previous === 'string' ? previous + String(value) : value;
+    if (value === null || (role !== undefined && value === '')) continue;
+    message[name] = typeof message[name] === 'string' ? message[name] + String(value) : value;
   }
   if (!Array.isArray(calls)) return;
-  const message = choice.message as { tool_calls?: Record<string, unknown>[] };
   message.tool_calls ??= [];
+  const whole = message.tool_calls as { function: { name: string; arguments: string } }[];
   for (const { index: position = 0, function: called, ...call } of calls) {
-    const { name = '', arguments: text = '' } = called ?? {};
-    const known = message.tool_calls[position] ?? { ...call, function: { name: '', arguments: '' } };
-    message.tool_calls[position] = known;
-    const whole = known.function as { name: string; arguments: string };
-    whole.name += name;
-    whole.arguments += text;
+    const known = whole[position] ?? { ...call, function: { name: '', arguments: '' } };
+    whole[position] = known;
+    known.function.name += called?.name ?? '';
+    known.function.arguments += called?.arguments ?? '';
   }
 }
 
@@ -252,18 +246,20 @@ function completeChoice(choice: EmulatedChoice, position: number): EmulatedChoic
 
 /** The deltas of a completion: one for each field of its messages, texts cut. */
 function* completionDeltas({ choices }: EmulatedCompletion): Generator<WireChoice, void, undefined> {
-  for (const { index = 0, message, finish_reason = 'stop', ...fields } of choices.map(completeChoice)) {
+  for (const choice of choices.map(completeChoice)) {
+    const { index = 0, message, finish_reason = 'stop', ...fields } = choice;
     const { role, ...parts } = message;
-    const content = typeof parts.content === 'string' ? '' : null;
-    yield { index, delta: { role, content }, finish_reason: null };
+    yield {
+      index,
+      delta: { role, content: typeof parts.content === 'string' ? '' : null },
+      finish_reason: null,
+    };
     for (const [name, value] of Object.entries(parts)) {
-      const calls = name === 'tool_calls' && Array.isArray(value) ? value : undefined;
-      const pieces =
-        calls?.map((call, position) => [{ index: position, ...call }]) ??
-        (typeof value === 'string' ? cut(value) : [value]);
-      for (const piece of pieces) {
-        if (piece !== null && piece !== undefined)
-          yield { index, delta: { [name]: piece }, finish_reason: null };
+      const isCalls = name === 'tool_calls' && Array.isArray(value);
+      const calls = isCalls ? value.map((call, position) => [{ index: position, ...call }]) : [value];
+      const pieces = typeof value === 'string' ? cut(value) : calls;
+      for (const piece of pieces.filter((each) => each !== null && each !== undefined)) {
+        yield { index, delta: { [name]: piece }, finish_reason: null };
       }
     }
     yield { ...fields, index, delta: {}, finish_reason };
@@ -271,10 +267,7 @@ function* completionDeltas({ choices }: EmulatedCompletion): Generator<WireChoic
 }
 
 /** A choice of the endpoint without chat. */
-function textChoice(
-  { index, finish_reason, stop_reason = null }: Fields,
-  content: unknown,
-): { delta?: never } {
+function textChoice({ index, finish_reason, stop_reason = null }: Fields, content: unknown): object {
   const text = typeof content === 'string' ? content : '';
-  return { index, text, logprobs: null, finish_reason, stop_reason } as object;
+  return { index, text, logprobs: null, finish_reason, stop_reason };
 }

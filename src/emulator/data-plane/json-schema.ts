@@ -1,11 +1,16 @@
-import { fromJSONSchema, type z } from 'zod';
+import { fromJSONSchema, registry, type z } from 'zod';
 import { isObject } from '../http.ts';
+
+/** With a registry of its own, because the global one keeps every schema that has an id. */
+function validatorOf(schema: unknown): z.ZodType {
+  return fromJSONSchema(schema as Record<string, unknown>, { registry: registry() });
+}
 
 /** Returns the first violation of a JSON schema with its path; `undefined` if there is none. */
 export function violationOf(schema: unknown, value: unknown): string | undefined {
   let result: z.ZodSafeParseResult<unknown>;
   try {
-    result = fromJSONSchema(schema as Record<string, unknown>).safeParse(value);
+    result = validatorOf(schema).safeParse(value);
   } catch {
     // zod does not know some keywords, such as `if`.
     return undefined;
@@ -18,6 +23,7 @@ export function violationOf(schema: unknown, value: unknown): string | undefined
 }
 
 const MAX_REPAIRS = 200;
+const MAX_SIZE = 1000;
 
 /**
  * Returns a simple value that a schema accepts, or why none was found. Begins with null and repairs what zod reports,
@@ -27,7 +33,7 @@ export function exampleOf(schema: unknown): { readonly value: unknown } | { read
   let value: unknown = null;
   let problem = 'it is too deep or contradicts itself';
   try {
-    const validator = fromJSONSchema(schema as Record<string, unknown>);
+    const validator = validatorOf(schema);
     for (let round = 0; round < MAX_REPAIRS; round++) {
       const result = validator.safeParse(value);
       if (result.success) return { value: result.data };
@@ -135,6 +141,7 @@ function stepIn(round: number): number {
 /** Gives a string, an array, an object or a number the size that it needs. */
 function resized(value: unknown, size: number, step: number): unknown {
   if (typeof value === 'number') return size + step;
+  if (size > MAX_SIZE) throw new Error(`it requires a size of ${size}`);
   if (typeof value === 'string') return 'x'.repeat(size);
   if (Array.isArray(value)) return Array.from({ length: size }, (_, index) => value[index] ?? null);
   const names = Array.from({ length: size }, (_, index) => [`x${index}`, null]);

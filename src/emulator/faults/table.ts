@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { dataOf } from '../body.ts';
-import { credential, fields } from '../checks.ts';
+import { fields, keyReference } from '../checks.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
 import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
 import type { Fault, FaultKind, RequestFilter } from './fault.ts';
@@ -64,7 +64,7 @@ const FILTER: Readonly<Record<keyof RequestFilter, Row>> = {
     check: z.enum([...CONTROL_OPERATIONS, ...DATA_OPERATIONS]),
     operations: (operation: EmulatedOperation) => [operation],
   },
-  key: { check: credential },
+  key: { check: keyReference },
   nth: { check: count(1) },
 };
 
@@ -287,11 +287,11 @@ export const FAULT_SCHEMAS = {
 } as const;
 
 /** A fault in JSON. */
-export const scheduledFault = z.discriminatedUnion('mode', [
-  FAULT_SCHEMAS.next,
-  FAULT_SCHEMAS.always,
-  FAULT_SCHEMAS.random,
-]);
+export const scheduledFault = z.discriminatedUnion(
+  'mode',
+  [FAULT_SCHEMAS.next, FAULT_SCHEMAS.always, FAULT_SCHEMAS.random],
+  'must be `next`, `always` or `random`',
+);
 
 /** Whether a field belongs to the way in which a response ends. */
 function isEnding(name: keyof Fault): boolean {

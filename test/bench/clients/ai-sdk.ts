@@ -1,6 +1,6 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
-import { MODEL } from '../responses.ts';
+import { MODEL } from '../model.ts';
 import { apiKey, type CreateClient, messages, openIterable } from './client.ts';
 
 export const createClient: CreateClient = (baseUrl) => {

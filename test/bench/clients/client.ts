@@ -1,5 +1,5 @@
 import type { ChatCompletionRequest } from 'drun-sdk/chat';
-import { MODEL } from '../responses.ts';
+import { MODEL } from '../model.ts';
 
 /** One client, used as its documentation shows. */
 export interface Client {
