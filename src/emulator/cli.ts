@@ -96,7 +96,7 @@ function create(options: EmulatorOptions): ReturnType<typeof createEmulator> {
   }
 }
 
-/** Starts the server. @returns What ends it at once, open streams included. */
+/** Starts the server. @returns A function that stops it immediately, including open streams. */
 async function run(args: Arguments, print: (line: string) => void): Promise<() => Promise<void>> {
   const options = emulatorOptions(args);
   const port = integer('port', args.port ?? '3786', 65_535);

@@ -165,16 +165,12 @@ export class HttpClient {
     return { endpoint, context, body: toJson(endpoint.body), readCredential: read, attempt: 0 };
   }
 
-  async #reportRetry(
-    { endpoint, context, attempt }: Call<unknown>,
-    error: DrunError,
-    delayMs: number,
-  ): Promise<void> {
-    const { method, path } = endpoint;
-    const event = { method, path, attempt, error: error as AnyDrunError, delayMs };
+  async #reportRetry(call: Call<unknown>, error: DrunError, delayMs: number): Promise<void> {
+    const { method, path } = call.endpoint;
+    const event = { method, path, attempt: call.attempt, error: error as AnyDrunError, delayMs };
     if (retryChannel?.hasSubscribers) retryChannel.publish({ ...event, host: this.baseUrl.host });
     const result: unknown = this.#options.onRetry?.(event);
-    if (isThenable(result)) await context.deadline.race(result);
+    if (isThenable(result)) await call.context.deadline.race(result);
   }
 
   #attempt<T>(call: Call<T>, credential: Secret): Promise<T> {
@@ -226,13 +222,11 @@ export class HttpClient {
   }
 
   /** Passes an entry to the caller's logger. A failing logger must neither fail the call nor end the process. */
-  #log(
-    { endpoint: { method, path }, attempt, context: { diagnostics } }: Call<unknown>,
-    startedAt: number,
-    outcome: Pick<RequestLogEntry, 'status' | 'code'>,
-  ): void {
+  #log({ endpoint, attempt, context }: Call<unknown>, startedAt: number, outcome: Outcome): void {
     const { logger } = this.#options;
+    const { diagnostics } = context;
     if (logger === undefined && diagnostics === undefined) return;
+    const { method, path } = endpoint;
     const entry = { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt };
     if (diagnostics !== undefined) Object.assign(diagnostics, entry);
     if (logger === undefined) return;
@@ -245,17 +239,17 @@ export class HttpClient {
   }
 }
 
-function failureFields(thrown: unknown): Pick<RequestLogEntry, 'status' | 'code'> {
+type Outcome = Pick<RequestLogEntry, 'status' | 'code'>;
+
+function failureFields(thrown: unknown): Outcome {
   if (!isDrunError(thrown)) return { code: 'aborted' };
   return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
 }
 
-function readCredential(
-  { readCredential: read, context: { deadline } }: Call<unknown>,
-  rejected?: Secret,
-): Secret | Promise<Secret> {
+function readCredential(call: Call<unknown>, rejected?: Secret): Secret | Promise<Secret> {
+  const { deadline } = call.context;
   const { signal } = deadline;
-  const credential = read(rejected === undefined ? { signal } : { rejected, signal });
+  const credential = call.readCredential(rejected === undefined ? { signal } : { rejected, signal });
   return isThenable(credential) ? deadline.race(credential) : credential;
 }
 

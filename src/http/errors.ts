@@ -25,12 +25,7 @@ export interface BodyRules {
   readonly allowEmpty?: boolean | undefined;
 }
 
-/**
- * Reads the JSON object of a 2xx response.
- *
- * @throws {ApiError} If it reports an error; the class is that of the error.
- * @throws {InvalidResponseError} If it is not JSON, or has none of the contract's fields.
- */
+/** Reads the JSON object of a 2xx response. Throws the error that it reports, or if it is not of the contract. */
 export async function readJson(
   response: TransportResponse,
   context: ResponseContext,

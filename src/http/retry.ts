@@ -37,8 +37,8 @@ export function cannotHaveBeenApplied(error: DrunError): boolean {
 }
 
 /**
- * What the service asks for, or else "full jitter", which spreads out clients that failed together. A service that asks
- * for no wait gets that too.
+ * What the service asks for, or else "full jitter", which spreads out clients that failed together. A requested wait
+ * of 0 ms is ignored.
  *
  * @param retry - Number of the retry, from 1.
  * @returns `undefined` if the service asks for more than 60 s.

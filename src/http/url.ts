@@ -46,7 +46,8 @@ export function regionUrl(region: string): URL {
   throw invalid('region', 'must be the first label of a host name, such as "sh-02"');
 }
 
-export function fillPath(path: string, params: Readonly<Record<string, string>> = {}): string {
+export function fillPath(path: string, params: Readonly<Record<string, string>> | undefined): string {
+  if (params === undefined) return path;
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
 }
 

@@ -96,7 +96,7 @@ export interface KeyRingSettings extends Durations {
   readonly random: () => number;
 }
 
-/** @throws {ConfigurationError} That names the option. */
+/** @throws {ConfigurationError} If an option is invalid; the error names it. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
   checkOptionNames(options ?? {}, `${OTHER_OPTIONS} ${Object.keys(DURATIONS).join(' ')}`);
   const { name, manager, verifier, store, encryptionKey, quota } = options ?? {};
@@ -132,7 +132,7 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   };
 }
 
-/** @param names - The options, separated by spaces. @throws {ConfigurationError} That names another one. */
+/** @param names - The options, separated by spaces. @throws {ConfigurationError} If there is another one; the error names it. */
 export function checkOptionNames(options: object, names: string): void {
   const unknown = findUnknownOption(options, names.split(' '));
   if (unknown === undefined) return;

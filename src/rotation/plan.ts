@@ -40,7 +40,7 @@ export interface Observation {
 }
 
 /** A key that was created and is not stored yet. */
-export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'maskedKey' | 'createdAt' | 'expiresAt'> {
+export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'createdAt' | 'expiresAt'> {
   readonly secret: Secret;
 }
 
@@ -280,7 +280,7 @@ function rest(seen: Observation): Step {
     previous?.retireAt,
     pending?.leaseUntil,
   ];
-  // What is due already waits for something else.
+  // Instants in the past do not count: that work is waiting for something else.
   const waits = instants.flatMap((at) => (at === undefined || servedAt === undefined ? [] : [at - servedAt]));
   const future = waits.filter((waitMs) => waitMs >= 0);
   return future.length > 0 ? { kind: 'rest', nextInMs: Math.min(...future) } : { kind: 'rest' };

@@ -212,8 +212,8 @@ export class Reconciliation {
     const expiresAt = Math.ceil(latest + planning.lifetimeMs(this.ring));
     memory.sentName = name;
     try {
-      const { id, maskedKey, secret } = await this.sendCreate(name, expiresAt);
-      memory.unstored = { id, name, maskedKey, secret, createdAt: seen.now, expiresAt };
+      const { id, secret } = await this.sendCreate(name, expiresAt);
+      memory.unstored = { id, name, secret, createdAt: seen.now, expiresAt };
     } catch (error) {
       if (!isRejection(error)) return this.#awaitLateCreate(name, seen.now, sentAt);
       memory.sentName = undefined;
@@ -243,7 +243,7 @@ export class Reconciliation {
   }
 
   /** Asks the service for a secret. @returns False if it cannot show it: servers before 0.17 answer 404, 405 or 501. */
-  async #recoverKey({ id, name, expiresAt, maskedKey }: OwnKey, createdAt: number): Promise<boolean> {
+  async #recoverKey({ id, name, expiresAt }: OwnKey, createdAt: number): Promise<boolean> {
     const { memory, unrecoverableNames } = this.progress;
     let secret: Secret | undefined;
     try {
@@ -255,8 +255,8 @@ export class Reconciliation {
       unrecoverableNames.add(name);
       return false;
     }
-    const end = expiresAt?.getTime() ?? createdAt + planning.lifetimeMs(this.ring);
-    memory.unstored = { id, name, maskedKey: maskedKey ?? secret.masked, secret, createdAt, expiresAt: end };
+    const end = expiresAt?.getTime() || createdAt + planning.lifetimeMs(this.ring);
+    memory.unstored = { id, name, secret, createdAt, expiresAt: end };
     return true;
   }
 
@@ -268,10 +268,11 @@ export class Reconciliation {
     const { secret, ...fields } = memory.unstored;
     const { seq } = pending;
     const ciphertext = await encryption.encrypt(secret, record.ringId, seq);
-    const changed = to.storeKey(record, pending, { ...fields, seq, ciphertext });
+    const maskedKey = secret.masked;
+    const changed = to.storeKey(record, pending, { ...fields, maskedKey, seq, ciphertext });
     if ((await this.update({ ...seen, record }, changed)) === undefined) return;
     memory.unstored = undefined;
-    emit('created', { id: fields.id, maskedKey: fields.maskedKey, seq });
+    emit('created', { id: fields.id, maskedKey, seq });
   }
 
   /** Verifies the secret as it was stored: the service may take a while, and the store must have kept it. */

@@ -51,7 +51,7 @@ export class Revocation {
   /** Why the record is not updated yet. */
   #failure: unknown;
 
-  /** @throws {ConfigurationError} That names the option. */
+  /** @throws {ConfigurationError} If an option is invalid; the error names it. */
   constructor(ring: ManagedRing, target: RevokeTarget, options: RevokeOptions, signal: AbortSignal) {
     const { reason = 'revoked', timeoutMs = 60_000 } = options;
     if (typeof target !== 'string' || target === '') {

@@ -89,7 +89,10 @@ export class RingState {
   ): Promise<VersionedRecord | undefined> {
     const { name, store } = this.#settings;
     const expected = before?.version ?? null;
-    const swap = () => store.compareAndSwap(name, expected, JSON.stringify(record));
+    const value = JSON.stringify(record);
+    // A record that nobody can read would end the ring.
+    parseRecord(name, value);
+    const swap = () => store.compareAndSwap(name, expected, value);
     const result = await this.#run(swap, timeoutMs);
     if (!result.ok) return undefined;
     this.#observe(record);

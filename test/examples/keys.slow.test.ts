@@ -58,18 +58,19 @@ async function run(
 
 describe('the replacement of a leaked key', () => {
   it('replaces the key that is given on standard input and no other', async () => {
-    const other = drun.keys.create({ name: 'search' });
+    const before = drun.keys.create({ name: 'search' });
     const leaked = drun.keys.create({ name: 'checkout' });
+    const after = drun.keys.create({ name: 'reports' });
 
     const { code, stdout, stderr } = await run('leaked-key.ts', { input: `${leaked.secret.reveal()}\n` });
 
     expect(code, stderr).toBe(0);
-    const [first, second] = [...drun.keys];
-    expect(first?.id).toBe(other.id);
-    expect(second?.name).toBe('checkout');
-    expect(second?.id).not.toBe(leaked.id);
+    const [first, second, replacement] = [...drun.keys];
+    expect([first?.id, second?.id]).toEqual([before.id, after.id]);
+    expect(replacement?.name).toBe('checkout');
+    expect(replacement?.id).not.toBe(leaked.id);
     expect(stdout).toMatch(/^sk-\S+\n$/);
-    expect(stdout.trim().slice(-4)).toBe(second?.maskedKey.slice(-4));
+    expect(stdout.trim().slice(-4)).toBe(replacement?.maskedKey.slice(-4));
     expect(stderr).toContain(`identified ${leaked.secret.masked}: checkout (${leaked.id})`);
     expect(stderr).toContain(`confirmed that the service rejects ${leaked.secret.masked}`);
     expect(stderr).not.toContain(leaked.secret.reveal());

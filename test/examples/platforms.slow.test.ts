@@ -74,6 +74,7 @@ describe.skipIf(packagesAreMissing)(`examples with other packages${packagesAreMi
       target: 'es2022',
       write: false,
       tsconfigRaw: {},
+      logLevel: 'error',
     });
     const { Miniflare, Response } = await import(
       pathToFileURL(`${fetchedFolder}/node_modules/miniflare/dist/src/index.js`).href

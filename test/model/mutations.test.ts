@@ -171,7 +171,7 @@ const mutations: readonly Mutation[] = [
           const key = this.progress.memory.unstored;
           if (key === undefined) return;
           const { secret: _, ...fields } = key;
-          const stored = { ...fields, seq: pending.seq, ciphertext: '["lost"]' };
+          const stored = { ...fields, maskedKey: 'sk-******lost', seq: pending.seq, ciphertext: '["lost"]' };
           await this.promote(seen, { ...pending, phase: 'created', key: stored });
           this.progress.memory.unstored = undefined;
         }

@@ -212,6 +212,42 @@ describe('a create without a response', () => {
     expect(service.requests.filter((request) => request === 'create')).toHaveLength(2);
   });
 
+  it('recovers a key of which the list says nothing but its name', async () => {
+    const { newRing, service } = ringSetup();
+    service.fail('create', responseLost);
+    const manager = service.manager();
+    const list: typeof manager.list = async (...input) => {
+      const { items, servedAt } = await manager.list(...input);
+      const bare = items.map(({ id, name }) => ({
+        id,
+        name,
+        maskedKey: '',
+        expiresAt: new Date(Number.NaN),
+      }));
+      return { items: [{ id: 'other' }, { id: 'odd', name: null as never }, ...bare], servedAt };
+    };
+
+    const status = await newRing({ manager: { ...manager, list } }).reconcile();
+
+    expect(status).toMatchObject({ current: { id: 'k1', maskedKey: expect.stringContaining('******') } });
+  });
+
+  it.each([
+    ['no id', { id: '' }],
+    ['an id that is not a string', { id: 7 }],
+  ])('never stores a record that cannot be read: a manager returns %s', async (_, odd) => {
+    const { newRing, service, record } = ringSetup();
+    const manager = service.manager();
+    const create: typeof manager.create = async (...input) => ({
+      ...(await manager.create(...input)),
+      ...(odd as object),
+    });
+
+    const ring = newRing({ manager: { ...manager, create } });
+    expect((await rejectionOf(KeyRingError, ring.reconcile())).code).toBe('key_ring_record_invalid');
+    expect(record().pending?.phase).toBe('claimed');
+  });
+
   it('deletes the key after the lease, on servers that cannot show it', async () => {
     const { newRing, service, clock } = ringSetup();
     service.fail('create', responseLost);

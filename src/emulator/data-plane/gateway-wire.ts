@@ -53,7 +53,7 @@ export function rewriteWhole(text: string, response: Response, model: string): R
   if (!isObject(body) || !isUsage(body.usage)) return undefined;
   const error = errorOf(body, response);
   if (error !== undefined) return { status: response.status, text: goJson({ error }), isError: true };
-  // Whatever the status of a success was.
+  // The gateway responds with 200, whatever 2xx status the model server sent.
   return 'model' in body
     ? { status: 200, text: escapeHtml(withModel(text, model)), isError: false }
     : undefined;
