@@ -67,29 +67,23 @@ interface ReplyText {
   readonly value: unknown;
   /** The text without the reasoning. */
   readonly text: string;
-  readonly reasoning: string | undefined;
+  readonly reasoning?: string | undefined;
 }
 
 /** Reads the JSON of a reply. Some models put their reasoning before it, or a Markdown fence around it. */
 function readJson({ content }: CompletionMessage): ReplyText {
   const whole = (content ?? '').trim();
+  const value = parseShallow(whole);
+  if (value !== undefined) return { value, text: whole };
   // Templates of some models begin the reasoning themselves, so the text only has its end.
   const [, reasoning, rest = whole] = /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) ?? [];
   const text = rest.trim();
-  for (const [json, isAfterReasoning] of [
-    [whole, false],
-    [text, true],
-    [withoutFence(text), true],
-  ] as const) {
-    const value = parseJson(json);
-    if (value === undefined || isTooDeep(json, value)) continue;
-    return {
-      value,
-      text: isAfterReasoning ? text : whole,
-      reasoning: isAfterReasoning ? reasoning : undefined,
-    };
-  }
-  return { value: undefined, text, reasoning };
+  return { value: parseShallow(text) ?? parseShallow(withoutFence(text)), text, reasoning };
+}
+
+function parseShallow(text: string): unknown {
+  const value = parseJson(text);
+  return isTooDeep(text, value) ? undefined : value;
 }
 
 /** The closing fence is missing if the request has it as a stop sequence. */

@@ -6,7 +6,7 @@ import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
 
 /** What is published about a request. Contains no body, header, id of a key or credential. */
-export interface RequestDiagnostics extends Partial<RequestLogEntry> {
+interface RequestDiagnostics extends Partial<RequestLogEntry> {
   readonly host: string;
   completion?: object;
 }

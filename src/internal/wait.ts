@@ -13,7 +13,7 @@ export async function sleep(
 }
 
 /** Lets the process end before a timer does. Only the timers of Node and Bun keep a process alive. */
-export function unref(timer: unknown): void {
+function unref(timer: unknown): void {
   (timer as { readonly unref?: () => void }).unref?.();
 }
 

@@ -23,7 +23,7 @@ import type { RuleBook } from './rules.ts';
 import { lengthOf, promptTokens } from './tokens.ts';
 
 /** A request that the gateway passes to a model server. */
-export interface ModelRequest extends Readonly<Env['Bindings']> {
+interface ModelRequest extends Readonly<Env['Bindings']> {
   readonly request: Request;
   readonly key: KeyRecord;
   /** Such as `/chat/completions`. */

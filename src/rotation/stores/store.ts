@@ -130,7 +130,7 @@ export function isVersion(value: string): boolean {
 }
 
 /** @throws {ConfigurationError} If no ring can have this name. */
-export function checkRing(ring: string): void {
+function checkRing(ring: string): void {
   if (!isRingName(ring)) throw invalid('ring', `must have ${RING_NAME_RULE}`);
 }
 
