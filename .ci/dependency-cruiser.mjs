@@ -28,7 +28,7 @@ const folders = {
 };
 
 /** The files that need Node. Everything else runs wherever there is `fetch`. */
-const nodeEmulator = '^src/emulator/(node|node-listener|cli)\\.ts$';
+const nodeEmulator = '^src/emulator/(node|cli)\\.ts$';
 const nodeStores = '^src/rotation/stores/(file|kubernetes[a-z-]*)\\.ts$';
 const nodeTransport = folder('node');
 const nodeOnly = [nodeEmulator, nodeStores, nodeTransport];

@@ -28,22 +28,17 @@ export function matchesGlob(glob: string, text: string): boolean {
   let previous = '/';
   for (const [token] of glob.matchAll(TOKENS)) {
     const startsSegment = previous === '/' || previous === '**/';
+    if (token === '{') depth++;
     if (token === '[') return false;
-    if (token === '**/' && startsSegment) pattern += '(?:[^/]+/)*';
+    if (depth > 0 && '{,}'.includes(token)) pattern += { '{': '(?:', ',': '|', '}': ')' }[token];
     else if (token === '/**') pattern += '(?:/.*)?';
+    else if (token === '**/') pattern += startsSegment ? '(?:[^/]+/)*' : '[^/]*/';
     else if (token === '**') pattern += startsSegment ? '.*' : '[^/]*';
-    else if (token === '**/') pattern += '[^/]*/';
     else if (token === '*') pattern += '[^/]*';
     else if (token === '?') pattern += '[^/]';
     else if (token.length > 1 && token.startsWith('[')) pattern += classOf(token);
-    else if (token === '{') {
-      depth++;
-      pattern += '(?:';
-    } else if (token === '}' && depth > 0) {
-      depth--;
-      pattern += ')';
-    } else if (token === ',' && depth > 0) pattern += '|';
     else pattern += literal(token.length === 2 && token.startsWith('\\') ? token.slice(1) : token);
+    if (token === '}' && depth > 0) depth--;
     previous = token;
   }
   try {

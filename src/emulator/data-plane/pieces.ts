@@ -72,7 +72,7 @@ export async function* limitedPieces(
   if (budget < 0) ending.finishReason = 'length';
 }
 
-/** Holds back the end of a text that may begin a stop string. */
+/** Holds back the end of a text that may begin a stop string: as vLLM does, one character less than the longest one. */
 class StopStrings {
   readonly #stop: readonly string[];
   held = '';
@@ -93,18 +93,10 @@ class StopStrings {
     const positions = this.#stop.map((each) => [text.indexOf(each), each] as const);
     const [first] = positions.filter(([position]) => position >= 0).sort(([a], [b]) => a - b);
     this.found = first?.[1];
-    const end = first?.[0] ?? text.length - this.#partialLength(text);
+    const longest = Math.max(...this.#stop.map((each) => each.length));
+    const end = first?.[0] ?? Math.max(0, text.length - longest + 1);
     this.held = text.slice(end);
     return end === 0 ? undefined : text.slice(0, end);
-  }
-
-  /** Length of the longest end of a text that begins a stop string. */
-  #partialLength(text: string): number {
-    const longest = Math.max(...this.#stop.map((each) => each.length)) - 1;
-    for (let length = Math.min(longest, text.length); length > 0; length--) {
-      if (this.#stop.some((each) => each.startsWith(text.slice(-length)))) return length;
-    }
-    return 0;
   }
 }
 
