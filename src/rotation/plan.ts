@@ -243,7 +243,7 @@ function useStandby(seen: Observation): Step | undefined {
   if (isExpiring(standby, seen)) {
     return { kind: 'update', record: to.retire(record, [standby.id], 'expiring', promotion) };
   }
-  if (previous !== undefined || (current !== undefined && !isDue(seen))) return undefined;
+  if (current !== undefined && (previous !== undefined || !isDue(seen))) return undefined;
   return { kind: 'update', record: to.promote(record, standby, promotion) };
 }
 
@@ -272,18 +272,14 @@ function leaseError({ listing, settings }: Observation): Step | undefined {
 }
 
 function rest(seen: Observation): Step {
-  const { servedAt } = seen.confirmation ?? seen.listing;
+  const { servedAt = Number.NaN } = seen.confirmation ?? seen.listing;
   if (orphansOf(seen).length > 0) return { kind: 'rest', nextInMs: 0 };
   const { current, previous, pending } = seen.record;
-  const instants = [
-    current && current.since + seen.settings.maxAgeMs,
-    previous?.retireAt,
-    pending?.leaseUntil,
-  ];
+  const dueAt = current && current.since + seen.settings.maxAgeMs;
+  const instants = [dueAt, previous?.retireAt, pending?.leaseUntil];
   // Instants in the past do not count: that work is waiting for something else.
-  const waits = instants.flatMap((at) => (at === undefined || servedAt === undefined ? [] : [at - servedAt]));
-  const future = waits.filter((waitMs) => waitMs >= 0);
-  return future.length > 0 ? { kind: 'rest', nextInMs: Math.min(...future) } : { kind: 'rest' };
+  const waits = instants.map((at = Number.NaN) => at - servedAt).filter((waitMs) => waitMs >= 0);
+  return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
 }
 
 /** A rotation is requested, or the current key is old. */
@@ -291,17 +287,13 @@ function isDue(seen: Observation): boolean {
   const { current, rotateEpoch } = seen.record;
   if (current === undefined) return false;
   const { servedAt = 0 } = seen.listing;
-  return (
-    rotateEpoch !== undefined ||
-    isExpiring(current, seen) ||
-    servedAt >= current.since + seen.settings.maxAgeMs
-  );
+  const isOld = servedAt >= current.since + seen.settings.maxAgeMs;
+  return rotateEpoch !== undefined || isOld || isExpiring(current, seen);
 }
 
 function isExpiring({ expiresAt }: RingKey, { listing, settings }: Observation): boolean {
-  return (
-    listing.servedAt !== undefined && listing.servedAt >= expiresAt - settings.gracePeriodMs - DAY_MS / 2
-  );
+  const { servedAt = 0 } = listing;
+  return servedAt >= expiresAt - settings.gracePeriodMs - DAY_MS / 2;
 }
 
 /** A promotion, by the service's time of this observation. */
