@@ -33,7 +33,7 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
 
   /** Returns a client that overrides some options and shares the rest. Another origin needs its own `accessToken`. */
   withOptions(options: ApiKeysOptions): ApiKeys {
-    return new ApiKeys(this.#plane.deriveOptions(options));
+    return new (this.constructor as typeof ApiKeys)(this.#plane.deriveOptions(options));
   }
 
   /** Checks whether the account may have another key. */

@@ -38,7 +38,8 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
 
   /** Returns a client that overrides some options and shares the rest. Another origin needs its own `accessToken`. */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
-    return new WorkspaceApiKeys(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
+    const Client = this.constructor as typeof WorkspaceApiKeys;
+    return new Client(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
   }
 
   /** Lists the caller's own keys, as {@link WorkspaceApiKeys.list} lists those of all members. */
