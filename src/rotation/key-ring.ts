@@ -20,7 +20,7 @@ import {
 import { isTransientStoreFailure, type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { invalid } from './stores/store.ts';
-import { retryUntil, withTimeout } from './waiting.ts';
+import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** The implementation of the protocol. Tests replace parts of it. @internal */
 export interface Protocol {
@@ -298,6 +298,7 @@ export class KeyRing implements AsyncDisposable {
 /** Checks the options of a call. @returns Its signal. */
 function signalOf(options: KeyRingCallOptions, names = 'signal'): AbortSignal {
   checkOptionNames(options, names);
-  options.signal?.throwIfAborted();
-  return options.signal ?? new AbortController().signal;
+  const { signal = new AbortController().signal } = options;
+  throwIfAborted(signal);
+  return signal;
 }

@@ -25,7 +25,7 @@ import {
   verify,
 } from './service.ts';
 import * as to from './transitions.ts';
-import { retryUntil, withTimeout } from './waiting.ts';
+import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /*
  * d.run can create, list and delete keys: nothing rotates one, a repeated create makes another key, and a deleted key is
@@ -68,7 +68,7 @@ export class Reconciliation {
 
   async run(): Promise<ReconcileResult> {
     for (let iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
-      this.signal.throwIfAborted();
+      throwIfAborted(this.signal);
       const seen = await this.observe();
       const result = seen && (await this.#continue(seen));
       if (result !== undefined) return result;

@@ -8,7 +8,7 @@ import { readStatus, ringError } from './safe-cause.ts';
 import { codeOf, deleteKey, isRejectionStatus, listKeys, verify } from './service.ts';
 import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
-import { retryUntil, withTimeout } from './waiting.ts';
+import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** Options of most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {
@@ -174,7 +174,7 @@ export class Revocation {
       // The service may never respond.
       await withTimeout(clock, Math.max(1, this.#deadline - clock.monotonic()), attempt);
     } catch (error) {
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       if (isRejectionStatus(readStatus(error)) || codeOf(error) === 'invalid_configuration') throw error;
     }
   }

@@ -1,6 +1,7 @@
 import type { Secret } from '../secret/secret.ts';
 import type { Clock, KeyManager, KeyVerifier } from './interfaces.ts';
 import { type OwnKey, ownKeys } from './key-names.ts';
+import { throwIfAborted } from './waiting.ts';
 
 /*
  * Requests to the service, through the key manager and the key verifier.
@@ -79,7 +80,7 @@ export async function verify({ verifier }: Access, secret: Secret, signal: Abort
     if (result.accepted) return { kind: 'accepted', models: result.models };
     return { kind: NOT_ABOUT_THE_KEY.includes(result.code) ? 'undecided' : 'rejected' };
   } catch {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     return { kind: 'undecided' };
   }
 }

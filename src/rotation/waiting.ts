@@ -1,4 +1,10 @@
+import type { AbortSignalLike } from '../internal/platform.ts';
 import type { Clock } from './interfaces.ts';
+
+/** For signals of any platform or polyfill, which may lack this method. */
+export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
+  if (aborted) throw reason;
+}
 
 /**
  * Repeats a task until it returns something, with pauses that double.
@@ -14,7 +20,7 @@ export async function retryUntil<Result>(
   task: () => Promise<Result | undefined>,
 ): Promise<Result | undefined> {
   for (let delayMs = minMs; ; delayMs = Math.min(delayMs * 2, maxMs)) {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const result = await task();
     const leftMs = deadline - clock.monotonic();
     if (result !== undefined || leftMs <= 0) return result;

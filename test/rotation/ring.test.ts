@@ -85,6 +85,28 @@ describe('an invalid option', () => {
   });
 });
 
+it('accepts the signal of a polyfill', async () => {
+  const { newRing } = ringSetup();
+  const ring = newRing();
+  const listeners = new Set<() => void>();
+  const signal = {
+    aborted: false,
+    reason: undefined as unknown,
+    addEventListener: (_: 'abort', listener: () => void) => void listeners.add(listener),
+    removeEventListener: (_: 'abort', listener: () => void) => void listeners.delete(listener),
+  };
+  const options = { signal: signal as AbortSignal };
+
+  await ring.reconcile(options);
+  await ring.rotate(options);
+  await ring.revoke('current', options);
+  await ring.getKey(options);
+  expect(listeners.size).toBe(0);
+  signal.aborted = true;
+  signal.reason = new Error('stopped');
+  await expect(ring.reconcile(options)).rejects.toThrow('stopped');
+});
+
 describe('a ring that can only read', () => {
   const calls: Record<string, (ring: KeyRing) => unknown> = {
     reconcile: (ring) => ring.reconcile(),
