@@ -280,11 +280,11 @@ export class ChatClient {
     options: RunToolsOptions & AnySchemaOptions,
     ask: Ask,
   ): ToolStream<Parsed<ToolRunCompletion, Schema>> {
-    checkOneChoice(request);
+    const fields = checkOneChoice(request);
     const deadline = new Deadline(options.signal);
     async function* run(): AsyncGenerator<ToolEvent, Parsed<ToolRunCompletion, Schema>, undefined> {
       const { runTools } = await import('./tool-run.ts');
-      return (yield* runTools(request, options, deadline, ask)) as Parsed<ToolRunCompletion, Schema>;
+      return (yield* runTools(fields, options, deadline, ask)) as Parsed<ToolRunCompletion, Schema>;
     }
     return new ToolStream(run(), deadline);
   }

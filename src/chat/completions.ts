@@ -54,7 +54,7 @@ const OPTION_NAMES = [...TOOL_OPTIONS, 'idleTimeoutMs'].filter(
   (name) => name !== 'tools' && name !== 'strict',
 );
 
-/** @throws {ConfigurationError} If the request is not an object, or contains an option. */
+/** Returns the fields of a request. @throws {ConfigurationError} If it is not an object, or contains an option. */
 export function checkRequest(request: unknown): Readonly<Record<string, unknown>> {
   const { toJSON } = (request ?? {}) as { readonly toJSON?: unknown };
   const fields: unknown = typeof toJSON === 'function' ? toJSON.call(request) : request;
@@ -70,9 +70,10 @@ export function checkRequest(request: unknown): Readonly<Record<string, unknown>
 }
 
 /** @throws {ConfigurationError} If the request asks for several choices, since only the first one would be read. */
-export function checkOneChoice(request: ChatRequest): void {
-  const { n } = checkRequest(request);
-  if (n === undefined || n === null || n === 1) return;
+export function checkOneChoice<Request extends ChatRequest>(request: Request): Request {
+  const fields = checkRequest(request);
+  const { n = 1 } = fields;
+  if (n === null || n === 1) return fields as unknown as Request;
   throw new ConfigurationError('`n` must be 1: use `complete()` or `stream()` for several choices.', {
     option: 'n',
   });

@@ -38,7 +38,7 @@ async function toJsonSchema(schema: object, option: string): Promise<WrittenSche
   const known = isStandardSchema(schema) ? written.get(schema) : undefined;
   if (known !== undefined) return known;
   const fail = (why: string): never => {
-    throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
+    throw new ConfigurationError(`\`${option}\` ${why.replace(/\.$/, '')}.`, { option });
   };
   const json = isStandardSchema(schema) ? closeSchema(await write(schema, fail)) : rawSchema(schema, fail);
   if (!hasValue(json)) return fail('is a schema that no value can match');
@@ -49,9 +49,10 @@ async function toJsonSchema(schema: object, option: string): Promise<WrittenSche
 
 function rawSchema(schema: unknown, fail: (why: string) => never): JsonSchema {
   if (isRecord(schema) && '_def' in schema) return fail('needs zod 4');
-  const isSchema =
-    isRecord(schema) && !('kind' in schema) && Object.getPrototypeOf(schema) === Object.prototype;
-  return isSchema
+  // Not an instance of a class; objects of other realms have another `Object.prototype`.
+  const prototype: unknown = isRecord(schema) ? Object.getPrototypeOf(schema) : undefined;
+  const isPlain = prototype === null || (isRecord(prototype) && Object.getPrototypeOf(prototype) === null);
+  return isRecord(schema) && isPlain && !('kind' in schema)
     ? schema
     : fail('must be a Standard Schema, such as one of zod, valibot or arktype, or a JSON Schema');
 }
@@ -77,10 +78,13 @@ async function write(schema: StandardSchemaV1, fail: (why: string) => never): Pr
   return fail(`is a schema that provides no JSON Schema${hint}`);
 }
 
-/** The first class in arktype's own notation, in which it is a bare name. Literals and names of fields can look like one. */
+/** Parts of arktype's own notation whose strings are not types. */
+const NOT_TYPES = ['unit', 'key', 'default', 'meta', 'pattern', 'predicate', 'morphs'];
+
+/** The first class, or other type that JSON does not have, in arktype's own notation, in which it is a bare name. */
 function classIn(node: unknown, field = ''): string | undefined {
-  if (['unit', 'key', 'default', 'meta'].includes(field)) return undefined;
-  if (typeof node === 'string') return /^(?:Date|Map|Set|RegExp|File|Blob|[A-Z]\w*Array)$/.exec(node)?.[0];
+  if (NOT_TYPES.includes(field)) return undefined;
+  if (typeof node === 'string') return /^(?:bigint|symbol|(?!Array$)[A-Z]\w+)$/.exec(node)?.[0];
   if (typeof node !== 'object' || node === null) return undefined;
   const parts = Object.entries(node).map(([name, part]) => classIn(part, Array.isArray(node) ? field : name));
   return parts.find((name) => name !== undefined);

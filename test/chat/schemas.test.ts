@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { toStandardJsonSchema } from '@valibot/to-json-schema';
 import { type } from 'arktype';
 import { ConfigurationError } from 'drun-sdk/errors';
@@ -206,6 +207,9 @@ describe('a schema', () => {
     ['a date of zod', z.object({ at: z.date() }), 'Date'],
     ['a date of zod/mini', mini.object({ at: mini.date() }), 'Date'],
     ['a date of arktype', type({ at: 'Date' }), 'Date'],
+    ['a bigint of arktype', type({ a: 'bigint' }), 'bigint'],
+    ['a function in a list of arktype', type({ a: 'Function[]' }), 'Function'],
+    ['a symbol in a union of arktype', type({ a: 'string | symbol' }), 'symbol'],
     ['a date in a union of arktype', type({ at: 'string | Date' }), 'Date'],
     ['a schema of zod 3', { _def: {}, parse: () => 1 }, 'zod 4'],
     [
@@ -222,8 +226,19 @@ describe('a schema', () => {
     expect(error.message).toContain(message);
   });
 
-  it('of arktype may have a literal that is called like a class', async () => {
+  it('of arktype may have a literal or a pattern that is called like a class', async () => {
     expect((await sent(type({ a: "'Date'" }))).schema).toEqual(closed({ a: { const: 'Date' } }));
+    expect((await sent(type({ Map: '/Date/' }))).schema).toEqual(
+      closed({ Map: { type: 'string', pattern: 'Date' } }),
+    );
+  });
+
+  it('in JSON may be an object of another realm or without a prototype', async () => {
+    const raw = { type: 'object' };
+    const foreign = runInNewContext('({ type: "object" })');
+
+    expect((await sent(foreign)).schema).toEqual(raw);
+    expect((await sent(Object.assign(Object.create(null), raw))).schema).toEqual(raw);
   });
 
   it('as the response_format of a request is written as JSON Schema', async () => {

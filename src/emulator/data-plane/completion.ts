@@ -75,7 +75,10 @@ export class Completion {
       const choice = {
         index,
         message: { role: 'assistant', ...nulls, ...fields, tool_calls, [reasoningField]: reasoning },
-        ...{ logprobs: null, finish_reason: null, stop_reason: null, token_ids: null },
+        logprobs: null,
+        finish_reason: null,
+        stop_reason: null,
+        token_ids: null,
         ...rest,
       };
       return isChat ? { ...choice, routed_experts: null } : textChoice(choice, fields.content);

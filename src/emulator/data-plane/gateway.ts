@@ -75,15 +75,26 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     const allowed = available.filter(({ id }) => modelAccess(key, id) === 'allowed');
     if (!isGateway) {
       const data = allowed.map(({ id, contextLength = null }) => ({
-        ...{ id, object: 'model', created, owned_by: 'vllm', root: id, parent: null },
-        ...{ max_model_len: contextLength, permission: [] },
+        id,
+        object: 'model',
+        created,
+        owned_by: 'vllm',
+        root: id,
+        parent: null,
+        max_model_len: contextLength,
+        permission: [],
       }));
       return vllmResponse({ object: 'list', data });
     }
     const data = allowed
       .map(({ id, ownedBy = 'VLLM' }) => ({
-        ...{ created, id, object: 'model', owned_by: ownedBy },
-        ...{ permission: null, root: '', parent: '' },
+        created,
+        id,
+        object: 'model',
+        owned_by: ownedBy,
+        permission: null,
+        root: '',
+        parent: '',
       }))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
     return gatewayResponse(JSON.stringify({ data }));

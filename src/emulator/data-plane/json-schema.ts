@@ -113,7 +113,14 @@ function repairedForUnion(value: unknown, alternatives: readonly Issue[][], roun
 }
 
 const SIMPLEST: Readonly<Record<string, unknown>> = {
-  ...{ string: '', number: 0, boolean: false, null: null, object: {}, record: {}, array: [], tuple: [] },
+  string: '',
+  number: 0,
+  boolean: false,
+  null: null,
+  object: {},
+  record: {},
+  array: [],
+  tuple: [],
 };
 
 const CHARACTERS: readonly string[] = ['x', 'X', '0'];

@@ -112,8 +112,11 @@ const ENGINE_ERROR =
   '{"error": {"message": "EngineCore encountered an issue. See stack trace (above) for the root cause.", "type": "InternalServerError", "param": null, "code": 500}}';
 /** The same in the form of an older vLLM. */
 const FLAT_ERROR = {
-  ...{ code: 500, message: 'EngineCore died', object: 'error' },
-  ...{ param: null, type: 'InternalServerError' },
+  code: 500,
+  message: 'EngineCore died',
+  object: 'error',
+  param: null,
+  type: 'InternalServerError',
 };
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
