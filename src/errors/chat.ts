@@ -48,7 +48,7 @@ export class StreamFailedError extends DrunError<'StreamFailedError', 'stream_fa
   }
 }
 
-/** The model refused to answer in the schema, or a content filter withheld the reply. */
+/** The model refused to reply in the requested format, or a content filter withheld the reply. */
 export class ModelRefusalError extends DrunError<'ModelRefusalError', 'model_refusal'> {
   /** The model's explanation, if it gave one. */
   declare readonly refusal: string | null;
