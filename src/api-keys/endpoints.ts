@@ -280,7 +280,7 @@ function toInt64(quota: number): string {
   check(
     Number.isSafeInteger(quota) && quota >= 0,
     'quota',
-    'must be an integer of 0 or more, or "unlimited"',
+    'must be a non-negative integer, or "unlimited"',
   );
   return String(quota);
 }

@@ -1,4 +1,4 @@
-/** In the global symbol registry, so that two copies of the package recognize each other's errors. */
+/** A registered symbol, so that two copies of the package recognize each other's errors. */
 export const marker: unique symbol = /* @__PURE__ */ Symbol.for('drun-sdk.error');
 
 /** The fields that the constructor of an error class accepts; those in `Optional` have a default. */
