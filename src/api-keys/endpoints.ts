@@ -277,11 +277,7 @@ export function toQuotaBody(quota: number | 'unlimited'): object {
 }
 
 function toInt64(quota: number): string {
-  check(
-    Number.isSafeInteger(quota) && quota >= 0,
-    'quota',
-    'must be a non-negative integer, or "unlimited"',
-  );
+  check(Number.isSafeInteger(quota) && quota >= 0, 'quota', 'must be a non-negative integer, or "unlimited"');
   return String(quota);
 }
 

@@ -40,7 +40,7 @@ export async function readJson(
   const error = errorIn(value, fields);
   if (error !== undefined) throw toApiError(error, response, context);
   if (!isRecord(value)) throw invalid('JSON that is not an object');
-  // In protobuf JSON, a field that is `null` is absent.
+  // A field that is `null` counts as well: protobuf JSON permits that for an absent value.
   if (fields.some((field) => field in value) || (allowEmpty && Object.keys(value).length === 0)) return value;
   throw invalid(`a body without any of the expected fields (${fields.join(', ')})`);
 }

@@ -33,7 +33,8 @@ export class Secret {
 
   /** @throws {TypeError} If the value is not a string; the message does not repeat it. */
   constructor(value: string) {
-    if (typeof value !== 'string') throw new TypeError(`A Secret requires a string (received ${typeof value}).`);
+    if (typeof value !== 'string')
+      throw new TypeError(`A Secret requires a string (received ${typeof value}).`);
     this.#value = value;
   }
 
