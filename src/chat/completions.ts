@@ -34,7 +34,7 @@ export async function completionEndpoint<T>(
   };
 }
 
-/** The fields of a request that have schemas, with JSON Schema in their place. */
+/** Returns the fields of a request that contain schemas, converted to JSON Schema. */
 async function writeSchemas(
   { tools, response_format }: Readonly<Record<string, unknown>>,
   options: AnySchemaOptions,
@@ -49,7 +49,7 @@ async function writeSchemas(
   };
 }
 
-/** Options that are easily put in the request by mistake. */
+/** Options that are easily confused with request fields. */
 const OPTION_NAMES = [...TOOL_OPTIONS, 'idleTimeoutMs'].filter(
   (name) => name !== 'tools' && name !== 'strict',
 );
