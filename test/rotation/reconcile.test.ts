@@ -373,7 +373,7 @@ describe('a new key', () => {
 
     const error = await rejectionOf(KeyRingError, ring.rotate());
 
-    expect(error.message).toContain('may not use all models of the current one');
+    expect(error.message).toContain('does not have access to all models of the current one');
   });
 
   it.each([

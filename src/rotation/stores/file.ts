@@ -15,9 +15,9 @@ export interface FileStoreOptions {
 }
 
 /**
- * Creates a store in files, for any number of processes on one machine. A swap is on the disk when it resolves.
+ * Creates a store in files, for any number of processes on one machine. An update is on disk when it resolves.
  *
- * Files are readable for their user only (0600). Requires a local disk with hard links, such as an overlay file system
+ * Files are readable by their owner only (0600). Requires a local disk with hard links, such as an overlay file system
  * of a container. Network file systems repeat operations and would report an applied update as a conflict. Windows is
  * not supported, because it cannot sync a folder.
  *
