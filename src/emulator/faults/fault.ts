@@ -12,11 +12,11 @@ export interface RequestFilter {
 }
 
 /**
- * What goes wrong with a request.
+ * An emulated failure of a request.
  *
- * A fault has at most one way in which a response ends, and any number of delays and formats. If several faults apply
- * to one request, their delays and formats are combined, and one of them determines how the response ends: faults of
- * `next` take precedence over random ones, and random ones over those of `always`.
+ * A fault has at most one ending of a response, and any number of delays and formats. If several faults apply to one
+ * request, their delays and formats are combined, and one of them determines how the response ends: faults of `next`
+ * take precedence over random ones, and random ones over those of `always`.
  *
  * `…AfterChunks` is the number of events that a stream sends first; if the stream has fewer, the fault applies before
  * `[DONE]`. If the response is not a stream, its first half is sent, or nothing for 0.
