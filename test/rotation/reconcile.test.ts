@@ -212,7 +212,7 @@ describe('a create without a response', () => {
     expect(service.requests.filter((request) => request === 'create')).toHaveLength(2);
   });
 
-  it('recovers a key of which the list says nothing but its name', async () => {
+  it('recovers a key whose list entry has only a name', async () => {
     const { newRing, service } = ringSetup();
     service.fail('create', responseLost);
     const manager = service.manager();
