@@ -23,7 +23,7 @@ function toTexts(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
-/** An integer, also as a string; `NaN` for anything else, and for numbers that are not exact. */
+/** An integer, possibly as a string; `NaN` for anything else, including unsafe integers. */
 function toInteger(value: unknown): number {
   const number = typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? Number(value) : value;
   // The addition turns -0 into 0.
@@ -49,7 +49,7 @@ function parseTime(value: unknown): number {
   return isDay ? Date.parse(text) : Number.NaN;
 }
 
-/** A time. The zero times of Go (year 1) and protobuf (1970) mean that there is none. */
+/** A time. The zero times of Go (year 1) and protobuf (1970) mean that the time is absent. */
 function toTime(value: unknown): Date | undefined {
   const time = parseTime(value);
   return time > 0 ? new Date(time) : undefined;
@@ -83,7 +83,7 @@ function toApiKey(wire: Fields & { readonly id: string }): ApiKey {
 
 /**
  * Every key of a workspace has a quota, in which an absent amount is 0. A key of an account has one if the service
- * sends any part of it. An amount that cannot be read makes all of the quota unreadable.
+ * sends any part of it. If one amount cannot be parsed, the whole quota is absent.
  */
 function toQuota(wire: Fields): ApiKeyQuota | undefined {
   const { quota, usedQuota, remainingQuota, unlimitedQuota, workspace } = wire;
@@ -97,7 +97,7 @@ function toQuota(wire: Fields): ApiKeyQuota | undefined {
   return present<ApiKeyQuota>({ limit, used, remaining, syncedAt: toTime(wire.remainingQuotaSyncedAt) });
 }
 
-/** The full key, unless the service masked it or no header can carry it. */
+/** The full key, unless it is masked or not a valid header value. */
 function toSecret(key: unknown): Secret | undefined {
   return typeof key === 'string' && /^[\x21-\x7e]+$/.test(key) && !key.includes('*')
     ? new Secret(key)

@@ -144,7 +144,7 @@ export interface ApiKeyPage {
 
 /** Argument of {@link ApiKeys.prune}. At least one of the two is required; if both are given, both must match. */
 export interface PruneApiKeysQuery {
-  /** Matches keys created longer ago than this many milliseconds. */
+  /** Matches keys that were created more than this many milliseconds ago. */
   readonly olderThanMs?: number | undefined;
   /**
    * Matches keys that have not been used for more than this many milliseconds. A key that was never used counts from

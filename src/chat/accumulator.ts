@@ -36,7 +36,7 @@ class PendingChoice {
     return this.#calls.length > 0 || hasAny(this.#message, OUTPUT);
   }
 
-  /** Whether nothing but the role has arrived. */
+  /** Whether only the role has arrived. */
   get isEmpty(): boolean {
     return !this.hasReasoning && !this.hasOutput;
   }

@@ -69,7 +69,7 @@ export function checkRequest(request: unknown): Readonly<Record<string, unknown>
   throw new ConfigurationError(why, { option });
 }
 
-/** @throws {ConfigurationError} If the request asks for several choices, since only the first one would be read. */
+/** @throws {ConfigurationError} If the request asks for several choices, because only the first one would be used. */
 export function checkOneChoice<Request extends ChatRequest>(request: Request): Request {
   const fields = checkRequest(request);
   const { n = 1 } = fields;

@@ -45,7 +45,7 @@ export async function* runTools(
 ): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
   checkRun(request, tools, maxRounds);
   const messages: ChatMessage[] = [...request.messages];
-  /** Names of tools that an earlier round called with invalid arguments, or that do not exist. */
+  /** Names of tools with an invalid call in an earlier round. */
   const corrected = new Set<string>();
   let choice: Pick<ChatCompletionRequest, 'tool_choice'> = {};
   let usage: CompletionUsage | undefined;

@@ -81,7 +81,7 @@ export interface TokenUsage {
   readonly total: number;
 }
 
-/** Usage of one key and one model at one time. */
+/** Tokens that one request used, by key and model. */
 export interface UsageEntry {
   /** Milliseconds since 1970. */
   readonly time: number;

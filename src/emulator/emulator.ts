@@ -68,7 +68,7 @@ export function logOf(emulator: object): RequestLog | undefined {
 }
 
 /**
- * Creates an emulator of d.run in memory: both planes on one origin, from `Request` to `Response`.
+ * Creates an emulator of d.run in memory, with both planes on one origin.
  *
  * It accepts only keys that it issued, repeats rejected credentials in plain text, requires the bodies that the contract
  * requires, omits zero values, and fails the way the real gateway does.

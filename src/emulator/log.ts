@@ -20,7 +20,7 @@ export interface EmulatedRequest {
   readonly credential?: string | undefined;
   /** The id of the API key that authenticated the request. */
   readonly keyId?: string | undefined;
-  /** The model that the request names, up to 200 characters. */
+  /** The model in the request, truncated to 200 characters. */
   readonly model?: string | undefined;
   /** HTTP status of the response; absent until it is known, or if the client disconnected first. */
   readonly status?: number | undefined;

@@ -22,8 +22,8 @@ export type AuthenticatedFetch = (
 
 /**
  * Creates a `fetch` that replaces the other client's credential with this client's. After a 401 it asks the provider
- * for another credential and repeats the request. Error responses are redacted. Everything else is left to the other
- * client: retries, timeouts and the reading of responses.
+ * for another credential and repeats the request. Error responses are redacted. Retries, timeouts and response handling
+ * are left to the other client.
  */
 export function authenticatedFetch(
   { root, readCredential }: Pick<HttpClient, 'root' | 'readCredential'>,

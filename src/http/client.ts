@@ -96,7 +96,7 @@ export class HttpClient {
     return callPromise((async () => this.send(endpoint(), options))());
   }
 
-  /** Sends one request, with retries, under a deadline of its own. */
+  /** Sends one request, with retries, under its own deadline. */
   async send<T>(endpoint: Endpoint<T>, options: RequestOptions): Promise<Result<T>> {
     const deadline = this.deadline(options);
     try {

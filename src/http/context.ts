@@ -23,7 +23,7 @@ interface CallDescription {
 
 /** The call that a response belongs to, and the redaction for its errors. */
 export interface ResponseContext extends CallDescription {
-  /** Every credential that was sent, latest last. */
+  /** Every credential that was sent, in order. */
   readonly sent: Secret[];
   /** The diagnostics message of the latest request, if there are subscribers. */
   diagnostics?: RequestDiagnostics;

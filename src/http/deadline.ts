@@ -14,7 +14,7 @@ export class Deadline implements Disposable {
   #endsAt = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param timeoutMs - Starts the phase `response`; `undefined` sets no limit. */
+  /** @param timeoutMs - Time limit of the phase `response`; `undefined` for no limit. */
   constructor(callerSignal?: AbortSignalLike | null | undefined, timeoutMs?: number | undefined) {
     const signal = callerSignal ?? undefined;
     if (signal && (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function')) {

@@ -7,7 +7,7 @@ export interface Thrown {
   readonly isRoot: boolean;
 }
 
-/** More than any real chain of causes, and a limit for cyclic ones. */
+/** Maximum length of a chain of causes, which may be cyclic. */
 const MAX_DEPTH = 8;
 
 /**
@@ -38,7 +38,7 @@ function readChain(thrown: unknown, outer: Thrown, depth: number): Thrown[] {
   }
 }
 
-/** More than any real message, and a limit for patterns that are applied to it. */
+/** Maximum length of a message, which limits the cost of patterns applied to it. */
 const MAX_LENGTH = 2_000;
 
 function stringOf(value: unknown): string | undefined {

@@ -23,7 +23,7 @@ export interface NodeTransportOptions {
 
 /**
  * Sends the requests of a `ChatClient` through `node:http` and `node:https` instead of `fetch`. This takes less time
- * and memory, and has no time limits besides those of the client: Node's `fetch` gives up after 300 s without data.
+ * and memory, and has no time limits besides those of the client: Node's `fetch` times out after 300 s without data.
  *
  * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive.
  * Connections are shared by all clients that use the transport. Unused ones do not keep the process running.

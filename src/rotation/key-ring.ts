@@ -86,7 +86,7 @@ export class KeyRing implements AsyncDisposable {
   /** Settles when all background work has ended. */
   #ended: Promise<unknown> = Promise.resolve();
 
-  /** @throws {ConfigurationError} If an option is invalid. The message names it and shows no credential. */
+  /** @throws {ConfigurationError} If an option is invalid. The message names the option and contains no credential. */
   constructor(options: KeyRingOptions);
   /** @internal */
   constructor(options: KeyRingOptions, protocol: Protocol);

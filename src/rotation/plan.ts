@@ -173,7 +173,7 @@ function correctSince({ record, listing, confirmation }: Observation): Step | un
   return { kind: 'update', record: { ...record, current: { ...current, since: servedAt } } };
 }
 
-/** Lists may lag, so a missing key is replaced only if the service rejects it too. */
+/** Lists may lag, so a missing key is replaced only if the service also rejects it. */
 function replaceMissing(seen: Observation): Step | undefined {
   const { record, listing, confirmation, verdicts } = seen;
   const usable = (confirmation ?? listing).keys.filter(({ expired, disabled }) => !expired && !disabled);

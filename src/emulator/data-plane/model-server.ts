@@ -117,8 +117,8 @@ async function replyOf(source: Reply | ReplyFunction, context: Parameters<ReplyF
 }
 
 /**
- * Yields the events of a stream. A failed reply ends the way vLLM does when its engine dies: with an error event and
- * `[DONE]`.
+ * Yields the events of a stream. If the reply fails, the stream ends with an error event and `[DONE]`, as in vLLM when
+ * its engine dies.
  */
 async function* events(completion: Completion): AsyncGenerator<string, void, undefined> {
   try {

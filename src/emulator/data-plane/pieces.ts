@@ -74,7 +74,7 @@ export async function* limitedPieces(
 
 /**
  * Holds back the end of a text, which may be the start of a stop string. Like vLLM, it holds back one character less
- * than the longest stop string has.
+ * than the length of the longest stop string.
  */
 class StopStrings {
   readonly #stop: readonly string[];

@@ -68,7 +68,7 @@ const ADVICE: Readonly<Record<number, string>> = {
 /**
  * Creates a store in a Kubernetes Secret, for services that run in a cluster.
  *
- * A record is the entry with the name of the ring, with `<ring>.version` beside it; updates depend on the Secret's
+ * A record is the entry with the name of the ring, and `<ring>.version` is its version; updates depend on the Secret's
  * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets if it does not
  * exist.
  *
