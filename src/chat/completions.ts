@@ -34,7 +34,7 @@ export async function completionEndpoint<T>(
   };
 }
 
-/** The fields of a request that have schemas, with JSON Schema in their place. */
+/** Returns the fields of a request that contain schemas, converted to JSON Schema. */
 async function writeSchemas(
   { tools, response_format }: Readonly<Record<string, unknown>>,
   options: AnySchemaOptions,
@@ -49,12 +49,12 @@ async function writeSchemas(
   };
 }
 
-/** Options that are easily put in the request by mistake. */
+/** Options that are easily confused with request fields. */
 const OPTION_NAMES = [...TOOL_OPTIONS, 'idleTimeoutMs'].filter(
   (name) => name !== 'tools' && name !== 'strict',
 );
 
-/** @throws {ConfigurationError} If the request is not an object, or contains an option. */
+/** Returns the fields of a request. @throws {ConfigurationError} If it is not an object, or contains an option. */
 export function checkRequest(request: unknown): Readonly<Record<string, unknown>> {
   const { toJSON } = (request ?? {}) as { readonly toJSON?: unknown };
   const fields: unknown = typeof toJSON === 'function' ? toJSON.call(request) : request;
@@ -69,10 +69,11 @@ export function checkRequest(request: unknown): Readonly<Record<string, unknown>
   throw new ConfigurationError(why, { option });
 }
 
-/** @throws {ConfigurationError} If the request asks for several choices, since only the first one would be read. */
-export function checkOneChoice(request: ChatRequest): void {
-  const { n } = checkRequest(request);
-  if (n === undefined || n === null || n === 1) return;
+/** @throws {ConfigurationError} If the request asks for several choices, because only the first one would be used. */
+export function checkOneChoice<Request extends ChatRequest>(request: Request): Request {
+  const fields = checkRequest(request);
+  const { n = 1 } = fields;
+  if (n === null || n === 1) return fields as unknown as Request;
   throw new ConfigurationError('`n` must be 1: use `complete()` or `stream()` for several choices.', {
     option: 'n',
   });

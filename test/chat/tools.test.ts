@@ -262,6 +262,17 @@ describe('runTools', () => {
     expect(sent().map(({ tool_choice }) => tool_choice)).toEqual(['required', 'auto']);
   });
 
+  test('respects `toJSON` of the request', async () => {
+    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
+    const { weather } = weatherTool();
+    const request = { toJSON: () => ({ model, messages: [question] }) } as unknown as ChatCompletionRequest;
+
+    const { messages } = await chatClient().runTools(request, { tools: [weather] });
+
+    expect(messages).toHaveLength(4);
+    expect(sent().map((one) => one.model)).toEqual([model, model]);
+  });
+
   test('does not change the request', async () => {
     modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
     const { weather } = weatherTool();

@@ -58,7 +58,7 @@ const question = (model: string): string =>
   JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello!' }] });
 
 describe('drun-sdk emulator', { timeout: 60_000 }, () => {
-  it('prints what to export, the dashboard with its token, and a line for each request', async () => {
+  it('prints the variables to export, the URL of the dashboard with its token, and a line per request', async () => {
     const running = start(['--port', '0', '--allowed-host', 'emulator.test']);
     expect(await running.line()).toMatch(/^d\.run 0\.17, emulated at http:\/\/127\.0\.0\.1:\d+$/);
     const dashboard = (await running.line()).replace('Dashboard: ', '');

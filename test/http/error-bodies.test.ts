@@ -172,8 +172,8 @@ describe('the message of an error response', () => {
   it.each([
     [401, 'the credential is unknown, deleted, disabled, expired, or belongs to another host.'],
     [402, 'the quota is used up.'],
-    [403, 'the credential may not do this.'],
-  ])('of an empty %i says what that status means', async (status, reason) => {
+    [403, 'the credential does not permit this request.'],
+  ])('of an empty %i explains the status', async (status, reason) => {
     expect(reasonOf(await failWith(method, '', status))).toBe(reason);
   });
 });

@@ -374,7 +374,7 @@ describe('encryption', () => {
     },
   };
 
-  it.each(Object.entries(tampers))('stops readers and rotation if somebody %s', async (_, tamper) => {
+  it.each(Object.entries(tampers))('stops readers and rotation if another process %s', async (_, tamper) => {
     const { newRing, newReader, store, service } = await readySetup();
     store.edit(tamper);
     const before = service.ids;

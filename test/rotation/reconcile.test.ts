@@ -212,7 +212,7 @@ describe('a create without a response', () => {
     expect(service.requests.filter((request) => request === 'create')).toHaveLength(2);
   });
 
-  it('recovers a key of which the list says nothing but its name', async () => {
+  it('recovers a key whose list entry has only a name', async () => {
     const { newRing, service } = ringSetup();
     service.fail('create', responseLost);
     const manager = service.manager();
@@ -373,7 +373,7 @@ describe('a new key', () => {
 
     const error = await rejectionOf(KeyRingError, ring.rotate());
 
-    expect(error.message).toContain('may not use all models of the current one');
+    expect(error.message).toContain('does not have access to all models of the current one');
   });
 
   it.each([

@@ -75,7 +75,7 @@ describe('revoke', () => {
     expect(service.keys.has(id)).toBe(false);
   });
 
-  it('rejects an id that is no key of the ring, and does not repeat it', async () => {
+  it('rejects an id that belongs to no key of the ring, and does not repeat it', async () => {
     const { ring, service } = await ready();
     const { secret } = service.add('somebody else');
 
@@ -322,7 +322,7 @@ describe('a store that returned to an older state', () => {
     expect(await ring.recover()).toMatchObject({ epoch: 1, current: { id: 'k1' } });
   });
 
-  it('stops the ring if its record is lost altogether, until `recover()` begins a new one', async () => {
+  it('stops the ring if its record is lost, until `recover()` creates a new one', async () => {
     const { ring, store, service } = await ready();
     store.stored = null;
     expect((await rejectionOf(KeyRingError, ring.reconcile())).code).toBe('key_ring_rolled_back');

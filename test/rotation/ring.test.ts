@@ -85,7 +85,29 @@ describe('an invalid option', () => {
   });
 });
 
-describe('a ring that can only read', () => {
+it('accepts the signal of a polyfill', async () => {
+  const { newRing } = ringSetup();
+  const ring = newRing();
+  const listeners = new Set<() => void>();
+  const signal = {
+    aborted: false,
+    reason: undefined as unknown,
+    addEventListener: (_: 'abort', listener: () => void) => void listeners.add(listener),
+    removeEventListener: (_: 'abort', listener: () => void) => void listeners.delete(listener),
+  };
+  const options = { signal: signal as AbortSignal };
+
+  await ring.reconcile(options);
+  await ring.rotate(options);
+  await ring.revoke('current', options);
+  await ring.getKey(options);
+  expect(listeners.size).toBe(0);
+  signal.aborted = true;
+  signal.reason = new Error('stopped');
+  await expect(ring.reconcile(options)).rejects.toThrow('stopped');
+});
+
+describe('a read-only ring', () => {
   const calls: Record<string, (ring: KeyRing) => unknown> = {
     reconcile: (ring) => ring.reconcile(),
     rotate: (ring) => ring.rotate(),
@@ -314,7 +336,7 @@ describe('the record', () => {
     expect(service.accepts(await old.getKey())).toBe(true);
   });
 
-  it('of a newer major version stops the ring, and says what to do', async () => {
+  it('of a newer major version stops the ring, and the error explains what to do', async () => {
     const { newRing, store } = ringSetup();
     const ring = newRing();
     await ring.reconcile();

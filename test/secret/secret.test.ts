@@ -96,7 +96,7 @@ describe('showing a Secret', () => {
     expect(shown).not.toContain(KEY.slice(3, 15));
   });
 
-  it.each(COPIES)('gives nothing of the value to %s, however that is shown', (_, copy) => {
+  it.each(COPIES)('exposes no part of the value to %s', (_, copy) => {
     const copied = copy(new Secret(KEY));
     const shown = [
       inspect(copied, { showHidden: true, showProxy: true }),

@@ -308,7 +308,7 @@ describe('postgresStore, without a server', () => {
     ['rows that are null', { rows: [null] }],
     ['columns by other names', { rows: [{ VERSION: '1', VALUE: 'a' }] }],
     ['columns that are no texts', { rows: [{ version: 1, value: 'a' }] }],
-  ])('says that query is wrong where it gives %s', async (_, result) => {
+  ])('reports a wrong `query` function if it returns %s', async (_, result) => {
     const error = await rejectionOf(ConfigurationError, answering(result).get('checkout'));
 
     expect(error.option).toBe('query');

@@ -258,7 +258,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
 
 describe('redisStore, without a server', () => {
   test.each([null, 'OK', [1, 'a'], [Buffer.from('1'), Buffer.from('a')]])(
-    'says that the client is wrong where it replies with %o',
+    'reports a wrong client if it replies with %o',
     async (reply) => {
       const store = redisStore({ client: { eval: async () => reply } });
 
