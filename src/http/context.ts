@@ -64,5 +64,5 @@ export function shownText(text: string, { redact }: Pick<ResponseContext, 'redac
 
 /** Adds a period unless the text already ends with punctuation. */
 export function sentence(text: string): string {
-  return /[.!?。！？…]$/.test(text) ? text : `${text}.`;
+  return text.trimEnd().replace(/(?<![.!?。！？…])$/, '.');
 }

@@ -1,5 +1,6 @@
 import { keyRingChannel } from '../internal/diagnostics.ts';
 import { safeCause } from './safe-cause.ts';
+import { checkFunction, invalid } from './stores/store.ts';
 
 /** The events of a {@link KeyRing}. They contain ids and masked keys but no secrets. */
 export interface KeyRingEvents {
@@ -30,6 +31,9 @@ export interface KeyRingEvents {
 
 export type KeyRingEvent = keyof KeyRingEvents;
 
+const EVENTS: readonly string[] =
+  'created rotated revoked deleted orphan-deleted replaced name-conflict stale-read error'.split(' ');
+
 /** Emits an event. */
 export type Emit = <Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]) => void;
 
@@ -55,6 +59,8 @@ export class RingEvents {
     event: Event,
     listener: (details: KeyRingEvents[Event]) => unknown,
   ): () => void {
+    if (!EVENTS.includes(event)) throw invalid('event', `must be one of ${EVENTS.join(', ')}`);
+    checkFunction(listener, 'listener');
     const registration = { event, listener };
     this.#registrations.add(registration);
     return () => void this.#registrations.delete(registration);

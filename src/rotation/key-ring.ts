@@ -175,7 +175,12 @@ export class KeyRing implements AsyncDisposable {
     return statusOf(this.#ring.name, this.#ring.state.latest, this.#events.lastError);
   }
 
-  /** Adds a listener. Errors of a listener are ignored. @returns A function that removes it. */
+  /**
+   * Adds a listener. Errors of a listener are ignored.
+   *
+   * @returns A function that removes it.
+   * @throws {ConfigurationError} If there is no such event, or `listener` is not a function.
+   */
   on<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => void,

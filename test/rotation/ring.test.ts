@@ -265,6 +265,18 @@ describe('stop', () => {
 });
 
 describe('a listener', () => {
+  it.each([
+    ['of an unknown event', 'errors', () => {}, 'event'],
+    ['of no event', undefined, () => {}, 'event'],
+    ['that is not a function', 'error', undefined, 'listener'],
+  ])('%s is rejected', (_, event, listener, option) => {
+    const ring = ringSetup().newRing();
+
+    expect(thrownBy(ConfigurationError, () => ring.on(event as never, listener as never)).option).toBe(
+      option,
+    );
+  });
+
   it('that throws or rejects disturbs neither the ring nor other listeners', async () => {
     const { newRing } = ringSetup();
     const ring = newRing();
