@@ -36,7 +36,7 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
    * `accessToken`.
    */
   withOptions(options: ApiKeysOptions): ApiKeys {
-    return new ApiKeys(this.#plane.deriveOptions(options));
+    return new (this.constructor as typeof ApiKeys)(this.#plane.deriveOptions(options));
   }
 
   /** Checks whether another key may be created in the account. */

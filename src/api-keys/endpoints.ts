@@ -84,7 +84,6 @@ export function createEndpoint(
 }
 
 export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedPage> {
-  checkOptions(query, ['search', 'sort', 'page', 'pageSize'], 'The query of list()');
   return {
     method: 'GET',
     path,

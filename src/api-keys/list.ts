@@ -153,6 +153,7 @@ export function openList(
   return new ApiKeyList({ ...query }, (pageQuery) =>
     runInContext(async () => {
       checkOptions(options, CALL_OPTIONS, method);
+      checkOptions(query, ['search', 'sort', 'page', 'pageSize'], `The query of ${method}`);
       return fetchPage(pageQuery);
     }),
   );

@@ -41,7 +41,8 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
    * `accessToken`.
    */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
-    return new WorkspaceApiKeys(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
+    const Client = this.constructor as typeof WorkspaceApiKeys;
+    return new Client(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
   }
 
   /** Lists the caller's own keys. {@link WorkspaceApiKeys.list} lists the keys of all members. */

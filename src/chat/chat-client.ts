@@ -122,7 +122,9 @@ export class ChatClient {
     const url = overrides.baseUrl === undefined && overrides.region === undefined ? { baseUrl, region } : {};
     const wire =
       overrides.fetch === undefined && overrides.transport === undefined ? { fetch, transport } : {};
-    const client = new ChatClient(mergeOptions({ ...rest, ...url, ...wire }, overrides));
+    const client = new (this.constructor as typeof ChatClient)(
+      mergeOptions({ ...rest, ...url, ...wire }, overrides),
+    );
     checkOrigin(this.#http.baseUrl, client.#http.baseUrl, overrides.apiKey, 'apiKey');
     return client;
   }

@@ -65,7 +65,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
   const { status } = response;
   if (status === 0 || (status >= 300 && status < 400)) {
     response.cancel();
-    const what = `${status || 'a response after'} a redirect, which is never followed, because the credential would go with it; is \`baseUrl\` correct?`;
+    const what = `${status ? `${status},` : 'a response after'} a redirect, which is never followed, because the credential would go with it; is \`baseUrl\` correct?`;
     return invalidResponse(response, context, what);
   }
   const timer = setTimeout(() => response.cancel(), ERROR_BODY_TIMEOUT_MS);

@@ -21,7 +21,7 @@ export function invalid(option: string, why: string): ConfigurationError {
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
   if (!canHoldOptions(options)) {
     // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.
-    const kind = typeof options === 'object' ? 'something else' : `a ${typeof options}`;
+    const kind = typeof options === 'object' ? 'another object, or null' : typeof options;
     const why = `${owner} takes an object with options (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });
   }

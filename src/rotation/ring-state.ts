@@ -56,7 +56,7 @@ export class RingState {
   async read(timeoutMs?: number): Promise<VersionedRecord | null> {
     const { name, store } = this.#settings;
     const stored = await this.#run(() => store.get(name), timeoutMs);
-    if (stored === null) return null;
+    if (stored == null) return null;
     const record = parseRecord(name, stored.value);
     this.#observe(record);
     return { record, version: stored.version };

@@ -448,7 +448,12 @@ describe('a rejected create', () => {
   it('rejects with the error of a redirect, which is not followed', async () => {
     const { fetch } = withCreate(new ContractServer(), async () => new Response(null, { status: 302 }));
 
-    await rejectionOf(InvalidResponseError, clientsOver(fetch).keys.create({ name: 'checkout' }));
+    const error = await rejectionOf(
+      InvalidResponseError,
+      clientsOver(fetch).keys.create({ name: 'checkout' }),
+    );
+
+    expect(error.message).toContain('returned 302, a redirect');
   });
 });
 

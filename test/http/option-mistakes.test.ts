@@ -250,6 +250,9 @@ describe('a call', () => {
     ],
     ['create with a quota in an account', () => keys.create({ name: 'a', quota: 5 } as Anything), 'quota'],
     ['list with limit', () => keys.list({ limit: 5 } as Anything), 'limit'],
+    ['list with null', () => keys.list(null as Anything), 'options'],
+    ['list with a number', () => keys.list(2 as Anything), 'options'],
+    ['list with a string', () => keys.list('checkout' as Anything), 'options'],
     ['list with page_size', () => keys.list({ page_size: 5 } as Anything), 'page_size'],
     ['usage with since', () => keys.usage({ since: new Date() } as Anything), 'since'],
     [
@@ -501,6 +504,17 @@ describe('withOptions()', () => {
     ['an unknown option of ApiKeys', () => keys.withOptions({ timeout: 5 } as Anything), 'timeout'],
   ])('never sends the current credential to another origin: %s', (_, act, option) => {
     expect(thrownBy(ConfigurationError, act).option).toBe(option);
+  });
+
+  it('returns a client of the same class', () => {
+    class TracedChatClient extends ChatClient {}
+    class TracedApiKeys extends ApiKeys {}
+    class TracedWorkspaceApiKeys extends WorkspaceApiKeys {}
+    const workspaceKeys = new TracedWorkspaceApiKeys({ accessToken: TOKEN, workspace: 12 });
+
+    expect(new TracedChatClient({ apiKey: KEY }).withOptions({})).toBeInstanceOf(TracedChatClient);
+    expect(new TracedApiKeys({ accessToken: TOKEN }).withOptions({})).toBeInstanceOf(TracedApiKeys);
+    expect(workspaceKeys.withOptions({})).toBeInstanceOf(TracedWorkspaceApiKeys);
   });
 
   it('allows another path of the same origin', () => {

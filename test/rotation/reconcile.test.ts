@@ -492,6 +492,16 @@ describe('a store that fails now and then', () => {
     }
   });
 
+  it('may return undefined for a record that does not exist', async () => {
+    const { newRing, service, store } = ringSetup();
+    const { get } = store;
+    store.get = async (name) => (await get(name)) ?? (undefined as never);
+
+    await newRing().reconcile();
+
+    expect(service.ids).toHaveLength(2);
+  });
+
   it('ends the reconciliation if it fails four times', async () => {
     const { newRing, store } = ringSetup();
     store.failure = new Error('connect ECONNREFUSED 10.0.0.1:5432');
