@@ -82,7 +82,7 @@ async function write(schema: StandardSchemaV1, fail: (why: string) => never): Pr
 /** Parts of arktype's notation whose strings are not types. */
 const NOT_TYPES = ['unit', 'key', 'default', 'meta', 'pattern', 'predicate', 'morphs'];
 
-/** Finds the first class or other type that JSON lacks in arktype's notation, where it is a bare name. */
+/** Finds the first type that JSON lacks, such as a class, in arktype's notation, where it is a bare name. */
 function classIn(node: unknown, field = ''): string | undefined {
   if (NOT_TYPES.includes(field)) return undefined;
   if (typeof node === 'string') return /^(?:bigint|symbol|(?!Array$)[A-Z]\w+)$/.exec(node)?.[0];

@@ -72,7 +72,7 @@ export interface EmulatedKeys extends Iterable<EmulatedKey> {
   /**
    * Creates a key.
    *
-   * @throws {RangeError} If the limit (`maxKeys`) is reached or the full key exists.
+   * @throws {RangeError} If the limit (`maxKeys`) is reached or the full key already exists.
    * @throws {TypeError} If a field is invalid.
    */
   readonly create: (key: NewEmulatedKey) => CreatedEmulatedKey;

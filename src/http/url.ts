@@ -4,7 +4,7 @@ import { invalid } from './options.ts';
 
 const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 
-/** Ends of URLs that are mistaken for a base URL because they were copied from a request. */
+/** Endpoint paths at the end of a URL that was copied from a request instead of a base URL. */
 const ENDPOINT =
   /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/;
 

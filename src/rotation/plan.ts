@@ -28,7 +28,7 @@ export interface Observation {
   readonly version: string;
   /** Requested after the record was read. Absent until a rule needs it. */
   readonly confirmation?: Listing | undefined;
-  /** Verdicts on keys that `confirmation` lacks, by id. */
+  /** Verdicts on keys that are missing from `confirmation`, by id. */
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** Keys that are encrypted with an outdated key and that this process has not re-encrypted. */
   readonly outdated: readonly RingKey[];

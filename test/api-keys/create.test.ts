@@ -264,7 +264,7 @@ describe('a create without a usable response', () => {
     expect(error.candidateIds).toEqual([server.keys.at(-1)?.id]);
   });
 
-  it('does not take a key whose last use cannot be read for an unused one', async () => {
+  it('does not treat a key as unused if its last use cannot be parsed', async () => {
     const date = new Date().toUTCString();
     const item = wireKey({ creationTimestamp: new Date().toISOString(), lastUsedTime: Date.now() });
     const fetch: Fetch = async (_input, init) => {

@@ -148,7 +148,7 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
     expect(await running.exited).toEqual([0, null]);
   });
 
-  it('forwards requests to a model server with its own key, without a key of its own, delayed', async () => {
+  it('forwards requests to a model server with its key, without a key, and with a delay', async () => {
     const upstream = createEmulator({ reply: 'from upstream', models: ['llama3'] });
     await using server = await serve(upstream);
     const environment = { DRUN_UPSTREAM_API_KEY: upstream.keys.create({ name: 'emulator' }).secret.reveal() };

@@ -12,7 +12,7 @@ test('handlers fit both ways to set msw up', () => {
   expectTypeOf(setupWorker).toBeCallableWith(...handlers(drun, { consoleUrl: 'https://console.test' }));
 });
 
-test('fetch takes the place of the platform', () => {
+test('fetch is assignable to the platform', () => {
   expectTypeOf(drun.fetch).toExtend<(input: string, init?: RequestInit) => Promise<Response>>();
   expectTypeOf<typeof globalThis.fetch>().parameters.toExtend<Parameters<typeof drun.fetch>>();
 });

@@ -273,7 +273,7 @@ describe('a DrunError', () => {
     });
   });
 
-  it('has empty lists where nothing else is known', () => {
+  it('has empty lists by default', () => {
     expect(new InvalidResponseError(message, { status: 200 }).issues).toEqual([]);
     expect(new ApiKeyLimitError(message, { status: 400, reason: 'full' }).unusedKeys).toEqual([]);
     expect(new KeyRingError(message, { code: 'key_ring_conflict', ring: 'a' }).keyIds).toEqual([]);

@@ -256,7 +256,7 @@ describe('a hostile error body', () => {
     }
   });
 
-  it('cannot make the error anything else than an error of the service', async () => {
+  it('cannot change the error to anything but an error of the service', async () => {
     for (const body of ['data:'.repeat(20_000), '['.repeat(60_000), '{"error":'.repeat(7_000)]) {
       expect(await failWith(method, body, 503)).toMatchObject({ name: 'ServerError', status: 503 });
     }

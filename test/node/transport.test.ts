@@ -389,7 +389,7 @@ describe('a connection', () => {
   test.each([
     ['a response whose headers', ''],
     ['a body that', MODELS.slice(0, 5)],
-  ])('stays open for %s takes longer than the time after which an unused one is closed', async (_, begin) => {
+  ])('stays open if %s takes longer than the idle timeout', async (_, begin) => {
     const { url } = await serveHttp(async (_request, response) => {
       if (begin !== '') response.write(begin);
       await setTimeout(100);

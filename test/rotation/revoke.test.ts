@@ -239,7 +239,7 @@ describe('revoke', () => {
     expect(service.keys.has('k1')).toBe(false);
   });
 
-  it('rejects with the service’s error if it refuses the delete; the standby is promoted', async () => {
+  it('rejects with the service’s error if it rejects the delete, and promotes the standby', async () => {
     const { ring, service } = await ready();
     service.fail('delete', rejected(new PermissionDeniedError('Forbidden.', { status: 403 })));
 
@@ -316,7 +316,7 @@ describe('a store that returned to an older state', () => {
     expect(namesOf(reader.events)).toContain('stale-read');
   });
 
-  it('is only reconciled by `recover()` if nothing is wrong', async () => {
+  it('is only reconciled by `recover()` if its record is current', async () => {
     const { ring } = await ready();
 
     expect(await ring.recover()).toMatchObject({ epoch: 1, current: { id: 'k1' } });

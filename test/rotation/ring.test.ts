@@ -375,7 +375,7 @@ describe('the record', () => {
   };
 
   it.each(Object.entries(broken))(
-    'with %s stops the ring, stays as it is and is not repeated',
+    'with %s stops the ring, is not changed, and is not repeated',
     async (_, spoil) => {
       const { newRing, store, service } = ringSetup();
       const ring = newRing();

@@ -89,7 +89,7 @@ const COPIES: [string, (secret: Secret) => unknown][] = [
 ];
 
 describe('showing a Secret', () => {
-  it.each(SHOWN_MASKED)('gives only the masked form to %s', (_, show) => {
+  it.each(SHOWN_MASKED)('exposes only the masked form to %s', (_, show) => {
     const shown = String(show(new Secret(KEY)));
 
     expect(shown).toContain(MASKED_KEY);

@@ -137,7 +137,7 @@ function queryOf({ req }: Exchange): URLSearchParams {
   return new URL(req.url).searchParams;
 }
 
-/** Every workspace with a valid number exists: the contract has no request that creates one. */
+/** Every workspace with a valid number exists, because the contract has no request to create one. */
 function scopeOf(workspace: string | undefined): Scope {
   if (workspace === undefined) return 'account';
   const number = /^\d+$/.test(workspace) ? Number(workspace) : Number.NaN;

@@ -53,7 +53,7 @@ async function send<T>(method: string, path: string, body?: object): Promise<T> 
     throw new Error('The emulator does not respond.');
   });
   if (response.status === 401)
-    throw new Error('Open the address that the emulator printed: it has the access token.');
+    throw new Error('Open the address that the emulator printed, which contains the access token.');
   const result = response.status === 204 ? undefined : await response.json();
   if (!response.ok) throw new Error(result.message);
   return result;

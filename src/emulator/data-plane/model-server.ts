@@ -117,8 +117,8 @@ async function replyOf(source: Reply | ReplyFunction, context: Parameters<ReplyF
 }
 
 /**
- * Yields the events of a stream. If the reply fails, the stream ends with an error event and `[DONE]`, as in vLLM when
- * its engine dies.
+ * Yields the events of a stream. If the reply fails, the stream ends with an error event and `[DONE]`, as vLLM's
+ * streams do when its engine dies.
  */
 async function* events(completion: Completion): AsyncGenerator<string, void, undefined> {
   try {

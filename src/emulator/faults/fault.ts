@@ -29,7 +29,7 @@ export interface Fault extends RequestFilter {
   readonly delayMs?: number | undefined;
   /** Delay between two chunks, in milliseconds. */
   readonly chunkDelayMs?: number | undefined;
-  /** The response stalls after this many chunks. */
+  /** Stalls the response after this many chunks. */
   readonly stallAfterChunks?: number | undefined;
   /** With `stallAfterChunks`: how long, in milliseconds. Default: until the client disconnects. */
   readonly stallMs?: number | undefined;

@@ -325,7 +325,7 @@ export function corruptionOf(fault: Fault): Corruption | undefined {
 /** Approximate number of chunks in a stream of the emulator. */
 const MAX_CHUNKS = 8;
 
-/** Generates one of the faults that are possible for an operation; `undefined` if none of the kinds is possible. */
+/** Generates a random fault that is possible for an operation; `undefined` if there is none. */
 export function randomFault(
   kinds: readonly FaultKind[],
   operation: EmulatedOperation | undefined,

@@ -153,7 +153,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
     expect(await client.exists(`app:{${other}}`)).toBe(1);
   });
 
-  test('recognizes a swap that its client repeats', { timeout }, async () => {
+  test('recognizes an update that its client repeats', { timeout }, async () => {
     const client = ioredis(server.port);
     onTestFinished(() => client.disconnect());
     const twice: IoredisClient = {
@@ -273,7 +273,7 @@ describe('redisStore, without a server', () => {
     ['client', 'redis://127.0.0.1'],
     ['keyPrefix', 1],
     ['pollMs', -1],
-  ])('refuses the %s %o', (option, value) => {
+  ])('rejects the %s %o', (option, value) => {
     const options = { client: { eval: async () => [] }, [option]: value } as RedisStoreOptions;
 
     expect(thrownBy(ConfigurationError, () => redisStore(options)).option).toBe(option);
