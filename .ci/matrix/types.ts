@@ -33,7 +33,7 @@ interface Resolution {
 
 const resolutions: readonly Resolution[] = [
   {
-    use: '`nodenext` (with and without the types of the DOM, Node and Workers)',
+    use: '`nodenext` (with and without DOM, Node and Workers types)',
     options: { module: 'nodenext' },
     versions,
     libraries: Object.keys(libraries) as Library[],

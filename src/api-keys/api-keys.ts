@@ -7,8 +7,8 @@ import type { ApiKeysOptions, CreateApiKeyInput, CreationCheck, PruneApiKeysQuer
 /**
  * Manages the API keys of an account.
  *
- * Methods reject with `ConfigurationError` if an argument cannot be used (nothing is sent then), with the signal's
- * reason if the call is aborted, and otherwise with one of the errors of `drun-sdk/errors`.
+ * Methods reject with `ConfigurationError` if an argument is invalid (nothing is sent), with the signal's reason if the
+ * call is aborted, and otherwise with one of the errors of `drun-sdk/errors`.
  *
  * @example
  * ```ts
@@ -24,19 +24,22 @@ import type { ApiKeysOptions, CreateApiKeyInput, CreationCheck, PruneApiKeysQuer
 export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
   readonly #plane: ControlPlane;
 
-  /** @throws {ConfigurationError} If an option cannot be used. */
+  /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: ApiKeysOptions = {}) {
     const plane = new ControlPlane(options, 'ApiKeys');
     super(plane);
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Another origin needs its own `accessToken`. */
+  /**
+   * Returns a client that overrides some options and shares the rest. A `baseUrl` with another origin requires an
+   * `accessToken`.
+   */
   withOptions(options: ApiKeysOptions): ApiKeys {
-    return new ApiKeys(this.#plane.deriveOptions(options));
+    return new (this.constructor as typeof ApiKeys)(this.#plane.deriveOptions(options));
   }
 
-  /** Checks whether the account may have another key. */
+  /** Checks whether another key may be created in the account. */
   canCreate(options: CallOptions = {}): CallPromise<CreationCheck> {
     return this.#plane.call('canCreate()', checkCreationEndpoint, options);
   }

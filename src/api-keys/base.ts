@@ -20,7 +20,7 @@ import type {
   ReplacementApiKey,
 } from './types.ts';
 
-/** The methods that the keys of accounts and workspaces have in common. */
+/** The methods shared by {@link ApiKeys} and {@link WorkspaceApiKeys}. */
 export abstract class BaseApiKeys<
   Input extends CreateApiKeyInput,
   PruneQuery extends PruneWorkspaceApiKeysQuery,
@@ -41,10 +41,10 @@ export abstract class BaseApiKeys<
    * connection could be opened.
    *
    * @returns The key with its full value in `secret`, which servers before 0.17 never show again.
-   * @throws {ApiKeyLimitError} If the account has as many keys as it may have. Workspaces have no check for that, so
-   * there the service's own error is thrown.
-   * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. Finding the keys that
-   * it may be takes up to 10 s in addition to `timeoutMs`.
+   * @throws {ApiKeyLimitError} If the account has reached its key limit. For workspaces, which have no check for this,
+   * the service's own error is thrown.
+   * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. Looking for
+   * candidates takes up to 10 s in addition to `timeoutMs`.
    */
   create(input: Input, options: CallOptions = {}): CallPromise<CreatedApiKey> {
     return callPromise(
@@ -59,15 +59,15 @@ export abstract class BaseApiKeys<
    * Lists API keys. `await` returns all keys, or one page if `page` or `pageSize` is given; `for await` iterates over
    * all keys from that page on.
    *
-   * Nothing is requested until then. Without `page` and `pageSize` the list is read in one request, or, if the server
-   * does not support that, in pages of 100. If keys are deleted while a list is read in pages, others can be missed.
+   * The request is sent only then. Without `page` and `pageSize`, the list is read in one request, or in pages of 100
+   * if the server does not support that. If keys are deleted while a list is read in pages, others can be missed.
    */
   list(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
     return openList('list()', query, options, this.#plane, fetchAnyKeys);
   }
 
   /**
-   * Returns the full key. Servers support this from version 0.17 on.
+   * Returns the full key. Requires server version 0.17 or later.
    *
    * @throws {NotFoundError} If the key does not exist or the server is older.
    */
@@ -76,11 +76,11 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Deletes an API key, which stops working at once.
+   * Deletes an API key. The key stops working at once.
    *
-   * May be retried: if a retry does not find the key, it was deleted by an earlier request of this call.
+   * Failures are retried. If a retry does not find the key, the deletion has succeeded.
    *
-   * @param id - The key's id, not the key.
+   * @param id - The id of the key, not the key itself.
    * @throws {NotFoundError} If the key does not exist.
    */
   delete(id: string, options: CallOptions = {}): CallPromise<DeletedApiKey> {
@@ -97,12 +97,12 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Replaces a key that has leaked: deletes it, then creates another one. Its name, its expiry unless it has passed,
-   * and the rest of its quota are kept unless `input` says otherwise. Model lists cannot be set through this API, so
-   * they are not kept. `timeoutMs` applies to each of the two steps.
+   * Replaces a key that has leaked: deletes it, then creates another one. The new key inherits the name, the expiry
+   * date (unless it has passed) and the remaining quota; `input` overrides these settings. Model lists cannot be set
+   * through this API and are not inherited. `timeoutMs` applies to each of the two steps.
    *
    * @returns The new key, with the deleted one in `replaced`.
-   * @throws {ReplacementFailedError} If the key was deleted and no other one was created.
+   * @throws {ReplacementFailedError} If the key was deleted but no new one was created.
    */
   async replace(
     id: string,
@@ -114,11 +114,11 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Deletes keys that are old or unused, by the service's clock. Reads the whole list, then deletes one key after the
-   * other; a failed deletion does not stop the others. Keys without a creation time are never deleted. `timeoutMs`
-   * applies to each request.
+   * Deletes keys that are old or unused. Reads the whole list, then deletes the matching keys one by one; a failed
+   * deletion does not stop the others. Ages are measured by the service's clock. Keys without a creation time are never
+   * deleted. `timeoutMs` applies to each request.
    *
-   * @returns Every key that matched, in the order of the list, and what happened to it.
+   * @returns Every key that matched, in list order, with the outcome of its deletion.
    */
   async prune(query: PruneQuery, options: PruneOptions = {}): Promise<PrunedApiKey[]> {
     checkOptions(options, [...CALL_OPTIONS, 'dryRun'], 'prune()');

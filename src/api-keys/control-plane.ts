@@ -29,7 +29,10 @@ export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
 export class ControlPlane {
   /** Absent for an account. */
   readonly workspace: number | undefined;
-  /** Whether the server masks lists and shows keys again, as servers from 0.17 do; undefined until a list was read. */
+  /**
+   * Whether the server has masked lists and can show keys again (version 0.17 or later); undefined until a list was
+   * read.
+   */
   hasMaskedList: boolean | undefined;
   readonly #options: Options;
   readonly #http: HttpClient;
@@ -48,7 +51,7 @@ export class ControlPlane {
     const baseUrl = checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
     const accessToken = optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
     this.workspace = isAccount ? undefined : checkWorkspace(options.workspace);
-    // What came from the environment stays the same in clients that `withOptions` derives.
+    // Values from the environment are read once and passed to clients derived by `withOptions`.
     this.#options = { ...options, baseUrl, accessToken };
     this.#http = new HttpClient({
       ...options,
@@ -62,7 +65,7 @@ export class ControlPlane {
   }
 
   /**
-   * The options of a client that overrides some of this one's.
+   * Returns the options of a client derived by `withOptions`.
    *
    * @throws {ConfigurationError} If it would send this client's access token to another origin.
    */
@@ -74,9 +77,9 @@ export class ControlPlane {
   }
 
   /**
-   * A call of one request. If `endpoint` throws, the call rejects.
+   * Makes a call of one request. If `endpoint` throws, the call rejects.
    *
-   * @param method - For messages about options: `delete()`.
+   * @param method - Name for error messages about options: `delete()`.
    */
   call<T>(method: string, endpoint: () => Endpoint<T>, options: CallOptions): CallPromise<T> {
     return this.#http.call(() => {
@@ -85,12 +88,12 @@ export class ControlPlane {
     }, options);
   }
 
-  /** For calls of several requests, each with its own `timeoutMs`. */
+  /** Returns a function for calls of several requests, each with its own `timeoutMs`. */
   sender(options: CallOptions): Send {
     return (endpoint) => this.#http.send(this.#resolve(endpoint), options);
   }
 
-  /** A request of a call that owns the deadline. */
+  /** Sends one request as part of a call that owns the deadline. */
   request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: CallOptions): Promise<Result<T>> {
     return this.#http.request(this.#resolve(endpoint), deadline, options);
   }
@@ -109,7 +112,7 @@ export class ControlPlane {
   }
 }
 
-/** Sends through ky, which is loaded with the first request, not with the package. */
+/** Sends requests through ky, which is loaded on the first request so that importing the package stays fast. */
 function lazyTransport(fetch: FetchFunction | undefined): Transport {
   let transport: Transport | undefined;
   return {

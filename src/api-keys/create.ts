@@ -15,21 +15,26 @@ import { findLimitError } from './limit.ts';
 import { fetchAnyKeys, fetchOwnKeys, readAll } from './list.ts';
 import type { ApiKey, CreatedApiKey } from './types.ts';
 
-/** What is known after a create was sent. */
+/** The outcome of a create request. */
 type CreateAttempt =
   | { readonly outcome: 'created'; readonly result: Result<CreatedApiKey> }
   /** The service did not create a key, or the request was never sent. */
   | { readonly outcome: 'rejected'; readonly error: unknown }
-  /** The service may have created a key: this one, if the response has everything but its secret. */
+  /**
+   * The service may have created a key: `key`, if the response describes one without its secret.
+   */
   | ({ readonly outcome: 'ambiguous'; readonly error: DrunError } & (
       | { readonly key: ApiKey }
       | { readonly key?: never; readonly sentAt: number }
     ));
 
-/** Time to look for the key of a create without a usable response. The call's own time may have passed by then. */
+/**
+ * Time limit of the search for a key whose create got no usable response. The time limit of the call may already have
+ * passed.
+ */
 const LOOKUP_TIMEOUT_MS = 10_000;
 
-/** How far the clock that dates keys may be behind the one that dates responses, which is in whole seconds. */
+/** How far the clock of creation times may be behind the `Date` header, which has whole seconds. */
 const CLOCK_SLACK_MS = 2_000;
 
 /**
@@ -50,7 +55,7 @@ export async function createKey(
       case 'created':
         return attempt.result;
       case 'ambiguous': {
-        // An error response is believed unless the list, read once, says otherwise.
+        // An error response counts as a rejection unless the list contains a candidate.
         const isErrorResponse = attempt.error instanceof ApiError;
         const lookup = isErrorResponse ? { ...options, maxRetries: 0 } : options;
         const candidates = attempt.key
@@ -101,16 +106,16 @@ async function attemptCreate(
 
 /** Whether a failed create may have created a key. */
 function mayHaveCreated(error: DrunError): boolean {
-  // An error in a 200 response may have no status of its own.
+  // An error in a 200 response may report no status.
   if (error instanceof ApiError) return error.status < 300 || error.status === 408 || error.status >= 500;
   if (error instanceof InvalidResponseError) return error.status >= 200 && error.status < 300;
   return error instanceof TimeoutError || (error instanceof ConnectionError && !cannotHaveBeenApplied(error));
 }
 
 /**
- * Finds unused keys of a name that were created since a request, by the service's clock.
+ * Finds unused keys with this name that were created since the request, by the service's clock.
  *
- * @param sentAt - By `performance.now()`.
+ * @param sentAt - When the request was sent (`performance.now()`).
  * @returns `undefined` if the service does not report its time.
  */
 async function findCandidates(
@@ -125,7 +130,7 @@ async function findCandidates(
     const fetchPage = fetchOwnKeys(plane, (endpoint) => plane.request(endpoint, deadline, options));
     const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
     if (servedAt === undefined) return undefined;
-    // The service's time when it received the request was at least this.
+    // The service received the request no earlier than this.
     const earliest = servedAt.getTime() - (performance.now() - sentAt) - CLOCK_SLACK_MS;
     const isUnused = ({ id, lastUsedAt }: ApiKey): boolean => lastUsedAt === undefined && !unknownUse.has(id);
     return items.filter((key) => key.name === name && isUnused(key) && key.createdAt.getTime() >= earliest);

@@ -26,14 +26,14 @@ import type {
 } from './types.ts';
 
 /*
- * The operations of the control plane, as data. Paths are relative to the account or workspace. Each function throws
- * ConfigurationError if an argument cannot be used.
+ * The endpoints of the control plane, as data. Paths are relative to the account or workspace. Each function throws a
+ * ConfigurationError if an argument is invalid.
  */
 
 /** A page as the service describes it. */
 export interface ListedPage extends Omit<ApiKeyPage, 'total'> {
   readonly total: number | undefined;
-  /** Ids of keys whose last use could not be read: they must not be taken for unused ones. */
+  /** Ids of keys whose last use could not be parsed. They must not count as unused. */
   readonly unknownUse: ReadonlySet<string>;
 }
 
@@ -45,13 +45,13 @@ export interface PageQuery extends Omit<ListApiKeysQuery, 'pageSize'> {
   readonly pageSize?: number | typeof ALL | undefined;
 }
 
-/** All keys of the account or workspace, masked by the service or not; or the caller's own. */
+/** Paths that list all keys of the account or workspace (masked by the service or not), or the caller's own keys. */
 export type ListPath = '/masked-apikeys' | '/apikeys' | '/my-apikeys';
 
-/** Statuses that routers send for a path that they do not have, with a body of their own. */
+/** Statuses that routers send, with their own error body, for an unknown path. */
 const MISSING_PATH_STATUSES: readonly number[] = [404, 405, 501];
 
-/** Whether an error may mean that the server does not have the path. */
+/** Whether an error may mean that the server lacks the path. */
 export function isMissingPath(error: unknown): error is ApiError {
   return error instanceof ApiError && MISSING_PATH_STATUSES.includes(error.status);
 }
@@ -60,7 +60,7 @@ const KEY_FIELDS = ['id', 'name', 'key'];
 
 let schemas: Promise<typeof import('./schema.ts')> | undefined;
 
-/** Loads zod with the first response. A repeated `import()` would cost 40 µs per call. */
+/** Loads zod with the first response and caches it: a repeated `import()` costs 40 µs per call. */
 function loadSchemas(): Promise<typeof import('./schema.ts')> {
   schemas ??= import('./schema.ts');
   return schemas;
@@ -84,14 +84,13 @@ export function createEndpoint(
 }
 
 export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedPage> {
-  checkOptions(query, ['search', 'sort', 'page', 'pageSize'], 'The query of list()');
   return {
     method: 'GET',
     path,
     query: listParams(query),
     retry: 'transient',
     recover: (error) => {
-      // Not worth a retry: another path is tried.
+      // Not retried, because another path is tried instead.
       if (isMissingPath(error)) throw error;
       return undefined;
     },
@@ -105,7 +104,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
           unknownUse,
           page: page ?? query.page ?? 1,
           pageSize: pageSize ?? (typeof query.pageSize === 'number' ? query.pageSize : items.length),
-          // protobuf leaves out zeros: without a total there are no keys, or the service does not count them.
+          // protobuf leaves out zeros, so a missing total means no keys or no count.
           total: total ?? (items.length > 0 ? undefined : 0),
           ...(servedAt && { servedAt }),
         };
@@ -114,7 +113,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
   };
 }
 
-/** The service's time when it sent a response; a cache adds the response's age. */
+/** The service's time when the response was sent: `Date`, plus the `Age` that a cache adds. */
 function serviceTime(headers: ResponseHeaders): Date | undefined {
   const date = Date.parse(headers.get('date') ?? '');
   const age = headers.get('age') ?? '';
@@ -142,7 +141,7 @@ export function deleteEndpoint(id: string): Endpoint<DeletedApiKey> {
   };
 }
 
-/** @param isSupported - Whether the server has this endpoint, if that is known. */
+/** @param isSupported - Whether the server has this endpoint; undefined if unknown. */
 export function secretEndpoint(id: string, isSupported: boolean | undefined): Endpoint<Secret> {
   return {
     method: 'GET',
@@ -183,7 +182,7 @@ export function checkCreationEndpoint(): Endpoint<CreationCheck> {
   };
 }
 
-/** Sets a value whatever it was before, so it may be repeated. */
+/** Sets a value regardless of the previous one, so the request may be repeated. */
 export function updateEndpoint(id: string, field: 'status' | 'quota', body: object): Endpoint<ApiKey> {
   return {
     method: 'PUT',
@@ -221,9 +220,9 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
 type DecodeContext = [response: TransportResponse, context: ResponseContext];
 
 /**
- * Reads a JSON body by the schema of its contract.
+ * Decodes a JSON body with its schema.
  *
- * @param loadSchema - Loads zod with the first response, not with the package.
+ * @param loadSchema - Called for each response, so that zod is loaded with the first one.
  */
 function decodeWith<Message, T>(
   rules: BodyRules,
@@ -277,15 +276,11 @@ export function toQuotaBody(quota: number | 'unlimited'): object {
 }
 
 function toInt64(quota: number): string {
-  check(
-    Number.isSafeInteger(quota) && quota >= 0,
-    'quota',
-    'must be an integer of 0 or more, or "unlimited"',
-  );
+  check(Number.isSafeInteger(quota) && quota >= 0, 'quota', 'must be a non-negative integer, or "unlimited"');
   return String(quota);
 }
 
-/** RFC 3339, which has four digits for the year. */
+/** Formats an RFC 3339 time, whose year has four digits. */
 function toTimestamp(date: Date, option: string): string {
   const time = new Date(isDate(date) ? Number(date) : Number.NaN);
   const year = time.getUTCFullYear();
@@ -335,7 +330,7 @@ function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
   };
 }
 
-/** On the wire an empty array means everything, which is not what a filter without matches asks for. */
+/** On the wire, an empty array would select everything, the opposite of what an empty filter means. */
 function toTexts(texts: readonly string[], option: 'ids' | 'models'): readonly string[] {
   const isValid = Array.isArray(texts) && texts.every((text) => typeof text === 'string' && text !== '');
   const rule = 'must be a non-empty array of non-empty strings. Leave it out to count everything';
@@ -343,7 +338,7 @@ function toTexts(texts: readonly string[], option: 'ids' | 'models'): readonly s
   return texts;
 }
 
-/** @throws {ConfigurationError} If an argument is not valid. The message does not repeat it. */
+/** @throws {ConfigurationError} If an argument is invalid. The message does not repeat its value. */
 export function check(isValid: boolean, option: string, rule: string): void {
   if (!isValid) throw new ConfigurationError(`\`${option}\` ${rule}.`, { option });
 }
@@ -353,7 +348,7 @@ const MAX_ISSUES = 20;
 /**
  * Checks a value against a schema.
  *
- * @throws {InvalidResponseError} If it does not match; names the places, never the values.
+ * @throws {InvalidResponseError} If it does not match. The error contains paths but no values.
  */
 function checkShape<Schema extends z.ZodMiniType>(
   value: unknown,
@@ -366,7 +361,7 @@ function checkShape<Schema extends z.ZodMiniType>(
   const issues = result.error.issues.slice(0, MAX_ISSUES).map(toIssue);
   const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
   const what = `${response.status} with a body of another shape (${places})`;
-  // Without an excerpt: the body may contain a key whose form is not known.
+  // No excerpt: the body may contain a key in a form that redaction does not recognize.
   throw invalidResponse(response, context, what, { issues });
 }
 

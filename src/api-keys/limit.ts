@@ -6,14 +6,17 @@ import type { ApiKey } from './types.ts';
 
 const UNUSED_FOR_MS = 30 * 86_400_000;
 
-/** Statuses of rejected credentials, missing paths and gateways that did not reach the service. */
+/**
+ * Statuses that are unrelated to the limit: rejected credentials, missing paths, and gateways that could not reach the
+ * service.
+ */
 const UNRELATED_STATUSES = [401, 404, 408, 502, 503, 504];
 
 /**
- * Finds out whether a create failed because the account has as many keys as it may have. The contract has no status or
- * error id for that: the documented way is to ask.
+ * Determines whether a create failed because the account has reached its key limit. The contract defines no status or
+ * error id for this; the documented way is the check-creation endpoint.
  *
- * @returns `undefined` if that is not the reason, or could not be found out.
+ * @returns `undefined` if that is not the reason, or if the check failed.
  */
 export async function findLimitError(
   error: unknown,

@@ -12,8 +12,8 @@ export type FetchPage = (query: PageQuery) => Promise<Result<ListedPage>>;
 const FALLBACK_PAGE_SIZE = 100;
 
 /**
- * A list of API keys that is requested when it is used: `await` it for a page, or for all keys if neither `page` nor
- * `pageSize` was given; iterate over it with `for await` for all keys from the first requested page on.
+ * A list of API keys, requested when it is used. `await` returns one page, or all keys if neither `page` nor `pageSize`
+ * is given. `for await` iterates over all keys from the first requested page on.
  */
 export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey> {
   readonly #query: ListApiKeysQuery;
@@ -59,7 +59,10 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
   return page !== undefined || pageSize !== undefined;
 }
 
-/** Reads all keys as one page. Its time is that of the first response, because all keys were listed later. */
+/**
+ * Reads all keys as one page, whose `servedAt` is the earliest time at which any key was listed: that of the first
+ * response.
+ */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
   const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
@@ -71,10 +74,10 @@ export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Pr
 }
 
 /**
- * Reads the pages of a list, each key once. Without `page` and `pageSize` that is one page with everything, unless the
- * server rejects that or returns fewer keys than it counts.
+ * Reads the pages of a list and yields each key once. Without `page` and `pageSize`, one page contains all keys, unless
+ * the server rejects that request or returns fewer keys than its total.
  *
- * Pages are numbered: if a key is deleted meanwhile, the following ones move up, and one of them can be missed.
+ * Pages are numbered: if a key is deleted in the meantime, the following keys move up, and one of them can be missed.
  */
 async function* readPages(
   query: ListApiKeysQuery,
@@ -95,7 +98,8 @@ async function* readPages(
     const items = data.items.filter(({ id }) => !ids.has(id) && ids.add(id));
     if (items.length > 0 || page === firstPage) yield { data: { ...data, items }, response };
     count += data.items.length;
-    // Servers may use a page size of their own, so only from the first page on does the count say anything.
+    // A server may use another page size, so the number of keys is compared with the total only when reading started at
+    // page 1.
     const isComplete = firstPage === 1 && data.total !== undefined && count >= data.total;
     if (isComplete || items.length === 0) return;
   }
@@ -106,8 +110,8 @@ function undefinedIfInvalid(error: unknown): undefined {
 }
 
 /**
- * Reads pages of all keys: from the list that the service masks, or, on servers before 0.17, from the plain one. Which
- * one the server has is remembered.
+ * Reads pages of all keys from the masked list or, on servers before 0.17, from the plain one. Remembers which one the
+ * server has.
  */
 export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   return async (query) => {
@@ -126,16 +130,16 @@ export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   };
 }
 
-/** Reads pages of the caller's own keys; in an account these are all keys. */
+/** Reads pages of the caller's own keys, which in an account are all keys. */
 export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
   if (plane.workspace === undefined) return fetchAnyKeys(plane, send);
   return (query) => send(listEndpoint('/my-apikeys', query));
 }
 
 /**
- * Opens a list for later use, in the async context of the caller: that is where a credential provider finds its request.
+ * Opens a list whose requests run in the async context of the caller, because a credential provider may depend on it.
  *
- * @param method - For messages about options: `list()`.
+ * @param method - Name for error messages about options: `list()`.
  */
 export function openList(
   method: string,
@@ -149,6 +153,7 @@ export function openList(
   return new ApiKeyList({ ...query }, (pageQuery) =>
     runInContext(async () => {
       checkOptions(options, CALL_OPTIONS, method);
+      checkOptions(query, ['search', 'sort', 'page', 'pageSize'], `The query of ${method}`);
       return fetchPage(pageQuery);
     }),
   );

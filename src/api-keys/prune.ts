@@ -3,7 +3,7 @@ import { check } from './endpoints.ts';
 import { type FetchPage, readAll } from './list.ts';
 import type { ApiKey, DeletedApiKey, PruneApiKeysQuery, PrunedApiKey, PruneOptions } from './types.ts';
 
-/** Reads the whole list, and then deletes the matching keys one by one. */
+/** Reads the whole list, then deletes the matching keys one by one. */
 export async function pruneKeys(
   query: PruneApiKeysQuery,
   fetchPage: FetchPage,
@@ -12,7 +12,7 @@ export async function pruneKeys(
 ): Promise<PrunedApiKey[]> {
   const matches = toPredicate(query);
   const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
-  // The local clock may be wrong, so it is used only if the service does not report its time.
+  // The local clock may be wrong, so it is only the fallback.
   const now = servedAt?.getTime() ?? Date.now();
   const pruned: PrunedApiKey[] = [];
   for (const key of items) {
@@ -28,7 +28,7 @@ export async function pruneKeys(
   return pruned;
 }
 
-/** @throws {ConfigurationError} If the query would match every key. */
+/** @throws {ConfigurationError} If the query has no criterion and would match every key. */
 function toPredicate(query: PruneApiKeysQuery): (key: ApiKey, now: number) => boolean {
   const { olderThanMs, unusedForMs } = query;
   if (olderThanMs === undefined && unusedForMs === undefined) {
@@ -37,7 +37,7 @@ function toPredicate(query: PruneApiKeysQuery): (key: ApiKey, now: number) => bo
   const minAge = toMs(olderThanMs, 'olderThanMs');
   const minIdleTime = toMs(unusedForMs, 'unusedForMs');
   return ({ createdAt, lastUsedAt = createdAt }, now) =>
-    // The age of a key without a creation time is unknown.
+    // A key without a creation time has an unknown age.
     createdAt.getTime() > 0 && now - createdAt.getTime() > minAge && now - lastUsedAt.getTime() > minIdleTime;
 }
 

@@ -5,12 +5,12 @@ import { Secret } from '../secret/secret.ts';
 import type { ApiKey, ApiKeyQuota, ApiKeyUsage, CreationCheck, UsageAmounts } from './types.ts';
 
 /*
- * The responses of the control plane, as schemas whose output is what the client returns. The wire format is protobuf
- * JSON: zero values may be left out, 64-bit integers are strings, unknown fields are allowed. Of a key only the id is
- * required. Its other fields are read one by one, and one that cannot be read counts as absent, so that an odd key
- * does not fail a list.
+ * Schemas for the responses of the control plane. Their output is what the client returns. The wire format is protobuf
+ * JSON: zero values may be left out, 64-bit integers are strings, unknown fields are allowed. Only the id of a key is
+ * required. Its other fields are parsed one by one, and an invalid field counts as absent, so that one unusual key does
+ * not fail a list.
  *
- * Loaded with the first response: importing the package does not load zod.
+ * This module is loaded with the first response, so that importing the package does not load zod.
  */
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ function toTexts(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
-/** An integer, also as a string; `NaN` for anything else, and for numbers that are not exact. */
+/** An integer, possibly as a string; `NaN` for anything else, including unsafe integers. */
 function toInteger(value: unknown): number {
   const number = typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? Number(value) : value;
   // The addition turns -0 into 0.
@@ -49,7 +49,7 @@ function parseTime(value: unknown): number {
   return isDay ? Date.parse(text) : Number.NaN;
 }
 
-/** A time. The zero times of Go (year 1) and protobuf (1970) mean that there is none. */
+/** A time. The zero times of Go (year 1) and protobuf (1970) mean that the time is absent. */
 function toTime(value: unknown): Date | undefined {
   const time = parseTime(value);
   return time > 0 ? new Date(time) : undefined;
@@ -83,7 +83,7 @@ function toApiKey(wire: Fields & { readonly id: string }): ApiKey {
 
 /**
  * Every key of a workspace has a quota, in which an absent amount is 0. A key of an account has one if the service
- * sends any part of it. An amount that cannot be read makes all of the quota unreadable.
+ * sends any part of it. If one amount cannot be parsed, the whole quota is absent.
  */
 function toQuota(wire: Fields): ApiKeyQuota | undefined {
   const { quota, usedQuota, remainingQuota, unlimitedQuota, workspace } = wire;
@@ -97,7 +97,7 @@ function toQuota(wire: Fields): ApiKeyQuota | undefined {
   return present<ApiKeyQuota>({ limit, used, remaining, syncedAt: toTime(wire.remainingQuotaSyncedAt) });
 }
 
-/** The full key, unless the service masked it or no header can carry it. */
+/** The full key, unless it is masked or not a valid header value. */
 function toSecret(key: unknown): Secret | undefined {
   return typeof key === 'string' && /^[\x21-\x7e]+$/.test(key) && !key.includes('*')
     ? new Secret(key)
@@ -107,17 +107,17 @@ function toSecret(key: unknown): Secret | undefined {
 const identifier = z.string().check(z.minLength(1));
 const wireKey = z.looseObject({ id: identifier });
 
-/** A key, as the updates return it. */
+/** A key, as returned by updates. */
 export const apiKey = z.pipe(wireKey, z.transform(toApiKey));
 
-/** A key as create returns it; without `secret` if the service did not send the full key. */
+/** A key, as returned by create; without `secret` if the service did not send the full key. */
 export const createdApiKey = z.pipe(
-  // A body with neither may be an error, whose id is not the id of a key.
+  // A body with neither may be an error, whose `id` is an error id.
   wireKey.check(z.refine((body) => 'name' in body || 'key' in body, 'expected `name` or `key`')),
   z.transform((wire) => ({ key: toApiKey(wire), secret: toSecret(wire.key) })),
 );
 
-/** A key as delete returns it: possibly an empty message, or one with only the id. */
+/** A key, as returned by delete: the message may be empty or contain only the id. */
 export const deletedApiKey = z.pipe(
   z.looseObject({}),
   z.transform((wire) => {
@@ -127,7 +127,7 @@ export const deletedApiKey = z.pipe(
   }),
 );
 
-/** A page of keys, and the ids of those whose last use could not be read. */
+/** A page of keys, and the ids of the keys whose last use could not be parsed. */
 export const apiKeyPage = z.pipe(
   z.looseObject({ items: z.nullish(z.array(wireKey)) }),
   z.transform(({ items, page }) => {
@@ -145,7 +145,7 @@ export const apiKeyPage = z.pipe(
   }),
 );
 
-/** The full key, as the service shows it again. */
+/** The full key of an existing API key. */
 export const apiKeySecret = z.pipe(
   z.looseObject({}),
   z.transform(({ id, key }) => ({ id: toText(id), secret: toSecret(key) })),
@@ -206,7 +206,7 @@ const point = z.pipe(
   }),
 );
 
-/** Usage. A count that a JavaScript number cannot hold is an error, since rounding it would falsify a bill. */
+/** Usage. A count that exceeds `Number.MAX_SAFE_INTEGER` is an error, because rounding would falsify a bill. */
 export const usageStatistics = z.pipe(
   z.object({ totalUsage: amounts, dataPoints: z.nullish(z.array(point)) }),
   z.transform(

@@ -6,13 +6,13 @@ import type { Secret } from '../secret/secret.ts';
 /** Options of {@link ApiKeys}. */
 export interface ApiKeysOptions extends ClientOptions {
   /**
-   * An access token of the console (Personal Center, Access Keys), or a function that returns one.
-   * @defaultValue the environment variable `DRUN_ACCESS_TOKEN`
+   * An access token of the console (Personal Center, Access Keys), or a function that returns one. @defaultValue The
+   * environment variable `DRUN_ACCESS_TOKEN`
    */
   readonly accessToken?: Credential | undefined;
   /**
-   * Base URL of the control plane: `https`, or `http` to this machine.
-   * @defaultValue the environment variable `DRUN_CONSOLE_URL`, or else `https://console.d.run`
+   * Base URL of the control plane: `https`, or `http` to this machine. @defaultValue The environment variable
+   * `DRUN_CONSOLE_URL`, or else `https://console.d.run`
    */
   readonly baseUrl?: string | PlatformUrl | undefined;
   /**
@@ -38,20 +38,20 @@ export interface ApiKey {
   readonly id: string;
   /** Empty if the service sends none. */
   readonly name: string;
-  /** The key in a form that may be shown: `sk-******7ucU`. Masked by the client, whatever the service sends. */
+  /** The masked key: `sk-******7ucU`. The client masks it even if the service sends the full key. */
   readonly maskedKey: string;
   /** The start of 1970 if the service sends no creation time. */
   readonly createdAt: Date;
   /** When the key expires; absent if it does not. */
   readonly expiresAt?: Date | undefined;
   readonly expired: boolean;
-  /** Whether the key is switched off. Only keys of a workspace can be disabled. */
+  /** Whether the key is disabled. Only keys of a workspace can be disabled. */
   readonly disabled: boolean;
-  /** Absent if the key was never used, or the service does not report it. */
+  /** Absent if the key was never used, or if the service does not report its last use. */
   readonly lastUsedAt?: Date | undefined;
   /** The user who created the key. */
   readonly createdBy?: string | undefined;
-  /** The user the key belongs to. */
+  /** The user who owns the key. */
   readonly userId?: string | undefined;
   /** Number of the key's workspace; absent for a key of an account. */
   readonly workspace?: number | undefined;
@@ -82,8 +82,8 @@ export interface CreatedApiKey extends ApiKey {
 }
 
 /**
- * A key that was deleted. Only `id` is certain: if the response to the deletion was lost and a retry finds no key, the
- * service reports nothing else.
+ * A key that was deleted. Only `id` is guaranteed: if the response to the deletion was lost and a retry finds no key,
+ * no other field is known.
  */
 export type DeletedApiKey = Pick<ApiKey, 'id'> & Partial<ApiKey>;
 
@@ -95,22 +95,22 @@ export interface ReplacementApiKey extends CreatedApiKey {
 
 /** Argument of {@link ApiKeys.create}. */
 export interface CreateApiKeyInput {
-  /** A name that says what the key is used for. */
+  /** A name that describes the purpose of the key. */
   readonly name: string;
-  /** When the key expires. If omitted, it never does. */
+  /** When the key expires. If omitted, it never expires. */
   readonly expiresAt?: Date | undefined;
 }
 
 /** Argument of {@link WorkspaceApiKeys.create}. */
 export interface CreateWorkspaceApiKeyInput extends CreateApiKeyInput {
-  /** Token quota: a non-negative integer. If omitted, the service decides. */
+  /** Token quota: a non-negative integer. If omitted, the service's default applies. */
   readonly quota?: number | 'unlimited' | undefined;
 }
 
 /** Result of {@link ApiKeys.canCreate}. */
 export interface CreationCheck {
   readonly allowed: boolean;
-  /** The service's reason for rejecting another key. */
+  /** The service's reason for not allowing another key. */
   readonly reason?: string | undefined;
 }
 
@@ -144,9 +144,12 @@ export interface ApiKeyPage {
 
 /** Argument of {@link ApiKeys.prune}. At least one of the two is required; if both are given, both must match. */
 export interface PruneApiKeysQuery {
-  /** Matches keys created longer ago than this many milliseconds. */
+  /** Matches keys that were created more than this many milliseconds ago. */
   readonly olderThanMs?: number | undefined;
-  /** Matches keys not used for longer than this many milliseconds, counted from their creation if never used. */
+  /**
+   * Matches keys that have not been used for more than this many milliseconds. A key that was never used counts from
+   * its creation.
+   */
   readonly unusedForMs?: number | undefined;
 }
 
@@ -168,12 +171,12 @@ export type PrunedApiKey = { readonly key: ApiKey } & (
   | {
       /** The key may still exist. */
       readonly outcome: 'failed';
-      /** The error of the deletion; `NotFoundError` if the key had been deleted meanwhile. */
+      /** The error of the deletion; `NotFoundError` if the key no longer existed. */
       readonly error: unknown;
     }
 );
 
-/** Argument of {@link ApiKeys.usage}. Defaults are the service's own. */
+/** Argument of {@link ApiKeys.usage}. The service defines the defaults. */
 export interface ApiKeyUsageQuery {
   /** Start of the time range. */
   readonly from?: Date | undefined;

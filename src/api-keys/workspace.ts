@@ -12,7 +12,7 @@ import type {
 } from './types.ts';
 
 /**
- * Manages the API keys of a workspace, which can be disabled and have a token quota.
+ * Manages the API keys of a workspace. Unlike keys of an account, they can be disabled and have a token quota.
  *
  * Methods reject like those of {@link ApiKeys}.
  *
@@ -29,19 +29,23 @@ import type {
 export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, PruneWorkspaceApiKeysQuery> {
   readonly #plane: ControlPlane;
 
-  /** @throws {ConfigurationError} If an option cannot be used. */
+  /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: WorkspaceApiKeysOptions) {
     const plane = new ControlPlane(options, 'WorkspaceApiKeys');
     super(plane);
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Another origin needs its own `accessToken`. */
+  /**
+   * Returns a client that overrides some options and shares the rest. A `baseUrl` with another origin requires an
+   * `accessToken`.
+   */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
-    return new WorkspaceApiKeys(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
+    const Client = this.constructor as typeof WorkspaceApiKeys;
+    return new Client(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
   }
 
-  /** Lists the caller's own keys, as {@link WorkspaceApiKeys.list} lists those of all members. */
+  /** Lists the caller's own keys. {@link WorkspaceApiKeys.list} lists the keys of all members. */
   listMine(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
     return openList('listMine()', query, options, this.#plane, fetchOwnKeys);
   }

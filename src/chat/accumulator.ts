@@ -8,7 +8,7 @@ import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 const REASONING = ['reasoning_content', 'reasoning', 'thinking'];
 const OUTPUT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'];
 
-/** Fields of a choice that have rules of their own. */
+/** Fields of a choice with their own merge rules. */
 const NOT_MERGED = new Set(['index', 'delta', 'message', 'finish_reason']);
 
 /** A choice that is being assembled. */
@@ -19,9 +19,9 @@ class PendingChoice {
   readonly #message: Fields = {};
   readonly #calls = new ToolCallList();
   finishReason: string | null = null;
-  /** Whether the message arrived whole. */
+  /** Whether the message arrived in full, without deltas. */
   #isWhole = false;
-  /** The last `message` that arrived in addition to deltas. */
+  /** The last full `message` that arrived in addition to deltas. */
   #beside: Fields = {};
 
   constructor(index: number) {
@@ -36,12 +36,12 @@ class PendingChoice {
     return this.#calls.length > 0 || hasAny(this.#message, OUTPUT);
   }
 
-  /** Whether nothing but the role has arrived. */
+  /** Whether only the role has arrived. */
   get isEmpty(): boolean {
     return !this.hasReasoning && !this.hasOutput;
   }
 
-  /** Adds a choice of a chunk. @returns the delta that readers are to see. */
+  /** Adds a choice of a chunk. @returns The delta for readers. */
   add(choice: NormalChoice): Fields {
     const { delta = {}, message, finish_reason } = choice;
     for (const name in choice) {
@@ -50,7 +50,7 @@ class PendingChoice {
     this.finishReason = finish_reason ?? this.finishReason;
     let added = delta;
     if (message !== undefined && Object.keys(delta).length === 0) {
-      // A whole response, or the last chunk of a server that repeats the message there.
+      // A whole response, or the last chunk of a server that repeats the full message.
       this.#isWhole = this.isEmpty;
       added = this.#isWhole ? message : this.#newTexts(message);
     }
@@ -65,7 +65,7 @@ class PendingChoice {
       if (isMissing && name !== 'role') this.#addDelta({ [name]: value });
     }
     const { content, ...message } = this.#message;
-    // Streams begin with an empty text, even if no text follows.
+    // Streams begin with empty text, even if no text follows.
     const isText = typeof content === 'string' && (content !== '' || this.#isWhole || this.isEmpty);
     const isFinished = isComplete && finishKind(this.finishReason) === 'finished';
     const calls = this.#calls.build(`${seed} ${this.index}`, isFinished);
@@ -91,7 +91,7 @@ class PendingChoice {
     }
   }
 
-  /** The texts of a message, without what has arrived already. */
+  /** The text fields of a message without the text received so far. */
   #newTexts(message: Fields): Fields {
     const added: Fields = {};
     for (const name of TEXTS) {
@@ -103,13 +103,13 @@ class PendingChoice {
   }
 }
 
-/** Assembles a completion from normalized chunks. Every field that arrives is in it; a whole response is a single chunk. */
+/** Assembles a completion from normalized chunks and preserves every field. A whole response is a single chunk. */
 export class CompletionAccumulator {
   readonly #requested: number;
   readonly #fields: Fields = {};
   readonly #choices = new Map<number, PendingChoice>();
   #first: PendingChoice | undefined;
-  /** Indices that a server used for the parts of the first choice. */
+  /** Indices under which a server sent parts of the first choice. */
   readonly #aliases = new Set<number>();
 
   /** @param requested - Number of choices that the request asked for. */
@@ -138,7 +138,7 @@ export class CompletionAccumulator {
     return finished >= this.#requested && unfinished.every(({ isEmpty }) => isEmpty);
   }
 
-  /** Adds a chunk, and gives each of its choices the `index` and `delta` that readers are to see. */
+  /** Adds a chunk, and sets the `index` and `delta` of its choices for readers. */
   add(chunk: NormalChunk): void {
     for (const name in chunk) {
       const value = chunk[name];
@@ -149,7 +149,7 @@ export class CompletionAccumulator {
     let previous: PendingChoice | undefined;
     for (const choice of chunk.choices) {
       let pending = this.#pendingFor(choice);
-      // Some servers number all choices of a whole response 0.
+      // Some servers give all choices of a whole response the index 0.
       if (pending === previous && choice.message !== undefined && !this.#aliases.has(choice.index)) {
         pending = this.#begin(Math.max(...this.#choices.keys()) + 1);
       }
@@ -162,7 +162,7 @@ export class CompletionAccumulator {
   /**
    * Returns the completion so far. No chunk may be added afterwards.
    *
-   * @param isComplete - Whether it is complete, as opposed to what had arrived before a failure.
+   * @param isComplete - Whether the completion is complete; false after a failure.
    */
   build(isComplete: boolean): PartialCompletion {
     const { object, ...fields } = this.#fields;
@@ -188,7 +188,7 @@ export class CompletionAccumulator {
       hasAny(added, OUTPUT) &&
       !hasAny(added, REASONING);
     if (!isPartOfFirst) return pending ?? this.#begin(index);
-    // One choice was requested: this server numbers reasoning and text apart.
+    // Only one choice was requested, so this server uses different indices for reasoning and text.
     this.#choices.delete(index);
     this.#aliases.add(index);
     return first;

@@ -55,7 +55,7 @@ export type KeyCheck =
   | { readonly accepted: true }
   | {
       readonly accepted: false;
-      /** The `code` of the error with which the service rejected the key. */
+      /** The `code` of the error that the service responded with. */
       readonly code: 'authentication_failed' | 'insufficient_quota' | 'permission_denied';
     };
 
@@ -82,9 +82,9 @@ export class ChatClient {
   readonly #idleTimeoutMs: number | undefined;
 
   /**
-   * A `fetch` for other clients of the service, such as `openai` and `@ai-sdk/openai-compatible`. It sends the API key of
-   * this client instead of theirs, asks for another one when it is rejected, and redacts it in errors. Redirects are not
-   * followed. Rejects with a {@link ConfigurationError} for another host.
+   * A `fetch` for other clients of the service, such as `openai` and `@ai-sdk/openai-compatible`. It sends this
+   * client's API key instead of theirs, asks the provider for another key after a 401, and redacts keys in error
+   * responses. Redirects are not followed. Rejects with a {@link ConfigurationError} for another host.
    */
   readonly fetch: AuthenticatedFetch;
 
@@ -94,7 +94,7 @@ export class ChatClient {
     refuseBrowser('apiKey', options.dangerouslyAllowBrowser);
     const fetch = checkFunction(options.fetch, 'fetch');
     if (fetch !== undefined && options.transport !== undefined) {
-      throw new ConfigurationError('`fetch` and `transport` exclude each other.', { option: 'transport' });
+      throw new ConfigurationError('`fetch` and `transport` cannot be combined.', { option: 'transport' });
     }
     const apiKey = optionOrVariable(options.apiKey, 'apiKey', 'DRUN_API_KEY');
     this.#options = { ...options, apiKey };
@@ -113,16 +113,18 @@ export class ChatClient {
   /**
    * Returns a client that overrides the given options and shares the others.
    *
-   * @throws {ConfigurationError} If an option is invalid, or requests would go to another origin with the current key.
+   * @throws {ConfigurationError} If an option is invalid, or if the current key would be sent to another origin.
    */
   withOptions(overrides: ChatClientOptions): ChatClient {
     checkOptions(overrides, CHAT_CLIENT_OPTIONS, 'withOptions()');
     const { baseUrl, region, fetch, transport, ...rest } = this.#options;
-    // Each of these replaces the other one of its pair.
+    // Setting one option of a pair removes the other.
     const url = overrides.baseUrl === undefined && overrides.region === undefined ? { baseUrl, region } : {};
     const wire =
       overrides.fetch === undefined && overrides.transport === undefined ? { fetch, transport } : {};
-    const client = new ChatClient(mergeOptions({ ...rest, ...url, ...wire }, overrides));
+    const client = new (this.constructor as typeof ChatClient)(
+      mergeOptions({ ...rest, ...url, ...wire }, overrides),
+    );
     checkOrigin(this.#http.baseUrl, client.#http.baseUrl, overrides.apiKey, 'apiKey');
     return client;
   }
@@ -161,11 +163,11 @@ export class ChatClient {
   }
 
   /**
-   * Requests completions until the model calls no more tools: runs the tools that it calls, in parallel, and sends it their
-   * results. With a `schema`, the last reply is parsed as in {@link ChatClient.parse}.
+   * Requests completions until the model stops calling tools. Runs the requested tools in parallel and sends their
+   * results to the model. With a `schema`, the last reply is parsed as in {@link ChatClient.parse}.
    *
    * `signal` ends the whole run; the other options apply to each request. Invalid arguments and unknown tools are reported
-   * to the model, once for each tool. Every error has the conversation so far in `messages`.
+   * to the model, once for each tool. Every error contains the conversation so far in `messages`.
    *
    * @throws {ToolCallError} If the model makes another invalid call after a correction.
    * @throws {MaxToolRoundsError} If it still calls tools after `maxRounds`.
@@ -182,8 +184,8 @@ export class ChatClient {
   }
 
   /**
-   * Does what {@link ChatClient.runTools} does, and streams the completions: text, reasoning, tool calls and their results
-   * are events in the order in which they happen.
+   * Like {@link ChatClient.runTools}, but streams the completions: text, reasoning, tool calls and their results are
+   * emitted as events in the order in which they occur.
    */
   streamTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
@@ -206,8 +208,8 @@ export class ChatClient {
   }
 
   /**
-   * Requests a streamed completion. The request is sent when the first chunk is read; failures before it are retried. With a
-   * `schema`, {@link ChatStream.completion} returns what {@link ChatClient.parse} does.
+   * Requests a streamed completion. The request is sent when the first chunk is read; failures before it are retried.
+   * With a `schema`, {@link ChatStream.completion} returns the same as {@link ChatClient.parse}.
    *
    * `timeoutMs` limits the time until the first chunk, `idleTimeoutMs` the time between two chunks.
    */
@@ -290,7 +292,7 @@ export class ChatClient {
   }
 }
 
-/** Parses a reply. The code for that is loaded only if a schema is used. */
+/** Parses a reply. The code is loaded only if a schema is used. */
 async function parse(
   reader: ChunkReader,
   schema: object,
@@ -309,7 +311,7 @@ export type VerifiedKey =
     }
   | Extract<KeyCheck, { accepted: false }>;
 
-/** Checks API keys against the data plane. A `KeyRing` uses one to test a new key before calls receive it. */
+/** Checks API keys against the data plane. A `KeyRing` uses one to verify a new key before it is used. */
 export interface ApiKeyVerifier {
   /**
    * Checks whether the service accepts an API key. Costs no tokens.
@@ -349,7 +351,9 @@ export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): Ap
 
 const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
-/** Returns a rejected key as a value. Other errors do not say whether the service accepts the key. */
+/**
+ * Returns the result for a rejected key. Rethrows other errors, which do not show whether the service accepts the key.
+ */
 function rejectionOf(error: unknown): Extract<KeyCheck, { accepted: false }> {
   const isRejection =
     error instanceof AuthenticationError ||
@@ -377,7 +381,7 @@ function isModel(value: unknown): value is Model {
 
 function dataPlaneUrl({ baseUrl, region, allowInsecureHttp }: ChatClientOptions): URL {
   if (baseUrl !== undefined && region !== undefined) {
-    throw new ConfigurationError('`baseUrl` and `region` exclude each other.', { option: 'region' });
+    throw new ConfigurationError('`baseUrl` and `region` cannot be combined.', { option: 'region' });
   }
   if (region !== undefined) return regionUrl(region);
   if (baseUrl !== undefined) return checkBaseUrl(baseUrl, '/v1', allowInsecureHttp);

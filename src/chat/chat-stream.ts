@@ -13,7 +13,7 @@ import {
 } from './event-stream.ts';
 import { OneReader } from './one-reader.ts';
 
-/** The request of a stream, which belongs to it alone. */
+/** The request of a single stream. */
 export interface StreamRequest<Completion> {
   /** Creates the deadline of the call. */
   readonly deadline: () => Deadline;
@@ -24,12 +24,12 @@ export interface StreamRequest<Completion> {
 }
 
 /**
- * A streamed completion. The request is sent when the first chunk is read, or when {@link ChatStream.opened} or
- * {@link ChatStream.completion} is called.
+ * A streamed completion. The request is sent when the first chunk is read, or when {@link ChatStream.opened} or {@link
+ * ChatStream.completion} is used.
  *
  * A stream has one reader: the iteration, {@link ChatStream.textStream}, {@link ChatStream.toReadableStream} or
- * {@link ChatStream.toResponse}. An incomplete stream never ends as if it were complete: every reader throws
- * {@link StreamTruncatedError}, or the error that ended it.
+ * {@link ChatStream.toResponse}. If a stream is incomplete, every reader throws a {@link StreamTruncatedError}, or the
+ * error that ended the stream.
  *
  * @example
  * ```ts
@@ -70,8 +70,8 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Resolves when the first chunk arrives, and rejects with the error that occurred instead. Sends the request if it has not
-   * been sent. No chunk is lost: the stream can be read afterwards.
+   * Resolves when the first chunk arrives; rejects if an error occurs first. Sends the request if it has not been sent.
+   * No chunk is lost: the stream can be read afterwards.
    */
   get opened(): Promise<void> {
     if (this.#opened === undefined) {
@@ -108,14 +108,14 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Returns the completion that the chunks add up to: text, reasoning, tool calls, usage and everything else that arrived;
-   * with a schema also `parsed`. Reads the stream if nothing else does. Can be called before, during and after reading.
+   * Returns the completion assembled from the chunks: text, reasoning, tool calls, usage and all other fields; with a
+   * schema, also `parsed`. Reads the stream if nothing else does. Can be called before, during and after reading.
    *
-   * @throws {DrunError} The error that ended the stream; {@link StreamTruncatedError} if its reader left before the end.
-   * With a schema also the errors of {@link ChatClient.parse}.
+   * @throws {DrunError} The error that ended the stream; {@link StreamTruncatedError} if the reader stopped before the
+   * end. With a schema, also the errors of {@link ChatClient.parse}.
    */
   async completion(): Promise<Completion> {
-    // A reader can come first until the first chunk has arrived.
+    // A reader can still claim the stream until the first chunk has arrived.
     await this.opened.catch(() => {});
     await this.#chunks.drain();
     this.#completion ??= Promise.resolve(this.#request.complete(this.#reader as ChunkReader));
@@ -129,8 +129,8 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Returns the chunks as server-sent events, for a custom web handler. A failure becomes an event with an `error`, not
-   * followed by `[DONE]`; an abort breaks the stream off.
+   * Returns the chunks as server-sent events, for a custom web handler. A failure becomes an event with an `error` that
+   * is not followed by `[DONE]`. An abort cuts the stream off.
    */
   toReadableStream(options: EventStreamOptions = {}): PlatformReadableStream {
     checkOptions(options, EVENT_STREAM_OPTIONS, 'toReadableStream()');
@@ -139,14 +139,14 @@ export class ChatStream<Completion = ChatCompletion>
     return toEventStream(this[Symbol.asyncIterator](), heartbeatMs, onError);
   }
 
-  /** Returns a response for a web handler whose body is that of {@link ChatStream.toReadableStream}. */
+  /** Returns a response for a web handler. Its body is {@link ChatStream.toReadableStream}. */
   toResponse(options: EventStreamResponseOptions = {}): PlatformResponse {
     checkOptions(options, [...EVENT_STREAM_OPTIONS, 'headers', 'status'], 'toResponse()');
     const { headers = {}, status = 200, ...others } = options;
     const all = new Headers(checkHeaders(headers));
     all.set('content-type', 'text/event-stream; charset=utf-8');
     if (!all.has('cache-control')) all.set('cache-control', 'no-cache');
-    // Proxies such as nginx would collect the events.
+    // Keeps proxies such as nginx from buffering the events.
     if (!all.has('x-accel-buffering')) all.set('x-accel-buffering', 'no');
     return new Response(this.toReadableStream(others), { status, headers: all });
   }
@@ -158,7 +158,7 @@ export class ChatStream<Completion = ChatCompletion>
 
   async #open(): Promise<void> {
     try {
-      // Aborted or left before.
+      // The stream was aborted, or its reader stopped, before.
       if (this.#chunks.isOver) await this.#chunks.outcome;
       this.#deadline = this.#request.deadline();
       const { signal } = this.#deadline;
@@ -190,9 +190,11 @@ export class ChatStream<Completion = ChatCompletion>
 
   #leave(): void {
     const completion = this.#reader?.partialCompletion ?? { choices: [] };
-    this.#chunks.fail(new StreamTruncatedError('The stream was left before its end.', { completion }));
-    this.#deadline?.abort(new DOMException('The stream was left before its end.', 'AbortError'));
-    // What is kept of the stream does not keep its connection.
+    this.#chunks.fail(
+      new StreamTruncatedError('The reader stopped before the end of the stream.', { completion }),
+    );
+    this.#deadline?.abort(new DOMException('The reader stopped before the end of the stream.', 'AbortError'));
+    // A retained stream must not retain its connection.
     const { response } = this;
     this.#response = () => response;
     this.#reader = undefined;

@@ -18,13 +18,16 @@ import { EventDecoder, isFailure, type StreamEvent } from './events.ts';
 import { finishKind } from './finish-reason.ts';
 import { type Fields, type NormalChoice, normalizeChunk } from './normalize.ts';
 
-/** How long a body is still read after the completion is complete. Its connection can be used again only after its end. */
+/**
+ * How long the rest of a body is read after the completion is complete. The connection can be reused only after the end
+ * of the body.
+ */
 const MAX_DRAIN_MS = 250;
 
 /**
  * Reads a response to a chat completion request, streamed or whole: from bytes to events to chunks to the completion.
  *
- * Nothing is read before it is asked for, so a slow reader slows the server down.
+ * Data is read only on demand, so a slow reader slows the server down.
  */
 export class ChunkReader {
   readonly #response: TransportResponse;
@@ -35,7 +38,7 @@ export class ChunkReader {
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
   #chunks: ChatCompletionChunk[] = [];
-  /** Whether a chunk has arrived: an event with `choices`, as opposed to any event. */
+  /** Whether a chunk has arrived, that is, an event with `choices`. */
   #hasChunk = false;
   #hasEvent = false;
   #isOver = false;
@@ -59,9 +62,9 @@ export class ChunkReader {
     this.#accumulator = new CompletionAccumulator(requested);
   }
 
-  /** Reads up to the first chunk. Until then a failure is one of the request, which can be retried. */
+  /** Reads up to the first chunk. A failure before it counts as a failure of the request, which can be retried. */
   async open(): Promise<this> {
-    // Not every fetch ends its body with the signal; this ends a pending read.
+    // Not every `fetch` aborts the body together with the signal, so a pending read is ended here.
     this.#context.deadline.signal.addEventListener('abort', () => this.#response.cancel(), { once: true });
     await this.#fill();
     if (!this.#hasChunk && this.#error !== undefined) throw this.#error;
@@ -71,7 +74,7 @@ export class ChunkReader {
   /**
    * Returns the chunks that have arrived, at least one; `undefined` at the end of a complete stream.
    *
-   * @throws {DrunError} If the stream ended otherwise. Chunks that arrived before are returned first.
+   * @throws {DrunError} If the stream failed. Chunks that arrived before the failure are returned first.
    */
   async read(): Promise<readonly ChatCompletionChunk[] | undefined> {
     if (this.#chunks.length === 0) await this.#fill();
@@ -94,7 +97,7 @@ export class ChunkReader {
     return this;
   }
 
-  /** Publishes the end of a stream. @param error - What ended it early. */
+  /** Publishes the end of a stream. @param error - The error that ended it early. */
   reportEnd(error?: unknown): void {
     const { diagnostics } = this.#context;
     if (diagnostics === undefined) return;
@@ -107,29 +110,29 @@ export class ChunkReader {
     return this.#accumulator.firstIndex;
   }
 
-  /** The completion; only to be used after the end. */
+  /** The completion. Use it only after the end. */
   get completion(): ChatCompletion {
     this.#completion ??= this.#accumulator.build(true) as unknown as ChatCompletion;
     return this.#completion;
   }
 
-  /** What has arrived of the completion, for an error. */
+  /** The completion received so far, for an error. */
   get partialCompletion(): PartialCompletion {
     return this.redact(this.#completion ?? this.#accumulator.build(false));
   }
 
-  /** Masks credentials in a value that goes into an error. */
+  /** Masks credentials in a value for an error. */
   redact<T>(value: T): T {
     return this.#context.redactValue(value);
   }
 
-  /** What is published about the completion: nothing that a user or the model has written. */
+  /** The published part of the completion, without text of the user or the model. */
   #summary(): object {
     const { id, model, usage, choices = [] } = this.partialCompletion;
     return { id, model, usage, finishReasons: choices.map(({ finish_reason: reason }) => reason ?? null) };
   }
 
-  /** Reads until there are chunks, or an end. */
+  /** Reads until chunks are available or the stream ends. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
     // Before the first chunk, the time limit of the call applies.
@@ -155,11 +158,11 @@ export class ChunkReader {
     }
   }
 
-  /** @param error - What cut the body off. */
+  /** @param error - The error that cut the body off. */
   #endOfBody(error?: DrunError): void {
     if (this.#decoder !== undefined) this.#events.push(this.#decoder.decode());
     this.#events.end();
-    // The connection does not matter once every choice has finished.
+    // A lost connection does not matter once every choice has finished.
     if (this.#accumulator.isFinished) this.#finish();
     else if (error === undefined) this.#finish(this.#incomplete());
     else if (!this.#hasChunk) this.#finish(error);
@@ -184,7 +187,7 @@ export class ChunkReader {
     } else if (event.type === 'invalid') {
       const { reason } = event;
       if (!this.#hasChunk) this.#finish(this.#invalid(reason));
-      // Some servers end a stream with a word of their own.
+      // Some servers use their own end marker.
       else this.#finish(this.#accumulator.isFinished ? undefined : this.#failed({ message: reason }));
     }
   }
@@ -193,7 +196,7 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // An empty choice is not a reply. Deltas that are missing are added below.
+    // An empty choice is not a reply. Missing deltas are added below.
     const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
@@ -209,13 +212,13 @@ export class ChunkReader {
     }
   }
 
-  /** The error for an end at which the completion is not complete. */
+  /** Creates the error for a stream that ended before the completion was complete. */
   #incomplete(): DrunError {
     if (this.#accumulator.hasChoices)
       return this.#truncated('the stream ended before the completion was complete');
     if (this.#hasEvent || this.#events.isJson) return this.#invalid('a body without `choices`');
     const excerpt = this.#events.excerpt.trim();
-    // Nothing, or the start of a field.
+    // Empty, or the start of a field.
     if (['data:', 'event:'].some((field) => field.startsWith(excerpt))) {
       return this.#truncated('the stream ended before the first chunk');
     }
@@ -259,14 +262,14 @@ export class ChunkReader {
   }
 
   async #drain(): Promise<void> {
-    // Unlike a timer, this keeps no process alive.
+    // Unlike a timer, this does not keep the process alive.
     const limit = AbortSignal.timeout(MAX_DRAIN_MS);
     const cancel = (): void => this.#response.cancel();
     limit.addEventListener('abort', cancel);
     try {
       while ((await this.#response.read()) !== undefined);
     } catch {
-      // The completion is complete, whatever happens to its connection.
+      // Failures of the connection no longer matter: the completion is complete.
     } finally {
       limit.removeEventListener('abort', cancel);
     }

@@ -1,16 +1,16 @@
 type Maybe<T> = T | null | undefined;
 
-/** Why the model stopped. Servers have more reasons than OpenAI lists; the original word is kept. */
+/** Why the model stopped. Servers use more reasons than OpenAI documents; the original value is kept. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | (string & {});
 
 /**
- * A tool call that the model requests. Calls of custom tools have `type: 'custom'` and `custom` instead of `function`; a
- * model makes them only if the request defines such tools.
+ * A tool call that the model requests. Calls of custom tools have `type: 'custom'` and `custom` instead of `function`;
+ * they occur only if the request defines such tools.
  */
 export interface ToolCall {
   readonly id: string;
   readonly type: 'function';
-  /** The arguments are JSON as the model wrote it, which can be invalid. */
+  /** The arguments are JSON text from the model, which can be invalid. */
   readonly function: { readonly name: string; readonly arguments: string };
 }
 
@@ -23,7 +23,7 @@ export interface CompletionMessage {
   readonly tool_calls?: ToolCall[];
   /** Reasoning of models such as DeepSeek-R1. */
   readonly reasoning_content?: Maybe<string>;
-  /** The same field in newer versions of vLLM. */
+  /** The same content in newer versions of vLLM. */
   readonly reasoning?: Maybe<string>;
   readonly [field: string]: unknown;
 }
@@ -73,7 +73,7 @@ export interface ChatCompletion {
   readonly object?: Maybe<'chat.completion' | (string & {})>;
   /** Time of creation in seconds since 1970. */
   readonly created?: Maybe<number>;
-  /** The model that replied, as its server calls it. */
+  /** The model that replied, as named by its server. */
   readonly model?: Maybe<string>;
   /** At least one. */
   readonly choices: readonly [CompletionChoice, ...CompletionChoice[]];
@@ -81,17 +81,17 @@ export interface ChatCompletion {
   readonly [field: string]: unknown;
 }
 
-/** What a chunk adds to a tool call. */
+/** The part of a tool call in a chunk. */
 export interface ToolCallDelta {
   /** Position of the call among the tool calls of the choice. */
   readonly index?: number | undefined;
   readonly id?: Maybe<string>;
   readonly type?: Maybe<'function'>;
-  /** The arguments are a part of the JSON. */
+  /** The arguments are a fragment of the JSON text. */
   readonly function?: Maybe<{ readonly name?: Maybe<string>; readonly arguments?: Maybe<string> }>;
 }
 
-/** What a chunk adds to a message. */
+/** The part of a message in a chunk. */
 export interface MessageDelta {
   readonly role?: Maybe<'assistant' | (string & {})>;
   readonly content?: Maybe<string>;
@@ -102,7 +102,7 @@ export interface MessageDelta {
   readonly [field: string]: unknown;
 }
 
-/** What a chunk adds to a choice. */
+/** The part of a choice in a chunk. */
 export interface ChunkChoice {
   readonly index: number;
   readonly delta: MessageDelta;
@@ -117,7 +117,7 @@ export interface ChatCompletionChunk {
   readonly object?: Maybe<'chat.completion.chunk' | (string & {})>;
   readonly created?: Maybe<number>;
   readonly model?: Maybe<string>;
-  /** Can be empty, as in the chunk with the usage. */
+  /** Can be empty, for example in the chunk that contains the usage. */
   readonly choices: readonly ChunkChoice[];
   /** In one of the last chunks; some servers send it in every chunk. */
   readonly usage?: Maybe<CompletionUsage>;

@@ -34,7 +34,7 @@ export async function completionEndpoint<T>(
   };
 }
 
-/** The fields of a request that have schemas, with JSON Schema in their place. */
+/** Returns the fields of a request that contain schemas, converted to JSON Schema. */
 async function writeSchemas(
   { tools, response_format }: Readonly<Record<string, unknown>>,
   options: AnySchemaOptions,
@@ -49,7 +49,7 @@ async function writeSchemas(
   };
 }
 
-/** Options that are easily put in the request by mistake. */
+/** Options that are easily confused with request fields. */
 const OPTION_NAMES = [...TOOL_OPTIONS, 'idleTimeoutMs'].filter(
   (name) => name !== 'tools' && name !== 'strict',
 );
@@ -69,7 +69,7 @@ export function checkRequest(request: unknown): Readonly<Record<string, unknown>
   throw new ConfigurationError(why, { option });
 }
 
-/** @throws {ConfigurationError} If the request asks for several choices, since only the first one would be read. */
+/** @throws {ConfigurationError} If the request asks for several choices, because only the first one would be used. */
 export function checkOneChoice<Request extends ChatRequest>(request: Request): Request {
   const fields = checkRequest(request);
   const { n = 1 } = fields;

@@ -6,12 +6,12 @@ import type { ChatCompletionChunk } from './completion.ts';
 /** Options of {@link ChatStream.toReadableStream}. */
 export interface EventStreamOptions {
   /**
-   * Receives the error that ended the stream. The end user's client receives the string that it returns or resolves with,
-   * or a generic message: errors name keys, models and hosts.
+   * Receives the error that ended the stream. The client receives the string that this function returns or resolves
+   * with, or else a generic message, because errors can name keys, models and hosts.
    */
   readonly onError?: ((error: unknown) => unknown) | undefined;
   /**
-   * Sends a comment whenever no chunk has arrived for this time, in milliseconds, so that proxies keep the connection.
+   * Sends a comment whenever no chunk has arrived for this many milliseconds, so that proxies keep the connection open.
    *
    * @defaultValue No comments.
    */
@@ -30,7 +30,7 @@ export const EVENT_STREAM_OPTIONS = ['onError', 'heartbeatMs'];
 
 const GENERIC_MESSAGE = 'The response could not be completed.';
 
-/** Writes chunks as server-sent events in the format of the OpenAI API. Reads a chunk when one is asked for. */
+/** Writes chunks as server-sent events in the format of the OpenAI API. Reads chunks on demand. */
 export function toEventStream(
   chunks: AsyncIterator<ChatCompletionChunk, void, undefined>,
   heartbeatMs: number | undefined,

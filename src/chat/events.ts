@@ -3,20 +3,20 @@ import { errorIn, type ServiceError } from '../http/service-error.ts';
 import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
-/** What an event of a stream, or the body of a whole response, means. */
+/** The meaning of an event, or of the body of a whole response. */
 export type StreamEvent =
   | { readonly type: 'chunk'; readonly chunk: Fields }
   | { readonly type: 'end' | 'ignored' }
   | { readonly type: 'error'; readonly error: ServiceError }
-  /** It is none of these. */
+  /** None of the other types. */
   | { readonly type: 'invalid'; readonly reason: string };
 
 const PING = /^(?:ping|heart-?beat|keep-?alive)$/i;
 const ERROR = /^(?:error|exception|fail(?:ed|ure)?)$/i;
 
-/** Fields of a chunk: a message beside one of them is not an error. */
+/** Fields of a chunk. A message in an object with one of them is not an error. */
 const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
-/** Fields that contain nothing but the message of an error. */
+/** Fields that only contain error messages. */
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', 'error_msg', 'error_message', 'errmsg', 'err_msg'];
 
 /**
@@ -32,7 +32,7 @@ export function parseEvent(data: string, name = ''): StreamEvent {
     if (error !== undefined) return { type: 'error', error };
     return isPing(value, name) ? { type: 'ignored' } : { type: 'chunk', chunk: value };
   }
-  // The gateway ends a stream that failed with `null`.
+  // The gateway ends a failed stream with `null`.
   if (value === null) return { type: 'ignored' };
   const error = Array.isArray(value) ? errorIn(value, []) : undefined;
   if (error !== undefined) return { type: 'error', error };
@@ -44,7 +44,7 @@ export function parseEvent(data: string, name = ''): StreamEvent {
   if (text === '' || PING.test(name)) return { type: 'ignored' };
   const message = /^error\s*:\s*(.+)/is.exec(text)?.[1];
   if (message === undefined) return { type: 'invalid', reason: 'an event that is not JSON' };
-  // llama.cpp sends its JSON in a field of that name.
+  // llama.cpp sends the JSON of an error in a field of that name.
   return { type: 'error', error: errorIn({ error: parseJson(message) ?? message }, []) ?? { message } };
 }
 
@@ -54,14 +54,17 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   const hasChoices = Array.isArray(choices) && choices.length > 0;
   if (hasChoices && !isNamed && (error === undefined || !isFailure(error))) return undefined;
   const found = errorIn(value, CHUNK_FIELDS) ?? (isNamed ? {} : undefined);
-  // An event of another kind can have a `title`, a `description`, or an object as its `message`.
+  // Events other than errors can have a `title`, a `description`, or an object as their `message`.
   const isOther = !isNamed && typeof type === 'string' && error === undefined;
   if (isOther && !MESSAGE_FIELDS.some((field) => typeof value[field] === 'string')) return undefined;
   // FastChat puts the message of an error in `text`.
   return found && !found.message && typeof text === 'string' ? { ...found, message: text } : found;
 }
 
-/** Whether the `error` beside choices, or in one of them, is one. Some servers send `{}` or `{"code":0}` in every chunk. */
+/**
+ * Whether an `error` field beside or within choices reports a failure. Some servers send `{}` or `{"code":0}` in every
+ * chunk.
+ */
 export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
   const { code, message } = error;
@@ -79,26 +82,26 @@ function isPing(value: Fields, name: string): boolean {
 const MAX_EVENT_LENGTH = 8 * 1024 * 1024;
 const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB' } as const;
 
-/** Maximum length of text that belongs to no event. */
+/** Maximum length of text outside events. */
 const MAX_STRAY_LENGTH = 65_536;
 
 /**
- * Splits the text of a response into events. Detects its format from its first characters: an event stream, the JSON of one
- * completion, or HTML.
+ * Splits the text of a response into events. Detects the format from the first characters: an event stream, the JSON of
+ * one completion, or HTML.
  */
 export class EventDecoder {
   readonly #emit: (event: StreamEvent) => void;
   #parser: EventSourceParser | undefined;
   #format: 'unknown' | 'json' | 'events' | 'html' = 'unknown';
-  /** Text that has not been processed; of an event stream, its last line. */
+  /** Unprocessed text; in an event stream, the last line. */
   #rest = '';
   /** Lines that are not part of any event. */
   #stray = '';
-  /** The first lines of that kind. */
+  /** The first such lines. */
   excerpt = '';
   /** Whether single newlines separate the events. */
   #isByLine = false;
-  /** Whether the event that is processed can be cut off. */
+  /** Whether the current event may be cut off. */
   #isCut = false;
 
   constructor(emit: (event: StreamEvent) => void) {
@@ -119,7 +122,7 @@ export class EventDecoder {
     if (this.#format === 'unknown') this.#detect();
   }
 
-  /** Processes what is left when the body is over, or the connection was lost. */
+  /** Processes the remaining text after the body has ended or the connection was lost. */
   end(): void {
     const text = this.#rest;
     const json = text.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, '');
@@ -129,7 +132,7 @@ export class EventDecoder {
     } else if (event !== undefined && event.type !== 'invalid') {
       this.#emit(event);
     } else {
-      // Also for one JSON object a line.
+      // Also handles one JSON object per line.
       this.#startEvents(text, this.#isByLine);
       this.#isCut = true;
       // Some servers leave out the empty line after the last event.
@@ -144,7 +147,7 @@ export class EventDecoder {
     else if (/^[{[]/.test(text)) this.#format = 'json';
     if (this.#format !== 'unknown') return;
     const [, line = '', next = ''] = /^(.*?)(?:\r\n|\r|\n)(.*)$/s.exec(text) ?? [];
-    // Complete JSON in a line that another one follows: every line is an event.
+    // Complete JSON in a line that is followed by another line means that every line is an event.
     if (next.startsWith('data:'))
       this.#startEvents(text, parseJson(line.replace(/^data:/, '')) !== undefined);
     else if (!'data:'.startsWith(next) || text.length > MAX_STRAY_LENGTH) this.#startEvents(text, false);
@@ -165,7 +168,7 @@ export class EventDecoder {
     this.#feed(text);
   }
 
-  /** Passes complete lines to the parser, which drops the first part of a line with an unknown field. */
+  /** Passes complete lines to the parser, which would drop the start of an incomplete line with an unknown field. */
   #feed(text: string): void {
     const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
     if (end > 0) {
@@ -185,10 +188,10 @@ export class EventDecoder {
     const event = parseEvent(data, name);
     let events = [event];
     if (event.type === 'invalid') {
-      // The parser takes events that single newlines separate for one event of several lines.
+      // The parser would treat events separated by single newlines as one event with several lines.
       const lines = data.split('\n').filter((line) => line.trim() !== '');
       if (lines.length > 1) events = lines.map((line) => parseEvent(line, name));
-      // The last event of a stream that was cut off is not a chunk.
+      // The last event of a stream that was cut off does not count as a chunk.
       if (this.#isCut && events.at(-1)?.type === 'invalid') events.pop();
       if (events.some(({ type }) => type === 'invalid')) events = [event];
       else this.#isByLine ||= lines.length > 1;
@@ -203,7 +206,7 @@ export class EventDecoder {
     if (isEvent) this.#flushStray();
   }
 
-  /** Emits JSON, or an error, that was sent without `data:`. Other lines are not part of the stream. */
+  /** Emits JSON or errors that were sent without `data:`. Other lines are ignored. */
   #flushStray(): void {
     if (this.#stray === '') return;
     const event = parseEvent(this.#stray);

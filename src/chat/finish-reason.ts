@@ -1,7 +1,10 @@
-/** What a `finish_reason` means: the model finished, was cut off at a limit, was withheld or refused, or failed. */
+/**
+ * The meaning of a `finish_reason`: the model finished, was cut off at a limit, had its reply withheld, refused, or
+ * failed.
+ */
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
-/** The words of the servers in lower case with underscores. Every other word means that the model finished. */
+/** Reasons used by servers, in lower case with underscores. Any other reason means that the model finished. */
 const KINDS: readonly (readonly [FinishKind, RegExp])[] = [
   [
     'cut',
@@ -24,7 +27,7 @@ export function finishKind(reason: string | null | undefined): FinishKind {
   return KINDS.find(([, pattern]) => pattern.test(word))?.[0] ?? 'finished';
 }
 
-/** Reads a `finish_reason` of any type; empty ones and the word "null" are none. */
+/** Reads a `finish_reason` of any type. Empty values and the string "null" count as absent. */
 export function readFinishReason(value: unknown): string | null {
   if (typeof value === 'string') return value.trim() === '' || value === 'null' ? null : value;
   if (typeof value === 'number' || value === true) return String(value);

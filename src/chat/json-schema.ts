@@ -6,15 +6,15 @@ import type { ResponseFormat } from './request.ts';
 import { closeSchema, hasValue, isStrictSchema, type JsonSchema } from './schema-rules.ts';
 import { isStandardSchema, isTool } from './tools.ts';
 
-/** The options of a schema if there may be none. */
+/** The schema options, which may be absent. */
 export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
-/** A value that was checked against a schema. */
+/** The result of validating a value against a schema. */
 export type Checked<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly value?: undefined; readonly issues: readonly ResponseIssue[] };
 
-/** A schema as it is sent. */
+/** A schema in the form that is sent. */
 interface WrittenSchema {
   readonly schema: JsonSchema;
   /** Whether the strict mode of OpenAI can express it. */
@@ -23,16 +23,17 @@ interface WrittenSchema {
 
 const MAX_ISSUES = 20;
 
-/** Model servers read draft 7 everywhere; later drafts not all of them. */
+/** All model servers support draft 7; some do not support later drafts. */
 const TARGET = 'draft-07';
 
 const written = new WeakMap<object, WrittenSchema>();
 
 /**
- * Writes a schema as the JSON Schema that is sent. A JSON Schema is sent as it is.
+ * Converts a schema to JSON Schema. A JSON Schema is returned unchanged.
  *
- * @param option - What the caller calls the schema.
- * @throws {ConfigurationError} If it is not a schema, JSON Schema cannot express it, or no value can match it.
+ * @param option - Name of the schema option.
+ * @throws {ConfigurationError} If the value is not a schema, if JSON Schema cannot express it, or if no value can match
+ * it.
  */
 async function toJsonSchema(schema: object, option: string): Promise<WrittenSchema> {
   const known = isStandardSchema(schema) ? written.get(schema) : undefined;
@@ -49,7 +50,7 @@ async function toJsonSchema(schema: object, option: string): Promise<WrittenSche
 
 function rawSchema(schema: unknown, fail: (why: string) => never): JsonSchema {
   if (isRecord(schema) && '_def' in schema) return fail('needs zod 4');
-  // Not an instance of a class; objects of other realms have another `Object.prototype`.
+  // Not an instance of a class. Objects of other realms have a different `Object.prototype`.
   const prototype: unknown = isRecord(schema) ? Object.getPrototypeOf(schema) : undefined;
   const isPlain = prototype === null || (isRecord(prototype) && Object.getPrototypeOf(prototype) === null);
   return isRecord(schema) && isPlain && !('kind' in schema)
@@ -63,11 +64,11 @@ async function write(schema: StandardSchemaV1, fail: (why: string) => never): Pr
   try {
     if (jsonSchema !== undefined) {
       const json = jsonSchema.input({ target: TARGET });
-      // arktype writes classes as schemas without constraints.
+      // arktype converts classes to schemas without constraints.
       const name = vendor === 'arktype' ? classIn((schema as { readonly json?: unknown }).json) : undefined;
       return name === undefined ? json : fail(`cannot be written as JSON Schema: JSON has no ${name}`);
     }
-    // zod/mini leaves this out of its schemas, so it is loaded only if it is needed.
+    // zod/mini schemas lack the conversion, so it is loaded only if needed.
     if (vendor === 'zod' && '_zod' in schema) return (await import('./zod-schema.ts')).zodJsonSchema(schema);
   } catch (thrown) {
     if (thrown instanceof ConfigurationError) throw thrown;
@@ -78,10 +79,10 @@ async function write(schema: StandardSchemaV1, fail: (why: string) => never): Pr
   return fail(`is a schema that provides no JSON Schema${hint}`);
 }
 
-/** Parts of arktype's own notation whose strings are not types. */
+/** Parts of arktype's notation whose strings are not types. */
 const NOT_TYPES = ['unit', 'key', 'default', 'meta', 'pattern', 'predicate', 'morphs'];
 
-/** The first class, or other type that JSON does not have, in arktype's own notation, in which it is a bare name. */
+/** Finds the first type that JSON lacks, such as a class, in arktype's notation, where it is a bare name. */
 function classIn(node: unknown, field = ''): string | undefined {
   if (NOT_TYPES.includes(field)) return undefined;
   if (typeof node === 'string') return /^(?:bigint|symbol|(?!Array$)[A-Z]\w+)$/.exec(node)?.[0];
@@ -90,7 +91,7 @@ function classIn(node: unknown, field = ''): string | undefined {
   return parts.find((name) => name !== undefined);
 }
 
-/** The `response_format` that makes a server hold the model to a schema. */
+/** Creates the `response_format` that makes a server enforce a schema. */
 export async function toResponseFormat(
   wanted: object,
   { schemaName = 'answer', strict }: AnySchemaOptions,
@@ -99,7 +100,7 @@ export async function toResponseFormat(
   return { type: 'json_schema', json_schema: { name: schemaName, schema, strict: strict ?? isStrict } };
 }
 
-/** The definition of a tool as it is sent; definitions are returned unchanged. */
+/** Converts a tool to the definition that is sent. Definitions are returned unchanged. */
 export async function toToolDefinition(tool: object): Promise<object> {
   if (!isTool(tool)) return tool;
   const { name, description, strict, parameters } = tool;
@@ -107,7 +108,7 @@ export async function toToolDefinition(tool: object): Promise<object> {
   return { type: 'function', function: { name, description, parameters: schema, strict } };
 }
 
-/** Checks a value. A JSON Schema accepts every value. Errors that the schema throws are the caller's own. */
+/** Validates a value. A JSON Schema accepts every value. Errors thrown by the schema are passed on. */
 export async function validate(schema: object, value: unknown): Promise<Checked<unknown>> {
   if (!isStandardSchema(schema)) return { value };
   const result = await schema['~standard'].validate(value);
@@ -121,7 +122,7 @@ function toIssue({ path = [], message }: StandardSchemaV1.Issue): ResponseIssue 
   return { path: keys.map((key) => (typeof key === 'symbol' ? String(key) : key)), message };
 }
 
-/** Issues in one line. */
+/** Formats issues in one line. */
 export function issuesText(issues: readonly ResponseIssue[]): string {
   return issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ');
 }

@@ -1,23 +1,23 @@
 import { isRecord } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
-/** How the values of a field add up over the chunks of a stream. Objects are always merged field by field. */
+/** How the values of a field are combined over the chunks of a stream. Objects are always merged field by field. */
 export interface MergeRules {
   readonly strings: 'grow' | 'replace';
   readonly lists: 'grow' | 'replace';
 }
 
-/** Fields of a delta are parts of a text or of a list. */
+/** Strings and lists in a delta are fragments. */
 export const DELTA: MergeRules = { strings: 'grow', lists: 'grow' };
-/** Lists of a choice, such as `logprobs` and `token_ids`, arrive in parts, its strings do not. */
+/** Lists of a choice, such as `logprobs` and `token_ids`, arrive in fragments; its strings do not. */
 export const CHOICE: MergeRules = { strings: 'replace', lists: 'grow' };
-/** Fields of a chunk describe all of it. */
+/** Fields of a chunk are complete values. */
 export const CHUNK: MergeRules = { strings: 'replace', lists: 'replace' };
 
-/** Strings that name something; servers repeat them. */
+/** Strings that servers repeat in every delta. */
 const IDENTIFIERS = new Set(['id', 'type', 'role', 'object', 'model', 'name', 'format', 'status']);
 
-/** Merges all fields of `added` into `target`, which shares no list and no object with `added` afterwards. */
+/** Merges all fields of `added` into `target`. Lists and objects are copied, not shared. */
 export function mergeFields(target: Fields, added: Fields, rules: MergeRules): Fields {
   for (const name in added) mergeField(target, name, added[name], rules);
   return target;
@@ -28,7 +28,7 @@ export function mergeField(target: Fields, name: string, value: unknown, rules: 
   const before = Object.hasOwn(target, name) ? target[name] : undefined;
   if (value === undefined || (value === null && before === null)) return;
   if (name === '__proto__') {
-    // An assignment would set the prototype.
+    // An assignment to `__proto__` would set the prototype.
     Object.defineProperty(target, name, { value, configurable: true, enumerable: true, writable: true });
   } else if (before === undefined || before === null) {
     target[name] = copy(value, rules);

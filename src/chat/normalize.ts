@@ -2,8 +2,8 @@ import { isRecord } from '../internal/json.ts';
 import { readFinishReason } from './finish-reason.ts';
 
 /*
- * Servers deviate from OpenAI's format in many small ways. Everything that arrives is brought into one form here, so that
- * the accumulator and readers see the documented types only. Values are changed in place: they were just parsed.
+ * Servers deviate from OpenAI's format in many small ways. This module normalizes everything they send, so that the
+ * accumulator and readers see only the documented types. Values are changed in place, because they were just parsed.
  */
 
 export type Fields = Record<string, unknown>;
@@ -11,7 +11,7 @@ export type Fields = Record<string, unknown>;
 /** Fields of a message that are text. */
 export const TEXTS: readonly string[] = ['content', 'reasoning_content', 'reasoning', 'refusal'];
 
-/** A choice after {@link normalizeChunk}. A whole response has a `message` instead of the `delta`. */
+/** A choice after {@link normalizeChunk}. A whole response has a `message` instead of a `delta`. */
 export interface NormalChoice extends Fields {
   index: number;
   delta?: Fields;
@@ -81,7 +81,7 @@ function normalizeArguments(call: Fields): void {
   if (text !== undefined && text !== null && typeof text !== 'string') call.arguments = JSON.stringify(text);
 }
 
-/** Adds a part of a `content` list to the field of the message that it belongs to. */
+/** Adds a part of a `content` list to the corresponding field of the message. */
 function addPart(message: Fields, part: unknown): void {
   const { type = 'text', ...rest } = isRecord(part) ? part : { text: part };
   const isReasoning = type === 'thinking' || type === 'reasoning';
@@ -97,20 +97,20 @@ function addPart(message: Fields, part: unknown): void {
   if (hasText(rest)) message.content_parts = [message.content_parts ?? [], { type, ...rest }].flat();
 }
 
-/** Whether there is any text in a value. */
+/** Whether a value contains text. */
 function hasText(value: unknown): boolean {
   if (typeof value === 'string') return value !== '';
   return typeof value === 'object' && value !== null && Object.values(value).some(hasText);
 }
 
-/** The text of a string, a list of strings and text parts, or JSON for anything else. */
+/** Returns the text of a string or of a list of strings and text parts; JSON for anything else. */
 function toText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return JSON.stringify(value) ?? '';
   return value.map((part) => toText(isRecord(part) && part.text !== undefined ? part.text : part)).join('');
 }
 
-/** Some servers send a list of usages, and numbers as strings. */
+/** Some servers send a list of usage objects, or numbers as strings. */
 function normalizeUsage(usage: object): Fields | null {
   const record = [usage].flat().find(isRecord);
   for (const name in record) {
@@ -121,7 +121,7 @@ function normalizeUsage(usage: object): Fields | null {
   return record ?? null;
 }
 
-/** The number that a string stands for, or else the string. */
+/** Converts a string to a number if it represents one. */
 function toNumber(text: string): number | string {
   return /^\s*-?\d+(?:\.\d+)?\s*$/.test(text) ? Number(text) : text;
 }

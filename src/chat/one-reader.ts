@@ -3,17 +3,17 @@ import { ConfigurationError } from '../errors/index.ts';
 interface Source<Item> {
   /** Reads the next items; `undefined` is the end. */
   readonly read: () => Promise<readonly Item[] | undefined>;
-  /** Called when the reader leaves before the end. Must make the stream fail. */
+  /** Called when the reader stops before the end. Must make the stream fail. */
   readonly leave: () => void;
   /** Called at the end. */
   readonly close: () => void;
 }
 
 /**
- * A stream of items that one reader iterates over, and whose outcome anybody can wait for.
+ * A stream of items with one reader, whose outcome any number of callers can await.
  *
- * Not a generator: that would report success to calls that follow a failure or wait at the same time, and would let
- * `return()` wait for the item that was asked for.
+ * It is not a generator, because a generator would report success to calls after or during a failure, and its
+ * `return()` would wait for a pending item.
  */
 export class OneReader<Item> {
   readonly #source: Source<Item>;
@@ -32,7 +32,7 @@ export class OneReader<Item> {
   }
 
   /**
-   * Creates the iterator of the one reader. Skips items for which `select` returns `undefined`.
+   * Creates the iterator of the reader. Skips items for which `select` returns `undefined`.
    *
    * @param last - Returns a value that follows the last item.
    * @throws {ConfigurationError} If there is a reader already.
@@ -81,7 +81,7 @@ export class OneReader<Item> {
     return this.outcome;
   }
 
-  /** Ends the stream if it is not over. Nobody can read it afterwards. */
+  /** Ends the stream if it has not ended. It cannot be read afterwards. */
   leave(): void {
     this.#isTaken = true;
     if (!this.isOver) this.#source.leave();

@@ -9,7 +9,7 @@ import type { CustomToolDefinition, Tool } from './tools.ts';
 export interface ChatClientOptions extends ClientOptions {
   /** API key, or a source of API keys such as a `KeyRing`. @defaultValue The environment variable `DRUN_API_KEY`. */
   readonly apiKey?: Credential | undefined;
-  /** Region of a dedicated deployment: `sh-02` stands for `https://sh-02.d.run`. Excludes `baseUrl`. */
+  /** Region of a dedicated deployment: `sh-02` stands for `https://sh-02.d.run`. Cannot be combined with `baseUrl`. */
   readonly region?: string | undefined;
   /**
    * Base URL of the data plane, with or without `/v1`. Must be https, or http to a loopback address.
@@ -23,11 +23,14 @@ export interface ChatClientOptions extends ClientOptions {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Maximum time between two chunks of a stream in milliseconds. Comments and pings are not chunks. Time in which the
-   * caller does not read is not counted. @defaultValue 60 000
+   * Maximum time between two chunks of a stream in milliseconds. Comments and pings are not chunks. Time during which
+   * the caller does not read does not count. @defaultValue 60 000
    */
   readonly idleTimeoutMs?: number | undefined;
-  /** Sends the requests instead of `fetch`, such as `nodeTransport()` of `drun-sdk/node`. Excludes `fetch`. */
+  /**
+   * Sends the requests instead of `fetch`, such as `nodeTransport()` of `drun-sdk/node`. Cannot be combined with
+   * `fetch`.
+   */
   readonly transport?: Transport | undefined;
 }
 
@@ -47,14 +50,14 @@ export interface ChatStreamOptions extends ChatCallOptions {
 export interface SchemaOptions<Schema extends object> {
   /**
    * Standard Schema that provides a JSON Schema (zod, zod/mini, arktype, or valibot with `toStandardJsonSchema`), or a
-   * JSON Schema, against which the reply is not checked.
+   * JSON Schema, against which the reply is not validated.
    */
   readonly schema: Schema;
   /** Name of the schema in the request. @defaultValue `answer` */
   readonly schemaName?: string | undefined;
   /**
-   * Whether the server is asked for strict adherence to the schema. @defaultValue Whether the strict mode of OpenAI can
-   * express the schema.
+   * Whether to request strict adherence to the schema. @defaultValue `true` if OpenAI's strict mode can express the
+   * schema.
    */
   readonly strict?: boolean | undefined;
 }
@@ -65,7 +68,7 @@ export interface ChatParseOptions<Schema extends object> extends ChatCallOptions
 /** Options of {@link ChatClient.runTools}. `Parameters` are the schemas of the tools. */
 export interface RunToolsOptions<Parameters extends readonly object[] = readonly object[]>
   extends ChatCallOptions {
-  /** Tools that the model may call. Custom tools are sent, but their calls are left to the caller. */
+  /** Tools that the model may call. Definitions of custom tools are sent, but the caller has to handle their calls. */
   readonly tools: { readonly [I in keyof Parameters]: Tool<Parameters[I]> | CustomToolDefinition };
   /** Maximum number of rounds of tool calls. @defaultValue 10 */
   readonly maxRounds?: number | undefined;

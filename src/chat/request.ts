@@ -57,7 +57,7 @@ export interface ToolMessage {
 /** One message of a conversation. */
 export type ChatMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
 
-/** Whether the model may, must or must not call tools, or the one that it must call. */
+/** Whether the model may, must or must not call tools, or which tool it must call. */
 export type ToolChoice =
   | 'none'
   | 'auto'
@@ -102,9 +102,9 @@ export interface ChatRequest {
   readonly logit_bias?: Optional<Readonly<Record<string, number>>>;
   readonly logprobs?: Optional<boolean>;
   readonly top_logprobs?: Optional<number>;
-  /** A schema of zod and others is accepted too, and sent as JSON Schema. */
+  /** Also accepts a schema of a library such as zod, which is sent as JSON Schema. */
   readonly response_format?: Optional<ResponseFormat | { readonly '~standard': object }>;
-  /** Definitions as they are sent, or tools of {@link defineTool}. */
+  /** Tool definitions, or tools created by {@link defineTool}. */
   readonly tools?: readonly (ToolDefinition | CustomToolDefinition | Tool)[] | undefined;
   readonly tool_choice?: ToolChoice | undefined;
   readonly parallel_tool_calls?: boolean | undefined;
@@ -116,7 +116,7 @@ export interface ChatRequest {
   readonly modalities?: Optional<readonly string[]>;
   readonly prediction?: Optional<object>;
   readonly reasoning_effort?: Optional<'none' | 'minimal' | 'low' | 'medium' | 'high' | (string & {})>;
-  // The fields below are those of vLLM and SGLang.
+  // The following fields are extensions of vLLM and SGLang.
   readonly top_k?: number | undefined;
   readonly min_p?: number | undefined;
   readonly repetition_penalty?: number | undefined;

@@ -14,7 +14,7 @@ export type ParsedCompletion<Output> = ChatCompletion & {
   readonly parsed: Output;
 };
 
-/** A completion, with its value if there is a schema. */
+/** A completion, with the parsed value if there is a schema. */
 export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
   ? Completion
   : Completion & ParsedCompletion<SchemaOutput<Schema>>;
@@ -38,11 +38,11 @@ export async function parseReply<Completion extends ChatCompletion>(
   if (message.refusal || kind === 'withheld') {
     const why = message.refusal
       ? 'The model refused to reply.'
-      : 'A filter withheld the reply, or a part of it.';
+      : 'A content filter withheld the reply, or part of it.';
     throw new ModelRefusalError(why, { ...fields(), refusal: reader.redact(message.refusal || null) });
   }
   if (kind === 'cut') {
-    const why = 'The reply was cut off at the token limit: raise `max_tokens`, or ask for less.';
+    const why = 'The reply was cut off at the token limit: raise `max_tokens`, or ask for a shorter reply.';
     throw new OutputTruncatedError(why, fields());
   }
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
@@ -51,7 +51,7 @@ export async function parseReply<Completion extends ChatCompletion>(
     const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
     throw new OutputValidationError(why, { ...fields(), issues: [] });
   }
-  // An abort after the end of a stream changes nothing.
+  // An abort after the end of a stream has no effect.
   const deadline = new Deadline(signal?.aborted ? undefined : signal);
   const checked = await deadline.race(validate(schema, value)).finally(() => deadline[Symbol.dispose]());
   if (checked.issues === undefined) {
@@ -70,12 +70,12 @@ interface ReplyText {
   readonly reasoning?: string | undefined;
 }
 
-/** Reads the JSON of a reply. Some models put their reasoning before it, or a Markdown fence around it. */
+/** Parses the JSON of a reply. Some models put their reasoning before it, or a Markdown fence around it. */
 function readJson({ content }: CompletionMessage): ReplyText {
   const whole = (content ?? '').trim();
   const value = parseShallow(whole);
   if (value !== undefined) return { value, text: whole };
-  // Templates of some models begin the reasoning themselves, so the text only has its end.
+  // Some chat templates contain the start of the reasoning block, so the text contains only its end.
   const [, reasoning, rest = whole] = /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) ?? [];
   const text = rest.trim();
   return { value: parseShallow(text) ?? parseShallow(withoutFence(text)), text, reasoning };
@@ -86,7 +86,7 @@ function parseShallow(text: string): unknown {
   return isTooDeep(text, value) ? undefined : value;
 }
 
-/** The closing fence is missing if the request has it as a stop sequence. */
+/** The closing fence is missing if it is a stop sequence of the request. */
 function withoutFence(text: string): string {
   return /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s.exec(text)?.[2] ?? text;
 }

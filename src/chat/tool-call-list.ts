@@ -4,7 +4,7 @@ import { DELTA, mergeField, mergeFields } from './merge.ts';
 import type { Fields } from './normalize.ts';
 
 interface PendingCall {
-  /** As the server numbers it, if it does. */
+  /** The server's index, if it sends one. */
   readonly index: number | undefined;
   id: string | undefined;
   /** All fields but `id` and `index`. */
@@ -14,8 +14,9 @@ interface PendingCall {
 /**
  * The tool calls of one choice, assembled from deltas.
  *
- * Servers disagree on how a delta names its call: by `index`, by `id`, by both, by an `id` that is new in every delta, or
- * not at all. Some number all calls 0, some send a call whole and the next one in the same delta.
+ * Servers identify the call of a delta in different ways: by `index`, by `id`, by both, by an `id` that changes in
+ * every delta, or not at all. Some give all calls the index 0, and some send a full call and the next one in the same
+ * delta.
  */
 export class ToolCallList {
   /** `undefined` until a list arrives, even an empty one. */
@@ -26,7 +27,7 @@ export class ToolCallList {
     return this.#calls?.length ?? 0;
   }
 
-  /** @param isWhole - Whether these are the calls of a whole message, as opposed to those of a delta. */
+  /** @param isWhole - Whether these are the calls of a full message instead of a delta. */
   add(deltas: readonly Fields[], isWhole: boolean): void {
     this.#calls ??= [];
     this.#isWhole = isWhole;
@@ -43,8 +44,8 @@ export class ToolCallList {
   /**
    * Returns the calls so far; `undefined` if there was no list of calls. Calls without an id get one.
    *
-   * @param seed - Makes the ids of different completions differ.
-   * @param isFinished - Whether the calls are complete, so that missing arguments mean that there are none.
+   * @param seed - Input of the generated ids, so that they differ between completions.
+   * @param isFinished - Whether the calls are complete. Missing arguments then mean no arguments.
    */
   build(seed: string, isFinished: boolean): ToolCall[] | undefined {
     const calls = this.#calls?.every(({ index }) => index !== undefined)
@@ -54,7 +55,7 @@ export class ToolCallList {
       const { function: called, ...rest } = fields;
       const isCustom = called === undefined && isRecord(rest.custom);
       return {
-        // That of a delta only serves to assemble the call.
+        // The index of a delta is used only for assembly.
         ...(this.#isWhole && index !== undefined && { index }),
         ...rest,
         id: id ?? newId(`${seed} ${JSON.stringify(called)}`, position),
@@ -74,7 +75,7 @@ export class ToolCallList {
       const isAnother = id !== undefined && call.id !== undefined;
       return isAnother || touched.has(call) || startsAnother(call, delta) ? undefined : call;
     }
-    // Several deltas without a name continue the last calls in their order.
+    // Several deltas without a name continue the last calls in order.
     const last = this.#calls?.at(name === '' ? -remaining : -1);
     if (sameId !== undefined || last === undefined || touched.has(last)) return sameId;
     if (name === '') return last;
@@ -85,7 +86,7 @@ export class ToolCallList {
 
 function mergeCall(call: PendingCall, delta: Fields): void {
   const called = calledIn(call.fields);
-  // Some servers begin with `{}`, or repeat the whole call at its end.
+  // Some servers start with `{}`, or repeat the full call at the end.
   if (called.arguments !== undefined && startsAgain(call, delta)) called.arguments = '';
   call.id ??= idOf(delta);
   for (const [name, value] of Object.entries(delta)) {
@@ -95,7 +96,7 @@ function mergeCall(call: PendingCall, delta: Fields): void {
   }
 }
 
-/** Merges what is called: a `function`, a `custom` tool, or the older `function_call`. Its name may arrive in fragments. */
+/** Merges the `function`, `custom` or older `function_call` field of a call. The name may arrive in fragments. */
 export function mergeCalled(target: Fields, field: string, delta: Fields): void {
   const { name, ...rest } = delta;
   const called = isRecord(target[field]) ? (target[field] as Fields) : {};
@@ -107,15 +108,15 @@ export function mergeCalled(target: Fields, field: string, delta: Fields): void 
 }
 
 /**
- * Whether a delta with a name starts a call although its index, or the lack of one, says otherwise: the arguments of the
- * call have begun, so its name is complete.
+ * Whether a delta with a name starts another call although its index, or a missing index, suggests otherwise. If the
+ * arguments of the current call have begun, its name is complete.
  */
 function startsAnother(call: PendingCall, delta: Fields): boolean {
   if (argumentsOf(call.fields) === '') return false;
   return nameOf(call.fields) !== nameOf(delta) || startsAgain(call, delta);
 }
 
-/** Whether the arguments of a call are complete, and a delta begins others. */
+/** Whether the arguments of a call are complete and the delta starts another argument object. */
 function startsAgain({ fields }: PendingCall, delta: Fields): boolean {
   return argumentsOf(delta).trimStart().startsWith('{') && isRecord(parseJson(argumentsOf(fields)));
 }
@@ -146,14 +147,14 @@ function indexOf({ index }: Fields): number | undefined {
 
 function toFunction(called: Fields = {}, isFinished: boolean): Fields {
   const text = typeof called.arguments === 'string' ? called.arguments : '';
-  // Servers express "no arguments" in several ways; their own chat templates accept only an object.
+  // Servers represent missing arguments in several ways, but their chat templates accept only an object.
   const isNone = isFinished && /^\s*(?:null\s*)?$/.test(text);
   return { ...called, name: called.name ?? '', arguments: isNone ? '{}' : text };
 }
 
 /**
- * Creates an id that depends only on the completion, so it is the same whole and streamed. Nine letters and digits,
- * because Mistral's models accept no other ids. The position makes it unique.
+ * Creates an id that depends only on the completion, so that whole and streamed replies have the same ids. It has nine
+ * letters and digits, the only form that Mistral's models accept. The position makes it unique.
  */
 function newId(seed: string, position: number): string {
   let hash = 0;

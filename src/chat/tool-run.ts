@@ -16,7 +16,7 @@ import type { ChatCompletionRequest, ChatMessage } from './request.ts';
 import { parseReply } from './structured-output.ts';
 import { isTool, type Tool } from './tools.ts';
 
-/** The last completion of a run. Its usage is the sum over all rounds. */
+/** The last completion of a run. `usage` is the sum over all rounds. */
 export type ToolRunCompletion = ChatCompletion & {
   /** The whole conversation: the request's messages, every call and its result, and the last reply. */
   readonly messages: readonly ChatMessage[];
@@ -36,7 +36,7 @@ export type Ask = (
   signal: AbortSignal,
 ) => Promise<ChunkReader> | AsyncGenerator<ToolEvent, ChunkReader, undefined>;
 
-/** Requests completions and runs the tools that they call, until one calls none. */
+/** Requests completions and runs the tools that they call, until a completion calls no tool. */
 export async function* runTools(
   request: ChatCompletionRequest,
   { tools, maxRounds = 10, schema }: RunToolsOptions & AnySchemaOptions,
@@ -45,7 +45,7 @@ export async function* runTools(
 ): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
   checkRun(request, tools, maxRounds);
   const messages: ChatMessage[] = [...request.messages];
-  /** Names of tools that the model has called wrongly in an earlier round. */
+  /** Names of tools with an invalid call in an earlier round. */
   const corrected = new Set<string>();
   let choice: Pick<ChatCompletionRequest, 'tool_choice'> = {};
   let usage: CompletionUsage | undefined;
@@ -72,7 +72,7 @@ export async function* runTools(
       for (const [position, { id, function: called }] of calls.entries()) {
         yield { type: 'tool-result', id, name: called.name, content: results[position] ?? '' };
       }
-      // A model that has to call a tool in every round would never reply.
+      // A model that has to call a tool in every round would never finish.
       if (request.tool_choice && request.tool_choice !== 'none') choice = { tool_choice: 'auto' };
     }
   } catch (error) {
@@ -96,14 +96,14 @@ function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'
   if (new Set(names).size < names.length) fail('tools', 'has two tools with the same name');
 }
 
-/** The calls of a completion that are to be run. */
+/** Returns the calls of a completion to run. */
 function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): readonly ToolCall[] {
   const [{ message, finish_reason }] = reader.completion.choices;
   const { tool_calls: calls = [], content, function_call } = message;
   if (calls.length === 0) {
     const isAnnounced = /^(?:tool_calls?|function_call|tool_use)$/i.test(finish_reason ?? '');
     if (!isAnnounced || content || function_call) return calls;
-    const why = 'The model announced a tool call, but made none.';
+    const why = 'The model announced a tool call but did not make one.';
     throw new ToolCallError(why, { toolName: '', issues: [], messages });
   }
   const kind = finishKind(finish_reason);
@@ -112,14 +112,14 @@ function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): read
     throw new OutputTruncatedError(why, { completion: reader.redact(reader.completion) });
   }
   if (kind === 'withheld') {
-    const why = 'A filter withheld the reply with the tool calls.';
+    const why = 'A content filter withheld the reply with the tool calls.';
     const { completion, refusal = null } = reader.redact({
       completion: reader.completion,
       refusal: message.refusal,
     });
     throw new ModelRefusalError(why, { refusal, completion });
   }
-  // Calls of custom tools are left to the caller.
+  // The caller handles calls of custom tools.
   return calls.every((call) => isRecord(call.function)) ? calls : [];
 }
 
@@ -143,7 +143,7 @@ async function runCalls(
     }
     const why = `${tool ? 'invalid arguments' : 'unknown tool'}: ${issuesText(issues)}`;
     if (corrected.has(name)) {
-      const again = `The model made another invalid call of the tool ${name} after a correction: ${why}.`;
+      const again = `After a correction, the model made another invalid call of the tool ${name}: ${why}.`;
       throw new ToolCallError(again, { toolName: name, issues, messages });
     }
     wrong.add(name);
@@ -155,11 +155,11 @@ async function runCalls(
     });
     await deadline.race(Promise.all(running));
   } catch (error) {
-    // The other tools of the round can stop.
+    // Aborts the other tools of the round.
     deadline.abort(error);
     throw error;
   } finally {
-    // Calls that did not end have no result.
+    // Calls that have not finished have no result.
     results.forEach((content, position) => {
       messages.push({ role: 'tool', tool_call_id: String(calls[position]?.id), content });
     });
@@ -180,7 +180,10 @@ async function readArguments(
   return validate(tool.parameters, value);
 }
 
-/** Adds the conversation to an error, since the effects of tools cannot be undone. Logs do not show it. */
+/**
+ * Adds the conversation to an error, because the effects of tools cannot be undone. The field is not enumerable, so
+ * that logs do not show it.
+ */
 function withMessages(error: unknown, value: readonly ChatMessage[]): unknown {
   if (typeof error === 'object' && error !== null && Object.isExtensible(error) && !('messages' in error)) {
     Object.defineProperty(error, 'messages', { value, configurable: true, writable: true });

@@ -3,7 +3,7 @@ import { OneReader } from './one-reader.ts';
 import type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
 
 /**
- * A run of {@link ChatClient.streamTools}: an iterable of events. It begins when the first event is read, or when
+ * A run of {@link ChatClient.streamTools}: an iterable of events. The run starts when the first event is read, or when
  * {@link ToolStream.completion} is called. A run has one reader.
  *
  * @example
@@ -55,7 +55,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
     return this.#completion as Completion;
   }
 
-  /** Ends the run: the request and the tools that are running. */
+  /** Aborts the run, including the request and the running tools. */
   abort(reason: unknown = new DOMException('The run was aborted.', 'AbortError')): void {
     this.#events.fail(reason);
     this.#deadline.abort(reason);

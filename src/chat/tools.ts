@@ -8,7 +8,7 @@ export type SchemaOutput<Schema extends object> = Schema extends StandardSchemaV
   ? StandardSchemaV1.InferOutput<Schema>
   : unknown;
 
-/** A tool that the model may call, as it is sent. */
+/** The definition of a tool, in the format that is sent. */
 export interface ToolDefinition {
   readonly type: 'function';
   readonly function: {
@@ -34,7 +34,7 @@ export interface CustomToolDefinition {
 export interface ToolContext {
   /** Id of the call. */
   readonly toolCallId: string;
-  /** Aborts when the run ends before this call does. */
+  /** Aborts if the run ends before this call does. */
   readonly signal: PlatformAbortSignal;
 }
 
@@ -42,18 +42,18 @@ export interface ToolContext {
 export interface Tool<Parameters extends object = object> {
   /** Up to 64 letters, digits, `_` and `-`. */
   readonly name: string;
-  /** Tells the model when to use the tool, and what for. */
+  /** Tells the model when and how to use the tool. */
   readonly description?: string | undefined;
-  /** Schema of the arguments: a Standard Schema that provides a JSON Schema, or a JSON Schema (not checked). */
+  /** Schema of the arguments: a Standard Schema that provides a JSON Schema, or a JSON Schema (without validation). */
   readonly parameters: Parameters;
-  /** Asks the server for strict adherence to the schema. @defaultValue The server's default. */
+  /** Whether to request strict adherence to the schema. @defaultValue The server's default. */
   readonly strict?: boolean | undefined;
-  /** Runs the tool. The model receives a string as it is, anything else as JSON. An error ends the run. */
+  /** Runs the tool. Strings are sent to the model unchanged, other results as JSON. An error ends the run. */
   run(parameters: SchemaOutput<Parameters>, context: ToolContext): unknown;
 }
 
 /**
- * Defines a tool whose `run` is typed by its schema.
+ * Defines a tool. The schema determines the argument type of `run`.
  *
  * @throws {ConfigurationError} If servers would reject the name.
  *

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type $ZodType, toJSONSchema } from 'zod/v4/core';
 
-/** The JSON Schema of a schema of zod/mini. A file of its own, loaded only by who uses such schemas. */
+/** Converts a zod/mini schema to JSON Schema. A separate file, because it is loaded only if such a schema is used. */
 export function zodJsonSchema(schema: StandardSchemaV1): Record<string, unknown> {
   return { ...toJSONSchema(schema as unknown as $ZodType, { target: 'draft-7', io: 'input' }) };
 }

@@ -1,7 +1,7 @@
 import { Secret } from '../secret/secret.ts';
 import { ALPHANUMERIC, HEXADECIMAL, type RandomText, URL_SAFE } from './random.ts';
 
-/** A user of the control plane. All of them see the same account and the same workspaces. */
+/** A user of the control plane. All users share the account and its workspaces. */
 export interface User {
   /** Such as `u-8105f7322477`. */
   readonly id: string;
@@ -12,7 +12,7 @@ export interface User {
 /** The owner of a key: the account, or the workspace with this number. */
 export type Scope = 'account' | number;
 
-/** Whether a number fits the contract's type for workspaces, int32. */
+/** Whether a number is a valid workspace number (int32 in the contract). */
 export function isWorkspace(value: number): boolean {
   return Number.isInteger(value) && value > 0 && value < 2 ** 31;
 }
@@ -27,13 +27,13 @@ export interface KeyRecord {
   readonly secret: Secret;
   readonly scope: Scope;
   readonly owner: User;
-  /** From then on the key is listed; later than its request if the creation was delayed. */
+  /** When the key starts to be listed; later than the request if a fault delays the creation. */
   readonly createdAt: number;
-  /** From then on the data plane accepts the key. */
+  /** When the data plane starts to accept the key. */
   readonly acceptedFrom: number;
-  /** From then on the key is not listed. */
+  /** When the key stops being listed. */
   deletedAt: number;
-  /** Until then the data plane accepts the key. */
+  /** When the data plane stops accepting the key. */
   acceptedUntil: number;
   expiresAt: number;
   disabled: boolean;
@@ -46,7 +46,7 @@ export interface KeyRecord {
   quotaSyncedAt: number;
 }
 
-/** Remaining tokens; 0 if more were used than allowed, since a running request is not cut off. */
+/** Returns the remaining tokens; 0 if more were used than allowed, because a running request is not cut off. */
 export function remainingTokens({ quota, usedTokens }: KeyRecord): Quota {
   if (quota === 'unlimited') return quota;
   return usedTokens < quota ? quota - usedTokens : 0n;
@@ -62,7 +62,7 @@ export interface NewKeyRecord extends Pick<KeyRecord, 'name' | 'scope' | 'owner'
   readonly fullKey?: string | undefined;
 }
 
-/** Delays of faults, in milliseconds. */
+/** Delays caused by faults, in milliseconds. */
 interface Delays {
   /** Until the key is created or deleted. A new key counts toward the limit at once. */
   readonly appliedAfterMs?: number | undefined;
@@ -81,7 +81,7 @@ export interface TokenUsage {
   readonly total: number;
 }
 
-/** Usage of one key and one model at one time. */
+/** Tokens that one request used, by key and model. */
 export interface UsageEntry {
   /** Milliseconds since 1970. */
   readonly time: number;
@@ -97,7 +97,7 @@ interface AccountSettings {
   readonly now: () => number;
 }
 
-/** Short enough that the request log does not take an id in a path for a credential. */
+/** Short enough that the request log does not mistake an id in a path for a credential. */
 const ID_LENGTH = 16;
 
 /** Number of deleted keys that are remembered, for stale lists and late rejections. */
@@ -107,7 +107,7 @@ const MAX_USAGE_ENTRIES = 100_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** The emulated account: its users, the API keys of it and of its workspaces, and what they used. */
+/** The emulated account: its users, its API keys and those of its workspaces, and their usage. */
 export class Account {
   /** The user that always exists. */
   readonly owner: User;
@@ -132,7 +132,7 @@ export class Account {
     return [...this.#users.values()];
   }
 
-  /** The user of a name, created if it does not exist. */
+  /** Returns the user with this name, who is created if necessary. */
   userNamed(name: string): User {
     const known = this.#users.get(name);
     if (known !== undefined) return known;
@@ -159,7 +159,7 @@ export class Account {
   list(scope?: Scope, ageMs = 0): KeyRecord[] {
     const at = this.#settings.now() - ageMs;
     const listed = [...this.#byId.values()].filter((record) => isListed(record, scope, at));
-    // A delayed creation can be younger than one that was requested after it.
+    // A delayed creation can take effect after one that was requested later.
     return listed.sort((a, b) => a.createdAt - b.createdAt);
   }
 
@@ -199,7 +199,7 @@ export class Account {
 
   delete(record: KeyRecord, { appliedAfterMs = 0, acceptedForMs = 0 }: Delays = {}): void {
     const deletedAt = this.#settings.now() + appliedAfterMs;
-    // The earlier one of two deletions counts.
+    // If a key is deleted twice, the earlier deletion counts.
     if (deletedAt >= record.deletedAt) return;
     if (record.deletedAt === NEVER) this.#deleted.push(record);
     record.deletedAt = deletedAt;
@@ -211,7 +211,7 @@ export class Account {
     if (this.#byFullKey.get(fullKey) === forgotten) this.#byFullKey.delete(fullKey);
   }
 
-  /** The key that authenticates a request now, which counts as its use. */
+  /** Returns the key that authenticates a request, and updates its last use. */
   use(fullKey: string): KeyRecord | undefined {
     const record = this.#byFullKey.get(fullKey);
     const now = this.#settings.now();
@@ -221,17 +221,17 @@ export class Account {
     return record;
   }
 
-  /** The record of an id or a full key, also after its deletion. */
+  /** Returns the record for an id or a full key, even after its deletion. */
   recall(idOrFullKey: string): KeyRecord | undefined {
     return this.#byId.get(idOrFullKey) ?? this.#byFullKey.get(idOrFullKey);
   }
 
-  /** Usage of the most recent requests, also of deleted keys. */
+  /** Usage of the most recent requests, including those of deleted keys. */
   get usage(): readonly UsageEntry[] {
     return this.#usage;
   }
 
-  /** Records the usage of a request and takes it off the key's quota, unless a reset removed the key meanwhile. */
+  /** Records the usage of a request and deducts it from the key's quota, unless a reset has removed the key. */
   spend(record: KeyRecord, model: string, usage: TokenUsage): void {
     if (this.#byId.get(record.id) !== record) return;
     const time = this.#settings.now();

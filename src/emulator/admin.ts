@@ -28,8 +28,8 @@ function adminError(status: number, message: string): HttpError {
 const done = (): Response => new Response(null, { status: 204 });
 
 /**
- * `/_emulator/`: the dashboard, and endpoints that do for other processes what the methods of an emulator do. Every
- * endpoint requires the access token; no response holds a full key, except that of its creation. Only rejected requests
+ * Handles `/_emulator/`: the dashboard, and endpoints that give other processes the methods of an emulator. Every
+ * endpoint requires the access token. A full key appears only in the response to its creation. Only rejected requests
  * are logged.
  */
 export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
@@ -48,7 +48,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   const selects = (records: readonly KeyRecord[] | undefined) => (key: string | Secret | undefined) =>
     records === undefined || (key !== undefined && records.some((record) => isKey(record, key)));
   const add = (given: unknown): Response => {
-    // All of it before any of it is added.
+    // Validate everything before anything is added.
     check('scenario', addition, given);
     const scenario = given as Pick<EmulatorOptions, 'keys' | 'rules' | 'faults'>;
     const created = scenario.keys?.map((key) => keys.create(key));

@@ -12,7 +12,7 @@ import { planeOf } from './operation.ts';
 
 type App = (request: Request, bindings: Env['Bindings']) => Promise<Response>;
 
-/** The service: both planes, with faults in front of them. */
+/** Creates the app that serves both planes and applies faults. */
 export function createApp(context: Context, faults: FaultPlan, rules: RuleBook): App {
   const { account, settings } = context;
   const { sleep } = settings;
@@ -53,7 +53,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook):
     return notFound();
   });
   app.onError((error, { req, env: { log } }) => {
-    // A defect, or an option that misbehaves: its author should see it rather than a 500.
+    // A bug, or an option that throws. Rethrown so that its author sees the error instead of a 500.
     if (!(error instanceof HttpError)) throw error;
     log.add({ reason: error.reason });
     return error.toResponse(req.raw);

@@ -3,19 +3,19 @@ export type Body = ReadableStream<Bytes>;
 export type Chunks = AsyncGenerator<string | Bytes, void, undefined>;
 
 interface BodyOptions {
-  /** Called when the reader cancels or the signal is aborted; must release what `source` waits for. */
+  /** Called when the reader cancels or the signal is aborted. Must release everything that `source` waits for. */
   readonly onCancel?: ((reason: unknown) => void) | undefined;
-  /** Called once, however the body ends. */
+  /** Called once when the body ends, for any reason. */
   readonly onEnd?: (() => void) | undefined;
-  /** Fails the body with its reason as soon as it is aborted. */
+  /** Makes the body fail with the signal's reason as soon as it is aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const encoder = new TextEncoder();
 
 /**
- * Creates a body from a generator. It has no queue of its own, so nothing is requested from `source` before the
- * reader asks for it.
+ * Creates a body from a generator. It has no queue, so data is requested from `source` only when the reader asks for
+ * it.
  */
 export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions = {}): Body {
   let ended = false;
@@ -28,7 +28,7 @@ export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions 
   };
   const cancel = (reason: unknown): void => {
     onCancel?.(reason);
-    // Not awaited: a source that hangs must not block a reader that leaves.
+    // Not awaited, so that a source that hangs does not block a reader that cancels.
     source.return().catch(() => {});
     end();
   };
@@ -61,7 +61,7 @@ export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions 
   );
 }
 
-/** Passes a body through a generator. A reader that leaves cancels the original body. */
+/** Passes a body through a generator. If the reader cancels, the original body is canceled as well. */
 export function mapBody(
   body: Body,
   map: (chunks: AsyncGenerator<Bytes, void, undefined>) => Chunks,
@@ -85,7 +85,7 @@ async function* readAll(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenera
       yield value;
     }
   } finally {
-    // For a generator that ends before the body does; after the end it has no effect.
+    // For a generator that ends before the body. Has no effect after the end of the body.
     void reader.cancel().catch(() => {});
   }
 }
@@ -108,17 +108,17 @@ async function* splitAfter(
   if (rest !== '') yield rest;
 }
 
-/** The lines of a body, each with its line feed; the last one may lack it. */
+/** Returns the lines of a body, each with its line feed, which the last line may lack. */
 export function linesOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
   return splitAfter(chunks, /\n/);
 }
 
-/** The server-sent events of a body, each with the blank line that ends it; the last one may lack it. */
+/** Returns the server-sent events of a body, each with its terminating blank line, which the last event may lack. */
 export function eventsOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
   return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/);
 }
 
-/** The data of an event; `undefined` if it has none, such as a comment. */
+/** Returns the data of an event; `undefined` if it has none, such as a comment. */
 export function dataOf(event: string): string | undefined {
   const lines = event.split(/\r\n|\n|\r/).filter((line) => line.startsWith('data:'));
   return lines.length === 0 ? undefined : lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n');

@@ -5,7 +5,7 @@ import { isSecret } from '../secret/secret.ts';
 
 export const nonEmpty = z.string().min(1);
 
-/** A credential as a header can hold it. */
+/** A credential that is valid in a header. */
 export const credential = z.union([
   z.string().refine(isPrintableAscii, 'must be printable ASCII characters without spaces'),
   z.custom(isSecret),
@@ -17,7 +17,7 @@ export const keyReference = z.union(
   'must be the id, the name or the value of a key',
 );
 
-/** An object whose unknown fields are rejected, with the closest known one as a suggestion. */
+/** Creates the schema of an object. Unknown fields are rejected with the closest known field as a suggestion. */
 export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {
     error({ code, keys }) {
@@ -29,16 +29,17 @@ export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<S
 }
 
 /**
- * Validates a value from outside.
+ * Validates an external value.
  *
- * @throws {TypeError} That names the invalid field. The value is not repeated: it may be a credential.
+ * @throws {TypeError} If the value is invalid. The message names the field but does not repeat the value, which may be
+ * a credential.
  */
 export function check(subject: string, schema: z.ZodType, value: unknown): void {
   const [issue] = schema.safeParse(value).error?.issues ?? [];
   if (issue === undefined) return;
   const { path, message } = explain(issue);
   const field = path.length === 0 ? '' : `\`${path.join('.')}\``;
-  // zod's own messages are sentences, ours begin with a verb.
+  // zod's messages are sentences; custom ones start with a verb.
   const separator = field === '' ? '' : /^[A-Z]/.test(message) ? ': ' : ' ';
   throw new TypeError(`${subject}: ${field}${separator}${message}${message.endsWith('?') ? '' : '.'}`);
 }
@@ -52,7 +53,7 @@ function explain(issue: z.core.$ZodIssue): Explanation {
   const { path, message } = issue;
   if (issue.code === 'unrecognized_keys') return { path: [...path, issue.keys[0] ?? ''], message };
   if (issue.code !== 'invalid_union') return { path, message };
-  // The alternative of which most is valid.
+  // The alternative with the most valid fields.
   const [best] = issue.errors
     .flatMap(([first]) => (first === undefined ? [] : [explain(first)]))
     .filter((each) => each.path.length > 0)

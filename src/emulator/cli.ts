@@ -39,14 +39,14 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** A mistake in the command line or its files. Printed as one line, with exit code 2. */
+/** An error in the command line or its files. Printed on one line, with exit code 2. */
 class UsageError extends Error {}
 
 type Arguments = ReturnType<typeof parseArguments>;
 
 function parseArguments([command, ...args]: readonly string[]) {
   if (command === undefined || command === '--help' || command === '-h') return { help: true };
-  // Values are not repeated: a misplaced one may be a credential.
+  // The message does not repeat values, because a misplaced one may be a credential.
   if (command !== 'emulator') throw new UsageError('The first argument must be the subcommand `emulator`.');
   try {
     return parseArgs({ args, options: OPTIONS }).values;
@@ -62,7 +62,7 @@ function integer(option: string, text: string, max = Number.MAX_SAFE_INTEGER): n
   throw new UsageError(`--${option} must be an integer from 0 to ${max}, not ${JSON.stringify(text)}.`);
 }
 
-/** The options of the script, and above them those of the command line. */
+/** Returns the options of the script, overridden by those of the command line. */
 function emulatorOptions(args: Arguments): EmulatorOptions {
   const { 'max-keys': maxKeys, upstream, script } = args;
   const given = {
@@ -87,7 +87,7 @@ function readScript(path: string): EmulatorOptions {
   }
 }
 
-/** Reports a mistake in the options as one in the command line. */
+/** Creates the emulator and reports invalid options as a command-line error. */
 function create(options: EmulatorOptions): ReturnType<typeof createEmulator> {
   try {
     return createEmulator(options);
@@ -133,7 +133,7 @@ async function run(args: Arguments, print: (line: string) => void): Promise<() =
 type Summary = Readonly<Record<'url' | 'openaiBaseUrl' | 'version' | 'accessToken', string>> &
   Readonly<Record<'dashboard' | 'apiKey', string | undefined>> & { readonly models: string[] | undefined };
 
-/** What to paste into a shell. */
+/** Returns text to paste into a shell. */
 function describeServer(server: Summary): string {
   const { url, openaiBaseUrl, dashboard, version, models, accessToken, apiKey } = server;
   const lines = [`d.run ${version}, emulated at ${url}`];
@@ -161,14 +161,14 @@ function describeRequest(request: EmulatedRequest): string {
   return [time, method, path, status, `${Math.round(durationMs)} ms`, credential, ...details].join(' ');
 }
 
-/** A string as a shell reads it literally. */
+/** Quotes a string for a shell. */
 function quoted(value: string): string {
   return `'${value.replaceAll("'", "'\\''")}'`;
 }
 
 const { stdout, stderr, argv } = process;
 
-/** Output that the reader has not read yet; lines beyond it are dropped rather than kept forever. */
+/** Maximum size of unread output. Further lines are dropped, so that memory use is limited. */
 const MAX_BACKLOG = 1024 * 1024;
 
 // The reader may stop reading: `drun-sdk emulator | head -1`.

@@ -13,10 +13,10 @@ export interface Context {
   readonly randomText: RandomText;
 }
 
-/** What is known about a request. */
+/** The state of a request. */
 export interface Env {
   Bindings: {
-    /** Aborted when the client leaves and when the emulator is closed. */
+    /** Aborted when the client disconnects and when the emulator is closed. */
     readonly signal: AbortSignal;
     readonly log: LoggedRequest;
   };

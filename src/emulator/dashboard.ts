@@ -1,8 +1,8 @@
 /// <reference path="./text-imports.d.ts" />
 
 /**
- * What a browser may do with the page: load its script, style and icon, and call the origin that it came from. Nothing
- * inline, nothing from elsewhere, no form targets, no frames, and no string that becomes markup (trusted types).
+ * Content security policy: the page may load its script, style and icon, and send requests to its own origin. It
+ * permits no inline code, other origins, form targets or frames, and requires trusted types.
  */
 const POLICY = [
   "default-src 'none'",
@@ -25,7 +25,7 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-/** The files of the dashboard. They hold no data, so they need no token. */
+/** Serves the files of the dashboard. They contain no data, so they need no token. */
 export async function dashboard({ url, method }: Request): Promise<Response | undefined> {
   const { pathname } = new URL(url);
   if (pathname === '/_emulator') {

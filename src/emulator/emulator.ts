@@ -20,18 +20,18 @@ import { type EmulatorOptions, resolveOptions } from './options.ts';
 import { randomText as createRandomText } from './random.ts';
 
 /**
- * An emulated d.run, as {@link createEmulator} creates it. With `await using`, it is closed at the end of the block:
+ * An emulated d.run, created by {@link createEmulator}. With `await using`, it is closed at the end of the block:
  * responses in progress are aborted, and further requests fail like those to a server that is not running.
  *
- * Safe to print, inspect and serialize: it shows no credential.
+ * Printing, inspecting and serializing it show no credential.
  */
 export interface Emulator extends AsyncDisposable {
   /**
-   * Handles a request to either plane, or to `/_emulator/`. Replaces `fetch` in any client, also detached from the
-   * emulator. Only the path of the URL matters, not its host.
+   * Handles a request to either plane, or to `/_emulator/`. Can replace `fetch` in any client, and does not depend on
+   * `this`. Only the path of the URL matters, not its host.
    *
-   * @returns The service's response, errors included.
-   * @throws The signal's reason, if it is aborted; reading the body of a stream throws it as well.
+   * @returns The service's response, including error responses.
+   * @throws The signal's reason if it is aborted. Reading the body of a stream throws it as well.
    * @throws {TypeError} If the arguments are not a request, or a fault drops the connection.
    */
   readonly fetch: (
@@ -41,26 +41,26 @@ export interface Emulator extends AsyncDisposable {
   /** The access token of the control plane. A reset does not change it. */
   readonly accessToken: Secret;
   /**
-   * Returns the access token of another user of the account, who is created if necessary. `my-apikeys` lists the keys
-   * of one user; everything else is shared.
+   * Returns the access token of another user of the account, who is created if necessary. Only `my-apikeys` depends on
+   * the user; everything else is shared.
    */
   readonly accessTokenFor: (user: string) => Secret;
   /** The existing keys. */
   readonly keys: EmulatedKeys;
-  /** The last 1000 requests, in order of arrival. Of those to `/_emulator/`, only the rejected ones. */
+  /** The last 1000 requests, in order of arrival. Requests to `/_emulator/` are included only if they were rejected. */
   readonly requests: Iterable<EmulatedRequest>;
   /** The faults in effect. */
   readonly faults: Faults;
   /** The rules in effect. */
   readonly rules: Rules;
   /**
-   * Returns to the state of the options: deletes all other keys, rules and faults, the request log and the usage.
-   * Responses in progress continue.
+   * Restores the initial state: the keys, rules and faults of the options, an empty request log and no usage. Responses
+   * in progress continue.
    */
   readonly reset: () => void;
 }
 
-/** The log of each emulator, for `serve`, which rejects requests of its own. */
+/** The log of each emulator. `serve` uses it for requests that it rejects itself. */
 const logs = new WeakMap<object, RequestLog>();
 
 export function logOf(emulator: object): RequestLog | undefined {
@@ -68,10 +68,10 @@ export function logOf(emulator: object): RequestLog | undefined {
 }
 
 /**
- * Creates an emulator of d.run in memory: both planes on one origin, `Request` in, `Response` out.
+ * Creates an emulator of d.run in memory, with both planes on one origin.
  *
  * It accepts only keys that it issued, repeats rejected credentials in plain text, requires the bodies that the contract
- * requires, omits zero values, and fails as the real gateway fails.
+ * requires, omits zero values, and fails the way the real gateway does.
  *
  * @throws {TypeError | RangeError} If an option is invalid.
  *
@@ -119,7 +119,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   let isClosed = false;
   const handle = async (request: Request): Promise<Response> => {
     const entry = log.open(request);
-    // A signal of its own, so that no listener stays on the caller's, and all requests can be aborted together.
+    // A separate signal, so that no listener remains on the caller's signal and all requests can be aborted together.
     const controller = new AbortController();
     const { signal } = controller;
     const onAbort = (): void => controller.abort(request.signal.reason);
@@ -133,7 +133,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     signal.addEventListener('abort', end);
     try {
       const response = await abortable(app(request, { signal, log: entry }), signal);
-      // Clients may measure time by the service's clock.
+      // Clients may use the service's clock.
       response.headers.set('date', new Date(settings.now()).toUTCString());
       entry.add({ status: response.status });
       const { body, status, headers } = response;

@@ -5,9 +5,9 @@ export type Language = 'en' | 'zh';
 export class HttpError extends Error {
   override readonly name = 'HttpError';
   readonly status: number;
-  /** Why the request was rejected, for the log. Holds no credential. */
+  /** Why the request was rejected, for the log. Contains no credential. */
   readonly reason: string;
-  // A function, because the response may repeat a credential, which no field of an error should hold.
+  // A function, because the response may repeat a credential, which no field of an error should contain.
   readonly #respond: (language: Language) => Response;
 
   constructor(status: number, reason: string, respond: (language: Language) => Response) {
@@ -26,7 +26,7 @@ export function json(body: unknown, status = 200, type = 'application/json; char
   return new Response(JSON.stringify(body), { status, headers: { 'content-type': type } });
 }
 
-/** Go's response for a path that is not routed. */
+/** Creates Go's response for an unknown path. */
 export function notFound(): Response {
   const body = '404 page not found\n';
   return new Response(body, {
@@ -43,17 +43,19 @@ export function isEventStream({ headers }: Response): boolean {
   return headers.get('content-type')?.startsWith('text/event-stream') ?? false;
 }
 
-/** The token of an `Authorization: Bearer` header; `undefined` if there is none. The scheme is case-sensitive. */
+/**
+ * Returns the token of an `Authorization: Bearer` header; `undefined` if there is none. The scheme is case-sensitive.
+ */
 export function bearerToken(request: Request): string | undefined {
   return /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1];
 }
 
-/** The text of a body. A byte order mark is kept, since the service rejects it. */
+/** Reads the text of a body. Keeps a byte order mark, because the service rejects it. */
 export async function bodyText(message: Request | Response): Promise<string> {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await message.arrayBuffer());
 }
 
-/** Returns `undefined` for a text that is not JSON. */
+/** Parses JSON; returns `undefined` if it is invalid. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -70,13 +72,13 @@ export function isIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** The supported language that `Accept-Language` names first; English if it names none. */
+/** Returns the first supported language in `Accept-Language`, or else English. */
 export function preferredLanguage(request: Request): Language {
   const language = /\b(en|zh)\b/i.exec(request.headers.get('accept-language') ?? '')?.[1];
   return language?.toLowerCase() === 'zh' ? 'zh' : 'en';
 }
 
-/** A system error as Node's sockets report it. */
+/** A system error in the format of Node's sockets. */
 interface SystemError extends Error {
   code?: string;
 }
@@ -84,7 +86,7 @@ interface SystemError extends Error {
 const MESSAGES = { ECONNRESET: 'read ECONNRESET', ECONNREFUSED: 'connect ECONNREFUSED' } as const;
 
 /**
- * The error of `fetch`, or of a body, when the connection is gone: a fault dropped it, or the emulator is closed.
+ * Thrown by `fetch` or by a body when the connection is lost because a fault dropped it or the emulator was closed.
  * `serve` and `handlers` drop their own connection instead.
  */
 export class LostConnection extends TypeError {

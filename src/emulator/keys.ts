@@ -7,11 +7,11 @@ import { keyChanges, newKey } from './scenario.ts';
 export interface EmulatedQuota {
   readonly limit: number | 'unlimited';
   readonly used: number;
-  /** 0 if more was used than allowed: a running request is not cut off. */
+  /** 0 if more was used than allowed, because a running request is not cut off. */
   readonly remaining: number | 'unlimited';
 }
 
-/** A snapshot of a key. Never holds the full key. */
+/** A snapshot of a key. Never contains the full key. */
 export interface EmulatedKey {
   readonly id: string;
   readonly name: string;
@@ -22,7 +22,7 @@ export interface EmulatedKey {
   /** Name of the user who created the key. */
   readonly createdBy: string;
   readonly createdAt: Date;
-  /** When the data plane starts to reject the key; absent if it does not expire. */
+  /** When the key expires; absent if it does not. */
   readonly expiresAt?: Date | undefined;
   readonly expired: boolean;
   readonly disabled: boolean;
@@ -37,7 +37,7 @@ export interface EmulatedKey {
 
 /** Properties of a key that {@link EmulatedKeys.update} changes. */
 export interface EmulatedKeyChanges {
-  /** When the data plane starts to reject the key; null for never. */
+  /** When the key expires; null for never. */
   readonly expiresAt?: Date | string | null | undefined;
   readonly disabled?: boolean | undefined;
   /** Globs of the models that the key may use: `*` does not cross a slash, `**` does. */
@@ -48,14 +48,14 @@ export interface EmulatedKeyChanges {
   readonly quota?: number | 'unlimited' | undefined;
 }
 
-/** A key to create without a request. */
+/** A key to create directly, without a request. */
 export interface NewEmulatedKey extends EmulatedKeyChanges {
   readonly name: string;
-  /** The full key, if a test needs a fixed one: printable ASCII without spaces. Default: a random one. */
+  /** The full key, for tests that need a fixed one: printable ASCII without spaces. Default: a random key. */
   readonly key?: string | Secret | undefined;
   /** Creates the key in this workspace. Default: in the account. */
   readonly workspace?: number | undefined;
-  /** Name of the user who owns the key, created if it does not exist. Default: the owner of `accessToken`. */
+  /** Name of the user who owns the key. The user is created if necessary. Default: the owner of `accessToken`. */
   readonly user?: string | undefined;
 }
 
@@ -65,14 +65,14 @@ export interface CreatedEmulatedKey extends EmulatedKey {
 }
 
 /**
- * The existing keys, oldest first. The methods prepare the state of a test: they send no request, and no fault
- * applies to them.
+ * The existing keys, oldest first. The methods set up the state of a test. They send no request, and faults do not
+ * apply to them.
  */
 export interface EmulatedKeys extends Iterable<EmulatedKey> {
   /**
    * Creates a key.
    *
-   * @throws {RangeError} If the limit (`maxKeys`) is reached or the full key exists.
+   * @throws {RangeError} If the limit (`maxKeys`) is reached or the full key already exists.
    * @throws {TypeError} If a field is invalid.
    */
   readonly create: (key: NewEmulatedKey) => CreatedEmulatedKey;

@@ -3,36 +3,36 @@ import { Secret } from '../secret/secret.ts';
 import type { Account } from './account.ts';
 import { type EmulatedOperation, type EmulatedPlane, planeOf } from './operation.ts';
 
-/** A request that the emulator received. No field holds a credential in plain text. */
+/** A request that the emulator received. No field contains a credential in plain text. */
 export interface EmulatedRequest {
   readonly method: string;
   /**
    * The path without its query. Anything that may be a credential is masked: access tokens, the value of the
-   * `Authorization` header, everything that begins with `sk-`, and any unbroken run of 20 or more characters. The
+   * `Authorization` header, everything that starts with `sk-`, and any unbroken run of 20 or more characters. The
    * emulator's own ids are shorter.
    */
   readonly path: string;
   /** Absent if the path belongs to neither plane. */
   readonly plane?: EmulatedPlane | undefined;
-  /** Absent if nothing is served at the path. */
+  /** Absent if the emulator does not serve the path. */
   readonly operation?: EmulatedOperation | undefined;
   /** The masked credential of the `Authorization` header. */
   readonly credential?: string | undefined;
   /** The id of the API key that authenticated the request. */
   readonly keyId?: string | undefined;
-  /** The model that the request names, up to 200 characters. */
+  /** The model in the request, truncated to 200 characters. */
   readonly model?: string | undefined;
-  /** HTTP status of the response; absent until it is known, and if the client left before. */
+  /** HTTP status of the response; absent until it is known, or if the client disconnected first. */
   readonly status?: number | undefined;
   /** Why the request was rejected. */
   readonly reason?: string | undefined;
   /** When the request was received, by the emulator's clock. */
   readonly at: Date;
-  /** Time until the end of the response, or until the client left; absent until then. */
+  /** Time until the response ended or the client disconnected; absent until then. */
   readonly durationMs?: number | undefined;
   /** The fields of the faults that were applied. */
   readonly faults?: readonly string[] | undefined;
-  /** The position of the rule that gave the reply, from 1. */
+  /** Position of the rule that provided the reply, from 1. */
   readonly rule?: number | undefined;
 }
 
@@ -66,7 +66,7 @@ export class RequestLog {
   open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>): LoggedRequest {
     const { now, onRequest } = this.#settings;
     const { pathname } = new URL(url);
-    // Whatever the scheme: a client may send a credential without one by mistake.
+    // Applies to any scheme, because a client may send a credential without one by mistake.
     const words = (headers.get('authorization') ?? '').split(/[\s,]+/).filter((word) => word !== '');
     const credential = words.at(-1);
     const plane = planeOf(pathname);

@@ -1,5 +1,5 @@
 /**
- * {@link handlers}: an emulator at the addresses of the real service, through msw.
+ * {@link handlers}: an emulator at the URLs of the real service, through msw.
  *
  * @module
  */
@@ -21,11 +21,11 @@ export interface HandlersOptions {
 }
 
 /**
- * Creates msw request handlers that let an emulator respond at the addresses of d.run, so that the code under test needs
- * no option. For `setupServer` and `setupWorker`. Each plane is at its own address only, as in the service.
+ * Creates msw request handlers, for `setupServer` and `setupWorker`, that let an emulator respond to the URLs of d.run,
+ * so that the code under test needs no configuration. Each plane responds only at its own URL, as in the service.
  *
- * Streams arrive chunk by chunk, an abort reaches the model, and a connection that a fault drops is a network error.
- * msw reads a response as fast as it is produced, even if the client does not read it. If back-pressure matters, pass
+ * Streams arrive chunk by chunk, aborts are passed on, and a connection that a fault drops becomes a network error. msw
+ * reads a response as fast as it is produced, even if the client does not read it. If back-pressure matters, pass
  * {@link Emulator.fetch} to the client, or use `serve`.
  *
  * @throws {TypeError} If an option is not a URL.
@@ -58,7 +58,7 @@ export function handlers(emulator: Pick<Emulator, 'fetch'>, options: HandlersOpt
 
 const SHARED_AND_REGIONAL = /^https:\/\/(?!console\.)[a-z0-9-]+\.d\.run\//;
 
-/** A URL without a slash or a `/v1` at its end. */
+/** Returns a URL without a trailing slash or `/v1`. */
 function baseUrl(option: string, given: string | URL): string {
   const url = URL.canParse(String(given)) ? new URL(given) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
@@ -71,7 +71,7 @@ function below(base: string): RegExp {
   return new RegExp(`^${base.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&')}/`);
 }
 
-/** @param only - The plane at this address; the other one is not found there. */
+/** @param only - The plane at this URL; requests to the other one get a 404. */
 function resolver(
   emulator: Pick<Emulator, 'fetch'>,
   base: string,
@@ -84,7 +84,7 @@ function resolver(
     try {
       return framed(await emulator.fetch(target));
     } catch (error) {
-      // Nobody sees the response to an aborted request, and msw prints any other error.
+      // The response to an aborted request is discarded, and msw would print any other error.
       if (error instanceof LostConnection || request.signal.aborted) return HttpResponse.error();
       throw error;
     }
@@ -99,7 +99,7 @@ function withoutPrefix(request: Request, base: string): Request {
   return new Request(url.origin + url.pathname.slice(prefix.length) + url.search, request);
 }
 
-/** Without framing, a response that is lost halfway would look complete to the client. */
+/** Adds framing. Without it, a response whose connection is lost would look complete to the client. */
 function framed({ body, status, headers }: Response): Response {
   if (body === null) return new Response(null, { status, headers });
   const framedHeaders = new Headers(headers);
@@ -121,7 +121,7 @@ function yielding(body: Body): Body {
   });
 }
 
-/** Not by a timer, which tests replace. */
+/** Does not use a timer, because tests replace timers. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();

@@ -16,7 +16,7 @@ import { LostConnection, notFound } from './http.ts';
 export interface ServeOptions {
   /** 0 picks a free port. Default: 0. */
   readonly port?: number | undefined;
-  /** A host name or address of this machine. Default: `127.0.0.1`, which only this machine reaches. */
+  /** A host name or address of this machine. Default: `127.0.0.1`, which only this machine can reach. */
   readonly host?: string | undefined;
   /**
    * Host names that clients use besides `localhost`, names under it, loopback addresses and `host`, such as
@@ -30,18 +30,18 @@ export interface ServeOptions {
 
 /** A server of an emulator. With `await using`, it is closed at the end of the block. */
 export interface EmulatorServer extends AsyncDisposable {
-  /** Such as `http://127.0.0.1:41373`, without a slash at its end: the base URL of both planes. */
+  /** The base URL of both planes, without a trailing slash, such as `http://127.0.0.1:41373`. */
   readonly url: string;
   readonly port: number;
-  /** Closes the port and every connection at once, responses in progress included. May be called again. */
+  /** Closes the port and every connection at once, including responses in progress. Can be called repeatedly. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Serves an emulator over HTTP, for other processes and languages. Streams are sent chunk by chunk and obey
- * back-pressure; a client that disconnects aborts its request; and when a fault drops a connection, it is closed.
+ * Serves an emulator over HTTP, for other processes and languages. Streams are sent chunk by chunk and respect
+ * back-pressure. A client that disconnects aborts its request. A fault that drops a connection closes the socket.
  *
- * @returns When the server listens.
+ * @returns The server, once it is listening.
  * @throws {TypeError} If an option is invalid.
  * @throws {Error} If it cannot listen, with the system's error as its `cause`.
  *
@@ -74,7 +74,7 @@ export async function serve(
       return new Response(`${reason}\n`, { status: 403, headers: TEXT });
     }
     if (!admin && pathname.startsWith('/_emulator')) {
-      log?.reject(request, 404, '`/_emulator/` is off; turn it on with the option `admin` of `serve`.');
+      log?.reject(request, 404, '`/_emulator/` is disabled; enable it with the option `admin` of `serve`.');
       return notFound();
     }
     return emulator.fetch(request);
@@ -90,7 +90,7 @@ export async function serve(
 
   const close = (): Promise<void> =>
     new Promise((resolve) => {
-      // The error of a server that is closed already is ignored.
+      // The error of a server that is already closed is ignored.
       server.close(() => resolve());
       server.closeAllConnections();
     });
@@ -120,7 +120,7 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
-/** Wildcard addresses are not a destination everywhere; the loopback address is. */
+/** Uses the loopback address for wildcard addresses, which are not valid destinations on every platform. */
 function urlOf(host: string, port: number): string {
   const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
@@ -128,13 +128,13 @@ function urlOf(host: string, port: number): string {
 
 interface ListenerOptions {
   readonly handle: (request: Request) => Promise<Response>;
-  /** Called for what Node accepts but `fetch` does not, such as CONNECT or an invalid host. */
+  /** Called for requests that Node accepts but `fetch` does not, such as CONNECT or an invalid host. */
   readonly onInvalid: (method: string, headers: Headers) => void;
 }
 
 /**
- * Connects a `fetch`-like handler to Node's HTTP server. A client that reads slowly slows the response down, one that
- * disconnects aborts the request's signal, and a response that loses its connection closes the client's.
+ * Connects a `fetch`-like handler to Node's HTTP server. A client that reads slowly slows the response down, a client
+ * that disconnects aborts the request's signal, and a response with a lost connection closes the client's connection.
  */
 function requestListener(options: ListenerOptions): RequestListener {
   return (incoming, outgoing) => {
@@ -151,7 +151,7 @@ async function respond(
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) client.abort(new Error('The client has disconnected.'));
   });
-  // The gateway keeps connections alive without saying so.
+  // The gateway keeps connections alive without a `Keep-Alive` header.
   outgoing.removeHeader('connection');
   const headers = toHeaders(incoming.rawHeaders);
   const request = toRequest(incoming, headers, client.signal);
@@ -196,7 +196,7 @@ function toHeaders(rawHeaders: readonly string[]): Headers {
   return headers;
 }
 
-/** Read on demand. Node discards what is not read, and the connection can be reused. */
+/** Reads the body on demand. Node discards the unread part, so the connection can be reused. */
 function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   let chunks: AsyncIterator<Uint8Array> | undefined;
   return new ReadableStream(
@@ -218,14 +218,14 @@ function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
 async function send({ status, headers, body }: Response, outgoing: ServerResponse): Promise<void> {
   outgoing.writeHead(status, [...headers].flat());
   if (body !== null) {
-    // The head of a stream is a response too, while there is no chunk yet.
+    // Sends the headers of a stream before its first chunk.
     outgoing.flushHeaders();
     for await (const chunk of body) await written(outgoing, chunk);
   }
   outgoing.end();
 }
 
-/** Resolves when the bytes have left the process, so that they arrive before the end of the connection. */
+/** Resolves when the bytes have been handed to the system, so that they arrive before the connection is closed. */
 function written(outgoing: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     outgoing.write(bytes, (error) => (error ? reject(error) : resolve()));

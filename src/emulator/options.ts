@@ -25,11 +25,11 @@ export type Sleep = (milliseconds: number, signal: PlatformAbortSignal) => Promi
 /** A model that the data plane serves. */
 export interface EmulatedModel {
   readonly id: string;
-  /** Context length in tokens. Longer requests get vLLM's error. Default: unlimited. */
+  /** Context length in tokens. Longer requests are rejected with vLLM's error. Default: unlimited. */
   readonly contextLength?: number | undefined;
   /**
-   * Field of messages and deltas that holds the reasoning. Default: `reasoning_content`, and `reasoning` with
-   * `behind: 'none'`.
+   * Field of messages and deltas that holds the reasoning. Default: `reasoning_content`, or `reasoning` with `behind:
+   * 'none'`.
    */
   readonly reasoningField?: 'reasoning' | 'reasoning_content' | undefined;
   /** The provider in the list of models. Default: `VLLM`. */
@@ -46,7 +46,9 @@ export interface UpstreamOptions {
   readonly fetch?: ((input: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
 }
 
-/** Options of {@link createEmulator}. All but the functions, `upstream` and secrets can come from a JSON file. */
+/**
+ * Options of {@link createEmulator}. All of them except functions and `Secret` objects can be read from a JSON file.
+ */
 export interface EmulatorOptions {
   /**
    * Maximum number of keys, in the account and in each workspace. `Infinity` for no limit.
@@ -55,67 +57,70 @@ export interface EmulatorOptions {
    */
   readonly maxKeys?: number | 'unlimited' | undefined;
   /**
-   * Before 0.17, there is no masked list, a full key cannot be shown again, and the plain list has full keys.
+   * Before 0.17, there is no masked list, a full key cannot be shown again, and the plain list contains full keys.
    *
    * @defaultValue '0.17'
    */
   readonly version?: EmulatedVersion | undefined;
   /**
-   * The available models. With an `upstream`, the default is its list.
+   * The available models. With an `upstream`, the default is the upstream's list.
    *
    * @defaultValue ['public/deepseek-r1', 'u-8105f7322477/test']
    */
   readonly models?: readonly (string | EmulatedModel)[] | undefined;
   /**
-   * The reply to requests that no rule matches. By default, the last user message is repeated; a required tool
-   * (`tool_choice`) is called; required JSON (`response_format`) is the simplest valid value; requested reasoning
-   * comes first.
+   * The reply to requests that no rule matches. By default, the emulator repeats the last user message, calls a tool if
+   * `tool_choice` requires one, replies with the simplest valid value if `response_format` requires JSON, and starts
+   * with reasoning if the request asks for it.
    *
-   * A function that throws is a model server that fails: with status 500 before the reply, and in a stream with the
-   * ending that the gateway gives it.
+   * A function that throws emulates a failing model server: the response is a 500 before the reply starts, and later
+   * the stream ends the way the gateway ends it.
    */
   readonly reply?: Reply | ReplyFunction | undefined;
-  /** Replies to certain requests. The first rule that matches gives the reply. */
+  /** Replies to certain requests. The first matching rule provides the reply. */
   readonly rules?: readonly EmulatorRule[] | undefined;
   /** Rejects requests that no rule matches, with an error that describes them, unless there is a `reply`. */
   readonly strict?: boolean | undefined;
   /** A real model server for requests that no rule matches, or its base URL. */
   readonly upstream?: string | PlatformUrl | UpstreamOptions | undefined;
   /**
-   * What stands in front of the models: d.run's `gateway`, or `none`, for a bare vLLM that accepts the emulator's keys.
+   * The layer in front of the models: d.run's `gateway`, or `none` for a bare vLLM that accepts the emulator's keys.
    *
    * @defaultValue 'gateway'
    */
   readonly behind?: 'gateway' | 'none' | undefined;
-  /** Keys that exist from the start, and again after a reset. */
+  /** Keys that are created at the start and after each reset. */
   readonly keys?: readonly NewEmulatedKey[] | undefined;
-  /** Faults that are set from the start, and again after a reset. */
+  /** Faults that are set at the start and after each reset. */
   readonly faults?: readonly ScheduledFault[] | undefined;
   /** Access token of the control plane: printable ASCII without spaces. Default: a random one. */
   readonly accessToken?: string | Secret | undefined;
   /** The clock, in milliseconds since 1970, for all timestamps, expiry, faults and `Date` headers. */
   readonly now?: (() => number) | undefined;
-  /** Used by faults that delay a response. Provide one that moves `now`, and no test has to wait. Default: a timer. */
+  /** Used by faults that delay a response. If it advances `now`, tests do not have to wait. Default: a timer. */
   readonly sleep?: Sleep | undefined;
   /**
-   * Source of every id, key and token: numbers from 0 to below 1. Provide one to repeat a run, such as
-   * `seededRandom(7)`. Default: the platform's secure source.
+   * Source of every id, key and token: numbers from 0 to below 1. Pass `seededRandom(7)` for repeatable runs. Default:
+   * the platform's secure source.
    */
   readonly random?: (() => number) | undefined;
-  /** Called for each request when its response has ended or the client has left. What it throws is ignored. */
+  /**
+   * Called for each request when its response has ended or the client has disconnected. Errors that it throws are
+   * ignored.
+   */
   readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
 }
 
 /** A validated `upstream`. */
 export interface UpstreamSettings {
-  /** Up to and including `/v1`, without a slash at its end. */
+  /** Up to and including `/v1`, without a trailing slash. */
   readonly url: string;
   readonly apiKey: Secret | undefined;
   /** Default: the global one. */
   readonly fetch: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
 }
 
-/** Options that always have a value after their defaults are applied. */
+/** Options that always have a value once defaults are applied. */
 type Resolved<Name extends keyof EmulatorOptions> = {
   readonly [Each in Name]-?: NonNullable<EmulatorOptions[Each]>;
 };
@@ -125,7 +130,7 @@ export interface Settings
   extends Pick<EmulatorOptions, 'reply' | 'onRequest'>,
     Resolved<'behind' | 'faults' | 'keys' | 'now' | 'random' | 'rules' | 'sleep' | 'strict' | 'version'> {
   readonly maxKeys: number;
-  /** Empty if the upstream server knows them. */
+  /** Empty if the upstream server provides the list. */
   readonly models: readonly EmulatedModel[];
   readonly upstream: UpstreamSettings | undefined;
   readonly accessToken: string | undefined;

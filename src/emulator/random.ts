@@ -2,12 +2,12 @@ export const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 export const HEXADECIMAL = '0123456789abcdef';
 export const URL_SAFE: string = `${ALPHANUMERIC}_-`;
 
-/** Returns a random string of the given length, never the same twice. */
+/** Returns a random string of the given length. Every string is different. */
 export type RandomText = (alphabet: string, length: number) => string;
 
 /**
- * Shifts every string by the number of strings before it. A random string stays as random as it was, and two strings
- * differ even if a custom `random` always returns the same number.
+ * Creates a source of random strings. Shifts each string by the number of previous ones, which keeps its randomness and
+ * makes strings differ even if a custom `random` always returns the same number.
  */
 export function randomText(random: () => number): RandomText {
   let count = 0;
@@ -29,8 +29,8 @@ export function secureRandom(): number {
 }
 
 /**
- * Creates a source of random numbers, from 0 to below 1, that repeats itself for the same seed. For `random` of
- * {@link createEmulator} in runs that have to be repeatable. Not for credentials of value.
+ * Creates a source of random numbers, from 0 to below 1, that is the same for the same seed. Use it as `random` of
+ * {@link createEmulator} in repeatable runs. Not suitable for real credentials.
  *
  * @param seed - Any number, of which the lower 32 bits are used.
  */

@@ -6,7 +6,7 @@ import { isIterable } from './http.ts';
 
 /*
  * The schema of scenarios. `createEmulator`, `--script` and `/_emulator/scenario` accept the same fields, and each
- * method of an emulator accepts one part of it. docs/emulator.md documents it.
+ * method of an emulator accepts a part of it. docs/emulator.md documents the fields.
  */
 
 const isFunction = z.custom((value) => typeof value === 'function', 'must be a function');
@@ -42,7 +42,7 @@ const model = fields({
   ownedBy: text,
 });
 
-/** A chunk of a reply. Strict, because a misspelled field would be a reply that says nothing. */
+/** A chunk of a reply. Strict, because a misspelled field would result in an empty reply. */
 const callDelta = fields({ index: z.int().min(0).optional(), id: text, name: text, arguments: text });
 export const delta = z.union(
   [
@@ -52,7 +52,7 @@ export const delta = z.union(
   'must be a string or a delta',
 );
 
-/** A chunk as it is on the wire. */
+/** A chunk in wire format. */
 const wireChunk = z.looseObject({ choices: z.array(z.looseObject({})) });
 
 const toolCall = fields({
@@ -152,7 +152,7 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
-/** Generators and streams are used up after one reply. */
+/** Whether a reply can be used more than once; generators and streams cannot. */
 function isReusable(value: unknown): boolean {
   return !isIterable(value) || !('next' in value || 'getReader' in value);
 }

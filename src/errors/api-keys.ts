@@ -6,21 +6,21 @@ export interface UnusedKey {
   readonly id: string;
   readonly name: string;
   readonly maskedKey: string;
-  /** Why it appears to be unused: it has expired, was never used, or not within the last 30 days. */
+  /** Why the key appears to be unused: it has expired, was never used, or was not used within the last 30 days. */
   readonly why: 'expired' | 'never_used' | 'not_used_lately';
   readonly createdAt: Date;
   readonly lastUsedAt?: Date | undefined;
 }
 
-/** The account has reached its limit of API keys. Delete one before you create another. */
+/** The account has reached its API key limit. Delete a key before you create another. */
 export class ApiKeyLimitError extends ApiError<'api_key_limit_reached', 'ApiKeyLimitError'> {
   /** The service's reason. */
   declare readonly reason: string;
   /** Number of keys in the account; absent if the list could not be read. */
   declare readonly keyCount?: number | undefined;
-  /** Keys that appear to be unused, the most certain ones first. */
+  /** Keys that appear to be unused: expired ones first, then those never used, then those not used lately. */
   declare readonly unusedKeys: readonly UnusedKey[];
-  /** Ids of the keys that belong to the `KeyRing` that tried to create one. */
+  /** Ids of the keys of the `KeyRing` that tried to create a key. */
   declare readonly ringKeyIds?: readonly string[] | undefined;
 
   constructor(message: string, fields: FieldsOf<ApiKeyLimitError, 'unusedKeys'>) {
@@ -36,8 +36,8 @@ export class ApiKeyLimitError extends ApiError<'api_key_limit_reached', 'ApiKeyL
  */
 export class UnknownOutcomeError extends DrunError<'UnknownOutcomeError', 'unknown_outcome'> {
   /**
-   * Ids of keys that this call may have created: unused keys of its name that appeared after it was sent. Other callers
-   * may have created them. Absent if the list could not be read.
+   * Ids of keys that this call may have created: unused keys of the requested name that were created after the request
+   * was sent. Another caller may have created them. Absent if the list could not be read.
    */
   declare readonly candidateIds?: readonly string[] | undefined;
 

@@ -15,12 +15,12 @@ export type ApiErrorCode =
 /** The fields of an {@link ApiError}. */
 export type ApiErrorInit = FieldsOf<ApiError>;
 
-/** The service reported an error. Subclasses say what a caller can do; this class covers all other statuses. */
+/** The service reported an error. Subclasses cover the common statuses, this class all others. */
 export class ApiError<
   Code extends ApiErrorCode = ApiErrorCode,
   Name extends string = string,
 > extends DrunError<Name, Code> {
-  /** HTTP status. For an error in the body of a 200 response, the status that the error stands for, if it is known. */
+  /** HTTP status. For an error in the body of a 200 response, the status that the body reports, if any. */
   declare readonly status: number;
   /** Origin and path of the request. */
   declare readonly url?: string | undefined;
@@ -30,11 +30,11 @@ export class ApiError<
   declare readonly serviceType?: string | undefined;
   /** The request field that the service rejects. */
   declare readonly param?: string | undefined;
-  /** From the response's headers; d.run documents none. */
+  /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;
-  /** The wait that the service asks for in milliseconds, from `retry-after-ms` or `Retry-After`. */
+  /** The requested wait in milliseconds, from `retry-after-ms` or `Retry-After`. */
   declare readonly retryAfterMs?: number | undefined;
-  /** Start of a body whose message could not be found, redacted. Not enumerable: it may repeat the prompt. */
+  /** Redacted start of a body in which no message was found. Not enumerable, because it may repeat the prompt. */
   declare readonly excerpt?: string | undefined;
 
   /** Subclasses pass their `code` and `name`. */
@@ -57,7 +57,7 @@ export class InvalidRequestError extends ApiError<'invalid_request', 'InvalidReq
 
 /** 401: the credential is missing, unknown, deleted, disabled or expired. */
 export class AuthenticationError extends ApiError<'authentication_failed', 'AuthenticationError'> {
-  /** The rejected credential: `sk-******7ucU`. Absent if a model server may have rejected a credential of its own. */
+  /** The masked rejected credential: `sk-******7ucU`. Absent if a model server may have rejected its own credential. */
   declare readonly maskedKey?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<AuthenticationError>) {
@@ -72,7 +72,7 @@ export class InsufficientQuotaError extends ApiError<'insufficient_quota', 'Insu
   }
 }
 
-/** 403: the credential is valid but may not do this; for a model, the key's deny list matches. */
+/** 403: the credential is valid but does not permit this request, such as a model on the key's deny list. */
 export class PermissionDeniedError extends ApiError<'permission_denied', 'PermissionDeniedError'> {
   constructor(message: string, fields: ApiErrorInit) {
     super(message, fields, 'permission_denied', 'PermissionDeniedError');
@@ -86,7 +86,7 @@ export class NotFoundError extends ApiError<'not_found', 'NotFoundError'> {
   }
 }
 
-/** 429: too many requests. `retryAfterMs` is present if the service says how long to wait. */
+/** 429: too many requests. `retryAfterMs` is present if the service reports how long to wait. */
 export class RateLimitError extends ApiError<'rate_limited', 'RateLimitError'> {
   constructor(message: string, fields: ApiErrorInit) {
     super(message, fields, 'rate_limited', 'RateLimitError');

@@ -1,7 +1,7 @@
-/** In the global symbol registry, so that two copies of the package recognize each other's errors. */
+/** A registered symbol, so that two copies of the package recognize each other's errors. */
 export const marker: unique symbol = /* @__PURE__ */ Symbol.for('drun-sdk.error');
 
-/** The fields that the constructor of an error class takes; those in `Optional` have a default. */
+/** The fields that the constructor of an error class accepts; those in `Optional` have a default. */
 export type FieldsOf<E, Optional extends keyof E = never> = Omit<E, keyof DrunError | Optional> & {
   readonly [Field in Optional]?: E[Field] | undefined;
 } & { readonly cause?: unknown };
@@ -19,7 +19,8 @@ export abstract class DrunError<Name extends string = string, Code extends strin
   readonly code: Code;
 
   /**
-   * @param fields - Become enumerable fields, unless they are `undefined`: printed errors stay short.
+   * @param fields - Become enumerable fields. Those that are `undefined` are left out, so that printed errors stay
+   * short.
    * @param hidden - Become fields that printing and `JSON.stringify` leave out.
    *
    * @internal
@@ -34,7 +35,7 @@ export abstract class DrunError<Name extends string = string, Code extends strin
       if (value !== undefined) Object.defineProperty(this, field, { value });
     }
     Object.defineProperty(this, marker, { value: true });
-    // Where a runtime starts the stack with the name: it was captured before the name was set.
+    // Some runtimes start the stack with the name, and captured it before the name was set.
     const { captureStackTrace } = Error as { captureStackTrace?: (error: Error, below: unknown) => void };
     captureStackTrace?.(this, new.target);
   }
@@ -45,10 +46,10 @@ export abstract class DrunError<Name extends string = string, Code extends strin
   }
 }
 
-/** A place where a value differs from what was expected. */
+/** A difference between a value and what was expected. */
 export interface ResponseIssue {
-  /** Path to the value, from the outside in: `['items', 0, 'creationTimestamp']`. Empty for the whole value. */
+  /** Path to the value, outermost key first: `['items', 0, 'creationTimestamp']`. Empty for the whole value. */
   readonly path: readonly (string | number)[];
-  /** What was expected; never the value. */
+  /** What was expected. Does not contain the value. */
   readonly message: string;
 }

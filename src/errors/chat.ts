@@ -4,7 +4,7 @@ import { DrunError, type FieldsOf, type ResponseIssue } from './base.ts';
 export interface PartialCompletion {
   readonly id?: string | null | undefined;
   readonly model?: string | null | undefined;
-  /** The choices that had begun. One without a `finish_reason` is incomplete. */
+  /** The choices received so far. A choice without a `finish_reason` is incomplete. */
   readonly choices: readonly {
     readonly index: number;
     readonly message: {
@@ -23,7 +23,7 @@ export interface PartialCompletion {
 /** The stream ended before the completion was complete, as it does when a model server fails. */
 export class StreamTruncatedError extends DrunError<'StreamTruncatedError', 'stream_truncated'> {
   declare readonly completion: PartialCompletion;
-  /** From the response's headers; d.run documents none. */
+  /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<StreamTruncatedError>) {
@@ -34,7 +34,7 @@ export class StreamTruncatedError extends DrunError<'StreamTruncatedError', 'str
 /** The service reported an error within a completion, or sent an event that could not be parsed. */
 export class StreamFailedError extends DrunError<'StreamFailedError', 'stream_failed'> {
   declare readonly completion: PartialCompletion;
-  /** From the response's headers; d.run documents none. */
+  /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;
   /** `error.code` of the event. */
   declare readonly serviceCode?: string | undefined;
@@ -48,7 +48,7 @@ export class StreamFailedError extends DrunError<'StreamFailedError', 'stream_fa
   }
 }
 
-/** The model refused to answer in the schema, or a content filter withheld the reply. */
+/** The model refused to reply in the requested format, or a content filter withheld the reply. */
 export class ModelRefusalError extends DrunError<'ModelRefusalError', 'model_refusal'> {
   /** The model's explanation, if it gave one. */
   declare readonly refusal: string | null;
@@ -59,7 +59,7 @@ export class ModelRefusalError extends DrunError<'ModelRefusalError', 'model_ref
   }
 }
 
-/** The model reached its token limit within JSON: a reply in a schema, or a tool's arguments. */
+/** The model reached the token limit within a structured reply or the arguments of a tool call. */
 export class OutputTruncatedError extends DrunError<'OutputTruncatedError', 'output_truncated'> {
   declare readonly completion: PartialCompletion;
 
@@ -81,7 +81,7 @@ export class OutputValidationError extends DrunError<'OutputValidationError', 'o
 
 /** The model called an unknown tool, or one with invalid arguments, again after a correction. */
 export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call'> {
-  /** Name of the tool, as the model gave it. */
+  /** Name of the tool, as the model sent it. */
   declare readonly toolName: string;
   /** Differences between the arguments and the schema, as reported by the schema's library. */
   declare readonly issues: readonly ResponseIssue[];

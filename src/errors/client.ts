@@ -1,9 +1,9 @@
 import { DrunError, type FieldsOf, type ResponseIssue } from './base.ts';
 import type { PartialCompletion } from './chat.ts';
 
-/** An option, an argument or a credential is invalid, or a custom `fetch` has a bug. */
+/** An option, an argument or a credential is invalid, or a custom `fetch` threw a programming error. */
 export class ConfigurationError extends DrunError<'ConfigurationError', 'invalid_configuration'> {
-  /** The option or argument, as the caller spells it: `apiKey`, `baseUrl`, `name`. */
+  /** Name of the option or argument: `apiKey`, `baseUrl`, `name`. */
   declare readonly option: string;
 
   constructor(message: string, fields: FieldsOf<ConfigurationError>) {
@@ -29,13 +29,13 @@ export class ConnectionError extends DrunError<'ConnectionError', 'connection_fa
 /** A time limit was exceeded. */
 export class TimeoutError extends DrunError<'TimeoutError', 'timeout'> {
   /**
-   * The limit: `response` for `timeoutMs`, `idle` for `idleTimeoutMs` between two chunks of a stream, `runtime` for one
-   * of the runtime's `fetch` (300 s in Node).
+   * The limit that was exceeded: `response` (`timeoutMs`), `idle` (`idleTimeoutMs`, between two chunks of a stream), or
+   * `runtime` (a limit of the runtime's `fetch`; 300 s in Node).
    */
   declare readonly phase: 'response' | 'idle' | 'runtime';
   /** The limit in milliseconds. */
   declare readonly timeoutMs: number;
-  /** The part of a streamed completion that arrived before. */
+  /** The part of a streamed completion that arrived before the failure. */
   declare readonly completion?: PartialCompletion | undefined;
 
   constructor(message: string, fields: FieldsOf<TimeoutError>) {
@@ -47,11 +47,11 @@ export class TimeoutError extends DrunError<'TimeoutError', 'timeout'> {
 export class InvalidResponseError extends DrunError<'InvalidResponseError', 'invalid_response'> {
   /** HTTP status of the response. */
   declare readonly status: number;
-  /** Where the response differs from the contract, without the values. */
+  /** Differences from the contract. They do not contain values. */
   declare readonly issues: readonly ResponseIssue[];
-  /** From the response's headers; d.run documents none. */
+  /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;
-  /** Start of the body, redacted. Not enumerable: it may repeat the prompt. */
+  /** Redacted start of the body. Not enumerable, because it may repeat the prompt. */
   declare readonly excerpt?: string | undefined;
 
   constructor(message: string, { excerpt, ...fields }: FieldsOf<InvalidResponseError, 'issues'>) {

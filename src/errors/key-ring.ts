@@ -2,17 +2,17 @@ import { DrunError, type FieldsOf } from './base.ts';
 
 /** The codes of {@link KeyRingError}. */
 export type KeyRingErrorCode =
-  /** The store failed, or did not keep what was written. The write may have happened anyway. */
+  /** The store failed, or did not keep what was written. A write may have been applied. */
   | 'key_ring_store_failed'
   /** The stored value is not a valid record of a ring. */
   | 'key_ring_record_invalid'
   /** The store returned an older state. Rotation stops and deletes nothing until `recover()` is called. */
   | 'key_ring_rolled_back'
-  /** A secret could not be decrypted (another key, or modified), or custom encryption failed. */
+  /** A secret could not be decrypted (wrong key, or modified ciphertext), or custom encryption failed. */
   | 'key_ring_decryption_failed'
-  /** The ring has no key to hand out: none was created yet, or all were revoked. */
+  /** The ring has no key to return: none has been created yet, or all were revoked. */
   | 'key_ring_no_active_key'
-  /** The service did not accept a new key in time, or it has insufficient access. */
+  /** The service did not accept a new key in time, or the key has insufficient access. */
   | 'key_ring_key_rejected'
   /** A revoked key was deleted, but the service did not confirm that in time. */
   | 'key_ring_revocation_unconfirmed'
@@ -21,7 +21,7 @@ export type KeyRingErrorCode =
   /** Other processes kept changing the record; the next reconciliation continues. */
   | 'key_ring_conflict';
 
-/** A key ring cannot continue; `code` is the reason. Contains ids and masked keys only. */
+/** An operation of a key ring failed; `code` is the reason. Contains ids and masked keys only. */
 export class KeyRingError extends DrunError<'KeyRingError', KeyRingErrorCode> {
   /** Name of the ring. */
   declare readonly ring: string;
@@ -37,7 +37,7 @@ export class KeyRingError extends DrunError<'KeyRingError', KeyRingErrorCode> {
 type KeyRingErrorFields = FieldsOf<KeyRingError, 'keyIds'> & Pick<KeyRingError, 'code'>;
 
 /**
- * A key store failed, or holds an invalid value. A write may have happened anyway.
+ * A key store failed, or holds an invalid value. A write may have been applied.
  *
  * Errors of the caller's own database client are passed on unchanged instead.
  */

@@ -21,9 +21,9 @@ export type AuthenticatedFetch = (
 ) => Promise<PlatformResponse>;
 
 /**
- * Creates a `fetch` that sends the client's credential instead of the other client's own. After a 401 it asks the
- * provider for another one, and tries that. Texts of error responses are redacted. Everything else is left to the other
- * client: retries, timeouts and the reading of responses.
+ * Creates a `fetch` that replaces the other client's credential with this client's. After a 401 it asks the provider
+ * for another credential and repeats the request. Error responses are redacted. Retries, timeouts and response handling
+ * are left to the other client.
  */
 export function authenticatedFetch(
   { root, readCredential }: Pick<HttpClient, 'root' | 'readCredential'>,
@@ -35,7 +35,7 @@ export function authenticatedFetch(
     const { url, init: request } = await readRequest(target, init);
     const { origin } = new URL(root);
     if (new URL(url).origin !== origin) {
-      const why = `The API key is only sent to ${origin}. Give the other client a base URL there.`;
+      const why = `The API key is only sent to ${origin}. Set the base URL of the other client to that origin.`;
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
     const deadline = new Deadline(request.signal);
@@ -66,13 +66,13 @@ export function authenticatedFetch(
       return response.status < 400 ? response : await redacted(response, context);
     } catch (thrown) {
       context.deadline.throwIfAborted();
-      // Other clients take a TypeError with a cause for a lost connection, and may retry.
+      // Other clients treat a TypeError with a cause as a lost connection, and may retry.
       throw new TypeError('fetch failed', { cause: toConnectionError(thrown, context).cause });
     }
   }
 }
 
-/** Splits a request so that it can be sent as `fetch(url, init)`, several times if need be. */
+/** Converts a request to the arguments of `fetch(url, init)`, so that it can be sent more than once. */
 async function readRequest(
   input: string | URL | Request,
   init: RequestInit = {},
@@ -84,22 +84,22 @@ async function readRequest(
   return { url, init: { ...init, method, headers, signal, ...(body !== undefined && { body }) } };
 }
 
-/** Streams and async iterables can be read once; strings, bytes and forms any number of times. */
+/** Streams and async iterables can be read only once; strings, bytes and forms can be read repeatedly. */
 function isConsumable(body: unknown): boolean {
   return typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
 }
 
-/** A copy of an error response, without the key that the gateway repeats in it. */
+/** Copies an error response and redacts the key that the gateway repeats in it. */
 async function redacted(response: Response, { deadline, redact }: ResponseContext): Promise<Response> {
   const { status, statusText, url } = response;
   const body = new FetchResponse(response);
   const text = await deadline.race(readText(body, Number.POSITIVE_INFINITY)).finally(() => body.cancel());
   const headers = new Headers();
   for (const [name, value] of response.headers) headers.append(name, redact(value));
-  // They describe the original body.
+  // These headers describe the original body.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
   const clean = new Response(text === '' ? null : redact(text), {
-    // Some proxies make up statuses that a Response of our own cannot have.
+    // Some proxies send statuses that the `Response` constructor rejects.
     status: Math.min(status, 599),
     statusText: redact(statusText),
     headers,

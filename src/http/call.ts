@@ -17,7 +17,7 @@ export interface ClientOptions {
   readonly fetch?: FetchFunction | undefined;
   /** Headers of every request. */
   readonly headers?: HeadersOption | undefined;
-  /** Called before each retry. An error that it throws ends the call. */
+  /** Called before each retry. If it throws, the call rejects with that error. */
   readonly onRetry?: RetryListener | undefined;
   /** Called after each request with method, path, status, duration and attempt; never with an id, a body or a credential. */
   readonly logger?: RequestLogger | undefined;
@@ -33,7 +33,7 @@ export interface CallOptions {
   readonly signal?: AbortSignalLike | undefined;
   /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` disables it. */
   readonly timeoutMs?: number | undefined;
-  /** Sent in addition to the client's headers; replaces those with the same name. Cannot set `Authorization`. */
+  /** Sent in addition to the client's headers, and replaces those with the same name. Cannot set `Authorization`. */
   readonly headers?: HeadersOption | undefined;
   /** Overrides the client's `maxRetries` for this call. */
   readonly maxRetries?: number | undefined;
@@ -42,7 +42,7 @@ export interface CallOptions {
 /** A replacement for the global `fetch`, called as `fetch(url, init)` with the credential in `init.headers`. */
 export type FetchFunction = (input: string, init: PlatformRequestInit) => Promise<PlatformResponse>;
 
-/** One request of a call, for a log. Contains no body, header, id or credential. */
+/** A log entry about one request of a call. Contains no body, header, id or credential. */
 export interface RequestLogEntry {
   readonly method: string;
   /** The path without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
@@ -78,11 +78,11 @@ export type RetryListener = (event: RetryEvent) => unknown;
 /** A response without its body. */
 export interface CallResponse {
   readonly status: number;
-  /** The headers, with credentials masked if the server repeats any. */
+  /** The headers; credentials that the server repeats are masked. */
   readonly headers: PlatformHeaders;
   /** From `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`; d.run documents none of them. */
   readonly requestId?: string | undefined;
-  /** Number of requests that the call took, including this one. */
+  /** Number of requests that the call has sent, including this one. */
   readonly attempts: number;
 }
 
@@ -94,11 +94,13 @@ export interface WithResponse<Data> {
 
 /** A promise of a call's result that also gives access to the response. */
 export interface CallPromise<Data> extends Promise<Data> {
-  /** Resolves to the result together with the status and headers. Rejects as the call does. */
+  /** Resolves to the result together with the status and headers. Rejects with the same errors as the call. */
   withResponse(): Promise<WithResponse<Data>>;
 }
 
-/** A result, and a function that describes its response; most callers never ask for it. */
+/**
+ * A result, and a function that describes its response. It is lazy because most callers do not need the description.
+ */
 export interface Result<Data> {
   readonly data: Data;
   readonly response: () => CallResponse;
@@ -108,7 +110,7 @@ export function callPromise<Data>(result: Promise<Result<Data>>): CallPromise<Da
   const promise = result.then(({ data }) => data);
   return Object.assign(promise, {
     withResponse: async (): Promise<WithResponse<Data>> => {
-      // A failure is reported by the promise returned here; the other one must not be an unhandled rejection.
+      // The returned promise reports failures; the original one must not cause an unhandled rejection.
       promise.catch(() => {});
       const { data, response } = await result;
       return { data, response: response() };

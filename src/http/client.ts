@@ -24,10 +24,10 @@ import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
 import { userAgentHeaders } from './user-agent.ts';
 
-/** An operation of the service, as data. */
+/** An endpoint of the service, as data. */
 export interface Endpoint<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Path below the base URL, with placeholders: `/apikeys/{id}`. Messages and logs show it like that. */
+  /** Path below the base URL, with placeholders: `/apikeys/{id}`. Messages and logs show it in this form. */
   readonly path: string;
   readonly params?: Readonly<Record<string, string>> | undefined;
   readonly query?: URLSearchParams | undefined;
@@ -39,8 +39,8 @@ export interface Endpoint<T> {
   /** Can turn a failure into a result, such as the 404 of a repeated delete, or throw another error. */
   readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
   /**
-   * Reads a 2xx response. A stream's keeps the response, and returns after the first chunk. Errors of this package are
-   * thrown (and retried) as they are; anything else counts as a lost connection.
+   * Decodes a 2xx response. For a stream, it returns after the first chunk and keeps the response. Errors of this
+   * package are thrown and retried unchanged; any other error counts as a lost connection.
    */
   readonly decode: (response: TransportResponse, context: ResponseContext) => T | Promise<T>;
 }
@@ -49,14 +49,14 @@ export interface HttpClientOptions extends ClientOptions {
   readonly baseUrl: URL;
   readonly transport: Transport;
   readonly credential: Credential;
-  /** What the caller calls the credential. */
+  /** Name of the credential option. */
   readonly credentialOption: ResponseContext['credentialOption'];
   readonly timeoutMs: number;
   readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface RequestOptions extends CallOptions {
-  /** Used for this call instead of the client's credential. */
+  /** Overrides the client's credential for this call. */
   readonly apiKey?: Credential | undefined;
 }
 
@@ -70,7 +70,7 @@ interface Call<T> {
   response?: TransportResponse;
 }
 
-/** Sends the requests of a client: credentials, deadlines, retries, and errors of the right class. */
+/** Sends the requests of a client. Handles credentials, deadlines and retries, and throws typed errors. */
 export class HttpClient {
   readonly baseUrl: URL;
   readonly root: string;
@@ -96,7 +96,7 @@ export class HttpClient {
     return callPromise((async () => this.send(endpoint(), options))());
   }
 
-  /** Sends one request, with retries, under a deadline of its own. */
+  /** Sends one request, with retries, under its own deadline. */
   async send<T>(endpoint: Endpoint<T>, options: RequestOptions): Promise<Result<T>> {
     const deadline = this.deadline(options);
     try {
@@ -106,7 +106,7 @@ export class HttpClient {
     }
   }
 
-  /** It has to be disposed of. */
+  /** Creates the deadline of a call. The caller must dispose of it. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
     return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }
@@ -147,7 +147,7 @@ export class HttpClient {
         await this.#reportRetry(call, error, delayMs);
         await sleep(delayMs, deadline.signal);
         const current = await readCredential(call);
-        // A provider that has not heard of the rejection yet may return a rejected credential again.
+        // A provider that has not registered the rejection yet may return a rejected credential again.
         if (!isRejected(current)) credential = current;
       }
     }
@@ -270,7 +270,7 @@ function resultOf<T>({ response, context, attempt }: Call<unknown>, data: T): Re
   };
 }
 
-/** The escape of a lone surrogate in JSON. Servers reject them; `JSON.stringify` does not escape pairs. */
+/** Matches the JSON escape of a lone surrogate, which servers reject. `JSON.stringify` does not escape pairs. */
 const LONE_SURROGATE = /(?<!\\)((?:\\\\)*)\\ud[89a-f][\da-f]{2}/g;
 
 function toJson(value: unknown): string | undefined {
@@ -278,7 +278,7 @@ function toJson(value: unknown): string | undefined {
     const json = JSON.stringify(value);
     return json?.includes('\\ud') ? json.replace(LONE_SURROGATE, '$1\ufffd') : json;
   } catch {
-    // The engine's message names fields of the caller's object.
+    // Not the engine's message, which names fields of the caller's object.
     throw invalid('request', 'cannot be serialized as JSON: it has a cycle or a BigInt');
   }
 }

@@ -5,7 +5,10 @@ import { type ResponseContext, sentence, shownText } from './context.ts';
 /** The limit of Node's `fetch` on the time to the headers and between two parts of a body. */
 const NODE_LIMIT_MS = 300_000;
 
-/** What was thrown may carry the request with its headers, so only redacted copies of the known fields are kept. */
+/**
+ * Converts a thrown value. It may contain the request with its headers, so only redacted copies of known fields are
+ * kept.
+ */
 export function toConnectionError(
   thrown: unknown,
   context: Pick<ResponseContext, 'label' | 'url' | 'redact'>,
@@ -13,7 +16,7 @@ export function toConnectionError(
   const { label } = context;
   const { host } = new URL(context.url);
   const chain = readCauses(thrown);
-  // The others wrap the roots. If several addresses were tried, the one that leaves the most open counts.
+  // The other errors wrap the root causes. If several addresses were tried, the least conclusive failure counts.
   const roots = chain.filter(({ isRoot }) => isRoot);
   const ofKind = (kind: FailureKind): Thrown | undefined => roots.find((root) => failureKind(root) === kind);
   const { name, message, code, syscall } = ofKind('unknown') ?? ofKind('final') ?? (roots[0] as Thrown);
@@ -23,7 +26,7 @@ export function toConnectionError(
     ...(syscall && { syscall: shownText(syscall, context) }),
   });
   cause.name = shownText(name, context);
-  // The frames of this copy are of no use.
+  // The stack of this copy would not help.
   cause.stack = `${cause.name}: ${why}`;
   if (chain.some(isBug)) {
     const what = sentence(`${label}: the custom \`fetch\` or its configuration failed: ${why}`);
@@ -36,7 +39,10 @@ export function toConnectionError(
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
-/** Messages of engines for programming errors, and of `fetch` for a body that is read twice. Network failures are TypeErrors too. */
+/**
+ * Engine messages for programming errors, and `fetch` messages for a body that is read twice. The type is not enough,
+ * because network failures are TypeErrors too.
+ */
 const BUG_MESSAGE =
   /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|undefined is not|null is not/i;
 
@@ -46,24 +52,30 @@ function isBug({ name, message, code = '' }: Thrown): boolean {
   return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message));
 }
 
-/** Codes of connections that never opened, whatever the system call: Node's DNS, undici, Bun. */
+/** Codes of connections that never opened, regardless of the system call: Node's DNS, undici, Bun. */
 const UNOPENED_CODE =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)$/;
 
-/** OpenSSL's codes for certificates that are not accepted, as Node and Bun report them. */
+/** OpenSSL's codes for rejected certificates, as reported by Node and Bun. */
 const CERTIFICATE_CODE =
   /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+)$/;
 
-/** OpenSSL's errors of a handshake. Those of an established connection (a bad MAC, a failed decryption) are not among them. */
+/** OpenSSL's handshake errors, excluding errors of established connections (a bad MAC, a failed decryption). */
 const HANDSHAKE_CODE =
   /^ERR_SSL_\w*(?:WRONG_VERSION|UNSUPPORTED_PROTOCOL|HANDSHAKE|PROTOCOL_VERSION|UNRECOGNIZED_NAME|UNKNOWN_CA|UNKNOWN_PROTOCOL|PACKET_LENGTH|HTTP_REQUEST|HTTPS_PROXY|NO_PROTOCOLS|NO_SHARED|NO_CIPHERS|VERSION_TOO_LOW|CERTIFICATE|DH_KEY_TOO_SMALL|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK)\w*$/;
 
-/** For failures without a specific code: closed handshakes and refused proxies in Node, everything in Deno. */
+/**
+ * Messages of failures without a specific code: closed handshakes and rejected proxy connections in Node, all failures
+ * in Deno.
+ */
 const UNOPENED_MESSAGE = /before secure TLS connection was established|client error \(Connect\)/i;
 const FINAL_MESSAGE =
   /when HTTP Tunneling|failed to establish tunnel|invalid peer certificate|SSL routines:[^:]*:wrong version number/i;
 
-/** `unopened` if nothing can have been sent; `final` if that will not change, as with certificates and refused CONNECTs. */
+/**
+ * `unopened` if nothing can have been sent; `final` if, in addition, a retry cannot help, as for certificates and
+ * failed CONNECTs.
+ */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
 function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {
@@ -73,7 +85,7 @@ function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind 
   return UNOPENED_MESSAGE.test(message) ? 'unopened' : 'unknown';
 }
 
-/** How the connection of a failed request failed; `unknown` for every other error. */
+/** Classifies a connection failure; `unknown` for every other error. */
 export function connectionFailure(error: unknown): FailureKind {
   const [cause] = error instanceof ConnectionError ? readCauses(error.cause) : [];
   return cause === undefined ? 'unknown' : failureKind(cause);

@@ -5,7 +5,7 @@ import { redactorFor } from './credentials.ts';
 import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
 
-/** What is published about a request. Contains no body, header, id of a key or credential. */
+/** The diagnostics message of a request. Contains no body, header, key id or credential. */
 interface RequestDiagnostics extends Partial<RequestLogEntry> {
   readonly host: string;
   completion?: object;
@@ -21,21 +21,21 @@ interface CallDescription {
   readonly credentialOption: 'apiKey' | 'accessToken';
 }
 
-/** The call that a response belongs to, and what its errors may show. */
+/** The call that a response belongs to, and the redaction for its errors. */
 export interface ResponseContext extends CallDescription {
-  /** Every credential that was sent, the latest one last. */
+  /** Every credential that was sent, in order. */
   readonly sent: Secret[];
-  /** What is published about the latest request, if there are subscribers. */
+  /** The diagnostics message of the latest request, if there are subscribers. */
   diagnostics?: RequestDiagnostics;
-  /** Masks every credential that the call has used. Applied to all text that goes into an error. */
+  /** Masks every credential that the call has used. Applied to all text in errors. */
   redact(text: string): string;
-  /** Does the same in every string of a JSON value, names of fields included. */
+  /** Masks credentials in every string of a JSON value, including field names. */
   redactValue<T>(value: T): T;
 }
 
 export function responseContext(call: CallDescription): ResponseContext {
   const sent: Secret[] = [];
-  // Most calls never need one. It is outdated when another credential was sent.
+  // Created on demand, since most calls need none, and again after another credential was sent.
   let redactor: { readonly of: number; readonly redact: (text: string) => string } | undefined;
   const redact = (text: string): string => {
     const of = sent.length;
@@ -53,16 +53,16 @@ function redactStrings(value: unknown, redact: (text: string) => string): unknow
   return Object.fromEntries(entries);
 }
 
-/** Servers repeat requests in their messages. Only this much of a text is examined. */
+/** Servers repeat requests in their messages, so only this many characters are scanned. */
 const MAX_INPUT = 16_384;
 
-/** A text of a server or library as it may be shown: without credentials and repeated input, and not too long. */
+/** Makes text of a server or library safe to show: removes credentials and repeated input, and limits its length. */
 export function shownText(text: string, { redact }: Pick<ResponseContext, 'redact'>, length = 500): string {
   const shown = redact(withoutInput(text.slice(0, MAX_INPUT)));
   return shown.length > length ? `${shown.slice(0, length)}…` : shown;
 }
 
-/** A text with a full stop, unless it ends like a sentence. */
+/** Adds a period unless the text already ends with punctuation. */
 export function sentence(text: string): string {
   return /[.!?。！？…]$/.test(text) ? text : `${text}.`;
 }

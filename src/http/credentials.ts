@@ -5,16 +5,16 @@ import { redactor } from '../secret/redact.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
 import { invalid } from './options.ts';
 
-/** How many credentials a call tries after the one that was rejected first. */
+/** How many more credentials a call tries after the first rejection. */
 export const MAX_FURTHER_CREDENTIALS = 3;
 
 export type ReadCredential = (context: CredentialContext) => Secret | Promise<Secret>;
 
 /**
- * Returns a function to call before each attempt of each call. Its results are never shared, not even between
- * concurrent calls: a provider may depend on its caller's async context, for example on the tenant of a web request.
+ * Returns a function that is called before each attempt. Its results are never shared, not even between concurrent
+ * calls, because a provider may depend on the async context of its caller, such as the tenant of a web request.
  *
- * @param option - What the caller calls it: `apiKey`, `accessToken`.
+ * @param option - Name of the option: `apiKey`, `accessToken`.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {
   const source = Object(credential) as { readonly getKey?: CredentialProvider };
@@ -67,10 +67,10 @@ const ANY_BEARER = /\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}/gi;
 const CREDENTIAL_HEADER =
   /^(?:.+-)?(?:auth|authorization|cookie|credentials?|(?:api-?)?key|password|secret|signature|token)$/i;
 
-/** Shorter parts of a header are words, not credentials. */
+/** Shorter parts of a header are ordinary words. */
 const MIN_HEADER_PART = 8;
 
-/** @param credentials - All that a call has used: a server may repeat one that it rejected before. */
+/** @param credentials - All credentials that a call has used: a server may repeat one that it rejected earlier. */
 export function redactorFor(
   credentials: readonly Secret[],
   headers: Readonly<Record<string, string>>,
@@ -83,7 +83,7 @@ export function redactorFor(
   return (text) => maskKeys(redact(text)).replace(ANY_BEARER, '$1$2******');
 }
 
-/** A header's value and its parts: values of cookies, what follows a scheme, a password in it. */
+/** Returns a header value and its parts: cookie values, the text after a scheme, an embedded password. */
 function credentialsIn(value: string): string[] {
   const parts = value
     .split(/[\s;,]+/)

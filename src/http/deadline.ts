@@ -4,8 +4,9 @@ import { abortable } from '../internal/wait.ts';
 import { invalid } from './options.ts';
 
 /**
- * Ends a call when the caller's signal aborts or its time is up. Everything a call waits for is raced against it,
- * because a custom `fetch` may ignore its signal. `AbortSignal.any` would live as long as the caller's signal.
+ * Ends a call when the caller's signal aborts or its time is up. Every wait is raced against the deadline, because a
+ * custom `fetch` may ignore its signal. `AbortSignal.any` is not used because its result would live as long as the
+ * caller's signal.
  */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
@@ -13,7 +14,7 @@ export class Deadline implements Disposable {
   #endsAt = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param timeoutMs - Starts the phase `response`; `undefined` sets no limit. */
+  /** @param timeoutMs - Time limit of the phase `response`; `undefined` for no limit. */
   constructor(callerSignal?: AbortSignalLike | null | undefined, timeoutMs?: number | undefined) {
     const signal = callerSignal ?? undefined;
     if (signal && (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function')) {
@@ -27,7 +28,7 @@ export class Deadline implements Disposable {
 
   readonly #onAbort = (): void => this.abort(this.#callerSignal?.reason);
 
-  /** Aborts when the call ends early; its reason is what the call rejects with. */
+  /** Aborts when the call ends early. The call rejects with the reason of this signal. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -36,7 +37,7 @@ export class Deadline implements Disposable {
     return this.#endsAt - performance.now();
   }
 
-  /** Replaces the current limit by one on the wait for the response, or for the next chunk of a stream. */
+  /** Replaces the current limit with a limit for the response or the next chunk of a stream. */
   start(phase: 'response' | 'idle', timeoutMs: number | undefined): void {
     this.stop();
     if (timeoutMs === undefined) return;
@@ -64,7 +65,7 @@ export class Deadline implements Disposable {
     return abortable(promise, this.signal);
   }
 
-  /** Must be called when the call is over, however it ended. */
+  /** Must be called when the call has ended, whether it succeeded or failed. */
   [Symbol.dispose](): void {
     this.stop();
     this.#callerSignal?.removeEventListener('abort', this.#onAbort);

@@ -19,13 +19,13 @@ import { errorIn, parseServiceError, type ServiceError } from './service-error.t
 import type { TransportResponse } from './transport.ts';
 
 export interface BodyRules {
-  /** Fields of the contract. A body has at least one of them. */
+  /** Fields of the contract. A valid body has at least one of them. */
   readonly fields: readonly string[];
   /** Whether `{}` is valid: protobuf JSON leaves out zero values. */
   readonly allowEmpty?: boolean | undefined;
 }
 
-/** Reads the JSON object of a 2xx response. Throws the error that it reports, or if it is not of the contract. */
+/** Reads the JSON object of a 2xx response. Throws if the body reports an error or does not match the contract. */
 export async function readJson(
   response: TransportResponse,
   context: ResponseContext,
@@ -40,13 +40,13 @@ export async function readJson(
   const error = errorIn(value, fields);
   if (error !== undefined) throw toApiError(error, response, context);
   if (!isRecord(value)) throw invalid('JSON that is not an object');
-  // `null` is an absence in protobuf JSON, but one that the contract allows.
+  // A field that is `null` counts as well: protobuf JSON permits that for an absent value.
   if (fields.some((field) => field in value) || (allowEmpty && Object.keys(value).length === 0)) return value;
   throw invalid(`a body without any of the expected fields (${fields.join(', ')})`);
 }
 
 function notJson(text: string, response: TransportResponse, context: ResponseContext): Error {
-  // The start of an error envelope that is cut off, or followed by something else.
+  // The body may start with an error that is cut off or followed by other text.
   const isEnvelope = /^\s*\[?\s*\{\s*"(?:error|errors|detail)"\s*:/.test(text);
   const error = isEnvelope ? parseServiceError(text) : undefined;
   if (error?.message) return toApiError(error, response, context);
@@ -56,16 +56,16 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   return invalidResponse(response, context, what, { body: text });
 }
 
-/** Error bodies beyond this length, or that take longer, are not read to the end. */
+/** The rest of an error body is not read after this many bytes or this much time. */
 const MAX_ERROR_BYTES = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
 
-/** The error for a response that is not a 2xx, from what can be read of its body. */
+/** Creates the error for a response without a 2xx status, from as much of its body as can be read. */
 export async function readError(response: TransportResponse, context: ResponseContext): Promise<DrunError> {
   const { status } = response;
   if (status === 0 || (status >= 300 && status < 400)) {
     response.cancel();
-    const what = `${status || 'a response after'} a redirect, which is never followed, because the credential would go with it; is \`baseUrl\` correct?`;
+    const what = `${status ? `${status},` : 'a response after'} a redirect, which is never followed, because the credential would go with it; is \`baseUrl\` correct?`;
     return invalidResponse(response, context, what);
   }
   const timer = setTimeout(() => response.cancel(), ERROR_BODY_TIMEOUT_MS);
@@ -79,7 +79,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
   return toApiError({ ...error, message }, response, context, excerpt);
 }
 
-/** Reads a body up to a limit, or to where its connection was lost. Never rejects, because the status alone is useful. */
+/** Reads a body up to a limit, or until its connection is lost. Never rejects, because the status alone is useful. */
 export async function readText(response: TransportResponse, maxBytes: number): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
@@ -92,7 +92,7 @@ export async function readText(response: TransportResponse, maxBytes: number): P
       left -= part.byteLength;
     }
   } catch {
-    // What has arrived may be enough.
+    // The part that has arrived may be enough.
   }
   response.cancel();
   return text;
@@ -101,10 +101,10 @@ export async function readText(response: TransportResponse, maxBytes: number): P
 const HINTS: Readonly<Record<number, string>> = {
   401: 'the credential is unknown, deleted, disabled, expired, or belongs to another host',
   402: 'the quota is used up',
-  403: 'the credential may not do this',
+  403: 'the credential does not permit this request',
 };
 
-/** @param error - What the body says. If the response's own status is a success, this determines the class. */
+/** @param error - The error in the body. It determines the class if the status of the response is a success. */
 export function toApiError(
   error: ServiceError,
   response: TransportResponse,
@@ -141,11 +141,11 @@ const CLASSES: Readonly<Record<number, new (message: string, init: ApiErrorInit)
 function errorForStatus(message: string, context: ResponseContext, init: ApiErrorInit): ApiError {
   const { status, serviceCode, serviceType } = init;
   const says = (name: string): boolean => serviceCode === name || serviceType === name;
-  // LiteLLM reports a used-up budget with several statuses.
+  // LiteLLM reports an exhausted budget with several statuses.
   const isQuota = says('budget_exceeded') || (status === 429 && says('insufficient_quota'));
   if (isQuota) return new InsufficientQuotaError(message, init);
   if (status !== 401) return new (CLASSES[status] ?? (status >= 500 ? ServerError : ApiError))(message, init);
-  // The gateway's own 401 has this code or none.
+  // A 401 of the gateway itself has this code or none.
   const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
   if (isOwn || context.credentialOption === 'accessToken') {
     return new AuthenticationError(message, { ...init, maskedKey: context.sent.at(-1)?.masked });

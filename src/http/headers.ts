@@ -6,7 +6,10 @@ export function requestIdOf(headers: ResponseHeaders): string | undefined {
   return REQUEST_ID_HEADERS.map((name) => headers.get(name) ?? undefined).find(Boolean);
 }
 
-/** The wait that a response asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date; also LiteLLM's copy of it. */
+/**
+ * Returns the wait that a response requests: `retry-after-ms`, or `Retry-After` in seconds or as a date, including
+ * LiteLLM's copy of that header.
+ */
 export function retryAfterMs(headers: ResponseHeaders): number | undefined {
   const milliseconds = parseNumber(headers.get('retry-after-ms'));
   if (milliseconds !== undefined) return milliseconds;
@@ -14,9 +17,9 @@ export function retryAfterMs(headers: ResponseHeaders): number | undefined {
   const seconds = parseNumber(text);
   if (seconds !== undefined) return seconds * 1000;
   const date = Date.parse(text);
-  // Engines parse a bare number as a year.
+  // `Date.parse` would read a bare number as a year.
   if (Number.isNaN(date) || !/[a-z]{3}/i.test(text)) return undefined;
-  // By the server's clock if it is known, because the caller's may be wrong.
+  // Relative to the server's clock if it is known, because the local one may be wrong.
   const now = Date.parse(headers.get('date') ?? '');
   return Math.max(0, date - (Number.isNaN(now) ? Date.now() : now));
 }

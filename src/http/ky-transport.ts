@@ -3,8 +3,9 @@ import type { FetchFunction } from './call.ts';
 import { FetchResponse, sendByFetch, type Transport } from './transport.ts';
 
 /**
- * Only for requests that are rare: the `Request` that ky builds costs a third of a call. Its retries and timeouts cannot
- * replace a rejected credential or share one deadline, and its errors show the request's headers.
+ * Used for infrequent requests only: the `Request` that ky builds takes a third of the time of a call. ky's own retries
+ * and timeouts are off because they cannot replace a rejected credential or share one deadline, and because its errors
+ * contain the request headers.
  */
 export function kyTransport(fetch: FetchFunction | undefined): Transport {
   const client = ky.create({ retry: 0, timeout: false, throwHttpErrors: false });

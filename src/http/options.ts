@@ -12,16 +12,16 @@ export const CLIENT_OPTIONS: readonly string[] =
     ' ',
   );
 
-/** @param why - Follows the name of the option. */
+/** @param why - The rest of the sentence after the name of the option. */
 export function invalid(option: string, why: string): ConfigurationError {
   return new ConfigurationError(`\`${option}\` ${why}${/[.?]$/.test(why) ? '' : '.'}`, { option });
 }
 
-/** @param owner - The function that takes the options, for the message: `ChatClient`, `complete()`. */
+/** @param owner - The function that accepts the options, for the message: `ChatClient`, `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
   if (!canHoldOptions(options)) {
     // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.
-    const kind = typeof options === 'object' ? 'something else' : `a ${typeof options}`;
+    const kind = typeof options === 'object' ? 'another object, or null' : typeof options;
     const why = `${owner} takes an object with options (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });
   }
@@ -36,7 +36,10 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   }
 }
 
-/** Recognizes arrays, and values that are easily passed instead of an options object: a signal, a `Secret`, a `KeyRing`, `Headers`. */
+/**
+ * Returns false for arrays, and for values that are easily mistaken for an options object: a signal, a `Secret`, a
+ * `KeyRing`, `Headers`.
+ */
 function canHoldOptions(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: object | null = Object.getPrototypeOf(value);
@@ -44,7 +47,7 @@ function canHoldOptions(value: unknown): value is object {
   return isPlain || Object.keys(value).length > 0;
 }
 
-/** For `withOptions()`. An override that is `undefined` changes nothing. */
+/** Merges the options of `withOptions()`. Overrides that are `undefined` are ignored. */
 export function mergeOptions<Options extends object>(current: Options, overrides: Partial<Options>): Options {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   return { ...current, ...Object.fromEntries(given) };
@@ -53,7 +56,7 @@ export function mergeOptions<Options extends object>(current: Options, overrides
 /** @throws {ConfigurationError} If `withOptions()` would send the current credential to another origin. */
 export function checkOrigin(current: URL, next: URL, credential: unknown, option: string): void {
   if (credential !== undefined || next.origin === current.origin) return;
-  throw new ConfigurationError(`Requests to another origin need a \`${option}\` of their own.`, { option });
+  throw new ConfigurationError(`Requests to another origin require another \`${option}\`.`, { option });
 }
 
 interface Runtime {
@@ -61,7 +64,10 @@ interface Runtime {
   readonly window?: { readonly document?: unknown };
 }
 
-/** Reads an environment variable; `undefined` if it is not set, or the runtime has or permits none (Deno asks its user). */
+/**
+ * Reads an environment variable. Returns `undefined` if it is not set, or if the runtime does not support or permit it
+ * (Deno asks its user).
+ */
 export function environmentVariable(name: string): string | undefined {
   try {
     return (globalThis as Runtime).process?.env?.[name] || undefined;
@@ -79,7 +85,7 @@ export function optionOrVariable<T>(value: T | undefined, option: string, variab
 export function refuseBrowser(option: string, allowed: boolean | undefined): void {
   if (allowed === true || (globalThis as Runtime).window?.document === undefined) return;
   throw new ConfigurationError(
-    `In a browser every visitor of the page can read \`${option}\`. Call the service from a server, or set \`dangerouslyAllowBrowser\` if only you open this page.`,
+    `In a browser, every visitor of the page can read \`${option}\`. Call the service from a server, or set \`dangerouslyAllowBrowser\` if nobody else can open this page.`,
     { option: 'dangerouslyAllowBrowser' },
   );
 }
@@ -94,7 +100,7 @@ export function checkTimeout(timeoutMs: number, option = 'timeoutMs'): number | 
 
 export function checkRetries(maxRetries = 2): number {
   if (Number.isSafeInteger(maxRetries) && maxRetries >= 0) return maxRetries;
-  throw invalid('maxRetries', `must be an integer of 0 or more${received(maxRetries)}`);
+  throw invalid('maxRetries', `must be a non-negative integer${received(maxRetries)}`);
 }
 
 export function checkFunction<Value>(value: Value | undefined, option: string): Value | undefined {
@@ -102,19 +108,19 @@ export function checkFunction<Value>(value: Value | undefined, option: string): 
   throw invalid(option, `must be a function (received ${typeof value})`);
 }
 
-/** Numbers are repeated in messages; anything else may be a credential in the wrong place. */
+/** Describes a received value. Only numbers are repeated, because anything else may be a misplaced credential. */
 function received(value: unknown): string {
   return ` (received ${typeof value === 'number' ? value : typeof value})`;
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
-/** No line break, nothing beyond ASCII, no white space at either end. */
+/** Printable ASCII, spaces and tabs, without leading or trailing white space. */
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
-/** Checks headers before `fetch` does, whose errors repeat the value. */
+/** Checks headers here, because errors of `fetch` repeat the value. */
 export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
-  // A `Headers` object, including one of another library, yields its fields through its iterator.
+  // The fields of a `Headers` object, including one of another library, come from its iterator.
   const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
   if (!isObject || !entries.every((entry) => Array.isArray(entry))) {
     throw invalid('headers', 'must be a Headers object or a record of strings');

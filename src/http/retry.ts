@@ -8,20 +8,23 @@ import {
 } from '../errors/index.ts';
 import { connectionFailure } from './connection.ts';
 
-/** Which failures of an endpoint are retried: transient ones, or only those after which the service cannot have acted. */
+/**
+ * Which failures of an endpoint are retried: all transient ones, or only those after which the service cannot have
+ * acted.
+ */
 export type RetryPolicy = 'if-not-applied' | 'transient';
 
 const INITIAL_DELAY_MS = 500;
 const MAX_DELAY_MS = 8_000;
 
-/** A service that asks for a longer wait is not waited for. */
+/** If the service requests a longer wait, the call fails instead. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
 export function mayRetry(error: DrunError, policy: RetryPolicy): boolean {
   return isTransient(error) && (policy === 'transient' || cannotHaveBeenApplied(error));
 }
 
-/** Whether a failure can pass by itself: 408, 409, 425, 429, 5xx, lost connections, and streams without a first chunk. */
+/** Whether a failure is temporary: 408, 409, 425, 429, 5xx, lost connections, and streams without a first chunk. */
 function isTransient(error: DrunError): boolean {
   if (error instanceof ConnectionError) return connectionFailure(error) !== 'final';
   if (error instanceof StreamFailedError || error instanceof StreamTruncatedError) {
@@ -31,17 +34,17 @@ function isTransient(error: DrunError): boolean {
   return error.status >= 500 || [408, 409, 425, 429].includes(error.status);
 }
 
-/** Whether the service cannot have acted on the request: it answered 429, or the connection never opened. */
+/** Whether the service cannot have acted on the request: it responded with 429, or the connection never opened. */
 export function cannotHaveBeenApplied(error: DrunError): boolean {
   return error instanceof ApiError ? error.status === 429 : connectionFailure(error) !== 'unknown';
 }
 
 /**
- * What the service asks for, or else "full jitter", which spreads out clients that failed together. A requested wait
- * of 0 ms is ignored.
+ * Returns the wait that the service requests, or else a random one ("full jitter"), which spreads out clients that
+ * failed together. A requested wait of 0 ms is ignored.
  *
  * @param retry - Number of the retry, from 1.
- * @returns `undefined` if the service asks for more than 60 s.
+ * @returns `undefined` if the service requests more than 60 s.
  */
 export function retryDelayMs(error: DrunError, retry: number): number | undefined {
   const asked = error instanceof ApiError ? error.retryAfterMs : undefined;

@@ -1,31 +1,32 @@
 import { isRecord, parseJson } from '../internal/json.ts';
 
-/** What a service says about an error. Not redacted. */
+/** An error as the service describes it. Not redacted. */
 export interface ServiceError {
   readonly message?: string | undefined;
   readonly code?: string | undefined;
   readonly type?: string | undefined;
   readonly param?: string | undefined;
-  /** The status that the body states, or that its code or type stands for. */
+  /** The status in the body, or the one that its code or type corresponds to. */
   readonly status?: number | undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Bodies nest one error in another: `{"detail":{"error":{…}}}`. */
+/** Errors can be nested: `{"detail":{"error":{…}}}`. */
 const MAX_NESTING = 5;
 
-/** Where messages are, the most specific ones first: `error` can be a mere status phrase beside `message`. */
+/** Fields that can contain the message, most specific first: `error` can be a mere status phrase beside `message`. */
 const MESSAGE_FIELDS =
   'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title'.split(
     ' ',
   );
 
 /**
- * Reads the error that a JSON value reports, whatever the status of its response is.
+ * Returns the error that a JSON value reports, regardless of the response status.
  *
- * `error`, `errors`, `success: false`, `object: "error"` and a code that is an error status always do. A message, or
- * another code, does so only if the value has no field of the contract besides `id` and `name`, which errors have too.
+ * `error`, `errors`, `success: false`, `object: "error"` and a code that is an error status always indicate an error. A
+ * message or another code does so only if the value has no field of the contract besides `id` and `name`, which errors
+ * have too.
  *
  * @param fields - Fields of the contract.
  */
@@ -47,7 +48,7 @@ function statesError(body: Fields): boolean {
     (typeof error === 'string' && error !== '') ||
     (typeof errors === 'object' && errors !== null && Object.keys(errors).length > 0) ||
     (typeof status === 'string' && /^(?:error|fail(?:ed|ure)?)$/i.test(status)) ||
-    // Codes that are no HTTP statuses: `{"text":"…","error_code":50002}`.
+    // Codes that are not HTTP statuses: `{"text":"…","error_code":50002}`.
     [error_code, errcode].some((code) => isPresent(code) && !isSuccess(code)) ||
     statusIn(body) !== undefined
   );
@@ -66,11 +67,11 @@ function isPresent(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }
 
-/** Reads the body of an error response, or the first part of it. */
+/** Parses the body of an error response, or the start of it. */
 export function parseServiceError(text: string): ServiceError | undefined {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
   if (!/^(?:data|event|id|retry)?:/.test(trimmed)) return parsePayload(trimmed);
-  // An event stream: the first event that says something. Routers also send plain text as one.
+  // In an event stream, the first event with content counts. Routers also send plain text as an event stream.
   for (const [, data = ''] of trimmed.matchAll(/^data:(.*)$/gm)) {
     const error = /^\s*(?:\[DONE\]|null)?\s*$/.test(data) ? undefined : parsePayload(data.trim());
     if (error !== undefined) return error;
@@ -88,7 +89,7 @@ function parsePayload(text: string): ServiceError | undefined {
   return error?.message || error?.code || error?.type ? error : undefined;
 }
 
-/** Reads JSON that is cut off or broken. */
+/** Extracts the error from JSON that is cut off or malformed. */
 function readPartialError(text: string): ServiceError {
   const field = (name: string): string | undefined => {
     const raw = new RegExp(`"${name}"\\s*:\\s*(?:"((?:[^"\\\\]|\\\\.)*)|(-?\\d+))`).exec(text);
@@ -111,7 +112,7 @@ function readError(value: unknown, nesting = 0): ServiceError | undefined {
   const inner = [error, detail, message, Array.isArray(errors) ? errors.find(isRecord) : undefined].find(
     isRecord,
   );
-  // The envelope's own fields fill in what the error in it leaves out.
+  // Fields of the envelope fill in those that the nested error lacks.
   const nested = readError(inner, nesting + 1);
   // The control plane names the kind of error in `id`; elsewhere that is the id of a completion.
   const id = typeof value.message === 'string' ? value.id : undefined;
@@ -127,7 +128,7 @@ function readError(value: unknown, nesting = 0): ServiceError | undefined {
   };
 }
 
-/** A list of errors: of a validation (`loc` and `msg`; the `input` that it repeats is left out), or of anything. */
+/** Reads a list of errors, such as validation errors (`loc` and `msg`, without the repeated `input`). */
 function readList(list: readonly unknown[], nesting: number): ServiceError | undefined {
   const issues = list.slice(0, 10).flatMap((item) => {
     const error = readError(item, nesting + 1);
@@ -150,7 +151,7 @@ function statusOf(value: unknown): number | undefined {
   return /^[45]\d\d$/.test(String(value)) ? Number(value) : undefined;
 }
 
-/** Names of errors as OpenAI, Anthropic, gRPC and Python servers spell them, without case and punctuation. */
+/** Error names used by OpenAI, Anthropic, gRPC and Python servers, without case and punctuation. */
 const NAMES: readonly (readonly [status: number, name: RegExp])[] = [
   [
     401,
@@ -170,12 +171,12 @@ function statusNamed(...names: readonly (string | undefined)[]): number | undefi
   return plain.map((name) => NAMES.find(([, pattern]) => pattern.test(name))?.[0]).find(Boolean);
 }
 
-/** Fields in which Pydantic and FastAPI, on which model servers are built, repeat the request; also in JSON within JSON. */
+/** Fields in which Pydantic and FastAPI, used by model servers, repeat the request, including in JSON within JSON. */
 const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
 
-/** Removes the input that a server repeats in a message: it may be a prompt. */
+/** Removes input that a server repeats in a message, because it may be a prompt. */
 export function withoutInput(text: string): string {
-  // Texts and echoes alternate.
+  // Text and repeated input alternate.
   const parts = text.split(ECHO);
   return parts
     .map((part, index) => {
@@ -185,11 +186,11 @@ export function withoutInput(text: string): string {
     .join('');
 }
 
-/** Where the literal at the start of a text ends: at a comma or bracket outside of its own brackets and quotes. */
+/** Returns the end of the literal at the start of a text: a comma or bracket outside its own brackets and quotes. */
 function valueEnd(text: string): number {
   let depth = 0;
   let quote: string | undefined;
-  // A quoted string ends at the quotation mark that is escaped like the one it starts with.
+  // A quoted string ends at the quotation mark with the same escaping as the opening one.
   for (const { 0: token, index } of text.matchAll(/(?<!\\)\\*['"]|[{[(,)\]}]/g)) {
     if (quote !== undefined) quote = token === quote ? undefined : quote;
     else if (/['"]/.test(token)) quote = token;

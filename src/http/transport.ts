@@ -2,30 +2,30 @@ import { ConfigurationError } from '../errors/index.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { FetchFunction } from './call.ts';
 
-/** A request with everything it needs, credential included. */
+/** A complete request, including the credential. */
 export interface TransportRequest {
   readonly method: string;
   readonly url: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
-  /** Aborts the request, and the reading of its response. */
+  /** Aborts the request and the reading of its response. */
   readonly signal: PlatformAbortSignal;
 }
 
-/** Response headers; a web `Headers` is one. */
+/** Response headers, such as a web `Headers` object. */
 export interface ResponseHeaders extends Iterable<[string, string]> {
   get(name: string): string | null;
 }
 
 /** A response whose body has not been read. */
 export interface TransportResponse {
-  /** 0 for a redirect whose status the runtime hides. */
+  /** 0 for a redirect if the runtime hides its status. */
   readonly status: number;
   readonly headers: ResponseHeaders;
   /** Reads the whole body. */
   text(): Promise<string>;
-  /** Reads the next part of the body; `undefined` at its end. */
+  /** Reads the next bytes of the body; `undefined` at its end. */
   read(): Promise<Uint8Array | undefined>;
   /** Closes the connection unless the body has been read. Never throws. */
   cancel(): void;
@@ -46,15 +46,15 @@ export async function sendByFetch(
   fetch: FetchFunction | undefined,
   { method, url, headers, body, signal }: TransportRequest,
 ): Promise<Response> {
-  // Looked up for every request, because tests and tracers replace it, and called as a plain function, because runtimes
-  // reject it as a method of another object.
+  // The global `fetch` is looked up for every request, because tests and tracers replace it. It is called as a plain
+  // function, because runtimes reject it as a method of another object.
   const send = fetch ?? globalThis.fetch;
-  // A followed redirect would carry the credential to wherever the server says.
+  // Following a redirect would send the credential to any URL the server chooses.
   const init: RequestInit = { method, headers, redirect: 'manual', signal };
   if (body !== undefined) init.body = body;
   const response = await send(url, init);
   checkResponse(response);
-  // A fetch that ignores its signal: the caller no longer waits for this response.
+  // A `fetch` that ignores its signal can respond after the caller has stopped waiting.
   if (signal.aborted) response.body?.cancel().catch(() => {});
   return response;
 }
@@ -89,7 +89,7 @@ export class FetchResponse implements TransportResponse {
   }
 }
 
-/** Checks what a custom `fetch` returns, as libraries and hand-written wrappers differ from the standard. */
+/** Checks the result of a custom `fetch`, because libraries and hand-written wrappers deviate from the standard. */
 function checkResponse(response: Response | undefined): asserts response is Response {
   let why: string | undefined;
   if (typeof response?.headers?.get !== 'function' || typeof response.text !== 'function') {

@@ -4,14 +4,14 @@ import { invalid } from './options.ts';
 
 const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 
-/** The ends of URLs that people copy from a request instead of a base URL. */
+/** Endpoint paths at the end of a URL that was copied from a request instead of a base URL. */
 const ENDPOINT =
   /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/;
 
 /**
  * Messages do not repeat the URL, because it may contain a password.
  *
- * @param root - Path that the URL may end in, such as `/v1`, and that is removed.
+ * @param root - Path that is removed from the end of the URL, such as `/v1`.
  */
 export function checkBaseUrl(
   baseUrl: string | URL,
@@ -51,7 +51,10 @@ export function fillPath(path: string, params: Readonly<Record<string, string>> 
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
 }
 
-/** Encoding is not enough: `..` has no encoded form, and some servers and proxies decode `%2F` before they route. */
+/**
+ * Rejects anything but a single path segment. Encoding is not enough: `..` has no encoded form, and some servers and
+ * proxies decode `%2F` before routing.
+ */
 export function checkPathSegment(value: string, option: string): string {
   if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');
   if (/^sk-[\w-]{16,}$/.test(value)) throw invalid(option, 'looks like an API key; pass the id of the key');

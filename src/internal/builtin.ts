@@ -1,4 +1,4 @@
-/** A module of Node, or `undefined` on runtimes that lack it. An `import` would fail there. */
+/** Returns a Node module, or `undefined` on runtimes that lack it, where an `import` would fail. */
 export function builtinModule<T>(name: string): Partial<T> | undefined {
   const { process } = globalThis as {
     readonly process?: { readonly getBuiltinModule?: (name: string) => Partial<T> | undefined };

@@ -3,16 +3,16 @@ export interface Thrown {
   readonly message: string;
   readonly code?: string | undefined;
   readonly syscall?: string | undefined;
-  /** Whether it has no cause itself. */
+  /** Whether this error has no cause. */
   readonly isRoot: boolean;
 }
 
-/** Enough for every real chain of wrappers, and an end for one that leads back to itself. */
+/** Maximum length of a chain of causes, which may be cyclic. */
 const MAX_DEPTH = 8;
 
 /**
- * Reads a thrown value and its causes, outermost first. An inner error has the code, system call and message of the
- * outer one unless it has its own. Never throws, although getters of what was thrown can.
+ * Reads a thrown value and its causes, outermost first. An inner error inherits the code, system call and message of
+ * the outer one unless it has its own. Never throws, even if getters of the thrown value do.
  */
 export function readCauses(thrown: unknown): Thrown[] {
   return readChain(thrown, { name: 'Error', message: '', isRoot: true }, 1);
@@ -38,7 +38,7 @@ function readChain(thrown: unknown, outer: Thrown, depth: number): Thrown[] {
   }
 }
 
-/** Enough for every real message, and a bound for patterns that are applied to it. */
+/** Maximum length of a message, which limits the cost of patterns applied to it. */
 const MAX_LENGTH = 2_000;
 
 function stringOf(value: unknown): string | undefined {

@@ -1,21 +1,21 @@
 /*
- * Values of other realms (Jest, zone.js, vm contexts, iframes) and of second copies of a package have other classes,
- * so these checks look at what a value does instead of using `instanceof`.
+ * Values of other realms (Jest, zone.js, vm contexts, iframes) and of other copies of a package have different classes,
+ * so these checks test behavior instead of using `instanceof`.
  */
 
-/** Longest delay of a timer in milliseconds; longer ones fire at once. */
+/** Maximum delay of a timer in milliseconds. Timers with a longer delay fire at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
 export function isPrintableAscii(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);
 }
 
-/** Of a host name as the URL parser writes it. */
+/** Whether a host name, as normalized by the URL parser, is a loopback address. */
 export function isLoopback(hostname: string): boolean {
   return /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }
 
-/** Whether a timer can wait so long. */
+/** Whether a timer supports this delay. */
 export function isTimerMs(value: unknown): value is number {
   return typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS;
 }

@@ -9,12 +9,12 @@ interface AsyncHooks {
 /**
  * Runs a task outside the async context of its caller.
  *
- * Polls and timers that outlive a call would otherwise keep the `AsyncLocalStorage` of the first request forever: its
+ * Otherwise, polls and timers that outlive a call would keep the `AsyncLocalStorage` of the first request forever: its
  * trace would never end, and its memory would never be freed.
  */
 export const runDetached: RunDetached = /* @__PURE__ */ captureContext();
 
-/** Returns a function that runs tasks in the async context of this call, as far as the runtime has such contexts. */
+/** Returns a function that runs tasks in the current async context, if the runtime supports async contexts. */
 export function captureContext(): RunDetached {
   const hooks = builtinModule<AsyncHooks>('node:async_hooks');
   return hooks?.AsyncLocalStorage?.snapshot?.() ?? ((task, ...args) => task(...args));

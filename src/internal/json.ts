@@ -1,4 +1,7 @@
-/** Parses JSON; returns `undefined` for anything else. The engine's own error quotes the text, which may hold a credential. */
+/**
+ * Parses JSON; returns `undefined` if it is invalid. The engine's error would quote the text, which may contain a
+ * credential.
+ */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -11,10 +14,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Real responses are far less nested; recursive code can overflow the stack on deeper ones. */
+/** Real responses are nested far less deeply; recursive code can overflow the stack on deeper ones. */
 const MAX_DEPTH = 1_000;
 
-/** @param text - The text that `value` was parsed from; a short one cannot be too deep. */
+/** @param text - The source of `value`; a short text cannot be nested too deeply. */
 export function isTooDeep(text: string, value: unknown): boolean {
   if (text.length < 2 * MAX_DEPTH) return false;
   let level: unknown[] = [value];

@@ -1,4 +1,4 @@
-/** Names that other libraries use and that do not resemble ours. */
+/** Option names of other libraries that do not resemble ours. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   expiresAt: 'ttl expiry expiration expiretime',
   maxRounds: 'maxsteps maxturns maxiterations',
@@ -7,9 +7,9 @@ const SYNONYMS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Finds an own enumerable key that is not an allowed option and whose value is not `undefined`.
+ * Finds the first own enumerable key that is not an allowed option and whose value is not `undefined`.
  *
- * @returns The first one, and the allowed option that it most likely stands for; `undefined` if every key is allowed.
+ * @returns The key and the most similar allowed option; `undefined` if every key is allowed.
  */
 export function findUnknownOption(
   options: object,
@@ -36,7 +36,10 @@ function normalized(name: string): string {
   return start.replaceAll(/[-_\s]/g, '');
 }
 
-/** Levenshtein distance, but 1 if one contains the other: `timeout` stands for `timeoutMs`, `abortSignal` for `signal`. */
+/**
+ * Levenshtein distance, but 1 if one contains the other: `timeout` suggests `timeoutMs`, `abortSignal` suggests
+ * `signal`.
+ */
 function distance(a: string, b: string): number {
   if (a !== b && a.length > 2 && (b.includes(a) || a.includes(b))) return 1;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -1,9 +1,10 @@
 /*
- * Types of the web platform for public declarations. A program may have them from DOM, Node or Workers types, or not at
- * all; each of these types is the program's own one if it exists. That way the declarations compile everywhere.
+ * Types of the web platform for public declarations. A program may get these types from DOM, Node or Workers types, or
+ * not have them at all. Each of them resolves to the program's own type if there is one, so that the declarations
+ * compile everywhere.
  */
 
-/** An `AbortSignal`, of any platform or polyfill. */
+/** An `AbortSignal` from any platform or polyfill. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: as in DOM's AbortSignal

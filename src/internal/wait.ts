@@ -1,4 +1,7 @@
-/** Resolves after `ms` milliseconds, or rejects with the signal's reason. With `background`, keeps no process alive. */
+/**
+ * Resolves after `ms` milliseconds, or rejects with the signal's reason. With `background`, the timer does not keep the
+ * process alive.
+ */
 export async function sleep(
   ms: number,
   signal: AbortSignal,
@@ -12,19 +15,19 @@ export async function sleep(
   await abortable(elapsed, signal).finally(() => clearTimeout(timer as number));
 }
 
-/** Lets the process end before a timer does. Only the timers of Node and Bun keep a process alive. */
+/** Lets the process exit before the timer fires. Only timers of Node and Bun keep a process alive. */
 function unref(timer: unknown): void {
   (timer as { readonly unref?: () => void }).unref?.();
 }
 
-/** Settles like the promise, or rejects with the signal's reason if that aborts first. */
+/** Settles like the promise, or rejects with the signal's reason if the signal aborts first. */
 export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
     const stop = (): void => signal.removeEventListener('abort', onAbort);
-    // Every request waits here: `finally()` would take three more promises.
+    // `finally()` would create three more promises for every request.
     promise.then(
       (value) => {
         stop();

@@ -6,24 +6,24 @@ import type { ResponseHeaders, Transport, TransportRequest, TransportResponse } 
 
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
 
-// Modules are loaded when they are needed, and not by `import`, which would read every export of `node:http`: one of
-// them loads undici. That would be most of the time that a short program takes.
+// Modules are loaded on demand and without `import`, which would evaluate every export of `node:http`. One of them
+// loads undici, which would take most of the run time of a short program.
 const http = process.getBuiltinModule('node:http');
 
 /** Options of {@link nodeTransport}. */
 export interface NodeTransportOptions {
   /**
-   * Opens the connections, for example through a proxy or with the certificates of a private authority. It must fit the
-   * base URL: an `Agent` of `node:https` for `https`, one of `node:http` for `http`.
+   * Opens the connections, for example through a proxy or with the certificates of a private authority. It must match
+   * the base URL: an `Agent` of `node:https` for `https`, one of `node:http` for `http`.
    *
-   * @defaultValue An agent that keeps connections open for 30 s, with the proxy of `NODE_USE_ENV_PROXY`.
+   * @defaultValue An agent that keeps connections open for 30 s and respects `NODE_USE_ENV_PROXY`.
    */
   readonly agent?: Agent | undefined;
 }
 
 /**
- * Sends the requests of a `ChatClient` through `node:http` and `node:https` instead of `fetch`, which takes less time and
- * memory, and has no time limit besides those of the client: Node's `fetch` gives up after 300 s without data.
+ * Sends the requests of a `ChatClient` through `node:http` and `node:https` instead of `fetch`. This takes less time
+ * and memory, and has no time limits besides those of the client: Node's `fetch` times out after 300 s without data.
  *
  * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive.
  * Connections are shared by all clients that use the transport. Unused ones do not keep the process running.
@@ -78,15 +78,15 @@ function invalidAgent(why: string): ConfigurationError {
 function agentOptions(): object {
   return {
     keepAlive: true,
-    // Closes unused connections, well before the service does after 60 s. Requests may take longer.
+    // Closes idle connections well before the service does, after 60 s. Does not limit requests.
     timeout: 30_000,
     scheduling: 'lifo',
-    // Set if Node was told to use the proxy of the environment.
+    // Set if Node is configured to use the proxy of the environment.
     proxyEnv: Reflect.get(Object(Reflect.get(http.globalAgent, 'options')), 'proxyEnv'),
   };
 }
 
-/** Sends a request; resolves once the head of its response has arrived. */
+/** Sends a request and resolves when the response headers have arrived. */
 function exchange(request: ClientRequest, { body, signal }: TransportRequest): Promise<TransportResponse> {
   return new Promise((resolve, reject) => {
     let response: IncomingMessage | undefined;
@@ -99,7 +99,7 @@ function exchange(request: ClientRequest, { body, signal }: TransportRequest): P
       response = message;
       resolve(new NodeResponse(message));
     });
-    // Also emitted after the response began, when it has no effect.
+    // Has no effect if emitted after the response has started.
     request.on('error', reject);
     request.on('close', () => signal.removeEventListener('abort', abort));
     signal.addEventListener('abort', abort);
@@ -118,7 +118,7 @@ class NodeResponse implements TransportResponse {
   constructor(message: IncomingMessage) {
     this.status = message.statusCode ?? 0;
     this.headers = new NodeHeaders(message);
-    // Failures reach whoever reads the body. If nobody does, they must not end the process.
+    // The reader of the body receives failures. Without a reader, they must not crash the process.
     this.#body = decoded(message).on('error', () => {});
   }
 
@@ -168,8 +168,8 @@ function joined(value: string | readonly string[]): string {
 }
 
 /**
- * Creates a decompressor that passes on at once what it can; `undefined` for an unknown encoding, or several. A body that
- * ends too early is an error.
+ * Creates a decompressor that emits data as early as possible; `undefined` for an unknown encoding, or several. A
+ * truncated body is an error.
  */
 function createDecoder(encoding: string): Transform | undefined {
   if (!['gzip', 'x-gzip', 'deflate', 'br'].includes(encoding)) return undefined;
@@ -180,12 +180,12 @@ function createDecoder(encoding: string): Transform | undefined {
   return encoding === 'deflate' ? createInflate(options) : createGunzip(options);
 }
 
-/** The body without its compression. */
+/** Returns the decompressed body. */
 function decoded(message: IncomingMessage): Readable {
   const { 'content-encoding': encoding = '', 'content-length': length } = message.headers;
   const isEmpty = length === '0' || message.statusCode === 204;
   const decoder = isEmpty ? undefined : createDecoder(encoding.trim().toLowerCase());
   if (decoder === undefined) return message;
-  // Ends the connection if the decoder fails or is destroyed. Its errors reach the reader.
+  // Closes the connection if the decoder fails or is destroyed. The reader receives its errors.
   return pipeline(message, decoder, () => {});
 }

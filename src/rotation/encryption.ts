@@ -4,11 +4,11 @@ import { Secret } from '../secret/secret.ts';
 import type { RingKey } from './record.ts';
 import { ringError, safeCause } from './safe-cause.ts';
 
-/** What a ciphertext is bound to. */
+/** The ring and key that a ciphertext belongs to. */
 export interface EncryptionContext {
   readonly ring: string;
   readonly ringId: string;
-  /** Number of the key in the ring. */
+  /** Sequence number of the key in the ring. */
   readonly seq: number;
 }
 
@@ -17,21 +17,21 @@ export interface CustomEncryption {
   /**
    * Encrypts a secret.
    *
-   * @param context - Bind it to the ciphertext (as additional data, or as an encryption context), so that the ciphertext
-   * cannot be moved to another ring or key.
+   * @param context - Bind the ciphertext to it (as additional data or an encryption context), so that the ciphertext
+   * cannot be used for another ring or key.
    */
   readonly encrypt: (secret: string, context: EncryptionContext) => string | Promise<string>;
-  /** Decrypts a ciphertext of {@link CustomEncryption.encrypt}; rejects if it cannot. */
+  /** Decrypts a ciphertext of {@link CustomEncryption.encrypt}; rejects if that fails. */
   readonly decrypt: (ciphertext: string, context: EncryptionContext) => string | Promise<string>;
 }
 
-/** 32 bytes, plain or in base64 (`openssl rand -base64 32`). */
+/** 32 bytes, raw or in base64 (`openssl rand -base64 32`). */
 export type EncryptionKey = Uint8Array | string;
 
-/** A key, a list of which the first encrypts and all decrypt, or custom encryption. */
+/** A key, an array of keys (the first one encrypts, all decrypt), or custom encryption. */
 export type EncryptionKeyOption = EncryptionKey | readonly EncryptionKey[] | CustomEncryption;
 
-/** A decrypted secret, and whether it was encrypted with another key than the one that encrypts now. */
+/** A decrypted secret, and whether it was encrypted with an outdated key. */
 interface Decrypted<Value> {
   readonly secret: Value;
   readonly isOutdated: boolean;
@@ -43,7 +43,7 @@ interface Cipher {
 }
 
 const FAILED = 'key_ring_decryption_failed';
-/** A record has at most four keys; some more remain known while they change. */
+/** A record has at most four keys; the rest is a margin for changes. */
 const MAX_CACHED = 16;
 
 /** Encrypts and decrypts the secrets of one ring. */
@@ -71,7 +71,10 @@ export class RingEncryption {
     }
   }
 
-  /** Decrypts each ciphertext once, also for concurrent callers. @throws {KeyRingError} With code `key_ring_decryption_failed`. */
+  /**
+   * Decrypts each ciphertext once, even for concurrent callers. @throws {KeyRingError} With code
+   * `key_ring_decryption_failed`.
+   */
   decrypt(key: RingKey, ringId: string): Promise<Decrypted<Secret>> {
     const id = JSON.stringify([ringId, key.seq, key.ciphertext]);
     const known = this.#decrypted.get(id);
@@ -111,7 +114,7 @@ function cipherFor(option: EncryptionKeyOption): Cipher {
   return aesGcm(keys.map(keyBytes));
 }
 
-/** Identifies the format of a ciphertext, and is bound to it. */
+/** The format of a ciphertext, which is also authenticated. */
 const FORMAT = 'gcm1';
 const IV_LENGTH = 12;
 const KEY_LENGTH = 32;
@@ -160,13 +163,13 @@ function additionalData({ ring, ringId, seq }: EncryptionContext): Uint8Array<Ar
 function keyBytes(key: EncryptionKey): Uint8Array<ArrayBuffer> {
   const bytes = typeof key === 'string' ? fromBase64(key.trim()) : key;
   if (!isByteArray(bytes) || bytes.length !== KEY_LENGTH) throw invalidKey();
-  // A copy, so that later changes of the caller's bytes have no effect.
+  // A copy, so that later changes to the caller's bytes have no effect.
   return Uint8Array.from(bytes);
 }
 
 function invalidKey(): ConfigurationError {
   return new ConfigurationError(
-    '`encryptionKey` must be 32 bytes, as `Uint8Array` or in base64 (`openssl rand -base64 32`), a list of such keys, or `{ encrypt, decrypt }`.',
+    '`encryptionKey` must be 32 bytes, as `Uint8Array` or in base64 (`openssl rand -base64 32`), an array of such keys, or `{ encrypt, decrypt }`.',
     { option: 'encryptionKey' },
   );
 }

@@ -1,9 +1,9 @@
 import { keyRingChannel } from '../internal/diagnostics.ts';
 import { safeCause } from './safe-cause.ts';
 
-/** The events of a {@link KeyRing}. They contain ids and masked keys, and no secrets. */
+/** The events of a {@link KeyRing}. They contain ids and masked keys but no secrets. */
 export interface KeyRingEvents {
-  /** A key was created, or recovered after a lost response, and stored by this process; it is not in use yet. */
+  /** This process created a key, or recovered it after a lost response, and stored it. The key is not in use yet. */
   created: { readonly id: string; readonly maskedKey: string; readonly seq: number };
   /** Another key became current, in this process or in another one. */
   rotated: { readonly id: string; readonly maskedKey: string; readonly epoch: number };
@@ -11,15 +11,20 @@ export interface KeyRingEvents {
   revoked: { readonly id: string; readonly reason: string };
   /** A retired key was deleted. */
   deleted: { readonly id: string; readonly reason: string };
-  /** A key of the ring that no record mentions was deleted: its creator crashed or received no response. */
+  /** A key that is missing from the ring's record was deleted. Its creator crashed or received no response. */
   'orphan-deleted': { readonly id: string; readonly maskedKey: string };
-  /** A key in use was deleted or disabled elsewhere, and is retired. */
+  /** A key in use was deleted or disabled outside the ring, and has been retired. */
   replaced: { readonly id: string };
-  /** There are keys of another ring with this name, for example of another environment. They are left alone. */
+  /**
+   * The account contains keys of another ring with this name, for example of another environment. They are not touched.
+   */
   'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
   /** The store returned an older record than before; readers keep the newer one. */
   'stale-read': { readonly epoch: number };
-  /** Work in the background failed, or the ring needs attention. Without a listener, reported as a process warning. */
+  /**
+   * Background work failed, or the ring needs attention. Without a listener, the error is reported as a process
+   * warning.
+   */
   error: { readonly error: unknown };
 }
 
@@ -59,7 +64,7 @@ export class RingEvents {
     if (keyRingChannel?.hasSubscribers) keyRingChannel.publish({ ring: this.#ring, event, ...details });
     const registrations = [...this.#registrations].filter((one) => one.event === event);
     for (const { listener } of registrations) {
-      // Errors and rejections of a listener are its own concern.
+      // Errors and rejections of listeners are ignored.
       void (async () => listener(details as never))().catch(() => {});
     }
     if (event !== 'error') return;

@@ -1,6 +1,6 @@
 /**
- * {@link KeyRing}: an API key that is rotated without downtime, the interface of the stores that hold its record, a store
- * in memory, and {@link openCurrentKey} for stores that hold the plain key too.
+ * {@link KeyRing} rotates an API key without downtime. Also contains the interface of key stores, an in-memory store,
+ * and {@link openCurrentKey} for stores that also keep the plain key.
  *
  * @module
  */

@@ -24,7 +24,7 @@ export interface ListedKey {
   readonly expiresAt?: Date | undefined;
 }
 
-/** All keys of the account or workspace. */
+/** A list of all keys of the account or workspace. */
 export interface KeyList {
   readonly items: readonly ListedKey[];
   /** The service's time: the `Date` header of the response plus its `Age`. Without it, nothing in a ring expires. */
@@ -48,11 +48,11 @@ export interface KeyManager {
     },
     options: RingRequestOptions & { readonly maxRetries?: number | undefined },
   ): PromiseLike<CreatedRingKey>;
-  /** Lists all keys, those of others included. */
+  /** Lists all keys, including those that do not belong to the ring. */
   list(query: object, options: RingRequestOptions): PromiseLike<KeyList>;
-  /** Rejects with an error of code `not_found` if there is no such key. */
+  /** Deletes a key. Rejects with an error of code `not_found` if it does not exist. */
   delete(id: string, options: RingRequestOptions): PromiseLike<unknown>;
-  /** Returns the secret of an existing key, on servers that can show it (0.17 and later). */
+  /** Returns the secret of an existing key, if the server supports that (0.17 and later). */
   getSecret?(id: string, options: RingRequestOptions): PromiseLike<Secret>;
 }
 
@@ -67,15 +67,15 @@ export interface KeyVerifier {
   verify(secret: Secret, options: RingRequestOptions): PromiseLike<KeyVerification>;
 }
 
-/** Time and waiting. Tests can pass their own. */
+/** Clock and timers. Tests can replace them. */
 export interface Clock {
-  /** Milliseconds since 1970. Only written into the record, if the service sends no `Date` header. */
+  /** Milliseconds since 1970. Only written to the record, and only if the service sends no `Date` header. */
   now(): number;
-  /** Milliseconds since an arbitrary instant; never goes back. */
+  /** Milliseconds since an arbitrary instant; never decreases. */
   monotonic(): number;
   /**
-   * Resolves after `ms` milliseconds, or rejects with the signal's reason. With `background`, it does not keep the
-   * process alive.
+   * Resolves after `ms` milliseconds, or rejects with the signal's reason. With `background`, the timer does not keep
+   * the process alive.
    */
   sleep(ms: number, signal: PlatformAbortSignal, options?: { readonly background?: boolean }): Promise<void>;
 }

@@ -2,13 +2,13 @@ import type { ListedKey } from './interfaces.ts';
 
 /*
  * Names of a ring's keys at the service: kr1-<ring>-<ringId>-<seq>-<nonce>, at most 32 characters, so that a list shows
- * which ring a key belongs to. The ring's part may contain dashes; the parts after it do not.
+ * which ring a key belongs to. The ring name may contain dashes; the parts after it do not.
  */
 
 const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 const RING_ID_LENGTH = 5;
 const NONCE_LENGTH = 6;
-/** Longer names of rings are shortened, so that a key's name has at most 32 characters up to `seq` 1,679,615. */
+/** Longer ring names are shortened, so that a key's name has at most 32 characters up to `seq` 1,679,615. */
 const MAX_LABEL_LENGTH = 10;
 const LABEL_START_LENGTH = 4;
 
@@ -26,7 +26,7 @@ export function newRingId(random: () => number): string {
   return randomString(random, RING_ID_LENGTH);
 }
 
-/** Returns a name that no other claim has, not even one with the same number that a store has lost. */
+/** Returns a unique key name. It differs even from that of a lost claim with the same number. */
 export function newKeyName(ring: string, ringId: string, seq: number, random: () => number): string {
   return `kr1-${labelOf(ring)}-${ringId}-${seq.toString(36)}-${randomString(random, NONCE_LENGTH)}`;
 }
@@ -46,7 +46,7 @@ function labelOf(ring: string): string {
   return ring.slice(0, LABEL_START_LENGTH) + hash(ring);
 }
 
-/** FNV-1a: six characters tell rings of one account apart. Equal ones are still distinguished by their `ringId`. */
+/** FNV-1a. Six characters distinguish the rings of one account; on a collision, the `ringId` still does. */
 function hash(text: string): string {
   let value = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) {

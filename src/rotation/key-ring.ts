@@ -22,7 +22,7 @@ import { type KeyRingStatus, statusOf } from './status.ts';
 import { invalid } from './stores/store.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
-/** The implementation of the protocol. Tests replace parts of it. @internal */
+/** The implementation of the protocol, parts of which tests replace. @internal */
 export interface Protocol {
   readonly Reconciliation: typeof Reconciliation;
   readonly Revocation: typeof Revocation;
@@ -31,26 +31,26 @@ export interface Protocol {
 /** Options of {@link KeyRing.start}. */
 export interface StartOptions {
   /**
-   * Interval between two reconciliations in milliseconds, varied by a quarter so that replicas do not run in step.
-   * Shorter if something is due earlier. @defaultValue 60_000
+   * Interval between two reconciliations in milliseconds, with a random variation of 25% so that replicas do not run at
+   * the same time. Shorter if work is due earlier. @defaultValue 60_000
    */
   readonly intervalMs?: number | undefined;
 }
 
 const DEFAULT_INTERVAL_MS = 60_000;
-/** How `rotate()` repeats store operations, and looks at the record while another replica works on it. */
+/** Interval at which `rotate()` repeats store operations, and polls the record while another replica works on it. */
 const POLL = { minMs: 250, maxMs: 2_000 };
 const MAX_STORE_FAILURES = 4;
-/** A reconciliation that comes slightly too early finds nothing to do. */
+/** Minimum wait, because a reconciliation that starts slightly too early finds nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
 /**
  * An API key that is rotated without downtime: created, verified, handed to all replicas, and deleted when it is no
  * longer in use.
  *
- * Any number of processes share a ring through a store, without a leader. Each may crash at any time; the others, or the
- * next reconciliation, continue. A ring is a credential: pass it to a `ChatClient` as its `apiKey`. Without `manager` and
- * `verifier` a ring only reads.
+ * Any number of processes share a ring through a store, without a leader. Each process may crash at any time; another
+ * one, or the next reconciliation, continues. A ring is a credential: pass it to a `ChatClient` as `apiKey`. Without
+ * `manager` and `verifier`, a ring is read-only.
  *
  * @example
  * ```ts
@@ -76,17 +76,17 @@ export class KeyRing implements AsyncDisposable {
   readonly #protocol: Protocol;
   readonly #reader: Reader;
   readonly #events: RingEvents;
-  /** Created when it is needed: Workers have no random numbers outside of requests. */
+  /** Created on demand, because Workers provide no random numbers outside of requests. */
   #memory: RingMemory | undefined;
-  /** The last reconciliation; there is one at a time. */
+  /** The latest reconciliation; they run one at a time. */
   #running: Promise<unknown> = Promise.resolve();
   #isStoreChecked = false;
   /** Stops the background work; undefined if none is running. */
   #background: AbortController | undefined;
-  /** The end of all background work that was started. */
+  /** Settles when all background work has ended. */
   #ended: Promise<unknown> = Promise.resolve();
 
-  /** @throws {ConfigurationError} If an option is invalid. The message names it and shows no credential. */
+  /** @throws {ConfigurationError} If an option is invalid. The message names the option and contains no credential. */
   constructor(options: KeyRingOptions);
   /** @internal */
   constructor(options: KeyRingOptions, protocol: Protocol);
@@ -101,7 +101,7 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Returns the current key, immediately if it is known. If `rejected` is given, the record is read again first.
+   * Returns the current key, synchronously if it is known. If `rejected` is given, the record is read again first.
    *
    * Rejects with a `KeyRingError` of code `key_ring_no_active_key` if the ring gets no key within `keyTimeoutMs`.
    */
@@ -110,8 +110,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Does everything that is due now. Safe at any time and in any number of processes: call it from a cron job or a
-   * function, or let {@link KeyRing.start} call it in a service.
+   * Does everything that is due now. It can run at any time and in any number of processes: call it from a cron job or
+   * a function, or let {@link KeyRing.start} call it in a service.
    *
    * @throws {ApiKeyLimitError} If the account has no room for another key; `ringKeyIds` lists the ring's own.
    */
@@ -121,8 +121,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Requests another key and reconciles until it is current. With a standby that takes one update; after a recent
-   * rotation it takes up to `gracePeriodMs`. If the call fails or is aborted, any later reconciliation fulfills the
+   * Requests another key and reconciles until it is current. With a standby, this takes one update; soon after another
+   * rotation, it can take up to `gracePeriodMs`. If the call fails or is aborted, the next reconciliation fulfills the
    * request.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
@@ -138,10 +138,11 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Takes keys out of use for good: the `current` one, one by its id, or `all`. The standby is promoted in the same update;
-   * without a standby, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
+   * Permanently retires keys: the `current` one, the one with the given id, or `all`. The standby is promoted in the
+   * same update; without a standby, calls wait for the next key. Resolves when the service neither lists nor accepts
+   * the keys.
    *
-   * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record could be updated
+   * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record can be updated
    * within `timeoutMs`. If no successor can be created, an `error` event is emitted.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
@@ -149,7 +150,7 @@ export class KeyRing implements AsyncDisposable {
     const signal = signalOf(options, 'signal reason timeoutMs');
     const revocation = new this.#protocol.Revocation(ring, target, options, signal);
     await revocation.run();
-    // A reconciliation that is running may take minutes. The key is revoked already, so its successor may come later.
+    // A running reconciliation may take minutes. The key is already revoked, so its successor can be created later.
     const successor = this.#reconcile(signal).catch((error: unknown) => {
       if (!signal.aborted) ring.emit('error', { error });
     });
@@ -158,9 +159,9 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Continues after the store returned to an older state (`key_ring_rolled_back`): accepts its record and reconciles.
-   * Keys that the record does not mention are deleted. If the record is lost altogether, a new ring of this name begins,
-   * and the keys of the old one are left alone.
+   * Resumes rotation after the store returned to an older state (`key_ring_rolled_back`): accepts the stored record and
+   * reconciles. Keys that are missing from the record are deleted. If the record was lost, a new ring with this name is
+   * created, and the keys of the old one are kept.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options);
@@ -183,8 +184,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Reconciles in the background until {@link KeyRing.stop}. Failures are `error` events, and the next reconciliation
-   * tries again. Does not keep the process alive. Has no effect if it is running already.
+   * Reconciles in the background until {@link KeyRing.stop}. Failures are emitted as `error` events, and the next
+   * reconciliation tries again. Does not keep the process alive. Has no effect if it is already running.
    */
   start(options: StartOptions = {}): void {
     checkOptionNames(options, 'intervalMs');
@@ -221,12 +222,12 @@ export class KeyRing implements AsyncDisposable {
     return this.stop();
   }
 
-  /** Reconciles after the reconciliations that were started before. */
+  /** Reconciles after all earlier reconciliations have ended. */
   async #reconcile(signal: AbortSignal): Promise<ReconcileResult> {
     const ring = this.#managed();
     const before = this.#running;
     const { promise, resolve: end } = Promise.withResolvers<void>();
-    // An aborted call does not let the next one overtake the one that is running.
+    // After an abort, the next call still waits for the running reconciliation.
     this.#running = Promise.all([before, promise]);
     try {
       await abortable(before, signal);
@@ -240,18 +241,18 @@ export class KeyRing implements AsyncDisposable {
     }
   }
 
-  /** Reports once what would make the store lose records. */
+  /** Reports, once, settings that can make the store lose records. */
   async #checkStore(): Promise<void> {
     const { store, storeTimeoutMs, emit, clock } = this.#ring;
     if (this.#isStoreChecked || store.check === undefined) return;
     this.#isStoreChecked = true;
-    // Many servers do not allow this check; the store's own operations report failures.
+    // Ignored, because many servers do not permit this check; real failures are reported by store operations.
     const check = async (): Promise<readonly Error[]> => store.check?.() ?? [];
     const errors = await withTimeout(clock, storeTimeoutMs, check).catch(() => []);
     for (const error of errors) emit('error', { error });
   }
 
-  /** @returns The epoch that the rotation leaves. */
+  /** @returns The epoch that the rotation ends. */
   async #requestRotation({ state, clock }: ManagedRing, signal: AbortSignal): Promise<number> {
     let failures = 0;
     const epoch = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {
@@ -271,7 +272,7 @@ export class KeyRing implements AsyncDisposable {
     return epoch ?? 0;
   }
 
-  /** Waits until the record changes, or until there is something to do. */
+  /** Waits until the record changes or work is due. */
   async #waitForChange(
     { pending, epoch, seq }: RingRecord,
     maxMs: number,
@@ -286,12 +287,12 @@ export class KeyRing implements AsyncDisposable {
     });
   }
 
-  /** @throws {ConfigurationError} If the ring can only read. */
+  /** @throws {ConfigurationError} If the ring is read-only. */
   #managed(): ManagedRing {
     const { manager, verifier } = this.#ring;
     if (manager !== undefined && verifier !== undefined) return { ...this.#ring, manager, verifier };
     const option = manager === undefined ? 'manager' : 'verifier';
-    throw new ConfigurationError(`\`${option}\` is missing: without it, the ring can only read.`, { option });
+    throw new ConfigurationError(`\`${option}\` is missing: without it, the ring is read-only.`, { option });
   }
 }
 

@@ -4,10 +4,10 @@ import { checkOptionNames, type KeyRingOptions } from './options.ts';
 import { parseRecord } from './record.ts';
 
 /**
- * Decrypts the current key in a record, for stores that hold the plain key beside the record, such as `entries` of
+ * Decrypts the current key in a record, for stores that keep the plain key beside the record, such as `entries` of
  * `kubernetesSecretStore`.
  *
- * Sends no request: the record may be old, and its key revoked.
+ * Sends no request, so the record may be outdated and its key revoked.
  *
  * @param ring - Name of the ring.
  * @param record - The record as the store received it.

@@ -9,19 +9,19 @@ import { checkFunction, invalid, isRingName, type KeyStore, RING_NAME_RULE } fro
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
   /**
-   * Names the ring in the store, and its keys at the service: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`.
-   * Key names contain a short hash instead of a name with more than 10 characters.
+   * Name of the ring in the store and in the names of its keys: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`.
+   * In key names, a ring name of more than 10 characters is replaced by a short hash.
    */
   readonly name: string;
-  /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed for a ring that only reads. */
+  /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed for a read-only ring. */
   readonly manager?: KeyManager | undefined;
-  /** Asks the service whether it accepts a key: `keyVerifier()`. Not needed for a ring that only reads. */
+  /** Asks the service whether it accepts a key: `keyVerifier()`. Not needed for a read-only ring. */
   readonly verifier?: KeyVerifier | undefined;
   /** Holds the record that all replicas share. */
   readonly store: KeyStore;
   /**
-   * Encrypts the secrets in the record: 32 bytes, plain or in base64; a list of such keys, of which the first encrypts
-   * and all decrypt; or `{ encrypt, decrypt }`. All replicas need it.
+   * Encrypts the secrets in the record: 32 bytes, raw or in base64; an array of such keys (the first one encrypts, all
+   * decrypt); or `{ encrypt, decrypt }`. All replicas need the same key.
    */
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
@@ -34,13 +34,13 @@ export interface KeyRingOptions {
   /** Keeps a second key ready, so that rotations and revocations need no create. @defaultValue true */
   readonly standby?: boolean | undefined;
   /**
-   * Deletes the current key before the next one is created, for accounts with room for a single key: calls wait in
-   * between. Excludes `standby`. @defaultValue false
+   * Deletes the current key before the next one is created, for accounts with room for a single key. Calls wait until
+   * the next key is ready. Cannot be combined with `standby`. @defaultValue false
    */
   readonly deleteBeforeCreate?: boolean | undefined;
   /** Token quota of each key of a workspace. */
   readonly quota?: KeyQuota | undefined;
-  /** Age at which a reader reads the record again in the background, in milliseconds. @defaultValue 30_000 */
+  /** Age at which the record is read again in the background, in milliseconds. @defaultValue 30_000 */
   readonly refreshMs?: number | undefined;
   /** How long `getKey` waits if the ring has no key, in milliseconds. @defaultValue 30_000 */
   readonly keyTimeoutMs?: number | undefined;
@@ -55,7 +55,7 @@ export interface KeyRingOptions {
   readonly createTimeoutMs?: number | undefined;
   /** How long the service may take to accept a new key, in milliseconds. @defaultValue 5 minutes */
   readonly activationTimeoutMs?: number | undefined;
-  /** Time and waiting, for tests. */
+  /** Clock and timers, for tests. */
   readonly clock?: Clock | undefined;
   /** Random numbers from 0 up to, but not including, 1, for tests. */
   readonly random?: (() => number) | undefined;
@@ -132,7 +132,10 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   };
 }
 
-/** @param names - The options, separated by spaces. @throws {ConfigurationError} If there is another one; the error names it. */
+/**
+ * @param names - The allowed options, separated by spaces. @throws {ConfigurationError} If there is an unknown option;
+ * the error names it.
+ */
 export function checkOptionNames(options: object, names: string): void {
   const unknown = findUnknownOption(options, names.split(' '));
   if (unknown === undefined) return;
@@ -145,7 +148,7 @@ function readDurations(options: KeyRingOptions): Durations {
   const durations = { ...DURATIONS };
   for (const option of Object.keys(DURATIONS) as (keyof Durations)[]) {
     const { [option]: value = DURATIONS[option] } = options;
-    // No timer waits for the age of a key.
+    // The age of a key is not limited by the maximum delay of a timer.
     const maxMs = option === 'maxAgeMs' ? MAX_AGE_MS : MAX_TIMER_MS;
     if (typeof value !== 'number' || !(value > 0 && value <= maxMs)) {
       throw invalid(option, `must be a positive number of milliseconds of at most ${maxMs}`);

@@ -15,22 +15,22 @@ import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
 
 /*
- * What a reconciliation does next, as a pure function of what it has observed. The order of the rules is essential: each
- * one is where it is because another order loses a key, creates one too many, or deletes one that is in use. The model in
- * test/model removes each rule and finds what breaks.
+ * What a reconciliation does next, as a pure function of what it has observed. The order of the rules is essential: in
+ * another order, the ring could lose a key, create too many, or delete one that is in use. The model in test/model
+ * checks that removing any rule breaks an invariant.
  */
 
-/** The service and the store, as one iteration sees them. */
+/** The state of the service and the store, as observed by one iteration. */
 export interface Observation {
-  /** Sent before the record was read: a key stored in between would look like an orphan otherwise. */
+  /** Requested before the record was read. In the other order, a key stored in between would look like an orphan. */
   readonly listing: Listing;
   readonly record: RingRecord;
   readonly version: string;
-  /** Sent after the record was read. Absent until a rule needs it. */
+  /** Requested after the record was read. Absent until a rule needs it. */
   readonly confirmation?: Listing | undefined;
-  /** Verdicts on keys that `confirmation` lacks, by id. */
+  /** Verdicts on keys that are missing from `confirmation`, by id. */
   readonly verdicts: ReadonlyMap<string, Verdict>;
-  /** Keys that were encrypted with an old key, and were not encrypted anew by this process. */
+  /** Keys that are encrypted with an outdated key and that this process has not re-encrypted. */
   readonly outdated: readonly RingKey[];
   readonly settings: KeyRingSettings;
   readonly progress: Readonly<Progress>;
@@ -44,9 +44,12 @@ export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'createdAt' |
   readonly secret: Secret;
 }
 
-/** What one ring object remembers between its reconciliations. */
+/** State that a ring object keeps between reconciliations. */
 export class RingMemory {
-  /** Identifies this ring object, whatever `random` returns: equal owners would continue each other's claims. */
+  /**
+   * Identifies this ring object. Independent of `random`, because ring objects with equal owners would continue each
+   * other's claims.
+   */
   readonly owner = crypto.randomUUID();
   /** Name of the last key for which a create was sent. */
   sentName: string | undefined;
@@ -54,22 +57,22 @@ export class RingMemory {
   readonly reencryptedIds = new Set<string>();
   readonly #reported = new Set<string>();
 
-  /** @returns Whether something is reported for the first time. */
+  /** @returns Whether the subject has not been reported before. */
   isNews(subject: string): boolean {
     return this.#reported.size < this.#reported.add(subject).size;
   }
 }
 
-/** What one run has done so far. */
+/** The actions of one reconciliation so far. */
 export class Progress {
   readonly memory: RingMemory;
-  /** The claim that this run has written. */
+  /** The claim that this reconciliation has written. */
   claim: { readonly version: string; readonly sentAt: number } | undefined;
-  /** Keys that this run may not delete, and claims whose key the service cannot show. */
+  /** Keys that the access token may not delete, and names of keys that the service cannot show. */
   readonly undeletableIds = new Set<string>();
   readonly unrecoverableNames = new Set<string>();
   orphansDeleted = 0;
-  /** Whether this run has dropped a claim because all slots were in use. */
+  /** Whether this reconciliation has dropped a claim because all slots were in use. */
   isFull = false;
 
   constructor(memory: RingMemory) {
@@ -93,11 +96,11 @@ export type Step =
 
 export type Rule = (seen: Observation) => Step | undefined;
 
-/** More orphans are not deleted in one run, so that a mistake cannot empty an account. */
+/** Maximum number of orphans deleted in one reconciliation, so that a mistake cannot empty an account. */
 const MAX_ORPHANS = 3;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** Lifetime of a key from its creation: as the standby, the current and the previous key, and a day. */
+/** Lifetime of a key from its creation: its time as standby, current and previous key, plus one day. */
 export function lifetimeMs({ maxAgeMs, gracePeriodMs, standby }: KeyRingSettings): number {
   return (standby ? 2 : 1) * maxAgeMs + gracePeriodMs + DAY_MS;
 }
@@ -142,7 +145,10 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
   return keys.length > 0 ? { kind: 'delete-retired', keys } : undefined;
 }
 
-/** Waiting uses "at least": only the `Date` of a list sent after the read shows that an instant has passed. */
+/**
+ * Waiting uses the earliest possible time: only the `Date` of a list requested after the read shows that an instant has
+ * passed.
+ */
 function retirePrevious(seen: Observation): Step | undefined {
   const { record, listing, confirmation } = seen;
   const { servedAt } = confirmation ?? listing;
@@ -158,7 +164,7 @@ function retirePrevious(seen: Observation): Step | undefined {
   return { kind: 'update', record: changed };
 }
 
-/** A promotion in the future was written with a wrong clock. */
+/** Corrects a promotion time in the future, which was written with a wrong clock. */
 function correctSince({ record, listing, confirmation }: Observation): Step | undefined {
   const { current } = record;
   const { servedAt } = confirmation ?? listing;
@@ -167,7 +173,7 @@ function correctSince({ record, listing, confirmation }: Observation): Step | un
   return { kind: 'update', record: { ...record, current: { ...current, since: servedAt } } };
 }
 
-/** Lists may lag, so a missing key is replaced only if the service rejects it too. */
+/** Lists may lag, so a missing key is replaced only if the service also rejects it. */
 function replaceMissing(seen: Observation): Step | undefined {
   const { record, listing, confirmation, verdicts } = seen;
   const usable = (confirmation ?? listing).keys.filter(({ expired, disabled }) => !expired && !disabled);
@@ -183,7 +189,7 @@ function replaceMissing(seen: Observation): Step | undefined {
   return undefined;
 }
 
-/** A created key needs no lease: every replica may verify and promote it. */
+/** A created key needs no lease, because any replica may verify and promote it. */
 function continueCreated({ record }: Observation): Step | undefined {
   const { pending } = record;
   return pending?.phase === 'created' ? { kind: 'verify-pending', pending } : undefined;
@@ -195,13 +201,13 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   const { pending } = record;
   if (pending?.phase !== 'claimed' || pending.owner !== memory.owner) return undefined;
   if (memory.unstored?.name === pending.name) return { kind: 'store-key', pending };
-  // A create without a response binds its owner too: it waits for the lease like everybody else.
+  // After a create without a response, the owner has to wait for the lease like any other replica.
   if (memory.sentName === pending.name) return undefined;
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'renew-claim', pending };
-  // Counted after the claim: two replicas that count before it would each find room for one key.
+  // Keys are counted after the claim. If two replicas counted before it, each would find room for one key.
   if (!hasRoom(seen)) return { kind: 'drop-claim', isFull: true };
-  // Acting uses "at most": the create and its recovery must fit before the end of the lease, in the service's time and in this
-  // process's.
+  // Acting uses the latest possible time: the create and its recovery must end before the lease does, by the service's
+  // clock and by the clock of this process.
   const { leaseUntil = Number.POSITIVE_INFINITY } = pending;
   const latest = latestTime(listing, monotonicNow) ?? Number.NEGATIVE_INFINITY;
   const isKnown = pending.leaseUntil === undefined || listing.servedAt !== undefined;
@@ -210,7 +216,7 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   return isLeased && isHeld ? { kind: 'create', pending } : { kind: 'drop-claim', isFull: false };
 }
 
-/** A claim without a stored key is taken over once a list sent after the read shows that its lease is over. */
+/** Takes over a claim without a stored key once a list requested after the read shows that its lease has ended. */
 function takeOverClaim(seen: Observation): Step | undefined {
   const { record, listing, confirmation, settings, progress, monotonicNow } = seen;
   const { pending } = record;
@@ -252,7 +258,7 @@ function claimNextKey(seen: Observation): Step | undefined {
   const { current, standby, previous } = record;
   const isNeeded = !current || isDue(seen) || (settings.standby && !standby);
   if (!isNeeded || progress.isFull || orphansOf(seen).length > 0) return undefined;
-  // Beside a previous key there is room only if there is no current one.
+  // While there is a previous key, there is room only if there is no current one.
   if (previous && current) return undefined;
   if (settings.deleteBeforeCreate && current) {
     const freed = to.retire(record, [current.id], 'replaced', promotionOf(seen));
@@ -262,7 +268,7 @@ function claimNextKey(seen: Observation): Step | undefined {
   return leaseError(seen) ?? { kind: 'claim' };
 }
 
-/** A list that is slower than the lease would make every owner drop its claim. */
+/** If a list took longer than the lease, every owner would drop its claim. */
 function leaseError({ listing, settings }: Observation): Step | undefined {
   const { leaseMs, createTimeoutMs } = settings;
   const neededMs = createTimeoutMs + 2 * SLACK_MS + 2 * listing.durationMs;
@@ -277,12 +283,12 @@ function rest(seen: Observation): Step {
   const { current, previous, pending } = seen.record;
   const dueAt = current && current.since + seen.settings.maxAgeMs;
   const instants = [dueAt, previous?.retireAt, pending?.leaseUntil];
-  // Instants in the past do not count: that work is waiting for something else.
+  // Instants in the past are ignored: that work is waiting for something else.
   const waits = instants.map((at = Number.NaN) => at - servedAt).filter((waitMs) => waitMs >= 0);
   return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
 }
 
-/** A rotation is requested, or the current key is old. */
+/** Whether a rotation was requested or the current key has reached its maximum age. */
 function isDue(seen: Observation): boolean {
   const { current, rotateEpoch } = seen.record;
   if (current === undefined) return false;
@@ -296,12 +302,12 @@ function isExpiring({ expiresAt }: RingKey, { listing, settings }: Observation):
   return servedAt >= expiresAt - settings.gracePeriodMs - DAY_MS / 2;
 }
 
-/** A promotion, by the service's time of this observation. */
+/** Returns a promotion at the service's time of this observation. */
 export function promotionOf({ now, settings }: Observation): to.Promotion {
   return { since: now, gracePeriodMs: settings.gracePeriodMs };
 }
 
-/** The listed keys of this ring, not of another one with the same name. */
+/** Returns the listed keys of this ring, without those of another ring with the same name. */
 function ownListed({ listing, record }: Observation): OwnKey[] {
   return listing.keys.filter(({ ringId }) => ringId === record.ringId);
 }
@@ -314,7 +320,7 @@ function orphansOf(seen: Observation): OwnKey[] {
   );
 }
 
-/** Whether a slot is free. Keys that may not be deleted do not count: the account's limit decides about those. */
+/** Whether a slot is free. Undeletable keys do not count here; they count toward the limit of the account. */
 function hasRoom(seen: Observation): boolean {
   const ids = new Set([...ownListed(seen), ...keysOf(seen.record)].map(({ id }) => id));
   for (const id of seen.progress.undeletableIds) ids.delete(id);

@@ -8,13 +8,13 @@ import { ringError } from './safe-cause.ts';
 import { retryUntil, withTimeout } from './waiting.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
-/** Calls share a read for so long. In a Worker a read stops when the request that started it ends. */
+/** How long calls share a read. In a Worker, a read stops when the request that started it ends. */
 const MAX_SHARED_MS = 2_000;
-/** A reader retries this soon if the store failed or returned an older record. */
+/** Delay before the next read after the store failed or returned an older record. */
 const RETRY_MS = 1_000;
 
 interface Reading {
-  /** The key that had been rejected when the read began. */
+  /** The key that had been rejected when the read started. */
   readonly rejected: Secret | undefined;
   readonly startedAt: number;
   readonly done: Promise<void>;
@@ -24,13 +24,14 @@ interface Reading {
  * Returns the current key; never writes.
  *
  * A known secret is returned at once and refreshed in the background, so that a slow or unavailable store delays no caller.
- * An older record than one that was seen is ignored. A rejected key is looked up again before it is returned once more.
+ * Records older than the latest known one are ignored. If the service rejected the key, the record is read again before
+ * a key is returned.
  */
 export class Reader {
   readonly #ring: RingContext;
   /** The last key that was decrypted. */
   #decrypted: { readonly id: string; readonly secret: Secret } | undefined;
-  /** A ciphertext that cannot be decrypted: not tried again at every call. */
+  /** A ciphertext that cannot be decrypted. It is not retried on every call. */
   #undecryptable: string | undefined;
   #refreshAt = 0;
   #reading: Reading | undefined;
@@ -44,7 +45,7 @@ export class Reader {
     this.#ring = ring;
   }
 
-  /** The current key, without a promise if it is known. */
+  /** Returns the current key, without a promise if it is known. */
   get({ rejected, signal }: CredentialContext): Secret | Promise<Secret> {
     const current = this.#ring.state.latest?.current;
     const decrypted = this.#decrypted;
@@ -54,17 +55,17 @@ export class Reader {
     return decrypted.secret;
   }
 
-  /** Notes that the record was read or written. */
+  /** Handles a record that was read or written. */
   observe(record: RingRecord, before: RingRecord | undefined): void {
     this.#refreshIn();
     const { current, epoch } = record;
-    // The numbers of a ring that starts again are lower, and `recover()` raises them without a new key.
+    // A new ring starts with lower numbers, and `recover()` raises them without a new key.
     const isLater = before?.ringId !== record.ringId || epoch > before.epoch;
     if (!current || !isLater || current.id === before?.current?.id) return;
     this.#ring.emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
   }
 
-  /** Stops watching. Resolves when no background work is left. */
+  /** Stops watching. Resolves when the background work has ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#unwatch?.();
@@ -82,7 +83,7 @@ export class Reader {
     this.#watch();
     const { clock, keyTimeoutMs, state } = this.#ring;
     const deadline = clock.monotonic() + keyTimeoutMs;
-    // A key that was promoted after the rejected one was handed out needs no read.
+    // No read is needed if another key was promoted after the rejected one was returned.
     let mustRead = !state.latest?.current || (rejected && this.#decrypted?.secret.equals(rejected) !== false);
     let failure: unknown;
     const secret = await retryUntil(clock, signal, deadline, POLL, async () => {
@@ -101,7 +102,7 @@ export class Reader {
     return secret;
   }
 
-  /** A reader keeps its key if it cannot decrypt the next one. */
+  /** Decrypts a key. If that fails, the reader keeps the previous key. */
   async #decrypt(key: RingKey, ringId: string): Promise<Secret> {
     const known = this.#decrypted;
     if (known?.id === key.id) return known.secret;
@@ -158,7 +159,7 @@ export class Reader {
 
   #refresh(): void {
     const { state } = this.#ring;
-    // Not at every call, and due again even if this read never ends, as in a Worker whose request is over.
+    // Schedules the next read now, in case this one never ends, as in a Worker whose request is over.
     this.#refreshIn();
     this.#background = runDetached(async () => {
       try {

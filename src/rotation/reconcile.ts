@@ -28,15 +28,16 @@ import * as to from './transitions.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /*
- * d.run can create, list and delete keys: nothing rotates one, a repeated create makes another key, and a deleted key is
- * rejected at once. So everything is announced in the record by a compare-and-swap that one of any number of replicas
- * wins. After a conflict, a crash or a lost response the next iteration starts over: record and list show what happened.
+ * d.run can only create, list and delete keys. It cannot rotate them, a repeated create creates another key, and a
+ * deleted key is rejected at once. Every action is therefore announced in the record by a compare-and-swap, which only
+ * one replica wins. After a conflict, a crash or a lost response, the next iteration starts over: the record and the
+ * list show what happened.
  */
 
-/** How a reconciliation ended. */
+/** The result of a reconciliation. */
 export interface ReconcileResult {
   readonly record: RingRecord;
-  /** Time until there is something to do; absent if only a request can bring that. */
+  /** Time until work is due; absent if only a request can create work. */
   readonly nextInMs: number | undefined;
 }
 
@@ -44,16 +45,16 @@ const MAX_ITERATIONS = 25;
 const MAX_STORE_FAILURES = 4;
 const STORE_RETRY_MS = 250;
 const POLL = { minMs: 500, maxMs: 10_000 };
-/** Statuses of servers that cannot show a key, or not with this token. */
+/** Statuses of servers that cannot show a key, or do not permit it with this token. */
 const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
-/** Codes of a create that was rejected by the service, or before it was sent. */
+/** Error codes of a create that the service rejected or that was never sent. */
 const NOT_CREATED: readonly unknown[] = ['api_key_limit_reached', 'invalid_configuration', 'rate_limited'];
 
 /** Starts the next iteration. */
 type Again = undefined;
 
-/** One reconciliation. Safe at any time, for any number of replicas, and after any crash. */
+/** One reconciliation. It can run at any time, on any number of replicas, and after any crash. */
 export class Reconciliation {
   protected readonly ring: ManagedRing;
   protected readonly signal: AbortSignal;
@@ -162,9 +163,9 @@ export class Reconciliation {
   }
 
   /**
-   * Deletes keys. If the access token may not do that, the ring continues as long as there is room.
+   * Deletes keys. If the access token does not permit this, the ring continues while the account has room.
    *
-   * @returns The deleted ones.
+   * @returns The deleted keys.
    */
   async #delete<Key extends { readonly id: string }>(keys: readonly Key[]): Promise<Key[]> {
     const deleted: Key[] = [];
@@ -175,7 +176,7 @@ export class Reconciliation {
       } catch (error) {
         if (codeOf(error) !== 'permission_denied') throw error;
         this.progress.undeletableIds.add(key.id);
-        const advice = 'Delete it by hand; the ring continues while there is room.';
+        const advice = 'Delete it manually; the ring continues while the account has room.';
         this.#warn(key.id, `the access token may not delete key ${key.id}. ${advice}`);
       }
     }
@@ -195,7 +196,7 @@ export class Reconciliation {
     const sentAt = clock.monotonic();
     const latest = latestTime(seen.listing, sentAt);
     const lease = {
-      // The time since the list makes `leaseUntil` that much later, so it belongs to the length of the lease.
+      // The time since the list is included, because `leaseUntil` is later by the same amount.
       leaseMs: Math.ceil(leaseMs + sentAt - seen.listing.sentAt),
       leaseUntil: latest === undefined ? undefined : Math.ceil(latest + leaseMs),
     };
@@ -223,14 +224,17 @@ export class Reconciliation {
     return this.storeKey(seen, pending);
   }
 
-  /** Sends the create once, and does not abort it with the call: every repetition can create a key that is lost. */
+  /** Sends the create once and does not abort it with the call, because every repetition could create another key. */
   protected sendCreate(name: string, expiresAt: number) {
     const { manager, createTimeoutMs, quota, clock } = this.ring;
     const input = { name, expiresAt: new Date(expiresAt), ...(quota !== undefined && { quota }) };
     return withTimeout(clock, createTimeoutMs, (signal) => manager.create(input, { signal, maxRetries: 0 }));
   }
 
-  /** No response: looks for the key until late creates have settled. Afterwards the claim waits for its lease. */
+  /**
+   * After a create without a response, looks for the key until late creates can no longer take effect. After that, the
+   * claim waits for the end of its lease.
+   */
   async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<Again> {
     const { clock, createTimeoutMs } = this.ring;
     await retryUntil(clock, this.signal, sentAt + createTimeoutMs, POLL, async () => {
@@ -242,7 +246,10 @@ export class Reconciliation {
     });
   }
 
-  /** Asks the service for a secret. @returns False if it cannot show it: servers before 0.17 answer 404, 405 or 501. */
+  /**
+   * Requests the secret of a key. @returns False if the service cannot show it: servers before 0.17 respond with 404,
+   * 405 or 501.
+   */
   async #recoverKey({ id, name, expiresAt }: OwnKey, createdAt: number): Promise<boolean> {
     const { memory, unrecoverableNames } = this.progress;
     let secret: Secret | undefined;
@@ -260,7 +267,7 @@ export class Reconciliation {
     return true;
   }
 
-  /** Stores the encrypted secret. Only then may the key be used. */
+  /** Stores the encrypted secret, which must happen before the key is used. */
   protected async storeKey({ record, ...seen }: Observation, pending: Pending): Promise<Again> {
     const { encryption, emit } = this.ring;
     const { memory } = this.progress;
@@ -275,7 +282,7 @@ export class Reconciliation {
     emit('created', { id: fields.id, maskedKey, seq });
   }
 
-  /** Verifies the secret as it was stored: the service may take a while, and the store must have kept it. */
+  /** Verifies the stored secret: the service may need time to accept it, and the store must have kept it. */
   async #verifyPending(seen: Observation, pending: CreatedPending): Promise<ReconcileResult | Again> {
     const { activationTimeoutMs, state, clock } = this.ring;
     const { record, version, listing, monotonicNow } = seen;
@@ -283,7 +290,7 @@ export class Reconciliation {
     let verdict: Awaited<ReturnType<typeof this.verifyStored>> | undefined;
     const deadline = monotonicNow + Math.max(0, activationTimeoutMs - ageMs);
     const isOver = await retryUntil(clock, this.signal, deadline, POLL, async () => {
-      // Another replica may have promoted the key meanwhile.
+      // Another replica may have promoted the key in the meantime.
       if (verdict && (await state.read().catch(() => undefined))?.version !== version) return true;
       verdict = await this.verifyStored(seen, pending);
       return verdict.kind === 'accepted' || undefined;
@@ -306,7 +313,7 @@ export class Reconciliation {
     return models.every((model) => verdict.models.includes(model)) ? verdict : { kind: 'insufficient' };
   }
 
-  /** One update: the key becomes the standby, or the current key. */
+  /** Makes the key the standby or the current key, in one update. */
   protected async promote(seen: Observation, pending: CreatedPending): Promise<Again> {
     const { record } = seen;
     const isStandby = this.ring.standby && record.current !== undefined && record.standby === undefined;
@@ -324,7 +331,7 @@ export class Reconciliation {
     const why =
       verdict === 'rejected'
         ? `the service rejected the new key ${id}`
-        : `the new key ${id} may not use all models of the current one`;
+        : `the new key ${id} does not have access to all models of the current one`;
     const message = `${why} for ${activationTimeoutMs} ms. It is retired, and the current key stays in use.`;
     throw ringError(name, 'key_ring_key_rejected', message, [id]);
   }
@@ -334,7 +341,7 @@ export class Reconciliation {
     const { record, outdated } = seen;
     const ciphertexts = new Map<string, string>();
     for (const key of outdated) {
-      // Once per key and process: replicas whose keys are in another order would encrypt them anew forever.
+      // Once per key and process, because replicas with encryption keys in different orders would re-encrypt forever.
       this.progress.memory.reencryptedIds.add(key.id);
       const { secret } = await encryption.decrypt(key, record.ringId);
       ciphertexts.set(key.id, await encryption.encrypt(secret, record.ringId, key.seq));
@@ -350,7 +357,7 @@ export class Reconciliation {
     return listing;
   }
 
-  /** Undefined if there was no record, or if the store failed and may be asked again. */
+  /** Returns undefined if there was no record, or if the store failed and a retry may help. */
   protected async read(): Promise<VersionedRecord | Again> {
     const { state, random } = this.ring;
     const read = await this.#retryable(() => state.readLatest());
@@ -363,7 +370,7 @@ export class Reconciliation {
     return this.#retryable(() => this.ring.state.update(seen, record));
   }
 
-  /** A transient failure of the store starts the next iteration, which finds out what happened. */
+  /** After a transient store failure, starts the next iteration, which observes the actual state. */
   async #retryable<Result>(task: () => Promise<Result>): Promise<Result | undefined> {
     try {
       return await task();
@@ -386,7 +393,7 @@ export class Reconciliation {
   }
 }
 
-/** Whether a create was rejected for certain. */
+/** Whether it is certain that a create was rejected. */
 function isRejection(error: unknown): boolean {
   if (NOT_CREATED.includes(codeOf(error))) return true;
   return isDrunError(error) && isRejectionStatus(readStatus(error));

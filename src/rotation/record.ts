@@ -4,9 +4,9 @@ import { ringError } from './safe-cause.ts';
 /** A key in the record. All instants are milliseconds since 1970 in the service's time. */
 export interface RingKey {
   readonly id: string;
-  /** Its name at the service. */
+  /** Name of the key at the service. */
   readonly name: string;
-  /** Number of the claim that it was created for. */
+  /** Number of the claim that the key was created for. */
   readonly seq: number;
   readonly maskedKey: string;
   readonly ciphertext: string;
@@ -16,15 +16,15 @@ export interface RingKey {
 
 /** The key that readers use. */
 export interface CurrentKey extends RingKey {
-  /** When it was promoted. */
+  /** When the key was promoted. */
   readonly since: number;
 }
 
-/** The key that was current before; readers that do not know the current one yet still use it. */
+/** The key that was current before. Readers with an older copy of the record still use it. */
 export interface PreviousKey extends RingKey {
-  /** The grace period at its replacement. */
+  /** The grace period at the time of its replacement. */
   readonly gracePeriodMs: number;
-  /** Absent until a list sent after the promotion shows the service's time. */
+  /** Absent until a list requested after the promotion shows the service's time. */
   readonly retireAt?: number | undefined;
 }
 
@@ -34,15 +34,15 @@ interface Claim {
   readonly seq: number;
   /** The ring object that creates the key. */
   readonly owner: string;
-  /** Length of the lease when it was written. */
+  /** Length of the lease at the time it was written. */
   readonly leaseMs: number;
   /** Absent if the owner did not know the service's time. */
   readonly leaseUntil?: number | undefined;
 }
 
-/** A claim of which no key is known yet. */
+/** A claim without a known key. */
 export type ClaimedPending = Claim & { readonly phase: 'claimed' };
-/** A key that is created and stored, but not verified yet. */
+/** A key that has been created and stored but not verified. */
 export type CreatedPending = Claim & { readonly phase: 'created'; readonly key: RingKey };
 /** A key that is being created. There is at most one. */
 export type Pending = ClaimedPending | CreatedPending;
@@ -53,17 +53,17 @@ export interface RetiredKey {
   readonly reason: string;
 }
 
-/** Everything that replicas share about a ring: one document in a store. */
+/** The shared state of a ring: one document in a store. */
 export interface RingRecord {
   /** Major and minor version. Versions with the same major number can read each other's records. */
   readonly format: string;
-  /** Random, created once: distinguishes this ring's keys from those of another ring with the same name. */
+  /** Random id, generated once. Distinguishes the keys of this ring from those of another ring with the same name. */
   readonly ringId: string;
   /** Number of claims so far. */
   readonly seq: number;
   /** Number of promotions so far. */
   readonly epoch: number;
-  /** A rotation out of this epoch is requested. */
+  /** The epoch in which a rotation was requested; the rotation ends this epoch. */
   readonly rotateEpoch?: number | undefined;
   /** Absent before the first key, and after a revocation without a standby. */
   readonly current?: CurrentKey | undefined;
@@ -113,7 +113,7 @@ function optional(check: Check): Check {
   return (value) => value === undefined || check(value);
 }
 
-/** Other fields are ignored. */
+/** Checks the given fields and ignores all others. */
 function objectOf(fields: Readonly<Record<string, Check>>): Check {
   return (value) => {
     const object = value as Record<string, unknown> | null;

@@ -12,7 +12,7 @@ import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** Options of most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {
-  /** Aborts the call, which rejects with the signal's reason. The next reconciliation continues what it began. */
+  /** Aborts the call, which rejects with the signal's reason. The next reconciliation completes the work. */
   readonly signal?: PlatformAbortSignal | undefined;
 }
 
@@ -20,16 +20,16 @@ export interface KeyRingCallOptions {
 export interface RevokeOptions extends KeyRingCallOptions {
   /** The reason, for the record and the events: 1 to 1,000 characters. @defaultValue 'revoked' */
   readonly reason?: string | undefined;
-  /** Time for the store and for the confirmation by the service, in milliseconds. @defaultValue 60_000 */
+  /** Time limit for the store update and for the confirmation by the service, in milliseconds. @defaultValue 60_000 */
   readonly timeoutMs?: number | undefined;
 }
 
-/** Which keys are revoked: the current one, all keys of the ring, or the one with this id. */
+/** The keys to revoke: the current one, all keys of the ring, or the one with this id. */
 export type RevokeTarget = 'current' | 'all' | (string & {});
 
-/** A record would not hold longer ones. */
+/** Longer reasons could exceed the size limit of a record. */
 const MAX_REASON_LENGTH = 1_000;
-/** How long a revocation tries to update the record before it deletes the keys anyway. */
+/** How long a revocation tries to update the record before it deletes the keys regardless. */
 const MAX_WAIT_BEFORE_DELETE_MS = 10_000;
 const POLL = { minMs: 200, maxMs: 5_000 };
 
@@ -38,7 +38,7 @@ export class Revocation {
   readonly timeoutMs: number;
   protected readonly ring: ManagedRing;
   protected readonly target: RevokeTarget;
-  /** The keys to revoke. Determined once: after a lost response, `current` would be the promoted standby. */
+  /** The keys to revoke. Determined once, because after a lost response `current` would mean the promoted standby. */
   protected ids: readonly string[] | undefined;
   readonly #reason: string;
   readonly #signal: AbortSignal;
@@ -48,7 +48,7 @@ export class Revocation {
   #isUpdated = false;
   /** Whether the service neither lists nor accepts the keys. */
   #isGone = false;
-  /** Why the record is not updated yet. */
+  /** The reason why the record has not been updated. */
   #failure: unknown;
 
   /** @throws {ConfigurationError} If an option is invalid; the error names it. */
@@ -74,7 +74,7 @@ export class Revocation {
     const deleteAt = clock.monotonic() + Math.min(MAX_WAIT_BEFORE_DELETE_MS, this.timeoutMs / 3);
     await this.#poll(deleteAt, () => this.#updateRecord(deleteAt));
     const ids = await this.#idsToDelete();
-    // All at once: each of them may be in the wrong hands.
+    // All at once, because each of them may have leaked.
     await this.#poll(this.#deadline, async () => {
       await Promise.all([this.#deleteKeys(ids), this.#updateRecord(this.#deadline)]);
       return this.#isGone && (this.#isUpdated || !isTransientStoreFailure(this.#error));
@@ -86,7 +86,7 @@ export class Revocation {
     throw ringError(name, 'key_ring_revocation_unconfirmed', why, ids);
   }
 
-  /** Calls a task until it returns true, or the deadline comes. */
+  /** Repeats a task until it returns true or the deadline has passed. */
   #poll(deadline: number, task: () => Promise<boolean>): Promise<unknown> {
     const attempt = async (): Promise<true | undefined> => (await task()) || undefined;
     return retryUntil(this.ring.clock, this.#signal, deadline, POLL, attempt);
@@ -97,7 +97,7 @@ export class Revocation {
     return this.#failure ?? ringError(this.ring.name, 'key_ring_conflict', message);
   }
 
-  /** One attempt to retire the keys. @returns Whether another attempt is pointless. */
+  /** Makes one attempt to retire the keys. @returns False if another attempt may help. */
   async #updateRecord(deadline: number): Promise<boolean> {
     if (this.#isUpdated) return true;
     const { state, clock, gracePeriodMs } = this.ring;
@@ -108,7 +108,7 @@ export class Revocation {
       await this.resolveTarget(record);
       const { ids = [] } = this;
       if (read !== null && keysOf(record).some(({ id }) => ids.includes(id))) {
-        // The service's time is at least that; a revocation does not wait for a list.
+        // A lower bound of the service's time, because a revocation does not wait for a list.
         const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
         const revoked = to.retire(record, ids, this.#reason, { since, gracePeriodMs });
         if ((await state.update(read, revoked, leftMs())) === undefined) return false;
@@ -142,7 +142,7 @@ export class Revocation {
     const { state, name } = this.ring;
     const { latest } = state;
     if (!this.#isUpdated) {
-      // The store is unreachable: delete by the last known record.
+      // The store is unreachable, so the last known record is used.
       if (latest !== undefined) await this.resolveTarget(latest);
       if (!this.ids?.length) throw this.#error;
     }
@@ -150,15 +150,15 @@ export class Revocation {
     if (this.target === 'current') {
       throw ringError(name, 'key_ring_no_active_key', 'there is no current key to revoke.');
     }
-    // An orphan of the ring, or a retired key.
+    // The id may belong to an orphan or a retired key.
     const { keys } = await listKeys(this.ring, this.#signal);
     const isOwn = keys.some(({ id, ringId }) => id === this.target && ringId === latest?.ringId);
     if (isOwn || latest?.retired.some(({ id }) => id === this.target)) return [this.target];
-    // The id is not repeated: in a hurry the caller may have passed the key itself.
+    // The message does not repeat the id, because the caller may have passed the key itself.
     throw ringError(name, 'key_ring_unknown_key', 'no key of the ring has this id.');
   }
 
-  /** One attempt to delete the keys, and to confirm that by a list and by rejected requests. */
+  /** Makes one attempt to delete the keys, and to confirm this with a list and with rejected requests. */
   async #deleteKeys(ids: readonly string[]): Promise<void> {
     if (this.#isGone) return;
     const { clock } = this.ring;
@@ -181,8 +181,8 @@ export class Revocation {
 }
 
 /**
- * Accepts a record that is older than one that was seen: continues beyond the numbers of all living keys and of all
- * seen records, so that readers believe it again. Keys that it does not know become orphans.
+ * Accepts a record that is older than the latest known one. Raises its numbers above those of all existing keys and
+ * known records, so that readers accept it again. Keys that are missing from it become orphans.
  */
 export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promise<void> {
   const { name, state, random } = ring;

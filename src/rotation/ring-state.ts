@@ -7,21 +7,21 @@ import { ringError, type SafeCause, safeCause } from './safe-cause.ts';
 import { codeOf, isRejectionStatus } from './service.ts';
 import { withTimeout } from './waiting.ts';
 
-/** A ring, as its parts see it. */
+/** The context shared by the parts of a ring. */
 export interface RingContext extends KeyRingSettings {
   readonly state: RingState;
   readonly emit: Emit;
-  /** Notes that an error no longer applies. */
+  /** Clears `lastError` if it is this error. */
   readonly clearError: (error: unknown) => void;
 }
 
-/** A ring that can do more than read. */
+/** A ring with a key manager and a key verifier. */
 export interface ManagedRing extends RingContext {
   readonly manager: KeyManager;
   readonly verifier: KeyVerifier;
 }
 
-/** A record, and the version of the store that it was read from. */
+/** A record and its version in the store. */
 export interface VersionedRecord {
   readonly record: RingRecord;
   readonly version: string;
@@ -29,7 +29,7 @@ export interface VersionedRecord {
 
 type OnChange = (record: RingRecord, before: RingRecord | undefined) => void;
 
-/** The record of a ring: the latest known state, and the state in the store. */
+/** The record of a ring: the latest known state and the stored state. */
 export class RingState {
   readonly #settings: KeyRingSettings;
   readonly #onChange: OnChange;
@@ -41,7 +41,7 @@ export class RingState {
     this.#onChange = onChange;
   }
 
-  /** The latest record that was read or written. Never goes back. */
+  /** The latest record that was read or written. Never replaced by an older one. */
   get latest(): RingRecord | undefined {
     return this.#latest;
   }
@@ -49,14 +49,14 @@ export class RingState {
   /**
    * Reads the record.
    *
-   * @param timeoutMs - If shorter than the store's own timeout.
+   * @param timeoutMs - Applies if shorter than the store timeout of the ring.
    * @returns Null if there is none.
    * @throws {KeyRingError}
    */
   async read(timeoutMs?: number): Promise<VersionedRecord | null> {
     const { name, store } = this.#settings;
     const stored = await this.#run(() => store.get(name), timeoutMs);
-    if (stored === null) return null;
+    if (stored == null) return null;
     const record = parseRecord(name, stored.value);
     this.#observe(record);
     return { record, version: stored.version };
@@ -64,7 +64,7 @@ export class RingState {
 
   /** Reads the record. @throws {KeyRingError} With code `key_ring_rolled_back` if it is older than the latest one. */
   async readLatest(timeoutMs?: number): Promise<VersionedRecord | null> {
-    // Other reads and updates of this process may overtake this one.
+    // Other reads and updates of this process may finish first.
     const known = this.#latest;
     const read = await this.read(timeoutMs);
     if (known !== undefined && (read === null || isOlder(read.record, known))) {
@@ -90,7 +90,7 @@ export class RingState {
     const { name, store } = this.#settings;
     const expected = before?.version ?? null;
     const value = JSON.stringify(record);
-    // A record that nobody can read would end the ring.
+    // An unreadable record would disable the ring.
     parseRecord(name, value);
     const swap = () => store.compareAndSwap(name, expected, value);
     const result = await this.#run(swap, timeoutMs);
@@ -101,7 +101,7 @@ export class RingState {
 
   #observe(record: RingRecord): void {
     const before = this.#latest;
-    // Responses may overtake each other.
+    // Responses may arrive out of order.
     if (before !== undefined && isOlder(record, before)) return;
     this.#latest = record;
     this.#onChange(record, before);
@@ -119,14 +119,19 @@ export class RingState {
   }
 }
 
-/** Codes of errors that a retry cannot help: file permissions, SQL and rights of PostgreSQL. 25006 is a failover. */
+/**
+ * Codes of permanent errors: file permissions, SQL errors, PostgreSQL permissions. 25006 is excluded because it occurs
+ * during a failover.
+ */
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
-/** Beginnings of Redis errors, and names of errors. `fetch` reports lost connections as TypeError. */
+/**
+ * Prefixes of Redis errors, and error names. TypeError is not included, because `fetch` uses it for lost connections.
+ */
 const PERMANENT_ERROR =
   /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF|(?:Configuration|Reference)Error|(?:AccessDenied|ResourceNotFound|Validation)Exception)\b/;
 
-/** Whether an error is a failure of the store that may pass: a lost connection, a timeout, 429, 5xx. */
+/** Whether an error is a temporary store failure: a lost connection, a timeout, 429, 5xx. */
 export function isTransientStoreFailure(error: unknown): boolean {
   if (codeOf(error) !== 'key_ring_store_failed') return false;
   const { code = '', status, name, message } = (error as KeyRingError).cause as SafeCause;
@@ -134,7 +139,7 @@ export function isTransientStoreFailure(error: unknown): boolean {
   return !PERMANENT_CODE.test(code) && ![name, message].some((text) => PERMANENT_ERROR.test(text));
 }
 
-/** @param lost - The keys that the store no longer knows. */
+/** @param lost - The keys that are missing from the stored record. */
 export function rolledBack(ring: string, lost: readonly Pick<RingKey, 'id'>[]): KeyRingError {
   const message =
     'the store has returned to an older state or lost its record. Nothing is created or deleted until `recover()` is called.';

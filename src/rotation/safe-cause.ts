@@ -1,19 +1,21 @@
 import { KeyRingError } from '../errors/index.ts';
 import { readCauses } from '../internal/cause.ts';
 
-/** Longer messages are cut: database clients quote their input. */
+/** Longer messages are truncated, because database clients quote their input. */
 const MAX_LENGTH = 300;
-/** User and password in a URL; what looks like a key of d.run, in plain text or encrypted. */
+/** User and password in a URL, and text that looks like a d.run key, in plain text or encrypted. */
 const USER_INFO = /(\/\/)[^/\s@]*@/g;
 const SECRETS = /\bsk-[\w-]{6,}|\bgcm1\.[\w.-]+/g;
 
-/** An error of foreign code without what it may carry: a query with its values, or the password of a connection. */
+/**
+ * An error of third-party code without fields that may contain secrets, such as query values or a connection password.
+ */
 export interface SafeCause extends Error {
   code?: string;
   status?: number;
 }
 
-/** Copies name, message, code and status of what foreign code has thrown. */
+/** Copies name, message, code and status of a value that third-party code has thrown. */
 export function safeCause(thrown: unknown): SafeCause {
   const [outer, inner] = readCauses(thrown);
   const cause: SafeCause = new Error(clean(outer?.message || inner?.message || 'unknown reason'));
@@ -22,12 +24,12 @@ export function safeCause(thrown: unknown): SafeCause {
   if (code !== undefined) cause.code = clean(code);
   const status = readStatus(thrown);
   if (typeof status === 'number') cause.status = status;
-  // The place of this copy would only mislead.
+  // The stack of this copy would be misleading.
   cause.stack = `${cause.name}: ${cause.message}`;
   return cause;
 }
 
-/** The HTTP status of a thrown value, whose getters can throw too. */
+/** Returns the HTTP status of a thrown value, whose getters may throw. */
 export function readStatus(thrown: unknown): unknown {
   try {
     return (thrown as { readonly status?: unknown } | null | undefined)?.status;
@@ -41,7 +43,7 @@ function clean(text: string): string {
   return safe.length > MAX_LENGTH ? `${safe.slice(0, MAX_LENGTH)}…` : safe;
 }
 
-/** @param message - Follows the name of the ring. */
+/** @param message - The text after the name of the ring. */
 export function ringError(
   ring: string,
   code: KeyRingError['code'],

@@ -8,8 +8,8 @@ import { throwIfAborted } from './waiting.ts';
  */
 
 /**
- * Tolerance for the service's time, in milliseconds: `Date` has whole seconds, the clocks of nodes differ, and
- * responses take a while.
+ * Tolerance for the service's time, in milliseconds, because `Date` has whole seconds, clocks of servers differ, and
+ * responses take time.
  */
 export const SLACK_MS = 5_000;
 
@@ -17,14 +17,14 @@ export const SLACK_MS = 5_000;
 export interface Listing {
   /** The keys of all rings with this name. */
   readonly keys: readonly OwnKey[];
-  /** Earliest time of the service when the response arrived: `Date` plus `Age`. */
+  /** Lower bound of the service's time when the response arrived: `Date` plus `Age`. */
   readonly servedAt: number | undefined;
   /** When the request was sent, by the monotonic clock. */
   readonly sentAt: number;
   readonly durationMs: number;
 }
 
-/** What a request needs. */
+/** The dependencies of a request. */
 interface Access {
   readonly name: string;
   readonly manager: KeyManager;
@@ -45,7 +45,7 @@ export async function listKeys({ name, manager, clock }: Access, signal: AbortSi
   };
 }
 
-/** The latest time that the service's clock can show now. */
+/** Returns the upper bound of the service's current time. */
 export function latestTime({ servedAt, sentAt }: Listing, monotonicNow: number): number | undefined {
   return servedAt === undefined ? undefined : servedAt + SLACK_MS + (monotonicNow - sentAt);
 }
@@ -59,13 +59,16 @@ export async function deleteKey({ manager }: Access, id: string, signal: AbortSi
   }
 }
 
-/** Whether the service accepts a key. `undecided` if it could not decide: quotas and failures say nothing about the key. */
+/**
+ * Whether the service accepts a key. `undecided` if the response does not show it, as for an exhausted quota or a
+ * failure.
+ */
 export type Verdict =
   | { readonly kind: 'accepted'; readonly models: readonly string[] }
   | { readonly kind: 'rejected' }
   | { readonly kind: 'undecided' };
 
-/** Codes of errors in response to a key that the service accepts. */
+/** Error codes that do not mean that the service rejects the key. */
 const NOT_ABOUT_THE_KEY: readonly unknown[] = [
   'insufficient_quota',
   'permission_denied',
@@ -85,12 +88,12 @@ export async function verify({ verifier }: Access, secret: Secret, signal: Abort
   }
 }
 
-/** The stable code of an error, of whichever copy of the package. */
+/** Returns the stable code of an error from any copy of the package. */
 export function codeOf(error: unknown): unknown {
   return (error as { readonly code?: unknown } | null | undefined)?.code;
 }
 
-/** Whether an HTTP status means that a request had no effect. After 408 it may still have one. */
+/** Whether an HTTP status means that a request had no effect. After a 408 it may still take effect. */
 export function isRejectionStatus(status: unknown): boolean {
   return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }

@@ -17,11 +17,11 @@ export interface KeyRingStatus {
   readonly ready: boolean;
   readonly current?: (RingKeyStatus & { readonly since: Date }) | undefined;
   readonly standby?: RingKeyStatus | undefined;
-  /** The key before the current one. It works until `retireAt`, which is known soon after the promotion. */
+  /** The key before the current one. It works until `retireAt`, which is set soon after the promotion. */
   readonly previous?: (RingKeyStatus & { readonly retireAt?: Date | undefined }) | undefined;
-  /** A key is being created: it is announced (`claimed`), or stored and not accepted yet (`created`). */
+  /** The phase of a key that is being created: announced (`claimed`), or stored but not accepted yet (`created`). */
   readonly pending?: 'claimed' | 'created' | undefined;
-  /** Keys that are out of use and not deleted yet. */
+  /** Ids of keys that are no longer used and have not been deleted yet. */
   readonly retiredIds: readonly string[];
   /** Whether a rotation was requested and has not happened yet. */
   readonly rotationRequested: boolean;

@@ -10,30 +10,30 @@ import {
 } from './record.ts';
 
 /*
- * Every change of a record, as a pure function. plan.ts decides when each of them happens. `pending` and `previous` are
- * written completely, without fields of newer versions, whose meaning may depend on a field that changes here. Unknown
- * fields of the record itself are kept.
+ * Every change to a record, as a pure function. plan.ts decides when each change is made. `pending` and `previous` are
+ * replaced as a whole, without unknown fields of newer versions, because their meaning may depend on a field that
+ * changes here. Unknown fields of the record itself are kept.
  */
 
-/** How long a lease lasts, and when it is over. */
+/** The length and the end of a lease. */
 export type Lease = Pick<Pending, 'leaseMs' | 'leaseUntil'>;
 
-/** When a key is promoted, and for how long the one before keeps working. */
+/** The time of a promotion, and the grace period of the previous key. */
 export type Promotion = Pick<CurrentKey, 'since'> & Pick<PreviousKey, 'gracePeriodMs'>;
 
-/** Announces a key before it is created. Otherwise a crash would leave a key that nothing refers to. */
+/** Announces a key before it is created. Otherwise a crash could leave a key without a reference. */
 export function claim(record: RingRecord, name: string, owner: string, lease: Lease): RingRecord {
   const seq = record.seq + 1;
   return { ...record, seq, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
 }
 
-/** Replaces the lease of a claim. The owner stays. */
+/** Replaces the lease of a claim but not its owner. */
 export function renewLease(record: RingRecord, pending: ClaimedPending, lease: Lease): RingRecord {
   const { name, seq, owner } = pending;
   return { ...record, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
 }
 
-/** Abandons a claim. A key that is created for it anyway is an orphan and is deleted. */
+/** Drops a claim. If its key is created later, that key is an orphan and is deleted. */
 export function dropClaim({ pending: _, ...record }: RingRecord): RingRecord {
   return record;
 }
@@ -48,8 +48,8 @@ export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRe
 }
 
 /**
- * Makes the standby or the pending key the current one, which fulfills a requested rotation. `retireAt` is written later,
- * after a list that was sent after this update.
+ * Makes the standby or the pending key the current one, which fulfills a requested rotation. `retireAt` is set later,
+ * after a list requested after this update.
  */
 export function promote(record: RingRecord, key: RingKey, { since, gracePeriodMs }: Promotion): RingRecord {
   const { current, rotateEpoch: _, ...rest } = without(record, [key.id]);
@@ -62,7 +62,7 @@ export function setRetireAt(record: RingRecord, previous: PreviousKey, retireAt:
   return { ...record, previous: { ...ringKey(previous), gracePeriodMs, retireAt } };
 }
 
-/** Takes keys out of use for good. If the current key is among them, the standby is promoted. */
+/** Permanently retires keys. If the current key is among them, the standby is promoted. */
 export function retire(
   record: RingRecord,
   ids: readonly string[],
@@ -76,7 +76,7 @@ export function retire(
   return isHeadless && remaining.standby ? promote(remaining, remaining.standby, promotion) : remaining;
 }
 
-/** Removes deleted keys. */
+/** Removes deleted keys from the record. */
 export function forgetRetired(record: RingRecord, ids: readonly string[]): RingRecord {
   return { ...record, retired: record.retired.filter(({ id }) => !ids.includes(id)) };
 }
@@ -91,17 +91,17 @@ export function reencrypt(record: RingRecord, ciphertexts: ReadonlyMap<string, s
 }
 
 /**
- * Continues after the store returned to an older state.
+ * Resumes rotation after the store returned to an older state.
  *
- * @param highestSeq - Highest number that was seen. No epoch was higher, because every promotion needed a claim of its
- * own; one number is skipped for a standby that is still to be promoted.
+ * @param highestSeq - Highest known number. No epoch was higher, because every promotion needs its own claim. One
+ * number is skipped for a standby that has not been promoted.
  */
 export function recover(record: RingRecord, highestSeq: number): RingRecord {
   const epoch = Math.max(record.seq, highestSeq);
   return { ...dropClaim(record), seq: epoch + 1, epoch };
 }
 
-/** The record without keys in the roles that they have. */
+/** Returns the record without the given keys. */
 function without(record: RingRecord, ids: readonly string[]): RingRecord {
   const { current, standby, previous, pending, ...rest } = record;
   const stays = (key: RingKey | undefined): boolean => key !== undefined && !ids.includes(key.id);

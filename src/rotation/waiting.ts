@@ -1,16 +1,16 @@
 import type { AbortSignalLike } from '../internal/platform.ts';
 import type { Clock } from './interfaces.ts';
 
-/** For signals of any platform or polyfill, which may lack this method. */
+/** Throws the reason of an aborted signal. Signals of some platforms and polyfills lack this method. */
 export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
   if (aborted) throw reason;
 }
 
 /**
- * Repeats a task until it returns something, with pauses that double.
+ * Repeats a task, with exponentially growing pauses, until it returns a value.
  *
- * @param deadline - When the last attempt begins, by the monotonic clock.
- * @returns Undefined if no attempt returned anything.
+ * @param deadline - Start of the last attempt, by the monotonic clock.
+ * @returns Undefined if no attempt returned a value.
  */
 export async function retryUntil<Result>(
   clock: Clock,
@@ -31,7 +31,7 @@ export async function retryUntil<Result>(
 /**
  * Waits for a task for at most `timeoutMs`, then aborts its signal.
  *
- * @throws Error if the task did not end in time, even if it ignores its signal.
+ * @throws Error If the task does not end in time, even if it ignores its signal.
  */
 export async function withTimeout<Result>(
   clock: Clock,

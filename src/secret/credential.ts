@@ -17,6 +17,6 @@ export type CredentialProvider = (context: CredentialContext) => string | Secret
  *
  * Functions are called before every request of every call, in the async context of the call. Results are not cached or
  * shared, so a provider may return the key of the current tenant. After a 401 it is called again with `rejected`; if it
- * returns a credential that the call has not tried yet, that is tried at once, up to three times.
+ * returns a credential that the call has not tried yet, the request is repeated at once, up to three times.
  */
 export type Credential = string | Secret | CredentialProvider | { readonly getKey: CredentialProvider };

@@ -1,7 +1,7 @@
 import { mask, prefixOf } from './mask.ts';
 import { isSecret, type Secret } from './secret.ts';
 
-/** Parts of at least this many characters give a credential away; shorter ones occur in ordinary text. */
+/** Parts with at least this many characters are redacted; shorter ones occur in ordinary text. */
 const MIN_PART = 12;
 /** Encodings of shorter credentials occur in ordinary text. */
 const MIN_ENCODED = 8;
@@ -9,8 +9,8 @@ const MIN_ENCODED = 8;
 /**
  * Replaces every occurrence of the given credentials in a text with their masked form.
  *
- * Finds a credential, and any part of it of at least 12 characters, in the forms that encoders produce: as it is (in
- * any case), percent-encoded, as a JSON string, in hexadecimal, and in base64 or base64url, alone or within a longer
+ * Finds a credential, and any part of at least 12 characters, in the forms that encoders produce: plain (in upper or
+ * lower case), percent-encoded, as a JSON string, in hexadecimal, and in base64 or base64url, alone or within a longer
  * text such as `user:key`.
  *
  * @param text - Text such as the error message of a server or a library.
@@ -31,18 +31,19 @@ export function redact(text: string, secrets: Iterable<Secret | string> | Secret
   return redactor(all.map((secret) => (isSecret(secret) ? secret.reveal() : secret)))(text);
 }
 
-/** What is searched for one credential. */
+/** The strings to search for one credential. */
 interface Target {
   readonly masked: string;
-  /** Every part of `MIN_PART` characters of every form, in lower case. */
+  /** Every substring of `MIN_PART` characters of every form, in lower case. */
   readonly parts: ReadonlySet<string>;
-  /** Shorter forms, which are searched as a whole. */
+  /** Shorter forms, which are searched in full. */
   readonly short: readonly string[];
 }
 
-/** Returns a function that masks credentials. Cheaper than {@link redact} for several texts. */
+/** Returns a function that masks credentials. Faster than {@link redact} for several texts. */
 export function redactor(credentials: readonly string[]): (text: string) => string {
-  // Masking the shorter of two that contain each other first would leave the rest of the longer one.
+  // Longest first: if one credential contains another, masking the shorter one first would leave the rest of the longer
+  // one.
   const targets = credentials
     .filter((value) => value !== '')
     .sort((a, b) => b.length - a.length)
@@ -62,7 +63,7 @@ function toTarget(value: string): Target {
 
 function formsOf(value: string): string[] {
   if (value.length < MIN_ENCODED) return [value];
-  // `sk-` may be encoded together with what precedes it.
+  // `sk-` may be encoded together with the preceding text.
   const body = value.slice(prefixOf(value).length);
   const bytes = new TextEncoder().encode(value);
   const hexadecimal = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'));
@@ -79,7 +80,10 @@ function formsOf(value: string): string[] {
   ];
 }
 
-/** The part of base64 that depends on the bytes alone, by their position in a group of three, in both alphabets. */
+/**
+ * Returns the part of the base64 form that does not depend on adjacent bytes, for one position in a group of three, in
+ * both alphabets.
+ */
 function base64Forms(bytes: Uint8Array, offset: number): string[] {
   const shifted = new Uint8Array(offset + bytes.length);
   shifted.set(bytes, offset);
@@ -88,7 +92,7 @@ function base64Forms(bytes: Uint8Array, offset: number): string[] {
   return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
 }
 
-/** Lower case that keeps the length, so that positions in it are positions in the original. */
+/** Converts to lower case without changing the length, so that offsets also apply to the original. */
 function lowerCase(text: string): string {
   const lower = text.toLowerCase();
   return lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
@@ -97,7 +101,7 @@ function lowerCase(text: string): string {
 function redactOne(text: string, { masked, parts, short }: Target): string {
   const lower = lowerCase(text);
   let clean = '';
-  /** Up to where `text` is copied, or masked. */
+  /** Offset up to which `text` has been copied or masked. */
   let done = 0;
   for (let start = 0; start < lower.length; start++) {
     let end = start;

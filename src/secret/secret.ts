@@ -1,6 +1,6 @@
 import { mask } from './mask.ts';
 
-/** In the global symbol registry, so that two copies of the package recognize each other's secrets. */
+/** A registered symbol, so that two copies of the package recognize each other's secrets. */
 const marker: unique symbol = /* @__PURE__ */ Symbol.for('drun-sdk.secret');
 
 const identity: unique symbol = /* @__PURE__ */ Symbol('identity');
@@ -8,7 +8,7 @@ const identity: unique symbol = /* @__PURE__ */ Symbol('identity');
 /**
  * Holds a credential and exposes only its masked form.
  *
- * Printing, inspecting, concatenating and serializing give `sk-******7ucU`; clones and proxies give that or `******`.
+ * Printing, inspecting, concatenating and serializing yield `sk-******7ucU`; clones and proxies yield that or `******`.
  * Only {@link Secret.reveal} returns the value.
  *
  * @example
@@ -25,7 +25,7 @@ export class Secret {
   readonly #value: string;
 
   /**
-   * Makes two secrets unequal to libraries that compare objects deeply, which cannot see the private value.
+   * Makes two secrets unequal in deep comparisons, which cannot see the private value.
    *
    * @internal
    */
@@ -33,7 +33,8 @@ export class Secret {
 
   /** @throws {TypeError} If the value is not a string; the message does not repeat it. */
   constructor(value: string) {
-    if (typeof value !== 'string') throw new TypeError(`A Secret takes a string (received ${typeof value}).`);
+    if (typeof value !== 'string')
+      throw new TypeError(`A Secret requires a string (received ${typeof value}).`);
     this.#value = value;
   }
 
@@ -80,7 +81,7 @@ export class Secret {
     return this.masked;
   }
 
-  /** A unique symbol: some libraries compare objects by their `valueOf()`, or else by their `toString()`. */
+  /** Returns a unique symbol, because some libraries compare objects by `valueOf()`, or else by `toString()`. */
   valueOf(): symbol {
     return this[identity];
   }
@@ -91,7 +92,7 @@ export class Secret {
   }
 }
 
-/** Returns whether a value is a {@link Secret}, including one of another copy of the package. */
+/** Returns whether a value is a {@link Secret}, including a secret of another copy of the package. */
 export function isSecret(value: unknown): value is Secret {
   return typeof value === 'object' && value !== null && marker in value;
 }

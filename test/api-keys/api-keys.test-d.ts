@@ -88,7 +88,7 @@ test('keys of a workspace have a quota', () => {
   void keys.replace('a', { quota: 5 });
 });
 
-test('prune takes what to delete and, separately, whether to delete it', () => {
+test('prune takes the criteria and the dry-run option separately', () => {
   void keys.prune({ olderThanMs: 1 }, { dryRun: true });
   void workspaceKeys.prune({ olderThanMs: 1, onlyMine: true });
   // @ts-expect-error: an option, not part of the query

@@ -264,7 +264,7 @@ describe('a create without a usable response', () => {
     expect(error.candidateIds).toEqual([server.keys.at(-1)?.id]);
   });
 
-  it('does not take a key whose last use cannot be read for an unused one', async () => {
+  it('does not treat a key as unused if its last use cannot be parsed', async () => {
     const date = new Date().toUTCString();
     const item = wireKey({ creationTimestamp: new Date().toISOString(), lastUsedTime: Date.now() });
     const fetch: Fetch = async (_input, init) => {
@@ -448,7 +448,12 @@ describe('a rejected create', () => {
   it('rejects with the error of a redirect, which is not followed', async () => {
     const { fetch } = withCreate(new ContractServer(), async () => new Response(null, { status: 302 }));
 
-    await rejectionOf(InvalidResponseError, clientsOver(fetch).keys.create({ name: 'checkout' }));
+    const error = await rejectionOf(
+      InvalidResponseError,
+      clientsOver(fetch).keys.create({ name: 'checkout' }),
+    );
+
+    expect(error.message).toContain('returned 302, a redirect');
   });
 });
 

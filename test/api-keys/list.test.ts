@@ -361,7 +361,7 @@ describe('a listed key', () => {
     ['a quota in words', { remainingQuota: 'many' }],
     ['an unlimited quota with unreadable usage', { unlimitedQuota: true, usedQuota: '1e3' }],
     ['unknown fields', { color: 'red' }],
-  ])('lacks what cannot be read: %s', async (_, fields) => {
+  ])('omits fields that cannot be parsed: %s', async (_, fields) => {
     const key = await listOne(fields);
 
     expect(key).toEqual(bare);

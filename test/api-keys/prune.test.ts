@@ -119,7 +119,7 @@ describe('prune', () => {
     },
   );
 
-  it('does not take a key whose last use cannot be read for an unused one', async () => {
+  it('does not treat a key as unused if its last use cannot be parsed', async () => {
     const items = [
       { id: 'key-1', creationTimestamp: '2025-01-01T00:00:00Z', lastUsedTime: NOW },
       { id: 'key-2', creationTimestamp: '2025-01-01T00:00:00Z', lastUsedTime: '2026-03-01 07:59:00' },

@@ -72,7 +72,7 @@ describe('replace', () => {
     expect(requests[1]?.body).toMatchObject({ quota: '0' });
   });
 
-  it('gives the replacement the quota it is given', async () => {
+  it('uses the given quota for the replacement', async () => {
     const { server, workspaceKeys } = serve();
     const { id } = server.add({ scope: 12, quota: 500n, usedQuota: 120n });
 

@@ -58,7 +58,7 @@ describe('create over a real connection', () => {
     expect(contract.violations).toEqual([]);
   });
 
-  it('rejects with ConnectionError if nobody listens', async () => {
+  it('rejects with ConnectionError if the port is closed', async () => {
     retryAtOnce();
     const keys = new ApiKeys({ accessToken: TOKEN, baseUrl: await closedPort() });
 

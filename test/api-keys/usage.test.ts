@@ -62,7 +62,7 @@ describe('usage', () => {
       { dataPoints: [{ modelType: 'REQUEST_MODEL_TYPE_UNSPECIFIED', timestamp: 7 }] },
       [{ model: '', tokens: NONE }],
     ],
-  ])('has defaults for what is missing in %j', async (body, points) => {
+  ])('has defaults for missing fields: %j', async (body, points) => {
     const { fetch } = responding(json(body));
 
     expect(await clientsOver(fetch).keys.usage()).toEqual({ totals: { tokens: NONE }, points });
@@ -75,7 +75,7 @@ describe('usage', () => {
     [{ period: 'month' }, { period: 'TIME_PERIOD_MONTH' }],
     [{ from: new Date('2026-03-01T01:00:00+01:00') }, { startTime: '2026-03-01T00:00:00.000Z' }],
     [{ ids: ['key-1'], models: undefined }, { ids: ['key-1'] }],
-  ] satisfies [ApiKeyUsageQuery, object][])('sends for %j only what it asks for', async (query, body) => {
+  ] satisfies [ApiKeyUsageQuery, object][])('sends only the given fields of %j', async (query, body) => {
     const { fetch, requests } = responding(json({}));
 
     await clientsOver(fetch).keys.usage(query);

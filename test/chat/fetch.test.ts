@@ -15,7 +15,7 @@ interface Seen {
   readonly body: string;
 }
 
-/** A server that notes what comes, and answers as it is told, by the number of the request. */
+/** A server that records requests and responds according to their number. */
 async function serverThat(
   answer: (response: ServerResponse, number: number) => void,
 ): Promise<{ readonly url: string; readonly seen: Seen[] }> {

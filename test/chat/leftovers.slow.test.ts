@@ -51,7 +51,7 @@ test('300 calls on one signal leave no listener on it, however they ended', asyn
 });
 
 describe('the heap', () => {
-  test('is where it was after 10,000 calls', { timeout: 120_000 }, async () => {
+  test('does not grow over 10,000 calls', { timeout: 120_000 }, async () => {
     const chat = await answering();
     const { signal } = new AbortController();
     const call = (): Promise<unknown> => chat.complete(request(), { signal });
@@ -65,7 +65,7 @@ describe('the heap', () => {
     expect((await heapUsed()) - before).toBeLessThan(4 * MIB);
   });
 
-  test('is where it was after 200 streams at once, and has little of them while they are open', {
+  test('does not grow over 200 concurrent streams, and stays small while they are open', {
     timeout: 60_000,
   }, async () => {
     const { url } = await serveStream((answer) => answer.write(events(says('a'))));

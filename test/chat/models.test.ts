@@ -72,7 +72,7 @@ describe('checkKey', () => {
     [429, RateLimitError],
     [500, ServerError],
     [503, ServerError],
-  ] as const)('throws where a %i leaves it open', async (status, type) => {
+  ] as const)('throws for a %i, which does not decide it', async (status, type) => {
     network.answer('get', MODELS, json(failure(null, 'internal_error'), status));
 
     await rejectionOf(type, chatClient({ maxRetries: 0 }).checkKey());

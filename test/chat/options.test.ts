@@ -55,7 +55,7 @@ describe('a ChatClient', () => {
   });
 
   test.each(['', 'evil.example/', 'a.b', 'a/b', 'sh 02', '-a', 'a@b', 'SH-02\n', 'a:1', 'a#', 'a?', '大'])(
-    'refuses %j as a region',
+    'rejects %j as a region',
     (region) => {
       expect(thrownBy(ConfigurationError, () => chatClient({ region })).option).toBe('region');
     },

@@ -226,7 +226,7 @@ describe('a schema', () => {
     expect(error.message).toContain(message);
   });
 
-  it('of arktype may have a literal or a pattern that is called like a class', async () => {
+  it('of arktype may have a literal or a pattern with the name of a class', async () => {
     expect((await sent(type({ a: "'Date'" }))).schema).toEqual(closed({ a: { const: 'Date' } }));
     expect((await sent(type({ Map: '/Date/' }))).schema).toEqual(
       closed({ Map: { type: 'string', pattern: 'Date' } }),

@@ -707,7 +707,7 @@ describe('streamTools', () => {
     expect(result.messages).toHaveLength(4);
   });
 
-  test('has one reader, and its completion beside it', async () => {
+  test('has one reader, and can also be awaited with completion()', async () => {
     const { weather } = weatherTool();
     const stream = run(streamed(last), [weather]);
     const reading = Array.fromAsync(stream);

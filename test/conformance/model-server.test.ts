@@ -184,7 +184,7 @@ describe('a bare model server', () => {
     ]);
   });
 
-  it('rejects a key that it does not know as vLLM does', async () => {
+  it('rejects an unknown key as vLLM does', async () => {
     const response = await createEmulator({ behind: 'none' }).fetch('http://127.0.0.1:8000/v1/models');
     expect(response.status).toBe(401);
     expect(await response.json()).toEqual({ error: 'Unauthorized' });

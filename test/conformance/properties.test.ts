@@ -120,7 +120,7 @@ const completions = fc.array(choice, { minLength: 1, maxLength: 3 }).chain((choi
 const lengths = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 });
 const newline = fc.constantFrom('\n', '\r\n', '\r');
 
-it('any completion is the same whole and streamed, wherever its bytes are cut', async () => {
+it('any completion is the same whole and streamed, for any split of its bytes', async () => {
   await fc.assert(
     fc.asyncProperty(completions, lengths, newline, async ({ n, whole, chunks }, sizes, end) => {
       const sse = events(...chunks, '[DONE]').replaceAll('\n', end);
@@ -149,7 +149,7 @@ function normal(completion: ChatCompletion): unknown {
   );
 }
 
-it('a completion that is cut off is never taken for complete', async () => {
+it('a completion that is cut off is never reported as complete', async () => {
   await fc.assert(
     fc.asyncProperty(
       completions,

@@ -117,7 +117,7 @@ describe('a recorded stream', () => {
 describe.each([...recordings.values()].filter(({ status, body }) => status === 200 && body.length > 0))(
   'the recording $name',
   (recording) => {
-    it('gives the same completion, or the same error, whole and streamed', async () => {
+    it('yields the same completion or error, whole and streamed', async () => {
       const settled = await Promise.allSettled([
         clientFor(recording).complete(request),
         streamOf(recording).completion(),

@@ -49,7 +49,7 @@ const classes: Record<DrunErrorCode, string> = {
 };
 
 describe('docs/errors.md', () => {
-  it.each(Object.entries(classes))('says what %s means and what to do', (code, name) => {
+  it.each(Object.entries(classes))('explains %s and what to do', (code, name) => {
     const section = sections.get(code);
 
     expect(section).toMatch(new RegExp(`^\n\`${name}\``));

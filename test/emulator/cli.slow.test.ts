@@ -58,7 +58,7 @@ const question = (model: string): string =>
   JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello!' }] });
 
 describe('drun-sdk emulator', { timeout: 60_000 }, () => {
-  it('prints what to export, the dashboard with its token, and a line for each request', async () => {
+  it('prints the variables to export, the URL of the dashboard with its token, and a line per request', async () => {
     const running = start(['--port', '0', '--allowed-host', 'emulator.test']);
     expect(await running.line()).toMatch(/^d\.run 0\.17, emulated at http:\/\/127\.0\.0\.1:\d+$/);
     const dashboard = (await running.line()).replace('Dashboard: ', '');
@@ -148,7 +148,7 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
     expect(await running.exited).toEqual([0, null]);
   });
 
-  it('forwards requests to a model server with its own key, without a key of its own, delayed', async () => {
+  it('forwards requests to a model server with its key, without a key, and with a delay', async () => {
     const upstream = createEmulator({ reply: 'from upstream', models: ['llama3'] });
     await using server = await serve(upstream);
     const environment = { DRUN_UPSTREAM_API_KEY: upstream.keys.create({ name: 'emulator' }).secret.reveal() };

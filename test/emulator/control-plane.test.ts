@@ -152,7 +152,7 @@ describe('list', () => {
     expect(third.body).toEqual({ page: { page: 3, pageSize: 10, total: 12 } });
   });
 
-  it('puts the newest first even if the clock stands still', async () => {
+  it('lists the newest first even if the clock does not advance', async () => {
     const drun = createEmulator({ now: () => 0 });
     for (const name of ['first', 'second', 'third']) await createKey(drun, { name });
     const { body } = await control<WireList>(drun, 'GET', '/apikeys');

@@ -114,7 +114,7 @@ describeInChromium('the dashboard', (openPage) => {
     expect(await violations(page)).toEqual([]);
   });
 
-  it.each(['', '#token=wrong'])('explains what to open without the token: %j', async (hash) => {
+  it.each(['', '#token=wrong'])('explains which URL to open if the token is missing: %j', async (hash) => {
     const { page, rows } = await open({}, hash);
     await page.getByRole('status').getByText('Open the address that the emulator printed').waitFor();
     expect(await names(rows)).toEqual([]);

@@ -12,12 +12,12 @@ test('handlers fit both ways to set msw up', () => {
   expectTypeOf(setupWorker).toBeCallableWith(...handlers(drun, { consoleUrl: 'https://console.test' }));
 });
 
-test('fetch takes the place of the platform', () => {
+test('fetch is assignable to the platform', () => {
   expectTypeOf(drun.fetch).toExtend<(input: string, init?: RequestInit) => Promise<Response>>();
   expectTypeOf<typeof globalThis.fetch>().parameters.toExtend<Parameters<typeof drun.fetch>>();
 });
 
-test('what is seen can be read and not written', () => {
+test('snapshots are read-only', () => {
   expectTypeOf(drun.requests).toEqualTypeOf<Iterable<EmulatedRequest>>();
   expectTypeOf(drun.keys.create({ name: 'a' }).secret).toEqualTypeOf<Secret>();
   expectTypeOf<EmulatedRequest['status']>().toEqualTypeOf<number | undefined>();
@@ -31,7 +31,7 @@ test('a fault for every call happens as often as there are calls', () => {
   expectTypeOf<{ operation: 'rotate' }>().not.toExtend<Fault>();
 });
 
-test('a reply says something in one of four ways', () => {
+test('a reply has one of four kinds of content', () => {
   expectTypeOf<string>().toExtend<Reply>();
   expectTypeOf<AsyncGenerator<string>>().toExtend<Reply>();
   expectTypeOf<{ reasoning: string; toolCalls: { name: string }[] }>().toExtend<Reply>();

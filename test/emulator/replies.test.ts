@@ -154,7 +154,7 @@ describe('a completion', () => {
     expect(body.choices[0].message).not.toHaveProperty('reasoning_content');
   });
 
-  it('that is scripted on the wire is sent as it is, with missing fields filled in', async () => {
+  it('in wire format is sent unchanged, with missing fields filled in', async () => {
     const reply = {
       system_fingerprint: 'fp',
       usage: { total_tokens: 7 },

@@ -85,7 +85,7 @@ describe('a rule', () => {
     expect(replies).toEqual(['default', 'default', 'second', 'default']);
   });
 
-  it('gives replies in turn, and then no longer matches', async () => {
+  it('uses replies in order, and then no longer matches', async () => {
     const { ask } = scripted([{ reply: ['one', { content: 'two' }, () => 'three'] }]);
     expect([await ask(), await ask(), await ask(), await ask()]).toEqual(['one', 'two', 'three', 'default']);
   });

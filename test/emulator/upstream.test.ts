@@ -314,7 +314,7 @@ describe('a failure of a model server', () => {
     const { drun, key } = inFront(upstream.url);
     const response = await chat(drun, key);
     expect(response.status).toBe(502);
-    expect(await response.text()).toContain('redirects');
+    expect(await response.text()).toContain('redirect');
   });
 });
 

@@ -240,7 +240,7 @@ describe("a key's quota", () => {
     expect((await chat(drun, key)).status).toBe(402);
   });
 
-  it('does not limit the list of models, which costs nothing', async () => {
+  it('does not limit listing models, which costs no tokens', async () => {
     const drun = createEmulator();
     const { key } = await createKey(drun, { quota: '0' }, SPACE);
     const headers = { authorization: `Bearer ${key}` };

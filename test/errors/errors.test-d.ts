@@ -18,7 +18,7 @@ test('isDrunError narrows an unknown value to the union of all errors', () => {
   else expectTypeOf(caught).toBeUnknown();
 });
 
-test('the code tells the errors apart', () => {
+test('the code discriminates the errors', () => {
   if (!isDrunError(caught)) return;
   if (caught.code === 'authentication_failed') expectTypeOf(caught).toEqualTypeOf<AuthenticationError>();
   if (caught.code === 'rate_limited') expectTypeOf(caught).toEqualTypeOf<RateLimitError>();
@@ -46,7 +46,7 @@ test('fields of one error are not there before its code is known', () => {
     expectTypeOf(caught.maskedKey).toEqualTypeOf<string | undefined>();
 });
 
-test('errors cannot be made without what they carry', () => {
+test('errors require their fields', () => {
   // @ts-expect-error: the option is missing
   void new ConfigurationError('message', {});
   // @ts-expect-error: there is no such phase

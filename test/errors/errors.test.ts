@@ -240,12 +240,12 @@ describe.each(CLASSES)('$name', ({ name, code, fields, hidden = {}, error: creat
   });
 });
 
-it('gives each class a code of its own', () => {
+it('gives each class a unique code', () => {
   expect(new Set(CLASSES.map(({ code }) => code)).size).toBe(CLASSES.length);
 });
 
 describe('a DrunError', () => {
-  it('has no field for what is undefined', () => {
+  it('omits fields that are undefined', () => {
     const error = new ServerError(message, { status: 500, serviceCode: undefined, param: undefined });
 
     expect(Object.keys(error)).toEqual(['code', 'status']);
@@ -273,7 +273,7 @@ describe('a DrunError', () => {
     });
   });
 
-  it('has empty lists where nothing else is known', () => {
+  it('has empty lists by default', () => {
     expect(new InvalidResponseError(message, { status: 200 }).issues).toEqual([]);
     expect(new ApiKeyLimitError(message, { status: 400, reason: 'full' }).unusedKeys).toEqual([]);
     expect(new KeyRingError(message, { code: 'key_ring_conflict', ring: 'a' }).keyIds).toEqual([]);

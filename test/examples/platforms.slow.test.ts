@@ -30,7 +30,7 @@ describe.skipIf(packagesAreMissing)(`examples with other packages${packagesAreMi
     expect(await node(['examples/langchain.js'])).toBe('Hello, model!\nHello, model!\n');
   });
 
-  it('Lambda reconciles a ring in DynamoDB and answers with its key', async () => {
+  it('Lambda reconciles a ring in DynamoDB and uses its key', async () => {
     const drun = createEmulator({ maxKeys: 2 });
     const server = await serve(drun);
     const database = await startDynamoDb();

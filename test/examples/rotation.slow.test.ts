@@ -63,7 +63,7 @@ function inGeneral(printed: string): string {
 }
 
 describe('the example of a service', () => {
-  test('answers with a key of its own making, and stops cleanly', { timeout }, async () => {
+  test('responds with a key that it created, and stops cleanly', { timeout }, async () => {
     const { drun, env } = await newSurroundings();
     const service = await startService(env);
 
@@ -77,7 +77,7 @@ describe('the example of a service', () => {
     expect(others).toEqual([]);
   });
 
-  test('runs several times beside itself, and all use one key', { timeout }, async () => {
+  test('shares one key between several processes', { timeout }, async () => {
     const { drun, env } = await newSurroundings();
     const services = await Promise.all([startService(env), startService(env)]);
 
@@ -120,7 +120,7 @@ async function startService(env: NodeJS.ProcessEnv) {
 }
 
 describe('the example of a job', () => {
-  test('makes the keys, and has nothing to do the next time', { timeout }, async () => {
+  test('creates the keys, and does nothing on the next run', { timeout }, async () => {
     const { env } = await newSurroundings();
     const keys = 'current: sk-******…, created today\nstandby: sk-******…, created today\n';
 
@@ -132,7 +132,7 @@ describe('the example of a job', () => {
     expect(await run(['examples/rotation-cron.ts'], env)).toEqual({ code: 0, stdout: keys, stderr: '' });
   });
 
-  test('ends with 1 and a line that says why', { timeout }, async () => {
+  test('exits with 1 and prints the reason', { timeout }, async () => {
     const { env } = await newSurroundings();
     const wrongToken = { ...env, DRUN_ACCESS_TOKEN: 'not-an-access-token' };
 
@@ -145,7 +145,7 @@ describe('the example of a job', () => {
 });
 
 describe.skipIf(postgresIsMissing)(`the example of a function${postgresIsMissing}`, () => {
-  test('answers in instances that share the key of the schedule', { timeout }, async () => {
+  test('responds in instances that share the key of the schedule', { timeout }, async () => {
     const { drun, env } = await newSurroundings();
     const postgres = await startPostgres();
     onTestFinished(() => postgres.close());

@@ -17,7 +17,7 @@ const client = (baseUrl: string, options: ChatClientOptions = {}): ChatClient =>
 const models = '{"data":[{"id":"a"}]}';
 
 describe('a connection', () => {
-  test('that is refused is a ConnectionError with its code', async () => {
+  test('that is refused rejects with a ConnectionError that has the code', async () => {
     const url = await closedPort();
 
     const error = await rejectionOf(ConnectionError, client(url).models());
@@ -40,7 +40,7 @@ describe('a connection', () => {
       'before the end of a chunked body',
       `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n15\r\n${models}\r\n`,
     ],
-  ])('that is closed %s is a ConnectionError', async (_, said) => {
+  ])('that is closed %s rejects with ConnectionError', async (_, said) => {
     const { url } = await serveSockets((socket) => socket.end(said));
 
     const error = await rejectionOf(ConnectionError, client(url).models());
@@ -52,7 +52,7 @@ describe('a connection', () => {
   test.each([
     ['before its answer', ''],
     ['within the body', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"data":'],
-  ])('that is reset %s is a ConnectionError', async (_, said) => {
+  ])('that is reset %s rejects with ConnectionError', async (_, said) => {
     const { url } = await serveSockets((socket) => {
       if (said === '') socket.resetAndDestroy();
       else socket.write(said, () => socket.resetAndDestroy());
@@ -61,7 +61,7 @@ describe('a connection', () => {
     await rejectionOf(ConnectionError, client(url).models());
   });
 
-  test('to something that does not speak HTTP is a ConnectionError', async () => {
+  test('to a server that does not speak HTTP rejects with ConnectionError', async () => {
     const { url } = await serveSockets((socket) => socket.end(`SSH-2.0-${KEY}\r\n`));
 
     const error = await rejectionOf(ConnectionError, client(url).models());
@@ -69,7 +69,7 @@ describe('a connection', () => {
     expect(everythingShownOf(error)).not.toContain(KEY);
   });
 
-  test('that is closed within the body of an error keeps the status of the error', async () => {
+  test('that closes within an error body preserves the status of the error', async () => {
     const { url } = await serveSockets((socket) =>
       socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 100\r\n\r\n{"error":'),
     );
@@ -77,7 +77,7 @@ describe('a connection', () => {
     expect(await rejectionOf(ApiError, client(url).models())).toMatchObject({ status: 404 });
   });
 
-  test('that is lost is made again', async () => {
+  test('that is lost causes a retry', async () => {
     retryAtOnce();
     const server = await serveHttp((request, response) => {
       if (server.count < 3) request.socket.destroy();
@@ -88,7 +88,7 @@ describe('a connection', () => {
     expect(server.count).toBe(3);
   });
 
-  test('that is lost in the middle of an answer is made again', async () => {
+  test('that is lost within a response causes a retry', async () => {
     retryAtOnce();
     const server = await serveSockets((socket) =>
       socket.end(
@@ -101,7 +101,7 @@ describe('a connection', () => {
     expect(await client(server.url, { maxRetries: 2 }).models()).toEqual([{ id: 'a' }]);
   });
 
-  test('that is lost is made no more often than maxRetries says', async () => {
+  test('that is lost causes at most maxRetries retries', async () => {
     retryAtOnce();
     const server = await serveSockets((socket) => socket.destroy());
 
@@ -110,7 +110,7 @@ describe('a connection', () => {
     expect(server.count).toBe(3);
   });
 
-  test('shows no credential in its failure, though the fetch puts its request on the error', async () => {
+  test('shows no credential in its error, even if the fetch attaches the request', async () => {
     const fetch = async (url: string, init: RequestInit): Promise<Response> => {
       const cause = Object.assign(new Error(`bad header ${KEY}`), { request: new Request(url, init), init });
       throw Object.assign(new TypeError(`fetch failed: ${KEY}`, { cause }), { init });
@@ -133,7 +133,7 @@ describe('a connection', () => {
         },
       }),
     ],
-  ])('fails with a ConnectionError where a fetch throws %s', async (_, thrown) => {
+  ])('rejects with ConnectionError if the fetch throws %s', async (_, thrown) => {
     const fetch = async (): Promise<Response> => {
       throw thrown;
     };
@@ -143,7 +143,7 @@ describe('a connection', () => {
     expect(everythingShownOf(error)).not.toContain(KEY);
   });
 
-  test('sends a request as it should be, over a real socket', async () => {
+  test('sends a correct request over a real socket', async () => {
     const requests: string[] = [];
     const { url } = await serveSockets((socket, text) => {
       requests.push(text);
@@ -198,7 +198,7 @@ describe('a redirect', () => {
     expect(server.count).toBe(1);
   });
 
-  test('shows no credential that its address holds', async () => {
+  test('shows no credential contained in its URL', async () => {
     const server = await serveHttp((_, response) =>
       response.writeHead(302, { location: `/login?key=${KEY}` }).end(KEY),
     );

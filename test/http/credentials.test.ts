@@ -56,7 +56,7 @@ describe('a credential provider', () => {
     METHODS.flatMap((method) =>
       sources.map(([name, source]) => [method.name, name, method, source] as const),
     ),
-  )('of %s is asked in the context of each call: %s', async (_, __, { call }, source) => {
+  )('of %s is called in the context of each call: %s', async (_, __, { call }, source) => {
     const tenants = new AsyncLocalStorage<number>();
     const { credentials, fetch } = service();
     const credential = source(() => keyOf(tenants.getStore() ?? 'none').replace('sk-', 'at-'));
@@ -73,7 +73,7 @@ describe('a credential provider', () => {
     expect([...new Set(credentials)].sort()).toEqual(expected);
   });
 
-  it.each(sources)('is asked in the context of each request of chat.fetch: %s', async (_, source) => {
+  it.each(sources)('is called in the context of each request of chat.fetch: %s', async (_, source) => {
     const tenants = new AsyncLocalStorage<number>();
     const { credentials, fetch } = service();
     const chat = new ChatClient({ apiKey: source(() => keyOf(tenants.getStore() ?? 'none')), fetch });
@@ -87,7 +87,7 @@ describe('a credential provider', () => {
     expect(credentials.sort()).toEqual([1, 2, 3].map(keyOf));
   });
 
-  it('is asked before every attempt', async () => {
+  it('is called before every attempt', async () => {
     let number = 0;
     const sent: string[] = [];
     const fetch: Fetch = async (_, init) => {
@@ -100,7 +100,7 @@ describe('a credential provider', () => {
     expect(sent).toEqual([1, 2, 3].map((attempt) => `Bearer ${keyOf(attempt)}`));
   });
 
-  it('gets the signal of its own call', async () => {
+  it('receives the signal of its call', async () => {
     const signals: (AbortSignal | undefined)[] = [];
     const controller = new AbortController();
     const chat = new ChatClient({
@@ -148,7 +148,7 @@ describe('a credential provider', () => {
     expect(credentials).toEqual([KEY, KEY]);
   });
 
-  it('passes on what it throws', async () => {
+  it('rejects the call with the error that it throws', async () => {
     const error = new Error('the vault is closed');
     const chat = new ChatClient({
       apiKey: () => {
@@ -184,7 +184,7 @@ describe('a 401', () => {
     expect(new Set(credentials).size).toBe(4);
   });
 
-  it.each([1, 2, 3])('is overcome by the key after %i rotations', async (rotations) => {
+  it.each([1, 2, 3])('is recovered from with the key after %i rotations', async (rotations) => {
     const { credentials, fetch } = service((key) => key === at(rotations));
 
     await new ChatClient({ apiKey: rotating(keys), fetch }).models();
@@ -192,7 +192,7 @@ describe('a 401', () => {
     expect(credentials).toEqual(keys.slice(0, rotations + 1));
   });
 
-  it.each([1, 2, 3])('is overcome by chat.fetch with the key after %i rotations', async (rotations) => {
+  it.each([1, 2, 3])('is recovered from by chat.fetch with the key after %i rotations', async (rotations) => {
     const { credentials, fetch } = service((key) => key === at(rotations));
     const chat = new ChatClient({ apiKey: rotating(keys), fetch });
 
@@ -261,7 +261,7 @@ describe('a 401', () => {
     );
   });
 
-  it('of the control plane always names the token, whatever its id is', async () => {
+  it('of the control plane always names the token, regardless of the error id', async () => {
     const [call] = METHODS.filter(({ name }) => name === 'ApiKeys.canCreate');
     const fetch = async (): Promise<Response> => json({ id: 'TokenExpired', message: 'expired' }, 401);
 

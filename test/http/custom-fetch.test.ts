@@ -158,7 +158,7 @@ describe('a custom fetch', () => {
   });
 
   it.each(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])(
-    'that gives up after the limit of the runtime is a TimeoutError that names the remedies: %s',
+    'that exceeds the limit of the runtime rejects with a TimeoutError that names the remedies: %s',
     async (code) => {
       const fetch = vi.fn(
         throwing(

@@ -39,13 +39,13 @@ const fakeTimers = (): void => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 };
 
-describe('a call whose time is over', () => {
+describe('the time limit of a call', () => {
   test.each([
     ['never answers', ''],
     ['stalls within its headers', 'HTTP/1.1 200 OK\r\ncontent-'],
     ['stalls within its body', HALF],
     ['stalls within the body of an error', HALF.replace('200 OK', '500 Oh')],
-  ])('is a TimeoutError where the server %s', async (_, said) => {
+  ])('rejects with TimeoutError if the server %s', async (_, said) => {
     fakeTimers();
     const { url, reached } = await stalling(said);
     const call = rejectionOf(TimeoutError, client(url, { timeoutMs: 30_000 }).models());
@@ -58,7 +58,7 @@ describe('a call whose time is over', () => {
     await closed(socket);
   });
 
-  test('goes by its own time where it has one', async () => {
+  test('can be overridden for the call', async () => {
     fakeTimers();
     const { url, reached } = await stalling('');
     const call = rejectionOf(TimeoutError, client(url).models({ timeoutMs: 5_000 }));
@@ -78,7 +78,7 @@ describe('a call whose time is over', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('never comes where it is Infinity', async () => {
+  test('is disabled by Infinity', async () => {
     fakeTimers();
     const { url } = await serveHttp((_, response) => response.end('{"data":[]}'));
 
@@ -86,7 +86,7 @@ describe('a call whose time is over', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('ends although the fetch does not listen to its signal', async () => {
+  test('applies even if the fetch ignores its signal', async () => {
     fakeTimers();
     const fetch = vi.fn(() => new Promise<Response>(() => {}));
     const call = rejectionOf(
@@ -100,7 +100,7 @@ describe('a call whose time is over', () => {
     await call;
   });
 
-  test('ends although the source of its key never answers', async () => {
+  test('applies even if the credential provider never settles', async () => {
     fakeTimers();
     const apiKey = vi.fn(() => new Promise<string>(() => {}));
     const call = rejectionOf(TimeoutError, new ChatClient({ apiKey, timeoutMs: 1_000 }).models());
@@ -111,7 +111,7 @@ describe('a call whose time is over', () => {
     expect(apiKey).toHaveBeenCalledOnce();
   });
 
-  test('counts all attempts, not each', async () => {
+  test('covers all attempts together', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
     vi.spyOn(Math, 'random').mockReturnValue(0.999);
     const fetch = vi.fn(async () => json({}, 503));
@@ -127,10 +127,10 @@ describe('a call whose time is over', () => {
   });
 });
 
-describe('a call that is aborted', () => {
+describe('an aborted call', () => {
   const reason = { why: 'the user left' };
 
-  test('before it begins sends nothing', async () => {
+  test('sends nothing if it was aborted before it began', async () => {
     const server = await serveHttp((_, response) => response.end('{"data":[]}'));
 
     await expect(client(server.url).models({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -157,7 +157,7 @@ describe('a call that is aborted', () => {
     await closed(socket);
   });
 
-  test('during the wait for another attempt rejects at once', async () => {
+  test('rejects at once during the wait before a retry', async () => {
     const set = vi.spyOn(globalThis, 'setTimeout');
     const server = await serveHttp((_, response) =>
       response.writeHead(503, { 'retry-after': '20' }).end('{}'),
@@ -174,7 +174,7 @@ describe('a call that is aborted', () => {
     expect(server.count).toBe(1);
   });
 
-  test('rejects although the fetch does not listen to its signal', async () => {
+  test('rejects even if the fetch ignores its signal', async () => {
     const controller = new AbortController();
     const fetch = vi.fn(() => new Promise<Response>(() => {}));
     const call = client('https://chat.example', { fetch }).models({ signal: controller.signal });
@@ -186,7 +186,7 @@ describe('a call that is aborted', () => {
     await outcome;
   });
 
-  test('rejects with the default reason of a signal that has no other', async () => {
+  test('rejects with the default reason of a signal without a reason', async () => {
     const { url, reached } = await stalling('');
     const controller = new AbortController();
     const outcome = rejectionOf(DOMException, client(url).models({ signal: controller.signal }));
@@ -197,7 +197,7 @@ describe('a call that is aborted', () => {
     expect((await outcome).name).toBe('AbortError');
   });
 
-  test('rejects with undefined-like reasons just the same', async () => {
+  test('rejects with a null reason', async () => {
     const { url, reached } = await stalling('');
     const controller = new AbortController();
     const outcome = expect(client(url).models({ signal: controller.signal })).rejects.toBeNull();
@@ -243,7 +243,7 @@ describe('the signal of a call', () => {
     expect(listeners(signal)).toBe(0);
   });
 
-  test('is listened to and let go as often, over many calls', async () => {
+  test('loses as many listeners as it gains over many calls', async () => {
     const { url } = await serveHttp((_, response) => response.end('{"data":[]}'));
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');
@@ -255,7 +255,7 @@ describe('the signal of a call', () => {
     expect(listeners(signal)).toBe(0);
   });
 
-  test('has no listener left once the time of the call is over', async () => {
+  test('has no listener left after a timeout', async () => {
     fakeTimers();
     const { url, reached } = await stalling('');
     const { signal } = new AbortController();

@@ -182,8 +182,8 @@ describe('the message of an error response', () => {
   it.each([
     [401, 'the credential is unknown, deleted, disabled, expired, or belongs to another host.'],
     [402, 'the quota is used up.'],
-    [403, 'the credential may not do this.'],
-  ])('of an empty %i says what that status means', async (status, reason) => {
+    [403, 'the credential does not permit this request.'],
+  ])('of an empty %i explains the status', async (status, reason) => {
     expect(reasonOf(await failWith(method, '', status))).toBe(reason);
   });
 });
@@ -266,7 +266,7 @@ describe('a hostile error body', () => {
     }
   });
 
-  it('cannot make the error anything else than an error of the service', async () => {
+  it('cannot change the error to anything but an error of the service', async () => {
     for (const body of ['data:'.repeat(20_000), '['.repeat(60_000), '{"error":'.repeat(7_000)]) {
       expect(await failWith(method, body, 503)).toMatchObject({ name: 'ServerError', status: 503 });
     }

@@ -84,7 +84,7 @@ describe('a 200 response', () => {
   );
 
   it.each(everyMethod(UNEXPECTED.map((body) => [body] as const)))(
-    'to %s that is not of the contract rejects: %s',
+    'to %s that violates the contract rejects: %s',
     async (_, body, { name, call }) => {
       const rejection = await call({ fetch: respond(body) }, options).catch((thrown: unknown) => thrown);
 
@@ -113,7 +113,7 @@ describe('a 200 response', () => {
     },
   );
 
-  it('that is the start of an error rejects with that error', async () => {
+  it('that starts with an error rejects with that error', async () => {
     const keys = new ApiKeys({
       accessToken: TOKEN,
       fetch: respond('{"error":{"message":"cut off","code":401'),

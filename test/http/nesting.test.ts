@@ -13,13 +13,13 @@ function answering(body: string, contentType: string): ChatClient {
 it.each([
   ['clean', 'hello'],
   ['with the key in it', KEY],
-])('an answer that is nested too deeply, %s, is an InvalidResponseError', async (_, content) => {
+])('a response that is nested too deeply (%s) rejects with InvalidResponseError', async (_, content) => {
   const body = `{"choices":[{"message":{"content":"${content}"}}],"x":${nested}}`;
 
   await expect(answering(body, 'application/json').complete(request)).rejects.toThrow(InvalidResponseError);
 });
 
-it('a chunk that is nested too deeply is a StreamFailedError with what came before', async () => {
+it('a chunk that is nested too deeply throws StreamFailedError with the previous chunks', async () => {
   const first = 'data: {"choices":[{"index":0,"delta":{"content":"hello"}}]}\n\n';
   const chat = answering(`${first}data: {"choices":[],"x":${nested}}\n\n`, 'text/event-stream');
 

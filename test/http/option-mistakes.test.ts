@@ -78,7 +78,7 @@ describe('an unknown option of a client', () => {
     ['ChatClient', (options: Anything) => new ChatClient(options)],
     ['ApiKeys', (options: Anything) => new ApiKeys(options)],
     ['WorkspaceApiKeys', (options: Anything) => new WorkspaceApiKeys(options)],
-  ])('is not what %s takes a string for', (_, create) => {
+  ])('is not suspected if %s receives a string', (_, create) => {
     vi.stubEnv('DRUN_API_KEY', KEY);
     vi.stubEnv('DRUN_ACCESS_TOKEN', TOKEN);
 
@@ -95,7 +95,7 @@ describe('an unknown option of a client', () => {
     ['headers', new Headers({ 'x-team': 'a' })],
     ['a date', new Date()],
     ['a map', new Map([['apiKey', KEY]])],
-  ])('is not what clients and methods take %s for', async (_, options: Anything) => {
+  ])('is not suspected if clients and methods receive %s', async (_, options: Anything) => {
     vi.stubEnv('DRUN_API_KEY', KEY);
     vi.stubEnv('DRUN_ACCESS_TOKEN', TOKEN);
     const fetch = vi.fn();
@@ -114,7 +114,7 @@ describe('an unknown option of a client', () => {
     expect(fetch).not.toHaveBeenCalled();
   });
 
-  it('of an instance of a class is read like one of any other object', () => {
+  it('is also found on an instance of a class', () => {
     class Settings {
       timeoutMs = 5_000;
     }
@@ -250,6 +250,9 @@ describe('a call', () => {
     ],
     ['create with a quota in an account', () => keys.create({ name: 'a', quota: 5 } as Anything), 'quota'],
     ['list with limit', () => keys.list({ limit: 5 } as Anything), 'limit'],
+    ['list with null', () => keys.list(null as Anything), 'options'],
+    ['list with a number', () => keys.list(2 as Anything), 'options'],
+    ['list with a string', () => keys.list('checkout' as Anything), 'options'],
     ['list with page_size', () => keys.list({ page_size: 5 } as Anything), 'page_size'],
     ['usage with since', () => keys.usage({ since: new Date() } as Anything), 'since'],
     [
@@ -403,7 +406,7 @@ describe('baseUrl', () => {
     ['ChatClient', 'DRUN_CHAT_URL'],
     ['ApiKeys', 'DRUN_CONSOLE_URL'],
     ['WorkspaceApiKeys', 'DRUN_CONSOLE_URL'],
-  ])('of %s comes from %s, which is checked too', (name, variable) => {
+  ])('of %s is read from %s and validated', (name, variable) => {
     vi.stubEnv(variable, 'http://elsewhere.example');
 
     const error = thrownBy(ConfigurationError, () => clients[name]?.({}));
@@ -412,7 +415,7 @@ describe('baseUrl', () => {
     expect(() => clients[name]?.({ baseUrl: 'https://chat.d.run' })).not.toThrow();
   });
 
-  it('excludes region, which wins over the environment', async () => {
+  it('cannot be combined with region, which takes precedence over the environment', async () => {
     vi.stubEnv('DRUN_CHAT_URL', 'https://elsewhere.example');
     const urls: string[] = [];
     const fetch = async (url: string): Promise<Response> => {
@@ -501,6 +504,17 @@ describe('withOptions()', () => {
     ['an unknown option of ApiKeys', () => keys.withOptions({ timeout: 5 } as Anything), 'timeout'],
   ])('never sends the current credential to another origin: %s', (_, act, option) => {
     expect(thrownBy(ConfigurationError, act).option).toBe(option);
+  });
+
+  it('returns a client of the same class', () => {
+    class TracedChatClient extends ChatClient {}
+    class TracedApiKeys extends ApiKeys {}
+    class TracedWorkspaceApiKeys extends WorkspaceApiKeys {}
+    const workspaceKeys = new TracedWorkspaceApiKeys({ accessToken: TOKEN, workspace: 12 });
+
+    expect(new TracedChatClient({ apiKey: KEY }).withOptions({})).toBeInstanceOf(TracedChatClient);
+    expect(new TracedApiKeys({ accessToken: TOKEN }).withOptions({})).toBeInstanceOf(TracedApiKeys);
+    expect(workspaceKeys.withOptions({})).toBeInstanceOf(TracedWorkspaceApiKeys);
   });
 
   it('allows another path of the same origin', () => {

@@ -130,7 +130,7 @@ describe('headers', () => {
     expect([error.option, errorOfCall.option]).toEqual(['headers', 'headers']);
   });
 
-  test('are sent also where they are of another library, or a Map', async () => {
+  test('are sent if they are a Map or a Headers object of another library', async () => {
     const sent: Headers[] = [];
     const fetch = async (_: string, init: RequestInit): Promise<Response> => {
       sent.push(new Headers(init.headers));
@@ -145,7 +145,7 @@ describe('headers', () => {
     expect([sent[0]?.get('x-a'), sent[0]?.get('x-b')]).toEqual(['1', '2']);
   });
 
-  test('with a credential are sent, and taken out of what the service says', async () => {
+  test('with a credential are sent, and redacted in messages of the service', async () => {
     const token = 'proxy-token-0123456789abcdef';
     const sent: Headers[] = [];
     const fetch = async (_: string, init: RequestInit): Promise<Response> => {
@@ -162,7 +162,7 @@ describe('headers', () => {
   });
 });
 
-describe('a signal that is none', () => {
+describe('an invalid signal', () => {
   const notSignal = (signal: unknown): { readonly signal: AbortSignal } => ({
     signal: signal as AbortSignal,
   });
@@ -171,7 +171,7 @@ describe('a signal that is none', () => {
     ['the controller of one', new AbortController()],
     ['an object', {}],
     ['a number', 5_000],
-  ])('but %s is a ConfigurationError, and nothing is sent', async (_, signal) => {
+  ])('such as %s is a ConfigurationError, and nothing is sent', async (_, signal) => {
     const fetch = vi.fn(async () => json({}));
     const chat = client({ fetch });
     const keys = new ApiKeys({ accessToken: 'token-0123456789', fetch });
@@ -194,7 +194,7 @@ describe('a signal that is none', () => {
   });
 });
 
-test('a fetch that gives no Response is a ConfigurationError', async () => {
+test('a fetch that does not return a Response causes a ConfigurationError', async () => {
   const fetch = (async () => undefined) as unknown as NonNullable<ChatClientOptions['fetch']>;
 
   expect((await rejectionOf(ConfigurationError, client({ fetch }).models())).option).toBe('fetch');

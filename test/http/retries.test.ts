@@ -13,9 +13,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('a call that failed', () => {
+describe('a failed call', () => {
   test.each([408, 409, 425, 429, 500, 502, 503, 504, 529])(
-    'with %i is made up to maxRetries times more',
+    'with %i is retried up to maxRetries times',
     async (status) => {
       retryAtOnce();
       const server = await serveHttp((_, response) => response.writeHead(status).end('{}'));
@@ -27,19 +27,16 @@ describe('a call that failed', () => {
     },
   );
 
-  test.each([400, 401, 402, 403, 404, 405, 410, 413, 418, 422])(
-    'with %i is not made again',
-    async (status) => {
-      retryAtOnce();
-      const server = await serveHttp((_, response) => response.writeHead(status).end('{}'));
+  test.each([400, 401, 402, 403, 404, 405, 410, 413, 418, 422])('with %i is not retried', async (status) => {
+    retryAtOnce();
+    const server = await serveHttp((_, response) => response.writeHead(status).end('{}'));
 
-      await rejectionOf(ApiError, client(server.url, { maxRetries: 3 }).models());
+    await rejectionOf(ApiError, client(server.url, { maxRetries: 3 }).models());
 
-      expect(server.count).toBe(1);
-    },
-  );
+    expect(server.count).toBe(1);
+  });
 
-  test('is made twice more by default', async () => {
+  test('is retried twice by default', async () => {
     retryAtOnce();
     const server = await serveHttp((_, response) => response.writeHead(503).end('{}'));
 
@@ -48,7 +45,7 @@ describe('a call that failed', () => {
     expect(server.count).toBe(3);
   });
 
-  test.each([0, 1])("goes by the call's own maxRetries: %i", async (maxRetries) => {
+  test.each([0, 1])('respects the maxRetries of the call: %i', async (maxRetries) => {
     retryAtOnce();
     const server = await serveHttp((_, response) => response.writeHead(503).end('{}'));
 
@@ -57,7 +54,7 @@ describe('a call that failed', () => {
     expect(server.count).toBe(maxRetries + 1);
   });
 
-  test('gives the answer of the attempt that succeeds', async () => {
+  test('returns the response of the successful attempt', async () => {
     retryAtOnce();
     const server = await serveHttp((_, response) =>
       response.writeHead(server.count === 1 ? 500 : 200).end('{"data":[{"id":"a"}]}'),
@@ -115,7 +112,7 @@ async function attempts(
 const busy = (headers: Record<string, string> = {}): Response => json({}, 429, headers);
 const done = (): Response => json({ data: [] });
 
-describe('the wait before another attempt', () => {
+describe('the wait before a retry', () => {
   test('doubles from at most 500 ms up to at most 8 s', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(1);
 
@@ -124,7 +121,7 @@ describe('the wait before another attempt', () => {
     expect(times).toEqual([0, 500, 1_500, 3_500, 7_500, 15_500, 23_500, 31_500]);
   });
 
-  test('is any part of that: full jitter', async () => {
+  test('has full jitter below that bound', async () => {
     vi.spyOn(Math, 'random').mockReturnValueOnce(0.5).mockReturnValueOnce(0.25).mockReturnValueOnce(0.1);
 
     const { times } = await attempts(() => busy(), { maxRetries: 3, forMs: 60_000 });
@@ -141,7 +138,7 @@ describe('the wait before another attempt', () => {
       { 'retry-after': 'Wed, 01 Jan 2020 00:00:12 GMT', date: 'Wed, 01 Jan 2020 00:00:00 GMT' },
       12_000,
     ],
-  ])('is what the service asks for: %s', async (_, headers, waitMs) => {
+  ])('is the one that the service requests: %s', async (_, headers, waitMs) => {
     const { times, outcome } = await attempts((attempt) => (attempt === 1 ? busy(headers) : done()), {
       forMs: 30_000,
     });
@@ -150,7 +147,7 @@ describe('the wait before another attempt', () => {
     expect(outcome).toEqual([]);
   });
 
-  test("is what the service asks for: a date, by the caller's clock where the server does not tell its own", async () => {
+  test("is the one that the service requests: a date, by the caller's clock if the server does not report its own", async () => {
     vi.setSystemTime(new Date('2026-03-01T12:00:00Z'));
 
     const { times } = await attempts(
@@ -168,7 +165,7 @@ describe('the wait before another attempt', () => {
       "a date in the past by the server's clock",
       { 'retry-after': 'Wed, 01 Jan 2020 00:00:00 GMT', date: 'Wed, 01 Jan 2020 00:00:12 GMT' },
     ],
-  ])('has full jitter if the service asks for no wait: %s', async (_, headers) => {
+  ])('has full jitter if the service requests no wait: %s', async (_, headers) => {
     vi.spyOn(Math, 'random').mockReturnValue(0.5);
 
     const { times } = await attempts((attempt) => (attempt === 1 ? busy(headers) : done()), { forMs: 9_000 });
@@ -179,7 +176,7 @@ describe('the wait before another attempt', () => {
   test.each<[string, Record<string, string>, number]>([
     ['60 seconds', { 'retry-after': '60' }, 60_000],
     ["LiteLLM's copy of the upstream's header", { 'llm_provider-retry-after': '9' }, 9_000],
-  ])('is as long as the service asks for, up to 60 s: %s', async (_, headers, waitMs) => {
+  ])('is as long as the service requests, up to 60 s: %s', async (_, headers, waitMs) => {
     const { times } = await attempts((attempt) => (attempt === 1 ? busy(headers) : done()), {
       forMs: 61_000,
     });
@@ -196,7 +193,7 @@ describe('the wait before another attempt', () => {
       86_400_000,
     ],
   ])(
-    'fails the call at once if the service asks for more than 60 s: %s',
+    'fails the call at once if the service requests more than 60 s: %s',
     async (_, headers, retryAfterMs) => {
       const { times, outcome, endedAfterMs } = await attempts(() => busy(headers), { forMs: 1 });
 
@@ -205,7 +202,7 @@ describe('the wait before another attempt', () => {
     },
   );
 
-  test('is asked for by a 503 as well', async () => {
+  test('can also be requested by a 503', async () => {
     const { times } = await attempts(
       (attempt) => (attempt === 1 ? json({}, 503, { 'retry-after': '3' }) : done()),
       { forMs: 10_000 },
@@ -214,21 +211,15 @@ describe('the wait before another attempt', () => {
     expect(times).toEqual([0, 3_000]);
   });
 
-  test.each(['soon', '-5', '', '1e9', 'NaN', '0x10'])(
-    'takes no notice of a Retry-After of %j',
-    async (value) => {
-      vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  test.each(['soon', '-5', '', '1e9', 'NaN', '0x10'])('ignores a Retry-After of %j', async (value) => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
 
-      const { times } = await attempts(
-        (attempt) => (attempt === 1 ? busy({ 'retry-after': value }) : done()),
-        {
-          forMs: 30_000,
-        },
-      );
+    const { times } = await attempts((attempt) => (attempt === 1 ? busy({ 'retry-after': value }) : done()), {
+      forMs: 30_000,
+    });
 
-      expect(times).toEqual([0, 250]);
-    },
-  );
+    expect(times).toEqual([0, 250]);
+  });
 
   test.each<[string, Record<string, string>, number]>([
     ['seconds', { 'retry-after': '120' }, 120_000],
@@ -238,25 +229,28 @@ describe('the wait before another attempt', () => {
       { 'retry-after': 'Wed, 01 Jan 2020 01:00:00 GMT', date: 'Wed, 01 Jan 2020 00:00:00 GMT' },
       3_600_000,
     ],
-  ])('fails the call at once where more is asked for than is left: %s', async (_, headers, retryAfterMs) => {
-    const { times, outcome, endedAfterMs } = await attempts(() => busy(headers), {
-      timeoutMs: 60_000,
-      forMs: 1,
-    });
+  ])(
+    'fails the call at once if the requested wait exceeds the time left: %s',
+    async (_, headers, retryAfterMs) => {
+      const { times, outcome, endedAfterMs } = await attempts(() => busy(headers), {
+        timeoutMs: 60_000,
+        forMs: 1,
+      });
 
-    expect(times).toEqual([0]);
-    expect(outcome).toBeInstanceOf(RateLimitError);
-    expect(outcome).toMatchObject({ retryAfterMs });
-    expect(endedAfterMs).toBe(0);
-  });
+      expect(times).toEqual([0]);
+      expect(outcome).toBeInstanceOf(RateLimitError);
+      expect(outcome).toMatchObject({ retryAfterMs });
+      expect(endedAfterMs).toBe(0);
+    },
+  );
 
-  test('is told on the error of the last attempt', async () => {
+  test('is a field of the error of the last attempt', async () => {
     const { outcome } = await attempts(() => busy({ 'retry-after': '2' }), { maxRetries: 1, forMs: 5_000 });
 
     expect(outcome).toMatchObject({ code: 'rate_limited', retryAfterMs: 2_000 });
   });
 
-  test('is absent from the error where the service asks for none', async () => {
+  test('is absent from the error if the service requests none', async () => {
     const { outcome } = await attempts(() => busy(), { maxRetries: 0, forMs: 1 });
 
     expect(outcome).not.toHaveProperty('retryAfterMs');

@@ -144,7 +144,7 @@ function clientsOver(fetch: Fetch): Clients {
 describe.each(Object.entries(methods))('%s', (name, method) => {
   const own = name.startsWith('chat') ? API_KEY : ACCESS_TOKEN;
 
-  it('shows no credential, whatever a server responds', async () => {
+  it('shows no credential for any response of the server', async () => {
     const shown: string[] = [];
     let respond = (): Response => new Response();
     const clients = clientsOver(async () => respond());
@@ -168,7 +168,7 @@ describe.each(Object.entries(methods))('%s', (name, method) => {
     expect([...shown, ...shownForms(everything, own), ...shownForms(everything, HEADER)]).toEqual([]);
   });
 
-  it('shows no credential, whatever `fetch` throws', async () => {
+  it('shows no credential for any error of `fetch`', async () => {
     let fail = (_input: string, _init: RequestInit): unknown => undefined;
     const clients = clientsOver(async (...input) => {
       throw fail(...input);
@@ -220,7 +220,7 @@ describe('a key that the service has just created', () => {
     expect(shownForms(everythingShownOf(data) + everythingShownOf(response), NEW_KEY)).toEqual([]);
   });
 
-  it('is masked by a list, in whatever form the server sends the key', async () => {
+  it('is masked by a list, whether the server masks it or not', async () => {
     const items = [NEW_KEY, 'sk-******w3X4', 'opaque-key-without-a-known-form-w3X4'].map((key, id) => ({
       id: `${id}`,
       key,

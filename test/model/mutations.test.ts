@@ -403,7 +403,7 @@ async function rotateAmongOthers(protocol: Protocol): Promise<string | undefined
 }
 
 describe('a claim', () => {
-  it('is created although others want to encrypt keys anew; without that rule nobody gets to create', async () => {
+  it('is created although other replicas re-encrypt keys; without that rule, no replica can create', async () => {
     const eager = reconciling(
       class extends Reconciliation {
         protected override plan(seen: Observation): Step {

@@ -95,7 +95,7 @@ describe('a request', () => {
     expect(seen).toEqual(['POST', '/v1/chat/completions', `Bearer ${KEY}`, true, 'mödel']);
   });
 
-  test('reuses the connection of the one before it', async () => {
+  test('reuses the connection of the previous request', async () => {
     const ports: unknown[] = [];
     const { url } = await serveHttp(({ socket }, response) => {
       ports.push(socket.remotePort);
@@ -197,7 +197,7 @@ describe('a response', () => {
   });
 
   test.each(ENCODINGS)(
-    'in $encoding that ends too early is a ConnectionError',
+    'in $encoding that is truncated rejects with ConnectionError',
     async ({ encoding, compress }) => {
       const { url } = await serveHttp((_, response) => {
         response.writeHead(200, { 'content-encoding': encoding }).end(compress(COMPLETION).subarray(0, -12));
@@ -207,7 +207,7 @@ describe('a response', () => {
     },
   );
 
-  test('that claims an encoding it does not have is a ConnectionError', async () => {
+  test('with a wrong content-encoding rejects with ConnectionError', async () => {
     const { url } = await serveHttp((_, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(COMPLETION);
     });
@@ -216,7 +216,7 @@ describe('a response', () => {
   });
 
   test.each(['zstd', 'gzip, gzip'])(
-    'in the unknown encoding %s is an InvalidResponseError',
+    'in the unknown encoding %s rejects with InvalidResponseError',
     async (encoding) => {
       const { url } = await serveHttp((_, response) => {
         response.writeHead(200, { 'content-encoding': encoding }).end(gzipSync(COMPLETION));
@@ -262,7 +262,7 @@ describe('a stream', () => {
   });
 
   test.each(['identity', 'gzip'])(
-    'in the encoding %s that is reset is a StreamTruncatedError',
+    'in the encoding %s throws StreamTruncatedError if the connection is reset',
     async (encoding) => {
       const send = createGzip();
       let reset = (): void => {};
@@ -307,7 +307,7 @@ describe('a stream', () => {
     },
   );
 
-  test('closes its connection when its reader leaves', async () => {
+  test('closes its connection when its reader stops', async () => {
     const closed = Promise.withResolvers<void>();
     const chunks = await streaming((_, response) => {
       response.on('close', () => closed.resolve());
@@ -321,7 +321,7 @@ describe('a stream', () => {
   });
 });
 
-describe('a call that is aborted', () => {
+describe('an aborted call', () => {
   test.each([
     ['before the headers', ''],
     ['within the body', MODELS.slice(0, 5)],
@@ -341,7 +341,7 @@ describe('a call that is aborted', () => {
 });
 
 describe('a connection', () => {
-  test('that is refused is a ConnectionError with its code', async () => {
+  test('that is refused rejects with a ConnectionError that has the code', async () => {
     const error = await rejectionOf(ConnectionError, client(await closedPort()).models());
 
     expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' });
@@ -358,7 +358,7 @@ describe('a connection', () => {
       'before the end of a chunked body',
       `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n15\r\n${MODELS}\r\n`,
     ],
-  ])('that is closed or reset %s is a ConnectionError', async (_, sent) => {
+  ])('that is closed or reset %s rejects with ConnectionError', async (_, sent) => {
     const { url } = await serveSockets((socket, text) => {
       if (text.includes('x-reset')) socket.write(sent, () => socket.resetAndDestroy());
       else socket.end(sent);
@@ -370,7 +370,7 @@ describe('a connection', () => {
     }
   });
 
-  test('that is reset when it is used again is replaced', async () => {
+  test('that is reset on reuse is replaced', async () => {
     retryAtOnce();
     const { url } = await serveSockets((socket) => {
       if (Reflect.get(socket, 'used')) return socket.resetAndDestroy();
@@ -389,7 +389,7 @@ describe('a connection', () => {
   test.each([
     ['a response whose headers', ''],
     ['a body that', MODELS.slice(0, 5)],
-  ])('stays open for %s takes longer than the time after which an unused one is closed', async (_, begin) => {
+  ])('stays open if %s takes longer than the idle timeout', async (_, begin) => {
     const { url } = await serveHttp(async (_request, response) => {
       if (begin !== '') response.write(begin);
       await setTimeout(100);
@@ -402,7 +402,7 @@ describe('a connection', () => {
     expect(models.map(({ id }) => id)).toEqual(['a']);
   });
 
-  test('that is unused does not keep the process running', async () => {
+  test('does not keep the process running while idle', async () => {
     const output = await outputOf(`
       await new Promise((resolve) => setImmediate(resolve));
       console.log(process.getActiveResourcesInfo().filter((name) => /^T/.test(name)));`);
@@ -431,7 +431,7 @@ describe('the options', () => {
     expect(create).toThrow(ConfigurationError);
   });
 
-  test('reject an agent that does not fit the base URL', async () => {
+  test('reject an agent that does not match the base URL', async () => {
     const transport = nodeTransport({ agent: new HttpsAgent() });
 
     const error = await rejectionOf(ConfigurationError, client(await closedPort(), { transport }).models());

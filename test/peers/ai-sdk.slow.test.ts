@@ -28,7 +28,7 @@ const weather = tool({
 });
 
 describe('the AI SDK', () => {
-  it('generates a text, and is told what it used', async () => {
+  it('generates text and reports the usage', async () => {
     const { model } = await modelOf();
     const { text, finishReason, usage } = await generateText({ model, prompt: 'Hello, model!' });
     expect(text).toBe('Hello, model!');
@@ -36,7 +36,7 @@ describe('the AI SDK', () => {
     expect(usage).toMatchObject({ inputTokens: 4, outputTokens: 4, totalTokens: 8 });
   });
 
-  it('streams a text, with reasoning and usage', async () => {
+  it('streams text, with reasoning and usage', async () => {
     const { model } = await modelOf({ reply: { reasoning: 'I think.', content: 'Good morning!' } });
     const result = streamText({ model, prompt: 'Hello!' });
     let text = '';
@@ -47,7 +47,7 @@ describe('the AI SDK', () => {
     expect(await result.finishReason).toBe('stop');
   });
 
-  it.each(['whole', 'in pieces'])('has a tool called, the call coming %s', async (way) => {
+  it.each(['whole', 'in pieces'])('runs a tool whose call arrives %s', async (way) => {
     const { model } = await modelOf({
       reply: { toolCalls: [{ name: 'weather', arguments: { city: 'Paris' } }] },
     });
@@ -58,7 +58,7 @@ describe('the AI SDK', () => {
     expect(toolResults).toMatchObject([{ output: 'sunny in Paris' }]);
   });
 
-  it('knows a refusal for what it is', async () => {
+  it('reports a rejected key', async () => {
     const { model } = await modelOf({}, 'sk-unknown');
     const failing = generateText({ model, prompt: 'Hello!', maxRetries: 0 });
     await expect(failing).rejects.toSatisfy(
@@ -66,7 +66,7 @@ describe('the AI SDK', () => {
     );
   });
 
-  it('tries again after a 503', async () => {
+  it('retries after a 503', async () => {
     const { drun, model } = await modelOf();
     // The AI SDK waits as long as it is told to.
     drun.faults.next({ status: 503, headers: { 'retry-after-ms': '1' } });

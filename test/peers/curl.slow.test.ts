@@ -29,7 +29,7 @@ async function curl(...args: string[]): Promise<string> {
 describe.skipIf(!hasCurl)(hasCurl ? 'curl' : 'curl (skipped: it is not installed)', () => {
   const body = '{"model":"public/deepseek-r1","messages":[{"role":"user","content":"Hello!"}]}';
 
-  it('gets an answer, and a stream', async () => {
+  it('receives a completion and a stream', async () => {
     const { url, key } = await served();
     const post = (data: string): Promise<string> =>
       curl(`${url}/v1/chat/completions`, '-H', `Authorization: Bearer ${key}`, '-d', data);
@@ -52,7 +52,7 @@ describe.skipIf(!hasCurl)(hasCurl ? 'curl' : 'curl (skipped: it is not installed
     expect(await curl(`${base}/${created.id}`, ...token, ...status, '-X', 'DELETE', '-d', '{}')).toBe('200');
   });
 
-  it('sends a body that is so large that it asks first', async () => {
+  it('sends a large body with Expect: 100-continue', async () => {
     const { url, key } = await served();
     const content = 'x'.repeat(1_500_000);
     const child = promisify(execFile)(
@@ -65,7 +65,7 @@ describe.skipIf(!hasCurl)(hasCurl ? 'curl' : 'curl (skipped: it is not installed
     expect(JSON.parse(stdout)).toMatchObject({ choices: [{ message: { content } }] });
   });
 
-  it('notices that the connection is lost', async () => {
+  it('reports a lost connection', async () => {
     const { drun, url, key } = await served();
     drun.faults.next({ dropConnection: true });
     drun.faults.next({ dropAfterChunks: 2 });

@@ -16,7 +16,7 @@ async function clientOf(options: EmulatorOptions = {}): Promise<{ drun: Emulator
   return { drun, openai: new OpenAI({ apiKey, baseURL: `${server.url}/v1` }) };
 }
 
-test('the openai client uses a key that ApiKeys made, until the key is deleted', async () => {
+test('the openai client uses a key created by ApiKeys until the key is deleted', async () => {
   const drun = createEmulator();
   await using server = await serve(drun);
   const keys = new ApiKeys({ accessToken: drun.accessToken, baseUrl: server.url });
@@ -31,7 +31,7 @@ test('the openai client uses a key that ApiKeys made, until the key is deleted',
 });
 
 describe('the openai client', () => {
-  test('streams a text, and the usage that it did not ask for', async () => {
+  test('streams text, with usage that was not requested', async () => {
     const { openai } = await clientOf();
     let text = '';
     let total: number | undefined;
@@ -43,7 +43,7 @@ describe('the openai client', () => {
     expect(total).toBe(8);
   });
 
-  test('puts a streamed tool call together', async () => {
+  test('assembles a streamed tool call', async () => {
     const { openai } = await clientOf({
       reply: { toolCalls: [{ name: 'weather', arguments: { city: 'Paris' } }] },
     });
@@ -60,7 +60,7 @@ describe('the openai client', () => {
     ]);
   });
 
-  test('runs a tool until the model answers', async () => {
+  test('runs tools until the model replies', async () => {
     const { openai } = await clientOf({
       reply: ({ request }) =>
         request.messages.at(-1)?.role === 'tool'
@@ -86,7 +86,7 @@ describe('the openai client', () => {
     expect(await runner.finalContent()).toBe('It is sunny in Paris.');
   });
 
-  test('lists models and completes a text', async () => {
+  test('lists models and completes text', async () => {
     const { openai } = await clientOf();
     const models = await Array.fromAsync(openai.models.list());
     expect(models.map(({ id }) => id)).toEqual(['public/deepseek-r1', 'u-8105f7322477/test']);
@@ -101,14 +101,14 @@ describe('the openai client', () => {
     [404, OpenAI.NotFoundError],
     [429, OpenAI.RateLimitError],
     [500, OpenAI.InternalServerError],
-  ])('knows a %d for what it is', async (status, type) => {
+  ])('maps a %d to its error class', async (status, type) => {
     const { drun, openai } = await clientOf();
     drun.faults.always({ status });
     const failing = openai.chat.completions.create({ model, messages }, { maxRetries: 0 });
     await expect(failing).rejects.toBeInstanceOf(type);
   });
 
-  test('tries again after a lost connection and a 503', async () => {
+  test('retries after a lost connection and a 503', async () => {
     const { drun, openai } = await clientOf();
     drun.faults.next({ dropConnection: true });
     drun.faults.next({ status: 503, headers: { 'retry-after-ms': '1' } });
@@ -117,7 +117,7 @@ describe('the openai client', () => {
     expect(Array.from(drun.requests, ({ status }) => status)).toEqual([undefined, 503, 200]);
   });
 
-  test('notices an error in mid-stream', async () => {
+  test('reports an error within a stream', async () => {
     const { drun, openai } = await clientOf();
     drun.faults.next({ errorAfterChunks: 2 });
     const stream = await openai.chat.completions.create({ model, messages, stream: true });

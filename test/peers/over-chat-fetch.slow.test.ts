@@ -144,7 +144,7 @@ describe.each(Object.entries(peers))('%s over chat.fetch', (_, peer) => {
     expect(text).toContain('rain');
   });
 
-  test('makes 200 calls without one failure while the key is replaced in the middle of them', async () => {
+  test('makes 200 calls without a failure while the key is replaced', async () => {
     const { drun, keys, url } = await service();
     let current = await keys.create({ name: 'before' });
     let known = current.secret;
@@ -178,7 +178,7 @@ describe.each(Object.entries(peers))('%s over chat.fetch', (_, peer) => {
     expect(statuses, 'the service has refused the old key').toContain(401);
   });
 
-  test('shows no key where it is refused for good', async () => {
+  test('shows no key if it is rejected permanently', async () => {
     const { keys, url } = await service();
     const { id, secret } = await keys.create({ name: 'peer' });
     await keys.delete(id);

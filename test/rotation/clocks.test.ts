@@ -115,7 +115,7 @@ describe('a grace period', () => {
 });
 
 describe('a service without a `Date` header', () => {
-  it('still gets keys and rotations, but nothing expires, and that is an error event', async () => {
+  it('still creates and rotates keys, but nothing expires, and an error event is emitted', async () => {
     const { newRing, service, clock } = ringSetup();
     service.sendsDate = false;
     const ring = newRing({ maxAgeMs: DAY, gracePeriodMs: SECOND });
@@ -211,7 +211,7 @@ describe('rotate', () => {
     expect((await heir.reconcile()).epoch).toBe(2);
   });
 
-  it('waits for the grace period of the previous key if that takes the second slot', async () => {
+  it('waits for the grace period if the previous key occupies the second slot', async () => {
     const { newRing, service, clock } = ringSetup();
     const ring = newRing({ gracePeriodMs: MINUTE });
     await ring.reconcile();

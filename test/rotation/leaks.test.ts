@@ -16,7 +16,7 @@ const sealingKeys = [1, 2].map((first) => Uint8Array.from({ length: 32 }, (_, in
 const base64 = (key: Uint8Array | undefined): string => Buffer.from(key ?? []).toString('base64');
 
 test.each(['0.15', '0.17'] as const)(
-  'nothing shows a secret in the whole life of a ring (%s)',
+  'no secret is exposed during the life of a ring (%s)',
   { timeout: 30_000 },
   async (version) => {
     const bench = ringBench({ version, maxKeys: 4 });

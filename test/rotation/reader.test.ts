@@ -140,7 +140,7 @@ describe('a reader', () => {
     expect(ring.status().lastError).toMatchObject({ message: 'socket hang up' });
   });
 
-  it('retries a failing store until `keyTimeoutMs` if it knows no key', async () => {
+  it('retries a failing store until `keyTimeoutMs` if no key is known', async () => {
     const { newReader, store, clock } = await readySetup();
     store.failure = new Error('password authentication failed for postgres://user:secret@db/app');
     const before = clock.now();
@@ -194,7 +194,7 @@ describe('a reader', () => {
 });
 
 describe('a store that watches', () => {
-  it('makes a reader know the next key before `refreshMs`', async () => {
+  it('lets a reader return the next key before `refreshMs`', async () => {
     const { newReader, ring } = await readySetup({ store: testStore({ watches: true }) });
     const reader = newReader();
     await reader.getKey();
@@ -374,7 +374,7 @@ describe('encryption', () => {
     },
   };
 
-  it.each(Object.entries(tampers))('stops readers and rotation if somebody %s', async (_, tamper) => {
+  it.each(Object.entries(tampers))('stops readers and rotation if another process %s', async (_, tamper) => {
     const { newRing, newReader, store, service } = await readySetup();
     store.edit(tamper);
     const before = service.ids;

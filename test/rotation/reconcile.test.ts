@@ -212,7 +212,7 @@ describe('a create without a response', () => {
     expect(service.requests.filter((request) => request === 'create')).toHaveLength(2);
   });
 
-  it('recovers a key of which the list says nothing but its name', async () => {
+  it('recovers a key whose list entry has only a name', async () => {
     const { newRing, service } = ringSetup();
     service.fail('create', responseLost);
     const manager = service.manager();
@@ -373,7 +373,7 @@ describe('a new key', () => {
 
     const error = await rejectionOf(KeyRingError, ring.rotate());
 
-    expect(error.message).toContain('may not use all models of the current one');
+    expect(error.message).toContain('does not have access to all models of the current one');
   });
 
   it.each([
@@ -490,6 +490,16 @@ describe('a store that fails now and then', () => {
       expect(service.ids, `update ${update}`).toEqual([ring.status().current?.id, ring.status().standby?.id]);
       expect(service.accepts(await ring.getKey())).toBe(true);
     }
+  });
+
+  it('may return undefined for a record that does not exist', async () => {
+    const { newRing, service, store } = ringSetup();
+    const { get } = store;
+    store.get = async (name) => (await get(name)) ?? (undefined as never);
+
+    await newRing().reconcile();
+
+    expect(service.ids).toHaveLength(2);
   });
 
   it('ends the reconciliation if it fails four times', async () => {

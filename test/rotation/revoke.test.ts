@@ -75,7 +75,7 @@ describe('revoke', () => {
     expect(service.keys.has(id)).toBe(false);
   });
 
-  it('rejects an id that is no key of the ring, and does not repeat it', async () => {
+  it('rejects an id that belongs to no key of the ring, and does not repeat it', async () => {
     const { ring, service } = await ready();
     const { secret } = service.add('somebody else');
 
@@ -239,7 +239,7 @@ describe('revoke', () => {
     expect(service.keys.has('k1')).toBe(false);
   });
 
-  it('rejects with the service’s error if it refuses the delete; the standby is promoted', async () => {
+  it('rejects with the service’s error if it rejects the delete, and promotes the standby', async () => {
     const { ring, service } = await ready();
     service.fail('delete', rejected(new PermissionDeniedError('Forbidden.', { status: 403 })));
 
@@ -316,13 +316,13 @@ describe('a store that returned to an older state', () => {
     expect(namesOf(reader.events)).toContain('stale-read');
   });
 
-  it('is only reconciled by `recover()` if nothing is wrong', async () => {
+  it('is only reconciled by `recover()` if its record is current', async () => {
     const { ring } = await ready();
 
     expect(await ring.recover()).toMatchObject({ epoch: 1, current: { id: 'k1' } });
   });
 
-  it('stops the ring if its record is lost altogether, until `recover()` begins a new one', async () => {
+  it('stops the ring if its record is lost, until `recover()` creates a new one', async () => {
     const { ring, store, service } = await ready();
     store.stored = null;
     expect((await rejectionOf(KeyRingError, ring.reconcile())).code).toBe('key_ring_rolled_back');

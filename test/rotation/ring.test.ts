@@ -107,7 +107,7 @@ it('accepts the signal of a polyfill', async () => {
   await expect(ring.reconcile(options)).rejects.toThrow('stopped');
 });
 
-describe('a ring that can only read', () => {
+describe('a read-only ring', () => {
   const calls: Record<string, (ring: KeyRing) => unknown> = {
     reconcile: (ring) => ring.reconcile(),
     rotate: (ring) => ring.rotate(),
@@ -336,7 +336,7 @@ describe('the record', () => {
     expect(service.accepts(await old.getKey())).toBe(true);
   });
 
-  it('of a newer major version stops the ring, and says what to do', async () => {
+  it('of a newer major version stops the ring, and the error explains what to do', async () => {
     const { newRing, store } = ringSetup();
     const ring = newRing();
     await ring.reconcile();
@@ -363,7 +363,7 @@ describe('the record', () => {
   };
 
   it.each(Object.entries(broken))(
-    'with %s stops the ring, stays as it is and is not repeated',
+    'with %s stops the ring, is not changed, and is not repeated',
     async (_, spoil) => {
       const { newRing, store, service } = ringSetup();
       const ring = newRing();

@@ -56,7 +56,7 @@ describe('redact', () => {
     expect(redact(text, [KEY])).toBe(expected);
   });
 
-  it('takes secrets and strings from any iterable', () => {
+  it('accepts secrets and strings from any iterable', () => {
     const secrets = new Set([new Secret(KEY), OTHER_KEY]);
 
     expect(redact(`${KEY} ${OTHER_KEY}`, secrets)).toBe(`${MASKED_KEY} ${MASKED_OTHER_KEY}`);
@@ -65,7 +65,7 @@ describe('redact', () => {
   it.each<[string, string | Secret]>([
     ['a string', KEY],
     ['a Secret', new Secret(KEY)],
-  ])('takes %s as one credential', (_, secret) => {
+  ])('treats %s as one credential', (_, secret) => {
     expect(redact(`bad key ${KEY}, sk`, secret)).toBe(`bad key ${MASKED_KEY}, sk`);
   });
 

@@ -89,14 +89,14 @@ const COPIES: [string, (secret: Secret) => unknown][] = [
 ];
 
 describe('showing a Secret', () => {
-  it.each(SHOWN_MASKED)('gives only the masked form to %s', (_, show) => {
+  it.each(SHOWN_MASKED)('exposes only the masked form to %s', (_, show) => {
     const shown = String(show(new Secret(KEY)));
 
     expect(shown).toContain(MASKED_KEY);
     expect(shown).not.toContain(KEY.slice(3, 15));
   });
 
-  it.each(COPIES)('gives nothing of the value to %s, however that is shown', (_, copy) => {
+  it.each(COPIES)('exposes no part of the value to %s', (_, copy) => {
     const copied = copy(new Secret(KEY));
     const shown = [
       inspect(copied, { showHidden: true, showProxy: true }),

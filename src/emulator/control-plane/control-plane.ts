@@ -32,7 +32,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const hasMaskedList = settings.version === '0.17';
   const plainForm = hasMaskedList ? 'masked' : 'full';
 
-  /** Comes first, for unknown paths too: a stranger does not learn what exists. */
+  /** Runs first, even for unknown paths, so that unauthenticated clients do not learn which paths exist. */
   const authenticate: Middleware = async (c, next) => {
     const token = bearerToken(c.req.raw);
     const user = token === undefined ? undefined : account.users.find((each) => each.token.equals(token));
@@ -112,7 +112,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const route = (method: string, path: string, operation: Parameters<Operate>[0], handler: Handler): void => {
     app.on(method, path, operate(operation), authenticate, handler);
   };
-  // A fixed path comes before a pattern that matches it too.
+  // Fixed paths come before patterns that also match them.
   route('POST', `${ACCOUNT}/apikeys/check-creation`, 'checkCreation', checkCreation);
   route('GET', `${WORKSPACE}/my-apikeys`, 'listMine', list(plainForm, 'mine'));
   route('PUT', `${WORKSPACE}/apikeys/:id/status`, 'setStatus', setStatus);
@@ -137,7 +137,7 @@ function queryOf({ req }: Exchange): URLSearchParams {
   return new URL(req.url).searchParams;
 }
 
-/** Every workspace with a valid number exists: the contract has no request that creates one. */
+/** Every workspace with a valid number exists, because the contract has no request to create one. */
 function scopeOf(workspace: string | undefined): Scope {
   if (workspace === undefined) return 'account';
   const number = /^\d+$/.test(workspace) ? Number(workspace) : Number.NaN;

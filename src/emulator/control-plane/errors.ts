@@ -2,7 +2,7 @@ import { bearerToken, HttpError, json, type Language } from '../http.ts';
 
 /*
  * The contract fixes the shape of an error, `{id, message}`, and which requests are invalid. It documents neither ids
- * nor the status of a rejected creation. Those here are plausible, and no client may rely on them.
+ * nor the status of a rejected creation. The ones used here are plausible, but no client should rely on them.
  */
 
 type Translated = Readonly<Record<Language, string>>;
@@ -11,7 +11,10 @@ function controlError(status: number, id: string, message: Translated, reason = 
   return new HttpError(status, reason, (language) => json({ id, message: message[language] }, status));
 }
 
-/** Repeats the rejected token in plain text, as the data plane does with keys: clients have to handle that. */
+/**
+ * Repeats the rejected token in plain text, as the data plane repeats keys, so that tests show whether clients redact
+ * it.
+ */
 export function unauthenticated(token: string | undefined): HttpError {
   const message =
     token === undefined
@@ -59,7 +62,7 @@ const IDS: Readonly<Record<number, string>> = {
   504: 'DeadlineExceeded',
 };
 
-/** The control plane's error for a status that a fault asks for. */
+/** Creates the control plane's error for the status of a fault. */
 export function controlErrorOf(status: number, request: Request): HttpError {
   if (status === 401) return unauthenticated(bearerToken(request));
   return controlError(status, IDS[status] ?? 'Unknown', {

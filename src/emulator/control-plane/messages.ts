@@ -2,8 +2,8 @@ import { type KeyRecord, remainingTokens, type TokenUsage, type UsageEntry } fro
 import type { PageQuery, UsageQuery } from './requests.ts';
 
 /*
- * Messages of the control plane, in protobuf's JSON: fields that are empty, zero, false or unset are omitted, and
- * integers of 64 bits, which are bigints here, are strings.
+ * Messages of the control plane in protobuf JSON: fields that are empty, zero, false or unset are omitted, and 64-bit
+ * integers (bigints here) are strings.
  */
 
 export function withoutZeros(message: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -15,7 +15,7 @@ export function withoutZeros(message: Readonly<Record<string, unknown>>): Record
   );
 }
 
-/** RFC 3339, without fractions of a second if they are zero; `undefined` for never. */
+/** Formats an RFC 3339 time, without fractions of a second if they are zero; `undefined` for never. */
 function timestamp(time: number | undefined): string | undefined {
   if (time === undefined || time === Number.POSITIVE_INFINITY) return undefined;
   return new Date(time).toISOString().replace('.000Z', 'Z');
@@ -24,7 +24,7 @@ function timestamp(time: number | undefined): string | undefined {
 export function keyMessage(record: KeyRecord, now: number, form: 'masked' | 'full'): object {
   const { scope, quota, usedTokens } = record;
   const remaining = remainingTokens(record);
-  // In the contract, keys of the account have no quota; a test may give them one.
+  // In the contract, keys of the account have no quota, but a test may set one.
   const hasQuota = scope !== 'account' || quota !== 'unlimited';
   return withoutZeros({
     id: record.id,
@@ -55,7 +55,10 @@ const SORT_FIELDS: Readonly<Record<string, (key: KeyRecord) => string | number>>
   creationTimestamp: (key) => key.createdAt,
 };
 
-/** Selects one page. Newest first unless sorted; the search ignores case in id, name and full key. */
+/**
+ * Selects one page. Keys are listed newest first unless `sort` is given. The search in id, name and full key ignores
+ * case.
+ */
 export function selectPage(
   keys: readonly KeyRecord[],
   { page, pageSize, sort, search }: PageQuery,
@@ -69,8 +72,8 @@ export function selectPage(
 }
 
 /**
- * The syntax of `page.sort` is not documented. Here it is the name of a field, descending with `-` before it or
- * `desc` after it. Anything else leaves the order unchanged.
+ * The syntax of `page.sort` is not documented. The emulator accepts the name of a field; `-` before it or `desc` after
+ * it means descending. Anything else leaves the order unchanged.
  */
 function sortKeys(keys: readonly KeyRecord[], order: string): readonly KeyRecord[] {
   const [, minus, name = '', suffix] = /^(-?)(\w+)(?:[ ,:](asc|desc))?$/i.exec(order.trim()) ?? [];
@@ -87,7 +90,7 @@ function compare(a: string | number, b: string | number): number {
 
 const NO_USAGE: TokenUsage = { input: 0, output: 0, cached: 0, total: 0 };
 
-/** Total usage and usage by period and model; oldest first, then by model. */
+/** Creates the message with total usage and usage by period and model, sorted by period and then by model. */
 export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery): object {
   const isSelected = ({ time, keyId, model }: UsageEntry): boolean =>
     time >= query.from &&
@@ -125,7 +128,7 @@ function tokensMessage(usage: TokenUsage): object {
   return withoutZeros(Object.fromEntries(counts));
 }
 
-/** The start of the period that contains a time, in UTC; weeks begin on Mondays. */
+/** Returns the start of the period that contains a time, in UTC. Weeks start on Monday. */
 function startOf(period: UsageQuery['period'], time: number): number {
   const date = new Date(time);
   if (period === 'hour') return date.setUTCMinutes(0, 0, 0);

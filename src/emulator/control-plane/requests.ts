@@ -15,7 +15,7 @@ const time = z.iso.datetime({ offset: true }).nullish();
 const flag = z.boolean().nullish();
 const strings = z.nullish(z.array(z.string()));
 
-/** An int64 as a string, as protobuf's JSON writes it. */
+/** Whether a string is an int64 in protobuf JSON. */
 const isInt64 = (text: string): boolean => /^\d{1,19}$/.test(text) && BigInt(text) <= MAX_INT64;
 const count = z.string().refine(isInt64).nullish();
 
@@ -30,7 +30,7 @@ const status = z.object({ disabled: flag });
 const quotas = z.object({ quota: count, unlimitedQuota: flag });
 
 const pageParameters = z.object({
-  // Sent by clients that repeat the page of a response; has no meaning in a request.
+  // Sent by clients that repeat the page of a response. Ignored in a request.
   'page.total': integer(0, Number.MAX_SAFE_INTEGER),
   'page.page': integer(0, MAX_INT32),
   'page.pageSize': integer(-1, MAX_INT32),
@@ -38,7 +38,7 @@ const pageParameters = z.object({
   'page.search': z.string().optional(),
 });
 
-/** Periods of usage. What an unspecified one means is not documented; here it is a day. */
+/** Periods of usage. The default is not documented; the emulator uses a day. */
 const PERIODS = {
   TIME_PERIOD_UNSPECIFIED: 'day',
   TIME_PERIOD_HOUR: 'hour',
@@ -55,7 +55,7 @@ const usageRequest = z.object({
   period: z.nullish(z.enum(Object.keys(PERIODS) as (keyof typeof PERIODS)[])),
 });
 
-/** @throws {HttpError} That names the first field that does not have its type. */
+/** @throws {HttpError} If a field has the wrong type. The error names the first such field. */
 function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -67,20 +67,20 @@ type RequestedKey = Pick<NewKeyRecord, 'name' | 'expiresAt' | 'quota'>;
 export function parseKey(body: Record<string, unknown>, scope: Scope): RequestedKey {
   const { name, expireTime } = parse(accountKey, body);
   const expiresAt = typeof expireTime === 'string' ? Date.parse(expireTime) : undefined;
-  // Keys of the account have no quota. Whether a key of a workspace has one if the request does not mention it is not
-  // documented; with protobuf's zero it could not be used.
+  // Keys of the account have no quota. The default quota of a workspace key is not documented. protobuf's default of
+  // zero would make the key useless.
   if (scope === 'account') return { name, expiresAt };
   const { quota, unlimitedQuota } = parse(quotas, body);
   const isUnspecified = typeof quota !== 'string' && typeof unlimitedQuota !== 'boolean';
   return { name, expiresAt, quota: isUnspecified ? undefined : parseQuota(body) };
 }
 
-/** A missing field is false. */
+/** Parses the body of a status request. A missing field is false. */
 export function parseStatus(body: Record<string, unknown>): boolean {
   return parse(status, body).disabled ?? false;
 }
 
-/** A missing quota is zero, and limited. */
+/** Parses a quota. A missing quota is limited to zero. */
 export function parseQuota(body: Record<string, unknown>): Quota {
   const { quota, unlimitedQuota } = parse(quotas, body);
   return unlimitedQuota === true ? 'unlimited' : BigInt(quota ?? 0);
@@ -90,7 +90,7 @@ export function parseQuota(body: Record<string, unknown>): Quota {
 export interface PageQuery {
   /** From 1. */
   readonly page: number;
-  /** -1 for everything on one page. */
+  /** -1 for all keys on one page. */
   readonly pageSize: number;
   readonly sort: string;
   readonly search: string;
@@ -127,7 +127,7 @@ export function parseUsageRequest(body: unknown): UsageQuery {
   return { from, to, ids: ids ?? [], models: models ?? [], period: PERIODS[period ?? 'TIME_PERIOD_DAY'] };
 }
 
-/** The same request as a query, with repeated `ids` and `models`. */
+/** Parses the same request from a query string, with repeated `ids` and `models`. */
 export function parseUsageQuery(query: URLSearchParams): UsageQuery {
   const single = Object.fromEntries(query);
   return parseUsageRequest({ ...single, ids: query.getAll('ids'), models: query.getAll('models') });

@@ -1,4 +1,4 @@
-/** A key as `/_emulator/keys` lists it. */
+/** A key in the response of `/_emulator/keys`. */
 interface Key {
   readonly id: string;
   readonly name: string;
@@ -23,7 +23,7 @@ const POLL_MS = 2000;
 const SHOWN_REQUESTS = 50;
 const TOKEN = 'drun-emulator-token';
 
-// The token is removed from the address, so that it is neither bookmarked nor seen.
+// The token is removed from the address, so that it is neither bookmarked nor visible.
 const tokenInUrl = new URLSearchParams(location.hash.slice(1)).get('token');
 if (tokenInUrl !== null) {
   sessionStorage.setItem(TOKEN, tokenInUrl);
@@ -53,7 +53,7 @@ async function send<T>(method: string, path: string, body?: object): Promise<T> 
     throw new Error('The emulator does not respond.');
   });
   if (response.status === 401)
-    throw new Error('Open the address that the emulator printed: it has the access token.');
+    throw new Error('Open the address that the emulator printed, which contains the access token.');
   const result = response.status === 204 ? undefined : await response.json();
   if (!response.ok) throw new Error(result.message);
   return result;
@@ -87,7 +87,7 @@ function showKeys(): void {
 
 const shown: Record<string, string> = {};
 
-/** Unchanged rows are left alone, so that focus and selection survive. */
+/** Unchanged rows are kept, so that focus and selection are preserved. */
 function showRows<T>(id: string, items: readonly T[], toRow: (item: T) => HTMLElement): void {
   const state = JSON.stringify(items);
   if (state === shown[id]) return;
@@ -175,7 +175,7 @@ function confirmDeletion({ id, name, maskedKey }: Key): void {
 }
 
 for (const element of document.querySelectorAll('dialog')) {
-  // The button that opened it may be gone.
+  // The button that opened the dialog may have been removed.
   element.addEventListener('close', () => get('create').focus());
 }
 get('created-dialog').addEventListener('close', () => {

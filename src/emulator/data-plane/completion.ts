@@ -27,7 +27,7 @@ interface CompletionOptions {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A part of a choice, as it is in a chunk on the wire. */
+/** A part of a choice in a chunk, in wire format. */
 interface WireChoice {
   readonly index: number;
   readonly delta: Fields;
@@ -35,7 +35,7 @@ interface WireChoice {
   readonly [field: string]: unknown;
 }
 
-/** A choice whose deltas are put together. */
+/** A choice assembled from deltas. */
 interface WholeChoice {
   readonly message: Record<string, unknown>;
   readonly rest: Record<string, unknown>;
@@ -43,7 +43,7 @@ interface WholeChoice {
 
 const FINGERPRINT = 'vllm-0.32.0-1ea06c84';
 
-/** The completion of one reply, in the form of vLLM 0.32: as one object or as chunks. Used once. */
+/** The completion of one reply in the format of vLLM 0.32, as one object or as chunks. Can be used once. */
 export class Completion {
   readonly #options: CompletionOptions;
   readonly #meter: UsageMeter;
@@ -53,7 +53,7 @@ export class Completion {
     this.#meter = new UsageMeter(promptTokens(options.request.messages));
   }
 
-  /** @param signal - Ends a reply that is still being produced. */
+  /** @param signal - Ends a reply that is still being generated. */
   async whole(signal: AbortSignal): Promise<object> {
     const { reply, isChat, reasoningField } = this.#options;
     if (isCompletion(reply)) {
@@ -141,7 +141,7 @@ export class Completion {
     yield { choices: [], usage: usage ?? this.#usage(), system_fingerprint: FINGERPRINT, ...fields };
   }
 
-  /** Adds the fields that every completion and every chunk begin with, unless they are given. */
+  /** Adds the fields that every completion and every chunk starts with, unless they are given. */
   #withHead(body: Fields): object {
     const { head, isChat, request } = this.#options;
     const kind = request.stream === true ? 'chat.completion.chunk' : 'chat.completion';
@@ -189,7 +189,7 @@ export class Completion {
     });
   }
 
-  /** Functions, because each choice has its own ids of tool calls. @param begun - Tool calls that have begun. */
+  /** Returns functions, because each choice has its own tool-call ids. @param begun - Tool calls that have started. */
   #deltasOf({ reasoning, content, refusal, toolCalls = [] }: Piece, begun: Set<number>): (() => Fields)[] {
     const texts = { refusal, [this.#options.reasoningField]: reasoning, content };
     const given = Object.entries(texts).filter(([, text]) => text !== undefined);
@@ -205,7 +205,7 @@ export class Completion {
 
   /** vLLM's first delta of a tool call has no `arguments`. */
   #callDelta({ index = 0, id, name, arguments: text }: EmulatedToolCallDelta, isNew: boolean): object {
-    // Clients tell the calls of several rounds apart by their ids, so each one is unique.
+    // Ids are unique, because clients use them to distinguish the calls of several rounds.
     const newId = isNew ? `chatcmpl-tool-${this.#options.randomText(HEXADECIMAL, 16)}` : undefined;
     return {
       id: id ?? newId,
@@ -220,7 +220,7 @@ function usageOf(reply: Reply): unknown {
   return typeof reply === 'string' || isIterable(reply) ? undefined : reply.usage;
 }
 
-/** Adds a part of a choice to what came before. */
+/** Adds a part of a choice to the previous parts. */
 function accumulate(choices: WholeChoice[], { index, delta, ...rest }: WireChoice): void {
   choices[index] ??= { message: {}, rest: {} };
   const { message, rest: known } = choices[index];
@@ -247,7 +247,7 @@ function completeChoice(choice: EmulatedChoice, position: number): EmulatedChoic
   return { ...choice, index, message: { role: 'assistant', ...message }, finish_reason };
 }
 
-/** The deltas of a completion: one for each field of its messages, texts cut. */
+/** Yields the deltas of a completion: one for each field of its messages, with text split into several. */
 function* completionDeltas({ choices }: EmulatedCompletion): Generator<WireChoice, void, undefined> {
   for (const choice of choices.map(completeChoice)) {
     const { index = 0, message, finish_reason = 'stop', ...fields } = choice;
@@ -269,7 +269,7 @@ function* completionDeltas({ choices }: EmulatedCompletion): Generator<WireChoic
   }
 }
 
-/** A choice of the endpoint without chat. */
+/** Converts a choice to the format of `/v1/completions`. */
 function textChoice({ index, finish_reason, stop_reason = null }: Fields, content: unknown): object {
   const text = typeof content === 'string' ? content : '';
   return { index, text, logprobs: null, finish_reason, stop_reason };

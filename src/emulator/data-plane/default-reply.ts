@@ -6,7 +6,7 @@ import { offeredTools, requiredTool, responseSchema } from './request.ts';
 
 /**
  * Repeats the last user message. If the request requires a tool (`tool_choice`), calls it; if it requires JSON
- * (`response_format`), replies with the simplest valid value; if it asks for reasoning, reasons first.
+ * (`response_format`), replies with the simplest valid value; if it asks for reasoning, starts with reasoning.
  *
  * @throws {HttpError} If the schema needs a scripted reply.
  */
@@ -36,7 +36,7 @@ function jsonFor(schema: unknown, subject: string): string {
   );
 }
 
-/** As OpenAI's clients request it, and as vLLM's chat templates do. */
+/** Whether a request asks for reasoning, in the form of OpenAI's clients or of vLLM's chat templates. */
 function wantsReasoning({ reasoning_effort: effort, chat_template_kwargs: template }: ChatRequest): boolean {
   if (typeof effort === 'string') return effort !== 'none';
   return isObject(template) && (template.enable_thinking === true || template.thinking === true);

@@ -2,12 +2,12 @@ import { bearerToken, HttpError, json } from '../http.ts';
 import { gatewayResponse, goJson } from './gateway-wire.ts';
 
 /*
- * Errors of the gateway. Their texts are those of the real one, which takes most of them from OpenAI.
+ * Errors of the gateway. The messages are those of the real gateway, which takes most of them from OpenAI.
  */
 
 const INVALID_REQUEST = 'invalid_request_error';
 
-/** @param reason - For the log; must not hold a credential. */
+/** @param reason - For the log; must not contain a credential. */
 function gatewayError(
   status: number,
   code: string | null,
@@ -96,7 +96,7 @@ const BY_STATUS: Readonly<Record<number, () => HttpError>> = {
   503: () => gatewayError(503, null, 'internal_error', 'service unavailable'),
 };
 
-/** The gateway's error for a status that a fault asks for. */
+/** Creates the gateway's error for the status of a fault. */
 export function dataErrorOf(status: number, request: Request): HttpError {
   const fullKey = bearerToken(request);
   if (status === 401) return fullKey === undefined ? missingApiKey() : incorrectApiKey(fullKey);
@@ -104,7 +104,7 @@ export function dataErrorOf(status: number, request: Request): HttpError {
   return BY_STATUS[status]?.() ?? gatewayError(status, null, '', `upstream unknown error: ${status}`);
 }
 
-/** An error of the emulator itself, for the author of a test. No server sends it. */
+/** Creates an error of the emulator itself, for the author of a test. No real server sends it. */
 export const scenarioError = (code: string, message: string): HttpError =>
   gatewayError(400, code, 'emulator_error', message);
 
@@ -113,7 +113,7 @@ const VLLM_TYPES: Readonly<Record<number, string>> = {
   500: 'InternalServerError',
 };
 
-/** vLLM's response in one piece. */
+/** Creates vLLM's response to a request without streaming. */
 export function vllmResponse(body: unknown, status = 200): Response {
   return json(body, status, 'application/json');
 }

@@ -12,7 +12,7 @@ import { isObject, parseJson } from '../http.ts';
 export const INTERNAL_ERROR =
   '{"error":{"code":null,"message":"internal error","param":null,"type":"internal_error"}}';
 
-/** A response in one piece. */
+/** Creates the gateway's response to a request without streaming. */
 export function gatewayResponse(text: string, status = 200): Response {
   return new Response(text, {
     status,
@@ -20,7 +20,7 @@ export function gatewayResponse(text: string, status = 200): Response {
   });
 }
 
-/** HTTP/2 has no status texts, and custom `fetch` functions often leave them out. */
+/** Needed because HTTP/2 has no status texts, and custom `fetch` functions often omit them. */
 const STATUS_TEXTS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -47,7 +47,7 @@ interface Rewritten {
   readonly isError: boolean;
 }
 
-/** A whole response as the gateway passes it on; `undefined` if the gateway cannot use it. */
+/** Rewrites a whole response as the gateway does; `undefined` if the gateway cannot use it. */
 export function rewriteWhole(text: string, response: Response, model: string): Rewritten | undefined {
   const body = parseJson(text);
   if (!isObject(body) || !isUsage(body.usage)) return undefined;
@@ -85,7 +85,7 @@ function errorOf(body: Record<string, unknown>, { status, statusText }: Response
   return { ...plain, message: `upstream unknown error: ${statusLine}` };
 }
 
-/** A value as Go prints it. */
+/** Formats a value as Go prints it. */
 function printed(value: unknown): string {
   if (value === undefined) return '';
   if (value === null) return '<nil>';
@@ -109,7 +109,7 @@ async function* rewrittenEvents(
   const lines = linesOf(chunks);
   let hasError = false;
   for (;;) {
-    // A connection that is reset just ends the stream.
+    // A connection reset only ends the stream.
     const next = await lines.next().catch(() => undefined);
     if (next === undefined) return;
     if (next.done === true) break;
@@ -117,7 +117,7 @@ async function* rewrittenEvents(
     if (!next.value.endsWith('\n')) continue;
     const line = next.value.trim();
     hasError ||= line.startsWith('data: {"error":');
-    // Everything that follows an error is dropped, `[DONE]` included.
+    // Everything after an error is dropped, including `[DONE]`.
     if (hasError || !line.startsWith('data: ')) continue;
     const data = line.slice('data: '.length);
     if (data === '[DONE]') {
@@ -137,7 +137,7 @@ async function* rewrittenEvents(
   yield 'data: null\n\n';
 }
 
-/** Whether Go reads a usage: an object whose counts are unsigned integers. Anything that is not an object is ignored. */
+/** Whether Go can decode a usage: the counts must be unsigned integers. Anything but an object is ignored. */
 function isUsage(usage: unknown): boolean {
   if (!isObject(usage)) return true;
   const isCount = (value: unknown): boolean =>
@@ -156,7 +156,7 @@ function isUnset(value: unknown): boolean {
   return value === undefined || value === null;
 }
 
-/** Serializes like Go's `encoding/json` does a map: keys sorted, HTML escaped, lone surrogates replaced. */
+/** Serializes a value as Go's `encoding/json` serializes a map: keys sorted, HTML escaped, lone surrogates replaced. */
 export function goJson(value: unknown): string {
   return escapeHtml(serialize(value));
 }
@@ -172,7 +172,7 @@ function serialize(value: unknown): string {
     .join(',')}}`;
 }
 
-/** In JSON, these characters only occur in strings. */
+/** In JSON, these characters occur only in strings. */
 function escapeHtml(text: string): string {
   return text.replace(
     /[<>&\u2028\u2029]/g,
@@ -182,7 +182,7 @@ function escapeHtml(text: string): string {
 
 const JSON_TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
-/** Removes white space and replaces the top-level `model`; everything else, such as large integers, stays as it is. */
+/** Removes white space and replaces the top-level `model`. Everything else, such as large integers, is unchanged. */
 function withModel(text: string, model: string): string {
   const tokens = Array.from(text.matchAll(JSON_TOKENS), ([token]) => token);
   let depth = 0;

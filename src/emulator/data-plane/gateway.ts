@@ -100,7 +100,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     return gatewayResponse(JSON.stringify({ data }));
   };
 
-  /** The order of the checks is the gateway's: the key comes before the body. */
+  /** The checks run in the gateway's order: the key before the body. */
   const post = async (c: Exchange, path: string): Promise<Response> => {
     const { signal, log } = c.env;
     const request = c.req.raw;
@@ -121,7 +121,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     return isGateway ? rewrite(response, model, meter, spend) : observe(response, meter, spend);
   };
 
-  /** What the gateway makes of a model server's response. Only the type of its body decides, not its status. */
+  /** Rewrites a model server's response as the gateway does, based on the type of its body, not on its status. */
   const rewrite = async (
     response: Response,
     model: string,
@@ -169,7 +169,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     return new Response(text, init);
   };
 
-  // Every method works on every path of the gateway, and OPTIONS needs no key.
+  // The gateway accepts every method on every path, and OPTIONS without a key.
   const route = (
     path: string,
     operation: EmulatedOperation,

@@ -1,7 +1,7 @@
 import { fromJSONSchema, registry, type z } from 'zod';
 import { isObject } from '../http.ts';
 
-/** With a registry of its own, because the global one keeps every schema that has an id. */
+/** Uses its own registry, because the global one keeps every schema that has an id. */
 function validatorOf(schema: unknown): z.ZodType {
   // zod finds the definitions of a schema only under the name that its draft has for them.
   const defaultTarget = isObject(schema) && 'definitions' in schema ? 'draft-7' : 'draft-2020-12';
@@ -14,12 +14,12 @@ export function violationOf(schema: unknown, value: unknown): string | undefined
   try {
     result = validatorOf(schema).safeParse(value);
   } catch {
-    // zod does not know some keywords, such as `if`.
+    // zod does not support some keywords, such as `if`.
     return undefined;
   }
   const [issue] = result.error?.issues ?? [];
   if (issue !== undefined) return `at ${['$', ...issue.path].join('.')}: ${issue.message}`;
-  // zod fills in defaults, but a model has to send them.
+  // zod fills in defaults, but a model has to send the fields.
   const isComplete = JSON.stringify(result.data).length === JSON.stringify(value).length;
   return isComplete ? undefined : 'a required property that has a default is missing';
 }
@@ -28,8 +28,8 @@ const MAX_REPAIRS = 200;
 const MAX_SIZE = 1000;
 
 /**
- * Returns a simple value that a schema accepts, or why none was found. Begins with null and repairs what zod reports,
- * until it reports nothing.
+ * Returns a simple value that a schema accepts, or the reason why none was found. Starts with null and repairs the
+ * issues that zod reports until there are none.
  */
 export function exampleOf(schema: unknown): { readonly value: unknown } | { readonly problem: string } {
   let value: unknown = null;
@@ -93,7 +93,7 @@ function repaired(value: unknown, issue: Issue, round: number): unknown {
     case 'invalid_format': {
       const known = FORMATS[issue.format];
       if (known !== undefined && known !== value) return known;
-      // The pattern of a simple character class accepts one of them.
+      // One of these matches the pattern of a simple character class.
       const next = CHARACTERS[CHARACTERS.indexOf(String(value)[0] ?? '') + 1];
       if (next !== undefined) return next.repeat(Math.max(1, String(value).length));
       break;
@@ -105,8 +105,8 @@ function repaired(value: unknown, issue: Issue, round: number): unknown {
 }
 
 /**
- * Repairs what the first alternative reports that can be repaired. In later rounds it is the last one, because a type
- * that contains itself ends there.
+ * Repairs the issues of the first alternative that can be repaired. Later rounds begin with the last alternative,
+ * because that ends a recursive type.
  */
 function repairedForUnion(value: unknown, alternatives: readonly Issue[][], round: number): unknown {
   let failure: unknown = new Error('more than one alternative matches');
@@ -149,12 +149,12 @@ const FORMATS: Readonly<Record<string, string>> = {
   base64: 'eHh4',
 };
 
-/** Whole numbers first, then ever smaller steps into an open interval. */
+/** Returns integer steps first, then decreasing fractions for open intervals. */
 function stepIn(round: number): number {
   return round < 10 ? 1 : 2 ** (10 - round);
 }
 
-/** Gives a string, an array, an object or a number the size that it needs. */
+/** Resizes a string, an array, an object or a number to the required size. */
 function resized(value: unknown, size: number, step: number): unknown {
   if (typeof value === 'number') return size + step;
   if (size > MAX_SIZE) throw new Error(`it requires a size of ${size}`);

@@ -31,13 +31,13 @@ interface ModelRequest extends Readonly<Env['Bindings']> {
   readonly body: Record<string, unknown>;
 }
 
-/** What stands behind the gateway. Resolves to the response as the model server writes it. */
+/** The server behind the gateway. Resolves to the unmodified response of the model server. */
 export type ModelServer = (request: ModelRequest) => Promise<Response>;
 
 /**
- * A model server that replies according to `rules` and `reply`, in the form of vLLM.
+ * Creates a model server that replies according to `rules` and `reply`, in the format of vLLM.
  *
- * @param fallback - Gets the requests that no rule matches.
+ * @param fallback - Handles the requests that no rule matches.
  */
 export function emulatedModelServer(
   { settings, randomText }: Context,
@@ -107,7 +107,7 @@ async function replyOf(source: Reply | ReplyFunction, context: Parameters<ReplyF
   // Called in a promise, so that a function may throw as well as reject.
   const reply: unknown =
     typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
-  // Nobody will read it, and its author may hold a resource for it.
+  // The reply will not be read, but its generator may hold a resource.
   if (context.signal.aborted && isIterable(reply)) void reply[Symbol.asyncIterator]().return?.();
   if (isReply(reply)) return reply;
   throw scenarioError(
@@ -116,7 +116,10 @@ async function replyOf(source: Reply | ReplyFunction, context: Parameters<ReplyF
   );
 }
 
-/** The events of a stream. A reply that fails ends like vLLM when its engine dies: with an error event and `[DONE]`. */
+/**
+ * Yields the events of a stream. If the reply fails, the stream ends with an error event and `[DONE]`, as vLLM's
+ * streams do when its engine dies.
+ */
 async function* events(completion: Completion): AsyncGenerator<string, void, undefined> {
   try {
     for await (const chunk of completion.chunks()) yield `data: ${JSON.stringify(chunk)}\n\n`;
@@ -136,13 +139,13 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** @throws {ModelServerError} If the prompt exceeds the context of the model, as vLLM reports it. */
+/** @throws {ModelServerError} If the prompt exceeds the model's context length. The message is vLLM's. */
 function checkContext(request: ChatRequest, model: EmulatedModel | undefined): void {
   const { contextLength } = model ?? {};
   if (contextLength === undefined) return;
   const start = `This model's maximum context length is ${contextLength} tokens. However, `;
   const characters = request.messages.reduce((sum, { content }) => sum + lengthOf(textOf(content)), 0);
-  // vLLM does not tokenize a prompt that certainly exceeds the limit.
+  // vLLM does not tokenize a prompt that is certain to exceed the limit.
   const maxCharacters = contextLength * 16;
   if (characters > maxCharacters) {
     throw new ModelServerError(
@@ -178,10 +181,10 @@ function unmatched(request: ChatRequest, key: KeyRecord): HttpError {
 }
 
 /**
- * A scripted reply that violates a strict schema is a mistake in the test. What is sent as on the wire, and replies that
- * are cut off or refused, are not checked.
+ * Checks a scripted reply against the strict schemas of the request, because a violation is a mistake in the test.
+ * Replies in wire format, truncated replies and refusals are not checked.
  *
- * @throws {HttpError} That names the violation.
+ * @throws {HttpError} If the reply violates a schema. The error describes the violation.
  */
 function checkStrictSchemas(reply: Reply, request: ChatRequest): void {
   if (isIterable(reply)) return;
@@ -202,6 +205,6 @@ function check(subject: string, text: string, schema: unknown): void {
   if (problem === undefined) return;
   throw scenarioError(
     'reply_violates_schema',
-    `The scripted ${subject} violates the strict schema of the request: ${problem}. A model server never sends it; use a completion with \`choices\` to send it anyway.`,
+    `The scripted ${subject} violates the strict schema of the request: ${problem}. A model server would never send it; to send it anyway, use a completion with \`choices\`.`,
   );
 }

@@ -8,12 +8,12 @@ import {
 } from './reply.ts';
 import { CHARACTERS_PER_TOKEN, promptTokens } from './tokens.ts';
 
-/** One chunk of a reply in the emulator's own form. */
+/** One chunk of a reply in the emulator's own format. */
 export interface Piece extends EmulatedDelta {
   readonly refusal?: string | undefined;
 }
 
-/** A reply that the emulator puts into the form of the wire. */
+/** A reply that the emulator converts to wire format. */
 export type ScriptedReply = string | AsyncIterable<unknown> | EmulatedReply;
 
 /** How a reply ended. */
@@ -24,10 +24,10 @@ export interface Ending {
   stopReason: string | null;
 }
 
-/** Number of chunks that a text is cut into for a stream. */
+/** Number of chunks that text is split into for a stream. */
 const CHUNKS = 4;
 
-/** Cuts a text into chunks, never inside a character. */
+/** Splits text into chunks without splitting characters. */
 export function cut(text: string): string[] {
   const characters = [...text];
   const size = Math.max(1, Math.ceil(characters.length / CHUNKS));
@@ -35,7 +35,7 @@ export function cut(text: string): string[] {
   return starts.map((start) => characters.slice(start, start + size).join(''));
 }
 
-/** The chunks of a reply within the request's `stop`, its limit of tokens and the context of the model. */
+/** Yields the chunks of a reply, limited by `stop`, the token limit of the request and the model's context length. */
 export async function* limitedPieces(
   reply: ScriptedReply,
   request: ChatRequest,
@@ -46,7 +46,7 @@ export async function* limitedPieces(
   const available = contextLength - promptTokens(request.messages);
   let budget =
     Math.min(typeof requested === 'number' ? requested : available, available) * CHARACTERS_PER_TOKEN;
-  /** The part of a text that is within the budget; `undefined` if nothing is left of it. */
+  /** Returns the part of a text within the budget; `undefined` if the budget is used up. */
   const take = (text: string | undefined): string | undefined => {
     if (text === undefined || text === '') return text;
     const characters = [...text];
@@ -72,7 +72,10 @@ export async function* limitedPieces(
   if (budget < 0) ending.finishReason = 'length';
 }
 
-/** Holds back the end of a text that may begin a stop string: as vLLM does, one character less than the longest one. */
+/**
+ * Holds back the end of a text, which may be the start of a stop string. Like vLLM, it holds back one character less
+ * than the length of the longest stop string.
+ */
 class StopStrings {
   readonly #stop: readonly string[];
   held = '';
@@ -86,7 +89,7 @@ class StopStrings {
       .filter((text) => text !== '');
   }
 
-  /** Returns the text that certainly precedes every stop string; `undefined` if there is none. */
+  /** Returns the text that cannot be part of a stop string; `undefined` if there is none. */
   read(content: string | undefined): string | undefined {
     if (content === undefined || content === '' || this.#stop.length === 0) return content;
     const text = this.held + content;
@@ -130,7 +133,7 @@ async function* piecesOf(reply: ScriptedReply, ending: Ending): AsyncGenerator<P
   }
 }
 
-/** The arguments of a tool call as they are on the wire. */
+/** Returns the arguments of a tool call in wire format. */
 export function argumentsOf(given: NonNullable<EmulatedToolCall['arguments']>): string {
   return typeof given === 'string' ? given : JSON.stringify(given);
 }

@@ -3,7 +3,7 @@ import { isObject } from '../http.ts';
 import type { EmulatedKey } from '../keys.ts';
 import { delta as deltaSchema, reply as replySchema } from '../scenario.ts';
 
-/** A chat request. The fields that the emulator reads are validated; all others are as they were sent. */
+/** A chat request. The fields that the emulator reads are validated; all others are passed on unchanged. */
 export interface ChatRequest {
   readonly model: string;
   readonly messages: readonly EmulatedMessage[];
@@ -14,7 +14,7 @@ export interface ChatRequest {
 /** A message of a request or a completion. */
 export interface EmulatedMessage {
   readonly role?: string | undefined;
-  /** A string, or parts of which those with a `text` are read. */
+  /** A string, or a list of parts, of which only those with `text` are read. */
   readonly content?: string | null | readonly { readonly [field: string]: unknown }[] | undefined;
   readonly [field: string]: unknown;
 }
@@ -31,8 +31,8 @@ export interface EmulatedChoice {
 }
 
 /**
- * A whole completion as it is on the wire: several choices, a custom `usage`, unknown fields. It is sent as it is,
- * without regard to the request; missing fields are filled in. A stream carries the same in chunks.
+ * A whole completion in wire format, for example with several choices, a custom `usage` or unknown fields. It is sent
+ * regardless of the request; missing fields are filled in. A stream sends the same content in chunks.
  */
 export interface EmulatedCompletion {
   readonly choices: readonly EmulatedChoice[];
@@ -42,9 +42,9 @@ export interface EmulatedCompletion {
 /** A call of a tool by the model. */
 export interface EmulatedToolCall {
   readonly name: string;
-  /** An object is sent as JSON, a string as it is, even if it is not JSON. Default: `{}`. */
+  /** Objects are sent as JSON, strings unchanged, even if they are not JSON. Default: `{}`. */
   readonly arguments?: string | Readonly<Record<string, unknown>> | undefined;
-  /** Default: a unique id in vLLM's form, `chatcmpl-tool-…`. */
+  /** Default: a unique id in vLLM's format, `chatcmpl-tool-…`. */
   readonly id?: string | undefined;
 }
 
@@ -63,11 +63,11 @@ export interface EmulatedDelta {
   readonly reasoning?: string | undefined;
   readonly content?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCallDelta[] | undefined;
-  /** Ends the reply with this chunk. Default: a chunk without text follows. */
+  /** Ends the reply with this chunk. Default: the reply ends with an additional chunk without text. */
   readonly finishReason?: string | undefined;
 }
 
-/** A chunk as it is on the wire. Missing fields besides `choices` are filled in. */
+/** A chunk in wire format. Missing fields other than `choices` are filled in. */
 export interface EmulatedChunk {
   readonly choices: readonly { readonly [field: string]: unknown }[];
   readonly [field: string]: unknown;
@@ -80,13 +80,13 @@ export interface EmulatedReply {
   readonly refusal?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCall[] | undefined;
   /**
-   * In place of the other fields: the chunks of a stream, where a string is content; or the chunks as they are on the
-   * wire, which are sent without regard to the request.
+   * Chunks of a stream, instead of the other fields. Strings are content. Chunks in wire format are sent regardless of
+   * the request.
    */
   readonly chunks?: readonly (string | EmulatedDelta)[] | readonly EmulatedChunk[] | undefined;
   /** Default: `tool_calls` if there are any, else `stop`. */
   readonly finishReason?: string | undefined;
-  /** Usage as it is on the wire. Default: four characters are one token. */
+  /** Usage in wire format. Default: an estimate of four characters per token. */
   readonly usage?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -95,13 +95,13 @@ export interface ReplyContext {
   readonly request: ChatRequest;
   /** The key that authenticated the request. */
   readonly key: EmulatedKey;
-  /** Aborted when the client no longer waits for the reply. */
+  /** Aborted when the client stops waiting for the reply. */
   readonly signal: PlatformAbortSignal;
 }
 
 /**
- * What the model replies. Each item of an iterable becomes one chunk; the next item is requested only when the
- * client reads it, and `return` is called when the client leaves.
+ * A reply of the model. Each item of an iterable becomes one chunk. The next item is requested only when the client
+ * reads it, and `return` is called when the client disconnects.
  */
 export type Reply = string | AsyncIterable<string | EmulatedDelta> | EmulatedReply | EmulatedCompletion;
 
@@ -120,7 +120,7 @@ export function isCompletion(reply: unknown): reply is EmulatedCompletion {
   return isObject(reply) && 'choices' in reply;
 }
 
-/** Whether the chunks of a reply are in the form of the wire. */
+/** Whether the chunks of a reply are in wire format. */
 export function isWireStream(reply: Reply): reply is { readonly chunks: readonly EmulatedChunk[] } {
   return (
     typeof reply === 'object' &&
@@ -129,7 +129,7 @@ export function isWireStream(reply: Reply): reply is { readonly chunks: readonly
   );
 }
 
-/** The text of a message's content, with its parts joined. */
+/** Returns the text of a message's content, with its parts joined. */
 export function textOf(content: EmulatedMessage['content']): string {
   if (typeof content === 'string') return content;
   return (content ?? []).map(({ text: part }) => (typeof part === 'string' ? part : '')).join('');

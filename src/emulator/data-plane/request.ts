@@ -4,8 +4,8 @@ import { ModelServerError } from './errors.ts';
 import type { ChatRequest, EmulatedMessage } from './reply.ts';
 
 /*
- * Validation of requests as vLLM does it: its statuses, and its messages where they are clear. Unknown fields are
- * accepted.
+ * Validates requests as vLLM does, with the same statuses, and with the same messages if they are clear. Unknown fields
+ * are accepted.
  */
 
 const number = z.number().nullish();
@@ -64,7 +64,7 @@ export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
   return request;
 }
 
-/** Treats the prompt of the endpoint without chat as a user message. @throws {ModelServerError} */
+/** Treats the prompt of `/v1/completions` as a user message. @throws {ModelServerError} */
 export function parseCompletionRequest(body: Record<string, unknown>): ChatRequest {
   const request = parse(completionRequest, body);
   checkSampling(request);
@@ -86,7 +86,7 @@ function reject(condition: boolean, text: string, param: string): void {
 
 const POSITIVE = Number.MIN_VALUE;
 
-/** Minimum and maximum of a parameter, and vLLM's words for them. */
+/** Minimum and maximum of a parameter, and vLLM's description of the range. */
 const RANGES: Readonly<Record<string, readonly [minimum: number, maximum: number, expected: string]>> = {
   n: [1, 128, 'from 1 to 128'],
   temperature: [0, Infinity, 'non-negative'],
@@ -126,7 +126,9 @@ export function offeredTools({ tools }: ChatRequest): readonly OfferedTool[] {
   return Array.isArray(tools) ? tools.map((tool: { function: OfferedTool }) => tool.function) : [];
 }
 
-/** Name of the tool that the model has to call: the one that `tool_choice` names, or the first if it is `required`. */
+/**
+ * Returns the name of the tool that the model has to call: the one in `tool_choice`, or the first one for `required`.
+ */
 export function requiredTool(request: ChatRequest): string | undefined {
   const { tool_choice: choice } = request;
   if (choice === 'required') return offeredTools(request)[0]?.name;
@@ -138,7 +140,7 @@ function checkTools(request: ChatRequest): void {
   const names = offeredTools(request).map(({ name }) => name);
   const hasTools = Array.isArray(request.tools) && (names.length > 0 || choice === 'auto');
   const needsTools = 'When using `tool_choice`, `tools` must be set.';
-  // vLLM does not need tools for `none`.
+  // vLLM does not require tools for `none`.
   reject(choice !== 'none' && !hasTools, needsTools, 'tool_choice');
   const name = requiredTool(request);
   const text = `The tool specified in \`tool_choice\` (\`${name}\`) does not match any of the specified \`tools\`.`;
@@ -154,7 +156,7 @@ function checkResponseFormat({ response_format: format }: ChatRequest): void {
   reject(!isNamed, '`response_format.json_schema.name` is missing or not a string.', 'response_format');
 }
 
-/** The JSON schema that the reply has to satisfy; `undefined` if it need not be JSON. */
+/** Returns the JSON Schema that the reply must match; `undefined` if the reply need not be JSON. */
 export function responseSchema({
   response_format: format,
 }: ChatRequest): { readonly schema: unknown; readonly strict: boolean } | undefined {
@@ -164,7 +166,7 @@ export function responseSchema({
   return { schema: format.json_schema.schema, strict: format.json_schema.strict === true };
 }
 
-/** Tool messages and tool calls have to belong together. */
+/** Checks that every tool message belongs to a tool call and vice versa. */
 function checkMessages(messages: readonly EmulatedMessage[]): void {
   /** Ids of tool calls that have no result yet. */
   const open = new Set<string>();

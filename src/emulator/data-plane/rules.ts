@@ -14,38 +14,38 @@ export interface TextPattern {
   readonly flags?: string | undefined;
 }
 
-/** Which chat requests a rule matches: those that meet every given condition. */
+/** The conditions of a rule. A chat request must meet all of them. */
 export interface RuleCondition {
-  /** Glob of the model. */
+  /** Glob for the model. */
   readonly model?: string | undefined;
   /** The API key: its id, its name, or the full key. */
   readonly key?: string | Secret | undefined;
-  /** Text that the last message, whatever its role, contains, or a pattern that it matches. */
+  /** Substring of the last message, whatever its role, or a pattern that it matches. */
   readonly lastMessage?: string | RegExp | TextPattern | undefined;
   /** Name of a tool that the request offers. */
   readonly tool?: string | undefined;
-  /** Text that the result of the last tool call contains, or a pattern. Matches only if it is the last message. */
+  /** Substring of the result of the last tool call, or a pattern. Matches only if the result is the last message. */
   readonly toolResult?: string | RegExp | TextPattern | undefined;
   /** Matches only the n-th request that meets the other conditions. */
   readonly nth?: number | undefined;
 }
 
-/** What the model replies to certain requests. The first rule that matches gives the reply. */
+/** A scripted reply to certain requests. The first matching rule provides the reply. */
 export interface EmulatorRule {
   /** Default: every request. */
   readonly when?: RuleCondition | undefined;
-  /** The reply, a function that computes it, or replies that are given in turn. */
+  /** The reply, a function that computes it, or an array of replies that are used in order. */
   readonly reply: Reply | ReplyFunction | readonly (Reply | ReplyFunction)[];
   /**
-   * How many requests the rule replies to. Default: for an array its length, else unlimited. The last reply of an
-   * array is repeated if `times` exceeds its length.
+   * Maximum number of requests that the rule replies to. Default: the length of an array, otherwise unlimited. If
+   * `times` exceeds the length, the last reply is repeated.
    */
   readonly times?: number | undefined;
 }
 
 /** A rule in effect. With `using`, it is removed at the end of the block. */
 export interface ActiveRule extends Disposable {
-  /** Number of requests that it has replied to. */
+  /** Number of requests that the rule has replied to. */
   readonly hits: number;
   readonly remove: () => void;
 }
@@ -58,7 +58,7 @@ export interface Rules extends Iterable<ActiveRule> {
   readonly clear: () => void;
 }
 
-/** A rule, the number of requests that met its conditions other than `nth`, and of those that it replied to. */
+/** A rule, with the number of requests that met its conditions other than `nth`, and the number it replied to. */
 interface Entry extends ActiveRule {
   readonly when: RuleCondition;
   readonly replies: readonly (Reply | ReplyFunction)[];
@@ -78,7 +78,7 @@ export class RuleBook {
       this.#entries = this.#entries.filter((each) => each !== entry);
     };
     const entry: Entry = {
-      // A full key must not show when the rule is printed.
+      // A printed rule must not contain a full key.
       when: {
         ...rule.when,
         ...(typeof key === 'string' && key.startsWith('sk-') && { key: new Secret(key) }),
@@ -94,7 +94,7 @@ export class RuleBook {
     return entry;
   }
 
-  /** The reply to a request and the position of its rule, from 1. Counts as a use of the rule. */
+  /** Returns the reply to a request and the position of its rule, from 1. Increments the hits of the rule. */
   match(
     request: ChatRequest,
     key: KeyRecord,
@@ -137,6 +137,6 @@ function matchesText(expected: string | RegExp | TextPattern, text: string): boo
   if (typeof expected === 'string') return text.includes(expected);
   const { source, flags = '' } =
     expected instanceof RegExp ? expected : { ...expected, source: expected.pattern };
-  // Without the flags that make `test` depend on earlier calls.
+  // Removes the flags that make `test` depend on earlier calls.
   return new RegExp(source, flags.replace(/[gy]/g, '')).test(text);
 }

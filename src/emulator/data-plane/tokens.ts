@@ -3,8 +3,8 @@ import { isObject } from '../http.ts';
 import { type EmulatedMessage, textOf } from './reply.ts';
 
 /*
- * Tokens without a model's vocabulary: four characters (Unicode code points) are one, rounded up. A text counts the same
- * in one piece and in chunks.
+ * Estimates tokens without a model's vocabulary: four characters (Unicode code points) are one token, rounded up. The
+ * count does not depend on how text is split into chunks.
  */
 
 export const CHARACTERS_PER_TOKEN = 4;
@@ -21,7 +21,7 @@ export function promptTokens(messages: readonly EmulatedMessage[]): number {
   return tokensOf(messages.reduce((sum, { content }) => sum + lengthOf(textOf(content)), 0));
 }
 
-/** Determines the usage of a request from the completion, or the chunks, that it receives. */
+/** Determines the usage of a request from its completion or chunks. */
 export class UsageMeter {
   readonly #input: number;
   #characters = 0;
@@ -48,13 +48,13 @@ export class UsageMeter {
     return tokensOf(this.#reasoningCharacters);
   }
 
-  /** The reported usage, or an estimate if the model server did not report it. */
+  /** The reported usage, or an estimate if the model server reported none. */
   get usage(): TokenUsage {
     const output = tokensOf(this.#characters);
     return this.#reported ?? { input: this.#input, output, cached: 0, total: this.#input + output };
   }
 
-  /** Adds every text of a message or a delta: content, reasoning, refusal, tool calls. */
+  /** Adds all text of a message or a delta: content, reasoning, refusal, tool calls. */
   #add({ role: _, ...fields }: Readonly<Record<string, unknown>>): void {
     for (const [name, value] of Object.entries(fields)) {
       const length = typeof value === 'string' ? lengthOf(value) : 0;

@@ -4,14 +4,14 @@ import type { EmulatedModel, UpstreamSettings } from '../options.ts';
 import { upstreamError } from './errors.ts';
 import type { ModelServer } from './model-server.ts';
 
-/** Other headers may hold a credential, or concern one connection only. */
+/** Other headers may contain a credential, or apply to a single connection. */
 const FORWARDED_HEADERS = ['accept', 'accept-language', 'traceparent', 'tracestate', 'x-request-id'];
 
 /** A real model server. */
 export interface UpstreamServer {
   readonly post: ModelServer;
   readonly models: (signal: AbortSignal) => Promise<EmulatedModel[]>;
-  /** Removes the server's own key from a text: servers repeat keys in errors, and this one is not the client's. */
+  /** Redacts the server's own key, which servers repeat in errors and which the client must not see. */
   readonly redact: (text: string) => string;
 }
 
@@ -22,7 +22,7 @@ export function upstreamServer(settings: UpstreamSettings): UpstreamServer {
   const send = async (path: string, init: RequestInit, signal: AbortSignal): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (apiKey !== undefined) headers.set('authorization', `Bearer ${apiKey.reveal()}`);
-    // Read at each request: tests and tracers replace it.
+    // Read on each request, because tests and tracers replace it.
     const fetch = settings.fetch ?? globalThis.fetch;
     const target = `${url}${path}`;
     const response = await fetch(target, { ...init, headers, signal, redirect: 'manual' }).catch(
@@ -35,7 +35,9 @@ export function upstreamServer(settings: UpstreamSettings): UpstreamServer {
     const { type, status } = response;
     if (type !== 'opaqueredirect' && (status < 300 || status >= 400)) return response;
     void response.body?.cancel();
-    throw upstreamError(`${target} redirects, and its key is not sent elsewhere. Check the URL.`);
+    throw upstreamError(
+      `${target} responded with a redirect, which is not followed because the key would be sent with it. Check the URL.`,
+    );
   };
 
   return {
@@ -59,12 +61,12 @@ export function upstreamServer(settings: UpstreamSettings): UpstreamServer {
   };
 }
 
-/** The failure in the words of the gateway's HTTP client, which is Go's. */
+/** Describes the failure as Go's HTTP client, which the gateway uses, does. */
 function causeOf(error: unknown, { hostname, port, protocol }: URL): string {
   const { message, cause } = error instanceof Error ? error : new Error(String(error));
   const code = isObject(cause) && typeof cause.code === 'string' ? cause.code : undefined;
   const address = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
-  // `fetch` blocks some ports, on which nothing listens.
+  // `fetch` blocks some ports; the gateway would report a refused connection.
   const isBlocked = cause instanceof Error && cause.message === 'bad port';
   switch (isBlocked ? 'ECONNREFUSED' : code) {
     case 'ECONNREFUSED':

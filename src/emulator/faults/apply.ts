@@ -8,7 +8,7 @@ import type { Sleep } from '../options.ts';
 import type { Fault } from './fault.ts';
 import { corruptionOf } from './table.ts';
 
-/** Statuses whose responses have no body. */
+/** Statuses of responses without a body. */
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];
 
 const PROXY_PAGE =
@@ -99,7 +99,7 @@ async function* corruptEvents(
   }
 }
 
-/** Groups bytes into pieces of one size. */
+/** Groups bytes into writes of equal size. */
 async function* regroup(texts: AsyncIterable<string>, size: number): AsyncGenerator<Bytes, void, undefined> {
   const encoder = new TextEncoder();
   let rest: Bytes = new Uint8Array(0);
@@ -110,7 +110,7 @@ async function* regroup(texts: AsyncIterable<string>, size: number): AsyncGenera
       for (; rest.length >= size; rest = rest.slice(size)) yield rest.slice(0, size);
     }
   } catch (error) {
-    // What came before a lost connection arrives.
+    // Data sent before a lost connection still arrives.
     failure = { error };
   }
   if (rest.length > 0) yield rest;

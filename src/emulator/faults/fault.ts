@@ -1,25 +1,25 @@
 import type { Secret } from '../../secret/secret.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 
-/** Which requests a fault applies to: those that meet every given condition. */
+/** The requests that a fault applies to. A request must meet all conditions. */
 export interface RequestFilter {
   readonly plane?: EmulatedPlane | undefined;
   readonly operation?: EmulatedOperation | undefined;
-  /** The key that authenticates a request or that the request is about: its id, its name, or the full key. */
+  /** The key that authenticates a request or that the request refers to: its id, its name, or the full key. */
   readonly key?: string | Secret | undefined;
   /** Position of the first matching request that the fault applies to. Default: 1. */
   readonly nth?: number | undefined;
 }
 
 /**
- * What goes wrong with a request.
+ * An emulated failure of a request.
  *
- * A fault has at most one way in which a response ends, and any number of delays and formats. If several faults apply
- * to one request, their delays and formats are combined, and one of them decides how the response ends: one of `next`
- * before a random one, and a random one before one of `always`.
+ * A fault has at most one ending of a response, and any number of delays and formats. If several faults apply to one
+ * request, their delays and formats are combined, and one of them determines how the response ends: faults of `next`
+ * take precedence over random ones, and random ones over those of `always`.
  *
- * `…AfterChunks` is the number of events of a stream that are sent first; if it has fewer, the fault applies before
- * `[DONE]`. Of a response in one piece, the first half is sent, and nothing for 0.
+ * `…AfterChunks` is the number of events that a stream sends first; if the stream has fewer, the fault applies before
+ * `[DONE]`. If the response is not a stream, its first half is sent, or nothing for 0.
  */
 export interface Fault extends RequestFilter {
   /** Number of requests that the fault applies to. Default: 1. */
@@ -29,67 +29,75 @@ export interface Fault extends RequestFilter {
   readonly delayMs?: number | undefined;
   /** Delay between two chunks, in milliseconds. */
   readonly chunkDelayMs?: number | undefined;
-  /** The response stalls after this many chunks. */
+  /** Stalls the response after this many chunks. */
   readonly stallAfterChunks?: number | undefined;
-  /** With `stallAfterChunks`: how long, in milliseconds. Default: until the client leaves. */
+  /** With `stallAfterChunks`: how long, in milliseconds. Default: until the client disconnects. */
   readonly stallMs?: number | undefined;
 
-  /** The lines of a stream end with CRLF. */
+  /** Ends the lines of a stream with CRLF. */
   readonly crlf?: boolean | undefined;
-  /** A comment precedes each event of a stream. */
+  /** Sends a comment before each event of a stream. */
   readonly comments?: boolean | undefined;
-  /** Bytes per write of a stream: events are split anywhere, or several are written at once. */
+  /** Number of bytes per write of a stream. Writes can split events or contain several. */
   readonly writeBytes?: number | undefined;
 
-  /** Status of a response in place of the service's, from 200 to 599. The request is not applied. */
+  /** Responds with this status, from 200 to 599, instead of applying the request. */
   readonly status?: number | undefined;
-  /** With `status`: a string is sent as it is, anything else as JSON. Default: the service's body for the status. */
+  /**
+   * With `status`: the body. Strings are sent unchanged, other values as JSON. Default: the service's body for the
+   * status.
+   */
   readonly body?: unknown;
-  /** With `status` or `html`: further headers. */
+  /** With `status` or `html`: additional headers. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** The page of a proxy in place of the response, or a custom page. `status` defaults to 200. */
+  /** Responds with an HTML page, like a proxy: a default or a custom one. `status` defaults to 200. */
   readonly html?: boolean | string | undefined;
-  /** The connection is lost before the response. The request is not applied. */
+  /** Drops the connection before the response. The request is not applied. */
   readonly dropConnection?: boolean | undefined;
   /** With `status`, `html` or `dropConnection`: whether the request is applied anyway. Default: false. */
   readonly applied?: boolean | undefined;
-  /** The key is created or deleted this many milliseconds later. A new key counts toward the limit at once. */
+  /** Delays the creation or deletion of a key by this many milliseconds. A new key counts toward the limit at once. */
   readonly appliedAfterMs?: number | undefined;
 
-  /** The response just ends: the gateway's ending for a reset connection or a line that is not JSON. */
+  /** Ends the response without an error, as the gateway does after a connection reset or a line that is not JSON. */
   readonly truncateAfterChunks?: number | undefined;
-  /** `data: null` and the end: the gateway's ending for a stream without `[DONE]` or with an error event. */
+  /** Ends the stream with `data: null`, as the gateway does for a stream without `[DONE]` or with an error event. */
   readonly nullEventAfterChunks?: number | undefined;
-  /** An error body without `data:` and the end: the gateway's ending for a usage that is not unsigned integers. */
+  /**
+   * Ends the stream with an error body without `data:`, as the gateway does if usage counts are not unsigned integers.
+   */
   readonly errorBodyAfterChunks?: number | undefined;
-  /** An error in another form than OpenAI's as an ordinary event, then `[DONE]`: the gateway passes it on. */
+  /** Sends an error that is not in OpenAI's format as an ordinary event, then `[DONE]`, as the gateway passes it on. */
   readonly errorObjectAfterChunks?: number | undefined;
   /** With `errorObjectAfterChunks`: the data of the event. */
   readonly errorObject?: unknown;
-  /** `{"error": …}` as an event and the end, as other servers do. */
+  /** Ends the stream with an `{"error": …}` event, as other servers do. */
   readonly errorAfterChunks?: number | undefined;
   /** With `errorAfterChunks`: the value of `error`. */
   readonly errorEvent?: unknown;
-  /** vLLM's error event, then `[DONE]`: its ending when the engine dies. */
+  /** Sends an error event and `[DONE]`, as vLLM does when its engine dies. */
   readonly engineDiesAfterChunks?: number | undefined;
-  /** The connection is lost. */
+  /** Drops the connection. */
   readonly dropAfterChunks?: number | undefined;
-  /** Half an event and the end. */
+  /** Ends the response in the middle of an event. */
   readonly halfEventAfterChunks?: number | undefined;
-  /** The first chunk, or the one after this many others, or a response in one piece, is not JSON. */
+  /** Makes the first chunk, the chunk after this many others, or a whole response invalid JSON. */
   readonly malformedJson?: boolean | number | undefined;
-  /** The stream is complete except for `[DONE]`. */
+  /** Omits `[DONE]` from an otherwise complete stream. */
   readonly omitDone?: boolean | undefined;
 
-  /** The new key is not accepted for this many milliseconds. */
+  /** The data plane rejects the new key for this many milliseconds. */
   readonly acceptedAfterMs?: number | undefined;
-  /** The deleted key is accepted for this many milliseconds. */
+  /** The data plane still accepts the deleted key for this many milliseconds. */
   readonly acceptedForMs?: number | undefined;
-  /** The list is this many milliseconds old: new keys are missing, deleted ones are present. */
+  /** Age of the list in milliseconds: newer keys are missing, and recently deleted ones are present. */
   readonly listLagMs?: number | undefined;
 }
 
-/** The kinds of random faults, named by their field of {@link Fault}. `applied` is a request without a response. */
+/**
+ * The kinds of random faults, named by their field of {@link Fault}. `applied` means that the request is applied but
+ * gets no response.
+ */
 export type FaultKind = Exclude<
   keyof Fault,
   keyof RequestFilter | 'times' | 'body' | 'headers' | 'errorEvent' | 'errorObject' | 'stallMs'
@@ -97,13 +105,13 @@ export type FaultKind = Exclude<
 
 /** Random faults. */
 export interface RandomFaults extends RequestFilter {
-  /** The same seed gives the same faults for the same requests. Default: one from the emulator's `random`. */
+  /** The same seed yields the same faults for the same requests. Default: a seed from the emulator's `random`. */
   readonly seed?: number | undefined;
-  /** Default: all. A request gets one of those that are possible for it. */
+  /** Default: all. Each faulty request gets one of the kinds that are possible for it. */
   readonly kinds?: readonly FaultKind[] | undefined;
   /** Probability that a matching request gets a fault. Default: 0.1. */
   readonly probability?: number | undefined;
-  /** Maximum of all delays, in milliseconds. Default: 1000. */
+  /** Maximum delay, in milliseconds. Default: 1000. */
   readonly maxDelayMs?: number | undefined;
 }
 
@@ -115,7 +123,7 @@ export type ScheduledFault =
 
 /** A fault in effect. With `using`, it is removed at the end of the block. */
 export interface ActiveFault extends Disposable {
-  /** Number of requests that it was applied to. */
+  /** Number of requests that the fault was applied to. */
   readonly hits: number;
   readonly remove: () => void;
 }
@@ -126,14 +134,20 @@ export interface ActiveRandomFaults extends ActiveFault {
   readonly seed: number;
 }
 
-/** Sets faults. Every method throws a `TypeError` that names a field that is invalid or contradicts another. */
+/**
+ * Sets faults. Every method throws a `TypeError` if a field is invalid or contradicts another; the error names the
+ * field.
+ */
 export interface Faults {
-  /** Applies to the next matching request, or the next `times`. Of several, each request takes one, in order. */
+  /**
+   * Applies to the next matching request, or to the next `times` requests. If there are several such faults, each
+   * request gets one, in order.
+   */
   readonly next: (fault: Fault) => ActiveFault;
   /** Applies to every matching request until it is removed. */
   readonly always: (fault: Omit<Fault, 'times'>) => ActiveFault;
   /** Applies to requests at random. */
   readonly random: (faults?: RandomFaults) => ActiveRandomFaults;
-  /** Removes all of them. */
+  /** Removes all faults. */
   readonly clear: () => void;
 }

@@ -30,7 +30,7 @@ interface Entry {
   readonly faultFor: (target: FaultTarget) => Fault | undefined;
   /** Number of requests that met the filter. */
   matches: number;
-  /** Number of those that the fault was applied to. */
+  /** Number of requests that the fault was applied to. */
   hits: number;
 }
 
@@ -78,14 +78,14 @@ export class FaultPlan implements Faults {
     };
   }
 
-  /** The combined faults of a request, which is counted. */
+  /** Counts a request and returns its combined faults. */
   match(target: FaultTarget): Fault {
     const matched: { readonly mode: Entry['mode']; readonly fault: Fault }[] = [];
     for (const entry of this.#entries) {
       if (!meets(entry, target)) continue;
       entry.matches++;
       if (entry.matches < (entry.filter.nth ?? 1)) continue;
-      // Of the faults for the next request, each request takes one.
+      // Each request gets only one fault set by `next`.
       if (entry.mode === 'next' && matched.some(({ mode }) => mode === 'next')) continue;
       const fault = entry.faultFor(target);
       if (fault === undefined) continue;

@@ -6,18 +6,17 @@ import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../
 import type { Fault, FaultKind, RequestFilter } from './fault.ts';
 
 /*
- * One row for each field of a fault: what it accepts, which requests it makes sense for, how it is generated at random,
- * and what it does to a body.
+ * One row for each field of a fault: accepted values, applicable requests, random generation, and effect on a body.
  */
 
-/** What a fault does to the body of a response. */
+/** The effect of a fault on the body of a response. */
 export interface Corruption {
   /** Number of chunks before the corrupted one. */
   readonly after: (fault: Fault) => number;
-  /** What is sent in place of the chunk at which the fault applies. */
+  /** Returns the replacement for the chunk at which the fault applies. */
   readonly event: (event: string, fault: Fault) => string;
   readonly next: 'end' | 'drop' | 'continue';
-  /** What is sent of a response in one piece. */
+  /** Returns the replacement for the body of a response that is not a stream. */
   readonly whole: (text: string, fault: Fault) => string;
 }
 
@@ -30,11 +29,11 @@ interface Draw {
 
 interface Row {
   readonly check: z.ZodType;
-  /** Operations that a value of the field makes sense for. Default: all. */
+  /** Operations that a value of the field applies to. Default: all. */
   readonly operations?: ((value: never) => readonly EmulatedOperation[]) | undefined;
-  /** The way in which the response ends. Different ones exclude each other. */
+  /** How the response ends. A fault can have only one ending. */
   readonly ending?: string;
-  /** Fields of which at least one has to be given. */
+  /** Fields of which at least one is required. */
   readonly needs?: readonly (keyof Fault)[];
   /** Generates a random fault of this kind. */
   readonly random?: (draw: Draw) => Fault;
@@ -82,7 +81,7 @@ const flag = (field: FaultKind, more: Partial<Row> = {}): Row => ({
 
 const half = (text: string): string => text.slice(0, Math.floor(text.length / 2));
 
-/** A row for a field that says after how many chunks something else is sent, which ends the response. */
+/** Creates a row for a field that ends the response after a number of chunks. */
 function afterChunks(field: FaultKind, more: Pick<Corruption, 'event'> & Partial<Corruption>): Row {
   const after = (fault: Fault): number => Number(fault[field]);
   const whole: Corruption['whole'] = (text, fault) => (after(fault) === 0 ? '' : half(text));
@@ -94,7 +93,7 @@ function afterChunks(field: FaultKind, more: Pick<Corruption, 'event'> & Partial
   };
 }
 
-/** A row for an ending that sends an error, whose JSON is the body of a response in one piece. */
+/** Creates a row for an ending that sends an error. Without streaming, the JSON of the error is the body. */
 const errorAfterChunks = (
   field: FaultKind,
   error: (fault: Fault) => string,
@@ -110,7 +109,7 @@ const eventAndDone = (data: string): string => event(data) + event('[DONE]');
 
 const ENGINE_ERROR =
   '{"error": {"message": "EngineCore encountered an issue. See stack trace (above) for the root cause.", "type": "InternalServerError", "param": null, "code": 500}}';
-/** The same in the form of an older vLLM. */
+/** The same error in the format of older vLLM versions. */
 const FLAT_ERROR = {
   code: 500,
   message: 'EngineCore died',
@@ -120,7 +119,7 @@ const FLAT_ERROR = {
 };
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
-/** Statuses that a client may retry. */
+/** Statuses that clients may retry. */
 const RANDOM_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
 
 const FAULTS: Readonly<Record<keyof Fault, Row>> = {
@@ -225,12 +224,12 @@ export const FAULT_KINDS: readonly FaultKind[] = NAMES.filter(
   (name): name is FaultKind => FAULTS[name].random !== undefined,
 );
 
-/** Names of the fields that are given. A field that is false is not. */
+/** Returns the names of the given fields. A field that is false counts as absent. */
 function givenFields(fault: Fault): (keyof Fault)[] {
   return NAMES.filter((name) => fault[name] !== undefined && fault[name] !== false);
 }
 
-/** Names of the given fields that have an effect. */
+/** Returns the names of the given fields that have an effect. */
 export function effectsOf(fault: Fault): (keyof Fault)[] {
   return givenFields(fault).filter((name) => name !== 'times' && !(name in FILTER));
 }
@@ -242,7 +241,7 @@ export function possibleOperations(fault: Fault): readonly EmulatedOperation[] |
   return first?.filter((operation) => others.every((each) => each.includes(operation)));
 }
 
-/** The first contradiction of a fault: the field and what is wrong with it. */
+/** Returns the first contradiction in a fault: the field and the problem. */
 function contradictionOf(fault: Fault): { path: (keyof Fault)[]; message: string } | undefined {
   const given = givenFields(fault);
   const quoted = (names: readonly (keyof Fault)[], word: string): string =>
@@ -296,7 +295,7 @@ export const scheduledFault = z.discriminatedUnion(
   'must be `next`, `always` or `random`',
 );
 
-/** Whether a field belongs to the way in which a response ends. */
+/** Whether a field determines how a response ends. */
 function isEnding(name: keyof Fault): boolean {
   const { ending, needs = [] } = FAULTS[name];
   return ending !== undefined || name === 'appliedAfterMs' || needs.some((needed) => FAULTS[needed].ending);
@@ -305,7 +304,7 @@ function isEnding(name: keyof Fault): boolean {
 /**
  * Combines the faults of one request.
  *
- * @param faults - In ascending precedence. The last one that ends the response in some way decides how.
+ * @param faults - In ascending precedence. The last fault with an ending determines how the response ends.
  */
 export function mergeFaults(faults: readonly Fault[]): Fault {
   const merged: Record<string, unknown> = {};
@@ -317,16 +316,16 @@ export function mergeFaults(faults: readonly Fault[]): Fault {
   return merged;
 }
 
-/** The corruption that a fault asks for. */
+/** Returns the corruption that a fault specifies. */
 export function corruptionOf(fault: Fault): Corruption | undefined {
   const corruptions = effectsOf(fault).map((name) => FAULTS[name].corruption);
   return corruptions.find((corruption) => corruption !== undefined);
 }
 
-/** A stream of the emulator has about this number of chunks. */
+/** Approximate number of chunks in a stream of the emulator. */
 const MAX_CHUNKS = 8;
 
-/** Generates one of the faults that are possible for an operation; `undefined` if none of the kinds is. */
+/** Generates a random fault that is possible for an operation; `undefined` if there is none. */
 export function randomFault(
   kinds: readonly FaultKind[],
   operation: EmulatedOperation | undefined,

@@ -14,9 +14,9 @@ export interface DynamodbStoreOptions {
 }
 
 /**
- * Creates a store in a DynamoDB table, for functions: an operation is one request, and nothing is polled. Reads are
- * consistent and writes conditional. Needs the actions `dynamodb:GetItem` and `dynamodb:PutItem`. Do not use a global
- * table with several writing regions: its last writer wins.
+ * Creates a store in a DynamoDB table. Suited to functions: an operation is one request, and nothing is polled. Reads
+ * are consistent and writes conditional. Needs the actions `dynamodb:GetItem` and `dynamodb:PutItem`. Do not use a
+ * global table that is written in several regions, because its last writer wins.
  *
  * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
  *
@@ -56,7 +56,8 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
       const input = {
         TableName: table,
         Item: { ring, version, value },
-        // The AWS SDK repeats a request without a response: its own version means that it succeeded.
+        // The AWS SDK repeats requests without a response. If the stored version is the one of this update, the update
+        // succeeded.
         ConditionExpression: `${unchanged} OR #version = :version`,
         ExpressionAttributeNames: { '#ring': 'ring', '#version': 'version' },
         ExpressionAttributeValues: { ':version': version, ...(expected && { ':expected': expected }) },
@@ -75,7 +76,7 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
 type Item = Readonly<Record<string, unknown>>;
 type Command = new (input: object) => never;
 
-/** The package is an optional peer dependency, so it is loaded with the first operation, and not type-checked here. */
+/** The package is an optional peer dependency, so it is loaded on the first operation and not type-checked here. */
 function loadCommands(): Promise<{ readonly GetCommand: Command; readonly PutCommand: Command }> {
   return import('@aws-sdk/lib-dynamodb' as string);
 }

@@ -6,21 +6,23 @@ import { invalid, isVersion, type KeyStore, type StoredRecord, storeFrom } from 
 
 /** Options of {@link fileStore}. */
 export interface FileStoreOptions {
-  /** Folder of the records, on a local disk. Created for this user only (0700) with the first record. */
+  /**
+   * Folder for the records, on a local disk. Created with the first record, accessible to the current user only (0700).
+   */
   readonly path: string;
   /** Interval at which `watch` polls, in milliseconds. @defaultValue 1_000 */
   readonly pollMs?: number | undefined;
 }
 
 /**
- * Creates a store in files, for any number of processes of one machine. A swap is on the disk when it resolves.
+ * Creates a store in files, for any number of processes on one machine. An update is on disk when it resolves.
  *
- * Files are readable for their user only (0600). Use a local disk with hard links (overlay file systems of containers
- * work): network file systems repeat operations and report an applied swap as a conflict. Not for Windows, where a folder
- * cannot be synced.
+ * Files are readable by their owner only (0600). Requires a local disk with hard links, such as an overlay file system
+ * of a container. Network file systems repeat operations and would report an applied update as a conflict. Windows is
+ * not supported, because it cannot sync a folder.
  *
- * @throws {ConfigurationError} If an option is invalid. Methods reject with errors of `node:fs`, or with `KeyStoreError` if a
- * folder contains files of others.
+ * @throws {ConfigurationError} If an option is invalid. Methods reject with errors of `node:fs`, or with
+ * `KeyStoreError` if a folder contains other files.
  *
  * @example
  * ```ts
@@ -40,7 +42,7 @@ export function fileStore(options: FileStoreOptions): KeyStore {
     {
       async get(ring) {
         const latest = await readLatest(join(root, ring));
-        // A power failure must not take back what a caller has acted on.
+        // A power failure must not undo an update that a caller has acted on.
         if (latest) await sync(join(root, ring));
         return latest && { value: latest.value, version: latest.version };
       },
@@ -57,18 +59,19 @@ export function fileStore(options: FileStoreOptions): KeyStore {
 }
 
 /*
- * A ring is a folder of numbered files; the highest number is the record:
+ * A ring is a folder of numbered files; the file with the highest number is the record:
  *
  *     key-rings/checkout/000000000041
  *
- * A swap writes the next record to a temporary file and links it to the next number. link(2) fails if the number exists:
- * comparison and swap are one system call, without locks that a killed process would leave behind. Folders are never
- * renamed, because overlay file systems cannot do that (EXDEV). Lower numbers are removed afterwards, so a process that was
- * suspended may link to a removed number; it finds a higher one and then knows that it lost.
+ * An update writes the next record to a temporary file and links it to the next number. link(2) fails if the number
+ * exists, so the compare-and-swap is one system call, without locks that a killed process would leave behind. Folders
+ * are never renamed, because overlay file systems do not support that (EXDEV). Lower numbers are removed afterwards, so
+ * a process that was suspended may link to a removed number. It then finds a higher number, which means that its update
+ * has lost.
  */
 
 interface FileRecord extends StoredRecord {
-  /** Version of the record before, or null. */
+  /** Version of the previous record, or null. */
   readonly previous: string | null;
 }
 
@@ -76,9 +79,12 @@ const RECORD_NAME = /^\d{12}$/;
 const TEMPORARY_NAME = /^\.(.+)\.tmp$/;
 /** Temporary files of crashed processes are removed at this age. */
 const MAX_TEMPORARY_AGE_MS = 60 * 60 * 1000;
-/** Replaced records are kept for a while, so that a slow process learns the outcome of its swap from the next one. */
+/**
+ * Number of replaced records that are kept, so that a slow process can determine the outcome of its update from the
+ * next record.
+ */
 const KEPT_RECORDS = 32;
-/** A record is replaced while it is read; each attempt means that others have succeeded. */
+/** A record can be replaced while it is read. Every failed attempt means that another process has succeeded. */
 const MAX_ATTEMPTS = 100;
 
 async function readLatest(folder: string): Promise<(FileRecord & { readonly number: number }) | null> {
@@ -108,7 +114,9 @@ async function writeNext(folder: string, number: number, record: FileRecord): Pr
     // had been removed.
     const next = await unlessMissing(readFile(join(folder, nameOf(number + 1)), 'utf8'));
     if (next === undefined) {
-      throw new KeyStoreError(`The folder ${folder} changed so often that the outcome of a swap is unknown.`);
+      throw new KeyStoreError(
+        `The folder ${folder} changed so often that the outcome of an update is unknown.`,
+      );
     }
     if (parse(folder, next).previous !== record.version) return false;
   }
@@ -171,7 +179,7 @@ async function makeFolder(path: string): Promise<void> {
   try {
     first = await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    // Node reports ENOENT for a read-only file system; this reports EROFS or EACCES.
+    // Node reports ENOENT for a read-only file system; this call reports EROFS or EACCES.
     if (hasCode(error, 'ENOENT')) await checkWritable(path);
     throw error;
   }
@@ -191,7 +199,7 @@ async function checkWritable(path: string): Promise<void> {
   }
 }
 
-/** New, linked and removed files are on the disk only after their folder is synced. */
+/** New, linked and removed files are on disk only after their folder is synced. */
 async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

@@ -16,20 +16,20 @@ import { checkFunction, invalid, isRingName, type KeyStore, type StoredRecord, s
 /** Plain entries of a Secret by name. */
 type Entries = Readonly<Record<string, string>>;
 
-/** Options of {@link kubernetesSecretStore}. In a pod, a name is enough. */
+/** Options of {@link kubernetesSecretStore}. In a pod, only `name` is required. */
 export interface KubernetesSecretStoreOptions {
-  /** The Secret, for any number of rings. Created with the first record, unless it exists. */
+  /** Name of the Secret, which can hold any number of rings. Created with the first record if it does not exist. */
   readonly name: string;
-  /** @defaultValue the namespace of the pod */
+  /** @defaultValue The namespace of the pod. */
   readonly namespace?: string | undefined;
   /**
-   * The API server: `https`, or `http` to this machine for `kubectl proxy`. @defaultValue that of the cluster, from
-   * the pod's environment
+   * The API server: `https`, or `http` to this machine for `kubectl proxy`. @defaultValue The API server of the
+   * cluster, from the pod's environment.
    */
   readonly server?: string | PlatformUrl | undefined;
   /**
-   * The bearer token, or a function that returns it before every request. @defaultValue the token of the service
-   * account, read for every request; none if `server` is given
+   * The bearer token, or a function that returns it before every request. @defaultValue The token of the service
+   * account, read for every request; none if `server` is given.
    */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;
   /**
@@ -38,8 +38,8 @@ export interface KubernetesSecretStoreOptions {
    */
   readonly serviceAccountPath?: string | undefined;
   /**
-   * Further entries that change together with a record, in the same request, such as the plain key for pods that only
-   * mount the Secret. Their names must not be names of rings: `checkout.key`, not `checkout`.
+   * Additional entries that are updated together with a record, in the same request, such as the plain key for pods
+   * that only mount the Secret. Their names must not be names of rings: `checkout.key`, not `checkout`.
    */
   readonly entries?: ((ring: string, value: string) => Entries | Promise<Entries>) | undefined;
   /** Replaces `node:https`; must trust the cluster's certificates itself. Receives the token in the headers. */
@@ -55,9 +55,9 @@ const SECRET_NAME = /^(?=.{1,253}$)[a-z\d](?:[-a-z\d]*[a-z\d])?(?:\.[a-z\d](?:[-
 const ENTRY_NAME = /^[-\w.]{1,253}$/;
 const SERVICE_ACCOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Every conflict is another client's success, so even the unluckiest client gets through. */
+/** Every conflict is the success of another client, so every client succeeds eventually. */
 const MAX_ATTEMPTS = 20;
-/** Longer messages of others are cut. */
+/** Longer messages of third parties are truncated. */
 const MAX_LENGTH = 500;
 
 const ADVICE: Readonly<Record<number, string>> = {
@@ -68,11 +68,12 @@ const ADVICE: Readonly<Record<number, string>> = {
 /**
  * Creates a store in a Kubernetes Secret, for services that run in a cluster.
  *
- * A record is the entry with the name of the ring, with `<ring>.version` beside it; updates depend on the Secret's
- * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets unless it exists.
+ * A record is the entry with the name of the ring, and `<ring>.version` is its version; updates depend on the Secret's
+ * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets if it does not
+ * exist.
  *
- * @throws {ConfigurationError} If an option is invalid, also from methods if a file of the service account is missing. Methods
- * reject with KeyStoreError for failures of the API server.
+ * @throws {ConfigurationError} If an option is invalid. Methods reject with it if a file of the service account is
+ * missing, and with KeyStoreError for failures of the API server.
  *
  * @example
  * ```ts
@@ -104,7 +105,7 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
         for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
           const state = await secret.read(entries);
           const current = recordIn(state, ring)?.version ?? null;
-          // A `fetch` that repeats requests conflicts with itself the second time.
+          // A `fetch` that repeats requests would conflict with its own first request.
           if (current === version) return true;
           if (current !== expected) return false;
           // False if the Secret has changed, perhaps in another entry.
@@ -118,7 +119,7 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
   );
 }
 
-/** A Secret as it was read. */
+/** The state of a Secret when it was read. */
 interface SecretState {
   /** Identifies this state of all entries. */
   readonly resourceVersion: string;
@@ -153,16 +154,16 @@ class KubernetesSecret {
   }
 
   /**
-   * Reads the newest state, or null if the Secret does not exist.
+   * Reads the latest state; null if the Secret does not exist.
    *
-   * @param entries - Entries that are about to be stored, and must not appear in an error.
+   * @param entries - Entries about to be stored, which must not appear in an error.
    */
   async read(entries: Entries = {}): Promise<SecretState | null> {
     const text = await this.#request('GET', undefined, entries, ['NotFound']);
     return text === null ? null : this.#parse('GET', text);
   }
 
-  /** Sets entries and keeps the others. @returns False if the Secret no longer has this state. */
+  /** Sets entries and keeps all others. @returns False if the Secret no longer has the given state. */
   async write(before: SecretState | null, entries: Entries): Promise<boolean> {
     const { name } = this.#options;
     const data = mapValues(entries, (value) => Buffer.from(value, 'utf8').toString('base64'));
@@ -181,8 +182,8 @@ class KubernetesSecret {
   /**
    * Sends one request.
    *
-   * @param reasons - Reasons of a refusal that the caller expects.
-   * @returns The body, or null after such a refusal.
+   * @param reasons - Failure reasons that the caller expects.
+   * @returns The body, or null after an expected failure.
    */
   async #request(
     method: Method,
@@ -243,7 +244,10 @@ class KubernetesSecret {
   }
 }
 
-/** Node's `fetch` cannot be given certificates. Connections are not reused: the server may close an idle one at any time. */
+/**
+ * Uses `node:https`, because Node's `fetch` does not accept certificates. Connections are not reused, because the
+ * server may close an idle one at any time.
+ */
 function send(
   url: string,
   init: https.RequestOptions & { body?: string },
@@ -259,7 +263,7 @@ function send(
   });
 }
 
-/** What a request needs of the service account, whose files Kubernetes replaces before they expire. */
+/** Reads the parts of the service account that a request needs. Kubernetes replaces these files before they expire. */
 async function readAccess(options: KubernetesSecretStoreOptions) {
   const { server, fetch, serviceAccountPath = SERVICE_ACCOUNT_PATH } = options;
   const readAccount = async (file: string, option: string): Promise<string> => {
@@ -287,21 +291,21 @@ async function readAccess(options: KubernetesSecretStoreOptions) {
   };
 }
 
-/** The API server of the cluster that this process runs in. */
+/** Returns the API server of the cluster that this process runs in. */
 function clusterServer(): string {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
   if (!host) throw invalid('server', 'is required outside of a pod (KUBERNETES_SERVICE_HOST is not set)');
   return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Node's error for a token that is not a header value does not name the header. */
+/** Checks the token here, because Node's error for an invalid header value does not name the header. */
 function checkToken(token: string | Secret | undefined): string {
   const text = isSecret(token) ? token.reveal() : token;
   if (typeof text === 'string' && isPrintableAscii(text)) return text;
   throw invalid('token', 'must be printable ASCII without spaces, and not empty');
 }
 
-/** The token is sent there. The message does not repeat the address, which may contain a password. */
+/** Checks the URL that the token is sent to. The message does not repeat it, because it may contain a password. */
 function checkServer(server: string | URL): URL {
   const url = URL.canParse(String(server)) ? new URL(server) : undefined;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));

@@ -1,11 +1,11 @@
 import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
-/** `watch` costs no request here. */
+/** Short, because polling memory costs no request. */
 const POLL_MS = 100;
 
 /**
- * Creates a store in the memory of this process, for tests and experiments. Its records end with the process, and the keys in
- * them stay behind. Two stores share nothing.
+ * Creates a store in the memory of this process, for tests and experiments. Its records are lost when the process ends,
+ * but the keys at the service remain. Two stores share nothing.
  *
  * @example
  * ```ts

@@ -13,7 +13,7 @@ export interface PostgresStoreOptions {
    * 'drun_key_rings'
    */
   readonly table?: string | undefined;
-  /** Creates the table if it is missing, which needs the right to create tables. @defaultValue false */
+  /** Creates the table if it is missing. Requires permission to create tables. @defaultValue false */
   readonly createTable?: boolean | undefined;
   /** Interval at which `watch` polls, in milliseconds. @defaultValue 5_000 */
   readonly pollMs?: number | undefined;
@@ -22,13 +22,13 @@ export interface PostgresStoreOptions {
 /** One or two identifiers, quoted or not. They are always quoted in statements. */
 const TABLE = /^(?:("?)([^."\p{Cc}]{1,63})\1\.)?("?)([^."\p{Cc}]{1,63})\3$/u;
 
-/** SQLSTATE codes, which the clients set on their errors. */
+/** SQLSTATE codes, which clients set on their errors. */
 const SERIALIZATION_FAILURE = '40001';
 const UNDEFINED_TABLE = '42P01';
 /** Errors of `CREATE TABLE IF NOT EXISTS` if another session creates the table at the same moment. */
 const ALREADY_CREATED = ['23505', '42P07', '42710'];
 
-/** Every serialization failure is another client's success, so even the unluckiest client gets through. */
+/** Every serialization failure is the success of another client, so every client succeeds eventually. */
 const MAX_ATTEMPTS = 20;
 
 /**
@@ -91,10 +91,10 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
       async swap(ring, expected, version, value) {
         if (expected === null) return (await run(sql.create, [ring, version, value])).length > 0;
         if ((await run(sql.replace, [ring, version, value, expected])).length > 0) return true;
-        // Row-level security without a policy for UPDATE hides the row from the update only.
+        // Without a policy for UPDATE, row-level security hides the row from the update only.
         if ((await get(ring))?.version !== expected) return false;
         throw new KeyStoreError(
-          `PostgreSQL did not update the row of ring \`${ring}\`, although its version is the expected one. Check that row-level security has a policy for UPDATE and that no trigger or rule skips it.`,
+          `PostgreSQL did not update the row of ring \`${ring}\`, although its version matches. Check that row-level security has a policy for UPDATE and that no trigger or rule skips it.`,
         );
       },
     },
@@ -103,8 +103,8 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
 }
 
 /**
- * Comparison and swap are one statement. A statement that a client repeats after a lost connection finds its own
- * version and succeeds.
+ * The compare-and-swap is one statement. If the client repeats it after a lost connection, it finds its own version and
+ * succeeds.
  */
 function statements(name: string) {
   return {
@@ -137,7 +137,7 @@ function textOf(row: unknown, column: 'value' | 'version'): string {
   if (typeof text === 'string') return text;
   if (typeof text === 'object' && text !== null) {
     throw new ConfigurationError(
-      `The column \`${column}\` must have the type \`text\`. A \`json\` or \`jsonb\` column does not keep a record as it is.`,
+      `The column \`${column}\` must have the type \`text\`. A \`json\` or \`jsonb\` column does not preserve a record exactly.`,
       { option: 'table' },
     );
   }

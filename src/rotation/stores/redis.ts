@@ -1,16 +1,19 @@
 import { KeyStoreError } from '../../errors/index.ts';
 import { invalid, type KeyStore, storeFrom } from './store.ts';
 
-/** The methods of an `ioredis` client that are used. `Redis` and `Cluster` fit, connected or not. */
+/** The methods of an `ioredis` client that the store uses. Accepts `Redis` and `Cluster`, connected or not. */
 export interface IoredisClient {
   eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   disconnect?(reconnect?: boolean): void;
 }
 
-/** The methods of a `redis` (node-redis) client that are used. Clients, pools and clusters fit, once connected. */
+/**
+ * The methods of a `redis` (node-redis) client that the store uses. Accepts clients, pools and clusters, once
+ * connected.
+ */
 export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
-  /** Distinguishes the client from one of ioredis. */
+  /** Distinguishes the client from an ioredis client. */
   evalSha: unknown;
 }
 
@@ -25,20 +28,20 @@ export interface RedisStoreOptions {
 }
 
 /**
- * Fails on a replica: a demoted primary would serve old records forever. PERSIST is a write without effect. Other
- * errors of it, such as a missing right, do not matter for reading.
+ * Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a write without effect. Its
+ * other errors, such as a missing permission, do not matter for reads.
  */
 const REFUSE_REPLICA = `
   local persisted = redis.pcall('PERSIST', KEYS[1])
   if type(persisted) == 'table' and persisted.err and string.find(persisted.err, 'READONLY') then return persisted end`;
 
-/** Reads are scripts too, because clients send plain reads to replicas, which may lag. */
+/** Reads use a script as well, because clients may send plain reads to replicas, which can lag. */
 const READ = `${REFUSE_REPLICA}
   return redis.call('HMGET', KEYS[1], 'version', 'value')`;
 
 /**
- * A swap that a client repeats after a lost connection finds its own version and succeeds. Redis returns false for a
- * missing field; no version is empty.
+ * If the client repeats an update after a lost connection, it finds its own version and succeeds. Redis returns false
+ * for a missing field; a version is never empty.
  */
 const SWAP = `
   local version = redis.call('HGET', KEYS[1], 'version') or ''
@@ -55,8 +58,8 @@ const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
  * A restart or a failover can lose the last updates; the ring notices that and stops (`key_ring_rolled_back`). A record is
  * a hash without expiry. A ring emits an `error` event if the server evicts such keys (`allkeys-…`).
  *
- * If the server was demoted to a replica, an ioredis client is made to reconnect. Configure node-redis with a sentinel or
- * cluster client, so that it finds the new primary.
+ * If the server was demoted to a replica, the store makes an ioredis client reconnect. Configure node-redis with a
+ * sentinel or cluster client, so that it finds the new primary.
  *
  * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
  *
@@ -77,7 +80,7 @@ export function redisStore(options: RedisStoreOptions): KeyStore {
   if (typeof keyPrefix !== 'string') throw invalid('keyPrefix', 'must be a string');
 
   const run = async (script: string, ring: string, ...args: string[]): Promise<(string | null)[]> => {
-    // A cluster keeps keys with the same text in braces on one server.
+    // A cluster keeps keys with the same hash tag (text in braces) on one server.
     const key = `${keyPrefix}{${ring}}`;
     const reply = await evaluate(client, script, key, args);
     if (!Array.isArray(reply) || !reply.every((item) => typeof item === 'string' || item === null)) {
@@ -117,7 +120,7 @@ async function evaluate(
   try {
     return await client.eval(script, 1, key, ...args);
   } catch (error) {
-    // The server was demoted. The client would stay connected to it; the ring retries on the new connection.
+    // The server was demoted, but the client would stay connected to it. The ring retries on the new connection.
     if (/\bREADONLY\b/.test(String((error as Error | undefined)?.message))) client.disconnect?.(true);
     throw error;
   }

@@ -4,9 +4,9 @@ import { sleep } from '../../internal/wait.ts';
 
 /** A record in a {@link KeyStore}. */
 export interface StoredRecord {
-  /** The value as it was stored. */
+  /** The stored value. */
   readonly value: string;
-  /** Identifies this state of the record. Its form is up to the store. */
+  /** Identifies this state of the record, in any format. */
   readonly version: string;
 }
 
@@ -16,11 +16,11 @@ export type SwapResult = { readonly ok: true; readonly version: string } | { rea
 /**
  * Holds one small string per ring, and replaces it only if it has not changed since it was read.
  *
- * A method rejects if it cannot know the outcome; a swap that rejects may have been applied. `keyStoreContract` of
- * `drun-sdk/rotation/testing` has the test cases that every store must pass.
+ * A method rejects if the outcome is unknown; an update that rejects may have been applied. `keyStoreContract` of
+ * `drun-sdk/rotation/testing` provides the test cases that every store must pass.
  */
 export interface KeyStore {
-  /** Returns the record of a ring, or null. Linearizable: it sees every swap that has resolved. */
+  /** Returns the record of a ring, or null. Linearizable: returns the result of every update that has resolved. */
   get(ring: string): Promise<StoredRecord | null>;
   /**
    * Stores `value` if the record still has the expected version.
@@ -32,10 +32,10 @@ export interface KeyStore {
   /**
    * Calls `changed` soon after a record has changed; may also call it without a change. Must not keep the process alive.
    *
-   * @returns A function that stops it.
+   * @returns A function that stops watching.
    */
   watch?(ring: string, changed: () => void): () => void;
-  /** Finds settings of the server that would lose records. A ring calls it once and emits an `error` event for each. */
+  /** Finds server settings that can lose records. A ring calls it once and emits an `error` event for each. */
   check?(): Promise<readonly Error[]>;
 }
 
@@ -43,15 +43,15 @@ const RING_NAME = /^[a-z\d-]{1,32}$/;
 
 export const RING_NAME_RULE = '1 to 32 characters of `a` to `z`, `0` to `9` and `-`';
 
-/** A record has a few kilobytes; every store has room for this. */
+/** Records take a few kilobytes; every store supports values of this size. */
 const MAX_VALUE_BYTES = 65_536;
 
-/** Whether a value is a valid name of a ring. Column values, file names and entries need not escape it. */
+/** Whether a value is a valid ring name. It needs no escaping in columns, file names and entries. */
 export function isRingName(value: unknown): value is string {
   return typeof value === 'string' && RING_NAME.test(value);
 }
 
-/** How a store works, without the checks that all stores share. */
+/** The implementation of a store, without the checks that all stores share. */
 export interface StoreDriver {
   readonly get: (ring: string) => Promise<StoredRecord | null>;
   /**
@@ -65,8 +65,8 @@ export interface StoreDriver {
 /**
  * Creates a {@link KeyStore} from a driver: checks the arguments, generates versions and polls for changes.
  *
- * Versions are random UUIDs, so that one never returns, not even after a backup was restored. The caller of a swap
- * generates them, so that a client which repeats a statement after a lost connection recognizes its own success.
+ * Versions are random UUIDs, so that none is reused, not even after a backup was restored. They are generated before
+ * the update is sent, so that a client that repeats a statement after a lost connection recognizes its own success.
  *
  * @param pollMs - Interval at which `watch` reads the record. Without it the store has no `watch`.
  */
@@ -101,10 +101,10 @@ export function storeFrom({ get, swap, check }: StoreDriver, pollMs?: number): K
 }
 
 /**
- * Polls a value and reports when it has changed, also since the caller read it. Failed polls report nothing. Does not keep
- * the process alive.
+ * Polls a value and reports changes, including changes since the caller read it. Failed polls are ignored. Does not
+ * keep the process alive.
  *
- * @returns A function that stops it.
+ * @returns A function that stops watching.
  */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   const stopped = new AbortController();
@@ -113,7 +113,7 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
       await sleep(intervalMs, stopped.signal, { background: true });
       const value = await read().catch(() => known);
       stopped.signal.throwIfAborted();
-      // An error of the caller's function does not end this.
+      // An error of the caller's function does not stop polling.
       if (value !== known) queueMicrotask(changed);
       known = value;
     }
@@ -134,7 +134,7 @@ function checkRing(ring: string): void {
   if (!isRingName(ring)) throw invalid('ring', `must have ${RING_NAME_RULE}`);
 }
 
-/** Checks that every store can return the value as it is. The message does not repeat it. */
+/** Checks that every store can preserve the value exactly. The message does not repeat the value. */
 function checkValue(value: string): void {
   // UTF-8 cannot encode half a surrogate pair, and PostgreSQL cannot store U+0000.
   if (typeof value !== 'string' || !value.isWellFormed() || value.includes('\0')) {

@@ -2,7 +2,7 @@ import type { KeyStore } from './store.ts';
 
 /** One test case: rejects if the store does not pass it. */
 export interface KeyStoreCase {
-  /** What the store does, as a sentence after the store's name. */
+  /** The expected behavior, phrased to follow the name of the store. */
   readonly name: string;
   readonly run: () => Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface KeyStoreContractOptions {
 /**
  * Returns the test cases that every key store must pass, for any test framework.
  *
- * @param open - Opens one more client of the same storage, as another process would. Cases use random names of rings.
+ * @param open - Opens another client of the same storage, as another process would. The cases use random ring names.
  *
  * @example
  * ```ts
@@ -134,7 +134,8 @@ function newRing(): string {
 
 async function swap(store: KeyStore, ring: string, expected: string | null, value: string): Promise<string> {
   const result = await store.compareAndSwap(ring, expected, value);
-  if (!result.ok) throw new Error(`an update of version ${expected} was rejected, although that is current`);
+  if (!result.ok)
+    throw new Error(`an update of version ${expected} was rejected although that version is current`);
   return result.version;
 }
 
@@ -145,7 +146,7 @@ async function conflict(
   value: string,
 ): Promise<void> {
   const { ok } = await store.compareAndSwap(ring, expected, value);
-  if (ok) throw new Error(`an update of version ${expected} succeeded, although that is not current`);
+  if (ok) throw new Error(`an update of version ${expected} succeeded although that version is not current`);
 }
 
 async function increment(store: KeyStore, ring: string, times: number): Promise<void> {

@@ -33,7 +33,7 @@ describe('stream.opened', () => {
     expect(fetch).toHaveBeenCalledOnce();
   });
 
-  it('rejects with the error that came instead, like the reader', async () => {
+  it('rejects with the same error as the reader if the stream fails first', async () => {
     const fetch = async (): Promise<Response> => json(failure('x', 'y'), 429);
     const stream = chatClient({ fetch, maxRetries: 0 }).stream(request());
 
@@ -42,7 +42,7 @@ describe('stream.opened', () => {
     await expect(stream.completion()).rejects.toBe(error);
   });
 
-  it('rejects with the reason of an abort that came first', async () => {
+  it('rejects with the reason if the stream is aborted first', async () => {
     const fetch = vi.fn(fetchOf(greeting()));
     const stream = chatClient({ fetch }).stream(request());
     const reason = new Error('stopped');
@@ -76,7 +76,7 @@ describe('stream.completion', () => {
 });
 
 describe('an iterator of a stream', () => {
-  it('is iterable, and rejects with what is thrown into it', async () => {
+  it('is iterable, and rejects with an error thrown into it', async () => {
     const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
     const iterator = stream[Symbol.asyncIterator]();
     const reason = new Error('enough');

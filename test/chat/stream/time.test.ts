@@ -30,7 +30,7 @@ test('the time until the first chunk is counted over all attempts', async () => 
   expect(attempts).toBe(2);
 });
 
-test('events that are empty are no sign of life', async () => {
+test('empty events do not reset the idle timeout', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   const { promise: started, resolve: start } =
     Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();

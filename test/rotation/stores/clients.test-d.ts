@@ -41,7 +41,7 @@ test('clients of ioredis and of node-redis fit', () => {
   expectTypeOf<ReturnType<typeof createSentinel>>().toExtend<RedisStoreOptions['client']>();
 });
 
-test('what is no client of Redis does not fit', () => {
+test('other objects are not accepted as Redis clients', () => {
   // @ts-expect-error: a URL
   redisStore({ client: 'redis://127.0.0.1' });
   // @ts-expect-error: has no eval

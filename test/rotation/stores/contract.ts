@@ -53,7 +53,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect(await store.get(newRing())).toBeNull();
     });
 
-    test('returns the stored record with the version that the swap returned', async () => {
+    test('returns the stored record with the version that the update returned', async () => {
       const store = await bench.open();
       const ring = newRing();
 
@@ -62,7 +62,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       expect(await store.get(ring)).toEqual({ value: 'a record', version });
     });
 
-    test('sees the swap of another client at once', async () => {
+    test('returns the update of another client at once', async () => {
       const [writer, reader] = [await bench.open(), await bench.open()];
       const ring = newRing();
       let version: string | null = null;
@@ -78,7 +78,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       ['JSON', '{"seq": 1, "key": "\\"\\\\u0041\\n", "list": [null, 1e9]}'],
       ['every kind of character', 'a\t\r\n \'"`\\$1 %s {} -- ; é 中文 🔑 \u{10ffff} \ufeff \u2028'],
       ['64 kB of characters', '€'.repeat(21_845)],
-    ])('gives %s back as it was given', async (_, value) => {
+    ])('returns %s unchanged', async (_, value) => {
       const store = await bench.open();
       const ring = newRing();
 
@@ -157,7 +157,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       'x'.repeat(5_000),
       '\0',
       '\ud800',
-    ])('refuses %j, which it never gave out for a version', async (version) => {
+    ])('rejects %j, which is not one of its versions', async (version) => {
       const store = await bench.open();
       const ring = newRing();
       await swapped(store.compareAndSwap(ring, null, 'a record'));
@@ -385,7 +385,7 @@ export function survivesItsServer(createBench: () => Promise<Bench & { readonly 
   });
 
   test.each(['creates', 'replaces'])(
-    'a swap that %s a record and does not arrive is never taken for carried out',
+    'does not report success if an update that %s a record does not arrive',
     async (does) => {
       const store = await bench.open();
       const ring = newRing();
@@ -404,7 +404,7 @@ export function survivesItsServer(createBench: () => Promise<Bench & { readonly 
   );
 
   test.each(['creates', 'replaces'])(
-    'a swap that %s a record and whose answer is lost is never taken for refused',
+    'does not report a conflict if the response to an update that %s a record is lost',
     async (does) => {
       const store = await bench.open();
       const ring = newRing();
@@ -422,7 +422,7 @@ export function survivesItsServer(createBench: () => Promise<Bench & { readonly 
     },
   );
 
-  test('reports to a watcher what changed while the server was down', async () => {
+  test('reports changes made while the server was down to a watcher', async () => {
     const [watcher, writer] = [await bench.open(), await bench.open()];
     const ring = newRing();
     const version = await swapped(writer.compareAndSwap(ring, null, 'before'));

@@ -14,7 +14,7 @@ const PROCESSES = 4;
 const KILLS = 25;
 const RING = 'count';
 
-test('processes that are killed at random lose no count, and hold nobody up', {
+test('processes that are killed at random lose no update and block no other process', {
   timeout: 120_000,
 }, async () => {
   const path = await mkdtemp(join(tmpdir(), 'drun-sdk-file-processes-'));

@@ -99,7 +99,7 @@ describe.each(beginnings)('a swap that $does a record', ({ before }) => {
     expect(new Set(values)).toEqual(new Set([before, 'after']));
   });
 
-  test('leaves at most its temporary file behind after a crash and a later swap', async () => {
+  test('leaves at most its temporary file behind after a crash and a later update', async () => {
     for (let number = 1; ; number++) {
       const start = await begin(null).then((record) => record ?? begin(before));
       const swap = () => fileStore({ path }).compareAndSwap(RING, start?.version ?? null, 'after');
@@ -165,7 +165,7 @@ test('is linearizable in any order of system calls', async () => {
   );
 }, 60_000);
 
-test('a swap resolves only when the value, and then its name, are on the disk', async () => {
+test('an update resolves only when the value, and then its name, are on disk', async () => {
   const start = await begin('before');
   const calls: string[] = [];
   files.turn = async (call) => void calls.push(call);
@@ -177,7 +177,7 @@ test('a swap resolves only when the value, and then its name, are on the disk', 
   expect(essential).toEqual([`write ${temporary}`, `sync ${temporary}`, 'link 000000000002', `sync ${RING}`]);
 });
 
-test('a swap of a new ring resolves only when its folders are on the disk', async () => {
+test('an update of a new ring resolves only when its folders are on disk', async () => {
   const calls: string[] = [];
   files.turn = async (call) => void calls.push(call);
 
@@ -197,7 +197,7 @@ test('a read resolves only when the name of the record is on the disk', async ()
   expect(calls.at(-1)).toBe(`sync ${RING}`);
 });
 
-test('a suspended swap that links to a removed number reports a conflict', async () => {
+test('a suspended update that links to a removed number reports a conflict', async () => {
   const start = await begin('before');
   const store = fileStore({ path });
   const goOn = await stopBefore(5, () => store.compareAndSwap(RING, start?.version ?? null, 'after'));

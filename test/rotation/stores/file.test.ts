@@ -78,7 +78,7 @@ describe('fileStore', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o750);
   });
 
-  test('keeps the last 32 records of a ring, and nothing of rejected swaps', async () => {
+  test('keeps the last 32 records of a ring, and no files of conflicting updates', async () => {
     const path = await newFolder();
     const store = fileStore({ path });
     let version = await swapped(store.compareAndSwap('checkout', null, '0'));
@@ -136,7 +136,7 @@ describe('fileStore', () => {
     expect((await mounted.get('checkout'))?.value).toBe('updated again');
   });
 
-  test('names EROFS on a read-only disk, and still reads from it', async (context) => {
+  test('reports EROFS on a read-only disk, and still reads from it', async (context) => {
     const folder = await mount(context, '-t', 'tmpfs', 'tmpfs');
     const version = await swapped(fileStore({ path: folder }).compareAndSwap('checkout', null, 'a record'));
     execFileSync('mount', ['-o', 'remount,ro', folder]);

@@ -180,7 +180,7 @@ describe('kubernetesSecretStore', () => {
     });
 
     test.each(['creates', 'replaces'])(
-      'takes a swap that %s a record and that its fetch repeats for the one that it is',
+      'recognizes its own update if its fetch repeats the request: %s a record',
       async (does) => {
         const api = new KubernetesApi();
         const version =
@@ -200,7 +200,7 @@ describe('kubernetesSecretStore', () => {
     );
   });
 
-  describe('further entries', () => {
+  describe('additional entries', () => {
     test('change with the record in one request', async () => {
       const api = new KubernetesApi();
       const store = storeOf(api, { entries: async (ring, value) => ({ [`${ring}.key`]: `of ${value}` }) });
@@ -236,7 +236,7 @@ describe('kubernetesSecretStore', () => {
       await rejectionOf(ConfigurationError, store.compareAndSwap('checkout', null, 'a record'));
     });
 
-    test('pass on what the function throws', async () => {
+    test('reject with the error that the function throws', async () => {
       const thrown = new Error('sealed with another key');
       const store = storeOf(new KubernetesApi(), {
         entries: () => {
@@ -248,7 +248,7 @@ describe('kubernetesSecretStore', () => {
     });
   });
 
-  describe('what it sends', () => {
+  describe('a request', () => {
     test('is JSON, and a merge patch with the version that was read', async () => {
       const api = new KubernetesApi();
       const store = storeOf(api);
@@ -299,7 +299,7 @@ describe('kubernetesSecretStore', () => {
     });
 
     test.each(['http://127.0.0.1:8001', 'https://other-cluster.test'])(
-      'has no token of the pod on its way to %s, which may be of another cluster',
+      'does not send the token of the pod to %s, which may belong to another cluster',
       async (server) => {
         const headers: unknown[] = [];
         const store = storeOf(new KubernetesApi(), {
@@ -318,8 +318,8 @@ describe('kubernetesSecretStore', () => {
     );
   });
 
-  describe('a refusal', () => {
-    test('of the token rejects with a KeyStoreError that does not repeat it', async () => {
+  describe('an error response', () => {
+    test('to an invalid token rejects with a KeyStoreError that does not repeat it', async () => {
       const api = new KubernetesApi();
       api.tokens.clear();
 
@@ -333,7 +333,7 @@ describe('kubernetesSecretStore', () => {
     });
 
     test.each(['get', 'create', 'patch'])(
-      'for want of the verb %s says which ones the role needs',
+      'for the missing verb %s names the verbs that the role needs',
       async (verb) => {
         const api = new KubernetesApi();
         if (verb === 'patch') api.change(NAME, {});
@@ -418,7 +418,7 @@ describe('kubernetesSecretStore', () => {
         () => new Response(null, { status: 302, headers: { location: 'https://elsewhere.test' } }),
       ],
       ['a failure', () => json({ kind: 'Status', reason: 'InternalError', message: 'etcd is away' }, 500)],
-    ])('such as %s is a KeyStoreError, not a ring without a record', async (_, response) => {
+    ])('such as %s rejects with KeyStoreError instead of returning null', async (_, response) => {
       await rejectionOf(KeyStoreError, storeAnswering(response).get('checkout'));
       await rejectionOf(KeyStoreError, storeAnswering(response).compareAndSwap('checkout', null, 'a record'));
     });
@@ -486,7 +486,7 @@ describe('kubernetesSecretStore', () => {
     test.each<[string, Options]>([
       ['over node:https', {}],
       ['over a fetch that does not listen to its signal', { fetch: () => new Promise(() => {}) }],
-    ])('on which nothing comes is given up after its time, %s', async (_, options) => {
+    ])('without a response times out, %s', async (_, options) => {
       const { url: server } = await serveHttp(() => {});
       const store = kubernetesSecretStore({
         name: NAME,
@@ -537,7 +537,7 @@ describe('kubernetesSecretStore', () => {
     ['serviceAccountPath', ''],
     ['timeoutMs', 0],
     ['pollMs', Number.NaN],
-  ])('refuses the %s %o, and does not repeat it', (option, value) => {
+  ])('rejects the %s %o and does not repeat it', (option, value) => {
     const error = thrownBy(ConfigurationError, () =>
       storeOf(new KubernetesApi(), { [option]: value } as Options),
     );
@@ -546,7 +546,7 @@ describe('kubernetesSecretStore', () => {
     expect(everythingShownOf(error)).not.toMatch(/password|eyJ/);
   });
 
-  test('rejects a token that a function returns and no header can carry', async () => {
+  test('rejects a token of a function that is not a valid header value', async () => {
     const store = storeOf(new KubernetesApi(), { token: () => `${TOKEN}\r\nx: y` });
 
     const error = await rejectionOf(ConfigurationError, store.get('checkout'));
@@ -642,7 +642,7 @@ describe.skipIf(!openssl)(
   },
 );
 
-test('requires `server` outside of a cluster', () => {
+test('requires `server` outside a cluster', () => {
   vi.stubEnv('KUBERNETES_SERVICE_HOST', undefined);
 
   expect(thrownBy(ConfigurationError, () => kubernetesSecretStore({ name: NAME })).option).toBe('server');

@@ -17,7 +17,7 @@ test('concurrent calls may have taken effect in any order', () => {
   expect(isLinearizable([early, late, { ...create, ...at(1, 2) }])).toBe(true);
 });
 
-test('a read that misses a completed swap is detected', () => {
+test('detects a read that misses a completed update', () => {
   expect(isLinearizable([create, { ...at(2, 3), action: 'get', answer: null }])).toBe(false);
 });
 
@@ -34,7 +34,7 @@ test('two swaps from one version are detected', () => {
   expect(isLinearizable([create, swap('2'), swap('3')])).toBe(false);
 });
 
-test('a swap that was rejected without a reason is detected', () => {
+test('detects a conflict without a reason', () => {
   const rejected: Event = { ...at(2, 3), action: 'swap', expected: '1', value: 'b', answer: { ok: false } };
 
   expect(isLinearizable([create, rejected])).toBe(false);

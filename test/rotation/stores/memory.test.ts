@@ -10,7 +10,7 @@ describe('memoryStore', () => {
     run(),
   );
 
-  it('shares nothing with a store of another call', async () => {
+  it('shares nothing with another store', async () => {
     await store.compareAndSwap('checkout', null, 'a record');
 
     expect(await memoryStore().get('checkout')).toBeNull();

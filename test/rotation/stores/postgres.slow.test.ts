@@ -193,7 +193,7 @@ describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
     });
   });
 
-  test('recognizes a swap that its client repeats', { timeout }, async () => {
+  test('recognizes an update that its client repeats', { timeout }, async () => {
     const pool = newPool(server.port);
     onTestFinished(() => pool.end());
     const store = newStore(pool, {
@@ -288,7 +288,7 @@ describe('postgresStore, without a server', () => {
   });
 
   test.each([undefined, null, 'a text', new Error('an error without a code'), { code: 42 }])(
-    'passes on %o, thrown by the client, as it is',
+    'passes on %o, thrown by the client, unchanged',
     async (thrown) => {
       const store = postgresStore({
         query: async () => {
@@ -308,7 +308,7 @@ describe('postgresStore, without a server', () => {
     ['rows that are null', { rows: [null] }],
     ['columns by other names', { rows: [{ VERSION: '1', VALUE: 'a' }] }],
     ['columns that are no texts', { rows: [{ version: 1, value: 'a' }] }],
-  ])('says that query is wrong where it gives %s', async (_, result) => {
+  ])('reports a wrong `query` function if it returns %s', async (_, result) => {
     const error = await rejectionOf(ConfigurationError, answering(result).get('checkout'));
 
     expect(error.option).toBe('query');
@@ -325,7 +325,7 @@ describe('postgresStore, without a server', () => {
     ['table', 'x'.repeat(64)],
     ['table', null],
     ['pollMs', 0],
-  ])('refuses the %s %o', (option, value) => {
+  ])('rejects the %s %o', (option, value) => {
     const options = { query: async () => ({ rows: [] }), [option]: value } as PostgresStoreOptions;
 
     expect(thrownBy(ConfigurationError, () => postgresStore(options)).option).toBe(option);

@@ -153,7 +153,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
     expect(await client.exists(`app:{${other}}`)).toBe(1);
   });
 
-  test('recognizes a swap that its client repeats', { timeout }, async () => {
+  test('recognizes an update that its client repeats', { timeout }, async () => {
     const client = ioredis(server.port);
     onTestFinished(() => client.disconnect());
     const twice: IoredisClient = {
@@ -258,7 +258,7 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
 
 describe('redisStore, without a server', () => {
   test.each([null, 'OK', [1, 'a'], [Buffer.from('1'), Buffer.from('a')]])(
-    'says that the client is wrong where it replies with %o',
+    'reports a wrong client if it replies with %o',
     async (reply) => {
       const store = redisStore({ client: { eval: async () => reply } });
 
@@ -273,7 +273,7 @@ describe('redisStore, without a server', () => {
     ['client', 'redis://127.0.0.1'],
     ['keyPrefix', 1],
     ['pollMs', -1],
-  ])('refuses the %s %o', (option, value) => {
+  ])('rejects the %s %o', (option, value) => {
     const options = { client: { eval: async () => [] }, [option]: value } as RedisStoreOptions;
 
     expect(thrownBy(ConfigurationError, () => redisStore(options)).option).toBe(option);

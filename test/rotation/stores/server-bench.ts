@@ -16,7 +16,7 @@ interface Client {
 }
 
 /**
- * A bench for stores with a server of their own.
+ * A test bench for stores with a server.
  *
  * @param connect - Makes a client that is connected to this port.
  * @param swap - What a swap, and nothing else, has in it on its way to the server.
