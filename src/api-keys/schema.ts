@@ -82,8 +82,8 @@ function toApiKey(wire: Fields & { readonly id: string }): ApiKey {
 }
 
 /**
- * Every key of a workspace has a quota, in which an absent amount is 0. A key of an account has one if the service
- * sends any part of it. If one amount cannot be parsed, the whole quota is absent.
+ * Every key of a workspace has a quota, in which an absent amount is 0. For a key of an account, the quota is present
+ * only if the service sends any of its fields. If one amount cannot be parsed, the whole quota is absent.
  */
 function toQuota(wire: Fields): ApiKeyQuota | undefined {
   const { quota, usedQuota, remainingQuota, unlimitedQuota, workspace } = wire;

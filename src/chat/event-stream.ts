@@ -37,16 +37,15 @@ export function toEventStream(
   onError: EventStreamOptions['onError'],
 ): PlatformReadableStream {
   const encoder = new TextEncoder();
+  let timer: ReturnType<typeof setInterval> | undefined;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const write = (text: string): void => controller.enqueue(encoder.encode(`${text}\n\n`));
-        const timer =
-          heartbeatMs === undefined ? undefined : setInterval(() => write(': heartbeat'), heartbeatMs);
+        if (heartbeatMs !== undefined) timer = setInterval(() => write(': heartbeat'), heartbeatMs);
+        let next: IteratorResult<ChatCompletionChunk, void>;
         try {
-          const { done, value } = await chunks.next();
-          write(`data: ${done ? '[DONE]' : JSON.stringify(value)}`);
-          if (done) controller.close();
+          next = await chunks.next();
         } catch (error) {
           const custom = await onError?.(error);
           const message = typeof custom === 'string' ? custom : GENERIC_MESSAGE;
@@ -54,11 +53,16 @@ export function toEventStream(
           const event = { error: { message, type: 'stream_error', code: null, param: null } };
           write(`data: ${JSON.stringify(event)}`);
           controller.close();
+          return;
         } finally {
           clearInterval(timer);
         }
+        // Outside `try`, since it throws if the reader has left.
+        write(`data: ${next.done ? '[DONE]' : JSON.stringify(next.value)}`);
+        if (next.done) controller.close();
       },
       async cancel() {
+        clearInterval(timer);
         await chunks.return?.();
       },
     },

@@ -151,7 +151,7 @@ async function respond(
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) client.abort(new Error('The client has disconnected.'));
   });
-  // The gateway keeps connections alive without a `Keep-Alive` header.
+  // The gateway keeps connections alive without a `Connection` header.
   outgoing.removeHeader('connection');
   const headers = toHeaders(incoming.rawHeaders);
   const request = toRequest(incoming, headers, client.signal);

@@ -16,7 +16,7 @@ export type KeyRingErrorCode =
   | 'key_ring_key_rejected'
   /** A revoked key was deleted, but the service did not confirm that in time. */
   | 'key_ring_revocation_unconfirmed'
-  /** No key of this ring has the id. */
+  /** No key of this ring has the given id. */
   | 'key_ring_unknown_key'
   /** Other processes kept changing the record; the next reconciliation continues. */
   | 'key_ring_conflict';

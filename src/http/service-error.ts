@@ -114,7 +114,9 @@ function readError(value: unknown, nesting = 0): ServiceError | undefined {
   );
   // Fields of the envelope fill in those that the nested error lacks.
   const nested = readError(inner, nesting + 1);
-  const code = nested?.code ?? textOf(value.code ?? value.error_code ?? value.errcode ?? value.id);
+  // The control plane names the kind of error in `id`; elsewhere that is the id of a completion.
+  const id = typeof value.message === 'string' ? value.id : undefined;
+  const code = nested?.code ?? textOf(value.code ?? value.error_code ?? value.errcode ?? id);
   const type = nested?.type ?? textOf(value.type);
   const messages = MESSAGE_FIELDS.map((name) => readError(value[name], nesting + 1)?.message?.trim());
   return {

@@ -50,7 +50,7 @@ export interface KeyManager {
   ): PromiseLike<CreatedRingKey>;
   /** Lists all keys, including those that do not belong to the ring. */
   list(query: object, options: RingRequestOptions): PromiseLike<KeyList>;
-  /** Deletes a key. Rejects with an error of code `not_found` if it does not exist. */
+  /** Deletes a key. Rejects with an error with the code `not_found` if it does not exist. */
   delete(id: string, options: RingRequestOptions): PromiseLike<unknown>;
   /** Returns the secret of an existing key, if the server supports that (0.17 and later). */
   getSecret?(id: string, options: RingRequestOptions): PromiseLike<Secret>;

@@ -10,7 +10,7 @@ import { checkFunction, invalid, isRingName, type KeyStore, RING_NAME_RULE } fro
 export interface KeyRingOptions {
   /**
    * Name of the ring in the store and in the names of its keys: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`.
-   * In key names, a ring name of more than 10 characters is replaced by a short hash.
+   * In key names, a ring name of more than 10 characters is shortened and ends with a hash.
    */
   readonly name: string;
   /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed for a read-only ring. */

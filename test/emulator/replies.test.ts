@@ -425,6 +425,13 @@ const tree = z.object({
   },
 });
 
+const chain = z.object({
+  value: z.string(),
+  get next() {
+    return chain.nullable();
+  },
+});
+
 const SCHEMAS: readonly (readonly [
   string,
   { safeParse: (value: unknown) => { success: boolean } },
@@ -445,7 +452,14 @@ const SCHEMAS: readonly (readonly [
     d: z.string().default('x'),
   }),
   z.object({ tree, list: z.array(tree).min(1) }),
-].map((schema, index) => [`zod ${index}`, schema, z.toJSONSchema(schema, { io: 'output' })]);
+  z.object({ chain, some: z.any(), rest: z.tuple([z.string()], z.number()) }),
+  z.object({ named: z.object({ a: z.string() }).meta({ id: 'Named' }) }),
+].flatMap((schema, index) =>
+  (['draft-2020-12', 'draft-7'] as const).map((target) => {
+    const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'output', target });
+    return [`zod ${index} in ${target}`, schema, json] as const;
+  }),
+);
 
 describe('the default reply', () => {
   it('repeats the last user message, even if that is JSON', async () => {

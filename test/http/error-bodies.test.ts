@@ -88,6 +88,16 @@ describe('the message of an error response', () => {
     expect(error).toMatchObject(fields);
   });
 
+  it.each([
+    '{"id":"chatcmpl-1","error":"bad"}',
+    '{"id":"chatcmpl-1","choices":[],"error":{"message":"bad"}}',
+  ])('does not take the id of a completion for a code: %s', async (body) => {
+    const error = await failWith(method, body);
+
+    expect(reasonOf(error)).toBe('bad.');
+    expect(error.serviceCode).toBeUndefined();
+  });
+
   it.each(everyMethod(SHAPES.slice(0, 3).map(([body]) => [body] as const)))(
     'reaches the caller of %s: %s',
     async (_, body, called) => {

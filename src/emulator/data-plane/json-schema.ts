@@ -3,7 +3,9 @@ import { isObject } from '../http.ts';
 
 /** Uses its own registry, because the global one keeps every schema that has an id. */
 function validatorOf(schema: unknown): z.ZodType {
-  return fromJSONSchema(schema as Record<string, unknown>, { registry: registry() });
+  // zod finds the definitions of a schema only under the name that its draft has for them.
+  const defaultTarget = isObject(schema) && 'definitions' in schema ? 'draft-7' : 'draft-2020-12';
+  return fromJSONSchema(schema as Record<string, unknown>, { registry: registry(), defaultTarget });
 }
 
 /** Returns the first violation of a JSON schema with its path; `undefined` if there is none. */
@@ -61,7 +63,10 @@ function repairedAt(value: unknown, path: readonly PropertyKey[], issue: Issue, 
   const [name, ...rest] = path;
   if (name === undefined) return repaired(value, issue, round);
   if (Array.isArray(value)) {
-    return value.with(Number(name), repairedAt(value[Number(name)], rest, issue, round));
+    // The item may be missing.
+    const items = [...value];
+    items[Number(name)] = repairedAt(items[Number(name)], rest, issue, round);
+    return items;
   }
   const parent = isObject(value) ? value : {};
   return { ...parent, [name]: repairedAt(parent[String(name)], rest, issue, round) };
@@ -99,10 +104,13 @@ function repaired(value: unknown, issue: Issue, round: number): unknown {
   throw new Error(issue.message);
 }
 
-/** Repairs the issues of the first alternative that can be repaired. */
+/**
+ * Repairs the issues of the first alternative that can be repaired. Later rounds begin with the last alternative,
+ * because that ends a recursive type.
+ */
 function repairedForUnion(value: unknown, alternatives: readonly Issue[][], round: number): unknown {
   let failure: unknown = new Error('more than one alternative matches');
-  for (const issues of alternatives) {
+  for (const issues of round < 12 ? alternatives : alternatives.toReversed()) {
     try {
       return repairedAll(value, issues, round);
     } catch (error) {
@@ -117,6 +125,7 @@ const SIMPLEST: Readonly<Record<string, unknown>> = {
   number: 0,
   boolean: false,
   null: null,
+  nonoptional: null,
   object: {},
   record: {},
   array: [],

@@ -19,7 +19,7 @@ export interface NodeRedisClient {
 
 /** Options of {@link redisStore}. */
 export interface RedisStoreOptions {
-  /** The caller's client, which the caller connects, configures and closes. */
+  /** The Redis client. The caller configures, connects and closes it. */
   readonly client: IoredisClient | NodeRedisClient;
   /** Prefix of the keys in Redis. @defaultValue 'drun:key-ring:' */
   readonly keyPrefix?: string | undefined;

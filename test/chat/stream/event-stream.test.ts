@@ -139,6 +139,25 @@ describe('toReadableStream', () => {
       text += decoder.decode(part.value);
     expect(text.replaceAll(': heartbeat\n\n', '')).toBe(greeting());
   });
+
+  it('writes no comments to a reader that left while `onError` runs', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const called = Promise.withResolvers<void>();
+    const onError = (): Promise<never> => {
+      called.resolve();
+      return new Promise(() => undefined);
+    };
+    const stream = chatClient({ fetch: fetchOf(events(says('a'))) }).stream(request());
+    const reader = stream.toReadableStream({ heartbeatMs: 5, onError }).getReader();
+    await reader.read();
+    const waiting = reader.read();
+    await called.promise;
+
+    await reader.cancel();
+
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(() => vi.advanceTimersByTime(50)).not.toThrow();
+  });
 });
 
 describe('toResponse', () => {
