@@ -98,7 +98,7 @@ async function measureStreams(): Promise<string> {
 
 async function measureMemory(): Promise<string> {
   const streams = 200;
-  const used = await measureEach('held', rounds, async (client) => {
+  const used = await measureEach('held', async (client) => {
     const before = await heapUsed();
     const aborts = await Promise.all(Array.from({ length: streams }, () => client.open()));
     const bytes = (await heapUsed()) - before;
@@ -108,12 +108,12 @@ async function measureMemory(): Promise<string> {
   return table([{ title: 'heap per open stream, kB', values: used }]);
 }
 
-const measure = (writes: Writes, work: (client: Client) => Promise<void>): Promise<Map<string, Sample[]>> =>
-  measureEach(writes, rounds, (client) => sample(() => work(client)));
+function measure(writes: Writes, work: (client: Client) => Promise<void>): Promise<Map<string, Sample[]>> {
+  return measureEach(writes, (client) => sample(() => work(client)));
+}
 
 async function measureEach<T>(
   writes: Writes,
-  rounds: number,
   work: (client: Client) => Promise<T>,
 ): Promise<Map<string, T[]>> {
   const candidates = new Map<string, () => Promise<T>>();
