@@ -29,10 +29,7 @@ export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
 export class ControlPlane {
   /** Absent for an account. */
   readonly workspace: number | undefined;
-  /**
-   * Whether the server has masked lists and can show keys again (version 0.17 or later); undefined until a list was
-   * read.
-   */
+  /** Whether the server has masked lists (version 0.17 or later); undefined until a list was read. */
   hasMaskedList: boolean | undefined;
   readonly #options: Options;
   readonly #http: HttpClient;

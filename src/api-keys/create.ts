@@ -20,18 +20,13 @@ type CreateAttempt =
   | { readonly outcome: 'created'; readonly result: Result<CreatedApiKey> }
   /** The service did not create a key, or the request was never sent. */
   | { readonly outcome: 'rejected'; readonly error: unknown }
-  /**
-   * The service may have created a key: `key`, if the response describes one without its secret.
-   */
+  /** The service may have created a key: `key`, if the response describes one without its secret. */
   | ({ readonly outcome: 'ambiguous'; readonly error: DrunError } & (
       | { readonly key: ApiKey }
       | { readonly key?: never; readonly sentAt: number }
     ));
 
-/**
- * Time limit of the search for a key whose create got no usable response. The time limit of the call may already have
- * passed.
- */
+/** Time limit of the search for a created key. The time limit of the call may already have passed. */
 const LOOKUP_TIMEOUT_MS = 10_000;
 
 /** How far the clock of creation times may be behind the `Date` header, which has whole seconds. */

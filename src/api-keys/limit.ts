@@ -6,10 +6,7 @@ import type { ApiKey } from './types.ts';
 
 const UNUSED_FOR_MS = 30 * 86_400_000;
 
-/**
- * Statuses that are unrelated to the limit: rejected credentials, missing paths, and gateways that could not reach the
- * service.
- */
+/** Statuses unrelated to the limit: rejected credentials, missing paths, and gateways that could not reach the service. */
 const UNRELATED_STATUSES = [401, 404, 408, 502, 503, 504];
 
 /**

@@ -59,10 +59,7 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
   return page !== undefined || pageSize !== undefined;
 }
 
-/**
- * Reads all keys as one page, whose `servedAt` is the earliest time at which any key was listed: that of the first
- * response.
- */
+/** Reads all keys as one page. Its `servedAt` is that of the first response, the earliest time of the list. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
   const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];

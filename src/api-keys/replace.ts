@@ -10,10 +10,7 @@ interface Keys<Input> {
   delete(id: string, options: CallOptions): PromiseLike<DeletedApiKey>;
 }
 
-/**
- * Deletes a key, and then creates another one. In this order the key stops working at once, and a full account has room
- * for the new one.
- */
+/** Deletes a key, which stops working at once and makes room in a full account, and then creates another one. */
 export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   keys: Keys<Input>,
   id: string,
@@ -36,10 +33,7 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   }
 }
 
-/**
- * The settings that a replacement inherits. It must not be valid for longer or allow more tokens than the key it
- * replaces.
- */
+/** The settings that a replacement inherits, so that it is not valid for longer and allows no more tokens. */
 function inherit(deleted: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
   const { name, expired, expiresAt } = deleted;
   const remaining = isWorkspace ? deleted.quota?.remaining : undefined;

@@ -36,10 +36,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
     this.#plane = plane;
   }
 
-  /**
-   * Returns a client that overrides some options and shares the rest. A `baseUrl` with another origin requires an
-   * `accessToken`.
-   */
+  /** Returns a client that overrides some options and shares the rest. Another origin requires an `accessToken`. */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
     const Client = this.constructor as typeof WorkspaceApiKeys;
     return new Client(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
