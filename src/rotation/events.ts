@@ -31,8 +31,18 @@ export interface KeyRingEvents {
 
 export type KeyRingEvent = keyof KeyRingEvents;
 
-const EVENTS: readonly string[] =
-  'created rotated revoked deleted orphan-deleted replaced name-conflict stale-read error'.split(' ');
+/** All event names. A literal, so that bundlers can leave it out of programs without a ring. */
+const EVENTS: Readonly<Record<KeyRingEvent, true>> = {
+  created: true,
+  rotated: true,
+  revoked: true,
+  deleted: true,
+  'orphan-deleted': true,
+  replaced: true,
+  'name-conflict': true,
+  'stale-read': true,
+  error: true,
+};
 
 /** Emits an event. */
 export type Emit = <Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]) => void;
@@ -59,7 +69,8 @@ export class RingEvents {
     event: Event,
     listener: (details: KeyRingEvents[Event]) => unknown,
   ): () => void {
-    if (!EVENTS.includes(event)) throw invalid('event', `must be one of ${EVENTS.join(', ')}`);
+    if (!Object.hasOwn(EVENTS, event))
+      throw invalid('event', `must be one of ${Object.keys(EVENTS).join(', ')}`);
     checkFunction(listener, 'listener');
     const registration = { event, listener };
     this.#registrations.add(registration);
