@@ -147,8 +147,8 @@ export interface PruneApiKeysQuery {
   /** Matches keys that were created more than this many milliseconds ago. */
   readonly olderThanMs?: number | undefined;
   /**
-   * Matches keys that have not been used for more than this many milliseconds. A key that was never used counts from
-   * its creation.
+   * Matches keys that have not been used for more than this many milliseconds. For a key that has never been used, the
+   * time is counted from its creation.
    */
   readonly unusedForMs?: number | undefined;
 }

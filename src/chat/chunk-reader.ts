@@ -126,7 +126,7 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
-  /** The published part of the completion, without text of the user or the model. */
+  /** The published part of the completion, without any text from the user or the model. */
   #summary(): object {
     const { id, model, usage, choices = [] } = this.partialCompletion;
     return { id, model, usage, finishReasons: choices.map(({ finish_reason: reason }) => reason ?? null) };

@@ -56,7 +56,7 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   return invalidResponse(response, context, what, { body: text });
 }
 
-/** The rest of an error body is not read after this many bytes or this much time. */
+/** Reading an error body stops after this many bytes or this much time. */
 const MAX_ERROR_BYTES = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
 

@@ -38,7 +38,7 @@ export interface Fault extends RequestFilter {
   readonly crlf?: boolean | undefined;
   /** Sends a comment before each event of a stream. */
   readonly comments?: boolean | undefined;
-  /** Number of bytes per write of a stream. Writes can split events or contain several. */
+  /** Number of bytes per write of a stream. A write can contain part of an event, or several events. */
   readonly writeBytes?: number | undefined;
 
   /** Responds with this status, from 200 to 599, instead of applying the request. */

@@ -18,8 +18,8 @@ export interface FileStoreOptions {
  * Creates a store in files, for any number of processes on one machine. An update is on disk when it resolves.
  *
  * Files are readable by their owner only (0600). Requires a local disk with hard links, such as an overlay file system
- * of a container. Network file systems repeat operations and would report an applied update as a conflict. Windows is
- * not supported, because it cannot sync a folder.
+ * of a container. Network file systems may retry operations, so an update that was applied could be reported as a
+ * conflict. Windows is not supported, because it cannot sync a folder.
  *
  * @throws {ConfigurationError} If an option is invalid. Methods reject with errors of `node:fs`, or with
  * `KeyStoreError` if a folder contains other files.

@@ -20,7 +20,7 @@ export type SwapResult = { readonly ok: true; readonly version: string } | { rea
  * `drun-sdk/rotation/testing` provides the test cases that every store must pass.
  */
 export interface KeyStore {
-  /** Returns the record of a ring, or null. Linearizable: returns the result of every update that has resolved. */
+  /** Returns the record of a ring, or null. Linearizable: the result reflects every update that has resolved. */
   get(ring: string): Promise<StoredRecord | null>;
   /**
    * Stores `value` if the record still has the expected version.
