@@ -29,7 +29,7 @@ export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
 export class ControlPlane {
   /** Absent for an account. */
   readonly workspace: number | undefined;
-  /** Whether the server has masked lists (version 0.17 or later); undefined until a list was read. */
+  /** Whether the server has masked lists (version 0.17 or later); undefined until a list has been read. */
   hasMaskedList: boolean | undefined;
   readonly #options: Options;
   readonly #http: HttpClient;
@@ -74,7 +74,7 @@ export class ControlPlane {
   }
 
   /**
-   * Makes a call of one request. If `endpoint` throws, the call rejects.
+   * Makes a call that sends one request. If `endpoint` throws, the call rejects.
    *
    * @param method - Name for error messages about options: `delete()`.
    */
@@ -85,7 +85,7 @@ export class ControlPlane {
     }, options);
   }
 
-  /** Returns a function for calls of several requests, each with its own `timeoutMs`. */
+  /** Returns a function for calls that send several requests, each with its own `timeoutMs`. */
   sender(options: CallOptions): Send {
     return (endpoint) => this.#http.send(this.#resolve(endpoint), options);
   }

@@ -29,13 +29,13 @@ type CreateAttempt =
 /** Time limit of the search for a created key. The time limit of the call may already have passed. */
 const LOOKUP_TIMEOUT_MS = 10_000;
 
-/** How far the clock of creation times may be behind the `Date` header, which has whole seconds. */
+/** How far creation times may lag behind the `Date` header, which has whole seconds. */
 const CLOCK_SLACK_MS = 2_000;
 
 /**
  * Creates a key. The request is sent once, and repeated only if the service cannot have acted on it.
  *
- * @throws {ApiKeyLimitError} If the account has as many keys as it may have.
+ * @throws {ApiKeyLimitError} If the account has reached its key limit.
  * @throws {UnknownOutcomeError} If the service may have created a key, but no usable response arrived.
  */
 export async function createKey(

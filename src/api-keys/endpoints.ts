@@ -66,7 +66,7 @@ function loadSchemas(): Promise<typeof import('./schema.ts')> {
   return schemas;
 }
 
-/** Returns a key with its secret, or with an error if the response does not have the full key. */
+/** Returns a key with its secret, or with an error if the response lacks the full key. */
 export function createEndpoint(
   body: CreateBody,
 ): Endpoint<{ readonly key: ApiKey; readonly secret: Secret | DrunError }> {

@@ -4,7 +4,7 @@ import { mergeOptions } from '../http/options.ts';
 import { toCreateBody } from './endpoints.ts';
 import type { CreatedApiKey, CreateWorkspaceApiKeyInput, DeletedApiKey, ReplacementApiKey } from './types.ts';
 
-/** The methods of a client that replacing a key needs. */
+/** The client methods needed to replace a key. */
 interface Keys<Input> {
   create(input: Input, options: CallOptions): PromiseLike<CreatedApiKey>;
   delete(id: string, options: CallOptions): PromiseLike<DeletedApiKey>;

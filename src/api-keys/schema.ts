@@ -30,7 +30,7 @@ function toInteger(value: unknown): number {
   return Number.isSafeInteger(number) ? Number(number) + 0 : Number.NaN;
 }
 
-/** A positive integer; 0 stands for an absence. */
+/** A positive integer; 0 means absent. */
 function toPositive(value: unknown): number | undefined {
   const integer = toInteger(value);
   return integer > 0 ? integer : undefined;

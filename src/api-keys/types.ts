@@ -202,7 +202,7 @@ export interface UsagePoint extends UsageAmounts {
   readonly model: string;
   /** `TEXT_GENERATION`, `EMBEDDING`, …; absent if the service does not report it. */
   readonly modelType?: string | undefined;
-  /** The service's timestamp of the period. */
+  /** The service's timestamp for the period. */
   readonly timestamp?: Date | undefined;
 }
 

@@ -18,7 +18,7 @@ export class ApiKeyLimitError extends ApiError<'api_key_limit_reached', 'ApiKeyL
   declare readonly reason: string;
   /** Number of keys in the account; absent if the list could not be read. */
   declare readonly keyCount?: number | undefined;
-  /** Keys that appear to be unused: expired ones first, then those never used, then those not used lately. */
+  /** Keys that appear to be unused: expired ones first, then those never used, then those not used recently. */
   declare readonly unusedKeys: readonly UnusedKey[];
   /** Ids of the keys of the `KeyRing` that tried to create a key. */
   declare readonly ringKeyIds?: readonly string[] | undefined;
@@ -46,7 +46,7 @@ export class UnknownOutcomeError extends DrunError<'UnknownOutcomeError', 'unkno
   }
 }
 
-/** `replace` deleted the old key but could not create the new one. `cause` is the error of the creation. */
+/** `replace` deleted the old key but could not create the new one. `cause` is the error from creating it. */
 export class ReplacementFailedError extends DrunError<'ReplacementFailedError', 'replacement_failed'> {
   /** Id of the deleted key. */
   declare readonly deletedId: string;

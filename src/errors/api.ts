@@ -57,7 +57,7 @@ export class InvalidRequestError extends ApiError<'invalid_request', 'InvalidReq
 
 /** 401: the credential is missing, unknown, deleted, disabled or expired. */
 export class AuthenticationError extends ApiError<'authentication_failed', 'AuthenticationError'> {
-  /** The masked rejected credential: `sk-******7ucU`. Absent if a model server may have rejected its own credential. */
+  /** Rejected credential, masked: `sk-******7ucU`. Absent if a model server may have rejected its own credential. */
   declare readonly maskedKey?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<AuthenticationError>) {

@@ -79,7 +79,7 @@ export class OutputValidationError extends DrunError<'OutputValidationError', 'o
   }
 }
 
-/** The model called an unknown tool, or one with invalid arguments, again after a correction. */
+/** Even after a correction, the model called an unknown tool, or one with invalid arguments. */
 export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call'> {
   /** Name of the tool, as the model sent it. */
   declare readonly toolName: string;

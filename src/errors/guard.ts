@@ -36,7 +36,7 @@ export type AnyDrunError =
 export type DrunErrorCode = AnyDrunError['code'];
 
 /**
- * Returns whether a value is an error of this package, including errors of another copy of the package. Never throws.
+ * Returns whether a value is an error of this package, including errors from another copy of the package. Never throws.
  *
  * @example
  * ```ts

@@ -21,7 +21,7 @@ export type KeyRingErrorCode =
   /** Other processes kept changing the record; the next reconciliation continues. */
   | 'key_ring_conflict';
 
-/** An operation of a key ring failed; `code` is the reason. Contains ids and masked keys only. */
+/** An operation of a key ring failed; `code` is the reason. Contains only ids and masked keys. */
 export class KeyRingError extends DrunError<'KeyRingError', KeyRingErrorCode> {
   /** Name of the ring. */
   declare readonly ring: string;

@@ -21,7 +21,7 @@ export interface CustomEncryption {
    * cannot be used for another ring or key.
    */
   readonly encrypt: (secret: string, context: EncryptionContext) => string | Promise<string>;
-  /** Decrypts a ciphertext of {@link CustomEncryption.encrypt}; rejects if that fails. */
+  /** Decrypts a ciphertext from {@link CustomEncryption.encrypt}; rejects if that fails. */
   readonly decrypt: (ciphertext: string, context: EncryptionContext) => string | Promise<string>;
 }
 

@@ -103,7 +103,7 @@ export class KeyRing implements AsyncDisposable {
   /**
    * Returns the current key, synchronously if it is known. If `rejected` is given, the record is read again first.
    *
-   * Rejects with a `KeyRingError` of code `key_ring_no_active_key` if the ring gets no key within `keyTimeoutMs`.
+   * Rejects with a `KeyRingError` (`key_ring_no_active_key`) if the ring gets no key within `keyTimeoutMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {
     return this.#reader.get(context);

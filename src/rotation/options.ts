@@ -9,7 +9,7 @@ import { checkFunction, invalid, isRingName, type KeyStore, RING_NAME_RULE } fro
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
   /**
-   * Name of the ring in the store and in the names of its keys: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`.
+   * Name of the ring in the store and in the names of its keys: 1 to 32 characters (`a` to `z`, `0` to `9`, `-`).
    * In key names, a ring name of more than 10 characters is shortened and ends with a hash.
    */
   readonly name: string;
@@ -31,7 +31,7 @@ export interface KeyRingOptions {
    * @defaultValue 10 minutes
    */
   readonly gracePeriodMs?: number | undefined;
-  /** Keeps a second key ready, so that rotations and revocations need no create. @defaultValue true */
+  /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
   /**
    * Deletes the current key before the next one is created, for accounts with room for a single key. Calls wait until
@@ -47,7 +47,7 @@ export interface KeyRingOptions {
   /** Timeout of one store operation in milliseconds. @defaultValue 15_000 */
   readonly storeTimeoutMs?: number | undefined;
   /**
-   * After a crash while creating a key, other replicas take over after this time, in milliseconds. At least
+   * If a replica crashes while creating a key, others take over after this time, in milliseconds. At least
    * `createTimeoutMs` + 10 seconds + twice the duration of a list request. @defaultValue 120_000
    */
   readonly leaseMs?: number | undefined;

@@ -68,7 +68,7 @@ export class Progress {
   readonly memory: RingMemory;
   /** The claim that this reconciliation has written. */
   claim: { readonly version: string; readonly sentAt: number } | undefined;
-  /** Keys that the access token may not delete, and names of keys that the service cannot show. */
+  /** Keys that the access token is not permitted to delete, and names of keys that the service cannot show. */
   readonly undeletableIds = new Set<string>();
   readonly unrecoverableNames = new Set<string>();
   orphansDeleted = 0;
@@ -164,7 +164,7 @@ function retirePrevious(seen: Observation): Step | undefined {
   return { kind: 'update', record: changed };
 }
 
-/** Corrects a promotion time in the future, which was written with a wrong clock. */
+/** Corrects a promotion time that is in the future because a wrong clock was used. */
 function correctSince({ record, listing, confirmation }: Observation): Step | undefined {
   const { current } = record;
   const { servedAt } = confirmation ?? listing;

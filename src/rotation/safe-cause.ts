@@ -8,14 +8,14 @@ const USER_INFO = /(\/\/)[^/\s@]*@/g;
 const SECRETS = /\bsk-[\w-]{6,}|\bgcm1\.[\w.-]+/g;
 
 /**
- * An error of third-party code without fields that may contain secrets, such as query values or a connection password.
+ * An error from third-party code, without fields that may hold secrets, such as query values or a connection password.
  */
 export interface SafeCause extends Error {
   code?: string;
   status?: number;
 }
 
-/** Copies name, message, code and status of a value that third-party code has thrown. */
+/** Copies the name, message, code and status of a value thrown by third-party code. */
 export function safeCause(thrown: unknown): SafeCause {
   const [outer, inner] = readCauses(thrown);
   const cause: SafeCause = new Error(clean(outer?.message || inner?.message || 'unknown reason'));

@@ -8,7 +8,7 @@ import { throwIfAborted } from './waiting.ts';
  */
 
 /**
- * Tolerance for the service's time, in milliseconds, because `Date` has whole seconds, clocks of servers differ, and
+ * Tolerance for the service's time, in milliseconds, because `Date` has whole seconds, server clocks differ, and
  * responses take time.
  */
 export const SLACK_MS = 5_000;
@@ -60,7 +60,7 @@ export async function deleteKey({ manager }: Access, id: string, signal: AbortSi
 }
 
 /**
- * Whether the service accepts a key. `undecided` if the response does not show it, as for an exhausted quota or a
+ * Whether the service accepts a key. `undecided` if the response does not settle it, as for an exhausted quota or a
  * failure.
  */
 export type Verdict =

@@ -49,7 +49,7 @@ export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRe
 
 /**
  * Makes the standby or the pending key the current one, which fulfills a requested rotation. `retireAt` is set later,
- * after a list requested after this update.
+ * once a list requested after this update arrives.
  */
 export function promote(record: RingRecord, key: RingKey, { since, gracePeriodMs }: Promotion): RingRecord {
   const { current, rotateEpoch: _, ...rest } = without(record, [key.id]);

@@ -1,6 +1,6 @@
 import { invalid, type KeyStore, storeFrom } from './store.ts';
 
-/** The AWS SDK's document client: `DynamoDBDocumentClient` or `DynamoDBDocument` of `@aws-sdk/lib-dynamodb`. */
+/** The AWS SDK's document client: `DynamoDBDocumentClient` or `DynamoDBDocument` from `@aws-sdk/lib-dynamodb`. */
 export interface DynamodbDocumentClient {
   send(command: never): Promise<unknown>;
 }
@@ -16,9 +16,9 @@ export interface DynamodbStoreOptions {
 /**
  * Creates a store in a DynamoDB table. Suited to functions: an operation is one request, and nothing is polled. Reads
  * are consistent and writes conditional. Needs the actions `dynamodb:GetItem` and `dynamodb:PutItem`. Do not use a
- * global table that is written in several regions, because its last writer wins.
+ * global table that is written in several regions, because the last writer wins.
  *
- * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
+ * @throws {ConfigurationError} If an option is invalid. The methods pass on the client's errors.
  *
  * @example
  * ```js

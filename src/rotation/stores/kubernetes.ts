@@ -55,9 +55,9 @@ const SECRET_NAME = /^(?=.{1,253}$)[a-z\d](?:[-a-z\d]*[a-z\d])?(?:\.[a-z\d](?:[-
 const ENTRY_NAME = /^[-\w.]{1,253}$/;
 const SERVICE_ACCOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Every conflict is the success of another client, so every client succeeds eventually. */
+/** Every conflict means that another client succeeded, so every client succeeds eventually. */
 const MAX_ATTEMPTS = 20;
-/** Longer messages of third parties are truncated. */
+/** Longer third-party messages are truncated. */
 const MAX_LENGTH = 500;
 
 const ADVICE: Readonly<Record<number, string>> = {

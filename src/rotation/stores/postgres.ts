@@ -28,7 +28,7 @@ const UNDEFINED_TABLE = '42P01';
 /** Errors of `CREATE TABLE IF NOT EXISTS` if another session creates the table at the same moment. */
 const ALREADY_CREATED = ['23505', '42P07', '42710'];
 
-/** Every serialization failure is the success of another client, so every client succeeds eventually. */
+/** Every serialization failure means that another client succeeded, so every client succeeds eventually. */
 const MAX_ATTEMPTS = 20;
 
 /**
@@ -37,7 +37,7 @@ const MAX_ATTEMPTS = 20;
  * Every operation is one statement, safe at every isolation level and behind pgbouncer; values are passed as parameters.
  * Durable if the server commits to disk before it responds (`synchronous_commit`, on by default).
  *
- * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
+ * @throws {ConfigurationError} If an option is invalid. The methods pass on the client's errors.
  *
  * @example
  * ```ts

@@ -28,7 +28,7 @@ export interface RedisStoreOptions {
 }
 
 /**
- * Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a write without effect. Its
+ * Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a no-op write. Its
  * other errors, such as a missing permission, do not matter for reads.
  */
 const REFUSE_REPLICA = `
@@ -61,7 +61,7 @@ const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
  * If the server was demoted to a replica, the store makes an ioredis client reconnect. Configure node-redis with a
  * sentinel or cluster client, so that it finds the new primary.
  *
- * @throws {ConfigurationError} If an option is invalid. Errors of the client are passed on by the methods.
+ * @throws {ConfigurationError} If an option is invalid. The methods pass on the client's errors.
  *
  * @example
  * ```ts

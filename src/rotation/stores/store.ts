@@ -65,7 +65,7 @@ export interface StoreDriver {
 /**
  * Creates a {@link KeyStore} from a driver: checks the arguments, generates versions and polls for changes.
  *
- * Versions are random UUIDs, so that none is reused, not even after a backup was restored. They are generated before
+ * Versions are random UUIDs, so that none is reused, not even after a backup is restored. They are generated before
  * the update is sent, so that a client that repeats a statement after a lost connection recognizes its own success.
  *
  * @param pollMs - Interval at which `watch` reads the record. Without it the store has no `watch`.
