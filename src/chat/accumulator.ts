@@ -91,7 +91,7 @@ class PendingChoice {
     }
   }
 
-  /** The text fields of a message without the text received so far. */
+  /** The text fields of a message, minus the text received so far. */
   #newTexts(message: Fields): Fields {
     const added: Fields = {};
     for (const name of TEXTS) {

@@ -237,7 +237,7 @@ export class ChatClient {
   /**
    * Checks whether the service accepts the key, by listing its models. Costs no tokens.
    *
-   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the service could not decide.
+   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check was inconclusive.
    */
   async checkKey(options: ChatCallOptions = {}): Promise<KeyCheck> {
     try {
@@ -316,7 +316,7 @@ export interface ApiKeyVerifier {
   /**
    * Checks whether the service accepts an API key. Costs no tokens.
    *
-   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the service could not decide.
+   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check was inconclusive.
    */
   verify(secret: Secret, options?: { readonly signal?: AbortSignalLike | undefined }): Promise<VerifiedKey>;
 }

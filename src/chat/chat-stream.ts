@@ -70,8 +70,8 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Resolves when the first chunk arrives; rejects if an error occurs first. Sends the request if it has not been sent.
-   * No chunk is lost: the stream can be read afterwards.
+   * Resolves when the first chunk arrives; rejects if an error occurs first. Sends the request if it has not been sent
+   * yet. No chunk is lost: the stream can be read afterwards.
    */
   get opened(): Promise<void> {
     if (this.#opened === undefined) {

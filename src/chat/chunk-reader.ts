@@ -19,8 +19,8 @@ import { finishKind } from './finish-reason.ts';
 import { type Fields, type NormalChoice, normalizeChunk } from './normalize.ts';
 
 /**
- * How long the rest of a body is read after the completion is complete. The connection can be reused only after the end
- * of the body.
+ * How long to keep reading the rest of a body once the completion is complete. The connection can be reused only after
+ * the end of the body.
  */
 const MAX_DRAIN_MS = 250;
 

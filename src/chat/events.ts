@@ -101,7 +101,7 @@ export class EventDecoder {
   excerpt = '';
   /** Whether single newlines separate the events. */
   #isByLine = false;
-  /** Whether the current event may be cut off. */
+  /** Whether the current event may have been cut off. */
   #isCut = false;
 
   constructor(emit: (event: StreamEvent) => void) {

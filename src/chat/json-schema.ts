@@ -17,7 +17,7 @@ export type Checked<Output> =
 /** A schema in the form that is sent. */
 interface WrittenSchema {
   readonly schema: JsonSchema;
-  /** Whether the strict mode of OpenAI can express it. */
+  /** Whether OpenAI's strict mode can express it. */
   readonly isStrict: boolean;
 }
 
@@ -122,7 +122,7 @@ function toIssue({ path = [], message }: StandardSchemaV1.Issue): ResponseIssue 
   return { path: keys.map((key) => (typeof key === 'symbol' ? String(key) : key)), message };
 }
 
-/** Formats issues in one line. */
+/** Formats issues on one line. */
 export function issuesText(issues: readonly ResponseIssue[]): string {
   return issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ');
 }

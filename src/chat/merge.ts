@@ -1,7 +1,7 @@
 import { isRecord } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
-/** How the values of a field are combined over the chunks of a stream. Objects are always merged field by field. */
+/** How the values of a field are combined across the chunks of a stream. Objects are always merged field by field. */
 export interface MergeRules {
   readonly strings: 'grow' | 'replace';
   readonly lists: 'grow' | 'replace';
@@ -23,7 +23,7 @@ export function mergeFields(target: Fields, added: Fields, rules: MergeRules): F
   return target;
 }
 
-/** Merges one field. `null` and empty strings replace nothing. */
+/** Merges one field. `null` and empty strings never replace a value. */
 export function mergeField(target: Fields, name: string, value: unknown, rules: MergeRules): void {
   const before = Object.hasOwn(target, name) ? target[name] : undefined;
   if (value === undefined || (value === null && before === null)) return;

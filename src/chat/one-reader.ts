@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../errors/index.ts';
 
 interface Source<Item> {
-  /** Reads the next items; `undefined` is the end. */
+  /** Reads the next items; `undefined` at the end. */
   readonly read: () => Promise<readonly Item[] | undefined>;
   /** Called when the reader stops before the end. Must make the stream fail. */
   readonly leave: () => void;
@@ -35,7 +35,7 @@ export class OneReader<Item> {
    * Creates the iterator of the reader. Skips items for which `select` returns `undefined`.
    *
    * @param last - Returns a value that follows the last item.
-   * @throws {ConfigurationError} If there is a reader already.
+   * @throws {ConfigurationError} If there is already a reader.
    */
   iterate<T>(
     select: (item: Item) => T | undefined,

@@ -23,18 +23,18 @@ export interface ChatClientOptions extends ClientOptions {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Maximum time between two chunks of a stream in milliseconds. Comments and pings are not chunks. Time during which
-   * the caller does not read does not count. @defaultValue 60 000
+   * Maximum time between two chunks of a stream in milliseconds. Comments and pings are not chunks. Time when the
+   * caller is not reading does not count. @defaultValue 60 000
    */
   readonly idleTimeoutMs?: number | undefined;
   /**
-   * Sends the requests instead of `fetch`, such as `nodeTransport()` of `drun-sdk/node`. Cannot be combined with
+   * Sends the requests instead of `fetch`, such as `nodeTransport()` from `drun-sdk/node`. Cannot be combined with
    * `fetch`.
    */
   readonly transport?: Transport | undefined;
 }
 
-/** Options of a call of {@link ChatClient}. */
+/** Options of a single {@link ChatClient} call. */
 export interface ChatCallOptions extends CallOptions {
   /** Replaces the client's own API key for this call. */
   readonly apiKey?: Credential | undefined;

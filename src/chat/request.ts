@@ -29,7 +29,7 @@ export interface SystemMessage {
   readonly name?: string | undefined;
 }
 
-/** A message of the user. */
+/** A message from the user. */
 export interface UserMessage {
   readonly role: 'user';
   readonly content: string | readonly ContentPart[];
@@ -102,7 +102,7 @@ export interface ChatRequest {
   readonly logit_bias?: Optional<Readonly<Record<string, number>>>;
   readonly logprobs?: Optional<boolean>;
   readonly top_logprobs?: Optional<number>;
-  /** Also accepts a schema of a library such as zod, which is sent as JSON Schema. */
+  /** Also accepts a schema from a library such as zod, which is sent as JSON Schema. */
   readonly response_format?: Optional<ResponseFormat | { readonly '~standard': object }>;
   /** Tool definitions, or tools created by {@link defineTool}. */
   readonly tools?: readonly (ToolDefinition | CustomToolDefinition | Tool)[] | undefined;
@@ -132,7 +132,7 @@ export interface ChatRequest {
   readonly add_generation_prompt?: boolean | undefined;
   readonly continue_final_message?: boolean | undefined;
   readonly chat_template?: string | undefined;
-  /** Arguments of the chat template, such as `{ enable_thinking: false }`. */
+  /** Arguments for the chat template, such as `{ enable_thinking: false }`. */
   readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | undefined;
   readonly guided_json?: object | string | undefined;
   readonly guided_regex?: string | undefined;

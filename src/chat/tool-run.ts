@@ -96,7 +96,7 @@ function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'
   if (new Set(names).size < names.length) fail('tools', 'has two tools with the same name');
 }
 
-/** Returns the calls of a completion to run. */
+/** Returns the calls of a completion that are to be run. */
 function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): readonly ToolCall[] {
   const [{ message, finish_reason }] = reader.completion.choices;
   const { tool_calls: calls = [], content, function_call } = message;
@@ -191,7 +191,7 @@ function withMessages(error: unknown, value: readonly ChatMessage[]): unknown {
   return error;
 }
 
-/** Adds up all numbers of two usages. */
+/** Adds up all the numbers in two usage objects. */
 function addUsage<T extends object>(sum: T | undefined, added: T | null | undefined): T | undefined {
   if (!isRecord(added)) return sum;
   const total: Record<string, unknown> = { ...sum };

@@ -27,7 +27,7 @@ export interface KeyRecord {
   readonly secret: Secret;
   readonly scope: Scope;
   readonly owner: User;
-  /** When the key starts to be listed; later than the request if a fault delays the creation. */
+  /** When the key first appears in lists; later than the request if a fault delays the creation. */
   readonly createdAt: number;
   /** When the data plane starts to accept the key. */
   readonly acceptedFrom: number;
@@ -66,9 +66,9 @@ export interface NewKeyRecord extends Pick<KeyRecord, 'name' | 'scope' | 'owner'
 interface Delays {
   /** Until the key is created or deleted. A new key counts toward the limit at once. */
   readonly appliedAfterMs?: number | undefined;
-  /** From its creation until the data plane accepts the key. */
+  /** From the key's creation until the data plane accepts it. */
   readonly acceptedAfterMs?: number | undefined;
-  /** From its deletion until the data plane rejects the key. */
+  /** From the key's deletion until the data plane rejects it. */
   readonly acceptedForMs?: number | undefined;
 }
 
@@ -132,7 +132,7 @@ export class Account {
     return [...this.#users.values()];
   }
 
-  /** Returns the user with this name, who is created if necessary. */
+  /** Returns the user with this name, creating one if necessary. */
   userNamed(name: string): User {
     const known = this.#users.get(name);
     if (known !== undefined) return known;
@@ -154,7 +154,7 @@ export class Account {
    * The existing keys, oldest first.
    *
    * @param scope - Default: every scope.
-   * @param ageMs - Age of the view: the keys that existed then.
+   * @param ageMs - Age of the view, which contains the keys that existed that long ago.
    */
   list(scope?: Scope, ageMs = 0): KeyRecord[] {
     const at = this.#settings.now() - ageMs;

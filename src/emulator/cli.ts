@@ -168,7 +168,7 @@ function quoted(value: string): string {
 
 const { stdout, stderr, argv } = process;
 
-/** Maximum size of unread output. Further lines are dropped, so that memory use is limited. */
+/** Maximum size of unread output. Lines beyond it are dropped to limit memory use. */
 const MAX_BACKLOG = 1024 * 1024;
 
 // The reader may stop reading: `drun-sdk emulator | head -1`.

@@ -32,5 +32,5 @@ export interface Env {
 export type Exchange = HonoContext<Env>;
 export type Middleware = MiddlewareHandler<Env>;
 
-/** Creates the middleware that precedes every handler: names the operation in the log and applies faults. */
+/** Creates the middleware that precedes every handler: it names the operation in the log and applies faults. */
 export type Operate = (operation?: EmulatedOperation) => Middleware;

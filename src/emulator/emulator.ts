@@ -41,8 +41,8 @@ export interface Emulator extends AsyncDisposable {
   /** The access token of the control plane. A reset does not change it. */
   readonly accessToken: Secret;
   /**
-   * Returns the access token of another user of the account, who is created if necessary. Only `my-apikeys` depends on
-   * the user; everything else is shared.
+   * Returns the access token of another user of the account, creating the user if necessary. Only `my-apikeys` depends
+   * on the user; everything else is shared.
    */
   readonly accessTokenFor: (user: string) => Secret;
   /** The existing keys. */

@@ -72,7 +72,7 @@ export function isIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** Returns the first supported language in `Accept-Language`, or else English. */
+/** Returns the first supported language in `Accept-Language`; English if there is none. */
 export function preferredLanguage(request: Request): Language {
   const language = /\b(en|zh)\b/i.exec(request.headers.get('accept-language') ?? '')?.[1];
   return language?.toLowerCase() === 'zh' ? 'zh' : 'en';

@@ -30,7 +30,7 @@ export interface EmulatedKey {
   readonly lastUsedAt?: Date | undefined;
   /** Globs of the models that the key may use; every model if empty. */
   readonly allowModels: readonly string[];
-  /** Globs of the models that the key may not use. A deny takes precedence over an allow. */
+  /** Globs of the models that the key may not use. The deny list takes precedence over the allow list. */
   readonly denyModels: readonly string[];
   readonly quota: EmulatedQuota;
 }
@@ -42,7 +42,7 @@ export interface EmulatedKeyChanges {
   readonly disabled?: boolean | undefined;
   /** Globs of the models that the key may use: `*` does not cross a slash, `**` does. */
   readonly allowModels?: readonly string[] | undefined;
-  /** Globs of the models that the key may not use. A deny takes precedence over an allow. */
+  /** Globs of the models that the key may not use. The deny list takes precedence over the allow list. */
   readonly denyModels?: readonly string[] | undefined;
   /** Total number of tokens that the key may use, including those already used. */
   readonly quota?: number | 'unlimited' | undefined;

@@ -3,7 +3,7 @@ import type { KeyRecord } from './account.ts';
 /** Whether a key may use a model. */
 export type ModelAccess = 'allowed' | 'denied' | 'not-allowed';
 
-/** A deny takes precedence over an allow, and an empty allow list allows every model. */
+/** The deny list takes precedence over the allow list, and an empty allow list allows every model. */
 export function modelAccess(
   { allowModels, denyModels }: Pick<KeyRecord, 'allowModels' | 'denyModels'>,
   model: string,

@@ -28,7 +28,7 @@ export interface ServeOptions {
   readonly admin?: boolean | undefined;
 }
 
-/** A server of an emulator. With `await using`, it is closed at the end of the block. */
+/** A server for an emulator. With `await using`, it is closed at the end of the block. */
 export interface EmulatorServer extends AsyncDisposable {
   /** The base URL of both planes, without a trailing slash, such as `http://127.0.0.1:41373`. */
   readonly url: string;

@@ -19,7 +19,7 @@ import { options as schema } from './scenario.ts';
 /** Version of the service whose control plane is emulated. */
 export type EmulatedVersion = '0.15' | '0.16' | '0.17';
 
-/** Resolves after a time in milliseconds; rejects with the signal's reason as soon as the signal is aborted. */
+/** Resolves after this many milliseconds; rejects with the signal's reason as soon as the signal is aborted. */
 export type Sleep = (milliseconds: number, signal: PlatformAbortSignal) => Promise<void>;
 
 /** A model that the data plane serves. */
@@ -100,8 +100,8 @@ export interface EmulatorOptions {
   /** Used by faults that delay a response. If it advances `now`, tests do not have to wait. Default: a timer. */
   readonly sleep?: Sleep | undefined;
   /**
-   * Source of every id, key and token: numbers from 0 to below 1. Pass `seededRandom(7)` for repeatable runs. Default:
-   * the platform's secure source.
+   * Source of every id, key and token: numbers from 0 (inclusive) to 1 (exclusive). Pass `seededRandom(7)` for
+   * repeatable runs. Default: the platform's secure source.
    */
   readonly random?: (() => number) | undefined;
   /**

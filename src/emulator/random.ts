@@ -29,10 +29,10 @@ export function secureRandom(): number {
 }
 
 /**
- * Creates a source of random numbers, from 0 to below 1, that is the same for the same seed. Use it as `random` of
- * {@link createEmulator} in repeatable runs. Not suitable for real credentials.
+ * Creates a source of random numbers from 0 (inclusive) to 1 (exclusive). The same seed yields the same numbers. Use it
+ * as `random` of {@link createEmulator} in repeatable runs. Not suitable for real credentials.
  *
- * @param seed - Any number, of which the lower 32 bits are used.
+ * @param seed - Any number; only its lower 32 bits are used.
  */
 export function seededRandom(seed: number): () => number {
   // Marsaglia's xorshift with 32 bits, whose state must not be zero. The factor spreads adjacent seeds.

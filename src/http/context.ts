@@ -56,7 +56,7 @@ function redactStrings(value: unknown, redact: (text: string) => string): unknow
 /** Servers repeat requests in their messages, so only this many characters are scanned. */
 const MAX_INPUT = 16_384;
 
-/** Makes text of a server or library safe to show: removes credentials and repeated input, and limits its length. */
+/** Makes text from a server or library safe to show: removes credentials and repeated input, and limits its length. */
 export function shownText(text: string, { redact }: Pick<ResponseContext, 'redact'>, length = 500): string {
   const shown = redact(withoutInput(text.slice(0, MAX_INPUT)));
   return shown.length > length ? `${shown.slice(0, length)}…` : shown;

@@ -13,7 +13,7 @@ const MIN_ENCODED = 8;
  * lower case), percent-encoded, as a JSON string, in hexadecimal, and in base64 or base64url, alone or within a longer
  * text such as `user:key`.
  *
- * @param text - Text such as the error message of a server or a library.
+ * @param text - Text such as an error message from a server or a library.
  * @param secrets - One or more credentials. Empty ones are ignored.
  *
  * @example

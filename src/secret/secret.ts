@@ -86,13 +86,13 @@ export class Secret {
     return this[identity];
   }
 
-  /** Used by `console.log` and `util.inspect` of Node, Bun and Deno. */
+  /** Used by `console.log` and `util.inspect` in Node, Bun and Deno. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `Secret(${this.masked})`;
   }
 }
 
-/** Returns whether a value is a {@link Secret}, including a secret of another copy of the package. */
+/** Returns whether a value is a {@link Secret}, including a secret from another copy of the package. */
 export function isSecret(value: unknown): value is Secret {
   return typeof value === 'object' && value !== null && marker in value;
 }

@@ -38,7 +38,7 @@ const pageParameters = z.object({
   'page.search': z.string().optional(),
 });
 
-/** Periods of usage. The default is not documented; the emulator uses a day. */
+/** Periods of usage. The default is not documented; the emulator uses one day. */
 const PERIODS = {
   TIME_PERIOD_UNSPECIFIED: 'day',
   TIME_PERIOD_HOUR: 'hour',

@@ -113,7 +113,7 @@ const VLLM_TYPES: Readonly<Record<number, string>> = {
   500: 'InternalServerError',
 };
 
-/** Creates vLLM's response to a request without streaming. */
+/** Creates vLLM's response to a non-streaming request. */
 export function vllmResponse(body: unknown, status = 200): Response {
   return json(body, status, 'application/json');
 }

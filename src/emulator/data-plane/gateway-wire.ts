@@ -12,7 +12,7 @@ import { isObject, parseJson } from '../http.ts';
 export const INTERNAL_ERROR =
   '{"error":{"code":null,"message":"internal error","param":null,"type":"internal_error"}}';
 
-/** Creates the gateway's response to a request without streaming. */
+/** Creates the gateway's response to a non-streaming request. */
 export function gatewayResponse(text: string, status = 200): Response {
   return new Response(text, {
     status,
@@ -137,7 +137,7 @@ async function* rewrittenEvents(
   yield 'data: null\n\n';
 }
 
-/** Whether Go can decode a usage: the counts must be unsigned integers. Anything but an object is ignored. */
+/** Whether Go can decode a `usage` object: the counts must be unsigned integers. Anything but an object is ignored. */
 function isUsage(usage: unknown): boolean {
   if (!isObject(usage)) return true;
   const isCount = (value: unknown): boolean =>

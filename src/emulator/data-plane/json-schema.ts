@@ -49,7 +49,7 @@ export function exampleOf(schema: unknown): { readonly value: unknown } | { read
 
 type Issue = z.core.$ZodIssue;
 
-/** Repairs the first issue of each path: a format may be reported together with its pattern. */
+/** Repairs the first issue of each path, because a format may be reported together with its pattern. */
 function repairedAll(value: unknown, issues: readonly Issue[], round: number): unknown {
   const byPath = Map.groupBy(issues, ({ path }) => path.join('.'));
   return [...byPath.values()].reduce(

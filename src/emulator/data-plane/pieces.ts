@@ -73,8 +73,8 @@ export async function* limitedPieces(
 }
 
 /**
- * Holds back the end of a text, which may be the start of a stop string. Like vLLM, it holds back one character less
- * than the length of the longest stop string.
+ * Holds back the end of a text, because it may be the start of a stop string. Like vLLM, it holds back one character
+ * less than the length of the longest stop string.
  */
 class StopStrings {
   readonly #stop: readonly string[];

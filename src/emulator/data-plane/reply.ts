@@ -39,7 +39,7 @@ export interface EmulatedCompletion {
   readonly [field: string]: unknown;
 }
 
-/** A call of a tool by the model. */
+/** A tool call made by the model. */
 export interface EmulatedToolCall {
   readonly name: string;
   /** Objects are sent as JSON, strings unchanged, even if they are not JSON. Default: `{}`. */

@@ -28,7 +28,7 @@ export class UsageMeter {
   #reasoningCharacters = 0;
   #reported: TokenUsage | undefined;
 
-  /** @param input - Number of tokens of the prompt. */
+  /** @param input - Number of tokens in the prompt. */
   constructor(input: number) {
     this.#input = input;
   }
@@ -43,7 +43,7 @@ export class UsageMeter {
     }
   }
 
-  /** Number of tokens of the reasoning so far. */
+  /** Number of tokens in the reasoning so far. */
   get reasoning(): number {
     return tokensOf(this.#reasoningCharacters);
   }
@@ -54,7 +54,7 @@ export class UsageMeter {
     return this.#reported ?? { input: this.#input, output, cached: 0, total: this.#input + output };
   }
 
-  /** Adds all text of a message or a delta: content, reasoning, refusal, tool calls. */
+  /** Adds all the text of a message or a delta: content, reasoning, refusal, tool calls. */
   #add({ role: _, ...fields }: Readonly<Record<string, unknown>>): void {
     for (const [name, value] of Object.entries(fields)) {
       const length = typeof value === 'string' ? lengthOf(value) : 0;

@@ -61,7 +61,7 @@ export function upstreamServer(settings: UpstreamSettings): UpstreamServer {
   };
 }
 
-/** Describes the failure as Go's HTTP client, which the gateway uses, does. */
+/** Describes the failure in the words of Go's HTTP client, which the gateway uses. */
 function causeOf(error: unknown, { hostname, port, protocol }: URL): string {
   const { message, cause } = error instanceof Error ? error : new Error(String(error));
   const code = isObject(cause) && typeof cause.code === 'string' ? cause.code : undefined;

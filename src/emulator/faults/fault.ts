@@ -14,9 +14,9 @@ export interface RequestFilter {
 /**
  * An emulated failure of a request.
  *
- * A fault has at most one ending of a response, and any number of delays and formats. If several faults apply to one
- * request, their delays and formats are combined, and one of them determines how the response ends: faults of `next`
- * take precedence over random ones, and random ones over those of `always`.
+ * A fault ends a response in at most one way, but can have any number of delays and formats. If several faults apply to
+ * one request, their delays and formats are combined, and one of them determines how the response ends: faults of
+ * `next` take precedence over random ones, and random ones over those of `always`.
  *
  * `…AfterChunks` is the number of events that a stream sends first; if the stream has fewer, the fault applies before
  * `[DONE]`. If the response is not a stream, its first half is sent, or nothing for 0.
@@ -50,7 +50,7 @@ export interface Fault extends RequestFilter {
   readonly body?: unknown;
   /** With `status` or `html`: additional headers. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Responds with an HTML page, like a proxy: a default or a custom one. `status` defaults to 200. */
+  /** Responds with an HTML page (the default or a custom one), as a proxy does. `status` defaults to 200. */
   readonly html?: boolean | string | undefined;
   /** Drops the connection before the response. The request is not applied. */
   readonly dropConnection?: boolean | undefined;
@@ -67,7 +67,7 @@ export interface Fault extends RequestFilter {
    * Ends the stream with an error body without `data:`, as the gateway does if usage counts are not unsigned integers.
    */
   readonly errorBodyAfterChunks?: number | undefined;
-  /** Sends an error that is not in OpenAI's format as an ordinary event, then `[DONE]`, as the gateway passes it on. */
+  /** Sends an error not in OpenAI's format as an ordinary event, then `[DONE]`, the way the gateway passes it on. */
   readonly errorObjectAfterChunks?: number | undefined;
   /** With `errorObjectAfterChunks`: the data of the event. */
   readonly errorObject?: unknown;
@@ -81,7 +81,7 @@ export interface Fault extends RequestFilter {
   readonly dropAfterChunks?: number | undefined;
   /** Ends the response in the middle of an event. */
   readonly halfEventAfterChunks?: number | undefined;
-  /** Makes the first chunk, the chunk after this many others, or a whole response invalid JSON. */
+  /** Turns the first chunk, the chunk after this many others, or a whole response into invalid JSON. */
   readonly malformedJson?: boolean | number | undefined;
   /** Omits `[DONE]` from an otherwise complete stream. */
   readonly omitDone?: boolean | undefined;
@@ -107,7 +107,7 @@ export type FaultKind = Exclude<
 export interface RandomFaults extends RequestFilter {
   /** The same seed yields the same faults for the same requests. Default: a seed from the emulator's `random`. */
   readonly seed?: number | undefined;
-  /** Default: all. Each faulty request gets one of the kinds that are possible for it. */
+  /** Default: all. Each affected request gets one of the kinds that are possible for it. */
   readonly kinds?: readonly FaultKind[] | undefined;
   /** Probability that a matching request gets a fault. Default: 0.1. */
   readonly probability?: number | undefined;

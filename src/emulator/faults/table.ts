@@ -322,7 +322,7 @@ export function corruptionOf(fault: Fault): Corruption | undefined {
   return corruptions.find((corruption) => corruption !== undefined);
 }
 
-/** Approximate number of chunks in a stream of the emulator. */
+/** Approximate number of chunks in one of the emulator's streams. */
 const MAX_CHUNKS = 8;
 
 /** Generates a random fault that is possible for an operation; `undefined` if there is none. */
