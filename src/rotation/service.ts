@@ -60,7 +60,7 @@ export async function deleteKey({ manager }: Access, id: string, signal: AbortSi
 }
 
 /**
- * Whether the service accepts a key. `undecided` if the response does not settle it, as for an exhausted quota or a
+ * Whether the service accepts a key. `undecided` if the response does not tell, as for an exhausted quota or a
  * failure.
  */
 export type Verdict =
