@@ -69,7 +69,7 @@ export abstract class BaseApiKeys<
   /**
    * Returns the full key. Requires server version 0.17 or later.
    *
-   * @throws {NotFoundError} If the key does not exist or the server is older.
+   * @throws {NotFoundError} If the key does not exist, or the server is too old.
    */
   getSecret(id: string, options: CallOptions = {}): CallPromise<Secret> {
     return this.#plane.call('getSecret()', () => secretEndpoint(id, this.#plane.hasMaskedList), options);

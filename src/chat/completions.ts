@@ -54,7 +54,7 @@ const OPTION_NAMES = [...TOOL_OPTIONS, 'idleTimeoutMs'].filter(
   (name) => name !== 'tools' && name !== 'strict',
 );
 
-/** Returns the fields of a request. @throws {ConfigurationError} If it is not an object, or contains an option. */
+/** Returns the fields of a request. @throws {ConfigurationError} If it is not an object, or contains a call option such as `signal`. */
 export function checkRequest(request: unknown): Readonly<Record<string, unknown>> {
   const { toJSON } = (request ?? {}) as { readonly toJSON?: unknown };
   const fields: unknown = typeof toJSON === 'function' ? toJSON.call(request) : request;

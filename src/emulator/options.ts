@@ -32,7 +32,7 @@ export interface EmulatedModel {
    * 'none'`.
    */
   readonly reasoningField?: 'reasoning' | 'reasoning_content' | undefined;
-  /** The provider in the list of models. Default: `VLLM`. */
+  /** Provider name in the model list. Default: `VLLM`. */
   readonly ownedBy?: string | undefined;
 }
 

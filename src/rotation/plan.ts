@@ -164,7 +164,7 @@ function retirePrevious(seen: Observation): Step | undefined {
   return { kind: 'update', record: changed };
 }
 
-/** Corrects a promotion time that is in the future because a wrong clock was used. */
+/** Corrects a promotion time that lies in the future because a clock was wrong. */
 function correctSince({ record, listing, confirmation }: Observation): Step | undefined {
   const { current } = record;
   const { servedAt } = confirmation ?? listing;

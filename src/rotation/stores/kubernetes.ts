@@ -245,7 +245,7 @@ class KubernetesSecret {
 }
 
 /**
- * Uses `node:https`, because Node's `fetch` does not accept certificates. Connections are not reused, because the
+ * Uses `node:https`, because Node's `fetch` has no option for certificates. Connections are not reused, because the
  * server may close an idle one at any time.
  */
 function send(
