@@ -23,8 +23,8 @@ export interface ChatClientOptions extends ClientOptions {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Maximum time between two chunks of a stream in milliseconds. Comments and pings are not chunks. Time when the
-   * caller is not reading does not count. @defaultValue 60 000
+   * Maximum time between two chunks of a stream in milliseconds. Comments and pings are not chunks. Time during
+   * which the caller is not reading does not count. @defaultValue 60 000
    */
   readonly idleTimeoutMs?: number | undefined;
   /**

@@ -81,8 +81,8 @@ function formsOf(value: string): string[] {
 }
 
 /**
- * Returns the part of the base64 form that does not depend on adjacent bytes, for one position in a group of three, in
- * both alphabets.
+ * Returns the part of the base64 encoding that does not depend on adjacent bytes, in both alphabets, for one of the
+ * three possible alignments.
  */
 function base64Forms(bytes: Uint8Array, offset: number): string[] {
   const shifted = new Uint8Array(offset + bytes.length);
