@@ -82,8 +82,12 @@ export function optionOrVariable<T>(value: T | undefined, option: string, variab
   return found;
 }
 
+export function isWebPage(): boolean {
+  return (globalThis as Runtime).window?.document !== undefined;
+}
+
 export function refuseBrowser(option: string, allowed: boolean | undefined): void {
-  if (allowed === true || (globalThis as Runtime).window?.document === undefined) return;
+  if (allowed === true || !isWebPage()) return;
   throw new ConfigurationError(
     `In a browser, every visitor of the page can read \`${option}\`. Call the service from a server, or set \`dangerouslyAllowBrowser\` if nobody else can open this page.`,
     { option: 'dangerouslyAllowBrowser' },

@@ -1,3 +1,5 @@
+import { isWebPage } from './options.ts';
+
 /** The version in package.json. */
 const VERSION = '0.1.0';
 
@@ -6,6 +8,5 @@ const VERSION = '0.1.0';
  * (CORS).
  */
 export function userAgentHeaders(): Readonly<Record<string, string>> {
-  const { window } = globalThis as { readonly window?: { readonly document?: unknown } };
-  return window?.document === undefined ? { 'user-agent': `drun-sdk/${VERSION}` } : {};
+  return isWebPage() ? {} : { 'user-agent': `drun-sdk/${VERSION}` };
 }
