@@ -3,6 +3,7 @@ import { createEmulator, type Emulator, type EmulatorOptions } from 'drun-sdk/em
 import { serve } from 'drun-sdk/emulator/node';
 import OpenAI from 'openai';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { weatherTool } from './weather-tool.ts';
 
 const model = 'public/deepseek-r1';
 const messages = [{ role: 'user' as const, content: 'Hello, model!' }];
@@ -70,18 +71,7 @@ describe('the openai client', () => {
     const runner = openai.chat.completions.runTools({
       model,
       messages,
-      tools: [
-        {
-          type: 'function',
-          function: {
-            name: 'weather',
-            description: 'The weather in a city',
-            parameters: { type: 'object', properties: { city: { type: 'string' } } },
-            parse: JSON.parse,
-            function: ({ city }: { city: string }) => `sunny in ${city}`,
-          },
-        },
-      ],
+      tools: [weatherTool((city) => `sunny in ${city}`)],
     });
     expect(await runner.finalContent()).toBe('It is sunny in Paris.');
   });

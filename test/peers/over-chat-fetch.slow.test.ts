@@ -7,6 +7,7 @@ import OpenAI from 'openai';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod';
 import { everythingShownOf, rejection } from '../support/failures.ts';
+import { weatherTool } from './weather-tool.ts';
 
 /*
  * Clients that we did not write, over the key handling of ours, on a service that accepts only keys that it issued.
@@ -52,18 +53,7 @@ const peers: Record<string, (baseURL: string, fetch: ChatClient['fetch']) => Pee
         const run = completions.runTools({
           model,
           messages,
-          tools: [
-            {
-              type: 'function',
-              function: {
-                name: 'weather',
-                description: 'The weather in a city',
-                parameters: { type: 'object', properties: { city: { type: 'string' } } },
-                parse: JSON.parse,
-                function: ({ city }: { city: string }) => weather(city),
-              },
-            },
-          ],
+          tools: [weatherTool(weather)],
         });
         return run.finalContent();
       },
