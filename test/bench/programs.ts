@@ -6,7 +6,7 @@ import { fetchPackages } from '../../.ci/fetch-packages.ts';
 /** Clients that only the benchmark needs. They are fetched when it runs, so that `npm ci` stays quick. */
 const VERSIONS = { '@openrouter/sdk': '1.3.19', 'groq-sdk': '1.6.0', undici: '8.13.1' };
 
-/** Contains the fetched packages and a link to this one. The repository's packages are found from here, too. */
+/** Folder of the fetched packages, with a link to this package. Node also finds the repository's packages from here. */
 export const packagesFolder: string = await fetchPackages('bench', VERSIONS);
 
 const link = `${packagesFolder}/node_modules/drun-sdk`;
@@ -15,9 +15,9 @@ await symlink(fileURLToPath(new URL('../..', import.meta.url)), link);
 await mkdir(`${packagesFolder}/programs`, { recursive: true });
 
 export interface Program {
-  /** Path of one of the files of `test/bench`. */
+  /** Path relative to `test/bench`. */
   readonly file: string;
-  /** Whether its packages become part of it, as in a bundled serverless function. */
+  /** Whether to include its packages, as a bundler for serverless functions does. */
   readonly isBundled: boolean;
 }
 

@@ -15,7 +15,7 @@ import { fetchedFolder, packagesAreMissing } from '../support/fetched-packages.t
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
-/** Runs Node with an example's packages. @returns What it printed. */
+/** Runs Node with an example's packages. Returns its output. */
 async function node(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   const preloads = ['fetched-packages.ts', 'emulated-drun.ts'].flatMap((file) => ['--import', path(file)]);
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [...preloads, ...args], {

@@ -26,7 +26,7 @@ export async function bundle(
     minify: true,
     format: 'esm',
     logLevel: 'silent',
-    // Not the repository's own, whose `paths` lead from the package's name to its source.
+    // Ignores the repository's tsconfig.json, whose `paths` map the package's name to its source.
     tsconfigRaw: {},
     ...options,
     write: false,

@@ -7,7 +7,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 export const MIB: number = 1024 * 1024;
 
-/** What is in use once all garbage is gone: some of it goes only after a turn of the loop in which its owner went. */
+/** Bytes in use after garbage collection. Some objects are released only in a later turn of the event loop. */
 export async function heapUsed(): Promise<number> {
   for (let turns = 0; turns < 5; turns++) {
     collectGarbage();
