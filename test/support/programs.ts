@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -36,27 +36,22 @@ export async function startServer(
   const endWithUs = (): void => void child.kill('SIGKILL');
   process.once('exit', endWithUs);
   const closed = once(child, 'close').finally(() => process.off('exit', endWithUs));
-  await Promise.race([
-    said(child, ready),
-    closed.then(() => Promise.reject(new Error(`${program} has ended`))),
-  ]);
+  let output = '';
+  const answers = new Promise<void>((resolve) => {
+    // Read to the end: a process whose output nobody reads has to wait.
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (chunk) => {
+        output = (output + chunk).slice(-4_096);
+        if (output.includes(ready)) resolve();
+      });
+    }
+  });
+  const ended = closed.then(() => Promise.reject(new Error(`${program} has ended:\n${output}`)));
+  await Promise.race([answers, ended]);
   return {
     async end(signal) {
       child.kill(signal);
       await closed;
     },
   };
-}
-
-/** Resolves once a process has printed a text. What it prints is read to the end, or it would have to wait. */
-function said(child: ChildProcess, text: string): Promise<void> {
-  return new Promise((resolve) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      let printed = '';
-      stream?.setEncoding('utf8').on('data', (chunk) => {
-        printed = (printed + chunk).slice(-4_096);
-        if (printed.includes(text)) resolve();
-      });
-    }
-  });
 }

@@ -7,6 +7,7 @@ import { createClient, createClientPool, createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
 import { type RedisServer, redisIsMissing, startRedis } from '../../support/redis.ts';
+import { freePort } from '../../support/sockets.ts';
 import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
 import { serverBench } from './server-bench.ts';
 
@@ -102,7 +103,10 @@ describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
   describe('in a cluster', { timeout }, () => {
     let cluster: RedisServer;
     beforeAll(async () => {
-      cluster = await startRedis(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
+      cluster = await startRedis([
+        ...['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
+        ...['--cluster-port', String(await freePort())],
+      ]);
       const client = ioredis(cluster.port);
       await client.cluster('ADDSLOTSRANGE', 0, 16_383);
       await vi.waitFor(
