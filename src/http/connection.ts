@@ -1,4 +1,4 @@
-import { ConfigurationError, ConnectionError, type DrunError, TimeoutError } from '../errors/index.ts';
+import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '../errors/index.ts';
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import { type ResponseContext, sentence, shownText } from './context.ts';
 
@@ -13,6 +13,7 @@ export function toConnectionError(
   thrown: unknown,
   context: Pick<ResponseContext, 'label' | 'url' | 'redact'>,
 ): DrunError {
+  if (thrown instanceof DrunError) return thrown;
   const { label } = context;
   const { host } = new URL(context.url);
   const chain = readCauses(thrown);
@@ -29,7 +30,7 @@ export function toConnectionError(
   // The stack of this copy would not help.
   cause.stack = `${cause.name}: ${why}`;
   if (chain.some(isBug)) {
-    const what = sentence(`${label}: the custom \`fetch\` or its configuration failed: ${why}`);
+    const what = sentence(`${label}: the custom \`fetch\` or \`transport\` failed: ${why}`);
     return new ConfigurationError(what, { option: 'fetch', cause });
   }
   if (chain.some((one) => one.code === 'UND_ERR_HEADERS_TIMEOUT' || one.code === 'UND_ERR_BODY_TIMEOUT')) {
