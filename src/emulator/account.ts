@@ -27,13 +27,11 @@ export interface KeyRecord {
   readonly secret: Secret;
   readonly scope: Scope;
   readonly owner: User;
-  /** When the key first appears in lists; later than the request if a fault delays the creation. */
   readonly createdAt: number;
   /** When the data plane starts to accept the key. */
   readonly acceptedFrom: number;
-  /** When the key stops being listed. */
-  deletedAt: number;
-  /** When the data plane stops accepting the key. */
+  isDeleted: boolean;
+  /** When the data plane stops accepting a deleted key. */
   acceptedUntil: number;
   expiresAt: number;
   disabled: boolean;
@@ -60,16 +58,8 @@ export interface NewKeyRecord extends Pick<KeyRecord, 'name' | 'scope' | 'owner'
   readonly quota?: Quota | undefined;
   /** Default: a random one. */
   readonly fullKey?: string | undefined;
-}
-
-/** Delays caused by faults, in milliseconds. */
-interface Delays {
-  /** Until the key is created or deleted. A new key counts toward the limit at once. */
-  readonly appliedAfterMs?: number | undefined;
-  /** From the key's creation until the data plane accepts it. */
+  /** Time until the data plane accepts the key. Default: 0. */
   readonly acceptedAfterMs?: number | undefined;
-  /** From the key's deletion until the data plane rejects it. */
-  readonly acceptedForMs?: number | undefined;
 }
 
 /** Number of tokens that a request used. */
@@ -100,7 +90,7 @@ interface AccountSettings {
 /** Short enough that the request log does not mistake an id in a path for a credential. */
 const ID_LENGTH = 16;
 
-/** Number of deleted keys that are remembered, for stale lists and late rejections. */
+/** Number of deleted keys that are remembered, for the log and for faults that are limited to a key. */
 const MAX_DELETED = 1000;
 
 const MAX_USAGE_ENTRIES = 100_000;
@@ -144,47 +134,37 @@ export class Account {
 
   /** Whether the scope has reached its limit of keys. */
   isFull(scope: Scope): boolean {
-    const { now, maxKeys } = this.#settings;
-    const time = now();
-    const existing = [...this.#byId.values()].filter((key) => key.scope === scope && time < key.deletedAt);
-    return existing.length >= maxKeys;
+    return this.list(scope).length >= this.#settings.maxKeys;
   }
 
   /**
    * The existing keys, oldest first.
    *
    * @param scope - Default: every scope.
-   * @param ageMs - Age of the view, which contains the keys that existed that long ago.
    */
-  list(scope?: Scope, ageMs = 0): KeyRecord[] {
-    const at = this.#settings.now() - ageMs;
-    const listed = [...this.#byId.values()].filter((record) => isListed(record, scope, at));
-    // A delayed creation can take effect after one that was requested later.
-    return listed.sort((a, b) => a.createdAt - b.createdAt);
+  list(scope?: Scope): KeyRecord[] {
+    return [...this.#byId.values()].filter((record) => isListed(record, scope));
   }
 
   find(id: string, scope?: Scope): KeyRecord | undefined {
     const record = this.#byId.get(id);
-    return record !== undefined && isListed(record, scope, this.#settings.now()) ? record : undefined;
+    return record !== undefined && isListed(record, scope) ? record : undefined;
   }
 
   /** Creates a key. The caller checks the limit. */
-  create(
-    { fullKey, expiresAt = NEVER, quota = 'unlimited', ...key }: NewKeyRecord,
-    { appliedAfterMs = 0, acceptedAfterMs = 0 }: Delays = {},
-  ): KeyRecord {
+  create({ fullKey, acceptedAfterMs = 0, ...key }: NewKeyRecord): KeyRecord {
     const value = fullKey ?? `sk-${this.#randomText(URL_SAFE, 45)}`;
-    const createdAt = this.#settings.now() + appliedAfterMs;
+    const createdAt = this.#settings.now();
     const record: KeyRecord = {
       ...key,
       id: this.#randomText(ALPHANUMERIC, ID_LENGTH),
       secret: new Secret(value),
       createdAt,
       acceptedFrom: createdAt + acceptedAfterMs,
-      deletedAt: NEVER,
+      isDeleted: false,
       acceptedUntil: NEVER,
-      expiresAt,
-      quota,
+      expiresAt: key.expiresAt ?? NEVER,
+      quota: key.quota ?? 'unlimited',
       disabled: false,
       lastUsedAt: undefined,
       allowModels: [],
@@ -197,13 +177,11 @@ export class Account {
     return record;
   }
 
-  delete(record: KeyRecord, { appliedAfterMs = 0, acceptedForMs = 0 }: Delays = {}): void {
-    const deletedAt = this.#settings.now() + appliedAfterMs;
-    // If a key is deleted twice, the earlier deletion counts.
-    if (deletedAt >= record.deletedAt) return;
-    if (record.deletedAt === NEVER) this.#deleted.push(record);
-    record.deletedAt = deletedAt;
-    record.acceptedUntil = deletedAt + acceptedForMs;
+  /** @param acceptedForMs - Time until the data plane rejects the key. */
+  delete(record: KeyRecord, acceptedForMs = 0): void {
+    record.isDeleted = true;
+    record.acceptedUntil = this.#settings.now() + acceptedForMs;
+    this.#deleted.push(record);
     const forgotten = this.#deleted.length > MAX_DELETED ? this.#deleted.shift() : undefined;
     if (forgotten === undefined) return;
     this.#byId.delete(forgotten.id);
@@ -250,7 +228,6 @@ export class Account {
   }
 }
 
-function isListed(record: KeyRecord, scope: Scope | undefined, at: number): boolean {
-  const isInScope = scope === undefined || record.scope === scope;
-  return isInScope && record.createdAt <= at && at < record.deletedAt;
+function isListed(record: KeyRecord, scope: Scope | undefined): boolean {
+  return !record.isDeleted && (scope === undefined || record.scope === scope);
 }

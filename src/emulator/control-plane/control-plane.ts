@@ -54,13 +54,14 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     const scope = c.get('scope');
     const key = parseKey(await jsonBody(c), scope);
     if (account.isFull(scope)) throw limitReached(maxKeys);
-    return show(account.create({ ...key, scope, owner: c.get('user') }, c.get('fault')), 'full');
+    const { acceptedAfterMs } = c.get('fault');
+    return show(account.create({ ...key, scope, owner: c.get('user'), acceptedAfterMs }), 'full');
   };
   const list =
     (form: 'masked' | 'full', selection: 'all' | 'mine' = 'all'): Handler =>
     (c) => {
       const query = parsePageQuery(queryOf(c));
-      const records = account.list(c.get('scope'), c.get('fault').listLagMs);
+      const records = account.list(c.get('scope'));
       const user = c.get('user');
       const selected = selection === 'mine' ? records.filter(({ owner }) => owner === user) : records;
       const { items, total } = selectPage(selected, query);
@@ -79,7 +80,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const remove: Handler = async (c) => {
     await jsonBody(c);
     const record = known(c);
-    account.delete(record, c.get('fault'));
+    account.delete(record, c.get('fault').acceptedForMs);
     return show(record);
   };
   const setStatus: Handler = async (c) => {
