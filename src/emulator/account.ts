@@ -1,13 +1,5 @@
 import { Secret } from '../secret/secret.ts';
-import { ALPHANUMERIC, HEXADECIMAL, type RandomText, URL_SAFE } from './random.ts';
-
-/** A user of the control plane. All users share the account and its workspaces. */
-export interface User {
-  /** Such as `u-8105f7322477`. */
-  readonly id: string;
-  readonly name: string;
-  readonly token: Secret;
-}
+import { ALPHANUMERIC, type RandomText, URL_SAFE } from './random.ts';
 
 /** The owner of a key: the account, or the workspace with this number. */
 export type Scope = 'account' | number;
@@ -20,13 +12,17 @@ export function isWorkspace(value: number): boolean {
 /** Number of tokens that a key may use. 64 bits wide, as on the wire. */
 export type Quota = bigint | 'unlimited';
 
+/** The user to whom the access token belongs. */
+export const OWNER = 'owner';
+
 /** A key as the service stores it. Times are milliseconds since 1970; `Infinity` means never. */
 export interface KeyRecord {
   readonly id: string;
   readonly name: string;
   readonly secret: Secret;
   readonly scope: Scope;
-  readonly owner: User;
+  /** Name of a user. */
+  readonly createdBy: string;
   readonly createdAt: number;
   /** When the data plane starts to accept the key. */
   readonly acceptedFrom: number;
@@ -51,11 +47,9 @@ export function remainingTokens({ quota, usedTokens }: KeyRecord): Quota {
 }
 
 /** The properties of a key to be created. */
-export interface NewKeyRecord extends Pick<KeyRecord, 'name' | 'scope' | 'owner'> {
-  /** Default: never. */
-  readonly expiresAt?: number | undefined;
-  /** Default: unlimited. */
-  readonly quota?: Quota | undefined;
+export interface NewKeyRecord extends Partial<Omit<KeyRecord, 'name' | 'scope'>> {
+  readonly name: string;
+  readonly scope: Scope;
   /** Default: a random one. */
   readonly fullKey?: string | undefined;
   /** Time until the data plane accepts the key. Default: 0. */
@@ -97,13 +91,12 @@ const MAX_USAGE_ENTRIES = 100_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** The emulated account: its users, its API keys and those of its workspaces, and their usage. */
+/** The emulated account: its API keys and those of its workspaces, and their usage. */
 export class Account {
-  /** The user that always exists. */
-  readonly owner: User;
+  /** The access token of the control plane. */
+  readonly token: Secret;
   readonly #settings: AccountSettings;
   readonly #randomText: RandomText;
-  readonly #users = new Map<string, User>();
   readonly #byId = new Map<string, KeyRecord>();
   readonly #byFullKey = new Map<string, KeyRecord>();
   /** In order of deletion. */
@@ -111,25 +104,9 @@ export class Account {
   #usage: UsageEntry[] = [];
 
   constructor(settings: AccountSettings, randomText: RandomText) {
-    const { accessToken = randomText(ALPHANUMERIC, 48) } = settings;
-    this.owner = { id: 'u-8105f7322477', name: 'owner', token: new Secret(accessToken) };
+    this.token = new Secret(settings.accessToken ?? randomText(ALPHANUMERIC, 48));
     this.#settings = settings;
     this.#randomText = randomText;
-    this.#users.set(this.owner.name, this.owner);
-  }
-
-  get users(): readonly User[] {
-    return [...this.#users.values()];
-  }
-
-  /** Returns the user with this name, creating one if necessary. */
-  userNamed(name: string): User {
-    const known = this.#users.get(name);
-    if (known !== undefined) return known;
-    const id = `u-${this.#randomText(HEXADECIMAL, 12)}`;
-    const user = { id, name, token: new Secret(this.#randomText(ALPHANUMERIC, 48)) };
-    this.#users.set(name, user);
-    return user;
   }
 
   /** Whether the scope has reached its limit of keys. */
@@ -156,21 +133,22 @@ export class Account {
     const value = fullKey ?? `sk-${this.#randomText(URL_SAFE, 45)}`;
     const createdAt = this.#settings.now();
     const record: KeyRecord = {
-      ...key,
       id: this.#randomText(ALPHANUMERIC, ID_LENGTH),
       secret: new Secret(value),
+      createdBy: OWNER,
       createdAt,
       acceptedFrom: createdAt + acceptedAfterMs,
       isDeleted: false,
       acceptedUntil: NEVER,
-      expiresAt: key.expiresAt ?? NEVER,
-      quota: key.quota ?? 'unlimited',
+      expiresAt: NEVER,
       disabled: false,
       lastUsedAt: undefined,
       allowModels: [],
       denyModels: [],
+      quota: 'unlimited',
       usedTokens: 0n,
       quotaSyncedAt: createdAt,
+      ...key,
     };
     this.#byId.set(record.id, record);
     this.#byFullKey.set(value, record);
@@ -204,9 +182,9 @@ export class Account {
     return this.#byId.get(idOrFullKey) ?? this.#byFullKey.get(idOrFullKey);
   }
 
-  /** Usage of the most recent requests, including those of deleted keys. */
-  get usage(): readonly UsageEntry[] {
-    return this.#usage;
+  /** Usage of the most recent requests in a scope, including those of deleted keys. */
+  usage(scope: Scope): UsageEntry[] {
+    return this.#usage.filter((entry) => entry.scope === scope);
   }
 
   /** Records the usage of a request and deducts it from the key's quota, unless a reset has removed the key. */

@@ -1,4 +1,4 @@
-import { type KeyRecord, remainingTokens, type TokenUsage, type UsageEntry } from '../account.ts';
+import { type KeyRecord, OWNER, remainingTokens, type TokenUsage, type UsageEntry } from '../account.ts';
 import type { PageQuery, UsageQuery } from './requests.ts';
 
 /*
@@ -35,8 +35,8 @@ export function keyMessage(record: KeyRecord, now: number, form: 'masked' | 'ful
     expired: record.expiresAt <= now,
     disabled: record.disabled,
     lastUsedTime: timestamp(record.lastUsedAt),
-    createBy: record.owner.name,
-    userId: record.owner.id,
+    createBy: record.createdBy,
+    userId: record.createdBy === OWNER ? 'u-8105f7322477' : `u-${record.createdBy}`,
     workspace: scope === 'account' ? 0 : scope,
     allowModels: record.allowModels,
     denyModels: record.denyModels,
