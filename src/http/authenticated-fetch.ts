@@ -67,7 +67,8 @@ export function authenticatedFetch(
     } catch (thrown) {
       context.deadline.throwIfAborted();
       // Other clients treat a TypeError with a cause as a lost connection, and may retry.
-      throw new TypeError('fetch failed', { cause: toConnectionError(thrown, context).cause });
+      const failure = toConnectionError(thrown, context);
+      throw new TypeError('fetch failed', { cause: failure.cause ?? failure });
     }
   }
 }

@@ -33,7 +33,7 @@ export interface CallOptions {
   readonly signal?: AbortSignalLike | undefined;
   /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` disables it. */
   readonly timeoutMs?: number | undefined;
-  /** Sent in addition to the client's headers, and replaces those with the same name. Cannot set `Authorization`. */
+  /** Sent in addition to the client's headers, and replaces those with the same name. Cannot set `Authorization` and headers of the connection, such as `Host`. */
   readonly headers?: HeadersOption | undefined;
   /** Overrides the client's `maxRetries` for this call. */
   readonly maxRetries?: number | undefined;

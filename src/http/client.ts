@@ -1,4 +1,4 @@
-import { type AnyDrunError, AuthenticationError, DrunError, isDrunError } from '../errors/index.ts';
+import { type AnyDrunError, AuthenticationError, type DrunError, isDrunError } from '../errors/index.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
 import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
 import { sleep } from '../internal/wait.ts';
@@ -18,7 +18,7 @@ import { credentialReader, MAX_FURTHER_CREDENTIALS, type ReadCredential } from '
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
 import { requestIdOf } from './headers.ts';
-import { checkFunction, checkHeaders, checkRetries, checkTimeout, invalid } from './options.ts';
+import { checkFunction, checkRequestHeaders, checkRetries, checkTimeout, invalid } from './options.ts';
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
 import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
@@ -83,7 +83,11 @@ export class HttpClient {
     this.baseUrl = options.baseUrl;
     this.root = this.baseUrl.href.replace(/\/+$/, '');
     this.readCredential = credentialReader(options.credential, options.credentialOption);
-    this.#headers = { ...userAgentHeaders(), ...options.defaultHeaders, ...checkHeaders(options.headers) };
+    this.#headers = {
+      ...userAgentHeaders(),
+      ...options.defaultHeaders,
+      ...checkRequestHeaders(options.headers),
+    };
     checkTimeout(options.timeoutMs);
     checkRetries(options.maxRetries);
     if (typeof options.transport.send !== 'function') throw invalid('transport', 'must have a `send` method');
@@ -158,7 +162,9 @@ export class HttpClient {
     const { method, path, params } = endpoint;
     const label = `${method} ${path}`;
     const url = this.root + fillPath(path, params);
-    const headers = options.headers ? { ...this.#headers, ...checkHeaders(options.headers) } : this.#headers;
+    const headers = options.headers
+      ? { ...this.#headers, ...checkRequestHeaders(options.headers) }
+      : this.#headers;
     const context = responseContext({ label, url, headers, deadline, credentialOption });
     const { apiKey } = options;
     const read = apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption);
@@ -194,9 +200,7 @@ export class HttpClient {
       this.#log(call, startedAt, { status });
       return data;
     } catch (thrown) {
-      let error = thrown;
-      if (deadline.signal.aborted) error = deadline.signal.reason;
-      else if (!(thrown instanceof DrunError)) error = toConnectionError(thrown, context);
+      const error = deadline.signal.aborted ? deadline.signal.reason : toConnectionError(thrown, context);
       this.#log(call, startedAt, failureFields(error));
       throw error;
     }

@@ -1,4 +1,4 @@
-import { ConfigurationError, ConnectionError, type DrunError, TimeoutError } from '../errors/index.ts';
+import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '../errors/index.ts';
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import { type ResponseContext, sentence, shownText } from './context.ts';
 
@@ -13,6 +13,7 @@ export function toConnectionError(
   thrown: unknown,
   context: Pick<ResponseContext, 'label' | 'url' | 'redact'>,
 ): DrunError {
+  if (thrown instanceof DrunError) return thrown;
   const { label } = context;
   const { host } = new URL(context.url);
   const chain = readCauses(thrown);
@@ -29,7 +30,7 @@ export function toConnectionError(
   // The stack of this copy would not help.
   cause.stack = `${cause.name}: ${why}`;
   if (chain.some(isBug)) {
-    const what = sentence(`${label}: the custom \`fetch\` or its configuration failed: ${why}`);
+    const what = sentence(`${label}: the custom \`fetch\` or \`transport\` failed: ${why}`);
     return new ConfigurationError(what, { option: 'fetch', cause });
   }
   if (chain.some((one) => one.code === 'UND_ERR_HEADERS_TIMEOUT' || one.code === 'UND_ERR_BODY_TIMEOUT')) {
@@ -56,21 +57,28 @@ function isBug({ name, message, code = '' }: Thrown): boolean {
 const UNOPENED_CODE =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)$/;
 
-/** OpenSSL's codes for rejected certificates, as reported by Node and Bun. */
+/** OpenSSL's codes for rejected certificates, as reported by Node and Bun. Node has one code for all that it does not know. */
 const CERTIFICATE_CODE =
-  /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+)$/;
+  /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+|UNSPECIFIED)$/;
 
-/** OpenSSL's handshake errors, excluding errors of established connections (a bad MAC, a failed decryption). */
-const HANDSHAKE_CODE =
-  /^ERR_SSL_\w*(?:WRONG_VERSION|UNSUPPORTED_PROTOCOL|HANDSHAKE|PROTOCOL_VERSION|UNRECOGNIZED_NAME|UNKNOWN_CA|UNKNOWN_PROTOCOL|PACKET_LENGTH|HTTP_REQUEST|HTTPS_PROXY|NO_PROTOCOLS|NO_SHARED|NO_CIPHERS|VERSION_TOO_LOW|CERTIFICATE|DH_KEY_TOO_SMALL|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK)\w*$/;
+/** OpenSSL's reasons for failed handshakes, excluding errors of established connections (a bad MAC, a failed decryption). */
+const HANDSHAKE_REASON =
+  /wrong version|unsupported protocol|handshake|protocol version|unrecognized name|unknown (?:ca|protocol)|packet length|http request|https proxy|no (?:protocols|shared|ciphers|application protocol)|version too low|certificate|key too small|md too weak/i;
+
+/** The reason is in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if that is `EPROTO`, in the message. */
+function opensslReason({ code = '', message }: Thrown): string {
+  const reason = /^ERR_SSL_(.+)/.exec(code) ?? /SSL routines:[^:]*:([^:]+)/.exec(message);
+  return reason?.[1]?.replaceAll('_', ' ') ?? '';
+}
 
 /**
  * Messages of failures without a specific code: closed handshakes and rejected proxy connections in Node, all failures
  * in Deno.
  */
-const UNOPENED_MESSAGE = /before secure TLS connection was established|client error \(Connect\)/i;
+const UNOPENED_MESSAGE =
+  /before secure TLS connection was established|client error \(Connect\)|error trying to connect/i;
 const FINAL_MESSAGE =
-  /when HTTP Tunneling|failed to establish tunnel|invalid peer certificate|SSL routines:[^:]*:wrong version number/i;
+  /when HTTP Tunneling|failed to establish tunnel|invalid (?:peer )?certificate|requires net access/i;
 
 /**
  * `unopened` if nothing can have been sent; `final` if, in addition, a retry cannot help, as for certificates and
@@ -78,9 +86,10 @@ const FINAL_MESSAGE =
  */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
-function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {
-  if (CERTIFICATE_CODE.test(code) || HANDSHAKE_CODE.test(code) || code === 'ERR_PROXY_TUNNEL') return 'final';
-  if (FINAL_MESSAGE.test(message)) return 'final';
+function failureKind(thrown: Thrown): FailureKind {
+  const { code = '', syscall = '', message } = thrown;
+  if (CERTIFICATE_CODE.test(code) || /^ERR_(?:PROXY_TUNNEL|ACCESS_DENIED)$/.test(code)) return 'final';
+  if (HANDSHAKE_REASON.test(opensslReason(thrown)) || FINAL_MESSAGE.test(message)) return 'final';
   if (/^(?:connect|getaddrinfo|query\w*|bind)$/.test(syscall) || UNOPENED_CODE.test(code)) return 'unopened';
   return UNOPENED_MESSAGE.test(message) ? 'unopened' : 'unknown';
 }

@@ -15,8 +15,8 @@ import {
 import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
 import { type ResponseContext, sentence, shownText } from './context.ts';
 import { requestIdOf, retryAfterMs } from './headers.ts';
-import { errorIn, parseServiceError, type ServiceError } from './service-error.ts';
-import type { TransportResponse } from './transport.ts';
+import { errorIn, MAX_SHOWN, parseServiceError, type ServiceError } from './service-error.ts';
+import { decodedParts, type TransportResponse } from './transport.ts';
 
 export interface BodyRules {
   /** Fields of the contract. A valid body has at least one of them. */
@@ -51,13 +51,14 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   const error = isEnvelope ? parseServiceError(text) : undefined;
   if (error?.message) return toApiError(error, response, context);
   const start = text.trimStart();
-  const kind = start === '' ? 'an empty body' : start.startsWith('<') ? 'HTML' : 'a body that is not JSON';
+  const kind =
+    start === '' ? 'an empty body' : start.startsWith('<') ? 'HTML or XML' : 'a body that is not JSON';
   const what = `${response.status} with ${kind}; is \`baseUrl\` correct?`;
   return invalidResponse(response, context, what, { body: text });
 }
 
-/** Reading an error body stops after this many bytes or this much time. */
-const MAX_ERROR_BYTES = 65_536;
+/** Reading an error body stops after this many characters or this much time. */
+const MAX_ERROR_LENGTH = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
 
 /** Creates the error for a response without a 2xx status, from as much of its body as can be read. */
@@ -65,37 +66,43 @@ export async function readError(response: TransportResponse, context: ResponseCo
   const { status } = response;
   if (status === 0 || (status >= 300 && status < 400)) {
     response.cancel();
-    const what = `${status ? `${status},` : 'a response after'} a redirect, which is never followed, because the credential would go with it; is \`baseUrl\` correct?`;
-    return invalidResponse(response, context, what);
+    return invalidResponse(response, context, describeRedirect(status));
   }
   const timer = setTimeout(() => response.cancel(), ERROR_BODY_TIMEOUT_MS);
   const text = await context.deadline
-    .race(readText(response, MAX_ERROR_BYTES))
+    .race(readText(response, MAX_ERROR_LENGTH))
     .finally(() => clearTimeout(timer));
   const error = parseServiceError(text) ?? {};
   if (error.message || text.trim() === '') return toApiError(error, response, context);
   const excerpt = shownText(text.trim(), context);
-  const message = shownText(text.trim(), context, 200);
+  const message = shownText(text.trim(), context, MAX_SHOWN);
   return toApiError({ ...error, message }, response, context, excerpt);
 }
 
+/** The redirects of the Fetch standard. The status 0 stands for one that the runtime hides. */
+const REDIRECTS = [0, 301, 302, 303, 307, 308];
+
+function describeRedirect(status: number): string {
+  if (!REDIRECTS.includes(status)) {
+    return `${status}, which is neither a result nor an error; does a cache or proxy change the responses?`;
+  }
+  const subject = status === 0 ? 'a response after a redirect' : `${status}, a redirect`;
+  return `${subject}, which is never followed, because the credential would go with it; is \`baseUrl\` correct?`;
+}
+
 /** Reads a body up to a limit, or until its connection is lost. Never rejects, because the status alone is useful. */
-export async function readText(response: TransportResponse, maxBytes: number): Promise<string> {
-  const decoder = new TextDecoder();
+export async function readText(response: TransportResponse, maxLength: number): Promise<string> {
   let text = '';
-  let left = maxBytes;
   try {
-    while (left > 0) {
-      const part = await response.read();
-      if (part === undefined) return text + decoder.decode();
-      text += decoder.decode(part.subarray(0, left), { stream: true });
-      left -= part.byteLength;
+    for await (const part of decodedParts(response)) {
+      text += part;
+      if (text.length >= maxLength) break;
     }
   } catch {
     // The part that has arrived may be enough.
   }
   response.cancel();
-  return text;
+  return text.slice(0, maxLength);
 }
 
 const HINTS: Readonly<Record<number, string>> = {

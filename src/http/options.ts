@@ -65,12 +65,12 @@ interface Runtime {
 }
 
 /**
- * Reads an environment variable. Returns `undefined` if it is not set, or if the runtime does not support or permit it
+ * Reads an environment variable. Returns `undefined` if it is blank or not set, or if the runtime does not support or permit it
  * (Deno asks its user).
  */
 export function environmentVariable(name: string): string | undefined {
   try {
-    return (globalThis as Runtime).process?.env?.[name] || undefined;
+    return (globalThis as Runtime).process?.env?.[name]?.trim() || undefined;
   } catch {
     return undefined;
   }
@@ -121,6 +121,20 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 /** Printable ASCII, spaces and tabs, without leading or trailing white space. */
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
+/** Headers that describe the connection or the encoding of the body. Some transports would ignore them, others send them. */
+const TRANSPORT_HEADERS =
+  /^(?:connection|content-(?:encoding|length)|expect|host|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
+
+export function checkRequestHeaders(headers: HeadersOption | undefined): Record<string, string> {
+  const checked = checkHeaders(headers);
+  if ('authorization' in checked) {
+    throw invalid('headers', 'cannot set `Authorization`: it is set from the credential');
+  }
+  const reserved = Object.keys(checked).find((name) => TRANSPORT_HEADERS.test(name));
+  if (reserved === undefined) return checked;
+  throw invalid('headers', `cannot set \`${reserved}\`: it is set by the transport`);
+}
+
 /** Checks headers here, because errors of `fetch` repeat the value. */
 export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
@@ -134,9 +148,6 @@ export function checkHeaders(headers: HeadersOption = {}): Record<string, string
     if (value === undefined) continue;
     const lowerName = String(name).toLowerCase();
     if (!HEADER_NAME.test(lowerName)) throw invalid('headers', 'has a name that is not a valid header name');
-    if (lowerName === 'authorization') {
-      throw invalid('headers', 'cannot set `Authorization`: it is set from the credential');
-    }
     if (typeof value !== 'string' || !HEADER_VALUE.test(value)) {
       const rule = 'a string of printable ASCII without outer white space';
       throw invalid('headers', `has a value for \`${lowerName}\` that is not ${rule}`);

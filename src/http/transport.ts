@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { isByteArray } from '../internal/checks.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { FetchFunction } from './call.ts';
 
@@ -73,14 +74,19 @@ export class FetchResponse implements TransportResponse {
     this.headers = response.headers;
   }
 
-  text(): Promise<string> {
-    return this.#response.text();
+  async text(): Promise<string> {
+    let text = '';
+    for await (const part of decodedParts(this)) text += part;
+    return text;
   }
 
   async read(): Promise<Uint8Array | undefined> {
-    this.#reader ??= this.#response.body?.getReader();
+    // React Native and many mocks have no stream.
+    this.#reader ??= (this.#response.body ?? new Response(await this.#response.text()).body)?.getReader();
     // `value` is undefined at the end.
-    return (await this.#reader?.read())?.value;
+    const value = (await this.#reader?.read())?.value;
+    if (value === undefined || isByteArray(value)) return value;
+    throw invalidFetch('returned a Response whose body does not consist of bytes (Uint8Array)');
   }
 
   cancel(): void {
@@ -89,15 +95,31 @@ export class FetchResponse implements TransportResponse {
   }
 }
 
+/** Decodes a body as it arrives. */
+export async function* decodedParts(response: TransportResponse): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for (let part = await response.read(); part !== undefined; part = await response.read()) {
+    yield decoder.decode(part, { stream: true });
+  }
+  yield decoder.decode();
+}
+
 /** Checks the result of a custom `fetch`, because libraries and hand-written wrappers deviate from the standard. */
 function checkResponse(response: Response | undefined): asserts response is Response {
-  let why: string | undefined;
   if (typeof response?.headers?.get !== 'function' || typeof response.text !== 'function') {
-    why = 'did not return a Response';
-  } else if (response.bodyUsed || response.body?.locked) {
-    why = 'returned a Response whose body was already read; return a clone';
-  } else if (response.body && typeof response.body.getReader !== 'function') {
-    why = 'returned a Response whose body is not a ReadableStream, as node-fetch does; use a standard fetch';
+    throw invalidFetch('did not return a Response');
   }
-  if (why !== undefined) throw new ConfigurationError(`The \`fetch\` option ${why}.`, { option: 'fetch' });
+  if (response.bodyUsed || response.body?.locked) {
+    throw invalidFetch('returned a Response whose body was already read; return a clone');
+  }
+  if (response.body && typeof response.body.getReader !== 'function') {
+    const what = 'a Response whose body is not a ReadableStream, as node-fetch does';
+    throw invalidFetch(`returned ${what}; use a standard fetch`);
+  }
+  // A service worker's `fetch` would reject instead.
+  if (response.type === 'error') throw new Error('`fetch` returned Response.error()');
+}
+
+function invalidFetch(why: string): ConfigurationError {
+  return new ConfigurationError(`The \`fetch\` option ${why}.`, { option: 'fetch' });
 }

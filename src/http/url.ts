@@ -23,6 +23,9 @@ export function checkBaseUrl(
   const fail = (why: string): never => {
     throw new ConfigurationError(`${source} ${why}.`, { option: 'baseUrl' });
   };
+  if (typeof baseUrl !== 'string' && typeof Object(baseUrl).href !== 'string') {
+    return fail('must be a string or a URL');
+  }
   if (/^[a-z\d.-]+(?::\d+)?(?:\/|$)/i.test(text))
     return fail('has no scheme; start it with https:// or http://');
   if (!URL.canParse(text)) return fail('is not a valid URL, such as https://chat.d.run');

@@ -26,9 +26,19 @@ const MIN_ENCODED = 8;
  * ```
  */
 export function redact(text: string, secrets: Iterable<Secret | string> | Secret): string {
+  if (typeof text !== 'string') {
+    throw new TypeError(`\`text\` must be a string (received ${typeof text}).`);
+  }
+  return redactor(credentialsOf(secrets))(text);
+}
+
+function credentialsOf(secrets: unknown): string[] {
   // A string is iterable too.
-  const all = typeof secrets === 'string' || isSecret(secrets) ? [secrets] : [...secrets];
-  return redactor(all.map((secret) => (isSecret(secret) ? secret.reveal() : secret)))(text);
+  if (typeof secrets === 'string') return [secrets];
+  if (isSecret(secrets)) return [secrets.reveal()];
+  const { [Symbol.iterator]: iterate } = Object(secrets) as Partial<Iterable<unknown>>;
+  if (typeof iterate === 'function') return [...(secrets as Iterable<unknown>)].flatMap(credentialsOf);
+  throw new TypeError(`\`secrets\` must be strings or Secrets (received ${typeof secrets}).`);
 }
 
 /** The strings to search for one credential. */
@@ -67,7 +77,11 @@ function formsOf(value: string): string[] {
   const body = value.slice(prefixOf(value).length);
   const bytes = new TextEncoder().encode(value);
   const hexadecimal = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'));
-  const percent = [encodeURIComponent(value.toWellFormed()), `%${hexadecimal.join('%')}`];
+  const percent = [
+    encodeURIComponent(value.toWellFormed()),
+    new URLSearchParams([['', value]]).toString().slice(1),
+    `%${hexadecimal.join('%')}`,
+  ];
   return [
     value,
     ...(body.length >= MIN_ENCODED ? [body] : []),
@@ -76,6 +90,9 @@ function formsOf(value: string): string[] {
     ...percent,
     ...percent.map(encodeURIComponent),
     hexadecimal.join(''),
+    // A printed Buffer, and one in JSON.
+    hexadecimal.join(' '),
+    bytes.join(','),
     ...[0, 1, 2].flatMap((offset) => base64Forms(bytes, offset)),
   ];
 }

@@ -6,17 +6,16 @@
  *   npm run bench -- calls ring         some parts: start, calls, streams, memory, ring
  *   npm run bench -- --rounds 5         the default is 11 rounds
  */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { heapUsed } from '../support/heap.ts';
-import type { Client, CreateClient } from './clients/client.ts';
-import { interleave, type Sample, sample } from './measure.ts';
-import { load } from './programs.ts';
-import { CHUNKS, STREAM_TEXT, TEXT, type Writes } from './responses.ts';
+import type { Work } from './client-process.ts';
+import { interleave, type Sample } from './measure.ts';
+import { compile } from './programs.ts';
+import { CHUNKS } from './responses.ts';
 import { measureRing } from './ring.ts';
 import { measureStart } from './start.ts';
 import { BASELINE, type Column, table } from './table.ts';
@@ -44,6 +43,9 @@ const server = fork(fileURLToPath(new URL('server.ts', import.meta.url)), { exec
 const [port] = (await once(server, 'message')) as [number];
 const origin = `http://127.0.0.1:${port}`;
 
+/** The process of each client. A client shares neither garbage nor optimized code with the others. */
+let clients: Map<string, ChildProcess> | undefined;
+
 const parts: Readonly<Record<string, () => Promise<string>>> = {
   start: () => measureStart(CLIENTS, origin, rounds),
   calls: measureCalls,
@@ -65,73 +67,58 @@ try {
   }
   if (positionals.length === 0) await updateDocs(output.join('\n\n'));
 } finally {
-  server.disconnect();
+  for (const child of [server, ...(clients?.values() ?? [])]) child.disconnect();
 }
 
 async function measureCalls(): Promise<string> {
-  const sequential = await measure('whole', (client) => repeat(1_500, () => expectText(client.call(), TEXT)));
-  const concurrent = await measure('whole', async (client) => {
-    const worker = () => repeat(50, () => expectText(client.call(), TEXT));
-    await Promise.all(Array.from({ length: 64 }, worker));
-  });
+  const sequential = { kind: 'calls', writes: 'whole', count: 1_500, concurrency: 1 } as const;
+  const concurrent = { kind: 'calls', writes: 'whole', count: 3_200, concurrency: 64 } as const;
+  const [one, many] = [await measure<Sample>(sequential), await measure<Sample>(concurrent)];
   return table([
-    column('CPU per call, sequential, µs', sequential, ({ cpuUs }) => cpuUs / 1_500),
-    column('duration, µs', sequential, ({ wallUs }) => wallUs / 1_500),
-    column('CPU per call, 64 at once, µs', concurrent, ({ cpuUs }) => cpuUs / 3_200),
-    column('duration, µs', concurrent, ({ wallUs }) => wallUs / 3_200),
+    column('CPU per call, sequential, µs', one, ({ cpuUs }) => cpuUs / sequential.count),
+    column('duration, µs', one, ({ wallUs }) => wallUs / sequential.count),
+    column('CPU per call, 64 at once, µs', many, ({ cpuUs }) => cpuUs / concurrent.count),
+    column('duration, µs', many, ({ wallUs }) => wallUs / concurrent.count),
   ]);
 }
 
 async function measureStreams(): Promise<string> {
-  const whole = await measure('whole', (client) =>
-    repeat(10, () => expectText(client.stream(), STREAM_TEXT)),
-  );
-  const events = await measure('events', (client) =>
-    repeat(2, () => expectText(client.stream(), STREAM_TEXT)),
-  );
+  const whole = { kind: 'streams', writes: 'whole', count: 10 } as const;
+  const events = { kind: 'streams', writes: 'events', count: 2 } as const;
   const perSecond = (streams: number) => (sample: Sample) => (streams * CHUNKS * 1e6) / sample.wallUs;
   return table([
-    column('chunks per second, written at once', whole, perSecond(10)),
-    column('chunks per second, one per write', events, perSecond(2)),
+    column('chunks per second, written at once', await measure(whole), perSecond(whole.count)),
+    column('chunks per second, one per write', await measure(events), perSecond(events.count)),
   ]);
 }
 
 async function measureMemory(): Promise<string> {
-  const streams = 200;
-  const used = await measureEach('held', async (client) => {
-    const before = await heapUsed();
-    const aborts = await Promise.all(Array.from({ length: streams }, () => client.open()));
-    const bytes = (await heapUsed()) - before;
-    await Promise.all(aborts.map((abort) => abort()));
-    return bytes / streams / 1_000;
-  });
-  return table([{ title: 'heap per open stream, kB', values: used }]);
+  const values = await measure<number>({ kind: 'memory', writes: 'held', count: 200 });
+  return table([{ title: 'heap per open stream, kB', values }]);
 }
 
-function measure(writes: Writes, work: (client: Client) => Promise<void>): Promise<Map<string, Sample[]>> {
-  return measureEach(writes, (client) => sample(() => work(client)));
+/** Measures the same work in the process of each client. */
+async function measure<T>(work: Work): Promise<Map<string, T[]>> {
+  clients ??= await startClients();
+  const candidates = [...clients].map(([name, client]): [string, () => Promise<T>] => [
+    name,
+    async () => {
+      client.send(work);
+      const [result] = await once(client, 'message');
+      return result as T;
+    },
+  ]);
+  return interleave(new Map(candidates), rounds);
 }
 
-async function measureEach<T>(
-  writes: Writes,
-  work: (client: Client) => Promise<T>,
-): Promise<Map<string, T[]>> {
-  const candidates = new Map<string, () => Promise<T>>();
+async function startClients(): Promise<Map<string, ChildProcess>> {
+  const program = fileURLToPath(new URL('client-process.ts', import.meta.url));
+  const started = new Map<string, ChildProcess>();
   for (const [name, file] of Object.entries(CLIENTS)) {
-    const { createClient } = await load<{ createClient: CreateClient }>(`clients/${file}.ts`);
-    const client = createClient(`${origin}/${writes}`);
-    candidates.set(name, () => work(client));
+    const path = await compile({ file: `clients/${file}.ts`, isBundled: false });
+    started.set(name, fork(program, [path, origin], { execArgv: [] }));
   }
-  return interleave(candidates, rounds);
-}
-
-async function repeat(times: number, work: () => Promise<void>): Promise<void> {
-  for (let time = 0; time < times; time++) await work();
-}
-
-async function expectText(received: Promise<string>, expected: string): Promise<void> {
-  if ((await received) !== expected)
-    throw new Error('A client did not return the text that the server sent.');
+  return started;
 }
 
 function column(

@@ -1,5 +1,5 @@
 import { mkdir, rm, symlink } from 'node:fs/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { fetchPackages } from '../../.ci/fetch-packages.ts';
 
@@ -45,10 +45,4 @@ export async function compile({ file, isBundled }: Program): Promise<string> {
     ...(isBundled ? {} : { packages: 'external' }),
   });
   return outfile;
-}
-
-/** Compiles a file and imports it. */
-export async function load<T>(file: string): Promise<T> {
-  const path = await compile({ file, isBundled: false });
-  return (await import(pathToFileURL(path).href)) as T;
 }

@@ -544,7 +544,7 @@ describe('a tool in complete() and stream()', () => {
 });
 
 describe('calls that are not run', () => {
-  const reply = (finish: string, message: object): Response =>
+  const reply = (finish: string | null, message: object): Response =>
     json(
       completion({
         choices: [
@@ -556,6 +556,18 @@ describe('calls that are not run', () => {
 
   test.each([
     ['cut off', 'max_tokens', calls, OutputTruncatedError],
+    [
+      'incomplete, without a finish reason',
+      null,
+      { tool_calls: [call('c1', 'weather', '{"ci')] },
+      OutputTruncatedError,
+    ],
+    [
+      'lacking arguments, without a finish reason',
+      null,
+      { tool_calls: [call('c1', 'weather', '')] },
+      OutputTruncatedError,
+    ],
     ['withheld', 'content_filter', calls, ModelRefusalError],
     ['announced without a call', 'tool_calls', {}, ToolCallError],
     ['of a failed completion', 'abort', calls, StreamFailedError],
@@ -568,6 +580,15 @@ describe('calls that are not run', () => {
     expect(error).toBeInstanceOf(type);
     expect(cities).toEqual([]);
     expect((error as { messages: readonly unknown[] }).messages[0]).toEqual(question);
+  });
+
+  test('do not include complete calls of a server that sends no finish reason', async () => {
+    modelThat(reply(null, calls), says('rain'));
+    const { weather, cities } = weatherTool();
+
+    await chatClient().runTools(...asking(weather));
+
+    expect(cities).toEqual(['Paris']);
   });
 
   test('because the tool is custom are returned to the caller', async () => {

@@ -198,6 +198,22 @@ describe('a redirect', () => {
     expect(server.count).toBe(1);
   });
 
+  test('without a Location header is called a redirect too', async () => {
+    const server = await serveHttp((_, response) => response.writeHead(307).end());
+
+    expect((await rejectionOf(InvalidResponseError, client(server.url).models())).message).toContain(
+      '307, a redirect',
+    );
+  });
+
+  test.each([300, 304, 305])('is not what %i is called', async (status) => {
+    const server = await serveHttp((_, response) => response.writeHead(status).end());
+
+    const error = await rejectionOf(InvalidResponseError, client(server.url).models());
+
+    expect(error.message).toContain(`returned ${status}, which is neither a result nor an error`);
+  });
+
   test('shows no credential contained in its URL', async () => {
     const server = await serveHttp((_, response) =>
       response.writeHead(302, { location: `/login?key=${KEY}` }).end(KEY),

@@ -1,7 +1,7 @@
 import { ChatClient, ConfigurationError, ConnectionError, TimeoutError } from 'drun-sdk';
 import { describe, expect, it, vi } from 'vitest';
 import { KEY } from '../support/credentials.ts';
-import { everyMethod, type Fetch } from '../support/every-method.ts';
+import { CHAT_METHODS, everyMethod, type Fetch } from '../support/every-method.ts';
 import { rejectionOf } from '../support/failures.ts';
 import { json } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
@@ -33,6 +33,22 @@ const BUGS: [string, Fetch][] = [
       return response;
     },
   ],
+  ...[
+    ['strings', '{"data":[]}'],
+    ['numbers', 7],
+    ['buffers', new ArrayBuffer(7)],
+  ].map(([what, part]): [string, Fetch] => [
+    `returns a body that consists of ${what}`,
+    async () =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            controller.enqueue(part);
+            controller.close();
+          },
+        }),
+      ),
+  ]),
   ['returns nothing', (async () => undefined) as unknown as Fetch],
   ['returns no headers', (async () => ({ status: 200, text: async () => '{}' })) as unknown as Fetch],
   ['returns parsed JSON', (async () => ({ data: [] })) as unknown as Fetch],
@@ -156,6 +172,37 @@ describe('a custom fetch', () => {
 
     expect(fetch).toHaveBeenCalledTimes(3);
   });
+
+  it('that returns Response.error() is retried, as if it had rejected', async () => {
+    retryAtOnce();
+    const fetch = vi.fn(async () => Response.error());
+
+    const error = await rejectionOf(ConnectionError, new ChatClient({ apiKey: KEY, fetch }).models());
+
+    expect(error.message).toContain('Response.error()');
+    expect(fetch).toHaveBeenCalledTimes(3);
+  });
+
+  it.each(everyMethod<[number]>([[200], [400]], CHAT_METHODS))(
+    'of %s may return a Response without a stream: %i',
+    async (_, status, { call }) => {
+      const body = {
+        data: [],
+        choices: [{ message: { content: '{"city":"Paris"}' }, finish_reason: 'stop' }],
+      };
+      const text = JSON.stringify(status === 200 ? body : { error: { message: 'unknown model' } });
+      const fetch = (async () => ({
+        status,
+        headers: new Headers(),
+        text: async () => text,
+      })) as unknown as Fetch;
+
+      const result = await call({ fetch }).catch((error: unknown) => error);
+
+      if (status === 200) expect(result).not.toBeInstanceOf(Error);
+      else expect(String(result)).toContain('unknown model');
+    },
+  );
 
   it.each(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])(
     'that exceeds the limit of the runtime rejects with a TimeoutError that names the remedies: %s',

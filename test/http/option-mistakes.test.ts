@@ -336,7 +336,10 @@ describe('baseUrl', () => {
     ['//chat.d.run', /valid URL/],
     ['', /valid URL/],
     ['https://', /valid URL/],
-    [12, /valid URL|scheme/],
+    [12, /string or a URL/],
+    [{}, /string or a URL/],
+    [['https://chat.d.run'], /string or a URL/],
+    [() => 'https://chat.d.run', /string or a URL/],
     ['ftp://chat.d.run', /https/],
     ['http://chat.d.run', /allowInsecureHttp/],
     ['http://localhost.evil.example', /allowInsecureHttp/],
@@ -459,12 +462,14 @@ describe('a credential in the wrong place', () => {
     ['ChatClient', 'apiKey', 'DRUN_API_KEY', () => new ChatClient()],
     ['ApiKeys', 'accessToken', 'DRUN_ACCESS_TOKEN', () => new ApiKeys()],
   ] as const)('is missing: %s names %s and %s', (_, option, variable, create) => {
-    vi.stubEnv(variable, undefined);
+    for (const value of [undefined, '', ' \n']) {
+      vi.stubEnv(variable, value);
 
-    const error = thrownBy(ConfigurationError, create);
+      const error = thrownBy(ConfigurationError, create);
 
-    expect(error.option).toBe(option);
-    expect(error.message).toContain(variable);
+      expect(error.option).toBe(option);
+      expect(error.message).toContain(`is missing. Pass it, or set ${variable}`);
+    }
   });
 });
 

@@ -103,6 +103,9 @@ describe('headers', () => {
     ['a name with a blank', { [`x ${KEY}`]: 'a' }],
     ['a name with a colon', { 'x:': KEY }],
     ['an empty name', { '': KEY }],
+    ...'Host Connection Content-Length transfer-encoding Keep-Alive Proxy-Connection Content-Encoding Expect TE UPGRADE'
+      .split(' ')
+      .map((name): [string, Record<string, string>] => [`the transport's own ${name}`, { [name]: KEY }]),
   ])('with %s are a ConfigurationError that repeats no value', async (_, headers) => {
     const fetch = vi.fn(async () => json({ data: [] }));
 

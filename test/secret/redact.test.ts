@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodings, forms } from '../leaks/forms.ts';
 import { KEY, MASKED_KEY, MASKED_OTHER_KEY, OTHER_KEY } from '../support/credentials.ts';
+import { everythingShownOf, thrownBy } from '../support/failures.ts';
 
 describe('redact', () => {
   it.each(Object.entries(forms))('masks a credential: %s', (_, form) => {
@@ -23,6 +24,11 @@ describe('redact', () => {
       (text: string) => text.replaceAll('/', '\\/'),
     ],
     ['a percent-encoded plus sign and slash', 'AbCd+EfGh/IjKlMnOpQrStUvWx', encodeURIComponent],
+    [
+      'characters that forms encode',
+      'AbCd~EfGh!IjKl~MnOp!QrSt~UvWx',
+      (text: string) => `${new URLSearchParams({ text })}`.slice(5),
+    ],
     ['characters with a meaning in patterns', 'sk-$&.*+?^{}()|[]\\/$1$$ABCDEFGHUvWx', String],
   ])('masks a credential with %s', (_, credential, write) => {
     expect(redact(`token ${write(credential)}.`, [credential])).toMatch(/^token "?(?:sk-)?\*{6}UvWx"?\.$/);
@@ -69,8 +75,20 @@ describe('redact', () => {
     expect(redact(`bad key ${KEY}, sk`, secret)).toBe(`bad key ${MASKED_KEY}, sk`);
   });
 
-  it.each([{}, 7, { secrets: [KEY] }])('throws for %j instead of masking nothing', (secrets) => {
-    expect(() => redact(KEY, secrets as never)).toThrow(TypeError);
+  it.each<[string, unknown, unknown, RegExp]>([
+    ['secrets that are an object', KEY, {}, /^`secrets` must be .*received object/],
+    ['secrets that are a number', KEY, 7, /^`secrets` must be .*received number/],
+    ['secrets that are a record', KEY, { secrets: [KEY] }, /^`secrets` must be .*received object/],
+    ['no secrets', KEY, undefined, /^`secrets` must be .*received undefined/],
+    ['a list with a number', KEY, [KEY, 7], /^`secrets` must be .*received number/],
+    ['a text that is a number', 7, [KEY], /^`text` must be a string \(received number/],
+    ['a text that is an error', new Error(KEY), [KEY], /^`text` must be a string \(received object/],
+    ['no arguments', undefined, undefined, /^`text` must be a string/],
+  ])('throws instead of masking nothing for %s', (_, text, secrets, message) => {
+    const error = thrownBy(TypeError, () => redact(text as never, secrets as never));
+
+    expect(error.message).toMatch(message);
+    expect(everythingShownOf(error.message)).not.toContain(KEY);
   });
 
   it.each([[[KEY, `${KEY}-and-more-of-it`]], [[`${KEY}-and-more-of-it`, KEY]]])(
