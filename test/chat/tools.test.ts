@@ -22,8 +22,8 @@ import {
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { everythingShownOf, rejection, rejectionOf, thrownBy } from '../support/failures.ts';
-import { json, mockNetwork, type Reply } from '../support/network.ts';
-import { delta, events, finishes } from '../support/streams.ts';
+import { json, type MockResponse, mockNetwork } from '../support/network.ts';
+import { delta, events, finishChunk } from '../support/streams.ts';
 import { COMPLETIONS, chatClient, completion, failure } from './requests.ts';
 
 const network = mockNetwork();
@@ -82,8 +82,8 @@ interface SentRequest {
 }
 
 /** A model that gives these answers in turn, and the requests that it was sent. */
-function modelThat(...replies: Reply[]): () => SentRequest[] {
-  const seen = network.answer('post', COMPLETIONS, ...replies);
+function modelThat(...replies: MockResponse[]): () => SentRequest[] {
+  const seen = network.respond('post', COMPLETIONS, ...replies);
   return () => seen.map(({ text }) => JSON.parse(text));
 }
 
@@ -678,7 +678,7 @@ describe('streamTools', () => {
     delta({}, { finish_reason: 'tool_calls' }),
     '[DONE]',
   );
-  const last = events(delta({ content: 'Y' }), delta({ content: 'es' }), finishes(), '[DONE]');
+  const last = events(delta({ content: 'Y' }), delta({ content: 'es' }), finishChunk(), '[DONE]');
   const run = (chat: ChatClient, tools: Tool[]): ToolStream =>
     chat.streamTools({ model, messages: [question] }, { tools });
 
