@@ -1,6 +1,6 @@
 /**
- * A Cloudflare Worker that streams a model's reply with a key that is rotated every 30 days. The ring's record is in a
- * Durable Object, because Workers KV cannot replace a value conditionally.
+ * A Cloudflare Worker that streams a model's reply and rotates its API key every 30 days. The ring's record is in a Durable
+ * Object, because Workers KV cannot update a value conditionally.
  *
  *   # wrangler.toml
  *   main = "cloudflare-worker.js"
@@ -16,7 +16,7 @@ import { DurableObject } from 'cloudflare:workers';
 import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';
 
-/** Holds the record of one ring. No other request runs while `compareAndSwap` does. */
+/** Holds the record of one ring. No other request runs during `compareAndSwap`. */
 export class RecordObject extends DurableObject {
   async get() {
     return (await this.ctx.storage.get('record')) ?? null;
@@ -44,7 +44,7 @@ function durableObjectStore(namespace) {
 
 let instance;
 
-/** Created with the first request, and kept while the isolate lives. */
+/** Creates the instance on the first request and keeps it as long as the isolate lives. */
 function getInstance(env) {
   if (instance) return instance;
   const ring = new KeyRing({

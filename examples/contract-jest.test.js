@@ -1,5 +1,5 @@
 /**
- * Contract tests with Jest: what an application relies on, checked against the emulator, or against d.run itself if
+ * Contract tests with Jest. They check what an application relies on, against the emulator, or against d.run itself if
  * DRUN_ACCESS_TOKEN and DRUN_MODEL are set. For Jest with CommonJS, see docs/compatibility.md.
  *
  *   node --experimental-vm-modules node_modules/jest/bin/jest.js
@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(() => keys.delete(key.id));
 
-test('a completion has text, a finish reason and a usage', async () => {
+test('a completion has text, a finish reason and token usage', async () => {
   const { choices, usage } = await chat.complete(request);
 
   expect(choices[0].message.content).not.toBe('');
@@ -38,7 +38,7 @@ test('a completion has text, a finish reason and a usage', async () => {
   expect(usage?.total_tokens).toBeGreaterThan(0);
 });
 
-test('a stream has the same form as a completion', async () => {
+test('a stream yields a completion in the same format', async () => {
   const { choices } = await chat.stream(request).completion();
 
   expect(choices[0].message.content).not.toBe('');
@@ -51,7 +51,7 @@ test('an unknown model is an error with a stable code', async () => {
   });
 });
 
-test('lists contain the masked key only', async () => {
+test('lists contain only masked keys', async () => {
   const listed = await Array.fromAsync(keys.list({ search: 'contract-tests' }));
 
   expect(listed.map(({ maskedKey }) => maskedKey)).toContain(key.maskedKey);

@@ -1,5 +1,5 @@
 /**
- * Contract tests with Vitest: what an application relies on, checked against the emulator, or against d.run itself if
+ * Contract tests with Vitest. They check what an application relies on, against the emulator, or against d.run itself if
  * DRUN_ACCESS_TOKEN and DRUN_MODEL are set.
  */
 import { ApiKeys, ChatClient, type CreatedApiKey } from 'drun-sdk';
@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 afterAll(() => keys.delete(key.id));
 
-it('returns text, a finish reason and the usage', async () => {
+it('returns text, a finish reason and token usage', async () => {
   const { choices, usage } = await chat.complete(request);
 
   expect(choices[0].message.content).not.toBe('');
@@ -37,7 +37,7 @@ it('returns text, a finish reason and the usage', async () => {
   expect(usage?.total_tokens).toBeGreaterThan(0);
 });
 
-it('streams a completion of the same form', async () => {
+it('streams a completion in the same format', async () => {
   const { choices } = await chat.stream(request).completion();
 
   expect(choices[0].message.content).not.toBe('');
@@ -50,7 +50,7 @@ it('rejects an unknown model with a stable code', async () => {
   });
 });
 
-it('lists the key masked', async () => {
+it('lists only masked keys', async () => {
   const listed = await Array.fromAsync(keys.list({ search: 'contract-tests' }));
 
   expect(listed.map(({ maskedKey }) => maskedKey)).toContain(key.maskedKey);

@@ -1,12 +1,12 @@
 /**
  * AWS Lambda with a key ring in DynamoDB. Deploy the file as two functions:
  *
- * - `lambda-rotation.chat` answers requests. It may only read the table (`dynamodb:GetItem`) and has no access token.
- * - `lambda-rotation.reconcile` is invoked by a schedule, every 15 minutes, and once after the first deployment. It may
- *   also write (`dynamodb:PutItem`), has DRUN_ACCESS_TOKEN, and a timeout of 6 minutes.
+ * - `lambda-rotation.chat` responds to requests. It needs only `dynamodb:GetItem` on the table, and no access token.
+ * - `lambda-rotation.reconcile` is invoked by a schedule every 15 minutes, and once after the first deployment. It also needs
+ *   `dynamodb:PutItem`, DRUN_ACCESS_TOKEN, and a timeout of 6 minutes.
  *
- * Both have KEY_RINGS_TABLE, the name of a table with the string partition key `ring`, and DRUN_ENCRYPTION_KEY
- * (`openssl rand -base64 32`).
+ * Both need the environment variables KEY_RINGS_TABLE, the name of a table with the string partition key `ring`, and
+ * DRUN_ENCRYPTION_KEY (`openssl rand -base64 32`).
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
@@ -16,7 +16,7 @@ import { dynamodbStore } from 'drun-sdk/rotation/dynamodb';
 
 const { DRUN_ACCESS_TOKEN, DRUN_ENCRYPTION_KEY, KEY_RINGS_TABLE } = process.env;
 
-// One ring per instance, which keeps the key between invocations.
+// Each instance has one ring, which keeps the key between invocations.
 const ring = new KeyRing({
   name: 'checkout',
   store: dynamodbStore({
@@ -24,7 +24,7 @@ const ring = new KeyRing({
     table: KEY_RINGS_TABLE ?? '',
   }),
   encryptionKey: DRUN_ENCRYPTION_KEY ?? '',
-  // Without these the ring only reads.
+  // Without these, the ring only reads.
   ...(DRUN_ACCESS_TOKEN && {
     manager: new ApiKeys({ accessToken: DRUN_ACCESS_TOKEN }),
     verifier: keyVerifier(),
@@ -43,7 +43,7 @@ export async function chat(event) {
   return { statusCode: 200, body: choices[0].message.content };
 }
 
-/** If this rejects, the schedule reports a failed invocation; the next one continues. */
+/** If this rejects, the schedule reports a failed invocation, and the next invocation continues. */
 export async function reconcile(_event, context) {
   await ring.reconcile({ signal: AbortSignal.timeout(context.getRemainingTimeInMillis() - 1000) });
 }

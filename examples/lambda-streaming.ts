@@ -1,7 +1,7 @@
 /**
  * AWS Lambda with response streaming: sends a model's reply to the end user's client as server-sent events.
  *
- * Deploy it behind a function URL whose invoke mode is RESPONSE_STREAM. The environment has DRUN_API_KEY.
+ * Deploy it behind a function URL with the invoke mode RESPONSE_STREAM, and set the environment variable DRUN_API_KEY.
  */
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -16,7 +16,7 @@ interface Context {
 }
 type Handler = (event: Event, output: Writable, context: Context) => Promise<void>;
 
-/** A global of Lambda's Node runtime. */
+/** A global object in Lambda's Node runtime. */
 declare const awslambda: {
   streamifyResponse(handler: Handler): Handler;
   readonly HttpResponseStream: {
@@ -29,7 +29,7 @@ const chat = new ChatClient({ apiKey: () => process.env.DRUN_API_KEY ?? '' });
 export const handler = awslambda.streamifyResponse(async (event, output, context) => {
   const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8').toString();
   const { messages } = JSON.parse(body) as { messages: ChatMessage[] };
-  // A second before Lambda ends the invocation, there is still time to report an error.
+  // Abort one second before Lambda ends the invocation, which leaves time to report the error.
   const signal = AbortSignal.timeout(Math.max(context.getRemainingTimeInMillis() - 1000, 0));
   const stream = chat.stream({ model: 'public/deepseek-r1', messages }, { signal });
   try {
@@ -47,6 +47,6 @@ export const handler = awslambda.streamifyResponse(async (event, output, context
     statusCode: 200,
     headers: Object.fromEntries(headers),
   });
-  // If the end user's client disconnects, `pipeline` cancels the events, which aborts the call.
+  // If the end user's client disconnects, `pipeline` cancels the event stream, which aborts the call.
   if (events !== null) await pipeline(events, response).catch((error) => console.warn(error));
 });

@@ -1,6 +1,6 @@
 /**
- * LangChain with keys from drun-sdk: each request uses the current key, a replaced key is picked up after the first 401,
- * and no error contains a key.
+ * LangChain with keys from drun-sdk. Each request uses the current key, a replaced key is picked up after the first 401, and
+ * errors contain no keys.
  *
  *   npm install drun-sdk @langchain/openai @langchain/core
  *   DRUN_API_KEY=sk-… node langchain.js
@@ -8,7 +8,7 @@
 import { ChatOpenAI } from '@langchain/openai';
 import { ChatClient } from 'drun-sdk/chat';
 
-// A key provider: called before every request, and again after a 401. A KeyRing is one, too.
+// A key provider is called before every request, and again after a 401. A KeyRing is also a key provider.
 const chat = new ChatClient({ apiKey: () => process.env.DRUN_API_KEY ?? '' });
 
 const model = new ChatOpenAI({

@@ -1,11 +1,11 @@
 /**
- * Replaces a leaked API key: identifies it, deletes it, creates another one with the same settings, and confirms that the
- * service rejects the leaked one.
+ * Replaces a leaked API key: identifies it, deletes it, creates a new key with the same settings, and confirms that the service
+ * rejects the leaked key.
  *
  *   DRUN_ACCESS_TOKEN=… node examples/leaked-key.ts < leaked-key.txt > new-key.txt
  *
- * The leaked key is read from standard input, because arguments are visible to other users of the machine and stay in the
- * shell's history. Only the new key is written to standard output; pipe it into your secret manager. If a `KeyRing` manages the
+ * The leaked key is read from standard input, because arguments are visible to other users of the machine and remain in the
+ * shell history. Only the new key is written to standard output; pipe it into your secret manager. If a `KeyRing` manages the
  * key, call `ring.revoke()` instead.
  */
 import { text } from 'node:stream/consumers';
@@ -15,9 +15,9 @@ import { type ApiKey, ApiKeys, ChatClient, isDrunError, Secret } from 'drun-sdk'
 /** How long the service may take to reject the deleted key everywhere. */
 const REJECTION_TIMEOUT_MS = 60_000;
 
-const keys = new ApiKeys(); // with DRUN_ACCESS_TOKEN
+const keys = new ApiKeys(); // reads DRUN_ACCESS_TOKEN
 
-/** Lists show four characters of a key, so the full keys are compared; servers before 0.17 cannot show them. */
+/** Lists show only four characters of a key, so this compares the full keys, which servers before 0.17 cannot show. */
 async function identify(leaked: Secret): Promise<ApiKey> {
   const candidates: ApiKey[] = [];
   for await (const key of keys.list()) if (key.maskedKey === leaked.masked) candidates.push(key);

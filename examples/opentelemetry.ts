@@ -1,11 +1,11 @@
 /**
  * OpenTelemetry spans for chat completions, with token usage and the time to the first chunk. Import this file before the
- * first call, and set up the SDK of OpenTelemetry as usual; without one, nothing is recorded.
+ * first call, and set up the OpenTelemetry SDK as usual; without it, nothing is recorded.
  */
 import { subscribe, tracingChannel } from 'node:diagnostics_channel';
 import { context, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 
-/** The messages of `drun-sdk:request` and `drun-sdk:stream`. All messages about one request are the same object. */
+/** A message on `drun-sdk:request` or `drun-sdk:stream`. All messages about one request are the same object. */
 interface RequestMessage {
   readonly method: string;
   readonly path: string;

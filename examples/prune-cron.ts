@@ -1,5 +1,5 @@
 /**
- * Deletes keys that nobody uses, as a daily job.
+ * Deletes unused keys. Run it as a daily job.
  *
  *   DRUN_ACCESS_TOKEN=… node examples/prune-cron.ts            lists the keys that would be deleted
  *   DRUN_ACCESS_TOKEN=… node examples/prune-cron.ts --delete   deletes them
@@ -10,7 +10,7 @@ import { ApiKeys, isDrunError } from 'drun-sdk';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-const keys = new ApiKeys(); // with DRUN_ACCESS_TOKEN
+const keys = new ApiKeys(); // reads DRUN_ACCESS_TOKEN
 
 try {
   const pruned = await keys.prune(

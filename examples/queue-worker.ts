@@ -1,17 +1,17 @@
 /**
- * Handles jobs of a queue that delivers a job again until it is acknowledged (SQS, BullMQ, Pub/Sub). Each job has a
- * deadline; temporary failures are retried until then, and permanent ones are set aside.
+ * Handles jobs from a queue that redelivers a job until it is acknowledged (SQS, BullMQ, Pub/Sub). Each job has a deadline.
+ * Temporary failures are retried until then; jobs with permanent failures go to the dead-letter queue.
  *
- * `ChatClient` repeats requests by itself for a few seconds. The queue takes care of longer failures.
+ * `ChatClient` itself retries for a few seconds. The queue handles longer outages.
  */
 import { ChatClient, type ChatMessage } from 'drun-sdk/chat';
 import { isDrunError } from 'drun-sdk/errors';
 
 export interface Job {
   readonly messages: readonly ChatMessage[];
-  /** Time in milliseconds after which nobody needs the reply. */
+  /** Time after which the reply is no longer needed, in milliseconds since the Unix epoch. */
   readonly deadline: number;
-  /** How often the job was delivered, from 1. */
+  /** How many times the job has been delivered, starting at 1. */
   readonly delivery: number;
 }
 
@@ -24,7 +24,7 @@ export type Outcome =
 
 const chat = new ChatClient({ apiKey: () => process.env.DRUN_API_KEY ?? '' });
 
-/** Failures that another attempt can resolve: of the service, of the network, and a key that is being replaced. */
+/** Failures that another attempt may resolve: service failures, network failures, and a key that is being replaced. */
 const TEMPORARY = new Set([
   'rate_limited',
   'server_error',
@@ -40,7 +40,7 @@ export async function handle({ messages, deadline, delivery }: Job): Promise<Out
   const timeLeft = deadline - Date.now();
   if (timeLeft <= 0) return { status: 'failed', reason: 'deadline_exceeded' };
   try {
-    // A stream, because `idleTimeoutMs` then detects a model that has stopped, long before the deadline.
+    // With a stream, `idleTimeoutMs` detects a stalled model long before the deadline.
     const stream = chat.stream(
       { model: 'public/deepseek-r1', messages },
       { signal: AbortSignal.timeout(timeLeft) },
@@ -49,7 +49,7 @@ export async function handle({ messages, deadline, delivery }: Job): Promise<Out
     return { status: 'done', reply: choices[0].message.content ?? '' };
   } catch (error) {
     if (!isDrunError(error)) {
-      // The signal's reason, if the deadline has passed.
+      // After the deadline, the error is the signal's reason.
       if (Date.now() >= deadline) return { status: 'failed', reason: 'deadline_exceeded' };
       throw error;
     }

@@ -1,11 +1,11 @@
 /**
- * The life of an API key: create it, call a model with it, list it masked, reach the limit, delete it, and see the
- * service reject it.
+ * The life cycle of an API key: creates a key, calls a model with it, lists it masked, reaches the key limit, deletes the key,
+ * and shows that the service rejects it.
  *
  *   npm start
  *
- * Runs against an emulator on a free port. With DRUN_ACCESS_TOKEN and DRUN_MODEL set it runs against d.run (DRUN_REGION
- * is the region of a dedicated deployment). It deletes every key that it creates; until then, the account may be at its limit.
+ * Runs against an emulator on a free port, or against d.run if DRUN_ACCESS_TOKEN and DRUN_MODEL are set (DRUN_REGION is the
+ * region of a dedicated deployment). It deletes every key that it creates; until then, the account may be at its limit.
  */
 import { styleText } from 'node:util';
 import {
@@ -26,7 +26,7 @@ interface Service extends AsyncDisposable {
   readonly chatWith: (apiKey: Secret) => ChatClient;
 }
 
-/** The limit is not documented, so the example gives up at this many keys. */
+/** The key limit is not documented, so the example gives up after this many keys. */
 const MAX_KEYS = 50;
 
 const { DRUN_ACCESS_TOKEN, DRUN_MODEL, DRUN_REGION } = process.env;
@@ -53,7 +53,7 @@ async function connect(): Promise<Service> {
   };
 }
 
-/** Ctrl-C aborts the call in progress; the keys are still deleted. */
+/** Ctrl-C aborts the call in progress. The keys are still deleted. */
 const interrupt = new AbortController();
 process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
 const { signal } = interrupt;
@@ -97,7 +97,7 @@ async function run({ description, model, keys, chatWith }: Service): Promise<voi
   }
 }
 
-/** Creates keys until the service does not allow another one. */
+/** Creates keys until the key limit is reached. */
 async function createUpToLimit(
   keys: ApiKeys,
   name: string,
@@ -114,7 +114,7 @@ async function createUpToLimit(
   throw new Error(`No limit was reached with ${MAX_KEYS} keys.`);
 }
 
-/** The error of a call with a deleted key. */
+/** Calls a model with a deleted key and returns the error. */
 async function rejectionOf(chat: ChatClient, model: string): Promise<AuthenticationError> {
   try {
     await chat.complete({ model, messages: [{ role: 'user', content: 'Still there?' }] });

@@ -1,10 +1,10 @@
 /**
- * Rotation as a job: one reconciliation, which does everything that is due. For cron, a Kubernetes CronJob or a systemd timer,
- * every few minutes to every hour, on one machine or several.
+ * Rotation as a job: one reconciliation, which does all the work that is due. Run it with cron, a Kubernetes CronJob or a
+ * systemd timer, every few minutes to every hour, on one machine or several.
  *
  *   DRUN_ACCESS_TOKEN=… DRUN_ENCRYPTION_KEY=… KEY_RINGS=/var/lib/checkout/key-rings node examples/rotation-cron.ts
  *
- * Prints a line per action, and then the masked keys. Exits with 1 if the reconciliation failed; the next one continues.
+ * Prints one line per action, then the masked keys. Exits with 1 if the reconciliation fails; the next run continues.
  */
 import { ApiKeys, isDrunError, keyVerifier } from 'drun-sdk';
 import { KeyRing, type RingKeyStatus } from 'drun-sdk/rotation';
@@ -14,15 +14,15 @@ const { DRUN_ENCRYPTION_KEY = '', KEY_RINGS = 'key-rings' } = process.env;
 
 const ring = new KeyRing({
   name: 'checkout',
-  manager: new ApiKeys(), // with DRUN_ACCESS_TOKEN
-  verifier: keyVerifier(), // asks the service about a key; costs no tokens
+  manager: new ApiKeys(), // reads DRUN_ACCESS_TOKEN
+  verifier: keyVerifier(), // checks whether the service accepts a key; costs no tokens
   store: fileStore({ path: KEY_RINGS }),
   encryptionKey: DRUN_ENCRYPTION_KEY,
 });
 ring.on('created', ({ maskedKey }) => console.log(`created ${maskedKey}`));
 ring.on('deleted', ({ id, reason }) => console.log(`deleted ${id}: ${reason}`));
-ring.on('orphan-deleted', ({ maskedKey }) => console.log(`deleted ${maskedKey}: it was never in use`));
-ring.on('replaced', ({ id }) => console.log(`replaced ${id}: it was deleted elsewhere`));
+ring.on('orphan-deleted', ({ maskedKey }) => console.log(`deleted ${maskedKey}: it was never used`));
+ring.on('replaced', ({ id }) => console.log(`replaced ${id}: it was deleted outside the ring`));
 ring.on('error', ({ error }) => console.warn(error));
 ring.on('name-conflict', ({ ids }) => console.log(`ignored ${ids.join(', ')}: another ring has this name`));
 

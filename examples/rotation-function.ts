@@ -1,11 +1,11 @@
 /**
- * Rotation in functions: the handler answers requests with a model's reply, and the platform's schedule reconciles the ring.
- * An instance keeps its ring between requests and reads the store again every 30 seconds at most.
+ * Rotation in functions: the handler responds to requests with a model's reply, and the platform's schedule reconciles the
+ * ring. An instance keeps its ring between requests and reads the store at most every 30 seconds.
  *
- * Schedule it every few minutes to every hour, and run it once after the first deployment: until then there is no key.
+ * Schedule it every few minutes to every hour, and run it once after the first deployment; until then, there is no key.
  *
- * The environment has DATABASE_URL, DRUN_ACCESS_TOKEN and DRUN_ENCRYPTION_KEY (`openssl rand -base64 32`). On AWS, use
- * `dynamodbStore` instead of PostgreSQL.
+ * Set the environment variables DATABASE_URL, DRUN_ACCESS_TOKEN and DRUN_ENCRYPTION_KEY (`openssl rand -base64 32`). On AWS,
+ * use `dynamodbStore` instead of PostgreSQL.
  */
 import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';
@@ -25,7 +25,7 @@ interface Instance {
 
 let instance: Instance | undefined;
 
-/** Created with the first request: a ring per request would read the store for each one. */
+/** Creates the instance on the first request. A new ring for each request would read the store every time. */
 function instanceOf({ DATABASE_URL, DRUN_ACCESS_TOKEN, DRUN_ENCRYPTION_KEY }: Env): Instance {
   if (instance) return instance;
   const pool = new pg.Pool({
@@ -38,7 +38,7 @@ function instanceOf({ DATABASE_URL, DRUN_ACCESS_TOKEN, DRUN_ENCRYPTION_KEY }: En
   const ring = new KeyRing({
     name: 'checkout',
     manager: new ApiKeys({ accessToken: DRUN_ACCESS_TOKEN }),
-    verifier: keyVerifier(), // asks the service about a key; costs no tokens
+    verifier: keyVerifier(), // checks whether the service accepts a key; costs no tokens
     store: postgresStore({ query: (text, values) => pool.query(text, values), createTable: true }),
     encryptionKey: DRUN_ENCRYPTION_KEY,
   });

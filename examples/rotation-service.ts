@@ -1,11 +1,11 @@
 /**
- * A service whose API key is rotated every 30 days without downtime. It answers each POST with a model's reply.
+ * A service that rotates its API key every 30 days without downtime. It responds to each POST request with a model's reply.
  *
  *   DRUN_ACCESS_TOKEN=… DRUN_ENCRYPTION_KEY=$(openssl rand -base64 32) node examples/rotation-service.ts
  *   curl --data 'Hello, model!' http://127.0.0.1:8080
  *
- * Prints the masked key in use, its address, and that it has stopped after SIGTERM or Ctrl-C. Run any number of instances with
- * the same store and the same DRUN_ENCRYPTION_KEY: there is no leader, and if one crashes, another one continues.
+ * Prints the masked key in use and the address of the service, and stops on SIGTERM or Ctrl-C. Run any number of instances with
+ * the same store and the same DRUN_ENCRYPTION_KEY: there is no leader, and if one crashes, the others continue.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -18,14 +18,14 @@ const { DRUN_ENCRYPTION_KEY = '', KEY_RINGS = 'key-rings', PORT = '8080' } = pro
 
 const ring = new KeyRing({
   name: 'checkout',
-  manager: new ApiKeys(), // with DRUN_ACCESS_TOKEN
-  verifier: keyVerifier(), // asks the service about a key; costs no tokens
+  manager: new ApiKeys(), // reads DRUN_ACCESS_TOKEN
+  verifier: keyVerifier(), // checks whether the service accepts a key; costs no tokens
   // For one machine. For several: postgresStore({ query: (text, values) => pool.query(text, values) }).
   store: fileStore({ path: KEY_RINGS }),
   encryptionKey: DRUN_ENCRYPTION_KEY,
 });
 ring.on('rotated', ({ maskedKey }) => console.log(`the current key is ${maskedKey}`));
-ring.on('error', ({ error }) => console.warn('trying again soon:', error));
+ring.on('error', ({ error }) => console.warn('retrying soon:', error));
 ring.start();
 
 const chat = new ChatClient({ apiKey: ring });
@@ -51,8 +51,8 @@ const address = server.address();
 console.log(`listening on http://127.0.0.1:${typeof address === 'object' && address ? address.port : PORT}`);
 
 const stop = async (): Promise<void> => {
-  server.close(); // requests in progress are still answered
-  await ring.stop(); // stores a key that is being created
+  server.close(); // requests in progress still get their responses
+  await ring.stop(); // waits until a key that is being created is stored
   console.log('stopped');
 };
 process.once('SIGTERM', stop);

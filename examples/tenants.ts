@@ -1,6 +1,6 @@
 /**
- * One API key per tenant: a single `ChatClient` serves all of them, and each call uses the key of the tenant whose request
- * is being handled. The tenant is in an `AsyncLocalStorage`, so it need not be passed through every function.
+ * One API key per tenant: a single `ChatClient` serves all tenants, and each call uses the key of the tenant whose request is
+ * being handled. The tenant is kept in an `AsyncLocalStorage`, so it need not be passed to every function.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ChatClient, Secret } from 'drun-sdk';
@@ -11,17 +11,17 @@ interface Tenant {
 
 const tenants = new AsyncLocalStorage<Tenant>();
 
-/** The provider is called before every request of a call, in the async context of that call, and its result is not shared. */
+/** The provider is called before every request, in the async context of the call. Calls do not share its result. */
 const chat = new ChatClient({
   apiKey: () => {
     const tenant = tenants.getStore();
-    // Rather fail than charge a call to another tenant.
-    if (!tenant) throw new Error('No tenant: the call was not made inside asTenant().');
+    // Fail rather than charge the call to another tenant.
+    if (!tenant) throw new Error('No tenant: the call was made outside asTenant().');
     return tenant.apiKey;
   },
 });
 
-/** Runs a request handler for a tenant. Call it where the request is authenticated. */
+/** Runs a request handler for a tenant. Call it after authenticating the request. */
 export function asTenant<Result>(apiKey: string, handler: () => Result): Result {
   return tenants.run({ apiKey: new Secret(apiKey) }, handler);
 }

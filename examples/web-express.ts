@@ -1,5 +1,5 @@
 /**
- * A streaming route of Express, or of any server that has Node's requests and responses:
+ * A streaming route in Express, or in any server with Node's request and response objects:
  *
  *   app.post('/chat', express.json(), streamChat);
  */
@@ -23,6 +23,6 @@ export async function streamChat({ body }: Request, response: ServerResponse): P
   }
   const { headers, body: events } = stream.toResponse({ onError: (error) => console.error(error) });
   response.writeHead(200, Object.fromEntries(headers));
-  // A slow client slows the model down. One that disconnects ends the call.
+  // A slow client slows the model down. A client that disconnects ends the call.
   if (events !== null) await pipeline(events, response).catch(() => {});
 }

@@ -1,4 +1,4 @@
-/** A streaming route of Hono. */
+/** A streaming route in Hono. */
 import { ChatClient, type ChatMessage } from 'drun-sdk/chat';
 import { Hono } from 'hono';
 

@@ -1,6 +1,6 @@
 /**
- * A streaming route of Next.js (`app/api/chat/route.ts`), and of every other framework with web handlers: SvelteKit, Remix,
- * Cloudflare Workers, Deno, Bun.
+ * A streaming route in Next.js (`app/api/chat/route.ts`) and other frameworks with web handlers: SvelteKit, Remix, Cloudflare
+ * Workers, Deno, Bun.
  */
 import { ChatClient, type ChatMessage } from 'drun-sdk/chat';
 import { isDrunError } from 'drun-sdk/errors';
@@ -12,7 +12,7 @@ export async function POST(request: Request): Promise<Response> {
   // Aborts when the end user's client disconnects.
   const stream = chat.stream({ model: 'public/deepseek-r1', messages }, { signal: request.signal });
   try {
-    // Until the first chunk has arrived, the response can still have another status.
+    // Until the first chunk arrives, the response can still have an error status.
     await stream.opened;
   } catch (error) {
     console.error(error);

@@ -67,7 +67,8 @@ class PendingChoice {
     const { content, ...message } = this.#message;
     // Streams begin with empty text, even if no text follows.
     const isText = typeof content === 'string' && (content !== '' || this.#isWhole || this.isEmpty);
-    const isFinished = isComplete && finishKind(this.finishReason) === 'finished';
+    const isFinished =
+      isComplete && this.finishReason !== null && finishKind(this.finishReason) === 'finished';
     const calls = this.#calls.build(`${seed} ${this.index}`, isFinished);
     return {
       ...this.fields,

@@ -136,7 +136,9 @@ export class ChatStream<Completion = ChatCompletion>
     checkOptions(options, EVENT_STREAM_OPTIONS, 'toReadableStream()');
     const onError = checkFunction(options.onError, 'onError');
     const heartbeatMs = checkTimeout(options.heartbeatMs ?? Number.POSITIVE_INFINITY, 'heartbeatMs');
-    return toEventStream(this[Symbol.asyncIterator](), heartbeatMs, onError);
+    const isAbort = (error: unknown): boolean =>
+      this.#deadline?.signal.aborted === true && !(error instanceof TimeoutError);
+    return toEventStream(this[Symbol.asyncIterator](), heartbeatMs, onError, isAbort);
   }
 
   /** Returns a response for a web handler. Its body is {@link ChatStream.toReadableStream}. */

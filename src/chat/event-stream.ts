@@ -1,4 +1,3 @@
-import { isDrunError } from '../errors/index.ts';
 import type { HeadersOption } from '../http/call.ts';
 import type { PlatformReadableStream } from '../internal/platform.ts';
 import type { ChatCompletionChunk } from './completion.ts';
@@ -7,7 +6,8 @@ import type { ChatCompletionChunk } from './completion.ts';
 export interface EventStreamOptions {
   /**
    * Receives the error that ended the stream. The client receives the string that this function returns or resolves
-   * with, or else a generic message, because errors can name keys, models and hosts.
+   * with, or else a generic message, because errors can name keys, models and hosts. A client that disconnects is not an
+   * error.
    */
   readonly onError?: ((error: unknown) => unknown) | undefined;
   /**
@@ -30,42 +30,63 @@ export const EVENT_STREAM_OPTIONS = ['onError', 'heartbeatMs'];
 
 const GENERIC_MESSAGE = 'The response could not be completed.';
 
-/** Writes chunks as server-sent events in the format of the OpenAI API. Reads chunks on demand. */
+/**
+ * Writes chunks as server-sent events in the format of the OpenAI API. Reads chunks on demand.
+ *
+ * @param isAbort - Whether an error is the reason of an abort, which cuts the stream off.
+ */
 export function toEventStream(
   chunks: AsyncIterator<ChatCompletionChunk, void, undefined>,
   heartbeatMs: number | undefined,
   onError: EventStreamOptions['onError'],
+  isAbort: (error: unknown) => boolean,
 ): PlatformReadableStream {
   const encoder = new TextEncoder();
   let timer: ReturnType<typeof setInterval> | undefined;
+  let isCanceled = false;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const write = (text: string): void => controller.enqueue(encoder.encode(`${text}\n\n`));
-        if (heartbeatMs !== undefined) timer = setInterval(() => write(': heartbeat'), heartbeatMs);
-        let next: IteratorResult<ChatCompletionChunk, void>;
+        const beat = (): void => {
+          // Comments must not pile up while the reader is busy.
+          if (controller.desiredSize === 0) write(': heartbeat');
+        };
+        if (heartbeatMs !== undefined) timer = setInterval(beat, heartbeatMs);
+        let event: string;
+        let isLast = true;
         try {
-          next = await chunks.next();
+          const { done, value } = await chunks.next();
+          isLast = done === true;
+          event = done ? '[DONE]' : JSON.stringify(value);
         } catch (error) {
-          const custom = await onError?.(error);
-          const message = typeof custom === 'string' ? custom : GENERIC_MESSAGE;
-          if (!isDrunError(error)) throw error;
-          const event = { error: { message, type: 'stream_error', code: null, param: null } };
-          write(`data: ${JSON.stringify(event)}`);
-          controller.close();
-          return;
+          if (isCanceled) return;
+          const message = await messageFor(error, onError);
+          if (isAbort(error)) throw error;
+          event = JSON.stringify({ error: { message, type: 'stream_error', code: null, param: null } });
         } finally {
           clearInterval(timer);
         }
-        // Outside `try`, since it throws if the reader has left.
-        write(`data: ${next.done ? '[DONE]' : JSON.stringify(next.value)}`);
-        if (next.done) controller.close();
+        if (isCanceled) return;
+        write(`data: ${event}`);
+        if (isLast) controller.close();
       },
       async cancel() {
+        isCanceled = true;
         clearInterval(timer);
         await chunks.return?.();
       },
     },
     { highWaterMark: 0 },
   );
+}
+
+async function messageFor(error: unknown, onError: EventStreamOptions['onError']): Promise<string> {
+  try {
+    const message = await onError?.(error);
+    return typeof message === 'string' ? message : GENERIC_MESSAGE;
+  } catch {
+    // The stream has to end even if `onError` fails.
+    return GENERIC_MESSAGE;
+  }
 }

@@ -23,8 +23,37 @@ interface WrittenSchema {
 
 const MAX_ISSUES = 20;
 
-/** All model servers support draft 7; some do not support later drafts. */
-const TARGET = 'draft-07';
+/** The draft that model servers implement: xgrammar, OpenAI and Gemini reject the tuples of earlier drafts. */
+const TARGET = 'draft-2020-12';
+
+/** Arguments that the libraries pass to the functions below. */
+interface Conversion {
+  readonly jsonSchema: JsonSchema;
+  readonly errors: unknown;
+  readonly domain: string;
+  readonly proto: { readonly name: string };
+  readonly unit: unknown;
+}
+
+/** Makes the libraries reject types that JSON lacks, and ignore checks that JSON Schema lacks. */
+const LIBRARY_OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  zod: {
+    override: ({ jsonSchema }: Conversion) => jsonSchema.contentEncoding === 'binary' && reject('File'),
+  },
+  valibot: { overrideAction: ({ errors, jsonSchema }: Conversion) => errors && jsonSchema },
+  arktype: {
+    fallback: {
+      domain: ({ domain }: Conversion) => reject(domain),
+      proto: ({ proto }: Conversion) => reject(proto.name),
+      date: () => reject('Date'),
+      unit: ({ unit }: Conversion) => (unit === undefined ? { not: {} } : reject(`value ${String(unit)}`)),
+    },
+  },
+};
+
+function reject(type: string): never {
+  throw new Error(`JSON has no ${type}`);
+}
 
 const written = new WeakMap<object, WrittenSchema>();
 
@@ -62,33 +91,17 @@ async function write(schema: StandardSchemaV1, fail: (why: string) => never): Pr
   const { jsonSchema, vendor } = schema['~standard'] as StandardSchemaV1.Props &
     Partial<StandardJSONSchemaV1.Props>;
   try {
-    if (jsonSchema !== undefined) {
-      const json = jsonSchema.input({ target: TARGET });
-      // arktype converts classes to schemas without constraints.
-      const name = vendor === 'arktype' ? classIn((schema as { readonly json?: unknown }).json) : undefined;
-      return name === undefined ? json : fail(`cannot be written as JSON Schema: JSON has no ${name}`);
-    }
+    const libraryOptions = LIBRARY_OPTIONS[vendor];
+    if (jsonSchema !== undefined) return jsonSchema.input({ target: TARGET, libraryOptions });
     // zod/mini schemas lack the conversion, so it is loaded only if needed.
-    if (vendor === 'zod' && '_zod' in schema) return (await import('./zod-schema.ts')).zodJsonSchema(schema);
+    if (vendor === 'zod' && '_zod' in schema)
+      return (await import('./zod-schema.ts')).zodJsonSchema(schema, { target: TARGET, ...libraryOptions });
   } catch (thrown) {
-    if (thrown instanceof ConfigurationError) throw thrown;
     return fail(`cannot be written as JSON Schema${thrown instanceof Error ? `: ${thrown.message}` : ''}`);
   }
   if (vendor === 'zod') return fail('needs zod 4');
   const hint = vendor === 'valibot' ? '; wrap it in `toStandardJsonSchema` of @valibot/to-json-schema' : '';
   return fail(`is a schema that provides no JSON Schema${hint}`);
-}
-
-/** Parts of arktype's notation whose strings are not types. */
-const NOT_TYPES = ['unit', 'key', 'default', 'meta', 'pattern', 'predicate', 'morphs'];
-
-/** Finds the first type that JSON lacks, such as a class, in arktype's notation, where it is a bare name. */
-function classIn(node: unknown, field = ''): string | undefined {
-  if (NOT_TYPES.includes(field)) return undefined;
-  if (typeof node === 'string') return /^(?:bigint|symbol|(?!Array$)[A-Z]\w+)$/.exec(node)?.[0];
-  if (typeof node !== 'object' || node === null) return undefined;
-  const parts = Object.entries(node).map(([name, part]) => classIn(part, Array.isArray(node) ? field : name));
-  return parts.find((name) => name !== undefined);
 }
 
 /** Creates the `response_format` that makes a server enforce a schema. */

@@ -107,8 +107,14 @@ function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): read
     throw new ToolCallError(why, { toolName: '', issues: [], messages });
   }
   const kind = finishKind(finish_reason);
-  if (kind === 'cut') {
-    const why = 'A tool call was cut off at the token limit: raise `max_tokens`.';
+  // Some servers send no reason, so only the arguments show whether the calls are complete.
+  const isPartial = ({ function: called }: ToolCall): boolean =>
+    isRecord(called) && !isRecord(parseJson(called.arguments));
+  if (kind === 'cut' || (finish_reason === null && calls.some(isPartial))) {
+    const why =
+      kind === 'cut'
+        ? 'A tool call was cut off at the token limit: raise `max_tokens`.'
+        : 'The reply with a tool call has no `finish_reason`, and the arguments are incomplete.';
     throw new OutputTruncatedError(why, { completion: reader.redact(reader.completion) });
   }
   if (kind === 'withheld') {

@@ -2,6 +2,6 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type $ZodType, toJSONSchema } from 'zod/v4/core';
 
 /** Converts a zod/mini schema to JSON Schema. A separate file, because it is loaded only if such a schema is used. */
-export function zodJsonSchema(schema: StandardSchemaV1): Record<string, unknown> {
-  return { ...toJSONSchema(schema as unknown as $ZodType, { target: 'draft-7', io: 'input' }) };
+export function zodJsonSchema(schema: StandardSchemaV1, options: object): Record<string, unknown> {
+  return { ...toJSONSchema(schema as unknown as $ZodType, { ...options, io: 'input' }) };
 }

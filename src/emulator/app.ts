@@ -2,6 +2,7 @@ import { TrieRouter } from 'hono/router/trie-router';
 import { Hono } from 'hono/tiny';
 import type { Context, Env, Operate } from './context.ts';
 import { controlPlane } from './control-plane/control-plane.ts';
+import { unknownPath } from './data-plane/errors.ts';
 import { dataPlane } from './data-plane/gateway.ts';
 import type { RuleBook } from './data-plane/rules.ts';
 import { corrupt, isReplaced, replacementOf } from './faults/apply.ts';
@@ -50,7 +51,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook):
 
   app.notFound(({ env: { log } }) => {
     log.add({ reason: 'Nothing is served at this path.' });
-    return notFound();
+    return settings.behind === 'none' ? unknownPath() : notFound();
   });
   app.onError((error, { req, env: { log } }) => {
     // A bug, or an option that throws. Rethrown so that its author sees the error instead of a 500.

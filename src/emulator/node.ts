@@ -1,13 +1,9 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as z from 'zod';
 import { isLoopback } from '../internal/checks.ts';
+import { type Body, bodyOf, type Chunks } from './body.ts';
 import { check, fields, nonEmpty } from './checks.ts';
 import { type Emulator, logOf } from './emulator.ts';
 import { LostConnection, notFound } from './http.ts';
@@ -79,11 +75,33 @@ export async function serve(
     }
     return emulator.fetch(request);
   };
-  const onInvalid = (method: string, headers: Headers): void => {
-    const url = 'http://localhost/';
-    log?.reject({ method, url, headers }, 400, 'The method, the host or the URL is invalid.');
+  const respond = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const client = new AbortController();
+    outgoing.once('close', () => {
+      if (!outgoing.writableFinished) client.abort(new Error('The client has disconnected.'));
+    });
+    // The gateway keeps connections alive without a `Connection` header.
+    outgoing.removeHeader('connection');
+    const { method = 'GET' } = incoming;
+    const headers = headersOf(incoming);
+    let request: Request;
+    try {
+      request = toRequest(incoming, { method, headers, signal: client.signal });
+    } catch {
+      const reason = 'The method, the host or the URL is invalid.';
+      log?.reject({ method, headers, url: 'http://localhost/' }, 400, reason);
+      outgoing.writeHead(400).end();
+      return;
+    }
+    try {
+      await send(await handle(request), outgoing);
+    } catch (error) {
+      if (error instanceof LostConnection || client.signal.aborted || outgoing.headersSent)
+        outgoing.destroy();
+      else outgoing.writeHead(500).end();
+    }
   };
-  const server = createServer(requestListener({ handle, onInvalid }));
+  const server = createServer(GATEWAY_LIMITS, respond);
   await listen(server, port, host);
   const address = server.address() as AddressInfo;
   isOnLoopback = /^(?:::ffff:)?127\.|^::1$/.test(address.address);
@@ -104,19 +122,15 @@ const serveOptions = fields({
   admin: z.boolean().optional(),
 });
 
+const GATEWAY_LIMITS = { maxHeaderSize: 1024 * 1024, keepAliveTimeout: 60_000 };
+
 const TEXT = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
 
-function listen(server: Server, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (cause: NodeJS.ErrnoException): void => {
-      const reason = cause.code === 'EADDRINUSE' ? 'the port is in use' : cause.message;
-      reject(new Error(`serve: cannot listen on port ${port} of ${host}: ${reason}.`, { cause }));
-    };
-    server.once('error', onError);
-    server.listen(port, host, () => {
-      server.off('error', onError);
-      resolve();
-    });
+async function listen(server: Server, port: number, host: string): Promise<void> {
+  server.listen(port, host);
+  await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
+    const reason = cause.code === 'EADDRINUSE' ? 'the port is in use' : cause.message;
+    throw new Error(`serve: cannot listen on port ${port} of ${host}: ${reason}.`, { cause });
   });
 }
 
@@ -126,58 +140,11 @@ function urlOf(host: string, port: number): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
-interface ListenerOptions {
-  readonly handle: (request: Request) => Promise<Response>;
-  /** Called for requests that Node accepts but `fetch` does not, such as CONNECT or an invalid host. */
-  readonly onInvalid: (method: string, headers: Headers) => void;
-}
-
-/**
- * Connects a `fetch`-like handler to Node's HTTP server. A client that reads slowly slows the response down, a client
- * that disconnects aborts the request's signal, and a response with a lost connection closes the client's connection.
- */
-function requestListener(options: ListenerOptions): RequestListener {
-  return (incoming, outgoing) => {
-    void respond(options, incoming, outgoing);
-  };
-}
-
-async function respond(
-  { handle, onInvalid }: ListenerOptions,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-): Promise<void> {
-  const client = new AbortController();
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) client.abort(new Error('The client has disconnected.'));
-  });
-  // The gateway keeps connections alive without a `Connection` header.
-  outgoing.removeHeader('connection');
-  const headers = toHeaders(incoming.rawHeaders);
-  const request = toRequest(incoming, headers, client.signal);
-  if (request === undefined) {
-    onInvalid(incoming.method ?? '', headers);
-    outgoing.writeHead(400).end();
-    return;
-  }
-  try {
-    await send(await handle(request), outgoing);
-  } catch (error) {
-    if (error instanceof LostConnection || client.signal.aborted || outgoing.headersSent) outgoing.destroy();
-    else outgoing.writeHead(500).end();
-  }
-}
-
-function toRequest(incoming: IncomingMessage, headers: Headers, signal: AbortSignal): Request | undefined {
-  const { method = 'GET', url = '/' } = incoming;
-  try {
-    const init = { method, headers, signal };
-    const target = targetOf(url, headers.get('host') ?? 'localhost');
-    const body = { body: toBody(incoming), duplex: 'half' };
-    return new Request(target, method === 'GET' || method === 'HEAD' ? init : { ...init, ...body });
-  } catch {
-    return undefined;
-  }
+/** @throws {TypeError} If Node accepts the request but `fetch` does not, such as CONNECT or an invalid host. */
+function toRequest(incoming: IncomingMessage, init: RequestInit & { readonly headers: Headers }): Request {
+  const target = targetOf(incoming.url ?? '/', init.headers.get('host') ?? 'localhost');
+  if (init.method === 'GET' || init.method === 'HEAD') return new Request(target, init);
+  return new Request(target, { ...init, body: bodyOfRequest(incoming), duplex: 'half' } as RequestInit);
 }
 
 /** @throws {TypeError} If the URL is invalid, or the host contains a path. */
@@ -188,31 +155,18 @@ function targetOf(url: string, host: string): URL {
   return new URL(origin + url);
 }
 
-function toHeaders(rawHeaders: readonly string[]): Headers {
+function headersOf({ headersDistinct }: IncomingMessage): Headers {
   const headers = new Headers();
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    headers.append(rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '');
+  for (const [name, values = []] of Object.entries(headersDistinct)) {
+    for (const value of values) headers.append(name, value);
   }
   return headers;
 }
 
 /** Reads the body on demand. Node discards the unread part, so the connection can be reused. */
-function toBody(incoming: IncomingMessage): ReadableStream<Uint8Array> {
-  let chunks: AsyncIterator<Uint8Array> | undefined;
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        chunks ??= incoming[Symbol.asyncIterator]();
-        const { done, value } = await chunks.next();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel() {
-        incoming.resume();
-      },
-    },
-    { highWaterMark: 0 },
-  );
+function bodyOfRequest(incoming: IncomingMessage): Body {
+  const chunks = incoming.iterator({ destroyOnReturn: false }) as Chunks;
+  return bodyOf(chunks, { onCancel: () => void incoming.resume() });
 }
 
 async function send({ status, headers, body }: Response, outgoing: ServerResponse): Promise<void> {

@@ -32,8 +32,6 @@ export interface EmulatedModel {
    * 'none'`.
    */
   readonly reasoningField?: 'reasoning' | 'reasoning_content' | undefined;
-  /** Provider name in the model list. Default: `VLLM`. */
-  readonly ownedBy?: string | undefined;
 }
 
 /** A real OpenAI-compatible server behind the emulator. */

@@ -39,7 +39,6 @@ const model = fields({
   id: nonEmpty,
   contextLength: positive,
   reasoningField: z.enum(['reasoning', 'reasoning_content']).optional(),
-  ownedBy: text,
 });
 
 /** A chunk of a reply. Strict, because a misspelled field would result in an empty reply. */

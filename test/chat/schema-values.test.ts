@@ -34,7 +34,7 @@ async function parse(schema: object, value: unknown): Promise<Parsed> {
 /** What Ajv says about a value, or `undefined` if it accepts the value. */
 function ajvErrors(schema: Record<string, unknown>, value: unknown): string | undefined {
   const options = { strict: false, validateFormats: false, allErrors: true };
-  const ajv = JSON.stringify(schema).includes('2020-12') ? new Ajv2020(options) : new Ajv(options);
+  const ajv = /2020-12|prefixItems/.test(JSON.stringify(schema)) ? new Ajv2020(options) : new Ajv(options);
   return ajv.validate(schema, value) ? undefined : ajv.errorsText();
 }
 

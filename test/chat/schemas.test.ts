@@ -114,8 +114,45 @@ describe('a schema', () => {
       'objects in the rest of a tuple',
       z.object({ t: z.tuple([z.string()], z.object({ a: z.string() })) }),
       closed({
-        t: { type: 'array', items: [string], additionalItems: closed({ a: string }), minItems: 1 },
+        t: { type: 'array', prefixItems: [string], items: closed({ a: string }), minItems: 1 },
       }),
+    ],
+    [
+      'a tuple',
+      z.object({ t: z.tuple([z.string(), z.number()]) }),
+      closed({
+        t: { type: 'array', prefixItems: [string, { type: 'number' }], minItems: 2, maxItems: 2 },
+      }),
+    ],
+    [
+      'a strict tuple of valibot',
+      valibot(v.object({ t: v.strictTuple([v.string()]) })),
+      closed({ t: { type: 'array', prefixItems: [string], minItems: 1, maxItems: 1 } }),
+    ],
+    [
+      'a tuple of arktype with an optional element',
+      type({ t: ['string', 'string?'] }),
+      closed({ t: { type: 'array', prefixItems: [string, string], minItems: 1, maxItems: 2 } }),
+    ],
+    [
+      'checks of valibot that JSON Schema lacks',
+      valibot(
+        v.object({
+          a: v.pipe(
+            v.string(),
+            v.trim(),
+            v.minLength(1),
+            v.check(() => true),
+          ),
+        }),
+      ),
+      closed({ a: { type: 'string', minLength: 1 } }),
+    ],
+    ['a string of arktype that is converted', type({ at: 'string.date.parse' }), closed({ at: string })],
+    [
+      'a field of arktype that may be undefined',
+      type({ 'a?': 'string | undefined' }),
+      { type: 'object', properties: { a: { anyOf: [string] } }, additionalProperties: false },
     ],
     [
       'objects in an array',
@@ -144,11 +181,7 @@ describe('a schema', () => {
     ],
     ['any object of arktype', type({ o: 'object' }), closed({ o: { type: 'object' } })],
   ])('is sent as servers accept it: %s', async (_, schema, expected) => {
-    const {
-      definitions: _definitions,
-      $defs: _defs,
-      ...received
-    } = (await sent(schema)).schema as Record<string, unknown>;
+    const { $defs, ...received } = (await sent(schema)).schema as Record<string, unknown>;
     expect(received).toEqual(expected);
   });
 
@@ -211,6 +244,33 @@ describe('a schema', () => {
     ['a function in a list of arktype', type({ a: 'Function[]' }), 'Function'],
     ['a symbol in a union of arktype', type({ a: 'string | symbol' }), 'symbol'],
     ['a date in a union of arktype', type({ at: 'string | Date' }), 'Date'],
+    ['NaN of arktype', type({ a: 'number.NaN' }), 'NaN'],
+    ['a literal date of arktype', type({ a: "d'2026-01-01'" }), '2026'],
+    ['a class of arktype', type({ a: type.instanceOf(URL) }), 'URL'],
+    ...(
+      [
+        ['a file', z.file(), mini.file(), v.file()],
+        ['an optional file', z.file().optional(), mini.optional(mini.file()), v.optional(v.file())],
+        [
+          'a map',
+          z.map(z.string(), z.string()),
+          mini.map(mini.string(), mini.string()),
+          v.map(v.string(), v.string()),
+        ],
+        ['a set', z.set(z.string()), mini.set(mini.string()), v.set(v.string())],
+        ['a bigint', z.bigint(), mini.bigint(), v.bigint()],
+        ['undefined', z.undefined(), mini.undefined(), v.undefined()],
+        ['a symbol', z.symbol(), mini.symbol(), v.symbol()],
+        ['a function', z.function() as never, mini.function() as never, v.function()],
+        ['a class', z.instanceof(URL), mini.instanceof(URL), v.instance(URL)],
+        ['NaN', z.nan(), mini.nan(), v.nan()],
+        ['a literal bigint', z.literal(1n), mini.literal(1n), v.literal(1n)],
+      ] as [string, z.ZodType, mini.ZodMiniType, v.GenericSchema][]
+    ).flatMap(([name, ofZod, ofMini, ofValibot]): [string, object, string][] => [
+      [`${name} of zod`, z.object({ a: ofZod }), 'JSON'],
+      [`${name} of zod/mini`, mini.object({ a: ofMini }), 'JSON'],
+      [`${name} of valibot`, valibot(v.object({ a: ofValibot })), 'JSON'],
+    ]),
     ['a schema of zod 3', { _def: {}, parse: () => 1 }, 'zod 4'],
     [
       'a schema of zod 3 with the standard interface',

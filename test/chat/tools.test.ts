@@ -94,7 +94,7 @@ const asking = (...tools: Tool[]): [ChatCompletionRequest, RunToolsOptions] => [
 
 describe('runTools', () => {
   test('returns the completion of a model that calls no tool', async () => {
-    const sent = modelThat(says('No'));
+    const sent = modelThat(textChunk('No'));
     const { weather } = weatherTool();
 
     const answer = await chatClient().runTools(...asking(weather));
@@ -106,7 +106,7 @@ describe('runTools', () => {
   });
 
   test('sends the tools with the schemas of their arguments', async () => {
-    const sent = modelThat(says('No'));
+    const sent = modelThat(textChunk('No'));
     const { weather } = weatherTool();
     const strict = defineTool({ name: 'now', parameters: z.object({}), strict: true, run: () => 0 });
 
@@ -148,7 +148,7 @@ describe('runTools', () => {
 
   test('runs the tool that the model calls, and sends the result', async () => {
     const calls = [call('c1', 'weather', '{"city":"Paris"}')];
-    const sent = modelThat(asksFor(...calls), says('Yes'));
+    const sent = modelThat(asksFor(...calls), textChunk('Yes'));
     const { weather, cities } = weatherTool();
 
     const answer = await chatClient().runTools(...asking(weather));
@@ -167,7 +167,7 @@ describe('runTools', () => {
     ['undefined as an empty string', undefined, ''],
     ['the value of a promise', Promise.resolve(7), '7'],
   ])('sends %s as the result', async (_, result, content) => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
+    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textChunk('Yes'));
     const { weather } = weatherTool(() => result);
 
     await chatClient().runTools(...asking(weather));
@@ -176,7 +176,7 @@ describe('runTools', () => {
   });
 
   test('treats empty arguments as none', async () => {
-    modelThat(asksFor(call('c1', 'now', '')), says('Yes'));
+    modelThat(asksFor(call('c1', 'now', '')), textChunk('Yes'));
     const given: unknown[] = [];
     const now = defineTool({
       name: 'now',
@@ -192,7 +192,7 @@ describe('runTools', () => {
   test('runs the calls of a round in parallel, and sends their results in order', async () => {
     const sent = modelThat(
       asksFor(call('c1', 'weather', '{"city":"Paris"}'), call('c2', 'weather', '{"city":"Rome"}')),
-      says('Yes'),
+      textChunk('Yes'),
     );
     const second = Promise.withResolvers<void>();
     const { weather } = weatherTool(async (parameters) => {
@@ -215,7 +215,7 @@ describe('runTools', () => {
     const sent = modelThat(
       asksFor(call('c1', 'weather', '{"city":"Paris"}')),
       asksFor(call('c2', 'weather', '{"city":"Rome"}')),
-      says('Yes'),
+      textChunk('Yes'),
     );
     const { weather, cities } = weatherTool();
 
@@ -251,7 +251,7 @@ describe('runTools', () => {
   });
 
   test('sends `tool_choice` in the first round only', async () => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
+    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textChunk('Yes'));
     const { weather } = weatherTool();
 
     await chatClient().runTools(
@@ -263,7 +263,7 @@ describe('runTools', () => {
   });
 
   test('respects `toJSON` of the request', async () => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
+    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textChunk('Yes'));
     const { weather } = weatherTool();
     const request = { toJSON: () => ({ model, messages: [question] }) } as unknown as ChatCompletionRequest;
 
@@ -274,7 +274,7 @@ describe('runTools', () => {
   });
 
   test('does not change the request', async () => {
-    modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
+    modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textChunk('Yes'));
     const { weather } = weatherTool();
     const messages = Object.freeze([question]);
 
@@ -295,7 +295,7 @@ describe('a call with wrong arguments', () => {
     const sent = modelThat(
       asksFor(call('c1', 'weather', args)),
       asksFor(call('c2', 'weather', '{"city":"Rome"}')),
-      says('Yes'),
+      textChunk('Yes'),
     );
     const { weather, cities } = weatherTool();
 
@@ -328,7 +328,7 @@ describe('a call with wrong arguments', () => {
         call('c2', 'weather', '{"city":"Rome"}'),
         call('c3', 'weather', '[]'),
       ),
-      says('Yes'),
+      textChunk('Yes'),
     );
     const { weather, cities } = weatherTool();
 
@@ -415,7 +415,7 @@ describe('a run that ends early', () => {
     const reason = new Error('the user left');
     modelThat(() => {
       user.abort(reason);
-      return says('Too late');
+      return textChunk('Too late');
     });
     const { weather } = weatherTool();
 
@@ -544,7 +544,7 @@ describe('a tool in complete() and stream()', () => {
 });
 
 describe('calls that are not run', () => {
-  const reply = (finish: string, message: object): Response =>
+  const reply = (finish: string | null, message: object): Response =>
     json(
       completion({
         choices: [
@@ -556,6 +556,18 @@ describe('calls that are not run', () => {
 
   test.each([
     ['cut off', 'max_tokens', calls, OutputTruncatedError],
+    [
+      'incomplete, without a finish reason',
+      null,
+      { tool_calls: [call('c1', 'weather', '{"ci')] },
+      OutputTruncatedError,
+    ],
+    [
+      'lacking arguments, without a finish reason',
+      null,
+      { tool_calls: [call('c1', 'weather', '')] },
+      OutputTruncatedError,
+    ],
     ['withheld', 'content_filter', calls, ModelRefusalError],
     ['announced without a call', 'tool_calls', {}, ToolCallError],
     ['of a failed completion', 'abort', calls, StreamFailedError],
@@ -568,6 +580,15 @@ describe('calls that are not run', () => {
     expect(error).toBeInstanceOf(type);
     expect(cities).toEqual([]);
     expect((error as { messages: readonly unknown[] }).messages[0]).toEqual(question);
+  });
+
+  test('do not include complete calls of a server that sends no finish reason', async () => {
+    modelThat(reply(null, calls), textChunk('rain'));
+    const { weather, cities } = weatherTool();
+
+    await chatClient().runTools(...asking(weather));
+
+    expect(cities).toEqual(['Paris']);
   });
 
   test('because the tool is custom are returned to the caller', async () => {
@@ -619,7 +640,7 @@ describe('a run', () => {
   });
 
   test('parses its last reply with a schema', async () => {
-    const sent = modelThat(json(asksForParis), says('{"umbrella":true}'));
+    const sent = modelThat(json(asksForParis), textChunk('{"umbrella":true}'));
     const { weather } = weatherTool();
     const schema = z.object({ umbrella: z.boolean() });
 
@@ -634,7 +655,7 @@ describe('a run', () => {
   });
 
   test('accepts the JSON Schema of a tool, as MCP servers provide it', async () => {
-    const sent = modelThat(json(asksForParis), says('Yes'));
+    const sent = modelThat(json(asksForParis), textChunk('Yes'));
     const parameters = { type: 'object', properties: { city: { type: 'string' } } };
     const seen: unknown[] = [];
     const weather = defineTool({ name: 'weather', parameters, run: (args) => seen.push(args) });

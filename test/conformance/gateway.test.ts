@@ -426,6 +426,21 @@ describe('the gateway', () => {
     expect(await response.text()).toContain(message);
   });
 
+  it.each([
+    ['3', '3'],
+    ['["x"]', '["x"]'],
+    ['{"b":1,"a":2}', '{"a":2,"b":1}'],
+  ])('reads the model %s as the text %s', async (model, text) => {
+    const response = await emulator(undefined).fetch('https://chat.d.run/v1/chat/completions', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}` },
+      body: `{"model":${model}}`,
+    });
+    expect(await response.json()).toMatchObject({
+      error: { message: `The model \`${text}\` does not exist or you do not have access to it.` },
+    });
+  });
+
   it('asks a stream for its usage and forwards everything else', async () => {
     const bodies: unknown[] = [];
     const fetch = async (_: string, init: RequestInit): Promise<Response> => {

@@ -190,6 +190,30 @@ describe('a bare model server', () => {
     expect(await response.json()).toEqual({ error: 'Unauthorized' });
   });
 
+  it.each([
+    ['GET', '/v1/embeddings', undefined, 404, { detail: 'Not Found' }],
+    ['GET', '/', undefined, 404, { detail: 'Not Found' }],
+    ['GET', '/v1/chat/completions', undefined, 405, { detail: 'Method Not Allowed' }],
+    ['POST', '/v1/models', undefined, 405, { detail: 'Method Not Allowed' }],
+    [
+      'POST',
+      '/v1/chat/completions',
+      '{',
+      400,
+      { error: { message: 'JSON decode error', type: 'BadRequestError', param: null, code: 400 } },
+    ],
+    ['POST', '/v1/chat/completions', '{"messages":[{"role":"user","content":"Hi"}]}', 200, { model: 'tiny' }],
+  ])('responds to %s %s as vLLM does: %s', async (method, path, body, status, expected) => {
+    const drun = createEmulator({ behind: 'none', models: [MODEL], keys: [{ name: 'recorded', key: KEY }] });
+    const response = await drun.fetch(`http://127.0.0.1:8000${path}`, {
+      method,
+      headers: { authorization: `Bearer ${KEY}` },
+      ...(body !== undefined && { body }),
+    });
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject(expected);
+  });
+
   it('sends the same completion whole as the chunks of a scripted stream add up to', async () => {
     const recording = await readRecording('server-recordings/vllm032-n2.stream.http');
     const response = await send({ reply: { chunks: chunksOf(recording) } }, { n: 2 });

@@ -189,6 +189,20 @@ describe('serve', () => {
     response.destroy();
   });
 
+  it('accepts headers up to 1 MiB, as the gateway does', async () => {
+    await using server = await serve(createEmulator());
+    const status = async (size: number): Promise<number | undefined> => {
+      const request = httpRequest(`${server.url}/`, {
+        agent: false,
+        headers: { 'x-size': 'x'.repeat(size) },
+      });
+      request.end();
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      return response.resume().statusCode;
+    };
+    expect([await status(900_000), await status(1_100_000)]).toEqual([404, 431]);
+  });
+
   it('closes at once despite open streams and idle connections', async () => {
     const { server, key, left } = await talkative();
     const response = await openStream(server, key);

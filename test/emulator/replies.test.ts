@@ -395,6 +395,16 @@ describe('a scripted reply', () => {
     ['not JSON', jsonFormat(weather), 'it is not JSON'],
     ['{"city":1}', jsonFormat(weather), 'at $.city'],
     [{ content: '{}' }, jsonFormat(weather), 'at $.city'],
+    [
+      '{}',
+      jsonFormat({ type: 'object', required: ['a'], additionalProperties: { type: 'number' } }),
+      'at $.a',
+    ],
+    [
+      '{}',
+      jsonFormat({ type: 'object', properties: { a: { type: 'number', default: 3 } }, required: ['a'] }),
+      'at $.a',
+    ],
     [{ toolCalls: [{ name: 'weather', arguments: { city: 'O' } }] }, tool(true), 'at $.city'],
   ])(
     '%j that violates a strict schema is reported to the author of the test',
@@ -409,6 +419,7 @@ describe('a scripted reply', () => {
   it.each<[Reply, object]>([
     ['{"city":"Oslo"}', jsonFormat(weather)],
     ['{"city":1}', jsonFormat(weather, false)],
+    ['{}', jsonFormat({ type: 'object', properties: { a: { type: 'number', default: 3 } } })],
     [{ content: '{"ci', finishReason: 'length' }, jsonFormat(weather)],
     [{ refusal: 'No.' }, jsonFormat(weather)],
     [{ choices: [{ message: { content: 'not JSON' } }] }, jsonFormat(weather)],
@@ -432,6 +443,17 @@ const chain = z.object({
   },
 });
 
+// Its first alternative has no end.
+const operation = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('sum'),
+    get parts() {
+      return z.array(operation).min(2);
+    },
+  }),
+  z.object({ type: z.literal('number'), value: z.number().gt(0.25).lt(0.5) }),
+]);
+
 const SCHEMAS: readonly (readonly [
   string,
   { safeParse: (value: unknown) => { success: boolean } },
@@ -454,6 +476,10 @@ const SCHEMAS: readonly (readonly [
   z.object({ tree, list: z.array(tree).min(1) }),
   z.object({ chain, some: z.any(), rest: z.tuple([z.string()], z.number()) }),
   z.object({ named: z.object({ a: z.string() }).meta({ id: 'Named' }) }),
+  z.object({ scores: z.record(z.enum(['a', 'b']), z.object({ points: z.int().min(1) })) }),
+  z.object({ time: z.iso.time(), at: z.iso.datetime({ precision: 3 }), mail: z.email().min(30) }),
+  z.intersection(z.looseObject({ a: z.string() }), z.looseObject({ a: z.string().min(3) })),
+  operation,
 ].flatMap((schema, index) =>
   (['draft-2020-12', 'draft-7'] as const).map((target) => {
     const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'output', target });
@@ -511,6 +537,10 @@ describe('the default reply', () => {
   });
 
   it('is valid for schemas of valibot and arktype', async () => {
+    interface Tree {
+      children: Tree[];
+    }
+    const tree: v.GenericSchema<Tree> = v.object({ children: v.array(v.lazy(() => tree)) });
     const valibot = v.object({
       name: v.pipe(v.string(), v.minLength(2)),
       size: v.pipe(v.number(), v.integer(), v.minValue(3)),
@@ -519,6 +549,7 @@ describe('the default reply', () => {
         v.object({ type: v.literal('b'), n: v.number() }),
       ]),
       list: v.pipe(v.array(v.picklist(['x', 'y'])), v.minLength(1)),
+      tree,
     });
     const first = await whole({}, jsonFormat(toJsonSchema(valibot)));
     expect(v.safeParse(valibot, JSON.parse(first.body.choices[0].message.content ?? '')).success).toBe(true);
@@ -532,12 +563,35 @@ describe('the default reply', () => {
     expect(ark.allows(JSON.parse(second.body.choices[0].message.content ?? ''))).toBe(true);
   });
 
+  it.each<[object, unknown]>([
+    [{ type: ['string', 'null'], minLength: 2 }, 'xx'],
+    [
+      {
+        properties: { a: { minimum: 3, type: 'integer' }, b: { $ref: '#/properties/a' } },
+        required: ['a', 'b'],
+      },
+      { a: 3, b: 3 },
+    ],
+    [{ type: 'object', required: ['a'], additionalProperties: { type: 'boolean' } }, { a: false }],
+    [{ type: 'object', properties: { a: { type: 'number', default: 3 } }, required: [] }, {}],
+    [
+      { type: 'object', minProperties: 2, additionalProperties: { const: 1 } },
+      { x0: 1, x1: 1 },
+    ],
+    [{ type: 'number', exclusiveMinimum: true, minimum: 3 }, 4],
+  ])('is a simple value of %j', async (schema, value) => {
+    const { body } = await whole({}, jsonFormat(schema));
+    expect(JSON.parse(body.choices[0].message.content ?? '')).toEqual(value);
+  });
+
   it.each([
     [{ type: 'string', pattern: '^[0-9]{3}-[a-z]{4}$' }],
     [{ type: 'object', properties: { a: { type: 'string', pattern: '^\\d{3}-x$' } }, required: ['a'] }],
     [false],
     [{ type: 'number', minimum: 5, maximum: 3 }],
     [{ type: 'array', minItems: 1e9, items: { type: 'null' } }],
+    [{ type: 'object', properties: { next: { $ref: '#' } }, required: ['next'] }],
+    [{ $ref: '#/$defs/missing' }],
   ])('asks for a scripted reply if it finds no value for %j', async (schema) => {
     const { status, body } = await whole({}, jsonFormat(schema));
     expect(status).toBe(400);

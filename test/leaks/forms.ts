@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 const percent = (text: string): string =>
   Array.from(text, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
 
@@ -21,6 +23,8 @@ export const forms: Readonly<Record<string, (credential: string) => string>> = {
   'base64, truncated at the end': (credential) => Buffer.from(credential).toString('base64').slice(0, 30),
   'base64, truncated at the start': (credential) => Buffer.from(credential).toString('base64').slice(16),
   hexadecimal: (credential) => Buffer.from(credential).toString('hex'),
+  'a printed Buffer': (credential) => inspect(Buffer.from(credential)),
+  'a Buffer in JSON': (credential) => JSON.stringify(Buffer.from(credential)),
   'truncated at the end': (credential) => credential.slice(0, 32),
   'truncated at the start': (credential) => credential.slice(10),
   'only the middle': (credential) => credential.slice(8, 23),

@@ -5,7 +5,13 @@ import { gatewayResponse, goJson } from './gateway-wire.ts';
  * Errors of the gateway. The messages are those of the real gateway, which takes most of them from OpenAI.
  */
 
-const INVALID_REQUEST = 'invalid_request_error';
+const INVALID = 'invalid_request_error';
+const MISSING_KEY =
+  "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing the API from your browser and are prompted for a username and password. You can obtain an API key from https://platform.openai.com/account/api-keys.";
+const INVALID_JSON =
+  "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you have trouble figuring out how to fix this, please contact us through our help center at help.openai.com.)";
+const QUOTA_USED_UP =
+  'You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.';
 
 /** @param reason - For the log; must not contain a credential. */
 function gatewayError(
@@ -15,60 +21,35 @@ function gatewayError(
   message: string,
   reason = message,
 ): HttpError {
-  return new HttpError(status, reason, () =>
-    gatewayResponse(goJson({ error: { code, message, param: null, type } }), status),
-  );
+  const text = goJson({ error: { code, message, param: null, type } });
+  return new HttpError(status, reason, () => gatewayResponse(text, status));
 }
 
 export const missingApiKey = (): HttpError =>
-  gatewayError(
-    401,
-    null,
-    INVALID_REQUEST,
-    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing the API from your browser and are prompted for a username and password. You can obtain an API key from https://platform.openai.com/account/api-keys.",
-    'No `Authorization: Bearer` header.',
-  );
+  gatewayError(401, null, INVALID, MISSING_KEY, 'No `Authorization: Bearer` header.');
 
 /** Repeats the full key in plain text, as the gateway does. */
 export const incorrectApiKey = (fullKey: string, reason = 'The API key is invalid.'): HttpError =>
-  gatewayError(401, 'invalid_api_key', INVALID_REQUEST, `Incorrect API key provided: ${fullKey}`, reason);
+  gatewayError(401, 'invalid_api_key', INVALID, `Incorrect API key provided: ${fullKey}`, reason);
 
 export const invalidJson = (): HttpError =>
-  gatewayError(
-    400,
-    null,
-    INVALID_REQUEST,
-    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you have trouble figuring out how to fix this, please contact us through our help center at help.openai.com.)",
-    'The body is not a JSON object.',
-  );
+  gatewayError(400, null, INVALID, INVALID_JSON, 'The body is not a JSON object.');
 
 export const missingModel = (): HttpError =>
-  gatewayError(400, null, INVALID_REQUEST, 'you must provide a model parameter');
+  gatewayError(400, null, INVALID, 'you must provide a model parameter');
 
-export const insufficientQuota = (): HttpError =>
-  gatewayError(
-    402,
-    'insufficient_quota',
-    'insufficient_quota',
-    'You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.',
-    'The quota of the API key is used up.',
-  );
+export const insufficientQuota = (): HttpError => {
+  const code = 'insufficient_quota';
+  return gatewayError(402, code, code, QUOTA_USED_UP, 'The quota of the API key is used up.');
+};
 
 export const modelAccessDenied = (model: string): HttpError =>
-  gatewayError(
-    403,
-    'model_access_denied',
-    INVALID_REQUEST,
-    `You do not have access to the model \`${model}\`.`,
-  );
+  gatewayError(403, 'model_access_denied', INVALID, `You do not have access to the model \`${model}\`.`);
 
-export const modelNotFound = (model: string): HttpError =>
-  gatewayError(
-    404,
-    'model_not_found',
-    INVALID_REQUEST,
-    `The model \`${model}\` does not exist or you do not have access to it.`,
-  );
+export const modelNotFound = (model: string): HttpError => {
+  const message = `The model \`${model}\` does not exist or you do not have access to it.`;
+  return gatewayError(404, 'model_not_found', INVALID, message);
+};
 
 export const internalError = (reason: string): HttpError =>
   gatewayError(500, null, 'internal_error', 'internal error', reason);
@@ -77,13 +58,10 @@ export const internalError = (reason: string): HttpError =>
 export const upstreamError = (message: string): HttpError =>
   gatewayError(502, null, 'upstream_error', message);
 
-const rateLimitExceeded = (): HttpError =>
-  gatewayError(
-    429,
-    'model_rate_limit_exceeded',
-    '',
-    'You have exceeded the rate limit. Please try again later.',
-  );
+const rateLimitExceeded = (): HttpError => {
+  const message = 'You have exceeded the rate limit. Please try again later.';
+  return gatewayError(429, 'model_rate_limit_exceeded', '', message);
+};
 
 const BY_STATUS: Readonly<Record<number, () => HttpError>> = {
   400: invalidJson,
@@ -116,6 +94,11 @@ const VLLM_TYPES: Readonly<Record<number, string>> = {
 /** Creates vLLM's response to a non-streaming request. */
 export function vllmResponse(body: unknown, status = 200): Response {
   return json(body, status, 'application/json');
+}
+
+/** Creates vLLM's response for an unknown path. */
+export function unknownPath(): Response {
+  return vllmResponse({ detail: 'Not Found' }, 404);
 }
 
 /** An error of the model server, in vLLM's form. */

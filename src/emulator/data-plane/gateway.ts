@@ -5,7 +5,6 @@ import type { Context, Env, Exchange, Operate } from '../context.ts';
 import { bearerToken, bodyText, HttpError, isEventStream, isObject, notFound, parseJson } from '../http.ts';
 import { modelAccess } from '../model-access.ts';
 import type { EmulatedOperation } from '../operation.ts';
-import type { EmulatedModel } from '../options.ts';
 import {
   incorrectApiKey,
   insufficientQuota,
@@ -16,9 +15,10 @@ import {
   missingModel,
   modelAccessDenied,
   modelNotFound,
+  unknownPath,
   vllmResponse,
 } from './errors.ts';
-import { gatewayResponse, rewriteStream, rewriteWhole } from './gateway-wire.ts';
+import { gatewayResponse, goJson, rewriteStream, rewriteWhole } from './gateway-wire.ts';
 import { emulatedModelServer } from './model-server.ts';
 import type { EmulatedMessage } from './reply.ts';
 import type { RuleBook } from './rules.ts';
@@ -71,32 +71,16 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   const listModels = async (c: Exchange): Promise<Response> => {
     const key = authenticate(c);
     const listed = models.length === 0 ? await upstream?.models(c.env.signal) : undefined;
-    const available: readonly EmulatedModel[] = listed ?? models;
-    const allowed = available.filter(({ id }) => modelAccess(key, id) === 'allowed');
+    const allowed = (listed ?? models).filter(({ id }) => modelAccess(key, id) === 'allowed');
     if (!isGateway) {
-      const data = allowed.map(({ id, contextLength = null }) => ({
-        id,
-        object: 'model',
-        created,
-        owned_by: 'vllm',
-        root: id,
-        parent: null,
-        max_model_len: contextLength,
-        permission: [],
-      }));
+      const data = allowed.map(({ id, contextLength = null }) => {
+        const head = { id, object: 'model', created, owned_by: 'vllm', root: id, parent: null };
+        return { ...head, max_model_len: contextLength, permission: [] };
+      });
       return vllmResponse({ object: 'list', data });
     }
-    const data = allowed
-      .map(({ id, ownedBy = 'VLLM' }) => ({
-        created,
-        id,
-        object: 'model',
-        owned_by: ownedBy,
-        permission: null,
-        root: '',
-        parent: '',
-      }))
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    const rest = { object: 'model', owned_by: 'VLLM', permission: null, root: '', parent: '' };
+    const data = allowed.map(({ id }) => ({ created, id, ...rest })).sort((a, b) => (a.id < b.id ? -1 : 1));
     return gatewayResponse(JSON.stringify({ data }));
   };
 
@@ -106,15 +90,16 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     const request = c.req.raw;
     const key = authenticate(c);
     const body = parseJson(await bodyText(request));
+    if (!isGateway && !isObject(body)) throw new ModelServerError(400, 'JSON decode error');
     if (!isObject(body) && body !== null) throw invalidJson();
-    const given = body?.model ?? '';
-    const model = isObject(given) ? JSON.stringify(given) : String(given);
-    if (body === null || model === '') throw missingModel();
+    const given = body?.model || (isGateway ? '' : (models[0]?.id ?? ''));
+    const model = typeof given === 'object' ? goJson(given) : String(given);
+    if (body === null || (isGateway && model === '')) throw missingModel();
     log.add({ model });
     requireModel(key, model);
     if (remainingTokens(key) === 0n) throw insufficientQuota();
 
-    const sent = isGateway ? withUsage({ ...body, model }) : body;
+    const sent = isGateway ? withUsage({ ...body, model }) : { ...body, model };
     const meter = new UsageMeter(promptTokens(messagesOf(body)));
     const response = await modelServer({ request, signal, log, key, path, body: sent });
     const spend = (): void => account.spend(key, model, meter.usage);
@@ -169,15 +154,17 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     return new Response(text, init);
   };
 
-  // The gateway accepts every method on every path, and OPTIONS without a key.
   const route = (
     path: string,
     operation: EmulatedOperation,
     handle: (c: Exchange, path: string) => Promise<Response>,
   ): void => {
-    app.all(`/v1${path}`, operate(operation), (c) =>
-      c.req.method === 'OPTIONS' ? new Response(null, { status: 204 }) : handle(c, path),
-    );
+    const method = operation === 'models' ? 'GET' : 'POST';
+    app.all(`/v1${path}`, operate(operation), (c) => {
+      if (!isGateway && c.req.method !== method) return vllmResponse({ detail: 'Method Not Allowed' }, 405);
+      // The gateway accepts every method on every path, and OPTIONS without a key.
+      return c.req.method === 'OPTIONS' ? new Response(null, { status: 204 }) : handle(c, path);
+    });
   };
   route('/models', 'models', listModels);
   route('/chat/completions', 'chat', post);
@@ -185,7 +172,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   route('/images/generations', 'images', post);
   app.all('/v1/*', operate(), ({ env: { log } }) => {
     log.add({ reason: 'd.run does not serve this path; use `/v1/chat/completions`.' });
-    return notFound();
+    return isGateway ? notFound() : unknownPath();
   });
 }
 

@@ -1,118 +1,106 @@
 import { fromJSONSchema, registry, type z } from 'zod';
 import { isObject } from '../http.ts';
 
+type Schema = Readonly<Record<string, unknown>>;
+
+/** A schema whose references have the form `#/$defs/<position>`. */
+interface Normalized extends Schema {
+  readonly $defs: readonly unknown[];
+}
+
+/** Keywords that contain schemas by name. */
+const MAPS: readonly string[] = ['properties', 'patternProperties', '$defs', 'definitions'];
+
+/** Rewrites the parts of a schema that zod cannot read, or ignores. */
+function normalized(schema: unknown): Normalized {
+  const references: string[] = [];
+  const each = (schemas: object): Schema => mapValues(schemas, rewritten);
+  const rewritten = (part: unknown): unknown => {
+    if (Array.isArray(part)) return part.map(rewritten);
+    if (!isObject(part)) return part;
+    // zod fills in defaults, but a model has to send the fields.
+    const { $schema: _, default: __, ...keywords } = part;
+    const copy = mapValues(keywords, (value, name) =>
+      MAPS.includes(name) ? each(Object(value)) : rewritten(value),
+    );
+    const { $ref: reference, required, properties, additionalProperties: rest, pattern } = copy;
+    if (typeof reference === 'string') {
+      if (!references.includes(reference)) references.push(reference);
+      copy.$ref = `#/$defs/${references.indexOf(reference)}`;
+    }
+    // Records with required names, as zod creates them.
+    if (Array.isArray(required)) {
+      const names = required.map((name) => [name, isObject(rest) ? rest : {}]);
+      copy.properties = { ...Object.fromEntries(names), ...Object(properties) };
+    }
+    // A `time` requires an offset, which the patterns of zod exclude.
+    if (typeof pattern === 'string') delete copy.format;
+    return copy;
+  };
+  const root = rewritten({ allOf: [schema] });
+  const $defs: unknown[] = [];
+  for (const reference of references) $defs.push(rewritten(resolve(schema, reference)));
+  return { ...Object(root), $defs };
+}
+
+function mapValues(object: object, map: (value: unknown, name: string) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, map(value, name)]));
+}
+
+/** Resolves a JSON pointer, such as `#/definitions/Tree`. */
+function resolve(root: unknown, reference: string): unknown {
+  const path = decodeURIComponent(reference).replace(/^#\/?/, '').split('/');
+  const names = path.filter((name) => name !== '');
+  return names.reduce((part, name) => {
+    const child = Object(part)[name.replaceAll('~1', '/').replaceAll('~0', '~')];
+    if (child === undefined) throw new Error(`it has no definition \`${reference}\``);
+    return child;
+  }, root);
+}
+
 /** Uses its own registry, because the global one keeps every schema that has an id. */
-function validatorOf(schema: unknown): z.ZodType {
-  // zod finds the definitions of a schema only under the name that its draft has for them.
-  const defaultTarget = isObject(schema) && 'definitions' in schema ? 'draft-7' : 'draft-2020-12';
-  return fromJSONSchema(schema as Record<string, unknown>, { registry: registry(), defaultTarget });
+function validatorOf(schema: Schema): z.ZodType {
+  return fromJSONSchema(schema, { registry: registry() });
 }
 
 /** Returns the first violation of a JSON schema with its path; `undefined` if there is none. */
 export function violationOf(schema: unknown, value: unknown): string | undefined {
-  let result: z.ZodSafeParseResult<unknown>;
+  let validator: z.ZodType;
   try {
-    result = validatorOf(schema).safeParse(value);
+    validator = validatorOf(normalized(schema));
   } catch {
     // zod does not support some keywords, such as `if`.
     return undefined;
   }
-  const [issue] = result.error?.issues ?? [];
-  if (issue !== undefined) return `at ${['$', ...issue.path].join('.')}: ${issue.message}`;
-  // zod fills in defaults, but a model has to send the fields.
-  const isComplete = JSON.stringify(result.data).length === JSON.stringify(value).length;
-  return isComplete ? undefined : 'a required property that has a default is missing';
+  const [issue] = validator.safeParse(value).error?.issues ?? [];
+  return issue && `at ${['$', ...issue.path].join('.')}: ${issue.message}`;
 }
 
-const MAX_REPAIRS = 200;
+const MAX_DEPTH = 64;
+const MAX_STEPS = 50_000;
 const MAX_SIZE = 1000;
 
-/**
- * Returns a simple value that a schema accepts, or the reason why none was found. Starts with null and repairs the
- * issues that zod reports until there are none.
- */
+/** Returns a simple value that a schema accepts, or the reason why none was found. */
 export function exampleOf(schema: unknown): { readonly value: unknown } | { readonly problem: string } {
-  let value: unknown = null;
-  let problem = 'it is too deep or contradicts itself';
   try {
-    const validator = validatorOf(schema);
-    for (let round = 0; round < MAX_REPAIRS; round++) {
-      const result = validator.safeParse(value);
-      if (result.success) return { value: result.data };
-      value = repairedAll(value, result.error.issues, round);
-    }
+    const root = normalized(schema);
+    const validator = validatorOf(root);
+    const generator = new Generator(root);
+    // Recursive types have values of any depth. The first one found is the flattest.
+    const value = firstOf(Array.from({ length: MAX_DEPTH }).keys(), (depth) => generator.value(root, depth));
+    const [issue] = validator.safeParse(value).error?.issues ?? [];
+    return issue === undefined ? { value } : { problem: issue.message };
   } catch (error) {
-    problem = (error as Error).message;
+    return { problem: (error as Error).message };
   }
-  return { problem };
 }
 
-type Issue = z.core.$ZodIssue;
-
-/** Repairs the first issue of each path, because a format may be reported together with its pattern. */
-function repairedAll(value: unknown, issues: readonly Issue[], round: number): unknown {
-  const byPath = Map.groupBy(issues, ({ path }) => path.join('.'));
-  return [...byPath.values()].reduce(
-    (part, [issue]) => (issue === undefined ? part : repairedAt(part, issue.path, issue, round)),
-    value,
-  );
-}
-
-/** @throws {Error} If the issue cannot be repaired. */
-function repairedAt(value: unknown, path: readonly PropertyKey[], issue: Issue, round: number): unknown {
-  const [name, ...rest] = path;
-  if (name === undefined) return repaired(value, issue, round);
-  if (Array.isArray(value)) {
-    // The item may be missing.
-    const items = [...value];
-    items[Number(name)] = repairedAt(items[Number(name)], rest, issue, round);
-    return items;
-  }
-  const parent = isObject(value) ? value : {};
-  return { ...parent, [name]: repairedAt(parent[String(name)], rest, issue, round) };
-}
-
-function repaired(value: unknown, issue: Issue, round: number): unknown {
-  switch (issue.code) {
-    case 'invalid_type':
-      if (issue.expected === 'int') return Math.ceil(Number(value));
-      if (issue.expected in SIMPLEST) return structuredClone(SIMPLEST[issue.expected]);
-      break;
-    case 'invalid_value':
-      return issue.values[0];
-    case 'too_small':
-      return resized(value, Number(issue.minimum), issue.inclusive === false ? stepIn(round) : 0);
-    case 'too_big':
-      return resized(value, Number(issue.maximum), issue.inclusive === false ? -stepIn(round) : 0);
-    case 'not_multiple_of':
-      return Math.ceil(Number(value) / issue.divisor) * issue.divisor;
-    case 'unrecognized_keys':
-      return Object.fromEntries(
-        Object.entries(value as object).filter(([name]) => !issue.keys.includes(name)),
-      );
-    case 'invalid_format': {
-      const known = FORMATS[issue.format];
-      if (known !== undefined && known !== value) return known;
-      // One of these matches the pattern of a simple character class.
-      const next = CHARACTERS[CHARACTERS.indexOf(String(value)[0] ?? '') + 1];
-      if (next !== undefined) return next.repeat(Math.max(1, String(value).length));
-      break;
-    }
-    case 'invalid_union':
-      return repairedForUnion(value, issue.errors, round);
-  }
-  throw new Error(issue.message);
-}
-
-/**
- * Repairs the issues of the first alternative that can be repaired. Later rounds begin with the last alternative,
- * because that ends a recursive type.
- */
-function repairedForUnion(value: unknown, alternatives: readonly Issue[][], round: number): unknown {
-  let failure: unknown = new Error('more than one alternative matches');
-  for (const issues of round < 12 ? alternatives : alternatives.toReversed()) {
+/** Returns the first result. @throws {Error} The last error if there is none. */
+function firstOf<T, R>(items: Iterable<T>, resultOf: (item: T) => R): R {
+  let failure: unknown = new Error('it allows no value');
+  for (const item of items) {
     try {
-      return repairedAll(value, issues, round);
+      return resultOf(item);
     } catch (error) {
       failure = error;
     }
@@ -120,46 +108,148 @@ function repairedForUnion(value: unknown, alternatives: readonly Issue[][], roun
   throw failure;
 }
 
-const SIMPLEST: Readonly<Record<string, unknown>> = {
-  string: '',
-  number: 0,
-  boolean: false,
-  null: null,
-  nonoptional: null,
-  object: {},
-  record: {},
-  array: [],
-  tuple: [],
-};
+/** Generates values. Every method throws an `Error` if it finds none. */
+class Generator {
+  readonly #root: Normalized;
+  #steps = 0;
 
-const CHARACTERS: readonly string[] = ['x', 'X', '0'];
+  constructor(root: Normalized) {
+    this.#root = root;
+  }
 
-const FORMATS: Readonly<Record<string, string>> = {
-  datetime: '2026-01-01T00:00:00Z',
-  date: '2026-01-01',
-  time: '00:00:00',
-  duration: 'P1D',
-  email: 'user@example.com',
-  hostname: 'example.com',
-  ipv4: '192.0.2.1',
-  ipv6: '2001:db8::1',
-  uuid: '00000000-0000-4000-8000-000000000000',
-  guid: '00000000-0000-4000-8000-000000000000',
-  url: 'https://example.com',
-  base64: 'eHh4',
-};
+  /** @param depth - Maximum depth of objects and arrays that are not empty. */
+  value(schema: unknown, depth: number): unknown {
+    if (++this.#steps > MAX_STEPS || depth < 0) throw new Error('it is too deep or contradicts itself');
+    const { choices, ...fields } = this.#flattened(schema);
+    const [alternatives, ...others] = choices as unknown[][];
+    if (alternatives !== undefined) {
+      const rest = others.map((anyOf) => ({ anyOf }));
+      return firstOf(alternatives, (each) => this.value({ allOf: [fields, each, ...rest] }, depth));
+    }
+    if ('const' in fields) return fields.const;
+    if (Array.isArray(fields.enum)) return fields.enum[0];
+    return firstOf([fields.type ?? impliedType(fields)].flat(), (type) => {
+      if (type === 'object') return this.#object(fields, depth);
+      if (type === 'array') return this.#array(fields, depth);
+      return leaf({ ...fields, type });
+    });
+  }
 
-/** Returns integer steps first, then decreasing fractions for open intervals. */
-function stepIn(round: number): number {
-  return round < 10 ? 1 : 2 ** (10 - round);
+  #object(fields: Schema, depth: number): object {
+    const { required = [], minProperties = 0, propertyNames, additionalProperties } = fields;
+    const properties = Object(fields.properties);
+    const { enum: known } = Object(propertyNames);
+    const names = new Set(required as string[]);
+    const further: string[] = [
+      ...Object.keys(properties),
+      ...(known ?? generatedNames(Number(minProperties))),
+    ];
+    for (const name of further) if (names.size < Number(minProperties)) names.add(name);
+    const values = Array.from(names, (name) => {
+      const schema = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
+      return [name, this.value(schema, depth - 1)];
+    });
+    return Object.fromEntries(values);
+  }
+
+  #array({ items, prefixItems, additionalItems, minItems, maxItems }: Schema, depth: number): unknown[] {
+    const isTuple = Array.isArray(items);
+    const first = (isTuple ? items : (prefixItems ?? [])) as unknown[];
+    const rest = isTuple ? additionalItems : items;
+    const length = Math.min(Math.max(Number(minItems ?? 0), first.length), Number(maxItems ?? MAX_SIZE));
+    checkSize(Number(minItems ?? 0));
+    return Array.from({ length }, (_, index) =>
+      this.value(index < first.length ? first[index] : rest, depth - 1),
+    );
+  }
+
+  /** Merges a schema with its reference and `allOf`. `choices` are the lists of which one alternative must apply. */
+  #flattened(schema: unknown): Schema {
+    if (schema === false) throw new Error('it allows no value');
+    const { $ref, allOf = [], anyOf, oneOf, choices = [], ...fields } = Object(schema);
+    const parts: unknown[] = [...allOf];
+    if ($ref !== undefined) parts.push(this.#root.$defs[Number($ref.split('/').at(-1))]);
+    const own = [...choices, anyOf, oneOf].filter((list) => list !== undefined);
+    return parts.map((part) => this.#flattened(part)).reduce(intersection, { ...fields, choices: own });
+  }
 }
 
-/** Resizes a string, an array, an object or a number to the required size. */
-function resized(value: unknown, size: number, step: number): unknown {
-  if (typeof value === 'number') return size + step;
+function intersection(a: Schema, b: Schema): Schema {
+  const shared = Object.keys(a).filter((name) => name in b);
+  return {
+    ...a,
+    ...b,
+    ...Object.fromEntries(shared.map((name) => [name, combined(name, a[name], b[name])])),
+  };
+}
+
+/** Combines two values of a keyword. */
+function combined(name: string, a: unknown, b: unknown): unknown {
+  if (name === 'required' || name === 'choices') return [...(a as unknown[]), ...(b as unknown[])];
+  if (name === 'properties') {
+    const names = Object.keys({ ...Object(a), ...Object(b) });
+    const both = (each: string): unknown[] => [Object(a)[each] ?? {}, Object(b)[each] ?? {}];
+    return Object.fromEntries(names.map((each) => [each, { allOf: both(each) }]));
+  }
+  if (/^(?:min|exclusiveMin)/.test(name)) return Math.max(Number(a), Number(b));
+  return /^(?:max|exclusiveMax)/.test(name) ? Math.min(Number(a), Number(b)) : b;
+}
+
+function impliedType(fields: Schema): string {
+  if ('properties' in fields) return 'object';
+  return 'items' in fields || 'prefixItems' in fields ? 'array' : 'null';
+}
+
+function checkSize(size: number): void {
   if (size > MAX_SIZE) throw new Error(`it requires a size of ${size}`);
-  if (typeof value === 'string') return 'x'.repeat(size);
-  if (Array.isArray(value)) return Array.from({ length: size }, (_, index) => value[index] ?? null);
-  const names = Array.from({ length: size }, (_, index) => [`x${index}`, null]);
-  return { ...Object.fromEntries(names), ...(value as object) };
 }
+
+function generatedNames(count: number): string[] {
+  checkSize(count);
+  return Array.from({ length: count }, (_, index) => `x${index}`);
+}
+
+/** Returns the first candidate that a schema without parts accepts. */
+function leaf(schema: Schema): unknown {
+  const candidates = schema.type === 'string' ? strings(schema) : [...numbers(schema), false, null];
+  const validator = validatorOf(schema);
+  const found = candidates.find((candidate) => validator.safeParse(candidate).success);
+  if (found !== undefined) return found;
+  throw new Error(validator.safeParse(candidates[0]).error?.issues[0]?.message);
+}
+
+function numbers({ type, multipleOf, ...bounds }: Schema): number[] {
+  const step = Number(multipleOf ?? 1);
+  const limits = Object.values(bounds).filter((bound) => typeof bound === 'number');
+  const middle = limits.reduce((sum, limit) => sum + limit, 0) / limits.length;
+  const near = [0, ...limits.flatMap((limit) => [limit, limit + step, limit - step]), middle];
+  return near.flatMap((value) => [value, Math.ceil(value / step) * step, Math.floor(value / step) * step]);
+}
+
+function strings({ minLength = 0 }: Schema): string[] {
+  const length = Number(minLength);
+  checkSize(length);
+  const simple = ['x', 'X', '0'].map((character) => character.repeat(length));
+  return [...simple, 'x', 'X', '0', ...SAMPLES.flatMap((each) => [each, each.padStart(length, 'x')])];
+}
+
+/** Values of the formats. */
+const SAMPLES: readonly string[] = [
+  '2026-01-01T00:00:00Z',
+  '2026-01-01',
+  '00:00:00Z',
+  '00:00:00',
+  'P1D',
+  'user@example.com',
+  'https://example.com',
+  'example.com',
+  '192.0.2.1',
+  '2001:db8::1',
+  '00000000-0000-4000-8000-000000000000',
+  '00000000-0000-7000-8000-000000000000',
+  '2026-01-01T00:00:00.000Z',
+  '2026-01-01T00:00',
+  '+12025550123',
+  '0'.repeat(26), // ULID
+  'x'.repeat(21), // Nano ID
+];

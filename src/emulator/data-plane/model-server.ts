@@ -7,7 +7,7 @@ import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
 import { Completion } from './completion.ts';
 import { defaultReply } from './default-reply.ts';
-import { ModelServerError, scenarioError, vllmResponse } from './errors.ts';
+import { ModelServerError, scenarioError, unknownPath, vllmResponse } from './errors.ts';
 import { violationOf } from './json-schema.ts';
 import { argumentsOf } from './pieces.ts';
 import {
@@ -49,7 +49,7 @@ export function emulatedModelServer(
     const isChat = path === '/chat/completions';
     // vLLM does not serve images.
     if (!isChat && path !== '/completions') {
-      return fallback?.(modelRequest) ?? vllmResponse({ detail: 'Not Found' }, 404);
+      return fallback?.(modelRequest) ?? unknownPath();
     }
     const parsed = parse(isChat, body);
     const match = 'request' in parsed ? rules.match(parsed.request, key) : undefined;

@@ -163,7 +163,10 @@ export function responseSchema({
   if (!isObject(format)) return undefined;
   if (format.type === 'json_object') return { schema: { type: 'object' }, strict: false };
   if (format.type !== 'json_schema' || !isObject(format.json_schema)) return undefined;
-  return { schema: format.json_schema.schema, strict: format.json_schema.strict === true };
+  return {
+    schema: format.json_schema.schema ?? { type: 'object' },
+    strict: format.json_schema.strict === true,
+  };
 }
 
 /** Checks that every tool message belongs to a tool call and vice versa. */

@@ -62,6 +62,39 @@ describe('toReadableStream', () => {
     expect(text).toContain('"message":"Sorry!"');
   });
 
+  it.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new Error('log is full');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('log is full'))],
+    ['returns no string', () => ({ message: 'x' })],
+  ])('writes the generic error if `onError` %s', async (_, onError) => {
+    const stream = chatClient({ fetch: streamingFetch(failing()) }).stream(request());
+
+    const text = await new Response(stream.toReadableStream({ onError })).text();
+
+    expect(text).toContain('"message":"The response could not be completed."');
+    expect(text.endsWith('}\n\n')).toBe(true);
+  });
+
+  it('writes the generic error if the provider of the key fails', async () => {
+    const apiKey = (): never => {
+      throw new Error('the vault is closed');
+    };
+    const onError = vi.fn();
+    const stream = chatClient({ apiKey, fetch: streamingFetch(greeting()) }).stream(request());
+
+    const text = await new Response(stream.toReadableStream({ onError })).text();
+
+    expect(text).toContain('"message":"The response could not be completed."');
+    expect(onError).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ message: 'the vault is closed' }),
+    );
+  });
+
   it('waits for the message of an asynchronous `onError`', async () => {
     const stream = chatClient({ fetch: streamingFetch(failing()) }).stream(request());
 
@@ -114,9 +147,11 @@ describe('toReadableStream', () => {
     await answer.closed;
   });
 
-  it('aborts the call when its reader cancels', async () => {
+  it('aborts the call when its reader cancels, without calling `onError`', async () => {
     const server = await serveManually();
-    const reader = chatClient({ baseUrl: server.url }).stream(request()).toReadableStream().getReader();
+    const onError = vi.fn();
+    const stream = chatClient({ baseUrl: server.url }).stream(request());
+    const reader = stream.toReadableStream({ onError }).getReader();
     const waiting = reader.read();
     const answer = await server.response;
 
@@ -124,6 +159,7 @@ describe('toReadableStream', () => {
 
     expect(await waiting).toEqual({ done: true, value: undefined });
     await answer.closed;
+    expect(onError).not.toHaveBeenCalled();
   });
 
   it('writes a comment when no chunk arrives within `heartbeatMs`', async () => {
@@ -139,6 +175,29 @@ describe('toReadableStream', () => {
     for (let part = await reader.read(); !part.done; part = await reader.read())
       text += decoder.decode(part.value);
     expect(text.replaceAll(': heartbeat\n\n', '')).toBe(greeting());
+  });
+
+  it('holds at most one comment for a reader that is busy', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const asked = Promise.withResolvers<void>();
+    const sent = Promise.withResolvers<Response>();
+    const fetch = (): Promise<Response> => {
+      asked.resolve();
+      return sent.promise;
+    };
+    const reader = chatClient({ fetch }).stream(request()).toReadableStream({ heartbeatMs: 5 }).getReader();
+    const first = reader.read();
+    await asked.promise;
+    vi.advanceTimersByTime(50);
+    await first;
+
+    sent.resolve(new Response(greeting()));
+
+    let text = '';
+    for (let part = await reader.read(); !part.done; part = await reader.read())
+      text += new TextDecoder().decode(part.value);
+    // The first one has been read.
+    expect(text).toBe(`: heartbeat\n\n${greeting()}`);
   });
 
   it('writes no comments to a reader that left while `onError` runs', async () => {
