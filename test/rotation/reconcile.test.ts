@@ -473,14 +473,14 @@ describe('an access token that may not delete keys', () => {
   });
 });
 
-describe('a store that fails now and then', () => {
-  it.each(['lost', 'unanswered'] as const)('costs no key, whichever update is %s', async (fault) => {
+describe('a store that fails occasionally', () => {
+  it.each(['request lost', 'response lost'] as const)('wastes no key: %s', async (fault) => {
     for (let update = 0; update < 8; update++) {
       const { newRing, service, store, clock } = ringSetup();
       let updates = 0;
       const { compareAndSwap } = store;
       store.compareAndSwap = (...input) => {
-        if (updates++ === update) store.swapFaults.push(fault);
+        if (updates++ === update) store.updateFaults.push(fault);
         return compareAndSwap(...input);
       };
       const ring = newRing({ gracePeriodMs: MINUTE });

@@ -12,7 +12,7 @@ import {
 import { describe, expect, it, vi } from 'vitest';
 import { KEY } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf, thrownBy } from '../support/failures.ts';
-import { until } from '../support/ring-clock.ts';
+import { waitUntil } from '../support/ring-clock.ts';
 import { rejected, responseLost } from '../support/ring-service.ts';
 import {
   DAY,
@@ -268,25 +268,25 @@ describe('start', () => {
     const { newRing, service, clock } = ringSetup();
     const ring = newRing({ random: () => 0.5 });
     ring.start({ intervalMs: MINUTE });
-    await until(() => ring.status().standby !== undefined && clock.waits.length > 0);
+    await waitUntil(() => ring.status().standby !== undefined && clock.waits.length > 0);
     service.newRequests();
 
     await clock.advance(MINUTE);
-    await until(() => service.requests.length === 1);
+    await waitUntil(() => service.requests.length === 1);
     await clock.advance(0);
     await clock.advance(MINUTE);
-    await until(() => service.requests.length === 2);
+    await waitUntil(() => service.requests.length === 2);
   });
 
   it('rotates by age and deletes old keys without further calls', async () => {
     const { newRing, service, clock } = ringSetup();
     const ring = newRing({ maxAgeMs: DAY, gracePeriodMs: MINUTE });
     ring.start({ intervalMs: 10 * MINUTE });
-    await until(() => ring.status().ready);
+    await waitUntil(() => ring.status().ready);
 
     for (let step = 0; step < 24 * 7; step++) {
       await clock.advance(10 * MINUTE);
-      await until(() => clock.waits.length > 0);
+      await waitUntil(() => clock.waits.length > 0);
     }
 
     expect(ring.status().epoch).toBe(2);
@@ -298,13 +298,13 @@ describe('start', () => {
     service.fail('list', rejected(new Error('socket hang up')));
     const ring = newRing();
     ring.start({ intervalMs: MINUTE });
-    await until(() => namesOf(ring.events).includes('error'));
+    await waitUntil(() => namesOf(ring.events).includes('error'));
     expect(ring.status().lastError).toMatchObject({ message: 'socket hang up' });
 
-    await until(() => clock.waits.length > 0);
+    await waitUntil(() => clock.waits.length > 0);
     await clock.advance(2 * MINUTE);
-    await until(() => ring.status().ready);
-    await until(() => ring.status().lastError === undefined);
+    await waitUntil(() => ring.status().ready);
+    await waitUntil(() => ring.status().lastError === undefined);
   });
 
   it('reports an error without a listener as one process warning, without credentials', async () => {
@@ -321,9 +321,9 @@ describe('start', () => {
       verifier: service.verifier,
     });
     ring.start({ intervalMs: SECOND });
-    await until(() => emitWarning.mock.calls.length > 0 && clock.waits.length > 0);
+    await waitUntil(() => emitWarning.mock.calls.length > 0 && clock.waits.length > 0);
     await clock.advance(2 * SECOND);
-    await until(() => service.requests.length >= 2);
+    await waitUntil(() => service.requests.length >= 2);
     await ring.stop();
 
     expect(emitWarning).toHaveBeenCalledTimes(1);
@@ -351,7 +351,7 @@ describe('start', () => {
     const ring = newRing();
     ring.start();
     ring.start();
-    await until(() => ring.status().standby !== undefined && clock.waits.length > 0);
+    await waitUntil(() => ring.status().standby !== undefined && clock.waits.length > 0);
 
     expect(service.requests.filter((request) => request === 'create')).toHaveLength(2);
   });
@@ -363,7 +363,7 @@ describe('start', () => {
     await ring.stop();
     ring.start();
 
-    await until(() => ring.status().ready);
+    await waitUntil(() => ring.status().ready);
   });
 });
 
@@ -380,7 +380,7 @@ describe('stop', () => {
     });
     const ring = newRing();
     ring.start();
-    await until(() => service.ids.length === 1);
+    await waitUntil(() => service.ids.length === 1);
     const stopped = ring.stop();
     respond();
     await stopped;
@@ -446,7 +446,7 @@ describe('a listener', () => {
     await ring.rotate();
     await clock.advance(SECOND);
     await reader.getKey();
-    await until(() => reader.events.length === 2);
+    await waitUntil(() => reader.events.length === 2);
 
     expect(reader.events.at(-1)).toEqual(['rotated', { id: 'k2', maskedKey: expect.any(String), epoch: 2 }]);
   });
