@@ -57,21 +57,28 @@ function isBug({ name, message, code = '' }: Thrown): boolean {
 const UNOPENED_CODE =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)$/;
 
-/** OpenSSL's codes for rejected certificates, as reported by Node and Bun. */
+/** OpenSSL's codes for rejected certificates, as reported by Node and Bun. Node has one code for all that it does not know. */
 const CERTIFICATE_CODE =
-  /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+)$/;
+  /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+|UNSPECIFIED)$/;
 
-/** OpenSSL's handshake errors, excluding errors of established connections (a bad MAC, a failed decryption). */
-const HANDSHAKE_CODE =
-  /^ERR_SSL_\w*(?:WRONG_VERSION|UNSUPPORTED_PROTOCOL|HANDSHAKE|PROTOCOL_VERSION|UNRECOGNIZED_NAME|UNKNOWN_CA|UNKNOWN_PROTOCOL|PACKET_LENGTH|HTTP_REQUEST|HTTPS_PROXY|NO_PROTOCOLS|NO_SHARED|NO_CIPHERS|VERSION_TOO_LOW|CERTIFICATE|DH_KEY_TOO_SMALL|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK)\w*$/;
+/** OpenSSL's reasons for failed handshakes, excluding errors of established connections (a bad MAC, a failed decryption). */
+const HANDSHAKE_REASON =
+  /wrong version|unsupported protocol|handshake|protocol version|unrecognized name|unknown (?:ca|protocol)|packet length|http request|https proxy|no (?:protocols|shared|ciphers|application protocol)|version too low|certificate|key too small|md too weak/i;
+
+/** The reason is in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if that is `EPROTO`, in the message. */
+function opensslReason({ code = '', message }: Thrown): string {
+  const reason = /^ERR_SSL_(.+)/.exec(code) ?? /SSL routines:[^:]*:([^:]+)/.exec(message);
+  return reason?.[1]?.replaceAll('_', ' ') ?? '';
+}
 
 /**
  * Messages of failures without a specific code: closed handshakes and rejected proxy connections in Node, all failures
  * in Deno.
  */
-const UNOPENED_MESSAGE = /before secure TLS connection was established|client error \(Connect\)/i;
+const UNOPENED_MESSAGE =
+  /before secure TLS connection was established|client error \(Connect\)|error trying to connect/i;
 const FINAL_MESSAGE =
-  /when HTTP Tunneling|failed to establish tunnel|invalid peer certificate|SSL routines:[^:]*:wrong version number/i;
+  /when HTTP Tunneling|failed to establish tunnel|invalid (?:peer )?certificate|requires net access/i;
 
 /**
  * `unopened` if nothing can have been sent; `final` if, in addition, a retry cannot help, as for certificates and
@@ -79,9 +86,10 @@ const FINAL_MESSAGE =
  */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
-function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {
-  if (CERTIFICATE_CODE.test(code) || HANDSHAKE_CODE.test(code) || code === 'ERR_PROXY_TUNNEL') return 'final';
-  if (FINAL_MESSAGE.test(message)) return 'final';
+function failureKind(thrown: Thrown): FailureKind {
+  const { code = '', syscall = '', message } = thrown;
+  if (CERTIFICATE_CODE.test(code) || /^ERR_(?:PROXY_TUNNEL|ACCESS_DENIED)$/.test(code)) return 'final';
+  if (HANDSHAKE_REASON.test(opensslReason(thrown)) || FINAL_MESSAGE.test(message)) return 'final';
   if (/^(?:connect|getaddrinfo|query\w*|bind)$/.test(syscall) || UNOPENED_CODE.test(code)) return 'unopened';
   return UNOPENED_MESSAGE.test(message) ? 'unopened' : 'unknown';
 }

@@ -15,7 +15,7 @@ import {
 import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
 import { type ResponseContext, sentence, shownText } from './context.ts';
 import { requestIdOf, retryAfterMs } from './headers.ts';
-import { errorIn, parseServiceError, type ServiceError } from './service-error.ts';
+import { errorIn, MAX_SHOWN, parseServiceError, type ServiceError } from './service-error.ts';
 import { decodedParts, type TransportResponse } from './transport.ts';
 
 export interface BodyRules {
@@ -51,7 +51,8 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   const error = isEnvelope ? parseServiceError(text) : undefined;
   if (error?.message) return toApiError(error, response, context);
   const start = text.trimStart();
-  const kind = start === '' ? 'an empty body' : start.startsWith('<') ? 'HTML' : 'a body that is not JSON';
+  const kind =
+    start === '' ? 'an empty body' : start.startsWith('<') ? 'HTML or XML' : 'a body that is not JSON';
   const what = `${response.status} with ${kind}; is \`baseUrl\` correct?`;
   return invalidResponse(response, context, what, { body: text });
 }
@@ -74,7 +75,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
   const error = parseServiceError(text) ?? {};
   if (error.message || text.trim() === '') return toApiError(error, response, context);
   const excerpt = shownText(text.trim(), context);
-  const message = shownText(text.trim(), context, 200);
+  const message = shownText(text.trim(), context, MAX_SHOWN);
   return toApiError({ ...error, message }, response, context, excerpt);
 }
 

@@ -10,6 +10,9 @@ export interface ServiceError {
   readonly status?: number | undefined;
 }
 
+/** Maximum length of a body that is shown because it has no message. */
+export const MAX_SHOWN = 200;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Errors can be nested: `{"detail":{"error":{…}}}`. */
@@ -34,7 +37,9 @@ export function errorIn(value: unknown, fields: readonly string[]): ServiceError
   if (Array.isArray(value)) return errorIn(value[0], fields);
   if (!isRecord(value)) return undefined;
   const isExpected = fields.some((field) => !/^(?:id|name)$/.test(field) && isPresent(value[field]));
-  return statesError(value) || (!isExpected && saysError(value)) ? readError(value) : undefined;
+  if (!statesError(value) && (isExpected || !saysError(value))) return undefined;
+  const error = readError(value);
+  return { ...error, message: error?.message || JSON.stringify(value).slice(0, MAX_SHOWN) };
 }
 
 function statesError(body: Fields): boolean {
@@ -81,7 +86,7 @@ export function parseServiceError(text: string): ServiceError | undefined {
 
 function parsePayload(text: string): ServiceError | undefined {
   if (text.startsWith('<')) {
-    const title = /<(title|h1)\b[^>]{0,200}>([^<]{1,200})<\/\1>/i.exec(text)?.[2]?.trim();
+    const title = /<(title|h1|message)\b[^>]{0,200}>([^<]{1,200})<\/\1>/i.exec(text)?.[2]?.trim();
     return title ? { message: title } : undefined;
   }
   const value = parseJson(text);

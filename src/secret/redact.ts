@@ -77,7 +77,11 @@ function formsOf(value: string): string[] {
   const body = value.slice(prefixOf(value).length);
   const bytes = new TextEncoder().encode(value);
   const hexadecimal = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'));
-  const percent = [encodeURIComponent(value.toWellFormed()), `%${hexadecimal.join('%')}`];
+  const percent = [
+    encodeURIComponent(value.toWellFormed()),
+    new URLSearchParams([['', value]]).toString().slice(1),
+    `%${hexadecimal.join('%')}`,
+  ];
   return [
     value,
     ...(body.length >= MIN_ENCODED ? [body] : []),
@@ -86,6 +90,9 @@ function formsOf(value: string): string[] {
     ...percent,
     ...percent.map(encodeURIComponent),
     hexadecimal.join(''),
+    // A printed Buffer, and one in JSON.
+    hexadecimal.join(' '),
+    bytes.join(','),
     ...[0, 1, 2].flatMap((offset) => base64Forms(bytes, offset)),
   ];
 }

@@ -73,6 +73,10 @@ const SHAPES: [body: string, message: string, fields?: object][] = [
   [': ping\n\ndata: null\n\ndata: bad\n\n', 'bad'],
   ['<html><head><title>502 Bad Gateway</title></head></html>', '502 Bad Gateway'],
   ['<!doctype html>\n<h1>Forbidden</h1>', 'Forbidden'],
+  [
+    '<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>',
+    'Access Denied',
+  ],
   ['{"error":{"message":"bad","code":"x","type":"y"', 'bad', { serviceCode: 'x', serviceType: 'y' }],
   ['{"error": {"message": "bad \\"quoted\\" text', 'bad "quoted" text'],
   ['{"code": 17, "msg": "bad", "data": {broken', 'bad', { serviceCode: '17' }],

@@ -73,6 +73,14 @@ const UNOPENED: [string, Error][] = [
       'error sending request for url (https://chat.d.run/): client error (Connect): tcp connect error: Connection refused (os error 111)',
     ),
   ],
+  ...[
+    'dns error: failed to lookup address information: Temporary failure in name resolution',
+    'tcp connect error: Connection refused (os error 111)',
+    'Connection reset by peer (os error 104)',
+  ].map((why): [string, Error] => [
+    `an older Deno: ${why}`,
+    new TypeError(`error sending request for url (https://chat.d.run/): error trying to connect: ${why}`),
+  ]),
   [
     'wrapped several times',
     new Error('a', { cause: new Error('b', { cause: failed('c', connect('ECONNREFUSED')) }) }),
@@ -98,6 +106,8 @@ const CERTIFICATES = [
   'HOSTNAME_MISMATCH',
   'ERR_TLS_CERT_ALTNAME_INVALID',
   'ERR_TLS_CERT_ALTNAME_FORMAT',
+  // Node's code for a weak key or signature, among others.
+  'UNSPECIFIED',
 ];
 const HANDSHAKES = [
   'ERR_SSL_WRONG_VERSION_NUMBER',
@@ -110,6 +120,8 @@ const HANDSHAKES = [
   'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
   'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
   'ERR_SSL_DH_KEY_TOO_SMALL',
+  'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
+  'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
 ];
 
 /** Connections that never opened, and never will. */
@@ -131,6 +143,31 @@ const FINAL: [string, Error][] = [
       code: 'EPROTO',
       syscall: 'write',
     }),
+  ],
+  ...['ssl/tls alert handshake failure', 'tlsv1 alert protocol version', 'sslv3 alert bad certificate'].map(
+    (reason): [string, Error] => [
+      `node:http: ${reason}`,
+      failed(
+        `write EPROTO 04B7F0000:error:0A000410:SSL routines:ssl3_read_bytes:${reason}:../deps/rec.c:918:`,
+        {
+          code: 'EPROTO',
+          syscall: 'write',
+        },
+      ),
+    ],
+  ),
+  [
+    'Deno: no permission',
+    Object.assign(new Error('Requires net access to "chat.d.run:443", run again with the --allow-net flag'), {
+      name: 'NotCapable',
+    }),
+  ],
+  ['Node: no permission', failed('Access to this API has been restricted', { code: 'ERR_ACCESS_DENIED' })],
+  [
+    'an older Deno: a certificate',
+    new TypeError(
+      'error sending request for url (https://chat.d.run/): error trying to connect: invalid certificate: UnknownIssuer',
+    ),
   ],
   [
     'Deno: a certificate',
@@ -155,6 +192,16 @@ const AMBIGUOUS: [string, Error][] = [
   [
     'a failed decryption',
     failed('decryption failed', { code: 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC' }),
+  ],
+  [
+    'a bad record of node:http',
+    failed(
+      'write EPROTO 04B7:error:0A000119:SSL routines:ssl3_get_record:bad record mac:../deps/rec.c:622:',
+      {
+        code: 'EPROTO',
+        syscall: 'write',
+      },
+    ),
   ],
   [
     'a parser error',

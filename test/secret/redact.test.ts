@@ -24,6 +24,11 @@ describe('redact', () => {
       (text: string) => text.replaceAll('/', '\\/'),
     ],
     ['a percent-encoded plus sign and slash', 'AbCd+EfGh/IjKlMnOpQrStUvWx', encodeURIComponent],
+    [
+      'characters that forms encode',
+      'AbCd~EfGh!IjKl~MnOp!QrSt~UvWx',
+      (text: string) => `${new URLSearchParams({ text })}`.slice(5),
+    ],
     ['characters with a meaning in patterns', 'sk-$&.*+?^{}()|[]\\/$1$$ABCDEFGHUvWx', String],
   ])('masks a credential with %s', (_, credential, write) => {
     expect(redact(`token ${write(credential)}.`, [credential])).toMatch(/^token "?(?:sk-)?\*{6}UvWx"?\.$/);
