@@ -1,15 +1,21 @@
 import { isIterable, isObject } from '../http.ts';
 import { HEXADECIMAL, type RandomText } from '../random.ts';
-import { cut, type Ending, limitedPieces, type Piece, type ScriptedReply } from './pieces.ts';
 import {
-  type ChatRequest,
-  type EmulatedChoice,
-  type EmulatedChunk,
-  type EmulatedCompletion,
-  type EmulatedToolCallDelta,
+  cut,
+  type Ending,
   isCompletion,
   isWireStream,
-  type Reply,
+  limitedPieces,
+  type Piece,
+  type ScriptedReply,
+} from './pieces.ts';
+import type {
+  ChatRequest,
+  EmulatedChoice,
+  EmulatedChunk,
+  EmulatedCompletion,
+  EmulatedToolCallDelta,
+  Reply,
 } from './reply.ts';
 import { promptTokens, UsageMeter } from './tokens.ts';
 

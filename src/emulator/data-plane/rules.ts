@@ -4,8 +4,9 @@ import { check } from '../checks.ts';
 import { isKey } from '../keys.ts';
 import { matchesGlob } from '../model-access.ts';
 import { rule as ruleSchema } from '../scenario.ts';
-import { type ChatRequest, type Reply, type ReplyFunction, textOf } from './reply.ts';
+import type { ChatRequest, Reply, ReplyFunction } from './reply.ts';
 import { offeredTools } from './request.ts';
+import { textOf } from './tokens.ts';
 
 /** A regular expression in JSON. */
 export interface TextPattern {
