@@ -1,5 +1,5 @@
 import { isSecret, type Secret } from '../secret/secret.ts';
-import { type Account, type KeyRecord, remainingTokens } from './account.ts';
+import { type Account, type KeyRecord, OWNER, remainingTokens } from './account.ts';
 import { check } from './checks.ts';
 import { keyChanges, newKey } from './scenario.ts';
 
@@ -134,8 +134,13 @@ export function emulatedKeys(account: Account, now: () => number): EmulatedKeys 
       if (existing !== undefined && account.find(existing.id) !== undefined) {
         throw new RangeError('drun.keys: another key has the same `key`.');
       }
-      const given = { ...changesOf(changes), ...(user !== undefined && { createdBy: user }) };
-      const record = account.create({ name, scope, fullKey, ...given });
+      const record = account.create({
+        name,
+        scope,
+        fullKey,
+        createdBy: user ?? OWNER,
+        ...changesOf(changes),
+      });
       return { ...keyView(record, now()), secret: record.secret };
     },
     update(id, changes) {

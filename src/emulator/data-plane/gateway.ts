@@ -37,7 +37,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   const { account, settings } = context;
   const { models } = settings;
   const isGateway = settings.behind === 'gateway';
-  const upstream = settings.upstream && upstreamServer(settings.upstream);
+  const upstream = settings.upstream === undefined ? undefined : upstreamServer(settings.upstream);
   const modelServer = emulatedModelServer(context, rules, upstream?.post);
   const created = Math.floor(settings.now() / 1000);
   const redacted = (text: string): string => upstream?.redact(text) ?? text;
