@@ -1,7 +1,6 @@
 import { isIterable, isObject } from '../http.ts';
 import { HEXADECIMAL, type RandomText } from '../random.ts';
 import {
-  cut,
   type Ending,
   isCompletion,
   isWireStream,
@@ -253,24 +252,13 @@ function completeChoice(choice: EmulatedChoice, position: number): EmulatedChoic
   return { ...choice, index, message: { role: 'assistant', ...message }, finish_reason };
 }
 
-/** Yields the deltas of a completion: one for each field of its messages, with text split into several. */
+/** Yields two parts of each choice of a completion: its message, and its end. */
 function* completionDeltas({ choices }: EmulatedCompletion): Generator<WireChoice, void, undefined> {
   for (const choice of choices.map(completeChoice)) {
     const { index = 0, message, finish_reason = 'stop', ...fields } = choice;
-    const { role, ...parts } = message;
-    yield {
-      index,
-      delta: { role, content: typeof parts.content === 'string' ? '' : null },
-      finish_reason: null,
-    };
-    for (const [name, value] of Object.entries(parts)) {
-      const isCalls = name === 'tool_calls' && Array.isArray(value);
-      const calls = isCalls ? value.map((call, position) => [{ index: position, ...call }]) : [value];
-      const pieces = typeof value === 'string' ? cut(value) : calls;
-      for (const piece of pieces.filter((each) => each !== null && each !== undefined)) {
-        yield { index, delta: { [name]: piece }, finish_reason: null };
-      }
-    }
+    const { tool_calls: calls } = message;
+    const numbered = Array.isArray(calls) && calls.map((call, position) => ({ index: position, ...call }));
+    yield { index, delta: { ...message, ...(numbered && { tool_calls: numbered }) }, finish_reason: null };
     yield { ...fields, index, delta: {}, finish_reason };
   }
 }

@@ -52,7 +52,7 @@ export interface Ending {
 const CHUNKS = 4;
 
 /** Splits text into chunks without splitting characters. */
-export function cut(text: string): string[] {
+function cut(text: string): string[] {
   const characters = [...text];
   const size = Math.max(1, Math.ceil(characters.length / CHUNKS));
   const starts = Array.from({ length: Math.ceil(characters.length / size) }, (_, chunk) => chunk * size);
