@@ -1,4 +1,4 @@
-import { isSecret, type Secret } from '../secret/secret.ts';
+import { isSecret, Secret } from '../secret/secret.ts';
 import { type Account, type KeyRecord, OWNER, remainingTokens } from './account.ts';
 import { check } from './checks.ts';
 import { keyChanges, newKey } from './scenario.ts';
@@ -113,6 +113,11 @@ export function keyView(record: KeyRecord, now: number): EmulatedKey {
 export function isKey(record: KeyRecord, key: string | Secret): boolean {
   if (isSecret(key)) return record.secret.equals(key);
   return record.id === key || record.name === key || record.secret.equals(key);
+}
+
+/** Wraps a reference to a key if it may be the full key. */
+export function concealed(key: string | Secret | undefined): string | Secret | undefined {
+  return typeof key === 'string' && key.startsWith('sk-') ? new Secret(key) : key;
 }
 
 export function emulatedKeys(account: Account, now: () => number): EmulatedKeys {
