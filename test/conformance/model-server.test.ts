@@ -168,6 +168,30 @@ describe("a model server's response, byte for byte:", () => {
 });
 
 describe('a bare model server', () => {
+  it.each([
+    ['vllm032-n2.stream', { n: 2 }],
+    [
+      'vllm032-usage-continuous.stream',
+      { stream_options: { include_usage: true, continuous_usage_stats: true } },
+    ],
+  ])('sends chunks with the fields of %s', async (name, fields) => {
+    const recording = await readRecording(`server-recordings/${name}.http`);
+    const response = await send({ reply: 'Hello!' }, { stream: true, ...fields });
+    const shapes = ({ body }: { readonly body: string }): string[] => {
+      const all = chunksOf({ body } as Recording).map((chunk) => {
+        const [choice] = chunk.choices as unknown as (WireChoice & { index: number })[];
+        return [
+          Object.keys(chunk),
+          Object.keys(choice ?? {}),
+          choice?.index,
+          choice?.finish_reason === null,
+        ].join(' ');
+      });
+      return [...new Set(all)].sort();
+    };
+    expect(shapes({ body: await response.text() })).toEqual(shapes(recording));
+  });
+
   it('sends usage in a stream only on request, and with every chunk if asked for it', async () => {
     const usages = async (stream_options?: object): Promise<unknown[]> => {
       const response = await send(
