@@ -49,14 +49,18 @@ export function emulatedModelServer(
     if (!isChat && path !== '/completions') {
       return fallback?.(modelRequest) ?? unknownPath();
     }
-    const parsed = parse(isChat, body);
-    const match = 'request' in parsed ? rules.match(parsed.request, key) : undefined;
+    let request: ChatRequest;
+    try {
+      request = isChat ? parseChatRequest(body) : parseCompletionRequest(body);
+    } catch (error) {
+      // Another server validates the requests that no rule matches.
+      if (fallback !== undefined) return fallback(modelRequest);
+      throw error;
+    }
+    const match = rules.match(request, key);
     if (match !== undefined) log.add({ rule: match.position });
-    // Another server validates the requests that no rule matches.
-    if (match === undefined && fallback !== undefined) return fallback(modelRequest);
-    if ('error' in parsed) throw parsed.error;
+    else if (fallback !== undefined) return fallback(modelRequest);
 
-    const { request } = parsed;
     const model = settings.models.find(({ id }) => id === request.model);
     checkContext(request, model);
     const source = match?.reply ?? settings.reply;
@@ -89,16 +93,6 @@ export function emulatedModelServer(
       modelRequest.log.add({ reason: error.reason });
       return error.toResponse(modelRequest.request);
     });
-}
-
-type Parsed = { readonly request: ChatRequest } | { readonly error: unknown };
-
-function parse(isChat: boolean, body: Record<string, unknown>): Parsed {
-  try {
-    return { request: isChat ? parseChatRequest(body) : parseCompletionRequest(body) };
-  } catch (error) {
-    return { error };
-  }
 }
 
 async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Promise<Reply> {

@@ -93,13 +93,8 @@ const eventAndDone = (data: string): string => event(data) + event('[DONE]');
 const ENGINE_ERROR =
   '{"error": {"message": "EngineCore encountered an issue. See stack trace (above) for the root cause.", "type": "InternalServerError", "param": null, "code": 500}}';
 /** The same error in the format of older vLLM versions. */
-const FLAT_ERROR = {
-  code: 500,
-  message: 'EngineCore died',
-  object: 'error',
-  param: null,
-  type: 'InternalServerError',
-};
+const FLAT_ERROR =
+  '{"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}';
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
 /** Statuses that clients may retry. */
@@ -141,16 +136,11 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
     () => INTERNAL_ERROR,
     (error) => error,
   ),
-  errorObjectAfterChunks: errorEnding(
-    ({ errorObject }) => JSON.stringify(errorObject ?? FLAT_ERROR),
-    eventAndDone,
-  ),
-  errorObject: { check: z.unknown(), needs: ['errorObjectAfterChunks'] },
+  errorObjectAfterChunks: errorEnding(() => FLAT_ERROR, eventAndDone),
   errorAfterChunks: errorEnding(({ errorEvent }) => JSON.stringify({ error: errorEvent ?? ERROR }), event),
   errorEvent: { check: z.unknown(), needs: ['errorAfterChunks'] },
   engineDiesAfterChunks: errorEnding(() => ENGINE_ERROR, eventAndDone),
   dropAfterChunks: ending(() => ({ next: 'drop' })),
-  halfEventAfterChunks: ending(() => ({ event: half })),
   malformedJson: {
     ...ending(() => ({
       event: (original) => event(half(dataOf(original) ?? '')),
