@@ -6,7 +6,7 @@ import { keyView } from '../keys.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
 import { Completion } from './completion.ts';
-import { ModelServerError, scenarioError, unknownPath, vllmResponse } from './errors.ts';
+import { ModelServerError, pythonJson, scenarioError, unknownPath, vllmResponse } from './errors.ts';
 import { exampleOf, violationOf } from './json-schema.ts';
 import { argumentsOf, isReply } from './pieces.ts';
 import type { ChatRequest, EmulatedReply, Reply, ReplyContext, ReplyFunction } from './reply.ts';
@@ -116,9 +116,8 @@ async function* events(completion: Completion): AsyncGenerator<string, void, und
   try {
     for await (const chunk of completion.chunks()) yield `data: ${JSON.stringify(chunk)}\n\n`;
   } catch (error) {
-    // vLLM's serializer puts spaces after colons and commas here.
-    const message = JSON.stringify(messageOf(error));
-    yield `data: {"error": {"message": ${message}, "type": "InternalServerError", "param": null, "code": 500}}\n\n`;
+    const fields = { message: messageOf(error), type: 'InternalServerError', param: null, code: 500 };
+    yield `data: ${pythonJson({ error: fields })}\n\n`;
   }
   yield 'data: [DONE]\n\n';
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { dataOf } from '../body.ts';
 import { fields, keyReference } from '../checks.ts';
+import { pythonJson } from '../data-plane/errors.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
 import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
 import type { Fault, FaultKind, RequestFilter } from './fault.ts';
@@ -137,7 +138,7 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
     (error) => error,
   ),
   errorObjectAfterChunks: errorEnding(() => FLAT_ERROR, eventAndDone),
-  errorAfterChunks: errorEnding(({ errorEvent }) => JSON.stringify({ error: errorEvent ?? ERROR }), event),
+  errorAfterChunks: errorEnding(({ errorEvent }) => pythonJson({ error: errorEvent ?? ERROR }), event),
   errorEvent: { check: z.unknown(), needs: ['errorAfterChunks'] },
   engineDiesAfterChunks: errorEnding(() => ENGINE_ERROR, eventAndDone),
   dropAfterChunks: ending(() => ({ next: 'drop' })),

@@ -191,7 +191,7 @@ describe('a stream', () => {
     expect(JSON.parse(first[2] ?? '')).toMatchObject({ error: { type: 'internal_error' } });
     drun.faults.next({ errorAfterChunks: 0, errorEvent: { message: 'mine' } });
     const second = await events(await chat(drun, key, { stream: true }));
-    expect(second).toEqual(['{"error":{"message":"mine"}}']);
+    expect(second).toEqual(['{"error": {"message": "mine"}}']);
   });
 
   it.each<[string, Fault, string]>([
