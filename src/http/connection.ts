@@ -1,6 +1,6 @@
 import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '../errors/index.ts';
 import { readCauses, type Thrown } from '../internal/cause.ts';
-import { type ResponseContext, sentence, shownText } from './context.ts';
+import { type ResponseContext, sentence } from './context.ts';
 
 /** The limit of Node's `fetch` on the time to the headers and between two parts of a body. */
 const NODE_LIMIT_MS = 300_000;
@@ -9,24 +9,20 @@ const NODE_LIMIT_MS = 300_000;
  * Converts a thrown value. It may contain the request with its headers, so only redacted copies of known fields are
  * kept.
  */
-export function toConnectionError(
-  thrown: unknown,
-  context: Pick<ResponseContext, 'label' | 'url' | 'redact'>,
-): DrunError {
+export function toConnectionError(thrown: unknown, { label, url, shown }: ResponseContext): DrunError {
   if (thrown instanceof DrunError) return thrown;
-  const { label } = context;
-  const { host } = new URL(context.url);
+  const { host } = new URL(url);
   const chain = readCauses(thrown);
-  // The other errors wrap the root causes. If several addresses were tried, the least conclusive failure counts.
+  // If several addresses were tried, the least conclusive failure counts.
   const roots = chain.filter(({ isRoot }) => isRoot);
   const ofKind = (kind: FailureKind): Thrown | undefined => roots.find((root) => failureKind(root) === kind);
   const { name, message, code, syscall } = ofKind('unknown') ?? ofKind('final') ?? (roots[0] as Thrown);
-  const why = shownText(message || 'unknown reason', context);
+  const why = shown(message || 'unknown reason');
   const cause = Object.assign(new Error(why), {
-    ...(code && { code: shownText(code, context) }),
-    ...(syscall && { syscall: shownText(syscall, context) }),
+    ...(code && { code: shown(code) }),
+    ...(syscall && { syscall: shown(syscall) }),
   });
-  cause.name = shownText(name, context);
+  cause.name = shown(name);
   // The stack of this copy would not help.
   cause.stack = `${cause.name}: ${why}`;
   if (chain.some(isBug)) {
