@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect } from 'vitest';
 
-/** A library must not print anything: console output and process warnings, such as one about leaked listeners, fail the test. */
+/* Fails each test that causes console output or a process warning, such as one about leaked listeners. */
+
 const methods = ['debug', 'dir', 'error', 'info', 'log', 'table', 'trace', 'warn'] as const;
 
 let printed: unknown[][] = [];
@@ -22,5 +23,5 @@ beforeEach(() => {
 afterEach(() => {
   for (const [method, original] of originals) console[method] = original;
   process.off('warning', onWarning);
-  expect(printed, 'nothing is printed').toEqual([]);
+  expect(printed, 'console output and warnings').toEqual([]);
 });

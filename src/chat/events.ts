@@ -16,8 +16,9 @@ const ERROR = /^(?:error|exception|fail(?:ed|ure)?)$/i;
 
 /** Fields of a chunk. A message in an object with one of them is not an error. */
 const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
-/** Fields that only contain error messages. */
-const MESSAGE_FIELDS = ['message', 'msg', 'detail', 'error_msg', 'error_message', 'errmsg', 'err_msg'];
+/** Fields that only contain error messages, whatever else the event contains. */
+const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
+const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
 /**
  * Classifies an event.
@@ -41,7 +42,8 @@ export function parseEvent(data: string, name = ''): StreamEvent {
   // Some proxies wrap the events of another server in events of their own.
   if (text.startsWith('data:')) return parseEvent(text.slice(5), name);
   if (ERROR.test(name)) return { type: 'error', error: { message: text } };
-  if (text === '' || PING.test(name)) return { type: 'ignored' };
+  // Some proxies send the comments of another server as events.
+  if (text === '' || text.startsWith(':') || PING.test(name)) return { type: 'ignored' };
   const message = /^error\s*:\s*(.+)/is.exec(text)?.[1];
   if (message === undefined) return { type: 'invalid', reason: 'an event that is not JSON' };
   // llama.cpp sends the JSON of an error in a field of that name.
@@ -49,11 +51,15 @@ export function parseEvent(data: string, name = ''): StreamEvent {
 }
 
 function errorInEvent(value: Fields, name: string): ServiceError | undefined {
-  const { choices, error, type, text } = value;
+  const { choices, error, type, text, base_resp } = value;
   const isNamed = ERROR.test(name) || (typeof type === 'string' && ERROR.test(type));
   const hasChoices = Array.isArray(choices) && choices.length > 0;
   if (hasChoices && !isNamed && (error === undefined || !isFailure(error))) return undefined;
-  const found = errorIn(value, CHUNK_FIELDS) ?? (isNamed ? {} : undefined);
+  // MiniMax describes every response in `base_resp`.
+  const { status_code: code, status_msg } = isRecord(base_resp) ? base_resp : {};
+  const chunkFields = ERROR_FIELDS.some((field) => value[field]) ? [] : CHUNK_FIELDS;
+  const found =
+    errorIn(value, chunkFields) ?? errorIn({ code, message: status_msg }, []) ?? (isNamed ? {} : undefined);
   // Events other than errors can have a `title`, a `description`, or an object as their `message`.
   const isOther = !isNamed && typeof type === 'string' && error === undefined;
   if (isOther && !MESSAGE_FIELDS.some((field) => typeof value[field] === 'string')) return undefined;
@@ -193,7 +199,9 @@ export class EventDecoder {
       if (lines.length > 1) events = lines.map((line) => parseEvent(line, name));
       // The last event of a stream that was cut off does not count as a chunk.
       if (this.#isCut && events.at(-1)?.type === 'invalid') events.pop();
-      if (events.some(({ type }) => type === 'invalid')) events = [event];
+      // An error can follow an event that was cut off.
+      const error = events.find(({ type }) => type === 'error');
+      if (events.some(({ type }) => type === 'invalid')) events = [error ?? event];
       else this.#isByLine ||= lines.length > 1;
     }
     for (const one of events) this.#emit(one);

@@ -39,8 +39,9 @@ export function mergeField(target: Fields, name: string, value: unknown, rules: 
     else if (!isIdentifier(name)) target[name] = before + value;
     else if (before === '') target[name] = value;
   } else if (Array.isArray(value)) {
-    if (Array.isArray(before) && rules.lists === 'grow') for (const item of value) before.push(item);
-    else if (value.length > 0 || !Array.isArray(before)) target[name] = [...value];
+    if (Array.isArray(before) && rules.lists === 'grow')
+      for (const item of value) addItem(before, item, rules);
+    else if (value.length > 0 || !Array.isArray(before)) target[name] = copy(value, rules);
   } else if (isRecord(value) && isRecord(before)) {
     mergeFields(before, value, rules);
   } else {
@@ -48,11 +49,34 @@ export function mergeField(target: Fields, name: string, value: unknown, rules: 
   }
 }
 
+/** Adds an item to a list. Reasoning blocks arrive in fragments, the last of which contains the signature. */
+function addItem(list: unknown[], item: unknown, rules: MergeRules): void {
+  const last = list.at(-1);
+  const isFragment =
+    isReasoning(last) &&
+    isReasoning(item) &&
+    last.type === item.type &&
+    last.index === item.index &&
+    (last.id ?? item.id) === (item.id ?? last.id) &&
+    !last.signature;
+  if (isFragment) mergeFields(last, item, rules);
+  else list.push(copyItem(item, rules));
+}
+
+function isReasoning(value: unknown): value is Fields {
+  return isRecord(value) && /^(?:reasoning|thinking)/.test(String(value.type));
+}
+
 function isIdentifier(name: string): boolean {
   return IDENTIFIERS.has(name) || name.endsWith('_id');
 }
 
 function copy(value: unknown, rules: MergeRules): unknown {
-  if (Array.isArray(value)) return [...value];
+  if (Array.isArray(value)) return value.map((item) => copyItem(item, rules));
   return isRecord(value) ? mergeFields({}, value, rules) : value;
+}
+
+/** Only items that can grow are copied. */
+function copyItem(item: unknown, rules: MergeRules): unknown {
+  return isReasoning(item) ? mergeFields({}, item, rules) : item;
 }

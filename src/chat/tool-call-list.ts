@@ -6,6 +6,8 @@ import type { Fields } from './normalize.ts';
 interface PendingCall {
   /** The server's index, if it sends one. */
   readonly index: number | undefined;
+  /** Index of the call for readers: the server's, unless another call has it. */
+  readonly position: number;
   id: string | undefined;
   /** All fields but `id` and `index`. */
   readonly fields: Fields;
@@ -15,8 +17,8 @@ interface PendingCall {
  * The tool calls of one choice, assembled from deltas.
  *
  * Servers identify the call of a delta in different ways: by `index`, by `id`, by both, by an `id` that changes in
- * every delta, or not at all. Some give all calls the index 0, and some send a full call and the next one in the same
- * delta.
+ * every delta, or not at all. Some give all calls the same index or the same id, and some send a full call and the next
+ * one in the same delta.
  */
 export class ToolCallList {
   /** `undefined` until a list arrives, even an empty one. */
@@ -27,40 +29,46 @@ export class ToolCallList {
     return this.#calls?.length ?? 0;
   }
 
-  /** @param isWhole - Whether these are the calls of a full message instead of a delta. */
+  /**
+   * Adds deltas, and sets their `index` for readers.
+   *
+   * @param isWhole - Whether these are the calls of a full message instead of a delta.
+   */
   add(deltas: readonly Fields[], isWhole: boolean): void {
     this.#calls ??= [];
     this.#isWhole = isWhole;
     const touched = new Set<PendingCall>();
     deltas.forEach((delta, position) => {
       const found = isWhole ? undefined : this.#find(delta, deltas.length - position, touched);
-      const call = found ?? { index: indexOf(delta), id: undefined, fields: {} };
-      if (found === undefined) this.#calls?.push(call);
+      const call = found ?? this.#begin(indexOf(delta));
       touched.add(call);
       mergeCall(call, delta);
+      delta.index = call.position;
     });
   }
 
   /**
-   * Returns the calls so far; `undefined` if there was no list of calls. Calls without an id get one.
+   * Returns the calls so far; `undefined` if there was no list of calls. Calls without an id of their own get one.
    *
    * @param seed - Input of the generated ids, so that they differ between completions.
    * @param isFinished - Whether the calls are complete. Missing arguments then mean no arguments.
    */
   build(seed: string, isFinished: boolean): ToolCall[] | undefined {
-    const calls = this.#calls?.every(({ index }) => index !== undefined)
-      ? this.#calls.toSorted((a, b) => Number(a.index) - Number(b.index))
-      : this.#calls;
+    const ids = new Set<string>();
+    const calls = this.#calls?.toSorted((a, b) => a.position - b.position);
     return calls?.map(({ id, index, fields }, position) => {
       const { function: called, ...rest } = fields;
       const isCustom = called === undefined && isRecord(rest.custom);
+      const written = isCustom ? undefined : toFunction(called as Fields | undefined, isFinished);
+      const isUnique = id !== undefined && !ids.has(id);
+      if (isUnique) ids.add(id);
       return {
         // The index of a delta is used only for assembly.
         ...(this.#isWhole && index !== undefined && { index }),
         ...rest,
-        id: id ?? newId(`${seed} ${JSON.stringify(called)}`, position),
+        id: isUnique ? id : newId(`${seed} ${JSON.stringify(written)}`, position),
         type: rest.type ?? (isCustom ? 'custom' : 'function'),
-        ...(!isCustom && { function: toFunction(called as Fields | undefined, isFinished) }),
+        ...(written && { function: written }),
       } as unknown as ToolCall;
     });
   }
@@ -68,26 +76,33 @@ export class ToolCallList {
   /** @param remaining - Number of deltas from this one to the last of its chunk. */
   #find(delta: Fields, remaining: number, touched: ReadonlySet<PendingCall>): PendingCall | undefined {
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
+    const isPart = name === '';
     const sameId = id === undefined ? undefined : this.#calls?.findLast((call) => call.id === id);
-    if (index !== undefined) {
-      const call = this.#calls?.findLast((candidate) => candidate.index === index);
-      if (call === undefined || call === sameId || name === '') return call;
-      const isAnother = id !== undefined && call.id !== undefined;
-      return isAnother || touched.has(call) || startsAnother(call, delta) ? undefined : call;
-    }
-    // Several deltas without a name continue the last calls in order.
-    const last = this.#calls?.at(name === '' ? -remaining : -1);
-    if (sameId !== undefined || last === undefined || touched.has(last)) return sameId;
-    if (name === '') return last;
-    const isSameName = nameOf(last.fields) === name && (id === undefined || last.id === undefined);
-    return isSameName && !startsAnother(last, delta) ? last : undefined;
+    const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
+    // Several parts continue the last calls in order.
+    const last =
+      index === undefined || (isPart && id === undefined)
+        ? this.#calls?.at(isPart ? -remaining : -1)
+        : undefined;
+    const call = sameId ?? sameIndex ?? last;
+    if (call === undefined || isPart) return call;
+    if (startsAnother(call, delta)) return undefined;
+    if (call === sameId) return call;
+    const isAnother = (id !== undefined && call.id !== undefined) || touched.has(call);
+    return isAnother || (call === last && nameOf(call.fields) !== name) ? undefined : call;
+  }
+
+  #begin(index: number | undefined): PendingCall {
+    const positions = this.#calls?.map(({ position }) => position) ?? [];
+    const isFree = index !== undefined && !positions.includes(index);
+    const position = isFree ? index : Math.max(-1, ...positions) + 1;
+    const call = { index, position, id: undefined, fields: {} };
+    this.#calls?.push(call);
+    return call;
   }
 }
 
 function mergeCall(call: PendingCall, delta: Fields): void {
-  const called = calledIn(call.fields);
-  // Some servers start with `{}`, or repeat the full call at the end.
-  if (called.arguments !== undefined && startsAgain(call, delta)) called.arguments = '';
   call.id ??= idOf(delta);
   for (const [name, value] of Object.entries(delta)) {
     if (name === 'id' || name === 'index') continue;
@@ -108,17 +123,19 @@ export function mergeCalled(target: Fields, field: string, delta: Fields): void 
 }
 
 /**
- * Whether a delta with a name starts another call although its index, or a missing index, suggests otherwise. If the
- * arguments of the current call have begun, its name is complete.
+ * Whether a delta with a name starts another call although its id or index, or the lack of them, suggests otherwise. If
+ * the arguments of the current call have begun, its name is complete. Some servers repeat a call.
  */
 function startsAnother(call: PendingCall, delta: Fields): boolean {
-  if (argumentsOf(call.fields) === '') return false;
-  return nameOf(call.fields) !== nameOf(delta) || startsAgain(call, delta);
-}
-
-/** Whether the arguments of a call are complete and the delta starts another argument object. */
-function startsAgain({ fields }: PendingCall, delta: Fields): boolean {
-  return argumentsOf(delta).trimStart().startsWith('{') && isRecord(parseJson(argumentsOf(fields)));
+  const [before, added] = [argumentsOf(call.fields), argumentsOf(delta)];
+  if (before === '' || added === before) return false;
+  if (nameOf(call.fields) !== nameOf(delta)) return nameOf(call.fields) !== '';
+  const index = indexOf(delta);
+  const isElsewhere = index !== undefined && index !== call.index;
+  // An empty object can be a placeholder for the arguments.
+  return (
+    (isElsewhere || added.trimStart().startsWith('{')) && isRecord(parseJson(before)) && !isEmpty(before)
+  );
 }
 
 function calledIn({ function: called, custom }: Fields): Fields {
@@ -148,8 +165,32 @@ function indexOf({ index }: Fields): number | undefined {
 function toFunction(called: Fields = {}, isFinished: boolean): Fields {
   const text = typeof called.arguments === 'string' ? called.arguments : '';
   // Servers represent missing arguments in several ways, but their chat templates accept only an object.
-  const isNone = isFinished && /^\s*(?:null\s*)?$/.test(text);
-  return { ...called, name: called.name ?? '', arguments: isNone ? '{}' : text };
+  const isNone = /^\s*(?:null\s*)?$/.test(text);
+  const args = isNone ? '{}' : withoutRepetition(text);
+  return { ...called, name: called.name ?? '', arguments: isFinished ? args : text };
+}
+
+/**
+ * Some servers send an empty object before or after the arguments, or repeat them after a part of them or as a string.
+ * Returns the arguments; the text itself if it is valid, or invalid in another way.
+ */
+function withoutRepetition(text: string): string {
+  const value = parseJson(text);
+  if (typeof value === 'string') return isRecord(parseJson(value)) ? value : text;
+  if (value !== undefined) return text;
+  for (const { index } of text.matchAll(/(?<=.)\{|(?<=\}\s*)"/gs)) {
+    const [head, tail] = [text.slice(0, index), text.slice(index)];
+    const isExtra = isEmpty(tail) || typeof parseJson(tail) === 'string';
+    if (isExtra && isRecord(parseJson(head))) return head;
+    if (!tail.startsWith(head) && !isEmpty(head)) continue;
+    const last = withoutRepetition(tail);
+    if (isRecord(parseJson(last))) return last;
+  }
+  return text;
+}
+
+function isEmpty(args: string): boolean {
+  return /^\s*\{\s*\}\s*$/.test(args);
 }
 
 /**

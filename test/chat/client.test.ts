@@ -11,7 +11,7 @@ const network = mockNetwork();
 
 describe('withOptions', () => {
   it('overrides the given options and keeps the others', async () => {
-    const seen = network.answer('get', MODELS, json({ data: [] }));
+    const seen = network.respond('get', MODELS, json({ data: [] }));
     const client = chatClient({ headers: { 'x-team': 'a' } });
 
     await client.withOptions({ headers: { 'x-team': 'b' } }).models();
@@ -25,7 +25,7 @@ describe('withOptions', () => {
   });
 
   it('keeps an option that is overridden with undefined', async () => {
-    const seen = network.answer('get', MODELS, json({ data: [] }));
+    const seen = network.respond('get', MODELS, json({ data: [] }));
 
     await chatClient({ headers: { 'x-team': 'a' } })
       .withOptions({ headers: undefined })
@@ -35,7 +35,7 @@ describe('withOptions', () => {
   });
 
   it('accepts a region in place of the base URL together with an API key', async () => {
-    const seen = network.answer('get', 'https://sh-02.d.run/v1/models', json({ data: [] }));
+    const seen = network.respond('get', 'https://sh-02.d.run/v1/models', json({ data: [] }));
     const client = chatClient({ baseUrl: 'https://gate.example' });
 
     await client.withOptions({ region: 'sh-02', apiKey: 'sk-of-the-region-0001' }).models();
@@ -44,7 +44,7 @@ describe('withOptions', () => {
   });
 
   it('accepts another path of the same origin without an API key', async () => {
-    const seen = network.answer('get', 'https://gate.example/b/v1/models', json({ data: [] }));
+    const seen = network.respond('get', 'https://gate.example/b/v1/models', json({ data: [] }));
 
     await chatClient({ baseUrl: 'https://gate.example/a' })
       .withOptions({ baseUrl: 'https://gate.example/b' })
@@ -67,7 +67,7 @@ describe('keyVerifier', () => {
   const secret = new Secret('sk-to-be-verified-0001');
 
   it('returns the models of an accepted key', async () => {
-    const seen = network.answer('get', MODELS, json({ data: [{ id: 'a' }, { id: 'b' }] }));
+    const seen = network.respond('get', MODELS, json({ data: [{ id: 'a' }, { id: 'b' }] }));
 
     const result = await keyVerifier().verify(secret);
 
@@ -76,7 +76,7 @@ describe('keyVerifier', () => {
   });
 
   it('uses the options of the client', async () => {
-    const seen = network.answer('get', 'https://sh-02.d.run/v1/models', json({ data: [] }));
+    const seen = network.respond('get', 'https://sh-02.d.run/v1/models', json({ data: [] }));
 
     await keyVerifier({ region: 'sh-02' }).verify(secret);
 
@@ -88,7 +88,7 @@ describe('keyVerifier', () => {
     [402, 'insufficient_quota'],
     [403, 'permission_denied'],
   ])('reports a key that is rejected with %d', async (status, code) => {
-    network.answer('get', MODELS, json(failure('x', 'y'), status));
+    network.respond('get', MODELS, json(failure('x', 'y'), status));
 
     expect(await keyVerifier().verify(secret)).toEqual({ accepted: false, code });
   });
@@ -97,7 +97,7 @@ describe('keyVerifier', () => {
     [429, RateLimitError],
     [503, ServerError],
   ])('rejects when the service responds with %d', async (status, type) => {
-    network.answer('get', MODELS, json(failure('x', 'y'), status));
+    network.respond('get', MODELS, json(failure('x', 'y'), status));
 
     const error = await rejection(keyVerifier({ maxRetries: 0 }).verify(secret));
 

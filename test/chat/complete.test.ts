@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { KEY, OTHER_KEY } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
 import { html, json, mockNetwork } from '../support/network.ts';
-import { events, finishes, says } from '../support/streams.ts';
+import { events, finishChunk, textChunk } from '../support/streams.ts';
 import { retryAtOnce } from '../support/timing.ts';
 import { COMPLETIONS, chatClient, completion, failure, request } from './requests.ts';
 
@@ -11,7 +11,7 @@ const network = mockNetwork();
 
 describe('complete', () => {
   test('posts the request as JSON with the API key', async () => {
-    const seen = network.answer('post', COMPLETIONS, json(completion()));
+    const seen = network.respond('post', COMPLETIONS, json(completion()));
 
     await chatClient().complete(request({ temperature: 0.7 }));
 
@@ -27,7 +27,7 @@ describe('complete', () => {
   });
 
   test('sends unknown fields unchanged', async () => {
-    const seen = network.answer('post', COMPLETIONS, json(completion()));
+    const seen = network.respond('post', COMPLETIONS, json(completion()));
     const extra = {
       top_k: 20,
       repetition_penalty: 1.1,
@@ -42,7 +42,7 @@ describe('complete', () => {
   });
 
   test('sends reasoning back', async () => {
-    const seen = network.answer('post', COMPLETIONS, json(completion()));
+    const seen = network.respond('post', COMPLETIONS, json(completion()));
     const messages: ChatCompletionRequest['messages'] = [
       { role: 'user', content: 'a' },
       { role: 'assistant', content: null, reasoning_content: 'I think', reasoning: 'so' },
@@ -55,7 +55,7 @@ describe('complete', () => {
   });
 
   test('does not change the request that it was given', async () => {
-    network.answer('post', COMPLETIONS, json(completion()));
+    network.respond('post', COMPLETIONS, json(completion()));
     const given = request({ stop: ['a'] });
     const copy = structuredClone(given);
 
@@ -73,7 +73,7 @@ describe('complete', () => {
   });
 
   test('returns the completion', async () => {
-    network.answer('post', COMPLETIONS, json(completion()));
+    network.respond('post', COMPLETIONS, json(completion()));
 
     const answer = await chatClient().complete(request());
 
@@ -103,14 +103,14 @@ describe('complete', () => {
         cost: '0.1',
       },
     });
-    network.answer('post', COMPLETIONS, json(body));
+    network.respond('post', COMPLETIONS, json(body));
 
     expect(await chatClient().complete(request())).toEqual(body);
   });
 
   test.each(['reasoning_content', 'reasoning'])('keeps %s', async (field) => {
     const message = { role: 'assistant', content: 'a', [field]: 'because' };
-    network.answer(
+    network.respond(
       'post',
       COMPLETIONS,
       json(completion({ choices: [{ index: 0, message, finish_reason: 'stop' }] })),
@@ -124,7 +124,7 @@ describe('complete', () => {
   test('returns null content with tool calls', async () => {
     const call = { id: 'call-1', type: 'function', function: { name: 'f', arguments: '{"a":' } };
     const message = { role: 'assistant', content: null, tool_calls: [call] };
-    network.answer(
+    network.respond(
       'post',
       COMPLETIONS,
       json(completion({ choices: [{ index: 0, message, finish_reason: 'tool_calls' }] })),
@@ -137,7 +137,7 @@ describe('complete', () => {
   });
 
   test('fills in the fields that its type requires', async () => {
-    network.answer('post', COMPLETIONS, json({ choices: [{ message: { content: 'a' } }, { message: {} }] }));
+    network.respond('post', COMPLETIONS, json({ choices: [{ message: { content: 'a' } }, { message: {} }] }));
 
     const answer = await chatClient().complete(request());
 
@@ -152,7 +152,7 @@ describe('complete', () => {
     const body = completion({
       choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
     });
-    network.answer('post', COMPLETIONS, json(body));
+    network.respond('post', COMPLETIONS, json(body));
 
     const answer = await chatClient().complete(request());
 
@@ -160,7 +160,7 @@ describe('complete', () => {
   });
 
   test('respects `toJSON` of the request', async () => {
-    const seen = network.answer('post', COMPLETIONS, json(completion()));
+    const seen = network.respond('post', COMPLETIONS, json(completion()));
     const custom = { ...request(), secret: 1, toJSON: () => ({ ...request(), n: 1 }) };
 
     await chatClient().complete(custom);
@@ -169,7 +169,7 @@ describe('complete', () => {
   });
 
   test('replaces lone surrogates in the request', async () => {
-    const seen = network.answer('post', COMPLETIONS, json(completion()));
+    const seen = network.respond('post', COMPLETIONS, json(completion()));
     const broken = 'a\ud83d';
 
     await chatClient().complete({
@@ -181,8 +181,8 @@ describe('complete', () => {
   });
 
   test('accepts an event stream', async () => {
-    const chunks = [says('Hel'), says('lo'), finishes()];
-    network.answer('post', COMPLETIONS, new Response(events(...chunks, '[DONE]')));
+    const chunks = [textChunk('Hel'), textChunk('lo'), finishChunk()];
+    network.respond('post', COMPLETIONS, new Response(events(...chunks, '[DONE]')));
 
     expect((await chatClient().complete(request())).choices[0].message.content).toBe('Hello');
   });
@@ -204,7 +204,7 @@ describe('complete, with a 200 that is not a completion', () => {
     ['a message of null', json(completion({ choices: [{ message: null }] }))],
     ['choices that are a text', json(completion({ choices: KEY }))],
   ])('throws InvalidResponseError for %s, without the body', async (_, reply) => {
-    const seen = network.answer('post', COMPLETIONS, reply);
+    const seen = network.respond('post', COMPLETIONS, reply);
 
     const error = await rejectionOf(InvalidResponseError, chatClient().complete(request()));
 
@@ -218,7 +218,7 @@ describe('complete, with a 200 that is not a completion', () => {
     ['an error object beside empty choices', { ...failure('x', 'y', 'no such model'), choices: [] }],
     ['an error text', { error: 'no such model' }],
   ])('throws ApiError for %s', async (_, body) => {
-    network.answer('post', COMPLETIONS, json(body));
+    network.respond('post', COMPLETIONS, json(body));
 
     const error = await rejectionOf(ApiError, chatClient({ maxRetries: 0 }).complete(request()));
 
@@ -226,13 +226,13 @@ describe('complete, with a 200 that is not a completion', () => {
   });
 
   test('throws ApiError for an error object beside choices', async () => {
-    network.answer('post', COMPLETIONS, json(completion(failure('upstream', 'upstream_error'))));
+    network.respond('post', COMPLETIONS, json(completion(failure('upstream', 'upstream_error'))));
 
     await rejectionOf(ApiError, chatClient({ maxRetries: 0 }).complete(request()));
   });
 
   test('ignores an error of null beside choices', async () => {
-    network.answer('post', COMPLETIONS, json(completion({ error: null })));
+    network.respond('post', COMPLETIONS, json(completion({ error: null })));
 
     expect((await chatClient().complete(request())).choices).toHaveLength(1);
   });
@@ -259,7 +259,7 @@ describe('complete, rejected', () => {
   ];
 
   test.each(table)('maps %i with code %s and type %j to %s', async (status, code, type, name, drunCode) => {
-    network.answer('post', COMPLETIONS, json(failure(code, type, 'the reason', 'model'), status));
+    network.respond('post', COMPLETIONS, json(failure(code, type, 'the reason', 'model'), status));
 
     const error = await rejectionOf(ApiError, chatClient({ maxRetries: 0 }).complete(request()));
 
@@ -271,7 +271,7 @@ describe('complete, rejected', () => {
 
   test('has the request id, if there is one', async () => {
     const reply = json(failure(null, 'internal_error'), 500, { 'x-request-id': 'req-1' });
-    network.answer('post', COMPLETIONS, reply);
+    network.respond('post', COMPLETIONS, reply);
 
     const error = await rejectionOf(ApiError, chatClient({ maxRetries: 0 }).complete(request()));
 
@@ -280,7 +280,11 @@ describe('complete, rejected', () => {
 
   test('has the masked key and shows the full one nowhere', async () => {
     const said = `Incorrect API key provided: ${KEY}`;
-    network.answer('post', COMPLETIONS, json(failure('invalid_api_key', 'invalid_request_error', said), 401));
+    network.respond(
+      'post',
+      COMPLETIONS,
+      json(failure('invalid_api_key', 'invalid_request_error', said), 401),
+    );
 
     const error = await rejection(chatClient().complete(request()));
 
@@ -291,13 +295,17 @@ describe('complete, rejected', () => {
 
   test('shows no other key either', async () => {
     const said = `not ${OTHER_KEY}`;
-    network.answer('post', COMPLETIONS, json(failure(said, said, said, said), 400, { 'x-request-id': said }));
+    network.respond(
+      'post',
+      COMPLETIONS,
+      json(failure(said, said, said, said), 400, { 'x-request-id': said }),
+    );
 
     expect(everythingShownOf(await rejection(chatClient().complete(request())))).not.toContain(OTHER_KEY);
   });
 
   test('shows nothing of the prompt', async () => {
-    network.answer('post', COMPLETIONS, json(failure(null, 'internal_error'), 500));
+    network.respond('post', COMPLETIONS, json(failure(null, 'internal_error'), 500));
     const given = request({ messages: [{ role: 'user', content: 'the merger is on Friday' }] });
 
     const error = await rejection(chatClient({ maxRetries: 0 }).complete(given));
@@ -311,7 +319,7 @@ describe('complete, rejected', () => {
       { type: 'int_parsing', loc: ['body', 'top_k'], msg: 'Input should be an integer', input: 'many' },
       'odd',
     ];
-    network.answer('post', COMPLETIONS, json({ detail }, 422));
+    network.respond('post', COMPLETIONS, json({ detail }, 422));
 
     const error = await rejectionOf(ApiError, chatClient().complete(request()));
 
@@ -329,7 +337,7 @@ describe('complete, rejected', () => {
     ['a page', html(400), '400'],
     ['nothing', new Response(null, { status: 400 }), '400'],
   ])('reads the error of a server on the way: %s', async (_, reply, expected) => {
-    network.answer('post', COMPLETIONS, reply);
+    network.respond('post', COMPLETIONS, reply);
 
     const error = await rejection(chatClient().complete(request()));
 
@@ -340,7 +348,7 @@ describe('complete, rejected', () => {
 
   test('retries transient errors', async () => {
     retryAtOnce();
-    const seen = network.answer(
+    const seen = network.respond(
       'post',
       COMPLETIONS,
       json(failure('model_rate_limit_exceeded', ''), 429),

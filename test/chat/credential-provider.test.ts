@@ -3,7 +3,7 @@ import { AuthenticationError, ConfigurationError, type CredentialContext, Secret
 import { describe, expect, test, vi } from 'vitest';
 import { KEY, OTHER_KEY } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
-import { json, mockNetwork, type SeenRequest } from '../support/network.ts';
+import { json, mockNetwork, type RecordedRequest } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
 import { chatClient, failure, MODELS } from './requests.ts';
 
@@ -11,7 +11,7 @@ const network = mockNetwork();
 
 const accepted = json({ data: [] });
 const rejected = json(failure('invalid_api_key', 'invalid_request_error'), 401);
-const bearers = (seen: readonly SeenRequest[]): (string | undefined)[] =>
+const bearers = (seen: readonly RecordedRequest[]): (string | undefined)[] =>
   seen.map(({ headers }) => headers.get('authorization')?.replace('Bearer ', ''));
 
 describe('a credential provider', () => {
@@ -23,7 +23,7 @@ describe('a credential provider', () => {
     ['an asynchronous function', async () => KEY],
     ['an object with getKey', { getKey: async () => new Secret(KEY) }],
   ])('can be %s', async (_, apiKey) => {
-    const seen = network.answer('get', MODELS, accepted);
+    const seen = network.respond('get', MODELS, accepted);
 
     await chatClient({ apiKey }).models();
 
@@ -31,7 +31,7 @@ describe('a credential provider', () => {
   });
 
   test('is called as a method of its object', async () => {
-    const seen = network.answer('get', MODELS, accepted);
+    const seen = network.respond('get', MODELS, accepted);
     const ring = {
       key: KEY,
       getKey() {
@@ -56,7 +56,7 @@ describe('a credential provider', () => {
     retryAtOnce();
     const keys = [`${KEY}1`, `${KEY}2`, `${KEY}3`];
     const left = [...keys];
-    const seen = network.answer('get', MODELS, json({}, 503), accepted);
+    const seen = network.respond('get', MODELS, json({}, 503), accepted);
     const chat = chatClient({ apiKey: () => left.shift() ?? '' });
 
     await chat.models();
@@ -68,7 +68,7 @@ describe('a credential provider', () => {
   test('is called again for an attempt that follows the replacement of a rejected key', async () => {
     retryAtOnce();
     const left = [`${KEY}1`, `${KEY}2`, `${KEY}3`];
-    const seen = network.answer('get', MODELS, rejected, json({}, 503), accepted);
+    const seen = network.respond('get', MODELS, rejected, json({}, 503), accepted);
 
     await chatClient({ apiKey: () => left.shift() ?? '' }).models();
 
@@ -77,7 +77,7 @@ describe('a credential provider', () => {
 
   test('that returns a rejected key again later is ignored', async () => {
     retryAtOnce();
-    const seen = network.answer('get', MODELS, rejected, json({}, 503), accepted);
+    const seen = network.respond('get', MODELS, rejected, json({}, 503), accepted);
     const apiKey = ({ rejected }: CredentialContext): string => (rejected ? OTHER_KEY : KEY);
 
     await chatClient({ apiKey }).models();
@@ -86,7 +86,7 @@ describe('a credential provider', () => {
   });
 
   test('receives a signal, and no rejected key at first', async () => {
-    network.answer('get', MODELS, accepted);
+    network.respond('get', MODELS, accepted);
     const contexts: CredentialContext[] = [];
 
     await chatClient({
@@ -103,7 +103,7 @@ describe('a credential provider', () => {
 
   test('receives the rejected key, and its other key is tried at once', async () => {
     const contexts: CredentialContext[] = [];
-    const seen = network.answer('get', MODELS, rejected, accepted);
+    const seen = network.respond('get', MODELS, rejected, accepted);
 
     await chatClient({
       maxRetries: 0,
@@ -121,7 +121,7 @@ describe('a credential provider', () => {
   test('is called for at most three further keys in one call', async () => {
     let count = 0;
     const apiKey = vi.fn(() => `sk-rotated-key-number-${count++}`);
-    const seen = network.answer('get', MODELS, rejected);
+    const seen = network.respond('get', MODELS, rejected);
 
     await rejectionOf(AuthenticationError, chatClient({ apiKey }).models());
 
@@ -130,7 +130,7 @@ describe('a credential provider', () => {
 
   test('ends the call if it returns the rejected key again', async () => {
     const apiKey = vi.fn(() => KEY);
-    const seen = network.answer('get', MODELS, rejected);
+    const seen = network.respond('get', MODELS, rejected);
 
     const error = await rejectionOf(AuthenticationError, chatClient({ apiKey }).models());
 
@@ -140,7 +140,7 @@ describe('a credential provider', () => {
   });
 
   test('is not involved with a plain key, which is tried once', async () => {
-    const seen = network.answer('get', MODELS, rejected);
+    const seen = network.respond('get', MODELS, rejected);
 
     await rejectionOf(AuthenticationError, chatClient().models());
 
@@ -149,7 +149,7 @@ describe('a credential provider', () => {
 
   test('is not called again after a 403', async () => {
     const apiKey = vi.fn(() => KEY);
-    network.answer('get', MODELS, json(failure('model_access_denied', 'x'), 403));
+    network.respond('get', MODELS, json(failure('model_access_denied', 'x'), 403));
 
     await rejection(chatClient({ apiKey }).models());
 
@@ -157,7 +157,7 @@ describe('a credential provider', () => {
   });
 
   test('is called separately by concurrent calls', async () => {
-    const seen = network.answer('get', MODELS, accepted);
+    const seen = network.respond('get', MODELS, accepted);
     const tenant = new AsyncLocalStorage<string>();
     const chat = chatClient({ apiKey: async () => `sk-key-of-tenant-${tenant.getStore()}` });
 
@@ -167,7 +167,7 @@ describe('a credential provider', () => {
   });
 
   test('is called again after it failed', async () => {
-    network.answer('get', MODELS, accepted);
+    network.respond('get', MODELS, accepted);
     const apiKey = vi
       .fn(() => KEY)
       .mockImplementationOnce(() => {
@@ -180,7 +180,7 @@ describe('a credential provider', () => {
   });
 
   test('does not couple waiting calls: one can be aborted without the others', async () => {
-    network.answer('get', MODELS, accepted);
+    network.respond('get', MODELS, accepted);
     const key = Promise.withResolvers<string>();
     let asked: AbortSignal | undefined;
     const chat = chatClient({
@@ -236,7 +236,7 @@ describe('a credential provider', () => {
 
 describe('the option apiKey of a call', () => {
   test("replaces the client's own key for that call only", async () => {
-    const seen = network.answer('get', MODELS, accepted);
+    const seen = network.respond('get', MODELS, accepted);
     const chat = chatClient();
 
     await chat.models({ apiKey: OTHER_KEY });
@@ -246,7 +246,7 @@ describe('the option apiKey of a call', () => {
   });
 
   test("does not call the client's provider", async () => {
-    network.answer('get', MODELS, accepted);
+    network.respond('get', MODELS, accepted);
     const apiKey = vi.fn(() => KEY);
 
     await chatClient({ apiKey }).models({ apiKey: OTHER_KEY });
@@ -255,7 +255,7 @@ describe('the option apiKey of a call', () => {
   });
 
   test('can be a provider, which receives a rejected key', async () => {
-    const seen = network.answer('get', MODELS, rejected, accepted);
+    const seen = network.respond('get', MODELS, rejected, accepted);
 
     await chatClient().models({ apiKey: ({ rejected }) => (rejected ? OTHER_KEY : `${KEY}x`) });
 
@@ -263,7 +263,7 @@ describe('the option apiKey of a call', () => {
   });
 
   test('is redacted in errors, and other text is not', async () => {
-    network.answer('get', MODELS, json(failure('invalid_api_key', 'x', `Incorrect: ${OTHER_KEY}.`), 401));
+    network.respond('get', MODELS, json(failure('invalid_api_key', 'x', `Incorrect: ${OTHER_KEY}.`), 401));
 
     const error = await rejectionOf(AuthenticationError, chatClient().models({ apiKey: OTHER_KEY }));
 

@@ -3,7 +3,7 @@ import type { ChatClient, ChatStream } from 'drun-sdk/chat';
 import { describe, expect, test } from 'vitest';
 import { heapUsed, MIB } from '../support/heap.ts';
 import { serveHttp } from '../support/sockets.ts';
-import { events, greeting, says, serveStream } from '../support/streams.ts';
+import { events, greeting, serveStream, textChunk } from '../support/streams.ts';
 import { chatClient, completion, request } from './requests.ts';
 
 /* What calls leave behind, over real sockets: nothing. */
@@ -68,7 +68,7 @@ describe('the heap', () => {
   test('does not grow over 200 concurrent streams, and stays small while they are open', {
     timeout: 60_000,
   }, async () => {
-    const { url } = await serveStream((answer) => answer.write(events(says('a'))));
+    const { url } = await serveStream((answer) => answer.write(events(textChunk('a'))));
     const chat = chatClient({ baseUrl: url });
     const { signal } = new AbortController();
     const openAll = async (): Promise<() => Promise<unknown>> => {
@@ -94,7 +94,7 @@ describe('the heap', () => {
 test('leaving a loop early frees the socket within 100 ms', async () => {
   let onClosed = (): void => {};
   const { url } = await serveStream(async (answer) => {
-    await answer.write(events(says('a')));
+    await answer.write(events(textChunk('a')));
     await answer.closed;
     onClosed();
   });

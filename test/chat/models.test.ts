@@ -2,14 +2,14 @@ import { InvalidResponseError, NotFoundError, RateLimitError, ServerError } from
 import { describe, expect, test } from 'vitest';
 import { KEY, OTHER_KEY } from '../support/credentials.ts';
 import { rejectionOf } from '../support/failures.ts';
-import { html, json, lostConnection, mockNetwork } from '../support/network.ts';
+import { connectionReset, html, json, mockNetwork } from '../support/network.ts';
 import { chatClient, failure, MODELS } from './requests.ts';
 
 const network = mockNetwork();
 
 describe('models', () => {
   test('sends the API key and no body', async () => {
-    const seen = network.answer('get', MODELS, json({ object: 'list', data: [] }));
+    const seen = network.respond('get', MODELS, json({ object: 'list', data: [] }));
 
     await chatClient().models();
 
@@ -23,7 +23,7 @@ describe('models', () => {
       { id: 'public/deepseek-r1', object: 'model', created: 1, owned_by: 'd.run', max_model_len: 8192 },
       { id: 'u-8105f7322477/test' },
     ];
-    network.answer('get', MODELS, json({ object: 'list', data }));
+    network.respond('get', MODELS, json({ object: 'list', data }));
 
     expect(await chatClient().models()).toEqual(data);
   });
@@ -32,7 +32,7 @@ describe('models', () => {
     ['an empty list', { data: [] }],
     ['a null list', { object: 'list', data: null }],
   ])('returns an empty list for %s', async (_, body) => {
-    network.answer('get', MODELS, json(body));
+    network.respond('get', MODELS, json(body));
 
     expect(await chatClient().models()).toEqual([]);
   });
@@ -43,7 +43,7 @@ describe('models', () => {
     ['a model without an id', json({ data: [{ object: 'model' }] })],
     ['a list of texts', json({ data: ['public/deepseek-r1'] })],
   ])('throws InvalidResponseError for %s', async (_, reply) => {
-    network.answer('get', MODELS, reply);
+    network.respond('get', MODELS, reply);
 
     await rejectionOf(InvalidResponseError, chatClient().models());
   });
@@ -51,7 +51,7 @@ describe('models', () => {
 
 describe('checkKey', () => {
   test('accepts a key that may list the models', async () => {
-    const seen = network.answer('get', MODELS, json({ data: [] }));
+    const seen = network.respond('get', MODELS, json({ data: [] }));
 
     expect(await chatClient().checkKey()).toEqual({ accepted: true });
     expect(seen).toHaveLength(1);
@@ -62,7 +62,7 @@ describe('checkKey', () => {
     [402, 'insufficient_quota'],
     [403, 'permission_denied'],
   ])('does not accept a key that the service rejects with %i', async (status, code) => {
-    network.answer('get', MODELS, json(failure('x', 'y', KEY), status));
+    network.respond('get', MODELS, json(failure('x', 'y', KEY), status));
 
     expect(await chatClient().checkKey()).toEqual({ accepted: false, code });
   });
@@ -73,13 +73,13 @@ describe('checkKey', () => {
     [500, ServerError],
     [503, ServerError],
   ] as const)('throws for a %i, which does not decide it', async (status, type) => {
-    network.answer('get', MODELS, json(failure(null, 'internal_error'), status));
+    network.respond('get', MODELS, json(failure(null, 'internal_error'), status));
 
     await rejectionOf(type, chatClient({ maxRetries: 0 }).checkKey());
   });
 
   test('throws if the connection is lost', async () => {
-    network.answer('get', MODELS, lostConnection());
+    network.respond('get', MODELS, connectionReset());
 
     await expect(chatClient({ maxRetries: 0 }).checkKey()).rejects.toMatchObject({
       code: 'connection_failed',
@@ -87,13 +87,13 @@ describe('checkKey', () => {
   });
 
   test('throws for HTML with the status 200', async () => {
-    network.answer('get', MODELS, html());
+    network.respond('get', MODELS, html());
 
     await rejectionOf(InvalidResponseError, chatClient().checkKey());
   });
 
   test('checks the key of the option apiKey', async () => {
-    const seen = network.answer('get', MODELS, json({ data: [] }));
+    const seen = network.respond('get', MODELS, json({ data: [] }));
 
     await chatClient().checkKey({ apiKey: OTHER_KEY });
 

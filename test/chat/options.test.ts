@@ -33,7 +33,7 @@ describe('a ChatClient', () => {
     ['a URL object', { baseUrl: new URL('https://gate.example/v1') }, 'https://gate.example/v1/models'],
     ['this machine over http', { baseUrl: 'http://127.0.0.1:8080/v1' }, 'http://127.0.0.1:8080/v1/models'],
   ])('calls %s', async (_, options, address) => {
-    const seen = network.answer('get', address, json({ data: [] }));
+    const seen = network.respond('get', address, json({ data: [] }));
 
     await chatClient(options).models();
 
@@ -63,7 +63,7 @@ describe('a ChatClient', () => {
 
   test('reads its key from DRUN_API_KEY if the option is missing', async () => {
     vi.stubEnv('DRUN_API_KEY', KEY);
-    const seen = network.answer('get', MODELS, json({ data: [] }));
+    const seen = network.respond('get', MODELS, json({ data: [] }));
 
     await new ChatClient().models();
 
@@ -104,7 +104,7 @@ describe('a ChatClient', () => {
 
   test('works in a web page with dangerouslyAllowBrowser', async () => {
     vi.stubGlobal('window', { document: {} });
-    network.answer('get', MODELS, json({ data: [] }));
+    network.respond('get', MODELS, json({ data: [] }));
 
     expect(await chatClient({ dangerouslyAllowBrowser: true }).models()).toEqual([]);
   });

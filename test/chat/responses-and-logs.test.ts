@@ -11,8 +11,8 @@ import {
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { KEY, MASKED_KEY, OTHER_KEY } from '../support/credentials.ts';
 import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
-import { html, json, lostConnection, mockNetwork } from '../support/network.ts';
-import { events, fetchOf, finishes, greeting, says } from '../support/streams.ts';
+import { connectionReset, html, json, mockNetwork } from '../support/network.ts';
+import { events, finishChunk, greeting, streamingFetch, textChunk } from '../support/streams.ts';
 import { retryAtOnce } from '../support/timing.ts';
 import { COMPLETIONS, chatClient, completion, failure, MODELS, request } from './requests.ts';
 
@@ -21,7 +21,7 @@ const network = mockNetwork();
 describe('withResponse()', () => {
   test('resolves with the completion and its response', async () => {
     const headers = { 'x-request-id': 'req-7', 'x-served-by': 'a' };
-    network.answer('post', COMPLETIONS, json(completion(), 200, headers));
+    network.respond('post', COMPLETIONS, json(completion(), 200, headers));
 
     const { data, response } = await chatClient().complete(request()).withResponse();
 
@@ -31,7 +31,7 @@ describe('withResponse()', () => {
   });
 
   test('resolves with the completion of the call', async () => {
-    network.answer('post', COMPLETIONS, json(completion()));
+    network.respond('post', COMPLETIONS, json(completion()));
 
     const call = chatClient().complete(request());
 
@@ -39,7 +39,7 @@ describe('withResponse()', () => {
   });
 
   test('sends no second request', async () => {
-    const seen = network.answer('post', COMPLETIONS, json(completion()));
+    const seen = network.respond('post', COMPLETIONS, json(completion()));
 
     const call = chatClient().complete(request());
     await Promise.all([call, call.withResponse(), call.withResponse()]);
@@ -49,7 +49,7 @@ describe('withResponse()', () => {
 
   test('counts the attempts of the call', async () => {
     retryAtOnce();
-    network.answer('post', COMPLETIONS, json({}, 503), lostConnection(), json(completion()));
+    network.respond('post', COMPLETIONS, json({}, 503), connectionReset(), json(completion()));
 
     const { response } = await chatClient().complete(request()).withResponse();
 
@@ -57,7 +57,7 @@ describe('withResponse()', () => {
   });
 
   test('works for models()', async () => {
-    network.answer('get', MODELS, json({ data: [{ id: 'a' }] }, 200, { 'request-id': 'req-8' }));
+    network.respond('get', MODELS, json({ data: [{ id: 'a' }] }, 200, { 'request-id': 'req-8' }));
 
     const { data, response } = await chatClient().models().withResponse();
 
@@ -66,7 +66,7 @@ describe('withResponse()', () => {
   });
 
   test('rejects like the call, and leaves no unhandled rejection', async () => {
-    network.answer('post', COMPLETIONS, json(failure('x', 'y'), 403));
+    network.respond('post', COMPLETIONS, json(failure('x', 'y'), 403));
 
     const error = await chatClient()
       .complete(request())
@@ -78,7 +78,7 @@ describe('withResponse()', () => {
   });
 
   test('masks a credential in the headers', async () => {
-    network.answer(
+    network.respond(
       'post',
       COMPLETIONS,
       json(completion(), 200, { 'x-key': KEY, 'x-request-id': `for ${KEY}` }),
@@ -94,7 +94,7 @@ describe('withResponse()', () => {
 
 describe('the response of a stream', () => {
   test('is present from the first chunk on', async () => {
-    const whole = await fetchOf(greeting())();
+    const whole = await streamingFetch(greeting())();
     whole.headers.set('x-request-id', 'req-9');
     const stream = chatClient({ fetch: async () => whole }).stream(request());
     expect(stream.response).toBeUndefined();
@@ -108,13 +108,13 @@ describe('the response of a stream', () => {
 
 describe('a request id', () => {
   test.each(['x-request-id', 'request-id', 'x-trace-id'])('is taken from %s', async (name) => {
-    network.answer('post', COMPLETIONS, json(failure('x', 'y'), 403, { [name]: 'req-1' }));
+    network.respond('post', COMPLETIONS, json(failure('x', 'y'), 403, { [name]: 'req-1' }));
 
     await expect(chatClient().complete(request())).rejects.toMatchObject({ requestId: 'req-1' });
   });
 
   test('is absent if the server sends none', async () => {
-    network.answer('post', COMPLETIONS, json(completion(), 200, { 'x-request-id': '' }));
+    network.respond('post', COMPLETIONS, json(completion(), 200, { 'x-request-id': '' }));
 
     const { response } = await chatClient().complete(request()).withResponse();
 
@@ -124,7 +124,7 @@ describe('a request id', () => {
   test('is on the error for a 200 that is not a completion', async () => {
     const page = html();
     page.headers.set('x-request-id', 'req-1');
-    network.answer('post', COMPLETIONS, page);
+    network.respond('post', COMPLETIONS, page);
 
     const error = await rejectionOf(InvalidResponseError, chatClient().complete(request()));
 
@@ -132,10 +132,10 @@ describe('a request id', () => {
   });
 
   test.each([
-    ['was cut off', events(says('a')), StreamTruncatedError],
-    ['failed', events(says('a'), failure('x', 'y')), StreamFailedError],
+    ['was cut off', events(textChunk('a')), StreamTruncatedError],
+    ['failed', events(textChunk('a'), failure('x', 'y')), StreamFailedError],
   ] as const)('is on the error of a stream that %s', async (_, data, type) => {
-    const response = await fetchOf(data)();
+    const response = await streamingFetch(data)();
     response.headers.set('x-request-id', 'req-1');
 
     const error = await rejectionOf(
@@ -152,7 +152,7 @@ describe('a request id', () => {
 describe('onRetry', () => {
   test('receives the error and the delay before each retry', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    network.answer(
+    network.respond(
       'post',
       COMPLETIONS,
       json(failure(null, 'internal_error', 'busy'), 503, { 'retry-after': '7' }),
@@ -178,7 +178,7 @@ describe('onRetry', () => {
   });
 
   test('is called for a rejected key that is replaced, with a delay of 0', async () => {
-    network.answer('post', COMPLETIONS, json(failure('invalid_api_key', 'x', KEY), 401), json(completion()));
+    network.respond('post', COMPLETIONS, json(failure('invalid_api_key', 'x', KEY), 401), json(completion()));
     const told: RetryEvent[] = [];
 
     await chatClient({
@@ -196,7 +196,7 @@ describe('onRetry', () => {
     ['the last attempt', [json({}, 503)], { maxRetries: 0 }],
     ['a success', [json(completion())], {}],
   ])('is not called for %s', async (_, replies, options) => {
-    network.answer('post', COMPLETIONS, ...replies);
+    network.respond('post', COMPLETIONS, ...replies);
     const onRetry = vi.fn();
 
     await chatClient({ onRetry })
@@ -207,7 +207,7 @@ describe('onRetry', () => {
   });
 
   test('ends the call with the error that it throws', async () => {
-    const seen = network.answer('post', COMPLETIONS, json({}, 503));
+    const seen = network.respond('post', COMPLETIONS, json({}, 503));
     const mine = new Error('no more');
 
     const call = chatClient({
@@ -221,7 +221,7 @@ describe('onRetry', () => {
   });
 
   test('ends the call with the reason that it rejects with', async () => {
-    const seen = network.answer('post', COMPLETIONS, json({}, 503));
+    const seen = network.respond('post', COMPLETIONS, json({}, 503));
     const mine = new Error('no more');
 
     const call = chatClient({
@@ -235,7 +235,7 @@ describe('onRetry', () => {
   });
 
   test('that never resolves does not delay the abort of a call', async () => {
-    network.answer('post', COMPLETIONS, json({}, 503));
+    network.respond('post', COMPLETIONS, json({}, 503));
     const user = new AbortController();
     const mine = new Error('the user left');
 
@@ -253,7 +253,7 @@ describe('onRetry', () => {
 describe('a logger', () => {
   test('receives one entry for each attempt', async () => {
     retryAtOnce();
-    network.answer('post', COMPLETIONS, json({}, 503), lostConnection(), json(completion()));
+    network.respond('post', COMPLETIONS, json({}, 503), connectionReset(), json(completion()));
     const lines: RequestLogEntry[] = [];
 
     await chatClient({ logger: (line) => lines.push(line) }).complete(request());
@@ -273,7 +273,7 @@ describe('a logger', () => {
   test('receives the duration of an attempt', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const answered = Promise.withResolvers<void>();
-    network.answer('post', COMPLETIONS, async () => {
+    network.respond('post', COMPLETIONS, async () => {
       await answered.promise;
       return json(completion());
     });
@@ -290,7 +290,7 @@ describe('a logger', () => {
 
   test('receives an entry for an aborted attempt', async () => {
     const user = new AbortController();
-    network.answer('post', COMPLETIONS, () => {
+    network.respond('post', COMPLETIONS, () => {
       user.abort(new Error('the user left'));
       return json(completion());
     });
@@ -305,7 +305,7 @@ describe('a logger', () => {
 
   test('receives the entry of a stream with its first chunk', async () => {
     const lines: RequestLogEntry[] = [];
-    const fetch = fetchOf(events(says('a'), finishes(), '[DONE]'));
+    const fetch = streamingFetch(events(textChunk('a'), finishChunk(), '[DONE]'));
     const stream = chatClient({ fetch, logger: (line) => lines.push(line) }).stream(request());
 
     await stream.completion();
@@ -314,7 +314,7 @@ describe('a logger', () => {
   });
 
   test('receives neither bodies nor credentials', async () => {
-    network.answer('post', COMPLETIONS, json(failure('x', 'y', `bad key ${KEY}`), 401));
+    network.respond('post', COMPLETIONS, json(failure('x', 'y', `bad key ${KEY}`), 401));
     const lines: RequestLogEntry[] = [];
 
     await chatClient({ logger: (line) => lines.push(line) })
@@ -327,7 +327,7 @@ describe('a logger', () => {
   });
 
   test('that throws does not fail the call', async () => {
-    network.answer('post', COMPLETIONS, json(completion()));
+    network.respond('post', COMPLETIONS, json(completion()));
 
     const answer = await chatClient({
       logger: () => {
@@ -339,7 +339,7 @@ describe('a logger', () => {
   });
 
   test('that rejects leaves no unhandled rejection', async () => {
-    network.answer('post', COMPLETIONS, json(completion()));
+    network.respond('post', COMPLETIONS, json(completion()));
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     onTestFinished(() => void process.off('unhandledRejection', unhandled));

@@ -15,8 +15,8 @@ import * as z from 'zod';
 import * as mini from 'zod/mini';
 import { KEY } from '../support/credentials.ts';
 import { everythingShownOf, rejectionOf } from '../support/failures.ts';
-import { json, mockNetwork, type SeenRequest } from '../support/network.ts';
-import { delta, events, fetchOf, finishes, says } from '../support/streams.ts';
+import { json, mockNetwork, type RecordedRequest } from '../support/network.ts';
+import { delta, events, finishChunk, streamingFetch, textChunk } from '../support/streams.ts';
 import { COMPLETIONS, chatClient, completion } from './requests.ts';
 
 const network = mockNetwork();
@@ -38,7 +38,7 @@ const PARIS = { name: 'Paris', inhabitants: 2_100_000 };
 const answer = (message: Record<string, unknown>, finish_reason = 'stop'): Response =>
   json(completion({ choices: [{ index: 0, message: { role: 'assistant', ...message }, finish_reason }] }));
 
-const sentBy = ([seen]: readonly SeenRequest[]): Record<string, unknown> => JSON.parse(seen?.text ?? '');
+const sentBy = ([seen]: readonly RecordedRequest[]): Record<string, unknown> => JSON.parse(seen?.text ?? '');
 
 /** Asks in both ways, over a network that gives the same in either. */
 const ways: readonly {
@@ -48,15 +48,15 @@ const ways: readonly {
   {
     name: 'parse()',
     ask(message, finish) {
-      network.answer('post', COMPLETIONS, answer(message, finish));
+      network.respond('post', COMPLETIONS, answer(message, finish));
       return chatClient().parse({ model, messages }, { schema: city });
     },
   },
   {
     name: 'completion() of a stream',
     ask({ content = '', ...more }, finish) {
-      const pieces = (content.match(/.{1,9}/gs) ?? []).map((piece) => says(piece));
-      const fetch = fetchOf(events(...pieces, delta(more), finishes(finish), '[DONE]'));
+      const pieces = (content.match(/.{1,9}/gs) ?? []).map((piece) => textChunk(piece));
+      const fetch = streamingFetch(events(...pieces, delta(more), finishChunk(finish), '[DONE]'));
       return chatClient({ fetch }).stream({ model, messages }, { schema: city }).completion();
     },
   },
@@ -64,7 +64,7 @@ const ways: readonly {
 
 describe('the request', () => {
   test.each(Object.entries(cities))('contains the JSON Schema of %s', async (_, schema) => {
-    const seen = network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+    const seen = network.respond('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
     await chatClient().parse({ model, messages, temperature: 0 }, { schema });
 
@@ -88,7 +88,7 @@ describe('the request', () => {
   });
 
   test('contains the option schemaName', async () => {
-    const seen = network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+    const seen = network.respond('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
     await chatClient().parse({ model, messages }, { schema: city, schemaName: 'city' });
 
@@ -97,7 +97,7 @@ describe('the request', () => {
   });
 
   test('closes every object of the schema except open ones', async () => {
-    const seen = network.answer('post', COMPLETIONS, answer({ content: '{}' }));
+    const seen = network.respond('post', COMPLETIONS, answer({ content: '{}' }));
     const schema = z.object({
       list: z.array(z.object({ a: z.string() })).optional(),
       either: z.union([z.object({ b: z.string() }), z.null()]).optional(),
@@ -124,7 +124,7 @@ describe('the request', () => {
 
   test('of a stream contains the JSON Schema too', async () => {
     const bodies: unknown[] = [];
-    const whole = fetchOf(events(says(JSON.stringify(PARIS)), finishes(), '[DONE]'));
+    const whole = streamingFetch(events(textChunk(JSON.stringify(PARIS)), finishChunk(), '[DONE]'));
     const chat = chatClient({
       fetch: async (_, init) => {
         bodies.push(JSON.parse(String(init.body)));
@@ -139,7 +139,7 @@ describe('the request', () => {
   });
 
   test('does not change the schema or the request', async () => {
-    network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+    network.respond('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
     const request = Object.freeze({ model, messages });
 
     await chatClient().parse(request, Object.freeze({ schema: city }));
@@ -213,7 +213,7 @@ describe.each(ways)('$name', ({ ask }) => {
 
 describe('parse()', () => {
   test('returns the output of a transform', async () => {
-    network.answer('post', COMPLETIONS, answer({ content: '{"day":"2026-11-24"}' }));
+    network.respond('post', COMPLETIONS, answer({ content: '{"day":"2026-11-24"}' }));
     const schema = z.object({ day: z.string() }).transform(({ day }) => new Date(day));
 
     const { parsed } = await chatClient().parse({ model, messages }, { schema });
@@ -222,7 +222,7 @@ describe('parse()', () => {
   });
 
   test('waits for an asynchronous schema', async () => {
-    network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
+    network.respond('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
     const schema = z.object({ name: z.string().refine(async (name) => name === 'Paris') });
 
     await expect(chatClient().parse({ model, messages }, { schema })).resolves.toMatchObject({
@@ -235,12 +235,12 @@ describe('parse()', () => {
     [
       'a stream',
       (signal, schema) => {
-        const fetch = fetchOf(events(says('{"name":"Paris"}'), finishes(), '[DONE]'));
+        const fetch = streamingFetch(events(textChunk('{"name":"Paris"}'), finishChunk(), '[DONE]'));
         return chatClient({ fetch }).stream({ model, messages }, { schema, signal }).completion();
       },
     ],
   ])('of %s rejects with the reason of the signal during asynchronous validation', async (_, call) => {
-    network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
+    network.respond('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
     const user = new AbortController();
     const mine = new Error('the user left');
     const schema = z.object({
@@ -255,7 +255,7 @@ describe('parse()', () => {
   });
 
   test('returns the response with withResponse()', async () => {
-    network.answer('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+    network.respond('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
 
     const { data, response } = await chatClient().parse({ model, messages }, { schema: city }).withResponse();
 
@@ -264,7 +264,7 @@ describe('parse()', () => {
   });
 
   test('rejects with the error that the schema throws', async () => {
-    network.answer('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
+    network.respond('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
     const mine = new Error('my database is down');
     const schema = z.object({
       name: z.string().refine(() => {
@@ -276,7 +276,7 @@ describe('parse()', () => {
   });
 
   test('redacts a key in the reply that an error contains', async () => {
-    network.answer('post', COMPLETIONS, answer({ content: `my key is ${KEY}` }));
+    network.respond('post', COMPLETIONS, answer({ content: `my key is ${KEY}` }));
 
     const error = await rejectionOf(
       OutputValidationError,
@@ -315,10 +315,15 @@ describe('parse()', () => {
 
 describe('a stream with a schema', () => {
   const streamOf = (...data: unknown[]): ChatStream<ParsedCompletion<typeof PARIS>> =>
-    chatClient({ fetch: fetchOf(events(...data)) }).stream({ model, messages }, { schema: city });
+    chatClient({ fetch: streamingFetch(events(...data)) }).stream({ model, messages }, { schema: city });
 
   test('yields its text, and resolves with the output of the schema', async () => {
-    const stream = streamOf(says('{"name":"Paris",'), says('"inhabitants":1}'), finishes(), '[DONE]');
+    const stream = streamOf(
+      textChunk('{"name":"Paris",'),
+      textChunk('"inhabitants":1}'),
+      finishChunk(),
+      '[DONE]',
+    );
 
     const texts: string[] = [];
     for await (const text of stream.textStream) texts.push(text);
@@ -328,12 +333,12 @@ describe('a stream with a schema', () => {
   });
 
   test('rejects with StreamTruncatedError if it is cut off, regardless of its text', async () => {
-    await rejectionOf(StreamTruncatedError, streamOf(says(JSON.stringify(PARIS))).completion());
+    await rejectionOf(StreamTruncatedError, streamOf(textChunk(JSON.stringify(PARIS))).completion());
   });
 
   test('resolves its completion although the signal aborts after its end', async () => {
     const user = new AbortController();
-    const fetch = fetchOf(events(says(JSON.stringify(PARIS)), finishes(), '[DONE]'));
+    const fetch = streamingFetch(events(textChunk(JSON.stringify(PARIS)), finishChunk(), '[DONE]'));
     const stream = chatClient({ fetch }).stream({ model, messages }, { schema: city, signal: user.signal });
     for await (const _ of stream);
 
@@ -343,7 +348,7 @@ describe('a stream with a schema', () => {
   });
 
   test('leaves no unhandled rejection if completion() is not called', async () => {
-    const stream = streamOf(says('no JSON'), finishes(), '[DONE]');
+    const stream = streamOf(textChunk('no JSON'), finishChunk(), '[DONE]');
 
     for await (const _ of stream);
 
@@ -366,7 +371,7 @@ describe('the text of a reply', () => {
     ['reasoning and a fence', `<think>Hm</think>\n\`\`\`json\n${json}\n\`\`\``],
     ['a byte order mark', `\uFEFF${json}`],
   ])('may have %s', async (_, content) => {
-    network.answer('post', COMPLETIONS, answer({ content }));
+    network.respond('post', COMPLETIONS, answer({ content }));
 
     const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
 
@@ -380,7 +385,7 @@ describe('the text of a reply', () => {
     ['text after the JSON', `${json} I hope this helps.`],
     ['reasoning alone', `<think>${json}`],
   ])('must not have %s', async (_, content) => {
-    network.answer('post', COMPLETIONS, answer({ content }));
+    network.respond('post', COMPLETIONS, answer({ content }));
 
     const error = await rejectionOf(
       OutputValidationError,
@@ -392,7 +397,7 @@ describe('the text of a reply', () => {
 
   test('is not needed if the model calls a function in the older format', async () => {
     const function_call = { name: 'f', arguments: '{}' };
-    network.answer('post', COMPLETIONS, answer({ content: null, function_call }));
+    network.respond('post', COMPLETIONS, answer({ content: null, function_call }));
 
     const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
 

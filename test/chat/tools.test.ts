@@ -22,8 +22,8 @@ import {
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { everythingShownOf, rejection, rejectionOf, thrownBy } from '../support/failures.ts';
-import { json, mockNetwork, type Reply } from '../support/network.ts';
-import { delta, events, finishes } from '../support/streams.ts';
+import { json, type MockResponse, mockNetwork } from '../support/network.ts';
+import { delta, events, finishChunk } from '../support/streams.ts';
 import { COMPLETIONS, chatClient, completion, failure } from './requests.ts';
 
 const network = mockNetwork();
@@ -56,7 +56,7 @@ const asksFor = (...calls: Call[]): Response =>
     }),
   );
 
-const says = (content: string): Response =>
+const textReply = (content: string): Response =>
   json(
     completion({ choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }] }),
   );
@@ -82,8 +82,8 @@ interface SentRequest {
 }
 
 /** A model that gives these answers in turn, and the requests that it was sent. */
-function modelThat(...replies: Reply[]): () => SentRequest[] {
-  const seen = network.answer('post', COMPLETIONS, ...replies);
+function modelThat(...replies: MockResponse[]): () => SentRequest[] {
+  const seen = network.respond('post', COMPLETIONS, ...replies);
   return () => seen.map(({ text }) => JSON.parse(text));
 }
 
@@ -94,7 +94,7 @@ const asking = (...tools: Tool[]): [ChatCompletionRequest, RunToolsOptions] => [
 
 describe('runTools', () => {
   test('returns the completion of a model that calls no tool', async () => {
-    const sent = modelThat(says('No'));
+    const sent = modelThat(textReply('No'));
     const { weather } = weatherTool();
 
     const answer = await chatClient().runTools(...asking(weather));
@@ -106,7 +106,7 @@ describe('runTools', () => {
   });
 
   test('sends the tools with the schemas of their arguments', async () => {
-    const sent = modelThat(says('No'));
+    const sent = modelThat(textReply('No'));
     const { weather } = weatherTool();
     const strict = defineTool({ name: 'now', parameters: z.object({}), strict: true, run: () => 0 });
 
@@ -148,7 +148,7 @@ describe('runTools', () => {
 
   test('runs the tool that the model calls, and sends the result', async () => {
     const calls = [call('c1', 'weather', '{"city":"Paris"}')];
-    const sent = modelThat(asksFor(...calls), says('Yes'));
+    const sent = modelThat(asksFor(...calls), textReply('Yes'));
     const { weather, cities } = weatherTool();
 
     const answer = await chatClient().runTools(...asking(weather));
@@ -167,7 +167,7 @@ describe('runTools', () => {
     ['undefined as an empty string', undefined, ''],
     ['the value of a promise', Promise.resolve(7), '7'],
   ])('sends %s as the result', async (_, result, content) => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
+    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
     const { weather } = weatherTool(() => result);
 
     await chatClient().runTools(...asking(weather));
@@ -176,7 +176,7 @@ describe('runTools', () => {
   });
 
   test('treats empty arguments as none', async () => {
-    modelThat(asksFor(call('c1', 'now', '')), says('Yes'));
+    modelThat(asksFor(call('c1', 'now', '')), textReply('Yes'));
     const given: unknown[] = [];
     const now = defineTool({
       name: 'now',
@@ -192,7 +192,7 @@ describe('runTools', () => {
   test('runs the calls of a round in parallel, and sends their results in order', async () => {
     const sent = modelThat(
       asksFor(call('c1', 'weather', '{"city":"Paris"}'), call('c2', 'weather', '{"city":"Rome"}')),
-      says('Yes'),
+      textReply('Yes'),
     );
     const second = Promise.withResolvers<void>();
     const { weather } = weatherTool(async (parameters) => {
@@ -215,7 +215,7 @@ describe('runTools', () => {
     const sent = modelThat(
       asksFor(call('c1', 'weather', '{"city":"Paris"}')),
       asksFor(call('c2', 'weather', '{"city":"Rome"}')),
-      says('Yes'),
+      textReply('Yes'),
     );
     const { weather, cities } = weatherTool();
 
@@ -251,7 +251,7 @@ describe('runTools', () => {
   });
 
   test('sends `tool_choice` in the first round only', async () => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
+    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
     const { weather } = weatherTool();
 
     await chatClient().runTools(
@@ -263,7 +263,7 @@ describe('runTools', () => {
   });
 
   test('respects `toJSON` of the request', async () => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
+    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
     const { weather } = weatherTool();
     const request = { toJSON: () => ({ model, messages: [question] }) } as unknown as ChatCompletionRequest;
 
@@ -274,7 +274,7 @@ describe('runTools', () => {
   });
 
   test('does not change the request', async () => {
-    modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), says('Yes'));
+    modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
     const { weather } = weatherTool();
     const messages = Object.freeze([question]);
 
@@ -295,7 +295,7 @@ describe('a call with wrong arguments', () => {
     const sent = modelThat(
       asksFor(call('c1', 'weather', args)),
       asksFor(call('c2', 'weather', '{"city":"Rome"}')),
-      says('Yes'),
+      textReply('Yes'),
     );
     const { weather, cities } = weatherTool();
 
@@ -328,7 +328,7 @@ describe('a call with wrong arguments', () => {
         call('c2', 'weather', '{"city":"Rome"}'),
         call('c3', 'weather', '[]'),
       ),
-      says('Yes'),
+      textReply('Yes'),
     );
     const { weather, cities } = weatherTool();
 
@@ -415,7 +415,7 @@ describe('a run that ends early', () => {
     const reason = new Error('the user left');
     modelThat(() => {
       user.abort(reason);
-      return says('Too late');
+      return textReply('Too late');
     });
     const { weather } = weatherTool();
 
@@ -583,7 +583,7 @@ describe('calls that are not run', () => {
   });
 
   test('do not include complete calls of a server that sends no finish reason', async () => {
-    modelThat(reply(null, calls), says('rain'));
+    modelThat(reply(null, calls), textReply('rain'));
     const { weather, cities } = weatherTool();
 
     await chatClient().runTools(...asking(weather));
@@ -640,7 +640,7 @@ describe('a run', () => {
   });
 
   test('parses its last reply with a schema', async () => {
-    const sent = modelThat(json(asksForParis), says('{"umbrella":true}'));
+    const sent = modelThat(json(asksForParis), textReply('{"umbrella":true}'));
     const { weather } = weatherTool();
     const schema = z.object({ umbrella: z.boolean() });
 
@@ -655,7 +655,7 @@ describe('a run', () => {
   });
 
   test('accepts the JSON Schema of a tool, as MCP servers provide it', async () => {
-    const sent = modelThat(json(asksForParis), says('Yes'));
+    const sent = modelThat(json(asksForParis), textReply('Yes'));
     const parameters = { type: 'object', properties: { city: { type: 'string' } } };
     const seen: unknown[] = [];
     const weather = defineTool({ name: 'weather', parameters, run: (args) => seen.push(args) });
@@ -699,7 +699,7 @@ describe('streamTools', () => {
     delta({}, { finish_reason: 'tool_calls' }),
     '[DONE]',
   );
-  const last = events(delta({ content: 'Y' }), delta({ content: 'es' }), finishes(), '[DONE]');
+  const last = events(delta({ content: 'Y' }), delta({ content: 'es' }), finishChunk(), '[DONE]');
   const run = (chat: ChatClient, tools: Tool[]): ToolStream =>
     chat.streamTools({ model, messages: [question] }, { tools });
 

@@ -42,6 +42,22 @@ const errorEvents: readonly Case[] = (
       },
     ],
     ['a status and a message', { status: 500, message: 'boom' }],
+    [
+      'fields of an error beside those of a chunk (DeepInfra)',
+      {
+        id: 'c',
+        created: 1,
+        model: 'm',
+        choices: null,
+        error_type: 'BadRequestError',
+        error_message: 'boom',
+      },
+    ],
+    [
+      'a `base_resp` of MiniMax',
+      { id: 'c', model: 'm', choices: null, base_resp: { status_code: 1027, status_msg: 'boom' } },
+      { serviceCode: '1027' },
+    ],
     ['plain text', 'error: boom'],
     ['plain text in capitals', 'ERROR: boom'],
   ] as [string, unknown, object?][]
@@ -104,6 +120,12 @@ const firstEvents: readonly Case[] = [
   {
     name: 'an error in several lines without data:, before [DONE]',
     body: `${events(says('Hel'))}{\n  "error": {\n    "message": "boom"\n  }\n}\n\ndata: [DONE]\n\n`,
+    error: failed(partial('Hel')),
+    message: 'boom',
+  },
+  {
+    name: 'an error after an event that was cut off',
+    body: `${events(says('Hel'))}data: {"choices":[{"index":0,"del\ndata: {"type":"error","error":{"message":"boom"}}\n\n`,
     error: failed(partial('Hel')),
     message: 'boom',
   },
@@ -285,6 +307,12 @@ const otherFormats: readonly Case[] = [
     message: 'boom',
   },
   {
+    name: 'an error of MiniMax',
+    body: { choices: null, model: 'm', base_resp: { status_code: 1004, status_msg: 'boom' } },
+    error: { name: 'ApiError', status: 200, serviceCode: '1004' },
+    message: 'boom',
+  },
+  {
     name: 'an error in JSON, without a status',
     body: { error: { message: 'boom', type: 'x' } },
     error: { name: 'ApiError', status: 200 },
@@ -396,6 +424,37 @@ const preserved: readonly Case[] = [
       { content: 'a' },
     ),
     completion: message({ thinking: { content: 'hm', signature: 's' }, content: 'a' }),
+  },
+  {
+    name: 'fragments of reasoning blocks (OpenRouter)',
+    body: stream(
+      { reasoning_details: [{ type: 'reasoning.text', text: 'h', index: 0, format: 'f' }] },
+      { reasoning_details: [{ type: 'reasoning.text', text: 'm', index: 0, format: 'f' }] },
+      { reasoning_details: [{ type: 'reasoning.text', signature: 's', index: 0, format: 'f' }] },
+      { reasoning_details: [{ type: 'reasoning.encrypted', data: 'e', index: 1 }], content: 'a' },
+    ),
+    completion: message({
+      content: 'a',
+      reasoning_details: [
+        { type: 'reasoning.text', text: 'hm', index: 0, format: 'f', signature: 's' },
+        { type: 'reasoning.encrypted', data: 'e', index: 1 },
+      ],
+    }),
+  },
+  {
+    name: 'fragments of thinking blocks (LiteLLM)',
+    body: stream(
+      { thinking_blocks: [{ type: 'thinking', thinking: 'h', signature: null }] },
+      { thinking_blocks: [{ type: 'thinking', thinking: 'm', signature: 's1' }] },
+      { thinking_blocks: [{ type: 'thinking', thinking: 'n', signature: 's2' }], content: 'a' },
+    ),
+    completion: message({
+      content: 'a',
+      thinking_blocks: [
+        { type: 'thinking', thinking: 'hm', signature: 's1' },
+        { type: 'thinking', thinking: 'n', signature: 's2' },
+      ],
+    }),
   },
   {
     name: 'lists of a delta',
@@ -653,6 +712,89 @@ const toolCalls: readonly Case[] = (
         [{ index: 0, ...named('c1', 'w', A.slice(0, 6)) }],
         [{ index: 0, ...named('c1', 'w', A.slice(6)) }],
       ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'a name after the arguments have begun',
+      deltasOf(
+        [{ index: 0, id: 'c1', function: { arguments: A.slice(0, 4) } }],
+        [{ index: 0, function: { name: 'w', arguments: A.slice(4) } }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'a continuation at another index, without an id and a name (Ollama)',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', A) }],
+        [{ index: 0, ...named('c2', 'w', B.slice(0, 5)) }],
+        [{ index: 1, function: { arguments: B.slice(5) } }],
+      ),
+      [named('c1', 'w', A), named('c2', 'w', B)],
+    ],
+    [
+      'a known id at another index (LocalAI)',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', '') }],
+        [{ index: 0, ...named('c1', '', A.slice(0, 5)) }],
+        [{ index: 1, ...named('c1', 'w', A) }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'one id for two calls (GLM)',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', '') }],
+        [{ index: 0, function: { arguments: A } }],
+        [{ index: 1, ...named('c1', 'w', '') }],
+        [{ index: 1, function: { arguments: B } }],
+      ),
+      [named('c1', 'w', A), named(expect9(), 'w', B)],
+    ],
+    [
+      'one id for two calls, whole (Xinference)',
+      whole({ content: null, tool_calls: [named('c1', 'w', A), named('c1', 'w', B)] }),
+      [named('c1', 'w', A), named(expect9(), 'w', B)],
+    ],
+    [
+      'one id, index and name for two calls',
+      deltasOf([{ index: 0, ...named('c1', 'w', A) }], [{ index: 0, ...named('c1', 'w', B) }]),
+      [named('c1', 'w', A), named(expect9(), 'w', B)],
+    ],
+    [
+      'all arguments after their start (vLLM)',
+      deltasOf([{ index: 0, ...named('c1', 'w', '{') }], [{ index: 0, function: { arguments: A } }]),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'all arguments after a longer part, in another entry without an id (SGLang)',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', '') }],
+        [{ index: 1, id: null, function: { name: null, arguments: A.slice(0, 12) } }],
+        [{ index: 1, id: null, function: { name: null, arguments: A } }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'arguments three times, whole',
+      whole({ content: null, tool_calls: [named('c1', 'w', A + A + A)] }),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'an empty object after the arguments',
+      deltasOf([{ index: 0, ...named('c1', 'w', A) }], [{ index: 0, function: { arguments: '{}' } }]),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'arguments again as a string (LiteLLM)',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', A) }],
+        [{ index: 0, id: 'c1', function: { arguments: JSON.stringify(A) } }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'arguments that are encoded twice, whole (vLLM)',
+      whole({ content: null, tool_calls: [named('c1', 'w', JSON.stringify(A))] }),
       [named('c1', 'w', A)],
     ],
     ['one object instead of a list', deltasOf({ index: 0, ...named('c1', 'w', A) }), [named('c1', 'w', A)]],
@@ -954,6 +1096,16 @@ const formats: readonly Case[] = [
   {
     name: 'comments and other fields',
     body: `: hi\nid: 7\nretry: 100\nfoo: bar\n${stream({ content: 'Hello' })}`,
+    completion: hello,
+  },
+  {
+    name: 'comments sent as events (Vertex AI)',
+    body: `data: : keepalive\n\n${stream({ content: 'Hello' })}`,
+    completion: hello,
+  },
+  {
+    name: 'JSON in the line after data:',
+    body: stream({ content: 'Hello' }).replaceAll('data: ', 'data:\n '),
     completion: hello,
   },
   {

@@ -10,10 +10,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = `${root}.cache/code-blocks`;
 const blocks = codeBlocks().map((block) => ({
   ...block,
-  path: `${folder}/${block.place.replace(/\W+/g, '-')}.ts`,
+  path: `${folder}/${block.location.replace(/\W+/g, '-')}.ts`,
 }));
 
-// Leaves the requests to `fetch`, which goes to the emulator below.
+// Makes the clients use the global `fetch`, which the tests replace.
 vi.mock('drun-sdk/node', () => ({ nodeTransport: () => undefined }));
 
 beforeAll(() => {
@@ -22,9 +22,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('the code blocks of the documentation', () => {
-  it.each(['README.md', 'README.zh-CN.md', 'docs/', 'src/'])('are found in %s', (place) => {
-    expect(blocks.filter((block) => block.place.startsWith(place)).length).toBeGreaterThanOrEqual(5);
+describe('documentation code blocks', () => {
+  it.each(['README.md', 'README.zh-CN.md', 'docs/', 'src/'])('exist in %s', (location) => {
+    expect(blocks.filter((block) => block.location.startsWith(location)).length).toBeGreaterThanOrEqual(5);
   });
 
   it('compile', { timeout: 180_000 }, () => {
@@ -34,15 +34,14 @@ describe('the code blocks of the documentation', () => {
 
     const program = ts.createProgram(paths, { ...options, noEmit: true });
 
-    const problems = ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
+    const diagnostics = ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
       const line = file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line : 0;
       return `${file?.fileName.replace(folder, '')}:${line} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
     });
-    expect(problems).toEqual([]);
+    expect(diagnostics).toEqual([]);
   });
 
-  it.each(blocks)('run: $place', async ({ path }) => {
-    // The service is an emulator; everything else that a block needs is in the environment.
+  it.each(blocks)('run without errors: $location', async ({ path }) => {
     const drun = createEmulator({ maxKeys: 20 });
     vi.stubEnv('DRUN_ACCESS_TOKEN', drun.accessToken.reveal());
     vi.stubEnv('DRUN_API_KEY', drun.keys.create({ name: 'docs' }).secret.reveal());

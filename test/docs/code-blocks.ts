@@ -1,16 +1,16 @@
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** A block of TypeScript in the documentation: a complete module. */
+/** A TypeScript code block in the documentation. Each one is a complete module. */
 export interface CodeBlock {
   /** File and line: `README.md:42`. */
-  readonly place: string;
+  readonly location: string;
   readonly code: string;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The `ts` blocks of all pages and `@example`s. Fragments (`text`) and code for packages that are not installed (`js`) are not checked. */
+/** Returns the `ts` blocks of all pages and `@example`s, without fragments (`text`) and code that needs other packages (`js`). */
 export function codeBlocks(): CodeBlock[] {
   const files = globSync(['*.md', 'docs/*.md', 'src/**/*.ts'], { cwd: root }).sort();
   return files.flatMap((file) => blocksOf(file, readFileSync(`${root}${file}`, 'utf8')));
@@ -24,7 +24,7 @@ function blocksOf(file: string, text: string): CodeBlock[] {
       .split('\n')
       .map((row) => (row.startsWith(indent) ? row.slice(indent.length) : row.replace(/^ *\*$/, '')))
       .join('\n');
-    // A module, even if the block imports and exports nothing.
-    return { place: `${file}:${line}`, code: `${code}\nexport {};\n` };
+    // A file is a module only if it imports or exports something.
+    return { location: `${file}:${line}`, code: `${code}\nexport {};\n` };
   });
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 
-/** Each section whose heading is a code, without its heading. */
+/** The text of each section whose heading is an error code. */
 const sections = new Map(
   page.split(/^##+ /m).flatMap((section) => {
     const [, code, text] = /^(\w+)\n(.*)$/s.exec(section) ?? [];
@@ -12,7 +12,7 @@ const sections = new Map(
   }),
 );
 
-/** The class of each code. The type makes the list complete. */
+/** The class of each error code. */
 const classes: Record<DrunErrorCode, string> = {
   invalid_configuration: 'ConfigurationError',
   connection_failed: 'ConnectionError',
@@ -49,7 +49,7 @@ const classes: Record<DrunErrorCode, string> = {
 };
 
 describe('docs/errors.md', () => {
-  it.each(Object.entries(classes))('explains %s and what to do', (code, name) => {
+  it.each(Object.entries(classes))('explains %s and how to handle it', (code, name) => {
     const section = sections.get(code);
 
     expect(section).toMatch(new RegExp(`^\n\`${name}\``));
@@ -57,7 +57,7 @@ describe('docs/errors.md', () => {
     expect(page).toContain(`[\`${code}\`](#${code})`);
   });
 
-  it('describes no other code', () => {
+  it('documents no unknown code', () => {
     const codes = [...sections.keys()].filter((heading) => heading.includes('_'));
     expect(codes.filter((code) => !(code in classes))).toEqual([]);
   });

@@ -40,8 +40,8 @@ it.each(pages)('%s links only to files and headings that exist', (page) => {
   expect(broken).toEqual([]);
 });
 
-it('the package contains every file that its pages link to', () => {
-  // npm adds these by itself.
+it('the package contains every file to which its pages link', () => {
+  // npm always includes the README and the license.
   const included = [...packageJson.files, 'README*', 'LICENSE'];
   const isIncluded = (file: string): boolean =>
     included.some((entry) => globSync([entry, `${entry}/**`], { cwd: root }).includes(file));
@@ -55,6 +55,6 @@ it('the package contains every file that its pages link to', () => {
 
 it('the documentation site contains every page', () => {
   const included = [typedoc.readme, ...typedoc.projectDocuments].map((path) => join('docs', path));
-  // Only licenses, which the site links to as files.
+  // The site links to the licenses as a file.
   expect(pages.filter((page) => !included.includes(page))).toEqual(['THIRD-PARTY-NOTICES.md']);
 });

@@ -1,17 +1,17 @@
 /**
- * Preloaded into a process (`node --import`): sends requests for `*.d.run` to the emulator whose address is in
- * `DRUN_EMULATOR`. Without it, an emulator in the process responds, and the environment gets its credentials.
+ * Preloaded into a process with `node --import`. Redirects requests for `*.d.run` to the emulator at `DRUN_EMULATOR`, or
+ * else creates an emulator in the process and stores its credentials in the environment.
  */
 import { createEmulator } from 'drun-sdk/emulator';
 
 const { DRUN_EMULATOR } = process.env;
 const { fetch } = globalThis;
 
-const answer = DRUN_EMULATOR === undefined ? emulate() : forwardTo(DRUN_EMULATOR);
+const respond = DRUN_EMULATOR === undefined ? emulate() : forwardTo(DRUN_EMULATOR);
 
 globalThis.fetch = (input, init) => {
   const { hostname } = new URL(input instanceof Request ? input.url : input);
-  return hostname.endsWith('.d.run') ? answer(input, init) : fetch(input, init);
+  return hostname.endsWith('.d.run') ? respond(input, init) : fetch(input, init);
 };
 
 function emulate(): typeof fetch {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 
-/* Runs the examples as they are, against the built package. */
+/* Runs the examples against the built package. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const preload = fileURLToPath(new URL('emulated-drun.ts', import.meta.url));
@@ -33,7 +33,7 @@ const RUN_ELSEWHERE = [
   'web-next.ts',
 ];
 
-/** The output of each of the others. */
+/** Expected output of the other examples. */
 const OUTPUTS: Readonly<Record<string, string>> = {
   'ai-sdk.ts': 'Hello, model!\nHello, model!\n',
   'openai.ts': 'Hello, model!\nHello, model!\n',
@@ -53,7 +53,7 @@ describe('examples', () => {
     },
   );
 
-  test('are all run somewhere and listed in the README', () => {
+  test('are all tested and listed in the README', () => {
     const files = globSync('*.{ts,js}', { cwd: `${root}examples` });
 
     expect(files.toSorted()).toEqual([...Object.keys(OUTPUTS), ...RUN_ELSEWHERE].toSorted());

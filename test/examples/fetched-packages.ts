@@ -1,6 +1,6 @@
 /**
- * Preloaded into a process (`node --import`): lets it import the packages in the folder `FETCHED_PACKAGES`, as if they were
- * installed beside the examples.
+ * Preloaded into a process with `node --import`. Makes the packages in the folder `FETCHED_PACKAGES` importable from the
+ * examples.
  */
 import { registerHooks } from 'node:module';
 import { pathToFileURL } from 'node:url';

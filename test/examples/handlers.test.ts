@@ -8,7 +8,7 @@ import { handle, type Job } from '../../examples/queue-worker.ts';
 import { asTenant, summarize } from '../../examples/tenants.ts';
 import { retryAtOnce } from '../support/timing.ts';
 
-/* Examples that export functions, called in this process. The emulator takes the place of d.run. */
+/* Calls examples that export functions. An emulator replaces d.run. */
 
 let drun: Emulator;
 
@@ -19,7 +19,7 @@ beforeEach(() => {
   retryAtOnce();
 });
 
-describe('the function with response streaming', () => {
+describe('lambda-streaming.ts', () => {
   interface Metadata {
     readonly statusCode: number;
     readonly headers: Record<string, string>;
@@ -43,7 +43,7 @@ describe('the function with response streaming', () => {
     invoke = ((await import('../../examples/lambda-streaming.ts')) as unknown as { handler: Invoke }).handler;
   });
 
-  /** Invokes the function as Lambda does for a request to its URL. */
+  /** Invokes the function as Lambda does for an HTTP request. */
   async function request(remainingMs = 30_000): Promise<string> {
     const output = new PassThrough();
     const body = JSON.stringify({ messages: [{ role: 'user', content: 'Hello' }] });
@@ -83,7 +83,7 @@ describe('the function with response streaming', () => {
   });
 });
 
-describe('the queue worker', () => {
+describe('queue-worker.ts', () => {
   const job = (change: Partial<Job> = {}): Job => ({
     messages: [{ role: 'user', content: 'Hello' }],
     deadline: Date.now() + 600_000,
@@ -104,7 +104,7 @@ describe('the queue worker', () => {
     },
   );
 
-  it('waits as long as the service asks for', async () => {
+  it('waits for the duration in `Retry-After`', async () => {
     drun.faults.always({ plane: 'data', status: 429, headers: { 'retry-after': '90' } });
 
     expect(await handle(job())).toEqual({ status: 'retry', delayMs: 90_000 });
@@ -122,13 +122,13 @@ describe('the queue worker', () => {
     expect(outcomes).toMatchObject([{ delayMs: 1000 }, { delayMs: 8000 }, { delayMs: 150_000 }]);
   });
 
-  it('sets a job aside if the failure is permanent', async () => {
+  it('fails a job after a permanent error', async () => {
     drun.faults.always({ plane: 'data', status: 400 });
 
     expect(await handle(job())).toEqual({ status: 'failed', reason: 'invalid_request' });
   });
 
-  it('sets a job aside if a retry would be too late', async () => {
+  it('fails a job if `Retry-After` exceeds its deadline', async () => {
     drun.faults.always({ plane: 'data', status: 429, headers: { 'retry-after': '1000' } });
 
     expect(await handle(job())).toEqual({ status: 'failed', reason: 'rate_limited' });
@@ -145,8 +145,8 @@ describe('the queue worker', () => {
   });
 });
 
-describe('one key per tenant', () => {
-  it('uses the key of the tenant whose request is handled', async () => {
+describe('tenants.ts', () => {
+  it('uses the key of the current tenant', async () => {
     const tenants = ['green', 'blue'].map((name) => drun.keys.create({ name }));
 
     await Promise.all(
@@ -157,7 +157,7 @@ describe('one key per tenant', () => {
     expect(used).toEqual(tenants.map(({ secret }) => secret.masked).sort());
   });
 
-  it('tries no other key if the key of the tenant is rejected', async () => {
+  it('does not try another key after a rejection', async () => {
     const unknown = asTenant('sk-unknown-key-of-a-tenant', () => summarize('Order'));
 
     await expect(unknown).rejects.toThrow(AuthenticationError);

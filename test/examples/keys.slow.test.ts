@@ -6,7 +6,7 @@ import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-/* The examples that manage keys, run as they are in a process, against the built package. */
+/* Runs the key management examples in processes, against the built package. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const preload = fileURLToPath(new URL('emulated-drun.ts', import.meta.url));
@@ -56,8 +56,8 @@ async function run(
   return { code, stdout, stderr };
 }
 
-describe('the replacement of a leaked key', () => {
-  it('replaces the key that is given on standard input and no other', async () => {
+describe('leaked-key.ts', () => {
+  it('replaces only the key on standard input', async () => {
     const before = drun.keys.create({ name: 'search' });
     const leaked = drun.keys.create({ name: 'checkout' });
     const after = drun.keys.create({ name: 'reports' });
@@ -94,12 +94,12 @@ describe('the replacement of a leaked key', () => {
     const { code, stderr } = await run('leaked-key.ts', { input: leaked.secret.reveal() });
 
     expect(code, stderr).toBe(0);
-    const checks = [...drun.requests].filter(({ operation }) => operation === 'models');
-    expect(checks.map(({ status }) => status)).toEqual([200, 401]);
+    const verifications = [...drun.requests].filter(({ operation }) => operation === 'models');
+    expect(verifications.map(({ status }) => status)).toEqual([200, 401]);
   });
 });
 
-describe('the job that prunes keys', () => {
+describe('prune-cron.ts', () => {
   async function createKeys(): Promise<void> {
     drun.keys.create({ name: 'unused' });
     const used = drun.keys.create({ name: 'used' });

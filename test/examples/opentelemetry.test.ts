@@ -3,29 +3,29 @@ import { ChatClient } from 'drun-sdk/chat';
 import { createEmulator } from 'drun-sdk/emulator';
 import { expect, it } from 'vitest';
 
-interface Recorded {
+interface RecordedSpan {
   name: string;
   attributes: Record<string, unknown>;
   status?: SpanStatus;
   isEnded: boolean;
 }
 
-/** Records spans, as the SDK of OpenTelemetry does. */
-function recordSpans(): Recorded[] {
-  const recorded: Recorded[] = [];
+/** Installs a tracer provider that records spans. */
+function recordSpans(): RecordedSpan[] {
+  const spans: RecordedSpan[] = [];
   const startSpan = (name: string, { attributes = {} }: { attributes?: object } = {}): Span => {
-    const one: Recorded = { name, attributes: { ...attributes }, isEnded: false };
-    recorded.push(one);
+    const span: RecordedSpan = { name, attributes: { ...attributes }, isEnded: false };
+    spans.push(span);
     return {
-      setAttribute: (key: string, value: unknown) => Object.assign(one.attributes, { [key]: value }),
-      setAttributes: (more: object) => Object.assign(one.attributes, more),
-      setStatus: (status: SpanStatus) => Object.assign(one, { status }),
-      updateName: (changed: string) => Object.assign(one, { name: changed }),
-      end: () => Object.assign(one, { isEnded: true }),
+      setAttribute: (key: string, value: unknown) => Object.assign(span.attributes, { [key]: value }),
+      setAttributes: (more: object) => Object.assign(span.attributes, more),
+      setStatus: (status: SpanStatus) => Object.assign(span, { status }),
+      updateName: (changed: string) => Object.assign(span, { name: changed }),
+      end: () => Object.assign(span, { isEnded: true }),
     } as unknown as Span;
   };
   trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan }) as never });
-  return recorded;
+  return spans;
 }
 
 it('records completions, streams and failures with usage and the time to the first chunk', async () => {
@@ -39,12 +39,12 @@ it('records completions, streams and failures with usage and the time to the fir
     messages: [{ role: 'user' as const, content: 'Hello!' }],
     stream_options: { include_usage: true },
   };
-  const { stream_options: _, ...wholeRequest } = request;
+  const { stream_options: _, ...completionRequest } = request;
 
-  await chat.complete(wholeRequest);
+  await chat.complete(completionRequest);
   await chat.stream(request).completion();
   drun.faults.next({ plane: 'data', status: 503 });
-  await chat.complete(wholeRequest).catch(() => {});
+  await chat.complete(completionRequest).catch(() => {});
 
   const usage = {
     'gen_ai.usage.input_tokens': expect.any(Number),

@@ -8,14 +8,14 @@ import { serve } from 'drun-sdk/emulator/node';
 import { build } from 'esbuild';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startDynamoDb } from '../support/dynamodb.ts';
-import { fetchedFolder, packagesAreMissing } from '../support/fetched-packages.ts';
+import { fetchedFolder, packagesSkipNote } from '../support/fetched-packages.ts';
 
-/* Examples for packages and platforms that are not installed here, run with those packages. */
+/* Runs examples for platforms and packages that the repository does not depend on. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
-/** Runs Node with an example's packages. Returns its output. */
+/** Runs Node with the fetched packages. Returns its output. */
 async function node(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   const preloads = ['fetched-packages.ts', 'emulated-drun.ts'].flatMap((file) => ['--import', path(file)]);
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [...preloads, ...args], {
@@ -25,7 +25,7 @@ async function node(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promi
   return stdout + stderr;
 }
 
-describe.skipIf(packagesAreMissing)(`examples with other packages${packagesAreMissing}`, () => {
+describe.skipIf(packagesSkipNote)(`examples with other packages${packagesSkipNote}`, () => {
   it('LangChain uses the key of a ChatClient', async () => {
     expect(await node(['examples/langchain.js'])).toBe('Hello, model!\nHello, model!\n');
   });
@@ -47,7 +47,7 @@ describe.skipIf(packagesAreMissing)(`examples with other packages${packagesAreMi
       AWS_ACCESS_KEY_ID: 'local',
       AWS_SECRET_ACCESS_KEY: 'local',
     };
-    /** A new process each time, as for a cold start. */
+    /** Calls a handler in a new process, as in a cold start. */
     const invoke = (handler: string, token?: string): Promise<string> => {
       const program = `import * as handlers from './examples/lambda-rotation.js';
         const context = { getRemainingTimeInMillis: () => 30_000 };

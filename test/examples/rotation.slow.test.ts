@@ -8,18 +8,16 @@ import { fileURLToPath } from 'node:url';
 import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { postgresIsMissing, startPostgres } from '../support/postgres.ts';
+import { postgresSkipNote, startPostgres } from '../support/postgres.ts';
 
-/*
- * The examples of key rotation, run as they are, in processes that come and go while the service and the store stay.
- */
+/* Runs the key rotation examples in several processes that share a service and a store. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const preload = ['--import', fileURLToPath(new URL('emulated-drun.ts', import.meta.url))];
 const timeout = 60_000;
 
-/** d.run with room for two keys, and what an example's environment has to have. */
-async function newSurroundings(): Promise<{ drun: Emulator; env: NodeJS.ProcessEnv }> {
+/** Creates an emulator that allows two keys, and the environment variables of an example. */
+async function newEnvironment(): Promise<{ drun: Emulator; env: NodeJS.ProcessEnv }> {
   const drun = createEmulator({ maxKeys: 2 });
   const server = await serve(drun);
   const folder = await mkdtemp(join(tmpdir(), 'drun-sdk-example-'));
@@ -38,39 +36,39 @@ async function newSurroundings(): Promise<{ drun: Emulator; env: NodeJS.ProcessE
   return { drun, env };
 }
 
-interface Ended {
+interface ProcessResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {
+async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<ProcessResult> {
   const child = spawn(process.execPath, [...preload, ...args], { cwd: root, env });
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
     once(child, 'close'),
   ]);
-  return { code, stdout: inGeneral(stdout), stderr: inGeneral(stderr) };
+  return { code, stdout: withoutVariableParts(stdout), stderr: withoutVariableParts(stderr) };
 }
 
-/** What was printed, without what is another one every time. */
-function inGeneral(printed: string): string {
-  return printed
+/** Replaces the parts of an output that vary between runs. */
+function withoutVariableParts(output: string): string {
+  return output
     .replace(/sk-\*{6}[\w-]{4}/g, 'sk-******…')
     .replace(/\d{4}-\d\d-\d\d/g, 'today')
     .replace(/(127\.0\.0\.1):\d+/g, '$1:…');
 }
 
-describe('the example of a service', () => {
+describe('rotation-service.ts', () => {
   test('responds with a key that it created, and stops cleanly', { timeout }, async () => {
-    const { drun, env } = await newSurroundings();
+    const { drun, env } = await newEnvironment();
     const service = await startService(env);
 
     expect(await service.ask('Hello, model!')).toBe('Hello, model!');
     await service.stop();
 
-    expect(service.printed()).toBe(
+    expect(service.output()).toBe(
       'the current key is sk-******…\nlistening on http://127.0.0.1:…\nstopped\n',
     );
     const others = [...drun.keys].filter(({ name }) => !name.startsWith('kr1-checkout-'));
@@ -78,7 +76,7 @@ describe('the example of a service', () => {
   });
 
   test('shares one key between several processes', { timeout }, async () => {
-    const { drun, env } = await newSurroundings();
+    const { drun, env } = await newEnvironment();
     const services = await Promise.all([startService(env), startService(env)]);
 
     for (const { ask } of services) expect(await ask('Hello!')).toBe('Hello!');
@@ -97,19 +95,19 @@ async function startService(env: NodeJS.ProcessEnv) {
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const closed = once(child, 'close');
-  let printed = '';
+  let output = '';
   const address = await new Promise<string>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (chunk) => {
-        printed += chunk;
-        const [, url] = /listening on (\S+)\n/.exec(printed) ?? [];
+        output += chunk;
+        const [, url] = /listening on (\S+)\n/.exec(output) ?? [];
         if (url) resolve(url);
       });
     }
-    void closed.then(() => reject(new Error(`the service has ended: ${printed}`)));
+    void closed.then(() => reject(new Error(`the service exited: ${output}`)));
   });
   return {
-    printed: () => inGeneral(printed),
+    output: () => withoutVariableParts(output),
     ask: async (question: string): Promise<string> =>
       (await fetch(address, { method: 'POST', body: question })).text(),
     stop: async (): Promise<void> => {
@@ -119,9 +117,9 @@ async function startService(env: NodeJS.ProcessEnv) {
   };
 }
 
-describe('the example of a job', () => {
-  test('creates the keys, and does nothing on the next run', { timeout }, async () => {
-    const { env } = await newSurroundings();
+describe('rotation-cron.ts', () => {
+  test('creates the keys, and changes nothing on the next run', { timeout }, async () => {
+    const { env } = await newEnvironment();
     const keys = 'current: sk-******…, created today\nstandby: sk-******…, created today\n';
 
     expect(await run(['examples/rotation-cron.ts'], env)).toEqual({
@@ -133,7 +131,7 @@ describe('the example of a job', () => {
   });
 
   test('exits with 1 and prints the reason', { timeout }, async () => {
-    const { env } = await newSurroundings();
+    const { env } = await newEnvironment();
     const wrongToken = { ...env, DRUN_ACCESS_TOKEN: 'not-an-access-token' };
 
     const { code, stdout, stderr } = await run(['examples/rotation-cron.ts'], wrongToken);
@@ -144,18 +142,18 @@ describe('the example of a job', () => {
   });
 });
 
-describe.skipIf(postgresIsMissing)(`the example of a function${postgresIsMissing}`, () => {
-  test('responds in instances that share the key of the schedule', { timeout }, async () => {
-    const { drun, env } = await newSurroundings();
+describe.skipIf(postgresSkipNote)(`rotation-function.ts${postgresSkipNote}`, () => {
+  test('shares the key of the scheduled handler between instances', { timeout }, async () => {
+    const { drun, env } = await newEnvironment();
     const postgres = await startPostgres();
     onTestFinished(() => postgres.close());
     const DATABASE_URL = `postgres://drun@127.0.0.1:${postgres.port}/postgres`;
-    const call = (what: string): Promise<Ended> =>
+    const call = (statement: string): Promise<ProcessResult> =>
       run(
         [
           '--input-type=module',
           '--eval',
-          `import handler from './examples/rotation-function.ts'; const env = process.env; ${what}`,
+          `import handler from './examples/rotation-function.ts'; const env = process.env; ${statement}`,
         ],
         { ...env, DATABASE_URL },
       );
@@ -163,8 +161,8 @@ describe.skipIf(postgresIsMissing)(`the example of a function${postgresIsMissing
       console.log(await (await handler.fetch(request, env)).text());`;
 
     expect(await call('await handler.scheduled({}, env);')).toEqual({ code: 0, stdout: '', stderr: '' });
-    const answered = { code: 0, stdout: 'Hello, model!\n', stderr: '' };
-    expect(await Promise.all([call(ask), call(ask)])).toEqual([answered, answered]);
+    const expected = { code: 0, stdout: 'Hello, model!\n', stderr: '' };
+    expect(await Promise.all([call(ask), call(ask)])).toEqual([expected, expected]);
     expect([...drun.keys]).toHaveLength(2);
   });
 });

@@ -12,11 +12,11 @@ import { retryAtOnce } from '../support/timing.ts';
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
-/** The handler of Express on a server of its own, as a web handler. */
-const overNode: Handler = async (request) => {
+/** Adapts the Express handler by running it on an HTTP server. */
+const expressHandler: Handler = async (request) => {
   const server = createServer(async (message, response) => {
     let text = '';
-    for await (const part of message) text += part;
+    for await (const chunk of message) text += chunk;
     const parsed = Object.assign(message, { body: JSON.parse(text) });
     await streamChat(parsed as IncomingMessage & { body: never }, response as ServerResponse);
   });
@@ -37,7 +37,7 @@ const { fetch: realFetch } = globalThis;
 const handlers: [string, Handler][] = [
   ['Next.js', POST],
   ['Hono', (request) => app.request(new Request('http://localhost/chat', request))],
-  ['Express', overNode],
+  ['Express', expressHandler],
 ];
 
 let drun: Emulator;
@@ -53,22 +53,21 @@ beforeEach(() => {
 
 afterEach(() => vi.unstubAllGlobals());
 
-/** What an end user's client asks for. */
-function ask(handler: Handler, init: RequestInit = {}): Promise<Response> {
+function sendRequest(handler: Handler, init: RequestInit = {}): Promise<Response> {
   const body = JSON.stringify({ messages: [{ role: 'user', content: 'Hello' }] });
   return Promise.resolve(
     handler(new Request('http://localhost/api/chat', { method: 'POST', body, ...init })),
   );
 }
 
-/** Reads the events like another client of the same format. */
+/** A client that parses the events of a response. */
 const readerOf = (response: Response): ChatClient =>
   new ChatClient({ apiKey: 'unused-api-key', fetch: async () => response, maxRetries: 0 });
 const request = { model: 'm', messages: [] };
 
 describe.each(handlers)('the handler of %s', (_, handler) => {
   it('streams the completion', async () => {
-    const response = await ask(handler);
+    const response = await sendRequest(handler);
 
     expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
     expect(response.headers.get('x-accel-buffering')).toBe('no');
@@ -79,17 +78,17 @@ describe.each(handlers)('the handler of %s', (_, handler) => {
   it('responds with an error status before the first chunk', async () => {
     for (let i = 0; i < 3; i++) drun.faults.next({ plane: 'data', status: 500 });
 
-    const response = await ask(handler);
+    const response = await sendRequest(handler);
 
     expect(response.status).toBe(502);
     expect(await response.text()).toContain('The model is not available.');
     expect(logged).toHaveBeenCalledWith(expect.any(ServerError));
   });
 
-  it('reports a failure after the first chunk without its reason', async () => {
+  it('reports a failure after the first chunk without exposing its reason', async () => {
     drun.faults.next({ plane: 'data', truncateAfterChunks: 2 });
 
-    const response = await ask(handler);
+    const response = await sendRequest(handler);
 
     const error = await rejectionOf(StreamFailedError, readerOf(response).stream(request).completion());
     expect(error.message).toContain('The response could not be completed.');

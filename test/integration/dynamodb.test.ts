@@ -2,11 +2,11 @@ import { dynamodbStore } from 'drun-sdk/rotation/dynamodb';
 import { keyStoreContract } from 'drun-sdk/rotation/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startDynamoDb } from '../support/dynamodb.ts';
-import { packagesAreMissing, requireFetched } from '../support/fetched-packages.ts';
+import { packagesSkipNote, requireFetched } from '../support/fetched-packages.ts';
 
 vi.mock('@aws-sdk/lib-dynamodb', () => requireFetched('@aws-sdk/lib-dynamodb'));
 
-describe.skipIf(packagesAreMissing)(`dynamodbStore${packagesAreMissing}`, () => {
+describe.skipIf(packagesSkipNote)(`dynamodbStore${packagesSkipNote}`, () => {
   let database: Awaited<ReturnType<typeof startDynamoDb>>;
 
   beforeAll(async () => {

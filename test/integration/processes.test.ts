@@ -6,8 +6,8 @@ import { setTimeout } from 'node:timers/promises';
 import { ApiKeys, ChatClient } from 'drun-sdk';
 import type { KeyRing } from 'drun-sdk/rotation';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { postgresIsMissing, startPostgres } from '../support/postgres.ts';
-import { redisIsMissing, startRedis } from '../support/redis.ts';
+import { postgresSkipNote, startPostgres } from '../support/postgres.ts';
+import { redisSkipNote, startRedis } from '../support/redis.ts';
 import { Run } from './run.ts';
 import { openStore, rotatingRing, type StoreAddress } from './settings.ts';
 
@@ -17,7 +17,7 @@ const ROTATIONS = 5;
 const stores: readonly [name: string, isMissing: string, open: () => Promise<StoreAddress>][] = [
   [
     'PostgreSQL',
-    postgresIsMissing,
+    postgresSkipNote,
     async () => {
       const server = await startPostgres();
       onTestFinished(() => server.close());
@@ -26,7 +26,7 @@ const stores: readonly [name: string, isMissing: string, open: () => Promise<Sto
   ],
   [
     'Redis',
-    redisIsMissing,
+    redisSkipNote,
     async () => {
       const server = await startRedis();
       onTestFinished(() => server.close());

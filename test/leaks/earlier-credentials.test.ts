@@ -37,7 +37,7 @@ it.each([
   ['cookie', 'a=1; session=Zm9vYmFyYmF6cXV4MTIz', 'Zm9vYmFyYmF6cXV4MTIz'],
   ['proxy-authorization', `Basic ${btoa('user:password-12345')}`, 'password-12345'],
   ['x-api-key', 'k3y-of-the-proxy', 'k3y-of-the-proxy'],
-])('an error does not show a part of the header %s', async (name, value, part) => {
+])('an error does not show part of the header %s', async (name, value, part) => {
   const fetch = async (): Promise<Response> => new Response(`session ${part} expired`, { status: 400 });
   const chat = new ChatClient({ apiKey: FIRST, baseUrl, fetch, headers: { [name]: value } });
 
@@ -50,7 +50,7 @@ it.each([
 it.each([
   ['a key', `your key is ${FIRST}`, FIRST],
   ['words that look like a dummy credential', 'The list is EMPTY, 1+1=2.', 'EMPTY'],
-])('a successful result is passed on unchanged: %s', async (_, content, apiKey) => {
+])('a successful result is not redacted: %s', async (_, content, apiKey) => {
   const body = { id: content, choices: [{ message: { content }, finish_reason: 'stop' }] };
   const chat = new ChatClient({ apiKey, baseUrl, fetch: async () => Response.json(body) });
 

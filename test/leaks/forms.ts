@@ -3,12 +3,12 @@ import { inspect } from 'node:util';
 const percent = (text: string): string =>
   Array.from(text, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
 
-/** How encoders write a credential, alone or within something longer. */
+/** Encodings of a credential, alone or in a longer string. */
 export const forms: Readonly<Record<string, (credential: string) => string>> = {
   plain: (credential) => credential,
   'in upper case': (credential) => credential.toUpperCase(),
   'in lower case': (credential) => credential.toLowerCase(),
-  'with its scheme': (credential) => `Bearer ${credential}`,
+  'with the scheme': (credential) => `Bearer ${credential}`,
   'in a JSON string': (credential) => JSON.stringify(credential),
   'percent-encoded': (credential) => encodeURIComponent(`key=${credential}&`),
   'percent-encoded, every character': percent,
@@ -16,21 +16,21 @@ export const forms: Readonly<Record<string, (credential: string) => string>> = {
     percent(credential).replace(/%../g, (code) => code.toUpperCase()),
   'percent-encoded twice': (credential) => encodeURIComponent(percent(credential)),
   base64: (credential) => Buffer.from(credential).toString('base64'),
-  'base64 with its scheme': (credential) => Buffer.from(`Bearer ${credential}`).toString('base64'),
-  'base64 of a user and a password': (credential) => Buffer.from(`u:${credential}:x`).toString('base64'),
+  'base64 with the scheme': (credential) => Buffer.from(`Bearer ${credential}`).toString('base64'),
+  'base64 as a password': (credential) => Buffer.from(`u:${credential}:x`).toString('base64'),
   'base64 at an odd offset': (credential) => Buffer.from(`ab${credential}`).toString('base64'),
   base64url: (credential) => Buffer.from(`{"key":"${credential}"}`).toString('base64url'),
-  'base64 without its end': (credential) => Buffer.from(credential).toString('base64').slice(0, 30),
-  'base64 without its beginning': (credential) => Buffer.from(credential).toString('base64').slice(16),
+  'base64, truncated at the end': (credential) => Buffer.from(credential).toString('base64').slice(0, 30),
+  'base64, truncated at the start': (credential) => Buffer.from(credential).toString('base64').slice(16),
   hexadecimal: (credential) => Buffer.from(credential).toString('hex'),
   'a printed Buffer': (credential) => inspect(Buffer.from(credential)),
   'a Buffer in JSON': (credential) => JSON.stringify(Buffer.from(credential)),
-  'without its end': (credential) => credential.slice(0, 32),
-  'without its beginning': (credential) => credential.slice(10),
-  'its middle': (credential) => credential.slice(8, 23),
+  'truncated at the end': (credential) => credential.slice(0, 32),
+  'truncated at the start': (credential) => credential.slice(10),
+  'only the middle': (credential) => credential.slice(8, 23),
 };
 
-/** The forms of a credential that a text shows, by name. */
+/** Returns the names of all forms in which a text contains a credential. */
 export function shownForms(text: string, credential: string): string[] {
   let encoded = known.get(credential);
   if (encoded === undefined) {
@@ -42,7 +42,7 @@ export function shownForms(text: string, credential: string): string[] {
 
 const known = new Map<string, (readonly [name: string, text: string])[]>();
 
-/** Everything that a text can be decoded to, in lower case. */
+/** Returns all decodings of a text, in lower case. */
 export function decodings(text: string): string[] {
   const decodeOnce = (encoded: string): string =>
     encoded

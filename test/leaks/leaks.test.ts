@@ -4,8 +4,8 @@ import { everythingShownOf } from '../support/failures.ts';
 import { forms, shownForms } from './forms.ts';
 
 /*
- * Whatever a server sends and whatever a library throws, nothing printable shows a credential. Every method is tried
- * with every hostile response, in which the credential is repeated in every form.
+ * Calls every method with hostile responses and errors that repeat the credential in every form. No printable output may
+ * contain the credential.
  */
 
 const API_KEY = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9_LgPs2aE4iX6-uN7ucU';
@@ -44,7 +44,7 @@ const methods: Record<string, (clients: Clients) => Promise<unknown>> = {
   'chat.checkKey': ({ chat }) => chat.checkKey(options),
 };
 
-/** Responses of a hostile server, made of a text that repeats the credential. */
+/** Responses of a hostile server, created from a text that contains the credential. */
 const responses: Record<string, (text: string) => Response> = {
   'a 401 of the data plane': (text) =>
     Response.json(
@@ -61,7 +61,7 @@ const responses: Record<string, (text: string) => Response> = {
       { error: { message: { deep: [text] }, [text]: text }, detail: [{ msg: text }] },
       { status: 404 },
     ),
-  'a 409 with a string as its error': (text) => Response.json({ error: text, code: text }, { status: 409 }),
+  'a 409 with a string in `error`': (text) => Response.json({ error: text, code: text }, { status: 409 }),
   'a 422 that repeats input': (text) =>
     Response.json({ detail: [{ loc: [text], msg: text, input: text }] }, { status: 422 }),
   'a 429 with headers': (text) =>
@@ -76,7 +76,8 @@ const responses: Record<string, (text: string) => Response> = {
     new Response(text, { status: 500, statusText: 'no', headers: { 'request-id': text } }),
   'a 502 that is larger than 64 KiB': (text) =>
     new Response(`${text}${'x '.repeat(40_000)}${text}`, { status: 502 }),
-  'a 503 whose text is cut within it': (text) => new Response(`${'x '.repeat(240)}${text}`, { status: 503 }),
+  'a 503 that is truncated within the credential': (text) =>
+    new Response(`${'x '.repeat(240)}${text}`, { status: 503 }),
   'a 503 as an event stream': (text) =>
     new Response(`data: {"error":{"message":${JSON.stringify(text)}}}\n\n`, { status: 503 }),
   'a redirect': (text) =>
@@ -117,22 +118,23 @@ const failures: Record<string, (input: string, init: RequestInit) => unknown> = 
     Object.assign(new TypeError('fetch failed'), { request: { input, init }, config: init }),
   'an error that repeats the headers': (_, init) =>
     new Error(`cannot send ${JSON.stringify([...new Headers(init.headers)])}`),
-  'an error with such a cause': (_, init) =>
+  'an error whose cause repeats the headers': (_, init) =>
     new TypeError('fetch failed', {
       cause: Object.assign(new Error(bearer(init)), { code: bearer(init), init }),
     }),
-  'an aggregate of such errors': (_, init) => new AggregateError([new Error(bearer(init))], bearer(init)),
-  'a text': (_, init) => bearer(init),
-  'an object that is no error': (_, init) => ({ message: bearer(init), name: bearer(init), init }),
+  'an AggregateError that repeats the headers': (_, init) =>
+    new AggregateError([new Error(bearer(init))], bearer(init)),
+  'a string': (_, init) => bearer(init),
+  'an object that is not an error': (_, init) => ({ message: bearer(init), name: bearer(init), init }),
 };
 
-/** The headers of a request, which a failure may repeat. */
+/** The confidential headers of a request. */
 function bearer(init: RequestInit): string {
   const headers = new Headers(init.headers);
   return `${headers.get('authorization')} ${headers.get('x-api-key')}`;
 }
 
-function clientsOver(fetch: Fetch): Clients {
+function newClients(fetch: Fetch): Clients {
   const common = { fetch, headers: { 'x-api-key': HEADER } };
   return {
     keys: new ApiKeys({ accessToken: ACCESS_TOKEN, ...common }),
@@ -142,35 +144,35 @@ function clientsOver(fetch: Fetch): Clients {
 }
 
 describe.each(Object.entries(methods))('%s', (name, method) => {
-  const own = name.startsWith('chat') ? API_KEY : ACCESS_TOKEN;
+  const credential = name.startsWith('chat') ? API_KEY : ACCESS_TOKEN;
 
-  it('shows no credential for any response of the server', async () => {
+  it('shows no credential after any response', async () => {
     const shown: string[] = [];
     let respond = (): Response => new Response();
-    const clients = clientsOver(async () => respond());
-    for (const [what, response] of Object.entries(responses)) {
+    const clients = newClients(async () => respond());
+    for (const [title, response] of Object.entries(responses)) {
       for (const [index, [form, encode]] of Object.entries(forms).entries()) {
-        // Responses that are cut show the end of the first one only.
-        const credentials = index % 2 === 0 ? [own, HEADER] : [HEADER, own];
+        // A truncated response contains only the first credential.
+        const credentials = index % 2 === 0 ? [credential, HEADER] : [HEADER, credential];
         respond = () => response(credentials.map(encode).join(' '));
 
         const error = await method(clients).catch((thrown: unknown) => thrown);
 
-        // A result that is not an error is the caller's.
+        // A successful result is not redacted.
         if (!(error instanceof DrunError)) continue;
         const everything = everythingShownOf(error);
-        const found = credentials.flatMap((credential) => shownForms(everything, credential));
-        if (found.length > 0) shown.push(`${what}, ${form}: ${found}`);
+        const found = credentials.flatMap((value) => shownForms(everything, value));
+        if (found.length > 0) shown.push(`${title}, ${form}: ${found}`);
       }
     }
     // Inspecting clients in depth is slow, so they are inspected once, after all failures.
     const everything = everythingShownOf(clients);
-    expect([...shown, ...shownForms(everything, own), ...shownForms(everything, HEADER)]).toEqual([]);
+    expect([...shown, ...shownForms(everything, credential), ...shownForms(everything, HEADER)]).toEqual([]);
   });
 
-  it('shows no credential for any error of `fetch`', async () => {
+  it('shows no credential after any error of `fetch`', async () => {
     let fail = (_input: string, _init: RequestInit): unknown => undefined;
-    const clients = clientsOver(async (...input) => {
+    const clients = newClients(async (...input) => {
       throw fail(...input);
     });
     let shown = '';
@@ -183,15 +185,15 @@ describe.each(Object.entries(methods))('%s', (name, method) => {
       shown += everythingShownOf(error);
     }
     shown += everythingShownOf(clients);
-    expect([...shownForms(shown, own), ...shownForms(shown, HEADER)]).toEqual([]);
+    expect([...shownForms(shown, credential), ...shownForms(shown, HEADER)]).toEqual([]);
   });
 });
 
-describe('a key that the service has just created', () => {
+describe('a new key', () => {
   const NEW_KEY = 'sk-a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4';
 
-  it('is in the secret and nowhere else', async () => {
-    const { keys } = clientsOver(async () => Response.json({ id: 'key-1', name: 'checkout', key: NEW_KEY }));
+  it('is only in the Secret', async () => {
+    const { keys } = newClients(async () => Response.json({ id: 'key-1', name: 'checkout', key: NEW_KEY }));
 
     const created = await keys.create({ name: 'checkout' });
 
@@ -200,9 +202,9 @@ describe('a key that the service has just created', () => {
   });
 
   it.each(Object.entries(forms))(
-    'is not shown by an error for a response that repeats it: %s',
+    'is not shown by an error for a response that contains it: %s',
     async (_, form) => {
-      const { keys } = clientsOver(async () => Response.json({ name: form(NEW_KEY), key: 7, id: 'key-1' }));
+      const { keys } = newClients(async () => Response.json({ name: form(NEW_KEY), key: 7, id: 'key-1' }));
 
       const outcome = await keys.create({ name: 'checkout' }, createOptions).catch((error: unknown) => error);
 
@@ -211,8 +213,8 @@ describe('a key that the service has just created', () => {
     },
   );
 
-  it('is only in the Secret when it is requested again', async () => {
-    const { keys } = clientsOver(async () => Response.json({ id: 'key-1', key: NEW_KEY }));
+  it('is only in the Secret that getSecret() returns', async () => {
+    const { keys } = newClients(async () => Response.json({ id: 'key-1', key: NEW_KEY }));
 
     const { data, response } = await keys.getSecret('key-1').withResponse();
 
@@ -220,12 +222,12 @@ describe('a key that the service has just created', () => {
     expect(shownForms(everythingShownOf(data) + everythingShownOf(response), NEW_KEY)).toEqual([]);
   });
 
-  it('is masked by a list, whether the server masks it or not', async () => {
+  it('is masked in a list, even if the server does not mask it', async () => {
     const items = [NEW_KEY, 'sk-******w3X4', 'opaque-key-without-a-known-form-w3X4'].map((key, id) => ({
       id: `${id}`,
       key,
     }));
-    const { keys } = clientsOver(async () => Response.json({ items, page: { total: 3 } }));
+    const { keys } = newClients(async () => Response.json({ items, page: { total: 3 } }));
 
     const page = await keys.list();
 

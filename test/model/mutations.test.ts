@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Protocol } from '../../src/rotation/key-ring.ts';
 import { type Observation, plan, RULES, type Rule, type Step } from '../../src/rotation/plan.ts';
 import { Reconciliation } from '../../src/rotation/reconcile.ts';
-import type { Pending, RingRecord } from '../../src/rotation/record.ts';
+import type { Announcement, Pending, RingRecord } from '../../src/rotation/record.ts';
 import { Revocation } from '../../src/rotation/revoke.ts';
 import * as to from '../../src/rotation/transitions.ts';
 import { ringClock } from '../support/ring-clock.ts';
@@ -56,9 +56,8 @@ const rule = (name: string): Rule => RULES[name] as Rule;
 /** Creates where the lease does not allow it anymore. */
 function creating(step: Step, { record }: Observation): Step {
   const { pending } = record;
-  return step.kind === 'drop-claim' && !step.isFull && pending?.phase === 'claimed'
-    ? { kind: 'create', pending }
-    : step;
+  const isDropped = step.kind === 'update' && step.record.pending === undefined && !step.isFull;
+  return isDropped && pending?.phase === 'claimed' ? { kind: 'create', pending } : step;
 }
 
 interface Mutation {
@@ -88,10 +87,9 @@ const mutations: readonly Mutation[] = [
     title: 'replaces a missing key without asking the service',
     protocol: ruled({
       replaceMissing: withoutConfirmation((seen) => {
-        const step = rule('replaceMissing')(seen);
-        if (step?.kind !== 'verify-missing') return step;
-        const verdicts = new Map([[step.key.id, { kind: 'rejected' } as const]]);
-        return rule('replaceMissing')({ ...seen, verdicts });
+        const { current, standby } = seen.record;
+        const rejectedIds = new Set([current, standby].flatMap((key) => (key ? [key.id] : [])));
+        return rule('replaceMissing')({ ...seen, rejectedIds });
       }),
     }),
     violates: /I1: .* replaced as missing/,
@@ -128,8 +126,8 @@ const mutations: readonly Mutation[] = [
     title: 'creates right after the claim, without another list',
     protocol: reconciling(
       class extends Reconciliation {
-        protected override async writeClaim(seen: Observation): Promise<undefined> {
-          await super.writeClaim(seen);
+        protected override async writeClaim(seen: Observation, key: Announcement): Promise<undefined> {
+          await super.writeClaim(seen, key);
           const claimed = await this.read();
           if (
             claimed?.record.pending?.owner !== this.progress.memory.owner ||
@@ -217,7 +215,7 @@ const mutations: readonly Mutation[] = [
   },
   {
     title: 'writes `retireAt` from a list that was sent before the read',
-    protocol: ruled({ retirePrevious: withoutConfirmation(rule('retirePrevious')) }),
+    protocol: ruled({ correctInstants: withoutConfirmation(rule('correctInstants')) }),
     violates: /I3/,
     circumstances: { replicas: 3, rotations: 0.05, jumpsBack: 0.03, slowLists: 0.03 },
   },
@@ -312,7 +310,9 @@ const mutations: readonly Mutation[] = [
       Revocation: class extends Revocation {
         protected override async resolveTarget(record: RingRecord): Promise<void> {
           const before = this.ids;
-          await this.choose(record);
+          this.ids = undefined;
+          await super.resolveTarget(record);
+          this.ids ??= before;
           if (before && this.ids?.join() !== before.join() && this.target === 'current') {
             throw new Error('I1: the revocation took another key out of use');
           }
@@ -365,7 +365,7 @@ describe('an aborted create without a response', () => {
   it('binds its owner until the lease is over; without that rule there are more creates', async () => {
     const dropping = planning((step, { record, progress }) =>
       record.pending?.phase === 'claimed' && progress.memory.sentName === record.pending.name
-        ? { kind: 'drop-claim', isFull: false }
+        ? { kind: 'update', record: to.dropClaim(record) }
         : step,
     );
 

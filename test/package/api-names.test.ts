@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 /*
- * The committed API report (docs/api/) is compared with the build in CI. These tables say what it has to contain:
- * the names that users depend on. Names may be added, but none may be renamed or removed.
+ * Names that users depend on. They must not be renamed or removed. CI keeps the API report (docs/api/), which these tests
+ * read, in sync with the build.
  */
 
 const report = (entry: string): string =>

@@ -2,18 +2,18 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { bundle as bundleProgram } from '../support/bundle.ts';
 
-/* Bundles programs with the built package: what a program does not use must not be in its bundle. */
+/* Bundles programs that use the built package. A bundle must not contain unused parts of it. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 interface ProgramBundle {
   readonly text: string;
-  /** Its libraries, such as `zod`; `drun-sdk` for this package's own files. */
+  /** Names of the bundled packages. */
   readonly packages: readonly string[];
   readonly gzippedBytes: number;
 }
 
-/** Bundles a program for no platform in particular, so that an import of a Node module fails. */
+/** Bundles a program without a platform, so that an import of a Node module fails. */
 async function bundle(
   program: string,
   { external = [] }: { external?: string[] } = {},
@@ -31,7 +31,7 @@ function packageOf(path: string): string[] {
 const use = (name: string, from: string, options?: { external: string[] }): Promise<ProgramBundle> =>
   bundle(`import { ${name} } from '${from}'; console.log(${name});`, options);
 
-/** Strings that occur in one part only and survive minification. */
+/** Strings that identify a part of the package, even after minification. */
 const onlyIn = {
   apiKeys: ['check-creation', 'DRUN_ACCESS_TOKEN', 'console.d.run'],
   chat: ['tool_calls', 'DRUN_API_KEY'],
@@ -44,7 +44,7 @@ function expectNone(text: string, needles: readonly string[]): void {
   expect(needles.filter((needle) => text.includes(needle))).toEqual([]);
 }
 
-// The limits are the measured sizes plus 15 %. A change that exceeds one has to be worth its size.
+// The limits are the measured sizes plus 15%.
 
 describe.each(['drun-sdk/api-keys', 'drun-sdk'])('ApiKeys from %s', (subpath) => {
   it('bundles neither the chat client nor the emulator, and loads ky and zod later', async () => {
@@ -79,8 +79,8 @@ describe.each([
   });
 });
 
-describe('the other entry points', () => {
-  it('bundles no library with all errors and secrets', async () => {
+describe('a bundle of', () => {
+  it('all errors and secrets contains no library', async () => {
     const { packages, gzippedBytes } = await bundle(`
       import * as errors from 'drun-sdk/errors';
       import * as secret from 'drun-sdk/secret';
@@ -91,7 +91,7 @@ describe('the other entry points', () => {
     expect(gzippedBytes).toBeLessThan(4_200);
   });
 
-  it('bundles nothing of the emulator with all of drun-sdk', async () => {
+  it('all of drun-sdk contains no part of the emulator', async () => {
     const { text, packages } = await bundle(
       `import * as everything from 'drun-sdk'; console.log(everything);`,
     );
@@ -100,7 +100,7 @@ describe('the other entry points', () => {
     expectNone(text, [...onlyIn.emulator, 'API Key Management']);
   });
 
-  it('bundles no client with the emulator, and no Node module', async () => {
+  it('the emulator contains no client and no Node module', async () => {
     const { text, packages, gzippedBytes } = await use('createEmulator', 'drun-sdk/emulator');
 
     // Hono is part of the entry itself.
@@ -109,7 +109,7 @@ describe('the other entry points', () => {
     expect(gzippedBytes).toBeLessThan(78_000);
   });
 
-  it('bundles no library, client or Node module with KeyRing', async () => {
+  it('KeyRing contains no library, client or Node module', async () => {
     const { text, packages, gzippedBytes } = await use('KeyRing', 'drun-sdk/rotation');
 
     expect(packages).toEqual(['drun-sdk']);
@@ -148,7 +148,7 @@ describe.each([
   });
 });
 
-describe('the strings that identify a part', () => {
+describe('the strings that identify a part of the package', () => {
   it.each([
     ['ApiKeys', 'drun-sdk', onlyIn.apiKeys],
     ['ChatClient', 'drun-sdk', onlyIn.chat],

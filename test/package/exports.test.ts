@@ -9,15 +9,15 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const { './package.json': _, ...subpaths } = packageJson.exports;
 const targets = Object.entries(subpaths);
 
-test.each(targets)('%s leads to code that the build creates', (_, { default: code }) => {
+test.each(targets)('the export %s points to a built file', (_, { default: code }) => {
   expect(existsSync(`${root}${code}`), code).toBe(true);
 });
 
-test.each(targets)('%s has its types beside its code', (_, { types, default: code }) => {
+test.each(targets)('the export %s has a declaration file next to its code', (_, { types, default: code }) => {
   expect(types).toBe(code.replace(/\.js$/, '.d.ts'));
 });
 
-test('the build has an entry for each subpath and command, and no other', () => {
+test('the build has an entry for each subpath and command, and no others', () => {
   const { entry } = tsup as { entry: Record<string, string> };
 
   const built = Object.keys(entry).map((name) => `./dist/${name}.js`);
@@ -25,6 +25,6 @@ test('the build has an entry for each subpath and command, and no other', () => 
   expect(built.sort()).toEqual([...new Set(named)].sort());
 });
 
-test.each(Object.entries(packageJson.bin))('%s leads to a program that Node runs', (_, path) => {
+test.each(Object.entries(packageJson.bin))('the command %s is a Node script', (_, path) => {
   expect(readFileSync(`${root}${path}`, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
 });

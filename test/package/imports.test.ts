@@ -3,12 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 
-/* Serverless functions pay for each module that an import loads. These limits do not depend on the machine. */
+/* Limits the modules that an import loads, because they determine the cold start of serverless functions. */
 
-interface Loaded {
+interface LoadedModules {
   /** Number of this package's files. */
   readonly files: number;
-  /** Other packages. */
+  /** Names of other packages. */
   readonly packages: readonly string[];
   /** Whether Node's `fetch` was loaded. */
   readonly loadsFetch: boolean;
@@ -24,8 +24,8 @@ const prelude = `
   }));
 `;
 
-/** Runs a program in a new process. Returns what it had loaded when it called `report()`. */
-async function loadedBy(program: string): Promise<Loaded> {
+/** Runs a program in a new process. Returns the modules that it had loaded when it called `report()`. */
+async function modulesLoadedBy(program: string): Promise<LoadedModules> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--input-type=module', '--eval', prelude + program],
@@ -50,7 +50,7 @@ describe.each([
   { subpath: 'drun-sdk/node', files: 6, packages: [] },
 ])('import of $subpath', ({ subpath, files, packages }) => {
   it(`loads at most ${files} files, neither ky nor zod, and not Node's fetch`, async () => {
-    const loaded = await loadedBy(`await import('${subpath}'); report();`);
+    const loaded = await modulesLoadedBy(`await import('${subpath}'); report();`);
 
     expect(loaded.packages).toEqual(packages);
     expect(loaded.loadsFetch).toBe(false);
@@ -58,7 +58,7 @@ describe.each([
   });
 });
 
-describe('a call', () => {
+describe('a call of', () => {
   const server = `
     // An import would read all exports, one of which loads Node's fetch.
     const server = process.getBuiltinModule('node:http').createServer((request, response) => {
@@ -71,8 +71,8 @@ describe('a call', () => {
     const request = { model: 'm', messages: [{ role: 'user', content: 'Hello!' }] };
   `;
 
-  it('of complete() loads neither ky nor zod', async () => {
-    const { packages, loadsFetch } = await loadedBy(`${server}
+  it('complete() loads neither ky nor zod', async () => {
+    const { packages, loadsFetch } = await modulesLoadedBy(`${server}
       const { ChatClient } = await import('drun-sdk/chat');
       await new ChatClient({ apiKey: 'sk-test', baseUrl }).complete(request);
       report();
@@ -83,8 +83,8 @@ describe('a call', () => {
     expect(loadsFetch).toBe(true);
   });
 
-  it("of complete() through nodeTransport() does not load Node's fetch", async () => {
-    const { packages, loadsFetch } = await loadedBy(`${server}
+  it("complete() through nodeTransport() does not load Node's fetch", async () => {
+    const { packages, loadsFetch } = await modulesLoadedBy(`${server}
       const { ChatClient } = await import('drun-sdk/chat');
       const { nodeTransport } = await import('drun-sdk/node');
       await new ChatClient({ apiKey: 'sk-test', baseUrl, transport: nodeTransport() }).complete(request);
@@ -96,8 +96,8 @@ describe('a call', () => {
     expect(loadsFetch).toBe(false);
   });
 
-  it('of list() loads ky and zod', async () => {
-    const { packages } = await loadedBy(`${server}
+  it('list() loads ky and zod', async () => {
+    const { packages } = await modulesLoadedBy(`${server}
       const { ApiKeys } = await import('drun-sdk/api-keys');
       await new ApiKeys({ accessToken: 'test-token', baseUrl }).list({ page: 1 });
       report();

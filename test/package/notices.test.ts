@@ -30,7 +30,7 @@ it.each([...notices])('the notice of %s is its license', (name, license) => {
   expect(license.trim()).toBe(read(`node_modules/${name}/LICENSE`).trim());
 });
 
-it('the scripts of the dashboard, which are bundled as text, import no package', () => {
+it('the dashboard scripts, which are bundled as text, import no package', () => {
   const scripts = globSync('src/emulator/dashboard/**/*.ts', { cwd: root });
   const specifiers = scripts.flatMap((file) =>
     Array.from(read(file).matchAll(/ from '([^']+)'/g), ([, specifier = '']) => specifier),

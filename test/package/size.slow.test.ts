@@ -6,9 +6,9 @@ import packageJson from '../../package.json' with { type: 'json' };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-// The limits are the measured sizes plus 15 %. A change that exceeds one has to be worth its size.
+// The limits are the measured sizes plus 15%.
 
-describe('the size of', () => {
+describe('size of', () => {
   const [packed] = JSON.parse(
     execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' }),
   ) as [{ size: number; unpackedSize: number }];
@@ -21,7 +21,7 @@ describe('the size of', () => {
     expect(packed.unpackedSize).toBeLessThan(2_780_000);
   });
 
-  it('the installed dependencies, which have none of their own', () => {
+  it('the installed dependencies, which have no dependencies themselves', () => {
     const sizes = Object.keys(packageJson.dependencies).map((name) => {
       const folder = `${root}node_modules/${name}`;
       const files = globSync('**/*', { cwd: folder, withFileTypes: true }).filter((file) => file.isFile());

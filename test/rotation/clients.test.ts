@@ -1,6 +1,6 @@
 import { WorkspaceApiKeys } from 'drun-sdk';
 import { expect, it, vi } from 'vitest';
-import { isAccepted, question, ringBench } from '../support/ring-bench.ts';
+import { chatRequest, emulatedRingSetup, isAccepted } from '../support/emulated-ring-setup.ts';
 import { keyOf, MINUTE, SECOND } from '../support/ring-setup.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -12,15 +12,15 @@ vi.setConfig({ testTimeout: 60_000 });
 it.each(['0.15', '0.17'] as const)(
   'no call fails through three rotations and a revocation (%s)',
   async (version) => {
-    const bench = ringBench({ version, maxKeys: 2 });
+    const bench = emulatedRingSetup({ version, maxKeys: 2 });
     const ring = bench.newRing({ gracePeriodMs: MINUTE });
     await ring.reconcile();
     const whole = bench.chat(bench.newReader({ refreshMs: 10 * SECOND }));
     const streamed = bench.chat(bench.newReader({ refreshMs: 10 * SECOND }));
 
     for (let round = 0; round < 20; round++) {
-      await whole.complete(question);
-      await streamed.stream(question).completion();
+      await whole.complete(chatRequest);
+      await streamed.stream(chatRequest).completion();
       if (round % 6 === 5) await ring.rotate();
       if (round === 13) await ring.revoke('current', { reason: 'leaked' });
       await bench.clock.advance(30 * SECOND);
@@ -33,21 +33,21 @@ it.each(['0.15', '0.17'] as const)(
 );
 
 it('a revoked key is replaced within the call that uses it', async () => {
-  const bench = ringBench();
+  const bench = emulatedRingSetup();
   const ring = bench.newRing();
   await ring.reconcile();
   const chat = bench.chat(bench.newReader());
-  await chat.complete(question);
+  await chat.complete(chatRequest);
   const before = await keyOf(ring);
 
   await ring.revoke('current');
 
-  await expect(chat.complete(question)).resolves.toMatchObject({ choices: [{}] });
+  await expect(chat.complete(chatRequest)).resolves.toMatchObject({ choices: [{}] });
   expect(await isAccepted(bench, before)).toBe(false);
 });
 
 it('a ring over WorkspaceApiKeys sets the quota of its keys', async () => {
-  const bench = ringBench();
+  const bench = emulatedRingSetup();
   const manager = new WorkspaceApiKeys({
     accessToken: bench.drun.accessToken,
     workspace: 12,
@@ -64,7 +64,7 @@ it('a ring over WorkspaceApiKeys sets the quota of its keys', async () => {
 });
 
 it('an idle reconciliation costs one request', async () => {
-  const bench = ringBench({ maxKeys: 250 });
+  const bench = emulatedRingSetup({ maxKeys: 250 });
   for (let key = 0; key < 120; key++) await bench.manager.create({ name: `other ${key}` });
   const ring = bench.newRing();
   await ring.reconcile();

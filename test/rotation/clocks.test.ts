@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { skewed, until } from '../support/ring-clock.ts';
+import { skewed, waitUntil } from '../support/ring-clock.ts';
 import {
   DAY,
   keyOf,
@@ -158,7 +158,7 @@ describe('rotate', () => {
       TestRing,
     ];
     await first.reconcile();
-    clock.isByHand = true;
+    clock.isManual = true;
     const { promise: response, resolve: respond } = Promise.withResolvers<void>();
     service.fail('create', async (perform) => {
       const created = await perform();
@@ -166,9 +166,9 @@ describe('rotate', () => {
       return created;
     });
     const creating = first.rotate();
-    await until(() => service.ids.length === 2);
+    await waitUntil(() => service.ids.length === 2);
     const waiting = second.rotate();
-    await until(() => clock.waits.includes(250));
+    await waitUntil(() => clock.waits.includes(250));
     const before = clock.now();
 
     respond();

@@ -2,9 +2,9 @@ import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';
 import { expect, test } from 'vitest';
 import { shownForms } from '../leaks/forms.ts';
+import { chatRequest, emulatedRingSetup } from '../support/emulated-ring-setup.ts';
 import { everythingShownOf, rejection } from '../support/failures.ts';
-import { question, ringBench } from '../support/ring-bench.ts';
-import { skewed, until } from '../support/ring-clock.ts';
+import { skewed, waitUntil } from '../support/ring-clock.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../support/ring-setup.ts';
 
 /*
@@ -19,7 +19,7 @@ test.each(['0.15', '0.17'] as const)(
   'no secret is exposed during the life of a ring (%s)',
   { timeout: 30_000 },
   async (version) => {
-    const bench = ringBench({ version, maxKeys: 4 });
+    const bench = emulatedRingSetup({ version, maxKeys: 4 });
     const { drun, store, clock } = bench;
     const secrets = new Set<string>();
     const sent: string[] = [];
@@ -75,18 +75,18 @@ test.each(['0.15', '0.17'] as const)(
 
     // It is made, used, rotated by age and by hand.
     await note(ring.reconcile());
-    await note(chat.complete(question));
+    await note(chat.complete(chatRequest));
     await clock.advance(31 * DAY);
     await note(ring.reconcile());
     await note(ring.rotate());
 
     // Keys leak, are deleted by hand, and are refused while they are used.
     await note(ring.revoke('current', { reason: 'leaked' }));
-    await note(chat.complete(question));
+    await note(chat.complete(chatRequest));
     drun.keys.delete(ring.status().current?.id ?? '');
-    await note(chat.complete(question));
+    await note(chat.complete(chatRequest));
     await note(ring.reconcile());
-    await note(chat.complete(question));
+    await note(chat.complete(chatRequest));
     await failing(() => ring.revoke([...secrets].find((secret) => secret.startsWith('sk-')) ?? ''));
     await note(ring.revoke('all'));
 
@@ -145,7 +145,7 @@ test.each(['0.15', '0.17'] as const)(
     await clock.advance(30 * SECOND);
     await note(Promise.resolve(reader.getKey()));
     store.failure = undefined;
-    store.swapFaults.push('unanswered', 'lost');
+    store.updateFaults.push('response lost', 'request lost');
     await note(ring.reconcile());
     await note(ring.reconcile());
     store.stored = stored;
@@ -180,7 +180,7 @@ test.each(['0.15', '0.17'] as const)(
     store.stored = ciphertext;
     const last = newRing({ encryptionKey: base64(sealingKeys[1]), clock: skewed(clock, MINUTE) });
     last.start();
-    await until(() => last.status().current !== undefined && clock.waits.length > 0);
+    await waitUntil(() => last.status().current !== undefined && clock.waits.length > 0);
     await note(last.stop());
     await note(Promise.resolve(last.getKey()));
     await note(Promise.resolve(new KeyRing({ name: 'other', store, encryptionKey: base64(sealingKeys[0]) })));

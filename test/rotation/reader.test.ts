@@ -3,7 +3,7 @@ import { KeyRingError } from 'drun-sdk/errors';
 import { Secret } from 'drun-sdk/secret';
 import { describe, expect, it, vi } from 'vitest';
 import { rejectionOf } from '../support/failures.ts';
-import { until } from '../support/ring-clock.ts';
+import { waitUntil } from '../support/ring-clock.ts';
 import { requestLost } from '../support/ring-service.ts';
 import { ENCRYPTION_KEY, keyOf, MINUTE, namesOf, ringSetup, SECOND } from '../support/ring-setup.ts';
 import { testStore } from '../support/test-store.ts';
@@ -66,7 +66,7 @@ describe('a reader', () => {
 
     await clock.advance(10 * SECOND);
     expect(await keyOf(reader)).toBe(first);
-    await until(() => namesOf(reader.events).filter((name) => name === 'rotated').length === 2);
+    await waitUntil(() => namesOf(reader.events).filter((name) => name === 'rotated').length === 2);
 
     expect(await keyOf(reader)).toBe(await keyOf(ring));
   });
@@ -108,7 +108,7 @@ describe('a reader', () => {
     for (let call = 0; call < 100; call++) expect(await keyOf(reader)).toBe(key);
     await clock.advance(SECOND);
     for (let call = 0; call < 100; call++) expect(await keyOf(reader)).toBe(key);
-    await until(() => reader.events.length >= 3);
+    await waitUntil(() => reader.events.length >= 3);
 
     expect(store.counts.reads).toBe(2);
     expect(namesOf(reader.events)).toEqual(['rotated', 'error', 'error']);
@@ -121,21 +121,21 @@ describe('a reader', () => {
     store.failure = new Error('connect ECONNREFUSED');
     await clock.advance(10 * SECOND);
     await reader.getKey();
-    await until(() => reader.status().lastError !== undefined);
+    await waitUntil(() => reader.status().lastError !== undefined);
     store.failure = undefined;
 
     await clock.advance(SECOND);
     await reader.getKey();
-    await until(() => reader.status().lastError === undefined);
+    await waitUntil(() => reader.status().lastError === undefined);
 
     await ring.getKey();
     service.fail('list', requestLost);
     ring.start();
-    await until(() => ring.status().lastError !== undefined);
+    await waitUntil(() => ring.status().lastError !== undefined);
     const { reads } = store.counts;
     await clock.advance(30 * SECOND);
     await ring.getKey();
-    await until(() => store.counts.reads > reads);
+    await waitUntil(() => store.counts.reads > reads);
     await clock.advance(0);
     expect(ring.status().lastError).toMatchObject({ message: 'socket hang up' });
   });
@@ -170,10 +170,10 @@ describe('a reader', () => {
 
   it('stops waiting when its call is aborted', async () => {
     const { newReader, clock } = ringSetup();
-    clock.isByHand = true;
+    clock.isManual = true;
     const abort = new AbortController();
     const waiting = Promise.resolve(newReader().getKey({ signal: abort.signal }));
-    await until(() => clock.waits.includes(100));
+    await waitUntil(() => clock.waits.includes(100));
 
     abort.abort(new Error('gave up'));
 
@@ -195,17 +195,17 @@ describe('a reader', () => {
 
 describe('a store that watches', () => {
   it('lets a reader return the next key before `refreshMs`', async () => {
-    const { newReader, ring } = await readySetup({ store: testStore({ watches: true }) });
+    const { newReader, ring } = await readySetup({ store: testStore({ canWatch: true }) });
     const reader = newReader();
     await reader.getKey();
     await ring.rotate();
-    await until(() => namesOf(reader.events).length >= 2);
+    await waitUntil(() => namesOf(reader.events).length >= 2);
 
     expect(await keyOf(reader)).toBe(await keyOf(ring));
   });
 
   it('is watched once, and no longer after `stop()`', async () => {
-    const { newReader, store } = await readySetup({ store: testStore({ watches: true }) });
+    const { newReader, store } = await readySetup({ store: testStore({ canWatch: true }) });
     const watchers = store.watchers.size;
     const reader = newReader();
     for (let call = 0; call < 5; call++) await reader.getKey();
@@ -223,7 +223,7 @@ describe('background work', () => {
 
   it('of a reader runs outside the async context of the call that started it', async () => {
     const contexts: (string | undefined)[] = [];
-    const watches = testStore({ watches: true });
+    const watches = testStore({ canWatch: true });
     const { newReader, clock, ring } = await readySetup({ store: watches });
     const { get, watch } = watches;
     const store = {
@@ -246,7 +246,7 @@ describe('background work', () => {
       await reader.getKey();
       await ring.rotate();
     });
-    await until(() => contexts.length >= 4);
+    await waitUntil(() => contexts.length >= 4);
 
     expect(contexts.filter((context) => context !== undefined)).toEqual([]);
   });
@@ -263,7 +263,7 @@ describe('background work', () => {
     const ring = newRing({ manager });
 
     requests.run('request', () => ring.start());
-    await until(() => ring.status().ready);
+    await waitUntil(() => ring.status().ready);
     await ring.stop();
 
     expect(contexts.length).toBeGreaterThan(0);
@@ -398,7 +398,7 @@ describe('encryption', () => {
 
     await clock.advance(SECOND);
     await reader.getKey();
-    await until(() => namesOf(reader.events).includes('error'));
+    await waitUntil(() => namesOf(reader.events).includes('error'));
 
     expect(await keyOf(reader)).toBe(key);
   });

@@ -1,7 +1,7 @@
 import { KeyRingError, PermissionDeniedError, ServerError } from 'drun-sdk/errors';
 import { describe, expect, it } from 'vitest';
 import { rejectionOf } from '../support/failures.ts';
-import { until } from '../support/ring-clock.ts';
+import { waitUntil } from '../support/ring-clock.ts';
 import { rejected } from '../support/ring-service.ts';
 import {
   keyOf,
@@ -95,11 +95,11 @@ describe('revoke', () => {
   });
 
   it.each([
-    ['whose update is lost', 'lost'],
-    ['whose update is applied without a response', 'unanswered'],
-  ] as const)('keeps its target over a store %s', async (_, fault) => {
+    ['is lost', 'request lost'],
+    ['is applied without a response', 'response lost'],
+  ] as const)('revokes the same key if an update of the store %s', async (_, fault) => {
     const { ring, service, store } = await ready();
-    store.swapFaults.push(fault);
+    store.updateFaults.push(fault);
 
     const status = await ring.revoke('current');
 
@@ -107,7 +107,7 @@ describe('revoke', () => {
     expect(service.ids).toEqual(['k2', 'k3']);
   });
 
-  it('keeps its target over a conflict with another revocation', async () => {
+  it('revokes the same key after a conflict with another revocation', async () => {
     const { ring, newRing, service } = await ready();
     const other = newRing();
 
@@ -159,7 +159,7 @@ describe('revoke', () => {
       const { ring, service, clock } = await ready();
       service.fail(operation, () => new Promise(() => {}));
       const revoked = rejectionOf(KeyRingError, ring.revoke('current', { timeoutMs: MINUTE }));
-      await until(() => clock.waits.length > 0);
+      await waitUntil(() => clock.waits.length > 0);
 
       for (let second = 0; second < 120; second++) await clock.advance(SECOND);
 

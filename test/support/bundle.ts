@@ -9,10 +9,7 @@ export interface Bundle {
   readonly gzippedBytes: number;
 }
 
-/**
- * Bundles and minifies a program. The result is the part that is loaded when the program starts: a file that it loads
- * with `import()` does not count.
- */
+/** Bundles and minifies a program. The result excludes files that the program loads later with `import()`. */
 export async function bundle(
   program: string,
   resolveDir: string,
@@ -42,7 +39,7 @@ export async function bundle(
   };
 }
 
-/** The entry, and all files that it imports by statements. */
+/** The entry and all files that it imports statically. */
 function initialFiles({ outputs }: Metafile): string[] {
   const files = Object.keys(outputs).filter((file) => outputs[file]?.entryPoint === '<stdin>');
   for (const file of files) {

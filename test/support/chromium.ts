@@ -13,11 +13,11 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  // What a name server can do to any name but `localhost`.
+  // Any domain name may resolve to a loopback address.
   '--host-resolver-rules=MAP *.example 127.0.0.1',
 ];
 
-/** The Chromium of this machine: what `DRUN_CHROMIUM` says, or else what is on the path. */
+/** Returns the path of Chromium: `DRUN_CHROMIUM`, or else the first executable on `PATH`. */
 export function findChromium(): string | undefined {
   const { DRUN_CHROMIUM, PATH = '' } = process.env;
   if (DRUN_CHROMIUM) return DRUN_CHROMIUM;

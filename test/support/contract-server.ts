@@ -24,11 +24,11 @@ export interface StoredKey {
 
 export interface ContractServerOptions {
   readonly version?: Version;
-  /** How many keys an account may have. */
+  /** Maximum number of keys per account. */
   readonly maxKeys?: number;
-  /** The server's clock in milliseconds since 1970. Default: 2026-03-01T08:00:00.400Z, standing still. */
+  /** The server's clock in milliseconds since 1970. Default: always 2026-03-01T08:00:00.400Z. */
   readonly now?: () => number;
-  /** Whether creation times are in whole seconds. Default: true. */
+  /** Whether creation times are truncated to seconds. Default: true. */
   readonly wholeSeconds?: boolean;
   /** Default: newest first. */
   readonly order?: 'newest first' | 'oldest first' | 'by id';

@@ -1,4 +1,4 @@
-/* Made up; of the form that d.run's credentials have. */
+/* Invented credentials in d.run's format. */
 
 export const KEY = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9LgPs2aE4iX6uN7ucU';
 export const MASKED_KEY = 'sk-******7ucU';

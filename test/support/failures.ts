@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 
 type AnyClass = abstract new (...values: never[]) => unknown;
 
-/** What a promise rejects with; fails if it resolves. */
+/** Returns the reason with which a promise rejects. Fails if it resolves. */
 export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   let value: unknown;
   try {
@@ -36,7 +36,7 @@ export function thrownBy<Class extends AnyClass>(type: Class, act: () => unknown
   return error as InstanceType<Class>;
 }
 
-/** Everything that can be seen of a value without being told where to look. */
+/** All printable representations of a value. */
 export function everythingShownOf(value: unknown): string {
   const seen = [
     String(value),

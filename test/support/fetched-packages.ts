@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { fetchPackages } from '../../.ci/fetch-packages.ts';
 
-/** Packages that only a few slow tests need. They are fetched once, into the ignored folder `.cache`. */
+/** Packages that only a few slow tests need. They are installed once, into the ignored folder `.cache`. */
 const packages = {
   '@aws-sdk/client-dynamodb': '3.1169.0',
   '@aws-sdk/lib-dynamodb': '3.1169.0',
@@ -16,8 +16,7 @@ export const fetchedFolder: string | undefined = await fetchPackages('tests', pa
   () => undefined,
 );
 
-/** For the title of a test that is skipped without the packages. */
-export const packagesAreMissing =
-  fetchedFolder === undefined ? ' (skipped: its packages cannot be fetched)' : '';
+/** Suffix of a test title if the packages are missing, or an empty string. */
+export const packagesSkipNote = fetchedFolder === undefined ? ' (skipped: cannot install its packages)' : '';
 
 export const requireFetched = createRequire(`${fetchedFolder ?? import.meta.dirname}/package.json`);

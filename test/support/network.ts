@@ -2,8 +2,8 @@ import { HttpResponse, http } from 'msw/http';
 import { setupServer } from 'msw/node';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 
-/** A request as a server sees it. */
-export interface SeenRequest {
+/** A request as the server received it. */
+export interface RecordedRequest {
   readonly method: string;
   readonly url: string;
   readonly path: string;
@@ -12,31 +12,35 @@ export interface SeenRequest {
   readonly text: string;
 }
 
-export type Reply = Response | ((request: SeenRequest) => Response | Promise<Response>);
+export type MockResponse = Response | ((request: RecordedRequest) => Response | Promise<Response>);
 
 export interface Network {
   /**
-   * Answers requests of a method to an address (a path pattern is allowed), whatever their query: the replies in
-   * turn, the last of them for good.
+   * Responds to requests with this method and URL with the given responses in turn, the last one repeatedly.
    *
-   * @returns the requests that came, in order.
+   * @param address - A URL without a query, or a pattern.
+   * @returns The requests received so far, in order.
    */
-  answer(method: 'get' | 'post' | 'put' | 'delete', address: string, ...replies: Reply[]): SeenRequest[];
+  respond(
+    method: 'get' | 'post' | 'put' | 'delete',
+    address: string,
+    ...responses: MockResponse[]
+  ): RecordedRequest[];
 }
 
-/** Replaces the network for the tests of a file. A request that no test expects is an error. */
+/** Replaces the network in a test file. Unexpected requests fail. */
 export function mockNetwork(): Network {
   const server = setupServer();
   beforeAll(() => server.listen({ onUnhandledFrame: 'error' }));
   afterEach(() => server.resetHandlers());
   afterAll(() => server.close());
   return {
-    answer(method, address, ...replies) {
-      const seen: SeenRequest[] = [];
+    respond(method, address, ...responses) {
+      const requests: RecordedRequest[] = [];
       server.use(
         http[method](address, async ({ request }) => {
           const url = new URL(request.url);
-          const entry: SeenRequest = {
+          const recorded: RecordedRequest = {
             method: request.method,
             url: request.url,
             path: url.pathname,
@@ -44,18 +48,18 @@ export function mockNetwork(): Network {
             headers: request.headers,
             text: await request.text(),
           };
-          seen.push(entry);
-          const reply = replies[Math.min(seen.length, replies.length) - 1];
-          if (reply === undefined) throw new Error('this request has no reply');
-          return typeof reply === 'function' ? reply(entry) : reply.clone();
+          requests.push(recorded);
+          const response = responses[Math.min(requests.length, responses.length) - 1];
+          if (response === undefined) throw new Error('no response is defined for this request');
+          return typeof response === 'function' ? response(recorded) : response.clone();
         }),
       );
-      return seen;
+      return requests;
     },
   };
 }
 
-/** An answer in JSON, as both planes give it. */
+/** A JSON response of either plane. */
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
   return new Response(JSON.stringify(body), {
     status,
@@ -63,7 +67,7 @@ export function json(body: unknown, status = 200, headers: Record<string, string
   });
 }
 
-/** The page that a gateway puts in the way of an answer. */
+/** The sign-in page with which a gateway replaces a response. */
 export function html(status = 200): Response {
   return new Response('<!doctype html><title>Sign in</title><p>Your session expired', {
     status,
@@ -71,7 +75,7 @@ export function html(status = 200): Response {
   });
 }
 
-/** A connection that is lost before its answer came. */
-export function lostConnection(): Response {
+/** A connection that fails before the response. */
+export function connectionReset(): Response {
   return HttpResponse.error() as Response;
 }

@@ -6,24 +6,24 @@ import { promisify } from 'node:util';
 import { findProgram, startServer } from './programs.ts';
 import { freePort } from './sockets.ts';
 
-/** Debian keeps the server's programs beside the path. */
+/** Debian installs the server's programs in a folder that is not on `PATH`. */
 const initdb = findProgram('initdb', '/usr/lib/postgresql/*/bin');
 
-/** What to add to the title of tests that are skipped, or nothing where they can run. */
-export const postgresIsMissing = initdb === undefined ? ': skipped, PostgreSQL is not installed here' : '';
+/** Suffix of a test title if PostgreSQL is missing, or an empty string. */
+export const postgresSkipNote = initdb === undefined ? ' (skipped: PostgreSQL is not installed)' : '';
 
-/** PostgreSQL, started for a test. Its user is `drun`, who needs no password; its database is `postgres`. */
+/** A PostgreSQL server for a test. The user `drun` connects without a password to the database `postgres`. */
 export interface PostgresServer {
   readonly port: number;
-  /** Ends it as a crash would, and starts it again on the same port. */
+  /** Stops the server without a clean shutdown and restarts it on the same port. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function startPostgres(): Promise<PostgresServer> {
-  if (initdb === undefined) throw new Error('PostgreSQL is not installed here');
+  if (initdb === undefined) throw new Error('PostgreSQL is not installed');
   const folder = await mkdtemp(join(tmpdir(), 'drun-sdk-postgres-'));
-  // The server refuses to be root.
+  // The server refuses to run as root.
   const user = process.getuid?.() === 0 ? nobody() : undefined;
   if (user) await chown(folder, user.uid, user.gid);
   const data = join(folder, 'data');
@@ -34,7 +34,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const start = () =>
     startServer(
       join(dirname(initdb), 'postgres'),
-      // No socket in a folder that other servers use, and no waiting for the disk: nobody cuts the power.
+      // Without a Unix socket, which could collide with another server, and without fsync: the machine does not crash.
       ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', '', '-F', '-c', 'max_connections=200'],
       { ready: 'database system is ready to accept connections', user, folder },
     );
@@ -42,11 +42,11 @@ export async function startPostgres(): Promise<PostgresServer> {
   return {
     port,
     async restart() {
-      await server.end('SIGQUIT');
+      await server.stop('SIGQUIT');
       server = await start();
     },
     async close() {
-      await server.end('SIGQUIT');
+      await server.stop('SIGQUIT');
       await rm(folder, { recursive: true });
     },
   };

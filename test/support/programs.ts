@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Where a program of this machine is; undefined where it is not installed. */
+/** Returns the path of an installed program, or `undefined`. */
 export function findProgram(name: string, ...folders: string[]): string | undefined {
   const searched = [
     ...(process.env.PATH ?? '').split(delimiter),
@@ -12,33 +12,33 @@ export function findProgram(name: string, ...folders: string[]): string | undefi
   return searched.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
-/** A server that a test has started. */
+/** A server process that a test started. */
 export interface ServerProcess {
-  /** Ends it, and resolves once it has ended. */
-  end(signal: NodeJS.Signals): Promise<void>;
+  /** Sends a signal, and resolves when the process has exited. */
+  stop(signal: NodeJS.Signals): Promise<void>;
 }
 
 export interface StartOptions {
-  /** What it prints once it answers. */
+  /** Output that shows that the server is ready. */
   readonly ready: string;
-  /** Who it runs as: some servers refuse to be root. */
+  /** The user that runs the server. Some servers refuse to run as root. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   readonly folder: string;
 }
 
-/** Starts a server; resolves once it answers. It ends with this process at the latest. */
+/** Starts a server, and resolves when it is ready. The server is killed when this process exits. */
 export async function startServer(
   program: string,
   args: readonly string[],
   { ready, user, folder }: StartOptions,
 ): Promise<ServerProcess> {
   const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], ...user });
-  const endWithUs = (): void => void child.kill('SIGKILL');
-  process.once('exit', endWithUs);
-  const closed = once(child, 'close').finally(() => process.off('exit', endWithUs));
+  const killOnExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', killOnExit);
+  const closed = once(child, 'close').finally(() => process.off('exit', killOnExit));
   let output = '';
-  const answers = new Promise<void>((resolve) => {
-    // Read to the end: a process whose output nobody reads has to wait.
+  const isReady = new Promise<void>((resolve) => {
+    // The output is read until the process exits, because a process blocks when its pipe is full.
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (chunk) => {
         output = (output + chunk).slice(-4_096);
@@ -46,10 +46,10 @@ export async function startServer(
       });
     }
   });
-  const ended = closed.then(() => Promise.reject(new Error(`${program} has ended:\n${output}`)));
-  await Promise.race([answers, ended]);
+  const exited = closed.then(() => Promise.reject(new Error(`${program} exited:\n${output}`)));
+  await Promise.race([isReady, exited]);
   return {
-    async end(signal) {
+    async stop(signal) {
       child.kill(signal);
       await closed;
     },

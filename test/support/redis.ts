@@ -6,22 +6,22 @@ import { freePort } from './sockets.ts';
 
 const program = findProgram('redis-server');
 
-/** What to add to the title of tests that are skipped, or nothing where they can run. */
-export const redisIsMissing = program === undefined ? ': skipped, Redis is not installed here' : '';
+/** Suffix of a test title if Redis is missing, or an empty string. */
+export const redisSkipNote = program === undefined ? ' (skipped: Redis is not installed)' : '';
 
-/** Redis, started for a test. */
+/** A Redis server for a test. */
 export interface RedisServer {
   readonly port: number;
-  /** Kills it, and starts it again on the same port. */
+  /** Kills the server and restarts it on the same port. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** @param settings - As on the command line; by default it writes to its disk before it answers. */
+/** @param settings - Command-line options. By default, the server syncs each write to disk before it responds. */
 export async function startRedis(
   settings: readonly string[] = ['--appendonly', 'yes', '--appendfsync', 'always'],
 ): Promise<RedisServer> {
-  if (program === undefined) throw new Error('Redis is not installed here');
+  if (program === undefined) throw new Error('Redis is not installed');
   const folder = await mkdtemp(join(tmpdir(), 'drun-sdk-redis-'));
   const port = await freePort();
   const start = () =>
@@ -34,11 +34,11 @@ export async function startRedis(
   return {
     port,
     async restart() {
-      await server.end('SIGKILL');
+      await server.stop('SIGKILL');
       server = await start();
     },
     async close() {
-      await server.end('SIGKILL');
+      await server.stop('SIGKILL');
       await rm(folder, { recursive: true });
     },
   };

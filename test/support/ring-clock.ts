@@ -1,16 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from 'drun-sdk/rotation';
 
-/** A time of which a test disposes. */
+/** A clock that a test controls. */
 export interface RingClock extends Clock {
   /**
-   * What becomes of who waits in the foreground: time passes at once, or only when the test says so. What waits in the
-   * background always waits for the test.
+   * Whether foreground waits last until the test advances the clock. By default, they advance it themselves.
+   * Background waits always last until the test advances it.
    */
-  isByHand: boolean;
-  /** How long each wait is that goes on now, in milliseconds. */
+  isManual: boolean;
+  /** Durations of the pending waits in milliseconds. */
   readonly waits: readonly number[];
-  /** Lets time pass, and whatever waited for it go on. */
+  /** Advances the clock and ends the waits that are due. */
   readonly advance: (ms: number) => Promise<void>;
 }
 
@@ -37,12 +37,12 @@ export function ringClock(start = Date.UTC(2026, 10, 1)): RingClock {
   };
 
   return {
-    isByHand: false,
+    isManual: false,
     now: () => now,
     monotonic: () => now,
     async sleep(ms, signal, { background = false } = {}) {
       signal.throwIfAborted();
-      if (!this.isByHand && !background) {
+      if (!this.isManual && !background) {
         await turn();
         signal.throwIfAborted();
         await wakeUntil(now + ms);
@@ -73,7 +73,7 @@ export function ringClock(start = Date.UTC(2026, 10, 1)): RingClock {
   };
 }
 
-/** The same time, read from a clock that is wrong. */
+/** A clock that is ahead or behind by a constant offset. */
 export function skewed(clock: RingClock, byMs: number): Clock {
   return {
     now: () => clock.now() + byMs,
@@ -82,14 +82,14 @@ export function skewed(clock: RingClock, byMs: number): Clock {
   };
 }
 
-/** How long something may take of the machine's own time, which needs none of the test's: sealing is not done by turns. */
-const LONGEST_MS = 4_000;
+/** Time limit of {@link waitUntil} in real milliseconds: encryption, for example, takes no time on the test's clock. */
+const MAX_WAIT_MS = 4_000;
 
-/** Resolves once something holds that needs turns of the event loop, and no time of the test's. */
-export async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + LONGEST_MS;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`this never came to hold: ${holds}`);
+/** Resolves once a condition holds. Yields to the event loop without advancing the test's clock. */
+export async function waitUntil(condition: () => boolean): Promise<void> {
+  const end = performance.now() + MAX_WAIT_MS;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`condition not met within ${MAX_WAIT_MS} ms: ${condition}`);
     await turn();
   }
 }

@@ -14,10 +14,10 @@ export interface ServiceKey {
 
 export type ServiceOperation = 'create' | 'list' | 'delete' | 'getSecret' | 'verify';
 
-/** Takes the place of one request; `perform` carries it out. */
+/** Replaces one request. `perform` applies the original request. */
 export type Fault = (perform: () => Promise<unknown>) => Promise<unknown>;
 
-/** The key management of a service in memory, with the clock of a test: a key manager and a key verifier. */
+/** An in-memory service on a test's clock, with a key manager and a key verifier. */
 export class RingService {
   readonly keys = new Map<string, ServiceKey>();
   /** Every request, in order. */
@@ -26,7 +26,7 @@ export class RingService {
   readonly faults: Partial<Record<ServiceOperation, Fault[]>> = {};
   maxKeys = 100;
   models: readonly string[] = ['public/deepseek-r1'];
-  /** Difference of the service's clock from the test's. */
+  /** Offset of the service's clock from the test's. */
   clockOffsetMs = 0;
   sendsDate = true;
   /** Duration of each request. */
@@ -38,7 +38,7 @@ export class RingService {
     this.#clock = clock;
   }
 
-  /** Lets the next requests of an operation fail. */
+  /** Makes the next requests of an operation fail. */
   fail(operation: ServiceOperation, ...faults: Fault[]): void {
     this.faults[operation] = [...(this.faults[operation] ?? []), ...faults];
   }
@@ -47,7 +47,7 @@ export class RingService {
     return [...this.keys.keys()];
   }
 
-  /** @returns the requests since the last call. */
+  /** Returns the requests since the last call. */
   newRequests(): ServiceOperation[] {
     return this.requests.splice(0);
   }
@@ -89,7 +89,7 @@ export class RingService {
             expired: expiresAt.getTime() <= this.now,
             expiresAt,
           }));
-          // `Date` has whole seconds.
+          // The `Date` header has a resolution of one second.
           const servedAt = new Date(Math.floor(this.now / 1_000) * 1_000);
           return this.sendsDate ? { items, servedAt } : { items };
         }),
@@ -125,20 +125,20 @@ export class RingService {
   }
 }
 
-/** The request fails without being carried out. */
+/** The service rejects the request without applying it. */
 export function rejected(error: Error): Fault {
   return async () => {
     throw error;
   };
 }
 
-/** The request is carried out, and its response is lost. */
+/** The service applies the request, but the response is lost. */
 export const responseLost: Fault = async (perform) => {
   await perform();
   throw new Error('socket hang up');
 };
 
-/** The request is lost. */
+/** The request does not reach the service. */
 export const requestLost: Fault = async () => {
   throw new Error('socket hang up');
 };

@@ -9,7 +9,7 @@ export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-/** Tolerance of the protocol for the service's time. */
+/** Clock tolerance of the protocol. */
 export const SLACK = 5 * SECOND;
 
 export const ENCRYPTION_KEY = Uint8Array.from({ length: 32 }, (_, index) => index);

@@ -4,11 +4,11 @@ import { onTestFinished } from 'vitest';
 
 export interface LocalServer {
   readonly url: string;
-  /** The requests or, for bare sockets, the connections that came. */
+  /** Number of requests received. */
   readonly count: number;
 }
 
-/** An HTTP server on a free port of this machine, closed after the test. */
+/** Starts an HTTP server on a free local port. It is closed after the test. */
 export async function serveHttp(listener: RequestListener): Promise<LocalServer> {
   let count = 0;
   const server = createServer((request, response) => {
@@ -31,10 +31,7 @@ export async function serveHttp(listener: RequestListener): Promise<LocalServer>
   };
 }
 
-/**
- * A server of bare sockets on a free port of this machine, closed after the test. The listener is called once a
- * whole request came in, with its text.
- */
+/** Starts a TCP server on a free local port. It passes each complete request to the listener, and is closed after the test. */
 export async function serveSockets(onRequest: (socket: Socket, text: string) => void): Promise<LocalServer> {
   let count = 0;
   const sockets = new Set<Socket>();
@@ -44,11 +41,11 @@ export async function serveSockets(onRequest: (socket: Socket, text: string) => 
     let text = '';
     socket.on('data', (chunk) => {
       text += chunk.toString();
-      if (!isWhole(text)) return;
+      if (!isComplete(text)) return;
       count++;
-      const whole = text;
+      const request = text;
       text = '';
-      onRequest(socket, whole);
+      onRequest(socket, request);
     });
   });
   onTestFinished(
@@ -68,8 +65,8 @@ export async function serveSockets(onRequest: (socket: Socket, text: string) => 
 }
 
 /**
- * A port of this machine at which nobody listens, for a server that comes back to it: not one of those that the system
- * gives to the other ends of connections.
+ * Returns a free port for a server that is restarted on it. The port is outside the ephemeral range, so that no outgoing
+ * connection takes it in the meantime.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -83,7 +80,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** The address of a port of this machine at which nobody listens. */
+/** Returns the URL of a local port on which no server listens. */
 export async function closedPort(): Promise<string> {
   const server = createSocketServer();
   const url = await listen(server);
@@ -91,7 +88,7 @@ export async function closedPort(): Promise<string> {
   return url;
 }
 
-function isWhole(text: string): boolean {
+function isComplete(text: string): boolean {
   const end = text.indexOf('\r\n\r\n');
   if (end === -1) return false;
   const length = Number(/^content-length: (\d+)\r$/im.exec(text)?.[1] ?? 0);

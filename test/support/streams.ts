@@ -2,37 +2,37 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { ChatCompletionChunk, ChatStream } from 'drun-sdk/chat';
 import { type LocalServer, serveHttp } from './sockets.ts';
 
-export type Piece = string | Uint8Array<ArrayBuffer>;
+export type BodyChunk = string | Uint8Array<ArrayBuffer>;
 
-/** An answer as its server holds it. */
-export interface StreamedAnswer {
-  /** Sends the head of an event stream and a piece of its body; resolves once the piece has left the process. */
-  write(piece: Piece): Promise<void>;
+/** A streamed response, written by a test. */
+export interface StreamedResponse {
+  /** Sends the headers if necessary, and a chunk of the body. Resolves when the chunk is flushed. */
+  write(chunk: BodyChunk): Promise<void>;
   end(): void;
   /** Drops the connection. */
   destroy(): void;
-  /** The connection is gone, or the answer is over. */
+  /** Resolves when the response has ended or the connection is closed. */
   readonly closed: Promise<void>;
-  /** The key that the request came with. */
+  /** The key of the request. */
   readonly bearer: string | undefined;
 }
 
-/** A server that streams what a script writes, closed after the test. Attempts are counted from 1. */
+/** Starts a server whose responses a script writes. It is closed after the test. The first attempt is number 1. */
 export async function serveStream(
-  script: (answer: StreamedAnswer, attempt: number) => void | Promise<void>,
+  script: (response: StreamedResponse, attempt: number) => void | Promise<void>,
 ): Promise<LocalServer> {
   let attempts = 0;
   return serveHttp((request, response) => {
     request.resume();
     response.socket?.setNoDelay(true);
     const closed = new Promise<void>((resolve) => response.once('close', () => resolve()));
-    const answer: StreamedAnswer = {
-      async write(piece) {
+    const streamed: StreamedResponse = {
+      async write(chunk) {
         if (!response.headersSent) {
           response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
         }
-        await new Promise<void>((resolve) => response.write(piece, () => resolve()));
-        // A turn of the loop apart, so that the pieces are not joined on their way.
+        await new Promise<void>((resolve) => response.write(chunk, () => resolve()));
+        // Keeps consecutive chunks from being joined.
         await turn();
       },
       end: () => void response.end(),
@@ -40,43 +40,45 @@ export async function serveStream(
       closed,
       bearer: request.headers.authorization?.replace('Bearer ', ''),
     };
-    void script(answer, ++attempts);
+    void script(streamed, ++attempts);
   });
 }
 
-/** A server that sends the pieces one by one, and ends. */
-export function servePieces(...pieces: Piece[]): Promise<LocalServer> {
-  return serveStream(async (answer) => {
-    for (const piece of pieces) await answer.write(piece);
-    answer.end();
+/** Starts a server whose response consists of these chunks. */
+export function serveChunks(...chunks: BodyChunk[]): Promise<LocalServer> {
+  return serveStream(async (response) => {
+    for (const chunk of chunks) await response.write(chunk);
+    response.end();
   });
 }
 
-/** A server whose only answer the test writes itself. */
-export async function serveByHand(): Promise<LocalServer & { readonly answer: Promise<StreamedAnswer> }> {
-  const { promise, resolve } = Promise.withResolvers<StreamedAnswer>();
-  const server = await serveStream((answer) => resolve(answer));
+/** Starts a server whose only response the test writes. */
+export async function serveManually(): Promise<
+  LocalServer & { readonly response: Promise<StreamedResponse> }
+> {
+  const { promise, resolve } = Promise.withResolvers<StreamedResponse>();
+  const server = await serveStream((response) => resolve(response));
   return {
     url: server.url,
     get count() {
       return server.count;
     },
-    answer: promise,
+    response: promise,
   };
 }
 
-/** A fetch that gives exactly these pieces, each when it is asked for; an error breaks the body off. */
-export function fetchOf(...pieces: (Piece | Error)[]): () => Promise<Response> {
+/** A `fetch` whose body yields these chunks on demand. An error ends the body. */
+export function streamingFetch(...chunks: (BodyChunk | Error)[]): () => Promise<Response> {
   const encoder = new TextEncoder();
   return async () => {
-    const left = [...pieces];
+    const remaining = [...chunks];
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         pull(controller) {
-          const piece = left.shift();
-          if (piece === undefined) controller.close();
-          else if (piece instanceof Error) controller.error(piece);
-          else controller.enqueue(typeof piece === 'string' ? encoder.encode(piece) : piece);
+          const chunk = remaining.shift();
+          if (chunk === undefined) controller.close();
+          else if (chunk instanceof Error) controller.error(chunk);
+          else controller.enqueue(typeof chunk === 'string' ? encoder.encode(chunk) : chunk);
         },
       },
       { highWaterMark: 0 },
@@ -85,12 +87,12 @@ export function fetchOf(...pieces: (Piece | Error)[]): () => Promise<Response> {
   };
 }
 
-/** Events as the data plane writes them: texts as they are, anything else as JSON. */
+/** Formats events as the data plane does: strings verbatim, other values as JSON. */
 export function events(...data: unknown[]): string {
   return data.map((one) => `data: ${typeof one === 'string' ? one : JSON.stringify(one)}\n\n`).join('');
 }
 
-const HEAD = {
+const CHUNK_FIELDS = {
   id: 'chatcmpl-1',
   object: 'chat.completion.chunk',
   created: 1_772_000_000,
@@ -99,10 +101,10 @@ const HEAD = {
 
 /** A chunk with these choices. */
 export function chunkOf(choices: unknown[], fields: Record<string, unknown> = {}): Record<string, unknown> {
-  return { ...HEAD, choices, ...fields };
+  return { ...CHUNK_FIELDS, choices, ...fields };
 }
 
-/** A chunk that adds to the first answer. */
+/** A chunk with a delta of the first choice. */
 export function delta(
   added: Record<string, unknown>,
   choice: Record<string, unknown> = {},
@@ -110,32 +112,38 @@ export function delta(
   return chunkOf([{ index: 0, delta: added, finish_reason: null, ...choice }]);
 }
 
-/** A chunk that adds a text to the first answer. */
-export const says = (content: string): Record<string, unknown> => delta({ content });
+/** A chunk with text for the first choice. */
+export const textChunk = (content: string): Record<string, unknown> => delta({ content });
 
-/** A chunk that finishes the first answer. */
-export const finishes = (reason = 'stop'): Record<string, unknown> => delta({}, { finish_reason: reason });
+/** A chunk that finishes the first choice. */
+export const finishChunk = (reason = 'stop'): Record<string, unknown> => delta({}, { finish_reason: reason });
 
-/** "Hello, wörld! 🌍" in three pieces, whole. */
 export const GREETING = 'Hello, wörld! 🌍';
+/** A complete stream with this text. */
 export const greeting = (): string =>
-  events(delta({ role: 'assistant', content: '' }), says('Hello, '), says('wörld! 🌍'), finishes(), '[DONE]');
+  events(
+    delta({ role: 'assistant', content: '' }),
+    textChunk('Hello, '),
+    textChunk('wörld! 🌍'),
+    finishChunk(),
+    '[DONE]',
+  );
 
 /** A way to read a stream to its end. */
 export interface Reader {
   readonly name: string;
-  /** Reads to the end; gives the text of the first answer. */
+  /** Reads to the end, and returns the text of the first choice. */
   readonly read: (stream: ChatStream) => Promise<string>;
 }
 
-/** The text that a chunk adds to the first answer. */
+/** The text in a chunk for the first choice. */
 export function textOf(chunk: ChatCompletionChunk): string {
   return chunk.choices.find(({ index }) => index === 0)?.delta.content ?? '';
 }
 
 export const READERS: readonly Reader[] = [
   {
-    name: 'the iteration',
+    name: 'iteration',
     async read(stream) {
       let text = '';
       for await (const chunk of stream) text += textOf(chunk);
@@ -143,10 +151,10 @@ export const READERS: readonly Reader[] = [
     },
   },
   {
-    name: 'text()',
+    name: 'textStream',
     async read(stream) {
       let text = '';
-      for await (const piece of stream.textStream) text += piece;
+      for await (const chunk of stream.textStream) text += chunk;
       return text;
     },
   },

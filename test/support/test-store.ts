@@ -1,25 +1,25 @@
 import type { KeyStore, StoredRecord } from 'drun-sdk/rotation';
 
-/** What a store does with the next swaps: carries them out and loses the answer, or fails before. */
-type SwapFault = 'unanswered' | 'lost';
+/** How an update fails: before it is applied, or after. */
+type UpdateFault = 'request lost' | 'response lost';
 
-/** A store in memory that can be looked into, changed behind everybody's back, and fail. */
+/** An in-memory store that a test can inspect, modify and make fail. */
 export interface TestStore extends KeyStore {
-  /** What it holds; undo a swap by putting something older here. */
+  /** The stored record. Assign an earlier one to undo an update. */
   stored: StoredRecord | null;
-  /** Thrown by every call while it is there. */
+  /** Thrown by every call, unless it is `undefined`. */
   failure: unknown;
-  /** What becomes of the next swaps, in order. */
-  readonly swapFaults: SwapFault[];
-  /** How often it was read, and how often something was stored. */
+  /** Faults for the next updates, in order. */
+  readonly updateFaults: UpdateFault[];
+
   readonly counts: { reads: number; writes: number };
-  /** Everything that was ever stored. */
+  /** All values that were ever stored. */
   readonly values: readonly string[];
-  /** Who is told of changes. */
+
   readonly watchers: ReadonlySet<() => void>;
-  /** Holds back the answers to the next reads, or to as many, until what it gives is called. */
+  /** Delays the next `count` reads (default: all) until the returned function is called. */
   readonly holdReads: (count?: number) => () => void;
-  /** Puts a changed record in the place of what is there. */
+  /** Changes the stored record. */
   readonly edit: (change: (record: StoredDocument) => unknown) => void;
 }
 
@@ -31,7 +31,7 @@ interface StoredKey {
   expiresAt: number;
 }
 
-/** As much of a record as tests look at, or tamper with. */
+/** The fields of a record that tests read or change. */
 export interface StoredDocument {
   format: string;
   ringId: string;
@@ -53,17 +53,17 @@ export interface StoredDocument {
   retired: { id: string; reason: string }[];
 }
 
-export function testStore({ watches = false }: { readonly watches?: boolean } = {}): TestStore {
+export function testStore({ canWatch = false }: { readonly canWatch?: boolean } = {}): TestStore {
   let versions = 0;
-  let held: Promise<void> | undefined;
-  let toHold = 0;
+  let heldReads: Promise<void> | undefined;
+  let readsToHold = 0;
   const values: string[] = [];
   const watchers = new Set<() => void>();
 
   const store: TestStore = {
     stored: null,
     failure: undefined,
-    swapFaults: [],
+    updateFaults: [],
     counts: { reads: 0, writes: 0 },
     values,
     watchers,
@@ -71,19 +71,19 @@ export function testStore({ watches = false }: { readonly watches?: boolean } = 
       store.counts.reads++;
       if (store.failure !== undefined) throw store.failure;
       const { stored } = store;
-      if (toHold-- > 0) await held;
+      if (readsToHold-- > 0) await heldReads;
       return stored;
     },
     async compareAndSwap(_, expected, value) {
       if (store.failure !== undefined) throw store.failure;
-      const fault = store.swapFaults.shift();
-      if (fault === 'lost') throw new Error('the connection was lost');
+      const fault = store.updateFaults.shift();
+      if (fault === 'request lost') throw new Error('the connection was lost');
       if ((store.stored?.version ?? null) !== expected) return { ok: false };
       put(value);
-      if (fault === 'unanswered') throw new Error('the connection was lost');
+      if (fault === 'response lost') throw new Error('the connection was lost');
       return { ok: true, version: String(versions) };
     },
-    ...(watches && {
+    ...(canWatch && {
       watch(_: string, changed: () => void) {
         watchers.add(changed);
         return () => void watchers.delete(changed);
@@ -91,10 +91,10 @@ export function testStore({ watches = false }: { readonly watches?: boolean } = 
     }),
     holdReads(count = Number.POSITIVE_INFINITY) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      held = promise;
-      toHold = count;
+      heldReads = promise;
+      readsToHold = count;
       return () => {
-        toHold = 0;
+        readsToHold = 0;
         resolve();
       };
     },

@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 
-/** Makes the random part of every wait nearly nothing; other users of random numbers still get distinct ones. */
+/** Makes random delays nearly zero. Random numbers remain distinct, because they are also used for ids. */
 export function retryAtOnce(): void {
   const random = Math.random;
   vi.spyOn(Math, 'random').mockImplementation(() => random() * 1e-9);

@@ -15,14 +15,14 @@ import { serveSockets } from '../../support/sockets.ts';
 import {
   delta,
   events,
-  fetchOf,
-  finishes,
+  finishChunk,
   GREETING,
   greeting,
   READERS,
-  says,
-  servePieces,
+  serveChunks,
   serveStream,
+  streamingFetch,
+  textChunk,
 } from '../../support/streams.ts';
 import { retryAtOnce } from '../../support/timing.ts';
 import { chatClient, failure, request } from '../requests.ts';
@@ -37,7 +37,7 @@ describe.each(READERS)('$name', ({ read }) => {
   });
 
   it('ignores everything after [DONE]', async () => {
-    const fetch = fetchOf(greeting() + events('not JSON', failure('x', 'y'), says('more')));
+    const fetch = streamingFetch(greeting() + events('not JSON', failure('x', 'y'), textChunk('more')));
 
     expect(await read(chatClient({ fetch }).stream(request()))).toBe(GREETING);
   });
@@ -45,16 +45,16 @@ describe.each(READERS)('$name', ({ read }) => {
   it('throws StreamTruncatedError wherever the body ends before the last finish reason', async () => {
     const chunks = [
       delta({ role: 'assistant', content: '' }),
-      says('Hello, '),
-      says('wörld! 🌍'),
-      finishes(),
+      textChunk('Hello, '),
+      textChunk('wörld! 🌍'),
+      finishChunk(),
     ];
     const bytes = new TextEncoder().encode(events(...chunks, '[DONE]'));
     const complete = new TextEncoder().encode(events(...chunks)).length - '\n\n'.length;
     const wrong: unknown[] = [];
 
     for (let end = 0; end <= bytes.length; end += 3) {
-      const stream = chatClient({ fetch: fetchOf(bytes.slice(0, end)), ...once }).stream(request());
+      const stream = chatClient({ fetch: streamingFetch(bytes.slice(0, end)), ...once }).stream(request());
       const outcome = await read(stream).catch((error: unknown) => error);
       const isRight = end < complete ? outcome instanceof StreamTruncatedError : outcome === GREETING;
       if (!isRight) wrong.push([end, outcome]);
@@ -97,7 +97,7 @@ describe('a stream', () => {
   });
 
   it('is complete if the connection is lost after the last finish reason', async () => {
-    const fetch = fetchOf(events(says('Hello'), finishes()), new TypeError('terminated'));
+    const fetch = streamingFetch(events(textChunk('Hello'), finishChunk()), new TypeError('terminated'));
 
     const { choices } = await chatClient({ fetch }).stream(request()).completion();
 
@@ -105,7 +105,7 @@ describe('a stream', () => {
   });
 
   it('has the lost connection as the cause of StreamTruncatedError', async () => {
-    const fetch = fetchOf(events(says('Hello')), new TypeError('terminated'));
+    const fetch = streamingFetch(events(textChunk('Hello')), new TypeError('terminated'));
 
     const error = await rejectionOf(
       StreamTruncatedError,
@@ -136,13 +136,13 @@ describe('a stream', () => {
   });
 
   it.each([
-    ['text', events(says('Hel'), failure('x', 'y'))],
+    ['text', events(textChunk('Hel'), failure('x', 'y'))],
     ['empty choices', events({ choices: [] }, failure('x', 'y'))],
-    ['a failed finish reason', events(says('Hel'), finishes('abort'))],
+    ['a failed finish reason', events(textChunk('Hel'), finishChunk('abort'))],
     ['HTML', '<html></html>'],
     ['an error that cannot pass', events({ error: { message: 'no', code: 404 } })],
   ])('is not requested again after %s', async (_, body) => {
-    const server = await servePieces(body);
+    const server = await serveChunks(body);
 
     await rejection(chatClient({ baseUrl: server.url }).stream(request()).completion());
 
@@ -168,12 +168,12 @@ describe('a stream', () => {
   it.each([
     ['an error', events(failure('x', 'y', `the key ${KEY} is bad`))],
     ['text', `event: error\ndata: Bearer ${KEY}\n\n`],
-    ['its reply', events(says(`my key is ${KEY}`), failure('x', 'y'))],
-    ['text outside of events', `${events(says('a'))}{"error":"${KEY}"}`],
+    ['its reply', events(textChunk(`my key is ${KEY}`), failure('x', 'y'))],
+    ['text outside of events', `${events(textChunk('a'))}{"error":"${KEY}"}`],
   ])('shows no key that %s repeats in its error', async (_, body) => {
     const error = await rejectionOf(
       StreamFailedError,
-      chatClient({ fetch: fetchOf(events(says('a')), body) })
+      chatClient({ fetch: streamingFetch(events(textChunk('a')), body) })
         .stream(request())
         .completion(),
     );
@@ -188,7 +188,7 @@ describe('an event of more than 8 MiB', () => {
 
   it('fails the stream before it is over', async () => {
     const { url } = await serveStream(async (answer) => {
-      await answer.write(events(says('a')));
+      await answer.write(events(textChunk('a')));
       await answer.write('data: {"choices":[{"index":0,"delta":{"content":"');
       for (let i = 0; i < 9; i++) await answer.write('x'.repeat(MIB));
     });
@@ -217,7 +217,10 @@ describe('an event of more than 8 MiB', () => {
 
   it('is accepted if it is slightly smaller, and comments may be of any size', async () => {
     const text = 'x'.repeat(8 * MIB - 1024);
-    const fetch = fetchOf(`: ${'x'.repeat(9 * MIB)}\n\n`, events(says(text), finishes(), '[DONE]'));
+    const fetch = streamingFetch(
+      `: ${'x'.repeat(9 * MIB)}\n\n`,
+      events(textChunk(text), finishChunk(), '[DONE]'),
+    );
 
     const { choices } = await chatClient({ fetch }).stream(request()).completion();
 
@@ -228,7 +231,9 @@ describe('an event of more than 8 MiB', () => {
 describe('a chunk', () => {
   it('may be changed by its reader without changing the completion', async () => {
     const call = { index: 0, id: 'c1', function: { name: 'w', arguments: '{}' } };
-    const fetch = fetchOf(events(delta({ tool_calls: [call], list: [{ a: 1 }] }), finishes(), '[DONE]'));
+    const fetch = streamingFetch(
+      events(delta({ tool_calls: [call], list: [{ a: 1 }] }), finishChunk(), '[DONE]'),
+    );
     const stream = chatClient({ fetch }).stream(request());
 
     for await (const chunk of stream) {
@@ -246,7 +251,7 @@ describe('a chunk', () => {
   it('may have fields called __proto__', async () => {
     const field = '{"__proto__":{"polluted":"yes"},"content":"a"}';
     const chunk = `{"__proto__":{"polluted":"yes"},"choices":[{"index":0,"delta":${field},"finish_reason":"stop"}]}`;
-    const fetch = fetchOf(events(chunk, '[DONE]'));
+    const fetch = streamingFetch(events(chunk, '[DONE]'));
 
     const completion = await chatClient({ fetch }).stream(request()).completion();
 
@@ -258,8 +263,15 @@ describe('a chunk', () => {
 describe('textStream', () => {
   it('does not split a surrogate pair that two chunks share', async () => {
     const [high, low] = ['\uD83C', '\uDF0D'];
-    const fetch = fetchOf(
-      events(says(`a${high}`), says(''), says(`${low}b`), says(high), finishes(), '[DONE]'),
+    const fetch = streamingFetch(
+      events(
+        textChunk(`a${high}`),
+        textChunk(''),
+        textChunk(`${low}b`),
+        textChunk(high),
+        finishChunk(),
+        '[DONE]',
+      ),
     );
 
     const texts = await Array.fromAsync(chatClient({ fetch }).stream(request()).textStream);

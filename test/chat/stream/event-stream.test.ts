@@ -5,42 +5,43 @@ import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
 import {
   chunkOf,
   events,
-  fetchOf,
-  finishes,
+  finishChunk,
   GREETING,
   greeting,
-  says,
-  serveByHand,
+  serveManually,
+  streamingFetch,
+  textChunk,
 } from '../../support/streams.ts';
 import { chatClient, failure, request } from '../requests.ts';
 
 afterEach(() => vi.useRealTimers());
 
-const failing = (): string => events(says('a'), failure('quota', 'x', `the key ${KEY} of model m is bad`));
+const failing = (): string =>
+  events(textChunk('a'), failure('quota', 'x', `the key ${KEY} of model m is bad`));
 
 describe('toReadableStream', () => {
   it('writes the chunks and [DONE] as server-sent events', async () => {
     const chunks = [
-      says('a'),
-      { ...finishes(), extra: { n: 1 } },
+      textChunk('a'),
+      { ...finishChunk(), extra: { n: 1 } },
       chunkOf([], { usage: { total_tokens: 2 } }),
     ];
-    const stream = chatClient({ fetch: fetchOf(events(...chunks)) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(events(...chunks)) }).stream(request());
 
     expect(await new Response(stream.toReadableStream()).text()).toBe(events(...chunks, '[DONE]'));
   });
 
   it.each([
     ['an error event', failing(), StreamFailedError],
-    ['a truncation', events(says('a')), StreamTruncatedError],
+    ['a truncation', events(textChunk('a')), StreamTruncatedError],
   ])('writes a generic error after %s, and passes the error to `onError`', async (_, upstream, type) => {
     const onError = vi.fn();
-    const stream = chatClient({ fetch: fetchOf(upstream) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(upstream) }).stream(request());
 
     const text = await new Response(stream.toReadableStream({ onError })).text();
 
     const [first, last, ...others] = text.trimEnd().split('\n\n');
-    expect(`${first}\n\n`).toBe(events(says('a')));
+    expect(`${first}\n\n`).toBe(events(textChunk('a')));
     expect(JSON.parse(last?.replace('data: ', '') ?? '')).toEqual({
       error: {
         message: 'The response could not be completed.',
@@ -54,7 +55,7 @@ describe('toReadableStream', () => {
   });
 
   it('writes the message that `onError` returns', async () => {
-    const stream = chatClient({ fetch: fetchOf(failing()) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(failing()) }).stream(request());
 
     const text = await new Response(stream.toReadableStream({ onError: () => 'Sorry!' })).text();
 
@@ -71,7 +72,7 @@ describe('toReadableStream', () => {
     ['rejects', () => Promise.reject(new Error('log is full'))],
     ['returns no string', () => ({ message: 'x' })],
   ])('writes the generic error if `onError` %s', async (_, onError) => {
-    const stream = chatClient({ fetch: fetchOf(failing()) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(failing()) }).stream(request());
 
     const text = await new Response(stream.toReadableStream({ onError })).text();
 
@@ -84,7 +85,7 @@ describe('toReadableStream', () => {
       throw new Error('the vault is closed');
     };
     const onError = vi.fn();
-    const stream = chatClient({ apiKey, fetch: fetchOf(greeting()) }).stream(request());
+    const stream = chatClient({ apiKey, fetch: streamingFetch(greeting()) }).stream(request());
 
     const text = await new Response(stream.toReadableStream({ onError })).text();
 
@@ -95,7 +96,7 @@ describe('toReadableStream', () => {
   });
 
   it('waits for the message of an asynchronous `onError`', async () => {
-    const stream = chatClient({ fetch: fetchOf(failing()) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(failing()) }).stream(request());
 
     const text = await new Response(stream.toReadableStream({ onError: async () => 'Sorry!' })).text();
 
@@ -107,7 +108,7 @@ describe('toReadableStream', () => {
     ['heartbeatMs of 0', { heartbeatMs: 0 }, 'heartbeatMs'],
     ['onError that is no function', { onError: 'Sorry!' }, 'onError'],
   ])('throws ConfigurationError for the option %s, and can still be read', (_, options, option) => {
-    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(greeting()) }).stream(request());
 
     const error = thrownBy(ConfigurationError, () => stream.toResponse(options as object));
 
@@ -116,7 +117,7 @@ describe('toReadableStream', () => {
   });
 
   it('can be read by another client', async () => {
-    const first = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
+    const first = chatClient({ fetch: streamingFetch(greeting()) }).stream(request());
     const second = chatClient({ fetch: async () => first.toResponse() }).stream(request());
 
     expect((await second.completion()).choices[0].message.content).toBe(GREETING);
@@ -124,7 +125,7 @@ describe('toReadableStream', () => {
   });
 
   it('fails another client that reads it', async () => {
-    const first = chatClient({ fetch: fetchOf(failing()) }).stream(request());
+    const first = chatClient({ fetch: streamingFetch(failing()) }).stream(request());
     const second = chatClient({ fetch: async () => first.toResponse() }).stream(request());
 
     const error = await rejectionOf(StreamFailedError, second.completion());
@@ -133,11 +134,11 @@ describe('toReadableStream', () => {
   });
 
   it('breaks off when the stream is aborted', async () => {
-    const server = await serveByHand();
+    const server = await serveManually();
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const text = rejection(new Response(stream.toReadableStream()).text());
-    const answer = await server.answer;
-    await answer.write(events(says('a')));
+    const answer = await server.response;
+    await answer.write(events(textChunk('a')));
     const reason = new Error('enough');
 
     stream.abort(reason);
@@ -147,12 +148,12 @@ describe('toReadableStream', () => {
   });
 
   it('aborts the call when its reader cancels, without calling `onError`', async () => {
-    const server = await serveByHand();
+    const server = await serveManually();
     const onError = vi.fn();
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const reader = stream.toReadableStream({ onError }).getReader();
     const waiting = reader.read();
-    const answer = await server.answer;
+    const answer = await server.response;
 
     await reader.cancel();
 
@@ -162,14 +163,14 @@ describe('toReadableStream', () => {
   });
 
   it('writes a comment when no chunk arrives within `heartbeatMs`', async () => {
-    const server = await serveByHand();
+    const server = await serveManually();
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const reader = stream.toReadableStream({ heartbeatMs: 5 }).getReader();
     const decoder = new TextDecoder();
 
     expect(decoder.decode((await reader.read()).value)).toBe(': heartbeat\n\n');
 
-    await (await server.answer).write(greeting());
+    await (await server.response).write(greeting());
     let text = '';
     for (let part = await reader.read(); !part.done; part = await reader.read())
       text += decoder.decode(part.value);
@@ -206,7 +207,7 @@ describe('toReadableStream', () => {
       called.resolve();
       return new Promise(() => undefined);
     };
-    const stream = chatClient({ fetch: fetchOf(events(says('a'))) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(events(textChunk('a'))) }).stream(request());
     const reader = stream.toReadableStream({ heartbeatMs: 5, onError }).getReader();
     await reader.read();
     const waiting = reader.read();

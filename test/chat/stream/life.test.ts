@@ -14,16 +14,16 @@ import { rejection, rejectionOf } from '../../support/failures.ts';
 import { serveHttp } from '../../support/sockets.ts';
 import {
   events,
-  fetchOf,
-  finishes,
+  finishChunk,
   GREETING,
   greeting,
   READERS,
-  type StreamedAnswer,
-  says,
-  serveByHand,
-  servePieces,
+  type StreamedResponse,
+  serveChunks,
+  serveManually,
   serveStream,
+  streamingFetch,
+  textChunk,
   textOf,
 } from '../../support/streams.ts';
 import { retryAtOnce } from '../../support/timing.ts';
@@ -59,21 +59,21 @@ async function begun(
 ): Promise<{
   stream: ChatStream;
   chunks: AsyncIterator<unknown>;
-  answer: StreamedAnswer;
+  answer: StreamedResponse;
 }> {
-  const server = await serveByHand();
+  const server = await serveManually();
   const stream = chatClient({ baseUrl: server.url, ...clientOptions }).stream(request(), options);
   const chunks = stream[Symbol.asyncIterator]();
   const first = chunks.next();
-  const answer = await server.answer;
-  await answer.write(events(says('a')));
+  const answer = await server.response;
+  await answer.write(events(textChunk('a')));
   expect(await first).toMatchObject({ done: false });
   return { stream, chunks, answer };
 }
 
 describe('a stream without a reader', () => {
   test('sends nothing, reads no key and adds no listener to the signal', async () => {
-    const server = await servePieces(greeting());
+    const server = await serveChunks(greeting());
     const apiKey = vi.fn(() => KEY);
     const { signal } = new AbortController();
     const stream = chatClient({ baseUrl: server.url, apiKey }).stream(request(), { signal });
@@ -91,7 +91,7 @@ describe('a stream without a reader', () => {
     ['toReadableStream()', (stream) => stream.toReadableStream()],
     ['toResponse()', (stream) => stream.toResponse()],
   ])('sends nothing when only %s was used', async (_, act) => {
-    const fetch = vi.fn(fetchOf(greeting()));
+    const fetch = vi.fn(streamingFetch(greeting()));
 
     act(chatClient({ fetch }).stream(request()));
     for (let i = 0; i < 20; i++) await turn();
@@ -100,7 +100,7 @@ describe('a stream without a reader', () => {
   });
 
   test('sends nothing after it was aborted and disposed of', async () => {
-    const server = await servePieces(greeting());
+    const server = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const reason = new Error('enough');
 
@@ -182,7 +182,7 @@ describe('leaving a stream', () => {
   ])('by %s closes the connection and frees the signal', async (_, leave) => {
     const closed = Promise.withResolvers<void>();
     const { url } = await serveStream(async (answer) => {
-      await answer.write(events(says('a')));
+      await answer.write(events(textChunk('a')));
       await answer.closed;
       closed.resolve();
     });
@@ -198,11 +198,11 @@ describe('leaving a stream', () => {
   });
 
   test('before the response closes the connection without waiting', async () => {
-    const server = await serveByHand();
+    const server = await serveManually();
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const chunks = stream[Symbol.asyncIterator]();
     const first = rejection(chunks.next());
-    const { closed } = await server.answer;
+    const { closed } = await server.response;
 
     await stream[Symbol.asyncDispose]();
 
@@ -212,7 +212,7 @@ describe('leaving a stream', () => {
   });
 
   test('twice, or after the end, does nothing', async () => {
-    const { url } = await servePieces(greeting());
+    const { url } = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
     const completion = await stream.completion();
 
@@ -229,12 +229,12 @@ describe.each(READERS)('$name', ({ read }) => {
   async function stalled(
     options: ChatStreamOptions = {},
     clientOptions: ChatClientOptions = {},
-  ): Promise<{ stream: ChatStream; answer: StreamedAnswer; outcome: Promise<unknown> }> {
-    const server = await serveByHand();
+  ): Promise<{ stream: ChatStream; answer: StreamedResponse; outcome: Promise<unknown> }> {
+    const server = await serveManually();
     const stream = chatClient({ baseUrl: server.url, ...clientOptions }).stream(request(), options);
     const outcome = rejection(read(stream));
-    const answer = await server.answer;
-    await answer.write(events(says('a')));
+    const answer = await server.response;
+    await answer.write(events(textChunk('a')));
     return { stream, answer, outcome };
   }
 
@@ -271,7 +271,7 @@ describe.each(READERS)('$name', ({ read }) => {
   });
 
   test('rejects with the reason of a signal that is already aborted, and sends nothing', async () => {
-    const server = await servePieces(greeting());
+    const server = await serveChunks(greeting());
     const reason = new Error('enough');
     const stream = chatClient({ baseUrl: server.url }).stream(request(), {
       signal: AbortSignal.abort(reason),
@@ -285,11 +285,11 @@ describe.each(READERS)('$name', ({ read }) => {
     ['abort()', (_, stream, reason) => stream.abort(reason)],
     ["the caller's signal", (controller, _, reason) => controller.abort(reason)],
   ])('rejects with the reason of %s before the response', async (_, abort) => {
-    const server = await serveByHand();
+    const server = await serveManually();
     const controller = new AbortController();
     const stream = chatClient({ baseUrl: server.url }).stream(request(), { signal: controller.signal });
     const outcome = rejection(read(stream));
-    const answer = await server.answer;
+    const answer = await server.response;
     const reason = new Error('enough');
 
     abort(controller, stream, reason);
@@ -300,14 +300,14 @@ describe.each(READERS)('$name', ({ read }) => {
   });
 
   test('rejects with TimeoutError when only comments arrive before `timeoutMs`', async () => {
-    const server = await serveByHand();
+    const server = await serveManually();
     const { signal } = new AbortController();
     const stream = chatClient({ baseUrl: server.url, maxRetries: 0 }).stream(request(), {
       timeoutMs: 150,
       signal,
     });
     const outcome = rejectionOf(TimeoutError, read(stream));
-    const answer = await server.answer;
+    const answer = await server.response;
     await answer.write(': working on it\n\n');
 
     expect(await outcome).toMatchObject({ phase: 'response', timeoutMs: 150 });
@@ -316,7 +316,7 @@ describe.each(READERS)('$name', ({ read }) => {
   });
 
   test('rejects with TimeoutError when the server does not respond', async () => {
-    const server = await serveByHand();
+    const server = await serveManually();
     const stream = chatClient({ baseUrl: server.url }).stream(request(), { timeoutMs: 100 });
 
     expect(await rejectionOf(TimeoutError, read(stream))).toMatchObject({
@@ -352,12 +352,12 @@ describe.each(READERS)('$name', ({ read }) => {
 
   test('does not apply `idleTimeoutMs` to the first chunk', async () => {
     fakeTimers();
-    const server = await serveByHand();
+    const server = await serveManually();
     const stream = chatClient({ baseUrl: server.url, timeoutMs: 50_000, idleTimeoutMs: 1_000 }).stream(
       request(),
     );
     const outcome = read(stream);
-    const answer = await server.answer;
+    const answer = await server.response;
 
     await vi.advanceTimersByTimeAsync(49_000);
     await answer.write(greeting());
@@ -413,7 +413,7 @@ describe.each(READERS)('$name', ({ read }) => {
   });
 
   test('does not retry after an error event', async () => {
-    const server = await servePieces(events(says('a'), failure('x', 'y')));
+    const server = await serveChunks(events(textChunk('a'), failure('x', 'y')));
 
     await rejectionOf(StreamFailedError, read(chatClient({ baseUrl: server.url }).stream(request())));
 
@@ -422,7 +422,7 @@ describe.each(READERS)('$name', ({ read }) => {
 
   test('leaves no listener and no timer after the end', async () => {
     fakeTimers();
-    const { url } = await servePieces(greeting());
+    const { url } = await serveChunks(greeting());
     const { signal } = new AbortController();
 
     await read(chatClient({ baseUrl: url }).stream(request(), { signal }));
@@ -438,7 +438,7 @@ describe('an abort between two chunks', () => {
     ["by the caller's signal", (controller, _, reason) => controller.abort(reason)],
   ])('%s rejects although the rest of the stream has arrived', async (_, abort) => {
     const controller = new AbortController();
-    const chat = chatClient({ fetch: fetchOf(greeting()) });
+    const chat = chatClient({ fetch: streamingFetch(greeting()) });
     const stream = chat.stream(request(), { signal: controller.signal });
     const chunks = stream[Symbol.asyncIterator]();
     await chunks.next();
@@ -492,9 +492,9 @@ describe('the connection of a complete stream', () => {
   });
 
   test('is closed if the server keeps the body open', async () => {
-    const server = await serveByHand();
+    const server = await serveManually();
     const completion = chatClient({ baseUrl: server.url }).stream(request()).completion();
-    const answer = await server.answer;
+    const answer = await server.response;
 
     await answer.write(greeting());
 
@@ -515,7 +515,7 @@ describe('a second reader', () => {
   );
 
   test.each(pairs)('$second beside $first throws ConfigurationError', async ({ one, other }) => {
-    const { url } = await servePieces(greeting());
+    const { url } = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
     await one(stream);
 
@@ -562,7 +562,7 @@ describe('completion()', () => {
   ];
 
   test.each(beside)('waits for %s that started before it', async (_, begin) => {
-    const server = await servePieces(greeting());
+    const server = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const readAll = begin(stream);
     const completion = stream.completion();
@@ -576,7 +576,7 @@ describe('completion()', () => {
   test.each(beside)(
     'rejects with the reason of the signal while %s has not read anything',
     async (_, begin) => {
-      const fetch = vi.fn(fetchOf(greeting()));
+      const fetch = vi.fn(streamingFetch(greeting()));
       const user = new AbortController();
       const reason = new Error('the user left');
       const stream = chatClient({ fetch }).stream(request(), { signal: user.signal });
@@ -594,7 +594,7 @@ describe('completion()', () => {
 
   test.each(beside)('leaves no listener after %s that started after it was called', async (_, begin) => {
     const { signal } = new AbortController();
-    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request(), { signal });
+    const stream = chatClient({ fetch: streamingFetch(greeting()) }).stream(request(), { signal });
     const readAll = begin(stream);
     const completion = stream.completion();
 
@@ -605,7 +605,7 @@ describe('completion()', () => {
   });
 
   test.each(beside)('is available after %s', async (_, begin) => {
-    const { url } = await servePieces(greeting());
+    const { url } = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
 
     await begin(stream)();
@@ -614,7 +614,7 @@ describe('completion()', () => {
   });
 
   test('can be called several times', async () => {
-    const server = await servePieces(greeting());
+    const server = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: server.url }).stream(request());
 
     const [one, two] = await Promise.all([stream.completion(), stream.completion()]);
@@ -626,7 +626,7 @@ describe('completion()', () => {
 
 describe('the iteration', () => {
   test('reports its end again and again', async () => {
-    const { url } = await servePieces(greeting());
+    const { url } = await serveChunks(greeting());
     const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
     while (!(await chunks.next()).done);
 
@@ -634,7 +634,7 @@ describe('the iteration', () => {
   });
 
   test('returns chunks that arrived before a failure first', async () => {
-    const { url } = await servePieces(events(says('a'), says('b'), failure('x', 'y')));
+    const { url } = await serveChunks(events(textChunk('a'), textChunk('b'), failure('x', 'y')));
     const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
 
     expect([(await chunks.next()).done, (await chunks.next()).done]).toEqual([false, false]);
@@ -642,16 +642,16 @@ describe('the iteration', () => {
   });
 
   test('returns chunks in order to concurrent calls of next(), none of which is an early end', async () => {
-    const server = await serveByHand();
+    const server = await serveManually();
     const chunks = chatClient({ baseUrl: server.url }).stream(request())[Symbol.asyncIterator]();
     const asked = [chunks.next(), chunks.next(), chunks.next()];
-    const answer = await server.answer;
+    const answer = await server.response;
 
-    await answer.write(events(says('1')));
+    await answer.write(events(textChunk('1')));
     await asked[0];
     await answer.write(': keep-alive\n\n');
     await answer.write(': keep-alive\n\n');
-    await answer.write(events(says('2'), says('3')));
+    await answer.write(events(textChunk('2'), textChunk('3')));
 
     for (const [position, next] of asked.entries()) {
       const { done, value } = await next;
@@ -667,11 +667,11 @@ describe('a slow reader', () => {
 
     await vi.advanceTimersByTimeAsync(3_600_000);
     expect(vi.getTimerCount()).toBe(0);
-    await answer.write(events(says('b')));
+    await answer.write(events(textChunk('b')));
 
     expect(await chunks.next()).toMatchObject({ done: false });
     await vi.advanceTimersByTimeAsync(3_600_000);
-    await answer.write(events(finishes(), '[DONE]'));
+    await answer.write(events(finishChunk(), '[DONE]'));
     expect(await chunks.next()).toMatchObject({ done: false });
     expect(await chunks.next()).toMatchObject({ done: true });
   });
@@ -682,7 +682,7 @@ describe('a slow reader', () => {
     for (let i = 0; i < 3; i++) {
       const next = chunks.next();
       await vi.advanceTimersByTimeAsync(900);
-      await answer.write(events(says('b')));
+      await answer.write(events(textChunk('b')));
       expect(await next).toMatchObject({ done: false });
     }
 
@@ -694,11 +694,11 @@ describe('a slow reader', () => {
 
   test('slows the server down', async () => {
     const PIECES = 1024;
-    const piece = events(says('x'.repeat(65_536)));
+    const piece = events(textChunk('x'.repeat(65_536)));
     let written = 0;
     const { url } = await serveStream(async (answer) => {
       for (; written < PIECES; written++) await answer.write(piece);
-      await answer.write(events(finishes(), '[DONE]'));
+      await answer.write(events(finishChunk(), '[DONE]'));
       answer.end();
     });
     const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();

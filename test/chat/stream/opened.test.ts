@@ -4,19 +4,19 @@ import { rejectionOf } from '../../support/failures.ts';
 import { json } from '../../support/network.ts';
 import {
   events,
-  fetchOf,
-  finishes,
+  finishChunk,
   GREETING,
   greeting,
   READERS,
-  says,
   serveStream,
+  streamingFetch,
+  textChunk,
 } from '../../support/streams.ts';
 import { chatClient, failure, request } from '../requests.ts';
 
 describe('stream.opened', () => {
   it('sends the request and resolves when the first chunk has arrived', async () => {
-    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(greeting()) }).stream(request());
 
     await stream.opened;
 
@@ -24,7 +24,7 @@ describe('stream.opened', () => {
   });
 
   it.each(READERS)('leaves every chunk to $name', async ({ read }) => {
-    const fetch = vi.fn(fetchOf(greeting()));
+    const fetch = vi.fn(streamingFetch(greeting()));
     const stream = chatClient({ fetch }).stream(request());
 
     await stream.opened;
@@ -43,7 +43,7 @@ describe('stream.opened', () => {
   });
 
   it('rejects with the reason if the stream is aborted first', async () => {
-    const fetch = vi.fn(fetchOf(greeting()));
+    const fetch = vi.fn(streamingFetch(greeting()));
     const stream = chatClient({ fetch }).stream(request());
     const reason = new Error('stopped');
 
@@ -56,7 +56,7 @@ describe('stream.opened', () => {
 
 describe('stream.completion', () => {
   it('can be called before the stream is read', async () => {
-    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(greeting()) }).stream(request());
     const completion = stream.completion();
 
     const texts = await Array.fromAsync(stream.textStream);
@@ -66,7 +66,7 @@ describe('stream.completion', () => {
   });
 
   it('rejects every time for a truncated stream', async () => {
-    const stream = chatClient({ fetch: fetchOf(events(says('a'))) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(events(textChunk('a'))) }).stream(request());
 
     const error = await rejectionOf(StreamTruncatedError, stream.completion());
 
@@ -77,7 +77,7 @@ describe('stream.completion', () => {
 
 describe('an iterator of a stream', () => {
   it('is iterable, and rejects with an error thrown into it', async () => {
-    const stream = chatClient({ fetch: fetchOf(greeting()) }).stream(request());
+    const stream = chatClient({ fetch: streamingFetch(greeting()) }).stream(request());
     const iterator = stream[Symbol.asyncIterator]();
     const reason = new Error('enough');
 
@@ -91,7 +91,7 @@ describe('an iterator of a stream', () => {
 
 describe('idleTimeoutMs', () => {
   it('ends a stream successfully after every choice has finished', async () => {
-    const server = await serveStream((answer) => answer.write(events(says('Hello'), finishes())));
+    const server = await serveStream((answer) => answer.write(events(textChunk('Hello'), finishChunk())));
 
     const { choices } = await chatClient({ baseUrl: server.url, idleTimeoutMs: 20 })
       .stream(request())
@@ -101,7 +101,7 @@ describe('idleTimeoutMs', () => {
   });
 
   it('rejects with the completion so far before that', async () => {
-    const server = await serveStream((answer) => answer.write(events(says('Hel'))));
+    const server = await serveStream((answer) => answer.write(events(textChunk('Hel'))));
 
     const error = await rejectionOf(
       TimeoutError,
@@ -114,7 +114,7 @@ describe('idleTimeoutMs', () => {
 
   it('of the runtime is a TimeoutError with the completion so far', async () => {
     const cause = Object.assign(new Error('Body Timeout Error'), { code: 'UND_ERR_BODY_TIMEOUT' });
-    const fetch = fetchOf(events(says('Hel')), new TypeError('terminated', { cause }));
+    const fetch = streamingFetch(events(textChunk('Hel')), new TypeError('terminated', { cause }));
 
     const error = await rejectionOf(TimeoutError, chatClient({ fetch }).stream(request()).completion());
 

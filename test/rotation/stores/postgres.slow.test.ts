@@ -4,7 +4,7 @@ import { type PostgresStoreOptions, postgresStore } from 'drun-sdk/rotation/post
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
-import { type PostgresServer, postgresIsMissing, startPostgres } from '../../support/postgres.ts';
+import { type PostgresServer, postgresSkipNote, startPostgres } from '../../support/postgres.ts';
 import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
 import { serverBench } from './server-bench.ts';
 
@@ -29,7 +29,7 @@ function newStore(pool: pg.Pool, options: Partial<PostgresStoreOptions> = {}) {
   return postgresStore({ query, createTable: true, pollMs: 20, ...options });
 }
 
-describe.skipIf(postgresIsMissing)(`postgresStore${postgresIsMissing}`, () => {
+describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
   let server: PostgresServer;
   beforeAll(async () => {
     server = await startPostgres();

@@ -6,7 +6,7 @@ import { Cluster, Redis } from 'ioredis';
 import { createClient, createClientPool, createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
-import { type RedisServer, redisIsMissing, startRedis } from '../../support/redis.ts';
+import { type RedisServer, redisSkipNote, startRedis } from '../../support/redis.ts';
 import { freePort } from '../../support/sockets.ts';
 import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
 import { serverBench } from './server-bench.ts';
@@ -58,7 +58,7 @@ const clients: [name: string, connect: (port: number) => Promise<Client>][] = [
   ],
 ];
 
-describe.skipIf(redisIsMissing)(`redisStore${redisIsMissing}`, () => {
+describe.skipIf(redisSkipNote)(`redisStore${redisSkipNote}`, () => {
   let server: RedisServer;
   beforeAll(async () => {
     server = await startRedis();

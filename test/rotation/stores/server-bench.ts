@@ -1,5 +1,5 @@
 import type { KeyStore } from 'drun-sdk/rotation';
-import { type Line, lineTo } from '../../support/line.ts';
+import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 import type { Bench, Server } from './contract.ts';
 
 /** A server that a test has started itself. */
@@ -26,7 +26,7 @@ export async function serverBench(
   connect: (port: number) => Promise<Client>,
   swap: RegExp,
 ): Promise<Bench & { readonly server: Server }> {
-  const line = await lineTo(server.port);
+  const line = await startTcpProxy(server.port);
   const clients: Client[] = [];
   return {
     async open() {
@@ -43,13 +43,13 @@ export async function serverBench(
   };
 }
 
-function serverOn(line: Line, swap: RegExp, restart: () => Promise<void>): Server {
+function serverOn(line: TcpProxy, swap: RegExp, restart: () => Promise<void>): Server {
   return {
     restart,
-    cut: line.cut,
-    goAway: line.goAway,
-    comeBack: line.comeBack,
-    loseNextSwap: () => line.loseNext(swap),
-    loseNextAnswer: () => line.loseAnswerTo(swap),
+    cut: line.dropConnections,
+    goAway: line.goOffline,
+    comeBack: line.goOnline,
+    loseNextSwap: () => line.dropRequest(swap),
+    loseNextAnswer: () => line.dropResponse(swap),
   };
 }

@@ -4,8 +4,8 @@ import { type RingClock, ringClock } from './ring-clock.ts';
 import { type RingSetup, ringSetup } from './ring-setup.ts';
 import { type TestStore, testStore } from './test-store.ts';
 
-/** Rings over the real clients and the emulated service, a store and a clock. */
-export interface RingBench extends Pick<RingSetup, 'newRing' | 'newReader'> {
+/** Rings that use the real clients with an emulated service, a store and a clock. */
+export interface EmulatedRingSetup extends Pick<RingSetup, 'newRing' | 'newReader'> {
   readonly drun: Emulator;
   readonly store: TestStore;
   readonly clock: RingClock;
@@ -13,11 +13,11 @@ export interface RingBench extends Pick<RingSetup, 'newRing' | 'newReader'> {
   readonly chat: (apiKey: Credential) => ChatClient;
   /** The ids of all keys, oldest first. */
   readonly ids: () => string[];
-  /** @returns the operations that the service was asked for since the last call. */
+  /** Returns the operations requested since the last call. */
   readonly newOperations: () => string[];
 }
 
-export function ringBench(options: EmulatorOptions = {}): RingBench {
+export function emulatedRingSetup(options: EmulatorOptions = {}): EmulatedRingSetup {
   const store = testStore();
   const clock = ringClock();
   const drun = createEmulator({
@@ -29,7 +29,7 @@ export function ringBench(options: EmulatorOptions = {}): RingBench {
   const manager = new ApiKeys({ accessToken: drun.accessToken, ...service });
   const verifier = keyVerifier(service);
   const { newReader } = ringSetup({ store, clock });
-  let seen = 0;
+  let reported = 0;
   return {
     drun,
     store,
@@ -40,19 +40,19 @@ export function ringBench(options: EmulatorOptions = {}): RingBench {
     chat: (apiKey) => new ChatClient({ apiKey, ...service }),
     ids: () => Array.from(drun.keys, ({ id }) => id),
     newOperations() {
-      const operations = Array.from(drun.requests, ({ operation }) => String(operation)).slice(seen);
-      seen += operations.length;
+      const operations = Array.from(drun.requests, ({ operation }) => String(operation)).slice(reported);
+      reported += operations.length;
       return operations;
     },
   };
 }
 
 /** Whether the service accepts a key. */
-export async function isAccepted({ chat }: RingBench, secret: string): Promise<boolean> {
+export async function isAccepted({ chat }: EmulatedRingSetup, secret: string): Promise<boolean> {
   return (await chat(secret).checkKey()).accepted;
 }
 
-export const question = {
+export const chatRequest = {
   model: 'public/deepseek-r1',
   messages: [{ role: 'user' as const, content: 'Hello, model!' }],
 };
