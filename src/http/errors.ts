@@ -105,10 +105,7 @@ const HINTS: Readonly<Record<number, string>> = {
   403: 'the credential does not permit this request',
 };
 
-/**
- * @param error - The error in the body. It determines the class if the status of the response is a success.
- * @param body - Its start is shown if the error has no message.
- */
+/** The error determines the class if the response is a success. The body is shown if the error has no message. */
 export function toApiError(
   error: ServiceError,
   response: TransportResponse,

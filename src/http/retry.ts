@@ -8,10 +8,7 @@ import {
 } from '../errors/index.ts';
 import { connectionFailure } from './connection.ts';
 
-/**
- * Which failures of an endpoint are retried: all transient ones, or only those after which the service cannot have
- * acted.
- */
+/** Which failures are retried: all transient ones, or only those after which the service cannot have acted. */
 export type RetryPolicy = 'if-not-applied' | 'transient';
 
 const INITIAL_DELAY_MS = 500;
@@ -40,11 +37,8 @@ export function cannotHaveBeenApplied(error: DrunError): boolean {
 }
 
 /**
- * Returns the wait that the service requests, or else a random one ("full jitter"), which spreads out clients that
- * failed together. A requested wait of 0 ms is ignored.
- *
- * @param retry - Number of the retry, from 1.
- * @returns `undefined` if the service requests more than 60 s.
+ * Returns the wait that the service requests (`undefined` above 60 s, ignored if 0), or else a random one ("full
+ * jitter"), which spreads out clients that failed together. Retries are numbered from 1.
  */
 export function retryDelayMs(error: DrunError, retry: number): number | undefined {
   const asked = error instanceof ApiError ? error.retryAfterMs : undefined;

@@ -1,7 +1,4 @@
-/**
- * Parses JSON; returns `undefined` if it is invalid. The engine's error would quote the text, which may contain a
- * credential.
- */
+/** Returns `undefined` for invalid JSON: the engine's error would quote the text, which may contain a credential. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
