@@ -1,6 +1,7 @@
+import { check } from '../errors/invalid.ts';
 import { keyRingChannel } from '../internal/diagnostics.ts';
 import { safeCause } from './safe-cause.ts';
-import { check, checkFunction } from './stores/store.ts';
+import { checkFunction } from './stores/store.ts';
 
 /** The events of a {@link KeyRing}. They contain ids and masked keys but no secrets. */
 export interface KeyRingEvents {

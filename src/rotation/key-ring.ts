@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { check } from '../errors/invalid.ts';
 import { runDetached } from '../internal/detached.ts';
 import { abortable } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
@@ -17,7 +18,7 @@ import {
 } from './revoke.ts';
 import { type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
-import { check, checkMs } from './stores/store.ts';
+import { checkMs } from './stores/store.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** The implementation of the protocol, parts of which tests replace. @internal */
@@ -92,8 +93,7 @@ export class KeyRing implements AsyncDisposable {
     this.#protocol = protocol;
     this.#events = new RingEvents(settings.name);
     const { emit, clearError } = this.#events;
-    const state = new RingState(settings, (record, before) => this.#reader.observe(record, before));
-    this.#ring = { ...settings, state, emit, clearError };
+    this.#ring = { ...settings, state: new RingState(settings), emit, clearError };
     this.#reader = new Reader(this.#ring);
   }
 

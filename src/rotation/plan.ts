@@ -1,12 +1,12 @@
+import { invalid } from '../errors/invalid.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { OwnKey } from './key-names.ts';
-import type { KeyRingSettings } from './options.ts';
+import { type KeyRingSettings, SLACK_MS } from './options.ts';
 import type { ClaimedPending, CreatedPending, RetiredKey, RingKey, RingRecord } from './record.ts';
+import * as to from './record.ts';
 import { keysOf } from './record.ts';
 import { rolledBack } from './ring-state.ts';
-import { type Listing, latestTime, SLACK_MS } from './service.ts';
-import { invalid } from './stores/store.ts';
-import * as to from './transitions.ts';
+import { type Listing, latestTime } from './service.ts';
 
 /*
  * What a reconciliation does next, as a pure function of what it has observed. In another order of the rules, the ring

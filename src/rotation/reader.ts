@@ -43,6 +43,7 @@ export class Reader {
 
   constructor(ring: RingContext) {
     this.#ring = ring;
+    ring.state.onChange = (record, before) => this.#observe(record, before);
   }
 
   /** Returns the current key, without a promise if it is known. */
@@ -55,8 +56,7 @@ export class Reader {
     return decrypted.secret;
   }
 
-  /** Handles a record that was read or written. */
-  observe(record: RingRecord, before: RingRecord | undefined): void {
+  #observe(record: RingRecord, before: RingRecord | undefined): void {
     this.#refreshIn();
     const { current, epoch } = record;
     // A new ring starts with lower numbers, and `recover()` raises them without a new key.

@@ -1,15 +1,15 @@
 import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
+import { check } from '../errors/invalid.ts';
 import { isSecret, type Secret } from '../secret/secret.ts';
 import { newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import type { Observation, RingMemory, Step } from './plan.ts';
 import * as planning from './plan.ts';
 import type { Announcement, ClaimedPending, CreatedPending, Pending, RingKey, RingRecord } from './record.ts';
+import * as to from './record.ts';
 import { emptyRecord, keysOf } from './record.ts';
 import type { ManagedRing, VersionedRecord } from './ring-state.ts';
-import { readStatus, ringError, safeCause } from './safe-cause.ts';
+import { codeOf, isRejectionStatus, readStatus, ringError, safeCause } from './safe-cause.ts';
 import * as service from './service.ts';
-import { check } from './stores/store.ts';
-import * as to from './transitions.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /*
@@ -154,7 +154,7 @@ export class Reconciliation {
         await service.deleteKey(this.ring, key.id, this.signal);
         deleted.push(key);
       } catch (error) {
-        if (service.codeOf(error) !== 'permission_denied') throw error;
+        if (codeOf(error) !== 'permission_denied') throw error;
         this.progress.undeletableIds.add(key.id);
         const advice = 'Delete it manually; the ring continues while the account has room.';
         this.#warn(key.id, `the access token may not delete key ${key.id}. ${advice}`);
@@ -366,8 +366,8 @@ export class Reconciliation {
 
 /** Whether it is certain that a create was rejected. */
 function isRejection(error: unknown): boolean {
-  if (NOT_CREATED.includes(service.codeOf(error))) return true;
-  return isDrunError(error) && service.isRejectionStatus(readStatus(error));
+  if (NOT_CREATED.includes(codeOf(error))) return true;
+  return isDrunError(error) && isRejectionStatus(readStatus(error));
 }
 
 /** Adds the ring's own keys to an {@link ApiKeyLimitError}. */

@@ -1,12 +1,13 @@
+import { check } from '../errors/invalid.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import { newRingId } from './key-names.ts';
+import * as to from './record.ts';
 import { emptyRecord, isOlder, keysOf, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type ManagedRing } from './ring-state.ts';
-import { readStatus, ringError } from './safe-cause.ts';
-import { codeOf, deleteKey, isRejectionStatus, listKeys, verify } from './service.ts';
-import { check, checkMs } from './stores/store.ts';
-import * as to from './transitions.ts';
+import { codeOf, isRejectionStatus, readStatus, ringError } from './safe-cause.ts';
+import { deleteKey, listKeys, verify } from './service.ts';
+import { checkMs } from './stores/store.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** Options of most methods of a {@link KeyRing}. */

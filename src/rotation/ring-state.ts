@@ -1,11 +1,11 @@
 import type { KeyRingError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import type { Emit } from './events.ts';
 import type { KeyManager, KeyVerifier } from './interfaces.ts';
 import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
-import { ringError, type SafeCause, safeCause } from './safe-cause.ts';
-import { codeOf, isRejectionStatus } from './service.ts';
-import { invalid, type StoredRecord, type SwapResult } from './stores/store.ts';
+import { codeOf, isRejectionStatus, ringError, type SafeCause, safeCause } from './safe-cause.ts';
+import type { StoredRecord, SwapResult } from './stores/store.ts';
 import { withTimeout } from './waiting.ts';
 
 /** Attempts at a store operation, and the wait after the first one; it doubles. */
@@ -32,8 +32,6 @@ export interface VersionedRecord {
   readonly version: string;
 }
 
-type OnChange = (record: RingRecord, before: RingRecord | undefined) => void;
-
 /** How long a store operation may take, and whether it is retried after transient failures. */
 export interface StoreOptions {
   /** Applies if shorter than the store timeout of the ring. */
@@ -45,13 +43,12 @@ export interface StoreOptions {
 /** The record of a ring: the latest known state and the stored state. */
 export class RingState {
   readonly #settings: KeyRingSettings;
-  readonly #onChange: OnChange;
   #latest: RingRecord | undefined;
+  /** Called with each record that is newer than the latest one. */
+  onChange: (record: RingRecord, before: RingRecord | undefined) => void = () => {};
 
-  /** @param onChange - Called with each record that is newer than the latest one. */
-  constructor(settings: KeyRingSettings, onChange: OnChange) {
+  constructor(settings: KeyRingSettings) {
     this.#settings = settings;
-    this.#onChange = onChange;
   }
 
   /** The latest record that was read or written. Never replaced by an older one. */
@@ -111,7 +108,7 @@ export class RingState {
     // Responses may arrive out of order.
     if (before !== undefined && isOlder(record, before)) return;
     this.#latest = record;
-    this.#onChange(record, before);
+    this.onChange(record, before);
   }
 
   async #run<Result>(task: () => Promise<Result>, options: StoreOptions = {}): Promise<Result> {

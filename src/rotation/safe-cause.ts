@@ -38,6 +38,16 @@ export function readStatus(thrown: unknown): unknown {
   }
 }
 
+/** Returns the stable code of an error from any copy of the package. */
+export function codeOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null | undefined)?.code;
+}
+
+/** Whether an HTTP status means that a request had no effect. After a 408 it may still take effect. */
+export function isRejectionStatus(status: unknown): boolean {
+  return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
 function clean(text: string): string {
   const safe = text.replace(USER_INFO, '$1******@').replace(SECRETS, '******');
   return safe.length > MAX_LENGTH ? `${safe.slice(0, MAX_LENGTH)}…` : safe;

@@ -1,8 +1,9 @@
 import { access, constants, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { KeyStoreError } from '../../errors/index.ts';
+import { check } from '../../errors/invalid.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
-import { check, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
+import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link fileStore}. */
 export interface FileStoreOptions {

@@ -4,6 +4,7 @@ import * as https from 'node:https';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
+import { check, invalid } from '../../errors/invalid.ts';
 import { readCauses } from '../../internal/cause.ts';
 import { isLoopback, isPrintableAscii } from '../../internal/checks.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
@@ -11,16 +12,7 @@ import type { PlatformRequestInit, PlatformResponse, PlatformUrl } from '../../i
 import { abortable } from '../../internal/wait.ts';
 import { redact } from '../../secret/index.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
-import {
-  check,
-  checkFunction,
-  checkMs,
-  invalid,
-  type KeyStore,
-  RING_NAME,
-  type StoredRecord,
-  storeFrom,
-} from './store.ts';
+import { checkFunction, checkMs, type KeyStore, RING_NAME, type StoredRecord, storeFrom } from './store.ts';
 
 /** Plain entries of a Secret by name. */
 type Entries = Readonly<Record<string, string>>;

@@ -1,5 +1,6 @@
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
-import { checkFunction, invalid, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
+import { invalid } from '../../errors/invalid.ts';
+import { checkFunction, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link postgresStore}. */
 export interface PostgresStoreOptions {

@@ -1,5 +1,6 @@
 import { KeyStoreError } from '../../errors/index.ts';
-import { check, invalid, type KeyStore, storeFrom } from './store.ts';
+import { check, invalid } from '../../errors/invalid.ts';
+import { type KeyStore, storeFrom } from './store.ts';
 
 /** The methods of an `ioredis` client that the store uses. Accepts `Redis` and `Cluster`, connected or not. */
 export interface IoredisClient {

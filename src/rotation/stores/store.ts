@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../../errors/index.ts';
+import { check } from '../../errors/invalid.ts';
 import { isTimerMs } from '../../internal/checks.ts';
 import { sleep } from '../../internal/wait.ts';
 
@@ -132,13 +132,4 @@ export function checkMs(value: unknown, option: string): void {
 
 export function checkFunction(value: unknown, option: string): void {
   check(typeof value === 'function', option, 'must be a function');
-}
-
-/** @throws {ConfigurationError} If an option or argument is invalid. The message does not repeat it. */
-export function check(isValid: boolean, option: string, rule: string): void {
-  if (!isValid) throw invalid(option, rule);
-}
-
-export function invalid(option: string, rule: string): ConfigurationError {
-  return new ConfigurationError(`\`${option}\` ${rule}.`, { option });
 }
