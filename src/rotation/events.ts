@@ -35,9 +35,6 @@ export type KeyRingEvent = keyof KeyRingEvents;
 /** A literal, so that bundlers can leave it out of programs without a ring. */
 const EVENTS = 'created rotated revoked deleted orphan-deleted replaced name-conflict stale-read error';
 
-/** Emits an event. */
-export type Emit = <Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]) => void;
-
 interface Registration {
   readonly event: KeyRingEvent;
   readonly listener: (details: never) => unknown;
@@ -67,7 +64,7 @@ export class RingEvents {
     return () => void this.#registrations.delete(registration);
   }
 
-  readonly emit: Emit = (event, details) => {
+  emit<Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]): void {
     if (keyRingChannel?.hasSubscribers) keyRingChannel.publish({ ring: this.#ring, event, ...details });
     const registrations = [...this.#registrations].filter((one) => one.event === event);
     for (const { listener } of registrations) {
@@ -83,11 +80,12 @@ export class RingEvents {
     if (process?.emitWarning) process.emitWarning(warning, { type: 'KeyRingWarning', code: 'DRUN_KEY_RING' });
     // biome-ignore lint/suspicious/noConsole: the only way to warn on runtimes without process warnings
     else console.warn(warning);
-  };
+  }
 
-  readonly clearError = (error: unknown): void => {
+  /** Clears `lastError` if it is this error. */
+  clearError(error: unknown): void {
     if (this.lastError === error) this.lastError = undefined;
-  };
+  }
 }
 
 interface Runtime {

@@ -23,8 +23,8 @@ export interface Observation {
   readonly confirmation?: Listing | undefined;
   /** Keys that are missing from `confirmation` and that the service rejects. */
   readonly rejectedIds: ReadonlySet<string>;
-  /** Keys that are encrypted with an outdated key and that this process has not re-encrypted. */
-  readonly outdated: readonly RingKey[];
+  /** A key that is encrypted with an outdated key and that this process has not re-encrypted. */
+  readonly outdated: RingKey | undefined;
   readonly settings: KeyRingSettings;
   readonly progress: Readonly<Progress>;
   readonly monotonicNow: number;
@@ -65,8 +65,6 @@ export class Progress {
   readonly undeletableIds = new Set<string>();
   readonly unrecoverableNames = new Set<string>();
   orphansDeleted = 0;
-  /** Whether this reconciliation has dropped a claim because all slots were in use. */
-  isFull = false;
 
   constructor(memory: RingMemory) {
     this.memory = memory;
@@ -77,13 +75,9 @@ export class Progress {
 export type Step =
   | { readonly kind: 'rest'; readonly nextInMs?: number | undefined }
   | { readonly kind: 'fail'; readonly error: Error }
-  | { readonly kind: 'list-again' | 'reencrypt' }
-  | {
-      readonly kind: 'update';
-      readonly record: RingRecord;
-      readonly replaced?: string;
-      readonly isFull?: true;
-    }
+  | { readonly kind: 'list-again' }
+  | { readonly kind: 'reencrypt'; readonly key: RingKey }
+  | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
   | { readonly kind: 'delete-orphans'; readonly keys: readonly OwnKey[] }
   | { readonly kind: 'delete-retired'; readonly keys: readonly RetiredKey[] }
   /** Writes a claim or, with `pending`, renews its lease. */
@@ -208,7 +202,7 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   if (memory.sentName === pending.name) return undefined;
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
   // Keys are counted after the claim. If two replicas counted before it, each would find room for one key.
-  if (!hasRoom(seen)) return { kind: 'update', record: to.dropClaim(record), isFull: true };
+  if (!hasRoom(seen)) return { kind: 'update', record: to.dropClaim(record) };
   // Acting uses the latest possible time: the create and its recovery must end before the lease does, by the service's
   // clock and by the clock of this process.
   const { leaseUntil } = pending;
@@ -233,7 +227,7 @@ function takeOverClaim(seen: Observation): Step | undefined {
 }
 
 function reencryptOutdated({ outdated }: Observation): Step | undefined {
-  return outdated.length > 0 ? { kind: 'reencrypt' } : undefined;
+  return outdated && { kind: 'reencrypt', key: outdated };
 }
 
 function useStandby(seen: Observation): Step | undefined {
@@ -249,10 +243,10 @@ function useStandby(seen: Observation): Step | undefined {
 }
 
 function claimNextKey(seen: Observation): Step | undefined {
-  const { record, settings, progress } = seen;
+  const { record, settings } = seen;
   const { current, standby, previous } = record;
   const isNeeded = !current || isDue(seen) || (settings.standby && !standby);
-  if (!isNeeded || progress.isFull || orphansOf(seen).length > 0) return undefined;
+  if (!isNeeded || orphansOf(seen).length > 0) return undefined;
   // While there is a previous key, there is room only if there is no current one.
   if (previous && current) return undefined;
   if (settings.deleteBeforeCreate && current) {

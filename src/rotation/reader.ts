@@ -62,7 +62,7 @@ export class Reader {
     // A new ring starts with lower numbers, and `recover()` raises them without a new key.
     const isLater = before?.ringId !== record.ringId || epoch > before.epoch;
     if (!current || !isLater || current.id === before?.current?.id) return;
-    this.#ring.emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
+    this.#ring.events.emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
   }
 
   /** Stops watching. Resolves when the background work has ended. */
@@ -139,16 +139,16 @@ export class Reader {
   }
 
   async #readRecord(): Promise<void> {
-    const { state, emit, clearError } = this.#ring;
+    const { state, events } = this.#ring;
     const before = state.latest;
     try {
       const read = await state.read();
       const isStale = read !== null && before !== undefined && isOlder(read.record, before);
       if (isStale) {
         this.#refreshIn(RETRY_MS);
-        emit('stale-read', { epoch: read.record.epoch });
+        events.emit('stale-read', { epoch: read.record.epoch });
       } else if (!this.#undecryptable || state.latest?.current?.ciphertext !== this.#undecryptable) {
-        clearError(this.#failure);
+        events.clearError(this.#failure);
       }
     } catch (error) {
       if (state.latest === undefined || !isDrunError(error)) throw error;
@@ -174,7 +174,7 @@ export class Reader {
 
   #report(error: unknown): void {
     this.#failure = error;
-    this.#ring.emit('error', { error });
+    this.#ring.events.emit('error', { error });
   }
 
   #refreshIn(ms = Number.POSITIVE_INFINITY): void {

@@ -63,7 +63,7 @@ export class Reconciliation {
 
   /** Lists the keys, and only then reads the record. */
   protected async observe(): Promise<Observation | Again> {
-    const { encryption, emit } = this.ring;
+    const { encryption, events } = this.ring;
     const { memory } = this.progress;
     const listing = await this.#list();
     const read = await this.read();
@@ -71,12 +71,12 @@ export class Reconciliation {
     const { record } = read;
     const others = listing.keys.filter(({ ringId }) => ringId !== record.ringId);
     for (const [ringId, keys] of Map.groupBy(others, (key) => key.ringId)) {
-      if (memory.isNews(ringId)) emit('name-conflict', { ringId, ids: keys.map(({ id }) => id) });
+      if (memory.isNews(ringId)) events.emit('name-conflict', { ringId, ids: keys.map(({ id }) => id) });
     }
-    const outdated: RingKey[] = [];
+    let outdated: RingKey | undefined;
     for (const key of keysOf(record)) {
       const { isOutdated } = await encryption.decrypt(key, record.ringId);
-      if (isOutdated && !memory.reencryptedIds.has(key.id)) outdated.push(key);
+      if (isOutdated && !memory.reencryptedIds.has(key.id)) outdated = key;
     }
     return this.#observed({ ...read, listing, outdated, rejectedIds: new Set() });
   }
@@ -104,7 +104,7 @@ export class Reconciliation {
 
   async #continue(seen: Observation): Promise<ReconcileResult | Again> {
     const { record, version } = seen;
-    const { emit } = this.ring;
+    const { events } = this.ring;
     const step = this.plan(seen);
     switch (step.kind) {
       case 'rest':
@@ -114,20 +114,20 @@ export class Reconciliation {
       case 'list-again':
         return this.#continue(await this.#confirm(seen));
       case 'update':
-        this.progress.isFull ||= step.isFull === true;
-        if ((await this.update(seen, step.record)) && step.replaced) emit('replaced', { id: step.replaced });
+        if ((await this.update(seen, step.record)) && step.replaced)
+          events.emit('replaced', { id: step.replaced });
         return undefined;
       case 'delete-orphans':
         this.progress.orphansDeleted += step.keys.length;
         for (const { id, maskedKey = '' } of await this.#delete(step.keys)) {
-          emit('orphan-deleted', { id, maskedKey });
+          events.emit('orphan-deleted', { id, maskedKey });
         }
         return undefined;
       case 'delete-retired': {
         const deleted = await this.#delete(step.keys);
         const ids = deleted.map(({ id }) => id);
         const isUpdated = ids.length > 0 && (await this.update(seen, to.forgetRetired(record, ids)));
-        if (isUpdated) for (const { id, reason } of deleted) emit('deleted', { id, reason });
+        if (isUpdated) for (const { id, reason } of deleted) events.emit('deleted', { id, reason });
         return undefined;
       }
       case 'claim':
@@ -142,7 +142,7 @@ export class Reconciliation {
       case 'verify-pending':
         return this.#verifyPending(seen, step.pending);
       case 'reencrypt':
-        return this.#reencrypt(seen);
+        return this.#reencrypt(seen, step.key);
     }
   }
 
@@ -244,7 +244,7 @@ export class Reconciliation {
 
   /** Stores the encrypted secret, which must happen before the key is used. */
   protected async storeKey({ record, ...seen }: Observation, pending: Pending): Promise<Again> {
-    const { encryption, emit } = this.ring;
+    const { encryption, events } = this.ring;
     const { memory } = this.progress;
     if (memory.unstored === undefined) return;
     const { secret, ...fields } = memory.unstored;
@@ -254,7 +254,7 @@ export class Reconciliation {
     const changed = to.storeKey(record, pending, { ...fields, maskedKey, seq, ciphertext });
     if ((await this.update({ ...seen, record }, changed)) === undefined) return;
     memory.unstored = undefined;
-    emit('created', { id: fields.id, maskedKey, seq });
+    events.emit('created', { id: fields.id, maskedKey, seq });
   }
 
   /** Verifies the stored secret: the service may need time to accept it, and the store must have kept it. */
@@ -315,17 +315,16 @@ export class Reconciliation {
     throw ringError(name, 'key_ring_key_rejected', message, [id]);
   }
 
-  async #reencrypt(seen: Observation): Promise<Again> {
+  async #reencrypt(seen: Observation, key: RingKey): Promise<Again> {
     const { encryption } = this.ring;
-    const { record, outdated } = seen;
-    const ciphertexts = new Map<string, string>();
-    for (const key of outdated) {
-      // Once per key and process, because replicas with encryption keys in different orders would re-encrypt forever.
-      this.progress.memory.reencryptedIds.add(key.id);
-      const { secret } = await encryption.decrypt(key, record.ringId);
-      ciphertexts.set(key.id, await encryption.encrypt(secret, record.ringId, key.seq));
-    }
-    await this.update(seen, to.reencrypt(record, ciphertexts));
+    const { ringId } = seen.record;
+    // Once per key and process, because replicas with encryption keys in different orders would re-encrypt forever.
+    this.progress.memory.reencryptedIds.add(key.id);
+    const { secret } = await encryption.decrypt(key, ringId);
+    await this.update(
+      seen,
+      to.reencrypt(seen.record, key, await encryption.encrypt(secret, ringId, key.seq)),
+    );
   }
 
   async #list(): Promise<service.Listing> {
@@ -360,7 +359,7 @@ export class Reconciliation {
   }
 
   #report(message: string): void {
-    this.ring.emit('error', { error: new Error(`Ring \`${this.ring.name}\`: ${message}`) });
+    this.ring.events.emit('error', { error: new Error(`Ring \`${this.ring.name}\`: ${message}`) });
   }
 }
 

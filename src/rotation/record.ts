@@ -218,13 +218,12 @@ export function forgetRetired(record: RingRecord, ids: readonly string[]): RingR
   return { ...record, retired: record.retired.filter(({ id }) => !ids.includes(id)) };
 }
 
-/** Replaces the ciphertexts of keys, by id. */
-export function reencrypt(record: RingRecord, ciphertexts: ReadonlyMap<string, string>): RingRecord {
-  const replaced = (['current', 'standby', 'previous'] as const).flatMap((role) => {
-    const key = record[role];
-    return key ? [[role, { ...key, ciphertext: ciphertexts.get(key.id) ?? key.ciphertext }]] : [];
-  });
-  return { ...record, ...Object.fromEntries(replaced) };
+/** Replaces the ciphertext of a key. */
+export function reencrypt(record: RingRecord, { id }: RingKey, ciphertext: string): RingRecord {
+  const replace = <Key extends RingKey>(key: Key | undefined): Key | undefined =>
+    key?.id === id ? { ...key, ciphertext } : key;
+  const { current, standby, previous } = record;
+  return { ...record, current: replace(current), standby: replace(standby), previous: replace(previous) };
 }
 
 /**

@@ -68,7 +68,7 @@ export class Revocation {
   }
 
   async run(): Promise<void> {
-    const { name, emit, clock } = this.ring;
+    const { name, events, clock } = this.ring;
     const deleteAt = clock.monotonic() + Math.min(MAX_WAIT_BEFORE_DELETE_MS, this.timeoutMs / 3);
     await this.#poll(deleteAt, () => this.#updateRecord(deleteAt));
     const ids = await this.#idsToDelete();
@@ -76,7 +76,7 @@ export class Revocation {
       const [isUpdated] = await Promise.all([this.#updateRecord(this.#deadline), this.#deleteKeys(ids)]);
       return isUpdated && this.#isGone;
     });
-    if (this.#isGone) for (const id of ids) emit('revoked', { id, reason: this.#reason });
+    if (this.#isGone) for (const id of ids) events.emit('revoked', { id, reason: this.#reason });
     if (!this.#isUpdated) throw this.#error;
     if (this.#isGone) return;
     const why = `the keys are retired, but after ${this.timeoutMs} ms the service still lists or accepts them.`;

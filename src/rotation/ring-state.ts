@@ -1,6 +1,6 @@
 import type { KeyRingError } from '../errors/index.ts';
 import { invalid } from '../errors/invalid.ts';
-import type { Emit } from './events.ts';
+import type { RingEvents } from './events.ts';
 import type { KeyManager, KeyVerifier } from './interfaces.ts';
 import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
@@ -15,9 +15,7 @@ const RETRY_MS = 500;
 /** The context shared by the parts of a ring. */
 export interface RingContext extends KeyRingSettings {
   readonly state: RingState;
-  readonly emit: Emit;
-  /** Clears `lastError` if it is this error. */
-  readonly clearError: (error: unknown) => void;
+  readonly events: RingEvents;
 }
 
 /** A ring with a key manager and a key verifier. */

@@ -56,7 +56,7 @@ const rule = (name: string): Rule => RULES[name] as Rule;
 /** Creates where the lease does not allow it anymore. */
 function creating(step: Step, { record }: Observation): Step {
   const { pending } = record;
-  const isDropped = step.kind === 'update' && step.record.pending === undefined && !step.isFull;
+  const isDropped = step.kind === 'update' && step.record.pending === undefined;
   return isDropped && pending?.phase === 'claimed' ? { kind: 'create', pending } : step;
 }
 

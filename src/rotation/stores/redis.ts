@@ -82,10 +82,9 @@ export function redisStore(options: RedisStoreOptions): KeyStore {
     // A cluster keeps keys with the same hash tag (text in braces) on one server.
     const key = `${keyPrefix}{${ring}}`;
     const reply = await evaluate(client, script, key, args);
-    if (!Array.isArray(reply) || !reply.every((item) => typeof item === 'string' || item === null)) {
-      throw invalid('client', 'must return replies as strings');
-    }
-    return reply;
+    if (Array.isArray(reply) && reply.every((item) => typeof item === 'string' || item === null))
+      return reply;
+    throw invalid('client', 'must return replies as strings');
   };
 
   return storeFrom(
@@ -115,7 +114,7 @@ async function evaluate(
   key: string,
   args: string[],
 ): Promise<unknown> {
-  if (isNodeRedis(client)) return client.eval(script, { keys: [key], arguments: args });
+  if ('evalSha' in client) return client.eval(script, { keys: [key], arguments: args });
   try {
     return await client.eval(script, 1, key, ...args);
   } catch (error) {
@@ -123,8 +122,4 @@ async function evaluate(
     if (/\bREADONLY\b/.test(String((error as Error | undefined)?.message))) client.disconnect?.(true);
     throw error;
   }
-}
-
-function isNodeRedis(client: IoredisClient | NodeRedisClient): client is NodeRedisClient {
-  return 'evalSha' in client;
 }
