@@ -19,9 +19,9 @@ export interface Observation {
   readonly listing: Listing;
   readonly record: RingRecord;
   readonly version: string;
-  /** Requested after the record was read. Absent until a rule needs it. */
-  readonly confirmation?: Listing | undefined;
-  /** Keys that are missing from `confirmation` and that the service rejects. */
+  /** Whether the list was also requested after a read of the same record, in the previous iteration. */
+  readonly isConfirmed: boolean;
+  /** Keys that are missing from a confirmed list and that the service rejects. */
   readonly rejectedIds: ReadonlySet<string>;
   /** A key that is encrypted with an outdated key and that this process has not re-encrypted. */
   readonly outdated: RingKey | undefined;
@@ -75,7 +75,8 @@ export class Progress {
 export type Step =
   | { readonly kind: 'rest'; readonly nextInMs?: number | undefined }
   | { readonly kind: 'fail'; readonly error: Error }
-  | { readonly kind: 'list-again' }
+  /** Starts the next iteration, which confirms the list unless the record has changed. */
+  | { readonly kind: 'confirm' }
   | { readonly kind: 'reencrypt'; readonly key: RingKey }
   | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
   | { readonly kind: 'delete-orphans'; readonly keys: readonly OwnKey[] }
@@ -138,10 +139,10 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
 }
 
 /** Sets instants that are absent, or too far ahead because a clock was wrong, by a list requested after the read. */
-function correctInstants({ record, listing, confirmation, monotonicNow }: Observation): Step | undefined {
+function correctInstants(seen: Observation): Step | undefined {
+  const { record, listing, monotonicNow } = seen;
   const { current, previous, pending } = record;
-  const latest = confirmation ?? listing;
-  const { servedAt } = latest;
+  const { servedAt } = listing;
   if (servedAt === undefined) return undefined;
   const isWrong = (instant: number | undefined, lengthMs: number): boolean =>
     instant === undefined || instant - servedAt > lengthMs + 2 * SLACK_MS;
@@ -152,9 +153,9 @@ function correctInstants({ record, listing, confirmation, monotonicNow }: Observ
     changed = { ...record, current: { ...current, since: servedAt } };
   } else if (pending?.phase === 'claimed' && isWrong(pending.leaseUntil, pending.leaseMs)) {
     const { leaseMs } = pending;
-    changed = to.claim(record, pending, { leaseMs, leaseUntil: latestTime(latest, monotonicNow) + leaseMs });
+    changed = to.claim(record, pending, { leaseMs, leaseUntil: latestTime(listing, monotonicNow) + leaseMs });
   }
-  return changed && (confirmation ? { kind: 'update', record: changed } : { kind: 'list-again' });
+  return changed && onceConfirmed(seen, { kind: 'update', record: changed });
 }
 
 /**
@@ -162,18 +163,18 @@ function correctInstants({ record, listing, confirmation, monotonicNow }: Observ
  * passed.
  */
 function retirePrevious(seen: Observation): Step | undefined {
-  const { record, listing, confirmation } = seen;
+  const { record, listing } = seen;
   const { previous } = record;
-  if (previous === undefined || !hasPassed(previous.retireAt, confirmation ?? listing)) return undefined;
-  if (confirmation === undefined) return { kind: 'list-again' };
-  return { kind: 'update', record: to.retire(record, [previous.id], 'replaced', promotionOf(seen)) };
+  if (previous === undefined || !hasPassed(previous.retireAt, listing)) return undefined;
+  const retired = to.retire(record, [previous.id], 'replaced', promotionOf(seen));
+  return onceConfirmed(seen, { kind: 'update', record: retired });
 }
 
 /** Lists may lag, so a missing key is replaced only if the service also rejects it. */
 function replaceMissing(seen: Observation): Step | undefined {
-  const { record, listing, confirmation, rejectedIds } = seen;
-  const missing = missingKeys(record, confirmation ?? listing);
-  if (missing.length > 0 && confirmation === undefined) return { kind: 'list-again' };
+  const { record, listing, isConfirmed, rejectedIds } = seen;
+  const missing = missingKeys(record, listing);
+  if (missing.length > 0 && !isConfirmed) return { kind: 'confirm' };
   const key = missing.find(({ id }) => rejectedIds.has(id));
   if (key === undefined) return undefined;
   const replaced = to.retire(record, [key.id], 'missing', promotionOf(seen));
@@ -214,13 +215,13 @@ function continueOwnClaim(seen: Observation): Step | undefined {
 
 /** Takes over a claim without a stored key once a list requested after the read shows that its lease has ended. */
 function takeOverClaim(seen: Observation): Step | undefined {
-  const { record, listing, confirmation, settings, progress } = seen;
+  const { record, listing, isConfirmed, settings, progress } = seen;
   const { pending } = record;
   if (pending?.phase !== 'claimed') return undefined;
   const { name, leaseUntil } = pending;
-  if (!hasPassed(leaseUntil, confirmation ?? listing)) return rest(seen);
-  if (confirmation === undefined) return { kind: 'list-again' };
-  const [key, ...others] = confirmation.keys.filter((listed) => listed.name === name);
+  if (!hasPassed(leaseUntil, listing)) return rest(seen);
+  if (!isConfirmed) return { kind: 'confirm' };
+  const [key, ...others] = listing.keys.filter((listed) => listed.name === name);
   const canRecover = settings.manager?.getSecret !== undefined && !progress.unrecoverableNames.has(name);
   if (key && others.length === 0 && canRecover) return { kind: 'recover-key', pending, key };
   return { kind: 'update', record: to.dropClaim(record) };
@@ -267,7 +268,7 @@ function leaseError({ listing, settings }: Observation): Step | undefined {
 }
 
 function rest(seen: Observation): Step {
-  const { servedAt = Number.NaN } = seen.confirmation ?? seen.listing;
+  const { servedAt = Number.NaN } = seen.listing;
   if (orphansOf(seen).length > 0) return { kind: 'rest', nextInMs: 0 };
   const { current, previous, pending } = seen.record;
   const dueAt = current && current.since + seen.settings.maxAgeMs;
@@ -275,6 +276,10 @@ function rest(seen: Observation): Step {
   // Instants in the past are ignored: that work is waiting for something else.
   const waits = instants.map((at = Number.NaN) => at - servedAt).filter((waitMs) => waitMs >= 0);
   return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
+}
+
+function onceConfirmed({ isConfirmed }: Observation, step: Step): Step {
+  return isConfirmed ? step : { kind: 'confirm' };
 }
 
 /** Whether a list shows that an instant has passed. */

@@ -43,6 +43,8 @@ export class Reconciliation {
   protected readonly ring: ManagedRing;
   protected readonly signal: AbortSignal;
   protected readonly progress: planning.Progress;
+  /** The version that the previous iteration read. */
+  #version: string | undefined;
 
   constructor(ring: ManagedRing, memory: RingMemory, signal: AbortSignal) {
     this.ring = ring;
@@ -63,12 +65,14 @@ export class Reconciliation {
 
   /** Lists the keys, and only then reads the record. */
   protected async observe(): Promise<Observation | Again> {
-    const { encryption, events } = this.ring;
+    const { encryption, events, clock } = this.ring;
     const { memory } = this.progress;
     const listing = await this.#list();
     const read = await this.read();
     if (read === undefined) return undefined;
-    const { record } = read;
+    const { record, version } = read;
+    const isConfirmed = version === this.#version;
+    this.#version = version;
     const others = listing.keys.filter(({ ringId }) => ringId !== record.ringId);
     for (const [ringId, keys] of Map.groupBy(others, (key) => key.ringId)) {
       if (memory.isNews(ringId)) events.emit('name-conflict', { ringId, ids: keys.map(({ id }) => id) });
@@ -78,24 +82,13 @@ export class Reconciliation {
       const { isOutdated } = await encryption.decrypt(key, record.ringId);
       if (isOutdated && !memory.reencryptedIds.has(key.id)) outdated = key;
     }
-    return this.#observed({ ...read, listing, outdated, rejectedIds: new Set() });
-  }
-
-  /** Lists again after the read, and asks the service about the keys that are missing from this list too. */
-  async #confirm(seen: Observation): Promise<Observation> {
-    const confirmation = await this.#list();
     const rejectedIds = new Set<string>();
-    for (const key of planning.missingKeys(seen.record, confirmation)) {
-      if ((await this.#verify(key, seen.record)).kind === 'rejected') rejectedIds.add(key.id);
+    for (const key of isConfirmed ? planning.missingKeys(record, listing) : []) {
+      if ((await this.#verify(key, record)).kind === 'rejected') rejectedIds.add(key.id);
     }
-    return this.#observed({ ...seen, confirmation, rejectedIds });
-  }
-
-  #observed(seen: Omit<Observation, 'settings' | 'progress' | 'monotonicNow' | 'now'>): Observation {
     const { ring: settings, progress } = this;
-    const { clock } = settings;
-    const { servedAt } = seen.confirmation ?? seen.listing;
-    return { ...seen, settings, progress, monotonicNow: clock.monotonic(), now: servedAt ?? clock.now() };
+    const times = { monotonicNow: clock.monotonic(), now: listing.servedAt ?? clock.now() };
+    return { ...read, ...times, listing, isConfirmed, rejectedIds, outdated, settings, progress };
   }
 
   protected plan(seen: Observation): Step {
@@ -111,8 +104,8 @@ export class Reconciliation {
         return { version, nextInMs: step.nextInMs };
       case 'fail':
         throw step.error;
-      case 'list-again':
-        return this.#continue(await this.#confirm(seen));
+      case 'confirm':
+        return undefined;
       case 'update':
         if ((await this.update(seen, step.record)) && step.replaced)
           events.emit('replaced', { id: step.replaced });
