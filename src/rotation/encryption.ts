@@ -15,9 +15,7 @@ export interface EncryptionContext {
 /** Custom encryption, for example by a key management service. */
 export interface CustomEncryption {
   /**
-   * Encrypts a secret.
-   *
-   * @param context - Bind the ciphertext to it (as additional data or an encryption context), so that the ciphertext
+   * Encrypts a secret. Bind the ciphertext to `context` (additional data, an encryption context), so that it
    * cannot be used for another ring or key.
    */
   readonly encrypt: (secret: string, context: EncryptionContext) => string | Promise<string>;
@@ -70,10 +68,7 @@ export class RingEncryption {
     }
   }
 
-  /**
-   * Decrypts each ciphertext once, even for concurrent callers. @throws {KeyRingError} With code
-   * `key_ring_decryption_failed`.
-   */
+  /** Decrypts each ciphertext once. @throws {KeyRingError} With code `key_ring_decryption_failed`. */
   decrypt(key: RingKey, ringId: string): Promise<Decrypted<Secret>> {
     const id = JSON.stringify([ringId, key.seq, key.ciphertext]);
     const known = this.#decrypted.get(id);

@@ -17,16 +17,11 @@ export interface KeyRingEvents {
   'orphan-deleted': { readonly id: string; readonly maskedKey: string };
   /** A key in use was deleted or disabled outside the ring, and has been retired. */
   replaced: { readonly id: string };
-  /**
-   * The account contains keys of another ring with this name, for example of another environment. They are not touched.
-   */
+  /** The account has keys of another ring with this name, such as another environment's. They are not touched. */
   'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
   /** The store returned an older record than before; readers keep the newer one. */
   'stale-read': { readonly epoch: number };
-  /**
-   * Background work failed, or the ring needs attention. Without a listener, the error is reported as a process
-   * warning.
-   */
+  /** Background work failed, or the ring needs attention. Without a listener, this becomes a process warning. */
   error: { readonly error: unknown };
 }
 

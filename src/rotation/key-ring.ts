@@ -30,8 +30,8 @@ export interface Protocol {
 /** Options of {@link KeyRing.start}. */
 export interface StartOptions {
   /**
-   * Interval between two reconciliations in milliseconds, with a random variation of 25% so that replicas do not run at
-   * the same time. Shorter if work is due earlier. @defaultValue 60_000
+   * Interval in milliseconds, varied by 25% so that replicas do not reconcile at the same time. Shorter if work is due
+   * earlier. @defaultValue 60_000
    */
   readonly intervalMs?: number | undefined;
 }

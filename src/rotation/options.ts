@@ -27,10 +27,7 @@ export interface KeyRingOptions {
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /**
-   * How long a replaced key keeps working, in milliseconds. Must exceed `refreshMs` and the longest call.
-   * @defaultValue 10 minutes
-   */
+  /** How long a replaced key works, in ms; must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
@@ -62,10 +59,7 @@ export interface KeyRingOptions {
   readonly random?: (() => number) | undefined;
 }
 
-/**
- * Tolerance for the service's time, in milliseconds, because `Date` has whole seconds, server clocks differ, and
- * responses take time.
- */
+/** Tolerance for the service's time: `Date` has whole seconds, server clocks differ, and responses take time. */
 export const SLACK_MS = 5_000;
 
 const SECOND_MS = 1_000;

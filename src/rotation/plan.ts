@@ -39,10 +39,7 @@ export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'createdAt' |
 
 /** State that a ring object keeps between reconciliations. */
 export class RingMemory {
-  /**
-   * Identifies this ring object. Independent of `random`, because ring objects with equal owners would continue each
-   * other's claims.
-   */
+  /** Not from `random`, because ring objects with equal owners would continue each other's claims. */
   readonly owner = crypto.randomUUID();
   /** Name of the last key for which a create was sent. */
   sentName: string | undefined;
@@ -158,10 +155,7 @@ function correctInstants(seen: Observation): Step | undefined {
   return changed && onceConfirmed(seen, { kind: 'update', record: changed });
 }
 
-/**
- * Waiting uses the earliest possible time: only the `Date` of a list requested after the read shows that an instant has
- * passed.
- */
+/** Waiting uses the earliest possible time, so only a list requested after the read shows that an instant is over. */
 function retirePrevious(seen: Observation): Step | undefined {
   const { record, listing } = seen;
   const { previous } = record;

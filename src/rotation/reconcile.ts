@@ -13,10 +13,9 @@ import * as service from './service.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /*
- * d.run can only create, list and delete keys. It cannot rotate them, a repeated create creates another key, and a
- * deleted key is rejected at once. Every action is therefore announced in the record by a compare-and-swap, which only
- * one replica wins. After a conflict, a crash or a lost response, the next iteration starts over: the record and the
- * list show what happened.
+ * d.run cannot rotate keys: a repeated create creates another key, and a deleted key is rejected at once. Every action is
+ * therefore announced in the record by a compare-and-swap, which only one replica wins. After a conflict, a crash or a
+ * lost response, the next iteration starts over: the record and the list show what happened.
  */
 
 /** The result of a reconciliation. */

@@ -154,18 +154,14 @@ const isRecord = objectOf({
 });
 
 /*
- * Every change to a record, as a pure function. plan.ts decides when each change is made. `pending` and `previous` are
- * replaced as a whole, without unknown fields of newer versions, because their meaning may depend on a field that
- * changes here. Unknown fields of the record itself are kept.
+ * Every change to a record, as a pure function. `pending` and `previous` are replaced without unknown fields of newer
+ * versions, which may depend on a field that changes here. Unknown fields of the record itself are kept.
  */
 
 /** The time of a promotion, and the grace period of the previous key. */
 export type Promotion = Pick<CurrentKey, 'since'> & Pick<PreviousKey, 'gracePeriodMs'>;
 
-/**
- * Announces a key before it is created, because a crash could otherwise leave a key without a reference; or replaces
- * the lease of a claim, but not its owner.
- */
+/** Announces a key before it is created, because a crash could leave it without a reference; or renews the lease. */
 export function claim(record: RingRecord, { name, seq, owner }: Announcement, lease: Lease): RingRecord {
   return { ...record, seq, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
 }
@@ -184,10 +180,7 @@ export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRe
   return { ...dropClaim(record), standby: key };
 }
 
-/**
- * Makes the standby or the pending key the current one, which fulfills a requested rotation. `retireAt` is set later,
- * once a list requested after this update arrives.
- */
+/** Makes a key the current one, which fulfills a requested rotation. A list after this update determines `retireAt`. */
 export function promote(record: RingRecord, key: RingKey, { since, gracePeriodMs }: Promotion): RingRecord {
   const { current, rotateEpoch: _, ...rest } = without(record, [key.id]);
   const previous = current && { previous: { ...ringKey(current), gracePeriodMs } };
@@ -227,10 +220,8 @@ export function reencrypt(record: RingRecord, { id }: RingKey, ciphertext: strin
 }
 
 /**
- * Resumes rotation after the store returned to an older state.
- *
- * @param highestSeq - Highest known number. No epoch was higher, because every promotion needs its own claim. One
- * number is skipped for a standby that has not been promoted.
+ * Resumes rotation after a rollback. No epoch was higher than `highestSeq`, the highest known number, because every
+ * promotion needs its own claim. One number is skipped for a standby that has not been promoted.
  */
 export function recover(record: RingRecord, highestSeq: number): RingRecord {
   const epoch = Math.max(record.seq, highestSeq);

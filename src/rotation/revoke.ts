@@ -177,8 +177,8 @@ export class Revocation {
 }
 
 /**
- * Accepts a record that is older than the latest known one. Raises its numbers above those of all existing keys and
- * known records, so that readers accept it again. Keys that are missing from it become orphans.
+ * Accepts a record that is older than the latest known one, and raises its numbers above all known ones, so that readers
+ * accept it again. Keys that are missing from it become orphans.
  */
 export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promise<void> {
   const { name, state, random } = ring;

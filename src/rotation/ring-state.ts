@@ -78,11 +78,9 @@ export class RingState {
   }
 
   /**
-   * Replaces the record by compare-and-swap. A retry conflicts with an earlier attempt that was applied.
+   * Replaces the record by compare-and-swap. After an error, the update may have been applied; a retry conflicts with it.
    *
-   * @param before - The record that was read, or null if there was none.
-   * @returns Undefined if the record has changed since.
-   * @throws {KeyRingError} If the store failed. The update may have been applied.
+   * @returns Undefined if the record has changed since it was read.
    */
   async update(
     before: VersionedRecord | null,
@@ -137,15 +135,10 @@ function checkResult(result: SwapResult | undefined): SwapResult {
   throw invalid('store', 'must return `{ ok: true, version }` or `{ ok: false }` from `compareAndSwap`');
 }
 
-/**
- * Codes of permanent errors: file permissions, SQL errors, PostgreSQL permissions. 25006 is excluded because it occurs
- * during a failover.
- */
+/** Codes of permanent errors of file systems and SQL. 25006 is excluded because it occurs during a failover. */
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
-/**
- * Prefixes of Redis errors, and error names. TypeError is not included, because `fetch` uses it for lost connections.
- */
+/** Redis errors, and error names. TypeError is not included: `fetch` uses it for lost connections. */
 const PERMANENT_ERROR =
   /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF|(?:Configuration|Reference)Error|(?:AccessDenied|ResourceNotFound|Validation)Exception)\b/;
 

@@ -7,9 +7,7 @@ const MAX_LENGTH = 300;
 const USER_INFO = /(\/\/)[^/\s@]*@/g;
 const SECRETS = /\bsk-[\w-]{6,}|\bgcm1\.[\w.-]+/g;
 
-/**
- * An error from third-party code, without fields that may hold secrets, such as query values or a connection password.
- */
+/** An error from third-party code, without fields that may hold secrets, such as query values or a password. */
 export interface SafeCause extends Error {
   code?: string;
   status?: number;

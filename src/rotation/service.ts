@@ -9,10 +9,7 @@ import type { ManagedRing } from './ring-state.ts';
 import { codeOf } from './safe-cause.ts';
 import { throwIfAborted } from './waiting.ts';
 
-/*
- * Requests to the service, through the key manager and the key verifier. These may be custom, so their results are
- * checked.
- */
+/* Requests to the service. Key managers and key verifiers may be custom, so their results are checked. */
 
 /** One list response: the ring's keys, and the service's time. */
 export interface Listing {

@@ -7,9 +7,7 @@ import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link fileStore}. */
 export interface FileStoreOptions {
-  /**
-   * Folder for the records, on a local disk. Created with the first record, accessible to the current user only (0700).
-   */
+  /** Folder for the records, on a local disk. Created with the first record, for the current user only (0700). */
   readonly path: string;
   /** Interval at which `watch` polls, in milliseconds. @defaultValue 1_000 */
   readonly pollMs?: number | undefined;

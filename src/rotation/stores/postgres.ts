@@ -9,10 +9,7 @@ export interface PostgresStoreOptions {
    * for `pg`, or `async (text, values) => ({ rows: await sql.unsafe(text, values) })` for postgres.js.
    */
   readonly query: (text: string, values: string[]) => Promise<{ readonly rows: readonly unknown[] }>;
-  /**
-   * Name of the table, with or without a schema. Case-sensitive: `key_rings`, `My-App.key_rings`. @defaultValue
-   * 'drun_key_rings'
-   */
+  /** Name of the table, case-sensitive, with or without a schema: `My-App.key_rings`. @defaultValue 'drun_key_rings' */
   readonly table?: string | undefined;
   /** Creates the table if it is missing. Requires permission to create tables. @defaultValue false */
   readonly createTable?: boolean | undefined;
@@ -92,10 +89,7 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
   );
 }
 
-/**
- * The compare-and-swap is one statement. If the client repeats it after a lost connection, it finds its own version and
- * succeeds.
- */
+/** If the client repeats a compare-and-swap after a lost connection, it finds its own version and succeeds. */
 function statements(name: string) {
   return {
     createTable: `CREATE TABLE IF NOT EXISTS ${name} (

@@ -8,10 +8,7 @@ export interface IoredisClient {
   disconnect?(reconnect?: boolean): void;
 }
 
-/**
- * The methods of a `redis` (node-redis) client that the store uses. Accepts clients, pools and clusters, once
- * connected.
- */
+/** The methods of a `redis` (node-redis) client that the store uses: of a client, pool or cluster, once connected. */
 export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Distinguishes the client from an ioredis client. */
@@ -28,10 +25,7 @@ export interface RedisStoreOptions {
   readonly pollMs?: number | undefined;
 }
 
-/**
- * Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a no-op write. Its
- * other errors, such as a missing permission, do not matter for reads.
- */
+/** Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a no-op write. */
 const REFUSE_REPLICA = `
   local persisted = redis.pcall('PERSIST', KEYS[1])
   if type(persisted) == 'table' and persisted.err and string.find(persisted.err, 'READONLY') then return persisted end`;
@@ -40,10 +34,7 @@ const REFUSE_REPLICA = `
 const READ = `${REFUSE_REPLICA}
   return redis.call('HMGET', KEYS[1], 'version', 'value')`;
 
-/**
- * If the client repeats an update after a lost connection, it finds its own version and succeeds. Redis returns false
- * for a missing field; a version is never empty.
- */
+/** If the client repeats an update, it finds its own version and succeeds. Redis returns false for a missing field. */
 const SWAP = `
   local version = redis.call('HGET', KEYS[1], 'version') or ''
   if version == ARGV[2] then return {'ok'} end
