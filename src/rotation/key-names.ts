@@ -1,6 +1,6 @@
 import type { ListedKey } from './interfaces.ts';
 
-/* Names of a ring's keys: kr1-<ring>-<ringId>-<seq>-<nonce>, at most 32 characters. Only the ring name may have dashes. */
+/* Names of keys: kr1-<ring>-<ringId>-<seq>-<nonce>, at most 32 characters. Only the ring name may contain dashes. */
 
 const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 const RING_ID_LENGTH = 5;

@@ -3,8 +3,7 @@ import type { Secret } from '../secret/secret.ts';
 import type { OwnKey } from './key-names.ts';
 import { type KeyRingSettings, SLACK_MS } from './options.ts';
 import type { ClaimedPending, CreatedPending, RetiredKey, RingKey, RingRecord } from './record.ts';
-import * as to from './record.ts';
-import { keysOf } from './record.ts';
+import * as records from './record.ts';
 import { rolledBack } from './ring-state.ts';
 import { type Listing, latestTime } from './service.ts';
 
@@ -145,12 +144,15 @@ function correctInstants(seen: Observation): Step | undefined {
     instant === undefined || instant - servedAt > lengthMs + 2 * SLACK_MS;
   let changed: RingRecord | undefined;
   if (previous && isWrong(previous.retireAt, previous.gracePeriodMs)) {
-    changed = to.setRetireAt(record, previous, servedAt + SLACK_MS + previous.gracePeriodMs);
+    changed = records.setRetireAt(record, previous, servedAt + SLACK_MS + previous.gracePeriodMs);
   } else if (current && isWrong(current.since, 0)) {
     changed = { ...record, current: { ...current, since: servedAt } };
   } else if (pending?.phase === 'claimed' && isWrong(pending.leaseUntil, pending.leaseMs)) {
     const { leaseMs } = pending;
-    changed = to.claim(record, pending, { leaseMs, leaseUntil: latestTime(listing, monotonicNow) + leaseMs });
+    changed = records.claim(record, pending, {
+      leaseMs,
+      leaseUntil: latestTime(listing, monotonicNow) + leaseMs,
+    });
   }
   return changed && onceConfirmed(seen, { kind: 'update', record: changed });
 }
@@ -160,7 +162,7 @@ function retirePrevious(seen: Observation): Step | undefined {
   const { record, listing } = seen;
   const { previous } = record;
   if (previous === undefined || !hasPassed(previous.retireAt, listing)) return undefined;
-  const retired = to.retire(record, [previous.id], 'replaced', promotionOf(seen));
+  const retired = records.retire(record, [previous.id], 'replaced', promotionOf(seen));
   return onceConfirmed(seen, { kind: 'update', record: retired });
 }
 
@@ -171,7 +173,7 @@ function replaceMissing(seen: Observation): Step | undefined {
   if (missing.length > 0 && !isConfirmed) return { kind: 'confirm' };
   const key = missing.find(({ id }) => rejectedIds.has(id));
   if (key === undefined) return undefined;
-  const replaced = to.retire(record, [key.id], 'missing', promotionOf(seen));
+  const replaced = records.retire(record, [key.id], 'missing', promotionOf(seen));
   return { kind: 'update', record: replaced, replaced: key.id };
 }
 
@@ -197,14 +199,16 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   if (memory.sentName === pending.name) return undefined;
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
   // Keys are counted after the claim. If two replicas counted before it, each would find room for one key.
-  if (!hasRoom(seen)) return { kind: 'update', record: to.dropClaim(record) };
+  if (!hasRoom(seen)) return { kind: 'update', record: records.dropClaim(record) };
   // Acting uses the latest possible time: the create and its recovery must end before the lease does, by the service's
   // clock and by the clock of this process.
   const { leaseUntil } = pending;
   const end = latestTime(listing, monotonicNow) + settings.createTimeoutMs;
   const isLeased = leaseUntil === undefined || end <= leaseUntil;
   const isHeld = monotonicNow - claim.sentAt + settings.createTimeoutMs <= settings.leaseMs;
-  return isLeased && isHeld ? { kind: 'create', pending } : { kind: 'update', record: to.dropClaim(record) };
+  return isLeased && isHeld
+    ? { kind: 'create', pending }
+    : { kind: 'update', record: records.dropClaim(record) };
 }
 
 /** Takes over a claim without a stored key once a list requested after the read shows that its lease has ended. */
@@ -218,7 +222,7 @@ function takeOverClaim(seen: Observation): Step | undefined {
   const [key, ...others] = listing.keys.filter((listed) => listed.name === name);
   const canRecover = settings.manager?.getSecret !== undefined && !progress.unrecoverableNames.has(name);
   if (key && others.length === 0 && canRecover) return { kind: 'recover-key', pending, key };
-  return { kind: 'update', record: to.dropClaim(record) };
+  return { kind: 'update', record: records.dropClaim(record) };
 }
 
 function reencryptOutdated({ outdated }: Observation): Step | undefined {
@@ -231,10 +235,10 @@ function useStandby(seen: Observation): Step | undefined {
   if (standby === undefined) return undefined;
   const promotion = promotionOf(seen);
   if (isExpiring(standby, seen)) {
-    return { kind: 'update', record: to.retire(record, [standby.id], 'expiring', promotion) };
+    return { kind: 'update', record: records.retire(record, [standby.id], 'expiring', promotion) };
   }
   if (current !== undefined && (previous !== undefined || !isDue(seen))) return undefined;
-  return { kind: 'update', record: to.promote(record, standby, promotion) };
+  return { kind: 'update', record: records.promote(record, standby, promotion) };
 }
 
 function claimNextKey(seen: Observation): Step | undefined {
@@ -245,7 +249,7 @@ function claimNextKey(seen: Observation): Step | undefined {
   // While there is a previous key, there is room only if there is no current one.
   if (previous && current) return undefined;
   if (settings.deleteBeforeCreate && current) {
-    const freed = to.retire(record, [current.id], 'replaced', promotionOf(seen));
+    const freed = records.retire(record, [current.id], 'replaced', promotionOf(seen));
     return { kind: 'update', record: freed };
   }
   if (!hasRoom(seen)) return undefined;
@@ -296,7 +300,7 @@ function isExpiring({ expiresAt }: RingKey, { listing, settings }: Observation):
 }
 
 /** Returns a promotion at the service's time of this observation. */
-export function promotionOf({ now, settings }: Observation): to.Promotion {
+export function promotionOf({ now, settings }: Observation): records.Promotion {
   return { since: now, gracePeriodMs: settings.gracePeriodMs };
 }
 

@@ -22,7 +22,7 @@ interface Reading {
 
 /**
  * Returns the current key; never writes. A known secret is returned at once and refreshed in the background, so that a
- * slow or unavailable store delays no caller. If the service rejected the key, the record is read before a key is returned.
+ * slow or unavailable store delays no caller. After a rejection, the record is read before a key is returned.
  */
 export class Reader {
   readonly #ring: RingContext;

@@ -5,17 +5,16 @@ import { newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import type { Observation, RingMemory, Step } from './plan.ts';
 import * as planning from './plan.ts';
 import type { Announcement, ClaimedPending, CreatedPending, Pending, RingKey, RingRecord } from './record.ts';
-import * as to from './record.ts';
-import { emptyRecord, keysOf } from './record.ts';
+import * as records from './record.ts';
 import type { ManagedRing, VersionedRecord } from './ring-state.ts';
 import { codeOf, isRejectionStatus, readStatus, ringError, safeCause } from './safe-cause.ts';
 import * as service from './service.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /*
- * d.run cannot rotate keys: a repeated create creates another key, and a deleted key is rejected at once. Every action is
- * therefore announced in the record by a compare-and-swap, which only one replica wins. After a conflict, a crash or a
- * lost response, the next iteration starts over: the record and the list show what happened.
+ * d.run cannot rotate keys: a repeated create creates another key, and a deleted key is rejected at once. Every action
+ * is therefore announced in the record by a compare-and-swap, which only one replica wins. After a conflict, a crash or
+ * a lost response, the next iteration starts over: the record and the list show what happened.
  */
 
 /** The result of a reconciliation. */
@@ -77,7 +76,7 @@ export class Reconciliation {
       if (memory.isNews(ringId)) events.emit('name-conflict', { ringId, ids: keys.map(({ id }) => id) });
     }
     let outdated: RingKey | undefined;
-    for (const key of keysOf(record)) {
+    for (const key of records.keysOf(record)) {
       const { isOutdated } = await encryption.decrypt(key, record.ringId);
       if (isOutdated && !memory.reencryptedIds.has(key.id)) outdated = key;
     }
@@ -118,7 +117,7 @@ export class Reconciliation {
       case 'delete-retired': {
         const deleted = await this.#delete(step.keys);
         const ids = deleted.map(({ id }) => id);
-        const isUpdated = ids.length > 0 && (await this.update(seen, to.forgetRetired(record, ids)));
+        const isUpdated = ids.length > 0 && (await this.update(seen, records.forgetRetired(record, ids)));
         if (isUpdated) for (const { id, reason } of deleted) events.emit('deleted', { id, reason });
         return undefined;
       }
@@ -171,7 +170,7 @@ export class Reconciliation {
       leaseMs: Math.ceil(leaseMs + sentAt - seen.listing.sentAt),
       leaseUntil: Number.isFinite(latest) ? Math.ceil(latest + leaseMs) : undefined,
     };
-    const claimed = await this.update(seen, to.claim(seen.record, announcement, lease));
+    const claimed = await this.update(seen, records.claim(seen.record, announcement, lease));
     if (claimed) this.progress.claim = { version: claimed.version, sentAt };
   }
 
@@ -190,7 +189,7 @@ export class Reconciliation {
     } catch (error) {
       if (!isRejection(error)) return this.#awaitLateCreate(name, seen.now, sentAt);
       memory.sentName = undefined;
-      await this.update(seen, to.dropClaim(seen.record));
+      await this.update(seen, records.dropClaim(seen.record));
       throw withRingKeys(error, seen);
     }
     return this.storeKey(seen, pending);
@@ -243,7 +242,7 @@ export class Reconciliation {
     const { seq } = pending;
     const ciphertext = await encryption.encrypt(secret, record.ringId, seq);
     const maskedKey = secret.masked;
-    const changed = to.storeKey(record, pending, { ...fields, maskedKey, seq, ciphertext });
+    const changed = records.storeKey(record, pending, { ...fields, maskedKey, seq, ciphertext });
     if ((await this.update({ ...seen, record }, changed)) === undefined) return;
     memory.unstored = undefined;
     events.emit('created', { id: fields.id, maskedKey, seq });
@@ -289,8 +288,8 @@ export class Reconciliation {
     const { record } = seen;
     const isStandby = this.ring.standby && record.current !== undefined && record.standby === undefined;
     const changed = isStandby
-      ? to.fillStandby(record, pending)
-      : to.promote(record, pending.key, planning.promotionOf(seen));
+      ? records.fillStandby(record, pending)
+      : records.promote(record, pending.key, planning.promotionOf(seen));
     await this.update(seen, changed);
   }
 
@@ -298,7 +297,7 @@ export class Reconciliation {
     const { id } = key;
     const { name, activationTimeoutMs } = this.ring;
     const promotion = planning.promotionOf(seen);
-    await this.update(seen, to.retire(seen.record, [id], verdict, promotion));
+    await this.update(seen, records.retire(seen.record, [id], verdict, promotion));
     const why =
       verdict === 'rejected'
         ? `the service rejected the new key ${id}`
@@ -315,7 +314,7 @@ export class Reconciliation {
     const { secret } = await encryption.decrypt(key, ringId);
     await this.update(
       seen,
-      to.reencrypt(seen.record, key, await encryption.encrypt(secret, ringId, key.seq)),
+      records.reencrypt(seen.record, key, await encryption.encrypt(secret, ringId, key.seq)),
     );
   }
 
@@ -331,7 +330,7 @@ export class Reconciliation {
   protected async read(): Promise<VersionedRecord | Again> {
     const { state, random } = this.ring;
     const read = await state.readLatest({ retry: this.signal });
-    if (read === null) await this.update(null, emptyRecord(newRingId(random)));
+    if (read === null) await this.update(null, records.emptyRecord(newRingId(random)));
     return read ?? undefined;
   }
 

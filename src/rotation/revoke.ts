@@ -2,8 +2,8 @@ import { check } from '../errors/invalid.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import { newRingId } from './key-names.ts';
-import * as to from './record.ts';
-import { emptyRecord, isOlder, keysOf, type RingRecord } from './record.ts';
+import type { RingRecord } from './record.ts';
+import * as records from './record.ts';
 import { isTransientStoreFailure, type ManagedRing } from './ring-state.ts';
 import { codeOf, isRejectionStatus, readStatus, ringError } from './safe-cause.ts';
 import { deleteKey, listKeys, verify } from './service.ts';
@@ -101,13 +101,13 @@ export class Revocation {
     const limit = () => ({ timeoutMs: Math.max(1, deadline - clock.monotonic()) });
     try {
       const read = await state.readLatest(limit());
-      const record = read?.record ?? emptyRecord('');
+      const record = read?.record ?? records.emptyRecord('');
       await this.resolveTarget(record);
       const { ids = [] } = this;
-      if (read !== null && keysOf(record).some(({ id }) => ids.includes(id))) {
+      if (read !== null && records.keysOf(record).some(({ id }) => ids.includes(id))) {
         // A lower bound of the service's time, because a revocation does not wait for a list.
         const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
-        const revoked = to.retire(record, ids, this.#reason, { since, gracePeriodMs });
+        const revoked = records.retire(record, ids, this.#reason, { since, gracePeriodMs });
         if ((await state.update(read, revoked, limit())) === undefined) return false;
       }
       this.#isUpdated = true;
@@ -123,7 +123,7 @@ export class Revocation {
     if (this.ids !== undefined) return;
     const { target } = this;
     const id = target === 'current' ? record.current?.id : target;
-    const keys = keysOf(record).filter((key) => target === 'all' || key.id === id);
+    const keys = records.keysOf(record).filter((key) => target === 'all' || key.id === id);
     if (keys.length === 0 && target !== 'all') return;
     this.ids = keys.map((key) => key.id);
     // A key that cannot be decrypted is revoked anyway.
@@ -177,8 +177,8 @@ export class Revocation {
 }
 
 /**
- * Accepts a record that is older than the latest known one, and raises its numbers above all known ones, so that readers
- * accept it again. Keys that are missing from it become orphans.
+ * Accepts a record that is older than the latest known one, and raises its numbers above all known ones, so that
+ * readers accept it again. Keys that are missing from it become orphans.
  */
 export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promise<void> {
   const { name, state, random } = ring;
@@ -188,11 +188,15 @@ export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promi
   const record = read?.record;
   const ahead = keys.filter(({ ringId, seq }) => ringId === record?.ringId && seq > record.seq);
   const isRolledBack =
-    record === undefined ? known !== undefined : ahead.length > 0 || (known && isOlder(record, known));
+    record === undefined
+      ? known !== undefined
+      : ahead.length > 0 || (known && records.isOlder(record, known));
   if (!isRolledBack) return;
   const seqs = ahead.map(({ seq }) => seq);
   if (known !== undefined && known.ringId === record?.ringId) seqs.push(known.seq);
-  const recovered = record ? to.recover(record, Math.max(0, ...seqs)) : emptyRecord(newRingId(random));
+  const recovered = record
+    ? records.recover(record, Math.max(0, ...seqs))
+    : records.emptyRecord(newRingId(random));
   if ((await state.update(read, recovered)) !== undefined) return;
   const message =
     'another process changed the record during `recover()`. Check the ring before you call it again.';

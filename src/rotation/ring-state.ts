@@ -78,7 +78,7 @@ export class RingState {
   }
 
   /**
-   * Replaces the record by compare-and-swap. After an error, the update may have been applied; a retry conflicts with it.
+   * Replaces the record by compare-and-swap. After an error, the update may have been applied.
    *
    * @returns Undefined if the record has changed since it was read.
    */
