@@ -130,7 +130,7 @@ export class KeyRing implements AsyncDisposable {
       const deadline = clock.monotonic() + Math.max(nextInMs, MIN_WAIT_MS);
       await retryUntil(clock, signal, deadline, POLL, async () => {
         const read = await state.read().catch(() => null);
-        return (read && read.version !== version) || undefined;
+        return read !== null && read.version !== version;
       });
     }
   }

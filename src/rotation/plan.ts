@@ -311,7 +311,7 @@ function ownListed({ listing, record }: Observation): OwnKey[] {
 
 function orphansOf(seen: Observation): OwnKey[] {
   const { record, progress } = seen;
-  const known = new Set([...keysOf(record), ...record.retired].map(({ id }) => id));
+  const known = new Set([...records.keysOf(record), ...record.retired].map(({ id }) => id));
   return ownListed(seen).filter(
     ({ id, name }) => !known.has(id) && !progress.undeletableIds.has(id) && name !== record.pending?.name,
   );
@@ -319,7 +319,7 @@ function orphansOf(seen: Observation): OwnKey[] {
 
 /** Whether a slot is free. Undeletable keys do not count here; they count toward the limit of the account. */
 function hasRoom(seen: Observation): boolean {
-  const ids = new Set([...ownListed(seen), ...keysOf(seen.record)].map(({ id }) => id));
+  const ids = new Set([...ownListed(seen), ...records.keysOf(seen.record)].map(({ id }) => id));
   for (const id of seen.progress.undeletableIds) ids.delete(id);
   return ids.size < (seen.settings.deleteBeforeCreate ? 1 : 2);
 }

@@ -259,7 +259,7 @@ export class Reconciliation {
       // Another replica may have promoted the key in the meantime.
       if (verdict && (await state.read().catch(() => undefined))?.version !== version) return true;
       verdict = await this.verifyStored(seen, pending);
-      return verdict.kind === 'accepted' || undefined;
+      return verdict.kind === 'accepted';
     });
     if (verdict?.kind === 'accepted') return this.promote(seen, pending);
     if (isOver) return undefined;

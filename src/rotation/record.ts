@@ -230,15 +230,16 @@ export function recover(record: RingRecord, highestSeq: number): RingRecord {
 
 /** Returns the record without the given keys. */
 function without(record: RingRecord, ids: readonly string[]): RingRecord {
-  const { current, standby, previous, pending, ...rest } = record;
-  const stays = (key: RingKey | undefined): boolean => key !== undefined && !ids.includes(key.id);
-  const isPending = pending?.phase === 'created' ? stays(pending.key) : pending !== undefined;
+  const keep = <Key extends RingKey>(key: Key | undefined): Key | undefined =>
+    key && ids.includes(key.id) ? undefined : key;
+  const { current, standby, previous, pending } = record;
+  const isPending = pending?.phase !== 'created' || keep(pending.key) !== undefined;
   return {
-    ...rest,
-    ...(stays(current) && { current }),
-    ...(stays(standby) && { standby }),
-    ...(stays(previous) && { previous }),
-    ...(isPending && { pending }),
+    ...record,
+    current: keep(current),
+    standby: keep(standby),
+    previous: keep(previous),
+    pending: isPending ? pending : undefined,
   };
 }
 

@@ -70,34 +70,23 @@ export class Revocation {
   async run(): Promise<void> {
     const { name, events, clock } = this.ring;
     const deleteAt = clock.monotonic() + Math.min(MAX_WAIT_BEFORE_DELETE_MS, this.timeoutMs / 3);
-    await this.#poll(deleteAt, () => this.#updateRecord(deleteAt));
+    await retryUntil(clock, this.#signal, deleteAt, POLL, () => this.#updateRecord(deleteAt));
     const ids = await this.#idsToDelete();
-    await this.#poll(this.#deadline, async () => {
+    await retryUntil(clock, this.#signal, this.#deadline, POLL, async () => {
       const [isUpdated] = await Promise.all([this.#updateRecord(this.#deadline), this.#deleteKeys(ids)]);
       return isUpdated && this.#isGone;
     });
     if (this.#isGone) for (const id of ids) events.emit('revoked', { id, reason: this.#reason });
-    if (!this.#isUpdated) throw this.#error;
+    if (!this.#isUpdated) throw this.#failure;
     if (this.#isGone) return;
     const why = `the keys are retired, but after ${this.timeoutMs} ms the service still lists or accepts them.`;
     throw ringError(name, 'key_ring_revocation_unconfirmed', why, ids);
   }
 
-  /** Repeats a task until it returns true or the deadline has passed. */
-  #poll(deadline: number, task: () => Promise<boolean>): Promise<unknown> {
-    const attempt = async () => (await task()) || undefined;
-    return retryUntil(this.ring.clock, this.#signal, deadline, POLL, attempt);
-  }
-
-  get #error(): unknown {
-    const message = 'the record kept changing during the revocation.';
-    return this.#failure ?? ringError(this.ring.name, 'key_ring_conflict', message);
-  }
-
   /** Makes one attempt to retire the keys in the record. @returns False if another attempt may help. */
   async #updateRecord(deadline: number): Promise<boolean> {
     if (this.#isUpdated) return true;
-    const { state, clock, gracePeriodMs } = this.ring;
+    const { name, state, clock, gracePeriodMs } = this.ring;
     const limit = () => ({ timeoutMs: Math.max(1, deadline - clock.monotonic()) });
     try {
       const read = await state.readLatest(limit());
@@ -108,7 +97,11 @@ export class Revocation {
         // A lower bound of the service's time, because a revocation does not wait for a list.
         const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
         const revoked = records.retire(record, ids, this.#reason, { since, gracePeriodMs });
-        if ((await state.update(read, revoked, limit())) === undefined) return false;
+        if ((await state.update(read, revoked, limit())) === undefined) {
+          const message = 'the record kept changing during the revocation.';
+          this.#failure = ringError(name, 'key_ring_conflict', message);
+          return false;
+        }
       }
       this.#isUpdated = true;
     } catch (failure) {
@@ -139,7 +132,7 @@ export class Revocation {
     if (!this.#isUpdated) {
       // The store is unreachable, so the last known record is used.
       if (latest !== undefined) await this.resolveTarget(latest);
-      if (!this.ids?.length) throw this.#error;
+      if (!this.ids?.length) throw this.#failure;
     }
     if (this.ids !== undefined) return this.ids;
     if (this.target === 'current') {

@@ -6,7 +6,7 @@ export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
   if (aborted) throw reason;
 }
 
-/** Repeats a task, with growing pauses, until it returns a value. The last attempt starts at `deadline` (monotonic). */
+/** Repeats a task, with growing pauses, until it returns a truthy value. The last attempt starts at `deadline` (monotonic). */
 export async function retryUntil<Result>(
   clock: Clock,
   signal: AbortSignal,
@@ -18,7 +18,7 @@ export async function retryUntil<Result>(
     throwIfAborted(signal);
     const result = await task();
     const leftMs = deadline - clock.monotonic();
-    if (result !== undefined || leftMs <= 0) return result;
+    if (result || leftMs <= 0) return result;
     await clock.sleep(Math.min(delayMs, leftMs), signal);
   }
 }

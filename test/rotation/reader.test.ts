@@ -335,6 +335,22 @@ describe('encryption', () => {
     expect(store.counts.writes).toBe(writes);
   });
 
+  it('can be an object whose methods use `this`', async () => {
+    class Vault {
+      readonly #prefix = '#';
+      encrypt(secret: string): string {
+        return this.#prefix + secret;
+      }
+      decrypt(ciphertext: string): string {
+        return ciphertext.slice(this.#prefix.length);
+      }
+    }
+    const { newRing, newReader } = ringSetup();
+    await newRing({ encryptionKey: new Vault() }).reconcile();
+
+    expect(await keyOf(newReader({ encryptionKey: new Vault() }))).toContain('sk-k1');
+  });
+
   it('binds a ciphertext to its ring, `ringId` and number', async () => {
     const contexts: unknown[] = [];
     const { newRing, record } = ringSetup();
