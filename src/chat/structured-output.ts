@@ -20,6 +20,32 @@ export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
   : Completion & ParsedCompletion<SchemaOutput<Schema>>;
 
 /**
+ * Checks that the first choice is finished.
+ *
+ * @param isPartial - Whether its content shows that it is not.
+ * @throws {ModelRefusalError | OutputTruncatedError}
+ */
+export function checkFinished(
+  completion: ChatCompletion,
+  reader: Pick<ChunkReader, 'redact'>,
+  isPartial = false,
+): void {
+  const [{ message, finish_reason }] = completion.choices;
+  const kind = finishKind(finish_reason);
+  if (message.refusal || kind === 'withheld') {
+    const why = message.refusal
+      ? 'The model refused to reply.'
+      : 'A content filter withheld the reply, or part of it.';
+    throw new ModelRefusalError(why, reader.redact({ completion, refusal: message.refusal || null }));
+  }
+  if (kind !== 'cut' && !isPartial) return;
+  const where = isPartial
+    ? 'within a tool call'
+    : 'at the token limit: raise `max_tokens`, or ask for a shorter reply';
+  throw new OutputTruncatedError(`The reply was cut off ${where}.`, reader.redact({ completion }));
+}
+
+/**
  * Parses the text of the first choice.
  *
  * @throws {ModelRefusalError | OutputTruncatedError | OutputValidationError}
@@ -30,26 +56,13 @@ export async function parseReply<Completion extends ChatCompletion>(
   reader: Pick<ChunkReader, 'redact'>,
   signal: AbortSignalLike | undefined,
 ): Promise<Completion & ParsedCompletion<never>> {
-  const [{ message, finish_reason }] = completion.choices;
-  const kind = finishKind(finish_reason);
-  const fields = (): { readonly completion: ChatCompletion } => ({
-    completion: reader.redact<ChatCompletion>(completion),
-  });
-  if (message.refusal || kind === 'withheld') {
-    const why = message.refusal
-      ? 'The model refused to reply.'
-      : 'A content filter withheld the reply, or part of it.';
-    throw new ModelRefusalError(why, { ...fields(), refusal: reader.redact(message.refusal || null) });
-  }
-  if (kind === 'cut') {
-    const why = 'The reply was cut off at the token limit: raise `max_tokens`, or ask for a shorter reply.';
-    throw new OutputTruncatedError(why, fields());
-  }
+  checkFinished(completion, reader);
+  const [{ message }] = completion.choices;
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const { value, reasoning, text } = readJson(message);
   if (value === undefined) {
     const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
-    throw new OutputValidationError(why, { ...fields(), issues: [] });
+    throw new OutputValidationError(why, reader.redact({ completion, issues: [] }));
   }
   // An abort after the end of a stream has no effect.
   const deadline = new Deadline(signal?.aborted ? undefined : signal);
@@ -57,9 +70,11 @@ export async function parseReply<Completion extends ChatCompletion>(
   if (checked.issues === undefined) {
     return { ...withReasoning(completion, text, reasoning), parsed: checked.value as never };
   }
-  const issues = reader.redact(checked.issues);
-  const why = `The reply does not match the schema: ${issuesText(issues)}.`;
-  throw new OutputValidationError(why, { ...fields(), issues });
+  const fields = reader.redact({ completion, issues: checked.issues });
+  throw new OutputValidationError(
+    `The reply does not match the schema: ${issuesText(fields.issues)}.`,
+    fields,
+  );
 }
 
 interface ReplyText {
