@@ -3,7 +3,7 @@ import { Deadline } from '../http/deadline.ts';
 import { isTooDeep, parseJson } from '../internal/json.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
-import type { ChatCompletion, CompletionMessage } from './completion.ts';
+import type { ChatCompletion } from './completion.ts';
 import { finishKind } from './finish-reason.ts';
 import { issuesText, validate } from './json-schema.ts';
 import type { SchemaOutput } from './tools.ts';
@@ -59,7 +59,12 @@ export async function parseReply<Completion extends ChatCompletion>(
   checkFinished(completion, reader);
   const [{ message }] = completion.choices;
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
-  const { value, reasoning, text } = readJson(message);
+  const whole = (message.content ?? '').trim();
+  // Some chat templates contain the start of the reasoning block, so the text contains only its end.
+  const block = parseShallow(whole) === undefined ? /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) : null;
+  const [, reasoning, rest = whole] = block ?? [];
+  const text = rest.trim();
+  const value = parseShallow(text) ?? parseShallow(withoutFence(text));
   if (value === undefined) {
     const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
     throw new OutputValidationError(why, reader.redact({ completion, issues: [] }));
@@ -77,31 +82,12 @@ export async function parseReply<Completion extends ChatCompletion>(
   );
 }
 
-interface ReplyText {
-  /** `undefined` if the text is not JSON. */
-  readonly value: unknown;
-  /** The text without the reasoning. */
-  readonly text: string;
-  readonly reasoning?: string | undefined;
-}
-
-/** Parses the JSON of a reply. Some models put their reasoning before it, or a Markdown fence around it. */
-function readJson({ content }: CompletionMessage): ReplyText {
-  const whole = (content ?? '').trim();
-  const value = parseShallow(whole);
-  if (value !== undefined) return { value, text: whole };
-  // Some chat templates contain the start of the reasoning block, so the text contains only its end.
-  const [, reasoning, rest = whole] = /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) ?? [];
-  const text = rest.trim();
-  return { value: parseShallow(text) ?? parseShallow(withoutFence(text)), text, reasoning };
-}
-
 function parseShallow(text: string): unknown {
   const value = parseJson(text);
   return isTooDeep(text, value) ? undefined : value;
 }
 
-/** The closing fence is missing if it is a stop sequence of the request. */
+/** Some models put a Markdown fence around the JSON. The closing fence is missing if it is a stop sequence of the request. */
 function withoutFence(text: string): string {
   return /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s.exec(text)?.[2] ?? text;
 }
