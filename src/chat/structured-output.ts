@@ -1,6 +1,6 @@
 import { ModelRefusalError, OutputTruncatedError, OutputValidationError } from '../errors/index.ts';
 import { Deadline } from '../http/deadline.ts';
-import { isTooDeep, parseJson } from '../internal/json.ts';
+import { parseJson } from '../internal/json.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion } from './completion.ts';
@@ -61,10 +61,10 @@ export async function parseReply<Completion extends ChatCompletion>(
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const whole = (message.content ?? '').trim();
   // Some chat templates contain the start of the reasoning block, so the text contains only its end.
-  const block = parseShallow(whole) === undefined ? /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) : null;
+  const block = parseJson(whole) === undefined ? /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) : null;
   const [, reasoning, rest = whole] = block ?? [];
   const text = rest.trim();
-  const value = parseShallow(text) ?? parseShallow(withoutFence(text));
+  const value = parseJson(text) ?? parseJson(withoutFence(text));
   if (value === undefined) {
     const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
     throw new OutputValidationError(why, reader.redact({ completion, issues: [] }));
@@ -80,11 +80,6 @@ export async function parseReply<Completion extends ChatCompletion>(
     `The reply does not match the schema: ${issuesText(fields.issues)}.`,
     fields,
   );
-}
-
-function parseShallow(text: string): unknown {
-  const value = parseJson(text);
-  return isTooDeep(text, value) ? undefined : value;
 }
 
 /** Some models put a Markdown fence around the JSON. The closing fence is missing if it is a stop sequence of the request. */

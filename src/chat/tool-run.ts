@@ -1,6 +1,6 @@
 import { ConfigurationError, MaxToolRoundsError, ToolCallError } from '../errors/index.ts';
 import type { Deadline } from '../http/deadline.ts';
-import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
+import { isRecord, parseJson } from '../internal/json.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, CompletionUsage, ToolCall } from './completion.ts';
 import { type AnySchemaOptions, type Checked, issuesText, validate } from './json-schema.ts';
@@ -160,7 +160,7 @@ async function readArguments(
   const fail = (message: string): Checked<never> => ({ issues: [{ path: [], message }] });
   if (tool === undefined) return fail(`the tools are ${tools.map(({ name }) => name).join(', ')}`);
   const value = text.trim() === '' ? {} : parseJson(text);
-  if (value === undefined || isTooDeep(text, value)) return fail('not JSON');
+  if (value === undefined) return fail('not JSON');
   return validate(tool.parameters, value);
 }
 
