@@ -40,15 +40,7 @@ export function authenticatedFetch(
     }
     const deadline = new Deadline(request.signal);
     const credentials = new CallCredentials(readCredential, deadline);
-    const call = {
-      label: 'fetch',
-      url,
-      headers: {},
-      deadline,
-      credentials,
-      credentialOption: 'apiKey',
-    } as const;
-    const context = responseContext(call);
+    const context = responseContext({ label: 'fetch', url, headers: {}, deadline, credentials });
     try {
       await credentials.read();
       for (;;) {

@@ -56,7 +56,7 @@ export interface HttpClientOptions extends ClientOptions {
   readonly transport: Transport;
   readonly credential: Credential;
   /** Name of the credential option. */
-  readonly credentialOption: ResponseContext['credentialOption'];
+  readonly credentialOption: 'apiKey' | 'accessToken';
   readonly timeoutMs: number;
   readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
 }

@@ -18,7 +18,7 @@ interface CallDescription {
   readonly headers: Readonly<Record<string, string>>;
   readonly deadline: Deadline;
   readonly credentials: CallCredentials;
-  readonly credentialOption: 'apiKey' | 'accessToken';
+  readonly credentialOption?: 'apiKey' | 'accessToken';
   /** The diagnostics message of the latest request, if there are subscribers. */
   diagnostics?: RequestDiagnostics;
 }
