@@ -99,7 +99,7 @@ export abstract class BaseApiKeys<
   /**
    * Replaces a key that has leaked: deletes it, then creates another one. The new key inherits the name, the expiry
    * date (unless it has passed) and the remaining quota; `input` overrides these settings. Model lists cannot be set
-   * through this API and are not inherited. `timeoutMs` applies to each of the two steps.
+   * through this API and are not inherited. `timeoutMs` applies to each request.
    *
    * @returns The new key, with the deleted one in `replaced`.
    * @throws {ReplacementFailedError} If the key was deleted but no new one was created.
@@ -110,7 +110,8 @@ export abstract class BaseApiKeys<
     options: CallOptions = {},
   ): Promise<ReplacementApiKey> {
     checkOptions(options, CALL_OPTIONS, 'replace()');
-    return replaceKey(this, id, input, this.#isWorkspace, options);
+    const fetchPage = fetchAnyKeys(this.#plane, this.#plane.sender(options));
+    return replaceKey(this, fetchPage, id, input, this.#isWorkspace, options);
   }
 
   /**

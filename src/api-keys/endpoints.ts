@@ -58,13 +58,9 @@ export function isMissingPath(error: unknown): error is ApiError {
 
 const KEY_FIELDS = ['id', 'name', 'key'];
 
-let schemas: Promise<typeof import('./schema.ts')> | undefined;
-
-/** Loads zod with the first response and caches it: a repeated `import()` costs 40 µs per call. */
-function loadSchemas(): Promise<typeof import('./schema.ts')> {
-  schemas ??= import('./schema.ts');
-  return schemas;
-}
+type Schemas = typeof import('./schema.ts');
+/** Loaded with the first response, so that importing the package does not load zod. A repeated `import()` costs 40 µs. */
+let schemas: Promise<Schemas> | undefined;
 
 /** Returns a key with its secret, or with an error if the response lacks the full key. */
 export function createEndpoint(
@@ -75,11 +71,10 @@ export function createEndpoint(
     path: '/apikeys',
     body,
     retry: 'if-not-applied',
-    decode: decodeWith(
-      { fields: KEY_FIELDS },
-      async () => (await loadSchemas()).createdApiKey,
-      ({ key, secret }, ...context) => ({ key, secret: secret ?? noFullKey(...context) }),
-    ),
+    decode: decodeWith({ fields: KEY_FIELDS }, 'createdApiKey', ({ key, secret }, ...context) => ({
+      key,
+      secret: secret ?? noFullKey(...context),
+    })),
   };
 }
 
@@ -96,7 +91,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
     },
     decode: decodeWith(
       { fields: ['items', 'page'], allowEmpty: true },
-      async () => (await loadSchemas()).apiKeyPage,
+      'apiKeyPage',
       ({ items, unknownUse, page, pageSize, total }, { headers }) => {
         const servedAt = serviceTime(headers);
         return {
@@ -132,7 +127,7 @@ export function deleteEndpoint(id: string): Endpoint<DeletedApiKey> {
       mayHaveBeenApplied && error instanceof NotFoundError ? { id } : undefined,
     decode: decodeWith(
       { fields: [...KEY_FIELDS, 'creationTimestamp'], allowEmpty: true },
-      async () => (await loadSchemas()).deletedApiKey,
+      'deletedApiKey',
       (deleted, ...context) => {
         if (deleted.id) checkId(deleted.id, id, ...context);
         return { ...deleted.key, id };
@@ -156,15 +151,11 @@ export function secretEndpoint(id: string, isSupported: boolean | undefined): En
       const { code: _, ...fields } = error;
       throw new NotFoundError(message, fields);
     },
-    decode: decodeWith(
-      { fields: ['id', 'key'] },
-      async () => (await loadSchemas()).apiKeySecret,
-      (shown, ...context) => {
-        if (shown.id) checkId(shown.id, id, ...context);
-        if (shown.secret) return shown.secret;
-        throw noFullKey(...context);
-      },
-    ),
+    decode: decodeWith({ fields: ['id', 'key'] }, 'apiKeySecret', (shown, ...context) => {
+      if (shown.id) checkId(shown.id, id, ...context);
+      if (shown.secret) return shown.secret;
+      throw noFullKey(...context);
+    }),
   };
 }
 
@@ -176,7 +167,7 @@ export function checkCreationEndpoint(): Endpoint<CreationCheck> {
     retry: 'transient',
     decode: decodeWith(
       { fields: ['allowed', 'reason'], allowEmpty: true },
-      async () => (await loadSchemas()).creationCheck,
+      'creationCheck',
       ({ allowed, reason }, _, context) => ({ allowed, ...(reason && { reason: context.redact(reason) }) }),
     ),
   };
@@ -190,14 +181,10 @@ export function updateEndpoint(id: string, field: 'status' | 'quota', body: obje
     params: { id: checkPathSegment(id, 'id') },
     body,
     retry: 'transient',
-    decode: decodeWith(
-      { fields: KEY_FIELDS },
-      async () => (await loadSchemas()).apiKey,
-      (key, ...context) => {
-        checkId(key.id, id, ...context);
-        return key;
-      },
-    ),
+    decode: decodeWith({ fields: KEY_FIELDS }, 'apiKey', (key, ...context) => {
+      checkId(key.id, id, ...context);
+      return key;
+    }),
   };
 }
 
@@ -209,7 +196,7 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
     retry: 'transient',
     decode: decodeWith(
       { fields: ['totalUsage', 'dataPoints'], allowEmpty: true },
-      async () => (await loadSchemas()).usageStatistics,
+      'usageStatistics',
       (usage) => usage,
     ),
   };
@@ -219,19 +206,17 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
 
 type DecodeContext = [response: TransportResponse, context: ResponseContext];
 
-/**
- * Decodes a JSON body with its schema.
- *
- * @param loadSchema - Called for each response, so that zod is loaded with the first one.
- */
-function decodeWith<Message, T>(
+/** Decodes a JSON body with the schema of this name. */
+function decodeWith<Name extends keyof Schemas, T>(
   rules: BodyRules,
-  loadSchema: () => Promise<z.ZodMiniType<Message>>,
-  toResult: (message: Message, ...context: DecodeContext) => T,
+  name: Name,
+  toResult: (message: z.output<Schemas[Name]>, ...context: DecodeContext) => T,
 ): Endpoint<T>['decode'] {
   return async (...context) => {
     const body = await readJson(...context, rules);
-    return toResult(checkShape(body, await loadSchema(), ...context), ...context);
+    schemas ??= import('./schema.ts');
+    const message = checkShape(body, (await schemas)[name], ...context);
+    return toResult(message as z.output<Schemas[Name]>, ...context);
   };
 }
 
@@ -261,7 +246,8 @@ export function toCreateBody(input: CreateWorkspaceApiKeyInput, isWorkspace: boo
   const fields = ['name', 'expiresAt', ...(isWorkspace ? ['quota'] : [])];
   checkOptions(input, fields, 'The input of create()');
   const { name, expiresAt, quota } = input;
-  check(typeof name === 'string' && name.trim() !== '', 'name', 'must be a non-empty string');
+  const isName = typeof name === 'string' && name.trim() !== '' && name.isWellFormed();
+  check(isName, 'name', 'must be a well-formed, non-empty string');
   return {
     name,
     ...(expiresAt !== undefined && { expireTime: toTimestamp(expiresAt, 'expiresAt') }),
@@ -350,12 +336,12 @@ const MAX_ISSUES = 20;
  *
  * @throws {InvalidResponseError} If it does not match. The error contains paths but no values.
  */
-function checkShape<Schema extends z.ZodMiniType>(
+function checkShape(
   value: unknown,
-  schema: Schema,
+  schema: z.ZodMiniType,
   response: TransportResponse,
   context: ResponseContext,
-): z.output<Schema> {
+): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.slice(0, MAX_ISSUES).map(toIssue);
@@ -374,8 +360,6 @@ function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
       return `expected ${issue.expected}`;
-    case 'invalid_format':
-      return `expected the format ${issue.format}`;
     case 'too_small':
       return `expected ${issue.minimum} or more`;
     case 'custom':

@@ -10,6 +10,7 @@ export async function pruneKeys(
   deleteKey: (id: string) => PromiseLike<DeletedApiKey>,
   { dryRun, signal }: PruneOptions,
 ): Promise<PrunedApiKey[]> {
+  check(dryRun === undefined || typeof dryRun === 'boolean', 'dryRun', 'must be true or false');
   const matches = toPredicate(query);
   const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
   // The local clock may be wrong, so it is only the fallback.

@@ -1,7 +1,9 @@
-import { isDrunError, ReplacementFailedError } from '../errors/index.ts';
+import { ConfigurationError, isDrunError, ReplacementFailedError } from '../errors/index.ts';
 import type { CallOptions } from '../http/call.ts';
 import { mergeOptions } from '../http/options.ts';
+import { checkPathSegment } from '../http/url.ts';
 import { toCreateBody } from './endpoints.ts';
+import { type FetchPage, readAll } from './list.ts';
 import type { CreatedApiKey, CreateWorkspaceApiKeyInput, DeletedApiKey, ReplacementApiKey } from './types.ts';
 
 /** The client methods needed to replace a key. */
@@ -13,17 +15,27 @@ interface Keys<Input> {
 /** Deletes a key, which stops working at once and makes room in a full account, and then creates another one. */
 export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   keys: Keys<Input>,
+  fetchPage: FetchPage,
   id: string,
   input: Partial<Input>,
   isWorkspace: boolean,
   options: CallOptions,
 ): Promise<ReplacementApiKey> {
+  checkPathSegment(id, 'id');
+  const toInput = (settings: object): Input => mergeOptions(settings as Input, input);
   // Reject invalid input before the key is deleted.
-  toCreateBody(mergeOptions({ name: 'unknown yet' } as Input, input), isWorkspace);
-  const replaced = await keys.delete(id, options);
+  toCreateBody(toInput({ name: 'unknown yet' }), isWorkspace);
+  // The response to the deletion may be lost, or describe nothing. If the list fails, a leaked key is deleted anyway.
+  const list = await readAll({}, fetchPage).catch((error: unknown) => {
+    if (error instanceof ConfigurationError) throw error;
+  });
+  const listed = list?.data.items.find((key) => key.id === id);
+  const known = listed ? inherit(listed, isWorkspace) : {};
+  if (listed) toCreateBody(toInput(known), isWorkspace);
+  const deleted = await keys.delete(id, options);
   try {
-    const created = await keys.create(mergeOptions(inherit(replaced, isWorkspace) as Input, input), options);
-    return { ...created, replaced };
+    const created = await keys.create(toInput({ ...known, ...inherit(deleted, isWorkspace) }), options);
+    return { ...created, replaced: { ...listed, ...deleted } };
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
     // Only messages of this package are guaranteed to contain no credential.
@@ -34,9 +46,9 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
 }
 
 /** The settings that a replacement inherits, so that it is not valid for longer and allows no more tokens. */
-function inherit(deleted: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
-  const { name, expired, expiresAt } = deleted;
-  const remaining = isWorkspace ? deleted.quota?.remaining : undefined;
+function inherit(key: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
+  const { name, expired, expiresAt } = key;
+  const remaining = isWorkspace ? key.quota?.remaining : undefined;
   // The remainder is negative if a key has used more than its quota.
   const quota = typeof remaining === 'number' ? Math.max(0, remaining) : remaining;
   return {

@@ -9,8 +9,6 @@ import type { ApiKey, ApiKeyQuota, ApiKeyUsage, CreationCheck, UsageAmounts } fr
  * JSON: zero values may be left out, 64-bit integers are strings, unknown fields are allowed. Only the id of a key is
  * required. Its other fields are parsed one by one, and an invalid field counts as absent, so that one unusual key does
  * not fail a list.
- *
- * This module is loaded with the first response, so that importing the package does not load zod.
  */
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -6,7 +6,7 @@ import {
   TimeoutError,
 } from '../errors/index.ts';
 import { toConnectionError } from '../http/connection.ts';
-import { type ResponseContext, shownText } from '../http/context.ts';
+import type { ResponseContext } from '../http/context.ts';
 import { invalidResponse, toApiError } from '../http/errors.ts';
 import { requestIdOf } from '../http/headers.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
@@ -88,7 +88,7 @@ export class ChunkReader {
   /** Reads the response to its end. */
   async readWhole(): Promise<this> {
     const text = await this.#context.deadline.race(this.#response.text());
-    this.#context.deadline.throwIfAborted();
+    this.#context.deadline.signal.throwIfAborted();
     if (text.trim() === '') throw this.#invalid('an empty body; is `baseUrl` correct?');
     this.#events.push(text);
     this.#endOfBody();
@@ -229,12 +229,12 @@ export class ChunkReader {
     const { code, type, param, message } = error;
     const isStatus = !this.#hasChunk && /^[45]\d\d$/.test(code ?? '');
     if (isBody || isStatus) return toApiError(error, this.#response, this.#context);
-    const reason = this.#shown(message) ?? 'the service reported an error';
+    const reason = this.#context.shown(message) ?? 'the service reported an error';
     return new StreamFailedError(`${this.#context.label} failed: ${reason.replace(/\.$/, '')}.`, {
       ...this.#common(),
-      serviceCode: this.#shown(code),
-      serviceType: this.#shown(type),
-      param: this.#shown(param),
+      serviceCode: this.#context.shown(code),
+      serviceType: this.#context.shown(type),
+      param: this.#context.shown(param),
     });
   }
 
@@ -253,12 +253,8 @@ export class ChunkReader {
   #common(): { readonly completion: PartialCompletion; readonly requestId: string | undefined } {
     return {
       completion: this.partialCompletion,
-      requestId: this.#shown(requestIdOf(this.#response.headers)),
+      requestId: this.#context.shown(requestIdOf(this.#response.headers)),
     };
-  }
-
-  #shown(text: string | undefined): string | undefined {
-    return text ? shownText(text, this.#context) : undefined;
   }
 
   async #drain(): Promise<void> {

@@ -37,9 +37,8 @@ interface Decrypted<Value> {
   readonly isOutdated: boolean;
 }
 
-interface Cipher {
-  encrypt(secret: string, context: EncryptionContext): string | Promise<string>;
-  decrypt(ciphertext: string, context: EncryptionContext): Promise<Decrypted<string>>;
+interface Cipher extends Pick<CustomEncryption, 'encrypt'> {
+  readonly decrypt: (...input: Parameters<CustomEncryption['decrypt']>) => Promise<Decrypted<string>>;
 }
 
 const FAILED = 'key_ring_decryption_failed';
@@ -80,10 +79,9 @@ export class RingEncryption {
     const known = this.#decrypted.get(id);
     if (known !== undefined) return known;
     const decrypted = this.#decrypt(key, ringId);
+    if (this.#decrypted.size >= MAX_CACHED) this.#decrypted.clear();
     this.#decrypted.set(id, decrypted);
     decrypted.catch(() => this.#decrypted.delete(id));
-    const [oldest] = this.#decrypted.keys();
-    if (this.#decrypted.size > MAX_CACHED && oldest !== undefined) this.#decrypted.delete(oldest);
     return decrypted;
   }
 
@@ -103,11 +101,10 @@ export class RingEncryption {
 function cipherFor(option: EncryptionKeyOption): Cipher {
   const { encrypt, decrypt } = (option ?? {}) as Partial<CustomEncryption>;
   if (typeof encrypt === 'function' && typeof decrypt === 'function') {
-    const secretOf = async (...input: Parameters<typeof decrypt>) => ({
-      secret: await decrypt(...input),
-      isOutdated: false,
-    });
-    return { encrypt, decrypt: secretOf };
+    return {
+      encrypt,
+      decrypt: async (...input) => ({ secret: await decrypt(...input), isOutdated: false }),
+    };
   }
   const keys = (Array.isArray(option) ? option : [option]) as readonly EncryptionKey[];
   if (keys.length === 0) throw invalidKey();
@@ -121,33 +118,25 @@ const KEY_LENGTH = 32;
 
 /** AES-256-GCM with a random nonce per ciphertext. */
 function aesGcm(keys: readonly Uint8Array<ArrayBuffer>[]): Cipher {
-  let imported: Promise<CryptoKey[]> | undefined;
   const importKey = (bytes: Uint8Array<ArrayBuffer>): Promise<CryptoKey> =>
     crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
-  const importKeys = (): Promise<CryptoKey[]> => {
-    imported ??= Promise.all(keys.map(importKey));
-    return imported;
-  };
   return {
     async encrypt(secret, context) {
-      const [key] = await importKeys();
+      const key = await importKey(keys[0] as Uint8Array<ArrayBuffer>);
       const iv = crypto.getRandomValues(new Uint8Array(IV_LENGTH));
-      const encrypted = await crypto.subtle.encrypt(
-        { name: 'AES-GCM', iv, additionalData: additionalData(context) },
-        key as CryptoKey,
-        new TextEncoder().encode(secret),
-      );
+      const parameters = { name: 'AES-GCM', iv, additionalData: additionalData(context) };
+      const encrypted = await crypto.subtle.encrypt(parameters, key, new TextEncoder().encode(secret));
       return `${FORMAT}.${toBase64Url(iv)}.${toBase64Url(new Uint8Array(encrypted))}`;
     },
     async decrypt(ciphertext, context) {
-      const [format, iv, encrypted] = ciphertext
-        .split('.')
-        .map((part, index) => (index === 0 ? part : fromBase64(part)));
-      if (format !== FORMAT || !(iv instanceof Uint8Array) || !(encrypted instanceof Uint8Array)) {
+      const [format, ...parts] = ciphertext.split('.');
+      const [iv, encrypted] = parts.map(fromBase64);
+      if (format !== FORMAT || !iv || !encrypted) {
         throw new Error('the ciphertext has a format that this version does not know');
       }
       const parameters = { name: 'AES-GCM', iv, additionalData: additionalData(context) };
-      for (const [index, key] of (await importKeys()).entries()) {
+      for (const [index, bytes] of keys.entries()) {
+        const key = await importKey(bytes);
         const secret = await crypto.subtle.decrypt(parameters, key, encrypted).catch(() => undefined);
         if (secret !== undefined) return { secret: new TextDecoder().decode(secret), isOutdated: index > 0 };
       }

@@ -1,5 +1,4 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { isTimerMs } from '../internal/checks.ts';
 import { runDetached } from '../internal/detached.ts';
 import { abortable } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
@@ -9,7 +8,6 @@ import { checkOptionNames, type KeyRingOptions, readOptions } from './options.ts
 import { RingMemory } from './plan.ts';
 import { Reader } from './reader.ts';
 import { type ReconcileResult, Reconciliation } from './reconcile.ts';
-import type { RingRecord } from './record.ts';
 import {
   type KeyRingCallOptions,
   Revocation,
@@ -17,9 +15,9 @@ import {
   type RevokeTarget,
   recoverRing,
 } from './revoke.ts';
-import { isTransientStoreFailure, type ManagedRing, type RingContext, RingState } from './ring-state.ts';
+import { type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
-import { invalid } from './stores/store.ts';
+import { check, checkMs } from './stores/store.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** The implementation of the protocol, parts of which tests replace. @internal */
@@ -38,9 +36,8 @@ export interface StartOptions {
 }
 
 const DEFAULT_INTERVAL_MS = 60_000;
-/** Interval at which `rotate()` repeats store operations, and polls the record while another replica works on it. */
+/** Interval at which `rotate()` polls the record while another replica works on it. */
 const POLL = { minMs: 250, maxMs: 2_000 };
-const MAX_STORE_FAILURES = 4;
 /** Minimum wait, because a reconciliation that starts slightly too early finds nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
@@ -127,13 +124,17 @@ export class KeyRing implements AsyncDisposable {
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options);
-    const ring = this.#managed();
-    const epoch = await this.#requestRotation(ring, signal);
-    const isDone = (record: RingRecord | undefined): boolean => (record?.epoch ?? 0) > epoch;
+    const { state, clock } = this.#managed();
+    const epoch = await this.#requestRotation(signal);
     for (;;) {
-      const { record, nextInMs } = await this.#reconcile(signal);
-      if (isDone(record) || isDone(ring.state.latest)) return this.status();
-      await this.#waitForChange(record, nextInMs ?? DEFAULT_INTERVAL_MS, signal);
+      const { version, nextInMs = DEFAULT_INTERVAL_MS } = await this.#reconcile(signal);
+      if (state.latest && state.latest.epoch > epoch) return this.status();
+      // Waits until the record changes or work is due.
+      const deadline = clock.monotonic() + Math.max(nextInMs, MIN_WAIT_MS);
+      await retryUntil(clock, signal, deadline, POLL, async () => {
+        const read = await state.read().catch(() => null);
+        return (read && read.version !== version) || undefined;
+      });
     }
   }
 
@@ -195,7 +196,7 @@ export class KeyRing implements AsyncDisposable {
   start(options: StartOptions = {}): void {
     checkOptionNames(options, 'intervalMs');
     const { intervalMs = DEFAULT_INTERVAL_MS } = options;
-    if (!isTimerMs(intervalMs)) throw invalid('intervalMs', 'must be a positive number of milliseconds');
+    checkMs(intervalMs, 'intervalMs');
     this.#managed();
     this.#reader.reopen();
     if (this.#background !== undefined) return;
@@ -238,8 +239,9 @@ export class KeyRing implements AsyncDisposable {
       await abortable(before, signal);
       await this.#checkStore();
       this.#memory ??= new RingMemory();
+      const { lastError } = this.#events;
       const result = await new this.#protocol.Reconciliation(ring, this.#memory, signal).run();
-      this.#events.lastError = undefined;
+      this.#events.clearError(lastError);
       return result;
     } finally {
       end();
@@ -252,44 +254,22 @@ export class KeyRing implements AsyncDisposable {
     if (this.#isStoreChecked || store.check === undefined) return;
     this.#isStoreChecked = true;
     // Ignored, because many servers do not permit this check; real failures are reported by store operations.
-    const check = async (): Promise<readonly Error[]> => store.check?.() ?? [];
-    const errors = await withTimeout(clock, storeTimeoutMs, check).catch(() => []);
-    for (const error of errors) emit('error', { error });
+    const errors = await withTimeout(clock, storeTimeoutMs, async () => store.check?.()).catch(() => []);
+    if (Array.isArray(errors)) for (const error of errors) emit('error', { error });
   }
 
   /** @returns The epoch that the rotation ends. */
-  async #requestRotation({ state, clock }: ManagedRing, signal: AbortSignal): Promise<number> {
-    let failures = 0;
-    const epoch = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {
-      try {
-        const read = await state.read();
-        if (read === null) return 0;
-        const { record } = read;
-        if (record.current === undefined) return record.epoch;
-        if (record.rotateEpoch !== undefined) return record.rotateEpoch;
-        const updated = await state.update(read, { ...record, rotateEpoch: record.epoch });
-        return updated && record.epoch;
-      } catch (error) {
-        if (!isTransientStoreFailure(error) || ++failures >= MAX_STORE_FAILURES) throw error;
-        return undefined;
-      }
-    });
-    return epoch ?? 0;
-  }
-
-  /** Waits until the record changes or work is due. */
-  async #waitForChange(
-    { pending, epoch, seq }: RingRecord,
-    maxMs: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { clock, state } = this.#ring;
-    const deadline = clock.monotonic() + Math.max(maxMs, MIN_WAIT_MS);
-    await retryUntil(clock, signal, deadline, POLL, async () => {
-      const now = (await state.read().catch(() => undefined))?.record;
-      const isSame = now?.epoch === epoch && now.seq === seq && now.pending?.phase === pending?.phase;
-      return now === undefined || isSame ? undefined : true;
-    });
+  async #requestRotation(signal: AbortSignal): Promise<number> {
+    const { state } = this.#ring;
+    for (;;) {
+      const read = await state.read({ retry: signal });
+      const { epoch = 0, current, rotateEpoch } = read?.record ?? {};
+      if (!read || !current) return epoch;
+      if (rotateEpoch !== undefined) return rotateEpoch;
+      const requested = { ...read.record, rotateEpoch: epoch };
+      // After a conflict, another client has made progress.
+      if (await state.update(read, requested, { retry: signal })) return epoch;
+    }
   }
 
   /** @throws {ConfigurationError} If the ring is read-only. */
@@ -305,6 +285,7 @@ export class KeyRing implements AsyncDisposable {
 function signalOf(options: KeyRingCallOptions, names = 'signal'): AbortSignal {
   checkOptionNames(options, names);
   const { signal = new AbortController().signal } = options;
+  check(typeof signal?.addEventListener === 'function', 'signal', 'must be an AbortSignal');
   throwIfAborted(signal);
   return signal;
 }

@@ -1,10 +1,11 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { MAX_TIMER_MS } from '../internal/checks.ts';
+import { isRecord } from '../internal/json.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
 import { SLACK_MS } from './service.ts';
-import { checkFunction, invalid, isRingName, type KeyStore, RING_NAME_RULE } from './stores/store.ts';
+import { check, checkFunction, checkRing, type KeyStore } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
@@ -98,33 +99,30 @@ export interface KeyRingSettings extends Durations {
 
 /** @throws {ConfigurationError} If an option is invalid; the error names it. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
-  checkOptionNames(options ?? {}, `${OTHER_OPTIONS} ${Object.keys(DURATIONS).join(' ')}`);
-  const { name, manager, verifier, store, encryptionKey, quota } = options ?? {};
-  if (!isRingName(name)) throw invalid('name', `must have ${RING_NAME_RULE}`);
+  checkOptionNames(options, `${OTHER_OPTIONS} ${Object.keys(DURATIONS).join(' ')}`);
+  const { name, manager, verifier, store, encryptionKey, quota } = options;
+  checkRing(name, 'name');
   checkMethods('manager', manager, ['create', 'list', 'delete']);
   checkMethods('verifier', verifier, ['verify']);
-  if (store === undefined) throw invalid('store', 'is required: pass a store such as `memoryStore()`');
+  check(store !== undefined, 'store', 'is required: pass a store such as `memoryStore()`');
   checkMethods('store', store, ['get', 'compareAndSwap']);
-  if (store.watch !== undefined && typeof store.watch !== 'function') {
-    throw invalid('store', 'must have a method `watch` or no member of that name');
-  }
+  const canWatch = store.watch === undefined || typeof store.watch === 'function';
+  check(canWatch, 'store', 'must have a method `watch` or no member of that name');
   const { clock = systemClock, random = secureRandom, deleteBeforeCreate = false } = options;
   checkMethods('clock', clock, ['now', 'monotonic', 'sleep']);
   checkFunction(random, 'random');
   const { standby = !deleteBeforeCreate } = options;
   // A string such as 'false' from the environment would be truthy.
   for (const [option, value] of Object.entries({ deleteBeforeCreate, standby })) {
-    if (typeof value !== 'boolean') throw invalid(option, 'must be true or false');
+    check(typeof value === 'boolean', option, 'must be true or false');
   }
-  if (deleteBeforeCreate && standby) throw invalid('deleteBeforeCreate', 'excludes `standby`');
-  if (quota !== undefined && quota !== 'unlimited' && !(Number.isSafeInteger(quota) && quota >= 0)) {
-    throw invalid('quota', "must be a non-negative integer or 'unlimited'");
-  }
+  check(!deleteBeforeCreate || !standby, 'deleteBeforeCreate', 'excludes `standby`');
+  const isQuota = quota === undefined || quota === 'unlimited' || (Number.isSafeInteger(quota) && quota >= 0);
+  check(isQuota, 'quota', "must be a non-negative integer or 'unlimited'");
   const durations = readDurations(options);
   const minimumMs = durations.createTimeoutMs + 2 * SLACK_MS;
-  if (durations.leaseMs < minimumMs) {
-    throw invalid('leaseMs', `must be at least \`createTimeoutMs\` + 10 seconds (${minimumMs})`);
-  }
+  const isLongEnough = durations.leaseMs >= minimumMs;
+  check(isLongEnough, 'leaseMs', `must be at least \`createTimeoutMs\` + 10 seconds (${minimumMs})`);
   const encryption = new RingEncryption(name, encryptionKey);
   return {
     ...durations,
@@ -132,11 +130,9 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   };
 }
 
-/**
- * @param names - The allowed options, separated by spaces. @throws {ConfigurationError} If there is an unknown option;
- * the error names it.
- */
+/** @param names - The allowed options, separated by spaces. */
 export function checkOptionNames(options: object, names: string): void {
+  check(isRecord(options), 'options', 'must be an object');
   const unknown = findUnknownOption(options, names.split(' '));
   if (unknown === undefined) return;
   const { name, suggestion } = unknown;
@@ -150,9 +146,8 @@ function readDurations(options: KeyRingOptions): Durations {
     const { [option]: value = DURATIONS[option] } = options;
     // The age of a key is not limited by the maximum delay of a timer.
     const maxMs = option === 'maxAgeMs' ? MAX_AGE_MS : MAX_TIMER_MS;
-    if (typeof value !== 'number' || !(value > 0 && value <= maxMs)) {
-      throw invalid(option, `must be a positive number of milliseconds of at most ${maxMs}`);
-    }
+    const isValid = typeof value === 'number' && value > 0 && value <= maxMs;
+    check(isValid, option, `must be a positive number of milliseconds of at most ${maxMs}`);
     durations[option] = value;
   }
   return durations;
@@ -161,8 +156,8 @@ function readDurations(options: KeyRingOptions): Durations {
 function checkMethods(option: string, value: object | undefined, methods: readonly string[]): void {
   if (value === undefined) return;
   const members = Object(value) as Record<string, unknown>;
-  if (methods.every((method) => typeof members[method] === 'function')) return;
-  throw invalid(option, `must have the methods ${methods.join(', ')}`);
+  const hasAll = methods.every((method) => typeof members[method] === 'function');
+  check(hasAll, option, `must have the methods ${methods.join(', ')}`);
 }
 
 function secureRandom(): number {

@@ -1,23 +1,16 @@
 import type { Secret } from '../secret/secret.ts';
 import type { OwnKey } from './key-names.ts';
 import type { KeyRingSettings } from './options.ts';
-import {
-  type ClaimedPending,
-  type CreatedPending,
-  keysOf,
-  type RetiredKey,
-  type RingKey,
-  type RingRecord,
-} from './record.ts';
+import type { ClaimedPending, CreatedPending, RetiredKey, RingKey, RingRecord } from './record.ts';
+import { keysOf } from './record.ts';
 import { rolledBack } from './ring-state.ts';
-import { type Listing, latestTime, SLACK_MS, type Verdict } from './service.ts';
+import { type Listing, latestTime, SLACK_MS } from './service.ts';
 import { invalid } from './stores/store.ts';
 import * as to from './transitions.ts';
 
 /*
- * What a reconciliation does next, as a pure function of what it has observed. The order of the rules is essential: in
- * another order, the ring could lose a key, create too many, or delete one that is in use. The model in test/model
- * checks that removing any rule breaks an invariant.
+ * What a reconciliation does next, as a pure function of what it has observed. In another order of the rules, the ring
+ * could lose a key, create too many, or delete one that is in use. Tests check that removing any rule breaks an invariant.
  */
 
 /** The state of the service and the store, as observed by one iteration. */
@@ -28,8 +21,8 @@ export interface Observation {
   readonly version: string;
   /** Requested after the record was read. Absent until a rule needs it. */
   readonly confirmation?: Listing | undefined;
-  /** Verdicts on keys that are missing from `confirmation`, by id. */
-  readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** Keys that are missing from `confirmation` and that the service rejects. */
+  readonly rejectedIds: ReadonlySet<string>;
   /** Keys that are encrypted with an outdated key and that this process has not re-encrypted. */
   readonly outdated: readonly RingKey[];
   readonly settings: KeyRingSettings;
@@ -84,13 +77,18 @@ export class Progress {
 export type Step =
   | { readonly kind: 'rest'; readonly nextInMs?: number | undefined }
   | { readonly kind: 'fail'; readonly error: Error }
-  | { readonly kind: 'list-again' | 'reencrypt' | 'claim' }
-  | { readonly kind: 'verify-missing'; readonly key: RingKey }
-  | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
+  | { readonly kind: 'list-again' | 'reencrypt' }
+  | {
+      readonly kind: 'update';
+      readonly record: RingRecord;
+      readonly replaced?: string;
+      readonly isFull?: true;
+    }
   | { readonly kind: 'delete-orphans'; readonly keys: readonly OwnKey[] }
   | { readonly kind: 'delete-retired'; readonly keys: readonly RetiredKey[] }
-  | { readonly kind: 'drop-claim'; readonly isFull: boolean }
-  | { readonly kind: 'renew-claim' | 'create' | 'store-key'; readonly pending: ClaimedPending }
+  /** Writes a claim or, with `pending`, renews its lease. */
+  | { readonly kind: 'claim'; readonly pending?: ClaimedPending }
+  | { readonly kind: 'create' | 'store-key'; readonly pending: ClaimedPending }
   | { readonly kind: 'recover-key'; readonly pending: ClaimedPending; readonly key: OwnKey }
   | { readonly kind: 'verify-pending'; readonly pending: CreatedPending };
 
@@ -110,8 +108,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
   stopAfterRollback,
   deleteOrphans,
   deleteRetired,
+  correctInstants,
   retirePrevious,
-  correctSince,
   replaceMissing,
   continueCreated,
   continueOwnClaim,
@@ -145,48 +143,53 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
   return keys.length > 0 ? { kind: 'delete-retired', keys } : undefined;
 }
 
+/** Sets instants that are absent, or too far ahead because a clock was wrong, by a list requested after the read. */
+function correctInstants({ record, listing, confirmation, monotonicNow }: Observation): Step | undefined {
+  const { current, previous, pending } = record;
+  const latest = confirmation ?? listing;
+  const { servedAt } = latest;
+  if (servedAt === undefined) return undefined;
+  const isWrong = (instant: number | undefined, lengthMs: number): boolean =>
+    instant === undefined || instant - servedAt > lengthMs + 2 * SLACK_MS;
+  let changed: RingRecord | undefined;
+  if (previous && isWrong(previous.retireAt, previous.gracePeriodMs)) {
+    changed = to.setRetireAt(record, previous, servedAt + SLACK_MS + previous.gracePeriodMs);
+  } else if (current && isWrong(current.since, 0)) {
+    changed = { ...record, current: { ...current, since: servedAt } };
+  } else if (pending?.phase === 'claimed' && isWrong(pending.leaseUntil, pending.leaseMs)) {
+    const { leaseMs } = pending;
+    changed = to.claim(record, pending, { leaseMs, leaseUntil: latestTime(latest, monotonicNow) + leaseMs });
+  }
+  return changed && (confirmation ? { kind: 'update', record: changed } : { kind: 'list-again' });
+}
+
 /**
  * Waiting uses the earliest possible time: only the `Date` of a list requested after the read shows that an instant has
  * passed.
  */
 function retirePrevious(seen: Observation): Step | undefined {
   const { record, listing, confirmation } = seen;
-  const { servedAt } = confirmation ?? listing;
   const { previous } = record;
-  if (previous === undefined || servedAt === undefined) return undefined;
-  const { gracePeriodMs, retireAt } = previous;
-  const isWrong = retireAt === undefined || retireAt - servedAt > gracePeriodMs + 2 * SLACK_MS;
-  if (!isWrong && servedAt <= retireAt) return undefined;
+  if (previous === undefined || !hasPassed(previous.retireAt, confirmation ?? listing)) return undefined;
   if (confirmation === undefined) return { kind: 'list-again' };
-  const changed = isWrong
-    ? to.setRetireAt(record, previous, servedAt + SLACK_MS + gracePeriodMs)
-    : to.retire(record, [previous.id], 'replaced', promotionOf(seen));
-  return { kind: 'update', record: changed };
-}
-
-/** Corrects a promotion time that lies in the future because a clock was wrong. */
-function correctSince({ record, listing, confirmation }: Observation): Step | undefined {
-  const { current } = record;
-  const { servedAt } = confirmation ?? listing;
-  if (current === undefined || servedAt === undefined || current.since - servedAt <= 2 * SLACK_MS) return;
-  if (confirmation === undefined) return { kind: 'list-again' };
-  return { kind: 'update', record: { ...record, current: { ...current, since: servedAt } } };
+  return { kind: 'update', record: to.retire(record, [previous.id], 'replaced', promotionOf(seen)) };
 }
 
 /** Lists may lag, so a missing key is replaced only if the service also rejects it. */
 function replaceMissing(seen: Observation): Step | undefined {
-  const { record, listing, confirmation, verdicts } = seen;
-  const usable = (confirmation ?? listing).keys.filter(({ expired, disabled }) => !expired && !disabled);
-  for (const key of [record.current, record.standby]) {
-    if (key === undefined || usable.some(({ id }) => id === key.id)) continue;
-    if (confirmation === undefined) return { kind: 'list-again' };
-    const verdict = verdicts.get(key.id);
-    if (verdict === undefined) return { kind: 'verify-missing', key };
-    if (verdict.kind !== 'rejected') continue;
-    const replaced = to.retire(record, [key.id], 'missing', promotionOf(seen));
-    return { kind: 'update', record: replaced, replaced: key.id };
-  }
-  return undefined;
+  const { record, listing, confirmation, rejectedIds } = seen;
+  const missing = missingKeys(record, confirmation ?? listing);
+  if (missing.length > 0 && confirmation === undefined) return { kind: 'list-again' };
+  const key = missing.find(({ id }) => rejectedIds.has(id));
+  if (key === undefined) return undefined;
+  const replaced = to.retire(record, [key.id], 'missing', promotionOf(seen));
+  return { kind: 'update', record: replaced, replaced: key.id };
+}
+
+/** Returns the keys for use that a list lacks, or shows as expired or disabled. */
+export function missingKeys({ current, standby }: RingRecord, { keys }: Listing): RingKey[] {
+  const usable = new Set(keys.filter(({ expired, disabled }) => !expired && !disabled).map(({ id }) => id));
+  return [current, standby].filter((key) => key !== undefined).filter(({ id }) => !usable.has(id));
 }
 
 /** A created key needs no lease, because any replica may verify and promote it. */
@@ -203,38 +206,30 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   if (memory.unstored?.name === pending.name) return { kind: 'store-key', pending };
   // After a create without a response, the owner has to wait for the lease like any other replica.
   if (memory.sentName === pending.name) return undefined;
-  if (claim?.version !== version) return leaseError(seen) ?? { kind: 'renew-claim', pending };
+  if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
   // Keys are counted after the claim. If two replicas counted before it, each would find room for one key.
-  if (!hasRoom(seen)) return { kind: 'drop-claim', isFull: true };
+  if (!hasRoom(seen)) return { kind: 'update', record: to.dropClaim(record), isFull: true };
   // Acting uses the latest possible time: the create and its recovery must end before the lease does, by the service's
   // clock and by the clock of this process.
-  const { leaseUntil = Number.POSITIVE_INFINITY } = pending;
-  const latest = latestTime(listing, monotonicNow) ?? Number.NEGATIVE_INFINITY;
-  const isKnown = pending.leaseUntil === undefined || listing.servedAt !== undefined;
-  const isLeased = isKnown && latest + settings.createTimeoutMs <= leaseUntil;
+  const { leaseUntil } = pending;
+  const end = latestTime(listing, monotonicNow) + settings.createTimeoutMs;
+  const isLeased = leaseUntil === undefined || end <= leaseUntil;
   const isHeld = monotonicNow - claim.sentAt + settings.createTimeoutMs <= settings.leaseMs;
-  return isLeased && isHeld ? { kind: 'create', pending } : { kind: 'drop-claim', isFull: false };
+  return isLeased && isHeld ? { kind: 'create', pending } : { kind: 'update', record: to.dropClaim(record) };
 }
 
 /** Takes over a claim without a stored key once a list requested after the read shows that its lease has ended. */
 function takeOverClaim(seen: Observation): Step | undefined {
-  const { record, listing, confirmation, settings, progress, monotonicNow } = seen;
+  const { record, listing, confirmation, settings, progress } = seen;
   const { pending } = record;
   if (pending?.phase !== 'claimed') return undefined;
-  const { name, leaseMs, leaseUntil } = pending;
-  const { servedAt } = confirmation ?? listing;
-  if (servedAt === undefined) return rest(seen);
-  const isWrong = leaseUntil === undefined || leaseUntil - servedAt > leaseMs + 2 * SLACK_MS;
-  if (!isWrong && servedAt <= leaseUntil) return rest(seen);
+  const { name, leaseUntil } = pending;
+  if (!hasPassed(leaseUntil, confirmation ?? listing)) return rest(seen);
   if (confirmation === undefined) return { kind: 'list-again' };
-  if (isWrong) {
-    const lease = { leaseMs, leaseUntil: (latestTime(confirmation, monotonicNow) ?? 0) + leaseMs };
-    return { kind: 'update', record: to.renewLease(record, pending, lease) };
-  }
   const [key, ...others] = confirmation.keys.filter((listed) => listed.name === name);
   const canRecover = settings.manager?.getSecret !== undefined && !progress.unrecoverableNames.has(name);
   if (key && others.length === 0 && canRecover) return { kind: 'recover-key', pending, key };
-  return { kind: 'drop-claim', isFull: false };
+  return { kind: 'update', record: to.dropClaim(record) };
 }
 
 function reencryptOutdated({ outdated }: Observation): Step | undefined {
@@ -286,6 +281,11 @@ function rest(seen: Observation): Step {
   // Instants in the past are ignored: that work is waiting for something else.
   const waits = instants.map((at = Number.NaN) => at - servedAt).filter((waitMs) => waitMs >= 0);
   return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
+}
+
+/** Whether a list shows that an instant has passed. */
+function hasPassed(instant = Number.NaN, { servedAt = Number.NaN }: Listing): boolean {
+  return servedAt > instant;
 }
 
 /** Whether a rotation was requested or the current key has reached its maximum age. */

@@ -4,7 +4,7 @@ import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { isOlder, type RingKey, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type RingContext } from './ring-state.ts';
-import { ringError } from './safe-cause.ts';
+import { ringError, safeCause } from './safe-cause.ts';
 import { retryUntil, withTimeout } from './waiting.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
@@ -190,7 +190,13 @@ export class Reader {
       this.#reading = undefined;
       this.#refresh();
     };
-    this.#unwatch = runDetached(() => store.watch?.(name, onChange));
+    try {
+      const unwatch: unknown = runDetached(() => store.watch?.(name, onChange));
+      this.#unwatch = typeof unwatch === 'function' ? (unwatch as () => void) : () => {};
+    } catch (error) {
+      // The record is still read every `refreshMs`.
+      this.#report(safeCause(error));
+    }
   }
 
   #noKey(latest: RingRecord | undefined): KeyRingError {

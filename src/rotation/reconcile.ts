@@ -1,29 +1,14 @@
 import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
-import type { Secret } from '../secret/secret.ts';
+import { isSecret, type Secret } from '../secret/secret.ts';
 import { newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import type { Observation, RingMemory, Step } from './plan.ts';
 import * as planning from './plan.ts';
-import {
-  type ClaimedPending,
-  type CreatedPending,
-  emptyRecord,
-  keysOf,
-  type Pending,
-  type RingKey,
-  type RingRecord,
-} from './record.ts';
-import { isTransientStoreFailure, type ManagedRing, type VersionedRecord } from './ring-state.ts';
-import { readStatus, ringError } from './safe-cause.ts';
-import {
-  codeOf,
-  deleteKey,
-  isRejectionStatus,
-  type Listing,
-  latestTime,
-  listKeys,
-  type Verdict,
-  verify,
-} from './service.ts';
+import type { Announcement, ClaimedPending, CreatedPending, Pending, RingKey, RingRecord } from './record.ts';
+import { emptyRecord, keysOf } from './record.ts';
+import type { ManagedRing, VersionedRecord } from './ring-state.ts';
+import { readStatus, ringError, safeCause } from './safe-cause.ts';
+import * as service from './service.ts';
+import { check } from './stores/store.ts';
 import * as to from './transitions.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
@@ -36,16 +21,15 @@ import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** The result of a reconciliation. */
 export interface ReconcileResult {
-  readonly record: RingRecord;
+  /** The version of the record that was seen last. */
+  readonly version: string;
   /** Time until work is due; absent if only a request can create work. */
-  readonly nextInMs: number | undefined;
+  readonly nextInMs?: number | undefined;
 }
 
 const MAX_ITERATIONS = 25;
-const MAX_STORE_FAILURES = 4;
-const STORE_RETRY_MS = 250;
 const POLL = { minMs: 500, maxMs: 10_000 };
-/** Statuses of servers that cannot show a key, or do not permit it with this token. */
+/** Statuses of servers that cannot show a key (before 0.17), or do not permit it with this token. */
 const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
 /** Error codes of a create that the service rejected or that was never sent. */
@@ -59,7 +43,6 @@ export class Reconciliation {
   protected readonly ring: ManagedRing;
   protected readonly signal: AbortSignal;
   protected readonly progress: planning.Progress;
-  #storeFailures = 0;
 
   constructor(ring: ManagedRing, memory: RingMemory, signal: AbortSignal) {
     this.ring = ring;
@@ -95,7 +78,17 @@ export class Reconciliation {
       const { isOutdated } = await encryption.decrypt(key, record.ringId);
       if (isOutdated && !memory.reencryptedIds.has(key.id)) outdated.push(key);
     }
-    return this.#observed({ ...read, listing, outdated, verdicts: new Map() });
+    return this.#observed({ ...read, listing, outdated, rejectedIds: new Set() });
+  }
+
+  /** Lists again after the read, and asks the service about the keys that are missing from this list too. */
+  async #confirm(seen: Observation): Promise<Observation> {
+    const confirmation = await this.#list();
+    const rejectedIds = new Set<string>();
+    for (const key of planning.missingKeys(seen.record, confirmation)) {
+      if ((await this.#verify(key, seen.record)).kind === 'rejected') rejectedIds.add(key.id);
+    }
+    return this.#observed({ ...seen, confirmation, rejectedIds });
   }
 
   #observed(seen: Omit<Observation, 'settings' | 'progress' | 'monotonicNow' | 'now'>): Observation {
@@ -110,26 +103,19 @@ export class Reconciliation {
   }
 
   async #continue(seen: Observation): Promise<ReconcileResult | Again> {
-    const { record } = seen;
+    const { record, version } = seen;
     const { emit } = this.ring;
     const step = this.plan(seen);
     switch (step.kind) {
       case 'rest':
-        return { record, nextInMs: step.nextInMs };
+        return { version, nextInMs: step.nextInMs };
       case 'fail':
         throw step.error;
       case 'list-again':
-        return this.#continue(this.#observed({ ...seen, confirmation: await this.#list() }));
-      case 'verify-missing': {
-        const verdicts = new Map(seen.verdicts).set(step.key.id, await this.#verify(step.key, record));
-        return this.#continue(this.#observed({ ...seen, verdicts }));
-      }
+        return this.#continue(await this.#confirm(seen));
       case 'update':
+        this.progress.isFull ||= step.isFull === true;
         if ((await this.update(seen, step.record)) && step.replaced) emit('replaced', { id: step.replaced });
-        return undefined;
-      case 'drop-claim':
-        this.progress.isFull ||= step.isFull;
-        await this.update(seen, to.dropClaim(record));
         return undefined;
       case 'delete-orphans':
         this.progress.orphansDeleted += step.keys.length;
@@ -145,9 +131,7 @@ export class Reconciliation {
         return undefined;
       }
       case 'claim':
-        return this.writeClaim(seen);
-      case 'renew-claim':
-        return this.#holdClaim(seen, (lease) => to.renewLease(record, step.pending, lease));
+        return this.writeClaim(seen, step.pending ?? this.#announce(record));
       case 'create':
         return this.create(seen, step.pending);
       case 'recover-key':
@@ -162,19 +146,15 @@ export class Reconciliation {
     }
   }
 
-  /**
-   * Deletes keys. If the access token does not permit this, the ring continues while the account has room.
-   *
-   * @returns The deleted keys.
-   */
+  /** Returns the deleted keys. If the access token permits no deletions, the ring continues while there is room. */
   async #delete<Key extends { readonly id: string }>(keys: readonly Key[]): Promise<Key[]> {
     const deleted: Key[] = [];
     for (const key of keys) {
       try {
-        await deleteKey(this.ring, key.id, this.signal);
+        await service.deleteKey(this.ring, key.id, this.signal);
         deleted.push(key);
       } catch (error) {
-        if (codeOf(error) !== 'permission_denied') throw error;
+        if (service.codeOf(error) !== 'permission_denied') throw error;
         this.progress.undeletableIds.add(key.id);
         const advice = 'Delete it manually; the ring continues while the account has room.';
         this.#warn(key.id, `the access token may not delete key ${key.id}. ${advice}`);
@@ -183,24 +163,23 @@ export class Reconciliation {
     return deleted;
   }
 
-  protected writeClaim(seen: Observation): Promise<Again> {
-    const { record } = seen;
-    const { name: ring, random } = this.ring;
-    const name = newKeyName(ring, record.ringId, record.seq + 1, random);
-    return this.#holdClaim(seen, (lease) => to.claim(record, name, this.progress.memory.owner, lease));
+  #announce({ ringId, seq }: RingRecord): Announcement {
+    const { name, random } = this.ring;
+    const next = seq + 1;
+    return { name: newKeyName(name, ringId, next, random), seq: next, owner: this.progress.memory.owner };
   }
 
   /** Writes a claim with a new lease; the next iteration lists and reads again before it creates. */
-  async #holdClaim(seen: Observation, change: (lease: to.Lease) => RingRecord): Promise<Again> {
+  protected async writeClaim(seen: Observation, announcement: Announcement): Promise<Again> {
     const { leaseMs, clock } = this.ring;
     const sentAt = clock.monotonic();
-    const latest = latestTime(seen.listing, sentAt);
+    const latest = service.latestTime(seen.listing, sentAt);
     const lease = {
       // The time since the list is included, because `leaseUntil` is later by the same amount.
       leaseMs: Math.ceil(leaseMs + sentAt - seen.listing.sentAt),
-      leaseUntil: latest === undefined ? undefined : Math.ceil(latest + leaseMs),
+      leaseUntil: Number.isFinite(latest) ? Math.ceil(latest + leaseMs) : undefined,
     };
-    const claimed = await this.update(seen, change(lease));
+    const claimed = await this.update(seen, to.claim(seen.record, announcement, lease));
     if (claimed) this.progress.claim = { version: claimed.version, sentAt };
   }
 
@@ -209,11 +188,12 @@ export class Reconciliation {
     const { memory } = this.progress;
     const { name } = pending;
     const sentAt = clock.monotonic();
-    const latest = latestTime(seen.listing, sentAt) ?? clock.now();
-    const expiresAt = Math.ceil(latest + planning.lifetimeMs(this.ring));
+    const latest = service.latestTime(seen.listing, sentAt);
+    const now = Number.isFinite(latest) ? latest : clock.now();
+    const expiresAt = Math.ceil(now + planning.lifetimeMs(this.ring));
     memory.sentName = name;
     try {
-      const { id, secret } = await this.sendCreate(name, expiresAt);
+      const { id, secret } = service.checkCreated(await this.sendCreate(name, expiresAt));
       memory.unstored = { id, name, secret, createdAt: seen.now, expiresAt };
     } catch (error) {
       if (!isRejection(error)) return this.#awaitLateCreate(name, seen.now, sentAt);
@@ -231,10 +211,7 @@ export class Reconciliation {
     return withTimeout(clock, createTimeoutMs, (signal) => manager.create(input, { signal, maxRetries: 0 }));
   }
 
-  /**
-   * After a create without a response, looks for the key until late creates can no longer take effect. After that, the
-   * claim waits for the end of its lease.
-   */
+  /** Looks for the key until late creates can no longer take effect; then the claim waits for the end of its lease. */
   async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<Again> {
     const { clock, createTimeoutMs } = this.ring;
     await retryUntil(clock, this.signal, sentAt + createTimeoutMs, POLL, async () => {
@@ -246,10 +223,7 @@ export class Reconciliation {
     });
   }
 
-  /**
-   * Requests the secret of a key. @returns False if the service cannot show it: servers before 0.17 respond with 404,
-   * 405 or 501.
-   */
+  /** Requests the secret of a key. @returns False if the service cannot show it. */
   async #recoverKey({ id, name, expiresAt }: OwnKey, createdAt: number): Promise<boolean> {
     const { memory, unrecoverableNames } = this.progress;
     let secret: Secret | undefined;
@@ -262,7 +236,8 @@ export class Reconciliation {
       unrecoverableNames.add(name);
       return false;
     }
-    const end = expiresAt?.getTime() || createdAt + planning.lifetimeMs(this.ring);
+    check(isSecret(secret), 'manager', 'must return a Secret from `getSecret`');
+    const end = Number(expiresAt) || createdAt + planning.lifetimeMs(this.ring);
     memory.unstored = { id, name, secret, createdAt, expiresAt: end };
     return true;
   }
@@ -285,7 +260,7 @@ export class Reconciliation {
   /** Verifies the stored secret: the service may need time to accept it, and the store must have kept it. */
   async #verifyPending(seen: Observation, pending: CreatedPending): Promise<ReconcileResult | Again> {
     const { activationTimeoutMs, state, clock } = this.ring;
-    const { record, version, listing, monotonicNow } = seen;
+    const { version, listing, monotonicNow } = seen;
     const ageMs = Math.max(0, (listing.servedAt ?? 0) - pending.key.createdAt);
     let verdict: Awaited<ReturnType<typeof this.verifyStored>> | undefined;
     const deadline = monotonicNow + Math.max(0, activationTimeoutMs - ageMs);
@@ -297,14 +272,18 @@ export class Reconciliation {
     });
     if (verdict?.kind === 'accepted') return this.promote(seen, pending);
     if (isOver) return undefined;
-    if (verdict?.kind === 'undecided') return { record, nextInMs: undefined };
+    if (verdict?.kind === 'undecided') {
+      const why = `it is unknown whether the service accepts the new key ${pending.key.id}`;
+      this.#report(`${why}: ${safeCause(verdict.error).message}`);
+      return { version };
+    }
     return this.#rejectKey(seen, pending, verdict?.kind ?? 'rejected');
   }
 
   protected async verifyStored(
     { record }: Observation,
     { key }: CreatedPending,
-  ): Promise<Verdict | { readonly kind: 'insufficient' }> {
+  ): Promise<service.Verdict | { readonly kind: 'insufficient' }> {
     const verdict = await this.#verify(key, record);
     if (verdict.kind !== 'accepted' || record.current === undefined) return verdict;
     // If the models of the current key cannot be listed, acceptance is enough.
@@ -349,54 +328,46 @@ export class Reconciliation {
     await this.update(seen, to.reencrypt(record, ciphertexts));
   }
 
-  async #list(): Promise<Listing> {
-    const listing = await listKeys(this.ring, this.signal);
+  async #list(): Promise<service.Listing> {
+    const listing = await service.listKeys(this.ring, this.signal);
     if (listing.servedAt === undefined) {
       this.#warn('date', 'the service sends no `Date` header, so no key and no lease of the ring expires.');
     }
     return listing;
   }
 
-  /** Returns undefined if there was no record, or if the store failed and a retry may help. */
+  /** Returns undefined if there was no record. */
   protected async read(): Promise<VersionedRecord | Again> {
     const { state, random } = this.ring;
-    const read = await this.#retryable(() => state.readLatest());
-    if (read === null) await this.#retryable(() => state.update(null, emptyRecord(newRingId(random))));
+    const read = await state.readLatest({ retry: this.signal });
+    if (read === null) await this.update(null, emptyRecord(newRingId(random)));
     return read ?? undefined;
   }
 
-  /** @returns Undefined after a conflict, or if it is unknown whether the update was applied. */
-  protected update(seen: VersionedRecord, record: RingRecord): Promise<VersionedRecord | undefined> {
-    return this.#retryable(() => this.ring.state.update(seen, record));
+  /** @returns Undefined if the record has changed. */
+  protected update(seen: VersionedRecord | null, record: RingRecord): Promise<VersionedRecord | undefined> {
+    return this.ring.state.update(seen, record, { retry: this.signal });
   }
 
-  /** After a transient store failure, starts the next iteration, which observes the actual state. */
-  async #retryable<Result>(task: () => Promise<Result>): Promise<Result | undefined> {
-    try {
-      return await task();
-    } catch (error) {
-      if (!isTransientStoreFailure(error) || ++this.#storeFailures >= MAX_STORE_FAILURES) throw error;
-      await this.ring.clock.sleep(STORE_RETRY_MS * 2 ** this.#storeFailures, this.signal);
-      return undefined;
-    }
-  }
-
-  async #verify(key: RingKey, { ringId }: RingRecord): Promise<Verdict> {
+  async #verify(key: RingKey, { ringId }: RingRecord): Promise<service.Verdict> {
     const { secret } = await this.ring.encryption.decrypt(key, ringId);
-    return verify(this.ring, secret, this.signal);
+    return service.verify(this.ring, secret, this.signal);
   }
 
   /** Emits an error event once per subject. */
   #warn(subject: string, message: string): void {
-    if (!this.progress.memory.isNews(subject)) return;
+    if (this.progress.memory.isNews(subject)) this.#report(message);
+  }
+
+  #report(message: string): void {
     this.ring.emit('error', { error: new Error(`Ring \`${this.ring.name}\`: ${message}`) });
   }
 }
 
 /** Whether it is certain that a create was rejected. */
 function isRejection(error: unknown): boolean {
-  if (NOT_CREATED.includes(codeOf(error))) return true;
-  return isDrunError(error) && isRejectionStatus(readStatus(error));
+  if (NOT_CREATED.includes(service.codeOf(error))) return true;
+  return isDrunError(error) && service.isRejectionStatus(readStatus(error));
 }
 
 /** Adds the ring's own keys to an {@link ApiKeyLimitError}. */

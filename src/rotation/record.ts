@@ -1,4 +1,4 @@
-import { parseJson } from '../internal/json.ts';
+import { isRecord as isObject, parseJson } from '../internal/json.ts';
 import { ringError } from './safe-cause.ts';
 
 /** A key in the record. All instants are milliseconds since 1970 in the service's time. */
@@ -28,12 +28,12 @@ export interface PreviousKey extends RingKey {
   readonly retireAt?: number | undefined;
 }
 
-interface Claim {
-  /** Name of the key that is being created. */
-  readonly name: string;
-  readonly seq: number;
-  /** The ring object that creates the key. */
+/** A key to be created, and the ring object that creates it. */
+export interface Announcement extends Pick<RingKey, 'name' | 'seq'> {
   readonly owner: string;
+}
+
+export interface Lease {
   /** Length of the lease at the time it was written. */
   readonly leaseMs: number;
   /** Absent if the owner did not know the service's time. */
@@ -41,9 +41,9 @@ interface Claim {
 }
 
 /** A claim without a known key. */
-export type ClaimedPending = Claim & { readonly phase: 'claimed' };
+export type ClaimedPending = Announcement & Lease & { readonly phase: 'claimed' };
 /** A key that has been created and stored but not verified. */
-export type CreatedPending = Claim & { readonly phase: 'created'; readonly key: RingKey };
+export type CreatedPending = Announcement & Lease & { readonly phase: 'created'; readonly key: RingKey };
 /** A key that is being created. There is at most one. */
 export type Pending = ClaimedPending | CreatedPending;
 
@@ -107,7 +107,6 @@ type Check = (value: unknown) => boolean;
 
 const isText: Check = (value) => typeof value === 'string' && value !== '';
 const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-const isFiniteNumber: Check = (value) => Number.isFinite(value);
 
 function optional(check: Check): Check {
   return (value) => value === undefined || check(value);
@@ -115,11 +114,7 @@ function optional(check: Check): Check {
 
 /** Checks the given fields and ignores all others. */
 function objectOf(fields: Readonly<Record<string, Check>>): Check {
-  return (value) => {
-    const object = value as Record<string, unknown> | null;
-    if (typeof object !== 'object' || object === null) return false;
-    return Object.entries(fields).every(([name, check]) => check(object[name]));
-  };
+  return (value) => isObject(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
 }
 
 const KEY = {
@@ -128,19 +123,19 @@ const KEY = {
   seq: isCount,
   maskedKey: isText,
   ciphertext: isText,
-  createdAt: isFiniteNumber,
-  expiresAt: isFiniteNumber,
+  createdAt: Number.isFinite,
+  expiresAt: Number.isFinite,
 };
 const isKey = objectOf(KEY);
-const CLAIM = {
+const isClaim = objectOf({
   name: isText,
   seq: isCount,
   owner: isText,
-  leaseMs: isFiniteNumber,
-  leaseUntil: optional(isFiniteNumber),
-};
-const isClaimed = objectOf({ ...CLAIM, phase: (phase) => phase === 'claimed' });
-const isCreated = objectOf({ ...CLAIM, phase: (phase) => phase === 'created', key: isKey });
+  leaseMs: Number.isFinite,
+  leaseUntil: optional(Number.isFinite),
+});
+const isClaimed = objectOf({ phase: (phase) => phase === 'claimed' });
+const isCreated = objectOf({ phase: (phase) => phase === 'created', key: isKey });
 const isRetiredKey = objectOf({ id: isText, reason: isText });
 
 const isRecord = objectOf({
@@ -149,9 +144,11 @@ const isRecord = objectOf({
   seq: isCount,
   epoch: isCount,
   rotateEpoch: optional(isCount),
-  current: optional(objectOf({ ...KEY, since: isFiniteNumber })),
+  current: optional(objectOf({ ...KEY, since: Number.isFinite })),
   standby: optional(isKey),
-  previous: optional(objectOf({ ...KEY, gracePeriodMs: isFiniteNumber, retireAt: optional(isFiniteNumber) })),
-  pending: optional((pending) => isClaimed(pending) || isCreated(pending)),
+  previous: optional(
+    objectOf({ ...KEY, gracePeriodMs: Number.isFinite, retireAt: optional(Number.isFinite) }),
+  ),
+  pending: optional((pending) => isClaim(pending) && (isClaimed(pending) || isCreated(pending))),
   retired: (keys) => Array.isArray(keys) && keys.every(isRetiredKey),
 });

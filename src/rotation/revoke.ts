@@ -1,4 +1,3 @@
-import { isTimerMs } from '../internal/checks.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import { newRingId } from './key-names.ts';
@@ -6,7 +5,7 @@ import { emptyRecord, isOlder, keysOf, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type ManagedRing } from './ring-state.ts';
 import { readStatus, ringError } from './safe-cause.ts';
 import { codeOf, deleteKey, isRejectionStatus, listKeys, verify } from './service.ts';
-import { invalid } from './stores/store.ts';
+import { check, checkMs } from './stores/store.ts';
 import * as to from './transitions.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
@@ -54,13 +53,11 @@ export class Revocation {
   /** @throws {ConfigurationError} If an option is invalid; the error names it. */
   constructor(ring: ManagedRing, target: RevokeTarget, options: RevokeOptions, signal: AbortSignal) {
     const { reason = 'revoked', timeoutMs = 60_000 } = options;
-    if (typeof target !== 'string' || target === '') {
-      throw invalid('target', "must be 'current', 'all' or the id of a key");
-    }
-    if (typeof reason !== 'string' || reason === '' || reason.length > MAX_REASON_LENGTH) {
-      throw invalid('reason', `must be a string of 1 to ${MAX_REASON_LENGTH} characters`);
-    }
-    if (!isTimerMs(timeoutMs)) throw invalid('timeoutMs', 'must be a positive number of milliseconds');
+    const isTarget = typeof target === 'string' && target !== '';
+    check(isTarget, 'target', "must be 'current', 'all' or the id of a key");
+    const isReason = typeof reason === 'string' && reason !== '' && reason.length <= MAX_REASON_LENGTH;
+    check(isReason, 'reason', `must be a string of 1 to ${MAX_REASON_LENGTH} characters`);
+    checkMs(timeoutMs, 'timeoutMs');
     this.ring = ring;
     this.target = target;
     this.timeoutMs = timeoutMs;
@@ -74,10 +71,9 @@ export class Revocation {
     const deleteAt = clock.monotonic() + Math.min(MAX_WAIT_BEFORE_DELETE_MS, this.timeoutMs / 3);
     await this.#poll(deleteAt, () => this.#updateRecord(deleteAt));
     const ids = await this.#idsToDelete();
-    // All at once, because each of them may have leaked.
     await this.#poll(this.#deadline, async () => {
-      await Promise.all([this.#deleteKeys(ids), this.#updateRecord(this.#deadline)]);
-      return this.#isGone && (this.#isUpdated || !isTransientStoreFailure(this.#error));
+      const [isUpdated] = await Promise.all([this.#updateRecord(this.#deadline), this.#deleteKeys(ids)]);
+      return isUpdated && this.#isGone;
     });
     if (this.#isGone) for (const id of ids) emit('revoked', { id, reason: this.#reason });
     if (!this.#isUpdated) throw this.#error;
@@ -88,7 +84,7 @@ export class Revocation {
 
   /** Repeats a task until it returns true or the deadline has passed. */
   #poll(deadline: number, task: () => Promise<boolean>): Promise<unknown> {
-    const attempt = async (): Promise<true | undefined> => (await task()) || undefined;
+    const attempt = async () => (await task()) || undefined;
     return retryUntil(this.ring.clock, this.#signal, deadline, POLL, attempt);
   }
 
@@ -97,13 +93,13 @@ export class Revocation {
     return this.#failure ?? ringError(this.ring.name, 'key_ring_conflict', message);
   }
 
-  /** Makes one attempt to retire the keys. @returns False if another attempt may help. */
+  /** Makes one attempt to retire the keys in the record. @returns False if another attempt may help. */
   async #updateRecord(deadline: number): Promise<boolean> {
     if (this.#isUpdated) return true;
     const { state, clock, gracePeriodMs } = this.ring;
-    const leftMs = (): number => Math.max(1, deadline - clock.monotonic());
+    const limit = () => ({ timeoutMs: Math.max(1, deadline - clock.monotonic()) });
     try {
-      const read = await state.readLatest(leftMs());
+      const read = await state.readLatest(limit());
       const record = read?.record ?? emptyRecord('');
       await this.resolveTarget(record);
       const { ids = [] } = this;
@@ -111,7 +107,7 @@ export class Revocation {
         // A lower bound of the service's time, because a revocation does not wait for a list.
         const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
         const revoked = to.retire(record, ids, this.#reason, { since, gracePeriodMs });
-        if ((await state.update(read, revoked, leftMs())) === undefined) return false;
+        if ((await state.update(read, revoked, limit())) === undefined) return false;
       }
       this.#isUpdated = true;
     } catch (failure) {
@@ -123,19 +119,17 @@ export class Revocation {
 
   /** Turns the target into ids, once. */
   protected async resolveTarget(record: RingRecord): Promise<void> {
-    if (this.ids === undefined) await this.choose(record);
-  }
-
-  protected async choose(record: RingRecord): Promise<void> {
+    if (this.ids !== undefined) return;
     const { target } = this;
     const id = target === 'current' ? record.current?.id : target;
     const keys = keysOf(record).filter((key) => target === 'all' || key.id === id);
     if (keys.length === 0 && target !== 'all') return;
     this.ids = keys.map((key) => key.id);
-    const decrypted = keys.map((key) => this.ring.encryption.decrypt(key, record.ringId));
     // A key that cannot be decrypted is revoked anyway.
-    const results = await Promise.allSettled(decrypted);
-    this.#secrets = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value.secret] : []));
+    const decrypted = await Promise.allSettled(
+      keys.map((key) => this.ring.encryption.decrypt(key, record.ringId)),
+    );
+    this.#secrets = decrypted.flatMap((one) => (one.status === 'fulfilled' ? [one.value.secret] : []));
   }
 
   async #idsToDelete(): Promise<readonly string[]> {
@@ -164,6 +158,7 @@ export class Revocation {
     const { clock } = this.ring;
     const signal = this.#signal;
     const attempt = async (): Promise<void> => {
+      // All at once, because each of them may have leaked.
       await Promise.all(ids.map((id) => deleteKey(this.ring, id, signal)));
       const verdicts = await Promise.all(this.#secrets.map((secret) => verify(this.ring, secret, signal)));
       if (verdicts.some(({ kind }) => kind !== 'rejected')) return;

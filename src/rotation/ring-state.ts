@@ -5,7 +5,12 @@ import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
 import { ringError, type SafeCause, safeCause } from './safe-cause.ts';
 import { codeOf, isRejectionStatus } from './service.ts';
+import { invalid, type StoredRecord, type SwapResult } from './stores/store.ts';
 import { withTimeout } from './waiting.ts';
+
+/** Attempts at a store operation, and the wait after the first one; it doubles. */
+const MAX_ATTEMPTS = 4;
+const RETRY_MS = 500;
 
 /** The context shared by the parts of a ring. */
 export interface RingContext extends KeyRingSettings {
@@ -29,6 +34,14 @@ export interface VersionedRecord {
 
 type OnChange = (record: RingRecord, before: RingRecord | undefined) => void;
 
+/** How long a store operation may take, and whether it is retried after transient failures. */
+export interface StoreOptions {
+  /** Applies if shorter than the store timeout of the ring. */
+  readonly timeoutMs?: number;
+  /** Retries until this signal aborts. Without it, there is one attempt. */
+  readonly retry?: AbortSignal;
+}
+
 /** The record of a ring: the latest known state and the stored state. */
 export class RingState {
   readonly #settings: KeyRingSettings;
@@ -46,27 +59,21 @@ export class RingState {
     return this.#latest;
   }
 
-  /**
-   * Reads the record.
-   *
-   * @param timeoutMs - Applies if shorter than the store timeout of the ring.
-   * @returns Null if there is none.
-   * @throws {KeyRingError}
-   */
-  async read(timeoutMs?: number): Promise<VersionedRecord | null> {
+  /** Reads the record; null if there is none. */
+  async read(options?: StoreOptions): Promise<VersionedRecord | null> {
     const { name, store } = this.#settings;
-    const stored = await this.#run(() => store.get(name), timeoutMs);
-    if (stored == null) return null;
+    const stored = await this.#run(async () => checkStored(await store.get(name)), options);
+    if (stored === null) return null;
     const record = parseRecord(name, stored.value);
     this.#observe(record);
     return { record, version: stored.version };
   }
 
   /** Reads the record. @throws {KeyRingError} With code `key_ring_rolled_back` if it is older than the latest one. */
-  async readLatest(timeoutMs?: number): Promise<VersionedRecord | null> {
+  async readLatest(options?: StoreOptions): Promise<VersionedRecord | null> {
     // Other reads and updates of this process may finish first.
     const known = this.#latest;
-    const read = await this.read(timeoutMs);
+    const read = await this.read(options);
     if (known !== undefined && (read === null || isOlder(read.record, known))) {
       const kept = read === null ? [] : keysOf(read.record).map(({ id }) => id);
       const lost = keysOf(known).filter(({ id }) => !kept.includes(id));
@@ -76,7 +83,7 @@ export class RingState {
   }
 
   /**
-   * Replaces the record by compare-and-swap.
+   * Replaces the record by compare-and-swap. A retry conflicts with an earlier attempt that was applied.
    *
    * @param before - The record that was read, or null if there was none.
    * @returns Undefined if the record has changed since.
@@ -85,15 +92,15 @@ export class RingState {
   async update(
     before: VersionedRecord | null,
     record: RingRecord,
-    timeoutMs?: number,
+    options?: StoreOptions,
   ): Promise<VersionedRecord | undefined> {
     const { name, store } = this.#settings;
     const expected = before?.version ?? null;
     const value = JSON.stringify(record);
     // An unreadable record would disable the ring.
     parseRecord(name, value);
-    const swap = () => store.compareAndSwap(name, expected, value);
-    const result = await this.#run(swap, timeoutMs);
+    const swap = async () => checkResult(await store.compareAndSwap(name, expected, value));
+    const result = await this.#run(swap, options);
     if (!result.ok) return undefined;
     this.#observe(record);
     return { record, version: result.version };
@@ -107,16 +114,32 @@ export class RingState {
     this.#onChange(record, before);
   }
 
-  async #run<Result>(task: () => Promise<Result>, timeoutMs = Number.POSITIVE_INFINITY): Promise<Result> {
+  async #run<Result>(task: () => Promise<Result>, options: StoreOptions = {}): Promise<Result> {
     const { name, clock, storeTimeoutMs } = this.#settings;
-    try {
-      const limitMs = Math.min(timeoutMs, storeTimeoutMs);
-      return await withTimeout(clock, limitMs, task);
-    } catch (thrown) {
-      const cause = safeCause(thrown);
-      throw ringError(name, 'key_ring_store_failed', `the store failed: ${cause.message}`, [], cause);
+    const { timeoutMs = storeTimeoutMs, retry } = options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await withTimeout(clock, Math.min(timeoutMs, storeTimeoutMs), task);
+      } catch (thrown) {
+        const cause = safeCause(thrown);
+        const message = `the store failed: ${cause.message}`;
+        const error = ringError(name, 'key_ring_store_failed', message, [], cause);
+        if (retry === undefined || attempt === MAX_ATTEMPTS || !isTransientStoreFailure(error)) throw error;
+        await clock.sleep(RETRY_MS * 2 ** (attempt - 1), retry);
+      }
     }
   }
+}
+
+function checkStored(stored: StoredRecord | null | undefined): StoredRecord | null {
+  if (stored == null) return null;
+  if (typeof stored.value === 'string' && typeof stored.version === 'string') return stored;
+  throw invalid('store', 'must return `{ value, version }` or null from `get`');
+}
+
+function checkResult(result: SwapResult | undefined): SwapResult {
+  if (result?.ok === false || (result?.ok === true && typeof result.version === 'string')) return result;
+  throw invalid('store', 'must return `{ ok: true, version }` or `{ ok: false }` from `compareAndSwap`');
 }
 
 /**

@@ -1,10 +1,14 @@
-import type { Secret } from '../secret/secret.ts';
-import type { Clock, KeyManager, KeyVerifier } from './interfaces.ts';
+import { isDate } from '../internal/checks.ts';
+import { isRecord } from '../internal/json.ts';
+import { isSecret, type Secret } from '../secret/secret.ts';
+import type { Clock, CreatedRingKey, KeyManager, KeyVerification, KeyVerifier } from './interfaces.ts';
 import { type OwnKey, ownKeys } from './key-names.ts';
+import { check } from './stores/store.ts';
 import { throwIfAborted } from './waiting.ts';
 
 /*
- * Requests to the service, through the key manager and the key verifier.
+ * Requests to the service, through the key manager and the key verifier. These may be custom, so their results are
+ * checked.
  */
 
 /**
@@ -35,7 +39,10 @@ interface Access {
 /** Lists all keys with one request. */
 export async function listKeys({ name, manager, clock }: Access, signal: AbortSignal): Promise<Listing> {
   const sentAt = clock.monotonic();
-  const { items, servedAt } = await manager.list({}, { signal });
+  const { items, servedAt } = (await manager.list({}, { signal })) ?? {};
+  const isList = Array.isArray(items) && items.every((item) => isRecord(item) && typeof item.id === 'string');
+  check(isList, 'manager', 'must return `{ items, servedAt }` from `list`, with an `id` in each item');
+  check(servedAt == null || isDate(servedAt), 'manager', 'must return a Date as `servedAt` from `list`');
   const time = servedAt?.getTime() ?? Number.NaN;
   return {
     keys: ownKeys(name, items),
@@ -45,9 +52,12 @@ export async function listKeys({ name, manager, clock }: Access, signal: AbortSi
   };
 }
 
-/** Returns the upper bound of the service's current time. */
-export function latestTime({ servedAt, sentAt }: Listing, monotonicNow: number): number | undefined {
-  return servedAt === undefined ? undefined : servedAt + SLACK_MS + (monotonicNow - sentAt);
+/** Returns the upper bound of the service's current time; infinite if the list does not show the time. */
+export function latestTime(
+  { servedAt = Number.POSITIVE_INFINITY, sentAt }: Listing,
+  monotonicNow: number,
+): number {
+  return servedAt + SLACK_MS + (monotonicNow - sentAt);
 }
 
 /** Deletes a key. A missing key counts as deleted. */
@@ -59,14 +69,17 @@ export async function deleteKey({ manager }: Access, id: string, signal: AbortSi
   }
 }
 
-/**
- * Whether the service accepts a key. `undecided` if the response does not tell, as for an exhausted quota or a
- * failure.
- */
+export function checkCreated(created: CreatedRingKey | undefined): CreatedRingKey {
+  const isCreated = typeof created?.id === 'string' && created.id !== '' && isSecret(created.secret);
+  check(isCreated, 'manager', 'must return `{ id, secret }` with a Secret from `create`');
+  return created as CreatedRingKey;
+}
+
+/** Whether the service accepts a key; `undecided` if that is unknown, as after a failure or with an exhausted quota. */
 export type Verdict =
   | { readonly kind: 'accepted'; readonly models: readonly string[] }
   | { readonly kind: 'rejected' }
-  | { readonly kind: 'undecided' };
+  | { readonly kind: 'undecided'; readonly error?: unknown };
 
 /** Error codes that do not mean that the service rejects the key. */
 const NOT_ABOUT_THE_KEY: readonly unknown[] = [
@@ -78,14 +91,16 @@ const NOT_ABOUT_THE_KEY: readonly unknown[] = [
 
 /** Asks the service about a key. */
 export async function verify({ verifier }: Access, secret: Secret, signal: AbortSignal): Promise<Verdict> {
+  let result: KeyVerification | undefined;
   try {
-    const result = await verifier.verify(secret, { signal });
-    if (result.accepted) return { kind: 'accepted', models: result.models };
-    return { kind: NOT_ABOUT_THE_KEY.includes(result.code) ? 'undecided' : 'rejected' };
-  } catch {
+    result = await verifier.verify(secret, { signal });
+  } catch (error) {
     throwIfAborted(signal);
-    return { kind: 'undecided' };
+    return { kind: 'undecided', error };
   }
+  check(typeof result?.accepted === 'boolean', 'verifier', 'must return `{ accepted }` from `verify`');
+  if (result.accepted) return { kind: 'accepted', models: result.models ?? [] };
+  return { kind: NOT_ABOUT_THE_KEY.includes(result.code) ? 'undecided' : 'rejected' };
 }
 
 /** Returns the stable code of an error from any copy of the package. */

@@ -1,13 +1,14 @@
-import {
-  type ClaimedPending,
-  type CreatedPending,
-  type CurrentKey,
-  keysOf,
-  type Pending,
-  type PreviousKey,
-  type RingKey,
-  type RingRecord,
+import type {
+  Announcement,
+  CreatedPending,
+  CurrentKey,
+  Lease,
+  Pending,
+  PreviousKey,
+  RingKey,
+  RingRecord,
 } from './record.ts';
+import { keysOf } from './record.ts';
 
 /*
  * Every change to a record, as a pure function. plan.ts decides when each change is made. `pending` and `previous` are
@@ -15,22 +16,15 @@ import {
  * changes here. Unknown fields of the record itself are kept.
  */
 
-/** The length and the end of a lease. */
-export type Lease = Pick<Pending, 'leaseMs' | 'leaseUntil'>;
-
 /** The time of a promotion, and the grace period of the previous key. */
 export type Promotion = Pick<CurrentKey, 'since'> & Pick<PreviousKey, 'gracePeriodMs'>;
 
-/** Announces a key before it is created. Otherwise a crash could leave a key without a reference. */
-export function claim(record: RingRecord, name: string, owner: string, lease: Lease): RingRecord {
-  const seq = record.seq + 1;
+/**
+ * Announces a key before it is created, because a crash could otherwise leave a key without a reference; or replaces
+ * the lease of a claim, but not its owner.
+ */
+export function claim(record: RingRecord, { name, seq, owner }: Announcement, lease: Lease): RingRecord {
   return { ...record, seq, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
-}
-
-/** Replaces the lease of a claim but not its owner. */
-export function renewLease(record: RingRecord, pending: ClaimedPending, lease: Lease): RingRecord {
-  const { name, seq, owner } = pending;
-  return { ...record, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
 }
 
 /** Drops a claim. If its key is created later, that key is an orphan and is deleted. */

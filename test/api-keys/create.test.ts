@@ -87,6 +87,7 @@ describe('create', () => {
     ['an empty name', { name: '' }, 'name'],
     ['a blank name', { name: '  ' }, 'name'],
     ['a numeric name', { name: 12 }, 'name'],
+    ['half a surrogate pair, which JSON cannot transmit', { name: 'a\ud800' }, 'name'],
     ['no name', {}, 'name'],
     ['an invalid date', { name: 'a', expiresAt: new Date('tomorrow') }, 'expiresAt'],
     ['a date as a string', { name: 'a', expiresAt: '2027-01-01' }, 'expiresAt'],

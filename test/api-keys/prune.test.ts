@@ -181,4 +181,14 @@ describe('prune', () => {
     expect(error.option).toBe(option);
     expect(requests).toEqual([]);
   });
+
+  it.each(['false', 0, 1])('rejects %j as `dryRun` and sends nothing', async (dryRun) => {
+    const { fetch, requests } = responding(json({}));
+    const options = { dryRun: dryRun as unknown as boolean };
+
+    const pruning = clientsOver(fetch).keys.prune({ olderThanMs: 1 }, options);
+
+    expect((await rejectionOf(ConfigurationError, pruning)).option).toBe('dryRun');
+    expect(requests).toEqual([]);
+  });
 });

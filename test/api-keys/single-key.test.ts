@@ -25,7 +25,7 @@ describe.each(methods)('%s', (_, call) => {
 
     await rejection(call(clientsOver(fetch), 'a;b=c&d@é'));
 
-    expect(requests[0]?.url.pathname).toContain(`/apikeys/${encodeURIComponent('a;b=c&d@é')}`);
+    expect(requests.at(-1)?.url.pathname).toContain(`/apikeys/${encodeURIComponent('a;b=c&d@é')}`);
   });
 
   it.each([
@@ -253,7 +253,8 @@ describe.each(endpoints)('%s', (_, call) => {
       const error = await rejectionOf(InvalidResponseError, call(clientsOver(fetch)));
 
       expect(error.status).toBe(response.status);
-      expect(requests).toHaveLength(1);
+      const sent = requests.map(({ method, url }) => `${method} ${url.pathname}`);
+      expect(sent).toEqual([...new Set(sent)]);
       expect(everythingShownOf(error)).not.toContain(KEY.slice(0, 20));
     }
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Protocol } from '../../src/rotation/key-ring.ts';
 import { type Observation, plan, RULES, type Rule, type Step } from '../../src/rotation/plan.ts';
 import { Reconciliation } from '../../src/rotation/reconcile.ts';
-import type { Pending, RingRecord } from '../../src/rotation/record.ts';
+import type { Announcement, Pending, RingRecord } from '../../src/rotation/record.ts';
 import { Revocation } from '../../src/rotation/revoke.ts';
 import * as to from '../../src/rotation/transitions.ts';
 import { ringClock } from '../support/ring-clock.ts';
@@ -54,9 +54,8 @@ const rule = (name: string): Rule => RULES[name] as Rule;
 /** Creates a key even if the lease may have expired. */
 function createAfterLease(step: Step, { record }: Observation): Step {
   const { pending } = record;
-  return step.kind === 'drop-claim' && !step.isFull && pending?.phase === 'claimed'
-    ? { kind: 'create', pending }
-    : step;
+  const isDropped = step.kind === 'update' && step.record.pending === undefined && !step.isFull;
+  return isDropped && pending?.phase === 'claimed' ? { kind: 'create', pending } : step;
 }
 
 interface Mutation {
@@ -86,10 +85,9 @@ const mutations: readonly Mutation[] = [
     title: 'replaces a missing key without asking the service',
     protocol: withRules({
       replaceMissing: withoutConfirmation((observation) => {
-        const step = rule('replaceMissing')(observation);
-        if (step?.kind !== 'verify-missing') return step;
-        const verdicts = new Map([[step.key.id, { kind: 'rejected' } as const]]);
-        return rule('replaceMissing')({ ...observation, verdicts });
+        const { current, standby } = observation.record;
+        const rejectedIds = new Set([current, standby].flatMap((key) => (key ? [key.id] : [])));
+        return rule('replaceMissing')({ ...observation, rejectedIds });
       }),
     }),
     violates: /I1: .* replaced as missing/,
@@ -126,8 +124,8 @@ const mutations: readonly Mutation[] = [
     title: 'creates a key after the claim without another list',
     protocol: withReconciliation(
       class extends Reconciliation {
-        protected override async writeClaim(observation: Observation): Promise<undefined> {
-          await super.writeClaim(observation);
+        protected override async writeClaim(observation: Observation, key: Announcement): Promise<undefined> {
+          await super.writeClaim(observation, key);
           const claimed = await this.read();
           if (
             claimed?.record.pending?.owner !== this.progress.memory.owner ||
@@ -214,8 +212,8 @@ const mutations: readonly Mutation[] = [
     },
   },
   {
-    title: 'sets `retireAt` based on a list requested before the read',
-    protocol: withRules({ retirePrevious: withoutConfirmation(rule('retirePrevious')) }),
+    title: 'writes `retireAt` from a list that was sent before the read',
+    protocol: withRules({ correctInstants: withoutConfirmation(rule('correctInstants')) }),
     violates: /I3/,
     circumstances: { replicas: 3, rotations: 0.05, backwardJumps: 0.03, slowLists: 0.03 },
   },
@@ -310,7 +308,9 @@ const mutations: readonly Mutation[] = [
       Revocation: class extends Revocation {
         protected override async resolveTarget(record: RingRecord): Promise<void> {
           const before = this.ids;
-          await this.choose(record);
+          this.ids = undefined;
+          await super.resolveTarget(record);
+          this.ids ??= before;
           if (before && this.ids?.join() !== before.join() && this.target === 'current') {
             throw new Error('I1: the revocation took another key out of use');
           }
@@ -365,7 +365,7 @@ describe('an aborted create without a response', () => {
   it('is not repeated by its owner before the lease expires', async () => {
     const dropping = withPlan((step, { record, progress }) =>
       record.pending?.phase === 'claimed' && progress.memory.sentName === record.pending.name
-        ? { kind: 'drop-claim', isFull: false }
+        ? { kind: 'update', record: to.dropClaim(record) }
         : step,
     );
 

@@ -247,8 +247,10 @@ describe('a create without a response', () => {
     });
 
     const ring = newRing({ manager: { ...manager, create } });
-    expect((await rejectionOf(KeyRingError, ring.reconcile())).code).toBe('key_ring_record_invalid');
-    expect(record().pending?.phase).toBe('claimed');
+    expect((await rejectionOf(ConfigurationError, ring.reconcile())).option).toBe('manager');
+    expect(record().pending).toBeUndefined();
+    await newRing().reconcile();
+    expect(service.ids).toEqual(['k2', 'k3']);
   });
 
   it('deletes the key after the lease if the server does not support getSecret()', async () => {

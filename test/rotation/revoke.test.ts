@@ -327,7 +327,7 @@ describe('a store that was rolled back', () => {
     store.stored = null;
     expect((await rejectionOf(KeyRingError, ring.reconcile())).code).toBe('key_ring_rolled_back');
 
-    expect(await ring.recover()).toMatchObject({ readySetup: true, current: { id: 'k3' } });
+    expect(await ring.recover()).toMatchObject({ ready: true, current: { id: 'k3' } });
     expect(service.ids).toHaveLength(4);
   });
 });

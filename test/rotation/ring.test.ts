@@ -1,12 +1,29 @@
 import { readFileSync } from 'node:fs';
-import { ConfigurationError, KeyRingError } from 'drun-sdk/errors';
-import { KeyRing, memoryStore, openCurrentKey } from 'drun-sdk/rotation';
+import { ConfigurationError, isDrunError, KeyRingError } from 'drun-sdk/errors';
+import {
+  type KeyList,
+  KeyRing,
+  type KeyRingOptions,
+  type ListedKey,
+  memoryStore,
+  openCurrentKey,
+  type StoredRecord,
+} from 'drun-sdk/rotation';
 import { describe, expect, it, vi } from 'vitest';
 import { KEY } from '../support/credentials.ts';
-import { everythingShownOf, rejectionOf, thrownBy } from '../support/failures.ts';
+import { everythingShownOf, rejection, rejectionOf, thrownBy } from '../support/failures.ts';
 import { waitUntil } from '../support/ring-clock.ts';
-import { rejected } from '../support/ring-service.ts';
-import { DAY, ENCRYPTION_KEY, keyOf, MINUTE, namesOf, ringSetup, SECOND } from '../support/ring-setup.ts';
+import { rejected, responseLost } from '../support/ring-service.ts';
+import {
+  DAY,
+  ENCRYPTION_KEY,
+  keyOf,
+  MINUTE,
+  namesOf,
+  type RingSetup,
+  ringSetup,
+  SECOND,
+} from '../support/ring-setup.ts';
 
 describe('an invalid option', () => {
   const durations = [
@@ -105,6 +122,125 @@ it('accepts the signal of a polyfill', async () => {
   signal.aborted = true;
   signal.reason = new Error('stopped');
   await expect(ring.reconcile(options)).rejects.toThrow('stopped');
+});
+
+describe('a result that is not as documented', () => {
+  const garbage: readonly unknown[] = [undefined, null, 'x', 5, [], {}];
+  type Options = Partial<KeyRingOptions>;
+  const broken: readonly (readonly [
+    method: string,
+    option: string,
+    (result: never, setup: RingSetup) => Options,
+  ])[] = [
+    [
+      'list',
+      'manager',
+      (result, { service }) => ({ manager: { ...service.manager(), list: async () => result } }),
+    ],
+    [
+      'create',
+      'manager',
+      (result, { service }) => ({ manager: { ...service.manager(), create: async () => result } }),
+    ],
+    ['verify', 'verifier', (result) => ({ verifier: { verify: async () => result } })],
+    [
+      'compareAndSwap',
+      'store',
+      (result, { store }) => ({ store: { ...store, compareAndSwap: async () => result } }),
+    ],
+    ['get', 'store', (result, { store }) => ({ store: { ...store, get: async () => result } })],
+  ];
+  const calls = broken.flatMap(([method, option, replace]) =>
+    garbage
+      .filter((result) => method !== 'get' || result != null)
+      .map((result) => [method, result, option, replace] as const),
+  );
+
+  it.each(calls)('of `%s`: %j rejects and names the option', async (_, result, option, replace) => {
+    const setup = ringSetup();
+    const ring = setup.newRing(replace(result as never, setup));
+
+    const error = await rejection(ring.reconcile());
+
+    expect(isDrunError(error)).toBe(true);
+    expect((error as Error).message).toContain(`\`${option}\` must return`);
+  });
+
+  it.each<[string, Partial<ListedKey & KeyList>]>([
+    ['no `id`', { items: [{ name: 'checkout' }] as never }],
+    ['null as an item', { items: [null] as never }],
+    ['a string as the time', { items: [], servedAt: '2026-01-01T00:00:00Z' as never }],
+  ])('of `list` with %s rejects', async (_, list) => {
+    const { newRing, service } = ringSetup();
+    const ring = newRing({ manager: { ...service.manager(), list: async () => list as KeyList } });
+
+    expect((await rejectionOf(ConfigurationError, ring.reconcile())).option).toBe('manager');
+  });
+
+  it('of a store without a version rejects before anything is created', async () => {
+    const { newRing, service, store } = ringSetup();
+    await newRing().reconcile();
+    const { value } = await store.get('checkout').then((read) => read as StoredRecord);
+    service.newRequests();
+
+    const ring = newRing({ store: { ...store, get: async () => ({ value }) as never } });
+
+    expect((await rejectionOf(KeyRingError, ring.reconcile())).code).toBe('key_ring_store_failed');
+    expect(service.newRequests()).toEqual(['list']);
+  });
+
+  it.each(garbage)('of `getSecret`: %j never becomes a key', async (result) => {
+    const { newRing, service } = ringSetup();
+    service.fail('create', responseLost);
+    const ring = newRing({ manager: { ...service.manager(), getSecret: async () => result as never } });
+
+    const error = await ring.reconcile().catch((thrown: unknown) => thrown);
+
+    expect(error instanceof Error ? isDrunError(error) : ring.status().ready === false).toBe(true);
+  });
+
+  it.each([...garbage, 'throws'])('of `watch` or `check`: %j does not stop the ring', async (result) => {
+    const { newRing, store } = ringSetup();
+    const watch = (): never => {
+      if (result === 'throws') throw new Error(`no connection to ${KEY}`);
+      return result as never;
+    };
+    const ring = newRing({ store: { ...store, watch, check: async () => result as never } });
+
+    await ring.reconcile();
+    await ring.getKey();
+    ring.start();
+    await ring.stop();
+
+    expect(ring.status().ready).toBe(true);
+    expect(JSON.stringify(ring.events)).not.toContain(KEY);
+  });
+
+  it.each([null, 'x', 5, {}, new AbortController()])('`signal`: %s rejects', async (signal) => {
+    const ring = ringSetup().newRing();
+    const options = { signal: signal as unknown as AbortSignal };
+
+    for (const call of [ring.reconcile(options), ring.rotate(options), ring.revoke('all', options)]) {
+      expect((await rejectionOf(ConfigurationError, call)).option).toBe('signal');
+    }
+    await rejectionOf(ConfigurationError, ring.reconcile(null as never));
+  });
+
+  it('of `verify` that never decides is an error event, and the key stays unused', async () => {
+    const { newRing } = ringSetup();
+    const verify = async (): Promise<never> => {
+      throw new Error(`cannot resolve the host, with ${KEY}`);
+    };
+    const ring = newRing({ verifier: { verify } });
+
+    await ring.reconcile();
+
+    expect(ring.status()).toMatchObject({ ready: false, pending: 'created' });
+    expect(String(ring.status().lastError)).toContain(
+      'it is unknown whether the service accepts the new key k1',
+    );
+    expect(everythingShownOf(ring.status().lastError)).not.toContain(KEY);
+  });
 });
 
 describe('a read-only ring', () => {

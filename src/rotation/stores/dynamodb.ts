@@ -1,4 +1,4 @@
-import { invalid, type KeyStore, storeFrom } from './store.ts';
+import { check, invalid, type KeyStore, storeFrom } from './store.ts';
 
 /** The AWS SDK's document client: `DynamoDBDocumentClient` or `DynamoDBDocument` from `@aws-sdk/lib-dynamodb`. */
 export interface DynamodbDocumentClient {
@@ -32,10 +32,9 @@ export interface DynamodbStoreOptions {
  */
 export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
   const { client, table } = options ?? {};
-  if (typeof client?.send !== 'function') {
-    throw invalid('client', 'must be a `DynamoDBDocumentClient` of `@aws-sdk/lib-dynamodb`');
-  }
-  if (typeof table !== 'string' || table === '') throw invalid('table', 'must be the name of a table');
+  const isClient = typeof client?.send === 'function';
+  check(isClient, 'client', 'must be a `DynamoDBDocumentClient` of `@aws-sdk/lib-dynamodb`');
+  check(typeof table === 'string' && table !== '', 'table', 'must be the name of a table');
 
   return storeFrom({
     async get(ring) {

@@ -1,8 +1,8 @@
 import { access, constants, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
+import { KeyStoreError } from '../../errors/index.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
-import { invalid, isVersion, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
+import { check, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link fileStore}. */
 export interface FileStoreOptions {
@@ -33,25 +33,28 @@ export interface FileStoreOptions {
  */
 export function fileStore(options: FileStoreOptions): KeyStore {
   const { path, pollMs = 1_000 } = options ?? {};
-  if (typeof path !== 'string' || path === '') throw invalid('path', 'must be the path of a folder');
-  if (process.platform === 'win32') {
-    throw new ConfigurationError('`fileStore` works on Linux and macOS, not on Windows.', { option: 'path' });
-  }
+  check(typeof path === 'string' && path !== '', 'path', 'must be the path of a folder');
+  check(
+    process.platform !== 'win32',
+    'path',
+    'must be on Linux or macOS: `fileStore` does not work on Windows',
+  );
   const root = resolve(path);
   return storeFrom(
     {
       async get(ring) {
-        const latest = await readLatest(join(root, ring));
+        const folder = join(root, ring);
+        const latest = await readLatest(folder);
         // A power failure must not undo an update that a caller has acted on.
-        if (latest) await sync(join(root, ring));
+        if (latest) await sync(folder);
         return latest && { value: latest.value, version: latest.version };
       },
-      async swap(ring, previous, version, value) {
+      async swap(ring, expected, version, value) {
         const folder = join(root, ring);
-        if (previous === null) await makeFolder(folder);
+        if (expected === null) await makeFolder(folder);
         const latest = await readLatest(folder);
-        if ((latest?.version ?? null) !== previous) return false;
-        return writeNext(folder, (latest?.number ?? 0) + 1, { version, previous, value });
+        if ((latest?.version ?? null) !== expected) return false;
+        return writeNext(folder, (latest?.number ?? 0) + 1, { version, value });
       },
     },
     pollMs,
@@ -65,29 +68,20 @@ export function fileStore(options: FileStoreOptions): KeyStore {
  *
  * An update writes the next record to a temporary file and links it to the next number. link(2) fails if the number
  * exists, so the compare-and-swap is one system call, without locks that a killed process would leave behind. Folders
- * are never renamed, because overlay file systems do not support that (EXDEV). Lower numbers are removed afterwards, so
- * a process that was suspended may link to a removed number. It then finds a higher number, which means that its update
- * has lost.
+ * are never renamed, because overlay file systems do not support that (EXDEV). Old numbers are removed afterwards, so a
+ * process that was suspended may link to a removed number.
  */
-
-interface FileRecord extends StoredRecord {
-  /** Version of the previous record, or null. */
-  readonly previous: string | null;
-}
 
 const RECORD_NAME = /^\d{12}$/;
-const TEMPORARY_NAME = /^\.(.+)\.tmp$/;
+const TEMPORARY_NAME = /^\.[\da-f-]{36}\.tmp$/;
 /** Temporary files of crashed processes are removed at this age. */
 const MAX_TEMPORARY_AGE_MS = 60 * 60 * 1000;
-/**
- * Number of replaced records that are kept, so that a slow process can determine the outcome of its update from the
- * next record.
- */
+/** Number of records that are kept. A number that is this far behind the highest one may have been removed. */
 const KEPT_RECORDS = 32;
 /** A record can be replaced while it is read. Every failed attempt means that another process has succeeded. */
 const MAX_ATTEMPTS = 100;
 
-async function readLatest(folder: string): Promise<(FileRecord & { readonly number: number }) | null> {
+async function readLatest(folder: string): Promise<(StoredRecord & { readonly number: number }) | null> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const number = (await numbersIn(folder)).at(-1);
     if (number === undefined) return null;
@@ -97,7 +91,7 @@ async function readLatest(folder: string): Promise<(FileRecord & { readonly numb
   throw new KeyStoreError(`The folder ${folder} changed during each of ${MAX_ATTEMPTS} attempts to read it.`);
 }
 
-async function writeNext(folder: string, number: number, record: FileRecord): Promise<boolean> {
+async function writeNext(folder: string, number: number, record: StoredRecord): Promise<boolean> {
   const temporary = join(folder, `.${record.version}.tmp`);
   try {
     await writeSynced(temporary, JSON.stringify(record));
@@ -108,17 +102,11 @@ async function writeNext(folder: string, number: number, record: FileRecord): Pr
   } finally {
     await unlink(temporary).catch(() => {});
   }
-  const numbers = await numbersIn(folder);
-  if (numbers.some((other) => other > number)) {
-    // Either another process has replaced this record already, or this process was suspended and linked to a number that
-    // had been removed.
-    const next = await unlessMissing(readFile(join(folder, nameOf(number + 1)), 'utf8'));
-    if (next === undefined) {
-      throw new KeyStoreError(
-        `The folder ${folder} changed so often that the outcome of an update is unknown.`,
-      );
-    }
-    if (parse(folder, next).previous !== record.version) return false;
+  const highest = (await numbersIn(folder)).at(-1) ?? number;
+  if (highest - number >= KEPT_RECORDS) {
+    throw new KeyStoreError(
+      `The folder ${folder} changed so often that the outcome of an update is unknown.`,
+    );
   }
   await sync(folder);
   await removeOld(folder, number);
@@ -132,8 +120,7 @@ async function removeOld(folder: string, number: number): Promise<void> {
     names.map(async (name) => {
       const path = join(folder, name);
       if (RECORD_NAME.test(name) && Number(name) <= number - KEPT_RECORDS) return unlink(path);
-      const [, version] = TEMPORARY_NAME.exec(name) ?? [];
-      if (version === undefined || !isVersion(version)) return;
+      if (!TEMPORARY_NAME.test(name)) return;
       if (Date.now() - (await stat(path)).mtimeMs > MAX_TEMPORARY_AGE_MS) await unlink(path);
     }),
   );
@@ -150,11 +137,10 @@ function nameOf(number: number): string {
   return String(number).padStart(12, '0');
 }
 
-function parse(folder: string, text: string): FileRecord {
+function parse(folder: string, text: string): StoredRecord {
   const record = parseJson(text);
-  if (isRecord(record) && typeof record.version === 'string' && typeof record.value === 'string') {
-    return record as unknown as FileRecord;
-  }
+  const { version, value } = isRecord(record) ? record : {};
+  if (typeof version === 'string' && typeof value === 'string') return { version, value };
   throw new KeyStoreError(`The folder ${folder} contains a file that is not a record of this store.`);
 }
 

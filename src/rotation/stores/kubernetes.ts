@@ -5,13 +5,22 @@ import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
 import { readCauses } from '../../internal/cause.ts';
-import { isLoopback, isPrintableAscii, isTimerMs } from '../../internal/checks.ts';
+import { isLoopback, isPrintableAscii } from '../../internal/checks.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
 import type { PlatformRequestInit, PlatformResponse, PlatformUrl } from '../../internal/platform.ts';
 import { abortable } from '../../internal/wait.ts';
 import { redact } from '../../secret/index.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
-import { checkFunction, invalid, isRingName, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
+import {
+  check,
+  checkFunction,
+  checkMs,
+  invalid,
+  type KeyStore,
+  RING_NAME,
+  type StoredRecord,
+  storeFrom,
+} from './store.ts';
 
 /** Plain entries of a Secret by name. */
 type Entries = Readonly<Record<string, string>>;
@@ -57,8 +66,6 @@ const SERVICE_ACCOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** Every conflict means that another client succeeded, so every client succeeds eventually. */
 const MAX_ATTEMPTS = 20;
-/** Longer third-party messages are truncated. */
-const MAX_LENGTH = 500;
 
 const ADVICE: Readonly<Record<number, string>> = {
   401: 'the token is missing or not accepted',
@@ -89,8 +96,7 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
   const secret = new KubernetesSecret(options);
 
   const recordIn = (state: SecretState | null, ring: string): StoredRecord | null => {
-    const value = state?.entries[ring];
-    const version = state?.entries[`${ring}.version`];
+    const { [ring]: value, [`${ring}.version`]: version } = state?.entries ?? {};
     if (value === undefined) return null;
     if (version !== undefined) return { value, version };
     throw new KeyStoreError(`The Secret ${name} has the entry \`${ring}\` without \`${ring}.version\`.`);
@@ -127,7 +133,6 @@ interface SecretState {
 }
 
 type Method = 'GET' | 'POST' | 'PATCH';
-const CONTENT_TYPES = { POST: 'application/json', PATCH: 'application/merge-patch+json' } as const;
 
 /** One Secret of a cluster. */
 class KubernetesSecret {
@@ -135,20 +140,12 @@ class KubernetesSecret {
   readonly #server: URL;
 
   constructor(options: KubernetesSecretStoreOptions) {
-    const {
-      namespace,
-      token,
-      fetch,
-      timeoutMs = 10_000,
-      serviceAccountPath = SERVICE_ACCOUNT_PATH,
-    } = options;
-    if (typeof serviceAccountPath !== 'string' || serviceAccountPath === '') {
-      throw invalid('serviceAccountPath', 'must be the path of a folder');
-    }
+    const { namespace, token, fetch, timeoutMs, serviceAccountPath: path = SERVICE_ACCOUNT_PATH } = options;
+    check(typeof path === 'string' && path !== '', 'serviceAccountPath', 'must be the path of a folder');
     if (namespace !== undefined) checkName(namespace, 'namespace', NAMESPACE);
     if (fetch !== undefined) checkFunction(fetch, 'fetch');
     if (token !== undefined && typeof token !== 'function') checkToken(token);
-    if (!isTimerMs(timeoutMs)) throw invalid('timeoutMs', 'must be a positive number of milliseconds');
+    if (timeoutMs !== undefined) checkMs(timeoutMs, 'timeoutMs');
     this.#options = options;
     this.#server = checkServer(options.server ?? clusterServer());
   }
@@ -158,9 +155,8 @@ class KubernetesSecret {
    *
    * @param entries - Entries about to be stored, which must not appear in an error.
    */
-  async read(entries: Entries = {}): Promise<SecretState | null> {
-    const text = await this.#request('GET', undefined, entries, ['NotFound']);
-    return text === null ? null : this.#parse('GET', text);
+  read(entries: Entries = {}): Promise<SecretState | null> {
+    return this.#request('GET', undefined, entries, ['NotFound']);
   }
 
   /** Sets entries and keeps all others. @returns False if the Secret no longer has the given state. */
@@ -172,10 +168,9 @@ class KubernetesSecret {
       : { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name } };
     const method = before ? 'PATCH' : 'POST';
     const conflicts = before ? ['Conflict', 'NotFound'] : ['AlreadyExists'];
-    const text = await this.#request(method, { ...head, data }, entries, conflicts);
-    if (text === null) return false;
-    const written = this.#parse(method, text).entries;
-    if (Object.entries(entries).every(([entry, value]) => written[entry] === value)) return true;
+    const written = await this.#request(method, { ...head, data }, entries, conflicts);
+    if (written === null) return false;
+    if (Object.entries(entries).every(([entry, value]) => written.entries[entry] === value)) return true;
     throw this.#error(method, 'the response does not contain what was stored');
   }
 
@@ -183,28 +178,25 @@ class KubernetesSecret {
    * Sends one request.
    *
    * @param reasons - Failure reasons that the caller expects.
-   * @returns The body, or null after an expected failure.
+   * @returns The Secret, or null after an expected failure.
    */
   async #request(
     method: Method,
     body: object | undefined,
     entries: Entries,
     reasons: readonly string[],
-  ): Promise<string | null> {
+  ): Promise<SecretState | null> {
     const { name, timeoutMs = 10_000, fetch } = this.#options;
     const { namespace, token, ca } = await readAccess(this.#options);
     const secrets = `${this.#server.href.replace(/\/+$/, '')}/api/v1/namespaces/${namespace}/secrets`;
     const url = method === 'POST' ? secrets : `${secrets}/${name}`;
-    const clean = (message: string): string => {
-      const redacted = redact(message, [token ?? '', ...Object.values(entries)]);
-      return redacted.length > MAX_LENGTH ? `${redacted.slice(0, MAX_LENGTH)}…` : redacted;
-    };
+    const clean = (message: string): string => redact(message, [token ?? '', ...Object.values(entries)]);
     const signal = AbortSignal.timeout(timeoutMs);
     const init = {
       method,
       headers: {
         accept: 'application/json',
-        ...(method !== 'GET' && { 'content-type': CONTENT_TYPES[method] }),
+        ...(body && { 'content-type': `application/${method === 'PATCH' ? 'merge-patch+' : ''}json` }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
       ...(body && { body: JSON.stringify(body) }),
@@ -214,13 +206,12 @@ class KubernetesSecret {
       const response = await (fetch ? fetch(url, { ...init, redirect: 'manual' }) : send(url, init, ca));
       return [response.status, await response.text()];
     };
-    const sent = abortable(exchange(), signal).catch((error: unknown) => {
+    const [status, text] = await abortable(exchange(), signal).catch((error: unknown) => {
       if (signal.aborted) throw this.#error(method, `no response within ${timeoutMs} ms`);
       const message = clean(readCauses(error).at(-1)?.message ?? '');
       throw this.#error(method, `the connection to ${this.#server.host} failed: ${message}`);
     });
-    const [status, text] = await sent;
-    if (status >= 200 && status < 300) return text;
+    if (status >= 200 && status < 300) return this.#parse(method, text);
     const refusal = parseJson(text);
     const isStatus = isRecord(refusal) && refusal.kind === 'Status';
     if (isStatus && reasons.includes(String(refusal.reason))) return null;
@@ -319,11 +310,11 @@ function checkName(name: string, option: string, pattern: RegExp): string {
 }
 
 function checkEntries(entries: Entries): Entries {
-  for (const [name, value] of Object.entries(entries)) {
-    const isFree = ENTRY_NAME.test(name) && !isRingName(name.replace(/\.version$/, ''));
-    if (isFree && typeof value === 'string') continue;
-    throw invalid('entries', 'must return strings by names such as `checkout.key`, which no ring can have');
-  }
+  const areFree = Object.entries(entries).every(
+    ([name, value]) =>
+      typeof value === 'string' && ENTRY_NAME.test(name) && !RING_NAME.test(name.replace(/\.version$/, '')),
+  );
+  check(areFree, 'entries', 'must return strings by names such as `checkout.key`, which no ring can have');
   return entries;
 }
 

@@ -1,5 +1,5 @@
 import { KeyStoreError } from '../../errors/index.ts';
-import { invalid, type KeyStore, storeFrom } from './store.ts';
+import { check, invalid, type KeyStore, storeFrom } from './store.ts';
 
 /** The methods of an `ioredis` client that the store uses. Accepts `Redis` and `Cluster`, connected or not. */
 export interface IoredisClient {
@@ -74,10 +74,8 @@ const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
  */
 export function redisStore(options: RedisStoreOptions): KeyStore {
   const { client, keyPrefix = 'drun:key-ring:', pollMs = 5_000 } = options ?? {};
-  if (typeof client?.eval !== 'function') {
-    throw invalid('client', 'must be a client of ioredis or of redis (node-redis)');
-  }
-  if (typeof keyPrefix !== 'string') throw invalid('keyPrefix', 'must be a string');
+  check(typeof client?.eval === 'function', 'client', 'must be a client of ioredis or of redis (node-redis)');
+  check(typeof keyPrefix === 'string', 'keyPrefix', 'must be a string');
 
   const run = async (script: string, ring: string, ...args: string[]): Promise<(string | null)[]> => {
     // A cluster keeps keys with the same hash tag (text in braces) on one server.

@@ -39,25 +39,17 @@ export interface KeyStore {
   check?(): Promise<readonly Error[]>;
 }
 
-const RING_NAME = /^[a-z\d-]{1,32}$/;
-
-export const RING_NAME_RULE = '1 to 32 characters of `a` to `z`, `0` to `9` and `-`';
+/** Needs no escaping in columns, file names and entries. */
+export const RING_NAME = /^[a-z\d-]{1,32}$/;
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /** Records take a few kilobytes; every store supports values of this size. */
 const MAX_VALUE_BYTES = 65_536;
 
-/** Whether a value is a valid ring name. It needs no escaping in columns, file names and entries. */
-export function isRingName(value: unknown): value is string {
-  return typeof value === 'string' && RING_NAME.test(value);
-}
-
 /** The implementation of a store, without the checks that all stores share. */
 export interface StoreDriver {
   readonly get: (ring: string) => Promise<StoredRecord | null>;
-  /**
-   * @param expected - The version to replace, or null to create the record.
-   * @param version - The version of the new record.
-   */
+  /** @param version - The version of the new record. */
   readonly swap: (ring: string, expected: string | null, version: string, value: string) => Promise<boolean>;
   readonly check?: () => Promise<readonly Error[]>;
 }
@@ -70,10 +62,8 @@ export interface StoreDriver {
  *
  * @param pollMs - Interval at which `watch` reads the record. Without it the store has no `watch`.
  */
-export function storeFrom({ get, swap, check }: StoreDriver, pollMs?: number): KeyStore {
-  if (pollMs !== undefined && !isTimerMs(pollMs)) {
-    throw invalid('pollMs', 'must be a positive number of milliseconds');
-  }
+export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number): KeyStore {
+  if (pollMs !== undefined) checkMs(pollMs, 'pollMs');
   return {
     async get(ring) {
       checkRing(ring);
@@ -82,10 +72,9 @@ export function storeFrom({ get, swap, check }: StoreDriver, pollMs?: number): K
     async compareAndSwap(ring, expected, value) {
       checkRing(ring);
       checkValue(value);
-      if (expected !== null && typeof expected !== 'string') {
-        throw invalid('expected', 'must be the version that was read, or null');
-      }
-      if (expected !== null && !isVersion(expected)) return { ok: false };
+      const isKnown = expected === null || typeof expected === 'string';
+      check(isKnown, 'expected', 'must be the version that was read, or null');
+      if (expected !== null && !UUID.test(expected)) return { ok: false };
       const version = crypto.randomUUID();
       return (await swap(ring, expected, version, value)) ? { ok: true, version } : { ok: false };
     },
@@ -96,7 +85,7 @@ export function storeFrom({ get, swap, check }: StoreDriver, pollMs?: number): K
         return pollForChange(async () => (await get(ring))?.version, pollMs, changed);
       },
     }),
-    ...(check && { check }),
+    ...others,
   };
 }
 
@@ -122,31 +111,32 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
   return () => stopped.abort();
 }
 
-const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
-
-/** Whether a value is a version of {@link storeFrom}. */
-export function isVersion(value: string): boolean {
-  return UUID.test(value);
+/** Checks that every store can preserve the value exactly. */
+function checkValue(value: string): void {
+  // UTF-8 cannot encode half a surrogate pair, and PostgreSQL cannot store U+0000.
+  const isStorable = typeof value === 'string' && value.isWellFormed() && !value.includes('\0');
+  check(isStorable, 'value', 'must be a well-formed string without U+0000');
+  const { length } = new TextEncoder().encode(value);
+  check(length <= MAX_VALUE_BYTES, 'value', `must have at most ${MAX_VALUE_BYTES} bytes as UTF-8`);
 }
 
 /** @throws {ConfigurationError} If no ring can have this name. */
-function checkRing(ring: string): void {
-  if (!isRingName(ring)) throw invalid('ring', `must have ${RING_NAME_RULE}`);
+export function checkRing(ring: unknown, option = 'ring'): void {
+  const isName = typeof ring === 'string' && RING_NAME.test(ring);
+  check(isName, option, 'must have 1 to 32 characters of `a` to `z`, `0` to `9` and `-`');
 }
 
-/** Checks that every store can preserve the value exactly. The message does not repeat the value. */
-function checkValue(value: string): void {
-  // UTF-8 cannot encode half a surrogate pair, and PostgreSQL cannot store U+0000.
-  if (typeof value !== 'string' || !value.isWellFormed() || value.includes('\0')) {
-    throw invalid('value', 'must be a well-formed string without U+0000');
-  }
-  if (new TextEncoder().encode(value).length > MAX_VALUE_BYTES) {
-    throw invalid('value', `must have at most ${MAX_VALUE_BYTES} bytes as UTF-8`);
-  }
+export function checkMs(value: unknown, option: string): void {
+  check(isTimerMs(value), option, 'must be a positive number of milliseconds');
 }
 
 export function checkFunction(value: unknown, option: string): void {
-  if (typeof value !== 'function') throw invalid(option, 'must be a function');
+  check(typeof value === 'function', option, 'must be a function');
+}
+
+/** @throws {ConfigurationError} If an option or argument is invalid. The message does not repeat it. */
+export function check(isValid: boolean, option: string, rule: string): void {
+  if (!isValid) throw invalid(option, rule);
 }
 
 export function invalid(option: string, rule: string): ConfigurationError {
