@@ -1,13 +1,5 @@
 import { Secret } from '../secret/secret.ts';
-import { ALPHANUMERIC, HEXADECIMAL, type RandomText, URL_SAFE } from './random.ts';
-
-/** A user of the control plane. All users share the account and its workspaces. */
-export interface User {
-  /** Such as `u-8105f7322477`. */
-  readonly id: string;
-  readonly name: string;
-  readonly token: Secret;
-}
+import { ALPHANUMERIC, type RandomText, URL_SAFE } from './random.ts';
 
 /** The owner of a key: the account, or the workspace with this number. */
 export type Scope = 'account' | number;
@@ -20,20 +12,22 @@ export function isWorkspace(value: number): boolean {
 /** Number of tokens that a key may use. 64 bits wide, as on the wire. */
 export type Quota = bigint | 'unlimited';
 
+/** The user to whom the access token belongs. */
+export const OWNER = 'owner';
+
 /** A key as the service stores it. Times are milliseconds since 1970; `Infinity` means never. */
 export interface KeyRecord {
   readonly id: string;
   readonly name: string;
   readonly secret: Secret;
   readonly scope: Scope;
-  readonly owner: User;
-  /** When the key first appears in lists; later than the request if a fault delays the creation. */
+  /** Name of a user. */
+  readonly createdBy: string;
   readonly createdAt: number;
   /** When the data plane starts to accept the key. */
   readonly acceptedFrom: number;
-  /** When the key stops being listed. */
-  deletedAt: number;
-  /** When the data plane stops accepting the key. */
+  isDeleted: boolean;
+  /** When the data plane stops accepting a deleted key. */
   acceptedUntil: number;
   expiresAt: number;
   disabled: boolean;
@@ -53,23 +47,13 @@ export function remainingTokens({ quota, usedTokens }: KeyRecord): Quota {
 }
 
 /** The properties of a key to be created. */
-export interface NewKeyRecord extends Pick<KeyRecord, 'name' | 'scope' | 'owner'> {
-  /** Default: never. */
-  readonly expiresAt?: number | undefined;
-  /** Default: unlimited. */
-  readonly quota?: Quota | undefined;
+export interface NewKeyRecord extends Partial<Omit<KeyRecord, 'name' | 'scope'>> {
+  readonly name: string;
+  readonly scope: Scope;
   /** Default: a random one. */
   readonly fullKey?: string | undefined;
-}
-
-/** Delays caused by faults, in milliseconds. */
-interface Delays {
-  /** Until the key is created or deleted. A new key counts toward the limit at once. */
-  readonly appliedAfterMs?: number | undefined;
-  /** From the key's creation until the data plane accepts it. */
+  /** Time until the data plane accepts the key. Default: 0. */
   readonly acceptedAfterMs?: number | undefined;
-  /** From the key's deletion until the data plane rejects it. */
-  readonly acceptedForMs?: number | undefined;
 }
 
 /** Number of tokens that a request used. */
@@ -100,20 +84,19 @@ interface AccountSettings {
 /** Short enough that the request log does not mistake an id in a path for a credential. */
 const ID_LENGTH = 16;
 
-/** Number of deleted keys that are remembered, for stale lists and late rejections. */
+/** Number of deleted keys that are remembered, for the log and for faults that are limited to a key. */
 const MAX_DELETED = 1000;
 
 const MAX_USAGE_ENTRIES = 100_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** The emulated account: its users, its API keys and those of its workspaces, and their usage. */
+/** The emulated account: its API keys and those of its workspaces, and their usage. */
 export class Account {
-  /** The user that always exists. */
-  readonly owner: User;
+  /** The access token of the control plane. */
+  readonly token: Secret;
   readonly #settings: AccountSettings;
   readonly #randomText: RandomText;
-  readonly #users = new Map<string, User>();
   readonly #byId = new Map<string, KeyRecord>();
   readonly #byFullKey = new Map<string, KeyRecord>();
   /** In order of deletion. */
@@ -121,89 +104,62 @@ export class Account {
   #usage: UsageEntry[] = [];
 
   constructor(settings: AccountSettings, randomText: RandomText) {
-    const { accessToken = randomText(ALPHANUMERIC, 48) } = settings;
-    this.owner = { id: 'u-8105f7322477', name: 'owner', token: new Secret(accessToken) };
+    this.token = new Secret(settings.accessToken ?? randomText(ALPHANUMERIC, 48));
     this.#settings = settings;
     this.#randomText = randomText;
-    this.#users.set(this.owner.name, this.owner);
-  }
-
-  get users(): readonly User[] {
-    return [...this.#users.values()];
-  }
-
-  /** Returns the user with this name, creating one if necessary. */
-  userNamed(name: string): User {
-    const known = this.#users.get(name);
-    if (known !== undefined) return known;
-    const id = `u-${this.#randomText(HEXADECIMAL, 12)}`;
-    const user = { id, name, token: new Secret(this.#randomText(ALPHANUMERIC, 48)) };
-    this.#users.set(name, user);
-    return user;
   }
 
   /** Whether the scope has reached its limit of keys. */
   isFull(scope: Scope): boolean {
-    const { now, maxKeys } = this.#settings;
-    const time = now();
-    const existing = [...this.#byId.values()].filter((key) => key.scope === scope && time < key.deletedAt);
-    return existing.length >= maxKeys;
+    return this.list(scope).length >= this.#settings.maxKeys;
   }
 
   /**
    * The existing keys, oldest first.
    *
    * @param scope - Default: every scope.
-   * @param ageMs - Age of the view, which contains the keys that existed that long ago.
    */
-  list(scope?: Scope, ageMs = 0): KeyRecord[] {
-    const at = this.#settings.now() - ageMs;
-    const listed = [...this.#byId.values()].filter((record) => isListed(record, scope, at));
-    // A delayed creation can take effect after one that was requested later.
-    return listed.sort((a, b) => a.createdAt - b.createdAt);
+  list(scope?: Scope): KeyRecord[] {
+    return [...this.#byId.values()].filter((record) => isListed(record, scope));
   }
 
   find(id: string, scope?: Scope): KeyRecord | undefined {
     const record = this.#byId.get(id);
-    return record !== undefined && isListed(record, scope, this.#settings.now()) ? record : undefined;
+    return record !== undefined && isListed(record, scope) ? record : undefined;
   }
 
   /** Creates a key. The caller checks the limit. */
-  create(
-    { fullKey, expiresAt = NEVER, quota = 'unlimited', ...key }: NewKeyRecord,
-    { appliedAfterMs = 0, acceptedAfterMs = 0 }: Delays = {},
-  ): KeyRecord {
+  create({ fullKey, acceptedAfterMs = 0, ...key }: NewKeyRecord): KeyRecord {
     const value = fullKey ?? `sk-${this.#randomText(URL_SAFE, 45)}`;
-    const createdAt = this.#settings.now() + appliedAfterMs;
+    const createdAt = this.#settings.now();
     const record: KeyRecord = {
-      ...key,
       id: this.#randomText(ALPHANUMERIC, ID_LENGTH),
       secret: new Secret(value),
+      createdBy: OWNER,
       createdAt,
       acceptedFrom: createdAt + acceptedAfterMs,
-      deletedAt: NEVER,
+      isDeleted: false,
       acceptedUntil: NEVER,
-      expiresAt,
-      quota,
+      expiresAt: NEVER,
       disabled: false,
       lastUsedAt: undefined,
       allowModels: [],
       denyModels: [],
+      quota: 'unlimited',
       usedTokens: 0n,
       quotaSyncedAt: createdAt,
+      ...key,
     };
     this.#byId.set(record.id, record);
     this.#byFullKey.set(value, record);
     return record;
   }
 
-  delete(record: KeyRecord, { appliedAfterMs = 0, acceptedForMs = 0 }: Delays = {}): void {
-    const deletedAt = this.#settings.now() + appliedAfterMs;
-    // If a key is deleted twice, the earlier deletion counts.
-    if (deletedAt >= record.deletedAt) return;
-    if (record.deletedAt === NEVER) this.#deleted.push(record);
-    record.deletedAt = deletedAt;
-    record.acceptedUntil = deletedAt + acceptedForMs;
+  /** @param acceptedForMs - Time until the data plane rejects the key. */
+  delete(record: KeyRecord, acceptedForMs = 0): void {
+    record.isDeleted = true;
+    record.acceptedUntil = this.#settings.now() + acceptedForMs;
+    this.#deleted.push(record);
     const forgotten = this.#deleted.length > MAX_DELETED ? this.#deleted.shift() : undefined;
     if (forgotten === undefined) return;
     this.#byId.delete(forgotten.id);
@@ -226,9 +182,9 @@ export class Account {
     return this.#byId.get(idOrFullKey) ?? this.#byFullKey.get(idOrFullKey);
   }
 
-  /** Usage of the most recent requests, including those of deleted keys. */
-  get usage(): readonly UsageEntry[] {
-    return this.#usage;
+  /** Usage of the most recent requests in a scope, including those of deleted keys. */
+  usage(scope: Scope): UsageEntry[] {
+    return this.#usage.filter((entry) => entry.scope === scope);
   }
 
   /** Records the usage of a request and deducts it from the key's quota, unless a reset has removed the key. */
@@ -250,7 +206,6 @@ export class Account {
   }
 }
 
-function isListed(record: KeyRecord, scope: Scope | undefined, at: number): boolean {
-  const isInScope = scope === undefined || record.scope === scope;
-  return isInScope && record.createdAt <= at && at < record.deletedAt;
+function isListed(record: KeyRecord, scope: Scope | undefined): boolean {
+  return !record.isDeleted && (scope === undefined || record.scope === scope);
 }

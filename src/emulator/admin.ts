@@ -66,7 +66,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
 
   app.use('*', async ({ req }, next) => {
     const token = bearerToken(req.raw);
-    if (token === undefined || !account.owner.token.equals(token)) {
+    if (token === undefined || !account.token.equals(token)) {
       throw adminError(401, 'The access token is missing or invalid.');
     }
     await next();

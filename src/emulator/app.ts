@@ -33,7 +33,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook):
     c.set('fault', fault);
 
     if (fault.delayMs !== undefined) await sleep(fault.delayMs, signal);
-    const isApplied = !isReplaced(fault) || fault.applied === true || fault.appliedAfterMs !== undefined;
+    const isApplied = !isReplaced(fault) || fault.applied === true;
     if (!isApplied) return replacementOf(fault, request, plane);
     await next();
     if (effects.length === 0) return undefined;

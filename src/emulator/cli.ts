@@ -22,8 +22,6 @@ Runs an emulator of d.run in memory: the control plane and the data plane on one
                            its key is read from DRUN_UPSTREAM_API_KEY
   --behind <what>          gateway, or none for a bare model server (default: gateway)
   --access-token <token>   access token of the control plane (default: a random one)
-  --latency <ms>           minimum duration of every response in milliseconds (default: 0)
-  --no-key                 start without an API key
   --no-admin               do not serve /_emulator/
   --json                   print one JSON object per line
   -h, --help               print this help
@@ -35,31 +33,23 @@ const boolean = { type: 'boolean' } as const;
 const OPTIONS = {
   ...{ port: string, host: string, 'allowed-host': strings, script: string, strict: boolean },
   ...{ 'max-keys': string, version: string, model: strings, upstream: string, behind: string },
-  ...{ 'access-token': string, latency: string, 'no-key': boolean, 'no-admin': boolean, json: boolean },
+  ...{ 'access-token': string, 'no-admin': boolean, json: boolean },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** An error in the command line or its files. Printed on one line, with exit code 2. */
-class UsageError extends Error {}
-
 type Arguments = ReturnType<typeof parseArguments>;
 
+/** @throws {TypeError} If the command line is invalid. The message repeats no value, which may be a credential. */
 function parseArguments([command, ...args]: readonly string[]) {
   if (command === undefined || command === '--help' || command === '-h') return { help: true };
-  // The message does not repeat values, because a misplaced one may be a credential.
-  if (command !== 'emulator') throw new UsageError('The first argument must be the subcommand `emulator`.');
+  if (command !== 'emulator') throw new TypeError('The first argument must be the subcommand `emulator`.');
   try {
     return parseArgs({ args, options: OPTIONS }).values;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const isValue = code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL';
-    throw new UsageError(isValue ? 'An argument is not an option.' : message.split('\n')[0]);
+    throw new TypeError(isValue ? 'An argument is not an option.' : message.split('\n')[0]);
   }
-}
-
-function integer(option: string, text: string, max = Number.MAX_SAFE_INTEGER): number {
-  if (/^\d{1,15}$/.test(text) && Number(text) <= max) return Number(text);
-  throw new UsageError(`--${option} must be an integer from 0 to ${max}, not ${JSON.stringify(text)}.`);
 }
 
 /** Returns the options of the script, overridden by those of the command line. */
@@ -67,7 +57,7 @@ function emulatorOptions(args: Arguments): EmulatorOptions {
   const { 'max-keys': maxKeys, upstream, script } = args;
   const given = {
     strict: args.strict,
-    maxKeys: maxKeys === undefined || maxKeys === 'unlimited' ? maxKeys : integer('max-keys', maxKeys),
+    maxKeys: maxKeys === undefined || maxKeys === 'unlimited' ? maxKeys : Number(maxKeys),
     version: args.version,
     models: args.model,
     behind: args.behind,
@@ -75,45 +65,32 @@ function emulatorOptions(args: Arguments): EmulatorOptions {
     upstream: upstream && { url: upstream, apiKey: process.env.DRUN_UPSTREAM_API_KEY || undefined },
   };
   const overrides = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { ...(script === undefined ? {} : readScript(script)), ...Object.fromEntries(overrides) };
+  return { ...(script !== undefined && readScript(script)), ...Object.fromEntries(overrides) };
 }
 
 function readScript(path: string): EmulatorOptions {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UsageError(`--script ${path}: ${code === 'ENOENT' ? 'the file does not exist' : message}.`);
-  }
-}
-
-/** Creates the emulator and reports invalid options as a command-line error. */
-function create(options: EmulatorOptions): ReturnType<typeof createEmulator> {
-  try {
-    return createEmulator(options);
-  } catch (error) {
-    throw new UsageError((error as Error).message.replace(/^createEmulator: /, ''));
+    throw new TypeError(`--script ${path}: ${(error as Error).message}.`);
   }
 }
 
 /** Starts the server. @returns A function that stops it immediately, including open streams. */
 async function run(args: Arguments, print: (line: string) => void): Promise<() => Promise<void>> {
   const options = emulatorOptions(args);
-  const port = integer('port', args.port ?? '3786', 65_535);
   const onRequest = (request: EmulatedRequest): void =>
     print(args.json ? JSON.stringify({ event: 'request', ...request }) : describeRequest(request));
-  const delayMs = integer('latency', args.latency ?? '0', 3_600_000);
-  const drun = create({ ...options, onRequest });
-  if (delayMs > 0) drun.faults.always({ delayMs });
-  const [scripted] = options.keys ?? [];
-  const isCreated = !args['no-key'] && scripted === undefined && options.maxKeys !== 0;
-  const apiKey = isCreated ? drun.keys.create({ name: 'first' }).secret.reveal() : scripted?.key;
-  const { host = '127.0.0.1', 'allowed-host': allowedHosts, 'no-admin': hasNoAdmin } = args;
-  const server = await serve(drun, { port, host, allowedHosts, admin: !hasNoAdmin });
+  const drun = createEmulator({ ...options, onRequest });
+  const { port = '3786', host = '127.0.0.1', 'allowed-host': allowedHosts, 'no-admin': hasNoAdmin } = args;
+  const server = await serve(drun, { port: Number(port), host, allowedHosts, admin: !hasNoAdmin });
 
   const { url } = server;
   const accessToken = drun.accessToken.reveal();
   const models = options.models ?? (options.upstream ? undefined : DEFAULT_MODELS);
+  const [scripted] = options.keys ?? [];
+  const isCreated = scripted === undefined && options.maxKeys !== 0;
+  const apiKey = isCreated ? drun.keys.create({ name: 'first' }).secret.reveal() : scripted?.key;
   const summary = {
     url,
     openaiBaseUrl: `${url}/v1`,
@@ -168,26 +145,19 @@ function quoted(value: string): string {
 
 const { stdout, stderr, argv } = process;
 
-/** Maximum size of unread output. Lines beyond it are dropped to limit memory use. */
-const MAX_BACKLOG = 1024 * 1024;
-
 // The reader may stop reading: `drun-sdk emulator | head -1`.
 stdout.on('error', () => process.exit());
 
 try {
   const args = parseArguments(argv.slice(2));
-  const print = (line: string): void =>
-    void (stdout.writableLength < MAX_BACKLOG && stdout.write(`${line}\n`));
-  const end = args.help ? undefined : await run(args, print);
+  const end = args.help ? undefined : await run(args, (line) => stdout.write(`${line}\n`));
   if (end === undefined) stdout.write(HELP);
-  else {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => void end().finally(() => process.exit()));
-    }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    if (end !== undefined) process.once(signal, () => void end().finally(() => process.exit()));
   }
 } catch (error) {
-  const isUsage = error instanceof UsageError;
-  const reason = (error as Error).message.replace(/^serve: /, '');
+  const isUsage = error instanceof TypeError || error instanceof RangeError;
+  const reason = (error as Error).message.replace(/^(?:createEmulator|serve): /, '');
   stderr.write(`drun-sdk: ${reason}${isUsage ? ' See --help.' : ''}\n`);
   process.exitCode = isUsage ? 2 : 1;
 }

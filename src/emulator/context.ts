@@ -1,5 +1,5 @@
 import type { Context as HonoContext, MiddlewareHandler } from 'hono';
-import type { Account, Scope, User } from './account.ts';
+import type { Account, Scope } from './account.ts';
 import type { Fault } from './faults/fault.ts';
 import type { LoggedRequest } from './log.ts';
 import type { EmulatedOperation } from './operation.ts';
@@ -23,8 +23,7 @@ export interface Env {
   Variables: {
     /** The fields of all faults that apply. */
     fault: Fault;
-    /** The user and the owner of keys, on the control plane. */
-    user: User;
+    /** The owner of keys, on the control plane. */
     scope: Scope;
   };
 }

@@ -40,11 +40,6 @@ export interface Emulator extends AsyncDisposable {
   ) => Promise<PlatformResponse>;
   /** The access token of the control plane. A reset does not change it. */
   readonly accessToken: Secret;
-  /**
-   * Returns the access token of another user of the account, creating the user if necessary. Only `my-apikeys` depends
-   * on the user; everything else is shared.
-   */
-  readonly accessTokenFor: (user: string) => Secret;
   /** The existing keys. */
   readonly keys: EmulatedKeys;
   /** The last 1000 requests, in order of arrival. Requests to `/_emulator/` are included only if they were rejected. */
@@ -151,8 +146,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   };
 
   const emulator: Emulator = {
-    accessToken: account.owner.token,
-    accessTokenFor: (user) => account.userNamed(user).token,
+    accessToken: account.token,
     async fetch(input, init) {
       const request = input instanceof Request && init === undefined ? input : new Request(input, init);
       request.signal.throwIfAborted();

@@ -55,7 +55,7 @@ export interface NewEmulatedKey extends EmulatedKeyChanges {
   readonly key?: string | Secret | undefined;
   /** Creates the key in this workspace. Default: in the account. */
   readonly workspace?: number | undefined;
-  /** Name of the user who owns the key. The user is created if necessary. Default: the owner of `accessToken`. */
+  /** Name of the user who owns the key. Default: the owner of the access token. */
   readonly user?: string | undefined;
 }
 
@@ -93,7 +93,7 @@ export function keyView(record: KeyRecord, now: number): EmulatedKey {
     name: record.name,
     maskedKey: record.secret.masked,
     ...(record.scope !== 'account' && { workspace: record.scope }),
-    createdBy: record.owner.name,
+    createdBy: record.createdBy,
     createdAt: new Date(record.createdAt),
     ...(record.expiresAt !== Number.POSITIVE_INFINITY && { expiresAt: new Date(record.expiresAt) }),
     expired: record.expiresAt <= now,
@@ -134,9 +134,8 @@ export function emulatedKeys(account: Account, now: () => number): EmulatedKeys 
       if (existing !== undefined && account.find(existing.id) !== undefined) {
         throw new RangeError('drun.keys: another key has the same `key`.');
       }
-      const owner = user === undefined ? account.owner : account.userNamed(user);
-      const record = account.create({ name, scope, owner, fullKey });
-      Object.assign(record, changesOf(changes));
+      const given = { ...changesOf(changes), ...(user !== undefined && { createdBy: user }) };
+      const record = account.create({ name, scope, fullKey, ...given });
       return { ...keyView(record, now()), secret: record.secret };
     },
     update(id, changes) {

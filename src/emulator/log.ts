@@ -119,8 +119,7 @@ export class RequestLog {
   #redact(text: string, words: readonly string[]): string {
     // Shorter words also occur in the paths themselves: the `key` in /apikeys.
     const sent = words.filter((word) => word.length >= 8);
-    const tokens = this.#account.users.map(({ token }) => token);
-    return redact(text, [...tokens, ...sent]).replace(
+    return redact(text, [this.#account.token, ...sent]).replace(
       /sk-[^/*\s`"',;]+/gi,
       (match) => new Secret(match).masked,
     );

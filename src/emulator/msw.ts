@@ -107,24 +107,20 @@ function framed({ body, status, headers }: Response): Response {
   return new Response(yielding(body), { status, headers: framedHeaders });
 }
 
-/** Number of chunks between two turns of the event loop. */
-const CHUNKS_PER_TURN = 16;
-
 /** Yields to the event loop, so that an abort reaches a stream that msw reads without end. */
 function yielding(body: Body): Body {
   return mapBody(body, async function* (chunks) {
-    let count = 0;
     for await (const chunk of chunks) {
       yield chunk;
-      if (++count % CHUNKS_PER_TURN === 0) await nextTurn();
+      await nextTurn();
     }
   });
 }
 
 /** Does not use a timer, because tests replace timers. */
 function nextTurn(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close();
       resolve();

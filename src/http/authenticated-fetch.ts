@@ -9,7 +9,7 @@ import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
 import { toConnectionError } from './connection.ts';
 import { type ResponseContext, responseContext } from './context.ts';
-import { MAX_FURTHER_CREDENTIALS } from './credentials.ts';
+import { CallCredentials } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
 import { FetchResponse } from './transport.ts';
@@ -39,33 +39,32 @@ export function authenticatedFetch(
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
     const deadline = new Deadline(request.signal);
-    const { signal } = deadline;
-    const call = { label: 'fetch', url, headers: {}, deadline, credentialOption: 'apiKey' } as const;
-    const context = responseContext(call);
+    const credentials = new CallCredentials(readCredential, deadline);
+    const context = responseContext({ label: 'fetch', url, headers: {}, deadline, credentials });
     try {
-      let credential = await readCredential({ signal });
+      await credentials.read();
       for (;;) {
-        context.sent.push(credential);
-        const response = await send(url, request, context);
-        const isLast = context.sent.length > MAX_FURTHER_CREDENTIALS || isConsumable(request.body);
-        if (response.status !== 401 || isLast) return response;
-        const next = await readCredential({ rejected: credential, signal });
-        if (context.sent.some((one) => one.equals(next))) return response;
-        credential = next;
+        const response = await send(request, context);
+        const isLast = response.status !== 401 || isConsumable(request.body);
+        if (isLast || !(await credentials.replace())) return response;
       }
     } finally {
       deadline[Symbol.dispose]();
     }
   };
 
-  async function send(url: string, request: RequestInit, context: ResponseContext): Promise<Response> {
+  async function send(request: RequestInit, context: ResponseContext): Promise<Response> {
     const headers = new Headers(request.headers);
-    headers.set('authorization', `Bearer ${context.sent.at(-1)?.reveal()}`);
+    headers.set('authorization', `Bearer ${context.credentials.current.reveal()}`);
     try {
-      const response = await (fetch ?? globalThis.fetch)(url, { ...request, headers, redirect: 'manual' });
+      const response = await (fetch ?? globalThis.fetch)(context.url, {
+        ...request,
+        headers,
+        redirect: 'manual',
+      });
       return response.status < 400 ? response : await redacted(response, context);
     } catch (thrown) {
-      context.deadline.throwIfAborted();
+      context.deadline.signal.throwIfAborted();
       // Other clients treat a TypeError with a cause as a lost connection, and may retry.
       const failure = toConnectionError(thrown, context);
       throw new TypeError('fetch failed', { cause: failure.cause ?? failure });
@@ -94,7 +93,7 @@ function isConsumable(body: unknown): boolean {
 async function redacted(response: Response, { deadline, redact }: ResponseContext): Promise<Response> {
   const { status, statusText, url } = response;
   const body = new FetchResponse(response);
-  const text = await deadline.race(readText(body, Number.POSITIVE_INFINITY)).finally(() => body.cancel());
+  const text = await deadline.race(readText(body)).finally(() => body.cancel());
   const headers = new Headers();
   for (const [name, value] of response.headers) headers.append(name, redact(value));
   // These headers describe the original body.

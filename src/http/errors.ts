@@ -12,8 +12,8 @@ import {
   type ResponseIssue,
   ServerError,
 } from '../errors/index.ts';
-import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
-import { type ResponseContext, sentence, shownText } from './context.ts';
+import { isRecord, parseJson } from '../internal/json.ts';
+import { type ResponseContext, sentence } from './context.ts';
 import { requestIdOf, retryAfterMs } from './headers.ts';
 import { errorIn, MAX_SHOWN, parseServiceError, type ServiceError } from './service-error.ts';
 import { decodedParts, type TransportResponse } from './transport.ts';
@@ -36,7 +36,6 @@ export async function readJson(
   if (value === undefined) throw notJson(text, response, context);
   const invalid = (what: string): Error =>
     invalidResponse(response, context, `${response.status} with ${what}`, { body: text });
-  if (isTooDeep(text, value)) throw invalid('JSON that is nested too deeply');
   const error = errorIn(value, fields);
   if (error !== undefined) throw toApiError(error, response, context);
   if (!isRecord(value)) throw invalid('JSON that is not an object');
@@ -61,37 +60,31 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
 const MAX_ERROR_LENGTH = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
 
+/** The redirects of the Fetch standard, and the status of one that the runtime hides. */
+const REDIRECTS = [0, 301, 302, 303, 307, 308];
+
 /** Creates the error for a response without a 2xx status, from as much of its body as can be read. */
 export async function readError(response: TransportResponse, context: ResponseContext): Promise<DrunError> {
   const { status } = response;
   if (status === 0 || (status >= 300 && status < 400)) {
     response.cancel();
-    return invalidResponse(response, context, describeRedirect(status));
+    const what = REDIRECTS.includes(status)
+      ? 'a redirect, which is never followed, because the credential would go with it; is `baseUrl` correct?'
+      : 'which is neither a result nor an error; does a cache or proxy change the responses?';
+    return invalidResponse(response, context, `${status ? `${status},` : 'a response after'} ${what}`);
   }
   const timer = setTimeout(() => response.cancel(), ERROR_BODY_TIMEOUT_MS);
   const text = await context.deadline
     .race(readText(response, MAX_ERROR_LENGTH))
     .finally(() => clearTimeout(timer));
-  const error = parseServiceError(text) ?? {};
-  if (error.message || text.trim() === '') return toApiError(error, response, context);
-  const excerpt = shownText(text.trim(), context);
-  const message = shownText(text.trim(), context, MAX_SHOWN);
-  return toApiError({ ...error, message }, response, context, excerpt);
-}
-
-/** The redirects of the Fetch standard. The status 0 stands for one that the runtime hides. */
-const REDIRECTS = [0, 301, 302, 303, 307, 308];
-
-function describeRedirect(status: number): string {
-  if (!REDIRECTS.includes(status)) {
-    return `${status}, which is neither a result nor an error; does a cache or proxy change the responses?`;
-  }
-  const subject = status === 0 ? 'a response after a redirect' : `${status}, a redirect`;
-  return `${subject}, which is never followed, because the credential would go with it; is \`baseUrl\` correct?`;
+  return toApiError(parseServiceError(text) ?? {}, response, context, text.trim());
 }
 
 /** Reads a body up to a limit, or until its connection is lost. Never rejects, because the status alone is useful. */
-export async function readText(response: TransportResponse, maxLength: number): Promise<string> {
+export async function readText(
+  response: TransportResponse,
+  maxLength = Number.POSITIVE_INFINITY,
+): Promise<string> {
   let text = '';
   try {
     for await (const part of decodedParts(response)) {
@@ -111,18 +104,24 @@ const HINTS: Readonly<Record<number, string>> = {
   403: 'the credential does not permit this request',
 };
 
-/** @param error - The error in the body. It determines the class if the status of the response is a success. */
+/**
+ * @param error - The error in the body. It determines the class if the status of the response is a success.
+ * @param body - Its start is shown if the error has no message.
+ */
 export function toApiError(
   error: ServiceError,
   response: TransportResponse,
   context: ResponseContext,
-  excerpt?: string,
+  body = '',
 ): ApiError {
+  const { shown } = context;
   const { headers, status: httpStatus } = response;
   const isSuccess = httpStatus >= 200 && httpStatus < 300;
   const status = isSuccess ? (error.status ?? httpStatus) : httpStatus;
-  const shown = (text: string | undefined): string | undefined => text && shownText(text, context);
-  const reason = shown(error.message) || HINTS[status] || 'the response gives no reason';
+  const reason =
+    shown(error.message || body, error.message ? undefined : MAX_SHOWN) ||
+    HINTS[status] ||
+    'the response gives no reason';
   const where = status === httpStatus ? '' : ` (reported in a ${httpStatus} response)`;
   return errorForStatus(sentence(`${context.label} failed with ${status}${where}: ${reason}`), context, {
     status,
@@ -132,7 +131,7 @@ export function toApiError(
     param: shown(error.param),
     requestId: shown(requestIdOf(headers)),
     retryAfterMs: retryAfterMs(headers),
-    excerpt,
+    excerpt: (!error.message && shown(body)) || undefined,
   });
 }
 
@@ -155,7 +154,7 @@ function errorForStatus(message: string, context: ResponseContext, init: ApiErro
   // A 401 of the gateway itself has this code or none.
   const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
   if (isOwn || context.credentialOption === 'accessToken') {
-    return new AuthenticationError(message, { ...init, maskedKey: context.sent.at(-1)?.masked });
+    return new AuthenticationError(message, { ...init, maskedKey: context.credentials.current.masked });
   }
   const hint = "The code is not the gateway's: a model server may have rejected its own credential.";
   return new AuthenticationError(`${message} ${hint}`, init);
@@ -163,15 +162,14 @@ function errorForStatus(message: string, context: ResponseContext, init: ApiErro
 
 export function invalidResponse(
   response: TransportResponse,
-  context: ResponseContext,
+  { label, shown }: ResponseContext,
   what: string,
   { issues, body }: { issues?: readonly ResponseIssue[]; body?: string | undefined } = {},
 ): InvalidResponseError {
-  const requestId = requestIdOf(response.headers);
-  return new InvalidResponseError(sentence(shownText(`${context.label} returned ${what}`, context)), {
+  return new InvalidResponseError(sentence(shown(`${label} returned ${what}`)), {
     status: response.status,
     issues,
-    requestId: requestId && shownText(requestId, context),
-    excerpt: body && shownText(body.trim(), context),
+    requestId: shown(requestIdOf(response.headers)),
+    excerpt: shown(body?.trim()),
   });
 }

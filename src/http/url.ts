@@ -19,17 +19,14 @@ export function checkBaseUrl(
   allowInsecureHttp: boolean | undefined,
   source = '`baseUrl`',
 ): URL {
-  const text = String(baseUrl);
   const fail = (why: string): never => {
     throw new ConfigurationError(`${source} ${why}.`, { option: 'baseUrl' });
   };
-  if (typeof baseUrl !== 'string' && typeof Object(baseUrl).href !== 'string') {
-    return fail('must be a string or a URL');
-  }
-  if (/^[a-z\d.-]+(?::\d+)?(?:\/|$)/i.test(text))
-    return fail('has no scheme; start it with https:// or http://');
-  if (!URL.canParse(text)) return fail('is not a valid URL, such as https://chat.d.run');
-  const url = new URL(text);
+  const text = typeof baseUrl === 'string' ? baseUrl : Object(baseUrl).href;
+  if (typeof text !== 'string') return fail('must be a string or a URL');
+  const hasScheme = !/^[a-z\d.-]+(?::\d+)?(?:\/|$)/i.test(text);
+  if (!hasScheme) return fail('has no scheme; start it with https:// or http://');
+  const url = URL.parse(text) ?? fail('is not a valid URL, such as https://chat.d.run');
   const isHttp = url.protocol === 'http:' && (allowInsecureHttp === true || isLoopback(url.hostname));
   if (url.protocol !== 'https:' && !isHttp) {
     return fail('must be https, or http to this machine; `allowInsecureHttp: true` permits http to any host');

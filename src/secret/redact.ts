@@ -44,16 +44,14 @@ function credentialsOf(secrets: unknown): string[] {
 /** The strings to search for one credential. */
 interface Target {
   readonly masked: string;
-  /** Every substring of `MIN_PART` characters of every form, in lower case. */
+  /** Every substring of `size` characters of every form, in lower case. */
   readonly parts: ReadonlySet<string>;
-  /** Shorter forms, which are searched in full. */
-  readonly short: readonly string[];
+  readonly size: number;
 }
 
 /** Returns a function that masks credentials. Faster than {@link redact} for several texts. */
 export function redactor(credentials: readonly string[]): (text: string) => string {
-  // Longest first: if one credential contains another, masking the shorter one first would leave the rest of the longer
-  // one.
+  // Longest first: masking a credential within a longer one would leave the rest of the longer one.
   const targets = credentials
     .filter((value) => value !== '')
     .sort((a, b) => b.length - a.length)
@@ -62,13 +60,13 @@ export function redactor(credentials: readonly string[]): (text: string) => stri
 }
 
 function toTarget(value: string): Target {
+  const forms = formsOf(value).map(lowerCase);
+  const size = Math.min(MIN_PART, ...forms.map(({ length }) => length));
   const parts = new Set<string>();
-  const short: string[] = [];
-  for (const form of formsOf(value).map(lowerCase)) {
-    if (form.length < MIN_PART) short.push(form);
-    for (let end = MIN_PART; end <= form.length; end++) parts.add(form.slice(end - MIN_PART, end));
+  for (const form of forms) {
+    for (let end = size; end <= form.length; end++) parts.add(form.slice(end - size, end));
   }
-  return { masked: mask(value), parts, short };
+  return { masked: mask(value), parts, size };
 }
 
 function formsOf(value: string): string[] {
@@ -115,20 +113,18 @@ function lowerCase(text: string): string {
   return lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-function redactOne(text: string, { masked, parts, short }: Target): string {
+function redactOne(text: string, { masked, parts, size }: Target): string {
   const lower = lowerCase(text);
   let clean = '';
   /** Offset up to which `text` has been copied or masked. */
   let done = 0;
   for (let start = 0; start < lower.length; start++) {
     let end = start;
-    while (parts.has(lower.slice(end, end + MIN_PART))) end++;
-    if (end > start) end += MIN_PART - 1;
-    else end = start + (short.find((form) => lower.startsWith(form, start))?.length ?? 0);
+    while (parts.has(lower.slice(end, end + size))) end++;
     if (end === start) continue;
     clean += text.slice(done, start) + masked;
-    done = end;
-    start = end - 1;
+    done = end + size - 1;
+    start = done - 1;
   }
   return done === 0 ? text : clean + text.slice(done);
 }

@@ -121,24 +121,3 @@ describe('drun.keys.update', () => {
     expect((await chat(drun, secret.reveal())).status).toBe(401);
   });
 });
-
-describe('accessTokenFor', () => {
-  it('returns the same token for the same user, and another for each other user', async () => {
-    const drun = createEmulator();
-    const token = drun.accessTokenFor('alice');
-    expect(token.reveal()).not.toBe(drun.accessToken.reveal());
-    expect(token.reveal()).not.toBe(drun.accessTokenFor('bob').reveal());
-    expect(drun.accessTokenFor('alice').reveal()).toBe(token.reveal());
-    const authorization = `Bearer ${token.reveal()}`;
-    expect((await control(drun, 'GET', '/apikeys', undefined, { authorization })).status).toBe(200);
-    drun.reset();
-    expect((await control(drun, 'GET', '/apikeys', undefined, { authorization })).status).toBe(200);
-  });
-
-  it('returns a token that the log masks', async () => {
-    const drun = createEmulator();
-    const token = drun.accessTokenFor('alice').reveal();
-    await drun.fetch(`https://console.d.run/apis/${token}/${token.slice(0, 15)}`);
-    expect(JSON.stringify([...drun.requests])).not.toContain(token.slice(0, 15));
-  });
-});

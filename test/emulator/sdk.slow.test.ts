@@ -93,7 +93,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
 
     it('reports the HTML page of a proxy', async () => {
       const { drun, keys } = await setUp();
-      drun.faults.next({ html: true });
+      drun.faults.next({ status: 200, body: '<h1>Maintenance</h1>' });
       await rejectionOf(InvalidResponseError, keys.list());
     });
   });
@@ -192,7 +192,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       [{ dropAfterChunks: 3 }, StreamTruncatedError],
       [{ errorAfterChunks: 3 }, StreamFailedError],
       [{ malformedJson: 3 }, StreamFailedError],
-      [{ html: true }, InvalidResponseError],
+      [{ status: 200, body: '<h1>Maintenance</h1>' }, InvalidResponseError],
     ])('throws for an incomplete stream: %o', async (fault, type) => {
       const { drun, chat } = await setUpChat();
       drun.faults.next(fault);
@@ -200,21 +200,23 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(error).toBeInstanceOf(type);
     });
 
-    it.each<Fault>([{ truncateAfterChunks: 1 }, { malformedJson: true }, { html: true }, { status: 200 }])(
-      'throws for an incomplete response: %o',
-      async (fault) => {
-        const { drun, chat } = await setUpChat();
-        drun.faults.next(fault);
-        await rejectionOf(InvalidResponseError, chat.complete(request, { maxRetries: 0 }));
-      },
-    );
+    it.each<Fault>([
+      { truncateAfterChunks: 1 },
+      { malformedJson: true },
+      { status: 200, body: '<h1>No' },
+      { status: 200 },
+    ])('throws for an incomplete response: %o', async (fault) => {
+      const { drun, chat } = await setUpChat();
+      drun.faults.next(fault);
+      await rejectionOf(InvalidResponseError, chat.complete(request, { maxRetries: 0 }));
+    });
 
     it('throws after its timeout', async () => {
       const { drun, chat } = await setUpChat();
       drun.faults.always({ delayMs: 60_000 });
       await rejectionOf(TimeoutError, chat.complete(request, { timeoutMs: 50 }));
       drun.faults.clear();
-      drun.faults.always({ chunkDelayMs: 60_000 });
+      drun.faults.always({ stallAfterChunks: 1 });
       const stream = chat.stream(request, { idleTimeoutMs: 50 });
       expect(await rejectionOf(TimeoutError, stream.completion())).toMatchObject({ phase: 'idle' });
     });
@@ -227,7 +229,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       const reason = new Error('not wanted');
       setTimeout(() => controller.abort(reason), 20);
       expect(await rejection(waiting)).toBe(reason);
-      drun.faults.next({ chunkDelayMs: 60_000 });
+      drun.faults.next({ stallAfterChunks: 1 });
       const stream = chat.stream(request);
       const texts = stream.textStream[Symbol.asyncIterator]();
       setTimeout(() => stream.abort(reason), 20);

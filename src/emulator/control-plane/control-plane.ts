@@ -1,5 +1,5 @@
 import type { Hono } from 'hono/tiny';
-import { isWorkspace, type KeyRecord, type Scope } from '../account.ts';
+import { isWorkspace, type KeyRecord, OWNER, type Scope } from '../account.ts';
 import type { Context, Env, Exchange, Middleware, Operate } from '../context.ts';
 import { bearerToken, isObject, json, notFound, parseJson, preferredLanguage } from '../http.ts';
 import {
@@ -35,9 +35,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   /** Runs first, even for unknown paths, so that unauthenticated clients do not learn which paths exist. */
   const authenticate: Middleware = async (c, next) => {
     const token = bearerToken(c.req.raw);
-    const user = token === undefined ? undefined : account.users.find((each) => each.token.equals(token));
-    if (user === undefined) throw unauthenticated(token);
-    c.set('user', user);
+    if (token === undefined || !account.token.equals(token)) throw unauthenticated(token);
     c.set('scope', scopeOf(c.req.param('workspace')));
     await next();
   };
@@ -54,15 +52,15 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     const scope = c.get('scope');
     const key = parseKey(await jsonBody(c), scope);
     if (account.isFull(scope)) throw limitReached(maxKeys);
-    return show(account.create({ ...key, scope, owner: c.get('user') }, c.get('fault')), 'full');
+    const { acceptedAfterMs } = c.get('fault');
+    return show(account.create({ ...key, scope, acceptedAfterMs }), 'full');
   };
   const list =
-    (form: 'masked' | 'full', selection: 'all' | 'mine' = 'all'): Handler =>
+    (form: 'masked' | 'full', isMine = false): Handler =>
     (c) => {
       const query = parsePageQuery(queryOf(c));
-      const records = account.list(c.get('scope'), c.get('fault').listLagMs);
-      const user = c.get('user');
-      const selected = selection === 'mine' ? records.filter(({ owner }) => owner === user) : records;
+      const records = account.list(c.get('scope'));
+      const selected = isMine ? records.filter(({ createdBy }) => createdBy === OWNER) : records;
       const { items, total } = selectPage(selected, query);
       return json(
         withoutZeros({
@@ -79,7 +77,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const remove: Handler = async (c) => {
     await jsonBody(c);
     const record = known(c);
-    account.delete(record, c.get('fault'));
+    account.delete(record, c.get('fault').acceptedForMs);
     return show(record);
   };
   const setStatus: Handler = async (c) => {
@@ -101,12 +99,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const report: Handler = async (c) => {
     const isQuery = c.req.method === 'GET';
     const query = isQuery ? parseUsageQuery(queryOf(c)) : parseUsageRequest(await jsonBody(c));
-    return json(
-      usageMessage(
-        account.usage.filter((entry) => entry.scope === c.get('scope')),
-        query,
-      ),
-    );
+    return json(usageMessage(account.usage(c.get('scope')), query));
   };
 
   const route = (method: string, path: string, operation: Parameters<Operate>[0], handler: Handler): void => {
@@ -114,7 +107,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   };
   // Fixed paths come before patterns that also match them.
   route('POST', `${ACCOUNT}/apikeys/check-creation`, 'checkCreation', checkCreation);
-  route('GET', `${WORKSPACE}/my-apikeys`, 'listMine', list(plainForm, 'mine'));
+  route('GET', `${WORKSPACE}/my-apikeys`, 'listMine', list(plainForm, true));
   route('PUT', `${WORKSPACE}/apikeys/:id/status`, 'setStatus', setStatus);
   route('PUT', `${WORKSPACE}/apikeys/:id/quota`, 'setQuota', changeQuota);
   for (const prefix of [ACCOUNT, WORKSPACE]) {

@@ -24,17 +24,13 @@ export function unauthenticated(token: string | undefined): HttpError {
 }
 
 export function invalidBody(): HttpError {
-  return controlError(400, 'InvalidArgument', {
-    en: 'The body must be a JSON object',
-    zh: '请求体必须是 JSON 对象',
-  });
+  const message = { en: 'The body must be a JSON object', zh: '请求体必须是 JSON 对象' };
+  return controlError(400, 'InvalidArgument', message);
 }
 
 export function invalidField(field: string): HttpError {
-  return controlError(400, 'InvalidArgument', {
-    en: `The field ${field} is not valid`,
-    zh: `字段 ${field} 无效`,
-  });
+  const message = { en: `The field ${field} is not valid`, zh: `字段 ${field} 无效` };
+  return controlError(400, 'InvalidArgument', message);
 }
 
 export function keyNotFound(id: string): HttpError {
@@ -50,22 +46,10 @@ export function limitReason(maxKeys: number): Translated {
   return { en: `The limit of ${maxKeys} API keys is reached`, zh: `API Key 数量已达到上限 ${maxKeys} 个` };
 }
 
-const IDS: Readonly<Record<number, string>> = {
-  400: 'InvalidArgument',
-  403: 'PermissionDenied',
-  404: 'NotFound',
-  409: 'Aborted',
-  429: 'ResourceExhausted',
-  500: 'Internal',
-  501: 'Unimplemented',
-  503: 'Unavailable',
-  504: 'DeadlineExceeded',
-};
-
 /** Creates the control plane's error for the status of a fault. */
 export function controlErrorOf(status: number, request: Request): HttpError {
   if (status === 401) return unauthenticated(bearerToken(request));
-  return controlError(status, IDS[status] ?? 'Unknown', {
+  return controlError(status, `Status${status}`, {
     en: `The request failed with status ${status}`,
     zh: `请求失败，状态码 ${status}`,
   });

@@ -1,4 +1,4 @@
-import { type KeyRecord, remainingTokens, type TokenUsage, type UsageEntry } from '../account.ts';
+import { type KeyRecord, OWNER, remainingTokens, type TokenUsage, type UsageEntry } from '../account.ts';
 import type { PageQuery, UsageQuery } from './requests.ts';
 
 /*
@@ -35,8 +35,8 @@ export function keyMessage(record: KeyRecord, now: number, form: 'masked' | 'ful
     expired: record.expiresAt <= now,
     disabled: record.disabled,
     lastUsedTime: timestamp(record.lastUsedAt),
-    createBy: record.owner.name,
-    userId: record.owner.id,
+    createBy: record.createdBy,
+    userId: record.createdBy === OWNER ? 'u-8105f7322477' : `u-${record.createdBy}`,
     workspace: scope === 'account' ? 0 : scope,
     allowModels: record.allowModels,
     denyModels: record.denyModels,
@@ -88,44 +88,37 @@ function compare(a: string | number, b: string | number): number {
   return a < b ? -1 : 1;
 }
 
-const NO_USAGE: TokenUsage = { input: 0, output: 0, cached: 0, total: 0 };
-
 /** Creates the message with total usage and usage by period and model, sorted by period and then by model. */
 export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery): object {
-  const isSelected = ({ time, keyId, model }: UsageEntry): boolean =>
-    time >= query.from &&
-    time < query.to &&
-    (query.ids.length === 0 || query.ids.includes(keyId)) &&
-    (query.models.length === 0 || query.models.includes(model));
-  const points = new Map<string, { time: number; model: string; usage: TokenUsage }>();
-  let total = NO_USAGE;
-  for (const { time, model, usage } of entries.filter(isSelected)) {
-    const start = startOf(query.period, time);
-    const name = JSON.stringify([start, model]);
-    const previous = points.get(name)?.usage ?? NO_USAGE;
-    points.set(name, { time: start, model, usage: sum(previous, usage) });
-    total = sum(total, usage);
-  }
-  const sorted = [...points.values()].sort((a, b) => a.time - b.time || compare(a.model, b.model));
+  const selected = entries.filter(
+    ({ time, keyId, model }) =>
+      time >= query.from &&
+      time < query.to &&
+      (query.ids.length === 0 || query.ids.includes(keyId)) &&
+      (query.models.length === 0 || query.models.includes(model)),
+  );
+  const points = Map.groupBy(selected, ({ time, model }) =>
+    JSON.stringify([timestamp(startOf(query.period, time)), model]),
+  );
+  const sorted = [...points].sort(([a], [b]) => compare(a, b));
   return withoutZeros({
-    totalUsage: tokensMessage(total),
-    dataPoints: sorted.map(({ time, model, usage }) => ({
-      timestamp: timestamp(time),
-      model,
-      modelType: 'TEXT_GENERATION',
-      usage: tokensMessage(usage),
-    })),
+    totalUsage: tokensMessage(selected),
+    dataPoints: sorted.map(([name, group]) => {
+      const [start, model] = JSON.parse(name);
+      return { timestamp: start, model, modelType: 'TEXT_GENERATION', usage: tokensMessage(group) };
+    }),
   });
 }
 
-function sum(a: TokenUsage, b: TokenUsage): TokenUsage {
-  const [input, output] = [a.input + b.input, a.output + b.output];
-  return { input, output, cached: a.cached + b.cached, total: a.total + b.total };
-}
-
-function tokensMessage(usage: TokenUsage): object {
-  const counts = Object.entries(usage).map(([name, count]) => [name, BigInt(count)]);
-  return withoutZeros(Object.fromEntries(counts));
+function tokensMessage(entries: readonly UsageEntry[]): object {
+  const sum = (field: keyof TokenUsage): bigint =>
+    entries.reduce((total, { usage }) => total + BigInt(usage[field]), 0n);
+  return withoutZeros({
+    input: sum('input'),
+    output: sum('output'),
+    cached: sum('cached'),
+    total: sum('total'),
+  });
 }
 
 /** Returns the start of the period that contains a time, in UTC. Weeks start on Monday. */

@@ -66,13 +66,13 @@ type RequestedKey = Pick<NewKeyRecord, 'name' | 'expiresAt' | 'quota'>;
 
 export function parseKey(body: Record<string, unknown>, scope: Scope): RequestedKey {
   const { name, expireTime } = parse(accountKey, body);
-  const expiresAt = typeof expireTime === 'string' ? Date.parse(expireTime) : undefined;
+  const key = { name, ...(typeof expireTime === 'string' && { expiresAt: Date.parse(expireTime) }) };
   // Keys of the account have no quota. The default quota of a workspace key is not documented. protobuf's default of
   // zero would make the key useless.
-  if (scope === 'account') return { name, expiresAt };
+  if (scope === 'account') return key;
   const { quota, unlimitedQuota } = parse(quotas, body);
-  const isUnspecified = typeof quota !== 'string' && typeof unlimitedQuota !== 'boolean';
-  return { name, expiresAt, quota: isUnspecified ? undefined : parseQuota(body) };
+  const isGiven = typeof quota === 'string' || typeof unlimitedQuota === 'boolean';
+  return isGiven ? { ...key, quota: parseQuota(body) } : key;
 }
 
 /** Parses the body of a status request. A missing field is false. */

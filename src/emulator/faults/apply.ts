@@ -11,12 +11,9 @@ import { corruptionOf } from './table.ts';
 /** Statuses of responses without a body. */
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];
 
-const PROXY_PAGE =
-  '<!doctype html><html><head><title>Service maintenance</title></head><body><h1>We will be back soon</h1></body></html>\n';
-
 /** Whether a fault replaces the response of the service. */
-export function isReplaced({ status, html, dropConnection }: Fault): boolean {
-  return status !== undefined || html !== undefined || dropConnection === true;
+export function isReplaced({ status, dropConnection }: Fault): boolean {
+  return status !== undefined || dropConnection === true;
 }
 
 /** @throws {LostConnection} If the connection is lost before the response. */
@@ -28,14 +25,13 @@ export function replacementOf(fault: Fault, request: Request, plane: EmulatedPla
 }
 
 function withoutHeaders(
-  { status = 200, html, body }: Fault,
+  { status = 200, body }: Fault,
   request: Request,
   plane: EmulatedPlane | undefined,
 ): Response {
   const of = (text: string, type: string): Response =>
     new Response(text, { status, headers: { 'content-type': `${type}; charset=utf-8` } });
   if (WITHOUT_BODY.includes(status)) return new Response(null, { status });
-  if (html !== undefined) return of(typeof html === 'string' ? html : PROXY_PAGE, 'text/html');
   if (typeof body === 'string') return of(body, 'text/plain');
   if (body !== undefined) return of(JSON.stringify(body), 'application/json');
   if (status < 400) return of('', 'text/plain');
@@ -62,7 +58,7 @@ export async function corrupt(response: Response, fault: Fault, waiting: Waiting
   }
   if (corruption === undefined) return response;
   headers.delete('content-length');
-  const text = corruption.whole(await response.text(), fault);
+  const text = corruption.whole(await response.text());
   return new Response(corruption.next === 'drop' ? bodyOf(lost(text)) : text, { status, headers });
 }
 
@@ -76,7 +72,7 @@ async function* corruptEvents(
   fault: Fault,
   { sleep, signal }: Waiting,
 ): AsyncGenerator<string, void, undefined> {
-  const { chunkDelayMs = 0, stallAfterChunks, stallMs, crlf, comments } = fault;
+  const { stallAfterChunks, stallMs, crlf, comments } = fault;
   const corruption = corruptionOf(fault);
   const formatted = (event: string): string => {
     const text = comments ? `: keep-alive\n\n${event}` : event;
@@ -84,15 +80,14 @@ async function* corruptEvents(
   };
   let count = 0;
   for await (const event of events) {
-    if (count > 0 && chunkDelayMs > 0) await sleep(chunkDelayMs, signal);
     const isDone = dataOf(event)?.trim() === '[DONE]';
     const isAt = (chunks: number): boolean => count === chunks || (count < chunks && isDone);
     if (stallAfterChunks !== undefined && isAt(stallAfterChunks)) {
       await (stallMs === undefined ? abortable(new Promise(() => {}), signal) : sleep(stallMs, signal));
     }
-    const isDue = corruption !== undefined && isAt(corruption.after(fault));
+    const isDue = corruption !== undefined && isAt(corruption.after);
     count++;
-    const text = isDue ? corruption.event(event, fault) : event;
+    const text = isDue ? corruption.event(event) : event;
     if (text !== '') yield formatted(text);
     if (isDue && corruption.next === 'drop') throw new LostConnection();
     if (isDue && corruption.next === 'end') return;

@@ -27,8 +27,6 @@ export interface Fault extends RequestFilter {
 
   /** Delay before the request is handled, in milliseconds. */
   readonly delayMs?: number | undefined;
-  /** Delay between two chunks, in milliseconds. */
-  readonly chunkDelayMs?: number | undefined;
   /** Stalls the response after this many chunks. */
   readonly stallAfterChunks?: number | undefined;
   /** With `stallAfterChunks`: how long, in milliseconds. Default: until the client disconnects. */
@@ -48,16 +46,12 @@ export interface Fault extends RequestFilter {
    * status.
    */
   readonly body?: unknown;
-  /** With `status` or `html`: additional headers. */
+  /** With `status`: additional headers, which override those of the body. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Responds with an HTML page (the default or a custom one), as a proxy does. `status` defaults to 200. */
-  readonly html?: boolean | string | undefined;
   /** Drops the connection before the response. The request is not applied. */
   readonly dropConnection?: boolean | undefined;
-  /** With `status`, `html` or `dropConnection`: whether the request is applied anyway. Default: false. */
+  /** With `status` or `dropConnection`: whether the request is applied anyway. Default: false. */
   readonly applied?: boolean | undefined;
-  /** Delays the creation or deletion of a key by this many milliseconds. A new key counts toward the limit at once. */
-  readonly appliedAfterMs?: number | undefined;
 
   /** Ends the response without an error, as the gateway does after a connection reset or a line that is not JSON. */
   readonly truncateAfterChunks?: number | undefined;
@@ -90,8 +84,6 @@ export interface Fault extends RequestFilter {
   readonly acceptedAfterMs?: number | undefined;
   /** The data plane still accepts the deleted key for this many milliseconds. */
   readonly acceptedForMs?: number | undefined;
-  /** Age of the list in milliseconds: newer keys are missing, and recently deleted ones are present. */
-  readonly listLagMs?: number | undefined;
 }
 
 /**

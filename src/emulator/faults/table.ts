@@ -12,12 +12,12 @@ import type { Fault, FaultKind, RequestFilter } from './fault.ts';
 /** The effect of a fault on the body of a response. */
 export interface Corruption {
   /** Number of chunks before the corrupted one. */
-  readonly after: (fault: Fault) => number;
+  readonly after: number;
   /** Returns the replacement for the chunk at which the fault applies. */
-  readonly event: (event: string, fault: Fault) => string;
+  readonly event: (event: string) => string;
   readonly next: 'end' | 'drop' | 'continue';
   /** Returns the replacement for the body of a response that is not a stream. */
-  readonly whole: (text: string, fault: Fault) => string;
+  readonly whole: (text: string) => string;
 }
 
 /** Sources of random values. */
@@ -30,14 +30,17 @@ interface Draw {
 interface Row {
   readonly check: z.ZodType;
   /** Operations that a value of the field applies to. Default: all. */
-  readonly operations?: ((value: never) => readonly EmulatedOperation[]) | undefined;
-  /** How the response ends. A fault can have only one ending. */
-  readonly ending?: string;
+  readonly operations?: (value: never) => readonly EmulatedOperation[];
+  /** Whether the field determines how the response ends. A fault can have only one such field. */
+  readonly isEnding?: boolean;
   /** Fields of which at least one is required. */
   readonly needs?: readonly (keyof Fault)[];
-  /** Generates a random fault of this kind. */
-  readonly random?: (draw: Draw) => Fault;
-  readonly corruption?: Corruption;
+  /** Generates the value of the field in a random fault. */
+  readonly random?: (draw: Draw) => unknown;
+  /** Generates the other fields of a random fault. */
+  readonly randomly?: (draw: Draw) => Fault;
+  /** The corruption that differs from a truncation. */
+  readonly corruption?: (fault: Fault) => Partial<Corruption>;
 }
 
 const only = (...operations: EmulatedOperation[]) => {
@@ -52,7 +55,9 @@ const count = (minimum: number): z.ZodType =>
     `must be an integer from ${minimum}, or Infinity`,
   );
 const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be the name of a header');
-const milliseconds = z.number().min(0);
+const milliseconds: Row = { check: z.number().min(0), random: ({ delayMs }) => delayMs() };
+const flag: Row = { check: z.boolean(), random: () => true };
+const chunks: Row = { check: count(0), random: (draw) => draw.chunks() };
 
 const FILTER: Readonly<Record<keyof RequestFilter, Row>> = {
   plane: {
@@ -67,42 +72,20 @@ const FILTER: Readonly<Record<keyof RequestFilter, Row>> = {
   nth: { check: count(1) },
 };
 
-const delay = (field: FaultKind, operations?: Row['operations']): Row => ({
-  check: milliseconds,
-  operations,
-  random: ({ delayMs }) => ({ [field]: delayMs() }),
-});
-
-const flag = (field: FaultKind, more: Partial<Row> = {}): Row => ({
-  check: z.boolean(),
-  random: () => ({ [field]: true }),
-  ...more,
-});
-
 const half = (text: string): string => text.slice(0, Math.floor(text.length / 2));
 
 /** Creates a row for a field that ends the response after a number of chunks. */
-function afterChunks(field: FaultKind, more: Pick<Corruption, 'event'> & Partial<Corruption>): Row {
-  const after = (fault: Fault): number => Number(fault[field]);
-  const whole: Corruption['whole'] = (text, fault) => (after(fault) === 0 ? '' : half(text));
-  return {
-    check: count(0),
-    ending: field,
-    random: (draw) => ({ [field]: draw.chunks() }),
-    corruption: { after, whole, next: 'end', ...more },
-  };
+function ending(corruption: (fault: Fault) => Partial<Corruption> = () => ({})): Row {
+  return { ...chunks, isEnding: true, corruption };
 }
 
-/** Creates a row for an ending that sends an error. Without streaming, the JSON of the error is the body. */
-const errorAfterChunks = (
-  field: FaultKind,
-  error: (fault: Fault) => string,
-  toEvent: (error: string) => string,
-): Row =>
-  afterChunks(field, {
-    event: (_, fault) => toEvent(error(fault)),
-    whole: (_, fault) => error(fault),
+/** Creates a row for an ending that sends an error. Without streaming, the error is the body. */
+function errorEnding(errorOf: (fault: Fault) => string, toEvent: (error: string) => string): Row {
+  return ending((fault) => {
+    const error = errorOf(fault);
+    return { event: () => toEvent(error), whole: () => error };
   });
+}
 
 const event = (data: string): string => `data: ${data}\n\n`;
 const eventAndDone = (data: string): string => event(data) + event('[DONE]');
@@ -126,96 +109,64 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   ...FILTER,
   times: { check: count(1) },
 
-  delayMs: delay('delayMs'),
-  chunkDelayMs: delay('chunkDelayMs', streams),
+  delayMs: milliseconds,
   stallAfterChunks: {
-    check: count(0),
+    ...chunks,
     operations: streams,
-    random: (draw) => ({ stallAfterChunks: draw.chunks(), stallMs: draw.delayMs() }),
+    randomly: ({ delayMs }) => ({ stallMs: delayMs() }),
   },
-  stallMs: { check: milliseconds, needs: ['stallAfterChunks'] },
+  stallMs: { check: milliseconds.check, needs: ['stallAfterChunks'] },
 
-  crlf: flag('crlf', { operations: streams }),
-  comments: flag('comments', { operations: streams }),
+  crlf: { ...flag, operations: streams },
+  comments: { ...flag, operations: streams },
   writeBytes: {
     check: count(1),
     operations: streams,
-    random: ({ random }) => ({ writeBytes: 1 + Math.floor(random() * 1000) }),
+    random: ({ random }) => 1 + Math.floor(random() * 1000),
   },
 
   status: {
     check: z.int().min(200).max(599),
-    ending: 'replacement',
-    random: ({ random }) => ({ status: oneOf(RANDOM_STATUSES, random) }),
+    isEnding: true,
+    random: ({ random }) => oneOf(RANDOM_STATUSES, random),
   },
   body: { check: z.unknown(), needs: ['status'] },
-  headers: { check: z.record(headerName, z.string()), needs: ['status', 'html'] },
-  html: {
-    check: z.union([z.boolean(), z.string()], 'must be a boolean or a page'),
-    ending: 'replacement',
-    random: ({ random }) => ({ html: true, status: oneOf([200, 502, 503], random) }),
-  },
-  dropConnection: flag('dropConnection', { ending: 'dropConnection' }),
-  applied: flag('applied', {
-    needs: ['status', 'html', 'dropConnection'],
-    random: () => ({ dropConnection: true, applied: true }),
-  }),
-  appliedAfterMs: {
-    check: milliseconds,
-    operations: only('create', 'delete'),
-    random: ({ random, delayMs }) => ({
-      appliedAfterMs: delayMs(),
-      ...(random() < 0.5 && { dropConnection: true }),
-    }),
-  },
+  headers: { check: z.record(headerName, z.string()), needs: ['status'] },
+  dropConnection: { ...flag, isEnding: true },
+  applied: { ...flag, needs: ['status', 'dropConnection'], randomly: () => ({ dropConnection: true }) },
 
-  truncateAfterChunks: afterChunks('truncateAfterChunks', { event: () => '' }),
-  nullEventAfterChunks: errorAfterChunks('nullEventAfterChunks', () => 'null', event),
-  errorBodyAfterChunks: errorAfterChunks(
-    'errorBodyAfterChunks',
+  truncateAfterChunks: ending(),
+  nullEventAfterChunks: errorEnding(() => 'null', event),
+  errorBodyAfterChunks: errorEnding(
     () => INTERNAL_ERROR,
     (error) => error,
   ),
-  errorObjectAfterChunks: errorAfterChunks(
-    'errorObjectAfterChunks',
+  errorObjectAfterChunks: errorEnding(
     ({ errorObject }) => JSON.stringify(errorObject ?? FLAT_ERROR),
     eventAndDone,
   ),
   errorObject: { check: z.unknown(), needs: ['errorObjectAfterChunks'] },
-  errorAfterChunks: errorAfterChunks(
-    'errorAfterChunks',
-    ({ errorEvent }) => JSON.stringify({ error: errorEvent ?? ERROR }),
-    event,
-  ),
+  errorAfterChunks: errorEnding(({ errorEvent }) => JSON.stringify({ error: errorEvent ?? ERROR }), event),
   errorEvent: { check: z.unknown(), needs: ['errorAfterChunks'] },
-  engineDiesAfterChunks: errorAfterChunks('engineDiesAfterChunks', () => ENGINE_ERROR, eventAndDone),
-  dropAfterChunks: afterChunks('dropAfterChunks', { event: () => '', next: 'drop' }),
-  halfEventAfterChunks: afterChunks('halfEventAfterChunks', { event: half }),
+  engineDiesAfterChunks: errorEnding(() => ENGINE_ERROR, eventAndDone),
+  dropAfterChunks: ending(() => ({ next: 'drop' })),
+  halfEventAfterChunks: ending(() => ({ event: half })),
   malformedJson: {
-    check: z.union([z.boolean(), count(0)], 'must be a boolean or a number of chunks'),
-    ending: 'malformedJson',
-    random: (draw) => ({ malformedJson: draw.chunks() }),
-    corruption: {
-      after: ({ malformedJson }) => (malformedJson === true ? 0 : Number(malformedJson)),
+    ...ending(() => ({
       event: (original) => event(half(dataOf(original) ?? '')),
       next: 'continue',
       whole: (text) => text.slice(0, -1),
-    },
+    })),
+    check: z.union([z.boolean(), count(0)], 'must be a boolean or a number of chunks'),
   },
-  omitDone: flag('omitDone', {
+  omitDone: {
+    ...ending(() => ({ after: Number.POSITIVE_INFINITY, whole: (text) => text })),
+    ...flag,
     operations: streams,
-    ending: 'omitDone',
-    corruption: {
-      after: () => Number.POSITIVE_INFINITY,
-      event: () => '',
-      next: 'end',
-      whole: (text) => text,
-    },
-  }),
+  },
 
-  acceptedAfterMs: delay('acceptedAfterMs', only('create')),
-  acceptedForMs: delay('acceptedForMs', only('delete')),
-  listLagMs: delay('listLagMs', only('list', 'listMine')),
+  acceptedAfterMs: { ...milliseconds, operations: only('create') },
+  acceptedForMs: { ...milliseconds, operations: only('delete') },
 };
 
 const NAMES = Object.keys(FAULTS) as (keyof Fault)[];
@@ -246,12 +197,8 @@ function contradictionOf(fault: Fault): { path: (keyof Fault)[]; message: string
   const given = givenFields(fault);
   const quoted = (names: readonly (keyof Fault)[], word: string): string =>
     names.map((name) => `\`${name}\``).join(` ${word} `);
-  const [ending, ...endings] = given.filter((name) => FAULTS[name].ending !== undefined);
-  const other = endings.find((name) => ending && FAULTS[name].ending !== FAULTS[ending].ending);
-  if (ending && other) return { path: [other], message: `contradicts \`${ending}\`` };
-  if (given.includes('body') && given.includes('html')) {
-    return { path: ['html'], message: 'contradicts `body`' };
-  }
+  const [ending, other] = given.filter((name) => FAULTS[name].isEnding);
+  if (other !== undefined) return { path: [other], message: `contradicts \`${ending}\`` };
   for (const name of given) {
     const { needs = [] } = FAULTS[name];
     const isMet = needs.length === 0 || needs.some((needed) => given.includes(needed));
@@ -284,7 +231,7 @@ export const FAULT_SCHEMAS = {
     seed: { check: z.number() },
     probability: { check: z.number().min(0).max(1) },
     kinds: { check: z.array(z.enum(FAULT_KINDS)).min(1) },
-    maxDelayMs: { check: milliseconds },
+    maxDelayMs: milliseconds,
   }),
 } as const;
 
@@ -295,10 +242,9 @@ export const scheduledFault = z.discriminatedUnion(
   'must be `next`, `always` or `random`',
 );
 
-/** Whether a field determines how a response ends. */
+/** Whether a field determines how a response ends, or belongs to one that does. */
 function isEnding(name: keyof Fault): boolean {
-  const { ending, needs = [] } = FAULTS[name];
-  return ending !== undefined || name === 'appliedAfterMs' || needs.some((needed) => FAULTS[needed].ending);
+  return [name, ...(FAULTS[name].needs ?? [])].some((each) => FAULTS[each].isEnding);
 }
 
 /**
@@ -318,8 +264,11 @@ export function mergeFaults(faults: readonly Fault[]): Fault {
 
 /** Returns the corruption that a fault specifies. */
 export function corruptionOf(fault: Fault): Corruption | undefined {
-  const corruptions = effectsOf(fault).map((name) => FAULTS[name].corruption);
-  return corruptions.find((corruption) => corruption !== undefined);
+  const name = effectsOf(fault).find((each) => FAULTS[each].corruption !== undefined);
+  if (name === undefined) return undefined;
+  const after = fault[name] === true ? 0 : Number(fault[name]);
+  const whole = (text: string): string => (after === 0 ? '' : half(text));
+  return { after, event: () => '', next: 'end', whole, ...FAULTS[name].corruption?.(fault) };
 }
 
 /** Approximate number of chunks in one of the emulator's streams. */
@@ -333,7 +282,10 @@ export function randomFault(
 ): Fault | undefined {
   const below = (limit: number) => (): number => Math.floor(random() * limit);
   const draw = { random, delayMs: below(maxDelayMs), chunks: below(MAX_CHUNKS) };
-  const faults = kinds.map((kind) => FAULTS[kind].random?.(draw) ?? {});
+  const faults = kinds.map((kind): Fault => {
+    const row = FAULTS[kind];
+    return { [kind]: row.random?.(draw), ...row.randomly?.(draw) };
+  });
   const possible = faults.filter((fault) => {
     const operations = possibleOperations(fault);
     return operations === undefined || (operation !== undefined && operations.includes(operation));

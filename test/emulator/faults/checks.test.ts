@@ -18,9 +18,8 @@ describe('a fault with an invalid field is rejected', () => {
     [{ delayMs: Number.POSITIVE_INFINITY }, '`delayMs`'],
     [{ truncateAfterChunks: 1.5 }, '`truncateAfterChunks`'],
     [{ dropConnection: 'before' }, '`dropConnection`'],
-    [{ dropConnection: false, html: false }, 'has no effect'],
-    [{ html: 7 }, '`html`'],
-    [{ html: true, headers: { 'no header': 'x' } }, '`headers.no header`'],
+    [{ dropConnection: false, omitDone: false }, 'has no effect'],
+    [{ status: 503, headers: { 'no header': 'x' } }, '`headers.no header`'],
     [{ status: 503, plane: 'both' }, '`plane`'],
     [{ status: 503, operation: 'rotate' }, '`operation`'],
     [{ status: 503, key: 7 }, '`key`'],
@@ -36,22 +35,24 @@ describe('a fault with an invalid field is rejected', () => {
     [{ status: 503, dropConnection: true }, '`dropConnection` contradicts `status`'],
     [{ status: 503, truncateAfterChunks: 1 }, '`truncateAfterChunks` contradicts `status`'],
     [{ truncateAfterChunks: 1, omitDone: true }, '`omitDone` contradicts `truncateAfterChunks`'],
-    [{ html: true, body: 'x', status: 500 }, '`html` contradicts `body`'],
     [{ body: 'x' }, '`body` needs `status`'],
-    [{ delayMs: 1, headers: {} }, '`headers` needs `status` or `html`'],
+    [{ delayMs: 1, headers: {} }, '`headers` needs `status`'],
     [{ omitDone: true, errorEvent: {} }, '`errorEvent` needs `errorAfterChunks`'],
-    [{ delayMs: 1, applied: true }, '`applied` needs `status` or `html` or `dropConnection`'],
-    [{ acceptedAfterMs: 1, listLagMs: 1 }, '`acceptedAfterMs` and `listLagMs` concern different requests'],
+    [{ delayMs: 1, applied: true }, '`applied` needs `status` or `dropConnection`'],
+    [
+      { acceptedAfterMs: 1, acceptedForMs: 1 },
+      '`acceptedAfterMs` and `acceptedForMs` concern different requests',
+    ],
     [
       { operation: 'delete', acceptedAfterMs: 1 },
       '`operation` and `acceptedAfterMs` concern different requests',
     ],
-    [{ plane: 'data', listLagMs: 1 }, '`plane` and `listLagMs` concern different requests'],
+    [{ plane: 'data', acceptedForMs: 1 }, '`plane` and `acceptedForMs` concern different requests'],
     [
       { plane: 'control', operation: 'chat', status: 503 },
       '`plane` and `operation` concern different requests',
     ],
-    [{ plane: 'control', chunkDelayMs: 1 }, '`plane` and `chunkDelayMs` concern different requests'],
+    [{ plane: 'control', crlf: true }, '`plane` and `crlf` concern different requests'],
   ])('%o', (fault, message) => {
     expect(() => faults.next(fault)).toThrow(message);
   });
@@ -85,14 +86,14 @@ describe('a fault with an invalid field is rejected', () => {
 
 describe('a fault is accepted', () => {
   it.each<object>([
-    { status: 503, html: true },
+    { status: 503, headers: { 'retry-after': '1' } },
     { status: 503, body: undefined, truncateAfterChunks: undefined },
-    { appliedAfterMs: 0, truncateAfterChunks: 2 },
-    { appliedAfterMs: 5, acceptedAfterMs: 5, operation: 'create', plane: 'control' },
-    { omitDone: true, chunkDelayMs: 5, delayMs: 5 },
+    { delayMs: 0, truncateAfterChunks: 2 },
+    { delayMs: 5, acceptedAfterMs: 5, operation: 'create', plane: 'control' },
+    { omitDone: true, writeBytes: 5, delayMs: 5 },
     { errorAfterChunks: Number.POSITIVE_INFINITY, errorEvent: null },
     { dropConnection: true, applied: false },
-    { status: 503, dropConnection: false, omitDone: false, malformedJson: false, html: false },
+    { status: 503, dropConnection: false, omitDone: false, malformedJson: false },
   ])('%o', (fault) => {
     faults.next(fault).remove();
   });

@@ -71,7 +71,6 @@ describe('random faults', () => {
     expect([...seen.keys()].sort()).toEqual([...kinds, 'stallMs'].sort());
     expect(seen.get('acceptedAfterMs')).toEqual(new Set(['create']));
     expect(seen.get('acceptedForMs')).toEqual(new Set(['delete']));
-    expect(seen.get('listLagMs')).toEqual(new Set(['list']));
     expect(seen.get('omitDone')).toEqual(new Set(['chat']));
   });
 
@@ -79,7 +78,7 @@ describe('random faults', () => {
     [['status'], ['status']],
     [['malformedJson'], ['malformedJson']],
     [['applied'], ['applied', 'dropConnection']],
-    [['listLagMs'], ['listLagMs']],
+    [['crlf'], ['crlf']],
   ])('are of the given kinds: %o', async (kinds, names) => {
     const drun = await run({ seed: 3, probability: 1, kinds });
     expect(new Set(faultsOf(drun).flatMap((faults) => faults ?? []))).toEqual(new Set(names));
