@@ -33,7 +33,7 @@ export class ChunkReader {
   readonly #response: TransportResponse;
   readonly #context: ResponseContext;
   readonly #idleTimeoutMs: number | undefined;
-  #decoder: TextDecoder | undefined;
+  readonly #decoder = new TextDecoder();
   readonly #events = new EventDecoder((event) => this.#receive(event));
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
@@ -128,8 +128,8 @@ export class ChunkReader {
 
   /** The published part of the completion, without any text from the user or the model. */
   #summary(): object {
-    const { id, model, usage, choices = [] } = this.partialCompletion;
-    return { id, model, usage, finishReasons: choices.map(({ finish_reason: reason }) => reason ?? null) };
+    const { id, model, usage, choices } = this.#completion ?? this.#accumulator.build(false);
+    return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
   }
 
   /** Reads until chunks are available or the stream ends. */
@@ -148,7 +148,6 @@ export class ChunkReader {
     try {
       const bytes = await this.#response.read();
       signal.throwIfAborted();
-      this.#decoder ??= new TextDecoder();
       if (bytes === undefined) this.#endOfBody();
       else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
@@ -160,7 +159,7 @@ export class ChunkReader {
 
   /** @param error - The error that cut the body off. */
   #endOfBody(error?: DrunError): void {
-    if (this.#decoder !== undefined) this.#events.push(this.#decoder.decode());
+    this.#events.push(this.#decoder.decode());
     this.#events.end();
     // A lost connection does not matter once every choice has finished.
     if (this.#accumulator.isFinished) this.#finish();

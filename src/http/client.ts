@@ -1,4 +1,5 @@
 import { type AnyDrunError, AuthenticationError, type DrunError, isDrunError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
 import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
 import { sleep } from '../internal/wait.ts';
@@ -18,14 +19,7 @@ import { CallCredentials, credentialReader, type ReadCredential } from './creden
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
 import { requestIdOf } from './headers.ts';
-import {
-  checkFunction,
-  checkRequestHeaders,
-  checkRetries,
-  checkTimeout,
-  invalid,
-  isWebPage,
-} from './options.ts';
+import { checkFunction, checkRequestHeaders, checkRetries, checkTimeout, isWebPage } from './options.ts';
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
 import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';

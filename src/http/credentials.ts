@@ -1,10 +1,10 @@
+import { invalid } from '../errors/invalid.ts';
 import { isPrintableAscii, isThenable } from '../internal/checks.ts';
 import type { Credential, CredentialContext, CredentialProvider } from '../secret/credential.ts';
 import { maskKeys } from '../secret/mask.ts';
 import { redactor } from '../secret/redact.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
 import type { Deadline } from './deadline.ts';
-import { invalid } from './options.ts';
 
 /** How many more credentials a call tries after the first rejection. */
 const MAX_FURTHER_CREDENTIALS = 3;

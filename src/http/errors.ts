@@ -1,5 +1,5 @@
 import * as errors from '../errors/index.ts';
-import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
+import { isRecord, parseJson } from '../internal/json.ts';
 import { type ResponseContext, sentence } from './context.ts';
 import { requestIdOf, retryAfterMs } from './headers.ts';
 import { errorIn, MAX_SHOWN, parseServiceError, type ServiceError } from './service-error.ts';
@@ -23,7 +23,6 @@ export async function readJson(
   if (value === undefined) throw notJson(text, response, context);
   const invalid = (what: string): Error =>
     invalidResponse(response, context, `${response.status} with ${what}`, { body: text });
-  if (isTooDeep(text, value)) throw invalid('JSON that is nested too deeply');
   const error = errorIn(value, fields);
   if (error !== undefined) throw toApiError(error, response, context);
   if (!isRecord(value)) throw invalid('JSON that is not an object');

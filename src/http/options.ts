@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import type { HeadersOption } from './call.ts';
@@ -11,11 +12,6 @@ export const CLIENT_OPTIONS: readonly string[] = [
   ...['baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'headers', 'onRetry', 'logger'],
   ...['allowInsecureHttp', 'dangerouslyAllowBrowser'],
 ];
-
-/** @param why - The rest of the sentence after the name of the option. */
-export function invalid(option: string, why: string): ConfigurationError {
-  return new ConfigurationError(`\`${option}\` ${why}${/[.?]$/.test(why) ? '' : '.'}`, { option });
-}
 
 /** @param owner - The function that accepts the options, for the message: `ChatClient`, `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import { isLoopback } from '../internal/checks.ts';
-import { invalid } from './options.ts';
 
 const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 
