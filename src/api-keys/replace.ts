@@ -1,4 +1,4 @@
-import { isDrunError, ReplacementFailedError } from '../errors/index.ts';
+import { ConfigurationError, isDrunError, ReplacementFailedError } from '../errors/index.ts';
 import type { CallOptions } from '../http/call.ts';
 import { mergeOptions } from '../http/options.ts';
 import { checkPathSegment } from '../http/url.ts';
@@ -26,7 +26,9 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   // Reject invalid input before the key is deleted.
   toCreateBody(toInput({ name: 'unknown yet' }), isWorkspace);
   // The response to the deletion may be lost, or describe nothing. If the list fails, a leaked key is deleted anyway.
-  const list = await readAll({}, fetchPage).catch(() => undefined);
+  const list = await readAll({}, fetchPage).catch((error: unknown) => {
+    if (error instanceof ConfigurationError) throw error;
+  });
   const listed = list?.data.items.find((key) => key.id === id);
   const known = listed ? inherit(listed, isWorkspace) : {};
   if (listed) toCreateBody(toInput(known), isWorkspace);

@@ -27,20 +27,24 @@ import type { Secret } from '../secret/secret.ts';
 import { ChatStream } from './chat-stream.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, Model } from './completion.ts';
-import { checkOneChoice, checkRequest, completionEndpoint } from './completions.ts';
-import type { AnySchemaOptions } from './json-schema.ts';
 import {
   CHAT_CALL_OPTIONS,
   CHAT_CLIENT_OPTIONS,
-  type ChatCallOptions,
-  type ChatClientOptions,
-  type ChatParseOptions,
-  type ChatStreamOptions,
-  type RunToolsOptions,
+  checkOneChoice,
+  checkRequest,
+  completionEndpoint,
   SCHEMA_OPTIONS,
-  type SchemaOptions,
-  type StreamToolsOptions,
   TOOL_OPTIONS,
+} from './completions.ts';
+import type { AnySchemaOptions } from './json-schema.ts';
+import type {
+  ChatCallOptions,
+  ChatClientOptions,
+  ChatParseOptions,
+  ChatStreamOptions,
+  RunToolsOptions,
+  SchemaOptions,
+  StreamToolsOptions,
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
 import type { Parsed, ParsedCompletion } from './structured-output.ts';

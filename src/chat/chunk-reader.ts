@@ -6,7 +6,7 @@ import {
   TimeoutError,
 } from '../errors/index.ts';
 import { toConnectionError } from '../http/connection.ts';
-import { type ResponseContext, shownText } from '../http/context.ts';
+import type { ResponseContext } from '../http/context.ts';
 import { invalidResponse, toApiError } from '../http/errors.ts';
 import { requestIdOf } from '../http/headers.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
@@ -33,7 +33,7 @@ export class ChunkReader {
   readonly #response: TransportResponse;
   readonly #context: ResponseContext;
   readonly #idleTimeoutMs: number | undefined;
-  #decoder: TextDecoder | undefined;
+  readonly #decoder = new TextDecoder();
   readonly #events = new EventDecoder((event) => this.#receive(event));
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
@@ -88,7 +88,7 @@ export class ChunkReader {
   /** Reads the response to its end. */
   async readWhole(): Promise<this> {
     const text = await this.#context.deadline.race(this.#response.text());
-    this.#context.deadline.throwIfAborted();
+    this.#context.deadline.signal.throwIfAborted();
     if (text.trim() === '') throw this.#invalid('an empty body; is `baseUrl` correct?');
     this.#events.push(text);
     this.#endOfBody();
@@ -128,8 +128,8 @@ export class ChunkReader {
 
   /** The published part of the completion, without any text from the user or the model. */
   #summary(): object {
-    const { id, model, usage, choices = [] } = this.partialCompletion;
-    return { id, model, usage, finishReasons: choices.map(({ finish_reason: reason }) => reason ?? null) };
+    const { id, model, usage, choices } = this.#completion ?? this.#accumulator.build(false);
+    return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
   }
 
   /** Reads until chunks are available or the stream ends. */
@@ -148,7 +148,6 @@ export class ChunkReader {
     try {
       const bytes = await this.#response.read();
       signal.throwIfAborted();
-      this.#decoder ??= new TextDecoder();
       if (bytes === undefined) this.#endOfBody();
       else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
@@ -160,7 +159,7 @@ export class ChunkReader {
 
   /** @param error - The error that cut the body off. */
   #endOfBody(error?: DrunError): void {
-    if (this.#decoder !== undefined) this.#events.push(this.#decoder.decode());
+    this.#events.push(this.#decoder.decode());
     this.#events.end();
     // A lost connection does not matter once every choice has finished.
     if (this.#accumulator.isFinished) this.#finish();
@@ -229,12 +228,12 @@ export class ChunkReader {
     const { code, type, param, message } = error;
     const isStatus = !this.#hasChunk && /^[45]\d\d$/.test(code ?? '');
     if (isBody || isStatus) return toApiError(error, this.#response, this.#context);
-    const reason = this.#shown(message) ?? 'the service reported an error';
+    const reason = this.#context.shown(message) ?? 'the service reported an error';
     return new StreamFailedError(`${this.#context.label} failed: ${reason.replace(/\.$/, '')}.`, {
       ...this.#common(),
-      serviceCode: this.#shown(code),
-      serviceType: this.#shown(type),
-      param: this.#shown(param),
+      serviceCode: this.#context.shown(code),
+      serviceType: this.#context.shown(type),
+      param: this.#context.shown(param),
     });
   }
 
@@ -253,12 +252,8 @@ export class ChunkReader {
   #common(): { readonly completion: PartialCompletion; readonly requestId: string | undefined } {
     return {
       completion: this.partialCompletion,
-      requestId: this.#shown(requestIdOf(this.#response.headers)),
+      requestId: this.#context.shown(requestIdOf(this.#response.headers)),
     };
-  }
-
-  #shown(text: string | undefined): string | undefined {
-    return text ? shownText(text, this.#context) : undefined;
   }
 
   async #drain(): Promise<void> {

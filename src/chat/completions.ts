@@ -1,11 +1,18 @@
 import { ConfigurationError } from '../errors/index.ts';
 import type { Endpoint } from '../http/client.ts';
+import { CALL_OPTIONS, CLIENT_OPTIONS } from '../http/options.ts';
 import { isRecord } from '../internal/json.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import type { AnySchemaOptions } from './json-schema.ts';
-import { type ChatStreamOptions, TOOL_OPTIONS } from './options.ts';
+import type { ChatStreamOptions } from './options.ts';
 import type { ChatRequest } from './request.ts';
 import { isStandardSchema, isTool } from './tools.ts';
+
+/** Names of the options of `ChatClient` and its methods. */
+export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];
+export const CHAT_CALL_OPTIONS = [...CALL_OPTIONS, 'apiKey'];
+export const SCHEMA_OPTIONS = [...CHAT_CALL_OPTIONS, 'schema', 'schemaName', 'strict'];
+export const TOOL_OPTIONS = [...SCHEMA_OPTIONS, 'tools', 'maxRounds'];
 
 /**
  * Creates the endpoint that requests a completion.

@@ -1,6 +1,6 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
-import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
+import { isRecord, parseJson } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
 /** The meaning of an event, or of the body of a whole response. */
@@ -27,7 +27,6 @@ const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
  */
 export function parseEvent(data: string, name = ''): StreamEvent {
   const value = parseJson(data);
-  if (isTooDeep(data, value)) return { type: 'invalid', reason: 'an event that is nested too deeply' };
   if (isRecord(value)) {
     const error = errorInEvent(value, name);
     if (error !== undefined) return { type: 'error', error };

@@ -36,9 +36,8 @@ export {
   keyVerifier,
   type VerifiedKey,
 } from './chat-client.ts';
-export { ChatStream } from './chat-stream.ts';
+export { ChatStream, type EventStreamOptions, type EventStreamResponseOptions } from './chat-stream.ts';
 export type * from './completion.ts';
-export type * from './event-stream.ts';
 export type * from './options.ts';
 export type * from './request.ts';
 export type { Parsed, ParsedCompletion } from './structured-output.ts';

@@ -14,13 +14,6 @@ export type Checked<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly value?: undefined; readonly issues: readonly ResponseIssue[] };
 
-/** A schema in the form that is sent. */
-interface WrittenSchema {
-  readonly schema: JsonSchema;
-  /** Whether OpenAI's strict mode can express it. */
-  readonly isStrict: boolean;
-}
-
 const MAX_ISSUES = 20;
 
 /** The draft that model servers implement: xgrammar, OpenAI and Gemini reject the tuples of earlier drafts. */
@@ -55,7 +48,7 @@ function reject(type: string): never {
   throw new Error(`JSON has no ${type}`);
 }
 
-const written = new WeakMap<object, WrittenSchema>();
+const written = new WeakMap<object, JsonSchema>();
 
 /**
  * Converts a schema to JSON Schema. A JSON Schema is returned unchanged.
@@ -64,7 +57,7 @@ const written = new WeakMap<object, WrittenSchema>();
  * @throws {ConfigurationError} If the value is not a schema, if JSON Schema cannot express it, or if no value can match
  * it.
  */
-async function toJsonSchema(schema: object, option: string): Promise<WrittenSchema> {
+async function toJsonSchema(schema: object, option: string): Promise<JsonSchema> {
   const known = isStandardSchema(schema) ? written.get(schema) : undefined;
   if (known !== undefined) return known;
   const fail = (why: string): never => {
@@ -72,9 +65,8 @@ async function toJsonSchema(schema: object, option: string): Promise<WrittenSche
   };
   const json = isStandardSchema(schema) ? closeSchema(await write(schema, fail)) : rawSchema(schema, fail);
   if (!hasValue(json)) return fail('is a schema that no value can match');
-  const result = { schema: json, isStrict: isStrictSchema(json) };
-  if (isStandardSchema(schema)) written.set(schema, result);
-  return result;
+  if (isStandardSchema(schema)) written.set(schema, json);
+  return json;
 }
 
 function rawSchema(schema: unknown, fail: (why: string) => never): JsonSchema {
@@ -109,15 +101,16 @@ export async function toResponseFormat(
   wanted: object,
   { schemaName = 'answer', strict }: AnySchemaOptions,
 ): Promise<ResponseFormat> {
-  const { schema, isStrict } = await toJsonSchema(wanted, 'schema');
-  return { type: 'json_schema', json_schema: { name: schemaName, schema, strict: strict ?? isStrict } };
+  const schema = await toJsonSchema(wanted, 'schema');
+  const json_schema = { name: schemaName, schema, strict: strict ?? isStrictSchema(schema) };
+  return { type: 'json_schema', json_schema };
 }
 
 /** Converts a tool to the definition that is sent. Definitions are returned unchanged. */
 export async function toToolDefinition(tool: object): Promise<object> {
   if (!isTool(tool)) return tool;
   const { name, description, strict, parameters } = tool;
-  const { schema } = await toJsonSchema(parameters, `parameters of the tool ${name}`);
+  const schema = await toJsonSchema(parameters, `parameters of the tool ${name}`);
   return { type: 'function', function: { name, description, parameters: schema, strict } };
 }
 

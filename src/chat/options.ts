@@ -1,5 +1,4 @@
 import type { CallOptions, ClientOptions } from '../http/call.ts';
-import { CALL_OPTIONS, CLIENT_OPTIONS } from '../http/options.ts';
 import type { Transport } from '../http/transport.ts';
 import type { PlatformUrl } from '../internal/platform.ts';
 import type { Credential } from '../secret/credential.ts';
@@ -78,9 +77,3 @@ export interface RunToolsOptions<Parameters extends readonly object[] = readonly
 export interface StreamToolsOptions<Parameters extends readonly object[] = readonly object[]>
   extends RunToolsOptions<Parameters>,
     ChatStreamOptions {}
-
-/** Names of the options above. */
-export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];
-export const CHAT_CALL_OPTIONS = [...CALL_OPTIONS, 'apiKey'];
-export const SCHEMA_OPTIONS = [...CHAT_CALL_OPTIONS, 'schema', 'schemaName', 'strict'];
-export const TOOL_OPTIONS = [...SCHEMA_OPTIONS, 'tools', 'maxRounds'];

@@ -1,9 +1,9 @@
 import { ModelRefusalError, OutputTruncatedError, OutputValidationError } from '../errors/index.ts';
 import { Deadline } from '../http/deadline.ts';
-import { isTooDeep, parseJson } from '../internal/json.ts';
+import { parseJson } from '../internal/json.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
-import type { ChatCompletion, CompletionMessage } from './completion.ts';
+import type { ChatCompletion } from './completion.ts';
 import { finishKind } from './finish-reason.ts';
 import { issuesText, validate } from './json-schema.ts';
 import type { SchemaOutput } from './tools.ts';
@@ -20,6 +20,32 @@ export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
   : Completion & ParsedCompletion<SchemaOutput<Schema>>;
 
 /**
+ * Checks that the first choice is finished.
+ *
+ * @param isPartial - Whether its content shows that it is not.
+ * @throws {ModelRefusalError | OutputTruncatedError}
+ */
+export function checkFinished(
+  completion: ChatCompletion,
+  reader: Pick<ChunkReader, 'redact'>,
+  isPartial = false,
+): void {
+  const [{ message, finish_reason }] = completion.choices;
+  const kind = finishKind(finish_reason);
+  if (message.refusal || kind === 'withheld') {
+    const why = message.refusal
+      ? 'The model refused to reply.'
+      : 'A content filter withheld the reply, or part of it.';
+    throw new ModelRefusalError(why, reader.redact({ completion, refusal: message.refusal || null }));
+  }
+  if (kind !== 'cut' && !isPartial) return;
+  const where = isPartial
+    ? 'within a tool call'
+    : 'at the token limit: raise `max_tokens`, or ask for a shorter reply';
+  throw new OutputTruncatedError(`The reply was cut off ${where}.`, reader.redact({ completion }));
+}
+
+/**
  * Parses the text of the first choice.
  *
  * @throws {ModelRefusalError | OutputTruncatedError | OutputValidationError}
@@ -30,26 +56,18 @@ export async function parseReply<Completion extends ChatCompletion>(
   reader: Pick<ChunkReader, 'redact'>,
   signal: AbortSignalLike | undefined,
 ): Promise<Completion & ParsedCompletion<never>> {
-  const [{ message, finish_reason }] = completion.choices;
-  const kind = finishKind(finish_reason);
-  const fields = (): { readonly completion: ChatCompletion } => ({
-    completion: reader.redact<ChatCompletion>(completion),
-  });
-  if (message.refusal || kind === 'withheld') {
-    const why = message.refusal
-      ? 'The model refused to reply.'
-      : 'A content filter withheld the reply, or part of it.';
-    throw new ModelRefusalError(why, { ...fields(), refusal: reader.redact(message.refusal || null) });
-  }
-  if (kind === 'cut') {
-    const why = 'The reply was cut off at the token limit: raise `max_tokens`, or ask for a shorter reply.';
-    throw new OutputTruncatedError(why, fields());
-  }
+  checkFinished(completion, reader);
+  const [{ message }] = completion.choices;
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
-  const { value, reasoning, text } = readJson(message);
+  const whole = (message.content ?? '').trim();
+  // Some chat templates contain the start of the reasoning block, so the text contains only its end.
+  const block = parseJson(whole) === undefined ? /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) : null;
+  const [, reasoning, rest = whole] = block ?? [];
+  const text = rest.trim();
+  const value = parseJson(text) ?? parseJson(withoutFence(text));
   if (value === undefined) {
     const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
-    throw new OutputValidationError(why, { ...fields(), issues: [] });
+    throw new OutputValidationError(why, reader.redact({ completion, issues: [] }));
   }
   // An abort after the end of a stream has no effect.
   const deadline = new Deadline(signal?.aborted ? undefined : signal);
@@ -57,36 +75,14 @@ export async function parseReply<Completion extends ChatCompletion>(
   if (checked.issues === undefined) {
     return { ...withReasoning(completion, text, reasoning), parsed: checked.value as never };
   }
-  const issues = reader.redact(checked.issues);
-  const why = `The reply does not match the schema: ${issuesText(issues)}.`;
-  throw new OutputValidationError(why, { ...fields(), issues });
+  const fields = reader.redact({ completion, issues: checked.issues });
+  throw new OutputValidationError(
+    `The reply does not match the schema: ${issuesText(fields.issues)}.`,
+    fields,
+  );
 }
 
-interface ReplyText {
-  /** `undefined` if the text is not JSON. */
-  readonly value: unknown;
-  /** The text without the reasoning. */
-  readonly text: string;
-  readonly reasoning?: string | undefined;
-}
-
-/** Parses the JSON of a reply. Some models put their reasoning before it, or a Markdown fence around it. */
-function readJson({ content }: CompletionMessage): ReplyText {
-  const whole = (content ?? '').trim();
-  const value = parseShallow(whole);
-  if (value !== undefined) return { value, text: whole };
-  // Some chat templates contain the start of the reasoning block, so the text contains only its end.
-  const [, reasoning, rest = whole] = /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) ?? [];
-  const text = rest.trim();
-  return { value: parseShallow(text) ?? parseShallow(withoutFence(text)), text, reasoning };
-}
-
-function parseShallow(text: string): unknown {
-  const value = parseJson(text);
-  return isTooDeep(text, value) ? undefined : value;
-}
-
-/** The closing fence is missing if it is a stop sequence of the request. */
+/** Some models put a Markdown fence around the JSON. The closing fence is missing if it is a stop sequence of the request. */
 function withoutFence(text: string): string {
   return /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s.exec(text)?.[2] ?? text;
 }

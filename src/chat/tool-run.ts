@@ -1,19 +1,12 @@
-import {
-  ConfigurationError,
-  MaxToolRoundsError,
-  ModelRefusalError,
-  OutputTruncatedError,
-  ToolCallError,
-} from '../errors/index.ts';
+import { ConfigurationError, MaxToolRoundsError, ToolCallError } from '../errors/index.ts';
 import type { Deadline } from '../http/deadline.ts';
-import { isRecord, isTooDeep, parseJson } from '../internal/json.ts';
+import { isRecord, parseJson } from '../internal/json.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, CompletionUsage, ToolCall } from './completion.ts';
-import { finishKind } from './finish-reason.ts';
 import { type AnySchemaOptions, type Checked, issuesText, validate } from './json-schema.ts';
 import type { RunToolsOptions } from './options.ts';
 import type { ChatCompletionRequest, ChatMessage } from './request.ts';
-import { parseReply } from './structured-output.ts';
+import { checkFinished, parseReply } from './structured-output.ts';
 import { isTool, type Tool } from './tools.ts';
 
 /** The last completion of a run. `usage` is the sum over all rounds. */
@@ -106,25 +99,10 @@ function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): read
     const why = 'The model announced a tool call but did not make one.';
     throw new ToolCallError(why, { toolName: '', issues: [], messages });
   }
-  const kind = finishKind(finish_reason);
   // Some servers send no reason, so only the arguments show whether the calls are complete.
   const isPartial = ({ function: called }: ToolCall): boolean =>
     isRecord(called) && !isRecord(parseJson(called.arguments));
-  if (kind === 'cut' || (finish_reason === null && calls.some(isPartial))) {
-    const why =
-      kind === 'cut'
-        ? 'A tool call was cut off at the token limit: raise `max_tokens`.'
-        : 'The reply with a tool call has no `finish_reason`, and the arguments are incomplete.';
-    throw new OutputTruncatedError(why, { completion: reader.redact(reader.completion) });
-  }
-  if (kind === 'withheld') {
-    const why = 'A content filter withheld the reply with the tool calls.';
-    const { completion, refusal = null } = reader.redact({
-      completion: reader.completion,
-      refusal: message.refusal,
-    });
-    throw new ModelRefusalError(why, { refusal, completion });
-  }
+  checkFinished(reader.completion, reader, finish_reason === null && calls.some(isPartial));
   // The caller handles calls of custom tools.
   return calls.every((call) => isRecord(call.function)) ? calls : [];
 }
@@ -182,7 +160,7 @@ async function readArguments(
   const fail = (message: string): Checked<never> => ({ issues: [{ path: [], message }] });
   if (tool === undefined) return fail(`the tools are ${tools.map(({ name }) => name).join(', ')}`);
   const value = text.trim() === '' ? {} : parseJson(text);
-  if (value === undefined || isTooDeep(text, value)) return fail('not JSON');
+  if (value === undefined) return fail('not JSON');
   return validate(tool.parameters, value);
 }
 

@@ -33,7 +33,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
     this.#deadline = deadline;
     this.#events = new OneReader({
       read: async () => {
-        deadline.throwIfAborted();
+        deadline.signal.throwIfAborted();
         const { done, value } = await events.next();
         if (!done) return [value];
         this.#completion = value;

@@ -40,11 +40,11 @@ export class ApiError<
   /** Subclasses pass their `code` and `name`. */
   constructor(
     message: string,
-    { excerpt, ...fields }: ApiErrorInit,
+    fields: ApiErrorInit,
     code: Code = 'api_error' as Code,
     name: Name = 'ApiError' as Name,
   ) {
-    super(name, code, message, fields, { excerpt });
+    super(name, code, message, fields);
   }
 }
 

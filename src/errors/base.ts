@@ -6,6 +6,9 @@ export type FieldsOf<E, Optional extends keyof E = never> = Omit<E, keyof DrunEr
   readonly [Field in Optional]?: E[Field] | undefined;
 } & { readonly cause?: unknown };
 
+/** Fields that printing and `JSON.stringify` leave out: `name` is shown anyway, the others may repeat a prompt. */
+const HIDDEN = ['name', 'excerpt', 'messages'];
+
 /**
  * The base class of every error of this package.
  *
@@ -16,23 +19,17 @@ export abstract class DrunError<Name extends string = string, Code extends strin
   declare readonly name: Name;
 
   /** Stable and machine-readable. */
-  readonly code: Code;
+  declare readonly code: Code;
 
-  /**
-   * @param fields - Become enumerable fields. Those that are `undefined` are left out, so that printed errors stay
-   * short.
-   * @param hidden - Become fields that printing and `JSON.stringify` leave out.
-   *
-   * @internal
-   */
-  constructor(name: Name, code: Code, message: string, fields: object = {}, hidden: object = {}) {
+  /** @internal */
+  constructor(name: Name, code: Code, message: string, fields: object = {}) {
     const { cause, ...visible } = fields as { readonly cause?: unknown };
     super(message, cause === undefined ? undefined : { cause });
-    const known = Object.entries(visible).filter(([, value]) => value !== undefined);
-    Object.assign(this, Object.fromEntries(known));
-    this.code = code;
-    for (const [field, value] of Object.entries({ name, ...hidden })) {
-      if (value !== undefined) Object.defineProperty(this, field, { value });
+    for (const [field, value] of Object.entries(Object.assign({ code }, visible, { code, name }))) {
+      // Undefined fields are left out, so that printed errors stay short.
+      if (value === undefined) continue;
+      const enumerable = !HIDDEN.includes(field);
+      Object.defineProperty(this, field, { value, enumerable, writable: true, configurable: true });
     }
     Object.defineProperty(this, marker, { value: true });
     // Some runtimes start the stack with the name, and captured it before the name was set.

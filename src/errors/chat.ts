@@ -88,8 +88,8 @@ export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call
   /** The conversation up to the message with the call. Not enumerable, so logs do not repeat the prompt. */
   declare readonly messages: readonly unknown[];
 
-  constructor(message: string, { messages, ...fields }: FieldsOf<ToolCallError>) {
-    super('ToolCallError', 'invalid_tool_call', message, fields, { messages });
+  constructor(message: string, fields: FieldsOf<ToolCallError>) {
+    super('ToolCallError', 'invalid_tool_call', message, fields);
   }
 }
 
@@ -99,7 +99,7 @@ export class MaxToolRoundsError extends DrunError<'MaxToolRoundsError', 'max_too
   /** The conversation up to the calls that were not run. Not enumerable, so logs do not repeat the prompt. */
   declare readonly messages: readonly unknown[];
 
-  constructor(message: string, { messages, ...fields }: FieldsOf<MaxToolRoundsError>) {
-    super('MaxToolRoundsError', 'max_tool_rounds_exceeded', message, fields, { messages });
+  constructor(message: string, fields: FieldsOf<MaxToolRoundsError>) {
+    super('MaxToolRoundsError', 'max_tool_rounds_exceeded', message, fields);
   }
 }

@@ -54,8 +54,7 @@ export class InvalidResponseError extends DrunError<'InvalidResponseError', 'inv
   /** Redacted start of the body. Not enumerable, because it may repeat the prompt. */
   declare readonly excerpt?: string | undefined;
 
-  constructor(message: string, { excerpt, ...fields }: FieldsOf<InvalidResponseError, 'issues'>) {
-    const issues = fields.issues ?? [];
-    super('InvalidResponseError', 'invalid_response', message, { ...fields, issues }, { excerpt });
+  constructor(message: string, fields: FieldsOf<InvalidResponseError, 'issues'>) {
+    super('InvalidResponseError', 'invalid_response', message, { ...fields, issues: fields.issues ?? [] });
   }
 }

@@ -9,7 +9,7 @@ import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
 import { toConnectionError } from './connection.ts';
 import { type ResponseContext, responseContext } from './context.ts';
-import { MAX_FURTHER_CREDENTIALS } from './credentials.ts';
+import { CallCredentials } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
 import { FetchResponse } from './transport.ts';
@@ -32,40 +32,36 @@ export function authenticatedFetch(
   return async (input, init) => {
     const isPath = typeof input === 'string' && !URL.canParse(input);
     const target = isPath ? `${root}/${input.replace(/^\/+/, '')}` : input;
-    const { url, init: request } = await readRequest(target, init);
+    const { url, ...request } = await readRequest(target, init);
     const { origin } = new URL(root);
     if (new URL(url).origin !== origin) {
       const why = `The API key is only sent to ${origin}. Set the base URL of the other client to that origin.`;
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
     const deadline = new Deadline(request.signal);
-    const { signal } = deadline;
-    const call = { label: 'fetch', url, headers: {}, deadline, credentialOption: 'apiKey' } as const;
-    const context = responseContext(call);
+    const credentials = new CallCredentials(readCredential, deadline);
+    const context = responseContext({ label: 'fetch', url, headers: {}, deadline, credentials });
     try {
-      let credential = await readCredential({ signal });
+      await credentials.read();
       for (;;) {
-        context.sent.push(credential);
-        const response = await send(url, request, context);
-        const isLast = context.sent.length > MAX_FURTHER_CREDENTIALS || isConsumable(request.body);
-        if (response.status !== 401 || isLast) return response;
-        const next = await readCredential({ rejected: credential, signal });
-        if (context.sent.some((one) => one.equals(next))) return response;
-        credential = next;
+        const response = await send(request, context);
+        const isLast = response.status !== 401 || isConsumable(request.body);
+        if (isLast || !(await credentials.replace())) return response;
       }
     } finally {
       deadline[Symbol.dispose]();
     }
   };
 
-  async function send(url: string, request: RequestInit, context: ResponseContext): Promise<Response> {
+  async function send(request: RequestInit, context: ResponseContext): Promise<Response> {
     const headers = new Headers(request.headers);
-    headers.set('authorization', `Bearer ${context.sent.at(-1)?.reveal()}`);
+    headers.set('authorization', `Bearer ${context.credentials.current.reveal()}`);
     try {
-      const response = await (fetch ?? globalThis.fetch)(url, { ...request, headers, redirect: 'manual' });
+      const init = { ...request, headers, redirect: 'manual' } as const;
+      const response = await (fetch ?? globalThis.fetch)(context.url, init);
       return response.status < 400 ? response : await redacted(response, context);
     } catch (thrown) {
-      context.deadline.throwIfAborted();
+      context.deadline.signal.throwIfAborted();
       // Other clients treat a TypeError with a cause as a lost connection, and may retry.
       const failure = toConnectionError(thrown, context);
       throw new TypeError('fetch failed', { cause: failure.cause ?? failure });
@@ -76,13 +72,13 @@ export function authenticatedFetch(
 /** Converts a request to the arguments of `fetch(url, init)`, so that it can be sent more than once. */
 async function readRequest(
   input: string | URL | Request,
-  init: RequestInit = {},
-): Promise<{ readonly url: string; readonly init: RequestInit }> {
-  if (typeof input === 'string' || input instanceof URL) return { url: String(input), init };
+  init?: RequestInit,
+): Promise<RequestInit & { readonly url: string }> {
+  if (typeof input === 'string' || input instanceof URL) return { ...init, url: String(input) };
   const request = new Request(input, init);
   const { url, method, headers, signal } = request;
-  const body = request.body === null ? undefined : await request.arrayBuffer();
-  return { url, init: { ...init, method, headers, signal, ...(body !== undefined && { body }) } };
+  const body = request.body && (await request.arrayBuffer());
+  return { ...init, url, method, headers, signal, body };
 }
 
 /** Streams and async iterables can be read only once; strings, bytes and forms can be read repeatedly. */
@@ -94,16 +90,13 @@ function isConsumable(body: unknown): boolean {
 async function redacted(response: Response, { deadline, redact }: ResponseContext): Promise<Response> {
   const { status, statusText, url } = response;
   const body = new FetchResponse(response);
-  const text = await deadline.race(readText(body, Number.POSITIVE_INFINITY)).finally(() => body.cancel());
+  const text = await deadline.race(readText(body)).finally(() => body.cancel());
   const headers = new Headers();
   for (const [name, value] of response.headers) headers.append(name, redact(value));
   // These headers describe the original body.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
-  const clean = new Response(text === '' ? null : redact(text), {
-    // Some proxies send statuses that the `Response` constructor rejects.
-    status: Math.min(status, 599),
-    statusText: redact(statusText),
-    headers,
-  });
+  // Some proxies send statuses that the `Response` constructor rejects.
+  const init = { status: Math.min(status, 599), statusText: redact(statusText), headers };
+  const clean = new Response(text === '' ? null : redact(text), init);
   return Object.defineProperties(clean, { url: { value: url }, status: { value: status } });
 }

@@ -1,12 +1,13 @@
 import { type AnyDrunError, AuthenticationError, type DrunError, isDrunError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
 import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
 import { sleep } from '../internal/wait.ts';
 import type { Credential } from '../secret/credential.ts';
-import type { Secret } from '../secret/secret.ts';
 import {
   type CallOptions,
   type CallPromise,
+  type CallResponse,
   type ClientOptions,
   callPromise,
   type RequestLogEntry,
@@ -14,15 +15,17 @@ import {
 } from './call.ts';
 import { toConnectionError } from './connection.ts';
 import { type ResponseContext, responseContext } from './context.ts';
-import { credentialReader, MAX_FURTHER_CREDENTIALS, type ReadCredential } from './credentials.ts';
+import { CallCredentials, credentialReader, type ReadCredential } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
 import { requestIdOf } from './headers.ts';
-import { checkFunction, checkRequestHeaders, checkRetries, checkTimeout, invalid } from './options.ts';
+import { checkFunction, checkRequestHeaders, checkRetries, checkTimeout, isWebPage } from './options.ts';
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
 import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
-import { userAgentHeaders } from './user-agent.ts';
+
+/** The version in package.json. */
+const VERSION = '0.1.0';
 
 /** An endpoint of the service, as data. */
 export interface Endpoint<T> {
@@ -38,10 +41,7 @@ export interface Endpoint<T> {
   readonly onSend?: (() => void) | undefined;
   /** Can turn a failure into a result, such as the 404 of a repeated delete, or throw another error. */
   readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
-  /**
-   * Decodes a 2xx response. For a stream, it returns after the first chunk and keeps the response. Errors of this
-   * package are thrown and retried unchanged; any other error counts as a lost connection.
-   */
+  /** Decodes a 2xx response; for a stream, up to the first chunk. An error of another package counts as a lost connection. */
   readonly decode: (response: TransportResponse, context: ResponseContext) => T | Promise<T>;
 }
 
@@ -50,7 +50,7 @@ export interface HttpClientOptions extends ClientOptions {
   readonly transport: Transport;
   readonly credential: Credential;
   /** Name of the credential option. */
-  readonly credentialOption: ResponseContext['credentialOption'];
+  readonly credentialOption: 'apiKey' | 'accessToken';
   readonly timeoutMs: number;
   readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
 }
@@ -64,7 +64,6 @@ interface Call<T> {
   readonly endpoint: Endpoint<T>;
   readonly context: ResponseContext;
   readonly body: string | undefined;
-  readonly readCredential: ReadCredential;
   /** Number of the latest request, from 1. */
   attempt: number;
   response?: TransportResponse;
@@ -84,7 +83,8 @@ export class HttpClient {
     this.root = this.baseUrl.href.replace(/\/+$/, '');
     this.readCredential = credentialReader(options.credential, options.credentialOption);
     this.#headers = {
-      ...userAgentHeaders(),
+      // A web page cannot set `User-Agent` unless the server permits it (CORS).
+      ...(!isWebPage() && { 'user-agent': `drun-sdk/${VERSION}` }),
       ...options.defaultHeaders,
       ...checkRequestHeaders(options.headers),
     };
@@ -119,27 +119,22 @@ export class HttpClient {
   async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
     const call = this.#start(endpoint, deadline, options);
     const maxRetries = checkRetries(options.maxRetries ?? this.#options.maxRetries);
-    deadline.throwIfAborted();
-    /** Credentials that the service rejected in this call. */
-    const rejected: Secret[] = [];
-    const isRejected = (one: Secret): boolean => rejected.some((other) => other.equals(one));
-    let credential = await readCredential(call);
+    deadline.signal.throwIfAborted();
+    const { credentials } = call.context;
+    await credentials.read();
     let mayHaveBeenApplied = false;
     let retries = 0;
     for (;;) {
       call.attempt++;
       try {
-        return resultOf(call, await this.#attempt(call, credential));
+        return resultOf(call, await this.#attempt(call));
       } catch (thrown) {
-        deadline.throwIfAborted();
-        const error = thrown as DrunError;
+        deadline.signal.throwIfAborted();
+        const error = thrown as AnyDrunError;
         const recovered = endpoint.recover?.(error, mayHaveBeenApplied);
         if (recovered !== undefined) return resultOf(call, recovered);
         if (error instanceof AuthenticationError) {
-          rejected.push(credential);
-          if (rejected.length > MAX_FURTHER_CREDENTIALS) throw error;
-          credential = await readCredential(call, credential);
-          if (isRejected(credential)) throw error;
+          if (!(await credentials.replace())) throw error;
           await this.#reportRetry(call, error, 0);
           continue;
         }
@@ -150,49 +145,49 @@ export class HttpClient {
         if (delayMs === undefined || delayMs >= Math.min(deadline.remainingMs, MAX_TIMER_MS)) throw error;
         await this.#reportRetry(call, error, delayMs);
         await sleep(delayMs, deadline.signal);
-        const current = await readCredential(call);
-        // A provider that has not registered the rejection yet may return a rejected credential again.
-        if (!isRejected(current)) credential = current;
+        // A provider that has not registered a rejection yet may return the rejected credential again.
+        await credentials.read();
       }
     }
   }
 
-  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Call<T> {
+  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, { headers, apiKey }: RequestOptions): Call<T> {
     const { credentialOption } = this.#options;
     const { method, path, params } = endpoint;
-    const label = `${method} ${path}`;
-    const url = this.root + fillPath(path, params);
-    const headers = options.headers
-      ? { ...this.#headers, ...checkRequestHeaders(options.headers) }
-      : this.#headers;
-    const context = responseContext({ label, url, headers, deadline, credentialOption });
-    const { apiKey } = options;
     const read = apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption);
-    return { endpoint, context, body: toJson(endpoint.body), readCredential: read, attempt: 0 };
+    const context = responseContext({
+      label: `${method} ${path}`,
+      url: this.root + fillPath(path, params),
+      headers: { ...this.#headers, ...checkRequestHeaders(headers) },
+      deadline,
+      credentials: new CallCredentials(read, deadline),
+      credentialOption,
+    });
+    return { endpoint, context, body: toJson(endpoint.body), attempt: 0 };
   }
 
-  async #reportRetry(call: Call<unknown>, error: DrunError, delayMs: number): Promise<void> {
+  async #reportRetry(call: Call<unknown>, error: AnyDrunError, delayMs: number): Promise<void> {
     const { method, path } = call.endpoint;
-    const event = { method, path, attempt: call.attempt, error: error as AnyDrunError, delayMs };
+    const event = { method, path, attempt: call.attempt, error, delayMs };
     if (retryChannel?.hasSubscribers) retryChannel.publish({ ...event, host: this.baseUrl.host });
     const result: unknown = this.#options.onRetry?.(event);
     if (isThenable(result)) await call.context.deadline.race(result);
   }
 
-  #attempt<T>(call: Call<T>, credential: Secret): Promise<T> {
-    if (!requestChannel?.hasSubscribers) return this.#exchange(call, credential);
+  #attempt<T>(call: Call<T>): Promise<T> {
+    if (!requestChannel?.hasSubscribers) return this.#exchange(call);
     const { method, path } = call.endpoint;
     const diagnostics = { method, path, host: this.baseUrl.host, attempt: call.attempt };
     call.context.diagnostics = diagnostics;
-    return trace(requestChannel, diagnostics, () => this.#exchange(call, credential));
+    return trace(requestChannel, diagnostics, () => this.#exchange(call));
   }
 
-  async #exchange<T>(call: Call<T>, credential: Secret): Promise<T> {
+  async #exchange<T>(call: Call<T>): Promise<T> {
     const { endpoint, context } = call;
     const { deadline } = context;
     const startedAt = performance.now();
     try {
-      const response = await deadline.race(this.#send(call, credential));
+      const response = await deadline.race(this.#send(call));
       call.response = response;
       const { status } = response;
       if (status < 200 || status >= 300) throw await readError(response, context);
@@ -206,10 +201,9 @@ export class HttpClient {
     }
   }
 
-  #send({ endpoint, context, body }: Call<unknown>, credential: Secret): Promise<TransportResponse> {
+  #send({ endpoint, context, body }: Call<unknown>): Promise<TransportResponse> {
     const { method, query, accept = 'application/json' } = endpoint;
-    const { url, sent, deadline } = context;
-    if (credential !== sent.at(-1)) sent.push(credential);
+    const { url, credentials, deadline } = context;
     endpoint.onSend?.();
     return this.#options.transport.send({
       method,
@@ -218,14 +212,13 @@ export class HttpClient {
         accept,
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...context.headers,
-        authorization: `Bearer ${credential.reveal()}`,
+        authorization: `Bearer ${credentials.current.reveal()}`,
       },
       body,
       signal: deadline.signal,
     });
   }
 
-  /** Passes an entry to the caller's logger. A failing logger must neither fail the call nor end the process. */
   #log({ endpoint, attempt, context }: Call<unknown>, startedAt: number, outcome: Outcome): void {
     const { logger } = this.#options;
     const { diagnostics } = context;
@@ -233,13 +226,8 @@ export class HttpClient {
     const { method, path } = endpoint;
     const entry = { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt };
     if (diagnostics !== undefined) Object.assign(diagnostics, entry);
-    if (logger === undefined) return;
-    try {
-      const result: unknown = logger(entry);
-      if (isThenable(result)) result.then(undefined, () => {});
-    } catch {
-      // Ignored, as documented.
-    }
+    // A failing logger must neither fail the call nor end the process.
+    (async () => logger?.(entry))().catch(() => {});
   }
 }
 
@@ -250,28 +238,14 @@ function failureFields(thrown: unknown): Outcome {
   return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
 }
 
-function readCredential(call: Call<unknown>, rejected?: Secret): Secret | Promise<Secret> {
-  const { deadline } = call.context;
-  const { signal } = deadline;
-  const credential = call.readCredential(rejected === undefined ? { signal } : { rejected, signal });
-  return isThenable(credential) ? deadline.race(credential) : credential;
-}
-
 function resultOf<T>({ response, context, attempt }: Call<unknown>, data: T): Result<T> {
   const { status, headers } = response as TransportResponse;
-  return {
-    data,
-    response: () => {
-      const requestId = requestIdOf(headers);
-      const shown = [...headers].map(([name, value]): [string, string] => [name, context.redact(value)]);
-      return {
-        status,
-        headers: new Headers(shown),
-        ...(requestId !== undefined && { requestId: context.redact(requestId) }),
-        attempts: attempt,
-      };
-    },
+  const describe = (): CallResponse => {
+    const requestId = context.shown(requestIdOf(headers));
+    const shown = [...headers].map(([name, value]): [string, string] => [name, context.redact(value)]);
+    return { status, headers: new Headers(shown), ...(requestId && { requestId }), attempts: attempt };
   };
+  return { data, response: describe };
 }
 
 /** Matches the JSON escape of a lone surrogate, which servers reject. `JSON.stringify` does not escape pairs. */

@@ -1,34 +1,27 @@
 import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '../errors/index.ts';
 import { readCauses, type Thrown } from '../internal/cause.ts';
-import { type ResponseContext, sentence, shownText } from './context.ts';
+import { type ResponseContext, sentence } from './context.ts';
 
 /** The limit of Node's `fetch` on the time to the headers and between two parts of a body. */
 const NODE_LIMIT_MS = 300_000;
 
-/**
- * Converts a thrown value. It may contain the request with its headers, so only redacted copies of known fields are
- * kept.
- */
-export function toConnectionError(
-  thrown: unknown,
-  context: Pick<ResponseContext, 'label' | 'url' | 'redact'>,
-): DrunError {
+/** Copies only known fields, redacted, because a thrown value may contain the request with its headers. */
+export function toConnectionError(thrown: unknown, { label, url, shown }: ResponseContext): DrunError {
   if (thrown instanceof DrunError) return thrown;
-  const { label } = context;
-  const { host } = new URL(context.url);
+  const { host } = new URL(url);
   const chain = readCauses(thrown);
-  // The other errors wrap the root causes. If several addresses were tried, the least conclusive failure counts.
+  // If several addresses were tried, the least conclusive failure counts.
   const roots = chain.filter(({ isRoot }) => isRoot);
   const ofKind = (kind: FailureKind): Thrown | undefined => roots.find((root) => failureKind(root) === kind);
   const { name, message, code, syscall } = ofKind('unknown') ?? ofKind('final') ?? (roots[0] as Thrown);
-  const why = shownText(message || 'unknown reason', context);
+  const why = shown(message || 'unknown reason');
   const cause = Object.assign(new Error(why), {
-    ...(code && { code: shownText(code, context) }),
-    ...(syscall && { syscall: shownText(syscall, context) }),
+    name: shown(name),
+    // The stack of this copy would not help.
+    stack: `${shown(name)}: ${why}`,
+    ...(code && { code: shown(code) }),
+    ...(syscall && { syscall: shown(syscall) }),
   });
-  cause.name = shownText(name, context);
-  // The stack of this copy would not help.
-  cause.stack = `${cause.name}: ${why}`;
   if (chain.some(isBug)) {
     const what = sentence(`${label}: the custom \`fetch\` or \`transport\` failed: ${why}`);
     return new ConfigurationError(what, { option: 'fetch', cause });
@@ -40,10 +33,7 @@ export function toConnectionError(
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
-/**
- * Engine messages for programming errors, and `fetch` messages for a body that is read twice. The type is not enough,
- * because network failures are TypeErrors too.
- */
+/** Messages for programming errors and for a body that is read twice. Network failures are TypeErrors too. */
 const BUG_MESSAGE =
   /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|undefined is not|null is not/i;
 
@@ -53,45 +43,31 @@ function isBug({ name, message, code = '' }: Thrown): boolean {
   return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message));
 }
 
-/** Codes of connections that never opened, regardless of the system call: Node's DNS, undici, Bun. */
-const UNOPENED_CODE =
-  /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)$/;
-
-/** OpenSSL's codes for rejected certificates, as reported by Node and Bun. Node has one code for all that it does not know. */
-const CERTIFICATE_CODE =
-  /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+|UNSPECIFIED)$/;
-
-/** OpenSSL's reasons for failed handshakes, excluding errors of established connections (a bad MAC, a failed decryption). */
-const HANDSHAKE_REASON =
-  /wrong version|unsupported protocol|handshake|protocol version|unrecognized name|unknown (?:ca|protocol)|packet length|http request|https proxy|no (?:protocols|shared|ciphers|application protocol)|version too low|certificate|key too small|md too weak/i;
-
-/** The reason is in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if that is `EPROTO`, in the message. */
-function opensslReason({ code = '', message }: Thrown): string {
-  const reason = /^ERR_SSL_(.+)/.exec(code) ?? /SSL routines:[^:]*:([^:]+)/.exec(message);
-  return reason?.[1]?.replaceAll('_', ' ') ?? '';
-}
-
-/**
- * Messages of failures without a specific code: closed handshakes and rejected proxy connections in Node, all failures
- * in Deno.
- */
-const UNOPENED_MESSAGE =
-  /before secure TLS connection was established|client error \(Connect\)|error trying to connect/i;
-const FINAL_MESSAGE =
-  /when HTTP Tunneling|failed to establish tunnel|invalid (?:peer )?certificate|requires net access/i;
-
-/**
- * `unopened` if nothing can have been sent; `final` if, in addition, a retry cannot help, as for certificates and
- * failed CONNECTs.
- */
+/** `unopened`: nothing can have been sent. `final`: and a retry cannot help, as for certificates and failed CONNECTs. */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
-function failureKind(thrown: Thrown): FailureKind {
-  const { code = '', syscall = '', message } = thrown;
-  if (CERTIFICATE_CODE.test(code) || /^ERR_(?:PROXY_TUNNEL|ACCESS_DENIED)$/.test(code)) return 'final';
-  if (HANDSHAKE_REASON.test(opensslReason(thrown)) || FINAL_MESSAGE.test(message)) return 'final';
-  if (/^(?:connect|getaddrinfo|query\w*|bind)$/.test(syscall) || UNOPENED_CODE.test(code)) return 'unopened';
-  return UNOPENED_MESSAGE.test(message) ? 'unopened' : 'unknown';
+/** Patterns for the code, the system call and the message of a failure, each in a line. */
+const FINAL = [
+  // Rejected certificates, as reported by Node and Bun. Node has one code for all reasons that it does not know.
+  /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+|UNSPECIFIED)\n/,
+  // Failed handshakes, but not errors of established connections (a bad MAC, a failed decryption). OpenSSL's reason is
+  // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if that is `EPROTO`, in the message.
+  /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|ciphers|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak)/i,
+  // Rejected CONNECTs and permissions of Node and Deno, and certificates in Deno.
+  /^ERR_(?:PROXY_TUNNEL|ACCESS_DENIED)\n|when HTTP Tunneling|failed to establish tunnel|requires net access|invalid (?:peer )?certificate/i,
+];
+const UNOPENED = [
+  // Node's DNS, undici and Bun, regardless of the system call.
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
+  /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
+  // Closed handshakes in Node, all failures in Deno.
+  /before secure TLS connection was established|client error \(Connect\)|error trying to connect/i,
+];
+
+function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {
+  const text = `${code}\n${syscall}\n${message}`;
+  const matches = (patterns: readonly RegExp[]): boolean => patterns.some((pattern) => pattern.test(text));
+  return matches(FINAL) ? 'final' : matches(UNOPENED) ? 'unopened' : 'unknown';
 }
 
 /** Classifies a connection failure; `unknown` for every other error. */

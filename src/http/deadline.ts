@@ -1,7 +1,7 @@
 import { TimeoutError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import { abortable } from '../internal/wait.ts';
-import { invalid } from './options.ts';
 
 /**
  * Ends a call when the caller's signal aborts or its time is up. Every wait is raced against the deadline, because a
@@ -10,23 +10,21 @@ import { invalid } from './options.ts';
  */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
-  readonly #callerSignal: AbortSignalLike | undefined;
+  readonly #detach: () => void;
   #endsAt = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param timeoutMs - Time limit of the phase `response`; `undefined` for no limit. */
-  constructor(callerSignal?: AbortSignalLike | null | undefined, timeoutMs?: number | undefined) {
-    const signal = callerSignal ?? undefined;
+  constructor(signal?: AbortSignalLike | null | undefined, timeoutMs?: number | undefined) {
     if (signal && (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function')) {
       throw invalid('signal', 'must be an AbortSignal');
     }
-    this.#callerSignal = signal;
-    if (signal?.aborted) this.abort(signal.reason);
-    else signal?.addEventListener('abort', this.#onAbort);
+    const onAbort = (): void => this.abort(signal?.reason);
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener('abort', onAbort);
+    this.#detach = () => signal?.removeEventListener('abort', onAbort);
     this.start('response', timeoutMs);
   }
-
-  readonly #onAbort = (): void => this.abort(this.#callerSignal?.reason);
 
   /** Aborts when the call ends early. The call rejects with the reason of this signal. */
   get signal(): AbortSignal {
@@ -57,10 +55,6 @@ export class Deadline implements Disposable {
     this.#controller.abort(reason);
   }
 
-  throwIfAborted(): void {
-    this.signal.throwIfAborted();
-  }
-
   race<T>(promise: PromiseLike<T>): Promise<T> {
     return abortable(promise, this.signal);
   }
@@ -68,6 +62,6 @@ export class Deadline implements Disposable {
   /** Must be called when the call has ended, whether it succeeded or failed. */
   [Symbol.dispose](): void {
     this.stop();
-    this.#callerSignal?.removeEventListener('abort', this.#onAbort);
+    this.#detach();
   }
 }

@@ -1,21 +1,17 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import type { HeadersOption } from './call.ts';
 
-/** Names of the options of every call, for {@link checkOptions}. */
+/** Names of {@link CallOptions}. */
 export const CALL_OPTIONS = ['signal', 'timeoutMs', 'headers', 'maxRetries'] as const;
 
-/** Names of the options that both clients have. */
-export const CLIENT_OPTIONS: readonly string[] =
-  'baseUrl timeoutMs maxRetries fetch headers onRetry logger allowInsecureHttp dangerouslyAllowBrowser'.split(
-    ' ',
-  );
-
-/** @param why - The rest of the sentence after the name of the option. */
-export function invalid(option: string, why: string): ConfigurationError {
-  return new ConfigurationError(`\`${option}\` ${why}${/[.?]$/.test(why) ? '' : '.'}`, { option });
-}
+/** Names of {@link ClientOptions}, and of options that both clients describe themselves. */
+export const CLIENT_OPTIONS: readonly string[] = [
+  ...['baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'headers', 'onRetry', 'logger'],
+  ...['allowInsecureHttp', 'dangerouslyAllowBrowser'],
+];
 
 /** @param owner - The function that accepts the options, for the message: `ChatClient`, `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
@@ -25,9 +21,8 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
     const why = `${owner} takes an object with options (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });
   }
-  const unknown = findUnknownOption(options, allowed);
-  if (unknown !== undefined) {
-    const { name, suggestion } = unknown;
+  const { name, suggestion } = findUnknownOption(options, allowed) ?? {};
+  if (name !== undefined) {
     const hint = suggestion === undefined ? '' : ` Did you mean \`${suggestion}\`?`;
     throw new ConfigurationError(`${owner} has no option \`${name}\`.${hint}`, { option: name });
   }
@@ -36,10 +31,7 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   }
 }
 
-/**
- * Returns false for arrays, and for values that are easily mistaken for an options object: a signal, a `Secret`, a
- * `KeyRing`, `Headers`.
- */
+/** Returns false for values that are easily mistaken for options: arrays, signals, `Secret`, `KeyRing`, `Headers`. */
 function canHoldOptions(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: object | null = Object.getPrototypeOf(value);
@@ -64,10 +56,7 @@ interface Runtime {
   readonly window?: { readonly document?: unknown };
 }
 
-/**
- * Reads an environment variable. Returns `undefined` if it is blank or not set, or if the runtime does not support or permit it
- * (Deno asks its user).
- */
+/** Returns `undefined` if the variable is blank or not set, or if the runtime does not permit to read it, as Deno. */
 export function environmentVariable(name: string): string | undefined {
   try {
     return (globalThis as Runtime).process?.env?.[name]?.trim() || undefined;
@@ -88,10 +77,8 @@ export function isWebPage(): boolean {
 
 export function refuseBrowser(option: string, allowed: boolean | undefined): void {
   if (allowed === true || !isWebPage()) return;
-  throw new ConfigurationError(
-    `In a browser, every visitor of the page can read \`${option}\`. Call the service from a server, or set \`dangerouslyAllowBrowser\` if nobody else can open this page.`,
-    { option: 'dangerouslyAllowBrowser' },
-  );
+  const why = `In a browser, every visitor of the page can read \`${option}\`. Call the service from a server, or set \`dangerouslyAllowBrowser\` if nobody else can open this page.`;
+  throw new ConfigurationError(why, { option: 'dangerouslyAllowBrowser' });
 }
 
 /** @returns The milliseconds, or `undefined` for no limit. */
@@ -118,21 +105,17 @@ function received(value: unknown): string {
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
-/** Printable ASCII, spaces and tabs, without leading or trailing white space. */
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
-/** Headers that describe the connection or the encoding of the body. Some transports would ignore them, others send them. */
-const TRANSPORT_HEADERS =
-  /^(?:connection|content-(?:encoding|length)|expect|host|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
+/** Headers that some transports would ignore and others would send. */
+const RESERVED_HEADERS =
+  /^(?:authorization|connection|content-(?:encoding|length)|expect|host|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
 
 export function checkRequestHeaders(headers: HeadersOption | undefined): Record<string, string> {
   const checked = checkHeaders(headers);
-  if ('authorization' in checked) {
-    throw invalid('headers', 'cannot set `Authorization`: it is set from the credential');
-  }
-  const reserved = Object.keys(checked).find((name) => TRANSPORT_HEADERS.test(name));
+  const reserved = Object.keys(checked).find((name) => RESERVED_HEADERS.test(name));
   if (reserved === undefined) return checked;
-  throw invalid('headers', `cannot set \`${reserved}\`: it is set by the transport`);
+  throw invalid('headers', `cannot set \`${reserved}\`: it is set from the credential or by the transport`);
 }
 
 /** Checks headers here, because errors of `fetch` repeat the value. */

@@ -25,13 +25,8 @@ const MESSAGE_FIELDS =
   );
 
 /**
- * Returns the error that a JSON value reports, regardless of the response status.
- *
- * `error`, `errors`, `success: false`, `object: "error"` and a code that is an error status always indicate an error. A
- * message or another code does so only if the value has no field of the contract besides `id` and `name`, which errors
- * have too.
- *
- * @param fields - Fields of the contract.
+ * Returns the error that a JSON value reports, regardless of the response status. A message or an unknown code reports
+ * one only if the value has none of the `fields` of the contract besides `id` and `name`, which errors have too.
  */
 export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
   if (Array.isArray(value)) return errorIn(value[0], fields);
@@ -51,7 +46,7 @@ function statesError(body: Fields): boolean {
     ok === false ||
     object === 'error' ||
     (typeof error === 'string' && error !== '') ||
-    (typeof errors === 'object' && errors !== null && Object.keys(errors).length > 0) ||
+    Object.keys(Object(errors)).length > 0 ||
     (typeof status === 'string' && /^(?:error|fail(?:ed|ure)?)$/i.test(status)) ||
     // Codes that are not HTTP statuses: `{"text":"…","error_code":50002}`.
     [error_code, errcode].some((code) => isPresent(code) && !isSuccess(code)) ||
@@ -89,23 +84,21 @@ function parsePayload(text: string): ServiceError | undefined {
     const title = /<(title|h1|message)\b[^>]{0,200}>([^<]{1,200})<\/\1>/i.exec(text)?.[2]?.trim();
     return title ? { message: title } : undefined;
   }
-  const value = parseJson(text);
-  const error = value === undefined && /^[[{]/.test(text) ? readPartialError(text) : readError(value ?? text);
+  const isCut = /^[[{]/.test(text);
+  const error = readError(parseJson(text) ?? (isCut ? partialFields(text) : text));
   return error?.message || error?.code || error?.type ? error : undefined;
 }
 
-/** Extracts the error from JSON that is cut off or malformed. */
-function readPartialError(text: string): ServiceError {
-  const field = (name: string): string | undefined => {
+/** Extracts the fields of an error from JSON that is cut off or malformed, regardless of their nesting. */
+function partialFields(text: string): Fields {
+  const read = (name: string): string | undefined => {
     const raw = new RegExp(`"${name}"\\s*:\\s*(?:"((?:[^"\\\\]|\\\\.)*)|(-?\\d+))`).exec(text);
     const [, string, number] = raw ?? [];
     // An escape may be cut off.
     return string === undefined ? number : (parseJson(`"${string}"`)?.toString() ?? string);
   };
-  const message = MESSAGE_FIELDS.map(field).find(Boolean);
-  const code = field('code') ?? field('error_code');
-  const type = field('type');
-  return { message, code, type, param: field('param'), status: statusOf(code) ?? statusNamed(code, type) };
+  const names = [...MESSAGE_FIELDS, 'code', 'error_code', 'type', 'param'];
+  return Object.fromEntries(names.map((name) => [name, read(name)]));
 }
 
 function readError(value: unknown, nesting = 0): ServiceError | undefined {
@@ -114,9 +107,7 @@ function readError(value: unknown, nesting = 0): ServiceError | undefined {
   if (Array.isArray(value)) return readList(value, nesting);
   if (!isRecord(value)) return undefined;
   const { error, detail, message, errors } = value;
-  const inner = [error, detail, message, Array.isArray(errors) ? errors.find(isRecord) : undefined].find(
-    isRecord,
-  );
+  const inner = [error, detail, message, [errors].flat()[0]].find(isRecord);
   // Fields of the envelope fill in those that the nested error lacks.
   const nested = readError(inner, nesting + 1);
   // The control plane names the kind of error in `id`; elsewhere that is the id of a completion.
@@ -149,19 +140,13 @@ function textOf(value: unknown): string | undefined {
 }
 
 function statusIn({ code, status, statusCode, status_code, http_status }: Fields): number | undefined {
-  return [code, status, statusCode, status_code, http_status].map(statusOf).find(Boolean);
-}
-
-function statusOf(value: unknown): number | undefined {
-  return /^[45]\d\d$/.test(String(value)) ? Number(value) : undefined;
+  const codes = [code, status, statusCode, status_code, http_status];
+  return codes.filter((one) => /^[45]\d\d$/.test(String(one))).map(Number)[0];
 }
 
 /** Error names used by OpenAI, Anthropic, gRPC and Python servers, without case and punctuation. */
 const NAMES: readonly (readonly [status: number, name: RegExp])[] = [
-  [
-    401,
-    /apikey|unauth(?:enticated|ori[sz]ed)|authentication|(?:token|session)(?:expired|invalid)|invalidtoken/,
-  ],
+  [401, /apikey|unauth|authentication|(?:token|session)(?:expired|invalid)|invalidtoken/],
   [402, /insufficientquota|budgetexceeded|billing|insufficientbalance|paymentrequired/],
   [403, /permission|forbidden|accessdenied/],
   [404, /notfound/],
@@ -182,13 +167,8 @@ const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_val
 /** Removes input that a server repeats in a message, because it may be a prompt. */
 export function withoutInput(text: string): string {
   // Text and repeated input alternate.
-  const parts = text.split(ECHO);
-  return parts
-    .map((part, index) => {
-      if (index % 2 === 1) return `${part}…`;
-      return index === 0 ? part : part.slice(valueEnd(part));
-    })
-    .join('');
+  const [start, ...parts] = text.split(ECHO);
+  return start + parts.map((part, index) => (index % 2 ? part.slice(valueEnd(part)) : `${part}…`)).join('');
 }
 
 /** Returns the end of the literal at the start of a text: a comma or bracket outside its own brackets and quotes. */

@@ -47,12 +47,10 @@ export async function sendByFetch(
   fetch: FetchFunction | undefined,
   { method, url, headers, body, signal }: TransportRequest,
 ): Promise<Response> {
-  // The global `fetch` is looked up for every request, because tests and tracers replace it. It is called as a plain
-  // function, because runtimes reject it as a method of another object.
+  // Looked up for every request, because tests and tracers replace it. Runtimes reject a call as a method.
   const send = fetch ?? globalThis.fetch;
   // Following a redirect would send the credential to any URL the server chooses.
-  const init: RequestInit = { method, headers, redirect: 'manual', signal };
-  if (body !== undefined) init.body = body;
+  const init = { method, headers, redirect: 'manual', signal, ...(body !== undefined && { body }) } as const;
   const response = await send(url, init);
   checkResponse(response);
   // A `fetch` that ignores its signal can respond after the caller has stopped waiting.
@@ -86,7 +84,7 @@ export class FetchResponse implements TransportResponse {
     // `value` is undefined at the end.
     const value = (await this.#reader?.read())?.value;
     if (value === undefined || isByteArray(value)) return value;
-    throw invalidFetch('returned a Response whose body does not consist of bytes (Uint8Array)');
+    throw invalidFetch('returned a body that does not consist of bytes (Uint8Array)');
   }
 
   cancel(): void {
@@ -106,18 +104,15 @@ export async function* decodedParts(response: TransportResponse): AsyncGenerator
 
 /** Checks the result of a custom `fetch`, because libraries and hand-written wrappers deviate from the standard. */
 function checkResponse(response: Response | undefined): asserts response is Response {
-  if (typeof response?.headers?.get !== 'function' || typeof response.text !== 'function') {
-    throw invalidFetch('did not return a Response');
-  }
-  if (response.bodyUsed || response.body?.locked) {
-    throw invalidFetch('returned a Response whose body was already read; return a clone');
-  }
-  if (response.body && typeof response.body.getReader !== 'function') {
-    const what = 'a Response whose body is not a ReadableStream, as node-fetch does';
-    throw invalidFetch(`returned ${what}; use a standard fetch`);
+  const isResponse = typeof response?.headers?.get === 'function' && typeof response.text === 'function';
+  if (!isResponse) throw invalidFetch('did not return a Response');
+  const { body, bodyUsed, type } = response;
+  if (bodyUsed || body?.locked) throw invalidFetch('returned a body that was already read; return a clone');
+  if (body && typeof body.getReader !== 'function') {
+    throw invalidFetch('returned a body that is no ReadableStream, as node-fetch does; use a standard fetch');
   }
   // A service worker's `fetch` would reject instead.
-  if (response.type === 'error') throw new Error('`fetch` returned Response.error()');
+  if (type === 'error') throw new Error('`fetch` returned Response.error()');
 }
 
 function invalidFetch(why: string): ConfigurationError {

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import { isLoopback } from '../internal/checks.ts';
-import { invalid } from './options.ts';
 
 const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 
@@ -8,28 +8,21 @@ const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 const ENDPOINT =
   /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/;
 
-/**
- * Messages do not repeat the URL, because it may contain a password.
- *
- * @param root - Path that is removed from the end of the URL, such as `/v1`.
- */
+/** Removes the `root` (`/v1`) from the end of a URL. Messages do not repeat the URL, which may contain a password. */
 export function checkBaseUrl(
   baseUrl: string | URL,
   root: string,
   allowInsecureHttp: boolean | undefined,
   source = '`baseUrl`',
 ): URL {
-  const text = String(baseUrl);
   const fail = (why: string): never => {
     throw new ConfigurationError(`${source} ${why}.`, { option: 'baseUrl' });
   };
-  if (typeof baseUrl !== 'string' && typeof Object(baseUrl).href !== 'string') {
-    return fail('must be a string or a URL');
-  }
-  if (/^[a-z\d.-]+(?::\d+)?(?:\/|$)/i.test(text))
-    return fail('has no scheme; start it with https:// or http://');
-  if (!URL.canParse(text)) return fail('is not a valid URL, such as https://chat.d.run');
-  const url = new URL(text);
+  const text = typeof baseUrl === 'string' ? baseUrl : Object(baseUrl).href;
+  if (typeof text !== 'string') return fail('must be a string or a URL');
+  const hasScheme = !/^[a-z\d.-]+(?::\d+)?(?:\/|$)/i.test(text);
+  if (!hasScheme) return fail('has no scheme; start it with https:// or http://');
+  const url = URL.parse(text) ?? fail('is not a valid URL, such as https://chat.d.run');
   const isHttp = url.protocol === 'http:' && (allowInsecureHttp === true || isLoopback(url.hostname));
   if (url.protocol !== 'https:' && !isHttp) {
     return fail('must be https, or http to this machine; `allowInsecureHttp: true` permits http to any host');

@@ -1,10 +1,8 @@
-/**
- * Parses JSON; returns `undefined` if it is invalid. The engine's error would quote the text, which may contain a
- * credential.
- */
+/** Returns `undefined` for JSON that is invalid or nested too deeply. An error would quote the text, which may be secret. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return isTooDeep(text, value) ? undefined : value;
   } catch {
     return undefined;
   }
@@ -18,7 +16,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 const MAX_DEPTH = 1_000;
 
 /** @param text - The source of `value`; a short text cannot be nested too deeply. */
-export function isTooDeep(text: string, value: unknown): boolean {
+function isTooDeep(text: string, value: unknown): boolean {
   if (text.length < 2 * MAX_DEPTH) return false;
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth++) {

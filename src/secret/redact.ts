@@ -41,34 +41,38 @@ function credentialsOf(secrets: unknown): string[] {
   throw new TypeError(`\`secrets\` must be strings or Secrets (received ${typeof secrets}).`);
 }
 
-/** The strings to search for one credential. */
-interface Target {
-  readonly masked: string;
-  /** Every substring of `MIN_PART` characters of every form, in lower case. */
-  readonly parts: ReadonlySet<string>;
-  /** Shorter forms, which are searched in full. */
-  readonly short: readonly string[];
-}
-
 /** Returns a function that masks credentials. Faster than {@link redact} for several texts. */
 export function redactor(credentials: readonly string[]): (text: string) => string {
-  // Longest first: if one credential contains another, masking the shorter one first would leave the rest of the longer
-  // one.
-  const targets = credentials
-    .filter((value) => value !== '')
-    .sort((a, b) => b.length - a.length)
-    .map(toTarget);
-  return (text) => targets.reduce(redactOne, text);
+  // Longest first: masking a credential within a longer one would leave the rest of the longer one.
+  const sorted = credentials.filter((value) => value !== '').sort((a, b) => b.length - a.length);
+  const redactors = sorted.map(redactorOfOne);
+  return (text) => redactors.reduce((clean, redactOne) => redactOne(clean), text);
 }
 
-function toTarget(value: string): Target {
+function redactorOfOne(value: string): (text: string) => string {
+  const masked = mask(value);
+  const forms = formsOf(value).map(lowerCase);
+  const size = Math.min(MIN_PART, ...forms.map(({ length }) => length));
+  /** Every substring of `size` characters of every form. */
   const parts = new Set<string>();
-  const short: string[] = [];
-  for (const form of formsOf(value).map(lowerCase)) {
-    if (form.length < MIN_PART) short.push(form);
-    for (let end = MIN_PART; end <= form.length; end++) parts.add(form.slice(end - MIN_PART, end));
+  for (const form of forms) {
+    for (let end = size; end <= form.length; end++) parts.add(form.slice(end - size, end));
   }
-  return { masked: mask(value), parts, short };
+  return (text) => {
+    const lower = lowerCase(text);
+    let clean = '';
+    /** Offset up to which `text` has been copied or masked. */
+    let done = 0;
+    for (let start = 0; start < lower.length; start++) {
+      let end = start;
+      while (parts.has(lower.slice(end, end + size))) end++;
+      if (end === start) continue;
+      clean += text.slice(done, start) + masked;
+      done = end + size - 1;
+      start = done - 1;
+    }
+    return done === 0 ? text : clean + text.slice(done);
+  };
 }
 
 function formsOf(value: string): string[] {
@@ -97,10 +101,7 @@ function formsOf(value: string): string[] {
   ];
 }
 
-/**
- * Returns the part of the base64 encoding that does not depend on adjacent bytes, in both alphabets, for one of the
- * three possible alignments.
- */
+/** The part of the base64 encoding that does not depend on adjacent bytes, for one of three alignments. */
 function base64Forms(bytes: Uint8Array, offset: number): string[] {
   const shifted = new Uint8Array(offset + bytes.length);
   shifted.set(bytes, offset);
@@ -113,22 +114,4 @@ function base64Forms(bytes: Uint8Array, offset: number): string[] {
 function lowerCase(text: string): string {
   const lower = text.toLowerCase();
   return lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-}
-
-function redactOne(text: string, { masked, parts, short }: Target): string {
-  const lower = lowerCase(text);
-  let clean = '';
-  /** Offset up to which `text` has been copied or masked. */
-  let done = 0;
-  for (let start = 0; start < lower.length; start++) {
-    let end = start;
-    while (parts.has(lower.slice(end, end + MIN_PART))) end++;
-    if (end > start) end += MIN_PART - 1;
-    else end = start + (short.find((form) => lower.startsWith(form, start))?.length ?? 0);
-    if (end === start) continue;
-    clean += text.slice(done, start) + masked;
-    done = end;
-    start = end - 1;
-  }
-  return done === 0 ? text : clean + text.slice(done);
 }

@@ -172,7 +172,40 @@ describe('a schema', () => {
     [
       'a record',
       z.object({ r: z.record(z.string(), z.number()) }),
-      closed({ r: { type: 'object', propertyNames: string, additionalProperties: { type: 'number' } } }),
+      closed({ r: { type: 'object', additionalProperties: { type: 'number' } } }),
+    ],
+    [
+      'a record of enum keys',
+      z.object({ r: z.record(z.enum(['a', 'b']), z.number()) }),
+      closed({ r: closed({ a: { type: 'number' }, b: { type: 'number' } }) }),
+    ],
+    [
+      'a partial record of enum keys',
+      z.object({ r: z.partialRecord(z.enum(['a', 'b']), z.number()) }),
+      closed({
+        r: {
+          type: 'object',
+          properties: { a: { type: 'number' }, b: { type: 'number' } },
+          additionalProperties: false,
+        },
+      }),
+    ],
+    ['a pattern with lookaround', z.object({ p: z.string().regex(/^(?!x)a$/) }), closed({ p: string })],
+    [
+      'a format whose pattern has lookaround',
+      z.object({ h: z.hostname() }),
+      closed({ h: { type: 'string', format: 'hostname' } }),
+    ],
+    ['a URL', z.object({ u: z.url() }), closed({ u: string })],
+    [
+      'a format of zod/mini',
+      mini.object({ e: mini.nanoid() }),
+      closed({ e: { type: 'string', pattern: expect.any(String) } }),
+    ],
+    [
+      'a date',
+      valibot(v.object({ d: v.pipe(v.string(), v.isoDate()) })),
+      closed({ d: { type: 'string', format: 'date' } }),
     ],
     [
       'an object of arktype',
