@@ -95,19 +95,13 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const log = new RequestLog(settings, account);
   const app = createApp(context, faults, rules);
 
-  const restore = (): void => {
+  const reset = (): void => {
+    for (const part of [account, rules, faults, log]) part.clear();
     for (const rule of settings.rules) rules.add(rule);
     for (const key of settings.keys) keys.create(key);
     for (const fault of settings.faults) faults.schedule(fault);
   };
-  const reset = (): void => {
-    account.clear();
-    rules.clear();
-    faults.clear();
-    log.clear();
-    restore();
-  };
-  restore();
+  reset();
   const admin = createAdmin({ context, keys, rules, faults, log, reset });
 
   const open = new Set<AbortController>();

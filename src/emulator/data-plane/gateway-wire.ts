@@ -1,4 +1,4 @@
-import { type Body, type Bytes, linesOf, mapBody } from '../body.ts';
+import { type Body, type Bytes, dataOf, eventsOf, linesOf, mapBody } from '../body.ts';
 import { isObject, parseJson } from '../http.ts';
 
 /*
@@ -96,6 +96,17 @@ function printed(value: unknown): string {
  */
 export function rewriteStream(body: Body, onChunk: (chunk: unknown) => void, onEnd: () => void): Body {
   return mapBody(body, (chunks) => rewrittenEvents(chunks, onChunk), { onEnd });
+}
+
+/** The unchanged body of a stream. @param onChunk - Receives the data of each event. */
+export function observeStream(body: Body, onChunk: (chunk: unknown) => void, onEnd: () => void): Body {
+  const observed = async function* (chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
+    for await (const event of eventsOf(chunks)) {
+      onChunk(parseJson(dataOf(event) ?? ''));
+      yield event;
+    }
+  };
+  return mapBody(body, observed, { onEnd });
 }
 
 async function* rewrittenEvents(
