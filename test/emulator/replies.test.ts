@@ -514,20 +514,6 @@ describe('the default reply', () => {
     });
   });
 
-  it.each([{ reasoning_effort: 'low' }, { chat_template_kwargs: { enable_thinking: true } }])(
-    'reasons on request: %j',
-    async (request) => {
-      expect((await whole({}, request)).body.choices[0].message.reasoning_content).toContain('Hello, model!');
-    },
-  );
-
-  it.each([{}, { reasoning_effort: 'none' }, { chat_template_kwargs: { enable_thinking: false } }])(
-    'does not reason for %j',
-    async (request) => {
-      expect((await whole({}, request)).body.choices[0].message.reasoning_content).toBeNull();
-    },
-  );
-
   it.each(SCHEMAS)('is valid for a schema of %s', async (_, schema, json) => {
     const { status, body } = await whole({}, jsonFormat(json));
     expect(status, JSON.stringify(body)).toBe(200);
