@@ -218,6 +218,8 @@ describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
     const reply = { chunks: ['one ', { content: 'two', finishReason: 'length' }, 'three'] };
     const [choice] = await choices(reply, {});
     expect(choice).toMatchObject({ message: { content: 'one two' }, finish_reason: 'length' });
+    const [stopped] = await choices(reply, { stop: 'three' });
+    expect(stopped).toMatchObject({ message: { content: 'one two' }, finish_reason: 'length' });
   });
 
   it('gets reasoning and tool calls within the limit as well', async () => {

@@ -9,7 +9,7 @@ import type {
   EmulatedToolCall,
   Reply,
 } from './reply.ts';
-import { CHARACTERS_PER_TOKEN, promptTokens } from './tokens.ts';
+import { CHARACTERS_PER_TOKEN, lengthOf, promptTokens } from './tokens.ts';
 
 /** One chunk of a reply in the emulator's own format. */
 export interface Piece extends EmulatedDelta {
@@ -53,10 +53,8 @@ const CHUNKS = 4;
 
 /** Splits text into chunks without splitting characters. */
 function cut(text: string): string[] {
-  const characters = [...text];
-  const size = Math.max(1, Math.ceil(characters.length / CHUNKS));
-  const starts = Array.from({ length: Math.ceil(characters.length / size) }, (_, chunk) => chunk * size);
-  return starts.map((start) => characters.slice(start, start + size).join(''));
+  const size = Math.max(1, Math.ceil(lengthOf(text) / CHUNKS));
+  return text.match(new RegExp(`[\\s\\S]{1,${size}}`, 'gu')) ?? [];
 }
 
 /** Yields the chunks of a reply, limited by `stop`, the token limit of the request and the model's context length. */
@@ -78,53 +76,34 @@ export async function* limitedPieces(
     budget -= characters.length;
     return taken === '' ? undefined : taken;
   };
-  const stop = new StopStrings(request.stop);
+  const stops = [request.stop ?? []]
+    .flat()
+    .map(String)
+    .filter((text) => text !== '');
+  // As in vLLM, one character less than the longest stop string, because that may have begun.
+  const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
+  let held = '';
   for await (const piece of piecesOf(reply, ending)) {
+    held += piece.content ?? '';
+    const positions = stops.map((stop) => [held.indexOf(stop), stop] as const);
+    const [found] = positions.filter(([position]) => position >= 0).sort(([a], [b]) => a - b);
+    const end = found?.[0] ?? (piece.finishReason ? held.length : Math.max(0, held.length - heldBack));
+    const content = end === 0 && piece.content !== '' ? undefined : held.slice(0, end);
+    held = held.slice(end);
     yield {
       ...piece,
       reasoning: take(piece.reasoning),
-      content: take(stop.read(piece.content)),
+      content: take(content),
       toolCalls: piece.toolCalls?.map((call) => ({ ...call, arguments: take(call.arguments) })),
     };
     if (budget < 0) break;
-    if (stop.found === undefined) continue;
+    if (found === undefined) continue;
     ending.finishReason = 'stop';
-    ending.stopReason = stop.found;
+    ending.stopReason = found[1];
     return;
   }
-  if (stop.held !== '') yield { content: take(stop.held) };
+  if (held !== '') yield { content: take(held) };
   if (budget < 0) ending.finishReason = 'length';
-}
-
-/**
- * Holds back the end of a text, because it may be the start of a stop string. Like vLLM, it holds back one character
- * less than the length of the longest stop string.
- */
-class StopStrings {
-  readonly #stop: readonly string[];
-  held = '';
-  /** The stop string that occurred. */
-  found: string | undefined;
-
-  constructor(stop: unknown) {
-    this.#stop = [stop ?? []]
-      .flat()
-      .map(String)
-      .filter((text) => text !== '');
-  }
-
-  /** Returns the text that cannot be part of a stop string; `undefined` if there is none. */
-  read(content: string | undefined): string | undefined {
-    if (content === undefined || content === '' || this.#stop.length === 0) return content;
-    const text = this.held + content;
-    const positions = this.#stop.map((each) => [text.indexOf(each), each] as const);
-    const [first] = positions.filter(([position]) => position >= 0).sort(([a], [b]) => a - b);
-    this.found = first?.[1];
-    const longest = Math.max(...this.#stop.map((each) => each.length));
-    const end = first?.[0] ?? Math.max(0, text.length - longest + 1);
-    this.held = text.slice(end);
-    return end === 0 ? undefined : text.slice(0, end);
-  }
 }
 
 async function* piecesOf(reply: ScriptedReply, ending: Ending): AsyncGenerator<Piece, void, undefined> {
