@@ -1,13 +1,6 @@
 import { isIterable } from '../http.ts';
 import { HEXADECIMAL, type RandomText } from '../random.ts';
-import {
-  type Ending,
-  isCompletion,
-  isWireStream,
-  limitedPieces,
-  type Piece,
-  type ScriptedReply,
-} from './pieces.ts';
+import { isCompletion, isWireStream, limitedPieces, type Piece, type ScriptedReply } from './pieces.ts';
 import type {
   ChatRequest,
   EmulatedChoice,
@@ -172,25 +165,16 @@ export class Completion {
     const indexes = Array.from({ length: Number(request.n ?? 1) }, (_, index) => index);
     const each = (delta: () => Fields, rest: object): WireChoice[] =>
       indexes.map((index) => ({ index, delta: delta(), logprobs: null, finish_reason: null, ...rest }));
-    const ending: Ending = { stopReason: null };
     const begun = new Set<number>();
-    let lastDelta = (): Fields => ({});
-
     yield* each(() => ({ role: 'assistant', content: '' }), {});
-    for await (const piece of limitedPieces(reply, request, contextLength, ending)) {
+    for await (const piece of limitedPieces(reply, request, contextLength)) {
+      const { finishReason, stopReason = null } = piece;
       const deltas = this.#deltasOf(piece, begun);
-      if (piece.finishReason !== undefined) {
-        ending.finishReason = piece.finishReason;
-        lastDelta = deltas.pop() ?? lastDelta;
-      }
+      const last = finishReason === undefined ? undefined : (deltas.pop() ?? (() => ({})));
       for (const delta of deltas) yield* each(delta, { token_ids: null });
-      if (piece.finishReason !== undefined) break;
+      const end = { finish_reason: finishReason, stop_reason: stopReason, token_ids: null };
+      if (last !== undefined) yield* each(last, end);
     }
-    yield* each(lastDelta, {
-      finish_reason: ending.finishReason ?? (begun.size > 0 ? 'tool_calls' : 'stop'),
-      stop_reason: ending.stopReason,
-      token_ids: null,
-    });
   }
 
   /** Returns functions, because each choice has its own tool-call ids. @param begun - Tool calls that have started. */

@@ -14,6 +14,8 @@ import { CHARACTERS_PER_TOKEN, lengthOf, promptTokens } from './tokens.ts';
 /** One chunk of a reply in the emulator's own format. */
 export interface Piece extends EmulatedDelta {
   readonly refusal?: string | undefined;
+  /** The stop string that ended the reply. */
+  readonly stopReason?: string | undefined;
 }
 
 /** A reply that the emulator converts to wire format. */
@@ -40,14 +42,6 @@ export function isWireStream(reply: Reply): reply is { readonly chunks: readonly
   );
 }
 
-/** How a reply ended. */
-export interface Ending {
-  /** Default: depends on whether the reply has tool calls. */
-  finishReason?: string | undefined;
-  /** The stop string that ended the reply. */
-  stopReason: string | null;
-}
-
 /** Number of chunks that text is split into for a stream. */
 const CHUNKS = 4;
 
@@ -57,12 +51,14 @@ function cut(text: string): string[] {
   return text.match(new RegExp(`[\\s\\S]{1,${size}}`, 'gu')) ?? [];
 }
 
-/** Yields the chunks of a reply, limited by `stop`, the token limit of the request and the model's context length. */
+/**
+ * Yields the chunks of a reply, limited by `stop`, the token limit of the request and the model's context length. Only
+ * the last one has a finish reason.
+ */
 export async function* limitedPieces(
   reply: ScriptedReply,
   request: ChatRequest,
   contextLength: number,
-  ending: Ending,
 ): AsyncGenerator<Piece, void, undefined> {
   const requested = request.max_completion_tokens ?? request.max_tokens;
   const available = contextLength - promptTokens(request.messages);
@@ -83,30 +79,28 @@ export async function* limitedPieces(
   // As in vLLM, one character less than the longest stop string, because that may have begun.
   const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
   let held = '';
-  for await (const piece of piecesOf(reply, ending)) {
+  let hasCalls = false;
+  for await (const piece of piecesOf(reply)) {
     held += piece.content ?? '';
+    hasCalls ||= piece.toolCalls !== undefined;
     const positions = stops.map((stop) => [held.indexOf(stop), stop] as const);
     const [found] = positions.filter(([position]) => position >= 0).sort(([a], [b]) => a - b);
     const end = found?.[0] ?? (piece.finishReason ? held.length : Math.max(0, held.length - heldBack));
-    const content = end === 0 && piece.content !== '' ? undefined : held.slice(0, end);
+    const text = end === 0 && piece.content !== '' ? undefined : held.slice(0, end);
     held = held.slice(end);
-    yield {
-      ...piece,
-      reasoning: take(piece.reasoning),
-      content: take(content),
-      toolCalls: piece.toolCalls?.map((call) => ({ ...call, arguments: take(call.arguments) })),
-    };
-    if (budget < 0) break;
-    if (found === undefined) continue;
-    ending.finishReason = 'stop';
-    ending.stopReason = found[1];
-    return;
+    const reasoning = take(piece.reasoning);
+    const content = take(text);
+    const toolCalls = piece.toolCalls?.map((call) => ({ ...call, arguments: take(call.arguments) }));
+    const stopReason = budget < 0 ? undefined : found?.[1];
+    const finishReason = budget < 0 ? 'length' : found ? 'stop' : piece.finishReason;
+    yield { ...piece, reasoning, content, toolCalls, finishReason, stopReason };
+    if (finishReason !== undefined) return;
   }
-  if (held !== '') yield { content: take(held) };
-  if (budget < 0) ending.finishReason = 'length';
+  const content = held === '' ? undefined : take(held);
+  yield { content, finishReason: budget < 0 ? 'length' : hasCalls ? 'tool_calls' : 'stop' };
 }
 
-async function* piecesOf(reply: ScriptedReply, ending: Ending): AsyncGenerator<Piece, void, undefined> {
+async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, void, undefined> {
   if (isIterable(reply)) {
     for await (const chunk of reply) {
       if (!isDelta(chunk))
@@ -123,7 +117,6 @@ async function* piecesOf(reply: ScriptedReply, ending: Ending): AsyncGenerator<P
     toolCalls = [],
     finishReason,
   } = typeof reply === 'string' ? { content: reply } : reply;
-  ending.finishReason = finishReason;
   if (refusal !== undefined) yield { refusal };
   for (const chunk of (chunks ?? []) as readonly (string | EmulatedDelta)[]) {
     yield typeof chunk === 'string' ? { content: chunk } : chunk;
@@ -134,6 +127,7 @@ async function* piecesOf(reply: ScriptedReply, ending: Ending): AsyncGenerator<P
     yield { toolCalls: [{ index, name, id }] };
     for (const text of cut(argumentsOf(given))) yield { toolCalls: [{ index, arguments: text }] };
   }
+  if (finishReason !== undefined) yield { finishReason };
 }
 
 /** Returns the arguments of a tool call in wire format. */
