@@ -1,4 +1,4 @@
-import { type Body, type Bytes, dataOf, eventsOf, linesOf, mapBody } from '../body.ts';
+import { type Body, type Bytes, dataOf, eventsOf, mapBody, splitAfter } from '../body.ts';
 import { isObject, parseJson } from '../http.ts';
 
 /*
@@ -113,7 +113,7 @@ async function* rewrittenEvents(
   chunks: AsyncIterable<Bytes>,
   onChunk: (chunk: unknown) => void,
 ): AsyncGenerator<string, void, undefined> {
-  const lines = linesOf(chunks);
+  const lines = splitAfter(chunks, /\n/);
   let hasError = false;
   for (;;) {
     // A connection reset only ends the stream.

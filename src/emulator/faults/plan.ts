@@ -11,7 +11,7 @@ import type {
   RequestFilter,
   ScheduledFault,
 } from './fault.ts';
-import { FAULT_KINDS, FAULT_SCHEMAS, mergeFaults, possibleOperations, randomFault } from './table.ts';
+import { FAULT_SCHEMAS, mergeFaults, possibleOperations, randomFault } from './table.ts';
 
 /** The properties of a request that decide which faults apply to it. */
 interface FaultTarget {
@@ -102,14 +102,14 @@ export class FaultPlan implements Faults {
       };
     }
     const seed = fault.seed ?? Math.floor(this.#random() * 2 ** 32);
-    const { kinds = FAULT_KINDS, maxDelayMs = 1000, probability = 0.1 } = fault;
+    const { maxDelayMs = 1000, probability = 0.1 } = fault;
     const random = seededRandom(seed);
     return {
       operations: possibleOperations({ operation: fault.operation }),
       times: Number.POSITIVE_INFINITY,
       seed,
       faultFor: ({ operation }) =>
-        random() < probability ? randomFault(kinds, operation, { random, maxDelayMs }) : undefined,
+        random() < probability ? randomFault(operation, { random, maxDelayMs }) : undefined,
     };
   }
 }

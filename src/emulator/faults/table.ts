@@ -4,7 +4,7 @@ import { fields, keyReference } from '../checks.ts';
 import { pythonJson } from '../data-plane/errors.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
 import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
-import type { Fault, FaultKind, RequestFilter } from './fault.ts';
+import type { Fault, RequestFilter } from './fault.ts';
 
 /*
  * One row for each field of a fault: accepted values, applicable requests, random generation, and effect on a body.
@@ -162,10 +162,6 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
 
 const NAMES = Object.keys(FAULTS) as (keyof Fault)[];
 
-export const FAULT_KINDS: readonly FaultKind[] = NAMES.filter(
-  (name): name is FaultKind => FAULTS[name].random !== undefined,
-);
-
 /** Returns the names of the given fields. A field that is false counts as absent. */
 function givenFields(fault: Fault): (keyof Fault)[] {
   return NAMES.filter((name) => fault[name] !== undefined && fault[name] !== false);
@@ -221,7 +217,6 @@ export const FAULT_SCHEMAS = {
     ...FILTER,
     seed: { check: z.number() },
     probability: { check: z.number().min(0).max(1) },
-    kinds: { check: z.array(z.enum(FAULT_KINDS)).min(1) },
     maxDelayMs: milliseconds,
   }),
 } as const;
@@ -267,15 +262,14 @@ const MAX_CHUNKS = 8;
 
 /** Generates a random fault that is possible for an operation; `undefined` if there is none. */
 export function randomFault(
-  kinds: readonly FaultKind[],
   operation: EmulatedOperation | undefined,
   { random, maxDelayMs }: { readonly random: () => number; readonly maxDelayMs: number },
 ): Fault | undefined {
   const below = (limit: number) => (): number => Math.floor(random() * limit);
   const draw = { random, delayMs: below(maxDelayMs), chunks: below(MAX_CHUNKS) };
-  const faults = kinds.map((kind): Fault => {
-    const row = FAULTS[kind];
-    return { [kind]: row.random?.(draw), ...row.randomly?.(draw) };
+  const faults = NAMES.flatMap((name): Fault[] => {
+    const row = FAULTS[name];
+    return row.random === undefined ? [] : [{ [name]: row.random(draw), ...row.randomly?.(draw) }];
   });
   const possible = faults.filter((fault) => {
     const operations = possibleOperations(fault);
