@@ -119,12 +119,12 @@ export class Account {
    * @param scope - Default: every scope.
    */
   list(scope?: Scope): KeyRecord[] {
-    return [...this.#byId.values()].filter((record) => isListed(record, scope));
+    const existing = [...this.#byId.values()].filter(({ isDeleted }) => !isDeleted);
+    return existing.filter((record) => scope === undefined || record.scope === scope);
   }
 
   find(id: string, scope?: Scope): KeyRecord | undefined {
-    const record = this.#byId.get(id);
-    return record !== undefined && isListed(record, scope) ? record : undefined;
+    return this.list(scope).find((record) => record.id === id);
   }
 
   /** Creates a key. The caller checks the limit. */
@@ -201,8 +201,4 @@ export class Account {
     this.#byFullKey.clear();
     this.#usage = [];
   }
-}
-
-function isListed(record: KeyRecord, scope: Scope | undefined): boolean {
-  return !record.isDeleted && (scope === undefined || record.scope === scope);
 }

@@ -92,7 +92,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const faults = new FaultPlan(settings.random);
   const rules = new RuleBook();
   const keys = emulatedKeys(account, settings.now);
-  const log = new RequestLog(settings, account);
+  const log = new RequestLog(settings, account.token);
   const app = createApp(context, faults, rules);
 
   const reset = (): void => {

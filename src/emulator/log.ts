@@ -1,6 +1,5 @@
 import { redact } from '../secret/redact.ts';
 import { Secret } from '../secret/secret.ts';
-import type { Account } from './account.ts';
 import { type EmulatedOperation, type EmulatedPlane, planeOf } from './operation.ts';
 
 /** A request that the emulator received. No field contains a credential in plain text. */
@@ -55,12 +54,12 @@ const MAX_ENTRIES = 1000;
 /** The most recent requests, in order of arrival. */
 export class RequestLog {
   readonly #settings: LogSettings;
-  readonly #account: Account;
+  readonly #token: Secret;
   #entries: Entry[] = [];
 
-  constructor(settings: LogSettings, account: Account) {
+  constructor(settings: LogSettings, token: Secret) {
     this.#settings = settings;
-    this.#account = account;
+    this.#token = token;
   }
 
   open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>): LoggedRequest {
@@ -80,7 +79,6 @@ export class RequestLog {
     };
     this.#entries.push(entry);
     if (this.#entries.length > MAX_ENTRIES) this.#entries.shift();
-    let ended = false;
     return {
       add: ({ reason, model, ...details }) => {
         Object.assign(entry, details);
@@ -88,8 +86,6 @@ export class RequestLog {
         if (model !== undefined) entry.model = this.#redact(model.slice(0, 200), words);
       },
       end() {
-        if (ended) return;
-        ended = true;
         entry.durationMs = now() - startedAt;
         try {
           onRequest?.(structuredClone(entry));
@@ -119,7 +115,7 @@ export class RequestLog {
   #redact(text: string, words: readonly string[]): string {
     // Shorter words also occur in the paths themselves: the `key` in /apikeys.
     const sent = words.filter((word) => word.length >= 8);
-    return redact(text, [this.#account.token, ...sent]).replace(
+    return redact(text, [this.#token, ...sent]).replace(
       /sk-[^/*\s`"',;]+/gi,
       (match) => new Secret(match).masked,
     );

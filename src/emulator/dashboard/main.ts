@@ -1,22 +1,15 @@
 /** A key in the response of `/_emulator/keys`. */
-interface Key {
-  readonly id: string;
-  readonly name: string;
-  readonly maskedKey: string;
-  readonly createdAt: string;
+interface Key extends Readonly<Record<'id' | 'name' | 'maskedKey' | 'createdAt', string>> {
   readonly expired: boolean;
   readonly disabled: boolean;
 }
 
-interface LoggedRequest {
-  readonly method: string;
-  readonly path: string;
+interface LoggedRequest extends Readonly<Record<'method' | 'path' | 'at', string>> {
   readonly status?: number;
   readonly credential?: string;
   readonly model?: string;
   readonly reason?: string;
   readonly faults?: readonly string[];
-  readonly at: string;
 }
 
 const POLL_MS = 2000;
