@@ -41,22 +41,15 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
 };
 
-interface Rewritten {
-  readonly status: number;
-  readonly text: string;
-  readonly isError: boolean;
-}
-
 /** Rewrites a whole response as the gateway does; `undefined` if the gateway cannot use it. */
-export function rewriteWhole(text: string, response: Response, model: string): Rewritten | undefined {
+export function rewriteWhole(text: string, response: Response, model: string) {
   const body = parseJson(text);
   if (!isObject(body) || !isUsage(body.usage)) return undefined;
   const error = errorOf(body, response);
   if (error !== undefined) return { status: response.status, text: goJson({ error }), isError: true };
   // The gateway responds with 200, whatever 2xx status the model server sent.
-  return 'model' in body
-    ? { status: 200, text: escapeHtml(withModel(text, model)), isError: false }
-    : undefined;
+  if (!('model' in body)) return undefined;
+  return { status: 200, text: escapeHtml(withModel(text, model)), isError: false };
 }
 
 /** The error of a response, reduced to the gateway's four fields. */
