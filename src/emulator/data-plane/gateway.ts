@@ -8,7 +8,6 @@ import * as errors from './errors.ts';
 import { ModelServerError, unknownPath, vllmResponse } from './errors.ts';
 import { gatewayResponse, goJson, observeStream, rewriteStream, rewriteWhole } from './gateway-wire.ts';
 import { emulatedModelServer } from './model-server.ts';
-import type { EmulatedMessage } from './reply.ts';
 import type { RuleBook } from './rules.ts';
 import { promptTokens, UsageMeter } from './tokens.ts';
 import { upstreamServer } from './upstream.ts';
@@ -87,8 +86,9 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     requireModel(key, model);
     if (remainingTokens(key) === 0n) throw errors.insufficientQuota();
 
+    const { messages, prompt } = body;
     const sent = isGateway ? withUsage({ ...body, model }) : { ...body, model };
-    const meter = new UsageMeter(promptTokens(messagesOf(body)));
+    const meter = new UsageMeter(promptTokens(Array.isArray(messages) ? messages : [{ content: prompt }]));
     const response = await modelServer({ request, signal, log, key, path, body: sent });
     const spend = (): void => account.spend(key, model, meter.usage);
     return forward(response, model, meter, spend);
@@ -151,12 +151,4 @@ function withUsage(body: Record<string, unknown>): Record<string, unknown> {
   if (body.stream !== true) return body;
   const options = isObject(body.stream_options) ? body.stream_options : {};
   return options.include_usage === true ? body : { ...body, stream_options: { include_usage: true } };
-}
-
-/** The messages of a request that may be invalid. */
-function messagesOf({ messages, prompt }: Record<string, unknown>): EmulatedMessage[] {
-  return (Array.isArray(messages) ? messages : [{ content: prompt }]).filter((message) => {
-    const content = isObject(message) ? message.content : undefined;
-    return typeof content === 'string' || (Array.isArray(content) && content.every(isObject));
-  });
 }

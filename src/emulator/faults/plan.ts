@@ -55,7 +55,7 @@ export class FaultPlan implements Faults {
 
   /** @param isSelected - Limits the removal to the faults of certain keys. */
   readonly clear = (isSelected: (key: RequestFilter['key']) => boolean = () => true): void => {
-    for (const entry of this.#entries) if (isSelected(entry.filter.key)) this.#entries.delete(entry);
+    for (const { filter, remove } of this.#entries) if (isSelected(filter.key)) remove();
   };
 
   /** Sets a fault. @throws {TypeError} If it is invalid. */

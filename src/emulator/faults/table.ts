@@ -4,7 +4,7 @@ import { fields, keyReference } from '../checks.ts';
 import { pythonJson } from '../data-plane/errors.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
 import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
-import type { Fault, RequestFilter } from './fault.ts';
+import type { Fault, RequestFilter, ScheduledFault } from './fault.ts';
 
 /*
  * One row for each field of a fault: accepted values, applicable requests, random generation, and effect on a body.
@@ -179,11 +179,13 @@ export function possibleOperations(fault: Fault): readonly EmulatedOperation[] |
   return first?.filter((operation) => others.every((each) => each.includes(operation)));
 }
 
-/** Returns the first contradiction in a fault: the field and the problem. */
-function contradictionOf(fault: Fault): { path: (keyof Fault)[]; message: string } | undefined {
+/** Returns the first problem of a fault that does not concern a single field. */
+function contradictionOf(fault: ScheduledFault): { path: (keyof Fault)[]; message: string } | undefined {
   const given = givenFields(fault);
   const quoted = (names: readonly (keyof Fault)[], word: string): string =>
     names.map((name) => `\`${name}\``).join(` ${word} `);
+  const isRandom = fault.mode === 'random';
+  if (!isRandom && effectsOf(fault).length === 0) return { path: [], message: 'The fault has no effect' };
   const [ending, other] = given.filter((name) => FAULTS[name].isEnding);
   if (other !== undefined) return { path: [other], message: `contradicts \`${ending}\`` };
   for (const name of given) {
@@ -200,19 +202,18 @@ function schemaOf<Mode extends z.ZodType>(mode: Mode, rows: Readonly<Record<stri
   const shape = Object.entries(rows).map(([name, row]) => [name, row.check.optional()]);
   return fields({ mode, ...(Object.fromEntries(shape) as Record<string, z.ZodOptional>) }).check(
     ({ value, issues }) => {
-      const problem = contradictionOf(value as Fault);
+      const problem = contradictionOf(value as ScheduledFault);
       if (problem !== undefined) issues.push({ code: 'custom', input: value, ...problem });
     },
   );
 }
 
-const hasEffect = (fault: object): boolean => effectsOf(fault).length > 0;
 const { times: _, ...lasting } = FAULTS;
 
 /** The schemas of faults by their mode. */
 export const FAULT_SCHEMAS = {
-  next: schemaOf(z.literal('next').default('next'), FAULTS).refine(hasEffect, 'The fault has no effect'),
-  always: schemaOf(z.literal('always'), lasting).refine(hasEffect, 'The fault has no effect'),
+  next: schemaOf(z.literal('next').default('next'), FAULTS),
+  always: schemaOf(z.literal('always'), lasting),
   random: schemaOf(z.literal('random'), {
     ...FILTER,
     seed: { check: z.number() },
