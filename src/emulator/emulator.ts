@@ -7,7 +7,7 @@ import type {
 import { abortable } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 import { Account } from './account.ts';
-import { createAdmin } from './admin.ts';
+import { type Add, createAdmin } from './admin.ts';
 import { createApp } from './app.ts';
 import { mapBody } from './body.ts';
 import { RuleBook, type Rules } from './data-plane/rules.ts';
@@ -95,14 +95,18 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const log = new RequestLog(settings, account.token);
   const app = createApp(context, faults, rules);
 
+  const add: Add = (scenario) => {
+    const created = scenario.keys?.map((key) => keys.create(key));
+    for (const rule of scenario.rules ?? []) rules.add(rule);
+    for (const fault of scenario.faults ?? []) faults.schedule(fault);
+    return created;
+  };
   const reset = (): void => {
     for (const part of [account, rules, faults, log]) part.clear();
-    for (const rule of settings.rules) rules.add(rule);
-    for (const key of settings.keys) keys.create(key);
-    for (const fault of settings.faults) faults.schedule(fault);
+    add(settings);
   };
   reset();
-  const admin = createAdmin({ context, keys, rules, faults, log, reset });
+  const admin = createAdmin({ context, keys, rules, faults, log, add, reset });
 
   const open = new Set<AbortController>();
   let isClosed = false;

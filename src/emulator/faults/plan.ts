@@ -8,6 +8,7 @@ import type {
   ActiveRandomFaults,
   Fault,
   Faults,
+  RandomFaults,
   RequestFilter,
   ScheduledFault,
 } from './fault.ts';
@@ -64,10 +65,18 @@ export class FaultPlan implements Faults {
     const { mode = 'next' } = scheduled;
     check(`faults.${mode}`, FAULT_SCHEMAS[mode] ?? FAULT_SCHEMAS.next, scheduled);
     const remove = (): void => void this.#entries.delete(entry);
-    const state = { mode, matches: 0, hits: 0, remove, [Symbol.dispose]: remove };
-    // A printed fault must not contain a full key.
-    const filter = { ...scheduled, key: concealed(scheduled.key) };
-    const entry: Entry = { ...this.#effectOf(scheduled), ...state, filter };
+    const entry: Entry = {
+      mode,
+      // A printed fault must not contain a full key.
+      filter: { ...scheduled, key: concealed(scheduled.key) },
+      operations: possibleOperations({ ...scheduled, plane: undefined }),
+      times: mode === 'next' ? ((scheduled as Fault).times ?? 1) : Number.POSITIVE_INFINITY,
+      ...(scheduled.mode === 'random' ? this.#randomFaults(scheduled) : { faultFor: () => scheduled }),
+      matches: 0,
+      hits: 0,
+      remove,
+      [Symbol.dispose]: remove,
+    };
     this.#entries.add(entry);
     return entry;
   }
@@ -91,22 +100,10 @@ export class FaultPlan implements Faults {
     return mergeFaults(matched.map(({ fault }) => fault));
   }
 
-  #effectOf(fault: ScheduledFault): Pick<Entry, 'operations' | 'times' | 'seed' | 'faultFor'> {
-    if (fault.mode !== 'random') {
-      const times = fault.mode === 'always' ? Number.POSITIVE_INFINITY : (fault.times ?? 1);
-      const { key: _, ...effect } = fault;
-      return {
-        operations: possibleOperations({ ...fault, plane: undefined }),
-        times,
-        faultFor: () => effect,
-      };
-    }
-    const seed = fault.seed ?? Math.floor(this.#random() * 2 ** 32);
-    const { maxDelayMs = 1000, probability = 0.1 } = fault;
+  #randomFaults(faults: RandomFaults): Pick<Entry, 'seed' | 'faultFor'> {
+    const { maxDelayMs = 1000, probability = 0.1, seed = Math.floor(this.#random() * 2 ** 32) } = faults;
     const random = seededRandom(seed);
     return {
-      operations: possibleOperations({ operation: fault.operation }),
-      times: Number.POSITIVE_INFINITY,
       seed,
       faultFor: ({ operation }) =>
         random() < probability ? randomFault(operation, { random, maxDelayMs }) : undefined,

@@ -106,11 +106,7 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   times: { check: count(1) },
 
   delayMs: milliseconds,
-  stallAfterChunks: {
-    ...chunks,
-    operations: streams,
-    randomly: ({ delayMs }) => ({ stallMs: delayMs() }),
-  },
+  stallAfterChunks: { ...chunks, operations: streams, randomly: (draw) => ({ stallMs: draw.delayMs() }) },
   stallMs: { check: milliseconds.check, needs: ['stallAfterChunks'] },
 
   crlf: { ...flag, operations: streams },
@@ -133,10 +129,7 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
 
   truncateAfterChunks: ending(),
   nullEventAfterChunks: errorEnding(() => 'null', event),
-  errorBodyAfterChunks: errorEnding(
-    () => INTERNAL_ERROR,
-    (error) => error,
-  ),
+  errorBodyAfterChunks: errorEnding(() => INTERNAL_ERROR, String),
   errorObjectAfterChunks: errorEnding(() => FLAT_ERROR, eventAndDone),
   errorAfterChunks: errorEnding(({ errorEvent }) => pythonJson({ error: errorEvent ?? ERROR }), event),
   errorEvent: { check: z.unknown(), needs: ['errorAfterChunks'] },
