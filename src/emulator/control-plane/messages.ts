@@ -59,10 +59,7 @@ const SORT_FIELDS: Readonly<Record<string, (key: KeyRecord) => string | number>>
  * Selects one page. Keys are listed newest first unless `sort` is given. The search in id, name and full key ignores
  * case.
  */
-export function selectPage(
-  keys: readonly KeyRecord[],
-  { page, pageSize, sort, search }: PageQuery,
-): { readonly items: readonly KeyRecord[]; readonly total: number } {
+export function selectPage(keys: readonly KeyRecord[], { page, pageSize, sort, search }: PageQuery) {
   const found = keys.filter((key) =>
     [key.id, key.name, key.secret.reveal()].some((text) => text.toLowerCase().includes(search.toLowerCase())),
   );

@@ -140,20 +140,15 @@ async function* rewrittenEvents(
 /** Whether Go can decode a `usage` object: the counts must be unsigned integers. Anything but an object is ignored. */
 function isUsage(usage: unknown): boolean {
   if (!isObject(usage)) return true;
-  const isCount = (value: unknown): boolean =>
-    (Number.isInteger(value) && Number(value) >= 0) || isUnset(value);
+  const isCount = (value: unknown): boolean => Number.isInteger(value ?? 0) && Number(value ?? 0) >= 0;
   const isDetail = (value: unknown): boolean =>
-    isUnset(value) || (isObject(value) && Object.values(value).every(isCount));
-  const { total_tokens, completion_tokens, prompt_tokens, completion_tokens_details, prompt_tokens_details } =
-    usage;
+    isObject(value ?? {}) && Object.values(value ?? {}).every(isCount);
+  const { total_tokens, completion_tokens, prompt_tokens } = usage;
+  const { completion_tokens_details, prompt_tokens_details } = usage;
   return (
     [total_tokens, completion_tokens, prompt_tokens].every(isCount) &&
     [completion_tokens_details, prompt_tokens_details].every(isDetail)
   );
-}
-
-function isUnset(value: unknown): boolean {
-  return value === undefined || value === null;
 }
 
 /** Serializes a value as Go's `encoding/json` serializes a map: keys sorted, HTML escaped, lone surrogates replaced. */

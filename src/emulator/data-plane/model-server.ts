@@ -21,7 +21,7 @@ import type { RuleBook } from './rules.ts';
 import { lengthOf, promptTokens, textOf } from './tokens.ts';
 
 /** A request that the gateway passes to a model server. */
-interface ModelRequest extends Readonly<Env['Bindings']> {
+export interface ModelRequest extends Readonly<Env['Bindings']> {
   readonly request: Request;
   readonly key: KeyRecord;
   /** Such as `/chat/completions`. */
