@@ -39,10 +39,7 @@ type Entry = { -readonly [Field in keyof EmulatedRequest]: EmulatedRequest[Field
 type Details = Pick<Entry, 'operation' | 'keyId' | 'model' | 'status' | 'reason' | 'faults' | 'rule'>;
 
 /** A request in progress. */
-export interface LoggedRequest {
-  readonly add: (details: Details) => void;
-  readonly end: () => void;
-}
+export type LoggedRequest = ReturnType<RequestLog['open']>;
 
 interface LogSettings {
   readonly now: () => number;
@@ -62,7 +59,7 @@ export class RequestLog {
     this.#token = token;
   }
 
-  open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>): LoggedRequest {
+  open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>) {
     const { now, onRequest } = this.#settings;
     const { pathname } = new URL(url);
     // Applies to any scheme, because a client may send a credential without one by mistake.
@@ -80,12 +77,12 @@ export class RequestLog {
     this.#entries.push(entry);
     if (this.#entries.length > MAX_ENTRIES) this.#entries.shift();
     return {
-      add: ({ reason, model, ...details }) => {
+      add: ({ reason, model, ...details }: Details): void => {
         Object.assign(entry, details);
         if (reason !== undefined) entry.reason = this.#redact(reason, words);
         if (model !== undefined) entry.model = this.#redact(model.slice(0, 200), words);
       },
-      end() {
+      end: (): void => {
         entry.durationMs = now() - startedAt;
         try {
           onRequest?.(structuredClone(entry));

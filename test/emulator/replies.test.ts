@@ -632,7 +632,6 @@ describe('a request that vLLM rejects', () => {
     ['`frequency_penalty` -3', { frequency_penalty: -3 }, 'frequency_penalty'],
     ['`repetition_penalty` 0', { repetition_penalty: 0 }, 'repetition_penalty must be greater than zero'],
     ['`n` 0', { n: 0 }, 'n must be from 1 to 128, got 0.'],
-    ['`top_logprobs` without `logprobs`', { top_logprobs: 2 }, 'top_logprobs'],
     [
       '`tool_choice` without tools',
       { tool_choice: 'required' },

@@ -44,7 +44,7 @@ export function keyMessage(record: KeyRecord, now: number, form: 'masked' | 'ful
     quota: typeof quota === 'bigint' ? quota : 0,
     usedQuota: hasQuota ? usedTokens : 0,
     remainingQuota: typeof remaining === 'bigint' ? remaining : 0,
-    remainingQuotaSyncedAt: hasQuota ? timestamp(record.quotaSyncedAt) : undefined,
+    remainingQuotaSyncedAt: hasQuota ? timestamp(record.lastUsedAt ?? record.createdAt) : undefined,
   });
 }
 

@@ -124,11 +124,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     return isGateway ? gatewayResponse(shown, result.status) : new Response(shown || null, init);
   };
 
-  const route = (
-    path: string,
-    operation: EmulatedOperation,
-    handle: (c: Exchange, path: string) => Promise<Response>,
-  ): void => {
+  const route = (path: string, operation: EmulatedOperation, handle: typeof post): void => {
     const method = operation === 'models' ? 'GET' : 'POST';
     app.all(`/v1${path}`, operate(operation), (c) => {
       if (!isGateway && c.req.method !== method) return vllmResponse({ detail: 'Method Not Allowed' }, 405);

@@ -8,7 +8,6 @@ import type { ChatRequest, EmulatedMessage } from './reply.ts';
  * are accepted.
  */
 
-const integer = z.int().nullish();
 const flag = z.boolean().nullish();
 const anyObject = z.looseObject({});
 const named = z.looseObject({ name: z.string() });
@@ -54,8 +53,6 @@ const chatRequest = z.looseObject({
   response_format: z.nullish(
     z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema', 'structural_tag']) }),
   ),
-  logprobs: flag,
-  top_logprobs: integer,
 });
 
 const completionRequest = z.looseObject({ ...common, prompt: strings });
@@ -97,12 +94,8 @@ function reject(condition: boolean, text: string, param: string): void {
 
 /** Checks beyond single fields, with vLLM's messages. */
 function checkOptions(request: Readonly<Record<string, unknown>>): void {
-  const { stream, stream_options: options, logprobs, top_logprobs: top } = request;
-  const isStreamed = stream === true;
   const needsStream = 'Stream options can only be defined when `stream=True`.';
-  reject(isObject(options) && !isStreamed, needsStream, 'stream_options');
-  const needsLogprobs = 'when using `top_logprobs`, `logprobs` must be set to true.';
-  reject(Number(top) > 0 && logprobs !== true, needsLogprobs, 'top_logprobs');
+  reject(isObject(request.stream_options) && request.stream !== true, needsStream, 'stream_options');
 }
 
 /** A function that the request offers. */

@@ -22,11 +22,7 @@ export interface Corruption {
 }
 
 /** Sources of random values. */
-interface Draw {
-  readonly random: () => number;
-  readonly delayMs: () => number;
-  readonly chunks: () => number;
-}
+type Draw = Readonly<Record<'random' | 'delayMs' | 'chunks', () => number>>;
 
 interface Row {
   readonly check: z.ZodType;
