@@ -11,10 +11,8 @@ import { effectsOf } from './faults/table.ts';
 import { bearerToken, HttpError, notFound } from './http.ts';
 import { planeOf } from './operation.ts';
 
-type App = (request: Request, bindings: Env['Bindings']) => Promise<Response>;
-
 /** Creates the app that serves both planes and applies faults. */
-export function createApp(context: Context, faults: FaultPlan, rules: RuleBook): App {
+export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) {
   const { account, settings } = context;
   const { sleep } = settings;
   const app = new Hono<Env>();
@@ -59,7 +57,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook):
     log.add({ reason: error.reason });
     return error.toResponse(req.raw);
   });
-  return async (request, bindings) => {
+  return async (request: Request, bindings: Env['Bindings']): Promise<Response> => {
     const redirect = settings.behind === 'gateway' ? cleanPathRedirect(request) : undefined;
     const response = redirect ?? (await app.fetch(request, bindings));
     if (request.method === 'HEAD') response.headers.delete('transfer-encoding');

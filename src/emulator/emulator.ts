@@ -56,11 +56,7 @@ export interface Emulator extends AsyncDisposable {
 }
 
 /** The log of each emulator. `serve` uses it for requests that it rejects itself. */
-const logs = new WeakMap<object, RequestLog>();
-
-export function logOf(emulator: object): RequestLog | undefined {
-  return logs.get(emulator);
-}
+export const logs = new WeakMap<object, RequestLog>();
 
 /**
  * Creates an emulator of d.run in memory, with both planes on one origin.

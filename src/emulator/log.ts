@@ -38,7 +38,6 @@ export interface EmulatedRequest {
 type Entry = { -readonly [Field in keyof EmulatedRequest]: EmulatedRequest[Field] };
 type Details = Pick<Entry, 'operation' | 'keyId' | 'model' | 'status' | 'reason' | 'faults' | 'rule'>;
 
-/** A request in progress. */
 export type LoggedRequest = ReturnType<RequestLog['open']>;
 
 interface LogSettings {

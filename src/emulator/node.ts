@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { isLoopback } from '../internal/checks.ts';
 import { bodyOf, type Chunks } from './body.ts';
 import { check, fields, nonEmpty } from './checks.ts';
-import { type Emulator, logOf } from './emulator.ts';
+import { type Emulator, logs } from './emulator.ts';
 import { LostConnection, notFound } from './http.ts';
 
 /** Options of {@link serve}. */
@@ -59,7 +59,7 @@ export async function serve(
 ): Promise<EmulatorServer> {
   check('serve', serveOptions, options);
   const { port = 0, host = '127.0.0.1', allowedHosts = [], admin = false } = options;
-  const log = logOf(emulator);
+  const log = logs.get(emulator);
   const knownHosts = [host, ...allowedHosts].map((name) => name.toLowerCase());
   let isOnLoopback = false;
   const handle = async (request: Request): Promise<Response> => {

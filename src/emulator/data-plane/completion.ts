@@ -33,13 +33,11 @@ interface WireChoice {
   readonly [field: string]: unknown;
 }
 
-interface WholeCall {
-  readonly function: { name: string; arguments: string };
-}
-
 /** A choice assembled from deltas. */
 interface WholeChoice {
-  readonly message: Record<string, unknown> & { tool_calls?: WholeCall[] };
+  readonly message: Record<string, unknown> & {
+    tool_calls?: { function: Record<'name' | 'arguments', string> }[];
+  };
   readonly rest: Record<string, unknown>;
 }
 
@@ -195,12 +193,8 @@ export class Completion {
   #callDelta({ index = 0, id, name, arguments: text }: EmulatedToolCallDelta, isNew: boolean): object {
     // Ids are unique, because clients use them to distinguish the calls of several rounds.
     const newId = isNew ? `chatcmpl-tool-${this.#options.randomText(HEXADECIMAL, 16)}` : undefined;
-    return {
-      id: id ?? newId,
-      type: isNew ? 'function' : undefined,
-      index,
-      function: { name, arguments: text },
-    };
+    const type = isNew ? 'function' : undefined;
+    return { id: id ?? newId, type, index, function: { name, arguments: text } };
   }
 }
 

@@ -27,7 +27,6 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   const upstream = settings.upstream === undefined ? undefined : upstreamServer(settings.upstream);
   const modelServer = emulatedModelServer(context, rules, upstream?.post);
   const created = Math.floor(settings.now() / 1000);
-  const redacted = (text: string): string => upstream?.redact(text) ?? text;
 
   const authenticate = ({ req, env: { log } }: Exchange): KeyRecord => {
     const fullKey = bearerToken(req.raw);
@@ -120,7 +119,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
       meter.read(parseJson(result.text));
       spend();
     }
-    const shown = result.isError ? redacted(result.text) : result.text;
+    const shown = result.isError && upstream !== undefined ? upstream.redact(result.text) : result.text;
     return isGateway ? gatewayResponse(shown, result.status) : new Response(shown || null, init);
   };
 

@@ -8,8 +8,6 @@ import type { ChatRequest, EmulatedMessage } from './reply.ts';
  * are accepted.
  */
 
-const flag = z.boolean().nullish();
-const anyObject = z.looseObject({});
 const named = z.looseObject({ name: z.string() });
 const strings = z.union([z.string(), z.array(z.string())]);
 
@@ -23,8 +21,8 @@ const POSITIVE = Number.MIN_VALUE;
 /** Fields of both endpoints. */
 const common = {
   model: z.string(),
-  stream: flag,
-  stream_options: z.nullish(anyObject),
+  stream: z.boolean().nullish(),
+  stream_options: z.nullish(z.looseObject({})),
   n: range(z.int(), 1, 128, 'from 1 to 128'),
   temperature: range(z.number(), 0, Infinity, 'non-negative'),
   top_p: range(z.number(), POSITIVE, 1, 'in (0, 1]'),

@@ -8,7 +8,6 @@ import type { Sleep } from '../options.ts';
 import type { Fault } from './fault.ts';
 import { corruptionOf } from './table.ts';
 
-/** Statuses of responses without a body. */
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];
 
 /**

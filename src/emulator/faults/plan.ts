@@ -38,7 +38,6 @@ interface Entry extends ActiveFault {
 /** In ascending precedence. */
 const MODES = ['always', 'random', 'next'] as const;
 
-/** The faults in effect. */
 export class FaultPlan implements Faults {
   readonly #random: () => number;
   readonly #entries = new Set<Entry>();

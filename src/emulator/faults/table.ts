@@ -45,7 +45,6 @@ const only = (...operations: EmulatedOperation[]) => {
 };
 const streams = only('chat', 'completions');
 
-/** An integer or `Infinity`. */
 const count = (minimum: number): z.ZodType =>
   z.custom(
     (value) => Number(value) >= minimum && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY),
