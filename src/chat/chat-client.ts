@@ -257,7 +257,7 @@ export class ChatClient {
     request: ChatCompletionRequest,
     options: ChatCallOptions & AnySchemaOptions,
   ): Promise<Result<ChunkReader>> {
-    const endpoint = await completionEndpoint(request, options, false, (reader) => reader.readWhole());
+    const endpoint = await completionEndpoint(request, options, false);
     return this.#http.send(endpoint, options);
   }
 
@@ -274,7 +274,7 @@ export class ChatClient {
       deadline: () => this.#http.deadline(options),
       send: async (deadline) => {
         const settings = { ...options, idleTimeoutMs: limit };
-        const endpoint = await completionEndpoint(request, settings, true, (reader) => reader.open());
+        const endpoint = await completionEndpoint(request, settings, true);
         return this.#http.request(endpoint, deadline, options);
       },
       complete,

@@ -104,6 +104,8 @@ export class EventDecoder {
   #stray = '';
   /** The first such lines. */
   excerpt = '';
+  /** Whether the body had only white space. */
+  isBlank = false;
   /** Whether single newlines separate the events. */
   #isByLine = false;
   /** Whether the current event may have been cut off. */
@@ -130,6 +132,7 @@ export class EventDecoder {
   /** Processes the remaining text after the body has ended or the connection was lost. */
   end(): void {
     const text = this.#rest;
+    this.isBlank = this.#format === 'unknown' && text.trim() === '';
     const json = text.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, '');
     const event = this.#format === 'json' ? parseEvent(json) : undefined;
     if (this.#format === 'html') {
