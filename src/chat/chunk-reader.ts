@@ -255,15 +255,11 @@ export class ChunkReader {
 
   async #drain(): Promise<void> {
     // Unlike a timer, this does not keep the process alive.
-    const limit = AbortSignal.timeout(MAX_DRAIN_MS);
-    const cancel = (): void => this.#response.cancel();
-    limit.addEventListener('abort', cancel);
+    AbortSignal.timeout(MAX_DRAIN_MS).addEventListener('abort', () => this.#response.cancel());
     try {
       while ((await this.#response.read()) !== undefined);
     } catch {
       // Failures of the connection no longer matter: the completion is complete.
-    } finally {
-      limit.removeEventListener('abort', cancel);
     }
   }
 }
