@@ -8,12 +8,12 @@ import type { KeyRing } from 'drun-sdk/rotation';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { postgresSkipNote, startPostgres } from '../support/postgres.ts';
 import { redisSkipNote, startRedis } from '../support/redis.ts';
+import { newRotatorRing, openStore, type StoreAddress } from './config.ts';
 import { Run } from './run.ts';
-import { openStore, rotatingRing, type StoreAddress } from './settings.ts';
 
 const ROTATIONS = 5;
 
-/** A store of its own for one test, closed after it. */
+/** Opens a new store for a test, which is closed after it. */
 const stores: readonly [name: string, isMissing: string, open: () => Promise<StoreAddress>][] = [
   [
     'PostgreSQL',
@@ -44,46 +44,46 @@ const stores: readonly [name: string, isMissing: string, open: () => Promise<Sto
   ],
 ];
 
-describe.each(stores)('real processes over %s', (name, isMissing, open) => {
-  test.skipIf(isMissing)(
-    `no call fails while rotators are killed, nor when the key is revoked${isMissing}`,
+describe.each(stores)('several processes with %s', (name, skipNote, open) => {
+  test.skipIf(skipNote)(
+    `no call fails while rotators are killed and when the key is revoked${skipNote}`,
     { timeout: 600_000 },
     async () => {
-      await using run = await Run.begin(await open(), randomBytes(32).toString('base64'));
-      const { accessToken, url: baseUrl } = run.surroundings;
-      const { store, close } = openStore(run.surroundings.store);
+      await using run = await Run.start(await open(), randomBytes(32).toString('base64'));
+      const { accessToken, url: baseUrl } = run.config;
+      const { store, close } = openStore(run.config.store);
       onTestFinished(async () => void (await close()));
-      await using ring = rotatingRing(run.surroundings, store);
+      await using ring = newRotatorRing(run.config, store);
       await ring.reconcile();
 
       await run.startReaders();
       run.startRotators();
-      const began = performance.now();
-      await run.epochComes(1 + ROTATIONS);
-      const tookMs = performance.now() - began;
-      await run.rest();
-      await clean(ring);
-      const before = await run.tallies();
-      const leak = await leakAndRevoke(ring, baseUrl);
-      await clean(ring);
-      const after = await run.tallies();
+      const startedAt = performance.now();
+      await run.waitForEpoch(1 + ROTATIONS);
+      const durationMs = performance.now() - startedAt;
+      await run.stopRotators();
+      await reconcileUntilClean(ring);
+      const before = await run.readerStatistics();
+      const revocation = await revokeUnderLoad(ring, baseUrl);
+      await reconcileUntilClean(ring);
+      const after = await run.readerStatistics();
 
       const calls = sum(before, ({ calls }) => calls);
       const failed =
         sum(after, ({ failures }) => failures.length) - sum(before, ({ failures }) => failures.length);
-      const { epoch, minted, orphansSwept, killed } = run.rotations;
+      const { epoch, keysCreated, orphansDeleted, killed } = run.rotations;
       print(
-        `${name}: ${epoch - 1} rotations in ${Math.round(tookMs / 1_000)} s, with ${killed} rotators killed, ${minted} keys created, ${orphansSwept} orphans deleted; ${calls} calls, ${sum(before, ({ failures }) => failures.length)} failed`,
-        `${name}: revoke('current') under load: the leaked key was refused after ${leak.refusedAfterMs.toFixed(1)} ms, it resolved after ${Math.round(leak.resolvedAfterMs)} ms; ${failed} calls failed of ${sum(after, ({ calls }) => calls) - calls}`,
+        `${name}: ${epoch - 1} rotations in ${Math.round(durationMs / 1_000)} s, with ${killed} rotators killed, ${keysCreated} keys created, ${orphansDeleted} orphans deleted; ${calls} calls, ${sum(before, ({ failures }) => failures.length)} failed`,
+        `${name}: revoke('current') under load: the leaked key was rejected after ${revocation.rejectedAfterMs.toFixed(1)} ms, it resolved after ${Math.round(revocation.resolvedAfterMs)} ms; ${failed} calls failed of ${sum(after, ({ calls }) => calls) - calls}`,
       );
       expect(after.flatMap(({ failures }) => failures)).toEqual([]);
-      for (const tally of before) expect(tally.keys).toBeGreaterThan(ROTATIONS / 2);
+      for (const statistics of before) expect(statistics.keys).toBeGreaterThan(ROTATIONS / 2);
       expect(killed).toBeGreaterThan(3);
       expect(run.rotations.failures).toEqual([]);
 
-      const seen = await run.seenByService();
-      expect(seen.mostKeys).toBe(2);
-      expect(seen.refusedCreates).toBe(0);
+      const service = await run.serviceStatistics();
+      expect(service.peakKeys).toBe(2);
+      expect(service.rejectedCreates).toBe(0);
       const { current, standby } = ring.status();
       const listed = await Array.fromAsync(new ApiKeys({ accessToken, baseUrl }).list(), ({ id }) => id);
       expect(new Set(listed)).toEqual(new Set([current?.id, standby?.id]));
@@ -91,8 +91,8 @@ describe.each(stores)('real processes over %s', (name, isMissing, open) => {
   );
 });
 
-/** Runs passes until there is nothing left to do. */
-async function clean(ring: KeyRing): Promise<void> {
+/** Reconciles until nothing remains to be done. */
+async function reconcileUntilClean(ring: KeyRing): Promise<void> {
   for (;;) {
     const { current, standby, previous, pending, retiredIds } = await ring.reconcile();
     if (current && standby && !previous && !pending && retiredIds.length === 0) return;
@@ -100,28 +100,28 @@ async function clean(ring: KeyRing): Promise<void> {
   }
 }
 
-/** Somebody has got hold of the current key, and uses it as fast as possible while it is revoked. */
-async function leakAndRevoke(
+/** Revokes the current key while a client that leaked it sends requests without a pause. */
+async function revokeUnderLoad(
   ring: KeyRing,
   baseUrl: string,
-): Promise<{ readonly refusedAfterMs: number; readonly resolvedAfterMs: number }> {
-  const thief = new ChatClient({ apiKey: await ring.getKey(), baseUrl });
-  await thief.models();
-  const began = performance.now();
-  const refused = refusal(thief).then(() => performance.now() - began);
+): Promise<{ readonly rejectedAfterMs: number; readonly resolvedAfterMs: number }> {
+  const leaked = new ChatClient({ apiKey: await ring.getKey(), baseUrl });
+  await leaked.models();
+  const startedAt = performance.now();
+  const rejected = untilRejected(leaked).then(() => performance.now() - startedAt);
   await ring.revoke('current', { reason: 'leaked' });
-  return { resolvedAfterMs: performance.now() - began, refusedAfterMs: await refused };
+  return { resolvedAfterMs: performance.now() - startedAt, rejectedAfterMs: await rejected };
 }
 
-async function refusal(thief: ChatClient): Promise<void> {
-  while ((await thief.checkKey()).accepted);
+async function untilRejected(leaked: ChatClient): Promise<void> {
+  while ((await leaked.checkKey()).accepted);
 }
 
-function sum<Item>(items: readonly Item[], figure: (item: Item) => number): number {
-  return items.reduce((total, item) => total + figure(item), 0);
+function sum<Item>(items: readonly Item[], select: (item: Item) => number): number {
+  return items.reduce((total, item) => total + select(item), 0);
 }
 
-/** Not by the console, for nothing else may print there. */
+/** Prints without the console, because console output fails a test. */
 function print(...lines: string[]): void {
   process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -1,34 +1,34 @@
 /*
- * A process that rotates the ring's key over and over until it is killed, or told to rest: `rotator.ts <surroundings>`.
- * Says what happens.
+ * A process that rotates the ring's key repeatedly, until it is killed or receives a message: `rotator.ts <config>`. It
+ * reports the events of the ring.
  */
-import { openStore, rotatingRing, type Surroundings } from './settings.ts';
+import { newRotatorRing, openStore, type RunConfig } from './config.ts';
 
-/** What it says, in any order. */
-export type Word =
-  | { readonly what: 'begun' | 'created' | 'deleted' | 'orphan-deleted' }
-  | { readonly what: 'rotated'; readonly epoch: number }
-  | { readonly what: 'error'; readonly reason: string }
-  /** The last word: it is at rest, and goes. */
-  | { readonly what: 'resting' };
+/** A message to the parent process. */
+export type RotatorMessage =
+  | { readonly type: 'started' | 'created' | 'deleted' | 'orphan-deleted' }
+  | { readonly type: 'rotated'; readonly epoch: number }
+  | { readonly type: 'error'; readonly reason: string }
+  /** The last message before the process exits. */
+  | { readonly type: 'stopped' };
 
-const say = (word: Word): void => void process.send?.(word);
+const send = (message: RotatorMessage): void => void process.send?.(message);
 
-const surroundings = JSON.parse(process.argv[2] ?? '') as Surroundings;
-const { store, close } = openStore(surroundings.store);
-const ring = rotatingRing(surroundings, store);
-for (const what of ['created', 'deleted', 'orphan-deleted'] as const) ring.on(what, () => say({ what }));
-ring.on('rotated', ({ epoch }) => say({ what: 'rotated', epoch }));
+const config = JSON.parse(process.argv[2] ?? '') as RunConfig;
+const { store, close } = openStore(config.store);
+const ring = newRotatorRing(config, store);
+for (const type of ['created', 'deleted', 'orphan-deleted'] as const) ring.on(type, () => send({ type }));
+ring.on('rotated', ({ epoch }) => send({ type: 'rotated', epoch }));
 
-let rests = false;
+let isStopping = false;
 process.on('message', () => {
-  rests = true;
+  isStopping = true;
 });
-// Nobody is left to rotate for.
+// The parent process has exited.
 process.on('disconnect', () => process.exit());
-say({ what: 'begun' });
-while (!rests) await ring.rotate().catch((error) => say({ what: 'error', reason: String(error) }));
+send({ type: 'started' });
+while (!isStopping) await ring.rotate().catch((error) => send({ type: 'error', reason: String(error) }));
 await ring.stop();
 await close();
-say({ what: 'resting' });
+send({ type: 'stopped' });
 process.disconnect?.();

@@ -2,161 +2,159 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Tally } from './reader.ts';
-import type { Word } from './rotator.ts';
-import type { Opening, Seen } from './service.ts';
-import type { StoreAddress, Surroundings } from './settings.ts';
+import type { RunConfig, StoreAddress } from './config.ts';
+import type { ReaderStatistics } from './reader.ts';
+import type { RotatorMessage } from './rotator.ts';
+import type { ServiceAddress, ServiceStatistics } from './service.ts';
 
 const READERS = 8;
 const ROTATORS = 3;
-/** How long a rotator lives at the most. */
-const LONGEST_LIFE_MS = 30_000;
-/** How soon after it has done something a rotator is killed, where that is what kills it. */
-const LONGEST_AFTERMATH_MS = 5;
+/** Maximum lifetime of a rotator. */
+const MAX_LIFETIME_MS = 30_000;
+/** Maximum delay between an event of a rotator and killing it. */
+const MAX_KILL_DELAY_MS = 5;
 
-/** What the rotators did until now. */
-export interface Rotations {
+export interface RotatorStatistics {
   readonly epoch: number;
-  readonly minted: number;
-  readonly orphansSwept: number;
+  readonly keysCreated: number;
+  readonly orphansDeleted: number;
   readonly killed: number;
-  /** What made passes fail. */
+  /** Errors of failed rotations. */
   readonly failures: readonly string[];
 }
 
-/** A service with its readers and rotators, each a process, on one store. */
+/** A service, readers and rotators that share a store. Each one is a process. */
 export class Run implements AsyncDisposable {
-  readonly surroundings: Surroundings;
+  readonly config: RunConfig;
   readonly #service: ChildProcess;
   readonly #readers: ChildProcess[] = [];
   readonly #rotators = new Set<ChildProcess>();
-  readonly #counts = { epoch: 0, minted: 0, orphansSwept: 0, killed: 0 };
+  readonly #counts = { epoch: 0, keysCreated: 0, orphansDeleted: 0, killed: 0 };
   readonly #failures: string[] = [];
-  readonly #heard = new EventTarget();
-  #isOver = false;
+  readonly #events = new EventTarget();
+  #isStopping = false;
 
-  private constructor(service: ChildProcess, surroundings: Surroundings) {
+  private constructor(service: ChildProcess, config: RunConfig) {
     this.#service = service;
-    this.surroundings = surroundings;
+    this.config = config;
   }
 
   /** Starts the service. */
-  static async begin(store: StoreAddress, encryptionKey: string): Promise<Run> {
-    const service = start('service.ts');
-    const { url, accessToken } = (await answerOf(service)) as Opening;
+  static async start(store: StoreAddress, encryptionKey: string): Promise<Run> {
+    const service = startProcess('service.ts');
+    const { url, accessToken } = (await nextMessage(service)) as ServiceAddress;
     return new Run(service, { url, accessToken, store, encryptionKey });
   }
 
-  /** Starts the rotators, each of which is killed after a while and followed by another one. */
+  /** Starts the rotators. Each one is killed and replaced at a random time. */
   startRotators(): void {
     for (let number = 0; number < ROTATORS; number++) this.#startRotator();
   }
 
-  /** Starts the readers; resolves once each has had an answer. */
+  /** Starts the readers. Resolves after the first call of each one. */
   async startReaders(): Promise<void> {
     for (let number = 0; number < READERS; number++) {
-      this.#readers.push(start('reader.ts', this.surroundings));
+      this.#readers.push(startProcess('reader.ts', this.config));
     }
-    await Promise.all(this.#readers.map(answerOf));
+    await Promise.all(this.#readers.map(nextMessage));
   }
 
-  get rotations(): Rotations {
+  get rotations(): RotatorStatistics {
     return { ...this.#counts, failures: this.#failures };
   }
 
-  /** Resolves once so many keys have been the current one. */
-  async epochComes(epoch: number): Promise<void> {
-    while (this.#counts.epoch < epoch) await once(this.#heard, 'word');
+  /** Resolves when the ring has reached an epoch. */
+  async waitForEpoch(epoch: number): Promise<void> {
+    while (this.#counts.epoch < epoch) await once(this.#events, 'message');
   }
 
-  /** Kills no rotator any more, and waits for each to end what it is at. */
-  async rest(): Promise<void> {
-    this.#isOver = true;
+  /** Stops the rotators after their current rotation. */
+  async stopRotators(): Promise<void> {
+    this.#isStopping = true;
     await Promise.all(
       [...this.#rotators].map(async (rotator) => {
-        const gone = once(rotator, 'exit');
-        rotator.send('rest');
-        await gone;
+        const exited = once(rotator, 'exit');
+        rotator.send('stop');
+        await exited;
       }),
     );
   }
 
-  /** What every reader has to say. */
-  async tallies(): Promise<Tally[]> {
-    return (await Promise.all(this.#readers.map(ask))) as Tally[];
+  async readerStatistics(): Promise<ReaderStatistics[]> {
+    return (await Promise.all(this.#readers.map(requestStatistics))) as ReaderStatistics[];
   }
 
-  async seenByService(): Promise<Seen> {
-    return (await ask(this.#service)) as Seen;
+  async serviceStatistics(): Promise<ServiceStatistics> {
+    return (await requestStatistics(this.#service)) as ServiceStatistics;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isOver = true;
+    this.#isStopping = true;
     const all = [...this.#readers, ...this.#rotators, this.#service].filter(
       ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
     );
     await Promise.all(
       all.map(async (child) => {
-        const gone = once(child, 'exit');
+        const exited = once(child, 'exit');
         child.kill('SIGKILL');
-        await gone;
+        await exited;
       }),
     );
   }
 
   #startRotator(): void {
-    const rotator = start('rotator.ts', this.surroundings);
+    const rotator = startProcess('rotator.ts', this.config);
     this.#rotators.add(rotator);
     const kill = (): void => {
-      if (this.#isOver || !this.#rotators.delete(rotator)) return;
+      if (this.#isStopping || !this.#rotators.delete(rotator)) return;
       rotator.kill('SIGKILL');
       this.#counts.killed++;
       this.#startRotator();
     };
-    rotator.on('message', (word: Word) => {
-      this.#hear(word);
-      // Some die of old age, which is mostly while they wait; others in the middle of what they are doing.
-      if (word.what === 'begun') killIn(LONGEST_LIFE_MS, kill);
-      else if (Math.random() < 0.15) killIn(LONGEST_AFTERMATH_MS, kill);
+    rotator.on('message', (message: RotatorMessage) => {
+      this.#handle(message);
+      // Kills some rotators at a random time, mostly while they wait, and others right after an event.
+      if (message.type === 'started') killWithin(MAX_LIFETIME_MS, kill);
+      else if (Math.random() < 0.15) killWithin(MAX_KILL_DELAY_MS, kill);
     });
   }
 
-  #hear(word: Word): void {
-    if (word.what === 'created') this.#counts.minted++;
-    if (word.what === 'orphan-deleted') this.#counts.orphansSwept++;
-    if (word.what === 'error') this.#failures.push(word.reason);
-    if (word.what === 'rotated') this.#counts.epoch = Math.max(this.#counts.epoch, word.epoch);
-    this.#heard.dispatchEvent(new Event('word'));
+  #handle(message: RotatorMessage): void {
+    if (message.type === 'created') this.#counts.keysCreated++;
+    if (message.type === 'orphan-deleted') this.#counts.orphansDeleted++;
+    if (message.type === 'error') this.#failures.push(message.reason);
+    if (message.type === 'rotated') this.#counts.epoch = Math.max(this.#counts.epoch, message.epoch);
+    this.#events.dispatchEvent(new Event('message'));
   }
 }
 
-function killIn(longestMs: number, kill: () => void): void {
-  void setTimeout(Math.random() * longestMs).then(kill);
+function killWithin(maxMs: number, kill: () => void): void {
+  void setTimeout(Math.random() * maxMs).then(kill);
 }
 
-/** From the source: Node strips the types. */
-function start(program: string, surroundings?: Surroundings): ChildProcess {
+/** Starts a TypeScript program. Node strips the types. */
+function startProcess(program: string, config?: RunConfig): ChildProcess {
   const path = fileURLToPath(new URL(program, import.meta.url));
-  return fork(path, surroundings === undefined ? [] : [JSON.stringify(surroundings)], { execArgv: [] });
+  return fork(path, config === undefined ? [] : [JSON.stringify(config)], { execArgv: [] });
 }
 
-async function ask(child: ChildProcess): Promise<unknown> {
-  const answer = answerOf(child);
-  child.send('how is it going?');
-  return answer;
+async function requestStatistics(child: ChildProcess): Promise<unknown> {
+  const message = nextMessage(child);
+  child.send('statistics');
+  return message;
 }
 
-async function answerOf(child: ChildProcess): Promise<unknown> {
-  const ended = new AbortController();
+async function nextMessage(child: ChildProcess): Promise<unknown> {
+  const controller = new AbortController();
   try {
-    const [answer] = await Promise.race([
-      once(child, 'message', { signal: ended.signal }),
-      once(child, 'exit', { signal: ended.signal }).then(() =>
-        Promise.reject(new Error('a process has ended')),
+    const [message] = await Promise.race([
+      once(child, 'message', { signal: controller.signal }),
+      once(child, 'exit', { signal: controller.signal }).then(() =>
+        Promise.reject(new Error('a process exited')),
       ),
     ]);
-    return answer;
+    return message;
   } finally {
-    ended.abort();
+    controller.abort();
   }
 }

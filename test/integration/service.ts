@@ -1,40 +1,38 @@
 /*
- * A process that is d.run, with room for two keys: `service.ts`. Says where it listens, and when asked for anything, what
- * it has seen.
+ * A process that emulates d.run with a limit of two keys: `service.ts`. It sends its address, and responds to each message
+ * with its statistics.
  */
 
 import { createEmulator } from '../../src/emulator/emulator.ts';
 import { serve } from '../../src/emulator/node.ts';
 
-/** The first message. */
-export interface Opening {
+export interface ServiceAddress {
   readonly url: string;
   readonly accessToken: string;
 }
 
-/** The answer to every message. */
-export interface Seen {
-  /** The most keys that there were at the same time. */
-  readonly mostKeys: number;
-  /** How often somebody wanted a key for which there was no room. */
-  readonly refusedCreates: number;
-  /** The names of the keys that there are. */
+export interface ServiceStatistics {
+  /** Maximum number of keys that existed at the same time. */
+  readonly peakKeys: number;
+  /** Number of creates rejected because of the limit. */
+  readonly rejectedCreates: number;
+  /** Names of the existing keys. */
   readonly names: readonly string[];
 }
 
-let mostKeys = 0;
-let refusedCreates = 0;
+let peakKeys = 0;
+let rejectedCreates = 0;
 const drun = createEmulator({
   maxKeys: 2,
   onRequest({ operation, status }) {
     if (operation !== 'create') return;
-    mostKeys = Math.max(mostKeys, [...drun.keys].length);
-    if (status !== 200) refusedCreates++;
+    peakKeys = Math.max(peakKeys, [...drun.keys].length);
+    if (status !== 200) rejectedCreates++;
   },
 });
 const { url } = await serve(drun, { port: 0 });
 process.on('message', () => {
   const names = Array.from(drun.keys, ({ name }) => name);
-  process.send?.({ mostKeys, refusedCreates, names } satisfies Seen);
+  process.send?.({ peakKeys, rejectedCreates, names } satisfies ServiceStatistics);
 });
-process.send?.({ url, accessToken: drun.accessToken.reveal() } satisfies Opening);
+process.send?.({ url, accessToken: drun.accessToken.reveal() } satisfies ServiceAddress);

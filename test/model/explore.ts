@@ -3,21 +3,20 @@ import type { Protocol } from '../../src/rotation/key-ring.ts';
 import { type Random, randomFrom } from './random.ts';
 import { type Circumstances, LEASE_MS, SECOND, World } from './world.ts';
 
-/** Nothing goes wrong. */
-export const CALM: Circumstances = {
+export const WITHOUT_FAULTS: Circumstances = {
   replicas: 2,
   standby: true,
-  canShow: true,
+  supportsGetSecret: true,
   reconciliations: 0.1,
   faults: 0,
   crashes: 0,
   aborts: 0,
   revocations: 0,
   rotations: 0.02,
-  foreignDeletions: 0,
-  jumpsBack: 0,
-  jumpsForward: 0,
-  jumpMs: 120 * SECOND,
+  externalDeletions: 0,
+  backwardJumps: 0,
+  forwardJumps: 0,
+  maxJumpMs: 120 * SECOND,
   suspensions: 0,
   stalls: 0,
   slowLists: 0,
@@ -25,26 +24,26 @@ export const CALM: Circumstances = {
   touches: 0,
   shortLived: false,
   activationMs: 0,
-  skewsMs: [0],
+  clockOffsetsMs: [0],
 };
 
-/** Everything goes wrong, in proportions that vary from walk to walk. */
-export function stormy(random: Random): Circumstances {
+/** Enables faults with probabilities that vary between walks. */
+export function randomFaults(random: Random): Circumstances {
   const maybe = (probability: number): number => (random.chance(0.5) ? probability * random.next() * 2 : 0);
   return {
     replicas: 1 + random.below(3),
     standby: random.chance(0.6),
-    canShow: random.chance(0.5),
+    supportsGetSecret: random.chance(0.5),
     reconciliations: random.pick([0.05, 0.1, 0.5]),
     faults: maybe(0.08),
     crashes: maybe(0.01),
     aborts: maybe(0.01),
     revocations: maybe(0.02),
     rotations: 0.02,
-    foreignDeletions: maybe(0.003),
-    jumpsBack: maybe(0.004),
-    jumpsForward: random.chance(0.1) ? 0.004 : 0,
-    jumpMs: random.pick([120 * SECOND, 86_400 * SECOND]),
+    externalDeletions: maybe(0.003),
+    backwardJumps: maybe(0.004),
+    forwardJumps: random.chance(0.1) ? 0.004 : 0,
+    maxJumpMs: random.pick([120 * SECOND, 86_400 * SECOND]),
     suspensions: maybe(0.01),
     stalls: maybe(0.01),
     slowLists: maybe(0.01),
@@ -52,21 +51,21 @@ export function stormy(random: Random): Circumstances {
     touches: maybe(0.01),
     shortLived: random.chance(0.3),
     activationMs: random.chance(0.3) ? 5 * SECOND : 0,
-    skewsMs: random.pick([[0], [0, 86_400_000], [0, -86_400_000, 400 * 86_400_000]]),
+    clockOffsetsMs: random.pick([[0], [0, 86_400_000], [0, -86_400_000, 400 * 86_400_000]]),
   };
 }
 
-/** How an exploration ended. */
+/** The result of an exploration. */
 export interface Exploration {
   readonly steps: number;
   readonly walks: number;
-  /** The violations of the first walk that found any, and what had happened; undefined if there were none. */
+  /** The first violations and the trace that led to them, or undefined if there were none. */
   readonly counterexample: string | undefined;
 }
 
 const STEPS_PER_WALK = 500;
 
-/** Takes random walks until a number of steps is reached or an invariant is violated. */
+/** Performs random walks until a number of steps is reached or an invariant is violated. */
 export async function explore(
   steps: number,
   circumstancesOf: (random: Random) => Circumstances,
@@ -76,14 +75,14 @@ export async function explore(
     onWorld,
   }: { readonly seed?: number; readonly protocol?: Protocol; onWorld?: (w: World) => void } = {},
 ): Promise<Exploration> {
-  let taken = 0;
+  let stepsTaken = 0;
   for (let walk = 0; ; walk++) {
-    if (taken >= steps) return { steps: taken, walks: walk, counterexample: undefined };
+    if (stepsTaken >= steps) return { steps: stepsTaken, walks: walk, counterexample: undefined };
     const random = randomFrom(seed * 1_000_003 + walk);
     const world = new World(circumstancesOf(random), random, protocol);
-    await walkThrough(world);
+    await runWalk(world);
     onWorld?.(world);
-    taken += world.steps;
+    stepsTaken += world.steps;
     const { violations } = world.invariants;
     if (violations.length > 0) {
       const counterexample = [
@@ -91,23 +90,23 @@ export async function explore(
         JSON.stringify(world.circumstances),
         ...world.trace,
       ].join('\n');
-      return { steps: taken, walks: walk + 1, counterexample };
+      return { steps: stepsTaken, walks: walk + 1, counterexample };
     }
   }
 }
 
-async function walkThrough(world: World): Promise<void> {
-  world.invariants.checksGrace = world.circumstances.jumpsForward === 0;
+async function runWalk(world: World): Promise<void> {
+  world.invariants.checksGracePeriod = world.circumstances.forwardJumps === 0;
   for (let step = 0; step < STEPS_PER_WALK && world.invariants.violations.length === 0; step++) {
-    disturb(world);
-    if (world.random.chance(0.15)) await world.pass(world.random.below(10 * SECOND));
-    if (!(await world.step())) await world.pass(world.random.below(40 * SECOND));
+    injectEvents(world);
+    if (world.random.chance(0.15)) await world.advance(world.random.below(10 * SECOND));
+    if (!(await world.step())) await world.advance(world.random.below(40 * SECOND));
   }
-  if (world.invariants.violations.length === 0) await settle(world);
+  if (world.invariants.violations.length === 0) await quiesce(world);
 }
 
-/** What people, processes and bad luck do. */
-function disturb(world: World): void {
+/** Starts random calls and injects random faults. */
+function injectEvents(world: World): void {
   const { random, actors, circumstances } = world;
   const actor = random.pick(actors);
   const { record } = world.invariants;
@@ -125,13 +124,15 @@ function disturb(world: World): void {
   }
   if (random.chance(circumstances.crashes)) actor.stepsLeft = random.below(12);
   if (random.chance(circumstances.aborts)) actor.call?.abort.abort(new Error('aborted'));
-  if (random.chance(circumstances.jumpsBack)) world.jumpServiceClock(-random.below(circumstances.jumpMs));
-  if (random.chance(circumstances.jumpsForward)) world.jumpServiceClock(random.below(circumstances.jumpMs));
+  if (random.chance(circumstances.backwardJumps))
+    world.jumpServiceClock(-random.below(circumstances.maxJumpMs));
+  if (random.chance(circumstances.forwardJumps))
+    world.jumpServiceClock(random.below(circumstances.maxJumpMs));
   if (random.chance(circumstances.outages)) world.breakStore(random.below(90 * SECOND));
   if (random.chance(circumstances.touches)) world.touch();
-  if (random.chance(circumstances.foreignDeletions)) {
-    const { living } = world.invariants;
-    if (living.length > 0) world.deleteForeign(random.pick(living));
+  if (random.chance(circumstances.externalDeletions)) {
+    const { liveKeys } = world.invariants;
+    if (liveKeys.length > 0) world.deleteExternally(random.pick(liveKeys));
   }
   if (random.chance(circumstances.suspensions)) {
     world.freeze(actor, random.below(2 * LEASE_MS), random.chance(0.5));
@@ -139,7 +140,7 @@ function disturb(world: World): void {
   if (random.chance(circumstances.stalls)) world.freeze(actor, random.below(2 * LEASE_MS), false);
 }
 
-/** A reader never returns to an older key. */
+/** Gets the key, and reports a rejected one. The reader must not return to an older key. */
 async function callService(world: World, ring: KeyRing): Promise<void> {
   const first = await ring.getKey();
   if (world.accepts(world.keyOf(first))) return;
@@ -148,10 +149,16 @@ async function callService(world: World, ring: KeyRing): Promise<void> {
   if (ring.status().epoch < epoch) world.invariants.report('a reader returned to an older key');
 }
 
-/** Ends all faults; then processes that live for one reconciliation must bring the ring into a clean state. */
-export async function settle(world: World): Promise<void> {
-  const { standby, canShow } = world.circumstances;
-  world.circumstances = { ...CALM, standby, canShow, rotations: 0, shortLived: true };
+/** Ends all faults. Processes that run one reconciliation each must then bring the ring into a clean state. */
+export async function quiesce(world: World): Promise<void> {
+  const { standby, supportsGetSecret } = world.circumstances;
+  world.circumstances = {
+    ...WITHOUT_FAULTS,
+    standby,
+    supportsGetSecret,
+    rotations: 0,
+    shortLived: true,
+  };
   world.breakStore(0);
   for (const actor of world.actors) {
     actor.stepsLeft = Number.POSITIVE_INFINITY;
@@ -161,8 +168,8 @@ export async function settle(world: World): Promise<void> {
     const [actor] = world.actors;
     if (actor) world.start(actor, 'reconcile', (ring, signal) => ring.reconcile({ signal }));
     for (let step = 0; step < 400; step++) if (!(await world.step())) break;
-    await world.pass(20 * SECOND);
+    await world.advance(20 * SECOND);
     if (world.invariants.violations.length > 0) return;
   }
-  world.invariants.checkSettled();
+  world.invariants.checkQuiescent();
 }

@@ -2,26 +2,26 @@ import type { StoredDocument } from '../support/test-store.ts';
 import { type Actor, GRACE_MS, type ServiceKey, type World } from './world.ts';
 
 /** Number of keys that a ring may have. */
-const BUDGET = 2;
+const MAX_KEYS = 2;
 
 /**
- * What must hold after every step, in any order of the steps. Independent of the code under test: it knows the record in
- * the store and the keys at the service.
+ * Conditions that hold after every step. They are independent of the code under test: they depend only on the stored
+ * record and on the keys of the service.
  */
 export class Invariants {
   readonly violations: string[] = [];
-  /** Forward jumps of the service's clock shorten grace periods. */
-  checksGrace = true;
+  /** False if the service's clock jumps forward, which shortens grace periods. */
+  checksGracePeriod = true;
   readonly #world: World;
   #record: StoredDocument | undefined;
   readonly #accepted = new Set<string>();
   readonly #retired = new Set<string>();
   readonly #createdSeqs = new Set<number>();
-  /** Keys that do not count, because their creator could not know that it was late. */
+  /** Keys that are not counted, because their creator could not know that its lease had expired. */
   readonly #late = new Set<string>();
-  /** When keys were replaced, in real time. */
+  /** Times at which keys were replaced. */
   readonly #replacedAt = new Map<string, number>();
-  /** Keys that somebody else, or a revocation without a store, has deleted. */
+  /** Keys deleted by another client, or by a revocation without access to the store. */
   readonly #deletedElsewhere = new Set<string>();
   /** Whether the current key was revoked without a standby. */
   #mayLackKey = true;
@@ -47,11 +47,11 @@ export class Invariants {
   }
 
   onAccepted(id: string): void {
-    // Only a stored secret counts: one in the memory of a process may be lost.
+    // A verification counts only after the secret is stored: until then, a crash loses it.
     if (this.#record && isInUse(this.#record, id)) this.#accepted.add(id);
   }
 
-  onForeignDelete(id: string): void {
+  onExternalDelete(id: string): void {
     this.#deletedElsewhere.add(id);
   }
 
@@ -65,7 +65,7 @@ export class Invariants {
     const record = this.#record;
     if (this.#retired.has(id)) return;
     if (actor.call?.isRevocation && record && isInUse(record, id)) {
-      // The store was unreachable: the key is deleted all the same.
+      // A revocation deletes the key even if the store is unreachable.
       this.#deletedElsewhere.add(id);
       return;
     }
@@ -102,7 +102,7 @@ export class Invariants {
       const heldMs = this.#world.now - (this.#replacedAt.get(previousBefore.id) ?? 0);
       this.#require(
         'I3',
-        !this.checksGrace || heldMs >= GRACE_MS,
+        !this.checksGracePeriod || heldMs >= GRACE_MS,
         `${previousBefore.id} was retired after ${heldMs} ms`,
       );
     }
@@ -116,19 +116,19 @@ export class Invariants {
     const isClaim = pending?.phase === 'claimed' && before?.pending?.name !== pending.name;
     if (isClaim)
       this.#require('I8', before?.retired.length === 0, `${actor.name} claims while a key is retired`);
-    const current1 = before?.current;
-    if (current1 && !current) {
+    const currentBefore = before?.current;
+    if (currentBefore && !current) {
       this.#mayLackKey = true;
       this.#require(
         'I1',
-        retired.some(({ id }) => id === current1.id),
+        retired.some(({ id }) => id === currentBefore.id),
         'the current key disappeared',
       );
     }
     if (current) this.#mayLackKey = false;
   }
 
-  /** What holds at every instant. */
+  /** Checks the invariants that hold at every moment. */
   check(): void {
     const record = this.#record;
     if (record === undefined) return;
@@ -142,48 +142,52 @@ export class Invariants {
       if (key === undefined || this.#deletedElsewhere.has(key.id)) continue;
       this.#require(invariant, this.#world.keys.has(key.id), `${key.id} is in use and deleted`);
     }
-    const living = this.living.map(({ id }) => id).filter((id) => !this.#late.has(id));
-    this.#require('I4', living.length <= BUDGET, `${living.length} keys are alive: ${living.join(', ')}`);
+    const liveKeys = this.liveKeys.map(({ id }) => id).filter((id) => !this.#late.has(id));
+    this.#require(
+      'I4',
+      liveKeys.length <= MAX_KEYS,
+      `${liveKeys.length} keys are alive: ${liveKeys.join(', ')}`,
+    );
   }
 
-  /** What holds after everything has settled and enough reconciliations have completed. */
-  checkSettled(): void {
+  /** Checks the invariants that hold once no faults occur and enough reconciliations have completed. */
+  checkQuiescent(): void {
     const record = this.#record;
     const ids = record ? [record.current, record.standby, record.previous, record.pending?.key] : [];
     const known = ids
       .flatMap((key) => (key ? [key.id] : []))
       .sort()
       .join();
-    const living = this.living
+    const liveKeys = this.liveKeys
       .map(({ id }) => id)
       .sort()
       .join();
-    this.#require('I6', living === known, `the service has ${living}, the record ${known}`);
+    this.#require('I6', liveKeys === known, `the service has ${liveKeys}, the record ${known}`);
     this.#require('I10', record?.current !== undefined, 'there is no current key in the end');
     const { standby } = this.#world.circumstances;
     this.#require('I10', !standby || record?.standby !== undefined, 'there is no standby in the end');
-    const rest = [
+    const remaining = [
       record?.pending?.phase,
       record?.previous?.id,
       ...(record?.retired ?? []).map(({ id }) => id),
     ];
     this.#require(
       'I10',
-      rest.every((part) => part === undefined),
-      `something is left: ${rest.join(' ')}`,
+      remaining.every((part) => part === undefined),
+      `something is left: ${remaining.join(' ')}`,
     );
     this.#require('I10', record?.rotateEpoch === undefined, 'a requested rotation is left');
   }
 
-  /** The living keys of the ring. */
-  get living(): ServiceKey[] {
+  /** The ring's keys that exist at the service. */
+  get liveKeys(): ServiceKey[] {
     const { ringId } = this.#record ?? {};
     return [...this.#world.keys.values()].filter(({ name }) => name.includes(`-${ringId}-`));
   }
 
-  #require(invariant: string, holds: boolean, what: string): void {
-    // Collected instead of thrown: the code under test would take it for a failure of the service.
-    if (!holds) this.violations.push(`${invariant}: ${what}`);
+  #require(invariant: string, holds: boolean, message: string): void {
+    // Recorded instead of thrown, because the code under test would treat an error as a failure of the service.
+    if (!holds) this.violations.push(`${invariant}: ${message}`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Deterministic random numbers. */
+/** A deterministic random number generator. */
 export interface Random {
   /** From 0 up to, but not including, 1. */
   readonly next: () => number;
@@ -7,7 +7,7 @@ export interface Random {
   readonly pick: <Item>(items: readonly Item[]) => Item;
 }
 
-/** Mulberry32. */
+/** Creates a Mulberry32 generator. */
 export function randomFrom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {

@@ -15,8 +15,8 @@ import { Invariants } from './invariants.ts';
 import type { Random } from './random.ts';
 
 /*
- * A service, a store and a time in which a scheduler decides when every request takes effect, when its response arrives and
- * when every wait ends. The code under test is the real one.
+ * A simulation of the service, the store and the clock. A scheduler decides when each request takes effect, when its
+ * response arrives, and when each wait ends. The rings under test are real.
  */
 
 export const SECOND = 1_000;
@@ -31,75 +31,76 @@ export interface ServiceKey {
   readonly name: string;
   readonly seq: number;
   readonly secret: Secret;
-  /** The service accepts it from then on. */
+  /** Time from which the service accepts the key. */
   readonly activeAt: number;
 }
 
-/** What can happen in a world. Probabilities are per step or per request. */
+/** The events that can occur. Probabilities are per step or per request. */
 export interface Circumstances {
   readonly replicas: number;
   readonly standby: boolean;
-  readonly canShow: boolean;
+  readonly supportsGetSecret: boolean;
   /** Probability that an idle process reconciles. */
   readonly reconciliations: number;
-  /** Probability that a request or store operation fails, before or after its effect. */
+  /** Probability that a request fails, before or after it is applied. */
   readonly faults: number;
   readonly crashes: number;
   readonly aborts: number;
   readonly revocations: number;
   readonly rotations: number;
-  readonly foreignDeletions: number;
+  readonly externalDeletions: number;
   /** Probability that the service's clock jumps back. */
-  readonly jumpsBack: number;
-  /** Probability that it jumps forward, which can shorten a grace period. */
-  readonly jumpsForward: number;
-  /** Longest jump of the service's clock. */
-  readonly jumpMs: number;
-  /** Probability that a process is suspended, with its monotonic clock. */
+  readonly backwardJumps: number;
+  /** Probability that the service's clock jumps forward, which can shorten a grace period. */
+  readonly forwardJumps: number;
+  /** Maximum jump of the service's clock. */
+  readonly maxJumpMs: number;
+  /** Probability that a process is suspended and its monotonic clock stops. */
   readonly suspensions: number;
-  /** Probability that a process stands still, while its monotonic clock runs on. */
+  /** Probability that a process stalls while its monotonic clock keeps running. */
   readonly stalls: number;
   /** Probability that a list takes longer than a lease. */
   readonly slowLists: number;
-  /** Probability that the store is unreachable for a while. */
+  /** Probability that the store becomes unreachable. */
   readonly outages: number;
-  /** Probability of an update for another reason, such as a second rotation request. */
+  /** Probability of an update that changes only the version of the record. */
   readonly touches: number;
-  /** Every process ends after one call. */
+  /** Whether each process exits after one call. */
   readonly shortLived: boolean;
   readonly activationMs: number;
-  /** Difference of the processes' wall clocks from the time. */
-  readonly skewsMs: readonly number[];
+  /** Offsets of the processes' wall clocks. */
+  readonly clockOffsetsMs: readonly number[];
 }
 
-/** One process. */
+/** A process with a ring. */
 export interface Actor {
   readonly name: string;
   readonly ring: KeyRing;
   isAlive: boolean;
-  /** A call that is running. */
+  /** The running call. */
   call: { readonly abort: AbortController; readonly isRevocation: boolean } | undefined;
-  /** How far its monotonic clock is behind. */
+  /** Total time for which its monotonic clock has stopped. */
   suspendedMs: number;
-  /** Nothing of the process runs until then. */
+  /** Time until which the process does not run. */
   frozenUntil: number;
   /** `suspendedMs` at its last list. */
   suspendedBeforeListMs: number;
   /** Number of forward jumps of the service's clock before its last list. */
   jumpsBeforeList: number;
-  /** The keys that it listed last, and the orphans that a read after a list has shown. */
+  /** The keys in its last list. */
   listed: readonly ServiceKey[];
+  /** Listed keys that a later read of the record did not refer to. */
   readonly orphans: Set<string>;
-  /** The process ends after this many more steps. */
+  /** Number of steps until the process crashes. */
   stepsLeft: number;
 }
 
 interface Task {
   readonly actor: Actor | undefined;
   readonly label: string;
-  /** For a wait. */
+  /** Earliest time at which the task can run. */
   readonly at: number;
-  /** The service carries out a create until then. */
+  /** Time at which the task runs at the latest. */
   readonly deadline: number;
   readonly run: () => void;
 }
@@ -120,8 +121,8 @@ export class World {
   #forwardJumps = 0;
   #outageUntil = 0;
   #numbers = 0;
-  /** Whether a call has begun since the last step. */
-  #isBeginning = false;
+  /** Whether a call has started since the last step. */
+  #isStarting = false;
 
   constructor(circumstances: Circumstances, random: Random, protocol?: Protocol) {
     this.circumstances = circumstances;
@@ -146,14 +147,14 @@ export class World {
       orphans: new Set(),
       stepsLeft: Number.POSITIVE_INFINITY,
     };
-    const { skewsMs, standby } = this.circumstances;
-    const skewMs = skewsMs[number % skewsMs.length] ?? 0;
+    const { clockOffsetsMs, standby } = this.circumstances;
+    const skewMs = clockOffsetsMs[number % clockOffsetsMs.length] ?? 0;
     const options: KeyRingOptions = {
       name: 'checkout',
       manager: this.#manager(actor),
       verifier: this.#verifier(actor),
       store: this.#store(actor),
-      // Real encryption takes time of its own, which no scheduler controls.
+      // Real encryption is asynchronous, which the scheduler cannot control.
       encryptionKey: {
         encrypt: (secret, context) => JSON.stringify([secret, context]),
         decrypt: (ciphertext) => (JSON.parse(ciphertext) as [string])[0],
@@ -172,12 +173,12 @@ export class World {
     return actor;
   }
 
-  /** Starts a call of a process, unless it has one running. */
+  /** Starts a call of a process, unless one is running. */
   start(actor: Actor, label: string, call: (ring: KeyRing, signal: AbortSignal) => Promise<unknown>): void {
     if (!actor.isAlive || actor.call !== undefined) return;
     const abort = new AbortController();
-    this.log(`${actor.name}: ${label} begins`);
-    this.#isBeginning = true;
+    this.log(`${actor.name}: ${label} starts`);
+    this.#isStarting = true;
     actor.call = { abort, isRevocation: label.startsWith('revoke') };
     const end = (outcome: string): void => {
       if (!actor.isAlive) return;
@@ -201,28 +202,28 @@ export class World {
     this.spawn();
   }
 
-  /** Carries out one random task, or lets time pass until the next wait ends. @returns false if there is none. */
+  /** Runs one random task, or advances the time to the next one. @returns False if there are no tasks. */
   async step(): Promise<boolean> {
     this.steps++;
-    // A call that has just begun sends its first request later.
-    if (this.#isBeginning) await settled();
-    this.#isBeginning = false;
+    // A new call sends its first request asynchronously.
+    if (this.#isStarting) await settled();
+    this.#isStarting = false;
     const readyAt = ({ at, actor }: Task): number => Math.max(at, actor?.frozenUntil ?? 0);
     const ready = this.#tasks.filter((task) => readyAt(task) <= this.now);
     if (ready.length === 0) {
       const next = Math.min(...this.#tasks.map(readyAt));
       if (!Number.isFinite(next)) return false;
-      await this.pass(Math.max(1, next - this.now));
+      await this.advance(Math.max(1, next - this.now));
       return true;
     }
-    await this.#carryOut(this.random.pick(ready));
+    await this.#execute(this.random.pick(ready));
     return true;
   }
 
-  /** Lets time pass. Creates take effect before they are late. */
-  async pass(ms: number): Promise<void> {
-    if (this.#isBeginning) await settled();
-    this.#isBeginning = false;
+  /** Advances the time. Runs tasks that reach their deadline. */
+  async advance(ms: number): Promise<void> {
+    if (this.#isStarting) await settled();
+    this.#isStarting = false;
     const end = this.now + ms;
     for (;;) {
       const due = this.#tasks
@@ -231,13 +232,13 @@ export class World {
       const [first] = due;
       if (first === undefined) break;
       this.now = Math.max(this.now, Math.min(first.deadline, end));
-      await this.#carryOut(first);
+      await this.#execute(first);
     }
     this.now = end;
     this.invariants.check();
   }
 
-  async #carryOut(task: Task): Promise<void> {
+  async #execute(task: Task): Promise<void> {
     this.#tasks = this.#tasks.filter((other) => other !== task);
     this.log(task.label);
     const { actor } = task;
@@ -267,23 +268,23 @@ export class World {
     this.log(`the store is unreachable for ${ms}`);
   }
 
-  /** Stops a process for a while, with or without its monotonic clock. */
+  /** Stops a process temporarily, with or without its monotonic clock. */
   freeze(actor: Actor, ms: number, isSuspended: boolean): void {
     this.log(`${actor.name} is ${isSuspended ? 'suspended' : 'stalled'} for ${ms}`);
     actor.frozenUntil = this.now + ms;
     if (isSuspended) actor.suspendedMs += ms;
   }
 
-  /** An update by somebody else that changes nothing but the version. */
+  /** Changes only the version of the record, as an unrelated update does. */
   touch(): void {
     if (this.stored) this.stored = { value: this.stored.value, version: `v${++this.#numbers}` };
-    this.log('the record is written anew');
+    this.log('the version of the record changes');
   }
 
-  deleteForeign(key: ServiceKey): void {
+  deleteExternally(key: ServiceKey): void {
     this.keys.delete(key.id);
-    this.invariants.onForeignDelete(key.id);
-    this.log(`somebody else deletes ${key.id}`);
+    this.invariants.onExternalDelete(key.id);
+    this.log(`another client deletes ${key.id}`);
   }
 
   accepts(key: ServiceKey | undefined): boolean {
@@ -294,7 +295,7 @@ export class World {
     return [...this.keys.values()].find((key) => key.secret.equals(secret));
   }
 
-  /** Resolves when the scheduler picks it. Never for a dead process. */
+  /** Resolves when the scheduler selects the task. Never resolves for a process that has crashed. */
   #turn(actor: Actor | undefined, label: string, at = 0, deadline = Number.POSITIVE_INFINITY): Promise<void> {
     if (actor?.isAlive === false) return new Promise(() => {});
     return new Promise((run) => {
@@ -302,7 +303,7 @@ export class World {
     });
   }
 
-  /** A request takes effect and its response arrives, each when the scheduler says so. */
+  /** Simulates a request. The scheduler decides when it is applied and when its response arrives. */
   async #request<Result>(
     actor: Actor,
     label: string,
@@ -364,7 +365,7 @@ export class World {
           actor.listed = [...this.keys.values()];
           actor.suspendedBeforeListMs = actor.suspendedMs;
           actor.jumpsBeforeList = this.#forwardJumps;
-          // Whole seconds; nodes differ.
+          // The server's clock has a resolution of one second, and differs between its nodes.
           const time = this.now + this.#serviceOffsetMs - this.random.below(2 * SECOND);
           const servedAt = new Date(Math.floor(time / SECOND) * SECOND);
           return { items: actor.listed.map((key) => ({ ...key, maskedKey: key.secret.masked })), servedAt };
@@ -380,7 +381,7 @@ export class World {
           this.invariants.onDelete(actor, id);
           this.keys.delete(id);
         }),
-      ...(this.circumstances.canShow && {
+      ...(this.circumstances.supportsGetSecret && {
         getSecret: (id: string) =>
           this.#request(actor, `show ${id}`, () => {
             const key = this.keys.get(id);
@@ -395,8 +396,8 @@ export class World {
     const deadline = this.now + CREATE_TIMEOUT_MS;
     const at = this.random.chance(0.5) ? this.now + this.random.below(CREATE_TIMEOUT_MS) : 0;
     const { jumpsBeforeList } = actor;
-    // A process that was suspended after its last list cannot know that its lease is over, nor can any process if the
-    // service's clock has jumped forward since.
+    // A process cannot know that its lease has expired if it was suspended, or if the service's clock jumped forward,
+    // after its last list.
     const isSuspended = actor.suspendedMs > actor.suspendedBeforeListMs;
     const isLate = (): boolean => isSuspended || this.#forwardJumps > jumpsBeforeList;
     const isFaulty = this.random.chance(this.circumstances.faults * 2);
@@ -404,7 +405,7 @@ export class World {
     const outcome = Promise.withResolvers<ServiceKey>();
     outcome.promise.catch(() => {});
     if (!isLost) {
-      // The request is on its way, whatever becomes of the process.
+      // The request has been sent, and is applied even if the process crashes.
       void this.#turn(undefined, `the create of ${name} takes effect`, at, deadline).then(() => {
         if (this.keys.size >= 4)
           outcome.reject(new ApiKeyLimitError('Full.', { status: 400, reason: 'full' }));
@@ -453,7 +454,7 @@ export class World {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true });
         });
         aborted.catch(() => {});
-        // Timeouts of requests: here they fail instead.
+        // Background waits are request timeouts, which do not occur here: requests fail instead.
         if (background) return aborted;
         await Promise.race([this.#turn(actor, `waited ${ms} ms`, this.now + ms), aborted]);
         signal.throwIfAborted();
@@ -464,7 +465,7 @@ export class World {
 
 function isExpected(error: unknown, signal: AbortSignal): boolean {
   if (signal.aborted && error === signal.reason) return true;
-  // No store forgets anything here.
+  // The store never loses an update.
   if (isDrunError(error) && error.code === 'key_ring_rolled_back') return false;
   return isDrunError(error) || (error as Error | undefined)?.message === 'socket hang up';
 }

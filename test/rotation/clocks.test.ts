@@ -13,36 +13,36 @@ import {
 
 const LEASE = 2 * MINUTE;
 
-/** A replica that crashes after it has claimed a key: its create never returns. */
-async function crashedCreator(setup: ReturnType<typeof ringSetup>, skewMs: number) {
+/** Starts a replica that claims a key and then crashes: its create never returns. */
+async function crashDuringCreate(setup: ReturnType<typeof ringSetup>, offsetMs: number) {
   const { newRing, service, clock } = setup;
   service.fail('create', () => new Promise(() => {}));
-  void newRing({ clock: skewed(clock, skewMs) }).reconcile();
+  void newRing({ clock: skewed(clock, offsetMs) }).reconcile();
   while (!service.requests.includes('create')) await clock.advance(0);
 }
 
 describe('a replica that crashed while it created a key', () => {
   it.each([0, DAY, -DAY, 400 * DAY])(
     'is replaced after its lease if its clock was %s ms ahead',
-    async (skewMs) => {
+    async (offsetMs) => {
       const setup = ringSetup();
       const { newRing, clock } = setup;
-      await crashedCreator(setup, skewMs);
-      const heir = newRing();
+      await crashDuringCreate(setup, offsetMs);
+      const successor = newRing();
 
-      await heir.reconcile();
-      expect(heir.status()).toMatchObject({ ready: false, pending: 'claimed' });
+      await successor.reconcile();
+      expect(successor.status()).toMatchObject({ ready: false, pending: 'claimed' });
       await clock.advance(LEASE + 2 * SLACK + SECOND);
-      await heir.reconcile();
+      await successor.reconcile();
 
-      expect(heir.status().ready).toBe(true);
+      expect(successor.status().ready).toBe(true);
     },
   );
 
-  it('is replaced by processes that live for one reconciliation', async () => {
+  it('is replaced by processes that run one reconciliation each', async () => {
     const setup = ringSetup();
     const { newRing, clock } = setup;
-    await crashedCreator(setup, 0);
+    await crashDuringCreate(setup, 0);
     const before = clock.now();
 
     while (!(await newRing().reconcile()).ready) await clock.advance(10 * SECOND);
@@ -50,28 +50,28 @@ describe('a replica that crashed while it created a key', () => {
     expect(clock.now() - before).toBeLessThanOrEqual(LEASE + 2 * SLACK + 20 * SECOND);
   });
 
-  it('is replaced although the service’s clock was a day ahead when it claimed', async () => {
+  it('is replaced even if the service’s clock was a day ahead when it claimed the key', async () => {
     const setup = ringSetup();
     const { newRing, clock, service } = setup;
     service.clockOffsetMs = DAY;
-    await crashedCreator(setup, 0);
+    await crashDuringCreate(setup, 0);
     service.clockOffsetMs = 0;
-    const heir = newRing();
+    const successor = newRing();
 
-    await heir.reconcile();
+    await successor.reconcile();
     await clock.advance(LEASE + 2 * SLACK + SECOND);
-    await heir.reconcile();
+    await successor.reconcile();
 
-    expect(heir.status().ready).toBe(true);
+    expect(successor.status().ready).toBe(true);
   });
 });
 
 describe('a grace period', () => {
   it.each([0, DAY, -DAY, 400 * DAY])(
     'lasts as long as configured if the clock is %s ms ahead',
-    async (skewMs) => {
+    async (offsetMs) => {
       const { newRing, clock, service } = ringSetup();
-      const ring = newRing({ clock: skewed(clock, skewMs), gracePeriodMs: MINUTE });
+      const ring = newRing({ clock: skewed(clock, offsetMs), gracePeriodMs: MINUTE });
       await ring.reconcile();
       await ring.rotate();
 
@@ -84,7 +84,7 @@ describe('a grace period', () => {
     },
   );
 
-  it('is restarted if the service’s clock was wrong when it began', async () => {
+  it('is restarted if the service’s clock was wrong when it started', async () => {
     const { newRing, clock, service, record } = ringSetup();
     const ring = newRing({ gracePeriodMs: MINUTE });
     await ring.reconcile();
@@ -100,7 +100,7 @@ describe('a grace period', () => {
     expect(service.keys.has('k1')).toBe(false);
   });
 
-  it('begins with a list that was sent after the promotion, however long the verification took', async () => {
+  it('starts with a list requested after the promotion, however long the verification took', async () => {
     const { newRing, clock, service, record } = ringSetup();
     const ring = newRing({ standby: false, gracePeriodMs: SECOND });
     await ring.reconcile();
@@ -115,7 +115,7 @@ describe('a grace period', () => {
 });
 
 describe('a service without a `Date` header', () => {
-  it('still creates and rotates keys, but nothing expires, and an error event is emitted', async () => {
+  it('creates and rotates keys, but never ends a grace period, and causes an error event', async () => {
     const { newRing, service, clock } = ringSetup();
     service.sendsDate = false;
     const ring = newRing({ maxAgeMs: DAY, gracePeriodMs: SECOND });
@@ -129,29 +129,29 @@ describe('a service without a `Date` header', () => {
     expect(service.accepts(await ring.getKey())).toBe(true);
   });
 
-  it('lets a crashed replica keep its claim until the header is back', async () => {
+  it('preserves the claim of a crashed replica until the header returns', async () => {
     const setup = ringSetup();
     const { newRing, service, clock } = setup;
     service.sendsDate = false;
-    await crashedCreator(setup, 0);
-    const heir = newRing();
+    await crashDuringCreate(setup, 0);
+    const successor = newRing();
     await clock.advance(DAY);
-    await heir.reconcile();
-    expect(heir.status().ready).toBe(false);
+    await successor.reconcile();
+    expect(successor.status().ready).toBe(false);
 
     service.sendsDate = true;
-    await heir.reconcile();
+    await successor.reconcile();
     await clock.advance(LEASE + 2 * SLACK);
-    await heir.reconcile();
+    await successor.reconcile();
 
-    expect(heir.status().ready).toBe(true);
+    expect(successor.status().ready).toBe(true);
   });
 });
 
 describe('rotate', () => {
   it('returns soon after another replica has promoted its key, without waiting for the lease', async () => {
     const { newRing, service, clock } = ringSetup();
-    // Real encryption takes time of its own.
+    // Real encryption is asynchronous and takes real time.
     const encryptionKey = { encrypt: (secret: string) => secret, decrypt: (secret: string) => secret };
     const [first, second] = [1, 2].map(() => newRing({ standby: false, encryptionKey })) as [
       TestRing,
@@ -183,7 +183,7 @@ describe('rotate', () => {
     expect(clock.now() - before).toBeLessThanOrEqual(3 * SECOND);
   });
 
-  it('is fulfilled once by concurrent calls', async () => {
+  it('rotates once for concurrent calls', async () => {
     const { newRing, service } = ringSetup();
     const [first, second] = [newRing(), newRing()];
     await first.reconcile();
@@ -194,7 +194,7 @@ describe('rotate', () => {
     expect(service.ids).toHaveLength(2);
   });
 
-  it('stays requested if the call is aborted', async () => {
+  it('remains requested if the call is aborted', async () => {
     const { newRing, store } = ringSetup();
     const ring = newRing({ standby: false });
     await ring.reconcile();
@@ -207,8 +207,8 @@ describe('rotate', () => {
     };
     await expect(ring.rotate({ signal: abort.signal })).rejects.toThrow('stopped');
 
-    const heir = newRing({ standby: false });
-    expect((await heir.reconcile()).epoch).toBe(2);
+    const successor = newRing({ standby: false });
+    expect((await successor.reconcile()).epoch).toBe(2);
   });
 
   it('waits for the grace period if the previous key occupies the second slot', async () => {
@@ -225,7 +225,7 @@ describe('rotate', () => {
     expect(namesOf(ring.events).filter((name) => name === 'rotated')).toHaveLength(3);
   });
 
-  it('twice within one call costs that call two more attempts', async () => {
+  it('twice during one call causes two more attempts of that call', async () => {
     const { newRing, service } = ringSetup();
     const ring = newRing({ gracePeriodMs: SECOND });
     await ring.reconcile();

@@ -11,7 +11,7 @@ import { rejected, requestLost, responseLost } from '../support/ring-service.ts'
 import { DAY, keyOf, MINUTE, namesOf, ringSetup, SECOND, SLACK } from '../support/ring-setup.ts';
 
 describe('reconcile', () => {
-  it('creates the first key and a standby, and hands out the first', async () => {
+  it('creates the current key and a standby', async () => {
     const { newRing, service } = ringSetup();
     const ring = newRing();
 
@@ -33,7 +33,7 @@ describe('reconcile', () => {
     expect(service.newRequests()).toEqual(['list']);
   });
 
-  it('creates one key per replica and slot, however many replicas start at once', async () => {
+  it('creates one key per slot, however many replicas start at once', async () => {
     const { newRing, service } = ringSetup();
 
     await Promise.all(Array.from({ length: 5 }, () => newRing().reconcile()));
@@ -101,7 +101,7 @@ describe('reconcile', () => {
     expect(key?.name.length).toBeLessThanOrEqual(32);
   });
 
-  it('keeps the keys of rings with similar long names apart', async () => {
+  it('distinguishes the keys of rings with similar long names', async () => {
     const { newRing, service } = ringSetup();
     const names = ['payments-production', 'payments-staging'];
     for (const name of names) {
@@ -114,7 +114,7 @@ describe('reconcile', () => {
     expect(service.ids).toHaveLength(6);
   });
 
-  it('leaves keys of another ring with the same name alone, and reports them once', async () => {
+  it('does not touch keys of another ring with the same name, and reports them once', async () => {
     const { newRing, service } = ringSetup();
     const { newRing: elsewhere } = ringSetup({ service });
     await elsewhere().reconcile();
@@ -131,7 +131,7 @@ describe('reconcile', () => {
 });
 
 describe('a key that is deleted or disabled elsewhere', () => {
-  const byHand = {
+  const changes = {
     deleted: (keys: ReadonlyMap<string, { disabled: boolean }>, id: string) =>
       (keys as Map<string, unknown>).delete(id),
     disabled: (keys: ReadonlyMap<string, { disabled: boolean }>, id: string) => {
@@ -140,11 +140,11 @@ describe('a key that is deleted or disabled elsewhere', () => {
     },
   };
 
-  it.each(Object.entries(byHand))('is replaced by the standby if it was current: %s', async (_, spoil) => {
+  it.each(Object.entries(changes))('is replaced by the standby if it was current: %s', async (_, change) => {
     const { newRing, service } = ringSetup();
     const ring = newRing();
     await ring.reconcile();
-    spoil(service.keys, 'k1');
+    change(service.keys, 'k1');
 
     const status = await ring.reconcile();
 
@@ -153,16 +153,16 @@ describe('a key that is deleted or disabled elsewhere', () => {
     expect(namesOf(ring.events)).toContain('replaced');
   });
 
-  it.each(Object.entries(byHand))('is replaced if it was the standby: %s', async (_, spoil) => {
+  it.each(Object.entries(changes))('is replaced if it was the standby: %s', async (_, change) => {
     const { newRing, service } = ringSetup();
     const ring = newRing();
     await ring.reconcile();
-    spoil(service.keys, 'k2');
+    change(service.keys, 'k2');
 
     expect(await ring.reconcile()).toMatchObject({ current: { id: 'k1' }, standby: { id: 'k3' } });
   });
 
-  it('stays in use while the service accepts it, however long a list lags', async () => {
+  it('remains in use while the service accepts it, even if lists do not contain it', async () => {
     const { newRing, service } = ringSetup();
     const ring = newRing();
     await ring.reconcile();
@@ -172,7 +172,7 @@ describe('a key that is deleted or disabled elsewhere', () => {
     expect(await ring.reconcile()).toMatchObject({ current: { id: 'k1' }, standby: { id: 'k2' } });
   });
 
-  it('stays in use while the service cannot decide', async () => {
+  it('remains in use while a verification is inconclusive', async () => {
     const { newRing, service } = ringSetup();
     const ring = newRing();
     await ring.reconcile();
@@ -188,8 +188,11 @@ describe('a create without a response', () => {
     ['whose key exists', responseLost],
     ['that was lost', requestLost],
     ['that a gateway answers with 502', rejected(new ServerError('Bad gateway.', { status: 502 }))],
-    ['that rejects with anything', rejected(Object.assign(new Error('?'), { code: 'unknown_outcome' }))],
-  ])('%s is sent once; the ring gets its keys after the lease', async (_, fault) => {
+    [
+      'that rejects with a non-Error value',
+      rejected(Object.assign(new Error('?'), { code: 'unknown_outcome' })),
+    ],
+  ])('%s is not repeated before the lease expires', async (_, fault) => {
     const { newRing, service, clock } = ringSetup();
     service.fail('create', fault);
     const ring = newRing();
@@ -204,7 +207,7 @@ describe('a create without a response', () => {
     expect(service.ids).toHaveLength(2);
   });
 
-  it('recovers the key by its name, on servers that can show it', async () => {
+  it('recovers the key by its name if the server supports getSecret()', async () => {
     const { newRing, service } = ringSetup();
     service.fail('create', responseLost);
 
@@ -235,7 +238,7 @@ describe('a create without a response', () => {
   it.each([
     ['no id', { id: '' }],
     ['an id that is not a string', { id: 7 }],
-  ])('never stores a record that cannot be read: a manager returns %s', async (_, odd) => {
+  ])('does not store a key if the manager returns %s', async (_, odd) => {
     const { newRing, service, record } = ringSetup();
     const manager = service.manager();
     const create: typeof manager.create = async (...input) => ({
@@ -250,10 +253,10 @@ describe('a create without a response', () => {
     expect(service.ids).toEqual(['k2', 'k3']);
   });
 
-  it('deletes the key after the lease, on servers that cannot show it', async () => {
+  it('deletes the key after the lease if the server does not support getSecret()', async () => {
     const { newRing, service, clock } = ringSetup();
     service.fail('create', responseLost);
-    const ring = newRing({ manager: service.manager({ canShow: false }) });
+    const ring = newRing({ manager: service.manager({ supportsGetSecret: false }) });
     await ring.reconcile();
     expect(ring.status().pending).toBe('claimed');
 
@@ -264,27 +267,24 @@ describe('a create without a response', () => {
     expect(namesOf(ring.events)).toContain('orphan-deleted');
   });
 
-  it.each([404, 405, 501])(
-    'treats status %s of the secret as a server that cannot show it',
-    async (status) => {
-      const { newRing, service, clock } = ringSetup();
-      service.fail('create', responseLost);
-      const missing = rejected(Object.assign(new Error('Missing.'), { status }));
-      service.fail('getSecret', missing, missing);
-      const ring = newRing();
+  it.each([404, 405, 501])('treats status %s as a server without getSecret()', async (status) => {
+    const { newRing, service, clock } = ringSetup();
+    service.fail('create', responseLost);
+    const missing = rejected(Object.assign(new Error('Missing.'), { status }));
+    service.fail('getSecret', missing, missing);
+    const ring = newRing();
 
-      await ring.reconcile();
-      await clock.advance(3 * MINUTE);
-      await ring.reconcile();
+    await ring.reconcile();
+    await clock.advance(3 * MINUTE);
+    await ring.reconcile();
 
-      expect(ring.status().current?.id).toBe('k2');
-    },
-  );
+    expect(ring.status().current?.id).toBe('k2');
+  });
 
-  it('makes its owner wait for the lease too: an aborted call and the next one create one key', async () => {
+  it('is not repeated by its owner before the lease expires: an aborted call and the next one create one key', async () => {
     const { newRing, service } = ringSetup();
     service.fail('create', responseLost);
-    const ring = newRing({ manager: service.manager({ canShow: false }) });
+    const ring = newRing({ manager: service.manager({ supportsGetSecret: false }) });
     const abort = new AbortController();
     service.fail(
       'list',
@@ -305,9 +305,9 @@ describe('a create without a response', () => {
     expect(service.requests.filter((request) => request === 'create')).toHaveLength(1);
   });
 
-  it('keeps a key that was created while the store is unreachable, and stores it later', async () => {
+  it('keeps a key that was created while the store was unreachable, and stores it later', async () => {
     const { newRing, service, store } = ringSetup();
-    const ring = newRing({ standby: false, manager: service.manager({ canShow: false }) });
+    const ring = newRing({ standby: false, manager: service.manager({ supportsGetSecret: false }) });
     service.fail('create', async (perform) => {
       const created = await perform();
       store.failure = new Error('connect ECONNREFUSED');
@@ -333,7 +333,7 @@ describe('a create without a response', () => {
 });
 
 describe('a new key', () => {
-  it('is not handed out before the service accepts it', async () => {
+  it('is not used before the service accepts it', async () => {
     const { newRing, service, clock } = ringSetup();
     const ring = newRing();
     const inactive = async () => ({ accepted: false, code: 'authentication_failed' });
@@ -346,7 +346,7 @@ describe('a new key', () => {
     expect(clock.now() - before).toBeGreaterThan(SECOND);
   });
 
-  it('is retired if the service rejects it for `activationTimeoutMs`; the current one stays', async () => {
+  it('is retired if the service rejects it for `activationTimeoutMs`, and the current key remains in use', async () => {
     const { newRing, service } = ringSetup();
     const ring = newRing({ standby: false, activationTimeoutMs: MINUTE });
     await ring.reconcile();
@@ -365,7 +365,7 @@ describe('a new key', () => {
     expect(service.ids).not.toContain('k2');
   });
 
-  it('does not replace a key that may use more models', async () => {
+  it('does not replace a key that has access to more models', async () => {
     const { newRing, service } = ringSetup();
     const ring = newRing({ standby: false, activationTimeoutMs: SECOND });
     await ring.reconcile();
@@ -391,7 +391,7 @@ describe('a new key', () => {
     expect((await ring.rotate()).current?.id).toBe('k2');
   });
 
-  it('waits for a later reconciliation while the service cannot decide about it', async () => {
+  it('remains pending while its verification is inconclusive', async () => {
     const { newRing, service } = ringSetup();
     const ring = newRing({ standby: false, activationTimeoutMs: 2 * SECOND });
     const undecided = rejected(new ServerError('Unavailable.', { status: 503 }));
@@ -405,8 +405,8 @@ describe('a new key', () => {
   });
 });
 
-describe('an account without room', () => {
-  it('rejects with ApiKeyLimitError and the ids of the ring, whose keys stay in use', async () => {
+describe('an account that has reached its key limit', () => {
+  it('causes an ApiKeyLimitError with the ids of the ring, whose keys remain in use', async () => {
     const { newRing, service, record } = ringSetup();
     service.maxKeys = 1;
     const ring = newRing();
@@ -428,7 +428,7 @@ describe('an account without room', () => {
     expect((await ring.rotate()).current?.id).toBe('k2');
   });
 
-  it('frees the only slot first, with `deleteBeforeCreate`', async () => {
+  it('with `deleteBeforeCreate`, deletes the old key before it creates the next one', async () => {
     const { newRing, service } = ringSetup();
     service.maxKeys = 1;
     const ring = newRing({ deleteBeforeCreate: true });
@@ -438,7 +438,7 @@ describe('an account without room', () => {
     expect(service.ids).toEqual(['k2']);
   });
 
-  it('first gets the slots of the ring’s orphans, three per run', async () => {
+  it('first deletes up to three orphans of the ring per reconciliation', async () => {
     const { newRing, service, record } = ringSetup();
     const ring = newRing({ standby: false });
     await ring.reconcile();
@@ -454,7 +454,7 @@ describe('an account without room', () => {
 describe('an access token that may not delete keys', () => {
   const forbidden = rejected(new PermissionDeniedError('Forbidden.', { status: 403 }));
 
-  it('lets the ring continue while there is room, and is reported once per key', async () => {
+  it('does not stop the ring below the key limit, and is reported once per key', async () => {
     const { newRing, service, clock } = ringSetup();
     const ring = newRing({ gracePeriodMs: MINUTE });
     await ring.reconcile();
@@ -514,7 +514,7 @@ describe('a store that fails occasionally', () => {
     expect(store.counts.reads).toBe(4);
   });
 
-  it('ends it at once if a retry cannot help', async () => {
+  it('ends the reconciliation at once after a permanent error', async () => {
     const { newRing, store } = ringSetup();
     store.failure = Object.assign(new Error('permission denied for table'), { code: '42501' });
 
@@ -523,7 +523,7 @@ describe('a store that fails occasionally', () => {
     expect(store.counts.reads).toBe(1);
   });
 
-  it('is given up after `storeTimeoutMs` if it does not respond', async () => {
+  it('causes an error if it does not respond within `storeTimeoutMs`', async () => {
     const { newRing, store, clock } = ringSetup();
     store.get = () => new Promise(() => {});
     const failed = rejectionOf(KeyRingError, newRing({ storeTimeoutMs: SECOND }).reconcile());
@@ -546,7 +546,7 @@ describe('a list of keys', () => {
     expect(service.ids).toEqual([]);
   });
 
-  it('of 5,000 keys at 100 ms per request delays the first key by seconds, and costs one request when idle', async () => {
+  it('of 5,000 keys at 100 ms per request delays the first key by seconds, and takes one request when idle', async () => {
     const { newRing, service, clock } = ringSetup();
     service.maxKeys = 10_000;
     for (let key = 0; key < 5_000; key++) service.add(`somebody else's ${key}`);

@@ -13,7 +13,7 @@ import {
   type TestRing,
 } from '../support/ring-setup.ts';
 
-async function ready(options = {}): Promise<RingSetup & { ring: TestRing }> {
+async function readySetup(options = {}): Promise<RingSetup & { ring: TestRing }> {
   const setup = ringSetup();
   const ring = setup.newRing(options);
   await ring.reconcile();
@@ -23,7 +23,7 @@ async function ready(options = {}): Promise<RingSetup & { ring: TestRing }> {
 
 describe('revoke', () => {
   it('promotes the standby in one update, deletes the key and creates the next standby', async () => {
-    const { ring, service, store } = await ready();
+    const { ring, service, store } = await readySetup();
     const { writes } = store.counts;
 
     const status = await ring.revoke('current', { reason: 'leaked' });
@@ -37,8 +37,8 @@ describe('revoke', () => {
     ]);
   });
 
-  it('lets calls wait for the next key without a standby', async () => {
-    const { ring, newReader, service } = await ready({ standby: false });
+  it('makes calls wait for the next key if there is no standby', async () => {
+    const { ring, newReader, service } = await readySetup({ standby: false });
     const reader = newReader();
     const old = await reader.getKey();
     await ring.revoke('current');
@@ -51,13 +51,13 @@ describe('revoke', () => {
     ['the current key', 'k1', { current: { id: 'k2' }, standby: { id: 'k3' } }],
     ['all keys', 'all', { current: { id: 'k3' }, standby: { id: 'k4' } }],
   ])('revokes %s by %s', async (_, target, expected) => {
-    const { ring } = await ready();
+    const { ring } = await readySetup();
 
     expect(await ring.revoke(target)).toMatchObject(expected);
   });
 
   it('revokes a previous key before its grace period ends', async () => {
-    const { ring, service } = await ready();
+    const { ring, service } = await readySetup();
     await ring.rotate();
 
     await ring.revoke('k1');
@@ -67,7 +67,7 @@ describe('revoke', () => {
   });
 
   it('revokes a key of the ring to which no record refers', async () => {
-    const { ring, service, record } = await ready();
+    const { ring, service, record } = await readySetup();
     const { id } = service.add(`kr1-checkout-${record().ringId}-1-orphan`);
 
     await ring.revoke(id);
@@ -75,8 +75,8 @@ describe('revoke', () => {
     expect(service.keys.has(id)).toBe(false);
   });
 
-  it('rejects an id that belongs to no key of the ring, and does not repeat it', async () => {
-    const { ring, service } = await ready();
+  it('rejects an id that belongs to no key of the ring, without showing it', async () => {
+    const { ring, service } = await readySetup();
     const { secret } = service.add('somebody else');
 
     const error = await rejectionOf(KeyRingError, ring.revoke(secret.reveal()));
@@ -98,7 +98,7 @@ describe('revoke', () => {
     ['is lost', 'request lost'],
     ['is applied without a response', 'response lost'],
   ] as const)('revokes the same key if an update of the store %s', async (_, fault) => {
-    const { ring, service, store } = await ready();
+    const { ring, service, store } = await readySetup();
     store.updateFaults.push(fault);
 
     const status = await ring.revoke('current');
@@ -108,7 +108,7 @@ describe('revoke', () => {
   });
 
   it('revokes the same key after a conflict with another revocation', async () => {
-    const { ring, newRing, service } = await ready();
+    const { ring, newRing, service } = await readySetup();
     const other = newRing();
 
     await Promise.all([ring.revoke('current'), other.revoke('current')]);
@@ -122,9 +122,9 @@ describe('revoke', () => {
     ['a lost connection', Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })],
     ['a 429', Object.assign(new Error('Too many requests'), { status: 429 })],
     ['a 503', Object.assign(new Error('Unavailable'), { status: 503 })],
-  ])('survives %s of the store before and after the delete', async (_, failure) => {
+  ])('tolerates %s of the store before and after the delete', async (_, failure) => {
     for (const failingCalls of [1, 2, 5]) {
-      const { ring, service, store } = await ready();
+      const { ring, service, store } = await readySetup();
       let calls = 0;
       for (const method of ['get', 'compareAndSwap'] as const) {
         const original = store[method] as (...input: unknown[]) => Promise<never>;
@@ -141,8 +141,8 @@ describe('revoke', () => {
     }
   });
 
-  it('deletes the key all the same if the store stays unreachable, and rejects after `timeoutMs`', async () => {
-    const { ring, service, store, clock } = await ready();
+  it('deletes the key even if the store remains unreachable, and rejects after `timeoutMs`', async () => {
+    const { ring, service, store, clock } = await readySetup();
     store.failure = new Error('connect ECONNREFUSED');
     const before = clock.now();
 
@@ -154,9 +154,9 @@ describe('revoke', () => {
   });
 
   it.each(['delete', 'verify', 'list'] as const)(
-    'rejects after `timeoutMs` if the service does not respond to %s; the standby is in use',
+    'rejects after `timeoutMs` if the service does not respond to %s, and uses the standby',
     async (operation) => {
-      const { ring, service, clock } = await ready();
+      const { ring, service, clock } = await readySetup();
       service.fail(operation, () => new Promise(() => {}));
       const revoked = rejectionOf(KeyRingError, ring.revoke('current', { timeoutMs: MINUTE }));
       await waitUntil(() => clock.waits.length > 0);
@@ -169,29 +169,29 @@ describe('revoke', () => {
   );
 
   it('is completed by any reconciliation after a crash with an unreachable store', async () => {
-    const { ring, newRing, store, service } = await ready();
+    const { ring, newRing, store, service } = await readySetup();
     store.failure = new Error('connect ECONNREFUSED');
     await rejectionOf(KeyRingError, ring.revoke('current', { timeoutMs: SECOND }));
     store.failure = undefined;
 
-    const heir = newRing();
-    await heir.reconcile();
+    const successor = newRing();
+    await successor.reconcile();
 
-    expect(heir.status()).toMatchObject({ current: { id: 'k2' }, standby: { id: 'k3' } });
+    expect(successor.status()).toMatchObject({ current: { id: 'k2' }, standby: { id: 'k3' } });
     expect(service.ids).toEqual(['k2', 'k3']);
-    expect(namesOf(heir.events)).toContain('replaced');
+    expect(namesOf(successor.events)).toContain('replaced');
   });
 
-  it('emits an event and resolves if there is no room for a successor', async () => {
-    const { ring, service } = await ready();
+  it('emits an event and resolves if the key limit prevents a successor', async () => {
+    const { ring, service } = await readySetup();
     service.fail('create', rejected(new PermissionDeniedError('No more keys.', { status: 403 })));
 
     expect(await ring.revoke('current')).toMatchObject({ current: { id: 'k2' } });
     expect(namesOf(ring.events)).toContain('error');
   });
 
-  it('does not wait longer than `timeoutMs` for a reconciliation that is running', async () => {
-    const { ring, service, clock } = await ready();
+  it('does not wait longer than `timeoutMs` for a running reconciliation', async () => {
+    const { ring, service, clock } = await readySetup();
     service.fail('list', () => new Promise(() => {}));
     void ring.reconcile();
     while (service.faults.list?.length) await clock.advance(0);
@@ -203,7 +203,7 @@ describe('revoke', () => {
   });
 
   it('waits until the service rejects the key', async () => {
-    const { ring, service, clock } = await ready();
+    const { ring, service, clock } = await readySetup();
     const accepted = async () => ({ accepted: true, models: [] });
     service.fail('verify', accepted, accepted, accepted);
     const before = clock.now();
@@ -215,10 +215,10 @@ describe('revoke', () => {
 
   it.each([
     ['accepts', 'verify', async () => ({ accepted: true, models: [] })],
-    ['cannot decide about', 'verify', rejected(new ServerError('Unavailable.', { status: 503 }))],
+    ['cannot verify', 'verify', rejected(new ServerError('Unavailable.', { status: 503 }))],
     ['lists', 'list', async () => ({ items: [{ id: 'k1', name: 'kr1-checkout-aaaaa-1-aaaaaa' }] })],
   ] as const)('rejects if the service still %s the key after `timeoutMs`', async (_, operation, fault) => {
-    const { ring, service } = await ready();
+    const { ring, service } = await readySetup();
     service.fail(operation, ...Array.from({ length: 40 }, () => fault));
 
     const error = await rejectionOf(KeyRingError, ring.revoke('current', { timeoutMs: 5 * SECOND }));
@@ -226,8 +226,8 @@ describe('revoke', () => {
     expect(error).toMatchObject({ code: 'key_ring_revocation_unconfirmed', keyIds: ['k1'] });
   });
 
-  it('retries a delete that the service could not carry out', async () => {
-    const { ring, service } = await ready();
+  it('retries a delete that fails temporarily', async () => {
+    const { ring, service } = await readySetup();
     service.fail(
       'delete',
       rejected(new ServerError('Unavailable.', { status: 503 })),
@@ -240,7 +240,7 @@ describe('revoke', () => {
   });
 
   it('rejects with the service’s error if it rejects the delete, and promotes the standby', async () => {
-    const { ring, service } = await ready();
+    const { ring, service } = await readySetup();
     service.fail('delete', rejected(new PermissionDeniedError('Forbidden.', { status: 403 })));
 
     await rejectionOf(PermissionDeniedError, ring.revoke('current'));
@@ -251,7 +251,7 @@ describe('revoke', () => {
   });
 
   it('deletes a key that cannot be decrypted', async () => {
-    const { newRing, service } = await ready();
+    const { newRing, service } = await readySetup();
     const ring = newRing({ encryptionKey: new Uint8Array(32) });
 
     await ring.revoke('all');
@@ -260,9 +260,9 @@ describe('revoke', () => {
   });
 });
 
-describe('a store that returned to an older state', () => {
+describe('a store that was rolled back', () => {
   async function rolledBack() {
-    const setup = await ready({ gracePeriodMs: SECOND });
+    const setup = await readySetup({ gracePeriodMs: SECOND });
     const { ring, store, clock, service } = setup;
     const older = store.stored;
     await ring.rotate();
@@ -286,7 +286,7 @@ describe('a store that returned to an older state', () => {
     expect(service.ids).toEqual(before);
   });
 
-  it('is accepted by `recover()`, which continues beyond every number seen', async () => {
+  it('is accepted by `recover()`, which skips all numbers that were already used', async () => {
     const { newRing, newReader, ring, service, clock } = await rolledBack();
     const reader = newReader();
     const before = ring.status().epoch;
@@ -299,8 +299,8 @@ describe('a store that returned to an older state', () => {
     expect(service.ids).toHaveLength(2);
   });
 
-  it('does not make a reader return to an older key', async () => {
-    const { newReader, store, ring, clock, service } = await ready();
+  it('does not make a reader return to an earlier key', async () => {
+    const { newReader, store, ring, clock, service } = await readySetup();
     const older = store.stored;
     await ring.rotate();
     const reader = newReader();
@@ -316,14 +316,14 @@ describe('a store that returned to an older state', () => {
     expect(namesOf(reader.events)).toContain('stale-read');
   });
 
-  it('is only reconciled by `recover()` if its record is current', async () => {
-    const { ring } = await ready();
+  it('is only reconciled by `recover()` if its record is up to date', async () => {
+    const { ring } = await readySetup();
 
     expect(await ring.recover()).toMatchObject({ epoch: 1, current: { id: 'k1' } });
   });
 
   it('stops the ring if its record is lost, until `recover()` creates a new one', async () => {
-    const { ring, store, service } = await ready();
+    const { ring, store, service } = await readySetup();
     store.stored = null;
     expect((await rejectionOf(KeyRingError, ring.reconcile())).code).toBe('key_ring_rolled_back');
 

@@ -65,7 +65,7 @@ describe('an invalid option', () => {
     ['maxAge', 5],
   ];
 
-  it.each(invalid)('`%s`: %s throws ConfigurationError, which shows no value', (option, value) => {
+  it.each(invalid)('`%s`: %s throws a ConfigurationError that does not show the value', (option, value) => {
     const options = {
       name: 'checkout',
       store: memoryStore(),
@@ -333,7 +333,7 @@ describe('start', () => {
     expect(options).toMatchObject({ code: 'DRUN_KEY_RING' });
   });
 
-  it('keeps to its interval while a due rotation waits for the grace period', async () => {
+  it('keeps its interval while a due rotation waits for the grace period', async () => {
     const { newRing, service, clock } = ringSetup();
     const ring = newRing({ maxAgeMs: MINUTE, gracePeriodMs: 10 * MINUTE, random: () => 0.5 });
     await ring.reconcile();
@@ -356,7 +356,7 @@ describe('start', () => {
     expect(service.requests.filter((request) => request === 'create')).toHaveLength(2);
   });
 
-  it('can follow a stop', async () => {
+  it('can be called again after `stop()`', async () => {
     const { newRing } = ringSetup();
     const ring = newRing();
     ring.start();
@@ -389,7 +389,7 @@ describe('stop', () => {
     expect(ring.events.filter(([name]) => name === 'error')).toEqual([]);
   });
 
-  it('is called at the end of an `await using` block, and leaves the ring usable', async () => {
+  it('is called at the end of an `await using` block, after which the ring can still be used', async () => {
     const { newRing } = ringSetup();
     const ring = newRing();
     {
@@ -413,7 +413,7 @@ describe('a listener', () => {
     );
   });
 
-  it('that throws or rejects disturbs neither the ring nor other listeners', async () => {
+  it('that throws or rejects affects neither the ring nor other listeners', async () => {
     const { newRing } = ringSetup();
     const ring = newRing();
     ring.on('created', () => {
@@ -426,7 +426,7 @@ describe('a listener', () => {
     expect(namesOf(ring.events)).toEqual(['created', 'rotated', 'created']);
   });
 
-  it('is called until it is removed, each registration by itself', async () => {
+  it('is called until it is removed, separately for each registration', async () => {
     const { newRing } = ringSetup();
     const ring = newRing();
     const listener = vi.fn();
@@ -437,7 +437,7 @@ describe('a listener', () => {
     expect(listener).toHaveBeenCalledTimes(2);
   });
 
-  it('is notified of a rotation that another replica has carried out', async () => {
+  it('is notified of a rotation by another replica', async () => {
     const { newRing, newReader, clock } = ringSetup();
     const ring = newRing();
     await ring.reconcile();
@@ -472,7 +472,7 @@ describe('the record', () => {
     });
   });
 
-  it('of a newer minor version is used during a deployment, and keeps its unknown fields', async () => {
+  it('of a newer minor version is used, and keeps its unknown fields', async () => {
     const { newRing, store, record, service } = ringSetup();
     const old = newRing();
     await old.reconcile();
@@ -497,7 +497,7 @@ describe('the record', () => {
   });
 
   const broken: Record<string, (document: Record<string, unknown>) => unknown> = {
-    'no JSON': () => 'not JSON',
+    'invalid JSON': () => 'not JSON',
     'an array': () => [],
     'no `ringId`': (document) => ({ ...document, ringId: undefined }),
     'a negative `seq`': (document) => ({ ...document, seq: -1 }),
@@ -506,18 +506,18 @@ describe('the record', () => {
       ...document,
       pending: { name: 'n', seq: 1, owner: 'o', leaseMs: 1, phase: 'x' },
     }),
-    'no list of retired keys': (document) => ({ ...document, retired: {} }),
+    'no array of retired keys': (document) => ({ ...document, retired: {} }),
     'another format': (document) => ({ ...document, format: 1 }),
   };
 
   it.each(Object.entries(broken))(
-    'with %s stops the ring, is not changed, and is not repeated',
-    async (_, spoil) => {
+    'with %s stops the ring, and is neither changed nor shown',
+    async (_, corrupt) => {
       const { newRing, store, service } = ringSetup();
       const ring = newRing();
       await ring.reconcile();
-      const value = JSON.stringify(spoil(JSON.parse(store.stored?.value ?? '')));
-      store.stored = { value, version: 'spoiled' };
+      const value = JSON.stringify(corrupt(JSON.parse(store.stored?.value ?? '')));
+      store.stored = { value, version: 'corrupt' };
       const { writes } = store.counts;
 
       const error = await rejectionOf(KeyRingError, ring.reconcile());
@@ -582,7 +582,7 @@ describe('openCurrentKey', () => {
 });
 
 describe('a store that can check its server', () => {
-  it('is asked once, and each problem is an error event', async () => {
+  it('is checked once, and each problem causes an error event', async () => {
     const { newRing, store } = ringSetup();
     let checks = 0;
     const check = async (): Promise<readonly Error[]> => {
@@ -601,7 +601,7 @@ describe('a store that can check its server', () => {
     ]);
   });
 
-  it('need not be allowed to check', async () => {
+  it('may lack the permission to check it', async () => {
     const { newRing, store } = ringSetup();
     const ring = newRing({ store: { ...store, check: async () => Promise.reject(new Error('NOPERM')) } });
 

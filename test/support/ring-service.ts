@@ -69,7 +69,7 @@ export class RingService {
     return this.#clock.now() + this.clockOffsetMs;
   }
 
-  manager({ canShow = true }: { readonly canShow?: boolean } = {}): KeyManager {
+  manager({ supportsGetSecret = true }: { readonly supportsGetSecret?: boolean } = {}): KeyManager {
     return {
       create: ({ name, expiresAt, quota }) =>
         this.#request('create', () => {
@@ -97,7 +97,7 @@ export class RingService {
         this.#request('delete', () => {
           if (!this.keys.delete(id)) throw new NotFoundError('No such key.', { status: 404 });
         }),
-      ...(canShow && {
+      ...(supportsGetSecret && {
         getSecret: (id: string) =>
           this.#request('getSecret', () => {
             const key = this.keys.get(id);

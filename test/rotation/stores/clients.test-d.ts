@@ -7,12 +7,12 @@ import type { createClient, createClientPool, createCluster, createSentinel } fr
 import { expectTypeOf, test } from 'vitest';
 
 declare const pg: { readonly pool: Pool; readonly client: Client; readonly poolClient: PoolClient };
-/** As much of postgres.js as is called. */
+/** The part of postgres.js that is used. */
 declare const sql: {
   unsafe<Row extends readonly unknown[]>(text: string, values?: (string | number | null)[]): Promise<Row>;
 };
 
-test('clients of pg fit', () => {
+test('clients of pg are accepted', () => {
   expectTypeOf(
     postgresStore({ query: (text, values) => pg.pool.query(text, values) }),
   ).toEqualTypeOf<KeyStore>();
@@ -20,19 +20,19 @@ test('clients of pg fit', () => {
   postgresStore({ query: (text, values) => pg.poolClient.query(text, values) });
 });
 
-test('postgres.js fits with an adapter of one line', () => {
+test('postgres.js is accepted with a one-line adapter', () => {
   postgresStore({ query: async (text, values) => ({ rows: await sql.unsafe(text, values) }) });
-  // @ts-expect-error: gives an array
+  // @ts-expect-error: returns an array
   postgresStore({ query: (text, values) => sql.unsafe(text, values) });
 });
 
-test('a query is needed', () => {
+test('`query` is required', () => {
   // @ts-expect-error: the query is missing
   postgresStore({});
   expectTypeOf<PostgresStoreOptions['table']>().toEqualTypeOf<string | undefined>();
 });
 
-test('clients of ioredis and of node-redis fit', () => {
+test('clients of ioredis and node-redis are accepted', () => {
   expectTypeOf<Redis>().toExtend<RedisStoreOptions['client']>();
   expectTypeOf<Cluster>().toExtend<RedisStoreOptions['client']>();
   expectTypeOf<ReturnType<typeof createClient>>().toExtend<RedisStoreOptions['client']>();

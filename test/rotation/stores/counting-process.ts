@@ -1,6 +1,6 @@
 /*
- * A process that counts in a file store until it is killed: `counting-process.ts <folder> <ring>`. Prints every number
- * that it has counted to.
+ * A process that increments a number in a file store until it is killed: `counting-process.ts <folder> <ring>`. It prints
+ * each number that it has stored.
  */
 import { fileStore } from '../../../src/rotation/stores/file.ts';
 

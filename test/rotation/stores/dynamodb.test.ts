@@ -8,9 +8,7 @@ import { ringClock } from '../../support/ring-clock.ts';
 import { RingService } from '../../support/ring-service.ts';
 import { ENCRYPTION_KEY, ringSetup } from '../../support/ring-setup.ts';
 
-/*
- * Over a double of the document client. The test with the AWS SDK and a local engine is test/integration/dynamodb.test.ts.
- */
+/* Uses a double of the document client. test/integration/dynamodb.test.ts uses the AWS SDK and a local engine. */
 
 interface Command {
   readonly kind: 'get' | 'put';
@@ -67,7 +65,7 @@ describe('dynamodbStore', () => {
 
   it.each(cases.map(({ name, run }) => [name, run] as const))('%s', (_, run) => run());
 
-  it('reads consistently from its table', async () => {
+  it('reads from its table with strong consistency', async () => {
     const client = newClient();
     await dynamodbStore({ client, table: 'rings' }).get('checkout');
 
@@ -76,7 +74,7 @@ describe('dynamodbStore', () => {
     ]);
   });
 
-  it('recognizes its own update if the SDK repeats a request without a response', async () => {
+  it('recognizes its own update if the SDK retries a request without a response', async () => {
     const client = newClient();
     const { send } = client;
     const store = dynamodbStore({
@@ -91,7 +89,7 @@ describe('dynamodbStore', () => {
     );
   });
 
-  it('passes other errors of the client on', async () => {
+  it('passes on other errors of the client', async () => {
     const client = { send: async () => Promise.reject(new Error('throttled')) };
 
     await expect(dynamodbStore({ client, table: 'rings' }).get('checkout')).rejects.toThrow('throttled');
@@ -104,7 +102,7 @@ describe('dynamodbStore', () => {
     expect(thrownBy(ConfigurationError, () => dynamodbStore(options as never)).option).toBe(option);
   });
 
-  it('names an item that is not a record', async () => {
+  it('rejects an item that is not a record, and names it', async () => {
     const client = newClient();
     client.items.set('checkout', { ring: 'checkout', version: 1, value: '' } as never);
 
@@ -115,7 +113,7 @@ describe('dynamodbStore', () => {
     expect(error.option).toBe('table');
   });
 
-  it('costs the first call of a function one read, no list and no timer', async () => {
+  it('the first call of a function sends one read, no list, and starts no timer', async () => {
     const client = newClient();
     const clock = ringClock();
     const service = new RingService(clock);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fileStore } from 'drun-sdk/rotation/file';
 import { expect, onTestFinished, test } from 'vitest';
-import { swapped } from './contract.ts';
+import { updated } from './store-contract.ts';
 
 const program = fileURLToPath(new URL('counting-process.ts', import.meta.url));
 
@@ -20,7 +20,7 @@ test('processes that are killed at random lose no update and block no other proc
   const path = await mkdtemp(join(tmpdir(), 'drun-sdk-file-processes-'));
   onTestFinished(() => rm(path, { recursive: true, force: true }));
   const counted: number[] = [];
-  const complaints: string[] = [];
+  const errors: string[] = [];
   const running = new Set<ChildProcess>();
   const start = (): void => {
     const child = spawn(process.execPath, [program, path, RING], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -31,43 +31,41 @@ test('processes that are killed at random lose no update and block no other proc
       text = lines.pop() ?? '';
       counted.push(...lines.map(Number));
     });
-    child.stderr.setEncoding('utf8').on('data', (chunk) => complaints.push(chunk));
+    child.stderr.setEncoding('utf8').on('data', (chunk) => errors.push(chunk));
   };
   onTestFinished(() => {
     for (const child of running) child.kill('SIGKILL');
   });
 
-  // Each kill comes when somebody has counted: at whatever the one who is killed is just doing.
+  // Kills a random process after each update, whatever it is doing.
   const store = fileStore({ path, pollMs: 1 });
-  const enough = Promise.withResolvers<void>();
-  const ended: Promise<unknown>[] = [];
+  const allKilled = Promise.withResolvers<void>();
+  const exited: Promise<unknown>[] = [];
   const killOne = (): void => {
-    const [victim] = [...running].sort(() => Math.random() - 0.5);
-    if (!victim) return;
-    running.delete(victim);
-    ended.push(once(victim, 'close'));
-    victim.kill('SIGKILL');
-    if (ended.length < KILLS) start();
-    if (running.size === 0) enough.resolve();
+    const [child] = [...running].sort(() => Math.random() - 0.5);
+    if (!child) return;
+    running.delete(child);
+    exited.push(once(child, 'close'));
+    child.kill('SIGKILL');
+    if (exited.length < KILLS) start();
+    if (running.size === 0) allKilled.resolve();
   };
   const stop = store.watch?.(RING, killOne);
   for (let started = 0; started < PROCESSES; started++) start();
-  await enough.promise;
+  await allKilled.promise;
   stop?.();
-  await Promise.all(ended);
+  await Promise.all(exited);
 
-  expect(complaints).toEqual([]);
+  expect(errors).toEqual([]);
   const record = await store.get(RING);
   const last = Number(record?.value);
-  expect(new Set(counted).size, 'nobody counts to a number that another one has counted to').toBe(
-    counted.length,
-  );
+  expect(new Set(counted).size, 'no number is stored twice').toBe(counted.length);
   expect(Math.max(...counted)).toBeLessThanOrEqual(last);
   expect(
     last - counted.length,
-    'what was counted but not said, by those who were killed',
+    'updates that a process did not print before it was killed',
   ).toBeLessThanOrEqual(KILLS + PROCESSES);
-  await swapped(store.compareAndSwap(RING, record?.version ?? null, 'over'));
+  await updated(store.compareAndSwap(RING, record?.version ?? null, 'over'));
   const records = (await readdir(join(path, RING))).filter((name) => !name.startsWith('.'));
   expect(records.length).toBeLessThanOrEqual(32);
 });

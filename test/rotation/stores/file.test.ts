@@ -6,7 +6,7 @@ import { ConfigurationError, KeyStoreError } from 'drun-sdk/errors';
 import { type FileStoreOptions, fileStore } from 'drun-sdk/rotation/file';
 import { describe, expect, onTestFinished, type TestContext, test } from 'vitest';
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
-import { keepsTheContract, swapped } from './contract.ts';
+import { testStoreContract, updated } from './store-contract.ts';
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'drun-sdk-file-store-'));
@@ -14,12 +14,12 @@ async function newFolder(): Promise<string> {
   return folder;
 }
 
-/** Everything in a folder, by name. */
+/** Returns the names of all entries in a folder, recursively. */
 async function treeOf(folder: string): Promise<string[]> {
   return (await readdir(folder, { recursive: true })).sort();
 }
 
-/** Mounts a file system on a new folder until the test ends, or skips the test if that is not permitted. */
+/** Mounts a file system on a new folder for a test, or skips the test if that is not permitted. */
 async function mount(context: TestContext, ...options: string[]): Promise<string> {
   const folder = await newFolder();
   try {
@@ -32,7 +32,7 @@ async function mount(context: TestContext, ...options: string[]): Promise<string
 }
 
 describe('fileStore', () => {
-  keepsTheContract(
+  testStoreContract(
     async () => {
       const path = await mkdtemp(join(tmpdir(), 'drun-sdk-file-store-'));
       return {
@@ -43,18 +43,18 @@ describe('fileStore', () => {
     { runs: 50 },
   );
 
-  test('touches no disk before the first record is stored', async () => {
+  test('creates no files before the first record is stored', async () => {
     const path = join(await newFolder(), 'key-rings');
 
     expect(await fileStore({ path }).get('checkout')).toBeNull();
     await rejection(stat(path));
   });
 
-  test('creates its folder and missing parents for this user only', async () => {
+  test('creates its folder and missing parents with access for this user only', async () => {
     const folder = await newFolder();
     const path = join(folder, 'lib', 'checkout', 'key-rings');
 
-    await swapped(fileStore({ path }).compareAndSwap('checkout', null, 'a record'));
+    await updated(fileStore({ path }).compareAndSwap('checkout', null, 'a record'));
 
     const modes: [string, string][] = [];
     for (const name of await treeOf(folder)) {
@@ -73,7 +73,7 @@ describe('fileStore', () => {
     const path = join(await newFolder(), 'key-rings');
     await mkdir(path, { mode: 0o750 });
 
-    await swapped(fileStore({ path }).compareAndSwap('checkout', null, 'a record'));
+    await updated(fileStore({ path }).compareAndSwap('checkout', null, 'a record'));
 
     expect((await stat(path)).mode & 0o777).toBe(0o750);
   });
@@ -81,11 +81,11 @@ describe('fileStore', () => {
   test('keeps the last 32 records of a ring, and no files of conflicting updates', async () => {
     const path = await newFolder();
     const store = fileStore({ path });
-    let version = await swapped(store.compareAndSwap('checkout', null, '0'));
+    let version = await updated(store.compareAndSwap('checkout', null, '0'));
 
     for (let count = 2; count <= 40; count++) {
       await store.compareAndSwap('checkout', null, 'rejected');
-      version = await swapped(store.compareAndSwap('checkout', version, `${count}`));
+      version = await updated(store.compareAndSwap('checkout', version, `${count}`));
     }
 
     const names = await readdir(join(path, 'checkout'));
@@ -100,7 +100,7 @@ describe('fileStore', () => {
     onTestFinished(() => process.chdir(before));
     process.chdir(folder);
     const store = fileStore({ path: 'key-rings' });
-    await swapped(store.compareAndSwap('checkout', null, 'a record'));
+    await updated(store.compareAndSwap('checkout', null, 'a record'));
 
     process.chdir(before);
 
@@ -110,7 +110,7 @@ describe('fileStore', () => {
   test('ignores unrelated files, and rejects a file that is not a record', async () => {
     const path = await newFolder();
     const store = fileStore({ path });
-    const version = await swapped(store.compareAndSwap('checkout', null, 'a record'));
+    const version = await updated(store.compareAndSwap('checkout', null, 'a record'));
     await writeFile(join(path, 'checkout', '.DS_Store'), '');
     expect(await store.get('checkout')).toEqual({ value: 'a record', version });
 
@@ -120,25 +120,25 @@ describe('fileStore', () => {
     expect(error.message).not.toContain('sk-secret');
   });
 
-  test('works on an overlay file system, whose folders cannot be renamed', async (context) => {
-    // An overlay cannot lie on another one, such as that of a container.
+  test('works on an overlay file system, on which folders cannot be renamed', async (context) => {
+    // An overlay cannot be mounted on another overlay, such as that of a container.
     const folder = await mount(context, '-t', 'tmpfs', 'tmpfs');
     const [lower = '', upper = '', work = ''] = ['lower', 'upper', 'work'].map((name) => join(folder, name));
     for (const path of [lower, upper, work]) await mkdir(path);
-    await swapped(fileStore({ path: lower }).compareAndSwap('checkout', null, 'in the image'));
+    await updated(fileStore({ path: lower }).compareAndSwap('checkout', null, 'in the image'));
     const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
     const mounted = fileStore({ path: await mount(context, '-t', 'overlay', 'overlay', '-o', layers) });
     const record = await mounted.get('checkout');
 
-    const version = await swapped(mounted.compareAndSwap('checkout', record?.version ?? null, 'updated'));
-    await swapped(mounted.compareAndSwap('checkout', version, 'updated again'));
+    const version = await updated(mounted.compareAndSwap('checkout', record?.version ?? null, 'updated'));
+    await updated(mounted.compareAndSwap('checkout', version, 'updated again'));
 
     expect((await mounted.get('checkout'))?.value).toBe('updated again');
   });
 
   test('reports EROFS on a read-only disk, and still reads from it', async (context) => {
     const folder = await mount(context, '-t', 'tmpfs', 'tmpfs');
-    const version = await swapped(fileStore({ path: folder }).compareAndSwap('checkout', null, 'a record'));
+    const version = await updated(fileStore({ path: folder }).compareAndSwap('checkout', null, 'a record'));
     execFileSync('mount', ['-o', 'remount,ro', folder]);
     const store = fileStore({ path: folder });
 
@@ -154,7 +154,7 @@ describe('fileStore', () => {
   test('removes temporary files of crashed processes after an hour', async () => {
     const path = await newFolder();
     const store = fileStore({ path });
-    let version = await swapped(store.compareAndSwap('checkout', null, 'first'));
+    let version = await updated(store.compareAndSwap('checkout', null, 'first'));
     const [old, recent] = [1, 2].map((digit) =>
       join(path, 'checkout', `.${crypto.randomUUID().slice(0, -1)}${digit}.tmp`),
     );
@@ -162,14 +162,14 @@ describe('fileStore', () => {
     await writeFile(recent ?? '', '');
     await utimes(old ?? '', 0, 0);
 
-    version = await swapped(store.compareAndSwap('checkout', version, 'second'));
+    version = await updated(store.compareAndSwap('checkout', version, 'second'));
 
     expect((await treeOf(join(path, 'checkout'))).filter((name) => name.startsWith('.'))).toEqual([
       recent?.split('/').at(-1),
     ]);
   });
 
-  test('rejects with the error of the system if `path` is a file', async () => {
+  test('rejects with the system error if `path` is a file', async () => {
     const path = join(await newFolder(), 'key-rings');
     await writeFile(path, 'a file');
     const store = fileStore({ path });

@@ -7,7 +7,6 @@ import { freePort } from '../../support/sockets.ts';
 export const NAMESPACE = 'shop';
 export const TOKEN = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJlLW9mLXRoZS1wb2Q';
 
-/** A request, and what it is answered. */
 export interface ApiRequest {
   readonly method: string;
   readonly path: string;
@@ -16,7 +15,7 @@ export interface ApiRequest {
   readonly body: string;
 }
 
-export interface ApiAnswer {
+export interface ApiResponse {
   readonly status: number;
   readonly body: object | string;
 }
@@ -25,39 +24,40 @@ interface StoredSecret {
   readonly resourceVersion: string;
   readonly immutable?: boolean;
   readonly type: string;
-  /** In base64. */
+  /** Base64-encoded. */
   readonly data: Readonly<Record<string, string>>;
-  /** What others have put there: labels, annotations. */
+  /** Labels that other clients have set. */
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** The API server keeps no Secret larger than this. */
-const LARGEST_SECRET = 1_048_576;
+/** Maximum size of a Secret. */
+const MAX_SECRET_BYTES = 1_048_576;
 
 /**
- * As much of an API server of Kubernetes as there is to one kind of object in one namespace, with its rules: a bearer
- * token, a role, optimistic concurrency over `resourceVersion`, media types, base64, names, sizes, `Status` objects.
+ * A double of the Kubernetes API server for the Secrets of one namespace. It checks the bearer token, the role,
+ * `resourceVersion`, media types, base64, names and sizes, and reports errors as `Status` objects.
  */
 export class KubernetesApi {
   readonly secrets = new Map<string, StoredSecret>();
   readonly requests: ApiRequest[] = [];
-  /** Tokens that are accepted. */
+  /** Accepted tokens. */
   readonly tokens: Set<string> = new Set([TOKEN]);
-  /** What the role allows. */
+  /** Verbs that the role allows. */
   readonly verbs: Set<string> = new Set(['get', 'create', 'patch']);
-  /** Shared by all objects of a cluster, and changed by them all. */
+  /** All objects of a cluster share this counter. */
   #resourceVersion = 1_000;
 
-  handle(request: ApiRequest): ApiAnswer {
+  handle(request: ApiRequest): ApiResponse {
     this.requests.push(request);
     const token = /^Bearer (.+)$/.exec(request.authorization ?? '')?.[1];
-    if (token === undefined || !this.tokens.has(token)) return status(401, 'Unauthorized', 'Unauthorized');
+    if (token === undefined || !this.tokens.has(token))
+      return statusResponse(401, 'Unauthorized', 'Unauthorized');
     const [, namespace, name] =
       /^\/api\/v1\/namespaces\/([^/]+)\/secrets(?:\/([^/]+))?$/.exec(request.path) ?? [];
     if (namespace === undefined) return { status: 404, body: '404 page not found\n' };
     const verb = { GET: 'get', POST: 'create', PATCH: 'patch' }[request.method];
     if (verb === undefined || (verb === 'create') !== (name === undefined)) {
-      return status(
+      return statusResponse(
         405,
         'MethodNotAllowed',
         'the server does not allow this method on the requested resource',
@@ -66,21 +66,27 @@ export class KubernetesApi {
     if (!this.verbs.has(verb)) {
       const who = `User "system:serviceaccount:${NAMESPACE}:checkout"`;
       const what = `cannot ${verb} resource "secrets" in API group "" in the namespace "${namespace}"`;
-      return status(403, 'Forbidden', `secrets ${name ? `"${name}" ` : ''}is forbidden: ${who} ${what}`);
+      return statusResponse(
+        403,
+        'Forbidden',
+        `secrets ${name ? `"${name}" ` : ''}is forbidden: ${who} ${what}`,
+      );
     }
     if (verb === 'create') return this.#create(namespace, request);
     const secret = namespace === NAMESPACE ? this.secrets.get(name ?? '') : undefined;
-    if (secret === undefined) return status(404, 'NotFound', `secrets "${name}" not found`);
-    return verb === 'get' ? answer(200, name ?? '', secret) : this.#patch(name ?? '', secret, request);
+    if (secret === undefined) return statusResponse(404, 'NotFound', `secrets "${name}" not found`);
+    return verb === 'get'
+      ? secretResponse(200, name ?? '', secret)
+      : this.#patch(name ?? '', secret, request);
   }
 
-  /** Changes a Secret as other users of the cluster do. */
+  /** Changes a Secret, as another client of the cluster does. */
   change(name: string, change: Partial<StoredSecret>): void {
     const secret = this.secrets.get(name) ?? { type: 'Opaque', data: {} };
     this.secrets.set(name, { ...secret, ...change, resourceVersion: this.#nextVersion() });
   }
 
-  /** The entries of a Secret, decoded. */
+  /** Returns the decoded entries of a Secret. */
   entries(name: string): Record<string, string> {
     const data = Object.entries(this.secrets.get(name)?.data ?? {});
     return Object.fromEntries(data.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
@@ -90,22 +96,24 @@ export class KubernetesApi {
     return String(++this.#resourceVersion);
   }
 
-  #create(namespace: string, { contentType, body }: ApiRequest): ApiAnswer {
+  #create(namespace: string, { contentType, body }: ApiRequest): ApiResponse {
     if (contentType !== 'application/json') return unsupported(contentType);
     const { kind, apiVersion, metadata, data = {}, type = 'Opaque' } = JSON.parse(body);
     if (kind !== 'Secret' || apiVersion !== 'v1')
-      return status(400, 'BadRequest', 'the object is not a Secret');
-    if (namespace !== NAMESPACE) return status(404, 'NotFound', `namespaces "${namespace}" not found`);
+      return statusResponse(400, 'BadRequest', 'the object is not a Secret');
+    if (namespace !== NAMESPACE)
+      return statusResponse(404, 'NotFound', `namespaces "${namespace}" not found`);
     const { name } = metadata;
-    if (this.secrets.has(name)) return status(409, 'AlreadyExists', `secrets "${name}" already exists`);
+    if (this.secrets.has(name))
+      return statusResponse(409, 'AlreadyExists', `secrets "${name}" already exists`);
     return this.#store(201, name, { type, data });
   }
 
-  #patch(name: string, secret: StoredSecret, { contentType, body }: ApiRequest): ApiAnswer {
+  #patch(name: string, secret: StoredSecret, { contentType, body }: ApiRequest): ApiResponse {
     if (contentType !== 'application/merge-patch+json') return unsupported(contentType);
     const { metadata, data = {} } = JSON.parse(body);
     if (metadata?.resourceVersion !== undefined && metadata.resourceVersion !== secret.resourceVersion) {
-      return status(
+      return statusResponse(
         409,
         'Conflict',
         `Operation cannot be fulfilled on secrets "${name}": the object has been modified; please apply your changes to the latest version and try again`,
@@ -115,24 +123,28 @@ export class KubernetesApi {
     return this.#store(200, name, { ...secret, data: { ...secret.data, ...data } });
   }
 
-  #store(code: number, name: string, secret: Omit<StoredSecret, 'resourceVersion'>): ApiAnswer {
+  #store(code: number, name: string, secret: Omit<StoredSecret, 'resourceVersion'>): ApiResponse {
     const entries = Object.entries(secret.data);
     const wrongName = entries.find(([key]) => !/^[-._a-zA-Z0-9]{1,253}$/.test(key));
     if (wrongName) return invalid(name, `data[${wrongName[0]}]: Invalid value: "${wrongName[0]}"`);
     if (entries.some(([, value]) => Buffer.from(value, 'base64').toString('base64') !== value)) {
-      return status(400, 'BadRequest', 'Secret in version "v1" cannot be handled: illegal base64 data');
+      return statusResponse(
+        400,
+        'BadRequest',
+        'Secret in version "v1" cannot be handled: illegal base64 data',
+      );
     }
     const size = entries.reduce((sum, [, value]) => sum + Buffer.from(value, 'base64').length, 0);
-    if (size > LARGEST_SECRET)
-      return invalid(name, `data: Too long: may not be more than ${LARGEST_SECRET} bytes`);
+    if (size > MAX_SECRET_BYTES)
+      return invalid(name, `data: Too long: may not be more than ${MAX_SECRET_BYTES} bytes`);
     const stored = { ...secret, resourceVersion: this.#nextVersion() };
     this.secrets.set(name, stored);
-    return answer(code, name, stored);
+    return secretResponse(code, name, stored);
   }
 }
 
-/** A fetch that leads to an API server in this process. */
-export function fetchOf(api: KubernetesApi): (url: string, init: RequestInit) => Promise<Response> {
+/** A `fetch` that sends requests to an API server in this process. */
+export function fetchFrom(api: KubernetesApi): (url: string, init: RequestInit) => Promise<Response> {
   return async (url, init) => {
     const headers = new Headers(init.headers);
     const { status, body } = api.handle({
@@ -146,39 +158,43 @@ export function fetchOf(api: KubernetesApi): (url: string, init: RequestInit) =>
   };
 }
 
-function answer(code: number, name: string, { resourceVersion, labels, ...secret }: StoredSecret): ApiAnswer {
+function secretResponse(
+  code: number,
+  name: string,
+  { resourceVersion, labels, ...secret }: StoredSecret,
+): ApiResponse {
   const metadata = { name, namespace: NAMESPACE, resourceVersion, ...(labels && { labels }) };
-  // Go leaves out an empty map.
+  // Go omits an empty map.
   const { data, ...rest } = secret;
-  const filled = Object.keys(data).length > 0 ? { data } : {};
-  return { status: code, body: { kind: 'Secret', apiVersion: 'v1', metadata, ...filled, ...rest } };
+  const nonEmptyData = Object.keys(data).length > 0 ? { data } : {};
+  return { status: code, body: { kind: 'Secret', apiVersion: 'v1', metadata, ...nonEmptyData, ...rest } };
 }
 
-function status(code: number, reason: string, message: string): ApiAnswer {
+function statusResponse(code: number, reason: string, message: string): ApiResponse {
   const body = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code };
   return { status: code, body };
 }
 
-function invalid(name: string, what: string): ApiAnswer {
-  return status(422, 'Invalid', `Secret "${name}" is invalid: ${what}`);
+function invalid(name: string, what: string): ApiResponse {
+  return statusResponse(422, 'Invalid', `Secret "${name}" is invalid: ${what}`);
 }
 
-function unsupported(contentType: string | undefined): ApiAnswer {
-  return status(
+function unsupported(contentType: string | undefined): ApiResponse {
+  return statusResponse(
     415,
     'UnsupportedMediaType',
     `the body of the request was in an unknown format: ${contentType}`,
   );
 }
 
-/** An API server on a port of this machine. */
+/** An API server that listens on a local port. */
 export interface ListeningApi {
   readonly port: number;
   restart(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** @param tls - A certificate and its key, for https. */
+/** @param tls - Certificate and private key for HTTPS. */
 export async function listen(api: KubernetesApi, tls?: { cert: string; key: string }): Promise<ListeningApi> {
   const onRequest: RequestListener = async (request, response) => {
     const { headers } = request;

@@ -11,10 +11,10 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { everythingShownOf, rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
 import { findProgram } from '../../support/programs.ts';
 import { closedPort, serveHttp } from '../../support/sockets.ts';
-import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
-import { type ApiRequest, fetchOf, KubernetesApi, listen, NAMESPACE, TOKEN } from './kubernetes-api.ts';
-import { isLinearizable, programs, runTogether } from './linearizability.ts';
-import { serverBench } from './server-bench.ts';
+import { type ApiRequest, fetchFrom, KubernetesApi, listen, NAMESPACE, TOKEN } from './kubernetes-api.ts';
+import { isLinearizable, programs, runConcurrently } from './linearizability.ts';
+import { serverSetup } from './server-setup.ts';
+import { newRing, testServerFailures, testStoreContract, updated } from './store-contract.ts';
 
 const NAME = 'drun-key-rings';
 const SERVER = 'https://kubernetes.test';
@@ -27,20 +27,20 @@ function storeOf(api: KubernetesApi, options: Options = {}): KeyStore {
     namespace: NAMESPACE,
     server: SERVER,
     token: TOKEN,
-    fetch: fetchOf(api),
+    fetch: fetchFrom(api),
     ...options,
   });
 }
 
-/** A store whose API server answers everything with this. */
-function storeAnswering(response: () => Response | Promise<Response>, options: Options = {}): KeyStore {
+/** A store whose API server always returns this response. */
+function storeWithResponse(response: () => Response | Promise<Response>, options: Options = {}): KeyStore {
   return storeOf(new KubernetesApi(), { fetch: async () => response(), ...options });
 }
 
 const json = (body: unknown, status = 200): Response => new Response(JSON.stringify(body), { status });
 
-/** An API server on a port, and stores that reach it as those of a pod would, but without TLS. */
-async function newBench() {
+/** Creates an API server on a port, and stores that connect to it without TLS. */
+async function newSetup() {
   const connect = async (port: number) => ({
     store: kubernetesSecretStore({
       name: NAME,
@@ -51,22 +51,22 @@ async function newBench() {
     }),
     close: async () => {},
   });
-  return serverBench(await listen(new KubernetesApi()), connect, /^(?:PATCH|POST) /);
+  return serverSetup(await listen(new KubernetesApi()), connect, /^(?:PATCH|POST) /);
 }
 
 describe('kubernetesSecretStore', () => {
-  keepsTheContract(newBench, { runs: 40 });
+  testStoreContract(newSetup, { runs: 40 });
 
-  describe('whose server fails', { timeout: 60_000 }, () => {
-    survivesItsServer(newBench);
+  describe('during server failures', { timeout: 60_000 }, () => {
+    testServerFailures(newSetup);
   });
 
   test('is linearizable in any order of requests', async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), programs(3), async (scheduler, steps) => {
         const api = new KubernetesApi();
-        const send = fetchOf(api);
-        // A request arrives when it is its turn, and so does its answer.
+        const send = fetchFrom(api);
+        // The scheduler decides when a request and its response arrive.
         const fetch = async (url: string, init: RequestInit): Promise<Response> => {
           await scheduler.schedule(Promise.resolve(), `${init.method}`);
           const response = await send(url, init);
@@ -74,7 +74,7 @@ describe('kubernetesSecretStore', () => {
           return response;
         };
         const stores = steps.map(() => storeOf(api, { fetch }));
-        const events = await scheduler.waitFor(runTogether(stores, 'checkout', steps));
+        const events = await scheduler.waitFor(runConcurrently(stores, 'checkout', steps));
         expect(isLinearizable(events), JSON.stringify(events)).toBe(true);
       }),
       { numRuns: 300 },
@@ -84,20 +84,20 @@ describe('kubernetesSecretStore', () => {
   describe('the Secret', () => {
     test('is created with the first record, with one entry for the ring and one for its version', async () => {
       const api = new KubernetesApi();
-      const version = await swapped(storeOf(api).compareAndSwap('checkout', null, 'a record'));
+      const version = await updated(storeOf(api).compareAndSwap('checkout', null, 'a record'));
 
       expect(api.secrets.get(NAME)?.type).toBe('Opaque');
       expect(api.entries(NAME)).toEqual({ checkout: 'a record', 'checkout.version': version });
     });
 
-    test('can exist beforehand and be empty, so that the role need not create Secrets', async () => {
+    test('may already exist and be empty, so that the role need not allow creating Secrets', async () => {
       const api = new KubernetesApi();
       api.change(NAME, {});
       api.verbs.delete('create');
       const store = storeOf(api);
 
       expect(await store.get('checkout')).toBeNull();
-      await swapped(store.compareAndSwap('checkout', null, 'a record'));
+      await updated(store.compareAndSwap('checkout', null, 'a record'));
     });
 
     test('keeps unrelated entries and labels', async () => {
@@ -105,16 +105,16 @@ describe('kubernetesSecretStore', () => {
       const data = { 'tls.key': Buffer.from('theirs').toString('base64'), bytes: 'AP+A' };
       api.change(NAME, { data, labels: { team: 'shop' } });
 
-      await swapped(storeOf(api).compareAndSwap('checkout', null, 'a record'));
+      await updated(storeOf(api).compareAndSwap('checkout', null, 'a record'));
 
       expect(api.secrets.get(NAME)).toMatchObject({ data, labels: { team: 'shop' } });
     });
 
-    test('causes a conflict only if the ring itself has changed, however often other entries change', async () => {
+    test('causes a conflict only if the ring itself has changed, even if other entries change repeatedly', async () => {
       const api = new KubernetesApi();
       const store = storeOf(api);
-      const version = await swapped(store.compareAndSwap('checkout', null, 'a record'));
-      const send = fetchOf(api);
+      const version = await updated(store.compareAndSwap('checkout', null, 'a record'));
+      const send = fetchFrom(api);
       let labels = 0;
       const busy = storeOf(api, {
         async fetch(url, init) {
@@ -123,16 +123,16 @@ describe('kubernetesSecretStore', () => {
         },
       });
 
-      await swapped(busy.compareAndSwap('checkout', version, 'another'));
+      await updated(busy.compareAndSwap('checkout', version, 'another'));
 
       expect(labels).toBe(5);
       expect(await busy.compareAndSwap('checkout', version, 'late')).toEqual({ ok: false });
     });
 
-    test('rejects with KeyStoreError if it changes before every attempt', async () => {
+    test('causes a KeyStoreError if it changes before every attempt', async () => {
       const api = new KubernetesApi();
       api.change(NAME, {});
-      const send = fetchOf(api);
+      const send = fetchFrom(api);
       const store = storeOf(api, {
         async fetch(url, init) {
           if (init.method === 'PATCH') api.change(NAME, {});
@@ -145,9 +145,9 @@ describe('kubernetesSecretStore', () => {
       expect(error.message).toContain('20 attempts');
     });
 
-    test('is created again for a new ring, and conflicts for a known one, if it is deleted between read and write', async () => {
+    test('is recreated for a new ring, and causes a conflict for an existing one, if it is deleted between read and write', async () => {
       const api = new KubernetesApi();
-      const send = fetchOf(api);
+      const send = fetchFrom(api);
       const store = storeOf(api, {
         async fetch(url, init) {
           if (init.method === 'PATCH') api.secrets.delete(NAME);
@@ -155,13 +155,13 @@ describe('kubernetesSecretStore', () => {
         },
       });
       api.change(NAME, {});
-      const version = await swapped(store.compareAndSwap('checkout', null, 'a record'));
+      const version = await updated(store.compareAndSwap('checkout', null, 'a record'));
 
       expect(await store.compareAndSwap('checkout', version, 'another')).toEqual({ ok: false });
       expect(await store.get('checkout')).toBeNull();
     });
 
-    test('rejects with KeyStoreError if a record lacks its version', async () => {
+    test('causes a KeyStoreError if a record lacks its version', async () => {
       const api = new KubernetesApi();
       api.change(NAME, { data: { checkout: Buffer.from('by hand').toString('base64') } });
 
@@ -170,22 +170,22 @@ describe('kubernetesSecretStore', () => {
       expect(error.message).toContain('without `checkout.version`');
     });
 
-    test('has no record if only the version is left', async () => {
+    test('has no record if only the version remains', async () => {
       const api = new KubernetesApi();
       api.change(NAME, { data: { 'checkout.version': Buffer.from('old').toString('base64') } });
       const store = storeOf(api);
 
       expect(await store.get('checkout')).toBeNull();
-      await swapped(store.compareAndSwap('checkout', null, 'a record'));
+      await updated(store.compareAndSwap('checkout', null, 'a record'));
     });
 
     test.each(['creates', 'replaces'])(
-      'recognizes its own update if its fetch repeats the request: %s a record',
-      async (does) => {
+      'recognizes its own update if `fetch` retries the request: %s a record',
+      async (kind) => {
         const api = new KubernetesApi();
         const version =
-          does === 'creates' ? null : await swapped(storeOf(api).compareAndSwap('checkout', null, 'before'));
-        const send = fetchOf(api);
+          kind === 'creates' ? null : await updated(storeOf(api).compareAndSwap('checkout', null, 'before'));
+        const send = fetchFrom(api);
         const store = storeOf(api, {
           async fetch(url, init) {
             await send(url, init);
@@ -193,7 +193,7 @@ describe('kubernetesSecretStore', () => {
           },
         });
 
-        const next = await swapped(store.compareAndSwap('checkout', version, 'after'));
+        const next = await updated(store.compareAndSwap('checkout', version, 'after'));
 
         expect(await store.get('checkout')).toEqual({ value: 'after', version: next });
       },
@@ -201,20 +201,20 @@ describe('kubernetesSecretStore', () => {
   });
 
   describe('additional entries', () => {
-    test('change with the record in one request', async () => {
+    test('are updated with the record in one request', async () => {
       const api = new KubernetesApi();
       const store = storeOf(api, { entries: async (ring, value) => ({ [`${ring}.key`]: `of ${value}` }) });
 
-      const version = await swapped(store.compareAndSwap('checkout', null, 'first'));
+      const version = await updated(store.compareAndSwap('checkout', null, 'first'));
       expect(api.entries(NAME)).toMatchObject({ checkout: 'first', 'checkout.key': 'of first' });
-      await swapped(store.compareAndSwap('checkout', version, 'second'));
+      await updated(store.compareAndSwap('checkout', version, 'second'));
       expect(api.entries(NAME)).toMatchObject({ checkout: 'second', 'checkout.key': 'of second' });
       expect(await store.compareAndSwap('checkout', version, 'third')).toEqual({ ok: false });
       expect(api.entries(NAME)).toMatchObject({ checkout: 'second', 'checkout.key': 'of second' });
     });
 
     test.each(['checkout', 'api-key', 'checkout.version', 'a/b', '', 'ä', 'x'.repeat(254)])(
-      'cannot be called %j, and then nothing is sent',
+      'cannot have the name %j, for which no request is sent',
       async (entry) => {
         const api = new KubernetesApi();
         const store = storeOf(api, { entries: () => ({ [entry]: 'a text' }) });
@@ -249,12 +249,12 @@ describe('kubernetesSecretStore', () => {
   });
 
   describe('a request', () => {
-    test('is JSON, and a merge patch with the version that was read', async () => {
+    test('is JSON, and an update is a merge patch with the version that was read', async () => {
       const api = new KubernetesApi();
       const store = storeOf(api);
-      const version = await swapped(store.compareAndSwap('checkout', null, 'a'));
+      const version = await updated(store.compareAndSwap('checkout', null, 'a'));
       const resourceVersion = api.secrets.get(NAME)?.resourceVersion;
-      await swapped(store.compareAndSwap('checkout', version, 'b'));
+      await updated(store.compareAndSwap('checkout', version, 'b'));
 
       const seen = api.requests.map(({ method, path, contentType }) => [method, path, contentType]);
       const secrets = `/api/v1/namespaces/${NAMESPACE}/secrets`;
@@ -286,11 +286,11 @@ describe('kubernetesSecretStore', () => {
     });
 
     test.each<[string, Options['token']]>([
-      ['a text', TOKEN],
+      ['a string', TOKEN],
       ['a Secret', new Secret(TOKEN)],
       ['a function', () => TOKEN],
-      ['a function that takes its time', async () => new Secret(TOKEN)],
-    ])('has the token, given as %s', async (_, token) => {
+      ['an async function', async () => new Secret(TOKEN)],
+    ])('contains the token, configured as %s', async (_, token) => {
       const api = new KubernetesApi();
 
       await storeOf(api, { token }).get('checkout');
@@ -299,7 +299,7 @@ describe('kubernetesSecretStore', () => {
     });
 
     test.each(['http://127.0.0.1:8001', 'https://other-cluster.test'])(
-      'does not send the token of the pod to %s, which may belong to another cluster',
+      'to %s, which may belong to another cluster, does not contain the token of the pod',
       async (server) => {
         const headers: unknown[] = [];
         const store = storeOf(new KubernetesApi(), {
@@ -333,7 +333,7 @@ describe('kubernetesSecretStore', () => {
     });
 
     test.each(['get', 'create', 'patch'])(
-      'for the missing verb %s names the verbs that the role needs',
+      'to the missing verb %s names the verbs that the role needs',
       async (verb) => {
         const api = new KubernetesApi();
         if (verb === 'patch') api.change(NAME, {});
@@ -352,7 +352,7 @@ describe('kubernetesSecretStore', () => {
       },
     );
 
-    test("repeats the API server's message: a missing namespace, an immutable or full Secret", async () => {
+    test("contains the API server's message: a missing namespace, an immutable or full Secret", async () => {
       const api = new KubernetesApi();
       const missing = storeOf(api, { namespace: 'nowhere' });
       expect(await rejection(missing.compareAndSwap('checkout', null, 'a record'))).toMatchObject({
@@ -374,11 +374,11 @@ describe('kubernetesSecretStore', () => {
     });
 
     test.each(['GET', 'PATCH'])(
-      'of a %s that repeats the token, the record or a key does not show them',
+      'of a %s that contains the token, the record or a key does not show them',
       async (method) => {
         const api = new KubernetesApi();
         api.change(NAME, {});
-        const send = fetchOf(api);
+        const send = fetchFrom(api);
         const key = 'sk-UxO0kZv8mC1rT3qWn5bYd7fHj9LgPs2aE4iX6uN7ucU';
         const record = '{"seq":4,"sealed":"0123456789abcdef0123456789abcdef"}';
         const message = [TOKEN, record, btoa(record), key, btoa(key)].join(' ');
@@ -405,26 +405,29 @@ describe('kubernetesSecretStore', () => {
     test.each<[string, () => Response]>([
       ['a page', () => new Response('<!doctype html><title>Sign in</title>')],
       ['nothing', () => new Response('')],
-      ['another kind of object', () => json({ kind: 'ConfigMap', metadata: { resourceVersion: '1' } })],
+      ['an object of another kind', () => json({ kind: 'ConfigMap', metadata: { resourceVersion: '1' } })],
       ['a Secret without its version', () => json({ kind: 'Secret', metadata: {} })],
       [
-        'a Secret with an empty version, which would be no condition',
+        'a Secret with an empty version, which would disable the version check',
         () => json({ kind: 'Secret', metadata: { resourceVersion: '' } }),
       ],
       ['a 404 of a proxy', () => new Response('404 page not found', { status: 404 })],
-      ['a 404 in JSON that is no Status', () => json({ reason: 'NotFound' }, 404)],
+      ['a 404 in JSON that is not a Status', () => json({ reason: 'NotFound' }, 404)],
       [
         'a redirect',
         () => new Response(null, { status: 302, headers: { location: 'https://elsewhere.test' } }),
       ],
       ['a failure', () => json({ kind: 'Status', reason: 'InternalError', message: 'etcd is away' }, 500)],
     ])('such as %s rejects with KeyStoreError instead of returning null', async (_, response) => {
-      await rejectionOf(KeyStoreError, storeAnswering(response).get('checkout'));
-      await rejectionOf(KeyStoreError, storeAnswering(response).compareAndSwap('checkout', null, 'a record'));
+      await rejectionOf(KeyStoreError, storeWithResponse(response).get('checkout'));
+      await rejectionOf(
+        KeyStoreError,
+        storeWithResponse(response).compareAndSwap('checkout', null, 'a record'),
+      );
     });
 
     test('such as a Secret without the stored entries is not a success', async () => {
-      const store = storeAnswering(() => json({ kind: 'Secret', metadata: { resourceVersion: '1' } }));
+      const store = storeWithResponse(() => json({ kind: 'Secret', metadata: { resourceVersion: '1' } }));
 
       const error = await rejectionOf(KeyStoreError, store.compareAndSwap('checkout', null, 'a record'));
 
@@ -435,7 +438,7 @@ describe('kubernetesSecretStore', () => {
 
     test('such as an HTML page with status 409 is not a conflict', async () => {
       let calls = 0;
-      const store = storeAnswering(() =>
+      const store = storeWithResponse(() =>
         ++calls === 1
           ? json({ kind: 'Secret', metadata: { resourceVersion: '1' } })
           : new Response('conflict', { status: 409 }),
@@ -475,7 +478,7 @@ describe('kubernetesSecretStore', () => {
     test.each([undefined, null, 'a text', { message: 1 }])(
       'rejects with KeyStoreError if `fetch` throws %o',
       async (thrown) => {
-        const store = storeAnswering(() => {
+        const store = storeWithResponse(() => {
           throw thrown;
         });
 
@@ -484,8 +487,8 @@ describe('kubernetesSecretStore', () => {
     );
 
     test.each<[string, Options]>([
-      ['over node:https', {}],
-      ['over a fetch that does not listen to its signal', { fetch: () => new Promise(() => {}) }],
+      ['with node:https', {}],
+      ['with a `fetch` that ignores its signal', { fetch: () => new Promise(() => {}) }],
     ])('without a response times out, %s', async (_, options) => {
       const { url: server } = await serveHttp(() => {});
       const store = kubernetesSecretStore({
@@ -502,7 +505,7 @@ describe('kubernetesSecretStore', () => {
       expect(error.message).toBe(`GET of the Secret ${NAME}: no response within 30 ms.`);
     });
 
-    test('that is lost within a response rejects with KeyStoreError', async () => {
+    test('that is lost during a response rejects with KeyStoreError', async () => {
       const { url: server } = await serveHttp((_, response) => {
         response.writeHead(200, { 'content-length': 1_000 });
         response.write('{"kind":"Secret"');
@@ -537,7 +540,7 @@ describe('kubernetesSecretStore', () => {
     ['serviceAccountPath', ''],
     ['timeoutMs', 0],
     ['pollMs', Number.NaN],
-  ])('rejects the %s %o and does not repeat it', (option, value) => {
+  ])('rejects the %s %o without showing it', (option, value) => {
     const error = thrownBy(ConfigurationError, () =>
       storeOf(new KubernetesApi(), { [option]: value } as Options),
     );
@@ -546,7 +549,7 @@ describe('kubernetesSecretStore', () => {
     expect(everythingShownOf(error)).not.toMatch(/password|eyJ/);
   });
 
-  test('rejects a token of a function that is not a valid header value', async () => {
+  test('rejects a function that returns a token which is not a valid header value', async () => {
     const store = storeOf(new KubernetesApi(), { token: () => `${TOKEN}\r\nx: y` });
 
     const error = await rejectionOf(ConfigurationError, store.get('checkout'));
@@ -563,10 +566,10 @@ describe('kubernetesSecretStore', () => {
 const openssl = findProgram('openssl');
 
 describe.skipIf(!openssl)(
-  `in a pod${openssl ? '' : ': skipped, openssl is not installed here'}`,
+  `in a pod${openssl ? '' : ' (skipped: openssl is not installed)'}`,
   { timeout: 60_000 },
   () => {
-    /** A folder as Kubernetes mounts it, and the API server that it leads to. */
+    /** Creates a service account folder as Kubernetes mounts it, and its API server. */
     async function newPod() {
       const folder = await mkdtemp(join(tmpdir(), 'drun-sdk-pod-'));
       onTestFinished(() => rm(folder, { recursive: true }));
@@ -590,18 +593,18 @@ describe.skipIf(!openssl)(
       return { api, folder };
     }
 
-    test('needs only a name: namespace, token, certificates and address are those of the pod', async () => {
+    test('requires only a name, and reads the other options from the pod', async () => {
       const { api, folder } = await newPod();
       const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
       const ring = newRing();
 
-      const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+      const version = await updated(store.compareAndSwap(ring, null, 'a record'));
 
       expect(await store.get(ring)).toEqual({ value: 'a record', version });
       expect(api.requests[0]?.authorization).toBe(`Bearer ${TOKEN}`);
     });
 
-    test('uses a token that Kubernetes has replaced', async () => {
+    test('reads a new token after Kubernetes has replaced it', async () => {
       const { api, folder } = await newPod();
       const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
       await store.get('checkout');
@@ -614,7 +617,7 @@ describe.skipIf(!openssl)(
       expect(await store.get('checkout')).toBeNull();
     });
 
-    test('does not send the token to a server with a certificate of another authority', async () => {
+    test('does not send the token to a server whose certificate another authority has signed', async () => {
       const { folder } = await newPod();
       const other = await newPod();
       const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
@@ -629,16 +632,19 @@ describe.skipIf(!openssl)(
       ['token', 'token'],
       ['namespace', 'namespace'],
       ['ca.crt', 'server'],
-    ])('without the file %s, a ConfigurationError names the option %s', async (file, option) => {
-      const { folder } = await newPod();
-      await rm(join(folder, file));
-      const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
+    ])(
+      'rejects with a ConfigurationError if the file %s is missing, and names the option %s',
+      async (file, option) => {
+        const { folder } = await newPod();
+        await rm(join(folder, file));
+        const store = kubernetesSecretStore({ name: NAME, serviceAccountPath: folder });
 
-      const error = await rejectionOf(ConfigurationError, store.get('checkout'));
+        const error = await rejectionOf(ConfigurationError, store.get('checkout'));
 
-      expect(error.option).toBe(option);
-      expect(error.message).toContain(join(folder, file));
-    });
+        expect(error.option).toBe(option);
+        expect(error.message).toContain(join(folder, file));
+      },
+    );
   },
 );
 
@@ -648,7 +654,7 @@ test('requires `server` outside a cluster', () => {
   expect(thrownBy(ConfigurationError, () => kubernetesSecretStore({ name: NAME })).option).toBe('server');
 });
 
-test('puts an IPv6 address in brackets', async () => {
+test('encloses an IPv6 address in brackets', async () => {
   vi.stubEnv('KUBERNETES_SERVICE_HOST', 'fd00::1');
   vi.stubEnv('KUBERNETES_SERVICE_PORT', undefined);
   const urls: string[] = [];

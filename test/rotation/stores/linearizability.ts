@@ -1,42 +1,42 @@
 import type { KeyStore, StoredRecord, SwapResult } from 'drun-sdk/rotation';
 import fc from 'fast-check';
 
-/** What one client does next. */
+/** A step of a client's program. */
 export interface Step {
-  readonly action: 'get' | 'swap';
-  /** The version that a swap expects: the last or the first that this client has seen, or none. */
+  readonly action: 'get' | 'update';
+  /** The version that an update expects: the latest or the first one that this client has read, or none. */
   readonly expects: 'latest' | 'first' | 'nothing';
-  /** There are only two values, so that records come back to one that they had before. */
+  /** With only two values, records often return to an earlier value. */
   readonly value: 'a' | 'b';
 }
 
-/** A call and what it answered, with its place in the order of all calls and answers. */
+/** A call with its result, and with logical times of its start and its return. */
 export type Event = {
   readonly calledAt: number;
-  readonly answeredAt: number;
+  readonly returnedAt: number;
 } & (
-  | { readonly action: 'get'; readonly answer: StoredRecord | null }
+  | { readonly action: 'get'; readonly result: StoredRecord | null }
   | {
-      readonly action: 'swap';
+      readonly action: 'update';
       readonly expected: string | null;
       readonly value: string;
-      readonly answer: SwapResult;
+      readonly result: SwapResult;
     }
 );
 
 const step: fc.Arbitrary<Step> = fc.record({
-  action: fc.constantFrom('get', 'swap', 'swap'),
+  action: fc.constantFrom('get', 'update', 'update'),
   expects: fc.constantFrom('latest', 'latest', 'latest', 'first', 'nothing'),
   value: fc.constantFrom('a', 'b'),
 });
 
-/** What each of a few clients does, one step after the other. */
+/** Generates a sequence of steps for each client. */
 export function programs(clients: number): fc.Arbitrary<Step[][]> {
   return fc.array(fc.array(step, { minLength: 1, maxLength: 5 }), { minLength: clients, maxLength: clients });
 }
 
-/** Runs one program per store, all at the same time on the same ring, and says what was called and answered when. */
-export async function runTogether(
+/** Runs one program per store concurrently on the same ring. Returns the calls. */
+export async function runConcurrently(
   stores: readonly KeyStore[],
   ring: string,
   steps: readonly (readonly Step[])[],
@@ -46,18 +46,18 @@ export async function runTogether(
   await Promise.all(
     steps.map(async (program, client) => {
       const store = stores[client] as KeyStore;
-      const seen: string[] = [];
+      const versions: string[] = [];
       for (const { action, expects, value } of program) {
         const calledAt = clock++;
         if (action === 'get') {
-          const answer = await store.get(ring);
-          events.push({ action, answer, calledAt, answeredAt: clock++ });
-          if (answer) seen.push(answer.version);
+          const result = await store.get(ring);
+          events.push({ action, result, calledAt, returnedAt: clock++ });
+          if (result) versions.push(result.version);
         } else {
-          const expected = { latest: seen.at(-1), first: seen[0], nothing: null }[expects] ?? null;
-          const answer = await store.compareAndSwap(ring, expected, value);
-          events.push({ action, expected, value, answer, calledAt, answeredAt: clock++ });
-          if (answer.ok) seen.push(answer.version);
+          const expected = { latest: versions.at(-1), first: versions[0], nothing: null }[expects] ?? null;
+          const result = await store.compareAndSwap(ring, expected, value);
+          events.push({ action, expected, value, result, calledAt, returnedAt: clock++ });
+          if (result.ok) versions.push(result.version);
         }
       }
     }),
@@ -66,43 +66,43 @@ export async function runTogether(
 }
 
 /**
- * Whether there is an order of the calls, each at some moment between its call and its answer, in which a single
- * record that is read and swapped by one client at a time gives these very answers.
+ * Returns whether the calls are linearizable: some sequential order, in which each call takes effect between its start and
+ * its return, explains all results.
  */
 export function isLinearizable(events: readonly Event[]): boolean {
   const deadEnds = new Set<string>();
 
-  const canFinish = (left: readonly Event[], record: StoredRecord | null): boolean => {
-    if (left.length === 0) return true;
-    const position = `${left.map(({ calledAt }) => calledAt)}/${record?.version}`;
-    if (deadEnds.has(position)) return false;
-    // The next one cannot have been called after another one had been answered already.
-    const firstAnswer = Math.min(...left.map(({ answeredAt }) => answeredAt));
-    const found = left.some((event) => {
-      if (event.calledAt > firstAnswer) return false;
-      const next = after(record, event);
+  const canFinish = (remaining: readonly Event[], record: StoredRecord | null): boolean => {
+    if (remaining.length === 0) return true;
+    const state = `${remaining.map(({ calledAt }) => calledAt)}/${record?.version}`;
+    if (deadEnds.has(state)) return false;
+    // The next call in the order must have started before any of the others returned.
+    const firstReturn = Math.min(...remaining.map(({ returnedAt }) => returnedAt));
+    const found = remaining.some((event) => {
+      if (event.calledAt > firstReturn) return false;
+      const next = apply(record, event);
       return (
         next !== undefined &&
         canFinish(
-          left.filter((other) => other !== event),
+          remaining.filter((other) => other !== event),
           next,
         )
       );
     });
-    if (!found) deadEnds.add(position);
+    if (!found) deadEnds.add(state);
     return found;
   };
   return canFinish(events, null);
 }
 
-/** The record after a call, or undefined where the call cannot have been answered so. */
-function after(record: StoredRecord | null, event: Event): StoredRecord | null | undefined {
+/** Returns the record after a call, or `undefined` if the call cannot have this result. */
+function apply(record: StoredRecord | null, event: Event): StoredRecord | null | undefined {
   if (event.action === 'get') {
-    const isSame = record?.version === event.answer?.version && record?.value === event.answer?.value;
+    const isSame = record?.version === event.result?.version && record?.value === event.result?.value;
     return isSame ? record : undefined;
   }
-  const { expected, value, answer } = event;
+  const { expected, value, result } = event;
   const isExpected = expected === (record?.version ?? null);
-  if (isExpected !== answer.ok) return undefined;
-  return answer.ok ? { value, version: answer.version } : record;
+  if (isExpected !== result.ok) return undefined;
+  return result.ok ? { value, version: result.version } : record;
 }

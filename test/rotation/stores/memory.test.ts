@@ -10,7 +10,7 @@ describe('memoryStore', () => {
     run(),
   );
 
-  it('shares nothing with another store', async () => {
+  it('shares no records with another store', async () => {
     await store.compareAndSwap('checkout', null, 'a record');
 
     expect(await memoryStore().get('checkout')).toBeNull();
@@ -33,7 +33,7 @@ describe('keyStoreContract', () => {
       get: (ring) => store.get(ring.slice(0, 10)),
       compareAndSwap: (ring, expected, value) => store.compareAndSwap(ring.slice(0, 10), expected, value),
     }),
-    'reads from a replica that lags': (store) => {
+    'reads from a lagging replica': (store) => {
       const known = new Map<string, Awaited<ReturnType<typeof store.get>>>();
       return {
         get: async (ring) => {
@@ -46,7 +46,7 @@ describe('keyStoreContract', () => {
     'never reports a change': () => ({ watch: () => () => {} }),
   };
 
-  it.each(Object.entries(faults))('finds a store that %s', async (_, fault) => {
+  it.each(Object.entries(faults))('detects a store that %s', async (_, fault) => {
     const store = memoryStore();
     const faulty = { ...store, ...fault(store) };
     const results = await Promise.allSettled(
@@ -56,7 +56,7 @@ describe('keyStoreContract', () => {
     expect(results.some(({ status }) => status === 'rejected')).toBe(true);
   });
 
-  it('finds a store that returns the same version twice', async () => {
+  it('detects a store that returns the same version twice', async () => {
     const counting = testStore();
     const { compareAndSwap } = counting;
     const faulty = {

@@ -5,8 +5,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
 import { type PostgresServer, postgresSkipNote, startPostgres } from '../../support/postgres.ts';
-import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
-import { serverBench } from './server-bench.ts';
+import { serverSetup } from './server-setup.ts';
+import { newRing, testServerFailures, testStoreContract, updated } from './store-contract.ts';
 
 const timeout = 60_000;
 
@@ -19,7 +19,7 @@ function newPool(port: number, options: pg.PoolConfig = {}): pg.Pool {
     max: 3,
     ...options,
   });
-  // What happens to connections that nobody uses; without a listener it ends the process.
+  // Without a listener, an error of an idle connection ends the process.
   pool.on('error', () => {});
   return pool;
 }
@@ -36,7 +36,7 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
   }, timeout);
   afterAll(() => server?.close(), timeout);
 
-  const benchOf = (isolation: string) => async () => {
+  const setupOf = (isolation: string) => async () => {
     const pool = newPool(server.port, {
       max: 8,
       options: `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`,
@@ -47,9 +47,9 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
   describe.each(['read committed', 'repeatable read', 'serializable'])(
     'at the isolation level %s',
     (isolation) => {
-      keepsTheContract(benchOf(isolation), { runs: 60 });
+      testStoreContract(setupOf(isolation), { runs: 60 });
 
-      test('is used by its connections', { timeout }, async () => {
+      test('is set for its connections', { timeout }, async () => {
         const pool = newPool(server.port, {
           options: `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`,
         });
@@ -62,9 +62,9 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
     },
   );
 
-  describe('whose server fails', { timeout }, () => {
-    survivesItsServer(async () =>
-      serverBench(
+  describe('during server failures', { timeout }, () => {
+    testServerFailures(async () =>
+      serverSetup(
         await startPostgres(),
         async (port) => {
           const pool = newPool(port);
@@ -75,7 +75,7 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
     );
   });
 
-  describe('its table', { timeout }, () => {
+  describe('the table', { timeout }, () => {
     test('is created once by concurrent clients', async () => {
       const pool = newPool(server.port, { max: 10 });
       onTestFinished(() => pool.end());
@@ -83,19 +83,21 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
 
       for (const table of ['first_race', 'second_race', 'third_race']) {
         const stores = Array.from({ length: 10 }, () => newStore(pool, { table }));
-        const swaps = await Promise.all(stores.map((store) => store.compareAndSwap(ring, null, 'a record')));
-        expect(swaps.filter(({ ok }) => ok)).toHaveLength(1);
+        const updates = await Promise.all(
+          stores.map((store) => store.compareAndSwap(ring, null, 'a record')),
+        );
+        expect(updates.filter(({ ok }) => ok)).toHaveLength(1);
       }
     });
 
-    test('can be in a schema, and be named like a SQL keyword', async () => {
+    test('can be in a schema, and can have the name of a SQL keyword', async () => {
       const pool = newPool(server.port);
       onTestFinished(() => pool.end());
       await pool.query('CREATE SCHEMA "order"');
       const store = newStore(pool, { table: 'order.select' });
       const ring = newRing();
 
-      await swapped(store.compareAndSwap(ring, null, 'a record'));
+      await updated(store.compareAndSwap(ring, null, 'a record'));
 
       expect((await pool.query('SELECT ring FROM "order"."select"')).rows).toEqual([{ ring }]);
     });
@@ -110,17 +112,17 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
       const store = newStore(pool, { table });
       const ring = newRing();
 
-      await swapped(store.compareAndSwap(ring, null, 'a record'));
+      await updated(store.compareAndSwap(ring, null, 'a record'));
 
       expect((await pool.query(`SELECT ring FROM ${name}`)).rows).toEqual([{ ring }]);
     });
 
-    test('with row-level security but without a policy for UPDATE is named as the cause', async () => {
+    test('causes an error that mentions row-level security if it has no policy for UPDATE', async () => {
       const pool = newPool(server.port);
       onTestFinished(() => pool.end());
       const store = newStore(pool, { table: 'secured' });
       const ring = newRing();
-      const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+      const version = await updated(store.compareAndSwap(ring, null, 'a record'));
       await pool.query(`CREATE ROLE reader LOGIN; GRANT SELECT, INSERT, UPDATE ON secured TO reader;
         ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
         CREATE POLICY readable ON secured FOR SELECT TO reader USING (true)`);
@@ -136,7 +138,7 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
       expect(error.message).toContain('row-level security has a policy for UPDATE');
     });
 
-    test('with a jsonb column is named as the cause', async () => {
+    test('causes an error that mentions the column if its type is jsonb', async () => {
       const pool = newPool(server.port);
       onTestFinished(() => pool.end());
       await pool.query(
@@ -144,7 +146,7 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
       );
       const store = newStore(pool, { table: 'documents' });
       const ring = newRing();
-      await swapped(store.compareAndSwap(ring, null, '{"a": 1}'));
+      await updated(store.compareAndSwap(ring, null, '{"a": 1}'));
 
       const error = await rejectionOf(ConfigurationError, store.get(ring));
 
@@ -164,7 +166,7 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
       expect(errors).toMatchObject([{ code: '42P01' }, { code: '42P01' }]);
     });
 
-    test('can be created as documented, with the documented rights', async () => {
+    test('can be created as documented, with the documented privileges', async () => {
       const owner = newPool(server.port);
       onTestFinished(() => owner.end());
       const docs = readFileSync(new URL('../../../docs/key-stores.md', import.meta.url), 'utf8');
@@ -174,17 +176,16 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
       await owner.query(statements);
       const pool = newPool(server.port, { user: 'checkout' });
       onTestFinished(() => pool.end());
-      // That it may make tables does not matter: there is one.
       const store = newStore(pool);
       const ring = newRing();
 
-      const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
-      await swapped(store.compareAndSwap(ring, version, 'another'));
+      const version = await updated(store.compareAndSwap(ring, null, 'a record'));
+      await updated(store.compareAndSwap(ring, version, 'another'));
 
       expect((await store.get(ring))?.value).toBe('another');
     });
 
-    test('passes on the error of the client if it cannot be created', async () => {
+    test('causes the error of the client if it cannot be created', async () => {
       const pool = newPool(server.port);
       onTestFinished(() => pool.end());
       const store = newStore(pool, { table: 'nowhere.key_rings' });
@@ -193,7 +194,7 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
     });
   });
 
-  test('recognizes an update that its client repeats', { timeout }, async () => {
+  test('recognizes its own update if the client retries it', { timeout }, async () => {
     const pool = newPool(server.port);
     onTestFinished(() => pool.end());
     const store = newStore(pool, {
@@ -206,9 +207,9 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
     await reader.get(newRing());
     const ring = newRing();
 
-    const first = await swapped(store.compareAndSwap(ring, null, 'first'));
+    const first = await updated(store.compareAndSwap(ring, null, 'first'));
     expect(await reader.get(ring)).toEqual({ value: 'first', version: first });
-    const second = await swapped(store.compareAndSwap(ring, first, 'second'));
+    const second = await updated(store.compareAndSwap(ring, first, 'second'));
     expect(await reader.get(ring)).toEqual({ value: 'second', version: second });
     expect(await store.compareAndSwap(ring, first, 'third')).toEqual({ ok: false });
   });
@@ -225,26 +226,26 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
     const store = postgresStore({ query: (text, values) => client.query(text, values), createTable: true });
     const ring = newRing();
 
-    const swaps = await Promise.all([
+    const updates = await Promise.all([
       store.compareAndSwap(ring, null, 'first'),
       store.compareAndSwap(ring, null, 'second'),
     ]);
 
-    expect(swaps.map(({ ok }) => ok)).toEqual([true, false]);
+    expect(updates.map(({ ok }) => ok)).toEqual([true, false]);
   });
 
-  test('leaves a failed transaction to the caller that began it', {
+  test('leaves a failed transaction to the caller that started it', {
     timeout,
   }, async () => {
     const pool = newPool(server.port);
     onTestFinished(() => pool.end());
     const ring = newRing();
-    const version = await swapped(newStore(pool).compareAndSwap(ring, null, 'before'));
+    const version = await updated(newStore(pool).compareAndSwap(ring, null, 'before'));
     const client = await pool.connect();
     onTestFinished(() => client.release());
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     await client.query('SELECT 1 FROM drun_key_rings');
-    await swapped(newStore(pool).compareAndSwap(ring, version, 'after'));
+    await updated(newStore(pool).compareAndSwap(ring, version, 'after'));
 
     const store = postgresStore({ query: (text, values) => client.query(text, values) });
     await rejection(store.compareAndSwap(ring, version, 'late'));
@@ -255,7 +256,8 @@ describe.skipIf(postgresSkipNote)(`postgresStore${postgresSkipNote}`, () => {
 });
 
 describe('postgresStore, without a server', () => {
-  const answering = (result: unknown) => postgresStore({ query: async () => result as { rows: unknown[] } });
+  const storeReturning = (result: unknown) =>
+    postgresStore({ query: async () => result as { rows: unknown[] } });
 
   test('sends every value as a parameter', async () => {
     const sent: [string, string[]][] = [];
@@ -274,17 +276,19 @@ describe('postgresStore, without a server', () => {
     expect(sent.map(([, values]) => values.length)).toEqual([1, 3, 4, 1]);
   });
 
-  test('repeats a statement after a serialization failure, up to a limit', async () => {
-    const refusal = Object.assign(new Error('could not serialize access'), { code: '40001' });
+  test('retries a statement after a serialization failure, up to a limit', async () => {
+    const serializationFailure = Object.assign(new Error('could not serialize access'), { code: '40001' });
     const attempts: string[][] = [];
     const query = async (_: string, values: string[]): Promise<never> => {
       attempts.push(values);
-      throw refusal;
+      throw serializationFailure;
     };
 
-    expect(await rejection(postgresStore({ query }).compareAndSwap('checkout', null, 'a'))).toBe(refusal);
+    expect(await rejection(postgresStore({ query }).compareAndSwap('checkout', null, 'a'))).toBe(
+      serializationFailure,
+    );
     expect(attempts).toHaveLength(20);
-    expect(new Set(attempts.map((values) => values.join())).size, 'under one version').toBe(1);
+    expect(new Set(attempts.map((values) => values.join())).size, 'distinct versions').toBe(1);
   });
 
   test.each([undefined, null, 'a text', new Error('an error without a code'), { code: 42 }])(
@@ -304,12 +308,12 @@ describe('postgresStore, without a server', () => {
   test.each<[string, unknown]>([
     ['an array, as postgres.js does', [{ version: '1', value: 'a' }]],
     ['nothing', undefined],
-    ['rows that are arrays', { rows: [['1', 'a']] }],
+    ['rows as arrays', { rows: [['1', 'a']] }],
     ['rows that are null', { rows: [null] }],
-    ['columns by other names', { rows: [{ VERSION: '1', VALUE: 'a' }] }],
-    ['columns that are no texts', { rows: [{ version: 1, value: 'a' }] }],
+    ['columns with other names', { rows: [{ VERSION: '1', VALUE: 'a' }] }],
+    ['columns that are not strings', { rows: [{ version: 1, value: 'a' }] }],
   ])('reports a wrong `query` function if it returns %s', async (_, result) => {
-    const error = await rejectionOf(ConfigurationError, answering(result).get('checkout'));
+    const error = await rejectionOf(ConfigurationError, storeReturning(result).get('checkout'));
 
     expect(error.option).toBe('query');
   });

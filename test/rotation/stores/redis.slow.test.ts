@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
 import { type RedisServer, redisSkipNote, startRedis } from '../../support/redis.ts';
 import { freePort } from '../../support/sockets.ts';
-import { keepsTheContract, newRing, survivesItsServer, swapped } from './contract.ts';
-import { serverBench } from './server-bench.ts';
+import { serverSetup } from './server-setup.ts';
+import { newRing, testServerFailures, testStoreContract, updated } from './store-contract.ts';
 
 const timeout = 60_000;
 
@@ -18,7 +18,7 @@ interface Client {
   close(): Promise<unknown>;
 }
 
-/** Calls fail while the server is away, instead of waiting for it; new connections are tried at once. */
+/** Creates a client whose calls fail while the server is down, and that reconnects immediately. */
 function ioredis(port: number, user: { username?: string; password?: string } = {}): Redis {
   const client = new Redis({
     host: '127.0.0.1',
@@ -65,13 +65,13 @@ describe.skipIf(redisSkipNote)(`redisStore${redisSkipNote}`, () => {
   }, timeout);
   afterAll(() => server?.close(), timeout);
 
-  describe.each(clients)('over %s', (_, connect) => {
-    keepsTheContract(async () => serverBench(await startRedis(), connect, /HSET/), {
+  describe.each(clients)('with %s', (_, connect) => {
+    testStoreContract(async () => serverSetup(await startRedis(), connect, /HSET/), {
       runs: 60,
     });
 
-    describe('whose server fails', { timeout }, () => {
-      survivesItsServer(async () => serverBench(await startRedis(), connect, /HSET/));
+    describe('during server failures', { timeout }, () => {
+      testServerFailures(async () => serverSetup(await startRedis(), connect, /HSET/));
     });
   });
 
@@ -83,19 +83,19 @@ describe.skipIf(redisSkipNote)(`redisStore${redisSkipNote}`, () => {
     });
     const ring = newRing();
 
-    const version = await swapped(redisStore({ client: first }).compareAndSwap(ring, null, 'a record'));
+    const version = await updated(redisStore({ client: first }).compareAndSwap(ring, null, 'a record'));
 
     expect(await redisStore({ client: second }).get(ring)).toEqual({ value: 'a record', version });
   });
 
-  test('works over a pool of node-redis', { timeout }, async () => {
+  test('works with a pool of node-redis', { timeout }, async () => {
     const pool = createClientPool(nodeRedisOptions(server.port));
     await pool.connect();
     onTestFinished(() => pool.destroy());
     const store = redisStore({ client: pool });
     const ring = newRing();
 
-    await swapped(store.compareAndSwap(ring, null, 'a record'));
+    await updated(store.compareAndSwap(ring, null, 'a record'));
 
     expect((await store.get(ring))?.value).toBe('a record');
   });
@@ -133,31 +133,33 @@ describe.skipIf(redisSkipNote)(`redisStore${redisSkipNote}`, () => {
           return { store: redisStore({ client }), close: async () => client.destroy() };
         },
       ],
-    ])('each ring has its place, over %s', async (_, connect) => {
+    ])('distributes rings over hash slots, with %s', async (_, connect) => {
       const { store, close } = await connect();
       onTestFinished(async () => void (await close()));
 
       for (const ring of Array.from({ length: 10 }, newRing)) {
-        const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+        const version = await updated(store.compareAndSwap(ring, null, 'a record'));
         expect(await store.get(ring)).toEqual({ value: 'a record', version });
       }
     });
   });
 
-  test('stores a record under a key that names its ring and never expires', { timeout }, async () => {
+  test('stores a record in a key that contains the name of the ring and never expires', {
+    timeout,
+  }, async () => {
     const client = ioredis(server.port);
     onTestFinished(() => client.disconnect());
     const [ring, other] = [newRing(), newRing()];
 
-    const version = await swapped(redisStore({ client }).compareAndSwap(ring, null, 'a record'));
-    await swapped(redisStore({ client, keyPrefix: 'app:' }).compareAndSwap(other, null, 'a record'));
+    const version = await updated(redisStore({ client }).compareAndSwap(ring, null, 'a record'));
+    await updated(redisStore({ client, keyPrefix: 'app:' }).compareAndSwap(other, null, 'a record'));
 
     expect(await client.hgetall(`drun:key-ring:{${ring}}`)).toEqual({ version, value: 'a record' });
     expect(await client.ttl(`drun:key-ring:{${ring}}`)).toBe(-1);
     expect(await client.exists(`app:{${other}}`)).toBe(1);
   });
 
-  test('recognizes an update that its client repeats', { timeout }, async () => {
+  test('recognizes its own update if the client retries it', { timeout }, async () => {
     const client = ioredis(server.port);
     onTestFinished(() => client.disconnect());
     const twice: IoredisClient = {
@@ -166,32 +168,32 @@ describe.skipIf(redisSkipNote)(`redisStore${redisSkipNote}`, () => {
         return client.eval(script, numberOfKeys, ...rest);
       },
     };
-    const repeating = redisStore({ client: twice });
+    const repeatingClient = redisStore({ client: twice });
     const reader = redisStore({ client });
     const ring = newRing();
 
-    const first = await swapped(repeating.compareAndSwap(ring, null, 'first'));
-    const second = await swapped(repeating.compareAndSwap(ring, first, 'second'));
+    const first = await updated(repeatingClient.compareAndSwap(ring, null, 'first'));
+    const second = await updated(repeatingClient.compareAndSwap(ring, first, 'second'));
 
     expect(await reader.get(ring)).toEqual({ value: 'second', version: second });
-    expect(await repeating.compareAndSwap(ring, first, 'third')).toEqual({ ok: false });
+    expect(await repeatingClient.compareAndSwap(ring, first, 'third')).toEqual({ ok: false });
   });
 
   test('loses records if a server without persistence is killed', { timeout }, async () => {
-    const forgetful = await startRedis(['--appendonly', 'no']);
-    onTestFinished(() => forgetful.close());
-    const client = ioredis(forgetful.port);
+    const volatileServer = await startRedis(['--appendonly', 'no']);
+    onTestFinished(() => volatileServer.close());
+    const client = ioredis(volatileServer.port);
     onTestFinished(() => client.disconnect());
     const store = redisStore({ client });
     const ring = newRing();
-    await swapped(store.compareAndSwap(ring, null, 'a record'));
+    await updated(store.compareAndSwap(ring, null, 'a record'));
 
-    await forgetful.restart();
+    await volatileServer.restart();
 
     await vi.waitFor(async () => expect(await store.get(ring)).toBeNull(), 20_000);
   });
 
-  test('needs only the documented rights', { timeout }, async () => {
+  test('needs only the documented permissions', { timeout }, async () => {
     const docs = readFileSync(new URL('../../../docs/key-stores.md', import.meta.url), 'utf8');
     const [, rights = ''] = /The user needs\s+`([^`]+)`/.exec(docs) ?? [];
     const owner = ioredis(server.port);
@@ -202,8 +204,8 @@ describe.skipIf(redisSkipNote)(`redisStore${redisSkipNote}`, () => {
     const store = redisStore({ client });
     const ring = newRing();
 
-    const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
-    await swapped(store.compareAndSwap(ring, version, 'another'));
+    const version = await updated(store.compareAndSwap(ring, null, 'a record'));
+    await updated(store.compareAndSwap(ring, version, 'another'));
 
     expect((await store.get(ring))?.value).toBe('another');
   });
@@ -217,7 +219,7 @@ describe.skipIf(redisSkipNote)(`redisStore${redisSkipNote}`, () => {
     onTestFinished(() => [admin, client].forEach((open) => void open.disconnect()));
     const store = redisStore({ client });
     const ring = newRing();
-    await swapped(store.compareAndSwap(ring, null, 'a record'));
+    await updated(store.compareAndSwap(ring, null, 'a record'));
     const reconnected = new Promise<void>((resolve) => client.once('reconnecting', () => resolve()));
 
     await admin.replicaof('127.0.0.1', primary.port);
@@ -262,7 +264,7 @@ describe.skipIf(redisSkipNote)(`redisStore${redisSkipNote}`, () => {
 
 describe('redisStore, without a server', () => {
   test.each([null, 'OK', [1, 'a'], [Buffer.from('1'), Buffer.from('a')]])(
-    'reports a wrong client if it replies with %o',
+    'rejects a client that replies with %o',
     async (reply) => {
       const store = redisStore({ client: { eval: async () => reply } });
 

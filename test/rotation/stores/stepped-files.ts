@@ -1,13 +1,13 @@
 import * as fs from 'node:fs';
 import { basename } from 'node:path';
 
-/** Waits until it is the turn of a system call. */
+/** Waits until a system call may run. */
 export type Turn = (call: string) => Promise<void>;
 
 /**
- * As much of `node:fs/promises` as the file store uses, on the real file system. Every system call waits for its turn
- * and is then carried out at once, so that a test decides in which order the calls of several clients happen, and which
- * is the last one of a client that dies. What is synced is not: the tests have no power cut.
+ * The functions of `node:fs/promises` that the file store uses, on the real file system. Each system call waits for its
+ * turn and is then executed synchronously. A test thus controls the order of the calls of several clients, and the last
+ * call of a client that crashes. Nothing is synced, because the tests do not simulate power failures.
  */
 export function steppedFiles(turn: Turn) {
   return {
@@ -24,7 +24,7 @@ export function steppedFiles(turn: Turn) {
           fs.writeSync(file, text);
         },
         sync: () => turn(`sync ${basename(path)}`),
-        // A process that dies closes its files too.
+        // A crash also closes the files of a process.
         close: async () => fs.closeSync(file),
       };
     },

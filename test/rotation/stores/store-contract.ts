@@ -4,98 +4,98 @@ import { keyStoreContract } from 'drun-sdk/rotation/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { rejection, rejectionOf, thrownBy } from '../../support/failures.ts';
-import { isLinearizable, programs, runTogether } from './linearizability.ts';
+import { isLinearizable, programs, runConcurrently } from './linearizability.ts';
 
-/** Where a store is put to the test. */
-export interface Bench {
-  /** One more client of the same store, as another process would have one. Closed with the bench. */
+/** A store under test. */
+export interface StoreSetup {
+  /** Opens another client of the same store, as another process does. */
   open(): KeyStore | Promise<KeyStore>;
-  /** What can happen to a store that has a server. */
-  readonly server?: Server;
+  /** The server of the store, if it has one. */
+  readonly server?: StoreServer;
   close?(): Promise<void>;
 }
 
-/** The server behind a store, and the line to it. */
-export interface Server {
+/** A store's server, reached through a proxy that can fail. */
+export interface StoreServer {
   /** Kills the server and starts it again. */
   restart(): Promise<void>;
-  /** Drops every connection there is. */
-  cut(): void;
-  /** Drops every connection, and refuses new ones until {@link Server.comeBack}. */
-  goAway(): Promise<void>;
-  comeBack(): Promise<void>;
-  /** The next swap does not arrive: its connection drops. */
-  loseNextSwap(): void;
-  /** The next swap is carried out, and its connection drops before the answer. */
-  loseNextAnswer(): void;
+  /** Drops all open connections. */
+  dropConnections(): void;
+  /** Drops all connections and refuses new ones. */
+  goOffline(): Promise<void>;
+  goOnline(): Promise<void>;
+  /** Drops the connection of the next update before it reaches the server. */
+  dropNextUpdate(): void;
+  /** Drops the connection of the next update after the server has applied it. */
+  dropNextResponse(): void;
 }
 
 export interface ContractOptions {
-  /** How many random programs are tried. */
+  /** Number of runs of each property. */
   readonly runs: number;
 }
 
-/** A machine that has other things to do takes its time, to start a server above all. */
+/** Starting a server is slow on a busy machine. */
 const timeout = 60_000;
 
-/** What every store has to keep, whatever it is made of. */
-export function keepsTheContract(createBench: () => Promise<Bench>, options: ContractOptions): void {
-  let bench: Bench;
+/** Defines the tests that every store must pass. */
+export function testStoreContract(createSetup: () => Promise<StoreSetup>, options: ContractOptions): void {
+  let setup: StoreSetup;
   beforeAll(async () => {
-    bench = await createBench();
+    setup = await createSetup();
   }, timeout);
-  afterAll(() => bench?.close?.(), timeout);
+  afterAll(() => setup?.close?.(), timeout);
 
   describe('get', { timeout }, () => {
     test('returns null for a ring without a record', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
 
       expect(await store.get(newRing())).toBeNull();
     });
 
     test('returns the stored record with the version that the update returned', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
       const ring = newRing();
 
-      const version = await swapped(store.compareAndSwap(ring, null, 'a record'));
+      const version = await updated(store.compareAndSwap(ring, null, 'a record'));
 
       expect(await store.get(ring)).toEqual({ value: 'a record', version });
     });
 
     test('returns the update of another client at once', async () => {
-      const [writer, reader] = [await bench.open(), await bench.open()];
+      const [writer, reader] = [await setup.open(), await setup.open()];
       const ring = newRing();
       let version: string | null = null;
 
       for (const value of ['first', 'second', 'third']) {
-        version = await swapped(writer.compareAndSwap(ring, version, value));
+        version = await updated(writer.compareAndSwap(ring, version, value));
         expect(await reader.get(ring)).toEqual({ value, version });
       }
     });
 
     test.each([
-      ['no text', ''],
+      ['an empty string', ''],
       ['JSON', '{"seq": 1, "key": "\\"\\\\u0041\\n", "list": [null, 1e9]}'],
-      ['every kind of character', 'a\t\r\n \'"`\\$1 %s {} -- ; é 中文 🔑 \u{10ffff} \ufeff \u2028'],
+      ['special characters', 'a\t\r\n \'"`\\$1 %s {} -- ; é 中文 🔑 \u{10ffff} \ufeff \u2028'],
       ['64 kB of characters', '€'.repeat(21_845)],
     ])('returns %s unchanged', async (_, value) => {
-      const store = await bench.open();
+      const store = await setup.open();
       const ring = newRing();
 
-      await swapped(store.compareAndSwap(ring, null, value));
+      await updated(store.compareAndSwap(ring, null, value));
 
       expect((await store.get(ring))?.value).toBe(value);
     });
 
     test('returns any string unchanged', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
       const ring = newRing();
       let version: string | null = null;
       const text = fc.string({ unit: 'binary' }).filter((value) => !value.includes('\0'));
 
       await fc.assert(
         fc.asyncProperty(text, async (value) => {
-          version = await swapped(store.compareAndSwap(ring, version, value));
+          version = await updated(store.compareAndSwap(ring, version, value));
           expect(await store.get(ring)).toEqual({ value, version });
         }),
         { numRuns: options.runs },
@@ -105,39 +105,39 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
 
   describe('compareAndSwap', { timeout }, () => {
     test('creates a record only if there is none', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
       const ring = newRing();
-      const version = await swapped(store.compareAndSwap(ring, null, 'first'));
+      const version = await updated(store.compareAndSwap(ring, null, 'first'));
 
       expect(await store.compareAndSwap(ring, null, 'second')).toEqual({ ok: false });
       expect(await store.get(ring)).toEqual({ value: 'first', version });
     });
 
     test('rejects an outdated version', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
       const ring = newRing();
-      const stale = await swapped(store.compareAndSwap(ring, null, 'first'));
-      const version = await swapped(store.compareAndSwap(ring, stale, 'second'));
+      const stale = await updated(store.compareAndSwap(ring, null, 'first'));
+      const version = await updated(store.compareAndSwap(ring, stale, 'second'));
 
       expect(await store.compareAndSwap(ring, stale, 'third')).toEqual({ ok: false });
       expect(await store.get(ring)).toEqual({ value: 'second', version });
     });
 
     test('rejects an outdated version of an equal record', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
       const ring = newRing();
-      const first = await swapped(store.compareAndSwap(ring, null, 'a'));
-      const second = await swapped(store.compareAndSwap(ring, first, 'b'));
-      const third = await swapped(store.compareAndSwap(ring, second, 'a'));
+      const first = await updated(store.compareAndSwap(ring, null, 'a'));
+      const second = await updated(store.compareAndSwap(ring, first, 'b'));
+      const third = await updated(store.compareAndSwap(ring, second, 'a'));
 
       expect(new Set([first, second, third]).size).toBe(3);
       expect(await store.compareAndSwap(ring, first, 'c')).toEqual({ ok: false });
     });
 
     test('rejects any version if there is no record, and creates none', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
       const [ring, other] = [newRing(), newRing()];
-      const version = await swapped(store.compareAndSwap(other, null, 'a record'));
+      const version = await updated(store.compareAndSwap(other, null, 'a record'));
 
       expect(await store.compareAndSwap(ring, version, 'a record')).toEqual({ ok: false });
       expect(await store.get(ring)).toBeNull();
@@ -158,24 +158,24 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       '\0',
       '\ud800',
     ])('rejects %j, which is not one of its versions', async (version) => {
-      const store = await bench.open();
+      const store = await setup.open();
       const ring = newRing();
-      await swapped(store.compareAndSwap(ring, null, 'a record'));
+      await updated(store.compareAndSwap(ring, null, 'a record'));
 
       expect(await store.compareAndSwap(ring, version, 'another')).toEqual({ ok: false });
       expect((await store.get(ring))?.value).toBe('a record');
     });
 
     test('is independent of other rings', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
       const [ring, other] = [newRing(), newRing()];
-      const version = await swapped(store.compareAndSwap(ring, null, 'mine'));
+      const version = await updated(store.compareAndSwap(ring, null, 'mine'));
 
-      const otherVersion = await swapped(store.compareAndSwap(other, null, 'yours'));
-      await swapped(store.compareAndSwap(other, otherVersion, 'yours, later'));
+      const otherVersion = await updated(store.compareAndSwap(other, null, 'yours'));
+      await updated(store.compareAndSwap(other, otherVersion, 'yours, later'));
 
       expect(await store.get(ring)).toEqual({ value: 'mine', version });
-      await swapped(store.compareAndSwap(ring, version, 'mine, later'));
+      await updated(store.compareAndSwap(ring, version, 'mine, later'));
       expect((await store.get(other))?.value).toBe('yours, later');
     });
 
@@ -198,7 +198,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
     test('lets exactly one of many clients replace a version', async () => {
       const stores = await openAll(6);
       const ring = newRing();
-      let version = await swapped((await bench.open()).compareAndSwap(ring, null, 'start'));
+      let version = await updated((await setup.open()).compareAndSwap(ring, null, 'start'));
 
       for (let round = 0; round < 5; round++) {
         const results = await Promise.all(
@@ -234,7 +234,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
 
       await fc.assert(
         fc.asyncProperty(programs(3), async (steps) => {
-          const events = await runTogether(stores, newRing(), steps);
+          const events = await runConcurrently(stores, newRing(), steps);
           expect(isLinearizable(events), JSON.stringify(events)).toBe(true);
         }),
         { numRuns: options.runs },
@@ -257,7 +257,7 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
       undefined,
       1,
     ])('such as the ring %j is a ConfigurationError', async (ring) => {
-      const store = await bench.open();
+      const store = await setup.open();
       const name = ring as string;
 
       const errors = [
@@ -269,25 +269,25 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
     });
 
     test.each([
-      ['a value that is no text', 'value', [null, { seq: 1 }]],
-      ['a value with half a character', 'value', [null, 'a\ud83d']],
+      ['a value that is not a string', 'value', [null, { seq: 1 }]],
+      ['a value with a lone surrogate', 'value', [null, 'a\ud83d']],
       ['a value with U+0000', 'value', [null, 'a\0b']],
       ['a value of more than 64 kB', 'value', [null, 'x'.repeat(65_537)]],
       ['a value of fewer characters but more than 64 kB', 'value', [null, '€'.repeat(21_846)]],
-      ['an expected version that is no text', 'expected', [1, 'a record']],
+      ['an expected version that is not a string', 'expected', [1, 'a record']],
       ['no expected version', 'expected', [undefined, 'a record']],
     ])('such as %s is a ConfigurationError, and nothing is stored', async (_, option, [expected, value]) => {
-      const store = await bench.open();
+      const store = await setup.open();
       const ring = newRing();
 
-      const swap = store.compareAndSwap(ring, expected as string, value as string);
+      const update = store.compareAndSwap(ring, expected as string, value as string);
 
-      expect(await rejectionOf(ConfigurationError, swap)).toMatchObject({ option });
+      expect(await rejectionOf(ConfigurationError, update)).toMatchObject({ option });
       expect(await store.get(ring)).toBeNull();
     });
 
     test('such as a watcher that is not a function throws ConfigurationError', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
       const changed = undefined as unknown as () => void;
 
       expect(thrownBy(ConfigurationError, () => store.watch?.(newRing(), changed)).option).toBe('changed');
@@ -296,30 +296,30 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
 
   describe('watch', { timeout }, () => {
     test('reports a record that another client creates, and every later update', async () => {
-      const [watcher, writer] = [await bench.open(), await bench.open()];
+      const [watcher, writer] = [await setup.open(), await setup.open()];
       const ring = newRing();
-      const watched = watch(watcher, ring);
+      const recordWatcher = watch(watcher, ring);
       let version: string | null = null;
 
       for (const value of ['first', 'second', 'third']) {
-        version = await swapped(writer.compareAndSwap(ring, version, value));
-        await watched.until(value);
+        version = await updated(writer.compareAndSwap(ring, version, value));
+        await recordWatcher.waitFor(value);
       }
-      watched.stop();
+      recordWatcher.stop();
     });
 
     test('reports to each of several watchers until it is stopped', async () => {
-      const store = await bench.open();
+      const store = await setup.open();
       const ring = newRing();
       const [stopped, first, second] = [watch(store, ring), watch(store, ring), watch(store, ring)];
-      const version = await swapped(store.compareAndSwap(ring, null, 'first'));
-      await Promise.all([stopped, first, second].map((one) => one.until('first')));
+      const version = await updated(store.compareAndSwap(ring, null, 'first'));
+      await Promise.all([stopped, first, second].map((watcher) => watcher.waitFor('first')));
 
       stopped.stop();
       stopped.stop();
       const { calls } = stopped;
-      await swapped(store.compareAndSwap(ring, version, 'second'));
-      await Promise.all([first, second].map((one) => one.until('second')));
+      await updated(store.compareAndSwap(ring, version, 'second'));
+      await Promise.all([first, second].map((watcher) => watcher.waitFor('second')));
 
       expect(stopped.calls).toBe(calls);
       first.stop();
@@ -328,76 +328,78 @@ export function keepsTheContract(createBench: () => Promise<Bench>, options: Con
   });
 
   describe('the contract for custom stores', { timeout }, () => {
-    const cases = keyStoreContract(() => bench.open());
+    const cases = keyStoreContract(() => setup.open());
     test.each(cases.map(({ name, run }) => [name, run] as const))('%s', async (_, run) => run());
   });
 
   async function openAll(count: number): Promise<KeyStore[]> {
     const stores: KeyStore[] = [];
-    for (let opened = 0; opened < count; opened++) stores.push(await bench.open());
+    for (let opened = 0; opened < count; opened++) stores.push(await setup.open());
     return stores;
   }
 }
 
-/** What a store with a server has to keep besides. */
-export function survivesItsServer(createBench: () => Promise<Bench & { readonly server: Server }>): void {
-  let bench: Bench & { readonly server: Server };
+/** Defines the additional tests that a store with a server must pass. */
+export function testServerFailures(
+  createSetup: () => Promise<StoreSetup & { readonly server: StoreServer }>,
+): void {
+  let setup: StoreSetup & { readonly server: StoreServer };
   beforeAll(async () => {
-    bench = await createBench();
+    setup = await createSetup();
   }, timeout);
-  afterAll(() => bench?.close?.(), timeout);
+  afterAll(() => setup?.close?.(), timeout);
 
   test('keeps a record when the server is killed and restarted', async () => {
-    const store = await bench.open();
+    const store = await setup.open();
     const ring = newRing();
-    const version = await swapped(store.compareAndSwap(ring, null, 'before'));
+    const version = await updated(store.compareAndSwap(ring, null, 'before'));
 
-    await bench.server.restart();
+    await setup.server.restart();
 
     await vi.waitFor(async () => expect(await store.get(ring)).toEqual({ value: 'before', version }), 20_000);
-    await swapped(store.compareAndSwap(ring, version, 'after'));
+    await updated(store.compareAndSwap(ring, version, 'after'));
   });
 
   test('reconnects after a lost connection', async () => {
-    const store = await bench.open();
+    const store = await setup.open();
     const ring = newRing();
-    const version = await swapped(store.compareAndSwap(ring, null, 'before'));
+    const version = await updated(store.compareAndSwap(ring, null, 'before'));
 
-    bench.server.cut();
+    setup.server.dropConnections();
 
     await vi.waitFor(async () => expect(await store.get(ring)).toEqual({ value: 'before', version }), 20_000);
-    await swapped(store.compareAndSwap(ring, version, 'after'));
+    await updated(store.compareAndSwap(ring, version, 'after'));
   });
 
   test('rejects while the server is down, and continues afterwards', async () => {
-    const store = await bench.open();
+    const store = await setup.open();
     const ring = newRing();
-    const version = await swapped(store.compareAndSwap(ring, null, 'before'));
+    const version = await updated(store.compareAndSwap(ring, null, 'before'));
 
-    await bench.server.goAway();
+    await setup.server.goOffline();
     await rejection(store.get(ring));
     await rejection(store.compareAndSwap(ring, version, 'lost'));
     await rejection(store.compareAndSwap(newRing(), null, 'lost'));
-    await bench.server.comeBack();
+    await setup.server.goOnline();
 
     await vi.waitFor(async () => expect(await store.get(ring)).toEqual({ value: 'before', version }), 20_000);
-    await swapped(store.compareAndSwap(ring, version, 'after'));
+    await updated(store.compareAndSwap(ring, version, 'after'));
   });
 
   test.each(['creates', 'replaces'])(
     'does not report success if an update that %s a record does not arrive',
-    async (does) => {
-      const store = await bench.open();
+    async (kind) => {
+      const store = await setup.open();
       const ring = newRing();
-      const version = does === 'creates' ? null : await swapped(store.compareAndSwap(ring, null, 'before'));
+      const version = kind === 'creates' ? null : await updated(store.compareAndSwap(ring, null, 'before'));
       await store.get(ring);
 
-      bench.server.loseNextSwap();
+      setup.server.dropNextUpdate();
       const outcome = await store.compareAndSwap(ring, version, 'after').catch(() => 'not known' as const);
 
-      const reader = await bench.open();
+      const reader = await setup.open();
       const record = await reader.get(ring);
-      // A client that repeats it on a new connection may still have succeeded.
+      // The client may have retried the update on a new connection.
       if (outcome === 'not known') expect(record?.version ?? null).toBe(version);
       else expect(outcome).toEqual({ ok: true, version: record?.version });
     },
@@ -405,16 +407,16 @@ export function survivesItsServer(createBench: () => Promise<Bench & { readonly 
 
   test.each(['creates', 'replaces'])(
     'does not report a conflict if the response to an update that %s a record is lost',
-    async (does) => {
-      const store = await bench.open();
+    async (kind) => {
+      const store = await setup.open();
       const ring = newRing();
-      const version = does === 'creates' ? null : await swapped(store.compareAndSwap(ring, null, 'before'));
+      const version = kind === 'creates' ? null : await updated(store.compareAndSwap(ring, null, 'before'));
       await store.get(ring);
 
-      bench.server.loseNextAnswer();
+      setup.server.dropNextResponse();
       const outcome = await store.compareAndSwap(ring, version, 'after').catch(() => 'not known' as const);
 
-      const reader = await bench.open();
+      const reader = await setup.open();
       const record = await reader.get(ring);
       expect(record?.value).toBe('after');
       if (outcome !== 'not known') expect(outcome).toEqual({ ok: true, version: record?.version });
@@ -423,59 +425,59 @@ export function survivesItsServer(createBench: () => Promise<Bench & { readonly 
   );
 
   test('reports changes made while the server was down to a watcher', async () => {
-    const [watcher, writer] = [await bench.open(), await bench.open()];
+    const [watcher, writer] = [await setup.open(), await setup.open()];
     const ring = newRing();
-    const version = await swapped(writer.compareAndSwap(ring, null, 'before'));
-    const watched = watch(watcher, ring);
-    await watched.until('before');
+    const version = await updated(writer.compareAndSwap(ring, null, 'before'));
+    const recordWatcher = watch(watcher, ring);
+    await recordWatcher.waitFor('before');
 
-    await bench.server.goAway();
-    await bench.server.comeBack();
-    await vi.waitFor(async () => swapped(writer.compareAndSwap(ring, version, 'after')), 20_000);
+    await setup.server.goOffline();
+    await setup.server.goOnline();
+    await vi.waitFor(async () => updated(writer.compareAndSwap(ring, version, 'after')), 20_000);
 
-    await watched.until('after');
-    watched.stop();
+    await recordWatcher.waitFor('after');
+    recordWatcher.stop();
   });
 }
 
-/** A ring that no other test knows. */
+/** Returns the name of a new ring. */
 export function newRing(): string {
   return `r-${Math.random().toString(36).slice(2, 10)}`;
 }
 
-/** The version that a swap answers, which must not have been refused. */
-export async function swapped(swap: Promise<SwapResult>): Promise<string> {
-  const result = await swap;
-  if (!result.ok) throw new Error('the swap was refused');
+/** Returns the version of an update. Fails if the update was rejected. */
+export async function updated(update: Promise<SwapResult>): Promise<string> {
+  const result = await update;
+  if (!result.ok) throw new Error('the update was rejected');
   return result.version;
 }
 
-interface Watched {
+interface RecordWatcher {
   readonly calls: number;
-  /** Resolves once a watcher that reads the record when it is told has seen this value. */
-  until(value: string): Promise<void>;
+  /** Resolves when this value has been read after a notification. */
+  waitFor(value: string): Promise<void>;
   stop(): void;
 }
 
-function watch(store: KeyStore, ring: string): Watched {
+function watch(store: KeyStore, ring: string): RecordWatcher {
   let calls = 0;
-  const seen = new Map<string, PromiseWithResolvers<void>>();
-  const seeing = (value: string): PromiseWithResolvers<void> => {
-    const known = seen.get(value) ?? Promise.withResolvers<void>();
-    seen.set(value, known);
-    return known;
+  const entries = new Map<string, PromiseWithResolvers<void>>();
+  const entryOf = (value: string): PromiseWithResolvers<void> => {
+    const entry = entries.get(value) ?? Promise.withResolvers<void>();
+    entries.set(value, entry);
+    return entry;
   };
   const stop = store.watch?.(ring, async () => {
     calls++;
     const record = await store.get(ring).catch(() => null);
-    if (record) seeing(record.value).resolve();
+    if (record) entryOf(record.value).resolve();
   });
   if (!stop) throw new Error('the store has no watch');
   return {
     get calls() {
       return calls;
     },
-    until: (value) => seeing(value).promise,
+    waitFor: (value) => entryOf(value).promise,
     stop,
   };
 }

@@ -8,25 +8,25 @@ import { fileStore } from '../../src/rotation/stores/file.ts';
 import { type PostgresStoreOptions, postgresStore } from '../../src/rotation/stores/postgres.ts';
 import { redisStore } from '../../src/rotation/stores/redis.ts';
 
-/** Where the record of the ring is: what a process is told, to open the same store as the others. */
+/** Location of the store that all processes share. */
 export type StoreAddress =
   | { readonly kind: 'postgres'; readonly port: number }
   | { readonly kind: 'redis'; readonly port: number }
   | { readonly kind: 'file'; readonly path: string };
 
-/** What every process of a run is told. */
-export interface Surroundings {
-  /** Of the service. */
+/** Configuration of a process. */
+export interface RunConfig {
+  /** URL of the service. */
   readonly url: string;
   readonly accessToken: string;
   readonly store: StoreAddress;
-  /** In base64. */
+  /** Base64-encoded. */
   readonly encryptionKey: string;
 }
 
 /**
- * Grace period and store timeout are long enough for a busy machine. Leases and grace periods are in the service's time, which is
- * real here: a rotation takes some seven seconds, and a takeover thirty.
+ * The timeouts are long enough for a busy machine. The service's clock is real: a rotation takes about 7 seconds, and
+ * a takeover 30.
  */
 const TIMES = {
   gracePeriodMs: 1_500,
@@ -36,22 +36,22 @@ const TIMES = {
   storeTimeoutMs: 100_000,
 };
 
-/** Waits a tenth of the time. */
-const hasty: Clock = {
+/** A clock whose waits are ten times as short. */
+const fastClock: Clock = {
   now: Date.now,
   monotonic: () => performance.now(),
   sleep: (ms, signal, { background = false } = {}) =>
     setTimeout(ms / 10, undefined, { signal, ref: !background }),
 };
 
-/** The ring of a process that only reads. */
-export function readingRing(encryptionKey: string, store: KeyStore): KeyRing {
+/** Creates the ring of a process that only reads. */
+export function newReaderRing(encryptionKey: string, store: KeyStore): KeyRing {
   return new KeyRing({ name: 'checkout', store, encryptionKey, ...TIMES });
 }
 
-/** The ring of a process that rotates. */
-export function rotatingRing(
-  { url: baseUrl, accessToken, encryptionKey }: Surroundings,
+/** Creates the ring of a process that rotates. */
+export function newRotatorRing(
+  { url: baseUrl, accessToken, encryptionKey }: RunConfig,
   store: KeyStore,
 ): KeyRing {
   return new KeyRing({
@@ -60,12 +60,12 @@ export function rotatingRing(
     verifier: keyVerifier({ baseUrl }),
     store,
     encryptionKey,
-    clock: hasty,
+    clock: fastClock,
     ...TIMES,
   });
 }
 
-/** A store, and what closes its connections. */
+/** A store with a function that closes its connections. */
 export interface OpenStore {
   readonly store: KeyStore;
   readonly close: () => Promise<unknown>;
