@@ -19,7 +19,7 @@ describe('a fault with an invalid field is rejected', () => {
     [{ truncateAfterChunks: 1.5 }, '`truncateAfterChunks`'],
     [{ dropConnection: 'before' }, '`dropConnection`'],
     [{ dropConnection: false, omitDone: false }, 'has no effect'],
-    [{ status: 503, headers: { 'no header': 'x' } }, '`headers.no header`'],
+    [{ status: 503, headers: { 'an invalid header name': 'x' } }, '`headers.no header`'],
     [{ status: 503, plane: 'both' }, '`plane`'],
     [{ status: 503, operation: 'rotate' }, '`operation`'],
     [{ status: 503, key: 7 }, '`key`'],
@@ -98,7 +98,7 @@ describe('a fault is accepted', () => {
     faults.next(fault).remove();
   });
 
-  it('and does not show its key', () => {
+  it('without showing its key', () => {
     const fault = faults.next({ status: 503, key: KEY });
     expect(everythingShownOf([fault, faults])).not.toContain(KEY);
     fault.remove();
