@@ -16,7 +16,7 @@ import { DurableObject } from 'cloudflare:workers';
 import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';
 
-/** Holds the record of one ring. No other request runs during `compareAndSwap`. */
+/** Holds the record of one ring. No other request is handled while `compareAndSwap` runs. */
 export class RecordObject extends DurableObject {
   async get() {
     return (await this.ctx.storage.get('record')) ?? null;

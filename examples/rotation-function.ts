@@ -34,7 +34,7 @@ function instanceOf({ DATABASE_URL, DRUN_ACCESS_TOKEN, DRUN_ENCRYPTION_KEY }: En
     connectionTimeoutMillis: 5_000,
     allowExitOnIdle: true,
   });
-  pool.on('error', (error) => console.warn(error.message)); // an idle connection broke
+  pool.on('error', (error) => console.warn(error.message)); // an idle connection was lost
   const ring = new KeyRing({
     name: 'checkout',
     manager: new ApiKeys({ accessToken: DRUN_ACCESS_TOKEN }),

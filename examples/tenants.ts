@@ -11,7 +11,7 @@ interface Tenant {
 
 const tenants = new AsyncLocalStorage<Tenant>();
 
-/** The provider is called before every request, in the async context of the call. Calls do not share its result. */
+/** The provider is called before every request, in the async context of the call. Its result is never shared. */
 const chat = new ChatClient({
   apiKey: () => {
     const tenant = tenants.getStore();

@@ -1,3 +1,4 @@
+import { check } from '../errors/invalid.ts';
 import type { CallOptions, CallPromise, FetchFunction, Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import type { Deadline } from '../http/deadline.ts';
@@ -14,7 +15,6 @@ import {
 } from '../http/options.ts';
 import type { Transport } from '../http/transport.ts';
 import { checkBaseUrl } from '../http/url.ts';
-import { check } from './endpoints.ts';
 import type { ApiKeysOptions, WorkspaceApiKeysOptions } from './types.ts';
 
 const CONSOLE_URL = 'https://console.d.run';

@@ -1,11 +1,6 @@
 import type * as z from 'zod/mini';
-import {
-  ApiError,
-  ConfigurationError,
-  type DrunError,
-  NotFoundError,
-  type ResponseIssue,
-} from '../errors/index.ts';
+import { ApiError, type DrunError, NotFoundError, type ResponseIssue } from '../errors/index.ts';
+import { check } from '../errors/invalid.ts';
 import type { Endpoint } from '../http/client.ts';
 import type { ResponseContext } from '../http/context.ts';
 import { type BodyRules, invalidResponse, readJson } from '../http/errors.ts';
@@ -322,11 +317,6 @@ function toTexts(texts: readonly string[], option: 'ids' | 'models'): readonly s
   const rule = 'must be a non-empty array of non-empty strings. Leave it out to count everything';
   check(isValid && texts.length > 0, option, rule);
   return texts;
-}
-
-/** @throws {ConfigurationError} If an argument is invalid. The message does not repeat its value. */
-export function check(isValid: boolean, option: string, rule: string): void {
-  if (!isValid) throw new ConfigurationError(`\`${option}\` ${rule}.`, { option });
 }
 
 const MAX_ISSUES = 20;

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { check } from './endpoints.ts';
+import { check } from '../errors/invalid.ts';
 import { type FetchPage, readAll } from './list.ts';
 import type { ApiKey, DeletedApiKey, PruneApiKeysQuery, PrunedApiKey, PruneOptions } from './types.ts';
 

@@ -1,4 +1,5 @@
 import { type AnyDrunError, AuthenticationError, type DrunError, isDrunError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
 import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
 import { sleep } from '../internal/wait.ts';
@@ -18,14 +19,7 @@ import { CallCredentials, credentialReader, type ReadCredential } from './creden
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
 import { requestIdOf } from './headers.ts';
-import {
-  checkFunction,
-  checkRequestHeaders,
-  checkRetries,
-  checkTimeout,
-  invalid,
-  isWebPage,
-} from './options.ts';
+import { checkFunction, checkRequestHeaders, checkRetries, checkTimeout, isWebPage } from './options.ts';
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
 import type { Transport, TransportResponse } from './transport.ts';
 import { fillPath } from './url.ts';
@@ -136,7 +130,7 @@ export class HttpClient {
         return resultOf(call, await this.#attempt(call));
       } catch (thrown) {
         deadline.signal.throwIfAborted();
-        const error = thrown as DrunError;
+        const error = thrown as AnyDrunError;
         const recovered = endpoint.recover?.(error, mayHaveBeenApplied);
         if (recovered !== undefined) return resultOf(call, recovered);
         if (error instanceof AuthenticationError) {
@@ -172,9 +166,9 @@ export class HttpClient {
     return { endpoint, context, body: toJson(endpoint.body), attempt: 0 };
   }
 
-  async #reportRetry(call: Call<unknown>, error: DrunError, delayMs: number): Promise<void> {
+  async #reportRetry(call: Call<unknown>, error: AnyDrunError, delayMs: number): Promise<void> {
     const { method, path } = call.endpoint;
-    const event = { method, path, attempt: call.attempt, error: error as AnyDrunError, delayMs };
+    const event = { method, path, attempt: call.attempt, error, delayMs };
     if (retryChannel?.hasSubscribers) retryChannel.publish({ ...event, host: this.baseUrl.host });
     const result: unknown = this.#options.onRetry?.(event);
     if (isThenable(result)) await call.context.deadline.race(result);

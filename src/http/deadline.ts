@@ -1,7 +1,7 @@
 import { TimeoutError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import { abortable } from '../internal/wait.ts';
-import { invalid } from './options.ts';
 
 /**
  * Ends a call when the caller's signal aborts or its time is up. Every wait is raced against the deadline, because a

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import type { HeadersOption } from './call.ts';
@@ -11,11 +12,6 @@ export const CLIENT_OPTIONS: readonly string[] = [
   ...['baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'headers', 'onRetry', 'logger'],
   ...['allowInsecureHttp', 'dangerouslyAllowBrowser'],
 ];
-
-/** @param why - The rest of the sentence after the name of the option. */
-export function invalid(option: string, why: string): ConfigurationError {
-  return new ConfigurationError(`\`${option}\` ${why}${/[.?]$/.test(why) ? '' : '.'}`, { option });
-}
 
 /** @param owner - The function that accepts the options, for the message: `ChatClient`, `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
@@ -109,10 +105,9 @@ function received(value: unknown): string {
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
-/** Printable ASCII, spaces and tabs, without leading or trailing white space. */
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
-/** The credential, and headers that describe the connection or the body. Some transports would ignore them, others would send them. */
+/** Headers that some transports would ignore and others would send. */
 const RESERVED_HEADERS =
   /^(?:authorization|connection|content-(?:encoding|length)|expect|host|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
 
@@ -120,10 +115,7 @@ export function checkRequestHeaders(headers: HeadersOption | undefined): Record<
   const checked = checkHeaders(headers);
   const reserved = Object.keys(checked).find((name) => RESERVED_HEADERS.test(name));
   if (reserved === undefined) return checked;
-  throw invalid(
-    'headers',
-    `cannot set \`${reserved}\`, which is set from the credential or by the transport`,
-  );
+  throw invalid('headers', `cannot set \`${reserved}\`: it is set from the credential or by the transport`);
 }
 
 /** Checks headers here, because errors of `fetch` repeat the value. */

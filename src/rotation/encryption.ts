@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/index.ts';
+import { check } from '../errors/invalid.ts';
 import { isByteArray } from '../internal/checks.ts';
 import { Secret } from '../secret/secret.ts';
 import type { RingKey } from './record.ts';
@@ -15,9 +15,7 @@ export interface EncryptionContext {
 /** Custom encryption, for example by a key management service. */
 export interface CustomEncryption {
   /**
-   * Encrypts a secret.
-   *
-   * @param context - Bind the ciphertext to it (as additional data or an encryption context), so that the ciphertext
+   * Encrypts a secret. Bind the ciphertext to `context` (additional data, an encryption context), so that it
    * cannot be used for another ring or key.
    */
   readonly encrypt: (secret: string, context: EncryptionContext) => string | Promise<string>;
@@ -70,10 +68,7 @@ export class RingEncryption {
     }
   }
 
-  /**
-   * Decrypts each ciphertext once, even for concurrent callers. @throws {KeyRingError} With code
-   * `key_ring_decryption_failed`.
-   */
+  /** Decrypts each ciphertext once. @throws {KeyRingError} With code `key_ring_decryption_failed`. */
   decrypt(key: RingKey, ringId: string): Promise<Decrypted<Secret>> {
     const id = JSON.stringify([ringId, key.seq, key.ciphertext]);
     const known = this.#decrypted.get(id);
@@ -99,15 +94,15 @@ export class RingEncryption {
 }
 
 function cipherFor(option: EncryptionKeyOption): Cipher {
-  const { encrypt, decrypt } = (option ?? {}) as Partial<CustomEncryption>;
-  if (typeof encrypt === 'function' && typeof decrypt === 'function') {
+  const custom = (option ?? {}) as CustomEncryption;
+  if (typeof custom.encrypt === 'function' && typeof custom.decrypt === 'function') {
     return {
-      encrypt,
-      decrypt: async (...input) => ({ secret: await decrypt(...input), isOutdated: false }),
+      encrypt: (...input) => custom.encrypt(...input),
+      decrypt: async (...input) => ({ secret: await custom.decrypt(...input), isOutdated: false }),
     };
   }
   const keys = (Array.isArray(option) ? option : [option]) as readonly EncryptionKey[];
-  if (keys.length === 0) throw invalidKey();
+  check(keys.length > 0, 'encryptionKey', KEY_RULE);
   return aesGcm(keys.map(keyBytes));
 }
 
@@ -115,6 +110,8 @@ function cipherFor(option: EncryptionKeyOption): Cipher {
 const FORMAT = 'gcm1';
 const IV_LENGTH = 12;
 const KEY_LENGTH = 32;
+const KEY_RULE =
+  'must be 32 bytes, as `Uint8Array` or in base64 (`openssl rand -base64 32`), an array of such keys, or `{ encrypt, decrypt }`';
 
 /** AES-256-GCM with a random nonce per ciphertext. */
 function aesGcm(keys: readonly Uint8Array<ArrayBuffer>[]): Cipher {
@@ -150,17 +147,10 @@ function additionalData({ ring, ringId, seq }: EncryptionContext): Uint8Array<Ar
 }
 
 function keyBytes(key: EncryptionKey): Uint8Array<ArrayBuffer> {
-  const bytes = typeof key === 'string' ? fromBase64(key.trim()) : key;
-  if (!isByteArray(bytes) || bytes.length !== KEY_LENGTH) throw invalidKey();
+  const bytes = (typeof key === 'string' && fromBase64(key.trim())) || key;
+  check(isByteArray(bytes) && bytes.length === KEY_LENGTH, 'encryptionKey', KEY_RULE);
   // A copy, so that later changes to the caller's bytes have no effect.
-  return Uint8Array.from(bytes);
-}
-
-function invalidKey(): ConfigurationError {
-  return new ConfigurationError(
-    '`encryptionKey` must be 32 bytes, as `Uint8Array` or in base64 (`openssl rand -base64 32`), an array of such keys, or `{ encrypt, decrypt }`.',
-    { option: 'encryptionKey' },
-  );
+  return Uint8Array.from(bytes as Uint8Array);
 }
 
 /** Decodes base64 and base64url, with and without padding; `undefined` for anything else. */

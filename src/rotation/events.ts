@@ -1,6 +1,7 @@
+import { check } from '../errors/invalid.ts';
 import { keyRingChannel } from '../internal/diagnostics.ts';
 import { safeCause } from './safe-cause.ts';
-import { check, checkFunction } from './stores/store.ts';
+import { checkFunction } from './stores/store.ts';
 
 /** The events of a {@link KeyRing}. They contain ids and masked keys but no secrets. */
 export interface KeyRingEvents {
@@ -16,16 +17,11 @@ export interface KeyRingEvents {
   'orphan-deleted': { readonly id: string; readonly maskedKey: string };
   /** A key in use was deleted or disabled outside the ring, and has been retired. */
   replaced: { readonly id: string };
-  /**
-   * The account contains keys of another ring with this name, for example of another environment. They are not touched.
-   */
+  /** The account has keys of another ring with this name, such as another environment's. They are not touched. */
   'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
   /** The store returned an older record than before; readers keep the newer one. */
   'stale-read': { readonly epoch: number };
-  /**
-   * Background work failed, or the ring needs attention. Without a listener, the error is reported as a process
-   * warning.
-   */
+  /** Background work failed, or the ring needs attention. Without a listener, this becomes a process warning. */
   error: { readonly error: unknown };
 }
 
@@ -33,9 +29,6 @@ export type KeyRingEvent = keyof KeyRingEvents;
 
 /** A literal, so that bundlers can leave it out of programs without a ring. */
 const EVENTS = 'created rotated revoked deleted orphan-deleted replaced name-conflict stale-read error';
-
-/** Emits an event. */
-export type Emit = <Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]) => void;
 
 interface Registration {
   readonly event: KeyRingEvent;
@@ -66,7 +59,7 @@ export class RingEvents {
     return () => void this.#registrations.delete(registration);
   }
 
-  readonly emit: Emit = (event, details) => {
+  emit<Event extends KeyRingEvent>(event: Event, details: KeyRingEvents[Event]): void {
     if (keyRingChannel?.hasSubscribers) keyRingChannel.publish({ ring: this.#ring, event, ...details });
     const registrations = [...this.#registrations].filter((one) => one.event === event);
     for (const { listener } of registrations) {
@@ -82,11 +75,12 @@ export class RingEvents {
     if (process?.emitWarning) process.emitWarning(warning, { type: 'KeyRingWarning', code: 'DRUN_KEY_RING' });
     // biome-ignore lint/suspicious/noConsole: the only way to warn on runtimes without process warnings
     else console.warn(warning);
-  };
+  }
 
-  readonly clearError = (error: unknown): void => {
+  /** Clears `lastError` if it is this error. */
+  clearError(error: unknown): void {
     if (this.lastError === error) this.lastError = undefined;
-  };
+  }
 }
 
 interface Runtime {

@@ -73,10 +73,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary instant; never decreases. */
   monotonic(): number;
-  /**
-   * Resolves after `ms` milliseconds, or rejects with the signal's reason. With `background`, the timer does not keep
-   * the process alive.
-   */
+  /** Resolves after `ms`, or rejects with the signal's reason. `background` timers do not keep the process alive. */
   sleep(ms: number, signal: PlatformAbortSignal, options?: { readonly background?: boolean }): Promise<void>;
 }
 

@@ -1,9 +1,6 @@
 import type { ListedKey } from './interfaces.ts';
 
-/*
- * Names of a ring's keys at the service: kr1-<ring>-<ringId>-<seq>-<nonce>, at most 32 characters, so that a list shows
- * which ring a key belongs to. The ring name may contain dashes; the parts after it do not.
- */
+/* Names of keys: kr1-<ring>-<ringId>-<seq>-<nonce>, at most 32 characters. Only the ring name may contain dashes. */
 
 const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 const RING_ID_LENGTH = 5;

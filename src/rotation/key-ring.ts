@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { check } from '../errors/invalid.ts';
 import { runDetached } from '../internal/detached.ts';
 import { abortable } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
@@ -17,7 +18,7 @@ import {
 } from './revoke.ts';
 import { type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
-import { check, checkMs } from './stores/store.ts';
+import { checkMs } from './stores/store.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** The implementation of the protocol, parts of which tests replace. @internal */
@@ -29,8 +30,8 @@ export interface Protocol {
 /** Options of {@link KeyRing.start}. */
 export interface StartOptions {
   /**
-   * Interval between two reconciliations in milliseconds, with a random variation of 25% so that replicas do not run at
-   * the same time. Shorter if work is due earlier. @defaultValue 60_000
+   * Interval in milliseconds, varied by 25% so that replicas do not reconcile at the same time. Shorter if work is due
+   * earlier. @defaultValue 60_000
    */
   readonly intervalMs?: number | undefined;
 }
@@ -72,7 +73,6 @@ export class KeyRing implements AsyncDisposable {
   readonly #ring: RingContext;
   readonly #protocol: Protocol;
   readonly #reader: Reader;
-  readonly #events: RingEvents;
   /** Created on demand, because Workers provide no random numbers outside of requests. */
   #memory: RingMemory | undefined;
   /** The latest reconciliation; they run one at a time. */
@@ -90,10 +90,7 @@ export class KeyRing implements AsyncDisposable {
   constructor(options: KeyRingOptions, protocol: Protocol = { Reconciliation, Revocation }) {
     const settings = readOptions(options);
     this.#protocol = protocol;
-    this.#events = new RingEvents(settings.name);
-    const { emit, clearError } = this.#events;
-    const state = new RingState(settings, (record, before) => this.#reader.observe(record, before));
-    this.#ring = { ...settings, state, emit, clearError };
+    this.#ring = { ...settings, state: new RingState(settings), events: new RingEvents(settings.name) };
     this.#reader = new Reader(this.#ring);
   }
 
@@ -133,7 +130,7 @@ export class KeyRing implements AsyncDisposable {
       const deadline = clock.monotonic() + Math.max(nextInMs, MIN_WAIT_MS);
       await retryUntil(clock, signal, deadline, POLL, async () => {
         const read = await state.read().catch(() => null);
-        return (read && read.version !== version) || undefined;
+        return read !== null && read.version !== version;
       });
     }
   }
@@ -153,7 +150,7 @@ export class KeyRing implements AsyncDisposable {
     await revocation.run();
     // A running reconciliation may take minutes. The key is already revoked, so its successor can be created later.
     const successor = this.#reconcile(signal).catch((error: unknown) => {
-      if (!signal.aborted) ring.emit('error', { error });
+      if (!signal.aborted) ring.events.emit('error', { error });
     });
     await withTimeout(this.#ring.clock, revocation.timeoutMs, () => successor).catch(() => {});
     return this.status();
@@ -173,7 +170,8 @@ export class KeyRing implements AsyncDisposable {
 
   /** Returns what this process knows about the ring. Sends no request. */
   status(): KeyRingStatus {
-    return statusOf(this.#ring.name, this.#ring.state.latest, this.#events.lastError);
+    const { name, state, events } = this.#ring;
+    return statusOf(name, state.latest, events.lastError);
   }
 
   /**
@@ -186,7 +184,7 @@ export class KeyRing implements AsyncDisposable {
     event: Event,
     listener: (details: KeyRingEvents[Event]) => void,
   ): () => void {
-    return this.#events.on(event, listener);
+    return this.#ring.events.on(event, listener);
   }
 
   /**
@@ -202,11 +200,11 @@ export class KeyRing implements AsyncDisposable {
     if (this.#background !== undefined) return;
     this.#background = new AbortController();
     const { signal } = this.#background;
-    const { clock, random, emit } = this.#ring;
+    const { clock, random, events } = this.#ring;
     const loop = async (): Promise<void> => {
       while (!signal.aborted) {
         const result = await this.#reconcile(signal).catch((error: unknown) => {
-          if (!signal.aborted) emit('error', { error });
+          if (!signal.aborted) events.emit('error', { error });
         });
         const waitMs = Math.min(intervalMs, Math.max(result?.nextInMs ?? intervalMs, MIN_WAIT_MS));
         const variedMs = waitMs * (0.75 + random() / 2);
@@ -239,9 +237,9 @@ export class KeyRing implements AsyncDisposable {
       await abortable(before, signal);
       await this.#checkStore();
       this.#memory ??= new RingMemory();
-      const { lastError } = this.#events;
+      const { lastError } = ring.events;
       const result = await new this.#protocol.Reconciliation(ring, this.#memory, signal).run();
-      this.#events.clearError(lastError);
+      ring.events.clearError(lastError);
       return result;
     } finally {
       end();
@@ -250,12 +248,12 @@ export class KeyRing implements AsyncDisposable {
 
   /** Reports, once, settings that can make the store lose records. */
   async #checkStore(): Promise<void> {
-    const { store, storeTimeoutMs, emit, clock } = this.#ring;
+    const { store, storeTimeoutMs, events, clock } = this.#ring;
     if (this.#isStoreChecked || store.check === undefined) return;
     this.#isStoreChecked = true;
     // Ignored, because many servers do not permit this check; real failures are reported by store operations.
     const errors = await withTimeout(clock, storeTimeoutMs, async () => store.check?.()).catch(() => []);
-    if (Array.isArray(errors)) for (const error of errors) emit('error', { error });
+    if (Array.isArray(errors)) for (const error of errors) events.emit('error', { error });
   }
 
   /** @returns The epoch that the rotation ends. */

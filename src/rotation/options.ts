@@ -1,11 +1,11 @@
 import { ConfigurationError } from '../errors/index.ts';
+import { check } from '../errors/invalid.ts';
 import { MAX_TIMER_MS } from '../internal/checks.ts';
 import { isRecord } from '../internal/json.ts';
 import { findUnknownOption } from '../internal/options.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
-import { SLACK_MS } from './service.ts';
-import { check, checkFunction, checkRing, type KeyStore } from './stores/store.ts';
+import { checkFunction, checkRing, type KeyStore } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
@@ -27,10 +27,7 @@ export interface KeyRingOptions {
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /**
-   * How long a replaced key keeps working, in milliseconds. Must exceed `refreshMs` and the longest call.
-   * @defaultValue 10 minutes
-   */
+  /** How long a replaced key works, in ms; must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
@@ -62,6 +59,9 @@ export interface KeyRingOptions {
   readonly random?: (() => number) | undefined;
 }
 
+/** Tolerance for the service's time: `Date` has whole seconds, server clocks differ, and responses take time. */
+export const SLACK_MS = 5_000;
+
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -77,25 +77,17 @@ const DURATIONS = {
   createTimeoutMs: 30 * SECOND_MS,
   activationTimeoutMs: 5 * MINUTE_MS,
 };
-type Durations = Readonly<typeof DURATIONS>;
 
 const OTHER_OPTIONS =
   'name manager verifier store encryptionKey standby deleteBeforeCreate quota clock random';
 const MAX_AGE_MS = 100 * 365 * DAY_MS;
 
+type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+type OptionalSettings = Pick<KeyRingOptions, 'manager' | 'verifier' | 'quota'>;
+
 /** The options, checked and complete. */
-export interface KeyRingSettings extends Durations {
-  readonly name: string;
-  readonly manager: KeyManager | undefined;
-  readonly verifier: KeyVerifier | undefined;
-  readonly store: KeyStore;
-  readonly encryption: RingEncryption;
-  readonly standby: boolean;
-  readonly deleteBeforeCreate: boolean;
-  readonly quota: KeyQuota | undefined;
-  readonly clock: Clock;
-  readonly random: () => number;
-}
+export type KeyRingSettings = Complete<Omit<KeyRingOptions, keyof OptionalSettings | 'encryptionKey'>> &
+  OptionalSettings & { readonly encryption: RingEncryption };
 
 /** @throws {ConfigurationError} If an option is invalid; the error names it. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
@@ -124,10 +116,8 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   const isLongEnough = durations.leaseMs >= minimumMs;
   check(isLongEnough, 'leaseMs', `must be at least \`createTimeoutMs\` + 10 seconds (${minimumMs})`);
   const encryption = new RingEncryption(name, encryptionKey);
-  return {
-    ...durations,
-    ...{ name, manager, verifier, store, encryption, standby, deleteBeforeCreate, quota, clock, random },
-  };
+  const others = { manager, verifier, store, encryption, standby, deleteBeforeCreate, quota, clock, random };
+  return { name, ...durations, ...others };
 }
 
 /** @param names - The allowed options, separated by spaces. */
@@ -140,9 +130,9 @@ export function checkOptionNames(options: object, names: string): void {
   throw new ConfigurationError(`\`${name}\` is not an option.${hint}`, { option: name });
 }
 
-function readDurations(options: KeyRingOptions): Durations {
+function readDurations(options: KeyRingOptions): typeof DURATIONS {
   const durations = { ...DURATIONS };
-  for (const option of Object.keys(DURATIONS) as (keyof Durations)[]) {
+  for (const option of Object.keys(DURATIONS) as (keyof typeof DURATIONS)[]) {
     const { [option]: value = DURATIONS[option] } = options;
     // The age of a key is not limited by the maximum delay of a timer.
     const maxMs = option === 'maxAgeMs' ? MAX_AGE_MS : MAX_TIMER_MS;

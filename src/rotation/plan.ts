@@ -1,12 +1,11 @@
+import { invalid } from '../errors/invalid.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { OwnKey } from './key-names.ts';
-import type { KeyRingSettings } from './options.ts';
+import { type KeyRingSettings, SLACK_MS } from './options.ts';
 import type { ClaimedPending, CreatedPending, RetiredKey, RingKey, RingRecord } from './record.ts';
-import { keysOf } from './record.ts';
+import * as records from './record.ts';
 import { rolledBack } from './ring-state.ts';
-import { type Listing, latestTime, SLACK_MS } from './service.ts';
-import { invalid } from './stores/store.ts';
-import * as to from './transitions.ts';
+import { type Listing, latestTime } from './service.ts';
 
 /*
  * What a reconciliation does next, as a pure function of what it has observed. In another order of the rules, the ring
@@ -19,12 +18,12 @@ export interface Observation {
   readonly listing: Listing;
   readonly record: RingRecord;
   readonly version: string;
-  /** Requested after the record was read. Absent until a rule needs it. */
-  readonly confirmation?: Listing | undefined;
-  /** Keys that are missing from `confirmation` and that the service rejects. */
+  /** Whether the list was also requested after a read of the same record, in the previous iteration. */
+  readonly isConfirmed: boolean;
+  /** Keys that are missing from a confirmed list and that the service rejects. */
   readonly rejectedIds: ReadonlySet<string>;
-  /** Keys that are encrypted with an outdated key and that this process has not re-encrypted. */
-  readonly outdated: readonly RingKey[];
+  /** A key that is encrypted with an outdated key and that this process has not re-encrypted. */
+  readonly outdated: RingKey | undefined;
   readonly settings: KeyRingSettings;
   readonly progress: Readonly<Progress>;
   readonly monotonicNow: number;
@@ -39,10 +38,7 @@ export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'createdAt' |
 
 /** State that a ring object keeps between reconciliations. */
 export class RingMemory {
-  /**
-   * Identifies this ring object. Independent of `random`, because ring objects with equal owners would continue each
-   * other's claims.
-   */
+  /** Not from `random`, because ring objects with equal owners would continue each other's claims. */
   readonly owner = crypto.randomUUID();
   /** Name of the last key for which a create was sent. */
   sentName: string | undefined;
@@ -65,8 +61,6 @@ export class Progress {
   readonly undeletableIds = new Set<string>();
   readonly unrecoverableNames = new Set<string>();
   orphansDeleted = 0;
-  /** Whether this reconciliation has dropped a claim because all slots were in use. */
-  isFull = false;
 
   constructor(memory: RingMemory) {
     this.memory = memory;
@@ -77,13 +71,10 @@ export class Progress {
 export type Step =
   | { readonly kind: 'rest'; readonly nextInMs?: number | undefined }
   | { readonly kind: 'fail'; readonly error: Error }
-  | { readonly kind: 'list-again' | 'reencrypt' }
-  | {
-      readonly kind: 'update';
-      readonly record: RingRecord;
-      readonly replaced?: string;
-      readonly isFull?: true;
-    }
+  /** Starts the next iteration, which confirms the list unless the record has changed. */
+  | { readonly kind: 'confirm' }
+  | { readonly kind: 'reencrypt'; readonly key: RingKey }
+  | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
   | { readonly kind: 'delete-orphans'; readonly keys: readonly OwnKey[] }
   | { readonly kind: 'delete-retired'; readonly keys: readonly RetiredKey[] }
   /** Writes a claim or, with `pending`, renews its lease. */
@@ -144,45 +135,45 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
 }
 
 /** Sets instants that are absent, or too far ahead because a clock was wrong, by a list requested after the read. */
-function correctInstants({ record, listing, confirmation, monotonicNow }: Observation): Step | undefined {
+function correctInstants(seen: Observation): Step | undefined {
+  const { record, listing, monotonicNow } = seen;
   const { current, previous, pending } = record;
-  const latest = confirmation ?? listing;
-  const { servedAt } = latest;
+  const { servedAt } = listing;
   if (servedAt === undefined) return undefined;
   const isWrong = (instant: number | undefined, lengthMs: number): boolean =>
     instant === undefined || instant - servedAt > lengthMs + 2 * SLACK_MS;
   let changed: RingRecord | undefined;
   if (previous && isWrong(previous.retireAt, previous.gracePeriodMs)) {
-    changed = to.setRetireAt(record, previous, servedAt + SLACK_MS + previous.gracePeriodMs);
+    changed = records.setRetireAt(record, previous, servedAt + SLACK_MS + previous.gracePeriodMs);
   } else if (current && isWrong(current.since, 0)) {
     changed = { ...record, current: { ...current, since: servedAt } };
   } else if (pending?.phase === 'claimed' && isWrong(pending.leaseUntil, pending.leaseMs)) {
     const { leaseMs } = pending;
-    changed = to.claim(record, pending, { leaseMs, leaseUntil: latestTime(latest, monotonicNow) + leaseMs });
+    changed = records.claim(record, pending, {
+      leaseMs,
+      leaseUntil: latestTime(listing, monotonicNow) + leaseMs,
+    });
   }
-  return changed && (confirmation ? { kind: 'update', record: changed } : { kind: 'list-again' });
+  return changed && onceConfirmed(seen, { kind: 'update', record: changed });
 }
 
-/**
- * Waiting uses the earliest possible time: only the `Date` of a list requested after the read shows that an instant has
- * passed.
- */
+/** Waiting uses the earliest possible time, so only a list requested after the read shows that an instant is over. */
 function retirePrevious(seen: Observation): Step | undefined {
-  const { record, listing, confirmation } = seen;
+  const { record, listing } = seen;
   const { previous } = record;
-  if (previous === undefined || !hasPassed(previous.retireAt, confirmation ?? listing)) return undefined;
-  if (confirmation === undefined) return { kind: 'list-again' };
-  return { kind: 'update', record: to.retire(record, [previous.id], 'replaced', promotionOf(seen)) };
+  if (previous === undefined || !hasPassed(previous.retireAt, listing)) return undefined;
+  const retired = records.retire(record, [previous.id], 'replaced', promotionOf(seen));
+  return onceConfirmed(seen, { kind: 'update', record: retired });
 }
 
 /** Lists may lag, so a missing key is replaced only if the service also rejects it. */
 function replaceMissing(seen: Observation): Step | undefined {
-  const { record, listing, confirmation, rejectedIds } = seen;
-  const missing = missingKeys(record, confirmation ?? listing);
-  if (missing.length > 0 && confirmation === undefined) return { kind: 'list-again' };
+  const { record, listing, isConfirmed, rejectedIds } = seen;
+  const missing = missingKeys(record, listing);
+  if (missing.length > 0 && !isConfirmed) return { kind: 'confirm' };
   const key = missing.find(({ id }) => rejectedIds.has(id));
   if (key === undefined) return undefined;
-  const replaced = to.retire(record, [key.id], 'missing', promotionOf(seen));
+  const replaced = records.retire(record, [key.id], 'missing', promotionOf(seen));
   return { kind: 'update', record: replaced, replaced: key.id };
 }
 
@@ -208,32 +199,34 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   if (memory.sentName === pending.name) return undefined;
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
   // Keys are counted after the claim. If two replicas counted before it, each would find room for one key.
-  if (!hasRoom(seen)) return { kind: 'update', record: to.dropClaim(record), isFull: true };
+  if (!hasRoom(seen)) return { kind: 'update', record: records.dropClaim(record) };
   // Acting uses the latest possible time: the create and its recovery must end before the lease does, by the service's
   // clock and by the clock of this process.
   const { leaseUntil } = pending;
   const end = latestTime(listing, monotonicNow) + settings.createTimeoutMs;
   const isLeased = leaseUntil === undefined || end <= leaseUntil;
   const isHeld = monotonicNow - claim.sentAt + settings.createTimeoutMs <= settings.leaseMs;
-  return isLeased && isHeld ? { kind: 'create', pending } : { kind: 'update', record: to.dropClaim(record) };
+  return isLeased && isHeld
+    ? { kind: 'create', pending }
+    : { kind: 'update', record: records.dropClaim(record) };
 }
 
 /** Takes over a claim without a stored key once a list requested after the read shows that its lease has ended. */
 function takeOverClaim(seen: Observation): Step | undefined {
-  const { record, listing, confirmation, settings, progress } = seen;
+  const { record, listing, isConfirmed, settings, progress } = seen;
   const { pending } = record;
   if (pending?.phase !== 'claimed') return undefined;
   const { name, leaseUntil } = pending;
-  if (!hasPassed(leaseUntil, confirmation ?? listing)) return rest(seen);
-  if (confirmation === undefined) return { kind: 'list-again' };
-  const [key, ...others] = confirmation.keys.filter((listed) => listed.name === name);
+  if (!hasPassed(leaseUntil, listing)) return rest(seen);
+  if (!isConfirmed) return { kind: 'confirm' };
+  const [key, ...others] = listing.keys.filter((listed) => listed.name === name);
   const canRecover = settings.manager?.getSecret !== undefined && !progress.unrecoverableNames.has(name);
   if (key && others.length === 0 && canRecover) return { kind: 'recover-key', pending, key };
-  return { kind: 'update', record: to.dropClaim(record) };
+  return { kind: 'update', record: records.dropClaim(record) };
 }
 
 function reencryptOutdated({ outdated }: Observation): Step | undefined {
-  return outdated.length > 0 ? { kind: 'reencrypt' } : undefined;
+  return outdated && { kind: 'reencrypt', key: outdated };
 }
 
 function useStandby(seen: Observation): Step | undefined {
@@ -242,21 +235,21 @@ function useStandby(seen: Observation): Step | undefined {
   if (standby === undefined) return undefined;
   const promotion = promotionOf(seen);
   if (isExpiring(standby, seen)) {
-    return { kind: 'update', record: to.retire(record, [standby.id], 'expiring', promotion) };
+    return { kind: 'update', record: records.retire(record, [standby.id], 'expiring', promotion) };
   }
   if (current !== undefined && (previous !== undefined || !isDue(seen))) return undefined;
-  return { kind: 'update', record: to.promote(record, standby, promotion) };
+  return { kind: 'update', record: records.promote(record, standby, promotion) };
 }
 
 function claimNextKey(seen: Observation): Step | undefined {
-  const { record, settings, progress } = seen;
+  const { record, settings } = seen;
   const { current, standby, previous } = record;
   const isNeeded = !current || isDue(seen) || (settings.standby && !standby);
-  if (!isNeeded || progress.isFull || orphansOf(seen).length > 0) return undefined;
+  if (!isNeeded || orphansOf(seen).length > 0) return undefined;
   // While there is a previous key, there is room only if there is no current one.
   if (previous && current) return undefined;
   if (settings.deleteBeforeCreate && current) {
-    const freed = to.retire(record, [current.id], 'replaced', promotionOf(seen));
+    const freed = records.retire(record, [current.id], 'replaced', promotionOf(seen));
     return { kind: 'update', record: freed };
   }
   if (!hasRoom(seen)) return undefined;
@@ -273,7 +266,7 @@ function leaseError({ listing, settings }: Observation): Step | undefined {
 }
 
 function rest(seen: Observation): Step {
-  const { servedAt = Number.NaN } = seen.confirmation ?? seen.listing;
+  const { servedAt = Number.NaN } = seen.listing;
   if (orphansOf(seen).length > 0) return { kind: 'rest', nextInMs: 0 };
   const { current, previous, pending } = seen.record;
   const dueAt = current && current.since + seen.settings.maxAgeMs;
@@ -281,6 +274,10 @@ function rest(seen: Observation): Step {
   // Instants in the past are ignored: that work is waiting for something else.
   const waits = instants.map((at = Number.NaN) => at - servedAt).filter((waitMs) => waitMs >= 0);
   return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
+}
+
+function onceConfirmed({ isConfirmed }: Observation, step: Step): Step {
+  return isConfirmed ? step : { kind: 'confirm' };
 }
 
 /** Whether a list shows that an instant has passed. */
@@ -303,7 +300,7 @@ function isExpiring({ expiresAt }: RingKey, { listing, settings }: Observation):
 }
 
 /** Returns a promotion at the service's time of this observation. */
-export function promotionOf({ now, settings }: Observation): to.Promotion {
+export function promotionOf({ now, settings }: Observation): records.Promotion {
   return { since: now, gracePeriodMs: settings.gracePeriodMs };
 }
 
@@ -314,7 +311,7 @@ function ownListed({ listing, record }: Observation): OwnKey[] {
 
 function orphansOf(seen: Observation): OwnKey[] {
   const { record, progress } = seen;
-  const known = new Set([...keysOf(record), ...record.retired].map(({ id }) => id));
+  const known = new Set([...records.keysOf(record), ...record.retired].map(({ id }) => id));
   return ownListed(seen).filter(
     ({ id, name }) => !known.has(id) && !progress.undeletableIds.has(id) && name !== record.pending?.name,
   );
@@ -322,7 +319,7 @@ function orphansOf(seen: Observation): OwnKey[] {
 
 /** Whether a slot is free. Undeletable keys do not count here; they count toward the limit of the account. */
 function hasRoom(seen: Observation): boolean {
-  const ids = new Set([...ownListed(seen), ...keysOf(seen.record)].map(({ id }) => id));
+  const ids = new Set([...ownListed(seen), ...records.keysOf(seen.record)].map(({ id }) => id));
   for (const id of seen.progress.undeletableIds) ids.delete(id);
   return ids.size < (seen.settings.deleteBeforeCreate ? 1 : 2);
 }

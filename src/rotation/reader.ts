@@ -21,11 +21,8 @@ interface Reading {
 }
 
 /**
- * Returns the current key; never writes.
- *
- * A known secret is returned at once and refreshed in the background, so that a slow or unavailable store delays no caller.
- * Records older than the latest known one are ignored. If the service rejected the key, the record is read again before
- * a key is returned.
+ * Returns the current key; never writes. A known secret is returned at once and refreshed in the background, so that a
+ * slow or unavailable store delays no caller. After a rejection, the record is read before a key is returned.
  */
 export class Reader {
   readonly #ring: RingContext;
@@ -43,6 +40,7 @@ export class Reader {
 
   constructor(ring: RingContext) {
     this.#ring = ring;
+    ring.state.onChange = (record, before) => this.#observe(record, before);
   }
 
   /** Returns the current key, without a promise if it is known. */
@@ -55,14 +53,13 @@ export class Reader {
     return decrypted.secret;
   }
 
-  /** Handles a record that was read or written. */
-  observe(record: RingRecord, before: RingRecord | undefined): void {
+  #observe(record: RingRecord, before: RingRecord | undefined): void {
     this.#refreshIn();
     const { current, epoch } = record;
     // A new ring starts with lower numbers, and `recover()` raises them without a new key.
     const isLater = before?.ringId !== record.ringId || epoch > before.epoch;
     if (!current || !isLater || current.id === before?.current?.id) return;
-    this.#ring.emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
+    this.#ring.events.emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
   }
 
   /** Stops watching. Resolves when the background work has ended. */
@@ -139,16 +136,16 @@ export class Reader {
   }
 
   async #readRecord(): Promise<void> {
-    const { state, emit, clearError } = this.#ring;
+    const { state, events } = this.#ring;
     const before = state.latest;
     try {
       const read = await state.read();
       const isStale = read !== null && before !== undefined && isOlder(read.record, before);
       if (isStale) {
         this.#refreshIn(RETRY_MS);
-        emit('stale-read', { epoch: read.record.epoch });
+        events.emit('stale-read', { epoch: read.record.epoch });
       } else if (!this.#undecryptable || state.latest?.current?.ciphertext !== this.#undecryptable) {
-        clearError(this.#failure);
+        events.clearError(this.#failure);
       }
     } catch (error) {
       if (state.latest === undefined || !isDrunError(error)) throw error;
@@ -174,7 +171,7 @@ export class Reader {
 
   #report(error: unknown): void {
     this.#failure = error;
-    this.#ring.emit('error', { error });
+    this.#ring.events.emit('error', { error });
   }
 
   #refreshIn(ms = Number.POSITIVE_INFINITY): void {

@@ -1,22 +1,20 @@
 import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
+import { check } from '../errors/invalid.ts';
 import { isSecret, type Secret } from '../secret/secret.ts';
 import { newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import type { Observation, RingMemory, Step } from './plan.ts';
 import * as planning from './plan.ts';
 import type { Announcement, ClaimedPending, CreatedPending, Pending, RingKey, RingRecord } from './record.ts';
-import { emptyRecord, keysOf } from './record.ts';
+import * as records from './record.ts';
 import type { ManagedRing, VersionedRecord } from './ring-state.ts';
-import { readStatus, ringError, safeCause } from './safe-cause.ts';
+import { codeOf, isRejectionStatus, readStatus, ringError, safeCause } from './safe-cause.ts';
 import * as service from './service.ts';
-import { check } from './stores/store.ts';
-import * as to from './transitions.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /*
- * d.run can only create, list and delete keys. It cannot rotate them, a repeated create creates another key, and a
- * deleted key is rejected at once. Every action is therefore announced in the record by a compare-and-swap, which only
- * one replica wins. After a conflict, a crash or a lost response, the next iteration starts over: the record and the
- * list show what happened.
+ * d.run cannot rotate keys: a repeated create creates another key, and a deleted key is rejected at once. Every action
+ * is therefore announced in the record by a compare-and-swap, which only one replica wins. After a conflict, a crash or
+ * a lost response, the next iteration starts over: the record and the list show what happened.
  */
 
 /** The result of a reconciliation. */
@@ -43,6 +41,8 @@ export class Reconciliation {
   protected readonly ring: ManagedRing;
   protected readonly signal: AbortSignal;
   protected readonly progress: planning.Progress;
+  /** The version that the previous iteration read. */
+  #version: string | undefined;
 
   constructor(ring: ManagedRing, memory: RingMemory, signal: AbortSignal) {
     this.ring = ring;
@@ -63,39 +63,30 @@ export class Reconciliation {
 
   /** Lists the keys, and only then reads the record. */
   protected async observe(): Promise<Observation | Again> {
-    const { encryption, emit } = this.ring;
+    const { encryption, events, clock } = this.ring;
     const { memory } = this.progress;
     const listing = await this.#list();
     const read = await this.read();
     if (read === undefined) return undefined;
-    const { record } = read;
+    const { record, version } = read;
+    const isConfirmed = version === this.#version;
+    this.#version = version;
     const others = listing.keys.filter(({ ringId }) => ringId !== record.ringId);
     for (const [ringId, keys] of Map.groupBy(others, (key) => key.ringId)) {
-      if (memory.isNews(ringId)) emit('name-conflict', { ringId, ids: keys.map(({ id }) => id) });
+      if (memory.isNews(ringId)) events.emit('name-conflict', { ringId, ids: keys.map(({ id }) => id) });
     }
-    const outdated: RingKey[] = [];
-    for (const key of keysOf(record)) {
+    let outdated: RingKey | undefined;
+    for (const key of records.keysOf(record)) {
       const { isOutdated } = await encryption.decrypt(key, record.ringId);
-      if (isOutdated && !memory.reencryptedIds.has(key.id)) outdated.push(key);
+      if (isOutdated && !memory.reencryptedIds.has(key.id)) outdated = key;
     }
-    return this.#observed({ ...read, listing, outdated, rejectedIds: new Set() });
-  }
-
-  /** Lists again after the read, and asks the service about the keys that are missing from this list too. */
-  async #confirm(seen: Observation): Promise<Observation> {
-    const confirmation = await this.#list();
     const rejectedIds = new Set<string>();
-    for (const key of planning.missingKeys(seen.record, confirmation)) {
-      if ((await this.#verify(key, seen.record)).kind === 'rejected') rejectedIds.add(key.id);
+    for (const key of isConfirmed ? planning.missingKeys(record, listing) : []) {
+      if ((await this.#verify(key, record)).kind === 'rejected') rejectedIds.add(key.id);
     }
-    return this.#observed({ ...seen, confirmation, rejectedIds });
-  }
-
-  #observed(seen: Omit<Observation, 'settings' | 'progress' | 'monotonicNow' | 'now'>): Observation {
     const { ring: settings, progress } = this;
-    const { clock } = settings;
-    const { servedAt } = seen.confirmation ?? seen.listing;
-    return { ...seen, settings, progress, monotonicNow: clock.monotonic(), now: servedAt ?? clock.now() };
+    const times = { monotonicNow: clock.monotonic(), now: listing.servedAt ?? clock.now() };
+    return { ...read, ...times, listing, isConfirmed, rejectedIds, outdated, settings, progress };
   }
 
   protected plan(seen: Observation): Step {
@@ -104,30 +95,30 @@ export class Reconciliation {
 
   async #continue(seen: Observation): Promise<ReconcileResult | Again> {
     const { record, version } = seen;
-    const { emit } = this.ring;
+    const { events } = this.ring;
     const step = this.plan(seen);
     switch (step.kind) {
       case 'rest':
         return { version, nextInMs: step.nextInMs };
       case 'fail':
         throw step.error;
-      case 'list-again':
-        return this.#continue(await this.#confirm(seen));
+      case 'confirm':
+        return undefined;
       case 'update':
-        this.progress.isFull ||= step.isFull === true;
-        if ((await this.update(seen, step.record)) && step.replaced) emit('replaced', { id: step.replaced });
+        if ((await this.update(seen, step.record)) && step.replaced)
+          events.emit('replaced', { id: step.replaced });
         return undefined;
       case 'delete-orphans':
         this.progress.orphansDeleted += step.keys.length;
         for (const { id, maskedKey = '' } of await this.#delete(step.keys)) {
-          emit('orphan-deleted', { id, maskedKey });
+          events.emit('orphan-deleted', { id, maskedKey });
         }
         return undefined;
       case 'delete-retired': {
         const deleted = await this.#delete(step.keys);
         const ids = deleted.map(({ id }) => id);
-        const isUpdated = ids.length > 0 && (await this.update(seen, to.forgetRetired(record, ids)));
-        if (isUpdated) for (const { id, reason } of deleted) emit('deleted', { id, reason });
+        const isUpdated = ids.length > 0 && (await this.update(seen, records.forgetRetired(record, ids)));
+        if (isUpdated) for (const { id, reason } of deleted) events.emit('deleted', { id, reason });
         return undefined;
       }
       case 'claim':
@@ -142,7 +133,7 @@ export class Reconciliation {
       case 'verify-pending':
         return this.#verifyPending(seen, step.pending);
       case 'reencrypt':
-        return this.#reencrypt(seen);
+        return this.#reencrypt(seen, step.key);
     }
   }
 
@@ -154,7 +145,7 @@ export class Reconciliation {
         await service.deleteKey(this.ring, key.id, this.signal);
         deleted.push(key);
       } catch (error) {
-        if (service.codeOf(error) !== 'permission_denied') throw error;
+        if (codeOf(error) !== 'permission_denied') throw error;
         this.progress.undeletableIds.add(key.id);
         const advice = 'Delete it manually; the ring continues while the account has room.';
         this.#warn(key.id, `the access token may not delete key ${key.id}. ${advice}`);
@@ -179,7 +170,7 @@ export class Reconciliation {
       leaseMs: Math.ceil(leaseMs + sentAt - seen.listing.sentAt),
       leaseUntil: Number.isFinite(latest) ? Math.ceil(latest + leaseMs) : undefined,
     };
-    const claimed = await this.update(seen, to.claim(seen.record, announcement, lease));
+    const claimed = await this.update(seen, records.claim(seen.record, announcement, lease));
     if (claimed) this.progress.claim = { version: claimed.version, sentAt };
   }
 
@@ -198,7 +189,7 @@ export class Reconciliation {
     } catch (error) {
       if (!isRejection(error)) return this.#awaitLateCreate(name, seen.now, sentAt);
       memory.sentName = undefined;
-      await this.update(seen, to.dropClaim(seen.record));
+      await this.update(seen, records.dropClaim(seen.record));
       throw withRingKeys(error, seen);
     }
     return this.storeKey(seen, pending);
@@ -244,17 +235,17 @@ export class Reconciliation {
 
   /** Stores the encrypted secret, which must happen before the key is used. */
   protected async storeKey({ record, ...seen }: Observation, pending: Pending): Promise<Again> {
-    const { encryption, emit } = this.ring;
+    const { encryption, events } = this.ring;
     const { memory } = this.progress;
     if (memory.unstored === undefined) return;
     const { secret, ...fields } = memory.unstored;
     const { seq } = pending;
     const ciphertext = await encryption.encrypt(secret, record.ringId, seq);
     const maskedKey = secret.masked;
-    const changed = to.storeKey(record, pending, { ...fields, maskedKey, seq, ciphertext });
+    const changed = records.storeKey(record, pending, { ...fields, maskedKey, seq, ciphertext });
     if ((await this.update({ ...seen, record }, changed)) === undefined) return;
     memory.unstored = undefined;
-    emit('created', { id: fields.id, maskedKey, seq });
+    events.emit('created', { id: fields.id, maskedKey, seq });
   }
 
   /** Verifies the stored secret: the service may need time to accept it, and the store must have kept it. */
@@ -268,7 +259,7 @@ export class Reconciliation {
       // Another replica may have promoted the key in the meantime.
       if (verdict && (await state.read().catch(() => undefined))?.version !== version) return true;
       verdict = await this.verifyStored(seen, pending);
-      return verdict.kind === 'accepted' || undefined;
+      return verdict.kind === 'accepted';
     });
     if (verdict?.kind === 'accepted') return this.promote(seen, pending);
     if (isOver) return undefined;
@@ -297,8 +288,8 @@ export class Reconciliation {
     const { record } = seen;
     const isStandby = this.ring.standby && record.current !== undefined && record.standby === undefined;
     const changed = isStandby
-      ? to.fillStandby(record, pending)
-      : to.promote(record, pending.key, planning.promotionOf(seen));
+      ? records.fillStandby(record, pending)
+      : records.promote(record, pending.key, planning.promotionOf(seen));
     await this.update(seen, changed);
   }
 
@@ -306,7 +297,7 @@ export class Reconciliation {
     const { id } = key;
     const { name, activationTimeoutMs } = this.ring;
     const promotion = planning.promotionOf(seen);
-    await this.update(seen, to.retire(seen.record, [id], verdict, promotion));
+    await this.update(seen, records.retire(seen.record, [id], verdict, promotion));
     const why =
       verdict === 'rejected'
         ? `the service rejected the new key ${id}`
@@ -315,17 +306,16 @@ export class Reconciliation {
     throw ringError(name, 'key_ring_key_rejected', message, [id]);
   }
 
-  async #reencrypt(seen: Observation): Promise<Again> {
+  async #reencrypt(seen: Observation, key: RingKey): Promise<Again> {
     const { encryption } = this.ring;
-    const { record, outdated } = seen;
-    const ciphertexts = new Map<string, string>();
-    for (const key of outdated) {
-      // Once per key and process, because replicas with encryption keys in different orders would re-encrypt forever.
-      this.progress.memory.reencryptedIds.add(key.id);
-      const { secret } = await encryption.decrypt(key, record.ringId);
-      ciphertexts.set(key.id, await encryption.encrypt(secret, record.ringId, key.seq));
-    }
-    await this.update(seen, to.reencrypt(record, ciphertexts));
+    const { ringId } = seen.record;
+    // Once per key and process, because replicas with encryption keys in different orders would re-encrypt forever.
+    this.progress.memory.reencryptedIds.add(key.id);
+    const { secret } = await encryption.decrypt(key, ringId);
+    await this.update(
+      seen,
+      records.reencrypt(seen.record, key, await encryption.encrypt(secret, ringId, key.seq)),
+    );
   }
 
   async #list(): Promise<service.Listing> {
@@ -340,7 +330,7 @@ export class Reconciliation {
   protected async read(): Promise<VersionedRecord | Again> {
     const { state, random } = this.ring;
     const read = await state.readLatest({ retry: this.signal });
-    if (read === null) await this.update(null, emptyRecord(newRingId(random)));
+    if (read === null) await this.update(null, records.emptyRecord(newRingId(random)));
     return read ?? undefined;
   }
 
@@ -360,14 +350,14 @@ export class Reconciliation {
   }
 
   #report(message: string): void {
-    this.ring.emit('error', { error: new Error(`Ring \`${this.ring.name}\`: ${message}`) });
+    this.ring.events.emit('error', { error: new Error(`Ring \`${this.ring.name}\`: ${message}`) });
   }
 }
 
 /** Whether it is certain that a create was rejected. */
 function isRejection(error: unknown): boolean {
-  if (NOT_CREATED.includes(service.codeOf(error))) return true;
-  return isDrunError(error) && service.isRejectionStatus(readStatus(error));
+  if (NOT_CREATED.includes(codeOf(error))) return true;
+  return isDrunError(error) && isRejectionStatus(readStatus(error));
 }
 
 /** Adds the ring's own keys to an {@link ApiKeyLimitError}. */

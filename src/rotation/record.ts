@@ -152,3 +152,97 @@ const isRecord = objectOf({
   pending: optional((pending) => isClaim(pending) && (isClaimed(pending) || isCreated(pending))),
   retired: (keys) => Array.isArray(keys) && keys.every(isRetiredKey),
 });
+
+/*
+ * Every change to a record, as a pure function. `pending` and `previous` are replaced without unknown fields of newer
+ * versions, which may depend on a field that changes here. Unknown fields of the record itself are kept.
+ */
+
+/** The time of a promotion, and the grace period of the previous key. */
+export type Promotion = Pick<CurrentKey, 'since'> & Pick<PreviousKey, 'gracePeriodMs'>;
+
+/** Announces a key before it is created, because a crash could leave it without a reference; or renews the lease. */
+export function claim(record: RingRecord, { name, seq, owner }: Announcement, lease: Lease): RingRecord {
+  return { ...record, seq, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
+}
+
+/** Drops a claim. If its key is created later, that key is an orphan and is deleted. */
+export function dropClaim({ pending: _, ...record }: RingRecord): RingRecord {
+  return record;
+}
+
+export function storeKey(record: RingRecord, pending: Pending, key: RingKey): RingRecord {
+  const { name, seq, owner, leaseMs, leaseUntil } = pending;
+  return { ...record, pending: { name, seq, owner, leaseMs, leaseUntil, phase: 'created', key } };
+}
+
+export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRecord {
+  return { ...dropClaim(record), standby: key };
+}
+
+/** Makes a key the current one, which fulfills a requested rotation. A list after this update determines `retireAt`. */
+export function promote(record: RingRecord, key: RingKey, { since, gracePeriodMs }: Promotion): RingRecord {
+  const { current, rotateEpoch: _, ...rest } = without(record, [key.id]);
+  const previous = current && { previous: { ...ringKey(current), gracePeriodMs } };
+  return { ...rest, epoch: rest.epoch + 1, ...previous, current: { ...ringKey(key), since } };
+}
+
+export function setRetireAt(record: RingRecord, previous: PreviousKey, retireAt: number): RingRecord {
+  const { gracePeriodMs } = previous;
+  return { ...record, previous: { ...ringKey(previous), gracePeriodMs, retireAt } };
+}
+
+/** Permanently retires keys. If the current key is among them, the standby is promoted. */
+export function retire(
+  record: RingRecord,
+  ids: readonly string[],
+  reason: string,
+  promotion: Promotion,
+): RingRecord {
+  const keys = keysOf(record).filter(({ id }) => ids.includes(id));
+  const retired = [...record.retired, ...keys.map(({ id }) => ({ id, reason }))];
+  const remaining = { ...without(record, ids), retired };
+  const isHeadless = record.current !== undefined && remaining.current === undefined;
+  return isHeadless && remaining.standby ? promote(remaining, remaining.standby, promotion) : remaining;
+}
+
+/** Removes deleted keys from the record. */
+export function forgetRetired(record: RingRecord, ids: readonly string[]): RingRecord {
+  return { ...record, retired: record.retired.filter(({ id }) => !ids.includes(id)) };
+}
+
+/** Replaces the ciphertext of a key. */
+export function reencrypt(record: RingRecord, { id }: RingKey, ciphertext: string): RingRecord {
+  const replace = <Key extends RingKey>(key: Key | undefined): Key | undefined =>
+    key?.id === id ? { ...key, ciphertext } : key;
+  const { current, standby, previous } = record;
+  return { ...record, current: replace(current), standby: replace(standby), previous: replace(previous) };
+}
+
+/**
+ * Resumes rotation after a rollback. No epoch was higher than `highestSeq`, the highest known number, because every
+ * promotion needs its own claim. One number is skipped for a standby that has not been promoted.
+ */
+export function recover(record: RingRecord, highestSeq: number): RingRecord {
+  const epoch = Math.max(record.seq, highestSeq);
+  return { ...dropClaim(record), seq: epoch + 1, epoch };
+}
+
+/** Returns the record without the given keys. */
+function without(record: RingRecord, ids: readonly string[]): RingRecord {
+  const keep = <Key extends RingKey>(key: Key | undefined): Key | undefined =>
+    key && ids.includes(key.id) ? undefined : key;
+  const { current, standby, previous, pending } = record;
+  const isPending = pending?.phase !== 'created' || keep(pending.key) !== undefined;
+  return {
+    ...record,
+    current: keep(current),
+    standby: keep(standby),
+    previous: keep(previous),
+    pending: isPending ? pending : undefined,
+  };
+}
+
+function ringKey({ id, name, seq, maskedKey, ciphertext, createdAt, expiresAt }: RingKey): RingKey {
+  return { id, name, seq, maskedKey, ciphertext, createdAt, expiresAt };
+}

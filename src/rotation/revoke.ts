@@ -1,12 +1,13 @@
+import { check } from '../errors/invalid.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
 import { newRingId } from './key-names.ts';
-import { emptyRecord, isOlder, keysOf, type RingRecord } from './record.ts';
+import type { RingRecord } from './record.ts';
+import * as records from './record.ts';
 import { isTransientStoreFailure, type ManagedRing } from './ring-state.ts';
-import { readStatus, ringError } from './safe-cause.ts';
-import { codeOf, deleteKey, isRejectionStatus, listKeys, verify } from './service.ts';
-import { check, checkMs } from './stores/store.ts';
-import * as to from './transitions.ts';
+import { codeOf, isRejectionStatus, readStatus, ringError } from './safe-cause.ts';
+import { deleteKey, listKeys, verify } from './service.ts';
+import { checkMs } from './stores/store.ts';
 import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** Options of most methods of a {@link KeyRing}. */
@@ -67,47 +68,40 @@ export class Revocation {
   }
 
   async run(): Promise<void> {
-    const { name, emit, clock } = this.ring;
+    const { name, events, clock } = this.ring;
     const deleteAt = clock.monotonic() + Math.min(MAX_WAIT_BEFORE_DELETE_MS, this.timeoutMs / 3);
-    await this.#poll(deleteAt, () => this.#updateRecord(deleteAt));
+    await retryUntil(clock, this.#signal, deleteAt, POLL, () => this.#updateRecord(deleteAt));
     const ids = await this.#idsToDelete();
-    await this.#poll(this.#deadline, async () => {
+    await retryUntil(clock, this.#signal, this.#deadline, POLL, async () => {
       const [isUpdated] = await Promise.all([this.#updateRecord(this.#deadline), this.#deleteKeys(ids)]);
       return isUpdated && this.#isGone;
     });
-    if (this.#isGone) for (const id of ids) emit('revoked', { id, reason: this.#reason });
-    if (!this.#isUpdated) throw this.#error;
+    if (this.#isGone) for (const id of ids) events.emit('revoked', { id, reason: this.#reason });
+    if (!this.#isUpdated) throw this.#failure;
     if (this.#isGone) return;
     const why = `the keys are retired, but after ${this.timeoutMs} ms the service still lists or accepts them.`;
     throw ringError(name, 'key_ring_revocation_unconfirmed', why, ids);
   }
 
-  /** Repeats a task until it returns true or the deadline has passed. */
-  #poll(deadline: number, task: () => Promise<boolean>): Promise<unknown> {
-    const attempt = async () => (await task()) || undefined;
-    return retryUntil(this.ring.clock, this.#signal, deadline, POLL, attempt);
-  }
-
-  get #error(): unknown {
-    const message = 'the record kept changing during the revocation.';
-    return this.#failure ?? ringError(this.ring.name, 'key_ring_conflict', message);
-  }
-
   /** Makes one attempt to retire the keys in the record. @returns False if another attempt may help. */
   async #updateRecord(deadline: number): Promise<boolean> {
     if (this.#isUpdated) return true;
-    const { state, clock, gracePeriodMs } = this.ring;
+    const { name, state, clock, gracePeriodMs } = this.ring;
     const limit = () => ({ timeoutMs: Math.max(1, deadline - clock.monotonic()) });
     try {
       const read = await state.readLatest(limit());
-      const record = read?.record ?? emptyRecord('');
+      const record = read?.record ?? records.emptyRecord('');
       await this.resolveTarget(record);
       const { ids = [] } = this;
-      if (read !== null && keysOf(record).some(({ id }) => ids.includes(id))) {
+      if (read !== null && records.keysOf(record).some(({ id }) => ids.includes(id))) {
         // A lower bound of the service's time, because a revocation does not wait for a list.
         const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
-        const revoked = to.retire(record, ids, this.#reason, { since, gracePeriodMs });
-        if ((await state.update(read, revoked, limit())) === undefined) return false;
+        const revoked = records.retire(record, ids, this.#reason, { since, gracePeriodMs });
+        if ((await state.update(read, revoked, limit())) === undefined) {
+          const message = 'the record kept changing during the revocation.';
+          this.#failure = ringError(name, 'key_ring_conflict', message);
+          return false;
+        }
       }
       this.#isUpdated = true;
     } catch (failure) {
@@ -122,7 +116,7 @@ export class Revocation {
     if (this.ids !== undefined) return;
     const { target } = this;
     const id = target === 'current' ? record.current?.id : target;
-    const keys = keysOf(record).filter((key) => target === 'all' || key.id === id);
+    const keys = records.keysOf(record).filter((key) => target === 'all' || key.id === id);
     if (keys.length === 0 && target !== 'all') return;
     this.ids = keys.map((key) => key.id);
     // A key that cannot be decrypted is revoked anyway.
@@ -138,7 +132,7 @@ export class Revocation {
     if (!this.#isUpdated) {
       // The store is unreachable, so the last known record is used.
       if (latest !== undefined) await this.resolveTarget(latest);
-      if (!this.ids?.length) throw this.#error;
+      if (!this.ids?.length) throw this.#failure;
     }
     if (this.ids !== undefined) return this.ids;
     if (this.target === 'current') {
@@ -176,8 +170,8 @@ export class Revocation {
 }
 
 /**
- * Accepts a record that is older than the latest known one. Raises its numbers above those of all existing keys and
- * known records, so that readers accept it again. Keys that are missing from it become orphans.
+ * Accepts a record that is older than the latest known one, and raises its numbers above all known ones, so that
+ * readers accept it again. Keys that are missing from it become orphans.
  */
 export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promise<void> {
   const { name, state, random } = ring;
@@ -187,11 +181,15 @@ export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promi
   const record = read?.record;
   const ahead = keys.filter(({ ringId, seq }) => ringId === record?.ringId && seq > record.seq);
   const isRolledBack =
-    record === undefined ? known !== undefined : ahead.length > 0 || (known && isOlder(record, known));
+    record === undefined
+      ? known !== undefined
+      : ahead.length > 0 || (known && records.isOlder(record, known));
   if (!isRolledBack) return;
   const seqs = ahead.map(({ seq }) => seq);
   if (known !== undefined && known.ringId === record?.ringId) seqs.push(known.seq);
-  const recovered = record ? to.recover(record, Math.max(0, ...seqs)) : emptyRecord(newRingId(random));
+  const recovered = record
+    ? records.recover(record, Math.max(0, ...seqs))
+    : records.emptyRecord(newRingId(random));
   if ((await state.update(read, recovered)) !== undefined) return;
   const message =
     'another process changed the record during `recover()`. Check the ring before you call it again.';

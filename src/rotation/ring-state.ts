@@ -1,11 +1,11 @@
 import type { KeyRingError } from '../errors/index.ts';
-import type { Emit } from './events.ts';
+import { invalid } from '../errors/invalid.ts';
+import type { RingEvents } from './events.ts';
 import type { KeyManager, KeyVerifier } from './interfaces.ts';
 import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
-import { ringError, type SafeCause, safeCause } from './safe-cause.ts';
-import { codeOf, isRejectionStatus } from './service.ts';
-import { invalid, type StoredRecord, type SwapResult } from './stores/store.ts';
+import { codeOf, isRejectionStatus, ringError, type SafeCause, safeCause } from './safe-cause.ts';
+import type { StoredRecord, SwapResult } from './stores/store.ts';
 import { withTimeout } from './waiting.ts';
 
 /** Attempts at a store operation, and the wait after the first one; it doubles. */
@@ -15,9 +15,7 @@ const RETRY_MS = 500;
 /** The context shared by the parts of a ring. */
 export interface RingContext extends KeyRingSettings {
   readonly state: RingState;
-  readonly emit: Emit;
-  /** Clears `lastError` if it is this error. */
-  readonly clearError: (error: unknown) => void;
+  readonly events: RingEvents;
 }
 
 /** A ring with a key manager and a key verifier. */
@@ -32,8 +30,6 @@ export interface VersionedRecord {
   readonly version: string;
 }
 
-type OnChange = (record: RingRecord, before: RingRecord | undefined) => void;
-
 /** How long a store operation may take, and whether it is retried after transient failures. */
 export interface StoreOptions {
   /** Applies if shorter than the store timeout of the ring. */
@@ -45,13 +41,12 @@ export interface StoreOptions {
 /** The record of a ring: the latest known state and the stored state. */
 export class RingState {
   readonly #settings: KeyRingSettings;
-  readonly #onChange: OnChange;
   #latest: RingRecord | undefined;
+  /** Called with each record that is newer than the latest one. */
+  onChange: (record: RingRecord, before: RingRecord | undefined) => void = () => {};
 
-  /** @param onChange - Called with each record that is newer than the latest one. */
-  constructor(settings: KeyRingSettings, onChange: OnChange) {
+  constructor(settings: KeyRingSettings) {
     this.#settings = settings;
-    this.#onChange = onChange;
   }
 
   /** The latest record that was read or written. Never replaced by an older one. */
@@ -83,11 +78,9 @@ export class RingState {
   }
 
   /**
-   * Replaces the record by compare-and-swap. A retry conflicts with an earlier attempt that was applied.
+   * Replaces the record by compare-and-swap. After an error, the update may have been applied.
    *
-   * @param before - The record that was read, or null if there was none.
-   * @returns Undefined if the record has changed since.
-   * @throws {KeyRingError} If the store failed. The update may have been applied.
+   * @returns Undefined if the record has changed since it was read.
    */
   async update(
     before: VersionedRecord | null,
@@ -111,7 +104,7 @@ export class RingState {
     // Responses may arrive out of order.
     if (before !== undefined && isOlder(record, before)) return;
     this.#latest = record;
-    this.#onChange(record, before);
+    this.onChange(record, before);
   }
 
   async #run<Result>(task: () => Promise<Result>, options: StoreOptions = {}): Promise<Result> {
@@ -142,15 +135,10 @@ function checkResult(result: SwapResult | undefined): SwapResult {
   throw invalid('store', 'must return `{ ok: true, version }` or `{ ok: false }` from `compareAndSwap`');
 }
 
-/**
- * Codes of permanent errors: file permissions, SQL errors, PostgreSQL permissions. 25006 is excluded because it occurs
- * during a failover.
- */
+/** Codes of permanent errors of file systems and SQL. 25006 is excluded because it occurs during a failover. */
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
-/**
- * Prefixes of Redis errors, and error names. TypeError is not included, because `fetch` uses it for lost connections.
- */
+/** Redis errors, and error names. TypeError is not included: `fetch` uses it for lost connections. */
 const PERMANENT_ERROR =
   /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF|(?:Configuration|Reference)Error|(?:AccessDenied|ResourceNotFound|Validation)Exception)\b/;
 

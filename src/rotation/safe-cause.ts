@@ -7,9 +7,7 @@ const MAX_LENGTH = 300;
 const USER_INFO = /(\/\/)[^/\s@]*@/g;
 const SECRETS = /\bsk-[\w-]{6,}|\bgcm1\.[\w.-]+/g;
 
-/**
- * An error from third-party code, without fields that may hold secrets, such as query values or a connection password.
- */
+/** An error from third-party code, without fields that may hold secrets, such as query values or a password. */
 export interface SafeCause extends Error {
   code?: string;
   status?: number;
@@ -36,6 +34,16 @@ export function readStatus(thrown: unknown): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Returns the stable code of an error from any copy of the package. */
+export function codeOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null | undefined)?.code;
+}
+
+/** Whether an HTTP status means that a request had no effect. After a 408 it may still take effect. */
+export function isRejectionStatus(status: unknown): boolean {
+  return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
 function clean(text: string): string {

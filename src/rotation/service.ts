@@ -1,21 +1,15 @@
+import { check } from '../errors/invalid.ts';
 import { isDate } from '../internal/checks.ts';
 import { isRecord } from '../internal/json.ts';
 import { isSecret, type Secret } from '../secret/secret.ts';
-import type { Clock, CreatedRingKey, KeyManager, KeyVerification, KeyVerifier } from './interfaces.ts';
+import type { CreatedRingKey, KeyVerification } from './interfaces.ts';
 import { type OwnKey, ownKeys } from './key-names.ts';
-import { check } from './stores/store.ts';
+import { SLACK_MS } from './options.ts';
+import type { ManagedRing } from './ring-state.ts';
+import { codeOf } from './safe-cause.ts';
 import { throwIfAborted } from './waiting.ts';
 
-/*
- * Requests to the service, through the key manager and the key verifier. These may be custom, so their results are
- * checked.
- */
-
-/**
- * Tolerance for the service's time, in milliseconds, because `Date` has whole seconds, server clocks differ, and
- * responses take time.
- */
-export const SLACK_MS = 5_000;
+/* Requests to the service. Key managers and key verifiers may be custom, so their results are checked. */
 
 /** One list response: the ring's keys, and the service's time. */
 export interface Listing {
@@ -28,16 +22,8 @@ export interface Listing {
   readonly durationMs: number;
 }
 
-/** The dependencies of a request. */
-interface Access {
-  readonly name: string;
-  readonly manager: KeyManager;
-  readonly verifier: KeyVerifier;
-  readonly clock: Clock;
-}
-
 /** Lists all keys with one request. */
-export async function listKeys({ name, manager, clock }: Access, signal: AbortSignal): Promise<Listing> {
+export async function listKeys({ name, manager, clock }: ManagedRing, signal: AbortSignal): Promise<Listing> {
   const sentAt = clock.monotonic();
   const { items, servedAt } = (await manager.list({}, { signal })) ?? {};
   const isList = Array.isArray(items) && items.every((item) => isRecord(item) && typeof item.id === 'string');
@@ -61,7 +47,7 @@ export function latestTime(
 }
 
 /** Deletes a key. A missing key counts as deleted. */
-export async function deleteKey({ manager }: Access, id: string, signal: AbortSignal): Promise<void> {
+export async function deleteKey({ manager }: ManagedRing, id: string, signal: AbortSignal): Promise<void> {
   try {
     await manager.delete(id, { signal });
   } catch (error) {
@@ -90,7 +76,11 @@ const NOT_ABOUT_THE_KEY: readonly unknown[] = [
 ];
 
 /** Asks the service about a key. */
-export async function verify({ verifier }: Access, secret: Secret, signal: AbortSignal): Promise<Verdict> {
+export async function verify(
+  { verifier }: ManagedRing,
+  secret: Secret,
+  signal: AbortSignal,
+): Promise<Verdict> {
   let result: KeyVerification | undefined;
   try {
     result = await verifier.verify(secret, { signal });
@@ -101,14 +91,4 @@ export async function verify({ verifier }: Access, secret: Secret, signal: Abort
   check(typeof result?.accepted === 'boolean', 'verifier', 'must return `{ accepted }` from `verify`');
   if (result.accepted) return { kind: 'accepted', models: result.models ?? [] };
   return { kind: NOT_ABOUT_THE_KEY.includes(result.code) ? 'undecided' : 'rejected' };
-}
-
-/** Returns the stable code of an error from any copy of the package. */
-export function codeOf(error: unknown): unknown {
-  return (error as { readonly code?: unknown } | null | undefined)?.code;
-}
-
-/** Whether an HTTP status means that a request had no effect. After a 408 it may still take effect. */
-export function isRejectionStatus(status: unknown): boolean {
-  return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }

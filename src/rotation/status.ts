@@ -31,6 +31,7 @@ export interface KeyRingStatus {
 
 export function statusOf(name: string, record: RingRecord | undefined, lastError?: unknown): KeyRingStatus {
   const { current, standby, previous, pending, epoch = 0, retired = [] } = record ?? {};
+  const { retireAt } = previous ?? {};
   return {
     name,
     epoch,
@@ -38,10 +39,7 @@ export function statusOf(name: string, record: RingRecord | undefined, lastError
     ...(current && { current: { ...keyStatus(current), since: new Date(current.since) } }),
     ...(standby && { standby: keyStatus(standby) }),
     ...(previous && {
-      previous: {
-        ...keyStatus(previous),
-        ...(previous.retireAt !== undefined && { retireAt: new Date(previous.retireAt) }),
-      },
+      previous: { ...keyStatus(previous), ...(retireAt && { retireAt: new Date(retireAt) }) },
     }),
     ...(pending && { pending: pending.phase }),
     retiredIds: retired.map(({ id }) => id),

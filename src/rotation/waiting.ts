@@ -6,12 +6,7 @@ export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
   if (aborted) throw reason;
 }
 
-/**
- * Repeats a task, with exponentially growing pauses, until it returns a value.
- *
- * @param deadline - Start of the last attempt, by the monotonic clock.
- * @returns Undefined if no attempt returned a value.
- */
+/** Repeats a task, with growing pauses, until it returns a truthy value. The last attempt starts at `deadline` (monotonic). */
 export async function retryUntil<Result>(
   clock: Clock,
   signal: AbortSignal,
@@ -23,16 +18,12 @@ export async function retryUntil<Result>(
     throwIfAborted(signal);
     const result = await task();
     const leftMs = deadline - clock.monotonic();
-    if (result !== undefined || leftMs <= 0) return result;
+    if (result || leftMs <= 0) return result;
     await clock.sleep(Math.min(delayMs, leftMs), signal);
   }
 }
 
-/**
- * Waits for a task for at most `timeoutMs`, then aborts its signal.
- *
- * @throws Error If the task does not end in time, even if it ignores its signal.
- */
+/** Waits for a task for at most `timeoutMs`, even if it ignores its signal. @throws If it does not end in time. */
 export async function withTimeout<Result>(
   clock: Clock,
   timeoutMs: number,

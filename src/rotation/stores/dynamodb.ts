@@ -1,4 +1,5 @@
-import { check, invalid, type KeyStore, storeFrom } from './store.ts';
+import { check, invalid } from '../../errors/invalid.ts';
+import { type KeyStore, storeFrom } from './store.ts';
 
 /** The AWS SDK's document client: `DynamoDBDocumentClient` or `DynamoDBDocument` from `@aws-sdk/lib-dynamodb`. */
 export interface DynamodbDocumentClient {

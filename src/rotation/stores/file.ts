@@ -1,14 +1,13 @@
 import { access, constants, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { KeyStoreError } from '../../errors/index.ts';
+import { check } from '../../errors/invalid.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
-import { check, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
+import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link fileStore}. */
 export interface FileStoreOptions {
-  /**
-   * Folder for the records, on a local disk. Created with the first record, accessible to the current user only (0700).
-   */
+  /** Folder for the records, on a local disk. Created with the first record, for the current user only (0700). */
   readonly path: string;
   /** Interval at which `watch` polls, in milliseconds. @defaultValue 1_000 */
   readonly pollMs?: number | undefined;

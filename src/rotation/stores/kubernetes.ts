@@ -4,6 +4,7 @@ import * as https from 'node:https';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
+import { check, invalid } from '../../errors/invalid.ts';
 import { readCauses } from '../../internal/cause.ts';
 import { isLoopback, isPrintableAscii } from '../../internal/checks.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
@@ -11,16 +12,7 @@ import type { PlatformRequestInit, PlatformResponse, PlatformUrl } from '../../i
 import { abortable } from '../../internal/wait.ts';
 import { redact } from '../../secret/index.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
-import {
-  check,
-  checkFunction,
-  checkMs,
-  invalid,
-  type KeyStore,
-  RING_NAME,
-  type StoredRecord,
-  storeFrom,
-} from './store.ts';
+import { checkFunction, checkMs, type KeyStore, RING_NAME, type StoredRecord, storeFrom } from './store.ts';
 
 /** Plain entries of a Secret by name. */
 type Entries = Readonly<Record<string, string>>;
@@ -31,20 +23,11 @@ export interface KubernetesSecretStoreOptions {
   readonly name: string;
   /** @defaultValue The namespace of the pod. */
   readonly namespace?: string | undefined;
-  /**
-   * The API server: `https`, or `http` to this machine for `kubectl proxy`. @defaultValue The API server of the
-   * cluster, from the pod's environment.
-   */
+  /** The API server: `https`, or `http` to this machine. @defaultValue The pod's environment names it. */
   readonly server?: string | PlatformUrl | undefined;
-  /**
-   * The bearer token, or a function that returns it before every request. @defaultValue The token of the service
-   * account, read for every request; none if `server` is given.
-   */
+  /** The bearer token, or a function returning it. @defaultValue The service account's; none if `server` is given. */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;
-  /**
-   * Folder with the service account's `token`, `namespace` and `ca.crt`. @defaultValue
-   * '/var/run/secrets/kubernetes.io/serviceaccount'
-   */
+  /** Folder with `token`, `namespace` and `ca.crt`. @defaultValue '/var/run/secrets/kubernetes.io/serviceaccount' */
   readonly serviceAccountPath?: string | undefined;
   /**
    * Additional entries that are updated together with a record, in the same request, such as the plain key for pods
@@ -150,11 +133,7 @@ class KubernetesSecret {
     this.#server = checkServer(options.server ?? clusterServer());
   }
 
-  /**
-   * Reads the latest state; null if the Secret does not exist.
-   *
-   * @param entries - Entries about to be stored, which must not appear in an error.
-   */
+  /** Reads the Secret; null if it does not exist. Errors must not contain `entries`, which are about to be stored. */
   read(entries: Entries = {}): Promise<SecretState | null> {
     return this.#request('GET', undefined, entries, ['NotFound']);
   }
@@ -174,12 +153,7 @@ class KubernetesSecret {
     throw this.#error(method, 'the response does not contain what was stored');
   }
 
-  /**
-   * Sends one request.
-   *
-   * @param reasons - Failure reasons that the caller expects.
-   * @returns The Secret, or null after an expected failure.
-   */
+  /** Sends one request. Returns null after a failure with one of the expected reasons. */
   async #request(
     method: Method,
     body: object | undefined,
@@ -235,10 +209,7 @@ class KubernetesSecret {
   }
 }
 
-/**
- * Uses `node:https`, because Node's `fetch` has no option for certificates. Connections are not reused, because the
- * server may close an idle one at any time.
- */
+/** Uses `node:https` with a new connection: Node's `fetch` has no option for certificates, and idle ones may close. */
 function send(
   url: string,
   init: https.RequestOptions & { body?: string },

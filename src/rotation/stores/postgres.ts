@@ -1,5 +1,6 @@
-import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
-import { checkFunction, invalid, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
+import { KeyStoreError } from '../../errors/index.ts';
+import { invalid } from '../../errors/invalid.ts';
+import { checkFunction, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link postgresStore}. */
 export interface PostgresStoreOptions {
@@ -8,10 +9,7 @@ export interface PostgresStoreOptions {
    * for `pg`, or `async (text, values) => ({ rows: await sql.unsafe(text, values) })` for postgres.js.
    */
   readonly query: (text: string, values: string[]) => Promise<{ readonly rows: readonly unknown[] }>;
-  /**
-   * Name of the table, with or without a schema. Case-sensitive: `key_rings`, `My-App.key_rings`. @defaultValue
-   * 'drun_key_rings'
-   */
+  /** Name of the table, case-sensitive, with or without a schema: `My-App.key_rings`. @defaultValue 'drun_key_rings' */
   readonly table?: string | undefined;
   /** Creates the table if it is missing. Requires permission to create tables. @defaultValue false */
   readonly createTable?: boolean | undefined;
@@ -58,26 +56,15 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
   const sql = statements(schema === undefined ? `"${name}"` : `"${schema}"."${name}"`);
 
   const run = async (text: string, values: string[]): Promise<readonly unknown[]> => {
-    let mayCreate = createTable;
     for (let attempt = 1; ; attempt++) {
       try {
         return rowsOf(await query(text, values));
       } catch (error) {
-        const code = codeOf(error);
-        if (code === UNDEFINED_TABLE && mayCreate) {
-          mayCreate = false;
-          await create();
-        } else if (code !== SERIALIZATION_FAILURE || attempt === MAX_ATTEMPTS) {
-          throw error;
-        }
+        const isMissing = createTable && codeOf(error) === UNDEFINED_TABLE && attempt === 1;
+        const isRetryable = isMissing || codeOf(error) === SERIALIZATION_FAILURE;
+        if (!isRetryable || attempt === MAX_ATTEMPTS) throw error;
+        if (isMissing) await query(sql.createTable, []).catch(unlessCreated);
       }
-    }
-  };
-  const create = async (): Promise<void> => {
-    try {
-      await query(sql.createTable, []);
-    } catch (error) {
-      if (!ALREADY_CREATED.includes(codeOf(error))) throw error;
     }
   };
   const get = async (ring: string): Promise<StoredRecord | null> => {
@@ -102,10 +89,7 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
   );
 }
 
-/**
- * The compare-and-swap is one statement. If the client repeats it after a lost connection, it finds its own version and
- * succeeds.
- */
+/** If the client repeats a compare-and-swap after a lost connection, it finds its own version and succeeds. */
 function statements(name: string) {
   return {
     createTable: `CREATE TABLE IF NOT EXISTS ${name} (
@@ -135,13 +119,15 @@ function rowsOf(result: { readonly rows: readonly unknown[] } | undefined): read
 function textOf(row: unknown, column: 'value' | 'version'): string {
   const text = (row as Readonly<Record<string, unknown>> | null)?.[column];
   if (typeof text === 'string') return text;
-  if (typeof text === 'object' && text !== null) {
-    throw new ConfigurationError(
-      `The column \`${column}\` must have the type \`text\`. A \`json\` or \`jsonb\` column does not preserve a record exactly.`,
-      { option: 'table' },
-    );
-  }
-  throw invalid('query', 'must return rows as objects with strings by column');
+  const isJson = typeof text === 'object' && text !== null;
+  const rule = `must have a column \`${column}\` of the type \`text\`: \`json\` and \`jsonb\` do not preserve a record exactly`;
+  throw isJson
+    ? invalid('table', rule)
+    : invalid('query', 'must return rows as objects with strings by column');
+}
+
+function unlessCreated(error: unknown): void {
+  if (!ALREADY_CREATED.includes(codeOf(error))) throw error;
 }
 
 function codeOf(error: unknown): string {

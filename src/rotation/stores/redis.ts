@@ -1,5 +1,6 @@
 import { KeyStoreError } from '../../errors/index.ts';
-import { check, invalid, type KeyStore, storeFrom } from './store.ts';
+import { check, invalid } from '../../errors/invalid.ts';
+import { type KeyStore, storeFrom } from './store.ts';
 
 /** The methods of an `ioredis` client that the store uses. Accepts `Redis` and `Cluster`, connected or not. */
 export interface IoredisClient {
@@ -7,10 +8,7 @@ export interface IoredisClient {
   disconnect?(reconnect?: boolean): void;
 }
 
-/**
- * The methods of a `redis` (node-redis) client that the store uses. Accepts clients, pools and clusters, once
- * connected.
- */
+/** The methods of a `redis` (node-redis) client that the store uses: of a client, pool or cluster, once connected. */
 export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Distinguishes the client from an ioredis client. */
@@ -27,10 +25,7 @@ export interface RedisStoreOptions {
   readonly pollMs?: number | undefined;
 }
 
-/**
- * Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a no-op write. Its
- * other errors, such as a missing permission, do not matter for reads.
- */
+/** Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a no-op write. */
 const REFUSE_REPLICA = `
   local persisted = redis.pcall('PERSIST', KEYS[1])
   if type(persisted) == 'table' and persisted.err and string.find(persisted.err, 'READONLY') then return persisted end`;
@@ -39,10 +34,7 @@ const REFUSE_REPLICA = `
 const READ = `${REFUSE_REPLICA}
   return redis.call('HMGET', KEYS[1], 'version', 'value')`;
 
-/**
- * If the client repeats an update after a lost connection, it finds its own version and succeeds. Redis returns false
- * for a missing field; a version is never empty.
- */
+/** If the client repeats an update, it finds its own version and succeeds. Redis returns false for a missing field. */
 const SWAP = `
   local version = redis.call('HGET', KEYS[1], 'version') or ''
   if version == ARGV[2] then return {'ok'} end
@@ -81,10 +73,9 @@ export function redisStore(options: RedisStoreOptions): KeyStore {
     // A cluster keeps keys with the same hash tag (text in braces) on one server.
     const key = `${keyPrefix}{${ring}}`;
     const reply = await evaluate(client, script, key, args);
-    if (!Array.isArray(reply) || !reply.every((item) => typeof item === 'string' || item === null)) {
-      throw invalid('client', 'must return replies as strings');
-    }
-    return reply;
+    if (Array.isArray(reply) && reply.every((item) => typeof item === 'string' || item === null))
+      return reply;
+    throw invalid('client', 'must return replies as strings');
   };
 
   return storeFrom(
@@ -114,7 +105,7 @@ async function evaluate(
   key: string,
   args: string[],
 ): Promise<unknown> {
-  if (isNodeRedis(client)) return client.eval(script, { keys: [key], arguments: args });
+  if ('evalSha' in client) return client.eval(script, { keys: [key], arguments: args });
   try {
     return await client.eval(script, 1, key, ...args);
   } catch (error) {
@@ -122,8 +113,4 @@ async function evaluate(
     if (/\bREADONLY\b/.test(String((error as Error | undefined)?.message))) client.disconnect?.(true);
     throw error;
   }
-}
-
-function isNodeRedis(client: IoredisClient | NodeRedisClient): client is NodeRedisClient {
-  return 'evalSha' in client;
 }

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../../errors/index.ts';
+import { check } from '../../errors/invalid.ts';
 import { isTimerMs } from '../../internal/checks.ts';
 import { sleep } from '../../internal/wait.ts';
 
@@ -29,11 +29,7 @@ export interface KeyStore {
    * @returns `{ ok: false }` if the record has another version.
    */
   compareAndSwap(ring: string, expected: string | null, value: string): Promise<SwapResult>;
-  /**
-   * Calls `changed` soon after a record has changed; may also call it without a change. Must not keep the process alive.
-   *
-   * @returns A function that stops watching.
-   */
+  /** Calls `changed` soon after a change, until the returned function is called. Must not keep the process alive. */
   watch?(ring: string, changed: () => void): () => void;
   /** Finds server settings that can lose records. A ring calls it once and emits an `error` event for each. */
   check?(): Promise<readonly Error[]>;
@@ -89,12 +85,7 @@ export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number
   };
 }
 
-/**
- * Polls a value and reports changes, including changes since the caller read it. Failed polls are ignored. Does not
- * keep the process alive.
- *
- * @returns A function that stops watching.
- */
+/** Polls a value in the background and reports changes, also since the caller read it. Ignores failed polls. */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   const stopped = new AbortController();
   const poll = async (): Promise<void> => {
@@ -132,13 +123,4 @@ export function checkMs(value: unknown, option: string): void {
 
 export function checkFunction(value: unknown, option: string): void {
   check(typeof value === 'function', option, 'must be a function');
-}
-
-/** @throws {ConfigurationError} If an option or argument is invalid. The message does not repeat it. */
-export function check(isValid: boolean, option: string, rule: string): void {
-  if (!isValid) throw invalid(option, rule);
-}
-
-export function invalid(option: string, rule: string): ConfigurationError {
-  return new ConfigurationError(`\`${option}\` ${rule}.`, { option });
 }

@@ -1,3 +1,4 @@
+import { sleep } from '../../internal/wait.ts';
 import type { KeyStore } from './store.ts';
 
 /** One test case: rejects if the store does not pass it. */
@@ -51,7 +52,7 @@ export function keyStoreContract(
     },
     async 'creates a record only if there is none'(store, ring) {
       const version = await swap(store, ring, null, 'first');
-      await conflict(store, ring, null, 'second');
+      await swap(store, ring, null, 'second', false);
       equal(await store.get(ring), { value: 'first', version });
     },
     async 'rejects an update of an old, an unknown and another ring’s version'(store, ring) {
@@ -59,12 +60,12 @@ export function keyStoreContract(
       const version = await swap(store, ring, old, 'second');
       const foreign = await swap(store, newRing(), null, 'other');
       for (const expected of [old, foreign, '', '0', 'none', crypto.randomUUID()]) {
-        await conflict(store, ring, expected, 'third');
+        await swap(store, ring, expected, 'third', false);
       }
       equal(await store.get(ring), { value: 'second', version });
     },
     async 'rejects an update of a record that does not exist'(store, ring) {
-      await conflict(store, ring, crypto.randomUUID(), 'first');
+      await swap(store, ring, crypto.randomUUID(), 'first', false);
       equal(await store.get(ring), null);
     },
     async 'never repeats a version, even for equal values'(store, ring) {
@@ -101,17 +102,17 @@ export function keyStoreContract(
       if (store.watch === undefined) return;
       const version = await swap(store, ring, null, 'first');
       const changed = Promise.withResolvers<void>();
-      let timer: unknown;
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`no change within ${watchTimeoutMs} ms`)), watchTimeoutMs);
-      });
+      const ended = new AbortController();
       const stop = store.watch(ring, () => changed.resolve());
       try {
         await swap(await open(), ring, version, 'second');
+        const late = sleep(watchTimeoutMs, ended.signal).then(() => {
+          throw new Error(`no change within ${watchTimeoutMs} ms`);
+        });
         await Promise.race([changed.promise, late]);
       } finally {
         stop();
-        clearTimeout(timer as number);
+        ended.abort();
       }
     },
   };
@@ -132,21 +133,20 @@ function newRing(): string {
   return `ring-${crypto.randomUUID().slice(0, 12)}`;
 }
 
-async function swap(store: KeyStore, ring: string, expected: string | null, value: string): Promise<string> {
-  const result = await store.compareAndSwap(ring, expected, value);
-  if (!result.ok)
-    throw new Error(`an update of version ${expected} was rejected although that version is current`);
-  return result.version;
-}
-
-async function conflict(
+/** Updates a record, and checks whether the store accepts the version. */
+async function swap(
   store: KeyStore,
   ring: string,
   expected: string | null,
   value: string,
-): Promise<void> {
-  const { ok } = await store.compareAndSwap(ring, expected, value);
-  if (ok) throw new Error(`an update of version ${expected} succeeded although that version is not current`);
+  isCurrent = true,
+): Promise<string> {
+  const result = await store.compareAndSwap(ring, expected, value);
+  if (result.ok === isCurrent) return result.ok ? result.version : '';
+  const outcome = result.ok
+    ? 'succeeded although that version is not'
+    : 'was rejected although that version is';
+  throw new Error(`an update of version ${expected} ${outcome} current`);
 }
 
 async function increment(store: KeyStore, ring: string, times: number): Promise<void> {
@@ -158,14 +158,9 @@ async function increment(store: KeyStore, ring: string, times: number): Promise<
   }
 }
 
-/** Compares data. Messages do not repeat values: a failing test may run with real records. */
 function equal(actual: unknown, expected: unknown): void {
-  const fields = (value: unknown): string => JSON.stringify(value, ['value', 'version']);
-  if (fields(actual) === fields(expected)) return;
-  throw new Error(`the store returned ${describe(actual)} instead of ${describe(expected)}`);
-}
-
-function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  const toText = (value: unknown): string => JSON.stringify(value, ['value', 'version']) ?? String(value);
+  const [received, wanted] = [toText(actual), toText(expected)];
+  if (received === wanted) return;
+  throw new Error(`the store returned ${received.slice(0, 100)} instead of ${wanted.slice(0, 100)}`);
 }
