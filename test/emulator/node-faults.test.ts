@@ -76,7 +76,6 @@ describe('over HTTP, a connection', () => {
     { truncateAfterChunks: 2 },
     { omitDone: true },
     { errorAfterChunks: 2 },
-    { halfEventAfterChunks: 2 },
     { malformedJson: true },
   ])('remains open if the response ends too early: %o', async (fault) => {
     const { drun, chat } = await serveEmulator();
