@@ -238,12 +238,8 @@ export class ChatClient {
    * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check was inconclusive.
    */
   async checkKey(options: ChatCallOptions = {}): Promise<KeyCheck> {
-    try {
-      await this.models(options);
-      return { accepted: true };
-    } catch (error) {
-      return rejectionOf(error);
-    }
+    const result = await verify(this.models(options));
+    return result.accepted ? { accepted: true } : result;
   }
 
   /** Requests a whole completion. If `check` throws, the call rejects. */
@@ -343,29 +339,25 @@ export interface ApiKeyVerifier {
 export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
   checkOptions(options, VERIFIER_OPTIONS, 'keyVerifier()');
   return {
-    async verify(secret, { signal } = {}) {
-      try {
-        const models = await new ChatClient({ ...options, apiKey: secret }).models({ signal });
-        return { accepted: true, models: models.map(({ id }) => id) };
-      } catch (error) {
-        return rejectionOf(error);
-      }
-    },
+    verify: async (secret, { signal } = {}) =>
+      verify(new ChatClient({ ...options, apiKey: secret }).models({ signal })),
   };
 }
 
 const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
-/**
- * Returns the result for a rejected key. Rethrows other errors, which do not show whether the service accepts the key.
- */
-function rejectionOf(error: unknown): Extract<KeyCheck, { accepted: false }> {
-  const isRejection =
-    error instanceof AuthenticationError ||
-    error instanceof InsufficientQuotaError ||
-    error instanceof PermissionDeniedError;
-  if (!isRejection) throw error;
-  return { accepted: false, code: error.code };
+/** @throws {DrunError} If the list could not be read for a reason that does not show whether the service accepts the key. */
+async function verify(list: Promise<Model[]>): Promise<VerifiedKey> {
+  try {
+    return { accepted: true, models: (await list).map(({ id }) => id) };
+  } catch (error) {
+    const isRejection =
+      error instanceof AuthenticationError ||
+      error instanceof InsufficientQuotaError ||
+      error instanceof PermissionDeniedError;
+    if (!isRejection) throw error;
+    return { accepted: false, code: error.code };
+  }
 }
 
 const MODELS: Endpoint<Model[]> = {
