@@ -367,14 +367,11 @@ const MODELS: Endpoint<Model[]> = {
   decode: async (response, context) => {
     const { data } = await readJson(response, context, { fields: ['data', 'object'] });
     if (data === undefined || data === null) return [];
+    const isModel = (value: unknown): value is Model => isRecord(value) && typeof value.id === 'string';
     if (Array.isArray(data) && data.every(isModel)) return data;
     throw invalidResponse(response, context, `${response.status} with a list of models of another shape`);
   },
 };
-
-function isModel(value: unknown): value is Model {
-  return isRecord(value) && typeof value.id === 'string';
-}
 
 function dataPlaneUrl({ baseUrl, region, allowInsecureHttp }: ChatClientOptions): URL {
   if (baseUrl !== undefined && region !== undefined) {

@@ -118,14 +118,12 @@ export async function toToolDefinition(tool: object): Promise<object> {
 export async function validate(schema: object, value: unknown): Promise<Checked<unknown>> {
   if (!isStandardSchema(schema)) return { value };
   const result = await schema['~standard'].validate(value);
-  return result.issues === undefined
-    ? { value: result.value }
-    : { issues: result.issues.slice(0, MAX_ISSUES).map(toIssue) };
-}
-
-function toIssue({ path = [], message }: StandardSchemaV1.Issue): ResponseIssue {
-  const keys = path.map((part) => (typeof part === 'object' ? part.key : part));
-  return { path: keys.map((key) => (typeof key === 'symbol' ? String(key) : key)), message };
+  if (result.issues === undefined) return { value: result.value };
+  const issues = result.issues.slice(0, MAX_ISSUES).map(({ path = [], message }) => {
+    const keys = path.map((part) => (typeof part === 'object' ? part.key : part));
+    return { path: keys.map((key) => (typeof key === 'symbol' ? String(key) : key)), message };
+  });
+  return { issues };
 }
 
 /** Formats issues on one line. */
