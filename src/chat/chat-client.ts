@@ -283,7 +283,8 @@ export class ChatClient {
     options: RunToolsOptions & AnySchemaOptions,
     ask: Ask,
   ): ToolStream<Parsed<ToolRunCompletion, Schema>> {
-    const fields = checkOneChoice(request);
+    checkOneChoice(request);
+    const fields = checkRequest(request) as unknown as ChatCompletionRequest;
     const deadline = new Deadline(options.signal);
     async function* run(): AsyncGenerator<ToolEvent, Parsed<ToolRunCompletion, Schema>, undefined> {
       const { runTools } = await import('./tool-run.ts');

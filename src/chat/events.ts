@@ -53,7 +53,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   const { choices, error, type, text, base_resp } = value;
   const isNamed = ERROR.test(name) || (typeof type === 'string' && ERROR.test(type));
   const hasChoices = Array.isArray(choices) && choices.length > 0;
-  if (hasChoices && !isNamed && (error === undefined || !isFailure(error))) return undefined;
+  if (hasChoices && !isNamed && !isFailure(error)) return undefined;
   // MiniMax describes every response in `base_resp`.
   const { status_code: code, status_msg } = isRecord(base_resp) ? base_resp : {};
   const chunkFields = ERROR_FIELDS.some((field) => value[field]) ? [] : CHUNK_FIELDS;

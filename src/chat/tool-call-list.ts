@@ -103,9 +103,9 @@ export class ToolCallList {
 }
 
 function mergeCall(call: PendingCall, delta: Fields): void {
+  const { id: _id, index: _index, ...fields } = delta;
   call.id ??= idOf(delta);
-  for (const [name, value] of Object.entries(delta)) {
-    if (name === 'id' || name === 'index') continue;
+  for (const [name, value] of Object.entries(fields)) {
     if ((name === 'function' || name === 'custom') && isRecord(value)) mergeCalled(call.fields, name, value);
     else mergeField(call.fields, name, value, DELTA);
   }
