@@ -155,11 +155,7 @@ export class CompletionAccumulator {
     }
   }
 
-  /**
-   * Returns the completion so far. No chunk may be added afterwards.
-   *
-   * @param isComplete - Whether the completion is complete; false after a failure.
-   */
+  /** Returns the completion, or the part received before a failure. No chunk may be added afterwards. */
   build(isComplete: boolean): PartialCompletion {
     const { object, ...fields } = this.#fields;
     const choices = [...this.#choices.values()].toSorted((a, b) => a.index - b.index);

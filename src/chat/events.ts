@@ -20,11 +20,7 @@ const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
 const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
-/**
- * Classifies an event.
- *
- * @param name - The `event` field.
- */
+/** Classifies an event. @param name - The `event` field. */
 export function parseEvent(data: string, name = ''): StreamEvent {
   const value = parseJson(data);
   if (isRecord(value)) {
@@ -66,10 +62,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   return found && !found.message && typeof text === 'string' ? { ...found, message: text } : found;
 }
 
-/**
- * Whether an `error` field beside or within choices reports a failure. Some servers send `{}` or `{"code":0}` in every
- * chunk.
- */
+/** Whether an `error` field reports a failure. Some servers send `{}` or `{"code":0}` in every chunk. */
 export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
   const { code, message } = error;

@@ -29,11 +29,7 @@ export class ToolCallList {
     return this.#calls?.length ?? 0;
   }
 
-  /**
-   * Adds deltas, and sets their `index` for readers.
-   *
-   * @param isWhole - Whether these are the calls of a full message instead of a delta.
-   */
+  /** Adds deltas, or the calls of a whole message, and sets their `index` for readers. */
   add(deltas: readonly Fields[], isWhole: boolean): void {
     this.#calls ??= [];
     this.#isWhole = isWhole;
