@@ -123,8 +123,11 @@ export class ChatStream<Completion = ChatCompletion>
       return text.slice(0, length) || undefined;
     };
     return this.#chunks.iterate(
-      (chunk) => {
-        const text = held + this.#textOf(chunk);
+      ({ choices }) => {
+        let text = held;
+        for (const { index, delta } of choices) {
+          if (index === this.#reader?.firstIndex) text += delta.content ?? '';
+        }
         return take(text, /[\uD800-\uDBFF]$/.test(text) ? text.length - 1 : text.length);
       },
       () => take(held, held.length),
@@ -235,14 +238,6 @@ export class ChatStream<Completion = ChatCompletion>
       this.#chunks.fail(error);
       throw error;
     }
-  }
-
-  #textOf({ choices }: ChatCompletionChunk): string {
-    let text = '';
-    for (const { index, delta } of choices) {
-      if (index === this.#reader?.firstIndex) text += delta.content ?? '';
-    }
-    return text;
   }
 
   #leave(): void {
