@@ -246,9 +246,7 @@ function claimNextKey(seen: Observation): Step | undefined {
   const { current, standby, previous } = record;
   const isNeeded = !current || isDue(seen) || (settings.standby && !standby);
   if (!isNeeded || orphansOf(seen).length > 0) return undefined;
-  // While there is a previous key, there is room only if there is no current one.
-  if (previous && current) return undefined;
-  if (settings.deleteBeforeCreate && current) {
+  if (settings.deleteBeforeCreate && current && !previous) {
     const freed = records.retire(record, [current.id], 'replaced', promotionOf(seen));
     return { kind: 'update', record: freed };
   }
