@@ -135,12 +135,8 @@ export class ChatClient {
 
   /** Requests a completion (`POST /v1/chat/completions`). */
   complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
-    const send = async (): Promise<Result<ChatCompletion>> => {
-      checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
-      const { data, response } = await this.#read(request, options);
-      return { data: data.completion, response };
-    };
-    return callPromise(send());
+    const check = (): void => checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
+    return this.#call(request, options, (reader) => reader.completion, check);
   }
 
   /**
@@ -155,15 +151,14 @@ export class ChatClient {
     request: ChatCompletionRequest,
     options: ChatParseOptions<Schema>,
   ): CallPromise<ParsedCompletion<SchemaOutput<Schema>>> {
-    const send = async (): Promise<Result<ParsedCompletion<SchemaOutput<Schema>>>> => {
+    const check = (): void => {
       checkOptions(options, SCHEMA_OPTIONS, 'parse()');
       checkOneChoice(request);
-      const { schema } = options;
-      if (schema === undefined) throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
-      const { data, response } = await this.#read(request, options);
-      return { data: await parse(data, schema, options), response };
+      if (options.schema === undefined) {
+        throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
+      }
     };
-    return callPromise(send());
+    return this.#call(request, options, (reader) => parse(reader, options.schema, options), check);
   }
 
   /**
@@ -182,8 +177,7 @@ export class ChatClient {
     options: RunToolsOptions<Parameters> & Partial<SchemaOptions<Schema>>,
   ): Promise<Parsed<ToolRunCompletion, Schema>> {
     checkOptions(options, TOOL_OPTIONS, 'runTools()');
-    const ask = async (asked: ChatCompletionRequest, signal: AbortSignal): Promise<ChunkReader> =>
-      (await this.#read(asked, { ...options, signal })).data;
+    const ask: Ask = (asked, signal) => this.#call(asked, { ...options, signal }, (reader) => reader);
     return this.#run<Schema>(request, options, ask).completion();
   }
 
@@ -252,13 +246,20 @@ export class ChatClient {
     }
   }
 
-  /** Requests a whole completion. */
-  async #read(
+  /** Requests a whole completion. If `check` throws, the call rejects. */
+  #call<T>(
     request: ChatCompletionRequest,
     options: ChatCallOptions & AnySchemaOptions,
-  ): Promise<Result<ChunkReader>> {
-    const endpoint = await completionEndpoint(request, options, false, (reader) => reader.readWhole());
-    return this.#http.send(endpoint, options);
+    finish: (reader: ChunkReader) => T | Promise<T>,
+    check?: () => void,
+  ): CallPromise<T> {
+    const send = async (): Promise<Result<T>> => {
+      check?.();
+      const endpoint = await completionEndpoint(request, options, false);
+      const { data, response } = await this.#http.send(endpoint, options);
+      return { data: await finish(data), response };
+    };
+    return callPromise(send());
   }
 
   #open<Completion>(
@@ -274,7 +275,7 @@ export class ChatClient {
       deadline: () => this.#http.deadline(options),
       send: async (deadline) => {
         const settings = { ...options, idleTimeoutMs: limit };
-        const endpoint = await completionEndpoint(request, settings, true, (reader) => reader.open());
+        const endpoint = await completionEndpoint(request, settings, true);
         return this.#http.request(endpoint, deadline, options);
       },
       complete,

@@ -69,7 +69,7 @@ export class ChatStream<Completion = ChatCompletion>
   readonly #chunks: OneReader<ChatCompletionChunk>;
   #deadline: Deadline | undefined;
   #reader: ChunkReader | undefined;
-  #response: (() => CallResponse | undefined) | undefined;
+  #response: CallResponse | undefined;
   #opened: Promise<void> | undefined;
   #completion: Promise<Completion> | undefined;
 
@@ -86,7 +86,10 @@ export class ChatStream<Completion = ChatCompletion>
         return this.#reader?.read();
       },
       leave: () => this.#leave(),
-      close: () => this.#deadline?.[Symbol.dispose](),
+      close: (error) => {
+        this.#deadline?.[Symbol.dispose]();
+        this.#reader?.reportEnd(error);
+      },
     });
   }
 
@@ -104,7 +107,7 @@ export class ChatStream<Completion = ChatCompletion>
 
   /** Status and headers of the response; present from the first chunk on. */
   get response(): CallResponse | undefined {
-    return this.#response?.();
+    return this.#response;
   }
 
   /** Iterates over the chunks. Leaving the loop closes the connection. */
@@ -192,11 +195,7 @@ export class ChatStream<Completion = ChatCompletion>
       signal.addEventListener('abort', onAbort, { once: true });
       const { data, response } = await this.#request.send(this.#deadline);
       this.#reader = data;
-      this.#response = response;
-      this.#chunks.outcome.then(
-        () => data.reportEnd(),
-        (error: unknown) => data.reportEnd(error),
-      );
+      this.#response = response();
     } catch (error) {
       this.#chunks.fail(error);
       throw error;
@@ -218,8 +217,6 @@ export class ChatStream<Completion = ChatCompletion>
     );
     this.#deadline?.abort(new DOMException('The reader stopped before the end of the stream.', 'AbortError'));
     // A retained stream must not retain its connection.
-    const { response } = this;
-    this.#response = () => response;
     this.#reader = undefined;
     this.#deadline = undefined;
   }

@@ -84,7 +84,7 @@ interface AccountSettings {
 /** Short enough that the request log does not mistake an id in a path for a credential. */
 const ID_LENGTH = 16;
 
-/** Number of deleted keys that are remembered, for the log and for faults that are limited to a key. */
+/** Maximum number of deleted keys that are remembered, for the log and for faults that are limited to a key. */
 const MAX_DELETED = 1000;
 
 const MAX_USAGE_ENTRIES = 100_000;
@@ -99,8 +99,7 @@ export class Account {
   readonly #randomText: RandomText;
   readonly #byId = new Map<string, KeyRecord>();
   readonly #byFullKey = new Map<string, KeyRecord>();
-  /** In order of deletion. */
-  #deleted: KeyRecord[] = [];
+  #deletions = 0;
   #usage: UsageEntry[] = [];
 
   constructor(settings: AccountSettings, randomText: RandomText) {
@@ -159,12 +158,11 @@ export class Account {
   delete(record: KeyRecord, acceptedForMs = 0): void {
     record.isDeleted = true;
     record.acceptedUntil = this.#settings.now() + acceptedForMs;
-    this.#deleted.push(record);
-    const forgotten = this.#deleted.length > MAX_DELETED ? this.#deleted.shift() : undefined;
-    if (forgotten === undefined) return;
-    this.#byId.delete(forgotten.id);
-    const fullKey = forgotten.secret.reveal();
-    if (this.#byFullKey.get(fullKey) === forgotten) this.#byFullKey.delete(fullKey);
+    if (++this.#deletions % MAX_DELETED !== 0) return;
+    const now = this.#settings.now();
+    for (const map of [this.#byId, this.#byFullKey]) {
+      for (const [name, { acceptedUntil }] of map) if (acceptedUntil <= now) map.delete(name);
+    }
   }
 
   /** Returns the key that authenticates a request, and updates its last use. */
@@ -201,7 +199,6 @@ export class Account {
   clear(): void {
     this.#byId.clear();
     this.#byFullKey.clear();
-    this.#deleted = [];
     this.#usage = [];
   }
 }

@@ -1,6 +1,6 @@
+import type { HonoRequest } from 'hono';
 import { Hono } from 'hono/tiny';
-import { isSecret, type Secret } from '../secret/secret.ts';
-import type { KeyRecord } from './account.ts';
+import type { Secret } from '../secret/secret.ts';
 import { check } from './checks.ts';
 import type { Context } from './context.ts';
 import { dashboard } from './dashboard.ts';
@@ -37,16 +37,14 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   const { account } = context;
   const app = new Hono();
 
-  /** The keys that the `key` parameter selects by id or name; `undefined` without the parameter. */
-  const selection = (url: string): readonly KeyRecord[] | undefined => {
+  /** Returns whether the `key` parameter, the id or name of a key, selects a key. */
+  const selector = ({ url }: HonoRequest): ((key: string | Secret | undefined) => boolean) => {
     const name = new URL(url).searchParams.get('key');
-    if (name === null) return undefined;
+    if (name === null) return () => true;
     const records = account.list().filter((record) => isKey(record, name));
     if (records.length === 0) throw adminError(404, `No key has the id or name \`${name}\`.`);
-    return records;
+    return (key) => key !== undefined && records.some((record) => isKey(record, key));
   };
-  const selects = (records: readonly KeyRecord[] | undefined) => (key: string | Secret | undefined) =>
-    records === undefined || (key !== undefined && records.some((record) => isKey(record, key)));
   const add = (given: unknown): Response => {
     // Validate everything before anything is added.
     check('scenario', addition, given);
@@ -74,31 +72,24 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
 
   app.get('/_emulator/keys', () => json([...keys]));
   app.get('/_emulator/rules', ({ req }) => {
-    const isSelected = selects(selection(req.url));
+    const isSelected = selector(req);
     const views = [...rules].map(({ hits, when }, index) => ({ position: index + 1, hits, when }));
-    return json(
-      views
-        .filter(({ when }) => isSelected(when.key))
-        .map(({ when: { key, ...when }, ...view }) => {
-          const shown = isSecret(key) ? key.masked : key;
-          return { ...view, when: { ...(shown !== undefined && { key: shown }), ...when } };
-        }),
-    );
+    return json(views.filter(({ when }) => isSelected(when.key)));
   });
   app.get('/_emulator/requests', ({ req }) => {
-    const isSelected = selects(selection(req.url));
+    const isSelected = selector(req);
     return json([...log.entries()].filter(({ keyId }) => isSelected(keyId)));
   });
   app.delete('/_emulator/:part{rules|faults|requests}', ({ req }) => {
     const parts: Record<string, typeof log | typeof rules | typeof faults> = { rules, faults, requests: log };
-    parts[req.param('part')]?.clear(selects(selection(req.url)));
+    parts[req.param('part')]?.clear(selector(req));
     return done();
   });
   app.post('/_emulator/reset', ({ req }) => {
-    const records = selection(req.url);
-    if (records === undefined) reset();
-    else for (const part of [rules, faults, log]) part.clear(selects(records));
-    for (const record of records ?? []) record.usedTokens = 0n;
+    const isSelected = selector(req);
+    for (const part of [rules, faults, log]) part.clear(isSelected);
+    for (const record of account.list()) if (isSelected(record.id)) record.usedTokens = 0n;
+    if (req.query('key') === undefined) reset();
     return done();
   });
   app.post('/_emulator/scenario', async ({ req }) => add(await bodyOf(req.raw)));

@@ -1,14 +1,14 @@
 /// <reference path="./text-imports.d.ts" />
 
 /**
- * Content security policy: the page may load its script, style and icon, and send requests to its own origin. It
+ * Content security policy: the page may load its script and style, and send requests to its own origin. It
  * permits no inline code, other origins, form targets or frames, and requires trusted types.
  */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
-  "img-src 'self'",
+  'img-src data:',
   "connect-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
@@ -46,5 +46,4 @@ const FILES: Readonly<Record<string, () => Promise<File>>> = {
   '': async () => ['text/html; charset=utf-8', await import('./dashboard/page.html?text')],
   'style.css': async () => ['text/css; charset=utf-8', await import('./dashboard/style.css?text')],
   'script.js': async () => ['text/javascript; charset=utf-8', await import('./dashboard/main.ts?text')],
-  'icon.svg': async () => ['image/svg+xml', await import('./dashboard/icon.svg?text')],
 };

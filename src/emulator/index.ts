@@ -10,20 +10,7 @@ export type {
   PlatformResponse,
   PlatformUrl,
 } from '../internal/platform.ts';
-export type {
-  ChatRequest,
-  EmulatedChoice,
-  EmulatedChunk,
-  EmulatedCompletion,
-  EmulatedDelta,
-  EmulatedMessage,
-  EmulatedReply,
-  EmulatedToolCall,
-  EmulatedToolCallDelta,
-  Reply,
-  ReplyContext,
-  ReplyFunction,
-} from './data-plane/reply.ts';
+export type * from './data-plane/reply.ts';
 export type { ActiveRule, EmulatorRule, RuleCondition, Rules, TextPattern } from './data-plane/rules.ts';
 export { createEmulator, type Emulator } from './emulator.ts';
 export type * from './faults/fault.ts';

@@ -1,5 +1,5 @@
-import { isSecret, type Secret } from '../secret/secret.ts';
-import { type Account, type KeyRecord, remainingTokens } from './account.ts';
+import { isSecret, Secret } from '../secret/secret.ts';
+import { type Account, type KeyRecord, OWNER, remainingTokens } from './account.ts';
 import { check } from './checks.ts';
 import { keyChanges, newKey } from './scenario.ts';
 
@@ -115,6 +115,11 @@ export function isKey(record: KeyRecord, key: string | Secret): boolean {
   return record.id === key || record.name === key || record.secret.equals(key);
 }
 
+/** Wraps a reference to a key if it may be the full key. */
+export function concealed(key: string | Secret | undefined): string | Secret | undefined {
+  return typeof key === 'string' && key.startsWith('sk-') ? new Secret(key) : key;
+}
+
 export function emulatedKeys(account: Account, now: () => number): EmulatedKeys {
   const known = (id: string): KeyRecord => {
     const record = account.find(id);
@@ -134,8 +139,13 @@ export function emulatedKeys(account: Account, now: () => number): EmulatedKeys 
       if (existing !== undefined && account.find(existing.id) !== undefined) {
         throw new RangeError('drun.keys: another key has the same `key`.');
       }
-      const given = { ...changesOf(changes), ...(user !== undefined && { createdBy: user }) };
-      const record = account.create({ name, scope, fullKey, ...given });
+      const record = account.create({
+        name,
+        scope,
+        fullKey,
+        createdBy: user ?? OWNER,
+        ...changesOf(changes),
+      });
       return { ...keyView(record, now()), secret: record.secret };
     },
     update(id, changes) {

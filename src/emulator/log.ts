@@ -92,7 +92,7 @@ export class RequestLog {
         ended = true;
         entry.durationMs = now() - startedAt;
         try {
-          onRequest?.(copyOf(entry));
+          onRequest?.(structuredClone(entry));
         } catch {
           // A listener must not fail the request.
         }
@@ -108,7 +108,7 @@ export class RequestLog {
   }
 
   *entries(): Generator<EmulatedRequest, void, undefined> {
-    for (const entry of [...this.#entries]) yield copyOf(entry);
+    for (const entry of [...this.#entries]) yield structuredClone(entry);
   }
 
   /** @param isSelected - Limits the removal to the requests of certain keys. */
@@ -124,9 +124,4 @@ export class RequestLog {
       (match) => new Secret(match).masked,
     );
   }
-}
-
-function copyOf(entry: Entry): EmulatedRequest {
-  const { at, faults } = entry;
-  return { ...entry, at: new Date(at), ...(faults && { faults: [...faults] }) };
 }

@@ -13,7 +13,7 @@ export function modelAccess(
   return 'not-allowed';
 }
 
-const TOKENS = /\/\*\*$|\*\*\/|\*\*|\*|\?|\[[!^]?[^\]]+\]|\\.|[{},]|[\s\S]/gu;
+const TOKENS = /(?<=^|\/)\*\*\/|\/\*\*$|\*+|\[[!^]?[^\]]+\]|\\.|[\s\S]/gu;
 
 /**
  * Matches a doublestar glob, as the gateway does: `*` and `?` do not cross a slash, `**` as a whole path segment
@@ -23,24 +23,25 @@ const TOKENS = /\/\*\*$|\*\*\/|\*\*|\*|\?|\[[!^]?[^\]]+\]|\\.|[{},]|[\s\S]/gu;
  * @see https://github.com/bmatcuk/doublestar#patterns
  */
 export function matchesGlob(glob: string, text: string): boolean {
+  if (glob === '**') return true;
   let depth = 0;
-  let pattern = '';
-  let previous = '/';
-  for (const [token] of glob.matchAll(TOKENS)) {
-    const startsSegment = previous === '/' || previous === '**/';
-    if (token === '{') depth++;
-    if (token === '[') return false;
-    if (depth > 0 && '{,}'.includes(token)) pattern += { '{': '(?:', ',': '|', '}': ')' }[token];
-    else if (token === '/**') pattern += '(?:/.*)?';
-    else if (token === '**/') pattern += startsSegment ? '(?:[^/]+/)*' : '[^/]*/';
-    else if (token === '**') pattern += startsSegment ? '.*' : '[^/]*';
-    else if (token === '*') pattern += '[^/]*';
-    else if (token === '?') pattern += '[^/]';
-    else if (token.length > 1 && token.startsWith('[')) pattern += classOf(token);
-    else pattern += literal(token.length === 2 && token.startsWith('\\') ? token.slice(1) : token);
-    if (token === '}' && depth > 0) depth--;
-    previous = token;
-  }
+  const pattern = glob.replace(TOKENS, (token) => {
+    if (token === '**/') return '(?:[^/]+/)*';
+    if (token === '/**') return '(?:/.*)?';
+    if (token.startsWith('*')) return '[^/]*';
+    if (token === '?') return '[^/]';
+    if (token === ',' && depth > 0) return '|';
+    if (token === '{') {
+      depth++;
+      return '(?:';
+    }
+    if (token === '}' && depth > 0) {
+      depth--;
+      return ')';
+    }
+    if (token.startsWith('[')) return classOf(token);
+    return literal(token.length > 1 && token.startsWith('\\') ? token.slice(1) : token);
+  });
   try {
     return new RegExp(`^${pattern}$`, 'su').test(text);
   } catch {
@@ -48,10 +49,11 @@ export function matchesGlob(glob: string, text: string): boolean {
   }
 }
 
+/** A lone bracket results in an invalid pattern. */
 function classOf(token: string): string {
   const negated = /^\[[!^]/.test(token);
   const members = token.slice(negated ? 2 : 1, -1).replace(/[\\\]^]/g, '\\$&');
-  return `(?!/)[${negated ? '^' : ''}${members}]`;
+  return token === '[' ? token : `(?!/)[${negated ? '^' : ''}${members}]`;
 }
 
 function literal(character: string): string {

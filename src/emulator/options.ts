@@ -6,7 +6,7 @@ import type {
   PlatformUrl,
 } from '../internal/platform.ts';
 import { sleep } from '../internal/wait.ts';
-import { isSecret, Secret } from '../secret/secret.ts';
+import { isSecret, type Secret } from '../secret/secret.ts';
 import { check } from './checks.ts';
 import type { Reply, ReplyFunction } from './data-plane/reply.ts';
 import type { EmulatorRule } from './data-plane/rules.ts';
@@ -109,15 +109,6 @@ export interface EmulatorOptions {
   readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
 }
 
-/** A validated `upstream`. */
-export interface UpstreamSettings {
-  /** Up to and including `/v1`, without a trailing slash. */
-  readonly url: string;
-  readonly apiKey: Secret | undefined;
-  /** Default: the global one. */
-  readonly fetch: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
-}
-
 /** Options that always have a value once defaults are applied. */
 type Resolved<Name extends keyof EmulatorOptions> = {
   readonly [Each in Name]-?: NonNullable<EmulatorOptions[Each]>;
@@ -125,12 +116,11 @@ type Resolved<Name extends keyof EmulatorOptions> = {
 
 /** Options with their defaults. */
 export interface Settings
-  extends Pick<EmulatorOptions, 'reply' | 'onRequest'>,
+  extends Pick<EmulatorOptions, 'reply' | 'onRequest' | 'upstream'>,
     Resolved<'behind' | 'faults' | 'keys' | 'now' | 'random' | 'rules' | 'sleep' | 'strict' | 'version'> {
   readonly maxKeys: number;
   /** Empty if the upstream server provides the list. */
   readonly models: readonly EmulatedModel[];
-  readonly upstream: UpstreamSettings | undefined;
   readonly accessToken: string | undefined;
 }
 
@@ -151,28 +141,11 @@ export function resolveOptions(options: EmulatorOptions): Settings {
     behind: options.behind ?? 'gateway',
     keys: [...(options.keys ?? [])],
     faults: [...(options.faults ?? [])],
-    upstream: upstream === undefined ? undefined : resolveUpstream(upstream),
-    accessToken: revealed(options.accessToken),
+    upstream,
+    accessToken: isSecret(options.accessToken) ? options.accessToken.reveal() : options.accessToken,
     now: options.now ?? (() => Date.now()),
     sleep: options.sleep ?? ((ms, signal) => sleep(Math.min(ms, MAX_TIMER_MS), signal as AbortSignal)),
     random: options.random ?? secureRandom,
     onRequest: options.onRequest,
-  };
-}
-
-function revealed(credential: string | Secret | undefined): string | undefined {
-  return isSecret(credential) ? credential.reveal() : credential;
-}
-
-function resolveUpstream(upstream: string | PlatformUrl | UpstreamOptions): UpstreamSettings {
-  const options: UpstreamOptions =
-    typeof upstream === 'string' || upstream instanceof URL ? { url: upstream } : upstream;
-  const { origin, pathname } = new URL(options.url);
-  const path = pathname.replace(/\/+$/, '');
-  const apiKey = revealed(options.apiKey);
-  return {
-    url: `${origin}${path === '' ? '/v1' : path}`,
-    apiKey: apiKey === undefined ? undefined : new Secret(apiKey),
-    fetch: options.fetch,
   };
 }

@@ -32,7 +32,7 @@ export function authenticatedFetch(
   return async (input, init) => {
     const isPath = typeof input === 'string' && !URL.canParse(input);
     const target = isPath ? `${root}/${input.replace(/^\/+/, '')}` : input;
-    const { url, init: request } = await readRequest(target, init);
+    const { url, ...request } = await readRequest(target, init);
     const { origin } = new URL(root);
     if (new URL(url).origin !== origin) {
       const why = `The API key is only sent to ${origin}. Set the base URL of the other client to that origin.`;
@@ -57,11 +57,8 @@ export function authenticatedFetch(
     const headers = new Headers(request.headers);
     headers.set('authorization', `Bearer ${context.credentials.current.reveal()}`);
     try {
-      const response = await (fetch ?? globalThis.fetch)(context.url, {
-        ...request,
-        headers,
-        redirect: 'manual',
-      });
+      const init = { ...request, headers, redirect: 'manual' } as const;
+      const response = await (fetch ?? globalThis.fetch)(context.url, init);
       return response.status < 400 ? response : await redacted(response, context);
     } catch (thrown) {
       context.deadline.signal.throwIfAborted();
@@ -75,13 +72,13 @@ export function authenticatedFetch(
 /** Converts a request to the arguments of `fetch(url, init)`, so that it can be sent more than once. */
 async function readRequest(
   input: string | URL | Request,
-  init: RequestInit = {},
-): Promise<{ readonly url: string; readonly init: RequestInit }> {
-  if (typeof input === 'string' || input instanceof URL) return { url: String(input), init };
+  init?: RequestInit,
+): Promise<RequestInit & { readonly url: string }> {
+  if (typeof input === 'string' || input instanceof URL) return { ...init, url: String(input) };
   const request = new Request(input, init);
   const { url, method, headers, signal } = request;
-  const body = request.body === null ? undefined : await request.arrayBuffer();
-  return { url, init: { ...init, method, headers, signal, ...(body !== undefined && { body }) } };
+  const body = request.body && (await request.arrayBuffer());
+  return { ...init, url, method, headers, signal, body };
 }
 
 /** Streams and async iterables can be read only once; strings, bytes and forms can be read repeatedly. */
@@ -98,11 +95,8 @@ async function redacted(response: Response, { deadline, redact }: ResponseContex
   for (const [name, value] of response.headers) headers.append(name, redact(value));
   // These headers describe the original body.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
-  const clean = new Response(text === '' ? null : redact(text), {
-    // Some proxies send statuses that the `Response` constructor rejects.
-    status: Math.min(status, 599),
-    statusText: redact(statusText),
-    headers,
-  });
+  // Some proxies send statuses that the `Response` constructor rejects.
+  const init = { status: Math.min(status, 599), statusText: redact(statusText), headers };
+  const clean = new Response(text === '' ? null : redact(text), init);
   return Object.defineProperties(clean, { url: { value: url }, status: { value: status } });
 }

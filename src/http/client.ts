@@ -130,7 +130,7 @@ export class HttpClient {
         return resultOf(call, await this.#attempt(call));
       } catch (thrown) {
         deadline.signal.throwIfAborted();
-        const error = thrown as DrunError;
+        const error = thrown as AnyDrunError;
         const recovered = endpoint.recover?.(error, mayHaveBeenApplied);
         if (recovered !== undefined) return resultOf(call, recovered);
         if (error instanceof AuthenticationError) {
@@ -166,9 +166,9 @@ export class HttpClient {
     return { endpoint, context, body: toJson(endpoint.body), attempt: 0 };
   }
 
-  async #reportRetry(call: Call<unknown>, error: DrunError, delayMs: number): Promise<void> {
+  async #reportRetry(call: Call<unknown>, error: AnyDrunError, delayMs: number): Promise<void> {
     const { method, path } = call.endpoint;
-    const event = { method, path, attempt: call.attempt, error: error as AnyDrunError, delayMs };
+    const event = { method, path, attempt: call.attempt, error, delayMs };
     if (retryChannel?.hasSubscribers) retryChannel.publish({ ...event, host: this.baseUrl.host });
     const result: unknown = this.#options.onRetry?.(event);
     if (isThenable(result)) await call.context.deadline.race(result);

@@ -5,10 +5,7 @@ import { type ResponseContext, sentence } from './context.ts';
 /** The limit of Node's `fetch` on the time to the headers and between two parts of a body. */
 const NODE_LIMIT_MS = 300_000;
 
-/**
- * Converts a thrown value. It may contain the request with its headers, so only redacted copies of known fields are
- * kept.
- */
+/** Copies only known fields, redacted, because a thrown value may contain the request with its headers. */
 export function toConnectionError(thrown: unknown, { label, url, shown }: ResponseContext): DrunError {
   if (thrown instanceof DrunError) return thrown;
   const { host } = new URL(url);
@@ -36,10 +33,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
-/**
- * Engine messages for programming errors, and `fetch` messages for a body that is read twice. The type is not enough,
- * because network failures are TypeErrors too.
- */
+/** Messages for programming errors and for a body that is read twice. Network failures are TypeErrors too. */
 const BUG_MESSAGE =
   /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|undefined is not|null is not/i;
 
@@ -49,10 +43,7 @@ function isBug({ name, message, code = '' }: Thrown): boolean {
   return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message));
 }
 
-/**
- * `unopened` if nothing can have been sent; `final` if, in addition, a retry cannot help, as for certificates and
- * failed CONNECTs.
- */
+/** `unopened`: nothing can have been sent. `final`: and a retry cannot help, as for certificates and failed CONNECTs. */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
 /** Patterns for the code, the system call and the message of a failure, each in a line. */

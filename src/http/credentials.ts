@@ -48,41 +48,37 @@ export class CallCredentials {
 /**
  * Returns a function that is called before each attempt. Its results are never shared, not even between concurrent
  * calls, because a provider may depend on the async context of its caller, such as the tenant of a web request.
- *
- * @param option - Name of the option: `apiKey`, `accessToken`.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {
   const source = Object(credential) as { readonly getKey?: CredentialProvider };
-  let provide: ((context: CredentialContext) => unknown) | undefined;
-  if (typeof credential === 'function') provide = credential;
-  else if (typeof source.getKey === 'function') provide = (context) => source.getKey?.(context);
-  if (provide === undefined) {
+  if (typeof credential !== 'function' && typeof source.getKey !== 'function') {
     const secret = toSecret(credential, option);
     return () => secret;
   }
   return (context) => {
-    const value = provide(context);
+    const value = typeof credential === 'function' ? credential(context) : source.getKey?.(context);
     if (!isThenable(value)) return toSecret(value, option);
     return Promise.resolve(value).then((resolved) => toSecret(resolved, option));
   };
 }
 
-const KINDS = 'a string, a Secret, a function that returns one, or an object with a `getKey` method';
-
 function toSecret(value: unknown, option: string): Secret {
   const text = isSecret(value) ? reveal(value, option) : value;
-  if (typeof text !== 'string') throw invalid(option, `must be ${KINDS}`);
+  if (typeof text !== 'string') {
+    throw invalid(option, 'must be a string, a Secret, a function, or an object with a `getKey` method');
+  }
   // Files and `echo` end with a newline.
   const trimmed = text.replace(/[\r\n]+$/, '');
   if (trimmed === '') throw invalid(option, 'must not be empty');
   if (/^bearer\s/i.test(trimmed)) throw invalid(option, 'must be the credential alone, without "Bearer"');
   if (!isPrintableAscii(trimmed)) {
-    const what = 'white space or a character that is not printable ASCII';
-    throw invalid(option, `contains ${what}; was it copied completely?`);
+    throw invalid(option, 'contains white space or a character that is not ASCII; was it copied completely?');
   }
   if (option === 'accessToken' && /^sk-[\w-]{16,}$/.test(trimmed)) {
-    const remedy = 'the console needs an access token from its Personal Center';
-    throw invalid(option, `looks like an API key; ${remedy}`);
+    throw invalid(
+      option,
+      'looks like an API key; create an access token in the Personal Center of the console',
+    );
   }
   return isSecret(value) && trimmed === text ? value : new Secret(trimmed);
 }

@@ -1,17 +1,4 @@
-import {
-  ApiError,
-  type ApiErrorInit,
-  AuthenticationError,
-  type DrunError,
-  InsufficientQuotaError,
-  InvalidRequestError,
-  InvalidResponseError,
-  NotFoundError,
-  PermissionDeniedError,
-  RateLimitError,
-  type ResponseIssue,
-  ServerError,
-} from '../errors/index.ts';
+import * as errors from '../errors/index.ts';
 import { isRecord, parseJson } from '../internal/json.ts';
 import { type ResponseContext, sentence } from './context.ts';
 import { requestIdOf, retryAfterMs } from './headers.ts';
@@ -49,9 +36,8 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   const isEnvelope = /^\s*\[?\s*\{\s*"(?:error|errors|detail)"\s*:/.test(text);
   const error = isEnvelope ? parseServiceError(text) : undefined;
   if (error?.message) return toApiError(error, response, context);
-  const start = text.trimStart();
-  const kind =
-    start === '' ? 'an empty body' : start.startsWith('<') ? 'HTML or XML' : 'a body that is not JSON';
+  const isMarkup = /^\s*</.test(text);
+  const kind = isMarkup ? 'HTML or XML' : text.trim() === '' ? 'an empty body' : 'a body that is not JSON';
   const what = `${response.status} with ${kind}; is \`baseUrl\` correct?`;
   return invalidResponse(response, context, what, { body: text });
 }
@@ -64,7 +50,10 @@ const ERROR_BODY_TIMEOUT_MS = 5_000;
 const REDIRECTS = [0, 301, 302, 303, 307, 308];
 
 /** Creates the error for a response without a 2xx status, from as much of its body as can be read. */
-export async function readError(response: TransportResponse, context: ResponseContext): Promise<DrunError> {
+export async function readError(
+  response: TransportResponse,
+  context: ResponseContext,
+): Promise<errors.DrunError> {
   const { status } = response;
   if (status === 0 || (status >= 300 && status < 400)) {
     response.cancel();
@@ -74,9 +63,8 @@ export async function readError(response: TransportResponse, context: ResponseCo
     return invalidResponse(response, context, `${status ? `${status},` : 'a response after'} ${what}`);
   }
   const timer = setTimeout(() => response.cancel(), ERROR_BODY_TIMEOUT_MS);
-  const text = await context.deadline
-    .race(readText(response, MAX_ERROR_LENGTH))
-    .finally(() => clearTimeout(timer));
+  const body = readText(response, MAX_ERROR_LENGTH);
+  const text = await context.deadline.race(body).finally(() => clearTimeout(timer));
   return toApiError(parseServiceError(text) ?? {}, response, context, text.trim());
 }
 
@@ -104,24 +92,19 @@ const HINTS: Readonly<Record<number, string>> = {
   403: 'the credential does not permit this request',
 };
 
-/**
- * @param error - The error in the body. It determines the class if the status of the response is a success.
- * @param body - Its start is shown if the error has no message.
- */
+/** The error determines the class if the response is a success. The body is shown if the error has no message. */
 export function toApiError(
   error: ServiceError,
   response: TransportResponse,
   context: ResponseContext,
   body = '',
-): ApiError {
+): errors.ApiError {
   const { shown } = context;
   const { headers, status: httpStatus } = response;
   const isSuccess = httpStatus >= 200 && httpStatus < 300;
   const status = isSuccess ? (error.status ?? httpStatus) : httpStatus;
-  const reason =
-    shown(error.message || body, error.message ? undefined : MAX_SHOWN) ||
-    HINTS[status] ||
-    'the response gives no reason';
+  const given = error.message ? shown(error.message) : shown(body, MAX_SHOWN);
+  const reason = given || HINTS[status] || 'the response gives no reason';
   const where = status === httpStatus ? '' : ` (reported in a ${httpStatus} response)`;
   return errorForStatus(sentence(`${context.label} failed with ${status}${where}: ${reason}`), context, {
     status,
@@ -135,38 +118,45 @@ export function toApiError(
   });
 }
 
-const CLASSES: Readonly<Record<number, new (message: string, init: ApiErrorInit) => ApiError>> = {
-  400: InvalidRequestError,
-  402: InsufficientQuotaError,
-  403: PermissionDeniedError,
-  404: NotFoundError,
-  422: InvalidRequestError,
-  429: RateLimitError,
-};
+const CLASSES: Readonly<Record<number, new (message: string, init: errors.ApiErrorInit) => errors.ApiError>> =
+  {
+    400: errors.InvalidRequestError,
+    402: errors.InsufficientQuotaError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    422: errors.InvalidRequestError,
+    429: errors.RateLimitError,
+  };
 
-function errorForStatus(message: string, context: ResponseContext, init: ApiErrorInit): ApiError {
+function errorForStatus(
+  message: string,
+  context: ResponseContext,
+  init: errors.ApiErrorInit,
+): errors.ApiError {
   const { status, serviceCode, serviceType } = init;
   const says = (name: string): boolean => serviceCode === name || serviceType === name;
   // LiteLLM reports an exhausted budget with several statuses.
   const isQuota = says('budget_exceeded') || (status === 429 && says('insufficient_quota'));
-  if (isQuota) return new InsufficientQuotaError(message, init);
-  if (status !== 401) return new (CLASSES[status] ?? (status >= 500 ? ServerError : ApiError))(message, init);
+  if (isQuota) return new errors.InsufficientQuotaError(message, init);
+  if (status !== 401)
+    return new (CLASSES[status] ?? (status >= 500 ? errors.ServerError : errors.ApiError))(message, init);
   // A 401 of the gateway itself has this code or none.
   const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
-  if (isOwn || context.credentialOption === 'accessToken') {
-    return new AuthenticationError(message, { ...init, maskedKey: context.credentials.current.masked });
+  const { credentials, credentialOption } = context;
+  if (isOwn || credentialOption === 'accessToken') {
+    return new errors.AuthenticationError(message, { ...init, maskedKey: credentials.current.masked });
   }
   const hint = "The code is not the gateway's: a model server may have rejected its own credential.";
-  return new AuthenticationError(`${message} ${hint}`, init);
+  return new errors.AuthenticationError(`${message} ${hint}`, init);
 }
 
 export function invalidResponse(
   response: TransportResponse,
   { label, shown }: ResponseContext,
   what: string,
-  { issues, body }: { issues?: readonly ResponseIssue[]; body?: string | undefined } = {},
-): InvalidResponseError {
-  return new InvalidResponseError(sentence(shown(`${label} returned ${what}`)), {
+  { issues, body }: { issues?: readonly errors.ResponseIssue[]; body?: string | undefined } = {},
+): errors.InvalidResponseError {
+  return new errors.InvalidResponseError(sentence(shown(`${label} returned ${what}`)), {
     status: response.status,
     issues,
     requestId: shown(requestIdOf(response.headers)),

@@ -6,10 +6,7 @@ export function requestIdOf(headers: ResponseHeaders): string | undefined {
   return REQUEST_ID_HEADERS.map((name) => headers.get(name) ?? undefined).find(Boolean);
 }
 
-/**
- * Returns the wait that a response requests: `retry-after-ms`, or `Retry-After` in seconds or as a date, including
- * LiteLLM's copy of that header.
- */
+/** Reads `retry-after-ms`, or `Retry-After` in seconds or as a date, including LiteLLM's copy of it. */
 export function retryAfterMs(headers: ResponseHeaders): number | undefined {
   const milliseconds = parseNumber(headers.get('retry-after-ms'));
   if (milliseconds !== undefined) return milliseconds;

@@ -105,10 +105,9 @@ function received(value: unknown): string {
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
-/** Printable ASCII, spaces and tabs, without leading or trailing white space. */
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
-/** The credential, and headers that describe the connection or the body. Some transports would ignore them, others would send them. */
+/** Headers that some transports would ignore and others would send. */
 const RESERVED_HEADERS =
   /^(?:authorization|connection|content-(?:encoding|length)|expect|host|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
 
@@ -116,10 +115,7 @@ export function checkRequestHeaders(headers: HeadersOption | undefined): Record<
   const checked = checkHeaders(headers);
   const reserved = Object.keys(checked).find((name) => RESERVED_HEADERS.test(name));
   if (reserved === undefined) return checked;
-  throw invalid(
-    'headers',
-    `cannot set \`${reserved}\`, which is set from the credential or by the transport`,
-  );
+  throw invalid('headers', `cannot set \`${reserved}\`: it is set from the credential or by the transport`);
 }
 
 /** Checks headers here, because errors of `fetch` repeat the value. */

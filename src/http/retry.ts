@@ -1,17 +1,7 @@
-import {
-  ApiError,
-  ConnectionError,
-  type DrunError,
-  InsufficientQuotaError,
-  StreamFailedError,
-  StreamTruncatedError,
-} from '../errors/index.ts';
+import { type AnyDrunError, ApiError } from '../errors/index.ts';
 import { connectionFailure } from './connection.ts';
 
-/**
- * Which failures of an endpoint are retried: all transient ones, or only those after which the service cannot have
- * acted.
- */
+/** Which failures are retried: all transient ones, or only those after which the service cannot have acted. */
 export type RetryPolicy = 'if-not-applied' | 'transient';
 
 const INITIAL_DELAY_MS = 500;
@@ -20,33 +10,30 @@ const MAX_DELAY_MS = 8_000;
 /** If the service requests a longer wait, the call fails instead. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
-export function mayRetry(error: DrunError, policy: RetryPolicy): boolean {
+export function mayRetry(error: AnyDrunError, policy: RetryPolicy): boolean {
   return isTransient(error) && (policy === 'transient' || cannotHaveBeenApplied(error));
 }
 
 /** Whether a failure is temporary: 408, 409, 425, 429, 5xx, lost connections, and streams without a first chunk. */
-function isTransient(error: DrunError): boolean {
-  if (error instanceof ConnectionError) return connectionFailure(error) !== 'final';
-  if (error instanceof StreamFailedError || error instanceof StreamTruncatedError) {
+function isTransient(error: AnyDrunError): boolean {
+  if (error.code === 'connection_failed') return connectionFailure(error) !== 'final';
+  if (error.code === 'stream_failed' || error.code === 'stream_truncated') {
     return error.completion.choices.length === 0;
   }
-  if (!(error instanceof ApiError) || error instanceof InsufficientQuotaError) return false;
+  if (!(error instanceof ApiError) || error.code === 'insufficient_quota') return false;
   return error.status >= 500 || [408, 409, 425, 429].includes(error.status);
 }
 
 /** Whether the service cannot have acted on the request: it responded with 429, or the connection never opened. */
-export function cannotHaveBeenApplied(error: DrunError): boolean {
+export function cannotHaveBeenApplied(error: unknown): boolean {
   return error instanceof ApiError ? error.status === 429 : connectionFailure(error) !== 'unknown';
 }
 
 /**
- * Returns the wait that the service requests, or else a random one ("full jitter"), which spreads out clients that
- * failed together. A requested wait of 0 ms is ignored.
- *
- * @param retry - Number of the retry, from 1.
- * @returns `undefined` if the service requests more than 60 s.
+ * Returns the wait that the service requests (`undefined` above 60 s, ignored if 0), or else a random one ("full
+ * jitter"), which spreads out clients that failed together. Retries are numbered from 1.
  */
-export function retryDelayMs(error: DrunError, retry: number): number | undefined {
+export function retryDelayMs(error: AnyDrunError, retry: number): number | undefined {
   const asked = error instanceof ApiError ? error.retryAfterMs : undefined;
   if (asked) return asked <= MAX_RETRY_AFTER_MS ? asked : undefined;
   return Math.random() * Math.min(MAX_DELAY_MS, INITIAL_DELAY_MS * 2 ** (retry - 1));

@@ -25,13 +25,8 @@ const MESSAGE_FIELDS =
   );
 
 /**
- * Returns the error that a JSON value reports, regardless of the response status.
- *
- * `error`, `errors`, `success: false`, `object: "error"` and a code that is an error status always indicate an error. A
- * message or another code does so only if the value has no field of the contract besides `id` and `name`, which errors
- * have too.
- *
- * @param fields - Fields of the contract.
+ * Returns the error that a JSON value reports, regardless of the response status. A message or an unknown code reports
+ * one only if the value has none of the `fields` of the contract besides `id` and `name`, which errors have too.
  */
 export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
   if (Array.isArray(value)) return errorIn(value[0], fields);

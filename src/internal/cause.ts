@@ -14,17 +14,17 @@ const MAX_DEPTH = 8;
  * Reads a thrown value and its causes, outermost first. An inner error inherits the code, system call and message of
  * the outer one unless it has its own. Never throws, even if getters of the thrown value do.
  */
-export function readCauses(thrown: unknown): Thrown[] {
-  return readChain(thrown, { name: 'Error', message: '', isRoot: true }, 1);
-}
-
-function readChain(thrown: unknown, outer: Thrown, depth: number): Thrown[] {
+export function readCauses(
+  thrown: unknown,
+  outer: Thrown = { name: 'Error', message: '', isRoot: true },
+  depth = 1,
+): Thrown[] {
   if (typeof thrown === 'string') return [{ ...outer, message: thrown.slice(0, MAX_LENGTH), isRoot: true }];
   try {
     const { name, message, code, syscall, cause, errors } = thrown as Record<string, unknown>;
-    const inner = cause ?? undefined;
-    const causes = inner !== undefined ? [inner] : Array.isArray(errors) ? errors.slice(0, MAX_DEPTH) : [];
-    const isRoot = causes.length === 0 || depth === MAX_DEPTH;
+    const causes = cause ?? (Array.isArray(errors) ? errors.slice(0, MAX_DEPTH) : []);
+    const inner = [causes].flat();
+    const isRoot = inner.length === 0 || depth === MAX_DEPTH;
     const own: Thrown = {
       name: stringOf(name) ?? outer.name,
       message: stringOf(message) ?? outer.message,
@@ -32,7 +32,7 @@ function readChain(thrown: unknown, outer: Thrown, depth: number): Thrown[] {
       syscall: stringOf(syscall) ?? outer.syscall,
       isRoot,
     };
-    return isRoot ? [own] : [own, ...causes.flatMap((next) => readChain(next, own, depth + 1))];
+    return isRoot ? [own] : [own, ...inner.flatMap((next) => readCauses(next, own, depth + 1))];
   } catch {
     return [{ ...outer, isRoot: true }];
   }

@@ -1,7 +1,4 @@
-/*
- * Values of other realms (Jest, zone.js, vm contexts, iframes) and of other copies of a package have different classes,
- * so these checks test behavior instead of using `instanceof`.
- */
+// Values of other realms (Jest, zone.js, vm contexts, iframes) have other classes, so `instanceof` would fail.
 
 /** Maximum delay of a timer in milliseconds. Timers with a longer delay fire at once. */
 export const MAX_TIMER_MS = 2_147_483_647;

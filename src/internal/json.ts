@@ -1,7 +1,4 @@
-/**
- * Parses JSON; returns `undefined` if it is invalid or nested too deeply. The engine's error would quote the text, which
- * may contain a credential.
- */
+/** Returns `undefined` for JSON that is invalid or nested too deeply. An error would quote the text, which may be secret. */
 export function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);

@@ -6,11 +6,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   search: 'query filter q',
 };
 
-/**
- * Finds the first own enumerable key that is not an allowed option and whose value is not `undefined`.
- *
- * @returns The key and the most similar allowed option; `undefined` if every key is allowed.
- */
+/** Finds the first key that is not an allowed option, unless its value is `undefined`, and the most similar option. */
 export function findUnknownOption(
   options: object,
   allowed: readonly string[],
@@ -36,10 +32,7 @@ function normalized(name: string): string {
   return start.replaceAll(/[-_\s]/g, '');
 }
 
-/**
- * Levenshtein distance, but 1 if one contains the other: `timeout` suggests `timeoutMs`, `abortSignal` suggests
- * `signal`.
- */
+/** Levenshtein distance, but 1 if one contains the other, as in `abortSignal` and `signal`. */
 function distance(a: string, b: string): number {
   if (a !== b && a.length > 2 && (b.includes(a) || a.includes(b))) return 1;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);

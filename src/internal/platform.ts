@@ -1,8 +1,4 @@
-/*
- * Types of the web platform for public declarations. A program may get these types from DOM, Node or Workers types, or
- * not have them at all. Each of them resolves to the program's own type if there is one, so that the declarations
- * compile everywhere.
- */
+// Each type is the program's own one (from DOM, Node or Workers) if there is one, so that declarations compile everywhere.
 
 /** An `AbortSignal` from any platform or polyfill. */
 export interface AbortSignalLike {

@@ -1,7 +1,4 @@
-/**
- * Resolves after `ms` milliseconds, or rejects with the signal's reason. With `background`, the timer does not keep the
- * process alive.
- */
+/** Rejects with the signal's reason if it aborts. With `background`, the timer does not keep the process alive. */
 export async function sleep(
   ms: number,
   signal: AbortSignal,

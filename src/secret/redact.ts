@@ -41,32 +41,38 @@ function credentialsOf(secrets: unknown): string[] {
   throw new TypeError(`\`secrets\` must be strings or Secrets (received ${typeof secrets}).`);
 }
 
-/** The strings to search for one credential. */
-interface Target {
-  readonly masked: string;
-  /** Every substring of `size` characters of every form, in lower case. */
-  readonly parts: ReadonlySet<string>;
-  readonly size: number;
-}
-
 /** Returns a function that masks credentials. Faster than {@link redact} for several texts. */
 export function redactor(credentials: readonly string[]): (text: string) => string {
   // Longest first: masking a credential within a longer one would leave the rest of the longer one.
-  const targets = credentials
-    .filter((value) => value !== '')
-    .sort((a, b) => b.length - a.length)
-    .map(toTarget);
-  return (text) => targets.reduce(redactOne, text);
+  const sorted = credentials.filter((value) => value !== '').sort((a, b) => b.length - a.length);
+  const redactors = sorted.map(redactorOfOne);
+  return (text) => redactors.reduce((clean, redactOne) => redactOne(clean), text);
 }
 
-function toTarget(value: string): Target {
+function redactorOfOne(value: string): (text: string) => string {
+  const masked = mask(value);
   const forms = formsOf(value).map(lowerCase);
   const size = Math.min(MIN_PART, ...forms.map(({ length }) => length));
+  /** Every substring of `size` characters of every form. */
   const parts = new Set<string>();
   for (const form of forms) {
     for (let end = size; end <= form.length; end++) parts.add(form.slice(end - size, end));
   }
-  return { masked: mask(value), parts, size };
+  return (text) => {
+    const lower = lowerCase(text);
+    let clean = '';
+    /** Offset up to which `text` has been copied or masked. */
+    let done = 0;
+    for (let start = 0; start < lower.length; start++) {
+      let end = start;
+      while (parts.has(lower.slice(end, end + size))) end++;
+      if (end === start) continue;
+      clean += text.slice(done, start) + masked;
+      done = end + size - 1;
+      start = done - 1;
+    }
+    return done === 0 ? text : clean + text.slice(done);
+  };
 }
 
 function formsOf(value: string): string[] {
@@ -95,10 +101,7 @@ function formsOf(value: string): string[] {
   ];
 }
 
-/**
- * Returns the part of the base64 encoding that does not depend on adjacent bytes, in both alphabets, for one of the
- * three possible alignments.
- */
+/** The part of the base64 encoding that does not depend on adjacent bytes, for one of three alignments. */
 function base64Forms(bytes: Uint8Array, offset: number): string[] {
   const shifted = new Uint8Array(offset + bytes.length);
   shifted.set(bytes, offset);
@@ -111,20 +114,4 @@ function base64Forms(bytes: Uint8Array, offset: number): string[] {
 function lowerCase(text: string): string {
   const lower = text.toLowerCase();
   return lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-}
-
-function redactOne(text: string, { masked, parts, size }: Target): string {
-  const lower = lowerCase(text);
-  let clean = '';
-  /** Offset up to which `text` has been copied or masked. */
-  let done = 0;
-  for (let start = 0; start < lower.length; start++) {
-    let end = start;
-    while (parts.has(lower.slice(end, end + size))) end++;
-    if (end === start) continue;
-    clean += text.slice(done, start) + masked;
-    done = end + size - 1;
-    start = done - 1;
-  }
-  return done === 0 ? text : clean + text.slice(done);
 }

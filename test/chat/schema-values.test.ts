@@ -506,10 +506,13 @@ const { pair, object } = fc.letrec<{ pair: Pair; object: Pair }>((tie) => ({
         };
       }),
     // An intersection of objects with different fields.
-    fc.tuple(tie('object'), leaf).map(([{ schema, value }, other]) => ({
-      schema: schema.and(z.object({ other: other.schema })),
-      value: { ...(value as object), other: other.value },
-    })),
+    fc.tuple(tie('object'), leaf).map(([{ schema, value }, other]) => {
+      const name = `other${++count}`;
+      return {
+        schema: schema.and(z.object({ [name]: other.schema })),
+        value: { ...(value as object), [name]: other.value },
+      };
+    }),
   ),
 }));
 let count = 0;

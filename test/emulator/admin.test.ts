@@ -193,7 +193,6 @@ describe('/_emulator/', () => {
       ['', 'text/html'],
       ['style.css', 'text/css'],
       ['script.js', 'text/javascript'],
-      ['icon.svg', 'image/svg+xml'],
     ]) {
       const response = await drun.fetch(`http://127.0.0.1/_emulator/${file}`);
       expect(response.headers.get('content-type')).toContain(type);

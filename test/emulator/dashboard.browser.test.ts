@@ -107,7 +107,7 @@ describeInChromium('the dashboard', (openPage) => {
   it('shows recent requests with the reason of a rejection', async () => {
     const { drun, page } = await open();
     await chat(drun, 'sk-unknown-key-0123456789');
-    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await page.getByRole('button', { name: 'Refresh' }).click();
     const row = page.getByRole('row').filter({ hasText: 'POST /v1/chat/completions' });
     await row.waitFor();
     expect(await row.innerText()).toMatch(/401\s+sk-\*{6}6789\s+The API key is unknown\./);

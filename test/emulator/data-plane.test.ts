@@ -149,6 +149,8 @@ describe('matchesGlob', () => {
     ['public/**/x', 'publicx', false],
     ['a**b', 'a1b', true],
     ['a**b', 'a/b', false],
+    ['a/**.r1', 'a/b/c.r1', false],
+    ['}{a,b}', '}b', true],
     ['*-r1', 'deepseek-r1', true],
     ['model-?', 'model-1', true],
     ['model-?', 'model-/', false],

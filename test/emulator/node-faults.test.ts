@@ -76,7 +76,6 @@ describe('over HTTP, a connection', () => {
     { truncateAfterChunks: 2 },
     { omitDone: true },
     { errorAfterChunks: 2 },
-    { halfEventAfterChunks: 2 },
     { malformedJson: true },
   ])('is kept if the response only ends too early: %o', async (fault) => {
     const { drun, chat } = await served();

@@ -2,23 +2,9 @@ import type { Hono } from 'hono/tiny';
 import { isWorkspace, type KeyRecord, OWNER, type Scope } from '../account.ts';
 import type { Context, Env, Exchange, Middleware, Operate } from '../context.ts';
 import { bearerToken, isObject, json, notFound, parseJson, preferredLanguage } from '../http.ts';
-import {
-  invalidBody,
-  invalidField,
-  keyNotFound,
-  limitReached,
-  limitReason,
-  unauthenticated,
-} from './errors.ts';
+import * as errors from './errors.ts';
 import { keyMessage, selectPage, usageMessage, withoutZeros } from './messages.ts';
-import {
-  parseKey,
-  parsePageQuery,
-  parseQuota,
-  parseStatus,
-  parseUsageQuery,
-  parseUsageRequest,
-} from './requests.ts';
+import * as requests from './requests.ts';
 
 const ACCOUNT = '/apis/hydra.io/v1alpha1';
 const WORKSPACE = `${ACCOUNT}/workspaces/:workspace`;
@@ -35,14 +21,14 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   /** Runs first, even for unknown paths, so that unauthenticated clients do not learn which paths exist. */
   const authenticate: Middleware = async (c, next) => {
     const token = bearerToken(c.req.raw);
-    if (token === undefined || !account.token.equals(token)) throw unauthenticated(token);
+    if (token === undefined || !account.token.equals(token)) throw errors.unauthenticated(token);
     c.set('scope', scopeOf(c.req.param('workspace')));
     await next();
   };
   const known = (c: Exchange): KeyRecord => {
     const id = c.req.param('id') ?? '';
     const record = account.find(id, c.get('scope'));
-    if (record === undefined) throw keyNotFound(id);
+    if (record === undefined) throw errors.keyNotFound(id);
     return record;
   };
   const show = (record: KeyRecord, form: 'masked' | 'full' = 'masked'): Response =>
@@ -50,15 +36,15 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
 
   const create: Handler = async (c) => {
     const scope = c.get('scope');
-    const key = parseKey(await jsonBody(c), scope);
-    if (account.isFull(scope)) throw limitReached(maxKeys);
+    const key = requests.parseKey(await jsonBody(c), scope);
+    if (account.isFull(scope)) throw errors.limitReached(maxKeys);
     const { acceptedAfterMs } = c.get('fault');
     return show(account.create({ ...key, scope, acceptedAfterMs }), 'full');
   };
   const list =
     (form: 'masked' | 'full', isMine = false): Handler =>
     (c) => {
-      const query = parsePageQuery(queryOf(c));
+      const query = requests.parsePageQuery(queryOf(c));
       const records = account.list(c.get('scope'));
       const selected = isMine ? records.filter(({ createdBy }) => createdBy === OWNER) : records;
       const { items, total } = selectPage(selected, query);
@@ -72,7 +58,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const checkCreation: Handler = async (c) => {
     await jsonBody(c);
     if (!account.isFull(c.get('scope'))) return json({ allowed: true });
-    return json({ allowed: false, reason: limitReason(maxKeys)[preferredLanguage(c.req.raw)] });
+    return json({ allowed: false, reason: errors.limitReason(maxKeys)[preferredLanguage(c.req.raw)] });
   };
   const remove: Handler = async (c) => {
     await jsonBody(c);
@@ -81,13 +67,13 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     return show(record);
   };
   const setStatus: Handler = async (c) => {
-    const disabled = parseStatus(await jsonBody(c));
+    const disabled = requests.parseStatus(await jsonBody(c));
     const record = known(c);
     record.disabled = disabled;
     return show(record);
   };
   const changeQuota: Handler = async (c) => {
-    const quota = parseQuota(await jsonBody(c));
+    const quota = requests.parseQuota(await jsonBody(c));
     const record = known(c);
     record.quota = quota;
     return show(record);
@@ -98,7 +84,9 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   };
   const report: Handler = async (c) => {
     const isQuery = c.req.method === 'GET';
-    const query = isQuery ? parseUsageQuery(queryOf(c)) : parseUsageRequest(await jsonBody(c));
+    const query = isQuery
+      ? requests.parseUsageQuery(queryOf(c))
+      : requests.parseUsageRequest(await jsonBody(c));
     return json(usageMessage(account.usage(c.get('scope')), query));
   };
 
@@ -134,12 +122,12 @@ function queryOf({ req }: Exchange): URLSearchParams {
 function scopeOf(workspace: string | undefined): Scope {
   if (workspace === undefined) return 'account';
   const number = /^\d+$/.test(workspace) ? Number(workspace) : Number.NaN;
-  if (!isWorkspace(number)) throw invalidField('workspace');
+  if (!isWorkspace(number)) throw errors.invalidField('workspace');
   return number;
 }
 
 async function jsonBody({ req }: Exchange): Promise<Record<string, unknown>> {
   const body = parseJson(await req.raw.text());
-  if (!isObject(body)) throw invalidBody();
+  if (!isObject(body)) throw errors.invalidBody();
   return body;
 }

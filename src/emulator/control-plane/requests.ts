@@ -30,8 +30,6 @@ const status = z.object({ disabled: flag });
 const quotas = z.object({ quota: count, unlimitedQuota: flag });
 
 const pageParameters = z.object({
-  // Sent by clients that repeat the page of a response. Ignored in a request.
-  'page.total': integer(0, Number.MAX_SAFE_INTEGER),
   'page.page': integer(0, MAX_INT32),
   'page.pageSize': integer(-1, MAX_INT32),
   'page.sort': z.string().optional(),
@@ -86,17 +84,10 @@ export function parseQuota(body: Record<string, unknown>): Quota {
   return unlimitedQuota === true ? 'unlimited' : BigInt(quota ?? 0);
 }
 
-/** The requested part of a list, with its defaults. */
-export interface PageQuery {
-  /** From 1. */
-  readonly page: number;
-  /** -1 for all keys on one page. */
-  readonly pageSize: number;
-  readonly sort: string;
-  readonly search: string;
-}
+/** The requested part of a list. `page` starts at 1; a `pageSize` of -1 means all keys on one page. */
+export type PageQuery = ReturnType<typeof parsePageQuery>;
 
-export function parsePageQuery(query: URLSearchParams): PageQuery {
+export function parsePageQuery(query: URLSearchParams) {
   const parameters = parse(pageParameters, Object.fromEntries(query));
   return {
     page: Number(parameters['page.page'] ?? 0) || 1,
@@ -106,20 +97,13 @@ export function parsePageQuery(query: URLSearchParams): PageQuery {
   };
 }
 
-/** The requested usage. */
-export interface UsageQuery {
-  /** Milliseconds since 1970, inclusive. */
-  readonly from: number;
-  /** Milliseconds since 1970, exclusive. */
-  readonly to: number;
-  /** Empty for all. */
-  readonly ids: readonly string[];
-  /** Empty for all. */
-  readonly models: readonly string[];
-  readonly period: 'hour' | 'day' | 'week' | 'month';
-}
+/**
+ * The requested usage, from a time up to but not including another, in milliseconds since 1970. No `ids` or `models`
+ * means all.
+ */
+export type UsageQuery = ReturnType<typeof parseUsageRequest>;
 
-export function parseUsageRequest(body: unknown): UsageQuery {
+export function parseUsageRequest(body: unknown) {
   const { startTime, endTime, ids, models, period } = parse(usageRequest, body);
   const from = startTime ? Date.parse(startTime) : Number.NEGATIVE_INFINITY;
   const to = endTime ? Date.parse(endTime) : Number.POSITIVE_INFINITY;

@@ -116,13 +116,13 @@ function keyRow(key: Key): HTMLElement {
 function requestRow(request: LoggedRequest): HTMLElement {
   const { method, path, status, credential = '', model, reason, faults = [], at } = request;
   const details = [model, reason, ...faults].filter((part) => part !== undefined).join(', ');
-  const color = status === undefined ? 'muted' : status < 400 ? 'success' : 'error';
+  const isError = status !== undefined && status >= 400;
   return create(
     'tr',
     '',
     create('td', 'muted', new Date(at).toLocaleTimeString('sv')),
     create('td', 'mono', `${method} ${path}`),
-    create('td', color, String(status ?? '–')),
+    create('td', isError ? 'error' : '', String(status ?? '–')),
     create('td', 'mono muted', credential),
     create('td', 'muted', details),
   );
@@ -196,14 +196,5 @@ get('create').addEventListener('click', openCreation);
 get('refresh').addEventListener('click', () => void load());
 search.addEventListener('input', showKeys);
 
-let timer: ReturnType<typeof setTimeout> | undefined;
-
-/** Polls while the page is visible. */
-async function poll(): Promise<void> {
-  clearTimeout(timer);
-  if (document.hidden) return;
-  await load();
-  timer = setTimeout(() => void poll(), POLL_MS);
-}
-document.addEventListener('visibilitychange', () => void poll());
-void poll();
+setInterval(() => void load(), POLL_MS);
+void load();

@@ -1,15 +1,20 @@
-import { isIterable, isObject } from '../http.ts';
+import { isIterable } from '../http.ts';
 import { HEXADECIMAL, type RandomText } from '../random.ts';
-import { cut, type Ending, limitedPieces, type Piece, type ScriptedReply } from './pieces.ts';
 import {
-  type ChatRequest,
-  type EmulatedChoice,
-  type EmulatedChunk,
-  type EmulatedCompletion,
-  type EmulatedToolCallDelta,
+  type Ending,
   isCompletion,
   isWireStream,
-  type Reply,
+  limitedPieces,
+  type Piece,
+  type ScriptedReply,
+} from './pieces.ts';
+import type {
+  ChatRequest,
+  EmulatedChoice,
+  EmulatedChunk,
+  EmulatedCompletion,
+  EmulatedToolCallDelta,
+  Reply,
 } from './reply.ts';
 import { promptTokens, UsageMeter } from './tokens.ts';
 
@@ -35,9 +40,13 @@ interface WireChoice {
   readonly [field: string]: unknown;
 }
 
+interface WholeCall {
+  readonly function: { name: string; arguments: string };
+}
+
 /** A choice assembled from deltas. */
 interface WholeChoice {
-  readonly message: Record<string, unknown>;
+  readonly message: Record<string, unknown> & { tool_calls?: WholeCall[] };
   readonly rest: Record<string, unknown>;
 }
 
@@ -117,27 +126,22 @@ export class Completion {
       }
       return;
     }
-    const {
-      choices: _,
-      usage,
-      ...fields
-    } = isCompletion(reply) ? reply : { choices: [], usage: usageOf(reply) };
-    const options = isObject(request.stream_options) ? request.stream_options : {};
-    let first: object = { prompt_token_ids: null, prompt_text: null };
+    const body: EmulatedCompletion = isCompletion(reply) ? reply : { choices: [], usage: usageOf(reply) };
+    const { choices: _, usage, ...fields } = body;
+    const { include_usage: hasUsage, continuous_usage_stats: isContinuous } = Object(request.stream_options);
     for await (const choice of isCompletion(reply) ? completionDeltas(reply) : this.#choices(reply)) {
       this.#meter.read({ choices: [choice] });
       const isLast = choice.finish_reason !== null;
       if (!isChat && !isLast && !choice.delta.content) continue;
       yield {
         choices: [choice],
-        ...(options.continuous_usage_stats === true && { usage: this.#usage() }),
-        ...first,
-        ...(isLast && { system_fingerprint: FINGERPRINT }),
+        ...(isContinuous === true && { usage: this.#usage() }),
+        ...(choice.delta.role !== undefined && { prompt_token_ids: null, prompt_text: null }),
+        ...(isLast && hasUsage !== true && { system_fingerprint: FINGERPRINT }),
         ...fields,
       };
-      first = {};
     }
-    if (options.include_usage !== true) return;
+    if (hasUsage !== true) return;
     yield { choices: [], usage: usage ?? this.#usage(), system_fingerprint: FINGERPRINT, ...fields };
   }
 
@@ -223,20 +227,18 @@ function usageOf(reply: Reply): unknown {
 /** Adds a part of a choice to the previous parts. */
 function accumulate(choices: WholeChoice[], { index, delta, ...rest }: WireChoice): void {
   choices[index] ??= { message: {}, rest: {} };
-  const { message, rest: known } = choices[index];
-  Object.assign(known, rest);
+  const { message } = choices[index];
+  Object.assign(choices[index].rest, rest);
   const { role, tool_calls: calls, ...fields } = delta;
   for (const [name, value] of Object.entries(fields)) {
     // The content of the first delta is empty even if the message has none.
     if (value === null || (role !== undefined && value === '')) continue;
     message[name] = typeof message[name] === 'string' ? message[name] + String(value) : value;
   }
-  if (!Array.isArray(calls)) return;
-  message.tool_calls ??= [];
-  const whole = message.tool_calls as { function: { name: string; arguments: string } }[];
-  for (const { index: position = 0, function: called, ...call } of calls) {
-    const known = whole[position] ?? { ...call, function: { name: '', arguments: '' } };
-    whole[position] = known;
+  for (const { index: position = 0, function: called, ...call } of Array.isArray(calls) ? calls : []) {
+    message.tool_calls ??= [];
+    const known = message.tool_calls[position] ?? { ...call, function: { name: '', arguments: '' } };
+    message.tool_calls[position] = known;
     known.function.name += called?.name ?? '';
     known.function.arguments += called?.arguments ?? '';
   }
@@ -247,24 +249,13 @@ function completeChoice(choice: EmulatedChoice, position: number): EmulatedChoic
   return { ...choice, index, message: { role: 'assistant', ...message }, finish_reason };
 }
 
-/** Yields the deltas of a completion: one for each field of its messages, with text split into several. */
+/** Yields two parts of each choice of a completion: its message, and its end. */
 function* completionDeltas({ choices }: EmulatedCompletion): Generator<WireChoice, void, undefined> {
   for (const choice of choices.map(completeChoice)) {
     const { index = 0, message, finish_reason = 'stop', ...fields } = choice;
-    const { role, ...parts } = message;
-    yield {
-      index,
-      delta: { role, content: typeof parts.content === 'string' ? '' : null },
-      finish_reason: null,
-    };
-    for (const [name, value] of Object.entries(parts)) {
-      const isCalls = name === 'tool_calls' && Array.isArray(value);
-      const calls = isCalls ? value.map((call, position) => [{ index: position, ...call }]) : [value];
-      const pieces = typeof value === 'string' ? cut(value) : calls;
-      for (const piece of pieces.filter((each) => each !== null && each !== undefined)) {
-        yield { index, delta: { [name]: piece }, finish_reason: null };
-      }
-    }
+    const { tool_calls: calls } = message;
+    const numbered = Array.isArray(calls) && calls.map((call, position) => ({ index: position, ...call }));
+    yield { index, delta: { ...message, ...(numbered && { tool_calls: numbered }) }, finish_reason: null };
     yield { ...fields, index, delta: {}, finish_reason };
   }
 }

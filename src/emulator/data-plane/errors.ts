@@ -96,6 +96,13 @@ export function vllmResponse(body: unknown, status = 200): Response {
   return json(body, status, 'application/json');
 }
 
+/** Serializes a value as Python does, with spaces after colons and commas. Most model servers send errors like this. */
+export function pythonJson(value: unknown): string {
+  return JSON.stringify(value, null, 1)
+    .replace(/(?<=[[{])\n\s*|\n\s*(?=[\]}])/g, '')
+    .replace(/\n\s*/g, ' ');
+}
+
 /** Creates vLLM's response for an unknown path. */
 export function unknownPath(): Response {
   return vllmResponse({ detail: 'Not Found' }, 404);

@@ -63,26 +63,22 @@ export function rewriteWhole(text: string, response: Response, model: string): R
 function errorOf(body: Record<string, unknown>, { status, statusText }: Response): object | undefined {
   const { error } = body;
   if (isObject(error) && Object.keys(error).length > 0) {
-    const code = error.code === null ? null : printed(error.code);
-    const param = error.param === null ? null : printed(error.param);
-    const type = printed(error.type);
+    const fields = reduced(error);
+    const { code, param, type } = fields;
     const empty = `unknown error (empty message received from upstream): code: ${code ?? ''}, type: ${type}, param: ${param ?? ''}`;
-    return { code, message: printed(error.message) || empty, param, type };
+    return { ...fields, message: fields.message || empty };
   }
   const plain = { code: null, param: null, type: '' };
   if (typeof error === 'string' && error !== '') return { ...plain, message: `upstream error: ${error}` };
   if (status < 400) return undefined;
-  if (body.object === 'error') {
-    const { code = null, message, param = null, type } = body;
-    return {
-      code: code === null ? null : printed(code),
-      message: printed(message),
-      param: param === null ? null : printed(param),
-      type: printed(type),
-    };
-  }
+  if (body.object === 'error') return reduced({ ...plain, ...body });
   const statusLine = `${status} ${statusText || STATUS_TEXTS[status] || ''}`.trim();
   return { ...plain, message: `upstream unknown error: ${statusLine}` };
+}
+
+function reduced({ code, message, param, type }: Record<string, unknown>) {
+  const orNull = (value: unknown): string | null => (value === null ? null : printed(value));
+  return { code: orNull(code), message: printed(message), param: orNull(param), type: printed(type) };
 }
 
 /** Formats a value as Go prints it. */

@@ -5,19 +5,8 @@ import type { Context, Env, Exchange, Operate } from '../context.ts';
 import { bearerToken, bodyText, HttpError, isEventStream, isObject, notFound, parseJson } from '../http.ts';
 import { modelAccess } from '../model-access.ts';
 import type { EmulatedOperation } from '../operation.ts';
-import {
-  incorrectApiKey,
-  insufficientQuota,
-  internalError,
-  invalidJson,
-  ModelServerError,
-  missingApiKey,
-  missingModel,
-  modelAccessDenied,
-  modelNotFound,
-  unknownPath,
-  vllmResponse,
-} from './errors.ts';
+import * as errors from './errors.ts';
+import { ModelServerError, unknownPath, vllmResponse } from './errors.ts';
 import { gatewayResponse, goJson, rewriteStream, rewriteWhole } from './gateway-wire.ts';
 import { emulatedModelServer } from './model-server.ts';
 import type { EmulatedMessage } from './reply.ts';
@@ -37,7 +26,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   const { account, settings } = context;
   const { models } = settings;
   const isGateway = settings.behind === 'gateway';
-  const upstream = settings.upstream && upstreamServer(settings.upstream);
+  const upstream = settings.upstream === undefined ? undefined : upstreamServer(settings.upstream);
   const modelServer = emulatedModelServer(context, rules, upstream?.post);
   const created = Math.floor(settings.now() / 1000);
   const redacted = (text: string): string => upstream?.redact(text) ?? text;
@@ -55,14 +44,14 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
         ? 'The API key is unknown.'
         : `The API key \`${known.name}\` is deleted, disabled, expired or not yet active.`;
     if (!isGateway) throw new HttpError(401, reason, () => vllmResponse({ error: 'Unauthorized' }, 401));
-    throw fullKey === undefined ? missingApiKey() : incorrectApiKey(fullKey, reason);
+    throw fullKey === undefined ? errors.missingApiKey() : errors.incorrectApiKey(fullKey, reason);
   };
 
   const requireModel = (key: KeyRecord, model: string): void => {
     const access = modelAccess(key, model);
     const exists = (upstream !== undefined && models.length === 0) || models.some(({ id }) => id === model);
     if (exists && access === 'allowed') return;
-    if (isGateway) throw access === 'denied' ? modelAccessDenied(model) : modelNotFound(model);
+    if (isGateway) throw access === 'denied' ? errors.modelAccessDenied(model) : errors.modelNotFound(model);
     const aliases = models.map(({ id }) => id).join(', ');
     const message = `The model \`${model}\` does not exist. Valid aliases: ${aliases}.`;
     throw new ModelServerError(404, message, 'model');
@@ -91,13 +80,13 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     const key = authenticate(c);
     const body = parseJson(await bodyText(request));
     if (!isGateway && !isObject(body)) throw new ModelServerError(400, 'JSON decode error');
-    if (!isObject(body) && body !== null) throw invalidJson();
+    if (!isObject(body) && body !== null) throw errors.invalidJson();
     const given = body?.model || (isGateway ? '' : (models[0]?.id ?? ''));
     const model = typeof given === 'object' ? goJson(given) : String(given);
-    if (body === null || (isGateway && model === '')) throw missingModel();
+    if (body === null || (isGateway && model === '')) throw errors.missingModel();
     log.add({ model });
     requireModel(key, model);
-    if (remainingTokens(key) === 0n) throw insufficientQuota();
+    if (remainingTokens(key) === 0n) throw errors.insufficientQuota();
 
     const sent = isGateway ? withUsage({ ...body, model }) : { ...body, model };
     const meter = new UsageMeter(promptTokens(messagesOf(body)));
@@ -122,7 +111,9 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     const isJson = text !== undefined && type.startsWith('application/json');
     const rewritten = isJson ? rewriteWhole(text, response, model) : undefined;
     if (rewritten === undefined) {
-      throw internalError(`The gateway cannot use the model server's response: ${response.status} ${type}.`);
+      throw errors.internalError(
+        `The gateway cannot use the model server's response: ${response.status} ${type}.`,
+      );
     }
     if (rewritten.isError) return gatewayResponse(redacted(rewritten.text), rewritten.status);
     meter.read(parseJson(rewritten.text));

@@ -14,14 +14,13 @@ const MAPS: readonly string[] = ['properties', 'patternProperties', '$defs', 'de
 /** Rewrites the parts of a schema that zod cannot read, or ignores. */
 function normalized(schema: unknown): Normalized {
   const references: string[] = [];
-  const each = (schemas: object): Schema => mapValues(schemas, rewritten);
   const rewritten = (part: unknown): unknown => {
     if (Array.isArray(part)) return part.map(rewritten);
     if (!isObject(part)) return part;
     // zod fills in defaults, but a model has to send the fields.
     const { $schema: _, default: __, ...keywords } = part;
     const copy = mapValues(keywords, (value, name) =>
-      MAPS.includes(name) ? each(Object(value)) : rewritten(value),
+      MAPS.includes(name) ? mapValues(Object(value), rewritten) : rewritten(value),
     );
     const { $ref: reference, required, properties, additionalProperties: rest, pattern } = copy;
     if (typeof reference === 'string') {
@@ -37,10 +36,9 @@ function normalized(schema: unknown): Normalized {
     if (typeof pattern === 'string') delete copy.format;
     return copy;
   };
-  const root = rewritten({ allOf: [schema] });
-  const $defs: unknown[] = [];
-  for (const reference of references) $defs.push(rewritten(resolve(schema, reference)));
-  return { ...Object(root), $defs };
+  const root = { allOf: [rewritten(schema)], $defs: [] as unknown[] };
+  for (const reference of references) root.$defs.push(rewritten(resolve(schema, reference)));
+  return root;
 }
 
 function mapValues(object: object, map: (value: unknown, name: string) => unknown): Record<string, unknown> {
@@ -78,7 +76,7 @@ export function violationOf(schema: unknown, value: unknown): string | undefined
 
 const MAX_DEPTH = 64;
 const MAX_STEPS = 50_000;
-const MAX_SIZE = 1000;
+const MAX_LENGTH = 1000;
 
 /** Returns a simple value that a schema accepts, or the reason why none was found. */
 export function exampleOf(schema: unknown): { readonly value: unknown } | { readonly problem: string } {
@@ -119,7 +117,8 @@ class Generator {
 
   /** @param depth - Maximum depth of objects and arrays that are not empty. */
   value(schema: unknown, depth: number): unknown {
-    if (++this.#steps > MAX_STEPS || depth < 0) throw new Error('it is too deep or contradicts itself');
+    this.#step();
+    if (depth < 0) throw new Error('it is too deep');
     const { choices, ...fields } = this.#flattened(schema);
     const [alternatives, ...others] = choices as unknown[][];
     if (alternatives !== undefined) {
@@ -138,13 +137,12 @@ class Generator {
   #object(fields: Schema, depth: number): object {
     const { required = [], minProperties = 0, propertyNames, additionalProperties } = fields;
     const properties = Object(fields.properties);
-    const { enum: known } = Object(propertyNames);
     const names = new Set(required as string[]);
-    const further: string[] = [
-      ...Object.keys(properties),
-      ...(known ?? generatedNames(Number(minProperties))),
-    ];
-    for (const name of further) if (names.size < Number(minProperties)) names.add(name);
+    const optional: string[] = [...Object.keys(properties), ...(Object(propertyNames).enum ?? [])];
+    for (let index = 0; names.size < Number(minProperties); index++) {
+      this.#step();
+      names.add(optional[index] ?? `x${index}`);
+    }
     const values = Array.from(names, (name) => {
       const schema = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
       return [name, this.value(schema, depth - 1)];
@@ -156,11 +154,14 @@ class Generator {
     const isTuple = Array.isArray(items);
     const first = (isTuple ? items : (prefixItems ?? [])) as unknown[];
     const rest = isTuple ? additionalItems : items;
-    const length = Math.min(Math.max(Number(minItems ?? 0), first.length), Number(maxItems ?? MAX_SIZE));
-    checkSize(Number(minItems ?? 0));
+    const length = Math.min(Math.max(Number(minItems ?? 0), first.length), Number(maxItems ?? Infinity));
     return Array.from({ length }, (_, index) =>
       this.value(index < first.length ? first[index] : rest, depth - 1),
     );
+  }
+
+  #step(): void {
+    if (++this.#steps > MAX_STEPS) throw new Error('it is too large or contradicts itself');
   }
 
   /** Merges a schema with its reference and `allOf`. `choices` are the lists of which one alternative must apply. */
@@ -174,39 +175,18 @@ class Generator {
   }
 }
 
+/** Merges two flat schemas. If both limit a size or a number, the second limit applies. */
 function intersection(a: Schema, b: Schema): Schema {
-  const shared = Object.keys(a).filter((name) => name in b);
-  return {
-    ...a,
-    ...b,
-    ...Object.fromEntries(shared.map((name) => [name, combined(name, a[name], b[name])])),
-  };
-}
-
-/** Combines two values of a keyword. */
-function combined(name: string, a: unknown, b: unknown): unknown {
-  if (name === 'required' || name === 'choices') return [...(a as unknown[]), ...(b as unknown[])];
-  if (name === 'properties') {
-    const names = Object.keys({ ...Object(a), ...Object(b) });
-    const both = (each: string): unknown[] => [Object(a)[each] ?? {}, Object(b)[each] ?? {}];
-    return Object.fromEntries(names.map((each) => [each, { allOf: both(each) }]));
-  }
-  if (/^(?:min|exclusiveMin)/.test(name)) return Math.max(Number(a), Number(b));
-  return /^(?:max|exclusiveMax)/.test(name) ? Math.min(Number(a), Number(b)) : b;
+  const properties = mapValues({ ...Object(a.properties), ...Object(b.properties) }, (_, name) => {
+    return { allOf: [Object(a.properties)[name] ?? {}, Object(b.properties)[name] ?? {}] };
+  });
+  const required = [a.required ?? [], b.required ?? []].flat();
+  return { ...a, ...b, properties, required, choices: [...Object(a.choices), ...Object(b.choices)] };
 }
 
 function impliedType(fields: Schema): string {
-  if ('properties' in fields) return 'object';
+  if (Object.keys(Object(fields.properties)).length > 0) return 'object';
   return 'items' in fields || 'prefixItems' in fields ? 'array' : 'null';
-}
-
-function checkSize(size: number): void {
-  if (size > MAX_SIZE) throw new Error(`it requires a size of ${size}`);
-}
-
-function generatedNames(count: number): string[] {
-  checkSize(count);
-  return Array.from({ length: count }, (_, index) => `x${index}`);
 }
 
 /** Returns the first candidate that a schema without parts accepts. */
@@ -227,8 +207,7 @@ function numbers({ type, multipleOf, ...bounds }: Schema): number[] {
 }
 
 function strings({ minLength = 0 }: Schema): string[] {
-  const length = Number(minLength);
-  checkSize(length);
+  const length = Math.min(Number(minLength), MAX_LENGTH);
   const simple = ['x', 'X', '0'].map((character) => character.repeat(length));
   return [...simple, 'x', 'X', '0', ...SAMPLES.flatMap((each) => [each, each.padStart(length, 'x')])];
 }

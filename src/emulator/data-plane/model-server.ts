@@ -1,26 +1,24 @@
 import type { KeyRecord } from '../account.ts';
 import { bodyOf } from '../body.ts';
 import type { Context, Env } from '../context.ts';
-import { HttpError, isIterable, parseJson } from '../http.ts';
+import { HttpError, isIterable, isObject, parseJson } from '../http.ts';
 import { keyView } from '../keys.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
 import { Completion } from './completion.ts';
-import { defaultReply } from './default-reply.ts';
-import { ModelServerError, scenarioError, unknownPath, vllmResponse } from './errors.ts';
-import { violationOf } from './json-schema.ts';
-import { argumentsOf } from './pieces.ts';
+import { ModelServerError, pythonJson, scenarioError, unknownPath, vllmResponse } from './errors.ts';
+import { exampleOf, violationOf } from './json-schema.ts';
+import { argumentsOf, isReply } from './pieces.ts';
+import type { ChatRequest, EmulatedReply, Reply, ReplyContext, ReplyFunction } from './reply.ts';
 import {
-  type ChatRequest,
-  type EmulatedReply,
-  isReply,
-  type Reply,
-  type ReplyFunction,
-  textOf,
-} from './reply.ts';
-import { offeredTools, parseChatRequest, parseCompletionRequest, responseSchema } from './request.ts';
+  offeredTools,
+  parseChatRequest,
+  parseCompletionRequest,
+  requiredTool,
+  responseSchema,
+} from './request.ts';
 import type { RuleBook } from './rules.ts';
-import { lengthOf, promptTokens } from './tokens.ts';
+import { lengthOf, promptTokens, textOf } from './tokens.ts';
 
 /** A request that the gateway passes to a model server. */
 interface ModelRequest extends Readonly<Env['Bindings']> {
@@ -51,14 +49,18 @@ export function emulatedModelServer(
     if (!isChat && path !== '/completions') {
       return fallback?.(modelRequest) ?? unknownPath();
     }
-    const parsed = parse(isChat, body);
-    const match = 'request' in parsed ? rules.match(parsed.request, key) : undefined;
+    let request: ChatRequest;
+    try {
+      request = isChat ? parseChatRequest(body) : parseCompletionRequest(body);
+    } catch (error) {
+      // Another server validates the requests that no rule matches.
+      if (fallback !== undefined) return fallback(modelRequest);
+      throw error;
+    }
+    const match = rules.match(request, key);
     if (match !== undefined) log.add({ rule: match.position });
-    // Another server validates the requests that no rule matches.
-    if (match === undefined && fallback !== undefined) return fallback(modelRequest);
-    if ('error' in parsed) throw parsed.error;
+    else if (fallback !== undefined) return fallback(modelRequest);
 
-    const { request } = parsed;
     const model = settings.models.find(({ id }) => id === request.model);
     checkContext(request, model);
     const source = match?.reply ?? settings.reply;
@@ -93,17 +95,7 @@ export function emulatedModelServer(
     });
 }
 
-type Parsed = { readonly request: ChatRequest } | { readonly error: unknown };
-
-function parse(isChat: boolean, body: Record<string, unknown>): Parsed {
-  try {
-    return { request: isChat ? parseChatRequest(body) : parseCompletionRequest(body) };
-  } catch (error) {
-    return { error };
-  }
-}
-
-async function replyOf(source: Reply | ReplyFunction, context: Parameters<ReplyFunction>[0]): Promise<Reply> {
+async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Promise<Reply> {
   // Called in a promise, so that a function may throw as well as reject.
   const reply: unknown =
     typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
@@ -124,9 +116,8 @@ async function* events(completion: Completion): AsyncGenerator<string, void, und
   try {
     for await (const chunk of completion.chunks()) yield `data: ${JSON.stringify(chunk)}\n\n`;
   } catch (error) {
-    // vLLM's serializer puts spaces after colons and commas here.
-    const message = JSON.stringify(messageOf(error));
-    yield `data: {"error": {"message": ${message}, "type": "InternalServerError", "param": null, "code": 500}}\n\n`;
+    const fields = { message: messageOf(error), type: 'InternalServerError', param: null, code: 500 };
+    yield `data: ${pythonJson({ error: fields })}\n\n`;
   }
   yield 'data: [DONE]\n\n';
 }
@@ -178,6 +169,44 @@ function unmatched(request: ChatRequest, key: KeyRecord): HttpError {
     ...(tools.length > 0 ? [`tools ${tools.join(', ')}`] : []),
   ];
   return scenarioError('no_matching_rule', `No rule matches this request: ${description.join(', ')}.`);
+}
+
+/**
+ * Repeats the last user message. If the request requires a tool (`tool_choice`), calls it; if it requires JSON
+ * (`response_format`), replies with the simplest valid value; if it asks for reasoning, starts with reasoning.
+ *
+ * @throws {HttpError} If the schema needs a scripted reply.
+ */
+function defaultReply({ request }: ReplyContext): EmulatedReply {
+  const text = textOf(request.messages.findLast(({ role }) => role === 'user')?.content);
+  const reasoning = wantsReasoning(request) ? { reasoning: `The user said: ${text}` } : {};
+  const required = requiredTool(request);
+  if (required !== undefined) {
+    const tool = offeredTools(request).find(({ name }) => name === required);
+    const parameters = tool?.parameters ?? { type: 'object' };
+    return {
+      ...reasoning,
+      toolCalls: [{ name: required, arguments: jsonFor(parameters, `tool \`${required}\``) }],
+    };
+  }
+  const format = responseSchema(request);
+  const content = format === undefined ? text : jsonFor(format.schema, 'response format');
+  return { ...reasoning, content };
+}
+
+function jsonFor(schema: unknown, subject: string): string {
+  const example = exampleOf(schema);
+  if ('value' in example) return JSON.stringify(example.value);
+  throw scenarioError(
+    'scripted_reply_needed',
+    `The default reply cannot satisfy the schema of the ${subject} (${example.problem}). Script a reply with \`reply\` or \`rules\`.`,
+  );
+}
+
+/** Whether a request asks for reasoning, in the form of OpenAI's clients or of vLLM's chat templates. */
+function wantsReasoning({ reasoning_effort: effort, chat_template_kwargs: template }: ChatRequest): boolean {
+  if (typeof effort === 'string') return effort !== 'none';
+  return isObject(template) && (template.enable_thinking === true || template.thinking === true);
 }
 
 /**

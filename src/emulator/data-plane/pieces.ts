@@ -1,10 +1,13 @@
-import { isIterable } from '../http.ts';
-import {
-  type ChatRequest,
-  type EmulatedDelta,
-  type EmulatedReply,
-  type EmulatedToolCall,
-  isDelta,
+import { isIterable, isObject } from '../http.ts';
+import { delta as deltaSchema, reply as replySchema } from '../scenario.ts';
+import type {
+  ChatRequest,
+  EmulatedChunk,
+  EmulatedCompletion,
+  EmulatedDelta,
+  EmulatedReply,
+  EmulatedToolCall,
+  Reply,
 } from './reply.ts';
 import { CHARACTERS_PER_TOKEN, promptTokens } from './tokens.ts';
 
@@ -15,6 +18,27 @@ export interface Piece extends EmulatedDelta {
 
 /** A reply that the emulator converts to wire format. */
 export type ScriptedReply = string | AsyncIterable<unknown> | EmulatedReply;
+
+export function isReply(value: unknown): value is Reply {
+  return replySchema.safeParse(value).success;
+}
+
+function isDelta(value: unknown): value is string | EmulatedDelta {
+  return deltaSchema.safeParse(value).success;
+}
+
+export function isCompletion(reply: unknown): reply is EmulatedCompletion {
+  return isObject(reply) && 'choices' in reply;
+}
+
+/** Whether the chunks of a reply are in wire format. */
+export function isWireStream(reply: Reply): reply is { readonly chunks: readonly EmulatedChunk[] } {
+  return (
+    typeof reply === 'object' &&
+    'chunks' in reply &&
+    (reply.chunks as object[]).some((chunk) => isCompletion(chunk))
+  );
+}
 
 /** How a reply ended. */
 export interface Ending {
@@ -28,7 +52,7 @@ export interface Ending {
 const CHUNKS = 4;
 
 /** Splits text into chunks without splitting characters. */
-export function cut(text: string): string[] {
+function cut(text: string): string[] {
   const characters = [...text];
   const size = Math.max(1, Math.ceil(characters.length / CHUNKS));
   const starts = Array.from({ length: Math.ceil(characters.length / size) }, (_, chunk) => chunk * size);

@@ -1,7 +1,5 @@
 import type { PlatformAbortSignal } from '../../internal/platform.ts';
-import { isObject } from '../http.ts';
 import type { EmulatedKey } from '../keys.ts';
-import { delta as deltaSchema, reply as replySchema } from '../scenario.ts';
 
 /** A chat request. The fields that the emulator reads are validated; all others are passed on unchanged. */
 export interface ChatRequest {
@@ -107,30 +105,3 @@ export type Reply = string | AsyncIterable<string | EmulatedDelta> | EmulatedRep
 
 /** Computes the reply to a request. */
 export type ReplyFunction = (context: ReplyContext) => Reply | Promise<Reply>;
-
-export function isReply(value: unknown): value is Reply {
-  return replySchema.safeParse(value).success;
-}
-
-export function isDelta(value: unknown): value is string | EmulatedDelta {
-  return deltaSchema.safeParse(value).success;
-}
-
-export function isCompletion(reply: unknown): reply is EmulatedCompletion {
-  return isObject(reply) && 'choices' in reply;
-}
-
-/** Whether the chunks of a reply are in wire format. */
-export function isWireStream(reply: Reply): reply is { readonly chunks: readonly EmulatedChunk[] } {
-  return (
-    typeof reply === 'object' &&
-    'chunks' in reply &&
-    (reply.chunks as object[]).some((chunk) => isCompletion(chunk))
-  );
-}
-
-/** Returns the text of a message's content, with its parts joined. */
-export function textOf(content: EmulatedMessage['content']): string {
-  if (typeof content === 'string') return content;
-  return (content ?? []).map(({ text: part }) => (typeof part === 'string' ? part : '')).join('');
-}

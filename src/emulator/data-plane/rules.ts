@@ -1,11 +1,12 @@
-import { Secret } from '../../secret/secret.ts';
+import type { Secret } from '../../secret/secret.ts';
 import type { KeyRecord } from '../account.ts';
 import { check } from '../checks.ts';
-import { isKey } from '../keys.ts';
+import { concealed, isKey } from '../keys.ts';
 import { matchesGlob } from '../model-access.ts';
 import { rule as ruleSchema } from '../scenario.ts';
-import { type ChatRequest, type Reply, type ReplyFunction, textOf } from './reply.ts';
+import type { ChatRequest, Reply, ReplyFunction } from './reply.ts';
 import { offeredTools } from './request.ts';
+import { textOf } from './tokens.ts';
 
 /** A regular expression in JSON. */
 export interface TextPattern {
@@ -72,17 +73,13 @@ export class RuleBook {
 
   add(rule: EmulatorRule): ActiveRule {
     check('rules', ruleSchema, rule);
-    const { key } = rule.when ?? {};
     const replies = Array.isArray(rule.reply) ? [...rule.reply] : [rule.reply as Reply];
     const remove = (): void => {
       this.#entries = this.#entries.filter((each) => each !== entry);
     };
     const entry: Entry = {
       // A printed rule must not contain a full key.
-      when: {
-        ...rule.when,
-        ...(typeof key === 'string' && key.startsWith('sk-') && { key: new Secret(key) }),
-      },
+      when: { ...rule.when, key: concealed(rule.when?.key) },
       replies,
       times: rule.times ?? (Array.isArray(rule.reply) ? replies.length : Number.POSITIVE_INFINITY),
       matches: 0,

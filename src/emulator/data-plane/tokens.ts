@@ -1,6 +1,6 @@
 import type { TokenUsage } from '../account.ts';
 import { isObject } from '../http.ts';
-import { type EmulatedMessage, textOf } from './reply.ts';
+import type { EmulatedMessage } from './reply.ts';
 
 /*
  * Estimates tokens without a model's vocabulary: four characters (Unicode code points) are one token, rounded up. The
@@ -19,6 +19,12 @@ export function lengthOf(text: string): number {
 
 export function promptTokens(messages: readonly EmulatedMessage[]): number {
   return tokensOf(messages.reduce((sum, { content }) => sum + lengthOf(textOf(content)), 0));
+}
+
+/** Returns the text of a message's content, with its parts joined. */
+export function textOf(content: EmulatedMessage['content']): string {
+  if (typeof content === 'string') return content;
+  return (content ?? []).map(({ text: part }) => (typeof part === 'string' ? part : '')).join('');
 }
 
 /** Determines the usage of a request from its completion or chunks. */

@@ -1,6 +1,8 @@
+import type { PlatformUrl } from '../../internal/platform.ts';
 import { redact } from '../../secret/redact.ts';
+import { Secret } from '../../secret/secret.ts';
 import { bodyText, isObject, parseJson } from '../http.ts';
-import type { EmulatedModel, UpstreamSettings } from '../options.ts';
+import type { EmulatedModel, UpstreamOptions } from '../options.ts';
 import { upstreamError } from './errors.ts';
 import type { ModelServer } from './model-server.ts';
 
@@ -15,15 +17,19 @@ export interface UpstreamServer {
   readonly redact: (text: string) => string;
 }
 
-export function upstreamServer(settings: UpstreamSettings): UpstreamServer {
-  const { url, apiKey } = settings;
+export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions): UpstreamServer {
+  const options: UpstreamOptions =
+    typeof upstream === 'string' || upstream instanceof URL ? { url: upstream } : upstream;
+  const { origin, pathname } = new URL(options.url);
+  const url = origin + (pathname.replace(/\/+$/, '') || '/v1');
+  const apiKey = typeof options.apiKey === 'string' ? new Secret(options.apiKey) : options.apiKey;
   const redacted = (text: string): string => (apiKey === undefined ? text : redact(text, [apiKey]));
 
   const send = async (path: string, init: RequestInit, signal: AbortSignal): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (apiKey !== undefined) headers.set('authorization', `Bearer ${apiKey.reveal()}`);
     // Read on each request, because tests and tracers replace it.
-    const fetch = settings.fetch ?? globalThis.fetch;
+    const fetch = options.fetch ?? globalThis.fetch;
     const target = `${url}${path}`;
     const response = await fetch(target, { ...init, headers, signal, redirect: 'manual' }).catch(
       (error: unknown) => {

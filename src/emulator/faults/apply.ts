@@ -98,16 +98,16 @@ async function* corruptEvents(
 async function* regroup(texts: AsyncIterable<string>, size: number): AsyncGenerator<Bytes, void, undefined> {
   const encoder = new TextEncoder();
   let rest: Bytes = new Uint8Array(0);
-  let failure: { readonly error: unknown } | undefined;
+  let failure: unknown;
   try {
     for await (const text of texts) {
       rest = new Uint8Array([...rest, ...encoder.encode(text)]);
       for (; rest.length >= size; rest = rest.slice(size)) yield rest.slice(0, size);
     }
   } catch (error) {
-    // Data sent before a lost connection still arrives.
-    failure = { error };
+    failure = error;
   }
+  // Data sent before a lost connection still arrives.
   if (rest.length > 0) yield rest;
-  if (failure !== undefined) throw failure.error;
+  if (failure !== undefined) throw failure;
 }

@@ -63,8 +63,6 @@ export interface Fault extends RequestFilter {
   readonly errorBodyAfterChunks?: number | undefined;
   /** Sends an error not in OpenAI's format as an ordinary event, then `[DONE]`, the way the gateway passes it on. */
   readonly errorObjectAfterChunks?: number | undefined;
-  /** With `errorObjectAfterChunks`: the data of the event. */
-  readonly errorObject?: unknown;
   /** Ends the stream with an `{"error": …}` event, as other servers do. */
   readonly errorAfterChunks?: number | undefined;
   /** With `errorAfterChunks`: the value of `error`. */
@@ -73,8 +71,6 @@ export interface Fault extends RequestFilter {
   readonly engineDiesAfterChunks?: number | undefined;
   /** Drops the connection. */
   readonly dropAfterChunks?: number | undefined;
-  /** Ends the response in the middle of an event. */
-  readonly halfEventAfterChunks?: number | undefined;
   /** Turns the first chunk, the chunk after this many others, or a whole response into invalid JSON. */
   readonly malformedJson?: boolean | number | undefined;
   /** Omits `[DONE]` from an otherwise complete stream. */
@@ -92,7 +88,7 @@ export interface Fault extends RequestFilter {
  */
 export type FaultKind = Exclude<
   keyof Fault,
-  keyof RequestFilter | 'times' | 'body' | 'headers' | 'errorEvent' | 'errorObject' | 'stallMs'
+  keyof RequestFilter | 'times' | 'body' | 'headers' | 'errorEvent' | 'stallMs'
 >;
 
 /** Random faults. */

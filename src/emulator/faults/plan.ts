@@ -1,6 +1,6 @@
 import type { KeyRecord } from '../account.ts';
 import { check } from '../checks.ts';
-import { isKey } from '../keys.ts';
+import { concealed, isKey } from '../keys.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 import { seededRandom } from '../random.ts';
 import type {
@@ -21,16 +21,16 @@ interface FaultTarget {
   readonly keys: readonly KeyRecord[];
 }
 
-interface Entry {
+interface Entry extends ActiveFault {
   readonly mode: 'always' | 'random' | 'next';
   readonly filter: RequestFilter;
   readonly operations: readonly EmulatedOperation[] | undefined;
   readonly times: number;
+  readonly seed?: number;
   /** Returns the fault of a matching request, if it gets one. */
   readonly faultFor: (target: FaultTarget) => Fault | undefined;
   /** Number of requests that met the filter. */
   matches: number;
-  /** Number of requests that the fault was applied to. */
   hits: number;
 }
 
@@ -50,11 +50,8 @@ export class FaultPlan implements Faults {
 
   readonly always: Faults['always'] = (fault) => this.schedule({ ...fault, mode: 'always' });
 
-  readonly random: Faults['random'] = (faults) => {
-    const seed = faults?.seed ?? this.#newSeed();
-    const active = this.schedule({ ...faults, seed, mode: 'random' });
-    return Object.defineProperty(active, 'seed', { value: seed, enumerable: true }) as ActiveRandomFaults;
-  };
+  readonly random: Faults['random'] = (faults) =>
+    this.schedule({ ...faults, mode: 'random' }) as ActiveRandomFaults;
 
   /** @param isSelected - Limits the removal to the faults of certain keys. */
   readonly clear = (isSelected: (key: RequestFilter['key']) => boolean = () => true): void => {
@@ -66,16 +63,13 @@ export class FaultPlan implements Faults {
     const scheduled = { ...given };
     const { mode = 'next' } = scheduled;
     check(`faults.${mode}`, FAULT_SCHEMAS[mode] ?? FAULT_SCHEMAS.next, scheduled);
-    const entry = { ...this.#entryOf(scheduled), mode, matches: 0, hits: 0 };
-    this.#entries.add(entry);
     const remove = (): void => void this.#entries.delete(entry);
-    return {
-      get hits() {
-        return entry.hits;
-      },
-      remove,
-      [Symbol.dispose]: remove,
-    };
+    const state = { mode, matches: 0, hits: 0, remove, [Symbol.dispose]: remove };
+    // A printed fault must not contain a full key.
+    const filter = { ...scheduled, key: concealed(scheduled.key) };
+    const entry: Entry = { ...this.#effectOf(scheduled), ...state, filter };
+    this.#entries.add(entry);
+    return entry;
   }
 
   /** Counts a request and returns its combined faults. */
@@ -97,25 +91,26 @@ export class FaultPlan implements Faults {
     return mergeFaults(matched.map(({ fault }) => fault));
   }
 
-  #entryOf(fault: ScheduledFault): Omit<Entry, 'mode' | 'matches' | 'hits'> {
+  #effectOf(fault: ScheduledFault): Pick<Entry, 'operations' | 'times' | 'seed' | 'faultFor'> {
     if (fault.mode !== 'random') {
       const times = fault.mode === 'always' ? Number.POSITIVE_INFINITY : (fault.times ?? 1);
-      const operations = possibleOperations({ ...fault, plane: undefined });
-      return { filter: fault, operations, times, faultFor: () => fault };
+      const { key: _, ...effect } = fault;
+      return {
+        operations: possibleOperations({ ...fault, plane: undefined }),
+        times,
+        faultFor: () => effect,
+      };
     }
-    const { seed = this.#newSeed(), kinds = FAULT_KINDS, maxDelayMs = 1000, probability = 0.1 } = fault;
+    const seed = fault.seed ?? Math.floor(this.#random() * 2 ** 32);
+    const { kinds = FAULT_KINDS, maxDelayMs = 1000, probability = 0.1 } = fault;
     const random = seededRandom(seed);
     return {
-      filter: fault,
       operations: possibleOperations({ operation: fault.operation }),
       times: Number.POSITIVE_INFINITY,
+      seed,
       faultFor: ({ operation }) =>
         random() < probability ? randomFault(kinds, operation, { random, maxDelayMs }) : undefined,
     };
-  }
-
-  #newSeed(): number {
-    return Math.floor(this.#random() * 2 ** 32);
   }
 }
 

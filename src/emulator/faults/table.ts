@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { dataOf } from '../body.ts';
 import { fields, keyReference } from '../checks.ts';
+import { pythonJson } from '../data-plane/errors.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
 import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
 import type { Fault, FaultKind, RequestFilter } from './fault.ts';
@@ -93,13 +94,8 @@ const eventAndDone = (data: string): string => event(data) + event('[DONE]');
 const ENGINE_ERROR =
   '{"error": {"message": "EngineCore encountered an issue. See stack trace (above) for the root cause.", "type": "InternalServerError", "param": null, "code": 500}}';
 /** The same error in the format of older vLLM versions. */
-const FLAT_ERROR = {
-  code: 500,
-  message: 'EngineCore died',
-  object: 'error',
-  param: null,
-  type: 'InternalServerError',
-};
+const FLAT_ERROR =
+  '{"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}';
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
 /** Statuses that clients may retry. */
@@ -141,16 +137,11 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
     () => INTERNAL_ERROR,
     (error) => error,
   ),
-  errorObjectAfterChunks: errorEnding(
-    ({ errorObject }) => JSON.stringify(errorObject ?? FLAT_ERROR),
-    eventAndDone,
-  ),
-  errorObject: { check: z.unknown(), needs: ['errorObjectAfterChunks'] },
-  errorAfterChunks: errorEnding(({ errorEvent }) => JSON.stringify({ error: errorEvent ?? ERROR }), event),
+  errorObjectAfterChunks: errorEnding(() => FLAT_ERROR, eventAndDone),
+  errorAfterChunks: errorEnding(({ errorEvent }) => pythonJson({ error: errorEvent ?? ERROR }), event),
   errorEvent: { check: z.unknown(), needs: ['errorAfterChunks'] },
   engineDiesAfterChunks: errorEnding(() => ENGINE_ERROR, eventAndDone),
   dropAfterChunks: ending(() => ({ next: 'drop' })),
-  halfEventAfterChunks: ending(() => ({ event: half })),
   malformedJson: {
     ...ending(() => ({
       event: (original) => event(half(dataOf(original) ?? '')),
