@@ -1,11 +1,11 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { check } from '../errors/invalid.ts';
+import { check, checkOptions } from '../errors/invalid.ts';
 import { runDetached } from '../internal/detached.ts';
-import { abortable } from '../internal/wait.ts';
+import { abortable, retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
-import { checkOptionNames, type KeyRingOptions, readOptions } from './options.ts';
+import { type KeyRingOptions, readOptions } from './options.ts';
 import { RingMemory } from './plan.ts';
 import { Reader } from './reader.ts';
 import { type ReconcileResult, Reconciliation } from './reconcile.ts';
@@ -19,7 +19,6 @@ import {
 import { type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { checkMs } from './stores/store.ts';
-import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** The implementation of the protocol, parts of which tests replace. @internal */
 export interface Protocol {
@@ -110,7 +109,7 @@ export class KeyRing implements AsyncDisposable {
    * @throws {ApiKeyLimitError} If the account has no room for another key; `ringKeyIds` lists the ring's own.
    */
   async reconcile(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    await this.#reconcile(signalOf(options));
+    await this.#reconcile(signalOf(options, 'reconcile()'));
     return this.status();
   }
 
@@ -120,7 +119,7 @@ export class KeyRing implements AsyncDisposable {
    * request.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    const signal = signalOf(options);
+    const signal = signalOf(options, 'rotate()');
     const { state, clock } = this.#managed();
     const epoch = await this.#requestRotation(signal);
     for (;;) {
@@ -145,7 +144,7 @@ export class KeyRing implements AsyncDisposable {
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
     const ring = this.#managed();
-    const signal = signalOf(options, 'signal reason timeoutMs');
+    const signal = signalOf(options, 'revoke()', ['signal', 'reason', 'timeoutMs']);
     const revocation = new this.#protocol.Revocation(ring, target, options, signal);
     await revocation.run();
     // A running reconciliation may take minutes. The key is already revoked, so its successor can be created later.
@@ -162,7 +161,7 @@ export class KeyRing implements AsyncDisposable {
    * created, and the keys of the old one are kept.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    const signal = signalOf(options);
+    const signal = signalOf(options, 'recover()');
     await recoverRing(this.#managed(), signal);
     await this.#reconcile(signal);
     return this.status();
@@ -192,7 +191,7 @@ export class KeyRing implements AsyncDisposable {
    * reconciliation tries again. Does not keep the process alive. Has no effect if it is already running.
    */
   start(options: StartOptions = {}): void {
-    checkOptionNames(options, 'intervalMs');
+    checkOptions(options, ['intervalMs'], 'start()');
     const { intervalMs = DEFAULT_INTERVAL_MS } = options;
     checkMs(intervalMs, 'intervalMs');
     this.#managed();
@@ -280,8 +279,8 @@ export class KeyRing implements AsyncDisposable {
 }
 
 /** Checks the options of a call. @returns Its signal. */
-function signalOf(options: KeyRingCallOptions, names = 'signal'): AbortSignal {
-  checkOptionNames(options, names);
+function signalOf(options: KeyRingCallOptions, method: string, names = ['signal']): AbortSignal {
+  checkOptions(options, names, method);
   const { signal = new AbortController().signal } = options;
   check(typeof signal?.addEventListener === 'function', 'signal', 'must be an AbortSignal');
   throwIfAborted(signal);

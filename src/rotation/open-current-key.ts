@@ -1,6 +1,7 @@
+import { checkOptions } from '../errors/invalid.ts';
 import type { Secret } from '../secret/secret.ts';
 import { RingEncryption } from './encryption.ts';
-import { checkOptionNames, type KeyRingOptions } from './options.ts';
+import type { KeyRingOptions } from './options.ts';
 import { parseRecord } from './record.ts';
 
 /**
@@ -35,7 +36,7 @@ export async function openCurrentKey(
   record: string,
   options: Pick<KeyRingOptions, 'encryptionKey'>,
 ): Promise<Secret | undefined> {
-  checkOptionNames(options ?? {}, 'encryptionKey');
+  checkOptions(options ?? {}, ['encryptionKey'], 'openCurrentKey()');
   const encryption = new RingEncryption(ring, options?.encryptionKey);
   const { ringId, current } = parseRecord(ring, record);
   return current && (await encryption.decrypt(current, ringId)).secret;

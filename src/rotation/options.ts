@@ -1,8 +1,5 @@
-import { ConfigurationError } from '../errors/index.ts';
-import { check } from '../errors/invalid.ts';
+import { check, checkOptions } from '../errors/invalid.ts';
 import { MAX_TIMER_MS } from '../internal/checks.ts';
-import { isRecord } from '../internal/json.ts';
-import { findUnknownOption } from '../internal/options.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
 import { checkFunction, checkRing, type KeyStore } from './stores/store.ts';
@@ -91,7 +88,7 @@ export type KeyRingSettings = Complete<Omit<KeyRingOptions, keyof OptionalSettin
 
 /** @throws {ConfigurationError} If an option is invalid; the error names it. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
-  checkOptionNames(options, `${OTHER_OPTIONS} ${Object.keys(DURATIONS).join(' ')}`);
+  checkOptions(options, [...OTHER_OPTIONS.split(' '), ...Object.keys(DURATIONS)], 'KeyRing');
   const { name, manager, verifier, store, encryptionKey, quota } = options;
   checkRing(name, 'name');
   checkMethods('manager', manager, ['create', 'list', 'delete']);
@@ -118,16 +115,6 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   const encryption = new RingEncryption(name, encryptionKey);
   const others = { manager, verifier, store, encryption, standby, deleteBeforeCreate, quota, clock, random };
   return { name, ...durations, ...others };
-}
-
-/** @param names - The allowed options, separated by spaces. */
-export function checkOptionNames(options: object, names: string): void {
-  check(isRecord(options), 'options', 'must be an object');
-  const unknown = findUnknownOption(options, names.split(' '));
-  if (unknown === undefined) return;
-  const { name, suggestion } = unknown;
-  const hint = suggestion === undefined ? '' : ` Did you mean \`${suggestion}\`?`;
-  throw new ConfigurationError(`\`${name}\` is not an option.${hint}`, { option: name });
 }
 
 function readDurations(options: KeyRingOptions): typeof DURATIONS {

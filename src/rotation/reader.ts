@@ -1,11 +1,11 @@
 import { isDrunError, type KeyRingError } from '../errors/index.ts';
 import { runDetached } from '../internal/detached.ts';
+import { retryUntil, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { isOlder, type RingKey, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type RingContext } from './ring-state.ts';
 import { ringError, safeCause } from './safe-cause.ts';
-import { retryUntil, withTimeout } from './waiting.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
 /** How long calls share a read. In a Worker, a read stops when the request that started it ends. */

@@ -1,5 +1,6 @@
 import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
 import { check } from '../errors/invalid.ts';
+import { retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
 import { isSecret, type Secret } from '../secret/secret.ts';
 import { newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import type { Observation, RingMemory, Step } from './plan.ts';
@@ -9,7 +10,6 @@ import * as records from './record.ts';
 import type { ManagedRing, VersionedRecord } from './ring-state.ts';
 import { codeOf, isRejectionStatus, readStatus, ringError, safeCause } from './safe-cause.ts';
 import * as service from './service.ts';
-import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /*
  * d.run cannot rotate keys: a repeated create creates another key, and a deleted key is rejected at once. Every action

@@ -1,12 +1,12 @@
 import type { KeyRingError } from '../errors/index.ts';
 import { invalid } from '../errors/invalid.ts';
+import { withTimeout } from '../internal/wait.ts';
 import type { RingEvents } from './events.ts';
 import type { KeyManager, KeyVerifier } from './interfaces.ts';
 import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
 import { codeOf, isRejectionStatus, ringError, type SafeCause, safeCause } from './safe-cause.ts';
 import type { StoredRecord, SwapResult } from './stores/store.ts';
-import { withTimeout } from './waiting.ts';
 
 /** Attempts at a store operation, and the wait after the first one; it doubles. */
 const MAX_ATTEMPTS = 4;
