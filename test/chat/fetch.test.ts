@@ -344,6 +344,36 @@ describe('a fetch that fails', () => {
     expect(everythingShownOf(error)).not.toContain(KEY.slice(3));
   });
 
+  test.each<[string, unknown]>([
+    ['returns nothing', () => Promise.resolve()],
+    [
+      'returns a body that was read',
+      async () => {
+        const response = new Response('{}');
+        await response.text();
+        return response;
+      },
+    ],
+    ['uses an undefined variable', () => Promise.reject(new ReferenceError('span is not defined'))],
+  ])('rejects with ConfigurationError if the option fetch %s', async (_, fetch) => {
+    const chat = chatClient({ fetch: fetch as never });
+
+    expect(await rejectionOf(ConfigurationError, chat.fetch(MODELS))).toMatchObject({ option: 'fetch' });
+  });
+
+  test('rejects with the reason of a signal although the option fetch ignores it', async () => {
+    const reason = new Error('the user left');
+    const fetch = vi.fn(() => new Promise<never>(() => {}));
+    const chat = chatClient({ fetch });
+    const user = new AbortController();
+
+    await expect(chat.fetch(MODELS, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(fetch).not.toHaveBeenCalled();
+    const call = chat.fetch(MODELS, { signal: user.signal });
+    user.abort(reason);
+    await expect(call).rejects.toBe(reason);
+  });
+
   test('rejects with the reason of the signal, and leaves no listener on it', async () => {
     const user = new AbortController();
     const reason = new Error('the user left');
