@@ -76,7 +76,6 @@ export class KeyRing implements AsyncDisposable {
   #memory: RingMemory | undefined;
   /** The latest reconciliation; they run one at a time. */
   #running: Promise<unknown> = Promise.resolve();
-  #isStoreChecked = false;
   /** Stops the background work; undefined if none is running. */
   #background: AbortController | undefined;
   /** Settles when all background work has ended. */
@@ -95,7 +94,6 @@ export class KeyRing implements AsyncDisposable {
 
   /**
    * Returns the current key, synchronously if it is known. If `rejected` is given, the record is read again first.
-   *
    * Rejects with a `KeyRingError` (`key_ring_no_active_key`) if the ring gets no key within `keyTimeoutMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {
@@ -114,9 +112,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Requests another key and reconciles until it is current. With a standby, this takes one update; soon after another
-   * rotation, it can take up to `gracePeriodMs`. If the call fails or is aborted, the next reconciliation fulfills the
-   * request.
+   * Requests another key and reconciles until it is current: one update with a standby, but up to `gracePeriodMs` soon
+   * after another rotation. If the call fails or is aborted, the next reconciliation fulfills the request.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'rotate()');
@@ -156,9 +153,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Resumes rotation after the store returned to an older state (`key_ring_rolled_back`): accepts the stored record and
-   * reconciles. Keys that are missing from the record are deleted. If the record was lost, a new ring with this name is
-   * created, and the keys of the old one are kept.
+   * Resumes rotation after `key_ring_rolled_back`: accepts the stored record and reconciles. Keys that are missing from
+   * it are deleted. If the record was lost, a new ring with this name is created, and the keys of the old one are kept.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'recover()');
@@ -234,7 +230,7 @@ export class KeyRing implements AsyncDisposable {
     this.#running = Promise.all([before, promise]);
     try {
       await abortable(before, signal);
-      await this.#checkStore();
+      if (this.#memory === undefined) await this.#checkStore();
       this.#memory ??= new RingMemory();
       const { lastError } = ring.events;
       const result = await new this.#protocol.Reconciliation(ring, this.#memory, signal).run();
@@ -245,11 +241,9 @@ export class KeyRing implements AsyncDisposable {
     }
   }
 
-  /** Reports, once, settings that can make the store lose records. */
+  /** Reports settings that can make the store lose records. */
   async #checkStore(): Promise<void> {
     const { store, storeTimeoutMs, events, clock } = this.#ring;
-    if (this.#isStoreChecked || store.check === undefined) return;
-    this.#isStoreChecked = true;
     // Ignored, because many servers do not permit this check; real failures are reported by store operations.
     const errors = await withTimeout(clock, storeTimeoutMs, async () => store.check?.()).catch(() => []);
     if (Array.isArray(errors)) for (const error of errors) events.emit('error', { error });
