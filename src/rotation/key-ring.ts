@@ -28,10 +28,7 @@ export interface Protocol {
 
 /** Options of {@link KeyRing.start}. */
 export interface StartOptions {
-  /**
-   * Interval in milliseconds, varied by 25% so that replicas do not reconcile at the same time. Shorter if work is due
-   * earlier. @defaultValue 60_000
-   */
+  /** Interval in milliseconds, varied by 25% between replicas; shorter if work is due earlier. @defaultValue 60_000 */
   readonly intervalMs?: number | undefined;
 }
 
@@ -132,9 +129,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Permanently retires keys: the `current` one, the one with the given id, or `all`. The standby is promoted in the
-   * same update; without a standby, calls wait for the next key. Resolves when the service neither lists nor accepts
-   * the keys.
+   * Permanently retires keys: the `current` one, the one with this id, or `all`. The same update promotes the standby;
+   * without one, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
    *
    * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record can be updated
    * within `timeoutMs`. If no successor can be created, an `error` event is emitted.

@@ -6,15 +6,10 @@ import { parseRecord } from './record.ts';
 
 /**
  * Decrypts the current key in a record, for stores that keep the plain key beside the record, such as `entries` of
- * `kubernetesSecretStore`.
+ * `kubernetesSecretStore`. Sends no request, so the record may be outdated and its key revoked.
  *
- * Sends no request, so the record may be outdated and its key revoked.
- *
- * @param ring - Name of the ring.
- * @param record - The record as the store received it.
  * @returns Undefined if the ring has no current key.
- * @throws {KeyRingError} With code `key_ring_record_invalid`, or `key_ring_decryption_failed` if the key was encrypted with
- * another key or for another ring.
+ * @throws {KeyRingError} With code `key_ring_record_invalid` or `key_ring_decryption_failed`.
  *
  * @example
  * ```ts

@@ -67,13 +67,6 @@ export class Progress {
   }
 }
 
-interface UpdateStep {
-  readonly kind: 'update';
-  readonly record: RingRecord;
-  /** Id of a missing key that is retired. */
-  readonly replaced?: string;
-}
-
 /** One step of a reconciliation. Each contains at most one update of the record. */
 export type Step =
   | { readonly kind: 'rest'; readonly nextInMs?: number | undefined }
@@ -81,7 +74,8 @@ export type Step =
   /** Starts the next iteration, which confirms the list unless the record has changed. */
   | { readonly kind: 'confirm' }
   | { readonly kind: 'reencrypt'; readonly key: RingKey }
-  | UpdateStep
+  /** `replaced` is the id of a missing key that is retired. */
+  | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
   | { readonly kind: 'delete-orphans'; readonly keys: readonly OwnKey[] }
   | { readonly kind: 'delete-retired'; readonly keys: readonly RetiredKey[] }
   /** Writes a claim or, with `pending`, renews its lease. */
@@ -90,6 +84,7 @@ export type Step =
   | { readonly kind: 'recover-key'; readonly pending: ClaimedPending; readonly key: OwnKey }
   | { readonly kind: 'verify-pending'; readonly pending: CreatedPending };
 
+type UpdateStep = Extract<Step, { kind: 'update' }>;
 export type Rule = (seen: Observation) => Step | undefined;
 
 /** Maximum number of orphans deleted in one reconciliation, so that a mistake cannot empty an account. */
@@ -143,7 +138,7 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
 
 /** Sets instants that are absent, or too far ahead because a clock was wrong, by a list requested after the read. */
 function correctInstants(seen: Observation): Step | undefined {
-  const { record, listing, monotonicNow } = seen;
+  const { record, listing, isConfirmed, monotonicNow } = seen;
   const { current, previous, pending } = record;
   const { servedAt } = listing;
   if (servedAt === undefined) return undefined;
@@ -159,14 +154,14 @@ function correctInstants(seen: Observation): Step | undefined {
     const leaseUntil = latestTime(listing, monotonicNow) + leaseMs;
     changed = records.claim(record, pending, { leaseMs, leaseUntil });
   }
-  return changed && onceConfirmed(seen, update(changed));
+  return changed && (isConfirmed ? update(changed) : { kind: 'confirm' });
 }
 
 /** Waiting uses the earliest possible time, so only a list requested after the read shows that an instant is over. */
 function retirePrevious(seen: Observation): Step | undefined {
   const { previous } = seen.record;
   if (previous === undefined || !hasPassed(previous.retireAt, seen.listing)) return undefined;
-  return onceConfirmed(seen, retire(seen, previous, 'replaced'));
+  return seen.isConfirmed ? retire(seen, previous, 'replaced') : { kind: 'confirm' };
 }
 
 /** Lists may lag, so a missing key is replaced only if the service also rejects it. */
@@ -273,10 +268,6 @@ function update(record: RingRecord): UpdateStep {
 
 function retire(seen: Observation, { id }: RingKey, reason: string): UpdateStep {
   return update(records.retire(seen.record, [id], reason, promotionOf(seen)));
-}
-
-function onceConfirmed({ isConfirmed }: Observation, step: Step): Step {
-  return isConfirmed ? step : { kind: 'confirm' };
 }
 
 /** Whether a list shows that an instant has passed. */

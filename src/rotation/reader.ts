@@ -198,10 +198,9 @@ export class Reader {
 
   #noKey(latest: RingRecord | undefined): KeyRingError {
     const { name, keyTimeoutMs } = this.#ring;
-    const isNew = latest === undefined || latest.epoch === 0;
-    const why = isNew
-      ? 'none was created yet. Run `reconcile()` or `start()` with a key manager.'
-      : 'it was revoked, and the next one is not created yet.';
+    const why = latest?.epoch
+      ? 'it was revoked, and the next one is not created yet.'
+      : 'none was created yet. Run `reconcile()` or `start()` with a key manager.';
     return ringError(name, 'key_ring_no_active_key', `no key within ${keyTimeoutMs} ms: ${why}`);
   }
 }

@@ -93,7 +93,9 @@ describe('an invalid option', () => {
     await ring.reconcile();
 
     expect(() => ring.start({ intervalMs: 0 })).toThrow(ConfigurationError);
-    expect(() => ring.start({ interval: 5 } as never)).toThrow('start() has no option `interval`. Did you mean `intervalMs`?');
+    expect(() => ring.start({ interval: 5 } as never)).toThrow(
+      'start() has no option `interval`. Did you mean `intervalMs`?',
+    );
     await rejectionOf(ConfigurationError, ring.revoke(''));
     await rejectionOf(ConfigurationError, ring.revoke('current', { timeoutMs: 0 }));
     await rejectionOf(ConfigurationError, ring.revoke('current', { reason: '' }));
