@@ -2,7 +2,7 @@ import { ConfigurationError, MaxToolRoundsError, ToolCallError } from '../errors
 import type { Deadline } from '../http/deadline.ts';
 import { isRecord, parseJson } from '../internal/json.ts';
 import type { ChunkReader } from './chunk-reader.ts';
-import type { ChatCompletion, CompletionUsage, ToolCall } from './completion.ts';
+import type { ChatCompletion, CompletionMessage, CompletionUsage, ToolCall } from './completion.ts';
 import { type AnySchemaOptions, type Checked, issuesText, validate } from './json-schema.ts';
 import type { RunToolsOptions } from './options.ts';
 import type { ChatCompletionRequest, ChatMessage } from './request.ts';
@@ -51,6 +51,7 @@ export async function* runTools(
       usage = addUsage(usage, completion.usage);
       messages.push(message);
       const calls = callsToRun(reader, messages);
+      messages.splice(-1, 1, withJsonArguments(message));
       if (calls.length === 0) {
         const last = { ...completion, ...(usage && { usage }), messages, rounds };
         if (schema === undefined) return last;
@@ -120,7 +121,12 @@ async function runCalls(
   const run = async ({ id, function: called }: ToolCall): Promise<string> => {
     const { name } = called;
     const tool = tools.find((one) => one.name === name);
-    const { value, issues } = await readArguments(tool, called.arguments, tools);
+    const parameters = parseJson(called.arguments);
+    const fail = (message: string): Checked<never> => ({ issues: [{ path: [], message }] });
+    let checked: Checked<unknown>;
+    if (tool === undefined) checked = fail(`the tools are ${tools.map((one) => one.name).join(', ')}`);
+    else checked = parameters === undefined ? fail('not JSON') : await validate(tool.parameters, parameters);
+    const { value, issues } = checked;
     if (issues === undefined) {
       const result = await tool?.run(value, { toolCallId: id, signal: deadline.signal });
       return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
@@ -152,16 +158,13 @@ async function runCalls(
   return results;
 }
 
-async function readArguments(
-  tool: Tool | undefined,
-  text: string,
-  tools: readonly Tool[],
-): Promise<Checked<unknown>> {
-  const fail = (message: string): Checked<never> => ({ issues: [{ path: [], message }] });
-  if (tool === undefined) return fail(`the tools are ${tools.map(({ name }) => name).join(', ')}`);
-  const value = text.trim() === '' ? {} : parseJson(text);
-  if (value === undefined) return fail('not JSON');
-  return validate(tool.parameters, value);
+/** Replaces arguments that are not JSON, because the chat templates of servers fail on them. */
+function withJsonArguments(message: CompletionMessage): CompletionMessage {
+  const tool_calls = message.tool_calls?.map((call) => {
+    const isJson = !isRecord(call.function) || isRecord(parseJson(call.function.arguments));
+    return isJson ? call : { ...call, function: { ...call.function, arguments: '{}' } };
+  });
+  return tool_calls ? { ...message, tool_calls } : message;
 }
 
 /**

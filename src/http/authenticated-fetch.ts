@@ -9,7 +9,6 @@ import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
 import { toConnectionError } from './connection.ts';
 import { type ResponseContext, responseContext } from './context.ts';
-import { CallCredentials } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
 import { callFetch, FetchResponse } from './transport.ts';
@@ -39,14 +38,14 @@ export function authenticatedFetch(
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
     const deadline = new Deadline(request.signal);
-    const credentials = new CallCredentials(readCredential, deadline);
-    const context = responseContext({ label: 'fetch', url, headers: {}, deadline, credentials });
+    const call = { label: 'fetch', url, headers: {}, deadline, provideCredential: readCredential };
+    const context = responseContext(call);
     try {
-      await credentials.read();
+      await context.readCredential();
       for (;;) {
         const response = await send(request, context);
         const isLast = response.status !== 401 || isConsumable(request.body);
-        if (isLast || !(await credentials.replace())) return response;
+        if (isLast || !(await context.replaceCredential())) return response;
       }
     } finally {
       deadline[Symbol.dispose]();
@@ -56,7 +55,7 @@ export function authenticatedFetch(
   async function send(request: RequestInit, context: ResponseContext): Promise<Response> {
     const { deadline } = context;
     const headers = new Headers(request.headers);
-    headers.set('authorization', `Bearer ${context.credentials.current.reveal()}`);
+    headers.set('authorization', `Bearer ${context.credential().reveal()}`);
     try {
       deadline.signal.throwIfAborted();
       const response = await deadline.race(callFetch(fetch, context.url, { ...request, headers }));

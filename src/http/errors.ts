@@ -142,9 +142,8 @@ function errorForStatus(
     return new (CLASSES[status] ?? (status >= 500 ? errors.ServerError : errors.ApiError))(message, init);
   // A 401 of the gateway itself has this code or none.
   const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
-  const { credentials, credentialOption } = context;
-  if (isOwn || credentialOption === 'accessToken') {
-    return new errors.AuthenticationError(message, { ...init, maskedKey: credentials.current.masked });
+  if (isOwn || context.credentialOption === 'accessToken') {
+    return new errors.AuthenticationError(message, { ...init, maskedKey: context.credential().masked });
   }
   const hint = "The code is not the gateway's: a model server may have rejected its own credential.";
   return new errors.AuthenticationError(`${message} ${hint}`, init);

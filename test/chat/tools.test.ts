@@ -311,6 +311,9 @@ describe('a call with wrong arguments', () => {
     const toolMessage = sent()[1]?.messages.at(-1);
     expect(toolMessage).toMatchObject({ role: 'tool', tool_call_id: 'c1' });
     expect(JSON.parse(toolMessage?.content ?? '')).toEqual({ error: expect.stringContaining(message) });
+    // The chat templates of servers accept only JSON objects.
+    const repeated = { function: { arguments: expect.stringMatching(/^\{.*\}$/) } };
+    expect(sent()[1]?.messages.at(-2)).toMatchObject({ tool_calls: [repeated] });
   });
 
   test.each(wrong)('%s rejects with ToolCallError the second time', async (_, args, message) => {
