@@ -1,6 +1,7 @@
 import { InvalidRequestError } from '../errors/index.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import type { CallOptions, Result, WithResponse } from '../http/call.ts';
-import { CALL_OPTIONS, checkOptions } from '../http/options.ts';
+import { CALL_OPTIONS } from '../http/options.ts';
 import { captureContext } from '../internal/detached.ts';
 import type { ControlPlane, Send } from './control-plane.ts';
 import { ALL, isMissingPath, type ListedPage, listEndpoint, type PageQuery } from './endpoints.ts';

@@ -1,7 +1,8 @@
 import { StreamTruncatedError, TimeoutError } from '../errors/index.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import type { CallResponse, HeadersOption, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
-import { checkFunction, checkHeaders, checkOptions, checkTimeout } from '../http/options.ts';
+import { checkFunction, checkHeaders, checkTimeout } from '../http/options.ts';
 import type { PlatformReadableStream, PlatformResponse } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';

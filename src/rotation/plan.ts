@@ -74,6 +74,7 @@ export type Step =
   /** Starts the next iteration, which confirms the list unless the record has changed. */
   | { readonly kind: 'confirm' }
   | { readonly kind: 'reencrypt'; readonly key: RingKey }
+  /** `replaced` is the id of a missing key that is retired. */
   | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
   | { readonly kind: 'delete-orphans'; readonly keys: readonly OwnKey[] }
   | { readonly kind: 'delete-retired'; readonly keys: readonly RetiredKey[] }
@@ -83,6 +84,7 @@ export type Step =
   | { readonly kind: 'recover-key'; readonly pending: ClaimedPending; readonly key: OwnKey }
   | { readonly kind: 'verify-pending'; readonly pending: CreatedPending };
 
+type UpdateStep = Extract<Step, { kind: 'update' }>;
 export type Rule = (seen: Observation) => Step | undefined;
 
 /** Maximum number of orphans deleted in one reconciliation, so that a mistake cannot empty an account. */
@@ -136,7 +138,7 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
 
 /** Sets instants that are absent, or too far ahead because a clock was wrong, by a list requested after the read. */
 function correctInstants(seen: Observation): Step | undefined {
-  const { record, listing, monotonicNow } = seen;
+  const { record, listing, isConfirmed, monotonicNow } = seen;
   const { current, previous, pending } = record;
   const { servedAt } = listing;
   if (servedAt === undefined) return undefined;
@@ -149,21 +151,17 @@ function correctInstants(seen: Observation): Step | undefined {
     changed = { ...record, current: { ...current, since: servedAt } };
   } else if (pending?.phase === 'claimed' && isWrong(pending.leaseUntil, pending.leaseMs)) {
     const { leaseMs } = pending;
-    changed = records.claim(record, pending, {
-      leaseMs,
-      leaseUntil: latestTime(listing, monotonicNow) + leaseMs,
-    });
+    const leaseUntil = latestTime(listing, monotonicNow) + leaseMs;
+    changed = records.claim(record, pending, { leaseMs, leaseUntil });
   }
-  return changed && onceConfirmed(seen, { kind: 'update', record: changed });
+  return changed && (isConfirmed ? update(changed) : { kind: 'confirm' });
 }
 
 /** Waiting uses the earliest possible time, so only a list requested after the read shows that an instant is over. */
 function retirePrevious(seen: Observation): Step | undefined {
-  const { record, listing } = seen;
-  const { previous } = record;
-  if (previous === undefined || !hasPassed(previous.retireAt, listing)) return undefined;
-  const retired = records.retire(record, [previous.id], 'replaced', promotionOf(seen));
-  return onceConfirmed(seen, { kind: 'update', record: retired });
+  const { previous } = seen.record;
+  if (previous === undefined || !hasPassed(previous.retireAt, seen.listing)) return undefined;
+  return seen.isConfirmed ? retire(seen, previous, 'replaced') : { kind: 'confirm' };
 }
 
 /** Lists may lag, so a missing key is replaced only if the service also rejects it. */
@@ -172,9 +170,7 @@ function replaceMissing(seen: Observation): Step | undefined {
   const missing = missingKeys(record, listing);
   if (missing.length > 0 && !isConfirmed) return { kind: 'confirm' };
   const key = missing.find(({ id }) => rejectedIds.has(id));
-  if (key === undefined) return undefined;
-  const replaced = records.retire(record, [key.id], 'missing', promotionOf(seen));
-  return { kind: 'update', record: replaced, replaced: key.id };
+  return key && { ...retire(seen, key, 'missing'), replaced: key.id };
 }
 
 /** Returns the keys for use that a list lacks, or shows as expired or disabled. */
@@ -199,16 +195,14 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   if (memory.sentName === pending.name) return undefined;
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
   // Keys are counted after the claim. If two replicas counted before it, each would find room for one key.
-  if (!hasRoom(seen)) return { kind: 'update', record: records.dropClaim(record) };
+  if (!hasRoom(seen)) return update(records.dropClaim(record));
   // Acting uses the latest possible time: the create and its recovery must end before the lease does, by the service's
   // clock and by the clock of this process.
   const { leaseUntil } = pending;
   const end = latestTime(listing, monotonicNow) + settings.createTimeoutMs;
   const isLeased = leaseUntil === undefined || end <= leaseUntil;
   const isHeld = monotonicNow - claim.sentAt + settings.createTimeoutMs <= settings.leaseMs;
-  return isLeased && isHeld
-    ? { kind: 'create', pending }
-    : { kind: 'update', record: records.dropClaim(record) };
+  return isLeased && isHeld ? { kind: 'create', pending } : update(records.dropClaim(record));
 }
 
 /** Takes over a claim without a stored key once a list requested after the read shows that its lease has ended. */
@@ -222,7 +216,7 @@ function takeOverClaim(seen: Observation): Step | undefined {
   const [key, ...others] = listing.keys.filter((listed) => listed.name === name);
   const canRecover = settings.manager?.getSecret !== undefined && !progress.unrecoverableNames.has(name);
   if (key && others.length === 0 && canRecover) return { kind: 'recover-key', pending, key };
-  return { kind: 'update', record: records.dropClaim(record) };
+  return update(records.dropClaim(record));
 }
 
 function reencryptOutdated({ outdated }: Observation): Step | undefined {
@@ -233,12 +227,9 @@ function useStandby(seen: Observation): Step | undefined {
   const { record } = seen;
   const { standby, previous, current } = record;
   if (standby === undefined) return undefined;
-  const promotion = promotionOf(seen);
-  if (isExpiring(standby, seen)) {
-    return { kind: 'update', record: records.retire(record, [standby.id], 'expiring', promotion) };
-  }
+  if (isExpiring(standby, seen)) return retire(seen, standby, 'expiring');
   if (current !== undefined && (previous !== undefined || !isDue(seen))) return undefined;
-  return { kind: 'update', record: records.promote(record, standby, promotion) };
+  return update(records.promote(record, standby, promotionOf(seen)));
 }
 
 function claimNextKey(seen: Observation): Step | undefined {
@@ -246,12 +237,7 @@ function claimNextKey(seen: Observation): Step | undefined {
   const { current, standby, previous } = record;
   const isNeeded = !current || isDue(seen) || (settings.standby && !standby);
   if (!isNeeded || orphansOf(seen).length > 0) return undefined;
-  // While there is a previous key, there is room only if there is no current one.
-  if (previous && current) return undefined;
-  if (settings.deleteBeforeCreate && current) {
-    const freed = records.retire(record, [current.id], 'replaced', promotionOf(seen));
-    return { kind: 'update', record: freed };
-  }
+  if (settings.deleteBeforeCreate && current && !previous) return retire(seen, current, 'replaced');
   if (!hasRoom(seen)) return undefined;
   return leaseError(seen) ?? { kind: 'claim' };
 }
@@ -276,8 +262,12 @@ function rest(seen: Observation): Step {
   return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
 }
 
-function onceConfirmed({ isConfirmed }: Observation, step: Step): Step {
-  return isConfirmed ? step : { kind: 'confirm' };
+function update(record: RingRecord): UpdateStep {
+  return { kind: 'update', record };
+}
+
+function retire(seen: Observation, { id }: RingKey, reason: string): UpdateStep {
+  return update(records.retire(seen.record, [id], reason, promotionOf(seen)));
 }
 
 /** Whether a list shows that an instant has passed. */

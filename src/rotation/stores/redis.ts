@@ -104,7 +104,7 @@ async function evaluate(
   script: string,
   key: string,
   args: string[],
-): Promise<unknown> {
+) {
   if ('evalSha' in client) return client.eval(script, { keys: [key], arguments: args });
   try {
     return await client.eval(script, 1, key, ...args);
