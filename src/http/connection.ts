@@ -35,7 +35,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
 
 /** Messages for programming errors and for a body that is read twice. Network failures are TypeErrors too. */
 const BUG_MESSAGE =
-  /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|undefined is not|null is not/i;
+  /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|uint8array|undefined is not|null is not/i;
 
 function isBug({ name, message, code = '' }: Thrown): boolean {
   if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;

@@ -52,7 +52,7 @@ export const SLACK_MS = 5_000;
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
-const DAY_MS = 24 * 60 * MINUTE_MS;
+export const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /** The durations among the options, with their defaults. */
 const DURATIONS = {

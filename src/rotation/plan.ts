@@ -1,7 +1,7 @@
 import { invalid } from '../errors/invalid.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { OwnKey } from './key-names.ts';
-import { type KeyRingSettings, SLACK_MS } from './options.ts';
+import { DAY_MS, type KeyRingSettings, SLACK_MS } from './options.ts';
 import type { ClaimedPending, CreatedPending, RetiredKey, RingKey, RingRecord } from './record.ts';
 import * as records from './record.ts';
 import { rolledBack } from './ring-state.ts';
@@ -9,7 +9,7 @@ import { type Listing, latestTime } from './service.ts';
 
 /*
  * What a reconciliation does next, as a pure function of what it has observed. In another order of the rules, the ring
- * could lose a key, create too many, or delete one that is in use. Tests check that removing any rule breaks an invariant.
+ * could lose a key, create too many, or delete one in use. Tests check that removing any rule breaks an invariant.
  */
 
 /** The state of the service and the store, as observed by one iteration. */
@@ -89,7 +89,6 @@ export type Rule = (seen: Observation) => Step | undefined;
 
 /** Maximum number of orphans deleted in one reconciliation, so that a mistake cannot empty an account. */
 const MAX_ORPHANS = 3;
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Lifetime of a key from its creation: its time as standby, current and previous key, plus one day. */
 export function lifetimeMs({ maxAgeMs, gracePeriodMs, standby }: KeyRingSettings): number {

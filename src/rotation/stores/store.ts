@@ -46,8 +46,8 @@ export interface StoreDriver {
 }
 
 /**
- * Creates a store, which polls for changes if `pollMs` is given. Versions are random, so that none is reused, not even
- * after a backup is restored, and known before an update is sent, so that a client that repeats it recognizes its success.
+ * Creates a store, which polls for changes if `pollMs` is given. Versions are random, so that none is reused, even after
+ * a backup is restored, and known before an update is sent, so that a client that repeats it recognizes its success.
  */
 export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number): KeyStore {
   if (pollMs !== undefined) checkMs(pollMs, 'pollMs');
