@@ -70,7 +70,8 @@ export class ChatStream<Completion = ChatCompletion>
   readonly #chunks: OneReader<ChatCompletionChunk>;
   #deadline: Deadline | undefined;
   #reader: ChunkReader | undefined;
-  #response: CallResponse | undefined;
+  /** Describes the response. Lazy, because redacting the headers takes longer than reading a short stream. */
+  #response: (() => CallResponse) | undefined;
   #opened: Promise<void> | undefined;
   #completion: Promise<Completion> | undefined;
 
@@ -108,7 +109,7 @@ export class ChatStream<Completion = ChatCompletion>
 
   /** Status and headers of the response; present from the first chunk on. */
   get response(): CallResponse | undefined {
-    return this.#response;
+    return this.#response?.();
   }
 
   /** Iterates over the chunks. Leaving the loop closes the connection. */
@@ -196,7 +197,7 @@ export class ChatStream<Completion = ChatCompletion>
       signal.addEventListener('abort', onAbort, { once: true });
       const { data, response } = await this.#request.send(this.#deadline);
       this.#reader = data;
-      this.#response = response();
+      this.#response = response;
     } catch (error) {
       this.#chunks.fail(error);
       throw error;
@@ -218,6 +219,8 @@ export class ChatStream<Completion = ChatCompletion>
     );
     this.#deadline?.abort(new DOMException('The reader stopped before the end of the stream.', 'AbortError'));
     // A retained stream must not retain its connection.
+    const response = this.#response?.();
+    this.#response = response && (() => response);
     this.#reader = undefined;
     this.#deadline = undefined;
   }
