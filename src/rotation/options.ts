@@ -6,7 +6,7 @@ import { checkFunction, checkRing, type KeyStore } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
-  /** Name in the store and, shortened to 10 characters, in key names: 1 to 32 of `a` to `z`, `0` to `9` and `-`. */
+  /** Name in the store and, shortened, in key names: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`. */
   readonly name: string;
   /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed for a read-only ring. */
   readonly manager?: KeyManager | undefined;
@@ -14,15 +14,15 @@ export interface KeyRingOptions {
   readonly verifier?: KeyVerifier | undefined;
   /** Holds the record that all replicas share. */
   readonly store: KeyStore;
-  /** Encrypts the secrets: 32 bytes, raw or in base64; an array of such (the first one encrypts); or custom. */
+  /** Encrypts the secrets: 32 bytes (raw or base64), several such keys (the first encrypts), or custom encryption. */
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /** How long a replaced key works, in ms; must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
+  /** How long a replaced key works, in milliseconds: more than `refreshMs` and any call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
-  /** Deletes the current key before it creates the next, if there is room for one. Calls wait. @defaultValue false */
+  /** Deletes the current key before creating the next, for accounts with room for one key. @defaultValue false */
   readonly deleteBeforeCreate?: boolean | undefined;
   /** Token quota of each key of a workspace. */
   readonly quota?: KeyQuota | undefined;

@@ -18,7 +18,7 @@ export interface Observation {
   readonly listing: Listing;
   readonly record: RingRecord;
   readonly version: string;
-  /** Whether the list was also requested after a read of the same record, in the previous iteration. */
+  /** Whether the previous iteration read this record too, so that the list was requested after a read of it. */
   readonly isConfirmed: boolean;
   /** Keys that are missing from a confirmed list and that the service rejects. */
   readonly rejectedIds: ReadonlySet<string>;

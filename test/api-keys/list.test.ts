@@ -161,6 +161,14 @@ describe('a list with a page or a page size', () => {
     expect(await idsOf(keys.list({ pageSize: 1000 }))).toEqual(IDS);
   });
 
+  it('returns each key once if one response repeats keys', async () => {
+    const items = [wireKey(), wireKey({ id: 'key-2' }), wireKey()];
+    const { keys } = clientsOver(responding(json({ items, page: { total: '2' } })).fetch);
+
+    expect((await keys.list()).items.map(({ id }) => id)).toEqual(['key-1', 'key-2']);
+    expect((await Array.fromAsync(keys.list())).map(({ id }) => id)).toEqual(['key-1', 'key-2']);
+  });
+
   it('yields each key once if a new key moves the others', async () => {
     const { keys } = pagedBy((page) =>
       json({

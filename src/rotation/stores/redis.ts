@@ -8,7 +8,7 @@ export interface IoredisClient {
   disconnect?(reconnect?: boolean): void;
 }
 
-/** The methods of a `redis` (node-redis) client that the store uses: of a client, pool or cluster, once connected. */
+/** The methods of a `redis` (node-redis) client, pool or cluster that the store uses. It must be connected. */
 export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Distinguishes the client from an ioredis client. */

@@ -22,7 +22,7 @@ export type SwapResult = { readonly ok: true; readonly version: string } | { rea
 export interface KeyStore {
   /** Returns the record of a ring, or null. Linearizable: the result reflects every update that has resolved. */
   get(ring: string): Promise<StoredRecord | null>;
-  /** Stores `value` if the record has the expected version, or none if `expected` is null; else `{ ok: false }`. */
+  /** Stores `value` if the record has the `expected` version (null: if there is no record); else `{ ok: false }`. */
   compareAndSwap(ring: string, expected: string | null, value: string): Promise<SwapResult>;
   /** Calls `changed` soon after a change, until the returned function is called. Must not keep the process alive. */
   watch?(ring: string, changed: () => void): () => void;
@@ -46,8 +46,8 @@ export interface StoreDriver {
 }
 
 /**
- * Creates a store, which polls for changes if `pollMs` is given. Versions are random, so that none is reused, even after
- * a backup is restored, and known before an update is sent, so that a client that repeats it recognizes its success.
+ * Creates a store, which polls for changes if `pollMs` is given. Versions are random, so that none is reused, even
+ * after a backup is restored, and known before an update is sent, so that a client that repeats it recognizes its success.
  */
 export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number): KeyStore {
   if (pollMs !== undefined) checkMs(pollMs, 'pollMs');
@@ -76,7 +76,7 @@ export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number
   };
 }
 
-/** Polls a value in the background and reports changes, also since the caller read it. Ignores failed polls. */
+/** Polls a value in the background and reports changes, including those since the caller's read. Ignores failed polls. */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   const stopped = new AbortController();
   const poll = async (): Promise<void> => {
