@@ -131,6 +131,12 @@ const PERMANENT_CONNECT_FAILURES: [string, Error][] = [
     `a proxy that rejects CONNECT with ${status}`,
     failed(`Proxy response (${status}) !== 200 when HTTP Tunneling`, { code: 'UND_ERR_ABORTED' }),
   ]),
+  ...['CLOSED', 'PRX_TLS', 'SOCKS5', 'SOCKS5_AUTH_REJECTED', 'SOCKS5_REPLY_5'].map(
+    (name): [string, Error] => [
+      `UND_ERR_${name}`,
+      failed('The client is closed', { code: `UND_ERR_${name}` }),
+    ],
+  ),
   [
     "Node's own proxy support",
     failed('Failed to establish tunnel to chat.d.run:443 via http://proxy:3128: HTTP/1.1 403', {

@@ -97,6 +97,20 @@ const BUGS: [string, Fetch][] = [
     ),
   ],
   [
+    'changes the body, but not its length',
+    throwing(
+      new TypeError('fetch failed', {
+        cause: named(
+          'RequestContentLengthMismatchError',
+          'Request body length does not match content-length header',
+          {
+            code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+          },
+        ),
+      }),
+    ),
+  ],
+  [
     'fails in a wrapper',
     throwing(new Error('instrumentation failed', { cause: new ReferenceError('span is not defined') })),
   ],
