@@ -4,6 +4,7 @@ import {
   InsufficientQuotaError,
   PermissionDeniedError,
 } from '../errors/index.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
@@ -11,7 +12,6 @@ import { Deadline } from '../http/deadline.ts';
 import { invalidResponse, readJson } from '../http/errors.ts';
 import {
   checkFunction,
-  checkOptions,
   checkOrigin,
   checkTimeout,
   environmentVariable,

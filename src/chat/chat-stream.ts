@@ -1,7 +1,8 @@
 import { StreamTruncatedError, TimeoutError } from '../errors/index.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import type { CallResponse, HeadersOption, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
-import { checkFunction, checkHeaders, checkOptions, checkTimeout } from '../http/options.ts';
+import { checkFunction, checkHeaders, checkTimeout } from '../http/options.ts';
 import type { PlatformReadableStream, PlatformResponse } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
@@ -69,7 +70,8 @@ export class ChatStream<Completion = ChatCompletion>
   readonly #chunks: OneReader<ChatCompletionChunk>;
   #deadline: Deadline | undefined;
   #reader: ChunkReader | undefined;
-  #response: CallResponse | undefined;
+  /** Describes the response. Lazy, because redacting the headers takes longer than reading a short stream. */
+  #response: (() => CallResponse) | undefined;
   #opened: Promise<void> | undefined;
   #completion: Promise<Completion> | undefined;
 
@@ -107,7 +109,7 @@ export class ChatStream<Completion = ChatCompletion>
 
   /** Status and headers of the response; present from the first chunk on. */
   get response(): CallResponse | undefined {
-    return this.#response;
+    return this.#response?.();
   }
 
   /** Iterates over the chunks. Leaving the loop closes the connection. */
@@ -233,7 +235,7 @@ export class ChatStream<Completion = ChatCompletion>
       signal.addEventListener('abort', onAbort, { once: true });
       const { data, response } = await this.#request.send(this.#deadline);
       this.#reader = data;
-      this.#response = response();
+      this.#response = response;
     } catch (error) {
       this.#chunks.fail(error);
       throw error;
@@ -247,6 +249,8 @@ export class ChatStream<Completion = ChatCompletion>
     );
     this.#deadline?.abort(new DOMException('The reader stopped before the end of the stream.', 'AbortError'));
     // A retained stream must not retain its connection.
+    const response = this.#response?.();
+    this.#response = response && (() => response);
     this.#reader = undefined;
     this.#deadline = undefined;
   }

@@ -41,6 +41,8 @@ export class ChunkReader {
   /** Whether a chunk has arrived, that is, an event with `choices`. */
   #hasChunk = false;
   #hasEvent = false;
+  /** Whether the body was read to its end. */
+  #isDrained = false;
   #isWhole = false;
   #isOver = false;
   /** The error that ended it; `undefined` if it is complete. */
@@ -136,7 +138,7 @@ export class ChunkReader {
     while (!this.#isOver && !isEnough()) await this.#readPart();
     if (this.#hasChunk) deadline.stop();
     if (this.#error !== undefined) this.#response.cancel();
-    else if (this.#isOver) void this.#drain();
+    else if (this.#isOver && !this.#isDrained) void this.#drain();
   }
 
   async #readPart(): Promise<void> {
@@ -144,6 +146,7 @@ export class ChunkReader {
     try {
       const bytes = await this.#response.read();
       signal.throwIfAborted();
+      this.#isDrained = bytes === undefined;
       if (bytes === undefined) this.#endOfBody();
       else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {

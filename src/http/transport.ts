@@ -74,10 +74,8 @@ export class FetchResponse implements TransportResponse {
     this.headers = response.headers;
   }
 
-  async text(): Promise<string> {
-    let text = '';
-    for await (const part of decodedParts(this)) text += part;
-    return text;
+  text(): Promise<string> {
+    return this.#response.text();
   }
 
   async read(): Promise<Uint8Array | undefined> {
@@ -93,15 +91,6 @@ export class FetchResponse implements TransportResponse {
     const canceled = this.#reader ? this.#reader.cancel() : this.#response.body?.cancel();
     canceled?.catch(() => {});
   }
-}
-
-/** Decodes a body as it arrives. */
-export async function* decodedParts(response: TransportResponse): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  for (let part = await response.read(); part !== undefined; part = await response.read()) {
-    yield decoder.decode(part, { stream: true });
-  }
-  yield decoder.decode();
 }
 
 /** Checks the result of a custom `fetch`, because libraries and hand-written wrappers deviate from the standard. */
