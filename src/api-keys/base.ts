@@ -1,5 +1,6 @@
+import { checkOptions } from '../errors/invalid.ts';
 import { type CallOptions, type CallPromise, callPromise } from '../http/call.ts';
-import { CALL_OPTIONS, checkOptions } from '../http/options.ts';
+import { CALL_OPTIONS } from '../http/options.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { createKey } from './create.ts';

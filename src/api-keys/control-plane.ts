@@ -1,4 +1,4 @@
-import { check } from '../errors/invalid.ts';
+import { check, checkOptions } from '../errors/invalid.ts';
 import type { CallOptions, CallPromise, FetchFunction, Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import type { Deadline } from '../http/deadline.ts';
@@ -6,7 +6,6 @@ import {
   CALL_OPTIONS,
   CLIENT_OPTIONS,
   checkFunction,
-  checkOptions,
   checkOrigin,
   environmentVariable,
   mergeOptions,

@@ -1,10 +1,9 @@
 import type * as z from 'zod/mini';
 import { ApiError, type DrunError, NotFoundError, type ResponseIssue } from '../errors/index.ts';
-import { check } from '../errors/invalid.ts';
+import { check, checkOptions } from '../errors/invalid.ts';
 import type { Endpoint } from '../http/client.ts';
 import type { ResponseContext } from '../http/context.ts';
 import { type BodyRules, invalidResponse, readJson } from '../http/errors.ts';
-import { checkOptions } from '../http/options.ts';
 import type { ResponseHeaders, TransportResponse } from '../http/transport.ts';
 import { checkPathSegment } from '../http/url.ts';
 import { isDate } from '../internal/checks.ts';

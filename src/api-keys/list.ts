@@ -1,6 +1,7 @@
 import { InvalidRequestError } from '../errors/index.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import type { CallOptions, Result, WithResponse } from '../http/call.ts';
-import { CALL_OPTIONS, checkOptions } from '../http/options.ts';
+import { CALL_OPTIONS } from '../http/options.ts';
 import { captureContext } from '../internal/detached.ts';
 import type { ControlPlane, Send } from './control-plane.ts';
 import { ALL, isMissingPath, type ListedPage, listEndpoint, type PageQuery } from './endpoints.ts';
@@ -81,24 +82,28 @@ async function* readPages(
   fetchPage: FetchPage,
 ): AsyncGenerator<Result<ListedPage>, void, undefined> {
   const { page: firstPage = 1, pageSize = isPaged(query) ? undefined : FALLBACK_PAGE_SIZE } = query;
+  const ids = new Set<string>();
+  const unseen = (page: ListedPage): ListedPage => ({
+    ...page,
+    items: page.items.filter(({ id }) => !ids.has(id) && ids.add(id)),
+  });
   if (!isPaged(query)) {
     const everything = await fetchPage({ ...query, pageSize: ALL }).catch(undefinedIfInvalid);
     if (everything && everything.data.items.length >= (everything.data.total ?? 0)) {
-      yield everything;
+      yield { ...everything, data: unseen(everything.data) };
       return;
     }
   }
-  const ids = new Set<string>();
   let count = 0;
   for (let page = firstPage; ; page++) {
     const { data, response } = await fetchPage({ ...query, page, pageSize });
-    const items = data.items.filter(({ id }) => !ids.has(id) && ids.add(id));
-    if (items.length > 0 || page === firstPage) yield { data: { ...data, items }, response };
+    const unseenPage = unseen(data);
+    if (unseenPage.items.length > 0 || page === firstPage) yield { data: unseenPage, response };
     count += data.items.length;
     // A server may use another page size, so the number of keys is compared with the total only when reading started at
     // page 1.
     const isComplete = firstPage === 1 && data.total !== undefined && count >= data.total;
-    if (isComplete || items.length === 0) return;
+    if (isComplete || unseenPage.items.length === 0) return;
   }
 }
 

@@ -4,6 +4,7 @@ import {
   InsufficientQuotaError,
   PermissionDeniedError,
 } from '../errors/index.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
@@ -11,7 +12,6 @@ import { Deadline } from '../http/deadline.ts';
 import { invalidResponse, readJson } from '../http/errors.ts';
 import {
   checkFunction,
-  checkOptions,
   checkOrigin,
   checkTimeout,
   environmentVariable,
@@ -135,12 +135,8 @@ export class ChatClient {
 
   /** Requests a completion (`POST /v1/chat/completions`). */
   complete(request: ChatCompletionRequest, options: ChatCallOptions = {}): CallPromise<ChatCompletion> {
-    const send = async (): Promise<Result<ChatCompletion>> => {
-      checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
-      const { data, response } = await this.#read(request, options);
-      return { data: data.completion, response };
-    };
-    return callPromise(send());
+    const check = (): void => checkOptions(options, CHAT_CALL_OPTIONS, 'complete()');
+    return this.#call(request, options, (reader) => reader.completion, check);
   }
 
   /**
@@ -155,15 +151,14 @@ export class ChatClient {
     request: ChatCompletionRequest,
     options: ChatParseOptions<Schema>,
   ): CallPromise<ParsedCompletion<SchemaOutput<Schema>>> {
-    const send = async (): Promise<Result<ParsedCompletion<SchemaOutput<Schema>>>> => {
+    const check = (): void => {
       checkOptions(options, SCHEMA_OPTIONS, 'parse()');
       checkOneChoice(request);
-      const { schema } = options;
-      if (schema === undefined) throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
-      const { data, response } = await this.#read(request, options);
-      return { data: await parse(data, schema, options), response };
+      if (options.schema === undefined) {
+        throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
+      }
     };
-    return callPromise(send());
+    return this.#call(request, options, (reader) => parse(reader, options.schema, options), check);
   }
 
   /**
@@ -182,8 +177,7 @@ export class ChatClient {
     options: RunToolsOptions<Parameters> & Partial<SchemaOptions<Schema>>,
   ): Promise<Parsed<ToolRunCompletion, Schema>> {
     checkOptions(options, TOOL_OPTIONS, 'runTools()');
-    const ask = async (asked: ChatCompletionRequest, signal: AbortSignal): Promise<ChunkReader> =>
-      (await this.#read(asked, { ...options, signal })).data;
+    const ask: Ask = (asked, signal) => this.#call(asked, { ...options, signal }, (reader) => reader);
     return this.#run<Schema>(request, options, ask).completion();
   }
 
@@ -244,21 +238,24 @@ export class ChatClient {
    * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check was inconclusive.
    */
   async checkKey(options: ChatCallOptions = {}): Promise<KeyCheck> {
-    try {
-      await this.models(options);
-      return { accepted: true };
-    } catch (error) {
-      return rejectionOf(error);
-    }
+    const result = await verify(this.models(options));
+    return result.accepted ? { accepted: true } : result;
   }
 
-  /** Requests a whole completion. */
-  async #read(
+  /** Requests a whole completion. If `check` throws, the call rejects. */
+  #call<T>(
     request: ChatCompletionRequest,
     options: ChatCallOptions & AnySchemaOptions,
-  ): Promise<Result<ChunkReader>> {
-    const endpoint = await completionEndpoint(request, options, false, (reader) => reader.readWhole());
-    return this.#http.send(endpoint, options);
+    finish: (reader: ChunkReader) => T | Promise<T>,
+    check?: () => void,
+  ): CallPromise<T> {
+    const send = async (): Promise<Result<T>> => {
+      check?.();
+      const endpoint = await completionEndpoint(request, options, false);
+      const { data, response } = await this.#http.send(endpoint, options);
+      return { data: await finish(data), response };
+    };
+    return callPromise(send());
   }
 
   #open<Completion>(
@@ -274,7 +271,7 @@ export class ChatClient {
       deadline: () => this.#http.deadline(options),
       send: async (deadline) => {
         const settings = { ...options, idleTimeoutMs: limit };
-        const endpoint = await completionEndpoint(request, settings, true, (reader) => reader.open());
+        const endpoint = await completionEndpoint(request, settings, true);
         return this.#http.request(endpoint, deadline, options);
       },
       complete,
@@ -286,7 +283,8 @@ export class ChatClient {
     options: RunToolsOptions & AnySchemaOptions,
     ask: Ask,
   ): ToolStream<Parsed<ToolRunCompletion, Schema>> {
-    const fields = checkOneChoice(request);
+    checkOneChoice(request);
+    const fields = checkRequest(request) as unknown as ChatCompletionRequest;
     const deadline = new Deadline(options.signal);
     async function* run(): AsyncGenerator<ToolEvent, Parsed<ToolRunCompletion, Schema>, undefined> {
       const { runTools } = await import('./tool-run.ts');
@@ -342,29 +340,25 @@ export interface ApiKeyVerifier {
 export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
   checkOptions(options, VERIFIER_OPTIONS, 'keyVerifier()');
   return {
-    async verify(secret, { signal } = {}) {
-      try {
-        const models = await new ChatClient({ ...options, apiKey: secret }).models({ signal });
-        return { accepted: true, models: models.map(({ id }) => id) };
-      } catch (error) {
-        return rejectionOf(error);
-      }
-    },
+    verify: async (secret, { signal } = {}) =>
+      verify(new ChatClient({ ...options, apiKey: secret }).models({ signal })),
   };
 }
 
 const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
-/**
- * Returns the result for a rejected key. Rethrows other errors, which do not show whether the service accepts the key.
- */
-function rejectionOf(error: unknown): Extract<KeyCheck, { accepted: false }> {
-  const isRejection =
-    error instanceof AuthenticationError ||
-    error instanceof InsufficientQuotaError ||
-    error instanceof PermissionDeniedError;
-  if (!isRejection) throw error;
-  return { accepted: false, code: error.code };
+/** @throws {DrunError} If the list could not be read for a reason that does not show whether the service accepts the key. */
+async function verify(list: Promise<Model[]>): Promise<VerifiedKey> {
+  try {
+    return { accepted: true, models: (await list).map(({ id }) => id) };
+  } catch (error) {
+    const isRejection =
+      error instanceof AuthenticationError ||
+      error instanceof InsufficientQuotaError ||
+      error instanceof PermissionDeniedError;
+    if (!isRejection) throw error;
+    return { accepted: false, code: error.code };
+  }
 }
 
 const MODELS: Endpoint<Model[]> = {
@@ -374,14 +368,11 @@ const MODELS: Endpoint<Model[]> = {
   decode: async (response, context) => {
     const { data } = await readJson(response, context, { fields: ['data', 'object'] });
     if (data === undefined || data === null) return [];
+    const isModel = (value: unknown): value is Model => isRecord(value) && typeof value.id === 'string';
     if (Array.isArray(data) && data.every(isModel)) return data;
     throw invalidResponse(response, context, `${response.status} with a list of models of another shape`);
   },
 };
-
-function isModel(value: unknown): value is Model {
-  return isRecord(value) && typeof value.id === 'string';
-}
 
 function dataPlaneUrl({ baseUrl, region, allowInsecureHttp }: ChatClientOptions): URL {
   if (baseUrl !== undefined && region !== undefined) {

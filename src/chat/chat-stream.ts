@@ -1,7 +1,8 @@
 import { StreamTruncatedError, TimeoutError } from '../errors/index.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import type { CallResponse, HeadersOption, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
-import { checkFunction, checkHeaders, checkOptions, checkTimeout } from '../http/options.ts';
+import { checkFunction, checkHeaders, checkTimeout } from '../http/options.ts';
 import type { PlatformReadableStream, PlatformResponse } from '../internal/platform.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
@@ -69,7 +70,8 @@ export class ChatStream<Completion = ChatCompletion>
   readonly #chunks: OneReader<ChatCompletionChunk>;
   #deadline: Deadline | undefined;
   #reader: ChunkReader | undefined;
-  #response: (() => CallResponse | undefined) | undefined;
+  /** Describes the response. Lazy, because redacting the headers takes longer than reading a short stream. */
+  #response: (() => CallResponse) | undefined;
   #opened: Promise<void> | undefined;
   #completion: Promise<Completion> | undefined;
 
@@ -86,7 +88,10 @@ export class ChatStream<Completion = ChatCompletion>
         return this.#reader?.read();
       },
       leave: () => this.#leave(),
-      close: () => this.#deadline?.[Symbol.dispose](),
+      close: (error) => {
+        this.#deadline?.[Symbol.dispose]();
+        this.#reader?.reportEnd(error);
+      },
     });
   }
 
@@ -120,8 +125,11 @@ export class ChatStream<Completion = ChatCompletion>
       return text.slice(0, length) || undefined;
     };
     return this.#chunks.iterate(
-      (chunk) => {
-        const text = held + this.#textOf(chunk);
+      ({ choices }) => {
+        let text = held;
+        for (const { index, delta } of choices) {
+          if (index === this.#reader?.firstIndex) text += delta.content ?? '';
+        }
         return take(text, /[\uD800-\uDBFF]$/.test(text) ? text.length - 1 : text.length);
       },
       () => take(held, held.length),
@@ -157,9 +165,44 @@ export class ChatStream<Completion = ChatCompletion>
     checkOptions(options, EVENT_STREAM_OPTIONS, 'toReadableStream()');
     const onError = checkFunction(options.onError, 'onError');
     const heartbeatMs = checkTimeout(options.heartbeatMs ?? Number.POSITIVE_INFINITY, 'heartbeatMs');
-    const isAbort = (error: unknown): boolean =>
-      this.#deadline?.signal.aborted === true && !(error instanceof TimeoutError);
-    return toEventStream(this[Symbol.asyncIterator](), heartbeatMs, onError, isAbort);
+    const chunks = this[Symbol.asyncIterator]();
+    const encoder = new TextEncoder();
+    let timer: ReturnType<typeof setInterval> | undefined;
+    let isCanceled = false;
+    const source = {
+      pull: async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+        const write = (text: string): void => controller.enqueue(encoder.encode(`${text}\n\n`));
+        const beat = (): void => {
+          // Comments must not pile up while the reader is busy.
+          if (controller.desiredSize === 0) write(': heartbeat');
+        };
+        if (heartbeatMs !== undefined) timer = setInterval(beat, heartbeatMs);
+        let event: string;
+        let isLast = true;
+        try {
+          const { done, value } = await chunks.next();
+          isLast = done === true;
+          event = done ? '[DONE]' : JSON.stringify(value);
+        } catch (error) {
+          if (isCanceled) return;
+          const message = await messageFor(error, onError);
+          if (this.#deadline?.signal.aborted && !(error instanceof TimeoutError)) throw error;
+          event = JSON.stringify({ error: { message, type: 'stream_error', code: null, param: null } });
+        } finally {
+          clearInterval(timer);
+        }
+        if (isCanceled) return;
+        write(`data: ${event}`);
+        if (isLast) controller.close();
+      },
+      cancel: async (): Promise<void> => {
+        isCanceled = true;
+        clearInterval(timer);
+        await chunks.return?.();
+      },
+    };
+    // Chunks are read on demand.
+    return new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
   }
 
   /** Returns a response for a web handler. Its body is {@link ChatStream.toReadableStream}. */
@@ -193,22 +236,10 @@ export class ChatStream<Completion = ChatCompletion>
       const { data, response } = await this.#request.send(this.#deadline);
       this.#reader = data;
       this.#response = response;
-      this.#chunks.outcome.then(
-        () => data.reportEnd(),
-        (error: unknown) => data.reportEnd(error),
-      );
     } catch (error) {
       this.#chunks.fail(error);
       throw error;
     }
-  }
-
-  #textOf({ choices }: ChatCompletionChunk): string {
-    let text = '';
-    for (const { index, delta } of choices) {
-      if (index === this.#reader?.firstIndex) text += delta.content ?? '';
-    }
-    return text;
   }
 
   #leave(): void {
@@ -218,62 +249,11 @@ export class ChatStream<Completion = ChatCompletion>
     );
     this.#deadline?.abort(new DOMException('The reader stopped before the end of the stream.', 'AbortError'));
     // A retained stream must not retain its connection.
-    const { response } = this;
-    this.#response = () => response;
+    const response = this.#response?.();
+    this.#response = response && (() => response);
     this.#reader = undefined;
     this.#deadline = undefined;
   }
-}
-
-/**
- * Writes chunks as server-sent events in the format of the OpenAI API. Reads chunks on demand.
- *
- * @param isAbort - Whether an error is the reason of an abort, which cuts the stream off.
- */
-function toEventStream(
-  chunks: AsyncIterator<ChatCompletionChunk, void, undefined>,
-  heartbeatMs: number | undefined,
-  onError: EventStreamOptions['onError'],
-  isAbort: (error: unknown) => boolean,
-): PlatformReadableStream {
-  const encoder = new TextEncoder();
-  let timer: ReturnType<typeof setInterval> | undefined;
-  let isCanceled = false;
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const write = (text: string): void => controller.enqueue(encoder.encode(`${text}\n\n`));
-        const beat = (): void => {
-          // Comments must not pile up while the reader is busy.
-          if (controller.desiredSize === 0) write(': heartbeat');
-        };
-        if (heartbeatMs !== undefined) timer = setInterval(beat, heartbeatMs);
-        let event: string;
-        let isLast = true;
-        try {
-          const { done, value } = await chunks.next();
-          isLast = done === true;
-          event = done ? '[DONE]' : JSON.stringify(value);
-        } catch (error) {
-          if (isCanceled) return;
-          const message = await messageFor(error, onError);
-          if (isAbort(error)) throw error;
-          event = JSON.stringify({ error: { message, type: 'stream_error', code: null, param: null } });
-        } finally {
-          clearInterval(timer);
-        }
-        if (isCanceled) return;
-        write(`data: ${event}`);
-        if (isLast) controller.close();
-      },
-      async cancel() {
-        isCanceled = true;
-        clearInterval(timer);
-        await chunks.return?.();
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }
 
 async function messageFor(error: unknown, onError: EventStreamOptions['onError']): Promise<string> {

@@ -16,7 +16,7 @@ import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { EventDecoder, isFailure, type StreamEvent } from './events.ts';
 import { finishKind } from './finish-reason.ts';
-import { type Fields, type NormalChoice, normalizeChunk } from './normalize.ts';
+import { type Fields, normalizeChunk } from './normalize.ts';
 
 /**
  * How long to keep reading the rest of a body once the completion is complete. The connection can be reused only after
@@ -41,6 +41,9 @@ export class ChunkReader {
   /** Whether a chunk has arrived, that is, an event with `choices`. */
   #hasChunk = false;
   #hasEvent = false;
+  /** Whether the body was read to its end. */
+  #isDrained = false;
+  #isWhole = false;
   #isOver = false;
   /** The error that ended it; `undefined` if it is complete. */
   #error: DrunError | undefined;
@@ -62,12 +65,18 @@ export class ChunkReader {
     this.#accumulator = new CompletionAccumulator(requested);
   }
 
-  /** Reads up to the first chunk. A failure before it counts as a failure of the request, which can be retried. */
-  async open(): Promise<this> {
+  /**
+   * Reads up to the first chunk, or the whole response.
+   *
+   * @throws {DrunError} If that fails. Counts as a failure of the request, which can be retried.
+   */
+  async open(isWhole: boolean): Promise<this> {
+    this.#isWhole = isWhole;
     // Not every `fetch` aborts the body together with the signal, so a pending read is ended here.
     this.#context.deadline.signal.addEventListener('abort', () => this.#response.cancel(), { once: true });
     await this.#fill();
-    if (!this.#hasChunk && this.#error !== undefined) throw this.#error;
+    if (this.#error !== undefined && (isWhole || !this.#hasChunk)) throw this.#error;
+    if (isWhole && this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
     return this;
   }
 
@@ -83,18 +92,6 @@ export class ChunkReader {
     if (chunks.length > 0) return chunks;
     if (this.#error !== undefined) throw this.#error;
     return undefined;
-  }
-
-  /** Reads the response to its end. */
-  async readWhole(): Promise<this> {
-    const text = await this.#context.deadline.race(this.#response.text());
-    this.#context.deadline.signal.throwIfAborted();
-    if (text.trim() === '') throw this.#invalid('an empty body; is `baseUrl` correct?');
-    this.#events.push(text);
-    this.#endOfBody();
-    if (this.#error !== undefined) throw this.#error;
-    if (this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
-    return this;
   }
 
   /** Publishes the end of a stream. @param error - The error that ended it early. */
@@ -132,15 +129,16 @@ export class ChunkReader {
     return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
   }
 
-  /** Reads until chunks are available or the stream ends. */
+  /** Reads until chunks are available or the response ends. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
     // Before the first chunk, the time limit of the call applies.
     if (this.#hasChunk && !this.#isOver) deadline.start('idle', this.#idleTimeoutMs);
-    while (!this.#isOver && !(this.#hasChunk && this.#chunks.length > 0)) await this.#readPart();
+    const isEnough = (): boolean => this.#hasChunk && this.#chunks.length > 0 && !this.#isWhole;
+    while (!this.#isOver && !isEnough()) await this.#readPart();
     if (this.#hasChunk) deadline.stop();
     if (this.#error !== undefined) this.#response.cancel();
-    else if (this.#isOver) void this.#drain();
+    else if (this.#isOver && !this.#isDrained) void this.#drain();
   }
 
   async #readPart(): Promise<void> {
@@ -148,10 +146,11 @@ export class ChunkReader {
     try {
       const bytes = await this.#response.read();
       signal.throwIfAborted();
+      this.#isDrained = bytes === undefined;
       if (bytes === undefined) this.#endOfBody();
       else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
-      const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk;
+      const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk && !this.#isWhole;
       if (signal.aborted && !isTimeout) throw signal.reason;
       this.#endOfBody(signal.aborted ? signal.reason : toConnectionError(thrown, this.#context));
     }
@@ -164,7 +163,7 @@ export class ChunkReader {
     // A lost connection does not matter once every choice has finished.
     if (this.#accumulator.isFinished) this.#finish();
     else if (error === undefined) this.#finish(this.#incomplete());
-    else if (!this.#hasChunk) this.#finish(error);
+    else if (this.#isWhole || !this.#hasChunk) this.#finish(error);
     else if (error instanceof TimeoutError) this.#finish(this.#timeout(error));
     else this.#finish(this.#truncated('the connection was lost', error));
   }
@@ -199,7 +198,9 @@ export class ChunkReader {
     const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
-    const failed = chunk.choices.find(isFailed);
+    const failed = chunk.choices.find(
+      ({ finish_reason: reason, error }) => finishKind(reason) === 'failed' || isFailure(error),
+    );
     if (failed !== undefined) {
       const { message, ...error } = errorIn({ error: failed.error }, []) ?? {};
       const { finish_reason } = failed;
@@ -217,6 +218,7 @@ export class ChunkReader {
       return this.#truncated('the stream ended before the completion was complete');
     if (this.#hasEvent || this.#events.isJson) return this.#invalid('a body without `choices`');
     const excerpt = this.#events.excerpt.trim();
+    if (this.#isWhole && this.#events.isBlank) return this.#invalid('an empty body; is `baseUrl` correct?');
     // Empty, or the start of a field.
     if (['data:', 'event:'].some((field) => field.startsWith(excerpt))) {
       return this.#truncated('the stream ended before the first chunk');
@@ -258,19 +260,11 @@ export class ChunkReader {
 
   async #drain(): Promise<void> {
     // Unlike a timer, this does not keep the process alive.
-    const limit = AbortSignal.timeout(MAX_DRAIN_MS);
-    const cancel = (): void => this.#response.cancel();
-    limit.addEventListener('abort', cancel);
+    AbortSignal.timeout(MAX_DRAIN_MS).addEventListener('abort', () => this.#response.cancel());
     try {
       while ((await this.#response.read()) !== undefined);
     } catch {
       // Failures of the connection no longer matter: the completion is complete.
-    } finally {
-      limit.removeEventListener('abort', cancel);
     }
   }
-}
-
-function isFailed({ finish_reason, error }: NormalChoice): boolean {
-  return finishKind(finish_reason) === 'failed' || (error !== undefined && isFailure(error));
 }

@@ -15,17 +15,15 @@ export const SCHEMA_OPTIONS = [...CHAT_CALL_OPTIONS, 'schema', 'schemaName', 'st
 export const TOOL_OPTIONS = [...SCHEMA_OPTIONS, 'tools', 'maxRounds'];
 
 /**
- * Creates the endpoint that requests a completion.
+ * Creates the endpoint that requests a completion, whole or as a stream.
  *
- * @param read - Reads the response, whole or up to its first chunk.
  * @throws {ConfigurationError} If the request is invalid, or a schema has no JSON Schema.
  */
-export async function completionEndpoint<T>(
+export async function completionEndpoint(
   request: ChatRequest,
   options: ChatStreamOptions & AnySchemaOptions,
   stream: boolean,
-  read: (reader: ChunkReader) => Promise<T>,
-): Promise<Endpoint<T>> {
+): Promise<Endpoint<ChunkReader>> {
   const fields = checkRequest(request);
   if (!stream && fields.stream) {
     throw new ConfigurationError('`stream` must not be set here: use `stream()`.', { option: 'stream' });
@@ -37,7 +35,8 @@ export async function completionEndpoint<T>(
     retry: 'transient',
     body: { ...fields, ...(await writeSchemas(fields, options)), stream },
     accept: stream ? 'text/event-stream' : undefined,
-    decode: (response, context) => read(new ChunkReader(response, context, requested, options.idleTimeoutMs)),
+    decode: (response, context) =>
+      new ChunkReader(response, context, requested, options.idleTimeoutMs).open(!stream),
   };
 }
 
@@ -77,11 +76,9 @@ export function checkRequest(request: unknown): Readonly<Record<string, unknown>
 }
 
 /** @throws {ConfigurationError} If the request asks for several choices, because only the first one would be used. */
-export function checkOneChoice<Request extends ChatRequest>(request: Request): Request {
-  const fields = checkRequest(request);
-  const { n = 1 } = fields;
-  if (n === null || n === 1) return fields as unknown as Request;
-  throw new ConfigurationError('`n` must be 1: use `complete()` or `stream()` for several choices.', {
-    option: 'n',
-  });
+export function checkOneChoice(request: ChatRequest): void {
+  const { n } = checkRequest(request);
+  if (n === undefined || n === null || n === 1) return;
+  const why = '`n` must be 1: use `complete()` or `stream()` for several choices.';
+  throw new ConfigurationError(why, { option: 'n' });
 }

@@ -20,11 +20,7 @@ const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
 const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
-/**
- * Classifies an event.
- *
- * @param name - The `event` field.
- */
+/** Classifies an event. @param name - The `event` field. */
 export function parseEvent(data: string, name = ''): StreamEvent {
   const value = parseJson(data);
   if (isRecord(value)) {
@@ -53,7 +49,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   const { choices, error, type, text, base_resp } = value;
   const isNamed = ERROR.test(name) || (typeof type === 'string' && ERROR.test(type));
   const hasChoices = Array.isArray(choices) && choices.length > 0;
-  if (hasChoices && !isNamed && (error === undefined || !isFailure(error))) return undefined;
+  if (hasChoices && !isNamed && !isFailure(error)) return undefined;
   // MiniMax describes every response in `base_resp`.
   const { status_code: code, status_msg } = isRecord(base_resp) ? base_resp : {};
   const chunkFields = ERROR_FIELDS.some((field) => value[field]) ? [] : CHUNK_FIELDS;
@@ -66,10 +62,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   return found && !found.message && typeof text === 'string' ? { ...found, message: text } : found;
 }
 
-/**
- * Whether an `error` field beside or within choices reports a failure. Some servers send `{}` or `{"code":0}` in every
- * chunk.
- */
+/** Whether an `error` field reports a failure. Some servers send `{}` or `{"code":0}` in every chunk. */
 export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
   const { code, message } = error;
@@ -86,6 +79,9 @@ function isPing(value: Fields, name: string): boolean {
 /** Maximum length of an event, in characters. */
 const MAX_EVENT_LENGTH = 8 * 1024 * 1024;
 const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB' } as const;
+
+/** A line that is an event by itself. Some servers leave out the empty line after it. */
+const WHOLE_EVENT = /^data:[ \t]*(?:\{[^\r\n]*\}|\[DONE\]|null)[ \t]*(?:\r\n?|\n)/gm;
 
 /** Maximum length of text outside events. */
 const MAX_STRAY_LENGTH = 65_536;
@@ -104,8 +100,8 @@ export class EventDecoder {
   #stray = '';
   /** The first such lines. */
   excerpt = '';
-  /** Whether single newlines separate the events. */
-  #isByLine = false;
+  /** Whether the body had only white space. */
+  isBlank = false;
   /** Whether the current event may have been cut off. */
   #isCut = false;
 
@@ -130,6 +126,7 @@ export class EventDecoder {
   /** Processes the remaining text after the body has ended or the connection was lost. */
   end(): void {
     const text = this.#rest;
+    this.isBlank = this.#format === 'unknown';
     const json = text.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, '');
     const event = this.#format === 'json' ? parseEvent(json) : undefined;
     if (this.#format === 'html') {
@@ -138,7 +135,7 @@ export class EventDecoder {
       this.#emit(event);
     } else {
       // Also handles one JSON object per line.
-      this.#startEvents(text, this.#isByLine);
+      this.#startEvents(text);
       this.#isCut = true;
       // Some servers leave out the empty line after the last event.
       this.#feed('\n\n');
@@ -150,17 +147,11 @@ export class EventDecoder {
     const text = this.#rest.trimStart();
     if (text.startsWith('<')) this.#format = 'html';
     else if (/^[{[]/.test(text)) this.#format = 'json';
-    if (this.#format !== 'unknown') return;
-    const [, line = '', next = ''] = /^(.*?)(?:\r\n|\r|\n)(.*)$/s.exec(text) ?? [];
-    // Complete JSON in a line that is followed by another line means that every line is an event.
-    if (next.startsWith('data:'))
-      this.#startEvents(text, parseJson(line.replace(/^data:/, '')) !== undefined);
-    else if (!'data:'.startsWith(next) || text.length > MAX_STRAY_LENGTH) this.#startEvents(text, false);
+    else if (text !== '') this.#startEvents(text);
   }
 
-  #startEvents(text: string, isByLine: boolean): void {
+  #startEvents(text: string): void {
     this.#format = 'events';
-    this.#isByLine = isByLine;
     this.#rest = '';
     this.#parser ??= createParser({
       maxBufferSize: MAX_EVENT_LENGTH,
@@ -179,7 +170,7 @@ export class EventDecoder {
     if (end > 0) {
       const lines = this.#rest + text.slice(0, end);
       this.#rest = '';
-      this.#parser?.feed(this.#isByLine ? lines.replaceAll(/\r\n?|\n/g, '\n\n') : lines);
+      this.#parser?.feed(lines.replaceAll(WHOLE_EVENT, '$&\n'));
     }
     this.#rest += text.slice(end);
     if (this.#rest.length <= MAX_EVENT_LENGTH) return;
@@ -190,20 +181,15 @@ export class EventDecoder {
 
   #receive(data: string, name: string | undefined): void {
     this.#flushStray();
-    const event = parseEvent(data, name);
-    let events = [event];
+    let event = parseEvent(data, name);
     if (event.type === 'invalid') {
-      // The parser would treat events separated by single newlines as one event with several lines.
-      const lines = data.split('\n').filter((line) => line.trim() !== '');
-      if (lines.length > 1) events = lines.map((line) => parseEvent(line, name));
-      // The last event of a stream that was cut off does not count as a chunk.
-      if (this.#isCut && events.at(-1)?.type === 'invalid') events.pop();
       // An error can follow an event that was cut off.
-      const error = events.find(({ type }) => type === 'error');
-      if (events.some(({ type }) => type === 'invalid')) events = [error ?? event];
-      else this.#isByLine ||= lines.length > 1;
+      const events = data.split('\n').map((line) => parseEvent(line, name));
+      event = events.find(({ type }) => type === 'error') ?? event;
+      // The last event of a stream that was cut off does not count as a chunk.
+      if (this.#isCut && event.type === 'invalid') return;
     }
-    for (const one of events) this.#emit(one);
+    this.#emit(event);
   }
 
   #receiveStray(line: string): void {

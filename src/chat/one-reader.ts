@@ -5,8 +5,8 @@ interface Source<Item> {
   readonly read: () => Promise<readonly Item[] | undefined>;
   /** Called when the reader stops before the end. Must make the stream fail. */
   readonly leave: () => void;
-  /** Called at the end. */
-  readonly close: () => void;
+  /** Called at the end. @param error - The error that ended the stream. */
+  readonly close: (error?: unknown) => void;
 }
 
 /**
@@ -88,7 +88,7 @@ export class OneReader<Item> {
   }
 
   fail(error: unknown): void {
-    this.#end(() => this.#outcome.reject(error));
+    this.#end(() => this.#outcome.reject(error), error);
   }
 
   async #read(): Promise<void> {
@@ -103,10 +103,10 @@ export class OneReader<Item> {
     this.#reading = undefined;
   }
 
-  #end(notify: () => void): void {
+  #end(notify: () => void, error?: unknown): void {
     if (this.isOver) return;
     this.isOver = true;
     notify();
-    this.#source.close();
+    this.#source.close(error);
   }
 }

@@ -2,7 +2,7 @@ import { ConfigurationError, MaxToolRoundsError, ToolCallError } from '../errors
 import type { Deadline } from '../http/deadline.ts';
 import { isRecord, parseJson } from '../internal/json.ts';
 import type { ChunkReader } from './chunk-reader.ts';
-import type { ChatCompletion, CompletionUsage, ToolCall } from './completion.ts';
+import type { ChatCompletion, CompletionMessage, CompletionUsage, ToolCall } from './completion.ts';
 import { type AnySchemaOptions, type Checked, issuesText, validate } from './json-schema.ts';
 import type { RunToolsOptions } from './options.ts';
 import type { ChatCompletionRequest, ChatMessage } from './request.ts';
@@ -51,6 +51,7 @@ export async function* runTools(
       usage = addUsage(usage, completion.usage);
       messages.push(message);
       const calls = callsToRun(reader, messages);
+      messages.splice(-1, 1, withJsonArguments(message));
       if (calls.length === 0) {
         const last = { ...completion, ...(usage && { usage }), messages, rounds };
         if (schema === undefined) return last;
@@ -100,9 +101,7 @@ function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): read
     throw new ToolCallError(why, { toolName: '', issues: [], messages });
   }
   // Some servers send no reason, so only the arguments show whether the calls are complete.
-  const isPartial = ({ function: called }: ToolCall): boolean =>
-    isRecord(called) && !isRecord(parseJson(called.arguments));
-  checkFinished(reader.completion, reader, finish_reason === null && calls.some(isPartial));
+  checkFinished(reader.completion, reader, finish_reason === null && calls.some(isInvalid));
   // The caller handles calls of custom tools.
   return calls.every((call) => isRecord(call.function)) ? calls : [];
 }
@@ -120,7 +119,12 @@ async function runCalls(
   const run = async ({ id, function: called }: ToolCall): Promise<string> => {
     const { name } = called;
     const tool = tools.find((one) => one.name === name);
-    const { value, issues } = await readArguments(tool, called.arguments, tools);
+    const parameters = parseJson(called.arguments);
+    const fail = (message: string): Checked => ({ issues: [{ path: [], message }] });
+    let checked: Checked;
+    if (tool === undefined) checked = fail(`the tools are ${tools.map((one) => one.name).join(', ')}`);
+    else checked = parameters === undefined ? fail('not JSON') : await validate(tool.parameters, parameters);
+    const { value, issues } = checked;
     if (issues === undefined) {
       const result = await tool?.run(value, { toolCallId: id, signal: deadline.signal });
       return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
@@ -152,16 +156,16 @@ async function runCalls(
   return results;
 }
 
-async function readArguments(
-  tool: Tool | undefined,
-  text: string,
-  tools: readonly Tool[],
-): Promise<Checked<unknown>> {
-  const fail = (message: string): Checked<never> => ({ issues: [{ path: [], message }] });
-  if (tool === undefined) return fail(`the tools are ${tools.map(({ name }) => name).join(', ')}`);
-  const value = text.trim() === '' ? {} : parseJson(text);
-  if (value === undefined) return fail('not JSON');
-  return validate(tool.parameters, value);
+/** Replaces arguments that are not JSON, because the chat templates of servers fail on them. */
+function withJsonArguments(message: CompletionMessage): CompletionMessage {
+  const tool_calls = message.tool_calls?.map((call) =>
+    isInvalid(call) ? { ...call, function: { ...call.function, arguments: '{}' } } : call,
+  );
+  return tool_calls ? { ...message, tool_calls } : message;
+}
+
+function isInvalid({ function: called }: ToolCall): boolean {
+  return isRecord(called) && !isRecord(parseJson(called.arguments));
 }
 
 /**

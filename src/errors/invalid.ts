@@ -1,3 +1,4 @@
+import { findUnknownOption } from '../internal/options.ts';
 import { ConfigurationError } from './client.ts';
 
 /** @param rule - The rest of the sentence after the name of the option. */
@@ -8,4 +9,30 @@ export function invalid(option: string, rule: string): ConfigurationError {
 /** @throws {ConfigurationError} If an option or argument is invalid. The message does not repeat its value. */
 export function check(isValid: boolean, option: string, rule: string): void {
   if (!isValid) throw invalid(option, rule);
+}
+
+/** @param owner - The function that accepts the options, for the message: `ChatClient`, `complete()`. */
+export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
+  if (!canHoldOptions(options)) {
+    // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.
+    const kind = typeof options === 'object' ? 'another object, or null' : typeof options;
+    const why = `${owner} takes an object with options (received ${kind}).`;
+    throw new ConfigurationError(why, { option: 'options' });
+  }
+  const { name, suggestion } = findUnknownOption(options, allowed) ?? {};
+  if (name !== undefined) {
+    const hint = suggestion === undefined ? '' : ` Did you mean \`${suggestion}\`?`;
+    throw new ConfigurationError(`${owner} has no option \`${name}\`.${hint}`, { option: name });
+  }
+  for (const [option, value] of Object.entries(options)) {
+    if (value === null) throw invalid(option, 'must not be null. Leave it out to use the default');
+  }
+}
+
+/** Returns false for values that are easily mistaken for options: arrays, signals, `Secret`, `KeyRing`, `Headers`. */
+function canHoldOptions(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain || Object.keys(value).length > 0;
 }

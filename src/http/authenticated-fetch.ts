@@ -9,10 +9,9 @@ import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
 import { toConnectionError } from './connection.ts';
 import { type ResponseContext, responseContext } from './context.ts';
-import { CallCredentials } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
-import { FetchResponse } from './transport.ts';
+import { callFetch, FetchResponse } from './transport.ts';
 
 /** A `fetch` for other clients of the same service. */
 export type AuthenticatedFetch = (
@@ -39,14 +38,14 @@ export function authenticatedFetch(
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
     const deadline = new Deadline(request.signal);
-    const credentials = new CallCredentials(readCredential, deadline);
-    const context = responseContext({ label: 'fetch', url, headers: {}, deadline, credentials });
+    const call = { label: 'fetch', url, headers: {}, deadline, provideCredential: readCredential };
+    const context = responseContext(call);
     try {
-      await credentials.read();
+      await context.readCredential();
       for (;;) {
         const response = await send(request, context);
         const isLast = response.status !== 401 || isConsumable(request.body);
-        if (isLast || !(await credentials.replace())) return response;
+        if (isLast || !(await context.replaceCredential())) return response;
       }
     } finally {
       deadline[Symbol.dispose]();
@@ -54,16 +53,18 @@ export function authenticatedFetch(
   };
 
   async function send(request: RequestInit, context: ResponseContext): Promise<Response> {
+    const { deadline } = context;
     const headers = new Headers(request.headers);
-    headers.set('authorization', `Bearer ${context.credentials.current.reveal()}`);
+    headers.set('authorization', `Bearer ${context.credential().reveal()}`);
     try {
-      const init = { ...request, headers, redirect: 'manual' } as const;
-      const response = await (fetch ?? globalThis.fetch)(context.url, init);
+      deadline.signal.throwIfAborted();
+      const response = await deadline.race(callFetch(fetch, context.url, { ...request, headers }));
       return response.status < 400 ? response : await redacted(response, context);
     } catch (thrown) {
-      context.deadline.signal.throwIfAborted();
-      // Other clients treat a TypeError with a cause as a lost connection, and may retry.
+      deadline.signal.throwIfAborted();
       const failure = toConnectionError(thrown, context);
+      if (failure instanceof ConfigurationError) throw failure;
+      // Other clients treat a TypeError with a cause as a lost connection, and may retry.
       throw new TypeError('fetch failed', { cause: failure.cause ?? failure });
     }
   }

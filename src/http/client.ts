@@ -1,6 +1,6 @@
 import { type AnyDrunError, AuthenticationError, type DrunError, isDrunError } from '../errors/index.ts';
 import { invalid } from '../errors/invalid.ts';
-import { isThenable, MAX_TIMER_MS } from '../internal/checks.ts';
+import { isThenable } from '../internal/checks.ts';
 import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
 import { sleep } from '../internal/wait.ts';
 import type { Credential } from '../secret/credential.ts';
@@ -15,7 +15,7 @@ import {
 } from './call.ts';
 import { toConnectionError } from './connection.ts';
 import { type ResponseContext, responseContext } from './context.ts';
-import { CallCredentials, credentialReader, type ReadCredential } from './credentials.ts';
+import { credentialReader, type ReadCredential } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
 import { requestIdOf } from './headers.ts';
@@ -60,9 +60,8 @@ export interface RequestOptions extends CallOptions {
   readonly apiKey?: Credential | undefined;
 }
 
-interface Call<T> {
+interface Call<T> extends ResponseContext {
   readonly endpoint: Endpoint<T>;
-  readonly context: ResponseContext;
   readonly body: string | undefined;
   /** Number of the latest request, from 1. */
   attempt: number;
@@ -120,8 +119,7 @@ export class HttpClient {
     const call = this.#start(endpoint, deadline, options);
     const maxRetries = checkRetries(options.maxRetries ?? this.#options.maxRetries);
     deadline.signal.throwIfAborted();
-    const { credentials } = call.context;
-    await credentials.read();
+    await call.readCredential();
     let mayHaveBeenApplied = false;
     let retries = 0;
     for (;;) {
@@ -134,7 +132,7 @@ export class HttpClient {
         const recovered = endpoint.recover?.(error, mayHaveBeenApplied);
         if (recovered !== undefined) return resultOf(call, recovered);
         if (error instanceof AuthenticationError) {
-          if (!(await credentials.replace())) throw error;
+          if (!(await call.replaceCredential())) throw error;
           await this.#reportRetry(call, error, 0);
           continue;
         }
@@ -142,11 +140,11 @@ export class HttpClient {
         retries++;
         mayHaveBeenApplied ||= !cannotHaveBeenApplied(error);
         const delayMs = retryDelayMs(error, retries);
-        if (delayMs === undefined || delayMs >= Math.min(deadline.remainingMs, MAX_TIMER_MS)) throw error;
+        if (delayMs === undefined || delayMs >= deadline.remainingMs) throw error;
         await this.#reportRetry(call, error, delayMs);
         await sleep(delayMs, deadline.signal);
         // A provider that has not registered a rejection yet may return the rejected credential again.
-        await credentials.read();
+        await call.readCredential();
       }
     }
   }
@@ -154,16 +152,16 @@ export class HttpClient {
   #start<T>(endpoint: Endpoint<T>, deadline: Deadline, { headers, apiKey }: RequestOptions): Call<T> {
     const { credentialOption } = this.#options;
     const { method, path, params } = endpoint;
-    const read = apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption);
     const context = responseContext({
       label: `${method} ${path}`,
       url: this.root + fillPath(path, params),
       headers: { ...this.#headers, ...checkRequestHeaders(headers) },
       deadline,
-      credentials: new CallCredentials(read, deadline),
+      provideCredential:
+        apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
       credentialOption,
     });
-    return { endpoint, context, body: toJson(endpoint.body), attempt: 0 };
+    return { ...context, endpoint, body: toJson(endpoint.body), attempt: 0 };
   }
 
   async #reportRetry(call: Call<unknown>, error: AnyDrunError, delayMs: number): Promise<void> {
@@ -171,39 +169,35 @@ export class HttpClient {
     const event = { method, path, attempt: call.attempt, error, delayMs };
     if (retryChannel?.hasSubscribers) retryChannel.publish({ ...event, host: this.baseUrl.host });
     const result: unknown = this.#options.onRetry?.(event);
-    if (isThenable(result)) await call.context.deadline.race(result);
+    if (isThenable(result)) await call.deadline.race(result);
   }
 
   #attempt<T>(call: Call<T>): Promise<T> {
     if (!requestChannel?.hasSubscribers) return this.#exchange(call);
     const { method, path } = call.endpoint;
-    const diagnostics = { method, path, host: this.baseUrl.host, attempt: call.attempt };
-    call.context.diagnostics = diagnostics;
-    return trace(requestChannel, diagnostics, () => this.#exchange(call));
+    call.diagnostics = { method, path, host: this.baseUrl.host, attempt: call.attempt };
+    return trace(requestChannel, call.diagnostics, () => this.#exchange(call));
   }
 
   async #exchange<T>(call: Call<T>): Promise<T> {
-    const { endpoint, context } = call;
-    const { deadline } = context;
+    const { endpoint, deadline } = call;
     const startedAt = performance.now();
     try {
       const response = await deadline.race(this.#send(call));
       call.response = response;
-      const { status } = response;
-      if (status < 200 || status >= 300) throw await readError(response, context);
-      const data = await endpoint.decode(response, context);
-      this.#log(call, startedAt, { status });
+      if (response.status < 200 || response.status >= 300) throw await readError(response, call);
+      const data = await endpoint.decode(response, call);
+      this.#log(call, startedAt, { status: response.status });
       return data;
     } catch (thrown) {
-      const error = deadline.signal.aborted ? deadline.signal.reason : toConnectionError(thrown, context);
-      this.#log(call, startedAt, failureFields(error));
+      const error = deadline.signal.aborted ? deadline.signal.reason : toConnectionError(thrown, call);
+      this.#log(call, startedAt, isDrunError(error) ? error : { code: 'aborted' });
       throw error;
     }
   }
 
-  #send({ endpoint, context, body }: Call<unknown>): Promise<TransportResponse> {
+  #send({ endpoint, url, headers, body, deadline, credential }: Call<unknown>): Promise<TransportResponse> {
     const { method, query, accept = 'application/json' } = endpoint;
-    const { url, credentials, deadline } = context;
     endpoint.onSend?.();
     return this.#options.transport.send({
       method,
@@ -211,20 +205,21 @@ export class HttpClient {
       headers: {
         accept,
         ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...context.headers,
-        authorization: `Bearer ${credentials.current.reveal()}`,
+        ...headers,
+        authorization: `Bearer ${credential().reveal()}`,
       },
       body,
       signal: deadline.signal,
     });
   }
 
-  #log({ endpoint, attempt, context }: Call<unknown>, startedAt: number, outcome: Outcome): void {
+  #log({ endpoint, attempt, diagnostics }: Call<unknown>, startedAt: number, outcome: Outcome): void {
     const { logger } = this.#options;
-    const { diagnostics } = context;
     if (logger === undefined && diagnostics === undefined) return;
     const { method, path } = endpoint;
-    const entry = { method, path, ...outcome, durationMs: performance.now() - startedAt, attempt };
+    const { status, code } = outcome;
+    const durationMs = performance.now() - startedAt;
+    const entry = { method, path, ...(status && { status }), durationMs, attempt, ...(code && { code }) };
     if (diagnostics !== undefined) Object.assign(diagnostics, entry);
     // A failing logger must neither fail the call nor end the process.
     (async () => logger?.(entry))().catch(() => {});
@@ -233,17 +228,12 @@ export class HttpClient {
 
 type Outcome = Pick<RequestLogEntry, 'status' | 'code'>;
 
-function failureFields(thrown: unknown): Outcome {
-  if (!isDrunError(thrown)) return { code: 'aborted' };
-  return { ...('status' in thrown && { status: thrown.status }), code: thrown.code };
-}
-
-function resultOf<T>({ response, context, attempt }: Call<unknown>, data: T): Result<T> {
+function resultOf<T>({ response, attempt, shown, redact }: Call<unknown>, data: T): Result<T> {
   const { status, headers } = response as TransportResponse;
   const describe = (): CallResponse => {
-    const requestId = context.shown(requestIdOf(headers));
-    const shown = [...headers].map(([name, value]): [string, string] => [name, context.redact(value)]);
-    return { status, headers: new Headers(shown), ...(requestId && { requestId }), attempts: attempt };
+    const requestId = shown(requestIdOf(headers));
+    const redacted = [...headers].map(([name, value]): [string, string] => [name, redact(value)]);
+    return { status, headers: new Headers(redacted), ...(requestId && { requestId }), attempts: attempt };
   };
   return { data, response: describe };
 }

@@ -1,6 +1,8 @@
+import { isThenable } from '../internal/checks.ts';
 import { isRecord } from '../internal/json.ts';
+import type { Secret } from '../secret/secret.ts';
 import type { RequestLogEntry } from './call.ts';
-import { type CallCredentials, redactorFor } from './credentials.ts';
+import { type ReadCredential, redactorFor } from './credentials.ts';
 import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
 
@@ -17,20 +19,41 @@ interface CallDescription {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly deadline: Deadline;
-  readonly credentials: CallCredentials;
+  readonly provideCredential: ReadCredential;
   readonly credentialOption?: 'apiKey' | 'accessToken';
   /** The diagnostics message of the latest request, if there are subscribers. */
   diagnostics?: RequestDiagnostics;
 }
 
-/** The call that a response belongs to, and the redaction for its errors. */
+/** The call that a response belongs to, its credentials, and the redaction for its errors. */
 export type ResponseContext = ReturnType<typeof responseContext>;
+
+/** How many more credentials a call tries after the first rejection. */
+const MAX_FURTHER_CREDENTIALS = 3;
 
 /** Servers repeat requests in their messages, so only this many characters are scanned. */
 const MAX_INPUT = 16_384;
 
 export function responseContext(call: CallDescription) {
-  const { used } = call.credentials;
+  const { deadline, provideCredential } = call;
+  /** Every credential that the call has used. */
+  const used: Secret[] = [];
+  const rejected: Secret[] = [];
+  const credential = (): Secret => used.at(-1) as Secret;
+  /** Reads the credential for the next request. Returns false, and keeps the current one, if it was rejected before. */
+  const readCredential = async (last?: Secret): Promise<boolean> => {
+    const { signal } = deadline;
+    const value = provideCredential(last === undefined ? { signal } : { rejected: last, signal });
+    const next = isThenable(value) ? await deadline.race(value) : value;
+    if (rejected.some((one) => one.equals(next))) return false;
+    if (next !== credential()) used.push(next);
+    return true;
+  };
+  /** Reads another credential after a rejection. Returns false if there is none that this call may try. */
+  const replaceCredential = async (): Promise<boolean> => {
+    rejected.push(credential());
+    return rejected.length <= MAX_FURTHER_CREDENTIALS && readCredential(credential());
+  };
   // Created on demand, since most calls need none, and again after another credential was used.
   let redactor: { readonly of: number; readonly redact: (text: string) => string } | undefined;
   /** Masks every credential that the call has used. Applied to all text in errors. */
@@ -46,7 +69,7 @@ export function responseContext(call: CallDescription) {
     const safe = text && redact(withoutInput(text.slice(0, MAX_INPUT)));
     return (safe && safe.length > length ? `${safe.slice(0, length)}…` : safe) as Text;
   };
-  return { ...call, redact, redactValue, shown };
+  return { ...call, credential, readCredential, replaceCredential, redact, redactValue, shown };
 }
 
 function redactStrings(value: unknown, redact: (text: string) => string): unknown {

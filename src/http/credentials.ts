@@ -4,46 +4,8 @@ import type { Credential, CredentialContext, CredentialProvider } from '../secre
 import { maskKeys } from '../secret/mask.ts';
 import { redactor } from '../secret/redact.ts';
 import { isSecret, Secret } from '../secret/secret.ts';
-import type { Deadline } from './deadline.ts';
-
-/** How many more credentials a call tries after the first rejection. */
-const MAX_FURTHER_CREDENTIALS = 3;
 
 export type ReadCredential = (context: CredentialContext) => Secret | Promise<Secret>;
-
-/** The credentials of one call. */
-export class CallCredentials {
-  /** Every credential that the call has used. The last one is the current one. */
-  readonly used: Secret[] = [];
-  readonly #rejected: Secret[] = [];
-  readonly #read: ReadCredential;
-  readonly #deadline: Deadline;
-
-  constructor(read: ReadCredential, deadline: Deadline) {
-    this.#read = read;
-    this.#deadline = deadline;
-  }
-
-  get current(): Secret {
-    return this.used.at(-1) as Secret;
-  }
-
-  /** Reads the credential for the next request. Returns false, and keeps the current one, if it was rejected before. */
-  async read(rejected?: Secret): Promise<boolean> {
-    const { signal } = this.#deadline;
-    const value = this.#read(rejected === undefined ? { signal } : { rejected, signal });
-    const next = isThenable(value) ? await this.#deadline.race(value) : value;
-    if (this.#rejected.some((one) => one.equals(next))) return false;
-    if (next !== this.current) this.used.push(next);
-    return true;
-  }
-
-  /** Reads another credential after a rejection. Returns false if there is none that this call may try. */
-  async replace(): Promise<boolean> {
-    this.#rejected.push(this.current);
-    return this.#rejected.length <= MAX_FURTHER_CREDENTIALS && this.read(this.current);
-  }
-}
 
 /**
  * Returns a function that is called before each attempt. Its results are never shared, not even between concurrent
@@ -75,10 +37,7 @@ function toSecret(value: unknown, option: string): Secret {
     throw invalid(option, 'contains white space or a character that is not ASCII; was it copied completely?');
   }
   if (option === 'accessToken' && /^sk-[\w-]{16,}$/.test(trimmed)) {
-    throw invalid(
-      option,
-      'looks like an API key; create an access token in the Personal Center of the console',
-    );
+    throw invalid(option, 'looks like an API key; use an access token from the Personal Center');
   }
   return isSecret(value) && trimmed === text ? value : new Secret(trimmed);
 }

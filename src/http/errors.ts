@@ -3,7 +3,7 @@ import { isRecord, parseJson } from '../internal/json.ts';
 import { type ResponseContext, sentence } from './context.ts';
 import { requestIdOf, retryAfterMs } from './headers.ts';
 import { errorIn, MAX_SHOWN, parseServiceError, type ServiceError } from './service-error.ts';
-import { decodedParts, type TransportResponse } from './transport.ts';
+import type { TransportResponse } from './transport.ts';
 
 export interface BodyRules {
   /** Fields of the contract. A valid body has at least one of them. */
@@ -50,10 +50,7 @@ const ERROR_BODY_TIMEOUT_MS = 5_000;
 const REDIRECTS = [0, 301, 302, 303, 307, 308];
 
 /** Creates the error for a response without a 2xx status, from as much of its body as can be read. */
-export async function readError(
-  response: TransportResponse,
-  context: ResponseContext,
-): Promise<errors.DrunError> {
+export async function readError(response: TransportResponse, context: ResponseContext): Promise<Error> {
   const { status } = response;
   if (status === 0 || (status >= 300 && status < 400)) {
     response.cancel();
@@ -73,11 +70,13 @@ export async function readText(
   response: TransportResponse,
   maxLength = Number.POSITIVE_INFINITY,
 ): Promise<string> {
+  const decoder = new TextDecoder();
   let text = '';
   try {
-    for await (const part of decodedParts(response)) {
-      text += part;
-      if (text.length >= maxLength) break;
+    while (text.length < maxLength) {
+      const part = await response.read();
+      text += decoder.decode(part, { stream: part !== undefined });
+      if (part === undefined) return text;
     }
   } catch {
     // The part that has arrived may be enough.
@@ -142,9 +141,8 @@ function errorForStatus(
     return new (CLASSES[status] ?? (status >= 500 ? errors.ServerError : errors.ApiError))(message, init);
   // A 401 of the gateway itself has this code or none.
   const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
-  const { credentials, credentialOption } = context;
-  if (isOwn || credentialOption === 'accessToken') {
-    return new errors.AuthenticationError(message, { ...init, maskedKey: credentials.current.masked });
+  if (isOwn || context.credentialOption === 'accessToken') {
+    return new errors.AuthenticationError(message, { ...init, maskedKey: context.credential().masked });
   }
   const hint = "The code is not the gateway's: a model server may have rejected its own credential.";
   return new errors.AuthenticationError(`${message} ${hint}`, init);

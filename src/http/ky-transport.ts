@@ -1,6 +1,6 @@
 import ky from 'ky';
 import type { FetchFunction } from './call.ts';
-import { FetchResponse, sendByFetch, type Transport } from './transport.ts';
+import { callFetch, FetchResponse, type Transport } from './transport.ts';
 
 /**
  * Used for infrequent requests only: the `Request` that ky builds takes a third of the time of a call. ky's own retries
@@ -19,7 +19,8 @@ export function kyTransport(fetch: FetchFunction | undefined): Transport {
           const { url, headers } = input as Request;
           // The credential is set here, so that ky never sees it.
           const all = { ...Object.fromEntries(headers), authorization };
-          return sendByFetch(fetch, { ...request, url, headers: all });
+          const { method, body, signal } = request;
+          return callFetch(fetch, url, { method, headers: all, body, signal });
         },
       });
       return new FetchResponse(response);

@@ -1,7 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { invalid } from '../errors/invalid.ts';
 import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
-import { findUnknownOption } from '../internal/options.ts';
 import type { HeadersOption } from './call.ts';
 
 /** Names of {@link CallOptions}. */
@@ -12,32 +11,6 @@ export const CLIENT_OPTIONS: readonly string[] = [
   ...['baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'headers', 'onRetry', 'logger'],
   ...['allowInsecureHttp', 'dangerouslyAllowBrowser'],
 ];
-
-/** @param owner - The function that accepts the options, for the message: `ChatClient`, `complete()`. */
-export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
-  if (!canHoldOptions(options)) {
-    // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.
-    const kind = typeof options === 'object' ? 'another object, or null' : typeof options;
-    const why = `${owner} takes an object with options (received ${kind}).`;
-    throw new ConfigurationError(why, { option: 'options' });
-  }
-  const { name, suggestion } = findUnknownOption(options, allowed) ?? {};
-  if (name !== undefined) {
-    const hint = suggestion === undefined ? '' : ` Did you mean \`${suggestion}\`?`;
-    throw new ConfigurationError(`${owner} has no option \`${name}\`.${hint}`, { option: name });
-  }
-  for (const [option, value] of Object.entries(options)) {
-    if (value === null) throw invalid(option, 'must not be null. Leave it out to use the default');
-  }
-}
-
-/** Returns false for values that are easily mistaken for options: arrays, signals, `Secret`, `KeyRing`, `Headers`. */
-function canHoldOptions(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const prototype: object | null = Object.getPrototypeOf(value);
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return isPlain || Object.keys(value).length > 0;
-}
 
 /** Merges the options of `withOptions()`. Overrides that are `undefined` are ignored. */
 export function mergeOptions<Options extends object>(current: Options, overrides: Partial<Options>): Options {

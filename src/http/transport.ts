@@ -39,22 +39,24 @@ export interface Transport {
 
 /** Sends through the caller's `fetch`, or through the global one. */
 export function fetchTransport(fetch: FetchFunction | undefined): Transport {
-  return { send: (request) => sendByFetch(fetch, request).then((response) => new FetchResponse(response)) };
+  return { send: async ({ url, ...init }) => new FetchResponse(await callFetch(fetch, url, init)) };
 }
 
-/** Sends a request, and checks that the result is a response whose body can be read. */
-export async function sendByFetch(
+type Init = Omit<RequestInit, 'body'> & { readonly body?: unknown };
+
+/** Calls the custom `fetch` or the global one, and checks that the result is a response whose body can be read. */
+export async function callFetch(
   fetch: FetchFunction | undefined,
-  { method, url, headers, body, signal }: TransportRequest,
+  url: string,
+  init: Init,
 ): Promise<Response> {
   // Looked up for every request, because tests and tracers replace it. Runtimes reject a call as a method.
   const send = fetch ?? globalThis.fetch;
   // Following a redirect would send the credential to any URL the server chooses.
-  const init = { method, headers, redirect: 'manual', signal, ...(body !== undefined && { body }) } as const;
-  const response = await send(url, init);
+  const response = await send(url, { ...init, redirect: 'manual' } as RequestInit);
   checkResponse(response);
   // A `fetch` that ignores its signal can respond after the caller has stopped waiting.
-  if (signal.aborted) response.body?.cancel().catch(() => {});
+  if (init.signal?.aborted) response.body?.cancel().catch(() => {});
   return response;
 }
 
@@ -72,10 +74,8 @@ export class FetchResponse implements TransportResponse {
     this.headers = response.headers;
   }
 
-  async text(): Promise<string> {
-    let text = '';
-    for await (const part of decodedParts(this)) text += part;
-    return text;
+  text(): Promise<string> {
+    return this.#response.text();
   }
 
   async read(): Promise<Uint8Array | undefined> {
@@ -91,15 +91,6 @@ export class FetchResponse implements TransportResponse {
     const canceled = this.#reader ? this.#reader.cancel() : this.#response.body?.cancel();
     canceled?.catch(() => {});
   }
-}
-
-/** Decodes a body as it arrives. */
-export async function* decodedParts(response: TransportResponse): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  for (let part = await response.read(); part !== undefined; part = await response.read()) {
-    yield decoder.decode(part, { stream: true });
-  }
-  yield decoder.decode();
 }
 
 /** Checks the result of a custom `fetch`, because libraries and hand-written wrappers deviate from the standard. */

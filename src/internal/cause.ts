@@ -3,6 +3,8 @@ export interface Thrown {
   readonly message: string;
   readonly code?: string | undefined;
   readonly syscall?: string | undefined;
+  /** HTTP status of this error itself. */
+  readonly status?: number | undefined;
   /** Whether this error has no cause. */
   readonly isRoot: boolean;
 }
@@ -21,7 +23,7 @@ export function readCauses(
 ): Thrown[] {
   if (typeof thrown === 'string') return [{ ...outer, message: thrown.slice(0, MAX_LENGTH), isRoot: true }];
   try {
-    const { name, message, code, syscall, cause, errors } = thrown as Record<string, unknown>;
+    const { name, message, code, syscall, status, cause, errors } = thrown as Record<string, unknown>;
     const causes = cause ?? (Array.isArray(errors) ? errors.slice(0, MAX_DEPTH) : []);
     const inner = [causes].flat();
     const isRoot = inner.length === 0 || depth === MAX_DEPTH;
@@ -30,6 +32,7 @@ export function readCauses(
       message: stringOf(message) ?? outer.message,
       code: stringOf(code) ?? outer.code,
       syscall: stringOf(syscall) ?? outer.syscall,
+      status: typeof status === 'number' ? status : undefined,
       isRoot,
     };
     return isRoot ? [own] : [own, ...inner.flatMap((next) => readCauses(next, own, depth + 1))];

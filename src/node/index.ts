@@ -1,7 +1,7 @@
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
 import { finished, pipeline, type Readable, type Transform } from 'node:stream';
 import { ConfigurationError } from '../errors/index.ts';
-import { checkOptions } from '../http/options.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
 
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';

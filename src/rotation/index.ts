@@ -1,6 +1,5 @@
 /**
- * {@link KeyRing} rotates an API key without downtime. Also contains the interface of key stores, an in-memory store,
- * and {@link openCurrentKey} for stores that also keep the plain key.
+ * {@link KeyRing} rotates an API key without downtime; also an in-memory store, and the interface of key stores.
  *
  * @module
  */

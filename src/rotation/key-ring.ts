@@ -1,11 +1,11 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { check } from '../errors/invalid.ts';
+import { check, checkOptions } from '../errors/invalid.ts';
 import { runDetached } from '../internal/detached.ts';
-import { abortable } from '../internal/wait.ts';
+import { abortable, retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
-import { checkOptionNames, type KeyRingOptions, readOptions } from './options.ts';
+import { type KeyRingOptions, readOptions } from './options.ts';
 import { RingMemory } from './plan.ts';
 import { Reader } from './reader.ts';
 import { type ReconcileResult, Reconciliation } from './reconcile.ts';
@@ -19,7 +19,6 @@ import {
 import { type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { checkMs } from './stores/store.ts';
-import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** The implementation of the protocol, parts of which tests replace. @internal */
 export interface Protocol {
@@ -29,10 +28,7 @@ export interface Protocol {
 
 /** Options of {@link KeyRing.start}. */
 export interface StartOptions {
-  /**
-   * Interval in milliseconds, varied by 25% so that replicas do not reconcile at the same time. Shorter if work is due
-   * earlier. @defaultValue 60_000
-   */
+  /** Interval in milliseconds, varied by 25% between replicas; shorter if work is due earlier. @defaultValue 60_000 */
   readonly intervalMs?: number | undefined;
 }
 
@@ -77,7 +73,6 @@ export class KeyRing implements AsyncDisposable {
   #memory: RingMemory | undefined;
   /** The latest reconciliation; they run one at a time. */
   #running: Promise<unknown> = Promise.resolve();
-  #isStoreChecked = false;
   /** Stops the background work; undefined if none is running. */
   #background: AbortController | undefined;
   /** Settles when all background work has ended. */
@@ -96,7 +91,6 @@ export class KeyRing implements AsyncDisposable {
 
   /**
    * Returns the current key, synchronously if it is known. If `rejected` is given, the record is read again first.
-   *
    * Rejects with a `KeyRingError` (`key_ring_no_active_key`) if the ring gets no key within `keyTimeoutMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {
@@ -110,17 +104,16 @@ export class KeyRing implements AsyncDisposable {
    * @throws {ApiKeyLimitError} If the account has no room for another key; `ringKeyIds` lists the ring's own.
    */
   async reconcile(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    await this.#reconcile(signalOf(options));
+    await this.#reconcile(signalOf(options, 'reconcile()'));
     return this.status();
   }
 
   /**
-   * Requests another key and reconciles until it is current. With a standby, this takes one update; soon after another
-   * rotation, it can take up to `gracePeriodMs`. If the call fails or is aborted, the next reconciliation fulfills the
-   * request.
+   * Requests another key and reconciles until it is current: one update with a standby, but up to `gracePeriodMs` soon
+   * after another rotation. If the call fails or is aborted, the next reconciliation fulfills the request.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    const signal = signalOf(options);
+    const signal = signalOf(options, 'rotate()');
     const { state, clock } = this.#managed();
     const epoch = await this.#requestRotation(signal);
     for (;;) {
@@ -136,16 +129,15 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Permanently retires keys: the `current` one, the one with the given id, or `all`. The standby is promoted in the
-   * same update; without a standby, calls wait for the next key. Resolves when the service neither lists nor accepts
-   * the keys.
+   * Permanently retires keys: the `current` one, the one with this id, or `all`. The same update promotes the standby;
+   * without one, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
    *
    * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record can be updated
    * within `timeoutMs`. If no successor can be created, an `error` event is emitted.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
     const ring = this.#managed();
-    const signal = signalOf(options, 'signal reason timeoutMs');
+    const signal = signalOf(options, 'revoke()', ['signal', 'reason', 'timeoutMs']);
     const revocation = new this.#protocol.Revocation(ring, target, options, signal);
     await revocation.run();
     // A running reconciliation may take minutes. The key is already revoked, so its successor can be created later.
@@ -157,12 +149,11 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Resumes rotation after the store returned to an older state (`key_ring_rolled_back`): accepts the stored record and
-   * reconciles. Keys that are missing from the record are deleted. If the record was lost, a new ring with this name is
-   * created, and the keys of the old one are kept.
+   * Resumes rotation after `key_ring_rolled_back`: accepts the stored record and reconciles. Keys that are missing from
+   * it are deleted. If the record was lost, a new ring with this name is created, and the keys of the old one are kept.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    const signal = signalOf(options);
+    const signal = signalOf(options, 'recover()');
     await recoverRing(this.#managed(), signal);
     await this.#reconcile(signal);
     return this.status();
@@ -192,7 +183,7 @@ export class KeyRing implements AsyncDisposable {
    * reconciliation tries again. Does not keep the process alive. Has no effect if it is already running.
    */
   start(options: StartOptions = {}): void {
-    checkOptionNames(options, 'intervalMs');
+    checkOptions(options, ['intervalMs'], 'start()');
     const { intervalMs = DEFAULT_INTERVAL_MS } = options;
     checkMs(intervalMs, 'intervalMs');
     this.#managed();
@@ -235,7 +226,7 @@ export class KeyRing implements AsyncDisposable {
     this.#running = Promise.all([before, promise]);
     try {
       await abortable(before, signal);
-      await this.#checkStore();
+      if (this.#memory === undefined) await this.#checkStore();
       this.#memory ??= new RingMemory();
       const { lastError } = ring.events;
       const result = await new this.#protocol.Reconciliation(ring, this.#memory, signal).run();
@@ -246,11 +237,9 @@ export class KeyRing implements AsyncDisposable {
     }
   }
 
-  /** Reports, once, settings that can make the store lose records. */
+  /** Reports settings that can make the store lose records. */
   async #checkStore(): Promise<void> {
     const { store, storeTimeoutMs, events, clock } = this.#ring;
-    if (this.#isStoreChecked || store.check === undefined) return;
-    this.#isStoreChecked = true;
     // Ignored, because many servers do not permit this check; real failures are reported by store operations.
     const errors = await withTimeout(clock, storeTimeoutMs, async () => store.check?.()).catch(() => []);
     if (Array.isArray(errors)) for (const error of errors) events.emit('error', { error });
@@ -280,8 +269,8 @@ export class KeyRing implements AsyncDisposable {
 }
 
 /** Checks the options of a call. @returns Its signal. */
-function signalOf(options: KeyRingCallOptions, names = 'signal'): AbortSignal {
-  checkOptionNames(options, names);
+function signalOf(options: KeyRingCallOptions, method: string, names = ['signal']): AbortSignal {
+  checkOptions(options, names, method);
   const { signal = new AbortController().signal } = options;
   check(typeof signal?.addEventListener === 'function', 'signal', 'must be an AbortSignal');
   throwIfAborted(signal);

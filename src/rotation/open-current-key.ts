@@ -1,19 +1,15 @@
+import { checkOptions } from '../errors/invalid.ts';
 import type { Secret } from '../secret/secret.ts';
 import { RingEncryption } from './encryption.ts';
-import { checkOptionNames, type KeyRingOptions } from './options.ts';
+import type { KeyRingOptions } from './options.ts';
 import { parseRecord } from './record.ts';
 
 /**
  * Decrypts the current key in a record, for stores that keep the plain key beside the record, such as `entries` of
- * `kubernetesSecretStore`.
+ * `kubernetesSecretStore`. Sends no request, so the record may be outdated and its key revoked.
  *
- * Sends no request, so the record may be outdated and its key revoked.
- *
- * @param ring - Name of the ring.
- * @param record - The record as the store received it.
  * @returns Undefined if the ring has no current key.
- * @throws {KeyRingError} With code `key_ring_record_invalid`, or `key_ring_decryption_failed` if the key was encrypted with
- * another key or for another ring.
+ * @throws {KeyRingError} With code `key_ring_record_invalid` or `key_ring_decryption_failed`.
  *
  * @example
  * ```ts
@@ -35,7 +31,7 @@ export async function openCurrentKey(
   record: string,
   options: Pick<KeyRingOptions, 'encryptionKey'>,
 ): Promise<Secret | undefined> {
-  checkOptionNames(options ?? {}, 'encryptionKey');
+  checkOptions(options ?? {}, ['encryptionKey'], 'openCurrentKey()');
   const encryption = new RingEncryption(ring, options?.encryptionKey);
   const { ringId, current } = parseRecord(ring, record);
   return current && (await encryption.decrypt(current, ringId)).secret;

@@ -1,18 +1,12 @@
-import { ConfigurationError } from '../errors/index.ts';
-import { check } from '../errors/invalid.ts';
+import { check, checkOptions } from '../errors/invalid.ts';
 import { MAX_TIMER_MS } from '../internal/checks.ts';
-import { isRecord } from '../internal/json.ts';
-import { findUnknownOption } from '../internal/options.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
 import { checkFunction, checkRing, type KeyStore } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
-  /**
-   * Name of the ring in the store and in the names of its keys: 1 to 32 characters (`a` to `z`, `0` to `9`, `-`).
-   * In key names, a ring name of more than 10 characters is shortened and ends with a hash.
-   */
+  /** Name in the store and, shortened, in key names: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`. */
   readonly name: string;
   /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed for a read-only ring. */
   readonly manager?: KeyManager | undefined;
@@ -20,21 +14,15 @@ export interface KeyRingOptions {
   readonly verifier?: KeyVerifier | undefined;
   /** Holds the record that all replicas share. */
   readonly store: KeyStore;
-  /**
-   * Encrypts the secrets in the record: 32 bytes, raw or in base64; an array of such keys (the first one encrypts, all
-   * decrypt); or `{ encrypt, decrypt }`. All replicas need the same key.
-   */
+  /** Encrypts the secrets: 32 bytes (raw or base64), several such keys (the first encrypts), or custom encryption. */
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /** How long a replaced key works, in ms; must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
+  /** How long a replaced key works, in milliseconds: more than `refreshMs` and any call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
-  /**
-   * Deletes the current key before the next one is created, for accounts with room for a single key. Calls wait until
-   * the next key is ready. Cannot be combined with `standby`. @defaultValue false
-   */
+  /** Deletes the current key before creating the next, for accounts with room for one key. @defaultValue false */
   readonly deleteBeforeCreate?: boolean | undefined;
   /** Token quota of each key of a workspace. */
   readonly quota?: KeyQuota | undefined;
@@ -64,7 +52,7 @@ export const SLACK_MS = 5_000;
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
-const DAY_MS = 24 * 60 * MINUTE_MS;
+export const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /** The durations among the options, with their defaults. */
 const DURATIONS = {
@@ -91,7 +79,7 @@ export type KeyRingSettings = Complete<Omit<KeyRingOptions, keyof OptionalSettin
 
 /** @throws {ConfigurationError} If an option is invalid; the error names it. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
-  checkOptionNames(options, `${OTHER_OPTIONS} ${Object.keys(DURATIONS).join(' ')}`);
+  checkOptions(options, [...OTHER_OPTIONS.split(' '), ...Object.keys(DURATIONS)], 'KeyRing');
   const { name, manager, verifier, store, encryptionKey, quota } = options;
   checkRing(name, 'name');
   checkMethods('manager', manager, ['create', 'list', 'delete']);
@@ -118,16 +106,6 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   const encryption = new RingEncryption(name, encryptionKey);
   const others = { manager, verifier, store, encryption, standby, deleteBeforeCreate, quota, clock, random };
   return { name, ...durations, ...others };
-}
-
-/** @param names - The allowed options, separated by spaces. */
-export function checkOptionNames(options: object, names: string): void {
-  check(isRecord(options), 'options', 'must be an object');
-  const unknown = findUnknownOption(options, names.split(' '));
-  if (unknown === undefined) return;
-  const { name, suggestion } = unknown;
-  const hint = suggestion === undefined ? '' : ` Did you mean \`${suggestion}\`?`;
-  throw new ConfigurationError(`\`${name}\` is not an option.${hint}`, { option: name });
 }
 
 function readDurations(options: KeyRingOptions): typeof DURATIONS {

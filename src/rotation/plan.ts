@@ -1,7 +1,7 @@
 import { invalid } from '../errors/invalid.ts';
 import type { Secret } from '../secret/secret.ts';
 import type { OwnKey } from './key-names.ts';
-import { type KeyRingSettings, SLACK_MS } from './options.ts';
+import { DAY_MS, type KeyRingSettings, SLACK_MS } from './options.ts';
 import type { ClaimedPending, CreatedPending, RetiredKey, RingKey, RingRecord } from './record.ts';
 import * as records from './record.ts';
 import { rolledBack } from './ring-state.ts';
@@ -9,7 +9,7 @@ import { type Listing, latestTime } from './service.ts';
 
 /*
  * What a reconciliation does next, as a pure function of what it has observed. In another order of the rules, the ring
- * could lose a key, create too many, or delete one that is in use. Tests check that removing any rule breaks an invariant.
+ * could lose a key, create too many, or delete one in use. Tests check that removing any rule breaks an invariant.
  */
 
 /** The state of the service and the store, as observed by one iteration. */
@@ -18,7 +18,7 @@ export interface Observation {
   readonly listing: Listing;
   readonly record: RingRecord;
   readonly version: string;
-  /** Whether the list was also requested after a read of the same record, in the previous iteration. */
+  /** Whether the previous iteration read this record too, so that the list was requested after a read of it. */
   readonly isConfirmed: boolean;
   /** Keys that are missing from a confirmed list and that the service rejects. */
   readonly rejectedIds: ReadonlySet<string>;
@@ -74,6 +74,7 @@ export type Step =
   /** Starts the next iteration, which confirms the list unless the record has changed. */
   | { readonly kind: 'confirm' }
   | { readonly kind: 'reencrypt'; readonly key: RingKey }
+  /** `replaced` is the id of a missing key that is retired. */
   | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
   | { readonly kind: 'delete-orphans'; readonly keys: readonly OwnKey[] }
   | { readonly kind: 'delete-retired'; readonly keys: readonly RetiredKey[] }
@@ -83,11 +84,11 @@ export type Step =
   | { readonly kind: 'recover-key'; readonly pending: ClaimedPending; readonly key: OwnKey }
   | { readonly kind: 'verify-pending'; readonly pending: CreatedPending };
 
+type UpdateStep = Extract<Step, { kind: 'update' }>;
 export type Rule = (seen: Observation) => Step | undefined;
 
 /** Maximum number of orphans deleted in one reconciliation, so that a mistake cannot empty an account. */
 const MAX_ORPHANS = 3;
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Lifetime of a key from its creation: its time as standby, current and previous key, plus one day. */
 export function lifetimeMs({ maxAgeMs, gracePeriodMs, standby }: KeyRingSettings): number {
@@ -136,7 +137,7 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
 
 /** Sets instants that are absent, or too far ahead because a clock was wrong, by a list requested after the read. */
 function correctInstants(seen: Observation): Step | undefined {
-  const { record, listing, monotonicNow } = seen;
+  const { record, listing, isConfirmed, monotonicNow } = seen;
   const { current, previous, pending } = record;
   const { servedAt } = listing;
   if (servedAt === undefined) return undefined;
@@ -149,21 +150,17 @@ function correctInstants(seen: Observation): Step | undefined {
     changed = { ...record, current: { ...current, since: servedAt } };
   } else if (pending?.phase === 'claimed' && isWrong(pending.leaseUntil, pending.leaseMs)) {
     const { leaseMs } = pending;
-    changed = records.claim(record, pending, {
-      leaseMs,
-      leaseUntil: latestTime(listing, monotonicNow) + leaseMs,
-    });
+    const leaseUntil = latestTime(listing, monotonicNow) + leaseMs;
+    changed = records.claim(record, pending, { leaseMs, leaseUntil });
   }
-  return changed && onceConfirmed(seen, { kind: 'update', record: changed });
+  return changed && (isConfirmed ? update(changed) : { kind: 'confirm' });
 }
 
 /** Waiting uses the earliest possible time, so only a list requested after the read shows that an instant is over. */
 function retirePrevious(seen: Observation): Step | undefined {
-  const { record, listing } = seen;
-  const { previous } = record;
-  if (previous === undefined || !hasPassed(previous.retireAt, listing)) return undefined;
-  const retired = records.retire(record, [previous.id], 'replaced', promotionOf(seen));
-  return onceConfirmed(seen, { kind: 'update', record: retired });
+  const { previous } = seen.record;
+  if (previous === undefined || !hasPassed(previous.retireAt, seen.listing)) return undefined;
+  return seen.isConfirmed ? retire(seen, previous, 'replaced') : { kind: 'confirm' };
 }
 
 /** Lists may lag, so a missing key is replaced only if the service also rejects it. */
@@ -172,9 +169,7 @@ function replaceMissing(seen: Observation): Step | undefined {
   const missing = missingKeys(record, listing);
   if (missing.length > 0 && !isConfirmed) return { kind: 'confirm' };
   const key = missing.find(({ id }) => rejectedIds.has(id));
-  if (key === undefined) return undefined;
-  const replaced = records.retire(record, [key.id], 'missing', promotionOf(seen));
-  return { kind: 'update', record: replaced, replaced: key.id };
+  return key && { ...retire(seen, key, 'missing'), replaced: key.id };
 }
 
 /** Returns the keys for use that a list lacks, or shows as expired or disabled. */
@@ -199,16 +194,14 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   if (memory.sentName === pending.name) return undefined;
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
   // Keys are counted after the claim. If two replicas counted before it, each would find room for one key.
-  if (!hasRoom(seen)) return { kind: 'update', record: records.dropClaim(record) };
+  if (!hasRoom(seen)) return update(records.dropClaim(record));
   // Acting uses the latest possible time: the create and its recovery must end before the lease does, by the service's
   // clock and by the clock of this process.
   const { leaseUntil } = pending;
   const end = latestTime(listing, monotonicNow) + settings.createTimeoutMs;
   const isLeased = leaseUntil === undefined || end <= leaseUntil;
   const isHeld = monotonicNow - claim.sentAt + settings.createTimeoutMs <= settings.leaseMs;
-  return isLeased && isHeld
-    ? { kind: 'create', pending }
-    : { kind: 'update', record: records.dropClaim(record) };
+  return isLeased && isHeld ? { kind: 'create', pending } : update(records.dropClaim(record));
 }
 
 /** Takes over a claim without a stored key once a list requested after the read shows that its lease has ended. */
@@ -222,7 +215,7 @@ function takeOverClaim(seen: Observation): Step | undefined {
   const [key, ...others] = listing.keys.filter((listed) => listed.name === name);
   const canRecover = settings.manager?.getSecret !== undefined && !progress.unrecoverableNames.has(name);
   if (key && others.length === 0 && canRecover) return { kind: 'recover-key', pending, key };
-  return { kind: 'update', record: records.dropClaim(record) };
+  return update(records.dropClaim(record));
 }
 
 function reencryptOutdated({ outdated }: Observation): Step | undefined {
@@ -233,12 +226,9 @@ function useStandby(seen: Observation): Step | undefined {
   const { record } = seen;
   const { standby, previous, current } = record;
   if (standby === undefined) return undefined;
-  const promotion = promotionOf(seen);
-  if (isExpiring(standby, seen)) {
-    return { kind: 'update', record: records.retire(record, [standby.id], 'expiring', promotion) };
-  }
+  if (isExpiring(standby, seen)) return retire(seen, standby, 'expiring');
   if (current !== undefined && (previous !== undefined || !isDue(seen))) return undefined;
-  return { kind: 'update', record: records.promote(record, standby, promotion) };
+  return update(records.promote(record, standby, promotionOf(seen)));
 }
 
 function claimNextKey(seen: Observation): Step | undefined {
@@ -246,12 +236,7 @@ function claimNextKey(seen: Observation): Step | undefined {
   const { current, standby, previous } = record;
   const isNeeded = !current || isDue(seen) || (settings.standby && !standby);
   if (!isNeeded || orphansOf(seen).length > 0) return undefined;
-  // While there is a previous key, there is room only if there is no current one.
-  if (previous && current) return undefined;
-  if (settings.deleteBeforeCreate && current) {
-    const freed = records.retire(record, [current.id], 'replaced', promotionOf(seen));
-    return { kind: 'update', record: freed };
-  }
+  if (settings.deleteBeforeCreate && current && !previous) return retire(seen, current, 'replaced');
   if (!hasRoom(seen)) return undefined;
   return leaseError(seen) ?? { kind: 'claim' };
 }
@@ -276,8 +261,12 @@ function rest(seen: Observation): Step {
   return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
 }
 
-function onceConfirmed({ isConfirmed }: Observation, step: Step): Step {
-  return isConfirmed ? step : { kind: 'confirm' };
+function update(record: RingRecord): UpdateStep {
+  return { kind: 'update', record };
+}
+
+function retire(seen: Observation, { id }: RingKey, reason: string): UpdateStep {
+  return update(records.retire(seen.record, [id], reason, promotionOf(seen)));
 }
 
 /** Whether a list shows that an instant has passed. */

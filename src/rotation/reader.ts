@@ -1,11 +1,11 @@
 import { isDrunError, type KeyRingError } from '../errors/index.ts';
 import { runDetached } from '../internal/detached.ts';
+import { retryUntil, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { isOlder, type RingKey, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type RingContext } from './ring-state.ts';
 import { ringError, safeCause } from './safe-cause.ts';
-import { retryUntil, withTimeout } from './waiting.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
 /** How long calls share a read. In a Worker, a read stops when the request that started it ends. */
@@ -198,10 +198,9 @@ export class Reader {
 
   #noKey(latest: RingRecord | undefined): KeyRingError {
     const { name, keyTimeoutMs } = this.#ring;
-    const isNew = latest === undefined || latest.epoch === 0;
-    const why = isNew
-      ? 'none was created yet. Run `reconcile()` or `start()` with a key manager.'
-      : 'it was revoked, and the next one is not created yet.';
+    const why = latest?.epoch
+      ? 'it was revoked, and the next one is not created yet.'
+      : 'none was created yet. Run `reconcile()` or `start()` with a key manager.';
     return ringError(name, 'key_ring_no_active_key', `no key within ${keyTimeoutMs} ms: ${why}`);
   }
 }

@@ -1,5 +1,6 @@
 import { ApiKeyLimitError, isDrunError } from '../errors/index.ts';
 import { check } from '../errors/invalid.ts';
+import { retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
 import { isSecret, type Secret } from '../secret/secret.ts';
 import { newKeyName, newRingId, type OwnKey } from './key-names.ts';
 import type { Observation, RingMemory, Step } from './plan.ts';
@@ -9,7 +10,6 @@ import * as records from './record.ts';
 import type { ManagedRing, VersionedRecord } from './ring-state.ts';
 import { codeOf, isRejectionStatus, readStatus, ringError, safeCause } from './safe-cause.ts';
 import * as service from './service.ts';
-import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /*
  * d.run cannot rotate keys: a repeated create creates another key, and a deleted key is rejected at once. Every action
@@ -32,9 +32,6 @@ const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
 /** Error codes of a create that the service rejected or that was never sent. */
 const NOT_CREATED: readonly unknown[] = ['api_key_limit_reached', 'invalid_configuration', 'rate_limited'];
-
-/** Starts the next iteration. */
-type Again = undefined;
 
 /** One reconciliation. It can run at any time, on any number of replicas, and after any crash. */
 export class Reconciliation {
@@ -62,7 +59,7 @@ export class Reconciliation {
   }
 
   /** Lists the keys, and only then reads the record. */
-  protected async observe(): Promise<Observation | Again> {
+  protected async observe(): Promise<Observation | undefined> {
     const { encryption, events, clock } = this.ring;
     const { memory } = this.progress;
     const listing = await this.#list();
@@ -93,7 +90,8 @@ export class Reconciliation {
     return planning.plan(seen);
   }
 
-  async #continue(seen: Observation): Promise<ReconcileResult | Again> {
+  /** Takes the next step. Returns undefined to start the next iteration. */
+  async #continue(seen: Observation): Promise<ReconcileResult | undefined> {
     const { record, version } = seen;
     const { events } = this.ring;
     const step = this.plan(seen);
@@ -161,7 +159,7 @@ export class Reconciliation {
   }
 
   /** Writes a claim with a new lease; the next iteration lists and reads again before it creates. */
-  protected async writeClaim(seen: Observation, announcement: Announcement): Promise<Again> {
+  protected async writeClaim(seen: Observation, announcement: Announcement): Promise<undefined> {
     const { leaseMs, clock } = this.ring;
     const sentAt = clock.monotonic();
     const latest = service.latestTime(seen.listing, sentAt);
@@ -174,7 +172,7 @@ export class Reconciliation {
     if (claimed) this.progress.claim = { version: claimed.version, sentAt };
   }
 
-  protected async create(seen: Observation, pending: ClaimedPending): Promise<Again> {
+  protected async create(seen: Observation, pending: ClaimedPending): Promise<undefined> {
     const { clock } = this.ring;
     const { memory } = this.progress;
     const { name } = pending;
@@ -203,7 +201,7 @@ export class Reconciliation {
   }
 
   /** Looks for the key until late creates can no longer take effect; then the claim waits for the end of its lease. */
-  async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<Again> {
+  async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<undefined> {
     const { clock, createTimeoutMs } = this.ring;
     await retryUntil(clock, this.signal, sentAt + createTimeoutMs, POLL, async () => {
       const { keys } = await this.#list();
@@ -234,7 +232,7 @@ export class Reconciliation {
   }
 
   /** Stores the encrypted secret, which must happen before the key is used. */
-  protected async storeKey({ record, ...seen }: Observation, pending: Pending): Promise<Again> {
+  protected async storeKey({ record, ...seen }: Observation, pending: Pending): Promise<undefined> {
     const { encryption, events } = this.ring;
     const { memory } = this.progress;
     if (memory.unstored === undefined) return;
@@ -249,7 +247,7 @@ export class Reconciliation {
   }
 
   /** Verifies the stored secret: the service may need time to accept it, and the store must have kept it. */
-  async #verifyPending(seen: Observation, pending: CreatedPending): Promise<ReconcileResult | Again> {
+  async #verifyPending(seen: Observation, pending: CreatedPending): Promise<ReconcileResult | undefined> {
     const { activationTimeoutMs, state, clock } = this.ring;
     const { version, listing, monotonicNow } = seen;
     const ageMs = Math.max(0, (listing.servedAt ?? 0) - pending.key.createdAt);
@@ -284,7 +282,7 @@ export class Reconciliation {
   }
 
   /** Makes the key the standby or the current key, in one update. */
-  protected async promote(seen: Observation, pending: CreatedPending): Promise<Again> {
+  protected async promote(seen: Observation, pending: CreatedPending): Promise<undefined> {
     const { record } = seen;
     const isStandby = this.ring.standby && record.current !== undefined && record.standby === undefined;
     const changed = isStandby
@@ -306,7 +304,7 @@ export class Reconciliation {
     throw ringError(name, 'key_ring_key_rejected', message, [id]);
   }
 
-  async #reencrypt(seen: Observation, key: RingKey): Promise<Again> {
+  async #reencrypt(seen: Observation, key: RingKey): Promise<undefined> {
     const { encryption } = this.ring;
     const { ringId } = seen.record;
     // Once per key and process, because replicas with encryption keys in different orders would re-encrypt forever.
@@ -327,7 +325,7 @@ export class Reconciliation {
   }
 
   /** Returns undefined if there was no record. */
-  protected async read(): Promise<VersionedRecord | Again> {
+  protected async read(): Promise<VersionedRecord | undefined> {
     const { state, random } = this.ring;
     const read = await state.readLatest({ retry: this.signal });
     if (read === null) await this.update(null, records.emptyRecord(newRingId(random)));

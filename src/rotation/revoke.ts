@@ -1,5 +1,6 @@
 import { check } from '../errors/invalid.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
+import { retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 import { newRingId } from './key-names.ts';
 import type { RingRecord } from './record.ts';
@@ -8,7 +9,6 @@ import { isTransientStoreFailure, type ManagedRing } from './ring-state.ts';
 import { codeOf, isRejectionStatus, readStatus, ringError } from './safe-cause.ts';
 import { deleteKey, listKeys, verify } from './service.ts';
 import { checkMs } from './stores/store.ts';
-import { retryUntil, throwIfAborted, withTimeout } from './waiting.ts';
 
 /** Options of most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {

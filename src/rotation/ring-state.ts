@@ -1,12 +1,12 @@
 import type { KeyRingError } from '../errors/index.ts';
 import { invalid } from '../errors/invalid.ts';
+import { withTimeout } from '../internal/wait.ts';
 import type { RingEvents } from './events.ts';
 import type { KeyManager, KeyVerifier } from './interfaces.ts';
 import type { KeyRingSettings } from './options.ts';
 import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './record.ts';
 import { codeOf, isRejectionStatus, ringError, type SafeCause, safeCause } from './safe-cause.ts';
 import type { StoredRecord, SwapResult } from './stores/store.ts';
-import { withTimeout } from './waiting.ts';
 
 /** Attempts at a store operation, and the wait after the first one; it doubles. */
 const MAX_ATTEMPTS = 4;
@@ -41,17 +41,13 @@ export interface StoreOptions {
 /** The record of a ring: the latest known state and the stored state. */
 export class RingState {
   readonly #settings: KeyRingSettings;
-  #latest: RingRecord | undefined;
+  /** The latest record that was read or written. Never replaced by an older one. */
+  latest: RingRecord | undefined;
   /** Called with each record that is newer than the latest one. */
   onChange: (record: RingRecord, before: RingRecord | undefined) => void = () => {};
 
   constructor(settings: KeyRingSettings) {
     this.#settings = settings;
-  }
-
-  /** The latest record that was read or written. Never replaced by an older one. */
-  get latest(): RingRecord | undefined {
-    return this.#latest;
   }
 
   /** Reads the record; null if there is none. */
@@ -67,7 +63,7 @@ export class RingState {
   /** Reads the record. @throws {KeyRingError} With code `key_ring_rolled_back` if it is older than the latest one. */
   async readLatest(options?: StoreOptions): Promise<VersionedRecord | null> {
     // Other reads and updates of this process may finish first.
-    const known = this.#latest;
+    const known = this.latest;
     const read = await this.read(options);
     if (known !== undefined && (read === null || isOlder(read.record, known))) {
       const kept = read === null ? [] : keysOf(read.record).map(({ id }) => id);
@@ -100,10 +96,10 @@ export class RingState {
   }
 
   #observe(record: RingRecord): void {
-    const before = this.#latest;
+    const before = this.latest;
     // Responses may arrive out of order.
     if (before !== undefined && isOlder(record, before)) return;
-    this.#latest = record;
+    this.latest = record;
     this.onChange(record, before);
   }
 
@@ -150,10 +146,13 @@ export function isTransientStoreFailure(error: unknown): boolean {
   return !PERMANENT_CODE.test(code) && ![name, message].some((text) => PERMANENT_ERROR.test(text));
 }
 
-/** @param lost - The keys that are missing from the stored record. */
 export function rolledBack(ring: string, lost: readonly Pick<RingKey, 'id'>[]): KeyRingError {
   const message =
     'the store has returned to an older state or lost its record. Nothing is created or deleted until `recover()` is called.';
-  const ids = lost.map(({ id }) => id);
-  return ringError(ring, 'key_ring_rolled_back', message, ids);
+  return ringError(
+    ring,
+    'key_ring_rolled_back',
+    message,
+    lost.map(({ id }) => id),
+  );
 }

@@ -20,20 +20,15 @@ export function safeCause(thrown: unknown): SafeCause {
   cause.name = clean(outer?.name ?? 'Error');
   const code = outer?.code ?? inner?.code;
   if (code !== undefined) cause.code = clean(code);
-  const status = readStatus(thrown);
-  if (typeof status === 'number') cause.status = status;
+  if (outer?.status !== undefined) cause.status = outer.status;
   // The stack of this copy would be misleading.
   cause.stack = `${cause.name}: ${cause.message}`;
   return cause;
 }
 
-/** Returns the HTTP status of a thrown value, whose getters may throw. */
-export function readStatus(thrown: unknown): unknown {
-  try {
-    return (thrown as { readonly status?: unknown } | null | undefined)?.status;
-  } catch {
-    return undefined;
-  }
+/** Returns the HTTP status of a thrown value. */
+export function readStatus(thrown: unknown): number | undefined {
+  return readCauses(thrown)[0]?.status;
 }
 
 /** Returns the stable code of an error from any copy of the package. */

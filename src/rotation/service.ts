@@ -1,13 +1,13 @@
 import { check } from '../errors/invalid.ts';
 import { isDate } from '../internal/checks.ts';
 import { isRecord } from '../internal/json.ts';
+import { throwIfAborted } from '../internal/wait.ts';
 import { isSecret, type Secret } from '../secret/secret.ts';
 import type { CreatedRingKey, KeyVerification } from './interfaces.ts';
 import { type OwnKey, ownKeys } from './key-names.ts';
 import { SLACK_MS } from './options.ts';
 import type { ManagedRing } from './ring-state.ts';
 import { codeOf } from './safe-cause.ts';
-import { throwIfAborted } from './waiting.ts';
 
 /* Requests to the service. Key managers and key verifiers may be custom, so their results are checked. */
 

@@ -11,50 +11,50 @@ const network = mockNetwork();
 
 describe('withOptions', () => {
   it('overrides the given options and keeps the others', async () => {
-    const seen = network.respond('get', MODELS, json({ data: [] }));
+    const requests = network.respond('get', MODELS, json({ data: [] }));
     const client = chatClient({ headers: { 'x-team': 'a' } });
 
     await client.withOptions({ headers: { 'x-team': 'b' } }).models();
     await client.models();
 
-    expect(seen.map(({ headers }) => headers.get('x-team'))).toEqual(['b', 'a']);
-    expect(seen.map(({ headers }) => headers.get('authorization'))).toEqual([
+    expect(requests.map(({ headers }) => headers.get('x-team'))).toEqual(['b', 'a']);
+    expect(requests.map(({ headers }) => headers.get('authorization'))).toEqual([
       `Bearer ${KEY}`,
       `Bearer ${KEY}`,
     ]);
   });
 
   it('keeps an option that is overridden with undefined', async () => {
-    const seen = network.respond('get', MODELS, json({ data: [] }));
+    const requests = network.respond('get', MODELS, json({ data: [] }));
 
     await chatClient({ headers: { 'x-team': 'a' } })
       .withOptions({ headers: undefined })
       .models();
 
-    expect(seen[0]?.headers.get('x-team')).toBe('a');
+    expect(requests[0]?.headers.get('x-team')).toBe('a');
   });
 
   it('accepts a region in place of the base URL together with an API key', async () => {
-    const seen = network.respond('get', 'https://sh-02.d.run/v1/models', json({ data: [] }));
+    const requests = network.respond('get', 'https://sh-02.d.run/v1/models', json({ data: [] }));
     const client = chatClient({ baseUrl: 'https://gate.example' });
 
     await client.withOptions({ region: 'sh-02', apiKey: 'sk-of-the-region-0001' }).models();
 
-    expect(seen[0]?.headers.get('authorization')).toBe('Bearer sk-of-the-region-0001');
+    expect(requests[0]?.headers.get('authorization')).toBe('Bearer sk-of-the-region-0001');
   });
 
   it('accepts another path of the same origin without an API key', async () => {
-    const seen = network.respond('get', 'https://gate.example/b/v1/models', json({ data: [] }));
+    const requests = network.respond('get', 'https://gate.example/b/v1/models', json({ data: [] }));
 
     await chatClient({ baseUrl: 'https://gate.example/a' })
       .withOptions({ baseUrl: 'https://gate.example/b' })
       .models();
 
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   it.each([{ baseUrl: 'https://other.example' }, { region: 'sh-02' }])(
-    'throws when %j leads to another origin without an API key',
+    'throws when %j changes the origin without an API key',
     (options) => {
       const error = thrownBy(ConfigurationError, () => chatClient().withOptions(options));
 
@@ -67,20 +67,22 @@ describe('keyVerifier', () => {
   const secret = new Secret('sk-to-be-verified-0001');
 
   it('returns the models of an accepted key', async () => {
-    const seen = network.respond('get', MODELS, json({ data: [{ id: 'a' }, { id: 'b' }] }));
+    const requests = network.respond('get', MODELS, json({ data: [{ id: 'a' }, { id: 'b' }] }));
 
     const result = await keyVerifier().verify(secret);
 
     expect(result).toEqual({ accepted: true, models: ['a', 'b'] });
-    expect(seen.map(({ headers }) => headers.get('authorization'))).toEqual([`Bearer ${secret.reveal()}`]);
+    expect(requests.map(({ headers }) => headers.get('authorization'))).toEqual([
+      `Bearer ${secret.reveal()}`,
+    ]);
   });
 
   it('uses the options of the client', async () => {
-    const seen = network.respond('get', 'https://sh-02.d.run/v1/models', json({ data: [] }));
+    const requests = network.respond('get', 'https://sh-02.d.run/v1/models', json({ data: [] }));
 
     await keyVerifier({ region: 'sh-02' }).verify(secret);
 
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   it.each([
@@ -123,12 +125,12 @@ describe('a request', () => {
     async (name) => {
       const fetch = vi.fn(async () => json({}));
       const chat = chatClient({ fetch });
-      const misplaced = request({ [name]: 'x' });
+      const callOption = request({ [name]: 'x' });
 
       const calls = [
-        () => chat.complete(misplaced),
-        async () => chat.stream(misplaced as ChatStreamRequest).completion(),
-        () => chat.runTools(misplaced as ChatCompletionRequest, { tools: [] }),
+        () => chat.complete(callOption),
+        async () => chat.stream(callOption as ChatStreamRequest).completion(),
+        () => chat.runTools(callOption as ChatCompletionRequest, { tools: [] }),
       ];
 
       for (const call of calls) {

@@ -11,14 +11,14 @@ const network = mockNetwork();
 
 describe('complete', () => {
   test('posts the request as JSON with the API key', async () => {
-    const seen = network.respond('post', COMPLETIONS, json(completion()));
+    const requests = network.respond('post', COMPLETIONS, json(completion()));
 
     await chatClient().complete(request({ temperature: 0.7 }));
 
-    expect(seen).toHaveLength(1);
-    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
-    expect(seen[0]?.headers.get('content-type')).toBe('application/json');
-    expect(JSON.parse(seen[0]?.text ?? '')).toEqual({
+    expect(requests).toHaveLength(1);
+    expect(requests[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
+    expect(requests[0]?.headers.get('content-type')).toBe('application/json');
+    expect(JSON.parse(requests[0]?.text ?? '')).toEqual({
       model: 'public/deepseek-r1',
       messages: [{ role: 'user', content: 'Hello, model!' }],
       temperature: 0.7,
@@ -27,7 +27,7 @@ describe('complete', () => {
   });
 
   test('sends unknown fields unchanged', async () => {
-    const seen = network.respond('post', COMPLETIONS, json(completion()));
+    const requests = network.respond('post', COMPLETIONS, json(completion()));
     const extra = {
       top_k: 20,
       repetition_penalty: 1.1,
@@ -38,11 +38,11 @@ describe('complete', () => {
 
     await chatClient().complete(request(extra));
 
-    expect(JSON.parse(seen[0]?.text ?? '')).toMatchObject(extra);
+    expect(JSON.parse(requests[0]?.text ?? '')).toMatchObject(extra);
   });
 
   test('sends reasoning back', async () => {
-    const seen = network.respond('post', COMPLETIONS, json(completion()));
+    const requests = network.respond('post', COMPLETIONS, json(completion()));
     const messages: ChatCompletionRequest['messages'] = [
       { role: 'user', content: 'a' },
       { role: 'assistant', content: null, reasoning_content: 'I think', reasoning: 'so' },
@@ -51,23 +51,23 @@ describe('complete', () => {
 
     await chatClient().complete({ model: 'u-8105f7322477/test', messages });
 
-    expect(JSON.parse(seen[0]?.text ?? '').messages).toEqual(messages);
+    expect(JSON.parse(requests[0]?.text ?? '').messages).toEqual(messages);
   });
 
-  test('does not change the request that it was given', async () => {
+  test('does not change the request', async () => {
     network.respond('post', COMPLETIONS, json(completion()));
-    const given = request({ stop: ['a'] });
-    const copy = structuredClone(given);
+    const original = request({ stop: ['a'] });
+    const copy = structuredClone(original);
 
-    await chatClient().complete(given);
+    await chatClient().complete(original);
 
-    expect(given).toEqual(copy);
+    expect(original).toEqual(copy);
   });
 
   test('throws when `stream` is true', async () => {
-    const given = request({ stream: true });
+    const original = request({ stream: true });
 
-    const error = await rejectionOf(ConfigurationError, chatClient().complete(given));
+    const error = await rejectionOf(ConfigurationError, chatClient().complete(original));
 
     expect(error.option).toBe('stream');
   });
@@ -75,10 +75,10 @@ describe('complete', () => {
   test('returns the completion', async () => {
     network.respond('post', COMPLETIONS, json(completion()));
 
-    const answer = await chatClient().complete(request());
+    const result = await chatClient().complete(request());
 
-    expect(answer.choices[0].message.content).toBe('Hello!');
-    expect(answer).toEqual(completion());
+    expect(result.choices[0].message.content).toBe('Hello!');
+    expect(result).toEqual(completion());
   });
 
   test('preserves every field', async () => {
@@ -116,9 +116,9 @@ describe('complete', () => {
       json(completion({ choices: [{ index: 0, message, finish_reason: 'stop' }] })),
     );
 
-    const answer = await chatClient().complete(request());
+    const result = await chatClient().complete(request());
 
-    expect(answer.choices[0].message[field]).toBe('because');
+    expect(result.choices[0].message[field]).toBe('because');
   });
 
   test('returns null content with tool calls', async () => {
@@ -130,18 +130,18 @@ describe('complete', () => {
       json(completion({ choices: [{ index: 0, message, finish_reason: 'tool_calls' }] })),
     );
 
-    const answer = await chatClient().complete(request());
+    const result = await chatClient().complete(request());
 
-    expect(answer.choices[0].message.content).toBeNull();
-    expect(answer.choices[0].message.tool_calls).toEqual([call]);
+    expect(result.choices[0].message.content).toBeNull();
+    expect(result.choices[0].message.tool_calls).toEqual([call]);
   });
 
   test('fills in the fields that its type requires', async () => {
     network.respond('post', COMPLETIONS, json({ choices: [{ message: { content: 'a' } }, { message: {} }] }));
 
-    const answer = await chatClient().complete(request());
+    const result = await chatClient().complete(request());
 
-    expect(answer.choices).toEqual([
+    expect(result.choices).toEqual([
       { index: 0, message: { role: 'assistant', content: 'a' }, finish_reason: null },
       { index: 1, message: { role: 'assistant', content: null }, finish_reason: null },
     ]);
@@ -154,22 +154,22 @@ describe('complete', () => {
     });
     network.respond('post', COMPLETIONS, json(body));
 
-    const answer = await chatClient().complete(request());
+    const result = await chatClient().complete(request());
 
-    expect(answer.choices[0].message.content).toBe(content);
+    expect(result.choices[0].message.content).toBe(content);
   });
 
   test('respects `toJSON` of the request', async () => {
-    const seen = network.respond('post', COMPLETIONS, json(completion()));
+    const requests = network.respond('post', COMPLETIONS, json(completion()));
     const custom = { ...request(), secret: 1, toJSON: () => ({ ...request(), n: 1 }) };
 
     await chatClient().complete(custom);
 
-    expect(JSON.parse(seen[0]?.text ?? '')).toEqual({ ...request(), n: 1, stream: false });
+    expect(JSON.parse(requests[0]?.text ?? '')).toEqual({ ...request(), n: 1, stream: false });
   });
 
   test('replaces lone surrogates in the request', async () => {
-    const seen = network.respond('post', COMPLETIONS, json(completion()));
+    const requests = network.respond('post', COMPLETIONS, json(completion()));
     const broken = 'a\ud83d';
 
     await chatClient().complete({
@@ -177,7 +177,7 @@ describe('complete', () => {
       messages: [{ role: 'user', content: [{ type: 'text', text: broken }] }],
     });
 
-    expect(JSON.parse(seen[0]?.text ?? '').messages[0].content[0].text).toBe('a\ufffd');
+    expect(JSON.parse(requests[0]?.text ?? '').messages[0].content[0].text).toBe('a\ufffd');
   });
 
   test('accepts an event stream', async () => {
@@ -201,21 +201,21 @@ describe('complete, with a 200 that is not a completion', () => {
     ['empty choices', json(completion({ choices: [] }))],
     ['null choices', json(completion({ choices: null }))],
     ['a choice without a message', json(completion({ choices: [{ index: 0, finish_reason: 'stop' }] }))],
-    ['a message of null', json(completion({ choices: [{ message: null }] }))],
-    ['choices that are a text', json(completion({ choices: KEY }))],
+    ['a null message', json(completion({ choices: [{ message: null }] }))],
+    ['choices that are a string', json(completion({ choices: KEY }))],
   ])('throws InvalidResponseError for %s, without the body', async (_, reply) => {
-    const seen = network.respond('post', COMPLETIONS, reply);
+    const requests = network.respond('post', COMPLETIONS, reply);
 
     const error = await rejectionOf(InvalidResponseError, chatClient().complete(request()));
 
     expect(error.status).toBe(reply.status);
     expect(everythingShownOf(error)).not.toContain(KEY.slice(0, 20));
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   test.each([
     ['an error object', failure('model_not_found', 'invalid_request_error', 'no such model')],
-    ['an error object beside empty choices', { ...failure('x', 'y', 'no such model'), choices: [] }],
+    ['an error object with empty choices', { ...failure('x', 'y', 'no such model'), choices: [] }],
     ['an error text', { error: 'no such model' }],
   ])('throws ApiError for %s', async (_, body) => {
     network.respond('post', COMPLETIONS, json(body));
@@ -225,13 +225,13 @@ describe('complete, with a 200 that is not a completion', () => {
     expect(error.message).toContain('no such model');
   });
 
-  test('throws ApiError for an error object beside choices', async () => {
+  test('throws ApiError for an error object in a response with choices', async () => {
     network.respond('post', COMPLETIONS, json(completion(failure('upstream', 'upstream_error'))));
 
     await rejectionOf(ApiError, chatClient({ maxRetries: 0 }).complete(request()));
   });
 
-  test('ignores an error of null beside choices', async () => {
+  test('ignores a null error in a response with choices', async () => {
     network.respond('post', COMPLETIONS, json(completion({ error: null })));
 
     expect((await chatClient().complete(request())).choices).toHaveLength(1);
@@ -269,7 +269,7 @@ describe('complete, rejected', () => {
     expect(error.message).toContain('the reason');
   });
 
-  test('has the request id, if there is one', async () => {
+  test('has the request id if the server sends one', async () => {
     const reply = json(failure(null, 'internal_error'), 500, { 'x-request-id': 'req-1' });
     network.respond('post', COMPLETIONS, reply);
 
@@ -278,12 +278,12 @@ describe('complete, rejected', () => {
     expect(error.requestId).toBe('req-1');
   });
 
-  test('has the masked key and shows the full one nowhere', async () => {
-    const said = `Incorrect API key provided: ${KEY}`;
+  test('has the masked key and does not show the full key', async () => {
+    const message = `Incorrect API key provided: ${KEY}`;
     network.respond(
       'post',
       COMPLETIONS,
-      json(failure('invalid_api_key', 'invalid_request_error', said), 401),
+      json(failure('invalid_api_key', 'invalid_request_error', message), 401),
     );
 
     const error = await rejection(chatClient().complete(request()));
@@ -293,22 +293,22 @@ describe('complete, rejected', () => {
     expect(everythingShownOf(error)).not.toContain(KEY);
   });
 
-  test('shows no other key either', async () => {
-    const said = `not ${OTHER_KEY}`;
+  test('does not show any other key', async () => {
+    const message = `not ${OTHER_KEY}`;
     network.respond(
       'post',
       COMPLETIONS,
-      json(failure(said, said, said, said), 400, { 'x-request-id': said }),
+      json(failure(message, message, message, message), 400, { 'x-request-id': message }),
     );
 
     expect(everythingShownOf(await rejection(chatClient().complete(request())))).not.toContain(OTHER_KEY);
   });
 
-  test('shows nothing of the prompt', async () => {
+  test('does not show the prompt', async () => {
     network.respond('post', COMPLETIONS, json(failure(null, 'internal_error'), 500));
-    const given = request({ messages: [{ role: 'user', content: 'the merger is on Friday' }] });
+    const original = request({ messages: [{ role: 'user', content: 'the merger is on Friday' }] });
 
-    const error = await rejection(chatClient({ maxRetries: 0 }).complete(given));
+    const error = await rejection(chatClient({ maxRetries: 0 }).complete(original));
 
     expect(everythingShownOf(error)).not.toContain('merger');
   });
@@ -334,9 +334,9 @@ describe('complete, rejected', () => {
     ['an error text', json({ error: 'the reason' }, 400), 'the reason'],
     ['a message', json({ message: 'the reason' }, 400), 'the reason'],
     ['plain text', new Response('the reason', { status: 400 }), 'the reason'],
-    ['a page', html(400), '400'],
+    ['an HTML page', html(400), '400'],
     ['nothing', new Response(null, { status: 400 }), '400'],
-  ])('reads the error of a server on the way: %s', async (_, reply, expected) => {
+  ])('reads the error of a proxy: %s', async (_, reply, expected) => {
     network.respond('post', COMPLETIONS, reply);
 
     const error = await rejection(chatClient().complete(request()));
@@ -348,7 +348,7 @@ describe('complete, rejected', () => {
 
   test('retries transient errors', async () => {
     retryAtOnce();
-    const seen = network.respond(
+    const requests = network.respond(
       'post',
       COMPLETIONS,
       json(failure('model_rate_limit_exceeded', ''), 429),
@@ -358,6 +358,8 @@ describe('complete, rejected', () => {
 
     await chatClient().complete(request());
 
-    expect(seen.map(({ text }) => JSON.parse(text))).toEqual(Array(3).fill({ ...request(), stream: false }));
+    expect(requests.map(({ text }) => JSON.parse(text))).toEqual(
+      Array(3).fill({ ...request(), stream: false }),
+    );
   });
 });

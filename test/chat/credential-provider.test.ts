@@ -11,27 +11,27 @@ const network = mockNetwork();
 
 const accepted = json({ data: [] });
 const rejected = json(failure('invalid_api_key', 'invalid_request_error'), 401);
-const bearers = (seen: readonly RecordedRequest[]): (string | undefined)[] =>
-  seen.map(({ headers }) => headers.get('authorization')?.replace('Bearer ', ''));
+const bearers = (requests: readonly RecordedRequest[]): (string | undefined)[] =>
+  requests.map(({ headers }) => headers.get('authorization')?.replace('Bearer ', ''));
 
 describe('a credential provider', () => {
   test.each([
     ['a string', KEY],
     ['a Secret', new Secret(KEY)],
     ['a function', () => KEY],
-    ['a function that gives a Secret', () => new Secret(KEY)],
+    ['a function that returns a Secret', () => new Secret(KEY)],
     ['an asynchronous function', async () => KEY],
     ['an object with getKey', { getKey: async () => new Secret(KEY) }],
   ])('can be %s', async (_, apiKey) => {
-    const seen = network.respond('get', MODELS, accepted);
+    const requests = network.respond('get', MODELS, accepted);
 
     await chatClient({ apiKey }).models();
 
-    expect(bearers(seen)).toEqual([KEY]);
+    expect(bearers(requests)).toEqual([KEY]);
   });
 
   test('is called as a method of its object', async () => {
-    const seen = network.respond('get', MODELS, accepted);
+    const requests = network.respond('get', MODELS, accepted);
     const ring = {
       key: KEY,
       getKey() {
@@ -41,7 +41,7 @@ describe('a credential provider', () => {
 
     await chatClient({ apiKey: ring }).models();
 
-    expect(bearers(seen)).toEqual([KEY]);
+    expect(bearers(requests)).toEqual([KEY]);
   });
 
   test('is not called before a call', () => {
@@ -56,36 +56,36 @@ describe('a credential provider', () => {
     retryAtOnce();
     const keys = [`${KEY}1`, `${KEY}2`, `${KEY}3`];
     const left = [...keys];
-    const seen = network.respond('get', MODELS, json({}, 503), accepted);
+    const requests = network.respond('get', MODELS, json({}, 503), accepted);
     const chat = chatClient({ apiKey: () => left.shift() ?? '' });
 
     await chat.models();
     await chat.models();
 
-    expect(bearers(seen)).toEqual(keys);
+    expect(bearers(requests)).toEqual(keys);
   });
 
   test('is called again for an attempt that follows the replacement of a rejected key', async () => {
     retryAtOnce();
     const left = [`${KEY}1`, `${KEY}2`, `${KEY}3`];
-    const seen = network.respond('get', MODELS, rejected, json({}, 503), accepted);
+    const requests = network.respond('get', MODELS, rejected, json({}, 503), accepted);
 
     await chatClient({ apiKey: () => left.shift() ?? '' }).models();
 
-    expect(bearers(seen)).toEqual([`${KEY}1`, `${KEY}2`, `${KEY}3`]);
+    expect(bearers(requests)).toEqual([`${KEY}1`, `${KEY}2`, `${KEY}3`]);
   });
 
   test('that returns a rejected key again later is ignored', async () => {
     retryAtOnce();
-    const seen = network.respond('get', MODELS, rejected, json({}, 503), accepted);
+    const requests = network.respond('get', MODELS, rejected, json({}, 503), accepted);
     const apiKey = ({ rejected }: CredentialContext): string => (rejected ? OTHER_KEY : KEY);
 
     await chatClient({ apiKey }).models();
 
-    expect(bearers(seen)).toEqual([KEY, OTHER_KEY, OTHER_KEY]);
+    expect(bearers(requests)).toEqual([KEY, OTHER_KEY, OTHER_KEY]);
   });
 
-  test('receives a signal, and no rejected key at first', async () => {
+  test('receives a signal, and initially no rejected key', async () => {
     network.respond('get', MODELS, accepted);
     const contexts: CredentialContext[] = [];
 
@@ -101,9 +101,9 @@ describe('a credential provider', () => {
     expect(contexts[0]?.signal).toBeInstanceOf(AbortSignal);
   });
 
-  test('receives the rejected key, and its other key is tried at once', async () => {
+  test('receives the rejected key, and its next key is tried at once', async () => {
     const contexts: CredentialContext[] = [];
-    const seen = network.respond('get', MODELS, rejected, accepted);
+    const requests = network.respond('get', MODELS, rejected, accepted);
 
     await chatClient({
       maxRetries: 0,
@@ -113,7 +113,7 @@ describe('a credential provider', () => {
       },
     }).models();
 
-    expect(bearers(seen)).toEqual([KEY, OTHER_KEY]);
+    expect(bearers(requests)).toEqual([KEY, OTHER_KEY]);
     expect(contexts).toHaveLength(2);
     expect(contexts[1]?.rejected?.reveal()).toBe(KEY);
   });
@@ -121,30 +121,30 @@ describe('a credential provider', () => {
   test('is called for at most three further keys in one call', async () => {
     let count = 0;
     const apiKey = vi.fn(() => `sk-rotated-key-number-${count++}`);
-    const seen = network.respond('get', MODELS, rejected);
+    const requests = network.respond('get', MODELS, rejected);
 
     await rejectionOf(AuthenticationError, chatClient({ apiKey }).models());
 
-    expect(bearers(seen)).toEqual([0, 1, 2, 3].map((number) => `sk-rotated-key-number-${number}`));
+    expect(bearers(requests)).toEqual([0, 1, 2, 3].map((number) => `sk-rotated-key-number-${number}`));
   });
 
   test('ends the call if it returns the rejected key again', async () => {
     const apiKey = vi.fn(() => KEY);
-    const seen = network.respond('get', MODELS, rejected);
+    const requests = network.respond('get', MODELS, rejected);
 
     const error = await rejectionOf(AuthenticationError, chatClient({ apiKey }).models());
 
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
     expect(apiKey).toHaveBeenCalledTimes(2);
     expect(error.maskedKey).toBe('sk-******7ucU');
   });
 
-  test('is not involved with a plain key, which is tried once', async () => {
-    const seen = network.respond('get', MODELS, rejected);
+  test('is not used for a string key, which is tried once', async () => {
+    const requests = network.respond('get', MODELS, rejected);
 
     await rejectionOf(AuthenticationError, chatClient().models());
 
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   test('is not called again after a 403', async () => {
@@ -157,13 +157,13 @@ describe('a credential provider', () => {
   });
 
   test('is called separately by concurrent calls', async () => {
-    const seen = network.respond('get', MODELS, accepted);
+    const requests = network.respond('get', MODELS, accepted);
     const tenant = new AsyncLocalStorage<string>();
     const chat = chatClient({ apiKey: async () => `sk-key-of-tenant-${tenant.getStore()}` });
 
     await Promise.all(['a', 'b', 'c'].map((name) => tenant.run(name, () => chat.models())));
 
-    expect(bearers(seen).toSorted()).toEqual(['a', 'b', 'c'].map((name) => `sk-key-of-tenant-${name}`));
+    expect(bearers(requests).toSorted()).toEqual(['a', 'b', 'c'].map((name) => `sk-key-of-tenant-${name}`));
   });
 
   test('is called again after it failed', async () => {
@@ -179,49 +179,49 @@ describe('a credential provider', () => {
     await expect(chat.models()).resolves.toEqual([]);
   });
 
-  test('does not couple waiting calls: one can be aborted without the others', async () => {
+  test('lets waiting calls be aborted separately', async () => {
     network.respond('get', MODELS, accepted);
     const key = Promise.withResolvers<string>();
-    let asked: AbortSignal | undefined;
+    let calls: AbortSignal | undefined;
     const chat = chatClient({
       apiKey: ({ signal }) => {
-        asked = signal;
+        calls = signal;
         return key.promise;
       },
     });
     const controller = new AbortController();
     const aborted = chat.models({ signal: controller.signal });
     const other = chat.models();
-    await vi.waitFor(() => expect(asked).toBeDefined());
+    await vi.waitFor(() => expect(calls).toBeDefined());
 
     controller.abort(new Error('enough'));
 
     await expect(aborted).rejects.toThrow('enough');
-    expect(asked?.aborted).toBe(false);
+    expect(calls?.aborted).toBe(false);
     key.resolve(KEY);
     await expect(other).resolves.toEqual([]);
   });
 
   test('receives a signal that aborts with the call', async () => {
-    let asked: AbortSignal | undefined;
+    let calls: AbortSignal | undefined;
     const controller = new AbortController();
     const call = chatClient({
       apiKey: ({ signal }) => {
-        asked = signal;
+        calls = signal;
         return new Promise<string>(() => {});
       },
     }).models({ signal: controller.signal });
-    await vi.waitFor(() => expect(asked).toBeDefined());
+    await vi.waitFor(() => expect(calls).toBeDefined());
 
     controller.abort(new Error('enough'));
 
     await expect(call).rejects.toThrow('enough');
-    expect(asked?.aborted).toBe(true);
+    expect(calls?.aborted).toBe(true);
   });
 
   test.each([
     ['nothing', undefined],
-    ['an empty text', ''],
+    ['an empty string', ''],
     ['a key with a line break', `${KEY}\n${KEY}`],
   ])('that returns %s throws ConfigurationError, and nothing is sent', async (_, value) => {
     const error = await rejectionOf(
@@ -236,13 +236,13 @@ describe('a credential provider', () => {
 
 describe('the option apiKey of a call', () => {
   test("replaces the client's own key for that call only", async () => {
-    const seen = network.respond('get', MODELS, accepted);
+    const requests = network.respond('get', MODELS, accepted);
     const chat = chatClient();
 
     await chat.models({ apiKey: OTHER_KEY });
     await chat.models();
 
-    expect(bearers(seen)).toEqual([OTHER_KEY, KEY]);
+    expect(bearers(requests)).toEqual([OTHER_KEY, KEY]);
   });
 
   test("does not call the client's provider", async () => {
@@ -255,14 +255,14 @@ describe('the option apiKey of a call', () => {
   });
 
   test('can be a provider, which receives a rejected key', async () => {
-    const seen = network.respond('get', MODELS, rejected, accepted);
+    const requests = network.respond('get', MODELS, rejected, accepted);
 
     await chatClient().models({ apiKey: ({ rejected }) => (rejected ? OTHER_KEY : `${KEY}x`) });
 
-    expect(bearers(seen)).toEqual([`${KEY}x`, OTHER_KEY]);
+    expect(bearers(requests)).toEqual([`${KEY}x`, OTHER_KEY]);
   });
 
-  test('is redacted in errors, and other text is not', async () => {
+  test('is redacted in errors, unlike other text', async () => {
     network.respond('get', MODELS, json(failure('invalid_api_key', 'x', `Incorrect: ${OTHER_KEY}.`), 401));
 
     const error = await rejectionOf(AuthenticationError, chatClient().models({ apiKey: OTHER_KEY }));

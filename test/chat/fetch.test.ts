@@ -8,25 +8,25 @@ import { json } from '../support/network.ts';
 import { closedPort, serveHttp, serveSockets } from '../support/sockets.ts';
 import { chatClient, failure, MODELS } from './requests.ts';
 
-interface Seen {
+interface RecordedRequest {
   readonly method: string | undefined;
   readonly path: string | undefined;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
 }
 
-/** A server that records requests and responds according to their number. */
-async function serverThat(
-  answer: (response: ServerResponse, number: number) => void,
-): Promise<{ readonly url: string; readonly seen: Seen[] }> {
-  const seen: Seen[] = [];
+/** Starts a server that records its requests. `respond` also receives the number of the request. */
+async function startServer(
+  respond: (response: ServerResponse, number: number) => void,
+): Promise<{ readonly url: string; readonly requests: RecordedRequest[] }> {
+  const requests: RecordedRequest[] = [];
   const { url } = await serveHttp(async (request, response) => {
     let body = '';
     for await (const chunk of request) body += chunk;
     const { method, url: path, headers } = request;
-    answer(response, seen.push({ method, path, headers, body }));
+    respond(response, requests.push({ method, path, headers, body }));
   });
-  return { url, seen };
+  return { url, requests };
 }
 
 const ok = (response: ServerResponse): void => void response.end('{"fine":true}');
@@ -38,7 +38,7 @@ const rejected = (response: ServerResponse): void => {
 
 describe('the request of another client', () => {
   test("is sent with the client's key instead of its own, and otherwise unchanged", async () => {
-    const { url, seen } = await serverThat(ok);
+    const { url, requests } = await startServer(ok);
     const { fetch } = chatClient({ baseUrl: url });
 
     await fetch(`${url}/v1/chat/completions?a=1`, {
@@ -47,7 +47,7 @@ describe('the request of another client', () => {
       body: '{"a": "ü"}',
     });
 
-    expect(seen).toMatchObject([
+    expect(requests).toMatchObject([
       {
         method: 'POST',
         path: '/v1/chat/completions?a=1',
@@ -58,32 +58,32 @@ describe('the request of another client', () => {
   });
 
   test.each<[string, (url: string) => [string | URL | Request, RequestInit?]]>([
-    ['a text', (url) => [url, { method: 'POST', body: 'hello' }]],
+    ['a string', (url) => [url, { method: 'POST', body: 'hello' }]],
     ['a URL', (url) => [new URL(url), { method: 'POST', body: new TextEncoder().encode('hello') }]],
     ['a Request', (url) => [new Request(url, { method: 'POST', body: 'hello' })]],
     [
-      'a Request with more to it',
+      'a Request with further properties',
       (url) => [
         new Request(url, { method: 'PUT', headers: { authorization: 'Bearer x' } }),
         { method: 'POST', body: 'hello' },
       ],
     ],
     [
-      'a stream for its body',
+      'a body that is a stream',
       (url) => [url, { method: 'POST', body: new Blob(['hello']).stream(), duplex: 'half' } as RequestInit],
     ],
   ])('can be %s', async (_, of) => {
-    const { url, seen } = await serverThat(ok);
+    const { url, requests } = await startServer(ok);
 
     const response = await chatClient({ baseUrl: url }).fetch(...of(`${url}/v1/x`));
 
     expect(await response.json()).toEqual({ fine: true });
-    expect(seen).toMatchObject([
+    expect(requests).toMatchObject([
       { method: 'POST', path: '/v1/x', body: 'hello', headers: { authorization: `Bearer ${KEY}` } },
     ]);
   });
 
-  test('is sent through the option fetch of the client', async () => {
+  test('is sent with the `fetch` option of the client', async () => {
     const own = vi.fn(async () => new Response('{}'));
     const { fetch } = chatClient({ fetch: own });
 
@@ -101,7 +101,7 @@ describe('the request of another client', () => {
     'https://chat.d.run:444/v1/models',
     'https://chat.d.run.evil.example/v1/models',
     'https://chat.d.run@evil.example/v1/models',
-  ])('to %s rejects with ConfigurationError, since the key belongs to another host', async (address) => {
+  ])('to %s rejects with ConfigurationError, because the key belongs to another host', async (address) => {
     const own = vi.fn(async () => new Response('{}'));
 
     const error = await rejectionOf(ConfigurationError, chatClient({ fetch: own }).fetch(address));
@@ -111,14 +111,14 @@ describe('the request of another client', () => {
   });
 
   test('calls the credential provider', async () => {
-    const { url, seen } = await serverThat(ok);
+    const { url, requests } = await startServer(ok);
     const keys = [KEY, OTHER_KEY];
     const { fetch } = chatClient({ baseUrl: url, apiKey: () => keys.shift() ?? '' });
 
     await fetch(`${url}/v1/a`);
     await fetch(`${url}/v1/b`);
 
-    expect(seen.map(({ headers }) => headers.authorization)).toEqual([
+    expect(requests.map(({ headers }) => headers.authorization)).toEqual([
       `Bearer ${KEY}`,
       `Bearer ${OTHER_KEY}`,
     ]);
@@ -144,7 +144,9 @@ describe('a rejected key', () => {
   const replacing = ({ rejected }: { rejected?: unknown }): string => (rejected ? OTHER_KEY : KEY);
 
   test('is passed to its provider, and the request is sent again with the other key', async () => {
-    const { url, seen } = await serverThat((response, number) => (number === 1 ? rejected : ok)(response));
+    const { url, requests } = await startServer((response, number) =>
+      (number === 1 ? rejected : ok)(response),
+    );
     const asked: unknown[] = [];
     const { fetch } = chatClient({
       baseUrl: url,
@@ -158,43 +160,43 @@ describe('a rejected key', () => {
 
     expect(response.status).toBe(200);
     expect(asked).toEqual([undefined, KEY]);
-    expect(seen.map(({ headers, body }) => [headers.authorization, body])).toEqual([
+    expect(requests.map(({ headers, body }) => [headers.authorization, body])).toEqual([
       [`Bearer ${KEY}`, 'hello'],
       [`Bearer ${OTHER_KEY}`, 'hello'],
     ]);
   });
 
   test('is not tried twice', async () => {
-    const { url, seen } = await serverThat(rejected);
+    const { url, requests } = await startServer(rejected);
 
     const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`);
 
     expect(response.status).toBe(401);
-    expect(seen).toHaveLength(2);
+    expect(requests).toHaveLength(2);
   });
 
   test('returns the 401 if its provider has no other key', async () => {
-    const { url, seen } = await serverThat(rejected);
+    const { url, requests } = await startServer(rejected);
 
     const response = await chatClient({ baseUrl: url, apiKey: () => KEY }).fetch(`${url}/v1/x`);
 
     expect(response.status).toBe(401);
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   test('returns the 401 if the body was a stream, which cannot be sent again', async () => {
-    const { url, seen } = await serverThat(rejected);
+    const { url, requests } = await startServer(rejected);
     const body = new Blob(['hello']).stream();
     const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
 
     const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`, init);
 
     expect(response.status).toBe(401);
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   test('is masked in the body and the headers of the response', async () => {
-    const { url } = await serverThat(rejected);
+    const { url } = await startServer(rejected);
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
 
@@ -206,15 +208,15 @@ describe('a rejected key', () => {
   });
 
   test('is masked in the status text', async () => {
-    const { url } = await serverThat((response) => void response.writeHead(401, `No ${KEY}`).end());
+    const { url } = await startServer((response) => void response.writeHead(401, `No ${KEY}`).end());
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
 
     expect([response.status, response.statusText]).toEqual([401, `No ${MASKED_KEY}`]);
   });
 
-  test('is masked in the response to the other key too', async () => {
-    const { url } = await serverThat(rejected);
+  test('is masked in the response to the other key', async () => {
+    const { url } = await startServer(rejected);
 
     const response = await chatClient({ baseUrl: url, apiKey: replacing }).fetch(`${url}/v1/x`);
 
@@ -223,9 +225,9 @@ describe('a rejected key', () => {
 });
 
 describe('the response', () => {
-  test('is passed on unchanged if it is a success, a stream chunk by chunk', async () => {
+  test('is returned unchanged after a success, and a stream chunk by chunk', async () => {
     const second = Promise.withResolvers<void>();
-    const { url } = await serverThat(async (response) => {
+    const { url } = await startServer(async (response) => {
       response.write('one');
       await second.promise;
       response.end('two');
@@ -240,7 +242,7 @@ describe('the response', () => {
   });
 
   test('keeps status, text and headers of an error', async () => {
-    const { url } = await serverThat((response) => {
+    const { url } = await startServer((response) => {
       response.writeHead(429, 'Slow Down', { 'retry-after': '7', 'content-type': 'text/plain' });
       response.end('slow down');
     });
@@ -252,7 +254,7 @@ describe('the response', () => {
     expect(await response.text()).toBe('slow down');
   });
 
-  test('has the whole body of an error, however large', async () => {
+  test('has the complete body of an error, however large', async () => {
     const body = JSON.stringify({ error: { message: `${KEY} ${'x'.repeat(300_000)} end` } });
     const chat = chatClient({ fetch: async () => new Response(body, { status: 400 }) });
 
@@ -262,7 +264,7 @@ describe('the response', () => {
   });
 
   test('keeps the url of an error', async () => {
-    const { url } = await serverThat((response) => void response.writeHead(404).end());
+    const { url } = await startServer((response) => void response.writeHead(404).end());
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
 
@@ -270,14 +272,14 @@ describe('the response', () => {
   });
 
   test('keeps a status above 599', async () => {
-    const { url } = await serverThat((response) => void response.writeHead(999).end('no robots'));
+    const { url } = await startServer((response) => void response.writeHead(999).end('no robots'));
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
 
     expect([response.status, response.ok, await response.text()]).toEqual([999, false, 'no robots']);
   });
 
-  test('rejects with the reason of the signal while the body of an error is read', async () => {
+  test('rejects with the reason of the signal if it aborts while the body of an error is read', async () => {
     const user = new AbortController();
     const mine = new Error('the user left');
     const body = new ReadableStream({
@@ -294,31 +296,31 @@ describe('the response', () => {
   });
 
   test('has no body if an error has none', async () => {
-    const { url } = await serverThat((response) => void response.writeHead(502).end());
+    const { url } = await startServer((response) => void response.writeHead(502).end());
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
 
     expect([response.status, await response.text()]).toEqual([502, '']);
   });
 
-  test("is not requested again after an error: retries are the other client's", async () => {
-    const { url, seen } = await serverThat((response) => void response.writeHead(503).end());
+  test('is not retried after an error, because the other client has its own retries', async () => {
+    const { url, requests } = await startServer((response) => void response.writeHead(503).end());
 
     await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
 
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   test('is not followed if it is a redirect', async () => {
-    const elsewhere = await serverThat(ok);
-    const { url } = await serverThat(
-      (response) => void response.writeHead(307, { location: elsewhere.url }).end(),
+    const otherOrigin = await startServer(ok);
+    const { url } = await startServer(
+      (response) => void response.writeHead(307, { location: otherOrigin.url }).end(),
     );
 
     const response = await chatClient({ baseUrl: url }).fetch(`${url}/v1/x`);
 
     expect(response.status).toBe(307);
-    expect(elsewhere.seen).toEqual([]);
+    expect(otherOrigin.requests).toEqual([]);
   });
 });
 
@@ -332,7 +334,7 @@ describe('a fetch that fails', () => {
     expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  test('shows no key although the option fetch attaches its request to the error', async () => {
+  test('shows no key even if the `fetch` option attaches its request to the error', async () => {
     const { fetch } = chatClient({
       fetch: async (url, init) => {
         throw Object.assign(new Error(`no luck with ${JSON.stringify(init.headers)}`), { url, init });
@@ -344,7 +346,37 @@ describe('a fetch that fails', () => {
     expect(everythingShownOf(error)).not.toContain(KEY.slice(3));
   });
 
-  test('rejects with the reason of the signal, and leaves no listener on it', async () => {
+  test.each<[string, unknown]>([
+    ['returns nothing', () => Promise.resolve()],
+    [
+      'returns a body that was read',
+      async () => {
+        const response = new Response('{}');
+        await response.text();
+        return response;
+      },
+    ],
+    ['uses an undefined variable', () => Promise.reject(new ReferenceError('span is not defined'))],
+  ])('rejects with ConfigurationError if the option fetch %s', async (_, fetch) => {
+    const chat = chatClient({ fetch: fetch as never });
+
+    expect(await rejectionOf(ConfigurationError, chat.fetch(MODELS))).toMatchObject({ option: 'fetch' });
+  });
+
+  test('rejects with the reason of a signal although the option fetch ignores it', async () => {
+    const reason = new Error('the user left');
+    const fetch = vi.fn(() => new Promise<never>(() => {}));
+    const chat = chatClient({ fetch });
+    const user = new AbortController();
+
+    await expect(chat.fetch(MODELS, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(fetch).not.toHaveBeenCalled();
+    const call = chat.fetch(MODELS, { signal: user.signal });
+    user.abort(reason);
+    await expect(call).rejects.toBe(reason);
+  });
+
+  test('rejects with the reason of the signal, and removes its listener', async () => {
     const user = new AbortController();
     const reason = new Error('the user left');
     const { url } = await serveSockets(() => user.abort(reason));

@@ -9,13 +9,13 @@ const network = mockNetwork();
 
 describe('models', () => {
   test('sends the API key and no body', async () => {
-    const seen = network.respond('get', MODELS, json({ object: 'list', data: [] }));
+    const requests = network.respond('get', MODELS, json({ object: 'list', data: [] }));
 
     await chatClient().models();
 
-    expect(seen).toHaveLength(1);
-    expect(seen[0]?.text).toBe('');
-    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
+    expect(requests).toHaveLength(1);
+    expect(requests[0]?.text).toBe('');
+    expect(requests[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
   });
 
   test('returns the models with every field that the server sends', async () => {
@@ -29,8 +29,8 @@ describe('models', () => {
   });
 
   test.each([
-    ['an empty list', { data: [] }],
-    ['a null list', { object: 'list', data: null }],
+    ['an empty array', { data: [] }],
+    ['a null array', { object: 'list', data: null }],
   ])('returns an empty list for %s', async (_, body) => {
     network.respond('get', MODELS, json(body));
 
@@ -41,7 +41,7 @@ describe('models', () => {
     ['HTML', html()],
     ['an empty body', new Response('')],
     ['a model without an id', json({ data: [{ object: 'model' }] })],
-    ['a list of texts', json({ data: ['public/deepseek-r1'] })],
+    ['an array of strings', json({ data: ['public/deepseek-r1'] })],
   ])('throws InvalidResponseError for %s', async (_, reply) => {
     network.respond('get', MODELS, reply);
 
@@ -50,11 +50,11 @@ describe('models', () => {
 });
 
 describe('checkKey', () => {
-  test('accepts a key that may list the models', async () => {
-    const seen = network.respond('get', MODELS, json({ data: [] }));
+  test('accepts a key with which the models can be listed', async () => {
+    const requests = network.respond('get', MODELS, json({ data: [] }));
 
     expect(await chatClient().checkKey()).toEqual({ accepted: true });
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   test.each([
@@ -72,7 +72,7 @@ describe('checkKey', () => {
     [429, RateLimitError],
     [500, ServerError],
     [503, ServerError],
-  ] as const)('throws for a %i, which does not decide it', async (status, type) => {
+  ] as const)('throws for a %i, which is inconclusive', async (status, type) => {
     network.respond('get', MODELS, json(failure(null, 'internal_error'), status));
 
     await rejectionOf(type, chatClient({ maxRetries: 0 }).checkKey());
@@ -93,10 +93,10 @@ describe('checkKey', () => {
   });
 
   test('checks the key of the option apiKey', async () => {
-    const seen = network.respond('get', MODELS, json({ data: [] }));
+    const requests = network.respond('get', MODELS, json({ data: [] }));
 
     await chatClient().checkKey({ apiKey: OTHER_KEY });
 
-    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${OTHER_KEY}`);
+    expect(requests[0]?.headers.get('authorization')).toBe(`Bearer ${OTHER_KEY}`);
   });
 });

@@ -31,13 +31,13 @@ describe('a ChatClient', () => {
       'https://gate.example/mv1/v1/models',
     ],
     ['a URL object', { baseUrl: new URL('https://gate.example/v1') }, 'https://gate.example/v1/models'],
-    ['this machine over http', { baseUrl: 'http://127.0.0.1:8080/v1' }, 'http://127.0.0.1:8080/v1/models'],
+    ['a loopback host over http', { baseUrl: 'http://127.0.0.1:8080/v1' }, 'http://127.0.0.1:8080/v1/models'],
   ])('calls %s', async (_, options, address) => {
-    const seen = network.respond('get', address, json({ data: [] }));
+    const requests = network.respond('get', address, json({ data: [] }));
 
     await chatClient(options).models();
 
-    expect(seen.map(({ url }) => url)).toEqual([address]);
+    expect(requests.map(({ url }) => url)).toEqual([address]);
   });
 
   test('does not change the URL object that it receives', () => {
@@ -63,24 +63,27 @@ describe('a ChatClient', () => {
 
   test('reads its key from DRUN_API_KEY if the option is missing', async () => {
     vi.stubEnv('DRUN_API_KEY', KEY);
-    const seen = network.respond('get', MODELS, json({ data: [] }));
+    const requests = network.respond('get', MODELS, json({ data: [] }));
 
     await new ChatClient().models();
 
-    expect(seen[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
+    expect(requests[0]?.headers.get('authorization')).toBe(`Bearer ${KEY}`);
   });
 
-  test.each([undefined, ''])('names option and variable if there is no key (%j)', (value) => {
-    vi.stubEnv('DRUN_API_KEY', value);
-    vi.stubEnv('DRUN_ACCESS_TOKEN', 'another-credential');
+  test.each([undefined, ''])(
+    'names the option and the environment variable if there is no key (%j)',
+    (value) => {
+      vi.stubEnv('DRUN_API_KEY', value);
+      vi.stubEnv('DRUN_ACCESS_TOKEN', 'another-credential');
 
-    const error = thrownBy(ConfigurationError, () => new ChatClient());
+      const error = thrownBy(ConfigurationError, () => new ChatClient());
 
-    expect(error.option).toBe('apiKey');
-    expect(error.message).toContain('DRUN_API_KEY');
-  });
+      expect(error.option).toBe('apiKey');
+      expect(error.message).toContain('DRUN_API_KEY');
+    },
+  );
 
-  test('names option and variable if there is no process', () => {
+  test('names the option and the environment variable if there is no `process`', () => {
     const { process } = globalThis;
     vi.stubGlobal('process', undefined);
     let error: ConfigurationError;
@@ -93,7 +96,7 @@ describe('a ChatClient', () => {
     expect(error.option).toBe('apiKey');
   });
 
-  test('throws in a web page, and does not repeat the key', () => {
+  test('throws in a web page without showing the key', () => {
     vi.stubGlobal('window', { document: {} });
 
     const error = thrownBy(ConfigurationError, () => chatClient());
@@ -115,7 +118,7 @@ describe('a ChatClient', () => {
     expect(() => chatClient()).not.toThrow();
   });
 
-  test('uses the option fetch', async () => {
+  test('uses the `fetch` option', async () => {
     const fetch = vi.fn(async () => json({ data: [{ id: 'a' }] }));
 
     expect(await chatClient({ fetch }).models()).toEqual([{ id: 'a' }]);
@@ -134,11 +137,11 @@ describe('a ChatClient', () => {
 
   test.each<[string, ChatClientOptions, string]>([
     ['a timeout of 0', { timeoutMs: 0 }, 'timeoutMs'],
-    ['a timeout beyond the longest timer', { timeoutMs: 2 ** 31 }, 'timeoutMs'],
-    ['a timeout that is no number', { timeoutMs: '1' as never }, 'timeoutMs'],
+    ['a timeout above the maximum of timers', { timeoutMs: 2 ** 31 }, 'timeoutMs'],
+    ['a timeout that is not a number', { timeoutMs: '1' as never }, 'timeoutMs'],
     ['a negative number of retries', { maxRetries: -1 }, 'maxRetries'],
-    ['endless retries', { maxRetries: Number.POSITIVE_INFINITY }, 'maxRetries'],
-    ['a fetch that is no function', { fetch: {} as never }, 'fetch'],
+    ['an infinite number of retries', { maxRetries: Number.POSITIVE_INFINITY }, 'maxRetries'],
+    ['a fetch that is not a function', { fetch: {} as never }, 'fetch'],
   ])('rejects %s', (_, options, option) => {
     expect(thrownBy(ConfigurationError, () => chatClient(options)).option).toBe(option);
   });

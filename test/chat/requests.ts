@@ -4,17 +4,17 @@ import { KEY } from '../support/credentials.ts';
 export const COMPLETIONS = 'https://chat.d.run/v1/chat/completions';
 export const MODELS = 'https://chat.d.run/v1/models';
 
-/** A client with an API key. */
+/** Creates a client with an API key. */
 export function chatClient(options: ChatClientOptions = {}): ChatClient {
   return new ChatClient({ apiKey: KEY, ...options });
 }
 
-/** A small request. */
+/** Creates a minimal request. */
 export function request(fields: Record<string, unknown> = {}): ChatCompletionRequest {
   return { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hello, model!' }], ...fields };
 }
 
-/** A completion as the service sends it. */
+/** A completion in the format of the service. */
 export function completion(fields: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     id: 'chatcmpl-1',
@@ -27,7 +27,7 @@ export function completion(fields: Record<string, unknown> = {}): Record<string,
   };
 }
 
-/** An error as the data plane writes it. */
+/** An error body of the data plane. */
 export function failure(
   code: string | null,
   type: string,

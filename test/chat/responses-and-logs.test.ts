@@ -39,12 +39,12 @@ describe('withResponse()', () => {
   });
 
   test('sends no second request', async () => {
-    const seen = network.respond('post', COMPLETIONS, json(completion()));
+    const requests = network.respond('post', COMPLETIONS, json(completion()));
 
     const call = chatClient().complete(request());
     await Promise.all([call, call.withResponse(), call.withResponse()]);
 
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   test('counts the attempts of the call', async () => {
@@ -73,7 +73,7 @@ describe('withResponse()', () => {
       .withResponse()
       .catch((thrown: unknown) => thrown);
 
-    // Vitest fails the run for a rejection that nobody handled.
+    // Vitest fails the run after an unhandled rejection.
     expect(error).toMatchObject({ code: 'permission_denied' });
   });
 
@@ -94,9 +94,9 @@ describe('withResponse()', () => {
 
 describe('the response of a stream', () => {
   test('is present from the first chunk on', async () => {
-    const whole = await streamingFetch(greeting())();
-    whole.headers.set('x-request-id', 'req-9');
-    const stream = chatClient({ fetch: async () => whole }).stream(request());
+    const completion = await streamingFetch(greeting())();
+    completion.headers.set('x-request-id', 'req-9');
+    const stream = chatClient({ fetch: async () => completion }).stream(request());
     expect(stream.response).toBeUndefined();
 
     await stream[Symbol.asyncIterator]().next();
@@ -132,7 +132,7 @@ describe('a request id', () => {
   });
 
   test.each([
-    ['was cut off', events(textChunk('a')), StreamTruncatedError],
+    ['is truncated', events(textChunk('a')), StreamTruncatedError],
     ['failed', events(textChunk('a'), failure('x', 'y')), StreamFailedError],
   ] as const)('is on the error of a stream that %s', async (_, data, type) => {
     const response = await streamingFetch(data)();
@@ -159,40 +159,40 @@ describe('onRetry', () => {
       json({}, 500, { 'retry-after-ms': '20' }),
       json(completion()),
     );
-    const told: RetryEvent[] = [];
-    const call = chatClient({ onRetry: (event) => void told.push(event) }).complete(request());
+    const events: RetryEvent[] = [];
+    const call = chatClient({ onRetry: (event) => void events.push(event) }).complete(request());
 
-    await vi.waitFor(() => expect(told).toHaveLength(1));
+    await vi.waitFor(() => expect(events).toHaveLength(1));
     await vi.advanceTimersByTimeAsync(7_000);
-    await vi.waitFor(() => expect(told).toHaveLength(2));
+    await vi.waitFor(() => expect(events).toHaveLength(2));
     await vi.advanceTimersByTimeAsync(20);
     await call;
     vi.useRealTimers();
 
     const common = { method: 'POST', path: '/v1/chat/completions' };
-    expect(told).toEqual([
+    expect(events).toEqual([
       { ...common, attempt: 1, error: expect.any(ServerError), delayMs: 7_000 },
       { ...common, attempt: 2, error: expect.any(ServerError), delayMs: 20 },
     ]);
-    expect(told[0]?.error.message).toContain('busy');
+    expect(events[0]?.error.message).toContain('busy');
   });
 
   test('is called for a rejected key that is replaced, with a delay of 0', async () => {
     network.respond('post', COMPLETIONS, json(failure('invalid_api_key', 'x', KEY), 401), json(completion()));
-    const told: RetryEvent[] = [];
+    const events: RetryEvent[] = [];
 
     await chatClient({
       apiKey: ({ rejected }) => (rejected ? OTHER_KEY : KEY),
-      onRetry: (event) => void told.push(event),
+      onRetry: (event) => void events.push(event),
     }).complete(request());
 
-    expect(told).toMatchObject([{ attempt: 1, delayMs: 0 }]);
-    expect(told[0]?.error).toBeInstanceOf(AuthenticationError);
-    expect(everythingShownOf(told)).not.toContain(KEY);
+    expect(events).toMatchObject([{ attempt: 1, delayMs: 0 }]);
+    expect(events[0]?.error).toBeInstanceOf(AuthenticationError);
+    expect(everythingShownOf(events)).not.toContain(KEY);
   });
 
   test.each([
-    ['a failure that is not repeated', [json(failure('x', 'y'), 400)], {}],
+    ['a failure that is not retried', [json(failure('x', 'y'), 400)], {}],
     ['the last attempt', [json({}, 503)], { maxRetries: 0 }],
     ['a success', [json(completion())], {}],
   ])('is not called for %s', async (_, replies, options) => {
@@ -206,8 +206,8 @@ describe('onRetry', () => {
     expect(onRetry).not.toHaveBeenCalled();
   });
 
-  test('ends the call with the error that it throws', async () => {
-    const seen = network.respond('post', COMPLETIONS, json({}, 503));
+  test('makes the call reject with the error that it throws', async () => {
+    const requests = network.respond('post', COMPLETIONS, json({}, 503));
     const mine = new Error('no more');
 
     const call = chatClient({
@@ -217,11 +217,11 @@ describe('onRetry', () => {
     }).complete(request());
 
     await expect(call).rejects.toBe(mine);
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
-  test('ends the call with the reason that it rejects with', async () => {
-    const seen = network.respond('post', COMPLETIONS, json({}, 503));
+  test('makes the call reject with the reason with which it rejects', async () => {
+    const requests = network.respond('post', COMPLETIONS, json({}, 503));
     const mine = new Error('no more');
 
     const call = chatClient({
@@ -231,7 +231,7 @@ describe('onRetry', () => {
     }).complete(request());
 
     await expect(call).rejects.toBe(mine);
-    expect(seen).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
   test('that never resolves does not delay the abort of a call', async () => {
@@ -272,16 +272,16 @@ describe('a logger', () => {
 
   test('receives the duration of an attempt', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    const answered = Promise.withResolvers<void>();
+    const responded = Promise.withResolvers<void>();
     network.respond('post', COMPLETIONS, async () => {
-      await answered.promise;
+      await responded.promise;
       return json(completion());
     });
     const lines: RequestLogEntry[] = [];
     const call = chatClient({ logger: (line) => lines.push(line) }).complete(request());
 
     await vi.advanceTimersByTimeAsync(1_234);
-    answered.resolve();
+    responded.resolve();
     await call;
     vi.useRealTimers();
 
@@ -329,13 +329,13 @@ describe('a logger', () => {
   test('that throws does not fail the call', async () => {
     network.respond('post', COMPLETIONS, json(completion()));
 
-    const answer = await chatClient({
+    const result = await chatClient({
       logger: () => {
         throw new Error('the disk is full');
       },
     }).complete(request());
 
-    expect(answer.choices).toHaveLength(1);
+    expect(result.choices).toHaveLength(1);
   });
 
   test('that rejects leaves no unhandled rejection', async () => {
@@ -349,7 +349,7 @@ describe('a logger', () => {
         throw new Error('the disk is full');
       },
     }).complete(request());
-    // Node tells of rejections after a turn of the loop.
+    // Node reports unhandled rejections in the next turn of the event loop.
     await turn();
     await turn();
 

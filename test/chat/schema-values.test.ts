@@ -19,7 +19,7 @@ interface Parsed {
   readonly parsed: unknown;
 }
 
-/** Parses a reply with this value. */
+/** Calls `parse()` with a reply that contains this value. */
 async function parse(schema: object, value: unknown): Promise<Parsed> {
   let body = '';
   const fetch = async (_: string, init: RequestInit): Promise<Response> => {
@@ -31,7 +31,7 @@ async function parse(schema: object, value: unknown): Promise<Parsed> {
   return { sent: JSON.parse(body).response_format.json_schema.schema, parsed };
 }
 
-/** What Ajv says about a value, or `undefined` if it accepts the value. */
+/** Returns the validation errors of Ajv, or `undefined` if a value is valid. */
 function ajvErrors(schema: Record<string, unknown>, value: unknown): string | undefined {
   const options = { strict: false, validateFormats: false, allErrors: true };
   const ajv = /2020-12|prefixItems/.test(JSON.stringify(schema)) ? new Ajv2020(options) : new Ajv(options);
@@ -401,7 +401,7 @@ describe('a schema', () => {
   );
 });
 
-/** A schema, and a value that it accepts. */
+/** Generates a schema and a valid value. */
 interface Pair {
   readonly schema: z.ZodType;
   readonly value: unknown;
@@ -506,10 +506,13 @@ const { pair, object } = fc.letrec<{ pair: Pair; object: Pair }>((tie) => ({
         };
       }),
     // An intersection of objects with different fields.
-    fc.tuple(tie('object'), leaf).map(([{ schema, value }, other]) => ({
-      schema: schema.and(z.object({ other: other.schema })),
-      value: { ...(value as object), other: other.value },
-    })),
+    fc.tuple(tie('object'), leaf).map(([{ schema, value }, other]) => {
+      const name = `other${++count}`;
+      return {
+        schema: schema.and(z.object({ [name]: other.schema })),
+        value: { ...(value as object), [name]: other.value },
+      };
+    }),
   ),
 }));
 let count = 0;

@@ -17,7 +17,7 @@ interface Sent {
   readonly strict: boolean;
 }
 
-/** The schema that is sent for a schema. */
+/** Returns the JSON Schema in the request for a schema. */
 async function sent(schema: object, options: { readonly strict?: boolean } = {}): Promise<Sent> {
   let body = '';
   const fetch = async (_: string, init: RequestInit): Promise<Response> => {
@@ -213,12 +213,12 @@ describe('a schema', () => {
       closed({ a: string, c: { anyOf: [string, { type: 'null' }] } }),
     ],
     ['any object of arktype', type({ o: 'object' }), closed({ o: { type: 'object' } })],
-  ])('is sent as servers accept it: %s', async (_, schema, expected) => {
+  ])('is sent in a form that servers accept: %s', async (_, schema, expected) => {
     const { $defs, ...received } = (await sent(schema)).schema as Record<string, unknown>;
     expect(received).toEqual(expected);
   });
 
-  it('that refers to itself is sent with its reference', async () => {
+  it('that is recursive is sent with its reference', async () => {
     const { schema } = await sent(recursive);
 
     expect(schema).toMatchObject({ properties: { next: { anyOf: [{ $ref: '#' }, { type: 'null' }] } } });
@@ -255,10 +255,10 @@ describe('a schema', () => {
 
   it.each<[string, object]>([
     ['never', z.never()],
-    ['a required field of never', z.object({ a: z.never() })],
+    ['a required field of type never', z.object({ a: z.never() })],
     ['an intersection of a string and a number', z.string().and(z.number())],
     ['a field of two literals', z.object({ a: z.literal('x') }).and(z.object({ a: z.literal('y') }))],
-    ['an object that requires one like it', endless],
+    ['an object that requires itself', endless],
     ['contradicting limits', z.object({ a: z.string().min(3).max(2) })],
     ['a JSON Schema without a value', { type: 'object', required: ['a'], properties: { a: false } }],
     ['a JSON Schema with an empty enum', { enum: [] }],
@@ -274,7 +274,7 @@ describe('a schema', () => {
     ['a date of zod/mini', mini.object({ at: mini.date() }), 'Date'],
     ['a date of arktype', type({ at: 'Date' }), 'Date'],
     ['a bigint of arktype', type({ a: 'bigint' }), 'bigint'],
-    ['a function in a list of arktype', type({ a: 'Function[]' }), 'Function'],
+    ['a function in an array of arktype', type({ a: 'Function[]' }), 'Function'],
     ['a symbol in a union of arktype', type({ a: 'string | symbol' }), 'symbol'],
     ['a date in a union of arktype', type({ at: 'string | Date' }), 'Date'],
     ['NaN of arktype', type({ a: 'number.NaN' }), 'NaN'],
@@ -310,10 +310,10 @@ describe('a schema', () => {
       { _def: {}, '~standard': { version: 1, vendor: 'zod', validate: () => ({}) } },
       'zod 4',
     ],
-    ['a schema of valibot as it is', v.object({ a: v.string() }), '@valibot/to-json-schema'],
+    ['a plain schema of valibot', v.object({ a: v.string() }), '@valibot/to-json-schema'],
     ['an instance of a class', new URL('https://d.run'), 'Standard Schema'],
     ['a string', 'object' as never, 'Standard Schema'],
-  ])('that cannot be written throws: %s', async (_, schema, message) => {
+  ])('that has no JSON Schema throws: %s', async (_, schema, message) => {
     const error = await rejectionOf(ConfigurationError, sent(schema));
 
     expect(error.message).toContain(message);
@@ -334,7 +334,7 @@ describe('a schema', () => {
     expect((await sent(Object.assign(Object.create(null), raw))).schema).toEqual(raw);
   });
 
-  it('as the response_format of a request is written as JSON Schema', async () => {
+  it('in the response_format of a request is converted to JSON Schema', async () => {
     let body = '';
     const fetch = async (_: string, init: RequestInit): Promise<Response> => {
       body = String(init.body);

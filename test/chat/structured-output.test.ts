@@ -24,7 +24,7 @@ const network = mockNetwork();
 const model = 'public/deepseek-r1';
 const messages = [{ role: 'user', content: 'Tell me of Paris' }] as const;
 
-/** The same schema in every library that can write it as JSON Schema. */
+/** The same schema in each library that can convert it to JSON Schema. */
 const cities = {
   zod: z.object({ name: z.string(), inhabitants: z.number() }),
   'zod/mini': mini.object({ name: mini.string(), inhabitants: mini.number() }),
@@ -34,29 +34,30 @@ const cities = {
 const city = cities.zod;
 const PARIS = { name: 'Paris', inhabitants: 2_100_000 };
 
-/** An answer with one message, as the wire has it. */
-const answer = (message: Record<string, unknown>, finish_reason = 'stop'): Response =>
+/** A response with one message. */
+const reply = (message: Record<string, unknown>, finish_reason = 'stop'): Response =>
   json(completion({ choices: [{ index: 0, message: { role: 'assistant', ...message }, finish_reason }] }));
 
-const sentBy = ([seen]: readonly RecordedRequest[]): Record<string, unknown> => JSON.parse(seen?.text ?? '');
+const sentBy = ([request]: readonly RecordedRequest[]): Record<string, unknown> =>
+  JSON.parse(request?.text ?? '');
 
-/** Asks in both ways, over a network that gives the same in either. */
-const ways: readonly {
+/** Both methods of requesting structured output, with a reply of the model. */
+const methods: readonly {
   name: string;
-  ask: (message: { content?: string; refusal?: string }, finish: string) => Promise<{ parsed: unknown }>;
+  call: (message: { content?: string; refusal?: string }, finish: string) => Promise<{ parsed: unknown }>;
 }[] = [
   {
     name: 'parse()',
-    ask(message, finish) {
-      network.respond('post', COMPLETIONS, answer(message, finish));
+    call(message, finish) {
+      network.respond('post', COMPLETIONS, reply(message, finish));
       return chatClient().parse({ model, messages }, { schema: city });
     },
   },
   {
     name: 'completion() of a stream',
-    ask({ content = '', ...more }, finish) {
-      const pieces = (content.match(/.{1,9}/gs) ?? []).map((piece) => textChunk(piece));
-      const fetch = streamingFetch(events(...pieces, delta(more), finishChunk(finish), '[DONE]'));
+    call({ content = '', ...more }, finish) {
+      const chunks = (content.match(/.{1,9}/gs) ?? []).map((text) => textChunk(text));
+      const fetch = streamingFetch(events(...chunks, delta(more), finishChunk(finish), '[DONE]'));
       return chatClient({ fetch }).stream({ model, messages }, { schema: city }).completion();
     },
   },
@@ -64,11 +65,11 @@ const ways: readonly {
 
 describe('the request', () => {
   test.each(Object.entries(cities))('contains the JSON Schema of %s', async (_, schema) => {
-    const seen = network.respond('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+    const requests = network.respond('post', COMPLETIONS, reply({ content: JSON.stringify(PARIS) }));
 
     await chatClient().parse({ model, messages, temperature: 0 }, { schema });
 
-    const { response_format, ...rest } = sentBy(seen);
+    const { response_format, ...rest } = sentBy(requests);
     expect(rest).toEqual({ model, messages, temperature: 0, stream: false });
     expect(response_format).toEqual({
       type: 'json_schema',
@@ -88,16 +89,16 @@ describe('the request', () => {
   });
 
   test('contains the option schemaName', async () => {
-    const seen = network.respond('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+    const requests = network.respond('post', COMPLETIONS, reply({ content: JSON.stringify(PARIS) }));
 
     await chatClient().parse({ model, messages }, { schema: city, schemaName: 'city' });
 
-    expect(sentBy(seen)).toMatchObject({ response_format: { json_schema: { name: 'city' } } });
-    expect(sentBy(seen)).not.toHaveProperty('schemaName');
+    expect(sentBy(requests)).toMatchObject({ response_format: { json_schema: { name: 'city' } } });
+    expect(sentBy(requests)).not.toHaveProperty('schemaName');
   });
 
-  test('closes every object of the schema except open ones', async () => {
-    const seen = network.respond('post', COMPLETIONS, answer({ content: '{}' }));
+  test('sets `additionalProperties: false` for every object that is not open', async () => {
+    const requests = network.respond('post', COMPLETIONS, reply({ content: '{}' }));
     const schema = z.object({
       list: z.array(z.object({ a: z.string() })).optional(),
       either: z.union([z.object({ b: z.string() }), z.null()]).optional(),
@@ -106,7 +107,7 @@ describe('the request', () => {
 
     await chatClient().parse({ model, messages }, { schema });
 
-    expect(sentBy(seen)).toMatchObject({
+    expect(sentBy(requests)).toMatchObject({
       response_format: {
         json_schema: {
           schema: {
@@ -122,13 +123,13 @@ describe('the request', () => {
     });
   });
 
-  test('of a stream contains the JSON Schema too', async () => {
+  test('of a stream contains the JSON Schema', async () => {
     const bodies: unknown[] = [];
-    const whole = streamingFetch(events(textChunk(JSON.stringify(PARIS)), finishChunk(), '[DONE]'));
+    const completed = streamingFetch(events(textChunk(JSON.stringify(PARIS)), finishChunk(), '[DONE]'));
     const chat = chatClient({
       fetch: async (_, init) => {
         bodies.push(JSON.parse(String(init.body)));
-        return whole();
+        return completed();
       },
     });
 
@@ -139,7 +140,7 @@ describe('the request', () => {
   });
 
   test('does not change the schema or the request', async () => {
-    network.respond('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+    network.respond('post', COMPLETIONS, reply({ content: JSON.stringify(PARIS) }));
     const request = Object.freeze({ model, messages });
 
     await chatClient().parse(request, Object.freeze({ schema: city }));
@@ -148,9 +149,9 @@ describe('the request', () => {
   });
 });
 
-describe.each(ways)('$name', ({ ask }) => {
+describe.each(methods)('$name', ({ call }) => {
   test('returns the output of the schema and the completion', async () => {
-    const completion = (await ask({ content: JSON.stringify(PARIS) }, 'stop')) as ParsedCompletion<unknown>;
+    const completion = (await call({ content: JSON.stringify(PARIS) }, 'stop')) as ParsedCompletion<unknown>;
 
     expect(completion.parsed).toEqual(PARIS);
     expect(completion.choices[0].message.content).toBe(JSON.stringify(PARIS));
@@ -158,23 +159,23 @@ describe.each(ways)('$name', ({ ask }) => {
   });
 
   test('rejects with ModelRefusalError if the model refuses', async () => {
-    const error = await rejectionOf(ModelRefusalError, ask({ refusal: 'I would rather not' }, 'stop'));
+    const error = await rejectionOf(ModelRefusalError, call({ refusal: 'I would rather not' }, 'stop'));
 
     expect(error).toMatchObject({ code: 'model_refusal', refusal: 'I would rather not' });
     expect(error.completion.choices[0]?.message.refusal).toBe('I would rather not');
   });
 
   test('rejects with ModelRefusalError if a filter withholds the reply', async () => {
-    const error = await rejectionOf(ModelRefusalError, ask({ content: '{"name":' }, 'content_filter'));
+    const error = await rejectionOf(ModelRefusalError, call({ content: '{"name":' }, 'content_filter'));
 
     expect(error).toMatchObject({ code: 'model_refusal', refusal: null });
   });
 
   test.each([
-    ['that is cut off', '{"name":"Par'],
-    ['that is JSON by accident', JSON.stringify(PARIS)],
+    ['that is truncated', '{"name":"Par'],
+    ['that is truncated to valid JSON', JSON.stringify(PARIS)],
   ])('rejects with OutputTruncatedError for a reply %s at the token limit', async (_, content) => {
-    const error = await rejectionOf(OutputTruncatedError, ask({ content }, 'length'));
+    const error = await rejectionOf(OutputTruncatedError, call({ content }, 'length'));
 
     expect(error.code).toBe('output_truncated');
     expect(error.message).toContain('max_tokens');
@@ -183,19 +184,19 @@ describe.each(ways)('$name', ({ ask }) => {
 
   test.each([
     ['no text', '', 'no text'],
-    ['a text', 'Paris is a city', 'not JSON'],
-    ['half a JSON', '{"name":"Par', 'not JSON'],
-  ])('rejects with OutputValidationError for %s', async (_, content, said) => {
-    const error = await rejectionOf(OutputValidationError, ask({ content }, 'stop'));
+    ['text', 'Paris is a city', 'not JSON'],
+    ['truncated JSON', '{"name":"Par', 'not JSON'],
+  ])('rejects with OutputValidationError for %s', async (_, content, message) => {
+    const error = await rejectionOf(OutputValidationError, call({ content }, 'stop'));
 
     expect(error).toMatchObject({ code: 'output_validation_failed', issues: [] });
-    expect(error.message).toContain(said);
+    expect(error.message).toContain(message);
   });
 
   test('rejects with OutputValidationError, with the issues of the schema', async () => {
     const error = await rejectionOf(
       OutputValidationError,
-      ask({ content: '{"name":"Paris","inhabitants":"many"}' }, 'stop'),
+      call({ content: '{"name":"Paris","inhabitants":"many"}' }, 'stop'),
     );
 
     expect(error.issues).toEqual([{ path: ['inhabitants'], message: expect.stringContaining('number') }]);
@@ -205,7 +206,7 @@ describe.each(ways)('$name', ({ ask }) => {
 
   test('rejects with OutputValidationError for a reply that is nested too deeply', async () => {
     const content = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    const error = await rejectionOf(OutputValidationError, ask({ content }, 'stop'));
+    const error = await rejectionOf(OutputValidationError, call({ content }, 'stop'));
 
     expect(error.issues).toEqual([]);
   });
@@ -213,7 +214,7 @@ describe.each(ways)('$name', ({ ask }) => {
 
 describe('parse()', () => {
   test('returns the output of a transform', async () => {
-    network.respond('post', COMPLETIONS, answer({ content: '{"day":"2026-11-24"}' }));
+    network.respond('post', COMPLETIONS, reply({ content: '{"day":"2026-11-24"}' }));
     const schema = z.object({ day: z.string() }).transform(({ day }) => new Date(day));
 
     const { parsed } = await chatClient().parse({ model, messages }, { schema });
@@ -222,7 +223,7 @@ describe('parse()', () => {
   });
 
   test('waits for an asynchronous schema', async () => {
-    network.respond('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
+    network.respond('post', COMPLETIONS, reply({ content: '{"name":"Paris"}' }));
     const schema = z.object({ name: z.string().refine(async (name) => name === 'Paris') });
 
     await expect(chatClient().parse({ model, messages }, { schema })).resolves.toMatchObject({
@@ -231,7 +232,7 @@ describe('parse()', () => {
   });
 
   test.each<[string, (signal: AbortSignal, schema: z.ZodType) => Promise<unknown>]>([
-    ['an answer', (signal, schema) => chatClient().parse({ model, messages }, { schema, signal })],
+    ['a completion', (signal, schema) => chatClient().parse({ model, messages }, { schema, signal })],
     [
       'a stream',
       (signal, schema) => {
@@ -240,7 +241,7 @@ describe('parse()', () => {
       },
     ],
   ])('of %s rejects with the reason of the signal during asynchronous validation', async (_, call) => {
-    network.respond('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
+    network.respond('post', COMPLETIONS, reply({ content: '{"name":"Paris"}' }));
     const user = new AbortController();
     const mine = new Error('the user left');
     const schema = z.object({
@@ -255,7 +256,7 @@ describe('parse()', () => {
   });
 
   test('returns the response with withResponse()', async () => {
-    network.respond('post', COMPLETIONS, answer({ content: JSON.stringify(PARIS) }));
+    network.respond('post', COMPLETIONS, reply({ content: JSON.stringify(PARIS) }));
 
     const { data, response } = await chatClient().parse({ model, messages }, { schema: city }).withResponse();
 
@@ -264,7 +265,7 @@ describe('parse()', () => {
   });
 
   test('rejects with the error that the schema throws', async () => {
-    network.respond('post', COMPLETIONS, answer({ content: '{"name":"Paris"}' }));
+    network.respond('post', COMPLETIONS, reply({ content: '{"name":"Paris"}' }));
     const mine = new Error('my database is down');
     const schema = z.object({
       name: z.string().refine(() => {
@@ -276,7 +277,7 @@ describe('parse()', () => {
   });
 
   test('redacts a key in the reply that an error contains', async () => {
-    network.respond('post', COMPLETIONS, answer({ content: `my key is ${KEY}` }));
+    network.respond('post', COMPLETIONS, reply({ content: `my key is ${KEY}` }));
 
     const error = await rejectionOf(
       OutputValidationError,
@@ -289,17 +290,17 @@ describe('parse()', () => {
   test.each<[string, unknown, string]>([
     ['no schema', undefined, 'schema'],
     ['an instance of a class', new URL('https://d.run'), 'schema'],
-    ['a schema that cannot be written as JSON Schema', z.object({ at: z.date() }), 'schema'],
-    ['a schema of zod/mini that cannot be written', mini.object({ at: mini.date() }), 'schema'],
-    ['a schema of valibot as it is', v.object({ a: v.string() }), '@valibot/to-json-schema'],
-  ])('throws ConfigurationError for %s, and sends nothing', async (_, schema, said) => {
+    ['a schema that cannot be converted to JSON Schema', z.object({ at: z.date() }), 'schema'],
+    ['a schema of zod/mini that cannot be converted', mini.object({ at: mini.date() }), 'schema'],
+    ['a plain schema of valibot', v.object({ a: v.string() }), '@valibot/to-json-schema'],
+  ])('throws ConfigurationError for %s, and sends nothing', async (_, schema, message) => {
     const error = await rejectionOf(
       ConfigurationError,
       chatClient().parse({ model, messages }, { schema: schema as typeof city }),
     );
 
     expect(error.option).toBe('schema');
-    expect(error.message).toContain(said);
+    expect(error.message).toContain(message);
   });
 
   test('throws ConfigurationError if the request has several choices', async () => {
@@ -336,7 +337,7 @@ describe('a stream with a schema', () => {
     await rejectionOf(StreamTruncatedError, streamOf(textChunk(JSON.stringify(PARIS))).completion());
   });
 
-  test('resolves its completion although the signal aborts after its end', async () => {
+  test('resolves its completion even if the signal aborts after the end', async () => {
     const user = new AbortController();
     const fetch = streamingFetch(events(textChunk(JSON.stringify(PARIS)), finishChunk(), '[DONE]'));
     const stream = chatClient({ fetch }).stream({ model, messages }, { schema: city, signal: user.signal });
@@ -367,11 +368,11 @@ describe('the text of a reply', () => {
     ['a fence of four backticks', `\`\`\`\`json\n${json}\n\`\`\`\``],
     ['a fence that a stop sequence left open', `\`\`\`json\n${json}\n`],
     ['reasoning', `<think>\nIt is {"name":1}.\n</think>\n\n${json}`],
-    ['reasoning that the template begins', `It is big.</think>${json}`],
+    ['reasoning whose start tag is in the template', `It is big.</think>${json}`],
     ['reasoning and a fence', `<think>Hm</think>\n\`\`\`json\n${json}\n\`\`\``],
     ['a byte order mark', `\uFEFF${json}`],
   ])('may have %s', async (_, content) => {
-    network.respond('post', COMPLETIONS, answer({ content }));
+    network.respond('post', COMPLETIONS, reply({ content }));
 
     const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
 
@@ -385,7 +386,7 @@ describe('the text of a reply', () => {
     ['text after the JSON', `${json} I hope this helps.`],
     ['reasoning alone', `<think>${json}`],
   ])('must not have %s', async (_, content) => {
-    network.respond('post', COMPLETIONS, answer({ content }));
+    network.respond('post', COMPLETIONS, reply({ content }));
 
     const error = await rejectionOf(
       OutputValidationError,
@@ -397,7 +398,7 @@ describe('the text of a reply', () => {
 
   test('is not needed if the model calls a function in the older format', async () => {
     const function_call = { name: 'f', arguments: '{}' };
-    network.respond('post', COMPLETIONS, answer({ content: null, function_call }));
+    network.respond('post', COMPLETIONS, reply({ content: null, function_call }));
 
     const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
 

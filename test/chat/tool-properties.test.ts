@@ -7,7 +7,7 @@ import { KEY } from '../support/credentials.ts';
 
 const question = { role: 'user', content: 'Hello, model!' } as const;
 
-/** A call of `echo`: its text is returned, or fails the schema if it is a number. */
+/** A call of `echo`. It returns its text, or fails validation if the text is a number. */
 const call = fc.record({ text: fc.oneof({ weight: 5, arbitrary: fc.string() }, fc.integer()) });
 const round = fc.record({
   text: fc.string(),
@@ -43,8 +43,8 @@ function repliesOf({ rounds, reply, tokens }: Conversation): Reply[] {
 
 function bodyOf({ message, finish_reason, tokens }: Reply, isStream: boolean): string {
   const usage = { total_tokens: tokens, details: { cached_tokens: 1 } };
-  const whole = { id: 'c', choices: [{ index: 0, message, finish_reason }], usage };
-  if (!isStream) return JSON.stringify(whole);
+  const completed = { id: 'c', choices: [{ index: 0, message, finish_reason }], usage };
+  if (!isStream) return JSON.stringify(completed);
   const { tool_calls = [], ...texts } = message;
   const deltas = [texts, ...tool_calls.map((one, index) => ({ tool_calls: [{ index, ...one }] }))];
   const chunks = deltas.map((delta) => ({ id: 'c', choices: [{ index: 0, delta }] }));
@@ -61,8 +61,8 @@ interface Run {
   readonly texts: readonly string[];
 }
 
-async function run(wanted: Conversation, isStream: boolean): Promise<Run> {
-  const replies = repliesOf(wanted);
+async function run(conversation: Conversation, isStream: boolean): Promise<Run> {
+  const replies = repliesOf(conversation);
   const sent: ChatMessage[][] = [];
   const texts: string[] = [];
   const fetch = async (_: string, init: RequestInit): Promise<Response> => {
@@ -79,24 +79,24 @@ async function run(wanted: Conversation, isStream: boolean): Promise<Run> {
     },
   });
   const args = [{ model: 'm', messages: [question] }, { tools: [echo] }] as const;
-  const seen: ToolEvent[] = [];
+  const received: ToolEvent[] = [];
   try {
     const stream = isStream ? chat.streamTools(...args) : undefined;
-    for await (const event of stream ?? []) seen.push(event);
+    for await (const event of stream ?? []) received.push(event);
     const completion = await (stream?.completion() ?? chat.runTools(...args));
-    return { completion: { ...completion }, error: undefined, events: seen, sent, texts };
+    return { completion: { ...completion }, error: undefined, events: received, sent, texts };
   } catch (error) {
-    return { completion: undefined, error: error as Run['error'], events: seen, sent, texts };
+    return { completion: undefined, error: error as Run['error'], events: received, sent, texts };
   }
 }
 
-/** Every result follows the message with its call, in the order of the calls. */
+/** Checks that each result follows the message with its call, in the order of the calls. */
 function expectOrder(messages: readonly ChatMessage[]): void {
   const ids = messages.flatMap((message) =>
     message.role === 'assistant' ? (message.tool_calls ?? []).map(({ id }) => id) : [],
   );
   const results = messages.flatMap((message) => (message.role === 'tool' ? [message.tool_call_id] : []));
-  // The call that ended a run has no result.
+  // A call that ended the run has no result.
   expect(results).toEqual(ids.filter((id) => results.includes(id)));
   const roles = messages.map(({ role, ...message }) =>
     role === 'assistant' && !('tool_calls' in message) ? 'reply' : role,
@@ -104,44 +104,48 @@ function expectOrder(messages: readonly ChatMessage[]): void {
   expect(roles.join(' ')).toMatch(/^user( assistant( tool)*)*( reply)?$/);
 }
 
-it('any conversation with tools is the same whole and streamed, in order and with all its usage', async () => {
+it('any conversation with tools is the same with and without streaming, in order and with its total usage', async () => {
   await fc.assert(
-    fc.asyncProperty(conversation, async (wanted) => {
-      const [whole, streamed] = [await run(wanted, false), await run(wanted, true)];
-      const wrong = wanted.rounds.flatMap(({ calls }, number) =>
+    fc.asyncProperty(conversation, async (conversation) => {
+      const [completed, streamed] = [await run(conversation, false), await run(conversation, true)];
+      const invalidRounds = conversation.rounds.flatMap(({ calls }, number) =>
         calls.some(({ text }) => typeof text === 'number') ? [number] : [],
       );
 
-      for (const { completion, error, sent, texts } of [whole, streamed]) {
+      for (const { completion, error, sent, texts } of [completed, streamed]) {
         for (const messages of sent) expectOrder(messages);
-        if (wrong.length > 1) {
+        if (invalidRounds.length > 1) {
           expect(error?.code).toBe('invalid_tool_call');
           expectOrder(error?.messages ?? []);
           continue;
         }
         expect(error).toBeUndefined();
-        const all = [...wanted.rounds, wanted];
+        const all = [...conversation.rounds, conversation];
         expectOrder(completion?.messages ?? []);
         expect(completion).toMatchObject({
-          rounds: wanted.rounds.length,
+          rounds: conversation.rounds.length,
           usage: {
             total_tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
             details: { cached_tokens: all.length },
           },
         });
-        const calls = wanted.rounds.flatMap((one) => one.calls);
+        const calls = conversation.rounds.flatMap((one) => one.calls);
         expect(texts).toEqual(calls.map(({ text }) => text).filter((text) => typeof text === 'string'));
       }
-      expect(withoutEmptyTexts(streamed.completion)).toEqual(withoutEmptyTexts(whole.completion));
+      expect(withoutEmptyTexts(streamed.completion)).toEqual(withoutEmptyTexts(completed.completion));
       const text = streamed.events.map((event) => (event.type === 'text' ? event.text : '')).join('');
-      const spoken = wanted.rounds.slice(0, (wrong[1] ?? wanted.rounds.length) + 1).map((one) => one.text);
-      expect(text).toBe([...spoken, ...(wrong.length > 1 ? [] : [wanted.reply])].join(''));
+      const expectedTexts = conversation.rounds
+        .slice(0, (invalidRounds[1] ?? conversation.rounds.length) + 1)
+        .map((one) => one.text);
+      expect(text).toBe(
+        [...expectedTexts, ...(invalidRounds.length > 1 ? [] : [conversation.reply])].join(''),
+      );
     }),
     { numRuns: 60 },
   );
 });
 
-/** A stream cannot tell an empty text from none. */
+/** Removes empty texts, which a stream cannot distinguish from missing ones. */
 function withoutEmptyTexts(value: unknown): unknown {
   return (
     value &&

@@ -43,7 +43,7 @@ const call = (id: string, name: string, args: string): Call => ({
   function: { name, arguments: args },
 });
 
-const asksFor = (...calls: Call[]): Response =>
+const toolCallReply = (...calls: Call[]): Response =>
   json(
     completion({
       choices: [
@@ -61,7 +61,7 @@ const textReply = (content: string): Response =>
     completion({ choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }] }),
   );
 
-/** A tool that says in which cities it was asked for. */
+/** A tool that records the cities in its calls. */
 function weatherTool(run: Tool['run'] = () => 'rain'): { weather: Tool; cities: unknown[] } {
   const cities: unknown[] = [];
   const weather = defineTool({
@@ -81,32 +81,32 @@ interface SentRequest {
   readonly [field: string]: unknown;
 }
 
-/** A model that gives these answers in turn, and the requests that it was sent. */
-function modelThat(...replies: MockResponse[]): () => SentRequest[] {
+/** Makes the model return these replies in turn. Returns a function that lists the received requests. */
+function mockReplies(...replies: MockResponse[]): () => SentRequest[] {
   const seen = network.respond('post', COMPLETIONS, ...replies);
   return () => seen.map(({ text }) => JSON.parse(text));
 }
 
-const asking = (...tools: Tool[]): [ChatCompletionRequest, RunToolsOptions] => [
+const requestWith = (...tools: Tool[]): [ChatCompletionRequest, RunToolsOptions] => [
   { model, messages: [question] },
   { tools },
 ];
 
 describe('runTools', () => {
   test('returns the completion of a model that calls no tool', async () => {
-    const sent = modelThat(textReply('No'));
+    const sent = mockReplies(textReply('No'));
     const { weather } = weatherTool();
 
-    const answer = await chatClient().runTools(...asking(weather));
+    const completion = await chatClient().runTools(...requestWith(weather));
 
-    expect(answer.choices[0].message.content).toBe('No');
-    expect(answer.rounds).toBe(0);
-    expect(answer.messages).toEqual([question, { role: 'assistant', content: 'No' }]);
+    expect(completion.choices[0].message.content).toBe('No');
+    expect(completion.rounds).toBe(0);
+    expect(completion.messages).toEqual([question, { role: 'assistant', content: 'No' }]);
     expect(sent()).toHaveLength(1);
   });
 
   test('sends the tools with the schemas of their arguments', async () => {
-    const sent = modelThat(textReply('No'));
+    const sent = mockReplies(textReply('No'));
     const { weather } = weatherTool();
     const strict = defineTool({ name: 'now', parameters: z.object({}), strict: true, run: () => 0 });
 
@@ -148,17 +148,22 @@ describe('runTools', () => {
 
   test('runs the tool that the model calls, and sends the result', async () => {
     const calls = [call('c1', 'weather', '{"city":"Paris"}')];
-    const sent = modelThat(asksFor(...calls), textReply('Yes'));
+    const sent = mockReplies(toolCallReply(...calls), textReply('Yes'));
     const { weather, cities } = weatherTool();
 
-    const answer = await chatClient().runTools(...asking(weather));
+    const completion = await chatClient().runTools(...requestWith(weather));
 
     expect(cities).toEqual(['Paris']);
-    const asked = { role: 'assistant', content: null, reasoning_content: 'Hm', tool_calls: calls };
-    const told = { role: 'tool', tool_call_id: 'c1', content: 'rain' };
-    expect(sent()[1]?.messages).toEqual([question, asked, told]);
-    expect(answer.rounds).toBe(1);
-    expect(answer.messages).toEqual([question, asked, told, { role: 'assistant', content: 'Yes' }]);
+    const assistantMessage = { role: 'assistant', content: null, reasoning_content: 'Hm', tool_calls: calls };
+    const toolMessage = { role: 'tool', tool_call_id: 'c1', content: 'rain' };
+    expect(sent()[1]?.messages).toEqual([question, assistantMessage, toolMessage]);
+    expect(completion.rounds).toBe(1);
+    expect(completion.messages).toEqual([
+      question,
+      assistantMessage,
+      toolMessage,
+      { role: 'assistant', content: 'Yes' },
+    ]);
   });
 
   test.each<[string, unknown, string]>([
@@ -167,16 +172,16 @@ describe('runTools', () => {
     ['undefined as an empty string', undefined, ''],
     ['the value of a promise', Promise.resolve(7), '7'],
   ])('sends %s as the result', async (_, result, content) => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
+    const sent = mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
     const { weather } = weatherTool(() => result);
 
-    await chatClient().runTools(...asking(weather));
+    await chatClient().runTools(...requestWith(weather));
 
     expect(sent()[1]?.messages.at(-1)).toEqual({ role: 'tool', tool_call_id: 'c1', content });
   });
 
   test('treats empty arguments as none', async () => {
-    modelThat(asksFor(call('c1', 'now', '')), textReply('Yes'));
+    mockReplies(toolCallReply(call('c1', 'now', '')), textReply('Yes'));
     const given: unknown[] = [];
     const now = defineTool({
       name: 'now',
@@ -184,26 +189,26 @@ describe('runTools', () => {
       run: (parameters) => given.push(parameters),
     });
 
-    await chatClient().runTools(...asking(now));
+    await chatClient().runTools(...requestWith(now));
 
     expect(given).toEqual([{ zone: 'UTC' }]);
   });
 
   test('runs the calls of a round in parallel, and sends their results in order', async () => {
-    const sent = modelThat(
-      asksFor(call('c1', 'weather', '{"city":"Paris"}'), call('c2', 'weather', '{"city":"Rome"}')),
+    const sent = mockReplies(
+      toolCallReply(call('c1', 'weather', '{"city":"Paris"}'), call('c2', 'weather', '{"city":"Rome"}')),
       textReply('Yes'),
     );
     const second = Promise.withResolvers<void>();
     const { weather } = weatherTool(async (parameters) => {
       const { city } = parameters as { city: string };
-      // The first call ends only after the second one has: one after the other, they would never end.
+      // The first call ends only after the second one has started, so sequential calls would never end.
       if (city === 'Paris') await second.promise;
       else second.resolve();
       return city;
     });
 
-    await chatClient().runTools(...asking(weather));
+    await chatClient().runTools(...requestWith(weather));
 
     expect(sent()[1]?.messages.slice(-2)).toMatchObject([
       { tool_call_id: 'c1', content: 'Paris' },
@@ -212,22 +217,22 @@ describe('runTools', () => {
   });
 
   test('continues for as many rounds as the model needs', async () => {
-    const sent = modelThat(
-      asksFor(call('c1', 'weather', '{"city":"Paris"}')),
-      asksFor(call('c2', 'weather', '{"city":"Rome"}')),
+    const sent = mockReplies(
+      toolCallReply(call('c1', 'weather', '{"city":"Paris"}')),
+      toolCallReply(call('c2', 'weather', '{"city":"Rome"}')),
       textReply('Yes'),
     );
     const { weather, cities } = weatherTool();
 
-    const answer = await chatClient().runTools(...asking(weather));
+    const completion = await chatClient().runTools(...requestWith(weather));
 
     expect(cities).toEqual(['Paris', 'Rome']);
-    expect(answer.rounds).toBe(2);
+    expect(completion.rounds).toBe(2);
     expect(sent().map(({ messages }) => messages.length)).toEqual([1, 3, 5]);
   });
 
   test('rejects with MaxToolRoundsError after `maxRounds`, with the conversation so far', async () => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
+    const sent = mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}')));
     const { weather, cities } = weatherTool();
 
     const error = await rejectionOf(
@@ -242,16 +247,16 @@ describe('runTools', () => {
   });
 
   test('allows ten rounds by default', async () => {
-    modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
+    mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}')));
     const { weather, cities } = weatherTool();
 
-    await rejectionOf(MaxToolRoundsError, chatClient().runTools(...asking(weather)));
+    await rejectionOf(MaxToolRoundsError, chatClient().runTools(...requestWith(weather)));
 
     expect(cities).toHaveLength(10);
   });
 
   test('sends `tool_choice` in the first round only', async () => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
+    const sent = mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
     const { weather } = weatherTool();
 
     await chatClient().runTools(
@@ -263,7 +268,7 @@ describe('runTools', () => {
   });
 
   test('respects `toJSON` of the request', async () => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
+    const sent = mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
     const { weather } = weatherTool();
     const request = { toJSON: () => ({ model, messages: [question] }) } as unknown as ChatCompletionRequest;
 
@@ -274,7 +279,7 @@ describe('runTools', () => {
   });
 
   test('does not change the request', async () => {
-    modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
+    mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
     const { weather } = weatherTool();
     const messages = Object.freeze([question]);
 
@@ -286,44 +291,47 @@ describe('runTools', () => {
 
 describe('a call with wrong arguments', () => {
   const wrong: [string, string, string][] = [
-    ['that are not of the schema', '{"city":7}', 'city'],
-    ['that are no JSON', '{"city":', 'JSON'],
-    ['that nest too deeply', `${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'JSON'],
+    ['that do not match the schema', '{"city":7}', 'city'],
+    ['that are not JSON', '{"city":', 'JSON'],
+    ['that are nested too deeply', `${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'JSON'],
   ];
 
-  test.each(wrong)('%s is reported to the model, which can correct it', async (_, args, said) => {
-    const sent = modelThat(
-      asksFor(call('c1', 'weather', args)),
-      asksFor(call('c2', 'weather', '{"city":"Rome"}')),
+  test.each(wrong)('%s is reported to the model, which can correct it', async (_, args, message) => {
+    const sent = mockReplies(
+      toolCallReply(call('c1', 'weather', args)),
+      toolCallReply(call('c2', 'weather', '{"city":"Rome"}')),
       textReply('Yes'),
     );
     const { weather, cities } = weatherTool();
 
-    const answer = await chatClient().runTools(...asking(weather));
+    const completion = await chatClient().runTools(...requestWith(weather));
 
     expect(cities).toEqual(['Rome']);
-    expect(answer.choices[0].message.content).toBe('Yes');
-    const told = sent()[1]?.messages.at(-1);
-    expect(told).toMatchObject({ role: 'tool', tool_call_id: 'c1' });
-    expect(JSON.parse(told?.content ?? '')).toEqual({ error: expect.stringContaining(said) });
+    expect(completion.choices[0].message.content).toBe('Yes');
+    const toolMessage = sent()[1]?.messages.at(-1);
+    expect(toolMessage).toMatchObject({ role: 'tool', tool_call_id: 'c1' });
+    expect(JSON.parse(toolMessage?.content ?? '')).toEqual({ error: expect.stringContaining(message) });
+    // The chat templates of servers accept only JSON objects.
+    const repeated = { function: { arguments: expect.stringMatching(/^\{.*\}$/) } };
+    expect(sent()[1]?.messages.at(-2)).toMatchObject({ tool_calls: [repeated] });
   });
 
-  test.each(wrong)('%s rejects with ToolCallError the second time', async (_, args, said) => {
-    modelThat(asksFor(call('c1', 'weather', args)));
+  test.each(wrong)('%s rejects with ToolCallError the second time', async (_, args, message) => {
+    mockReplies(toolCallReply(call('c1', 'weather', args)));
     const { weather, cities } = weatherTool();
 
-    const error = await rejectionOf(ToolCallError, chatClient().runTools(...asking(weather)));
+    const error = await rejectionOf(ToolCallError, chatClient().runTools(...requestWith(weather)));
 
     expect(error).toMatchObject({ code: 'invalid_tool_call', toolName: 'weather' });
-    expect(error.message).toContain(said);
+    expect(error.message).toContain(message);
     expect(error.issues).not.toEqual([]);
     expect(error.messages).toHaveLength(4);
     expect(cities).toEqual([]);
   });
 
-  test('is reported for each call, and the other calls of the round run', async () => {
-    const sent = modelThat(
-      asksFor(
+  test('is reported for each call, and does not prevent the other calls of the round', async () => {
+    const sent = mockReplies(
+      toolCallReply(
         call('c1', 'weather', '{}'),
         call('c2', 'weather', '{"city":"Rome"}'),
         call('c3', 'weather', '[]'),
@@ -332,7 +340,7 @@ describe('a call with wrong arguments', () => {
     );
     const { weather, cities } = weatherTool();
 
-    await chatClient().runTools(...asking(weather));
+    await chatClient().runTools(...requestWith(weather));
 
     expect(cities).toEqual(['Rome']);
     expect(sent()[1]?.messages.slice(-3)).toMatchObject([
@@ -343,20 +351,20 @@ describe('a call with wrong arguments', () => {
   });
 
   test('of an unknown tool is reported with the known names, once', async () => {
-    const sent = modelThat(asksFor(call('c1', 'climate', '{}')));
+    const sent = mockReplies(toolCallReply(call('c1', 'climate', '{}')));
     const { weather } = weatherTool();
 
-    const error = await rejectionOf(ToolCallError, chatClient().runTools(...asking(weather)));
+    const error = await rejectionOf(ToolCallError, chatClient().runTools(...requestWith(weather)));
 
     expect(error.toolName).toBe('climate');
     expect(sent()[1]?.messages.at(-1)?.content).toContain('weather');
   });
 
-  test('shows nothing of the conversation in a printed error', async () => {
-    modelThat(asksFor(call('c1', 'weather', '{}')));
+  test('does not show the conversation in a printed error', async () => {
+    mockReplies(toolCallReply(call('c1', 'weather', '{}')));
     const { weather } = weatherTool();
 
-    const error = await rejectionOf(ToolCallError, chatClient().runTools(...asking(weather)));
+    const error = await rejectionOf(ToolCallError, chatClient().runTools(...requestWith(weather)));
 
     expect(JSON.stringify(error)).not.toContain(question.content);
     expect(everythingShownOf({ ...error })).not.toContain(question.content);
@@ -365,10 +373,10 @@ describe('a call with wrong arguments', () => {
 
 describe('a run that ends early', () => {
   test('rejects with the error of a tool, and aborts the other tools of the round', async () => {
-    const sent = modelThat(asksFor(call('c1', 'breaks', '{}'), call('c2', 'waits', '{}')));
+    const sent = mockReplies(toolCallReply(call('c1', 'breaks', '{}'), call('c2', 'waits', '{}')));
     const mine = new Error('the database is down');
     const waiting = Promise.withResolvers<ToolContext>();
-    const breaks = defineTool({
+    const fails = defineTool({
       name: 'breaks',
       parameters: z.object({}),
       async run() {
@@ -385,7 +393,7 @@ describe('a run that ends early', () => {
       },
     });
 
-    await expect(chatClient().runTools(...asking(breaks, waits))).rejects.toBe(mine);
+    await expect(chatClient().runTools(...requestWith(fails, waits))).rejects.toBe(mine);
 
     const { signal, toolCallId } = await waiting.promise;
     expect(toolCallId).toBe('c2');
@@ -393,8 +401,8 @@ describe('a run that ends early', () => {
     expect(sent()).toHaveLength(1);
   });
 
-  test('rejects with the reason of the signal while a tool runs, and leaves no listener', async () => {
-    modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
+  test('rejects with the reason of the signal while a tool runs, and removes its listener', async () => {
+    mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}')));
     const user = new AbortController();
     const reason = new Error('the user left');
     const { weather } = weatherTool((_, { signal }) => {
@@ -413,7 +421,7 @@ describe('a run that ends early', () => {
   test('rejects with the reason of the signal during a request', async () => {
     const user = new AbortController();
     const reason = new Error('the user left');
-    modelThat(() => {
+    mockReplies(() => {
       user.abort(reason);
       return textReply('Too late');
     });
@@ -425,8 +433,8 @@ describe('a run that ends early', () => {
   });
 
   test('rejects with the error of a request', async () => {
-    modelThat(
-      asksFor(call('c1', 'weather', '{"city":"Paris"}')),
+    mockReplies(
+      toolCallReply(call('c1', 'weather', '{"city":"Paris"}')),
       json(failure('model_rate_limit_exceeded', '', 'slow down'), 429),
     );
     const { weather } = weatherTool();
@@ -437,8 +445,8 @@ describe('a run that ends early', () => {
     );
   });
 
-  test('rejects with OutputTruncatedError when a call was cut off at the token limit', async () => {
-    modelThat(
+  test('rejects with OutputTruncatedError when a call is truncated at the token limit', async () => {
+    mockReplies(
       json(
         completion({
           choices: [
@@ -453,7 +461,7 @@ describe('a run that ends early', () => {
     );
     const { weather, cities } = weatherTool();
 
-    const error = await rejectionOf(OutputTruncatedError, chatClient().runTools(...asking(weather)));
+    const error = await rejectionOf(OutputTruncatedError, chatClient().runTools(...requestWith(weather)));
 
     expect(error.completion.choices[0]?.message.tool_calls).toHaveLength(1);
     expect(cities).toEqual([]);
@@ -478,16 +486,19 @@ describe('invalid tools', () => {
   test('two tools with one name throw ConfigurationError', async () => {
     const { weather } = weatherTool();
 
-    const error = await rejectionOf(ConfigurationError, chatClient().runTools(...asking(weather, weather)));
+    const error = await rejectionOf(
+      ConfigurationError,
+      chatClient().runTools(...requestWith(weather, weather)),
+    );
 
     expect(error.option).toBe('tools');
   });
 
   test.each<[string, unknown]>([
     ['no tools', undefined],
-    ['tools that are no list', {}],
-    ['a tool that cannot be run', [{ type: 'function', function: { name: 'weather' } }]],
-    ['a tool of null', [null]],
+    ['tools that are not an array', {}],
+    ['a tool without `run`', [{ type: 'function', function: { name: 'weather' } }]],
+    ['a null tool', [null]],
   ])('%s throw ConfigurationError', async (_, tools) => {
     const error = await rejectionOf(
       ConfigurationError,
@@ -520,7 +531,7 @@ describe('invalid tools', () => {
   test('parameters without a JSON Schema throw ConfigurationError with the name of the tool', async () => {
     const at = defineTool({ name: 'at', parameters: z.object({ when: z.date() }), run: () => '' });
 
-    const error = await rejectionOf(ConfigurationError, chatClient().runTools(...asking(at)));
+    const error = await rejectionOf(ConfigurationError, chatClient().runTools(...requestWith(at)));
 
     expect(error.message).toContain('tool at');
   });
@@ -528,17 +539,21 @@ describe('invalid tools', () => {
 
 describe('a tool in complete() and stream()', () => {
   test('is sent as its definition, and not run', async () => {
-    const sent = modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}')));
+    const sent = mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}')));
     const { weather, cities } = weatherTool();
-    const byHand = { type: 'function', function: { name: 'other', parameters: {} } } as const;
+    const manualTool = { type: 'function', function: { name: 'other', parameters: {} } } as const;
 
-    const answer = await chatClient().complete({ model, messages: [question], tools: [weather, byHand] });
+    const completion = await chatClient().complete({
+      model,
+      messages: [question],
+      tools: [weather, manualTool],
+    });
 
-    expect(answer.choices[0].message.tool_calls?.[0]?.function.name).toBe('weather');
+    expect(completion.choices[0].message.tool_calls?.[0]?.function.name).toBe('weather');
     expect(cities).toEqual([]);
     expect(sent()[0]?.tools).toEqual([
       { type: 'function', function: expect.objectContaining({ name: 'weather' }) },
-      byHand,
+      manualTool,
     ]);
   });
 });
@@ -555,7 +570,7 @@ describe('calls that are not run', () => {
   const calls = { tool_calls: [call('c1', 'weather', '{"city":"Paris"}')] };
 
   test.each([
-    ['cut off', 'max_tokens', calls, OutputTruncatedError],
+    ['truncated', 'max_tokens', calls, OutputTruncatedError],
     [
       'incomplete, without a finish reason',
       null,
@@ -563,7 +578,7 @@ describe('calls that are not run', () => {
       OutputTruncatedError,
     ],
     [
-      'lacking arguments, without a finish reason',
+      'without arguments and a finish reason',
       null,
       { tool_calls: [call('c1', 'weather', '')] },
       OutputTruncatedError,
@@ -571,29 +586,32 @@ describe('calls that are not run', () => {
     ['withheld', 'content_filter', calls, ModelRefusalError],
     ['announced without a call', 'tool_calls', {}, ToolCallError],
     ['of a failed completion', 'abort', calls, StreamFailedError],
-  ] as const)('because they are %s reject, with the conversation', async (_, finish, message, type) => {
-    modelThat(reply(finish, message));
-    const { weather, cities } = weatherTool();
+  ] as const)(
+    'because they are %s cause a rejection with the conversation',
+    async (_, finish, message, type) => {
+      mockReplies(reply(finish, message));
+      const { weather, cities } = weatherTool();
 
-    const error = await rejection(chatClient({ maxRetries: 0 }).runTools(...asking(weather)));
+      const error = await rejection(chatClient({ maxRetries: 0 }).runTools(...requestWith(weather)));
 
-    expect(error).toBeInstanceOf(type);
-    expect(cities).toEqual([]);
-    expect((error as { messages: readonly unknown[] }).messages[0]).toEqual(question);
-  });
+      expect(error).toBeInstanceOf(type);
+      expect(cities).toEqual([]);
+      expect((error as { messages: readonly unknown[] }).messages[0]).toEqual(question);
+    },
+  );
 
   test('do not include complete calls of a server that sends no finish reason', async () => {
-    modelThat(reply(null, calls), textReply('rain'));
+    mockReplies(reply(null, calls), textReply('rain'));
     const { weather, cities } = weatherTool();
 
-    await chatClient().runTools(...asking(weather));
+    await chatClient().runTools(...requestWith(weather));
 
     expect(cities).toEqual(['Paris']);
   });
 
-  test('because the tool is custom are returned to the caller', async () => {
+  test('because the tool is a custom tool are returned to the caller', async () => {
     const custom = { id: 'c1', type: 'custom', custom: { name: 'sql', input: 'SELECT 1' } };
-    const sent = modelThat(reply('tool_calls', { tool_calls: [custom] }));
+    const sent = mockReplies(reply('tool_calls', { tool_calls: [custom] }));
     const definition = { type: 'custom', custom: { name: 'sql' } } as const;
 
     const result = await chatClient().runTools({ model, messages: [question] }, { tools: [definition] });
@@ -605,7 +623,7 @@ describe('calls that are not run', () => {
 
 describe('a run', () => {
   const withUsage = (response: object, usage: object): Response => json({ ...response, usage });
-  const asksForParis = completion({
+  const parisCallReply = completion({
     choices: [
       {
         index: 0,
@@ -620,8 +638,8 @@ describe('a run', () => {
   });
 
   test('adds up the usage of its rounds', async () => {
-    modelThat(
-      withUsage(asksForParis, { prompt_tokens: 1, completion_tokens: 2, details: { cached_tokens: 1 } }),
+    mockReplies(
+      withUsage(parisCallReply, { prompt_tokens: 1, completion_tokens: 2, details: { cached_tokens: 1 } }),
       withUsage(completion(), {
         prompt_tokens: 10,
         completion_tokens: 20,
@@ -630,7 +648,7 @@ describe('a run', () => {
     );
     const { weather } = weatherTool();
 
-    const { usage } = await chatClient().runTools(...asking(weather));
+    const { usage } = await chatClient().runTools(...requestWith(weather));
 
     expect(usage).toEqual({
       prompt_tokens: 11,
@@ -640,7 +658,7 @@ describe('a run', () => {
   });
 
   test('parses its last reply with a schema', async () => {
-    const sent = modelThat(json(asksForParis), textReply('{"umbrella":true}'));
+    const sent = mockReplies(json(parisCallReply), textReply('{"umbrella":true}'));
     const { weather } = weatherTool();
     const schema = z.object({ umbrella: z.boolean() });
 
@@ -655,22 +673,22 @@ describe('a run', () => {
   });
 
   test('accepts the JSON Schema of a tool, as MCP servers provide it', async () => {
-    const sent = modelThat(json(asksForParis), textReply('Yes'));
+    const sent = mockReplies(json(parisCallReply), textReply('Yes'));
     const parameters = { type: 'object', properties: { city: { type: 'string' } } };
     const seen: unknown[] = [];
     const weather = defineTool({ name: 'weather', parameters, run: (args) => seen.push(args) });
 
-    await chatClient().runTools(...asking(weather));
+    await chatClient().runTools(...requestWith(weather));
 
     expect(seen).toEqual([{ city: 'Paris' }]);
     expect(sent()[0]).toHaveProperty('tools.0.function.parameters', parameters);
   });
 
-  test('has the conversation in the error of a tool and of a request, with the results so far', async () => {
+  test('adds the conversation with the previous results to the error of a tool or a request', async () => {
     const mine = new Error('the database is down');
-    modelThat(asksFor(call('c1', 'weather', '{"city":"Paris"}'), call('c2', 'breaks', '{}')));
+    mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}'), call('c2', 'breaks', '{}')));
     const { weather } = weatherTool();
-    const breaks = defineTool({
+    const fails = defineTool({
       name: 'breaks',
       parameters: z.object({}),
       run: async () => {
@@ -679,7 +697,7 @@ describe('a run', () => {
       },
     });
 
-    await expect(chatClient().runTools(...asking(weather, breaks))).rejects.toBe(mine);
+    await expect(chatClient().runTools(...requestWith(weather, fails))).rejects.toBe(mine);
 
     expect(mine).toHaveProperty('messages.length', 3);
     expect(mine).toHaveProperty('messages.2', { role: 'tool', tool_call_id: 'c1', content: 'rain' });
@@ -769,7 +787,7 @@ describe('streamTools', () => {
     await expect(stream.completion()).rejects.toBe(reason);
   });
 
-  test('ends the request when its loop is left', async () => {
+  test('aborts the request when the loop ends early', async () => {
     const canceled = Promise.withResolvers<void>();
     const body = new ReadableStream({
       start: (controller) => controller.enqueue(new TextEncoder().encode(events(delta({ content: 'a' })))),

@@ -5,8 +5,8 @@ import { chat, control } from './wire.ts';
 
 const KEY = 'sk-first-key-0123456789';
 
-/** An emulator, and requests to its endpoints for other processes. */
-function administered(options: EmulatorOptions = {}) {
+/** Creates an emulator, and functions that send requests to its admin endpoints and to the model. */
+function newEmulator(options: EmulatorOptions = {}) {
   const drun = createEmulator({ keys: [{ name: 'first', key: KEY }], ...options });
   const admin = async (method: string, path: string, body?: unknown, token = drun.accessToken.reveal()) => {
     const response = await drun.fetch(`http://127.0.0.1/_emulator/${path}`, {
@@ -17,8 +17,8 @@ function administered(options: EmulatorOptions = {}) {
     const text = await response.text();
     return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
   };
-  const ask = async (key = KEY): Promise<string> => (await chat(drun, key)).text();
-  return { drun, admin, ask };
+  const sendPrompt = async (key = KEY): Promise<string> => (await chat(drun, key)).text();
+  return { drun, admin, ask: sendPrompt };
 }
 
 describe('/_emulator/', () => {
@@ -29,22 +29,22 @@ describe('/_emulator/', () => {
     ['POST', 'reset'],
     ['GET', 'unknown'],
   ])('rejects %s %s without the access token', async (method, path) => {
-    const { drun, admin } = administered();
+    const { drun, admin } = newEmulator();
     for (const token of ['', 'wrong', KEY])
       expect((await admin(method, path, undefined, token)).status).toBe(401);
     const rejection = { method, path: `/_emulator/${path}`, status: 401 };
     expect([...drun.requests]).toMatchObject([rejection, rejection, rejection]);
   });
 
-  it('creates, lists, changes and deletes keys, and shows the full key only once', async () => {
-    const { admin, ask } = administered();
+  it('creates, lists, updates and deletes keys, and returns the full key only once', async () => {
+    const { admin, ask: sendPrompt } = newEmulator();
     const created = await admin('POST', 'keys', { name: 'second', quota: 5, allowModels: ['public/*'] });
     expect(created).toMatchObject({
       status: 201,
       body: { keys: [{ name: 'second', key: expect.stringMatching(/^sk-.{45}$/) }] },
     });
     const { id, key } = created.body.keys[0];
-    expect(await ask(key)).toContain('Hello, model!');
+    expect(await sendPrompt(key)).toContain('Hello, model!');
     const listed = await admin('GET', 'keys');
     expect(listed.body).toMatchObject([
       { name: 'first' },
@@ -55,28 +55,28 @@ describe('/_emulator/', () => {
       id,
       disabled: true,
     });
-    expect(await ask(key)).toContain('invalid_api_key');
+    expect(await sendPrompt(key)).toContain('invalid_api_key');
     expect((await admin('DELETE', `keys/${id}`)).status).toBe(204);
     expect((await admin('DELETE', `keys/${id}`)).status).toBe(409);
   });
 
   it('adds rules, lists them with their hits, and removes them', async () => {
-    const { admin, ask } = administered();
+    const { admin, ask: sendPrompt } = newEmulator();
     const rules = [{ when: { key: KEY }, reply: 'scripted', times: 1 }, { reply: ['one'] }];
     expect(await admin('POST', 'rules', rules)).toEqual({ status: 201, body: { rules: 2 } });
-    expect(await ask()).toContain('scripted');
+    expect(await sendPrompt()).toContain('scripted');
     expect((await admin('GET', 'rules')).body).toEqual([
       { position: 1, hits: 1, when: { key: 'sk-******6789' } },
       { position: 2, hits: 0, when: {} },
     ]);
     expect((await admin('DELETE', 'rules')).status).toBe(204);
-    expect(await ask()).toContain('Hello, model!');
+    expect(await sendPrompt()).toContain('Hello, model!');
   });
 
   it('sets faults of every mode, and removes them', async () => {
-    const { drun, admin, ask } = administered();
+    const { drun, admin, ask: sendPrompt } = newEmulator();
     await admin('POST', 'faults', { plane: 'data', status: 503 });
-    expect([await ask(), await ask()]).toEqual([
+    expect([await sendPrompt(), await sendPrompt()]).toEqual([
       expect.stringContaining('service unavailable'),
       expect.stringContaining('Hello'),
     ]);
@@ -84,16 +84,16 @@ describe('/_emulator/', () => {
       { mode: 'always', status: 500 },
       { mode: 'random', probability: 0 },
     ]);
-    expect(await ask()).toContain('error');
+    expect(await sendPrompt()).toContain('error');
     await admin('DELETE', 'faults');
-    expect(await ask()).toContain('Hello');
+    expect(await sendPrompt()).toContain('Hello');
     expect(Array.from(drun.requests, ({ faults }) => faults?.length ?? 0)).toEqual([1, 0, 1, 0]);
   });
 
   it('returns and clears the request log', async () => {
-    const { drun, admin, ask } = administered();
-    await ask();
-    await ask('sk-wrong-key-0123456789');
+    const { drun, admin, ask: sendPrompt } = newEmulator();
+    await sendPrompt();
+    await sendPrompt('sk-wrong-key-0123456789');
     const { body } = await admin('GET', 'requests');
     expect(body).toMatchObject([
       { path: '/v1/chat/completions', status: 200, model: 'public/deepseek-r1' },
@@ -105,20 +105,20 @@ describe('/_emulator/', () => {
   });
 
   it('adds a scenario', async () => {
-    const { admin, ask } = administered();
+    const { admin, ask: sendPrompt } = newEmulator();
     const { status, body } = await admin('POST', 'scenario', {
       keys: [{ name: 'second', key: 'sk-second-key-0123456789' }],
       rules: [{ when: { key: 'second' }, reply: 'Hello, second.' }],
       faults: [{ key: 'second', nth: 2, status: 429 }],
     });
     expect([status, body.keys[0].name]).toEqual([201, 'second']);
-    expect(await ask('sk-second-key-0123456789')).toContain('Hello, second.');
-    expect(await ask('sk-second-key-0123456789')).toContain('rate limit');
-    expect(await ask()).toContain('Hello, model!');
+    expect(await sendPrompt('sk-second-key-0123456789')).toContain('Hello, second.');
+    expect(await sendPrompt('sk-second-key-0123456789')).toContain('rate limit');
+    expect(await sendPrompt()).toContain('Hello, model!');
   });
 
-  it('adds nothing of a scenario with a mistake, and names its field', async () => {
-    const { drun, admin } = administered();
+  it('rejects a scenario with an invalid field as a whole, and names the field', async () => {
+    const { drun, admin } = newEmulator();
     const { status, body } = await admin('POST', 'scenario', {
       keys: [{ name: 'second' }],
       rules: [{ reply: 'x' }, { wen: { model: 'a' }, reply: 'y' }],
@@ -129,7 +129,7 @@ describe('/_emulator/', () => {
   });
 
   it('limits rules, faults, log and reset to one key', async () => {
-    const { admin, ask } = administered({
+    const { admin, ask: sendPrompt } = newEmulator({
       keys: [
         { name: 'first', key: KEY },
         { name: 'second', key: 'sk-second-0123456789' },
@@ -139,15 +139,15 @@ describe('/_emulator/', () => {
       await admin('POST', 'rules', { when: { key: name }, reply: `for ${name}` });
       await admin('POST', 'faults', { mode: 'always', key: name, delayMs: 0 });
     }
-    await ask();
-    await ask('sk-second-0123456789');
+    await sendPrompt();
+    await sendPrompt('sk-second-0123456789');
     expect((await admin('GET', 'requests?key=second')).body).toHaveLength(1);
     expect((await admin('GET', 'rules?key=second')).body).toMatchObject([
       { when: { key: 'second' }, hits: 1 },
     ]);
     await admin('POST', 'reset?key=second');
-    expect(await ask('sk-second-0123456789')).toContain('Hello, model!');
-    expect(await ask()).toContain('for first');
+    expect(await sendPrompt('sk-second-0123456789')).toContain('Hello, model!');
+    expect(await sendPrompt()).toContain('for first');
     const { body } = await admin('GET', 'requests');
     expect(body.map(({ faults }: { faults?: unknown }) => faults)).toEqual([
       ['delayMs'],
@@ -159,7 +159,7 @@ describe('/_emulator/', () => {
   });
 
   it('resets to the state of the options', async () => {
-    const { drun, admin } = administered();
+    const { drun, admin } = newEmulator();
     await admin('POST', 'keys', { name: 'second' });
     await control(drun, 'GET', '/apikeys');
     await admin('POST', 'reset');
@@ -180,15 +180,15 @@ describe('/_emulator/', () => {
     ['scenario', { rules: {} }, 400, '`rules`'],
     ['unknown', {}, 404, 'Nothing is served'],
   ])('rejects POST %s with %j', async (path, body, status, message) => {
-    const { drun, admin } = administered();
+    const { drun, admin } = newEmulator();
     const response = await admin('POST', path, body);
     expect(response.status).toBe(status);
     expect(response.body.message).toContain(message);
     expect([...drun.requests]).toMatchObject([{ status, reason: response.body.message }]);
   });
 
-  it('serves the files of the dashboard without a token, and nothing else', async () => {
-    const { drun } = administered();
+  it('serves only the files of the dashboard without a token', async () => {
+    const { drun } = newEmulator();
     for (const [file, type] of [
       ['', 'text/html'],
       ['style.css', 'text/css'],
@@ -204,7 +204,7 @@ describe('/_emulator/', () => {
   });
 
   it('is off by default with `serve`, which logs the rejection', async () => {
-    const { drun } = administered();
+    const { drun } = newEmulator();
     await using off = await serve(drun);
     expect((await fetch(`${off.url}/_emulator/`)).status).toBe(404);
     expect([...drun.requests]).toMatchObject([{ status: 404, reason: expect.stringContaining('`admin`') }]);

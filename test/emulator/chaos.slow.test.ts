@@ -5,26 +5,26 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { everythingShownOf } from '../support/failures.ts';
 
 /*
- * Everything that can go wrong, at random, under a load of calls at once. Time is virtual: a run that waits for
- * minutes takes milliseconds, and one that hangs is found out.
+ * Sends concurrent calls to an emulator with random faults. Timers are fake, so that delays take no time and calls that
+ * hang are detected.
  */
 
 const RUNS = 1000;
-const RUNS_AT_ONCE = 50;
+const CONCURRENT_RUNS = 50;
 const TIMEOUT_MS = 20_000;
 const IDLE_TIMEOUT_MS = 5_000;
-/** A stream of the emulator's has 8 chunks, each of which may take its time after the first one has come. */
-const LONGEST_CALL_MS = TIMEOUT_MS + 9 * IDLE_TIMEOUT_MS;
+/** A stream of the emulator has 8 chunks. After the first one, each may be delayed by up to the idle timeout. */
+const MAX_CALL_MS = TIMEOUT_MS + 9 * IDLE_TIMEOUT_MS;
 
 interface Outcome {
   readonly call: string;
-  readonly tookMs: number;
+  readonly durationMs: number;
   readonly value?: unknown;
   readonly error?: unknown;
 }
 
-/** Something that looks like a key in clear. Masked ones have asterisks. */
-const KEY_IN_CLEAR = /sk-[\w-]{12}/;
+/** Matches full keys, but not masked ones. */
+const FULL_KEY = /sk-[\w-]{12}/;
 
 interface Run {
   readonly seed: number;
@@ -37,7 +37,7 @@ interface Run {
 const model = 'public/deepseek-r1';
 const request = { model, messages: [{ role: 'user', content: 'Hello!' }] } as const;
 
-/** Three users of one account, each with a handful of calls one after the other. */
+/** Starts a run in which three users of one account each make four consecutive calls. */
 function start(seed: number): Run {
   const random = seededRandom(seed);
   const drun = createEmulator({ random: seededRandom(seed), reply: 'abcd', maxKeys: 4 });
@@ -50,7 +50,7 @@ function start(seed: number): Run {
   const calls: Record<string, () => PromiseLike<unknown>> = {
     create: () => keys.create({ name: `key ${random()}` }),
     list: () => keys.list(),
-    walk: () => Array.fromAsync(keys.list({ pageSize: 2 })),
+    iterate: () => Array.fromAsync(keys.list({ pageSize: 2 })),
     delete: async () => keys.delete([...drun.keys].at(-1)?.id ?? 'none'),
     canCreate: () => keys.canCreate(),
     complete: () => chat.complete(request),
@@ -69,7 +69,7 @@ function start(seed: number): Run {
         (value) => ({ value }),
         (error: unknown) => ({ error }),
       );
-      outcomes.push({ call: name, tookMs: Date.now() - startedAt, ...outcome });
+      outcomes.push({ call: name, durationMs: Date.now() - startedAt, ...outcome });
     }
   };
   const done = Promise.all([user(), user(), user()]).then(() => {});
@@ -83,44 +83,44 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it.each(Array.from({ length: RUNS / RUNS_AT_ONCE }, (_, batch) => batch * RUNS_AT_ONCE))(
+it.each(Array.from({ length: RUNS / CONCURRENT_RUNS }, (_, batch) => batch * CONCURRENT_RUNS))(
   'every call ends with a result or a typed error without credentials: seeds from %d',
   { timeout: 60_000 },
   async (firstSeed) => {
-    const runs = Array.from({ length: RUNS_AT_ONCE }, (_, index) => start(firstSeed + index));
-    let areDone = false;
+    const runs = Array.from({ length: CONCURRENT_RUNS }, (_, index) => start(firstSeed + index));
+    let isDone = false;
     void Promise.all(runs.map(({ done }) => done)).then(() => {
-      areDone = true;
+      isDone = true;
     });
-    // Each of three users makes four calls one after the other.
-    for (let passedMs = 0; !areDone && passedMs < 4 * LONGEST_CALL_MS; passedMs += 1_000) {
+    // Each user makes four consecutive calls.
+    for (let passedMs = 0; !isDone && passedMs < 4 * MAX_CALL_MS; passedMs += 1_000) {
       await vi.advanceTimersByTimeAsync(1_000);
     }
 
     for (const { seed, token, requests, outcomes } of runs) {
-      const where = `seed ${seed}`;
-      expect(outcomes, where).toHaveLength(12);
-      for (const { call, tookMs, value, error } of outcomes) {
-        const what = `${where}, ${call}`;
-        expect(tookMs, what).toBeLessThanOrEqual(LONGEST_CALL_MS);
-        if (error === undefined) expect(value, what).toBeDefined();
-        else if (!isDrunError(error)) expect.unreachable(`${what}: ${String(error)}`);
-        // Errors are looked at from all sides, hidden fields included.
-        const shown = error === undefined ? plainlyShownOf(value) : everythingShownOf(error);
-        expect(shown, what).not.toMatch(KEY_IN_CLEAR);
-        expect(shown, what).not.toContain(token);
-        if (call === 'text' && error === undefined) expect(value, what).toBe('abcd');
+      const runLabel = `seed ${seed}`;
+      expect(outcomes, runLabel).toHaveLength(12);
+      for (const { call, durationMs, value, error } of outcomes) {
+        const callLabel = `${runLabel}, ${call}`;
+        expect(durationMs, callLabel).toBeLessThanOrEqual(MAX_CALL_MS);
+        if (error === undefined) expect(value, callLabel).toBeDefined();
+        else if (!isDrunError(error)) expect.unreachable(`${callLabel}: ${String(error)}`);
+        // Errors must not show credentials even in hidden fields.
+        const output = error === undefined ? plainOutputOf(value) : everythingShownOf(error);
+        expect(output, callLabel).not.toMatch(FULL_KEY);
+        expect(output, callLabel).not.toContain(token);
+        if (call === 'text' && error === undefined) expect(value, callLabel).toBe('abcd');
       }
-      expect(plainlyShownOf([...requests]), where).not.toMatch(KEY_IN_CLEAR);
+      expect(plainOutputOf([...requests]), runLabel).not.toMatch(FULL_KEY);
     }
 
     const outcomes = runs.flatMap((run) => run.outcomes);
     const codes = outcomes.flatMap(({ error }) => (isDrunError(error) ? [error.code] : []));
-    expect(outcomes.length - codes.length, 'answers').toBeGreaterThan(100);
+    expect(outcomes.length - codes.length, 'successful calls').toBeGreaterThan(100);
     expect(new Set(codes).size, 'kinds of errors').toBeGreaterThan(4);
   },
 );
 
-function plainlyShownOf(value: unknown): string {
+function plainOutputOf(value: unknown): string {
   return JSON.stringify(value) + inspect(value, { depth: Number.POSITIVE_INFINITY });
 }

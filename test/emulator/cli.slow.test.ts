@@ -9,11 +9,9 @@ import { createEmulator } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-/*
- * The command as a process. Each start takes a second on a busy machine, so one test checks several options.
- */
+/* Runs the command as a process. Starting it takes up to a second, so some tests check several options. */
 
-// From the source: Node strips the types.
+// The source file, whose types Node strips.
 const PROGRAM = fileURLToPath(new URL('../../src/emulator/cli.ts', import.meta.url));
 const KEY = 'sk-scripted-key-0123456789';
 
@@ -24,7 +22,7 @@ interface Running {
   readonly closeOutput: () => void;
 }
 
-/** Starts the command; it is killed after the test. */
+/** Starts the command. It is killed after the test. */
 function start(args: readonly string[], environment: Record<string, string> = {}): Running {
   const child = spawn(process.execPath, [PROGRAM, 'emulator', ...args], {
     env: { ...process.env, ...environment },
@@ -39,7 +37,7 @@ function start(args: readonly string[], environment: Record<string, string> = {}
   };
 }
 
-/** Runs the command to its end. */
+/** Runs the command until it exits. */
 function run(
   args: readonly string[],
   env: Record<string, string> = {},
@@ -172,7 +170,7 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
     await running.line();
     await running.line();
     expect(JSON.parse(await running.line())).toMatchObject({ model: 'llama3', status: 200 });
-    // The reader of its output leaves: `drun-sdk emulator | head -1`.
+    // The reader closes the pipe, as in `drun-sdk emulator | head -1`.
     running.closeOutput();
     for (let count = 0; count < 2; count++) await fetch(`${url}/v1/models`).catch(() => {});
     expect(await running.exited).toEqual([0, null]);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CHAT, chat, createKey, withKey } from './wire.ts';
 
 describe('a disposed emulator', () => {
-  it('rejects further requests like a server that does not run', async () => {
+  it('rejects further requests like a stopped server', async () => {
     let fetch: ReturnType<typeof createEmulator>['fetch'];
     {
       await using drun = createEmulator();
@@ -28,10 +28,10 @@ describe('a disposed emulator', () => {
     const response = await chat(drun, key, { stream: true });
     const reader = response.body?.getReader();
     await reader?.read();
-    const thinking = chat(drun, key);
+    const pendingReply = chat(drun, key);
     drun.faults.next({ operation: 'models', delayMs: 100_000 });
     const delayed = drun.fetch(`${CHAT}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
-    const settled = Promise.allSettled([reader?.read(), thinking, delayed]);
+    const settled = Promise.allSettled([reader?.read(), pendingReply, delayed]);
     await drun[Symbol.asyncDispose]();
     const lost = { status: 'rejected', reason: { cause: { code: 'ECONNRESET' } } };
     expect(await settled).toMatchObject([lost, lost, lost]);
@@ -47,20 +47,22 @@ describe('a disposed emulator', () => {
 describe('onRequest', () => {
   it('is called when the response has ended', async () => {
     let now = 1_000;
-    const told: EmulatedRequest[] = [];
-    const { drun, key } = await withKey({ now: () => now, onRequest: (request) => told.push(request) });
-    expect(told).toMatchObject([{ operation: 'create', status: 200, durationMs: 0, at: new Date(1_000) }]);
+    const requests: EmulatedRequest[] = [];
+    const { drun, key } = await withKey({ now: () => now, onRequest: (request) => requests.push(request) });
+    expect(requests).toMatchObject([
+      { operation: 'create', status: 200, durationMs: 0, at: new Date(1_000) },
+    ]);
     const response = await chat(drun, key, { stream: true });
-    expect(told).toHaveLength(1);
+    expect(requests).toHaveLength(1);
     now += 250;
     await response.text();
-    expect(told.slice(1)).toMatchObject([{ operation: 'chat', status: 200, durationMs: 250 }]);
-    expect(JSON.stringify(told)).not.toContain(key);
+    expect(requests.slice(1)).toMatchObject([{ operation: 'chat', status: 200, durationMs: 250 }]);
+    expect(JSON.stringify(requests)).not.toContain(key);
   });
 
   it('is called for responses that are canceled or lost', async () => {
-    const told: EmulatedRequest[] = [];
-    const { drun, key } = await withKey({ onRequest: (request) => told.push(request) });
+    const requests: EmulatedRequest[] = [];
+    const { drun, key } = await withKey({ onRequest: (request) => requests.push(request) });
     const reader = (await chat(drun, key, { stream: true })).body?.getReader();
     await reader?.read();
     await reader?.cancel();
@@ -68,7 +70,7 @@ describe('onRequest', () => {
     await chat(drun, key).catch(() => {});
     drun.faults.next({ dropAfterChunks: 1 });
     await (await chat(drun, key, { stream: true })).text().catch(() => {});
-    expect(told.map(({ status, faults }) => [status, faults])).toEqual([
+    expect(requests.map(({ status, faults }) => [status, faults])).toEqual([
       [200, undefined],
       [200, undefined],
       [undefined, ['dropConnection']],
@@ -76,7 +78,7 @@ describe('onRequest', () => {
     ]);
   });
 
-  it('may throw', async () => {
+  it('may throw without affecting the response', async () => {
     const drun = createEmulator({
       onRequest: () => {
         throw new Error('no disk space');

@@ -1,26 +1,24 @@
 import type { Emulator, EmulatorOptions } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
-import { WAYS_IN } from './ways-in.ts';
+import { TRANSPORTS } from './transports.ts';
 import { CHAT, CONSOLE, CONTROL } from './wire.ts';
 
-/*
- * What the contract says of the wire, asked with nothing but fetch: these tests know no client of this package.
- */
+/* Tests the wire format of the contract with plain `fetch`, without the clients of this package. */
 
 interface Service {
   readonly drun: Emulator;
-  /** A request to the control plane, with an access token. */
+  /** Sends a request to the control plane with an access token. */
   readonly control: (method: string, path: string, body?: unknown, headers?: object) => Promise<Response>;
-  /** A request to the data plane, with a key. */
+  /** Sends a request to the data plane with a key. */
   readonly data: (method: string, path: string, key: string | undefined, body?: unknown) => Promise<Response>;
-  /** Makes a key. */
+  /** Creates a key. */
   readonly key: (fields?: object, scope?: string) => Promise<{ id: string; key: string }>;
 }
 
 const question = { model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hello, model!' }] };
 const SPACE = '/workspaces/7';
 
-describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
+describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
   async function service(options?: EmulatorOptions): Promise<Service> {
     const { drun, consoleUrl = CONSOLE, chatUrl = CHAT, fetch = globalThis.fetch } = await open(options);
     const send = (
@@ -57,7 +55,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
   const bodyOf = async (response: Promise<Response>): Promise<unknown> => (await response).json();
 
   describe('the control plane', () => {
-    it.each(['', SPACE])('creates, lists, shows and deletes keys under "%s"', async (scope) => {
+    it.each(['', SPACE])('creates, lists, returns and deletes keys under "%s"', async (scope) => {
       const { control, key } = await service();
       const { id, key: whole } = await key({}, scope);
       expect(whole).toMatch(/^sk-[\w-]{45}$/);
@@ -95,7 +93,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect((await control('GET', '/masked-apikeys?page.pageSize=ten')).status).toBe(400);
     });
 
-    it('omits zero values, and writes times as RFC 3339 and 64-bit integers as strings', async () => {
+    it('omits zero values, and formats times as RFC 3339 and 64-bit integers as strings', async () => {
       const { control, data, key } = await service();
       const { id, key: whole } = await key({ expireTime: '2127-01-01T08:00:00+08:00', quota: '1000' }, SPACE);
       await data('POST', '/v1/chat/completions', whole, question);
@@ -214,7 +212,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
   });
 
   describe('the data plane', () => {
-    it('returns a whole completion', async () => {
+    it('returns a completion', async () => {
       const { data, key } = await service();
       const { key: whole } = await key();
       const response = await data('POST', '/v1/chat/completions', whole, question);
@@ -245,7 +243,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 8 } });
     });
 
-    it('lists the models of a key, and rejects others in the order of its checks', async () => {
+    it('lists the models of a key, and checks requests in the documented order', async () => {
       const { drun, data } = await service({ models: ['a', 'b/c', 'b/d'] });
       const { secret } = drun.keys.create({ name: 'narrow', allowModels: ['b/*'], denyModels: ['b/d'] });
       const whole = secret.reveal();
@@ -266,7 +264,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect(await ask(whole, { model: 'b/c' })).toEqual([400, '400']);
     });
 
-    it('repeats a rejected key in plain text', async () => {
+    it('includes a rejected key in plain text in the message', async () => {
       const { control, data, key } = await service();
       const { id, key: whole } = await key();
       await control('DELETE', `/apikeys/${id}`, {});
@@ -296,7 +294,7 @@ describe.each(WAYS_IN)('the contract, $name:', ({ open }) => {
       expect(text.endsWith('data: null\n\n')).toBe(true);
     });
 
-    it('serves no other path', async () => {
+    it('responds with 404 to other paths', async () => {
       const { data, key } = await service();
       const { key: whole } = await key();
       for (const [method, path] of [

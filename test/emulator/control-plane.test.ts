@@ -10,7 +10,7 @@ interface WireError {
 const MASKED = /^sk-\*{6}[\w-]{4}$/;
 
 describe('create', () => {
-  it('returns the full key, an id and the time, and omits unset fields', async () => {
+  it('returns the full key, an id and the creation time, and omits unset fields', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23, 9, 30, 15, 250) });
     const { status, body } = await control<WireKey>(drun, 'POST', '/apikeys', { name: 'checkout' });
     expect(status).toBe(200);
@@ -24,7 +24,7 @@ describe('create', () => {
     });
   });
 
-  it('writes a time without a fraction if it is a whole second', async () => {
+  it('omits the fraction of a time that is a whole second', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 10, 23) });
     expect((await createKey(drun)).creationTimestamp).toBe('2026-11-23T00:00:00Z');
   });
@@ -43,7 +43,7 @@ describe('create', () => {
     expect(await createKey(drun, { expireTime: null })).not.toHaveProperty('expireTime');
   });
 
-  it('accepts a name that exists', async () => {
+  it('accepts a duplicate name', async () => {
     const drun = createEmulator();
     const [first, second] = [await createKey(drun), await createKey(drun)];
     expect(first.name).toBe(second.name);
@@ -53,21 +53,21 @@ describe('create', () => {
   it.each([
     ['no body', undefined],
     ['a body that is not JSON', '{name: checkout}'],
-    ['a list', []],
+    ['an array', []],
     ['null', 'null'],
     ['no name', {}],
     ['an empty name', { name: '' }],
-    ['a number for a name', { name: 7 }],
+    ['a name that is a number', { name: 7 }],
     ['an expiry without a zone', { name: 'a', expireTime: '2027-01-01T00:00:00' }],
     ['an expiry without a time', { name: 'a', expireTime: '2027-01-01' }],
     ['an expiry without seconds', { name: 'a', expireTime: '2027-01-01T00:00Z' }],
-    ['an expiry on a day that is not', { name: 'a', expireTime: '2027-02-30T00:00:00Z' }],
+    ['an expiry on a day that does not exist', { name: 'a', expireTime: '2027-02-30T00:00:00Z' }],
     ['an expiry in milliseconds', { name: 'a', expireTime: 1798761600000 }],
   ])('rejects %s', async (_, body) => {
     const drun = createEmulator();
-    const answer = await control<WireError>(drun, 'POST', '/apikeys', body);
-    expect(answer.status).toBe(400);
-    expect(answer.body).toEqual({ id: expect.any(String), message: expect.any(String) });
+    const response = await control<WireError>(drun, 'POST', '/apikeys', body);
+    expect(response.status).toBe(400);
+    expect(response.body).toEqual({ id: expect.any(String), message: expect.any(String) });
     expect([...drun.keys]).toEqual([]);
   });
 
@@ -82,7 +82,7 @@ describe('create', () => {
     expect((await createKey(drun, { name: 'fits' })).name).toBe('fits');
   });
 
-  it('has a default limit of five, and none if it is infinite', async () => {
+  it('has a default limit of five keys, which can be infinite', async () => {
     const five = createEmulator();
     for (let count = 0; count < 5; count++) await createKey(five);
     expect((await control(five, 'POST', '/apikeys', { name: 'six' })).status).toBe(400);
@@ -159,7 +159,7 @@ describe('list', () => {
     expect(body.items?.map(({ name }) => name)).toEqual(['third', 'second', 'first']);
   });
 
-  it('returns everything on page 1 for a page size of -1', async () => {
+  it('returns all keys on page 1 for a page size of -1', async () => {
     const drun = createEmulator({ maxKeys: 20 });
     for (let count = 1; count <= 12; count++) await createKey(drun);
     const all = await control<WireList>(drun, 'GET', '/apikeys?page.pageSize=-1');
@@ -169,7 +169,7 @@ describe('list', () => {
     expect(more.body.items).toBeUndefined();
   });
 
-  it('searches names, ids and keys without regard to case', async () => {
+  it('searches names, ids and keys case-insensitively', async () => {
     const drun = createEmulator();
     const checkout = await createKey(drun, { name: 'Checkout' });
     await createKey(drun, { name: 'search' });
@@ -230,7 +230,7 @@ describe('delete', () => {
 
   it.each([
     ['no body', undefined],
-    ['a body that is no object', '[]'],
+    ['a body that is not an object', '[]'],
   ])('is rejected with %s, and the key remains', async (_, body) => {
     const drun = createEmulator();
     const created = await createKey(drun);
@@ -266,7 +266,7 @@ describe('the secret endpoint', () => {
 });
 
 describe.each(['0.15', '0.16'] as const)('version %s', (version) => {
-  it('has full keys in the plain list, and masks a deleted one', async () => {
+  it('returns full keys in the plain list, and a masked key on deletion', async () => {
     const drun = createEmulator({ version });
     const created = await createKey(drun);
     const { body } = await control<WireList>(drun, 'GET', '/apikeys');
@@ -301,7 +301,7 @@ describe('authentication on the control plane', () => {
     expect(await response.json()).toEqual({ id: expect.any(String), message: expect.any(String) });
   });
 
-  it('repeats a rejected token in the message', async () => {
+  it('includes a rejected token in the message', async () => {
     const drun = createEmulator({ accessToken: 'the-right-token' });
     const authorization = 'Bearer the-wrong-token-in-clear';
     const { status, body } = await control<WireError>(drun, 'GET', '/apikeys', undefined, { authorization });
@@ -316,7 +316,7 @@ describe('authentication on the control plane', () => {
     expect((await control(drun, 'GET', '/apikeys', undefined, { authorization })).status).toBe(401);
   });
 
-  it('comes before all other checks: paths, methods, bodies', async () => {
+  it('is checked before paths, methods and bodies', async () => {
     const drun = createEmulator();
     for (const [method, path] of [
       ['GET', '/nothing'],
@@ -337,7 +337,7 @@ describe('authentication on the control plane', () => {
 
 describe('an unknown request to the control plane', () => {
   it.each(['/nothing', '/apikeys/', '/apikeys/a/b', '/workspaces/1', '/workspaces/1/apikeys/a/b'])(
-    'gets 404: %s',
+    'is rejected with 404: %s',
     async (path) => {
       const drun = createEmulator();
       const { status, body, headers } = await control(drun, 'GET', path);

@@ -10,7 +10,7 @@ import { chat } from './wire.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe finds on the page as it is, in light and in dark. */
+/** Returns the accessibility violations that axe finds in the light and the dark color scheme. */
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(`${AXE}; undefined`);
   const found: string[] = [];
@@ -39,7 +39,7 @@ describeInChromium('the dashboard', (openPage) => {
   }
   const names = (rows: () => Locator): Promise<string[]> => rows().getByRole('rowheader').allInnerTexts();
 
-  it('lists masked keys, newest first, and keeps the token out of the address', async () => {
+  it('lists masked keys, newest first, and removes the token from the URL', async () => {
     const { drun, page, rows } = await open();
     await eventually(async () => expect(await names(rows)).toEqual(['checkout', 'older']));
     const [older] = [...drun.keys];
@@ -61,7 +61,7 @@ describeInChromium('the dashboard', (openPage) => {
     await eventually(async () => expect(await names(rows)).toEqual(['checkout 2', 'checkout']));
   });
 
-  it('creates a key in a dialog and shows it in full once, by keyboard', async () => {
+  it('creates a key in a dialog by keyboard, and shows the full key once', async () => {
     const { drun, page, rows } = await open();
     await page.getByRole('button', { name: 'Create API key' }).focus();
     await page.keyboard.press('Enter');

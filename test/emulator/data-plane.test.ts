@@ -26,9 +26,14 @@ describe('the gateway', () => {
       [],
       ['public/deepseek-r1', 'u-other/test'],
     ],
-    ['no denied model', [], ['public/deepseek-r1'], ['deepseek-r1', 'u-kebe/test', 'u-other/test']],
-    ['no denied model, even if it is allowed', ['**'], ['u-*/*'], ['deepseek-r1', 'public/deepseek-r1']],
-  ])('offers and serves %s', async (_, allowModels, denyModels, expected) => {
+    [
+      'all models but the denied ones',
+      [],
+      ['public/deepseek-r1'],
+      ['deepseek-r1', 'u-kebe/test', 'u-other/test'],
+    ],
+    ['no model that is both allowed and denied', ['**'], ['u-*/*'], ['deepseek-r1', 'public/deepseek-r1']],
+  ])('lists and serves %s', async (_, allowModels, denyModels, expected) => {
     const drun = createEmulator({ models: MODELS });
     const key = drun.keys.create({ name: 'checkout', allowModels, denyModels }).secret.reveal();
     expect(await listedModels(drun, key)).toEqual(expected);
@@ -37,7 +42,7 @@ describe('the gateway', () => {
     }
   });
 
-  it('responds with 404 to a model that is not allowed, as to one that does not exist', async () => {
+  it('responds with 404 for a model that is not allowed, as for one that does not exist', async () => {
     const drun = createEmulator({ models: MODELS });
     const { secret } = drun.keys.create({ name: 'checkout', allowModels: ['public/*'] });
     const texts = ['u-kebe/test', 'unknown'].map(async (model) =>
@@ -58,13 +63,13 @@ describe('the gateway', () => {
   });
 
   it.each<[string, (drun: Emulator, key: { id: string; key: string }) => unknown]>([
-    ['that it did not issue', () => 'sk-AbC_def-123456789uaYc'],
+    ['that it did not create', () => 'sk-AbC_def-123456789uaYc'],
     ['that is the access token', (drun) => drun.accessToken.reveal()],
-    ['of before a reset', (drun) => drun.reset()],
+    ['from before a reset', (drun) => drun.reset()],
     ['that was deleted', (drun, { id }) => control(drun, 'DELETE', `/apikeys/${id}`, {})],
     ['that is disabled', (drun, { id }) => drun.keys.update(id, { disabled: true })],
     ['that has expired', (drun, { id }) => drun.keys.update(id, { expiresAt: new Date(0) })],
-  ])('rejects a key %s, and repeats it in plain text', async (_, prepare) => {
+  ])('rejects a key %s, and includes it in plain text in the message', async (_, prepare) => {
     const drun = createEmulator();
     const created = await createKey(drun);
     const prepared = await prepare(drun, created);

@@ -7,12 +7,12 @@ import { expectTypeOf, test } from 'vitest';
 
 const drun = createEmulator();
 
-test('handlers fit both ways to set msw up', () => {
+test('handlers are accepted by both setup functions of msw', () => {
   expectTypeOf(setupServer).toBeCallableWith(...handlers(drun));
   expectTypeOf(setupWorker).toBeCallableWith(...handlers(drun, { consoleUrl: 'https://console.test' }));
 });
 
-test('fetch is assignable to the platform', () => {
+test('fetch is assignable to the global type', () => {
   expectTypeOf(drun.fetch).toExtend<(input: string, init?: RequestInit) => Promise<Response>>();
   expectTypeOf<typeof globalThis.fetch>().parameters.toExtend<Parameters<typeof drun.fetch>>();
 });
@@ -21,17 +21,17 @@ test('snapshots are read-only', () => {
   expectTypeOf(drun.requests).toEqualTypeOf<Iterable<EmulatedRequest>>();
   expectTypeOf(drun.keys.create({ name: 'a' }).secret).toEqualTypeOf<Secret>();
   expectTypeOf<EmulatedRequest['status']>().toEqualTypeOf<number | undefined>();
-  // @ts-expect-error: a key has no whole key
+  // @ts-expect-error: a snapshot does not contain the full key
   for (const key of drun.keys) key.secret;
 });
 
-test('a fault for every call happens as often as there are calls', () => {
+test('a fault of `always` has no `times`', () => {
   expectTypeOf(drun.faults.next).toBeCallableWith({ status: 503, times: 2 });
   expectTypeOf(drun.faults.always).parameter(0).not.toHaveProperty('times');
   expectTypeOf<{ operation: 'rotate' }>().not.toExtend<Fault>();
 });
 
-test('a reply has one of four kinds of content', () => {
+test('a reply has one of four content types', () => {
   expectTypeOf<string>().toExtend<Reply>();
   expectTypeOf<AsyncGenerator<string>>().toExtend<Reply>();
   expectTypeOf<{ reasoning: string; toolCalls: { name: string }[] }>().toExtend<Reply>();

@@ -20,7 +20,7 @@ describe("the emulator's fetch", () => {
     expect((await fetch(`${CHAT}/v1/models`)).status).toBe(401);
   });
 
-  it('serves both planes whatever the host', async () => {
+  it('serves both planes at any host', async () => {
     const { drun, key } = await withKey();
     const headers = { authorization: `Bearer ${key}` };
     expect((await drun.fetch('http://localhost:8080/v1/models', { headers })).status).toBe(200);
@@ -47,30 +47,30 @@ describe("the emulator's fetch", () => {
   });
 
   it('rejects with the reason of a signal that is aborted before the reply', async () => {
-    const asked = Promise.withResolvers<void>();
+    const requested = Promise.withResolvers<void>();
     const { drun, key } = await withKey({
       reply: () => {
-        asked.resolve();
+        requested.resolve();
         return new Promise<string>(() => {});
       },
     });
     const controller = new AbortController();
-    const answer = chat(drun, key, {}, { signal: controller.signal });
-    await asked.promise;
+    const pending = chat(drun, key, {}, { signal: controller.signal });
+    await requested.promise;
     const reason = new Error('not wanted any more');
     controller.abort(reason);
-    await expect(answer).rejects.toBe(reason);
+    await expect(pending).rejects.toBe(reason);
     expect([...drun.requests].at(-1)).not.toHaveProperty('status');
   });
 
   it('fails a stream with the reason of an aborted signal, and ends the reply', async () => {
-    const left = vi.fn();
+    const canceled = vi.fn();
     const { drun, key } = await withKey({
       async *reply() {
         try {
           for (;;) yield 'more ';
         } finally {
-          left();
+          canceled();
         }
       },
     });
@@ -82,10 +82,10 @@ describe("the emulator's fetch", () => {
     const reason = new Error('not wanted any more');
     controller.abort(reason);
     await expect(reader?.read()).rejects.toBe(reason);
-    await vi.waitFor(() => expect(left).toHaveBeenCalledOnce());
+    await vi.waitFor(() => expect(canceled).toHaveBeenCalledOnce());
   });
 
-  it('leaves no listener on the signal of a request that has ended', async () => {
+  it('removes its listener from the signal when a request has ended', async () => {
     const { drun, key } = await withKey();
     const request = (stream: boolean): Request =>
       new Request(`${CHAT}/v1/chat/completions`, {
@@ -97,11 +97,12 @@ describe("the emulator's fetch", () => {
           stream,
         }),
       });
-    const [whole, read, left] = [request(false), request(true), request(true)];
-    await drun.fetch(whole);
+    const [completion, read, canceled] = [request(false), request(true), request(true)];
+    await drun.fetch(completion);
     await (await drun.fetch(read)).text();
-    await (await drun.fetch(left)).body?.cancel();
-    for (const { signal } of [whole, read, left]) expect(getEventListeners(signal, 'abort')).toEqual([]);
+    await (await drun.fetch(canceled)).body?.cancel();
+    for (const { signal } of [completion, read, canceled])
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
 
@@ -125,7 +126,7 @@ describe('reset', () => {
     expect(await response.text()).toContain('[DONE]');
   });
 
-  it('counts no usage of a response in progress', async () => {
+  it('discards the usage of a response in progress', async () => {
     const { drun, key } = await withKey();
     const response = await chat(drun, key, { stream: true });
     drun.reset();
@@ -178,7 +179,7 @@ describe('drun.keys', () => {
 });
 
 describe('drun.requests', () => {
-  it('yields path, operation, credential, key, model, status and time of each request', async () => {
+  it('yields the path, operation, credential, key, model, status and time of each request', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1), accessToken: 'some-access-token' });
     const { id, key } = await createKey(drun);
     await chat(drun, key);
@@ -225,7 +226,7 @@ describe('drun.requests', () => {
     expect([...drun.requests].at(-1)?.path).toBe(`${CONTROL}/apikeys/${id}`);
   });
 
-  it('yields the last thousand requests', async () => {
+  it('yields the last 1,000 requests', async () => {
     const drun = createEmulator();
     for (let count = 0; count < 1003; count++) await drun.fetch(`${CHAT}/${count}`);
     const paths = Array.from(drun.requests, ({ path }) => path);

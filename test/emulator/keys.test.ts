@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { chat, control, createKey, type WireKey } from './wire.ts';
 
 describe('drun.keys.create', () => {
-  it('returns a working key and its properties', async () => {
+  it('returns a valid key and its properties', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1) });
     const created = drun.keys.create({ name: 'checkout' });
     expect(created).toEqual({
@@ -52,7 +52,7 @@ describe('drun.keys.create', () => {
     ]);
   });
 
-  it('obeys the limit', () => {
+  it('enforces the key limit', () => {
     const drun = createEmulator({ maxKeys: 1 });
     drun.keys.create({ name: 'first' });
     expect(() => drun.keys.create({ name: 'second' })).toThrow(RangeError);
@@ -113,7 +113,7 @@ describe('drun.keys.update', () => {
     expect(() => drun.keys.update(id, wrong)).toThrow('`disabled`');
   });
 
-  it('has a counterpart that deletes', async () => {
+  it('delete() removes a key', async () => {
     const drun = createEmulator();
     const { id, secret } = drun.keys.create({ name: 'checkout' });
     drun.keys.delete(id);

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** How much memory is in use, once all that can be was given back: objects of the platform's take a few rounds. */
+/** Bytes in use after garbage collection. Some objects are released only after several collections. */
 async function heapUsed(): Promise<number> {
   for (let round = 0; round < 5; round++) {
     collectGarbage();
@@ -20,32 +20,32 @@ async function heapUsed(): Promise<number> {
 
 const MEBIBYTE = 1024 * 1024;
 
-/** Requests of every kind, answered, failing, read and left; five in a round. */
-function roundOf(url: string, send: typeof fetch, key: string, token: string): () => Promise<void> {
-  const ask = (path: string, bearer: string, body?: object): Promise<Response> =>
+/** Returns a function that sends five requests of different kinds and reads their responses. */
+function newRound(url: string, send: typeof fetch, key: string, token: string): () => Promise<void> {
+  const sendRequest = (path: string, bearer: string, body?: object): Promise<Response> =>
     send(url + path, {
       method: body === undefined ? 'GET' : 'POST',
       headers: { authorization: `Bearer ${bearer}` },
       ...(body && { body: JSON.stringify(body) }),
     });
   const chat = (stream: boolean): Promise<Response> =>
-    ask('/v1/chat/completions', key, {
+    sendRequest('/v1/chat/completions', key, {
       model: 'public/deepseek-r1',
       messages: [{ role: 'user', content: 'Hello, model!' }],
       stream,
     });
   return async () => {
-    await (await ask('/v1/models', key)).text();
-    await (await ask('/apis/hydra.io/v1alpha1/apikeys', token)).text();
-    await (await ask('/v1/models', 'sk-unknown')).text();
+    await (await sendRequest('/v1/models', key)).text();
+    await (await sendRequest('/apis/hydra.io/v1alpha1/apikeys', token)).text();
+    await (await sendRequest('/v1/models', 'sk-unknown')).text();
     await (await chat(true)).text();
     await (await chat(false)).text();
   };
 }
 
-/** How much more memory is in use after the second half of many rounds than after the first. */
+/** Returns the growth of the heap during the second half of the rounds. */
 async function growthOver(rounds: number, round: () => Promise<void>): Promise<number> {
-  // What is kept for good has its bounds, and they are reached: the log, the usage, the keys that are gone.
+  // The first half fills everything that is kept up to a limit: the log, the usage and the deleted keys.
   for (let count = 0; count < rounds / 2; count++) await round();
   const before = await heapUsed();
   for (let count = 0; count < rounds / 2; count++) await round();
@@ -53,23 +53,23 @@ async function growthOver(rounds: number, round: () => Promise<void>): Promise<n
 }
 
 describe('memory use does not grow', { timeout: 120_000 }, () => {
-  it('after ten thousand requests in process', async () => {
+  it('after 10,000 requests in process', async () => {
     const drun = createEmulator();
     const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
-    const round = roundOf('https://drun.test', drun.fetch, key, drun.accessToken.reveal());
+    const round = newRound('https://drun.test', drun.fetch, key, drun.accessToken.reveal());
     expect(await growthOver(2_000, round)).toBeLessThan(2 * MEBIBYTE);
     expect([...drun.requests]).toHaveLength(1000);
   });
 
-  it('after three thousand over HTTP', async () => {
+  it('after 3,000 requests over HTTP', async () => {
     const drun = createEmulator();
     await using server = await serve(drun);
     const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
-    const round = roundOf(server.url, fetch, key, drun.accessToken.reveal());
+    const round = newRound(server.url, fetch, key, drun.accessToken.reveal());
     expect(await growthOver(600, round)).toBeLessThan(2 * MEBIBYTE);
   });
 
-  it('after ten thousand keys were created and deleted', async () => {
+  it('after 10,000 keys are created and deleted', async () => {
     const drun = createEmulator();
     const growth = await growthOver(10_000, async () => {
       drun.keys.delete(drun.keys.create({ name: 'checkout' }).id);

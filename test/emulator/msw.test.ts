@@ -6,13 +6,13 @@ import { setupServer } from 'msw/node';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CHAT, CONSOLE, CONTROL } from './wire.ts';
 
-/** An emulator behind the addresses of the service for the length of a test, with one key. */
-function intercepted(
+/** Creates an emulator with one key, which handles the requests to the service during a test. */
+function interceptWithEmulator(
   options: EmulatorOptions = {},
-  where?: HandlersOptions,
+  handlersOptions?: HandlersOptions,
 ): { drun: Emulator; key: string } {
   const drun = createEmulator(options);
-  const server = setupServer(...handlers(drun, where));
+  const server = setupServer(...handlers(drun, handlersOptions));
   server.listen({ onUnhandledFrame: 'error' });
   onTestFinished(() => server.close());
   return { drun, key: drun.keys.create({ name: 'checkout' }).secret.reveal() };
@@ -38,15 +38,15 @@ function stream(key: string, init: RequestInit = {}): Promise<Response> {
 }
 
 describe('handlers serve the emulator at', () => {
-  it('the addresses of the service, and of its regions', async () => {
-    const { drun, key } = intercepted();
+  it('the URLs of the service and of its regions', async () => {
+    const { drun, key } = interceptWithEmulator();
     for (const host of [CHAT, 'https://sh-02.d.run']) expect((await models(host, key)).status).toBe(200);
     expect((await list(CONSOLE, drun)).status).toBe(200);
     expect(Array.from(drun.requests, ({ operation }) => operation)).toEqual(['models', 'models', 'list']);
   });
 
-  it('the address of its own plane only', async () => {
-    const { drun, key } = intercepted();
+  it('the URL of the right plane only', async () => {
+    const { drun, key } = interceptWithEmulator();
     expect((await models(CONSOLE, key)).status).toBe(404);
     expect((await list(CHAT, drun)).status).toBe(404);
   });
@@ -68,24 +68,26 @@ describe('handlers serve the emulator at', () => {
       'https://one.test',
     ],
     [{ chatUrl: 'https://chat.test' }, CONSOLE, 'https://chat.test'],
-  ])('other addresses: %o', async (where, console, chat) => {
-    const { drun, key } = intercepted({}, where);
+  ])('other URLs: %o', async (handlersOptions, console, chat) => {
+    const { drun, key } = interceptWithEmulator({}, handlersOptions);
     expect((await list(console, drun)).status).toBe(200);
     expect((await models(chat, key)).status).toBe(200);
     expect([...drun.requests].at(-1)?.path).toBe('/v1/models');
   });
 
   it.each([{ consoleUrl: 'console.d.run' }, { chatUrl: 'ftp://chat.d.run' }])(
-    'no invalid URL: %o',
-    (where) => {
-      expect(() => handlers(createEmulator(), where)).toThrow(`\`${Object.keys(where)[0]}\``);
+    'no invalid URL, which causes an error: %o',
+    (handlersOptions) => {
+      expect(() => handlers(createEmulator(), handlersOptions)).toThrow(
+        `\`${Object.keys(handlersOptions)[0]}\``,
+      );
     },
   );
 });
 
 describe('through msw,', () => {
   it('bodies, queries, headers and statuses are unchanged', async () => {
-    const { drun } = intercepted({ now: () => Date.UTC(2026, 0, 1) });
+    const { drun } = interceptWithEmulator({ now: () => Date.UTC(2026, 0, 1) });
     const headers = { authorization: `Bearer ${drun.accessToken.reveal()}`, 'accept-language': 'zh' };
     const url = `${CONSOLE}${CONTROL}/apikeys`;
     const created = await fetch(url, { method: 'POST', headers, body: '{"name":"second"}' });
@@ -100,30 +102,30 @@ describe('through msw,', () => {
   });
 
   it('a stream arrives chunk by chunk', async () => {
-    const goOn = Promise.withResolvers<void>();
-    const { key } = intercepted({
+    const resume = Promise.withResolvers<void>();
+    const { key } = interceptWithEmulator({
       async *reply() {
         yield 'first';
-        await goOn.promise;
+        await resume.promise;
         yield 'second';
       },
     });
     let text = '';
     for await (const bytes of (await stream(key)).body ?? []) {
       text += new TextDecoder().decode(bytes);
-      if (text.includes('first')) goOn.resolve();
+      if (text.includes('first')) resume.resolve();
     }
     expect(text).toMatch(/first.*second.*\[DONE\]\n\n$/s);
   });
 
-  it('an abort ends a reply, even an endless one', async () => {
-    const left = vi.fn();
-    const { key } = intercepted({
+  it('an abort ends an endless reply', async () => {
+    const onReplyEnd = vi.fn();
+    const { key } = interceptWithEmulator({
       async *reply() {
         try {
           for (;;) yield 'more ';
         } finally {
-          left();
+          onReplyEnd();
         }
       },
     });
@@ -133,56 +135,59 @@ describe('through msw,', () => {
     const reading = (async () => {
       while (!(await reader?.read())?.done);
     })();
-    // From another turn of the event loop, which has to come.
+    // Aborts in a later turn of the event loop, which an endless reply must not block.
     setTimeout(() => controller.abort(new Error('not wanted')), 20);
     await expect(reading).rejects.toThrow('not wanted');
-    await vi.waitFor(() => expect(left).toHaveBeenCalledOnce());
+    await vi.waitFor(() => expect(onReplyEnd).toHaveBeenCalledOnce());
   });
 
-  it('an abort reaches a pending reply', async () => {
-    const asked = Promise.withResolvers<AbortSignal>();
-    const { key } = intercepted({
+  it('an abort also aborts the signal of a pending reply', async () => {
+    const requested = Promise.withResolvers<AbortSignal>();
+    const { key } = interceptWithEmulator({
       reply: ({ signal }) => {
-        asked.resolve(signal);
+        requested.resolve(signal);
         return new Promise(() => {});
       },
     });
     const controller = new AbortController();
-    const answer = stream(key, { signal: controller.signal });
-    const signal = await asked.promise;
+    const pending = stream(key, { signal: controller.signal });
+    const signal = await requested.promise;
     const aborted = once(signal, 'abort');
     controller.abort(new Error('not wanted'));
-    await expect(answer).rejects.toThrow('not wanted');
+    await expect(pending).rejects.toThrow('not wanted');
     await aborted;
   });
 
   it('a dropped connection is a network error', async () => {
-    const { drun, key } = intercepted();
+    const { drun, key } = interceptWithEmulator();
     drun.faults.next({ dropConnection: true });
     await expect(models(CHAT, key)).rejects.toThrow(TypeError);
   });
 
-  it.each([1, 3])('a stream that is dropped after %d chunks fails after them', async (dropAfterChunks) => {
-    const { drun, key } = intercepted({ reply: 'abcd' });
-    drun.faults.next({ dropAfterChunks });
-    const response = await stream(key);
-    let text = '';
-    const reading = (async () => {
-      for await (const bytes of response.body ?? []) text += new TextDecoder().decode(bytes);
-    })();
-    await expect(reading).rejects.toThrow();
-    expect(text.match(/^data: /gm)).toHaveLength(dropAfterChunks);
-  });
+  it.each([1, 3])(
+    'a stream that is dropped after %d chunks fails after these chunks',
+    async (dropAfterChunks) => {
+      const { drun, key } = interceptWithEmulator({ reply: 'abcd' });
+      drun.faults.next({ dropAfterChunks });
+      const response = await stream(key);
+      let text = '';
+      const reading = (async () => {
+        for await (const bytes of response.body ?? []) text += new TextDecoder().decode(bytes);
+      })();
+      await expect(reading).rejects.toThrow();
+      expect(text.match(/^data: /gm)).toHaveLength(dropAfterChunks);
+    },
+  );
 
-  it('a whole response that is dropped fails too', async () => {
-    const { drun, key } = intercepted();
+  it('a JSON response that is dropped fails', async () => {
+    const { drun, key } = interceptWithEmulator();
     drun.faults.next({ dropAfterChunks: 1 });
     const response = await models(CHAT, key);
     await expect(response.text()).rejects.toThrow();
   });
 
-  it('requests of node:https are handled too', async () => {
-    const { key } = intercepted();
+  it('requests of node:https are handled', async () => {
+    const { key } = interceptWithEmulator();
     const request = https.request(`${CHAT}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
     request.end();
     const [response] = await once(request, 'response');

@@ -8,8 +8,8 @@ import { rejection } from '../support/failures.ts';
 import { virtualClock } from './virtual-clock.ts';
 import { CONTROL } from './wire.ts';
 
-/** An emulator on a port whose model says one letter a chunk, with one key; closed after the test. */
-async function served(options: object = {}): Promise<{
+/** Serves an emulator with one key, whose reply has one letter per chunk. The server is closed after the test. */
+async function serveEmulator(options: object = {}): Promise<{
   readonly drun: Emulator;
   readonly server: EmulatorServer;
   readonly chat: (stream: boolean) => Promise<Response>;
@@ -31,8 +31,8 @@ async function served(options: object = {}): Promise<{
   return { drun, server, chat };
 }
 
-/** The text that comes, and whether the connection was lost in the middle of it. */
-async function received(response: Response): Promise<{ text: string; isLost: boolean }> {
+/** Reads the body, and returns whether the connection was lost. */
+async function readBody(response: Response): Promise<{ text: string; isLost: boolean }> {
   let text = '';
   const decoder = new TextDecoder();
   try {
@@ -45,7 +45,7 @@ async function received(response: Response): Promise<{ text: string; isLost: boo
 
 describe('over HTTP, a connection', () => {
   it('is lost before the response', async () => {
-    const { drun, chat } = await served();
+    const { drun, chat } = await serveEmulator();
     drun.faults.next({ dropConnection: true });
     expect(await rejection(chat(false))).toMatchObject({
       message: 'fetch failed',
@@ -54,20 +54,20 @@ describe('over HTTP, a connection', () => {
     expect((await chat(false)).status).toBe(200);
   });
 
-  it.each([0, 1, 3])('is lost after %d chunks, all of which arrive', async (dropAfterChunks) => {
-    const { drun, chat } = await served();
+  it.each([0, 1, 3])('is lost after %d chunks, which all arrive', async (dropAfterChunks) => {
+    const { drun, chat } = await serveEmulator();
     drun.faults.next({ dropAfterChunks });
-    const { text, isLost } = await received(await chat(true));
+    const { text, isLost } = await readBody(await chat(true));
     expect(isLost).toBe(true);
     expect(text.match(/^data: /gm) ?? []).toHaveLength(dropAfterChunks);
   });
 
-  it.each([0, 1])('is lost within a whole response, for %d', async (dropAfterChunks) => {
-    const { drun, chat } = await served();
+  it.each([0, 1])('is lost during a JSON response with status %d', async (dropAfterChunks) => {
+    const { drun, chat } = await serveEmulator();
     drun.faults.next({ dropAfterChunks });
     const response = await chat(false);
     expect(response.status).toBe(200);
-    const { text, isLost } = await received(response);
+    const { text, isLost } = await readBody(response);
     expect(isLost).toBe(true);
     expect(text.startsWith('{"id":"chatcmpl-')).toBe(dropAfterChunks > 0);
   });
@@ -77,17 +77,17 @@ describe('over HTTP, a connection', () => {
     { omitDone: true },
     { errorAfterChunks: 2 },
     { malformedJson: true },
-  ])('is kept if the response only ends too early: %o', async (fault) => {
-    const { drun, chat } = await served();
+  ])('remains open if the response ends too early: %o', async (fault) => {
+    const { drun, chat } = await serveEmulator();
     drun.faults.next(fault);
-    const { text, isLost } = await received(await chat(true));
+    const { text, isLost } = await readBody(await chat(true));
     expect(isLost).toBe(false);
     expect(text).not.toBe('');
   });
 
-  it('that is closed by its client ends a delay', async () => {
+  it('that its client closes ends a delay', async () => {
     const clock = virtualClock();
-    const { drun, server } = await served({ now: clock.now, sleep: clock.sleep });
+    const { drun, server } = await serveEmulator({ now: clock.now, sleep: clock.sleep });
     drun.faults.next({ delayMs: 60_000 });
     const socket = connect(server.port, '127.0.0.1');
     socket.write('GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n');
@@ -99,7 +99,7 @@ describe('over HTTP, a connection', () => {
 });
 
 describe('the server', () => {
-  const ask = async (
+  const sendRequest = async (
     url: string,
     options: object,
     body?: string | Buffer,
@@ -110,16 +110,20 @@ describe('the server', () => {
     return { response, text: (await response.setEncoding('utf8').toArray()).join('') };
   };
 
-  it('reuses a connection even if it did not read the body of the last request', async () => {
-    const { drun, server } = await served();
+  it('reuses a connection whose last request body it did not read', async () => {
+    const { drun, server } = await serveEmulator();
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     onTestFinished(() => agent.destroy());
     const options = { agent, method: 'POST', headers: { authorization: 'Bearer sk-wrong' } };
     for (const size of [10, 5_000_000, 10]) {
-      const { response } = await ask(`${server.url}/v1/chat/completions`, options, Buffer.alloc(size));
+      const { response } = await sendRequest(
+        `${server.url}/v1/chat/completions`,
+        options,
+        Buffer.alloc(size),
+      );
       expect(response.statusCode).toBe(401);
     }
-    const { response } = await ask(`${server.url}${CONTROL}/apikeys`, {
+    const { response } = await sendRequest(`${server.url}${CONTROL}/apikeys`, {
       agent,
       headers: { authorization: `Bearer ${drun.accessToken.reveal()}` },
     });
@@ -127,7 +131,7 @@ describe('the server', () => {
   });
 
   it('accepts a body in several writes', async () => {
-    const { drun, server } = await served();
+    const { drun, server } = await serveEmulator();
     const { secret } = drun.keys.create({ name: 'pieces' });
     const request = httpRequest(`${server.url}/v1/chat/completions`, {
       agent: false,
@@ -146,21 +150,21 @@ describe('the server', () => {
   });
 
   it('reads two slashes as a path, not as a host', async () => {
-    const { drun, server } = await served();
-    const { response } = await ask(server.url, { agent: false, path: '//elsewhere/v1/models' });
+    const { drun, server } = await serveEmulator();
+    const { response } = await sendRequest(server.url, { agent: false, path: '//elsewhere/v1/models' });
     expect(response.headers.location).toBe('/elsewhere/v1/models');
     expect([...drun.requests].at(-1)?.path).toBe('//elsewhere/v1/models');
   });
 
-  it('responds to HEAD without a body, and rejects and logs invalid requests', async () => {
-    const { drun, server } = await served();
-    const head = await ask(`${server.url}/v1/models`, { agent: false, method: 'HEAD' });
+  it('responds to HEAD without a body, and logs the requests that it rejects', async () => {
+    const { drun, server } = await serveEmulator();
+    const head = await sendRequest(`${server.url}/v1/models`, { agent: false, method: 'HEAD' });
     expect(head.response.statusCode).toBe(401);
     expect(head.text).toBe('');
-    const odd = await ask(server.url, { agent: false, method: 'TRACE' });
-    expect(odd.response.statusCode).toBe(400);
+    const response = await sendRequest(server.url, { agent: false, method: 'TRACE' });
+    expect(response.response.statusCode).toBe(400);
     for (const host of ['no host', 'host/v1', 'user@host', 'host?query']) {
-      const { response } = await ask(server.url, { agent: false, headers: { host } });
+      const { response } = await sendRequest(server.url, { agent: false, headers: { host } });
       expect(response.statusCode, host).toBe(400);
     }
     const reason = 'The method, the host or the URL is invalid.';

@@ -6,35 +6,41 @@ import { type EmulatorServer, type ServeOptions, serve } from 'drun-sdk/emulator
 import { describe, expect, it, vi } from 'vitest';
 import { CONTROL, createKey, withKey } from './wire.ts';
 
-// Before any test has served anything.
+// The globals before the first test calls serve().
 const ORIGINAL_REQUEST = globalThis.Request;
 const ORIGINAL_RESPONSE = globalThis.Response;
 
-/** An emulator with one key, listening. The model never stops talking, and says when it had to. */
-async function talkative(piece = 'more '): Promise<{
+/** Serves an emulator with one key and an endless reply. */
+async function serveEndlessReply(chunk = 'more '): Promise<{
   readonly drun: Emulator;
   readonly key: string;
   readonly server: EmulatorServer;
-  readonly pieces: () => number;
-  readonly left: Promise<void>;
+  readonly chunkCount: () => number;
+  readonly replyEnded: Promise<void>;
 }> {
-  let pieces = 0;
-  const left = Promise.withResolvers<void>();
+  let chunkCount = 0;
+  const replyEnded = Promise.withResolvers<void>();
   const { drun, key } = await withKey({
     async *reply() {
       try {
         for (;;) {
-          pieces++;
-          yield piece;
-          // As a model would: never without giving way to what else there is to do.
+          chunkCount++;
+          yield chunk;
+          // Yields to the event loop between chunks, as a real model does.
           await new Promise((resolve) => setImmediate(resolve));
         }
       } finally {
-        left.resolve();
+        replyEnded.resolve();
       }
     },
   });
-  return { drun, key, server: await serve(drun), pieces: () => pieces, left: left.promise };
+  return {
+    drun,
+    key,
+    server: await serve(drun),
+    chunkCount: () => chunkCount,
+    replyEnded: replyEnded.promise,
+  };
 }
 
 const STREAM = JSON.stringify({
@@ -43,7 +49,7 @@ const STREAM = JSON.stringify({
   stream: true,
 });
 
-/** Asks for a stream and resolves once its head has come; nothing of the body is read yet. */
+/** Requests a stream. Resolves with the response, whose body has not been read. */
 async function openStream(server: EmulatorServer, key: string): Promise<IncomingMessage> {
   const request = httpRequest(`${server.url}/v1/chat/completions`, {
     method: 'POST',
@@ -56,7 +62,7 @@ async function openStream(server: EmulatorServer, key: string): Promise<Incoming
 }
 
 describe('serve', () => {
-  it('listens on a free port of this machine and returns its URL', async () => {
+  it('listens on a free local port and returns its URL', async () => {
     await using server = await serve(createEmulator());
     expect(server.port).toBeGreaterThan(0);
     expect(server.url).toBe(`http://127.0.0.1:${server.port}`);
@@ -65,7 +71,7 @@ describe('serve', () => {
     expect(await response.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
   });
 
-  it('serves the control plane, bodies of DELETE included, with one clock', async () => {
+  it('serves the control plane, including DELETE bodies, with the clock of the emulator', async () => {
     const drun = createEmulator({ now: () => Date.UTC(2026, 0, 1) });
     const { id } = await createKey(drun);
     await using server = await serve(drun);
@@ -80,11 +86,11 @@ describe('serve', () => {
   });
 
   it('sends a stream chunk by chunk', async () => {
-    const goOn = Promise.withResolvers<void>();
+    const resume = Promise.withResolvers<void>();
     const { drun, key } = await withKey({
       async *reply() {
         yield 'first';
-        await goOn.promise;
+        await resume.promise;
         yield 'second';
       },
     });
@@ -94,12 +100,12 @@ describe('serve', () => {
     let text = '';
     for await (const bytes of response) {
       text += String(bytes);
-      if (text.includes('first')) goOn.resolve();
+      if (text.includes('first')) resume.resolve();
     }
     expect(text).toMatch(/first.*second.*\[DONE\]\n\n$/s);
   });
 
-  it('ends the stream of a failed reply regularly, without [DONE]', async () => {
+  it('ends the stream of a failed reply without [DONE] and without a connection error', async () => {
     const { drun, key } = await withKey({
       async *reply() {
         yield 'first';
@@ -115,16 +121,16 @@ describe('serve', () => {
   });
 
   it('ends the reply when the client disconnects from a stream', async () => {
-    const { server, key, left } = await talkative();
+    const { server, key, replyEnded } = await serveEndlessReply();
     await using _ = server;
     const response = await openStream(server, key);
     await once(response, 'data');
     response.destroy();
-    await left;
+    await replyEnded;
   });
 
   it('ends the reply when the fetch of a stream is aborted', async () => {
-    const { server, key, left } = await talkative();
+    const { server, key, replyEnded } = await serveEndlessReply();
     await using _ = server;
     const controller = new AbortController();
     const response = await fetch(`${server.url}/v1/chat/completions`, {
@@ -135,16 +141,16 @@ describe('serve', () => {
     });
     await response.body?.getReader().read();
     controller.abort();
-    await left;
+    await replyEnded;
   });
 
-  it('aborts the signal of a pending reply when the client disconnects, and reads nothing from it', async () => {
-    const asked = Promise.withResolvers<AbortSignal>();
-    const answer = Promise.withResolvers<AsyncIterable<string>>();
+  it('aborts the signal of a pending reply when the client disconnects, and does not read the reply', async () => {
+    const requested = Promise.withResolvers<AbortSignal>();
+    const reply = Promise.withResolvers<AsyncIterable<string>>();
     const { drun, key } = await withKey({
       reply: ({ signal }) => {
-        asked.resolve(signal);
-        return answer.promise;
+        requested.resolve(signal);
+        return reply.promise;
       },
     });
     await using server = await serve(drun);
@@ -153,39 +159,39 @@ describe('serve', () => {
       `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${key}\r\n` +
         `content-length: ${STREAM.length}\r\n\r\n${STREAM}`,
     );
-    const signal = await asked.promise;
+    const signal = await requested.promise;
     socket.destroy();
     await once(signal, 'abort');
-    const left = Promise.withResolvers<void>();
+    const replyEnded = Promise.withResolvers<void>();
     const next = vi.fn();
-    answer.resolve({
+    reply.resolve({
       [Symbol.asyncIterator]: () => ({
         next,
         return: async () => {
-          left.resolve();
+          replyEnded.resolve();
           return { done: true, value: undefined };
         },
       }),
     });
-    await left.promise;
+    await replyEnded.promise;
     expect(next).not.toHaveBeenCalled();
   });
 
-  it('requests no more of a reply while the client does not read', async () => {
-    const { server, key, pieces } = await talkative('x'.repeat(64 * 1024));
+  it('stops reading a reply while the client does not read the response', async () => {
+    const { server, key, chunkCount } = await serveEndlessReply('x'.repeat(64 * 1024));
     await using _ = server;
     const response = await openStream(server, key);
-    // The buffers on the way fill up first; then the count stands still.
+    // The buffers fill up, and then the count stops increasing.
     let before = -1;
     let rounds = 0;
-    while (pieces() !== before || rounds < 50) {
-      rounds = pieces() === before ? rounds + 1 : 0;
-      before = pieces();
+    while (chunkCount() !== before || rounds < 50) {
+      rounds = chunkCount() === before ? rounds + 1 : 0;
+      before = chunkCount();
       await fetch(`${server.url}/v1/models`);
     }
     expect(before).toBeLessThan(500);
     response.resume();
-    await vi.waitFor(() => expect(pieces()).toBeGreaterThan(before + 10));
+    await vi.waitFor(() => expect(chunkCount()).toBeGreaterThan(before + 10));
     response.destroy();
   });
 
@@ -203,8 +209,8 @@ describe('serve', () => {
     expect([await status(900_000), await status(1_100_000)]).toEqual([404, 431]);
   });
 
-  it('closes at once despite open streams and idle connections', async () => {
-    const { server, key, left } = await talkative();
+  it('closes immediately despite open streams and idle connections', async () => {
+    const { server, key, replyEnded } = await serveEndlessReply();
     const response = await openStream(server, key);
     await once(response, 'data');
     const broken = once(response, 'error');
@@ -215,7 +221,7 @@ describe('serve', () => {
     const [error] = await broken;
     expect(error).toMatchObject({ code: 'ECONNRESET' });
     await idleClosed;
-    await left;
+    await replyEnded;
     await expect(fetch(`${server.url}/v1/models`)).rejects.toThrow();
   });
 

@@ -1,6 +1,6 @@
 import { createEmulator, type EmulatorOptions } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
-import { chat, control, createKey, seeded, type WireKey } from './wire.ts';
+import { chat, control, createKey, seededRandom, type WireKey } from './wire.ts';
 
 describe('the options of createEmulator', () => {
   const wrong: [string, unknown][] = [
@@ -42,11 +42,11 @@ describe('the options of createEmulator', () => {
     expect(create).toThrow(`\`${option}\``);
   });
 
-  it('are not repeated in the error of an invalid access token', () => {
+  it('are not shown in the error of an invalid access token', () => {
     expect(() => createEmulator({ accessToken: 'token of mine' })).toThrow(/^(?!.*of mine)/);
   });
 
-  it('are copied, so that a later change of the list of models has no effect', async () => {
+  it('are copied, so that changing the array of models later has no effect', async () => {
     const models = ['public/one'];
     const drun = createEmulator({ models });
     const { key } = await createKey(drun);
@@ -54,7 +54,7 @@ describe('the options of createEmulator', () => {
     expect((await chat(drun, key, { model: 'public/two' })).status).toBe(404);
   });
 
-  it('have their defaults if they are undefined', async () => {
+  it('have default values if they are undefined', async () => {
     const drun = createEmulator({ maxKeys: undefined, models: undefined, reply: undefined });
     const { key } = await createKey(drun);
     expect((await chat(drun, key)).status).toBe(200);
@@ -62,10 +62,10 @@ describe('the options of createEmulator', () => {
 
   it('make runs repeatable with `random` and `now`', async () => {
     const run = async (): Promise<unknown[]> => {
-      const drun = createEmulator({ random: seeded(7), now: () => Date.UTC(2026, 0, 1) });
+      const drun = createEmulator({ random: seededRandom(7), now: () => Date.UTC(2026, 0, 1) });
       const first = await createKey(drun);
-      const answer = await (await chat(drun, first.key)).json();
-      return [drun.accessToken.reveal(), first, await createKey(drun), answer];
+      const completion = await (await chat(drun, first.key)).json();
+      return [drun.accessToken.reveal(), first, await createKey(drun), completion];
     };
     expect(await run()).toEqual(await run());
   });
@@ -77,9 +77,9 @@ describe('the options of createEmulator', () => {
     const second = await createKey(drun);
     drun.reset();
     const third = await createKey(drun);
-    const made: WireKey[] = [deleted, second, third];
-    expect(new Set(made.map(({ key }) => key)).size).toBe(3);
-    expect(new Set(made.map(({ id }) => id)).size).toBe(3);
+    const createdKeys: WireKey[] = [deleted, second, third];
+    expect(new Set(createdKeys.map(({ key }) => key)).size).toBe(3);
+    expect(new Set(createdKeys.map(({ id }) => id)).size).toBe(3);
   });
 
   it('without `random` create a different access token for each emulator', () => {

@@ -26,7 +26,7 @@ interface Body {
   readonly [field: string]: unknown;
 }
 
-async function whole(
+async function complete(
   options: EmulatorOptions,
   request: object = {},
 ): Promise<{ status: number; body: Body }> {
@@ -35,8 +35,8 @@ async function whole(
   return { status: response.status, body: (await response.json()) as Body };
 }
 
-/** The choices of a stream, put together. */
-async function streamed(options: EmulatorOptions, request: object = {}): Promise<Choice[]> {
+/** Streams a reply, and joins the deltas of each choice. */
+async function streamToChoices(options: EmulatorOptions, request: object = {}): Promise<Choice[]> {
   const { drun, key } = await withKey(options);
   const choices: Choice[] = [];
   const data = await events(await chat(drun, key, { stream: true, ...request }));
@@ -48,12 +48,12 @@ async function streamed(options: EmulatorOptions, request: object = {}): Promise
       if (typeof delta[field] === 'string')
         choice.message[field] = (choice.message[field] ?? '') + delta[field];
     }
-    for (const { index: at, function: called, ...call } of delta.tool_calls ?? []) {
+    for (const { index: at, function: functionDelta, ...call } of delta.tool_calls ?? []) {
       const calls = choice.message.tool_calls ?? [];
       choice.message.tool_calls = calls;
-      const known = calls[at] ?? { ...call, function: { name: called.name, arguments: '' } };
-      calls[at] = known;
-      known.function.arguments += called.arguments ?? '';
+      const toolCall = calls[at] ?? { ...call, function: { name: functionDelta.name, arguments: '' } };
+      calls[at] = toolCall;
+      toolCall.function.arguments += functionDelta.arguments ?? '';
     }
     if (rest.finish_reason !== null) Object.assign(choice, rest);
   }
@@ -113,13 +113,13 @@ const REPLIES: readonly (readonly [string, EmulatorOptions['reply'], object])[] 
 ];
 
 describe.each(REPLIES)('a reply that is %s', (_, reply, message) => {
-  it('is sent whole', async () => {
-    const { body } = await whole({ reply });
+  it('is sent as a completion', async () => {
+    const { body } = await complete({ reply });
     expect(body).toMatchObject({ object: 'chat.completion', choices: [{ index: 0, message }] });
   });
 
   it('is sent as a stream', async () => {
-    expect(await streamed({ reply })).toMatchObject([{ index: 0, message }]);
+    expect(await streamToChoices({ reply })).toMatchObject([{ index: 0, message }]);
   });
 });
 
@@ -135,12 +135,12 @@ describe('a completion', () => {
       ids.push(id, ...choices.flatMap(({ message }) => (message.tool_calls ?? []).map((call) => call.id)));
     }
     expect(new Set(ids).size).toBe(15);
-    const [choice] = await streamed({ reply: { toolCalls: [{ name: 'a' }] } });
+    const [choice] = await streamToChoices({ reply: { toolCalls: [{ name: 'a' }] } });
     expect(choice?.message.tool_calls?.[0]?.id).toMatch(/^chatcmpl-tool-[0-9a-f]{16}$/);
   });
 
-  it('has the nulls and the usage of vLLM', async () => {
-    const { body } = await whole({ reply: 'Good morning!' });
+  it('has the same null fields and the same usage as in vLLM', async () => {
+    const { body } = await complete({ reply: 'Good morning!' });
     expect(body.choices[0]).toMatchObject({ logprobs: null, stop_reason: null, token_ids: null });
     expect(body.choices[0].message).toMatchObject({ refusal: null, audio: null, reasoning_content: null });
     // "Hello, model!" and "Good morning!" have 13 characters each.
@@ -149,7 +149,7 @@ describe('a completion', () => {
 
   it('has the reasoning field of its model', async () => {
     const models = [{ id: 'public/deepseek-r1', reasoningField: 'reasoning' as const }];
-    const { body } = await whole({ models, reply: { reasoning: 'hm', content: 'x' } });
+    const { body } = await complete({ models, reply: { reasoning: 'hm', content: 'x' } });
     expect(body.choices[0].message).toMatchObject({ reasoning: 'hm' });
     expect(body.choices[0].message).not.toHaveProperty('reasoning_content');
   });
@@ -160,7 +160,7 @@ describe('a completion', () => {
       usage: { total_tokens: 7 },
       choices: [{ message: { content: 'x', y: [1] } }],
     };
-    const { body } = await whole({ reply }, { n: 2, max_tokens: 1 });
+    const { body } = await complete({ reply }, { n: 2, max_tokens: 1 });
     expect(body).toMatchObject({
       model: 'public/deepseek-r1',
       system_fingerprint: 'fp',
@@ -171,13 +171,13 @@ describe('a completion', () => {
   });
 });
 
-describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
+describe.each(['completion', 'stream'])('a request for a %s', (form) => {
   const choices = async (reply: Reply, request: object, options: EmulatorOptions = {}): Promise<Choice[]> =>
-    form === 'whole'
-      ? (await whole({ reply, ...options }, request)).body.choices
-      : streamed({ reply, ...options }, request);
+    form === 'completion'
+      ? (await complete({ reply, ...options }, request)).body.choices
+      : streamToChoices({ reply, ...options }, request);
 
-  it('gets as many choices as it asks for', async () => {
+  it('receives the requested number of choices', async () => {
     const all = await choices('Hi', { n: 3 });
     expect(all.map(({ index, message }) => [index, message.content])).toEqual([
       [0, 'Hi'],
@@ -190,12 +190,12 @@ describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
     ['one two three', 'one '],
     [{ chunks: ['one t', 'w', 'o three'] }, 'one '],
     [{ chunks: ['one ', 't', 'hree two'] }, 'one three '],
-  ])('gets the reply up to a stop string: %j', async (reply, content) => {
+  ])('receives the reply up to a stop string: %j', async (reply, content) => {
     const [choice] = await choices(reply, { stop: ['two', 'xyz'] });
     expect(choice).toMatchObject({ message: { content }, finish_reason: 'stop', stop_reason: 'two' });
   });
 
-  it('gets the text that only begins a stop string', async () => {
+  it('receives text that is only the start of a stop string', async () => {
     const [choice] = await choices({ chunks: ['one t', 'w'] }, { stop: 'two' });
     expect(choice).toMatchObject({
       message: { content: 'one tw' },
@@ -205,7 +205,7 @@ describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
   });
 
   it.each([{ max_tokens: 2 }, { max_completion_tokens: 2, max_tokens: 9 }])(
-    'gets no more than %j',
+    'receives at most %j',
     async (limit) => {
       const [choice] = await choices('123456789', limit);
       expect(choice).toMatchObject({ message: { content: '12345678' }, finish_reason: 'length' });
@@ -214,7 +214,7 @@ describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
     },
   );
 
-  it('gets the finish reason with the text of the last chunk', async () => {
+  it('receives the finish reason with the text of the last chunk', async () => {
     const reply = { chunks: ['one ', { content: 'two', finishReason: 'length' }, 'three'] };
     const [choice] = await choices(reply, {});
     expect(choice).toMatchObject({ message: { content: 'one two' }, finish_reason: 'length' });
@@ -222,7 +222,7 @@ describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
     expect(stopped).toMatchObject({ message: { content: 'one two' }, finish_reason: 'length' });
   });
 
-  it('gets reasoning and tool calls within the limit as well', async () => {
+  it('receives reasoning and tool calls within the limit', async () => {
     const reply = { reasoning: '1234', toolCalls: [{ name: 'x', arguments: '{"a":1}' }] };
     const [choice] = await choices(reply, { max_tokens: 2 });
     expect(choice).toMatchObject({
@@ -231,7 +231,7 @@ describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
     });
   });
 
-  it('gets no more than fits the context of the model', async () => {
+  it('receives at most what fits into the context of the model', async () => {
     const models = [{ id: 'public/deepseek-r1', contextLength: 6 }];
     const [choice] = await choices('123456789', {}, { models });
     expect(choice).toMatchObject({ message: { content: '12345678' }, finish_reason: 'length' });
@@ -241,7 +241,7 @@ describe.each(['whole', 'streamed'])('a request, %s,', (form) => {
 describe('a reply function', () => {
   it('receives the request with unknown fields, and the key', async () => {
     const reply = vi.fn(() => 'x');
-    await whole({ reply }, { top_k: 3 });
+    await complete({ reply }, { top_k: 3 });
     expect(reply).toHaveBeenCalledWith({
       request: expect.objectContaining({ model: 'public/deepseek-r1', top_k: 3 }),
       key: expect.objectContaining({ name: 'checkout', maskedKey: expect.stringMatching(/^sk-\*{6}/) }),
@@ -257,9 +257,9 @@ describe('a reply function', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('out of memory'))],
-  ])('that %s is a model server that fails with 500', async (_, reply) => {
+  ])('that %s causes a 500, as a failing model server does', async (_, reply) => {
     for (const stream of [false, true]) {
-      const { status, body } = await whole({ reply }, { stream });
+      const { status, body } = await complete({ reply }, { stream });
       expect(status).toBe(500);
       expect(body).toEqual({
         error: { code: '500', message: 'out of memory', param: null, type: 'InternalServerError' },
@@ -271,7 +271,7 @@ describe('a reply function', () => {
     ['gateway', 'data: null\n\n'],
     ['none', ', "code": 500}}\n\ndata: [DONE]\n\n'],
   ] as const)(
-    'that fails in a stream ends it like a failed model server behind %s',
+    'that fails during a stream ends it like a failing model server with %s',
     async (behind, ending) => {
       const { drun, key } = await withKey({
         behind,
@@ -295,14 +295,14 @@ describe('a reply function', () => {
     { content: 'x', typo: 1 },
     { content: 'x', chunks: [] },
     { choices: [{}] },
-  ])('that returns %j is reported to the author of the test', async (reply) => {
-    const { status, body } = await whole({ reply: () => reply as never });
+  ])('that returns %j causes an error that explains the mistake', async (reply) => {
+    const { status, body } = await complete({ reply: () => reply as never });
     expect(status).toBe(400);
     expect(body.error).toMatchObject({ code: 'invalid_reply', type: 'emulator_error' });
   });
 
-  it.each([7, null, { text: 'x' }])('that yields %j fails the stream', async (chunk) => {
-    const { status, body } = await whole({
+  it.each([7, null, { text: 'x' }])('that yields %j fails the response', async (chunk) => {
+    const { status, body } = await complete({
       async *reply() {
         yield chunk as never;
       },
@@ -311,25 +311,25 @@ describe('a reply function', () => {
     expect(body.error.message).toContain('`reply` must yield strings or deltas');
   });
 
-  it('is asked for the next chunk only when the client reads it', async () => {
-    let asked = 0;
+  it('is read only as fast as the client reads', async () => {
+    let yielded = 0;
     const { drun, key } = await withKey({
       async *reply() {
-        for (;;) yield `chunk ${++asked} `;
+        for (;;) yield `chunk ${++yielded} `;
       },
     });
     const reader = (await chat(drun, key, { stream: true })).body?.getReader();
     await reader?.read();
-    expect(asked).toBe(0);
+    expect(yielded).toBe(0);
     await reader?.read();
     await reader?.read();
-    expect(asked).toBe(2);
+    expect(yielded).toBe(2);
     await reader?.cancel();
   });
 
-  it.each(['stream', 'whole'])('is ended when the client leaves its %s', async (form) => {
-    const left = Promise.withResolvers<void>();
-    const talking = Promise.withResolvers<void>();
+  it.each(['stream', 'completion'])('ends when the client aborts its %s', async (form) => {
+    const replyEnded = Promise.withResolvers<void>();
+    const replyStarted = Promise.withResolvers<void>();
     let signal: AbortSignal | undefined;
     const { drun, key } = await withKey({
       async *reply(context) {
@@ -337,42 +337,42 @@ describe('a reply function', () => {
         try {
           for (;;) {
             yield 'more ';
-            talking.resolve();
+            replyStarted.resolve();
             await new Promise((resolve) => setImmediate(resolve));
           }
         } finally {
-          left.resolve();
+          replyEnded.resolve();
         }
       },
     });
     const controller = new AbortController();
     const response = chat(drun, key, { stream: form === 'stream' }, { signal: controller.signal });
     const text = response.then((each) => each.text());
-    await talking.promise;
+    await replyStarted.promise;
     controller.abort(new Error('gone'));
     await expect(text).rejects.toThrow('gone');
-    await left.promise;
+    await replyEnded.promise;
     expect(signal?.aborted).toBe(true);
   });
 
-  it('that hangs does not keep its reader from leaving', async () => {
-    const hanging = Promise.withResolvers<void>();
+  it('that hangs does not prevent the client from canceling', async () => {
+    const replyStarted = Promise.withResolvers<void>();
     const { drun, key } = await withKey({
       async *reply() {
-        hanging.resolve();
+        replyStarted.resolve();
         yield await new Promise<string>(() => {});
       },
     });
     const reader = (await chat(drun, key, { stream: true })).body?.getReader();
     await reader?.read();
     const pending = reader?.read();
-    await hanging.promise;
+    await replyStarted.promise;
     await reader?.cancel();
     expect(await pending).toEqual({ done: true, value: undefined });
   });
 });
 
-it('rejects a generator as `reply`, which could be read only once', () => {
+it('cannot be a generator, which could be read only once', () => {
   const once = (async function* () {
     yield 'once';
   })();
@@ -409,9 +409,9 @@ describe('a scripted reply', () => {
     ],
     [{ toolCalls: [{ name: 'weather', arguments: { city: 'O' } }] }, tool(true), 'at $.city'],
   ])(
-    '%j that violates a strict schema is reported to the author of the test',
+    '%j that violates a strict schema causes an error that explains the mistake',
     async (reply, request, problem) => {
-      const { status, body } = await whole({ reply }, request);
+      const { status, body } = await complete({ reply }, request);
       expect(status).toBe(400);
       expect(body.error.code).toBe('reply_violates_schema');
       expect(body.error.message).toContain(problem);
@@ -427,7 +427,7 @@ describe('a scripted reply', () => {
     [{ choices: [{ message: { content: 'not JSON' } }] }, jsonFormat(weather)],
     [{ toolCalls: [{ name: 'weather', arguments: '{' }] }, tool(false)],
   ])('%j is sent', async (reply, request) => {
-    expect((await whole({ reply }, request)).status).toBe(200);
+    expect((await complete({ reply }, request)).status).toBe(200);
   });
 });
 
@@ -445,7 +445,7 @@ const chain = z.object({
   },
 });
 
-// Its first alternative has no end.
+// The first alternative is infinitely recursive.
 const operation = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('sum'),
@@ -490,7 +490,7 @@ const SCHEMAS: readonly (readonly [
 );
 
 describe('the default reply', () => {
-  it('repeats the last user message, even if that is JSON', async () => {
+  it('repeats the last user message, even if it is JSON', async () => {
     const messages = [
       {
         role: 'user',
@@ -500,8 +500,8 @@ describe('the default reply', () => {
         ],
       },
     ];
-    expect((await whole({}, { messages })).body.choices[0].message.content).toBe('{"a":1}');
-    const { body } = await whole({}, { messages, ...jsonFormat(weather) });
+    expect((await complete({}, { messages })).body.choices[0].message.content).toBe('{"a":1}');
+    const { body } = await complete({}, { messages, ...jsonFormat(weather) });
     expect(JSON.parse(body.choices[0].message.content ?? '')).toEqual({ city: 'xx' });
   });
 
@@ -509,7 +509,7 @@ describe('the default reply', () => {
     ['required', 'weather'],
     [{ type: 'function', function: { name: 'weather' } }, 'weather'],
   ])('calls the tool that %j requires, with valid arguments', async (tool_choice, name) => {
-    const { body } = await whole({}, { ...tool(true), tool_choice });
+    const { body } = await complete({}, { ...tool(true), tool_choice });
     expect(body.choices[0]).toMatchObject({
       message: { tool_calls: [{ function: { name, arguments: '{"city":"xx"}' } }] },
       finish_reason: 'tool_calls',
@@ -517,7 +517,7 @@ describe('the default reply', () => {
   });
 
   it.each(SCHEMAS)('is valid for a schema of %s', async (_, schema, json) => {
-    const { status, body } = await whole({}, jsonFormat(json));
+    const { status, body } = await complete({}, jsonFormat(json));
     expect(status, JSON.stringify(body)).toBe(200);
     expect(schema.safeParse(JSON.parse(body.choices[0].message.content ?? ''))).toMatchObject({
       success: true,
@@ -539,7 +539,7 @@ describe('the default reply', () => {
       list: v.pipe(v.array(v.picklist(['x', 'y'])), v.minLength(1)),
       tree,
     });
-    const first = await whole({}, jsonFormat(toJsonSchema(valibot)));
+    const first = await complete({}, jsonFormat(toJsonSchema(valibot)));
     expect(v.safeParse(valibot, JSON.parse(first.body.choices[0].message.content ?? '')).success).toBe(true);
     const ark = arktype({
       name: 'string >= 2',
@@ -547,7 +547,7 @@ describe('the default reply', () => {
       'tag?': 'string',
       kind: "'a' | 'b'",
     });
-    const second = await whole({}, jsonFormat(ark.toJsonSchema()));
+    const second = await complete({}, jsonFormat(ark.toJsonSchema()));
     expect(ark.allows(JSON.parse(second.body.choices[0].message.content ?? ''))).toBe(true);
   });
 
@@ -568,7 +568,7 @@ describe('the default reply', () => {
     ],
     [{ type: 'number', exclusiveMinimum: true, minimum: 3 }, 4],
   ])('is a simple value of %j', async (schema, value) => {
-    const { body } = await whole({}, jsonFormat(schema));
+    const { body } = await complete({}, jsonFormat(schema));
     expect(JSON.parse(body.choices[0].message.content ?? '')).toEqual(value);
   });
 
@@ -580,8 +580,8 @@ describe('the default reply', () => {
     [{ type: 'array', minItems: 1e9, items: { type: 'null' } }],
     [{ type: 'object', properties: { next: { $ref: '#' } }, required: ['next'] }],
     [{ $ref: '#/$defs/missing' }],
-  ])('asks for a scripted reply if it finds no value for %j', async (schema) => {
-    const { status, body } = await whole({}, jsonFormat(schema));
+  ])('requests a scripted reply if it cannot generate a value for %j', async (schema) => {
+    const { status, body } = await complete({}, jsonFormat(schema));
     expect(status).toBe(400);
     expect(body.error).toMatchObject({
       code: 'scripted_reply_needed',
@@ -595,7 +595,7 @@ describe('a request that vLLM rejects', () => {
   const user = { role: 'user', content: 'Hi' };
   it.each<[string, object, string]>([
     ['no messages', { messages: undefined }, '`messages` is missing'],
-    ['an empty list of messages', { messages: [] }, '`messages`'],
+    ['an empty array of messages', { messages: [] }, '`messages`'],
     ['a message without a role', { messages: [{ content: 'x' }] }, '`messages.0.role`'],
     ['an unknown role', { messages: [{ role: 'robot', content: 'x' }] }, 'role'],
     ['a part without a type', { messages: [{ role: 'user', content: [{ text: 'x' }] }] }, 'messages'],
@@ -650,12 +650,12 @@ describe('a request that vLLM rejects', () => {
       "the 'json_schema' field must be provided",
     ],
     ['a schema without a name', { response_format: { type: 'json_schema', json_schema: {} } }, 'name'],
-  ])('for %s gets 400 and the reason', async (_, request, message) => {
-    const gateway = await whole({}, request);
+  ])('for %s receives 400 and the reason', async (_, request, message) => {
+    const gateway = await complete({}, request);
     expect(gateway.status).toBe(400);
     expect(gateway.body.error).toMatchObject({ code: '400', type: 'BadRequestError' });
     expect(gateway.body.error.message).toContain(message);
-    const bare = await whole({ behind: 'none' }, request);
+    const bare = await complete({ behind: 'none' }, request);
     expect(bare.body.error).toMatchObject({ code: 400, type: 'BadRequestError' });
   });
 
@@ -674,18 +674,18 @@ describe('a request that vLLM rejects', () => {
       ],
     },
   ])('does not include %j', async (request) => {
-    expect((await whole({}, request)).status).toBe(200);
+    expect((await complete({}, request)).status).toBe(200);
   });
 
   it('exceeds the context of its model', async () => {
     const models = [{ id: 'public/deepseek-r1', contextLength: 8 }];
-    const long = await whole({ models }, { messages: [{ role: 'user', content: 'x'.repeat(200) }] });
+    const long = await complete({ models }, { messages: [{ role: 'user', content: 'x'.repeat(200) }] });
     expect(long.body.error).toMatchObject({
       code: '400',
       param: 'input_text',
       message: expect.stringContaining('maximum context length is 8 tokens'),
     });
-    const requested = await whole({ models }, { max_tokens: 5 });
+    const requested = await complete({ models }, { max_tokens: 5 });
     expect(requested.body.error).toMatchObject({
       code: '400',
       message: expect.stringContaining(

@@ -1,6 +1,6 @@
 import { createEmulator, type EmulatorOptions, type EmulatorRule } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
-import { WAYS_IN } from './ways-in.ts';
+import { TRANSPORTS } from './transports.ts';
 import { chat } from './wire.ts';
 
 const KEYS = [
@@ -9,17 +9,17 @@ const KEYS = [
 ] as const;
 const MODELS = ['public/a', 'public/b', 'u-kebe/c'];
 
-/** Sends requests to an emulator with rules; returns the text of the reply, or the code of the error. */
-function scripted(rules: readonly EmulatorRule[], options: EmulatorOptions = {}) {
+/** Creates an emulator with rules. `sendRequest` returns the text of the reply or the code of the error. */
+function emulatorWithRules(rules: readonly EmulatorRule[], options: EmulatorOptions = {}) {
   const drun = createEmulator({ rules, keys: KEYS, models: MODELS, reply: 'default', ...options });
-  const ask = async (request: object = {}, key: string = KEYS[0].key): Promise<unknown> => {
+  const sendRequest = async (request: object = {}, key: string = KEYS[0].key): Promise<unknown> => {
     const body = (await (await chat(drun, key, { model: 'public/a', ...request })).json()) as {
       choices?: [{ message: { content: string } }];
       error?: { code: string };
     };
     return body.choices?.[0].message.content ?? body.error?.code;
   };
-  return { drun, ask };
+  return { drun, ask: sendRequest };
 }
 
 const user = (content: string): object => ({ messages: [{ role: 'user', content }] });
@@ -56,67 +56,84 @@ describe('a rule', () => {
     ['the last message only', { lastMessage: 'Weather?' }, user('Weather?'), result('sunny')],
     ['all its conditions', { model: 'public/a', lastMessage: 'x' }, user('x'), user('y')],
   ])('matches %s', async (_, when, matching, other) => {
-    const { ask } = scripted([{ when, reply: 'scripted' }]);
-    expect(await ask(matching)).toBe('scripted');
-    expect(await ask(other)).toBe('default');
+    const { ask: sendRequest } = emulatorWithRules([{ when, reply: 'scripted' }]);
+    expect(await sendRequest(matching)).toBe('scripted');
+    expect(await sendRequest(other)).toBe('default');
   });
 
   it('matches a key by name, by id and by value', async () => {
-    const { drun, ask } = scripted([{ when: { key: 'first' }, reply: 'by name' }]);
-    expect([await ask(), await ask({}, KEYS[1].key)]).toEqual(['by name', 'default']);
+    const { drun, ask: sendRequest } = emulatorWithRules([{ when: { key: 'first' }, reply: 'by name' }]);
+    expect([await sendRequest(), await sendRequest({}, KEYS[1].key)]).toEqual(['by name', 'default']);
     drun.rules.clear();
     const [, second] = drun.keys;
     drun.rules.add({ when: { key: second?.id }, reply: 'by id' });
     drun.rules.add({ when: { key: KEYS[0].key }, reply: 'by value' });
-    expect([await ask(), await ask({}, KEYS[1].key)]).toEqual(['by value', 'by id']);
+    expect([await sendRequest(), await sendRequest({}, KEYS[1].key)]).toEqual(['by value', 'by id']);
   });
 
   it('matches a key whose name has spaces', async () => {
-    const { drun, ask } = scripted([{ when: { key: 'my own key' }, reply: 'scripted' }]);
+    const { drun, ask: sendRequest } = emulatorWithRules([
+      { when: { key: 'my own key' }, reply: 'scripted' },
+    ]);
     const { secret } = drun.keys.create({ name: 'my own key' });
     drun.faults.next({ key: 'my own key', status: 503 });
-    expect([await ask(), await ask({}, secret.reveal())]).toEqual(['default', null]);
-    expect(await ask({}, secret.reveal())).toBe('scripted');
+    expect([await sendRequest(), await sendRequest({}, secret.reveal())]).toEqual(['default', null]);
+    expect(await sendRequest({}, secret.reveal())).toBe('scripted');
   });
 
   it('matches the n-th request that meets its other conditions', async () => {
-    const { ask } = scripted([{ when: { nth: 2, lastMessage: 'x' }, reply: 'second' }]);
-    const replies = [await ask(user('x')), await ask(), await ask(user('x')), await ask(user('x'))];
+    const { ask: sendRequest } = emulatorWithRules([{ when: { nth: 2, lastMessage: 'x' }, reply: 'second' }]);
+    const replies = [
+      await sendRequest(user('x')),
+      await sendRequest(),
+      await sendRequest(user('x')),
+      await sendRequest(user('x')),
+    ];
     expect(replies).toEqual(['default', 'default', 'second', 'default']);
   });
 
   it('uses replies in order, and then no longer matches', async () => {
-    const { ask } = scripted([{ reply: ['one', { content: 'two' }, () => 'three'] }]);
-    expect([await ask(), await ask(), await ask(), await ask()]).toEqual(['one', 'two', 'three', 'default']);
+    const { ask: sendRequest } = emulatorWithRules([{ reply: ['one', { content: 'two' }, () => 'three'] }]);
+    expect([await sendRequest(), await sendRequest(), await sendRequest(), await sendRequest()]).toEqual([
+      'one',
+      'two',
+      'three',
+      'default',
+    ]);
   });
 
   it('repeats its last reply up to `times`', async () => {
-    const { ask } = scripted([{ reply: ['one', 'two'], times: 3 }]);
-    expect([await ask(), await ask(), await ask(), await ask()]).toEqual(['one', 'two', 'two', 'default']);
-    const once = scripted([{ reply: 'one', times: 1 }]);
+    const { ask: sendRequest } = emulatorWithRules([{ reply: ['one', 'two'], times: 3 }]);
+    expect([await sendRequest(), await sendRequest(), await sendRequest(), await sendRequest()]).toEqual([
+      'one',
+      'two',
+      'two',
+      'default',
+    ]);
+    const once = emulatorWithRules([{ reply: 'one', times: 1 }]);
     expect([await once.ask(), await once.ask()]).toEqual(['one', 'default']);
   });
 
-  it('comes before later ones, counts its hits, can be removed, and is named in the log', async () => {
-    const { drun, ask } = scripted([]);
+  it('takes precedence over later ones, counts its hits, can be removed, and is named in the log', async () => {
+    const { drun, ask: sendRequest } = emulatorWithRules([]);
     const first = drun.rules.add({ when: { model: 'public/b' }, reply: 'first' });
     {
       using second = drun.rules.add({ reply: 'second' });
-      expect([await ask(), await ask({ model: 'public/b' })]).toEqual(['second', 'first']);
+      expect([await sendRequest(), await sendRequest({ model: 'public/b' })]).toEqual(['second', 'first']);
       expect([first.hits, second.hits]).toEqual([1, 1]);
     }
-    expect(await ask()).toBe('default');
+    expect(await sendRequest()).toBe('default');
     expect(Array.from(drun.requests, ({ rule }) => rule)).toEqual([2, 1, undefined]);
     first.remove();
     expect([...drun.rules]).toEqual([]);
   });
 
-  it('is restored by a reset, if it is an option', async () => {
-    const { drun, ask } = scripted([{ reply: ['one'] }]);
+  it('is restored by a reset if it is an option', async () => {
+    const { drun, ask: sendRequest } = emulatorWithRules([{ reply: ['one'] }]);
     drun.rules.add({ reply: 'added' });
-    expect([await ask(), await ask()]).toEqual(['one', 'added']);
+    expect([await sendRequest(), await sendRequest()]).toEqual(['one', 'added']);
     drun.reset();
-    expect([await ask(), await ask()]).toEqual(['one', 'default']);
+    expect([await sendRequest(), await sendRequest()]).toEqual(['one', 'default']);
   });
 
   it.each<[unknown, string]>([
@@ -153,11 +170,11 @@ describe('`strict`', () => {
   });
 
   it('does not apply if there is a `reply`', async () => {
-    expect(await scripted([], { strict: true }).ask()).toBe('default');
+    expect(await emulatorWithRules([], { strict: true }).ask()).toBe('default');
   });
 });
 
-/** A scenario as it may be in a file. */
+/** A scenario file. */
 const SCENARIO = JSON.stringify({
   models: [{ id: 'public/a', reasoningField: 'reasoning' }, 'public/b'],
   keys: [
@@ -181,11 +198,11 @@ const SCENARIO = JSON.stringify({
 
 it('a scenario gives the same responses in process, through msw and over HTTP', async () => {
   const results: unknown[][][] = [];
-  // msw last: it intercepts every request until the end of the test.
-  const [inProcess, throughMsw, overHttp] = WAYS_IN;
-  for (const way of [inProcess, overHttp, throughMsw]) {
+  // msw must be last, because it intercepts all requests until the end of the test.
+  const [inProcess, throughMsw, overHttp] = TRANSPORTS;
+  for (const transport of [inProcess, overHttp, throughMsw]) {
     const { chatUrl = 'https://chat.d.run', fetch = globalThis.fetch } =
-      (await way?.open(JSON.parse(SCENARIO))) ?? {};
+      (await transport?.open(JSON.parse(SCENARIO))) ?? {};
     const responses: unknown[][] = [];
     const send = async (key: number, request?: object, path = '/v1/chat/completions'): Promise<void> => {
       const response = await fetch(chatUrl + path, {

@@ -18,13 +18,13 @@ import type { EmulatorOptions, Fault } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
 import { retryAtOnce } from '../support/timing.ts';
-import { WAYS_IN } from './ways-in.ts';
+import { TRANSPORTS } from './transports.ts';
 
 const model = 'public/deepseek-r1';
 const request = { model, messages: [{ role: 'user', content: 'Hello, model!' }] } as const;
 
-describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
-  /** An emulator, with clients that reach it. */
+describe.each(TRANSPORTS)("the SDK's clients, $name:", ({ open }) => {
+  /** Creates an emulator and clients that are connected to it. */
   async function setUp(options?: EmulatorOptions) {
     const { drun, consoleUrl, chatUrl, fetch } = await open(options);
     const keys = new ApiKeys({ accessToken: drun.accessToken, baseUrl: consoleUrl, fetch });
@@ -33,11 +33,11 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
     return { drun, keys, chatWith };
   }
 
-  /** The same, with a key. */
+  /** Creates an emulator with a key and a chat client. */
   async function setUpChat(options?: EmulatorOptions) {
-    const made = await setUp(options);
-    const { secret } = made.drun.keys.create({ name: 'checkout' });
-    return { ...made, secret, chat: made.chatWith(secret) };
+    const setup = await setUp(options);
+    const { secret } = setup.drun.keys.create({ name: 'checkout' });
+    return { ...setup, secret, chat: setup.chatWith(secret) };
   }
 
   describe('ApiKeys', () => {
@@ -57,7 +57,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       await rejectionOf(NotFoundError, keys.delete(created.id));
     });
 
-    it.each(['0.15', '0.16', '0.17'] as const)('shows no full key of version %s', async (version) => {
+    it.each(['0.15', '0.16', '0.17'] as const)('shows no full key in version %s', async (version) => {
       const { keys } = await setUp({ version });
       const created = await keys.create({ name: 'checkout' });
       const listed = await Array.fromAsync(keys.list());
@@ -72,7 +72,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(await keys.list({ search: 'key 1' })).toMatchObject({ total: 11 });
     });
 
-    it('throws at the limit, with the reason in its language', async () => {
+    it('throws at the key limit, with the reason in its language', async () => {
       const { keys } = await setUp({ maxKeys: 1 });
       expect(await keys.canCreate()).toEqual({ allowed: true });
       await keys.create({ name: 'first' });
@@ -142,7 +142,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(await chat.checkKey()).toEqual({ accepted: false, code: 'authentication_failed' });
     });
 
-    it('throws a class for each rejection, and shows no key', async () => {
+    it('throws a specific error for each rejection, and shows no key', async () => {
       const { drun, chatWith } = await setUp();
       const refusal = async (fields: object, asked: object = {}): Promise<unknown> => {
         const { id, secret } = drun.keys.create({ name: 'refused', ...fields });
@@ -158,7 +158,7 @@ describe.each(WAYS_IN)("the SDK's clients, $name:", ({ open }) => {
       expect(await refusal({}, { model: 'unknown' })).toBeInstanceOf(NotFoundError);
     });
 
-    it('reads the provider again after a 401', async () => {
+    it('calls the provider again after a 401', async () => {
       const { drun, chatWith } = await setUp();
       const [old, fresh] = [drun.keys.create({ name: 'old' }), drun.keys.create({ name: 'fresh' })];
       drun.keys.delete(old.id);

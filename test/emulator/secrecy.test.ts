@@ -4,8 +4,8 @@ import { Secret } from 'drun-sdk/secret';
 import { describe, expect, it } from 'vitest';
 import { CHAT, CONSOLE, CONTROL, chat, control, createKey } from './wire.ts';
 
-/** Everything that somebody could print of an emulator. */
-function printed(drun: Emulator): string {
+/** All printable representations of an emulator. */
+function printedForms(drun: Emulator): string {
   const views = [
     drun,
     [...drun.keys],
@@ -33,7 +33,7 @@ describe('an emulator shows no credential', () => {
     await control(drun, 'GET', `/apikeys/${kept.id}/secret`);
     await chat(drun, kept.key, { stream: true });
     await chat(drun, 'sk-somebody-elses-key-0123456789');
-    const text = printed(drun);
+    const text = printedForms(drun);
     for (const credential of [
       drun.accessToken.reveal(),
       kept.key,
@@ -51,13 +51,13 @@ describe('an emulator shows no credential', () => {
     const drun = createEmulator({ accessToken });
     const { key } = await createKey(drun);
     const encoded = Array.from(key, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
-    const foreign = '0f8fad5b-d9cb-469f-a165-70867728950e';
+    const unknownId = '0f8fad5b-d9cb-469f-a165-70867728950e';
     const paths = [
       `/${key}`,
       `/${encoded}`,
       `/apikeys/${key}/secret`,
       `/apikeys?page.search=${key}&access_token=${accessToken}`,
-      `/apikeys/${foreign}`,
+      `/apikeys/${unknownId}`,
       `/${accessToken}/${accessToken}`,
       '/before-sk-short',
     ];
@@ -65,8 +65,8 @@ describe('an emulator shows no credential', () => {
       await control(drun, 'GET', path);
       await drun.fetch(`${CHAT}/v1${path}`);
     }
-    const text = printed(drun);
-    for (const credential of [key, encoded, key.slice(3, 20), foreign, accessToken, 'sk-short']) {
+    const text = printedForms(drun);
+    for (const credential of [key, encoded, key.slice(3, 20), unknownId, accessToken, 'sk-short']) {
       expect(text).not.toContain(credential);
     }
     expect(text).toContain(`${CONTROL}/apikeys/sk-******${key.slice(-4)}/secret`);
@@ -78,13 +78,13 @@ describe('an emulator shows no credential', () => {
       'Basic c2VjcmV0LXVzZXI6c2VjcmV0LXBhc3N3b3Jk',
       'c2VjcmV0LXVzZXI6c2VjcmV0LXBhc3N3b3Jk',
     ],
-    ['no scheme', 'sk-the-whole-header-is-the-key', 'the-whole-header-is-the-key'],
+    ['no scheme', 'sk-the-full-header-is-the-key', 'the-full-header-is-the-key'],
     ['spaces', 'Bearer first-credential second-credential', 'first-credential'],
-  ])('that arrives with %s', async (_, authorization, credential) => {
+  ])('that is sent with %s', async (_, authorization, credential) => {
     const drun = createEmulator();
     await drun.fetch(`${CONSOLE}${CONTROL}/apikeys/${credential}`, { headers: { authorization } });
     expect([...drun.requests]).toHaveLength(1);
-    expect(printed(drun)).not.toContain(credential);
+    expect(printedForms(drun)).not.toContain(credential);
   });
 
   it('in the error of an option that throws', async () => {

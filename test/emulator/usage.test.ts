@@ -8,7 +8,7 @@ interface Report {
   readonly dataPoints?: readonly Record<string, unknown>[];
 }
 
-/** An emulator on whose clock calls are made at given times; each uses 4 + 1 tokens. */
+/** Creates an emulator and makes calls at the given times. Each call uses 4 + 1 tokens. */
 function clocked(): { drun: Emulator; at: (time: string) => void } {
   let now = Date.parse('2026-01-01T00:00:00Z');
   const drun = createEmulator({ now: () => now, reply: 'four', maxKeys: 10 });
@@ -24,7 +24,7 @@ const usage = async (drun: Emulator, query: object = {}, scope = ''): Promise<Re
   (await control<Report>(drun, 'POST', `${scope}/apikeys-stats`, query)).body;
 
 describe('usage', () => {
-  it('is empty at first', async () => {
+  it('is empty initially', async () => {
     const { drun } = clocked();
     expect(await usage(drun)).toEqual({ totalUsage: {} });
   });
@@ -61,7 +61,7 @@ describe('usage', () => {
     ['TIME_PERIOD_UNSPECIFIED', '2026-03-18T00:00:00Z'],
     ['TIME_PERIOD_WEEK', '2026-03-16T00:00:00Z'],
     ['TIME_PERIOD_MONTH', '2026-03-01T00:00:00Z'],
-  ])('by %s begins at %s for a Wednesday afternoon', async (period, timestamp) => {
+  ])('by %s starts at %s for a Wednesday afternoon', async (period, timestamp) => {
     const { drun, at } = clocked();
     const { key } = await createKey(drun);
     at('2026-03-18T15:42:10.500Z');
@@ -69,7 +69,7 @@ describe('usage', () => {
     expect((await usage(drun, { period })).dataPoints).toMatchObject([{ timestamp }]);
   });
 
-  it('counts a Sunday to the week that began on Monday', async () => {
+  it('assigns a Sunday to the week that started on Monday', async () => {
     const { drun, at } = clocked();
     const { key } = await createKey(drun);
     at('2026-03-22T23:00:00Z');
@@ -102,8 +102,8 @@ describe('usage', () => {
     expect((await usage(drun, { ids: [second.id] })).totalUsage).toMatchObject({ total: '10' });
     expect((await usage(drun, { models: ['u-8105f7322477/test'] })).totalUsage).toMatchObject({ total: '5' });
     const query = `ids=${first.id}&ids=${second.id}&models=public%2Fdeepseek-r1&period=TIME_PERIOD_HOUR`;
-    const asked = await control<Report>(drun, 'GET', `/apikeys-stats?${query}`);
-    expect(asked.body.totalUsage).toMatchObject({ total: '10' });
+    const response = await control<Report>(drun, 'GET', `/apikeys-stats?${query}`);
+    expect(response.body.totalUsage).toMatchObject({ total: '10' });
   });
 
   it('remains when a key is deleted, and is removed by a reset', async () => {
@@ -125,7 +125,7 @@ describe('usage', () => {
     expect((await usage(drun, {}, '/workspaces/13')).totalUsage).toEqual({});
   });
 
-  it('is what a completion reports, cached tokens included', async () => {
+  it('matches what a completion reports, including cached tokens', async () => {
     const drun = createEmulator({
       reply: {
         choices: [{ message: { content: 'four' } }],
@@ -148,7 +148,7 @@ describe('usage', () => {
     });
   });
 
-  it('counts a canceled stream up to the last chunk', async () => {
+  it('includes a canceled stream up to its last chunk', async () => {
     const drun = createEmulator({
       async *reply() {
         for (;;) yield 'four';
@@ -162,7 +162,7 @@ describe('usage', () => {
     expect([...drun.keys][0]?.quota.used).toBe(7);
   });
 
-  it('counts a stream whose reply fails', async () => {
+  it('includes a stream whose reply fails', async () => {
     const drun = createEmulator({
       async *reply() {
         yield 'four';
@@ -195,7 +195,7 @@ describe('usage', () => {
   });
 });
 
-it('keeps the latest usage when there are many requests', () => {
+it('retains the latest usage when there are many requests', () => {
   let now = 0;
   const account = new Account({ accessToken: 'token', maxKeys: 1, now: () => now }, () => String(now));
   const key = account.create({ name: 'checkout', scope: 'account' });

@@ -1,13 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Sleep } from 'drun-sdk/emulator';
 
-/** Time that passes only when a test says so. */
+/** A clock that a test controls. */
 export interface VirtualClock {
   readonly now: () => number;
   readonly sleep: Sleep;
-  /** How many sleep now. */
+  /** Number of pending sleeps. */
   readonly sleeping: number;
-  /** Lets time pass, and whatever waited for it go on. */
+  /** Advances the clock and ends the sleeps that are due. */
   readonly advance: (milliseconds: number) => Promise<void>;
 }
 

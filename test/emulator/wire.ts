@@ -1,8 +1,6 @@
 import { createEmulator, type Emulator, type EmulatorOptions } from 'drun-sdk/emulator';
 
-/*
- * Requests as the contract has them, written by hand: these tests judge the emulator without the SDK's clients.
- */
+/* Requests in the format of the contract, sent without the SDK's clients. */
 
 export const CONSOLE = 'https://console.d.run';
 export const CHAT = 'https://chat.d.run';
@@ -20,20 +18,20 @@ export interface WireList {
   readonly page: Readonly<Record<string, unknown>>;
 }
 
-export interface Answer<Body> {
+export interface WireResponse<Body> {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Body;
 }
 
-/** Calls the control plane with the emulator's access token, or the given one. */
+/** Sends a request to the control plane, by default with the emulator's access token. */
 export async function control<Body = unknown>(
   drun: Emulator,
   method: string,
   path: string,
   body?: unknown,
   headers: Record<string, string> = {},
-): Promise<Answer<Body>> {
+): Promise<WireResponse<Body>> {
   const response = await drun.fetch(`${CONSOLE}${CONTROL}${path}`, {
     method,
     headers: {
@@ -50,9 +48,9 @@ export async function control<Body = unknown>(
 
 /** @param scope - `/workspaces/12` for a key of that workspace. */
 export async function createKey(drun: Emulator, fields: object = {}, scope = ''): Promise<WireKey> {
-  const answer = await control<WireKey>(drun, 'POST', `${scope}/apikeys`, { name: 'checkout', ...fields });
-  if (answer.status !== 200) throw new Error(`no key was made: ${answer.status}`);
-  return answer.body;
+  const response = await control<WireKey>(drun, 'POST', `${scope}/apikeys`, { name: 'checkout', ...fields });
+  if (response.status !== 200) throw new Error(`no key was created: ${response.status}`);
+  return response.body;
 }
 
 export function chat(
@@ -76,14 +74,14 @@ export async function withKey(options?: EmulatorOptions): Promise<{ drun: Emulat
   return { drun, key };
 }
 
-/** The data of every event of a stream that has ended. */
+/** Returns the data of all events of a stream. */
 export async function events(response: Response): Promise<string[]> {
   const text = await response.text();
   return text.split('\n\n').flatMap((block) => (block === '' ? [] : [block.replace(/^data: /, '')]));
 }
 
-/** The same numbers every time; a small generator, good enough for a test. */
-export function seeded(seed: number): () => number {
+/** Creates a deterministic random number generator. */
+export function seededRandom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state * 1103515245 + 12345) % 2 ** 31;

@@ -46,7 +46,7 @@ describe('a key of a workspace', () => {
     ['negative', '-1'],
     ['a fraction', '1.5'],
     ['wider than 64 bits', '9223372036854775808'],
-    ['no number', 'many'],
+    ['not a number', 'many'],
   ])('is rejected with a quota that is %s', async (_, quota) => {
     const drun = createEmulator();
     const { status, body } = await control(drun, 'POST', `${SPACE}/apikeys`, { name: 'team', quota });
@@ -89,7 +89,7 @@ describe('keys of the account and of workspaces', () => {
     }
   });
 
-  it('are found in their own scope only', async () => {
+  it('exist only in their own scope', async () => {
     const drun = createEmulator();
     const { id: mine } = await createKey(drun);
     const { id: theirs } = await createKey(drun, {}, SPACE);
@@ -116,7 +116,7 @@ describe('keys of the account and of workspaces', () => {
     }
   });
 
-  it('are deleted and shown in full in both', async () => {
+  it('can be deleted and retrieved in both', async () => {
     const drun = createEmulator();
     const { id, key } = await createKey(drun, {}, SPACE);
     const shown = await control(drun, 'GET', `${SPACE}/apikeys/${id}/secret`);
@@ -138,7 +138,7 @@ describe("a user's own keys", () => {
     expect(all.body.items?.[1]).toMatchObject({ createBy: 'alice', userId: expect.stringMatching(/^u-/) });
   });
 
-  it('are paginated, sorted and searched like others', async () => {
+  it('are paginated, sorted and searched like other keys', async () => {
     const drun = createEmulator({ maxKeys: 12 });
     for (let count = 1; count <= 12; count++) await createKey(drun, { name: `key ${count}` }, SPACE);
     const path = `${SPACE}/my-apikeys?page.pageSize=5&page.page=3&page.search=key&page.sort=name`;
@@ -173,7 +173,7 @@ describe('setStatus', () => {
 
   it.each([
     ['no body', undefined],
-    ['a text for a flag', { disabled: 'yes' }],
+    ['a string instead of a boolean', { disabled: 'yes' }],
   ])('rejects %s', async (_, body) => {
     const drun = createEmulator();
     const { id } = await createKey(drun, {}, SPACE);
@@ -182,10 +182,10 @@ describe('setStatus', () => {
 });
 
 describe("a key's quota", () => {
-  it('decreases with use; then the key is rejected with 402', async () => {
+  it('decreases with use until the key is rejected with 402', async () => {
     let now = Date.UTC(2026, 0, 1);
     const drun = createEmulator({ now: () => now, reply: 'eight ch' });
-    // Each call: 4 tokens of "Hello, model!" and 2 of the answer.
+    // Each call uses 4 tokens for "Hello, model!" and 2 for the reply.
     const { id, key } = await createKey(drun, { quota: '10' }, SPACE);
     now = Date.UTC(2026, 0, 2);
     expect((await chat(drun, key)).status).toBe(200);
@@ -226,7 +226,7 @@ describe("a key's quota", () => {
     expect(lifted.body).not.toHaveProperty('remainingQuota');
   });
 
-  it('is zero if it is set without a value, as protobuf omits zero', async () => {
+  it('is zero if it is set without a value, because protobuf omits zero', async () => {
     const drun = createEmulator();
     const { id, key } = await createKey(drun, {}, SPACE);
     const { body } = await control<WireKey>(drun, 'PUT', `${SPACE}/apikeys/${id}/quota`, {});
@@ -234,7 +234,7 @@ describe("a key's quota", () => {
     expect((await chat(drun, key)).status).toBe(402);
   });
 
-  it('does not limit listing models, which costs no tokens', async () => {
+  it('does not affect listing models, which uses no tokens', async () => {
     const drun = createEmulator();
     const { key } = await createKey(drun, { quota: '0' }, SPACE);
     const headers = { authorization: `Bearer ${key}` };
@@ -249,7 +249,7 @@ describe("a key's quota", () => {
 });
 
 describe.each(['0.15', '0.16'] as const)('a workspace in version %s', (version) => {
-  it('has full keys in its lists, and neither the masked nor the secret path', async () => {
+  it('returns full keys in its lists, and has neither the masked nor the secret path', async () => {
     const drun = createEmulator({ version });
     const { id, key } = await createKey(drun, {}, SPACE);
     for (const path of ['/apikeys', '/my-apikeys']) {

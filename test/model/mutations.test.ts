@@ -99,24 +99,20 @@ const mutations: readonly Mutation[] = [
     circumstances: { externalDeletions: 0.01 },
   },
   {
-    title: 'claims a key while both a current and a previous key exist',
-    protocol: withPlan((step, { record, settings }) =>
-      step.kind === 'rest' &&
-      record.previous &&
-      record.current &&
-      settings.standby &&
-      !record.standby &&
-      !record.pending
-        ? { kind: 'claim' }
-        : step,
-    ),
-    violates: /I[48]|conflict|I10/,
+    title: 'creates a key while both a current and a previous key exist',
+    protocol: withPlan((step, observation) => {
+      const { current, previous, standby, pending } = observation.record;
+      const isResting = step.kind === 'rest' && observation.settings.standby;
+      if (isResting && current && previous && !standby && !pending) return { kind: 'claim' };
+      return createAfterLease(step, observation);
+    }),
+    violates: /I4/,
     circumstances: { rotations: 0.05 },
   },
   {
     title: 'creates without a claim',
     protocol: withReconciliation(WithoutClaim),
-    violates: /I[4567]|I10/,
+    violates: /older state|I[4567]|I10/,
     circumstances: { replicas: 3, crashes: 0.02 },
   },
   {
@@ -191,9 +187,9 @@ const mutations: readonly Mutation[] = [
     title: 'sets `retireAt` with the promotion, based on an earlier list',
     protocol: withReconciliation(
       class extends Reconciliation {
-        protected override update(observation: Observation, record: RingRecord) {
+        protected override update(observation: Observation | null, record: RingRecord) {
           const { previous } = record;
-          const servedAt = observation.listing?.servedAt;
+          const servedAt = observation?.listing?.servedAt;
           if (!previous || previous.retireAt !== undefined || servedAt === undefined)
             return super.update(observation, record);
           return super.update(observation, to.setRetireAt(record, previous, servedAt + GRACE_MS));
@@ -223,10 +219,10 @@ const mutations: readonly Mutation[] = [
     circumstances: {
       replicas: 3,
       supportsGetSecret: false,
-      faults: 0.05,
+      faults: 0.1,
       rotations: 0.05,
-      backwardJumps: 0.05,
-      stalls: 0.06,
+      backwardJumps: 0.1,
+      stalls: 0.12,
       slowLists: 0.03,
       standby: false,
     },

@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 
-/* Lets every client without options for its transport send through nodeTransport(). */
+/* Makes every client without a `fetch` or `transport` option use nodeTransport(). */
 
 vi.mock(import('../../src/http/transport.ts'), async (importOriginal) => {
   const original = await importOriginal();

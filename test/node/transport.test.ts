@@ -38,36 +38,35 @@ const chunk = (content: string, finish_reason: string | null = null): string =>
   })}\n\n`;
 const DONE = 'data: [DONE]\n\n';
 
-/** What a server compresses, and the stream with which it does so chunk by chunk. */
 const ENCODINGS = [
   { encoding: 'gzip', compress: gzipSync, compressor: createGzip },
   { encoding: 'br', compress: brotliCompressSync, compressor: createBrotliCompress },
 ];
 
-/** A server that sends a response of the test's own making, and the chunks that arrive of a stream over it. */
+/** Starts a server, and a stream over it. Returns the iterator of its chunks. */
 async function streaming(listener: RequestListener, signal?: AbortSignal) {
   const { url } = await serveHttp(listener);
   return client(url).stream(request(), { signal })[Symbol.asyncIterator]();
 }
 
-/** What a process prints that calls a server and then runs the program. */
+/** Runs a program in a process after a call to a server. Returns its output. */
 async function outputOf(program: string): Promise<string> {
   const { url } = await serveHttp((_, response) => response.end(MODELS));
   const path = (folder: string): string => new URL(`../../src/${folder}/index.ts`, import.meta.url).href;
-  const whole = `
+  const script = `
     const { ChatClient } = await import('${path('chat')}');
     const { nodeTransport } = await import('${path('node')}');
     const chat = new ChatClient({ apiKey: 'sk-any', baseUrl: '${url}', transport: nodeTransport() });
     await chat.models();
     ${program}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', whole]);
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
   onTestFinished(() => void child.kill());
   const [output] = await Promise.all([child.stdout.toArray(), once(child, 'exit')]);
   return Buffer.concat(output).toString();
 }
 
-/** A server whose handler is given the response, once the request has arrived. */
-async function arriving(): Promise<{ url: string; arrived: Promise<ServerResponse> }> {
+/** Starts a server. `arrived` resolves with the response to write when a request arrives. */
+async function openStream(): Promise<{ url: string; arrived: Promise<ServerResponse> }> {
   const { promise: arrived, resolve } = Promise.withResolvers<ServerResponse>();
   const { url } = await serveHttp((_, response) => resolve(response));
   return { url, arrived };
@@ -75,11 +74,11 @@ async function arriving(): Promise<{ url: string; arrived: Promise<ServerRespons
 
 describe('a request', () => {
   test('has its method, path, headers and body, with a content-length', async () => {
-    const seen: unknown[] = [];
+    const received: unknown[] = [];
     const { url } = await serveHttp(async (incoming, response) => {
       const { method, url: path, headers } = incoming;
       const body = Buffer.concat(await incoming.toArray());
-      seen.push(
+      received.push(
         method,
         path,
         headers.authorization,
@@ -92,7 +91,7 @@ describe('a request', () => {
     const { id } = await client(url).complete(request({ model: 'mödel' }));
 
     expect(id).toBe('chatcmpl-ü');
-    expect(seen).toEqual(['POST', '/v1/chat/completions', `Bearer ${KEY}`, true, 'mödel']);
+    expect(received).toEqual(['POST', '/v1/chat/completions', `Bearer ${KEY}`, true, 'mödel']);
   });
 
   test('reuses the connection of the previous request', async () => {
@@ -127,7 +126,7 @@ describe('a request', () => {
     expect(hosts).toEqual(['models.example']);
   });
 
-  test('reaches a host with an IPv6 address', async ({ skip }) => {
+  test('can be sent to an IPv6 address', async ({ skip }) => {
     const server = createServer((_, response) => response.end(MODELS));
     onTestFinished(() => void server.close().closeAllConnections());
     server.listen(0, '::1');
@@ -159,7 +158,7 @@ describe('a response', () => {
     expect(response.headers.get('x-twice')).toBe('1, 2');
   });
 
-  test('with an error status is the error of that status', async () => {
+  test('with an error status causes the error for that status', async () => {
     const { url } = await serveHttp((_, response) => {
       response.writeHead(404).end('{"error":{"message":"no such model"}}');
     });
@@ -327,7 +326,7 @@ describe('an aborted call', () => {
     ['within the body', MODELS.slice(0, 5)],
   ])('%s rejects at once and closes the connection', async (_, sent) => {
     const abort = new AbortController();
-    const { url, arrived } = await arriving();
+    const { url, arrived } = await openStream();
     const call = rejection(client(url).models({ signal: abort.signal }));
     const response = await arrived;
     const closed = once(response, 'close');
@@ -349,7 +348,7 @@ describe('a connection', () => {
 
   test.each([
     ['before the response', ''],
-    ['within the status line', 'HTTP/1.1 2'],
+    ['during the status line', 'HTTP/1.1 2'],
     ['within the headers', 'HTTP/1.1 200 OK\r\ncontent-le'],
     ['after the headers', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n'],
     ['within the body', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"data":'],
@@ -421,7 +420,7 @@ describe('a connection', () => {
 
 describe('the options', () => {
   test.each([
-    ['an agent that is none', () => nodeTransport({ agent: 'http://proxy' as never })],
+    ['an invalid agent', () => nodeTransport({ agent: 'http://proxy' as never })],
     ['an unknown option', () => nodeTransport({ agnet: new Agent() } as never)],
     [
       '`fetch` along with `transport`',
@@ -439,13 +438,13 @@ describe('the options', () => {
     expect(error.option).toBe('agent');
   });
 
-  test('replace an inherited `fetch`, and the other way round', async () => {
+  test('replace an inherited `fetch`, and vice versa', async () => {
     const { url } = await serveHttp((_, response) => response.end(MODELS));
     const empty = async (): Promise<Response> => new Response('{"data":[]}');
 
-    const byFetch = client(url).withOptions({ fetch: empty });
-    const byNode = byFetch.withOptions({ transport: nodeTransport() });
+    const viaFetch = client(url).withOptions({ fetch: empty });
+    const viaTransport = viaFetch.withOptions({ transport: nodeTransport() });
 
-    expect([(await byFetch.models()).length, (await byNode.models()).length]).toEqual([0, 1]);
+    expect([(await viaFetch.models()).length, (await viaTransport.models()).length]).toEqual([0, 1]);
   });
 });

@@ -4,7 +4,7 @@ import { createEmulator, type EmulatorOptions } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
-/** A model of the AI SDK, set up as its documentation says, with nothing but a base URL and a key. */
+/** Creates a model of the AI SDK as documented, with only a base URL and a key. */
 async function modelOf(options: EmulatorOptions = {}, apiKey?: string) {
   const drun = createEmulator(options);
   const server = await serve(drun);
@@ -40,20 +40,20 @@ describe('the AI SDK', () => {
     const { model } = await modelOf({ reply: { reasoning: 'I think.', content: 'Good morning!' } });
     const result = streamText({ model, prompt: 'Hello!' });
     let text = '';
-    for await (const piece of result.textStream) text += piece;
+    for await (const chunk of result.textStream) text += chunk;
     expect(text).toBe('Good morning!');
     expect(await result.reasoningText).toBe('I think.');
     expect(await result.usage).toMatchObject({ totalTokens: 8 });
     expect(await result.finishReason).toBe('stop');
   });
 
-  it.each(['whole', 'in pieces'])('runs a tool whose call arrives %s', async (way) => {
+  it.each(['whole', 'in pieces'])('runs a tool whose call arrives %s', async (mode) => {
     const { model } = await modelOf({
       reply: { toolCalls: [{ name: 'weather', arguments: { city: 'Paris' } }] },
     });
     const request = { model, prompt: 'Do I need an umbrella?', tools: { weather } };
     const { toolCalls, toolResults } =
-      way === 'whole' ? await generateText(request) : await settled(streamText(request));
+      mode === 'whole' ? await generateText(request) : await settled(streamText(request));
     expect(toolCalls).toMatchObject([{ toolName: 'weather', input: { city: 'Paris' } }]);
     expect(toolResults).toMatchObject([{ output: 'sunny in Paris' }]);
   });
@@ -68,7 +68,7 @@ describe('the AI SDK', () => {
 
   it('retries after a 503', async () => {
     const { drun, model } = await modelOf();
-    // The AI SDK waits as long as it is told to.
+    // The AI SDK respects `retry-after`.
     drun.faults.next({ status: 503, headers: { 'retry-after-ms': '1' } });
     const { text } = await generateText({ model, prompt: 'Hello!', maxRetries: 1 });
     expect(text).toBe('Hello!');
@@ -76,7 +76,7 @@ describe('the AI SDK', () => {
   });
 });
 
-/** The calls of a stream and their results, once it is over. */
+/** Reads a stream to its end. Returns its tool calls and their results. */
 async function settled(result: {
   readonly toolCalls: PromiseLike<readonly unknown[]>;
   readonly toolResults: PromiseLike<readonly unknown[]>;

@@ -13,14 +13,14 @@ const hasCurl = ((): boolean => {
   }
 })();
 
-async function served(): Promise<{ drun: Emulator; url: string; key: string }> {
+async function serveEmulator(): Promise<{ drun: Emulator; url: string; key: string }> {
   const drun = createEmulator();
   const server = await serve(drun);
   onTestFinished(() => server.close());
   return { drun, url: server.url, key: drun.keys.create({ name: 'curl' }).secret.reveal() };
 }
 
-/** What curl prints; a failure of its own throws. */
+/** Runs curl and returns its output. Throws if curl fails. */
 async function curl(...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)('curl', ['-sS', ...args]);
   return stdout;
@@ -30,7 +30,7 @@ describe.skipIf(!hasCurl)(hasCurl ? 'curl' : 'curl (skipped: it is not installed
   const body = '{"model":"public/deepseek-r1","messages":[{"role":"user","content":"Hello!"}]}';
 
   it('receives a completion and a stream', async () => {
-    const { url, key } = await served();
+    const { url, key } = await serveEmulator();
     const post = (data: string): Promise<string> =>
       curl(`${url}/v1/chat/completions`, '-H', `Authorization: Bearer ${key}`, '-d', data);
     expect(JSON.parse(await post(body))).toMatchObject({ choices: [{ message: { content: 'Hello!' } }] });
@@ -40,7 +40,7 @@ describe.skipIf(!hasCurl)(hasCurl ? 'curl' : 'curl (skipped: it is not installed
   });
 
   it('manages keys', async () => {
-    const { drun, url } = await served();
+    const { drun, url } = await serveEmulator();
     const token = ['-H', `Authorization: Bearer ${drun.accessToken.reveal()}`];
     const base = `${url}/apis/hydra.io/v1alpha1/apikeys`;
     const created = JSON.parse(await curl(base, ...token, '-d', '{"name":"second"}'));
@@ -53,7 +53,7 @@ describe.skipIf(!hasCurl)(hasCurl ? 'curl' : 'curl (skipped: it is not installed
   });
 
   it('sends a large body with Expect: 100-continue', async () => {
-    const { url, key } = await served();
+    const { url, key } = await serveEmulator();
     const content = 'x'.repeat(1_500_000);
     const child = promisify(execFile)(
       'curl',
@@ -66,12 +66,12 @@ describe.skipIf(!hasCurl)(hasCurl ? 'curl' : 'curl (skipped: it is not installed
   });
 
   it('reports a lost connection', async () => {
-    const { drun, url, key } = await served();
+    const { drun, url, key } = await serveEmulator();
     drun.faults.next({ dropConnection: true });
     drun.faults.next({ dropAfterChunks: 2 });
-    const ask = (): Promise<string> =>
+    const chatRequest = (): Promise<string> =>
       curl(`${url}/v1/chat/completions`, '-H', `Authorization: Bearer ${key}`, '-d', body);
-    await expect(ask()).rejects.toMatchObject({ stderr: expect.stringContaining('(52)') });
-    await expect(ask()).rejects.toMatchObject({ stderr: expect.stringContaining('(18)') });
+    await expect(chatRequest()).rejects.toMatchObject({ stderr: expect.stringContaining('(52)') });
+    await expect(chatRequest()).rejects.toMatchObject({ stderr: expect.stringContaining('(18)') });
   });
 });

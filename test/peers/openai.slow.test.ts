@@ -8,7 +8,7 @@ import { weatherTool } from './weather-tool.ts';
 const model = 'public/deepseek-r1';
 const messages = [{ role: 'user' as const, content: 'Hello, model!' }];
 
-/** A client of OpenAI's, with nothing but a base URL and a key. */
+/** Creates an OpenAI client with only a base URL and a key. */
 async function clientOf(options: EmulatorOptions = {}): Promise<{ drun: Emulator; openai: OpenAI }> {
   const drun = createEmulator(options);
   const server = await serve(drun);
@@ -24,8 +24,8 @@ test('the openai client uses a key created by ApiKeys until the key is deleted',
   const created = await keys.create({ name: 'openai' });
   const openai = new OpenAI({ apiKey: created.secret.reveal(), baseURL: `${server.url}/v1`, maxRetries: 0 });
 
-  const answer = await openai.chat.completions.create({ model, messages });
-  expect(answer.choices[0]?.message.content).toBe('Hello, model!');
+  const completion = await openai.chat.completions.create({ model, messages });
+  expect(completion.choices[0]?.message.content).toBe('Hello, model!');
 
   await keys.delete(created.id);
   await expect(openai.chat.completions.create({ model, messages })).rejects.toMatchObject({ status: 401 });
@@ -107,7 +107,7 @@ describe('the openai client', () => {
     expect(Array.from(drun.requests, ({ status }) => status)).toEqual([undefined, 503, 200]);
   });
 
-  test('reports an error within a stream', async () => {
+  test('reports an error during a stream', async () => {
     const { drun, openai } = await clientOf();
     drun.faults.next({ errorAfterChunks: 2 });
     const stream = await openai.chat.completions.create({ model, messages, stream: true });

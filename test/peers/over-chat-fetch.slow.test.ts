@@ -9,18 +9,16 @@ import * as z from 'zod';
 import { everythingShownOf, rejection } from '../support/failures.ts';
 import { weatherTool } from './weather-tool.ts';
 
-/*
- * Clients that we did not write, over the key handling of ours, on a service that accepts only keys that it issued.
- */
+/* Other clients that send their requests with `chat.fetch` to an emulator. */
 
 const model = 'public/deepseek-r1';
 const prompt = 'Hello, model!';
 const messages = [{ role: 'user' as const, content: prompt }];
 
-/** A model that first asks for the weather in Paris, and then says what it was told. */
+/** A model that first calls the weather tool for Paris, and then replies with the result. */
 const callsTools: ReplyFunction = ({ request }) => {
-  const told = request.messages.find(({ role }) => role === 'tool');
-  if (told) return `It is ${JSON.stringify(told.content)}.`;
+  const result = request.messages.find(({ role }) => role === 'tool');
+  if (result) return `It is ${JSON.stringify(result.content)}.`;
   const call = {
     id: 'call-1',
     type: 'function',
@@ -29,11 +27,11 @@ const callsTools: ReplyFunction = ({ request }) => {
   return { choices: [{ message: { tool_calls: [call] }, finish_reason: 'tool_calls' }] };
 };
 
-/** What another client is asked to do. */
+/** The functions of another client. */
 interface Peer {
   readonly complete: () => Promise<string | null | undefined>;
   readonly stream: () => Promise<string>;
-  /** Lets the model call a tool, and gives what it says in the end. */
+  /** Runs a tool that the model calls. Returns the last reply. */
   readonly callTool: (weather: (city: string) => string) => Promise<string | null | undefined>;
 }
 
@@ -72,7 +70,7 @@ const peers: Record<string, (baseURL: string, fetch: ChatClient['fetch']) => Pee
             throw error;
           },
         });
-        for await (const piece of textStream) text += piece;
+        for await (const chunk of textStream) text += chunk;
         return text;
       },
       async callTool(weather) {
@@ -138,7 +136,7 @@ describe.each(Object.entries(peers))('%s over chat.fetch', (_, peer) => {
     const { drun, keys, url } = await service();
     let current = await keys.create({ name: 'before' });
     let known = current.secret;
-    /** As a cache is: it hears of the other key by the refusal of the one that it has. */
+    /** Caches a key, and replaces it only after the service rejects it. */
     const apiKey: Credential = ({ rejected }) => {
       if (rejected) known = current.secret;
       return known;
@@ -146,7 +144,7 @@ describe.each(Object.entries(peers))('%s over chat.fetch', (_, peer) => {
     const { complete, stream } = peer(`${url}/v1`, new ChatClient({ apiKey, baseUrl: url }).fetch);
     let started = 0;
 
-    /** Half of the calls are streams; the key is replaced while twenty of them are under way. */
+    /** Half of the calls are streams. The key is replaced while 20 calls are in progress. */
     const caller = async (): Promise<string[]> => {
       const texts: string[] = [];
       while (started < 200) {

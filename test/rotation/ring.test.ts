@@ -93,7 +93,9 @@ describe('an invalid option', () => {
     await ring.reconcile();
 
     expect(() => ring.start({ intervalMs: 0 })).toThrow(ConfigurationError);
-    expect(() => ring.start({ interval: 5 } as never)).toThrow('`interval` is not an option.');
+    expect(() => ring.start({ interval: 5 } as never)).toThrow(
+      'start() has no option `interval`. Did you mean `intervalMs`?',
+    );
     await rejectionOf(ConfigurationError, ring.revoke(''));
     await rejectionOf(ConfigurationError, ring.revoke('current', { timeoutMs: 0 }));
     await rejectionOf(ConfigurationError, ring.revoke('current', { reason: '' }));
@@ -223,7 +225,9 @@ describe('a result that is not as documented', () => {
     for (const call of [ring.reconcile(options), ring.rotate(options), ring.revoke('all', options)]) {
       expect((await rejectionOf(ConfigurationError, call)).option).toBe('signal');
     }
-    await rejectionOf(ConfigurationError, ring.reconcile(null as never));
+    for (const other of [null, 'x', new AbortController().signal]) {
+      expect((await rejectionOf(ConfigurationError, ring.reconcile(other as never))).option).toBe('options');
+    }
   });
 
   it('of `verify` that never decides is an error event, and the key stays unused', async () => {

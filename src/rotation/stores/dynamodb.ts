@@ -1,5 +1,5 @@
 import { check, invalid } from '../../errors/invalid.ts';
-import { type KeyStore, storeFrom } from './store.ts';
+import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** The AWS SDK's document client: `DynamoDBDocumentClient` or `DynamoDBDocument` from `@aws-sdk/lib-dynamodb`. */
 export interface DynamodbDocumentClient {
@@ -41,7 +41,7 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
     async get(ring) {
       const { GetCommand } = await loadCommands();
       const input = { TableName: table, Key: { ring }, ConsistentRead: true };
-      const { Item: item } = (await client.send(new GetCommand(input))) as { Item?: Item };
+      const { Item: item } = (await client.send(new GetCommand(input))) as { Item?: Partial<StoredRecord> };
       if (item === undefined) return null;
       const { value, version } = item;
       if (typeof value === 'string' && typeof version === 'string') return { value, version };
@@ -73,7 +73,6 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
   });
 }
 
-type Item = Readonly<Record<string, unknown>>;
 type Command = new (input: object) => never;
 
 /** The package is an optional peer dependency, so it is loaded on the first operation and not type-checked here. */

@@ -61,10 +61,7 @@ export function fileStore(options: FileStoreOptions): KeyStore {
 }
 
 /*
- * A ring is a folder of numbered files; the file with the highest number is the record:
- *
- *     key-rings/checkout/000000000041
- *
+ * A ring is a folder of numbered files. The one with the highest number is the record: key-rings/checkout/000000000041.
  * An update writes the next record to a temporary file and links it to the next number. link(2) fails if the number
  * exists, so the compare-and-swap is one system call, without locks that a killed process would leave behind. Folders
  * are never renamed, because overlay file systems do not support that (EXDEV). Old numbers are removed afterwards, so a
@@ -160,14 +157,11 @@ async function writeSynced(file: string, text: string): Promise<void> {
 
 /** Creates a folder and its parents, and syncs the folders that contain new ones. */
 async function makeFolder(path: string): Promise<void> {
-  let first: string | undefined;
-  try {
-    first = await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 }).catch(async (error: unknown) => {
     // Node reports ENOENT for a read-only file system; this call reports EROFS or EACCES.
     if (hasCode(error, 'ENOENT')) await checkWritable(path);
     throw error;
-  }
+  });
   if (first === undefined) return;
   for (let made = path; ; made = dirname(made)) {
     await sync(dirname(made));
@@ -176,12 +170,8 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 async function checkWritable(path: string): Promise<void> {
-  try {
-    await access(path, constants.W_OK);
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT') || dirname(path) === path) throw error;
-    await checkWritable(dirname(path));
-  }
+  const isWritable = await unlessMissing(access(path, constants.W_OK).then(() => true));
+  if (!isWritable && dirname(path) !== path) await checkWritable(dirname(path));
 }
 
 /** New, linked and removed files are on disk only after their folder is synced. */

@@ -23,7 +23,7 @@ export interface KubernetesSecretStoreOptions {
   readonly name: string;
   /** @defaultValue The namespace of the pod. */
   readonly namespace?: string | undefined;
-  /** The API server: `https`, or `http` to this machine. @defaultValue The pod's environment names it. */
+  /** The API server: `https`, or `http` to this machine. @defaultValue That of the pod's cluster. */
   readonly server?: string | PlatformUrl | undefined;
   /** The bearer token, or a function returning it. @defaultValue The service account's; none if `server` is given. */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;

@@ -1,8 +1,5 @@
 import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
-/** Short, because polling memory costs no request. */
-const POLL_MS = 100;
-
 /**
  * Creates a store in the memory of this process, for tests and experiments. Its records are lost when the process ends,
  * but the keys at the service remain. Two stores share nothing.
@@ -27,6 +24,7 @@ export function memoryStore(): KeyStore {
         return true;
       },
     },
-    POLL_MS,
+    // Short, because polling memory costs no request.
+    100,
   );
 }

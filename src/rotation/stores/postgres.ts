@@ -1,4 +1,4 @@
-import { KeyStoreError } from '../../errors/index.ts';
+import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
 import { invalid } from '../../errors/invalid.ts';
 import { checkFunction, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
@@ -119,11 +119,11 @@ function rowsOf(result: { readonly rows: readonly unknown[] } | undefined): read
 function textOf(row: unknown, column: 'value' | 'version'): string {
   const text = (row as Readonly<Record<string, unknown>> | null)?.[column];
   if (typeof text === 'string') return text;
-  const isJson = typeof text === 'object' && text !== null;
-  const rule = `must have a column \`${column}\` of the type \`text\`: \`json\` and \`jsonb\` do not preserve a record exactly`;
-  throw isJson
-    ? invalid('table', rule)
-    : invalid('query', 'must return rows as objects with strings by column');
+  if (typeof text === 'object' && text !== null) {
+    const message = `The column \`${column}\` must have the type \`text\`. A \`json\` or \`jsonb\` column does not preserve a record exactly.`;
+    throw new ConfigurationError(message, { option: 'table' });
+  }
+  throw invalid('query', 'must return rows as objects with strings by column');
 }
 
 function unlessCreated(error: unknown): void {

@@ -8,7 +8,7 @@ export interface IoredisClient {
   disconnect?(reconnect?: boolean): void;
 }
 
-/** The methods of a `redis` (node-redis) client that the store uses: of a client, pool or cluster, once connected. */
+/** The methods of a `redis` (node-redis) client, pool or cluster that the store uses. It must be connected. */
 export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Distinguishes the client from an ioredis client. */
@@ -104,7 +104,7 @@ async function evaluate(
   script: string,
   key: string,
   args: string[],
-): Promise<unknown> {
+) {
   if ('evalSha' in client) return client.eval(script, { keys: [key], arguments: args });
   try {
     return await client.eval(script, 1, key, ...args);

@@ -22,12 +22,7 @@ export type SwapResult = { readonly ok: true; readonly version: string } | { rea
 export interface KeyStore {
   /** Returns the record of a ring, or null. Linearizable: the result reflects every update that has resolved. */
   get(ring: string): Promise<StoredRecord | null>;
-  /**
-   * Stores `value` if the record still has the expected version.
-   *
-   * @param expected - The version that was read, or null to create the record.
-   * @returns `{ ok: false }` if the record has another version.
-   */
+  /** Stores `value` if the record has the `expected` version (null: if there is no record); else `{ ok: false }`. */
   compareAndSwap(ring: string, expected: string | null, value: string): Promise<SwapResult>;
   /** Calls `changed` soon after a change, until the returned function is called. Must not keep the process alive. */
   watch?(ring: string, changed: () => void): () => void;
@@ -51,12 +46,8 @@ export interface StoreDriver {
 }
 
 /**
- * Creates a {@link KeyStore} from a driver: checks the arguments, generates versions and polls for changes.
- *
- * Versions are random UUIDs, so that none is reused, not even after a backup is restored. They are generated before
- * the update is sent, so that a client that repeats a statement after a lost connection recognizes its own success.
- *
- * @param pollMs - Interval at which `watch` reads the record. Without it the store has no `watch`.
+ * Creates a store, which polls for changes if `pollMs` is given. Versions are random, so that none is reused, even
+ * after a backup is restored, and known before an update is sent, so that a client that repeats it recognizes its success.
  */
 export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number): KeyStore {
   if (pollMs !== undefined) checkMs(pollMs, 'pollMs');
@@ -85,7 +76,7 @@ export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number
   };
 }
 
-/** Polls a value in the background and reports changes, also since the caller read it. Ignores failed polls. */
+/** Polls a value in the background and reports changes, including those since the caller's read. Ignores failed polls. */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   const stopped = new AbortController();
   const poll = async (): Promise<void> => {

@@ -31,7 +31,7 @@ const once = { maxRetries: 0 };
 
 describe.each(READERS)('$name', ({ read }) => {
   it('ends with [DONE] although the server keeps the connection open', async () => {
-    const { url } = await serveStream((answer) => answer.write(greeting()));
+    const { url } = await serveStream((response) => response.write(greeting()));
 
     expect(await read(chatClient({ baseUrl: url }).stream(request()))).toBe(GREETING);
   });
@@ -42,7 +42,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(await read(chatClient({ fetch }).stream(request()))).toBe(GREETING);
   });
 
-  it('throws StreamTruncatedError wherever the body ends before the last finish reason', async () => {
+  it('throws StreamTruncatedError if the body ends anywhere before the last finish reason', async () => {
     const chunks = [
       delta({ role: 'assistant', content: '' }),
       textChunk('Hello, '),
@@ -56,8 +56,8 @@ describe.each(READERS)('$name', ({ read }) => {
     for (let end = 0; end <= bytes.length; end += 3) {
       const stream = chatClient({ fetch: streamingFetch(bytes.slice(0, end)), ...once }).stream(request());
       const outcome = await read(stream).catch((error: unknown) => error);
-      const isRight = end < complete ? outcome instanceof StreamTruncatedError : outcome === GREETING;
-      if (!isRight) wrong.push([end, outcome]);
+      const isComplete = end < complete ? outcome instanceof StreamTruncatedError : outcome === GREETING;
+      if (!isComplete) wrong.push([end, outcome]);
     }
 
     expect(wrong).toEqual([]);
@@ -65,7 +65,7 @@ describe.each(READERS)('$name', ({ read }) => {
 });
 
 describe('a stream', () => {
-  it('is never complete if the connection is lost, at whatever byte', { timeout: 60_000 }, async () => {
+  it('is never complete if the connection is lost at any byte', { timeout: 60_000 }, async () => {
     const bytes = new TextEncoder().encode(greeting());
     let end = 0;
     const { url } = await serveSockets((socket) => {
@@ -77,7 +77,7 @@ describe('a stream', () => {
         socket.write(bytes.slice(0, end));
         socket.write('\r\n');
       }
-      // Without the empty chunk that ends the body.
+      // Without the empty chunk that terminates the body.
       socket.end();
     });
     const chat = chatClient({ baseUrl: url, ...once });
@@ -122,11 +122,11 @@ describe('a stream', () => {
     ['[DONE]', events('[DONE]')],
     ['an error with a status', events({ error: { message: 'busy', code: 503 } })],
     ['an error without a status', events({ error: { message: 'busy' } })],
-  ])('is requested again when only %s arrives', async (_, body) => {
+  ])('is retried when only %s arrives', async (_, body) => {
     retryAtOnce();
-    const server = await serveStream(async (answer, attempt) => {
-      await answer.write(attempt === 1 ? body || '\n' : greeting());
-      answer.end();
+    const server = await serveStream(async (response, attempt) => {
+      await response.write(attempt === 1 ? body || '\n' : greeting());
+      response.end();
     });
 
     const { choices } = await chatClient({ baseUrl: server.url }).stream(request()).completion();
@@ -140,8 +140,8 @@ describe('a stream', () => {
     ['empty choices', events({ choices: [] }, failure('x', 'y'))],
     ['a failed finish reason', events(textChunk('Hel'), finishChunk('abort'))],
     ['HTML', '<html></html>'],
-    ['an error that cannot pass', events({ error: { message: 'no', code: 404 } })],
-  ])('is not requested again after %s', async (_, body) => {
+    ['a permanent error', events({ error: { message: 'no', code: 404 } })],
+  ])('is not retried after %s', async (_, body) => {
     const server = await serveChunks(body);
 
     await rejection(chatClient({ baseUrl: server.url }).stream(request()).completion());
@@ -170,7 +170,7 @@ describe('a stream', () => {
     ['text', `event: error\ndata: Bearer ${KEY}\n\n`],
     ['its reply', events(textChunk(`my key is ${KEY}`), failure('x', 'y'))],
     ['text outside of events', `${events(textChunk('a'))}{"error":"${KEY}"}`],
-  ])('shows no key that %s repeats in its error', async (_, body) => {
+  ])('shows no key that %s contains', async (_, body) => {
     const error = await rejectionOf(
       StreamFailedError,
       chatClient({ fetch: streamingFetch(events(textChunk('a')), body) })
@@ -186,11 +186,11 @@ describe('a stream', () => {
 describe('an event of more than 8 MiB', () => {
   const MIB = 1024 * 1024;
 
-  it('fails the stream before it is over', async () => {
-    const { url } = await serveStream(async (answer) => {
-      await answer.write(events(textChunk('a')));
-      await answer.write('data: {"choices":[{"index":0,"delta":{"content":"');
-      for (let i = 0; i < 9; i++) await answer.write('x'.repeat(MIB));
+  it('fails the stream before the event ends', async () => {
+    const { url } = await serveStream(async (response) => {
+      await response.write(events(textChunk('a')));
+      await response.write('data: {"choices":[{"index":0,"delta":{"content":"');
+      for (let i = 0; i < 9; i++) await response.write('x'.repeat(MIB));
     });
 
     const error = await rejectionOf(
@@ -203,8 +203,8 @@ describe('an event of more than 8 MiB', () => {
   });
 
   it('fails the stream if it has many lines', async () => {
-    const { url } = await serveStream(async (answer) => {
-      for (let i = 0; i < 9; i++) await answer.write(`data: ${'x'.repeat(MIB)}\n`);
+    const { url } = await serveStream(async (response) => {
+      for (let i = 0; i < 9; i++) await response.write(`data: ${'x'.repeat(MIB)}\n`);
     });
 
     const error = await rejectionOf(
@@ -229,7 +229,7 @@ describe('an event of more than 8 MiB', () => {
 });
 
 describe('a chunk', () => {
-  it('may be changed by its reader without changing the completion', async () => {
+  it('may be modified by its reader without affecting the completion', async () => {
     const call = { index: 0, id: 'c1', function: { name: 'w', arguments: '{}' } };
     const fetch = streamingFetch(
       events(delta({ tool_calls: [call], list: [{ a: 1 }] }), finishChunk(), '[DONE]'),

@@ -70,7 +70,7 @@ describe('toReadableStream', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('log is full'))],
-    ['returns no string', () => ({ message: 'x' })],
+    ['does not return a string', () => ({ message: 'x' })],
   ])('writes the generic error if `onError` %s', async (_, onError) => {
     const stream = chatClient({ fetch: streamingFetch(failing()) }).stream(request());
 
@@ -106,7 +106,7 @@ describe('toReadableStream', () => {
   it.each([
     ['heartbeat', { heartbeat: 1_000 }, 'heartbeat'],
     ['heartbeatMs of 0', { heartbeatMs: 0 }, 'heartbeatMs'],
-    ['onError that is no function', { onError: 'Sorry!' }, 'onError'],
+    ['onError that is not a function', { onError: 'Sorry!' }, 'onError'],
   ])('throws ConfigurationError for the option %s, and can still be read', (_, options, option) => {
     const stream = chatClient({ fetch: streamingFetch(greeting()) }).stream(request());
 
@@ -133,18 +133,18 @@ describe('toReadableStream', () => {
     expect(error.completion.choices[0]?.message.content).toBe('a');
   });
 
-  it('breaks off when the stream is aborted', async () => {
+  it('fails when the stream is aborted', async () => {
     const server = await serveManually();
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const text = rejection(new Response(stream.toReadableStream()).text());
-    const answer = await server.response;
-    await answer.write(events(textChunk('a')));
+    const response = await server.response;
+    await response.write(events(textChunk('a')));
     const reason = new Error('enough');
 
     stream.abort(reason);
 
     expect(await text).toBe(reason);
-    await answer.closed;
+    await response.closed;
   });
 
   it('aborts the call when its reader cancels, without calling `onError`', async () => {
@@ -153,12 +153,12 @@ describe('toReadableStream', () => {
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const reader = stream.toReadableStream({ onError }).getReader();
     const waiting = reader.read();
-    const answer = await server.response;
+    const response = await server.response;
 
     await reader.cancel();
 
     expect(await waiting).toEqual({ done: true, value: undefined });
-    await answer.closed;
+    await response.closed;
     expect(onError).not.toHaveBeenCalled();
   });
 
@@ -177,17 +177,17 @@ describe('toReadableStream', () => {
     expect(text.replaceAll(': heartbeat\n\n', '')).toBe(greeting());
   });
 
-  it('holds at most one comment for a reader that is busy', async () => {
+  it('buffers at most one comment for a slow reader', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    const asked = Promise.withResolvers<void>();
+    const requested = Promise.withResolvers<void>();
     const sent = Promise.withResolvers<Response>();
     const fetch = (): Promise<Response> => {
-      asked.resolve();
+      requested.resolve();
       return sent.promise;
     };
     const reader = chatClient({ fetch }).stream(request()).toReadableStream({ heartbeatMs: 5 }).getReader();
     const first = reader.read();
-    await asked.promise;
+    await requested.promise;
     vi.advanceTimersByTime(50);
     await first;
 
@@ -196,11 +196,11 @@ describe('toReadableStream', () => {
     let text = '';
     for (let part = await reader.read(); !part.done; part = await reader.read())
       text += new TextDecoder().decode(part.value);
-    // The first one has been read.
+    // The first comment has been read.
     expect(text).toBe(`: heartbeat\n\n${greeting()}`);
   });
 
-  it('writes no comments to a reader that left while `onError` runs', async () => {
+  it('writes no comments after the reader has canceled while `onError` runs', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const called = Promise.withResolvers<void>();
     const onError = (): Promise<never> => {
@@ -230,7 +230,7 @@ describe('toResponse', () => {
     expect(headers.get('x-accel-buffering')).toBe('no');
   });
 
-  it('accepts a status and headers, but stays an event stream', () => {
+  it('accepts a status and headers, but remains an event stream', () => {
     const { status, headers } = chatClient()
       .stream(request())
       .toResponse({

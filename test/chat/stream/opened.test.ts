@@ -91,7 +91,7 @@ describe('an iterator of a stream', () => {
 
 describe('idleTimeoutMs', () => {
   it('ends a stream successfully after every choice has finished', async () => {
-    const server = await serveStream((answer) => answer.write(events(textChunk('Hello'), finishChunk())));
+    const server = await serveStream((response) => response.write(events(textChunk('Hello'), finishChunk())));
 
     const { choices } = await chatClient({ baseUrl: server.url, idleTimeoutMs: 20 })
       .stream(request())
@@ -101,7 +101,7 @@ describe('idleTimeoutMs', () => {
   });
 
   it('rejects with the completion so far before that', async () => {
-    const server = await serveStream((answer) => answer.write(events(textChunk('Hel'))));
+    const server = await serveStream((response) => response.write(events(textChunk('Hel'))));
 
     const error = await rejectionOf(
       TimeoutError,
@@ -112,7 +112,7 @@ describe('idleTimeoutMs', () => {
     expect(error.completion?.choices[0]?.message.content).toBe('Hel');
   });
 
-  it('of the runtime is a TimeoutError with the completion so far', async () => {
+  it('of the runtime causes a TimeoutError with the completion so far', async () => {
     const cause = Object.assign(new Error('Body Timeout Error'), { code: 'UND_ERR_BODY_TIMEOUT' });
     const fetch = streamingFetch(events(textChunk('Hel')), new TypeError('terminated', { cause }));
 

@@ -8,7 +8,7 @@ function eventStream(start: (controller: ReadableStreamDefaultController<Uint8Ar
   return new Response(new ReadableStream({ start }), { headers: { 'content-type': 'text/event-stream' } });
 }
 
-test('the time until the first chunk is counted over all attempts', async () => {
+test('the time until the first chunk includes all attempts', async () => {
   let attempts = 0;
   const chat = new ChatClient({
     apiKey: 'sk-key',
@@ -58,7 +58,7 @@ test('empty events do not reset the idle timeout', async () => {
   expect(await outcome).toMatchObject({ name: 'TimeoutError', phase: 'idle' });
 });
 
-test("no chunk is given out that had come before the caller's signal was aborted", async () => {
+test("chunks received before the caller's signal is aborted are not returned afterwards", async () => {
   const chunk = JSON.stringify({ choices: [{ index: 0, delta: { content: 'a' } }] });
   const chat = new ChatClient({
     apiKey: 'sk-key',

@@ -96,7 +96,7 @@ describe('a fault is accepted', () => {
     faults.next(fault).remove();
   });
 
-  it('and does not show its key', () => {
+  it('without showing its key', () => {
     const fault = faults.next({ status: 503, key: KEY });
     expect(everythingShownOf([fault, faults])).not.toContain(KEY);
     fault.remove();

@@ -2,7 +2,7 @@ import { createEmulator, type Emulator } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
 import { chat, control, createKey, type WireList } from '../wire.ts';
 
-/** An emulator and its clock. */
+/** Creates an emulator with a clock that the test advances. */
 function clocked(): { drun: Emulator; pass: (milliseconds: number) => void } {
   let now = Date.UTC(2026, 0, 1);
   const drun = createEmulator({ now: () => now });
@@ -37,7 +37,7 @@ describe('a delayed gateway', () => {
     expect(await accepts(drun, key)).toBe(true);
   });
 
-  it('accepts a deleted key for a while', async () => {
+  it('still accepts a deleted key temporarily', async () => {
     const { drun, pass } = clocked();
     const { id, key } = await createKey(drun);
     drun.faults.next({ acceptedForMs: 2000 });

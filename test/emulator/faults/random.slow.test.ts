@@ -8,10 +8,10 @@ import {
 import { describe, expect, it } from 'vitest';
 import { CHAT, chat, control } from '../wire.ts';
 
-const atOnce = async (): Promise<void> => {};
+const immediately = async (): Promise<void> => {};
 
-/** Calls of every kind, over and over; each may fail in any way. */
-async function load(drun: Emulator, rounds: number): Promise<void> {
+/** Sends requests of every kind repeatedly, and ignores failures. */
+async function sendRequests(drun: Emulator, rounds: number): Promise<void> {
   const { id, secret } = drun.keys.create({ name: 'checkout' });
   const key = secret.reveal();
   const calls = [
@@ -31,9 +31,9 @@ const faultsOf = (drun: Emulator): EmulatedRequest['faults'][] =>
   Array.from(drun.requests, ({ faults }) => faults);
 
 async function run(faults: RandomFaults, rounds = 20): Promise<Emulator> {
-  const drun = createEmulator({ sleep: atOnce, now: () => 0, maxKeys: Number.POSITIVE_INFINITY });
+  const drun = createEmulator({ sleep: immediately, now: () => 0, maxKeys: Number.POSITIVE_INFINITY });
   drun.faults.random(faults);
-  await load(drun, rounds);
+  await sendRequests(drun, rounds);
   return drun;
 }
 
@@ -46,20 +46,20 @@ describe('random faults', () => {
   });
 
   it('return their seed', async () => {
-    const drun = createEmulator({ sleep: atOnce, now: () => 0, maxKeys: Number.POSITIVE_INFINITY });
+    const drun = createEmulator({ sleep: immediately, now: () => 0, maxKeys: Number.POSITIVE_INFINITY });
     const { seed } = drun.faults.random({ probability: 0.5 });
-    await load(drun, 10);
+    await sendRequests(drun, 10);
     expect(faultsOf(await run({ seed, probability: 0.5 }, 10))).toEqual(faultsOf(drun));
   });
 
-  it('apply to one request in ten by default', async () => {
+  it('apply to 10% of the requests by default', async () => {
     const faults = faultsOf(await run({ seed: 1 }, 150));
-    const met = faults.filter((names) => names !== undefined).length / faults.length;
-    expect(met).toBeGreaterThan(0.06);
-    expect(met).toBeLessThan(0.14);
+    const ratio = faults.filter((names) => names !== undefined).length / faults.length;
+    expect(ratio).toBeGreaterThan(0.06);
+    expect(ratio).toBeLessThan(0.14);
   });
 
-  it('are of every kind, each for possible operations only', async () => {
+  it('are of every kind, and apply only to operations that support the kind', async () => {
     const drun = await run({ seed: 3, probability: 1 }, 240);
     const seen = new Map<string, Set<string>>();
     for (const { operation = '', faults = [] } of drun.requests) {
@@ -75,9 +75,9 @@ describe('random faults', () => {
 
   it('apply to matching requests only, from the nth on', async () => {
     const drun = await run({ seed: 3, probability: 1, plane: 'data', nth: 4 }, 2);
-    const met = Array.from(drun.requests, ({ plane, faults }) => [plane, faults !== undefined]);
-    expect(met.filter(([plane]) => plane === 'control').every(([, isMet]) => !isMet)).toBe(true);
-    expect(met.filter(([plane]) => plane === 'data').map(([, isMet]) => isMet)).toEqual([
+    const matches = Array.from(drun.requests, ({ plane, faults }) => [plane, faults !== undefined]);
+    expect(matches.filter(([plane]) => plane === 'control').every(([, isMatched]) => !isMatched)).toBe(true);
+    expect(matches.filter(([plane]) => plane === 'data').map(([, isMatched]) => isMatched)).toEqual([
       false,
       false,
       false,
@@ -91,7 +91,7 @@ describe('random faults', () => {
     const waits: number[] = [];
     const drun = createEmulator({ sleep: async (milliseconds) => void waits.push(milliseconds) });
     const faults = drun.faults.random({ seed: 5, probability: 1, maxDelayMs: 50 });
-    await load(drun, 10);
+    await sendRequests(drun, 10);
     expect(faults.hits).toBe(60);
     expect(Math.max(...waits)).toBeLessThan(50);
     expect(Math.max(...waits)).toBeGreaterThan(30);

@@ -8,7 +8,7 @@ interface Setup {
   readonly key: string;
 }
 
-/** An emulator whose model says one letter a chunk: role, a, b, c, d, end, usage, mark. */
+/** Creates an emulator whose streams have 8 events: the role, `a` to `d`, the finish reason, the usage and `[DONE]`. */
 function setUp(fault?: Fault, options: EmulatorOptions = {}): Setup {
   const drun = createEmulator({ reply: 'abcd', ...options });
   const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
@@ -16,10 +16,10 @@ function setUp(fault?: Fault, options: EmulatorOptions = {}): Setup {
   return { drun, key };
 }
 
-const LOST = { name: 'TypeError', message: 'fetch failed', cause: { code: 'ECONNRESET' } };
+const CONNECTION_RESET = { name: 'TypeError', message: 'fetch failed', cause: { code: 'ECONNRESET' } };
 
-/** The events that come, and what the stream fails with, if it does. */
-async function received(response: Response): Promise<{ data: string[]; error?: unknown }> {
+/** Reads the events until the stream ends or fails. */
+async function readEvents(response: Response): Promise<{ data: string[]; error?: unknown }> {
   let text = '';
   const decoder = new TextDecoder();
   const split = (): string[] => text.split('\n\n').flatMap((block) => (block === '' ? [] : [block]));
@@ -52,7 +52,7 @@ describe('a status', () => {
     expect(await response.json()).toEqual({ error: { ...error, message: expect.any(String), param: null } });
   });
 
-  it('of 401 repeats the key, as the gateway does', async () => {
+  it('of 401 includes the key, as the gateway does', async () => {
     const { drun, key } = setUp({ status: 401 });
     expect(await (await chat(drun, key)).text()).toContain(key);
   });
@@ -71,7 +71,7 @@ describe('a status', () => {
   );
 
   it.each<[string, Fault, string, string]>([
-    ['a text', { status: 500, body: 'Internal Server Error' }, 'Internal Server Error', 'text/plain'],
+    ['a string', { status: 500, body: 'Internal Server Error' }, 'Internal Server Error', 'text/plain'],
     ['nothing', { status: 500, body: '' }, '', 'text/plain'],
     [
       'JSON',
@@ -80,9 +80,9 @@ describe('a status', () => {
       'application/json',
     ],
     ['null', { status: 200, body: null }, 'null', 'application/json'],
-    ['nothing for a success', { status: 200 }, '', 'text/plain'],
+    ['an empty body with a success status', { status: 200 }, '', 'text/plain'],
     [
-      'a page',
+      'an HTML page',
       { status: 502, body: '<h1>No', headers: { 'content-type': 'text/html' } },
       '<h1>No',
       'text/html',
@@ -126,40 +126,44 @@ describe('a status', () => {
 });
 
 describe('a lost connection', () => {
-  it('before the response rejects as fetch does, and nothing is applied', async () => {
+  it('before the response rejects like fetch, and nothing is applied', async () => {
     const { drun } = setUp({ dropConnection: true });
-    await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(LOST);
+    await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(
+      CONNECTION_RESET,
+    );
     expect([...drun.keys]).toHaveLength(1);
     expect([...drun.requests].at(-1)).not.toHaveProperty('status');
   });
 
   it('may be sent although the request is applied', async () => {
     const { drun } = setUp({ dropConnection: true, applied: true });
-    await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(LOST);
+    await expect(control(drun, 'POST', '/apikeys', { name: 'second' })).rejects.toMatchObject(
+      CONNECTION_RESET,
+    );
     expect(Array.from(drun.keys, ({ name }) => name)).toEqual(['checkout', 'second']);
   });
 
-  it.each([0, 1, 3])('within a stream comes after %d chunks', async (dropAfterChunks) => {
+  it.each([0, 1, 3])('during a stream occurs after %d chunks', async (dropAfterChunks) => {
     const { drun, key } = setUp({ dropAfterChunks });
-    const { data, error } = await received(await chat(drun, key, { stream: true }));
+    const { data, error } = await readEvents(await chat(drun, key, { stream: true }));
     expect(data).toHaveLength(dropAfterChunks);
-    expect(error).toMatchObject(LOST);
+    expect(error).toMatchObject(CONNECTION_RESET);
   });
 
-  it('comes before [DONE] at the latest', async () => {
+  it('occurs before [DONE] at the latest', async () => {
     const { drun, key } = setUp({ dropAfterChunks: 100 });
-    const { data, error } = await received(await chat(drun, key, { stream: true }));
+    const { data, error } = await readEvents(await chat(drun, key, { stream: true }));
     expect(data).toHaveLength(7);
-    expect(error).toMatchObject(LOST);
+    expect(error).toMatchObject(CONNECTION_RESET);
   });
 
-  it.each([0, 1])('within a whole response loses its end, for %d', async (dropAfterChunks) => {
+  it.each([0, 1])('during a JSON response with status %d truncates it', async (dropAfterChunks) => {
     const { drun, key } = setUp({ dropAfterChunks });
     const response = await chat(drun, key);
     expect(response.status).toBe(200);
-    const { data, error } = await received(response);
+    const { data, error } = await readEvents(response);
     expect(data.join('').length > 0).toBe(dropAfterChunks > 0);
-    expect(error).toMatchObject(LOST);
+    expect(error).toMatchObject(CONNECTION_RESET);
     expect(() => JSON.parse(data.join(''))).toThrow();
   });
 });
@@ -169,17 +173,20 @@ describe('a stream', () => {
     [0, 0],
     [2, 2],
     [100, 7],
-  ])('that is truncated after %d chunks ends regularly after %d', async (truncateAfterChunks, count) => {
-    const { drun, key } = setUp({ truncateAfterChunks });
-    const { data, error } = await received(await chat(drun, key, { stream: true }));
-    expect(error).toBeUndefined();
-    expect(data).toHaveLength(count);
-    expect(data.join()).not.toContain('[DONE]');
-  });
+  ])(
+    'that is truncated after %d chunks ends without an error after %d chunks',
+    async (truncateAfterChunks, count) => {
+      const { drun, key } = setUp({ truncateAfterChunks });
+      const { data, error } = await readEvents(await chat(drun, key, { stream: true }));
+      expect(error).toBeUndefined();
+      expect(data).toHaveLength(count);
+      expect(data.join()).not.toContain('[DONE]');
+    },
+  );
 
-  it('without [DONE] is complete otherwise', async () => {
+  it('without [DONE] is otherwise complete', async () => {
     const { drun, key } = setUp({ omitDone: true });
-    const { data } = await received(await chat(drun, key, { stream: true }));
+    const { data } = await readEvents(await chat(drun, key, { stream: true }));
     expect(data).toHaveLength(7);
     expect(data.at(-1)).toContain('usage');
   });
@@ -206,7 +213,7 @@ describe('a stream', () => {
       { errorObjectAfterChunks: 2 },
       'data: {"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}\n\ndata: [DONE]\n\n',
     ],
-    ['the chunks so far', { truncateAfterChunks: 2 }, ''],
+    ['the previous chunks', { truncateAfterChunks: 2 }, ''],
   ])('ends as the gateway ends a failed stream: with %s', async (_, fault, ending) => {
     const { drun, key } = setUp(fault);
     const text = await (await chat(drun, key, { stream: true })).text();
@@ -233,17 +240,17 @@ describe('a stream', () => {
     }
   });
 
-  it('counts the chunks that were sent', async () => {
+  it('has usage for the chunks that were sent', async () => {
     const { drun, key } = setUp({ truncateAfterChunks: 3 });
     await (await chat(drun, key, { stream: true })).text();
-    // "Hello, model!" and two letters, the third of which was asked for, too.
+    // "Hello, model!" and two letters, plus a third letter that was already generated.
     expect([...drun.keys][0]?.quota.used).toBe(5);
   });
 });
 
-describe('a whole response', () => {
+describe('a JSON response', () => {
   it.each<Fault>([{ truncateAfterChunks: 1 }, { malformedJson: true }, { malformedJson: 4 }])(
-    'is not JSON with %o',
+    'is invalid JSON with %o',
     async (fault) => {
       const { drun, key } = setUp(fault);
       const response = await chat(drun, key);
@@ -254,7 +261,7 @@ describe('a whole response', () => {
     },
   );
 
-  it('is empty if it is truncated at once, and an error with status 200 if it fails', async () => {
+  it('is empty if it is truncated after 0 chunks, and an error with status 200 if it fails', async () => {
     const { drun, key } = setUp({ truncateAfterChunks: 0 });
     expect(await (await chat(drun, key)).text()).toBe('');
     drun.faults.next({ errorAfterChunks: 1 });
@@ -277,7 +284,7 @@ describe('a whole response', () => {
 });
 
 describe('a delay', () => {
-  async function settledWithin(clock: VirtualClock, promise: Promise<unknown>, ms: number): Promise<boolean> {
+  async function settlesWithin(clock: VirtualClock, promise: Promise<unknown>, ms: number): Promise<boolean> {
     let settled = false;
     const mark = (): void => {
       settled = true;
@@ -290,9 +297,9 @@ describe('a delay', () => {
   it('before the response uses `sleep`', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ delayMs: 5000 }, { now: clock.now, sleep: clock.sleep });
-    const answer = chat(drun, key);
-    expect(await settledWithin(clock, answer, 4999)).toBe(false);
-    expect(await settledWithin(clock, answer, 1)).toBe(true);
+    const pending = chat(drun, key);
+    expect(await settlesWithin(clock, pending, 4999)).toBe(false);
+    expect(await settlesWithin(clock, pending, 1)).toBe(true);
     expect([...drun.requests].at(-1)).toMatchObject({ status: 200, durationMs: 5000, faults: ['delayMs'] });
   });
 
@@ -300,15 +307,15 @@ describe('a delay', () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ delayMs: 5000 }, { now: clock.now, sleep: clock.sleep });
     const controller = new AbortController();
-    const answer = chat(drun, key, {}, { signal: controller.signal });
+    const pending = chat(drun, key, {}, { signal: controller.signal });
     await clock.advance(1);
     controller.abort(new Error('impatient'));
-    await expect(answer).rejects.toThrow('impatient');
+    await expect(pending).rejects.toThrow('impatient');
     expect(clock.sleeping).toBe(0);
     expect([...drun.keys][0]?.quota.used).toBe(0);
   });
 
-  it('within a stream begins after the given chunks', async () => {
+  it('during a stream starts after the given number of chunks', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp(
       { stallAfterChunks: 1, stallMs: 100 },
@@ -328,7 +335,7 @@ describe('a delay', () => {
     expect(count).toBe(8);
   });
 
-  it('within a stream can be aborted too', async () => {
+  it('during a stream can be aborted', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp(
       { stallAfterChunks: 1, stallMs: 100 },
@@ -343,18 +350,18 @@ describe('a delay', () => {
     expect(clock.sleeping).toBe(0);
   });
 
-  it('is combined with any other fault', async () => {
+  it('can be combined with any other fault', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ delayMs: 1000, status: 503 }, { now: clock.now, sleep: clock.sleep });
-    const answer = chat(drun, key);
-    expect(await settledWithin(clock, answer, 999)).toBe(false);
+    const pending = chat(drun, key);
+    expect(await settlesWithin(clock, pending, 999)).toBe(false);
     await clock.advance(1);
-    expect((await answer).status).toBe(503);
+    expect((await pending).status).toBe(503);
   });
 });
 
 describe('a fault', () => {
-  it('is logged with its requests, and counts them', async () => {
+  it('is logged with the requests to which it applied, and counts them', async () => {
     const { drun, key } = setUp();
     const fault = drun.faults.next({ status: 503, times: 2 });
     expect(fault.hits).toBe(0);

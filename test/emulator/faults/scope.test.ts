@@ -2,11 +2,11 @@ import { createEmulator, type Emulator, type Fault } from 'drun-sdk/emulator';
 import { describe, expect, it } from 'vitest';
 import { CHAT, chat, control, createKey } from '../wire.ts';
 
-/** The statuses of one call after the other. */
+/** Makes consecutive calls, and returns their statuses. */
 async function statuses(count: number, call: () => Promise<{ readonly status: number }>): Promise<number[]> {
-  const seen: number[] = [];
-  for (let index = 0; index < count; index++) seen.push((await call()).status);
-  return seen;
+  const results: number[] = [];
+  for (let index = 0; index < count; index++) results.push((await call()).status);
+  return results;
 }
 
 const models = (drun: Emulator, key: string): Promise<Response> =>
@@ -29,7 +29,7 @@ describe('faults.next', () => {
     expect(await statuses(3, () => chat(drun, key))).toEqual([503, 503, 200]);
   });
 
-  it('applies after the faults that were set before', async () => {
+  it('applies after earlier faults', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     drun.faults.next({ status: 503 });
@@ -37,7 +37,7 @@ describe('faults.next', () => {
     expect(await statuses(3, () => chat(drun, key))).toEqual([503, 429, 200]);
   });
 
-  it('begins with the nth request', async () => {
+  it('applies from the nth request on', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     drun.faults.next({ status: 503, nth: 3, times: 2 });
@@ -56,7 +56,7 @@ describe('faults.always', () => {
     expect(await statuses(1, () => chat(drun, key))).toEqual([200]);
   });
 
-  it('is removed at the end of its block', async () => {
+  it('is removed at the end of a `using` block', async () => {
     const drun = createEmulator();
     const key = newKey(drun);
     {
@@ -66,7 +66,7 @@ describe('faults.always', () => {
     expect((await chat(drun, key)).status).toBe(200);
   });
 
-  it('yields to faults.next, and adds its delay', async () => {
+  it('is overridden by faults.next, but still adds its delay', async () => {
     const waits: number[] = [];
     const drun = createEmulator({ sleep: async (milliseconds) => void waits.push(milliseconds) });
     const key = newKey(drun);
@@ -79,11 +79,11 @@ describe('faults.always', () => {
 
   it('is removed by clear and reset', async () => {
     const drun = createEmulator();
-    for (const takeBack of [() => drun.faults.clear(), () => drun.reset()]) {
+    for (const removeFaults of [() => drun.faults.clear(), () => drun.reset()]) {
       drun.faults.always({ status: 503 });
       drun.faults.next({ status: 429 });
       drun.faults.random({ probability: 1 });
-      takeBack();
+      removeFaults();
       expect((await chat(drun, newKey(drun))).status).toBe(200);
     }
   });
@@ -99,8 +99,8 @@ describe('faults.always', () => {
 });
 
 describe('a fault applies only to', () => {
-  /** What is asked for in turn: keys twice, then models twice. */
-  async function met(fault: Omit<Fault, 'times'>): Promise<boolean[]> {
+  /** Returns whether a fault applies to each of several requests: three to the control plane, then two to the data plane. */
+  async function applied(fault: Omit<Fault, 'times'>): Promise<boolean[]> {
     const drun = createEmulator({ maxKeys: 10 });
     const key = newKey(drun);
     const { id } = await createKey(drun, { name: 'second' });
@@ -112,9 +112,9 @@ describe('a fault applies only to', () => {
       () => models(drun, key),
       () => chat(drun, key),
     ];
-    const seen: boolean[] = [];
-    for (const call of calls) seen.push((await call()).status === 418);
-    return seen;
+    const results: boolean[] = [];
+    for (const call of calls) results.push((await call()).status === 418);
+    return results;
   }
 
   it.each<[Omit<Fault, 'times'>, boolean[]]>([
@@ -130,10 +130,10 @@ describe('a fault applies only to', () => {
     [{ key: 'third' }, [false, false, false, false, false]],
     [{ plane: 'control', key: 'second' }, [false, false, true, false, false]],
   ])('%o', async (filter, expected) => {
-    expect(await met(filter)).toEqual(expected);
+    expect(await applied(filter)).toEqual(expected);
   });
 
-  it('requests with a key that is given by id or value', async () => {
+  it('requests with a key, which is specified by id or value', async () => {
     const drun = createEmulator();
     const [first, second] = [drun.keys.create({ name: 'a' }), drun.keys.create({ name: 'a' })];
     for (const key of [first.id, first.secret, first.secret.reveal()]) {
@@ -143,7 +143,7 @@ describe('a fault applies only to', () => {
     }
   });
 
-  it('requests with a deleted key too', async () => {
+  it('requests with a deleted key', async () => {
     const drun = createEmulator();
     const { id, secret } = drun.keys.create({ name: 'a' });
     drun.keys.delete(id);
@@ -151,7 +151,7 @@ describe('a fault applies only to', () => {
     expect((await chat(drun, secret.reveal())).status).toBe(503);
   });
 
-  it('the paths of the planes', async () => {
+  it('the paths of a plane', async () => {
     const drun = createEmulator();
     drun.faults.always({ status: 418 });
     expect((await drun.fetch(`${CHAT}/elsewhere`)).status).toBe(404);

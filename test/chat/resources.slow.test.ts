@@ -6,23 +6,23 @@ import { serveHttp } from '../support/sockets.ts';
 import { events, greeting, serveStream, textChunk } from '../support/streams.ts';
 import { chatClient, completion, request } from './requests.ts';
 
-/* What calls leave behind, over real sockets: nothing. */
+/* Listeners, memory and sockets that calls use are released. */
 
-/** A server that answers; a request of the user `bad` is refused. */
-async function answering(): Promise<ChatClient> {
-  const whole = JSON.stringify(completion());
+/** Starts a server that rejects requests of the user `bad`, and returns a client. */
+async function startServer(): Promise<ChatClient> {
+  const reply = JSON.stringify(completion());
   const { url } = await serveHttp(async (incoming, response) => {
     let body = '';
     for await (const chunk of incoming) body += chunk;
     const { stream, user } = JSON.parse(body) as { stream?: boolean; user?: string };
     if (user === 'bad') response.writeHead(400).end('{}');
     else if (stream) response.setHeader('content-type', 'text/event-stream').end(greeting());
-    else response.setHeader('content-type', 'application/json').end(whole);
+    else response.setHeader('content-type', 'application/json').end(reply);
   });
   return chatClient({ baseUrl: url });
 }
 
-/** Runs some work this many times, up to 50 at once. */
+/** Repeats an action, up to 50 times concurrently. */
 async function times(count: number, work: (number: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -31,13 +31,13 @@ async function times(count: number, work: (number: number) => Promise<unknown>):
   await Promise.all(Array.from({ length: 50 }, worker));
 }
 
-test('300 calls on one signal leave no listener on it, however they ended', async () => {
-  const chat = await answering();
+test('300 calls with one signal leave no listener on it, however they end', async () => {
+  const chat = await startServer();
   const { signal } = new AbortController();
   const first = async (stream: ChatStream): Promise<void> => {
     for await (const _ of stream) break;
   };
-  const ways: ((number: number) => Promise<unknown>)[] = [
+  const calls: ((number: number) => Promise<unknown>)[] = [
     () => chat.complete(request(), { signal }),
     () => chat.complete(request({ user: 'bad' }), { signal }).catch(() => {}),
     () => chat.stream(request(), { signal }).completion(),
@@ -45,30 +45,30 @@ test('300 calls on one signal leave no listener on it, however they ended', asyn
     () => chat.complete(request(), { signal, timeoutMs: 1 }).catch(() => {}),
   ];
 
-  await times(300, (number) => (ways[number % ways.length] as (typeof ways)[number])(number));
+  await times(300, (number) => (calls[number % calls.length] as (typeof calls)[number])(number));
 
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 });
 
 describe('the heap', () => {
   test('does not grow over 10,000 calls', { timeout: 120_000 }, async () => {
-    const chat = await answering();
+    const chat = await startServer();
     const { signal } = new AbortController();
     const call = (): Promise<unknown> => chat.complete(request(), { signal });
-    // Whatever is made once is made before.
+    // Fills all caches first.
     await times(1_000, call);
     const before = await heapUsed();
 
     await times(10_000, call);
 
-    // A hundred bytes left by each call would be a whole MiB.
+    // A leak of 100 bytes per call would exceed this limit.
     expect((await heapUsed()) - before).toBeLessThan(4 * MIB);
   });
 
   test('does not grow over 200 concurrent streams, and stays small while they are open', {
     timeout: 60_000,
   }, async () => {
-    const { url } = await serveStream((answer) => answer.write(events(textChunk('a'))));
+    const { url } = await serveStream((response) => response.write(events(textChunk('a'))));
     const chat = chatClient({ baseUrl: url });
     const { signal } = new AbortController();
     const openAll = async (): Promise<() => Promise<unknown>> => {
@@ -81,37 +81,37 @@ describe('the heap', () => {
     await (await openAll())();
     const before = await heapUsed();
 
-    const leaveAll = await openAll();
+    const stopAll = await openAll();
     const whileOpen = await heapUsed();
-    await leaveAll();
+    await stopAll();
 
-    // The server's end of each stream is in this heap, too.
+    // The heap also contains the server's side of each stream.
     expect((whileOpen - before) / 200).toBeLessThan(0.25 * MIB);
     expect((await heapUsed()) - before).toBeLessThan(4 * MIB);
   });
 });
 
-test('leaving a loop early frees the socket within 100 ms', async () => {
+test('leaving a loop early closes the socket within 100 ms', async () => {
   let onClosed = (): void => {};
-  const { url } = await serveStream(async (answer) => {
-    await answer.write(events(textChunk('a')));
-    await answer.closed;
+  const { url } = await serveStream(async (response) => {
+    await response.write(events(textChunk('a')));
+    await response.closed;
     onClosed();
   });
-  const took: number[] = [];
-  // The best of a few: one of them may have been kept waiting by the machine.
+  const durations: number[] = [];
+  // Uses the minimum, because the machine may delay some attempts.
   for (let attempt = 0; attempt < 5; attempt++) {
     const closed = new Promise<void>((resolve) => {
       onClosed = resolve;
     });
-    let leftAt = 0;
+    let stoppedAt = 0;
     for await (const _ of chatClient({ baseUrl: url }).stream(request())) {
-      leftAt = performance.now();
+      stoppedAt = performance.now();
       break;
     }
     await closed;
-    took.push(performance.now() - leftAt);
+    durations.push(performance.now() - stoppedAt);
   }
 
-  expect(Math.min(...took)).toBeLessThan(100);
+  expect(Math.min(...durations)).toBeLessThan(100);
 });

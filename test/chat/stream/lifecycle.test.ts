@@ -31,7 +31,7 @@ import { chatClient, failure, request } from '../requests.ts';
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
-/** Only timers: sockets and the clock go on as they are. */
+/** Replaces only timers. Sockets and the clock remain real. */
 const fakeTimers = (): void => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 };
@@ -49,26 +49,26 @@ afterEach(async () => {
   await turn();
   await turn();
   process.off('unhandledRejection', onUnhandled);
-  expect(unhandled, 'no rejection is left unhandled').toEqual([]);
+  expect(unhandled, 'unhandled rejections').toEqual([]);
 });
 
-/** A stream whose first chunk has been read, of a server that has not ended it. */
-async function begun(
+/** Starts a stream and reads its first chunk. */
+async function startStream(
   options: ChatStreamOptions = {},
   clientOptions: ChatClientOptions = {},
 ): Promise<{
   stream: ChatStream;
   chunks: AsyncIterator<unknown>;
-  answer: StreamedResponse;
+  response: StreamedResponse;
 }> {
   const server = await serveManually();
   const stream = chatClient({ baseUrl: server.url, ...clientOptions }).stream(request(), options);
   const chunks = stream[Symbol.asyncIterator]();
   const first = chunks.next();
-  const answer = await server.response;
-  await answer.write(events(textChunk('a')));
+  const response = await server.response;
+  await response.write(events(textChunk('a')));
   expect(await first).toMatchObject({ done: false });
-  return { stream, chunks, answer };
+  return { stream, chunks, response };
 }
 
 describe('a stream without a reader', () => {
@@ -116,7 +116,7 @@ describe('a stream without a reader', () => {
     let accept: unknown;
     const { url } = await serveHttp(async (incoming, response) => {
       let text = '';
-      for await (const piece of incoming) text += piece;
+      for await (const chunk of incoming) text += chunk;
       body = JSON.parse(text);
       accept = incoming.headers.accept;
       response.setHeader('content-type', 'text/event-stream');
@@ -132,22 +132,22 @@ describe('a stream without a reader', () => {
   });
 });
 
-describe('leaving a stream', () => {
+describe('stopping a stream', () => {
   test.each<[string, (stream: ChatStream) => Promise<void>]>([
     [
-      'the loop over its chunks',
+      'leaving the loop over its chunks',
       async (stream) => {
         for await (const _ of stream) break;
       },
     ],
     [
-      'the loop over its text',
+      'leaving the loop over its text',
       async (stream) => {
         for await (const _ of stream.textStream) break;
       },
     ],
     [
-      'the loop by an exception',
+      'throwing in the loop',
       async (stream) => {
         await rejection(
           (async () => {
@@ -157,14 +157,14 @@ describe('leaving a stream', () => {
       },
     ],
     [
-      'its block, by `await using`',
+      'leaving a block with `await using`',
       async (stream) => {
         await using used = stream;
         await used[Symbol.asyncIterator]().next();
       },
     ],
     [
-      'its ReadableStream, by cancel()',
+      'canceling its ReadableStream',
       async (stream) => {
         const reader = stream.toReadableStream().getReader();
         await reader.read();
@@ -172,24 +172,24 @@ describe('leaving a stream', () => {
       },
     ],
     [
-      'its Response, by cancel()',
+      'canceling its Response',
       async (stream) => {
         const reader = (stream.toResponse().body as ReadableStream).getReader();
         await reader.read();
         await reader.cancel();
       },
     ],
-  ])('by %s closes the connection and frees the signal', async (_, leave) => {
+  ])('by %s closes the connection and removes the listener from the signal', async (_, stop) => {
     const closed = Promise.withResolvers<void>();
-    const { url } = await serveStream(async (answer) => {
-      await answer.write(events(textChunk('a')));
-      await answer.closed;
+    const { url } = await serveStream(async (response) => {
+      await response.write(events(textChunk('a')));
+      await response.closed;
       closed.resolve();
     });
     const { signal } = new AbortController();
     const stream = chatClient({ baseUrl: url }).stream(request(), { signal });
 
-    await leave(stream);
+    await stop(stream);
 
     await closed.promise;
     expect(listeners(signal)).toBe(0);
@@ -211,7 +211,7 @@ describe('leaving a stream', () => {
     expect((await rejectionOf(StreamTruncatedError, stream.completion())).completion.choices).toEqual([]);
   });
 
-  test('twice, or after the end, does nothing', async () => {
+  test('a second time, or after the end, has no effect', async () => {
     const { url } = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
     const completion = await stream.completion();
@@ -225,32 +225,32 @@ describe('leaving a stream', () => {
 });
 
 describe.each(READERS)('$name', ({ read }) => {
-  /** A stream that is being read and has stalled after its first chunk. */
-  async function stalled(
+  /** Starts reading a stream that stalls after its first chunk. */
+  async function startStalled(
     options: ChatStreamOptions = {},
     clientOptions: ChatClientOptions = {},
-  ): Promise<{ stream: ChatStream; answer: StreamedResponse; outcome: Promise<unknown> }> {
+  ): Promise<{ stream: ChatStream; response: StreamedResponse; outcome: Promise<unknown> }> {
     const server = await serveManually();
     const stream = chatClient({ baseUrl: server.url, ...clientOptions }).stream(request(), options);
     const outcome = rejection(read(stream));
-    const answer = await server.response;
-    await answer.write(events(textChunk('a')));
-    return { stream, answer, outcome };
+    const response = await server.response;
+    await response.write(events(textChunk('a')));
+    return { stream, response, outcome };
   }
 
   test('rejects with the reason of abort()', async () => {
-    const { stream, answer, outcome } = await stalled();
+    const { stream, response, outcome } = await startStalled();
     const reason = { mine: true };
 
     stream.abort(reason);
 
     expect(await outcome).toBe(reason);
     expect(await rejection(stream.completion())).toBe(reason);
-    await answer.closed;
+    await response.closed;
   });
 
   test('rejects with an AbortError when abort() is called without a reason', async () => {
-    const { stream, outcome } = await stalled();
+    const { stream, outcome } = await startStalled();
 
     stream.abort();
 
@@ -259,14 +259,14 @@ describe.each(READERS)('$name', ({ read }) => {
 
   test('rejects with the reason of the signal and removes the listener', async () => {
     const controller = new AbortController();
-    const { stream, answer, outcome } = await stalled({ signal: controller.signal });
+    const { stream, response, outcome } = await startStalled({ signal: controller.signal });
     const reason = new Error('enough');
 
     controller.abort(reason);
 
     expect(await outcome).toBe(reason);
     expect(await rejection(stream.completion())).toBe(reason);
-    await answer.closed;
+    await response.closed;
     expect(listeners(controller.signal)).toBe(0);
   });
 
@@ -289,13 +289,13 @@ describe.each(READERS)('$name', ({ read }) => {
     const controller = new AbortController();
     const stream = chatClient({ baseUrl: server.url }).stream(request(), { signal: controller.signal });
     const outcome = rejection(read(stream));
-    const answer = await server.response;
+    const response = await server.response;
     const reason = new Error('enough');
 
     abort(controller, stream, reason);
 
     expect(await outcome).toBe(reason);
-    await answer.closed;
+    await response.closed;
     expect(listeners(controller.signal)).toBe(0);
   });
 
@@ -307,11 +307,11 @@ describe.each(READERS)('$name', ({ read }) => {
       signal,
     });
     const outcome = rejectionOf(TimeoutError, read(stream));
-    const answer = await server.response;
-    await answer.write(': working on it\n\n');
+    const response = await server.response;
+    await response.write(': working on it\n\n');
 
     expect(await outcome).toMatchObject({ phase: 'response', timeoutMs: 150 });
-    await answer.closed;
+    await response.closed;
     expect(listeners(signal)).toBe(0);
   });
 
@@ -327,24 +327,24 @@ describe.each(READERS)('$name', ({ read }) => {
 
   test('rejects with TimeoutError when no further chunk arrives within `idleTimeoutMs`', async () => {
     const { signal } = new AbortController();
-    const { answer, outcome, stream } = await stalled({ signal }, { idleTimeoutMs: 100 });
+    const { response, outcome, stream } = await startStalled({ signal }, { idleTimeoutMs: 100 });
 
     expect(await outcome).toBeInstanceOf(TimeoutError);
     expect(await outcome).toMatchObject({ code: 'timeout', phase: 'idle', timeoutMs: 100 });
     expect(await rejection(stream.completion())).toBe(await outcome);
-    await answer.closed;
+    await response.closed;
     expect(listeners(signal)).toBe(0);
   });
 
   test('rejects with TimeoutError when only comments and empty events arrive', async () => {
-    const { answer, outcome } = await stalled({ idleTimeoutMs: 150 });
+    const { response, outcome } = await startStalled({ idleTimeoutMs: 150 });
     let isOver = false;
-    void answer.closed.then(() => {
+    void response.closed.then(() => {
       isOver = true;
     });
 
     void (async () => {
-      while (!isOver) await answer.write(': keep-alive\n\nevent: ping\n\n');
+      while (!isOver) await response.write(': keep-alive\n\nevent: ping\n\n');
     })();
 
     expect(await outcome).toMatchObject({ code: 'timeout', phase: 'idle', timeoutMs: 150 });
@@ -357,11 +357,11 @@ describe.each(READERS)('$name', ({ read }) => {
       request(),
     );
     const outcome = read(stream);
-    const answer = await server.response;
+    const response = await server.response;
 
     await vi.advanceTimersByTimeAsync(49_000);
-    await answer.write(greeting());
-    answer.end();
+    await response.write(greeting());
+    response.end();
 
     expect(await outcome).toBe(GREETING);
     expect(vi.getTimerCount()).toBe(0);
@@ -382,10 +382,10 @@ describe.each(READERS)('$name', ({ read }) => {
 
   test('retries a connection that is lost before the first chunk', async () => {
     retryAtOnce();
-    const server = await serveStream(async (answer, attempt) => {
-      await answer.write(attempt === 1 ? ': hello\n\n' : greeting());
-      if (attempt === 1) answer.destroy();
-      else answer.end();
+    const server = await serveStream(async (response, attempt) => {
+      await response.write(attempt === 1 ? ': hello\n\n' : greeting());
+      if (attempt === 1) response.destroy();
+      else response.end();
     });
 
     expect(await read(chatClient({ baseUrl: server.url }).stream(request()))).toBe(GREETING);
@@ -420,7 +420,7 @@ describe.each(READERS)('$name', ({ read }) => {
     expect(server.count).toBe(1);
   });
 
-  test('leaves no listener and no timer after the end', async () => {
+  test('removes its listener and its timers at the end', async () => {
     fakeTimers();
     const { url } = await serveChunks(greeting());
     const { signal } = new AbortController();
@@ -457,14 +457,14 @@ describe('an abort between two chunks', () => {
     ["by the caller's signal", (controller, _, reason) => controller.abort(reason)],
   ])('%s rejects completion() although the reader has stopped', async (_, abort) => {
     const controller = new AbortController();
-    const { stream, answer } = await begun({ signal: controller.signal });
+    const { stream, response } = await startStream({ signal: controller.signal });
     const completion = rejection(stream.completion());
     const reason = new Error('enough');
 
     abort(controller, stream, reason);
 
     expect(await completion).toBe(reason);
-    await answer.closed;
+    await response.closed;
     expect(listeners(controller.signal)).toBe(0);
   });
 });
@@ -473,11 +473,11 @@ describe('the connection of a complete stream', () => {
   test('is reused although the body ends after [DONE] was read', async () => {
     const connections = new Set<unknown>();
     let end = async (): Promise<void> => {};
-    const { url } = await serveHttp((incoming, answer) => {
+    const { url } = await serveHttp((incoming, response) => {
       connections.add(incoming.socket);
       incoming.resume();
-      answer.writeHead(200, { 'content-type': 'text/event-stream' }).write(greeting());
-      end = () => new Promise((resolve) => answer.end(() => resolve()));
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(greeting());
+      end = () => new Promise((resolve) => response.end(() => resolve()));
     });
     const chat = chatClient({ baseUrl: url });
 
@@ -487,25 +487,25 @@ describe('the connection of a complete stream', () => {
       await turn();
     }
 
-    // A call that comes before the end of the last one has arrived opens another one.
+    // A call opens another connection if it starts before the previous response has ended.
     expect(connections.size).toBeLessThan(10);
   });
 
   test('is closed if the server keeps the body open', async () => {
     const server = await serveManually();
     const completion = chatClient({ baseUrl: server.url }).stream(request()).completion();
-    const answer = await server.response;
+    const response = await server.response;
 
-    await answer.write(greeting());
+    await response.write(greeting());
 
     await completion;
-    await answer.closed;
+    await response.closed;
   });
 });
 
 describe('a second reader', () => {
   const read: [string, (stream: ChatStream) => Promise<unknown>][] = [
-    ['the iteration', async (stream) => stream[Symbol.asyncIterator]().next()],
+    ['iteration', async (stream) => stream[Symbol.asyncIterator]().next()],
     ['textStream', async (stream) => stream.textStream.next()],
     ['toReadableStream()', async (stream) => stream.toReadableStream().getReader().read()],
     ['toResponse()', async (stream) => stream.toResponse().text()],
@@ -514,7 +514,7 @@ describe('a second reader', () => {
     ([first, one]) => read.map(([second, other]) => ({ first, one, second, other })),
   );
 
-  test.each(pairs)('$second beside $first throws ConfigurationError', async ({ one, other }) => {
+  test.each(pairs)('$second after $first throws ConfigurationError', async ({ one, other }) => {
     const { url } = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
     await one(stream);
@@ -526,7 +526,7 @@ describe('a second reader', () => {
 });
 
 describe('completion()', () => {
-  const beside: [string, (stream: ChatStream) => () => Promise<unknown>][] = [
+  const concurrentReaders: [string, (stream: ChatStream) => () => Promise<unknown>][] = [
     [
       'the iteration',
       (stream) => {
@@ -561,7 +561,7 @@ describe('completion()', () => {
     ],
   ];
 
-  test.each(beside)('waits for %s that started before it', async (_, begin) => {
+  test.each(concurrentReaders)('waits for %s that has already started', async (_, begin) => {
     const server = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: server.url }).stream(request());
     const readAll = begin(stream);
@@ -573,7 +573,7 @@ describe('completion()', () => {
     expect(server.count).toBe(1);
   });
 
-  test.each(beside)(
+  test.each(concurrentReaders)(
     'rejects with the reason of the signal while %s has not read anything',
     async (_, begin) => {
       const fetch = vi.fn(streamingFetch(greeting()));
@@ -592,7 +592,7 @@ describe('completion()', () => {
     },
   );
 
-  test.each(beside)('leaves no listener after %s that started after it was called', async (_, begin) => {
+  test.each(concurrentReaders)('removes its listener after %s that starts later', async (_, begin) => {
     const { signal } = new AbortController();
     const stream = chatClient({ fetch: streamingFetch(greeting()) }).stream(request(), { signal });
     const readAll = begin(stream);
@@ -604,7 +604,7 @@ describe('completion()', () => {
     expect(listeners(signal)).toBe(0);
   });
 
-  test.each(beside)('is available after %s', async (_, begin) => {
+  test.each(concurrentReaders)('is available after %s', async (_, begin) => {
     const { url } = await serveChunks(greeting());
     const stream = chatClient({ baseUrl: url }).stream(request());
 
@@ -624,8 +624,8 @@ describe('completion()', () => {
   });
 });
 
-describe('the iteration', () => {
-  test('reports its end again and again', async () => {
+describe('iteration', () => {
+  test('reports its end repeatedly', async () => {
     const { url } = await serveChunks(greeting());
     const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
     while (!(await chunks.next()).done);
@@ -633,7 +633,7 @@ describe('the iteration', () => {
     expect(await chunks.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('returns chunks that arrived before a failure first', async () => {
+  test('returns the chunks received before a failure, and then rejects', async () => {
     const { url } = await serveChunks(events(textChunk('a'), textChunk('b'), failure('x', 'y')));
     const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
 
@@ -641,19 +641,19 @@ describe('the iteration', () => {
     await rejectionOf(StreamFailedError, chunks.next());
   });
 
-  test('returns chunks in order to concurrent calls of next(), none of which is an early end', async () => {
+  test('returns chunks in order to concurrent calls of next(), without an early end', async () => {
     const server = await serveManually();
     const chunks = chatClient({ baseUrl: server.url }).stream(request())[Symbol.asyncIterator]();
-    const asked = [chunks.next(), chunks.next(), chunks.next()];
-    const answer = await server.response;
+    const requested = [chunks.next(), chunks.next(), chunks.next()];
+    const response = await server.response;
 
-    await answer.write(events(textChunk('1')));
-    await asked[0];
-    await answer.write(': keep-alive\n\n');
-    await answer.write(': keep-alive\n\n');
-    await answer.write(events(textChunk('2'), textChunk('3')));
+    await response.write(events(textChunk('1')));
+    await requested[0];
+    await response.write(': keep-alive\n\n');
+    await response.write(': keep-alive\n\n');
+    await response.write(events(textChunk('2'), textChunk('3')));
 
-    for (const [position, next] of asked.entries()) {
+    for (const [position, next] of requested.entries()) {
       const { done, value } = await next;
       expect({ done, text: value && textOf(value) }).toEqual({ done: false, text: String(position + 1) });
     }
@@ -663,26 +663,26 @@ describe('the iteration', () => {
 describe('a slow reader', () => {
   test('does not reach the idle timeout', async () => {
     fakeTimers();
-    const { chunks, answer } = await begun({ idleTimeoutMs: 1_000 });
+    const { chunks, response } = await startStream({ idleTimeoutMs: 1_000 });
 
     await vi.advanceTimersByTimeAsync(3_600_000);
     expect(vi.getTimerCount()).toBe(0);
-    await answer.write(events(textChunk('b')));
+    await response.write(events(textChunk('b')));
 
     expect(await chunks.next()).toMatchObject({ done: false });
     await vi.advanceTimersByTimeAsync(3_600_000);
-    await answer.write(events(finishChunk(), '[DONE]'));
+    await response.write(events(finishChunk(), '[DONE]'));
     expect(await chunks.next()).toMatchObject({ done: false });
     expect(await chunks.next()).toMatchObject({ done: true });
   });
 
   test('restarts the idle timeout for each chunk', async () => {
     fakeTimers();
-    const { chunks, answer } = await begun({ idleTimeoutMs: 1_000 });
+    const { chunks, response } = await startStream({ idleTimeoutMs: 1_000 });
     for (let i = 0; i < 3; i++) {
       const next = chunks.next();
       await vi.advanceTimersByTimeAsync(900);
-      await answer.write(events(textChunk('b')));
+      await response.write(events(textChunk('b')));
       expect(await next).toMatchObject({ done: false });
     }
 
@@ -692,27 +692,31 @@ describe('a slow reader', () => {
     expect((await last).phase).toBe('idle');
   });
 
-  test('slows the server down', async () => {
-    const PIECES = 1024;
-    const piece = events(textChunk('x'.repeat(65_536)));
+  test('applies backpressure to the server', async () => {
+    const CHUNKS = 1024;
+    const chunk = events(textChunk('x'.repeat(65_536)));
     let written = 0;
-    const { url } = await serveStream(async (answer) => {
-      for (; written < PIECES; written++) await answer.write(piece);
-      await answer.write(events(finishChunk(), '[DONE]'));
-      answer.end();
+    const { url } = await serveStream(async (response) => {
+      for (; written < CHUNKS; written++) await response.write(chunk);
+      await response.write(events(finishChunk(), '[DONE]'));
+      response.end();
     });
     const chunks = chatClient({ baseUrl: url }).stream(request())[Symbol.asyncIterator]();
     await chunks.next();
 
-    // Until nothing has moved for many turns of the loop.
-    for (let still = 0, before = -1; still < 500; still = written === before ? still + 1 : 0) {
+    // Waits until nothing has been written for many turns of the event loop.
+    for (
+      let idleTurns = 0, before = -1;
+      idleTurns < 500;
+      idleTurns = written === before ? idleTurns + 1 : 0
+    ) {
       before = written;
       await turn();
     }
 
-    expect(written).toBeLessThan(PIECES / 2);
+    expect(written).toBeLessThan(CHUNKS / 2);
     let read = 1;
     while (!(await chunks.next()).done) read++;
-    expect(read).toBe(PIECES + 1);
+    expect(read).toBe(CHUNKS + 1);
   });
 });

@@ -4,26 +4,26 @@ import { serve } from 'drun-sdk/emulator/node';
 import { setupServer } from 'msw/node';
 import { onTestFinished } from 'vitest';
 
-/** An emulator, and how a client gets at it. */
-interface Entrance {
+/** An emulator and the client options for connecting to it. */
+interface EmulatorConnection {
   readonly drun: Emulator;
-  /** Undefined where the client's default leads there. */
+  /** Undefined if the client's default is correct. */
   readonly consoleUrl: string | undefined;
-  /** Undefined where the client's default leads there. */
+  /** Undefined if the client's default is correct. */
   readonly chatUrl: string | undefined;
-  /** Undefined for the platform's own. */
+  /** Undefined for the global `fetch`. */
   readonly fetch: Emulator['fetch'] | undefined;
 }
 
-/** One of the ways to reach an emulator. */
-export interface WayIn {
+/** A way to connect to an emulator. */
+export interface Transport {
   readonly name: string;
-  /** Opens it for the length of a test. */
-  readonly open: (options?: EmulatorOptions) => Promise<Entrance>;
+  /** Creates an emulator, which is closed after the test. */
+  readonly open: (options?: EmulatorOptions) => Promise<EmulatorConnection>;
 }
 
-/** Whatever goes through all of them has to behave alike. */
-export const WAYS_IN: readonly WayIn[] = [
+/** The emulator must behave the same way over all transports. */
+export const TRANSPORTS: readonly Transport[] = [
   {
     name: 'in process',
     async open(options) {
