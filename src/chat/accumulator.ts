@@ -1,15 +1,12 @@
 import type { PartialCompletion } from '../errors/index.ts';
 import { isRecord } from '../internal/json.ts';
 import { finishKind } from './finish-reason.ts';
-import { CHOICE, CHUNK, DELTA, mergeField } from './merge.ts';
+import { CHOICE, CHUNK, DELTA, mergeField, mergeFields } from './merge.ts';
 import { type Fields, type NormalChoice, type NormalChunk, TEXTS } from './normalize.ts';
 import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 
 const REASONING = ['reasoning_content', 'reasoning', 'thinking'];
 const OUTPUT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'];
-
-/** Fields of a choice with their own merge rules. */
-const NOT_MERGED = new Set(['index', 'delta', 'message', 'finish_reason']);
 
 /** A choice that is being assembled. */
 class PendingChoice {
@@ -43,10 +40,8 @@ class PendingChoice {
 
   /** Adds a choice of a chunk. @returns The delta for readers. */
   add(choice: NormalChoice): Fields {
-    const { delta = {}, message, finish_reason } = choice;
-    for (const name in choice) {
-      if (!NOT_MERGED.has(name)) mergeField(this.fields, name, choice[name], CHOICE);
-    }
+    const { index: _, delta = {}, message, finish_reason, ...fields } = choice;
+    mergeFields(this.fields, fields, CHOICE);
     this.finishReason = finish_reason ?? this.finishReason;
     let added = delta;
     if (message !== undefined && Object.keys(delta).length === 0) {
@@ -160,11 +155,7 @@ export class CompletionAccumulator {
     }
   }
 
-  /**
-   * Returns the completion so far. No chunk may be added afterwards.
-   *
-   * @param isComplete - Whether the completion is complete; false after a failure.
-   */
+  /** Returns the completion, or the part received before a failure. No chunk may be added afterwards. */
   build(isComplete: boolean): PartialCompletion {
     const { object, ...fields } = this.#fields;
     const choices = [...this.#choices.values()].toSorted((a, b) => a.index - b.index);

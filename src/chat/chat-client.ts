@@ -238,12 +238,8 @@ export class ChatClient {
    * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check was inconclusive.
    */
   async checkKey(options: ChatCallOptions = {}): Promise<KeyCheck> {
-    try {
-      await this.models(options);
-      return { accepted: true };
-    } catch (error) {
-      return rejectionOf(error);
-    }
+    const result = await verify(this.models(options));
+    return result.accepted ? { accepted: true } : result;
   }
 
   /** Requests a whole completion. If `check` throws, the call rejects. */
@@ -287,7 +283,8 @@ export class ChatClient {
     options: RunToolsOptions & AnySchemaOptions,
     ask: Ask,
   ): ToolStream<Parsed<ToolRunCompletion, Schema>> {
-    const fields = checkOneChoice(request);
+    checkOneChoice(request);
+    const fields = checkRequest(request) as unknown as ChatCompletionRequest;
     const deadline = new Deadline(options.signal);
     async function* run(): AsyncGenerator<ToolEvent, Parsed<ToolRunCompletion, Schema>, undefined> {
       const { runTools } = await import('./tool-run.ts');
@@ -343,29 +340,25 @@ export interface ApiKeyVerifier {
 export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
   checkOptions(options, VERIFIER_OPTIONS, 'keyVerifier()');
   return {
-    async verify(secret, { signal } = {}) {
-      try {
-        const models = await new ChatClient({ ...options, apiKey: secret }).models({ signal });
-        return { accepted: true, models: models.map(({ id }) => id) };
-      } catch (error) {
-        return rejectionOf(error);
-      }
-    },
+    verify: async (secret, { signal } = {}) =>
+      verify(new ChatClient({ ...options, apiKey: secret }).models({ signal })),
   };
 }
 
 const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
-/**
- * Returns the result for a rejected key. Rethrows other errors, which do not show whether the service accepts the key.
- */
-function rejectionOf(error: unknown): Extract<KeyCheck, { accepted: false }> {
-  const isRejection =
-    error instanceof AuthenticationError ||
-    error instanceof InsufficientQuotaError ||
-    error instanceof PermissionDeniedError;
-  if (!isRejection) throw error;
-  return { accepted: false, code: error.code };
+/** @throws {DrunError} If the list could not be read for a reason that does not show whether the service accepts the key. */
+async function verify(list: Promise<Model[]>): Promise<VerifiedKey> {
+  try {
+    return { accepted: true, models: (await list).map(({ id }) => id) };
+  } catch (error) {
+    const isRejection =
+      error instanceof AuthenticationError ||
+      error instanceof InsufficientQuotaError ||
+      error instanceof PermissionDeniedError;
+    if (!isRejection) throw error;
+    return { accepted: false, code: error.code };
+  }
 }
 
 const MODELS: Endpoint<Model[]> = {
@@ -375,14 +368,11 @@ const MODELS: Endpoint<Model[]> = {
   decode: async (response, context) => {
     const { data } = await readJson(response, context, { fields: ['data', 'object'] });
     if (data === undefined || data === null) return [];
+    const isModel = (value: unknown): value is Model => isRecord(value) && typeof value.id === 'string';
     if (Array.isArray(data) && data.every(isModel)) return data;
     throw invalidResponse(response, context, `${response.status} with a list of models of another shape`);
   },
 };
-
-function isModel(value: unknown): value is Model {
-  return isRecord(value) && typeof value.id === 'string';
-}
 
 function dataPlaneUrl({ baseUrl, region, allowInsecureHttp }: ChatClientOptions): URL {
   if (baseUrl !== undefined && region !== undefined) {

@@ -125,8 +125,11 @@ export class ChatStream<Completion = ChatCompletion>
       return text.slice(0, length) || undefined;
     };
     return this.#chunks.iterate(
-      (chunk) => {
-        const text = held + this.#textOf(chunk);
+      ({ choices }) => {
+        let text = held;
+        for (const { index, delta } of choices) {
+          if (index === this.#reader?.firstIndex) text += delta.content ?? '';
+        }
         return take(text, /[\uD800-\uDBFF]$/.test(text) ? text.length - 1 : text.length);
       },
       () => take(held, held.length),
@@ -162,9 +165,44 @@ export class ChatStream<Completion = ChatCompletion>
     checkOptions(options, EVENT_STREAM_OPTIONS, 'toReadableStream()');
     const onError = checkFunction(options.onError, 'onError');
     const heartbeatMs = checkTimeout(options.heartbeatMs ?? Number.POSITIVE_INFINITY, 'heartbeatMs');
-    const isAbort = (error: unknown): boolean =>
-      this.#deadline?.signal.aborted === true && !(error instanceof TimeoutError);
-    return toEventStream(this[Symbol.asyncIterator](), heartbeatMs, onError, isAbort);
+    const chunks = this[Symbol.asyncIterator]();
+    const encoder = new TextEncoder();
+    let timer: ReturnType<typeof setInterval> | undefined;
+    let isCanceled = false;
+    const source = {
+      pull: async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+        const write = (text: string): void => controller.enqueue(encoder.encode(`${text}\n\n`));
+        const beat = (): void => {
+          // Comments must not pile up while the reader is busy.
+          if (controller.desiredSize === 0) write(': heartbeat');
+        };
+        if (heartbeatMs !== undefined) timer = setInterval(beat, heartbeatMs);
+        let event: string;
+        let isLast = true;
+        try {
+          const { done, value } = await chunks.next();
+          isLast = done === true;
+          event = done ? '[DONE]' : JSON.stringify(value);
+        } catch (error) {
+          if (isCanceled) return;
+          const message = await messageFor(error, onError);
+          if (this.#deadline?.signal.aborted && !(error instanceof TimeoutError)) throw error;
+          event = JSON.stringify({ error: { message, type: 'stream_error', code: null, param: null } });
+        } finally {
+          clearInterval(timer);
+        }
+        if (isCanceled) return;
+        write(`data: ${event}`);
+        if (isLast) controller.close();
+      },
+      cancel: async (): Promise<void> => {
+        isCanceled = true;
+        clearInterval(timer);
+        await chunks.return?.();
+      },
+    };
+    // Chunks are read on demand.
+    return new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
   }
 
   /** Returns a response for a web handler. Its body is {@link ChatStream.toReadableStream}. */
@@ -204,14 +242,6 @@ export class ChatStream<Completion = ChatCompletion>
     }
   }
 
-  #textOf({ choices }: ChatCompletionChunk): string {
-    let text = '';
-    for (const { index, delta } of choices) {
-      if (index === this.#reader?.firstIndex) text += delta.content ?? '';
-    }
-    return text;
-  }
-
   #leave(): void {
     const completion = this.#reader?.partialCompletion ?? { choices: [] };
     this.#chunks.fail(
@@ -224,57 +254,6 @@ export class ChatStream<Completion = ChatCompletion>
     this.#reader = undefined;
     this.#deadline = undefined;
   }
-}
-
-/**
- * Writes chunks as server-sent events in the format of the OpenAI API. Reads chunks on demand.
- *
- * @param isAbort - Whether an error is the reason of an abort, which cuts the stream off.
- */
-function toEventStream(
-  chunks: AsyncIterator<ChatCompletionChunk, void, undefined>,
-  heartbeatMs: number | undefined,
-  onError: EventStreamOptions['onError'],
-  isAbort: (error: unknown) => boolean,
-): PlatformReadableStream {
-  const encoder = new TextEncoder();
-  let timer: ReturnType<typeof setInterval> | undefined;
-  let isCanceled = false;
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const write = (text: string): void => controller.enqueue(encoder.encode(`${text}\n\n`));
-        const beat = (): void => {
-          // Comments must not pile up while the reader is busy.
-          if (controller.desiredSize === 0) write(': heartbeat');
-        };
-        if (heartbeatMs !== undefined) timer = setInterval(beat, heartbeatMs);
-        let event: string;
-        let isLast = true;
-        try {
-          const { done, value } = await chunks.next();
-          isLast = done === true;
-          event = done ? '[DONE]' : JSON.stringify(value);
-        } catch (error) {
-          if (isCanceled) return;
-          const message = await messageFor(error, onError);
-          if (isAbort(error)) throw error;
-          event = JSON.stringify({ error: { message, type: 'stream_error', code: null, param: null } });
-        } finally {
-          clearInterval(timer);
-        }
-        if (isCanceled) return;
-        write(`data: ${event}`);
-        if (isLast) controller.close();
-      },
-      async cancel() {
-        isCanceled = true;
-        clearInterval(timer);
-        await chunks.return?.();
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }
 
 async function messageFor(error: unknown, onError: EventStreamOptions['onError']): Promise<string> {

@@ -16,7 +16,7 @@ import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { EventDecoder, isFailure, type StreamEvent } from './events.ts';
 import { finishKind } from './finish-reason.ts';
-import { type Fields, type NormalChoice, normalizeChunk } from './normalize.ts';
+import { type Fields, normalizeChunk } from './normalize.ts';
 
 /**
  * How long to keep reading the rest of a body once the completion is complete. The connection can be reused only after
@@ -198,7 +198,9 @@ export class ChunkReader {
     const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
-    const failed = chunk.choices.find(isFailed);
+    const failed = chunk.choices.find(
+      ({ finish_reason: reason, error }) => finishKind(reason) === 'failed' || isFailure(error),
+    );
     if (failed !== undefined) {
       const { message, ...error } = errorIn({ error: failed.error }, []) ?? {};
       const { finish_reason } = failed;
@@ -265,8 +267,4 @@ export class ChunkReader {
       // Failures of the connection no longer matter: the completion is complete.
     }
   }
-}
-
-function isFailed({ finish_reason, error }: NormalChoice): boolean {
-  return finishKind(finish_reason) === 'failed' || (error !== undefined && isFailure(error));
 }

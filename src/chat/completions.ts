@@ -76,11 +76,9 @@ export function checkRequest(request: unknown): Readonly<Record<string, unknown>
 }
 
 /** @throws {ConfigurationError} If the request asks for several choices, because only the first one would be used. */
-export function checkOneChoice<Request extends ChatRequest>(request: Request): Request {
-  const fields = checkRequest(request);
-  const { n = 1 } = fields;
-  if (n === null || n === 1) return fields as unknown as Request;
-  throw new ConfigurationError('`n` must be 1: use `complete()` or `stream()` for several choices.', {
-    option: 'n',
-  });
+export function checkOneChoice(request: ChatRequest): void {
+  const { n } = checkRequest(request);
+  if (n === undefined || n === null || n === 1) return;
+  const why = '`n` must be 1: use `complete()` or `stream()` for several choices.';
+  throw new ConfigurationError(why, { option: 'n' });
 }

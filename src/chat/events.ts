@@ -20,11 +20,7 @@ const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
 const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
-/**
- * Classifies an event.
- *
- * @param name - The `event` field.
- */
+/** Classifies an event. @param name - The `event` field. */
 export function parseEvent(data: string, name = ''): StreamEvent {
   const value = parseJson(data);
   if (isRecord(value)) {
@@ -53,7 +49,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   const { choices, error, type, text, base_resp } = value;
   const isNamed = ERROR.test(name) || (typeof type === 'string' && ERROR.test(type));
   const hasChoices = Array.isArray(choices) && choices.length > 0;
-  if (hasChoices && !isNamed && (error === undefined || !isFailure(error))) return undefined;
+  if (hasChoices && !isNamed && !isFailure(error)) return undefined;
   // MiniMax describes every response in `base_resp`.
   const { status_code: code, status_msg } = isRecord(base_resp) ? base_resp : {};
   const chunkFields = ERROR_FIELDS.some((field) => value[field]) ? [] : CHUNK_FIELDS;
@@ -66,10 +62,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   return found && !found.message && typeof text === 'string' ? { ...found, message: text } : found;
 }
 
-/**
- * Whether an `error` field beside or within choices reports a failure. Some servers send `{}` or `{"code":0}` in every
- * chunk.
- */
+/** Whether an `error` field reports a failure. Some servers send `{}` or `{"code":0}` in every chunk. */
 export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
   const { code, message } = error;

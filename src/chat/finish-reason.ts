@@ -1,7 +1,4 @@
-/**
- * The meaning of a `finish_reason`: the model finished, was cut off at a limit, had its reply withheld, refused, or
- * failed.
- */
+/** Whether the model finished, was cut off at a limit, refused or had its reply withheld, or failed. */
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
 /** Reasons used by servers, in lower case with underscores. Any other reason means that the model finished. */

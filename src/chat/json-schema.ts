@@ -10,9 +10,11 @@ import { isStandardSchema, isTool } from './tools.ts';
 export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
 /** The result of validating a value against a schema. */
-export type Checked<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly value?: undefined; readonly issues: readonly ResponseIssue[] };
+export interface Checked {
+  readonly value?: unknown;
+  /** Only if it is invalid. */
+  readonly issues?: readonly ResponseIssue[];
+}
 
 const MAX_ISSUES = 20;
 
@@ -115,17 +117,15 @@ export async function toToolDefinition(tool: object): Promise<object> {
 }
 
 /** Validates a value. A JSON Schema accepts every value. Errors thrown by the schema are passed on. */
-export async function validate(schema: object, value: unknown): Promise<Checked<unknown>> {
+export async function validate(schema: object, value: unknown): Promise<Checked> {
   if (!isStandardSchema(schema)) return { value };
   const result = await schema['~standard'].validate(value);
-  return result.issues === undefined
-    ? { value: result.value }
-    : { issues: result.issues.slice(0, MAX_ISSUES).map(toIssue) };
-}
-
-function toIssue({ path = [], message }: StandardSchemaV1.Issue): ResponseIssue {
-  const keys = path.map((part) => (typeof part === 'object' ? part.key : part));
-  return { path: keys.map((key) => (typeof key === 'symbol' ? String(key) : key)), message };
+  if (result.issues === undefined) return { value: result.value };
+  const issues = result.issues.slice(0, MAX_ISSUES).map(({ path = [], message }) => {
+    const keys = path.map((part) => (typeof part === 'object' ? part.key : part));
+    return { path: keys.map((key) => (typeof key === 'symbol' ? String(key) : key)), message };
+  });
+  return { issues };
 }
 
 /** Formats issues on one line. */

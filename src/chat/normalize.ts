@@ -24,7 +24,7 @@ export type NormalChunk = Fields & { choices: NormalChoice[] };
 /** Normalizes a chunk of a stream, or a whole response. */
 export function normalizeChunk(chunk: Fields): NormalChunk {
   const { choices, created } = chunk;
-  if (typeof created === 'string') chunk.created = toNumber(created);
+  if (created !== undefined) chunk.created = toNumber(created);
   if (!Array.isArray(choices) || !choices.every(isRecord)) chunk.choices = [choices].flat().filter(isRecord);
   const normal = chunk as NormalChunk;
   normal.choices.forEach(normalizeChoice);
@@ -36,10 +36,8 @@ export function normalizeChunk(chunk: Fields): NormalChunk {
 
 function normalizeChoice(choice: NormalChoice, position: number): void {
   const { index, finish_reason, delta, message, text } = choice as Fields;
-  if (typeof index !== 'number') {
-    const number = typeof index === 'string' ? toNumber(index) : undefined;
-    choice.index = typeof number === 'number' ? number : position;
-  }
+  const number = toNumber(index);
+  choice.index = typeof number === 'number' ? number : position;
   if (finish_reason !== undefined) choice.finish_reason = readFinishReason(finish_reason);
   if (delta !== undefined) normalizeMessage(choice, 'delta', delta);
   if (message !== undefined) normalizeMessage(choice, 'message', message);
@@ -115,13 +113,13 @@ function normalizeUsage(usage: object): Fields | null {
   const record = [usage].flat().find(isRecord);
   for (const name in record) {
     const value = record[name];
-    if (typeof value === 'string' && name.endsWith('_tokens')) record[name] = toNumber(value);
-    else if (isRecord(value)) normalizeUsage(value);
+    if (isRecord(value)) normalizeUsage(value);
+    else if (name.endsWith('_tokens')) record[name] = toNumber(value);
   }
   return record ?? null;
 }
 
 /** Converts a string to a number if it represents one. */
-function toNumber(text: string): number | string {
-  return /^\s*-?\d+(?:\.\d+)?\s*$/.test(text) ? Number(text) : text;
+function toNumber(value: unknown): unknown {
+  return typeof value === 'string' && /^\s*-?\d+(?:\.\d+)?\s*$/.test(value) ? Number(value) : value;
 }

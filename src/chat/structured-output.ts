@@ -57,7 +57,8 @@ export async function parseReply<Completion extends ChatCompletion>(
   signal: AbortSignalLike | undefined,
 ): Promise<Completion & ParsedCompletion<never>> {
   checkFinished(completion, reader);
-  const [{ message }] = completion.choices;
+  const [first, ...others] = completion.choices;
+  const { message } = first;
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const whole = (message.content ?? '').trim();
   // Some chat templates contain the start of the reasoning block, so the text contains only its end.
@@ -73,7 +74,11 @@ export async function parseReply<Completion extends ChatCompletion>(
   const deadline = new Deadline(signal?.aborted ? undefined : signal);
   const checked = await deadline.race(validate(schema, value)).finally(() => deadline[Symbol.dispose]());
   if (checked.issues === undefined) {
-    return { ...withReasoning(completion, text, reasoning), parsed: checked.value as never };
+    const reply = { ...completion, parsed: checked.value as never };
+    if (reasoning === undefined) return reply;
+    const reasoning_content = message.reasoning_content ?? reasoning.trim();
+    const choice = { ...first, message: { ...message, content: text, reasoning_content } };
+    return { ...reply, choices: [choice, ...others] };
   }
   const fields = reader.redact({ completion, issues: checked.issues });
   throw new OutputValidationError(
@@ -85,19 +90,4 @@ export async function parseReply<Completion extends ChatCompletion>(
 /** Some models put a Markdown fence around the JSON. The closing fence is missing if it is a stop sequence of the request. */
 function withoutFence(text: string): string {
   return /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s.exec(text)?.[2] ?? text;
-}
-
-function withReasoning<Completion extends ChatCompletion>(
-  completion: Completion,
-  text: string,
-  reasoning: string | undefined,
-): Completion {
-  if (reasoning === undefined) return completion;
-  const [first, ...others] = completion.choices;
-  const { message } = first;
-  const reasoning_content = message.reasoning_content ?? reasoning.trim();
-  return {
-    ...completion,
-    choices: [{ ...first, message: { ...message, content: text, reasoning_content } }, ...others],
-  };
 }

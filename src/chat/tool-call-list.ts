@@ -29,11 +29,7 @@ export class ToolCallList {
     return this.#calls?.length ?? 0;
   }
 
-  /**
-   * Adds deltas, and sets their `index` for readers.
-   *
-   * @param isWhole - Whether these are the calls of a full message instead of a delta.
-   */
+  /** Adds deltas, or the calls of a whole message, and sets their `index` for readers. */
   add(deltas: readonly Fields[], isWhole: boolean): void {
     this.#calls ??= [];
     this.#isWhole = isWhole;
@@ -103,9 +99,9 @@ export class ToolCallList {
 }
 
 function mergeCall(call: PendingCall, delta: Fields): void {
+  const { id: _id, index: _index, ...fields } = delta;
   call.id ??= idOf(delta);
-  for (const [name, value] of Object.entries(delta)) {
-    if (name === 'id' || name === 'index') continue;
+  for (const [name, value] of Object.entries(fields)) {
     if ((name === 'function' || name === 'custom') && isRecord(value)) mergeCalled(call.fields, name, value);
     else mergeField(call.fields, name, value, DELTA);
   }

@@ -101,9 +101,7 @@ function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): read
     throw new ToolCallError(why, { toolName: '', issues: [], messages });
   }
   // Some servers send no reason, so only the arguments show whether the calls are complete.
-  const isPartial = ({ function: called }: ToolCall): boolean =>
-    isRecord(called) && !isRecord(parseJson(called.arguments));
-  checkFinished(reader.completion, reader, finish_reason === null && calls.some(isPartial));
+  checkFinished(reader.completion, reader, finish_reason === null && calls.some(isInvalid));
   // The caller handles calls of custom tools.
   return calls.every((call) => isRecord(call.function)) ? calls : [];
 }
@@ -122,8 +120,8 @@ async function runCalls(
     const { name } = called;
     const tool = tools.find((one) => one.name === name);
     const parameters = parseJson(called.arguments);
-    const fail = (message: string): Checked<never> => ({ issues: [{ path: [], message }] });
-    let checked: Checked<unknown>;
+    const fail = (message: string): Checked => ({ issues: [{ path: [], message }] });
+    let checked: Checked;
     if (tool === undefined) checked = fail(`the tools are ${tools.map((one) => one.name).join(', ')}`);
     else checked = parameters === undefined ? fail('not JSON') : await validate(tool.parameters, parameters);
     const { value, issues } = checked;
@@ -160,11 +158,14 @@ async function runCalls(
 
 /** Replaces arguments that are not JSON, because the chat templates of servers fail on them. */
 function withJsonArguments(message: CompletionMessage): CompletionMessage {
-  const tool_calls = message.tool_calls?.map((call) => {
-    const isJson = !isRecord(call.function) || isRecord(parseJson(call.function.arguments));
-    return isJson ? call : { ...call, function: { ...call.function, arguments: '{}' } };
-  });
+  const tool_calls = message.tool_calls?.map((call) =>
+    isInvalid(call) ? { ...call, function: { ...call.function, arguments: '{}' } } : call,
+  );
   return tool_calls ? { ...message, tool_calls } : message;
+}
+
+function isInvalid({ function: called }: ToolCall): boolean {
+  return isRecord(called) && !isRecord(parseJson(called.arguments));
 }
 
 /**

@@ -39,7 +39,7 @@ const BUG_MESSAGE =
 
 function isBug({ name, message, code = '' }: Thrown): boolean {
   if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
-  if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return true;
+  if (/^UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/.test(code)) return true;
   return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message));
 }
 
@@ -53,8 +53,8 @@ const FINAL = [
   // Failed handshakes, but not errors of established connections (a bad MAC, a failed decryption). OpenSSL's reason is
   // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if that is `EPROTO`, in the message.
   /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|ciphers|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak)/i,
-  // Rejected CONNECTs and permissions of Node and Deno, and certificates in Deno.
-  /^ERR_(?:PROXY_TUNNEL|ACCESS_DENIED)\n|when HTTP Tunneling|failed to establish tunnel|requires net access|invalid (?:peer )?certificate/i,
+  // Rejected CONNECTs, closed dispatchers, permissions of Node and Deno, and certificates in Deno.
+  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|requires net access|invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
   // Node's DNS, undici and Bun, regardless of the system call.

@@ -37,10 +37,7 @@ function toSecret(value: unknown, option: string): Secret {
     throw invalid(option, 'contains white space or a character that is not ASCII; was it copied completely?');
   }
   if (option === 'accessToken' && /^sk-[\w-]{16,}$/.test(trimmed)) {
-    throw invalid(
-      option,
-      'looks like an API key; create an access token in the Personal Center of the console',
-    );
+    throw invalid(option, 'looks like an API key; use an access token from the Personal Center');
   }
   return isSecret(value) && trimmed === text ? value : new Secret(trimmed);
 }

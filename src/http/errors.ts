@@ -50,10 +50,7 @@ const ERROR_BODY_TIMEOUT_MS = 5_000;
 const REDIRECTS = [0, 301, 302, 303, 307, 308];
 
 /** Creates the error for a response without a 2xx status, from as much of its body as can be read. */
-export async function readError(
-  response: TransportResponse,
-  context: ResponseContext,
-): Promise<errors.DrunError> {
+export async function readError(response: TransportResponse, context: ResponseContext): Promise<Error> {
   const { status } = response;
   if (status === 0 || (status >= 300 && status < 400)) {
     response.cancel();

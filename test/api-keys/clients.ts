@@ -9,16 +9,16 @@ import { TOKEN } from '../support/credentials.ts';
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
-/** Clients that send their requests to a function. */
-export function clientsOver(fetch: Fetch, options: ApiKeysOptions = {}) {
+/** Creates clients that send their requests to a function. */
+export function newClients(fetch: Fetch, options: ApiKeysOptions = {}) {
   const all = { accessToken: TOKEN, fetch, ...options };
   return { keys: new ApiKeys(all), workspaceKeys: new WorkspaceApiKeys({ ...all, workspace: 12 }) };
 }
 
-/** Clients of a new contract server. */
+/** Starts a contract server, and creates clients for it. */
 export function serve(server: ContractServerOptions = {}, options: ApiKeysOptions = {}) {
   const contract: ContractServer = serveContract(server);
-  return { server: contract, ...clientsOver(contract.fetch, options) };
+  return { server: contract, ...newClients(contract.fetch, options) };
 }
 
 /** A `fetch` that returns the given responses in turn, the last one repeatedly, and records its requests. */
@@ -59,7 +59,7 @@ function failedFetch(code: string, syscall = 'read'): Error {
   return new TypeError('fetch failed', { cause });
 }
 
-/** An API key on the wire, with every field. */
+/** An API key in wire format, with every field. */
 export function wireKey(fields: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     id: 'key-1',

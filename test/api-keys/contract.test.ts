@@ -9,10 +9,7 @@ const scopes = [
 ] as const;
 const cases = scopes.flatMap((scope) => versions.map((version) => ({ ...scope, version })));
 
-/*
- * Every method against a server that rejects all requests that violate the contract. What the methods do beyond that
- * is tested in the other files.
- */
+/* Calls every method with a server that rejects requests which violate the contract. */
 describe.each(cases)(
   'the client of $name, with a server of version $version',
   ({ scope, prefix, version }) => {
@@ -83,16 +80,19 @@ describe.each(cases)(
       ]);
     });
 
-    it(version === '0.17' ? 'shows a key again' : 'cannot show a key again', async () => {
-      const { server, keys } = open();
-      const { id, key } = server.add({ scope });
+    it(
+      version === '0.17' ? 'retrieves the full key again' : 'cannot retrieve the full key again',
+      async () => {
+        const { server, keys } = open();
+        const { id, key } = server.add({ scope });
 
-      const secret = await keys.getSecret(id).catch((error: Error) => error);
+        const secret = await keys.getSecret(id).catch((error: Error) => error);
 
-      if (version === '0.17') expect(secret).toMatchObject({ reveal: expect.any(Function) });
-      if ('reveal' in secret) expect(secret.reveal()).toBe(key);
-      else expect(secret.message).toContain('0.17');
-    });
+        if (version === '0.17') expect(secret).toMatchObject({ reveal: expect.any(Function) });
+        if ('reveal' in secret) expect(secret.reveal()).toBe(key);
+        else expect(secret.message).toContain('0.17');
+      },
+    );
 
     it('prunes and replaces keys', async () => {
       const { server, keys } = open();
@@ -121,7 +121,7 @@ describe.each(cases)(
   },
 );
 
-it('the client of an account asks whether it may create a key', async () => {
+it('the client of an account reports whether a key can be created', async () => {
   const { server, keys } = serve({ maxKeys: 1 });
 
   expect(await keys.canCreate()).toEqual({ allowed: true });
@@ -168,7 +168,7 @@ describe('the client of a workspace', () => {
     ]);
   });
 
-  it('sees no keys of the account or of other workspaces', async () => {
+  it('lists no keys of the account or of other workspaces', async () => {
     const { server, workspaceKeys } = serve();
     server.add();
     server.add({ scope: 13 });

@@ -13,16 +13,16 @@ import { everythingShownOf, rejection, rejectionOf } from '../support/failures.t
 import { html, json } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
 import {
-  clientsOver,
   connectionRefused,
   connectionReset,
   type Fetch,
+  newClients,
   responding,
   serve,
   wireKey,
 } from './clients.ts';
 
-/** Passes all requests to a server, except that `respond` answers the creates. */
+/** Passes requests to a server, except for creates, to which `respond` responds. */
 function withCreate(
   server: ContractServer,
   respond: (create: () => Promise<Response>) => Promise<Response>,
@@ -40,7 +40,7 @@ describe('create', () => {
   it('returns the description of the key and the full key as a secret', async () => {
     const { fetch } = responding(json(wireKey({ key: KEY })));
 
-    const created = await clientsOver(fetch).keys.create({ name: 'checkout' });
+    const created = await newClients(fetch).keys.create({ name: 'checkout' });
 
     expect(created.secret).toBeInstanceOf(Secret);
     expect(created.secret.reveal()).toBe(KEY);
@@ -64,13 +64,13 @@ describe('create', () => {
   ])('sends %s', async (_, input, body) => {
     const { fetch, requests } = responding(json(wireKey({ key: KEY })));
 
-    await clientsOver(fetch).keys.create(input);
+    await newClients(fetch).keys.create(input);
 
     expect(requests.map((request) => request.body)).toEqual([body]);
   });
 
   it.each<[string, Record<string, unknown>]>([
-    ['no other field than id and key', {}],
+    ['no fields other than id and key', {}],
     ['a name that is null', { name: null }],
     ['an invalid creation time', { creationTimestamp: 'yesterday' }],
     ['a numeric user id', { userId: 12 }],
@@ -80,7 +80,7 @@ describe('create', () => {
   ])('returns the secret if the response has %s', async (_, fields) => {
     const { fetch } = responding(json({ id: '7', key: KEY, ...fields }));
 
-    expect((await clientsOver(fetch).keys.create({ name: 'checkout' })).secret.reveal()).toBe(KEY);
+    expect((await newClients(fetch).keys.create({ name: 'checkout' })).secret.reveal()).toBe(KEY);
   });
 
   it.each<[string, unknown, string]>([
@@ -95,7 +95,7 @@ describe('create', () => {
   ])('rejects %s and sends nothing', async (_, input, option) => {
     const { fetch, requests } = responding(json({}));
 
-    const error = await rejectionOf(ConfigurationError, clientsOver(fetch).keys.create(input as never));
+    const error = await rejectionOf(ConfigurationError, newClients(fetch).keys.create(input as never));
 
     expect(error.option).toBe(option);
     expect(requests).toEqual([]);
@@ -105,7 +105,7 @@ describe('create', () => {
 describe('a create without a usable response', () => {
   const failures: [string, () => Promise<Response>][] = [
     ['reset the connection', async () => Promise.reject(connectionReset())],
-    ['cut the body', async () => new Response(brokenBody())],
+    ['truncated the body', async () => new Response(brokenBody())],
     ['HTML', async () => html()],
     ['an empty body', async () => new Response('')],
     ['204', async () => new Response(null, { status: 204 })],
@@ -114,7 +114,7 @@ describe('a create without a usable response', () => {
     ['null', async () => json(null)],
     ['an array', async () => json([wireKey({ key: KEY })])],
     ['no id', async () => json({ key: KEY })],
-    ['nothing but an id', async () => json({ id: 'QuotaExceeded' })],
+    ['only an id', async () => json({ id: 'QuotaExceeded' })],
   ];
 
   it.each(failures)(
@@ -128,7 +128,7 @@ describe('a create without a usable response', () => {
 
       const error = await rejectionOf(
         UnknownOutcomeError,
-        clientsOver(fetch).keys.create({ name: 'checkout' }),
+        newClients(fetch).keys.create({ name: 'checkout' }),
       );
 
       expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
@@ -145,7 +145,7 @@ describe('a create without a usable response', () => {
 
       const error = await rejectionOf(
         UnknownOutcomeError,
-        clientsOver(fetch).keys.create({ name: 'checkout' }),
+        newClients(fetch).keys.create({ name: 'checkout' }),
       );
 
       expect(error.candidateIds).toEqual([]);
@@ -161,17 +161,17 @@ describe('a create without a usable response', () => {
     ['a list of errors', { errors: [{ message: 'denied' }] }, 'api_error'],
     ['a failure', { success: false }, 'api_error'],
   ])(
-    'rejects with the error in a 200 response that reports it as %s, if there is no new key',
+    'rejects with the error in a 200 response that reports it as %s, if no key was created',
     async (_, body, code) => {
       const { fetch, creates } = withCreate(new ContractServer(), async () => json(body));
 
-      expect(await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }))).toMatchObject({ code });
+      expect(await rejection(newClients(fetch).keys.create({ name: 'checkout' }))).toMatchObject({ code });
       expect(creates()).toBe(1);
     },
   );
 
   it.each([{ code: 500, msg: 'failed' }, { message: 'failed' }])(
-    'rejects with the id of the key that was created although a 200 response is %j',
+    'rejects with the id of the key that was created if a 200 response is %j',
     async (body) => {
       const server = new ContractServer();
       const { fetch } = withCreate(server, async (create) => {
@@ -181,7 +181,7 @@ describe('a create without a usable response', () => {
 
       const error = await rejectionOf(
         UnknownOutcomeError,
-        clientsOver(fetch).keys.create({ name: 'checkout' }),
+        newClients(fetch).keys.create({ name: 'checkout' }),
       );
 
       expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
@@ -195,7 +195,7 @@ describe('a create without a usable response', () => {
       return new Promise(() => {});
     });
 
-    const creating = clientsOver(fetch, { timeoutMs: 20 }).keys.create({ name: 'checkout' });
+    const creating = newClients(fetch, { timeoutMs: 20 }).keys.create({ name: 'checkout' });
 
     const error = await rejectionOf(UnknownOutcomeError, creating);
     expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
@@ -208,13 +208,10 @@ describe('a create without a usable response', () => {
     ['a null key', { id: 'key-1', key: null }],
     ['a numeric key', { id: 'key-1', key: 4711 }],
     ['a key with a line break', { id: 'key-1', key: `${KEY}\n` }],
-  ])('rejects with the id that the response contains beside %s', async (_, body) => {
+  ])('rejects with the id if the response contains it with %s', async (_, body) => {
     const { fetch, requests } = responding(json(body));
 
-    const error = await rejectionOf(
-      UnknownOutcomeError,
-      clientsOver(fetch).keys.create({ name: 'checkout' }),
-    );
+    const error = await rejectionOf(UnknownOutcomeError, newClients(fetch).keys.create({ name: 'checkout' }));
 
     expect(error.candidateIds).toEqual(['key-1']);
     expect(error.cause).toBeInstanceOf(InvalidResponseError);
@@ -233,7 +230,7 @@ describe('a create without a usable response', () => {
 
       const error = await rejectionOf(
         UnknownOutcomeError,
-        clientsOver(fetch).keys.create({ name: 'checkout' }),
+        newClients(fetch).keys.create({ name: 'checkout' }),
       );
 
       expect(error.candidateIds).toEqual(server.keys.map(({ id }) => id));
@@ -242,7 +239,7 @@ describe('a create without a usable response', () => {
     },
   );
 
-  it("names unused keys of its name that were created since, by the service's clock", async () => {
+  it("lists the unused keys with its name that were created since, by the service's clock", async () => {
     let elapsed = 0;
     vi.spyOn(performance, 'now').mockImplementation(() => elapsed);
     const start = Date.parse('2020-03-01T08:00:00.400Z');
@@ -257,10 +254,7 @@ describe('a create without a usable response', () => {
       throw connectionReset();
     });
 
-    const error = await rejectionOf(
-      UnknownOutcomeError,
-      clientsOver(fetch).keys.create({ name: 'checkout' }),
-    );
+    const error = await rejectionOf(UnknownOutcomeError, newClients(fetch).keys.create({ name: 'checkout' }));
 
     expect(error.candidateIds).toEqual([server.keys.at(-1)?.id]);
   });
@@ -273,10 +267,7 @@ describe('a create without a usable response', () => {
       throw connectionReset();
     };
 
-    const error = await rejectionOf(
-      UnknownOutcomeError,
-      clientsOver(fetch).keys.create({ name: 'checkout' }),
-    );
+    const error = await rejectionOf(UnknownOutcomeError, newClients(fetch).keys.create({ name: 'checkout' }));
 
     expect(error.candidateIds).toEqual([]);
   });
@@ -289,7 +280,7 @@ describe('a create without a usable response', () => {
       throw connectionReset();
     });
 
-    const creating = clientsOver(fetch).workspaceKeys.create({ name: 'batch' });
+    const creating = newClients(fetch).workspaceKeys.create({ name: 'batch' });
 
     const error = await rejectionOf(UnknownOutcomeError, creating);
     expect(error.candidateIds).toEqual([server.keys.at(-1)?.id]);
@@ -307,10 +298,7 @@ describe('a create without a usable response', () => {
       throw connectionReset();
     };
 
-    const error = await rejectionOf(
-      UnknownOutcomeError,
-      clientsOver(fetch).keys.create({ name: 'checkout' }),
-    );
+    const error = await rejectionOf(UnknownOutcomeError, newClients(fetch).keys.create({ name: 'checkout' }));
 
     expect(error).not.toHaveProperty('candidateIds');
   });
@@ -323,7 +311,7 @@ describe('a create without a usable response', () => {
       throw connectionReset();
     });
 
-    const creating = clientsOver(fetch).keys.create({ name: 'checkout' }, { signal: controller.signal });
+    const creating = newClients(fetch).keys.create({ name: 'checkout' }, { signal: controller.signal });
 
     expect(await rejection(creating)).toBe(reason);
   });
@@ -333,21 +321,21 @@ describe('a create that the service cannot have acted on', () => {
   it.each<[string, () => Response | Error]>([
     ['a 429', () => json({ id: 'busy', message: 'busy' }, 429)],
     ['a refused connection', connectionRefused],
-  ])('is repeated after %s', async (_, failure) => {
+  ])('is retried after %s', async (_, failure) => {
     retryAtOnce();
     const { fetch, requests } = responding(failure(), failure(), json(wireKey({ key: KEY })));
 
-    const created = await clientsOver(fetch).keys.create({ name: 'checkout' });
+    const created = await newClients(fetch).keys.create({ name: 'checkout' });
 
     expect(created.secret.reveal()).toBe(KEY);
     expect(requests.map(({ body }) => body)).toEqual(Array(3).fill({ name: 'checkout' }));
   });
 
-  it('is repeated up to maxRetries times and rejects with the last error', async () => {
+  it('is retried up to maxRetries times and rejects with the last error', async () => {
     retryAtOnce();
     const { fetch, requests } = responding(connectionRefused());
 
-    const creating = clientsOver(fetch, { maxRetries: 3 }).keys.create({ name: 'checkout' });
+    const creating = newClients(fetch, { maxRetries: 3 }).keys.create({ name: 'checkout' });
 
     expect(await rejection(creating)).toMatchObject({ code: 'connection_failed' });
     expect(requests).toHaveLength(4);
@@ -361,19 +349,19 @@ describe('a create that the service cannot have acted on', () => {
       new TypeError('fetch failed', { cause: Object.assign(new Error('certificate'), { code }) }),
     );
 
-    expect(await rejection(clientsOver(fetch).keys.create({ name: 'a' }))).toMatchObject({
+    expect(await rejection(newClients(fetch).keys.create({ name: 'a' }))).toMatchObject({
       code: 'connection_failed',
     });
     expect(requests).toHaveLength(1);
   });
 
-  it('is not repeated if the 429 asks for more time than is left', async () => {
+  it('is not retried if the 429 requests more time than is left', async () => {
     const server = new ContractServer();
     const { fetch, creates } = withCreate(server, async () =>
       json({ id: 'busy' }, 429, { 'retry-after': '120' }),
     );
 
-    const error = await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }));
+    const error = await rejection(newClients(fetch).keys.create({ name: 'checkout' }));
 
     expect(error).toMatchObject({ code: 'rate_limited', retryAfterMs: 120_000 });
     expect(creates()).toBe(1);
@@ -381,7 +369,7 @@ describe('a create that the service cannot have acted on', () => {
 
   it('rejects with the timeout if the access token does not arrive in time', async () => {
     const { fetch, requests } = responding(json({}));
-    const { keys } = clientsOver(fetch, { accessToken: () => new Promise(() => {}), timeoutMs: 20 });
+    const { keys } = newClients(fetch, { accessToken: () => new Promise(() => {}), timeoutMs: 20 });
 
     expect(await rejection(keys.create({ name: 'checkout' }))).toMatchObject({ code: 'timeout' });
     expect(requests).toEqual([]);
@@ -392,7 +380,7 @@ describe('a create that the service cannot have acted on', () => {
     const accessToken = ({ rejected }: { rejected?: unknown }) =>
       rejected ? new Promise<string>(() => {}) : TOKEN;
 
-    const creating = clientsOver(fetch, { accessToken, timeoutMs: 50 }).keys.create({ name: 'checkout' });
+    const creating = newClients(fetch, { accessToken, timeoutMs: 50 }).keys.create({ name: 'checkout' });
 
     expect(await rejection(creating)).toMatchObject({ code: 'timeout' });
     expect(requests).toHaveLength(1);
@@ -405,7 +393,7 @@ describe('a create that the service cannot have acted on', () => {
     );
     const accessToken = ({ rejected }: { rejected?: unknown }): string => (rejected ? `${TOKEN}-new` : TOKEN);
 
-    await clientsOver(fetch, { accessToken }).keys.create({ name: 'checkout' });
+    await newClients(fetch, { accessToken }).keys.create({ name: 'checkout' });
 
     expect(requests.map(({ headers }) => headers.get('authorization'))).toEqual([
       `Bearer ${TOKEN}`,
@@ -431,7 +419,7 @@ describe('a rejected create', () => {
       json({ id: 'x', message: 'y' }, status),
     );
 
-    const error = await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }));
+    const error = await rejection(newClients(fetch).keys.create({ name: 'checkout' }));
 
     expect(error).toMatchObject({ code, status, serviceCode: 'x' });
     expect(creates()).toBe(1);
@@ -440,7 +428,7 @@ describe('a rejected create', () => {
   it('rejects with the error of a service that is down without retries', async () => {
     const { fetch, requests } = responding(html(503));
 
-    expect(await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }))).toMatchObject({
+    expect(await rejection(newClients(fetch).keys.create({ name: 'checkout' }))).toMatchObject({
       status: 503,
     });
     expect(requests.map(({ method }) => method)).toEqual(['POST', 'GET']);
@@ -451,7 +439,7 @@ describe('a rejected create', () => {
 
     const error = await rejectionOf(
       InvalidResponseError,
-      clientsOver(fetch).keys.create({ name: 'checkout' }),
+      newClients(fetch).keys.create({ name: 'checkout' }),
     );
 
     expect(error.message).toContain('returned 302, a redirect');
@@ -470,7 +458,7 @@ describe('a create at the limit', () => {
 
       const error = await rejectionOf(
         ApiKeyLimitError,
-        clientsOver(fetch, { maxRetries: 0 }).keys.create({ name: 'checkout' }),
+        newClients(fetch, { maxRetries: 0 }).keys.create({ name: 'checkout' }),
       );
 
       expect(error).toMatchObject({
@@ -486,7 +474,7 @@ describe('a create at the limit', () => {
     const body = { id: 'apikey_limit_reached', message: 'limit reached' };
     const { fetch } = withCreate(new ContractServer(), async () => json(body, 400));
 
-    const error = await rejection(clientsOver(fetch).keys.create({ name: 'checkout' }));
+    const error = await rejection(newClients(fetch).keys.create({ name: 'checkout' }));
 
     expect(error).toMatchObject({ code: 'invalid_request', serviceCode: 'apikey_limit_reached' });
   });
@@ -506,7 +494,7 @@ describe('a create at the limit', () => {
         ? check()
         : json({ id: 'name.taken', message: 'the name is taken' }, 400);
 
-    const error = await rejection(clientsOver(fetch, { timeoutMs: 100 }).keys.create({ name: 'checkout' }));
+    const error = await rejection(newClients(fetch, { timeoutMs: 100 }).keys.create({ name: 'checkout' }));
 
     expect(error).toMatchObject({ code: 'invalid_request', serviceCode: 'name.taken' });
     expect(checks).toBe(1);
@@ -515,7 +503,7 @@ describe('a create at the limit', () => {
   it("rejects with the service's error in a workspace, which has no check-creation", async () => {
     const { fetch, requests } = responding(json({ id: 'limit', message: 'limit reached' }, 400));
 
-    const error = await rejection(clientsOver(fetch).workspaceKeys.create({ name: 'batch' }));
+    const error = await rejection(newClients(fetch).workspaceKeys.create({ name: 'batch' }));
 
     expect(error).toMatchObject({ code: 'invalid_request', serviceCode: 'limit' });
     expect(requests).toHaveLength(1);
@@ -557,32 +545,32 @@ describe('a create at the limit', () => {
     const fetch: Fetch = async (input, init) =>
       init.method === 'GET' ? html(503) : server.fetch(input, init);
 
-    const error = await rejectionOf(ApiKeyLimitError, clientsOver(fetch).keys.create({ name: 'one more' }));
+    const error = await rejectionOf(ApiKeyLimitError, newClients(fetch).keys.create({ name: 'one more' }));
 
     expect(error).toMatchObject({ reason: 'at most 0', unusedKeys: [] });
     expect(error).not.toHaveProperty('keyCount');
   });
 
-  it('shows no credential that the service repeats', async () => {
+  it('shows no credential that the service includes in the message', async () => {
     const fetch: Fetch = async (input, init) => {
       if (init.method === 'GET') return json({ items: [wireKey({ key: KEY, lastUsedTime: undefined })] });
       if (input.endsWith('/check-creation')) return json({ reason: `delete ${OTHER_KEY}, ${TOKEN}` });
       return json({ id: 'limit' }, 400);
     };
 
-    const error = await rejectionOf(ApiKeyLimitError, clientsOver(fetch).keys.create({ name: 'checkout' }));
+    const error = await rejectionOf(ApiKeyLimitError, newClients(fetch).keys.create({ name: 'checkout' }));
 
     expect(error.unusedKeys).toMatchObject([{ id: 'key-1', maskedKey: MASKED_KEY }]);
     for (const secret of [KEY, OTHER_KEY, TOKEN]) expect(everythingShownOf(error)).not.toContain(secret);
   });
 
-  it('does not list a key as unused whose last use cannot be read', async () => {
+  it('does not list a key as unused if its last use cannot be parsed', async () => {
     const fetch: Fetch = async (input, init) => {
       if (init.method === 'GET') return json({ items: [wireKey({ lastUsedTime: 'yesterday' })] });
       return input.endsWith('/check-creation') ? json({}) : json({ id: 'limit' }, 400);
     };
 
-    const error = await rejectionOf(ApiKeyLimitError, clientsOver(fetch).keys.create({ name: 'checkout' }));
+    const error = await rejectionOf(ApiKeyLimitError, newClients(fetch).keys.create({ name: 'checkout' }));
 
     expect(error).toMatchObject({ keyCount: 1, unusedKeys: [] });
   });
@@ -595,7 +583,7 @@ describe('a create at the limit', () => {
       return server.fetch(input, init);
     };
 
-    await rejection(clientsOver(fetch).keys.create({ name: 'a' }, { headers: { 'x-tenant': 'blue' } }));
+    await rejection(newClients(fetch).keys.create({ name: 'a' }, { headers: { 'x-tenant': 'blue' } }));
 
     expect(tenants).toEqual(['blue', 'blue', 'blue']);
   });
@@ -604,7 +592,7 @@ describe('a create at the limit', () => {
 it('concurrent creates use the access token of their own async context', async () => {
   const tenant = new AsyncLocalStorage<string>();
   const { fetch, requests } = responding(json(wireKey({ key: KEY })));
-  const { keys } = clientsOver(fetch, { accessToken: async () => `token-of-${tenant.getStore()}` });
+  const { keys } = newClients(fetch, { accessToken: async () => `token-of-${tenant.getStore()}` });
 
   await Promise.all(['a', 'b', 'c'].map((name) => tenant.run(name, () => keys.create({ name }))));
 

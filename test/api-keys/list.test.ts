@@ -6,13 +6,13 @@ import { KEY, MASKED_KEY, TOKEN } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
 import { html, json } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
-import { clientsOver, type Fetch, responding, serve, wireKey } from './clients.ts';
+import { type Fetch, newClients, responding, serve, wireKey } from './clients.ts';
 
 async function idsOf(list: AsyncIterable<ApiKey>): Promise<string[]> {
   return (await Array.fromAsync(list)).map(({ id }) => id);
 }
 
-/** A server with keys of these ids. `pageOf` makes the response to a request for a page of a size. */
+/** Starts a server whose keys have these ids. `pageOf` creates the response for a page and a page size. */
 function pagedBy(pageOf: (page: number, pageSize: number) => Response) {
   const queries: (readonly [number, number])[] = [];
   const fetch: Fetch = async (input) => {
@@ -21,7 +21,7 @@ function pagedBy(pageOf: (page: number, pageSize: number) => Response) {
     queries.push(request);
     return pageOf(...request);
   };
-  return { ...clientsOver(fetch), queries };
+  return { ...newClients(fetch), queries };
 }
 
 const IDS = ['a', 'b', 'c', 'd', 'e'];
@@ -54,7 +54,7 @@ describe('a list without page and page size', () => {
       input.includes('=-1')
         ? json({ id: 'x', message: 'invalid page size' }, status)
         : server.fetch(input, init);
-    const { keys } = clientsOver(fetch);
+    const { keys } = newClients(fetch);
 
     const page = await keys.list({ search: 'key', sort: 'id' });
 
@@ -86,7 +86,7 @@ describe('a list without page and page size', () => {
   it('rejects with the error of the pages if the server rejects those as well', async () => {
     const { fetch, requests } = responding(json({ id: 'sort.invalid', message: 'no such field' }, 400));
 
-    expect(await rejection(clientsOver(fetch).keys.list({ sort: 'x' }))).toMatchObject({
+    expect(await rejection(newClients(fetch).keys.list({ sort: 'x' }))).toMatchObject({
       code: 'invalid_request',
       serviceCode: 'sort.invalid',
     });
@@ -101,7 +101,7 @@ describe('a list without page and page size', () => {
   ])('is empty for %s', async (_, body) => {
     const { fetch, requests } = responding(json(body));
 
-    expect(await clientsOver(fetch).keys.list()).toMatchObject({ items: [], page: 1, total: 0 });
+    expect(await newClients(fetch).keys.list()).toMatchObject({ items: [], page: 1, total: 0 });
     expect(requests).toHaveLength(1);
   });
 });
@@ -154,8 +154,8 @@ describe('a list with a page or a page size', () => {
     ['counts in strings', (page) => ({ page, pageSize: 2, total: '5' })],
     ['repeats the requested page size', (page) => ({ page, pageSize: 1000, total: 5 })],
     ['counts more keys than there are', (page) => ({ page, pageSize: 2, total: 1_000_000 })],
-    ['counts with something unreadable', () => 'five'],
-  ])('is read to its end from a server with pages of two that %s', async (_, describePage) => {
+    ['sends counts that cannot be parsed', () => 'five'],
+  ])('is read completely from a server with pages of two that %s', async (_, describePage) => {
     const { keys } = pagedBy((page) => json({ items: slice(page, 2), page: describePage(page) }));
 
     expect(await idsOf(keys.list({ pageSize: 1000 }))).toEqual(IDS);
@@ -163,13 +163,13 @@ describe('a list with a page or a page size', () => {
 
   it('returns each key once if one response repeats keys', async () => {
     const items = [wireKey(), wireKey({ id: 'key-2' }), wireKey()];
-    const { keys } = clientsOver(responding(json({ items, page: { total: '2' } })).fetch);
+    const { keys } = newClients(responding(json({ items, page: { total: '2' } })).fetch);
 
     expect((await keys.list()).items.map(({ id }) => id)).toEqual(['key-1', 'key-2']);
     expect((await Array.fromAsync(keys.list())).map(({ id }) => id)).toEqual(['key-1', 'key-2']);
   });
 
-  it('yields each key once if a new key moves the others', async () => {
+  it('yields each key once if a new key shifts the pages', async () => {
     const { keys } = pagedBy((page) =>
       json({
         items: page === 1 ? [{ id: 'a' }, { id: 'b' }] : [{ id: 'b' }, { id: 'c' }],
@@ -229,7 +229,7 @@ describe('a list', () => {
   ])('rejects %s and sends nothing', async (_, query, option) => {
     const { fetch, requests } = responding(json({}));
 
-    const error = await rejectionOf(ConfigurationError, clientsOver(fetch).keys.list(query));
+    const error = await rejectionOf(ConfigurationError, newClients(fetch).keys.list(query));
 
     expect(error.option).toBe(option);
     expect(requests).toEqual([]);
@@ -238,7 +238,7 @@ describe('a list', () => {
   it('is requested only when it is used', () => {
     const { fetch, requests } = responding(json({}));
 
-    clientsOver(fetch).keys.list();
+    newClients(fetch).keys.list();
 
     expect(requests).toEqual([]);
   });
@@ -246,7 +246,7 @@ describe('a list', () => {
   it('is not affected by later changes to the query', async () => {
     const { fetch, requests } = responding(json({}));
     const query = { search: 'a' };
-    const list = clientsOver(fetch).keys.list(query);
+    const list = newClients(fetch).keys.list(query);
     query.search = 'b';
 
     await list;
@@ -262,7 +262,7 @@ describe('a list', () => {
     async (_, use) => {
       const tenant = new AsyncLocalStorage<string>();
       const { fetch, requests } = responding(json({ items: [{ id: 'a' }], page: { total: 2 } }), json({}));
-      const { keys } = clientsOver(fetch, { accessToken: () => `token-of-${tenant.getStore()}` });
+      const { keys } = newClients(fetch, { accessToken: () => `token-of-${tenant.getStore()}` });
 
       const list = tenant.run('a', () => keys.list({ pageSize: 1 }));
       await tenant.run('b', () => use(list));
@@ -280,7 +280,7 @@ describe('a list', () => {
       json({}, 200, { date, age: '-5' }),
       json({}, 200, { date: 'noon' }),
     );
-    const { keys } = clientsOver(fetch);
+    const { keys } = newClients(fetch);
 
     expect((await keys.list()).servedAt).toEqual(new Date('2026-03-01T08:00:00Z'));
     expect((await keys.list()).servedAt).toEqual(new Date('2026-03-01T08:01:30Z'));
@@ -305,12 +305,12 @@ describe('a list', () => {
 describe('a listed key', () => {
   const listOne = async (fields: Record<string, unknown>): Promise<ApiKey | undefined> => {
     const { fetch } = responding(json({ items: [{ id: 'key-1', ...fields }, wireKey({ id: 'key-2' })] }));
-    const { items } = await clientsOver(fetch).keys.list();
-    // The other key of the list is always readable.
+    const { items } = await newClients(fetch).keys.list();
+    // The other key of the list is always valid.
     expect(items[1]).toMatchObject({ id: 'key-2', name: 'checkout', quota: { limit: 1_000_000 } });
     return items[0];
   };
-  const bare: ApiKey = {
+  const emptyKey: ApiKey = {
     id: 'key-1',
     name: '',
     maskedKey: '******',
@@ -341,9 +341,9 @@ describe('a listed key', () => {
   });
 
   it('has defaults for fields that are left out or null', async () => {
-    expect(await listOne({})).toEqual(bare);
+    expect(await listOne({})).toEqual(emptyKey);
     const nulls = Object.keys(wireKey()).map((name) => [name, null]);
-    expect(await listOne({ ...Object.fromEntries(nulls), id: 'key-1' })).toEqual(bare);
+    expect(await listOne({ ...Object.fromEntries(nulls), id: 'key-1' })).toEqual(emptyKey);
   });
 
   it.each<[string, Record<string, unknown>]>([
@@ -372,7 +372,7 @@ describe('a listed key', () => {
   ])('omits fields that cannot be parsed: %s', async (_, fields) => {
     const key = await listOne(fields);
 
-    expect(key).toEqual(bare);
+    expect(key).toEqual(emptyKey);
     expect(everythingShownOf(key)).not.toContain(KEY);
   });
 
@@ -423,10 +423,10 @@ describe('a listed key', () => {
     ['is missing', { name: 'x' }],
     ['is empty', { id: '' }],
     ['is a number', { id: 47114711 }],
-  ])('fails the list if its id %s, and the error says which one', async (_, item) => {
+  ])('fails the list if its id %s, and the error contains the index', async (_, item) => {
     const { fetch } = responding(json({ items: [wireKey(), item] }));
 
-    const error = await rejectionOf(InvalidResponseError, clientsOver(fetch).keys.list());
+    const error = await rejectionOf(InvalidResponseError, newClients(fetch).keys.list());
 
     expect(error.issues.map(({ path }) => path)).toEqual([['items', 1, 'id']]);
     expect(error.message).toContain('items.1.id');
@@ -444,10 +444,10 @@ describe('a server without the masked list', () => {
     ['501', json({ code: 12, message: 'Method Not Implemented' }, 501)],
   ];
 
-  it.each(missing)('is asked for the plain list after %s, once per client', async (_, response) => {
+  it.each(missing)('is detected once per client, after %s', async (_, response) => {
     retryAtOnce();
     const { fetch, requests } = responding(response, json({ items: [wireKey({ key: KEY })] }));
-    const { keys } = clientsOver(fetch);
+    const { keys } = newClients(fetch);
 
     const page = await keys.list({ search: 'x' });
     await keys.list();
@@ -465,7 +465,7 @@ describe('a server without the masked list', () => {
   it.each([401, 403, 429, 500, 503])('is not assumed after a %i', async (status) => {
     const { fetch, requests } = responding(json({ id: 'x', message: 'y' }, status));
 
-    const error = await rejection(clientsOver(fetch, { maxRetries: 0 }).keys.list());
+    const error = await rejection(newClients(fetch, { maxRetries: 0 }).keys.list());
 
     expect(error).toMatchObject({ status, serviceCode: 'x' });
     expect(requests).toHaveLength(1);
@@ -475,7 +475,7 @@ describe('a server without the masked list', () => {
     const masked = json({ items: [wireKey()] });
     const full = json({ items: [wireKey({ key: KEY })] });
     const { fetch, requests } = responding(masked, json({ message: 'no such path' }, 404), full, masked);
-    const { keys } = clientsOver(fetch);
+    const { keys } = newClients(fetch);
 
     for (let call = 0; call < 3; call++) {
       expect((await keys.list()).items[0]?.maskedKey).toBe(MASKED_KEY);
@@ -487,21 +487,21 @@ describe('a server without the masked list', () => {
   it('rejects with the error of the plain list if that fails too', async () => {
     const { fetch } = responding(json({ message: 'Not Found' }, 404));
 
-    expect(await rejection(clientsOver(fetch).keys.list())).toMatchObject({ code: 'not_found' });
+    expect(await rejection(newClients(fetch).keys.list())).toMatchObject({ code: 'not_found' });
   });
 });
 
-it('an invalid list names every place that differs, and no value', async () => {
+it('the error of an invalid list names every invalid field, without values', async () => {
   const { fetch } = responding(json({ items: [{ name: KEY }, { id: 4711 }] }));
 
-  const error = await rejectionOf(InvalidResponseError, clientsOver(fetch).keys.list());
+  const error = await rejectionOf(InvalidResponseError, newClients(fetch).keys.list());
 
   expect(error.issues.map(({ path }) => path.join('.'))).toEqual(['items.0.id', 'items.1.id']);
   expect(error.message).toContain('items.0.id: expected string');
   expect(everythingShownOf(error)).not.toContain(KEY);
 });
 
-it('listMine reads the own list of a workspace in one request', async () => {
+it("listMine reads the caller's keys of a workspace in one request", async () => {
   const { server, workspaceKeys } = serve({ version: '0.15' });
   server.add({ scope: 12, owner: 'colleague' });
   const mine = server.add({ scope: 12 });
@@ -518,7 +518,7 @@ it('no list error shows a credential', async () => {
   const message = `Bearer ${TOKEN} ${encodeURIComponent(TOKEN)} ${btoa(TOKEN)} ${KEY}`;
   const { fetch } = responding(json({ id: message, message }, 400, { 'x-request-id': message }));
 
-  const shown = everythingShownOf(await rejection(clientsOver(fetch).keys.list()));
+  const shown = everythingShownOf(await rejection(newClients(fetch).keys.list()));
 
   for (const secret of [TOKEN, btoa(TOKEN), KEY]) expect(shown).not.toContain(secret);
 });

@@ -13,7 +13,7 @@ import { KEY, TOKEN } from '../support/credentials.ts';
 import { everythingShownOf, rejection, thrownBy } from '../support/failures.ts';
 import { json } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
-import { clientsOver, responding } from './clients.ts';
+import { newClients, responding } from './clients.ts';
 
 /** Lists keys with a client and returns the requests. */
 async function requestsOf(options: ApiKeysOptions) {
@@ -126,7 +126,7 @@ describe('the constructor', () => {
   it('neither changes its options nor is affected by later changes to them', async () => {
     const headers: Record<string, string> = { 'x-tenant': 'a' };
     const { fetch, requests } = responding(json({}));
-    const { keys } = clientsOver(fetch, Object.freeze({ headers }));
+    const { keys } = newClients(fetch, Object.freeze({ headers }));
     headers['x-tenant'] = 'b';
 
     await keys.list();
@@ -169,7 +169,7 @@ describe('withOptions', () => {
 
   it('changes the workspace', async () => {
     const { fetch, requests } = responding(json({}));
-    const { workspaceKeys } = clientsOver(fetch);
+    const { workspaceKeys } = newClients(fetch);
 
     await workspaceKeys.withOptions({ workspace: 13 }).list();
     await workspaceKeys.withOptions({ maxRetries: 0 }).list();
@@ -179,7 +179,7 @@ describe('withOptions', () => {
 
   it('requires an access token for another origin', async () => {
     const { fetch, requests } = responding(json({}));
-    const { keys } = clientsOver(fetch);
+    const { keys } = newClients(fetch);
     const baseUrl = 'https://hydra.example';
 
     expect(thrownBy(ConfigurationError, () => keys.withOptions({ baseUrl })).option).toBe('accessToken');
@@ -212,7 +212,7 @@ describe('call options', () => {
     const { fetch, requests } = responding(json({}));
     const reason = new Error('no longer needed');
 
-    await expect(call(clientsOver(fetch).keys, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(call(newClients(fetch).keys, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(requests).toEqual([]);
   });
 
@@ -221,8 +221,8 @@ describe('call options', () => {
     const from: Date = runInNewContext("new Date('2026-03-01T00:00:00Z')");
     expect(from).not.toBeInstanceOf(Date);
 
-    await clientsOver(fetch).keys.usage({ from });
-    await rejection(clientsOver(fetch).keys.create({ name: 'a', expiresAt: from }));
+    await newClients(fetch).keys.usage({ from });
+    await rejection(newClients(fetch).keys.create({ name: 'a', expiresAt: from }));
 
     expect(requests[0]?.body).toEqual({ startTime: '2026-03-01T00:00:00.000Z' });
     expect(requests[1]?.body).toEqual({ name: 'a', expireTime: '2026-03-01T00:00:00.000Z' });
@@ -230,7 +230,7 @@ describe('call options', () => {
 
   it('headers of a call take precedence over those of the client', async () => {
     const { fetch, requests } = responding(json({}));
-    const { keys } = clientsOver(fetch, { headers: { 'X-Tenant': 'a', 'X-Trace': '1' } });
+    const { keys } = newClients(fetch, { headers: { 'X-Tenant': 'a', 'X-Trace': '1' } });
 
     await keys.list({}, { headers: { 'x-trace': '2' } });
 
@@ -244,7 +244,7 @@ it('the logger and onRetry see methods and paths, but no ids or credentials', as
   const entries: RequestLogEntry[] = [];
   const events: RetryEvent[] = [];
   const { fetch } = responding(json({ message: TOKEN }, 503), json({ id: 'key-1' }));
-  const { keys } = clientsOver(fetch, {
+  const { keys } = newClients(fetch, {
     logger: (entry) => entries.push(entry),
     onRetry: (event) => void events.push(event),
   });

@@ -5,8 +5,8 @@ import { TOKEN } from '../support/credentials.ts';
 import { everythingShownOf } from '../support/failures.ts';
 
 /*
- * Responses that nearly match the contract. Whatever the client makes of them, it never shows a full key, and never
- * returns a number that it had to round.
+ * Responses that nearly match the contract. The client must never show a full key, or return a number that had to be
+ * rounded.
  */
 
 const RUNS = process.env.CI ? 300 : 40;
@@ -29,7 +29,7 @@ const integer = fc.oneof(
   fc.constantFrom('9007199254740991', '9007199254740992', 9_007_199_254_740_992, '-0', 0, 0.5),
 );
 
-/** A message whose fields may be missing, null or anything else. */
+/** Generates a message whose fields may be missing, null or invalid. */
 function nearly(fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> {
   const odd = fc.oneof(fc.constant(null), fc.jsonValue({ maxDepth: 2 }));
   const loose = Object.entries(fields).map(([name, field]) => [
@@ -61,14 +61,14 @@ function clientOf(body: unknown): ApiKeys {
   return new ApiKeys({ accessToken: TOKEN, maxRetries: 0, fetch: async () => Response.json(body) });
 }
 
-/** Whether a value has only valid dates and safe integers. */
+/** Returns whether all dates in a value are valid and all numbers are safe integers. */
 function isExact(value: unknown): boolean {
   if (typeof value === 'number') return Number.isSafeInteger(value);
   if (value instanceof Date) return !Number.isNaN(value.getTime());
   return typeof value !== 'object' || value === null || Object.values(value).every(isExact);
 }
 
-it('a list is exact, shows no full key, and fails only for an id or items that cannot be read', async () => {
+it('a list is exact, shows no full key, and fails only if `items` or an id is invalid', async () => {
   const bodies = nearly({
     items: fc.array(keyOnTheWire, { maxLength: 4 }),
     page: nearly({ total: integer }),
@@ -100,7 +100,7 @@ it('a list is exact, shows no full key, and fails only for an id or items that c
   );
 });
 
-it('a created key is exact and shows itself only in its secret, or its outcome is unknown', async () => {
+it('a created key is exact and shown only in its secret, or the outcome is unknown', async () => {
   await fc.assert(
     fc.asyncProperty(keyOnTheWire, async ({ wire, key }) => {
       const outcome = await clientOf(wire)

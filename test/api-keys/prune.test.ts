@@ -3,12 +3,12 @@ import { describe, expect, it, vi } from 'vitest';
 import { ContractServer } from '../support/contract-server.ts';
 import { rejection, rejectionOf } from '../support/failures.ts';
 import { html, json } from '../support/network.ts';
-import { clientsOver, type Fetch, responding, serve } from './clients.ts';
+import { type Fetch, newClients, responding, serve } from './clients.ts';
 
 const DAY_MS = 86_400_000;
 const NOW = Date.parse('2026-03-01T08:00:00Z');
 
-/** Keys by the number of days since they were created and used. */
+/** Days since the creation and the last use of each key. */
 const AGES: Record<string, [created: number, used?: number]> = {
   'new, unused': [1],
   'new, used': [1, 0],
@@ -34,7 +34,7 @@ describe('prune', () => {
   ])('deletes the keys that match %j', async (query, names) => {
     const server = serveAges();
 
-    const pruned = await clientsOver(server.fetch).keys.prune(query);
+    const pruned = await newClients(server.fetch).keys.prune(query);
 
     expect(pruned.map(({ key, outcome }) => [key.name, outcome])).toEqual(
       names.map((name) => [name, 'deleted']),
@@ -46,7 +46,7 @@ describe('prune', () => {
   it('deletes nothing in a dry run, and reports the same keys', async () => {
     const server = serveAges();
 
-    const pruned = await clientsOver(server.fetch).keys.prune({ olderThanMs: 30 * DAY_MS }, { dryRun: true });
+    const pruned = await newClients(server.fetch).keys.prune({ olderThanMs: 30 * DAY_MS }, { dryRun: true });
 
     expect(pruned.map(({ outcome }) => outcome)).toEqual(Array(3).fill('would_delete'));
     expect(server.operations).toEqual(['masked list']);
@@ -61,7 +61,7 @@ describe('prune', () => {
       return server.fetch(input, init);
     };
 
-    const pruned = await clientsOver(fetch, { maxRetries: 0 }).keys.prune({ olderThanMs: 30 * DAY_MS });
+    const pruned = await newClients(fetch, { maxRetries: 0 }).keys.prune({ olderThanMs: 30 * DAY_MS });
 
     expect(pruned).toMatchObject([
       { key: { id: failing }, outcome: 'failed', error: { code: 'server_error' } },
@@ -70,7 +70,7 @@ describe('prune', () => {
     ]);
   });
 
-  it('deletes nothing if a part of the list cannot be read', async () => {
+  it('deletes nothing if part of the list cannot be read', async () => {
     const server = new ContractServer({ now: () => NOW });
     for (let number = 0; number < 150; number++) server.add({ createdAt: 1 });
     const fetch: Fetch = async (input, init) => {
@@ -78,7 +78,7 @@ describe('prune', () => {
       return input.includes('page.page=2') ? html(500) : server.fetch(input, init);
     };
 
-    const pruning = clientsOver(fetch, { maxRetries: 0 }).keys.prune({ olderThanMs: DAY_MS });
+    const pruning = newClients(fetch, { maxRetries: 0 }).keys.prune({ olderThanMs: DAY_MS });
 
     expect(await rejection(pruning)).toMatchObject({ code: 'server_error' });
     expect(server.operations).not.toContain('delete');
@@ -88,7 +88,7 @@ describe('prune', () => {
     vi.useFakeTimers({ now: NOW + 365 * DAY_MS, toFake: ['Date'] });
     const server = serveAges();
 
-    await clientsOver(server.fetch).keys.prune({ olderThanMs: 300 * DAY_MS });
+    await newClients(server.fetch).keys.prune({ olderThanMs: 300 * DAY_MS });
 
     expect(server.keys).toHaveLength(5);
     vi.useRealTimers();
@@ -100,7 +100,7 @@ describe('prune', () => {
       const item = { id: 'key-1', creationTimestamp, lastUsedTime: '2020-01-01T00:00:00Z' };
       const { fetch } = responding(json({ items: [item] }));
 
-      expect(await clientsOver(fetch).keys.prune({ olderThanMs: 1, unusedForMs: 1 })).toEqual([]);
+      expect(await newClients(fetch).keys.prune({ olderThanMs: 1, unusedForMs: 1 })).toEqual([]);
     },
   );
 
@@ -112,7 +112,7 @@ describe('prune', () => {
       const { fetch } = responding(
         json({ items: [{ id: 'key-1', creationTimestamp, lastUsedTime }] }, 200, { date }),
       );
-      const { keys } = clientsOver(fetch);
+      const { keys } = newClients(fetch);
 
       expect(await keys.prune({ unusedForMs: 2 * DAY_MS }, { dryRun: true })).toEqual([]);
       expect(await keys.prune({ unusedForMs: DAY_MS / 2 }, { dryRun: true })).toHaveLength(1);
@@ -125,7 +125,7 @@ describe('prune', () => {
       { id: 'key-2', creationTimestamp: '2025-01-01T00:00:00Z', lastUsedTime: '2026-03-01 07:59:00' },
       { id: 'key-3', creationTimestamp: '2025-01-01T00:00:00Z', lastUsedTime: null },
     ];
-    const { keys } = clientsOver(responding(json({ items })).fetch);
+    const { keys } = newClients(responding(json({ items })).fetch);
 
     const unused = await keys.prune({ unusedForMs: DAY_MS }, { dryRun: true });
     const old = await keys.prune({ olderThanMs: DAY_MS }, { dryRun: true });
@@ -155,7 +155,7 @@ describe('prune', () => {
       return response;
     };
 
-    const pruning = clientsOver(fetch).keys.prune({ olderThanMs: DAY_MS / 2 }, { signal: controller.signal });
+    const pruning = newClients(fetch).keys.prune({ olderThanMs: DAY_MS / 2 }, { signal: controller.signal });
 
     expect(await rejection(pruning)).toBe(reason);
     expect(server.keys).toHaveLength(4);
@@ -176,7 +176,7 @@ describe('prune', () => {
   ])('rejects %s and sends nothing', async (_, query, option) => {
     const { fetch, requests } = responding(json({}));
 
-    const error = await rejectionOf(ConfigurationError, clientsOver(fetch).keys.prune(query as object));
+    const error = await rejectionOf(ConfigurationError, newClients(fetch).keys.prune(query as object));
 
     expect(error.option).toBe(option);
     expect(requests).toEqual([]);
@@ -186,7 +186,7 @@ describe('prune', () => {
     const { fetch, requests } = responding(json({}));
     const options = { dryRun: dryRun as unknown as boolean };
 
-    const pruning = clientsOver(fetch).keys.prune({ olderThanMs: 1 }, options);
+    const pruning = newClients(fetch).keys.prune({ olderThanMs: 1 }, options);
 
     expect((await rejectionOf(ConfigurationError, pruning)).option).toBe('dryRun');
     expect(requests).toEqual([]);

@@ -5,7 +5,7 @@ import { KEY, TOKEN } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
 import { html, json } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
-import { clientsOver, connectionReset, type Fetch, responding, serve, wireKey } from './clients.ts';
+import { connectionReset, type Fetch, newClients, responding, serve, wireKey } from './clients.ts';
 
 describe('replace', () => {
   it('deletes the key, then creates one with the same name and expiry', async () => {
@@ -24,7 +24,7 @@ describe('replace', () => {
     }
   });
 
-  it('prefers the settings it is given', async () => {
+  it('prefers the given settings', async () => {
     const { server, keys } = serve();
     const { id } = server.add({ name: 'checkout', expireTime: '2027-01-01T00:00:00Z' });
     const expiresAt = new Date('2028-01-01T00:00:00Z');
@@ -40,7 +40,7 @@ describe('replace', () => {
     async (expireTime) => {
       const { fetch, requests } = responding(json(wireKey({ expireTime, expired: true, key: KEY })));
 
-      await clientsOver(fetch).keys.replace('key-1');
+      await newClients(fetch).keys.replace('key-1');
 
       expect(requests.slice(1).map(({ body }) => body)).toEqual([{}, { name: 'checkout' }]);
     },
@@ -54,7 +54,7 @@ describe('replace', () => {
       { unlimitedQuota: true, usedQuota: 7n },
       { limit: 'unlimited', used: 0, remaining: 'unlimited' },
     ],
-  ])('gives the replacement in a workspace %s', async (_, quota, expected) => {
+  ])('creates the replacement in a workspace with %s', async (_, quota, expected) => {
     const { server, workspaceKeys } = serve();
     const { id } = server.add({ scope: 12, name: 'batch', ...quota });
 
@@ -64,10 +64,10 @@ describe('replace', () => {
     expect(created.replaced.quota?.used).toBe(Number(quota.usedQuota));
   });
 
-  it('gives the replacement no quota if more than the quota was used', async () => {
+  it('creates the replacement without quota if more than the quota was used', async () => {
     const { fetch, requests } = responding(json(wireKey({ remainingQuota: '-200', key: KEY })));
 
-    await clientsOver(fetch).workspaceKeys.replace('key-1');
+    await newClients(fetch).workspaceKeys.replace('key-1');
 
     expect(requests.at(-1)?.body).toMatchObject({ quota: '0' });
   });
@@ -79,10 +79,10 @@ describe('replace', () => {
     expect((await workspaceKeys.replace(id, { quota: 1_000 })).quota?.limit).toBe(1_000);
   });
 
-  it('leaves the quota to the service if that of the deleted key cannot be read', async () => {
+  it('leaves the quota to the service if the quota of the deleted key cannot be parsed', async () => {
     const { fetch, requests } = responding(json(wireKey({ quota: '9223372036854775807', key: KEY })));
 
-    const { replaced } = await clientsOver(fetch).workspaceKeys.replace('key-1', { expiresAt: undefined });
+    const { replaced } = await newClients(fetch).workspaceKeys.replace('key-1', { expiresAt: undefined });
 
     expect(requests.at(-1)?.body).not.toHaveProperty('quota');
     expect(replaced).not.toHaveProperty('quota');
@@ -95,7 +95,7 @@ describe('replace', () => {
   ])('creates no key if the old one %s', async (_, respond, code) => {
     const { fetch, requests } = responding(respond());
 
-    const error = await rejection(clientsOver(fetch, { maxRetries: 0 }).keys.replace('key-1'));
+    const error = await rejection(newClients(fetch, { maxRetries: 0 }).keys.replace('key-1'));
 
     expect(error).toMatchObject({ code });
     expect(requests.map(({ method }) => method)).not.toContain('POST');
@@ -114,7 +114,7 @@ describe('replace', () => {
       return outcome;
     };
 
-    const error = await rejectionOf(ReplacementFailedError, clientsOver(fetch).keys.replace(id));
+    const error = await rejectionOf(ReplacementFailedError, newClients(fetch).keys.replace(id));
 
     expect(error).toMatchObject({ code: 'replacement_failed', deletedId: id, cause });
     expect(error.message).toContain('was deleted');
@@ -126,7 +126,7 @@ describe('replace', () => {
     retryAtOnce();
     const { fetch } = responding(json({ items: [] }), connectionReset(), json({}, 404));
 
-    const error = await rejectionOf(ReplacementFailedError, clientsOver(fetch).keys.replace('key-1'));
+    const error = await rejectionOf(ReplacementFailedError, newClients(fetch).keys.replace('key-1'));
 
     expect(error.deletedId).toBe('key-1');
     expect(error.cause).toBeInstanceOf(ConfigurationError);
@@ -138,14 +138,18 @@ describe('replace', () => {
     ['has only the id', [json({ id: 'key-1' })], {}],
     ['lacks the expiry and the quota', [json({ id: 'key-1', name: 'checkout' })], {}],
     ['was lost', [connectionReset(), json({}, 404)], {}],
-    ['does not say that the key has expired', [json({ id: 'key-1', name: 'checkout' })], { expired: true }],
+    [
+      'does not report that the key has expired',
+      [json({ id: 'key-1', name: 'checkout' })],
+      { expired: true },
+    ],
   ])('takes the settings from the list if the response to the deletion %s', async (_, deletion, fields) => {
     retryAtOnce();
     const listed = json({ items: [wireKey({ id: 'key-0', name: 'other' }), wireKey(fields)] });
     const created = json(wireKey({ id: 'key-2', key: KEY }));
     const { fetch, requests } = responding(listed, ...deletion, created);
 
-    const { replaced } = await clientsOver(fetch).workspaceKeys.replace('key-1');
+    const { replaced } = await newClients(fetch).workspaceKeys.replace('key-1');
 
     expect(requests.at(-1)?.body).toEqual({
       name: 'checkout',
@@ -158,7 +162,7 @@ describe('replace', () => {
   it('deletes nothing if the key has no name and none is given', async () => {
     const { fetch, requests } = responding(json({ items: [wireKey({ name: '' })] }));
 
-    const error = await rejectionOf(ConfigurationError, clientsOver(fetch).keys.replace('key-1'));
+    const error = await rejectionOf(ConfigurationError, newClients(fetch).keys.replace('key-1'));
 
     expect(error.option).toBe('name');
     expect(requests.map(({ method }) => method)).toEqual(['GET']);
@@ -170,7 +174,7 @@ describe('replace', () => {
   ])('rejects %s before it deletes anything', async (_, input, option) => {
     const { fetch, requests } = responding(json({}));
 
-    const error = await rejectionOf(ConfigurationError, clientsOver(fetch).keys.replace('key-1', input));
+    const error = await rejectionOf(ConfigurationError, newClients(fetch).keys.replace('key-1', input));
 
     expect(error.option).toBe(option);
     expect(requests).toEqual([]);
@@ -179,12 +183,12 @@ describe('replace', () => {
   it('rejects an invalid quota before it deletes anything', async () => {
     const { fetch, requests } = responding(json({}));
 
-    await rejectionOf(ConfigurationError, clientsOver(fetch).workspaceKeys.replace('key-1', { quota: -1 }));
+    await rejectionOf(ConfigurationError, newClients(fetch).workspaceKeys.replace('key-1', { quota: -1 }));
 
     expect(requests).toEqual([]);
   });
 
-  it("does not repeat the message of the caller's credential provider", async () => {
+  it("does not show the message of the caller's credential provider", async () => {
     const { fetch } = responding(json({}));
     const failure = new Error(`the vault has no ${TOKEN}`);
     let calls = 0;
@@ -195,7 +199,7 @@ describe('replace', () => {
 
     const error = await rejectionOf(
       ReplacementFailedError,
-      clientsOver(fetch, { accessToken }).keys.replace('key-1', { name: 'checkout' }),
+      newClients(fetch, { accessToken }).keys.replace('key-1', { name: 'checkout' }),
     );
 
     expect(error.message).not.toContain(TOKEN);
@@ -210,7 +214,7 @@ describe('replace', () => {
       return json(wireKey());
     };
 
-    const replacing = clientsOver(fetch).keys.replace('key-1', {}, { signal: controller.signal });
+    const replacing = newClients(fetch).keys.replace('key-1', {}, { signal: controller.signal });
 
     expect(await rejection(replacing)).toBe(reason);
   });

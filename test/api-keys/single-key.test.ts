@@ -5,7 +5,7 @@ import { KEY, MASKED_KEY, OTHER_KEY, TOKEN } from '../support/credentials.ts';
 import { everythingShownOf, rejection, rejectionOf } from '../support/failures.ts';
 import { html, json } from '../support/network.ts';
 import { retryAtOnce } from '../support/timing.ts';
-import { clientsOver, connectionReset, responding, wireKey } from './clients.ts';
+import { connectionReset, newClients, responding, wireKey } from './clients.ts';
 
 type Clients = { readonly keys: ApiKeys; readonly workspaceKeys: WorkspaceApiKeys };
 
@@ -23,7 +23,7 @@ describe.each(methods)('%s', (_, call) => {
   it('encodes the id in the path', async () => {
     const { fetch, requests } = responding(json({ id: 'x' }, 404));
 
-    await rejection(call(clientsOver(fetch), 'a;b=c&d@é'));
+    await rejection(call(newClients(fetch), 'a;b=c&d@é'));
 
     expect(requests.at(-1)?.url.pathname).toContain(`/apikeys/${encodeURIComponent('a;b=c&d@é')}`);
   });
@@ -48,14 +48,14 @@ describe.each(methods)('%s', (_, call) => {
   ])('rejects the id %j and sends nothing', async (id) => {
     const { fetch, requests } = responding(json({}));
 
-    const error = await rejectionOf(ConfigurationError, call(clientsOver(fetch), id as string));
+    const error = await rejectionOf(ConfigurationError, call(newClients(fetch), id as string));
 
     expect(error.option).toBe('id');
     expect(requests).toEqual([]);
   });
 
-  it.each([KEY, OTHER_KEY])('rejects a full key as id without repeating it', async (key) => {
-    const error = await rejectionOf(ConfigurationError, call(clientsOver(responding(json({})).fetch), key));
+  it.each([KEY, OTHER_KEY])('rejects a full key as id without showing it', async (key) => {
+    const error = await rejectionOf(ConfigurationError, call(newClients(responding(json({})).fetch), key));
 
     expect(error.option).toBe('id');
     expect(everythingShownOf(error)).not.toContain(key);
@@ -64,7 +64,7 @@ describe.each(methods)('%s', (_, call) => {
   it('rejects a response about another key', async () => {
     const { fetch } = responding(json(wireKey({ id: 'key-2', key: KEY })));
 
-    const error = await rejectionOf(InvalidResponseError, call(clientsOver(fetch), 'key-1'));
+    const error = await rejectionOf(InvalidResponseError, call(newClients(fetch), 'key-1'));
 
     expect(error.issues[0]?.path).toEqual(['id']);
     expect(everythingShownOf(error)).not.toContain(KEY);
@@ -75,7 +75,7 @@ describe('delete', () => {
   it('sends an empty object and returns the deleted key, masked', async () => {
     const { fetch, requests } = responding(json(wireKey({ key: KEY })));
 
-    const deleted = await clientsOver(fetch, { language: 'zh' }).keys.delete('key-1');
+    const deleted = await newClients(fetch, { language: 'zh' }).keys.delete('key-1');
 
     expect(deleted).toMatchObject({ id: 'key-1', name: 'checkout', maskedKey: MASKED_KEY });
     expect(everythingShownOf(deleted)).not.toContain(KEY);
@@ -87,13 +87,13 @@ describe('delete', () => {
   it.each([{}, { id: 'key-1' }])('returns the id if the service returns %j', async (body) => {
     const { fetch } = responding(json(body));
 
-    expect(await clientsOver(fetch).keys.delete('key-1')).toEqual({ id: 'key-1' });
+    expect(await newClients(fetch).keys.delete('key-1')).toEqual({ id: 'key-1' });
   });
 
   it('rejects with NotFoundError if the first request does not find the key', async () => {
     const { fetch, requests } = responding(json({ id: 'not.found', message: 'no such key' }, 404));
 
-    const error = await rejectionOf(NotFoundError, clientsOver(fetch).keys.delete('key-1'));
+    const error = await rejectionOf(NotFoundError, newClients(fetch).keys.delete('key-1'));
 
     expect(error).toMatchObject({ status: 404, serviceCode: 'not.found' });
     expect(requests).toHaveLength(1);
@@ -110,7 +110,7 @@ describe('delete', () => {
     retryAtOnce();
     const { fetch, requests } = responding(failure, json({ id: 'not.found', message: 'no such key' }, 404));
 
-    const { data, response } = await clientsOver(fetch).keys.delete('key-1').withResponse();
+    const { data, response } = await newClients(fetch).keys.delete('key-1').withResponse();
 
     expect(data).toEqual({ id: 'key-1' });
     expect(response).toMatchObject({ status: 404, attempts: 2 });
@@ -125,13 +125,13 @@ describe('delete', () => {
     const { fetch } = responding(first, json({ id: 'not.found' }, 404));
     const accessToken = ({ rejected }: { rejected?: unknown }): string => (rejected ? `${TOKEN}2` : TOKEN);
 
-    await rejectionOf(NotFoundError, clientsOver(fetch, { accessToken }).keys.delete('key-1'));
+    await rejectionOf(NotFoundError, newClients(fetch, { accessToken }).keys.delete('key-1'));
   });
 
   it('rejects with NotFoundError in the next call', async () => {
     retryAtOnce();
     const { fetch } = responding(connectionReset(), json({}, 404));
-    const { keys } = clientsOver(fetch);
+    const { keys } = newClients(fetch);
     await keys.delete('key-1');
 
     await rejectionOf(NotFoundError, keys.delete('key-1'));
@@ -142,7 +142,7 @@ describe('getSecret', () => {
   it.each([{ id: 'key-1', key: KEY }, { key: KEY }])('returns the full key as a secret', async (body) => {
     const { fetch } = responding(json(body));
 
-    const secret = await clientsOver(fetch).keys.getSecret('key-1');
+    const secret = await newClients(fetch).keys.getSecret('key-1');
 
     expect(secret).toBeInstanceOf(Secret);
     expect(secret.reveal()).toBe(KEY);
@@ -155,10 +155,10 @@ describe('getSecret', () => {
     ['a null key', { id: 'key-1', key: null }],
     ['a numeric key', { id: 'key-1', key: 4711 }],
     ['a key with a line break', { id: 'key-1', key: `${KEY}\n` }],
-  ])('rejects a response with %s without repeating it', async (_, body) => {
+  ])('rejects a response with %s without showing it', async (_, body) => {
     const { fetch } = responding(json(body));
 
-    const error = await rejectionOf(InvalidResponseError, clientsOver(fetch).keys.getSecret('key-1'));
+    const error = await rejectionOf(InvalidResponseError, newClients(fetch).keys.getSecret('key-1'));
 
     expect(error.issues[0]?.path).toEqual(['key']);
     expect(everythingShownOf(error)).not.toContain(KEY);
@@ -170,7 +170,7 @@ describe('getSecret', () => {
       retryAtOnce();
       const { fetch, requests } = responding(html(status));
 
-      const error = await rejectionOf(NotFoundError, clientsOver(fetch).keys.getSecret('key-1'));
+      const error = await rejectionOf(NotFoundError, newClients(fetch).keys.getSecret('key-1'));
 
       expect(error.message).toContain('0.17');
       expect(error).toMatchObject({ code: 'not_found', status });
@@ -181,7 +181,7 @@ describe('getSecret', () => {
   it("keeps the service's message if the key may not exist", async () => {
     const { fetch } = responding(json({ id: 'APIKeyNotFound', message: 'no such key' }, 404));
 
-    const error = await rejectionOf(NotFoundError, clientsOver(fetch).keys.getSecret('key-1'));
+    const error = await rejectionOf(NotFoundError, newClients(fetch).keys.getSecret('key-1'));
 
     expect(error.serviceCode).toBe('APIKeyNotFound');
     expect(error.message).toContain('no such key');
@@ -190,7 +190,7 @@ describe('getSecret', () => {
 
   it('does not mention versions once the server has proven to be a recent one', async () => {
     const { fetch } = responding(json({}), json({ id: 'APIKeyNotFound', message: 'no such key' }, 404));
-    const { keys } = clientsOver(fetch);
+    const { keys } = newClients(fetch);
     await keys.list();
 
     const error = await rejectionOf(NotFoundError, keys.getSecret('key-1'));
@@ -204,7 +204,7 @@ describe('setQuota', () => {
     'rejects the quota %j and sends nothing',
     async (quota) => {
       const { fetch, requests } = responding(json({}));
-      const { workspaceKeys } = clientsOver(fetch);
+      const { workspaceKeys } = newClients(fetch);
 
       const updating = workspaceKeys.setQuota('key-1', quota as number);
 
@@ -218,14 +218,14 @@ describe('create in a workspace', () => {
   it.each([-1, 1.5, 2 ** 53, '5', null])('rejects the quota %j and sends nothing', async (quota) => {
     const { fetch, requests } = responding(json({}));
 
-    const creating = clientsOver(fetch).workspaceKeys.create({ name: 'a', quota: quota as number });
+    const creating = newClients(fetch).workspaceKeys.create({ name: 'a', quota: quota as number });
 
     expect((await rejectionOf(ConfigurationError, creating)).option).toBe('quota');
     expect(requests).toEqual([]);
   });
 });
 
-/** Requests of every endpoint whose responses are not described by another test. */
+/** Requests to the endpoints whose responses no other test covers. */
 const endpoints: [string, (clients: Clients) => PromiseLike<unknown>][] = [
   ...methods.map(([name, call]): [string, (clients: Clients) => PromiseLike<unknown>] => [
     name,
@@ -238,7 +238,7 @@ const endpoints: [string, (clients: Clients) => PromiseLike<unknown>][] = [
 ];
 
 describe.each(endpoints)('%s', (_, call) => {
-  it('rejects success responses that violate the contract, without repeating them', async () => {
+  it('rejects success responses that violate the contract, without showing them', async () => {
     const responses = [
       new Response(null, { status: 204 }),
       new Response(null, { status: 302, headers: { location: 'https://login.example' } }),
@@ -250,7 +250,7 @@ describe.each(endpoints)('%s', (_, call) => {
     for (const response of responses) {
       const { fetch, requests } = responding(response);
 
-      const error = await rejectionOf(InvalidResponseError, call(clientsOver(fetch)));
+      const error = await rejectionOf(InvalidResponseError, call(newClients(fetch)));
 
       expect(error.status).toBe(response.status);
       const sent = requests.map(({ method, url }) => `${method} ${url.pathname}`);

@@ -6,7 +6,7 @@ import { rejectionOf } from '../support/failures.ts';
 import { closedPort, type LocalServer, serveHttp } from '../support/sockets.ts';
 import { retryAtOnce } from '../support/timing.ts';
 
-/** Serves the contract over HTTP. Creates are applied, and then end as the test says. */
+/** Serves the contract over HTTP. Creates are applied, and the test controls how their responses end. */
 async function serveBroken(
   contract: ContractServer,
   end: 'destroy' | 'cut' | 'hang' | 'respond',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { KEY, TOKEN } from '../support/credentials.ts';
 import { everythingShownOf, rejectionOf } from '../support/failures.ts';
 import { json } from '../support/network.ts';
-import { clientsOver, responding } from './clients.ts';
+import { newClients, responding } from './clients.ts';
 
 const NONE = { input: 0, output: 0, cached: 0, total: 0 };
 
@@ -34,7 +34,7 @@ describe('usage', () => {
       }),
     );
 
-    expect(await clientsOver(fetch).keys.usage()).toEqual({
+    expect(await newClients(fetch).keys.usage()).toEqual({
       totals: { tokens: { input: 120, output: 30, cached: 100, total: 9_007_199_254_740_991 } },
       points: [
         {
@@ -65,7 +65,7 @@ describe('usage', () => {
   ])('has defaults for missing fields: %j', async (body, points) => {
     const { fetch } = responding(json(body));
 
-    expect(await clientsOver(fetch).keys.usage()).toEqual({ totals: { tokens: NONE }, points });
+    expect(await newClients(fetch).keys.usage()).toEqual({ totals: { tokens: NONE }, points });
   });
 
   it.each([
@@ -78,7 +78,7 @@ describe('usage', () => {
   ] satisfies [ApiKeyUsageQuery, object][])('sends only the given fields of %j', async (query, body) => {
     const { fetch, requests } = responding(json({}));
 
-    await clientsOver(fetch).keys.usage(query);
+    await newClients(fetch).keys.usage(query);
 
     expect(requests.map((request) => request.body)).toEqual([body]);
   });
@@ -94,7 +94,7 @@ describe('usage', () => {
   ])('rejects a count %s', async (_, totalUsage, path) => {
     const { fetch } = responding(json({ totalUsage }));
 
-    const error = await rejectionOf(InvalidResponseError, clientsOver(fetch).keys.usage());
+    const error = await rejectionOf(InvalidResponseError, newClients(fetch).keys.usage());
 
     expect(error.issues.map((issue) => issue.path.join('.'))).toEqual([path]);
   });
@@ -104,7 +104,7 @@ describe('usage', () => {
     ['a date as a string', { to: '2026-03-01' }, 'to'],
     ['an end before the start', { from: new Date(2_000), to: new Date(1_000) }, 'from'],
     ['an unknown period', { period: 'year' }, 'period'],
-    ['a period that every object has', { period: 'toString' }, 'period'],
+    ['the name of an object property as a period', { period: 'toString' }, 'period'],
     ['no ids, which would mean all', { ids: [] }, 'ids'],
     ['no models, which would mean all', { models: [] }, 'models'],
     ['an empty id', { ids: [''] }, 'ids'],
@@ -114,7 +114,7 @@ describe('usage', () => {
   ])('rejects %s and sends nothing', async (_, query, option) => {
     const { fetch, requests } = responding(json({}));
 
-    const error = await rejectionOf(ConfigurationError, clientsOver(fetch).keys.usage(query));
+    const error = await rejectionOf(ConfigurationError, newClients(fetch).keys.usage(query));
 
     expect(error.option).toBe(option);
     expect(everythingShownOf(error)).not.toContain(KEY);
@@ -131,21 +131,21 @@ describe('canCreate', () => {
       { allowed: false, reason: '最多 5 个' },
       { allowed: false, reason: '最多 5 个' },
     ],
-    // Protobuf JSON leaves out `false`.
+    // Protobuf JSON omits `false`.
     [{ reason: 'at most 5' }, { allowed: false, reason: 'at most 5' }],
     [{ allowed: null }, { allowed: false }],
     [{}, { allowed: false }],
   ])('reads %j', async (body, expected) => {
     const { fetch, requests } = responding(json(body));
 
-    expect(await clientsOver(fetch).keys.canCreate()).toEqual(expected);
+    expect(await newClients(fetch).keys.canCreate()).toEqual(expected);
     expect(requests).toMatchObject([{ method: 'POST', body: {} }]);
   });
 
   it('masks credentials in the reason', async () => {
     const { fetch } = responding(json({ reason: `${KEY} and ${TOKEN}` }));
 
-    const { reason } = await clientsOver(fetch).keys.canCreate();
+    const { reason } = await newClients(fetch).keys.canCreate();
 
     for (const secret of [KEY, TOKEN]) expect(reason).not.toContain(secret);
   });

@@ -1,18 +1,18 @@
-/** A response to a chat completion request, and what a client makes of it. */
+/** A response to a chat completion request, and the expected result of the client. */
 export interface Case {
   readonly name: string;
-  /** A string is sent as it is, anything else as JSON. */
+  /** A string is sent verbatim, any other value as JSON. */
   readonly body: unknown;
   readonly contentType?: string;
   /** Number of requested choices. */
   readonly n?: number;
-  /** The completion has at least these fields. */
+  /** Expected fields of the completion. */
   readonly completion?: object;
-  /** Text of the first choice; that of `completion` if it is left out. */
+  /** Expected text of the first choice. Default: the text in `completion`. */
   readonly text?: string;
-  /** Or else: the error has this name and these fields. */
+  /** Expected name and fields of the error, if the call fails. */
   readonly error?: { readonly name: string; readonly [field: string]: unknown };
-  /** The message of the error contains this. */
+  /** Expected part of the error's message. */
   readonly message?: string;
 }
 
@@ -21,7 +21,7 @@ export interface Table {
   readonly cases: readonly Case[];
 }
 
-/** Events as the data plane writes them: strings as they are, anything else as JSON. */
+/** Formats events as the data plane does: strings verbatim, other values as JSON. */
 export function events(...data: unknown[]): string {
   return data.map((one) => `data: ${typeof one === 'string' ? one : JSON.stringify(one)}\n\n`).join('');
 }
@@ -31,15 +31,15 @@ export const choice = (fields: object): object => ({ choices: [{ index: 0, ...fi
 /** A chunk with a delta of the first choice. */
 const delta = (fields: object): object => choice({ delta: fields });
 /** A chunk with text. */
-export const says = (content: string): object => delta({ content });
-/** The chunk that finishes the first choice. */
-export const finish = (reason: unknown = 'stop'): object => choice({ delta: {}, finish_reason: reason });
-/** A whole completion with one choice. */
-export const whole = (message: object, fields: object = {}, reason: unknown = 'stop'): object => ({
+export const textChunk = (content: string): object => delta({ content });
+/** A chunk that finishes the first choice. */
+export const finishChunk = (reason: unknown = 'stop'): object => choice({ delta: {}, finish_reason: reason });
+/** A completion with one choice. */
+export const completionOf = (message: object, fields: object = {}, reason: unknown = 'stop'): object => ({
   ...fields,
   choices: [{ index: 0, message: { role: 'assistant', ...message }, finish_reason: reason }],
 });
-/** A complete stream of these deltas. */
-export const stream = (...deltas: object[]): string => events(...deltas.map(delta), finish(), '[DONE]');
+/** A complete stream with these deltas. */
+export const stream = (...deltas: object[]): string => events(...deltas.map(delta), finishChunk(), '[DONE]');
 /** The first message of a completion. */
 export const message = (fields: object): object => ({ choices: [{ message: fields }] });

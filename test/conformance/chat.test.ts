@@ -24,7 +24,7 @@ beforeAll(async () => {
     const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
     request.resume().on('end', () => {
       response.writeHead(200, contentType === '' ? {} : { 'content-type': contentType });
-      // In two parts, so that something is cut.
+      // Sends two chunks, so that some of the events are split.
       const middle = Math.floor(bytes.length / 2);
       response.write(bytes.subarray(0, middle), () =>
         setImmediate(() => response.end(bytes.subarray(middle))),
@@ -51,7 +51,7 @@ type Outcome = {
 
 const READERS: Readonly<Record<string, (open: () => ChatStream) => Promise<Outcome>>> = {
   'stream().completion()': async (open) => ({ completion: await open().completion() }),
-  'the iteration': async (open) => {
+  iteration: async (open) => {
     const stream = open();
     const indices = new Set<unknown>();
     let text = '';
@@ -66,7 +66,7 @@ const READERS: Readonly<Record<string, (open: () => ChatStream) => Promise<Outco
   textStream: async (open) => {
     const stream = open();
     let text = '';
-    for await (const piece of stream.textStream) text += piece;
+    for await (const chunk of stream.textStream) text += chunk;
     return { completion: await stream.completion(), text };
   },
 };
@@ -93,7 +93,7 @@ async function outcomes(row: Case, transport: Transport | undefined): Promise<Re
   return Object.fromEntries(all);
 }
 
-/** Replaces ids that the client generated. */
+/** Replaces ids that the client has generated. */
 function withoutGeneratedIds(value: unknown, row: Case): unknown {
   if (!inspect(row.completion, { depth: 9 }).includes('<generated>')) return value;
   const calls = (value as ChatCompletion).choices[0].message.tool_calls ?? [];

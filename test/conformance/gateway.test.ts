@@ -5,19 +5,19 @@ import { describe, expect, it } from 'vitest';
 import { normalized, readRecording } from './recording.ts';
 
 /*
- * Recordings of the real gateway, which stood in front of a scripted model server. The emulator stands in front of the
- * same model server here, and has to send the same bytes.
+ * Compares the emulator with recordings of the real gateway in front of a scripted model server. The emulator uses the same
+ * model server, and must send the same bytes.
  */
 
 const KEY = 'sk-emulated-key-0123456789';
 const AT = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1743400000 };
 
-/** What the model server sends. */
+/** The response of the model server. */
 interface Script {
   readonly status?: number;
   readonly type?: string;
   readonly body: string;
-  /** The connection is reset after the body. */
+  /** Whether the connection is reset after the body. */
   readonly isReset?: boolean;
 }
 
@@ -34,7 +34,7 @@ const hello = (model: string): string =>
   chunk(model, { role: 'assistant', content: '' }) +
   chunk(model, { content: 'Hel' }) +
   chunk(model, { content: 'lo' });
-/** Chunks of a model server that leaves `logprobs` out. */
+/** Chunks of a model server that omits `logprobs`. */
 const bare = (text: string): string => text.replaceAll('"logprobs":null,', '');
 
 const STREAMS: Readonly<Record<string, (model: string) => Omit<Script, 'type'>>> = {
@@ -80,7 +80,7 @@ const STREAMS: Readonly<Record<string, (model: string) => Omit<Script, 'type'>>>
   'stream-x-stop-reset': (model) => ({ body: bare(hello(model) + chunk(model, {}, 'stop')), isReset: true }),
 };
 
-const WHOLE: Readonly<Record<string, Script>> = {
+const COMPLETIONS: Readonly<Record<string, Script>> = {
   'up-400-object': {
     status: 400,
     body: '{"object":"error","message":"This model\'s maximum context length is 4096 tokens","type":"BadRequestError","param":null,"code":400}',
@@ -94,7 +94,7 @@ const WHOLE: Readonly<Record<string, Script>> = {
   'up-x-s401-html': { status: 401, type: 'text/html', body: '<h1>No</h1>' },
 };
 
-/** An emulator in front of a model server with one script. */
+/** Creates an emulator in front of a model server with this script. */
 function emulator(
   script: Script | undefined,
   options: EmulatorOptions = {},
@@ -183,7 +183,7 @@ describe("the gateway's responses, byte for byte:", () => {
     });
   });
 
-  it.each(Object.entries(WHOLE))('%s', async (name, script) => {
+  it.each(Object.entries(COMPLETIONS))('%s', async (name, script) => {
     await check(name, emulator(script), { body: request() });
   });
 
@@ -240,13 +240,13 @@ describe("the gateway's responses, byte for byte:", () => {
   });
 });
 
-it('compares every recording of the gateway', () => {
+it('all recordings of the gateway are compared', () => {
   const source = readFileSync(new URL(import.meta.url), 'utf8');
   const files = readdirSync(new URL('gateway-recordings', import.meta.url));
   expect(files.filter((file) => !source.includes(`'${file.replace('.http', '')}'`))).toEqual([]);
 });
 
-it('sends the same headers over HTTP as the gateway', async () => {
+it('the emulator sends the same headers over HTTP as the gateway', async () => {
   const drun = emulator(undefined, { models: ['public/ok'] });
   await using server = await serve(drun);
   const names = async (path: string, init: RequestInit = {}): Promise<string[]> => {
@@ -295,7 +295,7 @@ describe('the gateway', () => {
     ['rounds integers above 2^53', '{"a":12345678901234567890}', '{"a":12345678901234567000}'],
     ['replaces lone surrogates', '{"a":"x\\ud800y\\udc00z"}', '{"a":"x\ufffdy\ufffdz"}'],
     ['keeps pairs of surrogates', '{"a":"\\ud83c\\udff0"}', '{"a":"🏰"}'],
-    ['passes null on', 'null', 'null'],
+    ['forwards null', 'null', 'null'],
     [
       'ignores a usage that is not an object',
       '{"usage":[],"x":"\\"completion_tokens\\":"}',
@@ -324,7 +324,7 @@ describe('the gateway', () => {
       'data: {"a":1}\n\ndata: {"b":2}\n\ndata: [DONE]\n\n',
     ],
     ['drops lines without a space after `data:`', 'data:{"a":1}\n\ndata: [DONE]\n\n', 'data: [DONE]\n\n'],
-    ['drops what follows [DONE]', 'data: [DONE]\n\ndata: {"a":1}\n\n', 'data: [DONE]\n\n'],
+    ['drops everything after [DONE]', 'data: [DONE]\n\ndata: {"a":1}\n\n', 'data: [DONE]\n\n'],
     [
       'drops a last line without a line feed',
       'data: {"a":1}\n\ndata: [DONE]',
@@ -346,16 +346,16 @@ describe('the gateway', () => {
       'data: null\n\n',
     ],
     [
-      'passes on an error with a space after the brace',
+      'forwards an error with a space after the brace',
       'data: { "error": {"message":"x"}}\n\ndata: [DONE]\n\n',
       'data: {"error":{"message":"x"}}\n\ndata: [DONE]\n\n',
     ],
     [
-      'passes on `detail`',
+      'forwards `detail`',
       'data: {"detail":"x"}\n\ndata: [DONE]\n\n',
       'data: {"detail":"x"}\n\ndata: [DONE]\n\n',
     ],
-    ['sends nothing but `data: null` for an empty stream', '', 'data: null\n\n'],
+    ['sends only `data: null` for an empty stream', '', 'data: null\n\n'],
   ])('%s', async (_, body, expected) => {
     expect(await rewritten(body)).toBe(expected);
   });
@@ -370,7 +370,7 @@ describe('the gateway', () => {
     },
   );
 
-  it('keeps the text of a whole response, apart from white space and the model', async () => {
+  it('preserves a JSON response, except for white space and the model', async () => {
     const body =
       ' {"model" : "own", "n": 12345678901234567890, "model2": {"model": "x"}, "text": "\\u00e9 \\" <"} ';
     expect(await rewritten(body, {}, 'application/json')).toBe(
@@ -380,10 +380,10 @@ describe('the gateway', () => {
 
   it.each([
     ['without `model`', '{"choices":[]}'],
-    ['that is broken', '{"model":'],
+    ['that is invalid', '{"model":'],
     ['that is an array', '[]'],
     ['with an invalid usage', '{"model":"x","usage":{"prompt_tokens":-1}}'],
-  ])('responds with 500 to a whole response %s', async (_, body) => {
+  ])('responds with 500 to a JSON response %s', async (_, body) => {
     expect(await rewritten(body, {}, 'application/json')).toBe(
       '{"error":{"code":null,"message":"internal error","param":null,"type":"internal_error"}}',
     );
@@ -430,7 +430,7 @@ describe('the gateway', () => {
     ['3', '3'],
     ['["x"]', '["x"]'],
     ['{"b":1,"a":2}', '{"a":2,"b":1}'],
-  ])('reads the model %s as the text %s', async (model, text) => {
+  ])('reads the model %s as the string %s', async (model, text) => {
     const response = await emulator(undefined).fetch('https://chat.d.run/v1/chat/completions', {
       method: 'POST',
       headers: { authorization: `Bearer ${KEY}` },
@@ -441,7 +441,7 @@ describe('the gateway', () => {
     });
   });
 
-  it('asks a stream for its usage and forwards everything else', async () => {
+  it('requests the usage of a stream, and forwards everything else', async () => {
     const bodies: unknown[] = [];
     const fetch = async (_: string, init: RequestInit): Promise<Response> => {
       bodies.push(JSON.parse(String(init.body)));

@@ -9,7 +9,8 @@ import { describe, expect, it } from 'vitest';
 import { normalized, type Recording, readRecording } from './recording.ts';
 
 /*
- * Recordings of model servers. With `behind: 'none'`, the emulator has to send the same bytes for the same reply.
+ * Compares the emulator with recordings of model servers. With `behind: 'none'`, it must send the same bytes for the same
+ * reply.
  */
 
 const KEY = 'sk-emulated-key-0123456789';
@@ -30,7 +31,7 @@ interface WireChoice {
   readonly finish_reason: string | null;
 }
 
-/** The chunks of a recorded stream as they are on the wire. */
+/** The chunks of a recorded stream in wire format. */
 function chunksOf({ body }: Recording): EmulatedChunk[] {
   const data = body.split('\n\n').map((event) => event.slice('data: '.length));
   return data
@@ -38,7 +39,7 @@ function chunksOf({ body }: Recording): EmulatedChunk[] {
     .map((text) => JSON.parse(text));
 }
 
-/** The chunks of a recorded stream in the emulator's own form. */
+/** The chunks of a recorded stream in the emulator's reply format. */
 function deltasOf(recording: Recording): EmulatedDelta[] {
   const choices = chunksOf(recording).flatMap((chunk) => chunk.choices as unknown as WireChoice[]);
   return choices.flatMap(
@@ -73,10 +74,10 @@ const tool = (name: string): object => ({
   function: { name, parameters: { type: 'object' } },
 });
 
-/** Options and request that make the emulator send a recording. */
+/** Options and a request for which the emulator sends a recording. */
 type Script = (recording: Recording) => readonly [options: EmulatorOptions, request: object];
 
-/** A reply that is scripted with the emulator's own fields. */
+/** A reply in the emulator's format. */
 const scriptedStream =
   (finishReason?: string): Script =>
   (recording) => [
@@ -84,7 +85,7 @@ const scriptedStream =
     { stream: true, tools: [tool('weather'), tool('clock')] },
   ];
 
-/** A stream that is scripted as on the wire: choices that differ, counts of a tokenizer, forms of other servers. */
+/** A reply in wire format, for streams that the emulator's format cannot express. */
 const wireStream =
   (options: EmulatorOptions = {}): Script =>
   (recording) => [{ reply: { chunks: chunksOf(recording) }, ...options }, { stream: true }];
@@ -133,7 +134,7 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   'vllm085-too-long.whole': ({ body }) => [{ faults: [{ status: 400, body: JSON.parse(body) }] }, {}],
 };
 
-/** A recorded body without what the recorder appended. */
+/** A recorded body without the trailer that the recorder appended. */
 const withoutTrailer = (body: string): string => body.replace(/\s*curl exit 0\s*$/, '').trimEnd();
 
 describe("a model server's response, byte for byte:", () => {
@@ -180,7 +181,7 @@ describe('a bare model server', () => {
     expect(shapes({ body: await response.text() })).toEqual(shapes(recording));
   });
 
-  it('sends usage in a stream only on request, and with every chunk if asked for it', async () => {
+  it('sends usage in a stream only on request, and with every chunk if requested', async () => {
     const usages = async (stream_options?: object): Promise<unknown[]> => {
       const response = await send(
         { reply: 'abcd' },
@@ -226,7 +227,7 @@ describe('a bare model server', () => {
     expect(await response.json()).toMatchObject(expected);
   });
 
-  it('sends the same completion whole as the chunks of a scripted stream add up to', async () => {
+  it('sends the same completion with and without streaming for a reply in wire format', async () => {
     const recording = await readRecording('server-recordings/vllm032-n2.stream.http');
     const response = await send({ reply: { chunks: chunksOf(recording) } }, { n: 2 });
     const { choices } = (await response.json()) as { choices: { message: { content: string } }[] };

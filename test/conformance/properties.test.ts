@@ -6,7 +6,7 @@ import { events } from './cases.ts';
 
 const request = { model: 'm', messages: [{ role: 'user' as const, content: 'Hello' }] };
 
-/** A client whose responses arrive in parts of these lengths, over and over. */
+/** Creates a client whose responses arrive in chunks with these lengths, which are repeated cyclically. */
 function clientFor(body: string, lengths: readonly number[]): ChatClient {
   const bytes = new TextEncoder().encode(body);
   const fetch = async (): Promise<Response> => {
@@ -26,12 +26,12 @@ function clientFor(body: string, lengths: readonly number[]): ChatClient {
 }
 
 const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
-/** Parts of a string that add up to it. */
+/** Generates consecutive parts of a string. */
 const parts = (unit: fc.Arbitrary<string>): fc.Arbitrary<string[]> =>
   fc.array(unit, { minLength: 1, maxLength: 5 });
 
 const call = fc.record({ name: fc.stringMatching(/^[a-z_]{1,12}$/), arguments: parts(text) });
-/** A field that no server is known to send; not one that the client gives a meaning. */
+/** The name of an unknown field. Names that have a meaning for the client are excluded. */
 const custom = fc.stringMatching(/^x_[a-z]{1,8}[a-z]$/).filter((name) => !name.endsWith('_id'));
 
 const choice = fc.record({
@@ -97,21 +97,21 @@ const completions = fc.array(choice, { minLength: 1, maxLength: 3 }).chain((choi
       finish_reason: one.finish,
     })),
   };
-  const perChoice = choices.map((one, index) => [
+  const chunksByChoice = choices.map((one, index) => [
     ...deltas(one, index).map((delta) => ({ index, delta, finish_reason: null })),
     { index, delta: {}, finish_reason: one.finish },
   ]);
-  // The deltas of a choice keep their order; those of different choices arrive in turns.
+  // The deltas of each choice remain in order. Those of different choices are interleaved.
   const order = fc.shuffledSubarray(
-    perChoice.flatMap((list, index) => list.map(() => index)),
-    { minLength: perChoice.flat().length },
+    chunksByChoice.flatMap((list, index) => list.map(() => index)),
+    { minLength: chunksByChoice.flat().length },
   );
   return order.map((turns) => {
-    const left = perChoice.map((list) => [...list]);
+    const remaining = chunksByChoice.map((list) => [...list]);
     const chunks = turns.map((index) => ({
       ...head,
       object: 'chat.completion.chunk',
-      choices: [left[index]?.shift()],
+      choices: [remaining[index]?.shift()],
     }));
     return { n: choices.length, whole, chunks };
   });
@@ -120,7 +120,7 @@ const completions = fc.array(choice, { minLength: 1, maxLength: 3 }).chain((choi
 const lengths = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 });
 const newline = fc.constantFrom('\n', '\r\n', '\r');
 
-it('any completion is the same whole and streamed, for any split of its bytes', async () => {
+it('any completion is the same with and without streaming, however its bytes are split', async () => {
   await fc.assert(
     fc.asyncProperty(completions, lengths, newline, async ({ n, whole, chunks }, sizes, end) => {
       const sse = events(...chunks, '[DONE]').replaceAll('\n', end);
@@ -134,14 +134,14 @@ it('any completion is the same whole and streamed, for any split of its bytes', 
       ]);
 
       for (const completion of received)
-        expect(normal(completion)).toEqual(normal(whole as unknown as ChatCompletion));
+        expect(normalize(completion)).toEqual(normalize(whole as unknown as ChatCompletion));
     }),
     { numRuns: 60 },
   );
 });
 
-/** A blank list of arguments stands for none, in whatever way it is written. */
-function normal(completion: ChatCompletion): unknown {
+/** Replaces empty arguments, which have several representations, by `{}`. */
+function normalize(completion: ChatCompletion): unknown {
   return JSON.parse(
     JSON.stringify(completion, (name, value) =>
       name === 'arguments' && /^(?:\s*|\s*null\s*)$/.test(value) ? '{}' : value,
@@ -149,7 +149,7 @@ function normal(completion: ChatCompletion): unknown {
   );
 }
 
-it('a completion that is cut off is never reported as complete', async () => {
+it('a truncated completion is never reported as complete', async () => {
   await fc.assert(
     fc.asyncProperty(
       completions,
@@ -157,7 +157,7 @@ it('a completion that is cut off is never reported as complete', async () => {
       lengths,
       async ({ n, chunks }, where, sizes) => {
         const sse = events(...chunks, '[DONE]');
-        // Before the last finish reason.
+        // Truncates the stream before the last finish reason.
         const limit = sse.lastIndexOf('"finish_reason":"');
         const cut = sse.slice(0, Math.floor(limit * where));
 

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 
-/** A recorded response. Chunked framing is removed from its body. */
+/** A recorded response. The chunked encoding is removed from its body. */
 export interface Recording {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** Reads a recording beside this file. */
+/** Reads a recording in the folder of this file. */
 export async function readRecording(path: string): Promise<Recording> {
   const text = await readFile(new URL(path, import.meta.url), 'utf8');
   const end = /\r?\n\r?\n/.exec(text);
@@ -24,7 +24,7 @@ export async function readRecording(path: string): Promise<Recording> {
   };
 }
 
-/** A body without what differs between two runs: ids and times. */
+/** Replaces ids and times, which differ between runs. */
 export function normalized(body: string): string {
   return body
     .replace(/"created":\s?\d+/g, '"created":0')

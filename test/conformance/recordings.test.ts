@@ -48,7 +48,7 @@ function get(name: string): Recording {
   return recording;
 }
 
-/** All strings in a value, except in the fields that describe a chunk. */
+/** Returns all strings in a value, except in the fields that describe a chunk. */
 function stringsIn(value: unknown, name = ''): string[] {
   if (typeof value === 'string') return name === 'object' ? [] : [value];
   if (typeof value !== 'object' || value === null) return [];
@@ -81,7 +81,7 @@ describe('a recorded stream', () => {
     ['stream-x-bad-usage', 'StreamFailedError'],
     ['litserve-boom1.stream', 'StreamFailedError'],
     ['vllm032-kill-engine.stream', 'StreamFailedError'],
-  ])('%s fails, with the text that had arrived', async (file, name) => {
+  ])('%s fails, with the text received before the failure', async (file, name) => {
     const recording = get(file);
     const hasText = recording.body.includes('"content":"Hel"') || recording.body.includes('"content": "Hel"');
 
@@ -98,7 +98,7 @@ describe('a recorded stream', () => {
     expect(error).toMatchObject({ name: 'StreamTruncatedError' });
   });
 
-  it('of two choices keeps them apart', async () => {
+  it('of two choices assigns each chunk to the correct choice', async () => {
     const completion = await streamOf(get('vllm032-n2.stream'), 2).completion();
 
     expect(completion.choices.map(({ index }) => index)).toEqual([0, 1]);
@@ -117,7 +117,7 @@ describe('a recorded stream', () => {
 describe.each([...recordings.values()].filter(({ status, body }) => status === 200 && body.length > 0))(
   'the recording $name',
   (recording) => {
-    it('yields the same completion or error, whole and streamed', async () => {
+    it('yields the same completion or error with complete() and stream()', async () => {
       const settled = await Promise.allSettled([
         clientFor(recording).complete(request),
         streamOf(recording).completion(),
@@ -129,7 +129,7 @@ describe.each([...recordings.values()].filter(({ status, body }) => status === 2
       expect(whole).toEqual(streamed);
     });
 
-    it('loses no text of its chunks', async () => {
+    it('loses no text of the chunks', async () => {
       const stream = streamOf(recording);
       const chunks: ChatCompletionChunk[] = [];
       const failure = await (async () => {
@@ -147,13 +147,13 @@ describe.each([...recordings.values()].filter(({ status, body }) => status === 2
   },
 );
 
-describe('a recorded whole completion', () => {
+describe('a recorded completion', () => {
   it.each([
     'completions',
     'llamacpp-tool-forced.whole',
     'vllm032-plain.whole',
     'vllm032-tool-two-script.whole',
-  ])('%s is returned with every field that it has', async (file) => {
+  ])('%s is returned with all its fields', async (file) => {
     const recording = get(file);
 
     expect(await clientFor(recording).complete(request)).toEqual(JSON.parse(recording.body.toString()));
@@ -175,7 +175,7 @@ describe('a recorded error', () => {
     ['vllm032-too-long.whole', 'InvalidRequestError'],
     ['vllm085-too-long.whole', 'InvalidRequestError'],
     ['vllm032-unknown-model.whole', 'NotFoundError'],
-  ])('%s is the same for both methods', async (file, name) => {
+  ])('%s causes the same error in both methods', async (file, name) => {
     const errors = await Promise.all([
       rejection(clientFor(get(file)).complete(request)),
       rejection(streamOf(get(file)).completion()),

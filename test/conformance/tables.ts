@@ -1,4 +1,14 @@
-import { type Case, choice, events, finish, message, says, stream, type Table, whole } from './cases.ts';
+import {
+  type Case,
+  choice,
+  completionOf,
+  events,
+  finishChunk,
+  message,
+  stream,
+  type Table,
+  textChunk,
+} from './cases.ts';
 
 const failed = (fields: object = {}): NonNullable<Case['error']> => ({
   name: 'StreamFailedError',
@@ -10,7 +20,7 @@ const truncated = (content: string): NonNullable<Case['error']> => ({
 });
 const partial = (content: string): object => ({ completion: message({ content }) });
 
-/** Every shape of an error event, after a chunk and before `[DONE]`. */
+/** All shapes of error events, sent after a chunk and before `[DONE]`. */
 const errorEvents: readonly Case[] = (
   [
     [
@@ -20,7 +30,7 @@ const errorEvents: readonly Case[] = (
     ],
     ['an envelope with a string', { error: 'boom' }],
     ['an envelope with a numeric code', { error: { message: 'boom', code: 500 } }, { serviceCode: '500' }],
-    ['an envelope in a list', [{ error: { message: 'boom', code: 503, status: 'UNAVAILABLE' } }]],
+    ['an envelope in an array', [{ error: { message: 'boom', code: 503, status: 'UNAVAILABLE' } }]],
     ['a flat object of vLLM', { object: 'error', message: 'boom', type: 'BadRequestError', code: 400 }],
     [
       'an error of Anthropic',
@@ -29,7 +39,7 @@ const errorEvents: readonly Case[] = (
     ],
     ['a message', { message: 'boom' }],
     ['a detail', { detail: 'boom' }],
-    ['a list of details', { detail: [{ loc: ['body', 'messages'], msg: 'boom' }] }],
+    ['an array of details', { detail: [{ loc: ['body', 'messages'], msg: 'boom' }] }],
     ['a code and a message', { code: 'E1001', message: 'boom' }, { serviceCode: 'E1001' }],
     ['an error of FastChat', { text: 'boom', error_code: 50002 }, { serviceCode: '50002' }],
     ['an error of Spark', { code: 10013, message: 'boom', sid: 'x' }],
@@ -64,13 +74,13 @@ const errorEvents: readonly Case[] = (
 ).flatMap(([name, event, fields = {}]): Case[] => [
   {
     name: `${name}, after a chunk`,
-    body: events(says('Hel'), event),
+    body: events(textChunk('Hel'), event),
     error: failed({ ...fields, ...partial('Hel') }),
     message: 'boom',
   },
   {
     name: `${name}, before [DONE]`,
-    body: events(says('Hel'), event, '[DONE]'),
+    body: events(textChunk('Hel'), event, '[DONE]'),
     error: failed({ ...fields, ...partial('Hel') }),
     message: 'boom',
   },
@@ -113,43 +123,43 @@ const firstEvents: readonly Case[] = [
   ),
   {
     name: 'an error without data:, after chunks',
-    body: `${events(says('Hel'))}{"error":{"code":null,"message":"boom","param":null,"type":"internal_error"}}`,
+    body: `${events(textChunk('Hel'))}{"error":{"code":null,"message":"boom","param":null,"type":"internal_error"}}`,
     error: failed({ serviceType: 'internal_error', ...partial('Hel') }),
     message: 'boom',
   },
   {
     name: 'an error in several lines without data:, before [DONE]',
-    body: `${events(says('Hel'))}{\n  "error": {\n    "message": "boom"\n  }\n}\n\ndata: [DONE]\n\n`,
+    body: `${events(textChunk('Hel'))}{\n  "error": {\n    "message": "boom"\n  }\n}\n\ndata: [DONE]\n\n`,
     error: failed(partial('Hel')),
     message: 'boom',
   },
   {
-    name: 'an error after an event that was cut off',
-    body: `${events(says('Hel'))}data: {"choices":[{"index":0,"del\ndata: {"type":"error","error":{"message":"boom"}}\n\n`,
+    name: 'an error after a truncated event',
+    body: `${events(textChunk('Hel'))}data: {"choices":[{"index":0,"del\ndata: {"type":"error","error":{"message":"boom"}}\n\n`,
     error: failed(partial('Hel')),
     message: 'boom',
   },
   {
     name: 'an error field of llama.cpp',
-    body: `${events(says('Hel'))}error: {"code":500,"message":"boom","type":"server_error"}\n\n`,
+    body: `${events(textChunk('Hel'))}error: {"code":500,"message":"boom","type":"server_error"}\n\n`,
     error: failed({ serviceCode: '500', serviceType: 'server_error', ...partial('Hel') }),
     message: 'boom',
   },
   {
     name: 'an event named error with text',
-    body: `${events(says('Hel'))}event: error\ndata: boom\n\n`,
+    body: `${events(textChunk('Hel'))}event: error\ndata: boom\n\n`,
     error: failed(partial('Hel')),
     message: 'boom',
   },
   {
     name: 'an event named error with JSON',
-    body: `${events(says('Hel'))}event: error\ndata: {"message":"boom","code":7}\n\n`,
+    body: `${events(textChunk('Hel'))}event: error\ndata: {"message":"boom","code":7}\n\n`,
     error: failed({ serviceCode: '7' }),
     message: 'boom',
   },
   {
     name: 'an error after the last choice has finished',
-    body: events(says('Hello'), finish(), { error: { message: 'boom' } }),
+    body: events(textChunk('Hello'), finishChunk(), { error: { message: 'boom' } }),
     error: failed(partial('Hello')),
     message: 'boom',
   },
@@ -163,61 +173,70 @@ const endings: readonly Case[] = [
   },
   { name: 'comments only', body: ': a\n\n: b\n\n', error: { name: 'StreamTruncatedError' } },
   { name: '[DONE] only', body: events('[DONE]'), error: { name: 'StreamTruncatedError' } },
-  { name: 'chunks, then data: null', body: events(says('Hel'), 'null'), error: truncated('Hel') },
-  { name: 'chunks only', body: events(says('Hel'), says('lo')), error: truncated('Hello') },
-  { name: 'chunks and [DONE]', body: events(says('Hel'), says('lo'), '[DONE]'), error: truncated('Hello') },
+  { name: 'chunks, then data: null', body: events(textChunk('Hel'), 'null'), error: truncated('Hel') },
+  { name: 'chunks only', body: events(textChunk('Hel'), textChunk('lo')), error: truncated('Hello') },
+  {
+    name: 'chunks and [DONE]',
+    body: events(textChunk('Hel'), textChunk('lo'), '[DONE]'),
+    error: truncated('Hello'),
+  },
   {
     name: 'an empty finish reason and [DONE]',
-    body: events(says('Hel'), finish(''), '[DONE]'),
+    body: events(textChunk('Hel'), finishChunk(''), '[DONE]'),
     error: truncated('Hel'),
   },
   {
-    name: 'a chunk that is cut off',
-    body: `${events(says('Hel'))}data: {"choices":[{"index":0,"delta":{"conte`,
+    name: 'a truncated chunk',
+    body: `${events(textChunk('Hel'))}data: {"choices":[{"index":0,"delta":{"conte`,
     error: truncated('Hel'),
   },
   {
     name: 'one of two choices unfinished, without [DONE]',
     n: 2,
-    body: events(says('a'), finish(), { choices: [{ index: 1, delta: { content: 'b' } }] }),
+    body: events(textChunk('a'), finishChunk(), { choices: [{ index: 1, delta: { content: 'b' } }] }),
     error: { name: 'StreamTruncatedError' },
   },
   {
     name: 'the second of two choices missing, without [DONE]',
     n: 2,
-    body: events(says('a'), finish(), 'null'),
+    body: events(textChunk('a'), finishChunk(), 'null'),
     error: { name: 'StreamTruncatedError' },
   },
   {
     name: 'one of two choices unfinished, with [DONE]',
     n: 2,
-    body: events(says('a'), finish(), { choices: [{ index: 1, delta: { content: 'b' } }] }, '[DONE]'),
+    body: events(
+      textChunk('a'),
+      finishChunk(),
+      { choices: [{ index: 1, delta: { content: 'b' } }] },
+      '[DONE]',
+    ),
     completion: { choices: [{ finish_reason: 'stop' }, { message: { content: 'b' }, finish_reason: null }] },
     text: 'a',
   },
   {
     name: 'the last choice finished, then data: null',
-    body: events(says('Hello'), finish(), 'null'),
+    body: events(textChunk('Hello'), finishChunk(), 'null'),
     completion: message({ content: 'Hello' }),
   },
   {
     name: 'the last choice finished',
-    body: events(says('Hello'), finish()),
+    body: events(textChunk('Hello'), finishChunk()),
     completion: message({ content: 'Hello' }),
   },
   {
     name: 'the last chunk without an empty line',
-    body: events(says('Hello'), finish()).trimEnd(),
+    body: events(textChunk('Hello'), finishChunk()).trimEnd(),
     completion: message({ content: 'Hello' }),
   },
   ...['[done]', 'end', 'OK'].map((word) => ({
     name: `the last choice finished, then the word ${word}`,
-    body: events(says('Hello'), finish(), word),
+    body: events(textChunk('Hello'), finishChunk(), word),
     completion: message({ content: 'Hello' }),
   })),
   {
     name: 'a word before the last choice has finished',
-    body: events(says('Hel'), 'end'),
+    body: events(textChunk('Hel'), 'end'),
     error: failed(partial('Hel')),
   },
   {
@@ -244,12 +263,12 @@ const finishReasons: readonly Case[] = [
 ].flatMap((reason): Case[] => [
   {
     name: `${reason}, streamed`,
-    body: events(says('Hello'), finish(reason), '[DONE]'),
+    body: events(textChunk('Hello'), finishChunk(reason), '[DONE]'),
     completion: { choices: [{ message: { content: 'Hello' }, finish_reason: reason }] },
   },
   {
     name: `${reason}, whole`,
-    body: whole({ content: 'Hello' }, {}, reason),
+    body: completionOf({ content: 'Hello' }, {}, reason),
     completion: { choices: [{ message: { content: 'Hello' }, finish_reason: reason }] },
   },
 ]);
@@ -260,13 +279,13 @@ const failedReasons: readonly Case[] = [
 ].flatMap((reason): Case[] => [
   {
     name: `${reason}, streamed`,
-    body: events(says('Hel'), finish(reason), '[DONE]'),
+    body: events(textChunk('Hel'), finishChunk(reason), '[DONE]'),
     error: failed({ completion: { choices: [{ message: { content: 'Hel' }, finish_reason: reason }] } }),
     message: reason,
   },
   {
     name: `${reason}, whole`,
-    body: whole({ content: 'Hel' }, {}, reason),
+    body: completionOf({ content: 'Hel' }, {}, reason),
     error: failed({ completion: { choices: [{ message: { content: 'Hel' }, finish_reason: reason }] } }),
     message: reason,
   },
@@ -282,18 +301,18 @@ const otherFormats: readonly Case[] = [
     ['events of the Responses API', events({ type: 'response.created', response: {} }, '[DONE]')],
     ['chunks without choices', events({ id: 'a', object: 'chat.completion.chunk' }, '[DONE]')],
     ['an event that is a number', events(7)],
-    ['an event that is a list', events([])],
-    ['an event that is text', events('hello')],
+    ['an event that is an array', events([])],
+    ['an event that is plain text', events('hello')],
     ['HTML', '<!doctype html><title>Sign in</title>'],
     ['HTML after white space', '\n\n  <html></html>'],
     ['plain text', 'Everything is fine'],
     ['a JSON string', '"hello"'],
-    ['a JSON list', '[]'],
+    ['a JSON array', '[]'],
     ['an object without choices', { id: 'a', model: 'm' }],
     ['an empty object', {}],
     ['empty choices', { choices: [] }],
-    ['choices of null', { choices: null, usage: { total_tokens: 1 } }],
-    ['choices that are no objects', { choices: [null, 1] }],
+    ['null choices', { choices: null, usage: { total_tokens: 1 } }],
+    ['choices that are not objects', { choices: [null, 1] }],
     ['a list of models', { object: 'list', data: [{ id: 'a' }] }],
   ].map(([name, body]) => ({
     name: name as string,
@@ -334,8 +353,8 @@ const preserved: readonly Case[] = [
     completion: message({ content: 'Hello', reasoning_content: 'hm yes' }),
   },
   {
-    name: 'parts of Mistral, whole',
-    body: whole({
+    name: 'parts of Mistral, without streaming',
+    body: completionOf({
       content: [
         { type: 'thinking', thinking: [{ type: 'text', text: 'hm yes' }] },
         { type: 'text', text: 'Hello' },
@@ -345,7 +364,7 @@ const preserved: readonly Case[] = [
   },
   {
     name: 'parts that are neither text nor thinking',
-    body: whole({
+    body: completionOf({
       content: [
         { type: 'text', text: 'Hi' },
         { type: 'reference', reference_ids: ['r1'] },
@@ -355,7 +374,7 @@ const preserved: readonly Case[] = [
   },
   {
     name: 'a summary of the reasoning',
-    body: whole({
+    body: completionOf({
       content: [
         { type: 'reasoning', summary: [{ type: 'summary_text', text: 'hm' }] },
         { type: 'text', text: 'Hi' },
@@ -365,13 +384,17 @@ const preserved: readonly Case[] = [
   },
   {
     name: 'content as an object',
-    body: whole({ content: { city: 'Paris' } }),
+    body: completionOf({ content: { city: 'Paris' } }),
     completion: message({ content: '{"city":"Paris"}' }),
   },
-  { name: 'content as a number', body: whole({ content: 42 }), completion: message({ content: '42' }) },
+  {
+    name: 'content as a number',
+    body: completionOf({ content: 42 }),
+    completion: message({ content: '42' }),
+  },
   {
     name: 'reasoning as an object',
-    body: whole({ content: 'a', reasoning: { summary: 'short' } }),
+    body: completionOf({ content: 'a', reasoning: { summary: 'short' } }),
     completion: message({ content: 'a', reasoning: '{"summary":"short"}' }),
   },
   {
@@ -487,8 +510,8 @@ const preserved: readonly Case[] = [
   {
     name: 'later null, empty and zero fields',
     body: events(
-      { id: 'c1', model: 'm', created: 7, system_fingerprint: 'fp', usage, ...says('Hello') },
-      { id: '', model: '', created: 0, system_fingerprint: null, usage: null, ...finish() },
+      { id: 'c1', model: 'm', created: 7, system_fingerprint: 'fp', usage, ...textChunk('Hello') },
+      { id: '', model: '', created: 0, system_fingerprint: null, usage: null, ...finishChunk() },
       '[DONE]',
     ),
     completion: {
@@ -511,8 +534,8 @@ const preserved: readonly Case[] = [
         choices: [],
         prompt_filter_results: [{ prompt_index: 0 }],
       },
-      { id: 'c1', model: 'gpt', created: 7, object: 'chat.completion.chunk', ...says('Hello') },
-      finish(),
+      { id: 'c1', model: 'gpt', created: 7, object: 'chat.completion.chunk', ...textChunk('Hello') },
+      finishChunk(),
       '[DONE]',
     ),
     completion: {
@@ -525,7 +548,7 @@ const preserved: readonly Case[] = [
     },
   },
   {
-    name: 'the whole message beside each delta',
+    name: 'the complete message in addition to each delta',
     body: events(
       choice({ delta: { content: 'Hel' }, message: { role: 'assistant', content: 'Hel' } }),
       choice({
@@ -537,16 +560,16 @@ const preserved: readonly Case[] = [
     completion: message({ content: 'Hello', citations: ['u'] }),
   },
   {
-    name: 'the whole message after the deltas',
+    name: 'the complete message after the deltas',
     body: events(
-      says('Hel'),
-      says('lo'),
+      textChunk('Hel'),
+      textChunk('lo'),
       choice({ message: { content: 'Hello', extra: 'x' }, finish_reason: 'stop' }),
     ),
     completion: message({ content: 'Hello', extra: 'x' }),
   },
   {
-    name: 'a message in place of the delta, piece by piece',
+    name: 'a message instead of the delta in each chunk',
     body: events(
       choice({ message: { content: 'Hel' } }),
       choice({ message: { content: 'lo' }, finish_reason: 'stop' }),
@@ -557,11 +580,11 @@ const preserved: readonly Case[] = [
     name: 'pings and obfuscation',
     body: events(
       { type: 'ping' },
-      { ...says('Hel'), obfuscation: 'xyz' },
+      { ...textChunk('Hel'), obfuscation: 'xyz' },
       {},
       { type: 'ping', obfuscation: 'q' },
-      says('lo'),
-      finish(),
+      textChunk('lo'),
+      finishChunk(),
       '[DONE]',
     ).replace('data: {}', 'event: heartbeat\ndata: {"time":1}'),
     completion: { object: 'chat.completion', choices: [{ message: { content: 'Hello' } }] },
@@ -569,8 +592,8 @@ const preserved: readonly Case[] = [
   {
     name: 'usage in every chunk and in parts',
     body: events(
-      { ...says('Hello'), usage: { prompt_tokens: 1, completion_tokens: 1 } },
-      { ...finish(), usage: { completion_tokens: 2, total_tokens: 3 } },
+      { ...textChunk('Hello'), usage: { prompt_tokens: 1, completion_tokens: 1 } },
+      { ...finishChunk(), usage: { completion_tokens: 2, total_tokens: 3 } },
       '[DONE]',
     ),
     completion: { usage, ...message({ content: 'Hello' }) },
@@ -586,7 +609,7 @@ const preserved: readonly Case[] = [
   },
   {
     name: 'missing deltas and choices',
-    body: events({ usage }, { choices: [{ index: 0 }] }, says('Hi'), {
+    body: events({ usage }, { choices: [{ index: 0 }] }, textChunk('Hi'), {
       choices: [{ index: 0, finish_reason: 'stop' }],
     }),
     completion: { usage, ...message({ content: 'Hi' }) },
@@ -604,7 +627,7 @@ const toolCalls: readonly Case[] = (
   [
     ['a string', stream({ tool_calls: 'none' }), []],
     [
-      'a call that is repeated whole',
+      'a call that is repeated completely',
       deltasOf([{ index: 0, ...named('c1', 'w', A) }], [{ index: 0, ...named('c1', 'w', A) }]),
       [named('c1', 'w', A)],
     ],
@@ -715,7 +738,7 @@ const toolCalls: readonly Case[] = (
       [named('c1', 'w', A)],
     ],
     [
-      'a name after the arguments have begun',
+      'a name after the start of the arguments',
       deltasOf(
         [{ index: 0, id: 'c1', function: { arguments: A.slice(0, 4) } }],
         [{ index: 0, function: { name: 'w', arguments: A.slice(4) } }],
@@ -752,7 +775,7 @@ const toolCalls: readonly Case[] = (
     ],
     [
       'one id for two calls, whole (Xinference)',
-      whole({ content: null, tool_calls: [named('c1', 'w', A), named('c1', 'w', B)] }),
+      completionOf({ content: null, tool_calls: [named('c1', 'w', A), named('c1', 'w', B)] }),
       [named('c1', 'w', A), named(expect9(), 'w', B)],
     ],
     [
@@ -776,7 +799,7 @@ const toolCalls: readonly Case[] = (
     ],
     [
       'arguments three times, whole',
-      whole({ content: null, tool_calls: [named('c1', 'w', A + A + A)] }),
+      completionOf({ content: null, tool_calls: [named('c1', 'w', A + A + A)] }),
       [named('c1', 'w', A)],
     ],
     [
@@ -794,10 +817,10 @@ const toolCalls: readonly Case[] = (
     ],
     [
       'arguments that are encoded twice, whole (vLLM)',
-      whole({ content: null, tool_calls: [named('c1', 'w', JSON.stringify(A))] }),
+      completionOf({ content: null, tool_calls: [named('c1', 'w', JSON.stringify(A))] }),
       [named('c1', 'w', A)],
     ],
-    ['one object instead of a list', deltasOf({ index: 0, ...named('c1', 'w', A) }), [named('c1', 'w', A)]],
+    ['an object instead of an array', deltasOf({ index: 0, ...named('c1', 'w', A) }), [named('c1', 'w', A)]],
     [
       'indices as strings',
       deltasOf(
@@ -818,7 +841,7 @@ const toolCalls: readonly Case[] = (
     ]),
     ...[undefined, null, 'null', ''].map((value): [string, unknown, object[]] => [
       `arguments ${JSON.stringify(value)}, whole`,
-      whole({
+      completionOf({
         content: null,
         tool_calls: [{ id: 'c1', type: 'function', function: { name: 'now', arguments: value } }],
       }),
@@ -826,7 +849,7 @@ const toolCalls: readonly Case[] = (
     ]),
     [
       'calls without ids, whole',
-      whole({
+      completionOf({
         content: null,
         tool_calls: [
           { function: { name: 'w', arguments: A } },
@@ -837,7 +860,7 @@ const toolCalls: readonly Case[] = (
     ],
     [
       'a call as an object, whole',
-      whole({ content: null, tool_calls: named('c1', 'w', A) }),
+      completionOf({ content: null, tool_calls: named('c1', 'w', A) }),
       [named('c1', 'w', A)],
     ],
     [
@@ -853,7 +876,7 @@ const toolCalls: readonly Case[] = (
   text: '',
 }));
 
-/** Marks an id that the client makes up. */
+/** Placeholder for an id that the client generates. */
 function expect9(): string {
   return '<generated>';
 }
@@ -887,9 +910,9 @@ const choices: readonly Case[] = [
   {
     name: 'two texts at two indices',
     body: events(
-      says('a'),
+      textChunk('a'),
       { choices: [{ index: 1, delta: { content: 'b' }, finish_reason: 'stop' }] },
-      finish(),
+      finishChunk(),
       '[DONE]',
     ),
     completion: { choices: [{ message: { content: 'a' } }, { message: { content: 'b' } }] },
@@ -941,64 +964,64 @@ const oddFields: readonly Case[] = (
       { usage: { prompt_tokens: '1', completion_tokens: '2', total_tokens: '3' } },
       { usage },
     ],
-    ['usage as a list', { usage: [usage] }, { usage }],
-    ['usage as an empty list', { usage: [] }, { usage: null }],
-    ['usage of null', { usage: null }, {}],
+    ['usage as an array', { usage: [usage] }, { usage }],
+    ['usage as an empty array', { usage: [] }, { usage: null }],
+    ['null usage', { usage: null }, {}],
     ['an empty error', { error: {} }, {}],
     ['an error with the code 0', { error: { code: 0 } }, {}],
     ['an error with empty fields', { error: { code: '', message: '' } }, {}],
-    ['an error of null', { error: null }, {}],
+    ['a null error', { error: null }, {}],
   ] as [string, object, object][]
 )
   .flatMap(([name, fields, expected]): Case[] => [
     {
       name: `${name}, whole`,
-      body: whole({ content: 'Hi' }, fields),
+      body: completionOf({ content: 'Hi' }, fields),
       completion: { ...expected, ...message({ content: 'Hi' }) },
     },
     {
       name: `${name}, streamed`,
-      body: events({ ...fields, ...says('Hi') }, { ...fields, ...finish() }, '[DONE]'),
+      body: events({ ...fields, ...textChunk('Hi') }, { ...fields, ...finishChunk() }, '[DONE]'),
       completion: { ...expected, ...message({ content: 'Hi' }) },
     },
   ])
   .concat([
     {
-      name: 'a finish reason of a number',
-      body: whole({ content: 'Hi' }, {}, 1),
+      name: 'a numeric finish reason',
+      body: completionOf({ content: 'Hi' }, {}, 1),
       completion: { choices: [{ finish_reason: '1' }] },
       text: 'Hi',
     },
     {
-      name: 'a finish reason of a number, streamed',
-      body: events(says('Hi'), finish(1), '[DONE]'),
+      name: 'a numeric finish reason, streamed',
+      body: events(textChunk('Hi'), finishChunk(1), '[DONE]'),
       completion: { choices: [{ finish_reason: '1' }] },
       text: 'Hi',
     },
     {
       name: 'the finish reason "null" in every chunk',
-      body: events(choice({ delta: { content: 'Hi' }, finish_reason: 'null' }), finish(), '[DONE]'),
+      body: events(choice({ delta: { content: 'Hi' }, finish_reason: 'null' }), finishChunk(), '[DONE]'),
       completion: { choices: [{ finish_reason: 'stop' }] },
       text: 'Hi',
     },
     {
-      name: 'a refusal of false',
-      body: whole({ content: 'Hi', refusal: false }),
+      name: 'a refusal that is false',
+      body: completionOf({ content: 'Hi', refusal: false }),
       completion: message({ content: 'Hi', refusal: null }),
     },
     {
       name: 'usage in a choice',
-      body: events(says('Hi'), choice({ delta: {}, finish_reason: 'stop', usage }), '[DONE]'),
+      body: events(textChunk('Hi'), choice({ delta: {}, finish_reason: 'stop', usage }), '[DONE]'),
       completion: { usage, ...message({ content: 'Hi' }) },
     },
     {
-      name: 'a delta of null',
-      body: events(choice({ delta: null }), says('Hi'), finish(), '[DONE]'),
+      name: 'a null delta',
+      body: events(choice({ delta: null }), textChunk('Hi'), finishChunk(), '[DONE]'),
       completion: message({ content: 'Hi' }),
     },
     {
-      name: 'a choice of null',
-      body: events({ choices: [null] }, says('Hi'), finish(), '[DONE]'),
+      name: 'a null choice',
+      body: events({ choices: [null] }, textChunk('Hi'), finishChunk(), '[DONE]'),
       completion: message({ content: 'Hi' }),
     },
     {
@@ -1019,7 +1042,7 @@ const oddFields: readonly Case[] = (
     },
   ]);
 
-const json = whole({ content: 'Hello' }, { id: 'c1', usage });
+const json = completionOf({ content: 'Hello' }, { id: 'c1', usage });
 const hello = { ...message({ content: 'Hello' }) };
 const formats: readonly Case[] = [
   ...['text/plain', 'application/json', 'application/octet-stream', ''].map((contentType) => ({
@@ -1073,7 +1096,7 @@ const formats: readonly Case[] = [
   },
   {
     name: 'single newlines after an empty line',
-    body: `${events(says('Hel'))}${events(says('lo'), finish(), '[DONE]').replaceAll('\n\n', '\n')}`,
+    body: `${events(textChunk('Hel'))}${events(textChunk('lo'), finishChunk(), '[DONE]').replaceAll('\n\n', '\n')}`,
     completion: hello,
   },
   { name: 'CRLF', body: stream({ content: 'Hello' }).replaceAll('\n', '\r\n'), completion: hello },
@@ -1109,18 +1132,18 @@ const formats: readonly Case[] = [
     completion: hello,
   },
   {
-    name: 'one JSON object a line',
-    body: [says('Hel'), says('lo'), finish()].map((one) => JSON.stringify(one)).join('\n'),
+    name: 'one JSON object per line',
+    body: [textChunk('Hel'), textChunk('lo'), finishChunk()].map((one) => JSON.stringify(one)).join('\n'),
     completion: hello,
   },
 ];
 
-/** The rules of the chat client, with the responses that led to them. */
+/** The rules of the chat client, each with the responses that require it. */
 export const TABLES: readonly Table[] = [
   { rule: 'an error event fails the call', cases: errorEvents },
-  { rule: 'an error before the first chunk, or in another form', cases: firstEvents },
+  { rule: 'an error before the first chunk, or in another format', cases: firstEvents },
   { rule: 'completeness', cases: endings },
-  { rule: 'finish reasons that are kept', cases: finishReasons },
+  { rule: 'finish reasons that are preserved', cases: finishReasons },
   { rule: 'finish reasons that report a failure', cases: failedReasons },
   { rule: 'a success that is not a completion', cases: otherFormats },
   { rule: 'every field is preserved', cases: preserved },

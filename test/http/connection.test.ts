@@ -40,8 +40,8 @@ describe('a connection', () => {
       'before the end of a chunked body',
       `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n15\r\n${models}\r\n`,
     ],
-  ])('that is closed %s rejects with ConnectionError', async (_, said) => {
-    const { url } = await serveSockets((socket) => socket.end(said));
+  ])('that is closed %s rejects with ConnectionError', async (_, rawResponse) => {
+    const { url } = await serveSockets((socket) => socket.end(rawResponse));
 
     const error = await rejectionOf(ConnectionError, client(url).models());
 
@@ -52,16 +52,16 @@ describe('a connection', () => {
   test.each([
     ['before its answer', ''],
     ['within the body', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"data":'],
-  ])('that is reset %s rejects with ConnectionError', async (_, said) => {
+  ])('that is reset %s rejects with ConnectionError', async (_, rawResponse) => {
     const { url } = await serveSockets((socket) => {
-      if (said === '') socket.resetAndDestroy();
-      else socket.write(said, () => socket.resetAndDestroy());
+      if (rawResponse === '') socket.resetAndDestroy();
+      else socket.write(rawResponse, () => socket.resetAndDestroy());
     });
 
     await rejectionOf(ConnectionError, client(url).models());
   });
 
-  test('to a server that does not speak HTTP rejects with ConnectionError', async () => {
+  test('to a server that does not use HTTP rejects with ConnectionError', async () => {
     const { url } = await serveSockets((socket) => socket.end(`SSH-2.0-${KEY}\r\n`));
 
     const error = await rejectionOf(ConnectionError, client(url).models());
@@ -69,7 +69,7 @@ describe('a connection', () => {
     expect(everythingShownOf(error)).not.toContain(KEY);
   });
 
-  test('that closes within an error body preserves the status of the error', async () => {
+  test('that is closed during an error body preserves the status of the error', async () => {
     const { url } = await serveSockets((socket) =>
       socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 100\r\n\r\n{"error":'),
     );
@@ -88,7 +88,7 @@ describe('a connection', () => {
     expect(server.count).toBe(3);
   });
 
-  test('that is lost within a response causes a retry', async () => {
+  test('that is lost during a response causes a retry', async () => {
     retryAtOnce();
     const server = await serveSockets((socket) =>
       socket.end(
@@ -122,7 +122,7 @@ describe('a connection', () => {
   });
 
   test.each<[string, unknown]>([
-    ['a text', `failed ${KEY}`],
+    ['a string', `failed ${KEY}`],
     ['nothing', undefined],
     ['null', null],
     [
@@ -162,7 +162,7 @@ describe('a connection', () => {
 
 describe('a redirect', () => {
   test.each([301, 302, 303, 307, 308])(
-    'with %i is not followed, and no other server sees a request',
+    'with %i is not followed, and no other server receives a request',
     async (status) => {
       const other = await serveHttp((_, response) => response.end(models));
       const server = await serveHttp((_, response) =>
@@ -177,7 +177,7 @@ describe('a redirect', () => {
     },
   );
 
-  test.each([301, 302, 307, 308])('of a POST with %i is not followed either', async (status) => {
+  test.each([301, 302, 307, 308])('of a POST with %i is not followed', async (status) => {
     const other = await serveHttp((_, response) => response.end('{}'));
     const server = await serveHttp((_, response) =>
       response.writeHead(status, { location: other.url }).end(),
@@ -198,7 +198,7 @@ describe('a redirect', () => {
     expect(server.count).toBe(1);
   });
 
-  test('without a Location header is called a redirect too', async () => {
+  test('without a Location header is reported as a redirect', async () => {
     const server = await serveHttp((_, response) => response.writeHead(307).end());
 
     expect((await rejectionOf(InvalidResponseError, client(server.url).models())).message).toContain(
@@ -206,7 +206,7 @@ describe('a redirect', () => {
     );
   });
 
-  test.each([300, 304, 305])('is not what %i is called', async (status) => {
+  test.each([300, 304, 305])('is not reported for status %i', async (status) => {
     const server = await serveHttp((_, response) => response.writeHead(status).end());
 
     const error = await rejectionOf(InvalidResponseError, client(server.url).models());

@@ -15,7 +15,7 @@ import { json } from '../support/network.ts';
 
 const keyOf = (tenant: number | string): string => `sk-${`tenant${tenant}`.padEnd(40, 'x')}`;
 
-/** A service that notes the credentials of its requests, and rejects some of them. */
+/** A service that records the credentials of its requests, and rejects some of them. */
 function service(
   accepts: (credential: string) => boolean = () => true,
   code: string | null = 'invalid_api_key',
@@ -139,14 +139,17 @@ describe('a credential provider', () => {
     expect(credentials).toEqual([]);
   });
 
-  it.each(['\n', '\r\n', '\n\n'])('may return a key with the newline of a file: %j', async (newline) => {
-    const { credentials, fetch } = service();
+  it.each(['\n', '\r\n', '\n\n'])(
+    'may return a key with a trailing newline, as in a file: %j',
+    async (newline) => {
+      const { credentials, fetch } = service();
 
-    await new ChatClient({ apiKey: () => KEY + newline, fetch }).models();
-    await new ChatClient({ apiKey: new Secret(KEY + newline), fetch }).models();
+      await new ChatClient({ apiKey: () => KEY + newline, fetch }).models();
+      await new ChatClient({ apiKey: new Secret(KEY + newline), fetch }).models();
 
-    expect(credentials).toEqual([KEY, KEY]);
-  });
+      expect(credentials).toEqual([KEY, KEY]);
+    },
+  );
 
   it('rejects the call with the error that it throws', async () => {
     const error = new Error('the vault is closed');
@@ -184,7 +187,7 @@ describe('a 401', () => {
     expect(new Set(credentials).size).toBe(4);
   });
 
-  it.each([1, 2, 3])('is recovered from with the key after %i rotations', async (rotations) => {
+  it.each([1, 2, 3])('is recovered from with the next key after %i rotations', async (rotations) => {
     const { credentials, fetch } = service((key) => key === at(rotations));
 
     await new ChatClient({ apiKey: rotating(keys), fetch }).models();
@@ -192,18 +195,21 @@ describe('a 401', () => {
     expect(credentials).toEqual(keys.slice(0, rotations + 1));
   });
 
-  it.each([1, 2, 3])('is recovered from by chat.fetch with the key after %i rotations', async (rotations) => {
-    const { credentials, fetch } = service((key) => key === at(rotations));
-    const chat = new ChatClient({ apiKey: rotating(keys), fetch });
+  it.each([1, 2, 3])(
+    'is recovered from by chat.fetch with the next key after %i rotations',
+    async (rotations) => {
+      const { credentials, fetch } = service((key) => key === at(rotations));
+      const chat = new ChatClient({ apiKey: rotating(keys), fetch });
 
-    const response = await chat.fetch('https://chat.d.run/v1/chat/completions', {
-      method: 'POST',
-      body: '{}',
-    });
+      const response = await chat.fetch('https://chat.d.run/v1/chat/completions', {
+        method: 'POST',
+        body: '{}',
+      });
 
-    expect(response.status).toBe(200);
-    expect(credentials).toEqual(keys.slice(0, rotations + 1));
-  });
+      expect(response.status).toBe(200);
+      expect(credentials).toEqual(keys.slice(0, rotations + 1));
+    },
+  );
 
   it('ends the call if the provider returns a key that the call has tried', async () => {
     const returned = [at(0), at(1), at(0)];
@@ -231,7 +237,7 @@ describe('a 401', () => {
     );
   });
 
-  it('does not let a later attempt use a rejected key that the provider still returns', async () => {
+  it('prevents later attempts from using a rejected key that the provider still returns', async () => {
     const statuses = [401, 503, 200];
     const sent: string[] = [];
     const fetch: Fetch = async (_, init) => {
@@ -250,7 +256,7 @@ describe('a 401', () => {
     ['401', false],
     ['invalid_token', false],
     ['unauthorized', false],
-  ])('with the code %j names the key: %s', async (code, isOwn) => {
+  ])('with the code %j mentions the key: %s', async (code, isOwn) => {
     const { fetch } = service(() => false, code);
 
     const error = await new ChatClient({ apiKey: KEY, fetch }).models().catch((thrown: unknown) => thrown);
@@ -261,7 +267,7 @@ describe('a 401', () => {
     );
   });
 
-  it('of the control plane always names the token, regardless of the error id', async () => {
+  it('of the control plane always mentions the token, regardless of the error id', async () => {
     const [call] = METHODS.filter(({ name }) => name === 'ApiKeys.canCreate');
     const fetch = async (): Promise<Response> => json({ id: 'TokenExpired', message: 'expired' }, 401);
 

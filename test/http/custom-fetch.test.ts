@@ -15,10 +15,10 @@ const throwing =
     throw error;
   };
 
-/** Mistakes in a custom `fetch`, as they were seen in public. */
+/** Mistakes in a custom `fetch` from public reports. */
 const BUGS: [string, Fetch][] = [
   [
-    'reads the body for a log',
+    'reads the body for logging',
     async () => {
       const response = ok();
       await response.text();
@@ -79,7 +79,7 @@ const BUGS: [string, Fetch][] = [
     throwing(new TypeError("Failed to execute 'text' on 'Response': body stream already read")),
   ],
   ['reads a body twice in node-fetch', throwing(new TypeError('body used already for: https://chat.d.run'))],
-  ['parses something else than JSON', throwing(new SyntaxError('Unexpected token < in JSON at position 0'))],
+  ['parses something other than JSON', throwing(new SyntaxError('Unexpected token < in JSON at position 0'))],
   ['recurses without end', throwing(new RangeError('Maximum call stack size exceeded'))],
   ['passes a URL without a host', throwing(new TypeError('Failed to parse URL from /v1/models'))],
   [
@@ -93,6 +93,20 @@ const BUGS: [string, Fetch][] = [
         cause: named('InvalidArgumentError', 'invalid onRequestStart method', {
           code: 'UND_ERR_INVALID_ARG',
         }),
+      }),
+    ),
+  ],
+  [
+    'changes the body, but not its length',
+    throwing(
+      new TypeError('fetch failed', {
+        cause: named(
+          'RequestContentLengthMismatchError',
+          'Request body length does not match content-length header',
+          {
+            code: 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+          },
+        ),
       }),
     ),
   ],
@@ -112,7 +126,7 @@ describe('a custom fetch', () => {
       const error = await call({ fetch }).catch((thrown: unknown) => thrown);
 
       expect(error, name).toMatchObject({ name: 'ConfigurationError', option: 'fetch' });
-      // A create looks at the limit of the account only after an error of the service.
+      // A create checks the limit of the account only after an error of the service.
       expect(fetch).toHaveBeenCalledOnce();
     },
   );
@@ -160,8 +174,8 @@ describe('a custom fetch', () => {
       named('FetchError', 'request failed, reason: socket hang up', { type: 'system', code: 'ECONNRESET' }),
     ],
     ['React Native', new TypeError('Network request failed')],
-    ['a timeout of its own', new DOMException('The operation timed out.', 'TimeoutError')],
-    ['an abort of its own', new DOMException('This operation was aborted', 'AbortError')],
+    ['a timeout of the custom `fetch`', new DOMException('The operation timed out.', 'TimeoutError')],
+    ['an abort by the custom `fetch`', new DOMException('This operation was aborted', 'AbortError')],
     ['a string', 'connection lost'],
     ['nothing', undefined],
   ])('that reports a lost connection is retried: %s', async (_, thrown) => {
@@ -173,7 +187,7 @@ describe('a custom fetch', () => {
     expect(fetch).toHaveBeenCalledTimes(3);
   });
 
-  it('that returns Response.error() is retried, as if it had rejected', async () => {
+  it('that returns Response.error() is retried as if it had rejected', async () => {
     retryAtOnce();
     const fetch = vi.fn(async () => Response.error());
 
@@ -224,18 +238,18 @@ describe('a custom fetch', () => {
   );
 
   it('is called as a plain function, with the URL and an init', async () => {
-    const seen: unknown[] = [];
+    const calls: unknown[] = [];
     const chat = new ChatClient({
       apiKey: KEY,
       fetch: async function (this: unknown, ...values) {
-        seen.push(this, ...values);
+        calls.push(this, ...values);
         return ok();
       },
     });
 
     await chat.models();
 
-    expect(seen).toEqual([
+    expect(calls).toEqual([
       undefined,
       'https://chat.d.run/v1/models',
       expect.objectContaining({ method: 'GET', redirect: 'manual' }),

@@ -12,13 +12,13 @@ import { retryAtOnce } from '../support/timing.ts';
 
 interface Published {
   readonly event: string;
-  /** The message when it was published. */
+  /** A copy of the message at the time of publication. */
   readonly message: Readonly<Record<string, unknown>>;
   /** The message itself. */
   readonly identity: unknown;
 }
 
-/** Subscribes to all channels of the package until the test ends. */
+/** Subscribes to all channels of the package during a test. */
 function subscribeToAll(): Published[] {
   const published: Published[] = [];
   const names = {
@@ -118,7 +118,7 @@ describe('the channel of requests', () => {
     });
   });
 
-  it('runs the request in the async context that a store is bound to', async () => {
+  it('runs the request in the async context of a bound store', async () => {
     const { url } = await serveHttp((_, response) => response.end(JSON.stringify(completion())));
     const spans = new AsyncLocalStorage<string>();
     const { start } = tracingChannel('drun-sdk:request');
@@ -138,7 +138,7 @@ describe('the channel of requests', () => {
 });
 
 describe('the channel of streams', () => {
-  it('publishes the end of a stream after the first chunk ended its request', async () => {
+  it('publishes the end of a stream, whose request ended with the first chunk', async () => {
     const { url } = await serveHttp((_, response) => {
       response.write(chunk({ delta: { content: 'Hello' } }));
       response.write(chunk({ delta: {}, finish_reason: 'stop' }));
@@ -158,9 +158,9 @@ describe('the channel of streams', () => {
   });
 
   it.each([
-    ['is cut off', (url: string) => client(url).stream(request()).completion(), 'stream_truncated'],
+    ['is truncated', (url: string) => client(url).stream(request()).completion(), 'stream_truncated'],
     [
-      'is left by its reader',
+      'is canceled by its reader',
       async (url: string) => {
         for await (const _ of client(url).stream(request())) break;
       },

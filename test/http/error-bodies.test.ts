@@ -9,13 +9,13 @@ const options: CallOptions = { maxRetries: 0 };
 const failWith = (method: Method, body: BodyInit, status = 400): Promise<ApiError> =>
   rejectionOf(ApiError, method.call({ fetch: async () => new Response(body, { status }) }, options));
 
-/** What is said of the service's error, after method, path and status. */
+/** Returns the message of an error without method, path and status. */
 const reasonOf = ({ message }: ApiError): string => message.replace(/^.*? failed with \d+: /, '');
 
 const [method] = METHODS;
 if (method === undefined) throw new Error('there are methods');
 
-/** Bodies of error responses as they were seen in public, and the message in each. */
+/** Bodies of error responses from public reports, and the message in each. */
 const SHAPES: [body: string, message: string, fields?: object][] = [
   [
     '{"error":{"message":"bad","code":"x","type":"y","param":"z"}}',
@@ -95,7 +95,7 @@ describe('the message of an error response', () => {
   it.each([
     '{"id":"chatcmpl-1","error":"bad"}',
     '{"id":"chatcmpl-1","choices":[],"error":{"message":"bad"}}',
-  ])('does not take the id of a completion for a code: %s', async (body) => {
+  ])('does not treat the id of a completion as a code: %s', async (body) => {
     const error = await failWith(method, body);
 
     expect(reasonOf(error)).toBe('bad.');
@@ -103,7 +103,7 @@ describe('the message of an error response', () => {
   });
 
   it.each(everyMethod(SHAPES.slice(0, 3).map(([body]) => [body] as const)))(
-    'reaches the caller of %s: %s',
+    'is in the error of %s: %s',
     async (_, body, called) => {
       expect((await failWith(called, body)).message).toContain('bad');
     },
@@ -128,7 +128,7 @@ describe('the message of an error response', () => {
     expect(error.message).not.toContain('prompt');
   });
 
-  it('is not waited for beyond the first 64 KiB', async () => {
+  it('is read only from the first 64 KiB', async () => {
     let canceled = false;
     const endless = new ReadableStream<Uint8Array>({
       pull: (controller) =>
@@ -148,13 +148,13 @@ describe('the message of an error response', () => {
       "1 validation error\n  bad [type=missing, input_value={'messages': [{'content': 'SECRET, ]'}]}, input_type=dict]",
     ],
     [
-      'a repr of a list',
+      'a repr of an array',
       "[{'type': 'missing', 'msg': 'bad', 'input': {'a': [1, 'SECRET'], 'b': \"it's SECRET\"}, 'url': 'u'}]",
     ],
     ['a repr with ctx', "[{'msg': 'bad', 'ctx': {'error': ValueError('SECRET')}}]"],
     ['JSON in a string', '[{"msg": "bad", "input": "SECRET, \\" SECRET"}]'],
     ['an unterminated value', "bad: input_value={'a': 'SECRET"],
-  ])('does not repeat the input that the server repeats: %s', async (_, text) => {
+  ])('does not show input that the server includes: %s', async (_, text) => {
     for (const body of [
       text,
       JSON.stringify({ error: { message: text } }),
@@ -167,7 +167,7 @@ describe('the message of an error response', () => {
     }
   });
 
-  it('is the redacted start of the body for an unknown shape, which is in `excerpt` too', async () => {
+  it('is the redacted start of a body of unknown shape, which is also in `excerpt`', async () => {
     const error = await failWith(method, JSON.stringify({ unknown: `${KEY} ${'x'.repeat(1_000)}` }));
 
     expect(reasonOf(error)).toMatch(/^\{"unknown":"sk-\*{6}7ucU x{150,}…$/);
@@ -249,7 +249,7 @@ describe('an ApiError', () => {
   );
 });
 
-/* Servers choose the text. Anything that is not linear in its length would take seconds to minutes here. */
+/* Servers control the bodies. Parsing must take linear time: quadratic time would be seconds to minutes here. */
 describe('a hostile error body', () => {
   it.each([
     ['backslashes', '\\'],
@@ -270,7 +270,7 @@ describe('a hostile error body', () => {
     }
   });
 
-  it('cannot change the error to anything but an error of the service', async () => {
+  it('cannot turn the error into anything other than an error of the service', async () => {
     for (const body of ['data:'.repeat(20_000), '['.repeat(60_000), '{"error":'.repeat(7_000)]) {
       expect(await failWith(method, body, 503)).toMatchObject({ name: 'ServerError', status: 503 });
     }

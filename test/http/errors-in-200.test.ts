@@ -6,7 +6,7 @@ import { json } from '../support/network.ts';
 
 const options: CallOptions = { maxRetries: 0 };
 
-/** Bodies that report an error although their status is 200, and the class of that error. */
+/** Bodies that report an error with status 200, and the class of the error. */
 const REPORTED: [body: string, name: string, status: number][] = [
   ['{"code":401,"msg":"token expired","data":null}', 'AuthenticationError', 401],
   ['{"code":"401","message":"token expired"}', 'AuthenticationError', 401],
@@ -49,7 +49,7 @@ const REPORTED: [body: string, name: string, status: number][] = [
   ['[{"error":{"code":401,"message":"bad","status":"UNAUTHENTICATED"}}]', 'AuthenticationError', 401],
 ];
 
-/** Bodies that are neither an error nor anything of the contract. */
+/** Bodies that are neither an error nor a response of the contract. */
 const UNEXPECTED = [
   '{"code":0,"msg":"ok"}',
   '{"code":200,"message":"success"}',
@@ -68,7 +68,7 @@ const UNEXPECTED = [
   '{"items":',
 ];
 
-/** The body in the form that a method expects. Streams too are answered in JSON, as gateways do. */
+/** A response with this body. Streams receive JSON too, because gateways send it. */
 const respond = (body: string) => async (): Promise<Response> =>
   new Response(body, { headers: { 'content-type': 'application/json' } });
 
@@ -79,7 +79,7 @@ describe('a 200 response', () => {
       const rejection = await call({ fetch: respond(body) }, options).catch((thrown: unknown) => thrown);
 
       expect(rejection, name).toBeInstanceOf(DrunError);
-      // A body without a message is shown instead.
+      // If a body has no message, the error shows the body.
       const message = expect.not.stringContaining('gives no reason');
       expect(rejection).toMatchObject({ name: error, status, message });
     },
@@ -90,9 +90,9 @@ describe('a 200 response', () => {
     async (_, body, { name, call }) => {
       const rejection = await call({ fetch: respond(body) }, options).catch((thrown: unknown) => thrown);
 
-      // Nobody knows what became of a create.
+      // The outcome of a create is unknown.
       if (name.endsWith('.create')) expect(rejection).toMatchObject({ name: 'UnknownOutcomeError' });
-      // The gateway sends an empty stream if a model server fails before the first chunk.
+      // The gateway sends an empty stream if the model server fails before the first chunk.
       else if (name.includes('.stream') && body.trim() === '') {
         expect(rejection).toMatchObject({ name: 'StreamTruncatedError' });
       } else expect(rejection).toMatchObject({ name: 'InvalidResponseError' });
@@ -100,7 +100,7 @@ describe('a 200 response', () => {
   );
 
   it.each(KEY_METHODS.filter(({ name }) => /list|usage|canCreate|prune/.test(name)))(
-    'to $name may be an empty message, as protobuf leaves out zero values',
+    'to $name may be an empty message, because protobuf omits zero values',
     async ({ call }) => {
       await expect(call({ fetch: respond('{}') }, options)).resolves.toBeDefined();
     },
@@ -124,7 +124,7 @@ describe('a 200 response', () => {
     await expect(keys.canCreate()).rejects.toMatchObject({ name: 'AuthenticationError', status: 401 });
   });
 
-  it('that reports an error lets replace() neither delete nor create', async () => {
+  it('that reports an error makes replace() neither delete nor create a key', async () => {
     const sent: string[] = [];
     const fetch = async (_: string, { method = 'GET' }: RequestInit): Promise<Response> => {
       sent.push(method);

@@ -78,7 +78,7 @@ describe('an unknown option of a client', () => {
     ['ChatClient', (options: Anything) => new ChatClient(options)],
     ['ApiKeys', (options: Anything) => new ApiKeys(options)],
     ['WorkspaceApiKeys', (options: Anything) => new WorkspaceApiKeys(options)],
-  ])('is not suspected if %s receives a string', (_, create) => {
+  ])('is not reported if %s receives a string', (_, create) => {
     vi.stubEnv('DRUN_API_KEY', KEY);
     vi.stubEnv('DRUN_ACCESS_TOKEN', TOKEN);
 
@@ -95,7 +95,7 @@ describe('an unknown option of a client', () => {
     ['headers', new Headers({ 'x-team': 'a' })],
     ['a date', new Date()],
     ['a map', new Map([['apiKey', KEY]])],
-  ])('is not suspected if clients and methods receive %s', async (_, options: Anything) => {
+  ])('is not reported if clients and methods receive %s', async (_, options: Anything) => {
     vi.stubEnv('DRUN_API_KEY', KEY);
     vi.stubEnv('DRUN_ACCESS_TOKEN', TOKEN);
     const fetch = vi.fn();
@@ -114,7 +114,7 @@ describe('an unknown option of a client', () => {
     expect(fetch).not.toHaveBeenCalled();
   });
 
-  it('is also found on an instance of a class', () => {
+  it('is detected on an instance of a class', () => {
     class Settings {
       timeoutMs = 5_000;
     }
@@ -198,7 +198,7 @@ describe('a call', () => {
   ];
 
   it.each(everyMethod(MISTAKES.map(([options, option]) => [option, options] as const)))(
-    'of %s with a wrong `%s` throws before anything is sent: %o',
+    'of %s with an invalid `%s` throws before anything is sent: %o',
     async (_, option, options, { call }) => {
       const fetch = vi.fn(async () => json({}));
 
@@ -401,7 +401,7 @@ describe('baseUrl', () => {
     expect(urls).toEqual([expected]);
   });
 
-  it.each(Object.keys(clients))('of %s may be http anywhere with allowInsecureHttp', (name) => {
+  it.each(Object.keys(clients))('of %s may be http for any host with allowInsecureHttp', (name) => {
     expect(() => clients[name]?.({ baseUrl: 'http://10.0.0.1:8000', allowInsecureHttp: true })).not.toThrow();
   });
 
@@ -461,7 +461,7 @@ describe('a credential in the wrong place', () => {
   it.each([
     ['ChatClient', 'apiKey', 'DRUN_API_KEY', () => new ChatClient()],
     ['ApiKeys', 'accessToken', 'DRUN_ACCESS_TOKEN', () => new ApiKeys()],
-  ] as const)('is missing: %s names %s and %s', (_, option, variable, create) => {
+  ] as const)('is missing: the error of %s names %s and %s', (_, option, variable, create) => {
     for (const value of [undefined, '', ' \n']) {
       vi.stubEnv(variable, value);
 

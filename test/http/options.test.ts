@@ -11,10 +11,10 @@ const PASSWORD = 'hunter2hunter2';
 describe('a base URL', () => {
   test.each([
     ['over http to another host', 'http://chat.d.run'],
-    ['over http to a host that begins like this machine', 'http://localhost.example'],
-    ['over http to a name that begins like an address of this machine', 'http://127.0.0.1.example'],
-    ['over http to an address of the network', 'http://192.168.0.1'],
-    ['over http to any address', 'http://0.0.0.0'],
+    ['over http to a host whose name starts with `localhost`', 'http://localhost.example'],
+    ['over http to a host whose name starts with a loopback address', 'http://127.0.0.1.example'],
+    ['over http to a private network address', 'http://192.168.0.1'],
+    ['over http to the unspecified address', 'http://0.0.0.0'],
     ['of another scheme', 'ftp://chat.d.run'],
     ['of a file', 'file:///etc/passwd'],
     ['of a script', 'javascript:alert(1)'],
@@ -24,11 +24,11 @@ describe('a base URL', () => {
     ['with a query', `https://chat.d.run/?key=${PASSWORD}`],
     ['with a fragment', `https://chat.d.run/#${PASSWORD}`],
     ['without a scheme', `chat.d.run/${PASSWORD}`],
-    ['of a port that is none', `https://user:${PASSWORD}@chat.d.run:port`],
+    ['with an invalid port', `https://user:${PASSWORD}@chat.d.run:port`],
     ['that is empty', ''],
-    ['that is no text', 12 as unknown as string],
+    ['that is not a string', 12 as unknown as string],
     ['that is null', null as unknown as string],
-  ])('%s is a ConfigurationError that does not repeat it', (_, baseUrl) => {
+  ])('%s causes a ConfigurationError that does not show it', (_, baseUrl) => {
     const error = thrownBy(ConfigurationError, () => client({ baseUrl }));
 
     expect(error.option).toBe('baseUrl');
@@ -53,24 +53,24 @@ describe('a credential', () => {
     ['with a line break within', `${KEY.slice(0, 20)}\n${KEY.slice(20)}`],
     ['with a line break at its start', `\n${KEY}`],
     ['with its scheme', `Bearer ${KEY}`],
-    ['with a header behind it', `${KEY}\r\nx-evil: 1`],
+    ['followed by a header', `${KEY}\r\nx-evil: 1`],
     ['with a tab', `\t${KEY}`],
     ['with a null byte', `${KEY}\0`],
-    ['with a letter that is not ASCII', `${KEY}é`],
-    ['with a dash that is not ASCII', KEY.replace('-', '–')],
+    ['with a non-ASCII letter', `${KEY}é`],
+    ['with a non-ASCII dash', KEY.replace('-', '–')],
     ['with a character beyond Latin 1', `${KEY}密`],
     ['with an invisible character', `\u200b${KEY}`],
     ['with a delete character', `${KEY}\x7f`],
   ];
 
-  test.each(malformed)('%s is a ConfigurationError that does not repeat it', (_, apiKey) => {
+  test.each(malformed)('%s causes a ConfigurationError that does not show it', (_, apiKey) => {
     const error = thrownBy(ConfigurationError, () => client({ apiKey }));
 
     expect(error.option).toBe('apiKey');
     expect(everythingShownOf(error)).not.toContain(KEY.slice(3, 15));
   });
 
-  test.each(malformed)('%s is one also in a Secret', (_, apiKey) => {
+  test.each(malformed)('%s is also rejected in a Secret', (_, apiKey) => {
     const error = thrownBy(ConfigurationError, () => client({ apiKey: new Secret(apiKey) }));
 
     expect(everythingShownOf(error)).not.toContain(KEY.slice(3, 15));
@@ -81,7 +81,7 @@ describe('a credential', () => {
     ['that is an empty Secret', new Secret('')],
     ['that is a number', 4711],
     ['that is an object', { key: KEY }],
-    ['that is a list', [KEY]],
+    ['that is an array', [KEY]],
     ['that is a promise', Promise.resolve(KEY)],
     ['that is a boolean', true],
   ])('%s is a ConfigurationError', (_, apiKey) => {
@@ -98,15 +98,15 @@ describe('headers', () => {
     ['an authorization in lower case', { authorization: `Basic ${KEY}` }],
     ['a line break in a value', { 'x-a': `${KEY}\r\nx-evil: 1` }],
     ['a null byte in a value', { 'x-a': `${KEY}\0` }],
-    ['a value that is not ASCII', { 'x-a': `${KEY}密` }],
-    ['a value that is no text', { 'x-a': [KEY] as unknown as string }],
-    ['a name with a blank', { [`x ${KEY}`]: 'a' }],
+    ['a non-ASCII value', { 'x-a': `${KEY}密` }],
+    ['a value that is not a string', { 'x-a': [KEY] as unknown as string }],
+    ['a name with a space', { [`x ${KEY}`]: 'a' }],
     ['a name with a colon', { 'x:': KEY }],
     ['an empty name', { '': KEY }],
     ...'Host Connection Content-Length transfer-encoding Keep-Alive Proxy-Connection Content-Encoding Expect TE UPGRADE'
       .split(' ')
       .map((name): [string, Record<string, string>] => [`the transport's own ${name}`, { [name]: KEY }]),
-  ])('with %s are a ConfigurationError that repeats no value', async (_, headers) => {
+  ])('with %s cause a ConfigurationError that shows no value', async (_, headers) => {
     const fetch = vi.fn(async () => json({ data: [] }));
 
     const error = thrownBy(ConfigurationError, () => client({ headers }));
@@ -120,10 +120,10 @@ describe('headers', () => {
   });
 
   test.each<[string, unknown]>([
-    ['a text', 'x-a: 1'],
+    ['a string', 'x-a: 1'],
     ['a number', 12],
-    ['a list of texts', ['x-a: 1']],
-  ])('that are %s are a ConfigurationError', async (_, headers) => {
+    ['an array of strings', ['x-a: 1']],
+  ])('that are %s cause a ConfigurationError', async (_, headers) => {
     const error = thrownBy(ConfigurationError, () => client({ headers: headers as Headers }));
     const errorOfCall = await rejectionOf(
       ConfigurationError,
@@ -171,10 +171,10 @@ describe('an invalid signal', () => {
   });
 
   test.each<[string, unknown]>([
-    ['the controller of one', new AbortController()],
+    ['an AbortController', new AbortController()],
     ['an object', {}],
     ['a number', 5_000],
-  ])('such as %s is a ConfigurationError, and nothing is sent', async (_, signal) => {
+  ])('such as %s causes a ConfigurationError, and nothing is sent', async (_, signal) => {
     const fetch = vi.fn(async () => json({}));
     const chat = client({ fetch });
     const keys = new ApiKeys({ accessToken: 'token-0123456789', fetch });

@@ -5,7 +5,7 @@ import { KEY, TOKEN } from '../support/credentials.ts';
 import { METHODS } from '../support/every-method.ts';
 import { json } from '../support/network.ts';
 
-/* Under Jest, zone.js and vm contexts, promises, dates and errors have other classes than this package sees. */
+/* In Jest, zone.js and vm contexts, promises, dates and errors are not instances of the global classes. */
 
 const realm = createContext({ setImmediate });
 
@@ -100,7 +100,7 @@ describe('values of another realm', () => {
       "new TypeError('fetch failed', { cause: Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' }) })",
       'ConnectionError',
     ],
-  ])('are classified when a fetch throws them: %s', async (expression, name) => {
+  ])('are classified when `fetch` throws them: %s', async (expression, name) => {
     const fetch = async (): Promise<Response> => {
       throw runInContext(expression, realm);
     };

@@ -86,16 +86,16 @@ describe('a failed call', () => {
   });
 });
 
-/** When a client sends its attempts, in milliseconds from its first. Time is the test's. */
+/** Makes a call with fake timers. Returns the times of its attempts in milliseconds since the first one. */
 async function attempts(
   reply: (attempt: number) => Response,
   { forMs, ...options }: ChatClientOptions & { forMs: number },
 ): Promise<{ times: number[]; outcome: unknown; endedAfterMs: number }> {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
-  const begun = performance.now();
+  const startedAt = performance.now();
   const times: number[] = [];
   const fetch = async (): Promise<Response> => {
-    times.push(Math.round(performance.now() - begun));
+    times.push(Math.round(performance.now() - startedAt));
     return reply(times.length);
   };
   let endedAfterMs = Number.NaN;
@@ -103,7 +103,7 @@ async function attempts(
     .models()
     .catch((error: unknown) => error)
     .finally(() => {
-      endedAfterMs = Math.round(performance.now() - begun);
+      endedAfterMs = Math.round(performance.now() - startedAt);
     });
   await vi.advanceTimersByTimeAsync(forMs);
   return { times, outcome: await outcome, endedAfterMs };
@@ -113,7 +113,7 @@ const busy = (headers: Record<string, string> = {}): Response => json({}, 429, h
 const done = (): Response => json({ data: [] });
 
 describe('the wait before a retry', () => {
-  test('doubles from at most 500 ms up to at most 8 s', async () => {
+  test('doubles from at most 500 ms to at most 8 s', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(1);
 
     const { times } = await attempts(() => busy(), { maxRetries: 7, forMs: 60_000 });
@@ -134,11 +134,11 @@ describe('the wait before a retry', () => {
     ['milliseconds', { 'retry-after-ms': '1250' }, 1_250],
     ['milliseconds rather than seconds', { 'retry-after': '9', 'retry-after-ms': '100' }, 100],
     [
-      "a date, by the server's clock although that is years off",
+      "a date, by the server's clock even if it is years off",
       { 'retry-after': 'Wed, 01 Jan 2020 00:00:12 GMT', date: 'Wed, 01 Jan 2020 00:00:00 GMT' },
       12_000,
     ],
-  ])('is the one that the service requests: %s', async (_, headers, waitMs) => {
+  ])('has the duration that the service requests: %s', async (_, headers, waitMs) => {
     const { times, outcome } = await attempts((attempt) => (attempt === 1 ? busy(headers) : done()), {
       forMs: 30_000,
     });
@@ -147,7 +147,7 @@ describe('the wait before a retry', () => {
     expect(outcome).toEqual([]);
   });
 
-  test("is the one that the service requests: a date, by the caller's clock if the server does not report its own", async () => {
+  test("has the duration that the service requests: a date, by the caller's clock if the server does not report its own", async () => {
     vi.setSystemTime(new Date('2026-03-01T12:00:00Z'));
 
     const { times } = await attempts(
@@ -175,8 +175,8 @@ describe('the wait before a retry', () => {
 
   test.each<[string, Record<string, string>, number]>([
     ['60 seconds', { 'retry-after': '60' }, 60_000],
-    ["LiteLLM's copy of the upstream's header", { 'llm_provider-retry-after': '9' }, 9_000],
-  ])('is as long as the service requests, up to 60 s: %s', async (_, headers, waitMs) => {
+    ["LiteLLM's copy of the upstream header", { 'llm_provider-retry-after': '9' }, 9_000],
+  ])('has the duration that the service requests, up to 60 s: %s', async (_, headers, waitMs) => {
     const { times } = await attempts((attempt) => (attempt === 1 ? busy(headers) : done()), {
       forMs: 61_000,
     });

@@ -12,12 +12,12 @@ const client = (baseUrl: string, options: ChatClientOptions = {}): ChatClient =>
 
 const HALF = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"data":';
 
-/** A server that says the given text and then nothing more; resolves with the socket once it is said. */
-async function stalling(said: string): Promise<{ url: string; reached: Promise<Socket> }> {
+/** Starts a server that sends part of a response and then stalls. `reached` resolves with the socket after it is sent. */
+async function serveStalled(rawResponse: string): Promise<{ url: string; reached: Promise<Socket> }> {
   const { promise: reached, resolve } = Promise.withResolvers<Socket>();
   const { url } = await serveSockets((socket) => {
-    if (said === '') resolve(socket);
-    else socket.write(said, () => resolve(socket));
+    if (rawResponse === '') resolve(socket);
+    else socket.write(rawResponse, () => resolve(socket));
   });
   return { url, reached };
 }
@@ -34,20 +34,20 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Only timers: sockets and the clock go on as they are. */
+/** Replaces only timers. Sockets and the clock remain real. */
 const fakeTimers = (): void => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 };
 
 describe('the time limit of a call', () => {
   test.each([
-    ['never answers', ''],
-    ['stalls within its headers', 'HTTP/1.1 200 OK\r\ncontent-'],
-    ['stalls within its body', HALF],
-    ['stalls within the body of an error', HALF.replace('200 OK', '500 Oh')],
-  ])('rejects with TimeoutError if the server %s', async (_, said) => {
+    ['never responds', ''],
+    ['stalls during its headers', 'HTTP/1.1 200 OK\r\ncontent-'],
+    ['stalls during its body', HALF],
+    ['stalls during the body of an error', HALF.replace('200 OK', '500 Oh')],
+  ])('rejects with TimeoutError if the server %s', async (_, rawResponse) => {
     fakeTimers();
-    const { url, reached } = await stalling(said);
+    const { url, reached } = await serveStalled(rawResponse);
     const call = rejectionOf(TimeoutError, client(url, { timeoutMs: 30_000 }).models());
     const socket = await reached;
 
@@ -60,7 +60,7 @@ describe('the time limit of a call', () => {
 
   test('can be overridden for the call', async () => {
     fakeTimers();
-    const { url, reached } = await stalling('');
+    const { url, reached } = await serveStalled('');
     const call = rejectionOf(TimeoutError, client(url).models({ timeoutMs: 5_000 }));
     await reached;
 
@@ -69,7 +69,7 @@ describe('the time limit of a call', () => {
     expect((await call).timeoutMs).toBe(5_000);
   });
 
-  test('leaves no timer', async () => {
+  test('clears its timer', async () => {
     fakeTimers();
     const { url } = await serveHttp((_, response) => response.end('{"data":[]}'));
 
@@ -122,7 +122,7 @@ describe('the time limit of a call', () => {
     await vi.advanceTimersByTimeAsync(1_200);
 
     expect(await call).toMatchObject({ status: 503 });
-    // At 0 and 500 ms; the third would be at 1,500 ms.
+    // The attempts start at 0 and 500 ms. The third would start at 1,500 ms.
     expect(fetch).toHaveBeenCalledTimes(2);
   });
 });
@@ -130,7 +130,7 @@ describe('the time limit of a call', () => {
 describe('an aborted call', () => {
   const reason = { why: 'the user left' };
 
-  test('sends nothing if it was aborted before it began', async () => {
+  test('sends nothing if it is already aborted when it starts', async () => {
     const server = await serveHttp((_, response) => response.end('{"data":[]}'));
 
     await expect(client(server.url).models({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -139,23 +139,26 @@ describe('an aborted call', () => {
   });
 
   test.each([
-    ['while the server has said nothing', ''],
+    ['before a response', ''],
     ['within the headers', 'HTTP/1.1 200 OK\r\ncontent-'],
     ['within the body', HALF],
     ['within the body of an error', HALF.replace('200 OK', '500 Oh')],
-  ])('%s rejects with the reason of its signal, and frees socket and signal', async (_, said) => {
-    const { url, reached } = await stalling(said);
-    const controller = new AbortController();
-    const call = client(url).models({ signal: controller.signal });
-    const outcome = expect(call).rejects.toBe(reason);
-    const socket = await reached;
+  ])(
+    '%s rejects with the reason of its signal, closes the socket and removes its listener',
+    async (_, rawResponse) => {
+      const { url, reached } = await serveStalled(rawResponse);
+      const controller = new AbortController();
+      const call = client(url).models({ signal: controller.signal });
+      const outcome = expect(call).rejects.toBe(reason);
+      const socket = await reached;
 
-    controller.abort(reason);
+      controller.abort(reason);
 
-    await outcome;
-    expect(listeners(controller.signal)).toBe(0);
-    await closed(socket);
-  });
+      await outcome;
+      expect(listeners(controller.signal)).toBe(0);
+      await closed(socket);
+    },
+  );
 
   test('rejects at once during the wait before a retry', async () => {
     const set = vi.spyOn(globalThis, 'setTimeout');
@@ -187,7 +190,7 @@ describe('an aborted call', () => {
   });
 
   test('rejects with the default reason of a signal without a reason', async () => {
-    const { url, reached } = await stalling('');
+    const { url, reached } = await serveStalled('');
     const controller = new AbortController();
     const outcome = rejectionOf(DOMException, client(url).models({ signal: controller.signal }));
     await reached;
@@ -198,7 +201,7 @@ describe('an aborted call', () => {
   });
 
   test('rejects with a null reason', async () => {
-    const { url, reached } = await stalling('');
+    const { url, reached } = await serveStalled('');
     const controller = new AbortController();
     const outcome = expect(client(url).models({ signal: controller.signal })).rejects.toBeNull();
     await reached;
@@ -230,7 +233,7 @@ describe('an aborted call', () => {
 describe('the signal of a call', () => {
   test.each([
     ['succeeded', 200],
-    ['was refused', 400],
+    ['is rejected', 400],
     ['failed', 500],
   ])('has no listener left once the call %s', async (_, status) => {
     const { url } = await serveHttp((_request, response) => response.writeHead(status).end('{"data":[]}'));
@@ -243,7 +246,7 @@ describe('the signal of a call', () => {
     expect(listeners(signal)).toBe(0);
   });
 
-  test('loses as many listeners as it gains over many calls', async () => {
+  test('has no listeners left after many calls', async () => {
     const { url } = await serveHttp((_, response) => response.end('{"data":[]}'));
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');
@@ -257,7 +260,7 @@ describe('the signal of a call', () => {
 
   test('has no listener left after a timeout', async () => {
     fakeTimers();
-    const { url, reached } = await stalling('');
+    const { url, reached } = await serveStalled('');
     const { signal } = new AbortController();
     const call = rejectionOf(TimeoutError, client(url, { timeoutMs: 10 }).models({ signal }));
     await reached;

@@ -22,8 +22,8 @@ const ofAddresses = (...errors: Fields[]): Error =>
   });
 const connect = (code: string): Fields => ({ code, syscall: 'connect' });
 
-/** Connections that never opened; trying again may help. */
-const UNOPENED: [string, Error][] = [
+/** Failures to connect that a retry may resolve. */
+const CONNECT_FAILURES: [string, Error][] = [
   ...[
     'ECONNREFUSED',
     'ETIMEDOUT',
@@ -48,7 +48,7 @@ const UNOPENED: [string, Error][] = [
     failed('TLS handshake timeout', { code: 'ERR_TLS_HANDSHAKE_TIMEOUT' }),
   ],
   [
-    'a TLS handshake that is closed',
+    'a connection that is closed during the TLS handshake',
     failed('Client network socket disconnected before secure TLS connection was established', {
       code: 'ECONNRESET',
       host: 'chat.d.run',
@@ -124,13 +124,19 @@ const HANDSHAKES = [
   'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
 ];
 
-/** Connections that never opened, and never will. */
-const FINAL: [string, Error][] = [
+/** Permanent failures to connect. */
+const PERMANENT_CONNECT_FAILURES: [string, Error][] = [
   ...[...CERTIFICATES, ...HANDSHAKES].map((code): [string, Error] => [code, failed(code, { code })]),
   ...[403, 407, 502, 503].map((status): [string, Error] => [
     `a proxy that rejects CONNECT with ${status}`,
     failed(`Proxy response (${status}) !== 200 when HTTP Tunneling`, { code: 'UND_ERR_ABORTED' }),
   ]),
+  ...['CLOSED', 'PRX_TLS', 'SOCKS5', 'SOCKS5_AUTH_REJECTED', 'SOCKS5_REPLY_5'].map(
+    (name): [string, Error] => [
+      `UND_ERR_${name}`,
+      failed('The client is closed', { code: `UND_ERR_${name}` }),
+    ],
+  ),
   [
     "Node's own proxy support",
     failed('Failed to establish tunnel to chat.d.run:443 via http://proxy:3128: HTTP/1.1 403', {
@@ -177,20 +183,20 @@ const FINAL: [string, Error][] = [
   ],
 ];
 
-/** Failures that leave open whether the request arrived. */
+/** Failures after which it is unknown whether the request arrived. */
 const AMBIGUOUS: [string, Error][] = [
   ['a reset', failed('read ECONNRESET', { code: 'ECONNRESET', syscall: 'read' })],
   ['a timeout of the socket', failed('read ETIMEDOUT', { code: 'ETIMEDOUT', syscall: 'read' })],
   [
-    'an unreachable host of an open connection',
+    'a host that becomes unreachable during a connection',
     failed('read EHOSTUNREACH', { code: 'EHOSTUNREACH', syscall: 'read' }),
   ],
   ['a broken pipe', failed('write EPIPE', { code: 'EPIPE', syscall: 'write' })],
   ['a closed socket', failed('other side closed', { code: 'UND_ERR_SOCKET' })],
   ['an aborted request', failed('Request aborted', { code: 'UND_ERR_ABORTED' })],
-  ['a bad record', failed('bad record mac', { code: 'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC' })],
+  ['an invalid TLS record', failed('bad record mac', { code: 'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC' })],
   [
-    'a failed decryption',
+    'a TLS decryption failure',
     failed('decryption failed', { code: 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC' }),
   ],
   [
@@ -219,8 +225,8 @@ const create = (fetch: (url: string) => Promise<Response>): Promise<unknown> =>
   new ApiKeys({ accessToken: TOKEN, fetch, maxRetries: 1 }).create({ name: 'checkout' });
 
 describe('create()', () => {
-  it.each(UNOPENED)(
-    'is repeated, and reports a ConnectionError, if no connection opened: %s',
+  it.each(CONNECT_FAILURES)(
+    'is retried, and rejects with ConnectionError, if no connection was opened: %s',
     async (_, error) => {
       retryAtOnce();
       const fetch = vi.fn(() => Promise.reject(error));
@@ -232,8 +238,8 @@ describe('create()', () => {
     },
   );
 
-  it.each(FINAL)(
-    'is sent once, and reports a ConnectionError, if no connection can open: %s',
+  it.each(PERMANENT_CONNECT_FAILURES)(
+    'is sent once, and rejects with ConnectionError, if no connection can be opened: %s',
     async (_, error) => {
       const fetch = vi.fn(() => Promise.reject(error));
 
@@ -244,7 +250,7 @@ describe('create()', () => {
   );
 
   it.each(AMBIGUOUS)(
-    'reports an UnknownOutcomeError if the request may have arrived: %s',
+    'rejects with UnknownOutcomeError if the request may have arrived: %s',
     async (_, error) => {
       const creates: string[] = [];
       const fetch = async (url: string): Promise<Response> => {
@@ -269,7 +275,7 @@ describe('a call of the data plane', () => {
       CHAT_METHODS,
     );
 
-  it.each(rows([...UNOPENED.slice(0, 3), ...AMBIGUOUS]))(
+  it.each(rows([...CONNECT_FAILURES.slice(0, 3), ...AMBIGUOUS]))(
     'retries %s after %s',
     async (_, __, error, { call }) => {
       retryAtOnce();
@@ -281,7 +287,7 @@ describe('a call of the data plane', () => {
     },
   );
 
-  it.each(rows(FINAL))('never retries %s after %s', async (_, __, error, { call }) => {
+  it.each(rows(PERMANENT_CONNECT_FAILURES))('never retries %s after %s', async (_, __, error, { call }) => {
     const fetch = vi.fn(() => Promise.reject(error));
 
     await rejectionOf(ConnectionError, call({ fetch }));
@@ -290,7 +296,7 @@ describe('a call of the data plane', () => {
   });
 });
 
-/** The https URL of a server that does not speak TLS, and closes each connection with a text. */
+/** Starts a server that responds to TLS handshakes in plain text. Returns its https URL. */
 async function plainServer(text: string): Promise<string> {
   const server = createServer((socket) => socket.on('error', () => {}).end(text)).listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
@@ -305,7 +311,7 @@ describe('a real connection', () => {
       new ApiKeys({ accessToken: TOKEN, baseUrl, maxRetries: 0 }).create({ name: 'a' }),
     );
 
-  it('that is refused has not opened', async () => {
+  it('that is refused is a failure to connect', async () => {
     const url = await closedPort();
 
     expect(await connectTo(url)).toMatchObject({
@@ -314,18 +320,18 @@ describe('a real connection', () => {
     });
   });
 
-  it('of TLS to a plain port has not opened', async () => {
+  it('with TLS to a plain-text port is a failure to connect', async () => {
     const error = await connectTo(await plainServer('HTTP/1.1 400 Bad Request\r\n\r\n'));
 
-    // The message of OpenSSL ends in a line break.
+    // The message of OpenSSL ends with a line break.
     expect(error).toHaveProperty('message', expect.not.stringContaining('\n'));
   });
 
-  it('whose TLS handshake is closed has not opened', async () => {
+  it('that is closed during the TLS handshake is a failure to connect', async () => {
     await connectTo(await plainServer(''));
   });
 
-  it('to a host that does not exist has not opened', async () => {
+  it('to a host that does not exist is a failure to connect', async () => {
     const error = await rejectionOf(
       ConnectionError,
       new ChatClient({ apiKey: KEY, baseUrl: 'https://does-not-exist.invalid', maxRetries: 0 }).models(),
