@@ -919,7 +919,7 @@ const choices: readonly Case[] = [
     text: 'a',
   },
   {
-    name: 'two whole choices with the index 0',
+    name: 'two complete choices with the index 0',
     n: 2,
     body: {
       choices: ['a', 'b'].map((content) => ({ index: 0, message: { content }, finish_reason: 'stop' })),
