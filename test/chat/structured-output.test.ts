@@ -333,7 +333,7 @@ describe('a stream with a schema', () => {
     expect((await stream.completion()).parsed).toEqual({ name: 'Paris', inhabitants: 1 });
   });
 
-  test('rejects with StreamTruncatedError if it is cut off, regardless of its text', async () => {
+  test('rejects with StreamTruncatedError if it is truncated, regardless of its text', async () => {
     await rejectionOf(StreamTruncatedError, streamOf(textChunk(JSON.stringify(PARIS))).completion());
   });
 
