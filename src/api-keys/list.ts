@@ -112,8 +112,8 @@ function undefinedIfInvalid(error: unknown): undefined {
 }
 
 /**
- * Reads pages of all keys from the masked list or, on servers before 0.17, from the plain one. Remembers which one the
- * server has.
+ * Reads pages of all keys from the masked list or, on servers before 0.17, from the plain one. Remembers that a server
+ * has no masked list.
  */
 export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   return async (query) => {
@@ -123,11 +123,12 @@ export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
         plane.hasMaskedList = true;
         return result;
       } catch (error) {
-        if (plane.hasMaskedList || !isMissingPath(error)) throw error;
+        // During a deployment, servers of both versions may respond.
+        if (!isMissingPath(error)) throw error;
       }
     }
     const result = await send(listEndpoint('/apikeys', query));
-    plane.hasMaskedList = false;
+    plane.hasMaskedList ??= false;
     return result;
   };
 }

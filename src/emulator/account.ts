@@ -36,8 +36,6 @@ export interface KeyRecord {
   denyModels: readonly string[];
   quota: Quota;
   usedTokens: bigint;
-  /** When the remaining quota was last computed. */
-  quotaSyncedAt: number;
 }
 
 /** Returns the remaining tokens; 0 if more were used than allowed, because a running request is not cut off. */
@@ -119,12 +117,12 @@ export class Account {
    * @param scope - Default: every scope.
    */
   list(scope?: Scope): KeyRecord[] {
-    return [...this.#byId.values()].filter((record) => isListed(record, scope));
+    const existing = [...this.#byId.values()].filter(({ isDeleted }) => !isDeleted);
+    return existing.filter((record) => scope === undefined || record.scope === scope);
   }
 
   find(id: string, scope?: Scope): KeyRecord | undefined {
-    const record = this.#byId.get(id);
-    return record !== undefined && isListed(record, scope) ? record : undefined;
+    return this.list(scope).find((record) => record.id === id);
   }
 
   /** Creates a key. The caller checks the limit. */
@@ -146,7 +144,6 @@ export class Account {
       denyModels: [],
       quota: 'unlimited',
       usedTokens: 0n,
-      quotaSyncedAt: createdAt,
       ...key,
     };
     this.#byId.set(record.id, record);
@@ -188,10 +185,8 @@ export class Account {
   /** Records the usage of a request and deducts it from the key's quota, unless a reset has removed the key. */
   spend(record: KeyRecord, model: string, usage: TokenUsage): void {
     if (this.#byId.get(record.id) !== record) return;
-    const time = this.#settings.now();
     record.usedTokens += BigInt(usage.total);
-    record.quotaSyncedAt = time;
-    this.#usage.push({ time, scope: record.scope, keyId: record.id, model, usage });
+    this.#usage.push({ time: this.#settings.now(), scope: record.scope, keyId: record.id, model, usage });
     if (this.#usage.length > MAX_USAGE_ENTRIES) this.#usage.splice(0, MAX_USAGE_ENTRIES / 10);
   }
 
@@ -201,8 +196,4 @@ export class Account {
     this.#byFullKey.clear();
     this.#usage = [];
   }
-}
-
-function isListed(record: KeyRecord, scope: Scope | undefined): boolean {
-  return !record.isDeleted && (scope === undefined || record.scope === scope);
 }

@@ -7,10 +7,15 @@ import { dashboard } from './dashboard.ts';
 import type { RuleBook } from './data-plane/rules.ts';
 import type { FaultPlan } from './faults/plan.ts';
 import { bearerToken, HttpError, json, parseJson } from './http.ts';
-import { type EmulatedKeyChanges, type EmulatedKeys, isKey } from './keys.ts';
+import { type CreatedEmulatedKey, type EmulatedKeyChanges, type EmulatedKeys, isKey } from './keys.ts';
 import type { RequestLog } from './log.ts';
 import type { EmulatorOptions } from './options.ts';
 import { addition } from './scenario.ts';
+
+/** Adds to the state of an emulator. @returns The created keys. */
+export type Add = (
+  scenario: Pick<EmulatorOptions, 'keys' | 'rules' | 'faults'>,
+) => CreatedEmulatedKey[] | undefined;
 
 interface AdminOptions {
   readonly context: Context;
@@ -18,6 +23,7 @@ interface AdminOptions {
   readonly rules: RuleBook;
   readonly faults: FaultPlan;
   readonly log: RequestLog;
+  readonly add: Add;
   readonly reset: () => void;
 }
 
@@ -33,7 +39,7 @@ const done = (): Response => new Response(null, { status: 204 });
  * are logged.
  */
 export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
-  const { context, keys, rules, faults, log, reset } = options;
+  const { context, keys, rules, faults, log, add, reset } = options;
   const { account } = context;
   const app = new Hono();
 
@@ -45,21 +51,12 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     if (records.length === 0) throw adminError(404, `No key has the id or name \`${name}\`.`);
     return (key) => key !== undefined && records.some((record) => isKey(record, key));
   };
-  const add = (given: unknown): Response => {
+  const addAll = (given: unknown): Response => {
     // Validate everything before anything is added.
     check('scenario', addition, given);
-    const scenario = given as Pick<EmulatorOptions, 'keys' | 'rules' | 'faults'>;
-    const created = scenario.keys?.map((key) => keys.create(key));
-    for (const rule of scenario.rules ?? []) rules.add(rule);
-    for (const fault of scenario.faults ?? []) faults.schedule(fault);
-    return json(
-      {
-        keys: created?.map(({ secret, ...key }) => ({ ...key, key: secret.reveal() })),
-        rules: scenario.rules?.length,
-        faults: scenario.faults?.length,
-      },
-      201,
-    );
+    const scenario = given as Parameters<Add>[0];
+    const created = add(scenario)?.map(({ secret, ...key }) => ({ ...key, key: secret.reveal() }));
+    return json({ keys: created, rules: scenario.rules?.length, faults: scenario.faults?.length }, 201);
   };
 
   app.use('*', async ({ req }, next) => {
@@ -92,9 +89,9 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     if (req.query('key') === undefined) reset();
     return done();
   });
-  app.post('/_emulator/scenario', async ({ req }) => add(await bodyOf(req.raw)));
+  app.post('/_emulator/scenario', async ({ req }) => addAll(await bodyOf(req.raw)));
   app.post('/_emulator/:part{keys|rules|faults}', async ({ req }) =>
-    add({ [req.param('part')]: [await bodyOf(req.raw)].flat() }),
+    addAll({ [req.param('part')]: [await bodyOf(req.raw)].flat() }),
   );
   app.patch('/_emulator/keys/:id', async ({ req }) =>
     json(keys.update(req.param('id'), (await bodyOf(req.raw)) as EmulatedKeyChanges)),

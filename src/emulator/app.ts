@@ -5,16 +5,14 @@ import { controlPlane } from './control-plane/control-plane.ts';
 import { unknownPath } from './data-plane/errors.ts';
 import { dataPlane } from './data-plane/gateway.ts';
 import type { RuleBook } from './data-plane/rules.ts';
-import { corrupt, isReplaced, replacementOf } from './faults/apply.ts';
+import { corrupt, replacementOf } from './faults/apply.ts';
 import type { FaultPlan } from './faults/plan.ts';
 import { effectsOf } from './faults/table.ts';
 import { bearerToken, HttpError, notFound } from './http.ts';
 import { planeOf } from './operation.ts';
 
-type App = (request: Request, bindings: Env['Bindings']) => Promise<Response>;
-
 /** Creates the app that serves both planes and applies faults. */
-export function createApp(context: Context, faults: FaultPlan, rules: RuleBook): App {
+export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) {
   const { account, settings } = context;
   const { sleep } = settings;
   const app = new Hono<Env>();
@@ -33,17 +31,17 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook):
     c.set('fault', fault);
 
     if (fault.delayMs !== undefined) await sleep(fault.delayMs, signal);
-    const isApplied = !isReplaced(fault) || fault.applied === true;
-    if (!isApplied) return replacementOf(fault, request, plane);
+    const isReplaced = fault.status !== undefined || fault.dropConnection === true;
+    if (isReplaced && fault.applied !== true) return replacementOf(fault, request, plane);
     await next();
     if (effects.length === 0) return undefined;
     const response = c.res;
     // Hono would add the headers of the previous response to the next one.
     c.res = undefined;
-    if (isReplaced(fault)) {
-      await response.body?.cancel();
-      c.res = replacementOf(fault, request, plane);
-    } else c.res = await corrupt(response, fault, { sleep, signal });
+    if (isReplaced) await response.body?.cancel();
+    c.res = isReplaced
+      ? replacementOf(fault, request, plane)
+      : await corrupt(response, fault, { sleep, signal });
     return undefined;
   };
   controlPlane(app, operate, context);
@@ -59,7 +57,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook):
     log.add({ reason: error.reason });
     return error.toResponse(req.raw);
   });
-  return async (request, bindings) => {
+  return async (request: Request, bindings: Env['Bindings']): Promise<Response> => {
     const redirect = settings.behind === 'gateway' ? cleanPathRedirect(request) : undefined;
     const response = redirect ?? (await app.fetch(request, bindings));
     if (request.method === 'HEAD') response.headers.delete('transfer-encoding');

@@ -90,8 +90,8 @@ async function* readAll(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenera
   }
 }
 
-/** Splits decoded chunks after each match of `end`. */
-async function* splitAfter(
+/** Splits decoded chunks after each match of `end`, which the last part may lack. */
+export async function* splitAfter(
   chunks: AsyncIterable<Bytes>,
   end: RegExp,
 ): AsyncGenerator<string, void, undefined> {
@@ -106,11 +106,6 @@ async function* splitAfter(
     }
   }
   if (rest !== '') yield rest;
-}
-
-/** Returns the lines of a body, each with its line feed, which the last line may lack. */
-export function linesOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
-  return splitAfter(chunks, /\n/);
 }
 
 /** Returns the server-sent events of a body, each with its terminating blank line, which the last event may lack. */

@@ -44,12 +44,7 @@ export function check(subject: string, schema: z.ZodType, value: unknown): void 
   throw new TypeError(`${subject}: ${field}${separator}${message}${message.endsWith('?') ? '' : '.'}`);
 }
 
-interface Explanation {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-}
-
-function explain(issue: z.core.$ZodIssue): Explanation {
+function explain(issue: z.core.$ZodIssue): Pick<z.core.$ZodIssue, 'path' | 'message'> {
   const { path, message } = issue;
   if (issue.code === 'unrecognized_keys') return { path: [...path, issue.keys[0] ?? ''], message };
   if (issue.code !== 'invalid_union') return { path, message };

@@ -39,10 +39,8 @@ export async function dashboard({ url, method }: Request): Promise<Response | un
   return new Response(text, { headers: { ...HEADERS, 'content-type': type } });
 }
 
-type File = readonly [type: string, module: { readonly text: string }];
-
 /** Loaded on demand: most emulators never serve the page. */
-const FILES: Readonly<Record<string, () => Promise<File>>> = {
+const FILES: Readonly<Record<string, () => Promise<[string, { readonly text: string }]>>> = {
   '': async () => ['text/html; charset=utf-8', await import('./dashboard/page.html?text')],
   'style.css': async () => ['text/css; charset=utf-8', await import('./dashboard/style.css?text')],
   'script.js': async () => ['text/javascript; charset=utf-8', await import('./dashboard/main.ts?text')],

@@ -7,7 +7,7 @@ import type {
 import { abortable } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 import { Account } from './account.ts';
-import { createAdmin } from './admin.ts';
+import { type Add, createAdmin } from './admin.ts';
 import { createApp } from './app.ts';
 import { mapBody } from './body.ts';
 import { RuleBook, type Rules } from './data-plane/rules.ts';
@@ -56,11 +56,7 @@ export interface Emulator extends AsyncDisposable {
 }
 
 /** The log of each emulator. `serve` uses it for requests that it rejects itself. */
-const logs = new WeakMap<object, RequestLog>();
-
-export function logOf(emulator: object): RequestLog | undefined {
-  return logs.get(emulator);
-}
+export const logs = new WeakMap<object, RequestLog>();
 
 /**
  * Creates an emulator of d.run in memory, with both planes on one origin.
@@ -92,23 +88,21 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const faults = new FaultPlan(settings.random);
   const rules = new RuleBook();
   const keys = emulatedKeys(account, settings.now);
-  const log = new RequestLog(settings, account);
+  const log = new RequestLog(settings, account.token);
   const app = createApp(context, faults, rules);
 
-  const restore = (): void => {
-    for (const rule of settings.rules) rules.add(rule);
-    for (const key of settings.keys) keys.create(key);
-    for (const fault of settings.faults) faults.schedule(fault);
+  const add: Add = (scenario) => {
+    const created = scenario.keys?.map((key) => keys.create(key));
+    for (const rule of scenario.rules ?? []) rules.add(rule);
+    for (const fault of scenario.faults ?? []) faults.schedule(fault);
+    return created;
   };
   const reset = (): void => {
-    account.clear();
-    rules.clear();
-    faults.clear();
-    log.clear();
-    restore();
+    for (const part of [account, rules, faults, log]) part.clear();
+    add(settings);
   };
-  restore();
-  const admin = createAdmin({ context, keys, rules, faults, log, reset });
+  reset();
+  const admin = createAdmin({ context, keys, rules, faults, log, add, reset });
 
   const open = new Set<AbortController>();
   let isClosed = false;

@@ -78,11 +78,6 @@ export function preferredLanguage(request: Request): Language {
   return language?.toLowerCase() === 'zh' ? 'zh' : 'en';
 }
 
-/** A system error in the format of Node's sockets. */
-interface SystemError extends Error {
-  code?: string;
-}
-
 const MESSAGES = { ECONNRESET: 'read ECONNRESET', ECONNREFUSED: 'connect ECONNREFUSED' } as const;
 
 /**
@@ -91,8 +86,7 @@ const MESSAGES = { ECONNRESET: 'read ECONNRESET', ECONNREFUSED: 'connect ECONNRE
  */
 export class LostConnection extends TypeError {
   constructor(code: keyof typeof MESSAGES = 'ECONNRESET') {
-    const cause: SystemError = new Error(MESSAGES[code]);
-    cause.code = code;
-    super('fetch failed', { cause });
+    // As from Node's sockets.
+    super('fetch failed', { cause: Object.assign(new Error(MESSAGES[code]), { code }) });
   }
 }

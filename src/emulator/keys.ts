@@ -1,5 +1,5 @@
 import { isSecret, Secret } from '../secret/secret.ts';
-import { type Account, type KeyRecord, OWNER, remainingTokens } from './account.ts';
+import { type Account, type KeyRecord, OWNER, remainingTokens, type Scope } from './account.ts';
 import { check } from './checks.ts';
 import { keyChanges, newKey } from './scenario.ts';
 
@@ -133,19 +133,13 @@ export function emulatedKeys(account: Account, now: () => number): EmulatedKeys 
     create({ name, key, workspace, user, ...changes }) {
       const fullKey = isSecret(key) ? key.reveal() : key;
       check('drun.keys', newKey, { name, key, workspace, user, ...changes });
-      const scope = workspace ?? 'account';
+      const scope: Scope = workspace ?? 'account';
       if (account.isFull(scope)) throw new RangeError('drun.keys: the limit of keys (`maxKeys`) is reached.');
-      const existing = fullKey === undefined ? undefined : account.recall(fullKey);
-      if (existing !== undefined && account.find(existing.id) !== undefined) {
+      if (fullKey !== undefined && account.list().some(({ secret }) => secret.equals(fullKey))) {
         throw new RangeError('drun.keys: another key has the same `key`.');
       }
-      const record = account.create({
-        name,
-        scope,
-        fullKey,
-        createdBy: user ?? OWNER,
-        ...changesOf(changes),
-      });
+      const given = { name, scope, fullKey, createdBy: user ?? OWNER };
+      const record = account.create({ ...given, ...changesOf(changes) });
       return { ...keyView(record, now()), secret: record.secret };
     },
     update(id, changes) {

@@ -1,6 +1,5 @@
 import { redact } from '../secret/redact.ts';
 import { Secret } from '../secret/secret.ts';
-import type { Account } from './account.ts';
 import { type EmulatedOperation, type EmulatedPlane, planeOf } from './operation.ts';
 
 /** A request that the emulator received. No field contains a credential in plain text. */
@@ -39,11 +38,7 @@ export interface EmulatedRequest {
 type Entry = { -readonly [Field in keyof EmulatedRequest]: EmulatedRequest[Field] };
 type Details = Pick<Entry, 'operation' | 'keyId' | 'model' | 'status' | 'reason' | 'faults' | 'rule'>;
 
-/** A request in progress. */
-export interface LoggedRequest {
-  readonly add: (details: Details) => void;
-  readonly end: () => void;
-}
+export type LoggedRequest = ReturnType<RequestLog['open']>;
 
 interface LogSettings {
   readonly now: () => number;
@@ -55,15 +50,15 @@ const MAX_ENTRIES = 1000;
 /** The most recent requests, in order of arrival. */
 export class RequestLog {
   readonly #settings: LogSettings;
-  readonly #account: Account;
+  readonly #token: Secret;
   #entries: Entry[] = [];
 
-  constructor(settings: LogSettings, account: Account) {
+  constructor(settings: LogSettings, token: Secret) {
     this.#settings = settings;
-    this.#account = account;
+    this.#token = token;
   }
 
-  open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>): LoggedRequest {
+  open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>) {
     const { now, onRequest } = this.#settings;
     const { pathname } = new URL(url);
     // Applies to any scheme, because a client may send a credential without one by mistake.
@@ -80,16 +75,13 @@ export class RequestLog {
     };
     this.#entries.push(entry);
     if (this.#entries.length > MAX_ENTRIES) this.#entries.shift();
-    let ended = false;
     return {
-      add: ({ reason, model, ...details }) => {
+      add: ({ reason, model, ...details }: Details): void => {
         Object.assign(entry, details);
         if (reason !== undefined) entry.reason = this.#redact(reason, words);
         if (model !== undefined) entry.model = this.#redact(model.slice(0, 200), words);
       },
-      end() {
-        if (ended) return;
-        ended = true;
+      end: (): void => {
         entry.durationMs = now() - startedAt;
         try {
           onRequest?.(structuredClone(entry));
@@ -119,7 +111,7 @@ export class RequestLog {
   #redact(text: string, words: readonly string[]): string {
     // Shorter words also occur in the paths themselves: the `key` in /apikeys.
     const sent = words.filter((word) => word.length >= 8);
-    return redact(text, [this.#account.token, ...sent]).replace(
+    return redact(text, [this.#token, ...sent]).replace(
       /sk-[^/*\s`"',;]+/gi,
       (match) => new Secret(match).masked,
     );

@@ -1,13 +1,10 @@
 import type { KeyRecord } from './account.ts';
 
-/** Whether a key may use a model. */
-export type ModelAccess = 'allowed' | 'denied' | 'not-allowed';
-
-/** The deny list takes precedence over the allow list, and an empty allow list allows every model. */
+/** Returns whether a key may use a model. The deny list takes precedence over the allow list, and an empty allow list allows every model. */
 export function modelAccess(
   { allowModels, denyModels }: Pick<KeyRecord, 'allowModels' | 'denyModels'>,
   model: string,
-): ModelAccess {
+): 'allowed' | 'denied' | 'not-allowed' {
   if (denyModels.some((glob) => matchesGlob(glob, model))) return 'denied';
   if (allowModels.length === 0 || allowModels.some((glob) => matchesGlob(glob, model))) return 'allowed';
   return 'not-allowed';

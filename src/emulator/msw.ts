@@ -4,7 +4,7 @@
  * @module
  */
 import { HttpResponse, http, type RequestHandler } from 'msw';
-import { type Body, mapBody } from './body.ts';
+import { mapBody } from './body.ts';
 import type { Emulator } from './emulator.ts';
 import { LostConnection, notFound } from './http.ts';
 import { type EmulatedPlane, planeOf } from './operation.ts';
@@ -104,17 +104,14 @@ function framed({ body, status, headers }: Response): Response {
   if (body === null) return new Response(null, { status, headers });
   const framedHeaders = new Headers(headers);
   if (!headers.has('content-length')) framedHeaders.set('transfer-encoding', 'chunked');
-  return new Response(yielding(body), { status, headers: framedHeaders });
-}
-
-/** Yields to the event loop, so that an abort reaches a stream that msw reads without end. */
-function yielding(body: Body): Body {
-  return mapBody(body, async function* (chunks) {
+  // Yields to the event loop, so that an abort reaches a stream that msw reads without end.
+  const yielding = mapBody(body, async function* (chunks) {
     for await (const chunk of chunks) {
       yield chunk;
       await nextTurn();
     }
   });
+  return new Response(yielding, { status, headers: framedHeaders });
 }
 
 /** Does not use a timer, because tests replace timers. */

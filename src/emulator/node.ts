@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import * as z from 'zod';
 import { isLoopback } from '../internal/checks.ts';
-import { type Body, bodyOf, type Chunks } from './body.ts';
+import { bodyOf, type Chunks } from './body.ts';
 import { check, fields, nonEmpty } from './checks.ts';
-import { type Emulator, logOf } from './emulator.ts';
+import { type Emulator, logs } from './emulator.ts';
 import { LostConnection, notFound } from './http.ts';
 
 /** Options of {@link serve}. */
@@ -59,7 +59,7 @@ export async function serve(
 ): Promise<EmulatorServer> {
   check('serve', serveOptions, options);
   const { port = 0, host = '127.0.0.1', allowedHosts = [], admin = false } = options;
-  const log = logOf(emulator);
+  const log = logs.get(emulator);
   const knownHosts = [host, ...allowedHosts].map((name) => name.toLowerCase());
   let isOnLoopback = false;
   const handle = async (request: Request): Promise<Response> => {
@@ -144,7 +144,10 @@ function urlOf(host: string, port: number): string {
 function toRequest(incoming: IncomingMessage, init: RequestInit & { readonly headers: Headers }): Request {
   const target = targetOf(incoming.url ?? '/', init.headers.get('host') ?? 'localhost');
   if (init.method === 'GET' || init.method === 'HEAD') return new Request(target, init);
-  return new Request(target, { ...init, body: bodyOfRequest(incoming), duplex: 'half' } as RequestInit);
+  // The body is read on demand. Node discards the unread part, so the connection can be reused.
+  const chunks = incoming.iterator({ destroyOnReturn: false }) as Chunks;
+  const body = bodyOf(chunks, { onCancel: () => void incoming.resume() });
+  return new Request(target, { ...init, body, duplex: 'half' } as RequestInit);
 }
 
 /** @throws {TypeError} If the URL is invalid, or the host contains a path. */
@@ -161,12 +164,6 @@ function headersOf({ headersDistinct }: IncomingMessage): Headers {
     for (const value of values) headers.append(name, value);
   }
   return headers;
-}
-
-/** Reads the body on demand. Node discards the unread part, so the connection can be reused. */
-function bodyOfRequest(incoming: IncomingMessage): Body {
-  const chunks = incoming.iterator({ destroyOnReturn: false }) as Chunks;
-  return bodyOf(chunks, { onCancel: () => void incoming.resume() });
 }
 
 async function send({ status, headers, body }: Response, outgoing: ServerResponse): Promise<void> {

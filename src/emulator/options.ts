@@ -68,8 +68,7 @@ export interface EmulatorOptions {
   readonly models?: readonly (string | EmulatedModel)[] | undefined;
   /**
    * The reply to requests that no rule matches. By default, the emulator repeats the last user message, calls a tool if
-   * `tool_choice` requires one, replies with the simplest valid value if `response_format` requires JSON, and starts
-   * with reasoning if the request asks for it.
+   * `tool_choice` requires one, and replies with the simplest valid value if `response_format` requires JSON.
    *
    * A function that throws emulates a failing model server: the response is a 500 before the reply starts, and later
    * the stream ends the way the gateway ends it.

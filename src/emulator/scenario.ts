@@ -16,7 +16,8 @@ const positive = z.int().min(1).optional();
 const anyRecord = z.record(z.string(), z.unknown());
 
 const isTime = (value: string): boolean => !Number.isNaN(Date.parse(value));
-const isQuota = (value: unknown): boolean => value === 'unlimited' || isCount(value);
+const isQuota = (value: unknown): boolean =>
+  value === 'unlimited' || (Number.isSafeInteger(value) && Number(value) >= 0);
 const changes = {
   expiresAt: z.union([z.date(), z.string().refine(isTime)], 'must be a date').nullish(),
   disabled: z.boolean().optional(),
@@ -146,10 +147,6 @@ export const options = fields({
   ({ reply: given, upstream }) => given === undefined || upstream === undefined,
   'Only one of `reply` and `upstream` can be given',
 );
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
-}
 
 /** Whether a reply can be used more than once; generators and streams cannot. */
 function isReusable(value: unknown): boolean {

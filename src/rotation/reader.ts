@@ -192,7 +192,8 @@ export class Reader {
       this.#unwatch = typeof unwatch === 'function' ? (unwatch as () => void) : () => {};
     } catch (error) {
       // The record is still read every `refreshMs`.
-      this.#report(safeCause(error));
+      const message = `the store cannot be watched: ${safeCause(error).message}`;
+      this.#report(ringError(name, 'key_ring_store_failed', message));
     }
   }
 

@@ -89,6 +89,6 @@ export async function verify(
     return { kind: 'undecided', error };
   }
   check(typeof result?.accepted === 'boolean', 'verifier', 'must return `{ accepted }` from `verify`');
-  if (result.accepted) return { kind: 'accepted', models: result.models ?? [] };
+  if (result.accepted) return { kind: 'accepted', models: Array.isArray(result.models) ? result.models : [] };
   return { kind: NOT_ABOUT_THE_KEY.includes(result.code) ? 'undecided' : 'rejected' };
 }

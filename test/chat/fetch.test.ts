@@ -147,11 +147,11 @@ describe('a rejected key', () => {
     const { url, requests } = await startServer((response, number) =>
       (number === 1 ? rejected : ok)(response),
     );
-    const asked: unknown[] = [];
+    const rejectedKeys: unknown[] = [];
     const { fetch } = chatClient({
       baseUrl: url,
       apiKey: ({ rejected }) => {
-        asked.push(rejected?.reveal());
+        rejectedKeys.push(rejected?.reveal());
         return replacing({ rejected });
       },
     });
@@ -159,7 +159,7 @@ describe('a rejected key', () => {
     const response = await fetch(`${url}/v1/x`, { method: 'POST', body: 'hello' });
 
     expect(response.status).toBe(200);
-    expect(asked).toEqual([undefined, KEY]);
+    expect(rejectedKeys).toEqual([undefined, KEY]);
     expect(requests.map(({ headers, body }) => [headers.authorization, body])).toEqual([
       [`Bearer ${KEY}`, 'hello'],
       [`Bearer ${OTHER_KEY}`, 'hello'],

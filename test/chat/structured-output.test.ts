@@ -333,7 +333,7 @@ describe('a stream with a schema', () => {
     expect((await stream.completion()).parsed).toEqual({ name: 'Paris', inhabitants: 1 });
   });
 
-  test('rejects with StreamTruncatedError if it is cut off, regardless of its text', async () => {
+  test('rejects with StreamTruncatedError if it is truncated, regardless of its text', async () => {
     await rejectionOf(StreamTruncatedError, streamOf(textChunk(JSON.stringify(PARIS))).completion());
   });
 
@@ -378,6 +378,13 @@ describe('the text of a reply', () => {
 
     expect(parsed).toEqual(PARIS);
     expect(choices[0].message.reasoning_content !== undefined).toBe(content.includes('</think>'));
+  });
+
+  test.each([null, false, 0, ''])('may be %j', async (value) => {
+    network.respond('post', COMPLETIONS, reply({ content: JSON.stringify(value) }));
+    const schema = z.union([z.null(), z.boolean(), z.number(), z.string()]);
+
+    expect(await chatClient().parse({ model, messages }, { schema })).toMatchObject({ parsed: value });
   });
 
   test.each([

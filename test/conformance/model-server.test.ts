@@ -90,7 +90,7 @@ const wireStream =
   (options: EmulatorOptions = {}): Script =>
   (recording) => [{ reply: { chunks: chunksOf(recording) }, ...options }, { stream: true }];
 
-const scriptedWhole: Script = ({ body }) => {
+const scriptedCompletion: Script = ({ body }) => {
   const { choices, usage } = JSON.parse(body);
   const { message, finish_reason: finishReason } = choices[0];
   const toolCalls = message.tool_calls?.map(({ function: called }: { function: object }) => called);
@@ -126,8 +126,8 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
     },
     { stream: true },
   ],
-  'vllm032-plain.whole': scriptedWhole,
-  'vllm032-tool-two-script.whole': scriptedWhole,
+  'vllm032-plain.whole': scriptedCompletion,
+  'vllm032-tool-two-script.whole': scriptedCompletion,
   'llamacpp-tool-forced.whole': ({ body }) => [{ reply: JSON.parse(body) }, {}],
   'vllm032-too-long.whole': () => [{}, { messages: [{ role: 'user', content: 'x'.repeat(25939) }] }],
   'vllm032-unknown-model.whole': () => [{}, { model: 'nope' }],

@@ -88,7 +88,7 @@ function deltas(of: Choice, index: number): object[] {
 const head = { id: 'chatcmpl-1', created: 7, model: 'm' };
 
 const completions = fc.array(choice, { minLength: 1, maxLength: 3 }).chain((choices) => {
-  const whole = {
+  const expected = {
     ...head,
     object: 'chat.completion',
     choices: choices.map((one, index) => ({
@@ -113,7 +113,7 @@ const completions = fc.array(choice, { minLength: 1, maxLength: 3 }).chain((choi
       object: 'chat.completion.chunk',
       choices: [remaining[index]?.shift()],
     }));
-    return { n: choices.length, whole, chunks };
+    return { n: choices.length, expected, chunks };
   });
 });
 
@@ -122,19 +122,19 @@ const newline = fc.constantFrom('\n', '\r\n', '\r');
 
 it('any completion is the same with and without streaming, however its bytes are split', async () => {
   await fc.assert(
-    fc.asyncProperty(completions, lengths, newline, async ({ n, whole, chunks }, sizes, end) => {
+    fc.asyncProperty(completions, lengths, newline, async ({ n, expected, chunks }, sizes, end) => {
       const sse = events(...chunks, '[DONE]').replaceAll('\n', end);
       const options = { ...request, n };
 
       const received = await Promise.all([
-        clientFor(JSON.stringify(whole), sizes).complete(options),
-        clientFor(JSON.stringify(whole), sizes).stream(options).completion(),
+        clientFor(JSON.stringify(expected), sizes).complete(options),
+        clientFor(JSON.stringify(expected), sizes).stream(options).completion(),
         clientFor(sse, sizes).complete(options),
         clientFor(sse, sizes).stream(options).completion(),
       ]);
 
       for (const completion of received)
-        expect(normalize(completion)).toEqual(normalize(whole as unknown as ChatCompletion));
+        expect(normalize(completion)).toEqual(normalize(expected as unknown as ChatCompletion));
     }),
     { numRuns: 60 },
   );

@@ -123,10 +123,10 @@ describe.each([...recordings.values()].filter(({ status, body }) => status === 2
         streamOf(recording).completion(),
       ]);
 
-      const [whole, streamed] = settled.map((one) =>
+      const [completed, streamed] = settled.map((one) =>
         one.status === 'fulfilled' ? one.value : { error: (one.reason as Error).name },
       );
-      expect(whole).toEqual(streamed);
+      expect(completed).toEqual(streamed);
     });
 
     it('loses no text of the chunks', async () => {

@@ -43,9 +43,9 @@ const errorEvents: readonly Case[] = (
     ['a code and a message', { code: 'E1001', message: 'boom' }, { serviceCode: 'E1001' }],
     ['an error of FastChat', { text: 'boom', error_code: 50002 }, { serviceCode: '50002' }],
     ['an error of Spark', { code: 10013, message: 'boom', sid: 'x' }],
-    ['an error beside empty choices', { choices: [], error: { message: 'boom', code: 502 } }],
+    ['an error with empty choices', { choices: [], error: { message: 'boom', code: 502 } }],
     [
-      'an error beside a choice',
+      'an error with a choice',
       {
         error: { message: 'boom', code: 502 },
         choices: [{ index: 0, delta: { content: '' }, finish_reason: 'error' }],
@@ -53,7 +53,7 @@ const errorEvents: readonly Case[] = (
     ],
     ['a status and a message', { status: 500, message: 'boom' }],
     [
-      'fields of an error beside those of a chunk (DeepInfra)',
+      'fields of an error in addition to those of a chunk (DeepInfra)',
       {
         id: 'c',
         created: 1,
@@ -185,6 +185,35 @@ const endings: readonly Case[] = [
     body: events(textChunk('Hel'), finishChunk(''), '[DONE]'),
     error: truncated('Hel'),
   },
+  {
+    name: 'the expiry of the audio instead of a finish reason (openai-node#1206)',
+    body: events(
+      ...[{ id: 'a', data: 'AA' }, { data: 'BB', transcript: 'Hi' }, { expires_at: 9 }].map((audio) =>
+        choice({ delta: { audio }, finish_reason: null }),
+      ),
+      '[DONE]',
+    ),
+    completion: {
+      choices: [
+        {
+          message: { content: null, audio: { id: 'a', data: 'AABB', transcript: 'Hi', expires_at: 9 } },
+          finish_reason: 'stop',
+        },
+      ],
+    },
+    text: '',
+  },
+  ...[
+    [{ id: 'a', data: 'AA', transcript: 'Hi', expires_at: 9 }],
+    [{ id: 'a', data: 'AA' }, { expires_at: 9 }],
+    [{ id: 'a', data: 'AA', transcript: 'Hi' }, { expires_at: 9 }, { data: 'BB' }],
+  ].map(
+    (parts, index): Case => ({
+      name: `incomplete audio ${index}`,
+      body: events(...parts.map((audio) => choice({ delta: { audio } })), '[DONE]'),
+      error: { name: 'StreamTruncatedError' },
+    }),
+  ),
   {
     name: 'a truncated chunk',
     body: `${events(textChunk('Hel'))}data: {"choices":[{"index":0,"delta":{"conte`,
@@ -919,7 +948,7 @@ const choices: readonly Case[] = [
     text: 'a',
   },
   {
-    name: 'two whole choices with the index 0',
+    name: 'two complete choices with the index 0',
     n: 2,
     body: {
       choices: ['a', 'b'].map((content) => ({ index: 0, message: { content }, finish_reason: 'stop' })),

@@ -82,7 +82,7 @@ describe('/_emulator/', () => {
     ]);
     await admin('POST', 'faults', [
       { mode: 'always', status: 500 },
-      { mode: 'random', probability: 1, kinds: ['status'] },
+      { mode: 'random', probability: 0 },
     ]);
     expect(await sendPrompt()).toContain('error');
     await admin('DELETE', 'faults');

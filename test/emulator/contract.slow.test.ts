@@ -57,17 +57,17 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
   describe('the control plane', () => {
     it.each(['', SPACE])('creates, lists, returns and deletes keys under "%s"', async (scope) => {
       const { control, key } = await service();
-      const { id, key: whole } = await key({}, scope);
-      expect(whole).toMatch(/^sk-[\w-]{45}$/);
+      const { id, key: fullKey } = await key({}, scope);
+      expect(fullKey).toMatch(/^sk-[\w-]{45}$/);
       for (const path of ['/apikeys', '/masked-apikeys']) {
         expect(await bodyOf(control('GET', scope + path))).toMatchObject({
-          items: [{ id, name: 'contract', key: `sk-******${whole.slice(-4)}` }],
+          items: [{ id, name: 'contract', key: `sk-******${fullKey.slice(-4)}` }],
           page: { page: 1, total: 1 },
         });
       }
-      expect(await bodyOf(control('GET', `${scope}/apikeys/${id}/secret`))).toEqual({ id, key: whole });
+      expect(await bodyOf(control('GET', `${scope}/apikeys/${id}/secret`))).toEqual({ id, key: fullKey });
       const deleted = await control('DELETE', `${scope}/apikeys/${id}`, {});
-      expect(await deleted.json()).toMatchObject({ id, key: `sk-******${whole.slice(-4)}` });
+      expect(await deleted.json()).toMatchObject({ id, key: `sk-******${fullKey.slice(-4)}` });
       const again = await control('DELETE', `${scope}/apikeys/${id}`, {});
       expect(again.status).toBe(404);
       expect(await again.json()).toEqual({ id: expect.any(String), message: expect.any(String) });
@@ -76,16 +76,16 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
     it('paginates, searches and sorts', async () => {
       const { control, key } = await service({ maxKeys: 30 });
       for (let number = 10; number < 22; number++) await key({ name: `key ${number}` });
-      const ask = async (query: string): Promise<string[]> => {
+      const listNames = async (query: string): Promise<string[]> => {
         const { items = [] } = (await bodyOf(control('GET', `/masked-apikeys?${query}`))) as {
           items?: { name: string }[];
         };
         return items.map(({ name }) => name);
       };
-      expect(await ask('page.page=0&page.pageSize=0')).toHaveLength(10);
-      expect(await ask('page.page=2')).toHaveLength(2);
-      expect(await ask('page.pageSize=-1')).toHaveLength(12);
-      expect(await ask('page.search=KEY%201&page.sort=name&page.pageSize=3')).toEqual([
+      expect(await listNames('page.page=0&page.pageSize=0')).toHaveLength(10);
+      expect(await listNames('page.page=2')).toHaveLength(2);
+      expect(await listNames('page.pageSize=-1')).toHaveLength(12);
+      expect(await listNames('page.search=KEY%201&page.sort=name&page.pageSize=3')).toEqual([
         'key 10',
         'key 11',
         'key 12',
@@ -95,8 +95,11 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
 
     it('omits zero values, and formats times as RFC 3339 and 64-bit integers as strings', async () => {
       const { control, data, key } = await service();
-      const { id, key: whole } = await key({ expireTime: '2127-01-01T08:00:00+08:00', quota: '1000' }, SPACE);
-      await data('POST', '/v1/chat/completions', whole, question);
+      const { id, key: fullKey } = await key(
+        { expireTime: '2127-01-01T08:00:00+08:00', quota: '1000' },
+        SPACE,
+      );
+      await data('POST', '/v1/chat/completions', fullKey, question);
       const { items } = (await bodyOf(control('GET', `${SPACE}/my-apikeys`))) as { items: object[] };
       const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
       expect(items).toEqual([
@@ -135,9 +138,9 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
 
     it('disables, enables and limits keys in workspaces', async () => {
       const { control, data, key } = await service();
-      const { id, key: whole } = await key({}, SPACE);
+      const { id, key: fullKey } = await key({}, SPACE);
       const status = async (): Promise<number> =>
-        (await data('POST', '/v1/chat/completions', whole, question)).status;
+        (await data('POST', '/v1/chat/completions', fullKey, question)).status;
       const put = (path: string, body: object): Promise<Response> =>
         control('PUT', `${SPACE}/apikeys/${id}/${path}`, body);
       expect((await put('status', { disabled: true })).status).toBe(200);
@@ -153,8 +156,8 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
 
     it('reports usage for POST and GET', async () => {
       const { control, data, key } = await service();
-      const { id, key: whole } = await key();
-      await data('POST', '/v1/chat/completions', whole, question);
+      const { id, key: fullKey } = await key();
+      await data('POST', '/v1/chat/completions', fullKey, question);
       const expected = {
         totalUsage: { input: '4', output: '4', total: '8' },
         dataPoints: [{ model: 'public/deepseek-r1', timestamp: expect.any(String), usage: { total: '8' } }],
@@ -191,8 +194,8 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
 
     it('rejects requests without a valid access token or API key', async () => {
       const { control, key } = await service();
-      const { key: whole } = await key();
-      for (const authorization of ['', 'Basic dXNlcg==', `Bearer ${whole}`]) {
+      const { key: fullKey } = await key();
+      for (const authorization of ['', 'Basic dXNlcg==', `Bearer ${fullKey}`]) {
         const response = await control('GET', '/apikeys', undefined, { authorization });
         expect(response.status).toBe(401);
         expect(await response.json()).toEqual({ id: expect.any(String), message: expect.any(String) });
@@ -203,8 +206,8 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
       'in version %s lists full keys and has fewer paths',
       async (version) => {
         const { control, key } = await service({ version });
-        const { id, key: whole } = await key();
-        expect(await bodyOf(control('GET', '/apikeys'))).toMatchObject({ items: [{ id, key: whole }] });
+        const { id, key: fullKey } = await key();
+        expect(await bodyOf(control('GET', '/apikeys'))).toMatchObject({ items: [{ id, key: fullKey }] });
         expect((await control('GET', '/masked-apikeys')).status).toBe(404);
         expect((await control('GET', `/apikeys/${id}/secret`)).status).toBe(404);
       },
@@ -214,8 +217,8 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
   describe('the data plane', () => {
     it('returns a completion', async () => {
       const { data, key } = await service();
-      const { key: whole } = await key();
-      const response = await data('POST', '/v1/chat/completions', whole, question);
+      const { key: fullKey } = await key();
+      const response = await data('POST', '/v1/chat/completions', fullKey, question);
       expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
       expect(response.headers.get('date')).toMatch(/GMT$/);
       expect(await response.json()).toMatchObject({
@@ -230,8 +233,8 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
 
     it('streams events, with usage before [DONE]', async () => {
       const { data, key } = await service();
-      const { key: whole } = await key();
-      const response = await data('POST', '/v1/chat/completions', whole, { ...question, stream: true });
+      const { key: fullKey } = await key();
+      const response = await data('POST', '/v1/chat/completions', fullKey, { ...question, stream: true });
       expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
       const text = await response.text();
       expect(text).toMatch(/\n\ndata: \[DONE\]\n\n$/);
@@ -246,34 +249,34 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
     it('lists the models of a key, and checks requests in the documented order', async () => {
       const { drun, data } = await service({ models: ['a', 'b/c', 'b/d'] });
       const { secret } = drun.keys.create({ name: 'narrow', allowModels: ['b/*'], denyModels: ['b/d'] });
-      const whole = secret.reveal();
-      expect(await bodyOf(data('GET', '/v1/models', whole))).toMatchObject({
+      const fullKey = secret.reveal();
+      expect(await bodyOf(data('GET', '/v1/models', fullKey))).toMatchObject({
         data: [{ id: 'b/c', object: 'model' }],
       });
-      const ask = async (key: string | undefined, body: unknown): Promise<[number, string | null]> => {
+      const sendChat = async (key: string | undefined, body: unknown): Promise<[number, string | null]> => {
         const response = await data('POST', '/v1/chat/completions', key, body);
         const { error } = (await response.json()) as { error: { code: string | null } };
         return [response.status, error.code];
       };
-      expect(await ask(undefined, 'no JSON')).toEqual([401, null]);
-      expect(await ask('sk-unknown', 'no JSON')).toEqual([401, 'invalid_api_key']);
-      expect(await ask(whole, 'no JSON')).toEqual([400, null]);
-      expect(await ask(whole, { messages: [] })).toEqual([400, null]);
-      expect(await ask(whole, { model: 'b/d' })).toEqual([403, 'model_access_denied']);
-      expect(await ask(whole, { model: 'a' })).toEqual([404, 'model_not_found']);
-      expect(await ask(whole, { model: 'b/c' })).toEqual([400, '400']);
+      expect(await sendChat(undefined, 'no JSON')).toEqual([401, null]);
+      expect(await sendChat('sk-unknown', 'no JSON')).toEqual([401, 'invalid_api_key']);
+      expect(await sendChat(fullKey, 'no JSON')).toEqual([400, null]);
+      expect(await sendChat(fullKey, { messages: [] })).toEqual([400, null]);
+      expect(await sendChat(fullKey, { model: 'b/d' })).toEqual([403, 'model_access_denied']);
+      expect(await sendChat(fullKey, { model: 'a' })).toEqual([404, 'model_not_found']);
+      expect(await sendChat(fullKey, { model: 'b/c' })).toEqual([400, '400']);
     });
 
     it('includes a rejected key in plain text in the message', async () => {
       const { control, data, key } = await service();
-      const { id, key: whole } = await key();
+      const { id, key: fullKey } = await key();
       await control('DELETE', `/apikeys/${id}`, {});
-      const response = await data('GET', '/v1/models', whole);
+      const response = await data('GET', '/v1/models', fullKey);
       expect(response.status).toBe(401);
       expect(await response.json()).toEqual({
         error: {
           code: 'invalid_api_key',
-          message: `Incorrect API key provided: ${whole}`,
+          message: `Incorrect API key provided: ${fullKey}`,
           param: null,
           type: 'invalid_request_error',
         },
@@ -287,8 +290,8 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
           throw new Error('out of memory');
         },
       });
-      const { key: whole } = await key();
-      const response = await data('POST', '/v1/chat/completions', whole, { ...question, stream: true });
+      const { key: fullKey } = await key();
+      const response = await data('POST', '/v1/chat/completions', fullKey, { ...question, stream: true });
       const text = await response.text();
       expect(text).toContain('Once upon ');
       expect(text.endsWith('data: null\n\n')).toBe(true);
@@ -296,12 +299,12 @@ describe.each(TRANSPORTS)('the contract, $name:', ({ open }) => {
 
     it('responds with 404 to other paths', async () => {
       const { data, key } = await service();
-      const { key: whole } = await key();
+      const { key: fullKey } = await key();
       for (const [method, path] of [
         ['POST', '/v1/embeddings'],
         ['POST', '/v1/responses'],
       ] as const) {
-        expect((await data(method, path, whole)).status).toBe(404);
+        expect((await data(method, path, fullKey)).status).toBe(404);
       }
     });
   });

@@ -33,7 +33,7 @@ describe('the options of createEmulator', () => {
     ['keys.0.nme', [{ name: 'x', nme: 'x' }]],
     ['faults.0.status', [{ status: 9 }]],
     ['faults.0.mode', [{ status: 503, mode: 'often' }]],
-    ['faults.0.kinds.0', [{ mode: 'random', kinds: ['meteorite'] }]],
+    ['faults.0.probability', [{ mode: 'random', probability: 2 }]],
     ['latency', 5],
   ];
   it.each(wrong)('are rejected with an error that names `%s`: %o', (option, value) => {

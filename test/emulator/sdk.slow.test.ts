@@ -144,18 +144,18 @@ describe.each(TRANSPORTS)("the SDK's clients, $name:", ({ open }) => {
 
     it('throws a specific error for each rejection, and shows no key', async () => {
       const { drun, chatWith } = await setUp();
-      const refusal = async (fields: object, asked: object = {}): Promise<unknown> => {
+      const rejectionWith = async (fields: object, requestFields: object = {}): Promise<unknown> => {
         const { id, secret } = drun.keys.create({ name: 'refused', ...fields });
-        const error = await rejection(chatWith(secret).complete({ ...request, ...asked }));
+        const error = await rejection(chatWith(secret).complete({ ...request, ...requestFields }));
         expect(everythingShownOf(error)).not.toContain(secret.reveal().slice(3));
         drun.keys.delete(id);
         return error;
       };
-      expect(await refusal({ disabled: true })).toBeInstanceOf(AuthenticationError);
-      expect(await refusal({ expiresAt: new Date(0) })).toBeInstanceOf(AuthenticationError);
-      expect(await refusal({ quota: 0 })).toBeInstanceOf(InsufficientQuotaError);
-      expect(await refusal({ denyModels: ['**'] })).toBeInstanceOf(PermissionDeniedError);
-      expect(await refusal({}, { model: 'unknown' })).toBeInstanceOf(NotFoundError);
+      expect(await rejectionWith({ disabled: true })).toBeInstanceOf(AuthenticationError);
+      expect(await rejectionWith({ expiresAt: new Date(0) })).toBeInstanceOf(AuthenticationError);
+      expect(await rejectionWith({ quota: 0 })).toBeInstanceOf(InsufficientQuotaError);
+      expect(await rejectionWith({ denyModels: ['**'] })).toBeInstanceOf(PermissionDeniedError);
+      expect(await rejectionWith({}, { model: 'unknown' })).toBeInstanceOf(NotFoundError);
     });
 
     it('calls the provider again after a 401', async () => {

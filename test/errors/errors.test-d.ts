@@ -38,9 +38,9 @@ test('the codes are a closed union of literals', () => {
   }
 });
 
-test('fields of one error are not there before its code is known', () => {
+test('fields of a specific error exist only after narrowing by code', () => {
   if (!isDrunError(caught)) return;
-  // @ts-expect-error: only refused credentials have a masked key
+  // @ts-expect-error: only rejected credentials have a masked key
   void caught.maskedKey;
   if (caught.code === 'authentication_failed')
     expectTypeOf(caught.maskedKey).toEqualTypeOf<string | undefined>();
@@ -53,7 +53,7 @@ test('errors require their fields', () => {
   void new TimeoutError('message', { phase: 'connect', timeoutMs: 1 });
 });
 
-test('the fields of an error cannot be written', () => {
+test('the fields of an error are read-only', () => {
   const error = new TimeoutError('message', { phase: 'idle', timeoutMs: 1 });
   // @ts-expect-error: read-only
   error.timeoutMs = 2;

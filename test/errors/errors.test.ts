@@ -207,7 +207,7 @@ describe.each(CLASSES)('$name', ({ name, code, fields, hidden = {}, error: creat
     expect(isDrunError(error)).toBe(true);
   });
 
-  it('is an ApiError exactly if it has a status of the service', () => {
+  it('is an ApiError if and only if it has a status of the service', () => {
     const isApi = 'serviceCode' in fields && 'status' in fields;
 
     expect(create() instanceof ApiError).toBe(isApi);
@@ -273,7 +273,7 @@ describe('a DrunError', () => {
     });
   });
 
-  it('has empty lists by default', () => {
+  it('has empty arrays by default', () => {
     expect(new InvalidResponseError(message, { status: 200 }).issues).toEqual([]);
     expect(new ApiKeyLimitError(message, { status: 400, reason: 'full' }).unusedKeys).toEqual([]);
     expect(new KeyRingError(message, { code: 'key_ring_conflict', ring: 'a' }).keyIds).toEqual([]);

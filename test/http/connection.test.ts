@@ -30,12 +30,12 @@ describe('a connection', () => {
   });
 
   test.each([
-    ['before its answer', ''],
-    ['within the status line', 'HTTP/1.1 2'],
-    ['within the headers', 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-le'],
+    ['before the response', ''],
+    ['during the status line', 'HTTP/1.1 2'],
+    ['during the headers', 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-le'],
     ['after the headers', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n'],
-    ['within the body', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"data":'],
-    ['within a chunked body', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n15\r\n{"data":'],
+    ['during the body', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"data":'],
+    ['during a chunked body', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n15\r\n{"data":'],
     [
       'before the end of a chunked body',
       `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n15\r\n${models}\r\n`,
@@ -50,8 +50,8 @@ describe('a connection', () => {
   });
 
   test.each([
-    ['before its answer', ''],
-    ['within the body', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"data":'],
+    ['before the response', ''],
+    ['during the body', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"data":'],
   ])('that is reset %s rejects with ConnectionError', async (_, rawResponse) => {
     const { url } = await serveSockets((socket) => {
       if (rawResponse === '') socket.resetAndDestroy();

@@ -140,9 +140,9 @@ describe('an aborted call', () => {
 
   test.each([
     ['before a response', ''],
-    ['within the headers', 'HTTP/1.1 200 OK\r\ncontent-'],
-    ['within the body', HALF],
-    ['within the body of an error', HALF.replace('200 OK', '500 Oh')],
+    ['during the headers', 'HTTP/1.1 200 OK\r\ncontent-'],
+    ['during the body', HALF],
+    ['during the body of an error', HALF.replace('200 OK', '500 Oh')],
   ])(
     '%s rejects with the reason of its signal, closes the socket and removes its listener',
     async (_, rawResponse) => {

@@ -107,7 +107,7 @@ const responses: Record<string, (text: string) => Response> = {
         headers: { 'content-type': 'text/event-stream' },
       },
     ),
-  'a stream that is cut off': (text) =>
+  'a truncated stream': (text) =>
     new Response(`data: ${JSON.stringify({ [text]: text, choices: [{ delta: { content: text } }] })}\n\n`, {
       headers: { 'content-type': 'text/event-stream' },
     }),

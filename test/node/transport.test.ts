@@ -323,7 +323,7 @@ describe('a stream', () => {
 describe('an aborted call', () => {
   test.each([
     ['before the headers', ''],
-    ['within the body', MODELS.slice(0, 5)],
+    ['during the body', MODELS.slice(0, 5)],
   ])('%s rejects at once and closes the connection', async (_, sent) => {
     const abort = new AbortController();
     const { url, arrived } = await openStream();
@@ -349,10 +349,10 @@ describe('a connection', () => {
   test.each([
     ['before the response', ''],
     ['during the status line', 'HTTP/1.1 2'],
-    ['within the headers', 'HTTP/1.1 200 OK\r\ncontent-le'],
+    ['during the headers', 'HTTP/1.1 200 OK\r\ncontent-le'],
     ['after the headers', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n'],
-    ['within the body', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"data":'],
-    ['within a chunked body', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n15\r\n{"data":'],
+    ['during the body', 'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"data":'],
+    ['during a chunked body', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n15\r\n{"data":'],
     [
       'before the end of a chunked body',
       `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n15\r\n${MODELS}\r\n`,

@@ -187,7 +187,7 @@ describe('a create without a response', () => {
   it.each([
     ['whose key exists', responseLost],
     ['that was lost', requestLost],
-    ['that a gateway answers with 502', rejected(new ServerError('Bad gateway.', { status: 502 }))],
+    ['for which a gateway returns 502', rejected(new ServerError('Bad gateway.', { status: 502 }))],
     [
       'that rejects with a non-Error value',
       rejected(Object.assign(new Error('?'), { code: 'unknown_outcome' })),
@@ -549,7 +549,7 @@ describe('a list of keys', () => {
   it('of 5,000 keys at 100 ms per request delays the first key by seconds, and takes one request when idle', async () => {
     const { newRing, service, clock } = ringSetup();
     service.maxKeys = 10_000;
-    for (let key = 0; key < 5_000; key++) service.add(`somebody else's ${key}`);
+    for (let key = 0; key < 5_000; key++) service.add(`other ${key}`);
     service.latencyMs = 100;
     const ring = newRing();
     const before = clock.now();

@@ -77,7 +77,7 @@ describe('revoke', () => {
 
   it('rejects an id that belongs to no key of the ring, without showing it', async () => {
     const { ring, service } = await readySetup();
-    const { secret } = service.add('somebody else');
+    const { secret } = service.add('other');
 
     const error = await rejectionOf(KeyRingError, ring.revoke(secret.reveal()));
 

@@ -44,7 +44,7 @@ describe('redact', () => {
     expect(redact(`the key ...${part}... is wrong`, [KEY])).not.toContain(part.slice(-11));
   });
 
-  it('leaves shorter parts, such as the end that the mask shows', () => {
+  it('does not mask shorter parts, such as the characters that the mask shows', () => {
     const text = `starts with ${KEY.slice(0, 11)}, ends with ${KEY.slice(-4)}`;
 
     expect(redact(text, [KEY])).toBe(text);
@@ -55,8 +55,8 @@ describe('redact', () => {
     ['every occurrence', `${KEY}${KEY} ${KEY}`, `${MASKED_KEY}${MASKED_KEY} ${MASKED_KEY}`],
     ['both halves of a broken one', `${KEY.slice(0, 24)}\n${KEY.slice(24)}`, `${MASKED_KEY}\n${MASKED_KEY}`],
     ['one without its prefix', KEY.slice(3), MASKED_KEY],
-    ['one right behind its own beginning', KEY.slice(0, 13) + KEY, `${MASKED_KEY}${MASKED_KEY}`],
-    ['one behind letters whose lower case is longer', `İİİ ${KEY} İ`, `İİİ ${MASKED_KEY} İ`],
+    ['one directly after its own start', KEY.slice(0, 13) + KEY, `${MASKED_KEY}${MASKED_KEY}`],
+    ['one after letters whose lower case is longer', `İİİ ${KEY} İ`, `İİİ ${MASKED_KEY} İ`],
     ['nothing in a text that has been masked', `the key ${MASKED_KEY}`, `the key ${MASKED_KEY}`],
   ])('masks %s', (_, text, expected) => {
     expect(redact(text, [KEY])).toBe(expected);
@@ -80,7 +80,7 @@ describe('redact', () => {
     ['secrets that are a number', KEY, 7, /^`secrets` must be .*received number/],
     ['secrets that are a record', KEY, { secrets: [KEY] }, /^`secrets` must be .*received object/],
     ['no secrets', KEY, undefined, /^`secrets` must be .*received undefined/],
-    ['a list with a number', KEY, [KEY, 7], /^`secrets` must be .*received number/],
+    ['an array with a number', KEY, [KEY, 7], /^`secrets` must be .*received number/],
     ['a text that is a number', 7, [KEY], /^`text` must be a string \(received number/],
     ['a text that is an error', new Error(KEY), [KEY], /^`text` must be a string \(received object/],
     ['no arguments', undefined, undefined, /^`text` must be a string/],
@@ -92,7 +92,7 @@ describe('redact', () => {
   });
 
   it.each([[[KEY, `${KEY}-and-more-of-it`]], [[`${KEY}-and-more-of-it`, KEY]]])(
-    'masks all of a credential that contains another one',
+    'masks a credential that contains another one completely',
     (secrets) => {
       expect(redact(`key ${KEY}-and-more-of-it.`, secrets)).not.toContain('more');
     },
@@ -119,19 +119,19 @@ describe('redact', () => {
     expect(redact(text, secrets)).toBe(text);
   });
 
-  /* Servers choose the texts. Anything that is not linear in their length would take minutes to hours here. */
+  /* Servers control the texts. Redaction must take linear time: quadratic time would be minutes to hours here. */
   it.each<[string, string]>([
     ['backslashes', '\\'],
     ['percent signs', '%25'],
-    ['beginnings of the key', `${KEY.slice(0, 12)} `],
+    ['starts of the key', `${KEY.slice(0, 12)} `],
     ['ends of the key', `${KEY.slice(-12)} `],
-    ['encoded beginnings of the key', `${btoa(KEY).slice(0, 12)} `],
+    ['encoded starts of the key', `${btoa(KEY).slice(0, 12)} `],
     ['ordinary words', 'lorem ipsum dolor sit '],
   ])('takes linear time for %s', { timeout: 20_000 }, (_, unit) => {
     expect(redact(unit.repeat(500_000 / unit.length), [KEY])).not.toContain(KEY.slice(0, 12));
   });
 
-  it('leaves no 12 characters of any credential, in any form, in any text', () => {
+  it('does not leave 12 consecutive characters of any credential, in any form, in any text', () => {
     const printable = fc
       .array(
         fc.integer({ min: 0x21, max: 0x7e }).filter((code) => !'%\\'.includes(String.fromCharCode(code))),

@@ -7,7 +7,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { KEY, MASKED_KEY, OTHER_KEY } from '../support/credentials.ts';
 import { thrownBy } from '../support/failures.ts';
 
-/** A copy with the prototype and all own properties, as lodash, Vue and immer create. */
+/** Copies a value with its prototype and all own properties, as lodash, Vue and immer do. */
 function deepClone<T extends object>(value: T): T {
   return Object.create(Object.getPrototypeOf(value), Object.getOwnPropertyDescriptors(value));
 }
@@ -15,9 +15,13 @@ function deepClone<T extends object>(value: T): T {
 describe('Secret.masked', () => {
   it.each([
     ['prefix, six asterisks and the last four characters', KEY, MASKED_KEY],
-    ['a prefix only up to the first dash', 'sk-proj-AbCdEfGhIjKlMnOpQrStUvWx', 'sk-******UvWx'],
+    ['a prefix that ends at the first dash', 'sk-proj-AbCdEfGhIjKlMnOpQrStUvWx', 'sk-******UvWx'],
     ['no prefix if there is none', 'AbCdEfGhIjKlMnOpQrStUvWx', '******UvWx'],
-    ['no prefix if the first dash comes late', '0123456789abcdef-0123456789abcdef', '******cdef'],
+    [
+      'no prefix if the first dash is too far from the start',
+      '0123456789abcdef-0123456789abcdef',
+      '******cdef',
+    ],
     ['the same form for a key that the server has masked', MASKED_KEY, MASKED_KEY],
     ['the same form for other numbers of asterisks', 'sk-****************7ucU', MASKED_KEY],
     ['asterisks alone if nothing follows them', 'sk-******', 'sk-******'],
@@ -46,7 +50,7 @@ describe('Secret', () => {
     ['undefined', undefined],
     ['an object', { key: KEY }],
     ['an array', [KEY]],
-  ])('rejects %s without repeating it', (_, value) => {
+  ])('rejects %s without showing it', (_, value) => {
     const error = thrownBy(TypeError, () => new Secret(value as string));
 
     expect(error.message).not.toContain(KEY);
@@ -102,7 +106,7 @@ describe('showing a Secret', () => {
       inspect(copied, { showHidden: true, showProxy: true }),
       JSON.stringify(copied),
       ...SHOWN_MASKED.map(([, show]) => {
-        // Symbols cannot be concatenated, no matter what this package does.
+        // Symbols cannot be concatenated with any value.
         return typeof copied === 'object' && !Array.isArray(copied) ? String(show(copied as Secret)) : '';
       }),
     ];
@@ -164,7 +168,7 @@ describe('two Secrets', () => {
     ['another value of the same length', OTHER_KEY.slice(0, KEY.length)],
     ['a value that differs in its last character', `${KEY.slice(0, -1)}X`],
     ['a value that differs in its first character', `X${KEY.slice(1)}`],
-    ['the beginning of the value', KEY.slice(0, -1)],
+    ['the start of the value', KEY.slice(0, -1)],
     ['a longer value', `${KEY}X`],
     ['an empty value', ''],
     ['its own masked form', MASKED_KEY],

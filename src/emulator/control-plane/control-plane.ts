@@ -48,12 +48,8 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
       const records = account.list(c.get('scope'));
       const selected = isMine ? records.filter(({ createdBy }) => createdBy === OWNER) : records;
       const { items, total } = selectPage(selected, query);
-      return json(
-        withoutZeros({
-          items: items.map((key) => keyMessage(key, now(), form)),
-          page: withoutZeros({ ...query, total }),
-        }),
-      );
+      const shown = items.map((key) => keyMessage(key, now(), form));
+      return json(withoutZeros({ items: shown, page: withoutZeros({ ...query, total }) }));
     };
   const checkCreation: Handler = async (c) => {
     await jsonBody(c);
@@ -66,28 +62,19 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     account.delete(record, c.get('fault').acceptedForMs);
     return show(record);
   };
-  const setStatus: Handler = async (c) => {
-    const disabled = requests.parseStatus(await jsonBody(c));
-    const record = known(c);
-    record.disabled = disabled;
-    return show(record);
-  };
-  const changeQuota: Handler = async (c) => {
-    const quota = requests.parseQuota(await jsonBody(c));
-    const record = known(c);
-    record.quota = quota;
-    return show(record);
-  };
+  const update =
+    (changesOf: (body: Record<string, unknown>) => Partial<KeyRecord>): Handler =>
+    async (c) => {
+      const changes = changesOf(await jsonBody(c));
+      return show(Object.assign(known(c), changes));
+    };
   const reveal: Handler = (c) => {
     const { id, secret } = known(c);
     return json({ id, key: secret.reveal() });
   };
   const report: Handler = async (c) => {
-    const isQuery = c.req.method === 'GET';
-    const query = isQuery
-      ? requests.parseUsageQuery(queryOf(c))
-      : requests.parseUsageRequest(await jsonBody(c));
-    return json(usageMessage(account.usage(c.get('scope')), query));
+    const request = c.req.method === 'GET' ? requests.usageBody(queryOf(c)) : await jsonBody(c);
+    return json(usageMessage(account.usage(c.get('scope')), requests.parseUsageRequest(request)));
   };
 
   const route = (method: string, path: string, operation: Parameters<Operate>[0], handler: Handler): void => {
@@ -96,8 +83,8 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   // Fixed paths come before patterns that also match them.
   route('POST', `${ACCOUNT}/apikeys/check-creation`, 'checkCreation', checkCreation);
   route('GET', `${WORKSPACE}/my-apikeys`, 'listMine', list(plainForm, true));
-  route('PUT', `${WORKSPACE}/apikeys/:id/status`, 'setStatus', setStatus);
-  route('PUT', `${WORKSPACE}/apikeys/:id/quota`, 'setQuota', changeQuota);
+  route('PUT', `${WORKSPACE}/apikeys/:id/status`, 'setStatus', update(requests.parseStatus));
+  route('PUT', `${WORKSPACE}/apikeys/:id/quota`, 'setQuota', update(requests.parseQuota));
   for (const prefix of [ACCOUNT, WORKSPACE]) {
     route('GET', `${prefix}/apikeys`, 'list', list(plainForm));
     route('POST', `${prefix}/apikeys`, 'create', create);

@@ -44,7 +44,7 @@ export function keyMessage(record: KeyRecord, now: number, form: 'masked' | 'ful
     quota: typeof quota === 'bigint' ? quota : 0,
     usedQuota: hasQuota ? usedTokens : 0,
     remainingQuota: typeof remaining === 'bigint' ? remaining : 0,
-    remainingQuotaSyncedAt: hasQuota ? timestamp(record.quotaSyncedAt) : undefined,
+    remainingQuotaSyncedAt: hasQuota ? timestamp(record.lastUsedAt ?? record.createdAt) : undefined,
   });
 }
 
@@ -59,10 +59,7 @@ const SORT_FIELDS: Readonly<Record<string, (key: KeyRecord) => string | number>>
  * Selects one page. Keys are listed newest first unless `sort` is given. The search in id, name and full key ignores
  * case.
  */
-export function selectPage(
-  keys: readonly KeyRecord[],
-  { page, pageSize, sort, search }: PageQuery,
-): { readonly items: readonly KeyRecord[]; readonly total: number } {
+export function selectPage(keys: readonly KeyRecord[], { page, pageSize, sort, search }: PageQuery) {
   const found = keys.filter((key) =>
     [key.id, key.name, key.secret.reveal()].some((text) => text.toLowerCase().includes(search.toLowerCase())),
   );

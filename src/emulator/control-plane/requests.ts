@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { NewKeyRecord, Quota, Scope } from '../account.ts';
+import type { KeyRecord, Scope } from '../account.ts';
 import { invalidField } from './errors.ts';
 
 /*
@@ -60,9 +60,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.outp
   throw invalidField(String(result.error.issues[0]?.path[0]));
 }
 
-type RequestedKey = Pick<NewKeyRecord, 'name' | 'expiresAt' | 'quota'>;
-
-export function parseKey(body: Record<string, unknown>, scope: Scope): RequestedKey {
+export function parseKey(body: Record<string, unknown>, scope: Scope) {
   const { name, expireTime } = parse(accountKey, body);
   const key = { name, ...(typeof expireTime === 'string' && { expiresAt: Date.parse(expireTime) }) };
   // Keys of the account have no quota. The default quota of a workspace key is not documented. protobuf's default of
@@ -70,18 +68,18 @@ export function parseKey(body: Record<string, unknown>, scope: Scope): Requested
   if (scope === 'account') return key;
   const { quota, unlimitedQuota } = parse(quotas, body);
   const isGiven = typeof quota === 'string' || typeof unlimitedQuota === 'boolean';
-  return isGiven ? { ...key, quota: parseQuota(body) } : key;
+  return { ...key, ...(isGiven && parseQuota(body)) };
 }
 
 /** Parses the body of a status request. A missing field is false. */
-export function parseStatus(body: Record<string, unknown>): boolean {
-  return parse(status, body).disabled ?? false;
+export function parseStatus(body: Record<string, unknown>): Pick<KeyRecord, 'disabled'> {
+  return { disabled: parse(status, body).disabled ?? false };
 }
 
 /** Parses a quota. A missing quota is limited to zero. */
-export function parseQuota(body: Record<string, unknown>): Quota {
+export function parseQuota(body: Record<string, unknown>): Pick<KeyRecord, 'quota'> {
   const { quota, unlimitedQuota } = parse(quotas, body);
-  return unlimitedQuota === true ? 'unlimited' : BigInt(quota ?? 0);
+  return { quota: unlimitedQuota === true ? 'unlimited' : BigInt(quota ?? 0) };
 }
 
 /** The requested part of a list. `page` starts at 1; a `pageSize` of -1 means all keys on one page. */
@@ -111,8 +109,7 @@ export function parseUsageRequest(body: unknown) {
   return { from, to, ids: ids ?? [], models: models ?? [], period: PERIODS[period ?? 'TIME_PERIOD_DAY'] };
 }
 
-/** Parses the same request from a query string, with repeated `ids` and `models`. */
-export function parseUsageQuery(query: URLSearchParams): UsageQuery {
-  const single = Object.fromEntries(query);
-  return parseUsageRequest({ ...single, ids: query.getAll('ids'), models: query.getAll('models') });
+/** Reads the same request from a query string, with repeated `ids` and `models`. */
+export function usageBody(query: URLSearchParams): object {
+  return { ...Object.fromEntries(query), ids: query.getAll('ids'), models: query.getAll('models') };
 }

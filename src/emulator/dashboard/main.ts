@@ -1,22 +1,15 @@
 /** A key in the response of `/_emulator/keys`. */
-interface Key {
-  readonly id: string;
-  readonly name: string;
-  readonly maskedKey: string;
-  readonly createdAt: string;
+interface Key extends Readonly<Record<'id' | 'name' | 'maskedKey' | 'createdAt', string>> {
   readonly expired: boolean;
   readonly disabled: boolean;
 }
 
-interface LoggedRequest {
-  readonly method: string;
-  readonly path: string;
+interface LoggedRequest extends Readonly<Record<'method' | 'path' | 'at', string>> {
   readonly status?: number;
   readonly credential?: string;
   readonly model?: string;
   readonly reason?: string;
   readonly faults?: readonly string[];
-  readonly at: string;
 }
 
 const POLL_MS = 2000;
@@ -33,13 +26,6 @@ if (tokenInUrl !== null) {
 /** Returns an element of page.html. */
 function get<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
-}
-
-/** Creates an element; its children are elements or text. */
-function create(tag: string, className: string, ...children: (Node | string)[]): HTMLElement {
-  const element = Object.assign(document.createElement(tag), { className });
-  element.append(...children);
-  return element;
 }
 
 /** Sends a request to an endpoint below `/_emulator/`. @throws {Error} With a message for the user. */
@@ -67,7 +53,7 @@ async function load(): Promise<void> {
   try {
     const requests = await send<LoggedRequest[]>('GET', 'requests');
     keys = (await send<Key[]>('GET', 'keys')).reverse();
-    showRows('requests', requests.slice(-SHOWN_REQUESTS).reverse(), requestRow);
+    showRows('requests', requests.slice(-SHOWN_REQUESTS).reverse(), requestCells);
     showKeys();
     status.textContent = 'Connected';
   } catch (error) {
@@ -80,52 +66,47 @@ function showKeys(): void {
   const found = keys.filter(({ id, name, maskedKey }) =>
     [id, name, maskedKey].some((each) => each.toLowerCase().includes(text)),
   );
-  showRows('keys', found, keyRow);
+  showRows('keys', found, keyCells);
   const count = `${keys.length} API ${keys.length === 1 ? 'key' : 'keys'}`;
   get('count').textContent = text === '' ? count : `${found.length} of ${count}`;
 }
 
+type Cells = readonly (string | Node)[];
+
 const shown: Record<string, string> = {};
 
 /** Unchanged rows are kept, so that focus and selection are preserved. */
-function showRows<T>(id: string, items: readonly T[], toRow: (item: T) => HTMLElement): void {
+function showRows<T>(id: string, items: readonly T[], toCells: (item: T) => Cells): void {
   const state = JSON.stringify(items);
   if (state === shown[id]) return;
   shown[id] = state;
-  get<HTMLTableElement>(id).tBodies[0]?.replaceChildren(...items.map(toRow));
+  const rows = items.map((item) => {
+    const row = document.createElement('tr');
+    for (const [index, content] of toCells(item).entries()) {
+      const cell = document.createElement(index === 0 ? 'th' : 'td');
+      if (index === 0) cell.setAttribute('scope', 'row');
+      cell.append(content);
+      row.append(cell);
+    }
+    return row;
+  });
+  get<HTMLTableElement>(id).tBodies[0]?.replaceChildren(...rows);
 }
 
-function keyRow(key: Key): HTMLElement {
+function keyCells(key: Key): Cells {
+  const { name, maskedKey, createdAt } = key;
   const state = key.disabled ? ' (disabled)' : key.expired ? ' (expired)' : '';
-  const name = create('th', '', create('bdi', '', key.name), create('span', 'muted', state));
-  name.setAttribute('scope', 'row');
-  const button = create('button', '', 'Delete');
-  button.setAttribute('aria-label', `Delete ${key.name}`);
+  const button = document.createElement('button');
+  button.textContent = 'Delete';
+  button.setAttribute('aria-label', `Delete ${name}`);
   button.addEventListener('click', () => confirmDeletion(key));
-  const createdAt = new Date(key.createdAt).toLocaleString('sv');
-  return create(
-    'tr',
-    '',
-    name,
-    create('td', 'mono', key.maskedKey),
-    create('td', 'muted', createdAt),
-    create('td', '', button),
-  );
+  return [name + state, maskedKey, new Date(createdAt).toLocaleString('sv'), button];
 }
 
-function requestRow(request: LoggedRequest): HTMLElement {
-  const { method, path, status, credential = '', model, reason, faults = [], at } = request;
+function requestCells(request: LoggedRequest): Cells {
+  const { method, path, status = '–', credential = '', model, reason, faults = [], at } = request;
   const details = [model, reason, ...faults].filter((part) => part !== undefined).join(', ');
-  const isError = status !== undefined && status >= 400;
-  return create(
-    'tr',
-    '',
-    create('td', 'muted', new Date(at).toLocaleTimeString('sv')),
-    create('td', 'mono', `${method} ${path}`),
-    create('td', isError ? 'error' : '', String(status ?? '–')),
-    create('td', 'mono muted', credential),
-    create('td', 'muted', details),
-  );
+  return [new Date(at).toLocaleTimeString('sv'), `${method} ${path}`, String(status), credential, details];
 }
 
 /** Connects the buttons of a dialog, which stays open with a message if `submit` fails. */

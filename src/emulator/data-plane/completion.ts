@@ -1,13 +1,6 @@
 import { isIterable } from '../http.ts';
 import { HEXADECIMAL, type RandomText } from '../random.ts';
-import {
-  type Ending,
-  isCompletion,
-  isWireStream,
-  limitedPieces,
-  type Piece,
-  type ScriptedReply,
-} from './pieces.ts';
+import { isCompletion, isWireStream, limitedPieces, type Piece, type ScriptedReply } from './pieces.ts';
 import type {
   ChatRequest,
   EmulatedChoice,
@@ -40,13 +33,11 @@ interface WireChoice {
   readonly [field: string]: unknown;
 }
 
-interface WholeCall {
-  readonly function: { name: string; arguments: string };
-}
-
 /** A choice assembled from deltas. */
 interface WholeChoice {
-  readonly message: Record<string, unknown> & { tool_calls?: WholeCall[] };
+  readonly message: Record<string, unknown> & {
+    tool_calls?: { function: Record<'name' | 'arguments', string> }[];
+  };
   readonly rest: Record<string, unknown>;
 }
 
@@ -172,25 +163,16 @@ export class Completion {
     const indexes = Array.from({ length: Number(request.n ?? 1) }, (_, index) => index);
     const each = (delta: () => Fields, rest: object): WireChoice[] =>
       indexes.map((index) => ({ index, delta: delta(), logprobs: null, finish_reason: null, ...rest }));
-    const ending: Ending = { stopReason: null };
     const begun = new Set<number>();
-    let lastDelta = (): Fields => ({});
-
     yield* each(() => ({ role: 'assistant', content: '' }), {});
-    for await (const piece of limitedPieces(reply, request, contextLength, ending)) {
+    for await (const piece of limitedPieces(reply, request, contextLength)) {
+      const { finishReason, stopReason = null } = piece;
       const deltas = this.#deltasOf(piece, begun);
-      if (piece.finishReason !== undefined) {
-        ending.finishReason = piece.finishReason;
-        lastDelta = deltas.pop() ?? lastDelta;
-      }
+      const last = finishReason === undefined ? undefined : (deltas.pop() ?? (() => ({})));
       for (const delta of deltas) yield* each(delta, { token_ids: null });
-      if (piece.finishReason !== undefined) break;
+      const end = { finish_reason: finishReason, stop_reason: stopReason, token_ids: null };
+      if (last !== undefined) yield* each(last, end);
     }
-    yield* each(lastDelta, {
-      finish_reason: ending.finishReason ?? (begun.size > 0 ? 'tool_calls' : 'stop'),
-      stop_reason: ending.stopReason,
-      token_ids: null,
-    });
   }
 
   /** Returns functions, because each choice has its own tool-call ids. @param begun - Tool calls that have started. */
@@ -211,12 +193,8 @@ export class Completion {
   #callDelta({ index = 0, id, name, arguments: text }: EmulatedToolCallDelta, isNew: boolean): object {
     // Ids are unique, because clients use them to distinguish the calls of several rounds.
     const newId = isNew ? `chatcmpl-tool-${this.#options.randomText(HEXADECIMAL, 16)}` : undefined;
-    return {
-      id: id ?? newId,
-      type: isNew ? 'function' : undefined,
-      index,
-      function: { name, arguments: text },
-    };
+    const type = isNew ? 'function' : undefined;
+    return { id: id ?? newId, type, index, function: { name, arguments: text } };
   }
 }
 

@@ -10,6 +10,7 @@ const MISSING_KEY =
   "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing the API from your browser and are prompted for a username and password. You can obtain an API key from https://platform.openai.com/account/api-keys.";
 const INVALID_JSON =
   "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you have trouble figuring out how to fix this, please contact us through our help center at help.openai.com.)";
+const RATE_LIMIT_EXCEEDED = 'You have exceeded the rate limit. Please try again later.';
 const QUOTA_USED_UP =
   'You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.';
 
@@ -58,17 +59,12 @@ export const internalError = (reason: string): HttpError =>
 export const upstreamError = (message: string): HttpError =>
   gatewayError(502, null, 'upstream_error', message);
 
-const rateLimitExceeded = (): HttpError => {
-  const message = 'You have exceeded the rate limit. Please try again later.';
-  return gatewayError(429, 'model_rate_limit_exceeded', '', message);
-};
-
 const BY_STATUS: Readonly<Record<number, () => HttpError>> = {
   400: invalidJson,
   402: insufficientQuota,
   403: () => modelAccessDenied('requested'),
   404: () => modelNotFound('requested'),
-  429: rateLimitExceeded,
+  429: () => gatewayError(429, 'model_rate_limit_exceeded', '', RATE_LIMIT_EXCEEDED),
   500: () => internalError('internal error'),
   502: () => upstreamError('bad gateway'),
   503: () => gatewayError(503, null, 'internal_error', 'service unavailable'),

@@ -1,4 +1,4 @@
-import { type Body, type Bytes, linesOf, mapBody } from '../body.ts';
+import { type Body, type Bytes, dataOf, eventsOf, mapBody, splitAfter } from '../body.ts';
 import { isObject, parseJson } from '../http.ts';
 
 /*
@@ -41,22 +41,15 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
 };
 
-interface Rewritten {
-  readonly status: number;
-  readonly text: string;
-  readonly isError: boolean;
-}
-
 /** Rewrites a whole response as the gateway does; `undefined` if the gateway cannot use it. */
-export function rewriteWhole(text: string, response: Response, model: string): Rewritten | undefined {
+export function rewriteWhole(text: string, response: Response, model: string) {
   const body = parseJson(text);
   if (!isObject(body) || !isUsage(body.usage)) return undefined;
   const error = errorOf(body, response);
   if (error !== undefined) return { status: response.status, text: goJson({ error }), isError: true };
   // The gateway responds with 200, whatever 2xx status the model server sent.
-  return 'model' in body
-    ? { status: 200, text: escapeHtml(withModel(text, model)), isError: false }
-    : undefined;
+  if (!('model' in body)) return undefined;
+  return { status: 200, text: escapeHtml(withModel(text, model)), isError: false };
 }
 
 /** The error of a response, reduced to the gateway's four fields. */
@@ -98,11 +91,22 @@ export function rewriteStream(body: Body, onChunk: (chunk: unknown) => void, onE
   return mapBody(body, (chunks) => rewrittenEvents(chunks, onChunk), { onEnd });
 }
 
+/** The unchanged body of a stream. @param onChunk - Receives the data of each event. */
+export function observeStream(body: Body, onChunk: (chunk: unknown) => void, onEnd: () => void): Body {
+  const observed = async function* (chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
+    for await (const event of eventsOf(chunks)) {
+      onChunk(parseJson(dataOf(event) ?? ''));
+      yield event;
+    }
+  };
+  return mapBody(body, observed, { onEnd });
+}
+
 async function* rewrittenEvents(
   chunks: AsyncIterable<Bytes>,
   onChunk: (chunk: unknown) => void,
 ): AsyncGenerator<string, void, undefined> {
-  const lines = linesOf(chunks);
+  const lines = splitAfter(chunks, /\n/);
   let hasError = false;
   for (;;) {
     // A connection reset only ends the stream.
@@ -136,20 +140,15 @@ async function* rewrittenEvents(
 /** Whether Go can decode a `usage` object: the counts must be unsigned integers. Anything but an object is ignored. */
 function isUsage(usage: unknown): boolean {
   if (!isObject(usage)) return true;
-  const isCount = (value: unknown): boolean =>
-    (Number.isInteger(value) && Number(value) >= 0) || isUnset(value);
+  const isCount = (value: unknown): boolean => Number.isInteger(value ?? 0) && Number(value ?? 0) >= 0;
   const isDetail = (value: unknown): boolean =>
-    isUnset(value) || (isObject(value) && Object.values(value).every(isCount));
-  const { total_tokens, completion_tokens, prompt_tokens, completion_tokens_details, prompt_tokens_details } =
-    usage;
+    isObject(value ?? {}) && Object.values(value ?? {}).every(isCount);
+  const { total_tokens, completion_tokens, prompt_tokens } = usage;
+  const { completion_tokens_details, prompt_tokens_details } = usage;
   return (
     [total_tokens, completion_tokens, prompt_tokens].every(isCount) &&
     [completion_tokens_details, prompt_tokens_details].every(isDetail)
   );
-}
-
-function isUnset(value: unknown): boolean {
-  return value === undefined || value === null;
 }
 
 /** Serializes a value as Go's `encoding/json` serializes a map: keys sorted, HTML escaped, lone surrogates replaced. */

@@ -1,15 +1,13 @@
 import type { Hono } from 'hono/tiny';
 import { type KeyRecord, remainingTokens } from '../account.ts';
-import { type Bytes, dataOf, eventsOf, mapBody } from '../body.ts';
 import type { Context, Env, Exchange, Operate } from '../context.ts';
 import { bearerToken, bodyText, HttpError, isEventStream, isObject, notFound, parseJson } from '../http.ts';
 import { modelAccess } from '../model-access.ts';
 import type { EmulatedOperation } from '../operation.ts';
 import * as errors from './errors.ts';
 import { ModelServerError, unknownPath, vllmResponse } from './errors.ts';
-import { gatewayResponse, goJson, rewriteStream, rewriteWhole } from './gateway-wire.ts';
+import { gatewayResponse, goJson, observeStream, rewriteStream, rewriteWhole } from './gateway-wire.ts';
 import { emulatedModelServer } from './model-server.ts';
-import type { EmulatedMessage } from './reply.ts';
 import type { RuleBook } from './rules.ts';
 import { promptTokens, UsageMeter } from './tokens.ts';
 import { upstreamServer } from './upstream.ts';
@@ -29,7 +27,6 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   const upstream = settings.upstream === undefined ? undefined : upstreamServer(settings.upstream);
   const modelServer = emulatedModelServer(context, rules, upstream?.post);
   const created = Math.floor(settings.now() / 1000);
-  const redacted = (text: string): string => upstream?.redact(text) ?? text;
 
   const authenticate = ({ req, env: { log } }: Exchange): KeyRecord => {
     const fullKey = bearerToken(req.raw);
@@ -88,68 +85,45 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     requireModel(key, model);
     if (remainingTokens(key) === 0n) throw errors.insufficientQuota();
 
+    const { messages, prompt } = body;
     const sent = isGateway ? withUsage({ ...body, model }) : { ...body, model };
-    const meter = new UsageMeter(promptTokens(messagesOf(body)));
+    const meter = new UsageMeter(promptTokens(Array.isArray(messages) ? messages : [{ content: prompt }]));
     const response = await modelServer({ request, signal, log, key, path, body: sent });
     const spend = (): void => account.spend(key, model, meter.usage);
-    return isGateway ? rewrite(response, model, meter, spend) : observe(response, meter, spend);
+    return forward(response, model, meter, spend);
   };
 
-  /** Rewrites a model server's response as the gateway does, based on the type of its body, not on its status. */
-  const rewrite = async (
+  /** Forwards a response. The gateway rewrites it based on the type of its body, not on its status. */
+  const forward = async (
     response: Response,
     model: string,
     meter: UsageMeter,
     spend: () => void,
   ): Promise<Response> => {
-    const type = response.headers.get('content-type') ?? '';
-    if (isEventStream(response) && response.body !== null) {
-      const rewritten = rewriteStream(response.body, (chunk) => meter.read(chunk), spend);
-      return new Response(rewritten, { headers: STREAM_HEADERS });
+    const { status, body } = response;
+    const type = response.headers.get('content-type') ?? 'text/plain';
+    const init = { status, headers: { 'content-type': type } };
+    if (isEventStream(response) && body !== null) {
+      const onChunk = (chunk: unknown): void => meter.read(chunk);
+      if (!isGateway) return new Response(observeStream(body, onChunk, spend), init);
+      return new Response(rewriteStream(body, onChunk, spend), { headers: STREAM_HEADERS });
     }
     const text = await bodyText(response).catch(() => undefined);
-    const isJson = text !== undefined && type.startsWith('application/json');
-    const rewritten = isJson ? rewriteWhole(text, response, model) : undefined;
-    if (rewritten === undefined) {
-      throw errors.internalError(
-        `The gateway cannot use the model server's response: ${response.status} ${type}.`,
-      );
+    const isUsable = text !== undefined && (!isGateway || type.startsWith('application/json'));
+    const plain = { status, text: text ?? '', isError: !response.ok };
+    const result = isUsable && isGateway ? rewriteWhole(plain.text, response, model) : plain;
+    if (!isUsable || result === undefined) {
+      throw errors.internalError(`The model server's response cannot be used: ${status} ${type}.`);
     }
-    if (rewritten.isError) return gatewayResponse(redacted(rewritten.text), rewritten.status);
-    meter.read(parseJson(rewritten.text));
-    spend();
-    return gatewayResponse(rewritten.text);
+    if (!result.isError) {
+      meter.read(parseJson(result.text));
+      spend();
+    }
+    const shown = result.isError && upstream !== undefined ? upstream.redact(result.text) : result.text;
+    return isGateway ? gatewayResponse(shown, result.status) : new Response(shown || null, init);
   };
 
-  /** Passes a model server's response on unchanged. */
-  const observe = async (response: Response, meter: UsageMeter, spend: () => void): Promise<Response> => {
-    const { status, body } = response;
-    const init = {
-      status,
-      headers: { 'content-type': response.headers.get('content-type') ?? 'text/plain' },
-    };
-    if (body === null || [204, 205, 304].includes(status)) return new Response(null, { status });
-    if (isEventStream(response)) {
-      const observed = async function* (chunks: AsyncIterable<Bytes>) {
-        for await (const event of eventsOf(chunks)) {
-          meter.read(parseJson(dataOf(event) ?? ''));
-          yield event;
-        }
-      };
-      return new Response(mapBody(body, observed, { onEnd: spend }), init);
-    }
-    const text = await bodyText(response);
-    if (!response.ok) return new Response(redacted(text), init);
-    meter.read(parseJson(text));
-    spend();
-    return new Response(text, init);
-  };
-
-  const route = (
-    path: string,
-    operation: EmulatedOperation,
-    handle: (c: Exchange, path: string) => Promise<Response>,
-  ): void => {
+  const route = (path: string, operation: EmulatedOperation, handle: typeof post): void => {
     const method = operation === 'models' ? 'GET' : 'POST';
     app.all(`/v1${path}`, operate(operation), (c) => {
       if (!isGateway && c.req.method !== method) return vllmResponse({ detail: 'Method Not Allowed' }, 405);
@@ -172,12 +146,4 @@ function withUsage(body: Record<string, unknown>): Record<string, unknown> {
   if (body.stream !== true) return body;
   const options = isObject(body.stream_options) ? body.stream_options : {};
   return options.include_usage === true ? body : { ...body, stream_options: { include_usage: true } };
-}
-
-/** The messages of a request that may be invalid. */
-function messagesOf({ messages, prompt }: Record<string, unknown>): EmulatedMessage[] {
-  return (Array.isArray(messages) ? messages : [{ content: prompt }]).filter((message) => {
-    const content = isObject(message) ? message.content : undefined;
-    return typeof content === 'string' || (Array.isArray(content) && content.every(isObject));
-  });
 }

@@ -3,16 +3,11 @@ import { isObject } from '../http.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** A schema whose references have the form `#/$defs/<position>`. */
-interface Normalized extends Schema {
-  readonly $defs: readonly unknown[];
-}
-
 /** Keywords that contain schemas by name. */
 const MAPS: readonly string[] = ['properties', 'patternProperties', '$defs', 'definitions'];
 
-/** Rewrites the parts of a schema that zod cannot read, or ignores. */
-function normalized(schema: unknown): Normalized {
+/** Rewrites the parts of a schema that zod cannot read, or ignores. References become `#/$defs/<position>`. */
+function normalized(schema: unknown) {
   const references: string[] = [];
   const rewritten = (part: unknown): unknown => {
     if (Array.isArray(part)) return part.map(rewritten);
@@ -83,7 +78,7 @@ export function exampleOf(schema: unknown): { readonly value: unknown } | { read
   try {
     const root = normalized(schema);
     const validator = validatorOf(root);
-    const generator = new Generator(root);
+    const generator = new Generator(root.$defs);
     // Recursive types have values of any depth. The first one found is the flattest.
     const value = firstOf(Array.from({ length: MAX_DEPTH }).keys(), (depth) => generator.value(root, depth));
     const [issue] = validator.safeParse(value).error?.issues ?? [];
@@ -108,11 +103,11 @@ function firstOf<T, R>(items: Iterable<T>, resultOf: (item: T) => R): R {
 
 /** Generates values. Every method throws an `Error` if it finds none. */
 class Generator {
-  readonly #root: Normalized;
+  readonly #definitions: readonly unknown[];
   #steps = 0;
 
-  constructor(root: Normalized) {
-    this.#root = root;
+  constructor(definitions: readonly unknown[]) {
+    this.#definitions = definitions;
   }
 
   /** @param depth - Maximum depth of objects and arrays that are not empty. */
@@ -169,7 +164,7 @@ class Generator {
     if (schema === false) throw new Error('it allows no value');
     const { $ref, allOf = [], anyOf, oneOf, choices = [], ...fields } = Object(schema);
     const parts: unknown[] = [...allOf];
-    if ($ref !== undefined) parts.push(this.#root.$defs[Number($ref.split('/').at(-1))]);
+    if ($ref !== undefined) parts.push(this.#definitions[Number($ref.split('/').at(-1))]);
     const own = [...choices, anyOf, oneOf].filter((list) => list !== undefined);
     return parts.map((part) => this.#flattened(part)).reduce(intersection, { ...fields, choices: own });
   }

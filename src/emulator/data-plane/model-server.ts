@@ -1,7 +1,7 @@
 import type { KeyRecord } from '../account.ts';
 import { bodyOf } from '../body.ts';
 import type { Context, Env } from '../context.ts';
-import { HttpError, isIterable, isObject, parseJson } from '../http.ts';
+import { HttpError, isIterable, parseJson } from '../http.ts';
 import { keyView } from '../keys.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
@@ -21,7 +21,7 @@ import type { RuleBook } from './rules.ts';
 import { lengthOf, promptTokens, textOf } from './tokens.ts';
 
 /** A request that the gateway passes to a model server. */
-interface ModelRequest extends Readonly<Env['Bindings']> {
+export interface ModelRequest extends Readonly<Env['Bindings']> {
   readonly request: Request;
   readonly key: KeyRecord;
   /** Such as `/chat/completions`. */
@@ -173,25 +173,20 @@ function unmatched(request: ChatRequest, key: KeyRecord): HttpError {
 
 /**
  * Repeats the last user message. If the request requires a tool (`tool_choice`), calls it; if it requires JSON
- * (`response_format`), replies with the simplest valid value; if it asks for reasoning, starts with reasoning.
+ * (`response_format`), replies with the simplest valid value.
  *
  * @throws {HttpError} If the schema needs a scripted reply.
  */
 function defaultReply({ request }: ReplyContext): EmulatedReply {
-  const text = textOf(request.messages.findLast(({ role }) => role === 'user')?.content);
-  const reasoning = wantsReasoning(request) ? { reasoning: `The user said: ${text}` } : {};
-  const required = requiredTool(request);
-  if (required !== undefined) {
-    const tool = offeredTools(request).find(({ name }) => name === required);
-    const parameters = tool?.parameters ?? { type: 'object' };
-    return {
-      ...reasoning,
-      toolCalls: [{ name: required, arguments: jsonFor(parameters, `tool \`${required}\``) }],
-    };
+  const name = requiredTool(request);
+  if (name !== undefined) {
+    const { parameters } = offeredTools(request).find((tool) => tool.name === name) ?? {};
+    const given = jsonFor(parameters ?? { type: 'object' }, `tool \`${name}\``);
+    return { toolCalls: [{ name, arguments: given }] };
   }
   const format = responseSchema(request);
-  const content = format === undefined ? text : jsonFor(format.schema, 'response format');
-  return { ...reasoning, content };
+  if (format !== undefined) return { content: jsonFor(format.schema, 'response format') };
+  return { content: textOf(request.messages.findLast(({ role }) => role === 'user')?.content) };
 }
 
 function jsonFor(schema: unknown, subject: string): string {
@@ -201,12 +196,6 @@ function jsonFor(schema: unknown, subject: string): string {
     'scripted_reply_needed',
     `The default reply cannot satisfy the schema of the ${subject} (${example.problem}). Script a reply with \`reply\` or \`rules\`.`,
   );
-}
-
-/** Whether a request asks for reasoning, in the form of OpenAI's clients or of vLLM's chat templates. */
-function wantsReasoning({ reasoning_effort: effort, chat_template_kwargs: template }: ChatRequest): boolean {
-  if (typeof effort === 'string') return effort !== 'none';
-  return isObject(template) && (template.enable_thinking === true || template.thinking === true);
 }
 
 /**

@@ -9,11 +9,13 @@ import type {
   EmulatedToolCall,
   Reply,
 } from './reply.ts';
-import { CHARACTERS_PER_TOKEN, promptTokens } from './tokens.ts';
+import { CHARACTERS_PER_TOKEN, lengthOf, promptTokens } from './tokens.ts';
 
 /** One chunk of a reply in the emulator's own format. */
 export interface Piece extends EmulatedDelta {
   readonly refusal?: string | undefined;
+  /** The stop string that ended the reply. */
+  readonly stopReason?: string | undefined;
 }
 
 /** A reply that the emulator converts to wire format. */
@@ -40,31 +42,23 @@ export function isWireStream(reply: Reply): reply is { readonly chunks: readonly
   );
 }
 
-/** How a reply ended. */
-export interface Ending {
-  /** Default: depends on whether the reply has tool calls. */
-  finishReason?: string | undefined;
-  /** The stop string that ended the reply. */
-  stopReason: string | null;
-}
-
 /** Number of chunks that text is split into for a stream. */
 const CHUNKS = 4;
 
 /** Splits text into chunks without splitting characters. */
 function cut(text: string): string[] {
-  const characters = [...text];
-  const size = Math.max(1, Math.ceil(characters.length / CHUNKS));
-  const starts = Array.from({ length: Math.ceil(characters.length / size) }, (_, chunk) => chunk * size);
-  return starts.map((start) => characters.slice(start, start + size).join(''));
+  const size = Math.max(1, Math.ceil(lengthOf(text) / CHUNKS));
+  return text.match(new RegExp(`[\\s\\S]{1,${size}}`, 'gu')) ?? [];
 }
 
-/** Yields the chunks of a reply, limited by `stop`, the token limit of the request and the model's context length. */
+/**
+ * Yields the chunks of a reply, limited by `stop`, the token limit of the request and the model's context length. Only
+ * the last one has a finish reason.
+ */
 export async function* limitedPieces(
   reply: ScriptedReply,
   request: ChatRequest,
   contextLength: number,
-  ending: Ending,
 ): AsyncGenerator<Piece, void, undefined> {
   const requested = request.max_completion_tokens ?? request.max_tokens;
   const available = contextLength - promptTokens(request.messages);
@@ -78,56 +72,35 @@ export async function* limitedPieces(
     budget -= characters.length;
     return taken === '' ? undefined : taken;
   };
-  const stop = new StopStrings(request.stop);
-  for await (const piece of piecesOf(reply, ending)) {
-    yield {
-      ...piece,
-      reasoning: take(piece.reasoning),
-      content: take(stop.read(piece.content)),
-      toolCalls: piece.toolCalls?.map((call) => ({ ...call, arguments: take(call.arguments) })),
-    };
-    if (budget < 0) break;
-    if (stop.found === undefined) continue;
-    ending.finishReason = 'stop';
-    ending.stopReason = stop.found;
-    return;
+  const stops = [request.stop ?? []]
+    .flat()
+    .map(String)
+    .filter((text) => text !== '');
+  // As in vLLM, one character less than the longest stop string, because that may have begun.
+  const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
+  let held = '';
+  let hasCalls = false;
+  for await (const piece of piecesOf(reply)) {
+    held += piece.content ?? '';
+    hasCalls ||= piece.toolCalls !== undefined;
+    const positions = stops.map((stop) => [held.indexOf(stop), stop] as const);
+    const [found] = positions.filter(([position]) => position >= 0).sort(([a], [b]) => a - b);
+    const end = found?.[0] ?? (piece.finishReason ? held.length : Math.max(0, held.length - heldBack));
+    const text = end === 0 && piece.content !== '' ? undefined : held.slice(0, end);
+    held = held.slice(end);
+    const reasoning = take(piece.reasoning);
+    const content = take(text);
+    const toolCalls = piece.toolCalls?.map((call) => ({ ...call, arguments: take(call.arguments) }));
+    const stopReason = budget < 0 ? undefined : found?.[1];
+    const finishReason = budget < 0 ? 'length' : found ? 'stop' : piece.finishReason;
+    yield { ...piece, reasoning, content, toolCalls, finishReason, stopReason };
+    if (finishReason !== undefined) return;
   }
-  if (stop.held !== '') yield { content: take(stop.held) };
-  if (budget < 0) ending.finishReason = 'length';
+  const content = held === '' ? undefined : take(held);
+  yield { content, finishReason: budget < 0 ? 'length' : hasCalls ? 'tool_calls' : 'stop' };
 }
 
-/**
- * Holds back the end of a text, because it may be the start of a stop string. Like vLLM, it holds back one character
- * less than the length of the longest stop string.
- */
-class StopStrings {
-  readonly #stop: readonly string[];
-  held = '';
-  /** The stop string that occurred. */
-  found: string | undefined;
-
-  constructor(stop: unknown) {
-    this.#stop = [stop ?? []]
-      .flat()
-      .map(String)
-      .filter((text) => text !== '');
-  }
-
-  /** Returns the text that cannot be part of a stop string; `undefined` if there is none. */
-  read(content: string | undefined): string | undefined {
-    if (content === undefined || content === '' || this.#stop.length === 0) return content;
-    const text = this.held + content;
-    const positions = this.#stop.map((each) => [text.indexOf(each), each] as const);
-    const [first] = positions.filter(([position]) => position >= 0).sort(([a], [b]) => a - b);
-    this.found = first?.[1];
-    const longest = Math.max(...this.#stop.map((each) => each.length));
-    const end = first?.[0] ?? Math.max(0, text.length - longest + 1);
-    this.held = text.slice(end);
-    return end === 0 ? undefined : text.slice(0, end);
-  }
-}
-
-async function* piecesOf(reply: ScriptedReply, ending: Ending): AsyncGenerator<Piece, void, undefined> {
+async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, void, undefined> {
   if (isIterable(reply)) {
     for await (const chunk of reply) {
       if (!isDelta(chunk))
@@ -144,7 +117,6 @@ async function* piecesOf(reply: ScriptedReply, ending: Ending): AsyncGenerator<P
     toolCalls = [],
     finishReason,
   } = typeof reply === 'string' ? { content: reply } : reply;
-  ending.finishReason = finishReason;
   if (refusal !== undefined) yield { refusal };
   for (const chunk of (chunks ?? []) as readonly (string | EmulatedDelta)[]) {
     yield typeof chunk === 'string' ? { content: chunk } : chunk;
@@ -155,6 +127,7 @@ async function* piecesOf(reply: ScriptedReply, ending: Ending): AsyncGenerator<P
     yield { toolCalls: [{ index, name, id }] };
     for (const text of cut(argumentsOf(given))) yield { toolCalls: [{ index, arguments: text }] };
   }
+  if (finishReason !== undefined) yield { finishReason };
 }
 
 /** Returns the arguments of a tool call in wire format. */

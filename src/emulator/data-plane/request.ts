@@ -8,28 +8,31 @@ import type { ChatRequest, EmulatedMessage } from './reply.ts';
  * are accepted.
  */
 
-const number = z.number().nullish();
-const integer = z.int().nullish();
-const flag = z.boolean().nullish();
-const anyObject = z.looseObject({});
 const named = z.looseObject({ name: z.string() });
 const strings = z.union([z.string(), z.array(z.string())]);
+
+/** @param expected - vLLM's description of the range. */
+function range(type: z.ZodNumber, minimum: number, maximum: number, expected: string): z.ZodType {
+  return type.refine((value) => value >= minimum && value <= maximum, expected).nullish();
+}
+
+const POSITIVE = Number.MIN_VALUE;
 
 /** Fields of both endpoints. */
 const common = {
   model: z.string(),
-  stream: flag,
-  stream_options: z.nullish(anyObject),
-  temperature: number,
-  top_p: number,
-  top_k: integer,
-  min_p: number,
-  n: integer,
-  max_tokens: integer,
+  stream: z.boolean().nullish(),
+  stream_options: z.nullish(z.looseObject({})),
+  n: range(z.int(), 1, 128, 'from 1 to 128'),
+  temperature: range(z.number(), 0, Infinity, 'non-negative'),
+  top_p: range(z.number(), POSITIVE, 1, 'in (0, 1]'),
+  top_k: range(z.int(), -1, Infinity, '-1 or 0 (disabled), or at least 1'),
+  min_p: range(z.number(), 0, 1, 'in [0, 1]'),
+  frequency_penalty: range(z.number(), -2, 2, 'in [-2, 2]'),
+  presence_penalty: range(z.number(), -2, 2, 'in [-2, 2]'),
+  repetition_penalty: range(z.number(), POSITIVE, Infinity, 'greater than zero'),
+  max_tokens: range(z.int(), 1, Infinity, 'at least 1'),
   stop: z.nullish(strings),
-  frequency_penalty: number,
-  presence_penalty: number,
-  repetition_penalty: number,
 };
 
 const message = z.looseObject({
@@ -42,14 +45,12 @@ const message = z.looseObject({
 const chatRequest = z.looseObject({
   ...common,
   messages: z.array(message).min(1),
-  max_completion_tokens: integer,
+  max_completion_tokens: common.max_tokens,
   tools: z.nullish(z.array(z.looseObject({ type: z.string(), function: named }))),
   tool_choice: z.nullish(z.union([z.enum(['none', 'auto', 'required']), z.looseObject({ function: named })])),
   response_format: z.nullish(
     z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema', 'structural_tag']) }),
   ),
-  logprobs: flag,
-  top_logprobs: integer,
 });
 
 const completionRequest = z.looseObject({ ...common, prompt: strings });
@@ -57,7 +58,7 @@ const completionRequest = z.looseObject({ ...common, prompt: strings });
 /** @throws {ModelServerError} If the request is invalid. */
 export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
   const request: ChatRequest = parse(chatRequest, body);
-  checkSampling(request);
+  checkOptions(request);
   checkTools(request);
   checkResponseFormat(request);
   checkMessages(request.messages);
@@ -67,7 +68,7 @@ export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
 /** Treats the prompt of `/v1/completions` as a user message. @throws {ModelServerError} */
 export function parseCompletionRequest(body: Record<string, unknown>): ChatRequest {
   const request = parse(completionRequest, body);
-  checkSampling(request);
+  checkOptions(request);
   return { ...request, messages: [request.prompt].flat().map((content) => ({ role: 'user', content })) };
 }
 
@@ -76,43 +77,23 @@ function parse<Schema extends z.ZodType>(schema: Schema, body: Record<string, un
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const path = (issue?.path ?? []).map(String);
+  const [name = ''] = path;
   const values = issue?.code === 'invalid_value' ? `; it must be one of ${issue.values.join(', ')}` : '';
-  throw new ModelServerError(400, `\`${path.join('.')}\` is missing or invalid${values}.`, path[0]);
+  const text =
+    issue?.code === 'custom'
+      ? `${name} must be ${issue.message}, got ${body[name]}.`
+      : `\`${path.join('.')}\` is missing or invalid${values}.`;
+  throw new ModelServerError(400, text, name);
 }
 
 function reject(condition: boolean, text: string, param: string): void {
   if (condition) throw new ModelServerError(400, text, param);
 }
 
-const POSITIVE = Number.MIN_VALUE;
-
-/** Minimum and maximum of a parameter, and vLLM's description of the range. */
-const RANGES: Readonly<Record<string, readonly [minimum: number, maximum: number, expected: string]>> = {
-  n: [1, 128, 'from 1 to 128'],
-  temperature: [0, Infinity, 'non-negative'],
-  top_p: [POSITIVE, 1, 'in (0, 1]'],
-  top_k: [-1, Infinity, '-1 or 0 (disabled), or at least 1'],
-  min_p: [0, 1, 'in [0, 1]'],
-  frequency_penalty: [-2, 2, 'in [-2, 2]'],
-  presence_penalty: [-2, 2, 'in [-2, 2]'],
-  repetition_penalty: [POSITIVE, Infinity, 'greater than zero'],
-  max_tokens: [1, Infinity, 'at least 1'],
-  max_completion_tokens: [1, Infinity, 'at least 1'],
-};
-
-/** Checks beyond types, with vLLM's messages. */
-function checkSampling(request: Readonly<Record<string, unknown>>): void {
-  for (const [name, [minimum, maximum, expected]] of Object.entries(RANGES)) {
-    const value = request[name];
-    const isOutside = typeof value === 'number' && (value < minimum || value > maximum);
-    reject(isOutside, `${name} must be ${expected}, got ${value}.`, name);
-  }
-  const { stream, stream_options: options, logprobs, top_logprobs: top } = request;
-  const isStreamed = stream === true;
+/** Checks beyond single fields, with vLLM's messages. */
+function checkOptions(request: Readonly<Record<string, unknown>>): void {
   const needsStream = 'Stream options can only be defined when `stream=True`.';
-  reject(isObject(options) && !isStreamed, needsStream, 'stream_options');
-  const needsLogprobs = 'when using `top_logprobs`, `logprobs` must be set to true.';
-  reject(Number(top) > 0 && logprobs !== true, needsLogprobs, 'top_logprobs');
+  reject(isObject(request.stream_options) && request.stream !== true, needsStream, 'stream_options');
 }
 
 /** A function that the request offers. */

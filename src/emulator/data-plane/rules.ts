@@ -69,14 +69,12 @@ interface Entry extends ActiveRule {
 }
 
 export class RuleBook {
-  #entries: Entry[] = [];
+  readonly #entries = new Set<Entry>();
 
   add(rule: EmulatorRule): ActiveRule {
     check('rules', ruleSchema, rule);
     const replies = Array.isArray(rule.reply) ? [...rule.reply] : [rule.reply as Reply];
-    const remove = (): void => {
-      this.#entries = this.#entries.filter((each) => each !== entry);
-    };
+    const remove = (): void => void this.#entries.delete(entry);
     const entry: Entry = {
       // A printed rule must not contain a full key.
       when: { ...rule.when, key: concealed(rule.when?.key) },
@@ -87,16 +85,13 @@ export class RuleBook {
       remove,
       [Symbol.dispose]: remove,
     };
-    this.#entries.push(entry);
+    this.#entries.add(entry);
     return entry;
   }
 
   /** Returns the reply to a request and the position of its rule, from 1. Increments the hits of the rule. */
-  match(
-    request: ChatRequest,
-    key: KeyRecord,
-  ): { reply: Reply | ReplyFunction; position: number } | undefined {
-    for (const [index, entry] of this.#entries.entries()) {
+  match(request: ChatRequest, key: KeyRecord) {
+    for (const [index, entry] of [...this.#entries].entries()) {
       if (!meets(entry.when, request, key)) continue;
       entry.matches++;
       if (entry.when.nth !== undefined && entry.matches !== entry.when.nth) continue;
@@ -110,7 +105,7 @@ export class RuleBook {
 
   /** @param isSelected - Limits the removal to the rules of certain keys. */
   clear(isSelected: (key: RuleCondition['key']) => boolean = () => true): void {
-    this.#entries = this.#entries.filter(({ when }) => !isSelected(when.key));
+    for (const { when, remove } of this.#entries) if (isSelected(when.key)) remove();
   }
 
   [Symbol.iterator](): ArrayIterator<Entry> {

@@ -1,6 +1,5 @@
 import type { TokenUsage } from '../account.ts';
 import { isObject } from '../http.ts';
-import type { EmulatedMessage } from './reply.ts';
 
 /*
  * Estimates tokens without a model's vocabulary: four characters (Unicode code points) are one token, rounded up. The
@@ -17,14 +16,18 @@ export function lengthOf(text: string): number {
   return [...text].length;
 }
 
-export function promptTokens(messages: readonly EmulatedMessage[]): number {
-  return tokensOf(messages.reduce((sum, { content }) => sum + lengthOf(textOf(content)), 0));
+/** @param messages - May be invalid. */
+export function promptTokens(messages: readonly unknown[]): number {
+  return tokensOf(
+    messages.reduce((sum: number, message) => sum + lengthOf(textOf(Object(message).content)), 0),
+  );
 }
 
 /** Returns the text of a message's content, with its parts joined. */
-export function textOf(content: EmulatedMessage['content']): string {
+export function textOf(content: unknown): string {
   if (typeof content === 'string') return content;
-  return (content ?? []).map(({ text: part }) => (typeof part === 'string' ? part : '')).join('');
+  const texts = [content].flat().map((part) => Object(part).text);
+  return texts.filter((text) => typeof text === 'string').join('');
 }
 
 /** Determines the usage of a request from its completion or chunks. */
@@ -72,20 +75,14 @@ export class UsageMeter {
   }
 }
 
-/** The `usage` of a response; `undefined` if it has none. */
+/** The `usage` of a response; `undefined` if it counts nothing. */
 function readUsage(usage: unknown): TokenUsage | undefined {
-  if (!isObject(usage)) return undefined;
-  const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: details } = usage;
-  const [input, output, total] = [prompt_tokens, completion_tokens, total_tokens].map(count);
-  if (input === undefined && output === undefined && total === undefined) return undefined;
-  return {
-    input: input ?? 0,
-    output: output ?? 0,
-    cached: (isObject(details) ? count(details.cached_tokens) : undefined) ?? 0,
-    total: total ?? (input ?? 0) + (output ?? 0),
-  };
+  const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: details } = Object(usage);
+  const [input, output] = [count(prompt_tokens), count(completion_tokens)];
+  const total = count(total_tokens) || input + output;
+  return total === 0 ? undefined : { input, output, cached: count(Object(details).cached_tokens), total };
 }
 
-function count(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+function count(value: unknown): number {
+  return Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : 0;
 }

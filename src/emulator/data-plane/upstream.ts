@@ -4,20 +4,13 @@ import { Secret } from '../../secret/secret.ts';
 import { bodyText, isObject, parseJson } from '../http.ts';
 import type { EmulatedModel, UpstreamOptions } from '../options.ts';
 import { upstreamError } from './errors.ts';
-import type { ModelServer } from './model-server.ts';
+import type { ModelRequest } from './model-server.ts';
 
 /** Other headers may contain a credential, or apply to a single connection. */
 const FORWARDED_HEADERS = ['accept', 'accept-language', 'traceparent', 'tracestate', 'x-request-id'];
 
-/** A real model server. */
-export interface UpstreamServer {
-  readonly post: ModelServer;
-  readonly models: (signal: AbortSignal) => Promise<EmulatedModel[]>;
-  /** Redacts the server's own key, which servers repeat in errors and which the client must not see. */
-  readonly redact: (text: string) => string;
-}
-
-export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions): UpstreamServer {
+/** Connects a real model server. */
+export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions) {
   const options: UpstreamOptions =
     typeof upstream === 'string' || upstream instanceof URL ? { url: upstream } : upstream;
   const { origin, pathname } = new URL(options.url);
@@ -47,8 +40,9 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
   };
 
   return {
+    /** Redacts the server's own key, which servers repeat in errors and which the client must not see. */
     redact: redacted,
-    async models(signal) {
+    async models(signal: AbortSignal): Promise<EmulatedModel[]> {
       const response = await send('/models', { method: 'GET' }, signal);
       const body = parseJson(await bodyText(response).catch(() => ''));
       if (response.ok && isObject(body) && Array.isArray(body.data)) {
@@ -56,7 +50,7 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
       }
       throw upstreamError(`GET ${url}/models returned ${response.status} without a list of models.`);
     },
-    post({ request, path, body, signal }) {
+    post({ request, path, body, signal }: ModelRequest): Promise<Response> {
       const headers = new Headers({ 'content-type': 'application/json' });
       for (const name of FORWARDED_HEADERS) {
         const value = request.headers.get(name);

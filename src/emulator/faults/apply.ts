@@ -8,35 +8,28 @@ import type { Sleep } from '../options.ts';
 import type { Fault } from './fault.ts';
 import { corruptionOf } from './table.ts';
 
-/** Statuses of responses without a body. */
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];
 
-/** Whether a fault replaces the response of the service. */
-export function isReplaced({ status, dropConnection }: Fault): boolean {
-  return status !== undefined || dropConnection === true;
-}
-
-/** @throws {LostConnection} If the connection is lost before the response. */
-export function replacementOf(fault: Fault, request: Request, plane: EmulatedPlane | undefined): Response {
-  if (fault.dropConnection === true) throw new LostConnection();
-  const response = withoutHeaders(fault, request, plane);
-  for (const [name, value] of Object.entries(fault.headers ?? {})) response.headers.set(name, value);
+/**
+ * Creates the response of a fault that replaces the response of the service.
+ *
+ * @throws {LostConnection} If the connection is lost before the response.
+ */
+export function replacementOf(fault: Fault, request: Request, plane: EmulatedPlane): Response {
+  const { status = 200, body, headers = {}, dropConnection } = fault;
+  if (dropConnection === true) throw new LostConnection();
+  let response: Response;
+  if (body === undefined && status >= 400) {
+    const error = plane === 'control' ? controlErrorOf(status, request) : dataErrorOf(status, request);
+    response = error.toResponse(request);
+  } else {
+    const isText = body === undefined || typeof body === 'string';
+    const text = isText ? body : JSON.stringify(body);
+    response = new Response(WITHOUT_BODY.includes(status) ? null : (text ?? ''), { status });
+    response.headers.set('content-type', `${isText ? 'text/plain' : 'application/json'}; charset=utf-8`);
+  }
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
   return response;
-}
-
-function withoutHeaders(
-  { status = 200, body }: Fault,
-  request: Request,
-  plane: EmulatedPlane | undefined,
-): Response {
-  const of = (text: string, type: string): Response =>
-    new Response(text, { status, headers: { 'content-type': `${type}; charset=utf-8` } });
-  if (WITHOUT_BODY.includes(status)) return new Response(null, { status });
-  if (typeof body === 'string') return of(body, 'text/plain');
-  if (body !== undefined) return of(JSON.stringify(body), 'application/json');
-  if (status < 400) return of('', 'text/plain');
-  const error = plane === 'control' ? controlErrorOf(status, request) : dataErrorOf(status, request);
-  return error.toResponse(request);
 }
 
 interface Waiting {

@@ -82,21 +82,10 @@ export interface Fault extends RequestFilter {
   readonly acceptedForMs?: number | undefined;
 }
 
-/**
- * The kinds of random faults, named by their field of {@link Fault}. `applied` means that the request is applied but
- * gets no response.
- */
-export type FaultKind = Exclude<
-  keyof Fault,
-  keyof RequestFilter | 'times' | 'body' | 'headers' | 'errorEvent' | 'stallMs'
->;
-
-/** Random faults. */
+/** Random faults. Each affected request gets one that is possible for it. */
 export interface RandomFaults extends RequestFilter {
   /** The same seed yields the same faults for the same requests. Default: a seed from the emulator's `random`. */
   readonly seed?: number | undefined;
-  /** Default: all. Each affected request gets one of the kinds that are possible for it. */
-  readonly kinds?: readonly FaultKind[] | undefined;
   /** Probability that a matching request gets a fault. Default: 0.1. */
   readonly probability?: number | undefined;
   /** Maximum delay, in milliseconds. Default: 1000. */

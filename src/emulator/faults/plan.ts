@@ -8,10 +8,11 @@ import type {
   ActiveRandomFaults,
   Fault,
   Faults,
+  RandomFaults,
   RequestFilter,
   ScheduledFault,
 } from './fault.ts';
-import { FAULT_KINDS, FAULT_SCHEMAS, mergeFaults, possibleOperations, randomFault } from './table.ts';
+import { FAULT_SCHEMAS, mergeFaults, possibleOperations, randomFault } from './table.ts';
 
 /** The properties of a request that decide which faults apply to it. */
 interface FaultTarget {
@@ -37,7 +38,6 @@ interface Entry extends ActiveFault {
 /** In ascending precedence. */
 const MODES = ['always', 'random', 'next'] as const;
 
-/** The faults in effect. */
 export class FaultPlan implements Faults {
   readonly #random: () => number;
   readonly #entries = new Set<Entry>();
@@ -55,7 +55,7 @@ export class FaultPlan implements Faults {
 
   /** @param isSelected - Limits the removal to the faults of certain keys. */
   readonly clear = (isSelected: (key: RequestFilter['key']) => boolean = () => true): void => {
-    for (const entry of this.#entries) if (isSelected(entry.filter.key)) this.#entries.delete(entry);
+    for (const { filter, remove } of this.#entries) if (isSelected(filter.key)) remove();
   };
 
   /** Sets a fault. @throws {TypeError} If it is invalid. */
@@ -64,10 +64,18 @@ export class FaultPlan implements Faults {
     const { mode = 'next' } = scheduled;
     check(`faults.${mode}`, FAULT_SCHEMAS[mode] ?? FAULT_SCHEMAS.next, scheduled);
     const remove = (): void => void this.#entries.delete(entry);
-    const state = { mode, matches: 0, hits: 0, remove, [Symbol.dispose]: remove };
-    // A printed fault must not contain a full key.
-    const filter = { ...scheduled, key: concealed(scheduled.key) };
-    const entry: Entry = { ...this.#effectOf(scheduled), ...state, filter };
+    const entry: Entry = {
+      mode,
+      // A printed fault must not contain a full key.
+      filter: { ...scheduled, key: concealed(scheduled.key) },
+      operations: possibleOperations({ ...scheduled, plane: undefined }),
+      times: mode === 'next' ? ((scheduled as Fault).times ?? 1) : Number.POSITIVE_INFINITY,
+      ...(scheduled.mode === 'random' ? this.#randomFaults(scheduled) : { faultFor: () => scheduled }),
+      matches: 0,
+      hits: 0,
+      remove,
+      [Symbol.dispose]: remove,
+    };
     this.#entries.add(entry);
     return entry;
   }
@@ -91,25 +99,13 @@ export class FaultPlan implements Faults {
     return mergeFaults(matched.map(({ fault }) => fault));
   }
 
-  #effectOf(fault: ScheduledFault): Pick<Entry, 'operations' | 'times' | 'seed' | 'faultFor'> {
-    if (fault.mode !== 'random') {
-      const times = fault.mode === 'always' ? Number.POSITIVE_INFINITY : (fault.times ?? 1);
-      const { key: _, ...effect } = fault;
-      return {
-        operations: possibleOperations({ ...fault, plane: undefined }),
-        times,
-        faultFor: () => effect,
-      };
-    }
-    const seed = fault.seed ?? Math.floor(this.#random() * 2 ** 32);
-    const { kinds = FAULT_KINDS, maxDelayMs = 1000, probability = 0.1 } = fault;
+  #randomFaults(faults: RandomFaults): Pick<Entry, 'seed' | 'faultFor'> {
+    const { maxDelayMs = 1000, probability = 0.1, seed = Math.floor(this.#random() * 2 ** 32) } = faults;
     const random = seededRandom(seed);
     return {
-      operations: possibleOperations({ operation: fault.operation }),
-      times: Number.POSITIVE_INFINITY,
       seed,
       faultFor: ({ operation }) =>
-        random() < probability ? randomFault(kinds, operation, { random, maxDelayMs }) : undefined,
+        random() < probability ? randomFault(operation, { random, maxDelayMs }) : undefined,
     };
   }
 }

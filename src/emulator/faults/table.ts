@@ -4,7 +4,7 @@ import { fields, keyReference } from '../checks.ts';
 import { pythonJson } from '../data-plane/errors.ts';
 import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
 import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
-import type { Fault, FaultKind, RequestFilter } from './fault.ts';
+import type { Fault, RequestFilter, ScheduledFault } from './fault.ts';
 
 /*
  * One row for each field of a fault: accepted values, applicable requests, random generation, and effect on a body.
@@ -22,11 +22,7 @@ export interface Corruption {
 }
 
 /** Sources of random values. */
-interface Draw {
-  readonly random: () => number;
-  readonly delayMs: () => number;
-  readonly chunks: () => number;
-}
+type Draw = Readonly<Record<'random' | 'delayMs' | 'chunks', () => number>>;
 
 interface Row {
   readonly check: z.ZodType;
@@ -49,7 +45,6 @@ const only = (...operations: EmulatedOperation[]) => {
 };
 const streams = only('chat', 'completions');
 
-/** An integer or `Infinity`. */
 const count = (minimum: number): z.ZodType =>
   z.custom(
     (value) => Number(value) >= minimum && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY),
@@ -106,11 +101,7 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   times: { check: count(1) },
 
   delayMs: milliseconds,
-  stallAfterChunks: {
-    ...chunks,
-    operations: streams,
-    randomly: ({ delayMs }) => ({ stallMs: delayMs() }),
-  },
+  stallAfterChunks: { ...chunks, operations: streams, randomly: (draw) => ({ stallMs: draw.delayMs() }) },
   stallMs: { check: milliseconds.check, needs: ['stallAfterChunks'] },
 
   crlf: { ...flag, operations: streams },
@@ -133,10 +124,7 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
 
   truncateAfterChunks: ending(),
   nullEventAfterChunks: errorEnding(() => 'null', event),
-  errorBodyAfterChunks: errorEnding(
-    () => INTERNAL_ERROR,
-    (error) => error,
-  ),
+  errorBodyAfterChunks: errorEnding(() => INTERNAL_ERROR, String),
   errorObjectAfterChunks: errorEnding(() => FLAT_ERROR, eventAndDone),
   errorAfterChunks: errorEnding(({ errorEvent }) => pythonJson({ error: errorEvent ?? ERROR }), event),
   errorEvent: { check: z.unknown(), needs: ['errorAfterChunks'] },
@@ -162,10 +150,6 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
 
 const NAMES = Object.keys(FAULTS) as (keyof Fault)[];
 
-export const FAULT_KINDS: readonly FaultKind[] = NAMES.filter(
-  (name): name is FaultKind => FAULTS[name].random !== undefined,
-);
-
 /** Returns the names of the given fields. A field that is false counts as absent. */
 function givenFields(fault: Fault): (keyof Fault)[] {
   return NAMES.filter((name) => fault[name] !== undefined && fault[name] !== false);
@@ -183,11 +167,13 @@ export function possibleOperations(fault: Fault): readonly EmulatedOperation[] |
   return first?.filter((operation) => others.every((each) => each.includes(operation)));
 }
 
-/** Returns the first contradiction in a fault: the field and the problem. */
-function contradictionOf(fault: Fault): { path: (keyof Fault)[]; message: string } | undefined {
+/** Returns the first problem of a fault that does not concern a single field. */
+function contradictionOf(fault: ScheduledFault): { path: (keyof Fault)[]; message: string } | undefined {
   const given = givenFields(fault);
   const quoted = (names: readonly (keyof Fault)[], word: string): string =>
     names.map((name) => `\`${name}\``).join(` ${word} `);
+  const isRandom = fault.mode === 'random';
+  if (!isRandom && effectsOf(fault).length === 0) return { path: [], message: 'The fault has no effect' };
   const [ending, other] = given.filter((name) => FAULTS[name].isEnding);
   if (other !== undefined) return { path: [other], message: `contradicts \`${ending}\`` };
   for (const name of given) {
@@ -204,24 +190,22 @@ function schemaOf<Mode extends z.ZodType>(mode: Mode, rows: Readonly<Record<stri
   const shape = Object.entries(rows).map(([name, row]) => [name, row.check.optional()]);
   return fields({ mode, ...(Object.fromEntries(shape) as Record<string, z.ZodOptional>) }).check(
     ({ value, issues }) => {
-      const problem = contradictionOf(value as Fault);
+      const problem = contradictionOf(value as ScheduledFault);
       if (problem !== undefined) issues.push({ code: 'custom', input: value, ...problem });
     },
   );
 }
 
-const hasEffect = (fault: object): boolean => effectsOf(fault).length > 0;
 const { times: _, ...lasting } = FAULTS;
 
 /** The schemas of faults by their mode. */
 export const FAULT_SCHEMAS = {
-  next: schemaOf(z.literal('next').default('next'), FAULTS).refine(hasEffect, 'The fault has no effect'),
-  always: schemaOf(z.literal('always'), lasting).refine(hasEffect, 'The fault has no effect'),
+  next: schemaOf(z.literal('next').default('next'), FAULTS),
+  always: schemaOf(z.literal('always'), lasting),
   random: schemaOf(z.literal('random'), {
     ...FILTER,
     seed: { check: z.number() },
     probability: { check: z.number().min(0).max(1) },
-    kinds: { check: z.array(z.enum(FAULT_KINDS)).min(1) },
     maxDelayMs: milliseconds,
   }),
 } as const;
@@ -267,15 +251,14 @@ const MAX_CHUNKS = 8;
 
 /** Generates a random fault that is possible for an operation; `undefined` if there is none. */
 export function randomFault(
-  kinds: readonly FaultKind[],
   operation: EmulatedOperation | undefined,
   { random, maxDelayMs }: { readonly random: () => number; readonly maxDelayMs: number },
 ): Fault | undefined {
   const below = (limit: number) => (): number => Math.floor(random() * limit);
   const draw = { random, delayMs: below(maxDelayMs), chunks: below(MAX_CHUNKS) };
-  const faults = kinds.map((kind): Fault => {
-    const row = FAULTS[kind];
-    return { [kind]: row.random?.(draw), ...row.randomly?.(draw) };
+  const faults = NAMES.flatMap((name): Fault[] => {
+    const row = FAULTS[name];
+    return row.random === undefined ? [] : [{ [name]: row.random(draw), ...row.randomly?.(draw) }];
   });
   const possible = faults.filter((fault) => {
     const operations = possibleOperations(fault);

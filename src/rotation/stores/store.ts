@@ -76,7 +76,7 @@ export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number
   };
 }
 
-/** Polls a value in the background and reports changes, including those since the caller's read. Ignores failed polls. */
+/** Polls a value in the background and reports changes, including those since the caller's read. Ignores failures. */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   const stopped = new AbortController();
   const poll = async (): Promise<void> => {
