@@ -15,7 +15,9 @@ class PendingChoice {
   readonly fields: Fields = {};
   readonly #message: Fields = {};
   readonly #calls = new ToolCallList();
-  finishReason: string | null = null;
+  #finishReason: string | null = null;
+  /** Whether the last delta contained only the expiry of the audio. */
+  #isAudioOver = false;
   /** Whether the message arrived in full, without deltas. */
   #isWhole = false;
   /** The last full `message` that arrived in addition to deltas. */
@@ -23,6 +25,11 @@ class PendingChoice {
 
   constructor(index: number) {
     this.index = index;
+  }
+
+  /** Audio models of OpenAI send no reason. */
+  get finishReason(): string | null {
+    return this.#finishReason ?? (this.#isAudioOver ? 'stop' : null);
   }
 
   get hasReasoning(): boolean {
@@ -42,7 +49,7 @@ class PendingChoice {
   add(choice: NormalChoice): Fields {
     const { index: _, delta = {}, message, finish_reason, ...fields } = choice;
     mergeFields(this.fields, fields, CHOICE);
-    this.finishReason = finish_reason ?? this.finishReason;
+    this.#finishReason = finish_reason ?? this.#finishReason;
     let added = delta;
     if (message !== undefined && Object.keys(delta).length === 0) {
       // A whole response, or the last chunk of a server that repeats the full message.
@@ -51,6 +58,7 @@ class PendingChoice {
     }
     if (added !== message) this.#beside = message ?? this.#beside;
     this.#addDelta(added);
+    if (hasAny(added, OUTPUT)) this.#isAudioOver = isEndOfAudio(added.audio, this.#message.audio);
     return added;
   }
 
@@ -196,6 +204,11 @@ export class CompletionAccumulator {
 
 function hasAny(fields: Fields, names: readonly string[]): boolean {
   return names.some((name) => isPresent(fields[name]));
+}
+
+function isEndOfAudio(part: unknown, audio: unknown): boolean {
+  if (!isRecord(part) || !isRecord(audio) || !isPresent(part.expires_at)) return false;
+  return ['id', 'data', 'transcript'].every((name) => isPresent(audio[name]) && !isPresent(part[name]));
 }
 
 function isPresent(value: unknown): boolean {

@@ -270,8 +270,7 @@ export class ChatClient {
     return new ChatStream({
       deadline: () => this.#http.deadline(options),
       send: async (deadline) => {
-        const settings = { ...options, idleTimeoutMs: limit };
-        const endpoint = await completionEndpoint(request, settings, true);
+        const endpoint = await completionEndpoint(request, { ...options, idleTimeoutMs: limit }, true);
         return this.#http.request(endpoint, deadline, options);
       },
       complete,

@@ -176,13 +176,11 @@ export class ChunkReader {
 
   #receive(event: StreamEvent): void {
     if (this.#isOver) return;
-    if (event.type === 'chunk') {
-      this.#receiveChunk(event.chunk);
-    } else if (event.type === 'end') {
+    if (event.type === 'chunk') this.#receiveChunk(event.chunk);
+    else if (event.type === 'error') this.#finish(this.#failed(event.error));
+    else if (event.type === 'end')
       this.#finish(this.#accumulator.hasFinished ? undefined : this.#incomplete());
-    } else if (event.type === 'error') {
-      this.#finish(this.#failed(event.error));
-    } else if (event.type === 'invalid') {
+    else if (event.type === 'invalid') {
       const { reason } = event;
       if (!this.#hasChunk) this.#finish(this.#invalid(reason));
       // Some servers use their own end marker.

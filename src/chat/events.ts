@@ -115,11 +115,8 @@ export class EventDecoder {
   }
 
   push(text: string): void {
-    if (this.#format === 'events') {
-      this.#feed(text);
-      return;
-    }
-    this.#rest += text;
+    if (this.#format === 'events') this.#feed(text);
+    else this.#rest += text;
     if (this.#format === 'unknown') this.#detect();
   }
 

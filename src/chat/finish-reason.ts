@@ -2,20 +2,13 @@
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
 /** Reasons used by servers, in lower case with underscores. Any other reason means that the model finished. */
-const KINDS: readonly (readonly [FinishKind, RegExp])[] = [
-  [
-    'cut',
-    /^(?:length|incomplete|error_limit|(?:model|length|token)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*)$/,
-  ],
-  [
-    'withheld',
+const KINDS = Object.entries({
+  cut: /^(?:length|incomplete|error_limit|(?:model|length|token)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*)$/,
+  withheld:
     /^(?:content_filter(?:ed)?|filtered|(?:image_)?safety|recitation|blocklist|prohibited_content|spii|refus(?:al|ed)|guardrail_intervened|sensitive|moderation|flagged|error_toxic)$/,
-  ],
-  [
-    'failed',
+  failed:
     /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|cancel(?:l?ed)?|timeout|exception|malformed_function_call|insufficient_system_resource|error_\w+|\w+_error)$/,
-  ],
-];
+}) as readonly [FinishKind, RegExp][];
 
 /** Classifies the `finish_reason` of a complete choice. */
 export function finishKind(reason: string | null | undefined): FinishKind {

@@ -36,7 +36,7 @@ export function mergeField(target: Fields, name: string, value: unknown, rules: 
     return;
   } else if (typeof value === 'string') {
     if (rules.strings === 'replace' || typeof before !== 'string') target[name] = value;
-    else if (!isIdentifier(name)) target[name] = before + value;
+    else if (!IDENTIFIERS.has(name) && !name.endsWith('_id')) target[name] = before + value;
     else if (before === '') target[name] = value;
   } else if (Array.isArray(value)) {
     if (Array.isArray(before) && rules.lists === 'grow')
@@ -65,10 +65,6 @@ function addItem(list: unknown[], item: unknown, rules: MergeRules): void {
 
 function isReasoning(value: unknown): value is Fields {
   return isRecord(value) && /^(?:reasoning|thinking)/.test(String(value.type));
-}
-
-function isIdentifier(name: string): boolean {
-  return IDENTIFIERS.has(name) || name.endsWith('_id');
 }
 
 function copy(value: unknown, rules: MergeRules): unknown {

@@ -8,6 +8,9 @@ import { finishKind } from './finish-reason.ts';
 import { issuesText, validate } from './json-schema.ts';
 import type { SchemaOutput } from './tools.ts';
 
+/** Some models put a Markdown fence around the JSON. If the closing fence is a stop sequence, it is missing. */
+const FENCE = /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s;
+
 /** A completion together with its parsed text. */
 export type ParsedCompletion<Output> = ChatCompletion & {
   /** The output of the schema. `null` if the model called tools instead. */
@@ -65,7 +68,7 @@ export async function parseReply<Completion extends ChatCompletion>(
   const block = parseJson(whole) === undefined ? /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) : null;
   const [, reasoning, rest = whole] = block ?? [];
   const text = rest.trim();
-  const value = parseJson(text) ?? parseJson(withoutFence(text));
+  const value = parseJson(text) ?? parseJson(FENCE.exec(text)?.[2] ?? text);
   if (value === undefined) {
     const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
     throw new OutputValidationError(why, reader.redact({ completion, issues: [] }));
@@ -85,9 +88,4 @@ export async function parseReply<Completion extends ChatCompletion>(
     `The reply does not match the schema: ${issuesText(fields.issues)}.`,
     fields,
   );
-}
-
-/** Some models put a Markdown fence around the JSON. The closing fence is missing if it is a stop sequence of the request. */
-function withoutFence(text: string): string {
-  return /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s.exec(text)?.[2] ?? text;
 }

@@ -380,6 +380,13 @@ describe('the text of a reply', () => {
     expect(choices[0].message.reasoning_content !== undefined).toBe(content.includes('</think>'));
   });
 
+  test.each([null, false, 0, ''])('may be %j', async (value) => {
+    network.respond('post', COMPLETIONS, reply({ content: JSON.stringify(value) }));
+    const schema = z.union([z.null(), z.boolean(), z.number(), z.string()]);
+
+    expect(await chatClient().parse({ model, messages }, { schema })).toMatchObject({ parsed: value });
+  });
+
   test.each([
     ['text before a fence', `Here it is:\n\`\`\`json\n${json}\n\`\`\``],
     ['two fences', `\`\`\`json\n${json}\n\`\`\`\n\`\`\`json\n${json}\n\`\`\``],

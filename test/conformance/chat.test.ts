@@ -125,7 +125,7 @@ describe.each(RULES)('$rule (over $way)', ({ cases, transport }) => {
       const calls = outcome.completion?.choices[0].message.tool_calls ?? [];
       if (outcome.indices !== undefined) expect(outcome.indices.size, name).toBe(calls.length);
     }
-    // One path: a whole completion equals the streamed one.
+    // complete() and stream() must return the same completion.
     const streamed = all['stream().completion()'];
     expect(all['complete()']?.completion).toEqual(streamed?.completion);
     if (row.error?.name !== 'StreamTruncatedError') {

@@ -186,6 +186,35 @@ const endings: readonly Case[] = [
     error: truncated('Hel'),
   },
   {
+    name: 'the expiry of the audio instead of a finish reason (openai-node#1206)',
+    body: events(
+      ...[{ id: 'a', data: 'AA' }, { data: 'BB', transcript: 'Hi' }, { expires_at: 9 }].map((audio) =>
+        choice({ delta: { audio }, finish_reason: null }),
+      ),
+      '[DONE]',
+    ),
+    completion: {
+      choices: [
+        {
+          message: { content: null, audio: { id: 'a', data: 'AABB', transcript: 'Hi', expires_at: 9 } },
+          finish_reason: 'stop',
+        },
+      ],
+    },
+    text: '',
+  },
+  ...[
+    [{ id: 'a', data: 'AA', transcript: 'Hi', expires_at: 9 }],
+    [{ id: 'a', data: 'AA' }, { expires_at: 9 }],
+    [{ id: 'a', data: 'AA', transcript: 'Hi' }, { expires_at: 9 }, { data: 'BB' }],
+  ].map(
+    (parts, index): Case => ({
+      name: `incomplete audio ${index}`,
+      body: events(...parts.map((audio) => choice({ delta: { audio } })), '[DONE]'),
+      error: { name: 'StreamTruncatedError' },
+    }),
+  ),
+  {
     name: 'a truncated chunk',
     body: `${events(textChunk('Hel'))}data: {"choices":[{"index":0,"delta":{"conte`,
     error: truncated('Hel'),
@@ -919,7 +948,7 @@ const choices: readonly Case[] = [
     text: 'a',
   },
   {
-    name: 'two whole choices with the index 0',
+    name: 'two complete choices with the index 0',
     n: 2,
     body: {
       choices: ['a', 'b'].map((content) => ({ index: 0, message: { content }, finish_reason: 'stop' })),
