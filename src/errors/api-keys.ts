@@ -6,21 +6,21 @@ export interface UnusedKey {
   readonly id: string;
   readonly name: string;
   readonly maskedKey: string;
-  /** Why the key appears to be unused: it has expired, was never used, or was not used within the last 30 days. */
+  /** Why the key appears to be unused: it has expired, has never been used, or has not been used in the last 30 days. */
   readonly why: 'expired' | 'never_used' | 'not_used_lately';
   readonly createdAt: Date;
   readonly lastUsedAt?: Date | undefined;
 }
 
-/** The account has reached its API key limit. Delete a key before you create another. */
+/** The account has reached its API key limit. Delete a key before you create another one. */
 export class ApiKeyLimitError extends ApiError<'api_key_limit_reached', 'ApiKeyLimitError'> {
   /** The service's reason. */
   declare readonly reason: string;
-  /** Number of keys in the account; absent if the list could not be read. */
+  /** Number of keys in the account; absent if the keys could not be listed. */
   declare readonly keyCount?: number | undefined;
-  /** Keys that appear to be unused: expired ones first, then those never used, then those not used recently. */
+  /** Keys that appear to be unused: first expired keys, then keys that were never used, then keys not used recently. */
   declare readonly unusedKeys: readonly UnusedKey[];
-  /** Ids of the keys of the `KeyRing` that tried to create a key. */
+  /** If a `KeyRing` tried to create the key: the ids of the ring's keys. */
   declare readonly ringKeyIds?: readonly string[] | undefined;
 
   constructor(message: string, fields: FieldsOf<ApiKeyLimitError, 'unusedKeys'>) {
@@ -30,14 +30,14 @@ export class ApiKeyLimitError extends ApiError<'api_key_limit_reached', 'ApiKeyL
 }
 
 /**
- * No usable response to a `create` arrived, so a key may or may not exist. `cause` is the failure.
+ * No usable response to `create` arrived, so a key may or may not have been created. `cause` is the failure.
  *
  * List the keys and delete or adopt a candidate before you create another key.
  */
 export class UnknownOutcomeError extends DrunError<'UnknownOutcomeError', 'unknown_outcome'> {
   /**
-   * Ids of keys that this call may have created: unused keys of the requested name that were created after the request
-   * was sent. Another caller may have created them. Absent if the list could not be read.
+   * Ids of keys that this call may have created: unused keys with the requested name that were created after the
+   * request was sent. They may also have been created by another caller. Absent if the keys could not be listed.
    */
   declare readonly candidateIds?: readonly string[] | undefined;
 
@@ -46,7 +46,7 @@ export class UnknownOutcomeError extends DrunError<'UnknownOutcomeError', 'unkno
   }
 }
 
-/** `replace` deleted the old key but could not create the new one. `cause` is the error from creating it. */
+/** `replace` deleted the old key but could not create a new one. `cause` is the error from the create. */
 export class ReplacementFailedError extends DrunError<'ReplacementFailedError', 'replacement_failed'> {
   /** Id of the deleted key. */
   declare readonly deletedId: string;

@@ -15,12 +15,12 @@ export type ApiErrorCode =
 /** The fields of an {@link ApiError}. */
 export type ApiErrorInit = FieldsOf<ApiError>;
 
-/** The service reported an error. Subclasses cover the common statuses, this class all others. */
+/** The service reported an error. Subclasses represent common statuses; this class represents all others. */
 export class ApiError<
   Code extends ApiErrorCode = ApiErrorCode,
   Name extends string = string,
 > extends DrunError<Name, Code> {
-  /** HTTP status. For an error in the body of a 200 response, the status that the body reports, if any. */
+  /** HTTP status. If the body of a 200 response reports an error, the status in the body, if any. */
   declare readonly status: number;
   /** Origin and path of the request. */
   declare readonly url?: string | undefined;
@@ -28,13 +28,13 @@ export class ApiError<
   declare readonly serviceCode?: string | undefined;
   /** `error.type` of the data plane. */
   declare readonly serviceType?: string | undefined;
-  /** The request field that the service rejects. */
+  /** The request field that the service rejected. */
   declare readonly param?: string | undefined;
   /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;
-  /** The requested wait in milliseconds, from `retry-after-ms` or `Retry-After`. */
+  /** How long the service asks to wait, in milliseconds, from `retry-after-ms` or `Retry-After`. */
   declare readonly retryAfterMs?: number | undefined;
-  /** Redacted start of a body in which no message was found. Not enumerable, because it may repeat the prompt. */
+  /** Redacted beginning of a body without a recognizable message. Not enumerable, because it may repeat the prompt. */
   declare readonly excerpt?: string | undefined;
 
   /** Subclasses pass their `code` and `name`. */
@@ -48,7 +48,7 @@ export class ApiError<
   }
 }
 
-/** 400 or 422: the request is invalid; sending it again does not help. */
+/** 400 or 422: the request is invalid. Sending it again does not help. */
 export class InvalidRequestError extends ApiError<'invalid_request', 'InvalidRequestError'> {
   constructor(message: string, fields: ApiErrorInit) {
     super(message, fields, 'invalid_request', 'InvalidRequestError');
@@ -57,7 +57,7 @@ export class InvalidRequestError extends ApiError<'invalid_request', 'InvalidReq
 
 /** 401: the credential is missing, unknown, deleted, disabled or expired. */
 export class AuthenticationError extends ApiError<'authentication_failed', 'AuthenticationError'> {
-  /** Rejected credential, masked: `sk-******7ucU`. Absent if a model server may have rejected its own credential. */
+  /** The rejected credential, masked: `sk-******7ucU`. Absent if a model server may have rejected its own credential. */
   declare readonly maskedKey?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<AuthenticationError>) {
@@ -65,7 +65,7 @@ export class AuthenticationError extends ApiError<'authentication_failed', 'Auth
   }
 }
 
-/** 402, or 429 with the code `insufficient_quota`: the quota of the account or key is used up. */
+/** 402, or 429 with the code `insufficient_quota`: the quota of the account or of the key is used up. */
 export class InsufficientQuotaError extends ApiError<'insufficient_quota', 'InsufficientQuotaError'> {
   constructor(message: string, fields: ApiErrorInit) {
     super(message, fields, 'insufficient_quota', 'InsufficientQuotaError');
@@ -93,7 +93,7 @@ export class RateLimitError extends ApiError<'rate_limited', 'RateLimitError'> {
   }
 }
 
-/** 5xx: the service, or a model server behind it, failed. */
+/** 5xx: the service or a model server behind it failed. */
 export class ServerError extends ApiError<'server_error', 'ServerError'> {
   constructor(message: string, fields: ApiErrorInit) {
     super(message, fields, 'server_error', 'ServerError');

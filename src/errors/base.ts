@@ -1,18 +1,18 @@
 /** A registered symbol, so that two copies of the package recognize each other's errors. */
 export const marker: unique symbol = /* @__PURE__ */ Symbol.for('drun-sdk.error');
 
-/** The fields that the constructor of an error class accepts; those in `Optional` have a default. */
+/** The fields that the constructor of an error class accepts. Fields in `Optional` have a default. */
 export type FieldsOf<E, Optional extends keyof E = never> = Omit<E, keyof DrunError | Optional> & {
   readonly [Field in Optional]?: E[Field] | undefined;
 } & { readonly cause?: unknown };
 
-/** Fields that printing and `JSON.stringify` leave out: `name` is shown anyway, the others may repeat a prompt. */
+/** Fields that printing and `JSON.stringify` omit: `name` is shown anyway, and the others may repeat a prompt. */
 const HIDDEN = ['name', 'excerpt', 'messages'];
 
 /**
- * The base class of every error of this package.
+ * The base class of all errors in this package.
  *
- * No field, message, stack or cause contains a credential: messages of servers and libraries are redacted first.
+ * No field, message, stack or cause contains a credential: messages from servers and libraries are redacted first.
  */
 export abstract class DrunError<Name extends string = string, Code extends string = string> extends Error {
   /** The name of the class. A literal, so it survives minification. */
@@ -26,18 +26,18 @@ export abstract class DrunError<Name extends string = string, Code extends strin
     const { cause, ...visible } = fields as { readonly cause?: unknown };
     super(message, cause === undefined ? undefined : { cause });
     for (const [field, value] of Object.entries(Object.assign({ code }, visible, { code, name }))) {
-      // Undefined fields are left out, so that printed errors stay short.
+      // Undefined fields are omitted to keep printed errors short.
       if (value === undefined) continue;
       const enumerable = !HIDDEN.includes(field);
       Object.defineProperty(this, field, { value, enumerable, writable: true, configurable: true });
     }
     Object.defineProperty(this, marker, { value: true });
-    // Some runtimes start the stack with the name, and captured it before the name was set.
+    // In some runtimes, the stack starts with the error's name and was captured before the name was set.
     const { captureStackTrace } = Error as { captureStackTrace?: (error: Error, below: unknown) => void };
     captureStackTrace?.(this, new.target);
   }
 
-  /** Name, code, message and the fields of the class, without stack and cause. */
+  /** Returns the name, code, message and fields of the error, without its stack and cause. */
   toJSON(): Record<string, unknown> {
     return { name: this.name, code: this.code, message: this.message, ...(this as object) };
   }
@@ -45,7 +45,7 @@ export abstract class DrunError<Name extends string = string, Code extends strin
 
 /** A difference between a value and what was expected. */
 export interface ResponseIssue {
-  /** Path to the value, outermost key first: `['items', 0, 'creationTimestamp']`. Empty for the whole value. */
+  /** Path to the value, outermost key first, such as `['items', 0, 'creationTimestamp']`. Empty for the whole value. */
   readonly path: readonly (string | number)[];
   /** What was expected. Does not contain the value. */
   readonly message: string;

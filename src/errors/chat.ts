@@ -20,7 +20,7 @@ export interface PartialCompletion {
   readonly [field: string]: unknown;
 }
 
-/** The stream ended before the completion was complete, as it does when a model server fails. */
+/** The stream ended before the completion was finished, as happens when a model server fails. */
 export class StreamTruncatedError extends DrunError<'StreamTruncatedError', 'stream_truncated'> {
   declare readonly completion: PartialCompletion;
   /** Request id from the response headers; absent if the server sends none. */
@@ -31,7 +31,7 @@ export class StreamTruncatedError extends DrunError<'StreamTruncatedError', 'str
   }
 }
 
-/** The service reported an error within a completion, or sent an event that could not be parsed. */
+/** The service reported an error in the middle of a completion, or sent an event that could not be parsed. */
 export class StreamFailedError extends DrunError<'StreamFailedError', 'stream_failed'> {
   declare readonly completion: PartialCompletion;
   /** Request id from the response headers; absent if the server sends none. */
@@ -48,7 +48,7 @@ export class StreamFailedError extends DrunError<'StreamFailedError', 'stream_fa
   }
 }
 
-/** The model refused to reply in the requested format, or a content filter withheld the reply. */
+/** The model refused to reply, or a content filter withheld the reply. */
 export class ModelRefusalError extends DrunError<'ModelRefusalError', 'model_refusal'> {
   /** The model's explanation, if it gave one. */
   declare readonly refusal: string | null;
@@ -59,7 +59,7 @@ export class ModelRefusalError extends DrunError<'ModelRefusalError', 'model_ref
   }
 }
 
-/** The model reached the token limit within a structured reply or the arguments of a tool call. */
+/** A structured reply or a tool call was cut off at the token limit. */
 export class OutputTruncatedError extends DrunError<'OutputTruncatedError', 'output_truncated'> {
   declare readonly completion: PartialCompletion;
 
@@ -70,7 +70,7 @@ export class OutputTruncatedError extends DrunError<'OutputTruncatedError', 'out
 
 /** The reply is not JSON, or does not match the schema. */
 export class OutputValidationError extends DrunError<'OutputValidationError', 'output_validation_failed'> {
-  /** Differences from the schema, as reported by the schema's library; empty if the reply is not JSON. */
+  /** How the reply differs from the schema, as reported by the schema library. Empty if the reply is not JSON. */
   declare readonly issues: readonly ResponseIssue[];
   declare readonly completion: PartialCompletion;
 
@@ -79,13 +79,13 @@ export class OutputValidationError extends DrunError<'OutputValidationError', 'o
   }
 }
 
-/** Even after a correction, the model called an unknown tool, or one with invalid arguments. */
+/** The model called an unknown tool or passed invalid arguments, even after the mistake was reported to it. */
 export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call'> {
   /** Name of the tool, as the model sent it. */
   declare readonly toolName: string;
-  /** Differences between the arguments and the schema, as reported by the schema's library. */
+  /** How the arguments differ from the schema, as reported by the schema library. */
   declare readonly issues: readonly ResponseIssue[];
-  /** The conversation up to the message with the call. Not enumerable, so logs do not repeat the prompt. */
+  /** The conversation up to the message with the call. Not enumerable, to keep prompts out of logs. */
   declare readonly messages: readonly unknown[];
 
   constructor(message: string, fields: FieldsOf<ToolCallError>) {
@@ -93,10 +93,10 @@ export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call
   }
 }
 
-/** The model still called tools after the last allowed round. */
+/** The model kept calling tools after `maxRounds` rounds. */
 export class MaxToolRoundsError extends DrunError<'MaxToolRoundsError', 'max_tool_rounds_exceeded'> {
   declare readonly maxRounds: number;
-  /** The conversation up to the calls that were not run. Not enumerable, so logs do not repeat the prompt. */
+  /** The conversation up to the calls that were not run. Not enumerable, to keep prompts out of logs. */
   declare readonly messages: readonly unknown[];
 
   constructor(message: string, fields: FieldsOf<MaxToolRoundsError>) {

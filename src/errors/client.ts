@@ -1,9 +1,9 @@
 import { DrunError, type FieldsOf, type ResponseIssue } from './base.ts';
 import type { PartialCompletion } from './chat.ts';
 
-/** An option, an argument or a credential is invalid, or a custom `fetch` threw a programming error. */
+/** An option, an argument or a credential is invalid, or a custom `fetch` failed because of a programming error. */
 export class ConfigurationError extends DrunError<'ConfigurationError', 'invalid_configuration'> {
-  /** Name of the option or argument: `apiKey`, `baseUrl`, `name`. */
+  /** Name of the option or argument, such as `apiKey`. */
   declare readonly option: string;
 
   constructor(message: string, fields: FieldsOf<ConfigurationError>) {
@@ -12,13 +12,13 @@ export class ConfigurationError extends DrunError<'ConfigurationError', 'invalid
 }
 
 /**
- * The connection could not be opened, or was lost before the complete response arrived.
+ * The connection could not be opened, or was lost before the response was complete.
  *
- * `cause` is a plain error with the redacted message and, if the runtime reports them, `code` (`ECONNREFUSED`) and
- * `syscall` of the failure.
+ * `cause` is a plain error with the redacted message and, if the runtime reports them, the `code` (such as
+ * `ECONNREFUSED`) and `syscall` of the failure.
  */
 export class ConnectionError extends DrunError<'ConnectionError', 'connection_failed'> {
-  /** Host name, and port unless it is the default one. */
+  /** Host name, with the port unless it is the default. */
   declare readonly host?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<ConnectionError> = {}) {
@@ -30,12 +30,12 @@ export class ConnectionError extends DrunError<'ConnectionError', 'connection_fa
 export class TimeoutError extends DrunError<'TimeoutError', 'timeout'> {
   /**
    * The limit that was exceeded: `response` (`timeoutMs`), `idle` (`idleTimeoutMs`, between two chunks of a stream), or
-   * `runtime` (a limit of the runtime's `fetch`; 300 s in Node).
+   * `runtime` (the limit of the runtime's `fetch`, 300 s in Node).
    */
   declare readonly phase: 'response' | 'idle' | 'runtime';
   /** The limit in milliseconds. */
   declare readonly timeoutMs: number;
-  /** The part of a streamed completion that arrived before the failure. */
+  /** For a stream, the part of the completion that arrived before the timeout. */
   declare readonly completion?: PartialCompletion | undefined;
 
   constructor(message: string, fields: FieldsOf<TimeoutError>) {
@@ -43,15 +43,15 @@ export class TimeoutError extends DrunError<'TimeoutError', 'timeout'> {
   }
 }
 
-/** The service sent a response that the contract does not allow: not JSON, another shape, or a redirect. */
+/** The service sent an unexpected response, such as HTML, JSON of another shape, or a redirect. */
 export class InvalidResponseError extends DrunError<'InvalidResponseError', 'invalid_response'> {
   /** HTTP status of the response. */
   declare readonly status: number;
-  /** Differences from the contract. They do not contain values. */
+  /** How the response differs from the contract. Contains no values. */
   declare readonly issues: readonly ResponseIssue[];
   /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;
-  /** Redacted start of the body. Not enumerable, because it may repeat the prompt. */
+  /** Redacted beginning of the body. Not enumerable, because it may repeat the prompt. */
   declare readonly excerpt?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<InvalidResponseError, 'issues'>) {

@@ -5,7 +5,7 @@ import type * as chat from './chat.ts';
 import type * as client from './client.ts';
 import type { KeyRingError, KeyStoreError } from './key-ring.ts';
 
-/** Every error that this package throws, discriminated by `code`. */
+/** The union of all errors that this package throws, discriminated by `code`. */
 export type AnyDrunError =
   | client.ConfigurationError
   | client.ConnectionError
@@ -59,7 +59,7 @@ export function isDrunError(value: unknown): value is AnyDrunError {
   try {
     return typeof value === 'object' && value !== null && marker in value;
   } catch {
-    // A revoked proxy, or one with a trap that throws.
+    // The value is a revoked proxy, or a proxy with a trap that throws.
     return false;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The errors of `drun-sdk`, and {@link isDrunError} to recognize them.
+ * The errors thrown by `drun-sdk`, and {@link isDrunError}, which recognizes them.
  *
  * @module
  */

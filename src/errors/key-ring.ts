@@ -2,21 +2,21 @@ import { DrunError, type FieldsOf } from './base.ts';
 
 /** The codes of {@link KeyRingError}. */
 export type KeyRingErrorCode =
-  /** The store failed, or did not keep what was written. A write may have been applied. */
+  /** The store failed, or did not preserve what was written. A write may have been applied. */
   | 'key_ring_store_failed'
-  /** The stored value is not a valid record of a ring. */
+  /** The stored value is not a valid key ring record. */
   | 'key_ring_record_invalid'
-  /** The store returned an older state. Rotation stops and deletes nothing until `recover()` is called. */
+  /** The store returned an older state. The ring creates and deletes nothing until `recover()` is called. */
   | 'key_ring_rolled_back'
-  /** A secret could not be decrypted (wrong key, or modified ciphertext), or custom encryption failed. */
+  /** A secret could not be decrypted (wrong key or modified ciphertext), or custom encryption failed. */
   | 'key_ring_decryption_failed'
-  /** The ring has no key to return: none has been created yet, or all were revoked. */
+  /** The ring has no key to return: none has been created yet, or all have been revoked. */
   | 'key_ring_no_active_key'
   /** The service did not accept a new key in time, or the key has insufficient access. */
   | 'key_ring_key_rejected'
-  /** A revoked key was deleted, but the service did not confirm that in time. */
+  /** A revoked key was deleted, but the service did not confirm the deletion in time. */
   | 'key_ring_revocation_unconfirmed'
-  /** No key of this ring has the given id. */
+  /** The ring has no key with the given id. */
   | 'key_ring_unknown_key'
   /** Other processes kept changing the record; the next reconciliation continues. */
   | 'key_ring_conflict';
@@ -37,12 +37,12 @@ export class KeyRingError extends DrunError<'KeyRingError', KeyRingErrorCode> {
 type KeyRingErrorFields = FieldsOf<KeyRingError, 'keyIds'> & Pick<KeyRingError, 'code'>;
 
 /**
- * A key store failed, or holds an invalid value. A write may have been applied.
+ * A key store failed, or contains an invalid value. A write may have been applied.
  *
- * Errors of the caller's own database client are passed on unchanged instead.
+ * Errors from the caller's database client are not wrapped in this class; they are passed on unchanged.
  */
 export class KeyStoreError extends DrunError<'KeyStoreError', 'key_store_failed'> {
-  /** HTTP status of the Kubernetes API's response, if there was one. */
+  /** HTTP status of the Kubernetes API response, if there was one. */
   declare readonly status?: number | undefined;
 
   constructor(message: string, fields: FieldsOf<KeyStoreError> = {}) {

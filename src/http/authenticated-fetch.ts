@@ -20,9 +20,9 @@ export type AuthenticatedFetch = (
 ) => Promise<PlatformResponse>;
 
 /**
- * Creates a `fetch` that replaces the other client's credential with this client's. After a 401 it asks the provider
- * for another credential and repeats the request. Error responses are redacted. Retries, timeouts and response handling
- * are left to the other client.
+ * Creates a `fetch` function that replaces the other client's credential with this client's. After a 401, it asks the
+ * provider for another credential and repeats the request. Error responses are redacted. Retries, timeouts and response
+ * handling are left to the other client.
  */
 export function authenticatedFetch(
   { root, readCredential }: Pick<HttpClient, 'root' | 'readCredential'>,
@@ -64,7 +64,7 @@ export function authenticatedFetch(
       deadline.signal.throwIfAborted();
       const failure = toConnectionError(thrown, context);
       if (failure instanceof ConfigurationError) throw failure;
-      // Other clients treat a TypeError with a cause as a lost connection, and may retry.
+      // Other clients treat a TypeError with a cause as a lost connection and may retry.
       throw new TypeError('fetch failed', { cause: failure.cause ?? failure });
     }
   }
@@ -96,7 +96,7 @@ async function redacted(response: Response, { deadline, redact }: ResponseContex
   for (const [name, value] of response.headers) headers.append(name, redact(value));
   // These headers describe the original body.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
-  // Some proxies send statuses that the `Response` constructor rejects.
+  // Some proxies send status codes that the `Response` constructor rejects.
   const init = { status: Math.min(status, 599), statusText: redact(statusText), headers };
   const clean = new Response(text === '' ? null : redact(text), init);
   return Object.defineProperties(clean, { url: { value: url }, status: { value: status } });

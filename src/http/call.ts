@@ -15,15 +15,15 @@ export interface ClientOptions {
   readonly maxRetries?: number | undefined;
   /** Replaces the global `fetch`. */
   readonly fetch?: FetchFunction | undefined;
-  /** Headers of every request. */
+  /** Headers added to every request. */
   readonly headers?: HeadersOption | undefined;
   /** Called before each retry. If it throws, the call rejects with that error. */
   readonly onRetry?: RetryListener | undefined;
-  /** Called after each request with method, path, status, duration and attempt; never with an id, a body or a credential. */
+  /** Called after each request with the method, path, status, duration and attempt, but never with an id, body or credential. */
   readonly logger?: RequestLogger | undefined;
-  /** Permits `http` to any host. @defaultValue false */
+  /** Allows `http` to any host. @defaultValue false */
   readonly allowInsecureHttp?: boolean | undefined;
-  /** Permits use in a web page, where every visitor can read the credential. @defaultValue false */
+  /** Allows use in a web page, where every visitor can read the credential. @defaultValue false */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
 
@@ -31,9 +31,12 @@ export interface ClientOptions {
 export interface CallOptions {
   /** Aborts the call, which then rejects with the signal's reason. No listener remains on the signal. */
   readonly signal?: AbortSignalLike | undefined;
-  /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` disables it. */
+  /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` disables the limit. */
   readonly timeoutMs?: number | undefined;
-  /** Sent in addition to the client's headers, and replaces those with the same name. Cannot set `Authorization` and headers of the connection, such as `Host`. */
+  /**
+   * Sent in addition to the client's headers, overriding those with the same name. `Authorization` and connection
+   * headers such as `Host` cannot be set.
+   */
   readonly headers?: HeadersOption | undefined;
   /** Overrides the client's `maxRetries` for this call. */
   readonly maxRetries?: number | undefined;
@@ -47,17 +50,17 @@ export interface RequestLogEntry {
   readonly method: string;
   /** The path without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
   readonly path: string;
-  /** The response's status; absent if no response arrived. */
+  /** HTTP status of the response; absent if no response arrived. */
   readonly status?: number | undefined;
   /** Time from sending the request to the complete response, or to the first chunk of a stream. */
   readonly durationMs: number;
-  /** Number of the request within its call, from 1. */
+  /** Number of the request within its call, starting at 1. */
   readonly attempt: number;
   /** The error's code, or `aborted`; absent on success. */
   readonly code?: string | undefined;
 }
 
-/** Receives an entry for every request. Errors that it throws or rejects with are ignored. */
+/** Receives an entry for every request. Errors thrown by the logger are ignored. */
 export type RequestLogger = (entry: RequestLogEntry) => void;
 
 /** A retry that is about to happen. */
@@ -65,20 +68,20 @@ export interface RetryEvent {
   readonly method: string;
   /** The path without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
   readonly path: string;
-  /** Number of the request that failed, from 1. */
+  /** Number of the failed request, starting at 1. */
   readonly attempt: number;
   readonly error: AnyDrunError;
   /** Time until the next request in milliseconds; 0 if it is sent with another key after a 401. */
   readonly delayMs: number;
 }
 
-/** Called, and awaited, before a retry. If it throws or rejects, the call rejects with that error. */
+/** Called and awaited before each retry. If it throws or rejects, the call rejects with that error. */
 export type RetryListener = (event: RetryEvent) => unknown;
 
 /** A response without its body. */
 export interface CallResponse {
   readonly status: number;
-  /** The headers; credentials that the server repeats are masked. */
+  /** The response headers. Credentials that the server repeats are masked. */
   readonly headers: PlatformHeaders;
   /** From `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`; d.run documents none of them. */
   readonly requestId?: string | undefined;
@@ -86,20 +89,20 @@ export interface CallResponse {
   readonly attempts: number;
 }
 
-/** A call's result together with the response it arrived in. */
+/** The result of a call together with its response. */
 export interface WithResponse<Data> {
   readonly data: Data;
   readonly response: CallResponse;
 }
 
-/** A promise of a call's result that also gives access to the response. */
+/** A promise for the result of a call that also provides the response. */
 export interface CallPromise<Data> extends Promise<Data> {
-  /** Resolves to the result together with the status and headers. Rejects with the same errors as the call. */
+  /** Resolves to the result together with the response's status and headers. Rejects with the same errors as the call. */
   withResponse(): Promise<WithResponse<Data>>;
 }
 
 /**
- * A result, and a function that describes its response. It is lazy because most callers do not need the description.
+ * A result, and a function that returns its response. The function exists because most callers do not need the response.
  */
 export interface Result<Data> {
   readonly data: Data;
@@ -110,7 +113,7 @@ export function callPromise<Data>(result: Promise<Result<Data>>): CallPromise<Da
   const promise = result.then(({ data }) => data);
   return Object.assign(promise, {
     withResponse: async (): Promise<WithResponse<Data>> => {
-      // The returned promise reports failures; the original one must not cause an unhandled rejection.
+      // The returned promise reports failures; the original promise must not cause an unhandled rejection.
       promise.catch(() => {});
       const { data, response } = await result;
       return { data, response: response() };

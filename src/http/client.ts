@@ -30,7 +30,7 @@ const VERSION = '0.1.0';
 /** An endpoint of the service, as data. */
 export interface Endpoint<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Path below the base URL, with placeholders: `/apikeys/{id}`. Messages and logs show it in this form. */
+  /** Path relative to the base URL, with placeholders, such as `/apikeys/{id}`. Messages and logs show it in this form. */
   readonly path: string;
   readonly params?: Readonly<Record<string, string>> | undefined;
   readonly query?: URLSearchParams | undefined;
@@ -39,9 +39,9 @@ export interface Endpoint<T> {
   readonly accept?: string | undefined;
   readonly retry: RetryPolicy;
   readonly onSend?: (() => void) | undefined;
-  /** Can turn a failure into a result, such as the 404 of a repeated delete, or throw another error. */
+  /** May turn a failure into a result, such as the 404 of a repeated delete, or throw another error. */
   readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
-  /** Decodes a 2xx response; for a stream, up to the first chunk. An error of another package counts as a lost connection. */
+  /** Decodes a 2xx response; for a stream, up to the first chunk. An error from another package counts as a lost connection. */
   readonly decode: (response: TransportResponse, context: ResponseContext) => T | Promise<T>;
 }
 
@@ -62,12 +62,12 @@ export interface RequestOptions extends CallOptions {
 
 interface Call<T> extends ResponseContext {
   readonly endpoint: Endpoint<T>;
-  /** Number of the latest request, from 1. */
+  /** Number of the latest request, starting at 1. */
   attempt: number;
   response?: TransportResponse;
 }
 
-/** Sends the requests of a client. Handles credentials, deadlines and retries, and throws typed errors. */
+/** Sends a client's requests. Handles credentials, deadlines and retries, and throws typed errors. */
 export class HttpClient {
   readonly baseUrl: URL;
   readonly root: string;
@@ -113,7 +113,7 @@ export class HttpClient {
     return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }
 
-  /** Sends one request, with retries, as a part of a call that owns the deadline. */
+  /** Sends one request, with retries, as part of a call that owns the deadline. */
   async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
     const call = this.#start(endpoint, deadline, options);
     // Not a field of the call, because the reader of a stream keeps the call.
@@ -248,7 +248,7 @@ function toJson(value: unknown): string | undefined {
     const json = JSON.stringify(value);
     return json?.includes('\\ud') ? json.replace(LONE_SURROGATE, '$1\ufffd') : json;
   } catch {
-    // Not the engine's message, which names fields of the caller's object.
-    throw invalid('request', 'cannot be serialized as JSON: it has a cycle or a BigInt');
+    // The engine's message is not used, because it names fields of the caller's object.
+    throw invalid('request', 'cannot be serialized as JSON: it contains a cycle or a BigInt');
   }
 }

@@ -2,7 +2,7 @@ import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '..
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import { type ResponseContext, sentence } from './context.ts';
 
-/** The limit of Node's `fetch` on the time to the headers and between two parts of a body. */
+/** Time limit of Node's `fetch` for the headers and between two parts of a body. */
 const NODE_LIMIT_MS = 300_000;
 
 /** Copies only known fields, redacted, because a thrown value may contain the request with its headers. */
@@ -17,7 +17,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   const why = shown(message || 'unknown reason');
   const cause = Object.assign(new Error(why), {
     name: shown(name),
-    // The stack of this copy would not help.
+    // The stack of this copy would be misleading.
     stack: `${shown(name)}: ${why}`,
     ...(code && { code: shown(code) }),
     ...(syscall && { syscall: shown(syscall) }),
@@ -27,7 +27,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
     return new ConfigurationError(what, { option: 'fetch', cause });
   }
   if (chain.some((one) => one.code === 'UND_ERR_HEADERS_TIMEOUT' || one.code === 'UND_ERR_BODY_TIMEOUT')) {
-    const what = `${label}: the runtime's fetch stopped waiting (Node limits headers and gaps in a body to 300 s). Pass \`transport: nodeTransport()\` from drun-sdk/node, or \`fetch: (url, init) => undici.fetch(url, { ...init, dispatcher })\` with longer timeouts.`;
+    const what = `${label}: the runtime's fetch timed out (in Node, 300 s without headers or without data). Pass \`transport: nodeTransport()\` from drun-sdk/node, or \`fetch: (url, init) => undici.fetch(url, { ...init, dispatcher })\` with longer timeouts.`;
     return new TimeoutError(what, { phase: 'runtime', timeoutMs: NODE_LIMIT_MS, cause });
   }
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
@@ -46,21 +46,21 @@ function isBug({ name, message, code = '' }: Thrown): boolean {
 /** `unopened`: nothing can have been sent. `final`: and a retry cannot help, as for certificates and failed CONNECTs. */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
-/** Patterns for the code, the system call and the message of a failure, each in a line. */
+/** Patterns for the code, system call and message of a failure, each on its own line. */
 const FINAL = [
-  // Rejected certificates, as reported by Node and Bun. Node has one code for all reasons that it does not know.
+  // Rejected certificates, as reported by Node and Bun. Node uses one code for all reasons that it does not know.
   /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+|UNSPECIFIED)\n/,
   // Failed handshakes, but not errors of established connections (a bad MAC, a failed decryption). OpenSSL's reason is
   // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if that is `EPROTO`, in the message.
   /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|ciphers|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak)/i,
-  // Rejected CONNECTs, closed dispatchers, permissions of Node and Deno, and certificates in Deno.
+  // Rejected CONNECT requests, closed dispatchers, permission errors in Node and Deno, and rejected certificates in Deno.
   /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|requires net access|invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
   // Node's DNS, undici and Bun, regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
-  // Closed handshakes in Node, all failures in Deno.
+  // Closed handshakes in Node, and all failures in Deno.
   /before secure TLS connection was established|client error \(Connect\)|error trying to connect/i,
 ];
 

@@ -13,7 +13,7 @@ interface RequestDiagnostics extends Partial<RequestLogEntry> {
 }
 
 interface CallDescription {
-  /** Method and path without ids: `DELETE /apikeys/{id}`. Every message starts with it. */
+  /** Method and path without ids, such as `DELETE /apikeys/{id}`. Every error message starts with it. */
   readonly label: string;
   /** Origin and path of the request. */
   readonly url: string;
@@ -31,7 +31,7 @@ export type ResponseContext = ReturnType<typeof responseContext>;
 /** How many more credentials a call tries after the first rejection. */
 const MAX_FURTHER_CREDENTIALS = 3;
 
-/** Servers repeat requests in their messages, so only this many characters are scanned. */
+/** Only this many characters are scanned, because servers may repeat entire requests in their messages. */
 const MAX_INPUT = 16_384;
 
 export function responseContext(call: CallDescription) {
@@ -54,7 +54,7 @@ export function responseContext(call: CallDescription) {
     rejected.push(credential());
     return rejected.length <= MAX_FURTHER_CREDENTIALS && readCredential(credential());
   };
-  // Created on demand, since most calls need none, and again after another credential was used.
+  // Created on demand, because most calls do not need it, and created again after another credential was used.
   let redactor: { readonly of: number; readonly redact: (text: string) => string } | undefined;
   /** Masks every credential that the call has used. Applied to all text in errors. */
   const redact = (text: string): string => {
@@ -64,7 +64,7 @@ export function responseContext(call: CallDescription) {
   };
   /** Masks credentials in every string of a JSON value, including field names. */
   const redactValue = <Value>(value: Value): Value => redactStrings(value, redact) as Value;
-  /** Makes text from a server or library safe to show: removes credentials and repeated input, and limits its length. */
+  /** Makes text from a server or library safe to display: removes credentials and repeated input, and limits its length. */
   const shown = <Text extends string | undefined>(text: Text, length = 500): Text => {
     const safe = text && redact(withoutInput(text.slice(0, MAX_INPUT)));
     return (safe && safe.length > length ? `${safe.slice(0, length)}…` : safe) as Text;

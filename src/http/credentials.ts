@@ -8,8 +8,8 @@ import { isSecret, Secret } from '../secret/secret.ts';
 export type ReadCredential = (context: CredentialContext) => Secret | Promise<Secret>;
 
 /**
- * Returns a function that is called before each attempt. Its results are never shared, not even between concurrent
- * calls, because a provider may depend on the async context of its caller, such as the tenant of a web request.
+ * Returns a function that is called before each attempt. Its results are never shared, even between concurrent calls,
+ * because a provider may depend on the caller's async context, such as the tenant of a web request.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {
   const source = Object(credential) as { readonly getKey?: CredentialProvider };
@@ -37,7 +37,7 @@ function toSecret(value: unknown, option: string): Secret {
     throw invalid(option, 'contains white space or a character that is not ASCII; was it copied completely?');
   }
   if (option === 'accessToken' && /^sk-[\w-]{16,}$/.test(trimmed)) {
-    throw invalid(option, 'looks like an API key; use an access token from the Personal Center');
+    throw invalid(option, 'looks like an API key. Use an access token from the Personal Center');
   }
   return isSecret(value) && trimmed === text ? value : new Secret(trimmed);
 }
@@ -46,7 +46,7 @@ function reveal(secret: Secret, option: string): string {
   try {
     return secret.reveal();
   } catch {
-    throw invalid(option, 'is a copy of a Secret, which has no value');
+    throw invalid(option, 'is a clone of a Secret and has no value');
   }
 }
 
@@ -57,10 +57,10 @@ const ANY_BEARER = /\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}/gi;
 const CREDENTIAL_HEADER =
   /^(?:.+-)?(?:auth|authorization|cookie|credentials?|(?:api-?)?key|password|secret|signature|token)$/i;
 
-/** Shorter parts of a header are ordinary words. */
+/** Shorter parts of a header value are ordinary words. */
 const MIN_HEADER_PART = 8;
 
-/** @param credentials - All credentials that a call has used: a server may repeat one that it rejected earlier. */
+/** @param credentials - All credentials that a call has used, because a server may repeat a credential that it rejected earlier. */
 export function redactorFor(
   credentials: readonly Secret[],
   headers: Readonly<Record<string, string>>,

@@ -6,9 +6,9 @@ import { errorIn, MAX_SHOWN, parseServiceError, type ServiceError } from './serv
 import type { TransportResponse } from './transport.ts';
 
 export interface BodyRules {
-  /** Fields of the contract. A valid body has at least one of them. */
+  /** Fields that the contract defines. A valid body has at least one of them. */
   readonly fields: readonly string[];
-  /** Whether `{}` is valid: protobuf JSON leaves out zero values. */
+  /** Whether `{}` is valid, because protobuf JSON omits zero values. */
   readonly allowEmpty?: boolean | undefined;
 }
 
@@ -26,13 +26,13 @@ export async function readJson(
   const error = errorIn(value, fields);
   if (error !== undefined) throw toApiError(error, response, context);
   if (!isRecord(value)) throw invalid('JSON that is not an object');
-  // A field that is `null` counts as well: protobuf JSON permits that for an absent value.
+  // A `null` field counts as well, because protobuf JSON allows `null` for an absent value.
   if (fields.some((field) => field in value) || (allowEmpty && Object.keys(value).length === 0)) return value;
   throw invalid(`a body without any of the expected fields (${fields.join(', ')})`);
 }
 
 function notJson(text: string, response: TransportResponse, context: ResponseContext): Error {
-  // The body may start with an error that is cut off or followed by other text.
+  // The body may start with an error that is truncated or followed by other text.
   const isEnvelope = /^\s*\[?\s*\{\s*"(?:error|errors|detail)"\s*:/.test(text);
   const error = isEnvelope ? parseServiceError(text) : undefined;
   if (error?.message) return toApiError(error, response, context);
@@ -42,21 +42,21 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   return invalidResponse(response, context, what, { body: text });
 }
 
-/** Reading an error body stops after this many characters or this much time. */
+/** Limits for reading the body of an error response. */
 const MAX_ERROR_LENGTH = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
 
-/** The redirects of the Fetch standard, and the status of one that the runtime hides. */
+/** Redirect statuses of the Fetch standard, and 0 for a redirect whose status the runtime hides. */
 const REDIRECTS = [0, 301, 302, 303, 307, 308];
 
-/** Creates the error for a response without a 2xx status, from as much of its body as can be read. */
+/** Creates the error for a response whose status is not 2xx, from as much of its body as can be read. */
 export async function readError(response: TransportResponse, context: ResponseContext): Promise<Error> {
   const { status } = response;
   if (status === 0 || (status >= 300 && status < 400)) {
     response.cancel();
     const what = REDIRECTS.includes(status)
-      ? 'a redirect, which is never followed, because the credential would go with it; is `baseUrl` correct?'
-      : 'which is neither a result nor an error; does a cache or proxy change the responses?';
+      ? 'a redirect, which is not followed because it could receive the credential. Is `baseUrl` correct?'
+      : 'which is neither a result nor an error. Does a cache or proxy modify the responses?';
     return invalidResponse(response, context, `${status ? `${status},` : 'a response after'} ${what}`);
   }
   const timer = setTimeout(() => response.cancel(), ERROR_BODY_TIMEOUT_MS);
@@ -65,7 +65,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
   return toApiError(parseServiceError(text) ?? {}, response, context, text.trim());
 }
 
-/** Reads a body up to a limit, or until its connection is lost. Never rejects, because the status alone is useful. */
+/** Reads a body up to a limit, or until the connection is lost. Never rejects, because the status alone is already useful. */
 export async function readText(
   response: TransportResponse,
   maxLength = Number.POSITIVE_INFINITY,
@@ -79,7 +79,7 @@ export async function readText(
       if (part === undefined) return text;
     }
   } catch {
-    // The part that has arrived may be enough.
+    // The part that has arrived may be sufficient.
   }
   response.cancel();
   return text.slice(0, maxLength);
@@ -139,12 +139,12 @@ function errorForStatus(
   if (isQuota) return new errors.InsufficientQuotaError(message, init);
   if (status !== 401)
     return new (CLASSES[status] ?? (status >= 500 ? errors.ServerError : errors.ApiError))(message, init);
-  // A 401 of the gateway itself has this code or none.
+  // A 401 from the gateway itself has this code or no code.
   const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
   if (isOwn || context.credentialOption === 'accessToken') {
     return new errors.AuthenticationError(message, { ...init, maskedKey: context.credential().masked });
   }
-  const hint = "The code is not the gateway's: a model server may have rejected its own credential.";
+  const hint = 'The gateway uses no such code: a model server may have rejected its own credential.';
   return new errors.AuthenticationError(`${message} ${hint}`, init);
 }
 

@@ -6,13 +6,13 @@ import type { HeadersOption } from './call.ts';
 /** Names of {@link CallOptions}. */
 export const CALL_OPTIONS = ['signal', 'timeoutMs', 'headers', 'maxRetries'] as const;
 
-/** Names of {@link ClientOptions}, and of options that both clients describe themselves. */
+/** Names of {@link ClientOptions}, and of options that both clients declare themselves. */
 export const CLIENT_OPTIONS: readonly string[] = [
   ...['baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'headers', 'onRetry', 'logger'],
   ...['allowInsecureHttp', 'dangerouslyAllowBrowser'],
 ];
 
-/** Merges the options of `withOptions()`. Overrides that are `undefined` are ignored. */
+/** Merges options. Overrides that are `undefined` are ignored. */
 export function mergeOptions<Options extends object>(current: Options, overrides: Partial<Options>): Options {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   return { ...current, ...Object.fromEntries(given) };
@@ -29,7 +29,7 @@ interface Runtime {
   readonly window?: { readonly document?: unknown };
 }
 
-/** Returns `undefined` if the variable is blank or not set, or if the runtime does not permit to read it, as Deno. */
+/** Returns `undefined` if the variable is blank or unset, or if the runtime (such as Deno) does not allow reading it. */
 export function environmentVariable(name: string): string | undefined {
   try {
     return (globalThis as Runtime).process?.env?.[name]?.trim() || undefined;
@@ -50,7 +50,7 @@ export function isWebPage(): boolean {
 
 export function refuseBrowser(option: string, allowed: boolean | undefined): void {
   if (allowed === true || !isWebPage()) return;
-  const why = `In a browser, every visitor of the page can read \`${option}\`. Call the service from a server, or set \`dangerouslyAllowBrowser\` if nobody else can open this page.`;
+  const why = `In a browser, every visitor can read \`${option}\`. Call the service from a server, or set \`dangerouslyAllowBrowser\` if only trusted users can open this page.`;
   throw new ConfigurationError(why, { option: 'dangerouslyAllowBrowser' });
 }
 
@@ -58,7 +58,7 @@ export function refuseBrowser(option: string, allowed: boolean | undefined): voi
 export function checkTimeout(timeoutMs: number, option = 'timeoutMs'): number | undefined {
   if (timeoutMs === Number.POSITIVE_INFINITY) return undefined;
   if (isTimerMs(timeoutMs)) return timeoutMs;
-  const rule = `a number of milliseconds above 0 and up to ${MAX_TIMER_MS}, or Infinity`;
+  const rule = `a positive number of milliseconds, at most ${MAX_TIMER_MS}, or Infinity`;
   throw invalid(option, `must be ${rule}${received(timeoutMs)}`);
 }
 
@@ -91,10 +91,10 @@ export function checkRequestHeaders(headers: HeadersOption | undefined): Record<
   throw invalid('headers', `cannot set \`${reserved}\`: it is set from the credential or by the transport`);
 }
 
-/** Checks headers here, because errors of `fetch` repeat the value. */
+/** Checks headers here, because `fetch` would repeat the value in its error. */
 export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
-  // The fields of a `Headers` object, including one of another library, come from its iterator.
+  // A `Headers` object, even from another library, provides its fields through its iterator.
   const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
   if (!isObject || !entries.every((entry) => Array.isArray(entry))) {
     throw invalid('headers', 'must be a Headers object or a record of strings');
@@ -103,10 +103,10 @@ export function checkHeaders(headers: HeadersOption = {}): Record<string, string
   for (const [name, value] of entries as [unknown, unknown][]) {
     if (value === undefined) continue;
     const lowerName = String(name).toLowerCase();
-    if (!HEADER_NAME.test(lowerName)) throw invalid('headers', 'has a name that is not a valid header name');
+    if (!HEADER_NAME.test(lowerName)) throw invalid('headers', 'contains an invalid header name');
     if (typeof value !== 'string' || !HEADER_VALUE.test(value)) {
-      const rule = 'a string of printable ASCII without outer white space';
-      throw invalid('headers', `has a value for \`${lowerName}\` that is not ${rule}`);
+      const rule = 'printable ASCII without leading or trailing white space';
+      throw invalid('headers', `contains an invalid value for \`${lowerName}\`: it must be ${rule}`);
     }
     checked[lowerName] = value;
   }

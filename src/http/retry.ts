@@ -24,7 +24,7 @@ function isTransient(error: AnyDrunError): boolean {
   return error.status >= 500 || [408, 409, 425, 429].includes(error.status);
 }
 
-/** Whether the service cannot have acted on the request: it responded with 429, or the connection never opened. */
+/** Whether the service cannot have acted on the request, because it responded with 429 or the connection never opened. */
 export function cannotHaveBeenApplied(error: unknown): boolean {
   return error instanceof ApiError ? error.status === 429 : connectionFailure(error) !== 'unknown';
 }

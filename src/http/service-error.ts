@@ -6,11 +6,11 @@ export interface ServiceError {
   readonly code?: string | undefined;
   readonly type?: string | undefined;
   readonly param?: string | undefined;
-  /** The status in the body, or the one that its code or type corresponds to. */
+  /** The status in the body, or the status that its code or type corresponds to. */
   readonly status?: number | undefined;
 }
 
-/** Maximum length of a body that is shown because it has no message. */
+/** Maximum length of a body that is shown because it contains no message. */
 export const MAX_SHOWN = 200;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -18,15 +18,15 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Errors can be nested: `{"detail":{"error":{…}}}`. */
 const MAX_NESTING = 5;
 
-/** Fields that can contain the message, most specific first: `error` can be a mere status phrase beside `message`. */
+/** Fields that can contain the message, most specific first: next to `message`, `error` can be just a status phrase. */
 const MESSAGE_FIELDS =
   'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title'.split(
     ' ',
   );
 
 /**
- * Returns the error that a JSON value reports, regardless of the response status. A message or an unknown code reports
- * one only if the value has none of the `fields` of the contract besides `id` and `name`, which errors have too.
+ * Returns the error that a JSON value reports, regardless of the response status. A message or an unknown code counts as an
+ * error only if the value has none of the contract's `fields` other than `id` and `name`, which errors can have as well.
  */
 export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
   if (Array.isArray(value)) return errorIn(value[0], fields);
@@ -67,11 +67,11 @@ function isPresent(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }
 
-/** Parses the body of an error response, or the start of it. */
+/** Parses the body of an error response, or the beginning of it. */
 export function parseServiceError(text: string): ServiceError | undefined {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
   if (!/^(?:data|event|id|retry)?:/.test(trimmed)) return parsePayload(trimmed);
-  // In an event stream, the first event with content counts. Routers also send plain text as an event stream.
+  // In an event stream, the first event with content is used. Routers also send plain text as an event stream.
   for (const [, data = ''] of trimmed.matchAll(/^data:(.*)$/gm)) {
     const error = /^\s*(?:\[DONE\]|null)?\s*$/.test(data) ? undefined : parsePayload(data.trim());
     if (error !== undefined) return error;
@@ -89,7 +89,7 @@ function parsePayload(text: string): ServiceError | undefined {
   return error?.message || error?.code || error?.type ? error : undefined;
 }
 
-/** Extracts the fields of an error from JSON that is cut off or malformed, regardless of their nesting. */
+/** Extracts the fields of an error from truncated or malformed JSON, regardless of their nesting. */
 function partialFields(text: string): Fields {
   const read = (name: string): string | undefined => {
     const raw = new RegExp(`"${name}"\\s*:\\s*(?:"((?:[^"\\\\]|\\\\.)*)|(-?\\d+))`).exec(text);
@@ -108,9 +108,9 @@ function readError(value: unknown, nesting = 0): ServiceError | undefined {
   if (!isRecord(value)) return undefined;
   const { error, detail, message, errors } = value;
   const inner = [error, detail, message, [errors].flat()[0]].find(isRecord);
-  // Fields of the envelope fill in those that the nested error lacks.
+  // Fields of the envelope fill in fields that the nested error lacks.
   const nested = readError(inner, nesting + 1);
-  // The control plane names the kind of error in `id`; elsewhere that is the id of a completion.
+  // The control plane uses `id` for the kind of error; elsewhere, `id` identifies a completion.
   const id = typeof value.message === 'string' ? value.id : undefined;
   const code = nested?.code ?? textOf(value.code ?? value.error_code ?? value.errcode ?? id);
   const type = nested?.type ?? textOf(value.type);
@@ -124,7 +124,7 @@ function readError(value: unknown, nesting = 0): ServiceError | undefined {
   };
 }
 
-/** Reads a list of errors, such as validation errors (`loc` and `msg`, without the repeated `input`). */
+/** Reads an array of errors, such as validation errors (`loc` and `msg`, without the repeated `input`). */
 function readList(list: readonly unknown[], nesting: number): ServiceError | undefined {
   const issues = list.slice(0, 10).flatMap((item) => {
     const error = readError(item, nesting + 1);
@@ -144,7 +144,7 @@ function statusIn({ code, status, statusCode, status_code, http_status }: Fields
   return codes.filter((one) => /^[45]\d\d$/.test(String(one))).map(Number)[0];
 }
 
-/** Error names used by OpenAI, Anthropic, gRPC and Python servers, without case and punctuation. */
+/** Error names used by OpenAI, Anthropic, gRPC and Python servers, in lower case and without punctuation. */
 const NAMES: readonly (readonly [status: number, name: RegExp])[] = [
   [401, /apikey|unauth|authentication|(?:token|session)(?:expired|invalid)|invalidtoken/],
   [402, /insufficientquota|budgetexceeded|billing|insufficientbalance|paymentrequired/],
@@ -161,7 +161,7 @@ function statusNamed(...names: readonly (string | undefined)[]): number | undefi
   return plain.map((name) => NAMES.find(([, pattern]) => pattern.test(name))?.[0]).find(Boolean);
 }
 
-/** Fields in which Pydantic and FastAPI, used by model servers, repeat the request, including in JSON within JSON. */
+/** Fields in which Pydantic and FastAPI, which many model servers use, repeat the request, including in nested JSON strings. */
 const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
 
 /** Removes input that a server repeats in a message, because it may be a prompt. */

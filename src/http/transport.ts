@@ -7,7 +7,7 @@ import type { FetchFunction } from './call.ts';
 export interface TransportRequest {
   readonly method: string;
   readonly url: string;
-  /** Names in lower case. */
+  /** Header names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   /** Aborts the request and the reading of its response. */
@@ -21,12 +21,12 @@ export interface ResponseHeaders extends Iterable<[string, string]> {
 
 /** A response whose body has not been read. */
 export interface TransportResponse {
-  /** 0 for a redirect if the runtime hides its status. */
+  /** HTTP status; 0 for a redirect whose status the runtime hides. */
   readonly status: number;
   readonly headers: ResponseHeaders;
   /** Reads the whole body. */
   text(): Promise<string>;
-  /** Reads the next bytes of the body; `undefined` at its end. */
+  /** Reads the next bytes of the body; returns `undefined` at the end. */
   read(): Promise<Uint8Array | undefined>;
   /** Closes the connection unless the body has been read. Never throws. */
   cancel(): void;
@@ -37,20 +37,20 @@ export interface Transport {
   send(request: TransportRequest): Promise<TransportResponse>;
 }
 
-/** Sends through the caller's `fetch`, or through the global one. */
+/** Creates a transport that uses the caller's `fetch` or the global one. */
 export function fetchTransport(fetch: FetchFunction | undefined): Transport {
   return { send: async ({ url, ...init }) => new FetchResponse(await callFetch(fetch, url, init)) };
 }
 
 type Init = Omit<RequestInit, 'body'> & { readonly body?: unknown };
 
-/** Calls the custom `fetch` or the global one, and checks that the result is a response whose body can be read. */
+/** Calls the custom or global `fetch`, and checks that the result is a response with a readable body. */
 export async function callFetch(
   fetch: FetchFunction | undefined,
   url: string,
   init: Init,
 ): Promise<Response> {
-  // Looked up for every request, because tests and tracers replace it. Runtimes reject a call as a method.
+  // Looked up for every request, because tests and tracers replace it. Runtimes reject method calls.
   const send = fetch ?? globalThis.fetch;
   // Following a redirect would send the credential to any URL the server chooses.
   const response = await send(url, { ...init, redirect: 'manual' } as RequestInit);
@@ -98,11 +98,11 @@ function checkResponse(response: Response | undefined): asserts response is Resp
   const isResponse = typeof response?.headers?.get === 'function' && typeof response.text === 'function';
   if (!isResponse) throw invalidFetch('did not return a Response');
   const { body, bodyUsed, type } = response;
-  if (bodyUsed || body?.locked) throw invalidFetch('returned a body that was already read; return a clone');
+  if (bodyUsed || body?.locked) throw invalidFetch('returned a body that was already read. Return a clone');
   if (body && typeof body.getReader !== 'function') {
-    throw invalidFetch('returned a body that is no ReadableStream, as node-fetch does; use a standard fetch');
+    throw invalidFetch('returned a body that is not a ReadableStream, as node-fetch does. Use another fetch');
   }
-  // A service worker's `fetch` would reject instead.
+  // The `fetch` of a service worker would reject instead.
   if (type === 'error') throw new Error('`fetch` returned Response.error()');
 }
 

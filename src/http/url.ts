@@ -4,7 +4,7 @@ import { isLoopback } from '../internal/checks.ts';
 
 const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 
-/** Endpoint paths at the end of a URL that was copied from a request instead of a base URL. */
+/** Endpoint paths, to detect a URL that was copied from a request instead of a base URL. */
 const ENDPOINT =
   /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/;
 
@@ -21,22 +21,22 @@ export function checkBaseUrl(
   const text = typeof baseUrl === 'string' ? baseUrl : Object(baseUrl).href;
   if (typeof text !== 'string') return fail('must be a string or a URL');
   const hasScheme = !/^[a-z\d.-]+(?::\d+)?(?:\/|$)/i.test(text);
-  if (!hasScheme) return fail('has no scheme; start it with https:// or http://');
+  if (!hasScheme) return fail('has no scheme. Add https:// or http://');
   const url = URL.parse(text) ?? fail('is not a valid URL, such as https://chat.d.run');
   const isHttp = url.protocol === 'http:' && (allowInsecureHttp === true || isLoopback(url.hostname));
   if (url.protocol !== 'https:' && !isHttp) {
-    return fail('must be https, or http to this machine; `allowInsecureHttp: true` permits http to any host');
+    return fail('must use https, or http to this machine. `allowInsecureHttp: true` allows http to any host');
   }
   if (url.username !== '' || url.password !== '') return fail('must not contain a user name or password');
   if (url.search !== '' || url.hash !== '') return fail('must not contain a query or fragment');
   const path = url.pathname.replace(/\/+$/, '');
   const endpoint = ENDPOINT.exec(path)?.[0];
-  if (endpoint !== undefined) return fail(`ends in the endpoint ${endpoint}; leave that out`);
+  if (endpoint !== undefined) return fail(`must not end with the endpoint ${endpoint}`);
   url.pathname = path.endsWith(root) ? path.slice(0, -root.length) : path;
   return url;
 }
 
-/** The URL of a dedicated deployment: `sh-02` is `https://sh-02.d.run`. */
+/** Returns the URL of a dedicated deployment: `https://sh-02.d.run` for `sh-02`. */
 export function regionUrl(region: string): URL {
   if (typeof region === 'string' && REGION.test(region)) return new URL(`https://${region}.d.run`);
   throw invalid('region', 'must be the first label of a host name, such as "sh-02"');
@@ -53,7 +53,7 @@ export function fillPath(path: string, params: Readonly<Record<string, string>> 
  */
 export function checkPathSegment(value: string, option: string): string {
   if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');
-  if (/^sk-[\w-]{16,}$/.test(value)) throw invalid(option, 'looks like an API key; pass the id of the key');
+  if (/^sk-[\w-]{16,}$/.test(value)) throw invalid(option, 'looks like an API key. Pass the id of the key');
   if (/^\.{1,2}$/.test(value) || /[/\\%?#\s\p{Cc}]/u.test(value) || !value.isWellFormed()) {
     throw invalid(option, 'must be a single path segment without slashes, percent signs or white space');
   }

@@ -9,12 +9,12 @@ export interface Thrown {
   readonly isRoot: boolean;
 }
 
-/** Maximum length of a chain of causes, which may be cyclic. */
+/** Maximum length of a cause chain, which may be cyclic. */
 const MAX_DEPTH = 8;
 
 /**
  * Reads a thrown value and its causes, outermost first. An inner error inherits the code, system call and message of
- * the outer one unless it has its own. Never throws, even if getters of the thrown value do.
+ * the outer error unless it has its own. Never throws, even if a getter of the thrown value does.
  */
 export function readCauses(
   thrown: unknown,
@@ -41,7 +41,7 @@ export function readCauses(
   }
 }
 
-/** Maximum length of a message, which limits the cost of patterns applied to it. */
+/** Maximum length of a message, to limit the cost of matching patterns against it. */
 const MAX_LENGTH = 2_000;
 
 function stringOf(value: unknown): string | undefined {

@@ -9,8 +9,8 @@ interface AsyncHooks {
 /**
  * Runs a task outside the async context of its caller.
  *
- * Otherwise, polls and timers that outlive a call would keep the `AsyncLocalStorage` of the first request forever: its
- * trace would never end, and its memory would never be freed.
+ * Otherwise, polls and timers that outlive a call would retain the `AsyncLocalStorage` context of the first request
+ * forever: its trace would never end, and its memory would never be freed.
  */
 export const runDetached: RunDetached = /* @__PURE__ */ captureContext();
 

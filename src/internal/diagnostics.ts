@@ -16,7 +16,7 @@ const module = builtinModule<{
   tracingChannel(name: string): TracingChannel;
 }>('node:diagnostics_channel');
 
-/** Requests, from sending until the result or the first chunk of a stream. */
+/** Requests, from sending until the result or the first chunk of a stream arrives. */
 export const requestChannel: TracingChannel | undefined = module?.tracingChannel?.('drun-sdk:request');
 /** Streams that have ended. */
 export const streamChannel: Channel | undefined = module?.channel?.('drun-sdk:stream');

@@ -12,7 +12,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Real responses are nested far less deeply; recursive code can overflow the stack on deeper ones. */
+/** Real responses are far less deeply nested. Recursive code can overflow the stack if the nesting is deeper. */
 const MAX_DEPTH = 1_000;
 
 /** @param text - The source of `value`; a short text cannot be nested too deeply. */

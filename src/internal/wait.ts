@@ -1,6 +1,6 @@
 import type { AbortSignalLike } from './platform.ts';
 
-/** A clock that never goes back, and its timers. */
+/** A monotonic clock and its timers. */
 export interface Timers {
   monotonic(): number;
   sleep(ms: number, signal: AbortSignal, options?: { readonly background?: boolean }): Promise<void>;

@@ -6,15 +6,15 @@ import type { ResponseHeaders, Transport, TransportRequest, TransportResponse } 
 
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
 
-// Modules are loaded on demand and without `import`, which would evaluate every export of `node:http`. One of them
-// loads undici, which would take most of the run time of a short program.
+// Modules are loaded on demand and without `import`, because `import` evaluates every export of `node:http`. One of
+// these exports loads undici, which would take most of the run time of a short program.
 const http = process.getBuiltinModule('node:http');
 
 /** Options of {@link nodeTransport}. */
 export interface NodeTransportOptions {
   /**
-   * Opens the connections, for example through a proxy or with the certificates of a private authority. It must match
-   * the base URL: an `Agent` of `node:https` for `https`, one of `node:http` for `http`.
+   * Opens the connections, for example through a proxy or with certificates of a private authority. It must match the
+   * base URL: an `Agent` from `node:https` for `https`, or from `node:http` for `http`.
    *
    * @defaultValue An agent that keeps connections open for 30 s and respects `NODE_USE_ENV_PROXY`.
    */
@@ -22,11 +22,11 @@ export interface NodeTransportOptions {
 }
 
 /**
- * Sends the requests of a `ChatClient` through `node:http` and `node:https` instead of `fetch`. This takes less time
- * and memory, and has no time limits besides those of the client: Node's `fetch` times out after 300 s without data.
+ * Creates a transport that sends the requests of a `ChatClient` through `node:http` and `node:https` instead of `fetch`. It uses
+ * less time and memory, and only the client's own time limits apply, whereas Node's `fetch` times out after 300 s without data.
  *
- * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive.
- * Connections are shared by all clients that use the transport. Unused ones do not keep the process running.
+ * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive. All clients that
+ * use the transport share its connections. Idle connections do not keep the process alive.
  *
  * @throws {ConfigurationError} If an option is unknown or invalid.
  *
@@ -47,7 +47,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   checkOptions(options, ['agent'], 'nodeTransport()');
   const { agent } = options;
   if (agent !== undefined && typeof Reflect.get(Object(agent), 'addRequest') !== 'function') {
-    throw invalidAgent('must be an Agent of node:http or node:https');
+    throw invalidAgent('must be an `Agent` from node:http or node:https');
   }
   const agents = { http: agent, https: agent };
   const open = ({ url, method, headers }: TransportRequest): ClientRequest => {
@@ -65,7 +65,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
       return request(url, init);
     } catch (thrown) {
       if (Reflect.get(Object(thrown), 'code') !== 'ERR_INVALID_PROTOCOL') throw thrown;
-      throw invalidAgent(`does not fit the base URL, which is ${scheme}`);
+      throw invalidAgent(`does not match the base URL, which uses ${scheme}`);
     }
   };
   return { send: async (request) => exchange(open(request), request) };
@@ -78,10 +78,10 @@ function invalidAgent(why: string): ConfigurationError {
 function agentOptions(): object {
   return {
     keepAlive: true,
-    // Closes idle connections well before the service does, after 60 s. Does not limit requests.
+    // Closes idle connections well before the service does (60 s). Does not limit requests.
     timeout: 30_000,
     scheduling: 'lifo',
-    // Set if Node is configured to use the proxy of the environment.
+    // Set if Node is configured to use proxy settings from the environment.
     proxyEnv: Reflect.get(Object(Reflect.get(http.globalAgent, 'options')), 'proxyEnv'),
   };
 }
@@ -104,7 +104,7 @@ function exchange(request: ClientRequest, { body, signal }: TransportRequest): P
     request.on('close', () => signal.removeEventListener('abort', abort));
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
-    // Node adds the `content-length` of a body that is sent as a whole.
+    // Node adds `content-length` if the whole body is passed here.
     else request.end(body);
   });
 }
@@ -118,7 +118,7 @@ class NodeResponse implements TransportResponse {
   constructor(message: IncomingMessage) {
     this.status = message.statusCode ?? 0;
     this.headers = new NodeHeaders(message);
-    // The reader of the body receives failures. Without a reader, they must not crash the process.
+    // Failures are passed to the reader of the body. Without a reader, they must not crash the process.
     this.#body = decoded(message).on('error', () => {});
   }
 
@@ -168,8 +168,8 @@ function joined(value: string | readonly string[]): string {
 }
 
 /**
- * Creates a decompressor that emits data as early as possible; `undefined` for an unknown encoding, or several. A
- * truncated body is an error.
+ * Creates a decompressor that emits data as early as possible. Returns `undefined` for unknown or multiple encodings. A
+ * truncated body causes an error.
  */
 function createDecoder(encoding: string): Transform | undefined {
   if (!['gzip', 'x-gzip', 'deflate', 'br'].includes(encoding)) return undefined;
@@ -186,6 +186,6 @@ function decoded(message: IncomingMessage): Readable {
   const isEmpty = length === '0' || message.statusCode === 204;
   const decoder = isEmpty ? undefined : createDecoder(encoding.trim().toLowerCase());
   if (decoder === undefined) return message;
-  // Closes the connection if the decoder fails or is destroyed. The reader receives its errors.
+  // Closes the connection if the decoder fails or is destroyed. Its errors are passed to the reader.
   return pipeline(message, decoder, () => {});
 }

@@ -3,7 +3,7 @@ import type { Secret } from './secret.ts';
 
 /** The argument of a {@link CredentialProvider}. */
 export interface CredentialContext {
-  /** The credential that the service has just rejected; absent before the first request. */
+  /** The credential that the service just rejected; absent before the first request. */
   readonly rejected?: Secret | undefined;
   /** Aborts when the call that needs the credential ends. */
   readonly signal?: PlatformAbortSignal | undefined;
@@ -13,10 +13,10 @@ export interface CredentialContext {
 export type CredentialProvider = (context: CredentialContext) => string | Secret | Promise<string | Secret>;
 
 /**
- * A credential, a function that returns it, or an object with such a function as its `getKey` method (a `KeyRing` is one).
+ * A credential, a function that returns one, or an object with such a function as its `getKey` method, such as a `KeyRing`.
  *
- * Functions are called before every request of every call, in the async context of the call. Results are not cached or
- * shared, so a provider may return the key of the current tenant. After a 401 it is called again with `rejected`; if it
- * returns a credential that the call has not tried yet, the request is repeated at once, up to three times.
+ * Functions are called before every request, in the async context of the call. Results are neither cached nor shared, so a
+ * provider may return the key of the current tenant. After a 401, the provider is called again with `rejected`. If it
+ * returns a credential that the call has not tried yet, the request is repeated immediately, up to three times.
  */
 export type Credential = string | Secret | CredentialProvider | { readonly getKey: CredentialProvider };

@@ -1,17 +1,17 @@
-/** A longer prefix is part of the credential itself (a UUID, a JWT), not the name of its kind. */
+/** A longer prefix is part of the credential itself (as in a UUID or JWT) and does not just name its kind. */
 const MAX_PREFIX = 8;
 
-/** Returns the prefix of a credential that only names its kind: `sk-`. */
+/** Returns the prefix of a credential that only names its kind, such as `sk-`. */
 export function prefixOf(credential: string): string {
   const length = credential.indexOf('-') + 1;
   return length <= MAX_PREFIX ? credential.slice(0, length) : '';
 }
 
 /**
- * Masks a credential: the prefix up to the first `-`, six asterisks, the last four characters.
+ * Masks a credential: returns the prefix up to the first `-`, six asterisks and the last four characters.
  *
- * At least two thirds of the part after the prefix stay hidden, so short credentials show fewer characters, and very
- * short ones none. A credential that a server has already masked gets the same form.
+ * At least two thirds of the part after the prefix remain hidden, so short credentials show fewer characters, and very
+ * short ones none. A credential that a server has already masked is returned in the same form.
  */
 export function mask(credential: string): string {
   const prefix = prefixOf(credential);
@@ -22,7 +22,7 @@ export function mask(credential: string): string {
   return `${prefix}******${body.slice(-Math.min(4, Math.floor(body.length / 3)))}`;
 }
 
-/** Masks every part of a text that looks like a d.run API key. */
+/** Masks everything in a text that looks like a d.run API key. */
 export function maskKeys(text: string): string {
   return text.replace(/\bsk-[\w-]{16,}/g, mask);
 }

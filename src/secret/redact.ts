@@ -9,9 +9,9 @@ const MIN_ENCODED = 8;
 /**
  * Replaces every occurrence of the given credentials in a text with their masked form.
  *
- * Finds a credential, and any part of at least 12 characters, in the forms that encoders produce: plain (in upper or
- * lower case), percent-encoded, as a JSON string, in hexadecimal, and in base64 or base64url, alone or within a longer
- * text such as `user:key`.
+ * Recognizes a credential, and any part of it with at least 12 characters, in these forms: plain (in any letter case),
+ * percent-encoded, escaped in a JSON string, hexadecimal, and base64 or base64url, alone or within a longer text such
+ * as `user:key`.
  *
  * @param text - Text such as an error message from a server or a library.
  * @param secrets - One or more credentials. Empty ones are ignored.
@@ -43,7 +43,7 @@ function credentialsOf(secrets: unknown): string[] {
 
 /** Returns a function that masks credentials. Faster than {@link redact} for several texts. */
 export function redactor(credentials: readonly string[]): (text: string) => string {
-  // Longest first: masking a credential within a longer one would leave the rest of the longer one.
+  // Longest first: masking a credential within a longer one would leave parts of the longer one.
   const sorted = credentials.filter((value) => value !== '').sort((a, b) => b.length - a.length);
   const redactors = sorted.map(redactorOfOne);
   return (text) => redactors.reduce((clean, redactOne) => redactOne(clean), text);

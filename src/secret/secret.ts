@@ -8,8 +8,8 @@ const identity: unique symbol = /* @__PURE__ */ Symbol('identity');
 /**
  * Holds a credential and exposes only its masked form.
  *
- * Printing, inspecting, concatenating and serializing yield `sk-******7ucU`; clones and proxies yield that or `******`.
- * Only {@link Secret.reveal} returns the value.
+ * Printing, inspecting, concatenating and serializing yield `sk-******7ucU`; clones and proxies yield the same or
+ * `******`. Only {@link Secret.reveal} returns the value.
  *
  * @example
  * ```ts
@@ -45,19 +45,19 @@ export class Secret {
   /**
    * Returns the plain text.
    *
-   * @throws {TypeError} On a clone or a proxy of a secret, which has no value.
+   * @throws {TypeError} If this is a clone or a proxy of a secret, which has no value.
    */
   reveal(): string {
     if (#value in this) return this.#value;
     throw new TypeError('A clone or proxy of a Secret cannot reveal its value. Use the original.');
   }
 
-  /** The prefix up to the first `-`, six asterisks and the last four characters; at most a third of the value: `sk-******7ucU`. */
+  /** `sk-******7ucU`: the prefix up to the first `-`, six asterisks and the last four characters; at most a third of the value. */
   get masked(): string {
     return mask(#value in this ? this.#value : '');
   }
 
-  /** Returns whether both hold the same value. Takes constant time for values of equal length. */
+  /** Returns whether both hold the same value. The comparison takes constant time for values of equal length. */
   equals(other: Secret | string): boolean {
     const value = this.reveal();
     const theirs = isSecret(other) ? other.reveal() : other;
