@@ -62,7 +62,6 @@ export interface RequestOptions extends CallOptions {
 
 interface Call<T> extends ResponseContext {
   readonly endpoint: Endpoint<T>;
-  readonly body: string | undefined;
   /** Number of the latest request, from 1. */
   attempt: number;
   response?: TransportResponse;
@@ -117,6 +116,8 @@ export class HttpClient {
   /** Sends one request, with retries, as a part of a call that owns the deadline. */
   async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
     const call = this.#start(endpoint, deadline, options);
+    // Not a field of the call, because the reader of a stream keeps the call.
+    const body = toJson(endpoint.body);
     const maxRetries = checkRetries(options.maxRetries ?? this.#options.maxRetries);
     deadline.signal.throwIfAborted();
     await call.readCredential();
@@ -125,7 +126,7 @@ export class HttpClient {
     for (;;) {
       call.attempt++;
       try {
-        return resultOf(call, await this.#attempt(call));
+        return resultOf(call, await this.#attempt(call, body));
       } catch (thrown) {
         deadline.signal.throwIfAborted();
         const error = thrown as AnyDrunError;
@@ -161,7 +162,7 @@ export class HttpClient {
         apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
       credentialOption,
     });
-    return { ...context, endpoint, body: toJson(endpoint.body), attempt: 0 };
+    return { ...context, endpoint, attempt: 0 };
   }
 
   async #reportRetry(call: Call<unknown>, error: AnyDrunError, delayMs: number): Promise<void> {
@@ -172,18 +173,18 @@ export class HttpClient {
     if (isThenable(result)) await call.deadline.race(result);
   }
 
-  #attempt<T>(call: Call<T>): Promise<T> {
-    if (!requestChannel?.hasSubscribers) return this.#exchange(call);
+  #attempt<T>(call: Call<T>, body: string | undefined): Promise<T> {
+    if (!requestChannel?.hasSubscribers) return this.#exchange(call, body);
     const { method, path } = call.endpoint;
     call.diagnostics = { method, path, host: this.baseUrl.host, attempt: call.attempt };
-    return trace(requestChannel, call.diagnostics, () => this.#exchange(call));
+    return trace(requestChannel, call.diagnostics, () => this.#exchange(call, body));
   }
 
-  async #exchange<T>(call: Call<T>): Promise<T> {
+  async #exchange<T>(call: Call<T>, body: string | undefined): Promise<T> {
     const { endpoint, deadline } = call;
     const startedAt = performance.now();
     try {
-      const response = await deadline.race(this.#send(call));
+      const response = await deadline.race(this.#send(call, body));
       call.response = response;
       if (response.status < 200 || response.status >= 300) throw await readError(response, call);
       const data = await endpoint.decode(response, call);
@@ -196,7 +197,8 @@ export class HttpClient {
     }
   }
 
-  #send({ endpoint, url, headers, body, deadline, credential }: Call<unknown>): Promise<TransportResponse> {
+  #send(call: Call<unknown>, body: string | undefined): Promise<TransportResponse> {
+    const { endpoint, url, headers, deadline, credential } = call;
     const { method, query, accept = 'application/json' } = endpoint;
     endpoint.onSend?.();
     return this.#options.transport.send({

@@ -15,7 +15,7 @@ export interface RingKey {
 }
 
 /** The key that readers use. */
-export interface CurrentKey extends RingKey {
+interface CurrentKey extends RingKey {
   /** When the key was promoted. */
   readonly since: number;
 }
