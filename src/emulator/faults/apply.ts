@@ -24,9 +24,10 @@ export function replacementOf(fault: Fault, request: Request, plane: EmulatedPla
     response = error.toResponse(request);
   } else {
     const isText = body === undefined || typeof body === 'string';
-    const text = isText ? body : JSON.stringify(body);
-    response = new Response(WITHOUT_BODY.includes(status) ? null : (text ?? ''), { status });
-    response.headers.set('content-type', `${isText ? 'text/plain' : 'application/json'}; charset=utf-8`);
+    const text = isText ? (body ?? '') : JSON.stringify(body);
+    response = new Response(WITHOUT_BODY.includes(status) ? null : text, { status });
+    const type = `${isText ? 'text/plain' : 'application/json'}; charset=utf-8`;
+    if (response.body !== null) response.headers.set('content-type', type);
   }
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
   return response;

@@ -103,7 +103,9 @@ describe('a status', () => {
     expect(headers.get('retry-after')).toBe('7');
     expect(headers.get('content-type')).toBe('text/x');
     drun.faults.next({ status: 204 });
-    expect((await chat(drun, key)).body).toBeNull();
+    const empty = await chat(drun, key);
+    expect(empty.body).toBeNull();
+    expect(empty.headers.has('content-type')).toBe(false);
   });
 
   it('prevents the request from being applied', async () => {
