@@ -65,6 +65,8 @@ function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', mess
       message[name] = value === false ? null : toText(value);
     } else if (name === 'function_call' && isRecord(value)) {
       normalizeArguments(value);
+      // Some servers add an empty one to every message.
+      if (!hasText(value)) message.function_call = null;
     } else if (name === 'tool_calls') {
       const calls = [value].flat().filter(isRecord);
       for (const { function: called } of calls) if (isRecord(called)) normalizeArguments(called);

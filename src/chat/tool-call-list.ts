@@ -161,8 +161,7 @@ function indexOf({ index }: Fields): number | undefined {
 function toFunction(called: Fields = {}, isFinished: boolean): Fields {
   const text = typeof called.arguments === 'string' ? called.arguments : '';
   // Servers represent missing arguments in several ways, but their chat templates accept only an object.
-  const isNone = /^\s*(?:null\s*)?$/.test(text);
-  const args = isNone ? '{}' : withoutRepetition(text);
+  const args = /^\s*(?:null\s*)?$/.test(text) ? '{}' : withoutRepetition(text);
   return { ...called, name: called.name ?? '', arguments: isFinished ? args : text };
 }
 

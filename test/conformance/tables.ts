@@ -449,6 +449,16 @@ const preserved: readonly Case[] = [
     text: '',
   },
   {
+    name: 'an empty function call beside text, in a stream (workbuddy-gateway#3)',
+    body: stream({ content: 'a' }, { content: '', function_call: { name: '', arguments: '' } }),
+    completion: message({ content: 'a', function_call: null }),
+  },
+  {
+    name: 'an empty function call beside text',
+    body: completionOf({ content: 'a', function_call: { name: '', arguments: '' } }),
+    completion: message({ content: 'a', function_call: null }),
+  },
+  {
     name: 'the older function call',
     body: stream(
       { function_call: { name: 'f', arguments: '{"a"' } },
