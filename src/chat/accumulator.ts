@@ -95,7 +95,7 @@ class PendingChoice {
     }
   }
 
-  /** The text fields of a message, minus the text received so far. */
+  /** Returns the text fields of a message without the text received so far. */
   #newTexts(message: Fields): Fields {
     const added: Fields = {};
     for (const name of TEXTS) {
@@ -113,10 +113,10 @@ export class CompletionAccumulator {
   readonly #fields: Fields = {};
   readonly #choices = new Map<number, PendingChoice>();
   #first: PendingChoice | undefined;
-  /** Indices under which a server sent parts of the first choice. */
+  /** Further indices that a server used for the first choice. */
   readonly #aliases = new Set<number>();
 
-  /** @param requested - Number of choices that the request asked for. */
+  /** @param requested - Number of requested choices. */
   constructor(requested: number) {
     this.#requested = requested;
   }
@@ -153,7 +153,7 @@ export class CompletionAccumulator {
     let previous: PendingChoice | undefined;
     for (const choice of chunk.choices) {
       let pending = this.#pendingFor(choice);
-      // Some servers give all choices of a whole response the index 0.
+      // Some servers give every choice of a whole response the index 0.
       if (pending === previous && choice.message !== undefined && !this.#aliases.has(choice.index)) {
         pending = this.#begin(Math.max(...this.#choices.keys()) + 1);
       }
@@ -188,7 +188,7 @@ export class CompletionAccumulator {
       hasAny(added, OUTPUT) &&
       !hasAny(added, REASONING);
     if (!isPartOfFirst) return pending ?? this.#begin(index);
-    // Only one choice was requested, so this server uses different indices for reasoning and text.
+    // Only one choice was requested, so the server uses different indices for reasoning and text.
     this.#choices.delete(index);
     this.#aliases.add(index);
     return first;

@@ -59,14 +59,14 @@ export type KeyCheck =
   | { readonly accepted: true }
   | {
       readonly accepted: false;
-      /** The `code` of the error that the service responded with. */
+      /** The `code` of the error with which the service responded. */
       readonly code: 'authentication_failed' | 'insufficient_quota' | 'permission_denied';
     };
 
 /**
  * Calls the models of d.run.
  *
- * Every method rejects with the reason of an aborted signal, or with one of the errors of `drun-sdk/errors`.
+ * Every method rejects with the reason of an aborted signal, or with one of the errors from `drun-sdk/errors`.
  *
  * @example
  * ```ts
@@ -86,9 +86,9 @@ export class ChatClient {
   readonly #idleTimeoutMs: number | undefined;
 
   /**
-   * A `fetch` for other clients of the service, such as `openai` and `@ai-sdk/openai-compatible`. It sends this
-   * client's API key instead of theirs, asks the provider for another key after a 401, and redacts keys in error
-   * responses. Redirects are not followed. Rejects with a {@link ConfigurationError} for another host.
+   * A `fetch` function for other clients, such as `openai` and `@ai-sdk/openai-compatible`. It sends this client's API
+   * key instead of theirs, asks the provider for another key after a 401, and redacts keys in error responses.
+   * Redirects are not followed. Requests to another origin reject with a {@link ConfigurationError}.
    */
   readonly fetch: AuthenticatedFetch;
 
@@ -115,14 +115,14 @@ export class ChatClient {
   }
 
   /**
-   * Returns a client that overrides the given options and shares the others.
+   * Returns a client that overrides the given options and shares the rest.
    *
    * @throws {ConfigurationError} If an option is invalid, or if the current key would be sent to another origin.
    */
   withOptions(overrides: ChatClientOptions): ChatClient {
     checkOptions(overrides, CHAT_CLIENT_OPTIONS, 'withOptions()');
     const { baseUrl, region, fetch, transport, ...rest } = this.#options;
-    // Setting one option of a pair removes the other.
+    // Setting `baseUrl` removes `region`, and vice versa.
     const url = overrides.baseUrl === undefined && overrides.region === undefined ? { baseUrl, region } : {};
     const wire =
       overrides.fetch === undefined && overrides.transport === undefined ? { fetch, transport } : {};
@@ -140,10 +140,10 @@ export class ChatClient {
   }
 
   /**
-   * Requests a completion whose text matches a schema. With `tools` in the request, `parsed` is `null` if the model called
-   * tools instead.
+   * Requests a completion whose text matches a schema. With `tools` in the request, `parsed` is `null` if the model
+   * called tools instead.
    *
-   * @throws {ModelRefusalError} If the model refused, or a filter withheld the reply.
+   * @throws {ModelRefusalError} If the model refused, or a content filter withheld the reply.
    * @throws {OutputTruncatedError} If the reply was cut off at the token limit.
    * @throws {OutputValidationError} If the reply is not JSON or does not match the schema.
    */
@@ -165,11 +165,11 @@ export class ChatClient {
    * Requests completions until the model stops calling tools. Runs the requested tools in parallel and sends their
    * results to the model. With a `schema`, the last reply is parsed as in {@link ChatClient.parse}.
    *
-   * `signal` ends the whole run; the other options apply to each request. Invalid arguments and unknown tools are reported
-   * to the model, once for each tool. Every error contains the conversation so far in `messages`.
+   * `signal` aborts the whole run; the other options apply to each request. Invalid arguments and unknown tools are
+   * reported to the model, once per tool. Every error contains the conversation so far in `messages`.
    *
-   * @throws {ToolCallError} If the model makes another invalid call after a correction.
-   * @throws {MaxToolRoundsError} If it still calls tools after `maxRounds`.
+   * @throws {ToolCallError} If the model makes another invalid call after its mistake was reported to it.
+   * @throws {MaxToolRoundsError} If the model still calls tools after `maxRounds` rounds.
    * @throws {OutputTruncatedError} If a tool call was cut off at the token limit.
    */
   async runTools<const Parameters extends readonly object[], Schema extends object = never>(
@@ -182,8 +182,8 @@ export class ChatClient {
   }
 
   /**
-   * Like {@link ChatClient.runTools}, but streams the completions: text, reasoning, tool calls and their results are
-   * emitted as events in the order in which they occur.
+   * Like {@link ChatClient.runTools}, but streams the completions: emits text, reasoning, tool calls and their results
+   * as events, in order.
    */
   streamTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
@@ -206,8 +206,8 @@ export class ChatClient {
   }
 
   /**
-   * Requests a streamed completion. The request is sent when the first chunk is read; failures before it are retried.
-   * With a `schema`, {@link ChatStream.completion} returns the same as {@link ChatClient.parse}.
+   * Requests a streamed completion. The request is sent when the first chunk is read; failures before the first chunk
+   * are retried. With a `schema`, {@link ChatStream.completion} returns the same result as {@link ChatClient.parse}.
    *
    * `timeoutMs` limits the time until the first chunk, `idleTimeoutMs` the time between two chunks.
    */
@@ -293,7 +293,7 @@ export class ChatClient {
   }
 }
 
-/** Parses a reply. The code is loaded only if a schema is used. */
+/** Parses a reply. The parser is loaded only if a schema is used. */
 async function parse(
   reader: ChunkReader,
   schema: object,
@@ -312,7 +312,7 @@ export type VerifiedKey =
     }
   | Extract<KeyCheck, { accepted: false }>;
 
-/** Checks API keys against the data plane. A `KeyRing` uses one to verify a new key before it is used. */
+/** Checks API keys against the data plane. A `KeyRing` uses a verifier to check each new key before it is used. */
 export interface ApiKeyVerifier {
   /**
    * Checks whether the service accepts an API key. Costs no tokens.
@@ -323,7 +323,7 @@ export interface ApiKeyVerifier {
 }
 
 /**
- * Creates a verifier of API keys.
+ * Creates an API key verifier.
  *
  * @param options - Options of {@link ChatClient}, without `apiKey`.
  *
@@ -346,7 +346,7 @@ export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): Ap
 
 const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
-/** @throws {DrunError} If the list could not be read for a reason that does not show whether the service accepts the key. */
+/** @throws {DrunError} If the models could not be listed for a reason that does not show whether the service accepts the key. */
 async function verify(list: Promise<Model[]>): Promise<VerifiedKey> {
   try {
     return { accepted: true, models: (await list).map(({ id }) => id) };
@@ -369,7 +369,7 @@ const MODELS: Endpoint<Model[]> = {
     if (data === undefined || data === null) return [];
     const isModel = (value: unknown): value is Model => isRecord(value) && typeof value.id === 'string';
     if (Array.isArray(data) && data.every(isModel)) return data;
-    throw invalidResponse(response, context, `${response.status} with a list of models of another shape`);
+    throw invalidResponse(response, context, `${response.status} with a model list in an unexpected format`);
   },
 };
 

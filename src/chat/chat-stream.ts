@@ -14,7 +14,7 @@ export interface StreamRequest<Completion> {
   readonly deadline: () => Deadline;
   /** Sends the request; resolves when the first chunk has arrived. */
   readonly send: (deadline: Deadline) => Promise<Result<ChunkReader>>;
-  /** Turns the completion into the result of {@link ChatStream.completion}. */
+  /** Converts the completion to the result of {@link ChatStream.completion}. */
   readonly complete: (reader: ChunkReader) => Completion | Promise<Completion>;
 }
 
@@ -46,11 +46,11 @@ const EVENT_STREAM_OPTIONS = ['onError', 'heartbeatMs'];
 const GENERIC_MESSAGE = 'The response could not be completed.';
 
 /**
- * A streamed completion. The request is sent when the first chunk is read, or when {@link ChatStream.opened} or {@link
- * ChatStream.completion} is used.
+ * A streamed completion. The request is sent when the first chunk is read, or when {@link ChatStream.opened} or
+ * {@link ChatStream.completion} is used.
  *
- * A stream has one reader: the iteration, {@link ChatStream.textStream}, {@link ChatStream.toReadableStream} or
- * {@link ChatStream.toResponse}. If a stream is incomplete, every reader throws a {@link StreamTruncatedError}, or the
+ * A stream has one reader: iteration, {@link ChatStream.textStream}, {@link ChatStream.toReadableStream} or
+ * {@link ChatStream.toResponse}. If the stream is incomplete, its reader throws a {@link StreamTruncatedError} or the
  * error that ended the stream.
  *
  * @example
@@ -96,8 +96,8 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Resolves when the first chunk arrives; rejects if an error occurs first. Sends the request if it has not been sent
-   * yet. No chunk is lost: the stream can be read afterwards.
+   * Resolves when the first chunk arrives, and rejects if an error occurs first. Sends the request if it has not been
+   * sent yet. The stream can be read afterwards without missing a chunk.
    */
   get opened(): Promise<void> {
     if (this.#opened === undefined) {
@@ -107,7 +107,7 @@ export class ChatStream<Completion = ChatCompletion>
     return this.#opened;
   }
 
-  /** Status and headers of the response; present from the first chunk on. */
+  /** Status and headers of the response; present once the first chunk has arrived. */
   get response(): CallResponse | undefined {
     return this.#response?.();
   }
@@ -117,7 +117,7 @@ export class ChatStream<Completion = ChatCompletion>
     return this.#chunks.iterate((chunk) => chunk);
   }
 
-  /** The text deltas of the first choice. Chunks without text are skipped, and surrogate pairs are not split. */
+  /** The text deltas of the first choice. Chunks without text are skipped, and surrogate pairs are never split. */
   get textStream(): AsyncIterableIterator<string, void, undefined> {
     let held = '';
     const take = (text: string, length: number): string | undefined => {
@@ -138,13 +138,13 @@ export class ChatStream<Completion = ChatCompletion>
 
   /**
    * Returns the completion assembled from the chunks: text, reasoning, tool calls, usage and all other fields; with a
-   * schema, also `parsed`. Reads the stream if nothing else does. Can be called before, during and after reading.
+   * schema, also `parsed`. Reads the stream if nothing else does. Can be called at any time.
    *
    * @throws {DrunError} The error that ended the stream; {@link StreamTruncatedError} if the reader stopped before the
    * end. With a schema, also the errors of {@link ChatClient.parse}.
    */
   async completion(): Promise<Completion> {
-    // A reader can still claim the stream until the first chunk has arrived.
+    // Until the first chunk arrives, a reader can still claim the stream.
     await this.opened.catch(() => {});
     await this.#chunks.drain();
     this.#completion ??= Promise.resolve(this.#request.complete(this.#reader as ChunkReader));
@@ -158,8 +158,8 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Returns the chunks as server-sent events, for a custom web handler. A failure becomes an event with an `error` that
-   * is not followed by `[DONE]`. An abort cuts the stream off.
+   * Returns the chunks as server-sent events, for a custom web handler. A failure is sent as an event with an `error`
+   * field, without a `[DONE]` after it. An abort cuts the stream off.
    */
   toReadableStream(options: EventStreamOptions = {}): PlatformReadableStream {
     checkOptions(options, EVENT_STREAM_OPTIONS, 'toReadableStream()');
@@ -224,7 +224,7 @@ export class ChatStream<Completion = ChatCompletion>
 
   async #open(): Promise<void> {
     try {
-      // The stream was aborted, or its reader stopped, before.
+      // The stream has already been aborted, or its reader has stopped.
       if (this.#chunks.isOver) await this.#chunks.outcome;
       this.#deadline = this.#request.deadline();
       const { signal } = this.#deadline;
@@ -248,7 +248,7 @@ export class ChatStream<Completion = ChatCompletion>
       new StreamTruncatedError('The reader stopped before the end of the stream.', { completion }),
     );
     this.#deadline?.abort(new DOMException('The reader stopped before the end of the stream.', 'AbortError'));
-    // A retained stream must not retain its connection.
+    // A stream that is kept in memory must not keep its connection.
     const response = this.#response?.();
     this.#response = response && (() => response);
     this.#reader = undefined;

@@ -19,13 +19,13 @@ import { finishKind } from './finish-reason.ts';
 import { type Fields, normalizeChunk } from './normalize.ts';
 
 /**
- * How long to keep reading the rest of a body once the completion is complete. The connection can be reused only after
- * the end of the body.
+ * How long to keep reading the body after the completion is complete. The connection can be reused only after the end
+ * of the body.
  */
 const MAX_DRAIN_MS = 250;
 
 /**
- * Reads a response to a chat completion request, streamed or whole: from bytes to events to chunks to the completion.
+ * Reads the response to a chat completion request, streamed or whole: converts bytes to events, chunks and finally the completion.
  *
  * Data is read only on demand, so a slow reader slows the server down.
  */
@@ -41,16 +41,16 @@ export class ChunkReader {
   /** Whether a chunk has arrived, that is, an event with `choices`. */
   #hasChunk = false;
   #hasEvent = false;
-  /** Whether the body was read to its end. */
+  /** Whether the body has been read to the end. */
   #isDrained = false;
   #isWhole = false;
   #isOver = false;
-  /** The error that ended it; `undefined` if it is complete. */
+  /** The error that ended the stream; `undefined` if it is complete. */
   #error: DrunError | undefined;
   #completion: ChatCompletion | undefined;
 
   /**
-   * @param requested - Number of choices that the request asked for.
+   * @param requested - Number of requested choices.
    * @param idleTimeoutMs - Maximum time between two chunks of a stream in milliseconds; `undefined` sets no limit.
    */
   constructor(
@@ -72,7 +72,7 @@ export class ChunkReader {
    */
   async open(isWhole: boolean): Promise<this> {
     this.#isWhole = isWhole;
-    // Not every `fetch` aborts the body together with the signal, so a pending read is ended here.
+    // Not every `fetch` aborts the body when the signal aborts, so a pending read is ended here.
     this.#context.deadline.signal.addEventListener('abort', () => this.#response.cancel(), { once: true });
     await this.#fill();
     if (this.#error !== undefined && (isWhole || !this.#hasChunk)) throw this.#error;
@@ -81,7 +81,7 @@ export class ChunkReader {
   }
 
   /**
-   * Returns the chunks that have arrived, at least one; `undefined` at the end of a complete stream.
+   * Returns the chunks that have arrived (at least one), or `undefined` at the end of a complete stream.
    *
    * @throws {DrunError} If the stream failed. Chunks that arrived before the failure are returned first.
    */
@@ -107,7 +107,7 @@ export class ChunkReader {
     return this.#accumulator.firstIndex;
   }
 
-  /** The completion. Use it only after the end. */
+  /** The completion. Must be read only after the end of the stream. */
   get completion(): ChatCompletion {
     this.#completion ??= this.#accumulator.build(true) as unknown as ChatCompletion;
     return this.#completion;
@@ -123,7 +123,7 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
-  /** The published part of the completion, without any text from the user or the model. */
+  /** Returns the part of the completion that is published. It contains no text from the user or the model. */
   #summary(): object {
     const { id, model, usage, choices } = this.#completion ?? this.#accumulator.build(false);
     return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
@@ -156,7 +156,7 @@ export class ChunkReader {
     }
   }
 
-  /** @param error - The error that cut the body off. */
+  /** @param error - The error that interrupted the body. */
   #endOfBody(error?: DrunError): void {
     this.#events.push(this.#decoder.decode());
     this.#events.end();
@@ -192,7 +192,7 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // An empty choice is not a reply. Missing deltas are added below.
+    // An empty choice is not a reply. Missing deltas are added later.
     const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
@@ -210,14 +210,14 @@ export class ChunkReader {
     }
   }
 
-  /** Creates the error for a stream that ended before the completion was complete. */
+  /** Creates the error for a stream that ended before the completion was finished. */
   #incomplete(): DrunError {
     if (this.#accumulator.hasChoices)
-      return this.#truncated('the stream ended before the completion was complete');
+      return this.#truncated('the stream ended before the completion was finished');
     if (this.#hasEvent || this.#events.isJson) return this.#invalid('a body without `choices`');
     const excerpt = this.#events.excerpt.trim();
     if (this.#isWhole && this.#events.isBlank) return this.#invalid('an empty body; is `baseUrl` correct?');
-    // Empty, or the start of a field.
+    // The body is empty, or contains only the beginning of a field.
     if (['data:', 'event:'].some((field) => field.startsWith(excerpt))) {
       return this.#truncated('the stream ended before the first chunk');
     }

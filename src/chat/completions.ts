@@ -8,7 +8,7 @@ import type { ChatStreamOptions } from './options.ts';
 import type { ChatRequest } from './request.ts';
 import { isStandardSchema, isTool } from './tools.ts';
 
-/** Names of the options of `ChatClient` and its methods. */
+/** Names of the options that `ChatClient` and its methods accept. */
 export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];
 export const CHAT_CALL_OPTIONS = [...CALL_OPTIONS, 'apiKey'];
 export const SCHEMA_OPTIONS = [...CHAT_CALL_OPTIONS, 'schema', 'schemaName', 'strict'];
@@ -17,7 +17,7 @@ export const TOOL_OPTIONS = [...SCHEMA_OPTIONS, 'tools', 'maxRounds'];
 /**
  * Creates the endpoint that requests a completion, whole or as a stream.
  *
- * @throws {ConfigurationError} If the request is invalid, or a schema has no JSON Schema.
+ * @throws {ConfigurationError} If the request is invalid, or a schema cannot be converted to JSON Schema.
  */
 export async function completionEndpoint(
   request: ChatRequest,
@@ -26,7 +26,7 @@ export async function completionEndpoint(
 ): Promise<Endpoint<ChunkReader>> {
   const fields = checkRequest(request);
   if (!stream && fields.stream) {
-    throw new ConfigurationError('`stream` must not be set here: use `stream()`.', { option: 'stream' });
+    throw new ConfigurationError('`stream` must not be set here. Use `stream()`.', { option: 'stream' });
   }
   const requested = typeof fields.n === 'number' && fields.n > 1 ? fields.n : 1;
   return {
@@ -71,14 +71,14 @@ export function checkRequest(request: unknown): Readonly<Record<string, unknown>
   }
   const option = OPTION_NAMES.find((name) => fields[name] !== undefined);
   if (option === undefined) return fields;
-  const why = `\`${option}\` is an option, not a field of the request: pass it in the second argument.`;
+  const why = `\`${option}\` is an option, not a request field. Pass it in the second argument.`;
   throw new ConfigurationError(why, { option });
 }
 
-/** @throws {ConfigurationError} If the request asks for several choices, because only the first one would be used. */
+/** @throws {ConfigurationError} If the request asks for several choices, because only the first choice would be used. */
 export function checkOneChoice(request: ChatRequest): void {
   const { n } = checkRequest(request);
   if (n === undefined || n === null || n === 1) return;
-  const why = '`n` must be 1: use `complete()` or `stream()` for several choices.';
+  const why = '`n` must be 1. For several choices, use `complete()` or `stream()`.';
   throw new ConfigurationError(why, { option: 'n' });
 }

@@ -8,15 +8,15 @@ export type StreamEvent =
   | { readonly type: 'chunk'; readonly chunk: Fields }
   | { readonly type: 'end' | 'ignored' }
   | { readonly type: 'error'; readonly error: ServiceError }
-  /** None of the other types. */
+  /** The event has none of the other types. */
   | { readonly type: 'invalid'; readonly reason: string };
 
 const PING = /^(?:ping|heart-?beat|keep-?alive)$/i;
 const ERROR = /^(?:error|exception|fail(?:ed|ure)?)$/i;
 
-/** Fields of a chunk. A message in an object with one of them is not an error. */
+/** Fields of a chunk. If an object has one of these fields, its `message` does not indicate an error. */
 const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
-/** Fields that only contain error messages, whatever else the event contains. */
+/** Fields that contain only error messages, regardless of the rest of the event. */
 const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
@@ -37,11 +37,11 @@ export function parseEvent(data: string, name = ''): StreamEvent {
   // Some proxies wrap the events of another server in events of their own.
   if (text.startsWith('data:')) return parseEvent(text.slice(5), name);
   if (ERROR.test(name)) return { type: 'error', error: { message: text } };
-  // Some proxies send the comments of another server as events.
+  // Some proxies forward comments from another server as events.
   if (text === '' || text.startsWith(':') || PING.test(name)) return { type: 'ignored' };
   const message = /^error\s*:\s*(.+)/is.exec(text)?.[1];
   if (message === undefined) return { type: 'invalid', reason: 'an event that is not JSON' };
-  // llama.cpp sends the JSON of an error in a field of that name.
+  // llama.cpp sends the JSON of an error in a field named `error`.
   return { type: 'error', error: errorIn({ error: parseJson(message) ?? message }, []) ?? { message } };
 }
 
@@ -58,7 +58,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   // Events other than errors can have a `title`, a `description`, or an object as their `message`.
   const isOther = !isNamed && typeof type === 'string' && error === undefined;
   if (isOther && !MESSAGE_FIELDS.some((field) => typeof value[field] === 'string')) return undefined;
-  // FastChat puts the message of an error in `text`.
+  // FastChat puts the error message in `text`.
   return found && !found.message && typeof text === 'string' ? { ...found, message: text } : found;
 }
 
@@ -87,8 +87,8 @@ const WHOLE_EVENT = /^data:[ \t]*(?:\{[^\r\n]*\}|\[DONE\]|null)[ \t]*(?:\r\n?|\n
 const MAX_STRAY_LENGTH = 65_536;
 
 /**
- * Splits the text of a response into events. Detects the format from the first characters: an event stream, the JSON of
- * one completion, or HTML.
+ * Splits the text of a response into events. Detects the format from the first characters: an event stream, a single
+ * JSON completion, or HTML.
  */
 export class EventDecoder {
   readonly #emit: (event: StreamEvent) => void;
@@ -98,7 +98,7 @@ export class EventDecoder {
   #rest = '';
   /** Lines that are not part of any event. */
   #stray = '';
-  /** The first such lines. */
+  /** The beginning of these lines. */
   excerpt = '';
   /** Whether the body had only white space. */
   isBlank = false;
@@ -109,7 +109,7 @@ export class EventDecoder {
     this.#emit = emit;
   }
 
-  /** Whether the body is the JSON of one completion. */
+  /** Whether the body is a single JSON completion. */
   get isJson(): boolean {
     return this.#format === 'json';
   }
@@ -120,7 +120,7 @@ export class EventDecoder {
     if (this.#format === 'unknown') this.#detect();
   }
 
-  /** Processes the remaining text after the body has ended or the connection was lost. */
+  /** Processes the remaining text after the end of the body or the loss of the connection. */
   end(): void {
     const text = this.#rest;
     this.isBlank = this.#format === 'unknown';
@@ -134,7 +134,7 @@ export class EventDecoder {
       // Also handles one JSON object per line.
       this.#startEvents(text);
       this.#isCut = true;
-      // Some servers leave out the empty line after the last event.
+      // Some servers omit the empty line after the last event.
       this.#feed('\n\n');
       this.#flushStray();
     }
@@ -161,7 +161,7 @@ export class EventDecoder {
     this.#feed(text);
   }
 
-  /** Passes only complete lines to the parser, because it drops the start of a line whose field it does not recognize. */
+  /** Passes only complete lines to the parser, because it drops the beginning of a line if it does not recognize the field. */
   #feed(text: string): void {
     const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
     if (end > 0) {
@@ -180,10 +180,10 @@ export class EventDecoder {
     this.#flushStray();
     let event = parseEvent(data, name);
     if (event.type === 'invalid') {
-      // An error can follow an event that was cut off.
+      // An error can follow a truncated event.
       const events = data.split('\n').map((line) => parseEvent(line, name));
       event = events.find(({ type }) => type === 'error') ?? event;
-      // The last event of a stream that was cut off does not count as a chunk.
+      // If the stream was cut off, its last event does not count as a chunk.
       if (this.#isCut && event.type === 'invalid') return;
     }
     this.#emit(event);

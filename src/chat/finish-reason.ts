@@ -1,7 +1,7 @@
 /** Whether the model finished, was cut off at a limit, refused or had its reply withheld, or failed. */
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
-/** Reasons used by servers, in lower case with underscores. Any other reason means that the model finished. */
+/** Values used by servers, in lower case with underscores. Any other value means that the model finished. */
 const KINDS = Object.entries({
   cut: /^(?:length|incomplete|error_limit|(?:model|length|token)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*)$/,
   withheld:

@@ -6,7 +6,7 @@ import type { ResponseFormat } from './request.ts';
 import { closeSchema, hasValue, isStrictSchema, type JsonSchema } from './schema-rules.ts';
 import { isStandardSchema, isTool } from './tools.ts';
 
-/** The schema options, which may be absent. */
+/** Schema options, all of which may be absent. */
 export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
 /** The result of validating a value against a schema. */
@@ -21,7 +21,7 @@ const MAX_ISSUES = 20;
 /** The draft that model servers implement: xgrammar, OpenAI and Gemini reject the tuples of earlier drafts. */
 const TARGET = 'draft-2020-12';
 
-/** Arguments that the libraries pass to the functions below. */
+/** Arguments that schema libraries pass to the functions below. */
 interface Conversion {
   readonly jsonSchema: JsonSchema;
   readonly errors: unknown;
@@ -30,7 +30,7 @@ interface Conversion {
   readonly unit: unknown;
 }
 
-/** Makes the libraries reject types that JSON lacks, and ignore checks that JSON Schema lacks. */
+/** Makes schema libraries reject types that JSON does not have, and ignore checks that JSON Schema does not have. */
 const LIBRARY_OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   zod: {
     override: ({ jsonSchema }: Conversion) => jsonSchema.contentEncoding === 'binary' && reject('File'),
@@ -47,7 +47,7 @@ const LIBRARY_OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>
 };
 
 function reject(type: string): never {
-  throw new Error(`JSON has no ${type}`);
+  throw new Error(`JSON cannot represent ${type}`);
 }
 
 const written = new WeakMap<object, JsonSchema>();
@@ -73,12 +73,12 @@ async function toJsonSchema(schema: object, option: string): Promise<JsonSchema>
 
 function rawSchema(schema: unknown, fail: (why: string) => never): JsonSchema {
   if (isRecord(schema) && '_def' in schema) return fail('needs zod 4');
-  // Not an instance of a class. Objects of other realms have a different `Object.prototype`.
+  // The value must not be an instance of a class. Objects from other realms have a different `Object.prototype`.
   const prototype: unknown = isRecord(schema) ? Object.getPrototypeOf(schema) : undefined;
   const isPlain = prototype === null || (isRecord(prototype) && Object.getPrototypeOf(prototype) === null);
   return isRecord(schema) && isPlain && !('kind' in schema)
     ? schema
-    : fail('must be a Standard Schema, such as one of zod, valibot or arktype, or a JSON Schema');
+    : fail('must be a Standard Schema (such as a zod, valibot or arktype schema) or a JSON Schema');
 }
 
 async function write(schema: StandardSchemaV1, fail: (why: string) => never): Promise<JsonSchema> {
@@ -87,14 +87,14 @@ async function write(schema: StandardSchemaV1, fail: (why: string) => never): Pr
   try {
     const libraryOptions = LIBRARY_OPTIONS[vendor];
     if (jsonSchema !== undefined) return jsonSchema.input({ target: TARGET, libraryOptions });
-    // zod/mini schemas lack the conversion, so it is loaded only if needed.
+    // zod/mini schemas do not include the conversion, so it is loaded if needed.
     if (vendor === 'zod' && '_zod' in schema)
       return (await import('./zod-schema.ts')).zodJsonSchema(schema, { target: TARGET, ...libraryOptions });
   } catch (thrown) {
-    return fail(`cannot be written as JSON Schema${thrown instanceof Error ? `: ${thrown.message}` : ''}`);
+    return fail(`cannot be converted to JSON Schema${thrown instanceof Error ? `: ${thrown.message}` : ''}`);
   }
   if (vendor === 'zod') return fail('needs zod 4');
-  const hint = vendor === 'valibot' ? '; wrap it in `toStandardJsonSchema` of @valibot/to-json-schema' : '';
+  const hint = vendor === 'valibot' ? '. Wrap it in `toStandardJsonSchema` from @valibot/to-json-schema' : '';
   return fail(`is a schema that provides no JSON Schema${hint}`);
 }
 
@@ -108,7 +108,7 @@ export async function toResponseFormat(
   return { type: 'json_schema', json_schema };
 }
 
-/** Converts a tool to the definition that is sent. Definitions are returned unchanged. */
+/** Converts a tool to the definition that is sent. Existing definitions are returned unchanged. */
 export async function toToolDefinition(tool: object): Promise<object> {
   if (!isTool(tool)) return tool;
   const { name, description, strict, parameters } = tool;
@@ -116,7 +116,7 @@ export async function toToolDefinition(tool: object): Promise<object> {
   return { type: 'function', function: { name, description, parameters: schema, strict } };
 }
 
-/** Validates a value. A JSON Schema accepts every value. Errors thrown by the schema are passed on. */
+/** Validates a value. With a plain JSON Schema, every value is valid. Errors thrown by the schema are passed on. */
 export async function validate(schema: object, value: unknown): Promise<Checked> {
   if (!isStandardSchema(schema)) return { value };
   const result = await schema['~standard'].validate(value);

@@ -7,9 +7,9 @@ export interface MergeRules {
   readonly lists: 'grow' | 'replace';
 }
 
-/** Strings and lists in a delta are fragments. */
+/** Strings and arrays in a delta are fragments. */
 export const DELTA: MergeRules = { strings: 'grow', lists: 'grow' };
-/** Lists of a choice, such as `logprobs` and `token_ids`, arrive in fragments; its strings do not. */
+/** Arrays in a choice, such as `logprobs` and `token_ids`, arrive in fragments; strings do not. */
 export const CHOICE: MergeRules = { strings: 'replace', lists: 'grow' };
 /** Fields of a chunk are complete values. */
 export const CHUNK: MergeRules = { strings: 'replace', lists: 'replace' };
@@ -17,7 +17,7 @@ export const CHUNK: MergeRules = { strings: 'replace', lists: 'replace' };
 /** Strings that servers repeat in every delta. */
 const IDENTIFIERS = new Set(['id', 'type', 'role', 'object', 'model', 'name', 'format', 'status']);
 
-/** Merges all fields of `added` into `target`. Lists and objects are copied, not shared. */
+/** Merges all fields of `added` into `target`. Arrays and objects are copied, not shared. */
 export function mergeFields(target: Fields, added: Fields, rules: MergeRules): Fields {
   for (const name in added) mergeField(target, name, added[name], rules);
   return target;
@@ -49,7 +49,7 @@ export function mergeField(target: Fields, name: string, value: unknown, rules: 
   }
 }
 
-/** Adds an item to a list. Reasoning blocks arrive in fragments, the last of which contains the signature. */
+/** Adds an item to an array. Reasoning blocks arrive in fragments, the last of which contains the signature. */
 function addItem(list: unknown[], item: unknown, rules: MergeRules): void {
   const last = list.at(-1);
   const isFragment =

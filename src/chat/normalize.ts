@@ -3,7 +3,7 @@ import { readFinishReason } from './finish-reason.ts';
 
 /*
  * Servers deviate from OpenAI's format in many small ways. This module normalizes everything they send, so that the
- * accumulator and readers see only the documented types. Values are changed in place, because they were just parsed.
+ * accumulator and readers see only the documented types. Values are changed in place; nothing else refers to them.
  */
 
 export type Fields = Record<string, unknown>;
@@ -28,7 +28,7 @@ export function normalizeChunk(chunk: Fields): NormalChunk {
   if (!Array.isArray(choices) || !choices.every(isRecord)) chunk.choices = [choices].flat().filter(isRecord);
   const normal = chunk as NormalChunk;
   normal.choices.forEach(normalizeChoice);
-  // Moonshot sends it in the choice.
+  // Moonshot sends the usage in the choice.
   const usage = chunk.usage ?? normal.choices[0]?.usage;
   if (typeof usage === 'object' && usage !== null) chunk.usage = normalizeUsage(usage);
   return normal;
@@ -41,7 +41,7 @@ function normalizeChoice(choice: NormalChoice, position: number): void {
   if (finish_reason !== undefined) choice.finish_reason = readFinishReason(finish_reason);
   if (delta !== undefined) normalizeMessage(choice, 'delta', delta);
   if (message !== undefined) normalizeMessage(choice, 'message', message);
-  // The format of the older completions endpoint.
+  // This is the format of the older completions endpoint.
   if (typeof text === 'string' && choice.delta === undefined && choice.message === undefined) {
     choice.delta = { content: text };
     delete choice.text;
@@ -75,13 +75,13 @@ function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', mess
   }
 }
 
-/** Some servers send the arguments as an object instead of its JSON. */
+/** Some servers send the arguments as an object instead of JSON text. */
 function normalizeArguments(call: Fields): void {
   const { arguments: text } = call;
   if (text !== undefined && text !== null && typeof text !== 'string') call.arguments = JSON.stringify(text);
 }
 
-/** Adds a part of a `content` list to the corresponding field of the message. */
+/** Adds a part of a `content` array to the corresponding field of the message. */
 function addPart(message: Fields, part: unknown): void {
   const { type = 'text', ...rest } = isRecord(part) ? part : { text: part };
   const isReasoning = type === 'thinking' || type === 'reasoning';
@@ -93,7 +93,7 @@ function addPart(message: Fields, part: unknown): void {
     message[field] = `${message[field] ?? ''}${toText(rest[name])}`;
     delete rest[name];
   }
-  // Signatures, images, references.
+  // Other parts are signatures, images or references.
   if (hasText(rest)) message.content_parts = [message.content_parts ?? [], { type, ...rest }].flat();
 }
 
@@ -103,14 +103,14 @@ function hasText(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some(hasText);
 }
 
-/** Returns the text of a string or of a list of strings and text parts; JSON for anything else. */
+/** Returns the text of a string, or of an array of strings and text parts, and JSON for anything else. */
 function toText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return JSON.stringify(value) ?? '';
   return value.map((part) => toText(isRecord(part) && part.text !== undefined ? part.text : part)).join('');
 }
 
-/** Some servers send a list of usage objects, or numbers as strings. */
+/** Some servers send an array of usage objects, or numbers as strings. */
 function normalizeUsage(usage: object): Fields | null {
   const record = [usage].flat().find(isRecord);
   for (const name in record) {

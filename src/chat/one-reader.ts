@@ -3,17 +3,17 @@ import { ConfigurationError } from '../errors/index.ts';
 interface Source<Item> {
   /** Reads the next items; `undefined` at the end. */
   readonly read: () => Promise<readonly Item[] | undefined>;
-  /** Called when the reader stops before the end. Must make the stream fail. */
+  /** Called when the reader stops before the end. It must make the stream fail. */
   readonly leave: () => void;
-  /** Called at the end. @param error - The error that ended the stream. */
+  /** Called at the end of the stream. @param error - The error that ended the stream. */
   readonly close: (error?: unknown) => void;
 }
 
 /**
- * A stream of items with one reader, whose outcome any number of callers can await.
+ * A stream of items with one reader and an outcome that any number of callers can await.
  *
- * It is not a generator, because a generator would report success to calls after or during a failure, and its
- * `return()` would wait for a pending item.
+ * It is not a generator, because a generator reports success to calls during or after a failure, and its `return()`
+ * waits for a pending item.
  */
 export class OneReader<Item> {
   readonly #source: Source<Item>;
@@ -43,7 +43,7 @@ export class OneReader<Item> {
   ): AsyncIterableIterator<T, void, undefined> {
     if (this.#isTaken) {
       const why =
-        'The stream already has a reader. Use `completion()` beside it, or `tee()` of a readable stream.';
+        'The stream already has a reader. To get the result as well, call `completion()`. To read the stream twice, use `toReadableStream()` and `tee()`.';
       throw new ConfigurationError(why, { option: 'stream' });
     }
     this.#isTaken = true;

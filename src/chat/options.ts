@@ -8,10 +8,10 @@ import type { CustomToolDefinition, Tool } from './tools.ts';
 export interface ChatClientOptions extends ClientOptions {
   /** API key, or a source of API keys such as a `KeyRing`. @defaultValue The environment variable `DRUN_API_KEY`. */
   readonly apiKey?: Credential | undefined;
-  /** Region of a dedicated deployment: `sh-02` stands for `https://sh-02.d.run`. Cannot be combined with `baseUrl`. */
+  /** Region of a dedicated deployment, such as `sh-02` for `https://sh-02.d.run`. Cannot be combined with `baseUrl`. */
   readonly region?: string | undefined;
   /**
-   * Base URL of the data plane, with or without `/v1`. Must be https, or http to a loopback address.
+   * Base URL of the data plane, with or without `/v1`. Must use https, or http to a loopback address.
    *
    * @defaultValue The environment variable `DRUN_CHAT_URL`, or else `https://chat.d.run`.
    */
@@ -22,12 +22,12 @@ export interface ChatClientOptions extends ClientOptions {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Maximum time between two chunks of a stream in milliseconds. Comments and pings are not chunks. Time during
-   * which the caller is not reading does not count. @defaultValue 60 000
+   * Maximum time between two chunks of a stream in milliseconds. Comments and pings do not count as chunks. The timer
+   * is paused while the caller is not reading. @defaultValue 60 000
    */
   readonly idleTimeoutMs?: number | undefined;
   /**
-   * Sends the requests instead of `fetch`, such as `nodeTransport()` from `drun-sdk/node`. Cannot be combined with
+   * Replaces `fetch` for sending requests, such as `nodeTransport()` from `drun-sdk/node`. Cannot be combined with
    * `fetch`.
    */
   readonly transport?: Transport | undefined;
@@ -45,11 +45,11 @@ export interface ChatStreamOptions extends ChatCallOptions {
   readonly idleTimeoutMs?: number | undefined;
 }
 
-/** Options for a reply that matches a schema. */
+/** Options for replies that must match a schema. */
 export interface SchemaOptions<Schema extends object> {
   /**
    * Standard Schema that provides a JSON Schema (zod, zod/mini, arktype, or valibot with `toStandardJsonSchema`), or a
-   * JSON Schema, against which the reply is not validated.
+   * JSON Schema. The reply is not validated against a plain JSON Schema.
    */
   readonly schema: Schema;
   /** Name of the schema in the request. @defaultValue `answer` */
@@ -67,7 +67,7 @@ export interface ChatParseOptions<Schema extends object> extends ChatCallOptions
 /** Options of {@link ChatClient.runTools}. `Parameters` are the schemas of the tools. */
 export interface RunToolsOptions<Parameters extends readonly object[] = readonly object[]>
   extends ChatCallOptions {
-  /** Tools that the model may call. Definitions of custom tools are sent, but the caller has to handle their calls. */
+  /** Tools that the model may call. Definitions of custom tools are sent, but the caller must handle their calls. */
   readonly tools: { readonly [I in keyof Parameters]: Tool<Parameters[I]> | CustomToolDefinition };
   /** Maximum number of rounds of tool calls. @defaultValue 10 */
   readonly maxRounds?: number | undefined;

@@ -13,13 +13,13 @@ export interface ImagePart {
   readonly image_url: { readonly url: string; readonly detail?: 'auto' | 'low' | 'high' | undefined };
 }
 
-/** Audio in base64. */
+/** Base64-encoded audio. */
 export interface AudioPart {
   readonly type: 'input_audio';
   readonly input_audio: { readonly data: string; readonly format: 'wav' | 'mp3' | (string & {}) };
 }
 
-/** A part of a user's message. Which kinds are supported depends on the model. */
+/** A part of a user message. Which kinds are supported depends on the model. */
 export type ContentPart = TextPart | ImagePart | AudioPart;
 
 /** Instructions for the whole conversation. */
@@ -36,7 +36,7 @@ export interface UserMessage {
   readonly name?: string | undefined;
 }
 
-/** An earlier reply of the model. The `message` of a completion can be sent back unchanged. */
+/** An earlier reply from the model. The `message` of a completion can be sent back unchanged. */
 export interface AssistantMessage {
   readonly role: 'assistant';
   readonly content?: string | readonly TextPart[] | null | undefined;
@@ -82,8 +82,8 @@ type Optional<T> = T | null | undefined;
 /**
  * A chat completion request in the format of the OpenAI API, with the extensions of vLLM and SGLang.
  *
- * Fields that are not listed here are sent unchanged if they come from a variable. An object literal with such a field does
- * not compile, which catches misspelled names.
+ * Fields that are not listed here are sent unchanged. TypeScript rejects them in an object literal, which catches
+ * misspelled names, but accepts them if the request is first assigned to a variable.
  */
 export interface ChatRequest {
   /** `public/<name>` for a shared model, `<user>/<name>` for a dedicated deployment. */

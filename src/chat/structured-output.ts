@@ -8,12 +8,12 @@ import { finishKind } from './finish-reason.ts';
 import { issuesText, validate } from './json-schema.ts';
 import type { SchemaOutput } from './tools.ts';
 
-/** Some models put a Markdown fence around the JSON. If the closing fence is a stop sequence, it is missing. */
+/** Some models wrap the JSON in a Markdown fence. If the closing fence is a stop sequence, it is missing. */
 const FENCE = /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s;
 
-/** A completion together with its parsed text. */
+/** A completion together with its parsed reply. */
 export type ParsedCompletion<Output> = ChatCompletion & {
-  /** The output of the schema. `null` if the model called tools instead. */
+  /** The output of the schema, or `null` if the model called tools instead. */
   readonly parsed: Output;
 };
 
@@ -23,9 +23,9 @@ export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
   : Completion & ParsedCompletion<SchemaOutput<Schema>>;
 
 /**
- * Checks that the first choice is finished.
+ * Checks that the first choice is complete.
  *
- * @param isPartial - Whether its content shows that it is not.
+ * @param isPartial - Whether its content shows that it is incomplete.
  * @throws {ModelRefusalError | OutputTruncatedError}
  */
 export function checkFinished(
@@ -44,7 +44,7 @@ export function checkFinished(
   if (kind !== 'cut' && !isPartial) return;
   const where = isPartial
     ? 'within a tool call'
-    : 'at the token limit: raise `max_tokens`, or ask for a shorter reply';
+    : 'at the token limit. Raise `max_tokens`, or ask for a shorter reply';
   throw new OutputTruncatedError(`The reply was cut off ${where}.`, reader.redact({ completion }));
 }
 
@@ -64,7 +64,7 @@ export async function parseReply<Completion extends ChatCompletion>(
   const { message } = first;
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const whole = (message.content ?? '').trim();
-  // Some chat templates contain the start of the reasoning block, so the text contains only its end.
+  // Some chat templates contain the opening `<think>` tag, so the text contains only the closing tag.
   const block = parseJson(whole) === undefined ? /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) : null;
   const [, reasoning, rest = whole] = block ?? [];
   const text = rest.trim();
@@ -73,7 +73,7 @@ export async function parseReply<Completion extends ChatCompletion>(
     const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
     throw new OutputValidationError(why, reader.redact({ completion, issues: [] }));
   }
-  // An abort after the end of a stream has no effect.
+  // Aborting after the end of the stream has no effect.
   const deadline = new Deadline(signal?.aborted ? undefined : signal);
   const checked = await deadline.race(validate(schema, value)).finally(() => deadline[Symbol.dispose]());
   if (checked.issues === undefined) {

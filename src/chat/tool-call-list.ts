@@ -9,7 +9,7 @@ interface PendingCall {
   /** Index of the call for readers: the server's, unless another call has it. */
   readonly position: number;
   id: string | undefined;
-  /** All fields but `id` and `index`. */
+  /** All fields except `id` and `index`. */
   readonly fields: Fields;
 }
 
@@ -17,11 +17,11 @@ interface PendingCall {
  * The tool calls of one choice, assembled from deltas.
  *
  * Servers identify the call of a delta in different ways: by `index`, by `id`, by both, by an `id` that changes in
- * every delta, or not at all. Some give all calls the same index or the same id, and some send a full call and the next
- * one in the same delta.
+ * every delta, or not at all. Some servers give all calls the same index or the same id, and some send a full call and
+ * the next call in the same delta.
  */
 export class ToolCallList {
-  /** `undefined` until a list arrives, even an empty one. */
+  /** `undefined` until an array of calls arrives, even an empty one. */
   #calls: PendingCall[] | undefined;
   #isWhole = false;
 
@@ -44,9 +44,9 @@ export class ToolCallList {
   }
 
   /**
-   * Returns the calls so far; `undefined` if there was no list of calls. Calls without an id of their own get one.
+   * Returns the calls so far; `undefined` if there was no list of calls. Calls without a unique id get one.
    *
-   * @param seed - Input of the generated ids, so that they differ between completions.
+   * @param seed - Input for the generated ids, so that they differ between completions.
    * @param isFinished - Whether the calls are complete. Missing arguments then mean no arguments.
    */
   build(seed: string, isFinished: boolean): ToolCall[] | undefined {
@@ -69,13 +69,13 @@ export class ToolCallList {
     });
   }
 
-  /** @param remaining - Number of deltas from this one to the last of its chunk. */
+  /** @param remaining - Number of deltas from this one to the last delta of the chunk. */
   #find(delta: Fields, remaining: number, touched: ReadonlySet<PendingCall>): PendingCall | undefined {
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
     const isPart = name === '';
     const sameId = id === undefined ? undefined : this.#calls?.findLast((call) => call.id === id);
     const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
-    // Several parts continue the last calls in order.
+    // Consecutive parts continue the last calls in order.
     const last =
       index === undefined || (isPart && id === undefined)
         ? this.#calls?.at(isPart ? -remaining : -1)
@@ -119,8 +119,8 @@ export function mergeCalled(target: Fields, field: string, delta: Fields): void 
 }
 
 /**
- * Whether a delta with a name starts another call although its id or index, or the lack of them, suggests otherwise. If
- * the arguments of the current call have begun, its name is complete. Some servers repeat a call.
+ * Whether a delta with a name starts another call even though its id or index, or the lack of them, suggests otherwise.
+ * If the arguments of the current call have begun, its name is complete. Some servers repeat a call.
  */
 function startsAnother(call: PendingCall, delta: Fields): boolean {
   const [before, added] = [argumentsOf(call.fields), argumentsOf(delta)];
@@ -166,8 +166,8 @@ function toFunction(called: Fields = {}, isFinished: boolean): Fields {
 }
 
 /**
- * Some servers send an empty object before or after the arguments, or repeat them after a part of them or as a string.
- * Returns the arguments; the text itself if it is valid, or invalid in another way.
+ * Some servers send an empty object before or after the arguments, or repeat the arguments after part of them or as a
+ * string. Returns the arguments, or the text itself if it is valid or invalid in another way.
  */
 function withoutRepetition(text: string): string {
   const value = parseJson(text);
@@ -189,8 +189,8 @@ function isEmpty(args: string): boolean {
 }
 
 /**
- * Creates an id that depends only on the completion, so that whole and streamed replies have the same ids. It has nine
- * letters and digits, the only form that Mistral's models accept. The position makes it unique.
+ * Creates an id that depends only on the completion, so that whole and streamed replies have the same ids. It consists
+ * of nine letters and digits, the only format that Mistral models accept. The position makes it unique.
  */
 function newId(seed: string, position: number): string {
   let hash = 0;

@@ -9,9 +9,9 @@ import type { ChatCompletionRequest, ChatMessage } from './request.ts';
 import { checkFinished, parseReply } from './structured-output.ts';
 import { isTool, type Tool } from './tools.ts';
 
-/** The last completion of a run. `usage` is the sum over all rounds. */
+/** The last completion of a run. `usage` is the total over all rounds. */
 export type ToolRunCompletion = ChatCompletion & {
-  /** The whole conversation: the request's messages, every call and its result, and the last reply. */
+  /** The whole conversation: the messages of the request, all tool calls and their results, and the last reply. */
   readonly messages: readonly ChatMessage[];
   /** Number of rounds in which tools ran. */
   readonly rounds: number;
@@ -29,7 +29,7 @@ export type Ask = (
   signal: AbortSignal,
 ) => Promise<ChunkReader> | AsyncGenerator<ToolEvent, ChunkReader, undefined>;
 
-/** Requests completions and runs the tools that they call, until a completion calls no tool. */
+/** Requests completions and runs the tools that they call until a completion calls no tools. */
 export async function* runTools(
   request: ChatCompletionRequest,
   { tools, maxRounds = 10, schema }: RunToolsOptions & AnySchemaOptions,
@@ -66,7 +66,7 @@ export async function* runTools(
       for (const [position, { id, function: called }] of calls.entries()) {
         yield { type: 'tool-result', id, name: called.name, content: results[position] ?? '' };
       }
-      // A model that has to call a tool in every round would never finish.
+      // A model that must call a tool in every round would never finish.
       if (request.tool_choice && request.tool_choice !== 'none') choice = { tool_choice: 'auto' };
     }
   } catch (error) {
@@ -81,16 +81,16 @@ function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'
   };
   const isCustom = (tool: unknown): boolean => isRecord(tool) && isRecord(tool.custom);
   if (!Number.isSafeInteger(maxRounds) || maxRounds < 1) fail('maxRounds', 'must be a positive integer');
-  if (request.tools !== undefined) fail('tools', 'is an option here: pass it in the second argument');
+  if (request.tools !== undefined) fail('tools', 'is an option here. Pass it in the second argument');
   if (!Array.isArray(tools) || !tools.every((tool) => isTool(tool) || isCustom(tool))) {
-    fail('tools', 'must be an array of tools of `defineTool()`');
+    fail('tools', 'must be an array of tools created by `defineTool()`');
   }
   if (!Array.isArray(request.messages)) fail('messages', 'must be an array');
   const names = tools.filter(isTool).map(({ name }) => name);
-  if (new Set(names).size < names.length) fail('tools', 'has two tools with the same name');
+  if (new Set(names).size < names.length) fail('tools', 'contains two tools with the same name');
 }
 
-/** Returns the calls of a completion that are to be run. */
+/** Returns the tool calls of a completion that must be run. */
 function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): readonly ToolCall[] {
   const [{ message, finish_reason }] = reader.completion.choices;
   const { tool_calls: calls = [], content, function_call } = message;
@@ -100,7 +100,7 @@ function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): read
     const why = 'The model announced a tool call but did not make one.';
     throw new ToolCallError(why, { toolName: '', issues: [], messages });
   }
-  // Some servers send no reason, so only the arguments show whether the calls are complete.
+  // Some servers send no `finish_reason`, so only the arguments show whether the calls are complete.
   checkFinished(reader.completion, reader, finish_reason === null && calls.some(isInvalid));
   // The caller handles calls of custom tools.
   return calls.every((call) => isRecord(call.function)) ? calls : [];
@@ -131,7 +131,7 @@ async function runCalls(
     }
     const why = `${tool ? 'invalid arguments' : 'unknown tool'}: ${issuesText(issues)}`;
     if (corrected.has(name)) {
-      const again = `After a correction, the model made another invalid call of the tool ${name}: ${why}.`;
+      const again = `The model made another invalid call to the tool ${name} after its mistake was reported to it: ${why}.`;
       throw new ToolCallError(again, { toolName: name, issues, messages });
     }
     wrong.add(name);
@@ -156,7 +156,7 @@ async function runCalls(
   return results;
 }
 
-/** Replaces arguments that are not JSON, because the chat templates of servers fail on them. */
+/** Replaces arguments that are not JSON, because they make the servers' chat templates fail. */
 function withJsonArguments(message: CompletionMessage): CompletionMessage {
   const tool_calls = message.tool_calls?.map((call) =>
     isInvalid(call) ? { ...call, function: { ...call.function, arguments: '{}' } } : call,
@@ -169,8 +169,8 @@ function isInvalid({ function: called }: ToolCall): boolean {
 }
 
 /**
- * Adds the conversation to an error, because the effects of tools cannot be undone. The field is not enumerable, so
- * that logs do not show it.
+ * Adds the conversation to an error, because the effects of tools cannot be undone. The field is not enumerable, to
+ * keep it out of logs.
  */
 function withMessages(error: unknown, value: readonly ChatMessage[]): unknown {
   if (typeof error === 'object' && error !== null && Object.isExtensible(error) && !('messages' in error)) {

@@ -3,8 +3,8 @@ import { OneReader } from './one-reader.ts';
 import type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
 
 /**
- * A run of {@link ChatClient.streamTools}: an iterable of events. The run starts when the first event is read, or when
- * {@link ToolStream.completion} is called. A run has one reader.
+ * A run started by {@link ChatClient.streamTools}, as an iterable of events. The run starts when the first event is
+ * read, or when {@link ToolStream.completion} is called. A run has one reader.
  *
  * @example
  * ```ts
@@ -49,7 +49,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
     return this.#events.iterate((event) => event);
   }
 
-  /** Returns the last completion, with the whole conversation. Reads the events if nothing else does. */
+  /** Returns the last completion together with the whole conversation. Reads the events if nothing else does. */
   async completion(): Promise<Completion> {
     await this.#events.drain();
     return this.#completion as Completion;

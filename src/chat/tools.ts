@@ -3,12 +3,12 @@ import { ConfigurationError } from '../errors/index.ts';
 import { isRecord } from '../internal/json.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 
-/** Type of the values of a schema; `unknown` for a JSON Schema. */
+/** Type of the values that a schema describes; `unknown` for a plain JSON Schema. */
 export type SchemaOutput<Schema extends object> = Schema extends StandardSchemaV1
   ? StandardSchemaV1.InferOutput<Schema>
   : unknown;
 
-/** The definition of a tool, in the format that is sent. */
+/** The definition of a tool, in the format in which it is sent. */
 export interface ToolDefinition {
   readonly type: 'function';
   readonly function: {
@@ -32,23 +32,23 @@ export interface CustomToolDefinition {
 
 /** Second argument of {@link Tool.run}. */
 export interface ToolContext {
-  /** Id of the call. */
+  /** Id of the tool call. */
   readonly toolCallId: string;
-  /** Aborts if the run ends before this call does. */
+  /** Aborts if the run ends before this call. */
   readonly signal: PlatformAbortSignal;
 }
 
 /** A tool that the model may call, and that {@link ChatClient.runTools} can run. */
 export interface Tool<Parameters extends object = object> {
-  /** Up to 64 letters, digits, `_` and `-`. */
+  /** 1 to 64 letters, digits, `_` or `-`. */
   readonly name: string;
-  /** Tells the model when and how to use the tool. */
+  /** Describes to the model when and how to use the tool. */
   readonly description?: string | undefined;
   /** Schema of the arguments: a Standard Schema that provides a JSON Schema, or a JSON Schema (without validation). */
   readonly parameters: Parameters;
   /** Whether to request strict adherence to the schema. @defaultValue The server's default. */
   readonly strict?: boolean | undefined;
-  /** Runs the tool. Strings are sent to the model unchanged, other results as JSON. An error ends the run. */
+  /** Runs the tool. Strings are sent to the model unchanged; other results are sent as JSON. An error ends the run. */
   run(parameters: SchemaOutput<Parameters>, context: ToolContext): unknown;
 }
 
@@ -72,7 +72,7 @@ export interface Tool<Parameters extends object = object> {
  */
 export function defineTool<Parameters extends object>(tool: Tool<Parameters>): Tool<Parameters> {
   if (/^[\w-]{1,64}$/.test(tool.name)) return tool;
-  throw new ConfigurationError('`name` of a tool must have 1 to 64 letters, digits, `_` or `-`.', {
+  throw new ConfigurationError('The `name` of a tool must consist of 1 to 64 letters, digits, `_` or `-`.', {
     option: 'name',
   });
 }
