@@ -7,8 +7,8 @@ import type { ApiKeysOptions, CreateApiKeyInput, CreationCheck, PruneApiKeysQuer
 /**
  * Manages the API keys of an account.
  *
- * Methods reject with `ConfigurationError` if an argument is invalid (nothing is sent), with the signal's reason if the
- * call is aborted, and otherwise with one of the errors of `drun-sdk/errors`.
+ * Methods reject with a `ConfigurationError` if an argument is invalid (nothing is sent), with the signal's reason if
+ * the call is aborted, and otherwise with one of the errors from `drun-sdk/errors`.
  *
  * @example
  * ```ts
@@ -31,12 +31,12 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Another origin requires an `accessToken`. */
+  /** Returns a client that overrides some options and shares the rest. Changing the origin requires an `accessToken`. */
   withOptions(options: ApiKeysOptions): ApiKeys {
     return new (this.constructor as typeof ApiKeys)(this.#plane.deriveOptions(options));
   }
 
-  /** Checks whether another key may be created in the account. */
+  /** Checks whether the account may create another key. */
   canCreate(options: CallOptions = {}): CallPromise<CreationCheck> {
     return this.#plane.call('canCreate()', checkCreationEndpoint, options);
   }

@@ -41,9 +41,9 @@ export abstract class BaseApiKeys<
    * The request is sent once. It is repeated only if the service cannot have acted on it: after a 429, or if no
    * connection could be opened.
    *
-   * @returns The key with its full value in `secret`, which servers before 0.17 never show again.
-   * @throws {ApiKeyLimitError} If the account has reached its key limit. For workspaces, which have no check for this,
-   * the service's own error is thrown.
+   * @returns The key, with its full value in `secret`. Servers before 0.17 never show the full value again.
+   * @throws {ApiKeyLimitError} If the account has reached its key limit. Workspaces have no check for this, so the
+   * service's own error is thrown.
    * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. Looking for
    * candidates takes up to 10 s in addition to `timeoutMs`.
    */
@@ -58,10 +58,10 @@ export abstract class BaseApiKeys<
 
   /**
    * Lists API keys. `await` returns all keys, or one page if `page` or `pageSize` is given; `for await` iterates over
-   * all keys from that page on.
+   * all keys, starting with that page.
    *
-   * The request is sent only then. Without `page` and `pageSize`, the list is read in one request, or in pages of 100
-   * if the server does not support that. If keys are deleted while a list is read in pages, others can be missed.
+   * Nothing is sent until then. Without `page` and `pageSize`, the list is read in one request, or in pages of 100 keys
+   * if the server does not support that. If keys are deleted while a list is read in pages, other keys can be missed.
    */
   list(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
     return openList('list()', query, options, this.#plane, fetchAnyKeys);
@@ -77,9 +77,9 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Deletes an API key. The key stops working at once.
+   * Deletes an API key. The key stops working immediately.
    *
-   * Failures are retried. If a retry does not find the key, the deletion has succeeded.
+   * Failures are retried. If a retry does not find the key, the delete counts as successful.
    *
    * @param id - The id of the key, not the key itself.
    * @throws {NotFoundError} If the key does not exist.
@@ -89,7 +89,7 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Returns the usage of keys, in total and by model and period.
+   * Returns the usage of keys: totals, and usage by model and period.
    *
    * @throws {InvalidResponseError} If a count exceeds 2^53 - 1; counts are never rounded.
    */
@@ -102,7 +102,7 @@ export abstract class BaseApiKeys<
    * date (unless it has passed) and the remaining quota; `input` overrides these settings. Model lists cannot be set
    * through this API and are not inherited. `timeoutMs` applies to each request.
    *
-   * @returns The new key, with the deleted one in `replaced`.
+   * @returns The new key, with the deleted key in `replaced`.
    * @throws {ReplacementFailedError} If the key was deleted but no new one was created.
    */
   async replace(
@@ -116,11 +116,11 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Deletes keys that are old or unused. Reads the whole list, then deletes the matching keys one by one; a failed
-   * deletion does not stop the others. Ages are measured by the service's clock. Keys without a creation time are never
-   * deleted. `timeoutMs` applies to each request.
+   * Deletes keys that are old or unused. Reads the complete list, then deletes the matching keys one by one; if one
+   * delete fails, it continues with the next. Ages are measured by the service's clock. Keys without a creation time
+   * are never deleted. `timeoutMs` applies to each request.
    *
-   * @returns Every key that matched, in list order, with the outcome of its deletion.
+   * @returns The matching keys in list order, each with the outcome of its delete.
    */
   async prune(query: PruneQuery, options: PruneOptions = {}): Promise<PrunedApiKey[]> {
     checkOptions(options, [...CALL_OPTIONS, 'dryRun'], 'prune()');

@@ -24,7 +24,7 @@ type Options = ApiKeysOptions & Partial<WorkspaceApiKeysOptions>;
 /** Sends one request as part of a call. */
 export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
 
-/** Requests to the control plane about the keys of one account or workspace. */
+/** Sends control-plane requests for the keys of one account or workspace. */
 export class ControlPlane {
   /** Absent for an account. */
   readonly workspace: number | undefined;
@@ -73,9 +73,9 @@ export class ControlPlane {
   }
 
   /**
-   * Makes a call that sends one request. If `endpoint` throws, the call rejects.
+   * Performs a call that consists of one request. If `endpoint` throws, the call rejects.
    *
-   * @param method - Name for error messages about options: `delete()`.
+   * @param method - Name for error messages about options, such as `delete()`.
    */
   call<T>(method: string, endpoint: () => Endpoint<T>, options: CallOptions): CallPromise<T> {
     return this.#http.call(() => {
@@ -108,7 +108,7 @@ export class ControlPlane {
   }
 }
 
-/** Sends requests through ky, which is loaded on the first request so that importing the package stays fast. */
+/** Sends requests through ky, which is loaded on the first request to keep importing the package fast. */
 function lazyTransport(fetch: FetchFunction | undefined): Transport {
   let transport: Transport | undefined;
   return {
@@ -121,6 +121,6 @@ function lazyTransport(fetch: FetchFunction | undefined): Transport {
 
 function checkWorkspace(workspace = 0): number {
   const isValid = Number.isInteger(workspace) && workspace >= 1 && workspace < 2 ** 31;
-  check(isValid, 'workspace', 'must be the number of a workspace: an integer of 1 or more');
+  check(isValid, 'workspace', 'must be a workspace number: a positive integer');
   return workspace;
 }

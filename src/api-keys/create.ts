@@ -20,16 +20,16 @@ type CreateAttempt =
   | { readonly outcome: 'created'; readonly result: Result<CreatedApiKey> }
   /** The service did not create a key, or the request was never sent. */
   | { readonly outcome: 'rejected'; readonly error: unknown }
-  /** The service may have created a key: `key`, if the response describes one without its secret. */
+  /** The service may have created a key. `key` is set if the response describes it without its secret. */
   | ({ readonly outcome: 'ambiguous'; readonly error: DrunError } & (
       | { readonly key: ApiKey }
       | { readonly key?: never; readonly sentAt: number }
     ));
 
-/** Time limit of the search for a created key. The time limit of the call may already have passed. */
+/** Time limit for finding a key that may have been created. The time limit of the call may already have passed. */
 const LOOKUP_TIMEOUT_MS = 10_000;
 
-/** How far creation times may lag behind the `Date` header, which has whole seconds. */
+/** How far creation times may lag behind the `Date` header, which has a resolution of one second. */
 const CLOCK_SLACK_MS = 2_000;
 
 /**
@@ -108,7 +108,7 @@ function mayHaveCreated(error: DrunError): boolean {
 }
 
 /**
- * Finds unused keys with this name that were created since the request, by the service's clock.
+ * Finds unused keys with this name that, by the service's clock, were created after the request was sent.
  *
  * @param sentAt - When the request was sent (`performance.now()`).
  * @returns `undefined` if the service does not report its time.
@@ -125,7 +125,7 @@ async function findCandidates(
     const fetchPage = fetchOwnKeys(plane, (endpoint) => plane.request(endpoint, deadline, options));
     const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
     if (servedAt === undefined) return undefined;
-    // The service received the request no earlier than this.
+    // The service cannot have received the request earlier than this.
     const earliest = servedAt.getTime() - (performance.now() - sentAt) - CLOCK_SLACK_MS;
     const isUnused = ({ id, lastUsedAt }: ApiKey): boolean => lastUsedAt === undefined && !unknownUse.has(id);
     return items.filter((key) => key.name === name && isUnused(key) && key.createdAt.getTime() >= earliest);
@@ -137,8 +137,8 @@ async function findCandidates(
 function unknownOutcome(error: DrunError, candidates: readonly ApiKey[] | undefined): UnknownOutcomeError {
   const found =
     candidates === undefined
-      ? 'The list of keys could not be read to find it.'
-      : `Found ${candidates.length} unused ${candidates.length === 1 ? 'key' : 'keys'} of this name created since then.`;
+      ? 'The keys could not be listed to find it.'
+      : `Found ${candidates.length} unused ${candidates.length === 1 ? 'key' : 'keys'} with this name created since then.`;
   return new UnknownOutcomeError(`An API key may have been created: ${error.message} ${found}`, {
     candidateIds: candidates?.map(({ id }) => id),
     cause: error,

@@ -39,13 +39,13 @@ export interface PageQuery extends Omit<ListApiKeysQuery, 'pageSize'> {
   readonly pageSize?: number | typeof ALL | undefined;
 }
 
-/** Paths that list all keys of the account or workspace (masked by the service or not), or the caller's own keys. */
+/** Paths that list all keys of the account or workspace (masked by the service or not), or only the caller's own keys. */
 export type ListPath = '/masked-apikeys' | '/apikeys' | '/my-apikeys';
 
-/** Statuses that routers send, with their own error body, for an unknown path. */
+/** Statuses with which routers respond to an unknown path. */
 const MISSING_PATH_STATUSES: readonly number[] = [404, 405, 501];
 
-/** Whether an error may mean that the server lacks the path. */
+/** Whether an error may mean that the server does not have the path. */
 export function isMissingPath(error: unknown): error is ApiError {
   return error instanceof ApiError && MISSING_PATH_STATUSES.includes(error.status);
 }
@@ -53,7 +53,7 @@ export function isMissingPath(error: unknown): error is ApiError {
 const KEY_FIELDS = ['id', 'name', 'key'];
 
 type Schemas = typeof import('./schema.ts');
-/** Loaded with the first response, so that importing the package does not load zod. A repeated `import()` costs 40 µs. */
+/** Loaded with the first response, so importing the package does not load zod. A repeated `import()` costs 40 µs. */
 let schemas: Promise<Schemas> | undefined;
 
 /** Returns a key with its secret, or with an error if the response lacks the full key. */
@@ -93,7 +93,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
           unknownUse,
           page: page ?? query.page ?? 1,
           pageSize: pageSize ?? (typeof query.pageSize === 'number' ? query.pageSize : items.length),
-          // protobuf leaves out zeros, so a missing total means no keys or no count.
+          // Protobuf omits zeros, so a missing total means that there are no keys or no count.
           total: total ?? (items.length > 0 ? undefined : 0),
           ...(servedAt && { servedAt }),
         };
@@ -141,7 +141,7 @@ export function secretEndpoint(id: string, isSupported: boolean | undefined): En
       if (!isMissingPath(error)) return undefined;
       if (isSupported) throw error;
       const reason = isSupported === undefined ? 'The key does not exist, or the server is' : 'The server is';
-      const message = `${error.message} ${reason} older than version 0.17 and cannot show keys again.`;
+      const message = `${error.message} ${reason} older than version 0.17 and cannot show full keys again.`;
       const { code: _, ...fields } = error;
       throw new NotFoundError(message, fields);
     },
@@ -217,7 +217,7 @@ function decodeWith<Name extends keyof Schemas, T>(
 function checkId(received: string, id: string, ...[response, context]: DecodeContext): void {
   if (received === id) return;
   const issues = [{ path: ['id'], message: 'expected the requested id' }];
-  throw invalidResponse(response, context, `${response.status} with another key`, { issues });
+  throw invalidResponse(response, context, `${response.status} with a different key`, { issues });
 }
 
 function noFullKey(...[response, context]: DecodeContext): DrunError {
@@ -235,13 +235,13 @@ export interface CreateBody {
   readonly unlimitedQuota?: boolean;
 }
 
-/** @param isWorkspace - Only keys of a workspace can have a quota. */
+/** @param isWorkspace - Only workspace keys can have a quota. */
 export function toCreateBody(input: CreateWorkspaceApiKeyInput, isWorkspace: boolean): CreateBody {
   const fields = ['name', 'expiresAt', ...(isWorkspace ? ['quota'] : [])];
-  checkOptions(input, fields, 'The input of create()');
+  checkOptions(input, fields, 'The first argument of create()');
   const { name, expiresAt, quota } = input;
   const isName = typeof name === 'string' && name.trim() !== '' && name.isWellFormed();
-  check(isName, 'name', 'must be a well-formed, non-empty string');
+  check(isName, 'name', 'must be a non-empty string without lone surrogates');
   return {
     name,
     ...(expiresAt !== undefined && { expireTime: toTimestamp(expiresAt, 'expiresAt') }),
@@ -264,7 +264,7 @@ function toInt64(quota: number): string {
 function toTimestamp(date: Date, option: string): string {
   const time = new Date(isDate(date) ? Number(date) : Number.NaN);
   const year = time.getUTCFullYear();
-  check(year >= 0 && year <= 9999, option, 'must be a valid Date in the years 0 to 9999');
+  check(year >= 0 && year <= 9999, option, 'must be a valid Date between the years 0 and 9999');
   return time.toISOString();
 }
 
@@ -288,14 +288,14 @@ function toText(value: string, option: string): string {
 
 function toInt32(value: number, option: string): number {
   const isValid = Number.isInteger(value) && value >= 1 && value < 2 ** 31;
-  check(isValid, option, 'must be an integer of 1 or more');
+  check(isValid, option, 'must be a positive integer');
   return value;
 }
 
 const PERIODS: readonly unknown[] = ['hour', 'day', 'week', 'month'];
 
 function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
-  checkOptions(query, ['from', 'to', 'period', 'ids', 'models'], 'The query of usage()');
+  checkOptions(query, ['from', 'to', 'period', 'ids', 'models'], 'The first argument of usage()');
   const { from, to, period, ids, models } = query;
   const startTime = from && toTimestamp(from, 'from');
   const endTime = to && toTimestamp(to, 'to');
@@ -310,10 +310,10 @@ function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
   };
 }
 
-/** On the wire, an empty array would select everything, the opposite of what an empty filter means. */
+/** On the wire, an empty array would select everything, the opposite of an empty filter. */
 function toTexts(texts: readonly string[], option: 'ids' | 'models'): readonly string[] {
   const isValid = Array.isArray(texts) && texts.every((text) => typeof text === 'string' && text !== '');
-  const rule = 'must be a non-empty array of non-empty strings. Leave it out to count everything';
+  const rule = 'must be a non-empty array of non-empty strings. Omit it to count everything';
   check(isValid && texts.length > 0, option, rule);
   return texts;
 }
@@ -335,8 +335,8 @@ function checkShape(
   if (result.success) return result.data;
   const issues = result.error.issues.slice(0, MAX_ISSUES).map(toIssue);
   const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
-  const what = `${response.status} with a body of another shape (${places})`;
-  // No excerpt: the body may contain a key in a form that redaction does not recognize.
+  const what = `${response.status} with an unexpected body (${places})`;
+  // There is no excerpt, because the body may contain a key in a form that redaction does not recognize.
   throw invalidResponse(response, context, what, { issues });
 }
 
@@ -354,6 +354,6 @@ function expectation(issue: z.core.$ZodIssue): string {
     case 'custom':
       return issue.message;
     default:
-      return 'not of the documented form';
+      return 'does not have the documented form';
   }
 }

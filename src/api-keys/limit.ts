@@ -11,9 +11,9 @@ const UNRELATED_STATUSES = [401, 404, 408, 502, 503, 504];
 
 /**
  * Determines whether a create failed because the account has reached its key limit. The contract defines no status or
- * error id for this; the documented way is the check-creation endpoint.
+ * error id for this; the documented way to find out is the check-creation endpoint.
  *
- * @returns `undefined` if that is not the reason, or if the check failed.
+ * @returns `undefined` if the limit is not the reason, or if the check failed.
  */
 export async function findLimitError(
   error: unknown,
@@ -24,10 +24,11 @@ export async function findLimitError(
   const check = await send(checkCreationEndpoint()).catch(() => undefined);
   if (check === undefined || check.data.allowed) return undefined;
   const survey = await surveyKeys(fetchPage).catch(() => undefined);
-  const { reason = 'the service gives no reason' } = check.data;
+  const { reason = 'the service gave no reason' } = check.data;
   const count = survey?.unusedKeys.length ?? 0;
-  const unused = count === 0 ? '' : ` ${count === 1 ? '1 key looks' : `${count} keys look`} unused.`;
-  const message = `The account cannot have another API key (${reason}). Delete one first.${unused}`;
+  const unused =
+    count === 0 ? '' : ` ${count === 1 ? '1 key appears' : `${count} keys appear`} to be unused.`;
+  const message = `The account cannot create another API key (${reason}). Delete one first.${unused}`;
   const { code: _, ...fields } = error;
   return new ApiKeyLimitError(message, { ...fields, reason, ...survey });
 }

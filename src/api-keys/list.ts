@@ -13,8 +13,8 @@ export type FetchPage = (query: PageQuery) => Promise<Result<ListedPage>>;
 const FALLBACK_PAGE_SIZE = 100;
 
 /**
- * A list of API keys, requested when it is used. `await` returns one page, or all keys if neither `page` nor `pageSize`
- * is given. `for await` iterates over all keys from the first requested page on.
+ * A list of API keys, which is requested when it is awaited or iterated. `await` returns one page, or all keys if
+ * neither `page` nor `pageSize` is given. `for await` iterates over all keys, starting with the requested page.
  */
 export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey> {
   readonly #query: ListApiKeysQuery;
@@ -43,7 +43,7 @@ export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey
     return { data, response: response() };
   }
 
-  /** Iterates over all keys. Pages are requested when they are needed, and no key is yielded twice. */
+  /** Iterates over all keys. Pages are requested on demand, and no key is yielded twice. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ApiKey, void, undefined> {
     for await (const { data } of readPages(this.#query, this.#fetchPage)) yield* data.items;
   }
@@ -60,7 +60,7 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
   return page !== undefined || pageSize !== undefined;
 }
 
-/** Reads all keys as one page. Its `servedAt` is that of the first response, the earliest time of the list. */
+/** Reads all keys as one page. Its `servedAt` is the time of the first response, the earliest time that the list represents. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
   const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
@@ -72,10 +72,10 @@ export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Pr
 }
 
 /**
- * Reads the pages of a list and yields each key once. Without `page` and `pageSize`, one page contains all keys, unless
- * the server rejects that request or returns fewer keys than its total.
+ * Reads the pages of a list and yields each key once. Without `page` and `pageSize`, one page contains all keys, unless the
+ * server rejects that request or returns fewer keys than its total.
  *
- * Pages are numbered: if a key is deleted in the meantime, the following keys move up, and one of them can be missed.
+ * Pages are numbered, so if a key is deleted between two requests, the keys after it move up, and one of them can be missed.
  */
 async function* readPages(
   query: ListApiKeysQuery,
@@ -100,8 +100,8 @@ async function* readPages(
     const unseenPage = unseen(data);
     if (unseenPage.items.length > 0 || page === firstPage) yield { data: unseenPage, response };
     count += data.items.length;
-    // A server may use another page size, so the number of keys is compared with the total only when reading started at
-    // page 1.
+    // A server may use a different page size, so the number of keys is compared with the total only if reading started
+    // at page 1.
     const isComplete = firstPage === 1 && data.total !== undefined && count >= data.total;
     if (isComplete || unseenPage.items.length === 0) return;
   }
@@ -133,14 +133,14 @@ export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   };
 }
 
-/** Reads pages of the caller's own keys, which in an account are all keys. */
+/** Reads pages of the caller's own keys. In an account, these are all keys. */
 export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
   if (plane.workspace === undefined) return fetchAnyKeys(plane, send);
   return (query) => send(listEndpoint('/my-apikeys', query));
 }
 
 /**
- * Opens a list whose requests run in the async context of the caller, because a credential provider may depend on it.
+ * Creates a list whose requests run in the caller's async context, because a credential provider may depend on it.
  *
  * @param method - Name for error messages about options: `list()`.
  */
@@ -156,7 +156,7 @@ export function openList(
   return new ApiKeyList({ ...query }, (pageQuery) =>
     runInContext(async () => {
       checkOptions(options, CALL_OPTIONS, method);
-      checkOptions(query, ['search', 'sort', 'page', 'pageSize'], `The query of ${method}`);
+      checkOptions(query, ['search', 'sort', 'page', 'pageSize'], `The first argument of ${method}`);
       return fetchPage(pageQuery);
     }),
   );

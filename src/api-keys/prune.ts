@@ -3,7 +3,7 @@ import { check } from '../errors/invalid.ts';
 import { type FetchPage, readAll } from './list.ts';
 import type { ApiKey, DeletedApiKey, PruneApiKeysQuery, PrunedApiKey, PruneOptions } from './types.ts';
 
-/** Reads the whole list, then deletes the matching keys one by one. */
+/** Reads the complete list, then deletes the matching keys one by one. */
 export async function pruneKeys(
   query: PruneApiKeysQuery,
   fetchPage: FetchPage,
@@ -13,7 +13,7 @@ export async function pruneKeys(
   check(dryRun === undefined || typeof dryRun === 'boolean', 'dryRun', 'must be true or false');
   const matches = toPredicate(query);
   const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
-  // The local clock may be wrong, so it is only the fallback.
+  // The local clock may be wrong, so it is only a fallback.
   const now = servedAt?.getTime() ?? Date.now();
   const pruned: PrunedApiKey[] = [];
   for (const key of items) {
@@ -29,7 +29,7 @@ export async function pruneKeys(
   return pruned;
 }
 
-/** @throws {ConfigurationError} If the query has no criterion and would match every key. */
+/** @throws {ConfigurationError} If the query has no criterion and would therefore match every key. */
 function toPredicate(query: PruneApiKeysQuery): (key: ApiKey, now: number) => boolean {
   const { olderThanMs, unusedForMs } = query;
   if (olderThanMs === undefined && unusedForMs === undefined) {

@@ -12,7 +12,7 @@ interface Keys<Input> {
   delete(id: string, options: CallOptions): PromiseLike<DeletedApiKey>;
 }
 
-/** Deletes a key, which stops working at once and makes room in a full account, and then creates another one. */
+/** Deletes a key, then creates a new one. Deleting first stops the key immediately and makes room in a full account. */
 export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   keys: Keys<Input>,
   fetchPage: FetchPage,
@@ -25,7 +25,7 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   const toInput = (settings: object): Input => mergeOptions(settings as Input, input);
   // Reject invalid input before the key is deleted.
   toCreateBody(toInput({ name: 'unknown yet' }), isWorkspace);
-  // The response to the deletion may be lost, or describe nothing. If the list fails, a leaked key is deleted anyway.
+  // The response to the delete may be lost or contain no settings. If the keys cannot be listed, a leaked key is deleted anyway.
   const list = await readAll({}, fetchPage).catch((error: unknown) => {
     if (error instanceof ConfigurationError) throw error;
   });
@@ -38,18 +38,18 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
     return { ...created, replaced: { ...listed, ...deleted } };
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
-    // Only messages of this package are guaranteed to contain no credential.
+    // Only messages from this package are guaranteed to contain no credentials.
     const reason = isDrunError(error) ? ` ${error.message}` : '';
     const message = `The key was deleted, but no new one was created.${reason}`;
     throw new ReplacementFailedError(message, { deletedId: id, cause: error });
   }
 }
 
-/** The settings that a replacement inherits, so that it is not valid for longer and allows no more tokens. */
+/** Returns the settings that a replacement inherits, so that it is not valid for longer and allows no more tokens. */
 function inherit(key: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
   const { name, expired, expiresAt } = key;
   const remaining = isWorkspace ? key.quota?.remaining : undefined;
-  // The remainder is negative if a key has used more than its quota.
+  // The remaining quota is negative if a key has used more than its quota.
   const quota = typeof remaining === 'number' ? Math.max(0, remaining) : remaining;
   return {
     ...(name && { name }),

@@ -21,7 +21,7 @@ function toTexts(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
-/** An integer, possibly as a string; `NaN` for anything else, including unsafe integers. */
+/** Parses an integer, possibly given as a string. Returns `NaN` for anything else, including unsafe integers. */
 function toInteger(value: unknown): number {
   const number = typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? Number(value) : value;
   // The addition turns -0 into 0.
@@ -36,24 +36,24 @@ function toPositive(value: unknown): number | undefined {
 
 const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:z|[+-]\d\d:\d\d)$/i;
 
-/** Milliseconds since 1970 of an RFC 3339 time; `NaN` for anything else. */
+/** Converts an RFC 3339 time to milliseconds since 1970. Returns `NaN` for anything else. */
 function parseTime(value: unknown): number {
   const match = typeof value === 'string' ? TIMESTAMP.exec(value) : null;
   if (match === null) return Number.NaN;
   const [text, year, month, day] = match;
-  // `Date` accepts the 30th of February as a day in March.
+  // `Date` interprets February 30 as a day in March.
   const isDay =
     Number(day) <= 28 || Number(day) <= new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
   return isDay ? Date.parse(text) : Number.NaN;
 }
 
-/** A time. The zero times of Go (year 1) and protobuf (1970) mean that the time is absent. */
+/** Parses a time. The zero times of Go (year 1) and protobuf (1970) mean that there is no time. */
 function toTime(value: unknown): Date | undefined {
   const time = parseTime(value);
   return time > 0 ? new Date(time) : undefined;
 }
 
-/** Drops the fields that are `undefined`. */
+/** Removes fields that are `undefined`. */
 function present<T extends object>(fields: T): T {
   for (const name of Object.keys(fields) as (keyof T)[]) if (fields[name] === undefined) delete fields[name];
   return fields;
@@ -80,8 +80,8 @@ function toApiKey(wire: Fields & { readonly id: string }): ApiKey {
 }
 
 /**
- * Every key of a workspace has a quota, in which an absent amount is 0. For a key of an account, the quota is present
- * only if the service sends any of its fields. If one amount cannot be parsed, the whole quota is absent.
+ * Every workspace key has a quota, in which a missing amount means 0. An account key has a quota only if the service
+ * sends any of its fields. If one amount cannot be parsed, the whole quota is absent.
  */
 function toQuota(wire: Fields): ApiKeyQuota | undefined {
   const { quota, usedQuota, remainingQuota, unlimitedQuota, workspace } = wire;
@@ -108,9 +108,9 @@ const wireKey = z.looseObject({ id: identifier });
 /** A key, as returned by updates. */
 export const apiKey = z.pipe(wireKey, z.transform(toApiKey));
 
-/** A key, as returned by create; without `secret` if the service did not send the full key. */
+/** A key, as returned by create. It has no `secret` if the service did not send the full key. */
 export const createdApiKey = z.pipe(
-  // A body with neither may be an error, whose `id` is an error id.
+  // A body with neither field may be an error, whose `id` is an error id.
   wireKey.check(z.refine((body) => 'name' in body || 'key' in body, 'expected `name` or `key`')),
   z.transform((wire) => ({ key: toApiKey(wire), secret: toSecret(wire.key) })),
 );
@@ -204,7 +204,7 @@ const point = z.pipe(
   }),
 );
 
-/** Usage. A count that exceeds `Number.MAX_SAFE_INTEGER` is an error, because rounding would falsify a bill. */
+/** Usage. A count above `Number.MAX_SAFE_INTEGER` is an error, because rounding it would falsify a bill. */
 export const usageStatistics = z.pipe(
   z.object({ totalUsage: amounts, dataPoints: z.nullish(z.array(point)) }),
   z.transform(

@@ -6,7 +6,7 @@ import type { Secret } from '../secret/secret.ts';
 /** Options of {@link ApiKeys}. */
 export interface ApiKeysOptions extends ClientOptions {
   /**
-   * An access token of the console (Personal Center, Access Keys), or a function that returns one. @defaultValue The
+   * An access token from the console (Personal Center, Access Keys), or a function that returns one. @defaultValue The
    * environment variable `DRUN_ACCESS_TOKEN`
    */
   readonly accessToken?: Credential | undefined;
@@ -16,7 +16,7 @@ export interface ApiKeysOptions extends ClientOptions {
    */
   readonly baseUrl?: string | PlatformUrl | undefined;
   /**
-   * Maximum duration of a call in milliseconds, retries included.
+   * Time limit of a call in milliseconds, including retries.
    * @defaultValue 30_000
    */
   readonly timeoutMs?: number | undefined;
@@ -29,37 +29,37 @@ export interface ApiKeysOptions extends ClientOptions {
 
 /** Options of {@link WorkspaceApiKeys}. */
 export interface WorkspaceApiKeysOptions extends ApiKeysOptions {
-  /** Number of the workspace. */
+  /** Workspace number. */
   readonly workspace: number;
 }
 
 /** An API key as the service describes it. No field contains the full key. */
 export interface ApiKey {
   readonly id: string;
-  /** Empty if the service sends none. */
+  /** Empty if the service sends no name. */
   readonly name: string;
   /** The masked key: `sk-******7ucU`. The client masks it even if the service sends the full key. */
   readonly maskedKey: string;
-  /** The start of 1970 if the service sends no creation time. */
+  /** January 1, 1970 if the service sends no creation time. */
   readonly createdAt: Date;
-  /** When the key expires; absent if it does not. */
+  /** When the key expires; absent if it never does. */
   readonly expiresAt?: Date | undefined;
   readonly expired: boolean;
-  /** Whether the key is disabled. Only keys of a workspace can be disabled. */
+  /** Whether the key is disabled. Only workspace keys can be disabled. */
   readonly disabled: boolean;
-  /** Absent if the key was never used, or if the service does not report its last use. */
+  /** Absent if the key has never been used, or if the service does not report its last use. */
   readonly lastUsedAt?: Date | undefined;
   /** The user who created the key. */
   readonly createdBy?: string | undefined;
   /** The user who owns the key. */
   readonly userId?: string | undefined;
-  /** Number of the key's workspace; absent for a key of an account. */
+  /** The key's workspace number; absent for account keys. */
   readonly workspace?: number | undefined;
-  /** Globs of the models that the key may call: `*` matches names without a slash, `**` everything. Empty: all models. */
+  /** Globs of the models that the key may call: `*` matches names without a slash, `**` everything. If empty, all models. */
   readonly allowModels: readonly string[];
   /** Globs of the models that the key may not call. They take precedence over `allowModels`. */
   readonly denyModels: readonly string[];
-  /** Token quota; absent for most keys of an account. */
+  /** Token quota; absent for most account keys. */
   readonly quota?: ApiKeyQuota | undefined;
 }
 
@@ -75,19 +75,19 @@ export interface ApiKeyQuota {
   readonly syncedAt?: Date | undefined;
 }
 
-/** A key that was just created. */
+/** A key that has just been created. */
 export interface CreatedApiKey extends ApiKey {
-  /** The full key. Store it now: servers before 0.17 cannot show it again. */
+  /** The full key. Store it immediately: servers before 0.17 cannot show it again. */
   readonly secret: Secret;
 }
 
 /**
- * A key that was deleted. Only `id` is guaranteed: if the response to the deletion was lost and a retry finds no key,
- * no other field is known.
+ * A key that was deleted. Only `id` is guaranteed: if the response to the delete was lost and a retry finds no key, no
+ * other field is known.
  */
 export type DeletedApiKey = Pick<ApiKey, 'id'> & Partial<ApiKey>;
 
-/** A key that replaces another one. */
+/** A key that replaces a deleted key. */
 export interface ReplacementApiKey extends CreatedApiKey {
   /** The deleted key as the service last described it. */
   readonly replaced: DeletedApiKey;
@@ -116,52 +116,52 @@ export interface CreationCheck {
 
 /** Argument of {@link ApiKeys.list}. */
 export interface ListApiKeysQuery {
-  /** Text that the service searches for in id, name and key. */
+  /** Text that the service searches for in the id, name and key. */
   readonly search?: string | undefined;
   /**
-   * Field to sort by. The service documents `id`, `name` and `key` as sortable, but not the syntax of a sort:
-   * `createdAt` is sent as `creationTimestamp`, any other string unchanged.
+   * Field to sort by. The service documents `id`, `name` and `key` as sortable, but not the sort syntax. `createdAt` is
+   * sent as `creationTimestamp`; any other string is sent unchanged.
    */
   readonly sort?: 'id' | 'name' | 'createdAt' | (string & {}) | undefined;
-  /** Number of the first page to read, from 1. */
+  /** Number of the first page to read, starting at 1. */
   readonly page?: number | undefined;
-  /** Number of keys per page, from 1. Without `page` and `pageSize` the list is read in one request. */
+  /** Number of keys per page, at least 1. Without `page` and `pageSize`, the list is read in one request. */
   readonly pageSize?: number | undefined;
 }
 
-/** One page of a list, or all of it if neither `page` nor `pageSize` was given. */
+/** One page of a list, or the complete list if neither `page` nor `pageSize` was given. */
 export interface ApiKeyPage {
   readonly items: readonly ApiKey[];
-  /** Number of this page, from 1. */
+  /** Number of this page, starting at 1. */
   readonly page: number;
   /** Number of keys per page. */
   readonly pageSize: number;
   /** Number of keys on all pages, as counted by the service. */
   readonly total: number;
-  /** The service's time when it sent this page (`Date` header, to the second); absent if it did not send one. */
+  /** The service's time at which it sent this page (the `Date` header, in whole seconds); absent if there is no such header. */
   readonly servedAt?: Date | undefined;
 }
 
-/** Argument of {@link ApiKeys.prune}. At least one of the two is required; if both are given, both must match. */
+/** Argument of {@link ApiKeys.prune}. At least one field is required; if both are given, both must match. */
 export interface PruneApiKeysQuery {
   /** Matches keys that were created more than this many milliseconds ago. */
   readonly olderThanMs?: number | undefined;
   /**
    * Matches keys that have not been used for more than this many milliseconds. For a key that has never been used, the
-   * time is counted from its creation.
+   * time since its creation counts.
    */
   readonly unusedForMs?: number | undefined;
 }
 
 /** Argument of {@link WorkspaceApiKeys.prune}. */
 export interface PruneWorkspaceApiKeysQuery extends PruneApiKeysQuery {
-  /** Considers only the caller's own keys, not all keys of the workspace. */
+  /** Considers only the caller's own keys instead of all workspace keys. */
   readonly onlyMine?: boolean | undefined;
 }
 
 /** Options of {@link ApiKeys.prune}. */
 export interface PruneOptions extends CallOptions {
-  /** Reports what would be deleted, and deletes nothing. */
+  /** Reports which keys would be deleted, without deleting them. */
   readonly dryRun?: boolean | undefined;
 }
 
@@ -171,7 +171,7 @@ export type PrunedApiKey = { readonly key: ApiKey } & (
   | {
       /** The key may still exist. */
       readonly outcome: 'failed';
-      /** The error of the deletion; `NotFoundError` if the key no longer existed. */
+      /** Why the delete failed; a `NotFoundError` if the key no longer existed. */
       readonly error: unknown;
     }
 );
@@ -206,7 +206,7 @@ export interface UsagePoint extends UsageAmounts {
   readonly timestamp?: Date | undefined;
 }
 
-/** Amounts used. */
+/** The amounts used. */
 export interface UsageAmounts {
   readonly tokens: TokenUsage;
   readonly characters?: { readonly input: number } | undefined;
@@ -222,7 +222,7 @@ export interface TokenUsage {
   readonly total: number;
 }
 
-/** Audio usage, in the service's units, which are not documented. */
+/** Audio usage, in an undocumented unit of the service. */
 export interface AudioUsage {
   readonly inputDuration?: number | undefined;
   readonly outputDuration?: number | undefined;

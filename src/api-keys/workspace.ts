@@ -12,9 +12,9 @@ import type {
 } from './types.ts';
 
 /**
- * Manages the API keys of a workspace. Unlike keys of an account, they can be disabled and have a token quota.
+ * Manages the API keys of a workspace. Unlike account keys, workspace keys can be disabled and have a token quota.
  *
- * Methods reject like those of {@link ApiKeys}.
+ * Methods reject with the same errors as those of {@link ApiKeys}.
  *
  * @example
  * ```ts
@@ -36,7 +36,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Another origin requires an `accessToken`. */
+  /** Returns a client that overrides some options and shares the rest. Changing the origin requires an `accessToken`. */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
     const Client = this.constructor as typeof WorkspaceApiKeys;
     return new Client(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
@@ -47,7 +47,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
     return openList('listMine()', query, options, this.#plane, fetchOwnKeys);
   }
 
-  /** Disables a key: the service rejects it until it is enabled again. */
+  /** Disables a key. The service rejects it until it is enabled again. */
   disable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
     return this.#plane.call('disable()', () => updateEndpoint(id, 'status', { disabled: true }), options);
   }

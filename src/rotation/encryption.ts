@@ -12,21 +12,21 @@ export interface EncryptionContext {
   readonly seq: number;
 }
 
-/** Custom encryption, for example by a key management service. */
+/** Custom encryption, for example with a key management service. */
 export interface CustomEncryption {
   /**
-   * Encrypts a secret. Bind the ciphertext to `context` (additional data, an encryption context), so that it
+   * Encrypts a secret. Must bind the ciphertext to `context` (as additional data or an encryption context), so that it
    * cannot be used for another ring or key.
    */
   readonly encrypt: (secret: string, context: EncryptionContext) => string | Promise<string>;
-  /** Decrypts a ciphertext from {@link CustomEncryption.encrypt}; rejects if that fails. */
+  /** Decrypts a ciphertext from {@link CustomEncryption.encrypt}. Rejects on failure. */
   readonly decrypt: (ciphertext: string, context: EncryptionContext) => string | Promise<string>;
 }
 
-/** 32 bytes, raw or in base64 (`openssl rand -base64 32`). */
+/** An encryption key: 32 bytes, raw or in base64 (`openssl rand -base64 32`). */
 export type EncryptionKey = Uint8Array | string;
 
-/** A key, an array of keys (the first one encrypts, all decrypt), or custom encryption. */
+/** An encryption key, an array of keys (the first one encrypts, all decrypt), or custom encryption. */
 export type EncryptionKeyOption = EncryptionKey | readonly EncryptionKey[] | CustomEncryption;
 
 /** A decrypted secret, and whether it was encrypted with an outdated key. */
@@ -40,7 +40,7 @@ interface Cipher extends Pick<CustomEncryption, 'encrypt'> {
 }
 
 const FAILED = 'key_ring_decryption_failed';
-/** A record has at most four keys; the rest is a margin for changes. */
+/** A record has at most four keys; the remaining entries allow for changes. */
 const MAX_CACHED = 16;
 
 /** Encrypts and decrypts the secrets of one ring. */
@@ -87,7 +87,7 @@ export class RingEncryption {
       return { secret: new Secret(secret), isOutdated };
     } catch (thrown) {
       const cause = safeCause(thrown);
-      const message = `the secret of key ${id} could not be decrypted: ${cause.message}. Check that \`encryptionKey\` contains the key that it was encrypted with.`;
+      const message = `the secret of key ${id} could not be decrypted: ${cause.message}. Check that \`encryptionKey\` contains the key with which it was encrypted.`;
       throw ringError(ring, FAILED, message, [id], cause);
     }
   }
@@ -106,7 +106,7 @@ function cipherFor(option: EncryptionKeyOption): Cipher {
   return aesGcm(keys.map(keyBytes));
 }
 
-/** The format of a ciphertext, which is also authenticated. */
+/** The format of a ciphertext. It is part of the authenticated data. */
 const FORMAT = 'gcm1';
 const IV_LENGTH = 12;
 const KEY_LENGTH = 32;
@@ -129,7 +129,7 @@ function aesGcm(keys: readonly Uint8Array<ArrayBuffer>[]): Cipher {
       const [format, ...parts] = ciphertext.split('.');
       const [iv, encrypted] = parts.map(fromBase64);
       if (format !== FORMAT || !iv || !encrypted) {
-        throw new Error('the ciphertext has a format that this version does not know');
+        throw new Error('this version does not support the format of the ciphertext');
       }
       const parameters = { name: 'AES-GCM', iv, additionalData: additionalData(context) };
       for (const [index, bytes] of keys.entries()) {
@@ -137,7 +137,7 @@ function aesGcm(keys: readonly Uint8Array<ArrayBuffer>[]): Cipher {
         const secret = await crypto.subtle.decrypt(parameters, key, encrypted).catch(() => undefined);
         if (secret !== undefined) return { secret: new TextDecoder().decode(secret), isOutdated: index > 0 };
       }
-      throw new Error('no encryption key fits, or the ciphertext was changed');
+      throw new Error('no encryption key matches, or the ciphertext was modified');
     },
   };
 }
@@ -149,11 +149,11 @@ function additionalData({ ring, ringId, seq }: EncryptionContext): Uint8Array<Ar
 function keyBytes(key: EncryptionKey): Uint8Array<ArrayBuffer> {
   const bytes = (typeof key === 'string' && fromBase64(key.trim())) || key;
   check(isByteArray(bytes) && bytes.length === KEY_LENGTH, 'encryptionKey', KEY_RULE);
-  // A copy, so that later changes to the caller's bytes have no effect.
+  // Copied, so that later changes to the caller's array have no effect.
   return Uint8Array.from(bytes as Uint8Array);
 }
 
-/** Decodes base64 and base64url, with and without padding; `undefined` for anything else. */
+/** Decodes base64 and base64url, with or without padding. Returns `undefined` for anything else. */
 function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));

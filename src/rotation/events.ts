@@ -5,9 +5,9 @@ import { checkFunction } from './stores/store.ts';
 
 /** The events of a {@link KeyRing}. They contain ids and masked keys but no secrets. */
 export interface KeyRingEvents {
-  /** This process created a key, or recovered it after a lost response, and stored it. The key is not in use yet. */
+  /** This process created a key (or recovered it after a lost response) and stored it. The key is not in use yet. */
   created: { readonly id: string; readonly maskedKey: string; readonly seq: number };
-  /** Another key became current, in this process or in another one. */
+  /** A new key became current. Any process may have promoted it. */
   rotated: { readonly id: string; readonly maskedKey: string; readonly epoch: number };
   /** A key was revoked, and the service rejects it. */
   revoked: { readonly id: string; readonly reason: string };
@@ -17,11 +17,11 @@ export interface KeyRingEvents {
   'orphan-deleted': { readonly id: string; readonly maskedKey: string };
   /** A key in use was deleted or disabled outside the ring, and has been retired. */
   replaced: { readonly id: string };
-  /** The account has keys of another ring with this name, such as another environment's. They are not touched. */
+  /** The account has keys of another ring with this name, for example from another environment. They are not touched. */
   'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
-  /** The store returned an older record than before; readers keep the newer one. */
+  /** The store returned an older record than before. Readers keep the newer one. */
   'stale-read': { readonly epoch: number };
-  /** Background work failed, or the ring needs attention. Without a listener, this becomes a process warning. */
+  /** Background work failed, or the ring needs attention. Without a listener, this event becomes a process warning. */
   error: { readonly error: unknown };
 }
 
@@ -70,7 +70,7 @@ export class RingEvents {
     this.lastError = (details as KeyRingEvents['error']).error;
     if (registrations.length > 0 || this.#hasWarned) return;
     this.#hasWarned = true;
-    const warning = `Key ring \`${this.#ring}\`: ${safeCause(this.lastError).message} Later errors are only shown in \`status().lastError\`; add a listener for 'error' to handle them.`;
+    const warning = `Key ring \`${this.#ring}\`: ${safeCause(this.lastError).message} Later errors appear only in \`status().lastError\`. To handle them, add an \`error\` listener.`;
     const { process } = globalThis as Runtime;
     if (process?.emitWarning) process.emitWarning(warning, { type: 'KeyRingWarning', code: 'DRUN_KEY_RING' });
     // biome-ignore lint/suspicious/noConsole: the only way to warn on runtimes without process warnings

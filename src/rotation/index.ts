@@ -1,5 +1,5 @@
 /**
- * {@link KeyRing} rotates an API key without downtime; also an in-memory store, and the interface of key stores.
+ * {@link KeyRing} rotates an API key without downtime. Also contains an in-memory store and the key store interface.
  *
  * @module
  */

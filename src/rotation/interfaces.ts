@@ -2,7 +2,7 @@ import type { PlatformAbortSignal } from '../internal/platform.ts';
 import { sleep } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 
-/** The last argument of every method of a {@link KeyManager} and a {@link KeyVerifier}. */
+/** The last argument of every {@link KeyManager} and {@link KeyVerifier} method. */
 export interface RingRequestOptions {
   readonly signal: PlatformAbortSignal;
 }
@@ -27,18 +27,18 @@ export interface ListedKey {
 /** A list of all keys of the account or workspace. */
 export interface KeyList {
   readonly items: readonly ListedKey[];
-  /** The service's time: the `Date` header of the response plus its `Age`. Without it, nothing in a ring expires. */
+  /** The service's time: the `Date` header of the response plus its `Age`. Without it, no key or lease of a ring expires. */
   readonly servedAt?: Date | undefined;
 }
 
-/** Token quota of a key of a workspace. */
+/** Token quota of a workspace key. */
 export type KeyQuota = number | 'unlimited';
 
 /** Creates, lists and deletes keys. `ApiKeys` and `WorkspaceApiKeys` are key managers. */
 export interface KeyManager {
   /**
    * Creates a key with one request. An error with an HTTP status from 400 to 499 (except 408) means that no key was
-   * created; after any other error the ring looks for the key by its name.
+   * created. After any other error, the ring looks for the key by name.
    */
   create(
     input: {
@@ -50,9 +50,9 @@ export interface KeyManager {
   ): PromiseLike<CreatedRingKey>;
   /** Lists all keys, including those that do not belong to the ring. */
   list(query: object, options: RingRequestOptions): PromiseLike<KeyList>;
-  /** Deletes a key. Rejects with an error with the code `not_found` if it does not exist. */
+  /** Deletes a key. If the key does not exist, rejects with an error whose `code` is `not_found`. */
   delete(id: string, options: RingRequestOptions): PromiseLike<unknown>;
-  /** Returns the secret of an existing key, if the server supports that (0.17 and later). */
+  /** Returns the secret of an existing key, if the server supports this (version 0.17 or later). */
   getSecret?(id: string, options: RingRequestOptions): PromiseLike<Secret>;
 }
 
@@ -61,19 +61,19 @@ export type KeyVerification =
   | { readonly accepted: true; readonly models: readonly string[] }
   | { readonly accepted: false; readonly code?: string | undefined };
 
-/** Asks the service whether it accepts a key, and which models the key may use: `keyVerifier()` of `drun-sdk/chat`. */
+/** Checks whether the service accepts a key, and which models the key may use. Created by `keyVerifier()` from `drun-sdk/chat`. */
 export interface KeyVerifier {
-  /** Rejects if the service could not decide. */
+  /** Rejects if the check was inconclusive. */
   verify(secret: Secret, options: RingRequestOptions): PromiseLike<KeyVerification>;
 }
 
-/** Clock and timers. Tests can replace them. */
+/** Clock and timers, which tests can replace. */
 export interface Clock {
-  /** Milliseconds since 1970. Only written to the record, and only if the service sends no `Date` header. */
+  /** Milliseconds since 1970. Used only for times in the record, and only if the service sends no `Date` header. */
   now(): number;
-  /** Milliseconds since an arbitrary instant; never decreases. */
+  /** Milliseconds since an arbitrary point in time; never decreases. */
   monotonic(): number;
-  /** Resolves after `ms`, or rejects with the signal's reason. `background` timers do not keep the process alive. */
+  /** Resolves after `ms` or rejects with the signal's reason. A `background` timer does not keep the process alive. */
   sleep(ms: number, signal: PlatformAbortSignal, options?: { readonly background?: boolean }): Promise<void>;
 }
 

@@ -5,25 +5,25 @@ import type { ListedKey } from './interfaces.ts';
 const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 const RING_ID_LENGTH = 5;
 const NONCE_LENGTH = 6;
-/** Longer ring names are shortened, so that a key's name has at most 32 characters up to `seq` 1,679,615. */
+/** Longer ring names are shortened, so that a key name has at most 32 characters up to `seq` 1,679,615. */
 const MAX_LABEL_LENGTH = 10;
 const LABEL_START_LENGTH = 4;
 
 const KEY_NAME = /^kr1-([a-z\d-]{1,10})-([a-z\d]{5})-([a-z\d]+)-([a-z\d]{6})$/;
 
-/** A listed key of a ring with this name. */
+/** A listed key that belongs to a ring with this name. */
 export interface OwnKey extends ListedKey {
   readonly name: string;
   readonly ringId: string;
   readonly seq: number;
 }
 
-/** @param random - Returns numbers from 0 up to, but not including, 1. */
+/** @param random - Returns numbers from 0 (inclusive) to 1 (exclusive). */
 export function newRingId(random: () => number): string {
   return randomString(random, RING_ID_LENGTH);
 }
 
-/** Returns a unique key name. It differs even from that of a lost claim with the same number. */
+/** Returns a unique key name, which differs even from the name in a lost claim with the same number. */
 export function newKeyName(ring: string, ringId: string, seq: number, random: () => number): string {
   return `kr1-${labelOf(ring)}-${ringId}-${seq.toString(36)}-${randomString(random, NONCE_LENGTH)}`;
 }
@@ -43,7 +43,7 @@ function labelOf(ring: string): string {
   return ring.slice(0, LABEL_START_LENGTH) + hash(ring);
 }
 
-/** FNV-1a. Six characters distinguish the rings of one account; on a collision, the `ringId` still does. */
+/** FNV-1a. Six characters distinguish the rings of one account; in a collision, the `ringId` still distinguishes them. */
 function hash(text: string): string {
   let value = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) {

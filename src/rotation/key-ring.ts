@@ -20,7 +20,7 @@ import { type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { checkMs } from './stores/store.ts';
 
-/** The implementation of the protocol, parts of which tests replace. @internal */
+/** The implementation of the protocol. Tests replace parts of it. @internal */
 export interface Protocol {
   readonly Reconciliation: typeof Reconciliation;
   readonly Revocation: typeof Revocation;
@@ -28,23 +28,23 @@ export interface Protocol {
 
 /** Options of {@link KeyRing.start}. */
 export interface StartOptions {
-  /** Interval in milliseconds, varied by 25% between replicas; shorter if work is due earlier. @defaultValue 60_000 */
+  /** Interval in milliseconds, varied randomly by 25%. Shorter if work is due earlier. @defaultValue 60_000 */
   readonly intervalMs?: number | undefined;
 }
 
 const DEFAULT_INTERVAL_MS = 60_000;
-/** Interval at which `rotate()` polls the record while another replica works on it. */
+/** Interval at which `rotate()` polls the record while another replica is working. */
 const POLL = { minMs: 250, maxMs: 2_000 };
-/** Minimum wait, because a reconciliation that starts slightly too early finds nothing to do. */
+/** Minimum wait, because a reconciliation that starts slightly too early would find nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
 /**
- * An API key that is rotated without downtime: created, verified, handed to all replicas, and deleted when it is no
- * longer in use.
+ * Rotates an API key without downtime: creates the next key, verifies it, distributes it to all replicas, and deletes
+ * the old key after a grace period.
  *
- * Any number of processes share a ring through a store, without a leader. Each process may crash at any time; another
- * one, or the next reconciliation, continues. A ring is a credential: pass it to a `ChatClient` as `apiKey`. Without
- * `manager` and `verifier`, a ring is read-only.
+ * Any number of processes can share a ring through a store, without a leader. A process may crash at any time; another
+ * process or the next reconciliation continues. A ring is a credential provider: pass it to a `ChatClient` as `apiKey`.
+ * Without `manager` and `verifier`, a ring is read-only.
  *
  * @example
  * ```ts
@@ -69,16 +69,16 @@ export class KeyRing implements AsyncDisposable {
   readonly #ring: RingContext;
   readonly #protocol: Protocol;
   readonly #reader: Reader;
-  /** Created on demand, because Workers provide no random numbers outside of requests. */
+  /** Created on demand, because Workers provide no random numbers outside requests. */
   #memory: RingMemory | undefined;
-  /** The latest reconciliation; they run one at a time. */
+  /** The latest reconciliation. Reconciliations run one at a time. */
   #running: Promise<unknown> = Promise.resolve();
-  /** Stops the background work; undefined if none is running. */
+  /** Stops the background work; undefined if it is not running. */
   #background: AbortController | undefined;
   /** Settles when all background work has ended. */
   #ended: Promise<unknown> = Promise.resolve();
 
-  /** @throws {ConfigurationError} If an option is invalid. The message names the option and contains no credential. */
+  /** @throws {ConfigurationError} If an option is invalid. The message names the option and contains no credentials. */
   constructor(options: KeyRingOptions);
   /** @internal */
   constructor(options: KeyRingOptions, protocol: Protocol);
@@ -90,7 +90,7 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Returns the current key, synchronously if it is known. If `rejected` is given, the record is read again first.
+   * Returns the current key, synchronously if it is known. If `rejected` is given, reads the record again first.
    * Rejects with a `KeyRingError` (`key_ring_no_active_key`) if the ring gets no key within `keyTimeoutMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {
@@ -98,10 +98,10 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Does everything that is due now. It can run at any time and in any number of processes: call it from a cron job or
-   * a function, or let {@link KeyRing.start} call it in a service.
+   * Does all the work that is due. It can run at any time and in any number of processes: call it from a cron job or a
+   * function, or let {@link KeyRing.start} call it in a service.
    *
-   * @throws {ApiKeyLimitError} If the account has no room for another key; `ringKeyIds` lists the ring's own.
+   * @throws {ApiKeyLimitError} If the account has no room for another key. `ringKeyIds` lists the ring's own keys.
    */
   async reconcile(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     await this.#reconcile(signalOf(options, 'reconcile()'));
@@ -109,8 +109,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Requests another key and reconciles until it is current: one update with a standby, but up to `gracePeriodMs` soon
-   * after another rotation. If the call fails or is aborted, the next reconciliation fulfills the request.
+   * Requests a rotation and reconciles until the next key is current. This takes one update with a standby, but up to
+   * `gracePeriodMs` soon after another rotation. If the call fails or is aborted, the next reconciliation fulfills the request.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'rotate()');
@@ -129,18 +129,18 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Permanently retires keys: the `current` one, the one with this id, or `all`. The same update promotes the standby;
-   * without one, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
+   * Permanently retires keys: the `current` key, the key with this id, or `all` keys. The same update promotes the standby;
+   * without a standby, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
    *
-   * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record can be updated
-   * within `timeoutMs`. If no successor can be created, an `error` event is emitted.
+   * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record can be updated within
+   * `timeoutMs`. If no successor can be created, an `error` event is emitted.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
     const ring = this.#managed();
     const signal = signalOf(options, 'revoke()', ['signal', 'reason', 'timeoutMs']);
     const revocation = new this.#protocol.Revocation(ring, target, options, signal);
     await revocation.run();
-    // A running reconciliation may take minutes. The key is already revoked, so its successor can be created later.
+    // A running reconciliation may take minutes. Since the key is already revoked, its successor can be created later.
     const successor = this.#reconcile(signal).catch((error: unknown) => {
       if (!signal.aborted) ring.events.emit('error', { error });
     });
@@ -149,8 +149,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Resumes rotation after `key_ring_rolled_back`: accepts the stored record and reconciles. Keys that are missing from
-   * it are deleted. If the record was lost, a new ring with this name is created, and the keys of the old one are kept.
+   * Resumes rotation after `key_ring_rolled_back`: accepts the stored record and reconciles. Keys that the record does not
+   * mention are deleted. If the record was lost, a new ring with this name is created, and the keys of the old one are kept.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'recover()');
@@ -166,9 +166,9 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Adds a listener. Errors of a listener are ignored.
+   * Adds a listener. Errors thrown by listeners are ignored.
    *
-   * @returns A function that removes it.
+   * @returns A function that removes the listener.
    * @throws {ConfigurationError} If there is no such event, or `listener` is not a function.
    */
   on<Event extends KeyRingEvent>(
@@ -180,7 +180,7 @@ export class KeyRing implements AsyncDisposable {
 
   /**
    * Reconciles in the background until {@link KeyRing.stop}. Failures are emitted as `error` events, and the next
-   * reconciliation tries again. Does not keep the process alive. Has no effect if it is already running.
+   * reconciliation tries again. Does not keep the process alive. Has no effect if the background work is already running.
    */
   start(options: StartOptions = {}): void {
     checkOptions(options, ['intervalMs'], 'start()');
@@ -205,7 +205,7 @@ export class KeyRing implements AsyncDisposable {
     this.#ended = Promise.all([this.#ended, runDetached(loop)]);
   }
 
-  /** Stops the background work and resolves when it has ended. A key that is being created is stored first. */
+  /** Stops the background work and resolves when it has ended. If a key is being created, it is stored first. */
   async stop(): Promise<void> {
     this.#background?.abort(new DOMException('The background work was stopped.', 'AbortError'));
     this.#background = undefined;
@@ -222,7 +222,7 @@ export class KeyRing implements AsyncDisposable {
     const ring = this.#managed();
     const before = this.#running;
     const { promise, resolve: end } = Promise.withResolvers<void>();
-    // After an abort, the next call still waits for the running reconciliation.
+    // Even after an abort, the next call waits for the running reconciliation.
     this.#running = Promise.all([before, promise]);
     try {
       await abortable(before, signal);
@@ -240,12 +240,12 @@ export class KeyRing implements AsyncDisposable {
   /** Reports settings that can make the store lose records. */
   async #checkStore(): Promise<void> {
     const { store, storeTimeoutMs, events, clock } = this.#ring;
-    // Ignored, because many servers do not permit this check; real failures are reported by store operations.
+    // Ignored, because many servers do not allow this check. Store operations report real failures.
     const errors = await withTimeout(clock, storeTimeoutMs, async () => store.check?.()).catch(() => []);
     if (Array.isArray(errors)) for (const error of errors) events.emit('error', { error });
   }
 
-  /** @returns The epoch that the rotation ends. */
+  /** @returns The epoch that the rotation will end. */
   async #requestRotation(signal: AbortSignal): Promise<number> {
     const { state } = this.#ring;
     for (;;) {
@@ -264,11 +264,11 @@ export class KeyRing implements AsyncDisposable {
     const { manager, verifier } = this.#ring;
     if (manager !== undefined && verifier !== undefined) return { ...this.#ring, manager, verifier };
     const option = manager === undefined ? 'manager' : 'verifier';
-    throw new ConfigurationError(`\`${option}\` is missing: without it, the ring is read-only.`, { option });
+    throw new ConfigurationError(`\`${option}\` is missing. Without it, the ring is read-only.`, { option });
   }
 }
 
-/** Checks the options of a call. @returns Its signal. */
+/** Checks the options of a call. @returns The signal of the call. */
 function signalOf(options: KeyRingCallOptions, method: string, names = ['signal']): AbortSignal {
   checkOptions(options, names, method);
   const { signal = new AbortController().signal } = options;

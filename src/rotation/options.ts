@@ -6,55 +6,55 @@ import { checkFunction, checkRing, type KeyStore } from './stores/store.ts';
 
 /** Options of a {@link KeyRing}. */
 export interface KeyRingOptions {
-  /** Name in the store and, shortened, in key names: 1 to 32 characters of `a` to `z`, `0` to `9` and `-`. */
+  /** Name in the store and, shortened, in key names: 1 to 32 characters (`a` to `z`, `0` to `9`, `-`). */
   readonly name: string;
-  /** Creates, lists and deletes keys: `ApiKeys` or `WorkspaceApiKeys`. Not needed for a read-only ring. */
+  /** Creates, lists and deletes keys, such as `ApiKeys` or `WorkspaceApiKeys`. Not needed for a read-only ring. */
   readonly manager?: KeyManager | undefined;
-  /** Asks the service whether it accepts a key: `keyVerifier()`. Not needed for a read-only ring. */
+  /** Checks whether the service accepts a key, such as `keyVerifier()`. Not needed for a read-only ring. */
   readonly verifier?: KeyVerifier | undefined;
-  /** Holds the record that all replicas share. */
+  /** Stores the record that all replicas share. */
   readonly store: KeyStore;
-  /** Encrypts the secrets: 32 bytes (raw or base64), several such keys (the first encrypts), or custom encryption. */
+  /** Encrypts the secrets: a 32-byte key (raw or base64), several such keys (the first one encrypts), or custom encryption. */
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /** How long a replaced key works, in milliseconds: more than `refreshMs` and any call. @defaultValue 10 minutes */
+  /** How long a replaced key works, in milliseconds. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
-  /** Deletes the current key before creating the next, for accounts with room for one key. @defaultValue false */
+  /** Deletes the current key before creating the next one, for accounts with room for only one key. @defaultValue false */
   readonly deleteBeforeCreate?: boolean | undefined;
-  /** Token quota of each key of a workspace. */
+  /** Token quota of each workspace key. */
   readonly quota?: KeyQuota | undefined;
-  /** Age at which the record is read again in the background, in milliseconds. @defaultValue 30_000 */
+  /** Age at which a reader reads the record again in the background, in milliseconds. @defaultValue 30_000 */
   readonly refreshMs?: number | undefined;
   /** How long `getKey` waits if the ring has no key, in milliseconds. @defaultValue 30_000 */
   readonly keyTimeoutMs?: number | undefined;
   /** Timeout of one store operation in milliseconds. @defaultValue 15_000 */
   readonly storeTimeoutMs?: number | undefined;
   /**
-   * If a replica crashes while creating a key, others take over after this time, in milliseconds. At least
-   * `createTimeoutMs` + 10 seconds + twice the duration of a list request. @defaultValue 120_000
+   * Time in milliseconds after which other replicas take over if a replica crashes while creating a key. Must be at
+   * least `createTimeoutMs` + 10 seconds + twice the duration of a list request. @defaultValue 120_000
    */
   readonly leaseMs?: number | undefined;
-  /** Time within which a create takes effect, with or without a response, in milliseconds. @defaultValue 30_000 */
+  /** Maximum time until a create takes effect, with or without a response, in milliseconds. @defaultValue 30_000 */
   readonly createTimeoutMs?: number | undefined;
   /** How long the service may take to accept a new key, in milliseconds. @defaultValue 5 minutes */
   readonly activationTimeoutMs?: number | undefined;
   /** Clock and timers, for tests. */
   readonly clock?: Clock | undefined;
-  /** Random numbers from 0 up to, but not including, 1, for tests. */
+  /** Source of random numbers from 0 (inclusive) to 1 (exclusive), for tests. */
   readonly random?: (() => number) | undefined;
 }
 
-/** Tolerance for the service's time: `Date` has whole seconds, server clocks differ, and responses take time. */
+/** Tolerance for the service's time: `Date` has a resolution of 1 s, server clocks differ, and responses take time. */
 export const SLACK_MS = 5_000;
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 export const DAY_MS = 24 * 60 * MINUTE_MS;
 
-/** The durations among the options, with their defaults. */
+/** The options that are durations, with their defaults. */
 const DURATIONS = {
   maxAgeMs: 30 * DAY_MS,
   gracePeriodMs: 10 * MINUTE_MS,
@@ -73,7 +73,7 @@ const MAX_AGE_MS = 100 * 365 * DAY_MS;
 type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
 type OptionalSettings = Pick<KeyRingOptions, 'manager' | 'verifier' | 'quota'>;
 
-/** The options, checked and complete. */
+/** The validated options, with defaults applied. */
 export type KeyRingSettings = Complete<Omit<KeyRingOptions, keyof OptionalSettings | 'encryptionKey'>> &
   OptionalSettings & { readonly encryption: RingEncryption };
 
@@ -84,19 +84,19 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   checkRing(name, 'name');
   checkMethods('manager', manager, ['create', 'list', 'delete']);
   checkMethods('verifier', verifier, ['verify']);
-  check(store !== undefined, 'store', 'is required: pass a store such as `memoryStore()`');
+  check(store !== undefined, 'store', 'is required. Pass a store such as `memoryStore()`');
   checkMethods('store', store, ['get', 'compareAndSwap']);
   const canWatch = store.watch === undefined || typeof store.watch === 'function';
-  check(canWatch, 'store', 'must have a method `watch` or no member of that name');
+  check(canWatch, 'store', 'has a `watch` member that is not a function');
   const { clock = systemClock, random = secureRandom, deleteBeforeCreate = false } = options;
   checkMethods('clock', clock, ['now', 'monotonic', 'sleep']);
   checkFunction(random, 'random');
   const { standby = !deleteBeforeCreate } = options;
-  // A string such as 'false' from the environment would be truthy.
+  // A string from the environment, such as 'false', would be truthy.
   for (const [option, value] of Object.entries({ deleteBeforeCreate, standby })) {
     check(typeof value === 'boolean', option, 'must be true or false');
   }
-  check(!deleteBeforeCreate || !standby, 'deleteBeforeCreate', 'excludes `standby`');
+  check(!deleteBeforeCreate || !standby, 'deleteBeforeCreate', 'cannot be combined with `standby`');
   const isQuota = quota === undefined || quota === 'unlimited' || (Number.isSafeInteger(quota) && quota >= 0);
   check(isQuota, 'quota', "must be a non-negative integer or 'unlimited'");
   const durations = readDurations(options);
@@ -112,10 +112,10 @@ function readDurations(options: KeyRingOptions): typeof DURATIONS {
   const durations = { ...DURATIONS };
   for (const option of Object.keys(DURATIONS) as (keyof typeof DURATIONS)[]) {
     const { [option]: value = DURATIONS[option] } = options;
-    // The age of a key is not limited by the maximum delay of a timer.
+    // The maximum delay of a timer does not limit the age of a key.
     const maxMs = option === 'maxAgeMs' ? MAX_AGE_MS : MAX_TIMER_MS;
     const isValid = typeof value === 'number' && value > 0 && value <= maxMs;
-    check(isValid, option, `must be a positive number of milliseconds of at most ${maxMs}`);
+    check(isValid, option, `must be a positive number of milliseconds, at most ${maxMs}`);
     durations[option] = value;
   }
   return durations;

@@ -8,17 +8,17 @@ import { rolledBack } from './ring-state.ts';
 import { type Listing, latestTime } from './service.ts';
 
 /*
- * What a reconciliation does next, as a pure function of what it has observed. In another order of the rules, the ring
- * could lose a key, create too many, or delete one in use. Tests check that removing any rule breaks an invariant.
+ * What a reconciliation does next, as a pure function of what it has observed. If the rules were in a different order, the ring
+ * could lose a key, create too many keys, or delete a key in use. Tests check that removing any rule breaks an invariant.
  */
 
 /** The state of the service and the store, as observed by one iteration. */
 export interface Observation {
-  /** Requested before the record was read. In the other order, a key stored in between would look like an orphan. */
+  /** Requested before the record was read. In the reverse order, a key stored in between would look like an orphan. */
   readonly listing: Listing;
   readonly record: RingRecord;
   readonly version: string;
-  /** Whether the previous iteration read this record too, so that the list was requested after a read of it. */
+  /** Whether the previous iteration read the same record, which means that the list was requested after the record was read. */
   readonly isConfirmed: boolean;
   /** Keys that are missing from a confirmed list and that the service rejects. */
   readonly rejectedIds: ReadonlySet<string>;
@@ -27,18 +27,18 @@ export interface Observation {
   readonly settings: KeyRingSettings;
   readonly progress: Readonly<Progress>;
   readonly monotonicNow: number;
-  /** The instant to write into the record: the service's time, or the local clock without a `Date` header. */
+  /** The time to write into the record: the service's time, or local time if there is no `Date` header. */
   readonly now: number;
 }
 
-/** A key that was created and is not stored yet. */
+/** A key that has been created but not stored yet. */
 export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'createdAt' | 'expiresAt'> {
   readonly secret: Secret;
 }
 
-/** State that a ring object keeps between reconciliations. */
+/** State that a `KeyRing` object keeps between reconciliations. */
 export class RingMemory {
-  /** Not from `random`, because ring objects with equal owners would continue each other's claims. */
+  /** Does not use `random`, because ring objects with the same owner would continue each other's claims. */
   readonly owner = crypto.randomUUID();
   /** Name of the last key for which a create was sent. */
   sentName: string | undefined;
@@ -46,7 +46,7 @@ export class RingMemory {
   readonly reencryptedIds = new Set<string>();
   readonly #reported = new Set<string>();
 
-  /** @returns Whether the subject has not been reported before. */
+  /** @returns Whether the subject is being reported for the first time. */
   isNews(subject: string): boolean {
     return this.#reported.size < this.#reported.add(subject).size;
   }
@@ -57,7 +57,7 @@ export class Progress {
   readonly memory: RingMemory;
   /** The claim that this reconciliation has written. */
   claim: { readonly version: string; readonly sentAt: number } | undefined;
-  /** Keys that the access token is not permitted to delete, and names of keys that the service cannot show. */
+  /** Ids of keys that the access token may not delete, and names of keys that the service cannot show. */
   readonly undeletableIds = new Set<string>();
   readonly unrecoverableNames = new Set<string>();
   orphansDeleted = 0;
@@ -67,14 +67,14 @@ export class Progress {
   }
 }
 
-/** One step of a reconciliation. Each contains at most one update of the record. */
+/** A step of a reconciliation. Each step updates the record at most once. */
 export type Step =
   | { readonly kind: 'rest'; readonly nextInMs?: number | undefined }
   | { readonly kind: 'fail'; readonly error: Error }
   /** Starts the next iteration, which confirms the list unless the record has changed. */
   | { readonly kind: 'confirm' }
   | { readonly kind: 'reencrypt'; readonly key: RingKey }
-  /** `replaced` is the id of a missing key that is retired. */
+  /** `replaced` is the id of a missing key that was retired. */
   | { readonly kind: 'update'; readonly record: RingRecord; readonly replaced?: string }
   | { readonly kind: 'delete-orphans'; readonly keys: readonly OwnKey[] }
   | { readonly kind: 'delete-retired'; readonly keys: readonly RetiredKey[] }
@@ -90,12 +90,12 @@ export type Rule = (seen: Observation) => Step | undefined;
 /** Maximum number of orphans deleted in one reconciliation, so that a mistake cannot empty an account. */
 const MAX_ORPHANS = 3;
 
-/** Lifetime of a key from its creation: its time as standby, current and previous key, plus one day. */
+/** Lifetime of a key: the time that it is the standby, current and previous key, plus one day. */
 export function lifetimeMs({ maxAgeMs, gracePeriodMs, standby }: KeyRingSettings): number {
   return (standby ? 2 : 1) * maxAgeMs + gracePeriodMs + DAY_MS;
 }
 
-/** The rules by name, in order of precedence. The first one that applies decides. */
+/** The rules by name, in order of precedence. The first applicable rule determines the step. */
 export const RULES: Readonly<Record<string, Rule>> = {
   stopAfterRollback,
   deleteOrphans,
@@ -135,7 +135,7 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
   return keys.length > 0 ? { kind: 'delete-retired', keys } : undefined;
 }
 
-/** Sets instants that are absent, or too far ahead because a clock was wrong, by a list requested after the read. */
+/** Sets times that are missing, or too far ahead because a clock was wrong, based on a list requested after the read. */
 function correctInstants(seen: Observation): Step | undefined {
   const { record, listing, isConfirmed, monotonicNow } = seen;
   const { current, previous, pending } = record;
@@ -156,14 +156,14 @@ function correctInstants(seen: Observation): Step | undefined {
   return changed && (isConfirmed ? update(changed) : { kind: 'confirm' });
 }
 
-/** Waiting uses the earliest possible time, so only a list requested after the read shows that an instant is over. */
+/** Waiting uses the earliest possible time, so only a list requested after the read proves that a time has passed. */
 function retirePrevious(seen: Observation): Step | undefined {
   const { previous } = seen.record;
   if (previous === undefined || !hasPassed(previous.retireAt, seen.listing)) return undefined;
   return seen.isConfirmed ? retire(seen, previous, 'replaced') : { kind: 'confirm' };
 }
 
-/** Lists may lag, so a missing key is replaced only if the service also rejects it. */
+/** Lists may lag behind, so a missing key is replaced only if the service also rejects it. */
 function replaceMissing(seen: Observation): Step | undefined {
   const { record, listing, isConfirmed, rejectedIds } = seen;
   const missing = missingKeys(record, listing);
@@ -172,13 +172,13 @@ function replaceMissing(seen: Observation): Step | undefined {
   return key && { ...retire(seen, key, 'missing'), replaced: key.id };
 }
 
-/** Returns the keys for use that a list lacks, or shows as expired or disabled. */
+/** Returns the usable keys that a list does not contain, or shows as expired or disabled. */
 export function missingKeys({ current, standby }: RingRecord, { keys }: Listing): RingKey[] {
   const usable = new Set(keys.filter(({ expired, disabled }) => !expired && !disabled).map(({ id }) => id));
   return [current, standby].filter((key) => key !== undefined).filter(({ id }) => !usable.has(id));
 }
 
-/** A created key needs no lease, because any replica may verify and promote it. */
+/** A created key needs no lease, because any replica can verify and promote it. */
 function continueCreated({ record }: Observation): Step | undefined {
   const { pending } = record;
   return pending?.phase === 'created' ? { kind: 'verify-pending', pending } : undefined;
@@ -190,10 +190,10 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   const { pending } = record;
   if (pending?.phase !== 'claimed' || pending.owner !== memory.owner) return undefined;
   if (memory.unstored?.name === pending.name) return { kind: 'store-key', pending };
-  // After a create without a response, the owner has to wait for the lease like any other replica.
+  // After a create without a response, the owner must wait for the lease to end like any other replica.
   if (memory.sentName === pending.name) return undefined;
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
-  // Keys are counted after the claim. If two replicas counted before it, each would find room for one key.
+  // Keys are counted after the claim. If two replicas counted before claiming, each would find room for one key.
   if (!hasRoom(seen)) return update(records.dropClaim(record));
   // Acting uses the latest possible time: the create and its recovery must end before the lease does, by the service's
   // clock and by the clock of this process.
@@ -241,7 +241,7 @@ function claimNextKey(seen: Observation): Step | undefined {
   return leaseError(seen) ?? { kind: 'claim' };
 }
 
-/** If a list took longer than the lease, every owner would drop its claim. */
+/** If listing the keys took longer than the lease, every owner would drop its claim. */
 function leaseError({ listing, settings }: Observation): Step | undefined {
   const { leaseMs, createTimeoutMs } = settings;
   const neededMs = createTimeoutMs + 2 * SLACK_MS + 2 * listing.durationMs;
@@ -256,7 +256,7 @@ function rest(seen: Observation): Step {
   const { current, previous, pending } = seen.record;
   const dueAt = current && current.since + seen.settings.maxAgeMs;
   const instants = [dueAt, previous?.retireAt, pending?.leaseUntil];
-  // Instants in the past are ignored: that work is waiting for something else.
+  // Times in the past are ignored, because that work is waiting for something else.
   const waits = instants.map((at = Number.NaN) => at - servedAt).filter((waitMs) => waitMs >= 0);
   return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
 }
@@ -269,7 +269,7 @@ function retire(seen: Observation, { id }: RingKey, reason: string): UpdateStep 
   return update(records.retire(seen.record, [id], reason, promotionOf(seen)));
 }
 
-/** Whether a list shows that an instant has passed. */
+/** Whether a list shows that a time has passed. */
 function hasPassed(instant = Number.NaN, { servedAt = Number.NaN }: Listing): boolean {
   return servedAt > instant;
 }
@@ -288,7 +288,7 @@ function isExpiring({ expiresAt }: RingKey, { listing, settings }: Observation):
   return servedAt >= expiresAt - settings.gracePeriodMs - DAY_MS / 2;
 }
 
-/** Returns a promotion at the service's time of this observation. */
+/** Returns a promotion at the service's time in this observation. */
 export function promotionOf({ now, settings }: Observation): records.Promotion {
   return { since: now, gracePeriodMs: settings.gracePeriodMs };
 }
@@ -306,7 +306,7 @@ function orphansOf(seen: Observation): OwnKey[] {
   );
 }
 
-/** Whether a slot is free. Undeletable keys do not count here; they count toward the limit of the account. */
+/** Whether a slot is free. Keys that cannot be deleted do not count here; they count toward the account's limit. */
 function hasRoom(seen: Observation): boolean {
   const ids = new Set([...ownListed(seen), ...records.keysOf(seen.record)].map(({ id }) => id));
   for (const id of seen.progress.undeletableIds) ids.delete(id);

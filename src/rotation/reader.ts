@@ -8,27 +8,27 @@ import { isTransientStoreFailure, type RingContext } from './ring-state.ts';
 import { ringError, safeCause } from './safe-cause.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
-/** How long calls share a read. In a Worker, a read stops when the request that started it ends. */
+/** Maximum age of a read that calls may share. In a Worker, a read stops when the request that started it ends. */
 const MAX_SHARED_MS = 2_000;
 /** Delay before the next read after the store failed or returned an older record. */
 const RETRY_MS = 1_000;
 
 interface Reading {
-  /** The key that had been rejected when the read started. */
+  /** The key that had been rejected before the read started. */
   readonly rejected: Secret | undefined;
   readonly startedAt: number;
   readonly done: Promise<void>;
 }
 
 /**
- * Returns the current key; never writes. A known secret is returned at once and refreshed in the background, so that a
- * slow or unavailable store delays no caller. After a rejection, the record is read before a key is returned.
+ * Returns the current key and never writes. A known secret is returned immediately and refreshed in the background, so a
+ * slow or unavailable store does not delay callers. After a rejection, the record is read again before a key is returned.
  */
 export class Reader {
   readonly #ring: RingContext;
   /** The last key that was decrypted. */
   #decrypted: { readonly id: string; readonly secret: Secret } | undefined;
-  /** A ciphertext that cannot be decrypted. It is not retried on every call. */
+  /** A ciphertext that cannot be decrypted. Decryption is not retried on every call. */
   #undecryptable: string | undefined;
   #refreshAt = 0;
   #reading: Reading | undefined;
@@ -43,7 +43,7 @@ export class Reader {
     ring.state.onChange = (record, before) => this.#observe(record, before);
   }
 
-  /** Returns the current key, without a promise if it is known. */
+  /** Returns the current key, synchronously if it is known. */
   get({ rejected, signal }: CredentialContext): Secret | Promise<Secret> {
     const current = this.#ring.state.latest?.current;
     const decrypted = this.#decrypted;
@@ -80,7 +80,7 @@ export class Reader {
     this.#watch();
     const { clock, keyTimeoutMs, state } = this.#ring;
     const deadline = clock.monotonic() + keyTimeoutMs;
-    // No read is needed if another key was promoted after the rejected one was returned.
+    // No read is needed if another key was promoted after the rejected key was returned.
     let mustRead = !state.latest?.current || (rejected && this.#decrypted?.secret.equals(rejected) !== false);
     let failure: unknown;
     const secret = await retryUntil(clock, signal, deadline, POLL, async () => {
@@ -115,7 +115,7 @@ export class Reader {
     }
   }
 
-  /** Reads the record; concurrent callers share a read, unless it began before their key was rejected. */
+  /** Reads the record. Concurrent callers share a read unless it started before their key was rejected. */
   async #read(rejected?: Secret): Promise<void> {
     const { clock } = this.#ring;
     const startedAt = clock.monotonic();
@@ -156,7 +156,7 @@ export class Reader {
 
   #refresh(): void {
     const { state } = this.#ring;
-    // Schedules the next read now, in case this one never ends, as in a Worker whose request is over.
+    // Schedules the next read now, in case this read never ends, as in a Worker whose request has ended.
     this.#refreshIn();
     this.#background = runDetached(async () => {
       try {
@@ -200,8 +200,8 @@ export class Reader {
   #noKey(latest: RingRecord | undefined): KeyRingError {
     const { name, keyTimeoutMs } = this.#ring;
     const why = latest?.epoch
-      ? 'it was revoked, and the next one is not created yet.'
-      : 'none was created yet. Run `reconcile()` or `start()` with a key manager.';
+      ? 'it was revoked, and the next key has not been created yet.'
+      : 'none has been created yet. Call `reconcile()` or `start()` on a ring with a key manager.';
     return ringError(name, 'key_ring_no_active_key', `no key within ${keyTimeoutMs} ms: ${why}`);
   }
 }

@@ -12,28 +12,28 @@ import { codeOf, isRejectionStatus, readStatus, ringError, safeCause } from './s
 import * as service from './service.ts';
 
 /*
- * d.run cannot rotate keys: a repeated create creates another key, and a deleted key is rejected at once. Every action
- * is therefore announced in the record by a compare-and-swap, which only one replica wins. After a conflict, a crash or
- * a lost response, the next iteration starts over: the record and the list show what happened.
+ * d.run cannot rotate keys: a repeated create creates another key, and a deleted key is rejected immediately. Every
+ * action is therefore announced in the record by a compare-and-swap, which only one replica wins. After a conflict, a
+ * crash or a lost response, the next iteration starts over: the record and the list show what happened.
  */
 
 /** The result of a reconciliation. */
 export interface ReconcileResult {
   /** The version of the record that was seen last. */
   readonly version: string;
-  /** Time until work is due; absent if only a request can create work. */
+  /** Time until more work is due; absent if no work will become due unless it is requested. */
   readonly nextInMs?: number | undefined;
 }
 
 const MAX_ITERATIONS = 25;
 const POLL = { minMs: 500, maxMs: 10_000 };
-/** Statuses of servers that cannot show a key (before 0.17), or do not permit it with this token. */
+/** Statuses with which servers respond if they cannot show a key (before 0.17), or do not allow it with this token. */
 const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
-/** Error codes of a create that the service rejected or that was never sent. */
+/** Error codes of creates that the service rejected or that were never sent. */
 const NOT_CREATED: readonly unknown[] = ['api_key_limit_reached', 'invalid_configuration', 'rate_limited'];
 
-/** One reconciliation. It can run at any time, on any number of replicas, and after any crash. */
+/** A reconciliation. It can run at any time, on any number of replicas, and after any crash. */
 export class Reconciliation {
   protected readonly ring: ManagedRing;
   protected readonly signal: AbortSignal;
@@ -54,7 +54,7 @@ export class Reconciliation {
       const result = seen && (await this.#continue(seen));
       if (result !== undefined) return result;
     }
-    const message = `gave up after ${MAX_ITERATIONS} conflicting updates.`;
+    const message = `the reconciliation gave up after ${MAX_ITERATIONS} conflicting updates.`;
     throw ringError(this.ring.name, 'key_ring_conflict', message);
   }
 
@@ -135,7 +135,7 @@ export class Reconciliation {
     }
   }
 
-  /** Returns the deleted keys. If the access token permits no deletions, the ring continues while there is room. */
+  /** Returns the deleted keys. If the access token may not delete keys, the ring continues while there is room. */
   async #delete<Key extends { readonly id: string }>(keys: readonly Key[]): Promise<Key[]> {
     const deleted: Key[] = [];
     for (const key of keys) {
@@ -145,7 +145,7 @@ export class Reconciliation {
       } catch (error) {
         if (codeOf(error) !== 'permission_denied') throw error;
         this.progress.undeletableIds.add(key.id);
-        const advice = 'Delete it manually; the ring continues while the account has room.';
+        const advice = 'Delete the key manually. The ring continues while the account has room.';
         this.#warn(key.id, `the access token may not delete key ${key.id}. ${advice}`);
       }
     }
@@ -158,13 +158,13 @@ export class Reconciliation {
     return { name: newKeyName(name, ringId, next, random), seq: next, owner: this.progress.memory.owner };
   }
 
-  /** Writes a claim with a new lease; the next iteration lists and reads again before it creates. */
+  /** Writes a claim with a new lease. The next iteration lists and reads again before it creates the key. */
   protected async writeClaim(seen: Observation, announcement: Announcement): Promise<undefined> {
     const { leaseMs, clock } = this.ring;
     const sentAt = clock.monotonic();
     const latest = service.latestTime(seen.listing, sentAt);
     const lease = {
-      // The time since the list is included, because `leaseUntil` is later by the same amount.
+      // The time since the list request is included, because `leaseUntil` is later by the same amount.
       leaseMs: Math.ceil(leaseMs + sentAt - seen.listing.sentAt),
       leaseUntil: Number.isFinite(latest) ? Math.ceil(latest + leaseMs) : undefined,
     };
@@ -193,14 +193,14 @@ export class Reconciliation {
     return this.storeKey(seen, pending);
   }
 
-  /** Sends the create once and does not abort it with the call, because every repetition could create another key. */
+  /** Sends the create once, and does not abort it when the call is aborted, because repeating it could create another key. */
   protected sendCreate(name: string, expiresAt: number) {
     const { manager, createTimeoutMs, quota, clock } = this.ring;
     const input = { name, expiresAt: new Date(expiresAt), ...(quota !== undefined && { quota }) };
     return withTimeout(clock, createTimeoutMs, (signal) => manager.create(input, { signal, maxRetries: 0 }));
   }
 
-  /** Looks for the key until late creates can no longer take effect; then the claim waits for the end of its lease. */
+  /** Looks for the key until a late create can no longer take effect. After that, the claim waits for its lease to end. */
   async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<undefined> {
     const { clock, createTimeoutMs } = this.ring;
     await retryUntil(clock, this.signal, sentAt + createTimeoutMs, POLL, async () => {
@@ -231,7 +231,7 @@ export class Reconciliation {
     return true;
   }
 
-  /** Stores the encrypted secret, which must happen before the key is used. */
+  /** Stores the encrypted secret. This must happen before the key is used. */
   protected async storeKey({ record, ...seen }: Observation, pending: Pending): Promise<undefined> {
     const { encryption, events } = this.ring;
     const { memory } = this.progress;
@@ -246,7 +246,7 @@ export class Reconciliation {
     events.emit('created', { id: fields.id, maskedKey, seq });
   }
 
-  /** Verifies the stored secret: the service may need time to accept it, and the store must have kept it. */
+  /** Verifies the stored secret, because the service may need time to accept it, and the store may not have preserved it. */
   async #verifyPending(seen: Observation, pending: CreatedPending): Promise<ReconcileResult | undefined> {
     const { activationTimeoutMs, state, clock } = this.ring;
     const { version, listing, monotonicNow } = seen;
@@ -300,14 +300,14 @@ export class Reconciliation {
       verdict === 'rejected'
         ? `the service rejected the new key ${id}`
         : `the new key ${id} does not have access to all models of the current one`;
-    const message = `${why} for ${activationTimeoutMs} ms. It is retired, and the current key stays in use.`;
+    const message = `${why} for ${activationTimeoutMs} ms. It is retired, and the current key remains in use.`;
     throw ringError(name, 'key_ring_key_rejected', message, [id]);
   }
 
   async #reencrypt(seen: Observation, key: RingKey): Promise<undefined> {
     const { encryption } = this.ring;
     const { ringId } = seen.record;
-    // Once per key and process, because replicas with encryption keys in different orders would re-encrypt forever.
+    // Only once per key and process: replicas whose encryption keys are in a different order would re-encrypt forever.
     this.progress.memory.reencryptedIds.add(key.id);
     const { secret } = await encryption.decrypt(key, ringId);
     await this.update(
@@ -319,7 +319,7 @@ export class Reconciliation {
   async #list(): Promise<service.Listing> {
     const listing = await service.listKeys(this.ring, this.signal);
     if (listing.servedAt === undefined) {
-      this.#warn('date', 'the service sends no `Date` header, so no key and no lease of the ring expires.');
+      this.#warn('date', "the service sends no `Date` header, so the ring's keys and leases do not expire.");
     }
     return listing;
   }
@@ -342,7 +342,7 @@ export class Reconciliation {
     return service.verify(this.ring, secret, this.signal);
   }
 
-  /** Emits an error event once per subject. */
+  /** Emits an `error` event once per subject. */
   #warn(subject: string, message: string): void {
     if (this.progress.memory.isNews(subject)) this.#report(message);
   }

@@ -1,7 +1,7 @@
 import { isRecord as isObject, parseJson } from '../internal/json.ts';
 import { ringError } from './safe-cause.ts';
 
-/** A key in the record. All instants are milliseconds since 1970 in the service's time. */
+/** A key in the record. All times are milliseconds since 1970 by the service's clock. */
 export interface RingKey {
   readonly id: string;
   /** Name of the key at the service. */
@@ -20,11 +20,11 @@ interface CurrentKey extends RingKey {
   readonly since: number;
 }
 
-/** The key that was current before. Readers with an older copy of the record still use it. */
+/** The previously current key. Readers with an older copy of the record still use it. */
 export interface PreviousKey extends RingKey {
-  /** The grace period at the time of its replacement. */
+  /** The grace period at the time of the replacement. */
   readonly gracePeriodMs: number;
-  /** Absent until a list requested after the promotion shows the service's time. */
+  /** Absent until a list that was requested after the promotion shows the service's time. */
   readonly retireAt?: number | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface Lease {
   readonly leaseUntil?: number | undefined;
 }
 
-/** A claim without a known key. */
+/** A claim whose key is not known yet. */
 export type ClaimedPending = Announcement & Lease & { readonly phase: 'claimed' };
 /** A key that has been created and stored but not verified. */
 export type CreatedPending = Announcement & Lease & { readonly phase: 'created'; readonly key: RingKey };
@@ -55,9 +55,9 @@ export interface RetiredKey {
 
 /** The shared state of a ring: one document in a store. */
 export interface RingRecord {
-  /** Major and minor version. Versions with the same major number can read each other's records. */
+  /** Major and minor version. Versions with the same major version can read each other's records. */
   readonly format: string;
-  /** Random id, generated once. Distinguishes the keys of this ring from those of another ring with the same name. */
+  /** Random id, generated once, that distinguishes the keys of this ring from the keys of other rings with the same name. */
   readonly ringId: string;
   /** Number of claims so far. */
   readonly seq: number;
@@ -98,8 +98,8 @@ export function parseRecord(ring: string, text: string): RingRecord {
   const { format } = (value ?? {}) as { readonly format?: unknown };
   const isNewer = typeof format === 'string' && Number.parseInt(format, 10) > Number.parseInt(FORMAT, 10);
   const why = isNewer
-    ? 'the record was written by a newer version of drun-sdk, which this version cannot read. Update this process.'
-    : 'the store’s value is not a record that this version can read.';
+    ? 'the record was written by a newer version of drun-sdk. Update drun-sdk in this process.'
+    : 'the stored value is not a record that this version can read.';
   throw ringError(ring, 'key_ring_record_invalid', why);
 }
 
@@ -154,14 +154,14 @@ const isRecord = objectOf({
 });
 
 /*
- * Every change to a record, as a pure function. `pending` and `previous` are replaced without unknown fields of newer
- * versions, which may depend on a field that changes here. Unknown fields of the record itself are kept.
+ * Every change to a record, as a pure function. `pending` and `previous` are replaced without unknown fields from newer
+ * versions, because those may depend on a field that changes here. Unknown fields of the record itself are kept.
  */
 
 /** The time of a promotion, and the grace period of the previous key. */
 export type Promotion = Pick<CurrentKey, 'since'> & Pick<PreviousKey, 'gracePeriodMs'>;
 
-/** Announces a key before it is created, because a crash could leave it without a reference; or renews the lease. */
+/** Announces a key before it is created, because a crash could leave it without a reference. Also renews the lease. */
 export function claim(record: RingRecord, { name, seq, owner }: Announcement, lease: Lease): RingRecord {
   return { ...record, seq, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
 }
@@ -180,7 +180,7 @@ export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRe
   return { ...dropClaim(record), standby: key };
 }
 
-/** Makes a key the current one, which fulfills a requested rotation. A list after this update determines `retireAt`. */
+/** Makes a key the current one, which fulfills a requested rotation. A list sent after this update determines `retireAt`. */
 export function promote(record: RingRecord, key: RingKey, { since, gracePeriodMs }: Promotion): RingRecord {
   const { current, rotateEpoch: _, ...rest } = without(record, [key.id]);
   const previous = current && { previous: { ...ringKey(current), gracePeriodMs } };
@@ -220,7 +220,7 @@ export function reencrypt(record: RingRecord, { id }: RingKey, ciphertext: strin
 }
 
 /**
- * Resumes rotation after a rollback. No epoch was higher than `highestSeq`, the highest known number, because every
+ * Resumes rotation after a rollback. No epoch can be higher than `highestSeq`, the highest known number, because every
  * promotion needs its own claim. One number is skipped for a standby that has not been promoted.
  */
 export function recover(record: RingRecord, highestSeq: number): RingRecord {

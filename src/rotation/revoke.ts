@@ -18,18 +18,18 @@ export interface KeyRingCallOptions {
 
 /** Options of {@link KeyRing.revoke}. */
 export interface RevokeOptions extends KeyRingCallOptions {
-  /** The reason, for the record and the events: 1 to 1,000 characters. @defaultValue 'revoked' */
+  /** The reason for the revocation, for the record and events: 1 to 1,000 characters. @defaultValue 'revoked' */
   readonly reason?: string | undefined;
-  /** Time limit for the store update and for the confirmation by the service, in milliseconds. @defaultValue 60_000 */
+  /** Time limit for updating the store and for the confirmation by the service, in milliseconds. @defaultValue 60_000 */
   readonly timeoutMs?: number | undefined;
 }
 
-/** The keys to revoke: the current one, all keys of the ring, or the one with this id. */
+/** The keys to revoke: the current key, all keys of the ring, or the key with this id. */
 export type RevokeTarget = 'current' | 'all' | (string & {});
 
 /** Longer reasons could exceed the size limit of a record. */
 const MAX_REASON_LENGTH = 1_000;
-/** How long a revocation tries to update the record before it deletes the keys regardless. */
+/** How long a revocation tries to update the record before it deletes the keys anyway. */
 const MAX_WAIT_BEFORE_DELETE_MS = 10_000;
 const POLL = { minMs: 200, maxMs: 5_000 };
 
@@ -38,7 +38,7 @@ export class Revocation {
   readonly timeoutMs: number;
   protected readonly ring: ManagedRing;
   protected readonly target: RevokeTarget;
-  /** The keys to revoke. Determined once, because after a lost response `current` would mean the promoted standby. */
+  /** Ids of the keys to revoke. Determined once, because after a lost response, `current` would refer to the promoted standby. */
   protected ids: readonly string[] | undefined;
   readonly #reason: string;
   readonly #signal: AbortSignal;
@@ -48,14 +48,14 @@ export class Revocation {
   #isUpdated = false;
   /** Whether the service neither lists nor accepts the keys. */
   #isGone = false;
-  /** The reason why the record has not been updated. */
+  /** Why the record has not been updated. */
   #failure: unknown;
 
   /** @throws {ConfigurationError} If an option is invalid; the error names it. */
   constructor(ring: ManagedRing, target: RevokeTarget, options: RevokeOptions, signal: AbortSignal) {
     const { reason = 'revoked', timeoutMs = 60_000 } = options;
     const isTarget = typeof target === 'string' && target !== '';
-    check(isTarget, 'target', "must be 'current', 'all' or the id of a key");
+    check(isTarget, 'target', "must be 'current', 'all' or a key id");
     const isReason = typeof reason === 'string' && reason !== '' && reason.length <= MAX_REASON_LENGTH;
     check(isReason, 'reason', `must be a string of 1 to ${MAX_REASON_LENGTH} characters`);
     checkMs(timeoutMs, 'timeoutMs');
@@ -79,7 +79,7 @@ export class Revocation {
     if (this.#isGone) for (const id of ids) events.emit('revoked', { id, reason: this.#reason });
     if (!this.#isUpdated) throw this.#failure;
     if (this.#isGone) return;
-    const why = `the keys are retired, but after ${this.timeoutMs} ms the service still lists or accepts them.`;
+    const why = `the keys are retired, but the service still lists or accepts them after ${this.timeoutMs} ms.`;
     throw ringError(name, 'key_ring_revocation_unconfirmed', why, ids);
   }
 
@@ -94,7 +94,7 @@ export class Revocation {
       await this.resolveTarget(record);
       const { ids = [] } = this;
       if (read !== null && records.keysOf(record).some(({ id }) => ids.includes(id))) {
-        // A lower bound of the service's time, because a revocation does not wait for a list.
+        // This is a lower bound of the service's time, because a revocation does not wait for a list.
         const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
         const revoked = records.retire(record, ids, this.#reason, { since, gracePeriodMs });
         if ((await state.update(read, revoked, limit())) === undefined) {
@@ -111,7 +111,7 @@ export class Revocation {
     return true;
   }
 
-  /** Turns the target into ids, once. */
+  /** Resolves the target to ids, once. */
   protected async resolveTarget(record: RingRecord): Promise<void> {
     if (this.ids !== undefined) return;
     const { target } = this;
@@ -143,16 +143,16 @@ export class Revocation {
     const isOwn = keys.some(({ id, ringId }) => id === this.target && ringId === latest?.ringId);
     if (isOwn || latest?.retired.some(({ id }) => id === this.target)) return [this.target];
     // The message does not repeat the id, because the caller may have passed the key itself.
-    throw ringError(name, 'key_ring_unknown_key', 'no key of the ring has this id.');
+    throw ringError(name, 'key_ring_unknown_key', 'the ring has no key with this id.');
   }
 
-  /** Makes one attempt to delete the keys, and to confirm this with a list and with rejected requests. */
+  /** Makes one attempt to delete the keys and to confirm their deletion by a list and by rejected requests. */
   async #deleteKeys(ids: readonly string[]): Promise<void> {
     if (this.#isGone) return;
     const { clock } = this.ring;
     const signal = this.#signal;
     const attempt = async (): Promise<void> => {
-      // All at once, because each of them may have leaked.
+      // The keys are deleted in parallel, because each of them may have leaked.
       await Promise.all(ids.map((id) => deleteKey(this.ring, id, signal)));
       const verdicts = await Promise.all(this.#secrets.map((secret) => verify(this.ring, secret, signal)));
       if (verdicts.some(({ kind }) => kind !== 'rejected')) return;
@@ -170,7 +170,7 @@ export class Revocation {
 }
 
 /**
- * Accepts a record that is older than the latest known one, and raises its numbers above all known ones, so that
+ * Accepts a record that is older than the latest known record, and raises its numbers above all known numbers, so that
  * readers accept it again. Keys that are missing from it become orphans.
  */
 export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promise<void> {

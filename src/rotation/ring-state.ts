@@ -8,7 +8,7 @@ import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './r
 import { codeOf, isRejectionStatus, ringError, type SafeCause, safeCause } from './safe-cause.ts';
 import type { StoredRecord, SwapResult } from './stores/store.ts';
 
-/** Attempts at a store operation, and the wait after the first one; it doubles. */
+/** Number of attempts per store operation, and the wait after the first attempt, which doubles each time. */
 const MAX_ATTEMPTS = 4;
 const RETRY_MS = 500;
 
@@ -32,13 +32,13 @@ export interface VersionedRecord {
 
 /** How long a store operation may take, and whether it is retried after transient failures. */
 export interface StoreOptions {
-  /** Applies if shorter than the store timeout of the ring. */
+  /** Applies if it is shorter than the ring's store timeout. */
   readonly timeoutMs?: number;
   /** Retries until this signal aborts. Without it, there is one attempt. */
   readonly retry?: AbortSignal;
 }
 
-/** The record of a ring: the latest known state and the stored state. */
+/** Reads and updates the record of a ring, and keeps its latest known state. */
 export class RingState {
   readonly #settings: KeyRingSettings;
   /** The latest record that was read or written. Never replaced by an older one. */
@@ -50,7 +50,7 @@ export class RingState {
     this.#settings = settings;
   }
 
-  /** Reads the record; null if there is none. */
+  /** Reads the record. Returns null if there is none. */
   async read(options?: StoreOptions): Promise<VersionedRecord | null> {
     const { name, store } = this.#settings;
     const stored = await this.#run(async () => checkStored(await store.get(name)), options);
@@ -62,7 +62,7 @@ export class RingState {
 
   /** Reads the record. @throws {KeyRingError} With code `key_ring_rolled_back` if it is older than the latest one. */
   async readLatest(options?: StoreOptions): Promise<VersionedRecord | null> {
-    // Other reads and updates of this process may finish first.
+    // Other reads and updates in this process may finish first.
     const known = this.latest;
     const read = await this.read(options);
     if (known !== undefined && (read === null || isOlder(read.record, known))) {
@@ -86,7 +86,7 @@ export class RingState {
     const { name, store } = this.#settings;
     const expected = before?.version ?? null;
     const value = JSON.stringify(record);
-    // An unreadable record would disable the ring.
+    // Storing an unreadable record would disable the ring.
     parseRecord(name, value);
     const swap = async () => checkResult(await store.compareAndSwap(name, expected, value));
     const result = await this.#run(swap, options);
@@ -131,10 +131,10 @@ function checkResult(result: SwapResult | undefined): SwapResult {
   throw invalid('store', 'must return `{ ok: true, version }` or `{ ok: false }` from `compareAndSwap`');
 }
 
-/** Codes of permanent errors of file systems and SQL. 25006 is excluded because it occurs during a failover. */
+/** Codes of permanent errors of file systems and SQL. 25006 is excluded, because it occurs during failovers. */
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
-/** Redis errors, and error names. TypeError is not included: `fetch` uses it for lost connections. */
+/** Redis errors, and error names. TypeError is not included, because `fetch` uses it for lost connections. */
 const PERMANENT_ERROR =
   /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF|(?:Configuration|Reference)Error|(?:AccessDenied|ResourceNotFound|Validation)Exception)\b/;
 
@@ -148,7 +148,7 @@ export function isTransientStoreFailure(error: unknown): boolean {
 
 export function rolledBack(ring: string, lost: readonly Pick<RingKey, 'id'>[]): KeyRingError {
   const message =
-    'the store has returned to an older state or lost its record. Nothing is created or deleted until `recover()` is called.';
+    'the store returned an older state or lost the record. Until you call `recover()`, the ring creates and deletes nothing.';
   return ringError(
     ring,
     'key_ring_rolled_back',

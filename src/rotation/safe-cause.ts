@@ -3,7 +3,7 @@ import { readCauses } from '../internal/cause.ts';
 
 /** Longer messages are truncated, because database clients quote their input. */
 const MAX_LENGTH = 300;
-/** User and password in a URL, and text that looks like a d.run key, in plain text or encrypted. */
+/** User and password in a URL, and text that looks like a d.run key, plain or encrypted. */
 const USER_INFO = /(\/\/)[^/\s@]*@/g;
 const SECRETS = /\bsk-[\w-]{6,}|\bgcm1\.[\w.-]+/g;
 
@@ -36,7 +36,7 @@ export function codeOf(error: unknown): unknown {
   return (error as { readonly code?: unknown } | null | undefined)?.code;
 }
 
-/** Whether an HTTP status means that a request had no effect. After a 408 it may still take effect. */
+/** Whether an HTTP status means that a request had no effect. After a 408, it may still take effect. */
 export function isRejectionStatus(status: unknown): boolean {
   return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
@@ -46,7 +46,7 @@ function clean(text: string): string {
   return safe.length > MAX_LENGTH ? `${safe.slice(0, MAX_LENGTH)}…` : safe;
 }
 
-/** @param message - The text after the name of the ring. */
+/** @param message - The message without the leading name of the ring. */
 export function ringError(
   ring: string,
   code: KeyRingError['code'],

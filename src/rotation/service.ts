@@ -11,13 +11,13 @@ import { codeOf } from './safe-cause.ts';
 
 /* Requests to the service. Key managers and key verifiers may be custom, so their results are checked. */
 
-/** One list response: the ring's keys, and the service's time. */
+/** A list response: the ring's keys and the service's time. */
 export interface Listing {
   /** The keys of all rings with this name. */
   readonly keys: readonly OwnKey[];
   /** Lower bound of the service's time when the response arrived: `Date` plus `Age`. */
   readonly servedAt: number | undefined;
-  /** When the request was sent, by the monotonic clock. */
+  /** When the request was sent, according to the monotonic clock. */
   readonly sentAt: number;
   readonly durationMs: number;
 }
@@ -38,7 +38,7 @@ export async function listKeys({ name, manager, clock }: ManagedRing, signal: Ab
   };
 }
 
-/** Returns the upper bound of the service's current time; infinite if the list does not show the time. */
+/** Returns the upper bound of the service's current time, or `Infinity` if the list does not show the time. */
 export function latestTime(
   { servedAt = Number.POSITIVE_INFINITY, sentAt }: Listing,
   monotonicNow: number,
@@ -61,7 +61,7 @@ export function checkCreated(created: CreatedRingKey | undefined): CreatedRingKe
   return created as CreatedRingKey;
 }
 
-/** Whether the service accepts a key; `undecided` if that is unknown, as after a failure or with an exhausted quota. */
+/** Whether the service accepts a key. `undecided` if this is unknown, for example after a failure or if the quota is exhausted. */
 export type Verdict =
   | { readonly kind: 'accepted'; readonly models: readonly string[] }
   | { readonly kind: 'rejected' }
@@ -75,7 +75,7 @@ const NOT_ABOUT_THE_KEY: readonly unknown[] = [
   'server_error',
 ];
 
-/** Asks the service about a key. */
+/** Checks whether the service accepts a key. */
 export async function verify(
   { verifier }: ManagedRing,
   secret: Secret,

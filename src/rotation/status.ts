@@ -11,7 +11,7 @@ export interface RingKeyStatus {
 /** What this process knows about a ring. */
 export interface KeyRingStatus {
   readonly name: string;
-  /** Number of promotions so far; 0 if nothing is known yet. */
+  /** Number of promotions so far; 0 if the record is not known yet. */
   readonly epoch: number;
   /** Whether there is a current key. */
   readonly ready: boolean;
@@ -23,9 +23,9 @@ export interface KeyRingStatus {
   readonly pending?: 'claimed' | 'created' | undefined;
   /** Ids of keys that are no longer used and have not been deleted yet. */
   readonly retiredIds: readonly string[];
-  /** Whether a rotation was requested and has not happened yet. */
+  /** Whether a requested rotation is still pending. */
   readonly rotationRequested: boolean;
-  /** The last error of the background work. Absent once the same work, or a whole reconciliation, has succeeded. */
+  /** The last background error. Absent once the same work or a whole reconciliation has succeeded. */
   readonly lastError?: unknown;
 }
 

@@ -537,7 +537,7 @@ describe('a create at the limit', () => {
       createdAt: new Date(old.createdAt),
       lastUsedAt: new Date(NOW - 31 * DAY_MS),
     });
-    expect(error.message).toContain('5 keys look unused');
+    expect(error.message).toContain('5 keys appear to be unused');
   });
 
   it('rejects with ApiKeyLimitError without keys if the list cannot be read', async () => {

@@ -163,7 +163,7 @@ describe('a reader', () => {
     const error = await rejectionOf(KeyRingError, Promise.resolve(early.getKey()));
 
     expect(error.code).toBe('key_ring_no_active_key');
-    expect(error.message).toContain('none was created yet');
+    expect(error.message).toContain('none has been created yet');
     await newRing().reconcile();
     expect(await early.getKey()).toBeInstanceOf(Secret);
   });

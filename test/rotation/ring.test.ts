@@ -83,7 +83,7 @@ describe('an invalid option', () => {
   it('combination of `standby` and `deleteBeforeCreate` throws', () => {
     const options = { name: 'checkout', store: memoryStore(), encryptionKey: ENCRYPTION_KEY };
     expect(() => new KeyRing({ ...options, standby: true, deleteBeforeCreate: true })).toThrow(
-      'excludes `standby`',
+      'cannot be combined with `standby`',
     );
   });
 
@@ -497,7 +497,7 @@ describe('the record', () => {
     const error = await rejectionOf(KeyRingError, ring.reconcile());
 
     expect(error.code).toBe('key_ring_record_invalid');
-    expect(error.message).toContain('Update this process.');
+    expect(error.message).toContain('Update drun-sdk in this process.');
   });
 
   const broken: Record<string, (document: Record<string, unknown>) => unknown> = {

@@ -10,16 +10,16 @@ export interface DynamodbDocumentClient {
 export interface DynamodbStoreOptions {
   /** The caller's document client. */
   readonly client: DynamodbDocumentClient;
-  /** Name of the table. Its partition key is the string attribute `ring`; it has no sort key. */
+  /** Name of the table. Its partition key must be the string attribute `ring`, without a sort key. */
   readonly table: string;
 }
 
 /**
- * Creates a store in a DynamoDB table. Suited to functions: an operation is one request, and nothing is polled. Reads
- * are consistent and writes conditional. Needs the actions `dynamodb:GetItem` and `dynamodb:PutItem`. Do not use a
- * global table that is written in several regions, because the last writer wins.
+ * Creates a store in a DynamoDB table. It is suited to serverless functions: each operation is a single request, and it
+ * does not poll. Reads are strongly consistent, and writes are conditional. Needs the actions `dynamodb:GetItem` and
+ * `dynamodb:PutItem`. Do not use a global table that is written to in several regions, because the last writer wins.
  *
- * @throws {ConfigurationError} If an option is invalid. The methods pass on the client's errors.
+ * @throws {ConfigurationError} If an option is invalid. The methods pass on errors from the client.
  *
  * @example
  * ```js
@@ -34,8 +34,8 @@ export interface DynamodbStoreOptions {
 export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
   const { client, table } = options ?? {};
   const isClient = typeof client?.send === 'function';
-  check(isClient, 'client', 'must be a `DynamoDBDocumentClient` of `@aws-sdk/lib-dynamodb`');
-  check(typeof table === 'string' && table !== '', 'table', 'must be the name of a table');
+  check(isClient, 'client', 'must be a `DynamoDBDocumentClient` from `@aws-sdk/lib-dynamodb`');
+  check(typeof table === 'string' && table !== '', 'table', 'must be a table name');
 
   return storeFrom({
     async get(ring) {
@@ -45,7 +45,7 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
       if (item === undefined) return null;
       const { value, version } = item;
       if (typeof value === 'string' && typeof version === 'string') return { value, version };
-      throw invalid('table', `has an item \`${ring}\` that is not a record of a key ring`);
+      throw invalid('table', `contains an item \`${ring}\` that is not a key ring record`);
     },
     async swap(ring, expected, version, value) {
       const { PutCommand } = await loadCommands();

@@ -7,21 +7,21 @@ import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link fileStore}. */
 export interface FileStoreOptions {
-  /** Folder for the records, on a local disk. Created with the first record, for the current user only (0700). */
+  /** Folder for the records, on a local disk. Created with the first record, and accessible only to the current user (0700). */
   readonly path: string;
   /** Interval at which `watch` polls, in milliseconds. @defaultValue 1_000 */
   readonly pollMs?: number | undefined;
 }
 
 /**
- * Creates a store in files, for any number of processes on one machine. An update is on disk when it resolves.
+ * Creates a file store for any number of processes on one machine. When an update resolves, it is on disk.
  *
- * Files are readable by their owner only (0600). Requires a local disk with hard links, such as an overlay file system
- * of a container. Network file systems may retry operations, so an update that was applied could be reported as a
- * conflict. Windows is not supported, because it cannot sync a folder.
+ * Files are readable only by their owner (0600). Requires a local disk with hard links, such as an overlay file system
+ * of a container. Network file systems may retry operations, so an applied update could be reported as a conflict.
+ * Windows is not supported, because it cannot sync directories.
  *
- * @throws {ConfigurationError} If an option is invalid. Methods reject with errors of `node:fs`, or with
- * `KeyStoreError` if a folder contains other files.
+ * @throws {ConfigurationError} If an option is invalid. Methods reject with errors from `node:fs`, or with a
+ * `KeyStoreError` if a directory contains other files.
  *
  * @example
  * ```ts
@@ -32,11 +32,11 @@ export interface FileStoreOptions {
  */
 export function fileStore(options: FileStoreOptions): KeyStore {
   const { path, pollMs = 1_000 } = options ?? {};
-  check(typeof path === 'string' && path !== '', 'path', 'must be the path of a folder');
+  check(typeof path === 'string' && path !== '', 'path', 'must be the path of a directory');
   check(
     process.platform !== 'win32',
     'path',
-    'must be on Linux or macOS: `fileStore` does not work on Windows',
+    'is not supported on Windows: `fileStore` needs Linux or macOS',
   );
   const root = resolve(path);
   return storeFrom(
@@ -44,7 +44,7 @@ export function fileStore(options: FileStoreOptions): KeyStore {
       async get(ring) {
         const folder = join(root, ring);
         const latest = await readLatest(folder);
-        // A power failure must not undo an update that a caller has acted on.
+        // A power failure must not undo an update on which a caller has acted.
         if (latest) await sync(folder);
         return latest && { value: latest.value, version: latest.version };
       },
@@ -61,20 +61,20 @@ export function fileStore(options: FileStoreOptions): KeyStore {
 }
 
 /*
- * A ring is a folder of numbered files. The one with the highest number is the record: key-rings/checkout/000000000041.
- * An update writes the next record to a temporary file and links it to the next number. link(2) fails if the number
- * exists, so the compare-and-swap is one system call, without locks that a killed process would leave behind. Folders
- * are never renamed, because overlay file systems do not support that (EXDEV). Old numbers are removed afterwards, so a
- * process that was suspended may link to a removed number.
+ * A ring is a directory of numbered files. The file with the highest number is the record:
+ * key-rings/checkout/000000000041. An update writes the next record to a temporary file and links it to the next
+ * number. link(2) fails if the number exists, so the compare-and-swap is one system call, without locks that a killed
+ * process would leave behind. Folders are never renamed, because overlay file systems do not support that (EXDEV). Old
+ * numbers are removed afterwards, so a process that was suspended may link to a removed number.
  */
 
 const RECORD_NAME = /^\d{12}$/;
 const TEMPORARY_NAME = /^\.[\da-f-]{36}\.tmp$/;
-/** Temporary files of crashed processes are removed at this age. */
+/** Age at which temporary files of crashed processes are removed. */
 const MAX_TEMPORARY_AGE_MS = 60 * 60 * 1000;
-/** Number of records that are kept. A number that is this far behind the highest one may have been removed. */
+/** Number of records to keep. A record that is this far behind the latest one may have been removed. */
 const KEPT_RECORDS = 32;
-/** A record can be replaced while it is read. Every failed attempt means that another process has succeeded. */
+/** A record can be replaced while it is being read. Every failed attempt means that another process has succeeded. */
 const MAX_ATTEMPTS = 100;
 
 async function readLatest(folder: string): Promise<(StoredRecord & { readonly number: number }) | null> {
@@ -84,7 +84,7 @@ async function readLatest(folder: string): Promise<(StoredRecord & { readonly nu
     const text = await unlessMissing(readFile(join(folder, nameOf(number)), 'utf8'));
     if (text !== undefined) return { ...parse(folder, text), number };
   }
-  throw new KeyStoreError(`The folder ${folder} changed during each of ${MAX_ATTEMPTS} attempts to read it.`);
+  throw new KeyStoreError(`Directory ${folder} changed during each of ${MAX_ATTEMPTS} attempts to read it.`);
 }
 
 async function writeNext(folder: string, number: number, record: StoredRecord): Promise<boolean> {
@@ -100,9 +100,7 @@ async function writeNext(folder: string, number: number, record: StoredRecord): 
   }
   const highest = (await numbersIn(folder)).at(-1) ?? number;
   if (highest - number >= KEPT_RECORDS) {
-    throw new KeyStoreError(
-      `The folder ${folder} changed so often that the outcome of an update is unknown.`,
-    );
+    throw new KeyStoreError(`Directory ${folder} changed so often that the outcome of an update is unknown.`);
   }
   await sync(folder);
   await removeOld(folder, number);
@@ -122,7 +120,7 @@ async function removeOld(folder: string, number: number): Promise<void> {
   );
 }
 
-/** The numbers of the records in a folder, ascending. */
+/** Returns the numbers of the records in a directory, in ascending order. */
 async function numbersIn(folder: string): Promise<number[]> {
   const names = (await unlessMissing(readdir(folder))) ?? [];
   const numbers = names.filter((name) => RECORD_NAME.test(name)).map(Number);
@@ -137,7 +135,7 @@ function parse(folder: string, text: string): StoredRecord {
   const record = parseJson(text);
   const { version, value } = isRecord(record) ? record : {};
   if (typeof version === 'string' && typeof value === 'string') return { version, value };
-  throw new KeyStoreError(`The folder ${folder} contains a file that is not a record of this store.`);
+  throw new KeyStoreError(`Directory ${folder} contains a file that is not a record of this store.`);
 }
 
 async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
@@ -155,7 +153,7 @@ async function writeSynced(file: string, text: string): Promise<void> {
     .finally(() => handle.close());
 }
 
-/** Creates a folder and its parents, and syncs the folders that contain new ones. */
+/** Creates a directory and its parents, and syncs the directories that contain new ones. */
 async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 }).catch(async (error: unknown) => {
     // Node reports ENOENT for a read-only file system; this call reports EROFS or EACCES.
@@ -174,7 +172,7 @@ async function checkWritable(path: string): Promise<void> {
   if (!isWritable && dirname(path) !== path) await checkWritable(dirname(path));
 }
 
-/** New, linked and removed files are on disk only after their folder is synced. */
+/** New, linked and removed files are on disk only after their directory has been synced. */
 async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

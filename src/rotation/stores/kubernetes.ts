@@ -14,7 +14,7 @@ import { redact } from '../../secret/index.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
 import { checkFunction, checkMs, type KeyStore, RING_NAME, type StoredRecord, storeFrom } from './store.ts';
 
-/** Plain entries of a Secret by name. */
+/** Decoded entries of a Secret by name. */
 type Entries = Readonly<Record<string, string>>;
 
 /** Options of {@link kubernetesSecretStore}. In a pod, only `name` is required. */
@@ -23,18 +23,18 @@ export interface KubernetesSecretStoreOptions {
   readonly name: string;
   /** @defaultValue The namespace of the pod. */
   readonly namespace?: string | undefined;
-  /** The API server: `https`, or `http` to this machine. @defaultValue That of the pod's cluster. */
+  /** The API server: `https`, or `http` to this machine. @defaultValue The API server of the pod's cluster. */
   readonly server?: string | PlatformUrl | undefined;
-  /** The bearer token, or a function returning it. @defaultValue The service account's; none if `server` is given. */
+  /** The bearer token, or a function that returns it. @defaultValue The service account's token; none if `server` is given. */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;
-  /** Folder with `token`, `namespace` and `ca.crt`. @defaultValue '/var/run/secrets/kubernetes.io/serviceaccount' */
+  /** Directory with the files `token`, `namespace` and `ca.crt`. @defaultValue '/var/run/secrets/kubernetes.io/serviceaccount' */
   readonly serviceAccountPath?: string | undefined;
   /**
-   * Additional entries that are updated together with a record, in the same request, such as the plain key for pods
-   * that only mount the Secret. Their names must not be names of rings: `checkout.key`, not `checkout`.
+   * Additional entries that are updated in the same request as a record, such as the plain-text key for pods that only
+   * mount the Secret. Their names must not be ring names: use `checkout.key`, not `checkout`.
    */
   readonly entries?: ((ring: string, value: string) => Entries | Promise<Entries>) | undefined;
-  /** Replaces `node:https`; must trust the cluster's certificates itself. Receives the token in the headers. */
+  /** Replaces `node:https`. It must trust the cluster's certificates itself, and receives the token in the headers. */
   readonly fetch?: ((url: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
   /** Timeout of one request in milliseconds. @defaultValue 10_000 */
   readonly timeoutMs?: number | undefined;
@@ -51,19 +51,19 @@ const SERVICE_ACCOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 const MAX_ATTEMPTS = 20;
 
 const ADVICE: Readonly<Record<number, string>> = {
-  401: 'the token is missing or not accepted',
-  403: 'the role needs the verbs get and patch on this Secret, and create on secrets unless it exists already',
+  401: 'the token is missing or was rejected',
+  403: 'the role needs the verbs get and patch on this Secret, and create on secrets unless the Secret already exists',
 };
 
 /**
  * Creates a store in a Kubernetes Secret, for services that run in a cluster.
  *
- * A record is the entry with the name of the ring, and `<ring>.version` is its version; updates depend on the Secret's
- * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets if it does not
- * exist.
+ * A record is the entry with the name of the ring, and `<ring>.version` is its version. Updates are conditional on the
+ * Secret's `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets if the
+ * Secret does not exist.
  *
- * @throws {ConfigurationError} If an option is invalid. Methods reject with it if a file of the service account is
- * missing, and with KeyStoreError for failures of the API server.
+ * @throws {ConfigurationError} If an option is invalid. Methods reject with this error if a file of the service account
+ * is missing, and with a `KeyStoreError` if the API server fails.
  *
  * @example
  * ```ts
@@ -94,10 +94,10 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
         for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
           const state = await secret.read(entries);
           const current = recordIn(state, ring)?.version ?? null;
-          // A `fetch` that repeats requests would conflict with its own first request.
+          // If a custom `fetch` repeats a request, the repetition would conflict with the first request.
           if (current === version) return true;
           if (current !== expected) return false;
-          // False if the Secret has changed, perhaps in another entry.
+          // The write returns false if the Secret has changed, perhaps in another entry.
           if (await secret.write(state, entries)) return true;
         }
         const message = `The Secret ${name} changed before each of ${MAX_ATTEMPTS} attempts to store \`${ring}\`.`;
@@ -117,14 +117,14 @@ interface SecretState {
 
 type Method = 'GET' | 'POST' | 'PATCH';
 
-/** One Secret of a cluster. */
+/** A Secret in a cluster. */
 class KubernetesSecret {
   readonly #options: KubernetesSecretStoreOptions;
   readonly #server: URL;
 
   constructor(options: KubernetesSecretStoreOptions) {
     const { namespace, token, fetch, timeoutMs, serviceAccountPath: path = SERVICE_ACCOUNT_PATH } = options;
-    check(typeof path === 'string' && path !== '', 'serviceAccountPath', 'must be the path of a folder');
+    check(typeof path === 'string' && path !== '', 'serviceAccountPath', 'must be the path of a directory');
     if (namespace !== undefined) checkName(namespace, 'namespace', NAMESPACE);
     if (fetch !== undefined) checkFunction(fetch, 'fetch');
     if (token !== undefined && typeof token !== 'function') checkToken(token);
@@ -133,7 +133,7 @@ class KubernetesSecret {
     this.#server = checkServer(options.server ?? clusterServer());
   }
 
-  /** Reads the Secret; null if it does not exist. Errors must not contain `entries`, which are about to be stored. */
+  /** Reads the Secret. Returns null if it does not exist. Errors must not contain `entries`, which are about to be stored. */
   read(entries: Entries = {}): Promise<SecretState | null> {
     return this.#request('GET', undefined, entries, ['NotFound']);
   }
@@ -198,7 +198,7 @@ class KubernetesSecret {
     const { kind, metadata, data } = isRecord(body) ? body : {};
     const { resourceVersion } = isRecord(metadata) ? metadata : {};
     if (kind !== 'Secret' || typeof resourceVersion !== 'string' || resourceVersion === '') {
-      throw this.#error(method, 'the response is not a Secret: check `server`');
+      throw this.#error(method, 'the response is not a Secret. Check `server`');
     }
     const decode = (value: unknown): string => Buffer.from(String(value), 'base64').toString('utf8');
     return { resourceVersion, entries: mapValues(isRecord(data) ? data : {}, decode) };
@@ -209,7 +209,7 @@ class KubernetesSecret {
   }
 }
 
-/** Uses `node:https` with a new connection: Node's `fetch` has no option for certificates, and idle ones may close. */
+/** Uses `node:https` with a new connection: `fetch` has no option for certificates, and idle connections may close. */
 function send(
   url: string,
   init: https.RequestOptions & { body?: string },
@@ -238,7 +238,7 @@ async function readAccess(options: KubernetesSecretStoreOptions) {
       throw new ConfigurationError(message, { option });
     }
   };
-  // The token and certificates of the pod's own cluster do not apply to another one.
+  // The token and certificates of the pod's own cluster do not apply to another cluster.
   const isOwnCluster = server === undefined;
   const source = options.token ?? (isOwnCluster ? () => readAccount('token', 'token') : undefined);
   const [namespace, token, ca] = await Promise.all([
@@ -253,7 +253,7 @@ async function readAccess(options: KubernetesSecretStoreOptions) {
   };
 }
 
-/** Returns the API server of the cluster that this process runs in. */
+/** Returns the API server of the cluster in which this process runs. */
 function clusterServer(): string {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
   if (!host) throw invalid('server', 'is required outside of a pod (KUBERNETES_SERVICE_HOST is not set)');
@@ -264,7 +264,7 @@ function clusterServer(): string {
 function checkToken(token: string | Secret | undefined): string {
   const text = isSecret(token) ? token.reveal() : token;
   if (typeof text === 'string' && isPrintableAscii(text)) return text;
-  throw invalid('token', 'must be printable ASCII without spaces, and not empty');
+  throw invalid('token', 'must be non-empty printable ASCII without spaces');
 }
 
 /** Checks the URL that the token is sent to. The message does not repeat it, because it may contain a password. */
@@ -272,12 +272,15 @@ function checkServer(server: string | URL): URL {
   const url = URL.canParse(String(server)) ? new URL(server) : undefined;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
   if (url && isSafe && url.username + url.password + url.search + url.hash === '') return url;
-  throw invalid('server', 'must be an https URL without user and query; http is for this machine only');
+  throw invalid(
+    'server',
+    'must be an https URL without a user or query. http is allowed only to this machine',
+  );
 }
 
 function checkName(name: string, option: string, pattern: RegExp): string {
   if (typeof name === 'string' && pattern.test(name)) return name;
-  throw invalid(option, 'must be a Kubernetes name of `a` to `z`, `0` to `9` and `-`');
+  throw invalid(option, 'must be a Kubernetes name that consists of `a` to `z`, `0` to `9` and `-`');
 }
 
 function checkEntries(entries: Entries): Entries {
@@ -285,7 +288,7 @@ function checkEntries(entries: Entries): Entries {
     ([name, value]) =>
       typeof value === 'string' && ENTRY_NAME.test(name) && !RING_NAME.test(name.replace(/\.version$/, '')),
   );
-  check(areFree, 'entries', 'must return strings by names such as `checkout.key`, which no ring can have');
+  check(areFree, 'entries', 'must return strings whose names no ring can have, such as `checkout.key`');
   return entries;
 }
 

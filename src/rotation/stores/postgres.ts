@@ -17,23 +17,23 @@ export interface PostgresStoreOptions {
   readonly pollMs?: number | undefined;
 }
 
-/** One or two identifiers, quoted or not. They are always quoted in statements. */
+/** One or two identifiers, optionally quoted. They are always quoted in statements. */
 const TABLE = /^(?:("?)([^."\p{Cc}]{1,63})\1\.)?("?)([^."\p{Cc}]{1,63})\3$/u;
 
 /** SQLSTATE codes, which clients set on their errors. */
 const SERIALIZATION_FAILURE = '40001';
 const UNDEFINED_TABLE = '42P01';
-/** Errors of `CREATE TABLE IF NOT EXISTS` if another session creates the table at the same moment. */
+/** Error codes of `CREATE TABLE IF NOT EXISTS` if another session creates the table at the same time. */
 const ALREADY_CREATED = ['23505', '42P07', '42710'];
 
 /** Every serialization failure means that another client succeeded, so every client succeeds eventually. */
 const MAX_ATTEMPTS = 20;
 
 /**
- * Creates a store in a PostgreSQL table, over the caller's client.
+ * Creates a store in a PostgreSQL table that uses the caller's client.
  *
- * Every operation is one statement, safe at every isolation level and behind pgbouncer; values are passed as parameters.
- * Durable if the server commits to disk before it responds (`synchronous_commit`, on by default).
+ * Every operation is a single statement, which is safe at every isolation level and behind PgBouncer. Values are passed as
+ * parameters. Updates are durable if the server commits to disk before it responds (`synchronous_commit`, on by default).
  *
  * @throws {ConfigurationError} If an option is invalid. The methods pass on the client's errors.
  *
@@ -51,7 +51,7 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
   checkFunction(query, 'query');
   const [, , schema, , name] = (typeof table === 'string' && TABLE.exec(table)) || [];
   if (name === undefined) {
-    throw invalid('table', 'must be an identifier of 1 to 63 characters, with or without a schema and a dot');
+    throw invalid('table', 'must be an identifier of 1 to 63 characters, optionally with a schema and a dot');
   }
   const sql = statements(schema === undefined ? `"${name}"` : `"${schema}"."${name}"`);
 
@@ -78,10 +78,10 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
       async swap(ring, expected, version, value) {
         if (expected === null) return (await run(sql.create, [ring, version, value])).length > 0;
         if ((await run(sql.replace, [ring, version, value, expected])).length > 0) return true;
-        // Without a policy for UPDATE, row-level security hides the row from the update only.
+        // Without a policy for UPDATE, row-level security hides the row only from the update.
         if ((await get(ring))?.version !== expected) return false;
         throw new KeyStoreError(
-          `PostgreSQL did not update the row of ring \`${ring}\`, although its version matches. Check that row-level security has a policy for UPDATE and that no trigger or rule skips it.`,
+          `PostgreSQL did not update the row of ring \`${ring}\`, although its version matches. Check that row-level security has a policy for UPDATE and that no trigger or rule suppresses the update.`,
         );
       },
     },
@@ -120,10 +120,10 @@ function textOf(row: unknown, column: 'value' | 'version'): string {
   const text = (row as Readonly<Record<string, unknown>> | null)?.[column];
   if (typeof text === 'string') return text;
   if (typeof text === 'object' && text !== null) {
-    const message = `The column \`${column}\` must have the type \`text\`. A \`json\` or \`jsonb\` column does not preserve a record exactly.`;
+    const message = `The column \`${column}\` must have the type \`text\`. \`json\` and \`jsonb\` columns do not preserve a record exactly.`;
     throw new ConfigurationError(message, { option: 'table' });
   }
-  throw invalid('query', 'must return rows as objects with strings by column');
+  throw invalid('query', 'must return rows as objects that map column names to strings');
 }
 
 function unlessCreated(error: unknown): void {

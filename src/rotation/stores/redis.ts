@@ -8,7 +8,7 @@ export interface IoredisClient {
   disconnect?(reconnect?: boolean): void;
 }
 
-/** The methods of a `redis` (node-redis) client, pool or cluster that the store uses. It must be connected. */
+/** The methods of a connected `redis` (node-redis) client, pool or cluster that the store uses. */
 export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Distinguishes the client from an ioredis client. */
@@ -45,15 +45,15 @@ const SWAP = `
 const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
 
 /**
- * Creates a store in Redis, over the caller's client.
+ * Creates a store in Redis that uses the caller's client.
  *
- * A restart or a failover can lose the last updates; the ring notices that and stops (`key_ring_rolled_back`). A record is
- * a hash without expiry. A ring emits an `error` event if the server evicts such keys (`allkeys-…`).
+ * A restart or failover can lose the latest updates; the ring detects this and stops (`key_ring_rolled_back`). A record
+ * is a hash without an expiry. If the server may evict such keys (`allkeys-…`), the ring emits an `error` event.
  *
- * If the server was demoted to a replica, the store makes an ioredis client reconnect. Configure node-redis with a
- * sentinel or cluster client, so that it finds the new primary.
+ * If the server is demoted to a replica, the store makes an ioredis client reconnect. For node-redis, use a Sentinel or
+ * cluster client, which finds the new primary.
  *
- * @throws {ConfigurationError} If an option is invalid. The methods pass on the client's errors.
+ * @throws {ConfigurationError} If an option is invalid. The methods pass on errors from the client.
  *
  * @example
  * ```ts
@@ -66,7 +66,7 @@ const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
  */
 export function redisStore(options: RedisStoreOptions): KeyStore {
   const { client, keyPrefix = 'drun:key-ring:', pollMs = 5_000 } = options ?? {};
-  check(typeof client?.eval === 'function', 'client', 'must be a client of ioredis or of redis (node-redis)');
+  check(typeof client?.eval === 'function', 'client', 'must be an ioredis or node-redis client');
   check(typeof keyPrefix === 'string', 'keyPrefix', 'must be a string');
 
   const run = async (script: string, ring: string, ...args: string[]): Promise<(string | null)[]> => {
@@ -91,7 +91,7 @@ export function redisStore(options: RedisStoreOptions): KeyStore {
         const policy = /^maxmemory_policy:(allkeys-\S+)/m.exec(info ?? '')?.[1];
         const limit = Number(/^maxmemory:(\d+)/m.exec(info ?? '')?.[1] ?? 0);
         if (policy === undefined || limit === 0) return [];
-        const message = `Redis evicts records of key rings when its memory is full: \`maxmemory-policy\` is \`${policy}\`. Use \`noeviction\` or a \`volatile-…\` policy.`;
+        const message = `Redis evicts key ring records when its memory is full: \`maxmemory-policy\` is \`${policy}\`. Use \`noeviction\` or a \`volatile-…\` policy.`;
         return [new KeyStoreError(message)];
       },
     },

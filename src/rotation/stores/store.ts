@@ -14,23 +14,23 @@ export interface StoredRecord {
 export type SwapResult = { readonly ok: true; readonly version: string } | { readonly ok: false };
 
 /**
- * Holds one small string per ring, and replaces it only if it has not changed since it was read.
+ * Stores one small string per ring, and replaces it only if it has not changed since it was read.
  *
- * A method rejects if the outcome is unknown; an update that rejects may have been applied. `keyStoreContract` of
+ * A method rejects if the outcome is unknown; an update that rejects may have been applied. `keyStoreContract` from
  * `drun-sdk/rotation/testing` provides the test cases that every store must pass.
  */
 export interface KeyStore {
   /** Returns the record of a ring, or null. Linearizable: the result reflects every update that has resolved. */
   get(ring: string): Promise<StoredRecord | null>;
-  /** Stores `value` if the record has the `expected` version (null: if there is no record); else `{ ok: false }`. */
+  /** Stores `value` if the record has the `expected` version (null: no record). Otherwise, returns `{ ok: false }`. */
   compareAndSwap(ring: string, expected: string | null, value: string): Promise<SwapResult>;
   /** Calls `changed` soon after a change, until the returned function is called. Must not keep the process alive. */
   watch?(ring: string, changed: () => void): () => void;
-  /** Finds server settings that can lose records. A ring calls it once and emits an `error` event for each. */
+  /** Finds server settings that can cause data loss. A ring calls this once and emits an `error` event for each setting. */
   check?(): Promise<readonly Error[]>;
 }
 
-/** Needs no escaping in columns, file names and entries. */
+/** It needs no escaping in columns, file names and entries. */
 export const RING_NAME = /^[a-z\d-]{1,32}$/;
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
@@ -46,8 +46,8 @@ export interface StoreDriver {
 }
 
 /**
- * Creates a store, which polls for changes if `pollMs` is given. Versions are random, so that none is reused, even
- * after a backup is restored, and known before an update is sent, so that a client that repeats it recognizes its success.
+ * Creates a store, which polls for changes if `pollMs` is given. Versions are random, so they are never reused, even after a
+ * backup is restored. They are known before an update is sent, so a client that repeats the update recognizes its own success.
  */
 export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number): KeyStore {
   if (pollMs !== undefined) checkMs(pollMs, 'pollMs');
@@ -76,7 +76,7 @@ export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number
   };
 }
 
-/** Polls a value in the background and reports changes, including those since the caller's read. Ignores failures. */
+/** Polls a value in the background and reports changes, including changes since the caller read it. Ignores failures. */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   const stopped = new AbortController();
   const poll = async (): Promise<void> => {
@@ -84,7 +84,7 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
       await sleep(intervalMs, stopped.signal, { background: true });
       const value = await read().catch(() => known);
       stopped.signal.throwIfAborted();
-      // An error of the caller's function does not stop polling.
+      // Errors thrown by the caller's function do not stop polling.
       if (value !== known) queueMicrotask(changed);
       known = value;
     }
@@ -95,17 +95,17 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
 
 /** Checks that every store can preserve the value exactly. */
 function checkValue(value: string): void {
-  // UTF-8 cannot encode half a surrogate pair, and PostgreSQL cannot store U+0000.
+  // UTF-8 cannot encode lone surrogates, and PostgreSQL cannot store U+0000.
   const isStorable = typeof value === 'string' && value.isWellFormed() && !value.includes('\0');
   check(isStorable, 'value', 'must be a well-formed string without U+0000');
   const { length } = new TextEncoder().encode(value);
-  check(length <= MAX_VALUE_BYTES, 'value', `must have at most ${MAX_VALUE_BYTES} bytes as UTF-8`);
+  check(length <= MAX_VALUE_BYTES, 'value', `must be at most ${MAX_VALUE_BYTES} bytes long in UTF-8`);
 }
 
-/** @throws {ConfigurationError} If no ring can have this name. */
+/** @throws {ConfigurationError} If this is not a valid ring name. */
 export function checkRing(ring: unknown, option = 'ring'): void {
   const isName = typeof ring === 'string' && RING_NAME.test(ring);
-  check(isName, option, 'must have 1 to 32 characters of `a` to `z`, `0` to `9` and `-`');
+  check(isName, option, 'must consist of 1 to 32 characters: `a` to `z`, `0` to `9` and `-`');
 }
 
 export function checkMs(value: unknown, option: string): void {

@@ -10,14 +10,14 @@ export interface KeyStoreCase {
 
 /** Options of {@link keyStoreContract}. */
 export interface KeyStoreContractOptions {
-  /** How long `watch` may take to report a change, in milliseconds. @defaultValue 10_000 */
+  /** Maximum time until `watch` must report a change, in milliseconds. @defaultValue 10_000 */
   readonly watchTimeoutMs?: number | undefined;
 }
 
 /**
  * Returns the test cases that every key store must pass, for any test framework.
  *
- * @param open - Opens another client of the same storage, as another process would. The cases use random ring names.
+ * @param open - Opens another client for the same storage, as another process would. The test cases use random ring names.
  *
  * @example
  * ```ts
@@ -36,26 +36,26 @@ export function keyStoreContract(
     async 'returns null for an unknown ring'(store, ring) {
       equal(await store.get(ring), null);
     },
-    async 'returns a record as it was stored, with its version'(store, ring) {
+    async 'returns a record exactly as it was stored, with its version'(store, ring) {
       let version: string | null = null;
       for (const value of VALUES) {
         version = await swap(store, ring, version, value);
         equal(await store.get(ring), { value, version });
       }
     },
-    async 'shows an update to other clients at once'(store, ring) {
+    async 'makes an update visible to other clients immediately'(store, ring) {
       const other = await open();
       const version = await swap(store, ring, null, 'first');
       equal(await other.get(ring), { value: 'first', version });
       const next = await swap(other, ring, version, 'second');
       equal(await store.get(ring), { value: 'second', version: next });
     },
-    async 'creates a record only if there is none'(store, ring) {
+    async 'creates a record only if none exists'(store, ring) {
       const version = await swap(store, ring, null, 'first');
       await swap(store, ring, null, 'second', false);
       equal(await store.get(ring), { value: 'first', version });
     },
-    async 'rejects an update of an old, an unknown and another ring’s version'(store, ring) {
+    async 'rejects an update with an old, an unknown or another ring’s version'(store, ring) {
       const old = await swap(store, ring, null, 'first');
       const version = await swap(store, ring, old, 'second');
       const foreign = await swap(store, newRing(), null, 'other');
@@ -77,7 +77,7 @@ export function keyStoreContract(
       }
       equal(versions.size, 5);
     },
-    async 'keeps rings apart, with names of up to 32 characters'(store, ring) {
+    async 'keeps rings with names of up to 32 characters separate'(store, ring) {
       const long = `${ring}-`.padEnd(32, '0');
       const versions = [await swap(store, ring, null, 'short'), await swap(store, long, null, 'long')];
       equal(await store.get(ring), { value: 'short', version: versions[0] });
@@ -92,7 +92,7 @@ export function keyStoreContract(
       equal(winners.length, 1);
       equal((await store.get(ring))?.value, winners[0]);
     },
-    async 'loses no update of concurrent clients'(store, ring) {
+    async 'does not lose updates of concurrent clients'(store, ring) {
       await swap(store, ring, null, '0');
       const clients = await Promise.all(Array.from({ length: 4 }, () => open()));
       await Promise.all(clients.map((client) => increment(client, ring, 5)));

@@ -327,7 +327,7 @@ describe('kubernetesSecretStore', () => {
 
       expect(error).toMatchObject({ status: 401 });
       expect(error.message).toBe(
-        `GET of the Secret ${NAME}: 401, Unauthorized, the token is missing or not accepted.`,
+        `GET of the Secret ${NAME}: 401, Unauthorized, the token is missing or was rejected.`,
       );
       expect(everythingShownOf(error)).not.toContain(TOKEN);
     });
@@ -347,7 +347,7 @@ describe('kubernetesSecretStore', () => {
         expect(error.status).toBe(403);
         expect(error.message).toContain(`cannot ${verb} resource "secrets"`);
         expect(error.message).toContain(
-          'the role needs the verbs get and patch on this Secret, and create on secrets unless it exists already',
+          'the role needs the verbs get and patch on this Secret, and create on secrets unless the Secret already exists',
         );
       },
     );
