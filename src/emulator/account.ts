@@ -1,7 +1,7 @@
 import { Secret } from '../secret/secret.ts';
 import { ALPHANUMERIC, type RandomText, URL_SAFE } from './random.ts';
 
-/** The owner of a key: the account, or the workspace with this number. */
+/** The owner of a key: the account or the workspace with this number. */
 export type Scope = 'account' | number;
 
 /** Whether a number is a valid workspace number (int32 in the contract). */
@@ -9,7 +9,7 @@ export function isWorkspace(value: number): boolean {
   return Number.isInteger(value) && value > 0 && value < 2 ** 31;
 }
 
-/** Number of tokens that a key may use. 64 bits wide, as on the wire. */
+/** Number of tokens that a key may use. A 64-bit integer, as on the wire. */
 export type Quota = bigint | 'unlimited';
 
 /** The user to whom the access token belongs. */
@@ -27,7 +27,7 @@ export interface KeyRecord {
   /** When the data plane starts to accept the key. */
   readonly acceptedFrom: number;
   isDeleted: boolean;
-  /** When the data plane stops accepting a deleted key. */
+  /** When the data plane stops accepting the key after its deletion. */
   acceptedUntil: number;
   expiresAt: number;
   disabled: boolean;
@@ -38,23 +38,23 @@ export interface KeyRecord {
   usedTokens: bigint;
 }
 
-/** Returns the remaining tokens; 0 if more were used than allowed, because a running request is not cut off. */
+/** Returns the number of remaining tokens. It is 0 if more were used than allowed, because running requests are not cut off. */
 export function remainingTokens({ quota, usedTokens }: KeyRecord): Quota {
   if (quota === 'unlimited') return quota;
   return usedTokens < quota ? quota - usedTokens : 0n;
 }
 
-/** The properties of a key to be created. */
+/** The properties of a new key. */
 export interface NewKeyRecord extends Partial<Omit<KeyRecord, 'name' | 'scope'>> {
   readonly name: string;
   readonly scope: Scope;
-  /** Default: a random one. */
+  /** Default: a random key. */
   readonly fullKey?: string | undefined;
   /** Time until the data plane accepts the key. Default: 0. */
   readonly acceptedAfterMs?: number | undefined;
 }
 
-/** Number of tokens that a request used. */
+/** Number of tokens used by a request. */
 export interface TokenUsage {
   readonly input: number;
   readonly output: number;
@@ -63,7 +63,7 @@ export interface TokenUsage {
   readonly total: number;
 }
 
-/** Tokens that one request used, by key and model. */
+/** Tokens used by one request, with the key and model. */
 export interface UsageEntry {
   /** Milliseconds since 1970. */
   readonly time: number;
@@ -79,7 +79,7 @@ interface AccountSettings {
   readonly now: () => number;
 }
 
-/** Short enough that the request log does not mistake an id in a path for a credential. */
+/** Short enough that the request log does not mistake ids in paths for credentials. */
 const ID_LENGTH = 16;
 
 /** Maximum number of deleted keys that are remembered, for the log and for faults that are limited to a key. */
@@ -89,7 +89,7 @@ const MAX_USAGE_ENTRIES = 100_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** The emulated account: its API keys and those of its workspaces, and their usage. */
+/** The emulated account: its API keys, those of its workspaces, and their usage. */
 export class Account {
   /** The access token of the control plane. */
   readonly token: Secret;
@@ -106,7 +106,7 @@ export class Account {
     this.#randomText = randomText;
   }
 
-  /** Whether the scope has reached its limit of keys. */
+  /** Whether the scope has reached its key limit. */
   isFull(scope: Scope): boolean {
     return this.list(scope).length >= this.#settings.maxKeys;
   }
@@ -177,12 +177,12 @@ export class Account {
     return this.#byId.get(idOrFullKey) ?? this.#byFullKey.get(idOrFullKey);
   }
 
-  /** Usage of the most recent requests in a scope, including those of deleted keys. */
+  /** Returns the usage of the most recent requests in a scope, including requests with keys that have since been deleted. */
   usage(scope: Scope): UsageEntry[] {
     return this.#usage.filter((entry) => entry.scope === scope);
   }
 
-  /** Records the usage of a request and deducts it from the key's quota, unless a reset has removed the key. */
+  /** Records the usage of a request and deducts it from the key's quota, unless the key has been removed by a reset. */
   spend(record: KeyRecord, model: string, usage: TokenUsage): void {
     if (this.#byId.get(record.id) !== record) return;
     record.usedTokens += BigInt(usage.total);

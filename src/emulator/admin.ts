@@ -34,7 +34,7 @@ function adminError(status: number, message: string): HttpError {
 const done = (): Response => new Response(null, { status: 204 });
 
 /**
- * Handles `/_emulator/`: the dashboard, and endpoints that give other processes the methods of an emulator. Every
+ * Handles `/_emulator/`: the dashboard, and endpoints that provide the methods of an emulator to other processes. Every
  * endpoint requires the access token. A full key appears only in the response to its creation. Only rejected requests
  * are logged.
  */
@@ -52,7 +52,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     return (key) => key !== undefined && records.some((record) => isKey(record, key));
   };
   const addAll = (given: unknown): Response => {
-    // Validate everything before anything is added.
+    // Validate everything before adding anything.
     check('scenario', addition, given);
     const scenario = given as Parameters<Add>[0];
     const created = add(scenario)?.map(({ secret, ...key }) => ({ ...key, key: secret.reveal() }));

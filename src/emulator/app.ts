@@ -16,7 +16,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) 
   const { account, settings } = context;
   const { sleep } = settings;
   const app = new Hono<Env>();
-  // Unlike the default router, it distinguishes a trailing slash.
+  // Unlike the default router, this router distinguishes paths with and without a trailing slash.
   app.router = new TrieRouter();
 
   const operate: Operate = (operation) => async (c, next) => {
@@ -36,7 +36,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) 
     await next();
     if (effects.length === 0) return undefined;
     const response = c.res;
-    // Hono would add the headers of the previous response to the next one.
+    // Otherwise, Hono would add the headers of the previous response to the new one.
     c.res = undefined;
     if (isReplaced) await response.body?.cancel();
     c.res = isReplaced
@@ -52,7 +52,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) 
     return settings.behind === 'none' ? unknownPath() : notFound();
   });
   app.onError((error, { req, env: { log } }) => {
-    // A bug, or an option that throws. Rethrown so that its author sees the error instead of a 500.
+    // The cause is a bug, or an option that throws. Rethrow the error so that its author sees it instead of a 500.
     if (!(error instanceof HttpError)) throw error;
     log.add({ reason: error.reason });
     return error.toResponse(req.raw);

@@ -3,20 +3,17 @@ export type Body = ReadableStream<Bytes>;
 export type Chunks = AsyncGenerator<string | Bytes, void, undefined>;
 
 interface BodyOptions {
-  /** Called when the reader cancels or the signal is aborted. Must release everything that `source` waits for. */
+  /** Called when the reader cancels or the signal aborts. Must end everything that `source` is waiting for. */
   readonly onCancel?: ((reason: unknown) => void) | undefined;
-  /** Called once when the body ends, for any reason. */
+  /** Called once when the body ends for any reason. */
   readonly onEnd?: (() => void) | undefined;
-  /** Makes the body fail with the signal's reason as soon as it is aborted. */
+  /** When this signal aborts, the body fails with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const encoder = new TextEncoder();
 
-/**
- * Creates a body from a generator. It has no queue, so data is requested from `source` only when the reader asks for
- * it.
- */
+/** Creates a body from a generator. It has no queue, so data is requested from `source` only on demand. */
 export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions = {}): Body {
   let ended = false;
   let onAbort: (() => void) | undefined;
@@ -28,7 +25,7 @@ export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions 
   };
   const cancel = (reason: unknown): void => {
     onCancel?.(reason);
-    // Not awaited, so that a source that hangs does not block a reader that cancels.
+    // Not awaited, so that a hanging source does not block a reader that cancels.
     source.return().catch(() => {});
     end();
   };
@@ -85,7 +82,7 @@ async function* readAll(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenera
       yield value;
     }
   } finally {
-    // For a generator that ends before the body. Has no effect after the end of the body.
+    // The generator may end before the body does. Canceling has no effect after the end of the body.
     void reader.cancel().catch(() => {});
   }
 }
@@ -108,12 +105,12 @@ export async function* splitAfter(
   if (rest !== '') yield rest;
 }
 
-/** Returns the server-sent events of a body, each with its terminating blank line, which the last event may lack. */
+/** Returns the server-sent events of a body, each with its terminating blank line. The last event may have none. */
 export function eventsOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
   return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/);
 }
 
-/** Returns the data of an event; `undefined` if it has none, such as a comment. */
+/** Returns the data of an event, or `undefined` if it has none, such as a comment. */
 export function dataOf(event: string): string | undefined {
   const lines = event.split(/\r\n|\n|\r/).filter((line) => line.startsWith('data:'));
   return lines.length === 0 ? undefined : lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n');

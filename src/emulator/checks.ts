@@ -5,19 +5,16 @@ import { isSecret } from '../secret/secret.ts';
 
 export const nonEmpty = z.string().min(1);
 
-/** A credential that is valid in a header. */
+/** A credential that is valid in an HTTP header. */
 export const credential = z.union([
   z.string().refine(isPrintableAscii, 'must be printable ASCII characters without spaces'),
   z.custom(isSecret),
 ]);
 
-/** The id, the name or the value of a key. */
-export const keyReference = z.union(
-  [nonEmpty, z.custom(isSecret)],
-  'must be the id, the name or the value of a key',
-);
+/** The id, name or value of a key. */
+export const keyReference = z.union([nonEmpty, z.custom(isSecret)], 'must be the id, name or value of a key');
 
-/** Creates the schema of an object. Unknown fields are rejected with the closest known field as a suggestion. */
+/** Creates an object schema. It rejects unknown fields and suggests the closest known field. */
 export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {
     error({ code, keys }) {
@@ -48,7 +45,7 @@ function explain(issue: z.core.$ZodIssue): Pick<z.core.$ZodIssue, 'path' | 'mess
   const { path, message } = issue;
   if (issue.code === 'unrecognized_keys') return { path: [...path, issue.keys[0] ?? ''], message };
   if (issue.code !== 'invalid_union') return { path, message };
-  // The alternative with the most valid fields.
+  // Choose the alternative with the most valid fields.
   const [best] = issue.errors
     .flatMap(([first]) => (first === undefined ? [] : [explain(first)]))
     .filter((each) => each.path.length > 0)

@@ -10,9 +10,9 @@ const HELP = `Usage: drun-sdk emulator [options]
 
 Runs an emulator of d.run in memory: the control plane and the data plane on one port.
 
-  --port <number>          port to listen on; 0 picks a free one (default: 3786)
+  --port <number>          port to listen on; 0 selects a free port (default: 3786)
   --host <name>            host name or address to listen on (default: 127.0.0.1)
-  --allowed-host <name>    further host name that clients use, such as host.docker.internal; repeatable
+  --allowed-host <name>    additional host name that clients use, such as host.docker.internal; repeatable
   --script <file>          JSON file with options, rules, keys and faults
   --strict                 reject requests that no rule of the script matches
   --max-keys <number>      maximum number of API keys, or unlimited (default: 5)
@@ -21,7 +21,7 @@ Runs an emulator of d.run in memory: the control plane and the data plane on one
   --upstream <url>         OpenAI-compatible server that replies, such as http://127.0.0.1:11434/v1;
                            its key is read from DRUN_UPSTREAM_API_KEY
   --behind <what>          gateway, or none for a bare model server (default: gateway)
-  --access-token <token>   access token of the control plane (default: a random one)
+  --access-token <token>   access token of the control plane (default: a random token)
   --no-admin               do not serve /_emulator/
   --json                   print one JSON object per line
   -h, --help               print this help
@@ -39,7 +39,7 @@ const OPTIONS = {
 
 type Arguments = ReturnType<typeof parseArguments>;
 
-/** @throws {TypeError} If the command line is invalid. The message repeats no value, which may be a credential. */
+/** @throws {TypeError} If the command line is invalid. The message does not repeat values, because they may be credentials. */
 function parseArguments([command, ...args]: readonly string[]) {
   if (command === undefined || command === '--help' || command === '-h') return { help: true };
   if (command !== 'emulator') throw new TypeError('The first argument must be the subcommand `emulator`.');
@@ -48,11 +48,11 @@ function parseArguments([command, ...args]: readonly string[]) {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const isValue = code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL';
-    throw new TypeError(isValue ? 'An argument is not an option.' : message.split('\n')[0]);
+    throw new TypeError(isValue ? 'Only options may follow `emulator`.' : message.split('\n')[0]);
   }
 }
 
-/** Returns the options of the script, overridden by those of the command line. */
+/** Returns the options from the script, overridden by options from the command line. */
 function emulatorOptions(args: Arguments): EmulatorOptions {
   const { 'max-keys': maxKeys, upstream, script } = args;
   const given = {
@@ -110,7 +110,7 @@ async function run(args: Arguments, print: (line: string) => void): Promise<() =
 type Summary = Readonly<Record<'url' | 'openaiBaseUrl' | 'version' | 'accessToken', string>> &
   Readonly<Record<'dashboard' | 'apiKey', string | undefined>> & { readonly models: string[] | undefined };
 
-/** Returns text to paste into a shell. */
+/** Returns text that can be pasted into a shell. */
 function describeServer(server: Summary): string {
   const { url, openaiBaseUrl, dashboard, version, models, accessToken, apiKey } = server;
   const lines = [`d.run ${version}, emulated at ${url}`];
@@ -145,7 +145,7 @@ function quoted(value: string): string {
 
 const { stdout, stderr, argv } = process;
 
-// The reader may stop reading: `drun-sdk emulator | head -1`.
+// The reader may close the pipe, as in `drun-sdk emulator | head -1`.
 stdout.on('error', () => process.exit());
 
 try {

@@ -6,7 +6,7 @@ import type { EmulatedOperation } from './operation.ts';
 import type { Settings } from './options.ts';
 import type { RandomText } from './random.ts';
 
-/** State that the planes share. */
+/** State shared by both planes. */
 export interface Context {
   readonly settings: Settings;
   readonly account: Account;
@@ -21,9 +21,9 @@ export interface Env {
     readonly log: LoggedRequest;
   };
   Variables: {
-    /** The fields of all faults that apply. */
+    /** The combined fields of all faults that apply. */
     fault: Fault;
-    /** The owner of keys, on the control plane. */
+    /** On the control plane, the owner of the keys. */
     scope: Scope;
   };
 }
@@ -31,5 +31,5 @@ export interface Env {
 export type Exchange = HonoContext<Env>;
 export type Middleware = MiddlewareHandler<Env>;
 
-/** Creates the middleware that precedes every handler: it names the operation in the log and applies faults. */
+/** Creates the middleware that precedes every handler: it logs the operation and applies faults. */
 export type Operate = (operation?: EmulatedOperation) => Middleware;

@@ -1,8 +1,8 @@
 /// <reference path="./text-imports.d.ts" />
 
 /**
- * Content security policy: the page may load its script and style, and send requests to its own origin. It
- * permits no inline code, other origins, form targets or frames, and requires trusted types.
+ * Content security policy: the page may load its script and style, and send requests to its own origin. It allows no
+ * inline code, other origins, form targets or frames, and requires trusted types.
  */
 const POLICY = [
   "default-src 'none'",
@@ -39,7 +39,7 @@ export async function dashboard({ url, method }: Request): Promise<Response | un
   return new Response(text, { headers: { ...HEADERS, 'content-type': type } });
 }
 
-/** Loaded on demand: most emulators never serve the page. */
+/** Loaded on demand, because most emulators never serve the page. */
 const FILES: Readonly<Record<string, () => Promise<[string, { readonly text: string }]>>> = {
   '': async () => ['text/html; charset=utf-8', await import('./dashboard/page.html?text')],
   'style.css': async () => ['text/css; charset=utf-8', await import('./dashboard/style.css?text')],

@@ -21,17 +21,17 @@ import { randomText as createRandomText } from './random.ts';
 
 /**
  * An emulated d.run, created by {@link createEmulator}. With `await using`, it is closed at the end of the block:
- * responses in progress are aborted, and further requests fail like those to a server that is not running.
+ * responses in progress are aborted, and further requests fail as if the server were not running.
  *
- * Printing, inspecting and serializing it show no credential.
+ * Printing, inspecting and serializing it reveal no credentials.
  */
 export interface Emulator extends AsyncDisposable {
   /**
-   * Handles a request to either plane, or to `/_emulator/`. Can replace `fetch` in any client, and does not depend on
+   * Handles a request to either plane or to `/_emulator/`. Can replace `fetch` in any client, and does not depend on
    * `this`. Only the path of the URL matters, not its host.
    *
    * @returns The service's response, including error responses.
-   * @throws The signal's reason if it is aborted. Reading the body of a stream throws it as well.
+   * @throws The signal's reason if the signal is aborted, also while the body of a stream is being read.
    * @throws {TypeError} If the arguments are not a request, or a fault drops the connection.
    */
   readonly fetch: (
@@ -40,17 +40,17 @@ export interface Emulator extends AsyncDisposable {
   ) => Promise<PlatformResponse>;
   /** The access token of the control plane. A reset does not change it. */
   readonly accessToken: Secret;
-  /** The existing keys. */
+  /** The keys that currently exist. */
   readonly keys: EmulatedKeys;
-  /** The last 1000 requests, in order of arrival. Requests to `/_emulator/` are included only if they were rejected. */
+  /** The last 1,000 requests, in order of arrival. Requests to `/_emulator/` are included only if they were rejected. */
   readonly requests: Iterable<EmulatedRequest>;
-  /** The faults in effect. */
+  /** The active faults. */
   readonly faults: Faults;
-  /** The rules in effect. */
+  /** The active rules. */
   readonly rules: Rules;
   /**
-   * Restores the initial state: the keys, rules and faults of the options, an empty request log and no usage. Responses
-   * in progress continue.
+   * Restores the initial state: the keys, rules and faults from the options, an empty request log, and no usage.
+   * Responses in progress continue.
    */
   readonly reset: () => void;
 }
@@ -108,7 +108,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   let isClosed = false;
   const handle = async (request: Request): Promise<Response> => {
     const entry = log.open(request);
-    // A separate signal, so that no listener remains on the caller's signal and all requests can be aborted together.
+    // A separate signal is used, so that no listener remains on the caller's signal and all requests can be aborted together.
     const controller = new AbortController();
     const { signal } = controller;
     const onAbort = (): void => controller.abort(request.signal.reason);
@@ -122,7 +122,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     signal.addEventListener('abort', end);
     try {
       const response = await abortable(app(request, { signal, log: entry }), signal);
-      // Clients may use the service's clock.
+      // Clients may rely on the service's clock.
       response.headers.set('date', new Date(settings.now()).toUTCString());
       entry.add({ status: response.status });
       const { body, status, headers } = response;
@@ -130,7 +130,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
         end();
         return response;
       }
-      const leave = (): void => controller.abort(new Error('The client has left.'));
+      const leave = (): void => controller.abort(new Error('The client has disconnected.'));
       const open = mapBody(body, (chunks) => chunks, { signal, onEnd: end, onCancel: leave });
       return new Response(open, { status, headers });
     } catch (error) {

@@ -1,4 +1,4 @@
-/** Languages of the control plane's messages. */
+/** Languages of control-plane messages. */
 export type Language = 'en' | 'zh';
 
 /** Thrown by a handler to end its request with an error response. */
@@ -7,7 +7,7 @@ export class HttpError extends Error {
   readonly status: number;
   /** Why the request was rejected, for the log. Contains no credential. */
   readonly reason: string;
-  // A function, because the response may repeat a credential, which no field of an error should contain.
+  // A function, because the response may repeat a credential, and no field of an error may contain one.
   readonly #respond: (language: Language) => Response;
 
   constructor(status: number, reason: string, respond: (language: Language) => Response) {
@@ -44,13 +44,13 @@ export function isEventStream({ headers }: Response): boolean {
 }
 
 /**
- * Returns the token of an `Authorization: Bearer` header; `undefined` if there is none. The scheme is case-sensitive.
+ * Returns the token of an `Authorization: Bearer` header, or `undefined` if there is none. The scheme is case-sensitive.
  */
 export function bearerToken(request: Request): string | undefined {
   return /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1];
 }
 
-/** Reads the text of a body. Keeps a byte order mark, because the service rejects it. */
+/** Reads the text of a body. Preserves a byte order mark, because the service rejects bodies that start with one. */
 export async function bodyText(message: Request | Response): Promise<string> {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await message.arrayBuffer());
 }
@@ -72,7 +72,7 @@ export function isIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** Returns the first supported language in `Accept-Language`; English if there is none. */
+/** Returns the first supported language in `Accept-Language`, or English if there is none. */
 export function preferredLanguage(request: Request): Language {
   const language = /\b(en|zh)\b/i.exec(request.headers.get('accept-language') ?? '')?.[1];
   return language?.toLowerCase() === 'zh' ? 'zh' : 'en';
@@ -81,8 +81,8 @@ export function preferredLanguage(request: Request): Language {
 const MESSAGES = { ECONNRESET: 'read ECONNRESET', ECONNREFUSED: 'connect ECONNREFUSED' } as const;
 
 /**
- * Thrown by `fetch` or by a body when the connection is lost because a fault dropped it or the emulator was closed.
- * `serve` and `handlers` drop their own connection instead.
+ * Thrown by `fetch` or by a body if the connection is lost, because a fault dropped it or the emulator was closed.
+ * `serve` and `handlers` drop their own connections instead.
  */
 export class LostConnection extends TypeError {
   constructor(code: keyof typeof MESSAGES = 'ECONNRESET') {

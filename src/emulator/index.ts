@@ -1,5 +1,5 @@
 /**
- * {@link createEmulator}: d.run in memory, for tests and experiments.
+ * {@link createEmulator} emulates d.run in memory, for tests and experiments.
  *
  * @module
  */

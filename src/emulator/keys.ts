@@ -7,7 +7,7 @@ import { keyChanges, newKey } from './scenario.ts';
 export interface EmulatedQuota {
   readonly limit: number | 'unlimited';
   readonly used: number;
-  /** 0 if more was used than allowed, because a running request is not cut off. */
+  /** 0 if more was used than allowed, because running requests are not cut off. */
   readonly remaining: number | 'unlimited';
 }
 
@@ -17,27 +17,27 @@ export interface EmulatedKey {
   readonly name: string;
   /** Such as `sk-******7ucU`. */
   readonly maskedKey: string;
-  /** The workspace of the key; absent for a key of the account. */
+  /** The key's workspace; absent for account keys. */
   readonly workspace?: number | undefined;
   /** Name of the user who created the key. */
   readonly createdBy: string;
   readonly createdAt: Date;
-  /** When the key expires; absent if it does not. */
+  /** When the key expires; absent if it never does. */
   readonly expiresAt?: Date | undefined;
   readonly expired: boolean;
   readonly disabled: boolean;
   /** When the data plane last accepted the key. */
   readonly lastUsedAt?: Date | undefined;
-  /** Globs of the models that the key may use; every model if empty. */
+  /** Globs of the models that the key may use. If empty, the key may use every model. */
   readonly allowModels: readonly string[];
   /** Globs of the models that the key may not use. The deny list takes precedence over the allow list. */
   readonly denyModels: readonly string[];
   readonly quota: EmulatedQuota;
 }
 
-/** Properties of a key that {@link EmulatedKeys.update} changes. */
+/** Properties of a key that {@link EmulatedKeys.update} can change. */
 export interface EmulatedKeyChanges {
-  /** When the key expires; null for never. */
+  /** When the key expires; null if it never does. */
   readonly expiresAt?: Date | string | null | undefined;
   readonly disabled?: boolean | undefined;
   /** Globs of the models that the key may use: `*` does not cross a slash, `**` does. */
@@ -48,12 +48,12 @@ export interface EmulatedKeyChanges {
   readonly quota?: number | 'unlimited' | undefined;
 }
 
-/** A key to create directly, without a request. */
+/** A new key that is created directly, without a request. */
 export interface NewEmulatedKey extends EmulatedKeyChanges {
   readonly name: string;
   /** The full key, for tests that need a fixed one: printable ASCII without spaces. Default: a random key. */
   readonly key?: string | Secret | undefined;
-  /** Creates the key in this workspace. Default: in the account. */
+  /** The workspace in which the key is created. Default: the key belongs to the account. */
   readonly workspace?: number | undefined;
   /** Name of the user who owns the key. Default: the owner of the access token. */
   readonly user?: string | undefined;
@@ -65,8 +65,8 @@ export interface CreatedEmulatedKey extends EmulatedKey {
 }
 
 /**
- * The existing keys, oldest first. The methods set up the state of a test. They send no request, and faults do not
- * apply to them.
+ * The keys that currently exist, oldest first. The methods set up the state of a test. They send no requests, and
+ * faults do not apply to them.
  */
 export interface EmulatedKeys extends Iterable<EmulatedKey> {
   /**
@@ -77,7 +77,7 @@ export interface EmulatedKeys extends Iterable<EmulatedKey> {
    */
   readonly create: (key: NewEmulatedKey) => CreatedEmulatedKey;
   /**
-   * Changes a key. The control plane has no request that sets the lists of models.
+   * Changes a key. Only this method can set the model lists; the control plane has no request for that.
    *
    * @throws {RangeError} If no such key exists.
    * @throws {TypeError} If a field is invalid.
@@ -109,7 +109,7 @@ export function keyView(record: KeyRecord, now: number): EmulatedKey {
   };
 }
 
-/** Whether a record has this id, this name, or this full key. */
+/** Whether a record has this id, name or full key. */
 export function isKey(record: KeyRecord, key: string | Secret): boolean {
   if (isSecret(key)) return record.secret.equals(key);
   return record.id === key || record.name === key || record.secret.equals(key);
@@ -134,7 +134,7 @@ export function emulatedKeys(account: Account, now: () => number): EmulatedKeys 
       const fullKey = isSecret(key) ? key.reveal() : key;
       check('drun.keys', newKey, { name, key, workspace, user, ...changes });
       const scope: Scope = workspace ?? 'account';
-      if (account.isFull(scope)) throw new RangeError('drun.keys: the limit of keys (`maxKeys`) is reached.');
+      if (account.isFull(scope)) throw new RangeError('drun.keys: the key limit (`maxKeys`) is reached.');
       if (fullKey !== undefined && account.list().some(({ secret }) => secret.equals(fullKey))) {
         throw new RangeError('drun.keys: another key has the same `key`.');
       }

@@ -2,12 +2,12 @@ import { redact } from '../secret/redact.ts';
 import { Secret } from '../secret/secret.ts';
 import { type EmulatedOperation, type EmulatedPlane, planeOf } from './operation.ts';
 
-/** A request that the emulator received. No field contains a credential in plain text. */
+/** A request that the emulator received. No field contains a plain-text credential. */
 export interface EmulatedRequest {
   readonly method: string;
   /**
-   * The path without its query. Anything that may be a credential is masked: access tokens, the value of the
-   * `Authorization` header, everything that starts with `sk-`, and any unbroken run of 20 or more characters. The
+   * The path without its query. Everything that may be a credential is masked: access tokens, the value of the
+   * `Authorization` header, everything that starts with `sk-`, and any unbroken sequence of 20 or more characters. The
    * emulator's own ids are shorter.
    */
   readonly path: string;
@@ -15,7 +15,7 @@ export interface EmulatedRequest {
   readonly plane?: EmulatedPlane | undefined;
   /** Absent if the emulator does not serve the path. */
   readonly operation?: EmulatedOperation | undefined;
-  /** The masked credential of the `Authorization` header. */
+  /** The masked credential from the `Authorization` header. */
   readonly credential?: string | undefined;
   /** The id of the API key that authenticated the request. */
   readonly keyId?: string | undefined;
@@ -31,7 +31,7 @@ export interface EmulatedRequest {
   readonly durationMs?: number | undefined;
   /** The fields of the faults that were applied. */
   readonly faults?: readonly string[] | undefined;
-  /** Position of the rule that provided the reply, from 1. */
+  /** Position of the rule that provided the reply, starting at 1. */
   readonly rule?: number | undefined;
 }
 
@@ -61,7 +61,7 @@ export class RequestLog {
   open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>) {
     const { now, onRequest } = this.#settings;
     const { pathname } = new URL(url);
-    // Applies to any scheme, because a client may send a credential without one by mistake.
+    // Applies to any scheme, because a client may send a credential without a scheme by mistake.
     const words = (headers.get('authorization') ?? '').split(/[\s,]+/).filter((word) => word !== '');
     const credential = words.at(-1);
     const plane = planeOf(pathname);
@@ -103,7 +103,7 @@ export class RequestLog {
     for (const entry of [...this.#entries]) yield structuredClone(entry);
   }
 
-  /** @param isSelected - Limits the removal to the requests of certain keys. */
+  /** @param isSelected - Limits the removal to requests with certain keys. */
   clear(isSelected: (keyId: string | undefined) => boolean = () => true): void {
     this.#entries = this.#entries.filter(({ keyId }) => !isSelected(keyId));
   }

@@ -13,7 +13,7 @@ export function modelAccess(
 const TOKENS = /(?<=^|\/)\*\*\/|\/\*\*$|\*+|\[[!^]?[^\]]+\]|\\.|[\s\S]/gu;
 
 /**
- * Matches a doublestar glob, as the gateway does: `*` and `?` do not cross a slash, `**` as a whole path segment
+ * Matches a doublestar glob, as the gateway does: `*` and `?` do not match slashes, `**` as a whole path segment
  * matches zero or more segments, and classes (`[ab]`, `[^ab]`) and alternatives (`{a,b}`) are supported. A malformed
  * glob matches nothing.
  *

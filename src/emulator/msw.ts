@@ -1,5 +1,5 @@
 /**
- * {@link handlers}: an emulator at the URLs of the real service, through msw.
+ * {@link handlers} serves an emulator at the URLs of the real service, through msw.
  *
  * @module
  */
@@ -21,11 +21,11 @@ export interface HandlersOptions {
 }
 
 /**
- * Creates msw request handlers, for `setupServer` and `setupWorker`, that let an emulator respond to the URLs of d.run,
- * so that the code under test needs no configuration. Each plane responds only at its own URL, as in the service.
+ * Creates msw request handlers for `setupServer` and `setupWorker` with which an emulator responds to the URLs of d.run,
+ * so the code under test needs no configuration. As in the real service, each plane responds only at its own URL.
  *
  * Streams arrive chunk by chunk, aborts are passed on, and a connection that a fault drops becomes a network error. msw
- * reads a response as fast as it is produced, even if the client does not read it. If back-pressure matters, pass
+ * reads a response as fast as it is produced, even if the client does not read it. If backpressure matters, pass
  * {@link Emulator.fetch} to the client, or use `serve`.
  *
  * @throws {TypeError} If an option is not a URL.
@@ -62,7 +62,7 @@ const SHARED_AND_REGIONAL = /^https:\/\/(?!console\.)[a-z0-9-]+\.d\.run\//;
 function baseUrl(option: string, given: string | URL): string {
   const url = URL.canParse(String(given)) ? new URL(given) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new TypeError(`handlers: \`${option}\` must be a URL with https or http.`);
+    throw new TypeError(`handlers: \`${option}\` must be an https or http URL.`);
   }
   return url.origin + url.pathname.replace(/\/(?:v1\/*)?$/, '');
 }
@@ -71,7 +71,7 @@ function below(base: string): RegExp {
   return new RegExp(`^${base.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&')}/`);
 }
 
-/** @param only - The plane at this URL; requests to the other one get a 404. */
+/** @param only - The plane at this URL. Requests to the other plane get a 404. */
 function resolver(
   emulator: Pick<Emulator, 'fetch'>,
   base: string,
@@ -84,14 +84,14 @@ function resolver(
     try {
       return framed(await emulator.fetch(target));
     } catch (error) {
-      // The response to an aborted request is discarded, and msw would print any other error.
+      // The response to an aborted request is discarded; msw would print any other error.
       if (error instanceof LostConnection || request.signal.aborted) return HttpResponse.error();
       throw error;
     }
   };
 }
 
-/** Removes the path of the base URL. */
+/** Removes the path of the base URL from a request. */
 function withoutPrefix(request: Request, base: string): Request {
   const url = new URL(request.url);
   const prefix = base === '' ? '' : new URL(base).pathname.replace(/\/$/, '');
@@ -99,12 +99,12 @@ function withoutPrefix(request: Request, base: string): Request {
   return new Request(url.origin + url.pathname.slice(prefix.length) + url.search, request);
 }
 
-/** Adds framing. Without it, a response whose connection is lost would look complete to the client. */
+/** Adds framing, without which a response would look complete to the client even if its connection was lost. */
 function framed({ body, status, headers }: Response): Response {
   if (body === null) return new Response(null, { status, headers });
   const framedHeaders = new Headers(headers);
   if (!headers.has('content-length')) framedHeaders.set('transfer-encoding', 'chunked');
-  // Yields to the event loop, so that an abort reaches a stream that msw reads without end.
+  // Yields to the event loop, so that an abort reaches a stream that msw reads continuously.
   const yielding = mapBody(body, async function* (chunks) {
     for await (const chunk of chunks) {
       yield chunk;

@@ -10,32 +10,32 @@ import { LostConnection, notFound } from './http.ts';
 
 /** Options of {@link serve}. */
 export interface ServeOptions {
-  /** 0 picks a free port. Default: 0. */
+  /** 0 selects a free port. Default: 0. */
   readonly port?: number | undefined;
-  /** A host name or address of this machine. Default: `127.0.0.1`, which only this machine can reach. */
+  /** A host name or address of this machine. Default: `127.0.0.1`, which can be reached only from this machine. */
   readonly host?: string | undefined;
   /**
-   * Host names that clients use besides `localhost`, names under it, loopback addresses and `host`, such as
-   * `host.docker.internal`. While the server listens on loopback, requests for other hosts are rejected with 403: a web
-   * page can have its own name resolve to 127.0.0.1 (DNS rebinding). Default: none.
+   * Additional host names that clients use, such as `host.docker.internal`. `localhost` and its subdomains, loopback
+   * addresses and `host` are always allowed. While the server listens on loopback, requests for any other host are
+   * rejected with 403, because a web page can make its own host name resolve to 127.0.0.1 (DNS rebinding). Default: none.
    */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Whether to serve `/_emulator/`: the dashboard and the endpoints for other processes. Default: false. */
   readonly admin?: boolean | undefined;
 }
 
-/** A server for an emulator. With `await using`, it is closed at the end of the block. */
+/** A server that serves an emulator. With `await using`, it is closed at the end of the block. */
 export interface EmulatorServer extends AsyncDisposable {
   /** The base URL of both planes, without a trailing slash, such as `http://127.0.0.1:41373`. */
   readonly url: string;
   readonly port: number;
-  /** Closes the port and every connection at once, including responses in progress. Can be called repeatedly. */
+  /** Immediately closes the port and all connections, including responses in progress. Can be called repeatedly. */
   readonly close: () => Promise<void>;
 }
 
 /**
  * Serves an emulator over HTTP, for other processes and languages. Streams are sent chunk by chunk and respect
- * back-pressure. A client that disconnects aborts its request. A fault that drops a connection closes the socket.
+ * backpressure. A request is aborted when its client disconnects. A fault that drops a connection closes the socket.
  *
  * @returns The server, once it is listening.
  * @throws {TypeError} If an option is invalid.
@@ -65,12 +65,12 @@ export async function serve(
   const handle = async (request: Request): Promise<Response> => {
     const { hostname, pathname } = new URL(request.url);
     if (isOnLoopback && !isLoopback(hostname) && !knownHosts.includes(hostname)) {
-      const reason = `The host \`${hostname}\` is not allowed; add it with \`allowedHosts\` or --allowed-host.`;
+      const reason = `The host \`${hostname}\` is not allowed. Add it with \`allowedHosts\` or --allowed-host.`;
       log?.reject(request, 403, reason);
       return new Response(`${reason}\n`, { status: 403, headers: TEXT });
     }
     if (!admin && pathname.startsWith('/_emulator')) {
-      log?.reject(request, 404, '`/_emulator/` is disabled; enable it with the option `admin` of `serve`.');
+      log?.reject(request, 404, '`/_emulator/` is disabled. Enable it with the `admin` option of `serve`.');
       return notFound();
     }
     return emulator.fetch(request);
@@ -80,7 +80,7 @@ export async function serve(
     outgoing.once('close', () => {
       if (!outgoing.writableFinished) client.abort(new Error('The client has disconnected.'));
     });
-    // The gateway keeps connections alive without a `Connection` header.
+    // The gateway keeps connections alive without sending a `Connection` header.
     outgoing.removeHeader('connection');
     const { method = 'GET' } = incoming;
     const headers = headersOf(incoming);
@@ -108,7 +108,7 @@ export async function serve(
 
   const close = (): Promise<void> =>
     new Promise((resolve) => {
-      // The error of a server that is already closed is ignored.
+      // Ignores the error if the server is already closed.
       server.close(() => resolve());
       server.closeAllConnections();
     });
@@ -134,13 +134,13 @@ async function listen(server: Server, port: number, host: string): Promise<void>
   });
 }
 
-/** Uses the loopback address for wildcard addresses, which are not valid destinations on every platform. */
+/** Replaces wildcard addresses, which are not valid destinations on every platform, with the loopback address. */
 function urlOf(host: string, port: number): string {
   const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
-/** @throws {TypeError} If Node accepts the request but `fetch` does not, such as CONNECT or an invalid host. */
+/** @throws {TypeError} If Node accepts the request but `fetch` does not, for example because of CONNECT or an invalid host. */
 function toRequest(incoming: IncomingMessage, init: RequestInit & { readonly headers: Headers }): Request {
   const target = targetOf(incoming.url ?? '/', init.headers.get('host') ?? 'localhost');
   if (init.method === 'GET' || init.method === 'HEAD') return new Request(target, init);
@@ -176,7 +176,7 @@ async function send({ status, headers, body }: Response, outgoing: ServerRespons
   outgoing.end();
 }
 
-/** Resolves when the bytes have been handed to the system, so that they arrive before the connection is closed. */
+/** Resolves when the bytes have been passed to the operating system, so that they arrive before the connection is closed. */
 function written(outgoing: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     outgoing.write(bytes, (error) => (error ? reject(error) : resolve()));

@@ -16,9 +16,9 @@ export const CONTROL_OPERATIONS = [
 export const DATA_OPERATIONS = ['models', 'chat', 'completions', 'images'] as const;
 
 /**
- * The operation of a request. Those of the control plane are the same for the account and for workspaces; `list` covers
- * the plain and the masked list, `usage` both methods of `apikeys-stats`. On the data plane, `completions` is the older
- * endpoint `/v1/completions`.
+ * The operation of a request. Control-plane operations are the same for the account and for workspaces. `list` covers
+ * the plain and the masked list, and `usage` covers both methods of `apikeys-stats`. On the data plane, `completions`
+ * is the older endpoint `/v1/completions`.
  */
 export type EmulatedOperation = (typeof CONTROL_OPERATIONS)[number] | (typeof DATA_OPERATIONS)[number];
 

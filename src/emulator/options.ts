@@ -16,10 +16,10 @@ import type { EmulatedRequest } from './log.ts';
 import { secureRandom } from './random.ts';
 import { options as schema } from './scenario.ts';
 
-/** Version of the service whose control plane is emulated. */
+/** Version of the emulated service. */
 export type EmulatedVersion = '0.15' | '0.16' | '0.17';
 
-/** Resolves after this many milliseconds; rejects with the signal's reason as soon as the signal is aborted. */
+/** Resolves after this many milliseconds, or rejects with the signal's reason as soon as the signal aborts. */
 export type Sleep = (milliseconds: number, signal: PlatformAbortSignal) => Promise<void>;
 
 /** A model that the data plane serves. */
@@ -36,20 +36,20 @@ export interface EmulatedModel {
 
 /** A real OpenAI-compatible server behind the emulator. */
 export interface UpstreamOptions {
-  /** Its base URL, such as `http://127.0.0.1:11434/v1`. Without a path, `/v1` is added. */
+  /** Base URL of the server, such as `http://127.0.0.1:11434/v1`. If the URL has no path, `/v1` is added. */
   readonly url: string | PlatformUrl;
-  /** Sent instead of the caller's key. Default: no credential. */
+  /** Key that is sent instead of the caller's key. Default: no credential is sent. */
   readonly apiKey?: string | Secret | undefined;
   /** Default: the global `fetch`. */
   readonly fetch?: ((input: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
 }
 
 /**
- * Options of {@link createEmulator}. All of them except functions and `Secret` objects can be read from a JSON file.
+ * Options of {@link createEmulator}. All options except functions and `Secret` objects can be read from a JSON file.
  */
 export interface EmulatorOptions {
   /**
-   * Maximum number of keys, in the account and in each workspace. `Infinity` for no limit.
+   * Maximum number of keys in the account and in each workspace. `Infinity` means no limit.
    *
    * @defaultValue 5
    */
@@ -70,15 +70,15 @@ export interface EmulatorOptions {
    * The reply to requests that no rule matches. By default, the emulator repeats the last user message, calls a tool if
    * `tool_choice` requires one, and replies with the simplest valid value if `response_format` requires JSON.
    *
-   * A function that throws emulates a failing model server: the response is a 500 before the reply starts, and later
-   * the stream ends the way the gateway ends it.
+   * A function that throws emulates a failing model server: before the reply has started, the response is a 500;
+   * afterwards, the stream ends the way the gateway ends a failed stream.
    */
   readonly reply?: Reply | ReplyFunction | undefined;
   /** Replies to certain requests. The first matching rule provides the reply. */
   readonly rules?: readonly EmulatorRule[] | undefined;
   /** Rejects requests that no rule matches, with an error that describes them, unless there is a `reply`. */
   readonly strict?: boolean | undefined;
-  /** A real model server for requests that no rule matches, or its base URL. */
+  /** A real model server (or its base URL) that handles requests that no rule matches. */
   readonly upstream?: string | PlatformUrl | UpstreamOptions | undefined;
   /**
    * The layer in front of the models: d.run's `gateway`, or `none` for a bare vLLM that accepts the emulator's keys.
@@ -90,11 +90,11 @@ export interface EmulatorOptions {
   readonly keys?: readonly NewEmulatedKey[] | undefined;
   /** Faults that are set at the start and after each reset. */
   readonly faults?: readonly ScheduledFault[] | undefined;
-  /** Access token of the control plane: printable ASCII without spaces. Default: a random one. */
+  /** Access token of the control plane: printable ASCII without spaces. Default: a random token. */
   readonly accessToken?: string | Secret | undefined;
   /** The clock, in milliseconds since 1970, for all timestamps, expiry, faults and `Date` headers. */
   readonly now?: (() => number) | undefined;
-  /** Used by faults that delay a response. If it advances `now`, tests do not have to wait. Default: a timer. */
+  /** Waits on behalf of faults that delay a response. If it advances `now` instead, tests do not have to wait. Default: a timer. */
   readonly sleep?: Sleep | undefined;
   /**
    * Source of every id, key and token: numbers from 0 (inclusive) to 1 (exclusive). Pass `seededRandom(7)` for
@@ -102,8 +102,8 @@ export interface EmulatorOptions {
    */
   readonly random?: (() => number) | undefined;
   /**
-   * Called for each request when its response has ended or the client has disconnected. Errors that it throws are
-   * ignored.
+   * Called for each request when its response has ended or the client has disconnected. Errors thrown by this function
+   * are ignored.
    */
   readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
 }

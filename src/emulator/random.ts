@@ -6,8 +6,8 @@ export const URL_SAFE: string = `${ALPHANUMERIC}_-`;
 export type RandomText = (alphabet: string, length: number) => string;
 
 /**
- * Creates a source of random strings. Shifts each string by the number of previous ones, which keeps its randomness and
- * makes strings differ even if a custom `random` always returns the same number.
+ * Creates a source of random strings. Shifts each string by the number of previous strings. This preserves its
+ * randomness and makes strings differ even if a custom `random` always returns the same number.
  */
 export function randomText(random: () => number): RandomText {
   let count = 0;
@@ -35,7 +35,7 @@ export function secureRandom(): number {
  * @param seed - Any number; only its lower 32 bits are used.
  */
 export function seededRandom(seed: number): () => number {
-  // Marsaglia's xorshift with 32 bits, whose state must not be zero. The factor spreads adjacent seeds.
+  // Marsaglia's 32-bit xorshift, whose state must not be zero. The factor spreads adjacent seeds.
   let state = Math.imul(seed | 0, 0x9e3779b1) ^ 0x85ebca6b || 1;
   return () => {
     state ^= state << 13;

@@ -5,8 +5,8 @@ import { scheduledFault } from './faults/table.ts';
 import { isIterable } from './http.ts';
 
 /*
- * The schema of scenarios. `createEmulator`, `--script` and `/_emulator/scenario` accept the same fields, and each
- * method of an emulator accepts a part of it. docs/emulator.md documents the fields.
+ * The scenario schema. `createEmulator`, `--script` and `/_emulator/scenario` accept the same fields, and each method
+ * of an emulator accepts some of them. docs/emulator.md documents the fields.
  */
 
 const isFunction = z.custom((value) => typeof value === 'function', 'must be a function');
@@ -23,7 +23,7 @@ const changes = {
   disabled: z.boolean().optional(),
   allowModels: globs,
   denyModels: globs,
-  quota: z.custom(isQuota, 'must be an integer from 0, or `unlimited`').optional(),
+  quota: z.custom(isQuota, 'must be a non-negative integer or `unlimited`').optional(),
 };
 
 export const keyChanges = fields(changes);
@@ -31,7 +31,7 @@ export const keyChanges = fields(changes);
 export const newKey = fields({
   name: nonEmpty,
   key: credential.optional(),
-  workspace: z.int().refine(isWorkspace, 'must be the number of a workspace').optional(),
+  workspace: z.int().refine(isWorkspace, 'must be a workspace number').optional(),
   user: nonEmpty.optional(),
   ...changes,
 });
@@ -42,7 +42,7 @@ const model = fields({
   reasoningField: z.enum(['reasoning', 'reasoning_content']).optional(),
 });
 
-/** A chunk of a reply. Strict, because a misspelled field would result in an empty reply. */
+/** A chunk of a reply. The schema is strict, because a misspelled field would otherwise result in an empty reply. */
 const callDelta = fields({ index: z.int().min(0).optional(), id: text, name: text, arguments: text });
 export const delta = z.union(
   [
@@ -83,7 +83,7 @@ export const reply = z.union(
 );
 const replySource = z
   .union([isFunction, reply], 'must be a reply or a function')
-  .refine(isReusable, 'can be read only once; provide the function that creates it');
+  .refine(isReusable, 'can be read only once. Provide a function that creates it');
 
 const pattern = z.union(
   [
@@ -105,7 +105,10 @@ const condition = fields({
 
 export const rule = fields({
   when: condition.optional(),
-  reply: z.union([replySource, z.array(replySource).min(1)], 'must be a reply, a function or replies'),
+  reply: z.union(
+    [replySource, z.array(replySource).min(1)],
+    'must be a reply, a function, or an array of these',
+  ),
   times: positive,
 });
 
@@ -120,7 +123,7 @@ export const addition = fields(additions);
 
 const serverUrl = z.custom(
   (value) => isServerUrl(String(value)),
-  'must be a URL without user, query and fragment',
+  'must be a URL without a user, query or fragment',
 );
 const server = fields({ url: serverUrl, apiKey: credential.optional(), fetch: isFunction.optional() });
 
@@ -129,14 +132,14 @@ export const options = fields({
   maxKeys: z
     .custom(
       (value) => isQuota(value) || value === Number.POSITIVE_INFINITY,
-      'must be an integer from 0, Infinity or `unlimited`',
+      'must be a non-negative integer, Infinity or `unlimited`',
     )
     .optional(),
   version: z.enum(['0.15', '0.16', '0.17']).optional(),
-  models: z.array(z.union([nonEmpty, model], 'must be a name or a model')).optional(),
+  models: z.array(z.union([nonEmpty, model], 'must be a model name or a model object')).optional(),
   reply: replySource.optional(),
   strict: z.boolean().optional(),
-  upstream: z.union([serverUrl, server], 'must be a URL without user, query and fragment').optional(),
+  upstream: z.union([serverUrl, server], 'must be a URL without a user, query or fragment').optional(),
   behind: z.enum(['gateway', 'none']).optional(),
   accessToken: credential.optional(),
   now: isFunction.optional(),
@@ -145,7 +148,7 @@ export const options = fields({
   onRequest: isFunction.optional(),
 }).refine(
   ({ reply: given, upstream }) => given === undefined || upstream === undefined,
-  'Only one of `reply` and `upstream` can be given',
+  '`reply` and `upstream` cannot be combined',
 );
 
 /** Whether a reply can be used more than once; generators and streams cannot. */

@@ -185,7 +185,7 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
 
   it.each<[string[], string, Record<string, string>?]>([
     [['sk-a-misplaced-key'], 'The first argument must be the subcommand `emulator`. See --help.'],
-    [['emulator', 'sk-a-misplaced-key'], 'An argument is not an option. See --help.'],
+    [['emulator', 'sk-a-misplaced-key'], 'Only options may follow `emulator`. See --help.'],
     [['emulator', '--port', 'abc'], '`port`: Invalid input: expected number, received NaN. See --help.'],
     [
       ['emulator', '--version', '1.0'],

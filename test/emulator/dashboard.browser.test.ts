@@ -89,7 +89,7 @@ describeInChromium('the dashboard', (openPage) => {
     await page.getByRole('button', { name: 'Create API key' }).click();
     await page.getByLabel('Name').fill('third');
     await page.keyboard.press('Enter');
-    await page.getByRole('alert').getByText('limit of keys').waitFor();
+    await page.getByRole('alert').getByText('key limit').waitFor();
   });
 
   it('deletes a key after a confirmation', async () => {

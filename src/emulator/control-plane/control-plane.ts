@@ -11,10 +11,10 @@ const WORKSPACE = `${ACCOUNT}/workspaces/:workspace`;
 
 type Handler = (exchange: Exchange) => Response | Promise<Response>;
 
-/** The API that manages keys. */
+/** Adds the API that manages keys. */
 export function controlPlane(app: Hono<Env>, operate: Operate, { settings, account }: Context): void {
   const { now, maxKeys } = settings;
-  // Since 0.17 the service masks keys itself and shows a full key on request.
+  // Since 0.17, the service masks keys itself and shows a full key on request.
   const hasMaskedList = settings.version === '0.17';
   const plainForm = hasMaskedList ? 'masked' : 'full';
 
@@ -96,7 +96,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     route('GET', `${prefix}/apikeys/:id/secret`, 'reveal', reveal);
   }
   app.all('/apis/*', operate(), authenticate, ({ env: { log } }) => {
-    log.add({ reason: `Version ${settings.version} does not serve this request.` });
+    log.add({ reason: `Version ${settings.version} does not serve this endpoint.` });
     return notFound();
   });
 }
@@ -105,7 +105,7 @@ function queryOf({ req }: Exchange): URLSearchParams {
   return new URL(req.url).searchParams;
 }
 
-/** Every workspace with a valid number exists, because the contract has no request to create one. */
+/** Every workspace with a valid number exists, because the contract has no request that creates one. */
 function scopeOf(workspace: string | undefined): Scope {
   if (workspace === undefined) return 'account';
   const number = /^\d+$/.test(workspace) ? Number(workspace) : Number.NaN;

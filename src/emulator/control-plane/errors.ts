@@ -1,8 +1,8 @@
 import { bearerToken, HttpError, json, type Language } from '../http.ts';
 
 /*
- * The contract fixes the shape of an error, `{id, message}`, and which requests are invalid. It documents neither ids
- * nor the status of a rejected creation. The ones used here are plausible, but no client should rely on them.
+ * The contract defines the format of an error, `{id, message}`, and which requests are invalid. It documents neither
+ * the ids nor the status of a rejected create. The values used here are plausible, but clients should not rely on them.
  */
 
 type Translated = Readonly<Record<Language, string>>;
@@ -12,8 +12,8 @@ function controlError(status: number, id: string, message: Translated, reason = 
 }
 
 /**
- * Repeats the rejected token in plain text, as the data plane repeats keys, so that tests show whether clients redact
- * it.
+ * Repeats the rejected token in plain text, as the data plane does with keys, so that tests can show whether clients
+ * redact it.
  */
 export function unauthenticated(token: string | undefined): HttpError {
   const message =
@@ -46,7 +46,7 @@ export function limitReason(maxKeys: number): Translated {
   return { en: `The limit of ${maxKeys} API keys is reached`, zh: `API Key 数量已达到上限 ${maxKeys} 个` };
 }
 
-/** Creates the control plane's error for the status of a fault. */
+/** Creates the control-plane error for the status of a fault. */
 export function controlErrorOf(status: number, request: Request): HttpError {
   if (status === 401) return unauthenticated(bearerToken(request));
   return controlError(status, `Status${status}`, {

@@ -2,8 +2,8 @@ import { type KeyRecord, OWNER, remainingTokens, type TokenUsage, type UsageEntr
 import type { PageQuery, UsageQuery } from './requests.ts';
 
 /*
- * Messages of the control plane in protobuf JSON: fields that are empty, zero, false or unset are omitted, and 64-bit
- * integers (bigints here) are strings.
+ * Control-plane messages in protobuf JSON: fields that are empty, zero, false or unset are omitted, and 64-bit integers
+ * (bigints here) are strings.
  */
 
 export function withoutZeros(message: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -15,7 +15,7 @@ export function withoutZeros(message: Readonly<Record<string, unknown>>): Record
   );
 }
 
-/** Formats an RFC 3339 time, without fractions of a second if they are zero; `undefined` for never. */
+/** Formats an RFC 3339 time, without fractional seconds if they are zero. Returns `undefined` for never. */
 function timestamp(time: number | undefined): string | undefined {
   if (time === undefined || time === Number.POSITIVE_INFINITY) return undefined;
   return new Date(time).toISOString().replace('.000Z', 'Z');
@@ -24,7 +24,7 @@ function timestamp(time: number | undefined): string | undefined {
 export function keyMessage(record: KeyRecord, now: number, form: 'masked' | 'full'): object {
   const { scope, quota, usedTokens } = record;
   const remaining = remainingTokens(record);
-  // In the contract, keys of the account have no quota, but a test may set one.
+  // In the contract, account keys have no quota, but a test may set one.
   const hasQuota = scope !== 'account' || quota !== 'unlimited';
   return withoutZeros({
     id: record.id,
@@ -56,8 +56,8 @@ const SORT_FIELDS: Readonly<Record<string, (key: KeyRecord) => string | number>>
 };
 
 /**
- * Selects one page. Keys are listed newest first unless `sort` is given. The search in id, name and full key ignores
- * case.
+ * Selects one page. Keys are listed newest first unless `sort` is given. The search covers the id, name and full key
+ * and is case-insensitive.
  */
 export function selectPage(keys: readonly KeyRecord[], { page, pageSize, sort, search }: PageQuery) {
   const found = keys.filter((key) =>
@@ -69,8 +69,8 @@ export function selectPage(keys: readonly KeyRecord[], { page, pageSize, sort, s
 }
 
 /**
- * The syntax of `page.sort` is not documented. The emulator accepts the name of a field; `-` before it or `desc` after
- * it means descending. Anything else leaves the order unchanged.
+ * The syntax of `page.sort` is not documented. The emulator accepts a field name; a leading `-` or trailing `desc`
+ * means descending order. Anything else leaves the order unchanged.
  */
 function sortKeys(keys: readonly KeyRecord[], order: string): readonly KeyRecord[] {
   const [, minus, name = '', suffix] = /^(-?)(\w+)(?:[ ,:](asc|desc))?$/i.exec(order.trim()) ?? [];
@@ -85,7 +85,7 @@ function compare(a: string | number, b: string | number): number {
   return a < b ? -1 : 1;
 }
 
-/** Creates the message with total usage and usage by period and model, sorted by period and then by model. */
+/** Creates the message with the total usage and the usage by period and model, sorted by period and then by model. */
 export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery): object {
   const selected = entries.filter(
     ({ time, keyId, model }) =>

@@ -2,9 +2,7 @@ import * as z from 'zod';
 import type { KeyRecord, Scope } from '../account.ts';
 import { invalidField } from './errors.ts';
 
-/*
- * Requests of the control plane. Unknown fields are ignored, since the contract does not close its types.
- */
+/* Control-plane requests. Unknown fields are ignored, because the contract does not forbid them. */
 
 const DEFAULT_PAGE_SIZE = 10;
 const MAX_INT32 = 2 ** 31 - 1;
@@ -36,7 +34,7 @@ const pageParameters = z.object({
   'page.search': z.string().optional(),
 });
 
-/** Periods of usage. The default is not documented; the emulator uses one day. */
+/** Usage periods. The default is not documented; the emulator uses one day. */
 const PERIODS = {
   TIME_PERIOD_UNSPECIFIED: 'day',
   TIME_PERIOD_HOUR: 'hour',
@@ -63,20 +61,20 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.outp
 export function parseKey(body: Record<string, unknown>, scope: Scope) {
   const { name, expireTime } = parse(accountKey, body);
   const key = { name, ...(typeof expireTime === 'string' && { expiresAt: Date.parse(expireTime) }) };
-  // Keys of the account have no quota. The default quota of a workspace key is not documented. protobuf's default of
-  // zero would make the key useless.
+  // Account keys have no quota. The default quota of a workspace key is not documented. Protobuf's default of zero
+  // would make the key useless.
   if (scope === 'account') return key;
   const { quota, unlimitedQuota } = parse(quotas, body);
   const isGiven = typeof quota === 'string' || typeof unlimitedQuota === 'boolean';
   return { ...key, ...(isGiven && parseQuota(body)) };
 }
 
-/** Parses the body of a status request. A missing field is false. */
+/** Parses the body of a status request. A missing field means false. */
 export function parseStatus(body: Record<string, unknown>): Pick<KeyRecord, 'disabled'> {
   return { disabled: parse(status, body).disabled ?? false };
 }
 
-/** Parses a quota. A missing quota is limited to zero. */
+/** Parses a quota. A missing quota means a limit of zero. */
 export function parseQuota(body: Record<string, unknown>): Pick<KeyRecord, 'quota'> {
   const { quota, unlimitedQuota } = parse(quotas, body);
   return { quota: unlimitedQuota === true ? 'unlimited' : BigInt(quota ?? 0) };

@@ -1,4 +1,4 @@
-/** A key in the response of `/_emulator/keys`. */
+/** A key in a response from `/_emulator/keys`. */
 interface Key extends Readonly<Record<'id' | 'name' | 'maskedKey' | 'createdAt', string>> {
   readonly expired: boolean;
   readonly disabled: boolean;
@@ -16,7 +16,7 @@ const POLL_MS = 2000;
 const SHOWN_REQUESTS = 50;
 const TOKEN = 'drun-emulator-token';
 
-// The token is removed from the address, so that it is neither bookmarked nor visible.
+// Remove the token from the address bar, so that it is neither bookmarked nor visible.
 const tokenInUrl = new URLSearchParams(location.hash.slice(1)).get('token');
 if (tokenInUrl !== null) {
   sessionStorage.setItem(TOKEN, tokenInUrl);
@@ -28,7 +28,7 @@ function get<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
-/** Sends a request to an endpoint below `/_emulator/`. @throws {Error} With a message for the user. */
+/** Sends a request to an endpoint under `/_emulator/`. @throws {Error} With a message that can be shown to the user. */
 async function send<T>(method: string, path: string, body?: object): Promise<T> {
   const response = await fetch(path, {
     method,
@@ -36,10 +36,10 @@ async function send<T>(method: string, path: string, body?: object): Promise<T> 
     ...(body && { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(30_000),
   }).catch(() => {
-    throw new Error('The emulator does not respond.');
+    throw new Error('The emulator is not responding.');
   });
   if (response.status === 401)
-    throw new Error('Open the address that the emulator printed, which contains the access token.');
+    throw new Error('Open the address that the emulator printed. It contains the access token.');
   const result = response.status === 204 ? undefined : await response.json();
   if (!response.ok) throw new Error(result.message);
   return result;

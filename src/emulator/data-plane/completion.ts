@@ -43,7 +43,7 @@ interface WholeChoice {
 
 const FINGERPRINT = 'vllm-0.32.0-1ea06c84';
 
-/** The completion of one reply in the format of vLLM 0.32, as one object or as chunks. Can be used once. */
+/** The completion of one reply in the format of vLLM 0.32, as a single object or as chunks. Can be used only once. */
 export class Completion {
   readonly #options: CompletionOptions;
   readonly #meter: UsageMeter;
@@ -53,7 +53,7 @@ export class Completion {
     this.#meter = new UsageMeter(promptTokens(options.request.messages));
   }
 
-  /** @param signal - Ends a reply that is still being generated. */
+  /** @param signal - Stops a reply that is still being generated. */
   async whole(signal: AbortSignal): Promise<object> {
     const { reply, isChat, reasoningField } = this.#options;
     if (isCompletion(reply)) {
@@ -136,7 +136,7 @@ export class Completion {
     yield { choices: [], usage: usage ?? this.#usage(), system_fingerprint: FINGERPRINT, ...fields };
   }
 
-  /** Adds the fields that every completion and every chunk starts with, unless they are given. */
+  /** Adds the fields with which every completion and every chunk starts, unless they are given. */
   #withHead(body: Fields): object {
     const { head, isChat, request } = this.#options;
     const kind = request.stream === true ? 'chat.completion.chunk' : 'chat.completion';
@@ -175,7 +175,7 @@ export class Completion {
     }
   }
 
-  /** Returns functions, because each choice has its own tool-call ids. @param begun - Tool calls that have started. */
+  /** Returns functions, because each choice has its own tool call ids. @param begun - Tool calls that have begun. */
   #deltasOf({ reasoning, content, refusal, toolCalls = [] }: Piece, begun: Set<number>): (() => Fields)[] {
     const texts = { refusal, [this.#options.reasoningField]: reasoning, content };
     const given = Object.entries(texts).filter(([, text]) => text !== undefined);
@@ -191,7 +191,7 @@ export class Completion {
 
   /** vLLM's first delta of a tool call has no `arguments`. */
   #callDelta({ index = 0, id, name, arguments: text }: EmulatedToolCallDelta, isNew: boolean): object {
-    // Ids are unique, because clients use them to distinguish the calls of several rounds.
+    // Ids are unique, because clients use them to distinguish tool calls of different rounds.
     const newId = isNew ? `chatcmpl-tool-${this.#options.randomText(HEXADECIMAL, 16)}` : undefined;
     const type = isNew ? 'function' : undefined;
     return { id: id ?? newId, type, index, function: { name, arguments: text } };

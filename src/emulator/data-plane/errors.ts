@@ -1,9 +1,7 @@
 import { bearerToken, HttpError, json } from '../http.ts';
 import { gatewayResponse, goJson } from './gateway-wire.ts';
 
-/*
- * Errors of the gateway. The messages are those of the real gateway, which takes most of them from OpenAI.
- */
+/* Errors of the gateway. The messages are those of the real gateway, most of which are OpenAI's. */
 
 const INVALID = 'invalid_request_error';
 const MISSING_KEY =
@@ -14,7 +12,7 @@ const RATE_LIMIT_EXCEEDED = 'You have exceeded the rate limit. Please try again 
 const QUOTA_USED_UP =
   'You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.';
 
-/** @param reason - For the log; must not contain a credential. */
+/** @param reason - Reason for the log. Must not contain a credential. */
 function gatewayError(
   status: number,
   code: string | null,
@@ -27,7 +25,7 @@ function gatewayError(
 }
 
 export const missingApiKey = (): HttpError =>
-  gatewayError(401, null, INVALID, MISSING_KEY, 'No `Authorization: Bearer` header.');
+  gatewayError(401, null, INVALID, MISSING_KEY, 'The request has no `Authorization: Bearer` header.');
 
 /** Repeats the full key in plain text, as the gateway does. */
 export const incorrectApiKey = (fullKey: string, reason = 'The API key is invalid.'): HttpError =>
@@ -74,11 +72,11 @@ const BY_STATUS: Readonly<Record<number, () => HttpError>> = {
 export function dataErrorOf(status: number, request: Request): HttpError {
   const fullKey = bearerToken(request);
   if (status === 401) return fullKey === undefined ? missingApiKey() : incorrectApiKey(fullKey);
-  // Otherwise, an error of the model server, as the gateway passes it on.
+  // Any other status is an error from the model server, as the gateway passes it on.
   return BY_STATUS[status]?.() ?? gatewayError(status, null, '', `upstream unknown error: ${status}`);
 }
 
-/** Creates an error of the emulator itself, for the author of a test. No real server sends it. */
+/** Creates an error from the emulator itself, for the author of a test. No real server sends it. */
 export const scenarioError = (code: string, message: string): HttpError =>
   gatewayError(400, code, 'emulator_error', message);
 
@@ -104,7 +102,7 @@ export function unknownPath(): Response {
   return vllmResponse({ detail: 'Not Found' }, 404);
 }
 
-/** An error of the model server, in vLLM's form. */
+/** An error from the model server, in vLLM's format. */
 export class ModelServerError extends HttpError {
   constructor(status: number, message: string, param: string | null = null) {
     const error = { message, type: VLLM_TYPES[status] ?? 'BadRequestError', param, code: status };

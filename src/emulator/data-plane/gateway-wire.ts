@@ -2,13 +2,13 @@ import { type Body, type Bytes, dataOf, eventsOf, mapBody, splitAfter } from '..
 import { isObject, parseJson } from '../http.ts';
 
 /*
- * How the gateway rewrites the responses of model servers. It is written in Go, and its JSON differs from
- * JavaScript's: sorted keys, escaped `<`, `>` and `&`.
+ * How the gateway rewrites responses from model servers. The gateway is written in Go, and its JSON differs from
+ * JavaScript's: keys are sorted, and `<`, `>` and `&` are escaped.
  *
  * @see https://github.com/knoway-dev/knoway
  */
 
-/** The gateway's response for a model server's response that it cannot use. */
+/** The gateway's response if it cannot use the model server's response. */
 export const INTERNAL_ERROR =
   '{"error":{"code":null,"message":"internal error","param":null,"type":"internal_error"}}';
 
@@ -41,18 +41,18 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
 };
 
-/** Rewrites a whole response as the gateway does; `undefined` if the gateway cannot use it. */
+/** Rewrites a whole response as the gateway does. Returns `undefined` if the gateway cannot use it. */
 export function rewriteWhole(text: string, response: Response, model: string) {
   const body = parseJson(text);
   if (!isObject(body) || !isUsage(body.usage)) return undefined;
   const error = errorOf(body, response);
   if (error !== undefined) return { status: response.status, text: goJson({ error }), isError: true };
-  // The gateway responds with 200, whatever 2xx status the model server sent.
+  // The gateway responds with 200, regardless of the model server's 2xx status.
   if (!('model' in body)) return undefined;
   return { status: 200, text: escapeHtml(withModel(text, model)), isError: false };
 }
 
-/** The error of a response, reduced to the gateway's four fields. */
+/** Returns the error in a response, reduced to the gateway's four fields. */
 function errorOf(body: Record<string, unknown>, { status, statusText }: Response): object | undefined {
   const { error } = body;
   if (isObject(error) && Object.keys(error).length > 0) {
@@ -82,8 +82,8 @@ function printed(value: unknown): string {
 }
 
 /**
- * The body of a stream. The gateway reads lines, not events: it drops everything but `data: ` lines and serializes
- * their JSON again.
+ * Rewrites the body of a stream. The gateway reads lines, not events: it drops all lines except `data: ` lines and
+ * serializes their JSON again.
  *
  * @param onChunk - Receives each chunk that is passed on.
  */
@@ -109,11 +109,11 @@ async function* rewrittenEvents(
   const lines = splitAfter(chunks, /\n/);
   let hasError = false;
   for (;;) {
-    // A connection reset only ends the stream.
+    // A connection reset just ends the stream.
     const next = await lines.next().catch(() => undefined);
     if (next === undefined) return;
     if (next.done === true) break;
-    // A last line without a line feed is dropped.
+    // The last line is dropped if it has no line feed.
     if (!next.value.endsWith('\n')) continue;
     const line = next.value.trim();
     hasError ||= line.startsWith('data: {"error":');
@@ -137,7 +137,7 @@ async function* rewrittenEvents(
   yield 'data: null\n\n';
 }
 
-/** Whether Go can decode a `usage` object: the counts must be unsigned integers. Anything but an object is ignored. */
+/** Whether Go can decode a `usage` object: its counts must be unsigned integers. Values other than objects are ignored. */
 function isUsage(usage: unknown): boolean {
   if (!isObject(usage)) return true;
   const isCount = (value: unknown): boolean => Number.isInteger(value ?? 0) && Number(value ?? 0) >= 0;
@@ -177,7 +177,7 @@ function escapeHtml(text: string): string {
 
 const JSON_TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
-/** Removes white space and replaces the top-level `model`. Everything else, such as large integers, is unchanged. */
+/** Removes white space and replaces the top-level `model`. Everything else, such as large integers, remains unchanged. */
 function withModel(text: string, model: string): string {
   const tokens = Array.from(text.matchAll(JSON_TOKENS), ([token]) => token);
   let depth = 0;

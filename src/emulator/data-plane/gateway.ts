@@ -19,7 +19,7 @@ const STREAM_HEADERS = {
   'transfer-encoding': 'chunked',
 };
 
-/** The API that serves models: the gateway in front of them, or a bare model server. */
+/** Adds the API that serves models: the gateway in front of the models, or a bare model server. */
 export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, rules: RuleBook): void {
   const { account, settings } = context;
   const { models } = settings;
@@ -141,7 +141,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   });
 }
 
-/** Unless a stream asks for its usage already, the gateway replaces its `stream_options`. */
+/** If a request for a stream does not already ask for the usage, the gateway replaces its `stream_options`. */
 function withUsage(body: Record<string, unknown>): Record<string, unknown> {
   if (body.stream !== true) return body;
   const options = isObject(body.stream_options) ? body.stream_options : {};

@@ -20,7 +20,7 @@ import {
 import type { RuleBook } from './rules.ts';
 import { lengthOf, promptTokens, textOf } from './tokens.ts';
 
-/** A request that the gateway passes to a model server. */
+/** A request that the gateway forwards to a model server. */
 export interface ModelRequest extends Readonly<Env['Bindings']> {
   readonly request: Request;
   readonly key: KeyRecord;
@@ -29,11 +29,11 @@ export interface ModelRequest extends Readonly<Env['Bindings']> {
   readonly body: Record<string, unknown>;
 }
 
-/** The server behind the gateway. Resolves to the unmodified response of the model server. */
+/** A server behind the gateway. Resolves to the unmodified response from the model server. */
 export type ModelServer = (request: ModelRequest) => Promise<Response>;
 
 /**
- * Creates a model server that replies according to `rules` and `reply`, in the format of vLLM.
+ * Creates a model server that replies in vLLM's format, according to `rules` and `reply`.
  *
  * @param fallback - Handles the requests that no rule matches.
  */
@@ -53,7 +53,7 @@ export function emulatedModelServer(
     try {
       request = isChat ? parseChatRequest(body) : parseCompletionRequest(body);
     } catch (error) {
-      // Another server validates the requests that no rule matches.
+      // The other server validates requests that no rule matches.
       if (fallback !== undefined) return fallback(modelRequest);
       throw error;
     }
@@ -96,10 +96,10 @@ export function emulatedModelServer(
 }
 
 async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Promise<Reply> {
-  // Called in a promise, so that a function may throw as well as reject.
+  // Called within a promise, so that the function may throw or reject.
   const reply: unknown =
     typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
-  // The reply will not be read, but its generator may hold a resource.
+  // The reply will not be read, but its generator may hold resources.
   if (context.signal.aborted && isIterable(reply)) void reply[Symbol.asyncIterator]().return?.();
   if (isReply(reply)) return reply;
   throw scenarioError(
@@ -199,8 +199,8 @@ function jsonFor(schema: unknown, subject: string): string {
 }
 
 /**
- * Checks a scripted reply against the strict schemas of the request, because a violation is a mistake in the test.
- * Replies in wire format, truncated replies and refusals are not checked.
+ * Checks a scripted reply against the strict schemas of the request, because a violation indicates a mistake in the
+ * test. Replies in wire format, truncated replies and refusals are not checked.
  *
  * @throws {HttpError} If the reply violates a schema. The error describes the violation.
  */
@@ -223,6 +223,6 @@ function check(subject: string, text: string, schema: unknown): void {
   if (problem === undefined) return;
   throw scenarioError(
     'reply_violates_schema',
-    `The scripted ${subject} violates the strict schema of the request: ${problem}. A model server would never send it; to send it anyway, use a completion with \`choices\`.`,
+    `The scripted ${subject} violates the strict schema of the request: ${problem}. A model server would never send it. To send it anyway, use a completion with \`choices\`.`,
   );
 }

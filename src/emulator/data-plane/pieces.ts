@@ -42,7 +42,7 @@ export function isWireStream(reply: Reply): reply is { readonly chunks: readonly
   );
 }
 
-/** Number of chunks that text is split into for a stream. */
+/** Number of chunks into which the text of a stream is split. */
 const CHUNKS = 4;
 
 /** Splits text into chunks without splitting characters. */
@@ -52,8 +52,8 @@ function cut(text: string): string[] {
 }
 
 /**
- * Yields the chunks of a reply, limited by `stop`, the token limit of the request and the model's context length. Only
- * the last one has a finish reason.
+ * Yields the chunks of a reply, limited by `stop`, the request's token limit and the model's context length. Only the
+ * last one has a finish reason.
  */
 export async function* limitedPieces(
   reply: ScriptedReply,
@@ -64,7 +64,7 @@ export async function* limitedPieces(
   const available = contextLength - promptTokens(request.messages);
   let budget =
     Math.min(typeof requested === 'number' ? requested : available, available) * CHARACTERS_PER_TOKEN;
-  /** Returns the part of a text within the budget; `undefined` if the budget is used up. */
+  /** Returns the part of a text that fits the budget, or `undefined` if the budget is used up. */
   const take = (text: string | undefined): string | undefined => {
     if (text === undefined || text === '') return text;
     const characters = [...text];

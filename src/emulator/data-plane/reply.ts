@@ -1,7 +1,7 @@
 import type { PlatformAbortSignal } from '../../internal/platform.ts';
 import type { EmulatedKey } from '../keys.ts';
 
-/** A chat request. The fields that the emulator reads are validated; all others are passed on unchanged. */
+/** A chat request. Fields that the emulator reads are validated; all others are passed on unchanged. */
 export interface ChatRequest {
   readonly model: string;
   readonly messages: readonly EmulatedMessage[];
@@ -12,14 +12,14 @@ export interface ChatRequest {
 /** A message of a request or a completion. */
 export interface EmulatedMessage {
   readonly role?: string | undefined;
-  /** A string, or a list of parts, of which only those with `text` are read. */
+  /** A string, or an array of parts, of which only those with `text` are read. */
   readonly content?: string | null | readonly { readonly [field: string]: unknown }[] | undefined;
   readonly [field: string]: unknown;
 }
 
 /** A choice of an {@link EmulatedCompletion}. */
 export interface EmulatedChoice {
-  /** Default: its position. */
+  /** Default: the position of the choice. */
   readonly index?: number | undefined;
   /** The model's message. `role` defaults to `assistant`. */
   readonly message: EmulatedMessage;
@@ -30,7 +30,7 @@ export interface EmulatedChoice {
 
 /**
  * A whole completion in wire format, for example with several choices, a custom `usage` or unknown fields. It is sent
- * regardless of the request; missing fields are filled in. A stream sends the same content in chunks.
+ * regardless of the request, and missing fields are filled in. For a stream, the same content is sent in chunks.
  */
 export interface EmulatedCompletion {
   readonly choices: readonly EmulatedChoice[];
@@ -40,7 +40,7 @@ export interface EmulatedCompletion {
 /** A tool call made by the model. */
 export interface EmulatedToolCall {
   readonly name: string;
-  /** Objects are sent as JSON, strings unchanged, even if they are not JSON. Default: `{}`. */
+  /** Objects are sent as JSON; strings are sent unchanged, even if they are not JSON. Default: `{}`. */
   readonly arguments?: string | Readonly<Record<string, unknown>> | undefined;
   /** Default: a unique id in vLLM's format, `chatcmpl-tool-…`. */
   readonly id?: string | undefined;
@@ -50,7 +50,7 @@ export interface EmulatedToolCall {
 export interface EmulatedToolCallDelta {
   /** Position of the tool call in its message. Default: 0. */
   readonly index?: number | undefined;
-  /** Default: a unique one in the delta that has the `name`. */
+  /** Default: a unique id in the delta that has the `name`. */
   readonly id?: string | undefined;
   readonly name?: string | undefined;
   readonly arguments?: string | undefined;
@@ -61,7 +61,7 @@ export interface EmulatedDelta {
   readonly reasoning?: string | undefined;
   readonly content?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCallDelta[] | undefined;
-  /** Ends the reply with this chunk. Default: the reply ends with an additional chunk without text. */
+  /** Ends the reply with this chunk. Default: an additional chunk without text ends the reply. */
   readonly finishReason?: string | undefined;
 }
 
@@ -71,7 +71,7 @@ export interface EmulatedChunk {
   readonly [field: string]: unknown;
 }
 
-/** A reply with more than text: reasoning before it, tool calls after it, or the exact chunks of a stream. */
+/** A reply with more than text: reasoning before the text, tool calls after it, or the exact chunks of a stream. */
 export interface EmulatedReply {
   readonly reasoning?: string | undefined;
   readonly content?: string | undefined;
@@ -82,7 +82,7 @@ export interface EmulatedReply {
    * the request.
    */
   readonly chunks?: readonly (string | EmulatedDelta)[] | readonly EmulatedChunk[] | undefined;
-  /** Default: `tool_calls` if there are any, else `stop`. */
+  /** Default: `tool_calls` if there are tool calls, otherwise `stop`. */
   readonly finishReason?: string | undefined;
   /** Usage in wire format. Default: an estimate of four characters per token. */
   readonly usage?: Readonly<Record<string, unknown>> | undefined;
@@ -98,7 +98,7 @@ export interface ReplyContext {
 }
 
 /**
- * A reply of the model. Each item of an iterable becomes one chunk. The next item is requested only when the client
+ * A reply from the model. Each item of an iterable becomes one chunk. The next item is requested only when the client
  * reads it, and `return` is called when the client disconnects.
  */
 export type Reply = string | AsyncIterable<string | EmulatedDelta> | EmulatedReply | EmulatedCompletion;

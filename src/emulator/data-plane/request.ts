@@ -4,8 +4,8 @@ import { ModelServerError } from './errors.ts';
 import type { ChatRequest, EmulatedMessage } from './reply.ts';
 
 /*
- * Validates requests as vLLM does, with the same statuses, and with the same messages if they are clear. Unknown fields
- * are accepted.
+ * Validates requests as vLLM does, with the same statuses and, unless they are unclear, the same messages. Unknown
+ * fields are accepted.
  */
 
 const named = z.looseObject({ name: z.string() });
@@ -96,7 +96,7 @@ function checkOptions(request: Readonly<Record<string, unknown>>): void {
   reject(isObject(request.stream_options) && request.stream !== true, needsStream, 'stream_options');
 }
 
-/** A function that the request offers. */
+/** A tool that the request offers. */
 interface OfferedTool {
   readonly name: string;
   readonly parameters?: unknown;
@@ -108,7 +108,7 @@ export function offeredTools({ tools }: ChatRequest): readonly OfferedTool[] {
 }
 
 /**
- * Returns the name of the tool that the model has to call: the one in `tool_choice`, or the first one for `required`.
+ * Returns the name of the tool that the model must call: the tool in `tool_choice`, or the first tool for `required`.
  */
 export function requiredTool(request: ChatRequest): string | undefined {
   const { tool_choice: choice } = request;
@@ -137,7 +137,7 @@ function checkResponseFormat({ response_format: format }: ChatRequest): void {
   reject(!isNamed, '`response_format.json_schema.name` is missing or not a string.', 'response_format');
 }
 
-/** Returns the JSON Schema that the reply must match; `undefined` if the reply need not be JSON. */
+/** Returns the JSON Schema that the reply must match, or `undefined` if the reply need not be JSON. */
 export function responseSchema({
   response_format: format,
 }: ChatRequest): { readonly schema: unknown; readonly strict: boolean } | undefined {
@@ -158,7 +158,7 @@ function checkMessages(messages: readonly EmulatedMessage[]): void {
     const at = `\`messages[${index}]\``;
     if (role === 'tool') {
       reject(typeof id !== 'string', `${at} has no \`tool_call_id\`.`, 'messages');
-      const text = `${at} is the result of tool call \`${id}\`, which no preceding assistant message made.`;
+      const text = `${at} is the result of tool call \`${id}\`, which does not occur in any preceding assistant message.`;
       reject(!open.delete(String(id)), text, 'messages');
       continue;
     }

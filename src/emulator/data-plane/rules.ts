@@ -19,47 +19,47 @@ export interface TextPattern {
 export interface RuleCondition {
   /** Glob for the model. */
   readonly model?: string | undefined;
-  /** The API key: its id, its name, or the full key. */
+  /** The API key, as its id, its name or the full key. */
   readonly key?: string | Secret | undefined;
-  /** Substring of the last message, whatever its role, or a pattern that it matches. */
+  /** Substring of the last message regardless of its role, or a pattern that the message must match. */
   readonly lastMessage?: string | RegExp | TextPattern | undefined;
   /** Name of a tool that the request offers. */
   readonly tool?: string | undefined;
-  /** Substring of the result of the last tool call, or a pattern. Matches only if the result is the last message. */
+  /** Substring of the last tool call's result, or a pattern for it. Applies only if the result is the last message. */
   readonly toolResult?: string | RegExp | TextPattern | undefined;
-  /** Matches only the n-th request that meets the other conditions. */
+  /** Matches only the nth request that meets the other conditions. */
   readonly nth?: number | undefined;
 }
 
 /** A scripted reply to certain requests. The first matching rule provides the reply. */
 export interface EmulatorRule {
-  /** Default: every request. */
+  /** Default: the rule applies to every request. */
   readonly when?: RuleCondition | undefined;
   /** The reply, a function that computes it, or an array of replies that are used in order. */
   readonly reply: Reply | ReplyFunction | readonly (Reply | ReplyFunction)[];
   /**
-   * Maximum number of requests that the rule replies to. Default: the length of an array, otherwise unlimited. If
-   * `times` exceeds the length, the last reply is repeated.
+   * Maximum number of requests to which the rule replies. Default: the length of the `reply` array, or unlimited for a
+   * single reply. If `times` exceeds the length of the array, the last reply is repeated.
    */
   readonly times?: number | undefined;
 }
 
-/** A rule in effect. With `using`, it is removed at the end of the block. */
+/** An active rule. With `using`, it is removed at the end of the block. */
 export interface ActiveRule extends Disposable {
-  /** Number of requests that the rule has replied to. */
+  /** Number of requests to which the rule has replied. */
   readonly hits: number;
   readonly remove: () => void;
 }
 
-/** The rules in effect, in the order in which they are tried. */
+/** The active rules, in the order in which they are tried. */
 export interface Rules extends Iterable<ActiveRule> {
-  /** Adds a rule after the others. @throws {TypeError} If a field is invalid. */
+  /** Adds a rule after the existing rules. @throws {TypeError} If a field is invalid. */
   readonly add: (rule: EmulatorRule) => ActiveRule;
   /** Removes every rule. */
   readonly clear: () => void;
 }
 
-/** A rule, with the number of requests that met its conditions other than `nth`, and the number it replied to. */
+/** A rule, with the number of requests that met its conditions other than `nth`, and the number of requests to which it replied. */
 interface Entry extends ActiveRule {
   readonly when: RuleCondition;
   readonly replies: readonly (Reply | ReplyFunction)[];
@@ -89,7 +89,7 @@ export class RuleBook {
     return entry;
   }
 
-  /** Returns the reply to a request and the position of its rule, from 1. Increments the hits of the rule. */
+  /** Returns the reply to a request and the position of its rule, starting at 1. Increments the rule's hit count. */
   match(request: ChatRequest, key: KeyRecord) {
     for (const [index, entry] of [...this.#entries].entries()) {
       if (!meets(entry.when, request, key)) continue;
@@ -103,7 +103,7 @@ export class RuleBook {
     return undefined;
   }
 
-  /** @param isSelected - Limits the removal to the rules of certain keys. */
+  /** @param isSelected - Limits the removal to rules for certain keys. */
   clear(isSelected: (key: RuleCondition['key']) => boolean = () => true): void {
     for (const { when, remove } of this.#entries) if (isSelected(when.key)) remove();
   }
@@ -129,6 +129,6 @@ function matchesText(expected: string | RegExp | TextPattern, text: string): boo
   if (typeof expected === 'string') return text.includes(expected);
   const { source, flags = '' } =
     expected instanceof RegExp ? expected : { ...expected, source: expected.pattern };
-  // Removes the flags that make `test` depend on earlier calls.
+  // Remove the flags that make `test` depend on earlier calls.
   return new RegExp(source, flags.replace(/[gy]/g, '')).test(text);
 }

@@ -2,8 +2,8 @@ import type { TokenUsage } from '../account.ts';
 import { isObject } from '../http.ts';
 
 /*
- * Estimates tokens without a model's vocabulary: four characters (Unicode code points) are one token, rounded up. The
- * count does not depend on how text is split into chunks.
+ * Estimates tokens without a model's vocabulary: every four characters (Unicode code points) are one token, rounded up.
+ * The count does not depend on how text is split into chunks.
  */
 
 export const CHARACTERS_PER_TOKEN = 4;
@@ -52,7 +52,7 @@ export class UsageMeter {
     }
   }
 
-  /** Number of tokens in the reasoning so far. */
+  /** Number of reasoning tokens so far. */
   get reasoning(): number {
     return tokensOf(this.#reasoningCharacters);
   }

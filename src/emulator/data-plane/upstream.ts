@@ -6,7 +6,7 @@ import type { EmulatedModel, UpstreamOptions } from '../options.ts';
 import { upstreamError } from './errors.ts';
 import type { ModelRequest } from './model-server.ts';
 
-/** Other headers may contain a credential, or apply to a single connection. */
+/** Other headers may contain a credential or apply to a single connection. */
 const FORWARDED_HEADERS = ['accept', 'accept-language', 'traceparent', 'tracestate', 'x-request-id'];
 
 /** Connects a real model server. */
@@ -21,7 +21,7 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
   const send = async (path: string, init: RequestInit, signal: AbortSignal): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (apiKey !== undefined) headers.set('authorization', `Bearer ${apiKey.reveal()}`);
-    // Read on each request, because tests and tracers replace it.
+    // Read for each request, because tests and tracers replace it.
     const fetch = options.fetch ?? globalThis.fetch;
     const target = `${url}${path}`;
     const response = await fetch(target, { ...init, headers, signal, redirect: 'manual' }).catch(
@@ -35,12 +35,12 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
     if (type !== 'opaqueredirect' && (status < 300 || status >= 400)) return response;
     void response.body?.cancel();
     throw upstreamError(
-      `${target} responded with a redirect, which is not followed because the key would be sent with it. Check the URL.`,
+      `${target} responded with a redirect, which is not followed because it could send the key to another host. Check the URL.`,
     );
   };
 
   return {
-    /** Redacts the server's own key, which servers repeat in errors and which the client must not see. */
+    /** Redacts the upstream server's key, which servers may repeat in errors and which the client must not see. */
     redact: redacted,
     async models(signal: AbortSignal): Promise<EmulatedModel[]> {
       const response = await send('/models', { method: 'GET' }, signal);
@@ -61,12 +61,12 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
   };
 }
 
-/** Describes the failure in the words of Go's HTTP client, which the gateway uses. */
+/** Describes a failure in the wording of Go's HTTP client, which the gateway uses. */
 function causeOf(error: unknown, { hostname, port, protocol }: URL): string {
   const { message, cause } = error instanceof Error ? error : new Error(String(error));
   const code = isObject(cause) && typeof cause.code === 'string' ? cause.code : undefined;
   const address = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
-  // `fetch` blocks some ports; the gateway would report a refused connection.
+  // `fetch` blocks some ports. The gateway would report a refused connection.
   const isBlocked = cause instanceof Error && cause.message === 'bad port';
   switch (isBlocked ? 'ECONNREFUSED' : code) {
     case 'ECONNREFUSED':

@@ -13,7 +13,7 @@ const WITHOUT_BODY: readonly number[] = [204, 205, 304];
 /**
  * Creates the response of a fault that replaces the response of the service.
  *
- * @throws {LostConnection} If the connection is lost before the response.
+ * @throws {LostConnection} If the connection is to be lost before the response.
  */
 export function replacementOf(fault: Fault, request: Request, plane: EmulatedPlane): Response {
   const { status = 200, body, headers = {}, dropConnection } = fault;
@@ -38,7 +38,7 @@ interface Waiting {
   readonly signal: AbortSignal;
 }
 
-/** Applies the faults that concern the body of a response. */
+/** Applies the faults that affect the body of a response. */
 export async function corrupt(response: Response, fault: Fault, waiting: Waiting): Promise<Response> {
   const { body, status, headers } = response;
   const corruption = corruptionOf(fault);
@@ -66,7 +66,7 @@ async function* corruptEvents(
   fault: Fault,
   { sleep, signal }: Waiting,
 ): AsyncGenerator<string, void, undefined> {
-  const { stallAfterChunks, stallMs, crlf, comments } = fault;
+  const { chunkDelayMs = 0, stallAfterChunks, stallMs, crlf, comments } = fault;
   const corruption = corruptionOf(fault);
   const formatted = (event: string): string => {
     const text = comments ? `: keep-alive\n\n${event}` : event;
@@ -74,6 +74,7 @@ async function* corruptEvents(
   };
   let count = 0;
   for await (const event of events) {
+    if (count > 0 && chunkDelayMs > 0) await sleep(chunkDelayMs, signal);
     const isDone = dataOf(event)?.trim() === '[DONE]';
     const isAt = (chunks: number): boolean => count === chunks || (count < chunks && isDone);
     if (stallAfterChunks !== undefined && isAt(stallAfterChunks)) {

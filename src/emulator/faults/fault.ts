@@ -1,13 +1,13 @@
 import type { Secret } from '../../secret/secret.ts';
 import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 
-/** The requests that a fault applies to. A request must meet all conditions. */
+/** The requests to which a fault applies. A request must meet all conditions. */
 export interface RequestFilter {
   readonly plane?: EmulatedPlane | undefined;
   readonly operation?: EmulatedOperation | undefined;
-  /** The key that authenticates a request or that the request refers to: its id, its name, or the full key. */
+  /** The key that authenticates a request or that the request refers to, as its id, its name or the full key. */
   readonly key?: string | Secret | undefined;
-  /** Position of the first matching request that the fault applies to. Default: 1. */
+  /** Position of the first matching request to which the fault applies. Default: 1. */
   readonly nth?: number | undefined;
 }
 
@@ -15,18 +15,20 @@ export interface RequestFilter {
  * An emulated failure of a request.
  *
  * A fault ends a response in at most one way, but can have any number of delays and formats. If several faults apply to
- * one request, their delays and formats are combined, and one of them determines how the response ends: faults of
- * `next` take precedence over random ones, and random ones over those of `always`.
+ * one request, their delays and formats are combined, and one of them determines how the response ends: faults set by
+ * `next` take precedence over random faults, and random faults over faults set by `always`.
  *
- * `…AfterChunks` is the number of events that a stream sends first; if the stream has fewer, the fault applies before
- * `[DONE]`. If the response is not a stream, its first half is sent, or nothing for 0.
+ * `…AfterChunks` is the number of events that a stream sends first. If the stream has fewer events, the fault applies
+ * before `[DONE]`. If the response is not a stream, its first half is sent, or nothing for 0.
  */
 export interface Fault extends RequestFilter {
-  /** Number of requests that the fault applies to. Default: 1. */
+  /** Number of requests to which the fault applies. Default: 1. */
   readonly times?: number | undefined;
 
   /** Delay before the request is handled, in milliseconds. */
   readonly delayMs?: number | undefined;
+  /** Delay between two events of a stream, in milliseconds. */
+  readonly chunkDelayMs?: number | undefined;
   /** Stalls the response after this many chunks. */
   readonly stallAfterChunks?: number | undefined;
   /** With `stallAfterChunks`: how long, in milliseconds. Default: until the client disconnects. */
@@ -39,14 +41,14 @@ export interface Fault extends RequestFilter {
   /** Number of bytes per write of a stream. A write can contain part of an event, or several events. */
   readonly writeBytes?: number | undefined;
 
-  /** Responds with this status, from 200 to 599, instead of applying the request. */
+  /** Responds with this status (200 to 599) without applying the request. */
   readonly status?: number | undefined;
   /**
    * With `status`: the body. Strings are sent unchanged, other values as JSON. Default: the service's body for the
    * status.
    */
   readonly body?: unknown;
-  /** With `status`: additional headers, which override those of the body. */
+  /** With `status`: additional headers. They override the headers that the body implies. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Drops the connection before the response. The request is not applied. */
   readonly dropConnection?: boolean | undefined;
@@ -86,28 +88,28 @@ export interface Fault extends RequestFilter {
 export interface RandomFaults extends RequestFilter {
   /** The same seed yields the same faults for the same requests. Default: a seed from the emulator's `random`. */
   readonly seed?: number | undefined;
-  /** Probability that a matching request gets a fault. Default: 0.1. */
+  /** Probability that a fault is applied to a matching request. Default: 0.1. */
   readonly probability?: number | undefined;
   /** Maximum delay, in milliseconds. Default: 1000. */
   readonly maxDelayMs?: number | undefined;
 }
 
-/** A fault in JSON, with the method of {@link Faults} that sets it. */
+/** A fault in JSON, with the name of the {@link Faults} method that sets it. */
 export type ScheduledFault =
   | (Fault & { readonly mode?: 'next' | undefined })
   | (Omit<Fault, 'times'> & { readonly mode: 'always' })
   | (RandomFaults & { readonly mode: 'random' });
 
-/** A fault in effect. With `using`, it is removed at the end of the block. */
+/** An active fault. With `using`, it is removed at the end of the block. */
 export interface ActiveFault extends Disposable {
-  /** Number of requests that the fault was applied to. */
+  /** Number of requests to which the fault was applied. */
   readonly hits: number;
   readonly remove: () => void;
 }
 
-/** Random faults in effect. */
+/** Active random faults. */
 export interface ActiveRandomFaults extends ActiveFault {
-  /** Pass it to {@link Faults.random} to repeat the faults. */
+  /** To repeat the faults, pass this seed to {@link Faults.random}. */
   readonly seed: number;
 }
 
@@ -117,13 +119,13 @@ export interface ActiveRandomFaults extends ActiveFault {
  */
 export interface Faults {
   /**
-   * Applies to the next matching request, or to the next `times` requests. If there are several such faults, each
-   * request gets one, in order.
+   * Sets a fault for the next matching request, or for the next `times` requests. If there are several such faults,
+   * each request gets one of them, in order.
    */
   readonly next: (fault: Fault) => ActiveFault;
-  /** Applies to every matching request until it is removed. */
+  /** Sets a fault for every matching request until the fault is removed. */
   readonly always: (fault: Omit<Fault, 'times'>) => ActiveFault;
-  /** Applies to requests at random. */
+  /** Sets faults for random requests. */
   readonly random: (faults?: RandomFaults) => ActiveRandomFaults;
   /** Removes all faults. */
   readonly clear: () => void;

@@ -18,7 +18,7 @@ import { FAULT_SCHEMAS, mergeFaults, possibleOperations, randomFault } from './t
 interface FaultTarget {
   readonly plane: EmulatedPlane;
   readonly operation: EmulatedOperation | undefined;
-  /** The keys that authenticate it or that it is about. */
+  /** The keys that authenticate the request or that it refers to. */
   readonly keys: readonly KeyRecord[];
 }
 
@@ -28,14 +28,14 @@ interface Entry extends ActiveFault {
   readonly operations: readonly EmulatedOperation[] | undefined;
   readonly times: number;
   readonly seed?: number;
-  /** Returns the fault of a matching request, if it gets one. */
+  /** Returns the fault for a matching request, if there is one. */
   readonly faultFor: (target: FaultTarget) => Fault | undefined;
   /** Number of requests that met the filter. */
   matches: number;
   hits: number;
 }
 
-/** In ascending precedence. */
+/** In ascending order of precedence. */
 const MODES = ['always', 'random', 'next'] as const;
 
 export class FaultPlan implements Faults {
@@ -53,7 +53,7 @@ export class FaultPlan implements Faults {
   readonly random: Faults['random'] = (faults) =>
     this.schedule({ ...faults, mode: 'random' }) as ActiveRandomFaults;
 
-  /** @param isSelected - Limits the removal to the faults of certain keys. */
+  /** @param isSelected - Limits the removal to faults for certain keys. */
   readonly clear = (isSelected: (key: RequestFilter['key']) => boolean = () => true): void => {
     for (const { filter, remove } of this.#entries) if (isSelected(filter.key)) remove();
   };

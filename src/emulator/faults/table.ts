@@ -6,9 +6,7 @@ import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
 import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
 import type { Fault, RequestFilter, ScheduledFault } from './fault.ts';
 
-/*
- * One row for each field of a fault: accepted values, applicable requests, random generation, and effect on a body.
- */
+/* One row per field of a fault: accepted values, applicable requests, random generation, and effect on a body. */
 
 /** The effect of a fault on the body of a response. */
 export interface Corruption {
@@ -26,7 +24,7 @@ type Draw = Readonly<Record<'random' | 'delayMs' | 'chunks', () => number>>;
 
 interface Row {
   readonly check: z.ZodType;
-  /** Operations that a value of the field applies to. Default: all. */
+  /** Operations to which a value of the field applies. Default: all. */
   readonly operations?: (value: never) => readonly EmulatedOperation[];
   /** Whether the field determines how the response ends. A fault can have only one such field. */
   readonly isEnding?: boolean;
@@ -36,7 +34,7 @@ interface Row {
   readonly random?: (draw: Draw) => unknown;
   /** Generates the other fields of a random fault. */
   readonly randomly?: (draw: Draw) => Fault;
-  /** The corruption that differs from a truncation. */
+  /** The corruption, unless it is a plain truncation. */
   readonly corruption?: (fault: Fault) => Partial<Corruption>;
 }
 
@@ -75,7 +73,7 @@ function ending(corruption: (fault: Fault) => Partial<Corruption> = () => ({})):
   return { ...chunks, isEnding: true, corruption };
 }
 
-/** Creates a row for an ending that sends an error. Without streaming, the error is the body. */
+/** Creates a row for an ending that sends an error. If the response is not a stream, the error is its body. */
 function errorEnding(errorOf: (fault: Fault) => string, toEvent: (error: string) => string): Row {
   return ending((fault) => {
     const error = errorOf(fault);
@@ -93,7 +91,7 @@ const FLAT_ERROR =
   '{"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}';
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
-/** Statuses that clients may retry. */
+/** Statuses after which clients may retry. */
 const RANDOM_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
 
 const FAULTS: Readonly<Record<keyof Fault, Row>> = {
@@ -101,6 +99,7 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
   times: { check: count(1) },
 
   delayMs: milliseconds,
+  chunkDelayMs: { ...milliseconds, operations: streams },
   stallAfterChunks: { ...chunks, operations: streams, randomly: (draw) => ({ stallMs: draw.delayMs() }) },
   stallMs: { check: milliseconds.check, needs: ['stallAfterChunks'] },
 
@@ -150,17 +149,17 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
 
 const NAMES = Object.keys(FAULTS) as (keyof Fault)[];
 
-/** Returns the names of the given fields. A field that is false counts as absent. */
+/** Returns the names of the fields that are set. A field that is false counts as absent. */
 function givenFields(fault: Fault): (keyof Fault)[] {
   return NAMES.filter((name) => fault[name] !== undefined && fault[name] !== false);
 }
 
-/** Returns the names of the given fields that have an effect. */
+/** Returns the names of the fields that are set and have an effect. */
 export function effectsOf(fault: Fault): (keyof Fault)[] {
   return givenFields(fault).filter((name) => name !== 'times' && !(name in FILTER));
 }
 
-/** Operations that a fault can apply to; `undefined` for any. */
+/** Returns the operations to which a fault can apply; `undefined` for any. */
 export function possibleOperations(fault: Fault): readonly EmulatedOperation[] | undefined {
   const lists = givenFields(fault).map((name) => FAULTS[name].operations?.(fault[name] as never));
   const [first, ...others] = lists.filter((operations) => operations !== undefined);
@@ -198,7 +197,7 @@ function schemaOf<Mode extends z.ZodType>(mode: Mode, rows: Readonly<Record<stri
 
 const { times: _, ...lasting } = FAULTS;
 
-/** The schemas of faults by their mode. */
+/** The fault schemas by mode. */
 export const FAULT_SCHEMAS = {
   next: schemaOf(z.literal('next').default('next'), FAULTS),
   always: schemaOf(z.literal('always'), lasting),
@@ -217,7 +216,7 @@ export const scheduledFault = z.discriminatedUnion(
   'must be `next`, `always` or `random`',
 );
 
-/** Whether a field determines how a response ends, or belongs to one that does. */
+/** Whether a field determines how a response ends, or belongs to a field that does. */
 function isEnding(name: keyof Fault): boolean {
   return [name, ...(FAULTS[name].needs ?? [])].some((each) => FAULTS[each].isEnding);
 }
@@ -225,7 +224,7 @@ function isEnding(name: keyof Fault): boolean {
 /**
  * Combines the faults of one request.
  *
- * @param faults - In ascending precedence. The last fault with an ending determines how the response ends.
+ * @param faults - In ascending order of precedence. The last fault with an ending determines how the response ends.
  */
 export function mergeFaults(faults: readonly Fault[]): Fault {
   const merged: Record<string, unknown> = {};
@@ -246,10 +245,10 @@ export function corruptionOf(fault: Fault): Corruption | undefined {
   return { after, event: () => '', next: 'end', whole, ...FAULTS[name].corruption?.(fault) };
 }
 
-/** Approximate number of chunks in one of the emulator's streams. */
+/** Approximate number of chunks in a stream of the emulator. */
 const MAX_CHUNKS = 8;
 
-/** Generates a random fault that is possible for an operation; `undefined` if there is none. */
+/** Generates a random fault that is possible for an operation. Returns `undefined` if there is none. */
 export function randomFault(
   operation: EmulatedOperation | undefined,
   { random, maxDelayMs }: { readonly random: () => number; readonly maxDelayMs: number },

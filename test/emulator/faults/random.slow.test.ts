@@ -66,7 +66,7 @@ describe('random faults', () => {
       for (const name of faults) seen.set(name, (seen.get(name) ?? new Set()).add(operation));
     }
     const names = [...seen.keys()];
-    expect(names).toHaveLength(20);
+    expect(names).toHaveLength(21);
     expect(names).toEqual(expect.arrayContaining(['crlf', 'comments', 'writeBytes', 'stallAfterChunks']));
     expect(seen.get('acceptedAfterMs')).toEqual(new Set(['create']));
     expect(seen.get('acceptedForMs')).toEqual(new Set(['delete']));

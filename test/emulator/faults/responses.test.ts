@@ -352,6 +352,23 @@ describe('a delay', () => {
     expect(clock.sleeping).toBe(0);
   });
 
+  it('separates the chunks of a stream', async () => {
+    const clock = virtualClock();
+    const { drun, key } = setUp({ chunkDelayMs: 100 }, { now: clock.now, sleep: clock.sleep });
+    const response = await chat(drun, key, { stream: true });
+    let count = 0;
+    const reading = (async () => {
+      for await (const _ of response.body ?? []) count++;
+    })();
+    await clock.advance(0);
+    expect(count).toBe(1);
+    await clock.advance(100);
+    expect(count).toBe(2);
+    await clock.advance(600);
+    await reading;
+    expect(count).toBe(8);
+  });
+
   it('can be combined with any other fault', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ delayMs: 1000, status: 503 }, { now: clock.now, sleep: clock.sleep });
