@@ -33,7 +33,8 @@ export class ChunkReader {
   readonly #response: TransportResponse;
   readonly #context: ResponseContext;
   readonly #idleTimeoutMs: number | undefined;
-  readonly #decoder = new TextDecoder();
+  /** Created on demand, because collecting a decoder takes longer than reading a whole response. */
+  #decoder: TextDecoder | undefined;
   readonly #events = new EventDecoder((event) => this.#receive(event));
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
@@ -73,7 +74,7 @@ export class ChunkReader {
   async open(isWhole: boolean): Promise<this> {
     this.#isWhole = isWhole;
     // Not every `fetch` aborts the body when the signal aborts, so a pending read is ended here.
-    this.#context.deadline.signal.addEventListener('abort', () => this.#response.cancel(), { once: true });
+    if (!isWhole) this.#context.deadline.signal.addEventListener('abort', this.#cancel);
     await this.#fill();
     if (this.#error !== undefined && (isWhole || !this.#hasChunk)) throw this.#error;
     if (isWhole && this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
@@ -144,11 +145,10 @@ export class ChunkReader {
   async #readPart(): Promise<void> {
     const { signal } = this.#context.deadline;
     try {
-      const bytes = await this.#response.read();
+      const part = await this.#nextPart();
       signal.throwIfAborted();
-      this.#isDrained = bytes === undefined;
-      if (bytes === undefined) this.#endOfBody();
-      else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
+      this.#events.push(part);
+      if (this.#isDrained) this.#endOfBody();
     } catch (thrown) {
       const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk && !this.#isWhole;
       if (signal.aborted && !isTimeout) throw signal.reason;
@@ -156,9 +156,21 @@ export class ChunkReader {
     }
   }
 
+  /** Returns the next part of a stream, or the whole response. */
+  async #nextPart(): Promise<string> {
+    if (this.#isWhole) {
+      this.#isDrained = true;
+      return this.#context.deadline.race(this.#response.text());
+    }
+    const bytes = await this.#response.read();
+    this.#isDrained = bytes === undefined;
+    this.#decoder ??= new TextDecoder();
+    return this.#decoder.decode(bytes, { stream: !this.#isDrained });
+  }
+
   /** @param error - The error that interrupted the body. */
   #endOfBody(error?: DrunError): void {
-    this.#events.push(this.#decoder.decode());
+    if (this.#decoder !== undefined) this.#events.push(this.#decoder.decode());
     this.#events.end();
     // A lost connection does not matter once every choice has finished.
     if (this.#accumulator.isFinished) this.#finish();
@@ -168,9 +180,13 @@ export class ChunkReader {
     else this.#finish(this.#truncated('the connection was lost', error));
   }
 
+  readonly #cancel = (): void => this.#response.cancel();
+
   #finish(error?: DrunError): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    // A signal with listeners is collected late, together with the response.
+    this.#context.deadline.signal.removeEventListener('abort', this.#cancel);
     this.#error = error;
   }
 
