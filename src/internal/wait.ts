@@ -22,18 +22,20 @@ export async function sleep(
 }
 
 /** Settles like the promise, or rejects with the signal's reason if the signal aborts first. */
-export async function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
+export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
+  // `Promise.race` and `finally` would add a tenth to the CPU time of a request.
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort);
+    const settle = <Value>(end: (value: Value) => void) => {
+      return (value: Value): void => {
+        signal.removeEventListener('abort', onAbort);
+        end(value);
+      };
+    };
+    promise.then(settle(resolve), settle(reject));
   });
-  try {
-    return await Promise.race([aborted, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** Throws the reason of an aborted signal. Signals of some platforms and polyfills lack this method. */
