@@ -79,7 +79,7 @@ export abstract class BaseApiKeys<
   /**
    * Deletes an API key. The key stops working immediately.
    *
-   * Failures are retried. If a retry does not find the key, the delete counts as successful.
+   * Failures are retried. If a retry does not find the key, the deletion counts as successful.
    *
    * @param id - The id of the key, not the key itself.
    * @throws {NotFoundError} If the key does not exist.
@@ -117,10 +117,10 @@ export abstract class BaseApiKeys<
 
   /**
    * Deletes keys that are old or unused. Reads the complete list, then deletes the matching keys one by one; if one
-   * delete fails, it continues with the next. Ages are measured by the service's clock. Keys without a creation time
+   * deletion fails, it continues with the next. Ages are measured by the service's clock. Keys without a creation time
    * are never deleted. `timeoutMs` applies to each request.
    *
-   * @returns The matching keys in list order, each with the outcome of its delete.
+   * @returns The matching keys in list order, each with the outcome of its deletion.
    */
   async prune(query: PruneQuery, options: PruneOptions = {}): Promise<PrunedApiKey[]> {
     checkOptions(options, [...CALL_OPTIONS, 'dryRun'], 'prune()');

@@ -137,8 +137,8 @@ async function findCandidates(
 function unknownOutcome(error: DrunError, candidates: readonly ApiKey[] | undefined): UnknownOutcomeError {
   const found =
     candidates === undefined
-      ? 'The keys could not be listed to find it.'
-      : `Found ${candidates.length} unused ${candidates.length === 1 ? 'key' : 'keys'} with this name created since then.`;
+      ? 'The keys could not be listed, so it is not known which key that is.'
+      : `Found ${candidates.length} unused ${candidates.length === 1 ? 'key' : 'keys'} with this name that may have been created by this request.`;
   return new UnknownOutcomeError(`An API key may have been created: ${error.message} ${found}`, {
     candidateIds: candidates?.map(({ id }) => id),
     cause: error,

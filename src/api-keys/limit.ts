@@ -10,7 +10,7 @@ const UNUSED_FOR_MS = 30 * 86_400_000;
 const UNRELATED_STATUSES = [401, 404, 408, 502, 503, 504];
 
 /**
- * Determines whether a create failed because the account has reached its key limit. The contract defines no status or
+ * Determines whether a create request failed because the account has reached its key limit. The contract defines no status or
  * error id for this; the documented way to find out is the check-creation endpoint.
  *
  * @returns `undefined` if the limit is not the reason, or if the check failed.

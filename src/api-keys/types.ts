@@ -82,7 +82,7 @@ export interface CreatedApiKey extends ApiKey {
 }
 
 /**
- * A key that was deleted. Only `id` is guaranteed: if the response to the delete was lost and a retry finds no key, no
+ * A key that was deleted. Only `id` is guaranteed: if the response to the deletion was lost and a retry finds no key, no
  * other field is known.
  */
 export type DeletedApiKey = Pick<ApiKey, 'id'> & Partial<ApiKey>;
@@ -171,7 +171,7 @@ export type PrunedApiKey = { readonly key: ApiKey } & (
   | {
       /** The key may still exist. */
       readonly outcome: 'failed';
-      /** Why the delete failed; a `NotFoundError` if the key no longer existed. */
+      /** Why the deletion failed; a `NotFoundError` if the key no longer existed. */
       readonly error: unknown;
     }
 );

@@ -27,7 +27,7 @@ class PendingChoice {
     this.index = index;
   }
 
-  /** Audio models of OpenAI send no reason. */
+  /** OpenAI's audio models send no finish reason. */
   get finishReason(): string | null {
     return this.#finishReason ?? (this.#isAudioOver ? 'stop' : null);
   }

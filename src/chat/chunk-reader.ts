@@ -119,7 +119,7 @@ export class ChunkReader {
     return this.redact(this.#completion ?? this.#accumulator.build(false));
   }
 
-  /** Masks credentials in a value for an error. */
+  /** Masks credentials in a value that will be included in an error. */
   redact<T>(value: T): T {
     return this.#context.redactValue(value);
   }

@@ -98,7 +98,7 @@ export class EventDecoder {
   #rest = '';
   /** Lines that are not part of any event. */
   #stray = '';
-  /** The beginning of these lines. */
+  /** The first lines that were not part of any event. */
   excerpt = '';
   /** Whether the body had only white space. */
   isBlank = false;

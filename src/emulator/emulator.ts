@@ -31,7 +31,7 @@ export interface Emulator extends AsyncDisposable {
    * `this`. Only the path of the URL matters, not its host.
    *
    * @returns The service's response, including error responses.
-   * @throws The signal's reason if the signal is aborted, also while the body of a stream is being read.
+   * @throws The signal's reason if the signal is aborted, even while the body of a stream is being read.
    * @throws {TypeError} If the arguments are not a request, or a fault drops the connection.
    */
   readonly fetch: (

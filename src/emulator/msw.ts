@@ -21,8 +21,8 @@ export interface HandlersOptions {
 }
 
 /**
- * Creates msw request handlers for `setupServer` and `setupWorker` with which an emulator responds to the URLs of d.run,
- * so the code under test needs no configuration. As in the real service, each plane responds only at its own URL.
+ * Creates msw request handlers for `setupServer` and `setupWorker` that let an emulator respond to requests for d.run's
+ * URLs, so the code under test needs no configuration. As in the real service, each plane responds only at its own URL.
  *
  * Streams arrive chunk by chunk, aborts are passed on, and a connection that a fault drops becomes a network error. msw
  * reads a response as fast as it is produced, even if the client does not read it. If backpressure matters, pass

@@ -46,7 +46,7 @@ export class UnknownOutcomeError extends DrunError<'UnknownOutcomeError', 'unkno
   }
 }
 
-/** `replace` deleted the old key but could not create a new one. `cause` is the error from the create. */
+/** `replace` deleted the old key but could not create a new one. `cause` is the error that `create` threw. */
 export class ReplacementFailedError extends DrunError<'ReplacementFailedError', 'replacement_failed'> {
   /** Id of the deleted key. */
   declare readonly deletedId: string;

@@ -72,7 +72,7 @@ export class InsufficientQuotaError extends ApiError<'insufficient_quota', 'Insu
   }
 }
 
-/** 403: the credential is valid but does not permit this request, such as a model on the key's deny list. */
+/** 403: the credential is valid but does not permit this request, for example because the model is on the key's deny list. */
 export class PermissionDeniedError extends ApiError<'permission_denied', 'PermissionDeniedError'> {
   constructor(message: string, fields: ApiErrorInit) {
     super(message, fields, 'permission_denied', 'PermissionDeniedError');

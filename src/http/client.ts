@@ -116,7 +116,7 @@ export class HttpClient {
   /** Sends one request, with retries, as part of a call that owns the deadline. */
   async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
     const call = this.#start(endpoint, deadline, options);
-    // Not a field of the call, because the reader of a stream keeps the call.
+    // Not a field of the call: a stream's reader holds on to the call and would keep the body in memory.
     const body = toJson(endpoint.body);
     const maxRetries = checkRetries(options.maxRetries ?? this.#options.maxRetries);
     deadline.signal.throwIfAborted();

@@ -43,7 +43,10 @@ function isBug({ name, message, code = '' }: Thrown): boolean {
   return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message));
 }
 
-/** `unopened`: nothing can have been sent. `final`: and a retry cannot help, as for certificates and failed CONNECTs. */
+/**
+ * `unopened`: nothing can have been sent. `final`: the same, and a retry cannot help, as with rejected certificates and
+ * refused CONNECT requests.
+ */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
 /** Patterns for the code, system call and message of a failure, each on its own line. */
@@ -60,7 +63,7 @@ const UNOPENED = [
   // Node's DNS, undici and Bun, regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
-  // Closed handshakes in Node, and all failures in Deno.
+  // Connections closed during the handshake in Node, and all failures in Deno.
   /before secure TLS connection was established|client error \(Connect\)|error trying to connect/i,
 ];
 

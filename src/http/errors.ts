@@ -91,7 +91,10 @@ const HINTS: Readonly<Record<number, string>> = {
   403: 'the credential does not permit this request',
 };
 
-/** The error determines the class if the response is a success. The body is shown if the error has no message. */
+/**
+ * If the response status is 2xx, the class depends on the status in the error itself. The body is shown if the error
+ * has no message.
+ */
 export function toApiError(
   error: ServiceError,
   response: TransportResponse,

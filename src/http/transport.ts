@@ -60,7 +60,7 @@ export async function callFetch(
   return response;
 }
 
-/** A response of `fetch`. */
+/** A response returned by `fetch`. */
 export class FetchResponse implements TransportResponse {
   readonly #response: Response;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;

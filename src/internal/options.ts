@@ -6,7 +6,10 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   search: 'query filter q',
 };
 
-/** Finds the first key that is not an allowed option, unless its value is `undefined`, and the most similar option. */
+/**
+ * Finds the first key that is not an allowed option, and the allowed option most similar to it. Keys whose value is
+ * `undefined` are ignored.
+ */
 export function findUnknownOption(
   options: object,
   allowed: readonly string[],

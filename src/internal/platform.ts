@@ -1,4 +1,5 @@
-// Each type is the program's own one (from DOM, Node or Workers) if there is one, so that declarations compile everywhere.
+// Each type resolves to the program's own type (from the DOM, Node or Workers) if it has one, so that the declarations
+// compile everywhere.
 
 /** An `AbortSignal` from any platform or polyfill. */
 export interface AbortSignalLike {

@@ -28,13 +28,13 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Prom
     const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort);
-    const settle = <Value>(end: (value: Value) => void) => {
+    const thenEnd = <Value>(end: (value: Value) => void) => {
       return (value: Value): void => {
         signal.removeEventListener('abort', onAbort);
         end(value);
       };
     };
-    promise.then(settle(resolve), settle(reject));
+    promise.then(thenEnd(resolve), thenEnd(reject));
   });
 }
 

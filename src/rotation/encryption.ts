@@ -40,7 +40,7 @@ interface Cipher extends Pick<CustomEncryption, 'encrypt'> {
 }
 
 const FAILED = 'key_ring_decryption_failed';
-/** A record has at most four keys; the remaining entries allow for changes. */
+/** A record has at most four keys; the other entries leave room for keys from earlier records. */
 const MAX_CACHED = 16;
 
 /** Encrypts and decrypts the secrets of one ring. */

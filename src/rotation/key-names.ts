@@ -5,7 +5,7 @@ import type { ListedKey } from './interfaces.ts';
 const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 const RING_ID_LENGTH = 5;
 const NONCE_LENGTH = 6;
-/** Longer ring names are shortened, so that a key name has at most 32 characters up to `seq` 1,679,615. */
+/** Longer ring names are shortened, so that key names stay within 32 characters until `seq` exceeds 1,679,615. */
 const MAX_LABEL_LENGTH = 10;
 const LABEL_START_LENGTH = 4;
 

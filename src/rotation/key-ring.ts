@@ -28,7 +28,7 @@ export interface Protocol {
 
 /** Options of {@link KeyRing.start}. */
 export interface StartOptions {
-  /** Interval in milliseconds, varied randomly by 25%. Shorter if work is due earlier. @defaultValue 60_000 */
+  /** Interval in milliseconds, varied randomly by ±25%. Shorter if work is due earlier. @defaultValue 60_000 */
   readonly intervalMs?: number | undefined;
 }
 
@@ -109,8 +109,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Requests a rotation and reconciles until the next key is current. This takes one update with a standby, but up to
-   * `gracePeriodMs` soon after another rotation. If the call fails or is aborted, the next reconciliation fulfills the request.
+   * Requests a rotation and reconciles until the next key is current. With a standby, this takes one update; soon after
+   * another rotation, up to `gracePeriodMs`. If the call fails or is aborted, the next reconciliation fulfills the request.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'rotate()');

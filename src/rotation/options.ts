@@ -37,7 +37,7 @@ export interface KeyRingOptions {
    * least `createTimeoutMs` + 10 seconds + twice the duration of a list request. @defaultValue 120_000
    */
   readonly leaseMs?: number | undefined;
-  /** Maximum time until a create takes effect, with or without a response, in milliseconds. @defaultValue 30_000 */
+  /** Maximum time for a create request to take effect, whether or not it gets a response, in milliseconds. @defaultValue 30_000 */
   readonly createTimeoutMs?: number | undefined;
   /** How long the service may take to accept a new key, in milliseconds. @defaultValue 5 minutes */
   readonly activationTimeoutMs?: number | undefined;

@@ -40,7 +40,7 @@ export interface UnstoredKey extends Pick<RingKey, 'id' | 'name' | 'createdAt' |
 export class RingMemory {
   /** Does not use `random`, because ring objects with the same owner would continue each other's claims. */
   readonly owner = crypto.randomUUID();
-  /** Name of the last key for which a create was sent. */
+  /** Name of the last key for which a create request was sent. */
   sentName: string | undefined;
   unstored: UnstoredKey | undefined;
   readonly reencryptedIds = new Set<string>();
@@ -156,7 +156,7 @@ function correctInstants(seen: Observation): Step | undefined {
   return changed && (isConfirmed ? update(changed) : { kind: 'confirm' });
 }
 
-/** Waiting uses the earliest possible time, so only a list requested after the read proves that a time has passed. */
+/** Only the `Date` of a list requested after the read, which is a lower bound, proves that a time has passed. */
 function retirePrevious(seen: Observation): Step | undefined {
   const { previous } = seen.record;
   if (previous === undefined || !hasPassed(previous.retireAt, seen.listing)) return undefined;
@@ -190,13 +190,13 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   const { pending } = record;
   if (pending?.phase !== 'claimed' || pending.owner !== memory.owner) return undefined;
   if (memory.unstored?.name === pending.name) return { kind: 'store-key', pending };
-  // After a create without a response, the owner must wait for the lease to end like any other replica.
+  // If a create request gets no response, its owner must wait for the lease to end, like any other replica.
   if (memory.sentName === pending.name) return undefined;
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
   // Keys are counted after the claim. If two replicas counted before claiming, each would find room for one key.
   if (!hasRoom(seen)) return update(records.dropClaim(record));
-  // Acting uses the latest possible time: the create and its recovery must end before the lease does, by the service's
-  // clock and by the clock of this process.
+  // Whether there is still time to act is decided by the upper bound of the service's time: the create request and its
+  // recovery must end before the lease does, by the service's clock and by this process's clock.
   const { leaseUntil } = pending;
   const end = latestTime(listing, monotonicNow) + settings.createTimeoutMs;
   const isLeased = leaseUntil === undefined || end <= leaseUntil;

@@ -193,14 +193,14 @@ export class Reconciliation {
     return this.storeKey(seen, pending);
   }
 
-  /** Sends the create once, and does not abort it when the call is aborted, because repeating it could create another key. */
+  /** Sends the create request once, and never aborts it, because repeating it could create another key. */
   protected sendCreate(name: string, expiresAt: number) {
     const { manager, createTimeoutMs, quota, clock } = this.ring;
     const input = { name, expiresAt: new Date(expiresAt), ...(quota !== undefined && { quota }) };
     return withTimeout(clock, createTimeoutMs, (signal) => manager.create(input, { signal, maxRetries: 0 }));
   }
 
-  /** Looks for the key until a late create can no longer take effect. After that, the claim waits for its lease to end. */
+  /** Looks for the key until a late create request can no longer take effect. After that, the claim waits for its lease to end. */
   async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<undefined> {
     const { clock, createTimeoutMs } = this.ring;
     await retryUntil(clock, this.signal, sentAt + createTimeoutMs, POLL, async () => {
@@ -352,7 +352,7 @@ export class Reconciliation {
   }
 }
 
-/** Whether it is certain that a create was rejected. */
+/** Whether it is certain that a create request was rejected. */
 function isRejection(error: unknown): boolean {
   if (NOT_CREATED.includes(codeOf(error))) return true;
   return isDrunError(error) && isRejectionStatus(readStatus(error));

@@ -4,7 +4,7 @@ import { ringError } from './safe-cause.ts';
 /** A key in the record. All times are milliseconds since 1970 by the service's clock. */
 export interface RingKey {
   readonly id: string;
-  /** Name of the key at the service. */
+  /** Name under which the service lists the key. */
   readonly name: string;
   /** Number of the claim that the key was created for. */
   readonly seq: number;

@@ -18,7 +18,7 @@ export interface KeyRingCallOptions {
 
 /** Options of {@link KeyRing.revoke}. */
 export interface RevokeOptions extends KeyRingCallOptions {
-  /** The reason for the revocation, for the record and events: 1 to 1,000 characters. @defaultValue 'revoked' */
+  /** The reason for the revocation, stored in the record and included in events: 1 to 1,000 characters. @defaultValue 'revoked' */
   readonly reason?: string | undefined;
   /** Time limit for updating the store and for the confirmation by the service, in milliseconds. @defaultValue 60_000 */
   readonly timeoutMs?: number | undefined;

@@ -2,7 +2,7 @@ import { bearerToken, HttpError, json, type Language } from '../http.ts';
 
 /*
  * The contract defines the format of an error, `{id, message}`, and which requests are invalid. It documents neither
- * the ids nor the status of a rejected create. The values used here are plausible, but clients should not rely on them.
+ * the ids nor the status of a rejected create request. The values used here are plausible, but clients should not rely on them.
  */
 
 type Translated = Readonly<Record<Language, string>>;

@@ -6,7 +6,7 @@ type Schema = Readonly<Record<string, unknown>>;
 /** Keywords that contain schemas by name. */
 const MAPS: readonly string[] = ['properties', 'patternProperties', '$defs', 'definitions'];
 
-/** Rewrites the parts of a schema that zod cannot read or ignores. References become `#/$defs/<position>`. */
+/** Rewrites the parts of a schema that zod ignores or cannot read. References become `#/$defs/<position>`. */
 function normalized(schema: unknown) {
   const references: string[] = [];
   const rewritten = (part: unknown): unknown => {

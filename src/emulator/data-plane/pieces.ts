@@ -76,7 +76,7 @@ export async function* limitedPieces(
     .flat()
     .map(String)
     .filter((text) => text !== '');
-  // As in vLLM, one character less than the longest stop string, because that may have begun.
+  // As in vLLM, one character less than the longest stop string is held back, because that string may have begun.
   const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
   let held = '';
   let hasCalls = false;

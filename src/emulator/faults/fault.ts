@@ -94,7 +94,7 @@ export interface RandomFaults extends RequestFilter {
   readonly maxDelayMs?: number | undefined;
 }
 
-/** A fault in JSON, with the name of the {@link Faults} method that sets it. */
+/** The JSON form of a fault; `mode` is the name of the {@link Faults} method that sets it. */
 export type ScheduledFault =
   | (Fault & { readonly mode?: 'next' | undefined })
   | (Omit<Fault, 'times'> & { readonly mode: 'always' })

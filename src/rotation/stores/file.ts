@@ -7,7 +7,7 @@ import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options of {@link fileStore}. */
 export interface FileStoreOptions {
-  /** Folder for the records, on a local disk. Created with the first record, and accessible only to the current user (0700). */
+  /** Directory for the records, on a local disk. Created with the first record, and accessible only to the current user (0700). */
   readonly path: string;
   /** Interval at which `watch` polls, in milliseconds. @defaultValue 1_000 */
   readonly pollMs?: number | undefined;

@@ -1,8 +1,8 @@
 import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /**
- * Creates an in-memory store for tests and experiments. Its records are lost when the process ends, but the keys at the
- * service remain. Two stores share nothing.
+ * Creates an in-memory store for tests and experiments. Its records are lost when the process ends, but the keys still
+ * exist in the account. Two stores share nothing.
  *
  * @example
  * ```ts

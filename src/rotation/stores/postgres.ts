@@ -30,7 +30,7 @@ const ALREADY_CREATED = ['23505', '42P07', '42710'];
 const MAX_ATTEMPTS = 20;
 
 /**
- * Creates a store in a PostgreSQL table that uses the caller's client.
+ * Creates a store that keeps its records in a PostgreSQL table and uses the caller's client.
  *
  * Every operation is a single statement, which is safe at every isolation level and behind PgBouncer. Values are passed as
  * parameters. Updates are durable if the server commits to disk before it responds (`synchronous_commit`, on by default).

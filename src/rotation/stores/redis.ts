@@ -45,7 +45,7 @@ const SWAP = `
 const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
 
 /**
- * Creates a store in Redis that uses the caller's client.
+ * Creates a store that keeps its records in Redis and uses the caller's client.
  *
  * A restart or failover can lose the latest updates; the ring detects this and stops (`key_ring_rolled_back`). A record
  * is a hash without an expiry. If the server may evict such keys (`allkeys-…`), the ring emits an `error` event.

@@ -55,7 +55,7 @@ export function keyStoreContract(
       await swap(store, ring, null, 'second', false);
       equal(await store.get(ring), { value: 'first', version });
     },
-    async 'rejects an update with an old, an unknown or another ring’s version'(store, ring) {
+    async 'rejects an update whose version is old, unknown or from another ring'(store, ring) {
       const old = await swap(store, ring, null, 'first');
       const version = await swap(store, ring, old, 'second');
       const foreign = await swap(store, newRing(), null, 'other');
@@ -92,13 +92,13 @@ export function keyStoreContract(
       equal(winners.length, 1);
       equal((await store.get(ring))?.value, winners[0]);
     },
-    async 'does not lose updates of concurrent clients'(store, ring) {
+    async 'does not lose updates by concurrent clients'(store, ring) {
       await swap(store, ring, null, '0');
       const clients = await Promise.all(Array.from({ length: 4 }, () => open()));
       await Promise.all(clients.map((client) => increment(client, ring, 5)));
       equal((await store.get(ring))?.value, '20');
     },
-    async 'reports changes of other clients to `watch`, until it is stopped'(store, ring) {
+    async 'reports changes by other clients to `watch` until it is stopped'(store, ring) {
       if (store.watch === undefined) return;
       const version = await swap(store, ring, null, 'first');
       const changed = Promise.withResolvers<void>();
