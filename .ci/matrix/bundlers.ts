@@ -58,7 +58,8 @@ export const bundlers: Group = {
     const main = `import { consume } from './consumer.js';\nawait consume();\n`;
     await rm(`${folder}/out`, { recursive: true, force: true });
     await writeFiles(folder, { 'main.js': main });
-    const use = 'all clients, a ring and the emulator, bundled for a platform without Node modules';
+    const use =
+      "all clients, a ring and the emulator, bundled for a platform without Node's built-in modules";
     return [
       {
         platform: `esbuild ${packageJson.devDependencies.esbuild}`,

@@ -27,7 +27,7 @@ import type {
 /** A page as the service describes it. */
 export interface ListedPage extends Omit<ApiKeyPage, 'total'> {
   readonly total: number | undefined;
-  /** Ids of keys whose last use could not be parsed. They must not count as unused. */
+  /** Ids of keys whose last-used time could not be parsed. They must not count as unused. */
   readonly unknownUse: ReadonlySet<string>;
 }
 

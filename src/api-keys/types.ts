@@ -3,7 +3,7 @@ import type { PlatformUrl } from '../internal/platform.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 
-/** Options of {@link ApiKeys}. */
+/** Options for {@link ApiKeys}. */
 export interface ApiKeysOptions extends ClientOptions {
   /**
    * An access token from the console (Personal Center, Access Keys), or a function that returns one. @defaultValue The
@@ -27,7 +27,7 @@ export interface ApiKeysOptions extends ClientOptions {
   readonly language?: string | undefined;
 }
 
-/** Options of {@link WorkspaceApiKeys}. */
+/** Options for {@link WorkspaceApiKeys}. */
 export interface WorkspaceApiKeysOptions extends ApiKeysOptions {
   /** Workspace number. */
   readonly workspace: number;
@@ -93,7 +93,7 @@ export interface ReplacementApiKey extends CreatedApiKey {
   readonly replaced: DeletedApiKey;
 }
 
-/** Argument of {@link ApiKeys.create}. */
+/** Argument to {@link ApiKeys.create}. */
 export interface CreateApiKeyInput {
   /** A name that describes the purpose of the key. */
   readonly name: string;
@@ -101,7 +101,7 @@ export interface CreateApiKeyInput {
   readonly expiresAt?: Date | undefined;
 }
 
-/** Argument of {@link WorkspaceApiKeys.create}. */
+/** Argument to {@link WorkspaceApiKeys.create}. */
 export interface CreateWorkspaceApiKeyInput extends CreateApiKeyInput {
   /** Token quota: a non-negative integer. If omitted, the service's default applies. */
   readonly quota?: number | 'unlimited' | undefined;
@@ -114,7 +114,7 @@ export interface CreationCheck {
   readonly reason?: string | undefined;
 }
 
-/** Argument of {@link ApiKeys.list}. */
+/** Argument to {@link ApiKeys.list}. */
 export interface ListApiKeysQuery {
   /** Text that the service searches for in the id, name and key. */
   readonly search?: string | undefined;
@@ -142,7 +142,7 @@ export interface ApiKeyPage {
   readonly servedAt?: Date | undefined;
 }
 
-/** Argument of {@link ApiKeys.prune}. At least one field is required; if both are given, both must match. */
+/** Argument to {@link ApiKeys.prune}. At least one field is required; if both are given, both must match. */
 export interface PruneApiKeysQuery {
   /** Matches keys that were created more than this many milliseconds ago. */
   readonly olderThanMs?: number | undefined;
@@ -153,13 +153,13 @@ export interface PruneApiKeysQuery {
   readonly unusedForMs?: number | undefined;
 }
 
-/** Argument of {@link WorkspaceApiKeys.prune}. */
+/** Argument to {@link WorkspaceApiKeys.prune}. */
 export interface PruneWorkspaceApiKeysQuery extends PruneApiKeysQuery {
   /** Considers only the caller's own keys instead of all workspace keys. */
   readonly onlyMine?: boolean | undefined;
 }
 
-/** Options of {@link ApiKeys.prune}. */
+/** Options for {@link ApiKeys.prune}. */
 export interface PruneOptions extends CallOptions {
   /** Reports which keys would be deleted, without deleting them. */
   readonly dryRun?: boolean | undefined;
@@ -176,7 +176,7 @@ export type PrunedApiKey = { readonly key: ApiKey } & (
     }
 );
 
-/** Argument of {@link ApiKeys.usage}. The service defines the defaults. */
+/** Argument to {@link ApiKeys.usage}. The service defines the defaults. */
 export interface ApiKeyUsageQuery {
   /** Start of the time range. */
   readonly from?: Date | undefined;

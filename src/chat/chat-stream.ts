@@ -18,7 +18,7 @@ export interface StreamRequest<Completion> {
   readonly complete: (reader: ChunkReader) => Completion | Promise<Completion>;
 }
 
-/** Options of {@link ChatStream.toReadableStream}. */
+/** Options for {@link ChatStream.toReadableStream}. */
 export interface EventStreamOptions {
   /**
    * Receives the error that ended the stream. The client receives the string that this function returns or resolves
@@ -34,7 +34,7 @@ export interface EventStreamOptions {
   readonly heartbeatMs?: number | undefined;
 }
 
-/** Options of {@link ChatStream.toResponse}. */
+/** Options for {@link ChatStream.toResponse}. */
 export interface EventStreamResponseOptions extends EventStreamOptions {
   readonly headers?: HeadersOption | undefined;
   /** @defaultValue 200 */

@@ -12,8 +12,7 @@ interface Source<Item> {
 /**
  * A stream of items with one reader and an outcome that any number of callers can await.
  *
- * It is not a generator, because a generator reports success to calls during or after a failure, and its `return()`
- * waits for a pending item.
+ * It is not a generator, because `next()` calls during or after a failure would report `done`, and `return()` would wait for a pending item.
  */
 export class OneReader<Item> {
   readonly #source: Source<Item>;

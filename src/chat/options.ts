@@ -4,7 +4,7 @@ import type { PlatformUrl } from '../internal/platform.ts';
 import type { Credential } from '../secret/credential.ts';
 import type { CustomToolDefinition, Tool } from './tools.ts';
 
-/** Options of {@link ChatClient}. */
+/** Options for {@link ChatClient}. */
 export interface ChatClientOptions extends ClientOptions {
   /** API key, or a source of API keys such as a `KeyRing`. @defaultValue The environment variable `DRUN_API_KEY`. */
   readonly apiKey?: Credential | undefined;
@@ -33,13 +33,13 @@ export interface ChatClientOptions extends ClientOptions {
   readonly transport?: Transport | undefined;
 }
 
-/** Options of a single {@link ChatClient} call. */
+/** Options for a single {@link ChatClient} call. */
 export interface ChatCallOptions extends CallOptions {
   /** Replaces the client's own API key for this call. */
   readonly apiKey?: Credential | undefined;
 }
 
-/** Options of {@link ChatClient.stream}. */
+/** Options for {@link ChatClient.stream}. */
 export interface ChatStreamOptions extends ChatCallOptions {
   /** Overrides the client's `idleTimeoutMs` for this stream, in milliseconds. */
   readonly idleTimeoutMs?: number | undefined;
@@ -61,10 +61,10 @@ export interface SchemaOptions<Schema extends object> {
   readonly strict?: boolean | undefined;
 }
 
-/** Options of {@link ChatClient.parse}. */
+/** Options for {@link ChatClient.parse}. */
 export interface ChatParseOptions<Schema extends object> extends ChatCallOptions, SchemaOptions<Schema> {}
 
-/** Options of {@link ChatClient.runTools}. `Parameters` are the schemas of the tools. */
+/** Options for {@link ChatClient.runTools}. `Parameters` are the schemas of the tools. */
 export interface RunToolsOptions<Parameters extends readonly object[] = readonly object[]>
   extends ChatCallOptions {
   /** Tools that the model may call. Definitions of custom tools are sent, but the caller must handle their calls. */
@@ -73,7 +73,7 @@ export interface RunToolsOptions<Parameters extends readonly object[] = readonly
   readonly maxRounds?: number | undefined;
 }
 
-/** Options of {@link ChatClient.streamTools}. */
+/** Options for {@link ChatClient.streamTools}. */
 export interface StreamToolsOptions<Parameters extends readonly object[] = readonly object[]>
   extends RunToolsOptions<Parameters>,
     ChatStreamOptions {}

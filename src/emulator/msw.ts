@@ -9,7 +9,7 @@ import type { Emulator } from './emulator.ts';
 import { LostConnection, notFound } from './http.ts';
 import { type EmulatedPlane, planeOf } from './operation.ts';
 
-/** Options of {@link handlers}. */
+/** Options for {@link handlers}. */
 export interface HandlersOptions {
   /** Base URL of the control plane. Default: `https://console.d.run`. */
   readonly consoleUrl?: string | URL | undefined;

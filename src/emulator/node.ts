@@ -8,7 +8,7 @@ import { check, fields, nonEmpty } from './checks.ts';
 import { type Emulator, logs } from './emulator.ts';
 import { LostConnection, notFound } from './http.ts';
 
-/** Options of {@link serve}. */
+/** Options for {@link serve}. */
 export interface ServeOptions {
   /** 0 selects a free port. Default: 0. */
   readonly port?: number | undefined;

@@ -45,7 +45,7 @@ export interface UpstreamOptions {
 }
 
 /**
- * Options of {@link createEmulator}. All options except functions and `Secret` objects can be read from a JSON file.
+ * Options for {@link createEmulator}. All options except functions and `Secret` objects can be read from a JSON file.
  */
 export interface EmulatorOptions {
   /**

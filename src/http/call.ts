@@ -9,7 +9,7 @@ import type {
 /** Custom headers; a header whose value is `undefined` is omitted. */
 export type HeadersOption = PlatformHeaders | Readonly<Record<string, string | undefined>>;
 
-/** Options of all clients. */
+/** Options for all clients. */
 export interface ClientOptions {
   /** Maximum number of retries per request, after 408, 409, 425, 429, 5xx and lost connections. @defaultValue 2 */
   readonly maxRetries?: number | undefined;
@@ -27,7 +27,7 @@ export interface ClientOptions {
   readonly dangerouslyAllowBrowser?: boolean | undefined;
 }
 
-/** Options of every call. */
+/** Options for every call. */
 export interface CallOptions {
   /** Aborts the call, which then rejects with the signal's reason. No listener remains on the signal. */
   readonly signal?: AbortSignalLike | undefined;

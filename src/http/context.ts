@@ -6,7 +6,7 @@ import { type ReadCredential, redactorFor } from './credentials.ts';
 import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
 
-/** The diagnostics message of a request. Contains no body, header, key id or credential. */
+/** The diagnostics message for a request. Contains no body, header, key id or credential. */
 interface RequestDiagnostics extends Partial<RequestLogEntry> {
   readonly host: string;
   completion?: object;

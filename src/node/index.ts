@@ -10,7 +10,7 @@ export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } 
 // these exports loads undici, which would take most of the run time of a short program.
 const http = process.getBuiltinModule('node:http');
 
-/** Options of {@link nodeTransport}. */
+/** Options for {@link nodeTransport}. */
 export interface NodeTransportOptions {
   /**
    * Opens the connections, for example through a proxy or with certificates of a private authority. It must match the

@@ -26,7 +26,7 @@ export interface Protocol {
   readonly Revocation: typeof Revocation;
 }
 
-/** Options of {@link KeyRing.start}. */
+/** Options for {@link KeyRing.start}. */
 export interface StartOptions {
   /** Interval in milliseconds, varied randomly by ±25%. Shorter if work is due earlier. @defaultValue 60_000 */
   readonly intervalMs?: number | undefined;

@@ -4,7 +4,7 @@ import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
 import { checkFunction, checkRing, type KeyStore } from './stores/store.ts';
 
-/** Options of a {@link KeyRing}. */
+/** Options for a {@link KeyRing}. */
 export interface KeyRingOptions {
   /** Name in the store and, shortened, in key names: 1 to 32 characters (`a` to `z`, `0` to `9`, `-`). */
   readonly name: string;
@@ -30,7 +30,7 @@ export interface KeyRingOptions {
   readonly refreshMs?: number | undefined;
   /** How long `getKey` waits if the ring has no key, in milliseconds. @defaultValue 30_000 */
   readonly keyTimeoutMs?: number | undefined;
-  /** Timeout of one store operation in milliseconds. @defaultValue 15_000 */
+  /** Timeout for a single store operation in milliseconds. @defaultValue 15_000 */
   readonly storeTimeoutMs?: number | undefined;
   /**
    * Time in milliseconds after which other replicas take over if a replica crashes while creating a key. Must be at

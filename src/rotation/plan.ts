@@ -135,7 +135,7 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
   return keys.length > 0 ? { kind: 'delete-retired', keys } : undefined;
 }
 
-/** Sets times that are missing, or too far ahead because a clock was wrong, based on a list requested after the read. */
+/** Sets missing times, and corrects times that are too far ahead, by a list that was requested after the record was read. */
 function correctInstants(seen: Observation): Step | undefined {
   const { record, listing, isConfirmed, monotonicNow } = seen;
   const { current, previous, pending } = record;

@@ -47,7 +47,7 @@ export type CreatedPending = Announcement & Lease & { readonly phase: 'created';
 /** A key that is being created. There is at most one. */
 export type Pending = ClaimedPending | CreatedPending;
 
-/** A key that is never used again and must be deleted. */
+/** A key that must never be used again and must be deleted. */
 export interface RetiredKey {
   readonly id: string;
   readonly reason: string;

@@ -16,7 +16,7 @@ export interface KeyRingCallOptions {
   readonly signal?: PlatformAbortSignal | undefined;
 }
 
-/** Options of {@link KeyRing.revoke}. */
+/** Options for {@link KeyRing.revoke}. */
 export interface RevokeOptions extends KeyRingCallOptions {
   /** The reason for the revocation, stored in the record and included in events: 1 to 1,000 characters. @defaultValue 'revoked' */
   readonly reason?: string | undefined;

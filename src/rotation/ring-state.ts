@@ -131,7 +131,7 @@ function checkResult(result: SwapResult | undefined): SwapResult {
   throw invalid('store', 'must return `{ ok: true, version }` or `{ ok: false }` from `compareAndSwap`');
 }
 
-/** Codes of permanent errors of file systems and SQL. 25006 is excluded, because it occurs during failovers. */
+/** Error codes for permanent file-system and SQL errors. 25006 is excluded, because it occurs during failovers. */
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
 /** Redis errors, and error names. TypeError is not included, because `fetch` uses it for lost connections. */

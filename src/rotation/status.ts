@@ -1,6 +1,6 @@
 import type { RingKey, RingRecord } from './record.ts';
 
-/** A key of a ring, without its secret. */
+/** A key in a ring, without its secret. */
 export interface RingKeyStatus {
   readonly id: string;
   readonly maskedKey: string;

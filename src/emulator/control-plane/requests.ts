@@ -107,7 +107,7 @@ export function parseUsageRequest(body: unknown) {
   return { from, to, ids: ids ?? [], models: models ?? [], period: PERIODS[period ?? 'TIME_PERIOD_DAY'] };
 }
 
-/** Reads the same request from a query string, with repeated `ids` and `models`. */
+/** Parses a usage request in a query string, in which `ids` and `models` may be repeated. */
 export function usageBody(query: URLSearchParams): object {
   return { ...Object.fromEntries(query), ids: query.getAll('ids'), models: query.getAll('models') };
 }

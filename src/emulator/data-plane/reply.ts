@@ -84,7 +84,7 @@ export interface EmulatedReply {
   readonly chunks?: readonly (string | EmulatedDelta)[] | readonly EmulatedChunk[] | undefined;
   /** Default: `tool_calls` if there are tool calls, otherwise `stop`. */
   readonly finishReason?: string | undefined;
-  /** Usage in wire format. Default: an estimate of four characters per token. */
+  /** Usage in wire format. Default: an estimate that assumes four characters per token. */
   readonly usage?: Readonly<Record<string, unknown>> | undefined;
 }
 

@@ -75,7 +75,7 @@ export class UsageMeter {
   }
 }
 
-/** The `usage` of a response; `undefined` if it counts nothing. */
+/** The `usage` of a response; `undefined` if it reports no tokens. */
 function readUsage(usage: unknown): TokenUsage | undefined {
   const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: details } = Object(usage);
   const [input, output] = [count(prompt_tokens), count(completion_tokens)];

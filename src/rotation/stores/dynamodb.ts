@@ -6,7 +6,7 @@ export interface DynamodbDocumentClient {
   send(command: never): Promise<unknown>;
 }
 
-/** Options of {@link dynamodbStore}. */
+/** Options for {@link dynamodbStore}. */
 export interface DynamodbStoreOptions {
   /** The caller's document client. */
   readonly client: DynamodbDocumentClient;

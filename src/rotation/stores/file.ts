@@ -5,7 +5,7 @@ import { check } from '../../errors/invalid.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
 import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
-/** Options of {@link fileStore}. */
+/** Options for {@link fileStore}. */
 export interface FileStoreOptions {
   /** Directory for the records, on a local disk. Created with the first record, and accessible only to the current user (0700). */
   readonly path: string;
@@ -172,7 +172,7 @@ async function checkWritable(path: string): Promise<void> {
   if (!isWritable && dirname(path) !== path) await checkWritable(dirname(path));
 }
 
-/** New, linked and removed files are on disk only after their directory has been synced. */
+/** Creating, linking or removing a file is durable only after its directory has been synced. */
 async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

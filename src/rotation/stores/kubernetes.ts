@@ -17,7 +17,7 @@ import { checkFunction, checkMs, type KeyStore, RING_NAME, type StoredRecord, st
 /** Decoded entries of a Secret by name. */
 type Entries = Readonly<Record<string, string>>;
 
-/** Options of {@link kubernetesSecretStore}. In a pod, only `name` is required. */
+/** Options for {@link kubernetesSecretStore}. In a pod, only `name` is required. */
 export interface KubernetesSecretStoreOptions {
   /** Name of the Secret, which can hold any number of rings. Created with the first record if it does not exist. */
   readonly name: string;
@@ -36,7 +36,7 @@ export interface KubernetesSecretStoreOptions {
   readonly entries?: ((ring: string, value: string) => Entries | Promise<Entries>) | undefined;
   /** Replaces `node:https`. It must trust the cluster's certificates itself, and receives the token in the headers. */
   readonly fetch?: ((url: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
-  /** Timeout of one request in milliseconds. @defaultValue 10_000 */
+  /** Timeout for one request in milliseconds. @defaultValue 10_000 */
   readonly timeoutMs?: number | undefined;
   /** Interval at which `watch` polls, in milliseconds. @defaultValue 10_000 */
   readonly pollMs?: number | undefined;

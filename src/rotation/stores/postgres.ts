@@ -2,7 +2,7 @@ import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
 import { invalid } from '../../errors/invalid.ts';
 import { checkFunction, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
-/** Options of {@link postgresStore}. */
+/** Options for {@link postgresStore}. */
 export interface PostgresStoreOptions {
   /**
    * Runs one statement on the primary server, outside of a transaction: `(text, values) => pool.query(text, values)`

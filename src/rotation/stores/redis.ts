@@ -15,7 +15,7 @@ export interface NodeRedisClient {
   evalSha: unknown;
 }
 
-/** Options of {@link redisStore}. */
+/** Options for {@link redisStore}. */
 export interface RedisStoreOptions {
   /** The Redis client. The caller configures, connects and closes it. */
   readonly client: IoredisClient | NodeRedisClient;

@@ -1,14 +1,14 @@
 import { sleep } from '../../internal/wait.ts';
 import type { KeyStore } from './store.ts';
 
-/** One test case: rejects if the store does not pass it. */
+/** A test case. `run` rejects if the store fails it. */
 export interface KeyStoreCase {
   /** The expected behavior, phrased to follow the name of the store. */
   readonly name: string;
   readonly run: () => Promise<void>;
 }
 
-/** Options of {@link keyStoreContract}. */
+/** Options for {@link keyStoreContract}. */
 export interface KeyStoreContractOptions {
   /** Maximum time until `watch` must report a change, in milliseconds. @defaultValue 10_000 */
   readonly watchTimeoutMs?: number | undefined;
