@@ -27,7 +27,7 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Prom
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort);
+    else signal.addEventListener('abort', onAbort, { once: true });
     const thenEnd = <Value>(end: (value: Value) => void) => {
       return (value: Value): void => {
         signal.removeEventListener('abort', onAbort);

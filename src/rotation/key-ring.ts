@@ -247,16 +247,16 @@ export class KeyRing implements AsyncDisposable {
 
   /** @returns The epoch that the rotation will end. */
   async #requestRotation(signal: AbortSignal): Promise<number> {
-    const { state } = this.#ring;
-    for (;;) {
+    const { state, clock } = this.#ring;
+    const found = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {
       const read = await state.read({ retry: signal });
       const { epoch = 0, current, rotateEpoch } = read?.record ?? {};
-      if (!read || !current) return epoch;
-      if (rotateEpoch !== undefined) return rotateEpoch;
+      if (!read || !current) return { epoch };
+      if (rotateEpoch !== undefined) return { epoch: rotateEpoch };
       const requested = { ...read.record, rotateEpoch: epoch };
-      // After a conflict, another client has made progress.
-      if (await state.update(read, requested, { retry: signal })) return epoch;
-    }
+      return (await state.update(read, requested, { retry: signal })) && { epoch };
+    });
+    return found?.epoch ?? 0;
   }
 
   /** @throws {ConfigurationError} If the ring is read-only. */

@@ -177,7 +177,7 @@ export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promi
   const { name, state, random } = ring;
   const known = state.latest;
   const { keys } = await listKeys(ring, signal);
-  const read = await state.read();
+  const read = await state.read({ retry: signal });
   const record = read?.record;
   const ahead = keys.filter(({ ringId, seq }) => ringId === record?.ringId && seq > record.seq);
   const isRolledBack =
@@ -190,8 +190,10 @@ export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promi
   const recovered = record
     ? records.recover(record, Math.max(0, ...seqs))
     : records.emptyRecord(newRingId(random));
-  if ((await state.update(read, recovered)) !== undefined) return;
-  const message =
-    'another process changed the record during `recover()`. Check the ring before you call it again.';
+  if ((await state.update(read, recovered, { retry: signal })) !== undefined) return;
+  // The response to an earlier attempt may have been lost.
+  const { ringId, seq } = (await state.read({ retry: signal }))?.record ?? {};
+  if (ringId === recovered.ringId && seq === recovered.seq) return;
+  const message = 'another process changed the record during `recover()`. Check it before you try again.';
   throw ringError(name, 'key_ring_conflict', message);
 }

@@ -316,6 +316,20 @@ describe('a store that was rolled back', () => {
     expect(namesOf(reader.events)).toContain('stale-read');
   });
 
+  it.each(['request lost', 'response lost'] as const)(
+    'is accepted by `recover()` even if the first update fails: %s',
+    async (fault) => {
+      const { newRing, ring, service, store, clock } = await rolledBack();
+      const before = ring.status().epoch;
+      store.updateFaults.push(fault);
+      const recovered = newRing().recover();
+      await clock.advance(SECOND);
+
+      expect((await recovered).epoch).toBeGreaterThan(before);
+      expect(service.ids).toHaveLength(2);
+    },
+  );
+
   it('is only reconciled by `recover()` if its record is up to date', async () => {
     const { ring } = await readySetup();
 

@@ -267,6 +267,27 @@ describe('a read-only ring', () => {
   });
 });
 
+describe('rotate', () => {
+  it('can be aborted while every update conflicts', async () => {
+    const { newRing, store, clock } = ringSetup();
+    const ring = newRing();
+    await ring.reconcile();
+    let updates = 0;
+    store.compareAndSwap = async () => {
+      updates++;
+      return { ok: false };
+    };
+    const controller = new AbortController();
+
+    const rotated = rejection(ring.rotate({ signal: controller.signal }));
+    await clock.advance(SECOND);
+    controller.abort(new Error('impatient'));
+
+    expect(await rotated).toEqual(new Error('impatient'));
+    expect(updates).toBeLessThan(5);
+  });
+});
+
 describe('start', () => {
   it('reconciles at once and in every interval, varied by a quarter', async () => {
     const { newRing, service, clock } = ringSetup();

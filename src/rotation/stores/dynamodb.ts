@@ -56,8 +56,7 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
       const input = {
         TableName: table,
         Item: { ring, version, value },
-        // The AWS SDK repeats requests that get no response. If the stored version is this update's version, the update
-        // has already succeeded.
+        // The AWS SDK repeats requests that get no response, so this version may have been stored already.
         ConditionExpression: `${unchanged} OR #version = :version`,
         ExpressionAttributeNames: { '#ring': 'ring', '#version': 'version' },
         ExpressionAttributeValues: { ':version': version, ...(expected && { ':expected': expected }) },
