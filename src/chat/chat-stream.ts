@@ -72,6 +72,7 @@ export class ChatStream<Completion = ChatCompletion>
   #reader: ChunkReader | undefined;
   /** Describes the response. Lazy, because redacting the headers takes longer than reading a short stream. */
   #response: (() => CallResponse) | undefined;
+  #isAborted = false;
   #opened: Promise<void> | undefined;
   #completion: Promise<Completion> | undefined;
 
@@ -153,6 +154,7 @@ export class ChatStream<Completion = ChatCompletion>
 
   /** Ends the stream: its reader and {@link ChatStream.completion} reject with the reason. */
   abort(reason: unknown = new DOMException('The stream was aborted.', 'AbortError')): void {
+    this.#isAborted = true;
     this.#chunks.fail(reason);
     this.#deadline?.abort(reason);
   }
@@ -186,7 +188,8 @@ export class ChatStream<Completion = ChatCompletion>
         } catch (error) {
           if (isCanceled) return;
           const message = await messageFor(error, onError);
-          if (this.#deadline?.signal.aborted && !(error instanceof TimeoutError)) throw error;
+          const isAborted = this.#isAborted || this.#deadline?.signal.aborted;
+          if (isAborted && !(error instanceof TimeoutError)) throw error;
           event = JSON.stringify({ error: { message, type: 'stream_error', code: null, param: null } });
         } finally {
           clearInterval(timer);

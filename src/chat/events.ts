@@ -80,8 +80,8 @@ function isPing(value: Fields, name: string): boolean {
 const MAX_EVENT_LENGTH = 8 * 1024 * 1024;
 const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB' } as const;
 
-/** A line that is an event by itself. Some servers leave out the empty line after it. */
-const WHOLE_EVENT = /^data:[ \t]*(?:\{[^\r\n]*\}|\[DONE\]|null)[ \t]*(?:\r\n?|\n)/gm;
+/** A `data` line or an empty line, and the start of another `data` line or the end of the text. */
+const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)(?=(data:|$(?![\s\S]))?)/gm;
 
 /** Maximum length of text outside events. */
 const MAX_STRAY_LENGTH = 65_536;
@@ -102,6 +102,8 @@ export class EventDecoder {
   excerpt = '';
   /** Whether the body had only white space. */
   isBlank = false;
+  /** Whether the current event has a `data` line. */
+  #hasData = false;
   /** Whether the current event may have been cut off. */
   #isCut = false;
 
@@ -167,13 +169,23 @@ export class EventDecoder {
     if (end > 0) {
       const lines = this.#rest + text.slice(0, end);
       this.#rest = '';
-      this.#parser?.feed(lines.replaceAll(WHOLE_EVENT, '$&\n'));
+      this.#parser?.feed(lines.replaceAll(LINE, (line, data, next) => line + this.#separator(data, next)));
     }
     this.#rest += text.slice(end);
     if (this.#rest.length <= MAX_EVENT_LENGTH) return;
     const isComment = this.#rest.startsWith(':');
     this.#rest = isComment ? ':' : '';
     if (!isComment) this.#emit(TOO_LARGE);
+  }
+
+  /** Returns the empty line that some servers leave out after an event of one line. */
+  #separator(line: string | undefined, next: string | undefined): string {
+    const data = line?.slice('data:'.length).trim() ?? '';
+    const isSingle = line !== undefined && !this.#hasData && next !== undefined;
+    const isWhole =
+      isSingle && (data === '[DONE]' || (/^(?:\{|null$)/.test(data) && parseJson(data) !== undefined));
+    this.#hasData = line !== undefined && !isWhole;
+    return isWhole ? '\n' : '';
   }
 
   #receive(data: string, name: string | undefined): void {

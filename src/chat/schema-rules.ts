@@ -104,6 +104,9 @@ function mergeAll({ allOf, ...rest }: JsonSchema, root: JsonSchema, depth = 0): 
   return merged;
 }
 
+/** Keywords for which the larger value is stricter, and keywords for which the smaller value is stricter. */
+const LARGER = /^(?:exclusiveM|m)inimum$|^min[A-Z]/;
+const SMALLER = /^(?:exclusiveM|m)aximum$|^max[A-Z]/;
 const NOTES = ['title', 'description', 'default', 'examples', '$id', '$comment', 'id'];
 
 function mergeTwo(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number): JsonSchema | undefined {
@@ -129,8 +132,12 @@ function mergeTwo(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number)
     else if (keyword === 'const') merged.enum = [];
     else if (keyword === 'additionalProperties')
       merged[keyword] = before === false || value === false ? false : before;
-    else if (keyword === 'items') merged.items = mergeAll({ allOf: [before, value] }, root, depth + 1);
-    else return undefined;
+    else if (LARGER.test(keyword)) merged[keyword] = Math.max(Number(before), Number(value));
+    else if (SMALLER.test(keyword)) merged[keyword] = Math.min(Number(before), Number(value));
+    else if (keyword === 'items') {
+      const both = { allOf: [before, value] };
+      merged.items = mergeAll(both, root, depth + 1) ?? both;
+    } else return undefined;
     if (merged[keyword] === undefined) delete merged[keyword];
   }
   return hasEmptyList(merged) ? { not: {} } : merged;

@@ -80,7 +80,11 @@ export class ToolCallList {
       index === undefined || (isPart && id === undefined)
         ? this.#calls?.at(isPart ? -remaining : -1)
         : undefined;
-    const call = sameId ?? sameIndex ?? last;
+    const isElsewhere =
+      !isPart && index !== undefined && sameId?.index !== undefined && sameId.index !== index;
+    // Some servers give several calls the same id.
+    const isOther = isElsewhere && sameId && (nameOf(sameId.fields) !== name || touched.has(sameId));
+    const call = (isOther ? undefined : sameId) ?? sameIndex ?? last;
     if (call === undefined || isPart) return call;
     if (startsAnother(call, delta)) return undefined;
     if (call === sameId) return call;
@@ -160,26 +164,30 @@ function indexOf({ index }: Fields): number | undefined {
 
 function toFunction(called: Fields = {}, isFinished: boolean): Fields {
   const text = typeof called.arguments === 'string' ? called.arguments : '';
-  // Servers represent missing arguments in several ways, but their chat templates accept only an object.
-  const args = /^\s*(?:null\s*)?$/.test(text) ? '{}' : withoutRepetition(text);
-  return { ...called, name: called.name ?? '', arguments: isFinished ? args : text };
+  return { ...called, name: called.name ?? '', arguments: isFinished ? completeArguments(text) : text };
 }
 
+/** Maximum number of positions at which repeated arguments are searched. */
+const MAX_POSITIONS = 20;
+
 /**
- * Some servers send an empty object before or after the arguments, or repeat the arguments after part of them or as a
- * string. Returns the arguments, or the text itself if it is valid or invalid in another way.
+ * Servers represent missing arguments in several ways, but their chat templates accept only an object. Some send an
+ * empty object before or after the arguments, or repeat the arguments, also after part of them or as a string. Returns
+ * the arguments, or the text itself if it is valid or invalid in another way.
  */
-function withoutRepetition(text: string): string {
+function completeArguments(text: string): string {
+  if (/^\s*(?:null\s*)?$/.test(text)) return '{}';
   const value = parseJson(text);
   if (typeof value === 'string') return isRecord(parseJson(value)) ? value : text;
   if (value !== undefined) return text;
-  for (const { index } of text.matchAll(/(?<=.)\{|(?<=\}\s*)"/gs)) {
+  const positions = [...text.matchAll(/(?<=.)\{|(?<=\}\s*)"/gs)].slice(0, MAX_POSITIONS);
+  for (const { index } of positions) {
     const [head, tail] = [text.slice(0, index), text.slice(index)];
-    const isExtra = isEmpty(tail) || typeof parseJson(tail) === 'string';
-    if (isExtra && isRecord(parseJson(head))) return head;
-    if (!tail.startsWith(head) && !isEmpty(head)) continue;
-    const last = withoutRepetition(tail);
-    if (isRecord(parseJson(last))) return last;
+    const isRepeated = tail.replaceAll(head, '').trim() === '' || typeof parseJson(tail) === 'string';
+    if ((isRepeated || isEmpty(tail)) && isRecord(parseJson(head))) return head;
+    // An object can be a value after these characters, so there it is not the start of a repetition.
+    const isPart = tail.startsWith(head) && !/[:,[]\s*$/.test(head);
+    if ((isPart || isEmpty(head)) && isRecord(parseJson(tail))) return tail;
   }
   return text;
 }

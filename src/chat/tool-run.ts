@@ -123,7 +123,9 @@ async function runCalls(
     const fail = (message: string): Checked => ({ issues: [{ path: [], message }] });
     let checked: Checked;
     if (tool === undefined) checked = fail(`the tools are ${tools.map((one) => one.name).join(', ')}`);
-    else checked = parameters === undefined ? fail('not JSON') : await validate(tool.parameters, parameters);
+    else if (!isRecord(parameters))
+      checked = fail(parameters === undefined ? 'not JSON' : 'not a JSON object');
+    else checked = await validate(tool.parameters, parameters);
     const { value, issues } = checked;
     if (issues === undefined) {
       const result = await tool?.run(value, { toolCallId: id, signal: deadline.signal });

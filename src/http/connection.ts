@@ -57,14 +57,14 @@ const FINAL = [
   // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if that is `EPROTO`, in the message.
   /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|ciphers|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak)/i,
   // Rejected CONNECT requests, closed dispatchers, permission errors in Node and Deno, and rejected certificates in Deno.
-  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|requires net access|invalid (?:peer )?certificate/i,
+  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
   // Node's DNS, undici and Bun, regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
   // Connections closed during the handshake in Node, and all failures in Deno.
-  /before secure TLS connection was established|client error \(Connect\)|error trying to connect/i,
+  /before secure TLS connection was established|client error \(Connect\)|error sending request.*error trying to connect/i,
 ];
 
 function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {

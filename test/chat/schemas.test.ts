@@ -118,6 +118,11 @@ describe('a schema', () => {
       }),
     ],
     [
+      'an intersection of arrays with different limits',
+      z.object({ l: z.array(z.string().min(2)).and(z.array(z.string().min(3))) }),
+      closed({ l: { type: 'array', items: { type: 'string', minLength: 3 } } }),
+    ],
+    [
       'a tuple',
       z.object({ t: z.tuple([z.string(), z.number()]) }),
       closed({

@@ -671,6 +671,21 @@ const toolCalls: readonly Case[] = (
       [named('c1', 'w', A)],
     ],
     [
+      'two calls with the same id',
+      deltasOf([{ index: 0, ...named('c1', 'v', '') }], [{ index: 1, ...named('c1', 'w', A) }]),
+      [named('c1', 'v', '{}'), named(expect9(), 'w', A)],
+    ],
+    [
+      'arguments that end within a nested object of the same name',
+      deltasOf([{ index: 0, ...named('c1', 'w', '{"a":{"a":{"b":1}}') }]),
+      [named('c1', 'w', '{"a":{"a":{"b":1}}')],
+    ],
+    [
+      'arguments that end within many objects',
+      deltasOf([{ index: 0, ...named('c1', 'w', '{"a":'.repeat(500)) }]),
+      [named('c1', 'w', '{"a":'.repeat(500))],
+    ],
+    [
       'empty arguments before the real ones',
       deltasOf(
         [{ index: 0, ...named('c1', 'w', '{}') }],
@@ -1132,6 +1147,13 @@ const formats: readonly Case[] = [
     name: 'single CRLFs between events',
     body: stream({ content: 'Hel' }, { content: 'lo' }).replaceAll('\n\n', '\r\n'),
     completion: hello,
+  },
+  {
+    name: 'JSON over several lines',
+    body: JSON.stringify(choice({ delta: { content: 'Hello' }, finish_reason: 'stop' }), null, 2)
+      .replaceAll(/^/gm, 'data: ')
+      .concat('\n\ndata: [DONE]\n\n'),
+    completion: message({ content: 'Hello' }),
   },
   {
     name: 'single newlines after an empty line',
