@@ -80,8 +80,8 @@ function isPing(value: Fields, name: string): boolean {
 const MAX_EVENT_LENGTH = 8 * 1024 * 1024;
 const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB' } as const;
 
-/** A `data` line or an empty line, and the start of another `data` line or the end of the text. */
-const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)(?=(data:|$(?![\s\S]))?)/gm;
+/** A `data` line or an empty line. */
+const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)/gm;
 
 /** Maximum length of text outside events. */
 const MAX_STRAY_LENGTH = 65_536;
@@ -169,7 +169,12 @@ export class EventDecoder {
     if (end > 0) {
       const lines = this.#rest + text.slice(0, end);
       this.#rest = '';
-      this.#parser?.feed(lines.replaceAll(LINE, (line, data, next) => line + this.#separator(data, next)));
+      this.#parser?.feed(
+        lines.replaceAll(LINE, (line, data, offset) => {
+          const next = lines.slice(offset + line.length, offset + line.length + 'data:'.length);
+          return line + this.#separator(data, next);
+        }),
+      );
     }
     this.#rest += text.slice(end);
     if (this.#rest.length <= MAX_EVENT_LENGTH) return;
@@ -179,9 +184,9 @@ export class EventDecoder {
   }
 
   /** Returns the empty line that some servers leave out after an event of one line. */
-  #separator(line: string | undefined, next: string | undefined): string {
+  #separator(line: string | undefined, next: string): string {
     const data = line?.slice('data:'.length).trim() ?? '';
-    const isSingle = line !== undefined && !this.#hasData && next !== undefined;
+    const isSingle = line !== undefined && !this.#hasData && (next === '' || next === 'data:');
     const isWhole =
       isSingle && (data === '[DONE]' || (/^(?:\{|null$)/.test(data) && parseJson(data) !== undefined));
     this.#hasData = line !== undefined && !isWhole;
