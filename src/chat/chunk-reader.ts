@@ -274,11 +274,14 @@ export class ChunkReader {
 
   async #drain(): Promise<void> {
     // Unlike a timer, this does not keep the process alive.
-    AbortSignal.timeout(MAX_DRAIN_MS).addEventListener('abort', () => this.#response.cancel());
+    const limit = AbortSignal.timeout(MAX_DRAIN_MS);
+    limit.addEventListener('abort', this.#cancel);
     try {
       while ((await this.#response.read()) !== undefined);
     } catch {
       // Failures of the connection no longer matter: the completion is complete.
+    } finally {
+      limit.removeEventListener('abort', this.#cancel);
     }
   }
 }

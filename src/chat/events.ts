@@ -83,6 +83,11 @@ const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB
 /** A `data` line or an empty line. */
 const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)/gm;
 
+/** Whether the data of a line is complete, so that the next line belongs to another event. */
+function isWholeEvent(data: string): boolean {
+  return data === '[DONE]' || (/^(?:\{|null$)/.test(data) && parseJson(data) !== undefined);
+}
+
 /** Maximum length of text outside events. */
 const MAX_STRAY_LENGTH = 65_536;
 
@@ -185,10 +190,8 @@ export class EventDecoder {
 
   /** Returns the empty line that some servers leave out after an event of one line. */
   #separator(line: string | undefined, next: string): string {
-    const data = line?.slice('data:'.length).trim() ?? '';
     const isSingle = line !== undefined && !this.#hasData && (next === '' || next === 'data:');
-    const isWhole =
-      isSingle && (data === '[DONE]' || (/^(?:\{|null$)/.test(data) && parseJson(data) !== undefined));
+    const isWhole = isSingle && isWholeEvent(line.slice('data:'.length).trim());
     this.#hasData = line !== undefined && !isWhole;
     return isWhole ? '\n' : '';
   }

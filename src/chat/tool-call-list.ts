@@ -183,11 +183,12 @@ function completeArguments(text: string): string {
   const positions = [...text.matchAll(/(?<=.)\{|(?<=\}\s*)"/gs)].slice(0, MAX_POSITIONS);
   for (const { index } of positions) {
     const [head, tail] = [text.slice(0, index), text.slice(index)];
-    const isRepeated = tail.replaceAll(head, '').trim() === '' || typeof parseJson(tail) === 'string';
+    const rest = parseJson(tail);
+    const isRepeated = tail.replaceAll(head, '').trim() === '' || typeof rest === 'string';
     if ((isRepeated || isEmpty(tail)) && isRecord(parseJson(head))) return head;
     // An object can be a value after these characters, so there it is not the start of a repetition.
     const isPart = tail.startsWith(head) && !/[:,[]\s*$/.test(head);
-    if ((isPart || isEmpty(head)) && isRecord(parseJson(tail))) return tail;
+    if ((isPart || isEmpty(head)) && isRecord(rest)) return tail;
   }
   return text;
 }

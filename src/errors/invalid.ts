@@ -11,10 +11,10 @@ export function check(isValid: boolean, option: string, rule: string): void {
   if (!isValid) throw invalid(option, rule);
 }
 
-/** @param owner - The function that accepts the options, for the message: `ChatClient`, `complete()`. */
+/** @param owner - The class or function that accepts the options, for the message: `ChatClient` or `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
   if (!canHoldOptions(options)) {
-    // Not repeated: it may be a credential, as in `new ChatClient('sk-…')`.
+    // The value is not repeated, because it may be a credential, as in `new ChatClient('sk-…')`.
     const kind = typeof options === 'object' ? 'another object, or null' : typeof options;
     const why = `${owner} takes an object with options (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });

@@ -31,6 +31,20 @@ async function readEvents(response: Response): Promise<{ data: string[]; error?:
   return { data: split() };
 }
 
+/** Counts the chunks of a stream as they arrive. */
+function countChunks(response: Response): { readonly count: number; readonly end: Promise<void> } {
+  let count = 0;
+  const end = (async () => {
+    for await (const _ of response.body ?? []) count++;
+  })();
+  return {
+    end,
+    get count() {
+      return count;
+    },
+  };
+}
+
 describe('a status', () => {
   it.each([
     [400, { code: null, type: 'invalid_request_error' }],
@@ -323,18 +337,14 @@ describe('a delay', () => {
       { stallAfterChunks: 1, stallMs: 100 },
       { now: clock.now, sleep: clock.sleep },
     );
-    const response = await chat(drun, key, { stream: true });
-    let count = 0;
-    const reading = (async () => {
-      for await (const _ of response.body ?? []) count++;
-    })();
+    const chunks = countChunks(await chat(drun, key, { stream: true }));
     await clock.advance(0);
-    expect(count).toBe(1);
+    expect(chunks.count).toBe(1);
     await clock.advance(99);
-    expect(count).toBe(1);
+    expect(chunks.count).toBe(1);
     await clock.advance(1);
-    await reading;
-    expect(count).toBe(8);
+    await chunks.end;
+    expect(chunks.count).toBe(8);
   });
 
   it('during a stream can be aborted', async () => {
@@ -355,18 +365,14 @@ describe('a delay', () => {
   it('separates the chunks of a stream', async () => {
     const clock = virtualClock();
     const { drun, key } = setUp({ chunkDelayMs: 100 }, { now: clock.now, sleep: clock.sleep });
-    const response = await chat(drun, key, { stream: true });
-    let count = 0;
-    const reading = (async () => {
-      for await (const _ of response.body ?? []) count++;
-    })();
+    const chunks = countChunks(await chat(drun, key, { stream: true }));
     await clock.advance(0);
-    expect(count).toBe(1);
+    expect(chunks.count).toBe(1);
     await clock.advance(100);
-    expect(count).toBe(2);
+    expect(chunks.count).toBe(2);
     await clock.advance(600);
-    await reading;
-    expect(count).toBe(8);
+    await chunks.end;
+    expect(chunks.count).toBe(8);
   });
 
   it('can be combined with any other fault', async () => {

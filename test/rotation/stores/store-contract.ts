@@ -349,6 +349,17 @@ export function testServerFailures(
   }, timeout);
   afterAll(() => setup?.close?.(), timeout);
 
+  /** Creates or replaces a record while the connection loses a message. */
+  async function updateWith(loseMessage: () => void, kind: string) {
+    const store = await setup.open();
+    const ring = newRing();
+    const version = kind === 'creates' ? null : await updated(store.compareAndSwap(ring, null, 'before'));
+    await store.get(ring);
+    loseMessage();
+    const outcome = await store.compareAndSwap(ring, version, 'after').catch(() => 'not known' as const);
+    return { ring, version, outcome };
+  }
+
   test('keeps a record when the server is killed and restarted', async () => {
     const store = await setup.open();
     const ring = newRing();
@@ -389,14 +400,7 @@ export function testServerFailures(
   test.each(['creates', 'replaces'])(
     'does not report success if an update that %s a record does not arrive',
     async (kind) => {
-      const store = await setup.open();
-      const ring = newRing();
-      const version = kind === 'creates' ? null : await updated(store.compareAndSwap(ring, null, 'before'));
-      await store.get(ring);
-
-      setup.server.dropNextUpdate();
-      const outcome = await store.compareAndSwap(ring, version, 'after').catch(() => 'not known' as const);
-
+      const { ring, version, outcome } = await updateWith(() => setup.server.dropNextUpdate(), kind);
       const reader = await setup.open();
       const record = await reader.get(ring);
       // The client may have retried the update on a new connection.
@@ -408,14 +412,7 @@ export function testServerFailures(
   test.each(['creates', 'replaces'])(
     'does not report a conflict if the response to an update that %s a record is lost',
     async (kind) => {
-      const store = await setup.open();
-      const ring = newRing();
-      const version = kind === 'creates' ? null : await updated(store.compareAndSwap(ring, null, 'before'));
-      await store.get(ring);
-
-      setup.server.dropNextResponse();
-      const outcome = await store.compareAndSwap(ring, version, 'after').catch(() => 'not known' as const);
-
+      const { ring, version, outcome } = await updateWith(() => setup.server.dropNextResponse(), kind);
       const reader = await setup.open();
       const record = await reader.get(ring);
       expect(record?.value).toBe('after');
