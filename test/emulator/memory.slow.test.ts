@@ -1,24 +1,8 @@
 import { getEventListeners } from 'node:events';
-import { setTimeout as wait } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createEmulator } from 'drun-sdk/emulator';
 import { serve } from 'drun-sdk/emulator/node';
 import { describe, expect, it } from 'vitest';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
-
-/** Bytes in use after garbage collection. Some objects are released only after several collections. */
-async function heapUsed(): Promise<number> {
-  for (let round = 0; round < 5; round++) {
-    collectGarbage();
-    await wait(10);
-  }
-  return process.memoryUsage().heapUsed;
-}
-
-const MEBIBYTE = 1024 * 1024;
+import { heapUsed, MIB } from '../support/heap.ts';
 
 /** Returns a function that sends five requests of different kinds and reads their responses. */
 function newRound(url: string, send: typeof fetch, key: string, token: string): () => Promise<void> {
@@ -57,7 +41,7 @@ describe('memory use does not grow', { timeout: 120_000 }, () => {
     const drun = createEmulator();
     const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
     const round = newRound('https://drun.test', drun.fetch, key, drun.accessToken.reveal());
-    expect(await growthOver(2_000, round)).toBeLessThan(2 * MEBIBYTE);
+    expect(await growthOver(2_000, round)).toBeLessThan(2 * MIB);
     expect([...drun.requests]).toHaveLength(1000);
   });
 
@@ -66,7 +50,7 @@ describe('memory use does not grow', { timeout: 120_000 }, () => {
     await using server = await serve(drun);
     const key = drun.keys.create({ name: 'checkout' }).secret.reveal();
     const round = newRound(server.url, fetch, key, drun.accessToken.reveal());
-    expect(await growthOver(600, round)).toBeLessThan(2 * MEBIBYTE);
+    expect(await growthOver(600, round)).toBeLessThan(2 * MIB);
   });
 
   it('after 10,000 keys are created and deleted', async () => {
@@ -74,7 +58,7 @@ describe('memory use does not grow', { timeout: 120_000 }, () => {
     const growth = await growthOver(10_000, async () => {
       drun.keys.delete(drun.keys.create({ name: 'checkout' }).id);
     });
-    expect(growth).toBeLessThan(MEBIBYTE);
+    expect(growth).toBeLessThan(MIB);
   });
 });
 
