@@ -82,6 +82,8 @@ const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB
 
 /** A `data` line or an empty line. */
 const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)/gm;
+/** A `data` line that directly follows another line. */
+const SECOND_LINE = /(?<=[^\r\n](?:\r\n|\r|\n))data:/;
 
 /** Whether the data of a line is a complete event, so that the next line belongs to another event. */
 function isWholeEvent(data: string): boolean {
@@ -174,12 +176,7 @@ export class EventDecoder {
     if (end > 0) {
       const lines = this.#rest + text.slice(0, end);
       this.#rest = '';
-      this.#parser?.feed(
-        lines.replaceAll(LINE, (line, data, offset) => {
-          const next = lines.slice(offset + line.length, offset + line.length + 'data:'.length);
-          return line + this.#separator(data, next);
-        }),
-      );
+      this.#parser?.feed(this.#isSeparated(lines) ? lines : this.#separate(lines));
     }
     this.#rest += text.slice(end);
     if (this.#rest.length <= MAX_EVENT_LENGTH) return;
@@ -188,12 +185,21 @@ export class EventDecoder {
     if (!isComment) this.#emit(TOO_LARGE);
   }
 
-  /** Returns the empty line that some servers omit after a single-line event. */
-  #separator(line: string | undefined, next: string): string {
-    const isSingle = line !== undefined && !this.#hasData && (next === '' || next === 'data:');
-    const isWhole = isSingle && isWholeEvent(line.slice('data:'.length).trim());
-    this.#hasData = line !== undefined && !isWhole;
-    return isWhole ? '\n' : '';
+  /** Whether an empty line follows every event. Checking each line instead would take a fifth of a stream's time. */
+  #isSeparated(lines: string): boolean {
+    const isClosed = ['\n\n', '\r\n\r\n', '\r\r'].some((end) => lines.endsWith(end));
+    return isClosed && !this.#hasData && !SECOND_LINE.test(lines);
+  }
+
+  /** Adds the empty lines that some servers omit after single-line events. */
+  #separate(lines: string): string {
+    return lines.replaceAll(LINE, (line, data: string | undefined, offset) => {
+      const next = lines.slice(offset + line.length, offset + line.length + 'data:'.length);
+      const isSingle = data !== undefined && !this.#hasData && (next === '' || next === 'data:');
+      const isWhole = isSingle && isWholeEvent(data.slice('data:'.length).trim());
+      this.#hasData = data !== undefined && !isWhole;
+      return isWhole ? `${line}\n` : line;
+    });
   }
 
   #receive(data: string, name: string | undefined): void {
