@@ -1,7 +1,7 @@
-/** Whether the model finished, was cut off at a limit, refused or had its reply withheld, or failed. */
+/** How a reply ended: it is finished, was cut off at a limit, was refused or withheld, or failed. */
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
-/** Values used by servers, in lower case with underscores. Any other value means that the model finished. */
+/** Values that servers send, in lower case with underscores. Any other value means that the model finished. */
 const KINDS = Object.entries({
   cut: /^(?:length|incomplete|error_limit|(?:model|length|token)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*)$/,
   withheld:
@@ -10,7 +10,7 @@ const KINDS = Object.entries({
     /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|cancel(?:l?ed)?|timeout|exception|malformed_function_call|insufficient_system_resource|error_\w+|\w+_error)$/,
 }) as readonly [FinishKind, RegExp][];
 
-/** Classifies the `finish_reason` of a complete choice. */
+/** Classifies the `finish_reason` of a choice that has ended. */
 export function finishKind(reason: string | null | undefined): FinishKind {
   if (!reason) return 'finished';
   const word = reason.trim().toLowerCase().replaceAll(/[\s-]/g, '_');

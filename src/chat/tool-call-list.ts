@@ -6,7 +6,7 @@ import type { Fields } from './normalize.ts';
 interface PendingCall {
   /** The server's index, if it sends one. */
   readonly index: number | undefined;
-  /** Index of the call for readers: the server's, unless another call has it. */
+  /** The index that readers see: the server's, unless another call already uses it. */
   readonly position: number;
   id: string | undefined;
   /** All fields except `id` and `index`. */
@@ -16,9 +16,9 @@ interface PendingCall {
 /**
  * The tool calls of one choice, assembled from deltas.
  *
- * Servers identify the call of a delta in different ways: by `index`, by `id`, by both, by an `id` that changes in
- * every delta, or not at all. Some servers give all calls the same index or the same id, and some send a full call and
- * the next call in the same delta.
+ * Servers identify the call that a delta belongs to in different ways: by `index`, by `id`, by both, by an `id` that
+ * changes in every delta, or not at all. Some servers give all calls the same index or id, and some send a full call
+ * together with the next call.
  */
 export class ToolCallList {
   /** `undefined` until an array of calls arrives, even an empty one. */
@@ -44,10 +44,10 @@ export class ToolCallList {
   }
 
   /**
-   * Returns the calls so far; `undefined` if there was no list of calls. Calls without a unique id get one.
+   * Returns the calls received so far, or `undefined` if no array of calls arrived. Replaces missing and duplicate ids.
    *
-   * @param seed - Input for the generated ids, so that they differ between completions.
-   * @param isFinished - Whether the calls are complete. Missing arguments then mean no arguments.
+   * @param seed - Makes generated ids differ between completions.
+   * @param isFinished - Whether the calls are complete, so that missing arguments mean an empty object.
    */
   build(seed: string, isFinished: boolean): ToolCall[] | undefined {
     const ids = new Set<string>();
@@ -69,13 +69,13 @@ export class ToolCallList {
     });
   }
 
-  /** @param remaining - Number of deltas from this one to the last delta of the chunk. */
+  /** @param remaining - Number of deltas that are left in the chunk, including this one. */
   #find(delta: Fields, remaining: number, touched: ReadonlySet<PendingCall>): PendingCall | undefined {
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
     const isPart = name === '';
     const sameId = id === undefined ? undefined : this.#calls?.findLast((call) => call.id === id);
     const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
-    // Consecutive parts continue the last calls in order.
+    // Deltas without a name continue the last calls, in the same order.
     const last =
       index === undefined || (isPart && id === undefined)
         ? this.#calls?.at(isPart ? -remaining : -1)
@@ -111,7 +111,7 @@ function mergeCall(call: PendingCall, delta: Fields): void {
   }
 }
 
-/** Merges the `function`, `custom` or older `function_call` field of a call. The name may arrive in fragments. */
+/** Merges the `function`, `custom` or legacy `function_call` field of a call. The name may arrive in fragments. */
 export function mergeCalled(target: Fields, field: string, delta: Fields): void {
   const { name, ...rest } = delta;
   const called = isRecord(target[field]) ? (target[field] as Fields) : {};
@@ -123,8 +123,8 @@ export function mergeCalled(target: Fields, field: string, delta: Fields): void 
 }
 
 /**
- * Whether a delta with a name starts another call even though its id or index, or the lack of them, suggests otherwise.
- * If the arguments of the current call have begun, its name is complete. Some servers repeat a call.
+ * Whether a delta with a name starts another call, even if its id and index do not show that. Once the arguments of a
+ * call have begun, its name is complete. A delta that repeats the call does not start another.
  */
 function startsAnother(call: PendingCall, delta: Fields): boolean {
   const [before, added] = [argumentsOf(call.fields), argumentsOf(delta)];
@@ -153,7 +153,7 @@ function argumentsOf(call: Fields): string {
 
 function idOf({ id }: Fields): string | undefined {
   if (typeof id === 'number') return String(id);
-  // Mistral has sent "null".
+  // Mistral has sent the string "null".
   return typeof id === 'string' && id !== '' && id !== 'null' ? id : undefined;
 }
 
@@ -167,13 +167,13 @@ function toFunction(called: Fields = {}, isFinished: boolean): Fields {
   return { ...called, name: called.name ?? '', arguments: isFinished ? completeArguments(text) : text };
 }
 
-/** Maximum number of positions at which repeated arguments are searched. */
+/** Maximum number of positions at which to look for repeated arguments. */
 const MAX_POSITIONS = 20;
 
 /**
- * Servers represent missing arguments in several ways, but their chat templates accept only an object. Some send an
- * empty object before or after the arguments, or repeat the arguments, also after part of them or as a string. Returns
- * the arguments, or the text itself if it is valid or invalid in another way.
+ * Repairs the arguments of a complete call, because chat templates accept only an object. Servers represent missing
+ * arguments in several ways, add an empty object before or after the arguments, or repeat the arguments, possibly as a
+ * string or after only part of them has been sent. Returns other text unchanged.
  */
 function completeArguments(text: string): string {
   if (/^\s*(?:null\s*)?$/.test(text)) return '{}';
@@ -186,7 +186,7 @@ function completeArguments(text: string): string {
     const rest = parseJson(tail);
     const isRepeated = tail.replaceAll(head, '').trim() === '' || typeof rest === 'string';
     if ((isRepeated || isEmpty(tail)) && isRecord(parseJson(head))) return head;
-    // An object can be a value after these characters, so there it is not the start of a repetition.
+    // After these characters, an object may be a nested value rather than a repetition.
     const isPart = tail.startsWith(head) && !/[:,[]\s*$/.test(head);
     if ((isPart || isEmpty(head)) && isRecord(rest)) return tail;
   }
@@ -198,8 +198,8 @@ function isEmpty(args: string): boolean {
 }
 
 /**
- * Creates an id that depends only on the completion, so that whole and streamed replies have the same ids. It consists
- * of nine letters and digits, the only format that Mistral models accept. The position makes it unique.
+ * Creates an id that depends only on the completion, so that whole and streamed replies have the same ids. Mistral
+ * models accept only ids of nine letters and digits. The position makes the id unique.
  */
 function newId(seed: string, position: number): string {
   let hash = 0;

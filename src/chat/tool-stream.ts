@@ -3,8 +3,8 @@ import { OneReader } from './one-reader.ts';
 import type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
 
 /**
- * A run started by {@link ChatClient.streamTools}, as an iterable of events. The run starts when the first event is
- * read, or when {@link ToolStream.completion} is called. A run has one reader.
+ * The events of a {@link ChatClient.streamTools} run, which can have only one reader. The run starts when the first
+ * event is read, or when {@link ToolStream.completion} is called.
  *
  * @example
  * ```ts
@@ -25,7 +25,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
   #completion: Completion | undefined;
 
   /**
-   * Created by {@link ChatClient.streamTools}.
+   * Streams are created by {@link ChatClient.streamTools}.
    *
    * @internal
    */
@@ -49,13 +49,13 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
     return this.#events.iterate((event) => event);
   }
 
-  /** Returns the last completion together with the whole conversation. Reads the events if nothing else does. */
+  /** Returns the last completion together with the whole conversation. Reads the events unless they have a reader. */
   async completion(): Promise<Completion> {
     await this.#events.drain();
     return this.#completion as Completion;
   }
 
-  /** Aborts the run, including the request and the running tools. */
+  /** Aborts the run, including its pending request and the tools that are running. */
   abort(reason: unknown = new DOMException('The run was aborted.', 'AbortError')): void {
     this.#events.fail(reason);
     this.#deadline.abort(reason);
