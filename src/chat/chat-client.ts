@@ -8,7 +8,6 @@ import { checkOptions } from '../errors/invalid.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
-import { Deadline } from '../http/deadline.ts';
 import { invalidResponse, readJson } from '../http/errors.ts';
 import {
   checkFunction,
@@ -48,7 +47,7 @@ import type {
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
 import type { Parsed, ParsedCompletion } from './structured-output.ts';
-import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
+import type { Ask, ToolRunCompletion } from './tool-run.ts';
 import { ToolStream } from './tool-stream.ts';
 import type { SchemaOutput } from './tools.ts';
 
@@ -178,7 +177,11 @@ export class ChatClient {
   ): Promise<Parsed<ToolRunCompletion, Schema>> {
     checkOptions(options, TOOL_OPTIONS, 'runTools()');
     const ask: Ask = (asked, signal) => this.#call(asked, { ...options, signal }, (reader) => reader);
-    return this.#run<Schema>(request, options, ask).completion();
+    return new ToolStream<Parsed<ToolRunCompletion, Schema>>(
+      checkOneChoice(request),
+      options,
+      ask,
+    ).completion();
   }
 
   /**
@@ -192,7 +195,7 @@ export class ChatClient {
     checkOptions(options, [...TOOL_OPTIONS, 'idleTimeoutMs'], 'streamTools()');
     const open = (asked: ChatCompletionRequest, signal: AbortSignal): ChatStream<ChunkReader> =>
       this.#open(asked, { ...options, signal }, (reader) => reader);
-    return this.#run(request, options, async function* (asked, signal) {
+    return new ToolStream(checkOneChoice(request), options, async function* (asked, signal) {
       const stream = open(asked, signal);
       for await (const { choices } of stream) {
         for (const { delta } of choices) {
@@ -275,21 +278,6 @@ export class ChatClient {
       },
       complete,
     });
-  }
-
-  #run<Schema extends object>(
-    request: ChatCompletionRequest,
-    options: RunToolsOptions & AnySchemaOptions,
-    ask: Ask,
-  ): ToolStream<Parsed<ToolRunCompletion, Schema>> {
-    checkOneChoice(request);
-    const fields = checkRequest(request) as unknown as ChatCompletionRequest;
-    const deadline = new Deadline(options.signal);
-    async function* run(): AsyncGenerator<ToolEvent, Parsed<ToolRunCompletion, Schema>, undefined> {
-      const { runTools } = await import('./tool-run.ts');
-      return (yield* runTools(fields, options, deadline, ask)) as Parsed<ToolRunCompletion, Schema>;
-    }
-    return new ToolStream(run(), deadline);
   }
 }
 

@@ -156,13 +156,9 @@ export class ChunkReader {
     }
   }
 
-  /** Returns the next text from a stream, or the whole response. */
   async #nextPart(): Promise<string> {
-    if (this.#isWhole) {
-      this.#isDrained = true;
-      return this.#context.deadline.race(this.#response.text());
-    }
-    const bytes = await this.#response.read();
+    const part = this.#response.read();
+    const bytes = await (this.#isWhole ? this.#context.deadline.race(part) : part);
     this.#isDrained = bytes === undefined;
     this.#decoder ??= new TextDecoder();
     return this.#decoder.decode(bytes, { stream: !this.#isDrained });
