@@ -949,6 +949,16 @@ const toolCalls: readonly Case[] = (
       [named('c1', 'now', '{}')],
     ],
     [
+      'a null function, whole',
+      completionOf({ content: null, tool_calls: [{ id: 'c1', function: null }] }),
+      [named('c1', '', '{}')],
+    ],
+    [
+      'a null function beside a custom tool',
+      deltasOf([{ index: 0, id: 'c1', type: 'custom', function: null, custom: { name: 'sql', input: '1' } }]),
+      [{ id: 'c1', type: 'custom', custom: { name: 'sql', input: '1' } }],
+    ],
+    [
       'a call as an object, whole',
       completionOf({ content: null, tool_calls: named('c1', 'w', A) }),
       [named('c1', 'w', A)],
