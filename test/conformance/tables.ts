@@ -1007,6 +1007,32 @@ const choices: readonly Case[] = [
       choices: [{ index: 0, message: { reasoning_content: 'hm', content: 'Hello' }, finish_reason: 'stop' }],
     },
   },
+  ...[true, false].map((isStream): Case => {
+    const field = isStream ? 'delta' : 'message';
+    const tool_calls = [named('c1', 'w', A)];
+    const calls = [
+      { index: 0, [field]: { content: 'Hm' }, finish_reason: 'tool_calls' },
+      { index: 1, [field]: { content: null, tool_calls }, finish_reason: 'tool_calls' },
+    ];
+    return {
+      name: `text at index 0 and a tool call at index 1, ${isStream ? 'streamed' : 'whole'} (nanobot#1481)`,
+      body: isStream
+        ? events({ choices: [calls[0]] }, { choices: [calls[1]] }, '[DONE]')
+        : { choices: calls },
+      completion: { choices: [{ message: { content: 'Hm', tool_calls }, finish_reason: 'tool_calls' }] },
+    };
+  }),
+  {
+    name: 'text and a tool call in two complete choices with the index 0',
+    body: {
+      choices: [{ content: 'Hm' }, { tool_calls: [named('c1', 'w', A)] }].map((message) => ({
+        index: 0,
+        message,
+        finish_reason: 'tool_calls',
+      })),
+    },
+    completion: message({ content: 'Hm', tool_calls: [named('c1', 'w', A)] }),
+  },
   {
     name: 'two texts at two indices',
     body: events(
