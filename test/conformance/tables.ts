@@ -397,10 +397,11 @@ const preserved: readonly Case[] = [
     body: completionOf({
       content: [
         { type: 'text', text: 'Hi' },
-        { type: 'reference', reference_ids: ['r1'] },
+        { type: 'text', text: null },
+        { type: 'reference', reference_ids: [1] },
       ],
     }),
-    completion: message({ content: 'Hi', content_parts: [{ type: 'reference', reference_ids: ['r1'] }] }),
+    completion: message({ content: 'Hi', content_parts: [{ type: 'reference', reference_ids: [1] }] }),
   },
   {
     name: 'a summary of the reasoning',
