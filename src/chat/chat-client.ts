@@ -167,7 +167,7 @@ export class ChatClient {
    * `signal` aborts the whole run; other call options apply to each request. Unknown tools and invalid arguments are
    * reported to the model, once per tool. Errors contain the conversation so far in `messages`.
    *
-   * @throws {ToolCallError} If a call to the same tool is invalid again, or the model announces a call but makes none.
+   * @throws {ToolCallError} If another call to the same tool is invalid, or the model announces a call but makes none.
    * @throws {MaxToolRoundsError} If the model still calls tools after `maxRounds` rounds.
    * @throws {OutputTruncatedError} If a tool call is cut off at the token limit.
    */
@@ -185,8 +185,8 @@ export class ChatClient {
   }
 
   /**
-   * Runs tools like {@link ChatClient.runTools}, but streams the completions: text, reasoning, tool calls and their
-   * results are emitted as events.
+   * Runs tools like {@link ChatClient.runTools}, but streams the completions. Emits text, reasoning, tool calls and
+   * their results as events.
    */
   streamTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
@@ -236,7 +236,7 @@ export class ChatClient {
   }
 
   /**
-   * Checks whether the service accepts the key by listing the key's models. Uses no tokens.
+   * Checks whether the service accepts the key, by listing the models that the key may call. Uses no tokens.
    *
    * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check is inconclusive.
    */

@@ -6,8 +6,8 @@ import type { ChatCompletionRequest } from './request.ts';
 import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
 
 /**
- * The events of a {@link ChatClient.streamTools} run, which can have only one reader. The run starts when the first
- * event is read, or when {@link ToolStream.completion} is called.
+ * The events of a run of {@link ChatClient.streamTools}, for a single reader. The run starts when the first event is
+ * read, or when {@link ToolStream.completion} is called.
  *
  * @example
  * ```ts
@@ -55,7 +55,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
     return this.#events.iterate((event) => event);
   }
 
-  /** Returns the last completion together with the whole conversation. Reads the events unless they have a reader. */
+  /** Returns the last completion together with the whole conversation. Reads the events if there is no reader. */
   async completion(): Promise<Completion> {
     await this.#events.drain();
     return this.#completion as Completion;

@@ -11,7 +11,7 @@ export type HeadersOption = PlatformHeaders | Readonly<Record<string, string | u
 
 /** Options for all clients. */
 export interface ClientOptions {
-  /** Maximum number of retries per request, after a 408, 409, 425, 429 or 5xx, or a lost connection. @defaultValue 2 */
+  /** Maximum number of retries per request, after 408, 409, 425, 429, 5xx or a lost connection. @defaultValue 2 */
   readonly maxRetries?: number | undefined;
   /** Replaces the global `fetch`. */
   readonly fetch?: FetchFunction | undefined;
@@ -102,7 +102,7 @@ export interface CallPromise<Data> extends Promise<Data> {
 }
 
 /**
- * A result, and a function that describes its response. A function, because most callers do not need the response.
+ * A result, and a function that creates a description of its response, which most callers do not need.
  */
 export interface Result<Data> {
   readonly data: Data;

@@ -2,7 +2,7 @@ import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '..
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import { type ResponseContext, sentence } from './context.ts';
 
-/** Node's `fetch` waits at most this long for the headers, and between two parts of the body. */
+/** How long Node's `fetch` waits for the headers, and between two parts of the body. */
 const NODE_LIMIT_MS = 300_000;
 
 /** Copies only known fields and redacts them, because a thrown value may contain the request with its headers. */
@@ -10,7 +10,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   if (thrown instanceof DrunError) return thrown;
   const { host } = new URL(url);
   const chain = readCauses(thrown);
-  // If several addresses were tried, the least conclusive failure counts.
+  // If several addresses were tried, the least conclusive failure is reported.
   const roots = chain.filter(({ isRoot }) => isRoot);
   const ofKind = (kind: FailureKind): Thrown | undefined => roots.find((root) => failureKind(root) === kind);
   const { name, message, code, syscall } = ofKind('unknown') ?? ofKind('final') ?? (roots[0] as Thrown);
@@ -33,7 +33,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
-/** Messages of programming errors, and of a body that is read twice. Network failures are TypeErrors too. */
+/** Messages of programming errors, and of bodies that are read twice. Network failures are TypeErrors as well. */
 const BUG_MESSAGE =
   /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|uint8array|undefined is not|null is not/i;
 
