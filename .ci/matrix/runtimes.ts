@@ -67,7 +67,7 @@ export const runtimes: Group = {
       { platform: `Bun ${bun}`, use: '`require()`', run: () => run('@oven/bun-*/bin/bun', 'require.cjs') },
       {
         platform: `Deno ${deno}`,
-        use: '`import` (without `emulator/msw`, which reads the environment)',
+        use: '`import` (except `emulator/msw`, which reads environment variables)',
         run: () => run('@deno/*/deno', 'run', ...permissions, 'main-without-msw.js'),
       },
       {

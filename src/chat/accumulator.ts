@@ -11,14 +11,14 @@ const OUTPUT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'];
 /** A choice that is being assembled. */
 class PendingChoice {
   readonly index: number;
-  /** Fields of the choice itself. */
+  /** Other fields of the choice, such as `logprobs`. */
   readonly fields: Fields = {};
   readonly #message: Fields = {};
   readonly #calls = new ToolCallList();
   #finishReason: string | null = null;
-  /** Whether the last delta contained only the expiry of the audio. */
+  /** Whether the last output was an audio delta with only `expires_at`, which ends the audio. */
   #isAudioOver = false;
-  /** Whether the message arrived in full, without deltas. */
+  /** Whether the choice arrived as a full `message` instead of deltas. */
   #isWhole = false;
   /** The last full `message` that arrived in addition to deltas. */
   #beside: Fields = {};
@@ -27,7 +27,7 @@ class PendingChoice {
     this.index = index;
   }
 
-  /** OpenAI's audio models send no finish reason. */
+  /** OpenAI's audio models send no finish reason, so the end of the audio counts as `stop`. */
   get finishReason(): string | null {
     return this.#finishReason ?? (this.#isAudioOver ? 'stop' : null);
   }
@@ -40,19 +40,18 @@ class PendingChoice {
     return this.#calls.length > 0 || hasAny(this.#message, OUTPUT);
   }
 
-  /** Whether only the role has arrived. */
   get isEmpty(): boolean {
     return !this.hasReasoning && !this.hasOutput;
   }
 
-  /** Adds a choice of a chunk. @returns The delta for readers. */
+  /** Adds a choice from a chunk. @returns The delta that readers see. */
   add(choice: NormalChoice): Fields {
     const { index: _, delta = {}, message, finish_reason, ...fields } = choice;
     mergeFields(this.fields, fields, CHOICE);
     this.#finishReason = finish_reason ?? this.#finishReason;
     let added = delta;
     if (message !== undefined && Object.keys(delta).length === 0) {
-      // A whole response, or the last chunk of a server that repeats the full message.
+      // This is a whole response, or a final chunk that repeats the full message.
       this.#isWhole = this.isEmpty;
       added = this.#isWhole ? message : this.#newTexts(message);
     }
@@ -68,10 +67,10 @@ class PendingChoice {
       if (isMissing && name !== 'role') this.#addDelta({ [name]: value });
     }
     const { content, ...message } = this.#message;
-    // Streams begin with empty text, even if no text follows.
+    // Streams start with an empty `content`, even if no text follows.
     const isText = typeof content === 'string' && (content !== '' || this.#isWhole || this.isEmpty);
-    const isFinished =
-      isComplete && this.finishReason !== null && finishKind(this.finishReason) === 'finished';
+    const isKnown = this.#isWhole || this.finishReason !== null;
+    const isFinished = isComplete && isKnown && finishKind(this.finishReason) === 'finished';
     const calls = this.#calls.build(`${seed} ${this.index}`, isFinished);
     return {
       ...this.fields,
@@ -95,7 +94,7 @@ class PendingChoice {
     }
   }
 
-  /** Returns the text fields of a message without the text received so far. */
+  /** Returns the text fields of a full message, minus the text already received. */
   #newTexts(message: Fields): Fields {
     const added: Fields = {};
     for (const name of TEXTS) {
@@ -107,13 +106,13 @@ class PendingChoice {
   }
 }
 
-/** Assembles a completion from normalized chunks and preserves every field. A whole response is a single chunk. */
+/** Assembles a completion from normalized chunks and preserves every field. A whole response counts as one chunk. */
 export class CompletionAccumulator {
   readonly #requested: number;
   readonly #fields: Fields = {};
   readonly #choices = new Map<number, PendingChoice>();
   #first: PendingChoice | undefined;
-  /** Further indices that a server used for the first choice. */
+  /** Other indices that the server uses for the first choice. */
   readonly #aliases = new Set<number>();
 
   /** @param requested - Number of requested choices. */
@@ -125,7 +124,7 @@ export class CompletionAccumulator {
     return this.#first !== undefined;
   }
 
-  /** Index of the choice that text readers follow. */
+  /** Index of the choice whose text `textStream` yields. */
   get firstIndex(): number {
     return this.#requested > 1 ? 0 : (this.#first?.index ?? 0);
   }
@@ -142,7 +141,7 @@ export class CompletionAccumulator {
     return finished >= this.#requested && unfinished.every(({ isEmpty }) => isEmpty);
   }
 
-  /** Adds a chunk, and sets the `index` and `delta` of its choices for readers. */
+  /** Adds a chunk. Sets the `index` and `delta` of its choices to the values that readers see. */
   add(chunk: NormalChunk): void {
     for (const name in chunk) {
       const value = chunk[name];
@@ -153,7 +152,7 @@ export class CompletionAccumulator {
     let previous: PendingChoice | undefined;
     for (const choice of chunk.choices) {
       let pending = this.#pendingFor(choice);
-      // Some servers give every choice of a whole response the index 0.
+      // In whole responses, some servers send index 0 for every choice.
       if (pending === previous && choice.message !== undefined && !this.#aliases.has(choice.index)) {
         pending = this.#begin(Math.max(...this.#choices.keys()) + 1);
       }
@@ -163,7 +162,7 @@ export class CompletionAccumulator {
     }
   }
 
-  /** Returns the completion, or the part received before a failure. No chunk may be added afterwards. */
+  /** Builds the completion, or the part received before a failure. No chunks may be added afterwards. */
   build(isComplete: boolean): PartialCompletion {
     const { object, ...fields } = this.#fields;
     const choices = [...this.#choices.values()].toSorted((a, b) => a.index - b.index);

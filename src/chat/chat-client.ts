@@ -8,7 +8,6 @@ import { checkOptions } from '../errors/invalid.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
-import { Deadline } from '../http/deadline.ts';
 import { invalidResponse, readJson } from '../http/errors.ts';
 import {
   checkFunction,
@@ -48,25 +47,25 @@ import type {
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
 import type { Parsed, ParsedCompletion } from './structured-output.ts';
-import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
+import type { Ask, ToolRunCompletion } from './tool-run.ts';
 import { ToolStream } from './tool-stream.ts';
 import type { SchemaOutput } from './tools.ts';
 
 const SHARED_MODELS_URL = 'https://chat.d.run';
 
-/** Result of {@link ChatClient.checkKey}. */
+/** The result of {@link ChatClient.checkKey}. */
 export type KeyCheck =
   | { readonly accepted: true }
   | {
       readonly accepted: false;
-      /** The `code` of the error with which the service responded. */
+      /** The `code` of the error that the service returned. */
       readonly code: 'authentication_failed' | 'insufficient_quota' | 'permission_denied';
     };
 
 /**
- * Calls the models of d.run.
+ * A client for the models on d.run.
  *
- * Every method rejects with the reason of an aborted signal, or with one of the errors from `drun-sdk/errors`.
+ * A failed call rejects with an error from `drun-sdk/errors`, and an aborted call with its signal's reason.
  *
  * @example
  * ```ts
@@ -87,12 +86,12 @@ export class ChatClient {
 
   /**
    * A `fetch` function for other clients, such as `openai` and `@ai-sdk/openai-compatible`. It sends this client's API
-   * key instead of theirs, asks the provider for another key after a 401, and redacts keys in error responses.
-   * Redirects are not followed. Requests to another origin reject with a {@link ConfigurationError}.
+   * key instead of theirs, tries another key from the credential provider after a 401, and redacts keys in error
+   * responses. It does not follow redirects, and rejects requests to other origins with {@link ConfigurationError}.
    */
   readonly fetch: AuthenticatedFetch;
 
-  /** @throws {ConfigurationError} If an option is unknown or invalid. The message never repeats a credential. */
+  /** @throws {ConfigurationError} If an option is unknown or invalid. The message never contains a credential. */
   constructor(options: ChatClientOptions = {}) {
     checkOptions(options, CHAT_CLIENT_OPTIONS, 'ChatClient');
     refuseBrowser('apiKey', options.dangerouslyAllowBrowser);
@@ -115,9 +114,9 @@ export class ChatClient {
   }
 
   /**
-   * Returns a client that overrides the given options and shares the rest.
+   * Returns a new client with the given options. All other options are copied from this client.
    *
-   * @throws {ConfigurationError} If an option is invalid, or if the current key would be sent to another origin.
+   * @throws {ConfigurationError} If an option is invalid, or if this client's key would be sent to another origin.
    */
   withOptions(overrides: ChatClientOptions): ChatClient {
     checkOptions(overrides, CHAT_CLIENT_OPTIONS, 'withOptions()');
@@ -140,11 +139,11 @@ export class ChatClient {
   }
 
   /**
-   * Requests a completion whose text matches a schema. With `tools` in the request, `parsed` is `null` if the model
-   * called tools instead.
+   * Requests a completion whose text must match a schema, and parses the text. `parsed` is `null` if the model calls
+   * tools instead of replying.
    *
-   * @throws {ModelRefusalError} If the model refused, or a content filter withheld the reply.
-   * @throws {OutputTruncatedError} If the reply was cut off at the token limit.
+   * @throws {ModelRefusalError} If the model refuses to reply, or a content filter withholds the reply.
+   * @throws {OutputTruncatedError} If the reply is cut off at the token limit.
    * @throws {OutputValidationError} If the reply is not JSON or does not match the schema.
    */
   parse<Schema extends object>(
@@ -165,12 +164,12 @@ export class ChatClient {
    * Requests completions until the model stops calling tools. Runs the requested tools in parallel and sends their
    * results to the model. With a `schema`, the last reply is parsed as in {@link ChatClient.parse}.
    *
-   * `signal` aborts the whole run; the other options apply to each request. Invalid arguments and unknown tools are
-   * reported to the model, once per tool. Every error contains the conversation so far in `messages`.
+   * `signal` aborts the whole run; other call options apply to each request. Unknown tools and invalid arguments are
+   * reported to the model, once per tool. Errors contain the conversation so far in `messages`.
    *
-   * @throws {ToolCallError} If the model makes another invalid call after its mistake was reported to it.
+   * @throws {ToolCallError} If another call to the same tool is invalid, or the model announces a call but makes none.
    * @throws {MaxToolRoundsError} If the model still calls tools after `maxRounds` rounds.
-   * @throws {OutputTruncatedError} If a tool call was cut off at the token limit.
+   * @throws {OutputTruncatedError} If a tool call is cut off at the token limit.
    */
   async runTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
@@ -178,12 +177,16 @@ export class ChatClient {
   ): Promise<Parsed<ToolRunCompletion, Schema>> {
     checkOptions(options, TOOL_OPTIONS, 'runTools()');
     const ask: Ask = (asked, signal) => this.#call(asked, { ...options, signal }, (reader) => reader);
-    return this.#run<Schema>(request, options, ask).completion();
+    return new ToolStream<Parsed<ToolRunCompletion, Schema>>(
+      checkOneChoice(request),
+      options,
+      ask,
+    ).completion();
   }
 
   /**
-   * Like {@link ChatClient.runTools}, but streams the completions: emits text, reasoning, tool calls and their results
-   * as events, in order.
+   * Runs tools like {@link ChatClient.runTools}, but streams the completions. Emits text, reasoning, tool calls and
+   * their results as events.
    */
   streamTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
@@ -192,7 +195,7 @@ export class ChatClient {
     checkOptions(options, [...TOOL_OPTIONS, 'idleTimeoutMs'], 'streamTools()');
     const open = (asked: ChatCompletionRequest, signal: AbortSignal): ChatStream<ChunkReader> =>
       this.#open(asked, { ...options, signal }, (reader) => reader);
-    return this.#run(request, options, async function* (asked, signal) {
+    return new ToolStream(checkOneChoice(request), options, async function* (asked, signal) {
       const stream = open(asked, signal);
       for await (const { choices } of stream) {
         for (const { delta } of choices) {
@@ -206,10 +209,10 @@ export class ChatClient {
   }
 
   /**
-   * Requests a streamed completion. The request is sent when the first chunk is read; failures before the first chunk
-   * are retried. With a `schema`, {@link ChatStream.completion} returns the same result as {@link ChatClient.parse}.
+   * Requests a streamed completion. Sends the request when the stream is first used, and retries it if it fails before
+   * the first chunk. With a `schema`, {@link ChatStream.completion} returns the result of {@link ChatClient.parse}.
    *
-   * `timeoutMs` limits the time until the first chunk, `idleTimeoutMs` the time between two chunks.
+   * `timeoutMs` limits the time until the first chunk arrives; `idleTimeoutMs` limits the time between two chunks.
    */
   stream<Schema extends object = never>(
     request: ChatStreamRequest,
@@ -223,7 +226,7 @@ export class ChatClient {
     ) as ChatStream<Parsed<ChatCompletion, Schema>>;
   }
 
-  /** Lists the models that the key may call (`GET /v1/models`). Costs no tokens. */
+  /** Lists the models that the key may call (`GET /v1/models`). Uses no tokens. */
   models(options: ChatCallOptions = {}): CallPromise<Model[]> {
     const endpoint = (): Endpoint<Model[]> => {
       checkOptions(options, CHAT_CALL_OPTIONS, 'models()');
@@ -233,16 +236,16 @@ export class ChatClient {
   }
 
   /**
-   * Checks whether the service accepts the key, by listing its models. Costs no tokens.
+   * Checks whether the service accepts the key, by listing the models that the key may call. Uses no tokens.
    *
-   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check was inconclusive.
+   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check is inconclusive.
    */
   async checkKey(options: ChatCallOptions = {}): Promise<KeyCheck> {
     const result = await verify(this.models(options));
     return result.accepted ? { accepted: true } : result;
   }
 
-  /** Requests a whole completion. If `check` throws, the call rejects. */
+  /** Requests a completion that is not streamed. If `check` throws, the call rejects. */
   #call<T>(
     request: ChatCompletionRequest,
     options: ChatCallOptions & AnySchemaOptions,
@@ -276,24 +279,9 @@ export class ChatClient {
       complete,
     });
   }
-
-  #run<Schema extends object>(
-    request: ChatCompletionRequest,
-    options: RunToolsOptions & AnySchemaOptions,
-    ask: Ask,
-  ): ToolStream<Parsed<ToolRunCompletion, Schema>> {
-    checkOneChoice(request);
-    const fields = checkRequest(request) as unknown as ChatCompletionRequest;
-    const deadline = new Deadline(options.signal);
-    async function* run(): AsyncGenerator<ToolEvent, Parsed<ToolRunCompletion, Schema>, undefined> {
-      const { runTools } = await import('./tool-run.ts');
-      return (yield* runTools(fields, options, deadline, ask)) as Parsed<ToolRunCompletion, Schema>;
-    }
-    return new ToolStream(run(), deadline);
-  }
 }
 
-/** Parses a reply. The parser is loaded only if a schema is used. */
+/** Parses a reply. The parser is imported here, so that it is loaded only if a schema is used. */
 async function parse(
   reader: ChunkReader,
   schema: object,
@@ -303,7 +291,7 @@ async function parse(
   return parseReply(reader.completion, schema, reader, signal);
 }
 
-/** Result of {@link ApiKeyVerifier.verify}. */
+/** The result of {@link ApiKeyVerifier.verify}. */
 export type VerifiedKey =
   | {
       readonly accepted: true;
@@ -312,12 +300,12 @@ export type VerifiedKey =
     }
   | Extract<KeyCheck, { accepted: false }>;
 
-/** Checks API keys against the data plane. A `KeyRing` uses a verifier to check each new key before it is used. */
+/** Checks API keys by calling the data plane. A `KeyRing` uses a verifier to check each new key before using it. */
 export interface ApiKeyVerifier {
   /**
-   * Checks whether the service accepts an API key. Costs no tokens.
+   * Checks whether the service accepts an API key. Uses no tokens.
    *
-   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check was inconclusive.
+   * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check is inconclusive.
    */
   verify(secret: Secret, options?: { readonly signal?: AbortSignalLike | undefined }): Promise<VerifiedKey>;
 }
@@ -325,7 +313,7 @@ export interface ApiKeyVerifier {
 /**
  * Creates an API key verifier.
  *
- * @param options - Options of {@link ChatClient}, without `apiKey`.
+ * @param options - Options for {@link ChatClient}, except `apiKey`.
  *
  * @example
  * ```ts
@@ -346,7 +334,7 @@ export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): Ap
 
 const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
-/** @throws {DrunError} If the models could not be listed for a reason that does not show whether the service accepts the key. */
+/** @throws {DrunError} If listing the models fails, unless the error shows that the service does not accept the key. */
 async function verify(list: Promise<Model[]>): Promise<VerifiedKey> {
   try {
     return { accepted: true, models: (await list).map(({ id }) => id) };

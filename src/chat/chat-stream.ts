@@ -8,28 +8,28 @@ import type { ChunkReader } from './chunk-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { OneReader } from './one-reader.ts';
 
-/** The request of a single stream. */
+/** Functions that a stream uses to send its request and to create its result. */
 export interface StreamRequest<Completion> {
   /** Creates the deadline of the call. */
   readonly deadline: () => Deadline;
-  /** Sends the request; resolves when the first chunk has arrived. */
+  /** Sends the request. Resolves when the first chunk arrives. */
   readonly send: (deadline: Deadline) => Promise<Result<ChunkReader>>;
-  /** Converts the completion to the result of {@link ChatStream.completion}. */
+  /** Creates the result of {@link ChatStream.completion}. */
   readonly complete: (reader: ChunkReader) => Completion | Promise<Completion>;
 }
 
 /** Options for {@link ChatStream.toReadableStream}. */
 export interface EventStreamOptions {
   /**
-   * Receives the error that ended the stream. The client receives the string that this function returns or resolves
-   * with, or else a generic message, because errors can name keys, models and hosts. A client that disconnects is not an
-   * error.
+   * Called with the error that ended the stream, but not if the client disconnects. If the function returns or resolves
+   * to a string, that string is sent to the client as the error message. Otherwise, a generic message is sent, because
+   * errors can name keys, models and hosts.
    */
   readonly onError?: ((error: unknown) => unknown) | undefined;
   /**
-   * Sends a comment whenever no chunk has arrived for this many milliseconds, so that proxies keep the connection open.
+   * Interval in milliseconds at which comments are sent while no chunk arrives, to keep the connection open.
    *
-   * @defaultValue No comments.
+   * @defaultValue No comments are sent.
    */
   readonly heartbeatMs?: number | undefined;
 }
@@ -47,10 +47,10 @@ const GENERIC_MESSAGE = 'The response could not be completed.';
 
 /**
  * A streamed completion. The request is sent when the first chunk is read, or when {@link ChatStream.opened} or
- * {@link ChatStream.completion} is used.
+ * {@link ChatStream.completion} is first used.
  *
- * A stream has one reader: iteration, {@link ChatStream.textStream}, {@link ChatStream.toReadableStream} or
- * {@link ChatStream.toResponse}. If the stream is incomplete, its reader throws a {@link StreamTruncatedError} or the
+ * A stream can have only one reader: iteration, {@link ChatStream.textStream}, {@link ChatStream.toReadableStream} or
+ * {@link ChatStream.toResponse}. If the stream ends early, the reader throws a {@link StreamTruncatedError} or the
  * error that ended the stream.
  *
  * @example
@@ -70,14 +70,14 @@ export class ChatStream<Completion = ChatCompletion>
   readonly #chunks: OneReader<ChatCompletionChunk>;
   #deadline: Deadline | undefined;
   #reader: ChunkReader | undefined;
-  /** Describes the response. Lazy, because redacting the headers takes longer than reading a short stream. */
+  /** A function, because redacting the headers of the response takes longer than reading a short stream. */
   #response: (() => CallResponse) | undefined;
   #isAborted = false;
   #opened: Promise<void> | undefined;
   #completion: Promise<Completion> | undefined;
 
   /**
-   * Created by {@link ChatClient.stream}.
+   * Streams are created by {@link ChatClient.stream}.
    *
    * @internal
    */
@@ -98,7 +98,7 @@ export class ChatStream<Completion = ChatCompletion>
 
   /**
    * Resolves when the first chunk arrives, and rejects if an error occurs first. Sends the request if it has not been
-   * sent yet. The stream can be read afterwards without missing a chunk.
+   * sent yet. The stream can still be read from its first chunk afterwards.
    */
   get opened(): Promise<void> {
     if (this.#opened === undefined) {
@@ -108,7 +108,7 @@ export class ChatStream<Completion = ChatCompletion>
     return this.#opened;
   }
 
-  /** Status and headers of the response; present once the first chunk has arrived. */
+  /** Status and headers of the response; `undefined` until the first chunk arrives. */
   get response(): CallResponse | undefined {
     return this.#response?.();
   }
@@ -138,11 +138,11 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Returns the completion assembled from the chunks: text, reasoning, tool calls, usage and all other fields; with a
-   * schema, also `parsed`. Reads the stream if nothing else does. Can be called at any time.
+   * Returns the completion assembled from the chunks, with all fields that the server sent and, if there is a schema,
+   * `parsed`. Reads the stream unless it already has a reader. Can be called at any time.
    *
-   * @throws {DrunError} The error that ended the stream; {@link StreamTruncatedError} if the reader stopped before the
-   * end. With a schema, also the errors of {@link ChatClient.parse}.
+   * @throws {DrunError} The error that ended the stream, or {@link StreamTruncatedError} if the reader stopped before
+   * the end. With a schema, also the errors of {@link ChatClient.parse}.
    */
   async completion(): Promise<Completion> {
     // Until the first chunk arrives, a reader can still claim the stream.
@@ -152,7 +152,7 @@ export class ChatStream<Completion = ChatCompletion>
     return this.#completion;
   }
 
-  /** Ends the stream: its reader and {@link ChatStream.completion} reject with the reason. */
+  /** Aborts the stream. Its reader and {@link ChatStream.completion} reject with `reason`. */
   abort(reason: unknown = new DOMException('The stream was aborted.', 'AbortError')): void {
     this.#isAborted = true;
     this.#chunks.fail(reason);
@@ -160,8 +160,8 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Returns the chunks as server-sent events, for a custom web handler. A failure is sent as an event with an `error`
-   * field, without a `[DONE]` after it. An abort cuts the stream off.
+   * Returns the chunks as server-sent events, for a custom web handler. If the stream fails, the last event has an
+   * `error` field and is not followed by `[DONE]`. If the stream is aborted, the returned stream errors.
    */
   toReadableStream(options: EventStreamOptions = {}): PlatformReadableStream {
     checkOptions(options, EVENT_STREAM_OPTIONS, 'toReadableStream()');
@@ -175,7 +175,7 @@ export class ChatStream<Completion = ChatCompletion>
       pull: async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
         const write = (text: string): void => controller.enqueue(encoder.encode(`${text}\n\n`));
         const beat = (): void => {
-          // Comments must not pile up while the reader is busy.
+          // Comments must not accumulate while the client is not reading.
           if (controller.desiredSize === 0) write(': heartbeat');
         };
         if (heartbeatMs !== undefined) timer = setInterval(beat, heartbeatMs);
@@ -204,11 +204,11 @@ export class ChatStream<Completion = ChatCompletion>
         await chunks.return?.();
       },
     };
-    // Chunks are read on demand.
+    // Chunks are read only when the client reads.
     return new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
   }
 
-  /** Returns a response for a web handler. Its body is {@link ChatStream.toReadableStream}. */
+  /** Returns a `Response` for a web handler, with {@link ChatStream.toReadableStream} as its body. */
   toResponse(options: EventStreamResponseOptions = {}): PlatformResponse {
     checkOptions(options, [...EVENT_STREAM_OPTIONS, 'headers', 'status'], 'toResponse()');
     const { headers = {}, status = 200, ...others } = options;
@@ -227,11 +227,11 @@ export class ChatStream<Completion = ChatCompletion>
 
   async #open(): Promise<void> {
     try {
-      // The stream has already been aborted, or its reader has stopped.
+      // Throws if the stream has already been aborted or its reader has stopped.
       if (this.#chunks.isOver) await this.#chunks.outcome;
       this.#deadline = this.#request.deadline();
       const { signal } = this.#deadline;
-      // Timeouts are reported by the reader, with the completion so far.
+      // The `ChunkReader` reports timeouts, together with the completion received so far.
       const onAbort = (): void => {
         if (!(signal.reason instanceof TimeoutError)) this.#chunks.fail(signal.reason);
       };
@@ -251,7 +251,7 @@ export class ChatStream<Completion = ChatCompletion>
       new StreamTruncatedError('The reader stopped before the end of the stream.', { completion }),
     );
     this.#deadline?.abort(new DOMException('The reader stopped before the end of the stream.', 'AbortError'));
-    // A stream that is kept in memory must not keep its connection.
+    // A stream object that stays in memory must not retain its connection.
     const response = this.#response?.();
     this.#response = response && (() => response);
     this.#reader = undefined;
@@ -264,7 +264,7 @@ async function messageFor(error: unknown, onError: EventStreamOptions['onError']
     const message = await onError?.(error);
     return typeof message === 'string' ? message : GENERIC_MESSAGE;
   } catch {
-    // The stream has to end even if `onError` fails.
+    // The stream must end even if `onError` fails.
     return GENERIC_MESSAGE;
   }
 }

@@ -19,40 +19,40 @@ import { finishKind } from './finish-reason.ts';
 import { type Fields, normalizeChunk } from './normalize.ts';
 
 /**
- * How long to keep reading the body after the completion is complete. The connection can be reused only after the end
- * of the body.
+ * How long to continue reading the body after the completion has finished. A connection can be reused only if the body
+ * has been read to its end.
  */
 const MAX_DRAIN_MS = 250;
 
 /**
- * Reads the response to a chat completion request, streamed or whole: converts bytes to events, chunks and finally the completion.
+ * Reads the response to a chat completion request, streamed or whole, and assembles the completion.
  *
- * Data is read only on demand, so a slow reader slows the server down.
+ * Reads data only on demand, so that a slow consumer slows the server down.
  */
 export class ChunkReader {
   readonly #response: TransportResponse;
   readonly #context: ResponseContext;
   readonly #idleTimeoutMs: number | undefined;
-  /** Created on demand, because collecting a decoder takes longer than reading a whole response. */
+  /** Created on demand, because garbage-collecting a decoder takes longer than reading a whole response. */
   #decoder: TextDecoder | undefined;
   readonly #events = new EventDecoder((event) => this.#receive(event));
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
   #chunks: ChatCompletionChunk[] = [];
-  /** Whether a chunk has arrived, that is, an event with `choices`. */
+  /** Whether a chunk (an event with `choices`) has arrived. */
   #hasChunk = false;
   #hasEvent = false;
   /** Whether the body has been read to the end. */
   #isDrained = false;
   #isWhole = false;
   #isOver = false;
-  /** The error that ended the stream; `undefined` if it is complete. */
+  /** The error that ended the stream; `undefined` if the stream is complete. */
   #error: DrunError | undefined;
   #completion: ChatCompletion | undefined;
 
   /**
    * @param requested - Number of requested choices.
-   * @param idleTimeoutMs - Maximum time between two chunks of a stream in milliseconds; `undefined` sets no limit.
+   * @param idleTimeoutMs - Maximum time between two chunks of a stream, in milliseconds; `undefined` for no limit.
    */
   constructor(
     response: TransportResponse,
@@ -67,13 +67,13 @@ export class ChunkReader {
   }
 
   /**
-   * Reads up to the first chunk, or the whole response.
+   * Reads until the first chunk has arrived, or reads the whole response.
    *
-   * @throws {DrunError} If that fails. Counts as a failure of the request, which can be retried.
+   * @throws {DrunError} If reading fails. The request can then be retried.
    */
   async open(isWhole: boolean): Promise<this> {
     this.#isWhole = isWhole;
-    // Not every `fetch` aborts the body when the signal aborts, so a pending read is ended here.
+    // Some `fetch` functions do not cancel the body when the signal aborts, so a pending read is canceled here.
     if (!isWhole) this.#context.deadline.signal.addEventListener('abort', this.#cancel);
     await this.#fill();
     if (this.#error !== undefined && (isWhole || !this.#hasChunk)) throw this.#error;
@@ -82,7 +82,7 @@ export class ChunkReader {
   }
 
   /**
-   * Returns the chunks that have arrived (at least one), or `undefined` at the end of a complete stream.
+   * Waits for at least one chunk and returns all that have arrived, or `undefined` at the end of a complete stream.
    *
    * @throws {DrunError} If the stream failed. Chunks that arrived before the failure are returned first.
    */
@@ -95,7 +95,7 @@ export class ChunkReader {
     return undefined;
   }
 
-  /** Publishes the end of a stream. @param error - The error that ended it early. */
+  /** Publishes the end of the stream for diagnostics. @param error - The error, if the stream ended early. */
   reportEnd(error?: unknown): void {
     const { diagnostics } = this.#context;
     if (diagnostics === undefined) return;
@@ -103,18 +103,18 @@ export class ChunkReader {
     streamChannel?.publish(error === undefined ? diagnostics : Object.assign(diagnostics, { error }));
   }
 
-  /** Index of the choice that text readers follow. */
+  /** Index of the choice whose text `textStream` yields. */
   get firstIndex(): number {
     return this.#accumulator.firstIndex;
   }
 
-  /** The completion. Must be read only after the end of the stream. */
+  /** The completion. May be accessed only after the end of the stream. */
   get completion(): ChatCompletion {
     this.#completion ??= this.#accumulator.build(true) as unknown as ChatCompletion;
     return this.#completion;
   }
 
-  /** The completion received so far, for an error. */
+  /** The completion received so far, redacted for an error. */
   get partialCompletion(): PartialCompletion {
     return this.redact(this.#completion ?? this.#accumulator.build(false));
   }
@@ -124,7 +124,7 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
-  /** Returns the part of the completion that is published. It contains no text from the user or the model. */
+  /** Returns the part of the completion that is published for diagnostics, without text from the user or the model. */
   #summary(): object {
     const { id, model, usage, choices } = this.#completion ?? this.#accumulator.build(false);
     return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
@@ -156,13 +156,9 @@ export class ChunkReader {
     }
   }
 
-  /** Returns the next part of a stream, or the whole response. */
   async #nextPart(): Promise<string> {
-    if (this.#isWhole) {
-      this.#isDrained = true;
-      return this.#context.deadline.race(this.#response.text());
-    }
-    const bytes = await this.#response.read();
+    const part = this.#response.read();
+    const bytes = await (this.#isWhole ? this.#context.deadline.race(part) : part);
     this.#isDrained = bytes === undefined;
     this.#decoder ??= new TextDecoder();
     return this.#decoder.decode(bytes, { stream: !this.#isDrained });
@@ -185,7 +181,7 @@ export class ChunkReader {
   #finish(error?: DrunError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    // A signal with listeners is collected late, together with the response.
+    // A signal that still has listeners is garbage-collected late, together with the response.
     this.#context.deadline.signal.removeEventListener('abort', this.#cancel);
     this.#error = error;
   }
@@ -197,10 +193,10 @@ export class ChunkReader {
     else if (event.type === 'end')
       this.#finish(this.#accumulator.hasFinished ? undefined : this.#incomplete());
     else if (event.type === 'invalid') {
-      const { reason } = event;
-      if (!this.#hasChunk) this.#finish(this.#invalid(reason));
-      // Some servers use their own end marker.
-      else this.#finish(this.#accumulator.isFinished ? undefined : this.#failed({ message: reason }));
+      if (!this.#hasChunk) this.#finish(this.#invalid(event.reason));
+      // Some servers send an end marker other than `[DONE]`.
+      else if (this.#accumulator.isFinished) this.#finish();
+      else this.#finish(this.#failed({ message: `received ${event.reason}` }));
     }
   }
 
@@ -208,7 +204,7 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // An empty choice is not a reply. Missing deltas are added later.
+    // A choice without a message is not a reply. This is checked first, because the accumulator adds missing deltas.
     const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
@@ -221,8 +217,8 @@ export class ChunkReader {
       const reasons = [finish_reason && `the \`finish_reason\` is "${finish_reason}"`, message];
       this.#finish(this.#failed({ ...error, message: reasons.filter(Boolean).join(', ') }, false));
     } else if (this.#events.isJson) {
-      // A whole response is complete.
-      this.#finish(isReply ? undefined : this.#invalid('a body without a message in `choices`'));
+      // A whole response has no end marker.
+      this.#finish(isReply ? undefined : this.#invalid('a body that has no message in `choices`'));
     }
   }
 
@@ -230,10 +226,10 @@ export class ChunkReader {
   #incomplete(): DrunError {
     if (this.#accumulator.hasChoices)
       return this.#truncated('the stream ended before the completion was finished');
-    if (this.#hasEvent || this.#events.isJson) return this.#invalid('a body without `choices`');
+    if (this.#hasEvent || this.#events.isJson) return this.#invalid('a body that has no `choices`');
     const excerpt = this.#events.excerpt.trim();
     if (this.#isWhole && this.#events.isBlank) return this.#invalid('an empty body; is `baseUrl` correct?');
-    // The body is empty, or contains only the beginning of a field.
+    // The body is empty, or ends within its first field name.
     if (['data:', 'event:'].some((field) => field.startsWith(excerpt))) {
       return this.#truncated('the stream ended before the first chunk');
     }
@@ -273,13 +269,13 @@ export class ChunkReader {
   }
 
   async #drain(): Promise<void> {
-    // Unlike a timer, this does not keep the process alive.
+    // Unlike a `setTimeout` timer, this signal does not keep the process alive.
     const limit = AbortSignal.timeout(MAX_DRAIN_MS);
     limit.addEventListener('abort', this.#cancel);
     try {
       while ((await this.#response.read()) !== undefined);
     } catch {
-      // Failures of the connection no longer matter: the completion is complete.
+      // Connection failures no longer matter once the completion has finished.
     } finally {
       limit.removeEventListener('abort', this.#cancel);
     }

@@ -15,7 +15,7 @@ export const SCHEMA_OPTIONS = [...CHAT_CALL_OPTIONS, 'schema', 'schemaName', 'st
 export const TOOL_OPTIONS = [...SCHEMA_OPTIONS, 'tools', 'maxRounds'];
 
 /**
- * Creates the endpoint that requests a completion, whole or as a stream.
+ * Creates the endpoint for a completion request, streamed or not.
  *
  * @throws {ConfigurationError} If the request is invalid, or a schema cannot be converted to JSON Schema.
  */
@@ -26,7 +26,7 @@ export async function completionEndpoint(
 ): Promise<Endpoint<ChunkReader>> {
   const fields = checkRequest(request);
   if (!stream && fields.stream) {
-    throw new ConfigurationError('`stream` must not be set here. Use `stream()`.', { option: 'stream' });
+    throw new ConfigurationError('`stream` is not allowed here. Call `stream()`.', { option: 'stream' });
   }
   const requested = typeof fields.n === 'number' && fields.n > 1 ? fields.n : 1;
   return {
@@ -40,7 +40,7 @@ export async function completionEndpoint(
   };
 }
 
-/** Returns the fields of a request that contain schemas, converted to JSON Schema. */
+/** Returns the request fields that contain schemas, after converting the schemas to JSON Schema. */
 async function writeSchemas(
   { tools, response_format }: Readonly<Record<string, unknown>>,
   options: AnySchemaOptions,
@@ -55,12 +55,12 @@ async function writeSchemas(
   };
 }
 
-/** Options that are easily confused with request fields. */
+/** Options that are easily mistaken for request fields. */
 const OPTION_NAMES = [...TOOL_OPTIONS, 'idleTimeoutMs'].filter(
   (name) => name !== 'tools' && name !== 'strict',
 );
 
-/** Returns the fields of a request. @throws {ConfigurationError} If it is not an object, or contains a call option such as `signal`. */
+/** @throws {ConfigurationError} If the request is not an object, or contains a call option such as `signal`. */
 export function checkRequest(request: unknown): Readonly<Record<string, unknown>> {
   const { toJSON } = (request ?? {}) as { readonly toJSON?: unknown };
   const fields: unknown = typeof toJSON === 'function' ? toJSON.call(request) : request;
@@ -75,10 +75,10 @@ export function checkRequest(request: unknown): Readonly<Record<string, unknown>
   throw new ConfigurationError(why, { option });
 }
 
-/** @throws {ConfigurationError} If the request asks for several choices, because only the first choice would be used. */
-export function checkOneChoice(request: ChatRequest): void {
-  const { n } = checkRequest(request);
-  if (n === undefined || n === null || n === 1) return;
+/** @throws {ConfigurationError} If `n` is not 1, because only the first choice would be used. */
+export function checkOneChoice<Request extends ChatRequest>(request: Request): Request {
+  const fields = checkRequest(request) as unknown as Request;
+  if (fields.n === undefined || fields.n === null || fields.n === 1) return fields;
   const why = '`n` must be 1. For several choices, use `complete()` or `stream()`.';
   throw new ConfigurationError(why, { option: 'n' });
 }

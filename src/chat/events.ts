@@ -3,12 +3,12 @@ import { errorIn, type ServiceError } from '../http/service-error.ts';
 import { isRecord, parseJson } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
-/** The meaning of an event, or of the body of a whole response. */
+/** A parsed event, or the parsed body of a whole response. */
 export type StreamEvent =
   | { readonly type: 'chunk'; readonly chunk: Fields }
   | { readonly type: 'end' | 'ignored' }
   | { readonly type: 'error'; readonly error: ServiceError }
-  /** The event has none of the other types. */
+  /** The event or body could not be parsed. */
   | { readonly type: 'invalid'; readonly reason: string };
 
 const PING = /^(?:ping|heart-?beat|keep-?alive)$/i;
@@ -16,11 +16,11 @@ const ERROR = /^(?:error|exception|fail(?:ed|ure)?)$/i;
 
 /** Fields of a chunk. If an object has one of these fields, its `message` does not indicate an error. */
 const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
-/** Fields that contain only error messages, regardless of the rest of the event. */
+/** Fields that contain only error messages, whatever other fields the event has. */
 const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
-/** Classifies an event. @param name - The `event` field. */
+/** Parses an event. @param name - The value of its `event` field. */
 export function parseEvent(data: string, name = ''): StreamEvent {
   const value = parseJson(data);
   if (isRecord(value)) {
@@ -34,14 +34,14 @@ export function parseEvent(data: string, name = ''): StreamEvent {
   if (error !== undefined) return { type: 'error', error };
   const text = (typeof value === 'string' ? value : data).trim();
   if (text === '[DONE]') return { type: 'end' };
-  // Some proxies wrap the events of another server in events of their own.
+  // Some proxies put another server's `data:` lines into their events.
   if (text.startsWith('data:')) return parseEvent(text.slice(5), name);
   if (ERROR.test(name)) return { type: 'error', error: { message: text } };
-  // Some proxies forward comments from another server as events.
+  // Some proxies forward another server's comments as events.
   if (text === '' || text.startsWith(':') || PING.test(name)) return { type: 'ignored' };
   const message = /^error\s*:\s*(.+)/is.exec(text)?.[1];
   if (message === undefined) return { type: 'invalid', reason: 'an event that is not JSON' };
-  // llama.cpp sends the JSON of an error in a field named `error`.
+  // llama.cpp sends errors as JSON after `error:` instead of `data:`.
   return { type: 'error', error: errorIn({ error: parseJson(message) ?? message }, []) ?? { message } };
 }
 
@@ -50,7 +50,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   const isNamed = ERROR.test(name) || (typeof type === 'string' && ERROR.test(type));
   const hasChoices = Array.isArray(choices) && choices.length > 0;
   if (hasChoices && !isNamed && !isFailure(error)) return undefined;
-  // MiniMax describes every response in `base_resp`.
+  // MiniMax reports the status of every response in `base_resp`.
   const { status_code: code, status_msg } = isRecord(base_resp) ? base_resp : {};
   const chunkFields = ERROR_FIELDS.some((field) => value[field]) ? [] : CHUNK_FIELDS;
   const found =
@@ -82,15 +82,15 @@ const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB
 
 /** A `data` line or an empty line. */
 const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)/gm;
-/** A `data` line directly below another line. */
+/** The start of a `data` line that directly follows another line. */
 const SECOND_LINE = /(?<=[^\r\n](?:\r\n|\r|\n))data:/;
 
-/** Whether the data of a line is complete, so that the next line belongs to another event. */
+/** Whether the data of a line is a complete event, so that the next line belongs to another event. */
 function isWholeEvent(data: string): boolean {
   return data === '[DONE]' || (/^(?:\{|null$)/.test(data) && parseJson(data) !== undefined);
 }
 
-/** Maximum length of text outside events. */
+/** Maximum length of text outside events, in characters. */
 const MAX_STRAY_LENGTH = 65_536;
 
 /**
@@ -101,13 +101,13 @@ export class EventDecoder {
   readonly #emit: (event: StreamEvent) => void;
   #parser: EventSourceParser | undefined;
   #format: 'unknown' | 'json' | 'events' | 'html' = 'unknown';
-  /** Unprocessed text; in an event stream, the last line. */
+  /** Unprocessed text; in an event stream, the incomplete last line. */
   #rest = '';
-  /** Lines that are not part of any event. */
+  /** Unprocessed lines that are outside events. */
   #stray = '';
-  /** The first lines that were not part of any event. */
+  /** The first lines that are outside events, for error messages. */
   excerpt = '';
-  /** Whether the body had only white space. */
+  /** Whether the body contained only white space. */
   isBlank = false;
   /** Whether the current event has a `data` line. */
   #hasData = false;
@@ -129,7 +129,7 @@ export class EventDecoder {
     if (this.#format === 'unknown') this.#detect();
   }
 
-  /** Processes the remaining text after the end of the body or the loss of the connection. */
+  /** Processes the remaining text when the body has ended or the connection has been lost. */
   end(): void {
     const text = this.#rest;
     this.isBlank = this.#format === 'unknown';
@@ -140,7 +140,7 @@ export class EventDecoder {
     } else if (event !== undefined && event.type !== 'invalid') {
       this.#emit(event);
     } else {
-      // Also handles one JSON object per line.
+      // This also handles bodies with one JSON object per line.
       this.#startEvents(text);
       this.#isCut = true;
       // Some servers omit the empty line after the last event.
@@ -170,7 +170,7 @@ export class EventDecoder {
     this.#feed(text);
   }
 
-  /** Passes only complete lines to the parser, because it drops the beginning of a line if it does not recognize the field. */
+  /** Passes only complete lines to the parser, which drops the beginning of a partial line with an unknown field. */
   #feed(text: string): void {
     const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
     if (end > 0) {
@@ -185,13 +185,13 @@ export class EventDecoder {
     if (!isComment) this.#emit(TOO_LARGE);
   }
 
-  /** Whether every event has one `data` line and ends with an empty line. Checking every line takes a fifth of a stream's time. */
+  /** Whether an empty line follows every event. Checking each line instead would take a fifth of a stream's time. */
   #isSeparated(lines: string): boolean {
     const isClosed = ['\n\n', '\r\n\r\n', '\r\r'].some((end) => lines.endsWith(end));
     return isClosed && !this.#hasData && !SECOND_LINE.test(lines);
   }
 
-  /** Adds the empty lines that some servers leave out after an event of one line. */
+  /** Adds the empty lines that some servers omit after single-line events. */
   #separate(lines: string): string {
     return lines.replaceAll(LINE, (line, data: string | undefined, offset) => {
       const next = lines.slice(offset + line.length, offset + line.length + 'data:'.length);
@@ -206,10 +206,10 @@ export class EventDecoder {
     this.#flushStray();
     let event = parseEvent(data, name);
     if (event.type === 'invalid') {
-      // An error can follow a truncated event.
+      // A truncated event may be followed directly by an error.
       const events = data.split('\n').map((line) => parseEvent(line, name));
       event = events.find(({ type }) => type === 'error') ?? event;
-      // If the stream was cut off, its last event does not count as a chunk.
+      // An incomplete last event is ignored, because the stream was cut off.
       if (this.#isCut && event.type === 'invalid') return;
     }
     this.#emit(event);

@@ -6,19 +6,19 @@ import type { ResponseFormat } from './request.ts';
 import { closeSchema, hasValue, isStrictSchema, type JsonSchema } from './schema-rules.ts';
 import { isStandardSchema, isTool } from './tools.ts';
 
-/** Schema options, all of which may be absent. */
+/** Schema options, all of them optional. */
 export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
 /** The result of validating a value against a schema. */
 export interface Checked {
   readonly value?: unknown;
-  /** Only if it is invalid. */
+  /** Present only if the value is invalid. */
   readonly issues?: readonly ResponseIssue[];
 }
 
 const MAX_ISSUES = 20;
 
-/** The draft that model servers implement: xgrammar, OpenAI and Gemini reject the tuples of earlier drafts. */
+/** The draft that model servers implement. xgrammar, OpenAI and Gemini reject tuples written as in earlier drafts. */
 const TARGET = 'draft-2020-12';
 
 /** Arguments that schema libraries pass to the functions below. */
@@ -30,7 +30,7 @@ interface Conversion {
   readonly unit: unknown;
 }
 
-/** Makes schema libraries reject types that JSON does not have, and ignore checks that JSON Schema does not have. */
+/** Makes schema libraries reject types that JSON cannot represent, and skip checks that JSON Schema cannot express. */
 const LIBRARY_OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   zod: {
     override: ({ jsonSchema }: Conversion) => jsonSchema.contentEncoding === 'binary' && reject('File'),
@@ -55,9 +55,9 @@ const written = new WeakMap<object, JsonSchema>();
 /**
  * Converts a schema to JSON Schema. A JSON Schema is returned unchanged.
  *
- * @param option - Name of the schema option.
- * @throws {ConfigurationError} If the value is not a schema, if JSON Schema cannot express it, or if no value can match
- * it.
+ * @param option - Name of the schema option, for error messages.
+ * @throws {ConfigurationError} If the value is not a schema, or if the schema cannot be converted to JSON Schema or
+ * cannot match any value.
  */
 async function toJsonSchema(schema: object, option: string): Promise<JsonSchema> {
   const known = isStandardSchema(schema) ? written.get(schema) : undefined;
@@ -72,8 +72,8 @@ async function toJsonSchema(schema: object, option: string): Promise<JsonSchema>
 }
 
 function rawSchema(schema: unknown, fail: (why: string) => never): JsonSchema {
-  if (isRecord(schema) && '_def' in schema) return fail('needs zod 4');
-  // The value must not be an instance of a class. Objects from other realms have a different `Object.prototype`.
+  if (isRecord(schema) && '_def' in schema) return fail('requires zod 4');
+  // Instances of classes are not JSON Schemas. Objects from other realms have a different `Object.prototype`.
   const prototype: unknown = isRecord(schema) ? Object.getPrototypeOf(schema) : undefined;
   const isPlain = prototype === null || (isRecord(prototype) && Object.getPrototypeOf(prototype) === null);
   return isRecord(schema) && isPlain && !('kind' in schema)
@@ -87,15 +87,15 @@ async function write(schema: StandardSchemaV1, fail: (why: string) => never): Pr
   try {
     const libraryOptions = LIBRARY_OPTIONS[vendor];
     if (jsonSchema !== undefined) return jsonSchema.input({ target: TARGET, libraryOptions });
-    // zod/mini schemas do not include the conversion, so it is loaded if needed.
+    // zod/mini schemas do not include the conversion, so it is imported on demand.
     if (vendor === 'zod' && '_zod' in schema)
       return (await import('./zod-schema.ts')).zodJsonSchema(schema, { target: TARGET, ...libraryOptions });
   } catch (thrown) {
     return fail(`cannot be converted to JSON Schema${thrown instanceof Error ? `: ${thrown.message}` : ''}`);
   }
-  if (vendor === 'zod') return fail('needs zod 4');
+  if (vendor === 'zod') return fail('requires zod 4');
   const hint = vendor === 'valibot' ? '. Wrap it in `toStandardJsonSchema` from @valibot/to-json-schema' : '';
-  return fail(`is a schema that provides no JSON Schema${hint}`);
+  return fail(`is a schema that does not provide a JSON Schema${hint}`);
 }
 
 /** Creates the `response_format` that makes a server enforce a schema. */
@@ -108,7 +108,7 @@ export async function toResponseFormat(
   return { type: 'json_schema', json_schema };
 }
 
-/** Converts a tool to the definition that is sent. Existing definitions are returned unchanged. */
+/** Converts a tool to the definition that is sent. Returns existing definitions unchanged. */
 export async function toToolDefinition(tool: object): Promise<object> {
   if (!isTool(tool)) return tool;
   const { name, description, strict, parameters } = tool;
@@ -116,7 +116,7 @@ export async function toToolDefinition(tool: object): Promise<object> {
   return { type: 'function', function: { name, description, parameters: schema, strict } };
 }
 
-/** Validates a value. With a plain JSON Schema, every value is valid. Errors thrown by the schema are passed on. */
+/** Validates a value. A plain JSON Schema accepts every value. Errors thrown by the schema are not caught. */
 export async function validate(schema: object, value: unknown): Promise<Checked> {
   if (!isStandardSchema(schema)) return { value };
   const result = await schema['~standard'].validate(value);

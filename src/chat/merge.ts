@@ -1,7 +1,7 @@
 import { isRecord } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
-/** How the values of a field are combined across the chunks of a stream. Objects are always merged field by field. */
+/** How a field's values from successive chunks are combined. Objects are always merged field by field. */
 export interface MergeRules {
   readonly strings: 'grow' | 'replace';
   readonly lists: 'grow' | 'replace';
@@ -9,12 +9,12 @@ export interface MergeRules {
 
 /** Strings and arrays in a delta are fragments. */
 export const DELTA: MergeRules = { strings: 'grow', lists: 'grow' };
-/** Arrays in a choice, such as `logprobs` and `token_ids`, arrive in fragments; strings do not. */
+/** Arrays in a choice, such as `token_ids` and those in `logprobs`, arrive in fragments; strings do not. */
 export const CHOICE: MergeRules = { strings: 'replace', lists: 'grow' };
-/** Fields of a chunk are complete values. */
+/** A chunk's own fields contain complete values. */
 export const CHUNK: MergeRules = { strings: 'replace', lists: 'replace' };
 
-/** Strings that servers repeat in every delta. */
+/** Names of strings that servers repeat in every delta. */
 const IDENTIFIERS = new Set(['id', 'type', 'role', 'object', 'model', 'name', 'format', 'status']);
 
 /** Merges all fields of `added` into `target`. Arrays and objects are copied, not shared. */
@@ -49,7 +49,7 @@ export function mergeField(target: Fields, name: string, value: unknown, rules: 
   }
 }
 
-/** Adds an item to an array. Reasoning blocks arrive in fragments, the last of which contains the signature. */
+/** Adds an item to an array. Fragments of a reasoning block are merged; the last one contains the signature. */
 function addItem(list: unknown[], item: unknown, rules: MergeRules): void {
   const last = list.at(-1);
   const isFragment =
@@ -72,7 +72,7 @@ function copy(value: unknown, rules: MergeRules): unknown {
   return isRecord(value) ? mergeFields({}, value, rules) : value;
 }
 
-/** Only items that can grow are copied. */
+/** Copies an item only if later fragments may be merged into it. */
 function copyItem(item: unknown, rules: MergeRules): unknown {
   return isReasoning(item) ? mergeFields({}, item, rules) : item;
 }

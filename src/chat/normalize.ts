@@ -3,15 +3,15 @@ import { readFinishReason } from './finish-reason.ts';
 
 /*
  * Servers deviate from OpenAI's format in many small ways. This module normalizes everything they send, so that the
- * accumulator and readers see only the documented types. Values are changed in place; nothing else refers to them.
+ * accumulator and readers see only the documented types. Values are changed in place, as nothing else refers to them.
  */
 
 export type Fields = Record<string, unknown>;
 
-/** Fields of a message that are text. */
+/** Message fields that contain text. */
 export const TEXTS: readonly string[] = ['content', 'reasoning_content', 'reasoning', 'refusal'];
 
-/** A choice after {@link normalizeChunk}. A whole response has a `message` instead of a `delta`. */
+/** A choice returned by {@link normalizeChunk}. In a whole response, it has a `message` instead of a `delta`. */
 export interface NormalChoice extends Fields {
   index: number;
   delta?: Fields;
@@ -28,7 +28,7 @@ export function normalizeChunk(chunk: Fields): NormalChunk {
   if (!Array.isArray(choices) || !choices.every(isRecord)) chunk.choices = [choices].flat().filter(isRecord);
   const normal = chunk as NormalChunk;
   normal.choices.forEach(normalizeChoice);
-  // Moonshot sends the usage in the choice.
+  // Moonshot sends `usage` inside the choice.
   const usage = chunk.usage ?? normal.choices[0]?.usage;
   if (typeof usage === 'object' && usage !== null) chunk.usage = normalizeUsage(usage);
   return normal;
@@ -41,14 +41,14 @@ function normalizeChoice(choice: NormalChoice, position: number): void {
   if (finish_reason !== undefined) choice.finish_reason = readFinishReason(finish_reason);
   if (delta !== undefined) normalizeMessage(choice, 'delta', delta);
   if (message !== undefined) normalizeMessage(choice, 'message', message);
-  // This is the format of the older completions endpoint.
+  // The legacy completions endpoint uses `text`.
   if (typeof text === 'string' && choice.delta === undefined && choice.message === undefined) {
     choice.delta = { content: text };
     delete choice.text;
   }
 }
 
-/** Normalizes the message of a whole response, or a delta. */
+/** Normalizes the delta of a choice or, in a whole response, its message. */
 function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', message: unknown): void {
   if (!isRecord(message)) {
     if (typeof message === 'string') choice[field] = { content: message };
@@ -65,7 +65,7 @@ function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', mess
       message[name] = value === false ? null : toText(value);
     } else if (name === 'function_call' && isRecord(value)) {
       normalizeArguments(value);
-      // Some servers add an empty one to every message.
+      // Some servers add an empty `function_call` to every message.
       if (!hasText(value)) message.function_call = null;
     } else if (name === 'tool_calls') {
       const calls = [value].flat().filter(isRecord);
@@ -75,7 +75,7 @@ function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', mess
   }
 }
 
-/** Some servers send the arguments as an object instead of JSON text. */
+/** Converts the arguments to JSON text. Some servers send an object instead. */
 function normalizeArguments(call: Fields): void {
   const { arguments: text } = call;
   if (text !== undefined && text !== null && typeof text !== 'string') call.arguments = JSON.stringify(text);
@@ -93,24 +93,24 @@ function addPart(message: Fields, part: unknown): void {
     message[field] = `${message[field] ?? ''}${toText(rest[name])}`;
     delete rest[name];
   }
-  // Other parts are signatures, images or references.
+  // Signatures, images and references belong to none of these fields.
   if (hasText(rest)) message.content_parts = [message.content_parts ?? [], { type, ...rest }].flat();
 }
 
-/** Whether a value contains text. */
+/** Whether a value is or contains a non-empty string. */
 function hasText(value: unknown): boolean {
   if (typeof value === 'string') return value !== '';
   return typeof value === 'object' && value !== null && Object.values(value).some(hasText);
 }
 
-/** Returns the text of a string, or of an array of strings and text parts, and JSON for anything else. */
+/** Returns the text of a string, or of an array of strings and text parts. Converts other values to JSON. */
 function toText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return JSON.stringify(value) ?? '';
   return value.map((part) => toText(isRecord(part) && part.text !== undefined ? part.text : part)).join('');
 }
 
-/** Some servers send an array of usage objects, or numbers as strings. */
+/** Normalizes `usage`. Some servers send an array of usage objects, or numbers as strings. */
 function normalizeUsage(usage: object): Fields | null {
   const record = [usage].flat().find(isRecord);
   for (const name in record) {

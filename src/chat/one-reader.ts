@@ -1,23 +1,24 @@
 import { ConfigurationError } from '../errors/index.ts';
 
 interface Source<Item> {
-  /** Reads the next items; `undefined` at the end. */
+  /** Reads the next items. Resolves to `undefined` at the end. */
   readonly read: () => Promise<readonly Item[] | undefined>;
-  /** Called when the reader stops before the end. It must make the stream fail. */
+  /** Called when the reader stops before the end. Must call {@link OneReader.fail}. */
   readonly leave: () => void;
-  /** Called at the end of the stream. @param error - The error that ended the stream. */
+  /** Called at the end of the stream. @param error - The error, if the stream ended early. */
   readonly close: (error?: unknown) => void;
 }
 
 /**
  * A stream of items with one reader and an outcome that any number of callers can await.
  *
- * It is not a generator, because `next()` calls during or after a failure would report `done`, and `return()` would wait for a pending item.
+ * It is not a generator, because a generator's `next()` would report `done` during or after a failure, and its
+ * `return()` would wait for a pending item.
  */
 export class OneReader<Item> {
   readonly #source: Source<Item>;
   readonly #outcome = Promise.withResolvers<void>();
-  /** Resolves at the end of a complete stream; rejects with the error that ended it. */
+  /** Resolves when the stream is complete; rejects with the error if the stream ends early. */
   readonly outcome = this.#outcome.promise;
   #items: readonly Item[] = [];
   #position = 0;
@@ -31,9 +32,9 @@ export class OneReader<Item> {
   }
 
   /**
-   * Creates the iterator of the reader. Skips items for which `select` returns `undefined`.
+   * Creates the iterator for the reader. Skips items for which `select` returns `undefined`.
    *
-   * @param last - Returns a value that follows the last item.
+   * @param last - Returns a value to yield after the last item.
    * @throws {ConfigurationError} If there is already a reader.
    */
   iterate<T>(
@@ -74,13 +75,13 @@ export class OneReader<Item> {
     return iterator;
   }
 
-  /** Reads to the end unless there is a reader, and waits for the outcome. */
+  /** Reads to the end unless there is a reader, then waits for the outcome. */
   async drain(): Promise<void> {
     if (!this.#isTaken && !this.isOver) await this.iterate(() => undefined).next();
     return this.outcome;
   }
 
-  /** Ends the stream if it has not ended. It cannot be read afterwards. */
+  /** Ends the stream if it has not ended yet. The stream cannot be read afterwards. */
   leave(): void {
     this.#isTaken = true;
     if (!this.isOver) this.#source.leave();

@@ -11,31 +11,31 @@ export interface ChatClientOptions extends ClientOptions {
   /** Region of a dedicated deployment, such as `sh-02` for `https://sh-02.d.run`. Cannot be combined with `baseUrl`. */
   readonly region?: string | undefined;
   /**
-   * Base URL of the data plane, with or without `/v1`. Must use https, or http to a loopback address.
+   * Base URL of the data plane, with or without `/v1`. http requires a loopback address or `allowInsecureHttp`.
    *
    * @defaultValue The environment variable `DRUN_CHAT_URL`, or else `https://chat.d.run`.
    */
   readonly baseUrl?: string | PlatformUrl | undefined;
   /**
-   * Time limit of a call in milliseconds, including retries and the response body. For a stream, the time until the
-   * first chunk. `Infinity` disables it. @defaultValue 600 000
+   * Time limit for a call in milliseconds, including retries and the response body. For a stream, the limit applies
+   * until the first chunk arrives. `Infinity` disables the limit. @defaultValue 600 000
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Maximum time between two chunks of a stream in milliseconds. Comments and pings do not count as chunks. The timer
+   * Maximum time between two chunks of a stream, in milliseconds. Comments and pings do not count as chunks. The timer
    * is paused while the caller is not reading. @defaultValue 60 000
    */
   readonly idleTimeoutMs?: number | undefined;
   /**
-   * Replaces `fetch` for sending requests, such as `nodeTransport()` from `drun-sdk/node`. Cannot be combined with
-   * `fetch`.
+   * Sends the requests in place of `fetch`; for example, `nodeTransport()` from `drun-sdk/node`. Cannot be combined
+   * with the `fetch` option.
    */
   readonly transport?: Transport | undefined;
 }
 
 /** Options for a single {@link ChatClient} call. */
 export interface ChatCallOptions extends CallOptions {
-  /** Replaces the client's own API key for this call. */
+  /** Overrides the client's `apiKey` for this call. */
   readonly apiKey?: Credential | undefined;
 }
 
@@ -48,14 +48,14 @@ export interface ChatStreamOptions extends ChatCallOptions {
 /** Options for replies that must match a schema. */
 export interface SchemaOptions<Schema extends object> {
   /**
-   * Standard Schema that provides a JSON Schema (zod, zod/mini, arktype, or valibot with `toStandardJsonSchema`), or a
-   * JSON Schema. The reply is not validated against a plain JSON Schema.
+   * A Standard Schema that provides a JSON Schema (zod, zod/mini, arktype, or valibot with `toStandardJsonSchema`), or
+   * a plain JSON Schema, with which the reply is parsed but not validated.
    */
   readonly schema: Schema;
   /** Name of the schema in the request. @defaultValue `answer` */
   readonly schemaName?: string | undefined;
   /**
-   * Whether to request strict adherence to the schema. @defaultValue `true` if OpenAI's strict mode can express the
+   * Whether to request strict adherence to the schema. @defaultValue `true` if OpenAI's strict mode supports the
    * schema.
    */
   readonly strict?: boolean | undefined;
@@ -67,7 +67,7 @@ export interface ChatParseOptions<Schema extends object> extends ChatCallOptions
 /** Options for {@link ChatClient.runTools}. `Parameters` are the schemas of the tools. */
 export interface RunToolsOptions<Parameters extends readonly object[] = readonly object[]>
   extends ChatCallOptions {
-  /** Tools that the model may call. Definitions of custom tools are sent, but the caller must handle their calls. */
+  /** Tools that the model may call. Custom tools are sent too, but the caller must handle calls to them. */
   readonly tools: { readonly [I in keyof Parameters]: Tool<Parameters[I]> | CustomToolDefinition };
   /** Maximum number of rounds of tool calls. @defaultValue 10 */
   readonly maxRounds?: number | undefined;

@@ -1,13 +1,13 @@
 import type { ToolCall } from './completion.ts';
 import type { CustomToolDefinition, Tool, ToolDefinition } from './tools.ts';
 
-/** Text of a message. */
+/** A text part of a message. */
 export interface TextPart {
   readonly type: 'text';
   readonly text: string;
 }
 
-/** An image, as a URL or a `data:` URL. */
+/** An image, as a web URL or a `data:` URL. */
 export interface ImagePart {
   readonly type: 'image_url';
   readonly image_url: { readonly url: string; readonly detail?: 'auto' | 'low' | 'high' | undefined };
@@ -19,7 +19,7 @@ export interface AudioPart {
   readonly input_audio: { readonly data: string; readonly format: 'wav' | 'mp3' | (string & {}) };
 }
 
-/** A part of a user message. Which kinds are supported depends on the model. */
+/** A part of a user message. Not every model supports images and audio. */
 export type ContentPart = TextPart | ImagePart | AudioPart;
 
 /** Instructions for the whole conversation. */
@@ -102,7 +102,7 @@ export interface ChatRequest {
   readonly logit_bias?: Optional<Readonly<Record<string, number>>>;
   readonly logprobs?: Optional<boolean>;
   readonly top_logprobs?: Optional<number>;
-  /** Also accepts a schema from a library such as zod, which is sent as JSON Schema. */
+  /** Also accepts a schema from a library such as zod, which is converted to JSON Schema. */
   readonly response_format?: Optional<ResponseFormat | { readonly '~standard': object }>;
   /** Tool definitions, or tools created by {@link defineTool}. */
   readonly tools?: readonly (ToolDefinition | CustomToolDefinition | Tool)[] | undefined;
@@ -148,7 +148,7 @@ export interface ChatRequest {
   readonly priority?: number | undefined;
 }
 
-/** A request for a whole completion. */
+/** A request for a completion that is not streamed. */
 export interface ChatCompletionRequest extends ChatRequest {
   /** Use {@link ChatClient.stream} for a streamed completion. */
   readonly stream?: Optional<false>;

@@ -8,7 +8,7 @@ import { finishKind } from './finish-reason.ts';
 import { issuesText, validate } from './json-schema.ts';
 import type { SchemaOutput } from './tools.ts';
 
-/** Some models wrap the JSON in a Markdown fence. If the closing fence is a stop sequence, it is missing. */
+/** Some models wrap the JSON in a Markdown fence. The closing fence is missing if it is a stop sequence. */
 const FENCE = /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s;
 
 /** A completion together with its parsed reply. */
@@ -25,7 +25,7 @@ export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
 /**
  * Checks that the first choice is complete.
  *
- * @param isPartial - Whether its content shows that it is incomplete.
+ * @param isPartial - Whether the content of the choice shows that it is incomplete.
  * @throws {ModelRefusalError | OutputTruncatedError}
  */
 export function checkFinished(
@@ -43,7 +43,7 @@ export function checkFinished(
   }
   if (kind !== 'cut' && !isPartial) return;
   const where = isPartial
-    ? 'within a tool call'
+    ? 'in the middle of a tool call'
     : 'at the token limit. Raise `max_tokens`, or ask for a shorter reply';
   throw new OutputTruncatedError(`The reply was cut off ${where}.`, reader.redact({ completion }));
 }
@@ -65,15 +65,16 @@ export async function parseReply<Completion extends ChatCompletion>(
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const whole = (message.content ?? '').trim();
   // Some chat templates contain the opening `<think>` tag, so the text contains only the closing tag.
-  const block = parseJson(whole) === undefined ? /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) : null;
+  const isReply = readReply(whole) !== undefined;
+  const block = isReply ? null : /^(?:<think>)?(.*?)<\/think>(?!\s*<think>)(.*)$/s.exec(whole);
   const [, reasoning, rest = whole] = block ?? [];
   const text = rest.trim();
-  const value = parseJson(text) ?? parseJson(FENCE.exec(text)?.[2] ?? text);
+  const value = readReply(text);
   if (value === undefined) {
-    const why = `The reply has ${text === '' ? 'no text' : 'text that is not JSON'}.`;
+    const why = `The reply ${text === '' ? 'contains no text' : 'is not JSON'}.`;
     throw new OutputValidationError(why, reader.redact({ completion, issues: [] }));
   }
-  // Aborting after the end of the stream has no effect.
+  // A signal that was aborted after the end of the stream is ignored.
   const deadline = new Deadline(signal?.aborted ? undefined : signal);
   const checked = await deadline.race(validate(schema, value)).finally(() => deadline[Symbol.dispose]());
   if (checked.issues === undefined) {
@@ -88,4 +89,8 @@ export async function parseReply<Completion extends ChatCompletion>(
     `The reply does not match the schema: ${issuesText(fields.issues)}.`,
     fields,
   );
+}
+
+function readReply(text: string): unknown {
+  return parseJson(text) ?? parseJson(FENCE.exec(text)?.[2] ?? text);
 }

@@ -6,19 +6,21 @@ import type { Fields } from './normalize.ts';
 interface PendingCall {
   /** The server's index, if it sends one. */
   readonly index: number | undefined;
-  /** Index of the call for readers: the server's, unless another call has it. */
+  /** The index that readers see: the server's, unless another call already uses it. */
   readonly position: number;
   id: string | undefined;
   /** All fields except `id` and `index`. */
   readonly fields: Fields;
+  /** Whether each delta repeats the arguments sent so far. */
+  isCumulative?: boolean;
 }
 
 /**
  * The tool calls of one choice, assembled from deltas.
  *
- * Servers identify the call of a delta in different ways: by `index`, by `id`, by both, by an `id` that changes in
- * every delta, or not at all. Some servers give all calls the same index or the same id, and some send a full call and
- * the next call in the same delta.
+ * Servers identify the call that a delta belongs to in different ways: by `index`, by `id`, by both, by an `id` that
+ * changes in every delta, or not at all. Some servers give all calls the same index or id, and some send a full call
+ * together with the next call.
  */
 export class ToolCallList {
   /** `undefined` until an array of calls arrives, even an empty one. */
@@ -35,7 +37,7 @@ export class ToolCallList {
     this.#isWhole = isWhole;
     const touched = new Set<PendingCall>();
     deltas.forEach((delta, position) => {
-      const found = isWhole ? undefined : this.#find(delta, deltas.length - position, touched);
+      const found = isWhole ? undefined : this.#find(deltas.slice(position), touched);
       const call = found ?? this.#begin(indexOf(delta));
       touched.add(call);
       mergeCall(call, delta);
@@ -44,10 +46,10 @@ export class ToolCallList {
   }
 
   /**
-   * Returns the calls so far; `undefined` if there was no list of calls. Calls without a unique id get one.
+   * Returns the calls received so far, or `undefined` if no array of calls arrived. Replaces missing and duplicate ids.
    *
-   * @param seed - Input for the generated ids, so that they differ between completions.
-   * @param isFinished - Whether the calls are complete. Missing arguments then mean no arguments.
+   * @param seed - Makes generated ids differ between completions.
+   * @param isFinished - Whether the calls are complete, so that missing arguments mean an empty object.
    */
   build(seed: string, isFinished: boolean): ToolCall[] | undefined {
     const ids = new Set<string>();
@@ -63,28 +65,27 @@ export class ToolCallList {
         ...(this.#isWhole && index !== undefined && { index }),
         ...rest,
         id: isUnique ? id : newId(`${seed} ${JSON.stringify(written)}`, position),
-        type: rest.type ?? (isCustom ? 'custom' : 'function'),
+        type: rest.type || (isCustom ? 'custom' : 'function'),
         ...(written && { function: written }),
       } as unknown as ToolCall;
     });
   }
 
-  /** @param remaining - Number of deltas from this one to the last delta of the chunk. */
-  #find(delta: Fields, remaining: number, touched: ReadonlySet<PendingCall>): PendingCall | undefined {
+  /** Finds the call that the first delta belongs to. The other deltas follow it in the same chunk. */
+  #find(deltas: readonly Fields[], touched: ReadonlySet<PendingCall>): PendingCall | undefined {
+    const [delta = {}] = deltas;
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
     const isPart = name === '';
     const sameId = id === undefined ? undefined : this.#calls?.findLast((call) => call.id === id);
     const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
-    // Consecutive parts continue the last calls in order.
-    const last =
-      index === undefined || (isPart && id === undefined)
-        ? this.#calls?.at(isPart ? -remaining : -1)
-        : undefined;
-    const isElsewhere =
-      !isPart && index !== undefined && sameId?.index !== undefined && sameId.index !== index;
+    // Deltas without a name continue the last calls, in the same order.
+    const named = deltas.findIndex((one) => nameOf(one) !== '');
+    const parts = named < 0 ? deltas.length : named || 1;
+    const last = index === undefined || (isPart && id === undefined) ? this.#calls?.at(-parts) : undefined;
     // Some servers give several calls the same id.
-    const isOther = isElsewhere && sameId && (nameOf(sameId.fields) !== name || touched.has(sameId));
-    const call = (isOther ? undefined : sameId) ?? sameIndex ?? last;
+    const isOther =
+      sameId && isElsewhere(sameId, delta) && (nameOf(sameId.fields) !== name || touched.has(sameId));
+    const call = (isOther && !isPart ? undefined : sameId) ?? sameIndex ?? last;
     if (call === undefined || isPart) return call;
     if (startsAnother(call, delta)) return undefined;
     if (call === sameId) return call;
@@ -105,13 +106,20 @@ export class ToolCallList {
 function mergeCall(call: PendingCall, delta: Fields): void {
   const { id: _id, index: _index, ...fields } = delta;
   call.id ??= idOf(delta);
+  const { function: called } = call.fields;
+  const before = argumentsOf(call.fields);
+  if (isRecord(called) && argumentsOf(delta).startsWith(before)) {
+    // After `:`, `,` or `[`, the same text can also be the start of a nested object.
+    call.isCumulative ||= /^\{(?:.*[^:,[])?$/s.test(before.trim());
+    if (call.isCumulative) called.arguments = '';
+  }
   for (const [name, value] of Object.entries(fields)) {
     if ((name === 'function' || name === 'custom') && isRecord(value)) mergeCalled(call.fields, name, value);
     else mergeField(call.fields, name, value, DELTA);
   }
 }
 
-/** Merges the `function`, `custom` or older `function_call` field of a call. The name may arrive in fragments. */
+/** Merges the `function`, `custom` or legacy `function_call` field of a call. The name may arrive in fragments. */
 export function mergeCalled(target: Fields, field: string, delta: Fields): void {
   const { name, ...rest } = delta;
   const called = isRecord(target[field]) ? (target[field] as Fields) : {};
@@ -123,19 +131,20 @@ export function mergeCalled(target: Fields, field: string, delta: Fields): void 
 }
 
 /**
- * Whether a delta with a name starts another call even though its id or index, or the lack of them, suggests otherwise.
- * If the arguments of the current call have begun, its name is complete. Some servers repeat a call.
+ * Whether a delta with a name starts another call, even if its id and index do not show that. Once the arguments of a
+ * call have begun, its name is complete. A delta that repeats the call does not start another.
  */
 function startsAnother(call: PendingCall, delta: Fields): boolean {
   const [before, added] = [argumentsOf(call.fields), argumentsOf(delta)];
   if (before === '' || added === before) return false;
   if (nameOf(call.fields) !== nameOf(delta)) return nameOf(call.fields) !== '';
-  const index = indexOf(delta);
-  const isElsewhere = index !== undefined && index !== call.index;
   // An empty object can be a placeholder for the arguments.
-  return (
-    (isElsewhere || added.trimStart().startsWith('{')) && isRecord(parseJson(before)) && !isEmpty(before)
-  );
+  const isComplete = isRecord(parseJson(before)) && !isEmpty(before);
+  return isComplete && (isElsewhere(call, delta) || added.trimStart().startsWith('{'));
+}
+
+function isElsewhere({ index }: PendingCall, delta: Fields): boolean {
+  return index !== undefined && (indexOf(delta) ?? index) !== index;
 }
 
 function calledIn({ function: called, custom }: Fields): Fields {
@@ -153,7 +162,7 @@ function argumentsOf(call: Fields): string {
 
 function idOf({ id }: Fields): string | undefined {
   if (typeof id === 'number') return String(id);
-  // Mistral has sent "null".
+  // Mistral has sent the string "null".
   return typeof id === 'string' && id !== '' && id !== 'null' ? id : undefined;
 }
 
@@ -167,13 +176,13 @@ function toFunction(called: Fields = {}, isFinished: boolean): Fields {
   return { ...called, name: called.name ?? '', arguments: isFinished ? completeArguments(text) : text };
 }
 
-/** Maximum number of positions at which repeated arguments are searched. */
+/** Maximum number of positions at which to look for repeated arguments. */
 const MAX_POSITIONS = 20;
 
 /**
- * Servers represent missing arguments in several ways, but their chat templates accept only an object. Some send an
- * empty object before or after the arguments, or repeat the arguments, also after part of them or as a string. Returns
- * the arguments, or the text itself if it is valid or invalid in another way.
+ * Repairs the arguments of a complete call, because chat templates accept only an object. Servers represent missing
+ * arguments in several ways, add an empty object before or after the arguments, or repeat the arguments, possibly as a
+ * string. Returns other text unchanged.
  */
 function completeArguments(text: string): string {
   if (/^\s*(?:null\s*)?$/.test(text)) return '{}';
@@ -186,9 +195,7 @@ function completeArguments(text: string): string {
     const rest = parseJson(tail);
     const isRepeated = tail.replaceAll(head, '').trim() === '' || typeof rest === 'string';
     if ((isRepeated || isEmpty(tail)) && isRecord(parseJson(head))) return head;
-    // An object can be a value after these characters, so there it is not the start of a repetition.
-    const isPart = tail.startsWith(head) && !/[:,[]\s*$/.test(head);
-    if ((isPart || isEmpty(head)) && isRecord(rest)) return tail;
+    if (isEmpty(head) && isRecord(rest)) return tail;
   }
   return text;
 }
@@ -198,8 +205,8 @@ function isEmpty(args: string): boolean {
 }
 
 /**
- * Creates an id that depends only on the completion, so that whole and streamed replies have the same ids. It consists
- * of nine letters and digits, the only format that Mistral models accept. The position makes it unique.
+ * Creates an id that depends only on the completion, so that whole and streamed replies have the same ids. Mistral
+ * models accept only ids of nine letters and digits. The position makes the id unique.
  */
 function newId(seed: string, position: number): string {
   let hash = 0;

@@ -17,19 +17,19 @@ export type ToolRunCompletion = ChatCompletion & {
   readonly rounds: number;
 };
 
-/** An event of {@link ChatClient.streamTools}. */
+/** An event emitted by {@link ChatClient.streamTools}. */
 export type ToolEvent =
   | { readonly type: 'text' | 'reasoning'; readonly text: string }
   | { readonly type: 'tool-call'; readonly id: string; readonly name: string; readonly arguments: string }
   | { readonly type: 'tool-result'; readonly id: string; readonly name: string; readonly content: string };
 
-/** Requests one completion of a run; a generator yields the events of its stream. */
+/** Requests one completion of a run. A generator also yields the events of the completion's stream. */
 export type Ask = (
   request: ChatCompletionRequest,
   signal: AbortSignal,
 ) => Promise<ChunkReader> | AsyncGenerator<ToolEvent, ChunkReader, undefined>;
 
-/** Requests completions and runs the tools that they call until a completion calls no tools. */
+/** Requests completions, and runs the tools that they call, until a completion calls no tools. */
 export async function* runTools(
   request: ChatCompletionRequest,
   { tools, maxRounds = 10, schema }: RunToolsOptions & AnySchemaOptions,
@@ -38,7 +38,7 @@ export async function* runTools(
 ): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
   checkRun(request, tools, maxRounds);
   const messages: ChatMessage[] = [...request.messages];
-  /** Names of tools with an invalid call in an earlier round. */
+  /** Names of the tools that the model called incorrectly in an earlier round. */
   const corrected = new Set<string>();
   let choice: Pick<ChatCompletionRequest, 'tool_choice'> = {};
   let usage: CompletionUsage | undefined;
@@ -66,7 +66,7 @@ export async function* runTools(
       for (const [position, { id, function: called }] of calls.entries()) {
         yield { type: 'tool-result', id, name: called.name, content: results[position] ?? '' };
       }
-      // A model that must call a tool in every round would never finish.
+      // If the model had to call a tool in every round, the run would never finish.
       if (request.tool_choice && request.tool_choice !== 'none') choice = { tool_choice: 'auto' };
     }
   } catch (error) {
@@ -81,7 +81,7 @@ function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'
   };
   const isCustom = (tool: unknown): boolean => isRecord(tool) && isRecord(tool.custom);
   if (!Number.isSafeInteger(maxRounds) || maxRounds < 1) fail('maxRounds', 'must be a positive integer');
-  if (request.tools !== undefined) fail('tools', 'is an option here. Pass it in the second argument');
+  if (request.tools !== undefined) fail('tools', 'must be passed in the second argument');
   if (!Array.isArray(tools) || !tools.every((tool) => isTool(tool) || isCustom(tool))) {
     fail('tools', 'must be an array of tools created by `defineTool()`');
   }
@@ -90,7 +90,7 @@ function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'
   if (new Set(names).size < names.length) fail('tools', 'contains two tools with the same name');
 }
 
-/** Returns the tool calls of a completion that must be run. */
+/** Returns the tool calls that must be run. */
 function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): readonly ToolCall[] {
   const [{ message, finish_reason }] = reader.completion.choices;
   const { tool_calls: calls = [], content, function_call } = message;
@@ -102,7 +102,7 @@ function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): read
   }
   // Some servers send no `finish_reason`, so only the arguments show whether the calls are complete.
   checkFinished(reader.completion, reader, finish_reason === null && calls.some(isInvalid));
-  // The caller handles calls of custom tools.
+  // The caller handles calls to custom tools.
   return calls.every((call) => isRecord(call.function)) ? calls : [];
 }
 
@@ -122,7 +122,7 @@ async function runCalls(
     const parameters = parseJson(called.arguments);
     const fail = (message: string): Checked => ({ issues: [{ path: [], message }] });
     let checked: Checked;
-    if (tool === undefined) checked = fail(`the tools are ${tools.map((one) => one.name).join(', ')}`);
+    if (tool === undefined) checked = fail(`available tools: ${tools.map((one) => one.name).join(', ')}`);
     else if (!isRecord(parameters))
       checked = fail(parameters === undefined ? 'not JSON' : 'not a JSON object');
     else checked = await validate(tool.parameters, parameters);
@@ -133,7 +133,7 @@ async function runCalls(
     }
     const why = `${tool ? 'invalid arguments' : 'unknown tool'}: ${issuesText(issues)}`;
     if (corrected.has(name)) {
-      const again = `The model made another invalid call to the tool ${name} after its mistake was reported to it: ${why}.`;
+      const again = `The model made another invalid call to the tool ${name} after the first one was reported: ${why}.`;
       throw new ToolCallError(again, { toolName: name, issues, messages });
     }
     wrong.add(name);
@@ -145,11 +145,11 @@ async function runCalls(
     });
     await deadline.race(Promise.all(running));
   } catch (error) {
-    // Aborts the other tools of the round.
+    // Aborts the tools that are still running.
     deadline.abort(error);
     throw error;
   } finally {
-    // Calls that have not finished have no result.
+    // `forEach` skips calls that have not finished.
     results.forEach((content, position) => {
       messages.push({ role: 'tool', tool_call_id: String(calls[position]?.id), content });
     });
@@ -158,7 +158,7 @@ async function runCalls(
   return results;
 }
 
-/** Replaces arguments that are not JSON, because they make the servers' chat templates fail. */
+/** Replaces arguments that are not a JSON object, because they would make the server's chat template fail. */
 function withJsonArguments(message: CompletionMessage): CompletionMessage {
   const tool_calls = message.tool_calls?.map((call) =>
     isInvalid(call) ? { ...call, function: { ...call.function, arguments: '{}' } } : call,
@@ -171,7 +171,7 @@ function isInvalid({ function: called }: ToolCall): boolean {
 }
 
 /**
- * Adds the conversation to an error, because the effects of tools cannot be undone. The field is not enumerable, to
+ * Adds the conversation to an error, so that the caller knows which tools have run. The field is not enumerable, to
  * keep it out of logs.
  */
 function withMessages(error: unknown, value: readonly ChatMessage[]): unknown {
@@ -181,7 +181,7 @@ function withMessages(error: unknown, value: readonly ChatMessage[]): unknown {
   return error;
 }
 
-/** Adds up all the numbers in two usage objects. */
+/** Adds up the numbers in two usage objects. */
 function addUsage<T extends object>(sum: T | undefined, added: T | null | undefined): T | undefined {
   if (!isRecord(added)) return sum;
   const total: Record<string, unknown> = { ...sum };

@@ -3,18 +3,18 @@ import { ConfigurationError } from '../errors/index.ts';
 import { isRecord } from '../internal/json.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 
-/** Type of the values that a schema describes; `unknown` for a plain JSON Schema. */
+/** The output type of a schema; `unknown` for a plain JSON Schema. */
 export type SchemaOutput<Schema extends object> = Schema extends StandardSchemaV1
   ? StandardSchemaV1.InferOutput<Schema>
   : unknown;
 
-/** The definition of a tool, in the format in which it is sent. */
+/** The definition of a tool, in the format of the OpenAI API. */
 export interface ToolDefinition {
   readonly type: 'function';
   readonly function: {
     readonly name: string;
     readonly description?: string | undefined;
-    /** JSON Schema of the arguments. */
+    /** JSON Schema for the arguments. */
     readonly parameters?: object | undefined;
     readonly strict?: boolean | null | undefined;
   };
@@ -30,21 +30,21 @@ export interface CustomToolDefinition {
   };
 }
 
-/** Second argument of {@link Tool.run}. */
+/** The second argument of {@link Tool.run}. */
 export interface ToolContext {
   /** Id of the tool call. */
   readonly toolCallId: string;
-  /** Aborts if the run ends before this call. */
+  /** Aborts if the run ends before this tool call finishes. */
   readonly signal: PlatformAbortSignal;
 }
 
 /** A tool that the model may call, and that {@link ChatClient.runTools} can run. */
 export interface Tool<Parameters extends object = object> {
-  /** 1 to 64 letters, digits, `_` or `-`. */
+  /** Consists of 1 to 64 letters, digits, `_` or `-`. */
   readonly name: string;
-  /** Describes to the model when and how to use the tool. */
+  /** Explains to the model when and how to use the tool. */
   readonly description?: string | undefined;
-  /** Schema of the arguments: a Standard Schema that provides a JSON Schema, or a JSON Schema (without validation). */
+  /** Schema for the arguments: a Standard Schema that provides a JSON Schema, or a JSON Schema (without validation). */
   readonly parameters: Parameters;
   /** Whether to request strict adherence to the schema. @defaultValue The server's default. */
   readonly strict?: boolean | undefined;
@@ -53,9 +53,9 @@ export interface Tool<Parameters extends object = object> {
 }
 
 /**
- * Defines a tool. The schema determines the argument type of `run`.
+ * Defines a tool. The argument type of `run` is inferred from the schema.
  *
- * @throws {ConfigurationError} If servers would reject the name.
+ * @throws {ConfigurationError} If the name is invalid.
  *
  * @example
  * ```ts

@@ -8,7 +8,7 @@ const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 const ENDPOINT =
   /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/;
 
-/** Removes the `root` (`/v1`) from the end of a URL. Messages do not repeat the URL, which may contain a password. */
+/** Checks a URL and removes `root` (`/v1`) from its end. Messages omit the URL, which may contain a password. */
 export function checkBaseUrl(
   baseUrl: string | URL,
   root: string,

@@ -3,7 +3,7 @@ export interface Thrown {
   readonly message: string;
   readonly code?: string | undefined;
   readonly syscall?: string | undefined;
-  /** HTTP status of this error itself. */
+  /** HTTP status of this error, not inherited from outer errors. */
   readonly status?: number | undefined;
   /** Whether this error has no cause. */
   readonly isRoot: boolean;
