@@ -48,7 +48,7 @@ export class ControlPlane {
     const baseUrl = checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
     const accessToken = optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
     this.workspace = isAccount ? undefined : checkWorkspace(options.workspace);
-    // Values from the environment are read once and passed to clients derived by `withOptions`.
+    // Values from the environment are read once and passed to clients derived with `withOptions`.
     this.#options = { ...options, baseUrl, accessToken };
     this.#http = new HttpClient({
       ...options,
@@ -62,9 +62,9 @@ export class ControlPlane {
   }
 
   /**
-   * Returns the options of a client derived by `withOptions`.
+   * Returns the options of a client derived with `withOptions`.
    *
-   * @throws {ConfigurationError} If it would send this client's access token to another origin.
+   * @throws {ConfigurationError} If the derived client would send this client's access token to another origin.
    */
   deriveOptions(overrides: Options): Options {
     checkOptions(overrides, this.#names, 'withOptions()');
@@ -110,7 +110,7 @@ export class ControlPlane {
   }
 }
 
-/** Sends requests through ky, which is loaded on the first request to keep importing the package fast. */
+/** Creates a transport that uses ky. It loads ky with the first request, so that importing the package stays fast. */
 function lazyTransport(fetch: FetchFunction | undefined): Transport {
   let transport: Transport | undefined;
   return {

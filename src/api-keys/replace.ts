@@ -27,7 +27,7 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   const toInput = (settings: object): Input => mergeOptions(settings as Input, input);
   // Reject invalid input before the key is deleted.
   toCreateBody(toInput({ name: 'unknown yet' }), isWorkspace);
-  // The response to the deletion may be lost or contain no settings. If the keys cannot be listed, a leaked key is deleted anyway.
+  // The response to the deletion may be lost or lack the settings. If listing fails, the key is deleted anyway.
   const list = await readAll({}, fetchPage).catch((error: unknown) => {
     if (error instanceof ConfigurationError) throw error;
   });

@@ -69,8 +69,8 @@ class PendingChoice {
     const { content, ...message } = this.#message;
     // Streams start with an empty `content`, even if no text follows.
     const isText = typeof content === 'string' && (content !== '' || this.#isWhole || this.isEmpty);
-    const isFinished =
-      isComplete && this.finishReason !== null && finishKind(this.finishReason) === 'finished';
+    const isKnown = this.#isWhole || this.finishReason !== null;
+    const isFinished = isComplete && isKnown && finishKind(this.finishReason) === 'finished';
     const calls = this.#calls.build(`${seed} ${this.index}`, isFinished);
     return {
       ...this.fields,

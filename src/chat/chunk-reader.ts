@@ -19,8 +19,8 @@ import { finishKind } from './finish-reason.ts';
 import { type Fields, normalizeChunk } from './normalize.ts';
 
 /**
- * How long to read on after the completion has finished. A connection can be reused only if the body has been read to
- * its end.
+ * How long to continue reading the body after the completion has finished. A connection can be reused only if the body
+ * has been read to its end.
  */
 const MAX_DRAIN_MS = 250;
 
@@ -124,7 +124,7 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
-  /** Returns the part of the completion that is published for diagnostics: no text from the user or the model. */
+  /** Returns the part of the completion that is published for diagnostics, without text from the user or the model. */
   #summary(): object {
     const { id, model, usage, choices } = this.#completion ?? this.#accumulator.build(false);
     return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
@@ -156,13 +156,9 @@ export class ChunkReader {
     }
   }
 
-  /** Returns the next text from a stream, or the whole response. */
   async #nextPart(): Promise<string> {
-    if (this.#isWhole) {
-      this.#isDrained = true;
-      return this.#context.deadline.race(this.#response.text());
-    }
-    const bytes = await this.#response.read();
+    const part = this.#response.read();
+    const bytes = await (this.#isWhole ? this.#context.deadline.race(part) : part);
     this.#isDrained = bytes === undefined;
     this.#decoder ??= new TextDecoder();
     return this.#decoder.decode(bytes, { stream: !this.#isDrained });

@@ -16,7 +16,7 @@ const ERROR = /^(?:error|exception|fail(?:ed|ure)?)$/i;
 
 /** Fields of a chunk. If an object has one of these fields, its `message` does not indicate an error. */
 const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
-/** Fields that contain only error messages, no matter what else is in the event. */
+/** Fields that contain only error messages, whatever other fields the event has. */
 const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
@@ -34,7 +34,7 @@ export function parseEvent(data: string, name = ''): StreamEvent {
   if (error !== undefined) return { type: 'error', error };
   const text = (typeof value === 'string' ? value : data).trim();
   if (text === '[DONE]') return { type: 'end' };
-  // Some proxies put whole `data:` lines from another server into their events.
+  // Some proxies put another server's `data:` lines into their events.
   if (text.startsWith('data:')) return parseEvent(text.slice(5), name);
   if (ERROR.test(name)) return { type: 'error', error: { message: text } };
   // Some proxies forward another server's comments as events.
@@ -82,7 +82,7 @@ const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB
 
 /** A `data` line or an empty line. */
 const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)/gm;
-/** A `data` line that directly follows another line. */
+/** The start of a `data` line that directly follows another line. */
 const SECOND_LINE = /(?<=[^\r\n](?:\r\n|\r|\n))data:/;
 
 /** Whether the data of a line is a complete event, so that the next line belongs to another event. */
@@ -103,9 +103,9 @@ export class EventDecoder {
   #format: 'unknown' | 'json' | 'events' | 'html' = 'unknown';
   /** Unprocessed text; in an event stream, the incomplete last line. */
   #rest = '';
-  /** Consecutive lines outside events that have not been processed yet. */
+  /** Unprocessed lines that are outside events. */
   #stray = '';
-  /** The first lines outside events, for error messages. */
+  /** The first lines that are outside events, for error messages. */
   excerpt = '';
   /** Whether the body contained only white space. */
   isBlank = false;

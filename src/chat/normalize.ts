@@ -48,7 +48,7 @@ function normalizeChoice(choice: NormalChoice, position: number): void {
   }
 }
 
-/** Normalizes a delta, or the message of a whole response. */
+/** Normalizes the delta of a choice or, in a whole response, its message. */
 function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', message: unknown): void {
   if (!isRecord(message)) {
     if (typeof message === 'string') choice[field] = { content: message };

@@ -65,10 +65,11 @@ export async function parseReply<Completion extends ChatCompletion>(
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const whole = (message.content ?? '').trim();
   // Some chat templates contain the opening `<think>` tag, so the text contains only the closing tag.
-  const block = parseJson(whole) === undefined ? /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) : null;
+  const isReply = readReply(whole) !== undefined;
+  const block = isReply ? null : /^(?:<think>)?(.*?)<\/think>(?!\s*<think>)(.*)$/s.exec(whole);
   const [, reasoning, rest = whole] = block ?? [];
   const text = rest.trim();
-  const value = parseJson(text) ?? parseJson(FENCE.exec(text)?.[2] ?? text);
+  const value = readReply(text);
   if (value === undefined) {
     const why = `The reply ${text === '' ? 'contains no text' : 'is not JSON'}.`;
     throw new OutputValidationError(why, reader.redact({ completion, issues: [] }));
@@ -88,4 +89,8 @@ export async function parseReply<Completion extends ChatCompletion>(
     `The reply does not match the schema: ${issuesText(fields.issues)}.`,
     fields,
   );
+}
+
+function readReply(text: string): unknown {
+  return parseJson(text) ?? parseJson(FENCE.exec(text)?.[2] ?? text);
 }

@@ -38,7 +38,7 @@ export interface KeyRecord {
   usedTokens: bigint;
 }
 
-/** Returns the number of tokens left: 0 if requests in progress, which are not cut off, exceeded the quota. */
+/** Returns the number of tokens left, or 0 if requests in progress have exceeded the quota. */
 export function remainingTokens({ quota, usedTokens }: KeyRecord): Quota {
   if (quota === 'unlimited') return quota;
   return usedTokens < quota ? quota - usedTokens : 0n;

@@ -35,8 +35,8 @@ const done = (): Response => new Response(null, { status: 204 });
 
 /**
  * Creates the handler for `/_emulator/`: the dashboard, and endpoints that let other processes use the emulator's
- * methods. Every endpoint requires the access token. A full key is returned only on its creation. Only rejected
- * requests are logged.
+ * methods. Every endpoint requires the access token. Full keys are returned only on creation. Only rejected requests
+ * are logged.
  */
 export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
   const { context, keys, rules, faults, log, add, reset } = options;

@@ -52,7 +52,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) 
     return settings.behind === 'none' ? unknownPath() : notFound();
   });
   app.onError((error, { req, env: { log } }) => {
-    // The emulator has a bug, or a function in the options threw. Rethrow, so that the developer sees the error.
+    // The emulator has a bug, or a function in the options threw. Rethrow the error so that the developer sees it.
     if (!(error instanceof HttpError)) throw error;
     log.add({ reason: error.reason });
     return error.toResponse(req.raw);

@@ -7,7 +7,7 @@ import { keyChanges, newKey } from './scenario.ts';
 export interface EmulatedQuota {
   readonly limit: number | 'unlimited';
   readonly used: number;
-  /** 0 if requests in progress, which are not cut off, exceeded the limit. */
+  /** 0 if requests in progress have exceeded the limit. */
   readonly remaining: number | 'unlimited';
 }
 

@@ -7,8 +7,8 @@ export interface EmulatedRequest {
   readonly method: string;
   /**
    * The path without the query. Anything that may be a credential is masked: the access token, the value of the
-   * `Authorization` header, anything that starts with `sk-`, and any 20 or more characters without a slash. The
-   * emulator's own ids are shorter.
+   * `Authorization` header, anything that starts with `sk-`, and any sequence of 20 or more characters without a slash.
+   * The emulator's own ids are shorter.
    */
   readonly path: string;
   /** Absent if the path belongs to neither plane. */

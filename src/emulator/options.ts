@@ -55,7 +55,7 @@ export interface EmulatorOptions {
    */
   readonly maxKeys?: number | 'unlimited' | undefined;
   /**
-   * The version to emulate. Before 0.17, lists contain full keys, and no endpoint returns masked lists or a full key.
+   * The version to emulate. Before 0.17, lists contain full keys; there is no masked list and no way to reveal a key.
    *
    * @defaultValue '0.17'
    */

@@ -89,7 +89,7 @@ const pattern = z.union(
   [
     z.string(),
     z.instanceof(RegExp),
-    fields({ pattern: z.string(), flags: text }).refine(isRegExp, 'must be a regular expression'),
+    fields({ pattern: z.string(), flags: text }).refine(isRegExp, 'must be a valid regular expression'),
   ],
   'must be a string, a RegExp or a pattern',
 );
@@ -121,10 +121,8 @@ const additions = {
 
 export const addition = fields(additions);
 
-const serverUrl = z.custom(
-  (value) => isServerUrl(String(value)),
-  'must be an http(s) URL without user, query or fragment',
-);
+const SERVER_URL = 'must be an http or https URL without credentials, a query or a fragment';
+const serverUrl = z.custom((value) => isServerUrl(String(value)), SERVER_URL);
 const server = fields({ url: serverUrl, apiKey: credential.optional(), fetch: isFunction.optional() });
 
 export const options = fields({
@@ -139,7 +137,7 @@ export const options = fields({
   models: z.array(z.union([nonEmpty, model], 'must be a model name or a model object')).optional(),
   reply: replySource.optional(),
   strict: z.boolean().optional(),
-  upstream: z.union([serverUrl, server], 'must be an http(s) URL without user, query or fragment').optional(),
+  upstream: z.union([serverUrl, server], SERVER_URL).optional(),
   behind: z.enum(['gateway', 'none']).optional(),
   accessToken: credential.optional(),
   now: isFunction.optional(),

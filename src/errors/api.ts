@@ -57,7 +57,7 @@ export class InvalidRequestError extends ApiError<'invalid_request', 'InvalidReq
 
 /** 401: the credential is missing, unknown, deleted, disabled or expired. */
 export class AuthenticationError extends ApiError<'authentication_failed', 'AuthenticationError'> {
-  /** The rejected credential, masked (`sk-******7ucU`). Absent if a model server may have rejected its own one. */
+  /** The rejected credential, masked (`sk-******7ucU`). Absent if it may have been a model server's credential. */
   declare readonly maskedKey?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<AuthenticationError>) {

@@ -83,7 +83,7 @@ export class OutputValidationError extends DrunError<'OutputValidationError', 'o
 export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call'> {
   /** Name of the tool, as sent by the model. Empty if the model made no call. */
   declare readonly toolName: string;
-  /** How the arguments differ from the schema, as reported by the schema library. */
+  /** What is wrong with the call. Contains the schema library's issues if the arguments do not match the schema. */
   declare readonly issues: readonly ResponseIssue[];
   /** The conversation up to the message that contains the call. Not enumerable, to keep prompts out of logs. */
   declare readonly messages: readonly unknown[];

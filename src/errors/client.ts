@@ -1,7 +1,7 @@
 import { DrunError, type FieldsOf, type ResponseIssue } from './base.ts';
 import type { PartialCompletion } from './chat.ts';
 
-/** An option, argument or credential is invalid, or a custom `fetch` or `transport` failed because of a bug in it. */
+/** An option, argument or credential is invalid, or a custom `fetch` or `transport` contains a bug. */
 export class ConfigurationError extends DrunError<'ConfigurationError', 'invalid_configuration'> {
   /** Name of the option or argument, such as `apiKey`. */
   declare readonly option: string;

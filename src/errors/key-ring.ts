@@ -2,7 +2,7 @@ import { DrunError, type FieldsOf } from './base.ts';
 
 /** The codes of {@link KeyRingError}. */
 export type KeyRingErrorCode =
-  /** The store failed, or did not preserve what was written. A write may have been applied. */
+  /** The store failed, or did not preserve the written value. A write may have been applied. */
   | 'key_ring_store_failed'
   /** The stored value is not a valid key ring record. */
   | 'key_ring_record_invalid'
@@ -14,7 +14,7 @@ export type KeyRingErrorCode =
   | 'key_ring_no_active_key'
   /** The service did not accept a new key in time, or the key has insufficient access. */
   | 'key_ring_key_rejected'
-  /** A revoked key was deleted, but the service did not confirm the deletion in time. */
+  /** When `revoke()` timed out, the service still listed or accepted the revoked key. */
   | 'key_ring_revocation_unconfirmed'
   /** The ring has no key with the given id. */
   | 'key_ring_unknown_key'

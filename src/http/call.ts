@@ -11,7 +11,7 @@ export type HeadersOption = PlatformHeaders | Readonly<Record<string, string | u
 
 /** Options for all clients. */
 export interface ClientOptions {
-  /** Maximum number of retries per request, after a 408, 409, 425, 429 or 5xx, or a lost connection. @defaultValue 2 */
+  /** Maximum number of retries per request, after 408, 409, 425, 429, 5xx or a lost connection. @defaultValue 2 */
   readonly maxRetries?: number | undefined;
   /** Replaces the global `fetch`. */
   readonly fetch?: FetchFunction | undefined;
@@ -83,7 +83,7 @@ export interface CallResponse {
   readonly status: number;
   /** The response headers. Credentials that the server repeats are masked. */
   readonly headers: PlatformHeaders;
-  /** From `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`. d.run documents none of these headers. */
+  /** Value of `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`. d.run documents none of them. */
   readonly requestId?: string | undefined;
   /** Number of requests that the call sent, including the one that led to this response. */
   readonly attempts: number;
@@ -102,7 +102,7 @@ export interface CallPromise<Data> extends Promise<Data> {
 }
 
 /**
- * A result, and a function that describes its response. A function, because most callers do not need the response.
+ * A result, and a function that creates a description of its response, which most callers do not need.
  */
 export interface Result<Data> {
   readonly data: Data;

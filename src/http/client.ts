@@ -98,7 +98,7 @@ export class HttpClient {
     return callPromise((async () => this.send(endpoint(), options))());
   }
 
-  /** Sends one request, with retries, and with its own deadline. */
+  /** Sends one request, with retries, and creates its deadline. */
   async send<T>(endpoint: Endpoint<T>, options: RequestOptions): Promise<Result<T>> {
     const deadline = this.deadline(options);
     try {
@@ -108,7 +108,7 @@ export class HttpClient {
     }
   }
 
-  /** Creates the deadline of a call. Whoever creates it must dispose of it. */
+  /** Creates the deadline of a call. Must be disposed of when the call ends. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
     return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }

@@ -2,7 +2,7 @@ import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '..
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import { type ResponseContext, sentence } from './context.ts';
 
-/** Node's `fetch` waits at most this long for the headers, and between two parts of the body. */
+/** How long Node's `fetch` waits for the headers, and between two parts of the body. */
 const NODE_LIMIT_MS = 300_000;
 
 /** Copies only known fields and redacts them, because a thrown value may contain the request with its headers. */
@@ -10,7 +10,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   if (thrown instanceof DrunError) return thrown;
   const { host } = new URL(url);
   const chain = readCauses(thrown);
-  // If several addresses were tried, the least conclusive failure counts.
+  // If several addresses were tried, the least conclusive failure is reported.
   const roots = chain.filter(({ isRoot }) => isRoot);
   const ofKind = (kind: FailureKind): Thrown | undefined => roots.find((root) => failureKind(root) === kind);
   const { name, message, code, syscall } = ofKind('unknown') ?? ofKind('final') ?? (roots[0] as Thrown);

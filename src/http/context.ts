@@ -13,7 +13,7 @@ interface RequestDiagnostics extends Partial<RequestLogEntry> {
 }
 
 interface CallDescription {
-  /** Method and path without ids, such as `DELETE /apikeys/{id}`. Every error message starts with it. */
+  /** Method and path without ids, such as `DELETE /apikeys/{id}`. Error messages start with this label. */
   readonly label: string;
   /** Origin and path of the request. */
   readonly url: string;
@@ -28,10 +28,10 @@ interface CallDescription {
 /** The call that a response belongs to, its credentials, and the redaction for its errors. */
 export type ResponseContext = ReturnType<typeof responseContext>;
 
-/** Maximum number of further credentials that a call tries after its first credential is rejected. */
+/** Maximum number of other credentials that a call tries after its first credential is rejected. */
 const MAX_FURTHER_CREDENTIALS = 3;
 
-/** Maximum number of characters to redact, because servers may repeat entire requests in their messages. */
+/** Longer text is cut off before redaction, because servers may repeat entire requests in their messages. */
 const MAX_INPUT = 16_384;
 
 export function responseContext(call: CallDescription) {
@@ -40,7 +40,7 @@ export function responseContext(call: CallDescription) {
   const used: Secret[] = [];
   const rejected: Secret[] = [];
   const credential = (): Secret => used.at(-1) as Secret;
-  /** Reads the credential for the next request. If it was rejected before, keeps the current one and returns false. */
+  /** Reads the credential for the next request. Keeps the current one and returns false if the new one was rejected. */
   const readCredential = async (last?: Secret): Promise<boolean> => {
     const { signal } = deadline;
     const value = provideCredential(last === undefined ? { signal } : { rejected: last, signal });

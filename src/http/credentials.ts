@@ -8,7 +8,7 @@ import { isSecret, Secret } from '../secret/secret.ts';
 export type ReadCredential = (context: CredentialContext) => Secret | Promise<Secret>;
 
 /**
- * Returns a function that reads the credential, called before each attempt. Its results are never shared, even between
+ * Returns a function that reads the credential before each attempt. Its results are never shared, even between
  * concurrent calls, because a provider may depend on the async context, for example to find the current tenant.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {

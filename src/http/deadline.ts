@@ -24,7 +24,7 @@ export class Deadline implements Disposable {
     this.start('response', timeoutMs);
   }
 
-  /** Aborts when the call ends early. The call then rejects with this signal's reason. */
+  /** Aborts if the call must end early. The call then rejects with this signal's reason. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

@@ -42,7 +42,7 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   return invalidResponse(response, context, what, { body: text });
 }
 
-/** Limits for reading the body of an error response. */
+/** Limits on reading the body of an error response. */
 const MAX_ERROR_LENGTH = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
 
@@ -79,7 +79,7 @@ export async function readText(
       if (part === undefined) return text;
     }
   } catch {
-    // The part that has arrived may be sufficient.
+    // The text received so far may be sufficient.
   }
   response.cancel();
   return text.slice(0, maxLength);
@@ -92,8 +92,8 @@ const HINTS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Creates the error of the class for the response status or, if that is 2xx, for the status in the error itself. The
- * message shows the body if the error has no message.
+ * Creates an error whose class depends on the response status or, if that is 2xx, on the status in the error itself.
+ * The message contains the body if the error has no message.
  */
 export function toApiError(
   error: ServiceError,
@@ -142,7 +142,7 @@ function errorForStatus(
   if (isQuota) return new errors.InsufficientQuotaError(message, init);
   if (status !== 401)
     return new (CLASSES[status] ?? (status >= 500 ? errors.ServerError : errors.ApiError))(message, init);
-  // A 401 from the gateway itself has this code or no code.
+  // A 401 from the gateway itself has the code `invalid_api_key` or no code.
   const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
   if (isOwn || context.credentialOption === 'accessToken') {
     return new errors.AuthenticationError(message, { ...init, maskedKey: context.credential().masked });

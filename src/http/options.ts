@@ -73,7 +73,7 @@ export function checkFunction<Value>(value: Value | undefined, option: string): 
   throw invalid(option, `must be a function (received ${typeof value})`);
 }
 
-/** Describes a received value. Only numbers are repeated, because anything else may be a misplaced credential. */
+/** Describes a received value. Shows only numbers, because other values may be misplaced credentials. */
 function received(value: unknown): string {
   return ` (received ${typeof value === 'number' ? value : typeof value})`;
 }

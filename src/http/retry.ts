@@ -7,7 +7,7 @@ export type RetryPolicy = 'if-not-applied' | 'transient';
 const INITIAL_DELAY_MS = 500;
 const MAX_DELAY_MS = 8_000;
 
-/** If the service requests a longer wait, the call fails instead. */
+/** If the service requests a longer delay, the call fails without a retry. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
 export function mayRetry(error: AnyDrunError, policy: RetryPolicy): boolean {

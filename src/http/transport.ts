@@ -102,7 +102,7 @@ function checkResponse(response: Response | undefined): asserts response is Resp
   if (body && typeof body.getReader !== 'function') {
     throw invalidFetch('returned a body that is not a ReadableStream (like node-fetch). Use another fetch');
   }
-  // A real `fetch` would reject instead.
+  // A standard `fetch` would reject instead.
   if (type === 'error') throw new Error('`fetch` returned Response.error()');
 }
 

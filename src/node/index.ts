@@ -12,7 +12,7 @@ const http = process.getBuiltinModule('node:http');
 /** Options for {@link nodeTransport}. */
 export interface NodeTransportOptions {
   /**
-   * Opens the connections, for example through a proxy or with certificates of a private authority. It must match the
+   * Opens the connections, for example through a proxy or with a private certificate authority. It must match the
    * base URL: an `Agent` from `node:https` for `https`, or from `node:http` for `http`.
    *
    * @defaultValue An agent that keeps connections open for 30 s and respects `NODE_USE_ENV_PROXY`.
@@ -21,11 +21,11 @@ export interface NodeTransportOptions {
 }
 
 /**
- * Creates a transport that sends the requests of a `ChatClient` through `node:http` and `node:https` instead of `fetch`. It uses
- * less time and memory, and only the client's own time limits apply, whereas Node's `fetch` times out after 300 s without data.
+ * Creates a transport that sends a `ChatClient`'s requests through `node:http` and `node:https` instead of `fetch`. It
+ * uses less time and memory. Node's `fetch` times out after 300 s without data; here, only the client's limits apply.
  *
- * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive. All clients that
- * use the transport share its connections. Idle connections do not keep the process alive.
+ * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive. All
+ * clients that use the transport share its connections. Idle connections do not keep the process alive.
  *
  * @throws {ConfigurationError} If an option is unknown or invalid.
  *
@@ -104,7 +104,7 @@ function exchange(request: ClientRequest, { body, signal }: TransportRequest): P
     request.on('close', () => signal.removeEventListener('abort', abort));
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
-    // Node adds `content-length` if the whole body is passed here.
+    // Node adds `content-length`, because `end` receives the whole body.
     else request.end(body);
   });
 }

@@ -288,7 +288,7 @@ const finishReasons: readonly Case[] = [
     'whatever',
   ],
   ...['length', 'max_tokens', 'MAX_TOKENS', 'model_length', 'model_context_window_exceeded'],
-  ...['content_filter', 'SAFETY', 'refusal', 'RECITATION'],
+  ...['content_filter', 'SAFETY', 'refusal', 'RECITATION', 'content_filter: RECITATION'],
 ].flatMap((reason): Case[] => [
   {
     name: `${reason}, streamed`,
@@ -305,6 +305,7 @@ const finishReasons: readonly Case[] = [
 const failedReasons: readonly Case[] = [
   ...['error', 'abort', 'parse_error', 'insufficient_system_resource', 'overloaded_error', 'api_error'],
   ...['ERROR', 'network_error', 'MALFORMED_FUNCTION_CALL', 'cancelled'],
+  ...['function_call_filter: MALFORMED_FUNCTION_CALL', 'malformed_tool_use', 'USER_CANCEL'],
 ].flatMap((reason): Case[] => [
   {
     name: `${reason}, streamed`,
@@ -755,6 +756,14 @@ const toolCalls: readonly Case[] = (
       [named(expect9(), 'w', A), named(expect9(), 'x', B)],
     ],
     [
+      'the rest of a call and the next call in one delta, without ids and indices',
+      deltasOf(
+        [{ function: { name: 'w', arguments: A.slice(0, 3) } }],
+        [{ function: { arguments: A.slice(3) } }, { function: { name: 'x', arguments: B } }],
+      ),
+      [named(expect9(), 'w', A), named(expect9(), 'x', B)],
+    ],
+    [
       'two calls of one tool without ids and indices, in one delta',
       deltasOf([{ function: { name: 'w', arguments: A } }, { function: { name: 'w', arguments: B } }]),
       [named(expect9(), 'w', A), named(expect9(), 'w', B)],
@@ -852,6 +861,28 @@ const toolCalls: readonly Case[] = (
       [named('c1', 'w', A)],
     ],
     [
+      'all arguments so far in every delta (hermes-agent#35592)',
+      deltasOf(
+        ...[1, 3, 8, 9, 12, A.length, A.length].map((length) => [
+          { index: 0, ...named('c1', 'w', A.slice(0, length)) },
+        ]),
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'a nested object with the same beginning, in another delta',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', '{"a":') }],
+        [{ index: 0, function: { arguments: '{"a":1}}' } }],
+      ),
+      [named('c1', 'w', '{"a":{"a":1}}')],
+    ],
+    [
+      'an empty type (vercel/ai#6800)',
+      deltasOf([{ index: 0, ...named('c1', 'w', A), type: '' }]),
+      [named('c1', 'w', A)],
+    ],
+    [
       'arguments three times, whole',
       completionOf({ content: null, tool_calls: [named('c1', 'w', A + A + A)] }),
       [named('c1', 'w', A)],
@@ -911,6 +942,11 @@ const toolCalls: readonly Case[] = (
         ],
       }),
       [named(expect9(), 'w', A), named(expect9(), 'w', A)],
+    ],
+    [
+      'blank arguments, whole, without a finish reason',
+      completionOf({ content: null, tool_calls: [named('c1', 'now', ' ')] }, {}, null),
+      [named('c1', 'now', '{}')],
     ],
     [
       'a call as an object, whole',

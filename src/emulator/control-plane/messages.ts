@@ -15,7 +15,7 @@ export function withoutZeros(message: Readonly<Record<string, unknown>>): Record
   );
 }
 
-/** Formats a time as RFC 3339, without fractional seconds of zero. Returns `undefined` for no time and `Infinity`. */
+/** Formats a time as RFC 3339, without `.000`. Returns `undefined` for `undefined` and `Infinity`. */
 function timestamp(time: number | undefined): string | undefined {
   if (time === undefined || time === Number.POSITIVE_INFINITY) return undefined;
   return new Date(time).toISOString().replace('.000Z', 'Z');

@@ -43,7 +43,7 @@ interface WholeChoice {
 
 const FINGERPRINT = 'vllm-0.32.0-1ea06c84';
 
-/** Converts one reply to the format of vLLM 0.32, as a single completion or as chunks. Can be used only once. */
+/** Converts one reply to the format of vLLM 0.32, as a completion or as chunks. An instance can be used only once. */
 export class Completion {
   readonly #options: CompletionOptions;
   readonly #meter: UsageMeter;

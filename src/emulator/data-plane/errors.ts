@@ -90,7 +90,7 @@ export function vllmResponse(body: unknown, status = 200): Response {
   return json(body, status, 'application/json');
 }
 
-/** Serializes a value as Python does, with spaces after colons and commas. Most model servers send errors this way. */
+/** Serializes JSON as Python does, with spaces after colons and commas. Most model servers format errors this way. */
 export function pythonJson(value: unknown): string {
   return JSON.stringify(value, null, 1)
     .replace(/(?<=[[{])\n\s*|\n\s*(?=[\]}])/g, '')

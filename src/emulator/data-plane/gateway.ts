@@ -127,7 +127,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     const method = operation === 'models' ? 'GET' : 'POST';
     app.all(`/v1${path}`, operate(operation), (c) => {
       if (!isGateway && c.req.method !== method) return vllmResponse({ detail: 'Method Not Allowed' }, 405);
-      // The gateway accepts every method on every path, and OPTIONS without a key.
+      // The gateway accepts every method on these paths and does not require a key for OPTIONS.
       return c.req.method === 'OPTIONS' ? new Response(null, { status: 204 }) : handle(c, path);
     });
   };

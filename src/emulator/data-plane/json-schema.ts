@@ -62,7 +62,7 @@ export function violationOf(schema: unknown, value: unknown): string | undefined
   try {
     validator = validatorOf(normalized(schema));
   } catch {
-    // zod does not support some keywords, such as `if`.
+    // The schema contains a keyword that zod does not support, such as `if`.
     return undefined;
   }
   const [issue] = validator.safeParse(value).error?.issues ?? [];

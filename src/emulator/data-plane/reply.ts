@@ -61,7 +61,7 @@ export interface EmulatedDelta {
   readonly reasoning?: string | undefined;
   readonly content?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCallDelta[] | undefined;
-  /** Ends the reply with this chunk. If no chunk has a finish reason, an additional chunk without text is sent. */
+  /** Ends the reply with this chunk. If no chunk has a finish reason, an additional chunk without text ends it. */
   readonly finishReason?: string | undefined;
 }
 
