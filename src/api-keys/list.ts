@@ -37,7 +37,7 @@ export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey
       .then(onFulfilled, onRejected);
   }
 
-  /** Requests the page, or all keys, and returns it with the status and headers of the (last) response. */
+  /** Requests the page, or all keys, and returns the result with the status and headers of the last response. */
   async withResponse(): Promise<WithResponse<ApiKeyPage>> {
     const { data, response } = await this.#read();
     return { data, response: response() };
@@ -60,7 +60,7 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
   return page !== undefined || pageSize !== undefined;
 }
 
-/** Reads all keys as one page. Its `servedAt` is the time of the first response, the earliest time that the list represents. */
+/** Reads all keys as one page. Its `servedAt` is the time of the first response. No item is older than that. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
   const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
@@ -72,10 +72,10 @@ export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Pr
 }
 
 /**
- * Reads the pages of a list and yields each key once. Without `page` and `pageSize`, one page contains all keys, unless the
- * server rejects that request or returns fewer keys than its total.
+ * Reads the pages of a list and yields each key once. Without `page` and `pageSize`, one page contains all keys, unless
+ * the server rejects that request or returns fewer keys than its total.
  *
- * Pages are numbered, so if a key is deleted between two requests, the keys after it move up, and one of them can be missed.
+ * Pages are numbered. If a key is deleted between two requests, later keys move up, and one of them can be missed.
  */
 async function* readPages(
   query: ListApiKeysQuery,

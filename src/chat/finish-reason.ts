@@ -13,7 +13,7 @@ const KINDS = Object.entries({
 /** Classifies the `finish_reason` of a choice that has ended. */
 export function finishKind(reason: string | null | undefined): FinishKind {
   if (!reason) return 'finished';
-  // Gemini adds details: "function_call_filter: MALFORMED_FUNCTION_CALL".
+  // Gemini adds details after a colon: "function_call_filter: MALFORMED_FUNCTION_CALL".
   const [first = ''] = reason.split(':');
   const word = first.trim().toLowerCase().replaceAll(/[\s-]/g, '_');
   return KINDS.find(([, pattern]) => pattern.test(word))?.[0] ?? 'finished';

@@ -11,7 +11,7 @@ interface PendingCall {
   id: string | undefined;
   /** All fields except `id` and `index`. */
   readonly fields: Fields;
-  /** Whether deltas repeat the arguments so far. */
+  /** Whether each delta repeats the arguments sent so far. */
   isCumulative?: boolean;
 }
 
@@ -71,7 +71,7 @@ export class ToolCallList {
     });
   }
 
-  /** Finds the call of the first delta. The others follow it in the same chunk. */
+  /** Finds the call that the first delta belongs to. The other deltas follow it in the same chunk. */
   #find(deltas: readonly Fields[], touched: ReadonlySet<PendingCall>): PendingCall | undefined {
     const [delta = {}] = deltas;
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
@@ -109,7 +109,7 @@ function mergeCall(call: PendingCall, delta: Fields): void {
   const { function: called } = call.fields;
   const before = argumentsOf(call.fields);
   if (isRecord(called) && argumentsOf(delta).startsWith(before)) {
-    // After one of these characters, the beginning of the arguments can be that of a nested object.
+    // After `:`, `,` or `[`, the same text can also be the start of a nested object.
     call.isCumulative ||= /^\{(?:.*[^:,[])?$/s.test(before.trim());
     if (call.isCumulative) called.arguments = '';
   }

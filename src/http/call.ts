@@ -83,7 +83,7 @@ export interface CallResponse {
   readonly status: number;
   /** The response headers. Credentials that the server repeats are masked. */
   readonly headers: PlatformHeaders;
-  /** From `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`. d.run documents none of these headers. */
+  /** Value of `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`. d.run documents none of them. */
   readonly requestId?: string | undefined;
   /** Number of requests that the call sent, including the one that led to this response. */
   readonly attempts: number;

@@ -31,7 +31,7 @@ export type ResponseContext = ReturnType<typeof responseContext>;
 /** Maximum number of other credentials that a call tries after its first credential is rejected. */
 const MAX_FURTHER_CREDENTIALS = 3;
 
-/** Maximum number of characters to redact, because servers may repeat entire requests in their messages. */
+/** Longer text is cut off before redaction, because servers may repeat entire requests in their messages. */
 const MAX_INPUT = 16_384;
 
 export function responseContext(call: CallDescription) {

@@ -1,5 +1,5 @@
 /**
- * {@link KeyRing} rotates an API key without downtime. Also contains an in-memory store and the key store interface.
+ * {@link KeyRing} rotates an API key without downtime. Also exports `memoryStore` and the `KeyStore` interface.
  *
  * @module
  */
