@@ -199,7 +199,7 @@ export class ChatClient {
       const stream = open(asked, signal);
       for await (const { choices } of stream) {
         for (const { delta } of choices) {
-          const reasoning = delta.reasoning_content ?? delta.reasoning;
+          const reasoning = delta.reasoning_content || delta.reasoning;
           if (reasoning) yield { type: 'reasoning', text: reasoning };
           if (delta.content) yield { type: 'text', text: delta.content };
         }

@@ -74,7 +74,7 @@ export class ChunkReader {
   async open(isWhole: boolean): Promise<this> {
     this.#isWhole = isWhole;
     // Some `fetch` functions do not cancel the body when the signal aborts, so a pending read is canceled here.
-    if (!isWhole) this.#context.deadline.signal.addEventListener('abort', this.#cancel);
+    this.#context.deadline.signal.addEventListener('abort', this.#cancel);
     await this.#fill();
     if (this.#error !== undefined && (isWhole || !this.#hasChunk)) throw this.#error;
     if (isWhole && this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
@@ -157,8 +157,7 @@ export class ChunkReader {
   }
 
   async #nextPart(): Promise<string> {
-    const part = this.#response.read();
-    const bytes = await (this.#isWhole ? this.#context.deadline.race(part) : part);
+    const bytes = await this.#response.read();
     this.#isDrained = bytes === undefined;
     this.#decoder ??= new TextDecoder();
     return this.#decoder.decode(bytes, { stream: !this.#isDrained });

@@ -706,7 +706,7 @@ describe('streamTools', () => {
   };
   const callDelta = { index: 0, ...call('c1', 'weather', '{"city":"Paris"}') };
   const round = events(
-    delta({ reasoning_content: 'Hm' }),
+    delta({ reasoning_content: '', reasoning: 'Hm' }),
     delta({ tool_calls: [callDelta] }),
     delta({}, { finish_reason: 'tool_calls' }),
     '[DONE]',
