@@ -83,8 +83,9 @@ class PendingChoice {
   #addDelta(delta: Fields): void {
     for (const name in delta) {
       const value = delta[name];
-      if (name === 'tool_calls' && Array.isArray(value)) this.#calls.add(value, this.#isWhole);
-      else if (name === 'function_call' && isRecord(value)) mergeCalled(this.#message, name, value);
+      if (name === 'tool_calls') {
+        if (Array.isArray(value)) this.#calls.add(value, this.#isWhole);
+      } else if (name === 'function_call' && isRecord(value)) mergeCalled(this.#message, name, value);
       else mergeField(this.#message, name, value, DELTA);
     }
   }

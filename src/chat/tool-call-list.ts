@@ -190,7 +190,7 @@ function completeArguments(text: string): string {
   const value = parseJson(text);
   if (typeof value === 'string') return isRecord(parseJson(value)) ? value : text;
   if (value !== undefined) return text;
-  const positions = [...text.matchAll(/(?<=.)\{|(?<=\}\s*)"/gs)].slice(0, MAX_POSITIONS);
+  const positions = [...text.matchAll(/(?<=\}\s*)["{]/g)].slice(0, MAX_POSITIONS);
   for (const { index } of positions) {
     const [head, tail] = [text.slice(0, index), text.slice(index)];
     const rest = parseJson(tail);

@@ -56,9 +56,14 @@ const toolCallReply = (...calls: Call[]): Response =>
     }),
   );
 
+/** A reply without calls, as vLLM 0.8 sends it. */
 const textReply = (content: string): Response =>
   json(
-    completion({ choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }] }),
+    completion({
+      choices: [
+        { index: 0, message: { role: 'assistant', content, tool_calls: null }, finish_reason: 'stop' },
+      ],
+    }),
   );
 
 /** A tool that records the cities in its calls. */
