@@ -1,4 +1,4 @@
-import { checkOptions } from '../errors/invalid.ts';
+import { checkBoolean, checkOptions } from '../errors/invalid.ts';
 import { type CallOptions, type CallPromise, callPromise } from '../http/call.ts';
 import { CALL_OPTIONS } from '../http/options.ts';
 import type { Secret } from '../secret/secret.ts';
@@ -126,6 +126,7 @@ export abstract class BaseApiKeys<
     checkOptions(options, [...CALL_OPTIONS, 'dryRun'], 'prune()');
     const fields = ['olderThanMs', 'unusedForMs', ...(this.#isWorkspace ? ['onlyMine'] : [])];
     checkOptions(query, fields, 'The query of prune()');
+    checkBoolean(query.onlyMine, 'onlyMine');
     const { dryRun, ...callOptions } = options;
     const fetchKeys = query.onlyMine ? fetchOwnKeys : fetchAnyKeys;
     const fetchPage = fetchKeys(this.#plane, this.#plane.sender(callOptions));

@@ -30,14 +30,15 @@ export class ControlPlane {
   readonly workspace: number | undefined;
   /** Whether the server has masked lists (version 0.17 or later); undefined until a list has been read. */
   hasMaskedList: boolean | undefined;
+  readonly #names: readonly string[];
   readonly #options: Options;
   readonly #http: HttpClient;
 
   /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: Options, owner: 'ApiKeys' | 'WorkspaceApiKeys') {
     const isAccount = owner === 'ApiKeys';
-    const names = [...CLIENT_OPTIONS, 'accessToken', 'language', ...(isAccount ? [] : ['workspace'])];
-    checkOptions(options, names, owner);
+    this.#names = [...CLIENT_OPTIONS, 'accessToken', 'language', ...(isAccount ? [] : ['workspace'])];
+    checkOptions(options, this.#names, owner);
     refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
     const { language = 'en', allowInsecureHttp } = options;
     const isLanguage = typeof language === 'string' && /^[a-z\d]+(?:-[a-z\d]+)*$/i.test(language);
@@ -66,6 +67,7 @@ export class ControlPlane {
    * @throws {ConfigurationError} If the derived client would send this client's access token to another origin.
    */
   deriveOptions(overrides: Options): Options {
+    checkOptions(overrides, this.#names, 'withOptions()');
     const merged = mergeOptions(this.#options, overrides);
     const next = URL.parse(String(merged.baseUrl)) ?? this.#http.baseUrl;
     checkOrigin(this.#http.baseUrl, next, overrides.accessToken, 'accessToken');

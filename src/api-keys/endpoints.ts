@@ -230,21 +230,24 @@ function noFullKey(...[response, context]: DecodeContext): DrunError {
 /** The body of a create request. */
 export interface CreateBody {
   readonly name: string;
-  readonly expireTime?: string;
+  readonly expireTime: string | undefined;
   readonly quota?: string;
   readonly unlimitedQuota?: boolean;
 }
 
-/** @param isWorkspace - Whether to accept a quota, which only workspace keys can have. */
+/** The fields that a caller can set. Only workspace keys can have a quota. */
+export function createFields(isWorkspace: boolean): string[] {
+  return ['name', 'expiresAt', ...(isWorkspace ? ['quota'] : [])];
+}
+
 export function toCreateBody(input: CreateWorkspaceApiKeyInput, isWorkspace: boolean): CreateBody {
-  const fields = ['name', 'expiresAt', ...(isWorkspace ? ['quota'] : [])];
-  checkOptions(input, fields, 'The first argument of create()');
+  checkOptions(input, createFields(isWorkspace), 'The first argument of create()');
   const { name, expiresAt, quota } = input;
   const isName = typeof name === 'string' && name.trim() !== '' && name.isWellFormed();
   check(isName, 'name', 'must be a non-empty string without lone surrogates');
   return {
     name,
-    ...(expiresAt !== undefined && { expireTime: toTimestamp(expiresAt, 'expiresAt') }),
+    expireTime: toTimestamp(expiresAt, 'expiresAt'),
     ...(quota === 'unlimited' && { unlimitedQuota: true }),
     ...(quota !== undefined && quota !== 'unlimited' && { quota: toInt64(quota) }),
   };
@@ -261,7 +264,8 @@ function toInt64(quota: number): string {
 }
 
 /** Formats a time according to RFC 3339, in which a year has four digits. */
-function toTimestamp(date: Date, option: string): string {
+function toTimestamp(date: Date | undefined, option: string): string | undefined {
+  if (date === undefined) return undefined;
   const time = new Date(isDate(date) ? Number(date) : Number.NaN);
   const year = time.getUTCFullYear();
   check(year >= 0 && year <= 9999, option, 'must be a valid Date with a year from 0 to 9999');
@@ -297,21 +301,25 @@ const PERIODS: readonly unknown[] = ['hour', 'day', 'week', 'month'];
 function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
   checkOptions(query, ['from', 'to', 'period', 'ids', 'models'], 'The first argument of usage()');
   const { from, to, period, ids, models } = query;
-  const startTime = from && toTimestamp(from, 'from');
-  const endTime = to && toTimestamp(to, 'to');
+  const startTime = toTimestamp(from, 'from');
+  const endTime = toTimestamp(to, 'to');
   check(!from || !to || from <= to, 'from', 'must not be later than `to`');
   check(period === undefined || PERIODS.includes(period), 'period', 'must be hour, day, week or month');
   return {
-    ...(startTime && { startTime }),
-    ...(endTime && { endTime }),
-    ...(period && { period: `TIME_PERIOD_${period.toUpperCase()}` }),
-    ...(ids && { ids: toTexts(ids, 'ids').map((id) => checkPathSegment(id, 'ids')) }),
-    ...(models && { models: toTexts(models, 'models') }),
+    startTime,
+    endTime,
+    period: period && `TIME_PERIOD_${period.toUpperCase()}`,
+    ids: toTexts(ids, 'ids')?.map((id) => checkPathSegment(id, 'ids')),
+    models: toTexts(models, 'models'),
   };
 }
 
 /** Rejects an empty array, because the service would count everything instead of nothing. */
-function toTexts(texts: readonly string[], option: 'ids' | 'models'): readonly string[] {
+function toTexts(
+  texts: readonly string[] | undefined,
+  option: 'ids' | 'models',
+): readonly string[] | undefined {
+  if (texts === undefined) return undefined;
   const isValid = Array.isArray(texts) && texts.every((text) => typeof text === 'string' && text !== '');
   const rule = 'must be a non-empty array of non-empty strings. Omit it to count everything';
   check(isValid && texts.length > 0, option, rule);

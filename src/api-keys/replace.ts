@@ -1,8 +1,9 @@
 import { ConfigurationError, isDrunError, ReplacementFailedError } from '../errors/index.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import type { CallOptions } from '../http/call.ts';
 import { mergeOptions } from '../http/options.ts';
 import { checkPathSegment } from '../http/url.ts';
-import { toCreateBody } from './endpoints.ts';
+import { createFields, toCreateBody } from './endpoints.ts';
 import { type FetchPage, readAll } from './list.ts';
 import type { CreatedApiKey, CreateWorkspaceApiKeyInput, DeletedApiKey, ReplacementApiKey } from './types.ts';
 
@@ -22,6 +23,7 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   options: CallOptions,
 ): Promise<ReplacementApiKey> {
   checkPathSegment(id, 'id');
+  checkOptions(input, createFields(isWorkspace), 'The second argument of replace()');
   const toInput = (settings: object): Input => mergeOptions(settings as Input, input);
   // Reject invalid input before the key is deleted.
   toCreateBody(toInput({ name: 'unknown yet' }), isWorkspace);

@@ -56,8 +56,8 @@ export class ToolCallList {
     const calls = this.#calls?.toSorted((a, b) => a.position - b.position);
     return calls?.map(({ id, index, fields }, position) => {
       const { function: called, ...rest } = fields;
-      const isCustom = called === undefined && isRecord(rest.custom);
-      const written = isCustom ? undefined : toFunction(called as Fields | undefined, isFinished);
+      const isCustom = !isRecord(called) && isRecord(rest.custom);
+      const written = isCustom ? undefined : toFunction(called, isFinished);
       const isUnique = id !== undefined && !ids.has(id);
       if (isUnique) ids.add(id);
       return {
@@ -171,7 +171,8 @@ function indexOf({ index }: Fields): number | undefined {
   return Number.isInteger(number) ? (number as number) : undefined;
 }
 
-function toFunction(called: Fields = {}, isFinished: boolean): Fields {
+function toFunction(value: unknown, isFinished: boolean): Fields {
+  const called = isRecord(value) ? value : {};
   const text = typeof called.arguments === 'string' ? called.arguments : '';
   return { ...called, name: called.name ?? '', arguments: isFinished ? completeArguments(text) : text };
 }

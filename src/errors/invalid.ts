@@ -11,6 +11,17 @@ export function check(isValid: boolean, option: string, rule: string): void {
   if (!isValid) throw invalid(option, rule);
 }
 
+export function checkBoolean(value: unknown, option: string): void {
+  check(value === undefined || typeof value === 'boolean', option, 'must be true or false');
+}
+
+/** Accepts signals of any platform or polyfill. */
+export function checkSignal(signal: unknown): void {
+  const { aborted, addEventListener: add, removeEventListener: remove } = Object(signal);
+  const isSignal = typeof aborted === 'boolean' && typeof add === 'function' && typeof remove === 'function';
+  check(isSignal, 'signal', 'must be an AbortSignal');
+}
+
 /** @param owner - The class or function that accepts the options, for the message: `ChatClient` or `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
   if (!canHoldOptions(options)) {

@@ -33,14 +33,22 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
-/** Messages of programming errors, and of bodies that are read twice. Network failures are TypeErrors as well. */
-const BUG_MESSAGE =
-  /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|uint8array|undefined is not|null is not/i;
+/** Words in the messages of network failures, which are TypeErrors too. Safari translates its messages. */
+const NETWORK_MESSAGE =
+  /fetch|network|load|connect|request|server|socket|stream|host|terminated|time[ds ]*out|offline|cancell?ed|closed|lost|abort|hang|certificate|ssl|tls|dns|http|[^\s -~]/i;
 
-function isBug({ name, message, code = '' }: Thrown): boolean {
+/** Messages of programming errors that contain such words, for example because a property is called `request`. */
+const BUG_MESSAGE =
+  /is not (?:an? |defined|iterable|implemented)|cannot|can't (?:access|convert)|must be|instance ?of|duplex|only .* supported|illegal invocation|failed to (?:parse|construct|execute)|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|uint8array|(?:undefined|null) is not/i;
+
+function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: number): boolean {
+  // Some libraries reject for an error status.
+  if (status !== undefined && status >= 400) return true;
   if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
   if (/^UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/.test(code)) return true;
-  return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message));
+  if (name !== 'TypeError') return false;
+  const isUnlikeNetwork = depth === 0 && isRoot && code === '' && !NETWORK_MESSAGE.test(message);
+  return isUnlikeNetwork || /^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message);
 }
 
 /**
@@ -55,16 +63,18 @@ const FINAL = [
   /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+|UNSPECIFIED)\n/,
   // Failed handshakes, but not errors of established connections (a bad MAC, a failed decryption). OpenSSL's reason is
   // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if the code is `EPROTO`, in the message.
-  /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|ciphers|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak)/i,
-  // Rejected CONNECT requests, closed dispatchers, permission errors in Node and Deno, rejected certificates in Deno.
-  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
+  /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|cipher|suitable|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak|legacy.renegotiation|insufficient.security|illegal.parameter)/i,
+  // Rejected CONNECT requests, closed dispatchers, ports that `fetch` blocks, permission errors in Node and Deno, rejected
+  // certificates in Deno.
+  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|\(Connect\):.*(?:tunnel|proxy auth)|connect: unsuccessful tunnel|tunneling socket could not.*statusCode|\nbad port$|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
   // Codes of Node, undici and Bun that are conclusive regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
-  // Connections closed during the handshake in Node, and all failures to connect in Deno.
-  /before secure TLS connection was established|client error \(Connect\)|error sending request.*error trying to connect/i,
+  // Connections closed while they were opened in Node, errors of node-fetch and of proxy agents, which have no system call,
+  // and all failures to connect in Deno.
+  /before (?:secure TLS connection was|the connection was|receiving CONNECT)|reason: connect E|tunneling socket could not|client error \(Connect\)|error sending request.*error trying to connect/i,
 ];
 
 function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {

@@ -32,7 +32,9 @@ function toSecret(value: unknown, option: string): Secret {
   // Files and the output of `echo` end with a newline.
   const trimmed = text.replace(/[\r\n]+$/, '');
   if (trimmed === '') throw invalid(option, 'must not be empty');
-  if (/^bearer\s/i.test(trimmed)) throw invalid(option, 'must be the credential alone, without "Bearer"');
+  if (/^(["'`]).*\1$|\*{3}/.test(trimmed)) throw invalid(option, 'is quoted or masked. Pass the plain text');
+  if (/^bearer(?:\s|$)/i.test(trimmed))
+    throw invalid(option, 'must be the credential alone, without "Bearer"');
   if (!isPrintableAscii(trimmed)) {
     throw invalid(option, 'contains white space or a non-ASCII character. Was it copied correctly?');
   }

@@ -1,5 +1,5 @@
 import { TimeoutError } from '../errors/index.ts';
-import { invalid } from '../errors/invalid.ts';
+import { checkSignal } from '../errors/invalid.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import { abortable } from '../internal/wait.ts';
 
@@ -16,9 +16,7 @@ export class Deadline implements Disposable {
 
   /** @param timeoutMs - Time limit for the `response` phase; `undefined` for no limit. */
   constructor(signal?: AbortSignalLike | null | undefined, timeoutMs?: number | undefined) {
-    if (signal && (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function')) {
-      throw invalid('signal', 'must be an AbortSignal');
-    }
+    if (signal) checkSignal(signal);
     const onAbort = (): void => this.abort(signal?.reason);
     if (signal?.aborted) onAbort();
     else signal?.addEventListener('abort', onAbort);

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { invalid } from '../errors/invalid.ts';
+import { checkBoolean, invalid } from '../errors/invalid.ts';
 import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
 import type { HeadersOption } from './call.ts';
 
@@ -49,6 +49,7 @@ export function isWebPage(): boolean {
 }
 
 export function refuseBrowser(option: string, allowed: boolean | undefined): void {
+  checkBoolean(allowed, 'dangerouslyAllowBrowser');
   if (allowed === true || !isWebPage()) return;
   const why = `In a browser, every visitor can read \`${option}\`. Call the service from a server, or set \`dangerouslyAllowBrowser\` if only trusted users can open this page.`;
   throw new ConfigurationError(why, { option: 'dangerouslyAllowBrowser' });

@@ -25,14 +25,14 @@ const MESSAGE_FIELDS =
   );
 
 /**
- * Returns the error that a JSON value reports, regardless of the response status. A message or an unknown code counts
+ * Returns the error that a JSON value reports, regardless of the response status. A message or an unknown code alone counts
  * only if the value has none of the contract's `fields`, except for `id` and `name`, which errors can have as well.
  */
 export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
   if (Array.isArray(value)) return errorIn(value[0], fields);
   if (!isRecord(value)) return undefined;
   const isExpected = fields.some((field) => !/^(?:id|name)$/.test(field) && isPresent(value[field]));
-  if (!statesError(value) && (isExpected || !saysError(value))) return undefined;
+  if (!statesError(value) && !saysError(value, isExpected)) return undefined;
   const error = readError(value);
   return { ...error, message: error?.message || JSON.stringify(value).slice(0, MAX_SHOWN) };
 }
@@ -42,29 +42,31 @@ function statesError(body: Fields): boolean {
   return (
     isRecord(error) ||
     error === true ||
-    success === false ||
-    ok === false ||
-    object === 'error' ||
     (typeof error === 'string' && error !== '') ||
     Object.keys(Object(errors)).length > 0 ||
-    (typeof status === 'string' && /^(?:error|fail(?:ed|ure)?)$/i.test(status)) ||
+    [success, ok, object, status].some((value) => /^(?:false|error|fail(?:ed|ure)?)$/i.test(String(value))) ||
     // Codes that are not HTTP statuses: `{"text":"…","error_code":50002}`.
     [error_code, errcode].some((code) => isPresent(code) && !isSuccess(code)) ||
     statusIn(body) !== undefined
   );
 }
 
-function saysError(body: Fields): boolean {
-  if (body.success === true || isSuccess(body.code)) return false;
-  return isPresent(body.code) || MESSAGE_FIELDS.some((field) => isPresent(body[field]));
+function saysError(body: Fields, isExpected: boolean): boolean {
+  const { code, message, msg, success } = body;
+  if (success === true || [code, message, msg].some(isSuccess)) return false;
+  if (isExpected) return isPresent(code) && isPresent(message ?? msg);
+  return isPresent(code) || MESSAGE_FIELDS.some((field) => isPresent(body[field]));
 }
 
 function isSuccess(code: unknown): boolean {
   return /^(?:0|2\d\d|ok|success)$/i.test(String(code));
 }
 
+/** Returns false for an empty array or object as well. */
 function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== '';
+  return typeof value === 'object'
+    ? Object.keys(value ?? {}).length > 0
+    : value !== undefined && value !== '';
 }
 
 /** Parses the body of an error response, or the beginning of it. */
@@ -139,9 +141,10 @@ function textOf(value: unknown): string | undefined {
   return (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : undefined;
 }
 
-function statusIn({ code, status, statusCode, status_code, http_status }: Fields): number | undefined {
-  const codes = [code, status, statusCode, status_code, http_status];
-  return codes.filter((one) => /^[45]\d\d$/.test(String(one))).map(Number)[0];
+const STATUS_FIELDS = 'code status statusCode status_code http_status error_code errcode error'.split(' ');
+
+function statusIn(body: Fields): number | undefined {
+  return STATUS_FIELDS.map((name) => Number(body[name])).find((code) => code >= 400 && code < 600);
 }
 
 /** Error names used by OpenAI, Anthropic, gRPC and Python servers, in lower case and without punctuation. */

@@ -1,7 +1,6 @@
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
 import { finished, pipeline, type Readable, type Transform } from 'node:stream';
-import { ConfigurationError } from '../errors/index.ts';
-import { checkOptions } from '../errors/invalid.ts';
+import { checkOptions, invalid } from '../errors/invalid.ts';
 import type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
 
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
@@ -47,7 +46,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   checkOptions(options, ['agent'], 'nodeTransport()');
   const { agent } = options;
   if (agent !== undefined && typeof Reflect.get(Object(agent), 'addRequest') !== 'function') {
-    throw invalidAgent('must be an `Agent` from node:http or node:https');
+    throw invalid('agent', 'must be an `Agent` from node:http or node:https');
   }
   const agents = { http: agent, https: agent };
   const open = ({ url, method, headers }: TransportRequest): ClientRequest => {
@@ -65,14 +64,10 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
       return request(url, init);
     } catch (thrown) {
       if (Reflect.get(Object(thrown), 'code') !== 'ERR_INVALID_PROTOCOL') throw thrown;
-      throw invalidAgent(`does not match the base URL, which uses ${scheme}`);
+      throw invalid('agent', `does not match the base URL, which uses ${scheme}`);
     }
   };
   return { send: async (request) => exchange(open(request), request) };
-}
-
-function invalidAgent(why: string): ConfigurationError {
-  return new ConfigurationError(`\`agent\` ${why}.`, { option: 'agent' });
 }
 
 function agentOptions(): object {
@@ -98,6 +93,11 @@ function exchange(request: ClientRequest, { body, signal }: TransportRequest): P
     request.on('response', (message) => {
       response = message;
       resolve(new NodeResponse(message));
+    });
+    // Without this listener, Node would keep the connection open and report nothing.
+    request.on('upgrade', (_, socket) => {
+      socket.destroy();
+      reject(new Error('The server switched to another protocol.'));
     });
     // An error after the response has started has no effect here.
     request.on('error', reject);

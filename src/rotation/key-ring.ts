@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { check, checkOptions } from '../errors/invalid.ts';
+import { checkOptions, checkSignal } from '../errors/invalid.ts';
 import { runDetached } from '../internal/detached.ts';
 import { abortable, retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
@@ -94,7 +94,7 @@ export class KeyRing implements AsyncDisposable {
    * Rejects with a `KeyRingError` (`key_ring_no_active_key`) if the ring has no key after `keyTimeoutMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {
-    return this.#reader.get(context);
+    return this.#reader.get(context ?? {});
   }
 
   /**
@@ -272,7 +272,7 @@ export class KeyRing implements AsyncDisposable {
 function signalOf(options: KeyRingCallOptions, method: string, names = ['signal']): AbortSignal {
   checkOptions(options, names, method);
   const { signal = new AbortController().signal } = options;
-  check(typeof signal?.addEventListener === 'function', 'signal', 'must be an AbortSignal');
+  checkSignal(signal);
   throwIfAborted(signal);
   return signal;
 }

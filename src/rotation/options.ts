@@ -1,4 +1,4 @@
-import { check, checkOptions } from '../errors/invalid.ts';
+import { check, checkBoolean, checkOptions } from '../errors/invalid.ts';
 import { MAX_TIMER_MS } from '../internal/checks.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
@@ -93,9 +93,8 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   checkFunction(random, 'random');
   const { standby = !deleteBeforeCreate } = options;
   // A string from the environment, such as 'false', would be truthy.
-  for (const [option, value] of Object.entries({ deleteBeforeCreate, standby })) {
-    check(typeof value === 'boolean', option, 'must be true or false');
-  }
+  checkBoolean(deleteBeforeCreate, 'deleteBeforeCreate');
+  checkBoolean(standby, 'standby');
   check(!deleteBeforeCreate || !standby, 'deleteBeforeCreate', 'cannot be combined with `standby`');
   const isQuota = quota === undefined || quota === 'unlimited' || (Number.isSafeInteger(quota) && quota >= 0);
   check(isQuota, 'quota', "must be a non-negative integer or 'unlimited'");

@@ -1,4 +1,5 @@
 import { isDrunError, type KeyRingError } from '../errors/index.ts';
+import { checkSignal } from '../errors/invalid.ts';
 import { runDetached } from '../internal/detached.ts';
 import { retryUntil, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
@@ -77,6 +78,7 @@ export class Reader {
   }
 
   async #find(rejected: Secret | undefined, signal = new AbortController().signal): Promise<Secret> {
+    checkSignal(signal);
     this.#watch();
     const { clock, keyTimeoutMs, state } = this.#ring;
     const deadline = clock.monotonic() + keyTimeoutMs;
@@ -187,14 +189,13 @@ export class Reader {
       this.#reading = undefined;
       this.#refresh();
     };
-    try {
-      const unwatch: unknown = runDetached(() => store.watch?.(name, onChange));
-      this.#unwatch = typeof unwatch === 'function' ? (unwatch as () => void) : () => {};
-    } catch (error) {
+    const watching = runDetached(async () => store.watch?.(name, onChange));
+    this.#unwatch = () => void watching.then((unwatch) => unwatch?.()).catch(() => {});
+    watching.catch((error: unknown) => {
       // The record is still read every `refreshMs`.
       const message = `the store cannot be watched: ${safeCause(error).message}`;
       this.#report(ringError(name, 'key_ring_store_failed', message));
-    }
+    });
   }
 
   #noKey(latest: RingRecord | undefined): KeyRingError {

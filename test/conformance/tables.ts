@@ -397,10 +397,11 @@ const preserved: readonly Case[] = [
     body: completionOf({
       content: [
         { type: 'text', text: 'Hi' },
-        { type: 'reference', reference_ids: ['r1'] },
+        { type: 'text', text: null },
+        { type: 'reference', reference_ids: [1] },
       ],
     }),
-    completion: message({ content: 'Hi', content_parts: [{ type: 'reference', reference_ids: ['r1'] }] }),
+    completion: message({ content: 'Hi', content_parts: [{ type: 'reference', reference_ids: [1] }] }),
   },
   {
     name: 'a summary of the reasoning',
@@ -949,6 +950,16 @@ const toolCalls: readonly Case[] = (
       [named('c1', 'now', '{}')],
     ],
     [
+      'a null function, whole',
+      completionOf({ content: null, tool_calls: [{ id: 'c1', function: null }] }),
+      [named('c1', '', '{}')],
+    ],
+    [
+      'a null function beside a custom tool',
+      deltasOf([{ index: 0, id: 'c1', type: 'custom', function: null, custom: { name: 'sql', input: '1' } }]),
+      [{ id: 'c1', type: 'custom', custom: { name: 'sql', input: '1' } }],
+    ],
+    [
       'a call as an object, whole',
       completionOf({ content: null, tool_calls: named('c1', 'w', A) }),
       [named('c1', 'w', A)],
@@ -996,6 +1007,32 @@ const choices: readonly Case[] = [
     completion: {
       choices: [{ index: 0, message: { reasoning_content: 'hm', content: 'Hello' }, finish_reason: 'stop' }],
     },
+  },
+  ...[true, false].map((isStream): Case => {
+    const field = isStream ? 'delta' : 'message';
+    const tool_calls = [named('c1', 'w', A)];
+    const calls = [
+      { index: 0, [field]: { content: 'Hm' }, finish_reason: 'tool_calls' },
+      { index: 1, [field]: { content: null, tool_calls }, finish_reason: 'tool_calls' },
+    ];
+    return {
+      name: `text at index 0 and a tool call at index 1, ${isStream ? 'streamed' : 'whole'} (nanobot#1481)`,
+      body: isStream
+        ? events({ choices: [calls[0]] }, { choices: [calls[1]] }, '[DONE]')
+        : { choices: calls },
+      completion: { choices: [{ message: { content: 'Hm', tool_calls }, finish_reason: 'tool_calls' }] },
+    };
+  }),
+  {
+    name: 'text and a tool call in two complete choices with the index 0',
+    body: {
+      choices: [{ content: 'Hm' }, { tool_calls: [named('c1', 'w', A)] }].map((message) => ({
+        index: 0,
+        message,
+        finish_reason: 'tool_calls',
+      })),
+    },
+    completion: message({ content: 'Hm', tool_calls: [named('c1', 'w', A)] }),
   },
   {
     name: 'two texts at two indices',
