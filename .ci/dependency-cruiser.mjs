@@ -1,6 +1,6 @@
 /*
  * Layers: index -> api-keys, chat -> http -> internal, errors, secret. The emulator shares no code with the clients, so
- * that tests against it reveal faults in the clients. Rotation depends only on interfaces of the clients.
+ * that tests against it reveal faults in the clients. Rotation defines interfaces for the clients that it calls.
  */
 
 const folder = (name) => `^src/${name}/`;

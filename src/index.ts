@@ -1,5 +1,5 @@
 /**
- * API keys, chat, errors, secrets and rotation. Import the emulator, the Node transport and key stores separately.
+ * API keys, chat, errors, secrets and rotation. The emulator, the Node transport and most stores are separate modules.
  *
  * @module
  */

@@ -39,7 +39,7 @@ try {
 const rows = Array.from(working, ([platform, uses]) => `| ${platform} | ${uses.join(', ')} |`);
 const table = ['| platform | what works |', '|---|---|', ...rows].join('\n');
 console.log(`\n${table}\n`);
-console.log(`${[...working.values()].flat().length} work, ${failed} failed, ${notTried} groups not tried`);
+console.log(`${[...working.values()].flat().length} passed, ${failed} failed, ${notTried} groups not tried`);
 if (failed > 0) process.exitCode = 1;
 const isComplete = groups.length === allGroups.length && notTried === 0 && failed === 0;
 if (isComplete && !(await readFile(`${root}docs/compatibility.md`, 'utf8')).includes(`${table}\n`)) {

@@ -26,7 +26,7 @@ export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
 
 /** Sends control-plane requests for the keys of one account or workspace. */
 export class ControlPlane {
-  /** Absent for an account. */
+  /** The workspace number; absent for an account. */
   readonly workspace: number | undefined;
   /** Whether the server has masked lists (version 0.17 or later); undefined until a list has been read. */
   hasMaskedList: boolean | undefined;

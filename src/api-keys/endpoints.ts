@@ -20,18 +20,18 @@ import type {
 } from './types.ts';
 
 /*
- * The endpoints of the control plane, as data. Paths are relative to the account or workspace. Each function throws a
+ * Descriptions of the control-plane endpoints. Paths are relative to the account or workspace. Each function throws a
  * ConfigurationError if an argument is invalid.
  */
 
-/** A page as the service describes it. */
+/** A page of keys, as returned by the service. */
 export interface ListedPage extends Omit<ApiKeyPage, 'total'> {
   readonly total: number | undefined;
   /** Ids of keys whose last-used time could not be parsed. They must not count as unused. */
   readonly unknownUse: ReadonlySet<string>;
 }
 
-/** Page size of a query for all keys at once. */
+/** The page size that requests all keys at once. */
 export const ALL: unique symbol = /* @__PURE__ */ Symbol('all');
 
 /** A query for one page. */

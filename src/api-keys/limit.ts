@@ -6,7 +6,7 @@ import type { ApiKey } from './types.ts';
 
 const UNUSED_FOR_MS = 30 * 86_400_000;
 
-/** Statuses unrelated to the limit: rejected credentials, missing paths, and gateways without a connection. */
+/** Statuses unrelated to the limit: rejected credentials, missing paths and unreachable backends. */
 const UNRELATED_STATUSES = [401, 404, 408, 502, 503, 504];
 
 /**

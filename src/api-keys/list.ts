@@ -60,7 +60,7 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
   return page !== undefined || pageSize !== undefined;
 }
 
-/** Reads all keys as one page. Its `servedAt` is the time of the first response. No item is older than that. */
+/** Reads all keys as one page. Its `servedAt` is the time of the first response, a lower bound for all items. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
   const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
@@ -112,8 +112,8 @@ function undefinedIfInvalid(error: unknown): undefined {
 }
 
 /**
- * Reads pages of all keys from the masked list or, on servers before 0.17, from the plain one. Remembers that a server
- * has no masked list.
+ * Returns a function that reads pages of the masked list or, on servers before 0.17, of the unmasked list. Remembers
+ * whether the server has a masked list.
  */
 export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   return async (query) => {
@@ -133,7 +133,7 @@ export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   };
 }
 
-/** Reads pages of the caller's own keys. In an account, these are all keys. */
+/** Returns a function that reads pages of the caller's own keys. In an account, these are all keys. */
 export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
   if (plane.workspace === undefined) return fetchAnyKeys(plane, send);
   return (query) => send(listEndpoint('/my-apikeys', query));

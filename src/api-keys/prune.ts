@@ -29,7 +29,7 @@ export async function pruneKeys(
   return pruned;
 }
 
-/** @throws {ConfigurationError} If the query has no criterion and would therefore match every key. */
+/** Returns a function that matches keys. @throws {ConfigurationError} If the query would match every key. */
 function toPredicate(query: PruneApiKeysQuery): (key: ApiKey, now: number) => boolean {
   const { olderThanMs, unusedForMs } = query;
   if (olderThanMs === undefined && unusedForMs === undefined) {

@@ -47,7 +47,7 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   }
 }
 
-/** Returns the settings that a replacement inherits, so that it is not valid for longer and allows no more tokens. */
+/** Returns the settings that a new key inherits, so that it neither outlives the old key nor allows more tokens. */
 function inherit(key: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
   const { name, expired, expiresAt } = key;
   const remaining = isWorkspace ? key.quota?.remaining : undefined;

@@ -115,7 +115,7 @@ export const createdApiKey = z.pipe(
   z.transform((wire) => ({ key: toApiKey(wire), secret: toSecret(wire.key) })),
 );
 
-/** A key, as returned by delete: the message may be empty or contain only the id. */
+/** A key, as returned by delete. The response may be empty or contain only the id. */
 export const deletedApiKey = z.pipe(
   z.looseObject({}),
   z.transform((wire) => {
@@ -125,7 +125,7 @@ export const deletedApiKey = z.pipe(
   }),
 );
 
-/** A page of keys, and the ids of the keys whose last use could not be parsed. */
+/** A page of keys, and the ids of the keys whose last-used time could not be parsed. */
 export const apiKeyPage = z.pipe(
   z.looseObject({ items: z.nullish(z.array(wireKey)) }),
   z.transform(({ items, page }) => {

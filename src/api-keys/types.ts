@@ -11,8 +11,8 @@ export interface ApiKeysOptions extends ClientOptions {
    */
   readonly accessToken?: Credential | undefined;
   /**
-   * Base URL of the control plane: `https`, or `http` to this machine. @defaultValue The environment variable
-   * `DRUN_CONSOLE_URL`, or else `https://console.d.run`
+   * Base URL of the control plane. `http` is allowed only for this machine. @defaultValue The environment variable
+   * `DRUN_CONSOLE_URL`, or `https://console.d.run` if it is not set
    */
   readonly baseUrl?: string | PlatformUrl | undefined;
   /**
@@ -36,18 +36,18 @@ export interface WorkspaceApiKeysOptions extends ApiKeysOptions {
 /** An API key as the service describes it. No field contains the full key. */
 export interface ApiKey {
   readonly id: string;
-  /** Empty if the service sends no name. */
+  /** Name of the key; empty if the service sends none. */
   readonly name: string;
   /** The masked key: `sk-******7ucU`. The client masks it even if the service sends the full key. */
   readonly maskedKey: string;
-  /** January 1, 1970 if the service sends no creation time. */
+  /** When the key was created; January 1, 1970 if the service does not report it. */
   readonly createdAt: Date;
   /** When the key expires; absent if it never does. */
   readonly expiresAt?: Date | undefined;
   readonly expired: boolean;
   /** Whether the key is disabled. Only workspace keys can be disabled. */
   readonly disabled: boolean;
-  /** Absent if the key has never been used, or if the service does not report its last use. */
+  /** When the key was last used. Absent if it was never used or the service does not report it. */
   readonly lastUsedAt?: Date | undefined;
   /** The user who created the key. */
   readonly createdBy?: string | undefined;
@@ -103,7 +103,7 @@ export interface CreateApiKeyInput {
 
 /** Argument to {@link WorkspaceApiKeys.create}. */
 export interface CreateWorkspaceApiKeyInput extends CreateApiKeyInput {
-  /** Token quota: a non-negative integer. If omitted, the service's default applies. */
+  /** Token quota: a non-negative integer, or `'unlimited'`. If omitted, the service's default applies. */
   readonly quota?: number | 'unlimited' | undefined;
 }
 
@@ -176,13 +176,13 @@ export type PrunedApiKey = { readonly key: ApiKey } & (
     }
 );
 
-/** Argument to {@link ApiKeys.usage}. The service defines the defaults. */
+/** Argument to {@link ApiKeys.usage}. The service determines the defaults. */
 export interface ApiKeyUsageQuery {
   /** Start of the time range. */
   readonly from?: Date | undefined;
   /** End of the time range. */
   readonly to?: Date | undefined;
-  /** Length of the periods in `points`. */
+  /** Length of the periods in {@link ApiKeyUsage.points}. */
   readonly period?: 'hour' | 'day' | 'week' | 'month' | undefined;
   /** Ids of the keys to count, at least one. If omitted, all keys are counted. */
   readonly ids?: readonly string[] | undefined;
@@ -206,7 +206,7 @@ export interface UsagePoint extends UsageAmounts {
   readonly timestamp?: Date | undefined;
 }
 
-/** The amounts used. */
+/** Amounts of tokens, characters and audio used. */
 export interface UsageAmounts {
   readonly tokens: TokenUsage;
   readonly characters?: { readonly input: number } | undefined;

@@ -12,8 +12,8 @@ const http = process.getBuiltinModule('node:http');
 /** Options for {@link nodeTransport}. */
 export interface NodeTransportOptions {
   /**
-   * Opens the connections, for example through a proxy or with a private certificate authority. It must match the
-   * base URL: an `Agent` from `node:https` for `https`, or from `node:http` for `http`.
+   * An agent that opens the connections, for example through a proxy or with a private certificate authority. It must
+   * match the base URL: an `Agent` from `node:https` for `https`, or from `node:http` for `http`.
    *
    * @defaultValue An agent that keeps connections open for 30 s and respects `NODE_USE_ENV_PROXY`.
    */
@@ -99,7 +99,7 @@ function exchange(request: ClientRequest, { body, signal }: TransportRequest): P
       socket.destroy();
       reject(new Error('The server switched to another protocol.'));
     });
-    // Has no effect if emitted after the response has started.
+    // An error after the response has started has no effect here.
     request.on('error', reject);
     request.on('close', () => signal.removeEventListener('abort', abort));
     signal.addEventListener('abort', abort);

@@ -1,5 +1,5 @@
 /**
- * {@link KeyRing} rotates an API key without downtime. Also exports `memoryStore` and the `KeyStore` interface.
+ * {@link KeyRing} rotates an API key without downtime. This module also exports `memoryStore` and `KeyStore`.
  *
  * @module
  */

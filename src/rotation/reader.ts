@@ -29,7 +29,7 @@ export class Reader {
   readonly #ring: RingContext;
   /** The last key that was decrypted. */
   #decrypted: { readonly id: string; readonly secret: Secret } | undefined;
-  /** A ciphertext that could not be decrypted, so that not every call tries again. */
+  /** A ciphertext that could not be decrypted. Remembered, so that not every call tries again. */
   #undecryptable: string | undefined;
   #refreshAt = 0;
   #reading: Reading | undefined;

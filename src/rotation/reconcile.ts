@@ -193,7 +193,7 @@ export class Reconciliation {
     return this.storeKey(seen, pending);
   }
 
-  /** Sends the create request once, whether or not the call is aborted. Repeating it could create another key. */
+  /** Sends the create request once, even if the call is aborted. A repeated request could create another key. */
   protected sendCreate(name: string, expiresAt: number) {
     const { manager, createTimeoutMs, quota, clock } = this.ring;
     const input = { name, expiresAt: new Date(expiresAt), ...(quota !== undefined && { quota }) };

@@ -36,7 +36,7 @@ export function codeOf(error: unknown): unknown {
   return (error as { readonly code?: unknown } | null | undefined)?.code;
 }
 
-/** Returns whether a status rejects a request for good. A 408 may still take effect, and a 429 is temporary. */
+/** Returns whether a status is a permanent rejection. A request may take effect after a 408, and a 429 is temporary. */
 export function isRejectionStatus(status: unknown): boolean {
   return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }

@@ -64,7 +64,7 @@ export function fileStore(options: FileStoreOptions): KeyStore {
  * A ring is a directory of numbered files. The file with the highest number is the record:
  * key-rings/checkout/000000000041. An update writes the next record to a temporary file and links it under the
  * next number. link(2) fails if the number exists, so the compare-and-swap is one system call, without locks that a
- * killed process would leave behind. Directories are never renamed, which overlay file systems do not support (EXDEV).
+ * killed process would leave behind. Overlay file systems cannot rename directories (EXDEV), so that is never needed.
  * Old files are removed afterwards, so a process that was suspended may reuse the number of a removed file.
  */
 

@@ -21,7 +21,7 @@ type Entries = Readonly<Record<string, string>>;
 export interface KubernetesSecretStoreOptions {
   /** Name of the Secret, which can hold any number of rings. Created with the first record if it does not exist. */
   readonly name: string;
-  /** @defaultValue The namespace of the pod. */
+  /** Namespace of the Secret. @defaultValue The namespace of the pod. */
   readonly namespace?: string | undefined;
   /** URL of the API server. `http` is allowed only for this machine. @defaultValue The API server of the cluster. */
   readonly server?: string | PlatformUrl | undefined;
