@@ -76,7 +76,8 @@ export class ToolCallList {
     const [delta = {}] = deltas;
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
     const isPart = name === '';
-    const sameId = id === undefined ? undefined : this.#calls?.findLast((call) => call.id === id);
+    const withId = this.#calls?.filter((call) => id !== undefined && call.id === id);
+    const sameId = withId?.findLast((call) => call.index === index) ?? withId?.at(-1);
     const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
     // Deltas without a name continue the last calls, in the same order.
     const named = deltas.findIndex((one) => nameOf(one) !== '');

@@ -838,6 +838,20 @@ const toolCalls: readonly Case[] = (
       [named('c1', 'w', A), named(expect9(), 'w', B)],
     ],
     [
+      'one id for two interleaved calls',
+      deltasOf(
+        [
+          { index: 0, ...named('c1', 'w', A.slice(0, 5)) },
+          { index: 1, ...named('c1', 'w', B.slice(0, 5)) },
+        ],
+        [
+          { index: 0, id: 'c1', function: { arguments: A.slice(5) } },
+          { index: 1, id: 'c1', function: { arguments: B.slice(5) } },
+        ],
+      ),
+      [named('c1', 'w', A), named(expect9(), 'w', B)],
+    ],
+    [
       'one id for two calls, whole (Xinference)',
       completionOf({ content: null, tool_calls: [named('c1', 'w', A), named('c1', 'w', B)] }),
       [named('c1', 'w', A), named(expect9(), 'w', B)],
