@@ -28,11 +28,7 @@ export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
  * @param isPartial - Whether the content of the choice shows that it is incomplete.
  * @throws {ModelRefusalError | OutputTruncatedError}
  */
-export function checkFinished(
-  completion: ChatCompletion,
-  reader: Pick<ChunkReader, 'redact'>,
-  isPartial = false,
-): void {
+export function checkFinished(completion: ChatCompletion, reader: ChunkReader, isPartial = false): void {
   const [{ message, finish_reason }] = completion.choices;
   const kind = finishKind(finish_reason);
   if (message.refusal || kind === 'withheld') {
@@ -56,7 +52,7 @@ export function checkFinished(
 export async function parseReply<Completion extends ChatCompletion>(
   completion: Completion,
   schema: object,
-  reader: Pick<ChunkReader, 'redact'>,
+  reader: ChunkReader,
   signal: AbortSignalLike | undefined,
 ): Promise<Completion & ParsedCompletion<never>> {
   checkFinished(completion, reader);

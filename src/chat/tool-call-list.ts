@@ -81,7 +81,7 @@ export class ToolCallList {
     const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
     // Deltas without a name continue the last calls, in the same order.
     const named = deltas.findIndex((one) => nameOf(one) !== '');
-    const parts = named < 0 ? deltas.length : named || 1;
+    const parts = Math.min(named < 0 ? deltas.length : named || 1, this.length);
     const last = index === undefined || (isPart && id === undefined) ? this.#calls?.at(-parts) : undefined;
     // Some servers give several calls the same id.
     const isOther =

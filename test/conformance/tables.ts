@@ -765,6 +765,14 @@ const toolCalls: readonly Case[] = (
       [named(expect9(), 'w', A), named(expect9(), 'x', B)],
     ],
     [
+      'several parts of a call in one delta, without ids and indices',
+      deltasOf(
+        [{ function: { name: 'w', arguments: '' } }],
+        [{ function: { arguments: A.slice(0, 3) } }, { function: { arguments: A.slice(3) } }],
+      ),
+      [named(expect9(), 'w', A)],
+    ],
+    [
       'two calls of one tool without ids and indices, in one delta',
       deltasOf([{ function: { name: 'w', arguments: A } }, { function: { name: 'w', arguments: B } }]),
       [named(expect9(), 'w', A), named(expect9(), 'w', B)],
