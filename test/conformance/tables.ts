@@ -76,7 +76,7 @@ const errorEvents: readonly Case[] = (
     name: `${name}, after a chunk`,
     body: events(textChunk('Hel'), event),
     error: failed({ ...fields, ...partial('Hel') }),
-    message: 'boom',
+    message: ': boom.',
   },
   {
     name: `${name}, before [DONE]`,
