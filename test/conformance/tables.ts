@@ -76,7 +76,7 @@ const errorEvents: readonly Case[] = (
     name: `${name}, after a chunk`,
     body: events(textChunk('Hel'), event),
     error: failed({ ...fields, ...partial('Hel') }),
-    message: 'boom',
+    message: ': boom.',
   },
   {
     name: `${name}, before [DONE]`,
@@ -1119,6 +1119,7 @@ const oddFields: readonly Case[] = (
     ['an empty error', { error: {} }, {}],
     ['an error with the code 0', { error: { code: 0 } }, {}],
     ['an error with empty fields', { error: { code: '', message: '' } }, {}],
+    ['an error with a code and message of success', { error: { code: '0', message: 'success' } }, {}],
     ['a null error', { error: null }, {}],
   ] as [string, object, object][]
 )
@@ -1130,7 +1131,12 @@ const oddFields: readonly Case[] = (
     },
     {
       name: `${name}, streamed`,
-      body: events({ ...fields, ...textChunk('Hi') }, { ...fields, ...finishChunk() }, '[DONE]'),
+      body: events(
+        { ...fields, ...textChunk('Hi') },
+        { ...fields, ...finishChunk() },
+        { choices: [], ...fields },
+        '[DONE]',
+      ),
       completion: { ...expected, ...message({ content: 'Hi' }) },
     },
   ])
