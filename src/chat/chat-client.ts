@@ -4,7 +4,7 @@ import {
   InsufficientQuotaError,
   PermissionDeniedError,
 } from '../errors/index.ts';
-import { checkOptions } from '../errors/invalid.ts';
+import { checkOptions, invalid } from '../errors/invalid.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
@@ -153,9 +153,7 @@ export class ChatClient {
     const check = (): void => {
       checkOptions(options, SCHEMA_OPTIONS, 'parse()');
       checkOneChoice(request);
-      if (options.schema === undefined) {
-        throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
-      }
+      if (options.schema === undefined) throw invalid('schema', 'is missing');
     };
     return this.#call(request, options, (reader) => parse(reader, options.schema, options), check);
   }
@@ -228,11 +226,10 @@ export class ChatClient {
 
   /** Lists the models that the key may call (`GET /v1/models`). Uses no tokens. */
   models(options: ChatCallOptions = {}): CallPromise<Model[]> {
-    const endpoint = (): Endpoint<Model[]> => {
+    return this.#http.call(() => {
       checkOptions(options, CHAT_CALL_OPTIONS, 'models()');
       return MODELS;
-    };
-    return this.#http.call(endpoint, options);
+    }, options);
   }
 
   /**
@@ -327,8 +324,10 @@ export interface ApiKeyVerifier {
 export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
   checkOptions(options, VERIFIER_OPTIONS, 'keyVerifier()');
   return {
-    verify: async (secret, { signal } = {}) =>
-      verify(new ChatClient({ ...options, apiKey: secret }).models({ signal })),
+    verify: async (secret, callOptions = {}) => {
+      checkOptions(callOptions, ['signal'], 'verify()');
+      return verify(new ChatClient({ ...options, apiKey: secret }).models(callOptions));
+    },
   };
 }
 

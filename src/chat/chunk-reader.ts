@@ -33,8 +33,7 @@ export class ChunkReader {
   readonly #response: TransportResponse;
   readonly #context: ResponseContext;
   readonly #idleTimeoutMs: number | undefined;
-  /** Created on demand, because garbage-collecting a decoder takes longer than reading a whole response. */
-  #decoder: TextDecoder | undefined;
+  readonly #decoder = new TextDecoder();
   readonly #events = new EventDecoder((event) => this.#receive(event));
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
@@ -145,10 +144,11 @@ export class ChunkReader {
   async #readPart(): Promise<void> {
     const { signal } = this.#context.deadline;
     try {
-      const part = await this.#nextPart();
+      const bytes = await this.#response.read();
       signal.throwIfAborted();
-      this.#events.push(part);
-      if (this.#isDrained) this.#endOfBody();
+      this.#isDrained = bytes === undefined;
+      if (bytes === undefined) this.#endOfBody();
+      else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
       const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk && !this.#isWhole;
       if (signal.aborted && !isTimeout) throw signal.reason;
@@ -156,16 +156,9 @@ export class ChunkReader {
     }
   }
 
-  async #nextPart(): Promise<string> {
-    const bytes = await this.#response.read();
-    this.#isDrained = bytes === undefined;
-    this.#decoder ??= new TextDecoder();
-    return this.#decoder.decode(bytes, { stream: !this.#isDrained });
-  }
-
   /** @param error - The error that interrupted the body. */
   #endOfBody(error?: DrunError): void {
-    if (this.#decoder !== undefined) this.#events.push(this.#decoder.decode());
+    this.#events.push(this.#decoder.decode());
     this.#events.end();
     // A lost connection does not matter once every choice has finished.
     if (this.#accumulator.isFinished) this.#finish();
@@ -203,8 +196,10 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // A choice without a message is not a reply. This is checked first, because the accumulator adds missing deltas.
-    const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
+    // Without a message, only a withheld choice is a reply. Comes first, because the accumulator adds missing deltas.
+    const isReply =
+      !this.#events.isJson ||
+      chunk.choices.some((one) => one.message ?? one.delta ?? finishKind(one.finish_reason) === 'withheld');
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
     const failed = chunk.choices.find(

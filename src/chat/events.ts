@@ -46,28 +46,28 @@ export function parseEvent(data: string, name = ''): StreamEvent {
 }
 
 function errorInEvent(value: Fields, name: string): ServiceError | undefined {
-  const { choices, error, type, text, base_resp } = value;
+  const { choices, error, type, base_resp } = value;
   const isNamed = ERROR.test(name) || (typeof type === 'string' && ERROR.test(type));
-  const hasChoices = Array.isArray(choices) && choices.length > 0;
-  if (hasChoices && !isNamed && !isFailure(error)) return undefined;
+  const hasNoError = Array.isArray(choices) && !isFailure(error);
+  if (hasNoError && choices.length > 0 && !isNamed) return undefined;
   // MiniMax reports the status of every response in `base_resp`.
   const { status_code: code, status_msg } = isRecord(base_resp) ? base_resp : {};
   const chunkFields = ERROR_FIELDS.some((field) => value[field]) ? [] : CHUNK_FIELDS;
-  const found =
-    errorIn(value, chunkFields) ?? errorIn({ code, message: status_msg }, []) ?? (isNamed ? {} : undefined);
+  const named = isNamed ? errorIn({ error: value }, []) : undefined;
+  const reported = hasNoError ? { ...value, error: undefined } : value;
+  const found = errorIn(reported, chunkFields) ?? errorIn({ code, message: status_msg }, []) ?? named;
   // Events other than errors can have a `title`, a `description`, or an object as their `message`.
   const isOther = !isNamed && typeof type === 'string' && error === undefined;
   if (isOther && !MESSAGE_FIELDS.some((field) => typeof value[field] === 'string')) return undefined;
-  // FastChat puts the error message in `text`.
-  return found && !found.message && typeof text === 'string' ? { ...found, message: text } : found;
+  return found;
 }
 
 /** Whether an `error` field reports a failure. Some servers send `{}` or `{"code":0}` in every chunk. */
 export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
   const { code, message } = error;
-  const isCode = !/^(?:0|2\d\d|ok|success|)$/i.test(String(code ?? ''));
-  return isCode || isRecord(message) || (typeof message === 'string' && message.trim() !== '');
+  if (/^(?:0|2\d\d|ok|success)$/i.test(String(code))) return false;
+  return [code, message].some((one) => isRecord(one) || String(one ?? '').trim() !== '');
 }
 
 function isPing(value: Fields, name: string): boolean {

@@ -18,9 +18,9 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Maximum nesting of errors, as in `{"detail":{"error":{…}}}`. */
 const MAX_NESTING = 5;
 
-/** Fields that can contain the message, most specific first. If `message` exists, `error` may be a status phrase. */
+/** Fields that can contain the message, most specific first. With `message`, `error` may be a status phrase; FastChat uses `text`. */
 const MESSAGE_FIELDS =
-  'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title'.split(
+  'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title text'.split(
     ' ',
   );
 
@@ -55,7 +55,7 @@ function saysError(body: Fields, isExpected: boolean): boolean {
   const { code, message, msg, success } = body;
   if (success === true || [code, message, msg].some(isSuccess)) return false;
   if (isExpected) return isPresent(code) && isPresent(message ?? msg);
-  return isPresent(code) || MESSAGE_FIELDS.some((field) => isPresent(body[field]));
+  return isPresent(code) || MESSAGE_FIELDS.some((field) => field !== 'text' && isPresent(body[field]));
 }
 
 function isSuccess(code: unknown): boolean {

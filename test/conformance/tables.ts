@@ -76,7 +76,7 @@ const errorEvents: readonly Case[] = (
     name: `${name}, after a chunk`,
     body: events(textChunk('Hel'), event),
     error: failed({ ...fields, ...partial('Hel') }),
-    message: 'boom',
+    message: ': boom.',
   },
   {
     name: `${name}, before [DONE]`,
@@ -306,6 +306,7 @@ const failedReasons: readonly Case[] = [
   ...['error', 'abort', 'parse_error', 'insufficient_system_resource', 'overloaded_error', 'api_error'],
   ...['ERROR', 'network_error', 'MALFORMED_FUNCTION_CALL', 'cancelled'],
   ...['function_call_filter: MALFORMED_FUNCTION_CALL', 'malformed_tool_use', 'USER_CANCEL'],
+  ...['UNEXPECTED_TOOL_CALL', 'TOO_MANY_TOOL_CALLS', 'overloaded'],
 ].flatMap((reason): Case[] => [
   {
     name: `${reason}, streamed`,
@@ -1119,6 +1120,7 @@ const oddFields: readonly Case[] = (
     ['an empty error', { error: {} }, {}],
     ['an error with the code 0', { error: { code: 0 } }, {}],
     ['an error with empty fields', { error: { code: '', message: '' } }, {}],
+    ['an error with a code and message of success', { error: { code: '0', message: 'success' } }, {}],
     ['a null error', { error: null }, {}],
   ] as [string, object, object][]
 )
@@ -1130,7 +1132,12 @@ const oddFields: readonly Case[] = (
     },
     {
       name: `${name}, streamed`,
-      body: events({ ...fields, ...textChunk('Hi') }, { ...fields, ...finishChunk() }, '[DONE]'),
+      body: events(
+        { ...fields, ...textChunk('Hi') },
+        { ...fields, ...finishChunk() },
+        { choices: [], ...fields },
+        '[DONE]',
+      ),
       completion: { ...expected, ...message({ content: 'Hi' }) },
     },
   ])
@@ -1152,6 +1159,14 @@ const oddFields: readonly Case[] = (
       body: events(choice({ delta: { content: 'Hi' }, finish_reason: 'null' }), finishChunk(), '[DONE]'),
       completion: { choices: [{ finish_reason: 'stop' }] },
       text: 'Hi',
+    },
+    {
+      name: 'a null message of a withheld reply, whole (LightRAG#2551)',
+      body: { choices: [{ index: 0, message: null, finish_reason: 'content_filter: PROHIBITED_CONTENT' }] },
+      completion: {
+        choices: [{ message: { content: null }, finish_reason: 'content_filter: PROHIBITED_CONTENT' }],
+      },
+      text: '',
     },
     {
       name: 'a refusal that is false',

@@ -130,6 +130,18 @@ describe('an unknown option of a client', () => {
     );
   });
 
+  it.each([
+    ['abortSignal', { abortSignal: AbortSignal.timeout(60_000) }],
+    ['timeoutMs', { timeoutMs: 5 }],
+    ['options', null],
+  ])('of verify() throws before anything is sent: %s', async (option, options: Anything) => {
+    const fetch = vi.fn();
+    const call = keyVerifier({ fetch }).verify(new Secret(KEY), options);
+
+    expect((await rejectionOf(ConfigurationError, call)).option).toBe(option);
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
   it.each(
     Object.keys(clients).flatMap((name) =>
       ['allowInsecureHttp', 'dangerouslyAllowBrowser'].map((option) => [option, name] as const),
