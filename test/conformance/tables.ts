@@ -306,6 +306,7 @@ const failedReasons: readonly Case[] = [
   ...['error', 'abort', 'parse_error', 'insufficient_system_resource', 'overloaded_error', 'api_error'],
   ...['ERROR', 'network_error', 'MALFORMED_FUNCTION_CALL', 'cancelled'],
   ...['function_call_filter: MALFORMED_FUNCTION_CALL', 'malformed_tool_use', 'USER_CANCEL'],
+  ...['UNEXPECTED_TOOL_CALL', 'TOO_MANY_TOOL_CALLS', 'overloaded'],
 ].flatMap((reason): Case[] => [
   {
     name: `${reason}, streamed`,
@@ -1158,6 +1159,14 @@ const oddFields: readonly Case[] = (
       body: events(choice({ delta: { content: 'Hi' }, finish_reason: 'null' }), finishChunk(), '[DONE]'),
       completion: { choices: [{ finish_reason: 'stop' }] },
       text: 'Hi',
+    },
+    {
+      name: 'a null message of a withheld reply, whole (LightRAG#2551)',
+      body: { choices: [{ index: 0, message: null, finish_reason: 'content_filter: PROHIBITED_CONTENT' }] },
+      completion: {
+        choices: [{ message: { content: null }, finish_reason: 'content_filter: PROHIBITED_CONTENT' }],
+      },
+      text: '',
     },
     {
       name: 'a refusal that is false',
