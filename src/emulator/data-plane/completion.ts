@@ -136,7 +136,7 @@ export class Completion {
     yield { choices: [], usage: usage ?? this.#usage(), system_fingerprint: FINGERPRINT, ...fields };
   }
 
-  /** Adds the fields that every completion and chunk starts with, unless `body` already has them. */
+  /** Adds the fields common to all completions and chunks, unless `body` already has them. */
   #withHead(body: Fields): object {
     const { head, isChat, request } = this.#options;
     const kind = request.stream === true ? 'chat.completion.chunk' : 'chat.completion';
@@ -157,7 +157,7 @@ export class Completion {
     };
   }
 
-  /** Yields the choices of a stream, one for each chunk. */
+  /** Yields the choice in each chunk of a stream. */
   async *#choices(reply: ScriptedReply): AsyncGenerator<WireChoice, void, undefined> {
     const { request, contextLength } = this.#options;
     const indexes = Array.from({ length: Number(request.n ?? 1) }, (_, index) => index);
@@ -191,7 +191,7 @@ export class Completion {
 
   /** Converts a tool call delta to wire format. In vLLM, the first delta of a tool call has no `arguments`. */
   #callDelta({ index = 0, id, name, arguments: text }: EmulatedToolCallDelta, isNew: boolean): object {
-    // The ids must be unique, because clients use them to distinguish tool calls from different rounds.
+    // Tool call ids must be unique, because clients use them to distinguish tool calls from different rounds.
     const newId = isNew ? `chatcmpl-tool-${this.#options.randomText(HEXADECIMAL, 16)}` : undefined;
     const type = isNew ? 'function' : undefined;
     return { id: id ?? newId, type, index, function: { name, arguments: text } };
