@@ -38,7 +38,7 @@ interface Waiting {
   readonly signal: AbortSignal;
 }
 
-/** Applies the effects of a fault on the body of a response. */
+/** Applies the effects of a fault to the body of a response. */
 export async function corrupt(response: Response, fault: Fault, waiting: Waiting): Promise<Response> {
   const { body, status, headers } = response;
   const corruption = corruptionOf(fault);
