@@ -1,4 +1,5 @@
 import { Secret } from '../secret/secret.ts';
+import type { Settings } from './options.ts';
 import { ALPHANUMERIC, type RandomText, URL_SAFE } from './random.ts';
 
 /** The owner of a key: the account or the workspace with this number. */
@@ -73,11 +74,7 @@ export interface UsageEntry {
   readonly usage: TokenUsage;
 }
 
-interface AccountSettings {
-  readonly accessToken: string | undefined;
-  readonly maxKeys: number;
-  readonly now: () => number;
-}
+type AccountSettings = Pick<Settings, 'accessToken' | 'maxKeys' | 'now'>;
 
 /** Short enough that the request log does not mistake ids in paths for credentials. */
 const ID_LENGTH = 16;

@@ -1,6 +1,7 @@
 import { redact } from '../secret/redact.ts';
 import { Secret } from '../secret/secret.ts';
 import { type EmulatedOperation, type EmulatedPlane, planeOf } from './operation.ts';
+import type { Settings } from './options.ts';
 
 /** A request that the emulator received. No field contains a plain-text credential. */
 export interface EmulatedRequest {
@@ -40,10 +41,7 @@ type Details = Pick<Entry, 'operation' | 'keyId' | 'model' | 'status' | 'reason'
 
 export type LoggedRequest = ReturnType<RequestLog['open']>;
 
-interface LogSettings {
-  readonly now: () => number;
-  readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
-}
+type LogSettings = Pick<Settings, 'now' | 'onRequest'>;
 
 const MAX_ENTRIES = 1000;
 

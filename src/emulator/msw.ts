@@ -46,14 +46,12 @@ export interface HandlersOptions {
 export function handlers(emulator: Pick<Emulator, 'fetch'>, options: HandlersOptions = {}): RequestHandler[] {
   const consoleUrl = baseUrl('consoleUrl', options.consoleUrl ?? 'https://console.d.run');
   const chatUrl = options.chatUrl === undefined ? undefined : baseUrl('chatUrl', options.chatUrl);
-  if (chatUrl === consoleUrl) return [http.all(below(consoleUrl), resolver(emulator, consoleUrl))];
-  return [
-    http.all(below(consoleUrl), resolver(emulator, consoleUrl, 'control')),
-    http.all(
-      chatUrl === undefined ? SHARED_AND_REGIONAL : below(chatUrl),
-      resolver(emulator, chatUrl ?? '', 'data'),
-    ),
-  ];
+  const handler = (base: string | undefined, only?: EmulatedPlane): RequestHandler =>
+    http.all(base === undefined ? SHARED_AND_REGIONAL : below(base), resolver(emulator, base ?? '', only));
+  if (chatUrl === consoleUrl) return [handler(consoleUrl)];
+  const both = [handler(consoleUrl, 'control'), handler(chatUrl, 'data')];
+  // A URL below the other one comes first.
+  return chatUrl?.startsWith(consoleUrl) ? both.reverse() : both;
 }
 
 const SHARED_AND_REGIONAL = /^https:\/\/(?!console\.)[a-z0-9-]+\.d\.run\//;
