@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup';
 import { textImportsForEsbuild } from './.ci/text-imports.ts';
 
-/** One entry per subpath and command of the package; the paths are those of `exports` and `bin` in package.json. */
+/** One entry for each subpath and command of the package. The paths match `exports` and `bin` in package.json. */
 const entries = [
   'index',
   'api-keys/index',
@@ -28,15 +28,15 @@ export default defineConfig({
   target: 'node22',
   platform: 'neutral',
   tsconfig: 'src/tsconfig.build.json',
-  // Shared chunks keep one copy of every class, so `instanceof` holds between the subpaths.
+  // With shared chunks, there is one copy of every class, so that `instanceof` works across subpaths.
   splitting: true,
   treeshake: false,
-  // `await using` works with the declarations whatever `lib` a program has.
+  // Lets programs use `await using` with the declarations, whatever their `lib` setting.
   dts: { banner: '/// <reference lib="esnext.disposable" />' },
   sourcemap: true,
   clean: true,
-  // The emulator's router lives in its own entry: installing the package does not install it. The writer of JSON
-  // Schema does too: as a part of the zod that is shared, bundlers would load it with every client.
+  // hono is bundled into the emulator, so that installing the package does not install it. zod/v4/core, which generates
+  // JSON Schema, is bundled too. If it were shared with the other code that uses zod, every client would load it.
   noExternal: ['hono', 'zod/v4/core'],
   external: [/^node:/],
   removeNodeProtocol: false,

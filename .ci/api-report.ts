@@ -1,5 +1,5 @@
 /*
- * Writes the public API, one text file per entry point, from the built declarations to `docs/api/`.
+ * Writes the public API to `docs/api/`, one text file for each entry point, based on the built declarations.
  *
  *   node .ci/api-report.ts          write the report
  *   node .ci/api-report.ts --check  fail if the committed report differs from the build
@@ -48,9 +48,9 @@ if (isCheck) {
   }
   if (stale.length + changed.length > 0) {
     console.error(
-      'The public API differs from docs/api/. If that is intended, run `npm run api` and commit.',
+      'The public API differs from docs/api/. If this is intended, run `npm run api` and commit the result.',
     );
-    for (const entry of [...stale.map((name) => `${name} has no entry point`), ...changed])
+    for (const entry of [...stale.map((name) => `${name} belongs to no entry point`), ...changed])
       console.error(entry);
     process.exitCode = 1;
   }
@@ -64,7 +64,7 @@ function report(subpath: string, file: string): string {
   const source = program.getSourceFile(file);
   const module = source && checker.getSymbolAtLocation(source);
   if (!module) throw new Error(`${file} has no exports. Run \`npm run build\` first.`);
-  // `drun-sdk` repeats the exports of other entry points, so their names are enough.
+  // `drun-sdk` re-exports other entry points, so the names are enough.
   const entries = checker
     .getExportsOfModule(module)
     .map((symbol) => `export ${symbol.name}\n${subpath === '.' ? '' : `${declarationOf(symbol)}\n`}`)
@@ -86,7 +86,7 @@ function declarationOf(symbol: ts.Symbol): string {
     .replaceAll(/^/gm, '  ');
 }
 
-/** Lines that only one of the two texts has. */
+/** Returns the lines that only one of the two texts contains. */
 function difference(before: string, after: string): string {
   const [old, now] = [before.split('\n'), after.split('\n')];
   return [

@@ -1,6 +1,6 @@
 /*
- * Fails if the sources contain an identifier that was invented for this project although the field has a word for it.
- * The glossary in ARCHITECTURE.md lists the words to use.
+ * Fails if the sources contain an identifier that was invented for this project although a standard term exists.
+ * The glossary in ARCHITECTURE.md lists the terms to use.
  */
 import { spawnSync } from 'node:child_process';
 
@@ -52,8 +52,8 @@ const pattern = `\\b(${words.join('|')})\\b`;
 const { status, stdout } = spawnSync('git', ['grep', '-n', '-P', pattern, '--', 'src', 'examples'], {
   encoding: 'utf8',
 });
-// git grep exits with 1 if it finds nothing.
+// `git grep` exits with 1 if there is no match.
 if (status !== 1) {
-  console.log(`${stdout}Use the words of the glossary in ARCHITECTURE.md instead.`);
+  console.log(`${stdout}Use the terms in the glossary of ARCHITECTURE.md instead.`);
   process.exitCode = 1;
 }

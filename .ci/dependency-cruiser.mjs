@@ -1,12 +1,12 @@
 /*
  * Layers: index -> api-keys, chat -> http -> internal, errors, secret. The emulator shares no code with the clients, so
- * that it can disagree with them. Rotation gets the key manager and verifier that it calls by interface.
+ * that tests against it reveal faults in the clients. Rotation defines interfaces for the clients that it calls.
  */
 
 const folder = (name) => `^src/${name}/`;
 const library = (name) => `(^|/)node_modules/${name}/`;
 
-/** Everything that the files of a folder may import, besides each other. Type imports count. */
+/** What the files in a folder may import in addition to each other, including types. */
 const folders = {
   errors: [folder('internal')],
   secret: [folder('internal')],
@@ -27,14 +27,14 @@ const folders = {
   node: [folder('errors'), folder('internal'), folder('http')],
 };
 
-/** The files that need Node. Everything else runs wherever there is `fetch`. */
+/** The files that require Node. All others run on every platform with `fetch`. */
 const nodeEmulator = '^src/emulator/(node|cli)\\.ts$';
 const nodeStores = '^src/rotation/stores/(file|kubernetes[a-z-]*)\\.ts$';
 const nodeTransport = folder('node');
 const nodeOnly = [nodeEmulator, nodeStores, nodeTransport];
-/** The one file that needs msw. */
+/** The only file that requires msw. */
 const mswOnly = '^src/emulator/msw\\.ts$';
-/** Script, style and markup of the emulator's dashboard. */
+/** The script, styles and markup of the emulator's dashboard. */
 const browser = folder('emulator/dashboard');
 const index = '^src/index\\.ts$';
 const entries = [
@@ -46,7 +46,7 @@ const known = [index, ...Object.keys(folders).map(folder)];
 
 const folderRules = Object.entries(folders).map(([name, allowed]) => ({
   name: `${name}-imports`,
-  comment: `src/${name} may import only what the table in .ci/dependency-cruiser.mjs allows it`,
+  comment: `src/${name} may import only what \`folders\` in .ci/dependency-cruiser.mjs allows`,
   severity: 'error',
   from: { path: folder(name), pathNot: [...nodeOnly, mswOnly] },
   to: { pathNot: [folder(name), ...allowed] },
@@ -57,21 +57,21 @@ export default {
     ...folderRules,
     {
       name: 'http-zod-types-only',
-      comment: 'schemas belong to the clients, which pass them to src/http',
+      comment: 'src/http gets its schemas from the clients, so it may import only types from zod',
       severity: 'error',
       from: { path: folder('http') },
       to: { path: library('zod'), dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'index-imports',
-      comment: 'the entry point repeats what the index of a folder exports, and has nothing of its own',
+      comment: 'the main entry point only re-exports other entry points',
       severity: 'error',
       from: { path: index },
       to: { pathNot: '^src/(api-keys|chat|errors|rotation|secret)/index\\.ts$' },
     },
     {
       name: 'emulator-node-imports',
-      comment: 'what needs Node puts the emulator on a socket, and nothing else',
+      comment: 'the server and the command may also import built-in modules of Node, but not hono',
       severity: 'error',
       from: { path: nodeEmulator },
       to: {
@@ -81,91 +81,91 @@ export default {
     },
     {
       name: 'emulator-msw-imports',
-      comment: 'the handlers put the emulator behind msw, and nothing else',
+      comment: 'the msw handlers may import only the emulator and msw',
       severity: 'error',
       from: { path: mswOnly },
       to: { pathNot: [folder('emulator'), library('msw')] },
     },
     {
       name: 'no-msw',
-      comment: 'msw is installed only where its handlers are used',
+      comment: 'msw is an optional peer dependency, so only its handlers may import it',
       severity: 'error',
       from: { path: '^src/', pathNot: mswOnly },
       to: { path: [library('msw'), mswOnly] },
     },
     {
       name: 'rotation-node-imports',
-      comment: 'a store of Node may import what the others may, and modules of Node',
+      comment: 'stores that require Node may also import built-in modules of Node',
       severity: 'error',
       from: { path: nodeStores },
       to: { pathNot: [folder('rotation'), ...folders.rotation], dependencyTypesNot: ['core'] },
     },
     {
       name: 'node-imports',
-      comment: 'the transport of Node may import what it implements, and modules of Node',
+      comment: 'the Node transport may also import built-in modules of Node',
       severity: 'error',
       from: { path: nodeTransport },
       to: { pathNot: [nodeTransport, ...folders.node], dependencyTypesNot: ['core'] },
     },
     {
       name: 'page-stands-alone',
-      comment: 'what runs in a browser has nothing of what runs behind it',
+      comment: 'the dashboard runs in a browser, so it may import nothing from the rest of the package',
       severity: 'error',
       from: { path: browser },
       to: { pathNot: browser },
     },
     {
       name: 'page-as-text',
-      comment: 'what runs in a browser leaves its folder as text only',
+      comment: 'only dashboard.ts may import the dashboard, and only as text',
       severity: 'error',
       from: { path: '^src/', pathNot: [browser, '^src/emulator/dashboard\\.ts$'] },
       to: { path: browser },
     },
     {
       name: 'no-node-builtins',
-      comment: 'everything but the files of Node has to run where there is none',
+      comment: 'only the files that require Node may import built-in modules of Node',
       severity: 'error',
       from: { path: '^src/', pathNot: nodeOnly },
       to: { dependencyTypes: ['core'] },
     },
     {
       name: 'no-node-files',
-      comment: 'what has to run without Node cannot load what needs it',
+      comment: 'files that run without Node must not import files that require it',
       severity: 'error',
       from: { path: '^src/', pathNot: nodeOnly },
       to: { path: nodeOnly },
     },
     {
       name: 'known-folders',
-      comment: 'a new folder needs an entry in the table of .ci/dependency-cruiser.mjs',
+      comment: 'a new folder needs an entry in `folders` in .ci/dependency-cruiser.mjs',
       severity: 'error',
       from: { path: '^src/', pathNot: known },
       to: {},
     },
     {
       name: 'no-cycles',
-      comment: 'files that need each other cannot be read, tested or replaced on their own',
+      comment: 'files that import each other cannot be read, tested or replaced separately',
       severity: 'error',
       from: { path: '^src/' },
       to: { circular: true },
     },
     {
       name: 'no-orphans',
-      comment: 'a file that no entry point reaches is never shipped',
+      comment: 'a file that no entry point imports is never published',
       severity: 'error',
       from: { path: entries },
       to: { path: '^src/', pathNot: entries, reachable: false },
     },
     {
       name: 'no-dev-dependencies',
-      comment: 'only what the build puts into the package may be a development dependency',
+      comment: 'a development dependency may be imported only if the build bundles it',
       severity: 'error',
       from: { path: '^src/' },
       to: { dependencyTypes: ['npm-dev'], pathNot: [library('hono'), library('msw')] },
     },
     {
       name: 'only-declared',
-      comment: 'an import that does not resolve, or resolves only because something else installed it',
+      comment: 'every import must resolve to a declared dependency',
       severity: 'error',
       from: { path: '^src/' },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'] },
@@ -173,7 +173,7 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    // Sees imports that TypeScript erases too.
+    // Includes imports that TypeScript removes.
     tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
   },

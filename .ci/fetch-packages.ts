@@ -6,11 +6,11 @@ import { promisify } from 'node:util';
 const cache = fileURLToPath(new URL('../.cache/', import.meta.url));
 
 /**
- * Installs pinned packages into `.cache/<name>`, which git ignores, unless they are already there. Install scripts do not
- * run: packages with a binary for each platform depend on the packages that contain it.
+ * Installs pinned packages in `.cache/<name>`, which git ignores, unless they are already installed. Install scripts do
+ * not run, because binaries for each platform are in packages that npm installs as dependencies.
  *
- * @param versions - Version or `npm:` alias of each package, by the name it is installed under.
- * @returns The folder, without a trailing slash.
+ * @param versions - The version or `npm:` alias of each package, by the name under which it is installed.
+ * @returns The path of the folder, without a trailing slash.
  */
 export async function fetchPackages(
   name: string,
@@ -18,7 +18,7 @@ export async function fetchPackages(
 ): Promise<string> {
   const folder = `${cache}${name}`;
   const manifest = JSON.stringify({ private: true, dependencies: versions }, null, 2);
-  // Written last, so that an interrupted installation does not count.
+  // Written last, so that an interrupted installation is repeated.
   const stamp = `${folder}/installed.json`;
   if ((await readFile(stamp, 'utf8').catch(() => undefined)) === manifest) return folder;
   await rm(folder, { recursive: true, force: true });
@@ -29,7 +29,7 @@ export async function fetchPackages(
   return folder;
 }
 
-/** Runs npm without scripts, audits and progress. */
+/** Runs npm without install scripts, audits and progress messages. */
 export async function npm(args: readonly string[], cwd: string): Promise<void> {
   const [command = '', ...options] = args;
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];

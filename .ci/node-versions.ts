@@ -1,5 +1,5 @@
 /**
- * Runs the suites of requests, streams and leaks on the supported versions of Node, over `fetch` and over
+ * Runs the tests of requests, streams and memory leaks on all supported versions of Node, over both `fetch` and
  * `nodeTransport()`.
  */
 import { spawnSync } from 'node:child_process';
@@ -22,7 +22,7 @@ const suites = ['test/chat/stream', 'test/conformance', 'test/http', 'test/leaks
 for (const name of Object.keys(runtimes.packages).filter((name) => name.startsWith('node-'))) {
   const node = binary(folder, `${name}/bin/node`);
   const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
-  // `npm test` runs the suites over `fetch` on this version.
+  // `npm test` already runs these tests over `fetch` on the current version.
   const projects = version === process.version ? ['node-transport'] : ['node-transport', 'unit'];
   console.log(`Node ${version}`);
   const options = projects.flatMap((project) => ['--project', project]);

@@ -1,6 +1,6 @@
 /*
- * Takes the screenshot of the emulator's dashboard for the docs. Needs `npm run build` and a Chromium. Apart from the
- * browser's fonts, it is the same every time: clock and keys are fixed.
+ * Takes the screenshot of the emulator's dashboard for the docs. Requires `npm run build` and Chromium. The clock and
+ * the keys are fixed, so that only the browser's fonts can change the screenshot.
  */
 import { fileURLToPath } from 'node:url';
 import { createEmulator } from 'drun-sdk/emulator';
@@ -11,7 +11,7 @@ const path = fileURLToPath(new URL('../docs/emulator-page.png', import.meta.url)
 const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 10, 23, 9, 30, 15);
 
-/** Age in minutes and name of each key. */
+/** The age in minutes and the name of each key. */
 const KEYS: readonly (readonly [number, string])[] = [
   [44 * 24 * 60, 'nightly-reports'],
   [9 * 24 * 60, 'search-ranking'],
@@ -21,7 +21,7 @@ const KEYS: readonly (readonly [number, string])[] = [
 ];
 
 const executable = findChromium();
-if (executable === undefined) throw new Error('No chromium on the path or in DRUN_CHROMIUM.');
+if (executable === undefined) throw new Error('Chromium was not found on the PATH or in DRUN_CHROMIUM.');
 
 let now = NOW;
 let seed = 7;
@@ -44,7 +44,7 @@ for (const [minutes, name] of KEYS) {
   });
   keys.push(((await response.json()) as { key: string }).key);
 }
-// Age in seconds, key and model of each request.
+// The age in seconds, the key and the model of each request.
 for (const [secondsAgo, key, model] of [
   [41, keys[4], 'public/deepseek-r1'],
   [32, keys[3], 'public/deepseek-r1'],

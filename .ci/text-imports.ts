@@ -4,20 +4,20 @@ import { build, type Plugin as EsbuildPlugin } from 'esbuild';
 import type { Plugin as VitePlugin } from 'vitest/config';
 
 /*
- * `import { text } from './page.html?text'` gives a file as the text that a browser is sent: scripts with all that they
- * import in one file, scripts and styles minified, anything else as it is. The emulator serves a page where there
- * is no file system, so what the page is made of has to be inside of the module. One reading of the files for the
- * package (tsup, which is esbuild) and for the tests (vitest, which is vite).
+ * `import { text } from './page.html?text'` imports the text of a file as the browser receives it: scripts are bundled,
+ * scripts and styles are minified, and other files are unchanged. The emulator also serves its dashboard on platforms
+ * without a file system, so the files must be part of its module. There is one plugin for the build (tsup uses esbuild)
+ * and one for the tests (Vitest uses Vite).
  */
 
 const SUFFIX = '?text';
 
-/** The oldest browsers that have all that the page uses: `light-dark()`, popovers, nested rules. */
+/** The oldest browsers that support all features of the page, such as `light-dark()`, popovers and nested CSS rules. */
 const BROWSERS = ['chrome123', 'firefox128', 'safari18'];
 
 interface TextModule {
   readonly code: string;
-  /** Everything that it was made of. */
+  /** All files that it was built from. */
   readonly files: readonly string[];
 }
 
@@ -50,7 +50,7 @@ export function textImportsForEsbuild(): EsbuildPlugin {
   return {
     name: 'text-imports',
     setup({ onResolve, onLoad }) {
-      // The suffix stays on: tsup has a plugin of its own for paths that end in `.css`.
+      // The path keeps its suffix, because tsup's own plugin handles paths that end in `.css`.
       onResolve({ filter: /\?text$/ }, ({ path, resolveDir }) => ({
         path: resolve(resolveDir, path),
         namespace: 'text',
@@ -64,7 +64,7 @@ export function textImportsForEsbuild(): EsbuildPlugin {
 }
 
 export function textImportsForVite(): VitePlugin {
-  // An id of this form is no file's, so no other plugin takes the style for a style.
+  // Ids with this prefix are not file names, so that no other plugin processes the styles as CSS.
   const prefix = '\0text:';
   return {
     name: 'text-imports',

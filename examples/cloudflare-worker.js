@@ -1,6 +1,6 @@
 /**
- * A Cloudflare Worker that streams a model's reply and rotates its API key every 30 days. The ring's record is in a Durable
- * Object, because Workers KV cannot update a value conditionally.
+ * A Cloudflare Worker that streams a model's reply and rotates its API key every 30 days. A Durable Object stores the
+ * ring's record, because Workers KV does not support conditional updates.
  *
  *   # wrangler.toml
  *   main = "cloudflare-worker.js"
@@ -16,7 +16,7 @@ import { DurableObject } from 'cloudflare:workers';
 import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';
 
-/** Holds the record of one ring. No other request is handled while `compareAndSwap` runs. */
+/** Stores the record of one ring. `compareAndSwap` runs in a transaction, so concurrent updates cannot interleave. */
 export class RecordObject extends DurableObject {
   async get() {
     return (await this.ctx.storage.get('record')) ?? null;
@@ -33,7 +33,7 @@ export class RecordObject extends DurableObject {
   }
 }
 
-/** @returns A `KeyStore`. */
+/** Returns a `KeyStore` that keeps each ring's record in a separate Durable Object. */
 function durableObjectStore(namespace) {
   const objectOf = (ring) => namespace.get(namespace.idFromName(ring));
   return {
@@ -44,7 +44,7 @@ function durableObjectStore(namespace) {
 
 let instance;
 
-/** Creates the instance on the first request and keeps it as long as the isolate lives. */
+/** Creates the instance on the first request and keeps it for the lifetime of the isolate. */
 function getInstance(env) {
   if (instance) return instance;
   const ring = new KeyRing({

@@ -1,6 +1,6 @@
 /**
- * Contract tests with Jest. They check what an application relies on, against the emulator, or against d.run itself if
- * DRUN_ACCESS_TOKEN and DRUN_MODEL are set. For Jest with CommonJS, see docs/compatibility.md.
+ * Contract tests with Jest. They check the behavior that an application relies on. They run against the emulator, or
+ * against d.run if DRUN_ACCESS_TOKEN and DRUN_MODEL are set. For Jest with CommonJS, see docs/compatibility.md.
  *
  *   node --experimental-vm-modules node_modules/jest/bin/jest.js
  */
@@ -45,7 +45,7 @@ test('a stream yields a completion in the same format', async () => {
   expect(choices[0].finish_reason).toBe('stop');
 });
 
-test('an unknown model is an error with a stable code', async () => {
+test('an unknown model is rejected with a stable error code', async () => {
   await expect(chat.complete({ ...request, model: 'public/unknown' })).rejects.toMatchObject({
     code: 'not_found',
   });

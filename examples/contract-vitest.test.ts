@@ -1,6 +1,6 @@
 /**
- * Contract tests with Vitest. They check what an application relies on, against the emulator, or against d.run itself if
- * DRUN_ACCESS_TOKEN and DRUN_MODEL are set.
+ * Contract tests with Vitest. They check the behavior that an application relies on. They run against the emulator, or
+ * against d.run if DRUN_ACCESS_TOKEN and DRUN_MODEL are set.
  */
 import { ApiKeys, ChatClient, type CreatedApiKey } from 'drun-sdk';
 import { createEmulator } from 'drun-sdk/emulator';
@@ -44,7 +44,7 @@ it('streams a completion in the same format', async () => {
   expect(choices[0].finish_reason).toBe('stop');
 });
 
-it('rejects an unknown model with a stable code', async () => {
+it('rejects an unknown model with a stable error code', async () => {
   await expect(chat.complete({ ...request, model: 'public/unknown' })).rejects.toMatchObject({
     code: 'not_found',
   });

@@ -1,5 +1,5 @@
 /**
- * Tests code that calls d.run, with Vitest and msw. The code under test needs no special options.
+ * Tests code that calls d.run, using Vitest and msw. The code under test needs no special options.
  */
 import { ChatClient, type Secret } from 'drun-sdk';
 import { createEmulator } from 'drun-sdk/emulator';

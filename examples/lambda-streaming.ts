@@ -29,7 +29,7 @@ const chat = new ChatClient({ apiKey: () => process.env.DRUN_API_KEY ?? '' });
 export const handler = awslambda.streamifyResponse(async (event, output, context) => {
   const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8').toString();
   const { messages } = JSON.parse(body) as { messages: ChatMessage[] };
-  // Abort one second before Lambda ends the invocation, which leaves time to report the error.
+  // Abort one second before Lambda ends the invocation, so that there is time to report the error.
   const signal = AbortSignal.timeout(Math.max(context.getRemainingTimeInMillis() - 1000, 0));
   const stream = chat.stream({ model: 'public/deepseek-r1', messages }, { signal });
   try {

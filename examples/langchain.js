@@ -1,6 +1,6 @@
 /**
- * LangChain with keys from drun-sdk. Each request uses the current key, a replaced key is picked up after the first 401, and
- * errors contain no keys.
+ * LangChain with keys from drun-sdk. Each request uses the current key. A request that is rejected with
+ * 401 is repeated with the new key. Errors contain no keys.
  *
  *   npm install drun-sdk @langchain/openai @langchain/core
  *   DRUN_API_KEY=sk-… node langchain.js
@@ -8,12 +8,12 @@
 import { ChatOpenAI } from '@langchain/openai';
 import { ChatClient } from 'drun-sdk/chat';
 
-// A key provider is called before every request, and again after a 401. A KeyRing is also a key provider.
+// The client calls a key provider before every request, and again after a 401. A KeyRing is also a key provider.
 const chat = new ChatClient({ apiKey: () => process.env.DRUN_API_KEY ?? '' });
 
 const model = new ChatOpenAI({
   model: 'public/deepseek-r1',
-  apiKey: 'unused', // required by LangChain, replaced by `chat.fetch`
+  apiKey: 'unused', // required by LangChain, but replaced by `chat.fetch`
   configuration: { baseURL: 'https://chat.d.run/v1', fetch: chat.fetch },
 });
 

@@ -1,12 +1,12 @@
 /**
- * Replaces a leaked API key: identifies it, deletes it, creates a new key with the same settings, and confirms that the service
- * rejects the leaked key.
+ * Replaces a leaked API key: identifies it, deletes it, creates a new key with the same settings, and confirms that the
+ * service rejects the leaked key.
  *
  *   DRUN_ACCESS_TOKEN=… node examples/leaked-key.ts < leaked-key.txt > new-key.txt
  *
- * The leaked key is read from standard input, because arguments are visible to other users of the machine and remain in the
- * shell history. Only the new key is written to standard output; pipe it into your secret manager. If a `KeyRing` manages the
- * key, call `ring.revoke()` instead.
+ * The leaked key is read from standard input, because arguments are visible to other users of the machine and remain in
+ * the shell history. Only the new key is written to standard output; pipe it into your secret manager. If a `KeyRing`
+ * manages the key, call `ring.revoke()` instead.
  */
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -17,7 +17,7 @@ const REJECTION_TIMEOUT_MS = 60_000;
 
 const keys = new ApiKeys(); // reads DRUN_ACCESS_TOKEN
 
-/** Lists show only four characters of a key, so this compares the full keys, which servers before 0.17 cannot show. */
+/** Compares full keys, because a masked key may not be unique. Servers before 0.17 do not return full keys. */
 async function identify(leaked: Secret): Promise<ApiKey> {
   const candidates: ApiKey[] = [];
   for await (const key of keys.list()) if (key.maskedKey === leaked.masked) candidates.push(key);
@@ -25,7 +25,7 @@ async function identify(leaked: Secret): Promise<ApiKey> {
     if ((await keys.getSecret(key.id)).equals(leaked)) return key;
   }
   throw new Error(
-    `The account has no key ${leaked.masked}. It may belong to another account or a workspace.`,
+    `The account has no key ${leaked.masked}. The key may belong to another account or to a workspace.`,
   );
 }
 
@@ -34,7 +34,7 @@ async function waitForRejection(leaked: Secret): Promise<void> {
   const deadline = Date.now() + REJECTION_TIMEOUT_MS;
   while ((await chat.checkKey()).accepted) {
     if (Date.now() > deadline)
-      throw new Error('The service still accepts the deleted key. Contact its support.');
+      throw new Error('The service still accepts the deleted key. Contact d.run support.');
     await wait(1000);
   }
 }

@@ -1,13 +1,13 @@
 /**
- * The `openai` client with keys from drun-sdk. Each request uses the current key, a replaced key is picked up after the first
- * 401, and errors contain no keys.
+ * The `openai` client with keys from drun-sdk. Each request uses the current key. A request that is rejected with
+ * 401 is repeated with the new key. Errors contain no keys.
  *
  *   DRUN_API_KEY=sk-… node examples/openai.ts
  */
 import { ChatClient } from 'drun-sdk/chat';
 import OpenAI from 'openai';
 
-// A key provider is called before every request, and again after a 401. A KeyRing is also a key provider.
+// The client calls a key provider before every request, and again after a 401. A KeyRing is also a key provider.
 const apiKey = (): string => process.env.DRUN_API_KEY ?? '';
 const chat = new ChatClient({ apiKey });
 

@@ -1,11 +1,11 @@
 /**
- * OpenTelemetry spans for chat completions, with token usage and the time to the first chunk. Import this file before the
- * first call, and set up the OpenTelemetry SDK as usual; without it, nothing is recorded.
+ * OpenTelemetry spans for chat completions, with token usage and the time to the first chunk. Import this file before
+ * the first call, and set up the OpenTelemetry SDK as usual; without it, nothing is recorded.
  */
 import { subscribe, tracingChannel } from 'node:diagnostics_channel';
 import { context, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 
-/** A message on `drun-sdk:request` or `drun-sdk:stream`. All messages about one request are the same object. */
+/** A message on `drun-sdk:request` or `drun-sdk:stream`. All messages for one request are the same object. */
 interface RequestMessage {
   readonly method: string;
   readonly path: string;
@@ -13,7 +13,7 @@ interface RequestMessage {
   readonly attempt: number;
   readonly status?: number;
   readonly error?: unknown;
-  /** Set at the end of a completion, whole or streamed. */
+  /** Set when a completion has ended, whether or not it was streamed. */
   readonly completion?: {
     readonly id?: string;
     readonly model?: string;

@@ -4,7 +4,7 @@
  *   DRUN_ACCESS_TOKEN=… node examples/prune-cron.ts            lists the keys that would be deleted
  *   DRUN_ACCESS_TOKEN=… node examples/prune-cron.ts --delete   deletes them
  *
- * Prints a line per key. Exits with 1 if a key could not be deleted.
+ * Prints one line per key. Exits with 1 if a key could not be deleted.
  */
 import { ApiKeys, isDrunError } from 'drun-sdk';
 

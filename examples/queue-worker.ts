@@ -1,6 +1,6 @@
 /**
- * Handles jobs from a queue that redelivers a job until it is acknowledged (SQS, BullMQ, Pub/Sub). Each job has a deadline.
- * Temporary failures are retried until then; jobs with permanent failures go to the dead-letter queue.
+ * Handles jobs from a queue that redelivers a job until it is acknowledged (SQS, BullMQ, Pub/Sub). Each job has a
+ * deadline. Temporary failures are retried until then. Jobs that fail permanently go to the dead-letter queue.
  *
  * `ChatClient` itself retries for a few seconds. The queue handles longer outages.
  */
@@ -24,7 +24,7 @@ export type Outcome =
 
 const chat = new ChatClient({ apiKey: () => process.env.DRUN_API_KEY ?? '' });
 
-/** Failures that another attempt may resolve: service failures, network failures, and a key that is being replaced. */
+/** Failures that may be temporary, including those caused by a key that is being replaced or by an exhausted quota. */
 const TEMPORARY = new Set([
   'rate_limited',
   'server_error',

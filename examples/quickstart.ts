@@ -1,11 +1,12 @@
 /**
- * The life cycle of an API key: creates a key, calls a model with it, lists it masked, reaches the key limit, deletes the key,
- * and shows that the service rejects it.
+ * Demonstrates the life cycle of an API key: creates a key, calls a model with it, lists its masked form, reaches the
+ * key limit, deletes the key, and shows that the service rejects it.
  *
  *   npm start
  *
- * Runs against an emulator on a free port, or against d.run if DRUN_ACCESS_TOKEN and DRUN_MODEL are set (DRUN_REGION is the
- * region of a dedicated deployment). It deletes every key that it creates; until then, the account may be at its limit.
+ * Runs against an emulator on a free port, or against d.run if DRUN_ACCESS_TOKEN and DRUN_MODEL are set (DRUN_REGION is
+ * the region of a dedicated deployment). It deletes every key that it creates; until then, the account may be at its
+ * limit.
  */
 import { styleText } from 'node:util';
 import {
@@ -26,7 +27,7 @@ interface Service extends AsyncDisposable {
   readonly chatWith: (apiKey: Secret) => ChatClient;
 }
 
-/** The key limit is not documented, so the example gives up after this many keys. */
+/** The key limit is not documented, so the example gives up after creating this many keys. */
 const MAX_KEYS = 50;
 
 const { DRUN_ACCESS_TOKEN, DRUN_MODEL, DRUN_REGION } = process.env;
@@ -65,7 +66,7 @@ async function run({ description, model, keys, chatWith }: Service): Promise<voi
   try {
     const key = await keys.create({ name }, { signal });
     created.push(key);
-    print('create', `${key.name}: ${key.secret.reveal()}`, dim('available once; masked from here on'));
+    print('create', `${key.name}: ${key.secret.reveal()}`, dim('shown only once; masked from now on'));
 
     const chat = chatWith(key.secret);
     const messages = [{ role: 'user', content: 'Hello, model!' }] as const;
@@ -111,10 +112,10 @@ async function createUpToLimit(
       throw error;
     }
   }
-  throw new Error(`No limit was reached with ${MAX_KEYS} keys.`);
+  throw new Error(`The key limit was not reached with ${MAX_KEYS} keys.`);
 }
 
-/** Calls a model with a deleted key and returns the error. */
+/** Calls a model with a deleted key. Returns the error. */
 async function rejectionOf(chat: ChatClient, model: string): Promise<AuthenticationError> {
   try {
     await chat.complete({ model, messages: [{ role: 'user', content: 'Still there?' }] });

@@ -1,10 +1,11 @@
 /**
- * Rotation as a job: one reconciliation, which does all the work that is due. Run it with cron, a Kubernetes CronJob or a
- * systemd timer, every few minutes to every hour, on one machine or several.
+ * Rotates a key in a scheduled job. Each run is one reconciliation, which does all the work that is due. Run it every 5
+ * to 60 minutes with cron, a Kubernetes CronJob or a systemd timer, on one or more machines.
  *
  *   DRUN_ACCESS_TOKEN=… DRUN_ENCRYPTION_KEY=… KEY_RINGS=/var/lib/checkout/key-rings node examples/rotation-cron.ts
  *
- * Prints one line per action, then the masked keys. Exits with 1 if the reconciliation fails; the next run continues.
+ * Prints one line per action, then the masked keys. If the reconciliation fails, it exits with 1, and the next run
+ * continues.
  */
 import { ApiKeys, isDrunError, keyVerifier } from 'drun-sdk';
 import { KeyRing, type RingKeyStatus } from 'drun-sdk/rotation';

@@ -1,11 +1,12 @@
 /**
- * Rotation in functions: the handler responds to requests with a model's reply, and the platform's schedule reconciles the
- * ring. An instance keeps its ring between requests and reads the store at most every 30 seconds.
+ * Rotates a key in serverless functions. `fetch` responds to requests with a model's reply; the platform's schedule
+ * calls `scheduled`, which reconciles the ring. An instance keeps its ring between requests and reads the store at most
+ * every 30 seconds.
  *
- * Schedule it every few minutes to every hour, and run it once after the first deployment; until then, there is no key.
+ * Schedule it every 5 to 60 minutes, and run it once after the first deployment. Until then, there is no key.
  *
- * Set the environment variables DATABASE_URL, DRUN_ACCESS_TOKEN and DRUN_ENCRYPTION_KEY (`openssl rand -base64 32`). On AWS,
- * use `dynamodbStore` instead of PostgreSQL.
+ * Set the environment variables DATABASE_URL, DRUN_ACCESS_TOKEN and DRUN_ENCRYPTION_KEY (`openssl rand -base64 32`). On
+ * AWS, use `dynamodbStore` instead of PostgreSQL.
  */
 import { ApiKeys, ChatClient, keyVerifier } from 'drun-sdk';
 import { KeyRing } from 'drun-sdk/rotation';

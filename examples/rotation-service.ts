@@ -1,11 +1,13 @@
 /**
- * A service that rotates its API key every 30 days without downtime. It responds to each POST request with a model's reply.
+ * A service that rotates its API key every 30 days without downtime. It responds to each POST request with a model's
+ * reply.
  *
  *   DRUN_ACCESS_TOKEN=… DRUN_ENCRYPTION_KEY=$(openssl rand -base64 32) node examples/rotation-service.ts
  *   curl --data 'Hello, model!' http://127.0.0.1:8080
  *
- * Prints the masked key in use and the address of the service, and stops on SIGTERM or Ctrl-C. Run any number of instances with
- * the same store and the same DRUN_ENCRYPTION_KEY: there is no leader, and if one crashes, the others continue.
+ * Prints the masked key in use and the address of the service, and stops on SIGTERM or Ctrl-C. You can run any number
+ * of instances with the same store and DRUN_ENCRYPTION_KEY. There is no leader; if one instance crashes, the others
+ * continue.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -20,7 +22,7 @@ const ring = new KeyRing({
   name: 'checkout',
   manager: new ApiKeys(), // reads DRUN_ACCESS_TOKEN
   verifier: keyVerifier(), // checks whether the service accepts a key; costs no tokens
-  // For one machine. For several: postgresStore({ query: (text, values) => pool.query(text, values) }).
+  // For one machine. For several, use postgresStore({ query: (text, values) => pool.query(text, values) }).
   store: fileStore({ path: KEY_RINGS }),
   encryptionKey: DRUN_ENCRYPTION_KEY,
 });
@@ -44,7 +46,7 @@ const server = createServer(async (request, response) => {
   }
 });
 
-await ring.getKey(); // waits for the very first key
+await ring.getKey(); // waits until the ring has a key
 server.listen(Number(PORT), '127.0.0.1');
 await once(server, 'listening');
 const address = server.address();

@@ -1,6 +1,6 @@
 /**
- * One API key per tenant: a single `ChatClient` serves all tenants, and each call uses the key of the tenant whose request is
- * being handled. The tenant is kept in an `AsyncLocalStorage`, so it need not be passed to every function.
+ * One API key per tenant: a single `ChatClient` serves all tenants, and each call uses the key of the tenant whose
+ * request is being handled. An `AsyncLocalStorage` holds the tenant, so that it need not be passed to every function.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ChatClient, Secret } from 'drun-sdk';
@@ -26,7 +26,7 @@ export function asTenant<Result>(apiKey: string, handler: () => Result): Result 
   return tenants.run({ apiKey: new Secret(apiKey) }, handler);
 }
 
-/** Somewhere deep in the application. */
+/** A function somewhere deep in the application. */
 export async function summarize(text: string): Promise<string | null> {
   const { choices } = await chat.complete({
     model: 'public/deepseek-r1',

@@ -23,6 +23,6 @@ export async function streamChat({ body }: Request, response: ServerResponse): P
   }
   const { headers, body: events } = stream.toResponse({ onError: (error) => console.error(error) });
   response.writeHead(200, Object.fromEntries(headers));
-  // A slow client slows the model down. A client that disconnects ends the call.
+  // If the client reads slowly, the stream slows down. If the client disconnects, the call is aborted.
   if (events !== null) await pipeline(events, response).catch(() => {});
 }

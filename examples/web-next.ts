@@ -1,6 +1,6 @@
 /**
- * A streaming route in Next.js (`app/api/chat/route.ts`) and other frameworks with web handlers: SvelteKit, Remix, Cloudflare
- * Workers, Deno, Bun.
+ * A streaming route in Next.js (`app/api/chat/route.ts`) and other frameworks with web handlers: SvelteKit, Remix,
+ * Cloudflare Workers, Deno, Bun.
  */
 import { ChatClient, type ChatMessage } from 'drun-sdk/chat';
 import { isDrunError } from 'drun-sdk/errors';
@@ -9,7 +9,7 @@ const chat = new ChatClient({ apiKey: () => process.env.DRUN_API_KEY ?? '' });
 
 export async function POST(request: Request): Promise<Response> {
   const { messages } = (await request.json()) as { messages: ChatMessage[] };
-  // Aborts when the end user's client disconnects.
+  // The signal aborts the call when the end user's client disconnects.
   const stream = chat.stream({ model: 'public/deepseek-r1', messages }, { signal: request.signal });
   try {
     // Until the first chunk arrives, the response can still have an error status.

@@ -1,5 +1,5 @@
 /**
- * The whole package except for the emulator and the key stores: API keys, chat, errors, secrets and rotation.
+ * API keys, chat, errors, secrets and rotation. The emulator, the Node transport and most stores are separate modules.
  *
  * @module
  */

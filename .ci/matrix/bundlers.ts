@@ -18,7 +18,7 @@ const versions = {
   'react-dom': '19.3.1',
 } as const;
 
-/** Each bundler builds `main.js` into `out/<name>/main.mjs` by a script, as its documentation describes. */
+/** Scripts that build `main.js` as `out/<name>/main.mjs`, as the documentation of each bundler describes. */
 const builds = {
   rollup: `
     import { nodeResolve } from '@rollup/plugin-node-resolve';
@@ -47,7 +47,7 @@ const builds = {
     });`,
 };
 
-/** Programs for no platform in particular, built by each bundler and then run in Node. */
+/** A platform-independent program, built by each bundler and then run in Node. */
 export const bundlers: Group = {
   name: 'bundlers',
   packages: { ...versions, ...dependencies },

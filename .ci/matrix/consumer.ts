@@ -6,14 +6,14 @@ import * as errors from 'drun-sdk/errors';
 import { KeyRing, memoryStore, openCurrentKey } from 'drun-sdk/rotation';
 import * as secret from 'drun-sdk/secret';
 
-/** Exported by `drun-sdk/emulator/node`. A parameter, because this module also runs without Node. */
+/** `serve` from `drun-sdk/emulator/node`. A parameter, because this module also runs without Node. */
 export type Serve = (emulator: Emulator) => Promise<AsyncDisposable & { readonly url: string }>;
 
 /**
- * A program that uses the package on every platform: creates a key, chats with it, deletes it, and checks that the
- * service rejects it; then lets a ring create keys, chats with them, rotates and revokes.
+ * Uses the package on any platform: creates a key, chats with it, deletes it, and checks that the service rejects it.
+ * Then lets a ring create keys, chats with them, and rotates and revokes them.
  *
- * @throws Error that says which expectation failed.
+ * @throws {Error} If an expectation is not met. The message names the expectation.
  */
 export async function consume(serve?: Serve): Promise<void> {
   expect('all entry points export the same ApiKeys', ApiKeys === ApiKeysOfRoot);
@@ -64,7 +64,7 @@ async function roundTrip({ accessToken }: Emulator, service: Service): Promise<v
   );
   expect('a deleted key is rejected', rejection instanceof AuthenticationError);
   expect(
-    'the rejection is an AuthenticationError of drun-sdk/errors',
+    'the rejection is an AuthenticationError from drun-sdk/errors',
     rejection instanceof errors.AuthenticationError,
   );
   expect('the rejection is a DrunError', rejection instanceof DrunError && errors.isDrunError(rejection));
@@ -90,7 +90,10 @@ async function rotation({ accessToken, keys }: Emulator, service: Service): Prom
   const { current: second } = await ring.rotate();
   expect('the standby becomes the current key', second?.id === standby?.id);
   const completion = await chat.complete(request);
-  expect('the model replies to the key of a ring', completion.choices[0]?.message.content === 'Hello!');
+  expect(
+    'the model replies to a request with a ring key',
+    completion.choices[0]?.message.content === 'Hello!',
+  );
 
   const record = await store.get('smoke');
   const current = await openCurrentKey('smoke', record?.value ?? '', { encryptionKey });
@@ -101,11 +104,11 @@ async function rotation({ accessToken, keys }: Emulator, service: Service): Prom
   );
 
   const { ready } = await ring.revoke('all');
-  expect('a ring creates new keys after all were revoked', ready);
+  expect('a ring creates new keys after all keys were revoked', ready);
   await chat.complete(request);
   for (const { id } of [...keys]) keys.delete(id);
 }
 
 function expect(expectation: string, isMet: boolean): void {
-  if (!isMet) throw new Error(`not met: ${expectation}`);
+  if (!isMet) throw new Error(`Expectation not met: ${expectation}.`);
 }

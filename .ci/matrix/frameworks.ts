@@ -9,7 +9,7 @@ const nest = '11.2.10';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-/** Test runners and servers that load modules in their own way. */
+/** Test runners and frameworks with their own module loading. */
 export const frameworks: Group = {
   name: 'frameworks',
   packages: {
@@ -60,11 +60,11 @@ async function runJest(folder: string, format: 'esm' | 'commonjs'): Promise<void
   await execute(process.execPath, [...flags, ...args], { cwd: project, mayPrint: true });
 }
 
-/** The configuration in the documentation, so that what users copy is what is tried. */
+/** Reads the Jest configuration from the documentation, so that the check uses the same configuration as users. */
 async function documentedJestConfig(): Promise<string> {
   const page = await readFile(path('../../docs/compatibility.md'), 'utf8');
   const [, config] = /```js\n(\/\/ jest\.config\.cjs\n.*?)```/s.exec(page) ?? [];
-  if (!config) throw new Error('docs/compatibility.md has no `jest.config.cjs`');
+  if (!config) throw new Error('docs/compatibility.md does not contain `jest.config.cjs`.');
   return config;
 }
 

@@ -6,11 +6,11 @@ import packageJson from '../../package.json' with { type: 'json' };
 
 const TIME_LIMIT_MS = 120_000;
 
-/** Checks that need the same packages. */
+/** Checks that require the same packages. */
 export interface Group {
-  /** Name of the folder in `.cache` that the packages are installed in. */
+  /** Name of the folder in `.cache` in which the packages are installed. */
   readonly name: string;
-  /** Version or `npm:` alias by the name of the package. */
+  /** The version or `npm:` alias of each package, by its name. */
   readonly packages: Readonly<Record<string, string>>;
   checks(folder: string, tarball: string): Promise<readonly Check[]>;
 }
@@ -20,27 +20,27 @@ export interface Check {
   readonly platform: string;
   /** How the platform uses the package, in Markdown. */
   readonly use: string;
-  /** @throws Error that says what does not work. */
+  /** Runs the check. @throws {Error} If something does not work. */
   run(): Promise<void>;
 }
 
-/** The packages that `drun-sdk` depends on, for groups that {@link unpack} it beside them. */
+/** The dependencies of `drun-sdk`, for groups that install it with {@link unpack} instead of npm. */
 export const dependencies: Readonly<Record<string, string>> = packageJson.dependencies;
 
-/** Replaces the package in the `node_modules` of a folder inside the repository by the packed one. */
+/** Unpacks the package into `node_modules` of a folder inside the repository. */
 export async function unpack(tarball: string, folder: string): Promise<void> {
   const target = `${folder}/node_modules/${packageJson.name}`;
   await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });
   await promisify(execFile)('tar', ['-xzf', tarball, '--strip-components=1', '-C', target]);
-  // Otherwise bundlers find the repository's, whose `paths` lead to the sources.
+  // Otherwise, bundlers would use the repository's `tsconfig.json`, whose `paths` refer to the sources.
   await writeFile(`${folder}/tsconfig.json`, '{}');
 }
 
 /**
- * Runs a program that must succeed and print nothing. A library that prints could print a credential.
+ * Runs a program that must succeed and print nothing, because output of the library could contain a credential.
  *
- * @throws Error with the output of the program.
+ * @throws {Error} If the program fails or prints something. The message contains the output.
  */
 export async function execute(
   command: string,
@@ -61,7 +61,7 @@ export async function execute(
   if (!mayPrint && stdout + stderr !== '') throw new Error(`printed ${JSON.stringify(stdout + stderr)}`);
 }
 
-/** Compiles a TypeScript module to JavaScript without its imports. */
+/** Compiles a TypeScript module to JavaScript without bundling its imports. */
 export async function writeModule(
   source: string,
   target: string,
@@ -78,7 +78,7 @@ export async function writeModule(
   });
 }
 
-/** Bundles a program, or only its own modules if packages stay external. */
+/** Bundles a program, with or without the packages that it imports. */
 export async function bundle(
   program: string,
   { folder, packages }: { folder: string; packages: 'bundle' | 'external' },

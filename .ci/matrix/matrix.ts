@@ -1,9 +1,9 @@
 /*
- * Tries the packed package on every supported platform and prints the table of docs/compatibility.md. Needs
- * `npm run build` to have run, and npm's registry. Fails if something does not work, or if the table is out of date.
+ * Tests the packed package on every supported platform and prints the table for docs/compatibility.md. Run
+ * `npm run build` first. Requires the npm registry. Fails if a check fails or the table in the docs is out of date.
  *
- *   node .ci/matrix/matrix.ts            everything
- *   node .ci/matrix/matrix.ts types …    only these groups
+ *   node .ci/matrix/matrix.ts            runs all groups
+ *   node .ci/matrix/matrix.ts types …    runs only these groups
  */
 import { globSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -21,7 +21,7 @@ const allGroups = [runtimes, types, bundlers, frameworks];
 const names = process.argv.slice(2);
 const groups = names.length > 0 ? allGroups.filter(({ name }) => names.includes(name)) : allGroups;
 
-/** What works, by platform. */
+/** The successful checks of each platform. */
 const working = new Map<string, string[]>();
 let notTried = 0;
 let failed = 0;
@@ -30,7 +30,7 @@ const folder = await mkdtemp(`${tmpdir()}/drun-sdk-pack-`);
 try {
   await npm(['pack', '--pack-destination', folder], root);
   const [tarball] = globSync(`${folder}/*.tgz`);
-  if (!tarball) throw new Error('npm pack created no tarball');
+  if (!tarball) throw new Error('`npm pack` created no tarball.');
   for (const group of groups) await tryGroup(group, tarball);
 } finally {
   await rm(folder, { recursive: true, force: true });
@@ -39,7 +39,7 @@ try {
 const rows = Array.from(working, ([platform, uses]) => `| ${platform} | ${uses.join(', ')} |`);
 const table = ['| platform | what works |', '|---|---|', ...rows].join('\n');
 console.log(`\n${table}\n`);
-console.log(`${[...working.values()].flat().length} work, ${failed} failed, ${notTried} groups not tried`);
+console.log(`${[...working.values()].flat().length} passed, ${failed} failed, ${notTried} groups not tried`);
 if (failed > 0) process.exitCode = 1;
 const isComplete = groups.length === allGroups.length && notTried === 0 && failed === 0;
 if (isComplete && !(await readFile(`${root}docs/compatibility.md`, 'utf8')).includes(`${table}\n`)) {
@@ -73,7 +73,7 @@ async function tryOne({ platform, use, run }: Check): Promise<void> {
   }
 }
 
-/** npm's summary, without its report. */
+/** Returns npm's summary of an error, without the details. */
 function fetchErrorOf(error: unknown): string {
   const lines = Array.from(messageOf(error).matchAll(/^npm error (.*)$/gm), ([, line]) => line);
   return lines.slice(0, 3).join('; ') || messageOf(error);

@@ -1,5 +1,5 @@
 /*
- * A NestJS service in CommonJS that answers a request with a model's reply. `frameworks.ts` compiles and runs it.
+ * A NestJS service in CommonJS that responds with a model's reply. `frameworks.ts` compiles and runs it.
  */
 import 'reflect-metadata';
 import { Body, Controller, Module, Post } from '@nestjs/common';

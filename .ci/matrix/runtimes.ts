@@ -19,7 +19,7 @@ const bun = '1.4.5';
 const deno = '2.9.6';
 const miniflare = '4.20260730.0';
 
-/** The newest date that this workerd supports. Without a flag, so Node's modules are missing. */
+/** The latest date that this version of workerd supports. There is no flag that enables Node's built-in modules. */
 const compatibilityDate = '2026-07-01';
 
 const { './package.json': _, ...exported } = packageJson.exports;
@@ -28,7 +28,7 @@ const msw = 'drun-sdk/emulator/msw';
 const needNode = ['emulator/node', 'node', 'rotation/file', 'rotation/kubernetes'].map(
   (name) => `drun-sdk/${name}`,
 );
-/** Imports an optional peer when it is first used. workerd resolves that import at once. */
+/** Imports an optional peer dependency on first use. workerd would resolve this import at startup. */
 const dynamodb = 'drun-sdk/rotation/dynamodb';
 
 const without = (...names: readonly string[]): string[] =>
@@ -54,7 +54,7 @@ export const runtimes: Group = {
       { platform: `Node ${version}`, use: '`import`', run: () => run(`${name}/bin/node`, 'main.js') },
       { platform: `Node ${version}`, use: '`require()`', run: () => run(`${name}/bin/node`, 'require.cjs') },
     ]);
-    // No permission except for the socket of the emulator's server.
+    // The only permission is for the emulator's server.
     const permissions = ['--no-prompt', '--allow-net=127.0.0.1', '--node-modules-dir=manual'];
     return [
       ...node,
@@ -67,7 +67,7 @@ export const runtimes: Group = {
       { platform: `Bun ${bun}`, use: '`require()`', run: () => run('@oven/bun-*/bin/bun', 'require.cjs') },
       {
         platform: `Deno ${deno}`,
-        use: '`import` (without `emulator/msw`, which reads the environment)',
+        use: '`import` (except `emulator/msw`, which reads environment variables)',
         run: () => run('@deno/*/deno', 'run', ...permissions, 'main-without-msw.js'),
       },
       {
@@ -107,7 +107,7 @@ async function installPackage(tarball: string): Promise<string> {
   return project;
 }
 
-/** Imports every entry point, and fails if one exports nothing. */
+/** Returns code that imports entry points and fails if one of them exports nothing. */
 function importAll(names: readonly string[]): string {
   const imports = names.map((name, index) => `import * as m${index} from '${name}';`);
   const modules = names.map((name, index) => `'${name}': m${index}`);
@@ -117,7 +117,7 @@ function importAll(names: readonly string[]): string {
     }`;
 }
 
-/** Starts the emulator by its command, sends a request, and stops it. */
+/** Starts the emulator with its command, sends a request, and stops the emulator. */
 async function runCommand(project: string, nodeFolder: string): Promise<void> {
   const env = { ...process.env, PATH: `${nodeFolder}${delimiter}${process.env.PATH}` };
   const child = spawn(`${project}/node_modules/.bin/drun-sdk`, ['emulator', '--port', '0', '--json'], {
@@ -132,7 +132,7 @@ async function runCommand(project: string, nodeFolder: string): Promise<void> {
     if (status !== 200) throw new Error(`the response has status ${status}`);
     child.kill('SIGINT');
     const [code] = await exited;
-    if (code !== 0) throw new Error(`it exited with ${code}`);
+    if (code !== 0) throw new Error(`the command exited with ${code}`);
   } finally {
     child.kill('SIGKILL');
   }
@@ -163,7 +163,7 @@ async function runOnWorkerd(project: string, folder: string): Promise<void> {
   }
 }
 
-/** The part of miniflare that is used here. It is not installed where types are checked. */
+/** The API of miniflare that is used here. Type checks run without miniflare, so it has no types there. */
 type MiniflareConstructor = new (options: {
   modules: true;
   script: string;
@@ -173,7 +173,7 @@ type MiniflareConstructor = new (options: {
   dispose: () => Promise<void>;
 };
 
-/** Path of an executable in the folder of the group. */
+/** Returns the path of an executable in the folder of a group. */
 export function binary(folder: string, pattern: string): string {
   const suffix = platform === 'win32' ? '.exe' : '';
   const [path] = globSync(`node_modules/${pattern}${suffix}`, { cwd: folder });

@@ -1,6 +1,6 @@
 /*
- * A program that uses the types of every entry point. `types.ts` compiles it with and without the types of platforms,
- * so it mentions no global of a platform.
+ * A program that uses the types of the entry points. It uses no platform-specific globals, because `types.ts` also
+ * compiles it without the types of any platform.
  */
 import {
   type ApiKey,
@@ -23,7 +23,7 @@ import { postgresStore } from 'drun-sdk/rotation/postgres';
 import { redisStore } from 'drun-sdk/rotation/redis';
 import { redact } from 'drun-sdk/secret';
 
-/** Without an index signature, as users write them. */
+/** A type as users write it, without an index signature. */
 interface OwnRequest {
   model: string;
   messages: { role: 'user'; content: string }[];

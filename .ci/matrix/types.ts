@@ -38,7 +38,7 @@ const resolutions: readonly Resolution[] = [
     versions,
     libraries: Object.keys(libraries) as Library[],
   },
-  // The resolution does not depend on the libraries, so one is enough for the others.
+  // Module resolution does not depend on the libraries, so one library is enough for the other modes.
   {
     use: '`bundler`',
     options: { module: 'esnext', moduleResolution: 'bundler' },
@@ -46,7 +46,7 @@ const resolutions: readonly Resolution[] = [
     libraries: ['Node'],
   },
   { use: '`node16` in ES modules', options: { module: 'node16' }, versions, libraries: ['Node'] },
-  // Earlier versions do not let CommonJS import ES modules.
+  // Earlier versions do not allow CommonJS to import ES modules.
   {
     use: '`nodenext` in CommonJS',
     options: { module: 'nodenext' },
@@ -62,7 +62,7 @@ const resolutions: readonly Resolution[] = [
   },
 ];
 
-/** TypeScript set-ups, with `skipLibCheck: false`. */
+/** TypeScript configurations, all with `skipLibCheck: false`. */
 export const types: Group = {
   name: 'types',
   packages: {

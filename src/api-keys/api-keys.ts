@@ -31,7 +31,7 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Changing the origin requires an `accessToken`. */
+  /** Returns a client that overrides some options and shares the rest. Another origin requires an `accessToken`. */
   withOptions(options: ApiKeysOptions): ApiKeys {
     return new (this.constructor as typeof ApiKeys)(this.#plane.deriveOptions(options));
   }

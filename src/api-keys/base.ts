@@ -1,4 +1,4 @@
-import { checkOptions } from '../errors/invalid.ts';
+import { checkBoolean, checkOptions } from '../errors/invalid.ts';
 import { type CallOptions, type CallPromise, callPromise } from '../http/call.ts';
 import { CALL_OPTIONS } from '../http/options.ts';
 import type { Secret } from '../secret/secret.ts';
@@ -38,14 +38,14 @@ export abstract class BaseApiKeys<
   /**
    * Creates an API key.
    *
-   * The request is sent once. It is repeated only if the service cannot have acted on it: after a 429, or if no
-   * connection could be opened.
+   * The request is repeated only if the service cannot have acted on it: after a 429, or if no connection could be
+   * opened.
    *
    * @returns The key, with its full value in `secret`. Servers before 0.17 never show the full value again.
-   * @throws {ApiKeyLimitError} If the account has reached its key limit. Workspaces have no check for this, so the
-   * service's own error is thrown.
-   * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. Looking for
-   * candidates takes up to 10 s in addition to `timeoutMs`.
+   * @throws {ApiKeyLimitError} If the account has reached its key limit. For workspaces, the service's own error is
+   * thrown, because their limit cannot be checked.
+   * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. Finding
+   * candidates can take up to 10 s in addition to `timeoutMs`.
    */
   create(input: Input, options: CallOptions = {}): CallPromise<CreatedApiKey> {
     return callPromise(
@@ -60,8 +60,8 @@ export abstract class BaseApiKeys<
    * Lists API keys. `await` returns all keys, or one page if `page` or `pageSize` is given; `for await` iterates over
    * all keys, starting with that page.
    *
-   * Nothing is sent until then. Without `page` and `pageSize`, the list is read in one request, or in pages of 100 keys
-   * if the server does not support that. If keys are deleted while a list is read in pages, other keys can be missed.
+   * Nothing is sent until the list is awaited or iterated. Without `page` and `pageSize`, it is read in one request, or
+   * in pages of 100 keys if the server does not support that. If keys are deleted between pages, others can be missed.
    */
   list(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
     return openList('list()', query, options, this.#plane, fetchAnyKeys);
@@ -79,7 +79,7 @@ export abstract class BaseApiKeys<
   /**
    * Deletes an API key. The key stops working immediately.
    *
-   * Failures are retried. If a retry does not find the key, the deletion counts as successful.
+   * Transient failures are retried. If a retry does not find the key, the deletion counts as successful.
    *
    * @param id - The id of the key, not the key itself.
    * @throws {NotFoundError} If the key does not exist.
@@ -89,7 +89,7 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Returns the usage of keys: totals, and usage by model and period.
+   * Returns the total usage of keys, and their usage by model and period.
    *
    * @throws {InvalidResponseError} If a count exceeds 2^53 - 1; counts are never rounded.
    */
@@ -98,7 +98,7 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Replaces a key that has leaked: deletes it, then creates another one. The new key inherits the name, the expiry
+   * Replaces a key that has leaked: deletes it, then creates a new one. The new key inherits the name, the expiry
    * date (unless it has passed) and the remaining quota; `input` overrides these settings. Model lists cannot be set
    * through this API and are not inherited. `timeoutMs` applies to each request.
    *
@@ -116,9 +116,9 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Deletes keys that are old or unused. Reads the complete list, then deletes the matching keys one by one; if one
-   * deletion fails, it continues with the next. Ages are measured by the service's clock. Keys without a creation time
-   * are never deleted. `timeoutMs` applies to each request.
+   * Deletes keys that are old or unused. Reads the complete list, then deletes the matching keys one by one, even
+   * if some deletions fail. Ages are measured by the service's clock. Keys without a creation time are never deleted.
+   * `timeoutMs` applies to each request.
    *
    * @returns The matching keys in list order, each with the outcome of its deletion.
    */
@@ -126,6 +126,7 @@ export abstract class BaseApiKeys<
     checkOptions(options, [...CALL_OPTIONS, 'dryRun'], 'prune()');
     const fields = ['olderThanMs', 'unusedForMs', ...(this.#isWorkspace ? ['onlyMine'] : [])];
     checkOptions(query, fields, 'The query of prune()');
+    checkBoolean(query.onlyMine, 'onlyMine');
     const { dryRun, ...callOptions } = options;
     const fetchKeys = query.onlyMine ? fetchOwnKeys : fetchAnyKeys;
     const fetchPage = fetchKeys(this.#plane, this.#plane.sender(callOptions));

@@ -26,18 +26,19 @@ export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
 
 /** Sends control-plane requests for the keys of one account or workspace. */
 export class ControlPlane {
-  /** Absent for an account. */
+  /** The workspace number; absent for an account. */
   readonly workspace: number | undefined;
   /** Whether the server has masked lists (version 0.17 or later); undefined until a list has been read. */
   hasMaskedList: boolean | undefined;
+  readonly #names: readonly string[];
   readonly #options: Options;
   readonly #http: HttpClient;
 
   /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: Options, owner: 'ApiKeys' | 'WorkspaceApiKeys') {
     const isAccount = owner === 'ApiKeys';
-    const names = [...CLIENT_OPTIONS, 'accessToken', 'language', ...(isAccount ? [] : ['workspace'])];
-    checkOptions(options, names, owner);
+    this.#names = [...CLIENT_OPTIONS, 'accessToken', 'language', ...(isAccount ? [] : ['workspace'])];
+    checkOptions(options, this.#names, owner);
     refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
     const { language = 'en', allowInsecureHttp } = options;
     const isLanguage = typeof language === 'string' && /^[a-z\d]+(?:-[a-z\d]+)*$/i.test(language);
@@ -47,7 +48,7 @@ export class ControlPlane {
     const baseUrl = checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
     const accessToken = optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
     this.workspace = isAccount ? undefined : checkWorkspace(options.workspace);
-    // Values from the environment are read once and passed to clients derived by `withOptions`.
+    // Values from the environment are read once and passed to clients derived with `withOptions`.
     this.#options = { ...options, baseUrl, accessToken };
     this.#http = new HttpClient({
       ...options,
@@ -61,11 +62,12 @@ export class ControlPlane {
   }
 
   /**
-   * Returns the options of a client derived by `withOptions`.
+   * Returns the options of a client derived with `withOptions`.
    *
-   * @throws {ConfigurationError} If it would send this client's access token to another origin.
+   * @throws {ConfigurationError} If the derived client would send this client's access token to another origin.
    */
   deriveOptions(overrides: Options): Options {
+    checkOptions(overrides, this.#names, 'withOptions()');
     const merged = mergeOptions(this.#options, overrides);
     const next = URL.parse(String(merged.baseUrl)) ?? this.#http.baseUrl;
     checkOrigin(this.#http.baseUrl, next, overrides.accessToken, 'accessToken');
@@ -108,7 +110,7 @@ export class ControlPlane {
   }
 }
 
-/** Sends requests through ky, which is loaded on the first request to keep importing the package fast. */
+/** Creates a transport that uses ky. It loads ky with the first request, so that importing the package stays fast. */
 function lazyTransport(fetch: FetchFunction | undefined): Transport {
   let transport: Transport | undefined;
   return {

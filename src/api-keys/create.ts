@@ -20,13 +20,13 @@ type CreateAttempt =
   | { readonly outcome: 'created'; readonly result: Result<CreatedApiKey> }
   /** The service did not create a key, or the request was never sent. */
   | { readonly outcome: 'rejected'; readonly error: unknown }
-  /** The service may have created a key. `key` is set if the response describes it without its secret. */
+  /** The service may have created a key. `key` is set if the response describes the key without its secret. */
   | ({ readonly outcome: 'ambiguous'; readonly error: DrunError } & (
       | { readonly key: ApiKey }
       | { readonly key?: never; readonly sentAt: number }
     ));
 
-/** Time limit for finding a key that may have been created. The time limit of the call may already have passed. */
+/** Time limit for finding a key that may have been created. The call's own time limit may already have passed. */
 const LOOKUP_TIMEOUT_MS = 10_000;
 
 /** How far creation times may lag behind the `Date` header, which has a resolution of one second. */
@@ -99,9 +99,9 @@ async function attemptCreate(
   }
 }
 
-/** Whether a failed create may have created a key. */
+/** Returns whether a failed create request may have created a key. */
 function mayHaveCreated(error: DrunError): boolean {
-  // An error in a 200 response may report no status.
+  // An error body in a 200 response may contain no status.
   if (error instanceof ApiError) return error.status < 300 || error.status === 408 || error.status >= 500;
   if (error instanceof InvalidResponseError) return error.status >= 200 && error.status < 300;
   return error instanceof TimeoutError || (error instanceof ConnectionError && !cannotHaveBeenApplied(error));
@@ -137,7 +137,7 @@ async function findCandidates(
 function unknownOutcome(error: DrunError, candidates: readonly ApiKey[] | undefined): UnknownOutcomeError {
   const found =
     candidates === undefined
-      ? 'The keys could not be listed, so it is not known which key that is.'
+      ? 'Its id is unknown, because the keys or the time of the service could not be read.'
       : `Found ${candidates.length} unused ${candidates.length === 1 ? 'key' : 'keys'} with this name that may have been created by this request.`;
   return new UnknownOutcomeError(`An API key may have been created: ${error.message} ${found}`, {
     candidateIds: candidates?.map(({ id }) => id),

@@ -20,18 +20,18 @@ import type {
 } from './types.ts';
 
 /*
- * The endpoints of the control plane, as data. Paths are relative to the account or workspace. Each function throws a
+ * Descriptions of the control-plane endpoints. Paths are relative to the account or workspace. Each function throws a
  * ConfigurationError if an argument is invalid.
  */
 
-/** A page as the service describes it. */
+/** A page of keys, as returned by the service. */
 export interface ListedPage extends Omit<ApiKeyPage, 'total'> {
   readonly total: number | undefined;
   /** Ids of keys whose last-used time could not be parsed. They must not count as unused. */
   readonly unknownUse: ReadonlySet<string>;
 }
 
-/** Page size of a query for all keys at once. */
+/** The page size that requests all keys at once. */
 export const ALL: unique symbol = /* @__PURE__ */ Symbol('all');
 
 /** A query for one page. */
@@ -39,13 +39,13 @@ export interface PageQuery extends Omit<ListApiKeysQuery, 'pageSize'> {
   readonly pageSize?: number | typeof ALL | undefined;
 }
 
-/** Paths that list all keys of the account or workspace (masked by the service or not), or only the caller's own keys. */
+/** Paths that list all keys of the account or workspace (masked or not), or only the caller's own keys. */
 export type ListPath = '/masked-apikeys' | '/apikeys' | '/my-apikeys';
 
-/** Statuses with which routers respond to an unknown path. */
+/** Statuses that routers return for an unknown path. */
 const MISSING_PATH_STATUSES: readonly number[] = [404, 405, 501];
 
-/** Whether an error may mean that the server does not have the path. */
+/** Returns whether an error may mean that the server does not have the path. */
 export function isMissingPath(error: unknown): error is ApiError {
   return error instanceof ApiError && MISSING_PATH_STATUSES.includes(error.status);
 }
@@ -53,10 +53,10 @@ export function isMissingPath(error: unknown): error is ApiError {
 const KEY_FIELDS = ['id', 'name', 'key'];
 
 type Schemas = typeof import('./schema.ts');
-/** Loaded with the first response, so importing the package does not load zod. A repeated `import()` costs 40 µs. */
+/** Loaded with the first response, so that importing the package does not load zod. A repeated import costs 40 µs. */
 let schemas: Promise<Schemas> | undefined;
 
-/** Returns a key with its secret, or with an error if the response lacks the full key. */
+/** The result is a key with its secret, or with an error if the response lacks the full key. */
 export function createEndpoint(
   body: CreateBody,
 ): Endpoint<{ readonly key: ApiKey; readonly secret: Secret | DrunError }> {
@@ -93,7 +93,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
           unknownUse,
           page: page ?? query.page ?? 1,
           pageSize: pageSize ?? (typeof query.pageSize === 'number' ? query.pageSize : items.length),
-          // Protobuf omits zeros, so a missing total means that there are no keys or no count.
+          // Protobuf omits zeros, so a missing total is either 0 or unknown.
           total: total ?? (items.length > 0 ? undefined : 0),
           ...(servedAt && { servedAt }),
         };
@@ -102,7 +102,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
   };
 }
 
-/** The service's time when the response was sent: `Date`, plus the `Age` that a cache adds. */
+/** Returns the service's time when it sent the response: `Date`, plus the `Age` that a cache adds. */
 function serviceTime(headers: ResponseHeaders): Date | undefined {
   const date = Date.parse(headers.get('date') ?? '');
   const age = headers.get('age') ?? '';
@@ -167,7 +167,7 @@ export function checkCreationEndpoint(): Endpoint<CreationCheck> {
   };
 }
 
-/** Sets a value regardless of the previous one, so the request may be repeated. */
+/** Updates a key. The request sets a value regardless of the previous one, so it can be repeated. */
 export function updateEndpoint(id: string, field: 'status' | 'quota', body: object): Endpoint<ApiKey> {
   return {
     method: 'PUT',
@@ -200,7 +200,7 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
 
 type DecodeContext = [response: TransportResponse, context: ResponseContext];
 
-/** Decodes a JSON body with the schema of this name. */
+/** Returns a function that decodes a JSON body with the named schema. */
 function decodeWith<Name extends keyof Schemas, T>(
   rules: BodyRules,
   name: Name,
@@ -227,24 +227,27 @@ function noFullKey(...[response, context]: DecodeContext): DrunError {
 
 // Requests
 
-/** The body of create. */
+/** The body of a create request. */
 export interface CreateBody {
   readonly name: string;
-  readonly expireTime?: string;
+  readonly expireTime: string | undefined;
   readonly quota?: string;
   readonly unlimitedQuota?: boolean;
 }
 
-/** @param isWorkspace - Only workspace keys can have a quota. */
+/** The fields that a caller can set. Only workspace keys can have a quota. */
+export function createFields(isWorkspace: boolean): string[] {
+  return ['name', 'expiresAt', ...(isWorkspace ? ['quota'] : [])];
+}
+
 export function toCreateBody(input: CreateWorkspaceApiKeyInput, isWorkspace: boolean): CreateBody {
-  const fields = ['name', 'expiresAt', ...(isWorkspace ? ['quota'] : [])];
-  checkOptions(input, fields, 'The first argument of create()');
+  checkOptions(input, createFields(isWorkspace), 'The first argument of create()');
   const { name, expiresAt, quota } = input;
   const isName = typeof name === 'string' && name.trim() !== '' && name.isWellFormed();
   check(isName, 'name', 'must be a non-empty string without lone surrogates');
   return {
     name,
-    ...(expiresAt !== undefined && { expireTime: toTimestamp(expiresAt, 'expiresAt') }),
+    expireTime: toTimestamp(expiresAt, 'expiresAt'),
     ...(quota === 'unlimited' && { unlimitedQuota: true }),
     ...(quota !== undefined && quota !== 'unlimited' && { quota: toInt64(quota) }),
   };
@@ -260,11 +263,12 @@ function toInt64(quota: number): string {
   return String(quota);
 }
 
-/** Formats an RFC 3339 time, whose year has four digits. */
-function toTimestamp(date: Date, option: string): string {
+/** Formats a time according to RFC 3339, in which a year has four digits. */
+function toTimestamp(date: Date | undefined, option: string): string | undefined {
+  if (date === undefined) return undefined;
   const time = new Date(isDate(date) ? Number(date) : Number.NaN);
   const year = time.getUTCFullYear();
-  check(year >= 0 && year <= 9999, option, 'must be a valid Date between the years 0 and 9999');
+  check(year >= 0 && year <= 9999, option, 'must be a valid Date with a year from 0 to 9999');
   return time.toISOString();
 }
 
@@ -297,21 +301,25 @@ const PERIODS: readonly unknown[] = ['hour', 'day', 'week', 'month'];
 function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
   checkOptions(query, ['from', 'to', 'period', 'ids', 'models'], 'The first argument of usage()');
   const { from, to, period, ids, models } = query;
-  const startTime = from && toTimestamp(from, 'from');
-  const endTime = to && toTimestamp(to, 'to');
+  const startTime = toTimestamp(from, 'from');
+  const endTime = toTimestamp(to, 'to');
   check(!from || !to || from <= to, 'from', 'must not be later than `to`');
   check(period === undefined || PERIODS.includes(period), 'period', 'must be hour, day, week or month');
   return {
-    ...(startTime && { startTime }),
-    ...(endTime && { endTime }),
-    ...(period && { period: `TIME_PERIOD_${period.toUpperCase()}` }),
-    ...(ids && { ids: toTexts(ids, 'ids').map((id) => checkPathSegment(id, 'ids')) }),
-    ...(models && { models: toTexts(models, 'models') }),
+    startTime,
+    endTime,
+    period: period && `TIME_PERIOD_${period.toUpperCase()}`,
+    ids: toTexts(ids, 'ids')?.map((id) => checkPathSegment(id, 'ids')),
+    models: toTexts(models, 'models'),
   };
 }
 
-/** On the wire, an empty array would select everything, the opposite of an empty filter. */
-function toTexts(texts: readonly string[], option: 'ids' | 'models'): readonly string[] {
+/** Rejects an empty array, because the service would count everything instead of nothing. */
+function toTexts(
+  texts: readonly string[] | undefined,
+  option: 'ids' | 'models',
+): readonly string[] | undefined {
+  if (texts === undefined) return undefined;
   const isValid = Array.isArray(texts) && texts.every((text) => typeof text === 'string' && text !== '');
   const rule = 'must be a non-empty array of non-empty strings. Omit it to count everything';
   check(isValid && texts.length > 0, option, rule);

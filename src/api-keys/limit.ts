@@ -6,12 +6,12 @@ import type { ApiKey } from './types.ts';
 
 const UNUSED_FOR_MS = 30 * 86_400_000;
 
-/** Statuses unrelated to the limit: rejected credentials, missing paths, and gateways that could not reach the service. */
+/** Statuses unrelated to the limit: rejected credentials, missing paths and unreachable backends. */
 const UNRELATED_STATUSES = [401, 404, 408, 502, 503, 504];
 
 /**
- * Determines whether a create request failed because the account has reached its key limit. The contract defines no status or
- * error id for this; the documented way to find out is the check-creation endpoint.
+ * Determines whether a create request failed because the account has reached its key limit. The contract defines no
+ * status or error id for this, but documents the check-creation endpoint.
  *
  * @returns `undefined` if the limit is not the reason, or if the check failed.
  */

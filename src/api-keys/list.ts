@@ -37,7 +37,7 @@ export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey
       .then(onFulfilled, onRejected);
   }
 
-  /** Requests the page, or all keys, and returns it with the status and headers of the (last) response. */
+  /** Requests the page, or all keys, and returns the result with the status and headers of the last response. */
   async withResponse(): Promise<WithResponse<ApiKeyPage>> {
     const { data, response } = await this.#read();
     return { data, response: response() };
@@ -60,7 +60,7 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
   return page !== undefined || pageSize !== undefined;
 }
 
-/** Reads all keys as one page. Its `servedAt` is the time of the first response, the earliest time that the list represents. */
+/** Reads all keys as one page. Its `servedAt` is the time of the first response, a lower bound for all items. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
   const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
@@ -72,10 +72,10 @@ export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Pr
 }
 
 /**
- * Reads the pages of a list and yields each key once. Without `page` and `pageSize`, one page contains all keys, unless the
- * server rejects that request or returns fewer keys than its total.
+ * Reads the pages of a list and yields each key once. Without `page` and `pageSize`, one page contains all keys, unless
+ * the server rejects that request or returns fewer keys than its total.
  *
- * Pages are numbered, so if a key is deleted between two requests, the keys after it move up, and one of them can be missed.
+ * Pages are numbered. If a key is deleted between two requests, later keys move up, and one of them can be missed.
  */
 async function* readPages(
   query: ListApiKeysQuery,
@@ -112,8 +112,8 @@ function undefinedIfInvalid(error: unknown): undefined {
 }
 
 /**
- * Reads pages of all keys from the masked list or, on servers before 0.17, from the plain one. Remembers that a server
- * has no masked list.
+ * Returns a function that reads pages of the masked list or, on servers before 0.17, of the unmasked list. Remembers
+ * whether the server has a masked list.
  */
 export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   return async (query) => {
@@ -133,7 +133,7 @@ export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   };
 }
 
-/** Reads pages of the caller's own keys. In an account, these are all keys. */
+/** Returns a function that reads pages of the caller's own keys. In an account, these are all keys. */
 export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
   if (plane.workspace === undefined) return fetchAnyKeys(plane, send);
   return (query) => send(listEndpoint('/my-apikeys', query));

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { check } from '../errors/invalid.ts';
+import { check, checkBoolean } from '../errors/invalid.ts';
 import { type FetchPage, readAll } from './list.ts';
 import type { ApiKey, DeletedApiKey, PruneApiKeysQuery, PrunedApiKey, PruneOptions } from './types.ts';
 
@@ -10,7 +10,7 @@ export async function pruneKeys(
   deleteKey: (id: string) => PromiseLike<DeletedApiKey>,
   { dryRun, signal }: PruneOptions,
 ): Promise<PrunedApiKey[]> {
-  check(dryRun === undefined || typeof dryRun === 'boolean', 'dryRun', 'must be true or false');
+  checkBoolean(dryRun, 'dryRun');
   const matches = toPredicate(query);
   const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
   // The local clock may be wrong, so it is only a fallback.
@@ -29,7 +29,7 @@ export async function pruneKeys(
   return pruned;
 }
 
-/** @throws {ConfigurationError} If the query has no criterion and would therefore match every key. */
+/** Returns a function that matches keys. @throws {ConfigurationError} If the query would match every key. */
 function toPredicate(query: PruneApiKeysQuery): (key: ApiKey, now: number) => boolean {
   const { olderThanMs, unusedForMs } = query;
   if (olderThanMs === undefined && unusedForMs === undefined) {

@@ -1,8 +1,9 @@
 import { ConfigurationError, isDrunError, ReplacementFailedError } from '../errors/index.ts';
+import { checkOptions } from '../errors/invalid.ts';
 import type { CallOptions } from '../http/call.ts';
 import { mergeOptions } from '../http/options.ts';
 import { checkPathSegment } from '../http/url.ts';
-import { toCreateBody } from './endpoints.ts';
+import { createFields, toCreateBody } from './endpoints.ts';
 import { type FetchPage, readAll } from './list.ts';
 import type { CreatedApiKey, CreateWorkspaceApiKeyInput, DeletedApiKey, ReplacementApiKey } from './types.ts';
 
@@ -22,10 +23,11 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   options: CallOptions,
 ): Promise<ReplacementApiKey> {
   checkPathSegment(id, 'id');
+  checkOptions(input, createFields(isWorkspace), 'The second argument of replace()');
   const toInput = (settings: object): Input => mergeOptions(settings as Input, input);
   // Reject invalid input before the key is deleted.
   toCreateBody(toInput({ name: 'unknown yet' }), isWorkspace);
-  // The response to the deletion may be lost or contain no settings. If the keys cannot be listed, a leaked key is deleted anyway.
+  // The response to the deletion may be lost or lack the settings. If listing fails, the key is deleted anyway.
   const list = await readAll({}, fetchPage).catch((error: unknown) => {
     if (error instanceof ConfigurationError) throw error;
   });
@@ -45,7 +47,7 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   }
 }
 
-/** Returns the settings that a replacement inherits, so that it is not valid for longer and allows no more tokens. */
+/** Returns the settings that a new key inherits, so that it neither outlives the old key nor allows more tokens. */
 function inherit(key: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
   const { name, expired, expiresAt } = key;
   const remaining = isWorkspace ? key.quota?.remaining : undefined;

@@ -6,9 +6,9 @@ import type { ApiKey, ApiKeyQuota, ApiKeyUsage, CreationCheck, UsageAmounts } fr
 
 /*
  * Schemas for the responses of the control plane. Their output is what the client returns. The wire format is protobuf
- * JSON: zero values may be left out, 64-bit integers are strings, unknown fields are allowed. Only the id of a key is
- * required. Its other fields are parsed one by one, and an invalid field counts as absent, so that one unusual key does
- * not fail a list.
+ * JSON: zero values may be omitted, 64-bit integers are strings, and unknown fields are allowed. Only the id of a key
+ * is required. Its other fields are parsed one by one. An invalid field counts as absent, so that one malformed key
+ * does not invalidate a whole list.
  */
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -28,7 +28,7 @@ function toInteger(value: unknown): number {
   return Number.isSafeInteger(number) ? Number(number) + 0 : Number.NaN;
 }
 
-/** A positive integer; 0 means absent. */
+/** Parses a positive integer. Returns `undefined` for anything else, including 0. */
 function toPositive(value: unknown): number | undefined {
   const integer = toInteger(value);
   return integer > 0 ? integer : undefined;
@@ -47,7 +47,7 @@ function parseTime(value: unknown): number {
   return isDay ? Date.parse(text) : Number.NaN;
 }
 
-/** Parses a time. The zero times of Go (year 1) and protobuf (1970) mean that there is no time. */
+/** Parses a time. The zero times of Go (year 1) and protobuf (1970) count as absent. */
 function toTime(value: unknown): Date | undefined {
   const time = parseTime(value);
   return time > 0 ? new Date(time) : undefined;
@@ -59,7 +59,7 @@ function present<T extends object>(fields: T): T {
   return fields;
 }
 
-/** Describes a key, without the full key that the service may have sent. */
+/** Converts a key, and masks the full key if the service sent it. */
 function toApiKey(wire: Fields & { readonly id: string }): ApiKey {
   return present<ApiKey>({
     id: wire.id,
@@ -80,22 +80,22 @@ function toApiKey(wire: Fields & { readonly id: string }): ApiKey {
 }
 
 /**
- * Every workspace key has a quota, in which a missing amount means 0. An account key has a quota only if the service
- * sends any of its fields. If one amount cannot be parsed, the whole quota is absent.
+ * Parses a quota. Every workspace key has one, in which a missing amount means 0. An account key has one only if the
+ * service sends any of its fields. If an amount cannot be parsed, the whole quota is absent.
  */
 function toQuota(wire: Fields): ApiKeyQuota | undefined {
   const { quota, usedQuota, remainingQuota, unlimitedQuota, workspace } = wire;
   const isAbsent = [quota, usedQuota, remainingQuota, unlimitedQuota].every((part) => part == null);
   if (isAbsent && toPositive(workspace) === undefined) return undefined;
   const used = toInteger(usedQuota ?? 0);
-  // An unlimited quota can come with any number as its limit.
+  // The service may send any number as the limit of an unlimited quota.
   const limit = unlimitedQuota === true ? 'unlimited' : toInteger(quota ?? 0);
   const remaining = limit === 'unlimited' ? limit : toInteger(remainingQuota ?? Math.max(0, limit - used));
   if ([limit, used, remaining].some(Number.isNaN)) return undefined;
   return present<ApiKeyQuota>({ limit, used, remaining, syncedAt: toTime(wire.remainingQuotaSyncedAt) });
 }
 
-/** The full key, unless it is masked or not a valid header value. */
+/** Returns the full key, unless it is masked or not a valid header value. */
 function toSecret(key: unknown): Secret | undefined {
   return typeof key === 'string' && /^[\x21-\x7e]+$/.test(key) && !key.includes('*')
     ? new Secret(key)
@@ -108,14 +108,14 @@ const wireKey = z.looseObject({ id: identifier });
 /** A key, as returned by updates. */
 export const apiKey = z.pipe(wireKey, z.transform(toApiKey));
 
-/** A key, as returned by create. It has no `secret` if the service did not send the full key. */
+/** A key, as returned by create. `secret` is absent if the service did not send the full key. */
 export const createdApiKey = z.pipe(
   // A body with neither field may be an error, whose `id` is an error id.
   wireKey.check(z.refine((body) => 'name' in body || 'key' in body, 'expected `name` or `key`')),
   z.transform((wire) => ({ key: toApiKey(wire), secret: toSecret(wire.key) })),
 );
 
-/** A key, as returned by delete: the message may be empty or contain only the id. */
+/** A key, as returned by delete. The response may be empty or contain only the id. */
 export const deletedApiKey = z.pipe(
   z.looseObject({}),
   z.transform((wire) => {
@@ -125,7 +125,7 @@ export const deletedApiKey = z.pipe(
   }),
 );
 
-/** A page of keys, and the ids of the keys whose last use could not be parsed. */
+/** A page of keys, and the ids of the keys whose last-used time could not be parsed. */
 export const apiKeyPage = z.pipe(
   z.looseObject({ items: z.nullish(z.array(wireKey)) }),
   z.transform(({ items, page }) => {

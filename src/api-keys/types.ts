@@ -11,8 +11,8 @@ export interface ApiKeysOptions extends ClientOptions {
    */
   readonly accessToken?: Credential | undefined;
   /**
-   * Base URL of the control plane: `https`, or `http` to this machine. @defaultValue The environment variable
-   * `DRUN_CONSOLE_URL`, or else `https://console.d.run`
+   * Base URL of the control plane. `http` is allowed only for this machine. @defaultValue The environment variable
+   * `DRUN_CONSOLE_URL`, or `https://console.d.run` if it is not set
    */
   readonly baseUrl?: string | PlatformUrl | undefined;
   /**
@@ -36,18 +36,18 @@ export interface WorkspaceApiKeysOptions extends ApiKeysOptions {
 /** An API key as the service describes it. No field contains the full key. */
 export interface ApiKey {
   readonly id: string;
-  /** Empty if the service sends no name. */
+  /** Name of the key; empty if the service sends none. */
   readonly name: string;
   /** The masked key: `sk-******7ucU`. The client masks it even if the service sends the full key. */
   readonly maskedKey: string;
-  /** January 1, 1970 if the service sends no creation time. */
+  /** When the key was created; January 1, 1970 if the service does not report it. */
   readonly createdAt: Date;
   /** When the key expires; absent if it never does. */
   readonly expiresAt?: Date | undefined;
   readonly expired: boolean;
   /** Whether the key is disabled. Only workspace keys can be disabled. */
   readonly disabled: boolean;
-  /** Absent if the key has never been used, or if the service does not report its last use. */
+  /** When the key was last used. Absent if it was never used or the service does not report it. */
   readonly lastUsedAt?: Date | undefined;
   /** The user who created the key. */
   readonly createdBy?: string | undefined;
@@ -55,9 +55,9 @@ export interface ApiKey {
   readonly userId?: string | undefined;
   /** The key's workspace number; absent for account keys. */
   readonly workspace?: number | undefined;
-  /** Globs of the models that the key may call: `*` matches names without a slash, `**` everything. If empty, all models. */
+  /** Globs for the models that the key may call; empty means all. `*` matches names without a slash, `**` all names. */
   readonly allowModels: readonly string[];
-  /** Globs of the models that the key may not call. They take precedence over `allowModels`. */
+  /** Globs for the models that the key may not call. They take precedence over `allowModels`. */
   readonly denyModels: readonly string[];
   /** Token quota; absent for most account keys. */
   readonly quota?: ApiKeyQuota | undefined;
@@ -82,8 +82,8 @@ export interface CreatedApiKey extends ApiKey {
 }
 
 /**
- * A key that was deleted. Only `id` is guaranteed: if the response to the deletion was lost and a retry finds no key, no
- * other field is known.
+ * A deleted key. Only `id` is guaranteed: if the response to the deletion was lost and a retry does not find the key,
+ * the other fields are unknown.
  */
 export type DeletedApiKey = Pick<ApiKey, 'id'> & Partial<ApiKey>;
 
@@ -103,7 +103,7 @@ export interface CreateApiKeyInput {
 
 /** Argument to {@link WorkspaceApiKeys.create}. */
 export interface CreateWorkspaceApiKeyInput extends CreateApiKeyInput {
-  /** Token quota: a non-negative integer. If omitted, the service's default applies. */
+  /** Token quota: a non-negative integer, or `'unlimited'`. If omitted, the service's default applies. */
   readonly quota?: number | 'unlimited' | undefined;
 }
 
@@ -116,7 +116,7 @@ export interface CreationCheck {
 
 /** Argument to {@link ApiKeys.list}. */
 export interface ListApiKeysQuery {
-  /** Text that the service searches for in the id, name and key. */
+  /** Text to search for in the ids, names and keys. */
   readonly search?: string | undefined;
   /**
    * Field to sort by. The service documents `id`, `name` and `key` as sortable, but not the sort syntax. `createdAt` is
@@ -138,7 +138,7 @@ export interface ApiKeyPage {
   readonly pageSize: number;
   /** Number of keys on all pages, as counted by the service. */
   readonly total: number;
-  /** The service's time at which it sent this page (the `Date` header, in whole seconds); absent if there is no such header. */
+  /** The service's time when it sent this page (`Date` plus `Age`, in seconds). Absent if there is no `Date` header. */
   readonly servedAt?: Date | undefined;
 }
 
@@ -147,15 +147,15 @@ export interface PruneApiKeysQuery {
   /** Matches keys that were created more than this many milliseconds ago. */
   readonly olderThanMs?: number | undefined;
   /**
-   * Matches keys that have not been used for more than this many milliseconds. For a key that has never been used, the
-   * time since its creation counts.
+   * Matches keys that have been unused for more than this many milliseconds. For a key that was never used, the time
+   * since its creation counts.
    */
   readonly unusedForMs?: number | undefined;
 }
 
 /** Argument to {@link WorkspaceApiKeys.prune}. */
 export interface PruneWorkspaceApiKeysQuery extends PruneApiKeysQuery {
-  /** Considers only the caller's own keys instead of all workspace keys. */
+  /** Includes only the caller's own keys instead of all workspace keys. */
   readonly onlyMine?: boolean | undefined;
 }
 
@@ -176,13 +176,13 @@ export type PrunedApiKey = { readonly key: ApiKey } & (
     }
 );
 
-/** Argument to {@link ApiKeys.usage}. The service defines the defaults. */
+/** Argument to {@link ApiKeys.usage}. The service determines the defaults. */
 export interface ApiKeyUsageQuery {
   /** Start of the time range. */
   readonly from?: Date | undefined;
   /** End of the time range. */
   readonly to?: Date | undefined;
-  /** Length of the periods in `points`. */
+  /** Length of the periods in {@link ApiKeyUsage.points}. */
   readonly period?: 'hour' | 'day' | 'week' | 'month' | undefined;
   /** Ids of the keys to count, at least one. If omitted, all keys are counted. */
   readonly ids?: readonly string[] | undefined;
@@ -206,7 +206,7 @@ export interface UsagePoint extends UsageAmounts {
   readonly timestamp?: Date | undefined;
 }
 
-/** The amounts used. */
+/** Amounts of tokens, characters and audio used. */
 export interface UsageAmounts {
   readonly tokens: TokenUsage;
   readonly characters?: { readonly input: number } | undefined;
@@ -222,7 +222,7 @@ export interface TokenUsage {
   readonly total: number;
 }
 
-/** Audio usage, in an undocumented unit of the service. */
+/** Audio usage, in units that the service does not document. */
 export interface AudioUsage {
   readonly inputDuration?: number | undefined;
   readonly outputDuration?: number | undefined;

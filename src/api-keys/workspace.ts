@@ -36,7 +36,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Changing the origin requires an `accessToken`. */
+  /** Returns a client that overrides some options and shares the rest. Another origin requires an `accessToken`. */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
     const Client = this.constructor as typeof WorkspaceApiKeys;
     return new Client(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
@@ -60,7 +60,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
   /**
    * Sets the total number of tokens that a key may use.
    *
-   * @param quota - A non-negative integer.
+   * @param quota - A non-negative integer, or `'unlimited'`.
    */
   setQuota(id: string, quota: number | 'unlimited', options: CallOptions = {}): CallPromise<ApiKey> {
     return this.#plane.call('setQuota()', () => updateEndpoint(id, 'quota', toQuotaBody(quota)), options);

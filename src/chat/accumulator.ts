@@ -32,16 +32,12 @@ class PendingChoice {
     return this.#finishReason ?? (this.#isAudioOver ? 'stop' : null);
   }
 
-  get hasReasoning(): boolean {
-    return hasAny(this.#message, REASONING);
-  }
-
-  get hasOutput(): boolean {
-    return this.#calls.length > 0 || hasAny(this.#message, OUTPUT);
-  }
-
   get isEmpty(): boolean {
-    return !this.hasReasoning && !this.hasOutput;
+    return ![...REASONING, ...OUTPUT].some((name) => this.has(name));
+  }
+
+  has(name: string): boolean {
+    return name === 'tool_calls' ? this.#calls.length > 0 : isPresent(this.#message[name]);
   }
 
   /** Adds a choice from a chunk. @returns The delta that readers see. */
@@ -53,7 +49,7 @@ class PendingChoice {
     if (message !== undefined && Object.keys(delta).length === 0) {
       // This is a whole response, or a final chunk that repeats the full message.
       this.#isWhole = this.isEmpty;
-      added = this.#isWhole ? message : this.#newTexts(message);
+      added = this.#isWhole ? message : this.#newFields(message);
     }
     if (added !== message) this.#beside = message ?? this.#beside;
     this.#addDelta(added);
@@ -63,14 +59,13 @@ class PendingChoice {
 
   build(seed: string, isComplete: boolean): PartialCompletion['choices'][number] {
     for (const [name, value] of Object.entries(this.#beside)) {
-      const isMissing = name === 'tool_calls' ? this.#calls.length === 0 : !isPresent(this.#message[name]);
-      if (isMissing && name !== 'role') this.#addDelta({ [name]: value });
+      if (!this.has(name) && name !== 'role') this.#addDelta({ [name]: value });
     }
     const { content, ...message } = this.#message;
     // Streams start with an empty `content`, even if no text follows.
     const isText = typeof content === 'string' && (content !== '' || this.#isWhole || this.isEmpty);
-    const isFinished =
-      isComplete && this.finishReason !== null && finishKind(this.finishReason) === 'finished';
+    const isKnown = this.#isWhole || this.finishReason !== null;
+    const isFinished = isComplete && isKnown && finishKind(this.finishReason) === 'finished';
     const calls = this.#calls.build(`${seed} ${this.index}`, isFinished);
     return {
       ...this.fields,
@@ -88,19 +83,21 @@ class PendingChoice {
   #addDelta(delta: Fields): void {
     for (const name in delta) {
       const value = delta[name];
-      if (name === 'tool_calls' && Array.isArray(value)) this.#calls.add(value, this.#isWhole);
-      else if (name === 'function_call' && isRecord(value)) mergeCalled(this.#message, name, value);
+      if (name === 'tool_calls') {
+        if (Array.isArray(value)) this.#calls.add(value, this.#isWhole);
+      } else if (name === 'function_call' && isRecord(value)) mergeCalled(this.#message, name, value);
       else mergeField(this.#message, name, value, DELTA);
     }
   }
 
-  /** Returns the text fields of a full message, minus the text already received. */
-  #newTexts(message: Fields): Fields {
+  /** Returns the fields of a message that have not arrived yet, and the rest of its texts. */
+  #newFields(message: Fields): Fields {
     const added: Fields = {};
-    for (const name of TEXTS) {
-      const [before, text] = [this.#message[name] ?? '', message[name]];
-      if (typeof text !== 'string' || typeof before !== 'string') continue;
-      added[name] = text.startsWith(before) ? text.slice(before.length) : text;
+    for (const [name, value] of Object.entries(message)) {
+      const before = this.#message[name] ?? '';
+      const isText = TEXTS.includes(name) && typeof value === 'string' && typeof before === 'string';
+      if (isText) added[name] = value.startsWith(before) ? value.slice(before.length) : value;
+      else if (!this.has(name)) added[name] = value;
     }
     return added;
   }
@@ -153,7 +150,7 @@ export class CompletionAccumulator {
     for (const choice of chunk.choices) {
       let pending = this.#pendingFor(choice);
       // In whole responses, some servers send index 0 for every choice.
-      if (pending === previous && choice.message !== undefined && !this.#aliases.has(choice.index)) {
+      if (pending === previous && choice.message && !this.#isPartOfFirst(choice.message)) {
         pending = this.#begin(Math.max(...this.#choices.keys()) + 1);
       }
       previous = pending;
@@ -178,19 +175,22 @@ export class CompletionAccumulator {
     const first = this.#first;
     if (first === undefined || pending === first) return pending ?? this.#begin(index);
     if (this.#aliases.has(index)) return first;
-    const added = delta ?? message ?? {};
-    const isPartOfFirst =
-      this.#requested === 1 &&
-      first.hasReasoning &&
-      !first.hasOutput &&
-      pending?.isEmpty !== false &&
-      hasAny(added, OUTPUT) &&
-      !hasAny(added, REASONING);
-    if (!isPartOfFirst) return pending ?? this.#begin(index);
-    // Only one choice was requested, so the server uses different indices for reasoning and text.
+    const isPart = pending?.isEmpty !== false && this.#isPartOfFirst(delta ?? message ?? {});
+    if (!isPart) return pending ?? this.#begin(index);
     this.#choices.delete(index);
     this.#aliases.add(index);
     return first;
+  }
+
+  /**
+   * Whether the output of another choice belongs to the first one. Some servers send the reasoning, text and tool calls
+   * of the requested choice as different choices.
+   */
+  #isPartOfFirst(added: Fields): boolean {
+    const first = this.#first;
+    if (this.#requested > 1 || !first || first.isEmpty || hasAny(added, REASONING)) return false;
+    const output = OUTPUT.filter((name) => isPresent(added[name]));
+    return output.length > 0 && !output.some((name) => first.has(name));
   }
 
   #begin(index: number): PendingChoice {

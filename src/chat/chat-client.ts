@@ -4,11 +4,10 @@ import {
   InsufficientQuotaError,
   PermissionDeniedError,
 } from '../errors/index.ts';
-import { checkOptions } from '../errors/invalid.ts';
+import { checkOptions, invalid } from '../errors/invalid.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
-import { Deadline } from '../http/deadline.ts';
 import { invalidResponse, readJson } from '../http/errors.ts';
 import {
   checkFunction,
@@ -48,7 +47,7 @@ import type {
 } from './options.ts';
 import type { ChatCompletionRequest, ChatStreamRequest } from './request.ts';
 import type { Parsed, ParsedCompletion } from './structured-output.ts';
-import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
+import type { Ask, ToolRunCompletion } from './tool-run.ts';
 import { ToolStream } from './tool-stream.ts';
 import type { SchemaOutput } from './tools.ts';
 
@@ -154,9 +153,7 @@ export class ChatClient {
     const check = (): void => {
       checkOptions(options, SCHEMA_OPTIONS, 'parse()');
       checkOneChoice(request);
-      if (options.schema === undefined) {
-        throw new ConfigurationError('`schema` is missing.', { option: 'schema' });
-      }
+      if (options.schema === undefined) throw invalid('schema', 'is missing');
     };
     return this.#call(request, options, (reader) => parse(reader, options.schema, options), check);
   }
@@ -168,7 +165,7 @@ export class ChatClient {
    * `signal` aborts the whole run; other call options apply to each request. Unknown tools and invalid arguments are
    * reported to the model, once per tool. Errors contain the conversation so far in `messages`.
    *
-   * @throws {ToolCallError} If a call to the same tool is invalid again, or the model announces a call but makes none.
+   * @throws {ToolCallError} If another call to the same tool is invalid, or the model announces a call but makes none.
    * @throws {MaxToolRoundsError} If the model still calls tools after `maxRounds` rounds.
    * @throws {OutputTruncatedError} If a tool call is cut off at the token limit.
    */
@@ -178,12 +175,16 @@ export class ChatClient {
   ): Promise<Parsed<ToolRunCompletion, Schema>> {
     checkOptions(options, TOOL_OPTIONS, 'runTools()');
     const ask: Ask = (asked, signal) => this.#call(asked, { ...options, signal }, (reader) => reader);
-    return this.#run<Schema>(request, options, ask).completion();
+    return new ToolStream<Parsed<ToolRunCompletion, Schema>>(
+      checkOneChoice(request),
+      options,
+      ask,
+    ).completion();
   }
 
   /**
-   * Runs tools like {@link ChatClient.runTools}, but streams the completions: text, reasoning, tool calls and their
-   * results are emitted as events.
+   * Runs tools like {@link ChatClient.runTools}, but streams the completions. Emits text, reasoning, tool calls and
+   * their results as events.
    */
   streamTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
@@ -192,11 +193,11 @@ export class ChatClient {
     checkOptions(options, [...TOOL_OPTIONS, 'idleTimeoutMs'], 'streamTools()');
     const open = (asked: ChatCompletionRequest, signal: AbortSignal): ChatStream<ChunkReader> =>
       this.#open(asked, { ...options, signal }, (reader) => reader);
-    return this.#run(request, options, async function* (asked, signal) {
+    return new ToolStream(checkOneChoice(request), options, async function* (asked, signal) {
       const stream = open(asked, signal);
       for await (const { choices } of stream) {
         for (const { delta } of choices) {
-          const reasoning = delta.reasoning_content ?? delta.reasoning;
+          const reasoning = delta.reasoning_content || delta.reasoning;
           if (reasoning) yield { type: 'reasoning', text: reasoning };
           if (delta.content) yield { type: 'text', text: delta.content };
         }
@@ -225,15 +226,14 @@ export class ChatClient {
 
   /** Lists the models that the key may call (`GET /v1/models`). Uses no tokens. */
   models(options: ChatCallOptions = {}): CallPromise<Model[]> {
-    const endpoint = (): Endpoint<Model[]> => {
+    return this.#http.call(() => {
       checkOptions(options, CHAT_CALL_OPTIONS, 'models()');
       return MODELS;
-    };
-    return this.#http.call(endpoint, options);
+    }, options);
   }
 
   /**
-   * Checks whether the service accepts the key by listing the key's models. Uses no tokens.
+   * Checks whether the service accepts the key, by listing the models that the key may call. Uses no tokens.
    *
    * @throws {RateLimitError | ServerError | ConnectionError | TimeoutError} If the check is inconclusive.
    */
@@ -275,21 +275,6 @@ export class ChatClient {
       },
       complete,
     });
-  }
-
-  #run<Schema extends object>(
-    request: ChatCompletionRequest,
-    options: RunToolsOptions & AnySchemaOptions,
-    ask: Ask,
-  ): ToolStream<Parsed<ToolRunCompletion, Schema>> {
-    checkOneChoice(request);
-    const fields = checkRequest(request) as unknown as ChatCompletionRequest;
-    const deadline = new Deadline(options.signal);
-    async function* run(): AsyncGenerator<ToolEvent, Parsed<ToolRunCompletion, Schema>, undefined> {
-      const { runTools } = await import('./tool-run.ts');
-      return (yield* runTools(fields, options, deadline, ask)) as Parsed<ToolRunCompletion, Schema>;
-    }
-    return new ToolStream(run(), deadline);
   }
 }
 
@@ -339,8 +324,10 @@ export interface ApiKeyVerifier {
 export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): ApiKeyVerifier {
   checkOptions(options, VERIFIER_OPTIONS, 'keyVerifier()');
   return {
-    verify: async (secret, { signal } = {}) =>
-      verify(new ChatClient({ ...options, apiKey: secret }).models({ signal })),
+    verify: async (secret, callOptions = {}) => {
+      checkOptions(callOptions, ['signal'], 'verify()');
+      return verify(new ChatClient({ ...options, apiKey: secret }).models(callOptions));
+    },
   };
 }
 

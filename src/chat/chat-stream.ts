@@ -22,8 +22,8 @@ export interface StreamRequest<Completion> {
 export interface EventStreamOptions {
   /**
    * Called with the error that ended the stream, but not if the client disconnects. If the function returns or resolves
-   * to a string, the client receives it as the message. Otherwise, it receives a generic message, because errors can
-   * name keys, models and hosts.
+   * to a string, that string is sent to the client as the error message. Otherwise, a generic message is sent, because
+   * errors can name keys, models and hosts.
    */
   readonly onError?: ((error: unknown) => unknown) | undefined;
   /**
@@ -139,7 +139,7 @@ export class ChatStream<Completion = ChatCompletion>
 
   /**
    * Returns the completion assembled from the chunks, with all fields that the server sent and, if there is a schema,
-   * `parsed`. Reads the stream unless it has a reader. Can be called at any time.
+   * `parsed`. Reads the stream unless it already has a reader. Can be called at any time.
    *
    * @throws {DrunError} The error that ended the stream, or {@link StreamTruncatedError} if the reader stopped before
    * the end. With a schema, also the errors of {@link ChatClient.parse}.
@@ -204,7 +204,7 @@ export class ChatStream<Completion = ChatCompletion>
         await chunks.return?.();
       },
     };
-    // No chunk is read ahead.
+    // Chunks are read only when the client reads.
     return new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
   }
 

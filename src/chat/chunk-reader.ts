@@ -19,8 +19,8 @@ import { finishKind } from './finish-reason.ts';
 import { type Fields, normalizeChunk } from './normalize.ts';
 
 /**
- * How long to read on after the completion has finished. A connection can be reused only if the body has been read to
- * its end.
+ * How long to continue reading the body after the completion has finished. A connection can be reused only if the body
+ * has been read to its end.
  */
 const MAX_DRAIN_MS = 250;
 
@@ -33,8 +33,7 @@ export class ChunkReader {
   readonly #response: TransportResponse;
   readonly #context: ResponseContext;
   readonly #idleTimeoutMs: number | undefined;
-  /** Created on demand, because garbage-collecting a decoder takes longer than reading a whole response. */
-  #decoder: TextDecoder | undefined;
+  readonly #decoder = new TextDecoder();
   readonly #events = new EventDecoder((event) => this.#receive(event));
   readonly #accumulator: CompletionAccumulator;
   /** Chunks that have not been returned yet. */
@@ -74,7 +73,7 @@ export class ChunkReader {
   async open(isWhole: boolean): Promise<this> {
     this.#isWhole = isWhole;
     // Some `fetch` functions do not cancel the body when the signal aborts, so a pending read is canceled here.
-    if (!isWhole) this.#context.deadline.signal.addEventListener('abort', this.#cancel);
+    this.#context.deadline.signal.addEventListener('abort', this.#cancel);
     await this.#fill();
     if (this.#error !== undefined && (isWhole || !this.#hasChunk)) throw this.#error;
     if (isWhole && this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
@@ -124,7 +123,7 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
-  /** Returns the part of the completion that is published for diagnostics: no text from the user or the model. */
+  /** Returns the part of the completion that is published for diagnostics, without text from the user or the model. */
   #summary(): object {
     const { id, model, usage, choices } = this.#completion ?? this.#accumulator.build(false);
     return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
@@ -145,10 +144,11 @@ export class ChunkReader {
   async #readPart(): Promise<void> {
     const { signal } = this.#context.deadline;
     try {
-      const part = await this.#nextPart();
+      const bytes = await this.#response.read();
       signal.throwIfAborted();
-      this.#events.push(part);
-      if (this.#isDrained) this.#endOfBody();
+      this.#isDrained = bytes === undefined;
+      if (bytes === undefined) this.#endOfBody();
+      else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
       const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk && !this.#isWhole;
       if (signal.aborted && !isTimeout) throw signal.reason;
@@ -156,21 +156,9 @@ export class ChunkReader {
     }
   }
 
-  /** Returns the next text from a stream, or the whole response. */
-  async #nextPart(): Promise<string> {
-    if (this.#isWhole) {
-      this.#isDrained = true;
-      return this.#context.deadline.race(this.#response.text());
-    }
-    const bytes = await this.#response.read();
-    this.#isDrained = bytes === undefined;
-    this.#decoder ??= new TextDecoder();
-    return this.#decoder.decode(bytes, { stream: !this.#isDrained });
-  }
-
   /** @param error - The error that interrupted the body. */
   #endOfBody(error?: DrunError): void {
-    if (this.#decoder !== undefined) this.#events.push(this.#decoder.decode());
+    this.#events.push(this.#decoder.decode());
     this.#events.end();
     // A lost connection does not matter once every choice has finished.
     if (this.#accumulator.isFinished) this.#finish();

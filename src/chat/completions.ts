@@ -76,9 +76,9 @@ export function checkRequest(request: unknown): Readonly<Record<string, unknown>
 }
 
 /** @throws {ConfigurationError} If `n` is not 1, because only the first choice would be used. */
-export function checkOneChoice(request: ChatRequest): void {
-  const { n } = checkRequest(request);
-  if (n === undefined || n === null || n === 1) return;
+export function checkOneChoice<Request extends ChatRequest>(request: Request): Request {
+  const fields = checkRequest(request) as unknown as Request;
+  if (fields.n === undefined || fields.n === null || fields.n === 1) return fields;
   const why = '`n` must be 1. For several choices, use `complete()` or `stream()`.';
   throw new ConfigurationError(why, { option: 'n' });
 }

@@ -16,7 +16,7 @@ const ERROR = /^(?:error|exception|fail(?:ed|ure)?)$/i;
 
 /** Fields of a chunk. If an object has one of these fields, its `message` does not indicate an error. */
 const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
-/** Fields that contain only error messages, no matter what else is in the event. */
+/** Fields that contain only error messages, whatever other fields the event has. */
 const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
@@ -34,7 +34,7 @@ export function parseEvent(data: string, name = ''): StreamEvent {
   if (error !== undefined) return { type: 'error', error };
   const text = (typeof value === 'string' ? value : data).trim();
   if (text === '[DONE]') return { type: 'end' };
-  // Some proxies put whole `data:` lines from another server into their events.
+  // Some proxies put another server's `data:` lines into their events.
   if (text.startsWith('data:')) return parseEvent(text.slice(5), name);
   if (ERROR.test(name)) return { type: 'error', error: { message: text } };
   // Some proxies forward another server's comments as events.
@@ -46,28 +46,28 @@ export function parseEvent(data: string, name = ''): StreamEvent {
 }
 
 function errorInEvent(value: Fields, name: string): ServiceError | undefined {
-  const { choices, error, type, text, base_resp } = value;
+  const { choices, error, type, base_resp } = value;
   const isNamed = ERROR.test(name) || (typeof type === 'string' && ERROR.test(type));
-  const hasChoices = Array.isArray(choices) && choices.length > 0;
-  if (hasChoices && !isNamed && !isFailure(error)) return undefined;
+  const hasNoError = Array.isArray(choices) && !isFailure(error);
+  if (hasNoError && choices.length > 0 && !isNamed) return undefined;
   // MiniMax reports the status of every response in `base_resp`.
   const { status_code: code, status_msg } = isRecord(base_resp) ? base_resp : {};
   const chunkFields = ERROR_FIELDS.some((field) => value[field]) ? [] : CHUNK_FIELDS;
-  const found =
-    errorIn(value, chunkFields) ?? errorIn({ code, message: status_msg }, []) ?? (isNamed ? {} : undefined);
+  const named = isNamed ? errorIn({ error: value }, []) : undefined;
+  const reported = hasNoError ? { ...value, error: undefined } : value;
+  const found = errorIn(reported, chunkFields) ?? errorIn({ code, message: status_msg }, []) ?? named;
   // Events other than errors can have a `title`, a `description`, or an object as their `message`.
   const isOther = !isNamed && typeof type === 'string' && error === undefined;
   if (isOther && !MESSAGE_FIELDS.some((field) => typeof value[field] === 'string')) return undefined;
-  // FastChat puts the error message in `text`.
-  return found && !found.message && typeof text === 'string' ? { ...found, message: text } : found;
+  return found;
 }
 
 /** Whether an `error` field reports a failure. Some servers send `{}` or `{"code":0}` in every chunk. */
 export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
   const { code, message } = error;
-  const isCode = !/^(?:0|2\d\d|ok|success|)$/i.test(String(code ?? ''));
-  return isCode || isRecord(message) || (typeof message === 'string' && message.trim() !== '');
+  if (/^(?:0|2\d\d|ok|success)$/i.test(String(code))) return false;
+  return [code, message].some((one) => isRecord(one) || String(one ?? '').trim() !== '');
 }
 
 function isPing(value: Fields, name: string): boolean {
@@ -82,7 +82,7 @@ const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB
 
 /** A `data` line or an empty line. */
 const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)/gm;
-/** A `data` line that directly follows another line. */
+/** The start of a `data` line that directly follows another line. */
 const SECOND_LINE = /(?<=[^\r\n](?:\r\n|\r|\n))data:/;
 
 /** Whether the data of a line is a complete event, so that the next line belongs to another event. */
@@ -103,9 +103,9 @@ export class EventDecoder {
   #format: 'unknown' | 'json' | 'events' | 'html' = 'unknown';
   /** Unprocessed text; in an event stream, the incomplete last line. */
   #rest = '';
-  /** Consecutive lines outside events that have not been processed yet. */
+  /** Unprocessed lines that are outside events. */
   #stray = '';
-  /** The first lines outside events, for error messages. */
+  /** The first lines that are outside events, for error messages. */
   excerpt = '';
   /** Whether the body contained only white space. */
   isBlank = false;

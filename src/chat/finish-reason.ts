@@ -1,19 +1,21 @@
-/** How a reply ended: it is finished, was cut off at a limit, was refused or withheld, or failed. */
+/** How a reply ended: finished, cut off at a limit, refused or withheld, or failed. */
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
 /** Values that servers send, in lower case with underscores. Any other value means that the model finished. */
 const KINDS = Object.entries({
-  cut: /^(?:length|incomplete|error_limit|(?:model|length|token)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*)$/,
+  cut: /^(?:length|incomplete|error_limit|(?:model|length|token|time)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*|\w+_truncation)$/,
   withheld:
-    /^(?:content_filter(?:ed)?|filtered|(?:image_)?safety|recitation|blocklist|prohibited_content|spii|refus(?:al|ed)|guardrail_intervened|sensitive|moderation|flagged|error_toxic)$/,
+    /^(?:content_filter(?:ed)?|filtered|(?:image_)?(?:safety|recitation|prohibited_content)|blocklist|spii|refus(?:al|ed)|guardrail_intervened|sensitive|moderation|flagged|error_toxic)$/,
   failed:
-    /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|cancel(?:l?ed)?|timeout|exception|malformed_function_call|insufficient_system_resource|error_\w+|\w+_error)$/,
+    /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|(?:user_)?cancel(?:l?ed)?|timeout|exception|malformed_\w+|function_call_filter|insufficient_system_resource|error_\w+|\w+_error)$/,
 }) as readonly [FinishKind, RegExp][];
 
 /** Classifies the `finish_reason` of a choice that has ended. */
 export function finishKind(reason: string | null | undefined): FinishKind {
   if (!reason) return 'finished';
-  const word = reason.trim().toLowerCase().replaceAll(/[\s-]/g, '_');
+  // Gemini adds details after a colon: "function_call_filter: MALFORMED_FUNCTION_CALL".
+  const [first = ''] = reason.split(':');
+  const word = first.trim().toLowerCase().replaceAll(/[\s-]/g, '_');
   return KINDS.find(([, pattern]) => pattern.test(word))?.[0] ?? 'finished';
 }
 

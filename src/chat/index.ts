@@ -1,5 +1,5 @@
 /**
- * {@link ChatClient} calls the models of d.run with an API key.
+ * {@link ChatClient} calls the models on d.run with an API key.
  *
  * @module
  */

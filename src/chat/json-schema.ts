@@ -108,7 +108,7 @@ export async function toResponseFormat(
   return { type: 'json_schema', json_schema };
 }
 
-/** Converts a tool to the definition that is sent. A value that already is a definition is returned unchanged. */
+/** Converts a tool to the definition that is sent. Returns existing definitions unchanged. */
 export async function toToolDefinition(tool: object): Promise<object> {
   if (!isTool(tool)) return tool;
   const { name, description, strict, parameters } = tool;

@@ -48,7 +48,7 @@ function normalizeChoice(choice: NormalChoice, position: number): void {
   }
 }
 
-/** Normalizes a delta, or the message of a whole response. */
+/** Normalizes the delta of a choice or, in a whole response, its message. */
 function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', message: unknown): void {
   if (!isRecord(message)) {
     if (typeof message === 'string') choice[field] = { content: message };
@@ -87,14 +87,15 @@ function addPart(message: Fields, part: unknown): void {
   const isReasoning = type === 'thinking' || type === 'reasoning';
   const field = isReasoning ? 'reasoning_content' : type === 'refusal' ? 'refusal' : 'content';
   const isText = field !== 'content' || type === 'text' || type === 'output_text';
-  const name =
-    isText && ['thinking', 'reasoning', 'summary', 'refusal', 'text'].find((one) => rest[one] !== undefined);
+  const names = ['thinking', 'reasoning', 'summary', 'refusal', 'text'];
+  const name = isText && names.find((one) => rest[one] !== undefined && rest[one] !== null);
   if (name) {
     message[field] = `${message[field] ?? ''}${toText(rest[name])}`;
     delete rest[name];
   }
   // Signatures, images and references belong to none of these fields.
-  if (hasText(rest)) message.content_parts = [message.content_parts ?? [], { type, ...rest }].flat();
+  if (!isText || hasText(rest))
+    message.content_parts = [message.content_parts ?? [], { type, ...rest }].flat();
 }
 
 /** Whether a value is or contains a non-empty string. */

@@ -12,8 +12,8 @@ interface Source<Item> {
 /**
  * A stream of items with one reader and an outcome that any number of callers can await.
  *
- * Not a generator: during or after a failure, its `next()` would report `done`, and its `return()` would wait for a
- * pending item.
+ * It is not a generator, because a generator's `next()` would report `done` during or after a failure, and its
+ * `return()` would wait for a pending item.
  */
 export class OneReader<Item> {
   readonly #source: Source<Item>;

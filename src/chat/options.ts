@@ -27,8 +27,8 @@ export interface ChatClientOptions extends ClientOptions {
    */
   readonly idleTimeoutMs?: number | undefined;
   /**
-   * Sends the requests instead of `fetch`, for example `nodeTransport()` from `drun-sdk/node`. Cannot be combined with
-   * the `fetch` option.
+   * Sends the requests in place of `fetch`; for example, `nodeTransport()` from `drun-sdk/node`. Cannot be combined
+   * with the `fetch` option.
    */
   readonly transport?: Transport | undefined;
 }

@@ -4,15 +4,15 @@ import { isRecord } from '../internal/json.ts';
 export type JsonSchema = Record<string, unknown>;
 
 /**
- * Keywords that contain a schema or an array of schemas, and keywords that contain a record of schemas. `allOf` is not
+ * Keywords that contain a schema or an array of schemas (`SCHEMAS`), or a record of schemas (`NAMED`). `allOf` is not
  * included: if its parts were closed, they would exclude each other's fields.
  */
 const SCHEMAS = 'items prefixItems additionalProperties anyOf oneOf not contains'.split(' ');
 const NAMED = ['properties', 'patternProperties', '$defs'];
 
-/** The formats that OpenAI and vLLM's grammar engines support. They reject schemas with other formats. */
+/** The only formats that OpenAI and vLLM's grammar engines accept in a schema. */
 const FORMATS = 'date-time time date duration email hostname ipv4 ipv6 uuid'.split(' ');
-/** OpenAI and all grammar engines reject lookaround. */
+/** OpenAI and all grammar engines reject patterns with lookaround. */
 const LOOKAROUND = /\(\?<?[=!]/;
 
 /**

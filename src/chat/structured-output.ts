@@ -28,11 +28,7 @@ export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
  * @param isPartial - Whether the content of the choice shows that it is incomplete.
  * @throws {ModelRefusalError | OutputTruncatedError}
  */
-export function checkFinished(
-  completion: ChatCompletion,
-  reader: Pick<ChunkReader, 'redact'>,
-  isPartial = false,
-): void {
+export function checkFinished(completion: ChatCompletion, reader: ChunkReader, isPartial = false): void {
   const [{ message, finish_reason }] = completion.choices;
   const kind = finishKind(finish_reason);
   if (message.refusal || kind === 'withheld') {
@@ -56,7 +52,7 @@ export function checkFinished(
 export async function parseReply<Completion extends ChatCompletion>(
   completion: Completion,
   schema: object,
-  reader: Pick<ChunkReader, 'redact'>,
+  reader: ChunkReader,
   signal: AbortSignalLike | undefined,
 ): Promise<Completion & ParsedCompletion<never>> {
   checkFinished(completion, reader);
@@ -65,10 +61,11 @@ export async function parseReply<Completion extends ChatCompletion>(
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const whole = (message.content ?? '').trim();
   // Some chat templates contain the opening `<think>` tag, so the text contains only the closing tag.
-  const block = parseJson(whole) === undefined ? /^(?:<think>)?(.*?)<\/think>(.*)$/s.exec(whole) : null;
+  const isReply = readReply(whole) !== undefined;
+  const block = isReply ? null : /^(?:<think>)?(.*?)<\/think>(?!\s*<think>)(.*)$/s.exec(whole);
   const [, reasoning, rest = whole] = block ?? [];
   const text = rest.trim();
-  const value = parseJson(text) ?? parseJson(FENCE.exec(text)?.[2] ?? text);
+  const value = readReply(text);
   if (value === undefined) {
     const why = `The reply ${text === '' ? 'contains no text' : 'is not JSON'}.`;
     throw new OutputValidationError(why, reader.redact({ completion, issues: [] }));
@@ -88,4 +85,8 @@ export async function parseReply<Completion extends ChatCompletion>(
     `The reply does not match the schema: ${issuesText(fields.issues)}.`,
     fields,
   );
+}
+
+function readReply(text: string): unknown {
+  return parseJson(text) ?? parseJson(FENCE.exec(text)?.[2] ?? text);
 }

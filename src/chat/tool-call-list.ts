@@ -11,6 +11,8 @@ interface PendingCall {
   id: string | undefined;
   /** All fields except `id` and `index`. */
   readonly fields: Fields;
+  /** Whether each delta repeats the arguments sent so far. */
+  isCumulative?: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export class ToolCallList {
     this.#isWhole = isWhole;
     const touched = new Set<PendingCall>();
     deltas.forEach((delta, position) => {
-      const found = isWhole ? undefined : this.#find(delta, deltas.length - position, touched);
+      const found = isWhole ? undefined : this.#find(deltas.slice(position), touched);
       const call = found ?? this.#begin(indexOf(delta));
       touched.add(call);
       mergeCall(call, delta);
@@ -54,8 +56,8 @@ export class ToolCallList {
     const calls = this.#calls?.toSorted((a, b) => a.position - b.position);
     return calls?.map(({ id, index, fields }, position) => {
       const { function: called, ...rest } = fields;
-      const isCustom = called === undefined && isRecord(rest.custom);
-      const written = isCustom ? undefined : toFunction(called as Fields | undefined, isFinished);
+      const isCustom = !isRecord(called) && isRecord(rest.custom);
+      const written = isCustom ? undefined : toFunction(called, isFinished);
       const isUnique = id !== undefined && !ids.has(id);
       if (isUnique) ids.add(id);
       return {
@@ -63,28 +65,28 @@ export class ToolCallList {
         ...(this.#isWhole && index !== undefined && { index }),
         ...rest,
         id: isUnique ? id : newId(`${seed} ${JSON.stringify(written)}`, position),
-        type: rest.type ?? (isCustom ? 'custom' : 'function'),
+        type: rest.type || (isCustom ? 'custom' : 'function'),
         ...(written && { function: written }),
       } as unknown as ToolCall;
     });
   }
 
-  /** @param remaining - Number of deltas that are left in the chunk, including this one. */
-  #find(delta: Fields, remaining: number, touched: ReadonlySet<PendingCall>): PendingCall | undefined {
+  /** Finds the call that the first delta belongs to. The other deltas follow it in the same chunk. */
+  #find(deltas: readonly Fields[], touched: ReadonlySet<PendingCall>): PendingCall | undefined {
+    const [delta = {}] = deltas;
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
     const isPart = name === '';
-    const sameId = id === undefined ? undefined : this.#calls?.findLast((call) => call.id === id);
+    const withId = this.#calls?.filter((call) => id !== undefined && call.id === id);
+    const sameId = withId?.findLast((call) => call.index === index) ?? withId?.at(-1);
     const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
     // Deltas without a name continue the last calls, in the same order.
-    const last =
-      index === undefined || (isPart && id === undefined)
-        ? this.#calls?.at(isPart ? -remaining : -1)
-        : undefined;
-    const isElsewhere =
-      !isPart && index !== undefined && sameId?.index !== undefined && sameId.index !== index;
+    const named = deltas.findIndex((one) => nameOf(one) !== '');
+    const parts = Math.min(named < 0 ? deltas.length : named || 1, this.length);
+    const last = index === undefined || (isPart && id === undefined) ? this.#calls?.at(-parts) : undefined;
     // Some servers give several calls the same id.
-    const isOther = isElsewhere && sameId && (nameOf(sameId.fields) !== name || touched.has(sameId));
-    const call = (isOther ? undefined : sameId) ?? sameIndex ?? last;
+    const isOther =
+      sameId && isElsewhere(sameId, delta) && (nameOf(sameId.fields) !== name || touched.has(sameId));
+    const call = (isOther && !isPart ? undefined : sameId) ?? sameIndex ?? last;
     if (call === undefined || isPart) return call;
     if (startsAnother(call, delta)) return undefined;
     if (call === sameId) return call;
@@ -105,6 +107,13 @@ export class ToolCallList {
 function mergeCall(call: PendingCall, delta: Fields): void {
   const { id: _id, index: _index, ...fields } = delta;
   call.id ??= idOf(delta);
+  const { function: called } = call.fields;
+  const before = argumentsOf(call.fields);
+  if (isRecord(called) && argumentsOf(delta).startsWith(before)) {
+    // After `:`, `,` or `[`, the same text can also be the start of a nested object.
+    call.isCumulative ||= /^\{(?:.*[^:,[])?$/s.test(before.trim());
+    if (call.isCumulative) called.arguments = '';
+  }
   for (const [name, value] of Object.entries(fields)) {
     if ((name === 'function' || name === 'custom') && isRecord(value)) mergeCalled(call.fields, name, value);
     else mergeField(call.fields, name, value, DELTA);
@@ -130,12 +139,13 @@ function startsAnother(call: PendingCall, delta: Fields): boolean {
   const [before, added] = [argumentsOf(call.fields), argumentsOf(delta)];
   if (before === '' || added === before) return false;
   if (nameOf(call.fields) !== nameOf(delta)) return nameOf(call.fields) !== '';
-  const index = indexOf(delta);
-  const isElsewhere = index !== undefined && index !== call.index;
   // An empty object can be a placeholder for the arguments.
-  return (
-    (isElsewhere || added.trimStart().startsWith('{')) && isRecord(parseJson(before)) && !isEmpty(before)
-  );
+  const isComplete = isRecord(parseJson(before)) && !isEmpty(before);
+  return isComplete && (isElsewhere(call, delta) || added.trimStart().startsWith('{'));
+}
+
+function isElsewhere({ index }: PendingCall, delta: Fields): boolean {
+  return index !== undefined && (indexOf(delta) ?? index) !== index;
 }
 
 function calledIn({ function: called, custom }: Fields): Fields {
@@ -162,7 +172,8 @@ function indexOf({ index }: Fields): number | undefined {
   return Number.isInteger(number) ? (number as number) : undefined;
 }
 
-function toFunction(called: Fields = {}, isFinished: boolean): Fields {
+function toFunction(value: unknown, isFinished: boolean): Fields {
+  const called = isRecord(value) ? value : {};
   const text = typeof called.arguments === 'string' ? called.arguments : '';
   return { ...called, name: called.name ?? '', arguments: isFinished ? completeArguments(text) : text };
 }
@@ -173,22 +184,20 @@ const MAX_POSITIONS = 20;
 /**
  * Repairs the arguments of a complete call, because chat templates accept only an object. Servers represent missing
  * arguments in several ways, add an empty object before or after the arguments, or repeat the arguments, possibly as a
- * string or after only part of them has been sent. Returns other text unchanged.
+ * string. Returns other text unchanged.
  */
 function completeArguments(text: string): string {
   if (/^\s*(?:null\s*)?$/.test(text)) return '{}';
   const value = parseJson(text);
   if (typeof value === 'string') return isRecord(parseJson(value)) ? value : text;
   if (value !== undefined) return text;
-  const positions = [...text.matchAll(/(?<=.)\{|(?<=\}\s*)"/gs)].slice(0, MAX_POSITIONS);
+  const positions = [...text.matchAll(/(?<=\}\s*)["{]/g)].slice(0, MAX_POSITIONS);
   for (const { index } of positions) {
     const [head, tail] = [text.slice(0, index), text.slice(index)];
     const rest = parseJson(tail);
     const isRepeated = tail.replaceAll(head, '').trim() === '' || typeof rest === 'string';
     if ((isRepeated || isEmpty(tail)) && isRecord(parseJson(head))) return head;
-    // After these characters, an object may be a nested value rather than a repetition.
-    const isPart = tail.startsWith(head) && !/[:,[]\s*$/.test(head);
-    if ((isPart || isEmpty(head)) && isRecord(rest)) return tail;
+    if (isEmpty(head) && isRecord(rest)) return tail;
   }
   return text;
 }

@@ -1,10 +1,13 @@
-import type { Deadline } from '../http/deadline.ts';
+import { Deadline } from '../http/deadline.ts';
+import type { AnySchemaOptions } from './json-schema.ts';
 import { OneReader } from './one-reader.ts';
-import type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
+import type { RunToolsOptions } from './options.ts';
+import type { ChatCompletionRequest } from './request.ts';
+import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
 
 /**
- * The events of a {@link ChatClient.streamTools} run, which can have only one reader. The run starts when the first
- * event is read, or when {@link ToolStream.completion} is called.
+ * The events of a run of {@link ChatClient.streamTools}, for a single reader. The run starts when the first event is
+ * read, or when {@link ToolStream.completion} is called.
  *
  * @example
  * ```ts
@@ -20,27 +23,30 @@ import type { ToolEvent, ToolRunCompletion } from './tool-run.ts';
  * ```
  */
 export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable<ToolEvent>, AsyncDisposable {
-  readonly #deadline: Deadline;
   readonly #events: OneReader<ToolEvent>;
-  #completion: Completion | undefined;
+  #deadline: Deadline | undefined;
+  #run: AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> | undefined;
+  #completion: ToolRunCompletion | undefined;
 
   /**
    * Streams are created by {@link ChatClient.streamTools}.
    *
    * @internal
    */
-  constructor(events: AsyncGenerator<ToolEvent, Completion, undefined>, deadline: Deadline) {
-    this.#deadline = deadline;
+  constructor(request: ChatCompletionRequest, options: RunToolsOptions & AnySchemaOptions, ask: Ask) {
     this.#events = new OneReader({
       read: async () => {
-        deadline.signal.throwIfAborted();
-        const { done, value } = await events.next();
+        this.#deadline ??= new Deadline(options.signal);
+        const { signal } = this.#deadline;
+        const { runTools } = await import('./tool-run.ts');
+        this.#run ??= runTools(request, options, this.#deadline, ask);
+        const { done, value } = await (signal.aborted ? this.#run.throw(signal.reason) : this.#run.next());
         if (!done) return [value];
         this.#completion = value;
         return undefined;
       },
       leave: () => this.abort(),
-      close: () => deadline[Symbol.dispose](),
+      close: () => this.#deadline?.[Symbol.dispose](),
     });
   }
 
@@ -49,7 +55,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
     return this.#events.iterate((event) => event);
   }
 
-  /** Returns the last completion together with the whole conversation. Reads the events unless they have a reader. */
+  /** Returns the last completion together with the whole conversation. Reads the events if there is no reader. */
   async completion(): Promise<Completion> {
     await this.#events.drain();
     return this.#completion as Completion;
@@ -58,7 +64,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
   /** Aborts the run, including its pending request and the tools that are running. */
   abort(reason: unknown = new DOMException('The run was aborted.', 'AbortError')): void {
     this.#events.fail(reason);
-    this.#deadline.abort(reason);
+    this.#deadline?.abort(reason);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,30 +2,30 @@ import { Secret } from '../secret/secret.ts';
 import type { Settings } from './options.ts';
 import { ALPHANUMERIC, type RandomText, URL_SAFE } from './random.ts';
 
-/** The owner of a key: the account or the workspace with this number. */
+/** The owner of a key: the account, or a workspace given by its number. */
 export type Scope = 'account' | number;
 
-/** Whether a number is a valid workspace number (int32 in the contract). */
+/** Returns whether a number is a valid workspace number: a positive int32, as in the contract. */
 export function isWorkspace(value: number): boolean {
   return Number.isInteger(value) && value > 0 && value < 2 ** 31;
 }
 
-/** Number of tokens that a key may use. A 64-bit integer, as on the wire. */
+/** The number of tokens that a key may use. A bigint, because it is a 64-bit integer on the wire. */
 export type Quota = bigint | 'unlimited';
 
-/** The user to whom the access token belongs. */
+/** Name of the user who owns the access token. */
 export const OWNER = 'owner';
 
-/** A key as the service stores it. Times are milliseconds since 1970; `Infinity` means never. */
+/** A key as the service stores it. Times are in milliseconds since 1970; `Infinity` means never. */
 export interface KeyRecord {
   readonly id: string;
   readonly name: string;
   readonly secret: Secret;
   readonly scope: Scope;
-  /** Name of a user. */
+  /** Name of the user who created the key. */
   readonly createdBy: string;
   readonly createdAt: number;
-  /** When the data plane starts to accept the key. */
+  /** When the data plane starts accepting the key. */
   readonly acceptedFrom: number;
   isDeleted: boolean;
   /** When the data plane stops accepting the key after its deletion. */
@@ -39,7 +39,7 @@ export interface KeyRecord {
   usedTokens: bigint;
 }
 
-/** Returns the number of remaining tokens. It is 0 if more were used than allowed, because running requests are not cut off. */
+/** Returns the number of tokens left, or 0 if requests in progress have exceeded the quota. */
 export function remainingTokens({ quota, usedTokens }: KeyRecord): Quota {
   if (quota === 'unlimited') return quota;
   return usedTokens < quota ? quota - usedTokens : 0n;
@@ -55,16 +55,16 @@ export interface NewKeyRecord extends Partial<Omit<KeyRecord, 'name' | 'scope'>>
   readonly acceptedAfterMs?: number | undefined;
 }
 
-/** Number of tokens used by a request. */
+/** Number of tokens that a request used. */
 export interface TokenUsage {
   readonly input: number;
   readonly output: number;
-  /** Input tokens that were served from a cache. */
+  /** Input tokens served from a cache. */
   readonly cached: number;
   readonly total: number;
 }
 
-/** Tokens used by one request, with the key and model. */
+/** The token usage of one request, with its key and model. */
 export interface UsageEntry {
   /** Milliseconds since 1970. */
   readonly time: number;
@@ -79,7 +79,7 @@ type AccountSettings = Pick<Settings, 'accessToken' | 'maxKeys' | 'now'>;
 /** Short enough that the request log does not mistake ids in paths for credentials. */
 const ID_LENGTH = 16;
 
-/** Maximum number of deleted keys that are remembered, for the log and for faults that are limited to a key. */
+/** Deleted keys are purged after this many deletions. Until then, the log and faults for a key can identify them. */
 const MAX_DELETED = 1000;
 
 const MAX_USAGE_ENTRIES = 100_000;
@@ -88,7 +88,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 /** The emulated account: its API keys, those of its workspaces, and their usage. */
 export class Account {
-  /** The access token of the control plane. */
+  /** The access token for the control plane. */
   readonly token: Secret;
   readonly #settings: AccountSettings;
   readonly #randomText: RandomText;
@@ -103,15 +103,15 @@ export class Account {
     this.#randomText = randomText;
   }
 
-  /** Whether the scope has reached its key limit. */
+  /** Returns whether the scope has reached its key limit. */
   isFull(scope: Scope): boolean {
     return this.list(scope).length >= this.#settings.maxKeys;
   }
 
   /**
-   * The existing keys, oldest first.
+   * Returns the existing keys, oldest first.
    *
-   * @param scope - Default: every scope.
+   * @param scope - Default: all scopes.
    */
   list(scope?: Scope): KeyRecord[] {
     const existing = [...this.#byId.values()].filter(({ isDeleted }) => !isDeleted);
@@ -122,7 +122,7 @@ export class Account {
     return this.list(scope).find((record) => record.id === id);
   }
 
-  /** Creates a key. The caller checks the limit. */
+  /** Creates a key. The caller must check the key limit. */
   create({ fullKey, acceptedAfterMs = 0, ...key }: NewKeyRecord): KeyRecord {
     const value = fullKey ?? `sk-${this.#randomText(URL_SAFE, 45)}`;
     const createdAt = this.#settings.now();
@@ -148,7 +148,7 @@ export class Account {
     return record;
   }
 
-  /** @param acceptedForMs - Time until the data plane rejects the key. */
+  /** Deletes a key. @param acceptedForMs - Time until the data plane rejects it. */
   delete(record: KeyRecord, acceptedForMs = 0): void {
     record.isDeleted = true;
     record.acceptedUntil = this.#settings.now() + acceptedForMs;
@@ -159,7 +159,7 @@ export class Account {
     }
   }
 
-  /** Returns the key that authenticates a request, and updates its last use. */
+  /** Returns the key and records its use, or returns `undefined` if the data plane does not accept the key. */
   use(fullKey: string): KeyRecord | undefined {
     const record = this.#byFullKey.get(fullKey);
     const now = this.#settings.now();
@@ -169,12 +169,12 @@ export class Account {
     return record;
   }
 
-  /** Returns the record for an id or a full key, even after its deletion. */
+  /** Returns the record for an id or a full key, even if the key has been deleted. */
   recall(idOrFullKey: string): KeyRecord | undefined {
     return this.#byId.get(idOrFullKey) ?? this.#byFullKey.get(idOrFullKey);
   }
 
-  /** Returns the usage of the most recent requests in a scope, including requests with keys that have since been deleted. */
+  /** Returns the usage of the most recent requests in a scope, even if their keys have since been deleted. */
   usage(scope: Scope): UsageEntry[] {
     return this.#usage.filter((entry) => entry.scope === scope);
   }

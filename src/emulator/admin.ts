@@ -12,7 +12,7 @@ import type { RequestLog } from './log.ts';
 import type { EmulatorOptions } from './options.ts';
 import { addition } from './scenario.ts';
 
-/** Adds to the state of an emulator. @returns The created keys. */
+/** Adds keys, rules and faults to an emulator. @returns The created keys. */
 export type Add = (
   scenario: Pick<EmulatorOptions, 'keys' | 'rules' | 'faults'>,
 ) => CreatedEmulatedKey[] | undefined;
@@ -34,8 +34,8 @@ function adminError(status: number, message: string): HttpError {
 const done = (): Response => new Response(null, { status: 204 });
 
 /**
- * Handles `/_emulator/`: the dashboard, and endpoints that provide the methods of an emulator to other processes. Every
- * endpoint requires the access token. A full key appears only in the response to its creation. Only rejected requests
+ * Creates the handler for `/_emulator/`: the dashboard, and endpoints that let other processes use the emulator's
+ * methods. Every endpoint requires the access token. Full keys are returned only on creation. Only rejected requests
  * are logged.
  */
 export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
@@ -43,7 +43,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   const { account } = context;
   const app = new Hono();
 
-  /** Returns whether the `key` parameter, the id or name of a key, selects a key. */
+  /** Returns a predicate for the keys whose id or name is the `key` parameter. Without it, every key matches. */
   const selector = ({ url }: HonoRequest): ((key: string | Secret | undefined) => boolean) => {
     const name = new URL(url).searchParams.get('key');
     if (name === null) return () => true;
@@ -120,6 +120,6 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
 /** @throws {HttpError} If the body is not JSON. */
 async function bodyOf(request: Request): Promise<unknown> {
   const value = parseJson(await request.text());
-  if (value === undefined) throw adminError(400, 'The body must be JSON.');
+  if (value === undefined) throw adminError(400, 'The body must be valid JSON.');
   return value;
 }

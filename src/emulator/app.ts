@@ -52,7 +52,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) 
     return settings.behind === 'none' ? unknownPath() : notFound();
   });
   app.onError((error, { req, env: { log } }) => {
-    // The cause is a bug, or an option that throws. Rethrow the error so that its author sees it instead of a 500.
+    // The emulator has a bug, or a function in the options threw. Rethrow the error so that the developer sees it.
     if (!(error instanceof HttpError)) throw error;
     log.add({ reason: error.reason });
     return error.toResponse(req.raw);
@@ -65,7 +65,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) 
   };
 }
 
-/** The gateway's router redirects a path with repeated slashes. */
+/** Returns the redirect that the gateway's router sends for a path with repeated slashes. */
 function cleanPathRedirect({ url }: Request): Response | undefined {
   const { pathname, search } = new URL(url);
   const clean = pathname.replace(/\/{2,}/g, '/');

@@ -3,17 +3,17 @@ export type Body = ReadableStream<Bytes>;
 export type Chunks = AsyncGenerator<string | Bytes, void, undefined>;
 
 interface BodyOptions {
-  /** Called when the reader cancels or the signal aborts. Must end everything that `source` is waiting for. */
+  /** Called when the reader cancels or the signal aborts. Must unblock `source` if it is waiting. */
   readonly onCancel?: ((reason: unknown) => void) | undefined;
   /** Called once when the body ends for any reason. */
   readonly onEnd?: (() => void) | undefined;
-  /** When this signal aborts, the body fails with its reason. */
+  /** If this signal aborts, the body fails with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const encoder = new TextEncoder();
 
-/** Creates a body from a generator. It has no queue, so data is requested from `source` only on demand. */
+/** Creates a body from a generator. The body has no queue, so it reads from `source` only on demand. */
 export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions = {}): Body {
   let ended = false;
   let onAbort: (() => void) | undefined;
@@ -25,7 +25,7 @@ export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions 
   };
   const cancel = (reason: unknown): void => {
     onCancel?.(reason);
-    // Not awaited, so that a hanging source does not block a reader that cancels.
+    // Not awaited, so that a source that hangs does not block the cancellation.
     source.return().catch(() => {});
     end();
   };
@@ -58,7 +58,7 @@ export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions 
   );
 }
 
-/** Passes a body through a generator. If the reader cancels, the original body is canceled as well. */
+/** Passes a body through a generator. Canceling the resulting body also cancels the original body. */
 export function mapBody(
   body: Body,
   map: (chunks: AsyncGenerator<Bytes, void, undefined>) => Chunks,
@@ -82,12 +82,12 @@ async function* readAll(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenera
       yield value;
     }
   } finally {
-    // The generator may end before the body does. Canceling has no effect after the end of the body.
+    // The consumer may stop before the body ends. Canceling a body that has ended has no effect.
     void reader.cancel().catch(() => {});
   }
 }
 
-/** Splits decoded chunks after each match of `end`, which the last part may lack. */
+/** Decodes chunks and splits the text after each match of `end`. The last part may end without a match. */
 export async function* splitAfter(
   chunks: AsyncIterable<Bytes>,
   end: RegExp,
@@ -105,12 +105,12 @@ export async function* splitAfter(
   if (rest !== '') yield rest;
 }
 
-/** Returns the server-sent events of a body, each with its terminating blank line. The last event may have none. */
+/** Yields the server-sent events of a body, each with its terminating blank line. The last event may lack it. */
 export function eventsOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
   return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/);
 }
 
-/** Returns the data of an event, or `undefined` if it has none, such as a comment. */
+/** Returns the data of an event, or `undefined` if the event has none, for example because it is a comment. */
 export function dataOf(event: string): string | undefined {
   const lines = event.split(/\r\n|\n|\r/).filter((line) => line.startsWith('data:'));
   return lines.length === 0 ? undefined : lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n');

@@ -5,16 +5,16 @@ import { isSecret } from '../secret/secret.ts';
 
 export const nonEmpty = z.string().min(1);
 
-/** A credential that is valid in an HTTP header. */
+/** A credential that can be sent in an HTTP header. */
 export const credential = z.union([
   z.string().refine(isPrintableAscii, 'must be printable ASCII characters without spaces'),
   z.custom(isSecret),
 ]);
 
-/** The id, name or value of a key. */
-export const keyReference = z.union([nonEmpty, z.custom(isSecret)], 'must be the id, name or value of a key');
+/** A reference to a key: its id, its name or the full key. */
+export const keyReference = z.union([nonEmpty, z.custom(isSecret)], 'must be a key id, key name or full key');
 
-/** Creates an object schema. It rejects unknown fields and suggests the closest known field. */
+/** Creates an object schema that rejects unknown fields and suggests the closest known field. */
 export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {
     error({ code, keys }) {
@@ -26,7 +26,7 @@ export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<S
 }
 
 /**
- * Validates an external value.
+ * Validates a value against a schema.
  *
  * @throws {TypeError} If the value is invalid. The message names the field but does not repeat the value, which may be
  * a credential.
@@ -36,7 +36,7 @@ export function check(subject: string, schema: z.ZodType, value: unknown): void 
   if (issue === undefined) return;
   const { path, message } = explain(issue);
   const field = path.length === 0 ? '' : `\`${path.join('.')}\``;
-  // zod's messages are sentences; custom ones start with a verb.
+  // Messages from zod are sentences; custom messages start with a verb.
   const separator = field === '' ? '' : /^[A-Z]/.test(message) ? ': ' : ' ';
   throw new TypeError(`${subject}: ${field}${separator}${message}${message.endsWith('?') ? '' : '.'}`);
 }
@@ -45,7 +45,7 @@ function explain(issue: z.core.$ZodIssue): Pick<z.core.$ZodIssue, 'path' | 'mess
   const { path, message } = issue;
   if (issue.code === 'unrecognized_keys') return { path: [...path, issue.keys[0] ?? ''], message };
   if (issue.code !== 'invalid_union') return { path, message };
-  // Choose the alternative with the most valid fields.
+  // The alternative that fails at the most deeply nested field is probably the intended one.
   const [best] = issue.errors
     .flatMap(([first]) => (first === undefined ? [] : [explain(first)]))
     .filter((each) => each.path.length > 0)

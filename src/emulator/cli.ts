@@ -8,20 +8,20 @@ import { DEFAULT_MODELS, type EmulatorOptions } from './options.ts';
 
 const HELP = `Usage: drun-sdk emulator [options]
 
-Runs an emulator of d.run in memory: the control plane and the data plane on one port.
+Runs an in-memory emulator of d.run that serves the control plane and the data plane on one port.
 
   --port <number>          port to listen on; 0 selects a free port (default: 3786)
   --host <name>            host name or address to listen on (default: 127.0.0.1)
-  --allowed-host <name>    additional host name that clients use, such as host.docker.internal; repeatable
+  --allowed-host <name>    another host name that clients use, such as host.docker.internal; repeatable
   --script <file>          JSON file with options, rules, keys and faults
-  --strict                 reject requests that no rule of the script matches
+  --strict                 reject requests that match no rule in the script
   --max-keys <number>      maximum number of API keys, or unlimited (default: 5)
-  --version <version>      emulated version of the service: 0.15, 0.16, 0.17 (default: 0.17)
+  --version <version>      version of d.run to emulate: 0.15, 0.16 or 0.17 (default: 0.17)
   --model <name>           name of an available model; repeatable
-  --upstream <url>         OpenAI-compatible server that replies, such as http://127.0.0.1:11434/v1;
-                           its key is read from DRUN_UPSTREAM_API_KEY
-  --behind <what>          gateway, or none for a bare model server (default: gateway)
-  --access-token <token>   access token of the control plane (default: a random token)
+  --upstream <url>         OpenAI-compatible server to forward requests to, such as http://127.0.0.1:11434/v1;
+                           set its API key in DRUN_UPSTREAM_API_KEY
+  --behind <layer>         layer in front of the models: gateway or none (default: gateway)
+  --access-token <token>   access token for the control plane (default: a random token)
   --no-admin               do not serve /_emulator/
   --json                   print one JSON object per line
   -h, --help               print this help
@@ -39,7 +39,7 @@ const OPTIONS = {
 
 type Arguments = ReturnType<typeof parseArguments>;
 
-/** @throws {TypeError} If the command line is invalid. The message does not repeat values, because they may be credentials. */
+/** @throws {TypeError} If the command line is invalid. The message omits values, which may be credentials. */
 function parseArguments([command, ...args]: readonly string[]) {
   if (command === undefined || command === '--help' || command === '-h') return { help: true };
   if (command !== 'emulator') throw new TypeError('The first argument must be the subcommand `emulator`.');
@@ -52,7 +52,7 @@ function parseArguments([command, ...args]: readonly string[]) {
   }
 }
 
-/** Returns the options from the script, overridden by options from the command line. */
+/** Returns the options from the script, overridden by those on the command line. */
 function emulatorOptions(args: Arguments): EmulatorOptions {
   const { 'max-keys': maxKeys, upstream, script } = args;
   const given = {
@@ -72,11 +72,11 @@ function readScript(path: string): EmulatorOptions {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new TypeError(`--script ${path}: ${(error as Error).message}.`);
+    throw new TypeError(`Cannot read the script ${path}: ${(error as Error).message}.`);
   }
 }
 
-/** Starts the server. @returns A function that stops it immediately, including open streams. */
+/** Starts the server. @returns A function that stops the server immediately and aborts open streams. */
 async function run(args: Arguments, print: (line: string) => void): Promise<() => Promise<void>> {
   const options = emulatorOptions(args);
   const onRequest = (request: EmulatedRequest): void =>
@@ -116,7 +116,7 @@ async function run(args: Arguments, print: (line: string) => void): Promise<() =
 type Summary = Readonly<Record<'url' | 'openaiBaseUrl' | 'version' | 'accessToken', string>> &
   Readonly<Record<'dashboard' | 'apiKey', string | undefined>> & { readonly models: string[] | undefined };
 
-/** Returns text that can be pasted into a shell. */
+/** Describes the server, with commands that can be pasted into a shell. */
 function describeServer(server: Summary): string {
   const { url, openaiBaseUrl, dashboard, version, models, accessToken, apiKey } = server;
   const lines = [`d.run ${version}, emulated at ${url}`];
@@ -144,7 +144,7 @@ function describeRequest(request: EmulatedRequest): string {
   return [time, method, path, status, `${Math.round(durationMs)} ms`, credential, ...details].join(' ');
 }
 
-/** Quotes a string for a shell. */
+/** Quotes a string for use in a shell. */
 function quoted(value: string): string {
   return `'${value.replaceAll("'", "'\\''")}'`;
 }

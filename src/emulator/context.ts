@@ -16,14 +16,14 @@ export interface Context {
 /** The state of a request. */
 export interface Env {
   Bindings: {
-    /** Aborted when the client disconnects and when the emulator is closed. */
+    /** Aborted when the client disconnects or the emulator is closed. */
     readonly signal: AbortSignal;
     readonly log: LoggedRequest;
   };
   Variables: {
-    /** The combined fields of all faults that apply. */
+    /** All faults that apply to the request, combined into one. */
     fault: Fault;
-    /** On the control plane, the owner of the keys. */
+    /** The owner of the keys. Set only on the control plane. */
     scope: Scope;
   };
 }
@@ -31,5 +31,5 @@ export interface Env {
 export type Exchange = HonoContext<Env>;
 export type Middleware = MiddlewareHandler<Env>;
 
-/** Creates the middleware that precedes every handler: it logs the operation and applies faults. */
+/** Creates the middleware that runs before every handler, logs the operation and applies faults. */
 export type Operate = (operation?: EmulatedOperation) => Middleware;

@@ -1,8 +1,8 @@
 /// <reference path="./text-imports.d.ts" />
 
 /**
- * Content security policy: the page may load its script and style, and send requests to its own origin. It allows no
- * inline code, other origins, form targets or frames, and requires trusted types.
+ * The Content Security Policy allows the page's own script, styles and requests to its origin. It forbids inline code,
+ * other origins, form submissions and framing, and requires trusted types.
  */
 const POLICY = [
   "default-src 'none'",
@@ -25,7 +25,7 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-/** Serves the files of the dashboard. They contain no data, so they need no token. */
+/** Serves the dashboard's files, which require no token because they contain no data. */
 export async function dashboard({ url, method }: Request): Promise<Response | undefined> {
   const { pathname } = new URL(url);
   if (pathname === '/_emulator') {

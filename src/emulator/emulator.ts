@@ -20,29 +20,29 @@ import { type EmulatorOptions, resolveOptions } from './options.ts';
 import { randomText as createRandomText } from './random.ts';
 
 /**
- * An emulated d.run, created by {@link createEmulator}. With `await using`, it is closed at the end of the block:
+ * An emulator of d.run, created by {@link createEmulator}. With `await using`, it is closed at the end of the block:
  * responses in progress are aborted, and further requests fail as if the server were not running.
  *
- * Printing, inspecting and serializing it reveal no credentials.
+ * Printing, inspecting or serializing an emulator reveals no credentials.
  */
 export interface Emulator extends AsyncDisposable {
   /**
-   * Handles a request to either plane or to `/_emulator/`. Can replace `fetch` in any client, and does not depend on
-   * `this`. Only the path of the URL matters, not its host.
+   * Handles a request to either plane or to `/_emulator/`. Can replace `fetch` in any client and does not depend on
+   * `this`. The host in the URL is ignored.
    *
    * @returns The service's response, including error responses.
-   * @throws The signal's reason if the signal is aborted, even while the body of a stream is being read.
-   * @throws {TypeError} If the arguments are not a request, or a fault drops the connection.
+   * @throws The signal's reason if the signal is aborted. Reading the body of a stream then throws it, too.
+   * @throws {TypeError} If the request is invalid, a fault drops the connection, or the emulator has been closed.
    */
   readonly fetch: (
     input: PlatformRequest | PlatformUrl | string,
     init?: PlatformRequestInit,
   ) => Promise<PlatformResponse>;
-  /** The access token of the control plane. A reset does not change it. */
+  /** The access token for the control plane. A reset does not change it. */
   readonly accessToken: Secret;
   /** The keys that currently exist. */
   readonly keys: EmulatedKeys;
-  /** The last 1,000 requests, in order of arrival. Requests to `/_emulator/` are included only if they were rejected. */
+  /** The last 1,000 requests, oldest first. Requests to `/_emulator/` are included only if they are rejected. */
   readonly requests: Iterable<EmulatedRequest>;
   /** The active faults. */
   readonly faults: Faults;
@@ -55,14 +55,14 @@ export interface Emulator extends AsyncDisposable {
   readonly reset: () => void;
 }
 
-/** The log of each emulator. `serve` uses it for requests that it rejects itself. */
+/** The request log of each emulator, to which `serve` adds the requests that it rejects itself. */
 export const logs = new WeakMap<object, RequestLog>();
 
 /**
- * Creates an emulator of d.run in memory, with both planes on one origin.
+ * Creates an in-memory emulator of d.run that serves both planes on one origin.
  *
- * It accepts only keys that it issued, repeats rejected credentials in plain text, requires the bodies that the contract
- * requires, omits zero values, and fails the way the real gateway does.
+ * It accepts only keys that it issued, repeats rejected credentials in plain text, requires a body wherever the
+ * contract does, omits zero values from responses, and fails the way the real gateway does.
  *
  * @throws {TypeError | RangeError} If an option is invalid.
  *
@@ -108,7 +108,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   let isClosed = false;
   const handle = async (request: Request): Promise<Response> => {
     const entry = log.open(request);
-    // A separate signal is used, so that no listener remains on the caller's signal and all requests can be aborted together.
+    // A separate signal leaves no listener on the caller's signal, and lets the emulator abort all requests at once.
     const controller = new AbortController();
     const { signal } = controller;
     const onAbort = (): void => controller.abort(request.signal.reason);
@@ -122,7 +122,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     signal.addEventListener('abort', end);
     try {
       const response = await abortable(app(request, { signal, log: entry }), signal);
-      // Clients may rely on the service's clock.
+      // Clients may read the service's clock from this header.
       response.headers.set('date', new Date(settings.now()).toUTCString());
       entry.add({ status: response.status });
       const { body, status, headers } = response;

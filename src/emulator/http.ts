@@ -1,7 +1,7 @@
 /** Languages of control-plane messages. */
 export type Language = 'en' | 'zh';
 
-/** Thrown by a handler to end its request with an error response. */
+/** Thrown by a handler to respond with an error. */
 export class HttpError extends Error {
   override readonly name = 'HttpError';
   readonly status: number;
@@ -26,7 +26,7 @@ export function json(body: unknown, status = 200, type = 'application/json; char
   return new Response(JSON.stringify(body), { status, headers: { 'content-type': type } });
 }
 
-/** Creates Go's response for an unknown path. */
+/** Creates the response of Go's HTTP server to an unknown path. */
 export function notFound(): Response {
   const body = '404 page not found\n';
   return new Response(body, {
@@ -44,7 +44,7 @@ export function isEventStream({ headers }: Response): boolean {
 }
 
 /**
- * Returns the token of an `Authorization: Bearer` header, or `undefined` if there is none. The scheme is case-sensitive.
+ * Returns the token in the `Authorization: Bearer` header, or `undefined` if it is missing. `Bearer` is case-sensitive.
  */
 export function bearerToken(request: Request): string | undefined {
   return /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1];
@@ -55,7 +55,7 @@ export async function bodyText(message: Request | Response): Promise<string> {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await message.arrayBuffer());
 }
 
-/** Parses JSON; returns `undefined` if it is invalid. */
+/** Parses JSON. Returns `undefined` if the text is not valid JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -81,12 +81,12 @@ export function preferredLanguage(request: Request): Language {
 const MESSAGES = { ECONNRESET: 'read ECONNRESET', ECONNREFUSED: 'connect ECONNREFUSED' } as const;
 
 /**
- * Thrown by `fetch` or by a body if the connection is lost, because a fault dropped it or the emulator was closed.
- * `serve` and `handlers` drop their own connections instead.
+ * Thrown by `fetch` or while a body is being read if a fault drops the connection or the emulator is closed. `serve`
+ * and `handlers` drop the client's connection instead.
  */
 export class LostConnection extends TypeError {
   constructor(code: keyof typeof MESSAGES = 'ECONNRESET') {
-    // As from Node's sockets.
+    // Imitates the errors of Node's sockets.
     super('fetch failed', { cause: Object.assign(new Error(MESSAGES[code]), { code }) });
   }
 }

@@ -7,7 +7,7 @@ import { keyChanges, newKey } from './scenario.ts';
 export interface EmulatedQuota {
   readonly limit: number | 'unlimited';
   readonly used: number;
-  /** 0 if more was used than allowed, because running requests are not cut off. */
+  /** 0 if requests in progress have exceeded the limit. */
   readonly remaining: number | 'unlimited';
 }
 
@@ -15,14 +15,14 @@ export interface EmulatedQuota {
 export interface EmulatedKey {
   readonly id: string;
   readonly name: string;
-  /** Such as `sk-******7ucU`. */
+  /** The masked key, such as `sk-******7ucU`. */
   readonly maskedKey: string;
   /** The key's workspace; absent for account keys. */
   readonly workspace?: number | undefined;
   /** Name of the user who created the key. */
   readonly createdBy: string;
   readonly createdAt: Date;
-  /** When the key expires; absent if it never does. */
+  /** When the key expires; absent if it never expires. */
   readonly expiresAt?: Date | undefined;
   readonly expired: boolean;
   readonly disabled: boolean;
@@ -37,10 +37,10 @@ export interface EmulatedKey {
 
 /** Properties of a key that {@link EmulatedKeys.update} can change. */
 export interface EmulatedKeyChanges {
-  /** When the key expires; null if it never does. */
+  /** When the key expires; null if it never expires. */
   readonly expiresAt?: Date | string | null | undefined;
   readonly disabled?: boolean | undefined;
-  /** Globs of the models that the key may use: `*` does not cross a slash, `**` does. */
+  /** Globs of the models that the key may use. `**` matches slashes, `*` does not. */
   readonly allowModels?: readonly string[] | undefined;
   /** Globs of the models that the key may not use. The deny list takes precedence over the allow list. */
   readonly denyModels?: readonly string[] | undefined;
@@ -48,42 +48,42 @@ export interface EmulatedKeyChanges {
   readonly quota?: number | 'unlimited' | undefined;
 }
 
-/** A new key that is created directly, without a request. */
+/** The properties of a key to create. */
 export interface NewEmulatedKey extends EmulatedKeyChanges {
   readonly name: string;
-  /** The full key, for tests that need a fixed one: printable ASCII without spaces. Default: a random key. */
+  /** The full key, for tests that need a fixed value: printable ASCII without spaces. Default: a random key. */
   readonly key?: string | Secret | undefined;
   /** The workspace in which the key is created. Default: the key belongs to the account. */
   readonly workspace?: number | undefined;
-  /** Name of the user who owns the key. Default: the owner of the access token. */
+  /** Name of the user who creates the key. Default: the owner of the access token. */
   readonly user?: string | undefined;
 }
 
-/** A key that has just been created. */
+/** A key that has just been created, with the full key in `secret`. */
 export interface CreatedEmulatedKey extends EmulatedKey {
   readonly secret: Secret;
 }
 
 /**
- * The keys that currently exist, oldest first. The methods set up the state of a test. They send no requests, and
- * faults do not apply to them.
+ * The keys that currently exist, oldest first. Use the methods to set up a test. They send no requests and are not
+ * affected by faults.
  */
 export interface EmulatedKeys extends Iterable<EmulatedKey> {
   /**
    * Creates a key.
    *
-   * @throws {RangeError} If the limit (`maxKeys`) is reached or the full key already exists.
+   * @throws {RangeError} If the key limit (`maxKeys`) has been reached, or if the full key already exists.
    * @throws {TypeError} If a field is invalid.
    */
   readonly create: (key: NewEmulatedKey) => CreatedEmulatedKey;
   /**
-   * Changes a key. Only this method can set the model lists; the control plane has no request for that.
+   * Changes a key. Model lists can be changed only here, because the control plane has no request for that.
    *
    * @throws {RangeError} If no such key exists.
    * @throws {TypeError} If a field is invalid.
    */
   readonly update: (id: string, changes: EmulatedKeyChanges) => EmulatedKey;
-  /** @throws {RangeError} If no such key exists. */
+  /** Deletes a key. @throws {RangeError} If no such key exists. */
   readonly delete: (id: string) => void;
 }
 
@@ -109,13 +109,13 @@ export function keyView(record: KeyRecord, now: number): EmulatedKey {
   };
 }
 
-/** Whether a record has this id, name or full key. */
+/** Returns whether a record has this id, name or full key. */
 export function isKey(record: KeyRecord, key: string | Secret): boolean {
   if (isSecret(key)) return record.secret.equals(key);
   return record.id === key || record.name === key || record.secret.equals(key);
 }
 
-/** Wraps a reference to a key if it may be the full key. */
+/** Wraps a reference to a key in a `Secret` if it may be a full key. */
 export function concealed(key: string | Secret | undefined): string | Secret | undefined {
   return typeof key === 'string' && key.startsWith('sk-') ? new Secret(key) : key;
 }

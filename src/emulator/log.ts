@@ -7,16 +7,16 @@ import type { Settings } from './options.ts';
 export interface EmulatedRequest {
   readonly method: string;
   /**
-   * The path without its query. Everything that may be a credential is masked: access tokens, the value of the
-   * `Authorization` header, everything that starts with `sk-`, and any unbroken sequence of 20 or more characters. The
-   * emulator's own ids are shorter.
+   * The path without the query. Anything that may be a credential is masked: the access token, the value of the
+   * `Authorization` header, anything that starts with `sk-`, and any sequence of 20 or more characters without a slash.
+   * The emulator's own ids are shorter.
    */
   readonly path: string;
   /** Absent if the path belongs to neither plane. */
   readonly plane?: EmulatedPlane | undefined;
   /** Absent if the emulator does not serve the path. */
   readonly operation?: EmulatedOperation | undefined;
-  /** The masked credential from the `Authorization` header. */
+  /** The credential in the `Authorization` header, masked. */
   readonly credential?: string | undefined;
   /** The id of the API key that authenticated the request. */
   readonly keyId?: string | undefined;
@@ -26,11 +26,11 @@ export interface EmulatedRequest {
   readonly status?: number | undefined;
   /** Why the request was rejected. */
   readonly reason?: string | undefined;
-  /** When the request was received, by the emulator's clock. */
+  /** When the request was received, according to the emulator's clock. */
   readonly at: Date;
-  /** Time until the response ended or the client disconnected; absent until then. */
+  /** Time until the response ended or the client disconnected, in milliseconds; absent until then. */
   readonly durationMs?: number | undefined;
-  /** The fields of the faults that were applied. */
+  /** Names of the fault fields that were applied, such as `delayMs`. */
   readonly faults?: readonly string[] | undefined;
   /** Position of the rule that provided the reply, starting at 1. */
   readonly rule?: number | undefined;
@@ -59,7 +59,7 @@ export class RequestLog {
   open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>) {
     const { now, onRequest } = this.#settings;
     const { pathname } = new URL(url);
-    // Applies to any scheme, because a client may send a credential without a scheme by mistake.
+    // The scheme does not matter, because a client may use the wrong one or omit it by mistake.
     const words = (headers.get('authorization') ?? '').split(/[\s,]+/).filter((word) => word !== '');
     const credential = words.at(-1);
     const plane = planeOf(pathname);
@@ -84,7 +84,7 @@ export class RequestLog {
         try {
           onRequest?.(structuredClone(entry));
         } catch {
-          // A listener must not fail the request.
+          // An error in the listener must not affect the request.
         }
       },
     };
@@ -107,7 +107,7 @@ export class RequestLog {
   }
 
   #redact(text: string, words: readonly string[]): string {
-    // Shorter words also occur in the paths themselves: the `key` in /apikeys.
+    // Shorter words may occur in ordinary paths, such as `key` in `/apikeys`.
     const sent = words.filter((word) => word.length >= 8);
     return redact(text, [this.#token, ...sent]).replace(
       /sk-[^/*\s`"',;]+/gi,

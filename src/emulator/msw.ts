@@ -21,14 +21,14 @@ export interface HandlersOptions {
 }
 
 /**
- * Creates msw request handlers for `setupServer` and `setupWorker` that let an emulator respond to requests for d.run's
- * URLs, so the code under test needs no configuration. As in the real service, each plane responds only at its own URL.
+ * Creates msw request handlers, for `setupServer` or `setupWorker`, that send requests for d.run's URLs to an emulator.
+ * The code under test needs no configuration. As in the real service, each plane responds only at its own URL.
  *
  * Streams arrive chunk by chunk, aborts are passed on, and a connection that a fault drops becomes a network error. msw
  * reads a response as fast as it is produced, even if the client does not read it. If backpressure matters, pass
  * {@link Emulator.fetch} to the client, or use `serve`.
  *
- * @throws {TypeError} If an option is not a URL.
+ * @throws {TypeError} If an option is not an https or http URL.
  *
  * @example
  * ```ts
@@ -69,7 +69,7 @@ function below(base: string): RegExp {
   return new RegExp(`^${base.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&')}/`);
 }
 
-/** @param only - The plane at this URL. Requests to the other plane get a 404. */
+/** @param only - The only plane served at this URL. Requests to the other plane result in a 404. */
 function resolver(
   emulator: Pick<Emulator, 'fetch'>,
   base: string,
@@ -82,7 +82,7 @@ function resolver(
     try {
       return framed(await emulator.fetch(target));
     } catch (error) {
-      // The response to an aborted request is discarded; msw would print any other error.
+      // msw would print an error that is thrown here. It discards the response to an aborted request.
       if (error instanceof LostConnection || request.signal.aborted) return HttpResponse.error();
       throw error;
     }
@@ -112,7 +112,7 @@ function framed({ body, status, headers }: Response): Response {
   return new Response(yielding, { status, headers: framedHeaders });
 }
 
-/** Does not use a timer, because tests replace timers. */
+/** Waits for the next turn of the event loop, without a timer, because tests may replace timers. */
 function nextTurn(): Promise<void> {
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {

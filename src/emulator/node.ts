@@ -10,26 +10,26 @@ import { LostConnection, notFound } from './http.ts';
 
 /** Options for {@link serve}. */
 export interface ServeOptions {
-  /** 0 selects a free port. Default: 0. */
+  /** The port to listen on; 0 selects a free port. Default: 0. */
   readonly port?: number | undefined;
-  /** A host name or address of this machine. Default: `127.0.0.1`, which can be reached only from this machine. */
+  /** The host name or address to listen on. Default: `127.0.0.1`, which is reachable only from this machine. */
   readonly host?: string | undefined;
   /**
    * Additional host names that clients use, such as `host.docker.internal`. `localhost` and its subdomains, loopback
    * addresses and `host` are always allowed. While the server listens on loopback, requests for any other host are
-   * rejected with 403, because a web page can make its own host name resolve to 127.0.0.1 (DNS rebinding). Default: none.
+   * rejected with 403, because web pages can make their own host names resolve to 127.0.0.1 (DNS rebinding).
    */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Whether to serve `/_emulator/`: the dashboard and the endpoints for other processes. Default: false. */
   readonly admin?: boolean | undefined;
 }
 
-/** A server that serves an emulator. With `await using`, it is closed at the end of the block. */
+/** An HTTP server for an emulator. With `await using`, it is closed at the end of the block. */
 export interface EmulatorServer extends AsyncDisposable {
   /** The base URL of both planes, without a trailing slash, such as `http://127.0.0.1:41373`. */
   readonly url: string;
   readonly port: number;
-  /** Immediately closes the port and all connections, including responses in progress. Can be called repeatedly. */
+  /** Stops the server immediately and closes all connections, even during a response. Can be called repeatedly. */
   readonly close: () => Promise<void>;
 }
 
@@ -39,7 +39,7 @@ export interface EmulatorServer extends AsyncDisposable {
  *
  * @returns The server, once it is listening.
  * @throws {TypeError} If an option is invalid.
- * @throws {Error} If it cannot listen, with the system's error as its `cause`.
+ * @throws {Error} If the server cannot listen, with the system's error as the `cause`.
  *
  * @example
  * ```ts
@@ -108,7 +108,7 @@ export async function serve(
 
   const close = (): Promise<void> =>
     new Promise((resolve) => {
-      // Ignores the error if the server is already closed.
+      // Ignores the error that occurs if the server is already closed.
       server.close(() => resolve());
       server.closeAllConnections();
     });
@@ -134,17 +134,17 @@ async function listen(server: Server, port: number, host: string): Promise<void>
   });
 }
 
-/** Replaces wildcard addresses, which are not valid destinations on every platform, with the loopback address. */
+/** Returns the server's URL, with loopback instead of wildcard addresses, which some platforms cannot connect to. */
 function urlOf(host: string, port: number): string {
   const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
-/** @throws {TypeError} If Node accepts the request but `fetch` does not, for example because of CONNECT or an invalid host. */
+/** @throws {TypeError} If Node accepts the request but `Request` does not, for example CONNECT or an invalid host. */
 function toRequest(incoming: IncomingMessage, init: RequestInit & { readonly headers: Headers }): Request {
   const target = targetOf(incoming.url ?? '/', init.headers.get('host') ?? 'localhost');
   if (init.method === 'GET' || init.method === 'HEAD') return new Request(target, init);
-  // The body is read on demand. Node discards the unread part, so the connection can be reused.
+  // The body is read on demand. If it is not read fully, Node discards the rest, so that the connection can be reused.
   const chunks = incoming.iterator({ destroyOnReturn: false }) as Chunks;
   const body = bodyOf(chunks, { onCancel: () => void incoming.resume() });
   return new Request(target, { ...init, body, duplex: 'half' } as RequestInit);
@@ -176,7 +176,7 @@ async function send({ status, headers, body }: Response, outgoing: ServerRespons
   outgoing.end();
 }
 
-/** Resolves when the bytes have been passed to the operating system, so that they arrive before the connection is closed. */
+/** Resolves when the operating system has received the bytes, so that they arrive before the connection is closed. */
 function written(outgoing: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     outgoing.write(bytes, (error) => (error ? reject(error) : resolve()));

@@ -1,4 +1,4 @@
-/** `control` manages API keys, `data` serves models. */
+/** A plane of the service: `control` manages API keys, and `data` serves models. */
 export type EmulatedPlane = 'control' | 'data';
 
 export const CONTROL_OPERATIONS = [
@@ -16,13 +16,13 @@ export const CONTROL_OPERATIONS = [
 export const DATA_OPERATIONS = ['models', 'chat', 'completions', 'images'] as const;
 
 /**
- * The operation of a request. Control-plane operations are the same for the account and for workspaces. `list` covers
- * the plain and the masked list, and `usage` covers both methods of `apikeys-stats`. On the data plane, `completions`
- * is the older endpoint `/v1/completions`.
+ * The operation that a request performs. Control-plane operations are the same for the account and for workspaces.
+ * `list` covers the plain and the masked list, and `usage` covers both methods of `apikeys-stats`. On the data plane,
+ * `completions` is the older endpoint `/v1/completions`.
  */
 export type EmulatedOperation = (typeof CONTROL_OPERATIONS)[number] | (typeof DATA_OPERATIONS)[number];
 
-/** The plane that serves a path. */
+/** Returns the plane that serves a path, or `undefined` if there is none. */
 export function planeOf(path: string): EmulatedPlane | undefined {
   if (path.startsWith('/apis/')) return 'control';
   return path.startsWith('/v1/') ? 'data' : undefined;

@@ -16,7 +16,7 @@ import type { EmulatedRequest } from './log.ts';
 import { secureRandom } from './random.ts';
 import { options as schema } from './scenario.ts';
 
-/** Version of the emulated service. */
+/** A version of the service that can be emulated. */
 export type EmulatedVersion = '0.15' | '0.16' | '0.17';
 
 /** Resolves after this many milliseconds, or rejects with the signal's reason as soon as the signal aborts. */
@@ -25,11 +25,11 @@ export type Sleep = (milliseconds: number, signal: PlatformAbortSignal) => Promi
 /** A model that the data plane serves. */
 export interface EmulatedModel {
   readonly id: string;
-  /** Context length in tokens. Longer requests are rejected with vLLM's error. Default: unlimited. */
+  /** Context length in tokens. Requests that exceed it are rejected with vLLM's error. Default: unlimited. */
   readonly contextLength?: number | undefined;
   /**
-   * Field of messages and deltas that holds the reasoning. Default: `reasoning_content`, or `reasoning` with `behind:
-   * 'none'`.
+   * The field of messages and deltas that contains the reasoning. Default: `reasoning_content`, or `reasoning` with
+   * `behind: 'none'`.
    */
   readonly reasoningField?: 'reasoning' | 'reasoning_content' | undefined;
 }
@@ -38,7 +38,7 @@ export interface EmulatedModel {
 export interface UpstreamOptions {
   /** Base URL of the server, such as `http://127.0.0.1:11434/v1`. If the URL has no path, `/v1` is added. */
   readonly url: string | PlatformUrl;
-  /** Key that is sent instead of the caller's key. Default: no credential is sent. */
+  /** API key to send instead of the caller's key. Default: no credential is sent. */
   readonly apiKey?: string | Secret | undefined;
   /** Default: the global `fetch`. */
   readonly fetch?: ((input: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
@@ -55,13 +55,13 @@ export interface EmulatorOptions {
    */
   readonly maxKeys?: number | 'unlimited' | undefined;
   /**
-   * Before 0.17, there is no masked list, a full key cannot be shown again, and the plain list contains full keys.
+   * The version to emulate. Before 0.17, lists contain full keys; there is no masked list and no way to reveal a key.
    *
    * @defaultValue '0.17'
    */
   readonly version?: EmulatedVersion | undefined;
   /**
-   * The available models. With an `upstream`, the default is the upstream's list.
+   * The available models. With an `upstream`, the default is the list of that server.
    *
    * @defaultValue ['public/deepseek-r1', 'u-8105f7322477/test']
    */
@@ -76,7 +76,7 @@ export interface EmulatorOptions {
   readonly reply?: Reply | ReplyFunction | undefined;
   /** Replies to certain requests. The first matching rule provides the reply. */
   readonly rules?: readonly EmulatorRule[] | undefined;
-  /** Rejects requests that no rule matches, with an error that describes them, unless there is a `reply`. */
+  /** Unless `reply` is set, rejects requests that no rule matches. The error describes the request. */
   readonly strict?: boolean | undefined;
   /** A real model server (or its base URL) that handles requests that no rule matches. */
   readonly upstream?: string | PlatformUrl | UpstreamOptions | undefined;
@@ -86,19 +86,19 @@ export interface EmulatorOptions {
    * @defaultValue 'gateway'
    */
   readonly behind?: 'gateway' | 'none' | undefined;
-  /** Keys that are created at the start and after each reset. */
+  /** Keys to create at the start and after each reset. */
   readonly keys?: readonly NewEmulatedKey[] | undefined;
-  /** Faults that are set at the start and after each reset. */
+  /** Faults to set at the start and after each reset. */
   readonly faults?: readonly ScheduledFault[] | undefined;
-  /** Access token of the control plane: printable ASCII without spaces. Default: a random token. */
+  /** Access token for the control plane: printable ASCII without spaces. Default: a random token. */
   readonly accessToken?: string | Secret | undefined;
-  /** The clock, in milliseconds since 1970, for all timestamps, expiry, faults and `Date` headers. */
+  /** The clock for timestamps, expiry, faults and `Date` headers, in milliseconds since 1970. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
-  /** Waits on behalf of faults that delay a response. If it advances `now` instead, tests do not have to wait. Default: a timer. */
+  /** Waits when a fault delays a response. To avoid waiting in tests, advance `now` instead. Default: a timer. */
   readonly sleep?: Sleep | undefined;
   /**
-   * Source of every id, key and token: numbers from 0 (inclusive) to 1 (exclusive). Pass `seededRandom(7)` for
-   * repeatable runs. Default: the platform's secure source.
+   * Returns random numbers from 0 (inclusive) to 1 (exclusive), for ids, keys, tokens and random faults. Pass
+   * `seededRandom(7)` for repeatable runs. Default: a cryptographically secure source.
    */
   readonly random?: (() => number) | undefined;
   /**
@@ -108,7 +108,7 @@ export interface EmulatorOptions {
   readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
 }
 
-/** Options with their defaults. */
+/** The options with defaults applied. */
 export type Settings = ReturnType<typeof resolveOptions>;
 
 export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];

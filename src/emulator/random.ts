@@ -2,11 +2,11 @@ export const ALPHANUMERIC = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 export const HEXADECIMAL = '0123456789abcdef';
 export const URL_SAFE: string = `${ALPHANUMERIC}_-`;
 
-/** Returns a random string of the given length. Every string is different. */
+/** Returns a random string of the given length. Each call returns a different string. */
 export type RandomText = (alphabet: string, length: number) => string;
 
 /**
- * Creates a source of random strings. Shifts each string by the number of previous strings. This preserves its
+ * Creates a source of random strings. Each string is shifted by the number of previous strings, which preserves its
  * randomness and makes strings differ even if a custom `random` always returns the same number.
  */
 export function randomText(random: () => number): RandomText {
@@ -29,8 +29,8 @@ export function secureRandom(): number {
 }
 
 /**
- * Creates a source of random numbers from 0 (inclusive) to 1 (exclusive). The same seed yields the same numbers. Use it
- * as `random` of {@link createEmulator} in repeatable runs. Not suitable for real credentials.
+ * Creates a source of random numbers from 0 (inclusive) to 1 (exclusive). The same seed yields the same sequence. Pass
+ * the source to {@link createEmulator} as `random` for repeatable runs. Not suitable for real credentials.
  *
  * @param seed - Any number; only its lower 32 bits are used.
  */

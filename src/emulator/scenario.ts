@@ -5,8 +5,8 @@ import { scheduledFault } from './faults/table.ts';
 import { isIterable } from './http.ts';
 
 /*
- * The scenario schema. `createEmulator`, `--script` and `/_emulator/scenario` accept the same fields, and each method
- * of an emulator accepts some of them. docs/emulator.md documents the fields.
+ * The schema of a scenario, which docs/emulator.md documents. `createEmulator` and `--script` accept all of its fields;
+ * `/_emulator/scenario` and the methods of an emulator accept some of them.
  */
 
 const isFunction = z.custom((value) => typeof value === 'function', 'must be a function');
@@ -31,7 +31,7 @@ export const keyChanges = fields(changes);
 export const newKey = fields({
   name: nonEmpty,
   key: credential.optional(),
-  workspace: z.int().refine(isWorkspace, 'must be a workspace number').optional(),
+  workspace: z.int().refine(isWorkspace, 'must be a workspace number: a positive integer').optional(),
   user: nonEmpty.optional(),
   ...changes,
 });
@@ -72,7 +72,7 @@ const replyFields = fields({
 }).refine(
   ({ chunks, reasoning, content, refusal, toolCalls }) =>
     (chunks === undefined) !== ((reasoning ?? content ?? refusal ?? toolCalls) === undefined),
-  'must have either `chunks` or one of `reasoning`, `content`, `refusal` and `toolCalls`',
+  'must have either `chunks` or at least one of `reasoning`, `content`, `refusal` and `toolCalls`',
 );
 
 const completion = z.looseObject({ choices: z.array(z.looseObject({ message: z.looseObject({}) })) });
@@ -83,13 +83,13 @@ export const reply = z.union(
 );
 const replySource = z
   .union([isFunction, reply], 'must be a reply or a function')
-  .refine(isReusable, 'can be read only once. Provide a function that creates it');
+  .refine(isReusable, 'can be read only once. Pass a function that creates a new one for each request');
 
 const pattern = z.union(
   [
     z.string(),
     z.instanceof(RegExp),
-    fields({ pattern: z.string(), flags: text }).refine(isRegExp, 'must be a regular expression'),
+    fields({ pattern: z.string(), flags: text }).refine(isRegExp, 'must be a valid regular expression'),
   ],
   'must be a string, a RegExp or a pattern',
 );
@@ -107,7 +107,7 @@ export const rule = fields({
   when: condition.optional(),
   reply: z.union(
     [replySource, z.array(replySource).min(1)],
-    'must be a reply, a function, or an array of these',
+    'must be a reply, a function, or an array of replies and functions',
   ),
   times: positive,
 });
@@ -121,10 +121,8 @@ const additions = {
 
 export const addition = fields(additions);
 
-const serverUrl = z.custom(
-  (value) => isServerUrl(String(value)),
-  'must be a URL without a user, query or fragment',
-);
+const SERVER_URL = 'must be an http or https URL without credentials, a query or a fragment';
+const serverUrl = z.custom((value) => isServerUrl(String(value)), SERVER_URL);
 const server = fields({ url: serverUrl, apiKey: credential.optional(), fetch: isFunction.optional() });
 
 export const options = fields({
@@ -139,7 +137,7 @@ export const options = fields({
   models: z.array(z.union([nonEmpty, model], 'must be a model name or a model object')).optional(),
   reply: replySource.optional(),
   strict: z.boolean().optional(),
-  upstream: z.union([serverUrl, server], 'must be a URL without a user, query or fragment').optional(),
+  upstream: z.union([serverUrl, server], SERVER_URL).optional(),
   behind: z.enum(['gateway', 'none']).optional(),
   accessToken: credential.optional(),
   now: isFunction.optional(),
@@ -151,7 +149,7 @@ export const options = fields({
   '`reply` and `upstream` cannot be combined',
 );
 
-/** Whether a reply can be used more than once; generators and streams cannot. */
+/** Returns whether a reply can be used more than once. Generators and streams cannot. */
 function isReusable(value: unknown): boolean {
   return !isIterable(value) || !('next' in value || 'getReader' in value);
 }

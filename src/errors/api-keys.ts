@@ -6,7 +6,7 @@ export interface UnusedKey {
   readonly id: string;
   readonly name: string;
   readonly maskedKey: string;
-  /** Why the key appears to be unused: it has expired, has never been used, or has not been used in the last 30 days. */
+  /** Why the key appears to be unused: it has expired, was never used, or has not been used in the last 30 days. */
   readonly why: 'expired' | 'never_used' | 'not_used_lately';
   readonly createdAt: Date;
   readonly lastUsedAt?: Date | undefined;
@@ -14,13 +14,13 @@ export interface UnusedKey {
 
 /** The account has reached its API key limit. Delete a key before you create another one. */
 export class ApiKeyLimitError extends ApiError<'api_key_limit_reached', 'ApiKeyLimitError'> {
-  /** The service's reason. */
+  /** The reason given by the service. */
   declare readonly reason: string;
   /** Number of keys in the account; absent if the keys could not be listed. */
   declare readonly keyCount?: number | undefined;
-  /** Keys that appear to be unused: first expired keys, then keys that were never used, then keys not used recently. */
+  /** Keys that appear to be unused: expired keys first, then keys that were never used, then keys not used recently. */
   declare readonly unusedKeys: readonly UnusedKey[];
-  /** If a `KeyRing` tried to create the key: the ids of the ring's keys. */
+  /** Ids of the ring's keys; present only if a `KeyRing` tried to create the key. */
   declare readonly ringKeyIds?: readonly string[] | undefined;
 
   constructor(message: string, fields: FieldsOf<ApiKeyLimitError, 'unusedKeys'>) {
@@ -30,9 +30,9 @@ export class ApiKeyLimitError extends ApiError<'api_key_limit_reached', 'ApiKeyL
 }
 
 /**
- * No usable response to `create` arrived, so a key may or may not have been created. `cause` is the failure.
+ * `create` received no usable response, so a key may or may not have been created. `cause` is the failure.
  *
- * List the keys and delete or adopt a candidate before you create another key.
+ * List the keys, and delete or adopt a candidate, before you create another key.
  */
 export class UnknownOutcomeError extends DrunError<'UnknownOutcomeError', 'unknown_outcome'> {
   /**

@@ -20,21 +20,21 @@ export class ApiError<
   Code extends ApiErrorCode = ApiErrorCode,
   Name extends string = string,
 > extends DrunError<Name, Code> {
-  /** HTTP status. If the body of a 200 response reports an error, the status in the body, if any. */
+  /** HTTP status. If a 2xx response reports an error, the status given in its body, or else the HTTP status. */
   declare readonly status: number;
   /** Origin and path of the request. */
   declare readonly url?: string | undefined;
-  /** The service's own code: `error.code` of the data plane, `id` of the control plane. */
+  /** The service's own code: `error.code` from the data plane, `id` from the control plane. */
   declare readonly serviceCode?: string | undefined;
-  /** `error.type` of the data plane. */
+  /** `error.type` from the data plane. */
   declare readonly serviceType?: string | undefined;
   /** The request field that the service rejected. */
   declare readonly param?: string | undefined;
   /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;
-  /** How long the service asks to wait, in milliseconds, from `retry-after-ms` or `Retry-After`. */
+  /** Requested delay before a retry, in milliseconds, from the `retry-after-ms` or `Retry-After` header. */
   declare readonly retryAfterMs?: number | undefined;
-  /** Redacted beginning of a body without a recognizable message. Not enumerable, because it may repeat the prompt. */
+  /** Redacted beginning of a body that has no recognizable message. Not enumerable: it may repeat the prompt. */
   declare readonly excerpt?: string | undefined;
 
   /** Subclasses pass their `code` and `name`. */
@@ -57,7 +57,7 @@ export class InvalidRequestError extends ApiError<'invalid_request', 'InvalidReq
 
 /** 401: the credential is missing, unknown, deleted, disabled or expired. */
 export class AuthenticationError extends ApiError<'authentication_failed', 'AuthenticationError'> {
-  /** The rejected credential, masked: `sk-******7ucU`. Absent if a model server may have rejected its own credential. */
+  /** The rejected credential, masked (`sk-******7ucU`). Absent if it may have been a model server's credential. */
   declare readonly maskedKey?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<AuthenticationError>) {
@@ -72,7 +72,7 @@ export class InsufficientQuotaError extends ApiError<'insufficient_quota', 'Insu
   }
 }
 
-/** 403: the credential is valid but does not permit this request, for example because the model is on the key's deny list. */
+/** 403: the credential does not permit this request, for example because the model is on the key's deny list. */
 export class PermissionDeniedError extends ApiError<'permission_denied', 'PermissionDeniedError'> {
   constructor(message: string, fields: ApiErrorInit) {
     super(message, fields, 'permission_denied', 'PermissionDeniedError');

@@ -10,7 +10,7 @@ export type FieldsOf<E, Optional extends keyof E = never> = Omit<E, keyof DrunEr
 const HIDDEN = ['name', 'excerpt', 'messages'];
 
 /**
- * The base class of all errors in this package.
+ * The base class of all errors that this package throws.
  *
  * No field, message, stack or cause contains a credential: messages from servers and libraries are redacted first.
  */
@@ -18,7 +18,7 @@ export abstract class DrunError<Name extends string = string, Code extends strin
   /** The name of the class. A literal, so it survives minification. */
   declare readonly name: Name;
 
-  /** Stable and machine-readable. */
+  /** A stable, machine-readable code. */
   declare readonly code: Code;
 
   /** @internal */
@@ -32,7 +32,7 @@ export abstract class DrunError<Name extends string = string, Code extends strin
       Object.defineProperty(this, field, { value, enumerable, writable: true, configurable: true });
     }
     Object.defineProperty(this, marker, { value: true });
-    // In some runtimes, the stack starts with the error's name and was captured before the name was set.
+    // Some runtimes include the error's name in the stack, which they captured before the name was set.
     const { captureStackTrace } = Error as { captureStackTrace?: (error: Error, below: unknown) => void };
     captureStackTrace?.(this, new.target);
   }
@@ -47,6 +47,6 @@ export abstract class DrunError<Name extends string = string, Code extends strin
 export interface ResponseIssue {
   /** Path to the value, outermost key first, such as `['items', 0, 'creationTimestamp']`. Empty for the whole value. */
   readonly path: readonly (string | number)[];
-  /** What was expected. Does not contain the value. */
+  /** What was expected. Contains the value only if a schema library quotes it. */
   readonly message: string;
 }

@@ -20,7 +20,7 @@ export interface PartialCompletion {
   readonly [field: string]: unknown;
 }
 
-/** The stream ended before the completion was finished, as happens when a model server fails. */
+/** The stream ended before the completion was finished, for example because a model server failed. */
 export class StreamTruncatedError extends DrunError<'StreamTruncatedError', 'stream_truncated'> {
   declare readonly completion: PartialCompletion;
   /** Request id from the response headers; absent if the server sends none. */
@@ -36,11 +36,11 @@ export class StreamFailedError extends DrunError<'StreamFailedError', 'stream_fa
   declare readonly completion: PartialCompletion;
   /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;
-  /** `error.code` of the event. */
+  /** `error.code` from the event. */
   declare readonly serviceCode?: string | undefined;
-  /** `error.type` of the event. */
+  /** `error.type` from the event. */
   declare readonly serviceType?: string | undefined;
-  /** `error.param` of the event. */
+  /** `error.param` from the event. */
   declare readonly param?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<StreamFailedError>) {
@@ -50,7 +50,7 @@ export class StreamFailedError extends DrunError<'StreamFailedError', 'stream_fa
 
 /** The model refused to reply, or a content filter withheld the reply. */
 export class ModelRefusalError extends DrunError<'ModelRefusalError', 'model_refusal'> {
-  /** The model's explanation, if it gave one. */
+  /** The model's explanation; `null` if it gave none. */
   declare readonly refusal: string | null;
   declare readonly completion: PartialCompletion;
 
@@ -79,13 +79,13 @@ export class OutputValidationError extends DrunError<'OutputValidationError', 'o
   }
 }
 
-/** The model called an unknown tool or passed invalid arguments, even after the mistake was reported to it. */
+/** The model kept calling an unknown tool or passing invalid arguments, or announced a tool call but made none. */
 export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call'> {
-  /** Name of the tool, as the model sent it. */
+  /** Name of the tool, as sent by the model. Empty if the model made no call. */
   declare readonly toolName: string;
-  /** How the arguments differ from the schema, as reported by the schema library. */
+  /** What is wrong with the call. Contains the schema library's issues if the arguments do not match the schema. */
   declare readonly issues: readonly ResponseIssue[];
-  /** The conversation up to the message with the call. Not enumerable, to keep prompts out of logs. */
+  /** The conversation up to the message that contains the call. Not enumerable, to keep prompts out of logs. */
   declare readonly messages: readonly unknown[];
 
   constructor(message: string, fields: FieldsOf<ToolCallError>) {

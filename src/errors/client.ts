@@ -1,7 +1,7 @@
 import { DrunError, type FieldsOf, type ResponseIssue } from './base.ts';
 import type { PartialCompletion } from './chat.ts';
 
-/** An option, an argument or a credential is invalid, or a custom `fetch` failed because of a programming error. */
+/** An option, argument or credential is invalid, or a custom `fetch` or `transport` contains a bug. */
 export class ConfigurationError extends DrunError<'ConfigurationError', 'invalid_configuration'> {
   /** Name of the option or argument, such as `apiKey`. */
   declare readonly option: string;
@@ -14,11 +14,11 @@ export class ConfigurationError extends DrunError<'ConfigurationError', 'invalid
 /**
  * The connection could not be opened, or was lost before the response was complete.
  *
- * `cause` is a plain error with the redacted message and, if the runtime reports them, the `code` (such as
+ * `cause` is a plain `Error` with the redacted message and, if the runtime reports them, the `code` (such as
  * `ECONNREFUSED`) and `syscall` of the failure.
  */
 export class ConnectionError extends DrunError<'ConnectionError', 'connection_failed'> {
-  /** Host name, with the port unless it is the default. */
+  /** Host name, followed by the port unless it is the default port. */
   declare readonly host?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<ConnectionError> = {}) {
@@ -30,7 +30,7 @@ export class ConnectionError extends DrunError<'ConnectionError', 'connection_fa
 export class TimeoutError extends DrunError<'TimeoutError', 'timeout'> {
   /**
    * The limit that was exceeded: `response` (`timeoutMs`), `idle` (`idleTimeoutMs`, between two chunks of a stream), or
-   * `runtime` (the limit of the runtime's `fetch`, 300 s in Node).
+   * `runtime` (the built-in limit of `fetch`, 300 s in Node).
    */
   declare readonly phase: 'response' | 'idle' | 'runtime';
   /** The limit in milliseconds. */
@@ -43,11 +43,11 @@ export class TimeoutError extends DrunError<'TimeoutError', 'timeout'> {
   }
 }
 
-/** The service sent an unexpected response, such as HTML, JSON of another shape, or a redirect. */
+/** The service sent an unexpected response, such as HTML, JSON with an unexpected structure, or a redirect. */
 export class InvalidResponseError extends DrunError<'InvalidResponseError', 'invalid_response'> {
   /** HTTP status of the response. */
   declare readonly status: number;
-  /** How the response differs from the contract. Contains no values. */
+  /** How the response differs from the contract. Contains no values from the response. */
   declare readonly issues: readonly ResponseIssue[];
   /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;

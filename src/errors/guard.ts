@@ -32,11 +32,11 @@ export type AnyDrunError =
   | keys.ApiKeyLimitError
   | api.ServerError;
 
-/** The codes of all errors of this package. */
+/** The codes of all errors that this package throws. */
 export type DrunErrorCode = AnyDrunError['code'];
 
 /**
- * Returns whether a value is an error of this package, including errors from another copy of the package. Never throws.
+ * Returns whether a value is an error thrown by this package or by another copy of it. Never throws.
  *
  * @example
  * ```ts
@@ -46,7 +46,7 @@ export type DrunErrorCode = AnyDrunError['code'];
  *   if (!isDrunError(error)) throw error;
  *   switch (error.code) {
  *     case 'rate_limited':
- *       return `Busy, try again in ${error.retryAfterMs ?? 1000} ms.`;
+ *       return `Busy. Try again in ${error.retryAfterMs ?? 1000} ms.`;
  *     case 'authentication_failed':
  *       return `The key ${error.maskedKey} was rejected.`;
  *     default:

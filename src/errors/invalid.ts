@@ -1,22 +1,33 @@
 import { findUnknownOption } from '../internal/options.ts';
 import { ConfigurationError } from './client.ts';
 
-/** @param rule - The rest of the sentence after the name of the option. */
+/** @param rule - The rest of the message, after the name of the option. */
 export function invalid(option: string, rule: string): ConfigurationError {
   return new ConfigurationError(`\`${option}\` ${rule}${/[.?]$/.test(rule) ? '' : '.'}`, { option });
 }
 
-/** @throws {ConfigurationError} If an option or argument is invalid. The message does not repeat its value. */
+/** @throws {ConfigurationError} If an option or argument is invalid. The message does not contain the value. */
 export function check(isValid: boolean, option: string, rule: string): void {
   if (!isValid) throw invalid(option, rule);
+}
+
+export function checkBoolean(value: unknown, option: string): void {
+  check(value === undefined || typeof value === 'boolean', option, 'must be true or false');
+}
+
+/** Accepts signals of any platform or polyfill. */
+export function checkSignal(signal: unknown): void {
+  const { aborted, addEventListener: add, removeEventListener: remove } = Object(signal);
+  const isSignal = typeof aborted === 'boolean' && typeof add === 'function' && typeof remove === 'function';
+  check(isSignal, 'signal', 'must be an AbortSignal');
 }
 
 /** @param owner - The class or function that accepts the options, for the message: `ChatClient` or `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
   if (!canHoldOptions(options)) {
     // The value is not repeated, because it may be a credential, as in `new ChatClient('sk-…')`.
-    const kind = typeof options === 'object' ? 'another object, or null' : typeof options;
-    const why = `${owner} takes an object with options (received ${kind}).`;
+    const kind = typeof options === 'object' ? 'null, an array or a class instance' : typeof options;
+    const why = `${owner} expects an object with options (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });
   }
   const { name, suggestion } = findUnknownOption(options, allowed) ?? {};
@@ -25,7 +36,7 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
     throw new ConfigurationError(`${owner} has no option \`${name}\`.${hint}`, { option: name });
   }
   for (const [option, value] of Object.entries(options)) {
-    if (value === null) throw invalid(option, 'must not be null. Leave it out to use the default');
+    if (value === null) throw invalid(option, 'must not be null. Omit it to use the default');
   }
 }
 

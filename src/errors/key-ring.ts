@@ -2,11 +2,11 @@ import { DrunError, type FieldsOf } from './base.ts';
 
 /** The codes of {@link KeyRingError}. */
 export type KeyRingErrorCode =
-  /** The store failed, or did not preserve what was written. A write may have been applied. */
+  /** The store failed, or did not preserve the written value. A write may have been applied. */
   | 'key_ring_store_failed'
   /** The stored value is not a valid key ring record. */
   | 'key_ring_record_invalid'
-  /** The store returned an older state. The ring creates and deletes nothing until `recover()` is called. */
+  /** The store returned an older record. The ring does not create or delete keys until `recover()` is called. */
   | 'key_ring_rolled_back'
   /** A secret could not be decrypted (wrong key or modified ciphertext), or custom encryption failed. */
   | 'key_ring_decryption_failed'
@@ -14,14 +14,14 @@ export type KeyRingErrorCode =
   | 'key_ring_no_active_key'
   /** The service did not accept a new key in time, or the key has insufficient access. */
   | 'key_ring_key_rejected'
-  /** A revoked key was deleted, but the service did not confirm the deletion in time. */
+  /** When `revoke()` timed out, the service still listed or accepted the revoked key. */
   | 'key_ring_revocation_unconfirmed'
   /** The ring has no key with the given id. */
   | 'key_ring_unknown_key'
-  /** Other processes kept changing the record; the next reconciliation continues. */
+  /** Other processes kept updating the record. The next reconciliation continues the work. */
   | 'key_ring_conflict';
 
-/** An operation of a key ring failed; `code` is the reason. Contains only ids and masked keys. */
+/** A key ring operation failed for the reason given by `code`. Contains ids and masked keys, but no secrets. */
 export class KeyRingError extends DrunError<'KeyRingError', KeyRingErrorCode> {
   /** Name of the ring. */
   declare readonly ring: string;
@@ -39,10 +39,10 @@ type KeyRingErrorFields = FieldsOf<KeyRingError, 'keyIds'> & Pick<KeyRingError, 
 /**
  * A key store failed, or contains an invalid value. A write may have been applied.
  *
- * Errors from the caller's database client are not wrapped in this class; they are passed on unchanged.
+ * Errors thrown by the caller's database client are not wrapped in this class but passed on unchanged.
  */
 export class KeyStoreError extends DrunError<'KeyStoreError', 'key_store_failed'> {
-  /** HTTP status of the Kubernetes API response, if there was one. */
+  /** HTTP status of the Kubernetes API response, if one arrived. */
   declare readonly status?: number | undefined;
 
   constructor(message: string, fields: FieldsOf<KeyStoreError> = {}) {

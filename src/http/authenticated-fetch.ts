@@ -13,16 +13,16 @@ import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
 import { callFetch, FetchResponse } from './transport.ts';
 
-/** A `fetch` for other clients of the same service. */
+/** A `fetch` function for other clients of the same service. */
 export type AuthenticatedFetch = (
   input: string | PlatformUrl | PlatformRequest,
   init?: PlatformRequestInit,
 ) => Promise<PlatformResponse>;
 
 /**
- * Creates a `fetch` function that replaces the other client's credential with this client's. After a 401, it asks the
- * provider for another credential and repeats the request. Error responses are redacted. Retries, timeouts and response
- * handling are left to the other client.
+ * Creates a `fetch` function that replaces the other client's credential with this client's. After a 401, it reads
+ * another credential from the provider and repeats the request. It redacts error responses, and leaves retries,
+ * timeouts and response handling to the other client.
  */
 export function authenticatedFetch(
   { root, readCredential }: Pick<HttpClient, 'root' | 'readCredential'>,
@@ -34,7 +34,7 @@ export function authenticatedFetch(
     const { url, ...request } = await readRequest(target, init);
     const { origin } = new URL(root);
     if (new URL(url).origin !== origin) {
-      const why = `The API key is only sent to ${origin}. Set the base URL of the other client to that origin.`;
+      const why = `The API key is sent only to ${origin}. Set the base URL of the other client to that origin.`;
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
     const deadline = new Deadline(request.signal);
@@ -82,12 +82,12 @@ async function readRequest(
   return { ...init, url, method, headers, signal, body };
 }
 
-/** Streams and async iterables can be read only once; strings, bytes and forms can be read repeatedly. */
+/** Whether a body can be read only once, like streams and async iterables, but unlike strings, bytes and forms. */
 function isConsumable(body: unknown): boolean {
   return typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
 }
 
-/** Copies an error response and redacts the key that the gateway repeats in it. */
+/** Copies an error response and redacts the copy, because the gateway repeats keys in errors. */
 async function redacted(response: Response, { deadline, redact }: ResponseContext): Promise<Response> {
   const { status, statusText, url } = response;
   const body = new FetchResponse(response);

@@ -11,7 +11,7 @@ export type HeadersOption = PlatformHeaders | Readonly<Record<string, string | u
 
 /** Options for all clients. */
 export interface ClientOptions {
-  /** Maximum number of retries per request, after 408, 409, 425, 429, 5xx and lost connections. @defaultValue 2 */
+  /** Maximum number of retries per request, after 408, 409, 425, 429, 5xx or a lost connection. @defaultValue 2 */
   readonly maxRetries?: number | undefined;
   /** Replaces the global `fetch`. */
   readonly fetch?: FetchFunction | undefined;
@@ -19,7 +19,7 @@ export interface ClientOptions {
   readonly headers?: HeadersOption | undefined;
   /** Called before each retry. If it throws, the call rejects with that error. */
   readonly onRetry?: RetryListener | undefined;
-  /** Called after each request with the method, path, status, duration and attempt, but never with an id, body or credential. */
+  /** Called after each request with its method, path, status, duration and attempt, but no id, body or credential. */
   readonly logger?: RequestLogger | undefined;
   /** Allows `http` to any host. @defaultValue false */
   readonly allowInsecureHttp?: boolean | undefined;
@@ -29,13 +29,13 @@ export interface ClientOptions {
 
 /** Options for every call. */
 export interface CallOptions {
-  /** Aborts the call, which then rejects with the signal's reason. No listener remains on the signal. */
+  /** Aborts the call, which then rejects with the signal's reason. No listener remains on the signal after the call. */
   readonly signal?: AbortSignalLike | undefined;
   /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` disables the limit. */
   readonly timeoutMs?: number | undefined;
   /**
-   * Sent in addition to the client's headers, overriding those with the same name. `Authorization` and connection
-   * headers such as `Host` cannot be set.
+   * Headers to send in addition to the client's headers, overriding any with the same name. `Authorization` and
+   * connection headers such as `Host` cannot be set.
    */
   readonly headers?: HeadersOption | undefined;
   /** Overrides the client's `maxRetries` for this call. */
@@ -45,7 +45,7 @@ export interface CallOptions {
 /** A replacement for the global `fetch`, called as `fetch(url, init)` with the credential in `init.headers`. */
 export type FetchFunction = (input: string, init: PlatformRequestInit) => Promise<PlatformResponse>;
 
-/** A log entry about one request of a call. Contains no body, header, id or credential. */
+/** A log entry for one request of a call. Contains no body, header, id or credential. */
 export interface RequestLogEntry {
   readonly method: string;
   /** The path without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
@@ -63,7 +63,7 @@ export interface RequestLogEntry {
 /** Receives an entry for every request. Errors thrown by the logger are ignored. */
 export type RequestLogger = (entry: RequestLogEntry) => void;
 
-/** A retry that is about to happen. */
+/** A retry that is about to be sent. */
 export interface RetryEvent {
   readonly method: string;
   /** The path without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
@@ -71,7 +71,7 @@ export interface RetryEvent {
   /** Number of the failed request, starting at 1. */
   readonly attempt: number;
   readonly error: AnyDrunError;
-  /** Time until the next request in milliseconds; 0 if it is sent with another key after a 401. */
+  /** Time until the next request, in milliseconds; 0 if it is sent with another key after a 401. */
   readonly delayMs: number;
 }
 
@@ -83,9 +83,9 @@ export interface CallResponse {
   readonly status: number;
   /** The response headers. Credentials that the server repeats are masked. */
   readonly headers: PlatformHeaders;
-  /** From `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`; d.run documents none of them. */
+  /** Value of `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`. d.run documents none of them. */
   readonly requestId?: string | undefined;
-  /** Number of requests that the call has sent, including this one. */
+  /** Number of requests that the call sent, including the one that led to this response. */
   readonly attempts: number;
 }
 
@@ -95,14 +95,14 @@ export interface WithResponse<Data> {
   readonly response: CallResponse;
 }
 
-/** A promise for the result of a call that also provides the response. */
+/** A promise for the result of a call. Also provides the response. */
 export interface CallPromise<Data> extends Promise<Data> {
-  /** Resolves to the result together with the response's status and headers. Rejects with the same errors as the call. */
+  /** Returns the result together with the response's status and headers. Rejects with the same errors as the call. */
   withResponse(): Promise<WithResponse<Data>>;
 }
 
 /**
- * A result, and a function that returns its response. The function exists because most callers do not need the response.
+ * A result, and a function that creates a description of its response, which most callers do not need.
  */
 export interface Result<Data> {
   readonly data: Data;

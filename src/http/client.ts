@@ -27,10 +27,10 @@ import { fillPath } from './url.ts';
 /** The version in package.json. */
 const VERSION = '0.1.0';
 
-/** An endpoint of the service, as data. */
+/** Describes an endpoint of the service. */
 export interface Endpoint<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Path relative to the base URL, with placeholders, such as `/apikeys/{id}`. Messages and logs show it in this form. */
+  /** Path relative to the base URL, with placeholders: `/apikeys/{id}`. Messages and logs show it in this form. */
   readonly path: string;
   readonly params?: Readonly<Record<string, string>> | undefined;
   readonly query?: URLSearchParams | undefined;
@@ -39,9 +39,9 @@ export interface Endpoint<T> {
   readonly accept?: string | undefined;
   readonly retry: RetryPolicy;
   readonly onSend?: (() => void) | undefined;
-  /** May turn a failure into a result, such as the 404 of a repeated delete, or throw another error. */
+  /** Called after a failure. May return a result, for example after a repeated delete's 404, or throw another error. */
   readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
-  /** Decodes a 2xx response; for a stream, up to the first chunk. An error from another package counts as a lost connection. */
+  /** Decodes a 2xx response (a stream up to its first chunk). Any error but `DrunError` counts as a lost connection. */
   readonly decode: (response: TransportResponse, context: ResponseContext) => T | Promise<T>;
 }
 
@@ -93,12 +93,12 @@ export class HttpClient {
     checkFunction(options.logger, 'logger');
   }
 
-  /** Sends one request, with retries, as a whole call. If `endpoint` throws, the call rejects. */
+  /** Performs a call that consists of one request and its retries. If `endpoint` throws, the call rejects. */
   call<T>(endpoint: () => Endpoint<T>, options: RequestOptions = {}): CallPromise<T> {
     return callPromise((async () => this.send(endpoint(), options))());
   }
 
-  /** Sends one request, with retries, under its own deadline. */
+  /** Sends one request, with retries, and creates its deadline. */
   async send<T>(endpoint: Endpoint<T>, options: RequestOptions): Promise<Result<T>> {
     const deadline = this.deadline(options);
     try {
@@ -108,7 +108,7 @@ export class HttpClient {
     }
   }
 
-  /** Creates the deadline of a call. The caller must dispose of it. */
+  /** Creates the deadline of a call. Must be disposed of when the call ends. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
     return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }
@@ -116,7 +116,7 @@ export class HttpClient {
   /** Sends one request, with retries, as part of a call that owns the deadline. */
   async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
     const call = this.#start(endpoint, deadline, options);
-    // Not a field of the call: a stream's reader holds on to the call and would keep the body in memory.
+    // Not a field of `call`, because a stream's reader retains the call and would keep the body in memory.
     const body = toJson(endpoint.body);
     const maxRetries = checkRetries(options.maxRetries ?? this.#options.maxRetries);
     deadline.signal.throwIfAborted();
@@ -144,7 +144,7 @@ export class HttpClient {
         if (delayMs === undefined || delayMs >= deadline.remainingMs) throw error;
         await this.#reportRetry(call, error, delayMs);
         await sleep(delayMs, deadline.signal);
-        // A provider that has not registered a rejection yet may return the rejected credential again.
+        // If the provider returns a credential that was rejected before, the current one is kept.
         await call.readCredential();
       }
     }

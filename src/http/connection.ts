@@ -2,15 +2,15 @@ import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '..
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import { type ResponseContext, sentence } from './context.ts';
 
-/** Time limit of Node's `fetch` for the headers and between two parts of a body. */
+/** How long Node's `fetch` waits for the headers, and between two parts of the body. */
 const NODE_LIMIT_MS = 300_000;
 
-/** Copies only known fields, redacted, because a thrown value may contain the request with its headers. */
+/** Copies only known fields and redacts them, because a thrown value may contain the request with its headers. */
 export function toConnectionError(thrown: unknown, { label, url, shown }: ResponseContext): DrunError {
   if (thrown instanceof DrunError) return thrown;
   const { host } = new URL(url);
   const chain = readCauses(thrown);
-  // If several addresses were tried, the least conclusive failure counts.
+  // If several addresses were tried, the least conclusive failure is reported.
   const roots = chain.filter(({ isRoot }) => isRoot);
   const ofKind = (kind: FailureKind): Thrown | undefined => roots.find((root) => failureKind(root) === kind);
   const { name, message, code, syscall } = ofKind('unknown') ?? ofKind('final') ?? (roots[0] as Thrown);
@@ -27,44 +27,54 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
     return new ConfigurationError(what, { option: 'fetch', cause });
   }
   if (chain.some((one) => one.code === 'UND_ERR_HEADERS_TIMEOUT' || one.code === 'UND_ERR_BODY_TIMEOUT')) {
-    const what = `${label}: the runtime's fetch timed out (in Node, 300 s without headers or without data). Pass \`transport: nodeTransport()\` from drun-sdk/node, or \`fetch: (url, init) => undici.fetch(url, { ...init, dispatcher })\` with longer timeouts.`;
+    const what = `${label}: the runtime's fetch timed out (in Node, after 300 s without headers or data). Pass \`transport: nodeTransport()\` from drun-sdk/node, or \`fetch: (url, init) => undici.fetch(url, { ...init, dispatcher })\` with longer timeouts.`;
     return new TimeoutError(what, { phase: 'runtime', timeoutMs: NODE_LIMIT_MS, cause });
   }
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
-/** Messages for programming errors and for a body that is read twice. Network failures are TypeErrors too. */
-const BUG_MESSAGE =
-  /is not (?:a function|defined|iterable|a constructor|an object)|cannot (?:read|set|destructure|convert|access)|assignment to constant|illegal invocation|failed to parse url|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|can't access|uint8array|undefined is not|null is not/i;
+/** Words in the messages of network failures, which are TypeErrors too. Safari translates its messages. */
+const NETWORK_MESSAGE =
+  /fetch|network|load|connect|request|server|socket|stream|host|terminated|time[ds ]*out|offline|cancell?ed|closed|lost|abort|hang|certificate|ssl|tls|dns|http|[^\s -~]/i;
 
-function isBug({ name, message, code = '' }: Thrown): boolean {
+/** Messages of programming errors that contain such words, for example because a property is called `request`. */
+const BUG_MESSAGE =
+  /is not (?:an? |defined|iterable|implemented)|cannot|can't (?:access|convert)|must be|instance ?of|duplex|only .* supported|illegal invocation|failed to (?:parse|construct|execute)|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|uint8array|(?:undefined|null) is not/i;
+
+function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: number): boolean {
+  // Some libraries reject for an error status.
+  if (status !== undefined && status >= 400) return true;
   if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
   if (/^UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/.test(code)) return true;
-  return name === 'TypeError' && (/^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message));
+  if (name !== 'TypeError') return false;
+  const isUnlikeNetwork = depth === 0 && isRoot && code === '' && !NETWORK_MESSAGE.test(message);
+  return isUnlikeNetwork || /^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message);
 }
 
 /**
- * `unopened`: nothing can have been sent. `final`: the same, and a retry cannot help, as with rejected certificates and
- * refused CONNECT requests.
+ * `unopened`: the request cannot have been sent. `final`: in addition, a retry would not help, for example after a
+ * rejected certificate or CONNECT request.
  */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
-/** Patterns for the code, system call and message of a failure, each on its own line. */
+/** Patterns for a text that contains the code, system call and message of a failure on separate lines. */
 const FINAL = [
-  // Rejected certificates, as reported by Node and Bun. Node uses one code for all reasons that it does not know.
+  // Rejected certificates, as reported by Node and Bun. Node uses `UNSPECIFIED` for reasons that it does not know.
   /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+|UNSPECIFIED)\n/,
   // Failed handshakes, but not errors of established connections (a bad MAC, a failed decryption). OpenSSL's reason is
-  // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if that is `EPROTO`, in the message.
-  /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|ciphers|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak)/i,
-  // Rejected CONNECT requests, closed dispatchers, permission errors in Node and Deno, and rejected certificates in Deno.
-  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
+  // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if the code is `EPROTO`, in the message.
+  /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|cipher|suitable|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak|legacy.renegotiation|insufficient.security|illegal.parameter)/i,
+  // Rejected CONNECT requests, closed dispatchers, ports that `fetch` blocks, permission errors in Node and Deno, rejected
+  // certificates in Deno.
+  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|\(Connect\):.*(?:tunnel|proxy auth)|connect: unsuccessful tunnel|tunneling socket could not.*statusCode|\nbad port$|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
-  // Node's DNS, undici and Bun, regardless of the system call.
+  // Codes of Node, undici and Bun that are conclusive regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
-  // Connections closed during the handshake in Node, and all failures in Deno.
-  /before secure TLS connection was established|client error \(Connect\)|error sending request.*error trying to connect/i,
+  // Connections closed while they were opened in Node, errors of node-fetch and of proxy agents, which have no system call,
+  // and all failures to connect in Deno.
+  /before (?:secure TLS connection was|the connection was|receiving CONNECT)|reason: connect E|tunneling socket could not|client error \(Connect\)|error sending request.*error trying to connect/i,
 ];
 
 function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {
@@ -73,7 +83,7 @@ function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind 
   return matches(FINAL) ? 'final' : matches(UNOPENED) ? 'unopened' : 'unknown';
 }
 
-/** Classifies a connection failure; `unknown` for every other error. */
+/** Classifies a connection failure. Returns `unknown` for every other error. */
 export function connectionFailure(error: unknown): FailureKind {
   const [cause] = error instanceof ConnectionError ? readCauses(error.cause) : [];
   return cause === undefined ? 'unknown' : failureKind(cause);

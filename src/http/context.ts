@@ -13,7 +13,7 @@ interface RequestDiagnostics extends Partial<RequestLogEntry> {
 }
 
 interface CallDescription {
-  /** Method and path without ids, such as `DELETE /apikeys/{id}`. Every error message starts with it. */
+  /** Method and path without ids, such as `DELETE /apikeys/{id}`. Error messages start with this label. */
   readonly label: string;
   /** Origin and path of the request. */
   readonly url: string;
@@ -28,10 +28,10 @@ interface CallDescription {
 /** The call that a response belongs to, its credentials, and the redaction for its errors. */
 export type ResponseContext = ReturnType<typeof responseContext>;
 
-/** How many more credentials a call tries after the first rejection. */
+/** Maximum number of other credentials that a call tries after its first credential is rejected. */
 const MAX_FURTHER_CREDENTIALS = 3;
 
-/** Only this many characters are scanned, because servers may repeat entire requests in their messages. */
+/** Longer text is cut off before redaction, because servers may repeat entire requests in their messages. */
 const MAX_INPUT = 16_384;
 
 export function responseContext(call: CallDescription) {
@@ -40,7 +40,7 @@ export function responseContext(call: CallDescription) {
   const used: Secret[] = [];
   const rejected: Secret[] = [];
   const credential = (): Secret => used.at(-1) as Secret;
-  /** Reads the credential for the next request. Returns false, and keeps the current one, if it was rejected before. */
+  /** Reads the credential for the next request. Keeps the current one and returns false if the new one was rejected. */
   const readCredential = async (last?: Secret): Promise<boolean> => {
     const { signal } = deadline;
     const value = provideCredential(last === undefined ? { signal } : { rejected: last, signal });
@@ -54,7 +54,7 @@ export function responseContext(call: CallDescription) {
     rejected.push(credential());
     return rejected.length <= MAX_FURTHER_CREDENTIALS && readCredential(credential());
   };
-  // Created on demand, because most calls do not need it, and created again after another credential was used.
+  // Created on demand, because most calls need no redaction, and recreated after another credential has been used.
   let redactor: { readonly of: number; readonly redact: (text: string) => string } | undefined;
   /** Masks every credential that the call has used. Applied to all text in errors. */
   const redact = (text: string): string => {
@@ -64,7 +64,7 @@ export function responseContext(call: CallDescription) {
   };
   /** Masks credentials in every string of a JSON value, including field names. */
   const redactValue = <Value>(value: Value): Value => redactStrings(value, redact) as Value;
-  /** Makes text from a server or library safe to display: removes credentials and repeated input, and limits its length. */
+  /** Makes text from a server or library safe to show: masks credentials, removes repeated input, and truncates it. */
   const shown = <Text extends string | undefined>(text: Text, length = 500): Text => {
     const safe = text && redact(withoutInput(text.slice(0, MAX_INPUT)));
     return (safe && safe.length > length ? `${safe.slice(0, length)}…` : safe) as Text;

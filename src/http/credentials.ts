@@ -8,8 +8,8 @@ import { isSecret, Secret } from '../secret/secret.ts';
 export type ReadCredential = (context: CredentialContext) => Secret | Promise<Secret>;
 
 /**
- * Returns a function that is called before each attempt. Its results are never shared, even between concurrent calls,
- * because a provider may depend on the caller's async context, such as the tenant of a web request.
+ * Returns a function that reads the credential before each attempt. Its results are never shared, even between
+ * concurrent calls, because a provider may depend on the async context, for example to find the current tenant.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {
   const source = Object(credential) as { readonly getKey?: CredentialProvider };
@@ -29,12 +29,14 @@ function toSecret(value: unknown, option: string): Secret {
   if (typeof text !== 'string') {
     throw invalid(option, 'must be a string, a Secret, a function, or an object with a `getKey` method');
   }
-  // Files and `echo` end with a newline.
+  // Files and the output of `echo` end with a newline.
   const trimmed = text.replace(/[\r\n]+$/, '');
   if (trimmed === '') throw invalid(option, 'must not be empty');
-  if (/^bearer\s/i.test(trimmed)) throw invalid(option, 'must be the credential alone, without "Bearer"');
+  if (/^(["'`]).*\1$|\*{3}/.test(trimmed)) throw invalid(option, 'is quoted or masked. Pass the plain text');
+  if (/^bearer(?:\s|$)/i.test(trimmed))
+    throw invalid(option, 'must be the credential alone, without "Bearer"');
   if (!isPrintableAscii(trimmed)) {
-    throw invalid(option, 'contains white space or a character that is not ASCII; was it copied completely?');
+    throw invalid(option, 'contains white space or a non-ASCII character. Was it copied correctly?');
   }
   if (option === 'accessToken' && /^sk-[\w-]{16,}$/.test(trimmed)) {
     throw invalid(option, 'looks like an API key. Use an access token from the Personal Center');
@@ -50,17 +52,17 @@ function reveal(secret: Secret, option: string): string {
   }
 }
 
-/** Bearer and Basic credentials of any kind. */
+/** Any `Bearer` or `Basic` credential. */
 const ANY_BEARER = /\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}/gi;
 
 /** Names of headers whose values are credentials. */
 const CREDENTIAL_HEADER =
   /^(?:.+-)?(?:auth|authorization|cookie|credentials?|(?:api-?)?key|password|secret|signature|token)$/i;
 
-/** Shorter parts of a header value are ordinary words. */
+/** Shorter parts of a header value may be ordinary words. */
 const MIN_HEADER_PART = 8;
 
-/** @param credentials - All credentials that a call has used, because a server may repeat a credential that it rejected earlier. */
+/** @param credentials - All credentials that a call has used: a server may repeat one that it rejected earlier. */
 export function redactorFor(
   credentials: readonly Secret[],
   headers: Readonly<Record<string, string>>,
@@ -73,7 +75,7 @@ export function redactorFor(
   return (text) => maskKeys(redact(text)).replace(ANY_BEARER, '$1$2******');
 }
 
-/** Returns a header value and its parts: cookie values, the text after a scheme, an embedded password. */
+/** Returns a header value and its parts: cookie values, the text after a scheme, and an encoded password. */
 function credentialsIn(value: string): string[] {
   const parts = value
     .split(/[\s;,]+/)

@@ -1,12 +1,12 @@
 import { TimeoutError } from '../errors/index.ts';
-import { invalid } from '../errors/invalid.ts';
+import { checkSignal } from '../errors/invalid.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import { abortable } from '../internal/wait.ts';
 
 /**
  * Ends a call when the caller's signal aborts or the time limit is reached. Every wait is raced against the deadline,
- * because a custom `fetch` may ignore its signal. `AbortSignal.any` is not used because its result would live as long
- * as the caller's signal.
+ * because a custom `fetch` may ignore its signal. `AbortSignal.any` is not used, because its result would stay in
+ * memory as long as the caller's signal.
  */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
@@ -14,11 +14,9 @@ export class Deadline implements Disposable {
   #endsAt = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param timeoutMs - Time limit of the `response` phase; `undefined` for no limit. */
+  /** @param timeoutMs - Time limit for the `response` phase; `undefined` for no limit. */
   constructor(signal?: AbortSignalLike | null | undefined, timeoutMs?: number | undefined) {
-    if (signal && (typeof signal.aborted !== 'boolean' || typeof signal.addEventListener !== 'function')) {
-      throw invalid('signal', 'must be an AbortSignal');
-    }
+    if (signal) checkSignal(signal);
     const onAbort = (): void => this.abort(signal?.reason);
     if (signal?.aborted) onAbort();
     else signal?.addEventListener('abort', onAbort);
@@ -26,7 +24,7 @@ export class Deadline implements Disposable {
     this.start('response', timeoutMs);
   }
 
-  /** Aborts when the call ends early. The call then rejects with this signal's reason. */
+  /** Aborts if the call must end early. The call then rejects with this signal's reason. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

@@ -12,7 +12,7 @@ export interface BodyRules {
   readonly allowEmpty?: boolean | undefined;
 }
 
-/** Reads the JSON object of a 2xx response. Throws if the body reports an error or does not match the contract. */
+/** Reads the JSON object in a 2xx response. Throws if the body reports an error or does not match the contract. */
 export async function readJson(
   response: TransportResponse,
   context: ResponseContext,
@@ -26,9 +26,9 @@ export async function readJson(
   const error = errorIn(value, fields);
   if (error !== undefined) throw toApiError(error, response, context);
   if (!isRecord(value)) throw invalid('JSON that is not an object');
-  // A `null` field counts as well, because protobuf JSON allows `null` for an absent value.
+  // Fields that are `null` count as well, because protobuf JSON allows `null` for an absent value.
   if (fields.some((field) => field in value) || (allowEmpty && Object.keys(value).length === 0)) return value;
-  throw invalid(`a body without any of the expected fields (${fields.join(', ')})`);
+  throw invalid(`a body that has none of the expected fields (${fields.join(', ')})`);
 }
 
 function notJson(text: string, response: TransportResponse, context: ResponseContext): Error {
@@ -42,7 +42,7 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
   return invalidResponse(response, context, what, { body: text });
 }
 
-/** Limits for reading the body of an error response. */
+/** Limits on reading the body of an error response. */
 const MAX_ERROR_LENGTH = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
 
@@ -55,7 +55,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
   if (status === 0 || (status >= 300 && status < 400)) {
     response.cancel();
     const what = REDIRECTS.includes(status)
-      ? 'a redirect, which is not followed because it could receive the credential. Is `baseUrl` correct?'
+      ? 'a redirect, which is not followed because its target would receive the credential. Is `baseUrl` correct?'
       : 'which is neither a result nor an error. Does a cache or proxy modify the responses?';
     return invalidResponse(response, context, `${status ? `${status},` : 'a response after'} ${what}`);
   }
@@ -65,7 +65,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
   return toApiError(parseServiceError(text) ?? {}, response, context, text.trim());
 }
 
-/** Reads a body up to a limit, or until the connection is lost. Never rejects, because the status alone is already useful. */
+/** Reads a body up to a limit, or until the connection is lost. Never rejects, because the status alone is useful. */
 export async function readText(
   response: TransportResponse,
   maxLength = Number.POSITIVE_INFINITY,
@@ -79,7 +79,7 @@ export async function readText(
       if (part === undefined) return text;
     }
   } catch {
-    // The part that has arrived may be sufficient.
+    // The text received so far may be sufficient.
   }
   response.cancel();
   return text.slice(0, maxLength);
@@ -92,8 +92,8 @@ const HINTS: Readonly<Record<number, string>> = {
 };
 
 /**
- * If the response status is 2xx, the class depends on the status in the error itself. The body is shown if the error
- * has no message.
+ * Creates an error whose class depends on the response status or, if that is 2xx, on the status in the error itself.
+ * The message contains the body if the error has no message.
  */
 export function toApiError(
   error: ServiceError,
@@ -137,17 +137,17 @@ function errorForStatus(
 ): errors.ApiError {
   const { status, serviceCode, serviceType } = init;
   const says = (name: string): boolean => serviceCode === name || serviceType === name;
-  // LiteLLM reports an exhausted budget with several statuses.
+  // LiteLLM reports an exhausted budget with various statuses.
   const isQuota = says('budget_exceeded') || (status === 429 && says('insufficient_quota'));
   if (isQuota) return new errors.InsufficientQuotaError(message, init);
   if (status !== 401)
     return new (CLASSES[status] ?? (status >= 500 ? errors.ServerError : errors.ApiError))(message, init);
-  // A 401 from the gateway itself has this code or no code.
+  // A 401 from the gateway itself has the code `invalid_api_key` or no code.
   const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
   if (isOwn || context.credentialOption === 'accessToken') {
     return new errors.AuthenticationError(message, { ...init, maskedKey: context.credential().masked });
   }
-  const hint = 'The gateway uses no such code: a model server may have rejected its own credential.';
+  const hint = 'The gateway does not use this code, so a model server may have rejected its own credential.';
   return new errors.AuthenticationError(`${message} ${hint}`, init);
 }
 

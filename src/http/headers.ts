@@ -6,7 +6,7 @@ export function requestIdOf(headers: ResponseHeaders): string | undefined {
   return REQUEST_ID_HEADERS.map((name) => headers.get(name) ?? undefined).find(Boolean);
 }
 
-/** Reads `retry-after-ms`, or `Retry-After` in seconds or as a date, including LiteLLM's copy of it. */
+/** Reads `retry-after-ms` or `Retry-After` (seconds or a date), or else LiteLLM's copy of `Retry-After`. */
 export function retryAfterMs(headers: ResponseHeaders): number | undefined {
   const milliseconds = parseNumber(headers.get('retry-after-ms'));
   if (milliseconds !== undefined) return milliseconds;
@@ -14,7 +14,7 @@ export function retryAfterMs(headers: ResponseHeaders): number | undefined {
   const seconds = parseNumber(text);
   if (seconds !== undefined) return seconds * 1000;
   const date = Date.parse(text);
-  // `Date.parse` would read a bare number as a year.
+  // `Date.parse` would interpret a bare number as a year.
   if (Number.isNaN(date) || !/[a-z]{3}/i.test(text)) return undefined;
   // Relative to the server's clock, if known, because the local clock may be wrong.
   const now = Date.parse(headers.get('date') ?? '');

@@ -3,9 +3,9 @@ import type { FetchFunction } from './call.ts';
 import { callFetch, FetchResponse, type Transport } from './transport.ts';
 
 /**
- * Sends requests through ky. Used only for infrequent requests, because building ky's `Request` takes a third of the
- * time of a call. ky's own retries and timeouts are disabled, because they cannot replace a rejected credential or
- * share a deadline, and because ky's errors contain the request headers.
+ * Creates a transport that uses ky. It is used only for infrequent requests, because building ky's `Request` takes a
+ * third of the time of a call. ky's own retries and timeouts are disabled, because they cannot replace a rejected
+ * credential or share a deadline, and because ky's errors contain the request headers.
  */
 export function kyTransport(fetch: FetchFunction | undefined): Transport {
   const client = ky.create({ retry: 0, timeout: false, throwHttpErrors: false });

@@ -1,12 +1,12 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { invalid } from '../errors/invalid.ts';
+import { checkBoolean, invalid } from '../errors/invalid.ts';
 import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
 import type { HeadersOption } from './call.ts';
 
 /** Names of {@link CallOptions}. */
 export const CALL_OPTIONS = ['signal', 'timeoutMs', 'headers', 'maxRetries'] as const;
 
-/** Names of {@link ClientOptions}, and of options that both clients declare themselves. */
+/** Names of the options in {@link ClientOptions}, and of options that every client declares itself. */
 export const CLIENT_OPTIONS: readonly string[] = [
   ...['baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'headers', 'onRetry', 'logger'],
   ...['allowInsecureHttp', 'dangerouslyAllowBrowser'],
@@ -21,7 +21,7 @@ export function mergeOptions<Options extends object>(current: Options, overrides
 /** @throws {ConfigurationError} If `withOptions()` would send the current credential to another origin. */
 export function checkOrigin(current: URL, next: URL, credential: unknown, option: string): void {
   if (credential !== undefined || next.origin === current.origin) return;
-  throw new ConfigurationError(`Requests to another origin require another \`${option}\`.`, { option });
+  throw invalid(option, 'must be set as well, because the current one is not sent to another origin');
 }
 
 interface Runtime {
@@ -29,7 +29,7 @@ interface Runtime {
   readonly window?: { readonly document?: unknown };
 }
 
-/** Returns `undefined` if the variable is blank or unset, or if the runtime (such as Deno) does not allow reading it. */
+/** Returns `undefined` if the variable is blank or unset, or if the runtime (such as Deno) does not permit access. */
 export function environmentVariable(name: string): string | undefined {
   try {
     return (globalThis as Runtime).process?.env?.[name]?.trim() || undefined;
@@ -49,6 +49,7 @@ export function isWebPage(): boolean {
 }
 
 export function refuseBrowser(option: string, allowed: boolean | undefined): void {
+  checkBoolean(allowed, 'dangerouslyAllowBrowser');
   if (allowed === true || !isWebPage()) return;
   const why = `In a browser, every visitor can read \`${option}\`. Call the service from a server, or set \`dangerouslyAllowBrowser\` if only trusted users can open this page.`;
   throw new ConfigurationError(why, { option: 'dangerouslyAllowBrowser' });
@@ -72,7 +73,7 @@ export function checkFunction<Value>(value: Value | undefined, option: string): 
   throw invalid(option, `must be a function (received ${typeof value})`);
 }
 
-/** Describes a received value. Only numbers are repeated, because anything else may be a misplaced credential. */
+/** Describes a received value. Shows only numbers, because other values may be misplaced credentials. */
 function received(value: unknown): string {
   return ` (received ${typeof value === 'number' ? value : typeof value})`;
 }
@@ -80,7 +81,7 @@ function received(value: unknown): string {
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
-/** Headers that some transports would ignore and others would send. */
+/** Headers that only some transports would send. */
 const RESERVED_HEADERS =
   /^(?:authorization|connection|content-(?:encoding|length)|expect|host|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
 
@@ -88,10 +89,10 @@ export function checkRequestHeaders(headers: HeadersOption | undefined): Record<
   const checked = checkHeaders(headers);
   const reserved = Object.keys(checked).find((name) => RESERVED_HEADERS.test(name));
   if (reserved === undefined) return checked;
-  throw invalid('headers', `cannot set \`${reserved}\`: it is set from the credential or by the transport`);
+  throw invalid('headers', `must not contain \`${reserved}\`, which the client or the transport sets`);
 }
 
-/** Checks headers here, because `fetch` would repeat the value in its error. */
+/** Checks headers before `fetch` does, because an error from `fetch` would contain the value. */
 export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
   // A `Headers` object, even from another library, provides its fields through its iterator.

@@ -1,13 +1,13 @@
 import { type AnyDrunError, ApiError } from '../errors/index.ts';
 import { connectionFailure } from './connection.ts';
 
-/** Which failures are retried: all transient ones, or only those after which the service cannot have acted. */
+/** Which failures are retried: only those after which the service cannot have acted, or all transient failures. */
 export type RetryPolicy = 'if-not-applied' | 'transient';
 
 const INITIAL_DELAY_MS = 500;
 const MAX_DELAY_MS = 8_000;
 
-/** If the service requests a longer wait, the call fails instead. */
+/** If the service requests a longer delay, the call fails without a retry. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
 export function mayRetry(error: AnyDrunError, policy: RetryPolicy): boolean {
@@ -24,14 +24,14 @@ function isTransient(error: AnyDrunError): boolean {
   return error.status >= 500 || [408, 409, 425, 429].includes(error.status);
 }
 
-/** Whether the service cannot have acted on the request, because it responded with 429 or the connection never opened. */
+/** Whether the service cannot have acted on the request, because it responded with 429 or no connection was opened. */
 export function cannotHaveBeenApplied(error: unknown): boolean {
   return error instanceof ApiError ? error.status === 429 : connectionFailure(error) !== 'unknown';
 }
 
 /**
- * Returns the wait that the service requests (`undefined` above 60 s, ignored if 0), or else a random one ("full
- * jitter"), which spreads out clients that failed together. Retries are numbered from 1.
+ * Returns the delay that the service requests (`undefined` if it exceeds 60 s), or else a random delay ("full jitter")
+ * that spreads out clients that failed together. A requested delay of 0 is ignored. Retries are numbered from 1.
  */
 export function retryDelayMs(error: AnyDrunError, retry: number): number | undefined {
   const asked = error instanceof ApiError ? error.retryAfterMs : undefined;

@@ -6,7 +6,7 @@ export interface ServiceError {
   readonly code?: string | undefined;
   readonly type?: string | undefined;
   readonly param?: string | undefined;
-  /** The status in the body, or the status that its code or type corresponds to. */
+  /** The status in the body, or the status to which its code or type corresponds. */
   readonly status?: number | undefined;
 }
 
@@ -15,24 +15,24 @@ export const MAX_SHOWN = 200;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Errors can be nested: `{"detail":{"error":{…}}}`. */
+/** Maximum nesting of errors, as in `{"detail":{"error":{…}}}`. */
 const MAX_NESTING = 5;
 
-/** Fields that can contain the message, most specific first: next to `message`, `error` can be just a status phrase. */
+/** Fields that can contain the message, most specific first. With `message`, `error` may be a status phrase; FastChat uses `text`. */
 const MESSAGE_FIELDS =
-  'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title'.split(
+  'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title text'.split(
     ' ',
   );
 
 /**
- * Returns the error that a JSON value reports, regardless of the response status. A message or an unknown code counts as an
- * error only if the value has none of the contract's `fields` other than `id` and `name`, which errors can have as well.
+ * Returns the error that a JSON value reports, regardless of the response status. A message or an unknown code alone counts
+ * only if the value has none of the contract's `fields`, except for `id` and `name`, which errors can have as well.
  */
 export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
   if (Array.isArray(value)) return errorIn(value[0], fields);
   if (!isRecord(value)) return undefined;
   const isExpected = fields.some((field) => !/^(?:id|name)$/.test(field) && isPresent(value[field]));
-  if (!statesError(value) && (isExpected || !saysError(value))) return undefined;
+  if (!statesError(value) && !saysError(value, isExpected)) return undefined;
   const error = readError(value);
   return { ...error, message: error?.message || JSON.stringify(value).slice(0, MAX_SHOWN) };
 }
@@ -42,36 +42,38 @@ function statesError(body: Fields): boolean {
   return (
     isRecord(error) ||
     error === true ||
-    success === false ||
-    ok === false ||
-    object === 'error' ||
     (typeof error === 'string' && error !== '') ||
     Object.keys(Object(errors)).length > 0 ||
-    (typeof status === 'string' && /^(?:error|fail(?:ed|ure)?)$/i.test(status)) ||
+    [success, ok, object, status].some((value) => /^(?:false|error|fail(?:ed|ure)?)$/i.test(String(value))) ||
     // Codes that are not HTTP statuses: `{"text":"…","error_code":50002}`.
     [error_code, errcode].some((code) => isPresent(code) && !isSuccess(code)) ||
     statusIn(body) !== undefined
   );
 }
 
-function saysError(body: Fields): boolean {
-  if (body.success === true || isSuccess(body.code)) return false;
-  return isPresent(body.code) || MESSAGE_FIELDS.some((field) => isPresent(body[field]));
+function saysError(body: Fields, isExpected: boolean): boolean {
+  const { code, message, msg, success } = body;
+  if (success === true || [code, message, msg].some(isSuccess)) return false;
+  if (isExpected) return isPresent(code) && isPresent(message ?? msg);
+  return isPresent(code) || MESSAGE_FIELDS.some((field) => field !== 'text' && isPresent(body[field]));
 }
 
 function isSuccess(code: unknown): boolean {
   return /^(?:0|2\d\d|ok|success)$/i.test(String(code));
 }
 
+/** Returns false for an empty array or object as well. */
 function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== '';
+  return typeof value === 'object'
+    ? Object.keys(value ?? {}).length > 0
+    : value !== undefined && value !== '';
 }
 
 /** Parses the body of an error response, or the beginning of it. */
 export function parseServiceError(text: string): ServiceError | undefined {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
   if (!/^(?:data|event|id|retry)?:/.test(trimmed)) return parsePayload(trimmed);
-  // In an event stream, the first event with content is used. Routers also send plain text as an event stream.
+  // In an event stream, the first event with content is used. Some routers send plain text as an event stream.
   for (const [, data = ''] of trimmed.matchAll(/^data:(.*)$/gm)) {
     const error = /^\s*(?:\[DONE\]|null)?\s*$/.test(data) ? undefined : parsePayload(data.trim());
     if (error !== undefined) return error;
@@ -94,7 +96,7 @@ function partialFields(text: string): Fields {
   const read = (name: string): string | undefined => {
     const raw = new RegExp(`"${name}"\\s*:\\s*(?:"((?:[^"\\\\]|\\\\.)*)|(-?\\d+))`).exec(text);
     const [, string, number] = raw ?? [];
-    // An escape may be cut off.
+    // An escape sequence may be cut off.
     return string === undefined ? number : (parseJson(`"${string}"`)?.toString() ?? string);
   };
   const names = [...MESSAGE_FIELDS, 'code', 'error_code', 'type', 'param'];
@@ -124,7 +126,7 @@ function readError(value: unknown, nesting = 0): ServiceError | undefined {
   };
 }
 
-/** Reads an array of errors, such as validation errors (`loc` and `msg`, without the repeated `input`). */
+/** Reads an array of errors, such as validation errors with `loc` and `msg`. Omits their `input`. */
 function readList(list: readonly unknown[], nesting: number): ServiceError | undefined {
   const issues = list.slice(0, 10).flatMap((item) => {
     const error = readError(item, nesting + 1);
@@ -139,9 +141,10 @@ function textOf(value: unknown): string | undefined {
   return (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : undefined;
 }
 
-function statusIn({ code, status, statusCode, status_code, http_status }: Fields): number | undefined {
-  const codes = [code, status, statusCode, status_code, http_status];
-  return codes.filter((one) => /^[45]\d\d$/.test(String(one))).map(Number)[0];
+const STATUS_FIELDS = 'code status statusCode status_code http_status error_code errcode error'.split(' ');
+
+function statusIn(body: Fields): number | undefined {
+  return STATUS_FIELDS.map((name) => Number(body[name])).find((code) => code >= 400 && code < 600);
 }
 
 /** Error names used by OpenAI, Anthropic, gRPC and Python servers, in lower case and without punctuation. */
@@ -161,21 +164,21 @@ function statusNamed(...names: readonly (string | undefined)[]): number | undefi
   return plain.map((name) => NAMES.find(([, pattern]) => pattern.test(name))?.[0]).find(Boolean);
 }
 
-/** Fields in which Pydantic and FastAPI, which many model servers use, repeat the request, including in nested JSON strings. */
+/** Fields in which Pydantic and FastAPI (used by many model servers) repeat the request, even in nested JSON. */
 const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
 
 /** Removes input that a server repeats in a message, because it may be a prompt. */
 export function withoutInput(text: string): string {
-  // Text and repeated input alternate.
+  // The parts alternate between the name of a repeated field and the text after it.
   const [start, ...parts] = text.split(ECHO);
   return start + parts.map((part, index) => (index % 2 ? part.slice(valueEnd(part)) : `${part}…`)).join('');
 }
 
-/** Returns the end of the literal at the start of a text: a comma or bracket outside its own brackets and quotes. */
+/** Returns the end of the literal at the start of a text: the first comma or bracket outside brackets and quotes. */
 function valueEnd(text: string): number {
   let depth = 0;
   let quote: string | undefined;
-  // A quoted string ends at the quotation mark with the same escaping as the opening one.
+  // A string ends at a quotation mark that is escaped in the same way as the opening quotation mark.
   for (const { 0: token, index } of text.matchAll(/(?<!\\)\\*['"]|[{[(,)\]}]/g)) {
     if (quote !== undefined) quote = token === quote ? undefined : quote;
     else if (/['"]/.test(token)) quote = token;

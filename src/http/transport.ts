@@ -37,7 +37,7 @@ export interface Transport {
   send(request: TransportRequest): Promise<TransportResponse>;
 }
 
-/** Creates a transport that uses the caller's `fetch` or the global one. */
+/** Creates a transport that uses the caller's `fetch` or the global `fetch`. */
 export function fetchTransport(fetch: FetchFunction | undefined): Transport {
   return { send: async ({ url, ...init }) => new FetchResponse(await callFetch(fetch, url, init)) };
 }
@@ -50,12 +50,12 @@ export async function callFetch(
   url: string,
   init: Init,
 ): Promise<Response> {
-  // Looked up for every request, because tests and tracers replace it. Runtimes reject method calls.
+  // Looked up for every request, because tests and tracers replace it. Some runtimes reject a call with another `this`.
   const send = fetch ?? globalThis.fetch;
   // Following a redirect would send the credential to any URL the server chooses.
   const response = await send(url, { ...init, redirect: 'manual' } as RequestInit);
   checkResponse(response);
-  // A `fetch` that ignores its signal can respond after the caller has stopped waiting.
+  // A `fetch` that ignores its signal may respond after the call has ended.
   if (init.signal?.aborted) response.body?.cancel().catch(() => {});
   return response;
 }
@@ -79,9 +79,9 @@ export class FetchResponse implements TransportResponse {
   }
 
   async read(): Promise<Uint8Array | undefined> {
-    // React Native and many mocks have no stream.
+    // Responses of React Native and of many mocks have no stream.
     this.#reader ??= (this.#response.body ?? new Response(await this.#response.text()).body)?.getReader();
-    // `value` is undefined at the end.
+    // `value` is undefined at the end of the body.
     const value = (await this.#reader?.read())?.value;
     if (value === undefined || isByteArray(value)) return value;
     throw invalidFetch('returned a body that does not consist of bytes (Uint8Array)');
@@ -100,9 +100,9 @@ function checkResponse(response: Response | undefined): asserts response is Resp
   const { body, bodyUsed, type } = response;
   if (bodyUsed || body?.locked) throw invalidFetch('returned a body that was already read. Return a clone');
   if (body && typeof body.getReader !== 'function') {
-    throw invalidFetch('returned a body that is not a ReadableStream, as node-fetch does. Use another fetch');
+    throw invalidFetch('returned a body that is not a ReadableStream (like node-fetch). Use another fetch');
   }
-  // The `fetch` of a service worker would reject instead.
+  // A standard `fetch` would reject instead.
   if (type === 'error') throw new Error('`fetch` returned Response.error()');
 }
 

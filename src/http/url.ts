@@ -1,20 +1,21 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { invalid } from '../errors/invalid.ts';
+import { checkBoolean, invalid } from '../errors/invalid.ts';
 import { isLoopback } from '../internal/checks.ts';
 
 const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 
 /** Endpoint paths, to detect a URL that was copied from a request instead of a base URL. */
 const ENDPOINT =
-  /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/;
+  /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/i;
 
-/** Removes the `root` (`/v1`) from the end of a URL. Messages do not repeat the URL, which may contain a password. */
+/** Checks a URL and removes `root` (`/v1`) from its end. Messages omit the URL, which may contain a password. */
 export function checkBaseUrl(
   baseUrl: string | URL,
   root: string,
   allowInsecureHttp: boolean | undefined,
   source = '`baseUrl`',
 ): URL {
+  checkBoolean(allowInsecureHttp, 'allowInsecureHttp');
   const fail = (why: string): never => {
     throw new ConfigurationError(`${source} ${why}.`, { option: 'baseUrl' });
   };

@@ -1,4 +1,4 @@
-/** Returns a Node module, or `undefined` on runtimes that lack it, where an `import` would fail. */
+/** Returns a built-in Node module, or `undefined` in runtimes that lack it, where importing it would fail. */
 export function builtinModule<T>(name: string): Partial<T> | undefined {
   const { process } = globalThis as {
     readonly process?: { readonly getBuiltinModule?: (name: string) => Partial<T> | undefined };

@@ -3,7 +3,7 @@ export interface Thrown {
   readonly message: string;
   readonly code?: string | undefined;
   readonly syscall?: string | undefined;
-  /** HTTP status of this error itself. */
+  /** HTTP status of this error, not inherited from outer errors. */
   readonly status?: number | undefined;
   /** Whether this error has no cause. */
   readonly isRoot: boolean;
@@ -23,7 +23,8 @@ export function readCauses(
 ): Thrown[] {
   if (typeof thrown === 'string') return [{ ...outer, message: thrown.slice(0, MAX_LENGTH), isRoot: true }];
   try {
-    const { name, message, code, syscall, status, cause, errors } = thrown as Record<string, unknown>;
+    const { name, message, code, syscall, response, cause, errors } = thrown as Record<string, unknown>;
+    const { status } = (response ?? thrown) as Record<string, unknown>;
     const causes = cause ?? (Array.isArray(errors) ? errors.slice(0, MAX_DEPTH) : []);
     const inner = [causes].flat();
     const isRoot = inner.length === 0 || depth === MAX_DEPTH;

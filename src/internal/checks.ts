@@ -1,6 +1,6 @@
-// Values from other realms (Jest, zone.js, vm contexts, iframes) are instances of different classes, so `instanceof` would fail.
+// `instanceof` would fail for values from other realms (Jest, zone.js, vm contexts, iframes).
 
-/** Maximum delay of a timer in milliseconds. Timers with a longer delay fire immediately. */
+/** Maximum delay of a timer, in milliseconds. Timers with a longer delay fire immediately. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
 export function isPrintableAscii(text: string): boolean {

@@ -16,16 +16,16 @@ const module = builtinModule<{
   tracingChannel(name: string): TracingChannel;
 }>('node:diagnostics_channel');
 
-/** Requests, from sending until the result or the first chunk of a stream arrives. */
+/** Traces each request until its result, or the first chunk of its stream, arrives. */
 export const requestChannel: TracingChannel | undefined = module?.tracingChannel?.('drun-sdk:request');
-/** Streams that have ended. */
+/** Receives a message at the end of each stream. */
 export const streamChannel: Channel | undefined = module?.channel?.('drun-sdk:stream');
-/** Requests that are about to be repeated. */
+/** Receives a message before each retry. */
 export const retryChannel: Channel | undefined = module?.channel?.('drun-sdk:retry');
-/** Events of key rings. */
+/** Receives the events of key rings. */
 export const keyRingChannel: Channel | undefined = module?.channel?.('drun-sdk:key-ring');
 
-/** Publishes the events of an asynchronous operation. Unlike `tracePromise()`, it does not publish the result. */
+/** Traces an asynchronous operation. Unlike `tracePromise()`, does not publish the result. */
 export async function trace<T>(channel: TracingChannel, message: object, run: () => Promise<T>): Promise<T> {
   let result: T | undefined;
   await channel.tracePromise(async () => {

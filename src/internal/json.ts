@@ -1,4 +1,4 @@
-/** Returns `undefined` for JSON that is invalid or nested too deeply. An error would quote the text, which may be secret. */
+/** Returns `undefined` for JSON that is invalid or nested too deeply. An error would quote text that may be secret. */
 export function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
@@ -12,7 +12,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Real responses are far less deeply nested. Recursive code can overflow the stack if the nesting is deeper. */
+/** Maximum nesting. Deeper values could overflow the stack in recursive code; real responses are far less nested. */
 const MAX_DEPTH = 1_000;
 
 /** @param text - The source of `value`; a short text cannot be nested too deeply. */

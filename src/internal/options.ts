@@ -1,4 +1,4 @@
-/** Option names of other libraries that do not resemble ours. */
+/** Dissimilar names that other libraries use for these options. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   expiresAt: 'ttl expiry expiration expiretime',
   maxRounds: 'maxsteps maxturns maxiterations',

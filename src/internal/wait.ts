@@ -6,7 +6,7 @@ export interface Timers {
   sleep(ms: number, signal: AbortSignal, options?: { readonly background?: boolean }): Promise<void>;
 }
 
-/** Rejects with the signal's reason if it aborts. With `background`, the timer does not keep the process alive. */
+/** Rejects with the reason if the signal aborts. With `background`, the timer does not keep the process alive. */
 export async function sleep(
   ms: number,
   signal: AbortSignal,
@@ -15,7 +15,7 @@ export async function sleep(
   let timer: unknown;
   const elapsed = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);
-    // Only timers of Node and Bun keep a process alive.
+    // Not all runtimes have timers with `unref`.
     if (background) (timer as { readonly unref?: () => void }).unref?.();
   });
   await abortable(elapsed, signal).finally(() => clearTimeout(timer as number));
@@ -43,7 +43,7 @@ export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
   if (aborted) throw reason;
 }
 
-/** Repeats a task, with growing pauses, until it returns a truthy value. The last attempt starts at `deadline` (monotonic). */
+/** Repeats a task, with growing pauses, until it returns a truthy value. The last attempt starts at `deadline`. */
 export async function retryUntil<Result>(
   clock: Timers,
   signal: AbortSignal,
@@ -60,7 +60,7 @@ export async function retryUntil<Result>(
   }
 }
 
-/** Waits for a task for at most `timeoutMs`, even if it ignores its signal. @throws If it does not end in time. */
+/** Waits at most `timeoutMs` for a task, even if the task ignores its signal. @throws If the task takes longer. */
 export async function withTimeout<Result>(
   clock: Timers,
   timeoutMs: number,

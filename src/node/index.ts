@@ -1,7 +1,6 @@
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
 import { finished, pipeline, type Readable, type Transform } from 'node:stream';
-import { ConfigurationError } from '../errors/index.ts';
-import { checkOptions } from '../errors/invalid.ts';
+import { checkOptions, invalid } from '../errors/invalid.ts';
 import type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
 
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
@@ -13,8 +12,8 @@ const http = process.getBuiltinModule('node:http');
 /** Options for {@link nodeTransport}. */
 export interface NodeTransportOptions {
   /**
-   * Opens the connections, for example through a proxy or with certificates of a private authority. It must match the
-   * base URL: an `Agent` from `node:https` for `https`, or from `node:http` for `http`.
+   * An agent that opens the connections, for example through a proxy or with a private certificate authority. It must
+   * match the base URL: an `Agent` from `node:https` for `https`, or from `node:http` for `http`.
    *
    * @defaultValue An agent that keeps connections open for 30 s and respects `NODE_USE_ENV_PROXY`.
    */
@@ -22,11 +21,11 @@ export interface NodeTransportOptions {
 }
 
 /**
- * Creates a transport that sends the requests of a `ChatClient` through `node:http` and `node:https` instead of `fetch`. It uses
- * less time and memory, and only the client's own time limits apply, whereas Node's `fetch` times out after 300 s without data.
+ * Creates a transport that sends a `ChatClient`'s requests through `node:http` and `node:https` instead of `fetch`. It
+ * uses less time and memory. Node's `fetch` times out after 300 s without data; here, only the client's limits apply.
  *
- * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive. All clients that
- * use the transport share its connections. Idle connections do not keep the process alive.
+ * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive. All
+ * clients that use the transport share its connections. Idle connections do not keep the process alive.
  *
  * @throws {ConfigurationError} If an option is unknown or invalid.
  *
@@ -47,7 +46,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   checkOptions(options, ['agent'], 'nodeTransport()');
   const { agent } = options;
   if (agent !== undefined && typeof Reflect.get(Object(agent), 'addRequest') !== 'function') {
-    throw invalidAgent('must be an `Agent` from node:http or node:https');
+    throw invalid('agent', 'must be an `Agent` from node:http or node:https');
   }
   const agents = { http: agent, https: agent };
   const open = ({ url, method, headers }: TransportRequest): ClientRequest => {
@@ -65,14 +64,10 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
       return request(url, init);
     } catch (thrown) {
       if (Reflect.get(Object(thrown), 'code') !== 'ERR_INVALID_PROTOCOL') throw thrown;
-      throw invalidAgent(`does not match the base URL, which uses ${scheme}`);
+      throw invalid('agent', `does not match the base URL, which uses ${scheme}`);
     }
   };
   return { send: async (request) => exchange(open(request), request) };
-}
-
-function invalidAgent(why: string): ConfigurationError {
-  return new ConfigurationError(`\`agent\` ${why}.`, { option: 'agent' });
 }
 
 function agentOptions(): object {
@@ -99,12 +94,17 @@ function exchange(request: ClientRequest, { body, signal }: TransportRequest): P
       response = message;
       resolve(new NodeResponse(message));
     });
-    // Has no effect if emitted after the response has started.
+    // Without this listener, Node would keep the connection open and report nothing.
+    request.on('upgrade', (_, socket) => {
+      socket.destroy();
+      reject(new Error('The server switched to another protocol.'));
+    });
+    // An error after the response has started has no effect here.
     request.on('error', reject);
     request.on('close', () => signal.removeEventListener('abort', abort));
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
-    // Node adds `content-length` if the whole body is passed here.
+    // Node adds `content-length`, because `end` receives the whole body.
     else request.end(body);
   });
 }

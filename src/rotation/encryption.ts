@@ -15,8 +15,8 @@ export interface EncryptionContext {
 /** Custom encryption, for example with a key management service. */
 export interface CustomEncryption {
   /**
-   * Encrypts a secret. Must bind the ciphertext to `context` (as additional data or an encryption context), so that it
-   * cannot be used for another ring or key.
+   * Encrypts a secret. Must bind the ciphertext to `context` (as additional authenticated data or an encryption
+   * context), so that the ciphertext cannot be used for another ring or key.
    */
   readonly encrypt: (secret: string, context: EncryptionContext) => string | Promise<string>;
   /** Decrypts a ciphertext from {@link CustomEncryption.encrypt}. Rejects on failure. */
@@ -26,7 +26,7 @@ export interface CustomEncryption {
 /** An encryption key: 32 bytes, raw or in base64 (`openssl rand -base64 32`). */
 export type EncryptionKey = Uint8Array | string;
 
-/** An encryption key, an array of keys (the first one encrypts, all decrypt), or custom encryption. */
+/** An encryption key, an array of keys (the first encrypts, all can decrypt), or custom encryption. */
 export type EncryptionKeyOption = EncryptionKey | readonly EncryptionKey[] | CustomEncryption;
 
 /** A decrypted secret, and whether it was encrypted with an outdated key. */
@@ -40,7 +40,7 @@ interface Cipher extends Pick<CustomEncryption, 'encrypt'> {
 }
 
 const FAILED = 'key_ring_decryption_failed';
-/** A record has at most four keys; the other entries leave room for keys from earlier records. */
+/** A record has at most four keys. The remaining entries are for keys from earlier records. */
 const MAX_CACHED = 16;
 
 /** Encrypts and decrypts the secrets of one ring. */
@@ -49,13 +49,13 @@ export class RingEncryption {
   readonly #cipher: Cipher;
   readonly #decrypted = new Map<string, Promise<Decrypted<Secret>>>();
 
-  /** @throws {ConfigurationError} If `option` is not a valid key. The message does not repeat it. */
+  /** @throws {ConfigurationError} If `option` is invalid. The message does not contain its value. */
   constructor(ring: string, option: EncryptionKeyOption) {
     this.#ring = ring;
     this.#cipher = cipherFor(option);
   }
 
-  /** @throws {KeyRingError} With code `key_ring_decryption_failed`. */
+  /** Encrypts a secret. @throws {KeyRingError} With code `key_ring_decryption_failed`. */
   async encrypt(secret: Secret, ringId: string, seq: number): Promise<string> {
     const ring = this.#ring;
     try {
@@ -68,7 +68,7 @@ export class RingEncryption {
     }
   }
 
-  /** Decrypts each ciphertext once. @throws {KeyRingError} With code `key_ring_decryption_failed`. */
+  /** Decrypts a secret or returns the cached result. @throws {KeyRingError} With code `key_ring_decryption_failed`. */
   decrypt(key: RingKey, ringId: string): Promise<Decrypted<Secret>> {
     const id = JSON.stringify([ringId, key.seq, key.ciphertext]);
     const known = this.#decrypted.get(id);
@@ -87,7 +87,7 @@ export class RingEncryption {
       return { secret: new Secret(secret), isOutdated };
     } catch (thrown) {
       const cause = safeCause(thrown);
-      const message = `the secret of key ${id} could not be decrypted: ${cause.message}. Check that \`encryptionKey\` contains the key with which it was encrypted.`;
+      const message = `the secret of key ${id} could not be decrypted: ${cause.message}. Check that \`encryptionKey\` includes the encryption key that was used.`;
       throw ringError(ring, FAILED, message, [id], cause);
     }
   }
@@ -111,9 +111,9 @@ const FORMAT = 'gcm1';
 const IV_LENGTH = 12;
 const KEY_LENGTH = 32;
 const KEY_RULE =
-  'must be 32 bytes, as `Uint8Array` or in base64 (`openssl rand -base64 32`), an array of such keys, or `{ encrypt, decrypt }`';
+  'must be 32 bytes (a `Uint8Array` or base64 from `openssl rand -base64 32`), an array of such keys, or `{ encrypt, decrypt }`';
 
-/** AES-256-GCM with a random nonce per ciphertext. */
+/** Creates an AES-256-GCM cipher that generates a random nonce for each ciphertext. */
 function aesGcm(keys: readonly Uint8Array<ArrayBuffer>[]): Cipher {
   const importKey = (bytes: Uint8Array<ArrayBuffer>): Promise<CryptoKey> =>
     crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
@@ -129,7 +129,7 @@ function aesGcm(keys: readonly Uint8Array<ArrayBuffer>[]): Cipher {
       const [format, ...parts] = ciphertext.split('.');
       const [iv, encrypted] = parts.map(fromBase64);
       if (format !== FORMAT || !iv || !encrypted) {
-        throw new Error('this version does not support the format of the ciphertext');
+        throw new Error('this version of drun-sdk does not support the format of the ciphertext');
       }
       const parameters = { name: 'AES-GCM', iv, additionalData: additionalData(context) };
       for (const [index, bytes] of keys.entries()) {
@@ -153,7 +153,7 @@ function keyBytes(key: EncryptionKey): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(bytes as Uint8Array);
 }
 
-/** Decodes base64 and base64url, with or without padding. Returns `undefined` for anything else. */
+/** Decodes base64 or base64url, with or without padding. Returns `undefined` for anything else. */
 function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));

@@ -9,25 +9,25 @@ export interface KeyRingEvents {
   created: { readonly id: string; readonly maskedKey: string; readonly seq: number };
   /** A new key became current. Any process may have promoted it. */
   rotated: { readonly id: string; readonly maskedKey: string; readonly epoch: number };
-  /** A key was revoked, and the service rejects it. */
+  /** A key was revoked, and the service now rejects it. */
   revoked: { readonly id: string; readonly reason: string };
   /** A retired key was deleted. */
   deleted: { readonly id: string; readonly reason: string };
-  /** A key that is missing from the ring's record was deleted. Its creator crashed or received no response. */
+  /** A key that was missing from the ring's record was deleted. Typically, its creator crashed or got no response. */
   'orphan-deleted': { readonly id: string; readonly maskedKey: string };
-  /** A key in use was deleted or disabled outside the ring, and has been retired. */
+  /** The current key or the standby was deleted or disabled outside the ring, so the ring has retired it. */
   replaced: { readonly id: string };
-  /** The account has keys of another ring with this name, for example from another environment. They are not touched. */
+  /** The account contains keys of another ring with this name, for example in another environment. */
   'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
-  /** The store returned an older record than before. Readers keep the newer one. */
+  /** The store returned an older record than before. Readers keep using the newer one. */
   'stale-read': { readonly epoch: number };
-  /** Background work failed, or the ring needs attention. Without a listener, this event becomes a process warning. */
+  /** Background work failed, or the ring needs attention. Without listeners, the first error becomes a warning. */
   error: { readonly error: unknown };
 }
 
 export type KeyRingEvent = keyof KeyRingEvents;
 
-/** A literal, so that bundlers can leave it out of programs without a ring. */
+/** A string literal, so that bundlers can drop it from programs that use no ring. */
 const EVENTS = 'created rotated revoked deleted orphan-deleted replaced name-conflict stale-read error';
 
 interface Registration {
@@ -35,7 +35,7 @@ interface Registration {
   readonly listener: (details: never) => unknown;
 }
 
-/** The events of one ring, and the last error. */
+/** Emits the events of one ring and keeps its last error. */
 export class RingEvents {
   readonly #ring: string;
   readonly #registrations = new Set<Registration>();
@@ -47,7 +47,7 @@ export class RingEvents {
     this.#ring = ring;
   }
 
-  /** @returns A function that removes the listener. The same function can be added twice. */
+  /** Adds a listener, which may be a function that was added before. @returns A function that removes it. */
   on<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => unknown,
@@ -63,7 +63,7 @@ export class RingEvents {
     if (keyRingChannel?.hasSubscribers) keyRingChannel.publish({ ring: this.#ring, event, ...details });
     const registrations = [...this.#registrations].filter((one) => one.event === event);
     for (const { listener } of registrations) {
-      // Errors and rejections of listeners are ignored.
+      // A listener that throws or rejects must not affect the ring.
       void (async () => listener(details as never))().catch(() => {});
     }
     if (event !== 'error') return;
@@ -77,7 +77,6 @@ export class RingEvents {
     else console.warn(warning);
   }
 
-  /** Clears `lastError` if it is this error. */
   clearError(error: unknown): void {
     if (this.lastError === error) this.lastError = undefined;
   }

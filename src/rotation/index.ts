@@ -1,5 +1,5 @@
 /**
- * {@link KeyRing} rotates an API key without downtime. Also contains an in-memory store and the key store interface.
+ * {@link KeyRing} rotates an API key without downtime. This module also exports `memoryStore` and `KeyStore`.
  *
  * @module
  */

@@ -2,7 +2,7 @@ import type { PlatformAbortSignal } from '../internal/platform.ts';
 import { sleep } from '../internal/wait.ts';
 import type { Secret } from '../secret/secret.ts';
 
-/** The last argument of every {@link KeyManager} and {@link KeyVerifier} method. */
+/** Options for every {@link KeyManager} and {@link KeyVerifier} method. */
 export interface RingRequestOptions {
   readonly signal: PlatformAbortSignal;
 }
@@ -14,7 +14,7 @@ export interface CreatedRingKey {
   readonly secret: Secret;
 }
 
-/** A key in a list. */
+/** A key, as returned by {@link KeyManager.list}. */
 export interface ListedKey {
   readonly id: string;
   readonly name?: string | undefined;
@@ -24,21 +24,21 @@ export interface ListedKey {
   readonly expiresAt?: Date | undefined;
 }
 
-/** A list of all keys of the account or workspace. */
+/** Result of {@link KeyManager.list}: all keys of the account or workspace. */
 export interface KeyList {
   readonly items: readonly ListedKey[];
-  /** The service's time: the `Date` header of the response plus its `Age`. Without it, no key or lease of a ring expires. */
+  /** The service's time: `Date` plus `Age`. If absent, no key, grace period or lease of the ring expires. */
   readonly servedAt?: Date | undefined;
 }
 
 /** Token quota of a workspace key. */
 export type KeyQuota = number | 'unlimited';
 
-/** Creates, lists and deletes keys. `ApiKeys` and `WorkspaceApiKeys` are key managers. */
+/** Creates, lists and deletes keys. `ApiKeys` and `WorkspaceApiKeys` implement this interface. */
 export interface KeyManager {
   /**
-   * Creates a key with one request. An error with an HTTP status from 400 to 499 (except 408) means that no key was
-   * created. After any other error, the ring looks for the key by name.
+   * Creates a key with one request. A `DrunError` with an HTTP status from 400 to 499 (except 408) means that no key
+   * was created. After any other error, the ring looks for the key by name.
    */
   create(
     input: {
@@ -61,17 +61,17 @@ export type KeyVerification =
   | { readonly accepted: true; readonly models: readonly string[] }
   | { readonly accepted: false; readonly code?: string | undefined };
 
-/** Checks whether the service accepts a key, and which models the key may use. Created by `keyVerifier()` from `drun-sdk/chat`. */
+/** Reports whether the service accepts a key, and which models it may use. See `keyVerifier()` in `drun-sdk/chat`. */
 export interface KeyVerifier {
-  /** Rejects if the check was inconclusive. */
+  /** Verifies a key. Rejects if the result is inconclusive. */
   verify(secret: Secret, options: RingRequestOptions): PromiseLike<KeyVerification>;
 }
 
-/** Clock and timers, which tests can replace. */
+/** The clock and timers of a ring. Tests can replace them. */
 export interface Clock {
-  /** Milliseconds since 1970. Used only for times in the record, and only if the service sends no `Date` header. */
+  /** Returns the milliseconds since 1970. Used only if the service sends no `Date` header. */
   now(): number;
-  /** Milliseconds since an arbitrary point in time; never decreases. */
+  /** Returns the milliseconds since an arbitrary point in time. Never decreases. */
   monotonic(): number;
   /** Resolves after `ms` or rejects with the signal's reason. A `background` timer does not keep the process alive. */
   sleep(ms: number, signal: PlatformAbortSignal, options?: { readonly background?: boolean }): Promise<void>;

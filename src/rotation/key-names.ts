@@ -1,6 +1,6 @@
 import type { ListedKey } from './interfaces.ts';
 
-/* Names of keys: kr1-<ring>-<ringId>-<seq>-<nonce>, at most 32 characters. Only the ring name may contain dashes. */
+/* Key names have the form kr1-<ring>-<ringId>-<seq>-<nonce> and at most 32 characters. Only <ring> may have dashes. */
 
 const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 const RING_ID_LENGTH = 5;
@@ -11,24 +11,24 @@ const LABEL_START_LENGTH = 4;
 
 const KEY_NAME = /^kr1-([a-z\d-]{1,10})-([a-z\d]{5})-([a-z\d]+)-([a-z\d]{6})$/;
 
-/** A listed key that belongs to a ring with this name. */
+/** A listed key that belongs to this ring or to another ring with the same name. */
 export interface OwnKey extends ListedKey {
   readonly name: string;
   readonly ringId: string;
   readonly seq: number;
 }
 
-/** @param random - Returns numbers from 0 (inclusive) to 1 (exclusive). */
+/** Generates a ring id. @param random - Returns numbers from 0 (inclusive) to 1 (exclusive). */
 export function newRingId(random: () => number): string {
   return randomString(random, RING_ID_LENGTH);
 }
 
-/** Returns a unique key name, which differs even from the name in a lost claim with the same number. */
+/** Generates a key name that is unique, even if a lost claim had the same number. */
 export function newKeyName(ring: string, ringId: string, seq: number, random: () => number): string {
   return `kr1-${labelOf(ring)}-${ringId}-${seq.toString(36)}-${randomString(random, NONCE_LENGTH)}`;
 }
 
-/** Selects the keys of rings with this name. */
+/** Returns the keys that belong to rings with this name. */
 export function ownKeys(ring: string, keys: readonly ListedKey[]): OwnKey[] {
   const label = labelOf(ring);
   return keys.flatMap((key) => {
@@ -43,7 +43,7 @@ function labelOf(ring: string): string {
   return ring.slice(0, LABEL_START_LENGTH) + hash(ring);
 }
 
-/** FNV-1a. Six characters distinguish the rings of one account; in a collision, the `ringId` still distinguishes them. */
+/** Returns six characters of an FNV-1a hash, enough for one account. If two collide, the ring ids still differ. */
 function hash(text: string): string {
   let value = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) {

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { check, checkOptions } from '../errors/invalid.ts';
+import { checkOptions, checkSignal } from '../errors/invalid.ts';
 import { runDetached } from '../internal/detached.ts';
 import { abortable, retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
@@ -20,7 +20,7 @@ import { type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { checkMs } from './stores/store.ts';
 
-/** The implementation of the protocol. Tests replace parts of it. @internal */
+/** The implementation of the protocol. Tests can replace its classes. @internal */
 export interface Protocol {
   readonly Reconciliation: typeof Reconciliation;
   readonly Revocation: typeof Revocation;
@@ -28,23 +28,23 @@ export interface Protocol {
 
 /** Options for {@link KeyRing.start}. */
 export interface StartOptions {
-  /** Interval in milliseconds, varied randomly by ±25%. Shorter if work is due earlier. @defaultValue 60_000 */
+  /** Interval in milliseconds, randomly varied by up to 25%. Shorter if work is due earlier. @defaultValue 60_000 */
   readonly intervalMs?: number | undefined;
 }
 
 const DEFAULT_INTERVAL_MS = 60_000;
 /** Interval at which `rotate()` polls the record while another replica is working. */
 const POLL = { minMs: 250, maxMs: 2_000 };
-/** Minimum wait, because a reconciliation that starts slightly too early would find nothing to do. */
+/** Minimum wait. A reconciliation that starts slightly too early would find nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
 /**
  * Rotates an API key without downtime: creates the next key, verifies it, distributes it to all replicas, and deletes
  * the old key after a grace period.
  *
- * Any number of processes can share a ring through a store, without a leader. A process may crash at any time; another
- * process or the next reconciliation continues. A ring is a credential provider: pass it to a `ChatClient` as `apiKey`.
- * Without `manager` and `verifier`, a ring is read-only.
+ * Any number of processes can share a ring through a store, without a leader. If a process crashes, another process or
+ * the next reconciliation continues its work. A ring is a credential provider, so you can pass it to a `ChatClient` as
+ * `apiKey`. Without `manager` and `verifier`, a ring is read-only.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ const MIN_WAIT_MS = 1_000;
  *   store: memoryStore(), // in production: postgresStore, redisStore, fileStore, …
  *   encryptionKey: crypto.getRandomValues(new Uint8Array(32)), // in production: from a secret manager
  * });
- * await ring.reconcile(); // creates the first key, and a standby
+ * await ring.reconcile(); // creates the first key and a standby
  *
  * const chat = new ChatClient({ apiKey: ring });
  * await chat.complete({ model: 'public/deepseek-r1', messages: [{ role: 'user', content: 'Hello!' }] });
@@ -69,11 +69,11 @@ export class KeyRing implements AsyncDisposable {
   readonly #ring: RingContext;
   readonly #protocol: Protocol;
   readonly #reader: Reader;
-  /** Created on demand, because Workers provide no random numbers outside requests. */
+  /** Created on first use, because Workers cannot generate random values outside a request. */
   #memory: RingMemory | undefined;
-  /** The latest reconciliation. Reconciliations run one at a time. */
+  /** Resolves when all reconciliations so far have ended. They run one at a time. */
   #running: Promise<unknown> = Promise.resolve();
-  /** Stops the background work; undefined if it is not running. */
+  /** Stops the background work. Undefined if there is none. */
   #background: AbortController | undefined;
   /** Settles when all background work has ended. */
   #ended: Promise<unknown> = Promise.resolve();
@@ -90,16 +90,16 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Returns the current key, synchronously if it is known. If `rejected` is given, reads the record again first.
-   * Rejects with a `KeyRingError` (`key_ring_no_active_key`) if the ring gets no key within `keyTimeoutMs`.
+   * Returns the current key, synchronously if it is known. If that key is the `rejected` one, reads the record first.
+   * Rejects with a `KeyRingError` (`key_ring_no_active_key`) if the ring has no key after `keyTimeoutMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {
-    return this.#reader.get(context);
+    return this.#reader.get(context ?? {});
   }
 
   /**
-   * Does all the work that is due. It can run at any time and in any number of processes: call it from a cron job or a
-   * function, or let {@link KeyRing.start} call it in a service.
+   * Does all work that is due. It can run at any time and in any number of processes. Call it from a cron job or a
+   * serverless function. In a service, use {@link KeyRing.start} instead.
    *
    * @throws {ApiKeyLimitError} If the account has no room for another key. `ringKeyIds` lists the ring's own keys.
    */
@@ -109,8 +109,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Requests a rotation and reconciles until the next key is current. With a standby, this takes one update; soon after
-   * another rotation, up to `gracePeriodMs`. If the call fails or is aborted, the next reconciliation fulfills the request.
+   * Requests a rotation and reconciles until the next key is current. With a standby, a single update is enough. Soon
+   * after another rotation, it can take up to `gracePeriodMs`. If the call fails, the next reconciliation continues.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'rotate()');
@@ -129,11 +129,11 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Permanently retires keys: the `current` key, the key with this id, or `all` keys. The same update promotes the standby;
-   * without a standby, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
+   * Permanently retires the `current` key, the key with the given id, or `all` keys, and promotes the standby in one
+   * update. Without one, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
    *
-   * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record can be updated within
-   * `timeoutMs`. If no successor can be created, an `error` event is emitted.
+   * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record can be updated
+   * within `timeoutMs`. If no successor can be created, an `error` event is emitted.
    */
   async revoke(target: RevokeTarget, options: RevokeOptions = {}): Promise<KeyRingStatus> {
     const ring = this.#managed();
@@ -149,8 +149,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Resumes rotation after `key_ring_rolled_back`: accepts the stored record and reconciles. Keys that the record does not
-   * mention are deleted. If the record was lost, a new ring with this name is created, and the keys of the old one are kept.
+   * Resumes rotation after `key_ring_rolled_back`: accepts the stored record and reconciles. Keys that are missing from
+   * the record are deleted. If the record was lost, creates a new ring with this name and keeps the old ring's keys.
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'recover()');
@@ -169,7 +169,7 @@ export class KeyRing implements AsyncDisposable {
    * Adds a listener. Errors thrown by listeners are ignored.
    *
    * @returns A function that removes the listener.
-   * @throws {ConfigurationError} If there is no such event, or `listener` is not a function.
+   * @throws {ConfigurationError} If the event does not exist or `listener` is not a function.
    */
   on<Event extends KeyRingEvent>(
     event: Event,
@@ -179,8 +179,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Reconciles in the background until {@link KeyRing.stop}. Failures are emitted as `error` events, and the next
-   * reconciliation tries again. Does not keep the process alive. Has no effect if the background work is already running.
+   * Reconciles in the background until {@link KeyRing.stop} is called. Emits an `error` event after each failure and
+   * tries again at the next interval. Does not keep the process alive. Has no effect if already started.
    */
   start(options: StartOptions = {}): void {
     checkOptions(options, ['intervalMs'], 'start()');
@@ -205,7 +205,7 @@ export class KeyRing implements AsyncDisposable {
     this.#ended = Promise.all([this.#ended, runDetached(loop)]);
   }
 
-  /** Stops the background work and resolves when it has ended. If a key is being created, it is stored first. */
+  /** Stops the background work and resolves when it has ended. A key that is being created is stored first. */
   async stop(): Promise<void> {
     this.#background?.abort(new DOMException('The background work was stopped.', 'AbortError'));
     this.#background = undefined;
@@ -237,15 +237,15 @@ export class KeyRing implements AsyncDisposable {
     }
   }
 
-  /** Reports settings that can make the store lose records. */
+  /** Emits an `error` event for each server setting that can make the store lose records. */
   async #checkStore(): Promise<void> {
     const { store, storeTimeoutMs, events, clock } = this.#ring;
-    // Ignored, because many servers do not allow this check. Store operations report real failures.
+    // Failures are ignored, because many servers do not allow this check. Reads and updates report real failures.
     const errors = await withTimeout(clock, storeTimeoutMs, async () => store.check?.()).catch(() => []);
     if (Array.isArray(errors)) for (const error of errors) events.emit('error', { error });
   }
 
-  /** @returns The epoch that the rotation will end. */
+  /** Requests a rotation in the record. @returns The epoch that the rotation will end. */
   async #requestRotation(signal: AbortSignal): Promise<number> {
     const { state, clock } = this.#ring;
     const found = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {
@@ -259,7 +259,7 @@ export class KeyRing implements AsyncDisposable {
     return found?.epoch ?? 0;
   }
 
-  /** @throws {ConfigurationError} If the ring is read-only. */
+  /** Returns the ring with its key manager and verifier. @throws {ConfigurationError} If the ring is read-only. */
   #managed(): ManagedRing {
     const { manager, verifier } = this.#ring;
     if (manager !== undefined && verifier !== undefined) return { ...this.#ring, manager, verifier };
@@ -272,7 +272,7 @@ export class KeyRing implements AsyncDisposable {
 function signalOf(options: KeyRingCallOptions, method: string, names = ['signal']): AbortSignal {
   checkOptions(options, names, method);
   const { signal = new AbortController().signal } = options;
-  check(typeof signal?.addEventListener === 'function', 'signal', 'must be an AbortSignal');
+  checkSignal(signal);
   throwIfAborted(signal);
   return signal;
 }

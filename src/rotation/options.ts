@@ -1,4 +1,4 @@
-import { check, checkOptions } from '../errors/invalid.ts';
+import { check, checkBoolean, checkOptions } from '../errors/invalid.ts';
 import { MAX_TIMER_MS } from '../internal/checks.ts';
 import { type EncryptionKeyOption, RingEncryption } from './encryption.ts';
 import { type Clock, type KeyManager, type KeyQuota, type KeyVerifier, systemClock } from './interfaces.ts';
@@ -6,29 +6,29 @@ import { checkFunction, checkRing, type KeyStore } from './stores/store.ts';
 
 /** Options for a {@link KeyRing}. */
 export interface KeyRingOptions {
-  /** Name in the store and, shortened, in key names: 1 to 32 characters (`a` to `z`, `0` to `9`, `-`). */
+  /** Name of the ring, also used (shortened) in key names: 1 to 32 characters (`a` to `z`, `0` to `9`, `-`). */
   readonly name: string;
-  /** Creates, lists and deletes keys, such as `ApiKeys` or `WorkspaceApiKeys`. Not needed for a read-only ring. */
+  /** Creates, lists and deletes keys: an `ApiKeys` or `WorkspaceApiKeys` client. Not needed for a read-only ring. */
   readonly manager?: KeyManager | undefined;
-  /** Checks whether the service accepts a key, such as `keyVerifier()`. Not needed for a read-only ring. */
+  /** Checks whether the service accepts a key: the result of `keyVerifier()`. Not needed for a read-only ring. */
   readonly verifier?: KeyVerifier | undefined;
   /** Stores the record that all replicas share. */
   readonly store: KeyStore;
-  /** Encrypts the secrets: a 32-byte key (raw or base64), several such keys (the first one encrypts), or custom encryption. */
+  /** Encrypts the secrets: 32 bytes (raw or base64), an array of keys (the first encrypts), or custom encryption. */
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /** How long a replaced key works, in milliseconds. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
+  /** How long a replaced key works, in ms. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
-  /** Deletes the current key before creating the next one, for accounts with room for only one key. @defaultValue false */
+  /** Deletes the current key before creating the next, for accounts with room for only one key. @defaultValue false */
   readonly deleteBeforeCreate?: boolean | undefined;
   /** Token quota of each workspace key. */
   readonly quota?: KeyQuota | undefined;
-  /** Age at which a reader reads the record again in the background, in milliseconds. @defaultValue 30_000 */
+  /** Age in milliseconds at which `getKey` reads the record again in the background. @defaultValue 30_000 */
   readonly refreshMs?: number | undefined;
-  /** How long `getKey` waits if the ring has no key, in milliseconds. @defaultValue 30_000 */
+  /** How long `getKey` waits for a key if the ring has none, in milliseconds. @defaultValue 30_000 */
   readonly keyTimeoutMs?: number | undefined;
   /** Timeout for a single store operation in milliseconds. @defaultValue 15_000 */
   readonly storeTimeoutMs?: number | undefined;
@@ -37,13 +37,13 @@ export interface KeyRingOptions {
    * least `createTimeoutMs` + 10 seconds + twice the duration of a list request. @defaultValue 120_000
    */
   readonly leaseMs?: number | undefined;
-  /** Maximum time for a create request to take effect, whether or not it gets a response, in milliseconds. @defaultValue 30_000 */
+  /** Time limit in milliseconds for a create request to take effect, even without a response. @defaultValue 30_000 */
   readonly createTimeoutMs?: number | undefined;
   /** How long the service may take to accept a new key, in milliseconds. @defaultValue 5 minutes */
   readonly activationTimeoutMs?: number | undefined;
-  /** Clock and timers, for tests. */
+  /** Replaces the clock and timers in tests. */
   readonly clock?: Clock | undefined;
-  /** Source of random numbers from 0 (inclusive) to 1 (exclusive), for tests. */
+  /** Replaces the random number generator in tests. Returns numbers from 0 (inclusive) to 1 (exclusive). */
   readonly random?: (() => number) | undefined;
 }
 
@@ -77,7 +77,7 @@ type OptionalSettings = Pick<KeyRingOptions, 'manager' | 'verifier' | 'quota'>;
 export type KeyRingSettings = Complete<Omit<KeyRingOptions, keyof OptionalSettings | 'encryptionKey'>> &
   OptionalSettings & { readonly encryption: RingEncryption };
 
-/** @throws {ConfigurationError} If an option is invalid; the error names it. */
+/** Validates the options and applies defaults. @throws {ConfigurationError} If an option is invalid. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
   checkOptions(options, [...OTHER_OPTIONS.split(' '), ...Object.keys(DURATIONS)], 'KeyRing');
   const { name, manager, verifier, store, encryptionKey, quota } = options;
@@ -93,9 +93,8 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   checkFunction(random, 'random');
   const { standby = !deleteBeforeCreate } = options;
   // A string from the environment, such as 'false', would be truthy.
-  for (const [option, value] of Object.entries({ deleteBeforeCreate, standby })) {
-    check(typeof value === 'boolean', option, 'must be true or false');
-  }
+  checkBoolean(deleteBeforeCreate, 'deleteBeforeCreate');
+  checkBoolean(standby, 'standby');
   check(!deleteBeforeCreate || !standby, 'deleteBeforeCreate', 'cannot be combined with `standby`');
   const isQuota = quota === undefined || quota === 'unlimited' || (Number.isSafeInteger(quota) && quota >= 0);
   check(isQuota, 'quota', "must be a non-negative integer or 'unlimited'");

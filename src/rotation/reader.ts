@@ -1,4 +1,5 @@
 import { isDrunError, type KeyRingError } from '../errors/index.ts';
+import { checkSignal } from '../errors/invalid.ts';
 import { runDetached } from '../internal/detached.ts';
 import { retryUntil, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
@@ -8,7 +9,7 @@ import { isTransientStoreFailure, type RingContext } from './ring-state.ts';
 import { ringError, safeCause } from './safe-cause.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
-/** Maximum age of a read that calls may share. In a Worker, a read stops when the request that started it ends. */
+/** Maximum age of a read that calls may share. In a Worker, a read stops when the request that started it has ended. */
 const MAX_SHARED_MS = 2_000;
 /** Delay before the next read after the store failed or returned an older record. */
 const RETRY_MS = 1_000;
@@ -21,14 +22,14 @@ interface Reading {
 }
 
 /**
- * Returns the current key and never writes. A known secret is returned immediately and refreshed in the background, so a
- * slow or unavailable store does not delay callers. After a rejection, the record is read again before a key is returned.
+ * Provides the current key without writing to the store. Returns a known secret immediately and refreshes it in the
+ * background, so that a slow store does not delay callers. After a rejection, reads the record before it returns a key.
  */
 export class Reader {
   readonly #ring: RingContext;
   /** The last key that was decrypted. */
   #decrypted: { readonly id: string; readonly secret: Secret } | undefined;
-  /** A ciphertext that cannot be decrypted. Decryption is not retried on every call. */
+  /** A ciphertext that could not be decrypted. Remembered, so that not every call tries again. */
   #undecryptable: string | undefined;
   #refreshAt = 0;
   #reading: Reading | undefined;
@@ -56,7 +57,7 @@ export class Reader {
   #observe(record: RingRecord, before: RingRecord | undefined): void {
     this.#refreshIn();
     const { current, epoch } = record;
-    // A new ring starts with lower numbers, and `recover()` raises them without a new key.
+    // A new ring starts with lower numbers. `recover()` raises the numbers without promoting a key.
     const isLater = before?.ringId !== record.ringId || epoch > before.epoch;
     if (!current || !isLater || current.id === before?.current?.id) return;
     this.#ring.events.emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
@@ -70,17 +71,18 @@ export class Reader {
     await this.#background;
   }
 
-  /** Continues after {@link Reader.close}. */
+  /** Resumes watching after {@link Reader.close}. */
   reopen(): void {
     this.#isClosed = false;
     if (this.#decrypted !== undefined) this.#watch();
   }
 
   async #find(rejected: Secret | undefined, signal = new AbortController().signal): Promise<Secret> {
+    checkSignal(signal);
     this.#watch();
     const { clock, keyTimeoutMs, state } = this.#ring;
     const deadline = clock.monotonic() + keyTimeoutMs;
-    // No read is needed if another key was promoted after the rejected key was returned.
+    // No read is needed if this process already has a different key than the rejected one.
     let mustRead = !state.latest?.current || (rejected && this.#decrypted?.secret.equals(rejected) !== false);
     let failure: unknown;
     const secret = await retryUntil(clock, signal, deadline, POLL, async () => {
@@ -99,7 +101,7 @@ export class Reader {
     return secret;
   }
 
-  /** Decrypts a key. If that fails, the reader keeps the previous key. */
+  /** Decrypts a key. On failure, returns the key that was decrypted before, if any. */
   async #decrypt(key: RingKey, ringId: string): Promise<Secret> {
     const known = this.#decrypted;
     if (known?.id === key.id) return known.secret;
@@ -156,7 +158,7 @@ export class Reader {
 
   #refresh(): void {
     const { state } = this.#ring;
-    // Schedules the next read now, in case this read never ends, as in a Worker whose request has ended.
+    // Scheduled before the read, which may never end: in a Worker, it stops with the request that started it.
     this.#refreshIn();
     this.#background = runDetached(async () => {
       try {
@@ -187,21 +189,21 @@ export class Reader {
       this.#reading = undefined;
       this.#refresh();
     };
-    try {
-      const unwatch: unknown = runDetached(() => store.watch?.(name, onChange));
-      this.#unwatch = typeof unwatch === 'function' ? (unwatch as () => void) : () => {};
-    } catch (error) {
+    const watching = runDetached(async () => store.watch?.(name, onChange));
+    this.#unwatch = () => void watching.then((unwatch) => unwatch?.()).catch(() => {});
+    watching.catch((error: unknown) => {
       // The record is still read every `refreshMs`.
       const message = `the store cannot be watched: ${safeCause(error).message}`;
       this.#report(ringError(name, 'key_ring_store_failed', message));
-    }
+    });
   }
 
   #noKey(latest: RingRecord | undefined): KeyRingError {
     const { name, keyTimeoutMs } = this.#ring;
     const why = latest?.epoch
-      ? 'it was revoked, and the next key has not been created yet.'
+      ? 'the last one was revoked, and the next one has not been created yet.'
       : 'none has been created yet. Call `reconcile()` or `start()` on a ring with a key manager.';
-    return ringError(name, 'key_ring_no_active_key', `no key within ${keyTimeoutMs} ms: ${why}`);
+    const message = `there was no key for ${keyTimeoutMs} ms, because ${why}`;
+    return ringError(name, 'key_ring_no_active_key', message);
   }
 }

@@ -12,28 +12,28 @@ import { codeOf, isRejectionStatus, readStatus, ringError, safeCause } from './s
 import * as service from './service.ts';
 
 /*
- * d.run cannot rotate keys: a repeated create creates another key, and a deleted key is rejected immediately. Every
- * action is therefore announced in the record by a compare-and-swap, which only one replica wins. After a conflict, a
- * crash or a lost response, the next iteration starts over: the record and the list show what happened.
+ * d.run has no rotation endpoint. A repeated create request creates another key, and a deleted key is rejected
+ * immediately. Therefore, every action is first announced in the record by a compare-and-swap that only one replica can
+ * win. After a conflict, a crash or a lost response, the record and the list show the next iteration what happened.
  */
 
 /** The result of a reconciliation. */
 export interface ReconcileResult {
-  /** The version of the record that was seen last. */
+  /** The version of the record that was read last. */
   readonly version: string;
-  /** Time until more work is due; absent if no work will become due unless it is requested. */
+  /** Time until more work is due. Absent if no work is scheduled. */
   readonly nextInMs?: number | undefined;
 }
 
 const MAX_ITERATIONS = 25;
 const POLL = { minMs: 500, maxMs: 10_000 };
-/** Statuses with which servers respond if they cannot show a key (before 0.17), or do not allow it with this token. */
+/** Statuses of servers that cannot return a full key (before 0.17) or do not let this access token read it. */
 const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
-/** Error codes of creates that the service rejected or that were never sent. */
+/** Error codes of create requests that the service rejected or that were never sent. */
 const NOT_CREATED: readonly unknown[] = ['api_key_limit_reached', 'invalid_configuration', 'rate_limited'];
 
-/** A reconciliation. It can run at any time, on any number of replicas, and after any crash. */
+/** One reconciliation. It can run at any time, on any number of replicas, and after any crash. */
 export class Reconciliation {
   protected readonly ring: ManagedRing;
   protected readonly signal: AbortSignal;
@@ -135,7 +135,7 @@ export class Reconciliation {
     }
   }
 
-  /** Returns the deleted keys. If the access token may not delete keys, the ring continues while there is room. */
+  /** Deletes keys, except those that the access token may not delete. @returns The deleted keys. */
   async #delete<Key extends { readonly id: string }>(keys: readonly Key[]): Promise<Key[]> {
     const deleted: Key[] = [];
     for (const key of keys) {
@@ -158,7 +158,7 @@ export class Reconciliation {
     return { name: newKeyName(name, ringId, next, random), seq: next, owner: this.progress.memory.owner };
   }
 
-  /** Writes a claim with a new lease. The next iteration lists and reads again before it creates the key. */
+  /** Writes a claim with a new lease. The next iteration reads the list and the record before it creates the key. */
   protected async writeClaim(seen: Observation, announcement: Announcement): Promise<undefined> {
     const { leaseMs, clock } = this.ring;
     const sentAt = clock.monotonic();
@@ -193,14 +193,14 @@ export class Reconciliation {
     return this.storeKey(seen, pending);
   }
 
-  /** Sends the create request once, and never aborts it, because repeating it could create another key. */
+  /** Sends the create request once, even if the call is aborted. A repeated request could create another key. */
   protected sendCreate(name: string, expiresAt: number) {
     const { manager, createTimeoutMs, quota, clock } = this.ring;
     const input = { name, expiresAt: new Date(expiresAt), ...(quota !== undefined && { quota }) };
     return withTimeout(clock, createTimeoutMs, (signal) => manager.create(input, { signal, maxRetries: 0 }));
   }
 
-  /** Looks for the key until a late create request can no longer take effect. After that, the claim waits for its lease to end. */
+  /** Looks for the key while the create request can still take effect. Then the claim waits for its lease to end. */
   async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<undefined> {
     const { clock, createTimeoutMs } = this.ring;
     await retryUntil(clock, this.signal, sentAt + createTimeoutMs, POLL, async () => {
@@ -212,7 +212,7 @@ export class Reconciliation {
     });
   }
 
-  /** Requests the secret of a key. @returns False if the service cannot show it. */
+  /** Reads the secret of a listed key. @returns False if the service cannot return it. */
   async #recoverKey({ id, name, expiresAt }: OwnKey, createdAt: number): Promise<boolean> {
     const { memory, unrecoverableNames } = this.progress;
     let secret: Secret | undefined;
@@ -246,7 +246,7 @@ export class Reconciliation {
     events.emit('created', { id: fields.id, maskedKey, seq });
   }
 
-  /** Verifies the stored secret, because the service may need time to accept it, and the store may not have preserved it. */
+  /** Verifies the stored secret: the service may need time to accept it, and the store may have corrupted it. */
   async #verifyPending(seen: Observation, pending: CreatedPending): Promise<ReconcileResult | undefined> {
     const { activationTimeoutMs, state, clock } = this.ring;
     const { version, listing, monotonicNow } = seen;
@@ -281,7 +281,7 @@ export class Reconciliation {
     return models.every((model) => verdict.models.includes(model)) ? verdict : { kind: 'insufficient' };
   }
 
-  /** Makes the key the standby or the current key, in one update. */
+  /** Makes a verified key the standby or the current key in one update. */
   protected async promote(seen: Observation, pending: CreatedPending): Promise<undefined> {
     const { record } = seen;
     const isStandby = this.ring.standby && record.current !== undefined && record.standby === undefined;
@@ -298,16 +298,16 @@ export class Reconciliation {
     await this.update(seen, records.retire(seen.record, [id], verdict, promotion));
     const why =
       verdict === 'rejected'
-        ? `the service rejected the new key ${id}`
-        : `the new key ${id} does not have access to all models of the current one`;
-    const message = `${why} for ${activationTimeoutMs} ms. It is retired, and the current key remains in use.`;
+        ? `the service has rejected the new key ${id}`
+        : `the new key ${id} has not had access to all models of the current key`;
+    const message = `${why} for ${activationTimeoutMs} ms. It has been retired, and the current key remains in use.`;
     throw ringError(name, 'key_ring_key_rejected', message, [id]);
   }
 
   async #reencrypt(seen: Observation, key: RingKey): Promise<undefined> {
     const { encryption } = this.ring;
     const { ringId } = seen.record;
-    // Only once per key and process: replicas whose encryption keys are in a different order would re-encrypt forever.
+    // Once per key and process, or else replicas that order their encryption keys differently would re-encrypt forever.
     this.progress.memory.reencryptedIds.add(key.id);
     const { secret } = await encryption.decrypt(key, ringId);
     await this.update(
@@ -319,12 +319,12 @@ export class Reconciliation {
   async #list(): Promise<service.Listing> {
     const listing = await service.listKeys(this.ring, this.signal);
     if (listing.servedAt === undefined) {
-      this.#warn('date', "the service sends no `Date` header, so the ring's keys and leases do not expire.");
+      this.#warn('date', 'the service sends no `Date` header, so nothing in the ring expires.');
     }
     return listing;
   }
 
-  /** Returns undefined if there was no record. */
+  /** Reads the record. If there is none, creates one and returns undefined. */
   protected async read(): Promise<VersionedRecord | undefined> {
     const { state, random } = this.ring;
     const read = await state.readLatest({ retry: this.signal });
@@ -332,7 +332,7 @@ export class Reconciliation {
     return read ?? undefined;
   }
 
-  /** @returns Undefined if the record has changed. */
+  /** Updates the record. @returns Undefined if it has changed since it was read. */
   protected update(seen: VersionedRecord | null, record: RingRecord): Promise<VersionedRecord | undefined> {
     return this.ring.state.update(seen, record, { retry: this.signal });
   }
@@ -352,7 +352,7 @@ export class Reconciliation {
   }
 }
 
-/** Whether it is certain that a create request was rejected. */
+/** Returns whether it is certain that a create request created no key. */
 function isRejection(error: unknown): boolean {
   if (NOT_CREATED.includes(codeOf(error))) return true;
   return isDrunError(error) && isRejectionStatus(readStatus(error));

@@ -20,9 +20,9 @@ interface CurrentKey extends RingKey {
   readonly since: number;
 }
 
-/** The previously current key. Readers with an older copy of the record still use it. */
+/** The key that was current before. Readers with an older copy of the record still use it. */
 export interface PreviousKey extends RingKey {
-  /** The grace period at the time of the replacement. */
+  /** The grace period when the key was replaced. */
   readonly gracePeriodMs: number;
   /** Absent until a list that was requested after the promotion shows the service's time. */
   readonly retireAt?: number | undefined;
@@ -34,7 +34,7 @@ export interface Announcement extends Pick<RingKey, 'name' | 'seq'> {
 }
 
 export interface Lease {
-  /** Length of the lease at the time it was written. */
+  /** Length of the lease when it was written. */
   readonly leaseMs: number;
   /** Absent if the owner did not know the service's time. */
   readonly leaseUntil?: number | undefined;
@@ -42,7 +42,7 @@ export interface Lease {
 
 /** A claim whose key is not known yet. */
 export type ClaimedPending = Announcement & Lease & { readonly phase: 'claimed' };
-/** A key that has been created and stored but not verified. */
+/** A key that has been created and stored but not yet verified. */
 export type CreatedPending = Announcement & Lease & { readonly phase: 'created'; readonly key: RingKey };
 /** A key that is being created. There is at most one. */
 export type Pending = ClaimedPending | CreatedPending;
@@ -57,15 +57,15 @@ export interface RetiredKey {
 export interface RingRecord {
   /** Major and minor version. Versions with the same major version can read each other's records. */
   readonly format: string;
-  /** Random id, generated once, that distinguishes the keys of this ring from the keys of other rings with the same name. */
+  /** Random id, generated once. Distinguishes the ring's keys from those of other rings with the same name. */
   readonly ringId: string;
   /** Number of claims so far. */
   readonly seq: number;
   /** Number of promotions so far. */
   readonly epoch: number;
-  /** The epoch in which a rotation was requested; the rotation ends this epoch. */
+  /** The epoch in which a rotation was requested. The rotation ends this epoch. */
   readonly rotateEpoch?: number | undefined;
-  /** Absent before the first key, and after a revocation without a standby. */
+  /** Absent before the first promotion, and after a revocation without a standby. */
   readonly current?: CurrentKey | undefined;
   readonly standby?: RingKey | undefined;
   readonly previous?: PreviousKey | undefined;
@@ -79,19 +79,19 @@ export function emptyRecord(ringId: string): RingRecord {
   return { format: FORMAT, ringId, seq: 0, epoch: 0, retired: [] };
 }
 
-/** The keys in a record that are not retired. */
+/** Returns the keys in a record that are not retired. */
 export function keysOf({ current, standby, previous, pending }: RingRecord): RingKey[] {
   const created = pending?.phase === 'created' ? pending.key : undefined;
   return [current, standby, previous, created].filter((key) => key !== undefined);
 }
 
-/** Whether one record is an earlier state of the same ring: `epoch` and `seq` only grow. */
+/** Returns whether a record is an earlier state of the same ring. `epoch` and `seq` never decrease. */
 export function isOlder(record: RingRecord, than: RingRecord): boolean {
   if (record.ringId !== than.ringId) return false;
   return record.epoch < than.epoch || (record.epoch === than.epoch && record.seq < than.seq);
 }
 
-/** @throws {KeyRingError} With code `key_ring_record_invalid`. */
+/** Parses a record. @throws {KeyRingError} With code `key_ring_record_invalid`. */
 export function parseRecord(ring: string, text: string): RingRecord {
   const value = parseJson(text);
   if (isRecord(value)) return value as RingRecord;
@@ -112,7 +112,7 @@ function optional(check: Check): Check {
   return (value) => value === undefined || check(value);
 }
 
-/** Checks the given fields and ignores all others. */
+/** Returns a function that checks the given fields of an object and ignores all others. */
 function objectOf(fields: Readonly<Record<string, Check>>): Check {
   return (value) => isObject(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
 }
@@ -154,19 +154,19 @@ const isRecord = objectOf({
 });
 
 /*
- * Every change to a record, as a pure function. `pending` and `previous` are replaced without unknown fields from newer
- * versions, because those may depend on a field that changes here. Unknown fields of the record itself are kept.
+ * All changes to a record, as pure functions. They keep the record's unknown fields, which newer versions may have set,
+ * but not those of `pending` and `previous`, because these may depend on a field that changes here.
  */
 
 /** The time of a promotion, and the grace period of the previous key. */
 export type Promotion = Pick<CurrentKey, 'since'> & Pick<PreviousKey, 'gracePeriodMs'>;
 
-/** Announces a key before it is created, because a crash could leave it without a reference. Also renews the lease. */
+/** Announces a key before it is created, so that it is known even after a crash. Also renews the lease of a claim. */
 export function claim(record: RingRecord, { name, seq, owner }: Announcement, lease: Lease): RingRecord {
   return { ...record, seq, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
 }
 
-/** Drops a claim. If its key is created later, that key is an orphan and is deleted. */
+/** Drops a claim. If its key is created after all, the key becomes an orphan and is deleted. */
 export function dropClaim({ pending: _, ...record }: RingRecord): RingRecord {
   return record;
 }
@@ -180,7 +180,7 @@ export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRe
   return { ...dropClaim(record), standby: key };
 }
 
-/** Makes a key the current one, which fulfills a requested rotation. A list sent after this update determines `retireAt`. */
+/** Makes a key current, which fulfills a requested rotation. A list requested after this update will set `retireAt`. */
 export function promote(record: RingRecord, key: RingKey, { since, gracePeriodMs }: Promotion): RingRecord {
   const { current, rotateEpoch: _, ...rest } = without(record, [key.id]);
   const previous = current && { previous: { ...ringKey(current), gracePeriodMs } };
@@ -220,8 +220,8 @@ export function reencrypt(record: RingRecord, { id }: RingKey, ciphertext: strin
 }
 
 /**
- * Resumes rotation after a rollback. No epoch can be higher than `highestSeq`, the highest known number, because every
- * promotion needs its own claim. One number is skipped for a standby that has not been promoted.
+ * Raises the numbers of a record after a rollback. The lost epoch cannot exceed `highestSeq`, the highest known claim
+ * number, because every promotion needs its own claim. `seq` is one higher, because a standby may still be promoted.
  */
 export function recover(record: RingRecord, highestSeq: number): RingRecord {
   const epoch = Math.max(record.seq, highestSeq);

@@ -10,24 +10,24 @@ import { codeOf, isRejectionStatus, readStatus, ringError } from './safe-cause.t
 import { deleteKey, listKeys, verify } from './service.ts';
 import { checkMs } from './stores/store.ts';
 
-/** Options of most methods of a {@link KeyRing}. */
+/** Options for most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {
-  /** Aborts the call, which rejects with the signal's reason. The next reconciliation completes the work. */
+  /** Aborts the call, which then rejects with the signal's reason. The next reconciliation completes the work. */
   readonly signal?: PlatformAbortSignal | undefined;
 }
 
 /** Options for {@link KeyRing.revoke}. */
 export interface RevokeOptions extends KeyRingCallOptions {
-  /** The reason for the revocation, stored in the record and included in events: 1 to 1,000 characters. @defaultValue 'revoked' */
+  /** The reason to include in the record and in events: 1 to 1,000 characters. @defaultValue 'revoked' */
   readonly reason?: string | undefined;
-  /** Time limit for updating the store and for the confirmation by the service, in milliseconds. @defaultValue 60_000 */
+  /** Time limit in milliseconds for updating the record and confirming the revocation. @defaultValue 60_000 */
   readonly timeoutMs?: number | undefined;
 }
 
 /** The keys to revoke: the current key, all keys of the ring, or the key with this id. */
 export type RevokeTarget = 'current' | 'all' | (string & {});
 
-/** Longer reasons could exceed the size limit of a record. */
+/** A longer reason could exceed the size limit for records. */
 const MAX_REASON_LENGTH = 1_000;
 /** How long a revocation tries to update the record before it deletes the keys anyway. */
 const MAX_WAIT_BEFORE_DELETE_MS = 10_000;
@@ -38,7 +38,7 @@ export class Revocation {
   readonly timeoutMs: number;
   protected readonly ring: ManagedRing;
   protected readonly target: RevokeTarget;
-  /** Ids of the keys to revoke. Determined once, because after a lost response, `current` would refer to the promoted standby. */
+  /** Ids of the keys to revoke. Resolved once: after a lost response, `current` would refer to the promoted standby. */
   protected ids: readonly string[] | undefined;
   readonly #reason: string;
   readonly #signal: AbortSignal;
@@ -51,7 +51,7 @@ export class Revocation {
   /** Why the record has not been updated. */
   #failure: unknown;
 
-  /** @throws {ConfigurationError} If an option is invalid; the error names it. */
+  /** @throws {ConfigurationError} If an option is invalid. The error names the option. */
   constructor(ring: ManagedRing, target: RevokeTarget, options: RevokeOptions, signal: AbortSignal) {
     const { reason = 'revoked', timeoutMs = 60_000 } = options;
     const isTarget = typeof target === 'string' && target !== '';
@@ -79,11 +79,11 @@ export class Revocation {
     if (this.#isGone) for (const id of ids) events.emit('revoked', { id, reason: this.#reason });
     if (!this.#isUpdated) throw this.#failure;
     if (this.#isGone) return;
-    const why = `the keys are retired, but the service still lists or accepts them after ${this.timeoutMs} ms.`;
+    const why = `the keys are retired, but the service may still accept them: it did not confirm the deletion within ${this.timeoutMs} ms.`;
     throw ringError(name, 'key_ring_revocation_unconfirmed', why, ids);
   }
 
-  /** Makes one attempt to retire the keys in the record. @returns False if another attempt may help. */
+  /** Tries once to retire the keys in the record. @returns False if another attempt may succeed. */
   async #updateRecord(deadline: number): Promise<boolean> {
     if (this.#isUpdated) return true;
     const { name, state, clock, gracePeriodMs } = this.ring;
@@ -94,7 +94,7 @@ export class Revocation {
       await this.resolveTarget(record);
       const { ids = [] } = this;
       if (read !== null && records.keysOf(record).some(({ id }) => ids.includes(id))) {
-        // This is a lower bound of the service's time, because a revocation does not wait for a list.
+        // A revocation does not wait for a list, so only a lower bound of the service's time is known.
         const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
         const revoked = records.retire(record, ids, this.#reason, { since, gracePeriodMs });
         if ((await state.update(read, revoked, limit())) === undefined) {
@@ -111,7 +111,7 @@ export class Revocation {
     return true;
   }
 
-  /** Resolves the target to ids, once. */
+  /** Resolves the target to key ids, once. */
   protected async resolveTarget(record: RingRecord): Promise<void> {
     if (this.ids !== undefined) return;
     const { target } = this;
@@ -146,7 +146,7 @@ export class Revocation {
     throw ringError(name, 'key_ring_unknown_key', 'the ring has no key with this id.');
   }
 
-  /** Makes one attempt to delete the keys and to confirm their deletion by a list and by rejected requests. */
+  /** Tries once to delete the keys and to confirm that the service neither accepts nor lists them. */
   async #deleteKeys(ids: readonly string[]): Promise<void> {
     if (this.#isGone) return;
     const { clock } = this.ring;
@@ -171,7 +171,7 @@ export class Revocation {
 
 /**
  * Accepts a record that is older than the latest known record, and raises its numbers above all known numbers, so that
- * readers accept it again. Keys that are missing from it become orphans.
+ * readers accept it again. Keys that are missing from the record become orphans.
  */
 export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promise<void> {
   const { name, state, random } = ring;
@@ -194,6 +194,6 @@ export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promi
   // The response to an earlier attempt may have been lost.
   const { ringId, seq } = (await state.read({ retry: signal }))?.record ?? {};
   if (ringId === recovered.ringId && seq === recovered.seq) return;
-  const message = 'another process changed the record during `recover()`. Check it before you try again.';
+  const message = 'another process changed the record during `recover()`. Check the record and try again.';
   throw ringError(name, 'key_ring_conflict', message);
 }

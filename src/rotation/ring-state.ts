@@ -12,7 +12,7 @@ import type { StoredRecord, SwapResult } from './stores/store.ts';
 const MAX_ATTEMPTS = 4;
 const RETRY_MS = 500;
 
-/** The context shared by the parts of a ring. */
+/** The settings, state and events that the parts of a ring share. */
 export interface RingContext extends KeyRingSettings {
   readonly state: RingState;
   readonly events: RingEvents;
@@ -32,9 +32,9 @@ export interface VersionedRecord {
 
 /** How long a store operation may take, and whether it is retried after transient failures. */
 export interface StoreOptions {
-  /** Applies if it is shorter than the ring's store timeout. */
+  /** Applies if it is shorter than `storeTimeoutMs`. */
   readonly timeoutMs?: number;
-  /** Retries until this signal aborts. Without it, there is one attempt. */
+  /** Retries transient failures unless this signal is aborted. If absent, there is only one attempt. */
   readonly retry?: AbortSignal;
 }
 
@@ -43,7 +43,7 @@ export class RingState {
   readonly #settings: KeyRingSettings;
   /** The latest record that was read or written. Never replaced by an older one. */
   latest: RingRecord | undefined;
-  /** Called with each record that is newer than the latest one. */
+  /** Called with each record that is not older than the latest one. */
   onChange: (record: RingRecord, before: RingRecord | undefined) => void = () => {};
 
   constructor(settings: KeyRingSettings) {
@@ -62,7 +62,7 @@ export class RingState {
 
   /** Reads the record. @throws {KeyRingError} With code `key_ring_rolled_back` if it is older than the latest one. */
   async readLatest(options?: StoreOptions): Promise<VersionedRecord | null> {
-    // Other reads and updates in this process may finish first.
+    // Saved before the request, because other reads and updates may replace it in the meantime.
     const known = this.latest;
     const read = await this.read(options);
     if (known !== undefined && (read === null || isOlder(read.record, known))) {
@@ -74,7 +74,7 @@ export class RingState {
   }
 
   /**
-   * Replaces the record by compare-and-swap. After an error, the update may have been applied.
+   * Replaces the record by compare-and-swap. If it rejects, the update may still have been applied.
    *
    * @returns Undefined if the record has changed since it was read.
    */
@@ -134,11 +134,11 @@ function checkResult(result: SwapResult | undefined): SwapResult {
 /** Error codes for permanent file-system and SQL errors. 25006 is excluded, because it occurs during failovers. */
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
-/** Redis errors, and error names. TypeError is not included, because `fetch` uses it for lost connections. */
+/** Permanent Redis errors and error names. TypeError is excluded, because `fetch` uses it for lost connections. */
 const PERMANENT_ERROR =
   /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF|(?:Configuration|Reference)Error|(?:AccessDenied|ResourceNotFound|Validation)Exception)\b/;
 
-/** Whether an error is a temporary store failure: a lost connection, a timeout, 429, 5xx. */
+/** Returns whether an error is a transient store failure, such as a lost connection, a timeout, a 429 or a 5xx. */
 export function isTransientStoreFailure(error: unknown): boolean {
   if (codeOf(error) !== 'key_ring_store_failed') return false;
   const { code = '', status, name, message } = (error as KeyRingError).cause as SafeCause;

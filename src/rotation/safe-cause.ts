@@ -7,7 +7,7 @@ const MAX_LENGTH = 300;
 const USER_INFO = /(\/\/)[^/\s@]*@/g;
 const SECRETS = /\bsk-[\w-]{6,}|\bgcm1\.[\w.-]+/g;
 
-/** An error from third-party code, without fields that may hold secrets, such as query values or a password. */
+/** A copy of a third-party error, without fields that may contain secrets, such as query values or a password. */
 export interface SafeCause extends Error {
   code?: string;
   status?: number;
@@ -36,7 +36,7 @@ export function codeOf(error: unknown): unknown {
   return (error as { readonly code?: unknown } | null | undefined)?.code;
 }
 
-/** Whether an HTTP status means that a request had no effect. After a 408, it may still take effect. */
+/** Returns whether a status is a permanent rejection. A request may take effect after a 408, and a 429 is temporary. */
 export function isRejectionStatus(status: unknown): boolean {
   return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
@@ -46,7 +46,7 @@ function clean(text: string): string {
   return safe.length > MAX_LENGTH ? `${safe.slice(0, MAX_LENGTH)}…` : safe;
 }
 
-/** @param message - The message without the leading name of the ring. */
+/** Creates a {@link KeyRingError}. @param message - The message, without the ring name that precedes it. */
 export function ringError(
   ring: string,
   code: KeyRingError['code'],

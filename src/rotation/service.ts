@@ -22,7 +22,7 @@ export interface Listing {
   readonly durationMs: number;
 }
 
-/** Lists all keys with one request. */
+/** Lists all keys with one call to the key manager. */
 export async function listKeys({ name, manager, clock }: ManagedRing, signal: AbortSignal): Promise<Listing> {
   const sentAt = clock.monotonic();
   const { items, servedAt } = (await manager.list({}, { signal })) ?? {};
@@ -61,7 +61,7 @@ export function checkCreated(created: CreatedRingKey | undefined): CreatedRingKe
   return created as CreatedRingKey;
 }
 
-/** Whether the service accepts a key. `undecided` if this is unknown, for example after a failure or if the quota is exhausted. */
+/** Whether the service accepts a key. `undecided` if this is unknown, for example if the quota is exhausted. */
 export type Verdict =
   | { readonly kind: 'accepted'; readonly models: readonly string[] }
   | { readonly kind: 'rejected' }

@@ -17,7 +17,7 @@ export interface KeyRingStatus {
   readonly ready: boolean;
   readonly current?: (RingKeyStatus & { readonly since: Date }) | undefined;
   readonly standby?: RingKeyStatus | undefined;
-  /** The key before the current one. It works until `retireAt`, which is set soon after the promotion. */
+  /** The key that was current before. It works until `retireAt`, which is set soon after the promotion. */
   readonly previous?: (RingKeyStatus & { readonly retireAt?: Date | undefined }) | undefined;
   /** The phase of a key that is being created: announced (`claimed`), or stored but not accepted yet (`created`). */
   readonly pending?: 'claimed' | 'created' | undefined;
@@ -25,7 +25,7 @@ export interface KeyRingStatus {
   readonly retiredIds: readonly string[];
   /** Whether a requested rotation is still pending. */
   readonly rotationRequested: boolean;
-  /** The last background error. Absent once the same work or a whole reconciliation has succeeded. */
+  /** The last background error. Cleared when the same work or a complete reconciliation succeeds. */
   readonly lastError?: unknown;
 }
 

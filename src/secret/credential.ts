@@ -3,20 +3,20 @@ import type { Secret } from './secret.ts';
 
 /** The argument of a {@link CredentialProvider}. */
 export interface CredentialContext {
-  /** The credential that the service just rejected; absent before the first request. */
+  /** The credential that the service has just rejected, if any. */
   readonly rejected?: Secret | undefined;
-  /** Aborts when the call that needs the credential ends. */
+  /** Aborts if the call that needs the credential is aborted or times out. */
   readonly signal?: PlatformAbortSignal | undefined;
 }
 
-/** Returns the credential to use now. */
+/** Returns the credential for the next request. */
 export type CredentialProvider = (context: CredentialContext) => string | Secret | Promise<string | Secret>;
 
 /**
- * A credential, a function that returns one, or an object with such a function as its `getKey` method, such as a `KeyRing`.
+ * A credential, a provider function that returns one, or an object, such as a `KeyRing`, whose `getKey` is a provider.
  *
- * Functions are called before every request, in the async context of the call. Results are neither cached nor shared, so a
- * provider may return the key of the current tenant. After a 401, the provider is called again with `rejected`. If it
+ * A provider is called before every request, in the async context of the call. Its results are neither cached nor
+ * shared, so it may return the key of the current tenant. After a 401, it is called again with `rejected`. If it
  * returns a credential that the call has not tried yet, the request is repeated immediately, up to three times.
  */
 export type Credential = string | Secret | CredentialProvider | { readonly getKey: CredentialProvider };

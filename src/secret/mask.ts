@@ -1,4 +1,4 @@
-/** A longer prefix is part of the credential itself (as in a UUID or JWT) and does not just name its kind. */
+/** Maximum length of a prefix. A longer one is part of the credential itself, as in a UUID or JWT. */
 const MAX_PREFIX = 8;
 
 /** Returns the prefix of a credential that only names its kind, such as `sk-`. */

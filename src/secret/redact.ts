@@ -1,9 +1,9 @@
 import { mask, prefixOf } from './mask.ts';
 import { isSecret, type Secret } from './secret.ts';
 
-/** Parts with at least this many characters are redacted; shorter ones occur in ordinary text. */
+/** Minimum length of the parts that are redacted. Shorter parts may occur in ordinary text. */
 const MIN_PART = 12;
-/** Encodings of shorter credentials occur in ordinary text. */
+/** Minimum length of a credential whose encodings are redacted. Shorter encodings may occur in ordinary text. */
 const MIN_ENCODED = 8;
 
 /**
@@ -14,7 +14,7 @@ const MIN_ENCODED = 8;
  * as `user:key`.
  *
  * @param text - Text such as an error message from a server or a library.
- * @param secrets - One or more credentials. Empty ones are ignored.
+ * @param secrets - One or more credentials. Empty strings are ignored.
  *
  * @example
  * ```ts
@@ -43,7 +43,7 @@ function credentialsOf(secrets: unknown): string[] {
 
 /** Returns a function that masks credentials. Faster than {@link redact} for several texts. */
 export function redactor(credentials: readonly string[]): (text: string) => string {
-  // Longest first: masking a credential within a longer one would leave parts of the longer one.
+  // Longest first: masking a credential within a longer one would leave parts of the longer one exposed.
   const sorted = credentials.filter((value) => value !== '').sort((a, b) => b.length - a.length);
   const redactors = sorted.map(redactorOfOne);
   return (text) => redactors.reduce((clean, redactOne) => redactOne(clean), text);
@@ -53,7 +53,7 @@ function redactorOfOne(value: string): (text: string) => string {
   const masked = mask(value);
   const forms = formsOf(value).map(lowerCase);
   const size = Math.min(MIN_PART, ...forms.map(({ length }) => length));
-  /** Every substring of `size` characters of every form. */
+  /** All substrings of length `size` in all forms. */
   const parts = new Set<string>();
   for (const form of forms) {
     for (let end = size; end <= form.length; end++) parts.add(form.slice(end - size, end));
@@ -94,14 +94,14 @@ function formsOf(value: string): string[] {
     ...percent,
     ...percent.map(encodeURIComponent),
     hexadecimal.join(''),
-    // A printed Buffer, and one in JSON.
+    // The next two forms are those of a printed Buffer and of a Buffer in JSON.
     hexadecimal.join(' '),
     bytes.join(','),
     ...[0, 1, 2].flatMap((offset) => base64Forms(bytes, offset)),
   ];
 }
 
-/** The part of the base64 encoding that does not depend on adjacent bytes, for one of three alignments. */
+/** Returns the part of the base64 encoding that does not depend on adjacent bytes, for one of three alignments. */
 function base64Forms(bytes: Uint8Array, offset: number): string[] {
   const shifted = new Uint8Array(offset + bytes.length);
   shifted.set(bytes, offset);

@@ -8,8 +8,8 @@ const identity: unique symbol = /* @__PURE__ */ Symbol('identity');
 /**
  * Holds a credential and exposes only its masked form.
  *
- * Printing, inspecting, concatenating and serializing yield `sk-******7ucU`; clones and proxies yield the same or
- * `******`. Only {@link Secret.reveal} returns the value.
+ * Printing, inspecting, concatenating or serializing a secret yields `sk-******7ucU`. Clones and proxies yield the same
+ * or `******`. Only {@link Secret.reveal} returns the value.
  *
  * @example
  * ```ts
@@ -31,7 +31,7 @@ export class Secret {
    */
   readonly [identity]: symbol = Symbol();
 
-  /** @throws {TypeError} If the value is not a string; the message does not repeat it. */
+  /** @throws {TypeError} If the value is not a string. The message does not contain the value. */
   constructor(value: string) {
     if (typeof value !== 'string')
       throw new TypeError(`A Secret requires a string (received ${typeof value}).`);
@@ -43,7 +43,7 @@ export class Secret {
   }
 
   /**
-   * Returns the plain text.
+   * Returns the credential in plain text.
    *
    * @throws {TypeError} If this is a clone or a proxy of a secret, which has no value.
    */
@@ -52,12 +52,12 @@ export class Secret {
     throw new TypeError('A clone or proxy of a Secret cannot reveal its value. Use the original.');
   }
 
-  /** `sk-******7ucU`: the prefix up to the first `-`, six asterisks and the last four characters; at most a third of the value. */
+  /** `sk-******7ucU`: the prefix up to the first `-`, six asterisks and at most the last four characters. */
   get masked(): string {
     return mask(#value in this ? this.#value : '');
   }
 
-  /** Returns whether both hold the same value. The comparison takes constant time for values of equal length. */
+  /** Returns whether two secrets have the same value. The comparison takes constant time for values of equal length. */
   equals(other: Secret | string): boolean {
     const value = this.reveal();
     const theirs = isSecret(other) ? other.reveal() : other;

@@ -56,7 +56,7 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
 
 try {
   const output = [
-    `Node ${process.versions.node}, ${availableParallelism()} cores, medians of ${rounds} rounds; in parentheses, ratios to \`fetch\` in the same rounds.`,
+    `Node ${process.versions.node}, ${availableParallelism()} cores, medians of ${rounds} rounds. The figures in parentheses are ratios to \`fetch\` in the same rounds.`,
   ];
   console.log(output[0]);
   for (const [name, measure] of Object.entries(parts)) {
@@ -76,9 +76,9 @@ async function measureCalls(): Promise<string> {
   const [one, many] = [await measure<Sample>(sequential), await measure<Sample>(concurrent)];
   return table([
     column('CPU per call, sequential, µs', one, ({ cpuUs }) => cpuUs / sequential.count),
-    column('duration, µs', one, ({ wallUs }) => wallUs / sequential.count),
-    column('CPU per call, 64 at once, µs', many, ({ cpuUs }) => cpuUs / concurrent.count),
-    column('duration, µs', many, ({ wallUs }) => wallUs / concurrent.count),
+    column('duration, sequential, µs', one, ({ wallUs }) => wallUs / sequential.count),
+    column('CPU per call, 64 concurrent, µs', many, ({ cpuUs }) => cpuUs / concurrent.count),
+    column('duration, 64 concurrent, µs', many, ({ wallUs }) => wallUs / concurrent.count),
   ]);
 }
 
@@ -87,8 +87,8 @@ async function measureStreams(): Promise<string> {
   const events = { kind: 'streams', writes: 'events', count: 2 } as const;
   const perSecond = (streams: number) => (sample: Sample) => (streams * CHUNKS * 1e6) / sample.wallUs;
   return table([
-    column('chunks per second, written at once', await measure(whole), perSecond(whole.count)),
-    column('chunks per second, one per write', await measure(events), perSecond(events.count)),
+    column('chunks per second, single write', await measure(whole), perSecond(whole.count)),
+    column('chunks per second, one write per chunk', await measure(events), perSecond(events.count)),
   ]);
 }
 

@@ -36,7 +36,7 @@ export async function measureRing(rounds: number): Promise<string> {
           }
         }),
       ],
-      ['call without network, key is a string', cpuPer(CALLS, calls(apiKey))],
+      ['call without network, string key', cpuPer(CALLS, calls(apiKey))],
       ['call without network, key from a ring', cpuPer(CALLS, calls(ring))],
     ]),
     rounds,

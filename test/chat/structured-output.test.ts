@@ -165,11 +165,21 @@ describe.each(methods)('$name', ({ call }) => {
     expect(error.completion.choices[0]?.message.refusal).toBe('I would rather not');
   });
 
-  test('rejects with ModelRefusalError if a filter withholds the reply', async () => {
-    const error = await rejectionOf(ModelRefusalError, call({ content: '{"name":' }, 'content_filter'));
+  test.each(['content_filter', 'content_filter: RECITATION', 'IMAGE_PROHIBITED_CONTENT'])(
+    'rejects with ModelRefusalError if a filter withholds the reply (%s)',
+    async (finish) => {
+      const error = await rejectionOf(ModelRefusalError, call({ content: '{"name":' }, finish));
 
-    expect(error).toMatchObject({ code: 'model_refusal', refusal: null });
-  });
+      expect(error).toMatchObject({ code: 'model_refusal', refusal: null });
+    },
+  );
+
+  test.each(['MAX_TOKENS', 'repetition_truncation', 'time_limit'])(
+    'rejects with OutputTruncatedError for the finish reason %s',
+    async (finish) => {
+      await rejectionOf(OutputTruncatedError, call({ content: JSON.stringify(PARIS) }, finish));
+    },
+  );
 
   test.each([
     ['that is truncated', '{"name":"Par'],
@@ -370,6 +380,8 @@ describe('the text of a reply', () => {
     ['reasoning', `<think>\nIt is {"name":1}.\n</think>\n\n${json}`],
     ['reasoning whose start tag is in the template', `It is big.</think>${json}`],
     ['reasoning and a fence', `<think>Hm</think>\n\`\`\`json\n${json}\n\`\`\``],
+    ['two blocks of reasoning', `<think>Hm</think>\n<think>Yes</think>${json}`],
+    ['a fence and the end of reasoning in a string', `\`\`\`\n{"note":"</think>",${json.slice(1)}\n\`\`\``],
     ['a byte order mark', `\uFEFF${json}`],
   ])('may have %s', async (_, content) => {
     network.respond('post', COMPLETIONS, reply({ content }));
@@ -377,7 +389,7 @@ describe('the text of a reply', () => {
     const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
 
     expect(parsed).toEqual(PARIS);
-    expect(choices[0].message.reasoning_content !== undefined).toBe(content.includes('</think>'));
+    expect(choices[0].message.reasoning_content !== undefined).toBe(/<\/think>(?!")/.test(content));
   });
 
   test.each([null, false, 0, ''])('may be %j', async (value) => {

@@ -56,9 +56,14 @@ const toolCallReply = (...calls: Call[]): Response =>
     }),
   );
 
+/** A reply without calls, as vLLM 0.8 sends it. */
 const textReply = (content: string): Response =>
   json(
-    completion({ choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }] }),
+    completion({
+      choices: [
+        { index: 0, message: { role: 'assistant', content, tool_calls: null }, finish_reason: 'stop' },
+      ],
+    }),
   );
 
 /** A tool that records the cities in its calls. */
@@ -577,12 +582,6 @@ describe('calls that are not run', () => {
       { tool_calls: [call('c1', 'weather', '{"ci')] },
       OutputTruncatedError,
     ],
-    [
-      'without arguments and a finish reason',
-      null,
-      { tool_calls: [call('c1', 'weather', '')] },
-      OutputTruncatedError,
-    ],
     ['withheld', 'content_filter', calls, ModelRefusalError],
     ['announced without a call', 'tool_calls', {}, ToolCallError],
     ['of a failed completion', 'abort', calls, StreamFailedError],
@@ -712,7 +711,7 @@ describe('streamTools', () => {
   };
   const callDelta = { index: 0, ...call('c1', 'weather', '{"city":"Paris"}') };
   const round = events(
-    delta({ reasoning_content: 'Hm' }),
+    delta({ reasoning_content: '', reasoning: 'Hm' }),
     delta({ tool_calls: [callDelta] }),
     delta({}, { finish_reason: 'tool_calls' }),
     '[DONE]',
@@ -744,6 +743,34 @@ describe('streamTools', () => {
     expect(result.choices[0].message.content).toBe('Yes');
     expect(result.rounds).toBe(1);
     expect(result.messages).toHaveLength(4);
+  });
+
+  test('leaves no listener on the signal if it is not read, and ends without a request if it is aborted', async () => {
+    const user = new AbortController();
+    const stream = chatClient().streamTools(
+      { model, messages: [question] },
+      { tools: [], signal: user.signal },
+    );
+    expect(getEventListeners(user.signal, 'abort')).toEqual([]);
+    const reason = new Error('enough');
+
+    user.abort(reason);
+
+    await expect(stream.completion()).rejects.toBe(reason);
+  });
+
+  test('rejects with the conversation if the signal aborts between two events', async () => {
+    const user = new AbortController();
+    const stream = streamed(last).streamTools(
+      { model, messages: [question] },
+      { tools: [], signal: user.signal },
+    );
+    const reader = stream[Symbol.asyncIterator]();
+    await reader.next();
+
+    user.abort(new Error('enough'));
+
+    expect(await rejection(reader.next())).toMatchObject({ message: 'enough', messages: [question] });
   });
 
   test('has one reader, and can also be awaited with completion()', async () => {

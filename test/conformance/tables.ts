@@ -76,7 +76,7 @@ const errorEvents: readonly Case[] = (
     name: `${name}, after a chunk`,
     body: events(textChunk('Hel'), event),
     error: failed({ ...fields, ...partial('Hel') }),
-    message: 'boom',
+    message: ': boom.',
   },
   {
     name: `${name}, before [DONE]`,
@@ -288,7 +288,7 @@ const finishReasons: readonly Case[] = [
     'whatever',
   ],
   ...['length', 'max_tokens', 'MAX_TOKENS', 'model_length', 'model_context_window_exceeded'],
-  ...['content_filter', 'SAFETY', 'refusal', 'RECITATION'],
+  ...['content_filter', 'SAFETY', 'refusal', 'RECITATION', 'content_filter: RECITATION'],
 ].flatMap((reason): Case[] => [
   {
     name: `${reason}, streamed`,
@@ -305,6 +305,7 @@ const finishReasons: readonly Case[] = [
 const failedReasons: readonly Case[] = [
   ...['error', 'abort', 'parse_error', 'insufficient_system_resource', 'overloaded_error', 'api_error'],
   ...['ERROR', 'network_error', 'MALFORMED_FUNCTION_CALL', 'cancelled'],
+  ...['function_call_filter: MALFORMED_FUNCTION_CALL', 'malformed_tool_use', 'USER_CANCEL'],
 ].flatMap((reason): Case[] => [
   {
     name: `${reason}, streamed`,
@@ -396,10 +397,11 @@ const preserved: readonly Case[] = [
     body: completionOf({
       content: [
         { type: 'text', text: 'Hi' },
-        { type: 'reference', reference_ids: ['r1'] },
+        { type: 'text', text: null },
+        { type: 'reference', reference_ids: [1] },
       ],
     }),
-    completion: message({ content: 'Hi', content_parts: [{ type: 'reference', reference_ids: ['r1'] }] }),
+    completion: message({ content: 'Hi', content_parts: [{ type: 'reference', reference_ids: [1] }] }),
   },
   {
     name: 'a summary of the reasoning',
@@ -755,6 +757,22 @@ const toolCalls: readonly Case[] = (
       [named(expect9(), 'w', A), named(expect9(), 'x', B)],
     ],
     [
+      'the rest of a call and the next call in one delta, without ids and indices',
+      deltasOf(
+        [{ function: { name: 'w', arguments: A.slice(0, 3) } }],
+        [{ function: { arguments: A.slice(3) } }, { function: { name: 'x', arguments: B } }],
+      ),
+      [named(expect9(), 'w', A), named(expect9(), 'x', B)],
+    ],
+    [
+      'several parts of a call in one delta, without ids and indices',
+      deltasOf(
+        [{ function: { name: 'w', arguments: '' } }],
+        [{ function: { arguments: A.slice(0, 3) } }, { function: { arguments: A.slice(3) } }],
+      ),
+      [named(expect9(), 'w', A)],
+    ],
+    [
       'two calls of one tool without ids and indices, in one delta',
       deltasOf([{ function: { name: 'w', arguments: A } }, { function: { name: 'w', arguments: B } }]),
       [named(expect9(), 'w', A), named(expect9(), 'w', B)],
@@ -828,6 +846,20 @@ const toolCalls: readonly Case[] = (
       [named('c1', 'w', A), named(expect9(), 'w', B)],
     ],
     [
+      'one id for two interleaved calls',
+      deltasOf(
+        [
+          { index: 0, ...named('c1', 'w', A.slice(0, 5)) },
+          { index: 1, ...named('c1', 'w', B.slice(0, 5)) },
+        ],
+        [
+          { index: 0, id: 'c1', function: { arguments: A.slice(5) } },
+          { index: 1, id: 'c1', function: { arguments: B.slice(5) } },
+        ],
+      ),
+      [named('c1', 'w', A), named(expect9(), 'w', B)],
+    ],
+    [
       'one id for two calls, whole (Xinference)',
       completionOf({ content: null, tool_calls: [named('c1', 'w', A), named('c1', 'w', B)] }),
       [named('c1', 'w', A), named(expect9(), 'w', B)],
@@ -849,6 +881,28 @@ const toolCalls: readonly Case[] = (
         [{ index: 1, id: null, function: { name: null, arguments: A.slice(0, 12) } }],
         [{ index: 1, id: null, function: { name: null, arguments: A } }],
       ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'all arguments so far in every delta (hermes-agent#35592)',
+      deltasOf(
+        ...[1, 3, 8, 9, 12, A.length, A.length].map((length) => [
+          { index: 0, ...named('c1', 'w', A.slice(0, length)) },
+        ]),
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'a nested object with the same beginning, in another delta',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'w', '{"a":') }],
+        [{ index: 0, function: { arguments: '{"a":1}}' } }],
+      ),
+      [named('c1', 'w', '{"a":{"a":1}}')],
+    ],
+    [
+      'an empty type (vercel/ai#6800)',
+      deltasOf([{ index: 0, ...named('c1', 'w', A), type: '' }]),
       [named('c1', 'w', A)],
     ],
     [
@@ -913,6 +967,21 @@ const toolCalls: readonly Case[] = (
       [named(expect9(), 'w', A), named(expect9(), 'w', A)],
     ],
     [
+      'blank arguments, whole, without a finish reason',
+      completionOf({ content: null, tool_calls: [named('c1', 'now', ' ')] }, {}, null),
+      [named('c1', 'now', '{}')],
+    ],
+    [
+      'a null function, whole',
+      completionOf({ content: null, tool_calls: [{ id: 'c1', function: null }] }),
+      [named('c1', '', '{}')],
+    ],
+    [
+      'a null function beside a custom tool',
+      deltasOf([{ index: 0, id: 'c1', type: 'custom', function: null, custom: { name: 'sql', input: '1' } }]),
+      [{ id: 'c1', type: 'custom', custom: { name: 'sql', input: '1' } }],
+    ],
+    [
       'a call as an object, whole',
       completionOf({ content: null, tool_calls: named('c1', 'w', A) }),
       [named('c1', 'w', A)],
@@ -960,6 +1029,32 @@ const choices: readonly Case[] = [
     completion: {
       choices: [{ index: 0, message: { reasoning_content: 'hm', content: 'Hello' }, finish_reason: 'stop' }],
     },
+  },
+  ...[true, false].map((isStream): Case => {
+    const field = isStream ? 'delta' : 'message';
+    const tool_calls = [named('c1', 'w', A)];
+    const calls = [
+      { index: 0, [field]: { content: 'Hm' }, finish_reason: 'tool_calls' },
+      { index: 1, [field]: { content: null, tool_calls }, finish_reason: 'tool_calls' },
+    ];
+    return {
+      name: `text at index 0 and a tool call at index 1, ${isStream ? 'streamed' : 'whole'} (nanobot#1481)`,
+      body: isStream
+        ? events({ choices: [calls[0]] }, { choices: [calls[1]] }, '[DONE]')
+        : { choices: calls },
+      completion: { choices: [{ message: { content: 'Hm', tool_calls }, finish_reason: 'tool_calls' }] },
+    };
+  }),
+  {
+    name: 'text and a tool call in two complete choices with the index 0',
+    body: {
+      choices: [{ content: 'Hm' }, { tool_calls: [named('c1', 'w', A)] }].map((message) => ({
+        index: 0,
+        message,
+        finish_reason: 'tool_calls',
+      })),
+    },
+    completion: message({ content: 'Hm', tool_calls: [named('c1', 'w', A)] }),
   },
   {
     name: 'two texts at two indices',
@@ -1024,6 +1119,7 @@ const oddFields: readonly Case[] = (
     ['an empty error', { error: {} }, {}],
     ['an error with the code 0', { error: { code: 0 } }, {}],
     ['an error with empty fields', { error: { code: '', message: '' } }, {}],
+    ['an error with a code and message of success', { error: { code: '0', message: 'success' } }, {}],
     ['a null error', { error: null }, {}],
   ] as [string, object, object][]
 )
@@ -1035,7 +1131,12 @@ const oddFields: readonly Case[] = (
     },
     {
       name: `${name}, streamed`,
-      body: events({ ...fields, ...textChunk('Hi') }, { ...fields, ...finishChunk() }, '[DONE]'),
+      body: events(
+        { ...fields, ...textChunk('Hi') },
+        { ...fields, ...finishChunk() },
+        { choices: [], ...fields },
+        '[DONE]',
+      ),
       completion: { ...expected, ...message({ content: 'Hi' }) },
     },
   ])

@@ -194,7 +194,7 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
     ],
     [
       ['emulator', '--script', '/does/not/exist.json'],
-      "--script /does/not/exist.json: ENOENT: no such file or directory, open '/does/not/exist.json'. See --help.",
+      "Cannot read the script /does/not/exist.json: ENOENT: no such file or directory, open '/does/not/exist.json'. See --help.",
     ],
     [
       ['emulator', '--upstream', 'http://127.0.0.1:1'],

@@ -73,7 +73,7 @@ describeInChromium('the dashboard', (openPage) => {
     await page.keyboard.type('<b>mine</b>');
     await page.keyboard.press('Enter');
     const created = page.getByRole('dialog', { name: 'API key created' });
-    const fullKey = await created.getByLabel('API key of <b>mine</b>').inputValue();
+    const fullKey = await created.getByLabel('API key for <b>mine</b>').inputValue();
     expect((await chat(drun, fullKey)).status).toBe(200);
     expect(await violations(page)).toEqual([]);
     await page.keyboard.press('Escape');

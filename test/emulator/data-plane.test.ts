@@ -100,7 +100,7 @@ describe('the gateway', () => {
     const { drun } = await withKey();
     await drun.fetch(`${CHAT}/v1/responses`, { method: 'POST' });
     expect([...drun.requests].at(-1)?.reason).toBe(
-      'd.run does not serve this path; use `/v1/chat/completions`.',
+      'd.run does not serve this path. Use `/v1/chat/completions` instead.',
     );
   });
 

@@ -81,6 +81,25 @@ const CONNECT_FAILURES: [string, Error][] = [
     `an older Deno: ${why}`,
     new TypeError(`error sending request for url (https://chat.d.run/): error trying to connect: ${why}`),
   ]),
+  ...['ETIMEDOUT', 'EHOSTUNREACH'].map((code): [string, Error] => [
+    `node-fetch: ${code}`,
+    Object.assign(new Error(`request to https://chat.d.run/ failed, reason: connect ${code} 10.0.0.1:443`), {
+      name: 'FetchError',
+      type: 'system',
+      code,
+    }),
+  ]),
+  ['a proxy agent', failed('Proxy connection ended before receiving CONNECT response')],
+  [
+    'a tunnel that cannot be opened',
+    failed('tunneling socket could not be established, cause=connect ECONNREFUSED', { code: 'ECONNRESET' }),
+  ],
+  [
+    'a socket that is closed while it is opened',
+    failed('Socket closed before the connection was established', {
+      code: 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
+    }),
+  ],
   [
     'wrapped several times',
     new Error('a', { cause: new Error('b', { cause: failed('c', connect('ECONNREFUSED')) }) }),
@@ -122,6 +141,11 @@ const HANDSHAKES = [
   'ERR_SSL_DH_KEY_TOO_SMALL',
   'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
   'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
+  'ERR_SSL_UNSAFE_LEGACY_RENEGOTIATION_DISABLED',
+  'ERR_SSL_TLSV1_ALERT_INSUFFICIENT_SECURITY',
+  'ERR_SSL_SSLV3_ALERT_ILLEGAL_PARAMETER',
+  'ERR_SSL_NO_CIPHER_MATCH',
+  'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM',
 ];
 
 /** Permanent failures to connect. */
@@ -162,6 +186,17 @@ const PERMANENT_CONNECT_FAILURES: [string, Error][] = [
       ),
     ],
   ),
+  ...[
+    'client error (Connect): unsuccessful tunnel',
+    'client error (Connect): tunnel error: unsuccessful',
+    'client error (Connect): proxy authentication required',
+    'error trying to connect: unsuccessful tunnel',
+  ].map((why): [string, Error] => [
+    `Deno: ${why}`,
+    new TypeError(`error sending request for url (https://chat.d.run/): ${why}`),
+  ]),
+  ['a tunnel agent', failed('tunneling socket could not be established, statusCode=407')],
+  ['a port that fetch blocks', failed('bad port')],
   [
     'Deno: no permission',
     Object.assign(new Error('Requires net access to "chat.d.run:443", run again with the --allow-net flag'), {

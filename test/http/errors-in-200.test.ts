@@ -1,10 +1,12 @@
 import { ApiKeys, type CallOptions, DrunError } from 'drun-sdk';
 import { describe, expect, it } from 'vitest';
-import { TOKEN } from '../support/credentials.ts';
+import { KEY, TOKEN } from '../support/credentials.ts';
 import { everyMethod, KEY_METHODS, METHODS } from '../support/every-method.ts';
 import { json } from '../support/network.ts';
 
 const options: CallOptions = { maxRetries: 0 };
+
+const EMPTY = '"items":[],"data":[],"choices":[],"totalUsage":{}';
 
 /** Bodies that report an error with status 200, and the class of the error. */
 const REPORTED: [body: string, name: string, status: number][] = [
@@ -46,6 +48,15 @@ const REPORTED: [body: string, name: string, status: number][] = [
   ['{"id":"KeyLimitReached","message":"at most 5 keys"}', 'ApiError', 200],
   ['{"msg":"session expired"}', 'ApiError', 200],
   ['{"title":"Forbidden","status":403}', 'PermissionDeniedError', 403],
+  ['{"error_code":401,"error_msg":"expired"}', 'AuthenticationError', 401],
+  ['{"error":403,"message":"no"}', 'PermissionDeniedError', 403],
+  // Beside an error, the contract's fields can be present, but empty.
+  [`{${EMPTY},"code":40101,"message":"token expired"}`, 'ApiError', 200],
+  [`{${EMPTY},"page":{"total":0},"object":"list","code":"NOT_LOGIN","msg":"expired"}`, 'ApiError', 200],
+  [`{${EMPTY},"message":"session expired"}`, 'ApiError', 200],
+  [`{${EMPTY},"success":"false"}`, 'ApiError', 200],
+  [`{${EMPTY},"status":false}`, 'ApiError', 200],
+  [`{"id":"key-1","name":"a","key":"${KEY}","allowed":true,"code":1,"message":"no"}`, 'ApiError', 200],
   ['[{"error":{"code":401,"message":"bad","status":"UNAUTHENTICATED"}}]', 'AuthenticationError', 401],
 ];
 

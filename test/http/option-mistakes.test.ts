@@ -130,6 +130,28 @@ describe('an unknown option of a client', () => {
     );
   });
 
+  it.each([
+    ['abortSignal', { abortSignal: AbortSignal.timeout(60_000) }],
+    ['timeoutMs', { timeoutMs: 5 }],
+    ['options', null],
+  ])('of verify() throws before anything is sent: %s', async (option, options: Anything) => {
+    const fetch = vi.fn();
+    const call = keyVerifier({ fetch }).verify(new Secret(KEY), options);
+
+    expect((await rejectionOf(ConfigurationError, call)).option).toBe(option);
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  it.each(
+    Object.keys(clients).flatMap((name) =>
+      ['allowInsecureHttp', 'dangerouslyAllowBrowser'].map((option) => [option, name] as const),
+    ),
+  )('throws if `%s` of %s is not a boolean', (option, name) => {
+    for (const value of ['true', 'false', 1, {}]) {
+      expect(thrownBy(ConfigurationError, () => clients[name]?.({ [option]: value })).option).toBe(option);
+    }
+  });
+
   it('throws for a transport without `send`', () => {
     const create = (): unknown => new ChatClient({ apiKey: KEY, transport: {} as Anything });
 
@@ -186,6 +208,8 @@ describe('a call', () => {
     [{ expires_at: new Date() }, 'expires_at'],
     [{ signal: 5_000 }, 'signal'],
     [{ signal: {} }, 'signal'],
+    [{ signal: new AbortController() }, 'signal'],
+    [{ signal: { aborted: false, addEventListener() {} } }, 'signal'],
     [{ timeoutMs: '5s' }, 'timeoutMs'],
     [{ timeoutMs: 0 }, 'timeoutMs'],
     [{ timeoutMs: -1 }, 'timeoutMs'],
@@ -229,6 +253,7 @@ describe('a call', () => {
   const fetch = vi.fn(async () => json({}));
   const chat = new ChatClient({ apiKey: KEY, fetch });
   const keys = new ApiKeys({ accessToken: TOKEN, fetch });
+  const workspaceKeys = new WorkspaceApiKeys({ accessToken: TOKEN, workspace: 12, fetch });
 
   it.each<[string, () => unknown, string]>([
     ['prune with dryrun', () => keys.prune({ olderThanMs: 1 }, { dryrun: true } as Anything), 'dryrun'],
@@ -316,6 +341,22 @@ describe('a call', () => {
       'maxSteps',
     ],
     ['delete with a key', () => keys.delete(KEY), 'id'],
+    ['replace with null', () => keys.replace('key-1', null as Anything), 'options'],
+    ['replace with a name', () => keys.replace('key-1', 'checkout' as Anything), 'options'],
+    ['usage with an empty id', () => keys.usage({ ids: '' as Anything }), 'ids'],
+    ['usage with false', () => keys.usage({ models: false as Anything }), 'models'],
+    ['usage from 0', () => keys.usage({ from: 0 as Anything }), 'from'],
+    ['usage to an empty string', () => keys.usage({ to: '' as Anything }), 'to'],
+    [
+      'prune with onlyMine as a string',
+      () => workspaceKeys.prune({ olderThanMs: 1, onlyMine: 'false' as Anything }),
+      'onlyMine',
+    ],
+    [
+      'prune with onlyMine as a number',
+      () => workspaceKeys.prune({ olderThanMs: 1, onlyMine: 0 as Anything }),
+      'onlyMine',
+    ],
   ])('throws for a mistake, and sends nothing: %s', async (_, act, option) => {
     const error = await rejectionOf(ConfigurationError, (async () => act())());
 
@@ -350,6 +391,7 @@ describe('baseUrl', () => {
     ['https://chat.d.run/v1/chat/completions/', /endpoint/],
     ['https://chat.d.run/v1/completions', /endpoint/],
     ['https://chat.d.run/v1/models', /endpoint/],
+    ['https://chat.d.run/v1/Chat/Completions', /endpoint/],
     ['https://chat.d.run/v1/images/generations', /endpoint/],
     ['https://console.d.run/apis/hydra.io/v1alpha1/apikeys', /endpoint/],
     ['https://console.d.run/apis/hydra.io/v1alpha1/apikeys/key-1', /endpoint/],
@@ -450,6 +492,10 @@ describe('a credential in the wrong place', () => {
       /looks like an API key/,
     ],
     ['a key with its scheme', () => new ChatClient({ apiKey: `Bearer ${KEY}` }), /without "Bearer"/],
+    ['only a scheme', () => new ChatClient({ apiKey: 'Bearer' }), /without "Bearer"/],
+    ['a key in quotation marks', () => new ChatClient({ apiKey: `"${KEY}"` }), /quoted/],
+    ['a token in quotation marks', () => new ApiKeys({ accessToken: `'${TOKEN}'` }), /quoted/],
+    ['a masked key', () => new ChatClient({ apiKey: 'sk-******7ucU' }), /masked/],
     ['a token with its scheme', () => new ApiKeys({ accessToken: `bearer ${TOKEN}` }), /without "Bearer"/],
   ])('is explained: %s', async (_, act, message) => {
     const error = await rejectionOf(ConfigurationError, (async () => act())());
@@ -506,6 +552,9 @@ describe('withOptions()', () => {
     ['a region', () => chat.withOptions({ region: 'sh-02' }), 'apiKey'],
     ['another console', () => keys.withOptions({ baseUrl: 'https://evil.example' }), 'accessToken'],
     ['an unknown option', () => chat.withOptions({ baseURL: 'https://evil.example' } as Anything), 'baseURL'],
+    ['no options', () => keys.withOptions(undefined as Anything), 'options'],
+    ['a function', () => keys.withOptions((() => {}) as Anything), 'options'],
+    ['a string', () => chat.withOptions('https://evil.example' as Anything), 'options'],
     ['an unknown option of ApiKeys', () => keys.withOptions({ timeout: 5 } as Anything), 'timeout'],
   ])('never sends the current credential to another origin: %s', (_, act, option) => {
     expect(thrownBy(ConfigurationError, act).option).toBe(option);

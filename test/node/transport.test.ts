@@ -369,6 +369,14 @@ describe('a connection', () => {
     }
   });
 
+  test('that is upgraded to another protocol rejects with ConnectionError', async () => {
+    const { url } = await serveSockets((socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+    });
+
+    await rejectionOf(ConnectionError, client(url, { timeoutMs: 20_000 }).models());
+  });
+
   test('that is reset on reuse is replaced', async () => {
     retryAtOnce();
     const { url } = await serveSockets((socket) => {

@@ -375,7 +375,7 @@ describe('a new key', () => {
 
     const error = await rejectionOf(KeyRingError, ring.rotate());
 
-    expect(error.message).toContain('does not have access to all models of the current one');
+    expect(error.message).toContain('has not had access to all models of the current key');
   });
 
   it.each([

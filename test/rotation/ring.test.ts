@@ -201,28 +201,37 @@ describe('a result that is not as documented', () => {
     expect(error instanceof Error ? isDrunError(error) : ring.status().ready === false).toBe(true);
   });
 
-  it.each([...garbage, 'throws'])('of `watch` or `check`: %j does not stop the ring', async (result) => {
-    const { newRing, store } = ringSetup();
-    const watch = (): never => {
-      if (result === 'throws') throw new Error(`no connection to ${KEY}`);
-      return result as never;
-    };
-    const ring = newRing({ store: { ...store, watch, check: async () => result as never } });
+  it.each([...garbage, 'throws', 'rejects'])(
+    'of `watch` or `check`: %j does not stop the ring',
+    async (result) => {
+      const { newRing, store } = ringSetup();
+      const watch = (): never => {
+        if (result === 'throws') throw new Error(`no connection to ${KEY}`);
+        if (result === 'rejects') return Promise.reject(new Error(`no connection to ${KEY}`)) as never;
+        return result as never;
+      };
+      const ring = newRing({ store: { ...store, watch, check: async () => result as never } });
 
-    await ring.reconcile();
-    await ring.getKey();
-    ring.start();
-    await ring.stop();
+      await ring.reconcile();
+      await ring.getKey();
+      ring.start();
+      await ring.stop();
 
-    expect(ring.status().ready).toBe(true);
-    expect(JSON.stringify(ring.events)).not.toContain(KEY);
-  });
+      expect(ring.status().ready).toBe(true);
+      expect(JSON.stringify(ring.events)).not.toContain(KEY);
+    },
+  );
 
   it.each([null, 'x', 5, {}, new AbortController()])('`signal`: %s rejects', async (signal) => {
     const ring = ringSetup().newRing();
     const options = { signal: signal as unknown as AbortSignal };
 
-    for (const call of [ring.reconcile(options), ring.rotate(options), ring.revoke('all', options)]) {
+    for (const call of [
+      ring.reconcile(options),
+      ring.rotate(options),
+      ring.revoke('all', options),
+      Promise.resolve(ring.getKey(options)),
+    ]) {
       expect((await rejectionOf(ConfigurationError, call)).option).toBe('signal');
     }
     for (const other of [null, 'x', new AbortController().signal]) {

@@ -11,14 +11,14 @@ const WORKSPACE = `${ACCOUNT}/workspaces/:workspace`;
 
 type Handler = (exchange: Exchange) => Response | Promise<Response>;
 
-/** Adds the API that manages keys. */
+/** Adds the API for managing keys. */
 export function controlPlane(app: Hono<Env>, operate: Operate, { settings, account }: Context): void {
   const { now, maxKeys } = settings;
-  // Since 0.17, the service masks keys itself and shows a full key on request.
+  // Since 0.17, lists contain masked keys, and a separate endpoint returns the full key.
   const hasMaskedList = settings.version === '0.17';
   const plainForm = hasMaskedList ? 'masked' : 'full';
 
-  /** Runs first, even for unknown paths, so that unauthenticated clients do not learn which paths exist. */
+  /** Runs even for unknown paths, so that unauthenticated clients do not learn which paths exist. */
   const authenticate: Middleware = async (c, next) => {
     const token = bearerToken(c.req.raw);
     if (token === undefined || !account.token.equals(token)) throw errors.unauthenticated(token);
@@ -80,7 +80,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const route = (method: string, path: string, operation: Parameters<Operate>[0], handler: Handler): void => {
     app.on(method, path, operate(operation), authenticate, handler);
   };
-  // Fixed paths come before patterns that also match them.
+  // Register fixed paths before patterns that also match them.
   route('POST', `${ACCOUNT}/apikeys/check-creation`, 'checkCreation', checkCreation);
   route('GET', `${WORKSPACE}/my-apikeys`, 'listMine', list(plainForm, true));
   route('PUT', `${WORKSPACE}/apikeys/:id/status`, 'setStatus', update(requests.parseStatus));
@@ -96,7 +96,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     route('GET', `${prefix}/apikeys/:id/secret`, 'reveal', reveal);
   }
   app.all('/apis/*', operate(), authenticate, ({ env: { log } }) => {
-    log.add({ reason: `Version ${settings.version} does not serve this endpoint.` });
+    log.add({ reason: `Version ${settings.version} has no endpoint at this path.` });
     return notFound();
   });
 }
@@ -105,7 +105,7 @@ function queryOf({ req }: Exchange): URLSearchParams {
   return new URL(req.url).searchParams;
 }
 
-/** Every workspace with a valid number exists, because the contract has no request that creates one. */
+/** Treats every valid workspace number as existing, because the contract has no request that creates workspaces. */
 function scopeOf(workspace: string | undefined): Scope {
   if (workspace === undefined) return 'account';
   const number = /^\d+$/.test(workspace) ? Number(workspace) : Number.NaN;

@@ -1,8 +1,8 @@
 import { bearerToken, HttpError, json, type Language } from '../http.ts';
 
 /*
- * The contract defines the format of an error, `{id, message}`, and which requests are invalid. It documents neither
- * the ids nor the status of a rejected create request. The values used here are plausible, but clients should not rely on them.
+ * The contract defines the format of errors, `{id, message}`, and which requests are invalid. It documents neither the
+ * ids nor the status of a rejected create request. The values here are guesses, so clients should not rely on them.
  */
 
 type Translated = Readonly<Record<Language, string>>;
@@ -12,8 +12,8 @@ function controlError(status: number, id: string, message: Translated, reason = 
 }
 
 /**
- * Repeats the rejected token in plain text, as the data plane does with keys, so that tests can show whether clients
- * redact it.
+ * Repeats the rejected token in plain text, so that tests can check whether clients redact it. The data plane does the
+ * same with keys.
  */
 export function unauthenticated(token: string | undefined): HttpError {
   const message =
@@ -46,7 +46,7 @@ export function limitReason(maxKeys: number): Translated {
   return { en: `The limit of ${maxKeys} API keys is reached`, zh: `API Key 数量已达到上限 ${maxKeys} 个` };
 }
 
-/** Creates the control-plane error for the status of a fault. */
+/** Creates the control-plane error for a fault's `status`. */
 export function controlErrorOf(status: number, request: Request): HttpError {
   if (status === 401) return unauthenticated(bearerToken(request));
   return controlError(status, `Status${status}`, {

@@ -15,7 +15,7 @@ export function withoutZeros(message: Readonly<Record<string, unknown>>): Record
   );
 }
 
-/** Formats an RFC 3339 time, without fractional seconds if they are zero. Returns `undefined` for never. */
+/** Formats a time as RFC 3339, without `.000`. Returns `undefined` for `undefined` and `Infinity`. */
 function timestamp(time: number | undefined): string | undefined {
   if (time === undefined || time === Number.POSITIVE_INFINITY) return undefined;
   return new Date(time).toISOString().replace('.000Z', 'Z');
@@ -56,8 +56,8 @@ const SORT_FIELDS: Readonly<Record<string, (key: KeyRecord) => string | number>>
 };
 
 /**
- * Selects one page. Keys are listed newest first unless `sort` is given. The search covers the id, name and full key
- * and is case-insensitive.
+ * Selects one page of keys, newest first unless `sort` is given. The case-insensitive search covers the id, the name
+ * and the full key.
  */
 export function selectPage(keys: readonly KeyRecord[], { page, pageSize, sort, search }: PageQuery) {
   const found = keys.filter((key) =>
@@ -69,8 +69,8 @@ export function selectPage(keys: readonly KeyRecord[], { page, pageSize, sort, s
 }
 
 /**
- * The syntax of `page.sort` is not documented. The emulator accepts a field name; a leading `-` or trailing `desc`
- * means descending order. Anything else leaves the order unchanged.
+ * Sorts keys. The contract does not document the syntax of `page.sort`. The emulator accepts a field name; a leading
+ * `-` or trailing `desc` means descending order. Any other value sorts the newest keys first.
  */
 function sortKeys(keys: readonly KeyRecord[], order: string): readonly KeyRecord[] {
   const [, minus, name = '', suffix] = /^(-?)(\w+)(?:[ ,:](asc|desc))?$/i.exec(order.trim()) ?? [];
@@ -85,7 +85,7 @@ function compare(a: string | number, b: string | number): number {
   return a < b ? -1 : 1;
 }
 
-/** Creates the message with the total usage and the usage by period and model, sorted by period and then by model. */
+/** Creates a message with the total usage and the usage per period and model, sorted by period and then by model. */
 export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery): object {
   const selected = entries.filter(
     ({ time, keyId, model }) =>

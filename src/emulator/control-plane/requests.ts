@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { KeyRecord, Scope } from '../account.ts';
 import { invalidField } from './errors.ts';
 
-/* Control-plane requests. Unknown fields are ignored, because the contract does not forbid them. */
+/* Parses control-plane requests. Ignores unknown fields, because the contract does not forbid them. */
 
 const DEFAULT_PAGE_SIZE = 10;
 const MAX_INT32 = 2 ** 31 - 1;
@@ -13,7 +13,7 @@ const time = z.iso.datetime({ offset: true }).nullish();
 const flag = z.boolean().nullish();
 const strings = z.nullish(z.array(z.string()));
 
-/** Whether a string is an int64 in protobuf JSON. */
+/** Returns whether a string is a non-negative int64 in protobuf JSON. */
 const isInt64 = (text: string): boolean => /^\d{1,19}$/.test(text) && BigInt(text) <= MAX_INT64;
 const count = z.string().refine(isInt64).nullish();
 
@@ -34,7 +34,7 @@ const pageParameters = z.object({
   'page.search': z.string().optional(),
 });
 
-/** Usage periods. The default is not documented; the emulator uses one day. */
+/** Usage periods. The contract does not document the default; the emulator uses one day. */
 const PERIODS = {
   TIME_PERIOD_UNSPECIFIED: 'day',
   TIME_PERIOD_HOUR: 'hour',
@@ -51,7 +51,7 @@ const usageRequest = z.object({
   period: z.nullish(z.enum(Object.keys(PERIODS) as (keyof typeof PERIODS)[])),
 });
 
-/** @throws {HttpError} If a field has the wrong type. The error names the first such field. */
+/** @throws {HttpError} If a field is invalid. The error names the first invalid field. */
 function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -61,26 +61,26 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.outp
 export function parseKey(body: Record<string, unknown>, scope: Scope) {
   const { name, expireTime } = parse(accountKey, body);
   const key = { name, ...(typeof expireTime === 'string' && { expiresAt: Date.parse(expireTime) }) };
-  // Account keys have no quota. The default quota of a workspace key is not documented. Protobuf's default of zero
-  // would make the key useless.
+  // Account keys have no quota. The contract does not document the default for workspace keys. It is unlimited here,
+  // because protobuf's default of zero would make the key useless.
   if (scope === 'account') return key;
   const { quota, unlimitedQuota } = parse(quotas, body);
   const isGiven = typeof quota === 'string' || typeof unlimitedQuota === 'boolean';
   return { ...key, ...(isGiven && parseQuota(body)) };
 }
 
-/** Parses the body of a status request. A missing field means false. */
+/** Parses the body of a `setStatus` request. A missing `disabled` means false. */
 export function parseStatus(body: Record<string, unknown>): Pick<KeyRecord, 'disabled'> {
   return { disabled: parse(status, body).disabled ?? false };
 }
 
-/** Parses a quota. A missing quota means a limit of zero. */
+/** Parses the body of a `setQuota` request. A missing `quota` means zero. */
 export function parseQuota(body: Record<string, unknown>): Pick<KeyRecord, 'quota'> {
   const { quota, unlimitedQuota } = parse(quotas, body);
   return { quota: unlimitedQuota === true ? 'unlimited' : BigInt(quota ?? 0) };
 }
 
-/** The requested part of a list. `page` starts at 1; a `pageSize` of -1 means all keys on one page. */
+/** The requested page of a list. `page` starts at 1, and a `pageSize` of -1 puts all keys on one page. */
 export type PageQuery = ReturnType<typeof parsePageQuery>;
 
 export function parsePageQuery(query: URLSearchParams) {
@@ -94,8 +94,8 @@ export function parsePageQuery(query: URLSearchParams) {
 }
 
 /**
- * The requested usage, from a time up to but not including another, in milliseconds since 1970. No `ids` or `models`
- * means all.
+ * A query for usage between `from` (inclusive) and `to` (exclusive), in milliseconds since 1970. Empty `ids` or
+ * `models` mean all keys or models.
  */
 export type UsageQuery = ReturnType<typeof parseUsageRequest>;
 
@@ -107,7 +107,7 @@ export function parseUsageRequest(body: unknown) {
   return { from, to, ids: ids ?? [], models: models ?? [], period: PERIODS[period ?? 'TIME_PERIOD_DAY'] };
 }
 
-/** Parses a usage request in a query string, in which `ids` and `models` may be repeated. */
+/** Converts a query string, in which `ids` and `models` may be repeated, to the body of a usage request. */
 export function usageBody(query: URLSearchParams): object {
   return { ...Object.fromEntries(query), ids: query.getAll('ids'), models: query.getAll('models') };
 }

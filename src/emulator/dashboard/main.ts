@@ -14,12 +14,12 @@ if (tokenInUrl !== null) {
   history.replaceState(null, '', location.pathname);
 }
 
-/** Returns an element of page.html. */
+/** Returns the element of page.html with this id. */
 function get<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
-/** Sends a request to an endpoint under `/_emulator/`. @throws {Error} With a message that can be shown to the user. */
+/** Sends a request to an endpoint under `/_emulator/`. @throws {Error} With a message for the user. */
 async function send<T>(method: string, path: string, body?: object): Promise<T> {
   const response = await fetch(path, {
     method,
@@ -30,7 +30,7 @@ async function send<T>(method: string, path: string, body?: object): Promise<T> 
     throw new Error('The emulator is not responding.');
   });
   if (response.status === 401)
-    throw new Error('Open the address that the emulator printed. It contains the access token.');
+    throw new Error('Open the address that the emulator printed, which contains the access token.');
   const result = response.status === 204 ? undefined : await response.json();
   if (!response.ok) throw new Error(result.message);
   return result;
@@ -66,7 +66,7 @@ type Cells = readonly (string | Node)[];
 
 const shown: Record<string, string> = {};
 
-/** Unchanged rows are kept, so that focus and selection are preserved. */
+/** Fills a table. Leaves it untouched if no item has changed, so that focus and selection are preserved. */
 function showRows<T>(id: string, items: readonly T[], toCells: (item: T) => Cells): void {
   const state = JSON.stringify(items);
   if (state === shown[id]) return;
@@ -100,7 +100,7 @@ function requestCells(request: EmulatedRequest): Cells {
   return [new Date(at).toLocaleTimeString('sv'), `${method} ${path}`, String(status), credential, details];
 }
 
-/** Connects the buttons of a dialog, which stays open with a message if `submit` fails. */
+/** Sets up a dialog that shows the error and stays open if `submit` fails. @returns A function that opens it. */
 function dialog(id: string, submit: () => Promise<unknown>): () => void {
   const element = get<HTMLDialogElement>(id);
   const error = element.querySelector('.error') as HTMLElement;
@@ -157,7 +157,7 @@ get('created-dialog').addEventListener('close', () => {
 });
 get('copy').addEventListener('click', async () => {
   createdKey.select();
-  // The clipboard is available on https and loopback only.
+  // The clipboard is available only on https and loopback origins.
   const copy = navigator.clipboard?.writeText(createdKey.value) ?? Promise.reject();
   copied.textContent = await copy.then(
     () => 'Copied.',

@@ -33,7 +33,7 @@ interface CompletionOptions extends Prompt {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A part of a choice in a chunk, in wire format. */
+/** A choice in a chunk, in wire format. */
 interface WireChoice {
   readonly index: number;
   readonly delta: Fields;
@@ -61,7 +61,7 @@ export class Completion {
     this.#meter = new UsageMeter(promptTokens(options.prompts.flatMap(({ request }) => request.messages)));
   }
 
-  /** @param signal - Stops a reply that is still being generated. */
+  /** Returns the reply as a single completion. @param signal - Stops a reply that is still being generated. */
   async whole(signal: AbortSignal): Promise<object> {
     const { reply, isChat, reasoningField } = this.#options;
     if (isCompletion(reply)) {
@@ -105,7 +105,7 @@ export class Completion {
     });
   }
 
-  /** The chunks of a stream. */
+  /** Yields the chunks of a stream. */
   async *chunks(): AsyncGenerator<object, void, undefined> {
     const { isChat } = this.#options;
     for await (const chunk of this.#wireChunks()) {
@@ -165,7 +165,7 @@ export class Completion {
     };
   }
 
-  /** The choices of a stream, one for each chunk. */
+  /** Yields the choices of a stream, one for each chunk. */
   async *#choices(): AsyncGenerator<WireChoice, void, undefined> {
     for (const [position, prompt] of this.#options.prompts.entries())
       yield* this.#choicesOf(prompt, position);
@@ -189,7 +189,7 @@ export class Completion {
     }
   }
 
-  /** Returns functions, because each choice has its own tool call ids. @param begun - Tool calls that have begun. */
+  /** Returns functions, because each choice has its own tool call ids. @param begun - Indexes of earlier tool calls. */
   #deltasOf({ reasoning, content, refusal, toolCalls = [] }: Piece, begun: Set<number>): (() => Fields)[] {
     const texts = { refusal, [this.#options.reasoningField]: reasoning, content };
     const given = Object.entries(texts).filter(([, text]) => text !== undefined);
@@ -203,9 +203,9 @@ export class Completion {
     ];
   }
 
-  /** vLLM's first delta of a tool call has no `arguments`. */
+  /** Converts a tool call delta to wire format. In vLLM, the first delta of a tool call has no `arguments`. */
   #callDelta({ index = 0, id, name, arguments: text }: EmulatedToolCallDelta, isNew: boolean): object {
-    // Ids are unique, because clients use them to distinguish tool calls of different rounds.
+    // The ids must be unique, because clients use them to distinguish tool calls from different rounds.
     const newId = isNew ? `chatcmpl-tool-${this.#options.randomText(HEXADECIMAL, 16)}` : undefined;
     const type = isNew ? 'function' : undefined;
     return { id: id ?? newId, type, index, function: { name, arguments: text } };
@@ -216,14 +216,14 @@ function usageOf(reply: Reply): unknown {
   return typeof reply === 'string' || isIterable(reply) ? undefined : reply.usage;
 }
 
-/** Adds a part of a choice to the previous parts. */
+/** Merges a choice in a chunk into the choices assembled so far. */
 function accumulate(choices: WholeChoice[], { index, delta, ...rest }: WireChoice): void {
   choices[index] ??= { message: {}, rest: {} };
   const { message } = choices[index];
   Object.assign(choices[index].rest, rest);
   const { role, tool_calls: calls, ...fields } = delta;
   for (const [name, value] of Object.entries(fields)) {
-    // The content of the first delta is empty even if the message has none.
+    // The first delta has an empty `content` even if the message has no content.
     if (value === null || (role !== undefined && value === '')) continue;
     message[name] = typeof message[name] === 'string' ? message[name] + String(value) : value;
   }
@@ -241,7 +241,7 @@ function completeChoice(choice: EmulatedChoice, position: number): EmulatedChoic
   return { ...choice, index, message: { role: 'assistant', ...message }, finish_reason };
 }
 
-/** Yields two parts of each choice of a completion: its message, and its end. */
+/** Yields two deltas for each choice of a completion: one with the message and one with the finish reason. */
 function* completionDeltas({ choices }: EmulatedCompletion): Generator<WireChoice, void, undefined> {
   for (const choice of choices.map(completeChoice)) {
     const { index = 0, message, finish_reason = 'stop', ...fields } = choice;

@@ -1,7 +1,7 @@
 import { bearerToken, HttpError, json } from '../http.ts';
 import { gatewayResponse, goJson } from './gateway-wire.ts';
 
-/* Errors of the gateway. The messages are those of the real gateway, most of which are OpenAI's. */
+/* The gateway's errors. The messages are those of the real gateway, which copies most of them from OpenAI. */
 
 const INVALID = 'invalid_request_error';
 const MISSING_KEY =
@@ -12,7 +12,7 @@ const RATE_LIMIT_EXCEEDED = 'You have exceeded the rate limit. Please try again 
 const QUOTA_USED_UP =
   'You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.';
 
-/** @param reason - Reason for the log. Must not contain a credential. */
+/** @param reason - Explains the error in the log. Must not contain a credential. */
 function gatewayError(
   status: number,
   code: string | null,
@@ -53,7 +53,7 @@ export const modelNotFound = (model: string): HttpError => {
 export const internalError = (reason: string): HttpError =>
   gatewayError(500, null, 'internal_error', 'internal error', reason);
 
-/** The model server could not be reached. The gateway repeats the message of its HTTP client. */
+/** Creates the error for a model server that cannot be reached. The message is that of the gateway's HTTP client. */
 export const upstreamError = (message: string): HttpError =>
   gatewayError(502, null, 'upstream_error', message);
 
@@ -68,15 +68,15 @@ const BY_STATUS: Readonly<Record<number, () => HttpError>> = {
   503: () => gatewayError(503, null, 'internal_error', 'service unavailable'),
 };
 
-/** Creates the gateway's error for the status of a fault. */
+/** Creates the gateway's error for a fault's `status`. */
 export function dataErrorOf(status: number, request: Request): HttpError {
   const fullKey = bearerToken(request);
   if (status === 401) return fullKey === undefined ? missingApiKey() : incorrectApiKey(fullKey);
-  // Any other status is an error from the model server, as the gateway passes it on.
+  // Any other status is treated like an error from the model server, which the gateway passes on.
   return BY_STATUS[status]?.() ?? gatewayError(status, null, '', `upstream unknown error: ${status}`);
 }
 
-/** Creates an error from the emulator itself, for the author of a test. No real server sends it. */
+/** Creates an error that reports a mistake in a scenario to the author of a test. No real server sends it. */
 export const scenarioError = (code: string, message: string): HttpError =>
   gatewayError(400, code, 'emulator_error', message);
 
@@ -90,7 +90,7 @@ export function vllmResponse(body: unknown, status = 200): Response {
   return json(body, status, 'application/json');
 }
 
-/** Serializes a value as Python does, with spaces after colons and commas. Most model servers send errors like this. */
+/** Serializes JSON as Python does, with spaces after colons and commas. Most model servers format errors this way. */
 export function pythonJson(value: unknown): string {
   return JSON.stringify(value, null, 1)
     .replace(/(?<=[[{])\n\s*|\n\s*(?=[\]}])/g, '')

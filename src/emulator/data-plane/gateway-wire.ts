@@ -2,13 +2,13 @@ import { type Body, type Bytes, dataOf, eventsOf, mapBody, splitAfter } from '..
 import { isObject, parseJson } from '../http.ts';
 
 /*
- * How the gateway rewrites responses from model servers. The gateway is written in Go, and its JSON differs from
+ * Rewrites responses from model servers as the gateway does. The gateway is written in Go, whose JSON differs from
  * JavaScript's: keys are sorted, and `<`, `>` and `&` are escaped.
  *
  * @see https://github.com/knoway-dev/knoway
  */
 
-/** The gateway's response if it cannot use the model server's response. */
+/** The body that the gateway sends if it cannot use the model server's response. */
 export const INTERNAL_ERROR =
   '{"error":{"code":null,"message":"internal error","param":null,"type":"internal_error"}}';
 
@@ -20,7 +20,7 @@ export function gatewayResponse(text: string, status = 200): Response {
   });
 }
 
-/** Needed because HTTP/2 has no status texts, and custom `fetch` functions often omit them. */
+/** Used for responses without `statusText`: HTTP/2 does not transmit it, and custom `fetch` functions often omit it. */
 const STATUS_TEXTS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -41,13 +41,13 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
 };
 
-/** Rewrites a whole response as the gateway does. Returns `undefined` if the gateway cannot use it. */
+/** Rewrites a non-streaming response as the gateway does. Returns `undefined` if the gateway cannot use it. */
 export function rewriteWhole(text: string, response: Response, model: string) {
   const body = parseJson(text);
   if (!isObject(body) || !isUsage(body.usage)) return undefined;
   const error = errorOf(body, response);
   if (error !== undefined) return { status: response.status, text: goJson({ error }), isError: true };
-  // The gateway responds with 200, regardless of the model server's 2xx status.
+  // The gateway responds with 200 even if the model server's status is a different 2xx.
   if (!('model' in body)) return undefined;
   return { status: 200, text: escapeHtml(withModel(text, model)), isError: false };
 }
@@ -82,8 +82,8 @@ function printed(value: unknown): string {
 }
 
 /**
- * Rewrites the body of a stream. The gateway reads lines, not events: it drops all lines except `data: ` lines and
- * serializes their JSON again.
+ * Rewrites the body of a stream as the gateway does. The gateway reads lines, not events: it keeps only `data: ` lines
+ * and serializes their JSON again.
  *
  * @param onChunk - Receives each chunk that is passed on.
  */
@@ -91,7 +91,7 @@ export function rewriteStream(body: Body, onChunk: (chunk: unknown) => void, onE
   return mapBody(body, (chunks) => rewrittenEvents(chunks, onChunk), { onEnd });
 }
 
-/** The unchanged body of a stream. @param onChunk - Receives the data of each event. */
+/** Passes on the body of a stream unchanged. @param onChunk - Receives the parsed data of each event. */
 export function observeStream(body: Body, onChunk: (chunk: unknown) => void, onEnd: () => void): Body {
   const observed = async function* (chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
     for await (const event of eventsOf(chunks)) {
@@ -109,7 +109,7 @@ async function* rewrittenEvents(
   const lines = splitAfter(chunks, /\n/);
   let hasError = false;
   for (;;) {
-    // A connection reset just ends the stream.
+    // If the connection is reset, the gateway ends the stream without an error.
     const next = await lines.next().catch(() => undefined);
     if (next === undefined) return;
     if (next.done === true) break;
@@ -117,7 +117,7 @@ async function* rewrittenEvents(
     if (!next.value.endsWith('\n')) continue;
     const line = next.value.trim();
     hasError ||= line.startsWith('data: {"error":');
-    // Everything after an error is dropped, including `[DONE]`.
+    // The gateway drops an error and everything after it, including `[DONE]`.
     if (hasError || !line.startsWith('data: ')) continue;
     const data = line.slice('data: '.length);
     if (data === '[DONE]') {
@@ -137,7 +137,7 @@ async function* rewrittenEvents(
   yield 'data: null\n\n';
 }
 
-/** Whether Go can decode a `usage` object: its counts must be unsigned integers. Values other than objects are ignored. */
+/** Returns whether Go can decode a `usage`: if it is an object, its counts must be unsigned integers. */
 function isUsage(usage: unknown): boolean {
   if (!isObject(usage)) return true;
   const isCount = (value: unknown): boolean => Number.isInteger(value ?? 0) && Number(value ?? 0) >= 0;
@@ -151,7 +151,7 @@ function isUsage(usage: unknown): boolean {
   );
 }
 
-/** Serializes a value as Go's `encoding/json` serializes a map: keys sorted, HTML escaped, lone surrogates replaced. */
+/** Serializes a value like a map in Go's `encoding/json`: sorts keys, escapes HTML and replaces lone surrogates. */
 export function goJson(value: unknown): string {
   return escapeHtml(serialize(value));
 }
@@ -167,7 +167,7 @@ function serialize(value: unknown): string {
     .join(',')}}`;
 }
 
-/** In JSON, these characters occur only in strings. */
+/** Escapes HTML in JSON. The escaped characters occur only in strings. */
 function escapeHtml(text: string): string {
   return text.replace(
     /[<>&\u2028\u2029]/g,
@@ -178,7 +178,7 @@ function escapeHtml(text: string): string {
 /** The inner loop over plain characters needs no stack, so strings may be long. */
 const JSON_TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
-/** Removes white space and replaces the top-level `model`. Everything else, such as large integers, remains unchanged. */
+/** Minifies JSON and replaces the top-level `model`. Everything else, such as large integers, remains unchanged. */
 function withModel(text: string, model: string): string {
   const tokens = Array.from(text.matchAll(JSON_TOKENS), ([token]) => token);
   let depth = 0;

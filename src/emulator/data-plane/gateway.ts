@@ -70,7 +70,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     return gatewayResponse(JSON.stringify({ data }));
   };
 
-  /** The checks run in the gateway's order: the key before the body. */
+  /** Runs the checks in the gateway's order: first the key, then the body. */
   const post = async (c: Exchange, path: string): Promise<Response> => {
     const { signal, log } = c.env;
     const request = c.req.raw;
@@ -93,7 +93,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     return forward(response, model, meter, spend);
   };
 
-  /** Forwards a response. The gateway rewrites it based on the type of its body, not on its status. */
+  /** Forwards a response. The gateway rewrites it according to its content type, not its status. */
   const forward = async (
     response: Response,
     model: string,
@@ -127,7 +127,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     const method = operation === 'models' ? 'GET' : 'POST';
     app.all(`/v1${path}`, operate(operation), (c) => {
       if (!isGateway && c.req.method !== method) return vllmResponse({ detail: 'Method Not Allowed' }, 405);
-      // The gateway accepts every method on every path, and OPTIONS without a key.
+      // The gateway accepts every method on these paths and does not require a key for OPTIONS.
       return c.req.method === 'OPTIONS' ? new Response(null, { status: 204 }) : handle(c, path);
     });
   };
@@ -136,12 +136,12 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   route('/completions', 'completions', post);
   route('/images/generations', 'images', post);
   app.all('/v1/*', operate(), ({ env: { log } }) => {
-    log.add({ reason: 'd.run does not serve this path; use `/v1/chat/completions`.' });
+    log.add({ reason: 'd.run does not serve this path. Use `/v1/chat/completions` instead.' });
     return isGateway ? notFound() : unknownPath();
   });
 }
 
-/** If a request for a stream does not already ask for the usage, the gateway replaces its `stream_options`. */
+/** Replaces the `stream_options` of a streaming request, as the gateway does, unless they already request usage. */
 function withUsage(body: Record<string, unknown>): Record<string, unknown> {
   if (body.stream !== true) return body;
   const options = isObject(body.stream_options) ? body.stream_options : {};

@@ -24,16 +24,16 @@ import { lengthOf, promptTokens, textOf } from './tokens.ts';
 export interface ModelRequest extends Readonly<Env['Bindings']> {
   readonly request: Request;
   readonly key: KeyRecord;
-  /** Such as `/chat/completions`. */
+  /** The path below `/v1`, such as `/chat/completions`. */
   readonly path: string;
   readonly body: Record<string, unknown>;
 }
 
-/** A server behind the gateway. Resolves to the unmodified response from the model server. */
+/** Sends a request to the model server behind the gateway. Resolves to the unmodified response. */
 export type ModelServer = (request: ModelRequest) => Promise<Response>;
 
 /**
- * Creates a model server that replies in vLLM's format, according to `rules` and `reply`.
+ * Creates a model server that responds in vLLM's format, with replies from `rules` and the `reply` option.
  *
  * @param fallback - Handles the requests that no rule matches.
  */
@@ -53,7 +53,7 @@ export function emulatedModelServer(
     try {
       requests = isChat ? [parseChatRequest(body)] : parseCompletionRequest(body);
     } catch (error) {
-      // The other server validates requests that no rule matches.
+      // The fallback does its own validation.
       if (fallback !== undefined) return fallback(modelRequest);
       throw error;
     }
@@ -100,10 +100,10 @@ export function emulatedModelServer(
 }
 
 async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Promise<Reply> {
-  // Called within a promise, so that the function may throw or reject.
+  // Called within a promise, so that a function that throws is handled like one that rejects.
   const reply: unknown =
     typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
-  // The reply will not be read, but its generator may hold resources.
+  // Nothing will read the reply, so close its generator, which may hold resources.
   if (context.signal.aborted && isIterable(reply)) void reply[Symbol.asyncIterator]().return?.();
   if (isReply(reply)) return reply;
   throw scenarioError(
@@ -113,8 +113,8 @@ async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Pr
 }
 
 /**
- * Yields the events of a stream. If the reply fails, the stream ends with an error event and `[DONE]`, as vLLM's
- * streams do when its engine dies.
+ * Yields the events of a stream. If the reply fails, the stream ends with an error event and `[DONE]`, as in vLLM when
+ * the engine dies.
  */
 async function* events(completion: Completion): AsyncGenerator<string, void, undefined> {
   try {
@@ -134,13 +134,13 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** @throws {ModelServerError} If the prompt exceeds the model's context length. The message is vLLM's. */
+/** @throws {ModelServerError} If the prompt and the requested output exceed the model's context length. */
 function checkContext(request: ChatRequest, model: EmulatedModel | undefined): void {
   const { contextLength } = model ?? {};
   if (contextLength === undefined) return;
   const start = `This model's maximum context length is ${contextLength} tokens. However, `;
   const characters = request.messages.reduce((sum, { content }) => sum + lengthOf(textOf(content)), 0);
-  // vLLM does not tokenize a prompt that is certain to exceed the limit.
+  // vLLM rejects a prompt that is certain to exceed the limit without tokenizing it.
   const maxCharacters = contextLength * 16;
   if (characters > maxCharacters) {
     throw new ModelServerError(
@@ -176,10 +176,10 @@ function unmatched(request: ChatRequest, key: KeyRecord): HttpError {
 }
 
 /**
- * Repeats the last user message. If the request requires a tool (`tool_choice`), calls it; if it requires JSON
- * (`response_format`), replies with the simplest valid value.
+ * Repeats the last user message, unless the request requires a tool call (`tool_choice`) or JSON (`response_format`).
+ * In that case, the arguments or the reply are the simplest valid value.
  *
- * @throws {HttpError} If the schema needs a scripted reply.
+ * @throws {HttpError} If no valid value can be found.
  */
 function defaultReply({ request }: ReplyContext): EmulatedReply {
   const name = requiredTool(request);
@@ -203,8 +203,8 @@ function jsonFor(schema: unknown, subject: string): string {
 }
 
 /**
- * Checks a scripted reply against the strict schemas of the request, because a violation indicates a mistake in the
- * test. Replies in wire format, truncated replies and refusals are not checked.
+ * Checks a scripted reply against the strict schemas in the request. A violation indicates a mistake in the test.
+ * Chunks, replies in wire format, truncated replies and refusals are not checked.
  *
  * @throws {HttpError} If the reply violates a schema. The error describes the violation.
  */
@@ -225,7 +225,7 @@ async function checkStrictSchemas(reply: Reply, request: ChatRequest): Promise<v
   if (format?.strict === true && content !== undefined) check('reply', content, format.schema);
   for (const call of calls) {
     const tool = offeredTools(request).find(({ name }) => name === call?.name);
-    if (tool?.strict === true) check(`call of \`${tool.name}\``, call.arguments, tool.parameters);
+    if (tool?.strict === true) check(`call to \`${tool.name}\``, call.arguments, tool.parameters);
   }
 }
 
@@ -235,6 +235,6 @@ function check(subject: string, text: string, schema: unknown): void {
   if (problem === undefined) return;
   throw scenarioError(
     'reply_violates_schema',
-    `The scripted ${subject} violates the strict schema of the request: ${problem}. A model server would never send it. To send it anyway, use a completion with \`choices\`.`,
+    `The scripted ${subject} violates a strict schema in the request: ${problem}. A model server would never send it. To send it anyway, use a completion with \`choices\`.`,
   );
 }

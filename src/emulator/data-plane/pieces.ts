@@ -32,17 +32,17 @@ export function isCompletion(reply: unknown): reply is EmulatedCompletion {
   return isObject(reply) && 'choices' in reply;
 }
 
-/** Whether a reply, or its chunks, are in wire format and therefore sent regardless of the request. */
+/** Returns whether a reply, or its chunks, are in wire format and therefore sent regardless of the request. */
 export function isWire(reply: Reply): boolean {
   if (isCompletion(reply)) return true;
   const { chunks = [] } = reply as EmulatedReply;
   return chunks.some((chunk) => isCompletion(chunk));
 }
 
-/** Number of chunks into which the text of a stream is split. */
+/** Maximum number of chunks into which a text is split. */
 const CHUNKS = 4;
 
-/** Splits text into chunks without splitting characters. */
+/** Splits a text into chunks of whole characters. */
 function cut(text: string): string[] {
   const size = Math.max(1, Math.ceil(lengthOf(text) / CHUNKS));
   return text.match(new RegExp(`[\\s\\S]{1,${size}}`, 'gu')) ?? [];
@@ -50,7 +50,7 @@ function cut(text: string): string[] {
 
 /**
  * Yields the chunks of a reply, limited by `stop`, the request's token limit and the model's context length. Only the
- * last one has a finish reason.
+ * last chunk has a finish reason.
  */
 export async function* limitedPieces(
   reply: ScriptedReply,
@@ -61,7 +61,7 @@ export async function* limitedPieces(
   const available = contextLength - promptTokens(request.messages);
   let budget =
     Math.min(typeof requested === 'number' ? requested : available, available) * CHARACTERS_PER_TOKEN;
-  /** Returns the part of a text that fits the budget, or `undefined` if the budget is used up. */
+  /** Returns the part of a text that fits into the budget, or `undefined` if the budget is used up. */
   const take = (text: string | undefined): string | undefined => {
     if (text === undefined || text === '') return text;
     const characters = [...text];
@@ -73,7 +73,7 @@ export async function* limitedPieces(
     .flat()
     .map(String)
     .filter((text) => text !== '');
-  // As in vLLM, one character less than the longest stop string is held back, because that string may have begun.
+  // Like vLLM, hold back one character less than the longest stop string, because that string may have begun.
   const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
   let held = '';
   let hasCalls = false;
@@ -102,7 +102,7 @@ export async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, voi
   if (isIterable(reply)) {
     for await (const chunk of reply) {
       if (!isDelta(chunk))
-        throw new TypeError('createEmulator: an iterable `reply` must yield strings or deltas.');
+        throw new TypeError('createEmulator: an async iterable `reply` must yield strings or deltas.');
       yield typeof chunk === 'string' ? { content: chunk } : chunk;
     }
     return;

@@ -1,7 +1,7 @@
 import type { PlatformAbortSignal } from '../../internal/platform.ts';
 import type { EmulatedKey } from '../keys.ts';
 
-/** A chat request. Fields that the emulator reads are validated; all others are passed on unchanged. */
+/** A chat request. The emulator validates the fields that it uses and leaves all others unchanged. */
 export interface ChatRequest {
   readonly model: string;
   readonly messages: readonly EmulatedMessage[];
@@ -9,17 +9,17 @@ export interface ChatRequest {
   readonly [field: string]: unknown;
 }
 
-/** A message of a request or a completion. */
+/** A message in a request or a completion. */
 export interface EmulatedMessage {
   readonly role?: string | undefined;
-  /** A string, or an array of parts, of which only those with `text` are read. */
+  /** A string, or an array of parts. Only parts with `text` are read. */
   readonly content?: string | null | readonly { readonly [field: string]: unknown }[] | undefined;
   readonly [field: string]: unknown;
 }
 
-/** A choice of an {@link EmulatedCompletion}. */
+/** A choice in an {@link EmulatedCompletion}. */
 export interface EmulatedChoice {
-  /** Default: the position of the choice. */
+  /** Default: the position in `choices`. */
   readonly index?: number | undefined;
   /** The model's message. `role` defaults to `assistant`. */
   readonly message: EmulatedMessage;
@@ -29,8 +29,8 @@ export interface EmulatedChoice {
 }
 
 /**
- * A whole completion in wire format, for example with several choices, a custom `usage` or unknown fields. It is sent
- * regardless of the request, and missing fields are filled in. For a stream, the same content is sent in chunks.
+ * A completion in wire format, for example with several choices, a custom `usage` or unknown fields. Missing fields are
+ * filled in, but limits in the request, such as `max_tokens`, do not apply. Streaming requests receive chunks.
  */
 export interface EmulatedCompletion {
   readonly choices: readonly EmulatedChoice[];
@@ -40,7 +40,7 @@ export interface EmulatedCompletion {
 /** A tool call made by the model. */
 export interface EmulatedToolCall {
   readonly name: string;
-  /** Objects are sent as JSON; strings are sent unchanged, even if they are not JSON. Default: `{}`. */
+  /** Objects are sent as JSON; strings are sent unchanged, even if they are not valid JSON. Default: `{}`. */
   readonly arguments?: string | Readonly<Record<string, unknown>> | undefined;
   /** Default: a unique id in vLLM's format, `chatcmpl-tool-…`. */
   readonly id?: string | undefined;
@@ -50,7 +50,7 @@ export interface EmulatedToolCall {
 export interface EmulatedToolCallDelta {
   /** Position of the tool call in its message. Default: 0. */
   readonly index?: number | undefined;
-  /** Default: a unique id in the delta that has the `name`. */
+  /** Default: a unique id in the first delta of the tool call, none in the others. */
   readonly id?: string | undefined;
   readonly name?: string | undefined;
   readonly arguments?: string | undefined;
@@ -61,7 +61,7 @@ export interface EmulatedDelta {
   readonly reasoning?: string | undefined;
   readonly content?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCallDelta[] | undefined;
-  /** Ends the reply with this chunk. Default: an additional chunk without text ends the reply. */
+  /** Ends the reply with this chunk. If no chunk has a finish reason, an additional chunk without text ends it. */
   readonly finishReason?: string | undefined;
 }
 
@@ -78,8 +78,8 @@ export interface EmulatedReply {
   readonly refusal?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCall[] | undefined;
   /**
-   * Chunks of a stream, instead of the other fields. Strings are content. Chunks in wire format are sent regardless of
-   * the request.
+   * Chunks of a stream, instead of `reasoning`, `content`, `refusal` and `toolCalls`. Strings are content. Limits in
+   * the request, such as `max_tokens`, do not apply to chunks in wire format.
    */
   readonly chunks?: readonly (string | EmulatedDelta)[] | readonly EmulatedChunk[] | undefined;
   /** Default: `tool_calls` if there are tool calls, otherwise `stop`. */
@@ -88,7 +88,7 @@ export interface EmulatedReply {
   readonly usage?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** The argument of a {@link ReplyFunction}. */
+/** The argument that a {@link ReplyFunction} receives. */
 export interface ReplyContext {
   readonly request: ChatRequest;
   /** The key that authenticated the request. */
@@ -98,8 +98,8 @@ export interface ReplyContext {
 }
 
 /**
- * A reply from the model. Each item of an iterable becomes one chunk. The next item is requested only when the client
- * reads it, and `return` is called when the client disconnects.
+ * A reply from the model. Each item of an async iterable becomes one chunk and is requested only when the client reads
+ * it. If the client disconnects, the iterator's `return` method is called.
  */
 export type Reply = string | AsyncIterable<string | EmulatedDelta> | EmulatedReply | EmulatedCompletion;
 

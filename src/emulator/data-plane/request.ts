@@ -4,7 +4,7 @@ import { ModelServerError } from './errors.ts';
 import type { ChatRequest, EmulatedMessage } from './reply.ts';
 
 /*
- * Validates requests as vLLM does, with the same statuses and, unless they are unclear, the same messages. Unknown
+ * Validates requests as vLLM does, with the same statuses, and with vLLM's messages unless these are unclear. Unknown
  * fields are accepted.
  */
 
@@ -18,7 +18,7 @@ function range(type: z.ZodNumber, minimum: number, maximum: number, expected: st
 
 const POSITIVE = Number.MIN_VALUE;
 
-/** Fields of both endpoints. */
+/** Fields that both endpoints accept. */
 const common = {
   model: z.string(),
   stream: z.boolean().nullish(),
@@ -93,7 +93,7 @@ function reject(condition: boolean, text: string, param: string): void {
   if (condition) throw new ModelServerError(400, text, param);
 }
 
-/** Checks beyond single fields, with vLLM's messages. */
+/** Rejects `stream_options` in a request that does not stream. */
 function checkOptions(request: Readonly<Record<string, unknown>>): void {
   const needsStream = 'Stream options can only be defined when `stream=True`.';
   reject(isObject(request.stream_options) && request.stream !== true, needsStream, 'stream_options');
@@ -111,7 +111,7 @@ export function offeredTools({ tools }: ChatRequest): readonly OfferedTool[] {
 }
 
 /**
- * Returns the name of the tool that the model must call: the tool in `tool_choice`, or the first tool for `required`.
+ * Returns the name of the tool that the model must call: the one in `tool_choice`, or the first tool for `required`.
  */
 export function requiredTool(request: ChatRequest): string | undefined {
   const { tool_choice: choice } = request;
@@ -153,7 +153,7 @@ export function responseSchema({
   };
 }
 
-/** Checks that every tool message belongs to a tool call and vice versa. */
+/** Checks that every tool message belongs to a tool call, and that every tool call has a result. */
 function checkMessages(messages: readonly EmulatedMessage[]): void {
   /** Ids of tool calls that have no result yet. */
   const open = new Set<string>();
@@ -166,7 +166,7 @@ function checkMessages(messages: readonly EmulatedMessage[]): void {
       continue;
     }
     const [missing] = open;
-    const text = `Tool call \`${missing}\` has no result: the \`tool\` message with its id is missing before ${at}.`;
+    const text = `Tool call \`${missing}\` has no result: a \`tool\` message with its id must precede ${at}.`;
     reject(missing !== undefined, text, 'messages');
     if (role !== 'assistant' || !Array.isArray(calls)) continue;
     for (const call of calls) if (typeof call.id === 'string') open.add(call.id);

@@ -8,24 +8,24 @@ import type { ChatRequest, Reply, ReplyFunction } from './reply.ts';
 import { offeredTools } from './request.ts';
 import { textOf } from './tokens.ts';
 
-/** A regular expression in JSON. */
+/** A regular expression that can be written in JSON. */
 export interface TextPattern {
   readonly pattern: string;
-  /** Such as `i`. */
+  /** Flags of the regular expression, such as `i`. */
   readonly flags?: string | undefined;
 }
 
 /** The conditions of a rule. A chat request must meet all of them. */
 export interface RuleCondition {
-  /** Glob for the model. */
+  /** Glob that the model must match. */
   readonly model?: string | undefined;
-  /** The API key, as its id, its name or the full key. */
+  /** The API key, given by its id, its name or the full key. */
   readonly key?: string | Secret | undefined;
-  /** Substring of the last message regardless of its role, or a pattern that the message must match. */
+  /** Substring of the last message, which may have any role, or a pattern that the message must match. */
   readonly lastMessage?: string | RegExp | TextPattern | undefined;
-  /** Name of a tool that the request offers. */
+  /** Name of a tool that the request must offer. */
   readonly tool?: string | undefined;
-  /** Substring of the last tool call's result, or a pattern for it. Applies only if the result is the last message. */
+  /** Substring of a tool call's result, or a pattern that it must match. The result must be the last message. */
   readonly toolResult?: string | RegExp | TextPattern | undefined;
   /** Matches only the nth request that meets the other conditions. */
   readonly nth?: number | undefined;
@@ -55,11 +55,11 @@ export interface ActiveRule extends Disposable {
 export interface Rules extends Iterable<ActiveRule> {
   /** Adds a rule after the existing rules. @throws {TypeError} If a field is invalid. */
   readonly add: (rule: EmulatorRule) => ActiveRule;
-  /** Removes every rule. */
+  /** Removes all rules. */
   readonly clear: () => void;
 }
 
-/** A rule, with the number of requests that met its conditions other than `nth`, and the number of requests to which it replied. */
+/** An active rule. `matches` is the number of requests that met all conditions other than `nth`. */
 interface Entry extends ActiveRule {
   readonly when: RuleCondition;
   readonly replies: readonly (Reply | ReplyFunction)[];
@@ -129,6 +129,6 @@ function matchesText(expected: string | RegExp | TextPattern, text: string): boo
   if (typeof expected === 'string') return text.includes(expected);
   const { source, flags = '' } =
     expected instanceof RegExp ? expected : { ...expected, source: expected.pattern };
-  // Remove the flags that make `test` depend on earlier calls.
+  // Remove the flags that make the result of `test` depend on earlier calls.
   return new RegExp(source, flags.replace(/[gy]/g, '')).test(text);
 }

@@ -2,8 +2,8 @@ import type { TokenUsage } from '../account.ts';
 import { isObject } from '../http.ts';
 
 /*
- * Estimates tokens without a model's vocabulary: every four characters (Unicode code points) are one token, rounded up.
- * The count does not depend on how text is split into chunks.
+ * Estimates token counts without a tokenizer: four characters (Unicode code points) count as one token, rounded up. The
+ * estimate does not depend on how the text is split into chunks.
  */
 
 export const CHARACTERS_PER_TOKEN = 4;
@@ -23,7 +23,7 @@ export function promptTokens(messages: readonly unknown[]): number {
   );
 }
 
-/** Returns the text of a message's content, with its parts joined. */
+/** Returns the text of a message's `content`. Joins the texts of its parts. */
 export function textOf(content: unknown): string {
   const texts = [content].flat().map((part) => (isObject(part) ? part.text : part));
   return texts.filter((text) => typeof text === 'string').join('');
@@ -41,7 +41,7 @@ export class UsageMeter {
     this.#input = input;
   }
 
-  /** Reads a completion or one of its chunks. */
+  /** Reads a completion or a chunk. */
   read(response: unknown): void {
     if (!isObject(response)) return;
     this.#reported = readUsage(response.usage) ?? this.#reported;
@@ -62,7 +62,7 @@ export class UsageMeter {
     return this.#reported ?? { input: this.#input, output, cached: 0, total: this.#input + output };
   }
 
-  /** Adds all the text of a message or a delta: content, reasoning, refusal, tool calls. */
+  /** Counts all the text in a message or a delta: content, reasoning, refusal and tool calls. */
   #add({ role: _, ...fields }: Readonly<Record<string, unknown>>): void {
     for (const [name, value] of Object.entries(fields)) {
       const length = typeof value === 'string' ? lengthOf(value) : 0;
@@ -74,7 +74,7 @@ export class UsageMeter {
   }
 }
 
-/** The `usage` of a response; `undefined` if it reports no tokens. */
+/** Returns the token counts in a `usage` object, or `undefined` if there are none. */
 function readUsage(usage: unknown): TokenUsage | undefined {
   const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: details } = Object(usage);
   const [input, output] = [count(prompt_tokens), count(completion_tokens)];

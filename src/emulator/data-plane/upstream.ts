@@ -6,10 +6,10 @@ import type { EmulatedModel, UpstreamOptions } from '../options.ts';
 import { upstreamError } from './errors.ts';
 import type { ModelRequest } from './model-server.ts';
 
-/** Other headers may contain a credential or apply to a single connection. */
+/** No other headers are forwarded, because they may contain a credential or apply to a single connection. */
 const FORWARDED_HEADERS = ['accept', 'accept-language', 'traceparent', 'tracestate', 'x-request-id'];
 
-/** Connects a real model server. */
+/** Creates a client for a real model server. */
 export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions) {
   const options: UpstreamOptions =
     typeof upstream === 'string' || upstream instanceof URL ? { url: upstream } : upstream;
@@ -21,7 +21,7 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
   const send = async (path: string, init: RequestInit, signal: AbortSignal): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (apiKey !== undefined) headers.set('authorization', `Bearer ${apiKey.reveal()}`);
-    // Read for each request, because tests and tracers replace it.
+    // Read for each request, because tests and tracers may replace the global `fetch`.
     const fetch = options.fetch ?? globalThis.fetch;
     const target = `${url}${path}`;
     const response = await fetch(target, { ...init, headers, signal, redirect: 'manual' }).catch(
@@ -35,12 +35,12 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
     if (type !== 'opaqueredirect' && (status < 300 || status >= 400)) return response;
     void response.body?.cancel();
     throw upstreamError(
-      `${target} responded with a redirect, which is not followed because it could send the key to another host. Check the URL.`,
+      `${target} responded with a redirect. It was not followed, because it could send the key to another host. Check the URL.`,
     );
   };
 
   return {
-    /** Redacts the upstream server's key, which servers may repeat in errors and which the client must not see. */
+    /** Redacts the model server's key. Servers may repeat it in errors, but the client must not see it. */
     redact: redacted,
     async models(signal: AbortSignal): Promise<EmulatedModel[]> {
       const response = await send('/models', { method: 'GET' }, signal);

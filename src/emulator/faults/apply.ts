@@ -11,9 +11,9 @@ import { corruptionOf } from './table.ts';
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];
 
 /**
- * Creates the response of a fault that replaces the response of the service.
+ * Creates the response that a fault substitutes for the service's response.
  *
- * @throws {LostConnection} If the connection is to be lost before the response.
+ * @throws {LostConnection} If the fault drops the connection before the response.
  */
 export function replacementOf(fault: Fault, request: Request, plane: EmulatedPlane): Response {
   const { status = 200, body, headers = {}, dropConnection } = fault;
@@ -35,7 +35,7 @@ export function replacementOf(fault: Fault, request: Request, plane: EmulatedPla
 
 type Waiting = { readonly sleep: Sleep; readonly signal: AbortSignal };
 
-/** Applies the faults that affect the body of a response. */
+/** Applies the effects of a fault on the body of a response. */
 export async function corrupt(response: Response, fault: Fault, waiting: Waiting): Promise<Response> {
   const { body, status, headers } = response;
   const corruption = corruptionOf(fault);
@@ -96,7 +96,7 @@ async function* regroup(texts: AsyncIterable<string>, size: number): AsyncGenera
       for (; rest.length >= size; rest = rest.slice(size)) yield rest.slice(0, size);
     }
   } finally {
-    // Data sent before a lost connection still arrives.
+    // Data that was sent before the connection was lost still arrives.
     if (rest.length > 0) yield rest;
   }
 }

@@ -5,21 +5,21 @@ import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 export interface RequestFilter {
   readonly plane?: EmulatedPlane | undefined;
   readonly operation?: EmulatedOperation | undefined;
-  /** The key that authenticates a request or that the request refers to, as its id, its name or the full key. */
+  /** The key that authenticates the request or that it refers to, given by its id, its name or the full key. */
   readonly key?: string | Secret | undefined;
-  /** Position of the first matching request to which the fault applies. Default: 1. */
+  /** The fault applies from the nth matching request on. Default: 1. */
   readonly nth?: number | undefined;
 }
 
 /**
  * An emulated failure of a request.
  *
- * A fault ends a response in at most one way, but can have any number of delays and formats. If several faults apply to
- * one request, their delays and formats are combined, and one of them determines how the response ends: faults set by
- * `next` take precedence over random faults, and random faults over faults set by `always`.
+ * A fault can combine any delays and format changes, but can end the response in only one way. If several faults apply
+ * to one request, their delays and format changes are combined, and one of them determines how the response ends:
+ * faults set by `next` take precedence over random faults, which take precedence over faults set by `always`.
  *
- * `…AfterChunks` is the number of events that a stream sends first. If the stream has fewer events, the fault applies
- * before `[DONE]`. If the response is not a stream, its first half is sent, or nothing for 0.
+ * `…AfterChunks` is the number of events to send first. In a stream with fewer events, the fault applies before
+ * `[DONE]`. In a non-streaming response, an error replaces the body; other endings send half of it, or nothing for 0.
  */
 export interface Fault extends RequestFilter {
   /** Number of requests to which the fault applies. Default: 1. */
@@ -27,11 +27,11 @@ export interface Fault extends RequestFilter {
 
   /** Delay before the request is handled, in milliseconds. */
   readonly delayMs?: number | undefined;
-  /** Delay between two events of a stream, in milliseconds. */
+  /** Delay between the events of a stream, in milliseconds. */
   readonly chunkDelayMs?: number | undefined;
   /** Stalls the response after this many chunks. */
   readonly stallAfterChunks?: number | undefined;
-  /** With `stallAfterChunks`: how long, in milliseconds. Default: until the client disconnects. */
+  /** With `stallAfterChunks`: duration in milliseconds. Default: until the client disconnects. */
   readonly stallMs?: number | undefined;
 
   /** Ends the lines of a stream with CRLF. */
@@ -44,49 +44,49 @@ export interface Fault extends RequestFilter {
   /** Responds with this status (200 to 599) without applying the request. */
   readonly status?: number | undefined;
   /**
-   * With `status`: the body. Strings are sent unchanged, other values as JSON. Default: the service's body for the
-   * status.
+   * With `status`: the body. Strings are sent unchanged, other values as JSON. Default: the body that the service sends
+   * with this status.
    */
   readonly body?: unknown;
-  /** With `status`: additional headers. They override the headers that the body implies. */
+  /** With `status`: additional headers. They override default headers, such as `content-type`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Drops the connection before the response. The request is not applied. */
   readonly dropConnection?: boolean | undefined;
   /** With `status` or `dropConnection`: whether the request is applied anyway. Default: false. */
   readonly applied?: boolean | undefined;
 
-  /** Ends the response without an error, as the gateway does after a connection reset or a line that is not JSON. */
+  /** Ends the response early without an error, as the gateway does if a line is not JSON or the connection is reset. */
   readonly truncateAfterChunks?: number | undefined;
-  /** Ends the stream with `data: null`, as the gateway does for a stream without `[DONE]` or with an error event. */
+  /** Ends the stream with `data: null`, as the gateway does if the model server sends an error or omits `[DONE]`. */
   readonly nullEventAfterChunks?: number | undefined;
   /**
-   * Ends the stream with an error body without `data:`, as the gateway does if usage counts are not unsigned integers.
+   * Ends the stream with a JSON error without `data:`, as the gateway does if usage counts are not unsigned integers.
    */
   readonly errorBodyAfterChunks?: number | undefined;
-  /** Sends an error not in OpenAI's format as an ordinary event, then `[DONE]`, the way the gateway passes it on. */
+  /** Sends an event with an error that is not in OpenAI's format, then `[DONE]`. The gateway passes on such errors. */
   readonly errorObjectAfterChunks?: number | undefined;
-  /** Ends the stream with an `{"error": …}` event, as other servers do. */
+  /** Ends the stream with an `{"error": …}` event, as servers other than the gateway do. */
   readonly errorAfterChunks?: number | undefined;
   /** With `errorAfterChunks`: the value of `error`. */
   readonly errorEvent?: unknown;
   /** Sends an error event and `[DONE]`, as vLLM does when its engine dies. */
   readonly engineDiesAfterChunks?: number | undefined;
-  /** Drops the connection. */
+  /** Drops the connection after this many chunks. */
   readonly dropAfterChunks?: number | undefined;
-  /** Turns the first chunk, the chunk after this many others, or a whole response into invalid JSON. */
+  /** Makes the first chunk, the chunk after this many others, or a non-streaming response invalid JSON. */
   readonly malformedJson?: boolean | number | undefined;
   /** Omits `[DONE]` from an otherwise complete stream. */
   readonly omitDone?: boolean | undefined;
 
-  /** The data plane rejects the new key for this many milliseconds. */
+  /** Time after a create request during which the data plane rejects the new key, in milliseconds. */
   readonly acceptedAfterMs?: number | undefined;
-  /** The data plane still accepts the deleted key for this many milliseconds. */
+  /** Time after a delete request during which the data plane still accepts the key, in milliseconds. */
   readonly acceptedForMs?: number | undefined;
 }
 
-/** Random faults. Each affected request gets one that is possible for it. */
+/** Random faults. Each affected request gets one fault that can apply to it. */
 export interface RandomFaults extends RequestFilter {
-  /** The same seed yields the same faults for the same requests. Default: a seed from the emulator's `random`. */
+  /** The same seed yields the same faults for the same requests. Default: generated with the emulator's `random`. */
   readonly seed?: number | undefined;
   /** Probability that a fault is applied to a matching request. Default: 0.1. */
   readonly probability?: number | undefined;
@@ -102,7 +102,7 @@ export type ScheduledFault =
 
 /** An active fault. With `using`, it is removed at the end of the block. */
 export interface ActiveFault extends Disposable {
-  /** Number of requests to which the fault was applied. */
+  /** Number of requests to which the fault has been applied. */
   readonly hits: number;
   readonly remove: () => void;
 }
@@ -114,8 +114,8 @@ export interface ActiveRandomFaults extends ActiveFault {
 }
 
 /**
- * Sets faults. Every method throws a `TypeError` if a field is invalid or contradicts another; the error names the
- * field.
+ * Sets and removes faults. The methods throw a `TypeError` that names the field if a field is invalid or contradicts
+ * another one.
  */
 export interface Faults {
   /**
@@ -125,7 +125,7 @@ export interface Faults {
   readonly next: (fault: Fault) => ActiveFault;
   /** Sets a fault for every matching request until the fault is removed. */
   readonly always: (fault: Omit<Fault, 'times'>) => ActiveFault;
-  /** Sets faults for random requests. */
+  /** Sets random faults for randomly chosen requests. */
   readonly random: (faults?: RandomFaults) => ActiveRandomFaults;
   /** Removes all faults. */
   readonly clear: () => void;

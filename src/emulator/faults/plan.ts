@@ -14,11 +14,11 @@ import type {
 } from './fault.ts';
 import { FAULT_SCHEMAS, mergeFaults, possibleOperations, randomFault } from './table.ts';
 
-/** The properties of a request that decide which faults apply to it. */
+/** The properties of a request that determine which faults apply to it. */
 interface FaultTarget {
   readonly plane: EmulatedPlane;
   readonly operation: EmulatedOperation | undefined;
-  /** The keys that authenticate the request or that it refers to. */
+  /** The key that authenticates the request and the keys that it refers to. */
   readonly keys: readonly KeyRecord[];
 }
 
@@ -30,7 +30,7 @@ interface Entry extends ActiveFault {
   readonly seed?: number;
   /** Returns the fault for a matching request, if there is one. */
   readonly faultFor: (target: FaultTarget) => Fault | undefined;
-  /** Number of requests that met the filter. */
+  /** Number of requests that matched the filter. */
   matches: number;
   hits: number;
 }
@@ -80,14 +80,14 @@ export class FaultPlan implements Faults {
     return entry;
   }
 
-  /** Counts a request and returns its combined faults. */
+  /** Returns the combined faults for a request and updates the counters. */
   match(target: FaultTarget): Fault {
     const matched: { readonly mode: Entry['mode']; readonly fault: Fault }[] = [];
     for (const entry of this.#entries) {
       if (!meets(entry, target)) continue;
       entry.matches++;
       if (entry.matches < (entry.filter.nth ?? 1)) continue;
-      // Each request gets only one fault set by `next`.
+      // At most one fault set by `next` applies to a request.
       if (entry.mode === 'next' && matched.some(({ mode }) => mode === 'next')) continue;
       const fault = entry.faultFor(target);
       if (fault === undefined) continue;

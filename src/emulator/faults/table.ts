@@ -6,7 +6,7 @@ import { INTERNAL_ERROR } from '../data-plane/gateway-wire.ts';
 import { CONTROL_OPERATIONS, DATA_OPERATIONS, type EmulatedOperation } from '../operation.ts';
 import type { Fault, RequestFilter, ScheduledFault } from './fault.ts';
 
-/* One row per field of a fault: accepted values, applicable requests, random generation, and effect on a body. */
+/* One row per field of a fault: its valid values, the operations it applies to, random values, and effect on a body. */
 
 /** The effect of a fault on the body of a response. */
 export interface Corruption {
@@ -24,17 +24,17 @@ type Draw = Readonly<Record<'random' | 'delayMs' | 'chunks', () => number>>;
 
 interface Row {
   readonly check: z.ZodType;
-  /** Operations to which a value of the field applies. Default: all. */
+  /** Returns the operations to which the field applies. Default: all operations. */
   readonly operations?: (value: never) => readonly EmulatedOperation[];
   /** Whether the field determines how the response ends. A fault can have only one such field. */
   readonly isEnding?: boolean;
-  /** Fields of which at least one is required. */
+  /** Other fields, at least one of which must be set. */
   readonly needs?: readonly (keyof Fault)[];
-  /** Generates the value of the field in a random fault. */
+  /** Generates a random value for the field. Without it, random faults do not use the field. */
   readonly random?: (draw: Draw) => unknown;
-  /** Generates the other fields of a random fault. */
+  /** Generates the fields that accompany this field in a random fault. */
   readonly randomly?: (draw: Draw) => Fault;
-  /** The corruption, unless it is a plain truncation. */
+  /** Returns the differences from a plain truncation. */
   readonly corruption?: (fault: Fault) => Partial<Corruption>;
 }
 
@@ -46,9 +46,9 @@ const streams = only('chat', 'completions');
 const count = (minimum: number): z.ZodType =>
   z.custom(
     (value) => Number(value) >= minimum && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY),
-    `must be an integer from ${minimum}, or Infinity`,
+    `must be an integer of at least ${minimum}, or Infinity`,
   );
-const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be the name of a header');
+const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a valid header name');
 const milliseconds: Row = { check: z.number().min(0), random: ({ delayMs }) => delayMs() };
 const flag: Row = { check: z.boolean(), random: () => true };
 const chunks: Row = { check: count(0), random: (draw) => draw.chunks() };
@@ -73,7 +73,7 @@ function ending(corruption: (fault: Fault) => Partial<Corruption> = () => ({})):
   return { ...chunks, isEnding: true, corruption };
 }
 
-/** Creates a row for an ending that sends an error. If the response is not a stream, the error is its body. */
+/** Creates a row for an ending that sends an error. If the response is not a stream, the error replaces its body. */
 function errorEnding(errorOf: (fault: Fault) => string, toEvent: (error: string) => string): Row {
   return ending((fault) => {
     const error = errorOf(fault);
@@ -91,7 +91,7 @@ const FLAT_ERROR =
   '{"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}';
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
-/** Statuses after which clients may retry. */
+/** Statuses that clients may retry. */
 const RANDOM_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
 
 const FAULTS: Readonly<Record<keyof Fault, Row>> = {
@@ -149,24 +149,24 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
 
 const NAMES = Object.keys(FAULTS) as (keyof Fault)[];
 
-/** Returns the names of the fields that are set. A field that is false counts as absent. */
+/** Returns the names of the fields that are set. A field that is false counts as not set. */
 function givenFields(fault: Fault): (keyof Fault)[] {
   return NAMES.filter((name) => fault[name] !== undefined && fault[name] !== false);
 }
 
-/** Returns the names of the fields that are set and have an effect. */
+/** Returns the names of the fields that are set, except for `times` and the filter. */
 export function effectsOf(fault: Fault): (keyof Fault)[] {
   return givenFields(fault).filter((name) => name !== 'times' && !(name in FILTER));
 }
 
-/** Returns the operations to which a fault can apply; `undefined` for any. */
+/** Returns the operations to which a fault can apply, or `undefined` if it can apply to any. */
 export function possibleOperations(fault: Fault): readonly EmulatedOperation[] | undefined {
   const lists = givenFields(fault).map((name) => FAULTS[name].operations?.(fault[name] as never));
   const [first, ...others] = lists.filter((operations) => operations !== undefined);
   return first?.filter((operation) => others.every((each) => each.includes(operation)));
 }
 
-/** Returns the first problem of a fault that does not concern a single field. */
+/** Returns the first problem with the combination of fields in a fault. */
 function contradictionOf(fault: ScheduledFault): { path: (keyof Fault)[]; message: string } | undefined {
   const given = givenFields(fault);
   const quoted = (names: readonly (keyof Fault)[], word: string): string =>
@@ -182,7 +182,7 @@ function contradictionOf(fault: ScheduledFault): { path: (keyof Fault)[]; messag
   }
   if (possibleOperations(fault)?.length !== 0) return undefined;
   const [first, ...others] = given.filter((name) => FAULTS[name].operations !== undefined);
-  return first && { path: [first], message: `and ${quoted(others, 'and')} concern different requests` };
+  return first && { path: [first], message: `and ${quoted(others, 'and')} apply to different requests` };
 }
 
 function schemaOf<Mode extends z.ZodType>(mode: Mode, rows: Readonly<Record<string, Row>>) {
@@ -209,14 +209,14 @@ export const FAULT_SCHEMAS = {
   }),
 } as const;
 
-/** A fault in JSON. */
+/** The JSON form of a fault. */
 export const scheduledFault = z.discriminatedUnion(
   'mode',
   [FAULT_SCHEMAS.next, FAULT_SCHEMAS.always, FAULT_SCHEMAS.random],
   'must be `next`, `always` or `random`',
 );
 
-/** Whether a field determines how a response ends, or belongs to a field that does. */
+/** Returns whether a field determines how a response ends, or belongs to a field that does. */
 function isEnding(name: keyof Fault): boolean {
   return [name, ...(FAULTS[name].needs ?? [])].some((each) => FAULTS[each].isEnding);
 }
@@ -236,7 +236,7 @@ export function mergeFaults(faults: readonly Fault[]): Fault {
   return merged;
 }
 
-/** Returns the corruption that a fault specifies. */
+/** Returns how a fault corrupts a body, or `undefined` if it does not. */
 export function corruptionOf(fault: Fault): Corruption | undefined {
   const name = effectsOf(fault).find((each) => FAULTS[each].corruption !== undefined);
   if (name === undefined) return undefined;
@@ -245,10 +245,10 @@ export function corruptionOf(fault: Fault): Corruption | undefined {
   return { after, event: () => '', next: 'end', whole, ...FAULTS[name].corruption?.(fault) };
 }
 
-/** Approximate number of chunks in a stream of the emulator. */
+/** Limit for random numbers of chunks: roughly the length of the emulator's streams. */
 const MAX_CHUNKS = 8;
 
-/** Generates a random fault that is possible for an operation. Returns `undefined` if there is none. */
+/** Generates a random fault that can apply to an operation. Returns `undefined` if there is none. */
 export function randomFault(
   operation: EmulatedOperation | undefined,
   { random, maxDelayMs }: { readonly random: () => number; readonly maxDelayMs: number },

@@ -8,18 +8,18 @@ export interface DynamodbDocumentClient {
 
 /** Options for {@link dynamodbStore}. */
 export interface DynamodbStoreOptions {
-  /** The caller's document client. */
+  /** The document client to use. */
   readonly client: DynamodbDocumentClient;
-  /** Name of the table. Its partition key must be the string attribute `ring`, without a sort key. */
+  /** Name of the table, whose primary key must be the string partition key `ring` without a sort key. */
   readonly table: string;
 }
 
 /**
- * Creates a store in a DynamoDB table. It is suited to serverless functions: each operation is a single request, and it
- * does not poll. Reads are strongly consistent, and writes are conditional. Needs the actions `dynamodb:GetItem` and
- * `dynamodb:PutItem`. Do not use a global table that is written to in several regions, because the last writer wins.
+ * Creates a store that keeps its records in a DynamoDB table. It suits serverless functions: each operation is a single
+ * request, and the store does not poll. Reads are strongly consistent, and writes are conditional. The role needs
+ * `dynamodb:GetItem` and `dynamodb:PutItem`. Do not write to a global table in several regions: the last writer wins.
  *
- * @throws {ConfigurationError} If an option is invalid. The methods pass on errors from the client.
+ * @throws {ConfigurationError} If an option is invalid. Methods reject with the client's errors.
  *
  * @example
  * ```js

@@ -7,21 +7,21 @@ import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options for {@link fileStore}. */
 export interface FileStoreOptions {
-  /** Directory for the records, on a local disk. Created with the first record, and accessible only to the current user (0700). */
+  /** Directory for the records, on a local disk. Created by the first update, for the current user only (0700). */
   readonly path: string;
   /** Interval at which `watch` polls, in milliseconds. @defaultValue 1_000 */
   readonly pollMs?: number | undefined;
 }
 
 /**
- * Creates a file store for any number of processes on one machine. When an update resolves, it is on disk.
+ * Creates a file store for any number of processes on one machine. An update resolves once it is on disk.
  *
- * Files are readable only by their owner (0600). Requires a local disk with hard links, such as an overlay file system
- * of a container. Network file systems may retry operations, so an applied update could be reported as a conflict.
+ * Files are readable only by their owner (0600). Requires a local disk with hard links, such as the overlay file
+ * system of a container. Network file systems may retry operations and report an applied update as a conflict.
  * Windows is not supported, because it cannot sync directories.
  *
  * @throws {ConfigurationError} If an option is invalid. Methods reject with errors from `node:fs`, or with a
- * `KeyStoreError` if a directory contains other files.
+ * `KeyStoreError` if a record cannot be read.
  *
  * @example
  * ```ts
@@ -62,10 +62,10 @@ export function fileStore(options: FileStoreOptions): KeyStore {
 
 /*
  * A ring is a directory of numbered files. The file with the highest number is the record:
- * key-rings/checkout/000000000041. An update writes the next record to a temporary file and links it to the next
- * number. link(2) fails if the number exists, so the compare-and-swap is one system call, without locks that a killed
- * process would leave behind. Folders are never renamed, because overlay file systems do not support that (EXDEV). Old
- * numbers are removed afterwards, so a process that was suspended may link to a removed number.
+ * key-rings/checkout/000000000041. An update writes the next record to a temporary file and links it under the
+ * next number. link(2) fails if the number exists, so the compare-and-swap is one system call, without locks that a
+ * killed process would leave behind. Overlay file systems cannot rename directories (EXDEV), so that is never needed.
+ * Old files are removed afterwards, so a process that was suspended may reuse the number of a removed file.
  */
 
 const RECORD_NAME = /^\d{12}$/;
@@ -107,7 +107,7 @@ async function writeNext(folder: string, number: number, record: StoredRecord): 
   return true;
 }
 
-/** Removes older records, and the temporary files of crashed processes. */
+/** Removes old records and the temporary files of crashed processes. */
 async function removeOld(folder: string, number: number): Promise<void> {
   const names = await readdir(folder);
   await Promise.allSettled(
@@ -156,7 +156,7 @@ async function writeSynced(file: string, text: string): Promise<void> {
 /** Creates a directory and its parents, and syncs the directories that contain new ones. */
 async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 }).catch(async (error: unknown) => {
-    // Node reports ENOENT for a read-only file system; this call reports EROFS or EACCES.
+    // Node reports ENOENT for a read-only file system; this check reports EROFS or EACCES.
     if (hasCode(error, 'ENOENT')) await checkWritable(path);
     throw error;
   });
@@ -172,7 +172,7 @@ async function checkWritable(path: string): Promise<void> {
   if (!isWritable && dirname(path) !== path) await checkWritable(dirname(path));
 }
 
-/** Creating, linking or removing a file is durable only after its directory has been synced. */
+/** Syncs a directory. Until then, files that were created, linked or removed in it are not durable. */
 async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

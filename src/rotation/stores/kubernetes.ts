@@ -21,20 +21,20 @@ type Entries = Readonly<Record<string, string>>;
 export interface KubernetesSecretStoreOptions {
   /** Name of the Secret, which can hold any number of rings. Created with the first record if it does not exist. */
   readonly name: string;
-  /** @defaultValue The namespace of the pod. */
+  /** Namespace of the Secret. @defaultValue The namespace of the pod. */
   readonly namespace?: string | undefined;
-  /** The API server: `https`, or `http` to this machine. @defaultValue The API server of the pod's cluster. */
+  /** URL of the API server. `http` is allowed only for this machine. @defaultValue The API server of the cluster. */
   readonly server?: string | PlatformUrl | undefined;
-  /** The bearer token, or a function that returns it. @defaultValue The service account's token; none if `server` is given. */
+  /** Bearer token, or a function that returns it. @defaultValue The service account's token; none with `server`. */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;
-  /** Directory with the files `token`, `namespace` and `ca.crt`. @defaultValue '/var/run/secrets/kubernetes.io/serviceaccount' */
+  /** Directory with `token`, `namespace` and `ca.crt`. @defaultValue '/var/run/secrets/kubernetes.io/serviceaccount' */
   readonly serviceAccountPath?: string | undefined;
   /**
-   * Additional entries that are updated in the same request as a record, such as the plain-text key for pods that only
-   * mount the Secret. Their names must not be ring names: use `checkout.key`, not `checkout`.
+   * Returns additional entries to write in the same request as a record, such as the plain-text key for pods that only
+   * mount the Secret. Their names must not be valid ring names: use `checkout.key`, not `checkout`.
    */
   readonly entries?: ((ring: string, value: string) => Entries | Promise<Entries>) | undefined;
-  /** Replaces `node:https`. It must trust the cluster's certificates itself, and receives the token in the headers. */
+  /** Function to use instead of `node:https`. Receives the token in a header. Must trust the cluster's certificates. */
   readonly fetch?: ((url: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
   /** Timeout for one request in milliseconds. @defaultValue 10_000 */
   readonly timeoutMs?: number | undefined;
@@ -47,7 +47,7 @@ const SECRET_NAME = /^(?=.{1,253}$)[a-z\d](?:[-a-z\d]*[a-z\d])?(?:\.[a-z\d](?:[-
 const ENTRY_NAME = /^[-\w.]{1,253}$/;
 const SERVICE_ACCOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Every conflict means that another client succeeded, so every client succeeds eventually. */
+/** Limit on the attempts of one update. Each conflict means that another client's update succeeded. */
 const MAX_ATTEMPTS = 20;
 
 const ADVICE: Readonly<Record<number, string>> = {
@@ -56,14 +56,14 @@ const ADVICE: Readonly<Record<number, string>> = {
 };
 
 /**
- * Creates a store in a Kubernetes Secret, for services that run in a cluster.
+ * Creates a store that keeps its records in a Kubernetes Secret, for services that run in a cluster.
  *
- * A record is the entry with the name of the ring, and `<ring>.version` is its version. Updates are conditional on the
- * Secret's `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets if the
+ * The entry `<ring>` contains the record, and `<ring>.version` its version. Updates are conditional on the Secret's
+ * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets if the
  * Secret does not exist.
  *
- * @throws {ConfigurationError} If an option is invalid. Methods reject with this error if a file of the service account
- * is missing, and with a `KeyStoreError` if the API server fails.
+ * @throws {ConfigurationError} If an option is invalid. Methods also reject with it if a file of the service
+ * account is missing, and with a `KeyStoreError` if the API server fails.
  *
  * @example
  * ```ts
@@ -94,7 +94,7 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
         for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
           const state = await secret.read(entries);
           const current = recordIn(state, ring)?.version ?? null;
-          // If a custom `fetch` repeats a request, the repetition would conflict with the first request.
+          // A custom `fetch` may repeat a request, which then conflicts with its own first attempt.
           if (current === version) return true;
           if (current !== expected) return false;
           // The write returns false if the Secret has changed, perhaps in another entry.
@@ -133,7 +133,7 @@ class KubernetesSecret {
     this.#server = checkServer(options.server ?? clusterServer());
   }
 
-  /** Reads the Secret. Returns null if it does not exist. Errors must not contain `entries`, which are about to be stored. */
+  /** Reads the Secret, or returns null if there is none. Errors must not contain the `entries` to be stored. */
   read(entries: Entries = {}): Promise<SecretState | null> {
     return this.#request('GET', undefined, entries, ['NotFound']);
   }
@@ -150,7 +150,7 @@ class KubernetesSecret {
     const written = await this.#request(method, { ...head, data }, entries, conflicts);
     if (written === null) return false;
     if (Object.entries(entries).every(([entry, value]) => written.entries[entry] === value)) return true;
-    throw this.#error(method, 'the response does not contain what was stored');
+    throw this.#error(method, 'the response does not contain the entries that were sent');
   }
 
   /** Sends one request. Returns null after a failure with one of the expected reasons. */
@@ -209,7 +209,7 @@ class KubernetesSecret {
   }
 }
 
-/** Uses `node:https` with a new connection: `fetch` has no option for certificates, and idle connections may close. */
+/** Sends a request over a new connection. `fetch` has no option for certificates, and idle connections may close. */
 function send(
   url: string,
   init: https.RequestOptions & { body?: string },
@@ -225,7 +225,7 @@ function send(
   });
 }
 
-/** Reads the parts of the service account that a request needs. Kubernetes replaces these files before they expire. */
+/** Reads the credentials for one request. They are not cached, because Kubernetes replaces the files regularly. */
 async function readAccess(options: KubernetesSecretStoreOptions) {
   const { server, fetch, serviceAccountPath = SERVICE_ACCOUNT_PATH } = options;
   const readAccount = async (file: string, option: string): Promise<string> => {
@@ -238,7 +238,7 @@ async function readAccess(options: KubernetesSecretStoreOptions) {
       throw new ConfigurationError(message, { option });
     }
   };
-  // The token and certificates of the pod's own cluster do not apply to another cluster.
+  // The token and certificates of the pod's own cluster are not valid for another cluster.
   const isOwnCluster = server === undefined;
   const source = options.token ?? (isOwnCluster ? () => readAccount('token', 'token') : undefined);
   const [namespace, token, ca] = await Promise.all([
@@ -256,25 +256,25 @@ async function readAccess(options: KubernetesSecretStoreOptions) {
 /** Returns the API server of the cluster in which this process runs. */
 function clusterServer(): string {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
-  if (!host) throw invalid('server', 'is required outside of a pod (KUBERNETES_SERVICE_HOST is not set)');
+  if (!host) throw invalid('server', 'is required outside a pod (KUBERNETES_SERVICE_HOST is not set)');
   return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Checks the token here, because Node's error for an invalid header value does not name the header. */
+/** Checks the token here, so that the error names the option and does not contain the token. */
 function checkToken(token: string | Secret | undefined): string {
   const text = isSecret(token) ? token.reveal() : token;
   if (typeof text === 'string' && isPrintableAscii(text)) return text;
   throw invalid('token', 'must be non-empty printable ASCII without spaces');
 }
 
-/** Checks the URL that the token is sent to. The message does not repeat it, because it may contain a password. */
+/** Checks the URL that the token is sent to. The message does not repeat the URL, which may contain a password. */
 function checkServer(server: string | URL): URL {
   const url = URL.canParse(String(server)) ? new URL(server) : undefined;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
   if (url && isSafe && url.username + url.password + url.search + url.hash === '') return url;
   throw invalid(
     'server',
-    'must be an https URL without a user or query. http is allowed only to this machine',
+    'must be an https URL without a user or query. `http` is allowed only for this machine',
   );
 }
 
@@ -288,7 +288,7 @@ function checkEntries(entries: Entries): Entries {
     ([name, value]) =>
       typeof value === 'string' && ENTRY_NAME.test(name) && !RING_NAME.test(name.replace(/\.version$/, '')),
   );
-  check(areFree, 'entries', 'must return strings whose names no ring can have, such as `checkout.key`');
+  check(areFree, 'entries', 'must return strings under names that no ring can have, such as `checkout.key`');
   return entries;
 }
 

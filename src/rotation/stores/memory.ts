@@ -2,7 +2,7 @@ import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /**
  * Creates an in-memory store for tests and experiments. Its records are lost when the process ends, but the keys still
- * exist in the account. Two stores share nothing.
+ * exist in the account. Separate stores share nothing.
  *
  * @example
  * ```ts
@@ -10,7 +10,7 @@ import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
  *
  * const store = memoryStore();
  * await store.compareAndSwap('checkout', null, 'a record'); // { ok: true, version: … }
- * await store.compareAndSwap('checkout', null, 'another'); // { ok: false }: there is one already
+ * await store.compareAndSwap('checkout', null, 'another'); // { ok: false }: a record already exists
  * ```
  */
 export function memoryStore(): KeyStore {

@@ -9,7 +9,7 @@ export interface PostgresStoreOptions {
    * for `pg`, or `async (text, values) => ({ rows: await sql.unsafe(text, values) })` for postgres.js.
    */
   readonly query: (text: string, values: string[]) => Promise<{ readonly rows: readonly unknown[] }>;
-  /** Name of the table, case-sensitive, with or without a schema: `My-App.key_rings`. @defaultValue 'drun_key_rings' */
+  /** Case-sensitive name of the table, with or without a schema: `My-App.key_rings`. @defaultValue 'drun_key_rings' */
   readonly table?: string | undefined;
   /** Creates the table if it is missing. Requires permission to create tables. @defaultValue false */
   readonly createTable?: boolean | undefined;
@@ -20,22 +20,22 @@ export interface PostgresStoreOptions {
 /** One or two identifiers, optionally quoted. They are always quoted in statements. */
 const TABLE = /^(?:("?)([^."\p{Cc}]{1,63})\1\.)?("?)([^."\p{Cc}]{1,63})\3$/u;
 
-/** SQLSTATE codes, which clients set on their errors. */
+/** SQLSTATE codes, which clients set as `code` on their errors. */
 const SERIALIZATION_FAILURE = '40001';
 const UNDEFINED_TABLE = '42P01';
 /** Error codes of `CREATE TABLE IF NOT EXISTS` if another session creates the table at the same time. */
 const ALREADY_CREATED = ['23505', '42P07', '42710'];
 
-/** Every serialization failure means that another client succeeded, so every client succeeds eventually. */
+/** Limit on the attempts of one statement. Each serialization failure means that another client's update succeeded. */
 const MAX_ATTEMPTS = 20;
 
 /**
  * Creates a store that keeps its records in a PostgreSQL table and uses the caller's client.
  *
- * Every operation is a single statement, which is safe at every isolation level and behind PgBouncer. Values are passed as
- * parameters. Updates are durable if the server commits to disk before it responds (`synchronous_commit`, on by default).
+ * Every operation is a single statement, safe at every isolation level and behind PgBouncer. Values are passed as
+ * parameters. Updates are durable if the server commits to disk before it responds (`synchronous_commit`, the default).
  *
- * @throws {ConfigurationError} If an option is invalid. The methods pass on the client's errors.
+ * @throws {ConfigurationError} If an option is invalid. Methods reject with the client's errors.
  *
  * @example
  * ```ts
@@ -89,7 +89,7 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
   );
 }
 
-/** If the client repeats a compare-and-swap after a lost connection, it finds its own version and succeeds. */
+/** Returns the statements. If a client repeats an update after a lost connection, the update finds its own version. */
 function statements(name: string) {
   return {
     createTable: `CREATE TABLE IF NOT EXISTS ${name} (

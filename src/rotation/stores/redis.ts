@@ -25,7 +25,7 @@ export interface RedisStoreOptions {
   readonly pollMs?: number | undefined;
 }
 
-/** Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a no-op write. */
+/** Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a write without effect. */
 const REFUSE_REPLICA = `
   local persisted = redis.pcall('PERSIST', KEYS[1])
   if type(persisted) == 'table' and persisted.err and string.find(persisted.err, 'READONLY') then return persisted end`;
@@ -34,7 +34,7 @@ const REFUSE_REPLICA = `
 const READ = `${REFUSE_REPLICA}
   return redis.call('HMGET', KEYS[1], 'version', 'value')`;
 
-/** If the client repeats an update, it finds its own version and succeeds. Redis returns false for a missing field. */
+/** An update that the client repeats finds its own version and succeeds. Redis returns false for a missing field. */
 const SWAP = `
   local version = redis.call('HGET', KEYS[1], 'version') or ''
   if version == ARGV[2] then return {'ok'} end
@@ -53,7 +53,7 @@ const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
  * If the server is demoted to a replica, the store makes an ioredis client reconnect. For node-redis, use a Sentinel or
  * cluster client, which finds the new primary.
  *
- * @throws {ConfigurationError} If an option is invalid. The methods pass on errors from the client.
+ * @throws {ConfigurationError} If an option is invalid. Methods reject with the client's errors.
  *
  * @example
  * ```ts

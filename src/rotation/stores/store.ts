@@ -26,11 +26,11 @@ export interface KeyStore {
   compareAndSwap(ring: string, expected: string | null, value: string): Promise<SwapResult>;
   /** Calls `changed` soon after a change, until the returned function is called. Must not keep the process alive. */
   watch?(ring: string, changed: () => void): () => void;
-  /** Finds server settings that can cause data loss. A ring calls this once and emits an `error` event for each setting. */
+  /** Finds server settings that can cause data loss. A ring calls this once and emits an `error` event for each. */
   check?(): Promise<readonly Error[]>;
 }
 
-/** It needs no escaping in columns, file names and entries. */
+/** Ring names need no escaping in file names, Redis keys and Secret entries. */
 export const RING_NAME = /^[a-z\d-]{1,32}$/;
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
@@ -46,8 +46,8 @@ export interface StoreDriver {
 }
 
 /**
- * Creates a store, which polls for changes if `pollMs` is given. Versions are random, so they are never reused, even after a
- * backup is restored. They are known before an update is sent, so a client that repeats the update recognizes its own success.
+ * Creates a store, which polls for changes if `pollMs` is given. Versions are random and never reused, even after a
+ * backup is restored. They are generated before an update is sent, so a repeated update recognizes its own version.
  */
 export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number): KeyStore {
   if (pollMs !== undefined) checkMs(pollMs, 'pollMs');
@@ -76,7 +76,7 @@ export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number
   };
 }
 
-/** Polls a value in the background and reports changes, including changes since the caller read it. Ignores failures. */
+/** Polls a value and reports changes. The first value counts as a change: the caller may have read an older one. */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   const stopped = new AbortController();
   const poll = async (): Promise<void> => {
@@ -84,7 +84,7 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
       await sleep(intervalMs, stopped.signal, { background: true });
       const value = await read().catch(() => known);
       stopped.signal.throwIfAborted();
-      // Errors thrown by the caller's function do not stop polling.
+      // In a microtask, so that errors thrown by the caller's function do not stop polling.
       if (value !== known) queueMicrotask(changed);
       known = value;
     }
@@ -102,7 +102,7 @@ function checkValue(value: string): void {
   check(length <= MAX_VALUE_BYTES, 'value', `must be at most ${MAX_VALUE_BYTES} bytes long in UTF-8`);
 }
 
-/** @throws {ConfigurationError} If this is not a valid ring name. */
+/** Checks a ring name. @throws {ConfigurationError} If it is invalid. */
 export function checkRing(ring: unknown, option = 'ring'): void {
   const isName = typeof ring === 'string' && RING_NAME.test(ring);
   check(isName, option, 'must consist of 1 to 32 characters: `a` to `z`, `0` to `9` and `-`');

@@ -10,14 +10,14 @@ export interface KeyStoreCase {
 
 /** Options for {@link keyStoreContract}. */
 export interface KeyStoreContractOptions {
-  /** Maximum time until `watch` must report a change, in milliseconds. @defaultValue 10_000 */
+  /** Time within which `watch` must report a change, in milliseconds. @defaultValue 10_000 */
   readonly watchTimeoutMs?: number | undefined;
 }
 
 /**
  * Returns the test cases that every key store must pass, for any test framework.
  *
- * @param open - Opens another client for the same storage, as another process would. The test cases use random ring names.
+ * @param open - Opens another client for the same storage, as another process would. Each case uses a random ring name.
  *
  * @example
  * ```ts

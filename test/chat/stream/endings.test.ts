@@ -25,7 +25,7 @@ import {
   textChunk,
 } from '../../support/streams.ts';
 import { retryAtOnce } from '../../support/timing.ts';
-import { chatClient, failure, request } from '../requests.ts';
+import { chatClient, completion, failure, request } from '../requests.ts';
 
 const once = { maxRetries: 0 };
 
@@ -96,12 +96,15 @@ describe('a stream', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('is complete if the connection is lost after the last finish reason', async () => {
-    const fetch = streamingFetch(events(textChunk('Hello'), finishChunk()), new TypeError('terminated'));
+  it.each([
+    ['stream', events(textChunk('Hello'), finishChunk())],
+    ['whole response', JSON.stringify(completion())],
+  ])('is complete if the connection is lost after the end of the %s', async (_, body) => {
+    const chat = chatClient({ fetch: streamingFetch(body, new TypeError('terminated')), ...once });
 
-    const { choices } = await chatClient({ fetch }).stream(request()).completion();
+    const all = [await chat.complete(request()), await chat.stream(request()).completion()];
 
-    expect(choices[0].message.content).toBe('Hello');
+    for (const { choices } of all) expect(choices[0].message.content).toMatch(/^Hello/);
   });
 
   it('has the lost connection as the cause of StreamTruncatedError', async () => {

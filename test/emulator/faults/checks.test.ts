@@ -41,18 +41,18 @@ describe('a fault with an invalid field is rejected', () => {
     [{ delayMs: 1, applied: true }, '`applied` needs `status` or `dropConnection`'],
     [
       { acceptedAfterMs: 1, acceptedForMs: 1 },
-      '`acceptedAfterMs` and `acceptedForMs` concern different requests',
+      '`acceptedAfterMs` and `acceptedForMs` apply to different requests',
     ],
     [
       { operation: 'delete', acceptedAfterMs: 1 },
-      '`operation` and `acceptedAfterMs` concern different requests',
+      '`operation` and `acceptedAfterMs` apply to different requests',
     ],
-    [{ plane: 'data', acceptedForMs: 1 }, '`plane` and `acceptedForMs` concern different requests'],
+    [{ plane: 'data', acceptedForMs: 1 }, '`plane` and `acceptedForMs` apply to different requests'],
     [
       { plane: 'control', operation: 'chat', status: 503 },
-      '`plane` and `operation` concern different requests',
+      '`plane` and `operation` apply to different requests',
     ],
-    [{ plane: 'control', crlf: true }, '`plane` and `crlf` concern different requests'],
+    [{ plane: 'control', crlf: true }, '`plane` and `crlf` apply to different requests'],
   ])('%o', (fault, message) => {
     expect(() => faults.next(fault)).toThrow(message);
   });
@@ -62,7 +62,7 @@ describe('a fault with an invalid field is rejected', () => {
     [{ probability: 1.1 }, '`probability`'],
     [{ maxDelayMs: -1 }, '`maxDelayMs`'],
     [{ status: 503 }, '`status` is unknown'],
-    [{ plane: 'data', operation: 'create' }, '`plane` and `operation` concern different requests'],
+    [{ plane: 'data', operation: 'create' }, '`plane` and `operation` apply to different requests'],
   ])('at random: %o', (random, message) => {
     expect(() => faults.random(random)).toThrow(message);
   });

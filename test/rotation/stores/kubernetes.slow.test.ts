@@ -432,7 +432,7 @@ describe('kubernetesSecretStore', () => {
       const error = await rejectionOf(KeyStoreError, store.compareAndSwap('checkout', null, 'a record'));
 
       expect(error.message).toBe(
-        `PATCH of the Secret ${NAME}: the response does not contain what was stored.`,
+        `PATCH of the Secret ${NAME}: the response does not contain the entries that were sent.`,
       );
     });
 
