@@ -14,6 +14,7 @@ import {
 } from '../http/options.ts';
 import type { Transport } from '../http/transport.ts';
 import { checkBaseUrl } from '../http/url.ts';
+import { checkInt32 } from './endpoints.ts';
 import type { ApiKeysOptions, WorkspaceApiKeysOptions } from './types.ts';
 
 const CONSOLE_URL = 'https://console.d.run';
@@ -47,7 +48,7 @@ export class ControlPlane {
     const url = options.baseUrl ?? environmentVariable('DRUN_CONSOLE_URL') ?? CONSOLE_URL;
     const baseUrl = checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
     const accessToken = optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
-    this.workspace = isAccount ? undefined : checkWorkspace(options.workspace);
+    this.workspace = isAccount ? undefined : checkInt32(options.workspace, 'workspace');
     // Values from the environment are read once and passed to clients derived with `withOptions`.
     this.#options = { ...options, baseUrl, accessToken };
     this.#http = new HttpClient({
@@ -119,10 +120,4 @@ function lazyTransport(fetch: FetchFunction | undefined): Transport {
       return transport.send(request);
     },
   };
-}
-
-function checkWorkspace(workspace = 0): number {
-  const isValid = Number.isInteger(workspace) && workspace >= 1 && workspace < 2 ** 31;
-  check(isValid, 'workspace', 'must be a workspace number: a positive integer');
-  return workspace;
 }

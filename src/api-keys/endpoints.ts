@@ -1,6 +1,6 @@
 import type * as z from 'zod/mini';
 import { ApiError, type DrunError, NotFoundError, type ResponseIssue } from '../errors/index.ts';
-import { check, checkOptions } from '../errors/invalid.ts';
+import { check, checkOptions, invalid } from '../errors/invalid.ts';
 import type { Endpoint } from '../http/client.ts';
 import type { ResponseContext } from '../http/context.ts';
 import { type BodyRules, invalidResponse, readJson } from '../http/errors.ts';
@@ -274,9 +274,9 @@ function toTimestamp(date: Date | undefined, option: string): string | undefined
 
 function listParams({ page, pageSize, search, sort }: PageQuery): URLSearchParams {
   const params = new URLSearchParams();
-  if (page !== undefined) params.set('page.page', String(toInt32(page, 'page')));
+  if (page !== undefined) params.set('page.page', String(checkInt32(page, 'page')));
   if (pageSize !== undefined) {
-    params.set('page.pageSize', pageSize === ALL ? '-1' : String(toInt32(pageSize, 'pageSize')));
+    params.set('page.pageSize', pageSize === ALL ? '-1' : String(checkInt32(pageSize, 'pageSize')));
   }
   if (search !== undefined && search !== '') params.set('page.search', toText(search, 'search'));
   if (sort !== undefined) {
@@ -290,10 +290,10 @@ function toText(value: string, option: string): string {
   return value;
 }
 
-function toInt32(value: number, option: string): number {
-  const isValid = Number.isInteger(value) && value >= 1 && value < 2 ** 31;
-  check(isValid, option, 'must be a positive integer');
-  return value;
+export function checkInt32(value: unknown, option: string): number {
+  const isInt32 = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value < 2 ** 31;
+  if (isInt32) return value;
+  throw invalid(option, 'must be a positive integer');
 }
 
 const PERIODS: readonly unknown[] = ['hour', 'day', 'week', 'month'];
@@ -333,12 +333,7 @@ const MAX_ISSUES = 20;
  *
  * @throws {InvalidResponseError} If it does not match. The error contains paths but no values.
  */
-function checkShape(
-  value: unknown,
-  schema: z.ZodMiniType,
-  response: TransportResponse,
-  context: ResponseContext,
-): unknown {
+function checkShape(value: unknown, schema: z.ZodMiniType, ...[response, context]: DecodeContext): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.slice(0, MAX_ISSUES).map(toIssue);
@@ -354,14 +349,7 @@ function toIssue(issue: z.core.$ZodIssue): ResponseIssue {
 }
 
 function expectation(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `expected ${issue.expected}`;
-    case 'too_small':
-      return `expected ${issue.minimum} or more`;
-    case 'custom':
-      return issue.message;
-    default:
-      return 'does not have the documented form';
-  }
+  if (issue.code === 'invalid_type') return `expected ${issue.expected}`;
+  if (issue.code === 'too_small') return `expected ${issue.minimum} or more`;
+  return issue.code === 'custom' ? issue.message : 'does not have the documented form';
 }

@@ -5,9 +5,11 @@
  */
 import { HttpResponse, http, type RequestHandler } from 'msw';
 import { mapBody } from './body.ts';
+import { check, fields } from './checks.ts';
 import type { Emulator } from './emulator.ts';
 import { LostConnection, notFound } from './http.ts';
 import { type EmulatedPlane, planeOf } from './operation.ts';
+import { serverUrl } from './scenario.ts';
 
 /** Options for {@link handlers}. */
 export interface HandlersOptions {
@@ -28,7 +30,7 @@ export interface HandlersOptions {
  * reads a response as fast as it is produced, even if the client does not read it. If backpressure matters, pass
  * {@link Emulator.fetch} to the client, or use `serve`.
  *
- * @throws {TypeError} If an option is not an https or http URL.
+ * @throws {TypeError} If an option is unknown or is not an https or http URL.
  *
  * @example
  * ```ts
@@ -44,25 +46,27 @@ export interface HandlersOptions {
  * ```
  */
 export function handlers(emulator: Pick<Emulator, 'fetch'>, options: HandlersOptions = {}): RequestHandler[] {
-  const consoleUrl = baseUrl('consoleUrl', options.consoleUrl ?? 'https://console.d.run');
-  const chatUrl = options.chatUrl === undefined ? undefined : baseUrl('chatUrl', options.chatUrl);
-  const handler = (base: string | undefined, only?: EmulatedPlane): RequestHandler =>
-    http.all(base === undefined ? SHARED_AND_REGIONAL : below(base), resolver(emulator, base ?? '', only));
-  if (chatUrl === consoleUrl) return [handler(consoleUrl)];
-  const both = [handler(consoleUrl, 'control'), handler(chatUrl, 'data')];
+  check('handlers', handlersOptions, options);
+  const consoleUrl = baseUrl(options.consoleUrl ?? 'https://console.d.run');
+  const chatUrl = options.chatUrl && baseUrl(options.chatUrl);
+  if (chatUrl === consoleUrl) return [http.all(below(consoleUrl), resolver(emulator, consoleUrl))];
+  const chatUrls = chatUrl === undefined ? SHARED_AND_REGIONAL : below(chatUrl);
+  const both = [
+    http.all(below(consoleUrl), resolver(emulator, consoleUrl, 'control')),
+    http.all(chatUrls, resolver(emulator, chatUrl ?? '', 'data')),
+  ];
   // A URL below the other one comes first.
   return chatUrl?.startsWith(consoleUrl) ? both.reverse() : both;
 }
 
 const SHARED_AND_REGIONAL = /^https:\/\/(?!console\.)[a-z0-9-]+\.d\.run\//;
 
+const handlersOptions = fields({ consoleUrl: serverUrl.optional(), chatUrl: serverUrl.optional() });
+
 /** Returns a URL without a trailing slash or `/v1`. */
-function baseUrl(option: string, given: string | URL): string {
-  const url = URL.canParse(String(given)) ? new URL(given) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new TypeError(`handlers: \`${option}\` must be an https or http URL.`);
-  }
-  return url.origin + url.pathname.replace(/\/(?:v1\/*)?$/, '');
+function baseUrl(given: string | URL): string {
+  const { origin, pathname } = new URL(given);
+  return origin + pathname.replace(/\/(?:v1\/*)?$/, '');
 }
 
 function below(base: string): RegExp {

@@ -122,7 +122,7 @@ const additions = {
 export const addition = fields(additions);
 
 const SERVER_URL = 'must be an http or https URL without credentials, a query or a fragment';
-const serverUrl = z.custom((value) => isServerUrl(String(value)), SERVER_URL);
+export const serverUrl = z.custom((value) => isServerUrl(String(value)), SERVER_URL);
 const server = fields({ url: serverUrl, apiKey: credential.optional(), fetch: isFunction.optional() });
 
 export const options = fields({

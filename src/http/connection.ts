@@ -43,8 +43,7 @@ const BUG_MESSAGE =
 
 function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: number): boolean {
   // Some libraries reject for an error status.
-  if (status !== undefined && status >= 400) return true;
-  if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
+  if (Number(status) >= 400 || /^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
   if (/^UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/.test(code)) return true;
   if (name !== 'TypeError') return false;
   const isUnlikeNetwork = depth === 0 && isRoot && code === '' && !NETWORK_MESSAGE.test(message);
@@ -64,16 +63,14 @@ const FINAL = [
   // Failed handshakes, but not errors of established connections (a bad MAC, a failed decryption). OpenSSL's reason is
   // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if the code is `EPROTO`, in the message.
   /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|cipher|suitable|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak|legacy.renegotiation|insufficient.security|illegal.parameter)/i,
-  // Rejected CONNECT requests, closed dispatchers, ports that `fetch` blocks, permission errors in Node and Deno, rejected
-  // certificates in Deno.
+  // Rejected CONNECT requests, closed dispatchers, blocked ports, missing permissions, rejected certificates in Deno.
   /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|\(Connect\):.*(?:tunnel|proxy auth)|connect: unsuccessful tunnel|tunneling socket could not.*statusCode|\nbad port$|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
   // Codes of Node, undici and Bun that are conclusive regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
-  // Connections closed while they were opened in Node, errors of node-fetch and of proxy agents, which have no system call,
-  // and all failures to connect in Deno.
+  // Connections closed while they were opened, node-fetch and proxy agents without a system call, all failures in Deno.
   /before (?:secure TLS connection was|the connection was|receiving CONNECT)|reason: connect E|tunneling socket could not|client error \(Connect\)|error sending request.*error trying to connect/i,
 ];
 

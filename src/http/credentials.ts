@@ -1,5 +1,5 @@
-import { invalid } from '../errors/invalid.ts';
-import { isPrintableAscii, isThenable } from '../internal/checks.ts';
+import { check, invalid } from '../errors/invalid.ts';
+import { isThenable } from '../internal/checks.ts';
 import type { Credential, CredentialContext, CredentialProvider } from '../secret/credential.ts';
 import { maskKeys } from '../secret/mask.ts';
 import { redactor } from '../secret/redact.ts';
@@ -26,21 +26,17 @@ export function credentialReader(credential: Credential, option: string): ReadCr
 
 function toSecret(value: unknown, option: string): Secret {
   const text = isSecret(value) ? reveal(value, option) : value;
-  if (typeof text !== 'string') {
-    throw invalid(option, 'must be a string, a Secret, a function, or an object with a `getKey` method');
-  }
+  const kinds = 'a string, a Secret, a function, or an object with a `getKey` method';
+  if (typeof text !== 'string') throw invalid(option, `must be ${kinds}`);
   // Files and the output of `echo` end with a newline.
   const trimmed = text.replace(/[\r\n]+$/, '');
-  if (trimmed === '') throw invalid(option, 'must not be empty');
-  if (/^(["'`]).*\1$|\*{3}/.test(trimmed)) throw invalid(option, 'is quoted or masked. Pass the plain text');
-  if (/^bearer(?:\s|$)/i.test(trimmed))
-    throw invalid(option, 'must be the credential alone, without "Bearer"');
-  if (!isPrintableAscii(trimmed)) {
-    throw invalid(option, 'contains white space or a non-ASCII character. Was it copied correctly?');
-  }
-  if (option === 'accessToken' && /^sk-[\w-]{16,}$/.test(trimmed)) {
-    throw invalid(option, 'looks like an API key. Use an access token from the Personal Center');
-  }
+  const refuse = (pattern: RegExp, rule: string): void => check(!pattern.test(trimmed), option, rule);
+  refuse(/^$/, 'must not be empty');
+  refuse(/^(["'`]).*\1$|\*{3}/, 'is quoted or masked. Pass the plain text');
+  refuse(/^bearer(?:\s|$)/i, 'must be the credential alone, without "Bearer"');
+  refuse(/[^!-~]/, 'contains white space or a non-ASCII character. Was it copied correctly?');
+  if (option === 'accessToken')
+    refuse(/^sk-[\w-]{16,}$/, 'looks like an API key. Use an access token from the Personal Center');
   return isSecret(value) && trimmed === text ? value : new Secret(trimmed);
 }
 

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { checkBoolean, invalid } from '../errors/invalid.ts';
+import { check, checkBoolean, invalid } from '../errors/invalid.ts';
 import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
 import type { HeadersOption } from './call.ts';
 
@@ -97,9 +97,8 @@ export function checkHeaders(headers: HeadersOption = {}): Record<string, string
   const isObject = typeof headers === 'object' && headers !== null;
   // A `Headers` object, even from another library, provides its fields through its iterator.
   const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
-  if (!isObject || !entries.every((entry) => Array.isArray(entry))) {
-    throw invalid('headers', 'must be a Headers object or a record of strings');
-  }
+  const isValid = isObject && entries.every((entry) => Array.isArray(entry));
+  check(isValid, 'headers', 'must be a Headers object or a record of strings');
   const checked: Record<string, string> = {};
   for (const [name, value] of entries as [unknown, unknown][]) {
     if (value === undefined) continue;

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/index.ts';
+import { check, invalid } from '../errors/invalid.ts';
 import { isByteArray } from '../internal/checks.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { FetchFunction } from './call.ts';
@@ -84,7 +84,7 @@ export class FetchResponse implements TransportResponse {
     // `value` is undefined at the end of the body.
     const value = (await this.#reader?.read())?.value;
     if (value === undefined || isByteArray(value)) return value;
-    throw invalidFetch('returned a body that does not consist of bytes (Uint8Array)');
+    throw invalid('fetch', 'returned a body that does not consist of bytes (Uint8Array)');
   }
 
   cancel(): void {
@@ -95,17 +95,16 @@ export class FetchResponse implements TransportResponse {
 
 /** Checks the result of a custom `fetch`, because libraries and hand-written wrappers deviate from the standard. */
 function checkResponse(response: Response | undefined): asserts response is Response {
-  const isResponse = typeof response?.headers?.get === 'function' && typeof response.text === 'function';
-  if (!isResponse) throw invalidFetch('did not return a Response');
-  const { body, bodyUsed, type } = response;
-  if (bodyUsed || body?.locked) throw invalidFetch('returned a body that was already read. Return a clone');
-  if (body && typeof body.getReader !== 'function') {
-    throw invalidFetch('returned a body that is not a ReadableStream (like node-fetch). Use another fetch');
-  }
+  const { status, headers, text, body, bodyUsed, type } = Object(response) as Partial<Response>;
+  const isResponse = typeof status === 'number' && typeof headers?.get === 'function' && text !== undefined;
+  check(isResponse, 'fetch', 'did not return a Response');
+  check(!bodyUsed && !body?.locked, 'fetch', 'returned a body that was already read. Return a clone');
+  const isReadable = !body || typeof body.getReader === 'function';
+  check(
+    isReadable,
+    'fetch',
+    'returned a body that is not a ReadableStream (like node-fetch). Use another fetch',
+  );
   // A standard `fetch` would reject instead.
   if (type === 'error') throw new Error('`fetch` returned Response.error()');
-}
-
-function invalidFetch(why: string): ConfigurationError {
-  return new ConfigurationError(`The \`fetch\` option ${why}.`, { option: 'fetch' });
 }

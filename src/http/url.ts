@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/index.ts';
-import { checkBoolean, invalid } from '../errors/invalid.ts';
+import { check, checkBoolean, invalid } from '../errors/invalid.ts';
 import { isLoopback } from '../internal/checks.ts';
 
 const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
@@ -44,8 +44,7 @@ export function regionUrl(region: string): URL {
 }
 
 export function fillPath(path: string, params: Readonly<Record<string, string>> | undefined): string {
-  if (params === undefined) return path;
-  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params?.[name] ?? ''));
 }
 
 /**
@@ -55,8 +54,7 @@ export function fillPath(path: string, params: Readonly<Record<string, string>> 
 export function checkPathSegment(value: string, option: string): string {
   if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');
   if (/^sk-[\w-]{16,}$/.test(value)) throw invalid(option, 'looks like an API key. Pass the id of the key');
-  if (/^\.{1,2}$/.test(value) || /[/\\%?#\s\p{Cc}]/u.test(value) || !value.isWellFormed()) {
-    throw invalid(option, 'must be a single path segment without slashes, percent signs or white space');
-  }
+  const isSegment = !/^\.{1,2}$|[/\\%?#\s\p{Cc}]/u.test(value) && value.isWellFormed();
+  check(isSegment, option, 'must be a single path segment without slashes, percent signs or white space');
   return value;
 }

@@ -165,7 +165,7 @@ describe.each(methods)('$name', ({ call }) => {
     expect(error.completion.choices[0]?.message.refusal).toBe('I would rather not');
   });
 
-  test.each(['content_filter', 'content_filter: RECITATION', 'IMAGE_PROHIBITED_CONTENT'])(
+  test.each(['content_filter', 'content_filter: RECITATION', 'IMAGE_PROHIBITED_CONTENT', 'MODEL_ARMOR'])(
     'rejects with ModelRefusalError if a filter withholds the reply (%s)',
     async (finish) => {
       const error = await rejectionOf(ModelRefusalError, call({ content: '{"name":' }, finish));
@@ -174,7 +174,7 @@ describe.each(methods)('$name', ({ call }) => {
     },
   );
 
-  test.each(['MAX_TOKENS', 'repetition_truncation', 'time_limit'])(
+  test.each(['MAX_TOKENS', 'repetition_truncation', 'time_limit', 'not_finished'])(
     'rejects with OutputTruncatedError for the finish reason %s',
     async (finish) => {
       await rejectionOf(OutputTruncatedError, call({ content: JSON.stringify(PARIS) }, finish));

@@ -826,6 +826,6 @@ describe('streamTools', () => {
     for await (const _ of stream) break;
 
     await canceled.promise;
-    await rejection(stream.completion());
+    expect(await rejection(stream.completion())).toMatchObject({ messages: [question] });
   });
 });

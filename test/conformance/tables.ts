@@ -306,6 +306,7 @@ const failedReasons: readonly Case[] = [
   ...['error', 'abort', 'parse_error', 'insufficient_system_resource', 'overloaded_error', 'api_error'],
   ...['ERROR', 'network_error', 'MALFORMED_FUNCTION_CALL', 'cancelled'],
   ...['function_call_filter: MALFORMED_FUNCTION_CALL', 'malformed_tool_use', 'USER_CANCEL'],
+  ...['UNEXPECTED_TOOL_CALL', 'TOO_MANY_TOOL_CALLS', 'overloaded'],
 ].flatMap((reason): Case[] => [
   {
     name: `${reason}, streamed`,

@@ -85,14 +85,17 @@ describe('handlers serve the emulator at', () => {
     expect([...drun.requests].at(-1)?.path).toBe('/v1/models');
   });
 
-  it.each([{ consoleUrl: 'console.d.run' }, { chatUrl: 'ftp://chat.d.run' }])(
-    'no invalid URL, which causes an error: %o',
-    (handlersOptions) => {
-      expect(() => handlers(createEmulator(), handlersOptions)).toThrow(
-        `\`${Object.keys(handlersOptions)[0]}\``,
-      );
-    },
-  );
+  it.each<object>([
+    { consoleUrl: 'console.d.run' },
+    { chatUrl: 'ftp://chat.d.run' },
+    { chatUrl: '' },
+    { consoleUrl: null },
+    { chatURL: 'https://chat.test' },
+  ])('no invalid URL or unknown option, which causes an error: %o', (handlersOptions) => {
+    expect(() => handlers(createEmulator(), handlersOptions)).toThrow(
+      `\`${Object.keys(handlersOptions)[0]}\``,
+    );
+  });
 });
 
 describe('through msw,', () => {

@@ -51,6 +51,10 @@ const BUGS: [string, Fetch][] = [
   ]),
   ['returns nothing', (async () => undefined) as unknown as Fetch],
   ['returns no headers', (async () => ({ status: 200, text: async () => '{}' })) as unknown as Fetch],
+  [
+    'returns no status',
+    (async () => ({ headers: new Headers(), text: async () => '{"data":[]}' })) as unknown as Fetch,
+  ],
   ['returns parsed JSON', (async () => ({ data: [] })) as unknown as Fetch],
   ['returns a string', (async () => '{}') as unknown as Fetch],
   [

@@ -1,4 +1,4 @@
-import { check, invalid } from '../../errors/invalid.ts';
+import { check, checkOptions, invalid } from '../../errors/invalid.ts';
 import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** The AWS SDK's document client: `DynamoDBDocumentClient` or `DynamoDBDocument` from `@aws-sdk/lib-dynamodb`. */
@@ -32,7 +32,8 @@ export interface DynamodbStoreOptions {
  * ```
  */
 export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
-  const { client, table } = options ?? {};
+  checkOptions(options, ['client', 'table'], 'dynamodbStore()');
+  const { client, table } = options;
   const isClient = typeof client?.send === 'function';
   check(isClient, 'client', 'must be a `DynamoDBDocumentClient` from `@aws-sdk/lib-dynamodb`');
   check(typeof table === 'string' && table !== '', 'table', 'must be a table name');

@@ -1,7 +1,7 @@
 import { access, constants, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { KeyStoreError } from '../../errors/index.ts';
-import { check } from '../../errors/invalid.ts';
+import { check, checkOptions } from '../../errors/invalid.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
 import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
@@ -31,13 +31,11 @@ export interface FileStoreOptions {
  * ```
  */
 export function fileStore(options: FileStoreOptions): KeyStore {
-  const { path, pollMs = 1_000 } = options ?? {};
+  checkOptions(options, ['path', 'pollMs'], 'fileStore()');
+  const { path, pollMs = 1_000 } = options;
   check(typeof path === 'string' && path !== '', 'path', 'must be the path of a directory');
-  check(
-    process.platform !== 'win32',
-    'path',
-    'is not supported on Windows: `fileStore` needs Linux or macOS',
-  );
+  const isWindows = process.platform === 'win32';
+  check(!isWindows, 'path', 'is not supported on Windows: `fileStore` needs Linux or macOS');
   const root = resolve(path);
   return storeFrom(
     {

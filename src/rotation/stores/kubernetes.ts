@@ -4,7 +4,7 @@ import * as https from 'node:https';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
-import { check, invalid } from '../../errors/invalid.ts';
+import { check, checkOptions, invalid } from '../../errors/invalid.ts';
 import { readCauses } from '../../internal/cause.ts';
 import { isLoopback, isPrintableAscii } from '../../internal/checks.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
@@ -42,6 +42,7 @@ export interface KubernetesSecretStoreOptions {
   readonly pollMs?: number | undefined;
 }
 
+const OPTIONS = 'name namespace server token serviceAccountPath entries fetch timeoutMs pollMs';
 const NAMESPACE = /^[a-z\d](?:[-a-z\d]{0,61}[a-z\d])?$/;
 const SECRET_NAME = /^(?=.{1,253}$)[a-z\d](?:[-a-z\d]*[a-z\d])?(?:\.[a-z\d](?:[-a-z\d]*[a-z\d])?)*$/;
 const ENTRY_NAME = /^[-\w.]{1,253}$/;
@@ -73,7 +74,8 @@ const ADVICE: Readonly<Record<number, string>> = {
  * ```
  */
 export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): KeyStore {
-  const { name, entries: furtherEntries, pollMs = 10_000 } = options ?? {};
+  checkOptions(options, OPTIONS.split(' '), 'kubernetesSecretStore()');
+  const { name, entries: furtherEntries, pollMs = 10_000 } = options;
   checkName(name, 'name', SECRET_NAME);
   if (furtherEntries !== undefined) checkFunction(furtherEntries, 'entries');
   const secret = new KubernetesSecret(options);
@@ -272,10 +274,7 @@ function checkServer(server: string | URL): URL {
   const url = URL.canParse(String(server)) ? new URL(server) : undefined;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
   if (url && isSafe && url.username + url.password + url.search + url.hash === '') return url;
-  throw invalid(
-    'server',
-    'must be an https URL without a user or query. `http` is allowed only for this machine',
-  );
+  throw invalid('server', 'must be an https URL without a user or query, or http to this machine');
 }
 
 function checkName(name: string, option: string, pattern: RegExp): string {

@@ -1,5 +1,5 @@
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
-import { invalid } from '../../errors/invalid.ts';
+import { checkOptions, invalid } from '../../errors/invalid.ts';
 import { checkFunction, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options for {@link postgresStore}. */
@@ -47,7 +47,8 @@ const MAX_ATTEMPTS = 20;
  * ```
  */
 export function postgresStore(options: PostgresStoreOptions): KeyStore {
-  const { query, table = 'drun_key_rings', createTable = false, pollMs = 5_000 } = options ?? {};
+  checkOptions(options, ['query', 'table', 'createTable', 'pollMs'], 'postgresStore()');
+  const { query, table = 'drun_key_rings', createTable = false, pollMs = 5_000 } = options;
   checkFunction(query, 'query');
   const [, , schema, , name] = (typeof table === 'string' && TABLE.exec(table)) || [];
   if (name === undefined) {

@@ -1,5 +1,5 @@
 import { KeyStoreError } from '../../errors/index.ts';
-import { check, invalid } from '../../errors/invalid.ts';
+import { check, checkOptions, invalid } from '../../errors/invalid.ts';
 import { type KeyStore, storeFrom } from './store.ts';
 
 /** The methods of an `ioredis` client that the store uses. Accepts `Redis` and `Cluster`, connected or not. */
@@ -65,7 +65,8 @@ const READ_MEMORY_INFO = `return {redis.call('INFO', 'memory')}`;
  * ```
  */
 export function redisStore(options: RedisStoreOptions): KeyStore {
-  const { client, keyPrefix = 'drun:key-ring:', pollMs = 5_000 } = options ?? {};
+  checkOptions(options, ['client', 'keyPrefix', 'pollMs'], 'redisStore()');
+  const { client, keyPrefix = 'drun:key-ring:', pollMs = 5_000 } = options;
   check(typeof client?.eval === 'function', 'client', 'must be an ioredis or node-redis client');
   check(typeof keyPrefix === 'string', 'keyPrefix', 'must be a string');
 

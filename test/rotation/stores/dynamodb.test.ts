@@ -98,6 +98,8 @@ describe('dynamodbStore', () => {
   it.each([
     ['client', { client: undefined, table: 'rings' }],
     ['table', { client: newClient(), table: '' }],
+    ['tableName', { client: newClient(), table: 'rings', tableName: 'others' }],
+    ['options', undefined],
   ])('rejects an invalid `%s`', (option, options) => {
     expect(thrownBy(ConfigurationError, () => dynamodbStore(options as never)).option).toBe(option);
   });

@@ -189,6 +189,7 @@ describe('fileStore', () => {
     ['pollMs', Number.NaN],
     ['pollMs', Number.POSITIVE_INFINITY],
     ['pollMs', '1000'],
+    ['directory', '/tmp'],
   ])('rejects the option %s: %o', (option, value) => {
     const options = { path: '/tmp', [option]: value } as FileStoreOptions;
 

@@ -527,6 +527,7 @@ describe('kubernetesSecretStore', () => {
     ['namespace', 'a.b'],
     ['namespace', 'a/secrets/b'],
     ['namespace', ''],
+    ['server', null],
     ['server', 'kubernetes'],
     ['server', 'http://kubernetes.test'],
     ['server', 'https://user:password@kubernetes.test'],
@@ -540,6 +541,7 @@ describe('kubernetesSecretStore', () => {
     ['serviceAccountPath', ''],
     ['timeoutMs', 0],
     ['pollMs', Number.NaN],
+    ['apiServer', 'https://kubernetes.test'],
   ])('rejects the %s %o without showing it', (option, value) => {
     const error = thrownBy(ConfigurationError, () =>
       storeOf(new KubernetesApi(), { [option]: value } as Options),

@@ -328,6 +328,8 @@ describe('postgresStore, without a server', () => {
     ['table', 'rings\n'],
     ['table', 'x'.repeat(64)],
     ['table', null],
+    ['tableName', 'rings'],
+    ['createTable', null],
     ['pollMs', 0],
   ])('rejects the %s %o', (option, value) => {
     const options = { query: async () => ({ rows: [] }), [option]: value } as PostgresStoreOptions;

@@ -278,6 +278,7 @@ describe('redisStore, without a server', () => {
     ['client', {}],
     ['client', 'redis://127.0.0.1'],
     ['keyPrefix', 1],
+    ['prefix', 'rings:'],
     ['pollMs', -1],
   ])('rejects the %s %o', (option, value) => {
     const options = { client: { eval: async () => [] }, [option]: value } as RedisStoreOptions;
