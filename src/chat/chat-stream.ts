@@ -1,5 +1,5 @@
 import { StreamTruncatedError, TimeoutError } from '../errors/index.ts';
-import { checkOptions } from '../errors/invalid.ts';
+import { check, checkOptions } from '../errors/invalid.ts';
 import type { CallResponse, HeadersOption, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
 import { checkFunction, checkHeaders, checkTimeout } from '../http/options.ts';
@@ -212,6 +212,8 @@ export class ChatStream<Completion = ChatCompletion>
   toResponse(options: EventStreamResponseOptions = {}): PlatformResponse {
     checkOptions(options, [...EVENT_STREAM_OPTIONS, 'headers', 'status'], 'toResponse()');
     const { headers = {}, status = 200, ...others } = options;
+    const isInRange = Number.isInteger(status) && status >= 200 && status < 600;
+    check(isInRange && ![204, 205, 304].includes(status), 'status', 'must be a status that allows a body');
     const all = new Headers(checkHeaders(headers));
     all.set('content-type', 'text/event-stream; charset=utf-8');
     if (!all.has('cache-control')) all.set('cache-control', 'no-cache');

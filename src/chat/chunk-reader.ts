@@ -196,8 +196,10 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // A choice without a message is not a reply. This is checked first, because the accumulator adds missing deltas.
-    const isReply = !this.#events.isJson || chunk.choices.some(({ message, delta }) => message ?? delta);
+    // Without a message, only a withheld choice is a reply. Comes first, because the accumulator adds missing deltas.
+    const isReply =
+      !this.#events.isJson ||
+      chunk.choices.some((one) => one.message ?? one.delta ?? finishKind(one.finish_reason) === 'withheld');
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
     const failed = chunk.choices.find(

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { ConfigurationError } from '../errors/index.ts';
+import { invalid } from '../errors/invalid.ts';
 import { isRecord } from '../internal/json.ts';
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 
@@ -71,10 +71,8 @@ export interface Tool<Parameters extends object = object> {
  * ```
  */
 export function defineTool<Parameters extends object>(tool: Tool<Parameters>): Tool<Parameters> {
-  if (/^[\w-]{1,64}$/.test(tool.name)) return tool;
-  throw new ConfigurationError('The `name` of a tool must consist of 1 to 64 letters, digits, `_` or `-`.', {
-    option: 'name',
-  });
+  if (typeof tool?.name === 'string' && /^[\w-]{1,64}$/.test(tool.name)) return tool;
+  throw invalid('name', 'of a tool must consist of 1 to 64 letters, digits, `_` or `-`');
 }
 
 export function isTool(tool: unknown): tool is Tool {

@@ -108,7 +108,7 @@ export function toApiError(
   const given = error.message ? shown(error.message) : shown(body, MAX_SHOWN);
   const reason = given || HINTS[status] || 'the response gives no reason';
   const where = status === httpStatus ? '' : ` (reported in a ${httpStatus} response)`;
-  return errorForStatus(sentence(`${context.label} failed with ${status}${where}: ${reason}`), context, {
+  return errorOf(sentence(`${context.label} failed with ${status}${where}: ${reason}`), context, {
     status,
     url: shown(context.url),
     serviceCode: shown(error.code),
@@ -130,11 +130,7 @@ const CLASSES: Readonly<Record<number, new (message: string, init: errors.ApiErr
     429: errors.RateLimitError,
   };
 
-function errorForStatus(
-  message: string,
-  context: ResponseContext,
-  init: errors.ApiErrorInit,
-): errors.ApiError {
+function errorOf(message: string, context: ResponseContext, init: errors.ApiErrorInit): errors.ApiError {
   const { status, serviceCode, serviceType } = init;
   const says = (name: string): boolean => serviceCode === name || serviceType === name;
   // LiteLLM reports an exhausted budget with various statuses.

@@ -25,8 +25,7 @@ export function readCauses(
   try {
     const { name, message, code, syscall, response, cause, errors } = thrown as Record<string, unknown>;
     const { status } = (response ?? thrown) as Record<string, unknown>;
-    const causes = cause ?? (Array.isArray(errors) ? errors.slice(0, MAX_DEPTH) : []);
-    const inner = [causes].flat();
+    const inner = [cause ?? (Array.isArray(errors) ? errors.slice(0, MAX_DEPTH) : [])].flat();
     const isRoot = inner.length === 0 || depth === MAX_DEPTH;
     const own: Thrown = {
       name: stringOf(name) ?? outer.name,

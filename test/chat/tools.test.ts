@@ -522,11 +522,11 @@ describe('invalid tools', () => {
     expect(error.option).toBe('messages');
   });
 
-  test.each(['', 'two words', 'a/b', 'ü', 'x'.repeat(65)])(
+  test.each(['', 'two words', 'a/b', 'ü', 'x'.repeat(65), undefined, 7])(
     'the name %j throws ConfigurationError',
     (name) => {
       const error = thrownBy(ConfigurationError, () =>
-        defineTool({ name, parameters: z.object({}), run: () => '' }),
+        defineTool({ name: name as string, parameters: z.object({}), run: () => '' }),
       );
 
       expect(error.option).toBe('name');

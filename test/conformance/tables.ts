@@ -1161,6 +1161,14 @@ const oddFields: readonly Case[] = (
       text: 'Hi',
     },
     {
+      name: 'a null message of a withheld reply, whole (LightRAG#2551)',
+      body: { choices: [{ index: 0, message: null, finish_reason: 'content_filter: PROHIBITED_CONTENT' }] },
+      completion: {
+        choices: [{ message: { content: null }, finish_reason: 'content_filter: PROHIBITED_CONTENT' }],
+      },
+      text: '',
+    },
+    {
       name: 'a refusal that is false',
       body: completionOf({ content: 'Hi', refusal: false }),
       completion: message({ content: 'Hi', refusal: null }),

@@ -107,6 +107,9 @@ describe('toReadableStream', () => {
     ['heartbeat', { heartbeat: 1_000 }, 'heartbeat'],
     ['heartbeatMs of 0', { heartbeatMs: 0 }, 'heartbeatMs'],
     ['onError that is not a function', { onError: 'Sorry!' }, 'onError'],
+    ['status that is not between 200 and 599', { status: 199 }, 'status'],
+    ['status that does not allow a body', { status: 204 }, 'status'],
+    ['status that is not a number', { status: '200' }, 'status'],
   ])('throws ConfigurationError for the option %s, and can still be read', (_, options, option) => {
     const stream = chatClient({ fetch: streamingFetch(greeting()) }).stream(request());
 
