@@ -74,8 +74,6 @@ export interface UsageEntry {
   readonly usage: TokenUsage;
 }
 
-type AccountSettings = Pick<Settings, 'accessToken' | 'maxKeys' | 'now'>;
-
 /** Short enough that the request log does not mistake ids in paths for credentials. */
 const ID_LENGTH = 16;
 
@@ -90,14 +88,14 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class Account {
   /** The access token for the control plane. */
   readonly token: Secret;
-  readonly #settings: AccountSettings;
+  readonly #settings: Pick<Settings, 'accessToken' | 'maxKeys' | 'now'>;
   readonly #randomText: RandomText;
   readonly #byId = new Map<string, KeyRecord>();
   readonly #byFullKey = new Map<string, KeyRecord>();
   #deletions = 0;
   #usage: UsageEntry[] = [];
 
-  constructor(settings: AccountSettings, randomText: RandomText) {
+  constructor(settings: Pick<Settings, 'accessToken' | 'maxKeys' | 'now'>, randomText: RandomText) {
     this.token = new Secret(settings.accessToken ?? randomText(ALPHANUMERIC, 48));
     this.#settings = settings;
     this.#randomText = randomText;

@@ -94,9 +94,10 @@ async function run(args: Arguments, print: (line: string) => void): Promise<() =
   const accessToken = drun.accessToken.reveal();
   const models = options.models ?? (options.upstream ? undefined : DEFAULT_MODELS);
   const { keys = [], maxKeys = 5 } = options;
-  const isFull = maxKeys !== 'unlimited' && keys.length >= maxKeys;
   const scripted = keys.find(({ key }) => key !== undefined)?.key;
-  const apiKey = scripted ?? (isFull ? undefined : drun.keys.create({ name: 'first' }).secret.reveal());
+  const apiKey =
+    scripted ??
+    (keys.length >= Number(maxKeys) ? undefined : drun.keys.create({ name: 'first' }).secret.reveal());
   const summary = {
     url,
     openaiBaseUrl: `${url}/v1`,

@@ -41,17 +41,15 @@ type Details = Pick<Entry, 'operation' | 'keyId' | 'model' | 'status' | 'reason'
 
 export type LoggedRequest = ReturnType<RequestLog['open']>;
 
-type LogSettings = Pick<Settings, 'now' | 'onRequest'>;
-
 const MAX_ENTRIES = 1000;
 
 /** The most recent requests, in order of arrival. */
 export class RequestLog {
-  readonly #settings: LogSettings;
+  readonly #settings: Settings;
   readonly #token: Secret;
   #entries: Entry[] = [];
 
-  constructor(settings: LogSettings, token: Secret) {
+  constructor(settings: Settings, token: Secret) {
     this.#settings = settings;
     this.#token = token;
   }

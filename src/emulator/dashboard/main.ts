@@ -1,7 +1,11 @@
-import type { EmulatedKey } from '../keys.ts';
-import type { EmulatedRequest } from '../log.ts';
+type Key = Readonly<Record<'id' | 'name' | 'maskedKey' | 'createdAt', string>> &
+  Readonly<Record<'expired' | 'disabled', boolean>>;
 
-/* In responses, times are strings. `new Date` accepts both forms. */
+type LoggedRequest = Readonly<Record<'method' | 'path' | 'at', string>> &
+  Readonly<Partial<Record<'credential' | 'model' | 'reason', string>>> & {
+    readonly status?: number;
+    readonly faults?: readonly string[];
+  };
 
 const POLL_MS = 2000;
 const SHOWN_REQUESTS = 50;
@@ -38,12 +42,12 @@ async function send<T>(method: string, path: string, body?: object): Promise<T> 
 
 const search = get<HTMLInputElement>('search');
 const status = get('status');
-let keys: readonly EmulatedKey[] = [];
+let keys: readonly Key[] = [];
 
 async function load(): Promise<void> {
   try {
-    const requests = await send<EmulatedRequest[]>('GET', 'requests');
-    keys = (await send<EmulatedKey[]>('GET', 'keys')).reverse();
+    const requests = await send<LoggedRequest[]>('GET', 'requests');
+    keys = (await send<Key[]>('GET', 'keys')).reverse();
     showRows('requests', requests.slice(-SHOWN_REQUESTS).reverse(), requestCells);
     showKeys();
     status.textContent = 'Connected';
@@ -84,7 +88,7 @@ function showRows<T>(id: string, items: readonly T[], toCells: (item: T) => Cell
   get<HTMLTableElement>(id).tBodies[0]?.replaceChildren(...rows);
 }
 
-function keyCells(key: EmulatedKey): Cells {
+function keyCells(key: Key): Cells {
   const { name, maskedKey, createdAt } = key;
   const state = key.disabled ? ' (disabled)' : key.expired ? ' (expired)' : '';
   const button = document.createElement('button');
@@ -94,7 +98,7 @@ function keyCells(key: EmulatedKey): Cells {
   return [name + state, maskedKey, new Date(createdAt).toLocaleString('sv'), button];
 }
 
-function requestCells(request: EmulatedRequest): Cells {
+function requestCells(request: LoggedRequest): Cells {
   const { method, path, status = '–', credential = '', model, reason, faults = [], at } = request;
   const details = [model, reason, ...faults].filter((part) => part !== undefined).join(', ');
   return [new Date(at).toLocaleTimeString('sv'), `${method} ${path}`, String(status), credential, details];
@@ -131,7 +135,7 @@ const copied = get('copied');
 
 const openCreation = dialog('create-dialog', async () => {
   const name = get<HTMLInputElement>('name').value.trim();
-  const created = await send<{ keys: [EmulatedKey & { key: string }] }>('POST', 'keys', { name });
+  const created = await send<{ keys: [Key & { key: string }] }>('POST', 'keys', { name });
   get('created-name').textContent = name;
   createdKey.value = created.keys[0].key;
   get<HTMLDialogElement>('created-dialog').showModal();
@@ -139,7 +143,7 @@ const openCreation = dialog('create-dialog', async () => {
 
 let keyToDelete = '';
 const openDeletion = dialog('delete-dialog', () => send('DELETE', `keys/${keyToDelete}`));
-function confirmDeletion({ id, name, maskedKey }: EmulatedKey): void {
+function confirmDeletion({ id, name, maskedKey }: Key): void {
   keyToDelete = id;
   get('delete-name').textContent = name;
   get('delete-key').textContent = maskedKey;
