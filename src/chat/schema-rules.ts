@@ -4,21 +4,21 @@ import { isRecord } from '../internal/json.ts';
 export type JsonSchema = Record<string, unknown>;
 
 /**
- * Keywords that contain a schema or an array of schemas (`SCHEMAS`), or a record of schemas (`NAMED`). `allOf` is not
- * included: if its parts were closed, they would exclude each other's fields.
+ * Keywords that contain a schema or an array of schemas (`SCHEMAS`), or a record of schemas (`NAMED`). `allOf` is
+ * omitted, because its subschemas would reject each other's fields once they are closed.
  */
 const SCHEMAS = 'items prefixItems additionalProperties anyOf oneOf not contains'.split(' ');
 const NAMED = ['properties', 'patternProperties', '$defs'];
 
-/** The only formats that OpenAI and vLLM's grammar engines accept in a schema. */
+/** The only values of `format` that OpenAI and vLLM's grammar engines accept in a schema. */
 const FORMATS = 'date-time time date duration email hostname ipv4 ipv6 uuid'.split(' ');
 /** OpenAI and all grammar engines reject patterns with lookaround. */
 const LOOKAROUND = /\(\?<?[=!]/;
 
 /**
- * Converts a library's schema to a schema that servers accept and models can satisfy. Resolves a reference at the root,
- * turns alternatives into `anyOf`, merges intersections, closes every object, and requires fields that are nullable or
- * have a default. Removes keywords that servers reject: most formats, patterns with lookaround, and `propertyNames`.
+ * Converts a schema from a library to one that servers accept and models can satisfy. Resolves a reference at the root,
+ * replaces `oneOf` with `anyOf`, merges `allOf`, closes every object, and requires fields that are nullable or have a
+ * default. Removes keywords that servers reject: most formats, patterns with lookaround, and `propertyNames`.
  */
 export function closeSchema({ $schema: _, ...schema }: JsonSchema): JsonSchema {
   const { $ref, ...rest } = schema;
@@ -90,7 +90,7 @@ function resolve(ref: string, root: JsonSchema): JsonSchema {
   return isRecord(target) ? target : {};
 }
 
-/** Merges `allOf` and its sibling keywords into one schema. Returns `undefined` if that is not possible. */
+/** Merges `allOf` and its sibling keywords into one schema. Returns `undefined` if they cannot be merged. */
 function mergeAll({ allOf, ...rest }: JsonSchema, root: JsonSchema, depth = 0): JsonSchema | undefined {
   if (depth > 20) return undefined;
   let merged: JsonSchema | undefined = rest;
@@ -104,7 +104,7 @@ function mergeAll({ allOf, ...rest }: JsonSchema, root: JsonSchema, depth = 0): 
   return merged;
 }
 
-/** Keywords for which the larger or the smaller of two values is stricter. */
+/** Keywords that become stricter as their value increases (`LARGER`) or decreases (`SMALLER`). */
 const LARGER = /^(?:exclusiveM|m)inimum$|^min[A-Z]/;
 const SMALLER = /^(?:exclusiveM|m)aximum$|^max[A-Z]/;
 const NOTES = ['title', 'description', 'default', 'examples', '$id', '$comment', 'id'];
@@ -153,7 +153,7 @@ function mergeNamed(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: numbe
   return merged;
 }
 
-/** Whether `type` or `enum` is an empty array, which JSON Schema does not permit and no value can match. */
+/** Returns whether `type` or `enum` is an empty array, so that no value can match the schema. */
 function hasEmptyList({ type, enum: values }: JsonSchema): boolean {
   return [type, values].some((list) => Array.isArray(list) && list.length === 0);
 }
@@ -173,7 +173,7 @@ export function hasValue(
   above: readonly unknown[] = [],
 ): boolean {
   if (!isRecord(schema)) return schema !== false;
-  // A schema that requires itself could be matched only by infinite values.
+  // Only an infinitely nested value could match a schema that requires itself.
   if (above.includes(schema)) return false;
   const within = (one: unknown): boolean => hasValue(one, root, [...above, schema]);
   const { $ref, not, type, anyOf, oneOf, properties, items, minItems } = schema;
@@ -201,7 +201,7 @@ const NOT_STRICT =
   /^(?:patternProperties|propertyNames|prefixItems|additionalItems|contains|allOf|oneOf|not|pattern)$/;
 const TYPED = /^(?:type|\$ref|anyOf|enum|const)$/;
 
-/** Whether OpenAI's strict mode supports a schema: every object must be closed and require all its fields. */
+/** Returns whether OpenAI's strict mode supports a schema: every object must be closed and require all its fields. */
 export function isStrictSchema(schema: unknown, isRoot = true): boolean {
   if (!isRecord(schema) || (isRoot && schema.type !== 'object')) return false;
   const { type, properties, required, additionalProperties, items = [], anyOf = [] } = schema;

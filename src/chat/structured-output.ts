@@ -8,16 +8,16 @@ import { finishKind } from './finish-reason.ts';
 import { issuesText, validate } from './json-schema.ts';
 import type { SchemaOutput } from './tools.ts';
 
-/** Some models wrap the JSON in a Markdown fence. The closing fence is missing if it is a stop sequence. */
+/** Some models wrap the JSON in a Markdown fence. If the fence is a stop sequence, the closing fence is missing. */
 const FENCE = /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s;
 
 /** A completion together with its parsed reply. */
 export type ParsedCompletion<Output> = ChatCompletion & {
-  /** The output of the schema, or `null` if the model called tools instead. */
+  /** The reply as parsed by the schema, or `null` if the model called tools instead of replying. */
   readonly parsed: Output;
 };
 
-/** A completion, with the parsed value if there is a schema. */
+/** A completion, with the parsed reply if a schema was passed. */
 export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
   ? Completion
   : Completion & ParsedCompletion<SchemaOutput<Schema>>;
@@ -25,7 +25,7 @@ export type Parsed<Completion, Schema extends object> = [Schema] extends [never]
 /**
  * Checks that the first choice is complete.
  *
- * @param isPartial - Whether the content of the choice shows that it is incomplete.
+ * @param isPartial - Whether the content of the choice is known to be incomplete.
  * @throws {ModelRefusalError | OutputTruncatedError}
  */
 export function checkFinished(completion: ChatCompletion, reader: ChunkReader, isPartial = false): void {
@@ -60,7 +60,7 @@ export async function parseReply<Completion extends ChatCompletion>(
   const { message } = first;
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const whole = (message.content ?? '').trim();
-  // Some chat templates contain the opening `<think>` tag, so the text contains only the closing tag.
+  // If the chat template contains the opening `<think>` tag, the reply contains only the closing tag.
   const isReply = readReply(whole) !== undefined;
   const block = isReply ? null : /^(?:<think>)?(.*?)<\/think>(?!\s*<think>)(.*)$/s.exec(whole);
   const [, reasoning, rest = whole] = block ?? [];

@@ -4,9 +4,9 @@ import { DELTA, mergeField, mergeFields } from './merge.ts';
 import type { Fields } from './normalize.ts';
 
 interface PendingCall {
-  /** The server's index, if it sends one. */
+  /** The index that the server sent, if any. */
   readonly index: number | undefined;
-  /** The index that readers see: the server's, unless another call already uses it. */
+  /** The index that readers see: the server's index, unless another call already uses it. */
   readonly position: number;
   id: string | undefined;
   /** All fields except `id` and `index`. */
@@ -23,7 +23,7 @@ interface PendingCall {
  * together with the next call.
  */
 export class ToolCallList {
-  /** `undefined` until an array of calls arrives, even an empty one. */
+  /** `undefined` until the first array of calls arrives, which may be empty. */
   #calls: PendingCall[] | undefined;
   #isWhole = false;
 
@@ -31,7 +31,7 @@ export class ToolCallList {
     return this.#calls?.length ?? 0;
   }
 
-  /** Adds deltas, or the calls of a whole message, and sets their `index` for readers. */
+  /** Adds deltas, or the calls of a whole message, and sets the `index` that readers see. */
   add(deltas: readonly Fields[], isWhole: boolean): void {
     this.#calls ??= [];
     this.#isWhole = isWhole;
@@ -46,10 +46,10 @@ export class ToolCallList {
   }
 
   /**
-   * Returns the calls received so far, or `undefined` if no array of calls arrived. Replaces missing and duplicate ids.
+   * Returns the calls received so far, or `undefined` if no array has arrived. Replaces missing and duplicate ids.
    *
    * @param seed - Makes generated ids differ between completions.
-   * @param isFinished - Whether the calls are complete, so that missing arguments mean an empty object.
+   * @param isFinished - Whether the calls are complete. If so, missing arguments become an empty object.
    */
   build(seed: string, isFinished: boolean): ToolCall[] | undefined {
     const ids = new Set<string>();
@@ -61,7 +61,7 @@ export class ToolCallList {
       const isUnique = id !== undefined && !ids.has(id);
       if (isUnique) ids.add(id);
       return {
-        // The index of a delta is used only for assembly.
+        // An index in a delta is used only to assemble the calls.
         ...(this.#isWhole && index !== undefined && { index }),
         ...rest,
         id: isUnique ? id : newId(`${seed} ${JSON.stringify(written)}`, position),
@@ -71,7 +71,7 @@ export class ToolCallList {
     });
   }
 
-  /** Finds the call that the first delta belongs to. The other deltas follow it in the same chunk. */
+  /** Finds the call that `deltas[0]` belongs to. The other deltas follow it in the same chunk. */
   #find(deltas: readonly Fields[], touched: ReadonlySet<PendingCall>): PendingCall | undefined {
     const [delta = {}] = deltas;
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
@@ -79,7 +79,7 @@ export class ToolCallList {
     const withId = this.#calls?.filter((call) => id !== undefined && call.id === id);
     const sameId = withId?.findLast((call) => call.index === index) ?? withId?.at(-1);
     const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
-    // Deltas without a name continue the last calls, in the same order.
+    // Deltas without a name continue the most recent calls, in order.
     const named = deltas.findIndex((one) => nameOf(one) !== '');
     const parts = Math.min(named < 0 ? deltas.length : named || 1, this.length);
     const last = index === undefined || (isPart && id === undefined) ? this.#calls?.at(-parts) : undefined;
@@ -110,7 +110,7 @@ function mergeCall(call: PendingCall, delta: Fields): void {
   const { function: called } = call.fields;
   const before = argumentsOf(call.fields);
   if (isRecord(called) && argumentsOf(delta).startsWith(before)) {
-    // After `:`, `,` or `[`, the same text can also be the start of a nested object.
+    // If the arguments end with `:`, `,` or `[`, the delta may start a nested object instead of repeating them.
     call.isCumulative ||= /^\{(?:.*[^:,[])?$/s.test(before.trim());
     if (call.isCumulative) called.arguments = '';
   }
@@ -132,14 +132,14 @@ export function mergeCalled(target: Fields, field: string, delta: Fields): void 
 }
 
 /**
- * Whether a delta with a name starts another call, even if its id and index do not show that. Once the arguments of a
- * call have begun, its name is complete. A delta that repeats the call does not start another.
+ * Returns whether a delta with a name starts another call, even if its id and index suggest otherwise. Once a call
+ * has arguments, its name is complete. A delta that repeats the current call does not start another call.
  */
 function startsAnother(call: PendingCall, delta: Fields): boolean {
   const [before, added] = [argumentsOf(call.fields), argumentsOf(delta)];
   if (before === '' || added === before) return false;
   if (nameOf(call.fields) !== nameOf(delta)) return nameOf(call.fields) !== '';
-  // An empty object can be a placeholder for the arguments.
+  // Some servers send `{}` as a placeholder before the actual arguments.
   const isComplete = isRecord(parseJson(before)) && !isEmpty(before);
   return isComplete && (isElsewhere(call, delta) || added.trimStart().startsWith('{'));
 }
@@ -163,7 +163,7 @@ function argumentsOf(call: Fields): string {
 
 function idOf({ id }: Fields): string | undefined {
   if (typeof id === 'number') return String(id);
-  // Mistral has sent the string "null".
+  // Mistral has sent the string "null" as an id.
   return typeof id === 'string' && id !== '' && id !== 'null' ? id : undefined;
 }
 
@@ -178,13 +178,13 @@ function toFunction(value: unknown, isFinished: boolean): Fields {
   return { ...called, name: called.name ?? '', arguments: isFinished ? completeArguments(text) : text };
 }
 
-/** Maximum number of positions at which to look for repeated arguments. */
+/** Maximum number of positions to check for repeated arguments. */
 const MAX_POSITIONS = 20;
 
 /**
- * Repairs the arguments of a complete call, because chat templates accept only an object. Servers represent missing
+ * Repairs the arguments of a complete call, because chat templates accept only an object. Servers may represent missing
  * arguments in several ways, add an empty object before or after the arguments, or repeat the arguments, possibly as a
- * string. Returns other text unchanged.
+ * JSON string. Returns other text unchanged.
  */
 function completeArguments(text: string): string {
   if (/^\s*(?:null\s*)?$/.test(text)) return '{}';
@@ -207,8 +207,8 @@ function isEmpty(args: string): boolean {
 }
 
 /**
- * Creates an id that depends only on the completion, so that whole and streamed replies have the same ids. Mistral
- * models accept only ids of nine letters and digits. The position makes the id unique.
+ * Creates an id that depends only on the completion, so that streamed and non-streamed replies have the same ids.
+ * Mistral models accept only ids of nine letters and digits. The position makes the id unique.
  */
 function newId(seed: string, position: number): string {
   let hash = 0;

@@ -9,7 +9,7 @@ import type { ChatCompletionRequest, ChatMessage } from './request.ts';
 import { checkFinished, parseReply } from './structured-output.ts';
 import { isTool, type Tool } from './tools.ts';
 
-/** The last completion of a run. `usage` is the total over all rounds. */
+/** The last completion of a tool run. `usage` is the total for all rounds. */
 export type ToolRunCompletion = ChatCompletion & {
   /** The whole conversation: the messages of the request, all tool calls and their results, and the last reply. */
   readonly messages: readonly ChatMessage[];
@@ -23,13 +23,13 @@ export type ToolEvent =
   | { readonly type: 'tool-call'; readonly id: string; readonly name: string; readonly arguments: string }
   | { readonly type: 'tool-result'; readonly id: string; readonly name: string; readonly content: string };
 
-/** Requests one completion of a run. A generator also yields the events of the completion's stream. */
+/** Requests the next completion of a run. If the result is a generator, it also yields the events of the stream. */
 export type Ask = (
   request: ChatCompletionRequest,
   signal: AbortSignal,
 ) => Promise<ChunkReader> | AsyncGenerator<ToolEvent, ChunkReader, undefined>;
 
-/** Requests completions, and runs the tools that they call, until a completion calls no tools. */
+/** Repeatedly requests a completion and runs the tools that it calls, until a completion calls no tools. */
 export async function* runTools(
   request: ChatCompletionRequest,
   { tools, maxRounds = 10, schema }: RunToolsOptions & AnySchemaOptions,
@@ -90,7 +90,7 @@ function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'
   if (new Set(names).size < names.length) fail('tools', 'contains two tools with the same name');
 }
 
-/** Returns the tool calls that must be run. */
+/** Returns the tool calls to run. */
 function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): readonly ToolCall[] {
   const [{ message, finish_reason }] = reader.completion.choices;
   const { tool_calls: calls = [], content, function_call } = message;
@@ -158,7 +158,7 @@ async function runCalls(
   return results;
 }
 
-/** Replaces arguments that are not a JSON object, because they would make the server's chat template fail. */
+/** Replaces tool call arguments that are not a JSON object, because the server's chat template would fail on them. */
 function withJsonArguments(message: CompletionMessage): CompletionMessage {
   const tool_calls = message.tool_calls?.map((call) =>
     isInvalid(call) ? { ...call, function: { ...call.function, arguments: '{}' } } : call,

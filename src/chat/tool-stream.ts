@@ -6,8 +6,8 @@ import type { ChatCompletionRequest } from './request.ts';
 import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
 
 /**
- * The events of a run of {@link ChatClient.streamTools}, for a single reader. The run starts when the first event is
- * read, or when {@link ToolStream.completion} is called.
+ * The events emitted by a run of {@link ChatClient.streamTools}. Only one reader can iterate over them. The run starts
+ * when the first event is read, or when {@link ToolStream.completion} is called.
  *
  * @example
  * ```ts
@@ -55,7 +55,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
     return this.#events.iterate((event) => event);
   }
 
-  /** Returns the last completion together with the whole conversation. Reads the events if there is no reader. */
+  /** Returns the last completion with the whole conversation. Consumes the events if there is no other reader. */
   async completion(): Promise<Completion> {
     await this.#events.drain();
     return this.#completion as Completion;

@@ -30,25 +30,25 @@ export interface CustomToolDefinition {
   };
 }
 
-/** The second argument of {@link Tool.run}. */
+/** The second argument to {@link Tool.run}. */
 export interface ToolContext {
   /** Id of the tool call. */
   readonly toolCallId: string;
-  /** Aborts if the run ends before this tool call finishes. */
+  /** A signal that is aborted if the run ends before this tool call finishes. */
   readonly signal: PlatformAbortSignal;
 }
 
 /** A tool that the model may call, and that {@link ChatClient.runTools} can run. */
 export interface Tool<Parameters extends object = object> {
-  /** Consists of 1 to 64 letters, digits, `_` or `-`. */
+  /** Must consist of 1 to 64 letters, digits, `_` or `-`. */
   readonly name: string;
   /** Explains to the model when and how to use the tool. */
   readonly description?: string | undefined;
-  /** Schema for the arguments: a Standard Schema that provides a JSON Schema, or a JSON Schema (without validation). */
+  /** Schema for the arguments: a JSON Schema (not used for validation) or a Standard Schema that provides one. */
   readonly parameters: Parameters;
   /** Whether to request strict adherence to the schema. @defaultValue The server's default. */
   readonly strict?: boolean | undefined;
-  /** Runs the tool. Strings are sent to the model unchanged; other results are sent as JSON. An error ends the run. */
+  /** Runs the tool. A string is sent to the model unchanged, any other result as JSON. A thrown error ends the run. */
   run(parameters: SchemaOutput<Parameters>, context: ToolContext): unknown;
 }
 

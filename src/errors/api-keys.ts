@@ -30,14 +30,14 @@ export class ApiKeyLimitError extends ApiError<'api_key_limit_reached', 'ApiKeyL
 }
 
 /**
- * `create` received no usable response, so a key may or may not have been created. `cause` is the failure.
+ * `create` received no usable response, so a key may or may not have been created. `cause` is the underlying error.
  *
- * List the keys, and delete or adopt a candidate, before you create another key.
+ * Before you create another key, list the keys, and delete or adopt one of the candidates.
  */
 export class UnknownOutcomeError extends DrunError<'UnknownOutcomeError', 'unknown_outcome'> {
   /**
    * Ids of keys that this call may have created: unused keys with the requested name that were created after the
-   * request was sent. They may also have been created by another caller. Absent if the keys could not be listed.
+   * request was sent. Another caller may have created some of these keys. Absent if the keys could not be listed.
    */
   declare readonly candidateIds?: readonly string[] | undefined;
 

@@ -20,11 +20,11 @@ export class ApiError<
   Code extends ApiErrorCode = ApiErrorCode,
   Name extends string = string,
 > extends DrunError<Name, Code> {
-  /** HTTP status. If a 2xx response reports an error, the status given in its body, or else the HTTP status. */
+  /** HTTP status. If a 2xx response reports an error, a status in its body takes precedence over the HTTP status. */
   declare readonly status: number;
   /** Origin and path of the request. */
   declare readonly url?: string | undefined;
-  /** The service's own code: `error.code` from the data plane, `id` from the control plane. */
+  /** The service's error code: `error.code` from the data plane, `id` from the control plane. */
   declare readonly serviceCode?: string | undefined;
   /** `error.type` from the data plane. */
   declare readonly serviceType?: string | undefined;
@@ -34,7 +34,7 @@ export class ApiError<
   declare readonly requestId?: string | undefined;
   /** Requested delay before a retry, in milliseconds, from the `retry-after-ms` or `Retry-After` header. */
   declare readonly retryAfterMs?: number | undefined;
-  /** Redacted beginning of a body that has no recognizable message. Not enumerable: it may repeat the prompt. */
+  /** Redacted start of a response body without a recognizable message. Not enumerable, as it may contain the prompt. */
   declare readonly excerpt?: string | undefined;
 
   /** Subclasses pass their `code` and `name`. */
@@ -48,7 +48,7 @@ export class ApiError<
   }
 }
 
-/** 400 or 422: the request is invalid. Sending it again does not help. */
+/** 400 or 422: the request is invalid. Retrying an invalid request does not help. */
 export class InvalidRequestError extends ApiError<'invalid_request', 'InvalidRequestError'> {
   constructor(message: string, fields: ApiErrorInit) {
     super(message, fields, 'invalid_request', 'InvalidRequestError');
@@ -57,7 +57,7 @@ export class InvalidRequestError extends ApiError<'invalid_request', 'InvalidReq
 
 /** 401: the credential is missing, unknown, deleted, disabled or expired. */
 export class AuthenticationError extends ApiError<'authentication_failed', 'AuthenticationError'> {
-  /** The rejected credential, masked (`sk-******7ucU`). Absent if it may have been a model server's credential. */
+  /** The rejected credential, masked (`sk-******7ucU`). Absent if the credential may belong to a model server. */
   declare readonly maskedKey?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<AuthenticationError>) {

@@ -1,12 +1,12 @@
 /** A registered symbol, so that two copies of the package recognize each other's errors. */
 export const marker: unique symbol = /* @__PURE__ */ Symbol.for('drun-sdk.error');
 
-/** The fields that the constructor of an error class accepts. Fields in `Optional` have a default. */
+/** The fields that the constructor of an error class accepts. The fields named in `Optional` have a default value. */
 export type FieldsOf<E, Optional extends keyof E = never> = Omit<E, keyof DrunError | Optional> & {
   readonly [Field in Optional]?: E[Field] | undefined;
 } & { readonly cause?: unknown };
 
-/** Fields that printing and `JSON.stringify` omit: `name` is shown anyway, and the others may repeat a prompt. */
+/** Fields that are not enumerable: `name` is printed anyway, and the others may contain a prompt. */
 const HIDDEN = ['name', 'excerpt', 'messages'];
 
 /**
@@ -15,7 +15,7 @@ const HIDDEN = ['name', 'excerpt', 'messages'];
  * No field, message, stack or cause contains a credential: messages from servers and libraries are redacted first.
  */
 export abstract class DrunError<Name extends string = string, Code extends string = string> extends Error {
-  /** The name of the class. A literal, so it survives minification. */
+  /** The name of the class. A string literal, so that it survives minification. */
   declare readonly name: Name;
 
   /** A stable, machine-readable code. */
@@ -32,7 +32,7 @@ export abstract class DrunError<Name extends string = string, Code extends strin
       Object.defineProperty(this, field, { value, enumerable, writable: true, configurable: true });
     }
     Object.defineProperty(this, marker, { value: true });
-    // Some runtimes include the error's name in the stack, which they captured before the name was set.
+    // Capture the stack again, because some runtimes include the error's name, which was not set before.
     const { captureStackTrace } = Error as { captureStackTrace?: (error: Error, below: unknown) => void };
     captureStackTrace?.(this, new.target);
   }
@@ -43,10 +43,10 @@ export abstract class DrunError<Name extends string = string, Code extends strin
   }
 }
 
-/** A difference between a value and what was expected. */
+/** A violation of a schema or of the API contract. */
 export interface ResponseIssue {
-  /** Path to the value, outermost key first, such as `['items', 0, 'creationTimestamp']`. Empty for the whole value. */
+  /** Path to the value, outermost key first, such as `['items', 0, 'creationTimestamp']`. Empty for the root value. */
   readonly path: readonly (string | number)[];
-  /** What was expected. Contains the value only if a schema library quotes it. */
+  /** What was expected. Contains the actual value only if a schema library quotes it. */
   readonly message: string;
 }

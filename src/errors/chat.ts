@@ -70,7 +70,7 @@ export class OutputTruncatedError extends DrunError<'OutputTruncatedError', 'out
 
 /** The reply is not JSON, or does not match the schema. */
 export class OutputValidationError extends DrunError<'OutputValidationError', 'output_validation_failed'> {
-  /** How the reply differs from the schema, as reported by the schema library. Empty if the reply is not JSON. */
+  /** How the reply violates the schema, as reported by the schema library. Empty if the reply is not JSON. */
   declare readonly issues: readonly ResponseIssue[];
   declare readonly completion: PartialCompletion;
 
@@ -85,7 +85,7 @@ export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call
   declare readonly toolName: string;
   /** What is wrong with the call. Contains the schema library's issues if the arguments do not match the schema. */
   declare readonly issues: readonly ResponseIssue[];
-  /** The conversation up to the message that contains the call. Not enumerable, to keep prompts out of logs. */
+  /** The conversation up to and including the invalid call. Not enumerable, to keep prompts out of logs. */
   declare readonly messages: readonly unknown[];
 
   constructor(message: string, fields: FieldsOf<ToolCallError>) {
@@ -96,7 +96,7 @@ export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call
 /** The model kept calling tools after `maxRounds` rounds. */
 export class MaxToolRoundsError extends DrunError<'MaxToolRoundsError', 'max_tool_rounds_exceeded'> {
   declare readonly maxRounds: number;
-  /** The conversation up to the calls that were not run. Not enumerable, to keep prompts out of logs. */
+  /** The conversation, including the last calls, which were not run. Not enumerable, to keep prompts out of logs. */
   declare readonly messages: readonly unknown[];
 
   constructor(message: string, fields: FieldsOf<MaxToolRoundsError>) {

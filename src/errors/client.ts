@@ -47,11 +47,11 @@ export class TimeoutError extends DrunError<'TimeoutError', 'timeout'> {
 export class InvalidResponseError extends DrunError<'InvalidResponseError', 'invalid_response'> {
   /** HTTP status of the response. */
   declare readonly status: number;
-  /** How the response differs from the contract. Contains no values from the response. */
+  /** How the response violates the API contract. Contains no values from the response. */
   declare readonly issues: readonly ResponseIssue[];
   /** Request id from the response headers; absent if the server sends none. */
   declare readonly requestId?: string | undefined;
-  /** Redacted beginning of the body. Not enumerable, because it may repeat the prompt. */
+  /** Redacted start of the response body. Not enumerable, because it may contain the prompt. */
   declare readonly excerpt?: string | undefined;
 
   constructor(message: string, fields: FieldsOf<InvalidResponseError, 'issues'>) {

@@ -15,17 +15,17 @@ export function checkBoolean(value: unknown, option: string): void {
   check(value === undefined || typeof value === 'boolean', option, 'must be true or false');
 }
 
-/** Accepts signals of any platform or polyfill. */
+/** Accepts signals from any platform or polyfill. */
 export function checkSignal(signal: unknown): void {
   const { aborted, addEventListener: add, removeEventListener: remove } = Object(signal);
   const isSignal = typeof aborted === 'boolean' && typeof add === 'function' && typeof remove === 'function';
   check(isSignal, 'signal', 'must be an AbortSignal');
 }
 
-/** @param owner - The class or function that accepts the options, for the message: `ChatClient` or `complete()`. */
+/** @param owner - The class or function that the message names, such as `ChatClient` or `complete()`. */
 export function checkOptions(options: unknown, allowed: readonly string[], owner: string): void {
   if (!canHoldOptions(options)) {
-    // The value is not repeated, because it may be a credential, as in `new ChatClient('sk-…')`.
+    // The message omits the value, because it may be a credential, as in `new ChatClient('sk-…')`.
     const kind = typeof options === 'object' ? 'null, an array or a class instance' : typeof options;
     const why = `${owner} expects an object with options (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });
