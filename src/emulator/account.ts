@@ -1,5 +1,4 @@
 import { Secret } from '../secret/secret.ts';
-import type { Settings } from './options.ts';
 import { ALPHANUMERIC, type RandomText, URL_SAFE } from './random.ts';
 
 /** The owner of a key: the account, or a workspace given by its number. */
@@ -74,6 +73,12 @@ export interface UsageEntry {
   readonly usage: TokenUsage;
 }
 
+interface AccountSettings {
+  readonly accessToken: string | undefined;
+  readonly maxKeys: number;
+  readonly now: () => number;
+}
+
 /** Short enough that the request log does not mistake ids in paths for credentials. */
 const ID_LENGTH = 16;
 
@@ -88,14 +93,14 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class Account {
   /** The access token for the control plane. */
   readonly token: Secret;
-  readonly #settings: Pick<Settings, 'accessToken' | 'maxKeys' | 'now'>;
+  readonly #settings: AccountSettings;
   readonly #randomText: RandomText;
   readonly #byId = new Map<string, KeyRecord>();
   readonly #byFullKey = new Map<string, KeyRecord>();
   #deletions = 0;
   #usage: UsageEntry[] = [];
 
-  constructor(settings: Pick<Settings, 'accessToken' | 'maxKeys' | 'now'>, randomText: RandomText) {
+  constructor(settings: AccountSettings, randomText: RandomText) {
     this.token = new Secret(settings.accessToken ?? randomText(ALPHANUMERIC, 48));
     this.#settings = settings;
     this.#randomText = randomText;

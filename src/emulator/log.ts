@@ -1,7 +1,6 @@
 import { redact } from '../secret/redact.ts';
 import { Secret } from '../secret/secret.ts';
 import { type EmulatedOperation, type EmulatedPlane, planeOf } from './operation.ts';
-import type { Settings } from './options.ts';
 
 /** A request that the emulator received. No field contains a plain-text credential. */
 export interface EmulatedRequest {
@@ -41,15 +40,20 @@ type Details = Pick<Entry, 'operation' | 'keyId' | 'model' | 'status' | 'reason'
 
 export type LoggedRequest = ReturnType<RequestLog['open']>;
 
+interface LogSettings {
+  readonly now: () => number;
+  readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
+}
+
 const MAX_ENTRIES = 1000;
 
 /** The most recent requests, in order of arrival. */
 export class RequestLog {
-  readonly #settings: Settings;
+  readonly #settings: LogSettings;
   readonly #token: Secret;
   #entries: Entry[] = [];
 
-  constructor(settings: Settings, token: Secret) {
+  constructor(settings: LogSettings, token: Secret) {
     this.#settings = settings;
     this.#token = token;
   }

@@ -167,25 +167,21 @@ export class Completion {
 
   /** Yields the choices of a stream, one for each chunk. */
   async *#choices(): AsyncGenerator<WireChoice, void, undefined> {
-    for (const [position, prompt] of this.#options.prompts.entries())
-      yield* this.#choicesOf(prompt, position);
-  }
-
-  async *#choicesOf(prompt: Prompt, position: number): AsyncGenerator<WireChoice, void, undefined> {
-    const { request, reply } = prompt;
-    const n = Number(request.n ?? 1);
-    const indexes = Array.from({ length: n }, (_, index) => position * n + index);
-    const each = (delta: () => Fields, rest: object): WireChoice[] =>
-      indexes.map((index) => ({ index, delta: delta(), logprobs: null, finish_reason: null, ...rest }));
-    const begun = new Set<number>();
-    yield* each(() => ({ role: 'assistant', content: '' }), {});
-    for await (const piece of limitedPieces(reply as ScriptedReply, request, this.#options.contextLength)) {
-      const { finishReason, stopReason = null } = piece;
-      const deltas = this.#deltasOf(piece, begun);
-      const last = finishReason === undefined ? undefined : (deltas.pop() ?? (() => ({})));
-      for (const delta of deltas) yield* each(delta, { token_ids: null });
-      const end = { finish_reason: finishReason, stop_reason: stopReason, token_ids: null };
-      if (last !== undefined) yield* each(last, end);
+    for (const [position, { request, reply }] of this.#options.prompts.entries()) {
+      const n = Number(request.n ?? 1);
+      const indexes = Array.from({ length: n }, (_, index) => position * n + index);
+      const each = (delta: () => Fields, rest: object): WireChoice[] =>
+        indexes.map((index) => ({ index, delta: delta(), logprobs: null, finish_reason: null, ...rest }));
+      const begun = new Set<number>();
+      yield* each(() => ({ role: 'assistant', content: '' }), {});
+      for await (const piece of limitedPieces(reply as ScriptedReply, request, this.#options.contextLength)) {
+        const { finishReason, stopReason = null } = piece;
+        const deltas = this.#deltasOf(piece, begun);
+        const last = finishReason === undefined ? undefined : (deltas.pop() ?? (() => ({})));
+        for (const delta of deltas) yield* each(delta, { token_ids: null });
+        const end = { finish_reason: finishReason, stop_reason: stopReason, token_ids: null };
+        if (last !== undefined) yield* each(last, end);
+      }
     }
   }
 
