@@ -144,7 +144,7 @@ export class Completion {
     yield { choices: [], usage: usage ?? this.#usage(), system_fingerprint: FINGERPRINT, ...fields };
   }
 
-  /** Adds the fields that every completion and chunk starts with, unless `body` already has them. */
+  /** Adds the fields common to all completions and chunks, unless `body` already has them. */
   #withHead(body: Fields): object {
     const { head, isChat, request } = this.#options;
     const kind = request.stream === true ? 'chat.completion.chunk' : 'chat.completion';
@@ -201,7 +201,7 @@ export class Completion {
 
   /** Converts a tool call delta to wire format. In vLLM, the first delta of a tool call has no `arguments`. */
   #callDelta({ index = 0, id, name, arguments: text }: EmulatedToolCallDelta, isNew: boolean): object {
-    // The ids must be unique, because clients use them to distinguish tool calls from different rounds.
+    // Tool call ids must be unique, because clients use them to distinguish tool calls from different rounds.
     const newId = isNew ? `chatcmpl-tool-${this.#options.randomText(HEXADECIMAL, 16)}` : undefined;
     const type = isNew ? 'function' : undefined;
     return { id: id ?? newId, type, index, function: { name, arguments: text } };

@@ -35,7 +35,7 @@ export type ModelServer = (request: ModelRequest) => Promise<Response>;
 /**
  * Creates a model server that responds in vLLM's format, with replies from `rules` and the `reply` option.
  *
- * @param fallback - Handles the requests that no rule matches.
+ * @param fallback - Handles requests that no rule matches.
  */
 export function emulatedModelServer(
   { settings, randomText }: Context,
@@ -100,7 +100,7 @@ export function emulatedModelServer(
 }
 
 async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Promise<Reply> {
-  // Called within a promise, so that a function that throws is handled like one that rejects.
+  // Called within a promise, so that exceptions are handled like rejections.
   const reply: unknown =
     typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
   // Nothing will read the reply, so close its generator, which may hold resources.
@@ -114,7 +114,7 @@ async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Pr
 
 /**
  * Yields the events of a stream. If the reply fails, the stream ends with an error event and `[DONE]`, as in vLLM when
- * the engine dies.
+ * its engine dies.
  */
 async function* events(completion: Completion): AsyncGenerator<string, void, undefined> {
   try {
@@ -140,7 +140,7 @@ function checkContext(request: ChatRequest, model: EmulatedModel | undefined): v
   if (contextLength === undefined) return;
   const start = `This model's maximum context length is ${contextLength} tokens. However, `;
   const characters = request.messages.reduce((sum, { content }) => sum + lengthOf(textOf(content)), 0);
-  // vLLM rejects a prompt that is certain to exceed the limit without tokenizing it.
+  // If a prompt is certain to exceed the limit, vLLM rejects it without tokenizing it.
   const maxCharacters = contextLength * 16;
   if (characters > maxCharacters) {
     throw new ModelServerError(
@@ -176,8 +176,8 @@ function unmatched(request: ChatRequest, key: KeyRecord): HttpError {
 }
 
 /**
- * Repeats the last user message, unless the request requires a tool call (`tool_choice`) or JSON (`response_format`).
- * In that case, the arguments or the reply are the simplest valid value.
+ * Returns the last user message. If the request requires a tool call (`tool_choice`) or JSON (`response_format`),
+ * returns the simplest valid arguments or JSON value instead.
  *
  * @throws {HttpError} If no valid value can be found.
  */

@@ -42,7 +42,7 @@ export function isWire(reply: Reply): boolean {
 /** Maximum number of chunks into which a text is split. */
 const CHUNKS = 4;
 
-/** Splits a text into chunks of whole characters. */
+/** Splits a text into chunks without splitting characters. */
 function cut(text: string): string[] {
   const size = Math.max(1, Math.ceil(lengthOf(text) / CHUNKS));
   return text.match(new RegExp(`[\\s\\S]{1,${size}}`, 'gu')) ?? [];
@@ -61,7 +61,7 @@ export async function* limitedPieces(
   const available = contextLength - promptTokens(request.messages);
   let budget =
     Math.min(typeof requested === 'number' ? requested : available, available) * CHARACTERS_PER_TOKEN;
-  /** Returns the part of a text that fits into the budget, or `undefined` if the budget is used up. */
+  /** Returns the part of a text that fits into the token budget, or `undefined` if the budget is used up. */
   const take = (text: string | undefined): string | undefined => {
     if (text === undefined || text === '') return text;
     const characters = [...text];
@@ -73,7 +73,7 @@ export async function* limitedPieces(
     .flat()
     .map(String)
     .filter((text) => text !== '');
-  // Like vLLM, hold back one character less than the longest stop string, because that string may have begun.
+  // Like vLLM, hold back one character less than the longest stop string, because the text may end with its beginning.
   const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
   let held = '';
   let hasCalls = false;
