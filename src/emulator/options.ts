@@ -113,7 +113,7 @@ export type Settings = ReturnType<typeof resolveOptions>;
 
 export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];
 
-/** @throws {TypeError} If an option is invalid; the message names it. */
+/** @throws {TypeError} If an option is invalid. The message names the option. */
 export function resolveOptions(options: EmulatorOptions) {
   check('createEmulator', schema, options);
   const { upstream, maxKeys = 5 } = options;
