@@ -66,8 +66,7 @@ const DURATIONS = {
   activationTimeoutMs: 5 * MINUTE_MS,
 };
 
-const OTHER_OPTIONS =
-  'name manager verifier store encryptionKey standby deleteBeforeCreate quota clock random';
+const OTHERS = 'name manager verifier store encryptionKey standby deleteBeforeCreate quota clock random';
 const MAX_AGE_MS = 100 * 365 * DAY_MS;
 
 type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
@@ -79,7 +78,7 @@ export type KeyRingSettings = Complete<Omit<KeyRingOptions, keyof OptionalSettin
 
 /** Validates the options and applies defaults. @throws {ConfigurationError} If an option is invalid. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
-  checkOptions(options, [...OTHER_OPTIONS.split(' '), ...Object.keys(DURATIONS)], 'KeyRing');
+  checkOptions(options, [...OTHERS.split(' '), ...Object.keys(DURATIONS)], 'KeyRing');
   const { name, manager, verifier, store, encryptionKey, quota } = options;
   checkRing(name, 'name');
   checkMethods('manager', manager, ['create', 'list', 'delete']);

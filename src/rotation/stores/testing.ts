@@ -1,3 +1,4 @@
+import { checkOptions } from '../../errors/invalid.ts';
 import { sleep } from '../../internal/wait.ts';
 import type { KeyStore } from './store.ts';
 
@@ -30,8 +31,10 @@ export interface KeyStoreContractOptions {
  */
 export function keyStoreContract(
   open: () => KeyStore | Promise<KeyStore>,
-  { watchTimeoutMs = 10_000 }: KeyStoreContractOptions = {},
+  options: KeyStoreContractOptions = {},
 ): readonly KeyStoreCase[] {
+  checkOptions(options, ['watchTimeoutMs'], 'keyStoreContract()');
+  const { watchTimeoutMs = 10_000 } = options;
   const cases: Readonly<Record<string, (store: KeyStore, ring: string) => Promise<void>>> = {
     async 'returns null for an unknown ring'(store, ring) {
       equal(await store.get(ring), null);
@@ -143,9 +146,7 @@ async function swap(
 ): Promise<string> {
   const result = await store.compareAndSwap(ring, expected, value);
   if (result.ok === isCurrent) return result.ok ? result.version : '';
-  const outcome = result.ok
-    ? 'succeeded although that version is not'
-    : 'was rejected although that version is';
+  const outcome = result.ok ? 'succeeded, but that version is not' : 'was rejected, but that version is';
   throw new Error(`an update of version ${expected} ${outcome} current`);
 }
 
