@@ -51,10 +51,12 @@ export function handlers(emulator: Pick<Emulator, 'fetch'>, options: HandlersOpt
   const chatUrl = options.chatUrl && baseUrl(options.chatUrl);
   if (chatUrl === consoleUrl) return [http.all(below(consoleUrl), resolver(emulator, consoleUrl))];
   const chatUrls = chatUrl === undefined ? SHARED_AND_REGIONAL : below(chatUrl);
-  return [
+  const both = [
     http.all(below(consoleUrl), resolver(emulator, consoleUrl, 'control')),
     http.all(chatUrls, resolver(emulator, chatUrl ?? '', 'data')),
   ];
+  // A URL below the other one comes first.
+  return chatUrl?.startsWith(consoleUrl) ? both.reverse() : both;
 }
 
 const SHARED_AND_REGIONAL = /^https:\/\/(?!console\.)[a-z0-9-]+\.d\.run\//;

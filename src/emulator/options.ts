@@ -108,32 +108,21 @@ export interface EmulatorOptions {
   readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
 }
 
-/** Options that always have a value once defaults are applied. */
-type Resolved<Name extends keyof EmulatorOptions> = {
-  readonly [Each in Name]-?: NonNullable<EmulatorOptions[Each]>;
-};
-
 /** The options with defaults applied. */
-export interface Settings
-  extends Pick<EmulatorOptions, 'reply' | 'onRequest' | 'upstream'>,
-    Resolved<'behind' | 'faults' | 'keys' | 'now' | 'random' | 'rules' | 'sleep' | 'strict' | 'version'> {
-  readonly maxKeys: number;
-  /** Empty if the upstream server provides the list of models. */
-  readonly models: readonly EmulatedModel[];
-  readonly accessToken: string | undefined;
-}
+export type Settings = ReturnType<typeof resolveOptions>;
 
 export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];
 
 /** @throws {TypeError} If an option is invalid. The message names the option. */
-export function resolveOptions(options: EmulatorOptions): Settings {
+export function resolveOptions(options: EmulatorOptions) {
   check('createEmulator', schema, options);
   const { upstream, maxKeys = 5 } = options;
   const models = options.models ?? (upstream === undefined ? DEFAULT_MODELS : []);
   return {
     maxKeys: maxKeys === 'unlimited' ? Number.POSITIVE_INFINITY : maxKeys,
     version: options.version ?? '0.17',
-    models: models.map((model) => (typeof model === 'string' ? { id: model } : { ...model })),
+    /** Empty if the upstream server provides the list. */
+    models: models.map((model): EmulatedModel => (typeof model === 'string' ? { id: model } : { ...model })),
     reply: options.reply,
     rules: [...(options.rules ?? [])],
     strict: options.strict ?? false,

@@ -78,7 +78,7 @@ const replyFields = fields({
 const completion = z.looseObject({ choices: z.array(z.looseObject({ message: z.looseObject({}) })) });
 
 export const reply = z.union(
-  [z.string(), z.custom(isIterable), completion, replyFields],
+  [z.string(), z.custom(isIterable), replyFields, completion],
   'must be a string, an async iterable, a reply or a completion',
 );
 const replySource = z

@@ -110,12 +110,8 @@ export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery):
 function tokensMessage(entries: readonly UsageEntry[]): object {
   const sum = (field: keyof TokenUsage): bigint =>
     entries.reduce((total, { usage }) => total + BigInt(usage[field]), 0n);
-  return withoutZeros({
-    input: sum('input'),
-    output: sum('output'),
-    cached: sum('cached'),
-    total: sum('total'),
-  });
+  const names = ['input', 'output', 'cached', 'total'] as const;
+  return withoutZeros(Object.fromEntries(names.map((name) => [name, sum(name)])));
 }
 
 /** Returns the start of the period that contains a time, in UTC. Weeks start on Monday. */

@@ -1,16 +1,11 @@
-/** A key in a response from `/_emulator/keys`. */
-interface Key extends Readonly<Record<'id' | 'name' | 'maskedKey' | 'createdAt', string>> {
-  readonly expired: boolean;
-  readonly disabled: boolean;
-}
+type Key = Readonly<Record<'id' | 'name' | 'maskedKey' | 'createdAt', string>> &
+  Readonly<Record<'expired' | 'disabled', boolean>>;
 
-interface LoggedRequest extends Readonly<Record<'method' | 'path' | 'at', string>> {
-  readonly status?: number;
-  readonly credential?: string;
-  readonly model?: string;
-  readonly reason?: string;
-  readonly faults?: readonly string[];
-}
+type LoggedRequest = Readonly<Record<'method' | 'path' | 'at', string>> &
+  Readonly<Partial<Record<'credential' | 'model' | 'reason', string>>> & {
+    readonly status?: number;
+    readonly faults?: readonly string[];
+  };
 
 const POLL_MS = 2000;
 const SHOWN_REQUESTS = 50;

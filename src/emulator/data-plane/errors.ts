@@ -80,10 +80,7 @@ export function dataErrorOf(status: number, request: Request): HttpError {
 export const scenarioError = (code: string, message: string): HttpError =>
   gatewayError(400, code, 'emulator_error', message);
 
-const VLLM_TYPES: Readonly<Record<number, string>> = {
-  404: 'NotFoundError',
-  500: 'InternalServerError',
-};
+const VLLM_TYPES: Readonly<Record<number, string>> = { 404: 'NotFoundError', 500: 'InternalServerError' };
 
 /** Creates vLLM's response to a non-streaming request. */
 export function vllmResponse(body: unknown, status = 200): Response {

@@ -175,7 +175,8 @@ function escapeHtml(text: string): string {
   );
 }
 
-const JSON_TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
+/** The inner loop over plain characters needs no stack, so strings may be long. */
+const JSON_TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
 /** Minifies JSON and replaces the top-level `model`. All other values, such as large integers, remain unchanged. */
 function withModel(text: string, model: string): string {

@@ -150,13 +150,15 @@ class Generator {
     const first = (isTuple ? items : (prefixItems ?? [])) as unknown[];
     const rest = isTuple ? additionalItems : items;
     const length = Math.min(Math.max(Number(minItems ?? 0), first.length), Number(maxItems ?? Infinity));
+    this.#step(length);
     return Array.from({ length }, (_, index) =>
       this.value(index < first.length ? first[index] : rest, depth - 1),
     );
   }
 
-  #step(): void {
-    if (++this.#steps > MAX_STEPS) throw new Error('it is too large or contradicts itself');
+  #step(count = 1): void {
+    this.#steps += count;
+    if (this.#steps > MAX_STEPS) throw new Error('it is too large or contradicts itself');
   }
 
   /** Merges a schema with its `$ref` and `allOf`. A value must match one alternative from each array in `choices`. */

@@ -5,10 +5,10 @@ import { HttpError, isIterable, parseJson } from '../http.ts';
 import { keyView } from '../keys.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
-import { Completion } from './completion.ts';
+import { Completion, type Prompt } from './completion.ts';
 import { ModelServerError, pythonJson, scenarioError, unknownPath, vllmResponse } from './errors.ts';
 import { exampleOf, violationOf } from './json-schema.ts';
-import { argumentsOf, isReply } from './pieces.ts';
+import { isReply, isWire, piecesOf } from './pieces.ts';
 import type { ChatRequest, EmulatedReply, Reply, ReplyContext, ReplyFunction } from './reply.ts';
 import {
   offeredTools,
@@ -49,40 +49,44 @@ export function emulatedModelServer(
     if (!isChat && path !== '/completions') {
       return fallback?.(modelRequest) ?? unknownPath();
     }
-    let request: ChatRequest;
+    let requests: readonly ChatRequest[];
     try {
-      request = isChat ? parseChatRequest(body) : parseCompletionRequest(body);
+      requests = isChat ? [parseChatRequest(body)] : parseCompletionRequest(body);
     } catch (error) {
       // The fallback does its own validation.
       if (fallback !== undefined) return fallback(modelRequest);
       throw error;
     }
-    const match = rules.match(request, key);
-    if (match !== undefined) log.add({ rule: match.position });
-    else if (fallback !== undefined) return fallback(modelRequest);
-
-    const model = settings.models.find(({ id }) => id === request.model);
-    checkContext(request, model);
-    const source = match?.reply ?? settings.reply;
-    if (source === undefined && settings.strict) throw unmatched(request, key);
-    const context = { request, key: keyView(key, settings.now()), signal };
-    const reply = await replyOf(source ?? defaultReply, context);
-    checkStrictSchemas(reply, request);
+    const model = settings.models.find(({ id }) => id === body.model);
+    const prompts: Prompt[] = [];
+    for (const request of requests) {
+      const match = rules.match(request, key);
+      if (match !== undefined) log.add({ rule: match.position });
+      else if (fallback !== undefined) return fallback(modelRequest);
+      checkContext(request, model);
+      const source = match?.reply ?? settings.reply;
+      if (source === undefined && settings.strict) throw unmatched(request, key);
+      const context = { request, key: keyView(key, settings.now()), signal };
+      const reply = await replyOf(source ?? defaultReply, context);
+      await checkStrictSchemas(reply, request);
+      prompts.push({ request, reply });
+    }
+    const [first] = prompts as [Prompt];
     const completion = new Completion({
-      reply,
-      request,
+      ...(prompts.find(({ reply }) => isWire(reply)) ?? first),
+      prompts,
       isChat,
       head: {
         id: `${isChat ? 'chatcmpl' : 'cmpl'}-${randomText(ALPHANUMERIC, 24)}`,
         created: Math.floor(settings.now() / 1000),
-        model: request.model,
+        model: first.request.model,
       },
       reasoningField:
         model?.reasoningField ?? (settings.behind === 'gateway' ? 'reasoning_content' : 'reasoning'),
       contextLength: model?.contextLength ?? Number.POSITIVE_INFINITY,
       randomText,
     });
-    if (request.stream !== true) return vllmResponse(await completion.whole(signal).catch(failed));
+    if (first.request.stream !== true) return vllmResponse(await completion.whole(signal).catch(failed));
     return new Response(bodyOf(events(completion)), {
       headers: { 'content-type': 'text/event-stream; charset=utf-8' },
     });
@@ -204,16 +208,24 @@ function jsonFor(schema: unknown, subject: string): string {
  *
  * @throws {HttpError} If the reply violates a schema. The error describes the violation.
  */
-function checkStrictSchemas(reply: Reply, request: ChatRequest): void {
-  if (isIterable(reply)) return;
-  const scripted = typeof reply === 'string' ? { content: reply } : (reply as EmulatedReply);
-  const { content, toolCalls = [], finishReason = 'stop' } = scripted;
-  if (!['stop', 'tool_calls'].includes(finishReason)) return;
+async function checkStrictSchemas(reply: Reply, request: ChatRequest): Promise<void> {
+  if (isIterable(reply) || isWire(reply)) return;
+  let content: string | undefined;
+  const calls: { name: string; arguments: string }[] = [];
+  for await (const piece of piecesOf(reply as EmulatedReply)) {
+    if (!['stop', 'tool_calls'].includes(piece.finishReason ?? 'stop')) return;
+    if (piece.content !== undefined) content = (content ?? '') + piece.content;
+    for (const { index = 0, name = '', arguments: text = '' } of piece.toolCalls ?? []) {
+      calls[index] ??= { name: '', arguments: '' };
+      calls[index].name += name;
+      calls[index].arguments += text;
+    }
+  }
   const format = responseSchema(request);
   if (format?.strict === true && content !== undefined) check('reply', content, format.schema);
-  for (const { name, arguments: given = '{}' } of toolCalls) {
-    const tool = offeredTools(request).find((each) => each.name === name);
-    if (tool?.strict === true) check(`call to \`${name}\``, argumentsOf(given), tool.parameters);
+  for (const call of calls) {
+    const tool = offeredTools(request).find(({ name }) => name === call?.name);
+    if (tool?.strict === true) check(`call to \`${tool.name}\``, call.arguments, tool.parameters);
   }
 }
 

@@ -2,7 +2,6 @@ import { isIterable, isObject } from '../http.ts';
 import { delta as deltaSchema, reply as replySchema } from '../scenario.ts';
 import type {
   ChatRequest,
-  EmulatedChunk,
   EmulatedCompletion,
   EmulatedDelta,
   EmulatedReply,
@@ -33,13 +32,11 @@ export function isCompletion(reply: unknown): reply is EmulatedCompletion {
   return isObject(reply) && 'choices' in reply;
 }
 
-/** Returns whether the chunks of a reply are in wire format. */
-export function isWireStream(reply: Reply): reply is { readonly chunks: readonly EmulatedChunk[] } {
-  return (
-    typeof reply === 'object' &&
-    'chunks' in reply &&
-    (reply.chunks as object[]).some((chunk) => isCompletion(chunk))
-  );
+/** Returns whether a reply, or its chunks, are in wire format and therefore sent regardless of the request. */
+export function isWire(reply: Reply): boolean {
+  if (isCompletion(reply)) return true;
+  const { chunks = [] } = reply as EmulatedReply;
+  return chunks.some((chunk) => isCompletion(chunk));
 }
 
 /** Maximum number of chunks into which a text is split. */
@@ -100,7 +97,8 @@ export async function* limitedPieces(
   yield { content, finishReason: budget < 0 ? 'length' : hasCalls ? 'tool_calls' : 'stop' };
 }
 
-async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, void, undefined> {
+/** The chunks of a reply, without limits. */
+export async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, void, undefined> {
   if (isIterable(reply)) {
     for await (const chunk of reply) {
       if (!isDelta(chunk))
@@ -130,7 +128,6 @@ async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, void, unde
   if (finishReason !== undefined) yield { finishReason };
 }
 
-/** Returns the arguments of a tool call in wire format. */
-export function argumentsOf(given: NonNullable<EmulatedToolCall['arguments']>): string {
+function argumentsOf(given: NonNullable<EmulatedToolCall['arguments']>): string {
   return typeof given === 'string' ? given : JSON.stringify(given);
 }

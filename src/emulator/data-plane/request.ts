@@ -53,7 +53,10 @@ const chatRequest = z.looseObject({
   ),
 });
 
-const completionRequest = z.looseObject({ ...common, prompt: strings });
+const completionRequest = z.looseObject({
+  ...common,
+  prompt: strings.refine(({ length }) => length > 0, 'non-empty'),
+});
 
 /** @throws {ModelServerError} If the request is invalid. */
 export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
@@ -65,11 +68,11 @@ export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
   return request;
 }
 
-/** Converts the prompts of `/v1/completions` to user messages. @throws {ModelServerError} If the request is invalid. */
-export function parseCompletionRequest(body: Record<string, unknown>): ChatRequest {
+/** Returns a request with a user message for each prompt of `/v1/completions`. @throws {ModelServerError} */
+export function parseCompletionRequest(body: Record<string, unknown>): ChatRequest[] {
   const request = parse(completionRequest, body);
   checkOptions(request);
-  return { ...request, messages: [request.prompt].flat().map((content) => ({ role: 'user', content })) };
+  return [request.prompt].flat().map((content) => ({ ...request, messages: [{ role: 'user', content }] }));
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, body: Record<string, unknown>): z.output<Schema> {

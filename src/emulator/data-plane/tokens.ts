@@ -25,8 +25,7 @@ export function promptTokens(messages: readonly unknown[]): number {
 
 /** Returns the text of a message's `content`. Joins the texts of its parts if it is an array. */
 export function textOf(content: unknown): string {
-  if (typeof content === 'string') return content;
-  const texts = [content].flat().map((part) => Object(part).text);
+  const texts = [content].flat().map((part) => (isObject(part) ? part.text : part));
   return texts.filter((text) => typeof text === 'string').join('');
 }
 

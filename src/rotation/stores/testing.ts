@@ -2,9 +2,9 @@ import { checkOptions } from '../../errors/invalid.ts';
 import { sleep } from '../../internal/wait.ts';
 import type { KeyStore } from './store.ts';
 
-/** A test case. `run` rejects if the store fails it. */
+/** A test case. `run` rejects if the store does not pass. */
 export interface KeyStoreCase {
-  /** The expected behavior, phrased to follow the name of the store. */
+  /** The expected behavior, as a phrase whose subject is the store. */
   readonly name: string;
   readonly run: () => Promise<void>;
 }
@@ -18,7 +18,7 @@ export interface KeyStoreContractOptions {
 /**
  * Returns the test cases that every key store must pass, for any test framework.
  *
- * @param open - Opens another client for the same storage, as another process would. Each case uses a random ring name.
+ * @param open - Opens another client for the same storage, as another process would. Each test uses a random ring name.
  *
  * @example
  * ```ts
@@ -136,7 +136,7 @@ function newRing(): string {
   return `ring-${crypto.randomUUID().slice(0, 12)}`;
 }
 
-/** Updates a record, and checks whether the store accepts the version. */
+/** Updates a record, and checks that the store accepts the expected version. */
 async function swap(
   store: KeyStore,
   ring: string,
