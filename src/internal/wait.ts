@@ -43,7 +43,7 @@ export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
   if (aborted) throw reason;
 }
 
-/** Repeats a task with increasing delays until it returns a truthy value. The last attempt starts at `deadline`. */
+/** Repeats a task with increasing delays until it returns a truthy value. The last attempt starts at `deadline`. Rejects when the signal aborts. */
 export async function retryUntil<Result>(
   clock: Timers,
   signal: AbortSignal,
@@ -53,7 +53,7 @@ export async function retryUntil<Result>(
 ): Promise<Result | undefined> {
   for (let delayMs = minMs; ; delayMs = Math.min(delayMs * 2, maxMs)) {
     throwIfAborted(signal);
-    const result = await task();
+    const result = await abortable(task(), signal);
     const leftMs = deadline - clock.monotonic();
     if (result || leftMs <= 0) return result;
     await clock.sleep(Math.min(delayMs, leftMs), signal);

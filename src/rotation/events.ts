@@ -19,7 +19,7 @@ export interface KeyRingEvents {
   replaced: { readonly id: string };
   /** The account contains keys of another ring with this name, for example in another environment. */
   'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
-  /** The store returned an older record than before. The ring keeps using the newer record. */
+  /** The store returned an older record than before, or none (`epoch` 0). The ring keeps using the newer record. */
   'stale-read': { readonly epoch: number };
   /** Background work failed, or the ring needs attention. Without listeners, the first error is logged as a warning. */
   error: { readonly error: unknown };

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { checkOptions, checkSignal } from '../errors/invalid.ts';
+import { MAX_TIMER_MS } from '../internal/checks.ts';
 import { runDetached } from '../internal/detached.ts';
 import { abortable, retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
@@ -104,7 +105,8 @@ export class KeyRing implements AsyncDisposable {
    * @throws {ApiKeyLimitError} If the account has no room for another key. `ringKeyIds` lists the ring's own keys.
    */
   async reconcile(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
-    await this.#reconcile(signalOf(options, 'reconcile()'));
+    const signal = signalOf(options, 'reconcile()');
+    await abortable(this.#reconcile(signal), signal);
     return this.status();
   }
 
@@ -117,7 +119,8 @@ export class KeyRing implements AsyncDisposable {
     const { state, clock } = this.#managed();
     const epoch = await this.#requestRotation(signal);
     for (;;) {
-      const { version, nextInMs = DEFAULT_INTERVAL_MS } = await this.#reconcile(signal);
+      const reconciled = await abortable(this.#reconcile(signal), signal);
+      const { version, nextInMs = DEFAULT_INTERVAL_MS } = reconciled;
       if (state.latest && state.latest.epoch > epoch) return this.status();
       // Waits until the record changes or work is due.
       const deadline = clock.monotonic() + Math.max(nextInMs, MIN_WAIT_MS);
@@ -141,7 +144,7 @@ export class KeyRing implements AsyncDisposable {
     const revocation = new this.#protocol.Revocation(ring, target, options, signal);
     await revocation.run();
     // The wait for a successor is limited: the key is already revoked, and a running reconciliation may take minutes.
-    const successor = this.#reconcile(signal).catch((error: unknown) => {
+    const successor = abortable(this.#reconcile(signal), signal).catch((error: unknown) => {
       if (!signal.aborted) ring.events.emit('error', { error });
     });
     await withTimeout(this.#ring.clock, revocation.timeoutMs, () => successor).catch(() => {});
@@ -154,8 +157,8 @@ export class KeyRing implements AsyncDisposable {
    */
   async recover(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'recover()');
-    await recoverRing(this.#managed(), signal);
-    await this.#reconcile(signal);
+    const recovered = recoverRing(this.#managed(), signal).then(() => this.#reconcile(signal));
+    await abortable(recovered, signal);
     return this.status();
   }
 
@@ -199,7 +202,7 @@ export class KeyRing implements AsyncDisposable {
         });
         const waitMs = Math.min(intervalMs, Math.max(result?.nextInMs ?? intervalMs, MIN_WAIT_MS));
         const variedMs = waitMs * (0.75 + random() / 2);
-        await clock.sleep(variedMs, signal, { background: true }).catch(() => {});
+        await clock.sleep(Math.min(variedMs, MAX_TIMER_MS), signal, { background: true }).catch(() => {});
       }
     };
     this.#ended = Promise.all([this.#ended, runDetached(loop)]);
@@ -251,8 +254,7 @@ export class KeyRing implements AsyncDisposable {
     const found = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {
       const read = await state.read({ retry: signal });
       const { epoch = 0, current, rotateEpoch } = read?.record ?? {};
-      if (!read || !current) return { epoch };
-      if (rotateEpoch !== undefined) return { epoch: rotateEpoch };
+      if (!read || !current || rotateEpoch !== undefined) return { epoch };
       const requested = { ...read.record, rotateEpoch: epoch };
       return (await state.update(read, requested, { retry: signal })) && { epoch };
     });

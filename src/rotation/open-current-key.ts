@@ -3,6 +3,7 @@ import type { Secret } from '../secret/secret.ts';
 import { RingEncryption } from './encryption.ts';
 import type { KeyRingOptions } from './options.ts';
 import { parseRecord } from './record.ts';
+import { checkRing } from './stores/store.ts';
 
 /**
  * Decrypts the current key in a record, for stores that also write the key in plain text, such as
@@ -32,6 +33,7 @@ export async function openCurrentKey(
   options: Pick<KeyRingOptions, 'encryptionKey'>,
 ): Promise<Secret | undefined> {
   checkOptions(options ?? {}, ['encryptionKey'], 'openCurrentKey()');
+  checkRing(ring);
   const encryption = new RingEncryption(ring, options?.encryptionKey);
   const { ringId, current } = parseRecord(ring, record);
   return current && (await encryption.decrypt(current, ringId)).secret;

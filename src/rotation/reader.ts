@@ -118,15 +118,17 @@ export class Reader {
   }
 
   /** Reads the record. Concurrent callers share a read unless it started before their key was rejected. */
-  async #read(rejected?: Secret): Promise<void> {
-    const { clock } = this.#ring;
+  async #read(rejected?: Secret, joinMs = MAX_SHARED_MS): Promise<void> {
+    const { clock, storeTimeoutMs } = this.#ring;
     const startedAt = clock.monotonic();
     const shared = this.#reading;
     const isShared = shared && (rejected === undefined || shared.rejected?.equals(rejected));
-    if (isShared && startedAt < shared.startedAt + MAX_SHARED_MS) {
-      const done = withTimeout(clock, MAX_SHARED_MS, () => shared.done.then(() => true));
+    if (isShared && startedAt < shared.startedAt + joinMs) {
+      const done = withTimeout(clock, joinMs, () => shared.done.then(() => true));
       const isOver = await done.catch((error: unknown) => isDrunError(error) && Promise.reject(error));
       if (isOver) return;
+      // If many calls waited, the first starts a read, and the others join it.
+      if (this.#reading !== shared) return this.#read(rejected, storeTimeoutMs);
     }
     const started: Reading = { rejected, startedAt, done: runDetached(() => this.#readRecord()) };
     this.#reading = started;
@@ -138,14 +140,13 @@ export class Reader {
   }
 
   async #readRecord(): Promise<void> {
-    const { state, events } = this.#ring;
+    const { state, events, keyTimeoutMs } = this.#ring;
     const before = state.latest;
     try {
-      const read = await state.read();
-      const isStale = read !== null && before !== undefined && isOlder(read.record, before);
-      if (isStale) {
+      const read = await state.read({ timeoutMs: keyTimeoutMs });
+      if (isOlder(read?.record, before)) {
         this.#refreshIn(RETRY_MS);
-        events.emit('stale-read', { epoch: read.record.epoch });
+        events.emit('stale-read', { epoch: read?.record.epoch ?? 0 });
       } else if (!this.#undecryptable || state.latest?.current?.ciphertext !== this.#undecryptable) {
         events.clearError(this.#failure);
       }
@@ -156,7 +157,7 @@ export class Reader {
     }
   }
 
-  #refresh(): void {
+  #refresh(): Promise<void> {
     const { state } = this.#ring;
     // Scheduled before the read, which never ends if the Worker request that started it ends first.
     this.#refreshIn();
@@ -169,6 +170,7 @@ export class Reader {
         this.#report(error);
       }
     });
+    return this.#background;
   }
 
   #report(error: unknown): void {
@@ -184,10 +186,17 @@ export class Reader {
   #watch(): void {
     const { name, store } = this.#ring;
     if (this.#isClosed || this.#unwatch !== undefined || store.watch === undefined) return;
-    const onChange = (): void => {
-      // A read in progress may have missed the change.
-      this.#reading = undefined;
-      this.#refresh();
+    let changes = 0;
+    const onChange = async (): Promise<void> => {
+      // A single read follows all changes that are reported during a read.
+      if (++changes > 1) return;
+      for (let seen = 0; seen < changes && !this.#isClosed; ) {
+        seen = changes;
+        // A read in progress may have missed the change.
+        this.#reading = undefined;
+        await this.#refresh();
+      }
+      changes = 0;
     };
     const watching = runDetached(async () => store.watch?.(name, onChange));
     this.#unwatch = () => void watching.then((unwatch) => unwatch?.()).catch(() => {});

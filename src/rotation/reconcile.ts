@@ -310,10 +310,8 @@ export class Reconciliation {
     // Only once per key and process: replicas that order their encryption keys differently would re-encrypt forever.
     this.progress.memory.reencryptedIds.add(key.id);
     const { secret } = await encryption.decrypt(key, ringId);
-    await this.update(
-      seen,
-      records.reencrypt(seen.record, key, await encryption.encrypt(secret, ringId, key.seq)),
-    );
+    const ciphertext = await encryption.encrypt(secret, ringId, key.seq);
+    await this.update(seen, records.reencrypt(seen.record, key, ciphertext));
   }
 
   async #list(): Promise<service.Listing> {

@@ -85,8 +85,9 @@ export function keysOf({ current, standby, previous, pending }: RingRecord): Rin
   return [current, standby, previous, created].filter((key) => key !== undefined);
 }
 
-/** Returns whether `record` is an earlier state of the same ring: `epoch` and `seq` never decrease. */
-export function isOlder(record: RingRecord, than: RingRecord): boolean {
+/** Returns whether `record` is missing or an earlier state of the same ring: `epoch` and `seq` never decrease. */
+export function isOlder(record: RingRecord | undefined, than: RingRecord | undefined): boolean {
+  if (record === undefined || than === undefined) return than !== undefined;
   if (record.ringId !== than.ringId) return false;
   return record.epoch < than.epoch || (record.epoch === than.epoch && record.seq < than.seq);
 }

@@ -120,9 +120,8 @@ export class Revocation {
     if (keys.length === 0 && target !== 'all') return;
     this.ids = keys.map((key) => key.id);
     // A key that cannot be decrypted is revoked anyway.
-    const decrypted = await Promise.allSettled(
-      keys.map((key) => this.ring.encryption.decrypt(key, record.ringId)),
-    );
+    const decrypting = keys.map((key) => this.ring.encryption.decrypt(key, record.ringId));
+    const decrypted = await Promise.allSettled(decrypting);
     this.#secrets = decrypted.flatMap((one) => (one.status === 'fulfilled' ? [one.value.secret] : []));
   }
 
@@ -180,11 +179,7 @@ export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promi
   const read = await state.read({ retry: signal });
   const record = read?.record;
   const ahead = keys.filter(({ ringId, seq }) => ringId === record?.ringId && seq > record.seq);
-  const isRolledBack =
-    record === undefined
-      ? known !== undefined
-      : ahead.length > 0 || (known && records.isOlder(record, known));
-  if (!isRolledBack) return;
+  if (ahead.length === 0 && !records.isOlder(record, known)) return;
   const seqs = ahead.map(({ seq }) => seq);
   if (known !== undefined && known.ringId === record?.ringId) seqs.push(known.seq);
   const recovered = record

@@ -65,7 +65,7 @@ export class RingState {
     // Saved before the request, because other reads and updates may replace `latest` in the meantime.
     const known = this.latest;
     const read = await this.read(options);
-    if (known !== undefined && (read === null || isOlder(read.record, known))) {
+    if (known !== undefined && isOlder(read?.record, known)) {
       const kept = read === null ? [] : keysOf(read.record).map(({ id }) => id);
       const lost = keysOf(known).filter(({ id }) => !kept.includes(id));
       throw rolledBack(this.#settings.name, lost);
@@ -98,7 +98,7 @@ export class RingState {
   #observe(record: RingRecord): void {
     const before = this.latest;
     // Responses may arrive out of order.
-    if (before !== undefined && isOlder(record, before)) return;
+    if (isOlder(record, before)) return;
     this.latest = record;
     this.onChange(record, before);
   }
@@ -149,10 +149,6 @@ export function isTransientStoreFailure(error: unknown): boolean {
 export function rolledBack(ring: string, lost: readonly Pick<RingKey, 'id'>[]): KeyRingError {
   const message =
     'the store returned an older state or lost the record. Until you call `recover()`, the ring creates and deletes nothing.';
-  return ringError(
-    ring,
-    'key_ring_rolled_back',
-    message,
-    lost.map(({ id }) => id),
-  );
+  const ids = lost.map(({ id }) => id);
+  return ringError(ring, 'key_ring_rolled_back', message, ids);
 }

@@ -168,6 +168,45 @@ describe('a reader', () => {
     expect(await early.getKey()).toBeInstanceOf(Secret);
   });
 
+  it('waits at most `keyTimeoutMs` for a store that does not respond', async () => {
+    const { newReader, store, clock } = await readySetup();
+    const reader = newReader({ keyTimeoutMs: SECOND });
+    clock.isManual = true;
+    store.holdReads();
+
+    const waiting = rejectionOf(KeyRingError, Promise.resolve(reader.getKey()));
+    await clock.advance(SECOND);
+
+    expect((await waiting).code).toBe('key_ring_store_failed');
+  });
+
+  it('shares a second read among all calls if the first takes too long', async () => {
+    const { newReader, store, clock } = await readySetup();
+    const reader = newReader();
+    clock.isManual = true;
+    const release = store.holdReads();
+
+    const calls = Array.from({ length: 100 }, () => reader.getKey());
+    await clock.advance(3 * SECOND);
+    release();
+    await Promise.all(calls);
+
+    expect(store.counts.reads).toBe(2);
+  });
+
+  it('reports a lost record as stale, and keeps its key', async () => {
+    const { newReader, store, clock } = await readySetup();
+    const reader = newReader();
+    const key = await keyOf(reader);
+    store.stored = null;
+    await clock.advance(MINUTE);
+
+    expect(await keyOf(reader)).toBe(key);
+    await waitUntil(() => reader.events.length > 1);
+
+    expect(reader.events.at(-1)).toEqual(['stale-read', { epoch: 0 }]);
+  });
+
   it('stops waiting when its call is aborted', async () => {
     const { newReader, clock } = ringSetup();
     clock.isManual = true;
@@ -215,6 +254,29 @@ describe('a store with `watch`', () => {
     await reader.getKey();
 
     expect(store.watchers.size).toBe(watchers);
+  });
+
+  it('causes one read at a time, and none after `stop()`, however often it reports a change', async () => {
+    const { newReader, store } = await readySetup({ store: testStore({ canWatch: true }) });
+    const reader = newReader();
+    await reader.getKey();
+    const [changed] = [...store.watchers].slice(-1);
+    const reportOften = (): void => {
+      for (let change = 0; change < 1_000; change++) changed?.();
+    };
+    store.counts.reads = 0;
+    const release = store.holdReads();
+    reportOften();
+    await waitUntil(() => store.counts.reads > 0);
+    expect(store.counts.reads).toBe(1);
+    release();
+    await waitUntil(() => store.counts.reads > 1);
+
+    await reader.stop();
+    reportOften();
+    await reader.stop();
+
+    expect(store.counts.reads).toBe(2);
   });
 });
 

@@ -278,7 +278,58 @@ describe('a read-only ring', () => {
   });
 });
 
+describe('an aborted call', () => {
+  const unresponsive = async (): Promise<never> => new Promise(() => {});
+  const read = ({ store }: RingSetup) => ({ store: { ...store, get: unresponsive } });
+  const update = ({ store }: RingSetup) => ({
+    store: { get: store.get, compareAndSwap: unresponsive },
+  });
+  const check = ({ store }: RingSetup) => ({ store: { ...store, check: unresponsive } });
+  const list = ({ service }: RingSetup) => ({ manager: { ...service.manager(), list: unresponsive } });
+  const remove = ({ service }: RingSetup) => ({ manager: { ...service.manager(), delete: unresponsive } });
+  const decrypt = () => ({ encryptionKey: { encrypt: unresponsive, decrypt: unresponsive } });
+
+  it.each<[method: string, (ring: KeyRing, signal: AbortSignal) => unknown, (setup: RingSetup) => object]>([
+    ['getKey', (ring, signal) => ring.getKey({ signal }), read],
+    ['getKey', (ring, signal) => ring.getKey({ signal }), decrypt],
+    ['reconcile', (ring, signal) => ring.reconcile({ signal }), read],
+    ['reconcile', (ring, signal) => ring.reconcile({ signal }), check],
+    ['reconcile', (ring, signal) => ring.reconcile({ signal }), list],
+    ['reconcile', (ring, signal) => ring.reconcile({ signal }), decrypt],
+    ['rotate', (ring, signal) => ring.rotate({ signal }), update],
+    ['rotate', (ring, signal) => ring.rotate({ signal }), list],
+    ['revoke', (ring, signal) => ring.revoke('current', { signal }), read],
+    ['revoke', (ring, signal) => ring.revoke('current', { signal }), remove],
+    ['recover', (ring, signal) => ring.recover({ signal }), read],
+  ])('of `%s` rejects at once, whatever does not respond', async (_, call, without) => {
+    const setup = ringSetup();
+    await setup.newRing().reconcile();
+    setup.clock.isManual = true;
+    const ring = setup.newRing(without(setup));
+    const controller = new AbortController();
+
+    const called = rejection(Promise.resolve(call(ring, controller.signal)));
+    await setup.clock.advance(0);
+    controller.abort(new Error('impatient'));
+
+    expect(await called).toEqual(new Error('impatient'));
+  });
+});
+
 describe('rotate', () => {
+  it('does not count a request for an earlier epoch, which `recover()` has kept, as fulfilled', async () => {
+    const { newRing, store } = ringSetup();
+    const ring = newRing();
+    await ring.rotate();
+    await ring.rotate();
+    store.edit((record) => {
+      record.rotateEpoch = record.epoch - 1;
+    });
+    const { epoch } = ring.status();
+
+    expect((await ring.rotate()).epoch).toBe(epoch + 1);
+  });
+
   it('can be aborted while every update conflicts', async () => {
     const { newRing, store, clock } = ringSetup();
     const ring = newRing();
@@ -312,6 +363,14 @@ describe('start', () => {
     await clock.advance(0);
     await clock.advance(MINUTE);
     await waitUntil(() => service.requests.length === 2);
+  });
+
+  it('does not exceed the maximum delay of a timer', async () => {
+    const { newRing, clock } = ringSetup();
+    newRing({ random: () => 0.99 }).start({ intervalMs: 2 ** 31 - 1 });
+    await waitUntil(() => clock.waits.length > 0);
+
+    expect(clock.waits).toEqual([2 ** 31 - 1]);
   });
 
   it('rotates by age and deletes old keys without further calls', async () => {
@@ -614,6 +673,12 @@ describe('openCurrentKey', () => {
     );
 
     expect(error.code).toBe(code);
+  });
+
+  it('rejects with an invalid name', async () => {
+    const opened = openCurrentKey('Checkout', '{}', { encryptionKey: ENCRYPTION_KEY });
+
+    expect((await rejectionOf(ConfigurationError, opened)).option).toBe('ring');
   });
 });
 

@@ -100,12 +100,7 @@ export function redisStore(options: RedisStoreOptions): KeyStore {
   );
 }
 
-async function evaluate(
-  client: IoredisClient | NodeRedisClient,
-  script: string,
-  key: string,
-  args: string[],
-) {
+async function evaluate(client: RedisStoreOptions['client'], script: string, key: string, args: string[]) {
   if ('evalSha' in client) return client.eval(script, { keys: [key], arguments: args });
   try {
     return await client.eval(script, 1, key, ...args);

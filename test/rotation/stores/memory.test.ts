@@ -18,6 +18,27 @@ describe('memoryStore', () => {
 });
 
 describe('keyStoreContract', () => {
+  it('detects clients that cache what they read until their own next update', async () => {
+    const store = memoryStore();
+    const open = () => {
+      const cache = new Map<string, ReturnType<typeof store.get>>();
+      return {
+        get(ring: string) {
+          const found = cache.get(ring) ?? store.get(ring);
+          cache.set(ring, found);
+          return found;
+        },
+        compareAndSwap(ring: string, expected: string | null, value: string) {
+          cache.delete(ring);
+          return store.compareAndSwap(ring, expected, value);
+        },
+      };
+    };
+    const results = await Promise.allSettled(keyStoreContract(open).map(({ run }) => run()));
+
+    expect(results.some(({ status }) => status === 'rejected')).toBe(true);
+  });
+
   it('rejects an unknown option', () => {
     const options: object = { timeoutMs: 20 };
 
