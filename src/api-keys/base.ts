@@ -41,7 +41,7 @@ export abstract class BaseApiKeys<
    * The request is repeated only if the service cannot have acted on it: after a 429, or if no connection could be
    * opened.
    *
-   * @returns The key, with its full value in `secret`. Servers before 0.17 never show the full value again.
+   * @returns The key, with its full value in `secret`. Servers older than 0.17 never show the full value again.
    * @throws {ApiKeyLimitError} If the account has reached its key limit. For workspaces, the service's own error is
    * thrown, because their limit cannot be checked.
    * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. Finding

@@ -61,7 +61,7 @@ export const logs = new WeakMap<object, RequestLog>();
 /**
  * Creates an in-memory emulator of d.run that serves both planes on one origin.
  *
- * It accepts only keys that it issued, repeats rejected credentials in plain text, requires a body wherever the
+ * It accepts only keys that it issued, echoes rejected credentials in plain text, requires a body wherever the
  * contract does, omits zero values from responses, and fails the way the real gateway does.
  *
  * @throws {TypeError | RangeError} If an option is invalid.
