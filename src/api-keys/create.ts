@@ -137,7 +137,7 @@ async function findCandidates(
 function unknownOutcome(error: DrunError, candidates: readonly ApiKey[] | undefined): UnknownOutcomeError {
   const found =
     candidates === undefined
-      ? 'Its id is unknown, because the list of keys or the time of the service could not be read.'
+      ? 'Its id is unknown, because the key list or the time of the service could not be read.'
       : `Found ${candidates.length} unused ${candidates.length === 1 ? 'key' : 'keys'} with this name that may have been created by this request.`;
   return new UnknownOutcomeError(`An API key may have been created: ${error.message} ${found}`, {
     candidateIds: candidates?.map(({ id }) => id),
