@@ -1,5 +1,5 @@
 /**
- * API keys, chat, errors, secrets and rotation. The emulator, the Node transport and most stores are separate modules.
+ * Exports API keys, chat, errors, secrets and rotation, but not the emulator, the Node transport and most stores.
  *
  * @module
  */

@@ -91,7 +91,7 @@ export class ChatStream<Completion = ChatCompletion>
       leave: () => this.#leave(),
       close: (error) => {
         this.#deadline?.[Symbol.dispose]();
-        this.#reader?.reportEnd(error);
+        this.#reader?.close(error);
       },
     });
   }

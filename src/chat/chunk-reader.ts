@@ -12,6 +12,7 @@ import { requestIdOf } from '../http/headers.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
 import type { TransportResponse } from '../http/transport.ts';
 import { streamChannel } from '../internal/diagnostics.ts';
+import { abortable } from '../internal/wait.ts';
 import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { EventDecoder, isFailure, type StreamEvent } from './events.ts';
@@ -72,8 +73,6 @@ export class ChunkReader {
    */
   async open(isWhole: boolean): Promise<this> {
     this.#isWhole = isWhole;
-    // Some `fetch` functions do not cancel the body when the signal aborts, so a pending read is canceled here.
-    this.#context.deadline.signal.addEventListener('abort', this.#cancel);
     await this.#fill();
     if (this.#error !== undefined && (isWhole || !this.#hasChunk)) throw this.#error;
     if (isWhole && this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
@@ -94,8 +93,10 @@ export class ChunkReader {
     return undefined;
   }
 
-  /** Publishes the end of the stream for diagnostics. @param error - The error, if the stream ended early. */
-  reportEnd(error?: unknown): void {
+  /** Called at the end of the stream. @param error - The error, if the stream ended early. */
+  close(error?: unknown): void {
+    // Some `fetch` functions do not cancel the body when the signal aborts.
+    if (error !== undefined) this.#response.cancel();
     const { diagnostics } = this.#context;
     if (diagnostics === undefined) return;
     diagnostics.completion = this.#summary();
@@ -142,16 +143,16 @@ export class ChunkReader {
   }
 
   async #readPart(): Promise<void> {
-    const { signal } = this.#context.deadline;
+    const { deadline } = this.#context;
+    const { signal } = deadline;
     try {
-      const bytes = await this.#response.read();
-      signal.throwIfAborted();
+      const bytes = await deadline.race(this.#response.read());
       this.#isDrained = bytes === undefined;
       if (bytes === undefined) this.#endOfBody();
       else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
-      const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk && !this.#isWhole;
-      if (signal.aborted && !isTimeout) throw signal.reason;
+      if (signal.aborted) this.#response.cancel();
+      if (signal.aborted && !(signal.reason instanceof TimeoutError)) throw signal.reason;
       this.#endOfBody(signal.aborted ? signal.reason : toConnectionError(thrown, this.#context));
     }
   }
@@ -168,13 +169,9 @@ export class ChunkReader {
     else this.#finish(this.#truncated('the connection was lost', error));
   }
 
-  readonly #cancel = (): void => this.#response.cancel();
-
   #finish(error?: DrunError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    // A signal with listeners, and the response that they refer to, would be garbage-collected late.
-    this.#context.deadline.signal.removeEventListener('abort', this.#cancel);
     this.#error = error;
   }
 
@@ -265,13 +262,11 @@ export class ChunkReader {
   async #drain(): Promise<void> {
     // Unlike a timer from `setTimeout`, a signal from `AbortSignal.timeout` does not keep the process alive.
     const limit = AbortSignal.timeout(MAX_DRAIN_MS);
-    limit.addEventListener('abort', this.#cancel);
     try {
-      while ((await this.#response.read()) !== undefined);
+      while ((await abortable(this.#response.read(), limit)) !== undefined);
     } catch {
       // Connection failures no longer matter once the completion has finished.
-    } finally {
-      limit.removeEventListener('abort', this.#cancel);
+      this.#response.cancel();
     }
   }
 }

@@ -2,7 +2,7 @@ import { DrunError, type FieldsOf } from './base.ts';
 
 /** The codes of {@link KeyRingError}. */
 export type KeyRingErrorCode =
-  /** The store failed, or did not preserve the written value. A failed write may still have been applied. */
+  /** The store failed or did not preserve the written value. A failed write may still have been applied. */
   | 'key_ring_store_failed'
   /** The stored value is not a valid key ring record. */
   | 'key_ring_record_invalid'
@@ -18,7 +18,7 @@ export type KeyRingErrorCode =
   | 'key_ring_revocation_unconfirmed'
   /** The ring has no key with the given id. */
   | 'key_ring_unknown_key'
-  /** Other processes kept updating the record. The next reconciliation will continue the operation. */
+  /** Gave up because other processes kept updating the record. The next reconciliation continues the work. */
   | 'key_ring_conflict';
 
 /** A key ring operation failed for the reason given by `code`. Contains ids and masked keys, but no secrets. */
@@ -37,9 +37,9 @@ export class KeyRingError extends DrunError<'KeyRingError', KeyRingErrorCode> {
 type KeyRingErrorFields = FieldsOf<KeyRingError, 'keyIds'> & Pick<KeyRingError, 'code'>;
 
 /**
- * A key store failed, or contains an invalid value. A failed write may still have been applied.
+ * A key store failed or contains an invalid value. A failed write may still have been applied.
  *
- * Errors thrown by the caller's database client are not wrapped in this class but passed on unchanged.
+ * Errors from the caller's database client are not wrapped in this class; they are passed on unchanged.
  */
 export class KeyStoreError extends DrunError<'KeyStoreError', 'key_store_failed'> {
   /** HTTP status of the Kubernetes API response, if one arrived. */

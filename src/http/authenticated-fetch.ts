@@ -13,16 +13,16 @@ import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
 import { callFetch, FetchResponse } from './transport.ts';
 
-/** A `fetch` function for other clients of the same service. */
+/** A `fetch` function that other clients, such as `openai`, can use to call d.run. */
 export type AuthenticatedFetch = (
   input: string | PlatformUrl | PlatformRequest,
   init?: PlatformRequestInit,
 ) => Promise<PlatformResponse>;
 
 /**
- * Creates a `fetch` function that replaces the other client's credential with this client's. After a 401, it reads
- * another credential from the provider and repeats the request. It redacts error responses, and leaves retries,
- * timeouts and response handling to the other client.
+ * Creates a `fetch` function for another client, such as `openai`. The function sends this client's credential instead
+ * of the other client's, resends a request with a new credential after a 401, and redacts error responses. Retries,
+ * timeouts and response handling remain with the other client.
  */
 export function authenticatedFetch(
   { root, readCredential }: Pick<HttpClient, 'root' | 'readCredential'>,
@@ -82,19 +82,19 @@ async function readRequest(
   return { ...init, url, method, headers, signal, body };
 }
 
-/** Whether a body can be read only once, like streams and async iterables, but unlike strings, bytes and forms. */
+/** Whether a body, such as a stream or an async iterable, can be read only once. */
 function isConsumable(body: unknown): boolean {
   return typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
 }
 
-/** Copies an error response and redacts the copy, because the gateway repeats keys in errors. */
+/** Returns a redacted copy of an error response, because the gateway echoes API keys in its errors. */
 async function redacted(response: Response, { deadline, redact }: ResponseContext): Promise<Response> {
   const { status, statusText, url } = response;
   const body = new FetchResponse(response);
   const text = await deadline.race(readText(body)).finally(() => body.cancel());
   const headers = new Headers();
   for (const [name, value] of response.headers) headers.append(name, redact(value));
-  // These headers describe the original body.
+  // These headers describe the original body, not the redacted one.
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
   // Some proxies send status codes that the `Response` constructor rejects.
   const init = { status: Math.min(status, 599), statusText: redact(statusText), headers };

@@ -11,17 +11,17 @@ export type HeadersOption = PlatformHeaders | Readonly<Record<string, string | u
 
 /** Options for all clients. */
 export interface ClientOptions {
-  /** Maximum number of retries per request, after 408, 409, 425, 429, 5xx or a lost connection. @defaultValue 2 */
+  /** Maximum number of retries of a request after a 408, 409, 425, 429, 5xx or lost connection. @defaultValue 2 */
   readonly maxRetries?: number | undefined;
   /** Replaces the global `fetch`. */
   readonly fetch?: FetchFunction | undefined;
   /** Headers added to every request. */
   readonly headers?: HeadersOption | undefined;
-  /** Called before each retry. If it throws, the call rejects with that error. */
+  /** Called before each retry. If the callback throws, the call rejects with that error. */
   readonly onRetry?: RetryListener | undefined;
   /** Called after each request with its method, path, status, duration and attempt, but no id, body or credential. */
   readonly logger?: RequestLogger | undefined;
-  /** Allows `http` to any host. @defaultValue false */
+  /** Allows `http` instead of `https` for any host, not only for this machine. @defaultValue false */
   readonly allowInsecureHttp?: boolean | undefined;
   /** Allows use in a web page, where every visitor can read the credential. @defaultValue false */
   readonly dangerouslyAllowBrowser?: boolean | undefined;
@@ -48,11 +48,11 @@ export type FetchFunction = (input: string, init: PlatformRequestInit) => Promis
 /** A log entry for one request of a call. Contains no body, header, id or credential. */
 export interface RequestLogEntry {
   readonly method: string;
-  /** The path without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
+  /** The path, with placeholders instead of ids: `/v1/chat/completions`, `/apikeys/{id}`. */
   readonly path: string;
   /** HTTP status of the response; absent if no response arrived. */
   readonly status?: number | undefined;
-  /** Time from sending the request to the complete response, or to the first chunk of a stream. */
+  /** Milliseconds from sending the request to receiving the complete response, or the first chunk of a stream. */
   readonly durationMs: number;
   /** Number of the request within its call, starting at 1. */
   readonly attempt: number;
@@ -66,26 +66,26 @@ export type RequestLogger = (entry: RequestLogEntry) => void;
 /** A retry that is about to be sent. */
 export interface RetryEvent {
   readonly method: string;
-  /** The path without ids: `/v1/chat/completions`, `/apikeys/{id}`. */
+  /** The path, with placeholders instead of ids: `/v1/chat/completions`, `/apikeys/{id}`. */
   readonly path: string;
-  /** Number of the failed request, starting at 1. */
+  /** Number of the failed request within its call, starting at 1. */
   readonly attempt: number;
   readonly error: AnyDrunError;
   /** Time until the next request, in milliseconds; 0 if it is sent with another key after a 401. */
   readonly delayMs: number;
 }
 
-/** Called and awaited before each retry. If it throws or rejects, the call rejects with that error. */
+/** Called and awaited before each retry. If the callback throws or rejects, the call rejects with that error. */
 export type RetryListener = (event: RetryEvent) => unknown;
 
 /** A response without its body. */
 export interface CallResponse {
   readonly status: number;
-  /** The response headers. Credentials that the server repeats are masked. */
+  /** The response headers. Credentials that the server echoes are masked. */
   readonly headers: PlatformHeaders;
-  /** Value of `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`. d.run documents none of them. */
+  /** Value of `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`. d.run documents none of these. */
   readonly requestId?: string | undefined;
-  /** Number of requests that the call sent, including the one that led to this response. */
+  /** Number of requests that the call sent, including the request that received this response. */
   readonly attempts: number;
 }
 
@@ -95,15 +95,13 @@ export interface WithResponse<Data> {
   readonly response: CallResponse;
 }
 
-/** A promise for the result of a call. Also provides the response. */
+/** A promise for the result of a call, which also provides the response. */
 export interface CallPromise<Data> extends Promise<Data> {
   /** Returns the result together with the response's status and headers. Rejects with the same errors as the call. */
   withResponse(): Promise<WithResponse<Data>>;
 }
 
-/**
- * A result, and a function that creates a description of its response, which most callers do not need.
- */
+/** The result of a call. Its response is described only on demand, because few callers need the description. */
 export interface Result<Data> {
   readonly data: Data;
   readonly response: () => CallResponse;
@@ -113,7 +111,7 @@ export function callPromise<Data>(result: Promise<Result<Data>>): CallPromise<Da
   const promise = result.then(({ data }) => data);
   return Object.assign(promise, {
     withResponse: async (): Promise<WithResponse<Data>> => {
-      // The returned promise reports failures; the original promise must not cause an unhandled rejection.
+      // Failures are reported by `withResponse()`, so `promise` must not cause an unhandled rejection.
       promise.catch(() => {});
       const { data, response } = await result;
       return { data, response: response() };

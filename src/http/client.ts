@@ -30,7 +30,7 @@ const VERSION = '0.1.0';
 /** Describes an endpoint of the service. */
 export interface Endpoint<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Path relative to the base URL, with placeholders: `/apikeys/{id}`. Messages and logs show it in this form. */
+  /** Path relative to the base URL, with placeholders, as shown in messages and logs: `/apikeys/{id}`. */
   readonly path: string;
   readonly params?: Readonly<Record<string, string>> | undefined;
   readonly query?: URLSearchParams | undefined;
@@ -39,9 +39,9 @@ export interface Endpoint<T> {
   readonly accept?: string | undefined;
   readonly retry: RetryPolicy;
   readonly onSend?: (() => void) | undefined;
-  /** Called after a failure. May return a result, for example after a repeated delete's 404, or throw another error. */
+  /** Called after a failure. Can return a result (a delete has succeeded if its retry gets a 404) or throw an error. */
   readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
-  /** Decodes a 2xx response (a stream up to its first chunk). Any error but `DrunError` counts as a lost connection. */
+  /** Decodes a 2xx response, or a stream's first chunk. Errors other than `DrunError` count as a lost connection. */
   readonly decode: (response: TransportResponse, context: ResponseContext) => T | Promise<T>;
 }
 
@@ -49,7 +49,7 @@ export interface HttpClientOptions extends ClientOptions {
   readonly baseUrl: URL;
   readonly transport: Transport;
   readonly credential: Credential;
-  /** Name of the credential option. */
+  /** Name of the option that contains the credential. */
   readonly credentialOption: 'apiKey' | 'accessToken';
   readonly timeoutMs: number;
   readonly defaultHeaders?: Readonly<Record<string, string>> | undefined;
@@ -62,7 +62,7 @@ export interface RequestOptions extends CallOptions {
 
 interface Call<T> extends ResponseContext {
   readonly endpoint: Endpoint<T>;
-  /** Number of the latest request, starting at 1. */
+  /** Number of the latest request within the call, starting at 1. */
   attempt: number;
   response?: TransportResponse;
 }
@@ -81,7 +81,7 @@ export class HttpClient {
     this.root = this.baseUrl.href.replace(/\/+$/, '');
     this.readCredential = credentialReader(options.credential, options.credentialOption);
     this.#headers = {
-      // A web page cannot set `User-Agent` unless the server permits it (CORS).
+      // In a web page, the `User-Agent` header would need the server's permission (CORS).
       ...(!isWebPage() && { 'user-agent': `drun-sdk/${VERSION}` }),
       ...options.defaultHeaders,
       ...checkRequestHeaders(options.headers),
@@ -93,12 +93,12 @@ export class HttpClient {
     checkFunction(options.logger, 'logger');
   }
 
-  /** Performs a call that consists of one request and its retries. If `endpoint` throws, the call rejects. */
+  /** Sends a request, retrying it if necessary. If `endpoint` throws, the returned promise rejects. */
   call<T>(endpoint: () => Endpoint<T>, options: RequestOptions = {}): CallPromise<T> {
     return callPromise((async () => this.send(endpoint(), options))());
   }
 
-  /** Sends one request, with retries, and creates its deadline. */
+  /** Creates a deadline and sends a request within it, retrying the request if necessary. */
   async send<T>(endpoint: Endpoint<T>, options: RequestOptions): Promise<Result<T>> {
     const deadline = this.deadline(options);
     try {
@@ -108,12 +108,12 @@ export class HttpClient {
     }
   }
 
-  /** Creates the deadline of a call. Must be disposed of when the call ends. */
+  /** Creates the deadline of a call. The caller must dispose of the deadline when the call ends. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
     return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }
 
-  /** Sends one request, with retries, as part of a call that owns the deadline. */
+  /** Sends a request within the given deadline, retrying the request if necessary. */
   async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
     const call = this.#start(endpoint, deadline, options);
     // Not a field of `call`, because a stream's reader retains the call and would keep the body in memory.
@@ -144,7 +144,7 @@ export class HttpClient {
         if (delayMs === undefined || delayMs >= deadline.remainingMs) throw error;
         await this.#reportRetry(call, error, delayMs);
         await sleep(delayMs, deadline.signal);
-        // If the provider returns a credential that was rejected before, the current one is kept.
+        // If the provider returns a credential that was rejected before, the call keeps its current credential.
         await call.readCredential();
       }
     }
@@ -223,7 +223,7 @@ export class HttpClient {
     const durationMs = performance.now() - startedAt;
     const entry = { method, path, ...(status && { status }), durationMs, attempt, ...(code && { code }) };
     if (diagnostics !== undefined) Object.assign(diagnostics, entry);
-    // A failing logger must neither fail the call nor end the process.
+    // An error in the logger must neither fail the call nor crash the process.
     (async () => logger?.(entry))().catch(() => {});
   }
 }
@@ -240,7 +240,7 @@ function resultOf<T>({ response, attempt, shown, redact }: Call<unknown>, data: 
   return { data, response: describe };
 }
 
-/** Matches the JSON escape of a lone surrogate, which servers reject. `JSON.stringify` does not escape pairs. */
+/** Matches the JSON escape of a lone surrogate, which servers reject. `JSON.stringify` does not escape paired ones. */
 const LONE_SURROGATE = /(?<!\\)((?:\\\\)*)\\ud[89a-f][\da-f]{2}/g;
 
 function toJson(value: unknown): string | undefined {
@@ -248,7 +248,7 @@ function toJson(value: unknown): string | undefined {
     const json = JSON.stringify(value);
     return json?.includes('\\ud') ? json.replace(LONE_SURROGATE, '$1\ufffd') : json;
   } catch {
-    // The engine's message is not used, because it names fields of the caller's object.
+    // The original message is omitted, because it names fields of the caller's object.
     throw invalid('request', 'cannot be serialized as JSON: it contains a cycle or a BigInt');
   }
 }

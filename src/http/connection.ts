@@ -2,10 +2,10 @@ import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '..
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import { type ResponseContext, sentence } from './context.ts';
 
-/** How long Node's `fetch` waits for the headers, and between two parts of the body. */
+/** How long Node's `fetch` waits for the response headers, and for the next bytes of the body. */
 const NODE_LIMIT_MS = 300_000;
 
-/** Copies only known fields and redacts them, because a thrown value may contain the request with its headers. */
+/** Creates a typed error from known, redacted fields of a thrown value, which may contain the request's headers. */
 export function toConnectionError(thrown: unknown, { label, url, shown }: ResponseContext): DrunError {
   if (thrown instanceof DrunError) return thrown;
   const { host } = new URL(url);
@@ -17,7 +17,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   const why = shown(message || 'unknown reason');
   const cause = Object.assign(new Error(why), {
     name: shown(name),
-    // The stack of this copy would be misleading.
+    // The real stack would point to this function.
     stack: `${shown(name)}: ${why}`,
     ...(code && { code: shown(code) }),
     ...(syscall && { syscall: shown(syscall) }),
@@ -33,16 +33,16 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
-/** Words in the messages of network failures, which are TypeErrors too. Safari translates its messages. */
+/** Words in network failures, which are TypeErrors too. Includes non-ASCII text, because Safari localizes messages. */
 const NETWORK_MESSAGE =
   /fetch|network|load|connect|request|server|socket|stream|host|terminated|time[ds ]*out|offline|cancell?ed|closed|lost|abort|hang|certificate|ssl|tls|dns|http|[^\s -~]/i;
 
-/** Messages of programming errors that contain such words, for example because a property is called `request`. */
+/** Messages of programming errors, which may contain the same words, for example in the name of a property. */
 const BUG_MESSAGE =
   /is not (?:an? |defined|iterable|implemented)|cannot|can't (?:access|convert)|must be|instance ?of|duplex|only .* supported|illegal invocation|failed to (?:parse|construct|execute)|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|uint8array|(?:undefined|null) is not/i;
 
 function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: number): boolean {
-  // Some libraries reject for an error status.
+  // Some libraries reject if the response has an error status.
   if (Number(status) >= 400 || /^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
   if (/^UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/.test(code)) return true;
   if (name !== 'TypeError') return false;
@@ -51,26 +51,26 @@ function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: numb
 }
 
 /**
- * `unopened`: the request cannot have been sent. `final`: in addition, a retry would not help, for example after a
- * rejected certificate or CONNECT request.
+ * `unopened`: no connection was opened, so the request was not sent. `final`: in addition, a retry would fail again,
+ * for example after a rejected certificate or CONNECT request.
  */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
-/** Patterns for a text that contains the code, system call and message of a failure on separate lines. */
+/** Patterns for the code, system call and message of a failure, each on a separate line. */
 const FINAL = [
-  // Rejected certificates, as reported by Node and Bun. Node uses `UNSPECIFIED` for reasons that it does not know.
+  // Rejected certificates, as reported by Node and Bun. Node uses `UNSPECIFIED` for unknown reasons.
   /^(?:ERR_TLS_)?(?:\w*CERT\w*|UNABLE_TO_\w+|CRL_\w+|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|SUBJECT_ISSUER_MISMATCH|AKID_\w+|UNSPECIFIED)\n/,
-  // Failed handshakes, but not errors of established connections (a bad MAC, a failed decryption). OpenSSL's reason is
+  // Failed handshakes, but not errors on established connections (a bad MAC, a failed decryption). OpenSSL's reason is
   // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if the code is `EPROTO`, in the message.
   /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|cipher|suitable|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak|legacy.renegotiation|insufficient.security|illegal.parameter)/i,
   // Rejected CONNECT requests, closed dispatchers, blocked ports, missing permissions, rejected certificates in Deno.
   /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|\(Connect\):.*(?:tunnel|proxy auth)|connect: unsuccessful tunnel|tunneling socket could not.*statusCode|\nbad port$|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
-  // Codes of Node, undici and Bun that are conclusive regardless of the system call.
+  // Codes in Node, undici and Bun that imply an unopened connection, whatever the system call was.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
-  // Connections closed while they were opened, node-fetch and proxy agents without a system call, all failures in Deno.
+  // Connections closed during the handshake, node-fetch and proxy errors without a system call, all failures in Deno.
   /before (?:secure TLS connection was|the connection was|receiving CONNECT)|reason: connect E|tunneling socket could not|client error \(Connect\)|error sending request.*error trying to connect/i,
 ];
 

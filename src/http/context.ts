@@ -25,13 +25,13 @@ interface CallDescription {
   diagnostics?: RequestDiagnostics;
 }
 
-/** The call that a response belongs to, its credentials, and the redaction for its errors. */
+/** The call that received a response, with functions that manage its credentials and redact text. */
 export type ResponseContext = ReturnType<typeof responseContext>;
 
-/** Maximum number of other credentials that a call tries after its first credential is rejected. */
+/** Maximum number of further credentials that a call tries after its first credential has been rejected. */
 const MAX_FURTHER_CREDENTIALS = 3;
 
-/** Longer text is cut off before redaction, because servers may repeat entire requests in their messages. */
+/** Longer text is truncated before redaction, because servers may echo entire requests in their messages. */
 const MAX_INPUT = 16_384;
 
 export function responseContext(call: CallDescription) {
@@ -40,7 +40,7 @@ export function responseContext(call: CallDescription) {
   const used: Secret[] = [];
   const rejected: Secret[] = [];
   const credential = (): Secret => used.at(-1) as Secret;
-  /** Reads the credential for the next request. Keeps the current one and returns false if the new one was rejected. */
+  /** Reads the next request's credential. If it was rejected before, keeps the current credential and returns false. */
   const readCredential = async (last?: Secret): Promise<boolean> => {
     const { signal } = deadline;
     const value = provideCredential(last === undefined ? { signal } : { rejected: last, signal });
@@ -49,12 +49,12 @@ export function responseContext(call: CallDescription) {
     if (next !== credential()) used.push(next);
     return true;
   };
-  /** Reads another credential after a rejection. Returns false if there is none that this call may try. */
+  /** Reads another credential after a rejection. Returns false if there is no other one or too many were tried. */
   const replaceCredential = async (): Promise<boolean> => {
     rejected.push(credential());
     return rejected.length <= MAX_FURTHER_CREDENTIALS && readCredential(credential());
   };
-  // Created on demand, because most calls need no redaction, and recreated after another credential has been used.
+  // Created on demand, because most calls need no redaction. Recreated when the call uses another credential.
   let redactor: { readonly of: number; readonly redact: (text: string) => string } | undefined;
   /** Masks every credential that the call has used. Applied to all text in errors. */
   const redact = (text: string): string => {
@@ -64,7 +64,7 @@ export function responseContext(call: CallDescription) {
   };
   /** Masks credentials in every string of a JSON value, including field names. */
   const redactValue = <Value>(value: Value): Value => redactStrings(value, redact) as Value;
-  /** Makes text from a server or library safe to show: masks credentials, removes repeated input, and truncates it. */
+  /** Makes text from a server or library safe to show: masks credentials, removes echoed input, and truncates it. */
   const shown = <Text extends string | undefined>(text: Text, length = 500): Text => {
     const safe = text && redact(withoutInput(text.slice(0, MAX_INPUT)));
     return (safe && safe.length > length ? `${safe.slice(0, length)}…` : safe) as Text;

@@ -8,8 +8,8 @@ import { isSecret, Secret } from '../secret/secret.ts';
 export type ReadCredential = (context: CredentialContext) => Secret | Promise<Secret>;
 
 /**
- * Returns a function that reads the credential before each attempt. Its results are never shared, even between
- * concurrent calls, because a provider may depend on the async context, for example to find the current tenant.
+ * Returns a function that reads the credential before each attempt. Calls, even concurrent ones, never share a result,
+ * because a provider may depend on the async context, for example to find the current tenant.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {
   const source = Object(credential) as { readonly getKey?: CredentialProvider };
@@ -28,7 +28,7 @@ function toSecret(value: unknown, option: string): Secret {
   const text = isSecret(value) ? reveal(value, option) : value;
   const kinds = 'a string, a Secret, a function, or an object with a `getKey` method';
   if (typeof text !== 'string') throw invalid(option, `must be ${kinds}`);
-  // Files and the output of `echo` end with a newline.
+  // Credentials from files or from `echo` may end with a newline.
   const trimmed = text.replace(/[\r\n]+$/, '');
   const refuse = (pattern: RegExp, rule: string): void => check(!pattern.test(trimmed), option, rule);
   refuse(/^$/, 'must not be empty');
@@ -55,10 +55,10 @@ const ANY_BEARER = /\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}/gi;
 const CREDENTIAL_HEADER =
   /^(?:.+-)?(?:auth|authorization|cookie|credentials?|(?:api-?)?key|password|secret|signature|token)$/i;
 
-/** Shorter parts of a header value may be ordinary words. */
+/** Shorter parts of a header value are not masked, because they may be ordinary words. */
 const MIN_HEADER_PART = 8;
 
-/** @param credentials - All credentials that a call has used: a server may repeat one that it rejected earlier. */
+/** @param credentials - All credentials that a call has used: a server may echo one that it rejected earlier. */
 export function redactorFor(
   credentials: readonly Secret[],
   headers: Readonly<Record<string, string>>,
@@ -71,7 +71,7 @@ export function redactorFor(
   return (text) => maskKeys(redact(text)).replace(ANY_BEARER, '$1$2******');
 }
 
-/** Returns a header value and its parts: cookie values, the text after a scheme, and an encoded password. */
+/** Returns a header value and its parts: cookie values, the text after a scheme, and a base64-encoded password. */
 function credentialsIn(value: string): string[] {
   const parts = value
     .split(/[\s;,]+/)

@@ -8,11 +8,11 @@ import type { TransportResponse } from './transport.ts';
 export interface BodyRules {
   /** Fields that the contract defines. A valid body has at least one of them. */
   readonly fields: readonly string[];
-  /** Whether `{}` is valid, because protobuf JSON omits zero values. */
+  /** Whether `{}` is valid, as in protobuf JSON, which omits default values. */
   readonly allowEmpty?: boolean | undefined;
 }
 
-/** Reads the JSON object in a 2xx response. Throws if the body reports an error or does not match the contract. */
+/** Reads the JSON object in a 2xx response. Throws if the body reports an error or violates the contract. */
 export async function readJson(
   response: TransportResponse,
   context: ResponseContext,
@@ -26,7 +26,7 @@ export async function readJson(
   const error = errorIn(value, fields);
   if (error !== undefined) throw toApiError(error, response, context);
   if (!isRecord(value)) throw invalid('JSON that is not an object');
-  // Fields that are `null` count as well, because protobuf JSON allows `null` for an absent value.
+  // A field that is `null` counts as present, because protobuf JSON allows `null` instead of a default value.
   if (fields.some((field) => field in value) || (allowEmpty && Object.keys(value).length === 0)) return value;
   throw invalid(`a body that has none of the expected fields (${fields.join(', ')})`);
 }
@@ -46,7 +46,7 @@ function notJson(text: string, response: TransportResponse, context: ResponseCon
 const MAX_ERROR_LENGTH = 65_536;
 const ERROR_BODY_TIMEOUT_MS = 5_000;
 
-/** Redirect statuses of the Fetch standard, and 0 for a redirect whose status the runtime hides. */
+/** Redirect statuses in the Fetch standard, and 0 for a redirect whose status the runtime hides. */
 const REDIRECTS = [0, 301, 302, 303, 307, 308];
 
 /** Creates the error for a response whose status is not 2xx, from as much of its body as can be read. */

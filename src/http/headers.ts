@@ -16,7 +16,7 @@ export function retryAfterMs(headers: ResponseHeaders): number | undefined {
   const date = Date.parse(text);
   // `Date.parse` would interpret a bare number as a year.
   if (Number.isNaN(date) || !/[a-z]{3}/i.test(text)) return undefined;
-  // Relative to the server's clock, if known, because the local clock may be wrong.
+  // The delay is calculated from the server's time, if known, because the local clock may be wrong.
   const now = Date.parse(headers.get('date') ?? '');
   return Math.max(0, date - (Number.isNaN(now) ? Date.now() : now));
 }

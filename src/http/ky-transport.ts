@@ -3,8 +3,8 @@ import type { FetchFunction } from './call.ts';
 import { callFetch, FetchResponse, type Transport } from './transport.ts';
 
 /**
- * Creates a transport that uses ky. It is used only for infrequent requests, because building ky's `Request` takes a
- * third of the time of a call. ky's own retries and timeouts are disabled, because they cannot replace a rejected
+ * Creates a transport that uses ky. It is used only for infrequent requests, because a third of the time of a call is
+ * spent creating ky's `Request`. ky's own retries and timeouts are disabled, because they cannot replace a rejected
  * credential or share a deadline, and because ky's errors contain the request headers.
  */
 export function kyTransport(fetch: FetchFunction | undefined): Transport {
@@ -17,7 +17,7 @@ export function kyTransport(fetch: FetchFunction | undefined): Transport {
         headers: visible,
         fetch: (input) => {
           const { url, headers } = input as Request;
-          // The credential is set here, so that ky never sees it.
+          // The credential is added here, so that ky never sees it.
           const all = { ...Object.fromEntries(headers), authorization };
           const { method, body, signal } = request;
           return callFetch(fetch, url, { method, headers: all, body, signal });

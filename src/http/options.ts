@@ -3,7 +3,7 @@ import { check, checkBoolean, invalid } from '../errors/invalid.ts';
 import { isTimerMs, MAX_TIMER_MS } from '../internal/checks.ts';
 import type { HeadersOption } from './call.ts';
 
-/** Names of {@link CallOptions}. */
+/** Names of the options in {@link CallOptions}. */
 export const CALL_OPTIONS = ['signal', 'timeoutMs', 'headers', 'maxRetries'] as const;
 
 /** Names of the options in {@link ClientOptions}, and of options that every client declares itself. */
@@ -29,7 +29,7 @@ interface Runtime {
   readonly window?: { readonly document?: unknown };
 }
 
-/** Returns `undefined` if the variable is blank or unset, or if the runtime (such as Deno) does not permit access. */
+/** Returns the variable, or `undefined` if it is blank or unset, or if the runtime (such as Deno) denies access. */
 export function environmentVariable(name: string): string | undefined {
   try {
     return (globalThis as Runtime).process?.env?.[name]?.trim() || undefined;
@@ -55,7 +55,7 @@ export function refuseBrowser(option: string, allowed: boolean | undefined): voi
   throw new ConfigurationError(why, { option: 'dangerouslyAllowBrowser' });
 }
 
-/** @returns The milliseconds, or `undefined` for no limit. */
+/** @returns The timeout in milliseconds, or `undefined` if there is no limit. */
 export function checkTimeout(timeoutMs: number, option = 'timeoutMs'): number | undefined {
   if (timeoutMs === Number.POSITIVE_INFINITY) return undefined;
   if (isTimerMs(timeoutMs)) return timeoutMs;
@@ -81,7 +81,7 @@ function received(value: unknown): string {
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
-/** Headers that only some transports would send. */
+/** Headers that the client sets, or that only some transports would send. */
 const RESERVED_HEADERS =
   /^(?:authorization|connection|content-(?:encoding|length)|expect|host|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
 
@@ -95,7 +95,7 @@ export function checkRequestHeaders(headers: HeadersOption | undefined): Record<
 /** Checks headers before `fetch` does, because an error from `fetch` would contain the value. */
 export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
-  // A `Headers` object, even from another library, provides its fields through its iterator.
+  // The fields of a `Headers` object, even one from another library, are available through its iterator.
   const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
   const isValid = isObject && entries.every((entry) => Array.isArray(entry));
   check(isValid, 'headers', 'must be a Headers object or a record of strings');

@@ -1,7 +1,7 @@
 import { type AnyDrunError, ApiError } from '../errors/index.ts';
 import { connectionFailure } from './connection.ts';
 
-/** Which failures are retried: only those after which the service cannot have acted, or all transient failures. */
+/** `transient`: retry all transient failures. `if-not-applied`: retry only if the service cannot have acted. */
 export type RetryPolicy = 'if-not-applied' | 'transient';
 
 const INITIAL_DELAY_MS = 500;
@@ -14,7 +14,7 @@ export function mayRetry(error: AnyDrunError, policy: RetryPolicy): boolean {
   return isTransient(error) && (policy === 'transient' || cannotHaveBeenApplied(error));
 }
 
-/** Whether a failure is temporary: 408, 409, 425, 429, 5xx, lost connections, and streams without a first chunk. */
+/** Whether a failure is temporary: 408, 409, 425, 429, 5xx, lost connections, streams that end before a chunk. */
 function isTransient(error: AnyDrunError): boolean {
   if (error.code === 'connection_failed') return connectionFailure(error) !== 'final';
   if (error.code === 'stream_failed' || error.code === 'stream_truncated') {
@@ -31,7 +31,7 @@ export function cannotHaveBeenApplied(error: unknown): boolean {
 
 /**
  * Returns the delay that the service requests (`undefined` if it exceeds 60 s), or else a random delay ("full jitter")
- * that spreads out clients that failed together. A requested delay of 0 is ignored. Retries are numbered from 1.
+ * that spreads out clients that failed at the same time. A requested delay of 0 is ignored. `retry` starts at 1.
  */
 export function retryDelayMs(error: AnyDrunError, retry: number): number | undefined {
   const asked = error instanceof ApiError ? error.retryAfterMs : undefined;

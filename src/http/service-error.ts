@@ -6,11 +6,11 @@ export interface ServiceError {
   readonly code?: string | undefined;
   readonly type?: string | undefined;
   readonly param?: string | undefined;
-  /** The status in the body, or the status to which its code or type corresponds. */
+  /** The status in the body or, if there is none, the status that corresponds to the error's code or type. */
   readonly status?: number | undefined;
 }
 
-/** Maximum length of a body that is shown because it contains no message. */
+/** Maximum length of the excerpt that is shown if a body contains no message. */
 export const MAX_SHOWN = 200;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -25,8 +25,8 @@ const MESSAGE_FIELDS =
   );
 
 /**
- * Returns the error that a JSON value reports, regardless of the response status. A message or an unknown code alone counts
- * only if the value has none of the contract's `fields`, except for `id` and `name`, which errors can have as well.
+ * Returns the error that a JSON value reports, regardless of the response status. If the value has a field of the
+ * contract (except `id` and `name`, which errors can have as well), a message or unknown code alone is not an error.
  */
 export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
   if (Array.isArray(value)) return errorIn(value[0], fields);
@@ -62,14 +62,14 @@ function isSuccess(code: unknown): boolean {
   return /^(?:0|2\d\d|ok|success)$/i.test(String(code));
 }
 
-/** Returns false for an empty array or object as well. */
+/** Returns whether a value is present and not an empty string, array or object. */
 function isPresent(value: unknown): boolean {
   return typeof value === 'object'
     ? Object.keys(value ?? {}).length > 0
     : value !== undefined && value !== '';
 }
 
-/** Parses the body of an error response, or the beginning of it. */
+/** Parses the body of an error response. The body may be truncated. */
 export function parseServiceError(text: string): ServiceError | undefined {
   const trimmed = text.replace(/^\uFEFF/, '').trim();
   if (!/^(?:data|event|id|retry)?:/.test(trimmed)) return parsePayload(trimmed);
@@ -96,7 +96,7 @@ function partialFields(text: string): Fields {
   const read = (name: string): string | undefined => {
     const raw = new RegExp(`"${name}"\\s*:\\s*(?:"((?:[^"\\\\]|\\\\.)*)|(-?\\d+))`).exec(text);
     const [, string, number] = raw ?? [];
-    // An escape sequence may be cut off.
+    // The string may end within an escape sequence.
     return string === undefined ? number : (parseJson(`"${string}"`)?.toString() ?? string);
   };
   const names = [...MESSAGE_FIELDS, 'code', 'error_code', 'type', 'param'];
@@ -110,9 +110,9 @@ function readError(value: unknown, nesting = 0): ServiceError | undefined {
   if (!isRecord(value)) return undefined;
   const { error, detail, message, errors } = value;
   const inner = [error, detail, message, [errors].flat()[0]].find(isRecord);
-  // Fields of the envelope fill in fields that the nested error lacks.
+  // Fields that the nested error lacks are taken from the envelope.
   const nested = readError(inner, nesting + 1);
-  // The control plane uses `id` for the kind of error; elsewhere, `id` identifies a completion.
+  // In an error from the control plane, `id` is the error code. Elsewhere, `id` identifies a completion.
   const id = typeof value.message === 'string' ? value.id : undefined;
   const code = nested?.code ?? textOf(value.code ?? value.error_code ?? value.errcode ?? id);
   const type = nested?.type ?? textOf(value.type);
@@ -164,17 +164,17 @@ function statusNamed(...names: readonly (string | undefined)[]): number | undefi
   return plain.map((name) => NAMES.find(([, pattern]) => pattern.test(name))?.[0]).find(Boolean);
 }
 
-/** Fields in which Pydantic and FastAPI (used by many model servers) repeat the request, even in nested JSON. */
+/** Fields in which Pydantic and FastAPI (used by many model servers) echo the request, even in nested JSON. */
 const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
 
-/** Removes input that a server repeats in a message, because it may be a prompt. */
+/** Removes request input that a server echoes in a message, because the input may be a prompt. */
 export function withoutInput(text: string): string {
-  // The parts alternate between the name of a repeated field and the text after it.
+  // The parts alternate between the name of an echoed field and the text after the name.
   const [start, ...parts] = text.split(ECHO);
   return start + parts.map((part, index) => (index % 2 ? part.slice(valueEnd(part)) : `${part}…`)).join('');
 }
 
-/** Returns the end of the literal at the start of a text: the first comma or bracket outside brackets and quotes. */
+/** Returns the end of the literal that a text starts with: a comma or bracket outside of nested brackets and quotes. */
 function valueEnd(text: string): number {
   let depth = 0;
   let quote: string | undefined;

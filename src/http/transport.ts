@@ -32,7 +32,7 @@ export interface TransportResponse {
   cancel(): void;
 }
 
-/** Sends single requests, without following redirects. */
+/** Sends a request once, without following redirects. */
 export interface Transport {
   send(request: TransportRequest): Promise<TransportResponse>;
 }
@@ -50,7 +50,7 @@ export async function callFetch(
   url: string,
   init: Init,
 ): Promise<Response> {
-  // Looked up for every request, because tests and tracers replace it. Some runtimes reject a call with another `this`.
+  // Looked up for every request, because tests and tracers replace `fetch`. Some runtimes check `this`.
   const send = fetch ?? globalThis.fetch;
   // Following a redirect would send the credential to any URL the server chooses.
   const response = await send(url, { ...init, redirect: 'manual' } as RequestInit);
@@ -69,7 +69,7 @@ export class FetchResponse implements TransportResponse {
 
   constructor(response: Response) {
     this.#response = response;
-    // A custom fetch may have followed a redirect anyway.
+    // A custom `fetch` may have followed a redirect anyway.
     this.status = response.redirected ? 0 : response.status;
     this.headers = response.headers;
   }
@@ -79,7 +79,7 @@ export class FetchResponse implements TransportResponse {
   }
 
   async read(): Promise<Uint8Array | undefined> {
-    // Responses of React Native and of many mocks have no stream.
+    // In React Native and in many mocks, the response body is not a stream.
     this.#reader ??= (this.#response.body ?? new Response(await this.#response.text()).body)?.getReader();
     // `value` is undefined at the end of the body.
     const value = (await this.#reader?.read())?.value;
@@ -105,6 +105,6 @@ function checkResponse(response: Response | undefined): asserts response is Resp
     'fetch',
     'returned a body that is not a ReadableStream (like node-fetch). Use another fetch',
   );
-  // A standard `fetch` would reject instead.
+  // A `fetch` that follows the standard would reject instead.
   if (type === 'error') throw new Error('`fetch` returned Response.error()');
 }

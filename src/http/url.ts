@@ -4,11 +4,11 @@ import { isLoopback } from '../internal/checks.ts';
 
 const REGION = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 
-/** Endpoint paths, to detect a URL that was copied from a request instead of a base URL. */
+/** Endpoint paths, used to detect a request URL that was passed as the base URL. */
 const ENDPOINT =
   /\/(?:chat\/completions|completions|models|embeddings|responses|images\/generations|(?:my-|masked-)?apikeys(?:\/.*)?|apikeys-stats)$/i;
 
-/** Checks a URL and removes `root` (`/v1`) from its end. Messages omit the URL, which may contain a password. */
+/** Checks a base URL and removes a trailing `root` (`/v1`). Messages omit the URL: it may contain a password. */
 export function checkBaseUrl(
   baseUrl: string | URL,
   root: string,
@@ -48,8 +48,8 @@ export function fillPath(path: string, params: Readonly<Record<string, string>> 
 }
 
 /**
- * Rejects anything but a single path segment. Encoding is not enough: `..` has no encoded form, and some servers and
- * proxies decode `%2F` before routing.
+ * Throws unless the value is a single path segment. Encoding is not enough: `..` has no encoded form, and some servers
+ * and proxies decode `%2F` before routing.
  */
 export function checkPathSegment(value: string, option: string): string {
   if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');

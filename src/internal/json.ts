@@ -1,4 +1,4 @@
-/** Returns `undefined` for JSON that is invalid or nested too deeply. An error would quote text that may be secret. */
+/** Returns `undefined` if the JSON is invalid or nested too deeply. An error would quote text that may be secret. */
 export function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
@@ -12,10 +12,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Maximum nesting. Deeper values could overflow the stack in recursive code; real responses are far less nested. */
+/** Maximum nesting depth. Real responses are far less nested; deeper values could overflow the stack. */
 const MAX_DEPTH = 1_000;
 
-/** @param text - The source of `value`; a short text cannot be nested too deeply. */
+/** @param text - The JSON text of `value`. A short text cannot be nested too deeply. */
 function isTooDeep(text: string, value: unknown): boolean {
   if (text.length < 2 * MAX_DEPTH) return false;
   let level: unknown[] = [value];

@@ -1,5 +1,5 @@
-// Each type resolves to the program's own type (from the DOM, Node or Workers) if it has one, so that the declarations
-// compile everywhere.
+// Each type resolves to the program's global type (from the DOM, Node or Workers), if there is one, so that the
+// declarations compile everywhere.
 
 /** An `AbortSignal` from any platform or polyfill. */
 export interface AbortSignalLike {

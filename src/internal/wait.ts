@@ -6,7 +6,7 @@ export interface Timers {
   sleep(ms: number, signal: AbortSignal, options?: { readonly background?: boolean }): Promise<void>;
 }
 
-/** Rejects with the reason if the signal aborts. With `background`, the timer does not keep the process alive. */
+/** Resolves after `ms` or rejects with the signal's reason. A `background` timer does not keep the process alive. */
 export async function sleep(
   ms: number,
   signal: AbortSignal,
@@ -15,7 +15,7 @@ export async function sleep(
   let timer: unknown;
   const elapsed = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);
-    // Not all runtimes have timers with `unref`.
+    // In some runtimes, timers have no `unref` method.
     if (background) (timer as { readonly unref?: () => void }).unref?.();
   });
   await abortable(elapsed, signal).finally(() => clearTimeout(timer as number));
@@ -38,12 +38,12 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Prom
   });
 }
 
-/** Throws the reason of an aborted signal. Signals of some platforms and polyfills lack this method. */
+/** If the signal is aborted, throws its reason. The method of this name is missing in some polyfills and platforms. */
 export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
   if (aborted) throw reason;
 }
 
-/** Repeats a task, with growing pauses, until it returns a truthy value. The last attempt starts at `deadline`. */
+/** Repeats a task with increasing delays until it returns a truthy value. The last attempt starts at `deadline`. */
 export async function retryUntil<Result>(
   clock: Timers,
   signal: AbortSignal,

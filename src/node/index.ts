@@ -15,14 +15,14 @@ export interface NodeTransportOptions {
    * An agent that opens the connections, for example through a proxy or with a private certificate authority. It must
    * match the base URL: an `Agent` from `node:https` for `https`, or from `node:http` for `http`.
    *
-   * @defaultValue An agent that keeps connections open for 30 s and respects `NODE_USE_ENV_PROXY`.
+   * @defaultValue An agent that keeps idle connections open for 30 s and respects `NODE_USE_ENV_PROXY`.
    */
   readonly agent?: Agent | undefined;
 }
 
 /**
  * Creates a transport that sends a `ChatClient`'s requests through `node:http` and `node:https` instead of `fetch`. It
- * uses less time and memory. Node's `fetch` times out after 300 s without data; here, only the client's limits apply.
+ * is faster and saves memory. Node's `fetch` times out after 300 s without data; here, only the client's limits apply.
  *
  * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive. All
  * clients that use the transport share its connections. Idle connections do not keep the process alive.
@@ -73,7 +73,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
 function agentOptions(): object {
   return {
     keepAlive: true,
-    // Closes idle connections well before the service does (60 s). Does not limit requests.
+    // Closes idle connections well before the service does (after 60 s), but does not limit requests.
     timeout: 30_000,
     scheduling: 'lifo',
     // Set if Node is configured to use proxy settings from the environment.
@@ -99,7 +99,7 @@ function exchange(request: ClientRequest, { body, signal }: TransportRequest): P
       socket.destroy();
       reject(new Error('The server switched to another protocol.'));
     });
-    // An error after the response has started has no effect here.
+    // After the response has started, errors have no effect here. The reader of the body receives them.
     request.on('error', reject);
     request.on('close', () => signal.removeEventListener('abort', abort));
     signal.addEventListener('abort', abort);
@@ -118,7 +118,7 @@ class NodeResponse implements TransportResponse {
   constructor(message: IncomingMessage) {
     this.status = message.statusCode ?? 0;
     this.headers = new NodeHeaders(message);
-    // Failures are passed to the reader of the body. Without a reader, they must not crash the process.
+    // Errors are passed to the reader of the body. If there is no reader, an error must not crash the process.
     this.#body = decoded(message).on('error', () => {});
   }
 
@@ -186,6 +186,6 @@ function decoded(message: IncomingMessage): Readable {
   const isEmpty = length === '0' || message.statusCode === 204;
   const decoder = isEmpty ? undefined : createDecoder(encoding.trim().toLowerCase());
   if (decoder === undefined) return message;
-  // Closes the connection if the decoder fails or is destroyed. Its errors are passed to the reader.
+  // Closes the connection if the decoder fails or is destroyed. The reader receives the decoder's errors.
   return pipeline(message, decoder, () => {});
 }

@@ -18,7 +18,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const hasMaskedList = settings.version === '0.17';
   const plainForm = hasMaskedList ? 'masked' : 'full';
 
-  /** Runs even for unknown paths, so that unauthenticated clients do not learn which paths exist. */
+  /** Authenticates requests for unknown paths, too, so that unauthenticated clients do not learn which paths exist. */
   const authenticate: Middleware = async (c, next) => {
     const token = bearerToken(c.req.raw);
     if (token === undefined || !account.token.equals(token)) throw errors.unauthenticated(token);
@@ -105,7 +105,7 @@ function queryOf({ req }: Exchange): URLSearchParams {
   return new URL(req.url).searchParams;
 }
 
-/** Treats every valid workspace number as existing, because the contract has no request that creates workspaces. */
+/** Accepts every valid workspace number, because the API contract has no request that creates workspaces. */
 function scopeOf(workspace: string | undefined): Scope {
   if (workspace === undefined) return 'account';
   const number = /^\d+$/.test(workspace) ? Number(workspace) : Number.NaN;
