@@ -20,8 +20,8 @@ import { type EmulatorOptions, resolveOptions } from './options.ts';
 import { randomText as createRandomText } from './random.ts';
 
 /**
- * An emulator of d.run, created by {@link createEmulator}. With `await using`, it is closed at the end of the block:
- * responses in progress are aborted, and further requests fail as if the server were not running.
+ * An emulator of d.run, created by {@link createEmulator}. With `await using`, the emulator is closed at the end of the
+ * block: responses in progress are aborted, and further requests fail as if the server were not running.
  *
  * Printing, inspecting or serializing an emulator reveals no credentials.
  */
@@ -38,7 +38,7 @@ export interface Emulator extends AsyncDisposable {
     input: PlatformRequest | PlatformUrl | string,
     init?: PlatformRequestInit,
   ) => Promise<PlatformResponse>;
-  /** The access token for the control plane. A reset does not change it. */
+  /** The access token for the control plane. A reset does not change the token. */
   readonly accessToken: Secret;
   /** The keys that currently exist. */
   readonly keys: EmulatedKeys;

@@ -86,7 +86,7 @@ const MESSAGES = { ECONNRESET: 'read ECONNRESET', ECONNREFUSED: 'connect ECONNRE
  */
 export class LostConnection extends TypeError {
   constructor(code: keyof typeof MESSAGES = 'ECONNRESET') {
-    // Imitates the errors of Node's sockets.
+    // Imitates Node's socket errors.
     super('fetch failed', { cause: Object.assign(new Error(MESSAGES[code]), { code }) });
   }
 }

@@ -103,7 +103,7 @@ export class RequestLog {
     for (const entry of [...this.#entries]) yield structuredClone(entry);
   }
 
-  /** @param isSelected - Limits the removal to requests with certain keys. */
+  /** @param isSelected - Selects the keys whose requests are removed. Default: all requests. */
   clear(isSelected: (keyId: string | undefined) => boolean = () => true): void {
     this.#entries = this.#entries.filter(({ keyId }) => !isSelected(keyId));
   }

@@ -23,12 +23,12 @@ export interface HandlersOptions {
 }
 
 /**
- * Creates msw request handlers, for `setupServer` or `setupWorker`, that send requests for d.run's URLs to an emulator.
+ * Creates msw request handlers, for `setupServer` or `setupWorker`, that route requests to d.run to an emulator.
  * The code under test needs no configuration. As in the real service, each plane responds only at its own URL.
  *
  * Streams arrive chunk by chunk, aborts are forwarded, and a connection dropped by a fault becomes a network error. msw
- * reads each response as fast as possible, even if the client does not read it. If backpressure matters, pass {@link
- * Emulator.fetch} to the client, or use `serve`.
+ * reads each response as fast as possible, even if the client does not read it. If backpressure matters, pass
+ * {@link Emulator.fetch} to the client, or use `serve`.
  *
  * @throws {TypeError} If an option is unknown or is not an https or http URL.
  *
@@ -93,7 +93,7 @@ function resolver(
   };
 }
 
-/** Removes the path of the base URL from a request. */
+/** Removes the path of the base URL from the URL of a request. */
 function withoutPrefix(request: Request, base: string): Request {
   const url = new URL(request.url);
   const prefix = base === '' ? '' : new URL(base).pathname.replace(/\/$/, '');

@@ -81,7 +81,7 @@ export interface EmulatorOptions {
   /** A real model server (or its base URL) that handles requests that no rule matches. */
   readonly upstream?: string | PlatformUrl | UpstreamOptions | undefined;
   /**
-   * The layer in front of the models: d.run's `gateway`, or `none` for a bare vLLM that accepts the emulator's keys.
+   * The layer in front of the models: d.run's `gateway`, or `none` for a vLLM server that accepts the emulator's keys.
    *
    * @defaultValue 'gateway'
    */
@@ -94,7 +94,7 @@ export interface EmulatorOptions {
   readonly accessToken?: string | Secret | undefined;
   /** The clock for timestamps, expiry, faults and `Date` headers, in milliseconds since 1970. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
-  /** Waits when a fault delays a response. To avoid waiting in tests, advance `now` instead. Default: a timer. */
+  /** Waits when a fault delays a response. In tests, it can advance `now` instead of waiting. Default: a timer. */
   readonly sleep?: Sleep | undefined;
   /**
    * Returns random numbers from 0 (inclusive) to 1 (exclusive), for ids, keys, tokens and random faults. Pass
@@ -113,7 +113,7 @@ export type Settings = ReturnType<typeof resolveOptions>;
 
 export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];
 
-/** @throws {TypeError} If an option is invalid; the message names it. */
+/** @throws {TypeError} If an option is invalid. The message names the option. */
 export function resolveOptions(options: EmulatorOptions) {
   check('createEmulator', schema, options);
   const { upstream, maxKeys = 5 } = options;

@@ -14,7 +14,7 @@ type Handler = (exchange: Exchange) => Response | Promise<Response>;
 /** Adds the API for managing keys. */
 export function controlPlane(app: Hono<Env>, operate: Operate, { settings, account }: Context): void {
   const { now, maxKeys } = settings;
-  // Since 0.17, lists contain masked keys, and a separate endpoint returns the full key.
+  // Since version 0.17 of the service, lists contain masked keys, and a separate endpoint returns the full key.
   const hasMaskedList = settings.version === '0.17';
   const plainForm = hasMaskedList ? 'masked' : 'full';
 

@@ -104,7 +104,7 @@ function requestCells(request: LoggedRequest): Cells {
   return [new Date(at).toLocaleTimeString('sv'), `${method} ${path}`, String(status), credential, details];
 }
 
-/** Sets up a dialog, which shows errors from `submit` and stays open. @returns A function that opens the dialog. */
+/** Sets up a dialog that shows the error and stays open if `submit` fails. @returns A function that opens it. */
 function dialog(id: string, submit: () => Promise<unknown>): () => void {
   const element = get<HTMLDialogElement>(id);
   const error = element.querySelector('.error') as HTMLElement;

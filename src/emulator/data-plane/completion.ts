@@ -51,7 +51,7 @@ interface WholeChoice {
 
 const FINGERPRINT = 'vllm-0.32.0-1ea06c84';
 
-/** The completion of one request in the format of vLLM 0.32, as a single object or as chunks. Can be used only once. */
+/** The completion of one request in the format of vLLM 0.32, as a single object or as chunks. Use it only once. */
 export class Completion {
   readonly #options: CompletionOptions;
   readonly #meter: UsageMeter;
@@ -185,7 +185,7 @@ export class Completion {
     }
   }
 
-  /** Returns functions, because each choice has its own tool call ids. @param begun - Indexes of earlier tool calls. */
+  /** Returns a function per delta, because tool call ids differ by choice. @param begun - Indexes of earlier calls. */
   #deltasOf({ reasoning, content, refusal, toolCalls = [] }: Piece, begun: Set<number>): (() => Fields)[] {
     const texts = { refusal, [this.#options.reasoningField]: reasoning, content };
     const given = Object.entries(texts).filter(([, text]) => text !== undefined);

@@ -52,7 +52,7 @@ export function rewriteWhole(text: string, response: Response, model: string) {
   return { status: 200, text: escapeHtml(withModel(text, model)), isError: false };
 }
 
-/** Returns the error in a response, reduced to the gateway's four fields. */
+/** Returns the error in a response, reduced to the four fields that the gateway sends. */
 function errorOf(body: Record<string, unknown>, { status, statusText }: Response): object | undefined {
   const { error } = body;
   if (isObject(error) && Object.keys(error).length > 0) {
@@ -85,13 +85,13 @@ function printed(value: unknown): string {
  * Rewrites the body of a stream as the gateway does. The gateway reads lines, not events: it keeps only `data: ` lines
  * and re-serializes their JSON.
  *
- * @param onChunk - Receives each chunk that is passed on.
+ * @param onChunk - Called with each chunk that is forwarded.
  */
 export function rewriteStream(body: Body, onChunk: (chunk: unknown) => void, onEnd: () => void): Body {
   return mapBody(body, (chunks) => rewrittenEvents(chunks, onChunk), { onEnd });
 }
 
-/** Passes on the body of a stream unchanged. @param onChunk - Receives the parsed data of each event. */
+/** Forwards the body of a stream unchanged. @param onChunk - Called with the parsed data of each event. */
 export function observeStream(body: Body, onChunk: (chunk: unknown) => void, onEnd: () => void): Body {
   const observed = async function* (chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
     for await (const event of eventsOf(chunks)) {

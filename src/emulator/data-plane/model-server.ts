@@ -45,7 +45,7 @@ export function emulatedModelServer(
   const respond: ModelServer = async (modelRequest) => {
     const { path, body, key, signal, log } = modelRequest;
     const isChat = path === '/chat/completions';
-    // vLLM does not serve images.
+    // vLLM has no endpoints for images.
     if (!isChat && path !== '/completions') {
       return fallback?.(modelRequest) ?? unknownPath();
     }

@@ -19,7 +19,7 @@ export interface EmulatedMessage {
 
 /** A choice in an {@link EmulatedCompletion}. */
 export interface EmulatedChoice {
-  /** Default: the position in `choices`. */
+  /** Index of the choice. Default: its position in `choices`. */
   readonly index?: number | undefined;
   /** The model's message. `role` defaults to `assistant`. */
   readonly message: EmulatedMessage;
@@ -42,11 +42,11 @@ export interface EmulatedToolCall {
   readonly name: string;
   /** Objects are sent as JSON; strings are sent unchanged, even if they are not valid JSON. Default: `{}`. */
   readonly arguments?: string | Readonly<Record<string, unknown>> | undefined;
-  /** Default: a unique id in vLLM's format, `chatcmpl-tool-…`. */
+  /** Id of the tool call. Default: a unique id in vLLM's format, `chatcmpl-tool-…`. */
   readonly id?: string | undefined;
 }
 
-/** A part of a tool call in a chunk. */
+/** The part of a tool call that one chunk contains. */
 export interface EmulatedToolCallDelta {
   /** Position of the tool call in its message. Default: 0. */
   readonly index?: number | undefined;

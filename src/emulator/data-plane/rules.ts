@@ -33,7 +33,7 @@ export interface RuleCondition {
 
 /** A scripted reply to matching requests. If several rules match a request, the first one provides the reply. */
 export interface EmulatorRule {
-  /** Default: the rule applies to every request. */
+  /** The requests to which the rule applies. Default: all requests. */
   readonly when?: RuleCondition | undefined;
   /** The reply, a function that computes it, or an array of replies that are used in order. */
   readonly reply: Reply | ReplyFunction | readonly (Reply | ReplyFunction)[];
@@ -103,7 +103,7 @@ export class RuleBook {
     return undefined;
   }
 
-  /** @param isSelected - Limits the removal to rules for certain keys. */
+  /** @param isSelected - Selects the keys whose rules are removed. Default: all rules. */
   clear(isSelected: (key: RuleCondition['key']) => boolean = () => true): void {
     for (const { when, remove } of this.#entries) if (isSelected(when.key)) remove();
   }

@@ -35,7 +35,7 @@ export function replacementOf(fault: Fault, request: Request, plane: EmulatedPla
 
 type Waiting = { readonly sleep: Sleep; readonly signal: AbortSignal };
 
-/** Applies the effects of a fault on the body of a response. */
+/** Applies the effects of a fault to the body of a response. */
 export async function corrupt(response: Response, fault: Fault, waiting: Waiting): Promise<Response> {
   const { body, status, headers } = response;
   const corruption = corruptionOf(fault);

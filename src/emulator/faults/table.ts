@@ -68,7 +68,7 @@ const FILTER: Readonly<Record<keyof RequestFilter, Row>> = {
 
 const half = (text: string): string => text.slice(0, Math.floor(text.length / 2));
 
-/** Creates a row for a field that ends the response after a number of chunks. */
+/** Creates a table row for a field that ends the response after a given number of chunks. */
 function ending(corruption: (fault: Fault) => Partial<Corruption> = () => ({})): Row {
   return { ...chunks, isEnding: true, corruption };
 }
@@ -216,7 +216,7 @@ export const scheduledFault = z.discriminatedUnion(
   'must be `next`, `always` or `random`',
 );
 
-/** Returns whether a field determines how a response ends, or belongs to a field that does. */
+/** Returns whether a field determines how a response ends, or modifies a field that does. */
 function isEnding(name: keyof Fault): boolean {
   return [name, ...(FAULTS[name].needs ?? [])].some((each) => FAULTS[each].isEnding);
 }
