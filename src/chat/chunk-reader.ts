@@ -12,6 +12,7 @@ import { requestIdOf } from '../http/headers.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
 import type { TransportResponse } from '../http/transport.ts';
 import { streamChannel } from '../internal/diagnostics.ts';
+import { abortable } from '../internal/wait.ts';
 import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';
 import { EventDecoder, isFailure, type StreamEvent } from './events.ts';
@@ -27,7 +28,7 @@ const MAX_DRAIN_MS = 250;
 /**
  * Reads the response to a chat completion request, streamed or whole, and assembles the completion.
  *
- * Reads data only on demand, so that a slow consumer slows the server down.
+ * Data is read only on demand, so that a slow consumer slows the server down.
  */
 export class ChunkReader {
   readonly #response: TransportResponse;
@@ -66,14 +67,12 @@ export class ChunkReader {
   }
 
   /**
-   * Reads until the first chunk has arrived, or reads the whole response.
+   * Reads a stream up to its first chunk, or a whole response up to its end.
    *
    * @throws {DrunError} If reading fails. The request can then be retried.
    */
   async open(isWhole: boolean): Promise<this> {
     this.#isWhole = isWhole;
-    // Some `fetch` functions do not cancel the body when the signal aborts, so a pending read is canceled here.
-    this.#context.deadline.signal.addEventListener('abort', this.#cancel);
     await this.#fill();
     if (this.#error !== undefined && (isWhole || !this.#hasChunk)) throw this.#error;
     if (isWhole && this.#context.diagnostics) this.#context.diagnostics.completion = this.#summary();
@@ -94,8 +93,10 @@ export class ChunkReader {
     return undefined;
   }
 
-  /** Publishes the end of the stream for diagnostics. @param error - The error, if the stream ended early. */
-  reportEnd(error?: unknown): void {
+  /** Called at the end of the stream. @param error - The error, if the stream ended early. */
+  close(error?: unknown): void {
+    // Some `fetch` functions do not cancel the body when the signal aborts.
+    if (error !== undefined) this.#response.cancel();
     const { diagnostics } = this.#context;
     if (diagnostics === undefined) return;
     diagnostics.completion = this.#summary();
@@ -123,7 +124,7 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
-  /** Returns the part of the completion that is published for diagnostics, without text from the user or the model. */
+  /** Returns the fields that are published for diagnostics. They contain neither prompts nor generated text. */
   #summary(): object {
     const { id, model, usage, choices } = this.#completion ?? this.#accumulator.build(false);
     return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
@@ -132,7 +133,7 @@ export class ChunkReader {
   /** Reads until chunks are available or the response ends. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
-    // Before the first chunk, the time limit of the call applies.
+    // Until the first chunk arrives, the time limit on the call applies.
     if (this.#hasChunk && !this.#isOver) deadline.start('idle', this.#idleTimeoutMs);
     const isEnough = (): boolean => this.#hasChunk && this.#chunks.length > 0 && !this.#isWhole;
     while (!this.#isOver && !isEnough()) await this.#readPart();
@@ -142,16 +143,16 @@ export class ChunkReader {
   }
 
   async #readPart(): Promise<void> {
-    const { signal } = this.#context.deadline;
+    const { deadline } = this.#context;
+    const { signal } = deadline;
     try {
-      const bytes = await this.#response.read();
-      signal.throwIfAborted();
+      const bytes = await deadline.race(this.#response.read());
       this.#isDrained = bytes === undefined;
       if (bytes === undefined) this.#endOfBody();
       else this.#events.push(this.#decoder.decode(bytes, { stream: true }));
     } catch (thrown) {
-      const isTimeout = signal.reason instanceof TimeoutError && this.#hasChunk && !this.#isWhole;
-      if (signal.aborted && !isTimeout) throw signal.reason;
+      if (signal.aborted) this.#response.cancel();
+      if (signal.aborted && !(signal.reason instanceof TimeoutError)) throw signal.reason;
       this.#endOfBody(signal.aborted ? signal.reason : toConnectionError(thrown, this.#context));
     }
   }
@@ -168,13 +169,9 @@ export class ChunkReader {
     else this.#finish(this.#truncated('the connection was lost', error));
   }
 
-  readonly #cancel = (): void => this.#response.cancel();
-
   #finish(error?: DrunError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    // A signal that still has listeners is garbage-collected late, together with the response.
-    this.#context.deadline.signal.removeEventListener('abort', this.#cancel);
     this.#error = error;
   }
 
@@ -223,7 +220,7 @@ export class ChunkReader {
     if (this.#hasEvent || this.#events.isJson) return this.#invalid('a body that has no `choices`');
     const excerpt = this.#events.excerpt.trim();
     if (this.#isWhole && this.#events.isBlank) return this.#invalid('an empty body; is `baseUrl` correct?');
-    // The body is empty, or ends within its first field name.
+    // The body is empty, or was cut off within its first field name.
     if (['data:', 'event:'].some((field) => field.startsWith(excerpt))) {
       return this.#truncated('the stream ended before the first chunk');
     }
@@ -263,15 +260,13 @@ export class ChunkReader {
   }
 
   async #drain(): Promise<void> {
-    // Unlike a `setTimeout` timer, this signal does not keep the process alive.
+    // Unlike a timer from `setTimeout`, a signal from `AbortSignal.timeout` does not keep the process alive.
     const limit = AbortSignal.timeout(MAX_DRAIN_MS);
-    limit.addEventListener('abort', this.#cancel);
     try {
-      while ((await this.#response.read()) !== undefined);
+      while ((await abortable(this.#response.read(), limit)) !== undefined);
     } catch {
       // Connection failures no longer matter once the completion has finished.
-    } finally {
-      limit.removeEventListener('abort', this.#cancel);
+      this.#response.cancel();
     }
   }
 }

@@ -1,21 +1,21 @@
 import { Secret } from '../secret/secret.ts';
 import { ALPHANUMERIC, type RandomText, URL_SAFE } from './random.ts';
 
-/** The owner of a key: the account, or a workspace given by its number. */
+/** The owner of a key: the account, or a workspace identified by its number. */
 export type Scope = 'account' | number;
 
-/** Returns whether a number is a valid workspace number: a positive int32, as in the contract. */
+/** Returns whether a number is a valid workspace number, which the API contract defines as a positive int32. */
 export function isWorkspace(value: number): boolean {
   return Number.isInteger(value) && value > 0 && value < 2 ** 31;
 }
 
-/** The number of tokens that a key may use. A bigint, because it is a 64-bit integer on the wire. */
+/** The number of tokens that a key may use. Quotas are bigints because they are 64-bit integers on the wire. */
 export type Quota = bigint | 'unlimited';
 
 /** Name of the user who owns the access token. */
 export const OWNER = 'owner';
 
-/** A key as the service stores it. Times are in milliseconds since 1970; `Infinity` means never. */
+/** A key as the service stores it. Times are in milliseconds since 1970, and `Infinity` means never. */
 export interface KeyRecord {
   readonly id: string;
   readonly name: string;
@@ -50,7 +50,7 @@ export interface NewKeyRecord extends Partial<Omit<KeyRecord, 'name' | 'scope'>>
   readonly scope: Scope;
   /** Default: a random key. */
   readonly fullKey?: string | undefined;
-  /** Time until the data plane accepts the key. Default: 0. */
+  /** Time from creation until the data plane accepts the key. Default: 0. */
   readonly acceptedAfterMs?: number | undefined;
 }
 
@@ -79,17 +79,17 @@ interface AccountSettings {
   readonly now: () => number;
 }
 
-/** Short enough that the request log does not mistake ids in paths for credentials. */
+/** Ids are short enough that the request log does not mistake them for credentials. */
 const ID_LENGTH = 16;
 
-/** Deleted keys are purged after this many deletions. Until then, the log and faults for a key can identify them. */
+/** Deleted keys are purged after this many deletions. Until then, the log and faults can still identify them. */
 const MAX_DELETED = 1000;
 
 const MAX_USAGE_ENTRIES = 100_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** The emulated account: its API keys, those of its workspaces, and their usage. */
+/** The emulated account: its API keys, the API keys of its workspaces, and the usage of all keys. */
 export class Account {
   /** The access token for the control plane. */
   readonly token: Secret;
@@ -114,7 +114,7 @@ export class Account {
   /**
    * Returns the existing keys, oldest first.
    *
-   * @param scope - Default: all scopes.
+   * @param scope - Limits the result to one scope. Default: all scopes.
    */
   list(scope?: Scope): KeyRecord[] {
     const existing = [...this.#byId.values()].filter(({ isDeleted }) => !isDeleted);
@@ -125,7 +125,7 @@ export class Account {
     return this.list(scope).find((record) => record.id === id);
   }
 
-  /** Creates a key. The caller must check the key limit. */
+  /** Creates a key. The caller must check the key limit first. */
   create({ fullKey, acceptedAfterMs = 0, ...key }: NewKeyRecord): KeyRecord {
     const value = fullKey ?? `sk-${this.#randomText(URL_SAFE, 45)}`;
     const createdAt = this.#settings.now();
@@ -151,7 +151,7 @@ export class Account {
     return record;
   }
 
-  /** Deletes a key. @param acceptedForMs - Time until the data plane rejects it. */
+  /** Deletes a key. @param acceptedForMs - Time until the data plane rejects the key. */
   delete(record: KeyRecord, acceptedForMs = 0): void {
     record.isDeleted = true;
     record.acceptedUntil = this.#settings.now() + acceptedForMs;
@@ -162,7 +162,7 @@ export class Account {
     }
   }
 
-  /** Returns the key and records its use, or returns `undefined` if the data plane does not accept the key. */
+  /** Returns the key and updates `lastUsedAt`. Returns `undefined` if the data plane does not accept the key. */
   use(fullKey: string): KeyRecord | undefined {
     const record = this.#byFullKey.get(fullKey);
     const now = this.#settings.now();

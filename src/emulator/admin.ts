@@ -36,14 +36,14 @@ const done = (): Response => new Response(null, { status: 204 });
 /**
  * Creates the handler for `/_emulator/`: the dashboard, and endpoints that let other processes use the emulator's
  * methods. Every endpoint requires the access token. Full keys are returned only on creation. Only rejected requests
- * are logged.
+ * appear in the request log.
  */
 export function createAdmin(options: AdminOptions): (request: Request) => Promise<Response> {
   const { context, keys, rules, faults, log, add, reset } = options;
   const { account } = context;
   const app = new Hono();
 
-  /** Returns a predicate for the keys whose id or name is the `key` parameter. Without it, every key matches. */
+  /** Returns a predicate for the keys whose id or name is the `key` parameter. If it is missing, every key matches. */
   const selector = ({ url }: HonoRequest): ((key: string | Secret | undefined) => boolean) => {
     const name = new URL(url).searchParams.get('key');
     if (name === null) return () => true;

@@ -36,7 +36,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) 
     await next();
     if (effects.length === 0) return undefined;
     const response = c.res;
-    // Otherwise, Hono would add the headers of the previous response to the new one.
+    // Reset the response; otherwise, Hono would add the headers of the old response to the new response.
     c.res = undefined;
     if (isReplaced) await response.body?.cancel();
     c.res = isReplaced
@@ -52,7 +52,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) 
     return settings.behind === 'none' ? unknownPath() : notFound();
   });
   app.onError((error, { req, env: { log } }) => {
-    // The emulator has a bug, or a function in the options threw. Rethrow the error so that the developer sees it.
+    // Rethrow bugs in the emulator and errors from functions in the options, so that the developer sees them.
     if (!(error instanceof HttpError)) throw error;
     log.add({ reason: error.reason });
     return error.toResponse(req.raw);

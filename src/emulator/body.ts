@@ -3,11 +3,11 @@ export type Body = ReadableStream<Bytes>;
 export type Chunks = AsyncGenerator<string | Bytes, void, undefined>;
 
 interface BodyOptions {
-  /** Called when the reader cancels or the signal aborts. Must unblock `source` if it is waiting. */
+  /** Called when the reader cancels or the signal aborts. Must unblock a `source` that is waiting. */
   readonly onCancel?: ((reason: unknown) => void) | undefined;
   /** Called once when the body ends for any reason. */
   readonly onEnd?: (() => void) | undefined;
-  /** If this signal aborts, the body fails with the signal's reason. */
+  /** If this signal is aborted, reading the body fails with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,7 +25,7 @@ export function bodyOf(source: Chunks, { onCancel, onEnd, signal }: BodyOptions 
   };
   const cancel = (reason: unknown): void => {
     onCancel?.(reason);
-    // Not awaited, so that a source that hangs does not block the cancellation.
+    // Do not await `return()`, because a source that hangs would block the cancellation.
     source.return().catch(() => {});
     end();
   };
@@ -87,7 +87,7 @@ async function* readAll(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenera
   }
 }
 
-/** Decodes chunks and splits the text after each match of `end`. The last part may end without a match. */
+/** Decodes chunks and splits the text after each match of `end`. The text after the last match is yielded, too. */
 export async function* splitAfter(
   chunks: AsyncIterable<Bytes>,
   end: RegExp,
@@ -105,7 +105,7 @@ export async function* splitAfter(
   if (rest !== '') yield rest;
 }
 
-/** Yields the server-sent events of a body, each with its terminating blank line. The last event may lack it. */
+/** Yields the server-sent events of a body, each with its blank line. The last event may lack the blank line. */
 export function eventsOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
   return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/);
 }

@@ -28,8 +28,8 @@ export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<S
 /**
  * Validates a value against a schema.
  *
- * @throws {TypeError} If the value is invalid. The message names the field but does not repeat the value, which may be
- * a credential.
+ * @throws {TypeError} If the value is invalid. The message names the field but omits the value, which may be a
+ * credential.
  */
 export function check(subject: string, schema: z.ZodType, value: unknown): void {
   const [issue] = schema.safeParse(value).error?.issues ?? [];

@@ -57,7 +57,7 @@ function emulatorOptions(args: Arguments): EmulatorOptions {
   const { 'max-keys': maxKeys, upstream, script } = args;
   const given = {
     strict: args.strict,
-    maxKeys: maxKeys === undefined || maxKeys === 'unlimited' ? maxKeys : Number(maxKeys),
+    maxKeys: maxKeys === undefined || maxKeys === 'unlimited' ? maxKeys : Number(maxKeys || Number.NaN),
     version: args.version,
     models: args.model,
     behind: args.behind,
@@ -83,14 +83,21 @@ async function run(args: Arguments, print: (line: string) => void): Promise<() =
     print(args.json ? JSON.stringify({ event: 'request', ...request }) : describeRequest(request));
   const drun = createEmulator({ ...options, onRequest });
   const { port = '3786', host = '127.0.0.1', 'allowed-host': allowedHosts, 'no-admin': hasNoAdmin } = args;
-  const server = await serve(drun, { port: Number(port), host, allowedHosts, admin: !hasNoAdmin });
+  const server = await serve(drun, {
+    port: Number(port || Number.NaN),
+    host,
+    allowedHosts,
+    admin: !hasNoAdmin,
+  });
 
   const { url } = server;
   const accessToken = drun.accessToken.reveal();
   const models = options.models ?? (options.upstream ? undefined : DEFAULT_MODELS);
-  const [scripted] = options.keys ?? [];
-  const isCreated = scripted === undefined && options.maxKeys !== 0;
-  const apiKey = isCreated ? drun.keys.create({ name: 'first' }).secret.reveal() : scripted?.key;
+  const { keys = [], maxKeys = 5 } = options;
+  const scripted = keys.find(({ key }) => key !== undefined)?.key;
+  const apiKey =
+    scripted ??
+    (keys.length >= Number(maxKeys) ? undefined : drun.keys.create({ name: 'first' }).secret.reveal());
   const summary = {
     url,
     openaiBaseUrl: `${url}/v1`,

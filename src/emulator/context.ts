@@ -21,9 +21,9 @@ export interface Env {
     readonly log: LoggedRequest;
   };
   Variables: {
-    /** All faults that apply to the request, combined into one. */
+    /** All faults that apply to the request, combined into one fault. */
     fault: Fault;
-    /** The owner of the keys. Set only on the control plane. */
+    /** The account or workspace whose keys the request manages. Set only on the control plane. */
     scope: Scope;
   };
 }

@@ -1,8 +1,8 @@
 /// <reference path="./text-imports.d.ts" />
 
 /**
- * The Content Security Policy allows the page's own script, styles and requests to its origin. It forbids inline code,
- * other origins, form submissions and framing, and requires trusted types.
+ * The Content Security Policy allows the dashboard's own script and styles, and requests to its own origin. It forbids
+ * inline code, other origins, form submissions and framing, and requires trusted types.
  */
 const POLICY = [
   "default-src 'none'",
@@ -39,7 +39,7 @@ export async function dashboard({ url, method }: Request): Promise<Response | un
   return new Response(text, { headers: { ...HEADERS, 'content-type': type } });
 }
 
-/** Loaded on demand, because most emulators never serve the page. */
+/** Dashboard files are loaded on demand, because most emulators never serve the dashboard. */
 const FILES: Readonly<Record<string, () => Promise<[string, { readonly text: string }]>>> = {
   '': async () => ['text/html; charset=utf-8', await import('./dashboard/page.html?text')],
   'style.css': async () => ['text/css; charset=utf-8', await import('./dashboard/style.css?text')],

@@ -20,25 +20,25 @@ import { type EmulatorOptions, resolveOptions } from './options.ts';
 import { randomText as createRandomText } from './random.ts';
 
 /**
- * An emulator of d.run, created by {@link createEmulator}. With `await using`, it is closed at the end of the block:
- * responses in progress are aborted, and further requests fail as if the server were not running.
+ * An emulator of d.run, created by {@link createEmulator}. With `await using`, the emulator is closed at the end of the
+ * block: responses in progress are aborted, and further requests fail as if the server were not running.
  *
  * Printing, inspecting or serializing an emulator reveals no credentials.
  */
 export interface Emulator extends AsyncDisposable {
   /**
    * Handles a request to either plane or to `/_emulator/`. Can replace `fetch` in any client and does not depend on
-   * `this`. The host in the URL is ignored.
+   * `this`. The emulator ignores the host in the URL.
    *
    * @returns The service's response, including error responses.
-   * @throws The signal's reason if the signal is aborted. Reading the body of a stream then throws it, too.
+   * @throws If the signal is aborted, its reason. Reading the body of a stream then throws the reason, too.
    * @throws {TypeError} If the request is invalid, a fault drops the connection, or the emulator has been closed.
    */
   readonly fetch: (
     input: PlatformRequest | PlatformUrl | string,
     init?: PlatformRequestInit,
   ) => Promise<PlatformResponse>;
-  /** The access token for the control plane. A reset does not change it. */
+  /** The access token for the control plane. A reset does not change the token. */
   readonly accessToken: Secret;
   /** The keys that currently exist. */
   readonly keys: EmulatedKeys;
@@ -55,14 +55,14 @@ export interface Emulator extends AsyncDisposable {
   readonly reset: () => void;
 }
 
-/** The request log of each emulator, to which `serve` adds the requests that it rejects itself. */
+/** The request log of each emulator. `serve` adds requests that it rejects before they reach the emulator. */
 export const logs = new WeakMap<object, RequestLog>();
 
 /**
  * Creates an in-memory emulator of d.run that serves both planes on one origin.
  *
- * It accepts only keys that it issued, echoes rejected credentials in plain text, requires a body wherever the
- * contract does, omits zero values from responses, and fails the way the real gateway does.
+ * It behaves like the real service: it accepts only keys that it issued, echoes rejected credentials in plain text,
+ * requires a body wherever the contract does, omits zero values from responses, and fails the way the gateway does.
  *
  * @throws {TypeError | RangeError} If an option is invalid.
  *
@@ -108,7 +108,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   let isClosed = false;
   const handle = async (request: Request): Promise<Response> => {
     const entry = log.open(request);
-    // A separate signal leaves no listener on the caller's signal, and lets the emulator abort all requests at once.
+    // A separate signal leaves no listener on the caller's signal and allows the emulator to abort all requests.
     const controller = new AbortController();
     const { signal } = controller;
     const onAbort = (): void => controller.abort(request.signal.reason);
@@ -122,7 +122,7 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
     signal.addEventListener('abort', end);
     try {
       const response = await abortable(app(request, { signal, log: entry }), signal);
-      // Clients may read the service's clock from this header.
+      // Clients may use the `Date` header to read the service's clock.
       response.headers.set('date', new Date(settings.now()).toUTCString());
       entry.add({ status: response.status });
       const { body, status, headers } = response;

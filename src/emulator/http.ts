@@ -7,7 +7,7 @@ export class HttpError extends Error {
   readonly status: number;
   /** Why the request was rejected, for the log. Contains no credential. */
   readonly reason: string;
-  // A function, because the response may repeat a credential, and no field of an error may contain one.
+  // A function, because the response may echo a credential, which no field of an error may contain.
   readonly #respond: (language: Language) => Response;
 
   constructor(status: number, reason: string, respond: (language: Language) => Response) {
@@ -26,7 +26,7 @@ export function json(body: unknown, status = 200, type = 'application/json; char
   return new Response(JSON.stringify(body), { status, headers: { 'content-type': type } });
 }
 
-/** Creates the response of Go's HTTP server to an unknown path. */
+/** Creates the response that Go's HTTP server sends for an unknown path. */
 export function notFound(): Response {
   const body = '404 page not found\n';
   return new Response(body, {
@@ -44,7 +44,7 @@ export function isEventStream({ headers }: Response): boolean {
 }
 
 /**
- * Returns the token in the `Authorization: Bearer` header, or `undefined` if it is missing. `Bearer` is case-sensitive.
+ * Returns the token in the `Authorization: Bearer` header, or `undefined` without one. `Bearer` is case-sensitive.
  */
 export function bearerToken(request: Request): string | undefined {
   return /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1];
@@ -72,7 +72,7 @@ export function isIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** Returns the first supported language in `Accept-Language`, or English if there is none. */
+/** Returns the first supported language in `Accept-Language`, or English if no language in it is supported. */
 export function preferredLanguage(request: Request): Language {
   const language = /\b(en|zh)\b/i.exec(request.headers.get('accept-language') ?? '')?.[1];
   return language?.toLowerCase() === 'zh' ? 'zh' : 'en';
@@ -81,12 +81,12 @@ export function preferredLanguage(request: Request): Language {
 const MESSAGES = { ECONNRESET: 'read ECONNRESET', ECONNREFUSED: 'connect ECONNREFUSED' } as const;
 
 /**
- * Thrown by `fetch` or while a body is being read if a fault drops the connection or the emulator is closed. `serve`
- * and `handlers` drop the client's connection instead.
+ * Thrown by `fetch`, or when a body is read, if a fault drops the connection or the emulator is closed. `serve` and
+ * `handlers` drop the client's connection instead.
  */
 export class LostConnection extends TypeError {
   constructor(code: keyof typeof MESSAGES = 'ECONNRESET') {
-    // Imitates the errors of Node's sockets.
+    // Imitates Node's socket errors.
     super('fetch failed', { cause: Object.assign(new Error(MESSAGES[code]), { code }) });
   }
 }

@@ -7,7 +7,7 @@ import { keyChanges, newKey } from './scenario.ts';
 export interface EmulatedQuota {
   readonly limit: number | 'unlimited';
   readonly used: number;
-  /** 0 if requests in progress have exceeded the limit. */
+  /** The number of tokens left, or 0 if requests in progress have exceeded the limit. */
   readonly remaining: number | 'unlimited';
 }
 
@@ -28,7 +28,7 @@ export interface EmulatedKey {
   readonly disabled: boolean;
   /** When the data plane last accepted the key. */
   readonly lastUsedAt?: Date | undefined;
-  /** Globs of the models that the key may use. If empty, the key may use every model. */
+  /** Globs of the models that the key may use. If the list is empty, the key may use any model. */
   readonly allowModels: readonly string[];
   /** Globs of the models that the key may not use. The deny list takes precedence over the allow list. */
   readonly denyModels: readonly string[];
@@ -44,7 +44,7 @@ export interface EmulatedKeyChanges {
   readonly allowModels?: readonly string[] | undefined;
   /** Globs of the models that the key may not use. The deny list takes precedence over the allow list. */
   readonly denyModels?: readonly string[] | undefined;
-  /** Total number of tokens that the key may use, including those already used. */
+  /** Total number of tokens that the key may use, including the tokens already used. */
   readonly quota?: number | 'unlimited' | undefined;
 }
 
@@ -53,9 +53,9 @@ export interface NewEmulatedKey extends EmulatedKeyChanges {
   readonly name: string;
   /** The full key, for tests that need a fixed value: printable ASCII without spaces. Default: a random key. */
   readonly key?: string | Secret | undefined;
-  /** The workspace in which the key is created. Default: the key belongs to the account. */
+  /** The workspace that owns the key. By default, the account owns the key. */
   readonly workspace?: number | undefined;
-  /** Name of the user who creates the key. Default: the owner of the access token. */
+  /** Name of the user who created the key. Default: the owner of the access token. */
   readonly user?: string | undefined;
 }
 
@@ -65,8 +65,8 @@ export interface CreatedEmulatedKey extends EmulatedKey {
 }
 
 /**
- * The keys that currently exist, oldest first. Use the methods to set up a test. They send no requests and are not
- * affected by faults.
+ * The keys that currently exist, oldest first. Use the methods to set up a test. The methods send no requests and are
+ * not affected by faults.
  */
 export interface EmulatedKeys extends Iterable<EmulatedKey> {
   /**
@@ -77,7 +77,7 @@ export interface EmulatedKeys extends Iterable<EmulatedKey> {
    */
   readonly create: (key: NewEmulatedKey) => CreatedEmulatedKey;
   /**
-   * Changes a key. Model lists can be changed only here, because the control plane has no request for that.
+   * Changes a key. The control plane has no request that changes the model lists.
    *
    * @throws {RangeError} If no such key exists.
    * @throws {TypeError} If a field is invalid.
@@ -109,7 +109,7 @@ export function keyView(record: KeyRecord, now: number): EmulatedKey {
   };
 }
 
-/** Returns whether a record has this id, name or full key. */
+/** Returns whether a key has the given id, name or full key. */
 export function isKey(record: KeyRecord, key: string | Secret): boolean {
   if (isSecret(key)) return record.secret.equals(key);
   return record.id === key || record.name === key || record.secret.equals(key);

@@ -8,12 +8,12 @@ export interface EmulatedRequest {
   /**
    * The path without the query. Anything that may be a credential is masked: the access token, the value of the
    * `Authorization` header, anything that starts with `sk-`, and any sequence of 20 or more characters without a slash.
-   * The emulator's own ids are shorter.
+   * Ids created by the emulator are shorter and therefore not masked.
    */
   readonly path: string;
-  /** Absent if the path belongs to neither plane. */
+  /** The plane that the path belongs to; absent if the path belongs to neither. */
   readonly plane?: EmulatedPlane | undefined;
-  /** Absent if the emulator does not serve the path. */
+  /** The requested operation; absent if the emulator does not serve the path. */
   readonly operation?: EmulatedOperation | undefined;
   /** The credential in the `Authorization` header, masked. */
   readonly credential?: string | undefined;
@@ -21,13 +21,13 @@ export interface EmulatedRequest {
   readonly keyId?: string | undefined;
   /** The model in the request, truncated to 200 characters. */
   readonly model?: string | undefined;
-  /** HTTP status of the response; absent until it is known, or if the client disconnected first. */
+  /** HTTP status of the response; absent until the status is known, or if the client disconnected first. */
   readonly status?: number | undefined;
   /** Why the request was rejected. */
   readonly reason?: string | undefined;
   /** When the request was received, according to the emulator's clock. */
   readonly at: Date;
-  /** Time until the response ended or the client disconnected, in milliseconds; absent until then. */
+  /** Milliseconds until the response ended or the client disconnected; absent while the request is in progress. */
   readonly durationMs?: number | undefined;
   /** Names of the fault fields that were applied, such as `delayMs`. */
   readonly faults?: readonly string[] | undefined;
@@ -61,7 +61,7 @@ export class RequestLog {
   open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>) {
     const { now, onRequest } = this.#settings;
     const { pathname } = new URL(url);
-    // The scheme does not matter, because a client may use the wrong one or omit it by mistake.
+    // Ignore the scheme, because a client may use the wrong scheme or omit the scheme by mistake.
     const words = (headers.get('authorization') ?? '').split(/[\s,]+/).filter((word) => word !== '');
     const credential = words.at(-1);
     const plane = planeOf(pathname);
@@ -86,7 +86,7 @@ export class RequestLog {
         try {
           onRequest?.(structuredClone(entry));
         } catch {
-          // An error in the listener must not affect the request.
+          // An error thrown by `onRequest` must not affect the request.
         }
       },
     };
@@ -103,7 +103,7 @@ export class RequestLog {
     for (const entry of [...this.#entries]) yield structuredClone(entry);
   }
 
-  /** @param isSelected - Limits the removal to requests with certain keys. */
+  /** @param isSelected - Selects the keys whose requests are removed. Default: all requests. */
   clear(isSelected: (keyId: string | undefined) => boolean = () => true): void {
     this.#entries = this.#entries.filter(({ keyId }) => !isSelected(keyId));
   }

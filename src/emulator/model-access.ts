@@ -1,6 +1,6 @@
 import type { KeyRecord } from './account.ts';
 
-/** Returns whether a key may use a model. The deny list takes precedence. An empty allow list allows every model. */
+/** Returns whether a key may use a model. The deny list takes precedence. An empty allow list allows all models. */
 export function modelAccess(
   { allowModels, denyModels }: Pick<KeyRecord, 'allowModels' | 'denyModels'>,
   model: string,
@@ -46,7 +46,7 @@ export function matchesGlob(glob: string, text: string): boolean {
   }
 }
 
-/** Converts a character class. A lone bracket stays as it is and makes the pattern invalid. */
+/** Converts a character class. An unmatched bracket is kept unchanged and makes the pattern invalid. */
 function classOf(token: string): string {
   const negated = /^\[[!^]/.test(token);
   const members = token.slice(negated ? 2 : 1, -1).replace(/[\\\]^]/g, '\\$&');

@@ -1,5 +1,5 @@
 /**
- * {@link handlers} serves an emulator at the URLs of the real service, through msw.
+ * {@link handlers} uses msw to serve an emulator at the URLs of the real service.
  *
  * @module
  */
@@ -23,11 +23,11 @@ export interface HandlersOptions {
 }
 
 /**
- * Creates msw request handlers, for `setupServer` or `setupWorker`, that send requests for d.run's URLs to an emulator.
+ * Creates msw request handlers, for `setupServer` or `setupWorker`, that route requests to d.run to an emulator.
  * The code under test needs no configuration. As in the real service, each plane responds only at its own URL.
  *
- * Streams arrive chunk by chunk, aborts are passed on, and a connection that a fault drops becomes a network error. msw
- * reads a response as fast as it is produced, even if the client does not read it. If backpressure matters, pass
+ * Streams arrive chunk by chunk, aborts are forwarded, and a connection dropped by a fault becomes a network error. msw
+ * reads each response as fast as possible, even if the client does not read it. If backpressure matters, pass
  * {@link Emulator.fetch} to the client, or use `serve`.
  *
  * @throws {TypeError} If an option is unknown or is not an https or http URL.
@@ -51,10 +51,12 @@ export function handlers(emulator: Pick<Emulator, 'fetch'>, options: HandlersOpt
   const chatUrl = options.chatUrl && baseUrl(options.chatUrl);
   if (chatUrl === consoleUrl) return [http.all(below(consoleUrl), resolver(emulator, consoleUrl))];
   const chatUrls = chatUrl === undefined ? SHARED_AND_REGIONAL : below(chatUrl);
-  return [
+  const both = [
     http.all(below(consoleUrl), resolver(emulator, consoleUrl, 'control')),
     http.all(chatUrls, resolver(emulator, chatUrl ?? '', 'data')),
   ];
+  // A URL below the other one comes first.
+  return chatUrl?.startsWith(consoleUrl) ? both.reverse() : both;
 }
 
 const SHARED_AND_REGIONAL = /^https:\/\/(?!console\.)[a-z0-9-]+\.d\.run\//;
@@ -84,14 +86,14 @@ function resolver(
     try {
       return framed(await emulator.fetch(target));
     } catch (error) {
-      // msw would print an error that is thrown here. It discards the response to an aborted request.
+      // msw would print an error thrown here. For an aborted request, msw discards the response.
       if (error instanceof LostConnection || request.signal.aborted) return HttpResponse.error();
       throw error;
     }
   };
 }
 
-/** Removes the path of the base URL from a request. */
+/** Removes the path of the base URL from the URL of a request. */
 function withoutPrefix(request: Request, base: string): Request {
   const url = new URL(request.url);
   const prefix = base === '' ? '' : new URL(base).pathname.replace(/\/$/, '');
@@ -99,12 +101,12 @@ function withoutPrefix(request: Request, base: string): Request {
   return new Request(url.origin + url.pathname.slice(prefix.length) + url.search, request);
 }
 
-/** Adds framing, without which a response would look complete to the client even if its connection was lost. */
+/** Adds framing. Without it, a response would look complete to the client even if the connection was lost. */
 function framed({ body, status, headers }: Response): Response {
   if (body === null) return new Response(null, { status, headers });
   const framedHeaders = new Headers(headers);
   if (!headers.has('content-length')) framedHeaders.set('transfer-encoding', 'chunked');
-  // Yields to the event loop, so that an abort reaches a stream that msw reads continuously.
+  // Yield to the event loop, so that aborts take effect although msw reads the stream continuously.
   const yielding = mapBody(body, async function* (chunks) {
     for await (const chunk of chunks) {
       yield chunk;
@@ -114,7 +116,7 @@ function framed({ body, status, headers }: Response): Response {
   return new Response(yielding, { status, headers: framedHeaders });
 }
 
-/** Waits for the next turn of the event loop, without a timer, because tests may replace timers. */
+/** Waits for the next turn of the event loop. Uses no timer, because tests may replace timers. */
 function nextTurn(): Promise<void> {
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {

@@ -24,7 +24,7 @@ export interface ServeOptions {
   readonly admin?: boolean | undefined;
 }
 
-/** An HTTP server for an emulator. With `await using`, it is closed at the end of the block. */
+/** An HTTP server for an emulator. If declared with `await using`, the server is closed at the end of the block. */
 export interface EmulatorServer extends AsyncDisposable {
   /** The base URL of both planes, without a trailing slash, such as `http://127.0.0.1:41373`. */
   readonly url: string;
@@ -80,7 +80,7 @@ export async function serve(
     outgoing.once('close', () => {
       if (!outgoing.writableFinished) client.abort(new Error('The client has disconnected.'));
     });
-    // The gateway keeps connections alive without sending a `Connection` header.
+    // Like the gateway, keep connections alive without sending a `Connection` header.
     outgoing.removeHeader('connection');
     const { method = 'GET' } = incoming;
     const headers = headersOf(incoming);
@@ -134,17 +134,17 @@ async function listen(server: Server, port: number, host: string): Promise<void>
   });
 }
 
-/** Returns the server's URL, with loopback instead of wildcard addresses, which some platforms cannot connect to. */
+/** Returns the server's URL. Replaces wildcard addresses, which some platforms cannot connect to, with loopback. */
 function urlOf(host: string, port: number): string {
   const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
-/** @throws {TypeError} If Node accepts the request but `Request` does not, for example CONNECT or an invalid host. */
+/** @throws {TypeError} If `Request` does not accept a request that Node accepts, such as CONNECT or an invalid host. */
 function toRequest(incoming: IncomingMessage, init: RequestInit & { readonly headers: Headers }): Request {
   const target = targetOf(incoming.url ?? '/', init.headers.get('host') ?? 'localhost');
   if (init.method === 'GET' || init.method === 'HEAD') return new Request(target, init);
-  // The body is read on demand. If it is not read fully, Node discards the rest, so that the connection can be reused.
+  // Read the body on demand. Node discards any unread rest of the body, so that the connection can be reused.
   const chunks = incoming.iterator({ destroyOnReturn: false }) as Chunks;
   const body = bodyOf(chunks, { onCancel: () => void incoming.resume() });
   return new Request(target, { ...init, body, duplex: 'half' } as RequestInit);

@@ -19,13 +19,13 @@ import { options as schema } from './scenario.ts';
 /** A version of the service that can be emulated. */
 export type EmulatedVersion = '0.15' | '0.16' | '0.17';
 
-/** Resolves after this many milliseconds, or rejects with the signal's reason as soon as the signal aborts. */
+/** Resolves after the given time, or rejects with the signal's reason as soon as the signal is aborted. */
 export type Sleep = (milliseconds: number, signal: PlatformAbortSignal) => Promise<void>;
 
 /** A model that the data plane serves. */
 export interface EmulatedModel {
   readonly id: string;
-  /** Context length in tokens. Requests that exceed it are rejected with vLLM's error. Default: unlimited. */
+  /** Context length in tokens. Requests that exceed this limit are rejected with vLLM's error. Default: unlimited. */
   readonly contextLength?: number | undefined;
   /**
    * The field of messages and deltas that contains the reasoning. Default: `reasoning_content`, or `reasoning` with
@@ -61,27 +61,27 @@ export interface EmulatorOptions {
    */
   readonly version?: EmulatedVersion | undefined;
   /**
-   * The available models. With an `upstream`, the default is the list of that server.
+   * The available models. With an `upstream`, the default is the list of models that the upstream server reports.
    *
    * @defaultValue ['public/deepseek-r1', 'u-8105f7322477/test']
    */
   readonly models?: readonly (string | EmulatedModel)[] | undefined;
   /**
-   * The reply to requests that no rule matches. By default, the emulator repeats the last user message, calls a tool if
+   * The reply to requests that no rule matches. By default, the emulator echoes the last user message, calls a tool if
    * `tool_choice` requires one, and replies with the simplest valid value if `response_format` requires JSON.
    *
-   * A function that throws emulates a failing model server: before the reply has started, the response is a 500;
-   * afterwards, the stream ends the way the gateway ends a failed stream.
+   * A function that throws emulates a failing model server. If the reply has not started, the response has status 500.
+   * Otherwise, the stream ends the way the gateway ends a failed stream.
    */
   readonly reply?: Reply | ReplyFunction | undefined;
-  /** Replies to certain requests. The first matching rule provides the reply. */
+  /** Scripted replies to matching requests. The first matching rule provides the reply. */
   readonly rules?: readonly EmulatorRule[] | undefined;
-  /** Unless `reply` is set, rejects requests that no rule matches. The error describes the request. */
+  /** If true and `reply` is not set, rejects requests that no rule matches. The error describes the request. */
   readonly strict?: boolean | undefined;
   /** A real model server (or its base URL) that handles requests that no rule matches. */
   readonly upstream?: string | PlatformUrl | UpstreamOptions | undefined;
   /**
-   * The layer in front of the models: d.run's `gateway`, or `none` for a bare vLLM that accepts the emulator's keys.
+   * The layer in front of the models: d.run's `gateway`, or `none` for a vLLM server that accepts the emulator's keys.
    *
    * @defaultValue 'gateway'
    */
@@ -94,7 +94,7 @@ export interface EmulatorOptions {
   readonly accessToken?: string | Secret | undefined;
   /** The clock for timestamps, expiry, faults and `Date` headers, in milliseconds since 1970. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
-  /** Waits when a fault delays a response. To avoid waiting in tests, advance `now` instead. Default: a timer. */
+  /** Waits when a fault delays a response. In tests, it can advance `now` instead of waiting. Default: a timer. */
   readonly sleep?: Sleep | undefined;
   /**
    * Returns random numbers from 0 (inclusive) to 1 (exclusive), for ids, keys, tokens and random faults. Pass
@@ -102,38 +102,27 @@ export interface EmulatorOptions {
    */
   readonly random?: (() => number) | undefined;
   /**
-   * Called for each request when its response has ended or the client has disconnected. Errors thrown by this function
+   * Called for each request after the response has ended or the client has disconnected. Errors thrown by this function
    * are ignored.
    */
   readonly onRequest?: ((request: EmulatedRequest) => void) | undefined;
 }
 
-/** Options that always have a value once defaults are applied. */
-type Resolved<Name extends keyof EmulatorOptions> = {
-  readonly [Each in Name]-?: NonNullable<EmulatorOptions[Each]>;
-};
-
 /** The options with defaults applied. */
-export interface Settings
-  extends Pick<EmulatorOptions, 'reply' | 'onRequest' | 'upstream'>,
-    Resolved<'behind' | 'faults' | 'keys' | 'now' | 'random' | 'rules' | 'sleep' | 'strict' | 'version'> {
-  readonly maxKeys: number;
-  /** Empty if the upstream server provides the list. */
-  readonly models: readonly EmulatedModel[];
-  readonly accessToken: string | undefined;
-}
+export type Settings = ReturnType<typeof resolveOptions>;
 
 export const DEFAULT_MODELS: readonly string[] = ['public/deepseek-r1', 'u-8105f7322477/test'];
 
-/** @throws {TypeError} If an option is invalid; the message names it. */
-export function resolveOptions(options: EmulatorOptions): Settings {
+/** @throws {TypeError} If an option is invalid. The message names the option. */
+export function resolveOptions(options: EmulatorOptions) {
   check('createEmulator', schema, options);
   const { upstream, maxKeys = 5 } = options;
   const models = options.models ?? (upstream === undefined ? DEFAULT_MODELS : []);
   return {
     maxKeys: maxKeys === 'unlimited' ? Number.POSITIVE_INFINITY : maxKeys,
     version: options.version ?? '0.17',
-    models: models.map((model) => (typeof model === 'string' ? { id: model } : { ...model })),
+    /** Empty if the upstream server provides the list. */
+    models: models.map((model): EmulatedModel => (typeof model === 'string' ? { id: model } : { ...model })),
     reply: options.reply,
     rules: [...(options.rules ?? [])],
     strict: options.strict ?? false,

@@ -6,8 +6,8 @@ export const URL_SAFE: string = `${ALPHANUMERIC}_-`;
 export type RandomText = (alphabet: string, length: number) => string;
 
 /**
- * Creates a source of random strings. Each string is shifted by the number of previous strings, which preserves its
- * randomness and makes strings differ even if a custom `random` always returns the same number.
+ * Creates a source of random strings. Shifts each string by the number of previous strings. Shifted strings are equally
+ * random, but differ even if a custom `random` always returns the same number.
  */
 export function randomText(random: () => number): RandomText {
   let count = 0;
@@ -30,12 +30,12 @@ export function secureRandom(): number {
 
 /**
  * Creates a source of random numbers from 0 (inclusive) to 1 (exclusive). The same seed yields the same sequence. Pass
- * the source to {@link createEmulator} as `random` for repeatable runs. Not suitable for real credentials.
+ * the source to {@link createEmulator} as `random` for repeatable runs. Not for generating real credentials.
  *
  * @param seed - Any number; only its lower 32 bits are used.
  */
 export function seededRandom(seed: number): () => number {
-  // Marsaglia's 32-bit xorshift, whose state must not be zero. The factor spreads adjacent seeds.
+  // Marsaglia's 32-bit xorshift, whose state must not be zero. The factor spreads the states of adjacent seeds.
   let state = Math.imul(seed | 0, 0x9e3779b1) ^ 0x85ebca6b || 1;
   return () => {
     state ^= state << 13;

@@ -42,7 +42,7 @@ const model = fields({
   reasoningField: z.enum(['reasoning', 'reasoning_content']).optional(),
 });
 
-/** A chunk of a reply. The schema is strict, because a misspelled field would otherwise result in an empty reply. */
+/** A chunk of a reply. Unknown fields are rejected, because a misspelled field would result in an empty reply. */
 const callDelta = fields({ index: z.int().min(0).optional(), id: text, name: text, arguments: text });
 export const delta = z.union(
   [
@@ -78,7 +78,7 @@ const replyFields = fields({
 const completion = z.looseObject({ choices: z.array(z.looseObject({ message: z.looseObject({}) })) });
 
 export const reply = z.union(
-  [z.string(), z.custom(isIterable), completion, replyFields],
+  [z.string(), z.custom(isIterable), replyFields, completion],
   'must be a string, an async iterable, a reply or a completion',
 );
 const replySource = z

@@ -8,7 +8,7 @@ import { ringError, safeCause } from './safe-cause.ts';
 export interface EncryptionContext {
   readonly ring: string;
   readonly ringId: string;
-  /** Sequence number of the key in the ring. */
+  /** Sequence number of the key within the ring. */
   readonly seq: number;
 }
 
@@ -40,7 +40,7 @@ interface Cipher extends Pick<CustomEncryption, 'encrypt'> {
 }
 
 const FAILED = 'key_ring_decryption_failed';
-/** A record has at most four keys. The remaining entries are for keys from earlier records. */
+/** Maximum number of cached secrets: a record has up to four keys, and earlier records may have had others. */
 const MAX_CACHED = 16;
 
 /** Encrypts and decrypts the secrets of one ring. */
@@ -49,7 +49,7 @@ export class RingEncryption {
   readonly #cipher: Cipher;
   readonly #decrypted = new Map<string, Promise<Decrypted<Secret>>>();
 
-  /** @throws {ConfigurationError} If `option` is invalid. The message does not contain its value. */
+  /** @throws {ConfigurationError} If `option` is invalid. The message does not contain the option's value. */
   constructor(ring: string, option: EncryptionKeyOption) {
     this.#ring = ring;
     this.#cipher = cipherFor(option);
@@ -106,7 +106,7 @@ function cipherFor(option: EncryptionKeyOption): Cipher {
   return aesGcm(keys.map(keyBytes));
 }
 
-/** The format of a ciphertext. It is part of the authenticated data. */
+/** The format of a ciphertext, which is part of the authenticated data. */
 const FORMAT = 'gcm1';
 const IV_LENGTH = 12;
 const KEY_LENGTH = 32;
@@ -149,7 +149,7 @@ function additionalData({ ring, ringId, seq }: EncryptionContext): Uint8Array<Ar
 function keyBytes(key: EncryptionKey): Uint8Array<ArrayBuffer> {
   const bytes = (typeof key === 'string' && fromBase64(key.trim())) || key;
   check(isByteArray(bytes) && bytes.length === KEY_LENGTH, 'encryptionKey', KEY_RULE);
-  // Copied, so that later changes to the caller's array have no effect.
+  // Copied, so that later changes to the caller's array do not change the key.
   return Uint8Array.from(bytes as Uint8Array);
 }
 

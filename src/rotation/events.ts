@@ -13,21 +13,21 @@ export interface KeyRingEvents {
   revoked: { readonly id: string; readonly reason: string };
   /** A retired key was deleted. */
   deleted: { readonly id: string; readonly reason: string };
-  /** A key that was missing from the ring's record was deleted. Typically, its creator crashed or got no response. */
+  /** A key that was missing from the ring's record was deleted, typically after its creator crashed. */
   'orphan-deleted': { readonly id: string; readonly maskedKey: string };
   /** The current key or the standby was deleted or disabled outside the ring, so the ring has retired it. */
   replaced: { readonly id: string };
   /** The account contains keys of another ring with this name, for example in another environment. */
   'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
-  /** The store returned an older record than before. Readers keep using the newer one. */
+  /** The store returned an older record than before. The ring keeps using the newer record. */
   'stale-read': { readonly epoch: number };
-  /** Background work failed, or the ring needs attention. Without listeners, the first error becomes a warning. */
+  /** Background work failed, or the ring needs attention. Without listeners, the first error is logged as a warning. */
   error: { readonly error: unknown };
 }
 
 export type KeyRingEvent = keyof KeyRingEvents;
 
-/** A string literal, so that bundlers can drop it from programs that use no ring. */
+/** A string rather than an array, so that bundlers can drop it from programs that use no ring. */
 const EVENTS = 'created rotated revoked deleted orphan-deleted replaced name-conflict stale-read error';
 
 interface Registration {
@@ -40,14 +40,14 @@ export class RingEvents {
   readonly #ring: string;
   readonly #registrations = new Set<Registration>();
   #hasWarned = false;
-  /** The last error that still applies. */
+  /** The last error, unless it has been resolved. */
   lastError: unknown;
 
   constructor(ring: string) {
     this.#ring = ring;
   }
 
-  /** Adds a listener, which may be a function that was added before. @returns A function that removes it. */
+  /** Adds a listener. A function can be added more than once. @returns A function that removes the listener. */
   on<Event extends KeyRingEvent>(
     event: Event,
     listener: (details: KeyRingEvents[Event]) => unknown,

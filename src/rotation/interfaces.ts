@@ -27,7 +27,7 @@ export interface ListedKey {
 /** Result of {@link KeyManager.list}: all keys of the account or workspace. */
 export interface KeyList {
   readonly items: readonly ListedKey[];
-  /** The service's time: `Date` plus `Age`. If absent, no key, grace period or lease of the ring expires. */
+  /** The service's time: `Date` plus `Age`. If absent, no keys, grace periods or leases in the ring expire. */
   readonly servedAt?: Date | undefined;
 }
 
@@ -61,13 +61,13 @@ export type KeyVerification =
   | { readonly accepted: true; readonly models: readonly string[] }
   | { readonly accepted: false; readonly code?: string | undefined };
 
-/** Reports whether the service accepts a key, and which models it may use. See `keyVerifier()` in `drun-sdk/chat`. */
+/** Checks whether the service accepts a key, and which models it may use. See `keyVerifier()` in `drun-sdk/chat`. */
 export interface KeyVerifier {
-  /** Verifies a key. Rejects if the result is inconclusive. */
+  /** Verifies a key. Rejects if it is unclear whether the service accepts the key. */
   verify(secret: Secret, options: RingRequestOptions): PromiseLike<KeyVerification>;
 }
 
-/** The clock and timers of a ring. Tests can replace them. */
+/** The clock and timers of a ring, which tests can replace. */
 export interface Clock {
   /** Returns the milliseconds since 1970. Used only if the service sends no `Date` header. */
   now(): number;

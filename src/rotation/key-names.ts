@@ -5,7 +5,7 @@ import type { ListedKey } from './interfaces.ts';
 const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 const RING_ID_LENGTH = 5;
 const NONCE_LENGTH = 6;
-/** Longer ring names are shortened, so that key names stay within 32 characters until `seq` exceeds 1,679,615. */
+/** Longer ring names are shortened, so that key names with a `seq` of up to 1,679,615 fit into 32 characters. */
 const MAX_LABEL_LENGTH = 10;
 const LABEL_START_LENGTH = 4;
 
@@ -23,12 +23,12 @@ export function newRingId(random: () => number): string {
   return randomString(random, RING_ID_LENGTH);
 }
 
-/** Generates a key name that is unique, even if a lost claim had the same number. */
+/** Generates a key name, which is unique even if an abandoned claim had the same number. */
 export function newKeyName(ring: string, ringId: string, seq: number, random: () => number): string {
   return `kr1-${labelOf(ring)}-${ringId}-${seq.toString(36)}-${randomString(random, NONCE_LENGTH)}`;
 }
 
-/** Returns the keys that belong to rings with this name. */
+/** Returns the keys that belong to rings with the given name. */
 export function ownKeys(ring: string, keys: readonly ListedKey[]): OwnKey[] {
   const label = labelOf(ring);
   return keys.flatMap((key) => {
@@ -43,7 +43,7 @@ function labelOf(ring: string): string {
   return ring.slice(0, LABEL_START_LENGTH) + hash(ring);
 }
 
-/** Returns six characters of an FNV-1a hash, enough for one account. If two collide, the ring ids still differ. */
+/** Returns six characters of an FNV-1a hash, enough for one account. If hashes collide, the ring ids still differ. */
 function hash(text: string): string {
   let value = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) {

@@ -20,7 +20,7 @@ import { type ManagedRing, type RingContext, RingState } from './ring-state.ts';
 import { type KeyRingStatus, statusOf } from './status.ts';
 import { checkMs } from './stores/store.ts';
 
-/** The implementation of the protocol. Tests can replace its classes. @internal */
+/** The classes that implement the rotation protocol. Tests can replace them. @internal */
 export interface Protocol {
   readonly Reconciliation: typeof Reconciliation;
   readonly Revocation: typeof Revocation;
@@ -28,14 +28,14 @@ export interface Protocol {
 
 /** Options for {@link KeyRing.start}. */
 export interface StartOptions {
-  /** Interval in milliseconds, randomly varied by up to 25%. Shorter if work is due earlier. @defaultValue 60_000 */
+  /** Interval in milliseconds, varied by up to 25%, and shortened if work is due earlier. @defaultValue 60_000 */
   readonly intervalMs?: number | undefined;
 }
 
 const DEFAULT_INTERVAL_MS = 60_000;
 /** Interval at which `rotate()` polls the record while another replica is working. */
 const POLL = { minMs: 250, maxMs: 2_000 };
-/** Minimum wait. A reconciliation that starts slightly too early would find nothing to do. */
+/** Minimum delay. A reconciliation that starts slightly too early would find nothing to do. */
 const MIN_WAIT_MS = 1_000;
 
 /**
@@ -73,7 +73,7 @@ export class KeyRing implements AsyncDisposable {
   #memory: RingMemory | undefined;
   /** Resolves when all reconciliations so far have ended. They run one at a time. */
   #running: Promise<unknown> = Promise.resolve();
-  /** Stops the background work. Undefined if there is none. */
+  /** Stops the background work. Undefined if no background work is running. */
   #background: AbortController | undefined;
   /** Settles when all background work has ended. */
   #ended: Promise<unknown> = Promise.resolve();
@@ -90,7 +90,7 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Returns the current key, synchronously if it is known. If that key is the `rejected` one, reads the record first.
+   * Returns the current key, synchronously if it is known. If that key was rejected, reads the record first.
    * Rejects with a `KeyRingError` (`key_ring_no_active_key`) if the ring has no key after `keyTimeoutMs`.
    */
   getKey(context: CredentialContext = {}): Secret | Promise<Secret> {
@@ -98,7 +98,7 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Does all work that is due. It can run at any time and in any number of processes. Call it from a cron job or a
+   * Does all work that is due. Can be called at any time and in any number of processes, for example by a cron job or a
    * serverless function. In a service, use {@link KeyRing.start} instead.
    *
    * @throws {ApiKeyLimitError} If the account has no room for another key. `ringKeyIds` lists the ring's own keys.
@@ -109,8 +109,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Requests a rotation and reconciles until the next key is current. With a standby, a single update is enough. Soon
-   * after another rotation, it can take up to `gracePeriodMs`. If the call fails, the next reconciliation continues.
+   * Requests a rotation and reconciles until the next key is current. If there is a standby, a single update is enough.
+   * Soon after another rotation, this can take up to `gracePeriodMs`. If it fails, the next reconciliation continues.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'rotate()');
@@ -129,8 +129,8 @@ export class KeyRing implements AsyncDisposable {
   }
 
   /**
-   * Permanently retires the `current` key, the key with the given id, or `all` keys, and promotes the standby in one
-   * update. Without one, calls wait for the next key. Resolves when the service neither lists nor accepts the keys.
+   * Permanently retires the `current` key, the key with the given id, or `all` keys, and promotes the standby (without
+   * a standby, calls wait for the next key). Resolves when the service neither lists nor accepts the retired keys.
    *
    * If the store is unreachable, the keys are deleted anyway, and the call rejects unless the record can be updated
    * within `timeoutMs`. If no successor can be created, an `error` event is emitted.
@@ -140,7 +140,7 @@ export class KeyRing implements AsyncDisposable {
     const signal = signalOf(options, 'revoke()', ['signal', 'reason', 'timeoutMs']);
     const revocation = new this.#protocol.Revocation(ring, target, options, signal);
     await revocation.run();
-    // A running reconciliation may take minutes. Since the key is already revoked, its successor can be created later.
+    // The wait for a successor is limited: the key is already revoked, and a running reconciliation may take minutes.
     const successor = this.#reconcile(signal).catch((error: unknown) => {
       if (!signal.aborted) ring.events.emit('error', { error });
     });
@@ -222,7 +222,7 @@ export class KeyRing implements AsyncDisposable {
     const ring = this.#managed();
     const before = this.#running;
     const { promise, resolve: end } = Promise.withResolvers<void>();
-    // Even after an abort, the next call waits for the running reconciliation.
+    // Even if this call is aborted, the next call waits for the running reconciliation.
     this.#running = Promise.all([before, promise]);
     try {
       await abortable(before, signal);
@@ -240,12 +240,12 @@ export class KeyRing implements AsyncDisposable {
   /** Emits an `error` event for each server setting that can make the store lose records. */
   async #checkStore(): Promise<void> {
     const { store, storeTimeoutMs, events, clock } = this.#ring;
-    // Failures are ignored, because many servers do not allow this check. Reads and updates report real failures.
+    // Failures are ignored, because many servers do not allow this check. Reads and updates report other failures.
     const errors = await withTimeout(clock, storeTimeoutMs, async () => store.check?.()).catch(() => []);
     if (Array.isArray(errors)) for (const error of errors) events.emit('error', { error });
   }
 
-  /** Requests a rotation in the record. @returns The epoch that the rotation will end. */
+  /** Writes a request for a rotation to the record. @returns The epoch that the rotation will end. */
   async #requestRotation(signal: AbortSignal): Promise<number> {
     const { state, clock } = this.#ring;
     const found = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {
@@ -268,7 +268,7 @@ export class KeyRing implements AsyncDisposable {
   }
 }
 
-/** Checks the options of a call. @returns The signal of the call. */
+/** Checks the options for a call. @returns The signal that aborts the call. */
 function signalOf(options: KeyRingCallOptions, method: string, names = ['signal']): AbortSignal {
   checkOptions(options, names, method);
   const { signal = new AbortController().signal } = options;

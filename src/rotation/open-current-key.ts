@@ -6,7 +6,7 @@ import { parseRecord } from './record.ts';
 
 /**
  * Decrypts the current key in a record, for stores that also write the key in plain text, such as
- * `kubernetesSecretStore` with `entries`. Sends no request, so the key may be outdated or revoked.
+ * `kubernetesSecretStore` with `entries`. Sends no request, so the record may be outdated and the key revoked.
  *
  * @returns The key, or `undefined` if the ring has no current key.
  * @throws {KeyRingError} With code `key_ring_record_invalid` or `key_ring_decryption_failed`.

@@ -6,7 +6,7 @@ import { checkFunction, checkRing, type KeyStore } from './stores/store.ts';
 
 /** Options for a {@link KeyRing}. */
 export interface KeyRingOptions {
-  /** Name of the ring, also used (shortened) in key names: 1 to 32 characters (`a` to `z`, `0` to `9`, `-`). */
+  /** Name of the ring, which key names contain (shortened): 1 to 32 characters (`a` to `z`, `0` to `9`, `-`). */
   readonly name: string;
   /** Creates, lists and deletes keys: an `ApiKeys` or `WorkspaceApiKeys` client. Not needed for a read-only ring. */
   readonly manager?: KeyManager | undefined;
@@ -18,7 +18,7 @@ export interface KeyRingOptions {
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /** How long a replaced key works, in ms. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
+  /** How long a replaced key remains valid, in ms. Must exceed `refreshMs` and any call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
@@ -33,7 +33,7 @@ export interface KeyRingOptions {
   /** Timeout for a single store operation in milliseconds. @defaultValue 15_000 */
   readonly storeTimeoutMs?: number | undefined;
   /**
-   * Time in milliseconds after which other replicas take over if a replica crashes while creating a key. Must be at
+   * Time in milliseconds after which another replica takes over if a replica crashes while creating a key. Must be at
    * least `createTimeoutMs` + 10 seconds + twice the duration of a list request. @defaultValue 120_000
    */
   readonly leaseMs?: number | undefined;
@@ -47,7 +47,7 @@ export interface KeyRingOptions {
   readonly random?: (() => number) | undefined;
 }
 
-/** Tolerance for the service's time: `Date` has a resolution of 1 s, server clocks differ, and responses take time. */
+/** Tolerance for the service's time: `Date` is rounded to seconds, server clocks differ, and responses take time. */
 export const SLACK_MS = 5_000;
 
 const SECOND_MS = 1_000;
@@ -66,8 +66,7 @@ const DURATIONS = {
   activationTimeoutMs: 5 * MINUTE_MS,
 };
 
-const OTHER_OPTIONS =
-  'name manager verifier store encryptionKey standby deleteBeforeCreate quota clock random';
+const OTHERS = 'name manager verifier store encryptionKey standby deleteBeforeCreate quota clock random';
 const MAX_AGE_MS = 100 * 365 * DAY_MS;
 
 type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
@@ -79,7 +78,7 @@ export type KeyRingSettings = Complete<Omit<KeyRingOptions, keyof OptionalSettin
 
 /** Validates the options and applies defaults. @throws {ConfigurationError} If an option is invalid. */
 export function readOptions(options: KeyRingOptions): KeyRingSettings {
-  checkOptions(options, [...OTHER_OPTIONS.split(' '), ...Object.keys(DURATIONS)], 'KeyRing');
+  checkOptions(options, [...OTHERS.split(' '), ...Object.keys(DURATIONS)], 'KeyRing');
   const { name, manager, verifier, store, encryptionKey, quota } = options;
   checkRing(name, 'name');
   checkMethods('manager', manager, ['create', 'list', 'delete']);
@@ -92,7 +91,7 @@ export function readOptions(options: KeyRingOptions): KeyRingSettings {
   checkMethods('clock', clock, ['now', 'monotonic', 'sleep']);
   checkFunction(random, 'random');
   const { standby = !deleteBeforeCreate } = options;
-  // A string from the environment, such as 'false', would be truthy.
+  // A string from an environment variable, such as 'false', would be truthy.
   checkBoolean(deleteBeforeCreate, 'deleteBeforeCreate');
   checkBoolean(standby, 'standby');
   check(!deleteBeforeCreate || !standby, 'deleteBeforeCreate', 'cannot be combined with `standby`');

@@ -9,13 +9,13 @@ import { isTransientStoreFailure, type RingContext } from './ring-state.ts';
 import { ringError, safeCause } from './safe-cause.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
-/** Maximum age of a read that calls may share. In a Worker, a read stops when the request that started it has ended. */
+/** Maximum age of a read that calls can share. In a Worker, a read never ends if the request that started it ends. */
 const MAX_SHARED_MS = 2_000;
 /** Delay before the next read after the store failed or returned an older record. */
 const RETRY_MS = 1_000;
 
 interface Reading {
-  /** The key that had been rejected before the read started. */
+  /** The key whose rejection led to this read, if any. */
   readonly rejected: Secret | undefined;
   readonly startedAt: number;
   readonly done: Promise<void>;
@@ -29,14 +29,14 @@ export class Reader {
   readonly #ring: RingContext;
   /** The last key that was decrypted. */
   #decrypted: { readonly id: string; readonly secret: Secret } | undefined;
-  /** A ciphertext that could not be decrypted. Remembered, so that not every call tries again. */
+  /** The last ciphertext that could not be decrypted, so that later calls do not try again. */
   #undecryptable: string | undefined;
   #refreshAt = 0;
   #reading: Reading | undefined;
   #background: Promise<void> | undefined;
   #unwatch: (() => void) | undefined;
   #isClosed = false;
-  /** The last error that was reported. */
+  /** The last error that this reader reported. */
   #failure: unknown;
 
   constructor(ring: RingContext) {
@@ -57,7 +57,7 @@ export class Reader {
   #observe(record: RingRecord, before: RingRecord | undefined): void {
     this.#refreshIn();
     const { current, epoch } = record;
-    // A new ring starts with lower numbers. `recover()` raises the numbers without promoting a key.
+    // A new ring starts with a lower epoch. `recover()` raises the epoch without promoting a key.
     const isLater = before?.ringId !== record.ringId || epoch > before.epoch;
     if (!current || !isLater || current.id === before?.current?.id) return;
     this.#ring.events.emit('rotated', { id: current.id, maskedKey: current.maskedKey, epoch });
@@ -82,7 +82,7 @@ export class Reader {
     this.#watch();
     const { clock, keyTimeoutMs, state } = this.#ring;
     const deadline = clock.monotonic() + keyTimeoutMs;
-    // No read is needed if this process already has a different key than the rejected one.
+    // No read is needed if the key that this process knows is not the rejected key.
     let mustRead = !state.latest?.current || (rejected && this.#decrypted?.secret.equals(rejected) !== false);
     let failure: unknown;
     const secret = await retryUntil(clock, signal, deadline, POLL, async () => {
@@ -158,7 +158,7 @@ export class Reader {
 
   #refresh(): void {
     const { state } = this.#ring;
-    // Scheduled before the read, which may never end: in a Worker, it stops with the request that started it.
+    // Scheduled before the read, which never ends if the Worker request that started it ends first.
     this.#refreshIn();
     this.#background = runDetached(async () => {
       try {
@@ -185,14 +185,14 @@ export class Reader {
     const { name, store } = this.#ring;
     if (this.#isClosed || this.#unwatch !== undefined || store.watch === undefined) return;
     const onChange = (): void => {
-      // The read in progress may have missed the change.
+      // A read in progress may have missed the change.
       this.#reading = undefined;
       this.#refresh();
     };
     const watching = runDetached(async () => store.watch?.(name, onChange));
     this.#unwatch = () => void watching.then((unwatch) => unwatch?.()).catch(() => {});
     watching.catch((error: unknown) => {
-      // The record is still read every `refreshMs`.
+      // Without `watch`, the record is still read every `refreshMs`.
       const message = `the store cannot be watched: ${safeCause(error).message}`;
       this.#report(ringError(name, 'key_ring_store_failed', message));
     });

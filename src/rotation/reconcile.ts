@@ -19,18 +19,18 @@ import * as service from './service.ts';
 
 /** The result of a reconciliation. */
 export interface ReconcileResult {
-  /** The version of the record that was read last. */
+  /** The version of the record that was last read. */
   readonly version: string;
-  /** Time until more work is due. Absent if no work is scheduled. */
+  /** Milliseconds until more work is due. Absent if no work is scheduled. */
   readonly nextInMs?: number | undefined;
 }
 
 const MAX_ITERATIONS = 25;
 const POLL = { minMs: 500, maxMs: 10_000 };
-/** Statuses of servers that cannot return a full key (before 0.17) or do not let this access token read it. */
+/** Statuses that mean that the server cannot return a full key (before 0.17) or denies the access token this right. */
 const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
-/** Error codes of create requests that the service rejected or that were never sent. */
+/** Error codes that mean that the service rejected a create request or that the request was never sent. */
 const NOT_CREATED: readonly unknown[] = ['api_key_limit_reached', 'invalid_configuration', 'rate_limited'];
 
 /** One reconciliation. It can run at any time, on any number of replicas, and after any crash. */
@@ -58,7 +58,7 @@ export class Reconciliation {
     throw ringError(this.ring.name, 'key_ring_conflict', message);
   }
 
-  /** Lists the keys, and only then reads the record. */
+  /** Lists the keys first, and then reads the record. */
   protected async observe(): Promise<Observation | undefined> {
     const { encryption, events, clock } = this.ring;
     const { memory } = this.progress;
@@ -164,7 +164,7 @@ export class Reconciliation {
     const sentAt = clock.monotonic();
     const latest = service.latestTime(seen.listing, sentAt);
     const lease = {
-      // The time since the list request is included, because `leaseUntil` is later by the same amount.
+      // Includes the time since the list request, because `leaseUntil` is later by the same amount.
       leaseMs: Math.ceil(leaseMs + sentAt - seen.listing.sentAt),
       leaseUntil: Number.isFinite(latest) ? Math.ceil(latest + leaseMs) : undefined,
     };
@@ -200,7 +200,7 @@ export class Reconciliation {
     return withTimeout(clock, createTimeoutMs, (signal) => manager.create(input, { signal, maxRetries: 0 }));
   }
 
-  /** Looks for the key while the create request can still take effect. Then the claim waits for its lease to end. */
+  /** Looks for the key while the create request can still take effect. If it is not found, the lease must end first. */
   async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<undefined> {
     const { clock, createTimeoutMs } = this.ring;
     await retryUntil(clock, this.signal, sentAt + createTimeoutMs, POLL, async () => {
@@ -212,7 +212,7 @@ export class Reconciliation {
     });
   }
 
-  /** Reads the secret of a listed key. @returns False if the service cannot return it. */
+  /** Reads the secret of a listed key. @returns False if the service cannot return the secret. */
   async #recoverKey({ id, name, expiresAt }: OwnKey, createdAt: number): Promise<boolean> {
     const { memory, unrecoverableNames } = this.progress;
     let secret: Secret | undefined;
@@ -231,7 +231,7 @@ export class Reconciliation {
     return true;
   }
 
-  /** Stores the encrypted secret. This must happen before the key is used. */
+  /** Encrypts and stores the secret of a created key, which must not be used before. */
   protected async storeKey({ record, ...seen }: Observation, pending: Pending): Promise<undefined> {
     const { encryption, events } = this.ring;
     const { memory } = this.progress;
@@ -275,7 +275,7 @@ export class Reconciliation {
   ): Promise<service.Verdict | { readonly kind: 'insufficient' }> {
     const verdict = await this.#verify(key, record);
     if (verdict.kind !== 'accepted' || record.current === undefined) return verdict;
-    // If the models of the current key cannot be listed, acceptance is enough.
+    // If the models of the current key cannot be listed, it is enough that the service accepts the new key.
     const current = await this.#verify(record.current, record);
     const models = current.kind === 'accepted' ? current.models : [];
     return models.every((model) => verdict.models.includes(model)) ? verdict : { kind: 'insufficient' };
@@ -307,7 +307,7 @@ export class Reconciliation {
   async #reencrypt(seen: Observation, key: RingKey): Promise<undefined> {
     const { encryption } = this.ring;
     const { ringId } = seen.record;
-    // Once per key and process, or else replicas that order their encryption keys differently would re-encrypt forever.
+    // Only once per key and process: replicas that order their encryption keys differently would re-encrypt forever.
     this.progress.memory.reencryptedIds.add(key.id);
     const { secret } = await encryption.decrypt(key, ringId);
     await this.update(
@@ -324,7 +324,7 @@ export class Reconciliation {
     return listing;
   }
 
-  /** Reads the record. If there is none, creates one and returns undefined. */
+  /** Reads the record. If no record exists, creates one and returns undefined. */
   protected async read(): Promise<VersionedRecord | undefined> {
     const { state, random } = this.ring;
     const read = await state.readLatest({ retry: this.signal });
@@ -332,7 +332,7 @@ export class Reconciliation {
     return read ?? undefined;
   }
 
-  /** Updates the record. @returns Undefined if it has changed since it was read. */
+  /** Updates the record. @returns Undefined if the record has changed since it was read. */
   protected update(seen: VersionedRecord | null, record: RingRecord): Promise<VersionedRecord | undefined> {
     return this.ring.state.update(seen, record, { retry: this.signal });
   }
@@ -342,7 +342,7 @@ export class Reconciliation {
     return service.verify(this.ring, secret, this.signal);
   }
 
-  /** Emits an `error` event once per subject. */
+  /** Emits an `error` event, but only once per subject. */
   #warn(subject: string, message: string): void {
     if (this.progress.memory.isNews(subject)) this.#report(message);
   }
@@ -352,7 +352,7 @@ export class Reconciliation {
   }
 }
 
-/** Returns whether it is certain that a create request created no key. */
+/** Returns whether an error proves that a create request created no key. */
 function isRejection(error: unknown): boolean {
   if (NOT_CREATED.includes(codeOf(error))) return true;
   return isDrunError(error) && isRejectionStatus(readStatus(error));

@@ -1,12 +1,12 @@
 import { isRecord as isObject, parseJson } from '../internal/json.ts';
 import { ringError } from './safe-cause.ts';
 
-/** A key in the record. All times are milliseconds since 1970 by the service's clock. */
+/** A key in the record. All times are in milliseconds since 1970, according to the service's clock. */
 export interface RingKey {
   readonly id: string;
   /** Name under which the service lists the key. */
   readonly name: string;
-  /** Number of the claim that the key was created for. */
+  /** Number of the claim with which the key was created. */
   readonly seq: number;
   readonly maskedKey: string;
   readonly ciphertext: string;
@@ -20,11 +20,11 @@ interface CurrentKey extends RingKey {
   readonly since: number;
 }
 
-/** The key that was current before. Readers with an older copy of the record still use it. */
+/** The previous current key. Readers with an older copy of the record still use this key. */
 export interface PreviousKey extends RingKey {
-  /** The grace period when the key was replaced. */
+  /** The length of the key's grace period, as configured when the key was replaced. */
   readonly gracePeriodMs: number;
-  /** Absent until a list that was requested after the promotion shows the service's time. */
+  /** Absent until a list requested after the promotion shows the service's time. */
   readonly retireAt?: number | undefined;
 }
 
@@ -36,15 +36,15 @@ export interface Announcement extends Pick<RingKey, 'name' | 'seq'> {
 export interface Lease {
   /** Length of the lease when it was written. */
   readonly leaseMs: number;
-  /** Absent if the owner did not know the service's time. */
+  /** End of the lease. Absent if the owner did not know the service's time. */
   readonly leaseUntil?: number | undefined;
 }
 
-/** A claim whose key is not known yet. */
+/** A claim for a key that has not been stored yet. */
 export type ClaimedPending = Announcement & Lease & { readonly phase: 'claimed' };
 /** A key that has been created and stored but not yet verified. */
 export type CreatedPending = Announcement & Lease & { readonly phase: 'created'; readonly key: RingKey };
-/** A key that is being created. There is at most one. */
+/** A key that is being created. A record contains at most one. */
 export type Pending = ClaimedPending | CreatedPending;
 
 /** A key that must never be used again and must be deleted. */
@@ -63,9 +63,9 @@ export interface RingRecord {
   readonly seq: number;
   /** Number of promotions so far. */
   readonly epoch: number;
-  /** The epoch in which a rotation was requested. The rotation ends this epoch. */
+  /** The epoch that a requested rotation will end. Absent if no rotation is requested. */
   readonly rotateEpoch?: number | undefined;
-  /** Absent before the first promotion, and after a revocation without a standby. */
+  /** Absent before the first promotion, and after a revocation if there was no standby. */
   readonly current?: CurrentKey | undefined;
   readonly standby?: RingKey | undefined;
   readonly previous?: PreviousKey | undefined;
@@ -85,7 +85,7 @@ export function keysOf({ current, standby, previous, pending }: RingRecord): Rin
   return [current, standby, previous, created].filter((key) => key !== undefined);
 }
 
-/** Returns whether a record is an earlier state of the same ring. `epoch` and `seq` never decrease. */
+/** Returns whether `record` is an earlier state of the same ring: `epoch` and `seq` never decrease. */
 export function isOlder(record: RingRecord, than: RingRecord): boolean {
   if (record.ringId !== than.ringId) return false;
   return record.epoch < than.epoch || (record.epoch === than.epoch && record.seq < than.seq);
@@ -161,12 +161,12 @@ const isRecord = objectOf({
 /** The time of a promotion, and the grace period of the previous key. */
 export type Promotion = Pick<CurrentKey, 'since'> & Pick<PreviousKey, 'gracePeriodMs'>;
 
-/** Announces a key before it is created, so that it is known even after a crash. Also renews the lease of a claim. */
+/** Announces a key before it is created, so that it can be found after a crash. Also renews the lease of a claim. */
 export function claim(record: RingRecord, { name, seq, owner }: Announcement, lease: Lease): RingRecord {
   return { ...record, seq, pending: { name, seq, owner, ...lease, phase: 'claimed' } };
 }
 
-/** Drops a claim. If its key is created after all, the key becomes an orphan and is deleted. */
+/** Drops a claim. If the claim's key is created anyway, the key becomes an orphan and is deleted. */
 export function dropClaim({ pending: _, ...record }: RingRecord): RingRecord {
   return record;
 }
@@ -192,7 +192,7 @@ export function setRetireAt(record: RingRecord, previous: PreviousKey, retireAt:
   return { ...record, previous: { ...ringKey(previous), gracePeriodMs, retireAt } };
 }
 
-/** Permanently retires keys. If the current key is among them, the standby is promoted. */
+/** Permanently retires keys. If the current key is retired, the standby is promoted. */
 export function retire(
   record: RingRecord,
   ids: readonly string[],
@@ -220,8 +220,8 @@ export function reencrypt(record: RingRecord, { id }: RingKey, ciphertext: strin
 }
 
 /**
- * Raises the numbers of a record after a rollback. The lost epoch cannot exceed `highestSeq`, the highest known claim
- * number, because every promotion needs its own claim. `seq` is one higher, because a standby may still be promoted.
+ * Raises `epoch` and `seq` after a rollback. The lost epoch cannot exceed `highestSeq`, the highest known claim number,
+ * because every promotion needs its own claim. `seq` is one higher, because a standby may still be promoted.
  */
 export function recover(record: RingRecord, highestSeq: number): RingRecord {
   const epoch = Math.max(record.seq, highestSeq);

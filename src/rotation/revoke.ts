@@ -24,12 +24,12 @@ export interface RevokeOptions extends KeyRingCallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** The keys to revoke: the current key, all keys of the ring, or the key with this id. */
+/** The keys to revoke: the current key, all keys of the ring, or the key with the given id. */
 export type RevokeTarget = 'current' | 'all' | (string & {});
 
-/** A longer reason could exceed the size limit for records. */
+/** With a longer reason, a record could exceed the size limit. */
 const MAX_REASON_LENGTH = 1_000;
-/** How long a revocation tries to update the record before it deletes the keys anyway. */
+/** How long a revocation tries to update the record. Afterwards, it deletes the keys anyway. */
 const MAX_WAIT_BEFORE_DELETE_MS = 10_000;
 const POLL = { minMs: 200, maxMs: 5_000 };
 
@@ -38,7 +38,7 @@ export class Revocation {
   readonly timeoutMs: number;
   protected readonly ring: ManagedRing;
   protected readonly target: RevokeTarget;
-  /** Ids of the keys to revoke. Resolved once: after a lost response, `current` would refer to the promoted standby. */
+  /** Ids of the keys to revoke. Resolved once, because `current` refers to the promoted standby after the update. */
   protected ids: readonly string[] | undefined;
   readonly #reason: string;
   readonly #signal: AbortSignal;
@@ -83,7 +83,7 @@ export class Revocation {
     throw ringError(name, 'key_ring_revocation_unconfirmed', why, ids);
   }
 
-  /** Tries once to retire the keys in the record. @returns False if another attempt may succeed. */
+  /** Tries once to retire the keys in the record. @returns False if the update failed but may be retried. */
   async #updateRecord(deadline: number): Promise<boolean> {
     if (this.#isUpdated) return true;
     const { name, state, clock, gracePeriodMs } = this.ring;
@@ -111,7 +111,7 @@ export class Revocation {
     return true;
   }
 
-  /** Resolves the target to key ids, once. */
+  /** Resolves the target to key ids unless this has been done before. */
   protected async resolveTarget(record: RingRecord): Promise<void> {
     if (this.ids !== undefined) return;
     const { target } = this;
@@ -130,7 +130,7 @@ export class Revocation {
     const { state, name } = this.ring;
     const { latest } = state;
     if (!this.#isUpdated) {
-      // The store is unreachable, so the last known record is used.
+      // The store failed, so the last known record is used.
       if (latest !== undefined) await this.resolveTarget(latest);
       if (!this.ids?.length) throw this.#failure;
     }
@@ -138,7 +138,7 @@ export class Revocation {
     if (this.target === 'current') {
       throw ringError(name, 'key_ring_no_active_key', 'there is no current key to revoke.');
     }
-    // The id may belong to an orphan or a retired key.
+    // The id may belong to an orphan or to a key that is already retired.
     const { keys } = await listKeys(this.ring, this.#signal);
     const isOwn = keys.some(({ id, ringId }) => id === this.target && ringId === latest?.ringId);
     if (isOwn || latest?.retired.some(({ id }) => id === this.target)) return [this.target];
@@ -152,7 +152,7 @@ export class Revocation {
     const { clock } = this.ring;
     const signal = this.#signal;
     const attempt = async (): Promise<void> => {
-      // The keys are deleted in parallel, because each of them may have leaked.
+      // The keys are deleted in parallel, because any of them may have leaked.
       await Promise.all(ids.map((id) => deleteKey(this.ring, id, signal)));
       const verdicts = await Promise.all(this.#secrets.map((secret) => verify(this.ring, secret, signal)));
       if (verdicts.some(({ kind }) => kind !== 'rejected')) return;
@@ -160,7 +160,7 @@ export class Revocation {
       this.#isGone = !keys.some(({ id }) => ids.includes(id));
     };
     try {
-      // The service may never respond.
+      // Limits the time, because the service may never respond.
       await withTimeout(clock, Math.max(1, this.#deadline - clock.monotonic()), attempt);
     } catch (error) {
       throwIfAborted(signal);
@@ -170,8 +170,8 @@ export class Revocation {
 }
 
 /**
- * Accepts a record that is older than the latest known record, and raises its numbers above all known numbers, so that
- * readers accept it again. Keys that are missing from the record become orphans.
+ * Accepts a record that is older than the latest known record. Raises the `epoch` and `seq` of the accepted record, so
+ * that readers accept it too. Keys that are missing from the record become orphans.
  */
 export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promise<void> {
   const { name, state, random } = ring;
@@ -191,7 +191,7 @@ export async function recoverRing(ring: ManagedRing, signal: AbortSignal): Promi
     ? records.recover(record, Math.max(0, ...seqs))
     : records.emptyRecord(newRingId(random));
   if ((await state.update(read, recovered, { retry: signal })) !== undefined) return;
-  // The response to an earlier attempt may have been lost.
+  // The update may have succeeded in an earlier attempt whose response was lost.
   const { ringId, seq } = (await state.read({ retry: signal }))?.record ?? {};
   if (ringId === recovered.ringId && seq === recovered.seq) return;
   const message = 'another process changed the record during `recover()`. Check the record and try again.';

@@ -12,7 +12,7 @@ import type { StoredRecord, SwapResult } from './stores/store.ts';
 const MAX_ATTEMPTS = 4;
 const RETRY_MS = 500;
 
-/** The settings, state and events that the parts of a ring share. */
+/** The settings, state and events of a ring, which its parts share. */
 export interface RingContext extends KeyRingSettings {
   readonly state: RingState;
   readonly events: RingEvents;
@@ -30,9 +30,9 @@ export interface VersionedRecord {
   readonly version: string;
 }
 
-/** How long a store operation may take, and whether it is retried after transient failures. */
+/** The time limit for a store operation, and whether the operation is retried after transient failures. */
 export interface StoreOptions {
-  /** Applies if it is shorter than `storeTimeoutMs`. */
+  /** Time limit for each attempt, if shorter than `storeTimeoutMs`. */
   readonly timeoutMs?: number;
   /** Retries transient failures unless this signal is aborted. If absent, there is only one attempt. */
   readonly retry?: AbortSignal;
@@ -41,7 +41,7 @@ export interface StoreOptions {
 /** Reads and updates the record of a ring, and keeps its latest known state. */
 export class RingState {
   readonly #settings: KeyRingSettings;
-  /** The latest record that was read or written. Never replaced by an older one. */
+  /** The latest record that was read or written. Never replaced by an older record. */
   latest: RingRecord | undefined;
   /** Called with each record that is not older than the latest one. */
   onChange: (record: RingRecord, before: RingRecord | undefined) => void = () => {};
@@ -50,7 +50,7 @@ export class RingState {
     this.#settings = settings;
   }
 
-  /** Reads the record. Returns null if there is none. */
+  /** Reads the record. Returns null if no record exists. */
   async read(options?: StoreOptions): Promise<VersionedRecord | null> {
     const { name, store } = this.#settings;
     const stored = await this.#run(async () => checkStored(await store.get(name)), options);
@@ -62,7 +62,7 @@ export class RingState {
 
   /** Reads the record. @throws {KeyRingError} With code `key_ring_rolled_back` if it is older than the latest one. */
   async readLatest(options?: StoreOptions): Promise<VersionedRecord | null> {
-    // Saved before the request, because other reads and updates may replace it in the meantime.
+    // Saved before the request, because other reads and updates may replace `latest` in the meantime.
     const known = this.latest;
     const read = await this.read(options);
     if (known !== undefined && (read === null || isOlder(read.record, known))) {
@@ -74,7 +74,7 @@ export class RingState {
   }
 
   /**
-   * Replaces the record by compare-and-swap. If it rejects, the update may still have been applied.
+   * Replaces the record by compare-and-swap. If this method rejects, the update may still have been applied.
    *
    * @returns Undefined if the record has changed since it was read.
    */
@@ -134,7 +134,7 @@ function checkResult(result: SwapResult | undefined): SwapResult {
 /** Error codes for permanent file-system and SQL errors. 25006 is excluded, because it occurs during failovers. */
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
-/** Permanent Redis errors and error names. TypeError is excluded, because `fetch` uses it for lost connections. */
+/** Permanent Redis errors, and error names. TypeError is excluded, because `fetch` uses it for connection failures. */
 const PERMANENT_ERROR =
   /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF|(?:Configuration|Reference)Error|(?:AccessDenied|ResourceNotFound|Validation)Exception)\b/;
 

@@ -3,7 +3,7 @@ import { readCauses } from '../internal/cause.ts';
 
 /** Longer messages are truncated, because database clients quote their input. */
 const MAX_LENGTH = 300;
-/** User and password in a URL, and text that looks like a d.run key, plain or encrypted. */
+/** The user and password in a URL, and text that looks like a d.run key, in plain text or encrypted. */
 const USER_INFO = /(\/\/)[^/\s@]*@/g;
 const SECRETS = /\bsk-[\w-]{6,}|\bgcm1\.[\w.-]+/g;
 
@@ -21,7 +21,7 @@ export function safeCause(thrown: unknown): SafeCause {
   const code = outer?.code ?? inner?.code;
   if (code !== undefined) cause.code = clean(code);
   if (outer?.status !== undefined) cause.status = outer.status;
-  // The stack of this copy would be misleading.
+  // The real stack would point to this function.
   cause.stack = `${cause.name}: ${cause.message}`;
   return cause;
 }
@@ -31,12 +31,12 @@ export function readStatus(thrown: unknown): number | undefined {
   return readCauses(thrown)[0]?.status;
 }
 
-/** Returns the stable code of an error from any copy of the package. */
+/** Returns the code of an error, even if another copy of this package created the error. */
 export function codeOf(error: unknown): unknown {
   return (error as { readonly code?: unknown } | null | undefined)?.code;
 }
 
-/** Returns whether a status is a permanent rejection. A request may take effect after a 408, and a 429 is temporary. */
+/** Returns whether a status is a permanent rejection. A 408 (the request may take effect) and a 429 are not. */
 export function isRejectionStatus(status: unknown): boolean {
   return typeof status === 'number' && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }

@@ -17,12 +17,12 @@ export interface Listing {
   readonly keys: readonly OwnKey[];
   /** Lower bound of the service's time when the response arrived: `Date` plus `Age`. */
   readonly servedAt: number | undefined;
-  /** When the request was sent, according to the monotonic clock. */
+  /** When the list request was sent, according to the monotonic clock. */
   readonly sentAt: number;
   readonly durationMs: number;
 }
 
-/** Lists all keys with one call to the key manager. */
+/** Lists the keys of all rings with this name, with one call to the key manager. */
 export async function listKeys({ name, manager, clock }: ManagedRing, signal: AbortSignal): Promise<Listing> {
   const sentAt = clock.monotonic();
   const { items, servedAt } = (await manager.list({}, { signal })) ?? {};
@@ -38,7 +38,7 @@ export async function listKeys({ name, manager, clock }: ManagedRing, signal: Ab
   };
 }
 
-/** Returns the upper bound of the service's current time, or `Infinity` if the list does not show the time. */
+/** Returns the latest possible time of the service now, or `Infinity` if the list response contained no time. */
 export function latestTime(
   { servedAt = Number.POSITIVE_INFINITY, sentAt }: Listing,
   monotonicNow: number,
@@ -61,13 +61,13 @@ export function checkCreated(created: CreatedRingKey | undefined): CreatedRingKe
   return created as CreatedRingKey;
 }
 
-/** Whether the service accepts a key. `undecided` if this is unknown, for example if the quota is exhausted. */
+/** Whether the service accepts a key. `undecided`: the check was inconclusive, for example if the quota is used up. */
 export type Verdict =
   | { readonly kind: 'accepted'; readonly models: readonly string[] }
   | { readonly kind: 'rejected' }
   | { readonly kind: 'undecided'; readonly error?: unknown };
 
-/** Error codes that do not mean that the service rejects the key. */
+/** Error codes that are not evidence that the service rejects the key. */
 const NOT_ABOUT_THE_KEY: readonly unknown[] = [
   'insufficient_quota',
   'permission_denied',

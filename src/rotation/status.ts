@@ -17,15 +17,15 @@ export interface KeyRingStatus {
   readonly ready: boolean;
   readonly current?: (RingKeyStatus & { readonly since: Date }) | undefined;
   readonly standby?: RingKeyStatus | undefined;
-  /** The key that was current before. It works until `retireAt`, which is set soon after the promotion. */
+  /** The previous current key. It remains valid until `retireAt`, which is set soon after the promotion. */
   readonly previous?: (RingKeyStatus & { readonly retireAt?: Date | undefined }) | undefined;
-  /** The phase of a key that is being created: announced (`claimed`), or stored but not accepted yet (`created`). */
+  /** The phase of a key that is being created: announced (`claimed`), or stored but not verified yet (`created`). */
   readonly pending?: 'claimed' | 'created' | undefined;
   /** Ids of keys that are no longer used and have not been deleted yet. */
   readonly retiredIds: readonly string[];
   /** Whether a requested rotation is still pending. */
   readonly rotationRequested: boolean;
-  /** The last background error. Cleared when the same work or a complete reconciliation succeeds. */
+  /** The last background error. Cleared when the work that failed, or a complete reconciliation, succeeds. */
   readonly lastError?: unknown;
 }
 

@@ -1,7 +1,7 @@
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from './secret.ts';
 
-/** The argument of a {@link CredentialProvider}. */
+/** The argument with which a {@link CredentialProvider} is called. */
 export interface CredentialContext {
   /** The credential that the service has just rejected, if any. */
   readonly rejected?: Secret | undefined;
@@ -13,10 +13,10 @@ export interface CredentialContext {
 export type CredentialProvider = (context: CredentialContext) => string | Secret | Promise<string | Secret>;
 
 /**
- * A credential, a provider function that returns one, or an object, such as a `KeyRing`, whose `getKey` is a provider.
+ * A credential, a function that provides one, or an object, such as a `KeyRing`, whose `getKey` method provides one.
  *
  * A provider is called before every request, in the async context of the call. Its results are neither cached nor
  * shared, so it may return the key of the current tenant. After a 401, it is called again with `rejected`. If it
- * returns a credential that the call has not tried yet, the request is repeated immediately, up to three times.
+ * returns a credential that the call has not tried yet, the request is resent immediately, up to three times.
  */
 export type Credential = string | Secret | CredentialProvider | { readonly getKey: CredentialProvider };

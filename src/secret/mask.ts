@@ -1,7 +1,7 @@
-/** Maximum length of a prefix. A longer one is part of the credential itself, as in a UUID or JWT. */
+/** Maximum length of a prefix. Longer text before a `-` is part of the secret, as in a UUID or JWT. */
 const MAX_PREFIX = 8;
 
-/** Returns the prefix of a credential that only names its kind, such as `sk-`. */
+/** Returns the prefix that only names the type of a credential, such as `sk-`. */
 export function prefixOf(credential: string): string {
   const length = credential.indexOf('-') + 1;
   return length <= MAX_PREFIX ? credential.slice(0, length) : '';
@@ -10,8 +10,8 @@ export function prefixOf(credential: string): string {
 /**
  * Masks a credential: returns the prefix up to the first `-`, six asterisks and the last four characters.
  *
- * At least two thirds of the part after the prefix remain hidden, so short credentials show fewer characters, and very
- * short ones none. A credential that a server has already masked is returned in the same form.
+ * At least two thirds of the characters after the prefix are hidden, so a short credential shows fewer than four
+ * characters, and a very short one none. A credential that a server has already masked is returned in the same form.
  */
 export function mask(credential: string): string {
   const prefix = prefixOf(credential);
@@ -22,7 +22,7 @@ export function mask(credential: string): string {
   return `${prefix}******${body.slice(-Math.min(4, Math.floor(body.length / 3)))}`;
 }
 
-/** Masks everything in a text that looks like a d.run API key. */
+/** Masks everything that looks like a d.run API key in a text. */
 export function maskKeys(text: string): string {
   return text.replace(/\bsk-[\w-]{16,}/g, mask);
 }

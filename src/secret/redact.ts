@@ -1,7 +1,7 @@
 import { mask, prefixOf } from './mask.ts';
 import { isSecret, type Secret } from './secret.ts';
 
-/** Minimum length of the parts that are redacted. Shorter parts may occur in ordinary text. */
+/** Minimum length of a part of a credential that is redacted. Shorter parts may occur in ordinary text. */
 const MIN_PART = 12;
 /** Minimum length of a credential whose encodings are redacted. Shorter encodings may occur in ordinary text. */
 const MIN_ENCODED = 8;
@@ -41,7 +41,7 @@ function credentialsOf(secrets: unknown): string[] {
   throw new TypeError(`\`secrets\` must be strings or Secrets (received ${typeof secrets}).`);
 }
 
-/** Returns a function that masks credentials. Faster than {@link redact} for several texts. */
+/** Returns a function that masks credentials, which is faster than {@link redact} if there are several texts. */
 export function redactor(credentials: readonly string[]): (text: string) => string {
   // Longest first: masking a credential within a longer one would leave parts of the longer one exposed.
   const sorted = credentials.filter((value) => value !== '').sort((a, b) => b.length - a.length);
@@ -53,7 +53,7 @@ function redactorOfOne(value: string): (text: string) => string {
   const masked = mask(value);
   const forms = formsOf(value).map(lowerCase);
   const size = Math.min(MIN_PART, ...forms.map(({ length }) => length));
-  /** All substrings of length `size` in all forms. */
+  /** All substrings of length `size` in all forms of the credential. */
   const parts = new Set<string>();
   for (const form of forms) {
     for (let end = size; end <= form.length; end++) parts.add(form.slice(end - size, end));
@@ -94,14 +94,14 @@ function formsOf(value: string): string[] {
     ...percent,
     ...percent.map(encodeURIComponent),
     hexadecimal.join(''),
-    // The next two forms are those of a printed Buffer and of a Buffer in JSON.
+    // These two forms appear in a printed Buffer and in a Buffer serialized as JSON.
     hexadecimal.join(' '),
     bytes.join(','),
     ...[0, 1, 2].flatMap((offset) => base64Forms(bytes, offset)),
   ];
 }
 
-/** Returns the part of the base64 encoding that does not depend on adjacent bytes, for one of three alignments. */
+/** Returns the base64 characters that do not depend on adjacent bytes, for one of the three possible alignments. */
 function base64Forms(bytes: Uint8Array, offset: number): string[] {
   const shifted = new Uint8Array(offset + bytes.length);
   shifted.set(bytes, offset);
@@ -110,7 +110,7 @@ function base64Forms(bytes: Uint8Array, offset: number): string[] {
   return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
 }
 
-/** Converts to lower case without changing the length, so that offsets also apply to the original. */
+/** Converts text to lower case without changing its length, so that offsets also apply to the original text. */
 function lowerCase(text: string): string {
   const lower = text.toLowerCase();
   return lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());

@@ -8,8 +8,8 @@ const identity: unique symbol = /* @__PURE__ */ Symbol('identity');
 /**
  * Holds a credential and exposes only its masked form.
  *
- * Printing, inspecting, concatenating or serializing a secret yields `sk-******7ucU`. Clones and proxies yield the same
- * or `******`. Only {@link Secret.reveal} returns the value.
+ * Printing, inspecting, concatenating or serializing a secret yields its masked form, such as `sk-******7ucU`. A clone
+ * or proxy yields the masked form or only `******`. Only {@link Secret.reveal} returns the value.
  *
  * @example
  * ```ts
@@ -25,7 +25,7 @@ export class Secret {
   readonly #value: string;
 
   /**
-   * Makes two secrets unequal in deep comparisons, which cannot see the private value.
+   * Makes any two secrets unequal in deep comparisons, which cannot see the private value.
    *
    * @internal
    */
@@ -45,14 +45,14 @@ export class Secret {
   /**
    * Returns the credential in plain text.
    *
-   * @throws {TypeError} If this is a clone or a proxy of a secret, which has no value.
+   * @throws {TypeError} If this object is a clone or proxy of a secret, because these have no value.
    */
   reveal(): string {
     if (#value in this) return this.#value;
     throw new TypeError('A clone or proxy of a Secret cannot reveal its value. Use the original.');
   }
 
-  /** `sk-******7ucU`: the prefix up to the first `-`, six asterisks and at most the last four characters. */
+  /** The masked form, such as `sk-******7ucU`: the prefix, six asterisks and at most the last four characters. */
   get masked(): string {
     return mask(#value in this ? this.#value : '');
   }
@@ -81,7 +81,7 @@ export class Secret {
     return this.masked;
   }
 
-  /** Returns a unique symbol, because some libraries compare objects by `valueOf()`, or else by `toString()`. */
+  /** Returns a unique symbol, because some libraries compare objects by `valueOf()` or, if unusable, `toString()`. */
   valueOf(): symbol {
     return this[identity];
   }

@@ -98,7 +98,7 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
       script,
       JSON.stringify({
         models: ['scripted'],
-        keys: [{ name: 'ci', key: KEY }],
+        keys: [{ name: 'random' }, { name: 'ci', key: KEY }],
         rules: [{ when: { lastMessage: 'Hello' }, reply: ['one', 'two'] }],
         faults: [{ operation: 'chat', nth: 3, stallAfterChunks: 1 }],
       }),
@@ -187,6 +187,7 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
     [['sk-a-misplaced-key'], 'The first argument must be the subcommand `emulator`. See --help.'],
     [['emulator', 'sk-a-misplaced-key'], 'Only options may follow `emulator`. See --help.'],
     [['emulator', '--port', 'abc'], '`port`: Invalid input: expected number, received NaN. See --help.'],
+    [['emulator', '--port='], '`port`: Invalid input: expected number, received NaN. See --help.'],
     [
       ['emulator', '--version', '1.0'],
       '`version`: Invalid option: expected one of "0.15"|"0.16"|"0.17". See --help.',

@@ -15,6 +15,12 @@ const codeOf = async (response: Promise<Response>): Promise<unknown> =>
   ((await (await response).json()) as { error: { code: unknown } }).error.code;
 
 describe('the gateway', () => {
+  it('forwards a text of 10 million characters', async () => {
+    const content = 'x'.repeat(1e7);
+    const { drun, key } = await withKey({ reply: { choices: [{ message: { content } }] } });
+    expect(await (await chat(drun, key)).text()).toContain(content);
+  });
+
   it.each<[string, readonly string[], readonly string[], readonly string[]]>([
     ['every model to a key without lists', [], [], MODELS],
     ['models without a slash for `*`', ['*'], [], ['deepseek-r1']],
@@ -127,6 +133,45 @@ describe('the endpoint without chat', () => {
       object: 'text_completion',
       choices: [{ index: 0, text: 'Hello!', finish_reason: 'stop' }],
     });
+  });
+
+  it('returns `n` choices for each prompt, and the usage of all', async () => {
+    const { choices, usage } = await (await complete({ prompt: ['One', 'Two'], n: 2 })).json();
+    expect(choices.map(({ index, text }: { index: number; text: string }) => [index, text])).toEqual([
+      [0, 'One'],
+      [1, 'One'],
+      [2, 'Two'],
+      [3, 'Two'],
+    ]);
+    expect(usage).toMatchObject({ prompt_tokens: 2, completion_tokens: 3 });
+    const chunks = (await events(await complete({ prompt: ['One', 'Two'], n: 2, stream: true }))).slice(
+      0,
+      -1,
+    );
+    const streamed = ['', '', '', ''];
+    for (const { index, text } of chunks.flatMap((chunk) => JSON.parse(chunk).choices))
+      streamed[index] += text;
+    expect(streamed).toEqual(['One', 'One', 'Two', 'Two']);
+  });
+
+  it('replies to each prompt by the rules, and with a reply in wire format to all', async () => {
+    const { drun, key } = await withKey();
+    const [first, ...others] = ['a', { choices: [{ message: { content: 'b' } }] }, 'c'];
+    drun.rules.add({ reply: [first, ...others] as string[] });
+    const send = async (prompt: string[]): Promise<string[]> => {
+      const response = await drun.fetch(`${CHAT}/v1/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}` },
+        body: JSON.stringify({ model: 'public/deepseek-r1', prompt }),
+      });
+      return (await response.json()).choices.map(({ text }: { text: string }) => text);
+    };
+    expect(await send(['One', 'Two'])).toEqual(['b']);
+    expect(await send(['One', 'Two'])).toEqual(['c', 'Two']);
+  });
+
+  it.each([[''], [[]]])('rejects the empty prompt %j', async (prompt) => {
+    expect((await complete({ prompt })).status).toBe(400);
   });
 
   it('streams the text', async () => {

@@ -68,6 +68,16 @@ describe('handlers serve the emulator at', () => {
       'https://one.test',
     ],
     [{ chatUrl: 'https://chat.test' }, CONSOLE, 'https://chat.test'],
+    [
+      { consoleUrl: 'https://one.test', chatUrl: 'https://one.test/chat' },
+      'https://one.test',
+      'https://one.test/chat',
+    ],
+    [
+      { consoleUrl: 'https://one.test/console', chatUrl: 'https://one.test' },
+      'https://one.test/console',
+      'https://one.test',
+    ],
   ])('other URLs: %o', async (handlersOptions, console, chat) => {
     const { drun, key } = interceptWithEmulator({}, handlersOptions);
     expect((await list(console, drun)).status).toBe(200);

@@ -13,6 +13,7 @@ describe('the options of createEmulator', () => {
     ['models.0', ['']],
     ['reply', 7],
     ['reply.contents', { contents: 'Hello!' }],
+    ['reply.content', { content: null }],
     ['sleep', 5],
     ['onRequest', 'log'],
     ['upstream', 'not a URL'],

@@ -408,6 +408,12 @@ describe('a scripted reply', () => {
       'at $.a',
     ],
     [{ toolCalls: [{ name: 'weather', arguments: { city: 'O' } }] }, tool(true), 'at $.city'],
+    [{ chunks: ['{"city"', { content: ':1}' }] }, jsonFormat(weather), 'at $.city'],
+    [
+      { chunks: [{ toolCalls: [{ name: 'weather' }] }, { toolCalls: [{ arguments: '{"city":"O"}' }] }] },
+      tool(true),
+      'at $.city',
+    ],
   ])(
     '%j that violates a strict schema causes an error that explains the mistake',
     async (reply, request, problem) => {
@@ -423,6 +429,7 @@ describe('a scripted reply', () => {
     ['{"city":1}', jsonFormat(weather, false)],
     ['{}', jsonFormat({ type: 'object', properties: { a: { type: 'number', default: 3 } } })],
     [{ content: '{"ci', finishReason: 'length' }, jsonFormat(weather)],
+    [{ chunks: [{ content: '{"ci', finishReason: 'length' }] }, jsonFormat(weather)],
     [{ refusal: 'No.' }, jsonFormat(weather)],
     [{ choices: [{ message: { content: 'not JSON' } }] }, jsonFormat(weather)],
     [{ toolCalls: [{ name: 'weather', arguments: '{' }] }, tool(false)],

@@ -14,11 +14,11 @@ type Handler = (exchange: Exchange) => Response | Promise<Response>;
 /** Adds the API for managing keys. */
 export function controlPlane(app: Hono<Env>, operate: Operate, { settings, account }: Context): void {
   const { now, maxKeys } = settings;
-  // Since 0.17, lists contain masked keys, and a separate endpoint returns the full key.
+  // Since version 0.17 of the service, lists contain masked keys, and a separate endpoint returns the full key.
   const hasMaskedList = settings.version === '0.17';
   const plainForm = hasMaskedList ? 'masked' : 'full';
 
-  /** Runs even for unknown paths, so that unauthenticated clients do not learn which paths exist. */
+  /** Authenticates requests for unknown paths, too, so that unauthenticated clients do not learn which paths exist. */
   const authenticate: Middleware = async (c, next) => {
     const token = bearerToken(c.req.raw);
     if (token === undefined || !account.token.equals(token)) throw errors.unauthenticated(token);
@@ -105,7 +105,7 @@ function queryOf({ req }: Exchange): URLSearchParams {
   return new URL(req.url).searchParams;
 }
 
-/** Treats every valid workspace number as existing, because the contract has no request that creates workspaces. */
+/** Accepts every valid workspace number, because the API contract has no request that creates workspaces. */
 function scopeOf(workspace: string | undefined): Scope {
   if (workspace === undefined) return 'account';
   const number = /^\d+$/.test(workspace) ? Number(workspace) : Number.NaN;

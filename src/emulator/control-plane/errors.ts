@@ -12,8 +12,8 @@ function controlError(status: number, id: string, message: Translated, reason = 
 }
 
 /**
- * Repeats the rejected token in plain text, so that tests can check whether clients redact it. The data plane does the
- * same with keys.
+ * Echoes the rejected token in plain text, so that tests can check whether clients redact it. The data plane echoes
+ * rejected keys in the same way.
  */
 export function unauthenticated(token: string | undefined): HttpError {
   const message =

@@ -24,7 +24,7 @@ function timestamp(time: number | undefined): string | undefined {
 export function keyMessage(record: KeyRecord, now: number, form: 'masked' | 'full'): object {
   const { scope, quota, usedTokens } = record;
   const remaining = remainingTokens(record);
-  // In the contract, account keys have no quota, but a test may set one.
+  // According to the contract, account keys have no quota, but a test may set a quota.
   const hasQuota = scope !== 'account' || quota !== 'unlimited';
   return withoutZeros({
     id: record.id,
@@ -69,8 +69,8 @@ export function selectPage(keys: readonly KeyRecord[], { page, pageSize, sort, s
 }
 
 /**
- * Sorts keys. The contract does not document the syntax of `page.sort`. The emulator accepts a field name; a leading
- * `-` or trailing `desc` means descending order. Any other value sorts the newest keys first.
+ * Sorts keys. The contract does not document the syntax of `page.sort`. The emulator accepts a field name, with a
+ * leading `-` or a trailing `desc` for descending order. For any other value, the newest keys come first.
  */
 function sortKeys(keys: readonly KeyRecord[], order: string): readonly KeyRecord[] {
   const [, minus, name = '', suffix] = /^(-?)(\w+)(?:[ ,:](asc|desc))?$/i.exec(order.trim()) ?? [];
@@ -85,7 +85,7 @@ function compare(a: string | number, b: string | number): number {
   return a < b ? -1 : 1;
 }
 
-/** Creates a message with the total usage and the usage per period and model, sorted by period and then by model. */
+/** Creates a message with the total usage, and with the usage per period and model, sorted by period, then by model. */
 export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery): object {
   const selected = entries.filter(
     ({ time, keyId, model }) =>
@@ -110,12 +110,8 @@ export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery):
 function tokensMessage(entries: readonly UsageEntry[]): object {
   const sum = (field: keyof TokenUsage): bigint =>
     entries.reduce((total, { usage }) => total + BigInt(usage[field]), 0n);
-  return withoutZeros({
-    input: sum('input'),
-    output: sum('output'),
-    cached: sum('cached'),
-    total: sum('total'),
-  });
+  const names = ['input', 'output', 'cached', 'total'] as const;
+  return withoutZeros(Object.fromEntries(names.map((name) => [name, sum(name)])));
 }
 
 /** Returns the start of the period that contains a time, in UTC. Weeks start on Monday. */

@@ -61,8 +61,8 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.outp
 export function parseKey(body: Record<string, unknown>, scope: Scope) {
   const { name, expireTime } = parse(accountKey, body);
   const key = { name, ...(typeof expireTime === 'string' && { expiresAt: Date.parse(expireTime) }) };
-  // Account keys have no quota. The contract does not document the default for workspace keys. It is unlimited here,
-  // because protobuf's default of zero would make the key useless.
+  // Account keys have no quota. The contract does not document the default for workspace keys. The emulator uses no
+  // limit, because a quota of zero, the protobuf default, would make the key useless.
   if (scope === 'account') return key;
   const { quota, unlimitedQuota } = parse(quotas, body);
   const isGiven = typeof quota === 'string' || typeof unlimitedQuota === 'boolean';
@@ -80,7 +80,7 @@ export function parseQuota(body: Record<string, unknown>): Pick<KeyRecord, 'quot
   return { quota: unlimitedQuota === true ? 'unlimited' : BigInt(quota ?? 0) };
 }
 
-/** The requested page of a list. `page` starts at 1, and a `pageSize` of -1 puts all keys on one page. */
+/** A query for one page of a list. `page` starts at 1, and a `pageSize` of -1 puts all keys on one page. */
 export type PageQuery = ReturnType<typeof parsePageQuery>;
 
 export function parsePageQuery(query: URLSearchParams) {
@@ -94,8 +94,8 @@ export function parsePageQuery(query: URLSearchParams) {
 }
 
 /**
- * A query for usage between `from` (inclusive) and `to` (exclusive), in milliseconds since 1970. Empty `ids` or
- * `models` mean all keys or models.
+ * A query for usage between `from` (inclusive) and `to` (exclusive), in milliseconds since 1970. If `ids` or `models`
+ * is empty, the query covers all keys or all models.
  */
 export type UsageQuery = ReturnType<typeof parseUsageRequest>;
 

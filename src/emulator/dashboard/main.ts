@@ -1,16 +1,11 @@
-/** A key in a response from `/_emulator/keys`. */
-interface Key extends Readonly<Record<'id' | 'name' | 'maskedKey' | 'createdAt', string>> {
-  readonly expired: boolean;
-  readonly disabled: boolean;
-}
+type Key = Readonly<Record<'id' | 'name' | 'maskedKey' | 'createdAt', string>> &
+  Readonly<Record<'expired' | 'disabled', boolean>>;
 
-interface LoggedRequest extends Readonly<Record<'method' | 'path' | 'at', string>> {
-  readonly status?: number;
-  readonly credential?: string;
-  readonly model?: string;
-  readonly reason?: string;
-  readonly faults?: readonly string[];
-}
+type LoggedRequest = Readonly<Record<'method' | 'path' | 'at', string>> &
+  Readonly<Partial<Record<'credential' | 'model' | 'reason', string>>> & {
+    readonly status?: number;
+    readonly faults?: readonly string[];
+  };
 
 const POLL_MS = 2000;
 const SHOWN_REQUESTS = 50;
@@ -23,7 +18,7 @@ if (tokenInUrl !== null) {
   history.replaceState(null, '', location.pathname);
 }
 
-/** Returns the element of page.html with this id. */
+/** Returns the element in page.html with the given id. */
 function get<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
@@ -75,7 +70,7 @@ type Cells = readonly (string | Node)[];
 
 const shown: Record<string, string> = {};
 
-/** Fills a table. Leaves it untouched if no item has changed, so that focus and selection are preserved. */
+/** Fills a table. Leaves the table untouched if no item has changed, to preserve focus and selection. */
 function showRows<T>(id: string, items: readonly T[], toCells: (item: T) => Cells): void {
   const state = JSON.stringify(items);
   if (state === shown[id]) return;
@@ -156,7 +151,7 @@ function confirmDeletion({ id, name, maskedKey }: Key): void {
 }
 
 for (const element of document.querySelectorAll('dialog')) {
-  // The button that opened the dialog may have been removed.
+  // Focus `create`, because the button that opened the dialog may have been removed.
   element.addEventListener('close', () => get('create').focus());
 }
 get('created-dialog').addEventListener('close', () => {

@@ -1,19 +1,27 @@
 import { isIterable } from '../http.ts';
 import { HEXADECIMAL, type RandomText } from '../random.ts';
-import { isCompletion, isWireStream, limitedPieces, type Piece, type ScriptedReply } from './pieces.ts';
+import { isCompletion, isWire, limitedPieces, type Piece, type ScriptedReply } from './pieces.ts';
 import type {
   ChatRequest,
   EmulatedChoice,
   EmulatedChunk,
   EmulatedCompletion,
+  EmulatedReply,
   EmulatedToolCallDelta,
   Reply,
 } from './reply.ts';
 import { promptTokens, UsageMeter } from './tokens.ts';
 
-interface CompletionOptions {
-  readonly reply: Reply;
+/** A request for one prompt, and the reply to it. */
+export interface Prompt {
   readonly request: ChatRequest;
+  readonly reply: Reply;
+}
+
+/** With the first prompt, or the one whose reply is in wire format and therefore a whole response. */
+interface CompletionOptions extends Prompt {
+  /** Only `/v1/completions` accepts several. */
+  readonly prompts: readonly Prompt[];
   /** `created` is in seconds since 1970. */
   readonly head: { readonly id: string; readonly created: number; readonly model: string };
   readonly reasoningField: string;
@@ -43,14 +51,14 @@ interface WholeChoice {
 
 const FINGERPRINT = 'vllm-0.32.0-1ea06c84';
 
-/** Converts one reply to the format of vLLM 0.32, as a completion or as chunks. An instance can be used only once. */
+/** The completion of one request in the format of vLLM 0.32, as a single object or as chunks. Use it only once. */
 export class Completion {
   readonly #options: CompletionOptions;
   readonly #meter: UsageMeter;
 
   constructor(options: CompletionOptions) {
     this.#options = options;
-    this.#meter = new UsageMeter(promptTokens(options.request.messages));
+    this.#meter = new UsageMeter(promptTokens(options.prompts.flatMap(({ request }) => request.messages)));
   }
 
   /** Returns the reply as a single completion. @param signal - Stops a reply that is still being generated. */
@@ -110,8 +118,8 @@ export class Completion {
 
   async *#wireChunks(): AsyncGenerator<EmulatedChunk, void, undefined> {
     const { reply, request, isChat } = this.#options;
-    if (isWireStream(reply)) {
-      for (const chunk of reply.chunks) {
+    if (isWire(reply) && !isCompletion(reply)) {
+      for (const chunk of (reply as EmulatedReply).chunks as readonly EmulatedChunk[]) {
         this.#meter.read(chunk);
         yield chunk;
       }
@@ -120,7 +128,7 @@ export class Completion {
     const body: EmulatedCompletion = isCompletion(reply) ? reply : { choices: [], usage: usageOf(reply) };
     const { choices: _, usage, ...fields } = body;
     const { include_usage: hasUsage, continuous_usage_stats: isContinuous } = Object(request.stream_options);
-    for await (const choice of isCompletion(reply) ? completionDeltas(reply) : this.#choices(reply)) {
+    for await (const choice of isCompletion(reply) ? completionDeltas(reply) : this.#choices()) {
       this.#meter.read({ choices: [choice] });
       const isLast = choice.finish_reason !== null;
       if (!isChat && !isLast && !choice.delta.content) continue;
@@ -136,7 +144,7 @@ export class Completion {
     yield { choices: [], usage: usage ?? this.#usage(), system_fingerprint: FINGERPRINT, ...fields };
   }
 
-  /** Adds the fields that every completion and chunk starts with, unless `body` already has them. */
+  /** Adds the fields common to all completions and chunks, unless `body` already has them. */
   #withHead(body: Fields): object {
     const { head, isChat, request } = this.#options;
     const kind = request.stream === true ? 'chat.completion.chunk' : 'chat.completion';
@@ -158,24 +166,26 @@ export class Completion {
   }
 
   /** Yields the choices of a stream, one for each chunk. */
-  async *#choices(reply: ScriptedReply): AsyncGenerator<WireChoice, void, undefined> {
-    const { request, contextLength } = this.#options;
-    const indexes = Array.from({ length: Number(request.n ?? 1) }, (_, index) => index);
-    const each = (delta: () => Fields, rest: object): WireChoice[] =>
-      indexes.map((index) => ({ index, delta: delta(), logprobs: null, finish_reason: null, ...rest }));
-    const begun = new Set<number>();
-    yield* each(() => ({ role: 'assistant', content: '' }), {});
-    for await (const piece of limitedPieces(reply, request, contextLength)) {
-      const { finishReason, stopReason = null } = piece;
-      const deltas = this.#deltasOf(piece, begun);
-      const last = finishReason === undefined ? undefined : (deltas.pop() ?? (() => ({})));
-      for (const delta of deltas) yield* each(delta, { token_ids: null });
-      const end = { finish_reason: finishReason, stop_reason: stopReason, token_ids: null };
-      if (last !== undefined) yield* each(last, end);
+  async *#choices(): AsyncGenerator<WireChoice, void, undefined> {
+    for (const [position, { request, reply }] of this.#options.prompts.entries()) {
+      const n = Number(request.n ?? 1);
+      const indexes = Array.from({ length: n }, (_, index) => position * n + index);
+      const each = (delta: () => Fields, rest: object): WireChoice[] =>
+        indexes.map((index) => ({ index, delta: delta(), logprobs: null, finish_reason: null, ...rest }));
+      const begun = new Set<number>();
+      yield* each(() => ({ role: 'assistant', content: '' }), {});
+      for await (const piece of limitedPieces(reply as ScriptedReply, request, this.#options.contextLength)) {
+        const { finishReason, stopReason = null } = piece;
+        const deltas = this.#deltasOf(piece, begun);
+        const last = finishReason === undefined ? undefined : (deltas.pop() ?? (() => ({})));
+        for (const delta of deltas) yield* each(delta, { token_ids: null });
+        const end = { finish_reason: finishReason, stop_reason: stopReason, token_ids: null };
+        if (last !== undefined) yield* each(last, end);
+      }
     }
   }
 
-  /** Returns functions, because each choice has its own tool call ids. @param begun - Indexes of earlier tool calls. */
+  /** Returns a function per delta, because tool call ids differ by choice. @param begun - Indexes of earlier calls. */
   #deltasOf({ reasoning, content, refusal, toolCalls = [] }: Piece, begun: Set<number>): (() => Fields)[] {
     const texts = { refusal, [this.#options.reasoningField]: reasoning, content };
     const given = Object.entries(texts).filter(([, text]) => text !== undefined);
@@ -191,7 +201,7 @@ export class Completion {
 
   /** Converts a tool call delta to wire format. In vLLM, the first delta of a tool call has no `arguments`. */
   #callDelta({ index = 0, id, name, arguments: text }: EmulatedToolCallDelta, isNew: boolean): object {
-    // The ids must be unique, because clients use them to distinguish tool calls from different rounds.
+    // Tool call ids must be unique, because clients use them to distinguish tool calls from different rounds.
     const newId = isNew ? `chatcmpl-tool-${this.#options.randomText(HEXADECIMAL, 16)}` : undefined;
     const type = isNew ? 'function' : undefined;
     return { id: id ?? newId, type, index, function: { name, arguments: text } };

@@ -27,7 +27,7 @@ function gatewayError(
 export const missingApiKey = (): HttpError =>
   gatewayError(401, null, INVALID, MISSING_KEY, 'The request has no `Authorization: Bearer` header.');
 
-/** Repeats the full key in plain text, as the gateway does. */
+/** Creates the error for a rejected key. Echoes the full key in plain text, as the gateway does. */
 export const incorrectApiKey = (fullKey: string, reason = 'The API key is invalid.'): HttpError =>
   gatewayError(401, 'invalid_api_key', INVALID, `Incorrect API key provided: ${fullKey}`, reason);
 
@@ -53,7 +53,7 @@ export const modelNotFound = (model: string): HttpError => {
 export const internalError = (reason: string): HttpError =>
   gatewayError(500, null, 'internal_error', 'internal error', reason);
 
-/** Creates the error for a model server that cannot be reached. The message is that of the gateway's HTTP client. */
+/** Creates the error for an unreachable model server. @param message - The error from the gateway's HTTP client. */
 export const upstreamError = (message: string): HttpError =>
   gatewayError(502, null, 'upstream_error', message);
 
@@ -72,18 +72,15 @@ const BY_STATUS: Readonly<Record<number, () => HttpError>> = {
 export function dataErrorOf(status: number, request: Request): HttpError {
   const fullKey = bearerToken(request);
   if (status === 401) return fullKey === undefined ? missingApiKey() : incorrectApiKey(fullKey);
-  // Any other status is treated like an error from the model server, which the gateway passes on.
+  // Any other status is treated like an error from the model server that the gateway forwards.
   return BY_STATUS[status]?.() ?? gatewayError(status, null, '', `upstream unknown error: ${status}`);
 }
 
-/** Creates an error that reports a mistake in a scenario to the author of a test. No real server sends it. */
+/** Creates an error that reports a mistake in a scenario to the author of a test. Real servers never send it. */
 export const scenarioError = (code: string, message: string): HttpError =>
   gatewayError(400, code, 'emulator_error', message);
 
-const VLLM_TYPES: Readonly<Record<number, string>> = {
-  404: 'NotFoundError',
-  500: 'InternalServerError',
-};
+const VLLM_TYPES: Readonly<Record<number, string>> = { 404: 'NotFoundError', 500: 'InternalServerError' };
 
 /** Creates vLLM's response to a non-streaming request. */
 export function vllmResponse(body: unknown, status = 200): Response {

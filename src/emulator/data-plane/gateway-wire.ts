@@ -20,7 +20,7 @@ export function gatewayResponse(text: string, status = 200): Response {
   });
 }
 
-/** Used for responses without `statusText`: HTTP/2 does not transmit it, and custom `fetch` functions often omit it. */
+/** Defaults for a missing `statusText`: HTTP/2 does not transmit it, and custom `fetch` functions often omit it. */
 const STATUS_TEXTS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -52,7 +52,7 @@ export function rewriteWhole(text: string, response: Response, model: string) {
   return { status: 200, text: escapeHtml(withModel(text, model)), isError: false };
 }
 
-/** Returns the error in a response, reduced to the gateway's four fields. */
+/** Returns the error in a response, reduced to the four fields that the gateway sends. */
 function errorOf(body: Record<string, unknown>, { status, statusText }: Response): object | undefined {
   const { error } = body;
   if (isObject(error) && Object.keys(error).length > 0) {
@@ -74,7 +74,7 @@ function reduced({ code, message, param, type }: Record<string, unknown>) {
   return { code: orNull(code), message: printed(message), param: orNull(param), type: printed(type) };
 }
 
-/** Formats a value as Go prints it. */
+/** Formats a value the way Go prints it. */
 function printed(value: unknown): string {
   if (value === undefined) return '';
   if (value === null) return '<nil>';
@@ -83,15 +83,15 @@ function printed(value: unknown): string {
 
 /**
  * Rewrites the body of a stream as the gateway does. The gateway reads lines, not events: it keeps only `data: ` lines
- * and serializes their JSON again.
+ * and re-serializes their JSON.
  *
- * @param onChunk - Receives each chunk that is passed on.
+ * @param onChunk - Called with each chunk that is forwarded.
  */
 export function rewriteStream(body: Body, onChunk: (chunk: unknown) => void, onEnd: () => void): Body {
   return mapBody(body, (chunks) => rewrittenEvents(chunks, onChunk), { onEnd });
 }
 
-/** Passes on the body of a stream unchanged. @param onChunk - Receives the parsed data of each event. */
+/** Forwards the body of a stream unchanged. @param onChunk - Called with the parsed data of each event. */
 export function observeStream(body: Body, onChunk: (chunk: unknown) => void, onEnd: () => void): Body {
   const observed = async function* (chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
     for await (const event of eventsOf(chunks)) {
@@ -113,7 +113,7 @@ async function* rewrittenEvents(
     const next = await lines.next().catch(() => undefined);
     if (next === undefined) return;
     if (next.done === true) break;
-    // The last line is dropped if it has no line feed.
+    // The gateway drops the last line if it has no line feed.
     if (!next.value.endsWith('\n')) continue;
     const line = next.value.trim();
     hasError ||= line.startsWith('data: {"error":');
@@ -137,7 +137,7 @@ async function* rewrittenEvents(
   yield 'data: null\n\n';
 }
 
-/** Returns whether Go can decode a `usage`: if it is an object, its counts must be unsigned integers. */
+/** Returns whether Go can decode a `usage` value. The counts in an object must be unsigned integers. */
 function isUsage(usage: unknown): boolean {
   if (!isObject(usage)) return true;
   const isCount = (value: unknown): boolean => Number.isInteger(value ?? 0) && Number(value ?? 0) >= 0;
@@ -167,7 +167,7 @@ function serialize(value: unknown): string {
     .join(',')}}`;
 }
 
-/** Escapes HTML in JSON. The escaped characters occur only in strings. */
+/** Escapes HTML characters in JSON text. In JSON, these characters occur only in strings. */
 function escapeHtml(text: string): string {
   return text.replace(
     /[<>&\u2028\u2029]/g,
@@ -175,9 +175,10 @@ function escapeHtml(text: string): string {
   );
 }
 
-const JSON_TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
+/** The inner loop over plain characters needs no stack, so strings may be long. */
+const JSON_TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
-/** Minifies JSON and replaces the top-level `model`. Everything else, such as large integers, remains unchanged. */
+/** Minifies JSON and replaces the top-level `model`. All other values, such as large integers, remain unchanged. */
 function withModel(text: string, model: string): string {
   const tokens = Array.from(text.matchAll(JSON_TOKENS), ([token]) => token);
   let depth = 0;

@@ -19,7 +19,7 @@ const STREAM_HEADERS = {
   'transfer-encoding': 'chunked',
 };
 
-/** Adds the API that serves models: the gateway in front of the models, or a bare model server. */
+/** Adds the API for models, as served by the gateway or by a bare model server. */
 export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, rules: RuleBook): void {
   const { account, settings } = context;
   const { models } = settings;
@@ -93,7 +93,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     return forward(response, model, meter, spend);
   };
 
-  /** Forwards a response. The gateway rewrites it according to its content type, not its status. */
+  /** Forwards a response. The gateway rewrites responses according to their content type, not their status. */
   const forward = async (
     response: Response,
     model: string,
@@ -141,7 +141,7 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
   });
 }
 
-/** Replaces the `stream_options` of a streaming request, as the gateway does, unless they already request usage. */
+/** Replaces `stream_options` in a streaming request, as the gateway does, unless they already request usage. */
 function withUsage(body: Record<string, unknown>): Record<string, unknown> {
   if (body.stream !== true) return body;
   const options = isObject(body.stream_options) ? body.stream_options : {};

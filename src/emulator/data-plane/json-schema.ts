@@ -12,7 +12,7 @@ function normalized(schema: unknown) {
   const rewritten = (part: unknown): unknown => {
     if (Array.isArray(part)) return part.map(rewritten);
     if (!isObject(part)) return part;
-    // zod would fill in missing fields that have a default, but a model must send them.
+    // zod would fill in missing fields from their defaults, but a model must send these fields.
     const { $schema: _, default: __, ...keywords } = part;
     const copy = mapValues(keywords, (value, name) =>
       MAPS.includes(name) ? mapValues(Object(value), rewritten) : rewritten(value),
@@ -22,12 +22,12 @@ function normalized(schema: unknown) {
       if (!references.includes(reference)) references.push(reference);
       copy.$ref = `#/$defs/${references.indexOf(reference)}`;
     }
-    // zod ignores required names that `properties` does not list, as in its own schemas for records.
+    // zod ignores names in `required` that `properties` does not list, as in zod's own schemas for records.
     if (Array.isArray(required)) {
       const names = required.map((name) => [name, isObject(rest) ? rest : {}]);
       copy.properties = { ...Object.fromEntries(names), ...Object(properties) };
     }
-    // zod's `time` format requires an offset, but the pattern may not allow one.
+    // zod's `time` format requires an offset, but the pattern may not allow an offset.
     if (typeof pattern === 'string') delete copy.format;
     return copy;
   };
@@ -79,7 +79,7 @@ export function exampleOf(schema: unknown): { readonly value: unknown } | { read
     const root = normalized(schema);
     const validator = validatorOf(root);
     const generator = new Generator(root.$defs);
-    // Values of a recursive type can have any depth. Increasing the limit step by step finds the flattest one.
+    // A recursive schema allows values of any depth. Increasing the limit step by step finds the flattest value.
     const value = firstOf(Array.from({ length: MAX_DEPTH }).keys(), (depth) => generator.value(root, depth));
     const [issue] = validator.safeParse(value).error?.issues ?? [];
     return issue === undefined ? { value } : { problem: issue.message };
@@ -88,7 +88,7 @@ export function exampleOf(schema: unknown): { readonly value: unknown } | { read
   }
 }
 
-/** Returns the first result of `resultOf`. @throws {Error} The last error if every call throws. */
+/** Returns the result of the first call that does not throw. @throws {Error} The last error if every call throws. */
 function firstOf<T, R>(items: Iterable<T>, resultOf: (item: T) => R): R {
   let failure: unknown = new Error('no value can match it');
   for (const item of items) {
@@ -101,7 +101,7 @@ function firstOf<T, R>(items: Iterable<T>, resultOf: (item: T) => R): R {
   throw failure;
 }
 
-/** Generates values for schemas. Every method throws an `Error` if it finds no value. */
+/** Generates values for schemas. All methods throw an `Error` if they find no value. */
 class Generator {
   readonly #definitions: readonly unknown[];
   #steps = 0;
@@ -150,16 +150,18 @@ class Generator {
     const first = (isTuple ? items : (prefixItems ?? [])) as unknown[];
     const rest = isTuple ? additionalItems : items;
     const length = Math.min(Math.max(Number(minItems ?? 0), first.length), Number(maxItems ?? Infinity));
+    this.#step(length);
     return Array.from({ length }, (_, index) =>
       this.value(index < first.length ? first[index] : rest, depth - 1),
     );
   }
 
-  #step(): void {
-    if (++this.#steps > MAX_STEPS) throw new Error('it is too large or contradicts itself');
+  #step(count = 1): void {
+    this.#steps += count;
+    if (this.#steps > MAX_STEPS) throw new Error('it is too large or contradicts itself');
   }
 
-  /** Merges a schema with its `$ref` and `allOf`. Of each array in `choices`, one alternative must apply. */
+  /** Merges a schema with its `$ref` and `allOf`. A value must match one alternative from each array in `choices`. */
   #flattened(schema: unknown): Schema {
     if (schema === false) throw new Error('no value can match it');
     const { $ref, allOf = [], anyOf, oneOf, choices = [], ...fields } = Object(schema);
@@ -170,7 +172,7 @@ class Generator {
   }
 }
 
-/** Merges two flat schemas. If both set the same limit, the second one applies. */
+/** Merges two flat schemas. If both schemas set the same limit, the limit in `b` applies. */
 function intersection(a: Schema, b: Schema): Schema {
   const properties = mapValues({ ...Object(a.properties), ...Object(b.properties) }, (_, name) => {
     return { allOf: [Object(a.properties)[name] ?? {}, Object(b.properties)[name] ?? {}] };
@@ -184,7 +186,7 @@ function impliedType(fields: Schema): string {
   return 'items' in fields || 'prefixItems' in fields ? 'array' : 'null';
 }
 
-/** Returns the first candidate that a schema without subschemas accepts. */
+/** Returns the first sample value that a schema without subschemas accepts. */
 function leaf(schema: Schema): unknown {
   const candidates = schema.type === 'string' ? strings(schema) : [...numbers(schema), false, null];
   const validator = validatorOf(schema);

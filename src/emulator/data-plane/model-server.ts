@@ -5,10 +5,10 @@ import { HttpError, isIterable, parseJson } from '../http.ts';
 import { keyView } from '../keys.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';
-import { Completion } from './completion.ts';
+import { Completion, type Prompt } from './completion.ts';
 import { ModelServerError, pythonJson, scenarioError, unknownPath, vllmResponse } from './errors.ts';
 import { exampleOf, violationOf } from './json-schema.ts';
-import { argumentsOf, isReply } from './pieces.ts';
+import { isReply, isWire, piecesOf } from './pieces.ts';
 import type { ChatRequest, EmulatedReply, Reply, ReplyContext, ReplyFunction } from './reply.ts';
 import {
   offeredTools,
@@ -35,7 +35,7 @@ export type ModelServer = (request: ModelRequest) => Promise<Response>;
 /**
  * Creates a model server that responds in vLLM's format, with replies from `rules` and the `reply` option.
  *
- * @param fallback - Handles the requests that no rule matches.
+ * @param fallback - Handles requests that no rule matches.
  */
 export function emulatedModelServer(
   { settings, randomText }: Context,
@@ -45,44 +45,48 @@ export function emulatedModelServer(
   const respond: ModelServer = async (modelRequest) => {
     const { path, body, key, signal, log } = modelRequest;
     const isChat = path === '/chat/completions';
-    // vLLM does not serve images.
+    // vLLM has no endpoints for images.
     if (!isChat && path !== '/completions') {
       return fallback?.(modelRequest) ?? unknownPath();
     }
-    let request: ChatRequest;
+    let requests: readonly ChatRequest[];
     try {
-      request = isChat ? parseChatRequest(body) : parseCompletionRequest(body);
+      requests = isChat ? [parseChatRequest(body)] : parseCompletionRequest(body);
     } catch (error) {
       // The fallback does its own validation.
       if (fallback !== undefined) return fallback(modelRequest);
       throw error;
     }
-    const match = rules.match(request, key);
-    if (match !== undefined) log.add({ rule: match.position });
-    else if (fallback !== undefined) return fallback(modelRequest);
-
-    const model = settings.models.find(({ id }) => id === request.model);
-    checkContext(request, model);
-    const source = match?.reply ?? settings.reply;
-    if (source === undefined && settings.strict) throw unmatched(request, key);
-    const context = { request, key: keyView(key, settings.now()), signal };
-    const reply = await replyOf(source ?? defaultReply, context);
-    checkStrictSchemas(reply, request);
+    const model = settings.models.find(({ id }) => id === body.model);
+    const prompts: Prompt[] = [];
+    for (const request of requests) {
+      const match = rules.match(request, key);
+      if (match !== undefined) log.add({ rule: match.position });
+      else if (fallback !== undefined) return fallback(modelRequest);
+      checkContext(request, model);
+      const source = match?.reply ?? settings.reply;
+      if (source === undefined && settings.strict) throw unmatched(request, key);
+      const context = { request, key: keyView(key, settings.now()), signal };
+      const reply = await replyOf(source ?? defaultReply, context);
+      await checkStrictSchemas(reply, request);
+      prompts.push({ request, reply });
+    }
+    const [first] = prompts as [Prompt];
     const completion = new Completion({
-      reply,
-      request,
+      ...(prompts.find(({ reply }) => isWire(reply)) ?? first),
+      prompts,
       isChat,
       head: {
         id: `${isChat ? 'chatcmpl' : 'cmpl'}-${randomText(ALPHANUMERIC, 24)}`,
         created: Math.floor(settings.now() / 1000),
-        model: request.model,
+        model: first.request.model,
       },
       reasoningField:
         model?.reasoningField ?? (settings.behind === 'gateway' ? 'reasoning_content' : 'reasoning'),
       contextLength: model?.contextLength ?? Number.POSITIVE_INFINITY,
       randomText,
     });
-    if (request.stream !== true) return vllmResponse(await completion.whole(signal).catch(failed));
+    if (first.request.stream !== true) return vllmResponse(await completion.whole(signal).catch(failed));
     return new Response(bodyOf(events(completion)), {
       headers: { 'content-type': 'text/event-stream; charset=utf-8' },
     });
@@ -96,7 +100,7 @@ export function emulatedModelServer(
 }
 
 async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Promise<Reply> {
-  // Called within a promise, so that a function that throws is handled like one that rejects.
+  // Called within a promise, so that exceptions are handled like rejections.
   const reply: unknown =
     typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
   // Nothing will read the reply, so close its generator, which may hold resources.
@@ -110,7 +114,7 @@ async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Pr
 
 /**
  * Yields the events of a stream. If the reply fails, the stream ends with an error event and `[DONE]`, as in vLLM when
- * the engine dies.
+ * its engine dies.
  */
 async function* events(completion: Completion): AsyncGenerator<string, void, undefined> {
   try {
@@ -136,7 +140,7 @@ function checkContext(request: ChatRequest, model: EmulatedModel | undefined): v
   if (contextLength === undefined) return;
   const start = `This model's maximum context length is ${contextLength} tokens. However, `;
   const characters = request.messages.reduce((sum, { content }) => sum + lengthOf(textOf(content)), 0);
-  // vLLM rejects a prompt that is certain to exceed the limit without tokenizing it.
+  // If a prompt is certain to exceed the limit, vLLM rejects it without tokenizing it.
   const maxCharacters = contextLength * 16;
   if (characters > maxCharacters) {
     throw new ModelServerError(
@@ -172,8 +176,8 @@ function unmatched(request: ChatRequest, key: KeyRecord): HttpError {
 }
 
 /**
- * Repeats the last user message, unless the request requires a tool call (`tool_choice`) or JSON (`response_format`).
- * In that case, the arguments or the reply are the simplest valid value.
+ * Returns the last user message. If the request requires a tool call (`tool_choice`) or JSON (`response_format`),
+ * returns the simplest valid arguments or JSON value instead.
  *
  * @throws {HttpError} If no valid value can be found.
  */
@@ -204,16 +208,24 @@ function jsonFor(schema: unknown, subject: string): string {
  *
  * @throws {HttpError} If the reply violates a schema. The error describes the violation.
  */
-function checkStrictSchemas(reply: Reply, request: ChatRequest): void {
-  if (isIterable(reply)) return;
-  const scripted = typeof reply === 'string' ? { content: reply } : (reply as EmulatedReply);
-  const { content, toolCalls = [], finishReason = 'stop' } = scripted;
-  if (!['stop', 'tool_calls'].includes(finishReason)) return;
+async function checkStrictSchemas(reply: Reply, request: ChatRequest): Promise<void> {
+  if (isIterable(reply) || isWire(reply)) return;
+  let content: string | undefined;
+  const calls: { name: string; arguments: string }[] = [];
+  for await (const piece of piecesOf(reply as EmulatedReply)) {
+    if (!['stop', 'tool_calls'].includes(piece.finishReason ?? 'stop')) return;
+    if (piece.content !== undefined) content = (content ?? '') + piece.content;
+    for (const { index = 0, name = '', arguments: text = '' } of piece.toolCalls ?? []) {
+      calls[index] ??= { name: '', arguments: '' };
+      calls[index].name += name;
+      calls[index].arguments += text;
+    }
+  }
   const format = responseSchema(request);
   if (format?.strict === true && content !== undefined) check('reply', content, format.schema);
-  for (const { name, arguments: given = '{}' } of toolCalls) {
-    const tool = offeredTools(request).find((each) => each.name === name);
-    if (tool?.strict === true) check(`call to \`${name}\``, argumentsOf(given), tool.parameters);
+  for (const call of calls) {
+    const tool = offeredTools(request).find(({ name }) => name === call?.name);
+    if (tool?.strict === true) check(`call to \`${tool.name}\``, call.arguments, tool.parameters);
   }
 }
 

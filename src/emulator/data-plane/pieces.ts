@@ -2,7 +2,6 @@ import { isIterable, isObject } from '../http.ts';
 import { delta as deltaSchema, reply as replySchema } from '../scenario.ts';
 import type {
   ChatRequest,
-  EmulatedChunk,
   EmulatedCompletion,
   EmulatedDelta,
   EmulatedReply,
@@ -33,19 +32,17 @@ export function isCompletion(reply: unknown): reply is EmulatedCompletion {
   return isObject(reply) && 'choices' in reply;
 }
 
-/** Returns whether the chunks of a reply are in wire format. */
-export function isWireStream(reply: Reply): reply is { readonly chunks: readonly EmulatedChunk[] } {
-  return (
-    typeof reply === 'object' &&
-    'chunks' in reply &&
-    (reply.chunks as object[]).some((chunk) => isCompletion(chunk))
-  );
+/** Returns whether a reply, or its chunks, are in wire format and therefore sent regardless of the request. */
+export function isWire(reply: Reply): boolean {
+  if (isCompletion(reply)) return true;
+  const { chunks = [] } = reply as EmulatedReply;
+  return chunks.some((chunk) => isCompletion(chunk));
 }
 
 /** Maximum number of chunks into which a text is split. */
 const CHUNKS = 4;
 
-/** Splits a text into chunks of whole characters. */
+/** Splits a text into chunks without splitting characters. */
 function cut(text: string): string[] {
   const size = Math.max(1, Math.ceil(lengthOf(text) / CHUNKS));
   return text.match(new RegExp(`[\\s\\S]{1,${size}}`, 'gu')) ?? [];
@@ -64,7 +61,7 @@ export async function* limitedPieces(
   const available = contextLength - promptTokens(request.messages);
   let budget =
     Math.min(typeof requested === 'number' ? requested : available, available) * CHARACTERS_PER_TOKEN;
-  /** Returns the part of a text that fits into the budget, or `undefined` if the budget is used up. */
+  /** Returns the part of a text that fits into the token budget, or `undefined` if the budget is used up. */
   const take = (text: string | undefined): string | undefined => {
     if (text === undefined || text === '') return text;
     const characters = [...text];
@@ -76,7 +73,7 @@ export async function* limitedPieces(
     .flat()
     .map(String)
     .filter((text) => text !== '');
-  // Like vLLM, hold back one character less than the longest stop string, because that string may have begun.
+  // Like vLLM, hold back one character less than the longest stop string, because the text may end with its beginning.
   const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
   let held = '';
   let hasCalls = false;
@@ -100,7 +97,8 @@ export async function* limitedPieces(
   yield { content, finishReason: budget < 0 ? 'length' : hasCalls ? 'tool_calls' : 'stop' };
 }
 
-async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, void, undefined> {
+/** The chunks of a reply, without limits. */
+export async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, void, undefined> {
   if (isIterable(reply)) {
     for await (const chunk of reply) {
       if (!isDelta(chunk))
@@ -130,7 +128,6 @@ async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, void, unde
   if (finishReason !== undefined) yield { finishReason };
 }
 
-/** Returns the arguments of a tool call in wire format. */
-export function argumentsOf(given: NonNullable<EmulatedToolCall['arguments']>): string {
+function argumentsOf(given: NonNullable<EmulatedToolCall['arguments']>): string {
   return typeof given === 'string' ? given : JSON.stringify(given);
 }

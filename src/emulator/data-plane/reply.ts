@@ -12,14 +12,14 @@ export interface ChatRequest {
 /** A message in a request or a completion. */
 export interface EmulatedMessage {
   readonly role?: string | undefined;
-  /** A string, or an array of parts. Only parts with `text` are read. */
+  /** A string, or an array of parts. Parts without `text` are ignored. */
   readonly content?: string | null | readonly { readonly [field: string]: unknown }[] | undefined;
   readonly [field: string]: unknown;
 }
 
 /** A choice in an {@link EmulatedCompletion}. */
 export interface EmulatedChoice {
-  /** Default: the position in `choices`. */
+  /** Index of the choice. Default: its position in `choices`. */
   readonly index?: number | undefined;
   /** The model's message. `role` defaults to `assistant`. */
   readonly message: EmulatedMessage;
@@ -42,15 +42,15 @@ export interface EmulatedToolCall {
   readonly name: string;
   /** Objects are sent as JSON; strings are sent unchanged, even if they are not valid JSON. Default: `{}`. */
   readonly arguments?: string | Readonly<Record<string, unknown>> | undefined;
-  /** Default: a unique id in vLLM's format, `chatcmpl-tool-…`. */
+  /** Id of the tool call. Default: a unique id in vLLM's format, `chatcmpl-tool-…`. */
   readonly id?: string | undefined;
 }
 
-/** A part of a tool call in a chunk. */
+/** The part of a tool call that one chunk contains. */
 export interface EmulatedToolCallDelta {
   /** Position of the tool call in its message. Default: 0. */
   readonly index?: number | undefined;
-  /** Default: a unique id in the first delta of the tool call, none in the others. */
+  /** Default: a unique id in the first delta of the tool call, and no id in the other deltas. */
   readonly id?: string | undefined;
   readonly name?: string | undefined;
   readonly arguments?: string | undefined;
@@ -61,11 +61,11 @@ export interface EmulatedDelta {
   readonly reasoning?: string | undefined;
   readonly content?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCallDelta[] | undefined;
-  /** Ends the reply with this chunk. If no chunk has a finish reason, an additional chunk without text ends it. */
+  /** Ends the reply with this chunk. If no chunk has a finish reason, an empty chunk with a finish reason is added. */
   readonly finishReason?: string | undefined;
 }
 
-/** A chunk in wire format. Missing fields other than `choices` are filled in. */
+/** A chunk in wire format. Except for `choices`, missing fields are filled in. */
 export interface EmulatedChunk {
   readonly choices: readonly { readonly [field: string]: unknown }[];
   readonly [field: string]: unknown;
@@ -78,8 +78,8 @@ export interface EmulatedReply {
   readonly refusal?: string | undefined;
   readonly toolCalls?: readonly EmulatedToolCall[] | undefined;
   /**
-   * Chunks of a stream, instead of `reasoning`, `content`, `refusal` and `toolCalls`. Strings are content. Limits in
-   * the request, such as `max_tokens`, do not apply to chunks in wire format.
+   * Chunks of a stream, instead of `reasoning`, `content`, `refusal` and `toolCalls`. Strings are chunks of content.
+   * Limits in the request, such as `max_tokens`, do not apply to chunks in wire format.
    */
   readonly chunks?: readonly (string | EmulatedDelta)[] | readonly EmulatedChunk[] | undefined;
   /** Default: `tool_calls` if there are tool calls, otherwise `stop`. */
@@ -93,13 +93,13 @@ export interface ReplyContext {
   readonly request: ChatRequest;
   /** The key that authenticated the request. */
   readonly key: EmulatedKey;
-  /** Aborted when the client stops waiting for the reply. */
+  /** A signal that is aborted when the client stops waiting for the reply. */
   readonly signal: PlatformAbortSignal;
 }
 
 /**
- * A reply from the model. Each item of an async iterable becomes one chunk and is requested only when the client reads
- * it. If the client disconnects, the iterator's `return` method is called.
+ * A reply from the model. Each item of an async iterable becomes one chunk and is pulled only when the client reads the
+ * chunk. If the client disconnects, the iterator's `return` method is called.
  */
 export type Reply = string | AsyncIterable<string | EmulatedDelta> | EmulatedReply | EmulatedCompletion;
 

@@ -4,7 +4,7 @@ import { ModelServerError } from './errors.ts';
 import type { ChatRequest, EmulatedMessage } from './reply.ts';
 
 /*
- * Validates requests as vLLM does, with the same statuses, and with vLLM's messages unless these are unclear. Unknown
+ * Validates requests as vLLM does, with the same statuses, and with vLLM's messages unless they are unclear. Unknown
  * fields are accepted.
  */
 
@@ -18,7 +18,7 @@ function range(type: z.ZodNumber, minimum: number, maximum: number, expected: st
 
 const POSITIVE = Number.MIN_VALUE;
 
-/** Fields that both endpoints accept. */
+/** Fields that both completion endpoints accept. */
 const common = {
   model: z.string(),
   stream: z.boolean().nullish(),
@@ -53,7 +53,10 @@ const chatRequest = z.looseObject({
   ),
 });
 
-const completionRequest = z.looseObject({ ...common, prompt: strings });
+const completionRequest = z.looseObject({
+  ...common,
+  prompt: strings.refine(({ length }) => length > 0, 'non-empty'),
+});
 
 /** @throws {ModelServerError} If the request is invalid. */
 export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
@@ -65,11 +68,11 @@ export function parseChatRequest(body: Record<string, unknown>): ChatRequest {
   return request;
 }
 
-/** Converts the prompts of `/v1/completions` to user messages. @throws {ModelServerError} If the request is invalid. */
-export function parseCompletionRequest(body: Record<string, unknown>): ChatRequest {
+/** Returns a request with a user message for each prompt of `/v1/completions`. @throws {ModelServerError} */
+export function parseCompletionRequest(body: Record<string, unknown>): ChatRequest[] {
   const request = parse(completionRequest, body);
   checkOptions(request);
-  return { ...request, messages: [request.prompt].flat().map((content) => ({ role: 'user', content })) };
+  return [request.prompt].flat().map((content) => ({ ...request, messages: [{ role: 'user', content }] }));
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, body: Record<string, unknown>): z.output<Schema> {
@@ -108,7 +111,7 @@ export function offeredTools({ tools }: ChatRequest): readonly OfferedTool[] {
 }
 
 /**
- * Returns the name of the tool that the model must call: the one in `tool_choice`, or the first tool for `required`.
+ * Returns the name of the tool that the model must call: the tool in `tool_choice`, or the first tool for `required`.
  */
 export function requiredTool(request: ChatRequest): string | undefined {
   const { tool_choice: choice } = request;
@@ -121,7 +124,7 @@ function checkTools(request: ChatRequest): void {
   const names = offeredTools(request).map(({ name }) => name);
   const hasTools = Array.isArray(request.tools) && (names.length > 0 || choice === 'auto');
   const needsTools = 'When using `tool_choice`, `tools` must be set.';
-  // vLLM does not require tools for `none`.
+  // vLLM does not require `tools` if `tool_choice` is `none`.
   reject(choice !== 'none' && !hasTools, needsTools, 'tool_choice');
   const name = requiredTool(request);
   const text = `The tool specified in \`tool_choice\` (\`${name}\`) does not match any of the specified \`tools\`.`;

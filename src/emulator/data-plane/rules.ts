@@ -15,25 +15,25 @@ export interface TextPattern {
   readonly flags?: string | undefined;
 }
 
-/** The conditions of a rule. A chat request must meet all of them. */
+/** The conditions of a rule. A chat request must meet all conditions. */
 export interface RuleCondition {
-  /** Glob that the model must match. */
+  /** Glob that the name of the model must match. */
   readonly model?: string | undefined;
-  /** The API key, given by its id, its name or the full key. */
+  /** The id, name or full key of the API key that authenticates the request. */
   readonly key?: string | Secret | undefined;
-  /** Substring of the last message, which may have any role, or a pattern that the message must match. */
+  /** Substring of the last message (of any role), or a pattern that the message must match. */
   readonly lastMessage?: string | RegExp | TextPattern | undefined;
   /** Name of a tool that the request must offer. */
   readonly tool?: string | undefined;
-  /** Substring of a tool call's result, or a pattern that it must match. The result must be the last message. */
+  /** Substring of a tool result, or a pattern that the result must match. The result must be the last message. */
   readonly toolResult?: string | RegExp | TextPattern | undefined;
   /** Matches only the nth request that meets the other conditions. */
   readonly nth?: number | undefined;
 }
 
-/** A scripted reply to certain requests. The first matching rule provides the reply. */
+/** A scripted reply to matching requests. If several rules match a request, the first one provides the reply. */
 export interface EmulatorRule {
-  /** Default: the rule applies to every request. */
+  /** The requests to which the rule applies. Default: all requests. */
   readonly when?: RuleCondition | undefined;
   /** The reply, a function that computes it, or an array of replies that are used in order. */
   readonly reply: Reply | ReplyFunction | readonly (Reply | ReplyFunction)[];
@@ -44,7 +44,7 @@ export interface EmulatorRule {
   readonly times?: number | undefined;
 }
 
-/** An active rule. With `using`, it is removed at the end of the block. */
+/** An active rule. If declared with `using`, the rule is removed at the end of the block. */
 export interface ActiveRule extends Disposable {
   /** Number of requests to which the rule has replied. */
   readonly hits: number;
@@ -59,7 +59,7 @@ export interface Rules extends Iterable<ActiveRule> {
   readonly clear: () => void;
 }
 
-/** An active rule. `matches` is the number of requests that met all conditions other than `nth`. */
+/** An active rule. `matches` is the number of requests that met all conditions except `nth`. */
 interface Entry extends ActiveRule {
   readonly when: RuleCondition;
   readonly replies: readonly (Reply | ReplyFunction)[];
@@ -76,7 +76,7 @@ export class RuleBook {
     const replies = Array.isArray(rule.reply) ? [...rule.reply] : [rule.reply as Reply];
     const remove = (): void => void this.#entries.delete(entry);
     const entry: Entry = {
-      // A printed rule must not contain a full key.
+      // Conceal the key, because a printed rule must not contain a full key.
       when: { ...rule.when, key: concealed(rule.when?.key) },
       replies,
       times: rule.times ?? (Array.isArray(rule.reply) ? replies.length : Number.POSITIVE_INFINITY),
@@ -103,7 +103,7 @@ export class RuleBook {
     return undefined;
   }
 
-  /** @param isSelected - Limits the removal to rules for certain keys. */
+  /** @param isSelected - Selects the keys whose rules are removed. Default: all rules. */
   clear(isSelected: (key: RuleCondition['key']) => boolean = () => true): void {
     for (const { when, remove } of this.#entries) if (isSelected(when.key)) remove();
   }

@@ -16,17 +16,16 @@ export function lengthOf(text: string): number {
   return [...text].length;
 }
 
-/** @param messages - May be invalid. */
+/** @param messages - Messages, which need not be valid. */
 export function promptTokens(messages: readonly unknown[]): number {
   return tokensOf(
     messages.reduce((sum: number, message) => sum + lengthOf(textOf(Object(message).content)), 0),
   );
 }
 
-/** Returns the text of a message's `content`. Joins the texts of its parts. */
+/** Returns the text of a message's `content`. Joins the texts of its parts if it is an array. */
 export function textOf(content: unknown): string {
-  if (typeof content === 'string') return content;
-  const texts = [content].flat().map((part) => Object(part).text);
+  const texts = [content].flat().map((part) => (isObject(part) ? part.text : part));
   return texts.filter((text) => typeof text === 'string').join('');
 }
 
@@ -52,7 +51,7 @@ export class UsageMeter {
     }
   }
 
-  /** Number of reasoning tokens so far. */
+  /** Number of reasoning tokens read so far. */
   get reasoning(): number {
     return tokensOf(this.#reasoningCharacters);
   }

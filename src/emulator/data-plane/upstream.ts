@@ -6,7 +6,7 @@ import type { EmulatedModel, UpstreamOptions } from '../options.ts';
 import { upstreamError } from './errors.ts';
 import type { ModelRequest } from './model-server.ts';
 
-/** No other headers are forwarded, because they may contain a credential or apply to a single connection. */
+/** Other headers are not forwarded, because they may contain a credential or apply only to the client's connection. */
 const FORWARDED_HEADERS = ['accept', 'accept-language', 'traceparent', 'tracestate', 'x-request-id'];
 
 /** Creates a client for a real model server. */
@@ -21,7 +21,7 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
   const send = async (path: string, init: RequestInit, signal: AbortSignal): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (apiKey !== undefined) headers.set('authorization', `Bearer ${apiKey.reveal()}`);
-    // Read for each request, because tests and tracers may replace the global `fetch`.
+    // Look up `fetch` for each request, because tests and tracers may replace the global function.
     const fetch = options.fetch ?? globalThis.fetch;
     const target = `${url}${path}`;
     const response = await fetch(target, { ...init, headers, signal, redirect: 'manual' }).catch(
@@ -40,7 +40,7 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
   };
 
   return {
-    /** Redacts the model server's key. Servers may repeat it in errors, but the client must not see it. */
+    /** Redacts the model server's key. Servers may echo their key in errors, but the client must not see it. */
     redact: redacted,
     async models(signal: AbortSignal): Promise<EmulatedModel[]> {
       const response = await send('/models', { method: 'GET' }, signal);
@@ -61,12 +61,12 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
   };
 }
 
-/** Describes a failure in the wording of Go's HTTP client, which the gateway uses. */
+/** Describes a failure as Go's HTTP client, which the gateway uses, would describe it. */
 function causeOf(error: unknown, { hostname, port, protocol }: URL): string {
   const { message, cause } = error instanceof Error ? error : new Error(String(error));
   const code = isObject(cause) && typeof cause.code === 'string' ? cause.code : undefined;
   const address = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
-  // `fetch` blocks some ports. The gateway would report a refused connection.
+  // `fetch` blocks some ports, for which the gateway would report a refused connection.
   const isBlocked = cause instanceof Error && cause.message === 'bad port';
   switch (isBlocked ? 'ECONNREFUSED' : code) {
     case 'ECONNREFUSED':

@@ -33,12 +33,9 @@ export function replacementOf(fault: Fault, request: Request, plane: EmulatedPla
   return response;
 }
 
-interface Waiting {
-  readonly sleep: Sleep;
-  readonly signal: AbortSignal;
-}
+type Waiting = { readonly sleep: Sleep; readonly signal: AbortSignal };
 
-/** Applies the effects of a fault on the body of a response. */
+/** Applies the effects of a fault to the body of a response. */
 export async function corrupt(response: Response, fault: Fault, waiting: Waiting): Promise<Response> {
   const { body, status, headers } = response;
   const corruption = corruptionOf(fault);
@@ -93,16 +90,13 @@ async function* corruptEvents(
 async function* regroup(texts: AsyncIterable<string>, size: number): AsyncGenerator<Bytes, void, undefined> {
   const encoder = new TextEncoder();
   let rest: Bytes = new Uint8Array(0);
-  let failure: unknown;
   try {
     for await (const text of texts) {
       rest = new Uint8Array([...rest, ...encoder.encode(text)]);
       for (; rest.length >= size; rest = rest.slice(size)) yield rest.slice(0, size);
     }
-  } catch (error) {
-    failure = error;
+  } finally {
+    // Data that was sent before the connection was lost still arrives.
+    if (rest.length > 0) yield rest;
   }
-  // Data that was sent before the connection was lost still arrives.
-  if (rest.length > 0) yield rest;
-  if (failure !== undefined) throw failure;
 }

@@ -5,9 +5,9 @@ import type { EmulatedOperation, EmulatedPlane } from '../operation.ts';
 export interface RequestFilter {
   readonly plane?: EmulatedPlane | undefined;
   readonly operation?: EmulatedOperation | undefined;
-  /** The key that authenticates the request or that it refers to, given by its id, its name or the full key. */
+  /** The id, name or full key of the API key that authenticates the request, or that the request refers to. */
   readonly key?: string | Secret | undefined;
-  /** The fault applies from the nth matching request on. Default: 1. */
+  /** Number of the first matching request to which the fault applies. Default: 1. */
   readonly nth?: number | undefined;
 }
 
@@ -18,8 +18,8 @@ export interface RequestFilter {
  * to one request, their delays and format changes are combined, and one of them determines how the response ends:
  * faults set by `next` take precedence over random faults, which take precedence over faults set by `always`.
  *
- * `…AfterChunks` is the number of events to send first. In a stream with fewer events, the fault applies before
- * `[DONE]`. In a non-streaming response, an error replaces the body; other endings send half of it, or nothing for 0.
+ * `…AfterChunks` fields specify how many events are sent first. In a stream with fewer events, the fault applies before
+ * `[DONE]`. In a non-streaming response, an error replaces the body; other endings send half of it (0: nothing).
  */
 export interface Fault extends RequestFilter {
   /** Number of requests to which the fault applies. Default: 1. */
@@ -29,30 +29,30 @@ export interface Fault extends RequestFilter {
   readonly delayMs?: number | undefined;
   /** Delay between the events of a stream, in milliseconds. */
   readonly chunkDelayMs?: number | undefined;
-  /** Stalls the response after this many chunks. */
+  /** Stalls the response after the given number of chunks. */
   readonly stallAfterChunks?: number | undefined;
-  /** With `stallAfterChunks`: duration in milliseconds. Default: until the client disconnects. */
+  /** With `stallAfterChunks`: duration of the stall in milliseconds. Default: until the client disconnects. */
   readonly stallMs?: number | undefined;
 
   /** Ends the lines of a stream with CRLF. */
   readonly crlf?: boolean | undefined;
   /** Sends a comment before each event of a stream. */
   readonly comments?: boolean | undefined;
-  /** Number of bytes per write of a stream. A write can contain part of an event, or several events. */
+  /** Number of bytes in each write of a stream. A write can contain part of an event, or several events. */
   readonly writeBytes?: number | undefined;
 
-  /** Responds with this status (200 to 599) without applying the request. */
+  /** Responds with the given status (200 to 599) without processing the request. */
   readonly status?: number | undefined;
   /**
-   * With `status`: the body. Strings are sent unchanged, other values as JSON. Default: the body that the service sends
-   * with this status.
+   * With `status`: the body of the response. Strings are sent unchanged, other values as JSON. Default: the body that
+   * the service sends with this status.
    */
   readonly body?: unknown;
-  /** With `status`: additional headers. They override default headers, such as `content-type`. */
+  /** With `status`: additional headers. These override default headers, such as `content-type`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Drops the connection before the response. The request is not applied. */
+  /** Drops the connection before the response. The request is not processed. */
   readonly dropConnection?: boolean | undefined;
-  /** With `status` or `dropConnection`: whether the request is applied anyway. Default: false. */
+  /** With `status` or `dropConnection`: whether the request is processed anyway. Default: false. */
   readonly applied?: boolean | undefined;
 
   /** Ends the response early without an error, as the gateway does if a line is not JSON or the connection is reset. */
@@ -71,20 +71,20 @@ export interface Fault extends RequestFilter {
   readonly errorEvent?: unknown;
   /** Sends an error event and `[DONE]`, as vLLM does when its engine dies. */
   readonly engineDiesAfterChunks?: number | undefined;
-  /** Drops the connection after this many chunks. */
+  /** Drops the connection after the given number of chunks. */
   readonly dropAfterChunks?: number | undefined;
-  /** Makes the first chunk, the chunk after this many others, or a non-streaming response invalid JSON. */
+  /** Makes the first chunk, the chunk after the given number, or a non-streaming response invalid JSON. */
   readonly malformedJson?: boolean | number | undefined;
   /** Omits `[DONE]` from an otherwise complete stream. */
   readonly omitDone?: boolean | undefined;
 
-  /** Time after a create request during which the data plane rejects the new key, in milliseconds. */
+  /** How long the data plane rejects a new key after its creation, in milliseconds. */
   readonly acceptedAfterMs?: number | undefined;
-  /** Time after a delete request during which the data plane still accepts the key, in milliseconds. */
+  /** How long the data plane still accepts a key after its deletion, in milliseconds. */
   readonly acceptedForMs?: number | undefined;
 }
 
-/** Random faults. Each affected request gets one fault that can apply to it. */
+/** Random faults. Each affected request gets one fault, chosen from those that can apply to the request. */
 export interface RandomFaults extends RequestFilter {
   /** The same seed yields the same faults for the same requests. Default: generated with the emulator's `random`. */
   readonly seed?: number | undefined;
@@ -100,7 +100,7 @@ export type ScheduledFault =
   | (Omit<Fault, 'times'> & { readonly mode: 'always' })
   | (RandomFaults & { readonly mode: 'random' });
 
-/** An active fault. With `using`, it is removed at the end of the block. */
+/** An active fault. If declared with `using`, the fault is removed at the end of the block. */
 export interface ActiveFault extends Disposable {
   /** Number of requests to which the fault has been applied. */
   readonly hits: number;
@@ -114,13 +114,13 @@ export interface ActiveRandomFaults extends ActiveFault {
 }
 
 /**
- * Sets and removes faults. The methods throw a `TypeError` that names the field if a field is invalid or contradicts
- * another one.
+ * Sets and removes faults. The methods throw a `TypeError` that names the field if a field is invalid or conflicts with
+ * another field.
  */
 export interface Faults {
   /**
-   * Sets a fault for the next matching request, or for the next `times` requests. If there are several such faults,
-   * each request gets one of them, in order.
+   * Sets a fault for the next matching request, or for the next `times` requests. If `next` has set several faults,
+   * each matching request gets one of them, in order.
    */
   readonly next: (fault: Fault) => ActiveFault;
   /** Sets a fault for every matching request until the fault is removed. */

@@ -28,14 +28,14 @@ interface Entry extends ActiveFault {
   readonly operations: readonly EmulatedOperation[] | undefined;
   readonly times: number;
   readonly seed?: number;
-  /** Returns the fault for a matching request, if there is one. */
+  /** Returns the fault that applies to a matching request, if any. */
   readonly faultFor: (target: FaultTarget) => Fault | undefined;
   /** Number of requests that matched the filter. */
   matches: number;
   hits: number;
 }
 
-/** In ascending order of precedence. */
+/** The modes of faults, in ascending order of precedence. */
 const MODES = ['always', 'random', 'next'] as const;
 
 export class FaultPlan implements Faults {
@@ -53,12 +53,12 @@ export class FaultPlan implements Faults {
   readonly random: Faults['random'] = (faults) =>
     this.schedule({ ...faults, mode: 'random' }) as ActiveRandomFaults;
 
-  /** @param isSelected - Limits the removal to faults for certain keys. */
+  /** @param isSelected - Selects the keys whose faults are removed. Default: all faults. */
   readonly clear = (isSelected: (key: RequestFilter['key']) => boolean = () => true): void => {
     for (const { filter, remove } of this.#entries) if (isSelected(filter.key)) remove();
   };
 
-  /** Sets a fault. @throws {TypeError} If it is invalid. */
+  /** Sets a fault. @throws {TypeError} If the fault is invalid. */
   schedule(given: ScheduledFault): ActiveFault {
     const scheduled = { ...given };
     const { mode = 'next' } = scheduled;

@@ -10,7 +10,7 @@ import type { Fault, RequestFilter, ScheduledFault } from './fault.ts';
 
 /** The effect of a fault on the body of a response. */
 export interface Corruption {
-  /** Number of chunks before the corrupted one. */
+  /** Number of chunks before the corrupted chunk. */
   readonly after: number;
   /** Returns the replacement for the chunk at which the fault applies. */
   readonly event: (event: string) => string;
@@ -28,13 +28,13 @@ interface Row {
   readonly operations?: (value: never) => readonly EmulatedOperation[];
   /** Whether the field determines how the response ends. A fault can have only one such field. */
   readonly isEnding?: boolean;
-  /** Other fields, at least one of which must be set. */
+  /** Fields of which at least one must also be set. */
   readonly needs?: readonly (keyof Fault)[];
-  /** Generates a random value for the field. Without it, random faults do not use the field. */
+  /** Generates a random value for the field. If absent, random faults do not use the field. */
   readonly random?: (draw: Draw) => unknown;
   /** Generates the fields that accompany this field in a random fault. */
   readonly randomly?: (draw: Draw) => Fault;
-  /** Returns the differences from a plain truncation. */
+  /** Returns how the corruption differs from a plain truncation. */
   readonly corruption?: (fault: Fault) => Partial<Corruption>;
 }
 
@@ -68,7 +68,7 @@ const FILTER: Readonly<Record<keyof RequestFilter, Row>> = {
 
 const half = (text: string): string => text.slice(0, Math.floor(text.length / 2));
 
-/** Creates a row for a field that ends the response after a number of chunks. */
+/** Creates a table row for a field that ends the response after a given number of chunks. */
 function ending(corruption: (fault: Fault) => Partial<Corruption> = () => ({})): Row {
   return { ...chunks, isEnding: true, corruption };
 }
@@ -86,7 +86,7 @@ const eventAndDone = (data: string): string => event(data) + event('[DONE]');
 
 const ENGINE_ERROR =
   '{"error": {"message": "EngineCore encountered an issue. See stack trace (above) for the root cause.", "type": "InternalServerError", "param": null, "code": 500}}';
-/** The same error in the format of older vLLM versions. */
+/** The engine error in the format of older vLLM versions. */
 const FLAT_ERROR =
   '{"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}';
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
@@ -149,7 +149,7 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
 
 const NAMES = Object.keys(FAULTS) as (keyof Fault)[];
 
-/** Returns the names of the fields that are set. A field that is false counts as not set. */
+/** Returns the names of the fields that are set. A field with the value false counts as not set. */
 function givenFields(fault: Fault): (keyof Fault)[] {
   return NAMES.filter((name) => fault[name] !== undefined && fault[name] !== false);
 }
@@ -216,7 +216,7 @@ export const scheduledFault = z.discriminatedUnion(
   'must be `next`, `always` or `random`',
 );
 
-/** Returns whether a field determines how a response ends, or belongs to a field that does. */
+/** Returns whether a field determines how a response ends, or modifies a field that does. */
 function isEnding(name: keyof Fault): boolean {
   return [name, ...(FAULTS[name].needs ?? [])].some((each) => FAULTS[each].isEnding);
 }
@@ -236,7 +236,7 @@ export function mergeFaults(faults: readonly Fault[]): Fault {
   return merged;
 }
 
-/** Returns how a fault corrupts a body, or `undefined` if it does not. */
+/** Returns how a fault corrupts a body, or `undefined` if the fault does not affect the body. */
 export function corruptionOf(fault: Fault): Corruption | undefined {
   const name = effectsOf(fault).find((each) => FAULTS[each].corruption !== undefined);
   if (name === undefined) return undefined;
@@ -245,10 +245,10 @@ export function corruptionOf(fault: Fault): Corruption | undefined {
   return { after, event: () => '', next: 'end', whole, ...FAULTS[name].corruption?.(fault) };
 }
 
-/** Limit for random numbers of chunks: roughly the length of the emulator's streams. */
+/** Maximum for random numbers of chunks: roughly the number of chunks in one of the emulator's streams. */
 const MAX_CHUNKS = 8;
 
-/** Generates a random fault that can apply to an operation. Returns `undefined` if there is none. */
+/** Generates a random fault that can apply to an operation. Returns `undefined` if no fault can. */
 export function randomFault(
   operation: EmulatedOperation | undefined,
   { random, maxDelayMs }: { readonly random: () => number; readonly maxDelayMs: number },

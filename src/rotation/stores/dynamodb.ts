@@ -8,7 +8,7 @@ export interface DynamodbDocumentClient {
 
 /** Options for {@link dynamodbStore}. */
 export interface DynamodbStoreOptions {
-  /** The document client to use. */
+  /** The document client with which the store sends its requests. */
   readonly client: DynamodbDocumentClient;
   /** Name of the table, whose primary key must be the string partition key `ring` without a sort key. */
   readonly table: string;
@@ -17,7 +17,7 @@ export interface DynamodbStoreOptions {
 /**
  * Creates a store that keeps its records in a DynamoDB table. It suits serverless functions: each operation is a single
  * request, and the store does not poll. Reads are strongly consistent, and writes are conditional. The role needs
- * `dynamodb:GetItem` and `dynamodb:PutItem`. Do not write to a global table in several regions: the last writer wins.
+ * `dynamodb:GetItem` and `dynamodb:PutItem`. Write to a global table in one region only, because the last writer wins.
  *
  * @throws {ConfigurationError} If an option is invalid. Methods reject with the client's errors.
  *
@@ -57,7 +57,7 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
       const input = {
         TableName: table,
         Item: { ring, version, value },
-        // The AWS SDK repeats requests that get no response, so this version may have been stored already.
+        // The AWS SDK retries requests that get no response, so this version may have been stored already.
         ConditionExpression: `${unchanged} OR #version = :version`,
         ExpressionAttributeNames: { '#ring': 'ring', '#version': 'version' },
         ExpressionAttributeValues: { ':version': version, ...(expected && { ':expected': expected }) },
@@ -75,7 +75,7 @@ export function dynamodbStore(options: DynamodbStoreOptions): KeyStore {
 
 type Command = new (input: object) => never;
 
-/** The package is an optional peer dependency, so it is loaded on the first operation and not type-checked here. */
+/** The AWS SDK is an optional peer dependency, so it is loaded on the first operation and not type-checked here. */
 function loadCommands(): Promise<{ readonly GetCommand: Command; readonly PutCommand: Command }> {
   return import('@aws-sdk/lib-dynamodb' as string);
 }

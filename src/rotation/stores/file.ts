@@ -14,7 +14,7 @@ export interface FileStoreOptions {
 }
 
 /**
- * Creates a file store for any number of processes on one machine. An update resolves once it is on disk.
+ * Creates a file store for any number of processes on one machine. An update resolves once the record is on disk.
  *
  * Files are readable only by their owner (0600). Requires a local disk with hard links, such as the overlay file
  * system of a container. Network file systems may retry operations and report an applied update as a conflict.
@@ -42,7 +42,7 @@ export function fileStore(options: FileStoreOptions): KeyStore {
       async get(ring) {
         const folder = join(root, ring);
         const latest = await readLatest(folder);
-        // A power failure must not undo an update on which a caller has acted.
+        // A power failure must not undo an update that has resolved.
         if (latest) await sync(folder);
         return latest && { value: latest.value, version: latest.version };
       },
@@ -70,7 +70,7 @@ const RECORD_NAME = /^\d{12}$/;
 const TEMPORARY_NAME = /^\.[\da-f-]{36}\.tmp$/;
 /** Age at which temporary files of crashed processes are removed. */
 const MAX_TEMPORARY_AGE_MS = 60 * 60 * 1000;
-/** Number of records to keep. A record that is this far behind the latest one may have been removed. */
+/** Number of record files to keep. Older files are removed. */
 const KEPT_RECORDS = 32;
 /** A record can be replaced while it is being read. Every failed attempt means that another process has succeeded. */
 const MAX_ATTEMPTS = 100;
@@ -105,7 +105,7 @@ async function writeNext(folder: string, number: number, record: StoredRecord): 
   return true;
 }
 
-/** Removes old records and the temporary files of crashed processes. */
+/** Removes old records, and temporary files left behind by crashed processes. */
 async function removeOld(folder: string, number: number): Promise<void> {
   const names = await readdir(folder);
   await Promise.allSettled(
@@ -118,7 +118,7 @@ async function removeOld(folder: string, number: number): Promise<void> {
   );
 }
 
-/** Returns the numbers of the records in a directory, in ascending order. */
+/** Returns the numbers of the record files in a directory, in ascending order. */
 async function numbersIn(folder: string): Promise<number[]> {
   const names = (await unlessMissing(readdir(folder))) ?? [];
   const numbers = names.filter((name) => RECORD_NAME.test(name)).map(Number);
@@ -151,10 +151,10 @@ async function writeSynced(file: string, text: string): Promise<void> {
     .finally(() => handle.close());
 }
 
-/** Creates a directory and its parents, and syncs the directories that contain new ones. */
+/** Creates a directory and its parents, and syncs every directory in which one was created. */
 async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 }).catch(async (error: unknown) => {
-    // Node reports ENOENT for a read-only file system; this check reports EROFS or EACCES.
+    // On a read-only file system, Node reports ENOENT, whereas this check reports EROFS or EACCES.
     if (hasCode(error, 'ENOENT')) await checkWritable(path);
     throw error;
   });
@@ -170,7 +170,7 @@ async function checkWritable(path: string): Promise<void> {
   if (!isWritable && dirname(path) !== path) await checkWritable(dirname(path));
 }
 
-/** Syncs a directory. Until then, files that were created, linked or removed in it are not durable. */
+/** Syncs a directory, which makes the creation, linking and removal of its files durable. */
 async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

@@ -14,27 +14,27 @@ import { redact } from '../../secret/index.ts';
 import { isSecret, type Secret } from '../../secret/secret.ts';
 import { checkFunction, checkMs, type KeyStore, RING_NAME, type StoredRecord, storeFrom } from './store.ts';
 
-/** Decoded entries of a Secret by name. */
+/** The decoded entries of a Secret, by name. */
 type Entries = Readonly<Record<string, string>>;
 
 /** Options for {@link kubernetesSecretStore}. In a pod, only `name` is required. */
 export interface KubernetesSecretStoreOptions {
-  /** Name of the Secret, which can hold any number of rings. Created with the first record if it does not exist. */
+  /** Name of the Secret, which can hold any number of rings. Created with the first record if missing. */
   readonly name: string;
   /** Namespace of the Secret. @defaultValue The namespace of the pod. */
   readonly namespace?: string | undefined;
   /** URL of the API server. `http` is allowed only for this machine. @defaultValue The API server of the cluster. */
   readonly server?: string | PlatformUrl | undefined;
-  /** Bearer token, or a function that returns it. @defaultValue The service account's token; none with `server`. */
+  /** Bearer token, or a function that returns one. @defaultValue The service account's token; none with `server`. */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;
   /** Directory with `token`, `namespace` and `ca.crt`. @defaultValue '/var/run/secrets/kubernetes.io/serviceaccount' */
   readonly serviceAccountPath?: string | undefined;
   /**
    * Returns additional entries to write in the same request as a record, such as the plain-text key for pods that only
-   * mount the Secret. Their names must not be valid ring names: use `checkout.key`, not `checkout`.
+   * mount the Secret. The entries' names must not be valid ring names: use `checkout.key`, not `checkout`.
    */
   readonly entries?: ((ring: string, value: string) => Entries | Promise<Entries>) | undefined;
-  /** Function to use instead of `node:https`. Receives the token in a header. Must trust the cluster's certificates. */
+  /** Replaces `node:https`. The function receives the token in a header and must trust the cluster's certificates. */
   readonly fetch?: ((url: string, init: PlatformRequestInit) => Promise<PlatformResponse>) | undefined;
   /** Timeout for one request in milliseconds. @defaultValue 10_000 */
   readonly timeoutMs?: number | undefined;
@@ -48,7 +48,7 @@ const SECRET_NAME = /^(?=.{1,253}$)[a-z\d](?:[-a-z\d]*[a-z\d])?(?:\.[a-z\d](?:[-
 const ENTRY_NAME = /^[-\w.]{1,253}$/;
 const SERVICE_ACCOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Limit on the attempts of one update. Each conflict means that another client's update succeeded. */
+/** Maximum number of attempts per update. Each conflict means that another client's update succeeded. */
 const MAX_ATTEMPTS = 20;
 
 const ADVICE: Readonly<Record<number, string>> = {
@@ -96,10 +96,10 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
         for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
           const state = await secret.read(entries);
           const current = recordIn(state, ring)?.version ?? null;
-          // A custom `fetch` may repeat a request, which then conflicts with its own first attempt.
+          // A custom `fetch` may retry a request, which then conflicts with its own first attempt.
           if (current === version) return true;
           if (current !== expected) return false;
-          // The write returns false if the Secret has changed, perhaps in another entry.
+          // `write` returns false if the Secret has changed since it was read, possibly in the entry of another ring.
           if (await secret.write(state, entries)) return true;
         }
         const message = `The Secret ${name} changed before each of ${MAX_ATTEMPTS} attempts to store \`${ring}\`.`;
@@ -112,7 +112,7 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
 
 /** The state of a Secret when it was read. */
 interface SecretState {
-  /** Identifies this state of all entries. */
+  /** Version of the Secret with all its entries. */
   readonly resourceVersion: string;
   readonly entries: Entries;
 }
@@ -135,12 +135,12 @@ class KubernetesSecret {
     this.#server = checkServer(options.server ?? clusterServer());
   }
 
-  /** Reads the Secret, or returns null if there is none. Errors must not contain the `entries` to be stored. */
+  /** Reads the Secret. Returns null if it does not exist. Errors must not contain the `entries` to be stored. */
   read(entries: Entries = {}): Promise<SecretState | null> {
     return this.#request('GET', undefined, entries, ['NotFound']);
   }
 
-  /** Sets entries and keeps all others. @returns False if the Secret no longer has the given state. */
+  /** Sets the given entries and keeps all others. @returns False if the Secret has changed since it was read. */
   async write(before: SecretState | null, entries: Entries): Promise<boolean> {
     const { name } = this.#options;
     const data = mapValues(entries, (value) => Buffer.from(value, 'utf8').toString('base64'));
@@ -155,7 +155,7 @@ class KubernetesSecret {
     throw this.#error(method, 'the response does not contain the entries that were sent');
   }
 
-  /** Sends one request. Returns null after a failure with one of the expected reasons. */
+  /** Sends one request. Returns null if the request fails with one of the given reasons. */
   async #request(
     method: Method,
     body: object | undefined,
@@ -211,7 +211,7 @@ class KubernetesSecret {
   }
 }
 
-/** Sends a request over a new connection. `fetch` has no option for certificates, and idle connections may close. */
+/** Sends a request over a new connection, since idle ones may close. `fetch` has no option for certificates. */
 function send(
   url: string,
   init: https.RequestOptions & { body?: string },
@@ -227,7 +227,7 @@ function send(
   });
 }
 
-/** Reads the credentials for one request. They are not cached, because Kubernetes replaces the files regularly. */
+/** Reads the credentials for one request. The files are not cached, because Kubernetes replaces them regularly. */
 async function readAccess(options: KubernetesSecretStoreOptions) {
   const { server, fetch, serviceAccountPath = SERVICE_ACCOUNT_PATH } = options;
   const readAccount = async (file: string, option: string): Promise<string> => {
@@ -262,14 +262,14 @@ function clusterServer(): string {
   return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Checks the token here, so that the error names the option and does not contain the token. */
+/** Checks the token before it is sent, so that the error names the option and does not contain the token. */
 function checkToken(token: string | Secret | undefined): string {
   const text = isSecret(token) ? token.reveal() : token;
   if (typeof text === 'string' && isPrintableAscii(text)) return text;
   throw invalid('token', 'must be non-empty printable ASCII without spaces');
 }
 
-/** Checks the URL that the token is sent to. The message does not repeat the URL, which may contain a password. */
+/** Checks the URL to which the token is sent. Error messages omit the URL, because it may contain a password. */
 function checkServer(server: string | URL): URL {
   const url = URL.canParse(String(server)) ? new URL(server) : undefined;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));

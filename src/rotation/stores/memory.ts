@@ -2,7 +2,7 @@ import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /**
  * Creates an in-memory store for tests and experiments. Its records are lost when the process ends, but the keys still
- * exist in the account. Separate stores share nothing.
+ * exist in the account. Separate stores share no records.
  *
  * @example
  * ```ts
@@ -24,7 +24,7 @@ export function memoryStore(): KeyStore {
         return true;
       },
     },
-    // Short, because polling memory costs no request.
+    // The interval is short, because polling memory needs no request.
     100,
   );
 }

@@ -17,16 +17,16 @@ export interface PostgresStoreOptions {
   readonly pollMs?: number | undefined;
 }
 
-/** One or two identifiers, optionally quoted. They are always quoted in statements. */
+/** One or two identifiers, which may be quoted. Statements always quote them. */
 const TABLE = /^(?:("?)([^."\p{Cc}]{1,63})\1\.)?("?)([^."\p{Cc}]{1,63})\3$/u;
 
-/** SQLSTATE codes, which clients set as `code` on their errors. */
+/** SQLSTATE codes. Clients set them as the `code` of their errors. */
 const SERIALIZATION_FAILURE = '40001';
 const UNDEFINED_TABLE = '42P01';
-/** Error codes of `CREATE TABLE IF NOT EXISTS` if another session creates the table at the same time. */
+/** Codes with which `CREATE TABLE IF NOT EXISTS` fails if another session creates the table at the same time. */
 const ALREADY_CREATED = ['23505', '42P07', '42710'];
 
-/** Limit on the attempts of one statement. Each serialization failure means that another client's update succeeded. */
+/** Maximum number of attempts per statement. A serialization failure means that another client's update succeeded. */
 const MAX_ATTEMPTS = 20;
 
 /**
@@ -79,7 +79,7 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
       async swap(ring, expected, version, value) {
         if (expected === null) return (await run(sql.create, [ring, version, value])).length > 0;
         if ((await run(sql.replace, [ring, version, value, expected])).length > 0) return true;
-        // Without a policy for UPDATE, row-level security hides the row only from the update.
+        // If row-level security has no policy for UPDATE, only the update does not see the row.
         if ((await get(ring))?.version !== expected) return false;
         throw new KeyStoreError(
           `PostgreSQL did not update the row of ring \`${ring}\`, although its version matches. Check that row-level security has a policy for UPDATE and that no trigger or rule suppresses the update.`,
@@ -90,7 +90,7 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
   );
 }
 
-/** Returns the statements. If a client repeats an update after a lost connection, the update finds its own version. */
+/** Returns the statements. An update that a client retries after losing the connection finds its own version. */
 function statements(name: string) {
   return {
     createTable: `CREATE TABLE IF NOT EXISTS ${name} (

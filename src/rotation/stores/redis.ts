@@ -25,16 +25,16 @@ export interface RedisStoreOptions {
   readonly pollMs?: number | undefined;
 }
 
-/** Fails on a replica, because a demoted primary would serve old records forever. PERSIST is a write without effect. */
+/** PERSIST, a write without effect, fails on a replica. A demoted primary would otherwise serve old records forever. */
 const REFUSE_REPLICA = `
   local persisted = redis.pcall('PERSIST', KEYS[1])
   if type(persisted) == 'table' and persisted.err and string.find(persisted.err, 'READONLY') then return persisted end`;
 
-/** Reads use a script as well, because clients may send plain reads to replicas, which can lag. */
+/** Reads use a script too, because clients may send other reads to replicas, which can lag behind. */
 const READ = `${REFUSE_REPLICA}
   return redis.call('HMGET', KEYS[1], 'version', 'value')`;
 
-/** An update that the client repeats finds its own version and succeeds. Redis returns false for a missing field. */
+/** An update that the client retries finds its own version and succeeds. Redis returns false for a missing field. */
 const SWAP = `
   local version = redis.call('HGET', KEYS[1], 'version') or ''
   if version == ARGV[2] then return {'ok'} end
@@ -110,7 +110,7 @@ async function evaluate(
   try {
     return await client.eval(script, 1, key, ...args);
   } catch (error) {
-    // The server was demoted, but the client would stay connected to it. The ring retries on the new connection.
+    // The client would stay connected to the demoted server. After the reconnect, the ring retries the operation.
     if (/\bREADONLY\b/.test(String((error as Error | undefined)?.message))) client.disconnect?.(true);
     throw error;
   }

@@ -6,7 +6,7 @@ import { sleep } from '../../internal/wait.ts';
 export interface StoredRecord {
   /** The stored value. */
   readonly value: string;
-  /** Identifies this state of the record, in any format. */
+  /** Version of the record: a string in any format, which changes with every update. */
   readonly version: string;
 }
 
@@ -20,24 +20,24 @@ export type SwapResult = { readonly ok: true; readonly version: string } | { rea
  * `drun-sdk/rotation/testing` provides the test cases that every store must pass.
  */
 export interface KeyStore {
-  /** Returns the record of a ring, or null. Linearizable: the result reflects every update that has resolved. */
+  /** Returns the record of a ring, or null if none exists. Must be linearizable: must see every resolved update. */
   get(ring: string): Promise<StoredRecord | null>;
-  /** Stores `value` if the record has the `expected` version (null: no record). Otherwise, returns `{ ok: false }`. */
+  /** Stores `value` if the record has the `expected` version (null if no record exists). If not, `ok` is false. */
   compareAndSwap(ring: string, expected: string | null, value: string): Promise<SwapResult>;
   /** Calls `changed` soon after a change, until the returned function is called. Must not keep the process alive. */
   watch?(ring: string, changed: () => void): () => void;
-  /** Finds server settings that can cause data loss. A ring calls this once and emits an `error` event for each. */
+  /** Finds server settings that can cause data loss. A ring calls this once and emits each as an `error` event. */
   check?(): Promise<readonly Error[]>;
 }
 
-/** Ring names need no escaping in file names, Redis keys and Secret entries. */
+/** Valid ring names, which need no escaping in file names, Redis keys and Secret entries. */
 export const RING_NAME = /^[a-z\d-]{1,32}$/;
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
-/** Records take a few kilobytes; every store supports values of this size. */
+/** Maximum size of a record, which every store supports. Records usually take a few kilobytes. */
 const MAX_VALUE_BYTES = 65_536;
 
-/** The implementation of a store, without the checks that all stores share. */
+/** The part of a store that depends on the storage. */
 export interface StoreDriver {
   readonly get: (ring: string) => Promise<StoredRecord | null>;
   /** @param version - The version of the new record. */
@@ -47,7 +47,7 @@ export interface StoreDriver {
 
 /**
  * Creates a store, which polls for changes if `pollMs` is given. Versions are random and never reused, even after a
- * backup is restored. They are generated before an update is sent, so a repeated update recognizes its own version.
+ * backup is restored. They are generated before an update is sent, so that a retry recognizes its own version.
  */
 export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number): KeyStore {
   if (pollMs !== undefined) checkMs(pollMs, 'pollMs');
@@ -76,7 +76,7 @@ export function storeFrom({ get, swap, ...others }: StoreDriver, pollMs?: number
   };
 }
 
-/** Polls a value and reports changes. The first value counts as a change: the caller may have read an older one. */
+/** Polls a value and reports changes. The first value is reported too: the caller may have read an older value. */
 function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed: () => void): () => void {
   const stopped = new AbortController();
   const poll = async (): Promise<void> => {
@@ -93,7 +93,7 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
   return () => stopped.abort();
 }
 
-/** Checks that every store can preserve the value exactly. */
+/** Checks that a value is one that every store can preserve exactly. */
 function checkValue(value: string): void {
   // UTF-8 cannot encode lone surrogates, and PostgreSQL cannot store U+0000.
   const isStorable = typeof value === 'string' && value.isWellFormed() && !value.includes('\0');
@@ -102,7 +102,7 @@ function checkValue(value: string): void {
   check(length <= MAX_VALUE_BYTES, 'value', `must be at most ${MAX_VALUE_BYTES} bytes long in UTF-8`);
 }
 
-/** Checks a ring name. @throws {ConfigurationError} If it is invalid. */
+/** Checks a ring name. @throws {ConfigurationError} If the name is invalid. */
 export function checkRing(ring: unknown, option = 'ring'): void {
   const isName = typeof ring === 'string' && RING_NAME.test(ring);
   check(isName, option, 'must consist of 1 to 32 characters: `a` to `z`, `0` to `9` and `-`');

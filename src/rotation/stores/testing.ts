@@ -1,9 +1,10 @@
+import { checkOptions } from '../../errors/invalid.ts';
 import { sleep } from '../../internal/wait.ts';
 import type { KeyStore } from './store.ts';
 
-/** A test case. `run` rejects if the store fails it. */
+/** A test case. `run` rejects if the store does not pass. */
 export interface KeyStoreCase {
-  /** The expected behavior, phrased to follow the name of the store. */
+  /** The expected behavior, as a phrase whose subject is the store. */
   readonly name: string;
   readonly run: () => Promise<void>;
 }
@@ -17,7 +18,7 @@ export interface KeyStoreContractOptions {
 /**
  * Returns the test cases that every key store must pass, for any test framework.
  *
- * @param open - Opens another client for the same storage, as another process would. Each case uses a random ring name.
+ * @param open - Opens another client for the same storage, as another process would. Each test uses a random ring name.
  *
  * @example
  * ```ts
@@ -30,8 +31,10 @@ export interface KeyStoreContractOptions {
  */
 export function keyStoreContract(
   open: () => KeyStore | Promise<KeyStore>,
-  { watchTimeoutMs = 10_000 }: KeyStoreContractOptions = {},
+  options: KeyStoreContractOptions = {},
 ): readonly KeyStoreCase[] {
+  checkOptions(options, ['watchTimeoutMs'], 'keyStoreContract()');
+  const { watchTimeoutMs = 10_000 } = options;
   const cases: Readonly<Record<string, (store: KeyStore, ring: string) => Promise<void>>> = {
     async 'returns null for an unknown ring'(store, ring) {
       equal(await store.get(ring), null);
@@ -133,7 +136,7 @@ function newRing(): string {
   return `ring-${crypto.randomUUID().slice(0, 12)}`;
 }
 
-/** Updates a record, and checks whether the store accepts the version. */
+/** Updates a record, and checks that the store accepts the expected version. */
 async function swap(
   store: KeyStore,
   ring: string,
@@ -143,9 +146,7 @@ async function swap(
 ): Promise<string> {
   const result = await store.compareAndSwap(ring, expected, value);
   if (result.ok === isCurrent) return result.ok ? result.version : '';
-  const outcome = result.ok
-    ? 'succeeded although that version is not'
-    : 'was rejected although that version is';
+  const outcome = result.ok ? 'succeeded, but that version is not' : 'was rejected, but that version is';
   throw new Error(`an update of version ${expected} ${outcome} current`);
 }
 

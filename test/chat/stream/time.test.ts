@@ -77,3 +77,52 @@ test("chunks received before the caller's signal is aborted are not returned aft
 
   await expect(chunks.next()).rejects.toBe(reason);
 });
+
+const calls: readonly [string, (chat: ChatClient, signal?: AbortSignal) => Promise<unknown>][] = [
+  ['complete()', (chat, signal) => chat.complete(request, { signal })],
+  ['stream().completion()', (chat, signal) => chat.stream(request, { signal }).completion()],
+];
+
+test.each(calls)(
+  '%s returns a JSON completion when the time is up, if the body is not closed',
+  async (_, run) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const message = { role: 'assistant', content: 'Hello' };
+    const completion = JSON.stringify({ choices: [{ index: 0, message, finish_reason: 'stop' }] });
+    const chat = new ChatClient({
+      apiKey: 'sk-key',
+      baseUrl,
+      timeoutMs: 1_000,
+      fetch: async () => eventStream((body) => body.enqueue(new TextEncoder().encode(completion))),
+    });
+
+    const result = run(chat);
+    await vi.advanceTimersByTimeAsync(1_000);
+    vi.useRealTimers();
+
+    await expect(result).resolves.toMatchObject({ choices: [{ message }] });
+  },
+);
+
+test.each(calls)(
+  '%s ends at once when it is aborted, even if the body ignores cancellation',
+  async (_, run) => {
+    const user = new AbortController();
+    const { promise: reading, resolve: onRead } = Promise.withResolvers<void>();
+    const read = (): Promise<never> => {
+      onRead();
+      return new Promise(() => {});
+    };
+    const cancel = async (): Promise<void> => {};
+    const body = { locked: false, cancel, getReader: () => ({ read, cancel }) };
+    const response = Object.defineProperty(new Response(), 'body', { value: body });
+    const chat = new ChatClient({ apiKey: 'sk-key', baseUrl, fetch: async () => response });
+    const reason = new Error('the user left');
+
+    const result = run(chat, user.signal);
+    await reading;
+    user.abort(reason);
+
+    await expect(result).rejects.toBe(reason);
+  },
+);

@@ -18,6 +18,12 @@ describe('memoryStore', () => {
 });
 
 describe('keyStoreContract', () => {
+  it('rejects an unknown option', () => {
+    const options: object = { timeoutMs: 20 };
+
+    expect(() => keyStoreContract(() => memoryStore(), options)).toThrow('watchTimeoutMs');
+  });
+
   const faults: Record<
     string,
     (store: ReturnType<typeof memoryStore>) => Partial<ReturnType<typeof memoryStore>>
