@@ -143,7 +143,7 @@ function errorOf(message: string, context: ResponseContext, init: errors.ApiErro
   if (isOwn || context.credentialOption === 'accessToken') {
     return new errors.AuthenticationError(message, { ...init, maskedKey: context.credential().masked });
   }
-  const hint = 'The gateway does not use this code, so a model server may have rejected the gateway, not this key.';
+  const hint = 'The gateway does not use this code, so a model server may have rejected its own credential.';
   return new errors.AuthenticationError(`${message} ${hint}`, init);
 }
 
