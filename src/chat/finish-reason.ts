@@ -1,7 +1,7 @@
 /** How a reply ended: finished, cut off at a limit, refused or withheld, or failed. */
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
-/** Values that servers send, in lower case with underscores. Any other value means that the model finished. */
+/** Values that servers send, normalized to snake case. Any other value means that the model finished. */
 const KINDS = Object.entries({
   cut: /^(?:length|incomplete|not_finished|error_limit|(?:model|length|token|time)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*|\w+_truncation)$/,
   withheld:
