@@ -77,7 +77,7 @@ export interface ApiKeyQuota {
 
 /** A key that has just been created. */
 export interface CreatedApiKey extends ApiKey {
-  /** The full key. Store it immediately: servers before 0.17 cannot show it again. */
+  /** The full key. Store it immediately: servers older than 0.17 cannot show it again. */
   readonly secret: Secret;
 }
 

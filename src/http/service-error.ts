@@ -59,7 +59,7 @@ function saysError(body: Fields, isExpected: boolean): boolean {
 }
 
 function isSuccess(code: unknown): boolean {
-  return /^(?:0|2\d\d|ok|success)$/i.test(String(code));
+  return /^(?:0+|2\d\d|ok|success)$/i.test(String(code));
 }
 
 /** Returns whether a value is present and not an empty string, array or object. */
