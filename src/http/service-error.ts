@@ -59,7 +59,7 @@ function saysError(body: Fields, isExpected: boolean): boolean {
 }
 
 function isSuccess(code: unknown): boolean {
-  return /^(?:0|2\d\d|ok|success)$/i.test(String(code));
+  return /^(?:0+|2\d\d|ok|success)$/i.test(String(code));
 }
 
 /** Returns whether a value is present and not an empty string, array or object. */
@@ -103,7 +103,7 @@ function partialFields(text: string): Fields {
   return Object.fromEntries(names.map((name) => [name, read(name)]));
 }
 
-function readError(value: unknown, nesting = 0): ServiceError | undefined {
+export function readError(value: unknown, nesting = 0): ServiceError | undefined {
   if (typeof value === 'string') return { message: value };
   if (nesting > MAX_NESTING) return undefined;
   if (Array.isArray(value)) return readList(value, nesting);
