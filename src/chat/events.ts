@@ -1,5 +1,5 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
-import { errorIn, type ServiceError } from '../http/service-error.ts';
+import { errorIn, readError, type ServiceError } from '../http/service-error.ts';
 import { isRecord, parseJson } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
@@ -53,7 +53,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   // MiniMax reports the status of every response in `base_resp`.
   const { status_code: code, status_msg } = isRecord(base_resp) ? base_resp : {};
   const chunkFields = ERROR_FIELDS.some((field) => value[field]) ? [] : CHUNK_FIELDS;
-  const named = isNamed ? errorIn({ error: value }, []) : undefined;
+  const named = isNamed ? readError(value) : undefined;
   const reported = hasNoError ? { ...value, error: undefined } : value;
   const found = errorIn(reported, chunkFields) ?? errorIn({ code, message: status_msg }, []) ?? named;
   // Events other than errors can have a `title`, a `description`, or an object as their `message`.
@@ -65,9 +65,8 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
 /** Whether an `error` field reports a failure. Some servers send `{}` or `{"code":0}` in every chunk. */
 export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
-  const { code, message } = error;
-  if (/^(?:0|2\d\d|ok|success)$/i.test(String(code))) return false;
-  return [code, message].some((one) => isRecord(one) || String(one ?? '').trim() !== '');
+  if (/^(?:0|2\d\d|ok|success)$/i.test(String(error.code))) return false;
+  return Object.values(readError(error) ?? {}).some((one) => String(one ?? '').trim() !== '');
 }
 
 function isPing(value: Fields, name: string): boolean {

@@ -17,7 +17,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   const why = shown(message || 'unknown reason');
   const cause = Object.assign(new Error(why), {
     name: shown(name),
-    // The real stack would point to this function.
+    // The stack of this new error would point here.
     stack: `${shown(name)}: ${why}`,
     ...(code && { code: shown(code) }),
     ...(syscall && { syscall: shown(syscall) }),

@@ -103,7 +103,7 @@ function partialFields(text: string): Fields {
   return Object.fromEntries(names.map((name) => [name, read(name)]));
 }
 
-function readError(value: unknown, nesting = 0): ServiceError | undefined {
+export function readError(value: unknown, nesting = 0): ServiceError | undefined {
   if (typeof value === 'string') return { message: value };
   if (nesting > MAX_NESTING) return undefined;
   if (Array.isArray(value)) return readList(value, nesting);
@@ -174,7 +174,7 @@ export function withoutInput(text: string): string {
   return start + parts.map((part, index) => (index % 2 ? part.slice(valueEnd(part)) : `${part}…`)).join('');
 }
 
-/** Returns the end of the literal that a text starts with: a comma or bracket outside of nested brackets and quotes. */
+/** Returns the index where the literal at the start of the text ends: at a comma or bracket outside its own brackets and quotes. */
 function valueEnd(text: string): number {
   let depth = 0;
   let quote: string | undefined;
