@@ -41,19 +41,11 @@ export abstract class BaseApiKeys<
    * The create request is retried only if the service cannot have acted on it: after a 429, or if no connection could
    * be opened.
    *
-<<<<<<< HEAD
    * @returns The key, with its full value in `secret`. Servers older than 0.17 never show the full value again.
-   * @throws {ApiKeyLimitError} If the account has reached its key limit. For workspaces, the service's own error is
-   * thrown, because their limit cannot be checked.
-   * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. Finding
-   * candidates can take up to 10 s in addition to `timeoutMs`.
-=======
-   * @returns The key, with its full value in `secret`. Servers before 0.17 never show the full value again.
    * @throws {ApiKeyLimitError} If the account has reached its key limit. The limit of a workspace cannot be checked, so
    * workspace clients throw the service's own error instead.
    * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. The search for keys
    * that the request may have created can take up to 10 s in addition to `timeoutMs`.
->>>>>>> main
    */
   create(input: Input, options: CallOptions = {}): CallPromise<CreatedApiKey> {
     return callPromise(

@@ -112,13 +112,8 @@ function undefinedIfInvalid(error: unknown): undefined {
 }
 
 /**
-<<<<<<< HEAD
- * Returns a function that reads pages of the masked list or, on servers older than 0.17, of the unmasked list.
- * Remembers whether the server has a masked list.
-=======
- * Returns a function that reads pages of the masked list or, from servers before 0.17, of the unmasked list. Remembers
+ * Returns a function that reads pages of the masked list or, on servers older than 0.17, of the unmasked list. Remembers
  * whether the server has a masked list.
->>>>>>> main
  */
 export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   return async (query) => {

@@ -23,7 +23,7 @@ interface PendingCall {
  * together with the next call.
  */
 export class ToolCallList {
-  /** `undefined` until the first array of calls arrives, which may be empty. */
+  /** `undefined` until the first array of calls arrives, even an empty one. */
   #calls: PendingCall[] | undefined;
   #isWhole = false;
 

@@ -174,7 +174,7 @@ export function withoutInput(text: string): string {
   return start + parts.map((part, index) => (index % 2 ? part.slice(valueEnd(part)) : `${part}…`)).join('');
 }
 
-/** Returns the end of the literal that a text starts with: a comma or bracket outside of nested brackets and quotes. */
+/** Returns the index where the literal at the start of the text ends: at a comma or bracket outside its own brackets and quotes. */
 function valueEnd(text: string): number {
   let depth = 0;
   let quote: string | undefined;

@@ -101,7 +101,7 @@ export class KeyRing implements AsyncDisposable {
    * Does all work that is due. Can be called at any time and in any number of processes, for example by a cron job or a
    * serverless function. In a service, use {@link KeyRing.start} instead.
    *
-   * @throws {ApiKeyLimitError} If the account has no room for another key. `ringKeyIds` lists the ring's own keys.
+   * @throws {ApiKeyLimitError} If the account has reached its key limit. `ringKeyIds` lists the ring's own keys.
    */
   async reconcile(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     await this.#reconcile(signalOf(options, 'reconcile()'));

@@ -22,7 +22,7 @@ export interface KeyRingOptions {
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
-  /** Deletes the current key before creating the next, for accounts with room for only one key. @defaultValue false */
+  /** Deletes the current key before creating the next, for accounts that may have only one key. @defaultValue false */
   readonly deleteBeforeCreate?: boolean | undefined;
   /** Token quota of each workspace key. */
   readonly quota?: KeyQuota | undefined;

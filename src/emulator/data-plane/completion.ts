@@ -18,9 +18,9 @@ export interface Prompt {
   readonly reply: Reply;
 }
 
-/** With the first prompt, or the one whose reply is in wire format and therefore a whole response. */
+/** Extends the first prompt, or the prompt whose reply is in wire format and therefore the whole response. */
 interface CompletionOptions extends Prompt {
-  /** Only `/v1/completions` accepts several. */
+  /** Several prompts only for `/v1/completions`. */
   readonly prompts: readonly Prompt[];
   /** `created` is in seconds since 1970. */
   readonly head: { readonly id: string; readonly created: number; readonly model: string };

@@ -80,7 +80,7 @@ export interface Fault extends RequestFilter {
 
   /** How long the data plane rejects a new key after its creation, in milliseconds. */
   readonly acceptedAfterMs?: number | undefined;
-  /** How long the data plane still accepts a key after its deletion, in milliseconds. */
+  /** How long the data plane continues to accept a key after it is deleted, in milliseconds. */
   readonly acceptedForMs?: number | undefined;
 }
 

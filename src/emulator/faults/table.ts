@@ -30,7 +30,7 @@ interface Row {
   readonly isEnding?: boolean;
   /** Fields of which at least one must also be set. */
   readonly needs?: readonly (keyof Fault)[];
-  /** Generates a random value for the field. If absent, random faults do not use the field. */
+  /** Generates a random value for the field. If omitted, random faults never set this field. */
   readonly random?: (draw: Draw) => unknown;
   /** Generates the fields that accompany this field in a random fault. */
   readonly randomly?: (draw: Draw) => Fault;
@@ -245,7 +245,7 @@ export function corruptionOf(fault: Fault): Corruption | undefined {
   return { after, event: () => '', next: 'end', whole, ...FAULTS[name].corruption?.(fault) };
 }
 
-/** Maximum for random numbers of chunks: roughly the number of chunks in one of the emulator's streams. */
+/** Upper bound for a random chunk count: roughly the number of chunks in one of the emulator's streams. */
 const MAX_CHUNKS = 8;
 
 /** Generates a random fault that can apply to an operation. Returns `undefined` if no fault can. */
