@@ -17,7 +17,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   const why = shown(message || 'unknown reason');
   const cause = Object.assign(new Error(why), {
     name: shown(name),
-    // Replaces the stack, which would point to this function.
+    // The stack of the new error would only point to this function.
     stack: `${shown(name)}: ${why}`,
     ...(code && { code: shown(code) }),
     ...(syscall && { syscall: shown(syscall) }),
