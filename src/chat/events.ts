@@ -65,8 +65,8 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
 /** Whether an `error` field reports a failure. Some servers send `{}` or `{"code":0}` in every chunk. */
 export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
-  if (/^(?:0|2\d\d|ok|success)$/i.test(String(error.code))) return false;
-  return Object.values(readError(error) ?? {}).some((one) => String(one ?? '').trim() !== '');
+  const isSuccess = (one: unknown): boolean => /^(?:0|2\d\d|ok|success)?$/i.test(String(one ?? '').trim());
+  return !Object.values(readError(error) ?? {}).every(isSuccess);
 }
 
 function isPing(value: Fields, name: string): boolean {

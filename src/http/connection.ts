@@ -17,7 +17,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   const why = shown(message || 'unknown reason');
   const cause = Object.assign(new Error(why), {
     name: shown(name),
-    // The stack of this new error would point here.
+    // The stack of the new error would only point to this function.
     stack: `${shown(name)}: ${why}`,
     ...(code && { code: shown(code) }),
     ...(syscall && { syscall: shown(syscall) }),
@@ -42,8 +42,9 @@ const BUG_MESSAGE =
   /is not (?:an? |defined|iterable|implemented)|(?:^|request |method )cannot (?!connect|parse|decode)|can't (?:access|convert)|must be|instance ?of|duplex|only .* supported|illegal invocation|failed to (?:parse|construct|execute)|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|uint8array|(?:undefined|null) is not/i;
 
 function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: number): boolean {
-  // Some libraries reject if the response has an error status.
-  if (Number(status) >= 400 || /^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
+  // Some libraries reject if the response has an error status. After a 429 or 5xx, a retry may succeed.
+  if (/^4(?!29)\d\d$/.test(String(status))) return true;
+  if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
   if (/^UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/.test(code)) return true;
   if (name !== 'TypeError') return false;
   const isUnlikeNetwork = depth === 0 && isRoot && code === '' && !NETWORK_MESSAGE.test(message);

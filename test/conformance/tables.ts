@@ -44,6 +44,7 @@ const errorEvents: readonly Case[] = (
     ['an error of FastChat', { text: 'boom', error_code: 50002 }, { serviceCode: '50002' }],
     ['an error of Spark', { code: 10013, message: 'boom', sid: 'x' }],
     ['an error with empty choices', { choices: [], error: { message: 'boom', code: 502 } }],
+    ['an error with the code 0', { choices: [], error: { code: 0, message: 'boom' } }, { serviceCode: '0' }],
     ['a detail with empty choices', { choices: [], error: { detail: 'boom' } }],
     [
       'an error with a choice',

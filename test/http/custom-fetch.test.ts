@@ -131,7 +131,7 @@ const BUGS: [string, Fetch][] = [
     'rejects for an error status, as ky does',
     throwing(named('HTTPError', 'Request failed with status code 401', { response: { status: 401 } })),
   ],
-  ['rejects for an error status, as axios does', throwing(named('AxiosError', 'failed', { status: 500 }))],
+  ['rejects for an error status, as axios does', throwing(named('AxiosError', 'failed', { status: 404 }))],
   [
     'fails in a wrapper',
     throwing(new Error('instrumentation failed', { cause: new ReferenceError('span is not defined') })),
@@ -207,6 +207,10 @@ describe('a custom fetch', () => {
       'zero byte resource',
     ].map((message): [string, unknown] => [`an older Safari: ${message}`, new TypeError(message)]),
     ['an older Deno, within the body', new TypeError('error decoding response body')],
+    ...[429, 503].map((status): [string, unknown] => [
+      `axios: ${status}`,
+      named('AxiosError', `Request failed with status code ${status}`, { response: { status } }),
+    ]),
     ['a timeout of the custom `fetch`', new DOMException('The operation timed out.', 'TimeoutError')],
     ['an abort by the custom `fetch`', new DOMException('This operation was aborted', 'AbortError')],
     ['a string', 'connection lost'],
