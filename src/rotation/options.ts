@@ -18,7 +18,7 @@ export interface KeyRingOptions {
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /** How long a replaced key stays valid, in ms. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
+  /** Validity of a replaced key, in ms. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
