@@ -18,8 +18,8 @@ export interface RequestFilter {
  * to one request, their delays and format changes are combined, and one of them determines how the response ends:
  * faults set by `next` take precedence over random faults, which take precedence over faults set by `always`.
  *
- * `…AfterChunks` fields specify how many events are sent first. In a shorter stream, the fault applies before `[DONE]`. In
- * a non-streaming response, an error replaces the body; other endings send half of it, or nothing if the number is 0.
+ * `…AfterChunks` fields specify how many events are sent first. In a shorter stream, the fault applies before `[DONE]`.
+ * In a non-streaming response, an error replaces the body; other endings send half of it, or nothing if 0 is given.
  */
 export interface Fault extends RequestFilter {
   /** Number of requests to which the fault applies. Default: 1. */
