@@ -31,7 +31,7 @@ export interface ListedPage extends Omit<ApiKeyPage, 'total'> {
   readonly unknownUse: ReadonlySet<string>;
 }
 
-/** Requests all keys at once if given as the page size. */
+/** The page size that requests all keys at once. */
 export const ALL: unique symbol = /* @__PURE__ */ Symbol('all');
 
 /** A query for one page. */
@@ -53,10 +53,10 @@ export function isMissingPath(error: unknown): error is ApiError {
 const KEY_FIELDS = ['id', 'name', 'key'];
 
 type Schemas = typeof import('./schema.ts');
-/** Imported with the first response, because the schemas load zod. Kept, because a repeated import costs 40 µs. */
+/** Imported with the first response, because the schemas load zod. Cached, because a repeated import costs 40 µs. */
 let schemas: Promise<Schemas> | undefined;
 
-/** Creates a key. If the response lacks the full key, the result contains an error as its `secret`. */
+/** Creates a key. If the response lacks the full key, `secret` in the result is an error. */
 export function createEndpoint(
   body: CreateBody,
 ): Endpoint<{ readonly key: ApiKey; readonly secret: Secret | DrunError }> {

@@ -112,7 +112,7 @@ function undefinedIfInvalid(error: unknown): undefined {
 }
 
 /**
- * Returns a function that reads pages of the masked list or, on servers older than 0.17, of the unmasked list. Remembers
+ * Returns a function that reads pages of the masked list or, before version 0.17, of the unmasked list. Remembers
  * whether the server has a masked list.
  */
 export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {

@@ -143,7 +143,7 @@ export const apiKeyPage = z.pipe(
   }),
 );
 
-/** The full key of an existing API key. */
+/** The response to a request for the secret of an existing key. */
 export const apiKeySecret = z.pipe(
   z.looseObject({}),
   z.transform(({ id, key }) => ({ id: toText(id), secret: toSecret(key) })),

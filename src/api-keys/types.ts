@@ -184,9 +184,9 @@ export interface ApiKeyUsageQuery {
   readonly to?: Date | undefined;
   /** Length of the periods in {@link ApiKeyUsage.points}. */
   readonly period?: 'hour' | 'day' | 'week' | 'month' | undefined;
-  /** Ids of the keys to count, at least one. If omitted, all keys are counted. */
+  /** Ids of the keys to include, at least one. If omitted, all keys are included. */
   readonly ids?: readonly string[] | undefined;
-  /** Models to count, at least one. If omitted, all models are counted. */
+  /** Models to include, at least one. If omitted, all models are included. */
   readonly models?: readonly string[] | undefined;
 }
 

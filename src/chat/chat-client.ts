@@ -333,7 +333,7 @@ export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): Ap
 
 const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
-/** @throws {DrunError} If listing the models fails for a reason other than a key that the service does not accept. */
+/** @throws {DrunError} If the check is inconclusive. */
 async function verify(list: Promise<Model[]>): Promise<VerifiedKey> {
   try {
     return { accepted: true, models: (await list).map(({ id }) => id) };

@@ -193,7 +193,7 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // Without a message, only a withheld choice is a reply. Comes first, because the accumulator adds missing deltas.
+    // A choice without a message is a reply only if it was withheld. Checked before `add`, which adds missing deltas.
     const isReply =
       !this.#events.isJson ||
       chunk.choices.some((one) => one.message ?? one.delta ?? finishKind(one.finish_reason) === 'withheld');

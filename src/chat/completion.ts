@@ -119,7 +119,7 @@ export interface ChatCompletionChunk {
   readonly model?: Maybe<string>;
   /** The choices; can be empty, for example in the chunk that contains the usage. */
   readonly choices: readonly ChunkChoice[];
-  /** Usually present in one of the last chunks only. Some servers send usage in every chunk. */
+  /** Usually present only in one of the last chunks. Some servers send usage in every chunk. */
   readonly usage?: Maybe<CompletionUsage>;
   readonly [field: string]: unknown;
 }

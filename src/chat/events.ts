@@ -84,7 +84,7 @@ const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)/gm;
 /** The start of a `data` line that directly follows another line. */
 const SECOND_LINE = /(?<=[^\r\n](?:\r\n|\r|\n))data:/;
 
-/** Whether the data of a line is a complete event, which means that the next line starts another event. */
+/** Whether the data in a line forms a complete event, so that the next line starts another one. */
 function isWholeEvent(data: string): boolean {
   return data === '[DONE]' || (/^(?:\{|null$)/.test(data) && parseJson(data) !== undefined);
 }
@@ -184,7 +184,7 @@ export class EventDecoder {
     if (!isComment) this.#emit(TOO_LARGE);
   }
 
-  /** Whether an empty line follows every event. Checking each line would take 20% of the time for reading a stream. */
+  /** Whether an empty line follows every event. Checking each line would account for 20% of a stream's read time. */
   #isSeparated(lines: string): boolean {
     const isClosed = ['\n\n', '\r\n\r\n', '\r\r'].some((end) => lines.endsWith(end));
     return isClosed && !this.#hasData && !SECOND_LINE.test(lines);

@@ -1,4 +1,4 @@
-/** How a reply ended: finished, cut off at a limit, refused or withheld, or failed. */
+/** Whether a reply finished, was cut off at a limit, was refused or withheld, or failed. */
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
 /** Values that servers send, normalized to snake case. Any other value means that the model finished. */

@@ -6,7 +6,7 @@ import type { ResponseFormat } from './request.ts';
 import { closeSchema, hasValue, isStrictSchema, type JsonSchema } from './schema-rules.ts';
 import { isStandardSchema, isTool } from './tools.ts';
 
-/** Schema options, all of them optional. */
+/** Schema options, all optional. */
 export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
 /** The result of validating a value against a schema. */

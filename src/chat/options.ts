@@ -11,7 +11,7 @@ export interface ChatClientOptions extends ClientOptions {
   /** Region of a dedicated deployment, such as `sh-02` for `https://sh-02.d.run`. Cannot be combined with `baseUrl`. */
   readonly region?: string | undefined;
   /**
-   * Base URL of the data plane, with or without `/v1`. http requires a loopback host or `allowInsecureHttp`.
+   * Base URL of the data plane, with or without `/v1`. An `http` URL requires a loopback host or `allowInsecureHttp`.
    *
    * @defaultValue The environment variable `DRUN_CHAT_URL`, or else `https://chat.d.run`.
    */
@@ -67,7 +67,7 @@ export interface ChatParseOptions<Schema extends object> extends ChatCallOptions
 /** Options for {@link ChatClient.runTools}. `Parameters` is the type of the tools' parameter schemas. */
 export interface RunToolsOptions<Parameters extends readonly object[] = readonly object[]>
   extends ChatCallOptions {
-  /** Tools that the model may call. Custom tools are also sent, but the caller must handle calls to custom tools. */
+  /** Tools that the model may call. Custom tools are also sent, but the caller must handle calls to them. */
   readonly tools: { readonly [I in keyof Parameters]: Tool<Parameters[I]> | CustomToolDefinition };
   /** Maximum number of rounds of tool calls. @defaultValue 10 */
   readonly maxRounds?: number | undefined;

@@ -17,7 +17,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   const why = shown(message || 'unknown reason');
   const cause = Object.assign(new Error(why), {
     name: shown(name),
-    // The stack of this new error would point here.
+    // The stack of the new error would only point to this function.
     stack: `${shown(name)}: ${why}`,
     ...(code && { code: shown(code) }),
     ...(syscall && { syscall: shown(syscall) }),
@@ -33,7 +33,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
-/** Words in network failures, which are TypeErrors too. Includes non-ASCII text, because Safari localizes messages. */
+/** Words that identify TypeErrors as network failures. Includes non-ASCII text, because Safari localizes messages. */
 const NETWORK_MESSAGE =
   /fetch|network|load|connect|verbind|request|response|resource|decod|compress|server|socket|stream|host|terminated|time[ds ]*out|offline|cancell?ed|closed|lost|abort|hang|certificate|ssl|tls|dns|http|[^\s -~]/i;
 
@@ -52,8 +52,8 @@ function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: numb
 }
 
 /**
- * `unopened`: no connection was opened, so the request was not sent. `final`: in addition, a retry would fail again,
- * for example after a rejected certificate or CONNECT request.
+ * `unopened`: no connection was opened, so the request was not sent. `final`: the same, and a retry would fail
+ * again, for example because a certificate or CONNECT request was rejected.
  */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
@@ -68,7 +68,7 @@ const FINAL = [
   /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|(?:connect|\(Connect\)): (?:tunnel error: )?(?:unsuccessful|proxy auth)|tunneling socket could not.*statusCode|\nbad port$|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
-  // Codes in Node, undici and Bun that imply an unopened connection, whatever the system call was.
+  // Codes in Node, undici and Bun that mean that no connection was opened, regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
   // Connections closed during the handshake, node-fetch and proxy errors without a system call, all failures in Deno.

@@ -18,7 +18,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Maximum nesting of errors, as in `{"detail":{"error":{…}}}`. */
 const MAX_NESTING = 5;
 
-/** Fields that can contain the message, most specific first. With `message`, `error` may be a status phrase; FastChat uses `text`. */
+/** Fields that can contain the message, most specific first. `error` may be a status phrase. FastChat uses `text`. */
 const MESSAGE_FIELDS =
   'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title text'.split(
     ' ',
@@ -26,7 +26,7 @@ const MESSAGE_FIELDS =
 
 /**
  * Returns the error that a JSON value reports, regardless of the response status. If the value has a field of the
- * contract (except `id` and `name`, which errors can have as well), a message or unknown code alone is not an error.
+ * contract (except `id` and `name`, which errors also have), a message or unknown code alone does not make it an error.
  */
 export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
   if (Array.isArray(value)) return errorIn(value[0], fields);
@@ -178,7 +178,7 @@ export function withoutInput(text: string): string {
   return start + parts.map((part, index) => (index % 2 ? part.slice(valueEnd(part)) : `${part}…`)).join('');
 }
 
-/** Returns the index where the literal at the start of the text ends: at a comma or bracket outside its own brackets and quotes. */
+/** Finds the end of the literal at the start of the text: a comma or bracket outside its own brackets and quotes. */
 function valueEnd(text: string): number {
   let depth = 0;
   let quote: string | undefined;

@@ -17,7 +17,7 @@ export function scalarText(value: unknown): string {
   return typeof value === 'object' ? '' : String(value);
 }
 
-/** Maximum nesting depth. Real responses are far less nested; deeper values could overflow the stack. */
+/** Maximum nesting depth. Real responses are nested far less deeply; deeper values could overflow the stack. */
 const MAX_DEPTH = 1_000;
 
 /** @param text - The JSON text of `value`. A short text cannot be nested too deeply. */

@@ -27,7 +27,7 @@ export interface ListedKey {
 /** Result of {@link KeyManager.list}: all keys of the account or workspace. */
 export interface KeyList {
   readonly items: readonly ListedKey[];
-  /** The service's time: `Date` plus `Age`. If absent, no keys, grace periods or leases in the ring expire. */
+  /** The service's time: `Date` plus `Age`. If absent, the keys, grace periods and leases of the ring never expire. */
   readonly servedAt?: Date | undefined;
 }
 

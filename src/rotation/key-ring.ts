@@ -205,7 +205,7 @@ export class KeyRing implements AsyncDisposable {
     this.#ended = Promise.all([this.#ended, runDetached(loop)]);
   }
 
-  /** Stops the background work and resolves when it has ended. A key that is being created is stored first. */
+  /** Stops the background work and resolves when it has ended. If a key is being created, it is stored first. */
   async stop(): Promise<void> {
     this.#background?.abort(new DOMException('The background work was stopped.', 'AbortError'));
     this.#background = undefined;

@@ -18,7 +18,7 @@ export interface Observation {
   readonly listing: Listing;
   readonly record: RingRecord;
   readonly version: string;
-  /** Whether the record has not changed since the previous iteration, which read it before this list was requested. */
+  /** Whether the record is unchanged since the previous iteration, which read it before this list was requested. */
   readonly isConfirmed: boolean;
   /** Ids of keys that are missing from a confirmed list and that the service rejects. */
   readonly rejectedIds: ReadonlySet<string>;
@@ -135,7 +135,7 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
   return keys.length > 0 ? { kind: 'delete-retired', keys } : undefined;
 }
 
-/** Sets missing times, and corrects times that are too far in the future, if the list was requested after the read. */
+/** If the list was requested after the read, sets missing times and corrects times too far in the future. */
 function correctInstants(seen: Observation): Step | undefined {
   const { record, listing, isConfirmed, monotonicNow } = seen;
   const { current, previous, pending } = record;

@@ -18,9 +18,9 @@ export interface Prompt {
   readonly reply: Reply;
 }
 
-/** Extends the first prompt, or the prompt whose reply is in wire format and therefore the whole response. */
+/** The inherited fields come from the first prompt with a reply in wire format, or else from the first prompt. */
 interface CompletionOptions extends Prompt {
-  /** Several prompts only for `/v1/completions`. */
+  /** A chat completion has only one prompt. */
   readonly prompts: readonly Prompt[];
   /** `created` is in seconds since 1970. */
   readonly head: { readonly id: string; readonly created: number; readonly model: string };
@@ -185,7 +185,7 @@ export class Completion {
     }
   }
 
-  /** Returns a function per delta, because tool call ids differ by choice. @param begun - Indexes of earlier calls. */
+  /** Returns a function per delta, so that every choice has its own ids. @param begun - Indexes of earlier calls. */
   #deltasOf({ reasoning, content, refusal, toolCalls = [] }: Piece, begun: Set<number>): (() => Fields)[] {
     const texts = { refusal, [this.#options.reasoningField]: reasoning, content };
     const given = Object.entries(texts).filter(([, text]) => text !== undefined);

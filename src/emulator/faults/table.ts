@@ -34,7 +34,7 @@ interface Row {
   readonly random?: (draw: Draw) => unknown;
   /** Generates the fields that accompany this field in a random fault. */
   readonly randomly?: (draw: Draw) => Fault;
-  /** Returns how the corruption differs from a plain truncation. */
+  /** Returns the properties in which the corruption differs from a truncation. */
   readonly corruption?: (fault: Fault) => Partial<Corruption>;
 }
 
@@ -91,7 +91,7 @@ const FLAT_ERROR =
   '{"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}';
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
-/** Statuses that clients may retry. */
+/** Statuses after which clients may retry. */
 const RANDOM_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
 
 const FAULTS: Readonly<Record<keyof Fault, Row>> = {
