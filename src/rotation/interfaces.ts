@@ -71,7 +71,7 @@ export interface KeyVerifier {
 export interface Clock {
   /** Returns the milliseconds since 1970. Used only if the service sends no `Date` header. */
   now(): number;
-  /** Returns the milliseconds since an arbitrary point in time. Never decreases. */
+  /** Returns the number of milliseconds since an arbitrary point in time. Never decreases. */
   monotonic(): number;
   /** Resolves after `ms` or rejects with the signal's reason. A `background` timer does not keep the process alive. */
   sleep(ms: number, signal: PlatformAbortSignal, options?: { readonly background?: boolean }): Promise<void>;
