@@ -1,5 +1,5 @@
 import type { PartialCompletion } from '../errors/index.ts';
-import { isRecord } from '../internal/json.ts';
+import { isRecord, scalarText } from '../internal/json.ts';
 import { finishKind } from './finish-reason.ts';
 import { CHOICE, CHUNK, DELTA, mergeField, mergeFields } from './merge.ts';
 import { type Fields, type NormalChoice, type NormalChunk, TEXTS } from './normalize.ts';
@@ -166,7 +166,7 @@ export class CompletionAccumulator {
     return {
       ...fields,
       object: object && object !== 'chat.completion.chunk' ? object : 'chat.completion',
-      choices: choices.map((choice) => choice.build(String(fields.id), isComplete)),
+      choices: choices.map((choice) => choice.build(scalarText(fields.id), isComplete)),
     };
   }
 

@@ -1,4 +1,4 @@
-import { isRecord } from '../internal/json.ts';
+import { isRecord, scalarText } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
 /** How a field's values from successive chunks are combined. Objects are always merged field by field. */
@@ -64,7 +64,7 @@ function addItem(list: unknown[], item: unknown, rules: MergeRules): void {
 }
 
 function isReasoning(value: unknown): value is Fields {
-  return isRecord(value) && /^(?:reasoning|thinking)/.test(String(value.type));
+  return isRecord(value) && /^(?:reasoning|thinking)/.test(scalarText(value.type));
 }
 
 function copy(value: unknown, rules: MergeRules): unknown {

@@ -90,7 +90,7 @@ function addPart(message: Fields, part: unknown): void {
   const names = ['thinking', 'reasoning', 'summary', 'refusal', 'text'];
   const name = isText && names.find((one) => rest[one] !== undefined && rest[one] !== null);
   if (name) {
-    message[field] = `${message[field] ?? ''}${toText(rest[name])}`;
+    message[field] = toText(message[field] ?? '') + toText(rest[name]);
     delete rest[name];
   }
   // Signatures, images and references have no corresponding field.

@@ -1,4 +1,4 @@
-import { isRecord, parseJson } from '../internal/json.ts';
+import { isRecord, parseJson, scalarText } from '../internal/json.ts';
 
 /** An error as the service describes it. Not redacted. */
 export interface ServiceError {
@@ -44,7 +44,9 @@ function statesError(body: Fields): boolean {
     error === true ||
     (typeof error === 'string' && error !== '') ||
     Object.keys(Object(errors)).length > 0 ||
-    [success, ok, object, status].some((value) => /^(?:false|error|fail(?:ed|ure)?)$/i.test(String(value))) ||
+    [success, ok, object, status].some((value) =>
+      /^(?:false|error|fail(?:ed|ure)?)$/i.test(scalarText(value)),
+    ) ||
     // Codes that are not HTTP statuses: `{"text":"…","error_code":50002}`.
     [error_code, errcode].some((code) => isPresent(code) && !isSuccess(code)) ||
     statusIn(body) !== undefined
@@ -59,7 +61,7 @@ function saysError(body: Fields, isExpected: boolean): boolean {
 }
 
 function isSuccess(code: unknown): boolean {
-  return /^(?:0+|2\d\d|ok|success)$/i.test(String(code));
+  return /^(?:0+|2\d\d|ok|success)$/i.test(scalarText(code));
 }
 
 /** Returns whether a value is present and not an empty string, array or object. */
@@ -144,7 +146,9 @@ function textOf(value: unknown): string | undefined {
 const STATUS_FIELDS = 'code status statusCode status_code http_status error_code errcode error'.split(' ');
 
 function statusIn(body: Fields): number | undefined {
-  return STATUS_FIELDS.map((name) => Number(body[name])).find((code) => code >= 400 && code < 600);
+  return STATUS_FIELDS.map((name) => Number(scalarText(body[name]))).find(
+    (code) => code >= 400 && code < 600,
+  );
 }
 
 /** Error names used by OpenAI, Anthropic, gRPC and Python servers, in lower case and without punctuation. */

@@ -12,6 +12,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Returns '' for objects, because a `toString` field of theirs would make `String()` throw. */
+export function scalarText(value: unknown): string {
+  return typeof value === 'object' ? '' : String(value);
+}
+
 /** Maximum nesting depth. Real responses are nested far less deeply; deeper values could overflow the stack. */
 const MAX_DEPTH = 1_000;
 
