@@ -17,7 +17,7 @@ const REJECTION_TIMEOUT_MS = 60_000;
 
 const keys = new ApiKeys(); // reads DRUN_ACCESS_TOKEN
 
-/** Compares full keys, because a masked key may not be unique. Servers before 0.17 do not return full keys. */
+/** Compares full keys, because a masked key may not be unique. Servers older than 0.17 do not return full keys. */
 async function identify(leaked: Secret): Promise<ApiKey> {
   const candidates: ApiKey[] = [];
   for await (const key of keys.list()) if (key.maskedKey === leaked.masked) candidates.push(key);

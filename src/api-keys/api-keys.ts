@@ -7,8 +7,8 @@ import type { ApiKeysOptions, CreateApiKeyInput, CreationCheck, PruneApiKeysQuer
 /**
  * Manages the API keys of an account.
  *
- * Methods reject with a `ConfigurationError` if an argument is invalid (nothing is sent), with the signal's reason if
- * the call is aborted, and otherwise with one of the errors from `drun-sdk/errors`.
+ * If an argument is invalid, methods reject with a `ConfigurationError` before anything is sent. An aborted call
+ * rejects with its signal's reason, and any other failed call with an error from `drun-sdk/errors`.
  *
  * @example
  * ```ts
@@ -31,7 +31,7 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Another origin requires an `accessToken`. */
+  /** Returns a client with some options changed. If `baseUrl` changes the origin, `accessToken` is required too. */
   withOptions(options: ApiKeysOptions): ApiKeys {
     return new (this.constructor as typeof ApiKeys)(this.#plane.deriveOptions(options));
   }

@@ -38,14 +38,14 @@ export abstract class BaseApiKeys<
   /**
    * Creates an API key.
    *
-   * The request is repeated only if the service cannot have acted on it: after a 429, or if no connection could be
-   * opened.
+   * The create request is retried only if the service cannot have acted on it: after a 429, or if no connection could
+   * be opened.
    *
-   * @returns The key, with its full value in `secret`. Servers before 0.17 never show the full value again.
-   * @throws {ApiKeyLimitError} If the account has reached its key limit. For workspaces, the service's own error is
-   * thrown, because their limit cannot be checked.
-   * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. Finding
-   * candidates can take up to 10 s in addition to `timeoutMs`.
+   * @returns The key, with its full value in `secret`. Servers older than 0.17 never show the full value again.
+   * @throws {ApiKeyLimitError} If the account has reached its key limit. The limit of a workspace cannot be checked, so
+   * workspace clients throw the service's own error instead.
+   * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. The search for keys
+   * that the request may have created can take up to 10 s in addition to `timeoutMs`.
    */
   create(input: Input, options: CallOptions = {}): CallPromise<CreatedApiKey> {
     return callPromise(
@@ -57,11 +57,11 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Lists API keys. `await` returns all keys, or one page if `page` or `pageSize` is given; `for await` iterates over
-   * all keys, starting with that page.
+   * Lists API keys. `await` returns all keys, or one page if `page` or `pageSize` is given. `for await` iterates over
+   * all keys, starting with the requested page.
    *
-   * Nothing is sent until the list is awaited or iterated. Without `page` and `pageSize`, it is read in one request, or
-   * in pages of 100 keys if the server does not support that. If keys are deleted between pages, others can be missed.
+   * Nothing is sent until the list is awaited or iterated. Without `page` and `pageSize`, all keys are requested at
+   * once or, if the server rejects that, in pages of 100. If a key is deleted between pages, another can be missed.
    */
   list(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
     return openList('list()', query, options, this.#plane, fetchAnyKeys);
@@ -70,7 +70,7 @@ export abstract class BaseApiKeys<
   /**
    * Returns the full key. Requires server version 0.17 or later.
    *
-   * @throws {NotFoundError} If the key does not exist, or the server is too old.
+   * @throws {NotFoundError} If the key does not exist, or the server is older than 0.17.
    */
   getSecret(id: string, options: CallOptions = {}): CallPromise<Secret> {
     return this.#plane.call('getSecret()', () => secretEndpoint(id, this.#plane.hasMaskedList), options);
@@ -79,9 +79,9 @@ export abstract class BaseApiKeys<
   /**
    * Deletes an API key. The key stops working immediately.
    *
-   * Transient failures are retried. If a retry does not find the key, the deletion counts as successful.
+   * Transient failures are retried. If the service responds to a retry with 404, the deletion counts as successful.
    *
-   * @param id - The id of the key, not the key itself.
+   * @param id - The id of the key, not the secret key.
    * @throws {NotFoundError} If the key does not exist.
    */
   delete(id: string, options: CallOptions = {}): CallPromise<DeletedApiKey> {
@@ -89,7 +89,7 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Returns the total usage of keys, and their usage by model and period.
+   * Returns the usage of keys, in total and by model and period.
    *
    * @throws {InvalidResponseError} If a count exceeds 2^53 - 1; counts are never rounded.
    */
@@ -98,9 +98,9 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Replaces a key that has leaked: deletes it, then creates a new one. The new key inherits the name, the expiry
-   * date (unless it has passed) and the remaining quota; `input` overrides these settings. Model lists cannot be set
-   * through this API and are not inherited. `timeoutMs` applies to each request.
+   * Replaces a leaked key: deletes it, then creates a new one. The new key inherits the old key's name, expiry date
+   * (unless it has passed) and remaining quota; `input` overrides these settings. The new key does not inherit the
+   * lists of allowed and denied models, which cannot be set through this API. `timeoutMs` applies to each request.
    *
    * @returns The new key, with the deleted key in `replaced`.
    * @throws {ReplacementFailedError} If the key was deleted but no new one was created.
@@ -116,9 +116,9 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Deletes keys that are old or unused. Reads the complete list, then deletes the matching keys one by one, even
-   * if some deletions fail. Ages are measured by the service's clock. Keys without a creation time are never deleted.
-   * `timeoutMs` applies to each request.
+   * Deletes keys that are old or unused. Reads the complete list, then deletes the matching keys one by one, and
+   * continues if a deletion fails. The age of a key is measured by the service's clock; keys without a creation time
+   * are never deleted. `timeoutMs` applies to each request.
    *
    * @returns The matching keys in list order, each with the outcome of its deletion.
    */

@@ -27,9 +27,9 @@ export type Send = <T>(endpoint: Endpoint<T>) => Promise<Result<T>>;
 
 /** Sends control-plane requests for the keys of one account or workspace. */
 export class ControlPlane {
-  /** The workspace number; absent for an account. */
+  /** The workspace number; `undefined` if the keys belong to an account. */
   readonly workspace: number | undefined;
-  /** Whether the server has masked lists (version 0.17 or later); undefined until a list has been read. */
+  /** Whether the server has an endpoint for masked lists (0.17 or later); `undefined` until a list has been read. */
   hasMaskedList: boolean | undefined;
   readonly #names: readonly string[];
   readonly #options: Options;
@@ -76,9 +76,9 @@ export class ControlPlane {
   }
 
   /**
-   * Performs a call that consists of one request. If `endpoint` throws, the call rejects.
+   * Sends one request, retrying it if necessary. If `endpoint` throws, the call rejects.
    *
-   * @param method - Name for error messages about options, such as `delete()`.
+   * @param method - Name of the method, such as `delete()`, for error messages about its options.
    */
   call<T>(method: string, endpoint: () => Endpoint<T>, options: CallOptions): CallPromise<T> {
     return this.#http.call(() => {
@@ -87,12 +87,12 @@ export class ControlPlane {
     }, options);
   }
 
-  /** Returns a function for calls that send several requests, each with its own `timeoutMs`. */
+  /** Returns a function that sends requests, each with its own `timeoutMs`. For calls that need several requests. */
   sender(options: CallOptions): Send {
     return (endpoint) => this.#http.send(this.#resolve(endpoint), options);
   }
 
-  /** Sends one request as part of a call that owns the deadline. */
+  /** Sends one request within the deadline of a call. The caller must dispose of the deadline. */
   request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: CallOptions): Promise<Result<T>> {
     return this.#http.request(this.#resolve(endpoint), deadline, options);
   }
@@ -111,7 +111,7 @@ export class ControlPlane {
   }
 }
 
-/** Creates a transport that uses ky. It loads ky with the first request, so that importing the package stays fast. */
+/** Creates a transport that loads ky with the first request, so that importing the package stays fast. */
 function lazyTransport(fetch: FetchFunction | undefined): Transport {
   let transport: Transport | undefined;
   return {

@@ -26,14 +26,14 @@ type CreateAttempt =
       | { readonly key?: never; readonly sentAt: number }
     ));
 
-/** Time limit for finding a key that may have been created. The call's own time limit may already have passed. */
+/** Time limit on the search for a key that may have been created. The call's own time limit may already have passed. */
 const LOOKUP_TIMEOUT_MS = 10_000;
 
-/** How far creation times may lag behind the `Date` header, which has a resolution of one second. */
+/** How far a key's creation time may lag behind the `Date` header, which has a resolution of one second. */
 const CLOCK_SLACK_MS = 2_000;
 
 /**
- * Creates a key. The request is sent once, and repeated only if the service cannot have acted on it.
+ * Creates a key. The request is retried only if the service cannot have acted on it.
  *
  * @throws {ApiKeyLimitError} If the account has reached its key limit.
  * @throws {UnknownOutcomeError} If the service may have created a key, but no usable response arrived.
@@ -50,7 +50,7 @@ export async function createKey(
       case 'created':
         return attempt.result;
       case 'ambiguous': {
-        // An error response counts as a rejection unless the list contains a candidate.
+        // An error response means that no key was created, unless the list contains a candidate.
         const isErrorResponse = attempt.error instanceof ApiError;
         const lookup = isErrorResponse ? { ...options, maxRetries: 0 } : options;
         const candidates = attempt.key
@@ -101,14 +101,14 @@ async function attemptCreate(
 
 /** Returns whether a failed create request may have created a key. */
 function mayHaveCreated(error: DrunError): boolean {
-  // An error body in a 200 response may contain no status.
+  // If a 200 response has an error body without a status, the status of the error is 200.
   if (error instanceof ApiError) return error.status < 300 || error.status === 408 || error.status >= 500;
   if (error instanceof InvalidResponseError) return error.status >= 200 && error.status < 300;
   return error instanceof TimeoutError || (error instanceof ConnectionError && !cannotHaveBeenApplied(error));
 }
 
 /**
- * Finds unused keys with this name that, by the service's clock, were created after the request was sent.
+ * Finds unused keys with the given name that, by the service's clock, were created after the request was sent.
  *
  * @param sentAt - When the request was sent (`performance.now()`).
  * @returns `undefined` if the service does not report its time.
@@ -125,7 +125,7 @@ async function findCandidates(
     const fetchPage = fetchOwnKeys(plane, (endpoint) => plane.request(endpoint, deadline, options));
     const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
     if (servedAt === undefined) return undefined;
-    // The service cannot have received the request earlier than this.
+    // The service cannot have received the request before `earliest`.
     const earliest = servedAt.getTime() - (performance.now() - sentAt) - CLOCK_SLACK_MS;
     const isUnused = ({ id, lastUsedAt }: ApiKey): boolean => lastUsedAt === undefined && !unknownUse.has(id);
     return items.filter((key) => key.name === name && isUnused(key) && key.createdAt.getTime() >= earliest);
@@ -137,7 +137,7 @@ async function findCandidates(
 function unknownOutcome(error: DrunError, candidates: readonly ApiKey[] | undefined): UnknownOutcomeError {
   const found =
     candidates === undefined
-      ? 'Its id is unknown, because the keys or the time of the service could not be read.'
+      ? 'Its id is unknown, because the key list or the time of the service could not be read.'
       : `Found ${candidates.length} unused ${candidates.length === 1 ? 'key' : 'keys'} with this name that may have been created by this request.`;
   return new UnknownOutcomeError(`An API key may have been created: ${error.message} ${found}`, {
     candidateIds: candidates?.map(({ id }) => id),

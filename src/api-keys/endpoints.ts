@@ -27,7 +27,7 @@ import type {
 /** A page of keys, as returned by the service. */
 export interface ListedPage extends Omit<ApiKeyPage, 'total'> {
   readonly total: number | undefined;
-  /** Ids of keys whose last-used time could not be parsed. They must not count as unused. */
+  /** Ids of keys whose last-used time could not be parsed. These keys must not count as unused. */
   readonly unknownUse: ReadonlySet<string>;
 }
 
@@ -45,7 +45,7 @@ export type ListPath = '/masked-apikeys' | '/apikeys' | '/my-apikeys';
 /** Statuses that routers return for an unknown path. */
 const MISSING_PATH_STATUSES: readonly number[] = [404, 405, 501];
 
-/** Returns whether an error may mean that the server does not have the path. */
+/** Returns whether an error may mean that the server does not have the requested path. */
 export function isMissingPath(error: unknown): error is ApiError {
   return error instanceof ApiError && MISSING_PATH_STATUSES.includes(error.status);
 }
@@ -53,10 +53,10 @@ export function isMissingPath(error: unknown): error is ApiError {
 const KEY_FIELDS = ['id', 'name', 'key'];
 
 type Schemas = typeof import('./schema.ts');
-/** Loaded with the first response, so that importing the package does not load zod. A repeated import costs 40 µs. */
+/** Imported with the first response, because the schemas load zod. Cached, because a repeated import costs 40 µs. */
 let schemas: Promise<Schemas> | undefined;
 
-/** The result is a key with its secret, or with an error if the response lacks the full key. */
+/** Creates a key. If the response lacks the full key, `secret` in the result is an error. */
 export function createEndpoint(
   body: CreateBody,
 ): Endpoint<{ readonly key: ApiKey; readonly secret: Secret | DrunError }> {
@@ -79,7 +79,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
     query: listParams(query),
     retry: 'transient',
     recover: (error) => {
-      // Not retried, because another path is tried instead.
+      // A missing path is not retried, because the caller tries another path instead.
       if (isMissingPath(error)) throw error;
       return undefined;
     },
@@ -167,7 +167,7 @@ export function checkCreationEndpoint(): Endpoint<CreationCheck> {
   };
 }
 
-/** Updates a key. The request sets a value regardless of the previous one, so it can be repeated. */
+/** Updates a key. The update is idempotent, so it can be retried. */
 export function updateEndpoint(id: string, field: 'status' | 'quota', body: object): Endpoint<ApiKey> {
   return {
     method: 'PUT',
@@ -200,7 +200,7 @@ export function usageEndpoint(query: ApiKeyUsageQuery): Endpoint<ApiKeyUsage> {
 
 type DecodeContext = [response: TransportResponse, context: ResponseContext];
 
-/** Returns a function that decodes a JSON body with the named schema. */
+/** Returns a function that validates a JSON body against the named schema and converts it. */
 function decodeWith<Name extends keyof Schemas, T>(
   rules: BodyRules,
   name: Name,
@@ -314,7 +314,7 @@ function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
   };
 }
 
-/** Rejects an empty array, because the service would count everything instead of nothing. */
+/** Rejects an empty array, which the service would treat as if it were omitted. */
 function toTexts(
   texts: readonly string[] | undefined,
   option: 'ids' | 'models',
@@ -331,7 +331,7 @@ const MAX_ISSUES = 20;
 /**
  * Checks a value against a schema.
  *
- * @throws {InvalidResponseError} If it does not match. The error contains paths but no values.
+ * @throws {InvalidResponseError} If the value does not match the schema. The error contains paths but no values.
  */
 function checkShape(value: unknown, schema: z.ZodMiniType, ...[response, context]: DecodeContext): unknown {
   const result = schema.safeParse(value);
@@ -339,7 +339,7 @@ function checkShape(value: unknown, schema: z.ZodMiniType, ...[response, context
   const issues = result.error.issues.slice(0, MAX_ISSUES).map(toIssue);
   const places = issues.map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`).join('; ');
   const what = `${response.status} with an unexpected body (${places})`;
-  // There is no excerpt, because the body may contain a key in a form that redaction does not recognize.
+  // The error has no excerpt, because the body may contain a key in a form that redaction does not recognize.
   throw invalidResponse(response, context, what, { issues });
 }
 

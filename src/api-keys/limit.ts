@@ -6,14 +6,14 @@ import type { ApiKey } from './types.ts';
 
 const UNUSED_FOR_MS = 30 * 86_400_000;
 
-/** Statuses unrelated to the limit: rejected credentials, missing paths and unreachable backends. */
+/** Statuses that do not indicate the key limit: rejected credentials, missing paths and unreachable backends. */
 const UNRELATED_STATUSES = [401, 404, 408, 502, 503, 504];
 
 /**
  * Determines whether a create request failed because the account has reached its key limit. The contract defines no
- * status or error id for this, but documents the check-creation endpoint.
+ * status or error id for a reached limit, but documents the check-creation endpoint.
  *
- * @returns `undefined` if the limit is not the reason, or if the check failed.
+ * @returns `undefined` if the account has not reached its limit, or if the check failed.
  */
 export async function findLimitError(
   error: unknown,

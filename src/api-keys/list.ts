@@ -13,7 +13,7 @@ export type FetchPage = (query: PageQuery) => Promise<Result<ListedPage>>;
 const FALLBACK_PAGE_SIZE = 100;
 
 /**
- * A list of API keys, which is requested when it is awaited or iterated. `await` returns one page, or all keys if
+ * A list of API keys. It is requested when it is awaited or iterated. `await` returns one page, or all keys if
  * neither `page` nor `pageSize` is given. `for await` iterates over all keys, starting with the requested page.
  */
 export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey> {
@@ -26,7 +26,7 @@ export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey
     this.#fetchPage = fetchPage;
   }
 
-  /** Requests the page, or all keys. */
+  /** Requests the given page, or all keys if no page was given. */
   // biome-ignore lint/suspicious/noThenProperty: the class is awaitable by design
   then<Fulfilled = ApiKeyPage, Rejected = never>(
     onFulfilled?: ((page: ApiKeyPage) => Fulfilled | PromiseLike<Fulfilled>) | null,
@@ -37,7 +37,7 @@ export class ApiKeyList implements PromiseLike<ApiKeyPage>, AsyncIterable<ApiKey
       .then(onFulfilled, onRejected);
   }
 
-  /** Requests the page, or all keys, and returns the result with the status and headers of the last response. */
+  /** Returns what `await` returns, together with the status and headers of the last response. */
   async withResponse(): Promise<WithResponse<ApiKeyPage>> {
     const { data, response } = await this.#read();
     return { data, response: response() };
@@ -60,7 +60,7 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
   return page !== undefined || pageSize !== undefined;
 }
 
-/** Reads all keys as one page. Its `servedAt` is the time of the first response, a lower bound for all items. */
+/** Reads all keys as one page. Its `servedAt` is the service's time when it sent the first response. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
   const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
@@ -73,9 +73,9 @@ export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Pr
 
 /**
  * Reads the pages of a list and yields each key once. Without `page` and `pageSize`, one page contains all keys, unless
- * the server rejects that request or returns fewer keys than its total.
+ * the server rejects the request for all keys, or returns fewer keys than its total.
  *
- * Pages are numbered. If a key is deleted between two requests, later keys move up, and one of them can be missed.
+ * If a key is deleted between two requests, the following keys move up by one, and one of them can be missed.
  */
 async function* readPages(
   query: ListApiKeysQuery,
@@ -112,7 +112,7 @@ function undefinedIfInvalid(error: unknown): undefined {
 }
 
 /**
- * Returns a function that reads pages of the masked list or, on servers before 0.17, of the unmasked list. Remembers
+ * Returns a function that reads pages of the masked list or, before version 0.17, of the unmasked list. Remembers
  * whether the server has a masked list.
  */
 export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
@@ -123,7 +123,7 @@ export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
         plane.hasMaskedList = true;
         return result;
       } catch (error) {
-        // During a deployment, servers of both versions may respond.
+        // While the service is being updated, old and new servers may respond in turn.
         if (!isMissingPath(error)) throw error;
       }
     }
@@ -142,7 +142,7 @@ export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
 /**
  * Creates a list whose requests run in the caller's async context, because a credential provider may depend on it.
  *
- * @param method - Name for error messages about options: `list()`.
+ * @param method - Name of the method, such as `list()`, for error messages about its options.
  */
 export function openList(
   method: string,

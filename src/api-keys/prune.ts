@@ -13,7 +13,7 @@ export async function pruneKeys(
   checkBoolean(dryRun, 'dryRun');
   const matches = toPredicate(query);
   const { items, servedAt, unknownUse } = (await readAll({}, fetchPage)).data;
-  // The local clock may be wrong, so it is only a fallback.
+  // The local clock may be wrong, so it is used only if the service does not report its time.
   const now = servedAt?.getTime() ?? Date.now();
   const pruned: PrunedApiKey[] = [];
   for (const key of items) {
@@ -29,7 +29,7 @@ export async function pruneKeys(
   return pruned;
 }
 
-/** Returns a function that matches keys. @throws {ConfigurationError} If the query would match every key. */
+/** Returns a predicate for keys that match the query. @throws {ConfigurationError} If the query matches every key. */
 function toPredicate(query: PruneApiKeysQuery): (key: ApiKey, now: number) => boolean {
   const { olderThanMs, unusedForMs } = query;
   if (olderThanMs === undefined && unusedForMs === undefined) {

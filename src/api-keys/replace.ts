@@ -13,7 +13,7 @@ interface Keys<Input> {
   delete(id: string, options: CallOptions): PromiseLike<DeletedApiKey>;
 }
 
-/** Deletes a key, then creates a new one. Deleting first stops the key immediately and makes room in a full account. */
+/** Deletes the old key before creating a new one, so that the old key no longer works or counts toward the limit. */
 export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   keys: Keys<Input>,
   fetchPage: FetchPage,
@@ -25,9 +25,9 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   checkPathSegment(id, 'id');
   checkOptions(input, createFields(isWorkspace), 'The second argument of replace()');
   const toInput = (settings: object): Input => mergeOptions(settings as Input, input);
-  // Reject invalid input before the key is deleted.
+  // Invalid input must be rejected before the key is deleted.
   toCreateBody(toInput({ name: 'unknown yet' }), isWorkspace);
-  // The response to the deletion may be lost or lack the settings. If listing fails, the key is deleted anyway.
+  // The response to the deletion may be lost or lack the key's settings. If listing fails, the key is deleted anyway.
   const list = await readAll({}, fetchPage).catch((error: unknown) => {
     if (error instanceof ConfigurationError) throw error;
   });
@@ -40,14 +40,14 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
     return { ...created, replaced: { ...listed, ...deleted } };
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
-    // Only messages from this package are guaranteed to contain no credentials.
+    // Only the messages of this package's errors are guaranteed to contain no credentials.
     const reason = isDrunError(error) ? ` ${error.message}` : '';
     const message = `The key was deleted, but no new one was created.${reason}`;
     throw new ReplacementFailedError(message, { deletedId: id, cause: error });
   }
 }
 
-/** Returns the settings that a new key inherits, so that it neither outlives the old key nor allows more tokens. */
+/** Returns the settings that a new key inherits. It must neither outlive the old key nor allow more tokens. */
 function inherit(key: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
   const { name, expired, expiresAt } = key;
   const remaining = isWorkspace ? key.quota?.remaining : undefined;

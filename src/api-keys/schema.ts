@@ -36,7 +36,7 @@ function toPositive(value: unknown): number | undefined {
 
 const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)t(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:z|[+-]\d\d:\d\d)$/i;
 
-/** Converts an RFC 3339 time to milliseconds since 1970. Returns `NaN` for anything else. */
+/** Converts an RFC 3339 time to milliseconds since the Unix epoch. Returns `NaN` for anything else. */
 function parseTime(value: unknown): number {
   const match = typeof value === 'string' ? TIMESTAMP.exec(value) : null;
   if (match === null) return Number.NaN;
@@ -80,8 +80,8 @@ function toApiKey(wire: Fields & { readonly id: string }): ApiKey {
 }
 
 /**
- * Parses a quota. Every workspace key has one, in which a missing amount means 0. An account key has one only if the
- * service sends any of its fields. If an amount cannot be parsed, the whole quota is absent.
+ * Parses a quota. Every workspace key has a quota, and a missing amount means 0. An account key has a quota only if the
+ * service sends one of its fields. If an amount cannot be parsed, the key counts as having no quota.
  */
 function toQuota(wire: Fields): ApiKeyQuota | undefined {
   const { quota, usedQuota, remainingQuota, unlimitedQuota, workspace } = wire;
@@ -105,17 +105,17 @@ function toSecret(key: unknown): Secret | undefined {
 const identifier = z.string().check(z.minLength(1));
 const wireKey = z.looseObject({ id: identifier });
 
-/** A key, as returned by updates. */
+/** The response to an update. */
 export const apiKey = z.pipe(wireKey, z.transform(toApiKey));
 
-/** A key, as returned by create. `secret` is absent if the service did not send the full key. */
+/** The response to a create request. `secret` is absent if the service did not send the full key. */
 export const createdApiKey = z.pipe(
   // A body with neither field may be an error, whose `id` is an error id.
   wireKey.check(z.refine((body) => 'name' in body || 'key' in body, 'expected `name` or `key`')),
   z.transform((wire) => ({ key: toApiKey(wire), secret: toSecret(wire.key) })),
 );
 
-/** A key, as returned by delete. The response may be empty or contain only the id. */
+/** The response to a delete request, which may be empty or contain only the id. */
 export const deletedApiKey = z.pipe(
   z.looseObject({}),
   z.transform((wire) => {
@@ -143,7 +143,7 @@ export const apiKeyPage = z.pipe(
   }),
 );
 
-/** The full key of an existing API key. */
+/** The response to a request for the secret of an existing key. */
 export const apiKeySecret = z.pipe(
   z.looseObject({}),
   z.transform(({ id, key }) => ({ id: toText(id), secret: toSecret(key) })),
@@ -204,7 +204,7 @@ const point = z.pipe(
   }),
 );
 
-/** Usage. A count above `Number.MAX_SAFE_INTEGER` is an error, because rounding it would falsify a bill. */
+/** Usage. A count above `Number.MAX_SAFE_INTEGER` is rejected, because rounding would make bills incorrect. */
 export const usageStatistics = z.pipe(
   z.object({ totalUsage: amounts, dataPoints: z.nullish(z.array(point)) }),
   z.transform(

@@ -11,7 +11,7 @@ export interface ApiKeysOptions extends ClientOptions {
    */
   readonly accessToken?: Credential | undefined;
   /**
-   * Base URL of the control plane. `http` is allowed only for this machine. @defaultValue The environment variable
+   * Base URL of the control plane. http is allowed only for loopback hosts. @defaultValue The environment variable
    * `DRUN_CONSOLE_URL`, or `https://console.d.run` if it is not set
    */
   readonly baseUrl?: string | PlatformUrl | undefined;
@@ -42,7 +42,7 @@ export interface ApiKey {
   readonly maskedKey: string;
   /** When the key was created; January 1, 1970 if the service does not report it. */
   readonly createdAt: Date;
-  /** When the key expires; absent if it never does. */
+  /** When the key expires; absent if it never expires. */
   readonly expiresAt?: Date | undefined;
   readonly expired: boolean;
   /** Whether the key is disabled. Only workspace keys can be disabled. */
@@ -55,7 +55,7 @@ export interface ApiKey {
   readonly userId?: string | undefined;
   /** The key's workspace number; absent for account keys. */
   readonly workspace?: number | undefined;
-  /** Globs for the models that the key may call; empty means all. `*` matches names without a slash, `**` all names. */
+  /** Globs for the models that the key may call; empty for all. `*` matches names without a slash, `**` any name. */
   readonly allowModels: readonly string[];
   /** Globs for the models that the key may not call. They take precedence over `allowModels`. */
   readonly denyModels: readonly string[];
@@ -77,13 +77,13 @@ export interface ApiKeyQuota {
 
 /** A key that has just been created. */
 export interface CreatedApiKey extends ApiKey {
-  /** The full key. Store it immediately: servers before 0.17 cannot show it again. */
+  /** The full key. Store it immediately: servers older than 0.17 cannot show it again. */
   readonly secret: Secret;
 }
 
 /**
- * A deleted key. Only `id` is guaranteed: if the response to the deletion was lost and a retry does not find the key,
- * the other fields are unknown.
+ * A deleted key. Only `id` is always present. If the response to the deletion is lost and a retry does not find the
+ * key, the other fields are unknown.
  */
 export type DeletedApiKey = Pick<ApiKey, 'id'> & Partial<ApiKey>;
 
@@ -97,7 +97,7 @@ export interface ReplacementApiKey extends CreatedApiKey {
 export interface CreateApiKeyInput {
   /** A name that describes the purpose of the key. */
   readonly name: string;
-  /** When the key expires. If omitted, it never expires. */
+  /** When the key expires. If omitted, the key never expires. */
   readonly expiresAt?: Date | undefined;
 }
 
@@ -116,7 +116,7 @@ export interface CreationCheck {
 
 /** Argument to {@link ApiKeys.list}. */
 export interface ListApiKeysQuery {
-  /** Text to search for in the ids, names and keys. */
+  /** Text to search for in the ids, names and values of keys. */
   readonly search?: string | undefined;
   /**
    * Field to sort by. The service documents `id`, `name` and `key` as sortable, but not the sort syntax. `createdAt` is
@@ -125,7 +125,7 @@ export interface ListApiKeysQuery {
   readonly sort?: 'id' | 'name' | 'createdAt' | (string & {}) | undefined;
   /** Number of the first page to read, starting at 1. */
   readonly page?: number | undefined;
-  /** Number of keys per page, at least 1. Without `page` and `pageSize`, the list is read in one request. */
+  /** Number of keys per page, at least 1. Without `page` and `pageSize`, all keys are requested at once. */
   readonly pageSize?: number | undefined;
 }
 
@@ -142,26 +142,26 @@ export interface ApiKeyPage {
   readonly servedAt?: Date | undefined;
 }
 
-/** Argument to {@link ApiKeys.prune}. At least one field is required; if both are given, both must match. */
+/** Argument to {@link ApiKeys.prune}. At least one field is required. If both are given, keys must match both. */
 export interface PruneApiKeysQuery {
   /** Matches keys that were created more than this many milliseconds ago. */
   readonly olderThanMs?: number | undefined;
   /**
-   * Matches keys that have been unused for more than this many milliseconds. For a key that was never used, the time
-   * since its creation counts.
+   * Matches keys that have not been used for more than this many milliseconds. A key that was never used counts as
+   * unused since its creation.
    */
   readonly unusedForMs?: number | undefined;
 }
 
 /** Argument to {@link WorkspaceApiKeys.prune}. */
 export interface PruneWorkspaceApiKeysQuery extends PruneApiKeysQuery {
-  /** Includes only the caller's own keys instead of all workspace keys. */
+  /** Whether to include only the caller's own keys instead of all keys in the workspace. */
   readonly onlyMine?: boolean | undefined;
 }
 
 /** Options for {@link ApiKeys.prune}. */
 export interface PruneOptions extends CallOptions {
-  /** Reports which keys would be deleted, without deleting them. */
+  /** Whether to report the matching keys without deleting them. */
   readonly dryRun?: boolean | undefined;
 }
 
@@ -176,7 +176,7 @@ export type PrunedApiKey = { readonly key: ApiKey } & (
     }
 );
 
-/** Argument to {@link ApiKeys.usage}. The service determines the defaults. */
+/** Argument to {@link ApiKeys.usage}. The service chooses a default for each omitted field. */
 export interface ApiKeyUsageQuery {
   /** Start of the time range. */
   readonly from?: Date | undefined;
@@ -184,9 +184,9 @@ export interface ApiKeyUsageQuery {
   readonly to?: Date | undefined;
   /** Length of the periods in {@link ApiKeyUsage.points}. */
   readonly period?: 'hour' | 'day' | 'week' | 'month' | undefined;
-  /** Ids of the keys to count, at least one. If omitted, all keys are counted. */
+  /** Ids of the keys to include, at least one. If omitted, all keys are included. */
   readonly ids?: readonly string[] | undefined;
-  /** Models to count, at least one. If omitted, all models are counted. */
+  /** Models to include, at least one. If omitted, all models are included. */
   readonly models?: readonly string[] | undefined;
 }
 
@@ -213,7 +213,7 @@ export interface UsageAmounts {
   readonly audio?: AudioUsage | undefined;
 }
 
-/** Numbers of tokens; 0 if the service reports none. */
+/** Token counts; a count that the service does not report is 0. */
 export interface TokenUsage {
   readonly input: number;
   readonly output: number;

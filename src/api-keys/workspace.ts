@@ -14,7 +14,7 @@ import type {
 /**
  * Manages the API keys of a workspace. Unlike account keys, workspace keys can be disabled and have a token quota.
  *
- * Methods reject with the same errors as those of {@link ApiKeys}.
+ * The methods reject with the same errors as the methods of {@link ApiKeys}.
  *
  * @example
  * ```ts
@@ -36,7 +36,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
     this.#plane = plane;
   }
 
-  /** Returns a client that overrides some options and shares the rest. Another origin requires an `accessToken`. */
+  /** Returns a client with some options changed. If `baseUrl` changes the origin, `accessToken` is required too. */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
     const Client = this.constructor as typeof WorkspaceApiKeys;
     return new Client(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);
@@ -47,7 +47,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
     return openList('listMine()', query, options, this.#plane, fetchOwnKeys);
   }
 
-  /** Disables a key. The service rejects it until it is enabled again. */
+  /** Disables a key. The service rejects the key until it is enabled again. */
   disable(id: string, options: CallOptions = {}): CallPromise<ApiKey> {
     return this.#plane.call('disable()', () => updateEndpoint(id, 'status', { disabled: true }), options);
   }

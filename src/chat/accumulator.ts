@@ -1,5 +1,5 @@
 import type { PartialCompletion } from '../errors/index.ts';
-import { isRecord } from '../internal/json.ts';
+import { isRecord, scalarText } from '../internal/json.ts';
 import { finishKind } from './finish-reason.ts';
 import { CHOICE, CHUNK, DELTA, mergeField, mergeFields } from './merge.ts';
 import { type Fields, type NormalChoice, type NormalChunk, TEXTS } from './normalize.ts';
@@ -16,7 +16,7 @@ class PendingChoice {
   readonly #message: Fields = {};
   readonly #calls = new ToolCallList();
   #finishReason: string | null = null;
-  /** Whether the last output was an audio delta with only `expires_at`, which ends the audio. */
+  /** Whether the last output was an audio delta with only `expires_at`. Such a delta ends the audio. */
   #isAudioOver = false;
   /** Whether the choice arrived as a full `message` instead of deltas. */
   #isWhole = false;
@@ -90,7 +90,7 @@ class PendingChoice {
     }
   }
 
-  /** Returns the fields of a message that have not arrived yet, and the rest of its texts. */
+  /** Returns the fields of a full message that have not arrived as deltas, and the missing ends of its strings. */
   #newFields(message: Fields): Fields {
     const added: Fields = {};
     for (const [name, value] of Object.entries(message)) {
@@ -149,7 +149,7 @@ export class CompletionAccumulator {
     let previous: PendingChoice | undefined;
     for (const choice of chunk.choices) {
       let pending = this.#pendingFor(choice);
-      // In whole responses, some servers send index 0 for every choice.
+      // Some servers send index 0 for every choice of a whole response.
       if (pending === previous && choice.message && !this.#isPartOfFirst(choice.message)) {
         pending = this.#begin(Math.max(...this.#choices.keys()) + 1);
       }
@@ -159,14 +159,14 @@ export class CompletionAccumulator {
     }
   }
 
-  /** Builds the completion, or the part received before a failure. No chunks may be added afterwards. */
+  /** Builds the completion, or the part received before a failure. No chunks may be added after this call. */
   build(isComplete: boolean): PartialCompletion {
     const { object, ...fields } = this.#fields;
     const choices = [...this.#choices.values()].toSorted((a, b) => a.index - b.index);
     return {
       ...fields,
       object: object && object !== 'chat.completion.chunk' ? object : 'chat.completion',
-      choices: choices.map((choice) => choice.build(String(fields.id), isComplete)),
+      choices: choices.map((choice) => choice.build(scalarText(fields.id), isComplete)),
     };
   }
 
@@ -183,8 +183,8 @@ export class CompletionAccumulator {
   }
 
   /**
-   * Whether the output of another choice belongs to the first one. Some servers send the reasoning, text and tool calls
-   * of the requested choice as different choices.
+   * Whether the output of another choice belongs to the first choice. Some servers send the reasoning, text and tool
+   * calls of a single requested choice as separate choices.
    */
   #isPartOfFirst(added: Fields): boolean {
     const first = this.#first;

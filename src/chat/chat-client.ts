@@ -65,7 +65,7 @@ export type KeyCheck =
 /**
  * A client for the models on d.run.
  *
- * A failed call rejects with an error from `drun-sdk/errors`, and an aborted call with its signal's reason.
+ * A failed call rejects with an error from `drun-sdk/errors`. An aborted call rejects with its signal's reason.
  *
  * @example
  * ```ts
@@ -85,8 +85,8 @@ export class ChatClient {
   readonly #idleTimeoutMs: number | undefined;
 
   /**
-   * A `fetch` function for other clients, such as `openai` and `@ai-sdk/openai-compatible`. It sends this client's API
-   * key instead of theirs, tries another key from the credential provider after a 401, and redacts keys in error
+   * A `fetch` function for other clients, such as `openai` and `@ai-sdk/openai-compatible`. It replaces their API key
+   * with this client's key, tries another key from the credential provider after a 401, and redacts keys in error
    * responses. It does not follow redirects, and rejects requests to other origins with {@link ConfigurationError}.
    */
   readonly fetch: AuthenticatedFetch;
@@ -163,9 +163,9 @@ export class ChatClient {
    * results to the model. With a `schema`, the last reply is parsed as in {@link ChatClient.parse}.
    *
    * `signal` aborts the whole run; other call options apply to each request. Unknown tools and invalid arguments are
-   * reported to the model, once per tool. Errors contain the conversation so far in `messages`.
+   * reported to the model, but only once per tool. Errors contain the conversation so far in `messages`.
    *
-   * @throws {ToolCallError} If another call to the same tool is invalid, or the model announces a call but makes none.
+   * @throws {ToolCallError} If a second call to a tool is invalid, or `finish_reason` announces a call that is missing.
    * @throws {MaxToolRoundsError} If the model still calls tools after `maxRounds` rounds.
    * @throws {OutputTruncatedError} If a tool call is cut off at the token limit.
    */
@@ -207,7 +207,7 @@ export class ChatClient {
   }
 
   /**
-   * Requests a streamed completion. Sends the request when the stream is first used, and retries it if it fails before
+   * Requests a streamed completion. The request is sent when the stream is first used, and retried if it fails before
    * the first chunk. With a `schema`, {@link ChatStream.completion} returns the result of {@link ChatClient.parse}.
    *
    * `timeoutMs` limits the time until the first chunk arrives; `idleTimeoutMs` limits the time between two chunks.
@@ -278,7 +278,7 @@ export class ChatClient {
   }
 }
 
-/** Parses a reply. The parser is imported here, so that it is loaded only if a schema is used. */
+/** Parses a reply. The parser is imported dynamically, so that it is loaded only if a schema is used. */
 async function parse(
   reader: ChunkReader,
   schema: object,
@@ -333,7 +333,7 @@ export function keyVerifier(options: Omit<ChatClientOptions, 'apiKey'> = {}): Ap
 
 const VERIFIER_OPTIONS = CHAT_CLIENT_OPTIONS.filter((name) => name !== 'apiKey');
 
-/** @throws {DrunError} If listing the models fails, unless the error shows that the service does not accept the key. */
+/** @throws {DrunError} If the check is inconclusive. */
 async function verify(list: Promise<Model[]>): Promise<VerifiedKey> {
   try {
     return { accepted: true, models: (await list).map(({ id }) => id) };

@@ -21,9 +21,9 @@ export interface StreamRequest<Completion> {
 /** Options for {@link ChatStream.toReadableStream}. */
 export interface EventStreamOptions {
   /**
-   * Called with the error that ended the stream, but not if the client disconnects. If the function returns or resolves
-   * to a string, that string is sent to the client as the error message. Otherwise, a generic message is sent, because
-   * errors can name keys, models and hosts.
+   * Called with the error that ended the stream, but not if the client disconnects. If the function returns a string or
+   * a promise for one, that string is sent to the client as the error message. Otherwise, a generic message is sent,
+   * because errors can name keys, models and hosts.
    */
   readonly onError?: ((error: unknown) => unknown) | undefined;
   /**
@@ -70,7 +70,7 @@ export class ChatStream<Completion = ChatCompletion>
   readonly #chunks: OneReader<ChatCompletionChunk>;
   #deadline: Deadline | undefined;
   #reader: ChunkReader | undefined;
-  /** A function, because redacting the headers of the response takes longer than reading a short stream. */
+  /** Returns the response. Called on demand, because redacting headers takes longer than reading a short stream. */
   #response: (() => CallResponse) | undefined;
   #isAborted = false;
   #opened: Promise<void> | undefined;
@@ -145,14 +145,14 @@ export class ChatStream<Completion = ChatCompletion>
    * the end. With a schema, also the errors of {@link ChatClient.parse}.
    */
   async completion(): Promise<Completion> {
-    // Until the first chunk arrives, a reader can still claim the stream.
+    // Until the first chunk arrives, a reader can still take over the stream.
     await this.opened.catch(() => {});
     await this.#chunks.drain();
     this.#completion ??= Promise.resolve(this.#request.complete(this.#reader as ChunkReader));
     return this.#completion;
   }
 
-  /** Aborts the stream. Its reader and {@link ChatStream.completion} reject with `reason`. */
+  /** Aborts the stream. The reader and {@link ChatStream.completion} reject with `reason`. */
   abort(reason: unknown = new DOMException('The stream was aborted.', 'AbortError')): void {
     this.#isAborted = true;
     this.#chunks.fail(reason);
@@ -160,8 +160,8 @@ export class ChatStream<Completion = ChatCompletion>
   }
 
   /**
-   * Returns the chunks as server-sent events, for a custom web handler. If the stream fails, the last event has an
-   * `error` field and is not followed by `[DONE]`. If the stream is aborted, the returned stream errors.
+   * Returns the chunks as server-sent events, for a custom web handler. If the completion stream fails, the last event
+   * has an `error` field and is not followed by `[DONE]`. If it is aborted, reading the returned stream fails.
    */
   toReadableStream(options: EventStreamOptions = {}): PlatformReadableStream {
     checkOptions(options, EVENT_STREAM_OPTIONS, 'toReadableStream()');
@@ -253,7 +253,7 @@ export class ChatStream<Completion = ChatCompletion>
       new StreamTruncatedError('The reader stopped before the end of the stream.', { completion }),
     );
     this.#deadline?.abort(new DOMException('The reader stopped before the end of the stream.', 'AbortError'));
-    // A stream object that stays in memory must not retain its connection.
+    // If a stream object stays in memory, it must not keep its connection in memory as well.
     const response = this.#response?.();
     this.#response = response && (() => response);
     this.#reader = undefined;

@@ -28,7 +28,7 @@ const MAX_DRAIN_MS = 250;
 /**
  * Reads the response to a chat completion request, streamed or whole, and assembles the completion.
  *
- * Reads data only on demand, so that a slow consumer slows the server down.
+ * Data is read only on demand, so that a slow consumer slows the server down.
  */
 export class ChunkReader {
   readonly #response: TransportResponse;
@@ -67,7 +67,7 @@ export class ChunkReader {
   }
 
   /**
-   * Reads until the first chunk has arrived, or reads the whole response.
+   * Reads a stream up to its first chunk, or a whole response up to its end.
    *
    * @throws {DrunError} If reading fails. The request can then be retried.
    */
@@ -124,7 +124,7 @@ export class ChunkReader {
     return this.#context.redactValue(value);
   }
 
-  /** Returns the part of the completion that is published for diagnostics, without text from the user or the model. */
+  /** Returns the fields that are published for diagnostics. They contain neither prompts nor generated text. */
   #summary(): object {
     const { id, model, usage, choices } = this.#completion ?? this.#accumulator.build(false);
     return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
@@ -133,7 +133,7 @@ export class ChunkReader {
   /** Reads until chunks are available or the response ends. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
-    // Before the first chunk, the time limit of the call applies.
+    // Until the first chunk arrives, the time limit on the call applies.
     if (this.#hasChunk && !this.#isOver) deadline.start('idle', this.#idleTimeoutMs);
     const isEnough = (): boolean => this.#hasChunk && this.#chunks.length > 0 && !this.#isWhole;
     while (!this.#isOver && !isEnough()) await this.#readPart();
@@ -193,7 +193,7 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // Without a message, only a withheld choice is a reply. Comes first, because the accumulator adds missing deltas.
+    // A choice without a message is a reply only if it was withheld. Checked before `add`, which adds missing deltas.
     const isReply =
       !this.#events.isJson ||
       chunk.choices.some((one) => one.message ?? one.delta ?? finishKind(one.finish_reason) === 'withheld');
@@ -220,7 +220,7 @@ export class ChunkReader {
     if (this.#hasEvent || this.#events.isJson) return this.#invalid('a body that has no `choices`');
     const excerpt = this.#events.excerpt.trim();
     if (this.#isWhole && this.#events.isBlank) return this.#invalid('an empty body; is `baseUrl` correct?');
-    // The body is empty, or ends within its first field name.
+    // The body is empty, or was cut off within its first field name.
     if (['data:', 'event:'].some((field) => field.startsWith(excerpt))) {
       return this.#truncated('the stream ended before the first chunk');
     }
@@ -260,7 +260,7 @@ export class ChunkReader {
   }
 
   async #drain(): Promise<void> {
-    // Unlike a `setTimeout` timer, this signal does not keep the process alive.
+    // Unlike a timer from `setTimeout`, a signal from `AbortSignal.timeout` does not keep the process alive.
     const limit = AbortSignal.timeout(MAX_DRAIN_MS);
     try {
       while ((await abortable(this.#response.read(), limit)) !== undefined);

@@ -1,11 +1,11 @@
 type Maybe<T> = T | null | undefined;
 
-/** Why the model stopped. Servers also send values that OpenAI does not document; these are kept unchanged. */
+/** Why the model stopped. Values that OpenAI does not document are returned as the server sent them. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | (string & {});
 
 /**
  * A tool call requested by the model. Calls to custom tools have `type: 'custom'`, and `custom` instead of `function`.
- * They occur only if the request defines custom tools.
+ * Such calls occur only if the request defines custom tools.
  */
 export interface ToolCall {
   readonly id: string;
@@ -75,13 +75,13 @@ export interface ChatCompletion {
   readonly created?: Maybe<number>;
   /** The model that replied, as named by the server. */
   readonly model?: Maybe<string>;
-  /** Contains at least one choice. */
+  /** The choices; there is always at least one. */
   readonly choices: readonly [CompletionChoice, ...CompletionChoice[]];
   readonly usage?: Maybe<CompletionUsage>;
   readonly [field: string]: unknown;
 }
 
-/** The part of a tool call that a chunk contains. */
+/** A fragment of a tool call, as contained in a chunk. */
 export interface ToolCallDelta {
   /** Index of the call among the tool calls of the choice. */
   readonly index?: number | undefined;
@@ -91,7 +91,7 @@ export interface ToolCallDelta {
   readonly function?: Maybe<{ readonly name?: Maybe<string>; readonly arguments?: Maybe<string> }>;
 }
 
-/** The part of a message that a chunk contains. */
+/** A fragment of a message, as contained in a chunk. */
 export interface MessageDelta {
   readonly role?: Maybe<'assistant' | (string & {})>;
   readonly content?: Maybe<string>;
@@ -102,7 +102,7 @@ export interface MessageDelta {
   readonly [field: string]: unknown;
 }
 
-/** The part of a choice that a chunk contains. */
+/** A fragment of a choice, as contained in a chunk. */
 export interface ChunkChoice {
   readonly index: number;
   readonly delta: MessageDelta;
@@ -117,9 +117,9 @@ export interface ChatCompletionChunk {
   readonly object?: Maybe<'chat.completion.chunk' | (string & {})>;
   readonly created?: Maybe<number>;
   readonly model?: Maybe<string>;
-  /** Can be empty, for example in the chunk that contains the usage. */
+  /** The choices; can be empty, for example in the chunk that contains the usage. */
   readonly choices: readonly ChunkChoice[];
-  /** Usually sent in one of the last chunks. Some servers send it in every chunk. */
+  /** Usually present only in one of the last chunks. Some servers send usage in every chunk. */
   readonly usage?: Maybe<CompletionUsage>;
   readonly [field: string]: unknown;
 }

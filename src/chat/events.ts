@@ -1,5 +1,5 @@
 import { createParser, type EventSourceParser } from 'eventsource-parser';
-import { errorIn, type ServiceError } from '../http/service-error.ts';
+import { errorIn, readError, type ServiceError } from '../http/service-error.ts';
 import { isRecord, parseJson } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
@@ -16,7 +16,7 @@ const ERROR = /^(?:error|exception|fail(?:ed|ure)?)$/i;
 
 /** Fields of a chunk. If an object has one of these fields, its `message` does not indicate an error. */
 const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
-/** Fields that contain only error messages, whatever other fields the event has. */
+/** Fields that indicate an error even if the event also has fields of a chunk. */
 const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
@@ -34,7 +34,7 @@ export function parseEvent(data: string, name = ''): StreamEvent {
   if (error !== undefined) return { type: 'error', error };
   const text = (typeof value === 'string' ? value : data).trim();
   if (text === '[DONE]') return { type: 'end' };
-  // Some proxies put another server's `data:` lines into their events.
+  // Some proxies wrap the `data:` lines of another server in their own events.
   if (text.startsWith('data:')) return parseEvent(text.slice(5), name);
   if (ERROR.test(name)) return { type: 'error', error: { message: text } };
   // Some proxies forward another server's comments as events.
@@ -53,7 +53,7 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
   // MiniMax reports the status of every response in `base_resp`.
   const { status_code: code, status_msg } = isRecord(base_resp) ? base_resp : {};
   const chunkFields = ERROR_FIELDS.some((field) => value[field]) ? [] : CHUNK_FIELDS;
-  const named = isNamed ? errorIn({ error: value }, []) : undefined;
+  const named = isNamed ? readError(value) : undefined;
   const reported = hasNoError ? { ...value, error: undefined } : value;
   const found = errorIn(reported, chunkFields) ?? errorIn({ code, message: status_msg }, []) ?? named;
   // Events other than errors can have a `title`, a `description`, or an object as their `message`.
@@ -65,9 +65,8 @@ function errorInEvent(value: Fields, name: string): ServiceError | undefined {
 /** Whether an `error` field reports a failure. Some servers send `{}` or `{"code":0}` in every chunk. */
 export function isFailure(error: unknown): boolean {
   if (!isRecord(error)) return error === true || (typeof error === 'string' && error.trim() !== '');
-  const { code, message } = error;
-  if (/^(?:0|2\d\d|ok|success)$/i.test(String(code))) return false;
-  return [code, message].some((one) => isRecord(one) || String(one ?? '').trim() !== '');
+  const isSuccess = (one: unknown): boolean => /^(?:0|2\d\d|ok|success)?$/i.test(String(one ?? '').trim());
+  return !Object.values(readError(error) ?? {}).every(isSuccess);
 }
 
 function isPing(value: Fields, name: string): boolean {
@@ -85,7 +84,7 @@ const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)/gm;
 /** The start of a `data` line that directly follows another line. */
 const SECOND_LINE = /(?<=[^\r\n](?:\r\n|\r|\n))data:/;
 
-/** Whether the data of a line is a complete event, so that the next line belongs to another event. */
+/** Whether the data in a line forms a complete event, so that the next line starts another one. */
 function isWholeEvent(data: string): boolean {
   return data === '[DONE]' || (/^(?:\{|null$)/.test(data) && parseJson(data) !== undefined);
 }
@@ -140,7 +139,7 @@ export class EventDecoder {
     } else if (event !== undefined && event.type !== 'invalid') {
       this.#emit(event);
     } else {
-      // This also handles bodies with one JSON object per line.
+      // The event parser also handles bodies with one JSON object per line.
       this.#startEvents(text);
       this.#isCut = true;
       // Some servers omit the empty line after the last event.
@@ -170,7 +169,7 @@ export class EventDecoder {
     this.#feed(text);
   }
 
-  /** Passes only complete lines to the parser, which drops the beginning of a partial line with an unknown field. */
+  /** Passes only complete lines to the parser, which loses the start of an incomplete line with an unknown field. */
   #feed(text: string): void {
     const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
     if (end > 0) {
@@ -185,7 +184,7 @@ export class EventDecoder {
     if (!isComment) this.#emit(TOO_LARGE);
   }
 
-  /** Whether an empty line follows every event. Checking each line instead would take a fifth of a stream's time. */
+  /** Whether an empty line follows every event. Checking each line would account for 20% of a stream's read time. */
   #isSeparated(lines: string): boolean {
     const isClosed = ['\n\n', '\r\n\r\n', '\r\r'].some((end) => lines.endsWith(end));
     return isClosed && !this.#hasData && !SECOND_LINE.test(lines);

@@ -1,14 +1,21 @@
-/** How a reply ended: finished, cut off at a limit, refused or withheld, or failed. */
+/** Whether a reply finished, was cut off at a limit, was refused or withheld, or failed. */
 export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
 
-/** Values that servers send, in lower case with underscores. Any other value means that the model finished. */
-const KINDS = Object.entries({
-  cut: /^(?:length|incomplete|not_finished|error_limit|(?:model|length|token|time)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*|\w+_truncation)$/,
-  withheld:
+/** Values that servers send, normalized to snake case. Any other value means that the model finished. */
+const KINDS: readonly (readonly [FinishKind, RegExp])[] = [
+  [
+    'cut',
+    /^(?:length|incomplete|not_finished|error_limit|(?:model|length|token|time)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*|\w+_truncation)$/,
+  ],
+  [
+    'withheld',
     /^(?:content_filter(?:ed)?|filtered|(?:image_)?(?:safety|recitation|prohibited_content)|blocklist|spii|refus(?:al|ed)|guardrail_intervened|model_armor|sensitive|moderation|flagged|error_toxic)$/,
-  failed:
+  ],
+  [
+    'failed',
     /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|(?:user_)?cancel(?:l?ed)?|timeout|exception|malformed_\w+|function_call_filter|unexpected_tool_call|too_many_tool_calls|overloaded|insufficient_system_resource|error_\w+|\w+_error)$/,
-}) as readonly [FinishKind, RegExp][];
+  ],
+];
 
 /** Classifies the `finish_reason` of a choice that has ended. */
 export function finishKind(reason: string | null | undefined): FinishKind {

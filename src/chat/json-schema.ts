@@ -6,7 +6,7 @@ import type { ResponseFormat } from './request.ts';
 import { closeSchema, hasValue, isStrictSchema, type JsonSchema } from './schema-rules.ts';
 import { isStandardSchema, isTool } from './tools.ts';
 
-/** Schema options, all of them optional. */
+/** Schema options, all optional. */
 export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
 /** The result of validating a value against a schema. */
@@ -18,10 +18,10 @@ export interface Checked {
 
 const MAX_ISSUES = 20;
 
-/** The draft that model servers implement. xgrammar, OpenAI and Gemini reject tuples written as in earlier drafts. */
+/** The draft that model servers implement. xgrammar, OpenAI and Gemini reject the tuple syntax of earlier drafts. */
 const TARGET = 'draft-2020-12';
 
-/** Arguments that schema libraries pass to the functions below. */
+/** The argument that schema libraries pass to the functions in `LIBRARY_OPTIONS`. */
 interface Conversion {
   readonly jsonSchema: JsonSchema;
   readonly errors: unknown;
@@ -30,7 +30,7 @@ interface Conversion {
   readonly unit: unknown;
 }
 
-/** Makes schema libraries reject types that JSON cannot represent, and skip checks that JSON Schema cannot express. */
+/** Makes schema libraries reject types that JSON cannot represent, and omit checks that JSON Schema cannot express. */
 const LIBRARY_OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   zod: {
     override: ({ jsonSchema }: Conversion) => jsonSchema.contentEncoding === 'binary' && reject('File'),
@@ -87,7 +87,7 @@ async function write(schema: StandardSchemaV1, fail: (why: string) => never): Pr
   try {
     const libraryOptions = LIBRARY_OPTIONS[vendor];
     if (jsonSchema !== undefined) return jsonSchema.input({ target: TARGET, libraryOptions });
-    // zod/mini schemas do not include the conversion, so it is imported on demand.
+    // zod/mini schemas do not include the conversion to JSON Schema, so the conversion is imported on demand.
     if (vendor === 'zod' && '_zod' in schema)
       return (await import('./zod-schema.ts')).zodJsonSchema(schema, { target: TARGET, ...libraryOptions });
   } catch (thrown) {
@@ -108,7 +108,7 @@ export async function toResponseFormat(
   return { type: 'json_schema', json_schema };
 }
 
-/** Converts a tool to the definition that is sent. Returns existing definitions unchanged. */
+/** Converts a tool to the definition that is sent to the model. Returns existing definitions unchanged. */
 export async function toToolDefinition(tool: object): Promise<object> {
   if (!isTool(tool)) return tool;
   const { name, description, strict, parameters } = tool;

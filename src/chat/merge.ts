@@ -1,4 +1,4 @@
-import { isRecord } from '../internal/json.ts';
+import { isRecord, scalarText } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
 /** How a field's values from successive chunks are combined. Objects are always merged field by field. */
@@ -9,12 +9,12 @@ export interface MergeRules {
 
 /** Strings and arrays in a delta are fragments. */
 export const DELTA: MergeRules = { strings: 'grow', lists: 'grow' };
-/** Arrays in a choice, such as `token_ids` and those in `logprobs`, arrive in fragments; strings do not. */
+/** Arrays in a choice, such as `token_ids` or the arrays in `logprobs`, arrive in fragments; strings do not. */
 export const CHOICE: MergeRules = { strings: 'replace', lists: 'grow' };
-/** A chunk's own fields contain complete values. */
+/** The top-level fields of a chunk contain complete values. */
 export const CHUNK: MergeRules = { strings: 'replace', lists: 'replace' };
 
-/** Names of strings that servers repeat in every delta. */
+/** Names of string fields that servers repeat in every delta. */
 const IDENTIFIERS = new Set(['id', 'type', 'role', 'object', 'model', 'name', 'format', 'status']);
 
 /** Merges all fields of `added` into `target`. Arrays and objects are copied, not shared. */
@@ -64,7 +64,7 @@ function addItem(list: unknown[], item: unknown, rules: MergeRules): void {
 }
 
 function isReasoning(value: unknown): value is Fields {
-  return isRecord(value) && /^(?:reasoning|thinking)/.test(String(value.type));
+  return isRecord(value) && /^(?:reasoning|thinking)/.test(scalarText(value.type));
 }
 
 function copy(value: unknown, rules: MergeRules): unknown {

@@ -81,7 +81,7 @@ function normalizeArguments(call: Fields): void {
   if (text !== undefined && text !== null && typeof text !== 'string') call.arguments = JSON.stringify(text);
 }
 
-/** Adds a part of a `content` array to the corresponding field of the message. */
+/** Adds an item of a `content` array to the corresponding field of the message. */
 function addPart(message: Fields, part: unknown): void {
   const { type = 'text', ...rest } = isRecord(part) ? part : { text: part };
   const isReasoning = type === 'thinking' || type === 'reasoning';
@@ -90,10 +90,10 @@ function addPart(message: Fields, part: unknown): void {
   const names = ['thinking', 'reasoning', 'summary', 'refusal', 'text'];
   const name = isText && names.find((one) => rest[one] !== undefined && rest[one] !== null);
   if (name) {
-    message[field] = `${message[field] ?? ''}${toText(rest[name])}`;
+    message[field] = toText(message[field] ?? '') + toText(rest[name]);
     delete rest[name];
   }
-  // Signatures, images and references belong to none of these fields.
+  // Signatures, images and references have no corresponding field.
   if (!isText || hasText(rest))
     message.content_parts = [message.content_parts ?? [], { type, ...rest }].flat();
 }

@@ -1,9 +1,9 @@
 import { ConfigurationError } from '../errors/index.ts';
 
 interface Source<Item> {
-  /** Reads the next items. Resolves to `undefined` at the end. */
+  /** Reads the next items. Resolves to `undefined` at the end of the stream. */
   readonly read: () => Promise<readonly Item[] | undefined>;
-  /** Called when the reader stops before the end. Must call {@link OneReader.fail}. */
+  /** Called when the reader stops before the end of the stream. Must call {@link OneReader.fail}. */
   readonly leave: () => void;
   /** Called at the end of the stream. @param error - The error, if the stream ended early. */
   readonly close: (error?: unknown) => void;
@@ -75,7 +75,7 @@ export class OneReader<Item> {
     return iterator;
   }
 
-  /** Reads to the end unless there is a reader, then waits for the outcome. */
+  /** Waits for the outcome of the stream. Reads the stream to its end unless it already has a reader. */
   async drain(): Promise<void> {
     if (!this.#isTaken && !this.isOver) await this.iterate(() => undefined).next();
     return this.outcome;

@@ -11,7 +11,7 @@ export interface ChatClientOptions extends ClientOptions {
   /** Region of a dedicated deployment, such as `sh-02` for `https://sh-02.d.run`. Cannot be combined with `baseUrl`. */
   readonly region?: string | undefined;
   /**
-   * Base URL of the data plane, with or without `/v1`. http requires a loopback address or `allowInsecureHttp`.
+   * Base URL of the data plane, with or without `/v1`. An `http` URL requires a loopback host or `allowInsecureHttp`.
    *
    * @defaultValue The environment variable `DRUN_CHAT_URL`, or else `https://chat.d.run`.
    */
@@ -27,8 +27,8 @@ export interface ChatClientOptions extends ClientOptions {
    */
   readonly idleTimeoutMs?: number | undefined;
   /**
-   * Sends the requests in place of `fetch`; for example, `nodeTransport()` from `drun-sdk/node`. Cannot be combined
-   * with the `fetch` option.
+   * A transport that sends requests instead of `fetch`, such as `nodeTransport()` from `drun-sdk/node`. Cannot be
+   * combined with the `fetch` option.
    */
   readonly transport?: Transport | undefined;
 }
@@ -49,7 +49,7 @@ export interface ChatStreamOptions extends ChatCallOptions {
 export interface SchemaOptions<Schema extends object> {
   /**
    * A Standard Schema that provides a JSON Schema (zod, zod/mini, arktype, or valibot with `toStandardJsonSchema`), or
-   * a plain JSON Schema, with which the reply is parsed but not validated.
+   * a plain JSON Schema. With a plain JSON Schema, the reply is parsed but not validated.
    */
   readonly schema: Schema;
   /** Name of the schema in the request. @defaultValue `answer` */
@@ -64,10 +64,10 @@ export interface SchemaOptions<Schema extends object> {
 /** Options for {@link ChatClient.parse}. */
 export interface ChatParseOptions<Schema extends object> extends ChatCallOptions, SchemaOptions<Schema> {}
 
-/** Options for {@link ChatClient.runTools}. `Parameters` are the schemas of the tools. */
+/** Options for {@link ChatClient.runTools}. `Parameters` is the type of the tools' parameter schemas. */
 export interface RunToolsOptions<Parameters extends readonly object[] = readonly object[]>
   extends ChatCallOptions {
-  /** Tools that the model may call. Custom tools are sent too, but the caller must handle calls to them. */
+  /** Tools that the model may call. Custom tools are also sent, but the caller must handle calls to them. */
   readonly tools: { readonly [I in keyof Parameters]: Tool<Parameters[I]> | CustomToolDefinition };
   /** Maximum number of rounds of tool calls. @defaultValue 10 */
   readonly maxRounds?: number | undefined;

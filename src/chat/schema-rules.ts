@@ -16,9 +16,9 @@ const FORMATS = 'date-time time date duration email hostname ipv4 ipv6 uuid'.spl
 const LOOKAROUND = /\(\?<?[=!]/;
 
 /**
- * Converts a schema from a library to one that servers accept and models can satisfy. Resolves a reference at the root,
- * replaces `oneOf` with `anyOf`, merges `allOf`, closes every object, and requires fields that are nullable or have a
- * default. Removes keywords that servers reject: most formats, patterns with lookaround, and `propertyNames`.
+ * Converts a library's schema to one that servers accept and models can satisfy. Resolves a reference at the root,
+ * replaces `oneOf` with `anyOf`, merges `allOf`, closes every object, and makes fields required if they are nullable or
+ * have a default. Removes keywords that servers reject: most formats, patterns with lookaround, and `propertyNames`.
  */
 export function closeSchema({ $schema: _, ...schema }: JsonSchema): JsonSchema {
   const { $ref, ...rest } = schema;
@@ -153,7 +153,7 @@ function mergeNamed(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: numbe
   return merged;
 }
 
-/** Returns whether `type` or `enum` is an empty array, so that no value can match the schema. */
+/** Returns whether `type` or `enum` is an empty array, in which case no value can match the schema. */
 function hasEmptyList({ type, enum: values }: JsonSchema): boolean {
   return [type, values].some((list) => Array.isArray(list) && list.length === 0);
 }

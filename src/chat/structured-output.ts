@@ -9,7 +9,7 @@ import { issuesText, validate } from './json-schema.ts';
 import type { SchemaOutput } from './tools.ts';
 
 /** Some models wrap the JSON in a Markdown fence. If the fence is a stop sequence, the closing fence is missing. */
-const FENCE = /^(`{3,})[\w-]*(?=[\s{["])\s*(.*?)\s*(?:\1)?$/s;
+const FENCE = /^(`{3,})[\w-]*(?=[\s{["])(.*?)(?:\1)?$/s;
 
 /** A completion together with its parsed reply. */
 export type ParsedCompletion<Output> = ChatCompletion & {
@@ -88,5 +88,5 @@ export async function parseReply<Completion extends ChatCompletion>(
 }
 
 function readReply(text: string): unknown {
-  return parseJson(text) ?? parseJson(FENCE.exec(text)?.[2] ?? text);
+  return parseJson(text) ?? parseJson(FENCE.exec(text)?.[2]?.trim() ?? text);
 }

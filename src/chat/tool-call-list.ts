@@ -1,4 +1,4 @@
-import { isRecord, parseJson } from '../internal/json.ts';
+import { isRecord, parseJson, scalarText } from '../internal/json.ts';
 import type { ToolCall } from './completion.ts';
 import { DELTA, mergeField, mergeFields } from './merge.ts';
 import type { Fields } from './normalize.ts';
@@ -23,7 +23,7 @@ interface PendingCall {
  * together with the next call.
  */
 export class ToolCallList {
-  /** `undefined` until the first array of calls arrives, which may be empty. */
+  /** `undefined` until the first array of calls arrives, even an empty one. */
   #calls: PendingCall[] | undefined;
   #isWhole = false;
 
@@ -153,12 +153,12 @@ function calledIn({ function: called, custom }: Fields): Fields {
 }
 
 function nameOf(call: Fields): string {
-  return String(calledIn(call).name ?? '');
+  return scalarText(calledIn(call).name ?? '');
 }
 
 function argumentsOf(call: Fields): string {
   const { arguments: text, input } = calledIn(call);
-  return String(text ?? input ?? '');
+  return scalarText(text ?? input ?? '');
 }
 
 function idOf({ id }: Fields): string | undefined {

@@ -82,7 +82,7 @@ interface AccountSettings {
 /** Ids are short enough that the request log does not mistake them for credentials. */
 const ID_LENGTH = 16;
 
-/** Deleted keys are purged after this many deletions. Until then, the log and faults can still identify them. */
+/** Number of deletions after which deleted keys are purged. Until then, the log and faults can still identify them. */
 const MAX_DELETED = 1000;
 
 const MAX_USAGE_ENTRIES = 100_000;

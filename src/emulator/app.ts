@@ -52,7 +52,7 @@ export function createApp(context: Context, faults: FaultPlan, rules: RuleBook) 
     return settings.behind === 'none' ? unknownPath() : notFound();
   });
   app.onError((error, { req, env: { log } }) => {
-    // Rethrow bugs in the emulator and errors from functions in the options, so that the developer sees them.
+    // Rethrow errors caused by bugs in the emulator or by functions in the options, so that the developer sees them.
     if (!(error instanceof HttpError)) throw error;
     log.add({ reason: error.reason });
     return error.toResponse(req.raw);

@@ -87,7 +87,7 @@ async function* readAll(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenera
   }
 }
 
-/** Decodes chunks and splits the text after each match of `end`. The text after the last match is yielded, too. */
+/** Decodes chunks and splits the text after each match of `end`. The text after the last match is also yielded. */
 export async function* splitAfter(
   chunks: AsyncIterable<Bytes>,
   end: RegExp,

@@ -31,7 +31,7 @@ export interface Emulator extends AsyncDisposable {
    * `this`. The emulator ignores the host in the URL.
    *
    * @returns The service's response, including error responses.
-   * @throws If the signal is aborted, its reason. Reading the body of a stream then throws the reason, too.
+   * @throws The signal's reason, if the signal is aborted. Reading the body of a stream then also throws the reason.
    * @throws {TypeError} If the request is invalid, a fault drops the connection, or the emulator has been closed.
    */
   readonly fetch: (

@@ -7,7 +7,7 @@ export class HttpError extends Error {
   readonly status: number;
   /** Why the request was rejected, for the log. Contains no credential. */
   readonly reason: string;
-  // A function, because the response may echo a credential, which no field of an error may contain.
+  // Creates the response on demand, because it may echo a credential, which no field of an error may contain.
   readonly #respond: (language: Language) => Response;
 
   constructor(status: number, reason: string, respond: (language: Language) => Response) {
@@ -43,9 +43,7 @@ export function isEventStream({ headers }: Response): boolean {
   return headers.get('content-type')?.startsWith('text/event-stream') ?? false;
 }
 
-/**
- * Returns the token in the `Authorization: Bearer` header, or `undefined` without one. `Bearer` is case-sensitive.
- */
+/** Returns the `Authorization: Bearer` token, or `undefined` if there is none. `Bearer` is case-sensitive. */
 export function bearerToken(request: Request): string | undefined {
   return /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1];
 }

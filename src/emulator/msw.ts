@@ -30,7 +30,7 @@ export interface HandlersOptions {
  * reads each response as fast as possible, even if the client does not read it. If backpressure matters, pass
  * {@link Emulator.fetch} to the client, or use `serve`.
  *
- * @throws {TypeError} If an option is unknown or is not an https or http URL.
+ * @throws {TypeError} If an option is unknown, or its value is not an https or http URL.
  *
  * @example
  * ```ts
@@ -55,7 +55,7 @@ export function handlers(emulator: Pick<Emulator, 'fetch'>, options: HandlersOpt
     http.all(below(consoleUrl), resolver(emulator, consoleUrl, 'control')),
     http.all(chatUrls, resolver(emulator, chatUrl ?? '', 'data')),
   ];
-  // A URL below the other one comes first.
+  // If `chatUrl` is below `consoleUrl`, try it first.
   return chatUrl?.startsWith(consoleUrl) ? both.reverse() : both;
 }
 

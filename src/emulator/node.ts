@@ -140,11 +140,11 @@ function urlOf(host: string, port: number): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
-/** @throws {TypeError} If `Request` does not accept a request that Node accepts, such as CONNECT or an invalid host. */
+/** @throws {TypeError} If `Request` rejects a method, URL or host that Node accepts, such as the method TRACE. */
 function toRequest(incoming: IncomingMessage, init: RequestInit & { readonly headers: Headers }): Request {
   const target = targetOf(incoming.url ?? '/', init.headers.get('host') ?? 'localhost');
   if (init.method === 'GET' || init.method === 'HEAD') return new Request(target, init);
-  // Read the body on demand. Node discards any unread rest of the body, so that the connection can be reused.
+  // Read the body on demand. Node discards any unread part of the body, so that the connection can be reused.
   const chunks = incoming.iterator({ destroyOnReturn: false }) as Chunks;
   const body = bodyOf(chunks, { onCancel: () => void incoming.resume() });
   return new Request(target, { ...init, body, duplex: 'half' } as RequestInit);

@@ -22,7 +22,7 @@ export type AuthenticatedFetch = (
 /**
  * Creates a `fetch` function for another client, such as `openai`. The function sends this client's credential instead
  * of the other client's, resends a request with a new credential after a 401, and redacts error responses. Retries,
- * timeouts and response handling remain with the other client.
+ * timeouts and response handling are left to the other client.
  */
 export function authenticatedFetch(
   { root, readCredential }: Pick<HttpClient, 'root' | 'readCredential'>,

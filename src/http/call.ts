@@ -19,7 +19,7 @@ export interface ClientOptions {
   readonly headers?: HeadersOption | undefined;
   /** Called before each retry. If the callback throws, the call rejects with that error. */
   readonly onRetry?: RetryListener | undefined;
-  /** Called after each request with its method, path, status, duration and attempt, but no id, body or credential. */
+  /** Called after each request with its method, path, status, duration and attempt number, but without its body. */
   readonly logger?: RequestLogger | undefined;
   /** Allows `http` instead of `https` for any host, not only for this machine. @defaultValue false */
   readonly allowInsecureHttp?: boolean | undefined;
@@ -95,13 +95,13 @@ export interface WithResponse<Data> {
   readonly response: CallResponse;
 }
 
-/** A promise for the result of a call, which also provides the response. */
+/** A promise for the result of a call. `withResponse()` also provides the response. */
 export interface CallPromise<Data> extends Promise<Data> {
   /** Returns the result together with the response's status and headers. Rejects with the same errors as the call. */
   withResponse(): Promise<WithResponse<Data>>;
 }
 
-/** The result of a call. Its response is described only on demand, because few callers need the description. */
+/** The result of a call. `response` is a function, so that the `CallResponse` is created only if it is needed. */
 export interface Result<Data> {
   readonly data: Data;
   readonly response: () => CallResponse;

@@ -240,7 +240,7 @@ function resultOf<T>({ response, attempt, shown, redact }: Call<unknown>, data: 
   return { data, response: describe };
 }
 
-/** Matches the JSON escape of a lone surrogate, which servers reject. `JSON.stringify` does not escape paired ones. */
+/** Matches the JSON escape of a lone surrogate, which servers reject. `JSON.stringify` does not escape pairs. */
 const LONE_SURROGATE = /(?<!\\)((?:\\\\)*)\\ud[89a-f][\da-f]{2}/g;
 
 function toJson(value: unknown): string | undefined {

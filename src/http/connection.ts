@@ -17,7 +17,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   const why = shown(message || 'unknown reason');
   const cause = Object.assign(new Error(why), {
     name: shown(name),
-    // The real stack would point to this function.
+    // The stack of the new error would only point to this function.
     stack: `${shown(name)}: ${why}`,
     ...(code && { code: shown(code) }),
     ...(syscall && { syscall: shown(syscall) }),
@@ -33,17 +33,18 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
   return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
 }
 
-/** Words in network failures, which are TypeErrors too. Includes non-ASCII text, because Safari localizes messages. */
+/** Words that identify TypeErrors as network failures. Includes non-ASCII text, because Safari localizes messages. */
 const NETWORK_MESSAGE =
-  /fetch|network|load|connect|request|server|socket|stream|host|terminated|time[ds ]*out|offline|cancell?ed|closed|lost|abort|hang|certificate|ssl|tls|dns|http|[^\s -~]/i;
+  /fetch|network|load|connect|verbind|request|response|resource|decod|compress|server|socket|stream|host|terminated|time[ds ]*out|offline|cancell?ed|closed|lost|abort|hang|certificate|ssl|tls|dns|http|[^\s -~]/i;
 
 /** Messages of programming errors, which may contain the same words, for example in the name of a property. */
 const BUG_MESSAGE =
-  /is not (?:an? |defined|iterable|implemented)|cannot|can't (?:access|convert)|must be|instance ?of|duplex|only .* supported|illegal invocation|failed to (?:parse|construct|execute)|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|uint8array|(?:undefined|null) is not/i;
+  /is not (?:an? |defined|iterable|implemented)|(?:^|request |method )cannot (?!connect|parse|decode)|can't (?:access|convert)|must be|instance ?of|duplex|only .* supported|illegal invocation|failed to (?:parse|construct|execute)|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|uint8array|(?:undefined|null) is not/i;
 
 function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: number): boolean {
-  // Some libraries reject if the response has an error status.
-  if (Number(status) >= 400 || /^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
+  // Some libraries reject if the response has an error status. After a 429 or 5xx, a retry may succeed.
+  if (/^4(?!29)\d\d$/.test(String(status))) return true;
+  if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
   if (/^UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/.test(code)) return true;
   if (name !== 'TypeError') return false;
   const isUnlikeNetwork = depth === 0 && isRoot && code === '' && !NETWORK_MESSAGE.test(message);
@@ -51,8 +52,8 @@ function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: numb
 }
 
 /**
- * `unopened`: no connection was opened, so the request was not sent. `final`: in addition, a retry would fail again,
- * for example after a rejected certificate or CONNECT request.
+ * `unopened`: no connection was opened, so the request was not sent. `final`: the same, and a retry would fail
+ * again, for example because a certificate or CONNECT request was rejected.
  */
 type FailureKind = 'unopened' | 'final' | 'unknown';
 
@@ -64,14 +65,14 @@ const FINAL = [
   // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if the code is `EPROTO`, in the message.
   /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|cipher|suitable|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak|legacy.renegotiation|insufficient.security|illegal.parameter)/i,
   // Rejected CONNECT requests, closed dispatchers, blocked ports, missing permissions, rejected certificates in Deno.
-  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|\(Connect\):.*(?:tunnel|proxy auth)|connect: unsuccessful tunnel|tunneling socket could not.*statusCode|\nbad port$|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
+  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|(?:connect|\(Connect\)): (?:tunnel error: )?(?:unsuccessful|proxy auth)|tunneling socket could not.*statusCode|\nbad port$|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
-  // Codes in Node, undici and Bun that imply an unopened connection, whatever the system call was.
+  // Codes in Node, undici and Bun that mean that no connection was opened, regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
   // Connections closed during the handshake, node-fetch and proxy errors without a system call, all failures in Deno.
-  /before (?:secure TLS connection was|the connection was|receiving CONNECT)|reason: connect E|tunneling socket could not|client error \(Connect\)|error sending request.*error trying to connect/i,
+  /before (?:(?:secure TLS|the) connection was established|receiving CONNECT)|reason: connect E|tunneling socket could not|client error \(Connect\)|error sending request.*error trying to connect/i,
 ];
 
 function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {

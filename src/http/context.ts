@@ -49,7 +49,7 @@ export function responseContext(call: CallDescription) {
     if (next !== credential()) used.push(next);
     return true;
   };
-  /** Reads another credential after a rejection. Returns false if there is no other one or too many were tried. */
+  /** Reads another credential after a rejection. Returns false if there is none, or if too many have been tried. */
   const replaceCredential = async (): Promise<boolean> => {
     rejected.push(credential());
     return rejected.length <= MAX_FURTHER_CREDENTIALS && readCredential(credential());

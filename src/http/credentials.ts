@@ -29,7 +29,7 @@ function toSecret(value: unknown, option: string): Secret {
   const kinds = 'a string, a Secret, a function, or an object with a `getKey` method';
   if (typeof text !== 'string') throw invalid(option, `must be ${kinds}`);
   // Credentials from files or from `echo` may end with a newline.
-  const trimmed = text.replace(/[\r\n]+$/, '');
+  const trimmed = text.replace(/(?<![\r\n])[\r\n]+$/, '');
   const refuse = (pattern: RegExp, rule: string): void => check(!pattern.test(trimmed), option, rule);
   refuse(/^$/, 'must not be empty');
   refuse(/^(["'`]).*\1$|\*{3}/, 'is quoted or masked. Pass the plain text');

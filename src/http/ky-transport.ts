@@ -3,8 +3,8 @@ import type { FetchFunction } from './call.ts';
 import { callFetch, FetchResponse, type Transport } from './transport.ts';
 
 /**
- * Creates a transport that uses ky. It is used only for infrequent requests, because a third of the time of a call is
- * spent creating ky's `Request`. ky's own retries and timeouts are disabled, because they cannot replace a rejected
+ * Creates a transport that uses ky. It is used only for infrequent requests, because creating ky's `Request` takes a
+ * third of the duration of a call. ky's own retries and timeouts are disabled, because they cannot replace a rejected
  * credential or share a deadline, and because ky's errors contain the request headers.
  */
 export function kyTransport(fetch: FetchFunction | undefined): Transport {

@@ -1,4 +1,4 @@
-import { isRecord, parseJson } from '../internal/json.ts';
+import { isRecord, parseJson, scalarText } from '../internal/json.ts';
 
 /** An error as the service describes it. Not redacted. */
 export interface ServiceError {
@@ -18,7 +18,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Maximum nesting of errors, as in `{"detail":{"error":{…}}}`. */
 const MAX_NESTING = 5;
 
-/** Fields that can contain the message, most specific first. With `message`, `error` may be a status phrase; FastChat uses `text`. */
+/** Fields that can contain the message, most specific first. `error` may be a status phrase. FastChat uses `text`. */
 const MESSAGE_FIELDS =
   'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title text'.split(
     ' ',
@@ -26,7 +26,7 @@ const MESSAGE_FIELDS =
 
 /**
  * Returns the error that a JSON value reports, regardless of the response status. If the value has a field of the
- * contract (except `id` and `name`, which errors can have as well), a message or unknown code alone is not an error.
+ * contract (except `id` and `name`, which errors also have), a message or unknown code alone does not make it an error.
  */
 export function errorIn(value: unknown, fields: readonly string[]): ServiceError | undefined {
   if (Array.isArray(value)) return errorIn(value[0], fields);
@@ -44,7 +44,9 @@ function statesError(body: Fields): boolean {
     error === true ||
     (typeof error === 'string' && error !== '') ||
     Object.keys(Object(errors)).length > 0 ||
-    [success, ok, object, status].some((value) => /^(?:false|error|fail(?:ed|ure)?)$/i.test(String(value))) ||
+    [success, ok, object, status].some((value) =>
+      /^(?:false|error|fail(?:ed|ure)?)$/i.test(scalarText(value)),
+    ) ||
     // Codes that are not HTTP statuses: `{"text":"…","error_code":50002}`.
     [error_code, errcode].some((code) => isPresent(code) && !isSuccess(code)) ||
     statusIn(body) !== undefined
@@ -59,7 +61,7 @@ function saysError(body: Fields, isExpected: boolean): boolean {
 }
 
 function isSuccess(code: unknown): boolean {
-  return /^(?:0|2\d\d|ok|success)$/i.test(String(code));
+  return /^(?:0+|2\d\d|ok|success)$/i.test(scalarText(code));
 }
 
 /** Returns whether a value is present and not an empty string, array or object. */
@@ -103,7 +105,7 @@ function partialFields(text: string): Fields {
   return Object.fromEntries(names.map((name) => [name, read(name)]));
 }
 
-function readError(value: unknown, nesting = 0): ServiceError | undefined {
+export function readError(value: unknown, nesting = 0): ServiceError | undefined {
   if (typeof value === 'string') return { message: value };
   if (nesting > MAX_NESTING) return undefined;
   if (Array.isArray(value)) return readList(value, nesting);
@@ -144,7 +146,9 @@ function textOf(value: unknown): string | undefined {
 const STATUS_FIELDS = 'code status statusCode status_code http_status error_code errcode error'.split(' ');
 
 function statusIn(body: Fields): number | undefined {
-  return STATUS_FIELDS.map((name) => Number(body[name])).find((code) => code >= 400 && code < 600);
+  return STATUS_FIELDS.map((name) => Number(scalarText(body[name]))).find(
+    (code) => code >= 400 && code < 600,
+  );
 }
 
 /** Error names used by OpenAI, Anthropic, gRPC and Python servers, in lower case and without punctuation. */
@@ -174,7 +178,7 @@ export function withoutInput(text: string): string {
   return start + parts.map((part, index) => (index % 2 ? part.slice(valueEnd(part)) : `${part}…`)).join('');
 }
 
-/** Returns the end of the literal that a text starts with: a comma or bracket outside of nested brackets and quotes. */
+/** Finds the end of the literal at the start of the text: a comma or bracket outside its own brackets and quotes. */
 function valueEnd(text: string): number {
   let depth = 0;
   let quote: string | undefined;

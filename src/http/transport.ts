@@ -99,12 +99,8 @@ function checkResponse(response: Response | undefined): asserts response is Resp
   const isResponse = typeof status === 'number' && typeof headers?.get === 'function' && text !== undefined;
   check(isResponse, 'fetch', 'did not return a Response');
   check(!bodyUsed && !body?.locked, 'fetch', 'returned a body that was already read. Return a clone');
-  const isReadable = !body || typeof body.getReader === 'function';
-  check(
-    isReadable,
-    'fetch',
-    'returned a body that is not a ReadableStream (like node-fetch). Use another fetch',
-  );
+  const rule = 'returned a body that is not a ReadableStream (like node-fetch). Use another fetch';
+  check(!body || typeof body.getReader === 'function', 'fetch', rule);
   // A `fetch` that follows the standard would reject instead.
   if (type === 'error') throw new Error('`fetch` returned Response.error()');
 }

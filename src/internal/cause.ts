@@ -23,8 +23,7 @@ export function readCauses(
 ): Thrown[] {
   if (typeof thrown === 'string') return [{ ...outer, message: thrown.slice(0, MAX_LENGTH), isRoot: true }];
   try {
-    const { name, message, code, syscall, response, cause, errors } = thrown as Record<string, unknown>;
-    const { status } = (response ?? thrown) as Record<string, unknown>;
+    const { name, message, code, syscall, status, response, cause, errors } = Object(thrown);
     const inner = [cause ?? (Array.isArray(errors) ? errors.slice(0, MAX_DEPTH) : [])].flat();
     const isRoot = inner.length === 0 || depth === MAX_DEPTH;
     const own: Thrown = {
@@ -32,7 +31,7 @@ export function readCauses(
       message: stringOf(message) ?? outer.message,
       code: stringOf(code) ?? outer.code,
       syscall: stringOf(syscall) ?? outer.syscall,
-      status: typeof status === 'number' ? status : undefined,
+      status: [status, Object(response).status].find((one) => typeof one === 'number'),
       isRoot,
     };
     return isRoot ? [own] : [own, ...inner.flatMap((next) => readCauses(next, own, depth + 1))];

@@ -12,7 +12,12 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Maximum nesting depth. Real responses are far less nested; deeper values could overflow the stack. */
+/** Returns '' for objects, because a `toString` field of theirs would make `String()` throw. */
+export function scalarText(value: unknown): string {
+  return typeof value === 'object' ? '' : String(value);
+}
+
+/** Maximum nesting depth. Real responses are nested far less deeply; deeper values could overflow the stack. */
 const MAX_DEPTH = 1_000;
 
 /** @param text - The JSON text of `value`. A short text cannot be nested too deeply. */

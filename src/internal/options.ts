@@ -1,4 +1,4 @@
-/** Names of these options in other libraries, which are too dissimilar to be found by edit distance. */
+/** Names that other libraries give these options. They are too dissimilar to be found by edit distance. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   expiresAt: 'ttl expiry expiration expiretime',
   maxRounds: 'maxsteps maxturns maxiterations',
@@ -35,7 +35,7 @@ function normalized(name: string): string {
   return start.replaceAll(/[-_\s]/g, '');
 }
 
-/** Returns the Levenshtein distance, but 1 if one name contains the other, as with `abortSignal` and `signal`. */
+/** Returns the Levenshtein distance, or 1 if one name contains the other, as with `abortSignal` and `signal`. */
 function distance(a: string, b: string): number {
   if (a !== b && a.length > 2 && (b.includes(a) || a.includes(b))) return 1;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -23,7 +23,7 @@ export async function sleep(
 
 /** Settles like the promise, or rejects with the signal's reason if the signal aborts first. */
 export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
-  // `Promise.race` and `finally` would add a tenth to the CPU time of a request.
+  // `Promise.race` and `finally` would increase the CPU time of a request by a tenth.
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) onAbort();
@@ -38,7 +38,7 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Prom
   });
 }
 
-/** If the signal is aborted, throws its reason. The method of this name is missing in some polyfills and platforms. */
+/** Throws the signal's reason if it is aborted. Some polyfills and platforms lack the method `throwIfAborted`. */
 export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
   if (aborted) throw reason;
 }

@@ -21,8 +21,8 @@ export interface NodeTransportOptions {
 }
 
 /**
- * Creates a transport that sends a `ChatClient`'s requests through `node:http` and `node:https` instead of `fetch`. It
- * is faster and saves memory. Node's `fetch` times out after 300 s without data; here, only the client's limits apply.
+ * Creates a transport that sends a `ChatClient`'s requests through `node:http` and `node:https` instead of `fetch`.
+ * This takes less time and memory. `fetch` times out after 300 s without data; here, only the client's limits apply.
  *
  * Redirects are not followed. Responses compressed with gzip, deflate or Brotli are decompressed as they arrive. All
  * clients that use the transport share its connections. Idle connections do not keep the process alive.

@@ -27,7 +27,7 @@ export interface ListedKey {
 /** Result of {@link KeyManager.list}: all keys of the account or workspace. */
 export interface KeyList {
   readonly items: readonly ListedKey[];
-  /** The service's time: `Date` plus `Age`. If absent, no keys, grace periods or leases in the ring expire. */
+  /** The service's time: `Date` plus `Age`. If absent, the keys, grace periods and leases of the ring never expire. */
   readonly servedAt?: Date | undefined;
 }
 
@@ -71,7 +71,7 @@ export interface KeyVerifier {
 export interface Clock {
   /** Returns the milliseconds since 1970. Used only if the service sends no `Date` header. */
   now(): number;
-  /** Returns the milliseconds since an arbitrary point in time. Never decreases. */
+  /** Returns the number of milliseconds since an arbitrary point in time. Never decreases. */
   monotonic(): number;
   /** Resolves after `ms` or rejects with the signal's reason. A `background` timer does not keep the process alive. */
   sleep(ms: number, signal: PlatformAbortSignal, options?: { readonly background?: boolean }): Promise<void>;

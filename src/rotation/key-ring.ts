@@ -102,7 +102,7 @@ export class KeyRing implements AsyncDisposable {
    * Does all work that is due. Can be called at any time and in any number of processes, for example by a cron job or a
    * serverless function. In a service, use {@link KeyRing.start} instead.
    *
-   * @throws {ApiKeyLimitError} If the account has no room for another key. `ringKeyIds` lists the ring's own keys.
+   * @throws {ApiKeyLimitError} If the account has reached its key limit. `ringKeyIds` lists the ring's own keys.
    */
   async reconcile(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'reconcile()');
@@ -208,7 +208,7 @@ export class KeyRing implements AsyncDisposable {
     this.#ended = Promise.all([this.#ended, runDetached(loop)]);
   }
 
-  /** Stops the background work and resolves when it has ended. A key that is being created is stored first. */
+  /** Stops the background work and resolves when it has ended. If a key is being created, it is stored first. */
   async stop(): Promise<void> {
     this.#background?.abort(new DOMException('The background work was stopped.', 'AbortError'));
     this.#background = undefined;

@@ -6,7 +6,7 @@ import { checkFunction, checkRing, type KeyStore } from './stores/store.ts';
 
 /** Options for a {@link KeyRing}. */
 export interface KeyRingOptions {
-  /** Name of the ring, which key names contain (shortened): 1 to 32 characters (`a` to `z`, `0` to `9`, `-`). */
+  /** Name of the ring: 1 to 32 characters (`a` to `z`, `0` to `9`, `-`). Key names contain it, possibly shortened. */
   readonly name: string;
   /** Creates, lists and deletes keys: an `ApiKeys` or `WorkspaceApiKeys` client. Not needed for a read-only ring. */
   readonly manager?: KeyManager | undefined;
@@ -18,11 +18,11 @@ export interface KeyRingOptions {
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /** How long a replaced key remains valid, in ms. Must exceed `refreshMs` and any call. @defaultValue 10 minutes */
+  /** Validity of a replaced key, in ms. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
-  /** Deletes the current key before creating the next, for accounts with room for only one key. @defaultValue false */
+  /** Deletes the current key before creating the next, for accounts that may have only one key. @defaultValue false */
   readonly deleteBeforeCreate?: boolean | undefined;
   /** Token quota of each workspace key. */
   readonly quota?: KeyQuota | undefined;

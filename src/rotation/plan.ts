@@ -18,7 +18,7 @@ export interface Observation {
   readonly listing: Listing;
   readonly record: RingRecord;
   readonly version: string;
-  /** Whether the record has not changed since the previous iteration, which read it before this list was requested. */
+  /** Whether the record is unchanged since the previous iteration, which read it before this list was requested. */
   readonly isConfirmed: boolean;
   /** Ids of keys that are missing from a confirmed list and that the service rejects. */
   readonly rejectedIds: ReadonlySet<string>;
@@ -135,7 +135,7 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
   return keys.length > 0 ? { kind: 'delete-retired', keys } : undefined;
 }
 
-/** Sets missing times, and corrects times that are too far in the future, if the list was requested after the read. */
+/** If the list was requested after the read, sets missing times and corrects times too far in the future. */
 function correctInstants(seen: Observation): Step | undefined {
   const { record, listing, isConfirmed, monotonicNow } = seen;
   const { current, previous, pending } = record;
@@ -156,7 +156,7 @@ function correctInstants(seen: Observation): Step | undefined {
   return changed && (isConfirmed ? update(changed) : { kind: 'confirm' });
 }
 
-/** Proof that the grace period has ended is the `Date`, a lower bound, of a list requested after the read. */
+/** The grace period has ended once the `Date` of a list that was requested after the read is later than `retireAt`. */
 function retirePrevious(seen: Observation): Step | undefined {
   const { previous } = seen.record;
   if (previous === undefined || !hasPassed(previous.retireAt, seen.listing)) return undefined;
@@ -172,7 +172,7 @@ function replaceMissing(seen: Observation): Step | undefined {
   return key && { ...retire(seen, key, 'missing'), replaced: key.id };
 }
 
-/** Returns those of the current key and the standby that a list does not contain or shows as expired or disabled. */
+/** Returns the current key and the standby, if a list does not contain them or shows them as expired or disabled. */
 export function missingKeys({ current, standby }: RingRecord, { keys }: Listing): RingKey[] {
   const usable = new Set(keys.filter(({ expired, disabled }) => !expired && !disabled).map(({ id }) => id));
   return [current, standby].filter((key) => key !== undefined).filter(({ id }) => !usable.has(id));
@@ -193,7 +193,7 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   // After a create request without a response, the owner must wait for the lease to end, like any other replica.
   if (memory.sentName === pending.name) return undefined;
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
-  // Keys are counted after the claim. If two replicas counted before claiming, both would find room for a key.
+  // Keys are counted after the claim. If two replicas counted before claiming, neither would see the limit.
   if (!hasRoom(seen)) return update(records.dropClaim(record));
   // The key must be created or recovered before the lease ends. This is checked twice: with the latest possible time of
   // the service, and with this process's clock.

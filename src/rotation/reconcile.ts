@@ -231,7 +231,7 @@ export class Reconciliation {
     return true;
   }
 
-  /** Encrypts and stores the secret of a created key, which must not be used before. */
+  /** Encrypts and stores the secret of a created key, which must not be used until it has been stored. */
   protected async storeKey({ record, ...seen }: Observation, pending: Pending): Promise<undefined> {
     const { encryption, events } = this.ring;
     const { memory } = this.progress;
@@ -307,7 +307,7 @@ export class Reconciliation {
   async #reencrypt(seen: Observation, key: RingKey): Promise<undefined> {
     const { encryption } = this.ring;
     const { ringId } = seen.record;
-    // Only once per key and process: replicas that order their encryption keys differently would re-encrypt forever.
+    // Once per key and process: replicas that order their encryption keys differently would otherwise never stop.
     this.progress.memory.reencryptedIds.add(key.id);
     const { secret } = await encryption.decrypt(key, ringId);
     const ciphertext = await encryption.encrypt(secret, ringId, key.seq);

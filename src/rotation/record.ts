@@ -55,7 +55,7 @@ export interface RetiredKey {
 
 /** The shared state of a ring: one document in a store. */
 export interface RingRecord {
-  /** Major and minor version. Versions with the same major version can read each other's records. */
+  /** Major and minor version of the format. Package versions with the same major format version can share a record. */
   readonly format: string;
   /** Random id, generated once. Distinguishes the ring's keys from those of other rings with the same name. */
   readonly ringId: string;

@@ -21,7 +21,7 @@ export function safeCause(thrown: unknown): SafeCause {
   const code = outer?.code ?? inner?.code;
   if (code !== undefined) cause.code = clean(code);
   if (outer?.status !== undefined) cause.status = outer.status;
-  // The real stack would point to this function.
+  // The stack of the new error would only point to this function.
   cause.stack = `${cause.name}: ${cause.message}`;
   return cause;
 }

@@ -1,7 +1,7 @@
 import type { PlatformAbortSignal } from '../internal/platform.ts';
 import type { Secret } from './secret.ts';
 
-/** The argument with which a {@link CredentialProvider} is called. */
+/** The argument passed to a {@link CredentialProvider}. */
 export interface CredentialContext {
   /** The credential that the service has just rejected, if any. */
   readonly rejected?: Secret | undefined;

@@ -1,7 +1,7 @@
 import { mask, prefixOf } from './mask.ts';
 import { isSecret, type Secret } from './secret.ts';
 
-/** Minimum length of a part of a credential that is redacted. Shorter parts may occur in ordinary text. */
+/** Parts of a credential that are at least this long are redacted. Shorter parts may occur in ordinary text. */
 const MIN_PART = 12;
 /** Minimum length of a credential whose encodings are redacted. Shorter encodings may occur in ordinary text. */
 const MIN_ENCODED = 8;
@@ -41,7 +41,7 @@ function credentialsOf(secrets: unknown): string[] {
   throw new TypeError(`\`secrets\` must be strings or Secrets (received ${typeof secrets}).`);
 }
 
-/** Returns a function that masks credentials, which is faster than {@link redact} if there are several texts. */
+/** Returns a function that masks credentials. For several texts, it is faster than {@link redact}. */
 export function redactor(credentials: readonly string[]): (text: string) => string {
   // Longest first: masking a credential within a longer one would leave parts of the longer one exposed.
   const sorted = credentials.filter((value) => value !== '').sort((a, b) => b.length - a.length);

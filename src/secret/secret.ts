@@ -81,7 +81,7 @@ export class Secret {
     return this.masked;
   }
 
-  /** Returns a unique symbol, because some libraries compare objects by `valueOf()` or, if unusable, `toString()`. */
+  /** Returns a unique symbol, because some libraries compare objects by `valueOf()`, or else by `toString()`. */
   valueOf(): symbol {
     return this[identity];
   }

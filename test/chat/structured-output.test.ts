@@ -376,6 +376,7 @@ describe('the text of a reply', () => {
     ['a fence with CRLF', `\`\`\`json\r\n${json}\r\n\`\`\``],
     ['a fence in one line', `\`\`\`json ${json} \`\`\``],
     ['a fence of four backticks', `\`\`\`\`json\n${json}\n\`\`\`\``],
+    ['a fence with much white space', `\`\`\`json\n{${'\n'.repeat(100_000)}${json.slice(1)}\n\`\`\``],
     ['a fence that a stop sequence left open', `\`\`\`json\n${json}\n`],
     ['reasoning', `<think>\nIt is {"name":1}.\n</think>\n\n${json}`],
     ['reasoning whose start tag is in the template', `It is big.</think>${json}`],

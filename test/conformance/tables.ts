@@ -44,6 +44,8 @@ const errorEvents: readonly Case[] = (
     ['an error of FastChat', { text: 'boom', error_code: 50002 }, { serviceCode: '50002' }],
     ['an error of Spark', { code: 10013, message: 'boom', sid: 'x' }],
     ['an error with empty choices', { choices: [], error: { message: 'boom', code: 502 } }],
+    ['an error with the code 0', { choices: [], error: { code: 0, message: 'boom' } }, { serviceCode: '0' }],
+    ['a detail with empty choices', { choices: [], error: { detail: 'boom' } }],
     [
       'an error with a choice',
       {
@@ -156,6 +158,12 @@ const firstEvents: readonly Case[] = [
     body: `${events(textChunk('Hel'))}event: error\ndata: {"message":"boom","code":7}\n\n`,
     error: failed({ serviceCode: '7' }),
     message: 'boom',
+  },
+  {
+    name: 'an event named error without a message',
+    body: `${events(textChunk('Hel'))}event: error\ndata: {"choices":[{"index":0,"delta":{}}]}\n\n`,
+    error: failed(partial('Hel')),
+    message: 'failed: the service reported an error.',
   },
   {
     name: 'an error after the last choice has finished',

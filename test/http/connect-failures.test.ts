@@ -67,12 +67,15 @@ const CONNECT_FAILURES: [string, Error][] = [
     'Bun: no socket',
     Object.assign(new Error('Was there a typo in the url or port?'), { code: 'FailedToOpenSocket' }),
   ],
-  [
-    'Deno',
-    new TypeError(
-      'error sending request for url (https://chat.d.run/): client error (Connect): tcp connect error: Connection refused (os error 111)',
-    ),
-  ],
+  ...[
+    'tcp connect error: Connection refused (os error 111)',
+    'tcp connect error: Cannot assign requested address (os error 99)',
+    'unexpected eof while tunneling',
+    'tunnel error: failed to create underlying connection',
+  ].map((why): [string, Error] => [
+    `Deno: ${why}`,
+    new TypeError(`error sending request for url (https://chat.d.run/): client error (Connect): ${why}`),
+  ]),
   ...[
     'dns error: failed to lookup address information: Temporary failure in name resolution',
     'tcp connect error: Connection refused (os error 111)',

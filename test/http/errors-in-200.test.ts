@@ -63,6 +63,7 @@ const REPORTED: [body: string, name: string, status: number][] = [
 /** Bodies that are neither an error nor a response of the contract. */
 const UNEXPECTED = [
   '{"code":0,"msg":"ok"}',
+  '{"code":"0000","msg":"done"}',
   '{"code":200,"message":"success"}',
   '{"success":true}',
   '{"result":{}}',

@@ -76,6 +76,13 @@ describe('readCauses', () => {
     expect(readCauses(thrown).map(({ message }) => message)).toEqual(messages);
   });
 
+  it.each([
+    ['its own', { status: 404, response: { statusCode: 404 } }],
+    ['that of its response', { status: 'Failure', response: { status: 404 } }],
+  ])('reads the status of an error: %s', (_, thrown) => {
+    expect(readCauses(thrown)[0]?.status).toBe(404);
+  });
+
   it('shortens messages', () => {
     expect(readCauses(new Error('x'.repeat(1_000_000)))[0]?.message).toHaveLength(2_000);
   });

@@ -34,7 +34,7 @@ const use = (name: string, from: string, options?: { external: string[] }): Prom
 /** Strings that identify a part of the package, even after minification. */
 const onlyIn = {
   apiKeys: ['check-creation', 'DRUN_ACCESS_TOKEN', 'console.d.run'],
-  chat: ['tool_calls', 'DRUN_API_KEY'],
+  chat: ['reasoning_content', 'DRUN_API_KEY'],
   emulator: ['createEmulator', 'faults.', '404 page not found'],
   schemas: ['~standard', 'invalid_type'],
   rotation: ['orphan-deleted', 'key_ring_conflict'],
@@ -121,8 +121,8 @@ describe('a bundle of', () => {
 describe.each([
   { name: 'memoryStore', subpath: 'drun-sdk/rotation', limit: 2_000 },
   { name: 'openCurrentKey', subpath: 'drun-sdk/rotation', limit: 4_200 },
-  { name: 'postgresStore', subpath: 'drun-sdk/rotation/postgres', limit: 2_900 },
-  { name: 'redisStore', subpath: 'drun-sdk/rotation/redis', limit: 2_600 },
+  { name: 'postgresStore', subpath: 'drun-sdk/rotation/postgres', limit: 3_600 },
+  { name: 'redisStore', subpath: 'drun-sdk/rotation/redis', limit: 3_200 },
 ])('$name from $subpath', ({ name, subpath, limit }) => {
   it('bundles no library, client, ring or Node module', async () => {
     const { text, packages, gzippedBytes } = await use(name, subpath);
@@ -135,8 +135,8 @@ describe.each([
 
 describe.each([
   { name: 'nodeTransport', subpath: 'drun-sdk/node', limit: 3_000 },
-  { name: 'fileStore', subpath: 'drun-sdk/rotation/file', limit: 2_800 },
-  { name: 'dynamodbStore', subpath: 'drun-sdk/rotation/dynamodb', limit: 2_400 },
+  { name: 'fileStore', subpath: 'drun-sdk/rotation/file', limit: 3_800 },
+  { name: 'dynamodbStore', subpath: 'drun-sdk/rotation/dynamodb', limit: 2_800 },
   { name: 'kubernetesSecretStore', subpath: 'drun-sdk/rotation/kubernetes', limit: 6_500 },
 ])('$name from $subpath', ({ name, subpath, limit }) => {
   it('bundles no library, client or ring', async () => {

@@ -18,7 +18,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const hasMaskedList = settings.version === '0.17';
   const plainForm = hasMaskedList ? 'masked' : 'full';
 
-  /** Authenticates requests for unknown paths, too, so that unauthenticated clients do not learn which paths exist. */
+  /** Also authenticates requests for unknown paths, so that unauthenticated clients do not learn which paths exist. */
   const authenticate: Middleware = async (c, next) => {
     const token = bearerToken(c.req.raw);
     if (token === undefined || !account.token.equals(token)) throw errors.unauthenticated(token);

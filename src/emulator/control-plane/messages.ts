@@ -114,7 +114,7 @@ function tokensMessage(entries: readonly UsageEntry[]): object {
   return withoutZeros(Object.fromEntries(names.map((name) => [name, sum(name)])));
 }
 
-/** Returns the start of the period that contains a time, in UTC. Weeks start on Monday. */
+/** Returns the start, in UTC, of the period that contains a time. Weeks start on Monday. */
 function startOf(period: UsageQuery['period'], time: number): number {
   const date = new Date(time);
   if (period === 'hour') return date.setUTCMinutes(0, 0, 0);

@@ -104,7 +104,7 @@ function requestCells(request: LoggedRequest): Cells {
   return [new Date(at).toLocaleTimeString('sv'), `${method} ${path}`, String(status), credential, details];
 }
 
-/** Sets up a dialog that shows the error and stays open if `submit` fails. @returns A function that opens it. */
+/** Sets up a dialog that shows the error and stays open if `submit` fails. Returns a function that opens the dialog. */
 function dialog(id: string, submit: () => Promise<unknown>): () => void {
   const element = get<HTMLDialogElement>(id);
   const error = element.querySelector('.error') as HTMLElement;

@@ -18,9 +18,9 @@ export interface Prompt {
   readonly reply: Reply;
 }
 
-/** With the first prompt, or the one whose reply is in wire format and therefore a whole response. */
+/** The inherited fields come from the first prompt with a reply in wire format, or else from the first prompt. */
 interface CompletionOptions extends Prompt {
-  /** Only `/v1/completions` accepts several. */
+  /** A chat completion has only one prompt. */
   readonly prompts: readonly Prompt[];
   /** `created` is in seconds since 1970. */
   readonly head: { readonly id: string; readonly created: number; readonly model: string };
@@ -185,7 +185,7 @@ export class Completion {
     }
   }
 
-  /** Returns a function per delta, because tool call ids differ by choice. @param begun - Indexes of earlier calls. */
+  /** Returns a function per delta, so that every choice has its own ids. @param begun - Indexes of earlier calls. */
   #deltasOf({ reasoning, content, refusal, toolCalls = [] }: Piece, begun: Set<number>): (() => Fields)[] {
     const texts = { refusal, [this.#options.reasoningField]: reasoning, content };
     const given = Object.entries(texts).filter(([, text]) => text !== undefined);

@@ -175,7 +175,7 @@ function escapeHtml(text: string): string {
   );
 }
 
-/** The inner loop over plain characters needs no stack, so strings may be long. */
+/** The group repeats only for escapes, because too many repetitions would overflow the stack. */
 const JSON_TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
 /** Minifies JSON and replaces the top-level `model`. All other values, such as large integers, remain unchanged. */

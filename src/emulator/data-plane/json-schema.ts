@@ -22,12 +22,12 @@ function normalized(schema: unknown) {
       if (!references.includes(reference)) references.push(reference);
       copy.$ref = `#/$defs/${references.indexOf(reference)}`;
     }
-    // zod ignores names in `required` that `properties` does not list, as in zod's own schemas for records.
+    // zod ignores names in `required` that `properties` does not list. Its own schemas for records contain such names.
     if (Array.isArray(required)) {
       const names = required.map((name) => [name, isObject(rest) ? rest : {}]);
       copy.properties = { ...Object.fromEntries(names), ...Object(properties) };
     }
-    // zod's `time` format requires an offset, but the pattern may not allow an offset.
+    // zod's `time` format requires an offset, which the pattern might not allow.
     if (typeof pattern === 'string') delete copy.format;
     return copy;
   };

@@ -32,7 +32,7 @@ export function isCompletion(reply: unknown): reply is EmulatedCompletion {
   return isObject(reply) && 'choices' in reply;
 }
 
-/** Returns whether a reply, or its chunks, are in wire format and therefore sent regardless of the request. */
+/** Returns whether a reply or any of its chunks is in wire format and therefore sent regardless of the request. */
 export function isWire(reply: Reply): boolean {
   if (isCompletion(reply)) return true;
   const { chunks = [] } = reply as EmulatedReply;
@@ -73,7 +73,7 @@ export async function* limitedPieces(
     .flat()
     .map(String)
     .filter((text) => text !== '');
-  // Like vLLM, hold back one character less than the longest stop string, because the text may end with its beginning.
+  // Like vLLM, hold back text that may start a stop string: one character less than the longest stop string.
   const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
   let held = '';
   let hasCalls = false;

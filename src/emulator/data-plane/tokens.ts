@@ -23,7 +23,7 @@ export function promptTokens(messages: readonly unknown[]): number {
   );
 }
 
-/** Returns the text of a message's `content`. Joins the texts of its parts if it is an array. */
+/** Returns the text of a message's `content`. If `content` is an array, joins the texts of the parts. */
 export function textOf(content: unknown): string {
   const texts = [content].flat().map((part) => (isObject(part) ? part.text : part));
   return texts.filter((text) => typeof text === 'string').join('');

@@ -7,7 +7,7 @@ export interface RequestFilter {
   readonly operation?: EmulatedOperation | undefined;
   /** The id, name or full key of the API key that authenticates the request, or that the request refers to. */
   readonly key?: string | Secret | undefined;
-  /** Number of the first matching request to which the fault applies. Default: 1. */
+  /** The fault applies from the nth matching request onward. Default: 1. */
   readonly nth?: number | undefined;
 }
 
@@ -18,8 +18,8 @@ export interface RequestFilter {
  * to one request, their delays and format changes are combined, and one of them determines how the response ends:
  * faults set by `next` take precedence over random faults, which take precedence over faults set by `always`.
  *
- * `…AfterChunks` fields specify how many events are sent first. In a stream with fewer events, the fault applies before
- * `[DONE]`. In a non-streaming response, an error replaces the body; other endings send half of it (0: nothing).
+ * `…AfterChunks` fields specify how many events are sent first. In a shorter stream, the fault applies before `[DONE]`.
+ * In a non-streaming response, an error replaces the body; other endings send half of it, or nothing if 0 is given.
  */
 export interface Fault extends RequestFilter {
   /** Number of requests to which the fault applies. Default: 1. */
@@ -73,14 +73,14 @@ export interface Fault extends RequestFilter {
   readonly engineDiesAfterChunks?: number | undefined;
   /** Drops the connection after the given number of chunks. */
   readonly dropAfterChunks?: number | undefined;
-  /** Makes the first chunk, the chunk after the given number, or a non-streaming response invalid JSON. */
+  /** Corrupts the JSON of the first chunk, the chunk after the given number, or a non-streaming response. */
   readonly malformedJson?: boolean | number | undefined;
   /** Omits `[DONE]` from an otherwise complete stream. */
   readonly omitDone?: boolean | undefined;
 
-  /** How long the data plane rejects a new key after its creation, in milliseconds. */
+  /** Time from the creation of a key until the data plane accepts it, in milliseconds. */
   readonly acceptedAfterMs?: number | undefined;
-  /** How long the data plane still accepts a key after its deletion, in milliseconds. */
+  /** Time from the deletion of a key until the data plane rejects it, in milliseconds. */
   readonly acceptedForMs?: number | undefined;
 }
 

@@ -35,7 +35,7 @@ interface Entry extends ActiveFault {
   hits: number;
 }
 
-/** The modes of faults, in ascending order of precedence. */
+/** The fault modes, in ascending order of precedence. */
 const MODES = ['always', 'random', 'next'] as const;
 
 export class FaultPlan implements Faults {

@@ -30,11 +30,11 @@ interface Row {
   readonly isEnding?: boolean;
   /** Fields of which at least one must also be set. */
   readonly needs?: readonly (keyof Fault)[];
-  /** Generates a random value for the field. If absent, random faults do not use the field. */
+  /** Generates a random value for the field. If omitted, random faults never set this field. */
   readonly random?: (draw: Draw) => unknown;
   /** Generates the fields that accompany this field in a random fault. */
   readonly randomly?: (draw: Draw) => Fault;
-  /** Returns how the corruption differs from a plain truncation. */
+  /** Returns the properties in which the corruption differs from a truncation. */
   readonly corruption?: (fault: Fault) => Partial<Corruption>;
 }
 
@@ -91,7 +91,7 @@ const FLAT_ERROR =
   '{"code":500,"message":"EngineCore died","object":"error","param":null,"type":"InternalServerError"}';
 const ERROR = { code: null, message: 'The model failed', param: null, type: 'internal_error' };
 
-/** Statuses that clients may retry. */
+/** Statuses after which clients may retry. */
 const RANDOM_STATUSES: readonly number[] = [408, 409, 429, 500, 502, 503, 504];
 
 const FAULTS: Readonly<Record<keyof Fault, Row>> = {
@@ -245,7 +245,7 @@ export function corruptionOf(fault: Fault): Corruption | undefined {
   return { after, event: () => '', next: 'end', whole, ...FAULTS[name].corruption?.(fault) };
 }
 
-/** Maximum for random numbers of chunks: roughly the number of chunks in one of the emulator's streams. */
+/** Upper bound for a random chunk count: roughly the number of chunks in one of the emulator's streams. */
 const MAX_CHUNKS = 8;
 
 /** Generates a random fault that can apply to an operation. Returns `undefined` if no fault can. */

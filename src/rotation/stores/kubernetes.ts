@@ -25,7 +25,7 @@ export interface KubernetesSecretStoreOptions {
   readonly namespace?: string | undefined;
   /** URL of the API server. `http` is allowed only for this machine. @defaultValue The API server of the cluster. */
   readonly server?: string | PlatformUrl | undefined;
-  /** Bearer token, or a function that returns one. @defaultValue The service account's token; none with `server`. */
+  /** Bearer token, or a function that returns one. @defaultValue The service account's token if `server` is not set. */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;
   /** Directory with `token`, `namespace` and `ca.crt`. @defaultValue '/var/run/secrets/kubernetes.io/serviceaccount' */
   readonly serviceAccountPath?: string | undefined;

@@ -79,7 +79,7 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
       async swap(ring, expected, version, value) {
         if (expected === null) return (await run(sql.create, [ring, version, value])).length > 0;
         if ((await run(sql.replace, [ring, version, value, expected])).length > 0) return true;
-        // If row-level security has no policy for UPDATE, only the update does not see the row.
+        // If row-level security has no policy for UPDATE, reads find the row, but updates do not.
         if ((await get(ring))?.version !== expected) return false;
         throw new KeyStoreError(
           `PostgreSQL did not update the row of ring \`${ring}\`, although its version matches. Check that row-level security has a policy for UPDATE and that no trigger or rule suppresses the update.`,

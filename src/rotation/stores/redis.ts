@@ -2,13 +2,13 @@ import { KeyStoreError } from '../../errors/index.ts';
 import { check, checkOptions, invalid } from '../../errors/invalid.ts';
 import { type KeyStore, storeFrom } from './store.ts';
 
-/** The methods of an `ioredis` client that the store uses. Accepts `Redis` and `Cluster`, connected or not. */
+/** The methods that the store calls on an `ioredis` client. Accepts `Redis` and `Cluster`, connected or not. */
 export interface IoredisClient {
   eval(script: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   disconnect?(reconnect?: boolean): void;
 }
 
-/** The methods of a connected `redis` (node-redis) client, pool or cluster that the store uses. */
+/** The methods that the store calls on a connected `redis` (node-redis) client, pool or cluster. */
 export interface NodeRedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Distinguishes the client from an ioredis client. */

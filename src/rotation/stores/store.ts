@@ -26,7 +26,7 @@ export interface KeyStore {
   compareAndSwap(ring: string, expected: string | null, value: string): Promise<SwapResult>;
   /** Calls `changed` soon after a change, until the returned function is called. Must not keep the process alive. */
   watch?(ring: string, changed: () => void): () => void;
-  /** Finds server settings that can cause data loss. A ring calls this once and emits each as an `error` event. */
+  /** Finds server settings that can cause data loss. A ring calls this once and emits an `error` event for each. */
   check?(): Promise<readonly Error[]>;
 }
 
@@ -34,7 +34,7 @@ export interface KeyStore {
 export const RING_NAME = /^[a-z\d-]{1,32}$/;
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
-/** Maximum size of a record, which every store supports. Records usually take a few kilobytes. */
+/** Maximum size of a record. Every store must support records of this size; most are only a few kilobytes. */
 const MAX_VALUE_BYTES = 65_536;
 
 /** The part of a store that depends on the storage. */
@@ -84,7 +84,7 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
       await sleep(intervalMs, stopped.signal, { background: true });
       const value = await read().catch(() => known);
       stopped.signal.throwIfAborted();
-      // In a microtask, so that errors thrown by the caller's function do not stop polling.
+      // Called in a microtask, so that errors thrown by the caller's function do not stop polling.
       if (value !== known) queueMicrotask(changed);
       known = value;
     }
@@ -93,7 +93,7 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
   return () => stopped.abort();
 }
 
-/** Checks that a value is one that every store can preserve exactly. */
+/** Checks that every store can preserve a value exactly. */
 function checkValue(value: string): void {
   // UTF-8 cannot encode lone surrogates, and PostgreSQL cannot store U+0000.
   const isStorable = typeof value === 'string' && value.isWellFormed() && !value.includes('\0');
