@@ -43,7 +43,7 @@ export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
   if (aborted) throw reason;
 }
 
-/** Repeats a task with increasing delays until it returns a truthy value. The last attempt starts at `deadline`. Rejects when the signal aborts. */
+/** Repeats a task with increasing delays until it returns a truthy value or `deadline` has passed. Can be aborted. */
 export async function retryUntil<Result>(
   clock: Timers,
   signal: AbortSignal,
