@@ -16,7 +16,7 @@ export interface ApiKeysOptions extends ClientOptions {
    */
   readonly baseUrl?: string | PlatformUrl | undefined;
   /**
-   * Time limit of a call in milliseconds, including retries.
+   * Time limit for a call in milliseconds, including retries.
    * @defaultValue 30_000
    */
   readonly timeoutMs?: number | undefined;

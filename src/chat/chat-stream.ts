@@ -10,7 +10,7 @@ import { OneReader } from './one-reader.ts';
 
 /** Functions that a stream uses to send its request and to create its result. */
 export interface StreamRequest<Completion> {
-  /** Creates the deadline of the call. */
+  /** Creates the deadline for the call. */
   readonly deadline: () => Deadline;
   /** Sends the request. Resolves when the first chunk arrives. */
   readonly send: (deadline: Deadline) => Promise<Result<ChunkReader>>;

@@ -67,7 +67,7 @@ export class ChunkReader {
   }
 
   /**
-   * Reads a stream up to its first chunk, or a whole response up to its end.
+   * Reads a stream up to its first chunk, or a whole response completely.
    *
    * @throws {DrunError} If reading fails. The request can then be retried.
    */

@@ -169,7 +169,7 @@ export class EventDecoder {
     this.#feed(text);
   }
 
-  /** Passes only complete lines to the parser, which loses the start of an incomplete line with an unknown field. */
+  /** Passes only complete lines to the parser, because it drops the start of a line whose field is unknown. */
   #feed(text: string): void {
     const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
     if (end > 0) {

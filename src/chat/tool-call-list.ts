@@ -31,7 +31,7 @@ export class ToolCallList {
     return this.#calls?.length ?? 0;
   }
 
-  /** Adds deltas, or the calls of a whole message, and sets the `index` that readers see. */
+  /** Adds deltas, or all calls from a whole message, and sets the `index` that readers see. */
   add(deltas: readonly Fields[], isWhole: boolean): void {
     this.#calls ??= [];
     this.#isWhole = isWhole;

@@ -28,9 +28,9 @@ export interface EmulatedKey {
   readonly disabled: boolean;
   /** When the data plane last accepted the key. */
   readonly lastUsedAt?: Date | undefined;
-  /** Globs of the models that the key may use. If the list is empty, the key may use any model. */
+  /** Glob patterns for the models that the key may use. If the list is empty, the key may use any model. */
   readonly allowModels: readonly string[];
-  /** Globs of the models that the key may not use. The deny list takes precedence over the allow list. */
+  /** Glob patterns for the models that the key may not use. The deny list takes precedence over the allow list. */
   readonly denyModels: readonly string[];
   readonly quota: EmulatedQuota;
 }
@@ -40,9 +40,9 @@ export interface EmulatedKeyChanges {
   /** When the key expires; null if it never expires. */
   readonly expiresAt?: Date | string | null | undefined;
   readonly disabled?: boolean | undefined;
-  /** Globs of the models that the key may use. `**` matches slashes, `*` does not. */
+  /** Glob patterns for the models that the key may use. `**` matches slashes, `*` does not. */
   readonly allowModels?: readonly string[] | undefined;
-  /** Globs of the models that the key may not use. The deny list takes precedence over the allow list. */
+  /** Glob patterns for the models that the key may not use. The deny list takes precedence over the allow list. */
   readonly denyModels?: readonly string[] | undefined;
   /** Total number of tokens that the key may use, including the tokens already used. */
   readonly quota?: number | 'unlimited' | undefined;

@@ -108,7 +108,7 @@ export class HttpClient {
     }
   }
 
-  /** Creates the deadline of a call. The caller must dispose of the deadline when the call ends. */
+  /** Creates the deadline for a call. The caller must dispose of the deadline when the call ends. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
     return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }

@@ -306,7 +306,7 @@ function orphansOf(seen: Observation): OwnKey[] {
   );
 }
 
-/** Returns whether the ring may have another key. Keys that cannot be deleted count only toward the account's limit. */
+/** Returns whether another key can be added. Keys that cannot be deleted count only toward the account's limit. */
 function hasRoom(seen: Observation): boolean {
   const ids = new Set([...ownListed(seen), ...records.keysOf(seen.record)].map(({ id }) => id));
   for (const id of seen.progress.undeletableIds) ids.delete(id);

@@ -181,7 +181,7 @@ export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRe
   return { ...dropClaim(record), standby: key };
 }
 
-/** Makes a key current, which fulfills a requested rotation. A list requested after this update will set `retireAt`. */
+/** Makes a key current, which fulfills a requested rotation. `retireAt` is set after the next list. */
 export function promote(record: RingRecord, key: RingKey, { since, gracePeriodMs }: Promotion): RingRecord {
   const { current, rotateEpoch: _, ...rest } = without(record, [key.id]);
   const previous = current && { previous: { ...ringKey(current), gracePeriodMs } };

@@ -102,7 +102,7 @@ export function kubernetesSecretStore(options: KubernetesSecretStoreOptions): Ke
           // `write` returns false if the Secret has changed since it was read, possibly in the entry of another ring.
           if (await secret.write(state, entries)) return true;
         }
-        const message = `The Secret ${name} changed before each of ${MAX_ATTEMPTS} attempts to store \`${ring}\`.`;
+        const message = `The Secret ${name} was modified concurrently in all ${MAX_ATTEMPTS} attempts to store \`${ring}\`.`;
         throw new KeyStoreError(message);
       },
     },

@@ -6,7 +6,7 @@ import { sleep } from '../../internal/wait.ts';
 export interface StoredRecord {
   /** The stored value. */
   readonly value: string;
-  /** Version of the record: a string in any format, which changes with every update. */
+  /** Version of the record: an opaque string that changes with every update. */
   readonly version: string;
 }
 
@@ -93,7 +93,7 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
   return () => stopped.abort();
 }
 
-/** Checks that every store can preserve a value exactly. */
+/** Checks that a value can be stored in any store without being altered. */
 function checkValue(value: string): void {
   // UTF-8 cannot encode lone surrogates, and PostgreSQL cannot store U+0000.
   const isStorable = typeof value === 'string' && value.isWellFormed() && !value.includes('\0');
