@@ -140,10 +140,10 @@ export class Reader {
   }
 
   async #readRecord(): Promise<void> {
-    const { state, events, keyTimeoutMs } = this.#ring;
+    const { state, events, keyTimeoutMs, storeTimeoutMs } = this.#ring;
     const before = state.latest;
     try {
-      const read = await state.read({ timeoutMs: keyTimeoutMs });
+      const read = await state.read({ timeoutMs: before?.current ? storeTimeoutMs : keyTimeoutMs });
       if (isOlder(read?.record, before)) {
         this.#refreshIn(RETRY_MS);
         events.emit('stale-read', { epoch: read?.record.epoch ?? 0 });
@@ -157,20 +157,20 @@ export class Reader {
     }
   }
 
-  #refresh(): Promise<void> {
-    const { state } = this.#ring;
+  /** Reads the record and decrypts the key in the background. @returns The read. */
+  #refresh(): Promise<void> | undefined {
     // Scheduled before the read, which never ends if the Worker request that started it ends first.
     this.#refreshIn();
     this.#background = runDetached(async () => {
       try {
         await this.#read();
-        const { latest } = state;
+        const { latest } = this.#ring.state;
         if (latest?.current) await this.#decrypt(latest.current, latest.ringId);
       } catch (error) {
         this.#report(error);
       }
     });
-    return this.#background;
+    return this.#reading?.done;
   }
 
   #report(error: unknown): void {
@@ -194,7 +194,7 @@ export class Reader {
         seen = changes;
         // A read in progress may have missed the change.
         this.#reading = undefined;
-        await this.#refresh();
+        await this.#refresh()?.catch(() => {});
       }
       changes = 0;
     };

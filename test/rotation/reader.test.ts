@@ -180,6 +180,22 @@ describe('a reader', () => {
     expect((await waiting).code).toBe('key_ring_store_failed');
   });
 
+  it('waits longer than `keyTimeoutMs` for a store if it has a key', async () => {
+    const { newReader, ring, store, clock } = await readySetup();
+    const reader = newReader({ keyTimeoutMs: SECOND });
+    await reader.getKey();
+    await ring.rotate();
+    clock.isManual = true;
+    await clock.advance(MINUTE);
+    const release = store.holdReads();
+    await reader.getKey();
+    await clock.advance(2 * SECOND);
+    release();
+    await waitUntil(() => reader.events.length > 1);
+
+    expect(namesOf(reader.events)).toEqual(['rotated', 'rotated']);
+  });
+
   it('shares a second read among all calls if the first takes too long', async () => {
     const { newReader, store, clock } = await readySetup();
     const reader = newReader();
@@ -254,6 +270,21 @@ describe('a store with `watch`', () => {
     await reader.getKey();
 
     expect(store.watchers.size).toBe(watchers);
+  });
+
+  it('is read after each change, even while a decryption does not respond', async () => {
+    const { newReader, ring } = await readySetup({ store: testStore({ canWatch: true }) });
+    const late = Promise.withResolvers<string>();
+    const decrypt = vi.fn((): string | Promise<string> => late.promise).mockReturnValueOnce('first');
+    const reader = newReader({ encryptionKey: { encrypt: String, decrypt } });
+    await reader.getKey();
+    await ring.rotate();
+    await waitUntil(() => decrypt.mock.calls.length === 2);
+    await ring.rotate();
+    await waitUntil(() => namesOf(reader.events).length === 3);
+    late.resolve('late');
+
+    expect(namesOf(reader.events)).toEqual(['rotated', 'rotated', 'rotated']);
   });
 
   it('causes one read at a time, and none after `stop()`, however often it reports a change', async () => {
