@@ -172,12 +172,16 @@ describe('a reader', () => {
     const { newReader, store, clock } = await readySetup();
     const reader = newReader({ keyTimeoutMs: SECOND });
     clock.isManual = true;
-    store.holdReads();
+    const release = store.holdReads();
 
     const waiting = rejectionOf(KeyRingError, Promise.resolve(reader.getKey()));
     await clock.advance(SECOND);
 
     expect((await waiting).code).toBe('key_ring_store_failed');
+    const next = reader.getKey();
+    release();
+    expect(await next).toBeInstanceOf(Secret);
+    expect(store.counts.reads).toBe(1);
   });
 
   it('waits longer than `keyTimeoutMs` for a store if it has a key', async () => {
