@@ -119,8 +119,7 @@ export class KeyRing implements AsyncDisposable {
     const { state, clock } = this.#managed();
     const epoch = await this.#requestRotation(signal);
     for (;;) {
-      const reconciled = await abortable(this.#reconcile(signal), signal);
-      const { version, nextInMs = DEFAULT_INTERVAL_MS } = reconciled;
+      const { version, nextInMs = DEFAULT_INTERVAL_MS } = await abortable(this.#reconcile(signal), signal);
       if (state.latest && state.latest.epoch > epoch) return this.status();
       // Waits until the record changes or work is due.
       const deadline = clock.monotonic() + Math.max(nextInMs, MIN_WAIT_MS);

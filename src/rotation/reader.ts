@@ -5,8 +5,8 @@ import { retryUntil, withTimeout } from '../internal/wait.ts';
 import type { CredentialContext } from '../secret/credential.ts';
 import type { Secret } from '../secret/secret.ts';
 import { isOlder, type RingKey, type RingRecord } from './record.ts';
-import { isTransientStoreFailure, type RingContext } from './ring-state.ts';
-import { ringError, safeCause } from './safe-cause.ts';
+import { isTransientStoreFailure, type RingContext, storeFailed } from './ring-state.ts';
+import { ringError } from './safe-cause.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
 /** Maximum age of a read that calls can share. In a Worker, a read never ends if the request that started it ends. */
@@ -80,7 +80,7 @@ export class Reader {
   async #find(rejected: Secret | undefined, signal = new AbortController().signal): Promise<Secret> {
     checkSignal(signal);
     this.#watch();
-    const { clock, keyTimeoutMs, state } = this.#ring;
+    const { name, clock, keyTimeoutMs, state } = this.#ring;
     const deadline = clock.monotonic() + keyTimeoutMs;
     // No read is needed if the key that this process knows is not the rejected key.
     let mustRead = !state.latest?.current || (rejected && this.#decrypted?.secret.equals(rejected) !== false);
@@ -88,10 +88,11 @@ export class Reader {
     const secret = await retryUntil(clock, signal, deadline, POLL, async () => {
       failure = undefined;
       try {
-        if (mustRead) await this.#read(rejected);
-      } catch (error) {
-        if (!isTransientStoreFailure(error)) throw error;
-        failure = error;
+        // A read that takes longer continues, so that the next call can share it.
+        if (mustRead) await withTimeout(clock, keyTimeoutMs, () => this.#read(rejected));
+      } catch (thrown) {
+        failure = isDrunError(thrown) ? thrown : storeFailed(name, thrown);
+        if (!isTransientStoreFailure(failure)) throw failure;
       }
       mustRead = true;
       const { latest } = state;
@@ -140,10 +141,10 @@ export class Reader {
   }
 
   async #readRecord(): Promise<void> {
-    const { state, events, keyTimeoutMs } = this.#ring;
+    const { state, events } = this.#ring;
     const before = state.latest;
     try {
-      const read = await state.read({ timeoutMs: keyTimeoutMs });
+      const read = await state.read();
       if (isOlder(read?.record, before)) {
         this.#refreshIn(RETRY_MS);
         events.emit('stale-read', { epoch: read?.record.epoch ?? 0 });
@@ -157,20 +158,20 @@ export class Reader {
     }
   }
 
-  #refresh(): Promise<void> {
-    const { state } = this.#ring;
+  /** Reads the record and decrypts the key in the background. @returns The read. */
+  #refresh(): Promise<void> | undefined {
     // Scheduled before the read, which never ends if the Worker request that started it ends first.
     this.#refreshIn();
     this.#background = runDetached(async () => {
       try {
         await this.#read();
-        const { latest } = state;
+        const { latest } = this.#ring.state;
         if (latest?.current) await this.#decrypt(latest.current, latest.ringId);
       } catch (error) {
         this.#report(error);
       }
     });
-    return this.#background;
+    return this.#reading?.done;
   }
 
   #report(error: unknown): void {
@@ -194,17 +195,14 @@ export class Reader {
         seen = changes;
         // A read in progress may have missed the change.
         this.#reading = undefined;
-        await this.#refresh();
+        await this.#refresh()?.catch(() => {});
       }
       changes = 0;
     };
     const watching = runDetached(async () => store.watch?.(name, onChange));
     this.#unwatch = () => void watching.then((unwatch) => unwatch?.()).catch(() => {});
-    watching.catch((error: unknown) => {
-      // Without `watch`, the record is still read every `refreshMs`.
-      const message = `the store cannot be watched: ${safeCause(error).message}`;
-      this.#report(ringError(name, 'key_ring_store_failed', message));
-    });
+    // Without `watch`, the record is still read every `refreshMs`.
+    watching.catch((error: unknown) => this.#report(storeFailed(name, error, 'the store cannot be watched')));
   }
 
   #noKey(latest: RingRecord | undefined): KeyRingError {

@@ -110,9 +110,7 @@ export class RingState {
       try {
         return await withTimeout(clock, Math.min(timeoutMs, storeTimeoutMs), task);
       } catch (thrown) {
-        const cause = safeCause(thrown);
-        const message = `the store failed: ${cause.message}`;
-        const error = ringError(name, 'key_ring_store_failed', message, [], cause);
+        const error = storeFailed(name, thrown);
         if (retry === undefined || attempt === MAX_ATTEMPTS || !isTransientStoreFailure(error)) throw error;
         await clock.sleep(RETRY_MS * 2 ** (attempt - 1), retry);
       }
@@ -144,6 +142,11 @@ export function isTransientStoreFailure(error: unknown): boolean {
   const { code = '', status, name, message } = (error as KeyRingError).cause as SafeCause;
   if (status !== undefined) return !isRejectionStatus(status);
   return !PERMANENT_CODE.test(code) && ![name, message].some((text) => PERMANENT_ERROR.test(text));
+}
+
+export function storeFailed(ring: string, thrown: unknown, message = 'the store failed'): KeyRingError {
+  const cause = safeCause(thrown);
+  return ringError(ring, 'key_ring_store_failed', `${message}: ${cause.message}`, [], cause);
 }
 
 export function rolledBack(ring: string, lost: readonly Pick<RingKey, 'id'>[]): KeyRingError {

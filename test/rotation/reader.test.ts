@@ -172,12 +172,32 @@ describe('a reader', () => {
     const { newReader, store, clock } = await readySetup();
     const reader = newReader({ keyTimeoutMs: SECOND });
     clock.isManual = true;
-    store.holdReads();
+    const release = store.holdReads();
 
     const waiting = rejectionOf(KeyRingError, Promise.resolve(reader.getKey()));
     await clock.advance(SECOND);
 
     expect((await waiting).code).toBe('key_ring_store_failed');
+    const next = reader.getKey();
+    release();
+    expect(await next).toBeInstanceOf(Secret);
+    expect(store.counts.reads).toBe(1);
+  });
+
+  it('waits longer than `keyTimeoutMs` for a store if it has a key', async () => {
+    const { newReader, ring, store, clock } = await readySetup();
+    const reader = newReader({ keyTimeoutMs: SECOND });
+    await reader.getKey();
+    await ring.rotate();
+    clock.isManual = true;
+    await clock.advance(MINUTE);
+    const release = store.holdReads();
+    await reader.getKey();
+    await clock.advance(2 * SECOND);
+    release();
+    await waitUntil(() => reader.events.length > 1);
+
+    expect(namesOf(reader.events)).toEqual(['rotated', 'rotated']);
   });
 
   it('shares a second read among all calls if the first takes too long', async () => {
@@ -254,6 +274,21 @@ describe('a store with `watch`', () => {
     await reader.getKey();
 
     expect(store.watchers.size).toBe(watchers);
+  });
+
+  it('is read after each change, even while a decryption does not respond', async () => {
+    const { newReader, ring } = await readySetup({ store: testStore({ canWatch: true }) });
+    const late = Promise.withResolvers<string>();
+    const decrypt = vi.fn((): string | Promise<string> => late.promise).mockReturnValueOnce('first');
+    const reader = newReader({ encryptionKey: { encrypt: String, decrypt } });
+    await reader.getKey();
+    await ring.rotate();
+    await waitUntil(() => decrypt.mock.calls.length === 2);
+    await ring.rotate();
+    await waitUntil(() => namesOf(reader.events).length === 3);
+    late.resolve('late');
+
+    expect(namesOf(reader.events)).toEqual(['rotated', 'rotated', 'rotated']);
   });
 
   it('causes one read at a time, and none after `stop()`, however often it reports a change', async () => {
