@@ -12,7 +12,7 @@ import { checkMs } from './stores/store.ts';
 
 /** Options for most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {
-  /** Aborts the call, which then rejects with the signal's reason. The next reconciliation completes the work. */
+  /** Rejects the call with the signal's reason. Requests in progress and the next reconciliation finish the work. */
   readonly signal?: PlatformAbortSignal | undefined;
 }
 
