@@ -70,7 +70,7 @@ export function authenticatedFetch(
   }
 }
 
-/** Converts a request to the arguments of `fetch(url, init)`, so that it can be sent more than once. */
+/** Converts a request to arguments for `fetch(url, init)`, so that it can be sent more than once. */
 async function readRequest(
   input: string | URL | Request,
   init?: RequestInit,

@@ -52,7 +52,7 @@ export interface RequestLogEntry {
   readonly path: string;
   /** HTTP status of the response; absent if no response arrived. */
   readonly status?: number | undefined;
-  /** Milliseconds from sending the request to receiving the complete response, or the first chunk of a stream. */
+  /** Milliseconds from sending the request to receiving the complete response or, for a stream, its first chunk. */
   readonly durationMs: number;
   /** Number of the request within its call, starting at 1. */
   readonly attempt: number;

@@ -41,7 +41,7 @@ export interface Endpoint<T> {
   readonly onSend?: (() => void) | undefined;
   /** Called after a failure. Can return a result (a delete has succeeded if its retry gets a 404) or throw an error. */
   readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
-  /** Decodes a 2xx response, or a stream's first chunk. Errors other than `DrunError` count as a lost connection. */
+  /** Decodes a 2xx response or a stream's first chunk. Errors other than `DrunError` count as a lost connection. */
   readonly decode: (response: TransportResponse, context: ResponseContext) => T | Promise<T>;
 }
 

@@ -2,10 +2,10 @@ import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '..
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import { type ResponseContext, sentence } from './context.ts';
 
-/** How long Node's `fetch` waits for the response headers, and for the next bytes of the body. */
+/** How long Node's `fetch` waits for the response headers and for further bytes of the body. */
 const NODE_LIMIT_MS = 300_000;
 
-/** Creates a typed error from known, redacted fields of a thrown value, which may contain the request's headers. */
+/** Creates a typed error from known, redacted fields, because the thrown value may contain the request's headers. */
 export function toConnectionError(thrown: unknown, { label, url, shown }: ResponseContext): DrunError {
   if (thrown instanceof DrunError) return thrown;
   const { host } = new URL(url);
@@ -37,7 +37,7 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
 const NETWORK_MESSAGE =
   /fetch|network|load|connect|verbind|request|response|resource|decod|compress|server|socket|stream|host|terminated|time[ds ]*out|offline|cancell?ed|closed|lost|abort|hang|certificate|ssl|tls|dns|http|[^\s -~]/i;
 
-/** Messages of programming errors, which may contain the same words, for example in the name of a property. */
+/** Messages of programming errors, even if they contain those words, for example in a property name. */
 const BUG_MESSAGE =
   /is not (?:an? |defined|iterable|implemented)|(?:^|request |method )cannot (?!connect|parse|decode)|can't (?:access|convert)|must be|instance ?of|duplex|only .* supported|illegal invocation|failed to (?:parse|construct|execute)|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|uint8array|(?:undefined|null) is not/i;
 
@@ -68,10 +68,10 @@ const FINAL = [
   /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|(?:connect|\(Connect\)): (?:tunnel error: )?(?:unsuccessful|proxy auth)|tunneling socket could not.*statusCode|\nbad port$|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
-  // Codes in Node, undici and Bun that mean that no connection was opened, regardless of the system call.
+  // Codes that Node, undici and Bun use if no connection was opened, regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
-  // Connections closed during the handshake, node-fetch and proxy errors without a system call, all failures in Deno.
+  // Connections closed during the handshake; node-fetch and proxy errors without a system call; all failures in Deno.
   /before (?:(?:secure TLS|the) connection was established|receiving CONNECT)|reason: connect E|tunneling socket could not|client error \(Connect\)|error sending request.*error trying to connect/i,
 ];
 

@@ -6,7 +6,7 @@ import type { HeadersOption } from './call.ts';
 /** Names of the options in {@link CallOptions}. */
 export const CALL_OPTIONS = ['signal', 'timeoutMs', 'headers', 'maxRetries'] as const;
 
-/** Names of the options in {@link ClientOptions}, and of options that every client declares itself. */
+/** Names of the options in {@link ClientOptions} and of those that each client declares itself. */
 export const CLIENT_OPTIONS: readonly string[] = [
   ...['baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'headers', 'onRetry', 'logger'],
   ...['allowInsecureHttp', 'dangerouslyAllowBrowser'],

@@ -93,7 +93,7 @@ function parsePayload(text: string): ServiceError | undefined {
   return error?.message || error?.code || error?.type ? error : undefined;
 }
 
-/** Extracts the fields of an error from truncated or malformed JSON, regardless of their nesting. */
+/** Extracts the fields of an error from truncated or malformed JSON, at any nesting depth. */
 function partialFields(text: string): Fields {
   const read = (name: string): string | undefined => {
     const raw = new RegExp(`"${name}"\\s*:\\s*(?:"((?:[^"\\\\]|\\\\.)*)|(-?\\d+))`).exec(text);

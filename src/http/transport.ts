@@ -93,7 +93,7 @@ export class FetchResponse implements TransportResponse {
   }
 }
 
-/** Checks the result of a custom `fetch`, because libraries and hand-written wrappers deviate from the standard. */
+/** Checks the result of a custom `fetch`, because libraries and hand-written wrappers may deviate from the standard. */
 function checkResponse(response: Response | undefined): asserts response is Response {
   const { status, headers, text, body, bodyUsed, type } = Object(response) as Partial<Response>;
   const isResponse = typeof status === 'number' && typeof headers?.get === 'function' && text !== undefined;

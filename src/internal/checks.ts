@@ -12,7 +12,7 @@ export function isLoopback(hostname: string): boolean {
   return /^(?:localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }
 
-/** Whether a value is a number of milliseconds that timers support as a delay. */
+/** Whether a value is a delay in milliseconds that timers support. */
 export function isTimerMs(value: unknown): value is number {
   return typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS;
 }

@@ -16,7 +16,7 @@ const module = builtinModule<{
   tracingChannel(name: string): TracingChannel;
 }>('node:diagnostics_channel');
 
-/** Traces each request until its result, or the first chunk of its stream, arrives. */
+/** Traces each request until its result or the first chunk of its stream arrives. */
 export const requestChannel: TracingChannel | undefined = module?.tracingChannel?.('drun-sdk:request');
 /** Receives a message at the end of each stream. */
 export const streamChannel: Channel | undefined = module?.channel?.('drun-sdk:stream');

@@ -106,7 +106,7 @@ function cipherFor(option: EncryptionKeyOption): Cipher {
   return aesGcm(keys.map(keyBytes));
 }
 
-/** The format of a ciphertext, which is part of the authenticated data. */
+/** Prefix of every ciphertext, and part of the authenticated data. */
 const FORMAT = 'gcm1';
 const IV_LENGTH = 12;
 const KEY_LENGTH = 32;

@@ -23,7 +23,7 @@ export function newRingId(random: () => number): string {
   return randomString(random, RING_ID_LENGTH);
 }
 
-/** Generates a key name, which is unique even if an abandoned claim had the same number. */
+/** Generates a key name that is unique even if an abandoned claim had the same number. */
 export function newKeyName(ring: string, ringId: string, seq: number, random: () => number): string {
   return `kr1-${labelOf(ring)}-${ringId}-${seq.toString(36)}-${randomString(random, NONCE_LENGTH)}`;
 }

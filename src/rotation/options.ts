@@ -18,11 +18,11 @@ export interface KeyRingOptions {
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /** Validity of a replaced key, in ms. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
+  /** How long a replaced key is valid, in ms. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
-  /** Deletes the current key before creating the next, for accounts that may have only one key. @defaultValue false */
+  /** Deletes the current key before creating the next, for accounts limited to one key. @defaultValue false */
   readonly deleteBeforeCreate?: boolean | undefined;
   /** Token quota of each workspace key. */
   readonly quota?: KeyQuota | undefined;

@@ -18,7 +18,7 @@ export interface Observation {
   readonly listing: Listing;
   readonly record: RingRecord;
   readonly version: string;
-  /** Whether the record is unchanged since the previous iteration, which read it before this list was requested. */
+  /** Whether the record is unchanged since the previous iteration read it, before this list was requested. */
   readonly isConfirmed: boolean;
   /** Ids of keys that are missing from a confirmed list and that the service rejects. */
   readonly rejectedIds: ReadonlySet<string>;
@@ -46,7 +46,7 @@ export class RingMemory {
   readonly reencryptedIds = new Set<string>();
   readonly #reported = new Set<string>();
 
-  /** Returns true only the first time that it is called with the given subject. */
+  /** Returns true only on the first call with a given subject. */
   isNews(subject: string): boolean {
     return this.#reported.size < this.#reported.add(subject).size;
   }
@@ -135,7 +135,7 @@ function deleteRetired({ record, progress }: Observation): Step | undefined {
   return keys.length > 0 ? { kind: 'delete-retired', keys } : undefined;
 }
 
-/** If the list was requested after the read, sets missing times and corrects times too far in the future. */
+/** If the list was requested after the read, sets missing times and corrects times that are too far in the future. */
 function correctInstants(seen: Observation): Step | undefined {
   const { record, listing, isConfirmed, monotonicNow } = seen;
   const { current, previous, pending } = record;
@@ -256,7 +256,7 @@ function rest(seen: Observation): Step {
   const { current, previous, pending } = seen.record;
   const dueAt = current && current.since + seen.settings.maxAgeMs;
   const instants = [dueAt, previous?.retireAt, pending?.leaseUntil];
-  // Times in the past are ignored, because work that is already due must be waiting for another event.
+  // Times in the past are ignored, because work that is already due is waiting for another event.
   const waits = instants.map((at = Number.NaN) => at - servedAt).filter((waitMs) => waitMs >= 0);
   return waits.length > 0 ? { kind: 'rest', nextInMs: Math.min(...waits) } : { kind: 'rest' };
 }

@@ -9,7 +9,7 @@ import { isTransientStoreFailure, type RingContext, storeFailed } from './ring-s
 import { ringError } from './safe-cause.ts';
 
 const POLL = { minMs: 100, maxMs: 2_000 };
-/** Maximum age of a read that calls can share. In a Worker, a read never ends if the request that started it ends. */
+/** Maximum age of a shared read. In a Worker, a read never ends if the request that started it ends first. */
 const MAX_SHARED_MS = 2_000;
 /** Delay before the next read after the store failed or returned an older record. */
 const RETRY_MS = 1_000;
@@ -160,7 +160,7 @@ export class Reader {
 
   /** Reads the record and decrypts the key in the background. @returns The read. */
   #refresh(): Promise<void> | undefined {
-    // Scheduled before the read, which never ends if the Worker request that started it ends first.
+    // Scheduled before the read, because the read never ends if the Worker request that started it ends first.
     this.#refreshIn();
     this.#background = runDetached(async () => {
       try {
@@ -189,7 +189,7 @@ export class Reader {
     if (this.#isClosed || this.#unwatch !== undefined || store.watch === undefined) return;
     let changes = 0;
     const onChange = async (): Promise<void> => {
-      // A single read follows all changes that are reported during a read.
+      // All changes reported during a read cause only one further read.
       if (++changes > 1) return;
       for (let seen = 0; seen < changes && !this.#isClosed; ) {
         seen = changes;

@@ -27,10 +27,10 @@ export interface ReconcileResult {
 
 const MAX_ITERATIONS = 25;
 const POLL = { minMs: 500, maxMs: 10_000 };
-/** Statuses that mean that the server cannot return a full key (before 0.17) or denies the access token this right. */
+/** Statuses of a server that cannot return a full key (before 0.17) or denies the access token this right. */
 const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
-/** Error codes that mean that the service rejected a create request or that the request was never sent. */
+/** Error codes of create requests that the service rejected or that were never sent. */
 const NOT_CREATED: readonly unknown[] = ['api_key_limit_reached', 'invalid_configuration', 'rate_limited'];
 
 /** One reconciliation. It can run at any time, on any number of replicas, and after any crash. */
@@ -164,7 +164,7 @@ export class Reconciliation {
     const sentAt = clock.monotonic();
     const latest = service.latestTime(seen.listing, sentAt);
     const lease = {
-      // Includes the time since the list request, because `leaseUntil` is later by the same amount.
+      // Includes the time since the list request, because `leaseUntil` includes it too.
       leaseMs: Math.ceil(leaseMs + sentAt - seen.listing.sentAt),
       leaseUntil: Number.isFinite(latest) ? Math.ceil(latest + leaseMs) : undefined,
     };

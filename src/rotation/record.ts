@@ -6,7 +6,7 @@ export interface RingKey {
   readonly id: string;
   /** Name under which the service lists the key. */
   readonly name: string;
-  /** Number of the claim with which the key was created. */
+  /** Number of the claim that announced the key. */
   readonly seq: number;
   readonly maskedKey: string;
   readonly ciphertext: string;

@@ -12,7 +12,7 @@ import type { StoredRecord, SwapResult } from './stores/store.ts';
 const MAX_ATTEMPTS = 4;
 const RETRY_MS = 500;
 
-/** The settings, state and events of a ring, which its parts share. */
+/** The settings, state and events that all parts of a ring share. */
 export interface RingContext extends KeyRingSettings {
   readonly state: RingState;
   readonly events: RingEvents;
@@ -132,7 +132,7 @@ function checkResult(result: SwapResult | undefined): SwapResult {
 /** Error codes for permanent file-system and SQL errors. 25006 is excluded, because it occurs during failovers. */
 const PERMANENT_CODE =
   /^(?:E(?:ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|XDEV|NAMETOOLONG)|(?!25006)[23]\w{4}|42\w{3}|0[A-F]\w{3})$/;
-/** Permanent Redis errors, and error names. TypeError is excluded, because `fetch` uses it for connection failures. */
+/** Redis codes and names of permanent errors. TypeError is excluded, because `fetch` uses it for lost connections. */
 const PERMANENT_ERROR =
   /^(?:NOPERM|NOAUTH|WRONGPASS|WRONGTYPE|OOM|MISCONF|(?:Configuration|Reference)Error|(?:AccessDenied|ResourceNotFound|Validation)Exception)\b/;
 

@@ -3,7 +3,7 @@ import { readCauses } from '../internal/cause.ts';
 
 /** Longer messages are truncated, because database clients quote their input. */
 const MAX_LENGTH = 300;
-/** The user and password in a URL, and text that looks like a d.run key, in plain text or encrypted. */
+/** The user and password in a URL, and text that looks like a d.run key or its ciphertext. */
 const USER_INFO = /(\/\/)[^/\s@]*@/g;
 const SECRETS = /\bsk-[\w-]{6,}|\bgcm1\.[\w.-]+/g;
 

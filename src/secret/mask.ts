@@ -1,7 +1,7 @@
 /** Maximum length of a prefix. Longer text before a `-` is part of the secret, as in a UUID or JWT. */
 const MAX_PREFIX = 8;
 
-/** Returns the prefix that only names the type of a credential, such as `sk-`. */
+/** Returns the prefix that names the type of a credential, such as `sk-`. */
 export function prefixOf(credential: string): string {
   const length = credential.indexOf('-') + 1;
   return length <= MAX_PREFIX ? credential.slice(0, length) : '';
@@ -22,7 +22,7 @@ export function mask(credential: string): string {
   return `${prefix}******${body.slice(-Math.min(4, Math.floor(body.length / 3)))}`;
 }
 
-/** Masks everything that looks like a d.run API key in a text. */
+/** Masks everything in a text that looks like a d.run API key. */
 export function maskKeys(text: string): string {
   return text.replace(/\bsk-[\w-]{16,}/g, mask);
 }

@@ -25,7 +25,7 @@ export class Secret {
   readonly #value: string;
 
   /**
-   * Makes any two secrets unequal in deep comparisons, which cannot see the private value.
+   * Makes any two secrets unequal in deep comparisons, because these cannot see the private value.
    *
    * @internal
    */

@@ -8,7 +8,7 @@ export interface DynamodbDocumentClient {
 
 /** Options for {@link dynamodbStore}. */
 export interface DynamodbStoreOptions {
-  /** The document client with which the store sends its requests. */
+  /** The document client that sends the store's requests. */
   readonly client: DynamodbDocumentClient;
   /** Name of the table, whose primary key must be the string partition key `ring` without a sort key. */
   readonly table: string;

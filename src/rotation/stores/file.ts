@@ -151,7 +151,7 @@ async function writeSynced(file: string, text: string): Promise<void> {
     .finally(() => handle.close());
 }
 
-/** Creates a directory and its parents, and syncs every directory in which one was created. */
+/** Creates a directory and its missing parents, and syncs every directory that contains a new one. */
 async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 }).catch(async (error: unknown) => {
     // On a read-only file system, Node reports ENOENT, whereas this check reports EROFS or EACCES.
@@ -170,7 +170,7 @@ async function checkWritable(path: string): Promise<void> {
   if (!isWritable && dirname(path) !== path) await checkWritable(dirname(path));
 }
 
-/** Syncs a directory, which makes the creation, linking and removal of its files durable. */
+/** Syncs a directory to make the creation, linking and removal of its files durable. */
 async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

@@ -63,7 +63,7 @@ const ADVICE: Readonly<Record<number, string>> = {
  * `resourceVersion`. The role needs the verbs `get` and `patch` on the Secret, and `create` on secrets if the
  * Secret does not exist.
  *
- * @throws {ConfigurationError} If an option is invalid. Methods also reject with it if a file of the service
+ * @throws {ConfigurationError} If an option is invalid. Methods also reject with this error if a file of the service
  * account is missing, and with a `KeyStoreError` if the API server fails.
  *
  * @example
@@ -155,7 +155,7 @@ class KubernetesSecret {
     throw this.#error(method, 'the response does not contain the entries that were sent');
   }
 
-  /** Sends one request. Returns null if the request fails with one of the given reasons. */
+  /** Sends one request. Returns null if the request fails for one of the given reasons. */
   async #request(
     method: Method,
     body: object | undefined,

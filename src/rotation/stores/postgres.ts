@@ -23,7 +23,7 @@ const TABLE = /^(?:("?)([^."\p{Cc}]{1,63})\1\.)?("?)([^."\p{Cc}]{1,63})\3$/u;
 /** SQLSTATE codes. Clients set them as the `code` of their errors. */
 const SERIALIZATION_FAILURE = '40001';
 const UNDEFINED_TABLE = '42P01';
-/** Codes with which `CREATE TABLE IF NOT EXISTS` fails if another session creates the table at the same time. */
+/** Error codes of `CREATE TABLE IF NOT EXISTS` if another session creates the table at the same time. */
 const ALREADY_CREATED = ['23505', '42P07', '42710'];
 
 /** Maximum number of attempts per statement. A serialization failure means that another client's update succeeded. */
@@ -90,7 +90,7 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
   );
 }
 
-/** Returns the statements. An update that a client retries after losing the connection finds its own version. */
+/** Returns the statements. If a client loses the connection and retries an update, the retry finds its own version. */
 function statements(name: string) {
   return {
     createTable: `CREATE TABLE IF NOT EXISTS ${name} (

@@ -16,17 +16,17 @@ export type SwapResult = { readonly ok: true; readonly version: string } | { rea
 /**
  * Stores one small string per ring, and replaces it only if it has not changed since it was read.
  *
- * A method rejects if the outcome is unknown; an update that rejects may have been applied. `keyStoreContract` from
+ * A method rejects if the outcome is unknown; a rejected update may still have been applied. `keyStoreContract` from
  * `drun-sdk/rotation/testing` provides the test cases that every store must pass.
  */
 export interface KeyStore {
-  /** Returns the record of a ring, or null if none exists. Must be linearizable: must see every resolved update. */
+  /** Returns the record of a ring, or null if none exists. Must be linearizable (reflect every resolved update). */
   get(ring: string): Promise<StoredRecord | null>;
-  /** Stores `value` if the record has the `expected` version (null if no record exists). If not, `ok` is false. */
+  /** Stores `value` if the record has the `expected` version (null if no record exists). Otherwise, `ok` is false. */
   compareAndSwap(ring: string, expected: string | null, value: string): Promise<SwapResult>;
-  /** Calls `changed` soon after a change, until the returned function is called. Must not keep the process alive. */
+  /** Calls `changed` soon after each change until the returned function is called. Must not keep the process alive. */
   watch?(ring: string, changed: () => void): () => void;
-  /** Finds server settings that can cause data loss. A ring calls this once and emits an `error` event for each. */
+  /** Finds server settings that can cause data loss. A ring calls this once and emits the errors as events. */
   check?(): Promise<readonly Error[]>;
 }
 
@@ -93,7 +93,7 @@ function pollForChange(read: () => Promise<unknown>, intervalMs: number, changed
   return () => stopped.abort();
 }
 
-/** Checks that a value can be stored in any store without being altered. */
+/** Checks that a value is valid for every store. */
 function checkValue(value: string): void {
   // UTF-8 cannot encode lone surrogates, and PostgreSQL cannot store U+0000.
   const isStorable = typeof value === 'string' && value.isWellFormed() && !value.includes('\0');
