@@ -31,12 +31,12 @@ export class ApiKeys extends BaseApiKeys<CreateApiKeyInput, PruneApiKeysQuery> {
     this.#plane = plane;
   }
 
-  /** Returns a client with some options changed. If `baseUrl` changes the origin, `accessToken` is required too. */
+  /** Returns a copy of this client with the given options. A new origin in `baseUrl` also requires `accessToken`. */
   withOptions(options: ApiKeysOptions): ApiKeys {
     return new (this.constructor as typeof ApiKeys)(this.#plane.deriveOptions(options));
   }
 
-  /** Checks whether the account may create another key. */
+  /** Checks whether the account is allowed to create another key. */
   canCreate(options: CallOptions = {}): CallPromise<CreationCheck> {
     return this.#plane.call('canCreate()', checkCreationEndpoint, options);
   }

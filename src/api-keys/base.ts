@@ -61,7 +61,7 @@ export abstract class BaseApiKeys<
    * all keys, starting with the requested page.
    *
    * Nothing is sent until the list is awaited or iterated. Without `page` and `pageSize`, all keys are requested at
-   * once or, if the server rejects that, in pages of 100. If a key is deleted between pages, another can be missed.
+   * once or, if the server rejects that, in pages of 100. If a key is deleted meanwhile, another can be missed.
    */
   list(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
     return openList('list()', query, options, this.#plane, fetchAnyKeys);
@@ -89,7 +89,7 @@ export abstract class BaseApiKeys<
   }
 
   /**
-   * Returns the usage of keys, in total and by model and period.
+   * Returns the total usage of keys, and their usage per model and period.
    *
    * @throws {InvalidResponseError} If a count exceeds 2^53 - 1; counts are never rounded.
    */

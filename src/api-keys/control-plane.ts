@@ -111,7 +111,7 @@ export class ControlPlane {
   }
 }
 
-/** Creates a transport that loads ky with the first request, so that importing the package stays fast. */
+/** Creates a transport that loads ky on the first request, so that importing the package stays fast. */
 function lazyTransport(fetch: FetchFunction | undefined): Transport {
   let transport: Transport | undefined;
   return {

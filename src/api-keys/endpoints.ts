@@ -45,7 +45,7 @@ export type ListPath = '/masked-apikeys' | '/apikeys' | '/my-apikeys';
 /** Statuses that routers return for an unknown path. */
 const MISSING_PATH_STATUSES: readonly number[] = [404, 405, 501];
 
-/** Returns whether an error may mean that the server does not have the requested path. */
+/** Returns whether an error could mean that the server does not have the requested path. */
 export function isMissingPath(error: unknown): error is ApiError {
   return error instanceof ApiError && MISSING_PATH_STATUSES.includes(error.status);
 }
@@ -53,10 +53,10 @@ export function isMissingPath(error: unknown): error is ApiError {
 const KEY_FIELDS = ['id', 'name', 'key'];
 
 type Schemas = typeof import('./schema.ts');
-/** Imported with the first response, because the schemas load zod. Cached, because a repeated import costs 40 µs. */
+/** Imported on the first response, because the schemas load zod. Cached, because a repeated import costs 40 µs. */
 let schemas: Promise<Schemas> | undefined;
 
-/** Creates a key. If the response lacks the full key, `secret` in the result is an error. */
+/** Creates a key. If the response lacks the full key, the result's `secret` is an error. */
 export function createEndpoint(
   body: CreateBody,
 ): Endpoint<{ readonly key: ApiKey; readonly secret: Secret | DrunError }> {
@@ -79,7 +79,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
     query: listParams(query),
     retry: 'transient',
     recover: (error) => {
-      // A missing path is not retried, because the caller tries another path instead.
+      // Not retried if the path is missing, because the caller tries another path instead.
       if (isMissingPath(error)) throw error;
       return undefined;
     },
@@ -263,7 +263,7 @@ function toInt64(quota: number): string {
   return String(quota);
 }
 
-/** Formats a time according to RFC 3339, in which a year has four digits. */
+/** Formats a time according to RFC 3339, which requires four-digit years. */
 function toTimestamp(date: Date | undefined, option: string): string | undefined {
   if (date === undefined) return undefined;
   const time = new Date(isDate(date) ? Number(date) : Number.NaN);
@@ -314,7 +314,7 @@ function toUsageBody(query: ApiKeyUsageQuery): Record<string, unknown> {
   };
 }
 
-/** Rejects an empty array, which the service would treat as if it were omitted. */
+/** Rejects an empty array, because the service would treat it as omitted. */
 function toTexts(
   texts: readonly string[] | undefined,
   option: 'ids' | 'models',

@@ -133,7 +133,7 @@ export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
   };
 }
 
-/** Returns a function that reads pages of the caller's own keys. In an account, these are all keys. */
+/** Returns a function that reads pages of the caller's own keys. For an account, these are all of its keys. */
 export function fetchOwnKeys(plane: ControlPlane, send: Send): FetchPage {
   if (plane.workspace === undefined) return fetchAnyKeys(plane, send);
   return (query) => send(listEndpoint('/my-apikeys', query));

@@ -47,7 +47,7 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
   }
 }
 
-/** Returns the settings that a new key inherits. It must neither outlive the old key nor allow more tokens. */
+/** Returns the settings that a new key inherits. The new key must neither outlive the old one nor allow more tokens. */
 function inherit(key: DeletedApiKey, isWorkspace: boolean): Partial<CreateWorkspaceApiKeyInput> {
   const { name, expired, expiresAt } = key;
   const remaining = isWorkspace ? key.quota?.remaining : undefined;

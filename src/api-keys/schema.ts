@@ -110,7 +110,7 @@ export const apiKey = z.pipe(wireKey, z.transform(toApiKey));
 
 /** The response to a create request. `secret` is absent if the service did not send the full key. */
 export const createdApiKey = z.pipe(
-  // A body with neither field may be an error, whose `id` is an error id.
+  // A body with neither field may describe an error; its `id` is then an error id.
   wireKey.check(z.refine((body) => 'name' in body || 'key' in body, 'expected `name` or `key`')),
   z.transform((wire) => ({ key: toApiKey(wire), secret: toSecret(wire.key) })),
 );

@@ -47,7 +47,7 @@ export interface ApiKey {
   readonly expired: boolean;
   /** Whether the key is disabled. Only workspace keys can be disabled. */
   readonly disabled: boolean;
-  /** When the key was last used. Absent if it was never used or the service does not report it. */
+  /** When the key was last used. Absent if the key was never used or the service does not report this time. */
   readonly lastUsedAt?: Date | undefined;
   /** The user who created the key. */
   readonly createdBy?: string | undefined;
@@ -55,9 +55,9 @@ export interface ApiKey {
   readonly userId?: string | undefined;
   /** The key's workspace number; absent for account keys. */
   readonly workspace?: number | undefined;
-  /** Globs for the models that the key may call; empty for all. `*` matches names without a slash, `**` any name. */
+  /** Glob patterns for the models that the key may call; empty for all. `*` does not match `/`, `**` does. */
   readonly allowModels: readonly string[];
-  /** Globs for the models that the key may not call. They take precedence over `allowModels`. */
+  /** Glob patterns for the models that the key may not call. They take precedence over `allowModels`. */
   readonly denyModels: readonly string[];
   /** Token quota; absent for most account keys. */
   readonly quota?: ApiKeyQuota | undefined;

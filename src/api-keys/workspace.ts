@@ -36,7 +36,7 @@ export class WorkspaceApiKeys extends BaseApiKeys<CreateWorkspaceApiKeyInput, Pr
     this.#plane = plane;
   }
 
-  /** Returns a client with some options changed. If `baseUrl` changes the origin, `accessToken` is required too. */
+  /** Returns a copy of this client with the given options. A new origin in `baseUrl` also requires `accessToken`. */
   withOptions(options: Partial<WorkspaceApiKeysOptions>): WorkspaceApiKeys {
     const Client = this.constructor as typeof WorkspaceApiKeys;
     return new Client(this.#plane.deriveOptions(options) as WorkspaceApiKeysOptions);

@@ -67,7 +67,7 @@ export class ChunkReader {
   }
 
   /**
-   * Reads a stream up to its first chunk, or a whole response completely.
+   * Waits for the first chunk of a stream, or for the end of a response that is not streamed.
    *
    * @throws {DrunError} If reading fails. The request can then be retried.
    */
@@ -133,7 +133,7 @@ export class ChunkReader {
   /** Reads until chunks are available or the response ends. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
-    // Until the first chunk arrives, the time limit on the call applies.
+    // Until the first chunk arrives, the call's time limit applies.
     if (this.#hasChunk && !this.#isOver) deadline.start('idle', this.#idleTimeoutMs);
     const isEnough = (): boolean => this.#hasChunk && this.#chunks.length > 0 && !this.#isWhole;
     while (!this.#isOver && !isEnough()) await this.#readPart();
@@ -193,7 +193,7 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // A choice without a message is a reply only if it was withheld. Checked before `add`, which adds missing deltas.
+    // A choice without a message is a reply only if it was withheld. Checked before `add` adds missing deltas.
     const isReply =
       !this.#events.isJson ||
       chunk.choices.some((one) => one.message ?? one.delta ?? finishKind(one.finish_reason) === 'withheld');

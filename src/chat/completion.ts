@@ -28,7 +28,7 @@ export interface CompletionMessage {
   readonly [field: string]: unknown;
 }
 
-/** The log probability of a token and of its most likely alternatives. */
+/** The log probabilities of a token and its most likely alternatives. */
 export interface TokenLogprob {
   readonly token: string;
   readonly logprob: number;

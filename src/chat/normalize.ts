@@ -81,7 +81,7 @@ function normalizeArguments(call: Fields): void {
   if (text !== undefined && text !== null && typeof text !== 'string') call.arguments = JSON.stringify(text);
 }
 
-/** Adds an item of a `content` array to the corresponding field of the message. */
+/** Adds an item from a `content` array to the corresponding field of the message. */
 function addPart(message: Fields, part: unknown): void {
   const { type = 'text', ...rest } = isRecord(part) ? part : { text: part };
   const isReasoning = type === 'thinking' || type === 'reasoning';
@@ -104,7 +104,7 @@ function hasText(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some(hasText);
 }
 
-/** Returns the text of a string, or of an array of strings and text parts. Converts other values to JSON. */
+/** Returns the text in a string or in an array of strings and text parts. Converts other values to JSON. */
 function toText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return JSON.stringify(value) ?? '';

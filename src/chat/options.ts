@@ -13,7 +13,7 @@ export interface ChatClientOptions extends ClientOptions {
   /**
    * Base URL of the data plane, with or without `/v1`. An `http` URL requires a loopback host or `allowInsecureHttp`.
    *
-   * @defaultValue The environment variable `DRUN_CHAT_URL`, or else `https://chat.d.run`.
+   * @defaultValue The environment variable `DRUN_CHAT_URL`, or `https://chat.d.run` if it is not set.
    */
   readonly baseUrl?: string | PlatformUrl | undefined;
   /**
@@ -27,8 +27,8 @@ export interface ChatClientOptions extends ClientOptions {
    */
   readonly idleTimeoutMs?: number | undefined;
   /**
-   * A transport that sends requests instead of `fetch`, such as `nodeTransport()` from `drun-sdk/node`. Cannot be
-   * combined with the `fetch` option.
+   * A transport to use instead of `fetch`, such as `nodeTransport()` from `drun-sdk/node`. Cannot be combined with
+   * the `fetch` option.
    */
   readonly transport?: Transport | undefined;
 }

@@ -82,8 +82,8 @@ type Optional<T> = T | null | undefined;
 /**
  * A chat completion request in the format of the OpenAI API, with the extensions of vLLM and SGLang.
  *
- * Fields that are not listed here are sent unchanged. TypeScript rejects unlisted fields in an object literal, which
- * catches misspelled names, but accepts them if the request is first assigned to a variable.
+ * Fields that are not listed here are sent unchanged. To catch misspelled names, TypeScript rejects unlisted fields in
+ * an object literal. It accepts them if the request is first assigned to a variable.
  */
 export interface ChatRequest {
   /** `public/<name>` for a shared model, `<user>/<name>` for a dedicated deployment. */
@@ -102,7 +102,7 @@ export interface ChatRequest {
   readonly logit_bias?: Optional<Readonly<Record<string, number>>>;
   readonly logprobs?: Optional<boolean>;
   readonly top_logprobs?: Optional<number>;
-  /** A response format, or a schema from a library such as zod, which is converted to JSON Schema. */
+  /** A response format, or a schema from a library such as zod (converted to JSON Schema). */
   readonly response_format?: Optional<ResponseFormat | { readonly '~standard': object }>;
   /** Tool definitions, or tools created by {@link defineTool}. */
   readonly tools?: readonly (ToolDefinition | CustomToolDefinition | Tool)[] | undefined;

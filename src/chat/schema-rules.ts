@@ -47,7 +47,7 @@ function close(schema: unknown, root: JsonSchema): unknown {
     delete result.items;
     result.maxItems ??= result.prefixItems.length;
   }
-  // An intersection with a union can leave alternatives that no value can match.
+  // Merging a schema with a union can produce alternatives that no value can match.
   const possible = [result.anyOf ?? []].flat().filter((one) => hasValue(one, root));
   if (possible.length > 0) result.anyOf = possible;
   for (const keyword of NAMED) {

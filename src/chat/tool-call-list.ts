@@ -18,12 +18,12 @@ interface PendingCall {
 /**
  * The tool calls of one choice, assembled from deltas.
  *
- * Servers identify the call that a delta belongs to in different ways: by `index`, by `id`, by both, by an `id` that
+ * Servers differ in how they identify the call that a delta belongs to: by `index`, by `id`, by both, by an `id` that
  * changes in every delta, or not at all. Some servers give all calls the same index or id, and some send a full call
  * together with the next call.
  */
 export class ToolCallList {
-  /** `undefined` until the first array of calls arrives, even an empty one. */
+  /** `undefined` until the first array of calls arrives; the array may be empty. */
   #calls: PendingCall[] | undefined;
   #isWhole = false;
 
@@ -31,7 +31,7 @@ export class ToolCallList {
     return this.#calls?.length ?? 0;
   }
 
-  /** Adds deltas, or all calls from a whole message, and sets the `index` that readers see. */
+  /** Adds the deltas of a chunk or the calls of a message, and sets the `index` that readers see. */
   add(deltas: readonly Fields[], isWhole: boolean): void {
     this.#calls ??= [];
     this.#isWhole = isWhole;

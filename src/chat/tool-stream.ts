@@ -63,7 +63,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
 
   /** Aborts the run, including its pending request and the tools that are running. */
   abort(reason: unknown = new DOMException('The run was aborted.', 'AbortError')): void {
-    // The run adds the conversation to the reason.
+    // The run adds the conversation to the abort reason.
     this.#run?.throw(reason).catch(() => {});
     this.#events.fail(reason);
     this.#deadline?.abort(reason);

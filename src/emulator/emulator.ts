@@ -31,7 +31,7 @@ export interface Emulator extends AsyncDisposable {
    * `this`. The emulator ignores the host in the URL.
    *
    * @returns The service's response, including error responses.
-   * @throws The signal's reason, if the signal is aborted. Reading the body of a stream then also throws the reason.
+   * @throws The signal's reason, if the signal is aborted. After an abort, reading the body of a stream throws it too.
    * @throws {TypeError} If the request is invalid, a fault drops the connection, or the emulator has been closed.
    */
   readonly fetch: (

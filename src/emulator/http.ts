@@ -7,7 +7,7 @@ export class HttpError extends Error {
   readonly status: number;
   /** Why the request was rejected, for the log. Contains no credential. */
   readonly reason: string;
-  // Creates the response on demand, because it may echo a credential, which no field of an error may contain.
+  // Creates the response on demand: it may echo a credential, but the fields of an error must not contain one.
   readonly #respond: (language: Language) => Response;
 
   constructor(status: number, reason: string, respond: (language: Language) => Response) {

@@ -61,7 +61,7 @@ export class RequestLog {
   open({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>) {
     const { now, onRequest } = this.#settings;
     const { pathname } = new URL(url);
-    // Ignore the scheme, because a client may use the wrong scheme or omit the scheme by mistake.
+    // Ignore the scheme, because a client may use the wrong one or omit it by mistake.
     const words = (headers.get('authorization') ?? '').split(/[\s,]+/).filter((word) => word !== '');
     const credential = words.at(-1);
     const plane = planeOf(pathname);

@@ -23,7 +23,7 @@ export interface HandlersOptions {
 }
 
 /**
- * Creates msw request handlers, for `setupServer` or `setupWorker`, that route requests to d.run to an emulator.
+ * Creates msw request handlers, for `setupServer` or `setupWorker`, that route requests for d.run to an emulator.
  * The code under test needs no configuration. As in the real service, each plane responds only at its own URL.
  *
  * Streams arrive chunk by chunk, aborts are forwarded, and a connection dropped by a fault becomes a network error. msw

@@ -134,7 +134,7 @@ async function listen(server: Server, port: number, host: string): Promise<void>
   });
 }
 
-/** Returns the server's URL. Replaces wildcard addresses, which some platforms cannot connect to, with loopback. */
+/** Returns the server's URL. Some platforms cannot connect to a wildcard address, so it is replaced with loopback. */
 function urlOf(host: string, port: number): string {
   const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
@@ -176,7 +176,7 @@ async function send({ status, headers, body }: Response, outgoing: ServerRespons
   outgoing.end();
 }
 
-/** Resolves when the operating system has received the bytes, so that they arrive before the connection is closed. */
+/** Resolves once the operating system has received the bytes, because they must arrive before the connection closes. */
 function written(outgoing: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     outgoing.write(bytes, (error) => (error ? reject(error) : resolve()));

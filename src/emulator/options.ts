@@ -76,7 +76,7 @@ export interface EmulatorOptions {
   readonly reply?: Reply | ReplyFunction | undefined;
   /** Scripted replies to matching requests. The first matching rule provides the reply. */
   readonly rules?: readonly EmulatorRule[] | undefined;
-  /** If true and `reply` is not set, rejects requests that no rule matches. The error describes the request. */
+  /** Whether to reject requests that no rule matches, unless `reply` is set. The error describes the request. */
   readonly strict?: boolean | undefined;
   /** A real model server (or its base URL) that handles requests that no rule matches. */
   readonly upstream?: string | PlatformUrl | UpstreamOptions | undefined;
@@ -94,7 +94,7 @@ export interface EmulatorOptions {
   readonly accessToken?: string | Secret | undefined;
   /** The clock for timestamps, expiry, faults and `Date` headers, in milliseconds since 1970. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
-  /** Waits when a fault delays a response. In tests, it can advance `now` instead of waiting. Default: a timer. */
+  /** Waits when a fault delays a response. Tests can pass a function that advances `now` instead. Default: a timer. */
   readonly sleep?: Sleep | undefined;
   /**
    * Returns random numbers from 0 (inclusive) to 1 (exclusive), for ids, keys, tokens and random faults. Pass

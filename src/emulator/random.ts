@@ -35,7 +35,7 @@ export function secureRandom(): number {
  * @param seed - Any number; only its lower 32 bits are used.
  */
 export function seededRandom(seed: number): () => number {
-  // Marsaglia's 32-bit xorshift, whose state must not be zero. Multiplying by this factor spreads out the states of adjacent seeds.
+  // Marsaglia's 32-bit xorshift: its state must not be zero. The factor spreads out the states of adjacent seeds.
   let state = Math.imul(seed | 0, 0x9e3779b1) ^ 0x85ebca6b || 1;
   return () => {
     state ^= state << 13;

@@ -34,7 +34,7 @@ export class ApiError<
   declare readonly requestId?: string | undefined;
   /** Requested delay before a retry, in milliseconds, from the `retry-after-ms` or `Retry-After` header. */
   declare readonly retryAfterMs?: number | undefined;
-  /** Redacted start of a response body without a recognizable message. Not enumerable, as it may contain the prompt. */
+  /** Redacted start of a response body without a recognizable message. Not enumerable: it may contain the prompt. */
   declare readonly excerpt?: string | undefined;
 
   /** Subclasses pass their `code` and `name`. */

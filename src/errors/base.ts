@@ -32,7 +32,7 @@ export abstract class DrunError<Name extends string = string, Code extends strin
       Object.defineProperty(this, field, { value, enumerable, writable: true, configurable: true });
     }
     Object.defineProperty(this, marker, { value: true });
-    // Capture the stack again, because some runtimes include the error's name, which was not set before.
+    // Capture the stack again now that the name is set, because some runtimes include the name in it.
     const { captureStackTrace } = Error as { captureStackTrace?: (error: Error, below: unknown) => void };
     captureStackTrace?.(this, new.target);
   }

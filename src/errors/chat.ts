@@ -93,7 +93,7 @@ export class ToolCallError extends DrunError<'ToolCallError', 'invalid_tool_call
   }
 }
 
-/** The model kept calling tools after `maxRounds` rounds. */
+/** The model was still calling tools after `maxRounds` rounds. */
 export class MaxToolRoundsError extends DrunError<'MaxToolRoundsError', 'max_tool_rounds_exceeded'> {
   declare readonly maxRounds: number;
   /** The conversation, including the last calls, which were not run. Not enumerable, to keep prompts out of logs. */

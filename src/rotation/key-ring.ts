@@ -43,9 +43,9 @@ const MIN_WAIT_MS = 1_000;
  * Rotates an API key without downtime: creates the next key, verifies it, distributes it to all replicas, and deletes
  * the old key after a grace period.
  *
- * Any number of processes can share a ring through a store, without a leader. If a process crashes, another process or
- * the next reconciliation continues its work. A ring is a credential provider, so you can pass it to a `ChatClient` as
- * `apiKey`. Without `manager` and `verifier`, a ring is read-only.
+ * Any number of processes can share a ring through a store; no leader is needed. If a process crashes, another process
+ * or the next reconciliation continues its work. A ring is a credential provider, so you can pass it to a `ChatClient`
+ * as `apiKey`. Without `manager` and `verifier`, a ring is read-only.
  *
  * @example
  * ```ts

@@ -24,7 +24,7 @@ function timestamp(time: number | undefined): string | undefined {
 export function keyMessage(record: KeyRecord, now: number, form: 'masked' | 'full'): object {
   const { scope, quota, usedTokens } = record;
   const remaining = remainingTokens(record);
-  // According to the contract, account keys have no quota, but a test may set a quota.
+  // According to the contract, account keys have no quota, but a test may set one.
   const hasQuota = scope !== 'account' || quota !== 'unlimited';
   return withoutZeros({
     id: record.id,
@@ -85,7 +85,7 @@ function compare(a: string | number, b: string | number): number {
   return a < b ? -1 : 1;
 }
 
-/** Creates a message with the total usage, and with the usage per period and model, sorted by period, then by model. */
+/** Creates a message with the total usage and the usage per period and model, sorted by period and then by model. */
 export function usageMessage(entries: readonly UsageEntry[], query: UsageQuery): object {
   const selected = entries.filter(
     ({ time, keyId, model }) =>

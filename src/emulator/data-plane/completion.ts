@@ -185,7 +185,7 @@ export class Completion {
     }
   }
 
-  /** Returns a function per delta, so that every choice has its own ids. @param begun - Indexes of earlier calls. */
+  /** Returns a function for each delta, to give each choice its own ids. @param begun - Indexes of earlier calls. */
   #deltasOf({ reasoning, content, refusal, toolCalls = [] }: Piece, begun: Set<number>): (() => Fields)[] {
     const texts = { refusal, [this.#options.reasoningField]: reasoning, content };
     const given = Object.entries(texts).filter(([, text]) => text !== undefined);

@@ -72,7 +72,7 @@ const BY_STATUS: Readonly<Record<number, () => HttpError>> = {
 export function dataErrorOf(status: number, request: Request): HttpError {
   const fullKey = bearerToken(request);
   if (status === 401) return fullKey === undefined ? missingApiKey() : incorrectApiKey(fullKey);
-  // Any other status is treated like an error from the model server that the gateway forwards.
+  // Any other status is treated like a model server's error that the gateway forwards.
   return BY_STATUS[status]?.() ?? gatewayError(status, null, '', `upstream unknown error: ${status}`);
 }
 

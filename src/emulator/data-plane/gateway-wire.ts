@@ -151,7 +151,7 @@ function isUsage(usage: unknown): boolean {
   );
 }
 
-/** Serializes a value like a map in Go's `encoding/json`: sorts keys, escapes HTML and replaces lone surrogates. */
+/** Serializes a value as Go serializes a map: sorts keys, escapes HTML and replaces lone surrogates. */
 export function goJson(value: unknown): string {
   return escapeHtml(serialize(value));
 }

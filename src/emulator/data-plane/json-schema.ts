@@ -22,12 +22,12 @@ function normalized(schema: unknown) {
       if (!references.includes(reference)) references.push(reference);
       copy.$ref = `#/$defs/${references.indexOf(reference)}`;
     }
-    // zod ignores names in `required` that `properties` does not list. Its own schemas for records contain such names.
+    // zod ignores names in `required` that `properties` does not list. zod's own record schemas contain such names.
     if (Array.isArray(required)) {
       const names = required.map((name) => [name, isObject(rest) ? rest : {}]);
       copy.properties = { ...Object.fromEntries(names), ...Object(properties) };
     }
-    // zod's `time` format requires an offset, which the pattern might not allow.
+    // zod's `time` format requires an offset, but the pattern might not allow one.
     if (typeof pattern === 'string') delete copy.format;
     return copy;
   };
@@ -172,7 +172,7 @@ class Generator {
   }
 }
 
-/** Merges two flat schemas. If both schemas set the same limit, the limit in `b` applies. */
+/** Merges two flat schemas. If both set the same keyword, such as `minimum`, the value in `b` applies. */
 function intersection(a: Schema, b: Schema): Schema {
   const properties = mapValues({ ...Object(a.properties), ...Object(b.properties) }, (_, name) => {
     return { allOf: [Object(a.properties)[name] ?? {}, Object(b.properties)[name] ?? {}] };

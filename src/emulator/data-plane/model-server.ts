@@ -103,7 +103,7 @@ async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Pr
   // Called within a promise, so that exceptions are handled like rejections.
   const reply: unknown =
     typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
-  // Nothing will read the reply, so close its generator, which may hold resources.
+  // Nothing will read the reply, so close its generator to release any resources.
   if (context.signal.aborted && isIterable(reply)) void reply[Symbol.asyncIterator]().return?.();
   if (isReply(reply)) return reply;
   throw scenarioError(

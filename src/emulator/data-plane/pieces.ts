@@ -73,7 +73,7 @@ export async function* limitedPieces(
     .flat()
     .map(String)
     .filter((text) => text !== '');
-  // Like vLLM, hold back text that may start a stop string: one character less than the longest stop string.
+  // Like vLLM, hold back text that may begin a stop string: one character fewer than the longest stop string has.
   const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
   let held = '';
   let hasCalls = false;

@@ -17,7 +17,7 @@ export interface TextPattern {
 
 /** The conditions of a rule. A chat request must meet all conditions. */
 export interface RuleCondition {
-  /** Glob that the name of the model must match. */
+  /** Glob pattern that the model's name must match. */
   readonly model?: string | undefined;
   /** The id, name or full key of the API key that authenticates the request. */
   readonly key?: string | Secret | undefined;

@@ -6,7 +6,7 @@ import type { EmulatedModel, UpstreamOptions } from '../options.ts';
 import { upstreamError } from './errors.ts';
 import type { ModelRequest } from './model-server.ts';
 
-/** Other headers are not forwarded, because they may contain a credential or apply only to the client's connection. */
+/** The only forwarded headers: others may contain a credential or apply only to the client's connection. */
 const FORWARDED_HEADERS = ['accept', 'accept-language', 'traceparent', 'tracestate', 'x-request-id'];
 
 /** Creates a client for a real model server. */
@@ -61,12 +61,12 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
   };
 }
 
-/** Describes a failure as Go's HTTP client, which the gateway uses, would describe it. */
+/** Describes a failure in the words of Go's HTTP client, because the gateway uses that client. */
 function causeOf(error: unknown, { hostname, port, protocol }: URL): string {
   const { message, cause } = error instanceof Error ? error : new Error(String(error));
   const code = isObject(cause) && typeof cause.code === 'string' ? cause.code : undefined;
   const address = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
-  // `fetch` blocks some ports, for which the gateway would report a refused connection.
+  // For a port that `fetch` blocks, the gateway would report a refused connection.
   const isBlocked = cause instanceof Error && cause.message === 'bad port';
   switch (isBlocked ? 'ECONNREFUSED' : code) {
     case 'ECONNREFUSED':

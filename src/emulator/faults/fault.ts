@@ -16,7 +16,7 @@ export interface RequestFilter {
  *
  * A fault can combine any delays and format changes, but can end the response in only one way. If several faults apply
  * to one request, their delays and format changes are combined, and one of them determines how the response ends:
- * faults set by `next` take precedence over random faults, which take precedence over faults set by `always`.
+ * a fault set by `next`, otherwise a random fault, otherwise a fault set by `always`.
  *
  * `…AfterChunks` fields specify how many events are sent first. In a shorter stream, the fault applies before `[DONE]`.
  * In a non-streaming response, an error replaces the body; other endings send half of it, or nothing if 0 is given.
@@ -73,7 +73,7 @@ export interface Fault extends RequestFilter {
   readonly engineDiesAfterChunks?: number | undefined;
   /** Drops the connection after the given number of chunks. */
   readonly dropAfterChunks?: number | undefined;
-  /** Corrupts the JSON of the first chunk, the chunk after the given number, or a non-streaming response. */
+  /** Corrupts the JSON of the first chunk (`true`), the chunk after the given number, or a non-streaming response. */
   readonly malformedJson?: boolean | number | undefined;
   /** Omits `[DONE]` from an otherwise complete stream. */
   readonly omitDone?: boolean | undefined;

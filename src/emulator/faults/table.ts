@@ -28,7 +28,7 @@ interface Row {
   readonly operations?: (value: never) => readonly EmulatedOperation[];
   /** Whether the field determines how the response ends. A fault can have only one such field. */
   readonly isEnding?: boolean;
-  /** Fields of which at least one must also be set. */
+  /** Fields, at least one of which must also be set. */
   readonly needs?: readonly (keyof Fault)[];
   /** Generates a random value for the field. If omitted, random faults never set this field. */
   readonly random?: (draw: Draw) => unknown;
@@ -248,7 +248,7 @@ export function corruptionOf(fault: Fault): Corruption | undefined {
 /** Upper bound for a random chunk count: roughly the number of chunks in one of the emulator's streams. */
 const MAX_CHUNKS = 8;
 
-/** Generates a random fault that can apply to an operation. Returns `undefined` if no fault can. */
+/** Generates a random fault that can apply to an operation. Returns `undefined` if there is none. */
 export function randomFault(
   operation: EmulatedOperation | undefined,
   { random, maxDelayMs }: { readonly random: () => number; readonly maxDelayMs: number },
