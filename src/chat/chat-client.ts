@@ -183,7 +183,7 @@ export class ChatClient {
   }
 
   /**
-   * Runs tools like {@link ChatClient.runTools}, but streams the completions. Emits text, reasoning, tool calls and
+   * Does the same as {@link ChatClient.runTools}, but streams the completions. Emits text, reasoning, tool calls and
    * their results as events.
    */
   streamTools<const Parameters extends readonly object[], Schema extends object = never>(

@@ -27,7 +27,7 @@ export interface EventStreamOptions {
    */
   readonly onError?: ((error: unknown) => unknown) | undefined;
   /**
-   * Interval in milliseconds at which comments are sent while no chunk arrives, to keep the connection open.
+   * Interval in milliseconds between comments that keep the connection open while no chunks arrive.
    *
    * @defaultValue No comments are sent.
    */

@@ -43,7 +43,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   const { account } = context;
   const app = new Hono();
 
-  /** Returns a predicate for the keys whose id or name is the `key` parameter. If it is missing, every key matches. */
+  /** Returns a predicate that matches keys whose id or name equals the `key` parameter, or all keys if it is missing. */
   const selector = ({ url }: HonoRequest): ((key: string | Secret | undefined) => boolean) => {
     const name = new URL(url).searchParams.get('key');
     if (name === null) return () => true;

@@ -18,7 +18,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Maximum nesting of errors, as in `{"detail":{"error":{…}}}`. */
 const MAX_NESTING = 5;
 
-/** Fields that can contain the message, most specific first. `error` may be a status phrase. FastChat uses `text`. */
+/** Fields that can contain the message, most specific first. `error` may be a reason phrase. FastChat uses `text`. */
 const MESSAGE_FIELDS =
   'message msg detail details error_msg error_message errorMessage errmsg err_msg error_description errors error description reason title text'.split(
     ' ',

@@ -10,7 +10,7 @@ export interface KeyRingOptions {
   readonly name: string;
   /** Creates, lists and deletes keys: an `ApiKeys` or `WorkspaceApiKeys` client. Not needed for a read-only ring. */
   readonly manager?: KeyManager | undefined;
-  /** Checks whether the service accepts a key: the result of `keyVerifier()`. Not needed for a read-only ring. */
+  /** Checks whether the service accepts a key. Created by `keyVerifier()`. Not needed for a read-only ring. */
   readonly verifier?: KeyVerifier | undefined;
   /** Stores the record that all replicas share. */
   readonly store: KeyStore;

@@ -88,7 +88,7 @@ export class Reader {
     const secret = await retryUntil(clock, signal, deadline, POLL, async () => {
       failure = undefined;
       try {
-        // A read that takes longer continues, so that the next call can share it.
+        // A slower read keeps running, so that the next call can share it.
         if (mustRead) await withTimeout(clock, keyTimeoutMs, () => this.#read(rejected));
       } catch (thrown) {
         failure = isDrunError(thrown) ? thrown : storeFailed(name, thrown);

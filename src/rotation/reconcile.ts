@@ -135,7 +135,7 @@ export class Reconciliation {
     }
   }
 
-  /** Deletes keys, except those that the access token may not delete. @returns The deleted keys. */
+  /** Deletes keys, skipping those that the access token is not allowed to delete. @returns The deleted keys. */
   async #delete<Key extends { readonly id: string }>(keys: readonly Key[]): Promise<Key[]> {
     const deleted: Key[] = [];
     for (const key of keys) {

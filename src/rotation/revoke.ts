@@ -94,7 +94,7 @@ export class Revocation {
       await this.resolveTarget(record);
       const { ids = [] } = this;
       if (read !== null && records.keysOf(record).some(({ id }) => ids.includes(id))) {
-        // A revocation does not wait for a list, so only a lower bound of the service's time is known.
+        // A revocation does not wait for a list, so only a lower bound on the service's time is known.
         const since = Math.max(record.current?.since ?? 0, record.standby?.createdAt ?? 0);
         const revoked = records.retire(record, ids, this.#reason, { since, gracePeriodMs });
         if ((await state.update(read, revoked, limit())) === undefined) {

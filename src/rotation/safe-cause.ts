@@ -1,7 +1,7 @@
 import { KeyRingError } from '../errors/index.ts';
 import { readCauses } from '../internal/cause.ts';
 
-/** Longer messages are truncated, because database clients quote their input. */
+/** Longer messages are truncated, because database clients include their input in error messages. */
 const MAX_LENGTH = 300;
 /** The user and password in a URL, and text that looks like a d.run key or its ciphertext. */
 const USER_INFO = /(\/\/)[^/\s@]*@/g;

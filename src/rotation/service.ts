@@ -15,7 +15,7 @@ import { codeOf } from './safe-cause.ts';
 export interface Listing {
   /** The keys of all rings with this name. */
   readonly keys: readonly OwnKey[];
-  /** Lower bound of the service's time when the response arrived: `Date` plus `Age`. */
+  /** Lower bound on the service's time when the response arrived: `Date` plus `Age`. */
   readonly servedAt: number | undefined;
   /** When the list request was sent, according to the monotonic clock. */
   readonly sentAt: number;
@@ -67,7 +67,7 @@ export type Verdict =
   | { readonly kind: 'rejected' }
   | { readonly kind: 'undecided'; readonly error?: unknown };
 
-/** Error codes that are not evidence that the service rejects the key. */
+/** Error codes that do not indicate that the service rejected the key. */
 const NOT_ABOUT_THE_KEY: readonly unknown[] = [
   'insufficient_quota',
   'permission_denied',

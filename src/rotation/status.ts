@@ -25,7 +25,7 @@ export interface KeyRingStatus {
   readonly retiredIds: readonly string[];
   /** Whether a requested rotation is still pending. */
   readonly rotationRequested: boolean;
-  /** The last background error. Cleared when the work that failed, or a complete reconciliation, succeeds. */
+  /** The last background error. Cleared when the failed work succeeds later, or after a complete reconciliation. */
   readonly lastError?: unknown;
 }
 

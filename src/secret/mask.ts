@@ -22,7 +22,7 @@ export function mask(credential: string): string {
   return `${prefix}******${body.slice(-Math.min(4, Math.floor(body.length / 3)))}`;
 }
 
-/** Masks everything in a text that looks like a d.run API key. */
+/** Masks everything in a string that looks like a d.run API key. */
 export function maskKeys(text: string): string {
   return text.replace(/\bsk-[\w-]{16,}/g, mask);
 }

@@ -36,8 +36,8 @@ export async function measureRing(rounds: number): Promise<string> {
           }
         }),
       ],
-      ['call without network, string key', cpuPer(CALLS, calls(apiKey))],
-      ['call without network, key from a ring', cpuPer(CALLS, calls(ring))],
+      ['call without network I/O, string key', cpuPer(CALLS, calls(apiKey))],
+      ['call without network I/O, key from a ring', cpuPer(CALLS, calls(ring))],
     ]),
     rounds,
   );

@@ -76,7 +76,7 @@ export function dataErrorOf(status: number, request: Request): HttpError {
   return BY_STATUS[status]?.() ?? gatewayError(status, null, '', `upstream unknown error: ${status}`);
 }
 
-/** Creates an error that reports a mistake in a scenario to the author of a test. Real servers never send it. */
+/** Creates an error that tells the test author about a mistake in a scenario. Real servers never send it. */
 export const scenarioError = (code: string, message: string): HttpError =>
   gatewayError(400, code, 'emulator_error', message);
 
