@@ -139,9 +139,9 @@ function startsAnother(call: PendingCall, delta: Fields): boolean {
   const [before, added] = [argumentsOf(call.fields), argumentsOf(delta)];
   if (before === '' || added === before) return false;
   if (nameOf(call.fields) !== nameOf(delta)) return nameOf(call.fields) !== '';
+  if (!isElsewhere(call, delta) && !added.trimStart().startsWith('{')) return false;
   // Some servers send `{}` as a placeholder before the actual arguments.
-  const isComplete = isRecord(parseJson(before)) && !isEmpty(before);
-  return isComplete && (isElsewhere(call, delta) || added.trimStart().startsWith('{'));
+  return isRecord(parseJson(before)) && !isEmpty(before);
 }
 
 function isElsewhere({ index }: PendingCall, delta: Fields): boolean {

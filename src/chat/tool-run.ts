@@ -29,7 +29,7 @@ export type Ask = (
   signal: AbortSignal,
 ) => Promise<ChunkReader> | AsyncGenerator<ToolEvent, ChunkReader, undefined>;
 
-/** Repeatedly requests a completion and runs the tools that it calls, until a completion calls no tools. */
+/** Requests completions and runs the tools that the model calls, until it calls none. */
 export async function* runTools(
   request: ChatCompletionRequest,
   { tools, maxRounds = 10, schema }: RunToolsOptions & AnySchemaOptions,

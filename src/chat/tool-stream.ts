@@ -38,8 +38,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
       read: async () => {
         this.#deadline ??= new Deadline(options.signal);
         const { signal } = this.#deadline;
-        const { runTools } = await import('./tool-run.ts');
-        this.#run ??= runTools(request, options, this.#deadline, ask);
+        this.#run ??= (await import('./tool-run.ts')).runTools(request, options, this.#deadline, ask);
         const { done, value } = await (signal.aborted ? this.#run.throw(signal.reason) : this.#run.next());
         if (!done) return [value];
         this.#completion = value;

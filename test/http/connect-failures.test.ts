@@ -21,6 +21,10 @@ const ofAddresses = (...errors: Fields[]): Error =>
     ),
   });
 const connect = (code: string): Fields => ({ code, syscall: 'connect' });
+const denoFailure = (why: string): [string, Error] => [
+  `Deno: ${why}`,
+  new TypeError(`error sending request for url (https://chat.d.run/): ${why}`),
+];
 
 /** Failures to connect that a retry may resolve. */
 const CONNECT_FAILURES: [string, Error][] = [
@@ -68,22 +72,16 @@ const CONNECT_FAILURES: [string, Error][] = [
     Object.assign(new Error('Was there a typo in the url or port?'), { code: 'FailedToOpenSocket' }),
   ],
   ...[
-    'tcp connect error: Connection refused (os error 111)',
-    'tcp connect error: Cannot assign requested address (os error 99)',
-    'unexpected eof while tunneling',
-    'tunnel error: failed to create underlying connection',
-  ].map((why): [string, Error] => [
-    `Deno: ${why}`,
-    new TypeError(`error sending request for url (https://chat.d.run/): client error (Connect): ${why}`),
-  ]),
+    'client error (Connect): tcp connect error: Connection refused (os error 111)',
+    'client error (Connect): tcp connect error: Cannot assign requested address (os error 99)',
+    'client error (Connect): unexpected eof while tunneling',
+    'client error (Connect): tunnel error: failed to create underlying connection',
+  ].map(denoFailure),
   ...[
-    'dns error: failed to lookup address information: Temporary failure in name resolution',
-    'tcp connect error: Connection refused (os error 111)',
-    'Connection reset by peer (os error 104)',
-  ].map((why): [string, Error] => [
-    `an older Deno: ${why}`,
-    new TypeError(`error sending request for url (https://chat.d.run/): error trying to connect: ${why}`),
-  ]),
+    'error trying to connect: dns error: failed to lookup address information: Temporary failure in name resolution',
+    'error trying to connect: tcp connect error: Connection refused (os error 111)',
+    'error trying to connect: Connection reset by peer (os error 104)',
+  ].map(denoFailure),
   ...['ETIMEDOUT', 'EHOSTUNREACH'].map((code): [string, Error] => [
     `node-fetch: ${code}`,
     Object.assign(new Error(`request to https://chat.d.run/ failed, reason: connect ${code} 10.0.0.1:443`), {
@@ -194,10 +192,7 @@ const PERMANENT_CONNECT_FAILURES: [string, Error][] = [
     'client error (Connect): tunnel error: unsuccessful',
     'client error (Connect): proxy authentication required',
     'error trying to connect: unsuccessful tunnel',
-  ].map((why): [string, Error] => [
-    `Deno: ${why}`,
-    new TypeError(`error sending request for url (https://chat.d.run/): ${why}`),
-  ]),
+  ].map(denoFailure),
   ['a tunnel agent', failed('tunneling socket could not be established, statusCode=407')],
   ['a port that fetch blocks', failed('bad port')],
   [
