@@ -119,10 +119,23 @@ export class HttpClient {
 
   /** Sends a request within the given deadline, retrying the request if necessary. */
   async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
-    const call = this.#start(endpoint, deadline, options);
+    const { method, path, params } = endpoint;
+    const { apiKey, headers, maxRetries = this.#options.maxRetries } = options;
+    const { credentialOption } = this.#options;
+    const call: Call<T> = responseContext({
+      endpoint,
+      attempt: 0,
+      label: `${method} ${path}`,
+      url: this.root + (params ? fillPath(path, params) : path),
+      headers: { ...this.#headers, ...(headers && checkRequestHeaders(headers)) },
+      deadline,
+      provideCredential:
+        apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
+      credentialOption,
+    });
     // Not a field of `call`, because a stream's reader retains the call and would keep the body in memory.
     const body = toJson(endpoint.body);
-    const maxRetries = checkRetries(options.maxRetries ?? this.#options.maxRetries);
+    const limit = checkRetries(maxRetries);
     deadline.signal.throwIfAborted();
     await call.readCredential();
     let mayHaveBeenApplied = false;
@@ -141,7 +154,7 @@ export class HttpClient {
           await this.#reportRetry(call, error, 0);
           continue;
         }
-        if (retries >= maxRetries || !mayRetry(error, endpoint.retry)) throw error;
+        if (retries >= limit || !mayRetry(error, endpoint.retry)) throw error;
         retries++;
         mayHaveBeenApplied ||= !cannotHaveBeenApplied(error);
         const delayMs = retryDelayMs(error, retries);
@@ -152,22 +165,6 @@ export class HttpClient {
         await call.readCredential();
       }
     }
-  }
-
-  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, { headers, apiKey }: RequestOptions): Call<T> {
-    const { credentialOption } = this.#options;
-    const { method, path, params } = endpoint;
-    return responseContext({
-      endpoint,
-      attempt: 0,
-      label: `${method} ${path}`,
-      url: this.root + fillPath(path, params),
-      headers: { ...this.#headers, ...checkRequestHeaders(headers) },
-      deadline,
-      provideCredential:
-        apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
-      credentialOption,
-    });
   }
 
   async #reportRetry(call: Call<unknown>, error: AnyDrunError, delayMs: number): Promise<void> {

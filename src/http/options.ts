@@ -154,8 +154,8 @@ export function regionUrl(region: string): URL {
   throw invalid('region', 'must be the first label of a host name, such as "sh-02"');
 }
 
-export function fillPath(path: string, params: Readonly<Record<string, string>> | undefined): string {
-  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params?.[name] ?? ''));
+export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
 }
 
 /**
