@@ -21,7 +21,6 @@ const HIDDEN = ['name', 'excerpt', 'messages'];
 export abstract class DrunError<Name extends string = string, Code extends string = string> extends Error {
   /** The name of the class. A string literal, so that it survives minification. */
   declare readonly name: Name;
-
   /** A stable, machine-readable code. */
   declare readonly code: Code;
 

@@ -1,23 +1,18 @@
 import { ConfigurationError } from '../errors/index.ts';
-import type {
-  PlatformRequest,
-  PlatformRequestInit,
-  PlatformResponse,
-  PlatformUrl,
-} from '../internal/platform.ts';
+import type * as platform from '../internal/platform.ts';
 import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
-import { toConnectionError } from './connection.ts';
 import { type ResponseContext, responseContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
+import { toConnectionError } from './failures.ts';
 import { callFetch, FetchResponse } from './transport.ts';
 
 /** A `fetch` function that other clients, such as `openai`, can use to call d.run. */
 export type AuthenticatedFetch = (
-  input: string | PlatformUrl | PlatformRequest,
-  init?: PlatformRequestInit,
-) => Promise<PlatformResponse>;
+  input: string | platform.PlatformUrl | platform.PlatformRequest,
+  init?: platform.PlatformRequestInit,
+) => Promise<platform.PlatformResponse>;
 
 /**
  * Creates a `fetch` function for another client, such as `openai`. The function sends this client's credential instead

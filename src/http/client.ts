@@ -13,22 +13,19 @@ import {
   type RequestLogEntry,
   type Result,
 } from './call.ts';
-import { toConnectionError } from './connection.ts';
 import { credentialReader, type ReadCredential, type ResponseContext, responseContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
 import {
-  checkFunction,
-  checkRequestHeaders,
-  checkRetries,
-  checkTimeout,
-  fillPath,
-  isWebPage,
-} from './options.ts';
-import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
+  cannotHaveBeenApplied,
+  mayRetry,
+  type RetryPolicy,
+  retryDelayMs,
+  toConnectionError,
+} from './failures.ts';
+import * as config from './options.ts';
 import { requestIdOf, type Transport, type TransportResponse } from './transport.ts';
 
-/** The version in package.json. */
 const VERSION = '0.1.0';
 
 /** Describes an endpoint of the service. */
@@ -86,15 +83,15 @@ export class HttpClient {
     this.readCredential = credentialReader(options.credential, options.credentialOption);
     this.#headers = {
       // In a web page, the `User-Agent` header would need the server's permission (CORS).
-      ...(!isWebPage() && { 'user-agent': `drun-sdk/${VERSION}` }),
+      ...(!config.isWebPage() && { 'user-agent': `drun-sdk/${VERSION}` }),
       ...options.defaultHeaders,
-      ...checkRequestHeaders(options.headers),
+      ...config.checkRequestHeaders(options.headers),
     };
-    checkTimeout(options.timeoutMs);
-    checkRetries(options.maxRetries);
+    config.checkTimeout(options.timeoutMs);
+    config.checkRetries(options.maxRetries);
     if (typeof options.transport.send !== 'function') throw invalid('transport', 'must have a `send` method');
-    checkFunction(options.onRetry, 'onRetry');
-    checkFunction(options.logger, 'logger');
+    config.checkFunction(options.onRetry, 'onRetry');
+    config.checkFunction(options.logger, 'logger');
   }
 
   /** Sends a request, retrying it if necessary. If `endpoint` throws, the returned promise rejects. */
@@ -114,7 +111,7 @@ export class HttpClient {
 
   /** Creates the deadline for a call. The caller must dispose of the deadline when the call ends. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
-    return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
+    return new Deadline(signal, config.checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }
 
   /** Sends a request within the given deadline, retrying the request if necessary. */
@@ -126,8 +123,8 @@ export class HttpClient {
       endpoint,
       attempt: 0,
       label: `${method} ${path}`,
-      url: this.root + (params ? fillPath(path, params) : path),
-      headers: { ...this.#headers, ...(headers && checkRequestHeaders(headers)) },
+      url: this.root + (params ? config.fillPath(path, params) : path),
+      headers: { ...this.#headers, ...(headers && config.checkRequestHeaders(headers)) },
       deadline,
       provideCredential:
         apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
@@ -135,7 +132,7 @@ export class HttpClient {
     });
     // Not a field of `call`, because a stream's reader retains the call and would keep the body in memory.
     const body = toJson(endpoint.body);
-    const limit = checkRetries(maxRetries);
+    const limit = config.checkRetries(maxRetries);
     deadline.signal.throwIfAborted();
     await call.readCredential();
     let mayHaveBeenApplied = false;

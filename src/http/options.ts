@@ -157,15 +157,3 @@ export function regionUrl(region: string): URL {
 export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
 }
-
-/**
- * Throws unless the value is a single path segment. Encoding is not enough: `..` has no encoded form, and some servers
- * and proxies decode `%2F` before routing.
- */
-export function checkPathSegment(value: string, option: string): string {
-  if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');
-  if (/^sk-[\w-]{16,}$/.test(value)) throw invalid(option, 'looks like an API key. Pass the id of the key');
-  const isSegment = !/^\.{1,2}$|[/\\%?#\s\p{Cc}]/u.test(value) && value.isWellFormed();
-  check(isSegment, option, 'must be a single path segment without slashes, percent signs or white space');
-  return value;
-}

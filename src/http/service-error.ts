@@ -66,9 +66,8 @@ function isSuccess(code: unknown): boolean {
 
 /** Returns whether a value is present and not an empty string, array or object. */
 function isPresent(value: unknown): boolean {
-  return typeof value === 'object'
-    ? Object.keys(value ?? {}).length > 0
-    : value !== undefined && value !== '';
+  if (typeof value === 'object') return Object.keys(value ?? {}).length > 0;
+  return value !== undefined && value !== '';
 }
 
 /** Parses the body of an error response. The body may be truncated. */

@@ -23,18 +23,12 @@ export async function sleep(
 
 /** Settles like the promise, or rejects with the signal's reason if the signal aborts first. */
 export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
-  // `Promise.race` and `finally` would increase the CPU time of a request by a tenth.
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
-    const thenEnd = <Value>(end: (value: Value) => void) => {
-      return (value: Value): void => {
-        signal.removeEventListener('abort', onAbort);
-        end(value);
-      };
-    };
-    promise.then(thenEnd(resolve), thenEnd(reject));
+    const detach = (): void => signal.removeEventListener('abort', onAbort);
+    Promise.resolve(promise).finally(detach).then(resolve, reject);
   });
 }
 
