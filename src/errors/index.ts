@@ -118,9 +118,6 @@ export class InvalidResponseError extends errorClass('InvalidResponseError', 'in
   readonly excerpt?: string | undefined;
 }> {}
 
-/** The fields of an {@link ApiError}. */
-export type ApiErrorInit = FieldsOf<ApiError>;
-
 /** The service reported an error. Subclasses represent common statuses; this class represents all others. */
 export class ApiError<Code extends string = string> extends DrunError<string, Code> {
   /** HTTP status. If a 2xx response reports an error, a status in its body takes precedence over the HTTP status. */
@@ -141,7 +138,7 @@ export class ApiError<Code extends string = string> extends DrunError<string, Co
   declare readonly excerpt?: string | undefined;
 
   /** Subclasses pass their `code` and `name`. */
-  constructor(message: string, fields: ApiErrorInit, code = 'api_error' as Code, name = 'ApiError') {
+  constructor(message: string, fields: FieldsOf<ApiError>, code = 'api_error' as Code, name = 'ApiError') {
     super(message, fields, code, name);
   }
 }

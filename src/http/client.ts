@@ -1,18 +1,16 @@
-import { type AnyDrunError, AuthenticationError, type DrunError, isDrunError } from '../errors/index.ts';
+import {
+  type AnyDrunError,
+  type ApiError,
+  AuthenticationError,
+  type DrunError,
+  isDrunError,
+} from '../errors/index.ts';
 import { invalid } from '../errors/invalid.ts';
 import { isThenable } from '../internal/checks.ts';
 import { requestChannel, retryChannel, trace } from '../internal/runtime.ts';
 import { sleep } from '../internal/wait.ts';
 import type { Credential } from '../secret/secret.ts';
-import {
-  type CallOptions,
-  type CallPromise,
-  type CallResponse,
-  type ClientOptions,
-  callPromise,
-  type RequestLogEntry,
-  type Result,
-} from './call.ts';
+import { type CallOptions, type CallPromise, type ClientOptions, callPromise, type Result } from './call.ts';
 import { credentialReader, type ReadCredential, type ResponseContext, responseContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
@@ -85,7 +83,7 @@ export class HttpClient {
       // In a web page, the `User-Agent` header would need the server's permission (CORS).
       ...(!config.isWebPage() && { 'user-agent': `drun-sdk/${VERSION}` }),
       ...options.defaultHeaders,
-      ...config.checkRequestHeaders(options.headers),
+      ...config.checkHeaders(options.headers, config.RESERVED_HEADERS),
     };
     config.checkTimeout(options.timeoutMs);
     config.checkRetries(options.maxRetries);
@@ -124,7 +122,7 @@ export class HttpClient {
       attempt: 0,
       label: `${method} ${path}`,
       url: this.root + (params ? config.fillPath(path, params) : path),
-      headers: { ...this.#headers, ...(headers && config.checkRequestHeaders(headers)) },
+      headers: { ...this.#headers, ...(headers && config.checkHeaders(headers, config.RESERVED_HEADERS)) },
       deadline,
       provideCredential:
         apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
@@ -180,46 +178,40 @@ export class HttpClient {
   }
 
   async #exchange<T>(call: Call<T>, body: string | undefined): Promise<T> {
-    const { endpoint, deadline } = call;
+    const { endpoint, url, deadline } = call;
+    const { method, query, accept = 'application/json' } = endpoint;
     const startedAt = performance.now();
     try {
-      const response = await deadline.race(this.#send(call, body));
+      endpoint.onSend?.();
+      const sending = this.#options.transport.send({
+        method,
+        url: query === undefined || query.size === 0 ? url : `${url}?${query}`,
+        headers: {
+          accept,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...call.headers,
+          authorization: `Bearer ${call.credential().reveal()}`,
+        },
+        body,
+        signal: deadline.signal,
+      });
+      const response = await deadline.race(sending);
       call.response = response;
       if (response.status < 200 || response.status >= 300) throw await readError(response, call);
       const data = await endpoint.decode(response, call);
-      this.#log(call, startedAt, { status: response.status });
+      this.#log(call, startedAt, response.status);
       return data;
     } catch (thrown) {
       const error = deadline.signal.aborted ? deadline.signal.reason : toConnectionError(thrown, call);
-      this.#log(call, startedAt, isDrunError(error) ? error : { code: 'aborted' });
+      const { status, code } = (isDrunError(error) ? error : { code: 'aborted' }) as Partial<ApiError>;
+      this.#log(call, startedAt, status, code);
       throw error;
     }
   }
 
-  #send(call: Call<unknown>, body: string | undefined): Promise<TransportResponse> {
-    const { endpoint, url, headers, deadline, credential } = call;
-    const { method, query, accept = 'application/json' } = endpoint;
-    endpoint.onSend?.();
-    return this.#options.transport.send({
-      method,
-      url: query === undefined || query.size === 0 ? url : `${url}?${query}`,
-      headers: {
-        accept,
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...headers,
-        authorization: `Bearer ${credential().reveal()}`,
-      },
-      body,
-      signal: deadline.signal,
-    });
-  }
-
-  #log(
-    { endpoint, attempt, diagnostics }: Call<unknown>,
-    startedAt: number,
-    { status, code }: Partial<RequestLogEntry>,
-  ): void {
+  #log(call: Call<unknown>, startedAt: number, status?: number, code?: string): void {
     const { logger } = this.#options;
+    const { endpoint, attempt, diagnostics } = call;
     if (logger === undefined && diagnostics === undefined) return;
     const { method, path } = endpoint;
     const durationMs = performance.now() - startedAt;
@@ -232,12 +224,14 @@ export class HttpClient {
 
 function resultOf<T>({ response, attempt, shown, redact }: Call<unknown>, data: T): Result<T> {
   const { status, headers } = response as TransportResponse;
-  const describe = (): CallResponse => {
-    const requestId = shown(requestIdOf(headers));
-    const redacted = [...headers].map(([name, value]): [string, string] => [name, redact(value)]);
-    return { status, headers: new Headers(redacted), ...(requestId && { requestId }), attempts: attempt };
+  return {
+    data,
+    response: () => {
+      const requestId = shown(requestIdOf(headers));
+      const redacted = [...headers].map(([name, value]): [string, string] => [name, redact(value)]);
+      return { status, headers: new Headers(redacted), ...(requestId && { requestId }), attempts: attempt };
+    },
   };
-  return { data, response: describe };
 }
 
 /** Matches the JSON escape of a lone surrogate, which servers reject. `JSON.stringify` does not escape pairs. */

@@ -3,13 +3,7 @@ import { isThenable } from '../internal/checks.ts';
 import { isRecord } from '../internal/json.ts';
 import { mask } from '../secret/mask.ts';
 import { redactor as redactorFor } from '../secret/redact.ts';
-import {
-  type Credential,
-  type CredentialContext,
-  type CredentialProvider,
-  isSecret,
-  Secret,
-} from '../secret/secret.ts';
+import { type Credential, type CredentialContext, isSecret, Secret } from '../secret/secret.ts';
 import type { RequestLogEntry } from './call.ts';
 import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
@@ -93,7 +87,7 @@ export type ReadCredential = (context: CredentialContext) => Secret | Promise<Se
  * because a provider may depend on the async context, for example to find the current tenant.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {
-  const source = Object(credential) as { readonly getKey?: CredentialProvider };
+  const source = Object(credential) as { readonly getKey?: (context: CredentialContext) => unknown };
   if (typeof credential !== 'function' && typeof source.getKey !== 'function') {
     const secret = toSecret(credential, option);
     return () => secret;

@@ -82,18 +82,11 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
 /** Headers that the client sets, or that only some transports would send. */
-const RESERVED_HEADERS =
+export const RESERVED_HEADERS =
   /^(?:authorization|connection|content-(?:encoding|length)|expect|host|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
 
-export function checkRequestHeaders(headers: HeadersOption | undefined): Record<string, string> {
-  const checked = checkHeaders(headers);
-  const reserved = Object.keys(checked).find((name) => RESERVED_HEADERS.test(name));
-  if (reserved === undefined) return checked;
-  throw invalid('headers', `must not contain \`${reserved}\`, which the client or the transport sets`);
-}
-
 /** Checks headers before `fetch` does, because an error from `fetch` would contain the value. */
-export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
+export function checkHeaders(headers: HeadersOption = {}, reserved?: RegExp): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
   // The fields of a `Headers` object, even one from another library, are available through its iterator.
   const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
@@ -104,6 +97,12 @@ export function checkHeaders(headers: HeadersOption = {}): Record<string, string
     if (value === undefined) continue;
     const lowerName = String(name).toLowerCase();
     if (!HEADER_NAME.test(lowerName)) throw invalid('headers', 'contains an invalid header name');
+    const isReserved = reserved?.test(lowerName) === true;
+    check(
+      !isReserved,
+      'headers',
+      `must not contain \`${lowerName}\`, which the client or the transport sets`,
+    );
     if (typeof value !== 'string' || !HEADER_VALUE.test(value)) {
       const rule = 'printable ASCII without leading or trailing white space';
       throw invalid('headers', `contains an invalid value for \`${lowerName}\`: it must be ${rule}`);

@@ -39,14 +39,13 @@ export function errorIn(value: unknown, fields: readonly string[]): ServiceError
 
 function statesError(body: Fields): boolean {
   const { error, errors, success, ok, object, status, error_code, errcode } = body;
+  const flags = [success, ok, object, status].map(scalarText);
   return (
     isRecord(error) ||
     error === true ||
     (typeof error === 'string' && error !== '') ||
     Object.keys(Object(errors)).length > 0 ||
-    [success, ok, object, status].some((value) =>
-      /^(?:false|error|fail(?:ed|ure)?)$/i.test(scalarText(value)),
-    ) ||
+    flags.some((flag) => /^(?:false|error|fail(?:ed|ure)?)$/i.test(flag)) ||
     // Codes that are not HTTP statuses: `{"text":"…","error_code":50002}`.
     [error_code, errcode].some((code) => isPresent(code) && !isSuccess(code)) ||
     statusIn(body) !== undefined
@@ -145,9 +144,8 @@ function textOf(value: unknown): string | undefined {
 const STATUS_FIELDS = 'code status statusCode status_code http_status error_code errcode error'.split(' ');
 
 function statusIn(body: Fields): number | undefined {
-  return STATUS_FIELDS.map((name) => Number(scalarText(body[name]))).find(
-    (code) => code >= 400 && code < 600,
-  );
+  const codes = STATUS_FIELDS.map((name) => Number(scalarText(body[name])));
+  return codes.find((code) => code >= 400 && code < 600);
 }
 
 /** Error names used by OpenAI, Anthropic, gRPC and Python servers, in lower case and without punctuation. */
