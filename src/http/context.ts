@@ -123,9 +123,8 @@ function reveal(secret: Secret, option: string): string {
   }
 }
 
+/** Anything that looks like a d.run API key, and any `Bearer` or `Basic` credential. */
 const API_KEY = /\bsk-[\w-]{16,}/g;
-
-/** Any `Bearer` or `Basic` credential. */
 const ANY_BEARER = /\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}/gi;
 
 /** Names of headers whose values are credentials. */

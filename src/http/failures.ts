@@ -99,12 +99,9 @@ const MAX_DELAY_MS = 8_000;
 /** If the service requests a longer delay, the call fails without a retry. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
+/** Whether a failure is temporary (408, 409, 425, 429, 5xx, lost connections, streams that end before a chunk). */
 export function mayRetry(error: errors.AnyDrunError, policy: RetryPolicy): boolean {
-  return isTransient(error) && (policy === 'transient' || cannotHaveBeenApplied(error));
-}
-
-/** Whether a failure is temporary: 408, 409, 425, 429, 5xx, lost connections, streams that end before a chunk. */
-function isTransient(error: errors.AnyDrunError): boolean {
+  if (policy === 'if-not-applied' && !cannotHaveBeenApplied(error)) return false;
   if (error.code === 'connection_failed') return connectionFailure(error) !== 'final';
   if (error.code === 'stream_failed' || error.code === 'stream_truncated') {
     return error.completion.choices.length === 0;

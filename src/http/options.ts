@@ -24,15 +24,13 @@ export function checkOrigin(current: URL, next: URL, credential: unknown, option
   throw invalid(option, 'must be set as well, because the current one is not sent to another origin');
 }
 
-interface Runtime {
-  readonly process?: { readonly env?: Readonly<Record<string, string | undefined>> };
-  readonly window?: { readonly document?: unknown };
-}
-
 /** Returns the variable, or `undefined` if it is blank or unset, or if the runtime (such as Deno) denies access. */
 export function environmentVariable(name: string): string | undefined {
+  const { process } = globalThis as {
+    readonly process?: { readonly env?: Record<string, string | undefined> };
+  };
   try {
-    return (globalThis as Runtime).process?.env?.[name]?.trim() || undefined;
+    return process?.env?.[name]?.trim() || undefined;
   } catch {
     return undefined;
   }
@@ -45,7 +43,7 @@ export function optionOrVariable<T>(value: T | undefined, option: string, variab
 }
 
 export function isWebPage(): boolean {
-  return (globalThis as Runtime).window?.document !== undefined;
+  return (globalThis as { readonly window?: { readonly document?: unknown } }).window?.document !== undefined;
 }
 
 export function refuseBrowser(option: string, allowed: boolean | undefined): void {

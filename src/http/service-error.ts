@@ -168,24 +168,11 @@ function statusNamed(...names: readonly (string | undefined)[]): number | undefi
 /** Fields in which Pydantic and FastAPI (used by many model servers) echo the request, even in nested JSON. */
 const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
 
-/** Removes request input that a server echoes in a message, because the input may be a prompt. */
+/**
+ * Cuts a text off where a server echoes request input, because the input may be a prompt. The end of the input is not
+ * searched for: servers shorten long input in the middle, so its quotes and brackets need not match.
+ */
 export function withoutInput(text: string): string {
-  // The parts alternate between the name of an echoed field and the text after the name.
-  const [start, ...parts] = text.split(ECHO);
-  return start + parts.map((part, index) => (index % 2 ? part.slice(valueEnd(part)) : `${part}…`)).join('');
-}
-
-/** Finds the end of the literal at the start of the text: a comma or bracket outside its own brackets and quotes. */
-function valueEnd(text: string): number {
-  let depth = 0;
-  let quote: string | undefined;
-  // A string ends at a quotation mark that is escaped in the same way as the opening quotation mark.
-  for (const { 0: token, index } of text.matchAll(/(?<!\\)\\*['"]|[{[(,)\]}]/g)) {
-    if (quote !== undefined) quote = token === quote ? undefined : quote;
-    else if (/['"]/.test(token)) quote = token;
-    else if ('{[('.includes(token)) depth++;
-    else if (depth === 0) return index;
-    else if (token !== ',') depth--;
-  }
-  return text.length;
+  const [start = '', name] = text.split(ECHO, 2);
+  return name === undefined ? start : `${start}${name}…`;
 }

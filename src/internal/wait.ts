@@ -12,13 +12,11 @@ export async function sleep(
   signal: AbortSignal,
   { background = false }: { readonly background?: boolean } = {},
 ): Promise<void> {
-  let timer: unknown;
-  const elapsed = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-    // In some runtimes, timers have no `unref` method.
-    if (background) (timer as { readonly unref?: () => void }).unref?.();
-  });
-  await abortable(elapsed, signal).finally(() => clearTimeout(timer as number));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer: unknown = setTimeout(resolve, ms);
+  // In some runtimes, timers have no `unref` method.
+  if (background) (timer as { readonly unref?: () => void }).unref?.();
+  await abortable(promise, signal).finally(() => clearTimeout(timer as number));
 }
 
 /** Settles like the promise, or rejects with the signal's reason if the signal aborts first. */
