@@ -33,7 +33,7 @@ function close(schema: unknown, root: JsonSchema, path: readonly unknown[] = [])
   if (isRecord(properties)) {
     if (result.patternProperties === undefined) result.additionalProperties ??= false;
     const names = Object.keys(properties).filter(
-      (name) => [required].flat().includes(name) || hasFallback(properties[name], root),
+      (name) => toArray(required).includes(name) || hasFallback(properties[name], root),
     );
     if (names.length > 0 || required !== undefined) result.required = names;
   }
@@ -158,11 +158,11 @@ function intersect(a: unknown, b: unknown): unknown {
 }
 
 function commonTypes(a: unknown[], b: unknown[]): unknown {
-  const isInteger = (types: unknown[]): boolean => types.includes('integer') && !types.includes('number');
-  const common = a.filter((type) => b.includes(type));
-  if ((isInteger(a) && b.includes('number')) || (isInteger(b) && a.includes('number')))
-    common.push('integer');
-  return common.length === 1 ? common[0] : common;
+  const isIn = (type: unknown, types: unknown[]): boolean =>
+    types.includes(type) || (type === 'integer' && types.includes('number'));
+  const common = [...a.filter((type) => isIn(type, b)), ...b.filter((type) => isIn(type, a))];
+  const types = [...new Set(common)];
+  return types.length === 1 ? types[0] : types;
 }
 
 /** Returns whether `type` or `enum` is an empty array, in which case no value can match the schema. */
@@ -219,20 +219,17 @@ const TYPED = /^(?:type|\$ref|anyOf|enum|const)$/;
 
 /** Returns whether OpenAI's strict mode supports a schema: every object must be closed and require all its fields. */
 export function isStrictSchema(schema: unknown, isRoot = true): boolean {
-  if (!isRecord(schema) || (isRoot && schema.type !== 'object')) return false;
+  if (!isRecord(schema) || Array.isArray(schema.items) || (isRoot && schema.type !== 'object')) return false;
   const { type, properties, required, additionalProperties, items = [], anyOf = [] } = schema;
   const keywords = Object.keys(schema);
-  if (keywords.some((keyword) => NOT_STRICT.test(keyword)) || !keywords.some((one) => TYPED.test(one)))
-    return false;
+  if (keywords.some((one) => NOT_STRICT.test(one)) || !keywords.some((one) => TYPED.test(one))) return false;
   // OpenAI rejects a reference beside other keywords.
   if ('$ref' in schema && keywords.length > 1) return false;
-  if ([type].flat().includes('object') || properties !== undefined) {
-    const isClosed = additionalProperties === false && isRecord(properties);
-    const isRequired = (name: string): boolean => [required].flat().includes(name);
-    if (!isClosed || !Object.keys(properties).every(isRequired)) return false;
+  if (properties !== undefined || toArray(type).includes('object')) {
+    const names = isRecord(properties) && Object.keys(properties);
+    if (additionalProperties !== false || !names) return false;
+    if (!names.every((name) => toArray(required).includes(name))) return false;
   }
   const named = [properties, schema.$defs, schema.definitions].filter(isRecord).flatMap(Object.values);
-  return (
-    !Array.isArray(schema.items) && [...named, items, anyOf].flat().every((one) => isStrictSchema(one, false))
-  );
+  return [...named, items, anyOf].flat().every((one) => isStrictSchema(one, false));
 }
