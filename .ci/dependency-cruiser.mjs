@@ -18,7 +18,6 @@ const folders = {
     folder('secret'),
     folder('internal'),
     folder('http'),
-    library('eventsource-parser'),
     library('@standard-schema/spec'),
     library('zod'),
   ],

@@ -151,7 +151,7 @@ export function invalidResponse(
   response: TransportResponse,
   { label, shown }: ResponseContext,
   what: string,
-  { issues, body }: { issues?: readonly errors.ResponseIssue[]; body?: string | undefined } = {},
+  { issues = [], body }: { issues?: readonly errors.ResponseIssue[]; body?: string | undefined } = {},
 ): errors.InvalidResponseError {
   return new errors.InvalidResponseError(sentence(shown(`${label} returned ${what}`)), {
     status: response.status,

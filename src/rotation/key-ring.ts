@@ -204,7 +204,8 @@ export class KeyRing implements AsyncDisposable {
         await clock.sleep(Math.min(variedMs, MAX_TIMER_MS), signal, { background: true }).catch(() => {});
       }
     };
-    this.#ended = Promise.all([this.#ended, runDetached(loop)]);
+    const loopEnd = runDetached(loop);
+    this.#ended = this.#ended.then(() => loopEnd);
   }
 
   /** Stops the background work and resolves when it has ended. If a key is being created, it is stored first. */
@@ -225,7 +226,7 @@ export class KeyRing implements AsyncDisposable {
     const before = this.#running;
     const { promise, resolve: end } = Promise.withResolvers<void>();
     // Even if this call is aborted, the next call waits for the running reconciliation.
-    this.#running = Promise.all([before, promise]);
+    this.#running = before.then(() => promise);
     try {
       await abortable(before, signal);
       if (this.#memory === undefined) await this.#checkStore();

@@ -49,8 +49,8 @@ export class Reader {
     const current = this.#ring.state.latest?.current;
     const decrypted = this.#decrypted;
     const isKnown = decrypted?.id === current?.id || current?.ciphertext === this.#undecryptable;
+    if (!rejected && current && this.#ring.clock.monotonic() >= this.#refreshAt) this.#refresh();
     if (rejected || !decrypted || !current || !isKnown) return this.#find(rejected, signal);
-    if (this.#ring.clock.monotonic() >= this.#refreshAt) this.#refresh();
     return decrypted.secret;
   }
 
