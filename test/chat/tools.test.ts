@@ -334,6 +334,16 @@ describe('a call with wrong arguments', () => {
     expect(cities).toEqual([]);
   });
 
+  test('that is repeated ends the run before the other calls of its round run', async () => {
+    const invalid = call('c1', 'weather', '{}');
+    mockReplies(toolCallReply(invalid), toolCallReply(call('c2', 'weather', '{"city":"Rome"}'), invalid));
+    const { weather, cities } = weatherTool();
+
+    await rejectionOf(ToolCallError, chatClient().runTools(...requestWith(weather)));
+
+    expect(cities).toEqual([]);
+  });
+
   test('is reported for each call, and does not prevent the other calls of the round', async () => {
     const sent = mockReplies(
       toolCallReply(
