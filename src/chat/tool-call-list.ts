@@ -187,7 +187,7 @@ const MAX_POSITIONS = 20;
  * JSON string. Returns other text unchanged.
  */
 function completeArguments(text: string): string {
-  if (/^\s*(?:null\s*)?$/.test(text)) return '{}';
+  if (/^\s*(?:null|\[\s*\])?\s*$/.test(text)) return '{}';
   const value = parseJson(text);
   if (typeof value === 'string') return isRecord(parseJson(value)) ? value : text;
   if (value !== undefined) return text;

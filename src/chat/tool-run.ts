@@ -8,7 +8,7 @@ import { type AnySchemaOptions, type Checked, issuesText, validate } from './jso
 import type { RunToolsOptions } from './options.ts';
 import type { ChatCompletionRequest, ChatMessage } from './request.ts';
 import { checkFinished, parseReply } from './structured-output.ts';
-import { isTool, type Tool } from './tools.ts';
+import { defineTool, isTool, type Tool } from './tools.ts';
 
 /** The last completion of a tool run. `usage` is the total for all rounds. */
 export type ToolRunCompletion = ChatCompletion & {
@@ -50,7 +50,9 @@ export async function* runTools(
   let { tool_choice } = request;
   let usage: CompletionUsage | undefined;
   for (let rounds = 0; ; rounds++) {
-    const asked = ask({ ...request, tool_choice, messages, tools }, deadline.signal);
+    // Servers reject an empty array of tools.
+    const sent = tools.length > 0 ? tools : undefined;
+    const asked = ask({ ...request, tool_choice, messages, tools: sent }, deadline.signal);
     const reader = 'next' in asked ? yield* asked : await asked;
     const { completion } = reader;
     usage = addUsage(usage, completion.usage);
@@ -80,7 +82,7 @@ function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'
   check(request.tools === undefined, 'tools', 'must be passed in the second argument');
   check(areTools, 'tools', 'must be an array of tools created by `defineTool()`');
   check(Array.isArray(request.messages), 'messages', 'must be an array');
-  const names = tools.filter(isTool).map(({ name }) => name);
+  const names = tools.filter(isTool).map((tool) => defineTool(tool).name);
   check(new Set(names).size === names.length, 'tools', 'contains two tools with the same name');
 }
 
