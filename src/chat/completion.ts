@@ -1,7 +1,7 @@
 type Maybe<T> = T | null | undefined;
 
 /** An object in which the server can send further fields. */
-interface Extensible {
+export interface Extensible {
   readonly [field: string]: unknown;
 }
 
@@ -90,7 +90,7 @@ export interface CompletionUsage extends Extensible {
 }
 
 /** The fields that completions and chunks have in common. */
-interface CompletionFields extends Extensible {
+export interface CompletionFields extends Extensible {
   readonly id?: Maybe<string>;
   readonly object?: Maybe<string>;
   /** Creation time, in seconds since the Unix epoch. */
