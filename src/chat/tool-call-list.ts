@@ -1,6 +1,6 @@
 import { isRecord, parseJson, scalarText } from '../internal/json.ts';
 import type { ToolCall } from './completion.ts';
-import { DELTA, mergeField, mergeFields } from './merge.ts';
+import { mergeField, mergeFields } from './merge.ts';
 import type { Fields } from './normalize.ts';
 
 interface PendingCall {
@@ -91,7 +91,7 @@ export class ToolCallList {
     if (startsAnother(call, delta)) return undefined;
     if (call === sameId) return call;
     const isAnother = (id !== undefined && call.id !== undefined) || touched.has(call);
-    return isAnother || (call === last && nameOf(call.fields) !== name) ? undefined : call;
+    return isAnother || (call === last && !['', name].includes(nameOf(call.fields))) ? undefined : call;
   }
 
   #begin(index: number | undefined): PendingCall {
@@ -116,7 +116,7 @@ function mergeCall(call: PendingCall, delta: Fields): void {
   }
   for (const [name, value] of Object.entries(fields)) {
     if ((name === 'function' || name === 'custom') && isRecord(value)) mergeCalled(call.fields, name, value);
-    else mergeField(call.fields, name, value, DELTA);
+    else mergeField(call.fields, name, value, 'delta');
   }
 }
 
@@ -124,7 +124,7 @@ function mergeCall(call: PendingCall, delta: Fields): void {
 export function mergeCalled(target: Fields, field: string, delta: Fields): void {
   const { name, ...rest } = delta;
   const called = isRecord(target[field]) ? (target[field] as Fields) : {};
-  target[field] = mergeFields(called, rest, DELTA);
+  target[field] = mergeFields(called, rest, 'delta');
   if (typeof name !== 'string') return;
   const before = typeof called.name === 'string' ? called.name : '';
   // Some servers repeat the name in every delta.
@@ -187,7 +187,7 @@ const MAX_POSITIONS = 20;
  * JSON string. Returns other text unchanged.
  */
 function completeArguments(text: string): string {
-  if (/^\s*(?:null\s*)?$/.test(text)) return '{}';
+  if (/^\s*(?:null|\[\s*\])?\s*$/.test(text)) return '{}';
   const value = parseJson(text);
   if (typeof value === 'string') return isRecord(parseJson(value)) ? value : text;
   if (value !== undefined) return text;

@@ -68,7 +68,6 @@ interface Call<T> extends ResponseContext {
   readonly endpoint: Endpoint<T>;
   /** Number of the latest request within the call, starting at 1. */
   attempt: number;
-  response?: TransportResponse;
 }
 
 /** Sends a client's requests. Handles credentials, deadlines and retries, and throws typed errors. */
@@ -185,6 +184,7 @@ export class HttpClient {
   async #exchange<T>(call: Call<T>, body: string | undefined): Promise<T> {
     const { endpoint, deadline } = call;
     const startedAt = performance.now();
+    call.response = undefined;
     try {
       const response = await deadline.race(this.#send(call, body));
       call.response = response;

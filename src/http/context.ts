@@ -13,6 +13,7 @@ import {
 import type { RequestLogEntry } from './call.ts';
 import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
+import type { TransportResponse } from './transport.ts';
 
 /** The diagnostics message for a request. Contains no body, header, key id or credential. */
 interface RequestDiagnostics extends Partial<RequestLogEntry> {
@@ -29,6 +30,8 @@ interface CallDescription {
   readonly deadline: Deadline;
   readonly provideCredential: ReadCredential;
   readonly credentialOption?: 'apiKey' | 'accessToken';
+  /** The response to the latest request, if it has arrived. */
+  response?: TransportResponse | undefined;
   /** The diagnostics message of the latest request, if there are subscribers. */
   diagnostics?: RequestDiagnostics;
 }
