@@ -1,7 +1,7 @@
 import type { PartialCompletion } from '../errors/index.ts';
 import { isRecord, scalarText } from '../internal/json.ts';
 import { finishKind } from './finish-reason.ts';
-import { CHOICE, CHUNK, DELTA, mergeField, mergeFields } from './merge.ts';
+import { mergeField, mergeFields } from './merge.ts';
 import { type Fields, type NormalChoice, type NormalChunk, TEXTS } from './normalize.ts';
 import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 
@@ -43,7 +43,7 @@ class PendingChoice {
   /** Adds a choice from a chunk. @returns The delta that readers see. */
   add(choice: NormalChoice): Fields {
     const { index: _, delta = {}, message, finish_reason, ...fields } = choice;
-    mergeFields(this.fields, fields, CHOICE);
+    mergeFields(this.fields, fields, 'choice');
     this.#finishReason = finish_reason ?? this.#finishReason;
     let added = delta;
     if (message !== undefined && Object.keys(delta).length === 0) {
@@ -86,7 +86,7 @@ class PendingChoice {
       if (name === 'tool_calls') {
         if (Array.isArray(value)) this.#calls.add(value, this.#isWhole);
       } else if (name === 'function_call' && isRecord(value)) mergeCalled(this.#message, name, value);
-      else mergeField(this.#message, name, value, DELTA);
+      else mergeField(this.#message, name, value, 'delta');
     }
   }
 
@@ -144,7 +144,7 @@ export class CompletionAccumulator {
       const value = chunk[name];
       if (name === 'choices' || name === 'obfuscation' || value === this.#fields[name]) continue;
       if (name !== 'created' || value !== 0 || !this.#fields.created)
-        mergeField(this.#fields, name, value, CHUNK);
+        mergeField(this.#fields, name, value, 'chunk');
     }
     let previous: PendingChoice | undefined;
     for (const choice of chunk.choices) {

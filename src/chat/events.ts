@@ -1,4 +1,3 @@
-import { createParser, type EventSourceParser } from 'eventsource-parser';
 import { errorIn, readError, type ServiceError } from '../http/service-error.ts';
 import { isRecord, parseJson } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
@@ -20,9 +19,8 @@ const CHUNK_FIELDS = ['choices', 'usage', 'model', 'created'];
 const ERROR_FIELDS = ['error_msg', 'error_message', 'errmsg', 'err_msg'];
 const MESSAGE_FIELDS = ['message', 'msg', 'detail', ...ERROR_FIELDS];
 
-/** Parses an event. @param name - The value of its `event` field. */
-export function parseEvent(data: string, name = ''): StreamEvent {
-  const value = parseJson(data);
+/** Parses an event. @param name - The value of its `event` field. @param value - The parsed data. */
+export function parseEvent(data: string, name = '', value = parseJson(data)): StreamEvent {
   if (isRecord(value)) {
     const error = errorInEvent(value, name);
     if (error !== undefined) return { type: 'error', error };
@@ -77,41 +75,24 @@ function isPing(value: Fields, name: string): boolean {
 
 /** Maximum length of an event, in characters. */
 const MAX_EVENT_LENGTH = 8 * 1024 * 1024;
-const TOO_LARGE = { type: 'invalid', reason: 'an event that is larger than 8 MiB' } as const;
-
-/** A `data` line or an empty line. */
-const LINE = /^(data:[^\r\n]*)?(?:\r\n|\r|\n)/gm;
-/** The start of a `data` line that directly follows another line. */
-const SECOND_LINE = /(?<=[^\r\n](?:\r\n|\r|\n))data:/;
-
-/** Whether the data in a line forms a complete event, so that the next line starts another one. */
-function isWholeEvent(data: string): boolean {
-  return data === '[DONE]' || (/^(?:\{|null$)/.test(data) && parseJson(data) !== undefined);
-}
-
-/** Maximum length of text outside events, in characters. */
-const MAX_STRAY_LENGTH = 65_536;
 
 /**
  * Splits the text of a response into events. Detects the format from the first characters: an event stream, a single
- * JSON completion, or HTML.
+ * JSON completion, or HTML. Reads event streams line by line, because some servers omit the empty lines between events,
+ * or send JSON and errors without `data:`.
  */
 export class EventDecoder {
   readonly #emit: (event: StreamEvent) => void;
-  #parser: EventSourceParser | undefined;
   #format: 'unknown' | 'json' | 'events' | 'html' = 'unknown';
   /** Unprocessed text; in an event stream, the incomplete last line. */
   #rest = '';
-  /** Unprocessed lines that are outside events. */
-  #stray = '';
-  /** The first lines that are outside events, for error messages. */
+  /** The lines of the current event. */
+  #lines: string | undefined;
+  /** Whether these lines have no `data:`. They are an event only if they are JSON or report an error. */
+  #isStray = false;
+  #name: string | undefined;
+  /** The first lines that are not part of an event, for error messages. */
   excerpt = '';
-  /** Whether the body contained only white space. */
-  isBlank = false;
-  /** Whether the current event has a `data` line. */
-  #hasData = false;
-  /** Whether the current event may have been cut off. */
-  #isCut = false;
 
   constructor(emit: (event: StreamEvent) => void) {
     this.#emit = emit;
@@ -122,111 +103,76 @@ export class EventDecoder {
     return this.#format === 'json';
   }
 
+  /** Whether only white space has been received. */
+  get isBlank(): boolean {
+    return this.#format === 'unknown';
+  }
+
   push(text: string): void {
-    if (this.#format === 'events') this.#feed(text);
-    else this.#rest += text;
-    if (this.#format === 'unknown') this.#detect();
+    this.#rest += text;
+    const start = this.isBlank ? this.#rest.trimStart() : '';
+    if (start !== '') this.#format = start.startsWith('<') ? 'html' : /^[{[]/.test(start) ? 'json' : 'events';
+    if (this.#format === 'events') this.#readLines(text);
   }
 
   /** Processes the remaining text when the body has ended or the connection has been lost. */
   end(): void {
-    const text = this.#rest;
-    this.isBlank = this.#format === 'unknown';
-    const json = text.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, '');
-    const event = this.#format === 'json' ? parseEvent(json) : undefined;
-    if (this.#format === 'html') {
-      this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
-    } else if (event !== undefined && event.type !== 'invalid') {
-      this.#emit(event);
-    } else {
-      // The event parser also handles bodies with one JSON object per line.
-      this.#startEvents(text);
-      this.#isCut = true;
-      // Some servers omit the empty line after the last event.
-      this.#feed('\n\n');
-      this.#flushStray();
+    if (this.#format === 'html') this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
+    if (this.#format === 'json') {
+      const event = parseEvent(this.#rest.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, ''));
+      // Otherwise, the body may have one JSON object per line.
+      if (event.type === 'invalid') this.#format = 'events';
+      else this.#emit(event);
     }
+    if (this.#format !== 'events') return;
+    this.#rest += '\n';
+    this.#readLines('\n');
+    // Some servers omit the empty line after the last event.
+    this.#endEvent(true);
   }
 
-  #detect(): void {
-    const text = this.#rest.trimStart();
-    if (text.startsWith('<')) this.#format = 'html';
-    else if (/^[{[]/.test(text)) this.#format = 'json';
-    else if (text !== '') this.#startEvents(text);
+  /** @param added - The end of the unprocessed text. Without a newline, it only extends the last line. */
+  #readLines(added: string): void {
+    // A `\r` at the end may be the first half of a `\r\n`.
+    const lines = /[\r\n]/.test(added) ? this.#rest.split(/\r\n|\n|\r(?!$)/) : [this.#rest];
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) this.#readLine(line);
+    if (this.#rest.length + (this.#lines?.length ?? 0) <= MAX_EVENT_LENGTH) return;
+    if (this.#rest.startsWith(':')) this.#rest = ':';
+    else this.#emit({ type: 'invalid', reason: 'an event that is larger than 8 MiB' });
   }
 
-  #startEvents(text: string): void {
-    this.#format = 'events';
-    this.#rest = '';
-    this.#parser ??= createParser({
-      maxBufferSize: MAX_EVENT_LENGTH,
-      onEvent: ({ data, event }) => this.#receive(data, event),
-      onError: ({ type, line }) => {
-        if (type === 'max-buffer-size-exceeded') this.#emit(TOO_LARGE);
-        if (type === 'unknown-field' && line !== undefined) this.#receiveStray(line);
-      },
-    });
-    this.#feed(text);
+  #readLine(line: string): void {
+    if (line.startsWith('data:')) this.#addLine(line.slice('data:'.length), false);
+    else if (line === '') this.#endEvent();
+    else if (line.startsWith('event:')) this.#name = line.slice('event:'.length).trim();
+    else if (!/^(?:id|retry)?:/.test(line)) this.#addLine(line, true);
   }
 
-  /** Passes only complete lines to the parser, because it drops the start of a line whose field is unknown. */
-  #feed(text: string): void {
-    const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
-    if (end > 0) {
-      const lines = this.#rest + text.slice(0, end);
-      this.#rest = '';
-      this.#parser?.feed(this.#isSeparated(lines) ? lines : this.#separate(lines));
-    }
-    this.#rest += text.slice(end);
-    if (this.#rest.length <= MAX_EVENT_LENGTH) return;
-    const isComment = this.#rest.startsWith(':');
-    this.#rest = isComment ? ':' : '';
-    if (!isComment) this.#emit(TOO_LARGE);
+  /** Adds a line to the current event. A line that is a JSON value ends the event, even without an empty line. */
+  #addLine(line: string, isStray: boolean): void {
+    if (isStray !== this.#isStray) this.#endEvent();
+    this.#isStray = isStray;
+    const isJson = this.#lines === undefined && /^\s*(?:[{[]|null$)/.test(line);
+    const value = isJson ? parseJson(line) : undefined;
+    this.#lines = this.#lines === undefined ? line : `${this.#lines}\n${line}`;
+    if (value !== undefined || line.trim() === '[DONE]') this.#endEvent(false, value);
   }
 
-  /** Whether an empty line follows every event. Checking each line would account for 20% of a stream's read time. */
-  #isSeparated(lines: string): boolean {
-    const isClosed = ['\n\n', '\r\n\r\n', '\r\r'].some((end) => lines.endsWith(end));
-    return isClosed && !this.#hasData && !SECOND_LINE.test(lines);
-  }
-
-  /** Adds the empty lines that some servers omit after single-line events. */
-  #separate(lines: string): string {
-    return lines.replaceAll(LINE, (line, data: string | undefined, offset) => {
-      const next = lines.slice(offset + line.length, offset + line.length + 'data:'.length);
-      const isSingle = data !== undefined && !this.#hasData && (next === '' || next === 'data:');
-      const isWhole = isSingle && isWholeEvent(data.slice('data:'.length).trim());
-      this.#hasData = data !== undefined && !isWhole;
-      return isWhole ? `${line}\n` : line;
-    });
-  }
-
-  #receive(data: string, name: string | undefined): void {
-    this.#flushStray();
-    let event = parseEvent(data, name);
-    if (event.type === 'invalid') {
+  /** @param isCut - Whether the event may have been cut off. An incomplete event is then ignored. */
+  #endEvent(isCut = false, value?: unknown): void {
+    const [lines, name, isStray] = [this.#lines, this.#name, this.#isStray];
+    this.#lines = undefined;
+    this.#isStray = false;
+    if (!isStray) this.#name = undefined;
+    if (lines === undefined) return;
+    if (isStray) this.excerpt ||= lines;
+    let event = parseEvent(lines, isStray ? '' : name, value);
+    if (event.type === 'invalid' && !isStray) {
       // A truncated event may be followed directly by an error.
-      const events = data.split('\n').map((line) => parseEvent(line, name));
-      event = events.find(({ type }) => type === 'error') ?? event;
-      // An incomplete last event is ignored, because the stream was cut off.
-      if (this.#isCut && event.type === 'invalid') return;
+      const parts = lines.split('\n').map((line) => parseEvent(line, name));
+      event = parts.find(({ type }) => type === 'error') ?? event;
     }
-    this.#emit(event);
-  }
-
-  #receiveStray(line: string): void {
-    const isEvent = /^\s*[[{]/.test(line) && parseEvent(line).type !== 'invalid';
-    if (isEvent) this.#flushStray();
-    if (this.#stray.length < MAX_STRAY_LENGTH) this.#stray += `${line}\n`;
-    if (isEvent) this.#flushStray();
-  }
-
-  /** Emits JSON or errors that were sent without `data:`. Other lines are ignored. */
-  #flushStray(): void {
-    if (this.#stray === '') return;
-    const event = parseEvent(this.#stray);
-    if (event.type !== 'invalid') this.#emit(event);
-    this.excerpt ||= this.#stray;
-    this.#stray = '';
+    if (event.type !== 'invalid' || !(isCut || isStray)) this.#emit(event);
   }
 }

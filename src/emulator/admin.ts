@@ -1,12 +1,13 @@
 import type { HonoRequest } from 'hono';
 import { Hono } from 'hono/tiny';
+import { parseJson } from '../internal/json.ts';
 import type { Secret } from '../secret/secret.ts';
 import { check } from './checks.ts';
 import type { Context } from './context.ts';
 import { dashboard } from './dashboard.ts';
 import type { RuleBook } from './data-plane/rules.ts';
 import type { FaultPlan } from './faults/plan.ts';
-import { bearerToken, HttpError, json, parseJson } from './http.ts';
+import { bearerToken, HttpError, json } from './http.ts';
 import { type CreatedEmulatedKey, type EmulatedKeyChanges, type EmulatedKeys, isKey } from './keys.ts';
 import type { RequestLog } from './log.ts';
 import type { EmulatorOptions } from './options.ts';
@@ -104,12 +105,9 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
     throw adminError(404, 'Nothing is served at this path.');
   });
   app.onError((error, { req }) => {
-    const rejection =
-      error instanceof RangeError
-        ? adminError(409, error.message)
-        : error instanceof TypeError
-          ? adminError(400, error.message)
-          : error;
+    const isConflict = error instanceof RangeError;
+    const isInvalid = isConflict || error instanceof TypeError;
+    const rejection = isInvalid ? adminError(isConflict ? 409 : 400, error.message) : error;
     if (!(rejection instanceof HttpError)) throw error;
     log.reject(req.raw, rejection.status, rejection.reason);
     return rejection.toResponse(req.raw);

@@ -14,6 +14,12 @@ export const credential = z.union([
 /** A reference to a key: its id, its name or the full key. */
 export const keyReference = z.union([nonEmpty, z.custom(isSecret)], 'must be a key id, key name or full key');
 
+/** An emulator, or another object with a `fetch` method. */
+export const servable = z.custom(
+  (value) => typeof Object(value).fetch === 'function',
+  'The first argument must be an emulator',
+);
+
 /** Creates an object schema that rejects unknown fields and suggests the closest known field. */
 export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { isRecord } from '../internal/json.ts';
 import { createEmulator } from './emulator.ts';
 import type { EmulatedRequest } from './log.ts';
 import { serve } from './node.ts';
@@ -70,7 +71,9 @@ function emulatorOptions(args: Arguments): EmulatorOptions {
 
 function readScript(path: string): EmulatorOptions {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    const script: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (isRecord(script)) return script;
+    throw new TypeError('it must contain a JSON object');
   } catch (error) {
     throw new TypeError(`Cannot read the script ${path}: ${(error as Error).message}.`);
   }

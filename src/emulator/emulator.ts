@@ -131,8 +131,8 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
         return response;
       }
       const leave = (): void => controller.abort(new Error('The client has disconnected.'));
-      const open = mapBody(body, (chunks) => chunks, { signal, onEnd: end, onCancel: leave });
-      return new Response(open, { status, headers });
+      const stream = mapBody(body, (chunks) => chunks, { signal, onEnd: end, onCancel: leave });
+      return new Response(stream, { status, headers });
     } catch (error) {
       end();
       throw error;

@@ -53,19 +53,6 @@ export async function bodyText(message: Request | Response): Promise<string> {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await message.arrayBuffer());
 }
 
-/** Parses JSON. Returns `undefined` if the text is not valid JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 export function isIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }

@@ -5,7 +5,7 @@
  */
 import { HttpResponse, http, type RequestHandler } from 'msw';
 import { mapBody } from './body.ts';
-import { check, fields } from './checks.ts';
+import { check, fields, servable } from './checks.ts';
 import type { Emulator } from './emulator.ts';
 import { LostConnection, notFound } from './http.ts';
 import { type EmulatedPlane, planeOf } from './operation.ts';
@@ -30,7 +30,7 @@ export interface HandlersOptions {
  * reads each response as fast as possible, even if the client does not read it. If backpressure matters, pass
  * {@link Emulator.fetch} to the client, or use `serve`.
  *
- * @throws {TypeError} If an option is unknown, or its value is not an https or http URL.
+ * @throws {TypeError} If an argument is invalid.
  *
  * @example
  * ```ts
@@ -46,6 +46,7 @@ export interface HandlersOptions {
  * ```
  */
 export function handlers(emulator: Pick<Emulator, 'fetch'>, options: HandlersOptions = {}): RequestHandler[] {
+  check('handlers', servable, emulator);
   check('handlers', handlersOptions, options);
   const consoleUrl = baseUrl(options.consoleUrl ?? 'https://console.d.run');
   const chatUrl = options.chatUrl && baseUrl(options.chatUrl);

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import * as z from 'zod';
 import { isLoopback } from '../internal/checks.ts';
 import { bodyOf, type Chunks } from './body.ts';
-import { check, fields, nonEmpty } from './checks.ts';
+import { check, fields, nonEmpty, servable } from './checks.ts';
 import { type Emulator, logs } from './emulator.ts';
 import { LostConnection, notFound } from './http.ts';
 
@@ -38,7 +38,7 @@ export interface EmulatorServer extends AsyncDisposable {
  * backpressure. A request is aborted when its client disconnects. A fault that drops a connection closes the socket.
  *
  * @returns The server, once it is listening.
- * @throws {TypeError} If an option is invalid.
+ * @throws {TypeError} If an argument is invalid.
  * @throws {Error} If the server cannot listen, with the system's error as the `cause`.
  *
  * @example
@@ -57,6 +57,7 @@ export async function serve(
   emulator: Pick<Emulator, 'fetch'>,
   options: ServeOptions = {},
 ): Promise<EmulatorServer> {
+  check('serve', servable, emulator);
   check('serve', serveOptions, options);
   const { port = 0, host = '127.0.0.1', allowedHosts = [], admin = false } = options;
   const log = logs.get(emulator);

@@ -1,5 +1,5 @@
 import { check } from '../errors/invalid.ts';
-import { keyRingChannel } from '../internal/diagnostics.ts';
+import { keyRingChannel } from '../internal/runtime.ts';
 import { safeCause } from './safe-cause.ts';
 import { checkFunction } from './stores/store.ts';
 
@@ -70,7 +70,7 @@ export class RingEvents {
     this.lastError = (details as KeyRingEvents['error']).error;
     if (registrations.length > 0 || this.#hasWarned) return;
     this.#hasWarned = true;
-    const warning = `Key ring \`${this.#ring}\`: ${safeCause(this.lastError).message} Later errors appear only in \`status().lastError\`. To handle them, add an \`error\` listener.`;
+    const warning = `Key ring \`${this.#ring}\`: ${safeCause(this.lastError).message}. Later errors appear only in \`status().lastError\`. To handle them, add an \`error\` listener.`;
     const { process } = globalThis as Runtime;
     if (process?.emitWarning) process.emitWarning(warning, { type: 'KeyRingWarning', code: 'DRUN_KEY_RING' });
     // biome-ignore lint/suspicious/noConsole: the only way to warn on runtimes without process warnings

@@ -39,8 +39,7 @@ export function ownKeys(ring: string, keys: readonly ListedKey[]): OwnKey[] {
 }
 
 function labelOf(ring: string): string {
-  if (ring.length <= MAX_LABEL_LENGTH) return ring;
-  return ring.slice(0, LABEL_START_LENGTH) + hash(ring);
+  return ring.length <= MAX_LABEL_LENGTH ? ring : ring.slice(0, LABEL_START_LENGTH) + hash(ring);
 }
 
 /** Returns six characters of an FNV-1a hash, enough for one account. If hashes collide, the ring ids still differ. */

@@ -1,10 +1,9 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { checkOptions, checkSignal } from '../errors/invalid.ts';
 import { MAX_TIMER_MS } from '../internal/checks.ts';
-import { runDetached } from '../internal/detached.ts';
+import { runDetached } from '../internal/runtime.ts';
 import { abortable, retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
-import type { CredentialContext } from '../secret/credential.ts';
-import type { Secret } from '../secret/secret.ts';
+import type { CredentialContext, Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
 import { type KeyRingOptions, readOptions } from './options.ts';
 import { RingMemory } from './plan.ts';
@@ -204,7 +203,8 @@ export class KeyRing implements AsyncDisposable {
         await clock.sleep(Math.min(variedMs, MAX_TIMER_MS), signal, { background: true }).catch(() => {});
       }
     };
-    this.#ended = Promise.all([this.#ended, runDetached(loop)]);
+    const loopEnd = runDetached(loop);
+    this.#ended = this.#ended.then(() => loopEnd);
   }
 
   /** Stops the background work and resolves when it has ended. If a key is being created, it is stored first. */
@@ -225,7 +225,7 @@ export class KeyRing implements AsyncDisposable {
     const before = this.#running;
     const { promise, resolve: end } = Promise.withResolvers<void>();
     // Even if this call is aborted, the next call waits for the running reconciliation.
-    this.#running = Promise.all([before, promise]);
+    this.#running = before.then(() => promise);
     try {
       await abortable(before, signal);
       if (this.#memory === undefined) await this.#checkStore();

@@ -32,9 +32,9 @@ export async function openCurrentKey(
   record: string,
   options: Pick<KeyRingOptions, 'encryptionKey'>,
 ): Promise<Secret | undefined> {
-  checkOptions(options ?? {}, ['encryptionKey'], 'openCurrentKey()');
+  checkOptions(options, ['encryptionKey'], 'openCurrentKey()');
   checkRing(ring);
-  const encryption = new RingEncryption(ring, options?.encryptionKey);
+  const encryption = new RingEncryption(ring, options.encryptionKey);
   const { ringId, current } = parseRecord(ring, record);
   return current && (await encryption.decrypt(current, ringId)).secret;
 }

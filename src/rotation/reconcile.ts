@@ -263,7 +263,7 @@ export class Reconciliation {
     if (isOver) return undefined;
     if (verdict?.kind === 'undecided') {
       const why = `it is unknown whether the service accepts the new key ${pending.key.id}`;
-      this.#report(`${why}: ${safeCause(verdict.error).message}`);
+      this.#report(`${why}: ${safeCause(verdict.error).message}.`);
       return { version };
     }
     return this.#rejectKey(seen, pending, verdict?.kind ?? 'rejected');

@@ -146,7 +146,7 @@ export function isTransientStoreFailure(error: unknown): boolean {
 
 export function storeFailed(ring: string, thrown: unknown, message = 'the store failed'): KeyRingError {
   const cause = safeCause(thrown);
-  return ringError(ring, 'key_ring_store_failed', `${message}: ${cause.message}`, [], cause);
+  return ringError(ring, 'key_ring_store_failed', `${message}: ${cause.message}.`, [], cause);
 }
 
 export function rolledBack(ring: string, lost: readonly Pick<RingKey, 'id'>[]): KeyRingError {

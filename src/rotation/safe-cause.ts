@@ -13,7 +13,7 @@ export interface SafeCause extends Error {
   status?: number;
 }
 
-/** Copies the name, message, code and status of a value thrown by third-party code. */
+/** Copies the name, message (without its final period), code and status of a value thrown by third-party code. */
 export function safeCause(thrown: unknown): SafeCause {
   const [outer, inner] = readCauses(thrown);
   const cause: SafeCause = new Error(clean(outer?.message || inner?.message || 'unknown reason'));
@@ -42,7 +42,7 @@ export function isRejectionStatus(status: unknown): boolean {
 }
 
 function clean(text: string): string {
-  const safe = text.replace(USER_INFO, '$1******@').replace(SECRETS, '******');
+  const safe = text.replace(USER_INFO, '$1******@').replace(SECRETS, '******').replace(/\.$/, '');
   return safe.length > MAX_LENGTH ? `${safe.slice(0, MAX_LENGTH)}…` : safe;
 }
 

@@ -57,6 +57,23 @@ const Address = z.object({ street: z.string(), city: z.string() }).meta({ id: 'A
 const Id = z.object({ id: z.string() }).meta({ id: 'Id' });
 const Money = z.object({ amount: z.number(), currency: z.enum(['EUR', 'CNY']) }).meta({ id: 'Money' });
 
+const List: z.ZodObject = z.object({
+  get next() {
+    return List.optional();
+  },
+  get other() {
+    return List.optional();
+  },
+});
+const Pairs: z.ZodObject = z.object({
+  get next() {
+    return Pairs.optional();
+  },
+  get other() {
+    return Pairs.optional();
+  },
+});
+
 const zodTable: [string, z.ZodType, unknown][] = [
   [
     'a flat object',
@@ -213,6 +230,27 @@ const zodTable: [string, z.ZodType, unknown][] = [
     { l: ['a'] },
   ],
   [
+    'an intersection of records',
+    z.record(z.string(), z.object({ a: z.string() })).and(z.record(z.string(), z.object({ b: z.string() }))),
+    { k: { a: '', b: '' } },
+  ],
+  [
+    'an intersection of records of enum keys',
+    z.record(z.enum(['a']), z.number()).and(z.record(z.enum(['b']), z.number())),
+    { a: 1, b: 2 },
+  ],
+  [
+    'an intersection of tuples',
+    z.object({ t: z.tuple([z.object({ a: z.string() })]).and(z.tuple([z.object({ b: z.string() })])) }),
+    { t: [{ a: '', b: '' }] },
+  ],
+  ['an intersection of recursive objects', List.and(Pairs), { next: { next: {}, other: {} } }],
+  [
+    'an intersection of numbers',
+    z.object({ n: z.number().multipleOf(2).and(z.number().multipleOf(3)) }),
+    { n: 6 },
+  ],
+  [
     'a shared definition',
     z.object({ home: Address, work: Address.optional() }),
     { home: { street: 'a', city: 'b' } },
@@ -223,6 +261,7 @@ const zodTable: [string, z.ZodType, unknown][] = [
     z.object({ a: z.object({ m: Money }).meta({ id: 'Price' }) }),
     { a: { m: { amount: 1, currency: 'EUR' } } },
   ],
+  ['a root whose id has a percent sign', z.object({ a: z.string() }).meta({ id: '100%' }), { a: '' }],
   ['a root with an id', Address, { street: 'a', city: 'b' }],
   [
     'a description',
@@ -371,6 +410,17 @@ const otherTable: [string, object, unknown][] = [
   [
     'a raw schema with definitions',
     { $defs: { A: { type: 'object', properties: { a: { type: 'string' } } } }, $ref: '#/$defs/A' },
+    { a: '' },
+  ],
+  [
+    'a raw schema with an anchor',
+    {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      $defs: { A: { $anchor: 'a', type: 'string' } },
+      type: 'object',
+      properties: { a: { $ref: '#a' } },
+      required: ['a'],
+    },
     { a: '' },
   ],
   [

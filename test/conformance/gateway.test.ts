@@ -413,6 +413,11 @@ describe('the gateway', () => {
     ['a byte order mark', '\ufeff{"model":"public/ok"}', 'We could not parse'],
     ['text after the JSON', '{"model":"public/ok"} x', 'We could not parse'],
     ['an array', '[]', 'We could not parse'],
+    [
+      'JSON that is nested too deeply',
+      `{"model":${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
+      'We could not parse',
+    ],
     ['null', 'null', 'you must provide a model parameter'],
     ['an empty model', '{"model":""}', 'you must provide a model parameter'],
     ['a null model', '{"model":null}', 'you must provide a model parameter'],

@@ -96,6 +96,10 @@ describe('handlers serve the emulator at', () => {
       `\`${Object.keys(handlersOptions)[0]}\``,
     );
   });
+
+  it('no object that is not an emulator', () => {
+    expect(() => handlers({} as Emulator)).toThrow('handlers: The first argument must be an emulator.');
+  });
 });
 
 describe('through msw,', () => {

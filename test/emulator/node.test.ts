@@ -254,6 +254,10 @@ describe('serve', () => {
     await expect(serve(createEmulator(), { [option]: value })).rejects.toThrow(`serve: \`${option}\``);
   });
 
+  it('rejects an object that is not an emulator', async () => {
+    await expect(serve({} as Emulator)).rejects.toThrow('serve: The first argument must be an emulator.');
+  });
+
   it('returns a loopback URL when it listens on all addresses', async () => {
     await using server = await serve(createEmulator(), { host: '0.0.0.0' });
     expect(server.url).toBe(`http://127.0.0.1:${server.port}`);

@@ -154,20 +154,37 @@ describe('a completion', () => {
     expect(body.choices[0].message).not.toHaveProperty('reasoning_content');
   });
 
-  it('in wire format is sent unchanged, with missing fields filled in', async () => {
+  it.each([{ total_tokens: 7 }, null])('in wire format is sent unchanged with usage %j', async (usage) => {
     const reply = {
       system_fingerprint: 'fp',
-      usage: { total_tokens: 7 },
+      usage,
       choices: [{ message: { content: 'x', y: [1] } }],
     };
     const { body } = await complete({ reply }, { n: 2, max_tokens: 1 });
     expect(body).toMatchObject({
       model: 'public/deepseek-r1',
       system_fingerprint: 'fp',
-      usage: { total_tokens: 7 },
+      usage,
       choices: [{ index: 0, message: { role: 'assistant', content: 'x', y: [1] }, finish_reason: 'stop' }],
     });
     expect(body.choices).toHaveLength(1);
+    const { drun, key } = await withKey({ reply });
+    const request = { stream: true, stream_options: { include_usage: true } };
+    const [, last] = (await events(await chat(drun, key, request))).reverse();
+    expect(JSON.parse(last ?? '')).toMatchObject({ choices: [], usage });
+  });
+
+  it('is assembled from chunks in wire format that lack fields or have a high index', async () => {
+    const chunks = [
+      { choices: [{ index: 2 ** 31, delta: { content: 'y' } }] },
+      { choices: [{ delta: { content: 'x' } }] },
+      { choices: [{ finish_reason: 'stop' }] },
+    ];
+    const { body } = await complete({ reply: { chunks } });
+    expect(body.choices).toMatchObject([
+      { index: 0, message: { role: 'assistant', content: 'x' }, finish_reason: 'stop' },
+      { index: 2 ** 31, message: { content: 'y' }, finish_reason: null },
+    ]);
   });
 });
 

@@ -41,18 +41,18 @@ async function modulesLoadedBy(program: string): Promise<LoadedModules> {
 }
 
 describe.each([
-  { subpath: 'drun-sdk', files: 24, packages: ['eventsource-parser'] },
-  { subpath: 'drun-sdk/api-keys', files: 18, packages: [] },
-  { subpath: 'drun-sdk/chat', files: 20, packages: ['eventsource-parser'] },
-  { subpath: 'drun-sdk/errors', files: 3, packages: [] },
-  { subpath: 'drun-sdk/secret', files: 4, packages: [] },
-  { subpath: 'drun-sdk/rotation', files: 14, packages: [] },
-  { subpath: 'drun-sdk/node', files: 6, packages: [] },
-])('import of $subpath', ({ subpath, files, packages }) => {
-  it(`loads at most ${files} files, neither ky nor zod, and not Node's fetch`, async () => {
+  { subpath: 'drun-sdk', files: 24 },
+  { subpath: 'drun-sdk/api-keys', files: 18 },
+  { subpath: 'drun-sdk/chat', files: 20 },
+  { subpath: 'drun-sdk/errors', files: 3 },
+  { subpath: 'drun-sdk/secret', files: 4 },
+  { subpath: 'drun-sdk/rotation', files: 14 },
+  { subpath: 'drun-sdk/node', files: 6 },
+])('import of $subpath', ({ subpath, files }) => {
+  it(`loads at most ${files} files, no library, and not Node's fetch`, async () => {
     const loaded = await modulesLoadedBy(`await import('${subpath}'); report();`);
 
-    expect(loaded.packages).toEqual(packages);
+    expect(loaded.packages).toEqual([]);
     expect(loaded.loadsFetch).toBe(false);
     expect(loaded.files).toBeLessThanOrEqual(files);
   });
@@ -79,7 +79,7 @@ describe('a call of', () => {
       process.exit();
     `);
 
-    expect(packages).toEqual(['eventsource-parser']);
+    expect(packages).toEqual([]);
     expect(loadsFetch).toBe(true);
   });
 
@@ -92,7 +92,7 @@ describe('a call of', () => {
       process.exit();
     `);
 
-    expect(packages).toEqual(['eventsource-parser']);
+    expect(packages).toEqual([]);
     expect(loadsFetch).toBe(false);
   });
 

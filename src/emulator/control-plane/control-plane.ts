@@ -1,7 +1,8 @@
 import type { Hono } from 'hono/tiny';
+import { isRecord, parseJson } from '../../internal/json.ts';
 import { isWorkspace, type KeyRecord, OWNER, type Scope } from '../account.ts';
 import type { Context, Env, Exchange, Middleware, Operate } from '../context.ts';
-import { bearerToken, isObject, json, notFound, parseJson, preferredLanguage } from '../http.ts';
+import { bearerToken, json, notFound, preferredLanguage } from '../http.ts';
 import * as errors from './errors.ts';
 import { keyMessage, selectPage, usageMessage, withoutZeros } from './messages.ts';
 import * as requests from './requests.ts';
@@ -115,6 +116,6 @@ function scopeOf(workspace: string | undefined): Scope {
 
 async function jsonBody({ req }: Exchange): Promise<Record<string, unknown>> {
   const body = parseJson(await req.raw.text());
-  if (!isObject(body)) throw errors.invalidBody();
+  if (!isRecord(body)) throw errors.invalidBody();
   return body;
 }

@@ -43,6 +43,7 @@ interface WireChoice {
 
 /** A choice assembled from deltas. */
 interface WholeChoice {
+  readonly index: number;
   readonly message: Record<string, unknown> & {
     tool_calls?: { function: Record<'name' | 'arguments', string> }[];
   };
@@ -68,7 +69,9 @@ export class Completion {
       const choices = reply.choices.map(completeChoice);
       this.#meter.read({ choices });
       const wire = isChat ? choices : choices.map((choice) => textChoice(choice, choice.message.content));
-      return this.#withHead({ ...reply, choices: wire, usage: reply.usage ?? this.#usage() });
+      // `null` is kept, because servers that count no tokens send it.
+      const usage = reply.usage === undefined ? this.#usage() : reply.usage;
+      return this.#withHead({ ...reply, choices: wire, usage });
     }
     const parts: WholeChoice[] = [];
     let usage: unknown;
@@ -77,7 +80,8 @@ export class Completion {
       usage = chunk.usage ?? usage;
       for (const choice of chunk.choices) accumulate(parts, choice as WireChoice);
     }
-    const choices = parts.map(({ message, rest }, index) => {
+    // The indexes may have gaps.
+    const choices = Object.values(parts).map(({ index, message, rest }) => {
       const { tool_calls, [reasoningField]: reasoning = null, ...fields } = message;
       const nulls = { content: null, refusal: null, annotations: null, audio: null, function_call: null };
       const choice = {
@@ -109,8 +113,8 @@ export class Completion {
   async *chunks(): AsyncGenerator<object, void, undefined> {
     const { isChat } = this.#options;
     for await (const chunk of this.#wireChunks()) {
-      const choices = (chunk.choices as WireChoice[]).map((choice) =>
-        isChat ? choice : textChoice(choice, choice.delta.content),
+      const choices = (chunk.choices as Partial<WireChoice>[]).map((choice) =>
+        isChat ? choice : textChoice(choice, choice.delta?.content),
       );
       yield this.#withHead({ ...chunk, choices });
     }
@@ -141,7 +145,8 @@ export class Completion {
       };
     }
     if (hasUsage !== true) return;
-    yield { choices: [], usage: usage ?? this.#usage(), system_fingerprint: FINGERPRINT, ...fields };
+    const reported = usage === undefined ? this.#usage() : usage;
+    yield { choices: [], usage: reported, system_fingerprint: FINGERPRINT, ...fields };
   }
 
   /** Adds the fields common to all completions and chunks, unless `body` already has them. */
@@ -213,8 +218,8 @@ function usageOf(reply: Reply): unknown {
 }
 
 /** Merges a choice in a chunk into the choices assembled so far. */
-function accumulate(choices: WholeChoice[], { index, delta, ...rest }: WireChoice): void {
-  choices[index] ??= { message: {}, rest: {} };
+function accumulate(choices: WholeChoice[], { index = 0, delta = {}, ...rest }: Partial<WireChoice>): void {
+  choices[index] ??= { index, message: {}, rest: {} };
   const { message } = choices[index];
   Object.assign(choices[index].rest, rest);
   const { role, tool_calls: calls, ...fields } = delta;

@@ -1,5 +1,5 @@
+import { isRecord, parseJson } from '../../internal/json.ts';
 import { type Body, type Bytes, dataOf, eventsOf, mapBody, splitAfter } from '../body.ts';
-import { isObject, parseJson } from '../http.ts';
 
 /*
  * Rewrites responses from model servers as the gateway does. The gateway is written in Go, whose JSON differs from
@@ -44,7 +44,7 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
 /** Rewrites a non-streaming response as the gateway does. Returns `undefined` if the gateway cannot use it. */
 export function rewriteWhole(text: string, response: Response, model: string) {
   const body = parseJson(text);
-  if (!isObject(body) || !isUsage(body.usage)) return undefined;
+  if (!isRecord(body) || !isUsage(body.usage)) return undefined;
   const error = errorOf(body, response);
   if (error !== undefined) return { status: response.status, text: goJson({ error }), isError: true };
   // The gateway responds with 200 even if the model server's status is a different 2xx.
@@ -55,7 +55,7 @@ export function rewriteWhole(text: string, response: Response, model: string) {
 /** Returns the error in a response, reduced to the four fields that the gateway sends. */
 function errorOf(body: Record<string, unknown>, { status, statusText }: Response): object | undefined {
   const { error } = body;
-  if (isObject(error) && Object.keys(error).length > 0) {
+  if (isRecord(error) && Object.keys(error).length > 0) {
     const fields = reduced(error);
     const { code, param, type } = fields;
     const empty = `unknown error (empty message received from upstream): code: ${code ?? ''}, type: ${type}, param: ${param ?? ''}`;
@@ -125,7 +125,7 @@ async function* rewrittenEvents(
       return;
     }
     const chunk = parseJson(data);
-    const isUsable = isObject(chunk) || chunk === null;
+    const isUsable = isRecord(chunk) || chunk === null;
     if (data.includes('"completion_tokens":') && !(isUsable && isUsage(chunk?.usage))) {
       yield INTERNAL_ERROR;
       return;
@@ -139,10 +139,10 @@ async function* rewrittenEvents(
 
 /** Returns whether Go can decode a `usage` value. The counts in an object must be unsigned integers. */
 function isUsage(usage: unknown): boolean {
-  if (!isObject(usage)) return true;
+  if (!isRecord(usage)) return true;
   const isCount = (value: unknown): boolean => Number.isInteger(value ?? 0) && Number(value ?? 0) >= 0;
   const isDetail = (value: unknown): boolean =>
-    isObject(value ?? {}) && Object.values(value ?? {}).every(isCount);
+    isRecord(value ?? {}) && Object.values(value ?? {}).every(isCount);
   const { total_tokens, completion_tokens, prompt_tokens } = usage;
   const { completion_tokens_details, prompt_tokens_details } = usage;
   return (
@@ -159,7 +159,7 @@ export function goJson(value: unknown): string {
 function serialize(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.toWellFormed());
   if (Array.isArray(value)) return `[${value.map(serialize).join(',')}]`;
-  if (!isObject(value)) return JSON.stringify(value) ?? 'null';
+  if (!isRecord(value)) return JSON.stringify(value) ?? 'null';
   const names = Object.keys(value).filter((name) => value[name] !== undefined);
   return `{${names
     .sort((a, b) => (a < b ? -1 : 1))

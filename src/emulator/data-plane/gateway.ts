@@ -1,7 +1,8 @@
 import type { Hono } from 'hono/tiny';
+import { isRecord, parseJson } from '../../internal/json.ts';
 import { type KeyRecord, remainingTokens } from '../account.ts';
 import type { Context, Env, Exchange, Operate } from '../context.ts';
-import { bearerToken, bodyText, HttpError, isEventStream, isObject, notFound, parseJson } from '../http.ts';
+import { bearerToken, bodyText, HttpError, isEventStream, notFound } from '../http.ts';
 import { modelAccess } from '../model-access.ts';
 import type { EmulatedOperation } from '../operation.ts';
 import * as errors from './errors.ts';
@@ -76,8 +77,8 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
     const request = c.req.raw;
     const key = authenticate(c);
     const body = parseJson(await bodyText(request));
-    if (!isGateway && !isObject(body)) throw new ModelServerError(400, 'JSON decode error');
-    if (!isObject(body) && body !== null) throw errors.invalidJson();
+    if (!isGateway && !isRecord(body)) throw new ModelServerError(400, 'JSON decode error');
+    if (!isRecord(body) && body !== null) throw errors.invalidJson();
     const given = body?.model || (isGateway ? '' : (models[0]?.id ?? ''));
     const model = typeof given === 'object' ? goJson(given) : String(given);
     if (body === null || (isGateway && model === '')) throw errors.missingModel();
@@ -144,6 +145,6 @@ export function dataPlane(app: Hono<Env>, operate: Operate, context: Context, ru
 /** Replaces `stream_options` in a streaming request, as the gateway does, unless they already request usage. */
 function withUsage(body: Record<string, unknown>): Record<string, unknown> {
   if (body.stream !== true) return body;
-  const options = isObject(body.stream_options) ? body.stream_options : {};
+  const options = isRecord(body.stream_options) ? body.stream_options : {};
   return options.include_usage === true ? body : { ...body, stream_options: { include_usage: true } };
 }

@@ -1,5 +1,5 @@
 import { fromJSONSchema, registry, type z } from 'zod';
-import { isObject } from '../http.ts';
+import { isRecord } from '../../internal/json.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -11,7 +11,7 @@ function normalized(schema: unknown) {
   const references: string[] = [];
   const rewritten = (part: unknown): unknown => {
     if (Array.isArray(part)) return part.map(rewritten);
-    if (!isObject(part)) return part;
+    if (!isRecord(part)) return part;
     // zod would fill in missing fields from their defaults, but a model must send these fields.
     const { $schema: _, default: __, ...keywords } = part;
     const copy = mapValues(keywords, (value, name) =>
@@ -24,7 +24,7 @@ function normalized(schema: unknown) {
     }
     // zod ignores names in `required` that `properties` does not list. zod's own record schemas contain such names.
     if (Array.isArray(required)) {
-      const names = required.map((name) => [name, isObject(rest) ? rest : {}]);
+      const names = required.map((name) => [name, isRecord(rest) ? rest : {}]);
       copy.properties = { ...Object.fromEntries(names), ...Object(properties) };
     }
     // zod's `time` format requires an offset, but the pattern might not allow one.

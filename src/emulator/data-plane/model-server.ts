@@ -1,7 +1,8 @@
+import { parseJson } from '../../internal/json.ts';
 import type { KeyRecord } from '../account.ts';
 import { bodyOf } from '../body.ts';
 import type { Context, Env } from '../context.ts';
-import { HttpError, isIterable, parseJson } from '../http.ts';
+import { HttpError, isIterable } from '../http.ts';
 import { keyView } from '../keys.ts';
 import type { EmulatedModel } from '../options.ts';
 import { ALPHANUMERIC } from '../random.ts';

@@ -1,4 +1,5 @@
-import { isIterable, isObject } from '../http.ts';
+import { isRecord } from '../../internal/json.ts';
+import { isIterable } from '../http.ts';
 import { delta as deltaSchema, reply as replySchema } from '../scenario.ts';
 import type {
   ChatRequest,
@@ -29,7 +30,7 @@ function isDelta(value: unknown): value is string | EmulatedDelta {
 }
 
 export function isCompletion(reply: unknown): reply is EmulatedCompletion {
-  return isObject(reply) && 'choices' in reply;
+  return isRecord(reply) && 'choices' in reply;
 }
 
 /** Returns whether a reply or any of its chunks is in wire format and therefore sent regardless of the request. */
@@ -69,10 +70,7 @@ export async function* limitedPieces(
     budget -= characters.length;
     return taken === '' ? undefined : taken;
   };
-  const stops = [request.stop ?? []]
-    .flat()
-    .map(String)
-    .filter((text) => text !== '');
+  const stops = [request.stop ?? []].flat().filter((text) => text !== '') as string[];
   // Like vLLM, hold back text that may begin a stop string: one character fewer than the longest stop string has.
   const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
   let held = '';
@@ -107,16 +105,10 @@ export async function* piecesOf(reply: ScriptedReply): AsyncGenerator<Piece, voi
     }
     return;
   }
-  const {
-    chunks,
-    reasoning = '',
-    content,
-    refusal,
-    toolCalls = [],
-    finishReason,
-  } = typeof reply === 'string' ? { content: reply } : reply;
+  const whole: EmulatedReply = typeof reply === 'string' ? { content: reply } : reply;
+  const { chunks = [], reasoning = '', content, refusal, toolCalls = [], finishReason } = whole;
   if (refusal !== undefined) yield { refusal };
-  for (const chunk of (chunks ?? []) as readonly (string | EmulatedDelta)[]) {
+  for (const chunk of chunks as readonly (string | EmulatedDelta)[]) {
     yield typeof chunk === 'string' ? { content: chunk } : chunk;
   }
   for (const text of cut(reasoning)) yield { reasoning: text };

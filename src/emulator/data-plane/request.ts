@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { isObject } from '../http.ts';
+import { isRecord } from '../../internal/json.ts';
 import { ModelServerError } from './errors.ts';
 import type { ChatRequest, EmulatedMessage } from './reply.ts';
 
@@ -96,7 +96,7 @@ function reject(condition: boolean, text: string, param: string): void {
 /** Rejects `stream_options` in a request that does not stream. */
 function checkOptions(request: Readonly<Record<string, unknown>>): void {
   const needsStream = 'Stream options can only be defined when `stream=True`.';
-  reject(isObject(request.stream_options) && request.stream !== true, needsStream, 'stream_options');
+  reject(isRecord(request.stream_options) && request.stream !== true, needsStream, 'stream_options');
 }
 
 /** A tool that the request offers. */
@@ -116,7 +116,7 @@ export function offeredTools({ tools }: ChatRequest): readonly OfferedTool[] {
 export function requiredTool(request: ChatRequest): string | undefined {
   const { tool_choice: choice } = request;
   if (choice === 'required') return offeredTools(request)[0]?.name;
-  return isObject(choice) && isObject(choice.function) ? String(choice.function.name) : undefined;
+  return isRecord(choice) && isRecord(choice.function) ? String(choice.function.name) : undefined;
 }
 
 function checkTools(request: ChatRequest): void {
@@ -132,11 +132,11 @@ function checkTools(request: ChatRequest): void {
 }
 
 function checkResponseFormat({ response_format: format }: ChatRequest): void {
-  if (!isObject(format) || format.type !== 'json_schema') return;
+  if (!isRecord(format) || format.type !== 'json_schema') return;
   const { json_schema: json } = format;
   const missing = "When response_format type is 'json_schema', the 'json_schema' field must be provided.";
   reject(json === undefined || json === null, missing, 'response_format');
-  const isNamed = isObject(json) && typeof json.name === 'string';
+  const isNamed = isRecord(json) && typeof json.name === 'string';
   reject(!isNamed, '`response_format.json_schema.name` is missing or not a string.', 'response_format');
 }
 
@@ -144,9 +144,9 @@ function checkResponseFormat({ response_format: format }: ChatRequest): void {
 export function responseSchema({
   response_format: format,
 }: ChatRequest): { readonly schema: unknown; readonly strict: boolean } | undefined {
-  if (!isObject(format)) return undefined;
+  if (!isRecord(format)) return undefined;
   if (format.type === 'json_object') return { schema: { type: 'object' }, strict: false };
-  if (format.type !== 'json_schema' || !isObject(format.json_schema)) return undefined;
+  if (format.type !== 'json_schema' || !isRecord(format.json_schema)) return undefined;
   return {
     schema: format.json_schema.schema ?? { type: 'object' },
     strict: format.json_schema.strict === true,

@@ -1,5 +1,5 @@
+import { isRecord } from '../../internal/json.ts';
 import type { TokenUsage } from '../account.ts';
-import { isObject } from '../http.ts';
 
 /*
  * Estimates token counts without a tokenizer: four characters (Unicode code points) count as one token, rounded up. The
@@ -25,7 +25,7 @@ export function promptTokens(messages: readonly unknown[]): number {
 
 /** Returns the text of a message's `content`. If `content` is an array, joins the texts of the parts. */
 export function textOf(content: unknown): string {
-  const texts = [content].flat().map((part) => (isObject(part) ? part.text : part));
+  const texts = [content].flat().map((part) => (isRecord(part) ? part.text : part));
   return texts.filter((text) => typeof text === 'string').join('');
 }
 
@@ -43,11 +43,11 @@ export class UsageMeter {
 
   /** Reads a completion or a chunk. */
   read(response: unknown): void {
-    if (!isObject(response)) return;
+    if (!isRecord(response)) return;
     this.#reported = readUsage(response.usage) ?? this.#reported;
-    for (const choice of Array.isArray(response.choices) ? response.choices.filter(isObject) : []) {
+    for (const choice of Array.isArray(response.choices) ? response.choices.filter(isRecord) : []) {
       const message = choice.delta ?? choice.message ?? { text: choice.text };
-      if (isObject(message)) this.#add(message);
+      if (isRecord(message)) this.#add(message);
     }
   }
 
@@ -69,7 +69,7 @@ export class UsageMeter {
       this.#characters += length;
       if (name.startsWith('reasoning')) this.#reasoningCharacters += length;
       if (Array.isArray(value))
-        for (const call of value) if (isObject(call?.function)) this.#add(call.function);
+        for (const call of value) if (isRecord(call?.function)) this.#add(call.function);
     }
   }
 }

@@ -1,7 +1,8 @@
+import { isRecord, parseJson } from '../../internal/json.ts';
 import type { PlatformUrl } from '../../internal/platform.ts';
 import { redact } from '../../secret/redact.ts';
 import { Secret } from '../../secret/secret.ts';
-import { bodyText, isObject, parseJson } from '../http.ts';
+import { bodyText } from '../http.ts';
 import type { EmulatedModel, UpstreamOptions } from '../options.ts';
 import { upstreamError } from './errors.ts';
 import type { ModelRequest } from './model-server.ts';
@@ -45,7 +46,7 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
     async models(signal: AbortSignal): Promise<EmulatedModel[]> {
       const response = await send('/models', { method: 'GET' }, signal);
       const body = parseJson(await bodyText(response).catch(() => ''));
-      if (response.ok && isObject(body) && Array.isArray(body.data)) {
+      if (response.ok && isRecord(body) && Array.isArray(body.data)) {
         return body.data.flatMap((model) => (typeof model?.id === 'string' ? [{ id: model.id }] : []));
       }
       throw upstreamError(`GET ${url}/models returned ${response.status} without a list of models.`);
@@ -64,7 +65,7 @@ export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions)
 /** Describes a failure in the words of Go's HTTP client, because the gateway uses that client. */
 function causeOf(error: unknown, { hostname, port, protocol }: URL): string {
   const { message, cause } = error instanceof Error ? error : new Error(String(error));
-  const code = isObject(cause) && typeof cause.code === 'string' ? cause.code : undefined;
+  const code = isRecord(cause) && typeof cause.code === 'string' ? cause.code : undefined;
   const address = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
   // For a port that `fetch` blocks, the gateway would report a refused connection.
   const isBlocked = cause instanceof Error && cause.message === 'bad port';

@@ -49,6 +49,7 @@ const count = (minimum: number): z.ZodType =>
     `must be an integer of at least ${minimum}, or Infinity`,
   );
 const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a valid header name');
+const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must be a valid header value');
 const milliseconds: Row = { check: z.number().min(0), random: ({ delayMs }) => delayMs() };
 const flag: Row = { check: z.boolean(), random: () => true };
 const chunks: Row = { check: count(0), random: (draw) => draw.chunks() };
@@ -117,7 +118,7 @@ const FAULTS: Readonly<Record<keyof Fault, Row>> = {
     random: ({ random }) => oneOf(RANDOM_STATUSES, random),
   },
   body: { check: z.unknown(), needs: ['status'] },
-  headers: { check: z.record(headerName, z.string()), needs: ['status'] },
+  headers: { check: z.record(headerName, headerValue), needs: ['status'] },
   dropConnection: { ...flag, isEnding: true },
   applied: { ...flag, needs: ['status', 'dropConnection'], randomly: () => ({ dropConnection: true }) },
 

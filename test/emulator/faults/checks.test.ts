@@ -20,6 +20,8 @@ describe('a fault with an invalid field is rejected', () => {
     [{ dropConnection: 'before' }, '`dropConnection`'],
     [{ dropConnection: false, omitDone: false }, 'has no effect'],
     [{ status: 503, headers: { 'no header': 'x' } }, '`headers.no header`'],
+    [{ status: 503, headers: { 'retry-after': '1\n' } }, '`headers.retry-after`'],
+    [{ status: 503, headers: { reason: '忙' } }, '`headers.reason`'],
     [{ status: 503, plane: 'both' }, '`plane`'],
     [{ status: 503, operation: 'rotate' }, '`operation`'],
     [{ status: 503, key: 7 }, '`key`'],
