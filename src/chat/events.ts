@@ -112,7 +112,7 @@ export class EventDecoder {
     this.#rest += text;
     const start = this.isBlank ? this.#rest.trimStart() : '';
     if (start !== '') this.#format = start.startsWith('<') ? 'html' : /^[{[]/.test(start) ? 'json' : 'events';
-    if (this.#format === 'events') this.#readLines();
+    if (this.#format === 'events') this.#readLines(text);
   }
 
   /** Processes the remaining text when the body has ended or the connection has been lost. */
@@ -126,19 +126,20 @@ export class EventDecoder {
     }
     if (this.#format !== 'events') return;
     this.#rest += '\n';
-    this.#readLines();
+    this.#readLines('\n');
     // Some servers omit the empty line after the last event.
     this.#endEvent(true);
   }
 
-  #readLines(): void {
+  /** @param added - The end of the unprocessed text. Without a newline, it only extends the last line. */
+  #readLines(added: string): void {
     // A `\r` at the end may be the first half of a `\r\n`.
-    const lines = this.#rest.split(/\r\n|\n|\r(?!$)/);
+    const lines = /[\r\n]/.test(added) ? this.#rest.split(/\r\n|\n|\r(?!$)/) : [this.#rest];
     this.#rest = lines.pop() ?? '';
     for (const line of lines) this.#readLine(line);
-    if (this.#rest.startsWith(':')) this.#rest = ':';
     if (this.#rest.length + (this.#lines?.length ?? 0) <= MAX_EVENT_LENGTH) return;
-    this.#emit({ type: 'invalid', reason: 'an event that is larger than 8 MiB' });
+    if (this.#rest.startsWith(':')) this.#rest = ':';
+    else this.#emit({ type: 'invalid', reason: 'an event that is larger than 8 MiB' });
   }
 
   #readLine(line: string): void {

@@ -75,23 +75,23 @@ export class ToolCallList {
   #find(deltas: readonly Fields[], touched: ReadonlySet<PendingCall>): PendingCall | undefined {
     const [delta = {}] = deltas;
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
-    const isPart = name === '';
-    const withId = this.#calls?.filter((call) => id !== undefined && call.id === id);
-    const sameId = withId?.findLast((call) => call.index === index) ?? withId?.at(-1);
-    const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
+    const calls = this.#calls ?? [];
+    const withId = calls.filter((call) => id !== undefined && call.id === id);
+    const sameId = withId.findLast((call) => call.index === index) ?? withId.at(-1);
+    const sameIndex = calls.findLast((call) => index !== undefined && call.index === index);
     // Deltas without a name continue the most recent calls, in order.
     const named = deltas.findIndex((one) => nameOf(one) !== '');
-    const parts = Math.min(named < 0 ? deltas.length : named || 1, this.length);
-    const last = index === undefined || (isPart && id === undefined) ? this.#calls?.at(-parts) : undefined;
+    const last = calls.at(-Math.min(named < 0 ? deltas.length : named || 1, calls.length));
+    if (name === '')
+      return sameId ?? sameIndex ?? (index === undefined || id === undefined ? last : undefined);
     // Some servers give several calls the same id.
-    const isOther =
-      sameId && isElsewhere(sameId, delta) && (nameOf(sameId.fields) !== name || touched.has(sameId));
-    const call = (isOther && !isPart ? undefined : sameId) ?? sameIndex ?? last;
-    if (call === undefined || isPart) return call;
-    if (startsAnother(call, delta)) return undefined;
+    const isRepeated =
+      sameId && (!isElsewhere(sameId, delta) || (nameOf(sameId.fields) === name && !touched.has(sameId)));
+    const call = (isRepeated ? sameId : undefined) ?? sameIndex ?? (index === undefined ? last : undefined);
+    if (call === undefined || startsAnother(call, delta)) return undefined;
     if (call === sameId) return call;
-    const isAnother = (id !== undefined && call.id !== undefined) || touched.has(call);
-    return isAnother || (call === last && !['', name].includes(nameOf(call.fields))) ? undefined : call;
+    if ((id !== undefined && call.id !== undefined) || touched.has(call)) return undefined;
+    return index !== undefined || ['', name].includes(nameOf(call.fields)) ? call : undefined;
   }
 
   #begin(index: number | undefined): PendingCall {
