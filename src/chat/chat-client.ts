@@ -10,6 +10,7 @@ import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import { invalidResponse, readJson } from '../http/errors.ts';
 import {
+  checkBaseUrl,
   checkFunction,
   checkOrigin,
   checkTimeout,
@@ -17,9 +18,9 @@ import {
   mergeOptions,
   optionOrVariable,
   refuseBrowser,
+  regionUrl,
 } from '../http/options.ts';
 import { fetchTransport } from '../http/transport.ts';
-import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { isRecord } from '../internal/json.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';

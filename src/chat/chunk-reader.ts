@@ -8,10 +8,9 @@ import {
 import { toConnectionError } from '../http/connection.ts';
 import type { ResponseContext } from '../http/context.ts';
 import { invalidResponse, toApiError } from '../http/errors.ts';
-import { requestIdOf } from '../http/headers.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
-import type { TransportResponse } from '../http/transport.ts';
-import { streamChannel } from '../internal/diagnostics.ts';
+import { requestIdOf, type TransportResponse } from '../http/transport.ts';
+import { streamChannel } from '../internal/runtime.ts';
 import { abortable } from '../internal/wait.ts';
 import { CompletionAccumulator } from './accumulator.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './completion.ts';

@@ -26,7 +26,7 @@ export abstract class DrunError<Name extends string = string, Code extends strin
   declare readonly code: Code;
 
   /** @internal */
-  constructor(name: Name, code: Code, message: string, fields: object = {}) {
+  constructor(message: string, fields: object = {}, code: Code, name: Name) {
     const { cause, ...visible } = fields as { readonly cause?: unknown };
     super(message, cause === undefined ? undefined : { cause });
     for (const [field, value] of Object.entries(Object.assign({ code }, visible, { code, name }))) {
@@ -57,12 +57,16 @@ type ErrorClass<Base extends DrunError> = new <Fields extends object = object>(
 
 /** Creates a base class, as in `class LostError extends errorClass('LostError', 'lost')<{ readonly id: string }> {}`. */
 // @__NO_SIDE_EFFECTS__
-function errorClass<Name extends string, Code extends string>(name: Name, code: Code) {
-  return class extends DrunError<Name, Code> {
+function errorClass<Name extends string, Code extends string, Parent extends DrunError>(
+  name: Name,
+  code: Code,
+  parent: new (message: string, fields: never) => Parent = DrunError as never,
+) {
+  return class extends (parent as unknown as new (...args: unknown[]) => DrunError) {
     constructor(message: string, fields?: object) {
-      super(name, code, message, fields);
+      super(message, fields, code, name);
     }
-  } as unknown as ErrorClass<DrunError<Name, Code>>;
+  } as unknown as ErrorClass<Parent & DrunError<Name, Code>>;
 }
 
 /** A violation of a schema or of the API contract. */
@@ -115,26 +119,11 @@ export class InvalidResponseError extends errorClass('InvalidResponseError', 'in
   readonly excerpt?: string | undefined;
 }> {}
 
-/** The codes of {@link ApiError} and its subclasses. */
-export type ApiErrorCode =
-  | 'api_error'
-  | 'invalid_request'
-  | 'authentication_failed'
-  | 'insufficient_quota'
-  | 'permission_denied'
-  | 'not_found'
-  | 'rate_limited'
-  | 'api_key_limit_reached'
-  | 'server_error';
-
 /** The fields of an {@link ApiError}. */
 export type ApiErrorInit = FieldsOf<ApiError>;
 
 /** The service reported an error. Subclasses represent common statuses; this class represents all others. */
-export class ApiError<
-  Code extends ApiErrorCode = ApiErrorCode,
-  Name extends string = string,
-> extends DrunError<Name, Code> {
+export class ApiError<Code extends string = string> extends DrunError<string, Code> {
   /** HTTP status. If a 2xx response reports an error, a status in its body takes precedence over the HTTP status. */
   declare readonly status: number;
   /** Origin and path of the request. */
@@ -153,48 +142,46 @@ export class ApiError<
   declare readonly excerpt?: string | undefined;
 
   /** Subclasses pass their `code` and `name`. */
-  constructor(
-    message: string,
-    fields: ApiErrorInit,
-    code: Code = 'api_error' as Code,
-    name: Name = 'ApiError' as Name,
-  ) {
-    super(name, code, message, fields);
+  constructor(message: string, fields: ApiErrorInit, code = 'api_error' as Code, name = 'ApiError') {
+    super(message, fields, code, name);
   }
 }
 
-// @__NO_SIDE_EFFECTS__
-function apiErrorClass<Name extends string, Code extends ApiErrorCode>(name: Name, code: Code) {
-  return class extends ApiError<Code, Name> {
-    constructor(message: string, fields: ApiErrorInit) {
-      super(message, fields, code, name);
-    }
-  } as unknown as ErrorClass<ApiError<Code, Name>>;
-}
-
 /** 400 or 422: the request is invalid. Retrying an invalid request does not help. */
-export class InvalidRequestError extends apiErrorClass('InvalidRequestError', 'invalid_request') {}
+export class InvalidRequestError extends errorClass('InvalidRequestError', 'invalid_request', ApiError) {}
 
 /** 401: the credential is missing, unknown, deleted, disabled or expired. */
-export class AuthenticationError extends apiErrorClass('AuthenticationError', 'authentication_failed')<{
+export class AuthenticationError extends errorClass(
+  'AuthenticationError',
+  'authentication_failed',
+  ApiError,
+)<{
   /** The rejected credential, masked (`sk-******7ucU`). Absent if the credential may belong to a model server. */
   readonly maskedKey?: string | undefined;
 }> {}
 
 /** 402, or 429 with the code `insufficient_quota`: the quota of the account or of the key is used up. */
-export class InsufficientQuotaError extends apiErrorClass('InsufficientQuotaError', 'insufficient_quota') {}
+export class InsufficientQuotaError extends errorClass(
+  'InsufficientQuotaError',
+  'insufficient_quota',
+  ApiError,
+) {}
 
 /** 403: the credential does not permit this request, for example because the model is on the key's deny list. */
-export class PermissionDeniedError extends apiErrorClass('PermissionDeniedError', 'permission_denied') {}
+export class PermissionDeniedError extends errorClass(
+  'PermissionDeniedError',
+  'permission_denied',
+  ApiError,
+) {}
 
 /** 404: the key, model or path does not exist, or the model is not on the key's allow list. */
-export class NotFoundError extends apiErrorClass('NotFoundError', 'not_found') {}
+export class NotFoundError extends errorClass('NotFoundError', 'not_found', ApiError) {}
 
 /** 429: too many requests. `retryAfterMs` is present if the service reports how long to wait. */
-export class RateLimitError extends apiErrorClass('RateLimitError', 'rate_limited') {}
+export class RateLimitError extends errorClass('RateLimitError', 'rate_limited', ApiError) {}
 
 /** 5xx: the service or a model server behind it failed. */
-export class ServerError extends apiErrorClass('ServerError', 'server_error') {}
+export class ServerError extends errorClass('ServerError', 'server_error', ApiError) {}
 
 /** A key that appears to be unused. */
 export interface UnusedKey {
@@ -208,7 +195,7 @@ export interface UnusedKey {
 }
 
 /** The account has reached its API key limit. Delete a key before you create another one. */
-export class ApiKeyLimitError extends apiErrorClass('ApiKeyLimitError', 'api_key_limit_reached')<{
+export class ApiKeyLimitError extends errorClass('ApiKeyLimitError', 'api_key_limit_reached', ApiError)<{
   /** The reason given by the service. */
   readonly reason: string;
   /** Number of keys in the account; absent if the keys could not be listed. */
@@ -343,7 +330,7 @@ export class KeyRingError extends DrunError<'KeyRingError', KeyRingErrorCode> {
   declare readonly keyIds: readonly string[];
 
   constructor(message: string, { code, ...fields }: FieldsOf<KeyRingError> & Pick<KeyRingError, 'code'>) {
-    super('KeyRingError', code, message, fields);
+    super(message, fields, code, 'KeyRingError');
   }
 }
 
