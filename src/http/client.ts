@@ -63,7 +63,6 @@ interface Call<T> extends ResponseContext {
   readonly endpoint: Endpoint<T>;
   /** Number of the latest request within the call, starting at 1. */
   attempt: number;
-  response?: TransportResponse;
 }
 
 /** Sends a client's requests. Handles credentials, deadlines and retries, and throws typed errors. */
@@ -181,6 +180,7 @@ export class HttpClient {
     const { endpoint, url, deadline } = call;
     const { method, query, accept = 'application/json' } = endpoint;
     const startedAt = performance.now();
+    call.response = undefined;
     try {
       endpoint.onSend?.();
       const sending = this.#options.transport.send({

@@ -7,6 +7,7 @@ import { type Credential, type CredentialContext, isSecret, Secret } from '../se
 import type { RequestLogEntry } from './call.ts';
 import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
+import type { TransportResponse } from './transport.ts';
 
 interface CallDescription {
   /** Method and path without ids, such as `DELETE /apikeys/{id}`. Error messages start with this label. */
@@ -17,6 +18,8 @@ interface CallDescription {
   readonly deadline: Deadline;
   readonly provideCredential: ReadCredential;
   readonly credentialOption?: 'apiKey' | 'accessToken';
+  /** The response to the latest request, if it has arrived. */
+  response?: TransportResponse | undefined;
   /** The diagnostics message of the latest request, if there are subscribers. Contains no body, key id or credential. */
   diagnostics?: Partial<RequestLogEntry> & { readonly host: string; completion?: object };
 }
@@ -123,13 +126,14 @@ function reveal(secret: Secret, option: string): string {
   }
 }
 
-/** Anything that looks like a d.run API key, and any `Bearer` or `Basic` credential. */
+/** Anything that looks like a d.run API key. */
 const API_KEY = /\bsk-[\w-]{16,}/g;
-const ANY_BEARER = /\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}/gi;
+/** Any `Bearer` or `Basic` credential, and any password in a URL, such as that of a proxy. */
+const ANY_CREDENTIAL = /(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}|(:\/\/[^\s/@:]*:)[^\s/@]+(?=@)/gi;
 
 /** Names of headers whose values are credentials. */
 const CREDENTIAL_HEADER =
-  /^(?:.+-)?(?:auth|authorization|cookie|credentials?|(?:api-?)?key|password|secret|signature|token)$/i;
+  /^(?:.+-)?(?:auth|authorization|cookie|credentials?|jwt|(?:api-?)?key|password|secret|session(?:-?id)?|signature|token)$/i;
 
 /** Shorter parts of a header value are not masked, because they may be ordinary words. */
 const MIN_HEADER_PART = 8;
@@ -144,7 +148,7 @@ function redactorOf(
     ...credentials.map((credential) => credential.reveal()),
     ...secretHeaders.flatMap(([, value]) => credentialsIn(value)),
   ]);
-  return (text) => redact(text).replace(API_KEY, mask).replace(ANY_BEARER, '$1$2******');
+  return (text) => redact(text).replace(API_KEY, mask).replace(ANY_CREDENTIAL, '$1$2******');
 }
 
 /** Returns a header value and its parts: cookie values, the text after a scheme, and a base64-encoded password. */
