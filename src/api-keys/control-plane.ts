@@ -3,7 +3,7 @@ import type { CallOptions, CallPromise, FetchFunction, Result } from '../http/ca
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import type { Deadline } from '../http/deadline.ts';
 import * as config from '../http/options.ts';
-import { callFetch, FetchResponse, type Transport } from '../http/transport.ts';
+import { callFetch, fetchResponse, type Transport } from '../http/transport.ts';
 import { checkInt32 } from './endpoints.ts';
 import type { ApiKeysOptions, WorkspaceApiKeysOptions } from './types.ts';
 
@@ -123,7 +123,7 @@ function kyTransport(fetch: FetchFunction | undefined): Transport {
           return callFetch(fetch, request.url, { method, headers: all, body, signal });
         },
       });
-      return new FetchResponse(response);
+      return fetchResponse(response);
     },
   };
 }

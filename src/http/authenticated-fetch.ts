@@ -6,7 +6,7 @@ import { type ResponseContext, responseContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
 import { toConnectionError } from './failures.ts';
-import { callFetch, FetchResponse } from './transport.ts';
+import { callFetch, fetchResponse } from './transport.ts';
 
 /** A `fetch` function that other clients, such as `openai`, can use to call d.run. */
 export type AuthenticatedFetch = (
@@ -82,7 +82,7 @@ async function readRequest(
 /** Returns a redacted copy of an error response, because the gateway echoes API keys in its errors. */
 async function redacted(response: Response, { deadline, redact }: ResponseContext): Promise<Response> {
   const { status, statusText, url } = response;
-  const body = new FetchResponse(response);
+  const body = fetchResponse(response);
   const text = await deadline.race(readText(body, Number.POSITIVE_INFINITY)).finally(() => body.cancel());
   const headers = new Headers();
   for (const [name, value] of response.headers) headers.append(name, redact(value));

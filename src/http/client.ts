@@ -120,7 +120,7 @@ export class HttpClient {
       endpoint,
       attempt: 0,
       label: `${method} ${path}`,
-      url: this.root + (params ? config.fillPath(path, params) : path),
+      url: this.root + path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params?.[name] ?? '')),
       headers: { ...this.#headers, ...(headers && config.checkHeaders(headers, config.RESERVED_HEADERS)) },
       deadline,
       provideCredential:

@@ -150,7 +150,3 @@ export function regionUrl(region: string): URL {
   if (typeof region === 'string' && REGION.test(region)) return new URL(`https://${region}.d.run`);
   throw invalid('region', 'must be the first label of a host name, such as "sh-02"');
 }
-
-export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
-  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
-}
