@@ -27,7 +27,7 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   if (!canHoldOptions(options)) {
     // The message omits the value, because it may be a credential, as in `new ChatClient('sk-…')`.
     const kind = typeof options === 'object' ? 'null, an array or a class instance' : typeof options;
-    const why = `${owner} expects an object with options (received ${kind}).`;
+    const why = `${owner} expects an object such as \`{ ${allowed[0]} }\` (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });
   }
   const { name, suggestion } = findUnknownOption(options, allowed) ?? {};
