@@ -75,6 +75,7 @@ function report(subpath: string, file: string): string {
 function declarationOf(symbol: ts.Symbol): string {
   const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
   return (target.declarations ?? [])
+    .flatMap((declaration) => [...baseOf(declaration), declaration])
     .map((declaration) => {
       const node = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
       return printer.printNode(ts.EmitHint.Unspecified, node, node.getSourceFile());
@@ -84,6 +85,14 @@ function declarationOf(symbol: ts.Symbol): string {
     .replaceAll(/^\s*(?:#private;|private .*;)\n/gm, '')
     .replaceAll('"', "'")
     .replaceAll(/^/gm, '  ');
+}
+
+/** Returns the constant that the compiler declares for a class that extends an expression. */
+function baseOf(declaration: ts.Declaration): ts.Declaration[] {
+  if (!ts.isClassDeclaration(declaration)) return [];
+  const base = declaration.heritageClauses?.[0]?.types[0]?.expression;
+  if (!base?.getText().endsWith('_base')) return [];
+  return checker.getSymbolAtLocation(base)?.declarations ?? [];
 }
 
 /** Returns the lines that only one of the two texts contains. */

@@ -11,8 +11,15 @@ const folders = {
   errors: [folder('internal')],
   secret: [folder('internal')],
   internal: [],
-  http: [folder('errors'), folder('secret'), folder('internal'), library('ky'), library('zod')],
-  'api-keys': [folder('errors'), folder('secret'), folder('internal'), folder('http'), library('zod')],
+  http: [folder('errors'), folder('secret'), folder('internal'), library('zod')],
+  'api-keys': [
+    folder('errors'),
+    folder('secret'),
+    folder('internal'),
+    folder('http'),
+    library('ky'),
+    library('zod'),
+  ],
   chat: [
     folder('errors'),
     folder('secret'),

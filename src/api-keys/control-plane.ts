@@ -5,6 +5,7 @@ import type { Deadline } from '../http/deadline.ts';
 import {
   CALL_OPTIONS,
   CLIENT_OPTIONS,
+  checkBaseUrl,
   checkFunction,
   checkOrigin,
   environmentVariable,
@@ -12,8 +13,7 @@ import {
   optionOrVariable,
   refuseBrowser,
 } from '../http/options.ts';
-import type { Transport } from '../http/transport.ts';
-import { checkBaseUrl } from '../http/url.ts';
+import { callFetch, FetchResponse, type Transport } from '../http/transport.ts';
 import { checkInt32 } from './endpoints.ts';
 import type { ApiKeysOptions, WorkspaceApiKeysOptions } from './types.ts';
 
@@ -57,7 +57,7 @@ export class ControlPlane {
       credential: accessToken,
       credentialOption: 'accessToken',
       timeoutMs: options.timeoutMs ?? 30_000,
-      transport: lazyTransport(checkFunction(options.fetch, 'fetch')),
+      transport: kyTransport(checkFunction(options.fetch, 'fetch')),
       defaultHeaders: { 'accept-language': language },
     });
   }
@@ -111,13 +111,29 @@ export class ControlPlane {
   }
 }
 
-/** Creates a transport that loads ky on the first request, so that importing the package stays fast. */
-function lazyTransport(fetch: FetchFunction | undefined): Transport {
-  let transport: Transport | undefined;
+/**
+ * Creates a transport that uses ky, which is loaded on the first request, so that importing the package stays fast. ky's
+ * own retries and timeouts are disabled, because they cannot replace a rejected credential or share a deadline, and
+ * because ky's errors contain the request headers.
+ */
+function kyTransport(fetch: FetchFunction | undefined): Transport {
   return {
-    send: async (request) => {
-      transport ??= (await import('../http/ky-transport.ts')).kyTransport(fetch);
-      return transport.send(request);
+    send: async ({ url, method, headers: { authorization = '', ...headers }, body, signal }) => {
+      const { default: ky } = await import('ky');
+      const response = await ky(url, {
+        method,
+        headers,
+        retry: 0,
+        timeout: false,
+        throwHttpErrors: false,
+        fetch: (input) => {
+          const request = input as Request;
+          // The credential is added here, so that ky never sees it.
+          const all = { ...Object.fromEntries(request.headers), authorization };
+          return callFetch(fetch, request.url, { method, headers: all, body, signal });
+        },
+      });
+      return new FetchResponse(response);
     },
   };
 }

@@ -4,8 +4,8 @@ import { check, checkOptions, invalid } from '../errors/invalid.ts';
 import type { Endpoint } from '../http/client.ts';
 import type { ResponseContext } from '../http/context.ts';
 import { type BodyRules, invalidResponse, readJson } from '../http/errors.ts';
+import { checkPathSegment } from '../http/options.ts';
 import type { ResponseHeaders, TransportResponse } from '../http/transport.ts';
-import { checkPathSegment } from '../http/url.ts';
 import { isDate } from '../internal/checks.ts';
 import type { Secret } from '../secret/secret.ts';
 import type {

@@ -30,7 +30,7 @@ export async function findLimitError(
     count === 0 ? '' : ` ${count === 1 ? '1 key appears' : `${count} keys appear`} to be unused.`;
   const message = `The account cannot create another API key (${reason}). Delete one first.${unused}`;
   const { code: _, ...fields } = error;
-  return new ApiKeyLimitError(message, { ...fields, reason, ...survey });
+  return new ApiKeyLimitError(message, { ...fields, reason, unusedKeys: [], ...survey });
 }
 
 async function surveyKeys(fetchPage: FetchPage): Promise<Pick<ApiKeyLimitError, 'keyCount' | 'unusedKeys'>> {

@@ -2,7 +2,7 @@ import { InvalidRequestError } from '../errors/index.ts';
 import { checkOptions } from '../errors/invalid.ts';
 import type { CallOptions, Result, WithResponse } from '../http/call.ts';
 import { CALL_OPTIONS } from '../http/options.ts';
-import { captureContext } from '../internal/detached.ts';
+import { captureContext } from '../internal/runtime.ts';
 import type { ControlPlane, Send } from './control-plane.ts';
 import { ALL, isMissingPath, type ListedPage, listEndpoint, type PageQuery } from './endpoints.ts';
 import type { ApiKey, ApiKeyPage, ListApiKeysQuery } from './types.ts';

@@ -1,7 +1,6 @@
 import type { CallOptions, ClientOptions } from '../http/call.ts';
 import type { PlatformUrl } from '../internal/platform.ts';
-import type { Credential } from '../secret/credential.ts';
-import type { Secret } from '../secret/secret.ts';
+import type { Credential, Secret } from '../secret/secret.ts';
 
 /** Options for {@link ApiKeys}. */
 export interface ApiKeysOptions extends ClientOptions {

@@ -1,7 +1,7 @@
 import type { PartialCompletion } from '../errors/index.ts';
 import { isRecord, scalarText } from '../internal/json.ts';
 import { finishKind } from './finish-reason.ts';
-import { CHOICE, CHUNK, DELTA, mergeField, mergeFields } from './merge.ts';
+import { mergeField, mergeFields } from './merge.ts';
 import { type Fields, type NormalChoice, type NormalChunk, TEXTS } from './normalize.ts';
 import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 
@@ -13,15 +13,16 @@ class PendingChoice {
   readonly index: number;
   /** Other fields of the choice, such as `logprobs`. */
   readonly fields: Fields = {};
-  readonly #message: Fields = {};
+  /** Has no prototype, so that fields such as `constructor` can be looked up. */
+  readonly #message: Fields = Object.create(null);
   readonly #calls = new ToolCallList();
   #finishReason: string | null = null;
   /** Whether the last output was an audio delta with only `expires_at`. Such a delta ends the audio. */
   #isAudioOver = false;
   /** Whether the choice arrived as a full `message` instead of deltas. */
   #isWhole = false;
-  /** The last full `message` that arrived in addition to deltas. */
-  #beside: Fields = {};
+  /** The full `message` that arrived in addition to deltas. */
+  readonly #beside: Fields = {};
 
   constructor(index: number) {
     this.index = index;
@@ -43,7 +44,7 @@ class PendingChoice {
   /** Adds a choice from a chunk. @returns The delta that readers see. */
   add(choice: NormalChoice): Fields {
     const { index: _, delta = {}, message, finish_reason, ...fields } = choice;
-    mergeFields(this.fields, fields, CHOICE);
+    mergeFields(this.fields, fields, 'choice');
     this.#finishReason = finish_reason ?? this.#finishReason;
     let added = delta;
     if (message !== undefined && Object.keys(delta).length === 0) {
@@ -51,7 +52,7 @@ class PendingChoice {
       this.#isWhole = this.isEmpty;
       added = this.#isWhole ? message : this.#newFields(message);
     }
-    if (added !== message) this.#beside = message ?? this.#beside;
+    if (added !== message && message !== undefined) mergeFields(this.#beside, message, 'chunk');
     this.#addDelta(added);
     if (hasAny(added, OUTPUT)) this.#isAudioOver = isEndOfAudio(added.audio, this.#message.audio);
     return added;
@@ -86,7 +87,7 @@ class PendingChoice {
       if (name === 'tool_calls') {
         if (Array.isArray(value)) this.#calls.add(value, this.#isWhole);
       } else if (name === 'function_call' && isRecord(value)) mergeCalled(this.#message, name, value);
-      else mergeField(this.#message, name, value, DELTA);
+      else mergeField(this.#message, name, value, 'delta');
     }
   }
 
@@ -144,7 +145,7 @@ export class CompletionAccumulator {
       const value = chunk[name];
       if (name === 'choices' || name === 'obfuscation' || value === this.#fields[name]) continue;
       if (name !== 'created' || value !== 0 || !this.#fields.created)
-        mergeField(this.#fields, name, value, CHUNK);
+        mergeField(this.#fields, name, value, 'chunk');
     }
     let previous: PendingChoice | undefined;
     for (const choice of chunk.choices) {

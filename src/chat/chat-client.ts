@@ -10,6 +10,7 @@ import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import { invalidResponse, readJson } from '../http/errors.ts';
 import {
+  checkBaseUrl,
   checkFunction,
   checkOrigin,
   checkTimeout,
@@ -17,9 +18,9 @@ import {
   mergeOptions,
   optionOrVariable,
   refuseBrowser,
+  regionUrl,
 } from '../http/options.ts';
 import { fetchTransport } from '../http/transport.ts';
-import { checkBaseUrl, regionUrl } from '../http/url.ts';
 import { isRecord } from '../internal/json.ts';
 import type { AbortSignalLike } from '../internal/platform.ts';
 import type { Secret } from '../secret/secret.ts';
@@ -100,10 +101,12 @@ export class ChatClient {
       throw new ConfigurationError('`fetch` and `transport` cannot be combined.', { option: 'transport' });
     }
     const apiKey = optionOrVariable(options.apiKey, 'apiKey', 'DRUN_API_KEY');
-    this.#options = { ...options, apiKey };
+    const baseUrl = dataPlaneUrl(options);
+    // Values from the environment are read once and passed to clients derived with `withOptions`.
+    this.#options = { ...options, apiKey, baseUrl, region: undefined };
     this.#http = new HttpClient({
       ...options,
-      baseUrl: dataPlaneUrl(options),
+      baseUrl,
       credential: apiKey,
       credentialOption: 'apiKey',
       timeoutMs: options.timeoutMs ?? 600_000,
@@ -120,9 +123,8 @@ export class ChatClient {
    */
   withOptions(overrides: ChatClientOptions): ChatClient {
     checkOptions(overrides, CHAT_CLIENT_OPTIONS, 'withOptions()');
-    const { baseUrl, region, fetch, transport, ...rest } = this.#options;
-    // Setting `baseUrl` removes `region`, and vice versa.
-    const url = overrides.baseUrl === undefined && overrides.region === undefined ? { baseUrl, region } : {};
+    const { baseUrl, fetch, transport, ...rest } = this.#options;
+    const url = overrides.region === undefined ? { baseUrl } : {};
     const wire =
       overrides.fetch === undefined && overrides.transport === undefined ? { fetch, transport } : {};
     const client = new (this.constructor as typeof ChatClient)(

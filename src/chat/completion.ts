@@ -1,5 +1,10 @@
 type Maybe<T> = T | null | undefined;
 
+/** An object in which the server can send further fields. */
+export interface Extensible {
+  readonly [field: string]: unknown;
+}
+
 /** Why the model stopped. Values that OpenAI does not document are returned as the server sent them. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | (string & {});
 
@@ -14,18 +19,35 @@ export interface ToolCall {
   readonly function: { readonly name: string; readonly arguments: string };
 }
 
+/** A fragment of a tool call, as contained in a chunk. */
+export interface ToolCallDelta {
+  /** Index of the call among the tool calls of the choice. */
+  readonly index?: number | undefined;
+  readonly id?: Maybe<string>;
+  readonly type?: Maybe<'function'>;
+  /** `arguments` is a fragment of the JSON text. */
+  readonly function?: Maybe<{ readonly name?: Maybe<string>; readonly arguments?: Maybe<string> }>;
+}
+
+/** A fragment of a message, as contained in a chunk. */
+export interface MessageDelta extends Extensible {
+  readonly role?: Maybe<'assistant' | (string & {})>;
+  readonly content?: Maybe<string>;
+  readonly refusal?: Maybe<string>;
+  readonly tool_calls?: Maybe<readonly ToolCallDelta[]>;
+  /** The reasoning of models such as DeepSeek-R1. */
+  readonly reasoning_content?: Maybe<string>;
+  /** The reasoning, as sent by newer versions of vLLM. */
+  readonly reasoning?: Maybe<string>;
+}
+
 /** The model's reply. */
-export interface CompletionMessage {
+export interface CompletionMessage extends MessageDelta {
   readonly role: 'assistant';
   /** The text, or `null` if the reply has none, for example because it consists of tool calls. */
   readonly content: string | null;
   readonly refusal?: string | null;
   readonly tool_calls?: ToolCall[];
-  /** The reasoning of models such as DeepSeek-R1. */
-  readonly reasoning_content?: Maybe<string>;
-  /** The reasoning, as sent by newer versions of vLLM. */
-  readonly reasoning?: Maybe<string>;
-  readonly [field: string]: unknown;
 }
 
 /** The log probabilities of a token and its most likely alternatives. */
@@ -42,94 +64,60 @@ export interface ChoiceLogprobs {
   readonly refusal?: Maybe<readonly TokenLogprob[]>;
 }
 
-/** One of the requested choices. */
-export interface CompletionChoice {
-  readonly index: number;
-  readonly message: CompletionMessage;
-  readonly finish_reason: FinishReason | null;
-  readonly logprobs?: Maybe<ChoiceLogprobs>;
-  readonly [field: string]: unknown;
-}
-
-/** The number of tokens that a request used. */
-export interface CompletionUsage {
-  readonly prompt_tokens?: Maybe<number>;
-  readonly completion_tokens?: Maybe<number>;
-  readonly total_tokens?: Maybe<number>;
-  readonly prompt_tokens_details?: Maybe<{
-    readonly cached_tokens?: Maybe<number>;
-    readonly [field: string]: unknown;
-  }>;
-  readonly completion_tokens_details?: Maybe<{
-    readonly reasoning_tokens?: Maybe<number>;
-    readonly [field: string]: unknown;
-  }>;
-  readonly [field: string]: unknown;
-}
-
-/** A chat completion with every field that the server sent. */
-export interface ChatCompletion {
-  readonly id?: Maybe<string>;
-  readonly object?: Maybe<'chat.completion' | (string & {})>;
-  /** Creation time, in seconds since the Unix epoch. */
-  readonly created?: Maybe<number>;
-  /** The model that replied, as named by the server. */
-  readonly model?: Maybe<string>;
-  /** The choices; there is always at least one. */
-  readonly choices: readonly [CompletionChoice, ...CompletionChoice[]];
-  readonly usage?: Maybe<CompletionUsage>;
-  readonly [field: string]: unknown;
-}
-
-/** A fragment of a tool call, as contained in a chunk. */
-export interface ToolCallDelta {
-  /** Index of the call among the tool calls of the choice. */
-  readonly index?: number | undefined;
-  readonly id?: Maybe<string>;
-  readonly type?: Maybe<'function'>;
-  /** `arguments` is a fragment of the JSON text. */
-  readonly function?: Maybe<{ readonly name?: Maybe<string>; readonly arguments?: Maybe<string> }>;
-}
-
-/** A fragment of a message, as contained in a chunk. */
-export interface MessageDelta {
-  readonly role?: Maybe<'assistant' | (string & {})>;
-  readonly content?: Maybe<string>;
-  readonly refusal?: Maybe<string>;
-  readonly reasoning_content?: Maybe<string>;
-  readonly reasoning?: Maybe<string>;
-  readonly tool_calls?: Maybe<readonly ToolCallDelta[]>;
-  readonly [field: string]: unknown;
-}
-
 /** A fragment of a choice, as contained in a chunk. */
-export interface ChunkChoice {
+export interface ChunkChoice extends Extensible {
   readonly index: number;
   readonly delta: MessageDelta;
   readonly finish_reason?: Maybe<FinishReason>;
   readonly logprobs?: Maybe<ChoiceLogprobs>;
-  readonly [field: string]: unknown;
+}
+
+/** One of the requested choices. */
+export interface CompletionChoice extends Extensible {
+  readonly index: number;
+  readonly message: CompletionMessage;
+  readonly finish_reason: FinishReason | null;
+  readonly logprobs?: Maybe<ChoiceLogprobs>;
+}
+
+/** The number of tokens that a request used. */
+export interface CompletionUsage extends Extensible {
+  readonly prompt_tokens?: Maybe<number>;
+  readonly completion_tokens?: Maybe<number>;
+  readonly total_tokens?: Maybe<number>;
+  readonly prompt_tokens_details?: Maybe<Extensible & { readonly cached_tokens?: Maybe<number> }>;
+  readonly completion_tokens_details?: Maybe<Extensible & { readonly reasoning_tokens?: Maybe<number> }>;
+}
+
+/** The fields that completions and chunks have in common. */
+export interface CompletionFields extends Extensible {
+  readonly id?: Maybe<string>;
+  readonly object?: Maybe<string>;
+  /** Creation time, in seconds since the Unix epoch. */
+  readonly created?: Maybe<number>;
+  /** The model that replied, as named by the server. */
+  readonly model?: Maybe<string>;
+  /** In a stream, usually present only in one of the last chunks. Some servers send usage in every chunk. */
+  readonly usage?: Maybe<CompletionUsage>;
+}
+
+/** A chat completion with every field that the server sent. */
+export interface ChatCompletion extends CompletionFields {
+  /** The choices; there is always at least one. */
+  readonly choices: readonly [CompletionChoice, ...CompletionChoice[]];
 }
 
 /** A chunk of a streamed completion. */
-export interface ChatCompletionChunk {
-  readonly id?: Maybe<string>;
-  readonly object?: Maybe<'chat.completion.chunk' | (string & {})>;
-  readonly created?: Maybe<number>;
-  readonly model?: Maybe<string>;
+export interface ChatCompletionChunk extends CompletionFields {
   /** The choices; can be empty, for example in the chunk that contains the usage. */
   readonly choices: readonly ChunkChoice[];
-  /** Usually present only in one of the last chunks. Some servers send usage in every chunk. */
-  readonly usage?: Maybe<CompletionUsage>;
-  readonly [field: string]: unknown;
 }
 
 /** A model that the API key may call. */
-export interface Model {
+export interface Model extends Extensible {
   /** The value to send as `model` in a request. */
   readonly id: string;
   readonly object?: string | undefined;
   readonly created?: number | undefined;
   readonly owned_by?: string | undefined;
-  readonly [field: string]: unknown;
 }

@@ -19,16 +19,7 @@ export type {
   WithResponse,
 } from '../http/call.ts';
 export type { ResponseHeaders, Transport, TransportRequest, TransportResponse } from '../http/transport.ts';
-export type {
-  AbortSignalLike,
-  PlatformAbortSignal,
-  PlatformHeaders,
-  PlatformReadableStream,
-  PlatformRequest,
-  PlatformRequestInit,
-  PlatformResponse,
-  PlatformUrl,
-} from '../internal/platform.ts';
+export type * from '../internal/platform.ts';
 export {
   type ApiKeyVerifier,
   ChatClient,

@@ -1,5 +1,6 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
-import { ConfigurationError, type ResponseIssue } from '../errors/index.ts';
+import type { ResponseIssue } from '../errors/index.ts';
+import { check, invalid } from '../errors/invalid.ts';
 import { isRecord } from '../internal/json.ts';
 import type { SchemaOptions } from './options.ts';
 import type { ResponseFormat } from './request.ts';
@@ -16,12 +17,13 @@ export interface Checked {
   readonly issues?: readonly ResponseIssue[];
 }
 
+/** A list with thousands of invalid items must not fill the error message and the model's context. */
 const MAX_ISSUES = 20;
 
 /** The draft that model servers implement. xgrammar, OpenAI and Gemini reject the tuple syntax of earlier drafts. */
 const TARGET = 'draft-2020-12';
 
-/** The argument that schema libraries pass to the functions in `LIBRARY_OPTIONS`. */
+/** The arguments that schema libraries pass to the functions in `LIBRARY_OPTIONS`. */
 interface Conversion {
   readonly jsonSchema: JsonSchema;
   readonly errors: unknown;
@@ -50,8 +52,6 @@ function reject(type: string): never {
   throw new Error(`JSON cannot represent ${type}`);
 }
 
-const written = new WeakMap<object, JsonSchema>();
-
 /**
  * Converts a schema to JSON Schema. A JSON Schema is returned unchanged.
  *
@@ -60,42 +60,35 @@ const written = new WeakMap<object, JsonSchema>();
  * cannot match any value.
  */
 async function toJsonSchema(schema: object, option: string): Promise<JsonSchema> {
-  const known = isStandardSchema(schema) ? written.get(schema) : undefined;
-  if (known !== undefined) return known;
-  const fail = (why: string): never => {
-    throw new ConfigurationError(`\`${option}\` ${why.replace(/\.$/, '')}.`, { option });
-  };
-  const json = isStandardSchema(schema) ? closeSchema(await write(schema, fail)) : rawSchema(schema, fail);
-  if (!hasValue(json)) return fail('is a schema that no value can match');
-  if (isStandardSchema(schema)) written.set(schema, json);
+  check(!('_def' in Object(schema)) || '_zod' in schema, option, 'requires zod 4');
+  const isStandard = isStandardSchema(schema);
+  const rule = 'must be a Standard Schema (such as a zod, valibot or arktype schema) or a JSON Schema';
+  check(isStandard || isPlainObject(schema), option, rule);
+  const json = isStandard ? closeSchema(await convert(schema, option)) : (schema as JsonSchema);
+  check(hasValue(json), option, 'is a schema that no value can match');
   return json;
 }
 
-function rawSchema(schema: unknown, fail: (why: string) => never): JsonSchema {
-  if (isRecord(schema) && '_def' in schema) return fail('requires zod 4');
-  // Instances of classes are not JSON Schemas. Objects from other realms have a different `Object.prototype`.
-  const prototype: unknown = isRecord(schema) ? Object.getPrototypeOf(schema) : undefined;
-  const isPlain = prototype === null || (isRecord(prototype) && Object.getPrototypeOf(prototype) === null);
-  return isRecord(schema) && isPlain && !('kind' in schema)
-    ? schema
-    : fail('must be a Standard Schema (such as a zod, valibot or arktype schema) or a JSON Schema');
+/** Instances of classes are not JSON Schemas. Objects from other realms have a different `Object.prototype`. */
+function isPlainObject(value: unknown): boolean {
+  const prototype: unknown = isRecord(value) ? Object.getPrototypeOf(value) : undefined;
+  return prototype === null || (isRecord(prototype) && Object.getPrototypeOf(prototype) === null);
 }
 
-async function write(schema: StandardSchemaV1, fail: (why: string) => never): Promise<JsonSchema> {
+async function convert(schema: StandardSchemaV1, option: string): Promise<JsonSchema> {
   const { jsonSchema, vendor } = schema['~standard'] as StandardSchemaV1.Props &
     Partial<StandardJSONSchemaV1.Props>;
+  const options = { target: TARGET, libraryOptions: LIBRARY_OPTIONS[vendor] };
   try {
-    const libraryOptions = LIBRARY_OPTIONS[vendor];
-    if (jsonSchema !== undefined) return jsonSchema.input({ target: TARGET, libraryOptions });
+    if (jsonSchema !== undefined) return jsonSchema.input(options);
     // zod/mini schemas do not include the conversion to JSON Schema, so the conversion is imported on demand.
-    if (vendor === 'zod' && '_zod' in schema)
-      return (await import('./zod-schema.ts')).zodJsonSchema(schema, { target: TARGET, ...libraryOptions });
+    if (vendor === 'zod') return (await import('./zod-schema.ts')).zodJsonSchema(schema, options);
   } catch (thrown) {
-    return fail(`cannot be converted to JSON Schema${thrown instanceof Error ? `: ${thrown.message}` : ''}`);
+    const why = thrown instanceof Error ? `: ${thrown.message}` : '';
+    throw invalid(option, `cannot be converted to JSON Schema${why}`);
   }
-  if (vendor === 'zod') return fail('requires zod 4');
   const hint = vendor === 'valibot' ? '. Wrap it in `toStandardJsonSchema` from @valibot/to-json-schema' : '';
-  return fail(`is a schema that does not provide a JSON Schema${hint}`);
+  throw invalid(option, `is a schema that does not provide a JSON Schema${hint}`);
 }
 
 /** Creates the `response_format` that makes a server enforce a schema. */

@@ -1,7 +1,7 @@
 import type { CallOptions, ClientOptions } from '../http/call.ts';
 import type { Transport } from '../http/transport.ts';
 import type { PlatformUrl } from '../internal/platform.ts';
-import type { Credential } from '../secret/credential.ts';
+import type { Credential } from '../secret/secret.ts';
 import type { CustomToolDefinition, Tool } from './tools.ts';
 
 /** Options for {@link ChatClient}. */

@@ -1,7 +1,6 @@
 import type { ToolCall } from './completion.ts';
 import type { CustomToolDefinition, Tool, ToolDefinition } from './tools.ts';
 
-/** A text part of a message. */
 export interface TextPart {
   readonly type: 'text';
   readonly text: string;
@@ -19,7 +18,7 @@ export interface AudioPart {
   readonly input_audio: { readonly data: string; readonly format: 'wav' | 'mp3' | (string & {}) };
 }
 
-/** A part of a user message. Not every model supports images and audio. */
+/** Not every model supports images and audio. */
 export type ContentPart = TextPart | ImagePart | AudioPart;
 
 /** Instructions for the whole conversation. */
@@ -29,7 +28,6 @@ export interface SystemMessage {
   readonly name?: string | undefined;
 }
 
-/** A message from the user. */
 export interface UserMessage {
   readonly role: 'user';
   readonly content: string | readonly ContentPart[];
@@ -54,7 +52,6 @@ export interface ToolMessage {
   readonly content: string | readonly TextPart[];
 }
 
-/** One message of a conversation. */
 export type ChatMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
 
 /** Whether the model may, must or must not call tools, or which tool it must call. */
@@ -64,7 +61,6 @@ export type ToolChoice =
   | 'required'
   | { readonly type: 'function'; readonly function: { readonly name: string } };
 
-/** The format of the reply. */
 export type ResponseFormat =
   | { readonly type: 'text' | 'json_object' }
   | {

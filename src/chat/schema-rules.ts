@@ -3,11 +3,8 @@ import { isRecord } from '../internal/json.ts';
 /** A JSON Schema, draft 2020-12. Schemas passed by the caller may use older drafts. */
 export type JsonSchema = Record<string, unknown>;
 
-/**
- * Keywords that contain a schema or an array of schemas (`SCHEMAS`), or a record of schemas (`NAMED`). `allOf` is
- * omitted, because its subschemas would reject each other's fields once they are closed.
- */
-const SCHEMAS = 'items prefixItems additionalProperties anyOf oneOf not contains'.split(' ');
+/** Keywords that contain a schema or an array of schemas (`SCHEMAS`), or a record of schemas (`NAMED`). */
+const SCHEMAS = ['items', 'prefixItems', 'additionalProperties', 'anyOf'];
 const NAMED = ['properties', 'patternProperties', '$defs'];
 
 /** The only values of `format` that OpenAI and vLLM's grammar engines accept in a schema. */
@@ -18,88 +15,101 @@ const LOOKAROUND = /\(\?<?[=!]/;
 /**
  * Converts a library's schema to one that servers accept and models can satisfy. Resolves a reference at the root,
  * replaces `oneOf` with `anyOf`, merges `allOf`, closes every object, and makes fields required if they are nullable or
- * have a default. Removes keywords that servers reject: most formats, patterns with lookaround, and `propertyNames`.
+ * have a default. Removes keywords that servers reject: defaults, most formats, patterns with lookaround, and
+ * `propertyNames`.
  */
-export function closeSchema({ $schema: _, ...schema }: JsonSchema): JsonSchema {
-  const { $ref, ...rest } = schema;
-  const root = typeof $ref === 'string' && $ref !== '#' ? { ...resolve($ref, schema), ...rest } : schema;
-  return close(root, root) as JsonSchema;
+export function closeSchema({ $schema: _, ...root }: JsonSchema): JsonSchema {
+  const { $defs, ...schema } = resolve(root, root);
+  return { ...(close(schema, root) as JsonSchema), ...(close({ $defs }, root) as JsonSchema) };
 }
 
-function close(schema: unknown, root: JsonSchema): unknown {
-  if (Array.isArray(schema)) return schema.map((one) => close(one, root));
+/** @param path - The references in `allOf` that were resolved to reach the schema. */
+function close(schema: unknown, root: JsonSchema, path: readonly string[] = []): unknown {
+  if (Array.isArray(schema)) return schema.map((one) => close(one, root, path));
   if (!isRecord(schema)) return schema;
-  const merged = Array.isArray(schema.allOf) ? (mergeAll(schema, root) ?? schema) : schema;
-  const { oneOf, discriminator: _, propertyNames, ...result } = { ...merged } as JsonSchema;
-  if (!FORMATS.includes(String(result.format))) delete result.format;
-  if (LOOKAROUND.test(String(result.pattern))) delete result.pattern;
-  const { enum: keys } = { ...(propertyNames as JsonSchema | undefined) };
-  if (Array.isArray(keys) && result.properties === undefined) {
-    result.properties = Object.fromEntries(keys.map((key) => [key, result.additionalProperties]));
-    delete result.additionalProperties;
+  const merged = [...path];
+  const result = flatten(schema, root, merged);
+  const { properties, required } = result;
+  if (isRecord(properties)) {
+    if (result.patternProperties === undefined) result.additionalProperties ??= false;
+    const names = Object.keys(properties).filter(
+      (name) => toArray(required).includes(name) || hasFallback(properties[name], root),
+    );
+    if (names.length > 0 || required !== undefined) result.required = names;
   }
-  if (oneOf !== undefined) result[result.anyOf === undefined ? 'anyOf' : 'oneOf'] = oneOf;
-  for (const keyword of SCHEMAS) {
-    if (keyword in result) result[keyword] = close(result[keyword], root);
-  }
-  // llama.cpp ignores `prefixItems` if `items` is present.
-  if (Array.isArray(result.prefixItems) && result.items === false) {
-    delete result.items;
-    result.maxItems ??= result.prefixItems.length;
+  for (const [keyword, value] of Object.entries(result)) {
+    if (SCHEMAS.includes(keyword)) result[keyword] = close(value, root, merged);
+    else if (NAMED.includes(keyword) && isRecord(value))
+      result[keyword] = mapValues(value, (one) => close(one, root, merged));
   }
   // Merging a schema with a union can produce alternatives that no value can match.
-  const possible = [result.anyOf ?? []].flat().filter((one) => hasValue(one, root));
+  const possible = toArray(result.anyOf).filter((one) => hasValue(one, root));
   if (possible.length > 0) result.anyOf = possible;
-  for (const keyword of NAMED) {
-    const named = result[keyword];
-    if (!isRecord(named)) continue;
-    result[keyword] = Object.fromEntries(
-      Object.entries(named).map(([name, one]) => [name, close(one, root)]),
-    );
-  }
-  const { properties, required = [] } = result;
-  if (!isRecord(properties)) return result;
-  if (result.patternProperties === undefined) result.additionalProperties ??= false;
-  const names = Object.keys(properties).filter((name) => {
-    const { default: value, ...property } = { ...(properties[name] as JsonSchema) };
-    if (value !== undefined) properties[name] = property;
-    return (required as string[]).includes(name) || value !== undefined || allowsNull(property, root);
-  });
-  if (names.length > 0 || result.required !== undefined) result.required = names;
   return result;
 }
 
-function allowsNull(schema: unknown, root: JsonSchema): boolean {
-  if (!isRecord(schema)) return false;
-  const { type, anyOf, oneOf, $ref } = schema;
-  if (typeof $ref === 'string' && $ref !== '#') {
-    const { $ref: next, ...target } = resolve($ref, root);
-    return next === undefined && allowsNull(target, root);
-  }
-  const isNull = type === 'null' || (Array.isArray(type) && type.includes('null')) || schema.const === null;
-  const isEnum = Array.isArray(schema.enum) && schema.enum.includes(null);
-  return isNull || isEnum || [anyOf ?? oneOf ?? []].flat().some((one) => allowsNull(one, root));
+function toArray(value: unknown): unknown[] {
+  return [value ?? []].flat();
 }
 
-/** Resolves a reference within the document. */
-function resolve(ref: string, root: JsonSchema): JsonSchema {
-  let target: unknown = root;
-  for (const part of decodeURIComponent(ref).split('/').slice(1)) {
+function mapValues(record: JsonSchema, map: (value: unknown, name: string) => unknown): JsonSchema {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
+}
+
+/** Returns whether a model can always generate a value for a field: `null` or the default. */
+function hasFallback(schema: unknown, root: JsonSchema): boolean {
+  if (!isRecord(schema)) return false;
+  const { default: value, type, anyOf, oneOf, ...rest } = resolve(schema, root);
+  if (value !== undefined || toArray(type).includes('null') || valuesOf(rest)?.includes(null)) return true;
+  return toArray(anyOf ?? oneOf).some((one) => hasFallback(one, root));
+}
+
+/** Returns the values of `enum` or `const`. */
+function valuesOf(schema: JsonSchema): unknown[] | undefined {
+  if ('const' in schema) return [schema.const];
+  return Array.isArray(schema.enum) ? schema.enum : undefined;
+}
+
+/** Replaces a reference within the document with its target, which can contain another reference. */
+function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
+  const { $ref, ...beside } = schema;
+  if (typeof $ref !== 'string') return schema;
+  const [document, ...path] = $ref.split('/');
+  let target: unknown = document === '#' ? root : undefined;
+  for (const part of path) {
     target = isRecord(target) ? target[part.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined;
   }
-  return isRecord(target) ? target : {};
+  return { ...(isRecord(target) && target), ...beside };
 }
 
-/** Merges `allOf` and its sibling keywords into one schema. Returns `undefined` if they cannot be merged. */
-function mergeAll({ allOf, ...rest }: JsonSchema, root: JsonSchema, depth = 0): JsonSchema | undefined {
-  if (depth > 20) return undefined;
-  let merged: JsonSchema | undefined = rest;
-  for (const part of allOf as unknown[]) {
-    if (!isRecord(part) || merged === undefined) return undefined;
-    const { $ref, ...beside } = part;
-    const target = typeof $ref === 'string' ? { ...resolve($ref, root), ...beside } : part;
-    const flat = Array.isArray(target.allOf) ? mergeAll(target, root, depth + 1) : target;
-    merged = flat && mergeTwo(merged, flat, root, depth);
+/**
+ * Merges `allOf` and replaces other keywords that servers reject or ignore, but not those of subschemas.
+ *
+ * @param path - The references in `allOf` that were resolved to reach the schema. The function adds those that it resolves.
+ */
+function flatten(schema: JsonSchema, root: JsonSchema, path: string[]): JsonSchema {
+  const { allOf, oneOf, discriminator: _, propertyNames, default: __, ...result } = schema;
+  if (!FORMATS.includes(String(result.format))) delete result.format;
+  if (LOOKAROUND.test(String(result.pattern))) delete result.pattern;
+  if (oneOf !== undefined) result.anyOf ??= oneOf;
+  const keys = isRecord(propertyNames) ? valuesOf(propertyNames) : undefined;
+  if (keys !== undefined && result.properties === undefined) {
+    result.properties = Object.fromEntries(keys.map((key) => [key, result.additionalProperties]));
+    delete result.additionalProperties;
+  }
+  if (Array.isArray(result.prefixItems) && result.items === false) {
+    // llama.cpp ignores `prefixItems` if `items` is present.
+    delete result.items;
+    result.maxItems ??= result.prefixItems.length;
+    if (result.prefixItems.length === 0) delete result.prefixItems;
+  }
+  let merged: JsonSchema = result;
+  for (const part of toArray(allOf).filter(isRecord)) {
+    const step = `allOf ${part.$ref}`;
+    // The intersection of two recursive schemas would be infinitely large.
+    const target = path.filter((one) => one === step).length > 1 ? part : resolve(part, root);
+    path.push(step);
+    merged = merge(merged, flatten(target, root, path));
   }
   return merged;
 }
@@ -107,50 +117,51 @@ function mergeAll({ allOf, ...rest }: JsonSchema, root: JsonSchema, depth = 0): 
 /** Keywords that become stricter as their value increases (`LARGER`) or decreases (`SMALLER`). */
 const LARGER = /^(?:exclusiveM|m)inimum$|^min[A-Z]/;
 const SMALLER = /^(?:exclusiveM|m)aximum$|^max[A-Z]/;
-const NOTES = ['title', 'description', 'default', 'examples', '$id', '$comment', 'id'];
 
-function mergeTwo(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number): JsonSchema | undefined {
-  const alternatives = [a, b].find((one) => one.anyOf !== undefined || one.oneOf !== undefined);
-  if (alternatives !== undefined) {
-    const { anyOf, oneOf, ...rest } = alternatives;
-    const base = mergeTwo(rest, alternatives === a ? b : a, root, depth);
-    const branches = [anyOf ?? oneOf]
-      .flat()
-      .map((one) => base && mergeAll({ allOf: [one, base] }, root, depth + 1));
-    return branches.includes(undefined) ? undefined : { anyOf: branches };
+/**
+ * Creates a schema for the values that match both schemas. Subschemas that differ are combined with `allOf`. If two
+ * values of a keyword cannot be merged, such as two patterns, the second one is left out.
+ */
+function merge(a: JsonSchema, b: JsonSchema): JsonSchema {
+  const union = [a, b].find(({ anyOf }) => Array.isArray(anyOf));
+  if (union !== undefined) {
+    const { anyOf, ...rest } = union;
+    const others = union === a ? [rest, b] : [a, rest];
+    return { anyOf: toArray(anyOf).map((one) => ({ allOf: [...others, one] })) };
   }
-  const merged: JsonSchema = { ...a };
-  for (const [keyword, value] of Object.entries(b)) {
-    const before = merged[keyword];
-    if (before === undefined) merged[keyword] = value;
-    else if (JSON.stringify(before) === JSON.stringify(value) || NOTES.includes(keyword)) continue;
-    else if (NAMED.includes(keyword))
-      merged[keyword] = mergeNamed(before as JsonSchema, value as JsonSchema, root, depth);
-    else if (keyword === 'required') merged.required = [...new Set([before, value].flat())];
-    else if (keyword === 'type') merged.type = commonTypes([before].flat(), [value].flat());
-    else if (keyword === 'enum') merged.enum = [before].flat().filter((one) => [value].flat().includes(one));
-    else if (keyword === 'const') merged.enum = [];
-    else if (keyword === 'additionalProperties')
-      merged[keyword] = before === false || value === false ? false : before;
-    else if (LARGER.test(keyword)) merged[keyword] = Math.max(Number(before), Number(value));
-    else if (SMALLER.test(keyword)) merged[keyword] = Math.min(Number(before), Number(value));
-    else if (keyword === 'items') {
-      const both = { allOf: [before, value] };
-      merged.items = mergeAll(both, root, depth + 1) ?? both;
-    } else return undefined;
-    if (merged[keyword] === undefined) delete merged[keyword];
+  const merged: JsonSchema = { ...b, ...a };
+  for (const keyword of Object.keys(b).filter((one) => a[one] !== undefined)) {
+    const [left, right] = [a[keyword], b[keyword]];
+    if (NAMED.includes(keyword)) merged[keyword] = intersectAll(left as JsonSchema, right as JsonSchema);
+    else if (keyword === 'prefixItems')
+      merged.prefixItems = Object.values(intersectAll({ ...toArray(left) }, { ...toArray(right) }));
+    else if (SCHEMAS.includes(keyword)) merged[keyword] = intersect(left, right);
+    else if (keyword === 'required') merged.required = [...new Set([left, right].flat())];
+    else if (keyword === 'type') merged.type = commonTypes(toArray(left), toArray(right));
+    else if (LARGER.test(keyword)) merged[keyword] = Math.max(Number(left), Number(right));
+    else if (SMALLER.test(keyword)) merged[keyword] = Math.min(Number(left), Number(right));
   }
+  const [values, others] = [valuesOf(a), valuesOf(b)];
+  if (values && others) merged.enum = values.filter((one) => others.includes(one));
   return hasEmptyList(merged) ? { not: {} } : merged;
 }
 
-function mergeNamed(a: JsonSchema, b: JsonSchema, root: JsonSchema, depth: number): JsonSchema {
-  const merged = { ...a, ...b };
-  for (const name of Object.keys(a)) {
-    if (!Object.hasOwn(b, name)) continue;
-    const both = { allOf: [a[name], b[name]] };
-    merged[name] = mergeAll(both, root, depth + 1) ?? both;
-  }
-  return merged;
+function intersectAll(a: JsonSchema, b: JsonSchema): JsonSchema {
+  const shared = mapValues(b, (one, name) => (Object.hasOwn(a, name) ? intersect(a[name], one) : one));
+  return { ...a, ...shared };
+}
+
+function intersect(a: unknown, b: unknown): unknown {
+  if (a === false || b === false) return false;
+  return JSON.stringify(a) === JSON.stringify(b) ? a : { allOf: [a, b] };
+}
+
+function commonTypes(a: unknown[], b: unknown[]): unknown {
+  const isIn = (type: unknown, types: unknown[]): boolean =>
+    types.includes(type) || (type === 'integer' && types.includes('number'));
+  const common = [...a.filter((type) => isIn(type, b)), ...b.filter((type) => isIn(type, a))];
+  const types = [...new Set(common)];
+  return types.length === 1 ? types[0] : types;
 }
 
 /** Returns whether `type` or `enum` is an empty array, in which case no value can match the schema. */
@@ -158,42 +169,53 @@ function hasEmptyList({ type, enum: values }: JsonSchema): boolean {
   return [type, values].some((list) => Array.isArray(list) && list.length === 0);
 }
 
-function commonTypes(a: unknown[], b: unknown[]): unknown {
-  const isInteger = (types: unknown[]): boolean => types.includes('integer') && !types.includes('number');
-  const common = a.filter((type) => b.includes(type));
-  if ((isInteger(a) && b.includes('number')) || (isInteger(b) && a.includes('number')))
-    common.push('integer');
-  return common.length === 1 ? common[0] : common;
-}
-
-/** Returns false only if it is certain that no value can match the schema. */
+/**
+ * Returns false only if it is certain that no value can match the schema.
+ *
+ * @param path - The references that were resolved to reach the schema.
+ * @param possible - References to schemas that a value can match. Without them, mutual recursion would be slow.
+ */
 export function hasValue(
   schema: unknown,
   root = schema as JsonSchema,
-  above: readonly unknown[] = [],
+  path: readonly string[] = [],
+  possible = new Set<string>(),
 ): boolean {
   if (!isRecord(schema)) return schema !== false;
-  // Only an infinitely nested value could match a schema that requires itself.
-  if (above.includes(schema)) return false;
-  const within = (one: unknown): boolean => hasValue(one, root, [...above, schema]);
-  const { $ref, not, type, anyOf, oneOf, properties, items, minItems } = schema;
-  if (typeof $ref === 'string') return within($ref === '#' ? root : resolve($ref, root));
-  if (Array.isArray(schema.allOf)) return within(mergeAll(schema, root) ?? true);
-  if (not === true || (isRecord(not) && Object.keys(not).length === 0)) return false;
-  if (hasEmptyList(schema)) return false;
-  if ('const' in schema && Array.isArray(schema.enum) && !schema.enum.includes(schema.const)) return false;
+  const { $ref, allOf, not, type, anyOf, oneOf, properties, items, minItems } = schema;
+  if (typeof $ref === 'string') {
+    if (possible.has($ref)) return true;
+    // Only an infinitely nested value could match a schema that requires itself.
+    if (path.includes($ref) || !hasValue(resolve(schema, root), root, [...path, $ref], possible))
+      return false;
+    possible.add($ref);
+    return true;
+  }
+  if (Array.isArray(allOf)) {
+    const merged = [...path];
+    return hasValue(flatten(schema, root, merged), root, merged, possible);
+  }
+  const within = (one: unknown): boolean => hasValue(one, root, path, possible);
   const alternatives = anyOf ?? oneOf;
   if (Array.isArray(alternatives) && !alternatives.some(within)) return false;
-  const limits = ['imum', 'Length', 'Items', 'Properties'];
-  if (limits.some((limit) => Number(schema[`min${limit}`]) > Number(schema[`max${limit}`]))) return false;
+  const isNever = not === true || (isRecord(not) && Object.keys(not).length === 0);
+  if (isNever || hasEmptyList(schema) || hasEmptyRange(schema)) return false;
   if (type === 'object' && Array.isArray(schema.required)) {
     const isOpen = schema.additionalProperties !== false || schema.patternProperties !== undefined;
     const fields = isRecord(properties) ? properties : {};
     return schema.required.every((name) => (Object.hasOwn(fields, name) ? within(fields[name]) : isOpen));
   }
   if (type !== 'array' || typeof minItems !== 'number') return true;
-  const first = [schema.prefixItems ?? []].flat();
+  const first = toArray(schema.prefixItems);
   return first.slice(0, minItems).every(within) && (minItems <= first.length || within(items ?? true));
+}
+
+/** Returns whether a lower limit is above the upper limit. */
+function hasEmptyRange({ exclusiveMinimum, exclusiveMaximum, ...schema }: JsonSchema): boolean {
+  const limits: JsonSchema = { minimum: exclusiveMinimum, maximum: exclusiveMaximum, ...schema };
+  return ['imum', 'Length', 'Items', 'Properties'].some(
+    (limit) => Number(limits[`min${limit}`]) > Number(limits[`max${limit}`]),
+  );
 }
 
 /** Keywords that OpenAI's strict mode does not support. */
@@ -203,18 +225,17 @@ const TYPED = /^(?:type|\$ref|anyOf|enum|const)$/;
 
 /** Returns whether OpenAI's strict mode supports a schema: every object must be closed and require all its fields. */
 export function isStrictSchema(schema: unknown, isRoot = true): boolean {
-  if (!isRecord(schema) || (isRoot && schema.type !== 'object')) return false;
+  if (!isRecord(schema) || Array.isArray(schema.items) || (isRoot && schema.type !== 'object')) return false;
   const { type, properties, required, additionalProperties, items = [], anyOf = [] } = schema;
   const keywords = Object.keys(schema);
-  if (keywords.some((keyword) => NOT_STRICT.test(keyword)) || !keywords.some((one) => TYPED.test(one)))
-    return false;
-  if ([type].flat().includes('object') || properties !== undefined) {
-    const isClosed = additionalProperties === false && isRecord(properties);
-    const isRequired = (name: string): boolean => [required].flat().includes(name);
-    if (!isClosed || !Object.keys(properties).every(isRequired)) return false;
+  if (keywords.some((one) => NOT_STRICT.test(one)) || !keywords.some((one) => TYPED.test(one))) return false;
+  // OpenAI rejects a reference beside other keywords.
+  if ('$ref' in schema && keywords.length > 1) return false;
+  if (properties !== undefined || toArray(type).includes('object')) {
+    const names = isRecord(properties) && Object.keys(properties);
+    if (additionalProperties !== false || !names) return false;
+    if (!names.every((name) => toArray(required).includes(name))) return false;
   }
   const named = [properties, schema.$defs, schema.definitions].filter(isRecord).flatMap(Object.values);
-  return (
-    !Array.isArray(schema.items) && [...named, items, anyOf].flat().every((one) => isStrictSchema(one, false))
-  );
+  return [...named, items, anyOf].flat().every((one) => isStrictSchema(one, false));
 }

@@ -9,7 +9,9 @@ import { issuesText, validate } from './json-schema.ts';
 import type { SchemaOutput } from './tools.ts';
 
 /** Some models wrap the JSON in a Markdown fence. If the fence is a stop sequence, the closing fence is missing. */
-const FENCE = /^(`{3,})[\w-]*(?=[\s{["])(.*?)(?:\1)?$/s;
+const FENCE = /^(`{3,}|~{3,})[ \t]*[\w/+-]*(?=[\s{["])(.*?)(?:\1)?$/s;
+/** Reasoning before the JSON. If the chat template contains the opening tag, the reply contains only the closing tag. */
+const REASONING = /^(?:<(?:\w+:)?think(?:ing)?>)?(.*?)<\/(?:\w+:)?think(?:ing)?>(?!\s*<(?:\w+:)?think)(.*)$/s;
 
 /** A completion together with its parsed reply. */
 export type ParsedCompletion<Output> = ChatCompletion & {
@@ -60,9 +62,8 @@ export async function parseReply<Completion extends ChatCompletion>(
   const { message } = first;
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const whole = (message.content ?? '').trim();
-  // If the chat template contains the opening `<think>` tag, the reply contains only the closing tag.
   const isReply = readReply(whole) !== undefined;
-  const block = isReply ? null : /^(?:<think>)?(.*?)<\/think>(?!\s*<think>)(.*)$/s.exec(whole);
+  const block = isReply ? null : REASONING.exec(whole);
   const [, reasoning, rest = whole] = block ?? [];
   const text = rest.trim();
   const value = readReply(text);

@@ -1,6 +1,6 @@
 import { isRecord, parseJson, scalarText } from '../internal/json.ts';
 import type { ToolCall } from './completion.ts';
-import { DELTA, mergeField, mergeFields } from './merge.ts';
+import { mergeField, mergeFields } from './merge.ts';
 import type { Fields } from './normalize.ts';
 
 interface PendingCall {
@@ -75,23 +75,23 @@ export class ToolCallList {
   #find(deltas: readonly Fields[], touched: ReadonlySet<PendingCall>): PendingCall | undefined {
     const [delta = {}] = deltas;
     const [index, id, name] = [indexOf(delta), idOf(delta), nameOf(delta)];
-    const isPart = name === '';
-    const withId = this.#calls?.filter((call) => id !== undefined && call.id === id);
-    const sameId = withId?.findLast((call) => call.index === index) ?? withId?.at(-1);
-    const sameIndex = this.#calls?.findLast((call) => index !== undefined && call.index === index);
+    const calls = this.#calls ?? [];
+    const withId = calls.filter((call) => id !== undefined && call.id === id);
+    const sameId = withId.findLast((call) => call.index === index) ?? withId.at(-1);
+    const sameIndex = calls.findLast((call) => index !== undefined && call.index === index);
     // Deltas without a name continue the most recent calls, in order.
     const named = deltas.findIndex((one) => nameOf(one) !== '');
-    const parts = Math.min(named < 0 ? deltas.length : named || 1, this.length);
-    const last = index === undefined || (isPart && id === undefined) ? this.#calls?.at(-parts) : undefined;
+    const last = calls.at(-Math.min(named < 0 ? deltas.length : named || 1, calls.length));
+    if (name === '')
+      return sameId ?? sameIndex ?? (index === undefined || id === undefined ? last : undefined);
     // Some servers give several calls the same id.
-    const isOther =
-      sameId && isElsewhere(sameId, delta) && (nameOf(sameId.fields) !== name || touched.has(sameId));
-    const call = (isOther && !isPart ? undefined : sameId) ?? sameIndex ?? last;
-    if (call === undefined || isPart) return call;
-    if (startsAnother(call, delta)) return undefined;
+    const isRepeated =
+      sameId && (!isElsewhere(sameId, delta) || (nameOf(sameId.fields) === name && !touched.has(sameId)));
+    const call = (isRepeated ? sameId : undefined) ?? sameIndex ?? (index === undefined ? last : undefined);
+    if (call === undefined || startsAnother(call, delta)) return undefined;
     if (call === sameId) return call;
-    const isAnother = (id !== undefined && call.id !== undefined) || touched.has(call);
-    return isAnother || (call === last && nameOf(call.fields) !== name) ? undefined : call;
+    if ((id !== undefined && call.id !== undefined) || touched.has(call)) return undefined;
+    return index !== undefined || ['', name].includes(nameOf(call.fields)) ? call : undefined;
   }
 
   #begin(index: number | undefined): PendingCall {
@@ -116,7 +116,7 @@ function mergeCall(call: PendingCall, delta: Fields): void {
   }
   for (const [name, value] of Object.entries(fields)) {
     if ((name === 'function' || name === 'custom') && isRecord(value)) mergeCalled(call.fields, name, value);
-    else mergeField(call.fields, name, value, DELTA);
+    else mergeField(call.fields, name, value, 'delta');
   }
 }
 
@@ -124,7 +124,7 @@ function mergeCall(call: PendingCall, delta: Fields): void {
 export function mergeCalled(target: Fields, field: string, delta: Fields): void {
   const { name, ...rest } = delta;
   const called = isRecord(target[field]) ? (target[field] as Fields) : {};
-  target[field] = mergeFields(called, rest, DELTA);
+  target[field] = mergeFields(called, rest, 'delta');
   if (typeof name !== 'string') return;
   const before = typeof called.name === 'string' ? called.name : '';
   // Some servers repeat the name in every delta.
@@ -187,7 +187,7 @@ const MAX_POSITIONS = 20;
  * JSON string. Returns other text unchanged.
  */
 function completeArguments(text: string): string {
-  if (/^\s*(?:null\s*)?$/.test(text)) return '{}';
+  if (/^\s*(?:null|\[\s*\])?\s*$/.test(text)) return '{}';
   const value = parseJson(text);
   if (typeof value === 'string') return isRecord(parseJson(value)) ? value : text;
   if (value !== undefined) return text;

@@ -1,4 +1,5 @@
-import { ConfigurationError, MaxToolRoundsError, ToolCallError } from '../errors/index.ts';
+import { MaxToolRoundsError, ToolCallError } from '../errors/index.ts';
+import { check } from '../errors/invalid.ts';
 import type { Deadline } from '../http/deadline.ts';
 import { isRecord, parseJson } from '../internal/json.ts';
 import type { ChunkReader } from './chunk-reader.ts';
@@ -7,7 +8,7 @@ import { type AnySchemaOptions, type Checked, issuesText, validate } from './jso
 import type { RunToolsOptions } from './options.ts';
 import type { ChatCompletionRequest, ChatMessage } from './request.ts';
 import { checkFinished, parseReply } from './structured-output.ts';
-import { isTool, type Tool } from './tools.ts';
+import { defineTool, isTool, type Tool } from './tools.ts';
 
 /** The last completion of a tool run. `usage` is the total for all rounds. */
 export type ToolRunCompletion = ChatCompletion & {
@@ -29,65 +30,60 @@ export type Ask = (
   signal: AbortSignal,
 ) => Promise<ChunkReader> | AsyncGenerator<ToolEvent, ChunkReader, undefined>;
 
-/** Requests completions and runs the tools that the model calls, until it calls none. */
+/**
+ * Requests completions and runs the tools that the model calls, until it calls none.
+ *
+ * @param messages - An empty array, to which the conversation is added.
+ */
 export async function* runTools(
   request: ChatCompletionRequest,
   { tools, maxRounds = 10, schema }: RunToolsOptions & AnySchemaOptions,
+  messages: ChatMessage[],
   deadline: Deadline,
   ask: Ask,
 ): AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> {
   checkRun(request, tools, maxRounds);
-  const messages: ChatMessage[] = [...request.messages];
+  messages.push(...request.messages);
+  const toolsByName = new Map(tools.filter(isTool).map((tool) => [tool.name, tool]));
   /** Names of the tools that the model called incorrectly in an earlier round. */
-  const corrected = new Set<string>();
-  let choice: Pick<ChatCompletionRequest, 'tool_choice'> = {};
+  const reported = new Set<string>();
+  let { tool_choice } = request;
   let usage: CompletionUsage | undefined;
-  try {
-    for (let rounds = 0; ; rounds++) {
-      const asked = ask({ ...request, ...choice, messages: [...messages], tools }, deadline.signal);
-      const reader = 'next' in asked ? yield* asked : await asked;
-      const { completion } = reader;
-      const { message } = completion.choices[0];
-      usage = addUsage(usage, completion.usage);
-      messages.push(message);
-      const calls = callsToRun(reader, messages);
-      messages.splice(-1, 1, withJsonArguments(message));
-      if (calls.length === 0) {
-        const last = { ...completion, ...(usage && { usage }), messages, rounds };
-        if (schema === undefined) return last;
-        return { ...last, ...(await parseReply(last, schema, reader, deadline.signal)) };
-      }
-      if (rounds === maxRounds) {
-        const why = `The model still called tools after ${maxRounds} rounds.`;
-        throw new MaxToolRoundsError(why, { maxRounds, messages });
-      }
-      for (const { id, function: called } of calls) yield { type: 'tool-call', id, ...called };
-      const results = await runCalls(calls, tools.filter(isTool), corrected, messages, deadline);
-      for (const [position, { id, function: called }] of calls.entries()) {
-        yield { type: 'tool-result', id, name: called.name, content: results[position] ?? '' };
-      }
-      // If the model had to call a tool in every round, the run would never finish.
-      if (request.tool_choice && request.tool_choice !== 'none') choice = { tool_choice: 'auto' };
+  for (let rounds = 0; ; rounds++) {
+    // Servers reject an empty array of tools.
+    const sent = tools.length > 0 ? tools : undefined;
+    const asked = ask({ ...request, tool_choice, messages, tools: sent }, deadline.signal);
+    const reader = 'next' in asked ? yield* asked : await asked;
+    const { completion } = reader;
+    usage = addUsage(usage, completion.usage);
+    messages.push(withJsonArguments(completion.choices[0].message));
+    const calls = callsToRun(reader, messages);
+    if (calls.length === 0) {
+      const last = { ...completion, ...(usage && { usage }), messages, rounds };
+      if (schema === undefined) return last;
+      return { ...last, ...(await parseReply(last, schema, reader, deadline.signal)) };
     }
-  } catch (error) {
-    throw withMessages(error, messages);
+    if (rounds === maxRounds) {
+      const why = `The model still called tools after ${maxRounds} rounds.`;
+      throw new MaxToolRoundsError(why, { maxRounds, messages });
+    }
+    for (const { id, function: called } of calls) yield { type: 'tool-call', id, ...called };
+    yield* await runCalls(calls, toolsByName, reported, messages, deadline);
+    // If the model had to call a tool in every round, the run would never finish.
+    if (tool_choice && tool_choice !== 'none') tool_choice = 'auto';
   }
 }
 
 /** @throws {ConfigurationError} If the tools, `maxRounds` or the messages are invalid. */
 function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'], maxRounds: number): void {
-  const fail = (option: string, why: string): never => {
-    throw new ConfigurationError(`\`${option}\` ${why}.`, { option });
-  };
   const isCustom = (tool: unknown): boolean => isRecord(tool) && isRecord(tool.custom);
-  if (!Number.isSafeInteger(maxRounds) || maxRounds < 1) fail('maxRounds', 'must be a positive integer');
-  if (request.tools !== undefined) fail('tools', 'must be passed in the second argument');
-  if (!Array.isArray(tools) || !tools.every((tool) => isTool(tool) || isCustom(tool))) {
-    fail('tools', 'must be an array of tools created by `defineTool()`');
-  }
-  if (!Array.isArray(request.messages)) fail('messages', 'must be an array');
-  const names = tools.filter(isTool).map(({ name }) => name);
-  if (new Set(names).size < names.length) fail('tools', 'contains two tools with the same name');
+  const areTools = Array.isArray(tools) && tools.every((tool) => isTool(tool) || isCustom(tool));
+  check(Number.isSafeInteger(maxRounds) && maxRounds >= 1, 'maxRounds', 'must be a positive integer');
+  check(request.tools === undefined, 'tools', 'must be passed in the second argument');
+  check(areTools, 'tools', 'must be an array of tools created by `defineTool()`');
+  check(Array.isArray(request.messages), 'messages', 'must be an array');
+  const names = tools.filter(isTool).map((tool) => defineTool(tool).name);
+  check(new Set(names).size === names.length, 'tools', 'contains two tools with the same name');
 }
 
 /** Returns the tool calls to run. */
@@ -106,43 +102,34 @@ function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): read
   return calls.every((call) => isRecord(call.function)) ? calls : [];
 }
 
-/** Runs the calls of one round in parallel, and adds their results to the messages. */
+/** Checks the calls of one round, runs the valid ones in parallel, and adds the results to the messages. */
 async function runCalls(
   calls: readonly ToolCall[],
-  tools: readonly Tool[],
-  corrected: Set<string>,
+  tools: ReadonlyMap<string, Tool>,
+  reported: Set<string>,
   messages: ChatMessage[],
   deadline: Deadline,
-): Promise<readonly string[]> {
-  const wrong = new Set<string>();
-  const results: string[] = [];
-  const run = async ({ id, function: called }: ToolCall): Promise<string> => {
+): Promise<readonly ToolEvent[]> {
+  const checking = calls.map(async (call) => ({ call, ...(await checkCall(call, tools)) }));
+  const checked = await deadline.race(Promise.all(checking));
+  for (const { call, issues = [] } of checked) {
+    const { name: toolName } = call.function;
+    if (issues.length === 0 || !reported.has(toolName)) continue;
+    const why = `The model made another invalid call to the tool ${toolName} after the first one was reported: ${issuesText(issues)}.`;
+    throw new ToolCallError(why, { toolName, issues, messages });
+  }
+  const results: Extract<ToolEvent, { type: 'tool-result' }>[] = [];
+  const running = checked.map(async ({ call: { id, function: called }, value, issues }, position) => {
     const { name } = called;
-    const tool = tools.find((one) => one.name === name);
-    const parameters = parseJson(called.arguments);
-    const fail = (message: string): Checked => ({ issues: [{ path: [], message }] });
-    let checked: Checked;
-    if (tool === undefined) checked = fail(`available tools: ${tools.map((one) => one.name).join(', ')}`);
-    else if (!isRecord(parameters))
-      checked = fail(parameters === undefined ? 'not JSON' : 'not a JSON object');
-    else checked = await validate(tool.parameters, parameters);
-    const { value, issues } = checked;
-    if (issues === undefined) {
-      const result = await tool?.run(value, { toolCallId: id, signal: deadline.signal });
-      return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
-    }
-    const why = `${tool ? 'invalid arguments' : 'unknown tool'}: ${issuesText(issues)}`;
-    if (corrected.has(name)) {
-      const again = `The model made another invalid call to the tool ${name} after the first one was reported: ${why}.`;
-      throw new ToolCallError(again, { toolName: name, issues, messages });
-    }
-    wrong.add(name);
-    return JSON.stringify({ error: why });
-  };
+    if (issues !== undefined) reported.add(name);
+    const result =
+      issues === undefined
+        ? await tools.get(name)?.run(value, { toolCallId: id, signal: deadline.signal })
+        : { error: `invalid call: ${issuesText(issues)}` };
+    const content = typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
+    results[position] = { type: 'tool-result', id, name, content };
+  });
   try {
-    const running = calls.map(async (call, position) => {
-      results[position] = await run(call);
-    });
     await deadline.race(Promise.all(running));
   } catch (error) {
     // Aborts the tools that are still running.
@@ -150,12 +137,20 @@ async function runCalls(
     throw error;
   } finally {
     // `forEach` skips calls that have not finished.
-    results.forEach((content, position) => {
-      messages.push({ role: 'tool', tool_call_id: String(calls[position]?.id), content });
+    results.forEach(({ id, content }) => {
+      messages.push({ role: 'tool', tool_call_id: id, content });
     });
-    for (const name of wrong) corrected.add(name);
   }
   return results;
+}
+
+async function checkCall({ function: called }: ToolCall, tools: ReadonlyMap<string, Tool>): Promise<Checked> {
+  const fail = (message: string): Checked => ({ issues: [{ path: [], message }] });
+  const tool = tools.get(called.name);
+  if (tool === undefined) return fail(`unknown tool, available tools: ${[...tools.keys()].join(', ')}`);
+  const parameters = parseJson(called.arguments);
+  if (!isRecord(parameters)) return fail(`not ${parameters === undefined ? 'JSON' : 'a JSON object'}`);
+  return validate(tool.parameters, parameters);
 }
 
 /** Replaces tool call arguments that are not a JSON object, because the server's chat template would fail on them. */
@@ -168,17 +163,6 @@ function withJsonArguments(message: CompletionMessage): CompletionMessage {
 
 function isInvalid({ function: called }: ToolCall): boolean {
   return isRecord(called) && !isRecord(parseJson(called.arguments));
-}
-
-/**
- * Adds the conversation to an error, so that the caller knows which tools have run. The field is not enumerable, to
- * keep it out of logs.
- */
-function withMessages(error: unknown, value: readonly ChatMessage[]): unknown {
-  if (typeof error === 'object' && error !== null && Object.isExtensible(error) && !('messages' in error)) {
-    Object.defineProperty(error, 'messages', { value, configurable: true, writable: true });
-  }
-  return error;
 }
 
 /** Adds up the numbers in two usage objects. */

@@ -2,7 +2,7 @@ import { Deadline } from '../http/deadline.ts';
 import type { AnySchemaOptions } from './json-schema.ts';
 import { OneReader } from './one-reader.ts';
 import type { RunToolsOptions } from './options.ts';
-import type { ChatCompletionRequest } from './request.ts';
+import type { ChatCompletionRequest, ChatMessage } from './request.ts';
 import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
 
 /**
@@ -25,7 +25,6 @@ import type { Ask, ToolEvent, ToolRunCompletion } from './tool-run.ts';
 export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable<ToolEvent>, AsyncDisposable {
   readonly #events: OneReader<ToolEvent>;
   #deadline: Deadline | undefined;
-  #run: AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> | undefined;
   #completion: ToolRunCompletion | undefined;
 
   /**
@@ -34,18 +33,23 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
    * @internal
    */
   constructor(request: ChatCompletionRequest, options: RunToolsOptions & AnySchemaOptions, ask: Ask) {
+    const messages: ChatMessage[] = [];
+    let run: AsyncGenerator<ToolEvent, ToolRunCompletion, undefined> | undefined;
     this.#events = new OneReader({
       read: async () => {
         this.#deadline ??= new Deadline(options.signal);
-        const { signal } = this.#deadline;
-        this.#run ??= (await import('./tool-run.ts')).runTools(request, options, this.#deadline, ask);
-        const { done, value } = await (signal.aborted ? this.#run.throw(signal.reason) : this.#run.next());
+        this.#deadline.signal.throwIfAborted();
+        run ??= (await import('./tool-run.ts')).runTools(request, options, messages, this.#deadline, ask);
+        const { done, value } = await run.next();
         if (!done) return [value];
         this.#completion = value;
         return undefined;
       },
       leave: () => this.abort(),
-      close: () => this.#deadline?.[Symbol.dispose](),
+      close: (error) => {
+        this.#deadline?.[Symbol.dispose]();
+        addMessages(error, messages);
+      },
     });
   }
 
@@ -62,8 +66,6 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
 
   /** Aborts the run, including its pending request and the tools that are running. */
   abort(reason: unknown = new DOMException('The run was aborted.', 'AbortError')): void {
-    // The run adds the conversation to the abort reason.
-    this.#run?.throw(reason).catch(() => {});
     this.#events.fail(reason);
     this.#deadline?.abort(reason);
   }
@@ -71,4 +73,14 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
   async [Symbol.asyncDispose](): Promise<void> {
     this.#events.leave();
   }
+}
+
+/**
+ * Adds the conversation to an error, so that the caller knows which tools have run. The field is not enumerable, to
+ * keep it out of logs.
+ */
+function addMessages(error: unknown, value: readonly ChatMessage[]): void {
+  if (typeof error !== 'object' || error === null || !Object.isExtensible(error) || 'messages' in error)
+    return;
+  Object.defineProperty(error, 'messages', { value, configurable: true, writable: true });
 }

@@ -1,5 +1,5 @@
 import { findUnknownOption } from '../internal/options.ts';
-import { ConfigurationError } from './client.ts';
+import { ConfigurationError } from './index.ts';
 
 /** @param rule - The rest of the message, after the name of the option. */
 export function invalid(option: string, rule: string): ConfigurationError {

@@ -25,21 +25,22 @@ export type AuthenticatedFetch = (
  * timeouts and response handling are left to the other client.
  */
 export function authenticatedFetch(
-  { root, readCredential }: Pick<HttpClient, 'root' | 'readCredential'>,
+  { root, readCredential: provideCredential }: Pick<HttpClient, 'root' | 'readCredential'>,
   fetch: FetchFunction | undefined,
 ): AuthenticatedFetch {
   return async (input, init) => {
     const isPath = typeof input === 'string' && !URL.canParse(input);
-    const target = isPath ? `${root}/${input.replace(/^\/+/, '')}` : input;
-    const { url, ...request } = await readRequest(target, init);
+    const { url, ...request } = await readRequest(
+      isPath ? `${root}/${input.replace(/^\/+/, '')}` : input,
+      init,
+    );
     const { origin } = new URL(root);
     if (new URL(url).origin !== origin) {
       const why = `The API key is sent only to ${origin}. Set the base URL of the other client to that origin.`;
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
     const deadline = new Deadline(request.signal);
-    const call = { label: 'fetch', url, headers: {}, deadline, provideCredential: readCredential };
-    const context = responseContext(call);
+    const context = responseContext({ label: 'fetch', url, headers: {}, deadline, provideCredential });
     try {
       await context.readCredential();
       for (;;) {

@@ -64,10 +64,7 @@ export interface RequestLogEntry {
 export type RequestLogger = (entry: RequestLogEntry) => void;
 
 /** A retry that is about to be sent. */
-export interface RetryEvent {
-  readonly method: string;
-  /** The path, with placeholders instead of ids: `/v1/chat/completions`, `/apikeys/{id}`. */
-  readonly path: string;
+export interface RetryEvent extends Pick<RequestLogEntry, 'method' | 'path'> {
   /** Number of the failed request within its call, starting at 1. */
   readonly attempt: number;
   readonly error: AnyDrunError;

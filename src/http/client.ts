@@ -1,9 +1,9 @@
 import { type AnyDrunError, AuthenticationError, type DrunError, isDrunError } from '../errors/index.ts';
 import { invalid } from '../errors/invalid.ts';
 import { isThenable } from '../internal/checks.ts';
-import { requestChannel, retryChannel, trace } from '../internal/diagnostics.ts';
+import { requestChannel, retryChannel, trace } from '../internal/runtime.ts';
 import { sleep } from '../internal/wait.ts';
-import type { Credential } from '../secret/credential.ts';
+import type { Credential } from '../secret/secret.ts';
 import {
   type CallOptions,
   type CallPromise,
@@ -14,15 +14,19 @@ import {
   type Result,
 } from './call.ts';
 import { toConnectionError } from './connection.ts';
-import { type ResponseContext, responseContext } from './context.ts';
-import { credentialReader, type ReadCredential } from './credentials.ts';
+import { credentialReader, type ReadCredential, type ResponseContext, responseContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
-import { requestIdOf } from './headers.ts';
-import { checkFunction, checkRequestHeaders, checkRetries, checkTimeout, isWebPage } from './options.ts';
+import {
+  checkFunction,
+  checkRequestHeaders,
+  checkRetries,
+  checkTimeout,
+  fillPath,
+  isWebPage,
+} from './options.ts';
 import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
-import type { Transport, TransportResponse } from './transport.ts';
-import { fillPath } from './url.ts';
+import { requestIdOf, type Transport, type TransportResponse } from './transport.ts';
 
 /** The version in package.json. */
 const VERSION = '0.1.0';
@@ -64,7 +68,6 @@ interface Call<T> extends ResponseContext {
   readonly endpoint: Endpoint<T>;
   /** Number of the latest request within the call, starting at 1. */
   attempt: number;
-  response?: TransportResponse;
 }
 
 /** Sends a client's requests. Handles credentials, deadlines and retries, and throws typed errors. */
@@ -115,10 +118,23 @@ export class HttpClient {
 
   /** Sends a request within the given deadline, retrying the request if necessary. */
   async request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: RequestOptions): Promise<Result<T>> {
-    const call = this.#start(endpoint, deadline, options);
+    const { method, path, params } = endpoint;
+    const { apiKey, headers, maxRetries = this.#options.maxRetries } = options;
+    const { credentialOption } = this.#options;
+    const call: Call<T> = responseContext({
+      endpoint,
+      attempt: 0,
+      label: `${method} ${path}`,
+      url: this.root + (params ? fillPath(path, params) : path),
+      headers: { ...this.#headers, ...(headers && checkRequestHeaders(headers)) },
+      deadline,
+      provideCredential:
+        apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
+      credentialOption,
+    });
     // Not a field of `call`, because a stream's reader retains the call and would keep the body in memory.
     const body = toJson(endpoint.body);
-    const maxRetries = checkRetries(options.maxRetries ?? this.#options.maxRetries);
+    const limit = checkRetries(maxRetries);
     deadline.signal.throwIfAborted();
     await call.readCredential();
     let mayHaveBeenApplied = false;
@@ -137,7 +153,7 @@ export class HttpClient {
           await this.#reportRetry(call, error, 0);
           continue;
         }
-        if (retries >= maxRetries || !mayRetry(error, endpoint.retry)) throw error;
+        if (retries >= limit || !mayRetry(error, endpoint.retry)) throw error;
         retries++;
         mayHaveBeenApplied ||= !cannotHaveBeenApplied(error);
         const delayMs = retryDelayMs(error, retries);
@@ -148,21 +164,6 @@ export class HttpClient {
         await call.readCredential();
       }
     }
-  }
-
-  #start<T>(endpoint: Endpoint<T>, deadline: Deadline, { headers, apiKey }: RequestOptions): Call<T> {
-    const { credentialOption } = this.#options;
-    const { method, path, params } = endpoint;
-    const context = responseContext({
-      label: `${method} ${path}`,
-      url: this.root + fillPath(path, params),
-      headers: { ...this.#headers, ...checkRequestHeaders(headers) },
-      deadline,
-      provideCredential:
-        apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
-      credentialOption,
-    });
-    return { ...context, endpoint, attempt: 0 };
   }
 
   async #reportRetry(call: Call<unknown>, error: AnyDrunError, delayMs: number): Promise<void> {
@@ -183,6 +184,7 @@ export class HttpClient {
   async #exchange<T>(call: Call<T>, body: string | undefined): Promise<T> {
     const { endpoint, deadline } = call;
     const startedAt = performance.now();
+    call.response = undefined;
     try {
       const response = await deadline.race(this.#send(call, body));
       call.response = response;
@@ -215,11 +217,14 @@ export class HttpClient {
     });
   }
 
-  #log({ endpoint, attempt, diagnostics }: Call<unknown>, startedAt: number, outcome: Outcome): void {
+  #log(
+    { endpoint, attempt, diagnostics }: Call<unknown>,
+    startedAt: number,
+    { status, code }: Partial<RequestLogEntry>,
+  ): void {
     const { logger } = this.#options;
     if (logger === undefined && diagnostics === undefined) return;
     const { method, path } = endpoint;
-    const { status, code } = outcome;
     const durationMs = performance.now() - startedAt;
     const entry = { method, path, ...(status && { status }), durationMs, attempt, ...(code && { code }) };
     if (diagnostics !== undefined) Object.assign(diagnostics, entry);
@@ -227,8 +232,6 @@ export class HttpClient {
     (async () => logger?.(entry))().catch(() => {});
   }
 }
-
-type Outcome = Pick<RequestLogEntry, 'status' | 'code'>;
 
 function resultOf<T>({ response, attempt, shown, redact }: Call<unknown>, data: T): Result<T> {
   const { status, headers } = response as TransportResponse;

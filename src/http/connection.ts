@@ -6,7 +6,10 @@ import { type ResponseContext, sentence } from './context.ts';
 const NODE_LIMIT_MS = 300_000;
 
 /** Creates a typed error from known, redacted fields, because the thrown value may contain the request's headers. */
-export function toConnectionError(thrown: unknown, { label, url, shown }: ResponseContext): DrunError {
+export function toConnectionError(
+  thrown: unknown,
+  { label, url, shown, response }: ResponseContext,
+): DrunError {
   if (thrown instanceof DrunError) return thrown;
   const { host } = new URL(url);
   const chain = readCauses(thrown);
@@ -22,7 +25,8 @@ export function toConnectionError(thrown: unknown, { label, url, shown }: Respon
     ...(code && { code: shown(code) }),
     ...(syscall && { syscall: shown(syscall) }),
   });
-  if (chain.some(isBug)) {
+  // After the response has arrived, any other failure is a broken body: in Deno, `TypeError: Invalid gzip header`.
+  if (chain.some(isBug) || (response === undefined && isUnlikeNetwork(chain[0] as Thrown))) {
     const what = sentence(`${label}: the custom \`fetch\` or \`transport\` failed: ${why}`);
     return new ConfigurationError(what, { option: 'fetch', cause });
   }
@@ -41,14 +45,22 @@ const NETWORK_MESSAGE =
 const BUG_MESSAGE =
   /is not (?:an? |defined|iterable|implemented)|(?:^|request |method )cannot (?!connect|parse|decode)|can't (?:access|convert)|must be|instance ?of|duplex|only .* supported|illegal invocation|failed to (?:parse|construct|execute)|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|uint8array|(?:undefined|null) is not/i;
 
-function isBug({ name, message, code = '', status, isRoot }: Thrown, depth: number): boolean {
+/** Codes of programming errors. The last two come from a test's mocks that do not expect the request. */
+const BUG_CODE =
+  /^(?:ERR_INVALID_(?!HTTP)\w+|UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)|UND_MOCK_ERR_\w+|ERR_NOCK_NO_MATCH)$/;
+
+function isBug(thrown: Thrown): boolean {
+  const { name, message, code = '', status } = thrown;
+  // In Bun, the error for a rejected CONNECT request has the status of the proxy's response.
+  if (failureKind(thrown) !== 'unknown') return false;
   // Some libraries reject if the response has an error status. After a 429 or 5xx, a retry may succeed.
   if (/^4(?!29)\d\d$/.test(String(status))) return true;
   if (/^(?:Reference|Range|Syntax|Eval|URI)Error$/.test(name)) return true;
-  if (/^UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/.test(code)) return true;
-  if (name !== 'TypeError') return false;
-  const isUnlikeNetwork = depth === 0 && isRoot && code === '' && !NETWORK_MESSAGE.test(message);
-  return isUnlikeNetwork || /^ERR_INVALID_(?!HTTP)/.test(code) || BUG_MESSAGE.test(message);
+  return BUG_CODE.test(code) || (name === 'TypeError' && BUG_MESSAGE.test(message));
+}
+
+function isUnlikeNetwork({ name, message, code, isRoot }: Thrown): boolean {
+  return name === 'TypeError' && isRoot && code === undefined && !NETWORK_MESSAGE.test(message);
 }
 
 /**
@@ -64,8 +76,8 @@ const FINAL = [
   // Failed handshakes, but not errors on established connections (a bad MAC, a failed decryption). OpenSSL's reason is
   // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if the code is `EPROTO`, in the message.
   /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|cipher|suitable|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak|legacy.renegotiation|insufficient.security|illegal.parameter)/i,
-  // Rejected CONNECT requests, closed dispatchers, blocked ports, missing permissions, rejected certificates in Deno.
-  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|(?:connect|\(Connect\)): (?:tunnel error: )?(?:unsuccessful|proxy auth)|tunneling socket could not.*statusCode|\nbad port$|requires net access|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
+  // Rejected CONNECT requests, closed dispatchers, blocked ports, missing permissions; certificates in Deno, TLS in Bun.
+  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|(?:connect|\(Connect\)): (?:tunnel error: )?(?:unsuccessful|proxy auth)|tunneling socket could not.*statusCode|\nbad port$|requires net access|TLS handshake failed|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
   // Codes that Node, undici and Bun use if no connection was opened, regardless of the system call.

@@ -1,10 +1,19 @@
+import { check, invalid } from '../errors/invalid.ts';
 import { isThenable } from '../internal/checks.ts';
 import { isRecord } from '../internal/json.ts';
-import type { Secret } from '../secret/secret.ts';
+import { maskKeys } from '../secret/mask.ts';
+import { redactor } from '../secret/redact.ts';
+import {
+  type Credential,
+  type CredentialContext,
+  type CredentialProvider,
+  isSecret,
+  Secret,
+} from '../secret/secret.ts';
 import type { RequestLogEntry } from './call.ts';
-import { type ReadCredential, redactorFor } from './credentials.ts';
 import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
+import type { TransportResponse } from './transport.ts';
 
 /** The diagnostics message for a request. Contains no body, header, key id or credential. */
 interface RequestDiagnostics extends Partial<RequestLogEntry> {
@@ -21,12 +30,14 @@ interface CallDescription {
   readonly deadline: Deadline;
   readonly provideCredential: ReadCredential;
   readonly credentialOption?: 'apiKey' | 'accessToken';
+  /** The response to the latest request, if it has arrived. */
+  response?: TransportResponse | undefined;
   /** The diagnostics message of the latest request, if there are subscribers. */
   diagnostics?: RequestDiagnostics;
 }
 
 /** The call that received a response, with functions that manage its credentials and redact text. */
-export type ResponseContext = ReturnType<typeof responseContext>;
+export type ResponseContext = ReturnType<typeof responseContext<CallDescription>>;
 
 /** Maximum number of further credentials that a call tries after its first credential has been rejected. */
 const MAX_FURTHER_CREDENTIALS = 3;
@@ -34,7 +45,7 @@ const MAX_FURTHER_CREDENTIALS = 3;
 /** Longer text is truncated before redaction, because servers may echo entire requests in their messages. */
 const MAX_INPUT = 16_384;
 
-export function responseContext(call: CallDescription) {
+export function responseContext<Call extends CallDescription>(call: Call) {
   const { deadline, provideCredential } = call;
   /** Every credential that the call has used. */
   const used: Secret[] = [];
@@ -55,12 +66,12 @@ export function responseContext(call: CallDescription) {
     return rejected.length <= MAX_FURTHER_CREDENTIALS && readCredential(credential());
   };
   // Created on demand, because most calls need no redaction. Recreated when the call uses another credential.
-  let redactor: { readonly of: number; readonly redact: (text: string) => string } | undefined;
+  let current: { readonly of: number; readonly redact: (text: string) => string } | undefined;
   /** Masks every credential that the call has used. Applied to all text in errors. */
   const redact = (text: string): string => {
     const of = used.length;
-    if (redactor?.of !== of) redactor = { of, redact: redactorFor(used, call.headers) };
-    return redactor.redact(text);
+    if (current?.of !== of) current = { of, redact: redactorOf(used, call.headers) };
+    return current.redact(text);
   };
   /** Masks credentials in every string of a JSON value, including field names. */
   const redactValue = <Value>(value: Value): Value => redactStrings(value, redact) as Value;
@@ -69,7 +80,7 @@ export function responseContext(call: CallDescription) {
     const safe = text && redact(withoutInput(text.slice(0, MAX_INPUT)));
     return (safe && safe.length > length ? `${safe.slice(0, length)}…` : safe) as Text;
   };
-  return { ...call, credential, readCredential, replaceCredential, redact, redactValue, shown };
+  return Object.assign(call, { credential, readCredential, replaceCredential, redact, redactValue, shown });
 }
 
 function redactStrings(value: unknown, redact: (text: string) => string): unknown {
@@ -82,4 +93,86 @@ function redactStrings(value: unknown, redact: (text: string) => string): unknow
 /** Adds a period unless the text already ends with punctuation. */
 export function sentence(text: string): string {
   return text.trimEnd().replace(/(?<![.!?。！？…])$/, '.');
+}
+
+export type ReadCredential = (context: CredentialContext) => Secret | Promise<Secret>;
+
+/**
+ * Returns a function that reads the credential before each attempt. Calls, even concurrent ones, never share a result,
+ * because a provider may depend on the async context, for example to find the current tenant.
+ */
+export function credentialReader(credential: Credential, option: string): ReadCredential {
+  const source = Object(credential) as { readonly getKey?: CredentialProvider };
+  if (typeof credential !== 'function' && typeof source.getKey !== 'function') {
+    const secret = toSecret(credential, option);
+    return () => secret;
+  }
+  return (context) => {
+    const value = typeof credential === 'function' ? credential(context) : source.getKey?.(context);
+    if (!isThenable(value)) return toSecret(value, option);
+    return Promise.resolve(value).then((resolved) => toSecret(resolved, option));
+  };
+}
+
+function toSecret(value: unknown, option: string): Secret {
+  const text = isSecret(value) ? reveal(value, option) : value;
+  const kinds = 'a string, a Secret, a function, or an object with a `getKey` method';
+  if (typeof text !== 'string') throw invalid(option, `must be ${kinds}`);
+  // Credentials from files or from `echo` may end with a newline.
+  const trimmed = text.replace(/(?<![\r\n])[\r\n]+$/, '');
+  const refuse = (pattern: RegExp, rule: string): void => check(!pattern.test(trimmed), option, rule);
+  refuse(/^$/, 'must not be empty');
+  refuse(/^(["'`]).*\1$|\*{3}/, 'is quoted or masked. Pass the plain text');
+  refuse(/^bearer(?:\s|$)/i, 'must be the credential alone, without "Bearer"');
+  refuse(/[^!-~]/, 'contains white space or a non-ASCII character. Was it copied correctly?');
+  if (option === 'accessToken')
+    refuse(/^sk-[\w-]{16,}$/, 'looks like an API key. Use an access token from the Personal Center');
+  return isSecret(value) && trimmed === text ? value : new Secret(trimmed);
+}
+
+function reveal(secret: Secret, option: string): string {
+  try {
+    return secret.reveal();
+  } catch {
+    throw invalid(option, 'is a clone of a Secret and has no value');
+  }
+}
+
+/** Any `Bearer` or `Basic` credential, and any password in a URL, such as that of a proxy. */
+const ANY_CREDENTIAL = /(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}|(:\/\/[^\s/@:]*:)[^\s/@]+(?=@)/gi;
+
+/** Names of headers whose values are credentials. */
+const CREDENTIAL_HEADER =
+  /^(?:.+-)?(?:auth|authorization|cookie|credentials?|jwt|(?:api-?)?key|password|secret|session(?:-?id)?|signature|token)$/i;
+
+/** Shorter parts of a header value are not masked, because they may be ordinary words. */
+const MIN_HEADER_PART = 8;
+
+/** @param credentials - All credentials that a call has used: a server may echo one that it rejected earlier. */
+function redactorOf(
+  credentials: readonly Secret[],
+  headers: Readonly<Record<string, string>>,
+): (text: string) => string {
+  const secretHeaders = Object.entries(headers).filter(([name]) => CREDENTIAL_HEADER.test(name));
+  const redact = redactor([
+    ...credentials.map((credential) => credential.reveal()),
+    ...secretHeaders.flatMap(([, value]) => credentialsIn(value)),
+  ]);
+  return (text) => maskKeys(redact(text)).replace(ANY_CREDENTIAL, '$1$2******');
+}
+
+/** Returns a header value and its parts: cookie values, the text after a scheme, and a base64-encoded password. */
+function credentialsIn(value: string): string[] {
+  const parts = value
+    .split(/[\s;,]+/)
+    .flatMap((part) => [part, part.slice(part.indexOf('=') + 1), passwordIn(part)]);
+  return [value, ...parts].filter(({ length }) => length >= MIN_HEADER_PART);
+}
+
+function passwordIn(part: string): string {
+  try {
+    return /^[^:]*:(.*)$/.exec(atob(part))?.[1] ?? '';
+  } catch {
+    return '';
+  }
 }

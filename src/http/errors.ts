@@ -1,9 +1,8 @@
 import * as errors from '../errors/index.ts';
 import { isRecord, parseJson } from '../internal/json.ts';
 import { type ResponseContext, sentence } from './context.ts';
-import { requestIdOf, retryAfterMs } from './headers.ts';
 import { errorIn, MAX_SHOWN, parseServiceError, type ServiceError } from './service-error.ts';
-import type { TransportResponse } from './transport.ts';
+import { requestIdOf, retryAfterMs, type TransportResponse } from './transport.ts';
 
 export interface BodyRules {
   /** Fields that the contract defines. A valid body has at least one of them. */
@@ -151,7 +150,7 @@ export function invalidResponse(
   response: TransportResponse,
   { label, shown }: ResponseContext,
   what: string,
-  { issues, body }: { issues?: readonly errors.ResponseIssue[]; body?: string | undefined } = {},
+  { issues = [], body }: { issues?: readonly errors.ResponseIssue[]; body?: string | undefined } = {},
 ): errors.InvalidResponseError {
   return new errors.InvalidResponseError(sentence(shown(`${label} returned ${what}`)), {
     status: response.status,

@@ -117,7 +117,7 @@ export function readError(value: unknown, nesting = 0): ServiceError | undefined
   // In an error from the control plane, `id` is the error code. Elsewhere, `id` identifies a completion.
   const id = typeof value.message === 'string' ? value.id : undefined;
   const code = nested?.code ?? textOf(value.code ?? value.error_code ?? value.errcode ?? id);
-  const type = nested?.type ?? textOf(value.type);
+  const type = nested?.type ?? textOf(value.type ?? value.error_type);
   const messages = MESSAGE_FIELDS.map((name) => readError(value[name], nesting + 1)?.message?.trim());
   return {
     message: nested?.message ?? messages.find(Boolean),

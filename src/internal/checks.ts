@@ -18,11 +18,7 @@ export function isTimerMs(value: unknown): value is number {
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    'then' in value &&
-    typeof value.then === 'function'
-  );
+  return typeof Object(value).then === 'function';
 }
 
 export function isDate(value: unknown): value is Date {

@@ -66,16 +66,12 @@ export async function withTimeout<Result>(
   timeoutMs: number,
   task: (signal: AbortSignal) => PromiseLike<Result>,
 ): Promise<Result> {
-  const ended = new AbortController();
   const late = new AbortController();
-  const expire = async (): Promise<never> => {
-    await clock.sleep(timeoutMs, ended.signal, { background: true });
-    const error = new Error(`no response within ${timeoutMs} ms`);
-    late.abort(error);
-    throw error;
-  };
+  const ended = new AbortController();
+  const expire = (): void => late.abort(new Error(`no response within ${timeoutMs} ms`));
+  clock.sleep(timeoutMs, ended.signal, { background: true }).then(expire, () => {});
   try {
-    return await Promise.race([(async () => task(late.signal))(), expire()]);
+    return await abortable(task(late.signal), late.signal);
   } finally {
     ended.abort();
   }

@@ -1,5 +1,5 @@
 import { check } from '../errors/invalid.ts';
-import { keyRingChannel } from '../internal/diagnostics.ts';
+import { keyRingChannel } from '../internal/runtime.ts';
 import { safeCause } from './safe-cause.ts';
 import { checkFunction } from './stores/store.ts';
 

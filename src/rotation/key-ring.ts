@@ -1,10 +1,9 @@
 import { ConfigurationError } from '../errors/index.ts';
 import { checkOptions, checkSignal } from '../errors/invalid.ts';
 import { MAX_TIMER_MS } from '../internal/checks.ts';
-import { runDetached } from '../internal/detached.ts';
+import { runDetached } from '../internal/runtime.ts';
 import { abortable, retryUntil, throwIfAborted, withTimeout } from '../internal/wait.ts';
-import type { CredentialContext } from '../secret/credential.ts';
-import type { Secret } from '../secret/secret.ts';
+import type { CredentialContext, Secret } from '../secret/secret.ts';
 import { type KeyRingEvent, type KeyRingEvents, RingEvents } from './events.ts';
 import { type KeyRingOptions, readOptions } from './options.ts';
 import { RingMemory } from './plan.ts';

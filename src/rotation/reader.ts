@@ -1,9 +1,8 @@
 import { isDrunError, type KeyRingError } from '../errors/index.ts';
 import { checkSignal } from '../errors/invalid.ts';
-import { runDetached } from '../internal/detached.ts';
+import { runDetached } from '../internal/runtime.ts';
 import { retryUntil, withTimeout } from '../internal/wait.ts';
-import type { CredentialContext } from '../secret/credential.ts';
-import type { Secret } from '../secret/secret.ts';
+import type { CredentialContext, Secret } from '../secret/secret.ts';
 import { isOlder, type RingKey, type RingRecord } from './record.ts';
 import { isTransientStoreFailure, type RingContext, storeFailed } from './ring-state.ts';
 import { ringError } from './safe-cause.ts';

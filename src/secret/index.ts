@@ -4,6 +4,5 @@
  * @module
  */
 export type { AbortSignalLike, PlatformAbortSignal } from '../internal/platform.ts';
-export type { Credential, CredentialContext, CredentialProvider } from './credential.ts';
 export { redact } from './redact.ts';
-export { Secret } from './secret.ts';
+export { type Credential, type CredentialContext, type CredentialProvider, Secret } from './secret.ts';

@@ -10,8 +10,8 @@ const MIN_ENCODED = 8;
  * Replaces every occurrence of the given credentials in a text with their masked form.
  *
  * Recognizes a credential, and any part of it with at least 12 characters, in these forms: plain (in any letter case),
- * percent-encoded, escaped in a JSON string, hexadecimal, and base64 or base64url, alone or within a longer text such
- * as `user:key`.
+ * percent-encoded, escaped in a JSON string or in HTML, as hexadecimal or decimal bytes, and in base64 or base64url,
+ * alone or within a longer text such as `user:key`.
  *
  * @param text - Text such as an error message from a server or a library.
  * @param secrets - One or more credentials. Empty strings are ignored.
@@ -58,45 +58,38 @@ function redactorOfOne(value: string): (text: string) => string {
   for (const form of forms) {
     for (let end = size; end <= form.length; end++) parts.add(form.slice(end - size, end));
   }
-  return (text) => {
-    const lower = lowerCase(text);
-    let clean = '';
-    /** Offset up to which `text` has been copied or masked. */
-    let done = 0;
-    for (let start = 0; start < lower.length; start++) {
-      let end = start;
-      while (parts.has(lower.slice(end, end + size))) end++;
-      if (end === start) continue;
-      clean += text.slice(done, start) + masked;
-      done = end + size - 1;
-      start = done - 1;
-    }
-    return done === 0 ? text : clean + text.slice(done);
-  };
+  return (original) =>
+    READINGS.reduce((text, read) => {
+      const { characters, starts, ends } = read(text);
+      const lower = lowerCase(characters);
+      let clean = '';
+      /** Offset up to which `text` has been copied or masked. */
+      let done = 0;
+      for (let start = 0; start < lower.length; start++) {
+        let end = start;
+        while (parts.has(lower.slice(end, end + size))) end++;
+        if (end === start) continue;
+        const last = end + size - 2;
+        clean += text.slice(done, starts[start]) + masked;
+        done = ends[last] as number;
+        start = last;
+      }
+      return clean + text.slice(done);
+    }, original);
 }
 
+/** Returns a credential and its encodings. Characters that are encoded one by one are decoded by `READINGS` instead. */
 function formsOf(value: string): string[] {
   if (value.length < MIN_ENCODED) return [value];
   // `sk-` may be encoded together with the preceding text.
   const body = value.slice(prefixOf(value).length);
   const bytes = new TextEncoder().encode(value);
-  const hexadecimal = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'));
-  const percent = [
-    encodeURIComponent(value.toWellFormed()),
-    new URLSearchParams([['', value]]).toString().slice(1),
-    `%${hexadecimal.join('%')}`,
-  ];
   return [
     value,
+    // A credential may itself contain what looks like an escaped character.
+    decode(value, ESCAPE, toCharacter, true).characters,
     ...(body.length >= MIN_ENCODED ? [body] : []),
-    JSON.stringify(value).slice(1, -1),
-    value.replaceAll('/', '\\/'),
-    ...percent,
-    ...percent.map(encodeURIComponent),
-    hexadecimal.join(''),
-    // These two forms appear in a printed Buffer and in a Buffer serialized as JSON.
-    hexadecimal.join(' '),
-    bytes.join(','),
+    Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     ...[0, 1, 2].flatMap((offset) => base64Forms(bytes, offset)),
   ];
 }
@@ -114,4 +107,51 @@ function base64Forms(bytes: Uint8Array, offset: number): string[] {
 function lowerCase(text: string): string {
   const lower = text.toLowerCase();
   return lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+/** Characters that are escaped, possibly several times, in a URL, in JSON, in a program, or in HTML. */
+const ESCAPE =
+  /%(?:25)*([\da-f]{2})|(?<!\\)\\+(?:u\{?0*|x)([\da-f]{2})\}?|(?<!\\)\\+(["'\\/])|&(?:amp;)*#(?:x0*([\da-f]{2})|0*(\d{2,3}));/gi;
+/** Bytes in lists: `[115, 107]`, `{"0":115,"1":107}`, `<Buffer 73 6b>`, `73:6b`, `0x73, 0x6b`. */
+const DECIMAL = /(?<![\w."])\d{2,3}(?![\w."])/g;
+const HEXADECIMAL = /(?<![\w."])(?:0x)?([\da-f]{2})(?![\w."])/gi;
+
+/** Ways to read a text. Characters that are not part of a list of bytes are ignored when reading lists. */
+const READINGS: readonly ((text: string) => ReturnType<typeof decode>)[] = [
+  (text) => decode(text, ESCAPE, toCharacter, true),
+  (text) => decode(text, DECIMAL, ([digits]) => String.fromCharCode(Number(digits)), false),
+  (text) => decode(text, HEXADECIMAL, toCharacter, false),
+];
+
+function toCharacter([, percent, program, literal, html, decimal]: RegExpExecArray): string {
+  const hexadecimal = percent ?? program ?? html;
+  return literal ?? String.fromCharCode(Number(decimal ?? `0x${hexadecimal}`));
+}
+
+/** Decodes the matches of a pattern. Also returns where each character starts and ends in the text. */
+function decode(
+  text: string,
+  pattern: RegExp,
+  decodeMatch: (match: RegExpExecArray) => string,
+  keepsRest: boolean,
+) {
+  let characters = '';
+  const starts: number[] = [];
+  const ends: number[] = [];
+  let done = 0;
+  const add = (character: string, start: number, end: number): void => {
+    characters += character;
+    starts.push(start);
+    ends.push(end);
+    done = end;
+  };
+  const addRest = (end: number): void => {
+    while (keepsRest && done < end) add(text.charAt(done), done, done + 1);
+  };
+  for (const match of text.matchAll(pattern)) {
+    addRest(match.index);
+    add(decodeMatch(match), match.index, match.index + match[0].length);
+  }
+  addRest(text.length);
+  return { characters, starts, ends };
 }

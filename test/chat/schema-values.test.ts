@@ -57,6 +57,51 @@ const Address = z.object({ street: z.string(), city: z.string() }).meta({ id: 'A
 const Id = z.object({ id: z.string() }).meta({ id: 'Id' });
 const Money = z.object({ amount: z.number(), currency: z.enum(['EUR', 'CNY']) }).meta({ id: 'Money' });
 
+/** An object with twelve optional fields of its own type. */
+function recursiveFields(description: string): z.ZodObject {
+  const schema: z.ZodObject = z.object(
+    Object.defineProperties(
+      {},
+      Object.fromEntries(
+        Array.from({ length: 12 }, (_, field) => [
+          `f${field}`,
+          { enumerable: true, get: () => schema.optional().describe(description) },
+        ]),
+      ),
+    ),
+  );
+  return schema;
+}
+const Nodes: z.ZodType[] = Array.from({ length: 25 }, (_, index) => {
+  const node = (distance: number): z.ZodType => Nodes[(index + distance) % 25] as z.ZodType;
+  return z
+    .object({
+      get a() {
+        return z.union([node(3), node(5), z.null()]);
+      },
+      get b() {
+        return z.union([node(7), node(2), z.null()]);
+      },
+    })
+    .meta({ id: `Node${index}` });
+});
+const List: z.ZodObject = z.object({
+  get next() {
+    return List.optional();
+  },
+  get other() {
+    return List.optional();
+  },
+});
+const Pairs: z.ZodObject = z.object({
+  get next() {
+    return Pairs.optional();
+  },
+  get other() {
+    return Pairs.optional();
+  },
+});
+
 const zodTable: [string, z.ZodType, unknown][] = [
   [
     'a flat object',
@@ -213,6 +258,33 @@ const zodTable: [string, z.ZodType, unknown][] = [
     { l: ['a'] },
   ],
   [
+    'an intersection of records',
+    z.record(z.string(), z.object({ a: z.string() })).and(z.record(z.string(), z.object({ b: z.string() }))),
+    { k: { a: '', b: '' } },
+  ],
+  [
+    'an intersection of records of enum keys',
+    z.record(z.enum(['a']), z.number()).and(z.record(z.enum(['b']), z.number())),
+    { a: 1, b: 2 },
+  ],
+  [
+    'an intersection of tuples',
+    z.object({ t: z.tuple([z.object({ a: z.string() })]).and(z.tuple([z.object({ b: z.string() })])) }),
+    { t: [{ a: '', b: '' }] },
+  ],
+  ['an intersection of recursive objects', List.and(Pairs), { next: { next: {}, other: {} } }],
+  [
+    'an intersection of objects with many recursive fields',
+    recursiveFields('a').and(recursiveFields('b')),
+    { f0: { f1: {} }, f11: {} },
+  ],
+  ['mutual recursion of many objects', Nodes[0] as z.ZodType, { a: null, b: { a: null, b: null } }],
+  [
+    'an intersection of numbers',
+    z.object({ n: z.number().multipleOf(2).and(z.number().multipleOf(3)) }),
+    { n: 6 },
+  ],
+  [
     'a shared definition',
     z.object({ home: Address, work: Address.optional() }),
     { home: { street: 'a', city: 'b' } },
@@ -223,6 +295,7 @@ const zodTable: [string, z.ZodType, unknown][] = [
     z.object({ a: z.object({ m: Money }).meta({ id: 'Price' }) }),
     { a: { m: { amount: 1, currency: 'EUR' } } },
   ],
+  ['a root whose id has a percent sign', z.object({ a: z.string() }).meta({ id: '100%' }), { a: '' }],
   ['a root with an id', Address, { street: 'a', city: 'b' }],
   [
     'a description',
@@ -371,6 +444,17 @@ const otherTable: [string, object, unknown][] = [
   [
     'a raw schema with definitions',
     { $defs: { A: { type: 'object', properties: { a: { type: 'string' } } } }, $ref: '#/$defs/A' },
+    { a: '' },
+  ],
+  [
+    'a raw schema with an anchor',
+    {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      $defs: { A: { $anchor: 'a', type: 'string' } },
+      type: 'object',
+      properties: { a: { $ref: '#a' } },
+      required: ['a'],
+    },
     { a: '' },
   ],
   [

@@ -52,6 +52,7 @@ const endless = z.object({
   },
 });
 
+const Shared = z.object({ a: z.string() }).meta({ id: 'Shared' });
 const A = closed({ t: { type: 'string', const: 'a' } });
 const B = closed({ t: { type: 'string', const: 'b' }, x: { type: 'number' } });
 
@@ -195,6 +196,32 @@ describe('a schema', () => {
         },
       }),
     ],
+    [
+      'a record of one literal key',
+      z.object({ r: z.record(z.literal('a'), z.number()) }),
+      closed({ r: closed({ a: { type: 'number' } }) }),
+    ],
+    ['an empty tuple', z.object({ t: z.tuple([]) }), closed({ t: { type: 'array', maxItems: 0 } })],
+    [
+      'a pattern with and a pattern without lookaround',
+      z.object({
+        p: z
+          .string()
+          .regex(/^(?!x)/)
+          .regex(/a$/),
+      }),
+      closed({ p: { type: 'string', pattern: 'a$' } }),
+    ],
+    [
+      'two patterns',
+      z.object({ p: z.string().regex(/^a/).regex(/b$/) }),
+      closed({ p: { type: 'string', pattern: '^a' } }),
+    ],
+    [
+      'a definition with a default',
+      z.object({ a: z.string().default('x').meta({ id: 'Defaulted' }) }),
+      closed({ a: { $ref: '#/$defs/Defaulted' } }),
+    ],
     ['a pattern with lookaround', z.object({ p: z.string().regex(/^(?!x)a$/) }), closed({ p: string })],
     [
       'a format whose pattern has lookaround',
@@ -243,6 +270,7 @@ describe('a schema', () => {
     ['an object', z.object({ a: z.string(), l: z.array(z.int()) }), true],
     ['nested objects and enums', z.object({ o: z.object({ e: z.enum(['a', 'b']) }).nullable() }), true],
     ['a reference', recursive, true],
+    ['a reference with a description', z.object({ a: Shared, b: Shared.describe('b') }), false],
     ['an optional field', z.object({ a: z.string().optional() }), false],
     ['a record', z.object({ r: z.record(z.string(), z.number()) }), false],
     ['a tuple', z.object({ t: z.tuple([z.string()]) }), false],
@@ -265,6 +293,7 @@ describe('a schema', () => {
     ['a field of two literals', z.object({ a: z.literal('x') }).and(z.object({ a: z.literal('y') }))],
     ['an object that requires itself', endless],
     ['contradicting limits', z.object({ a: z.string().min(3).max(2) })],
+    ['contradicting exclusive limits', z.object({ a: z.number().gt(3).lt(2) })],
     ['a JSON Schema without a value', { type: 'object', required: ['a'], properties: { a: false } }],
     ['a JSON Schema with an empty enum', { enum: [] }],
   ])('that no value can match throws: %s', async (_, schema) => {

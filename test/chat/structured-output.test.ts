@@ -376,9 +376,14 @@ describe('the text of a reply', () => {
     ['a fence with CRLF', `\`\`\`json\r\n${json}\r\n\`\`\``],
     ['a fence in one line', `\`\`\`json ${json} \`\`\``],
     ['a fence of four backticks', `\`\`\`\`json\n${json}\n\`\`\`\``],
+    ['a fence with a media type', `\`\`\` application/json\n${json}\n\`\`\``],
+    ['a fence of tildes', `~~~json\n${json}\n~~~`],
     ['a fence with much white space', `\`\`\`json\n{${'\n'.repeat(100_000)}${json.slice(1)}\n\`\`\``],
     ['a fence that a stop sequence left open', `\`\`\`json\n${json}\n`],
     ['reasoning', `<think>\nIt is {"name":1}.\n</think>\n\n${json}`],
+    ['reasoning of MiniMax', `<mm:think>Hm</mm:think>\n${json}`],
+    ['reasoning of Seed', `<seed:think>Hm</seed:think>${json}`],
+    ['reasoning in another tag', `<thinking>Hm</thinking>${json}`],
     ['reasoning whose start tag is in the template', `It is big.</think>${json}`],
     ['reasoning and a fence', `<think>Hm</think>\n\`\`\`json\n${json}\n\`\`\``],
     ['two blocks of reasoning', `<think>Hm</think>\n<think>Yes</think>${json}`],
@@ -390,7 +395,7 @@ describe('the text of a reply', () => {
     const { parsed, choices } = await chatClient().parse({ model, messages }, { schema: city });
 
     expect(parsed).toEqual(PARIS);
-    expect(choices[0].message.reasoning_content !== undefined).toBe(/<\/think>(?!")/.test(content));
+    expect(choices[0].message.reasoning_content !== undefined).toBe(/<\/.*think.*>(?!")/.test(content));
   });
 
   test.each([null, false, 0, ''])('may be %j', async (value) => {

@@ -185,8 +185,8 @@ describe('runTools', () => {
     expect(sent()[1]?.messages.at(-1)).toEqual({ role: 'tool', tool_call_id: 'c1', content });
   });
 
-  test('treats empty arguments as none', async () => {
-    mockReplies(toolCallReply(call('c1', 'now', '')), textReply('Yes'));
+  test.each(['', 'null', '[]', ' [ ] '])('treats the arguments %j as none', async (args) => {
+    mockReplies(toolCallReply(call('c1', 'now', args)), textReply('Yes'));
     const given: unknown[] = [];
     const now = defineTool({
       name: 'now',
@@ -283,6 +283,14 @@ describe('runTools', () => {
     expect(sent().map((one) => one.model)).toEqual([model, model]);
   });
 
+  test('sends no empty array of tools, which vLLM rejects', async () => {
+    const sent = mockReplies(textReply('Yes'));
+
+    await chatClient().runTools(...requestWith());
+
+    expect(sent()[0]).not.toHaveProperty('tools');
+  });
+
   test('does not change the request', async () => {
     mockReplies(toolCallReply(call('c1', 'weather', '{"city":"Paris"}')), textReply('Yes'));
     const { weather } = weatherTool();
@@ -334,12 +342,22 @@ describe('a call with wrong arguments', () => {
     expect(cities).toEqual([]);
   });
 
+  test('that is repeated ends the run before the other calls of its round run', async () => {
+    const invalid = call('c1', 'weather', '{}');
+    mockReplies(toolCallReply(invalid), toolCallReply(call('c2', 'weather', '{"city":"Rome"}'), invalid));
+    const { weather, cities } = weatherTool();
+
+    await rejectionOf(ToolCallError, chatClient().runTools(...requestWith(weather)));
+
+    expect(cities).toEqual([]);
+  });
+
   test('is reported for each call, and does not prevent the other calls of the round', async () => {
     const sent = mockReplies(
       toolCallReply(
         call('c1', 'weather', '{}'),
         call('c2', 'weather', '{"city":"Rome"}'),
-        call('c3', 'weather', '[]'),
+        call('c3', 'weather', '[1]'),
       ),
       textReply('Yes'),
     );
@@ -511,6 +529,14 @@ describe('invalid tools', () => {
     );
 
     expect(error.option).toBe('tools');
+  });
+
+  test('a name that was not checked by defineTool() throws ConfigurationError', async () => {
+    const tool = { name: 'two words', parameters: z.object({}), run: () => '' };
+
+    const error = await rejectionOf(ConfigurationError, chatClient().runTools(...requestWith(tool)));
+
+    expect(error.option).toBe('name');
   });
 
   test('messages that are not an array throw ConfigurationError', async () => {

@@ -619,6 +619,14 @@ const preserved: readonly Case[] = [
     completion: message({ content: 'Hello', extra: 'x' }),
   },
   {
+    name: 'fields named like those of Object.prototype, in a message beside a delta',
+    body: events(
+      choice({ delta: { content: 'Hi' }, message: { content: 'Hi', constructor: 'x' } }),
+      choice({ message: { content: 'Hi', valueOf: 'y' }, finish_reason: 'stop' }),
+    ),
+    completion: message({ content: 'Hi', constructor: 'x', valueOf: 'y' }),
+  },
+  {
     name: 'a message instead of the delta in each chunk',
     body: events(
       choice({ message: { content: 'Hel' } }),
@@ -825,6 +833,40 @@ const toolCalls: readonly Case[] = (
         [{ index: 0, function: { name: 'w', arguments: A.slice(4) } }],
       ),
       [named('c1', 'w', A)],
+    ],
+    [
+      'a name after the first part, without an id and an index (vercel/ai#5885)',
+      deltasOf(
+        [{ function: { arguments: '' } }],
+        [{ function: { name: 'w' } }],
+        [{ function: { arguments: A } }],
+      ),
+      [named(expect9(), 'w', A)],
+    ],
+    [
+      'two parts of a call in one delta, with the same index (openai-python#3201)',
+      deltasOf(
+        [
+          { index: 0, ...named('c1', 'w', '') },
+          { index: 0, function: { arguments: A.slice(0, 4) } },
+        ],
+        [{ index: 0, function: { arguments: A.slice(4) } }],
+      ),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'a second call whose parts have another index than its start (agno#8880)',
+      deltasOf(
+        [{ index: 0, ...named('c1', 'v', A) }],
+        [{ index: 0, ...named('c2', 'w', '') }],
+        [{ index: 1, id: 'c2', function: { arguments: B } }],
+      ),
+      [named('c1', 'v', A), named('c2', 'w', B)],
+    ],
+    [
+      'a delta with neither an id nor a function (open-webui/computer#224)',
+      deltasOf([named('c1', 'v', A)], [named('c2', 'w', B)], [{ extra_content: { signature: 's' } }]),
+      [named('c1', 'v', A), { ...named('c2', 'w', B), extra_content: { signature: 's' } }],
     ],
     [
       'a continuation at another index, without an id and a name (Ollama)',
@@ -1304,6 +1346,16 @@ const formats: readonly Case[] = [
     name: 'comments sent as events (Vertex AI)',
     body: `data: : keepalive\n\n${stream({ content: 'Hello' })}`,
     completion: hello,
+  },
+  {
+    name: 'Unicode line separators within a line (langgenius/dify#39008)',
+    body: stream({ content: 'a\u2028b\u2029c\u0085d' }),
+    completion: message({ content: 'a\u2028b\u2029c\u0085d' }),
+  },
+  {
+    name: 'comments, then JSON',
+    body: `: keep-alive\n\n: keep-alive\n\n${JSON.stringify(json)}`,
+    completion: { id: 'c1', ...hello },
   },
   {
     name: 'JSON in the line after data:',

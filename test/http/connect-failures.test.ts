@@ -193,6 +193,22 @@ const PERMANENT_CONNECT_FAILURES: [string, Error][] = [
     'client error (Connect): proxy authentication required',
     'error trying to connect: unsuccessful tunnel',
   ].map(denoFailure),
+  ...[403, 407].map((status): [string, Error] => [
+    `Bun: a proxy that rejects CONNECT with ${status}`,
+    Object.assign(new Error(`Proxy refused to open a tunnel: ${status} No`), {
+      code: 'ERR_PROXY_TUNNEL',
+      status,
+    }),
+  ]),
+  [
+    'Bun: TLS to a plain port',
+    Object.assign(
+      new TypeError('EPROTO: The TLS handshake failed. Does the server speak TLS on this port?'),
+      {
+        code: 'EPROTO',
+      },
+    ),
+  ],
   ['a tunnel agent', failed('tunneling socket could not be established, statusCode=407')],
   ['a port that fetch blocks', failed('bad port')],
   [
@@ -300,6 +316,20 @@ describe('create()', () => {
     },
   );
 });
+
+it.each(['Invalid gzip header', 'unexpected end of file', 'invalid stored block lengths'])(
+  'create() rejects with UnknownOutcomeError if the body of a 200 is broken: %s',
+  async (message) => {
+    const broken = new ReadableStream({ pull: (controller) => controller.error(new TypeError(message)) });
+    const fetch = async (url: string): Promise<Response> =>
+      url.endsWith('/apikeys') ? new Response(broken) : json({ items: [] });
+
+    await expect(create(fetch)).rejects.toMatchObject({
+      name: 'UnknownOutcomeError',
+      cause: { name: 'ConnectionError' },
+    });
+  },
+);
 
 describe('a call of the data plane', () => {
   const rows = (table: [string, Error][]) =>

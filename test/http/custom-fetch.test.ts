@@ -127,6 +127,12 @@ const BUGS: [string, Fetch][] = [
     "The 'credentials' field on 'RequestInitializerDict' is not implemented.",
     'Only HTTP(S) protocols are supported',
   ].map((message): [string, Fetch] => [`throws a TypeError: ${message}`, throwing(new TypeError(message))]),
+  ...['UND_MOCK_ERR_MOCK_NOT_MATCHED', 'ERR_NOCK_NO_MATCH'].map((code): [string, Fetch] => [
+    `is a mock that does not expect the request: ${code}`,
+    throwing(
+      new TypeError('fetch failed', { cause: named('Error', 'No match for GET /v1/models', { code }) }),
+    ),
+  ]),
   [
     'rejects for an error status, as ky does',
     throwing(named('HTTPError', 'Request failed with status code 401', { response: { status: 401 } })),

@@ -25,6 +25,7 @@ const SHAPES: [body: string, message: string, fields?: object][] = [
   ['{"error":{"message":"bad","code":null,"param":null,"type":""}}', 'bad'],
   ['{"error":{"msg":"bad","code":7}}', 'bad', { serviceCode: '7' }],
   ['{"error":"bad"}', 'bad'],
+  ['{"error":"bad","error_type":"validation"}', 'bad', { serviceType: 'validation' }],
   ['{"error":"bad","code":"x"}', 'bad', { serviceCode: 'x' }],
   ['{"error":"invalid_token","error_description":"it expired"}', 'it expired'],
   ['[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}]', 'bad', { serviceCode: '400' }],

@@ -3,6 +3,8 @@ import { inspect } from 'node:util';
 const percent = (text: string): string =>
   Array.from(text, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
 
+const toHex = (byte: number): string => byte.toString(16).padStart(2, '0');
+
 /** Encodings of a credential, alone or in a longer string. */
 export const forms: Readonly<Record<string, (credential: string) => string>> = {
   plain: (credential) => credential,
@@ -25,6 +27,24 @@ export const forms: Readonly<Record<string, (credential: string) => string>> = {
   hexadecimal: (credential) => Buffer.from(credential).toString('hex'),
   'a printed Buffer': (credential) => inspect(Buffer.from(credential)),
   'a Buffer in JSON': (credential) => JSON.stringify(Buffer.from(credential)),
+  'escaped in HTML, every character': (credential) =>
+    Array.from(credential, (character) => `&#${character.charCodeAt(0)};`).join(''),
+  'escaped in HTML, as OWASP recommends': (credential) =>
+    credential.replace(/[^\da-z]/gi, (character) => `&#x${character.charCodeAt(0).toString(16)};`),
+  'escaped in JSON, as .NET does': (credential) =>
+    credential.replace(
+      /[+&'<>]/g,
+      (character) => `\\u00${character.charCodeAt(0).toString(16).toUpperCase()}`,
+    ),
+  'escaped in JSON, every character': (credential) =>
+    Array.from(credential, (character) => `\\u00${character.charCodeAt(0).toString(16)}`).join(''),
+  'as bytes in Go': (credential) => `[${Buffer.from(credential).join(' ')}]`,
+  'as bytes in Python': (credential) => `[${Buffer.from(credential).join(', ')}]`,
+  'a printed Uint8Array': (credential) => inspect(new Uint8Array(Buffer.from(credential))),
+  'a Uint8Array in JSON': (credential) => JSON.stringify(new Uint8Array(Buffer.from(credential))),
+  'hexadecimal with colons': (credential) => Array.from(Buffer.from(credential), toHex).join(':'),
+  'hexadecimal in C': (credential) =>
+    Array.from(Buffer.from(credential), (byte) => `0x${toHex(byte)}`).join(', '),
   'truncated at the end': (credential) => credential.slice(0, 32),
   'truncated at the start': (credential) => credential.slice(10),
   'only the middle': (credential) => credential.slice(8, 23),

@@ -408,7 +408,7 @@ export class World {
       // The request has been sent, and is applied even if the process crashes.
       void this.#turn(undefined, `the create of ${name} takes effect`, at, deadline).then(() => {
         if (this.keys.size >= 4)
-          outcome.reject(new ApiKeyLimitError('Full.', { status: 400, reason: 'full' }));
+          outcome.reject(new ApiKeyLimitError('Full.', { status: 400, reason: 'full', unusedKeys: [] }));
         else outcome.resolve(this.#add(name, isLate()));
       });
     }

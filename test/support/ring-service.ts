@@ -74,7 +74,11 @@ export class RingService {
       create: ({ name, expiresAt, quota }) =>
         this.#request('create', () => {
           if (this.keys.size >= this.maxKeys) {
-            throw new ApiKeyLimitError('No more keys are allowed.', { status: 400, reason: 'limit' });
+            throw new ApiKeyLimitError('No more keys are allowed.', {
+              status: 400,
+              reason: 'limit',
+              unusedKeys: [],
+            });
           }
           const { id, secret } = this.add(name, expiresAt, quota);
           return { id, maskedKey: secret.masked, secret };

@@ -641,6 +641,16 @@ describe('iteration', () => {
     await rejectionOf(StreamFailedError, chunks.next());
   });
 
+  test('returns a chunk before the empty line that ends its event', async () => {
+    const server = await serveManually();
+    const chunks = chatClient({ baseUrl: server.url }).stream(request())[Symbol.asyncIterator]();
+    const first = chunks.next();
+
+    await (await server.response).write(events(textChunk('1')).trimEnd().concat('\n'));
+
+    expect(await first).toMatchObject({ done: false });
+  });
+
   test('returns chunks in order to concurrent calls of next(), without an early end', async () => {
     const server = await serveManually();
     const chunks = chatClient({ baseUrl: server.url }).stream(request())[Symbol.asyncIterator]();
