@@ -13,15 +13,16 @@ class PendingChoice {
   readonly index: number;
   /** Other fields of the choice, such as `logprobs`. */
   readonly fields: Fields = {};
-  readonly #message: Fields = {};
+  /** Has no prototype, so that fields such as `constructor` can be looked up. */
+  readonly #message: Fields = Object.create(null);
   readonly #calls = new ToolCallList();
   #finishReason: string | null = null;
   /** Whether the last output was an audio delta with only `expires_at`. Such a delta ends the audio. */
   #isAudioOver = false;
   /** Whether the choice arrived as a full `message` instead of deltas. */
   #isWhole = false;
-  /** The last full `message` that arrived in addition to deltas. */
-  #beside: Fields = {};
+  /** The full `message` that arrived in addition to deltas. */
+  readonly #beside: Fields = {};
 
   constructor(index: number) {
     this.index = index;
@@ -51,7 +52,7 @@ class PendingChoice {
       this.#isWhole = this.isEmpty;
       added = this.#isWhole ? message : this.#newFields(message);
     }
-    if (added !== message) this.#beside = message ?? this.#beside;
+    if (added !== message && message !== undefined) mergeFields(this.#beside, message, 'chunk');
     this.#addDelta(added);
     if (hasAny(added, OUTPUT)) this.#isAudioOver = isEndOfAudio(added.audio, this.#message.audio);
     return added;

@@ -129,6 +129,10 @@ export class ChunkReader {
     return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
   }
 
+  get #isJson(): boolean {
+    return this.#events.format === 'json';
+  }
+
   /** Reads until chunks are available or the response ends. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
@@ -194,7 +198,7 @@ export class ChunkReader {
     const chunk = normalizeChunk(fields);
     // A choice without a message is a reply only if it was withheld. Checked before `add` adds missing deltas.
     const isReply =
-      !this.#events.isJson ||
+      !this.#isJson ||
       chunk.choices.some((one) => one.message ?? one.delta ?? finishKind(one.finish_reason) === 'withheld');
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
@@ -206,7 +210,7 @@ export class ChunkReader {
       const { finish_reason } = failed;
       const reasons = [finish_reason && `the \`finish_reason\` is "${finish_reason}"`, message];
       this.#finish(this.#failed({ ...error, message: reasons.filter(Boolean).join(', ') }, false));
-    } else if (this.#events.isJson) {
+    } else if (this.#isJson) {
       // A whole response has no end marker.
       this.#finish(isReply ? undefined : this.#invalid('a body that has no message in `choices`'));
     }
@@ -216,9 +220,10 @@ export class ChunkReader {
   #incomplete(): DrunError {
     if (this.#accumulator.hasChoices)
       return this.#truncated('the stream ended before the completion was finished');
-    if (this.#hasEvent || this.#events.isJson) return this.#invalid('a body that has no `choices`');
+    if (this.#hasEvent || this.#isJson) return this.#invalid('a body that has no `choices`');
     const excerpt = this.#events.excerpt.trim();
-    if (this.#isWhole && this.#events.isBlank) return this.#invalid('an empty body; is `baseUrl` correct?');
+    if (this.#isWhole && this.#events.format === 'blank')
+      return this.#invalid('an empty body; is `baseUrl` correct?');
     // The body is empty, or was cut off within its first field name.
     if (['data:', 'event:'].some((field) => field.startsWith(excerpt))) {
       return this.#truncated('the stream ended before the first chunk');
@@ -226,7 +231,7 @@ export class ChunkReader {
     return this.#invalid('a body that is neither JSON nor an event stream', excerpt);
   }
 
-  #failed(error: ServiceError, isBody = this.#events.isJson): DrunError {
+  #failed(error: ServiceError, isBody = this.#isJson): DrunError {
     const { code, type, param, message } = error;
     const isStatus = !this.#hasChunk && /^[45]\d\d$/.test(code ?? '');
     if (isBody || isStatus) return toApiError(error, this.#response, this.#context);

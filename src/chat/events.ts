@@ -83,7 +83,8 @@ const MAX_EVENT_LENGTH = 8 * 1024 * 1024;
  */
 export class EventDecoder {
   readonly #emit: (event: StreamEvent) => void;
-  #format: 'unknown' | 'json' | 'events' | 'html' = 'unknown';
+  /** The format of the body; `blank` if only white space has been received. */
+  format: 'blank' | 'json' | 'events' | 'html' = 'blank';
   /** Unprocessed text; in an event stream, the incomplete last line. */
   #rest = '';
   /** The lines of the current event. */
@@ -98,33 +99,23 @@ export class EventDecoder {
     this.#emit = emit;
   }
 
-  /** Whether the body is a single JSON completion. */
-  get isJson(): boolean {
-    return this.#format === 'json';
-  }
-
-  /** Whether only white space has been received. */
-  get isBlank(): boolean {
-    return this.#format === 'unknown';
-  }
-
   push(text: string): void {
     this.#rest += text;
-    const start = this.isBlank ? this.#rest.trimStart() : '';
-    if (start !== '') this.#format = start.startsWith('<') ? 'html' : /^[{[]/.test(start) ? 'json' : 'events';
-    if (this.#format === 'events') this.#readLines(text);
+    const start = this.format === 'blank' ? this.#rest.trimStart() : '';
+    if (start !== '') this.format = start.startsWith('<') ? 'html' : /^[{[]/.test(start) ? 'json' : 'events';
+    if (this.format === 'events') this.#readLines(text);
   }
 
   /** Processes the remaining text when the body has ended or the connection has been lost. */
   end(): void {
-    if (this.#format === 'html') this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
-    if (this.#format === 'json') {
+    if (this.format === 'html') this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
+    if (this.format === 'json') {
       const event = parseEvent(this.#rest.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, ''));
       // Otherwise, the body may have one JSON object per line.
-      if (event.type === 'invalid') this.#format = 'events';
+      if (event.type === 'invalid') this.format = 'events';
       else this.#emit(event);
     }
-    if (this.#format !== 'events') return;
+    if (this.format !== 'events') return;
     this.#rest += '\n';
     this.#readLines('\n');
     // Some servers omit the empty line after the last event.

@@ -4,7 +4,7 @@ import { isRecord } from '../internal/json.ts';
 export type JsonSchema = Record<string, unknown>;
 
 /** Keywords that contain a schema or an array of schemas (`SCHEMAS`), or a record of schemas (`NAMED`). */
-const SCHEMAS = ['items', 'prefixItems', 'additionalProperties', 'anyOf', 'not', 'contains'];
+const SCHEMAS = ['items', 'prefixItems', 'additionalProperties', 'anyOf'];
 const NAMED = ['properties', 'patternProperties', '$defs'];
 
 /** The only values of `format` that OpenAI and vLLM's grammar engines accept in a schema. */
@@ -23,8 +23,8 @@ export function closeSchema({ $schema: _, ...root }: JsonSchema): JsonSchema {
   return { ...(close(schema, root) as JsonSchema), ...(close({ $defs }, root) as JsonSchema) };
 }
 
-/** @param path - The parts of `allOf` that were merged to reach the schema. */
-function close(schema: unknown, root: JsonSchema, path: readonly unknown[] = []): unknown {
+/** @param path - The intersections that contain the schema, as JSON. */
+function close(schema: unknown, root: JsonSchema, path: readonly string[] = []): unknown {
   if (Array.isArray(schema)) return schema.map((one) => close(one, root, path));
   if (!isRecord(schema)) return schema;
   const merged = [...path];
@@ -37,12 +37,10 @@ function close(schema: unknown, root: JsonSchema, path: readonly unknown[] = [])
     );
     if (names.length > 0 || required !== undefined) result.required = names;
   }
-  for (const keyword of SCHEMAS) {
-    if (keyword in result) result[keyword] = close(result[keyword], root, merged);
-  }
-  for (const keyword of NAMED) {
-    const named = result[keyword];
-    if (isRecord(named)) result[keyword] = mapValues(named, (one) => close(one, root, merged));
+  for (const [keyword, value] of Object.entries(result)) {
+    if (SCHEMAS.includes(keyword)) result[keyword] = close(value, root, merged);
+    else if (NAMED.includes(keyword) && isRecord(value))
+      result[keyword] = mapValues(value, (one) => close(one, root, merged));
   }
   // Merging a schema with a union can produce alternatives that no value can match.
   const possible = toArray(result.anyOf).filter((one) => hasValue(one, root));
@@ -87,9 +85,9 @@ function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
 /**
  * Merges `allOf` and replaces other keywords that servers reject or ignore, but not those of subschemas.
  *
- * @param path - The parts of `allOf` that were merged to reach the schema. The function adds those that it merges.
+ * @param path - The intersections that contain the schema, as JSON. The function adds those that it merges.
  */
-function flatten(schema: JsonSchema, root: JsonSchema, path: unknown[]): JsonSchema {
+function flatten(schema: JsonSchema, root: JsonSchema, path: string[]): JsonSchema {
   const { allOf, oneOf, discriminator: _, propertyNames, default: __, ...result } = schema;
   if (!FORMATS.includes(String(result.format))) delete result.format;
   if (LOOKAROUND.test(String(result.pattern))) delete result.pattern;
@@ -105,14 +103,15 @@ function flatten(schema: JsonSchema, root: JsonSchema, path: unknown[]): JsonSch
     result.maxItems ??= result.prefixItems.length;
     if (result.prefixItems.length === 0) delete result.prefixItems;
   }
-  let merged: JsonSchema = result;
-  for (const part of toArray(allOf).filter(isRecord)) {
-    // The intersection of two recursive schemas would be infinitely large.
-    const target = path.includes(part) ? part : resolve(part, root);
-    path.push(part);
-    merged = merge(merged, flatten(target, root, path));
-  }
-  return merged;
+  if (!Array.isArray(allOf)) return result;
+  // The intersection of two recursive schemas contains itself.
+  const key = JSON.stringify(allOf);
+  const isRepeated = path.includes(key);
+  path.push(key);
+  return allOf
+    .filter(isRecord)
+    .map((part) => flatten(isRepeated ? part : resolve(part, root), root, path))
+    .reduce(merge, result);
 }
 
 /** Keywords that become stricter as their value increases (`LARGER`) or decreases (`SMALLER`). */
@@ -173,23 +172,30 @@ function hasEmptyList({ type, enum: values }: JsonSchema): boolean {
 /**
  * Returns false only if it is certain that no value can match the schema.
  *
- * @param path - The references that were resolved, and the parts of `allOf` that were merged, to reach the schema.
+ * @param path - The references that were resolved, and the intersections that were merged, to reach the schema.
+ * @param possible - References to schemas that a value can match. Without them, mutual recursion would be slow.
  */
 export function hasValue(
   schema: unknown,
   root = schema as JsonSchema,
-  path: readonly unknown[] = [],
+  path: readonly string[] = [],
+  possible = new Set<string>(),
 ): boolean {
   if (!isRecord(schema)) return schema !== false;
   const { $ref, allOf, not, type, anyOf, oneOf, properties, items, minItems } = schema;
-  // Only an infinitely nested value could match a schema that requires itself.
-  if (typeof $ref === 'string')
-    return !path.includes($ref) && hasValue(resolve(schema, root), root, [...path, $ref]);
+  if (typeof $ref === 'string') {
+    if (possible.has($ref)) return true;
+    // Only an infinitely nested value could match a schema that requires itself.
+    if (path.includes($ref) || !hasValue(resolve(schema, root), root, [...path, $ref], possible))
+      return false;
+    possible.add($ref);
+    return true;
+  }
   if (Array.isArray(allOf)) {
     const merged = [...path];
-    return hasValue(flatten(schema, root, merged), root, merged);
+    return hasValue(flatten(schema, root, merged), root, merged, possible);
   }
-  const within = (one: unknown): boolean => hasValue(one, root, path);
+  const within = (one: unknown): boolean => hasValue(one, root, path, possible);
   const alternatives = anyOf ?? oneOf;
   if (Array.isArray(alternatives) && !alternatives.some(within)) return false;
   const isNever = not === true || (isRecord(not) && Object.keys(not).length === 0);

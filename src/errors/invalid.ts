@@ -43,7 +43,11 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
 /** Returns false for values that are easily mistaken for options: arrays, signals, `Secret`, `KeyRing`, `Headers`. */
 function canHoldOptions(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return isPlainObject(value) || Object.keys(value).length > 0;
+}
+
+/** Returns false for instances of classes. Accepts objects from other realms, whose `Object.prototype` is another. */
+export function isPlainObject(value: object): boolean {
   const prototype: object | null = Object.getPrototypeOf(value);
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return isPlain || Object.keys(value).length > 0;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -57,6 +57,34 @@ const Address = z.object({ street: z.string(), city: z.string() }).meta({ id: 'A
 const Id = z.object({ id: z.string() }).meta({ id: 'Id' });
 const Money = z.object({ amount: z.number(), currency: z.enum(['EUR', 'CNY']) }).meta({ id: 'Money' });
 
+/** An object with twelve optional fields of its own type. */
+function recursiveFields(description: string): z.ZodObject {
+  const schema: z.ZodObject = z.object(
+    Object.defineProperties(
+      {},
+      Object.fromEntries(
+        Array.from({ length: 12 }, (_, field) => [
+          `f${field}`,
+          { enumerable: true, get: () => schema.optional().describe(description) },
+        ]),
+      ),
+    ),
+  );
+  return schema;
+}
+const Nodes: z.ZodType[] = Array.from({ length: 25 }, (_, index) => {
+  const node = (distance: number): z.ZodType => Nodes[(index + distance) % 25] as z.ZodType;
+  return z
+    .object({
+      get a() {
+        return z.union([node(3), node(5), z.null()]);
+      },
+      get b() {
+        return z.union([node(7), node(2), z.null()]);
+      },
+    })
+    .meta({ id: `Node${index}` });
+});
 const List: z.ZodObject = z.object({
   get next() {
     return List.optional();
@@ -245,6 +273,12 @@ const zodTable: [string, z.ZodType, unknown][] = [
     { t: [{ a: '', b: '' }] },
   ],
   ['an intersection of recursive objects', List.and(Pairs), { next: { next: {}, other: {} } }],
+  [
+    'an intersection of objects with many recursive fields',
+    recursiveFields('a').and(recursiveFields('b')),
+    { f0: { f1: {} }, f11: {} },
+  ],
+  ['mutual recursion of many objects', Nodes[0] as z.ZodType, { a: null, b: { a: null, b: null } }],
   [
     'an intersection of numbers',
     z.object({ n: z.number().multipleOf(2).and(z.number().multipleOf(3)) }),

@@ -619,6 +619,14 @@ const preserved: readonly Case[] = [
     completion: message({ content: 'Hello', extra: 'x' }),
   },
   {
+    name: 'fields named like those of Object.prototype, in a message beside a delta',
+    body: events(
+      choice({ delta: { content: 'Hi' }, message: { content: 'Hi', constructor: 'x' } }),
+      choice({ message: { content: 'Hi', valueOf: 'y' }, finish_reason: 'stop' }),
+    ),
+    completion: message({ content: 'Hi', constructor: 'x', valueOf: 'y' }),
+  },
+  {
     name: 'a message instead of the delta in each chunk',
     body: events(
       choice({ message: { content: 'Hel' } }),

@@ -33,7 +33,9 @@ describe('an unknown option of a client', () => {
   const MISSPELLED: [clients: string[], option: string, suggestion: string | undefined][] = [
     [Object.keys(clients), 'baseURL', 'baseUrl'],
     [Object.keys(clients), 'base_url', 'baseUrl'],
+    [Object.keys(clients), 'basePath', 'baseUrl'],
     [Object.keys(clients), 'timeout', 'timeoutMs'],
+    [Object.keys(clients), 'requestTimeout', 'timeoutMs'],
     [Object.keys(clients), 'timeoutMS', 'timeoutMs'],
     [Object.keys(clients), 'maxRetry', 'maxRetries'],
     [Object.keys(clients), 'retries', 'maxRetries'],
