@@ -38,7 +38,7 @@ export class ControlPlane {
   /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: Options, owner: 'ApiKeys' | 'WorkspaceApiKeys') {
     const isAccount = owner === 'ApiKeys';
-    this.#names = [...CLIENT_OPTIONS, 'accessToken', 'language', ...(isAccount ? [] : ['workspace'])];
+    this.#names = ['accessToken', ...(isAccount ? [] : ['workspace']), ...CLIENT_OPTIONS, 'language'];
     checkOptions(options, this.#names, owner);
     refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
     const { language = 'en', allowInsecureHttp } = options;

@@ -101,10 +101,12 @@ export class ChatClient {
       throw new ConfigurationError('`fetch` and `transport` cannot be combined.', { option: 'transport' });
     }
     const apiKey = optionOrVariable(options.apiKey, 'apiKey', 'DRUN_API_KEY');
-    this.#options = { ...options, apiKey };
+    const baseUrl = dataPlaneUrl(options);
+    // Values from the environment are read once and passed to clients derived with `withOptions`.
+    this.#options = { ...options, apiKey, baseUrl, region: undefined };
     this.#http = new HttpClient({
       ...options,
-      baseUrl: dataPlaneUrl(options),
+      baseUrl,
       credential: apiKey,
       credentialOption: 'apiKey',
       timeoutMs: options.timeoutMs ?? 600_000,
@@ -121,9 +123,8 @@ export class ChatClient {
    */
   withOptions(overrides: ChatClientOptions): ChatClient {
     checkOptions(overrides, CHAT_CLIENT_OPTIONS, 'withOptions()');
-    const { baseUrl, region, fetch, transport, ...rest } = this.#options;
-    // Setting `baseUrl` removes `region`, and vice versa.
-    const url = overrides.baseUrl === undefined && overrides.region === undefined ? { baseUrl, region } : {};
+    const { baseUrl, fetch, transport, ...rest } = this.#options;
+    const url = overrides.region === undefined ? { baseUrl } : {};
     const wire =
       overrides.fetch === undefined && overrides.transport === undefined ? { fetch, transport } : {};
     const client = new (this.constructor as typeof ChatClient)(

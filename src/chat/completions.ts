@@ -9,7 +9,7 @@ import type { ChatRequest } from './request.ts';
 import { isStandardSchema, isTool } from './tools.ts';
 
 /** Names of the options that `ChatClient` and its methods accept. */
-export const CHAT_CLIENT_OPTIONS = [...CLIENT_OPTIONS, 'apiKey', 'region', 'idleTimeoutMs', 'transport'];
+export const CHAT_CLIENT_OPTIONS = ['apiKey', 'region', ...CLIENT_OPTIONS, 'idleTimeoutMs', 'transport'];
 export const CHAT_CALL_OPTIONS = [...CALL_OPTIONS, 'apiKey'];
 export const SCHEMA_OPTIONS = [...CHAT_CALL_OPTIONS, 'schema', 'schemaName', 'strict'];
 export const TOOL_OPTIONS = [...SCHEMA_OPTIONS, 'tools', 'maxRounds'];

@@ -1,6 +1,6 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
 import type { ResponseIssue } from '../errors/index.ts';
-import { check, invalid } from '../errors/invalid.ts';
+import { check, invalid, isPlainObject } from '../errors/invalid.ts';
 import { isRecord } from '../internal/json.ts';
 import type { SchemaOptions } from './options.ts';
 import type { ResponseFormat } from './request.ts';
@@ -23,27 +23,19 @@ const MAX_ISSUES = 20;
 /** The draft that model servers implement. xgrammar, OpenAI and Gemini reject the tuple syntax of earlier drafts. */
 const TARGET = 'draft-2020-12';
 
-/** The arguments that schema libraries pass to the functions in `LIBRARY_OPTIONS`. */
-interface Conversion {
-  readonly jsonSchema: JsonSchema;
-  readonly errors: unknown;
-  readonly domain: string;
-  readonly proto: { readonly name: string };
-  readonly unit: unknown;
-}
-
 /** Makes schema libraries reject types that JSON cannot represent, and omit checks that JSON Schema cannot express. */
-const LIBRARY_OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+const LIBRARY_OPTIONS: Readonly<Record<string, object>> = {
   zod: {
-    override: ({ jsonSchema }: Conversion) => jsonSchema.contentEncoding === 'binary' && reject('File'),
+    override: ({ jsonSchema }: { readonly jsonSchema: JsonSchema }) =>
+      jsonSchema.contentEncoding === 'binary' && reject('File'),
   },
-  valibot: { overrideAction: ({ errors, jsonSchema }: Conversion) => errors && jsonSchema },
+  valibot: { overrideAction: ({ errors, jsonSchema }: JsonSchema) => errors && jsonSchema },
   arktype: {
     fallback: {
-      domain: ({ domain }: Conversion) => reject(domain),
-      proto: ({ proto }: Conversion) => reject(proto.name),
+      domain: ({ domain }: { readonly domain: string }) => reject(domain),
+      proto: ({ proto }: { readonly proto: { readonly name: string } }) => reject(proto.name),
       date: () => reject('Date'),
-      unit: ({ unit }: Conversion) => (unit === undefined ? { not: {} } : reject(`value ${String(unit)}`)),
+      unit: ({ unit }: JsonSchema) => (unit === undefined ? { not: {} } : reject(`value ${String(unit)}`)),
     },
   },
 };
@@ -63,22 +55,16 @@ async function toJsonSchema(schema: object, option: string): Promise<JsonSchema>
   check(!('_def' in Object(schema)) || '_zod' in schema, option, 'requires zod 4');
   const isStandard = isStandardSchema(schema);
   const rule = 'must be a Standard Schema (such as a zod, valibot or arktype schema) or a JSON Schema';
-  check(isStandard || isPlainObject(schema), option, rule);
+  check(isStandard || (isRecord(schema) && isPlainObject(schema)), option, rule);
   const json = isStandard ? closeSchema(await convert(schema, option)) : (schema as JsonSchema);
   check(hasValue(json), option, 'is a schema that no value can match');
   return json;
 }
 
-/** Instances of classes are not JSON Schemas. Objects from other realms have a different `Object.prototype`. */
-function isPlainObject(value: unknown): boolean {
-  const prototype: unknown = isRecord(value) ? Object.getPrototypeOf(value) : undefined;
-  return prototype === null || (isRecord(prototype) && Object.getPrototypeOf(prototype) === null);
-}
-
 async function convert(schema: StandardSchemaV1, option: string): Promise<JsonSchema> {
   const { jsonSchema, vendor } = schema['~standard'] as StandardSchemaV1.Props &
     Partial<StandardJSONSchemaV1.Props>;
-  const options = { target: TARGET, libraryOptions: LIBRARY_OPTIONS[vendor] };
+  const options = { target: TARGET, libraryOptions: { ...LIBRARY_OPTIONS[vendor] } };
   try {
     if (jsonSchema !== undefined) return jsonSchema.input(options);
     // zod/mini schemas do not include the conversion to JSON Schema, so the conversion is imported on demand.

@@ -23,7 +23,7 @@ export function closeSchema({ $schema: _, ...root }: JsonSchema): JsonSchema {
   return { ...(close(schema, root) as JsonSchema), ...(close({ $defs }, root) as JsonSchema) };
 }
 
-/** @param path - The references in `allOf` that were resolved to reach the schema. */
+/** @param path - The intersections that contain the schema, as JSON. */
 function close(schema: unknown, root: JsonSchema, path: readonly string[] = []): unknown {
   if (Array.isArray(schema)) return schema.map((one) => close(one, root, path));
   if (!isRecord(schema)) return schema;
@@ -85,7 +85,7 @@ function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
 /**
  * Merges `allOf` and replaces other keywords that servers reject or ignore, but not those of subschemas.
  *
- * @param path - The references in `allOf` that were resolved to reach the schema. The function adds those that it resolves.
+ * @param path - The intersections that contain the schema, as JSON. The function adds those that it merges.
  */
 function flatten(schema: JsonSchema, root: JsonSchema, path: string[]): JsonSchema {
   const { allOf, oneOf, discriminator: _, propertyNames, default: __, ...result } = schema;
@@ -103,15 +103,15 @@ function flatten(schema: JsonSchema, root: JsonSchema, path: string[]): JsonSche
     result.maxItems ??= result.prefixItems.length;
     if (result.prefixItems.length === 0) delete result.prefixItems;
   }
-  let merged: JsonSchema = result;
-  for (const part of toArray(allOf).filter(isRecord)) {
-    const step = `allOf ${part.$ref}`;
-    // The intersection of two recursive schemas would be infinitely large.
-    const target = path.filter((one) => one === step).length > 1 ? part : resolve(part, root);
-    path.push(step);
-    merged = merge(merged, flatten(target, root, path));
-  }
-  return merged;
+  if (!Array.isArray(allOf)) return result;
+  // The intersection of two recursive schemas contains itself.
+  const key = JSON.stringify(allOf);
+  const isRepeated = path.includes(key);
+  path.push(key);
+  return allOf
+    .filter(isRecord)
+    .map((part) => flatten(isRepeated ? part : resolve(part, root), root, path))
+    .reduce(merge, result);
 }
 
 /** Keywords that become stricter as their value increases (`LARGER`) or decreases (`SMALLER`). */
@@ -172,7 +172,7 @@ function hasEmptyList({ type, enum: values }: JsonSchema): boolean {
 /**
  * Returns false only if it is certain that no value can match the schema.
  *
- * @param path - The references that were resolved to reach the schema.
+ * @param path - The references that were resolved, and the intersections that were merged, to reach the schema.
  * @param possible - References to schemas that a value can match. Without them, mutual recursion would be slow.
  */
 export function hasValue(

@@ -11,7 +11,8 @@ import type { SchemaOutput } from './tools.ts';
 /** Some models wrap the JSON in a Markdown fence. If the fence is a stop sequence, the closing fence is missing. */
 const FENCE = /^(`{3,}|~{3,})[ \t]*[\w/+-]*(?=[\s{["])(.*?)(?:\1)?$/s;
 /** Reasoning before the JSON. If the chat template contains the opening tag, the reply contains only the closing tag. */
-const REASONING = /^(?:<(?:\w+:)?think(?:ing)?>)?(.*?)<\/(?:\w+:)?think(?:ing)?>(?!\s*<(?:\w+:)?think)(.*)$/s;
+const REASONING =
+  /^(?:<(?:\w+:)?think(?:ing)?>)?(.*?)<\/(?:\w+:)?think(?:ing)?>(?!\s*<(?:\w+:)?think)\s*(.*)$/s;
 
 /** A completion together with its parsed reply. */
 export type ParsedCompletion<Output> = ChatCompletion & {
@@ -63,9 +64,7 @@ export async function parseReply<Completion extends ChatCompletion>(
   if (message.tool_calls?.length || message.function_call) return { ...completion, parsed: null as never };
   const whole = (message.content ?? '').trim();
   const isReply = readReply(whole) !== undefined;
-  const block = isReply ? null : REASONING.exec(whole);
-  const [, reasoning, rest = whole] = block ?? [];
-  const text = rest.trim();
+  const [, reasoning, text = whole] = (!isReply && REASONING.exec(whole)) || [];
   const value = readReply(text);
   if (value === undefined) {
     const why = `The reply ${text === '' ? 'contains no text' : 'is not JSON'}.`;

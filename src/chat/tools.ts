@@ -80,6 +80,5 @@ export function isTool(tool: unknown): tool is Tool {
 }
 
 export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
-  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
-  return isObject && '~standard' in value && isRecord(value['~standard']);
+  return isRecord((value as Partial<StandardSchemaV1> | null | undefined)?.['~standard']);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { isRecord } from '../internal/json.ts';
+import { isRecord, parseJson } from '../internal/json.ts';
 import { createEmulator } from './emulator.ts';
 import type { EmulatedRequest } from './log.ts';
 import { serve } from './node.ts';
@@ -71,7 +71,8 @@ function emulatorOptions(args: Arguments): EmulatorOptions {
 
 function readScript(path: string): EmulatorOptions {
   try {
-    const script: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    // An error from `JSON.parse` would quote the script, which may contain credentials.
+    const script = parseJson(readFileSync(path, 'utf8'));
     if (isRecord(script)) return script;
     throw new TypeError('it must contain a JSON object');
   } catch (error) {

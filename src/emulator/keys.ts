@@ -111,7 +111,6 @@ export function keyView(record: KeyRecord, now: number): EmulatedKey {
 
 /** Returns whether a key has the given id, name or full key. */
 export function isKey(record: KeyRecord, key: string | Secret): boolean {
-  if (isSecret(key)) return record.secret.equals(key);
   return record.id === key || record.name === key || record.secret.equals(key);
 }
 

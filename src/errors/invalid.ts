@@ -27,7 +27,7 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
   if (!canHoldOptions(options)) {
     // The message omits the value, because it may be a credential, as in `new ChatClient('sk-…')`.
     const kind = typeof options === 'object' ? 'null, an array or a class instance' : typeof options;
-    const why = `${owner} expects an object with options (received ${kind}).`;
+    const why = `${owner} expects an object such as \`{ ${allowed[0]} }\` (received ${kind}).`;
     throw new ConfigurationError(why, { option: 'options' });
   }
   const { name, suggestion } = findUnknownOption(options, allowed) ?? {};
@@ -43,7 +43,11 @@ export function checkOptions(options: unknown, allowed: readonly string[], owner
 /** Returns false for values that are easily mistaken for options: arrays, signals, `Secret`, `KeyRing`, `Headers`. */
 function canHoldOptions(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return isPlainObject(value) || Object.keys(value).length > 0;
+}
+
+/** Returns false for instances of classes. Accepts objects from other realms, whose `Object.prototype` is another. */
+export function isPlainObject(value: object): boolean {
   const prototype: object | null = Object.getPrototypeOf(value);
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return isPlain || Object.keys(value).length > 0;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -77,14 +77,14 @@ const FINAL = [
   // in the code (`ERR_SSL_WRONG_VERSION_NUMBER`) or, if the code is `EPROTO`, in the message.
   /(?:^ERR_SSL_|SSL routines:[^:]*:)[^:\n]*(?:wrong.version|unsupported.protocol|handshake|protocol.version|unrecognized.name|unknown.(?:ca|protocol)|packet.length|http.request|https.proxy|no.(?:protocols|shared|cipher|suitable|application.protocol)|version.too.low|certificate|key.too.small|md.too.weak|legacy.renegotiation|insufficient.security|illegal.parameter)/i,
   // Rejected CONNECT requests, closed dispatchers, blocked ports, missing permissions; certificates in Deno, TLS in Bun.
-  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|(?:connect|\(Connect\)): (?:tunnel error: )?(?:unsuccessful|proxy auth)|tunneling socket could not.*statusCode|\nbad port$|requires net access|TLS handshake failed|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
+  /^(?:ERR_PROXY_TUNNEL|ERR_ACCESS_DENIED|UND_ERR_(?:CLOSED|PRX_TLS|SOCKS5\w*))\n|when HTTP Tunneling|failed to establish tunnel|(?:connect|\(Connect\)): (?:tunnel error: )?(?:unsuccessful|proxy auth)|tunneling socket could not.*statusCode|\nbad port$|requires net access|TLS handshake failed|net::ERR_(?:CERT|SSL_(?:PROTOCOL|VERSION)|TUNNEL|PROXY_AUTH)|error (?:sending request|trying to connect).*invalid (?:peer )?certificate/i,
 ];
 const UNOPENED = [
   // Codes that Node, undici and Bun use if no connection was opened, regardless of the system call.
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SOCKET_CONNECTION_TIMEOUT|ConnectionRefused|FailedToOpenSocket)\n/,
   /^.*\n(?:connect|getaddrinfo|query\w*|bind)\n/,
-  // Connections closed during the handshake; node-fetch and proxy errors without a system call; all failures in Deno.
-  /before (?:(?:secure TLS|the) connection was established|receiving CONNECT)|reason: connect E|tunneling socket could not|client error \(Connect\)|error sending request.*error trying to connect/i,
+  // Connections closed during the handshake; node-fetch, Electron and proxy errors without a system call; all failures in Deno.
+  /before (?:(?:secure TLS|the) connection was established|receiving CONNECT)|reason: connect E|net::ERR_(?:CONNECTION_(?:REFUSED|TIMED_OUT)|NAME|ADDRESS|INTERNET|PROXY_CONN)|tunneling socket could not|client error \(Connect\)|error sending request.*error trying to connect/i,
 ];
 
 function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind {

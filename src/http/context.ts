@@ -138,12 +138,12 @@ function reveal(secret: Secret, option: string): string {
   }
 }
 
-/** Any `Bearer` or `Basic` credential. */
-const ANY_BEARER = /\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}/gi;
+/** Any `Bearer` or `Basic` credential, and any password in a URL, such as that of a proxy. */
+const ANY_CREDENTIAL = /(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}|(:\/\/[^\s/@:]*:)[^\s/@]+(?=@)/gi;
 
 /** Names of headers whose values are credentials. */
 const CREDENTIAL_HEADER =
-  /^(?:.+-)?(?:auth|authorization|cookie|credentials?|(?:api-?)?key|password|secret|signature|token)$/i;
+  /^(?:.+-)?(?:auth|authorization|cookie|credentials?|jwt|(?:api-?)?key|password|secret|session(?:-?id)?|signature|token)$/i;
 
 /** Shorter parts of a header value are not masked, because they may be ordinary words. */
 const MIN_HEADER_PART = 8;
@@ -158,7 +158,7 @@ function redactorOf(
     ...credentials.map((credential) => credential.reveal()),
     ...secretHeaders.flatMap(([, value]) => credentialsIn(value)),
   ]);
-  return (text) => maskKeys(redact(text)).replace(ANY_BEARER, '$1$2******');
+  return (text) => maskKeys(redact(text)).replace(ANY_CREDENTIAL, '$1$2******');
 }
 
 /** Returns a header value and its parts: cookie values, the text after a scheme, and a base64-encoded password. */

@@ -1,5 +1,6 @@
 /** Names that other libraries give these options. They are too dissimilar to be found by edit distance. */
 const SYNONYMS: Readonly<Record<string, string>> = {
+  baseUrl: 'basepath endpoint host',
   expiresAt: 'ttl expiry expiration expiretime',
   maxRounds: 'maxsteps maxturns maxiterations',
   pageSize: 'limit perpage count',
@@ -32,7 +33,7 @@ function closest(name: string, candidates: readonly string[]): string | undefine
 
 function normalized(name: string): string {
   const start = name.slice(0, 64).toLowerCase();
-  return start.replaceAll(/[-_\s]/g, '');
+  return start.replaceAll(/[-_\s]|ms$/g, '');
 }
 
 /** Returns the Levenshtein distance, or 1 if one name contains the other, as with `abortSignal` and `signal`. */

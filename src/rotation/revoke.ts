@@ -142,7 +142,7 @@ export class Revocation {
     const isOwn = keys.some(({ id, ringId }) => id === this.target && ringId === latest?.ringId);
     if (isOwn || latest?.retired.some(({ id }) => id === this.target)) return [this.target];
     // The message does not repeat the id, because the caller may have passed the key itself.
-    throw ringError(name, 'key_ring_unknown_key', 'the ring has no key with this id.');
+    throw ringError(name, 'key_ring_unknown_key', 'the ring has no key with this id, or has deleted it.');
   }
 
   /** Tries once to delete the keys and to confirm that the service neither accepts nor lists them. */

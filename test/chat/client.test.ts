@@ -43,6 +43,18 @@ describe('withOptions', () => {
     expect(requests[0]?.headers.get('authorization')).toBe('Bearer sk-of-the-region-0001');
   });
 
+  it('does not read the environment again', async () => {
+    const requests = network.respond('get', 'https://gate.example/v1/models', json({ data: [] }));
+    vi.stubEnv('DRUN_CHAT_URL', 'https://gate.example');
+    const client = chatClient();
+    vi.stubEnv('DRUN_CHAT_URL', 'https://elsewhere.example');
+
+    await client.withOptions({ timeoutMs: 5_000 }).models();
+
+    expect(requests).toHaveLength(1);
+    vi.unstubAllEnvs();
+  });
+
   it('accepts another path of the same origin without an API key', async () => {
     const requests = network.respond('get', 'https://gate.example/b/v1/models', json({ data: [] }));
 

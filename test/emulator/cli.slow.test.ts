@@ -197,6 +197,10 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
       "Cannot read the script /does/not/exist.json: ENOENT: no such file or directory, open '/does/not/exist.json'. See --help.",
     ],
     [
+      ['emulator', '--script', PROGRAM],
+      `Cannot read the script ${PROGRAM}: it must contain a JSON object. See --help.`,
+    ],
+    [
       ['emulator', '--upstream', 'http://127.0.0.1:1'],
       '`upstream.apiKey` must be printable ASCII characters without spaces. See --help.',
       { DRUN_UPSTREAM_API_KEY: 'no key' },

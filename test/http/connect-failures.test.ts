@@ -90,6 +90,9 @@ const CONNECT_FAILURES: [string, Error][] = [
       code,
     }),
   ]),
+  ...['CONNECTION_REFUSED', 'CONNECTION_TIMED_OUT', 'NAME_NOT_RESOLVED', 'ADDRESS_UNREACHABLE'].map(
+    (code): [string, Error] => [`Electron: ${code}`, failed(`net::ERR_${code}`)],
+  ),
   ['a proxy agent', failed('Proxy connection ended before receiving CONNECT response')],
   [
     'a tunnel that cannot be opened',
@@ -209,6 +212,9 @@ const PERMANENT_CONNECT_FAILURES: [string, Error][] = [
       },
     ),
   ],
+  ...['CERT_AUTHORITY_INVALID', 'SSL_PROTOCOL_ERROR', 'TUNNEL_CONNECTION_FAILED'].map(
+    (code): [string, Error] => [`Electron: ${code}`, failed(`net::ERR_${code}`)],
+  ),
   ['a tunnel agent', failed('tunneling socket could not be established, statusCode=407')],
   ['a port that fetch blocks', failed('bad port')],
   [
@@ -240,6 +246,7 @@ const AMBIGUOUS: [string, Error][] = [
     'a host that becomes unreachable during a connection',
     failed('read EHOSTUNREACH', { code: 'EHOSTUNREACH', syscall: 'read' }),
   ],
+  ['Electron: a reset', failed('net::ERR_CONNECTION_RESET')],
   ['a broken pipe', failed('write EPIPE', { code: 'EPIPE', syscall: 'write' })],
   ['a closed socket', failed('other side closed', { code: 'UND_ERR_SOCKET' })],
   ['an aborted request', failed('Request aborted', { code: 'UND_ERR_ABORTED' })],

@@ -33,7 +33,9 @@ describe('an unknown option of a client', () => {
   const MISSPELLED: [clients: string[], option: string, suggestion: string | undefined][] = [
     [Object.keys(clients), 'baseURL', 'baseUrl'],
     [Object.keys(clients), 'base_url', 'baseUrl'],
+    [Object.keys(clients), 'basePath', 'baseUrl'],
     [Object.keys(clients), 'timeout', 'timeoutMs'],
+    [Object.keys(clients), 'requestTimeout', 'timeoutMs'],
     [Object.keys(clients), 'timeoutMS', 'timeoutMs'],
     [Object.keys(clients), 'maxRetry', 'maxRetries'],
     [Object.keys(clients), 'retries', 'maxRetries'],
@@ -496,6 +498,8 @@ describe('a credential in the wrong place', () => {
     ['a key in quotation marks', () => new ChatClient({ apiKey: `"${KEY}"` }), /quoted/],
     ['a token in quotation marks', () => new ApiKeys({ accessToken: `'${TOKEN}'` }), /quoted/],
     ['a masked key', () => new ChatClient({ apiKey: 'sk-******7ucU' }), /masked/],
+    ['a key instead of options', () => new ChatClient(KEY as Anything), /such as `\{ apiKey \}`/],
+    ['a token instead of options', () => new ApiKeys(TOKEN as Anything), /such as `\{ accessToken \}`/],
     ['a token with its scheme', () => new ApiKeys({ accessToken: `bearer ${TOKEN}` }), /without "Bearer"/],
   ])('is explained: %s', async (_, act, message) => {
     const error = await rejectionOf(ConfigurationError, (async () => act())());

@@ -37,6 +37,8 @@ it.each([
   ['cookie', 'a=1; session=Zm9vYmFyYmF6cXV4MTIz', 'Zm9vYmFyYmF6cXV4MTIz'],
   ['proxy-authorization', `Basic ${btoa('user:password-12345')}`, 'password-12345'],
   ['x-api-key', 'k3y-of-the-proxy', 'k3y-of-the-proxy'],
+  ['x-forwarded-jwt', 'eyJhbGciOi.Zm9vYmFyYmF6', 'eyJhbGciOi.Zm9vYmFyYmF6'],
+  ['x-session-id', 'Zm9vYmFyYmF6cXV4MTIz', 'Zm9vYmFyYmF6cXV4MTIz'],
 ])('an error does not show part of the header %s', async (name, value, part) => {
   const fetch = async (): Promise<Response> => new Response(`session ${part} expired`, { status: 400 });
   const chat = new ChatClient({ apiKey: FIRST, baseUrl, fetch, headers: { [name]: value } });
@@ -45,6 +47,22 @@ it.each([
 
   expect(error).toMatchObject({ name: 'InvalidRequestError' });
   expect(everythingShownOf(error)).not.toContain(part);
+});
+
+it.each([
+  'http://user:pass-word1@proxy:3128/',
+  'redis://:pass-word1@cache',
+  'https://pat:pass-word1@10.0.0.1',
+])('an error does not show the password in a URL: %s', async (url) => {
+  const fetch = async (): Promise<Response> => {
+    throw new TypeError('fetch failed', { cause: new Error(`cannot connect via ${url}`) });
+  };
+  const chat = new ChatClient({ apiKey: FIRST, baseUrl, fetch, maxRetries: 0 });
+
+  const error = await chat.models().catch((thrown: unknown) => thrown);
+
+  expect(error).toMatchObject({ name: 'ConnectionError' });
+  expect(everythingShownOf(error)).not.toContain('pass-word1');
 });
 
 it.each([

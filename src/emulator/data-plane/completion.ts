@@ -218,11 +218,11 @@ function usageOf(reply: Reply): unknown {
 }
 
 /** Merges a choice in a chunk into the choices assembled so far. */
-function accumulate(choices: WholeChoice[], { index = 0, delta = {}, ...rest }: Partial<WireChoice>): void {
+function accumulate(choices: WholeChoice[], { index = 0, delta, ...rest }: Partial<WireChoice>): void {
   choices[index] ??= { index, message: {}, rest: {} };
   const { message } = choices[index];
   Object.assign(choices[index].rest, rest);
-  const { role, tool_calls: calls, ...fields } = delta;
+  const { role, tool_calls: calls, ...fields } = delta ?? {};
   for (const [name, value] of Object.entries(fields)) {
     // The first delta has an empty `content` even if the message has no content.
     if (value === null || (role !== undefined && value === '')) continue;

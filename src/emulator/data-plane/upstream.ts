@@ -12,8 +12,7 @@ const FORWARDED_HEADERS = ['accept', 'accept-language', 'traceparent', 'tracesta
 
 /** Creates a client for a real model server. */
 export function upstreamServer(upstream: string | PlatformUrl | UpstreamOptions) {
-  const options: UpstreamOptions =
-    typeof upstream === 'string' || upstream instanceof URL ? { url: upstream } : upstream;
+  const options = typeof upstream === 'object' && 'url' in upstream ? upstream : { url: upstream };
   const { origin, pathname } = new URL(options.url);
   const url = origin + (pathname.replace(/\/+$/, '') || '/v1');
   const apiKey = typeof options.apiKey === 'string' ? new Secret(options.apiKey) : options.apiKey;

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { KeyStoreError } from '../../errors/index.ts';
 import { check, checkOptions } from '../../errors/invalid.ts';
 import { isRecord, parseJson } from '../../internal/json.ts';
+import { codeOf } from '../safe-cause.ts';
 import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options for {@link fileStore}. */
@@ -91,7 +92,7 @@ async function writeNext(folder: string, number: number, record: StoredRecord): 
     await writeSynced(temporary, JSON.stringify(record));
     await link(temporary, join(folder, nameOf(number)));
   } catch (error) {
-    if (hasCode(error, 'EEXIST')) return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   } finally {
     await unlink(temporary).catch(() => {});
@@ -138,7 +139,7 @@ function parse(folder: string, text: string): StoredRecord {
 
 async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
   return read.catch((error: unknown) => {
-    if (!hasCode(error, 'ENOENT')) throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
     return undefined;
   });
 }
@@ -155,7 +156,7 @@ async function writeSynced(file: string, text: string): Promise<void> {
 async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: 0o700 }).catch(async (error: unknown) => {
     // On a read-only file system, Node reports ENOENT, whereas this check reports EROFS or EACCES.
-    if (hasCode(error, 'ENOENT')) await checkWritable(path);
+    if (codeOf(error) === 'ENOENT') await checkWritable(path);
     throw error;
   });
   if (first === undefined) return;
@@ -174,8 +175,4 @@ async function checkWritable(path: string): Promise<void> {
 async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return (error as NodeJS.ErrnoException | undefined)?.code === code;
 }

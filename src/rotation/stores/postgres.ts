@@ -1,5 +1,6 @@
 import { ConfigurationError, KeyStoreError } from '../../errors/index.ts';
 import { checkOptions, invalid } from '../../errors/invalid.ts';
+import { codeOf } from '../safe-cause.ts';
 import { checkFunction, type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /** Options for {@link postgresStore}. */
@@ -24,7 +25,7 @@ const TABLE = /^(?:("?)([^."\p{Cc}]{1,63})\1\.)?("?)([^."\p{Cc}]{1,63})\3$/u;
 const SERIALIZATION_FAILURE = '40001';
 const UNDEFINED_TABLE = '42P01';
 /** Error codes of `CREATE TABLE IF NOT EXISTS` if another session creates the table at the same time. */
-const ALREADY_CREATED = ['23505', '42P07', '42710'];
+const ALREADY_CREATED: readonly unknown[] = ['23505', '42P07', '42710'];
 
 /** Maximum number of attempts per statement. A serialization failure means that another client's update succeeded. */
 const MAX_ATTEMPTS = 20;
@@ -129,8 +130,4 @@ function textOf(row: unknown, column: 'value' | 'version'): string {
 
 function unlessCreated(error: unknown): void {
   if (!ALREADY_CREATED.includes(codeOf(error))) throw error;
-}
-
-function codeOf(error: unknown): string {
-  return String((error as { readonly code?: unknown } | null | undefined)?.code);
 }
