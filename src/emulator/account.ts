@@ -111,11 +111,7 @@ export class Account {
     return this.list(scope).length >= this.#settings.maxKeys;
   }
 
-  /**
-   * Returns the existing keys, oldest first.
-   *
-   * @param scope - Limits the result to one scope. Default: all scopes.
-   */
+  /** Returns the existing keys, oldest first. @param scope - Limits the result to one scope. Default: all scopes. */
   list(scope?: Scope): KeyRecord[] {
     const existing = [...this.#byId.values()].filter(({ isDeleted }) => !isDeleted);
     return existing.filter((record) => scope === undefined || record.scope === scope);
@@ -188,6 +184,12 @@ export class Account {
     record.usedTokens += BigInt(usage.total);
     this.#usage.push({ time: this.#settings.now(), scope: record.scope, keyId: record.id, model, usage });
     if (this.#usage.length > MAX_USAGE_ENTRIES) this.#usage.splice(0, MAX_USAGE_ENTRIES / 10);
+  }
+
+  /** Clears the usage of the selected keys. */
+  clearUsage(isSelected: (keyId: string) => boolean): void {
+    this.#usage = this.#usage.filter(({ keyId }) => !isSelected(keyId));
+    for (const record of this.list()) if (isSelected(record.id)) record.usedTokens = 0n;
   }
 
   /** Removes all keys and their usage. */

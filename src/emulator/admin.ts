@@ -86,7 +86,7 @@ export function createAdmin(options: AdminOptions): (request: Request) => Promis
   app.post('/_emulator/reset', ({ req }) => {
     const isSelected = selector(req);
     for (const part of [rules, faults, log]) part.clear(isSelected);
-    for (const record of account.list()) if (isSelected(record.id)) record.usedTokens = 0n;
+    account.clearUsage(isSelected);
     if (req.query('key') === undefined) reset();
     return done();
   });

@@ -69,7 +69,7 @@ export async function readText(
   response: TransportResponse,
   maxLength = Number.POSITIVE_INFINITY,
 ): Promise<string> {
-  const decoder = new TextDecoder();
+  const decoder = decoderFor(response.headers.get('content-type') ?? '');
   let text = '';
   try {
     while (text.length < maxLength) {
@@ -82,6 +82,17 @@ export async function readText(
   }
   response.cancel();
   return text.slice(0, maxLength);
+}
+
+/** Returns a decoder for the charset, because some proxies send errors in GBK or Shift_JIS. */
+function decoderFor(contentType: string): TextDecoder {
+  // UTF-16 is not supported: with a wrong label, it would hide credentials from redaction.
+  const charset = /charset="?(gb\w+|big5|shift_jis|euc-\w+|iso-8859-\d+|windows-\d+)/i.exec(contentType)?.[1];
+  try {
+    return new TextDecoder(charset);
+  } catch {
+    return new TextDecoder();
+  }
 }
 
 const HINTS: Readonly<Record<number, string>> = {

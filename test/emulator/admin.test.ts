@@ -129,7 +129,11 @@ describe('/_emulator/', () => {
   });
 
   it('limits rules, faults, log and reset to one key', async () => {
-    const { admin, ask: sendPrompt } = newEmulator({
+    const {
+      drun,
+      admin,
+      ask: sendPrompt,
+    } = newEmulator({
       keys: [
         { name: 'first', key: KEY },
         { name: 'second', key: 'sk-second-0123456789' },
@@ -154,7 +158,10 @@ describe('/_emulator/', () => {
       undefined,
       ['delayMs'],
     ]);
-    expect((await admin('GET', 'keys')).body[1].quota.used).toBe(8);
+    const { id, quota } = (await admin('GET', 'keys')).body[1];
+    expect(quota.used).toBe(8);
+    const { body: stats } = await control(drun, 'POST', '/apikeys-stats', { ids: [id] });
+    expect(stats).toMatchObject({ totalUsage: { total: '8' } });
     expect((await admin('POST', 'reset?key=third')).status).toBe(404);
   });
 

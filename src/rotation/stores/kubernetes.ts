@@ -279,7 +279,7 @@ function checkServer(server: string | URL): URL {
 
 function checkName(name: string, option: string, pattern: RegExp): string {
   if (typeof name === 'string' && pattern.test(name)) return name;
-  throw invalid(option, 'must be a Kubernetes name that consists of `a` to `z`, `0` to `9` and `-`');
+  throw invalid(option, 'must be a valid Kubernetes name, such as `drun-key-rings`');
 }
 
 function checkEntries(entries: Entries): Entries {
