@@ -8,6 +8,9 @@ import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 const REASONING = ['reasoning_content', 'reasoning', 'thinking'];
 const OUTPUT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'];
 
+/** The fields of a choice that are not merged as they are. */
+const CHOICE_FIELDS = new Set(['index', 'delta', 'message', 'finish_reason']);
+
 /** A choice that is being assembled. */
 class PendingChoice {
   readonly index: number;
@@ -43,8 +46,10 @@ class PendingChoice {
 
   /** Adds a choice from a chunk. @returns The delta that readers see. */
   add(choice: NormalChoice): Fields {
-    const { index: _, delta = {}, message, finish_reason, ...fields } = choice;
-    mergeFields(this.fields, fields, 'choice');
+    const { delta = {}, message, finish_reason } = choice;
+    for (const name in choice) {
+      if (!CHOICE_FIELDS.has(name)) mergeField(this.fields, name, choice[name], 'choice');
+    }
     this.#finishReason = finish_reason ?? this.#finishReason;
     let added = delta;
     if (message !== undefined && Object.keys(delta).length === 0) {
@@ -54,7 +59,8 @@ class PendingChoice {
     }
     if (added !== message && message !== undefined) mergeFields(this.#beside, message, 'chunk');
     this.#addDelta(added);
-    if (hasAny(added, OUTPUT)) this.#isAudioOver = isEndOfAudio(added.audio, this.#message.audio);
+    const { audio } = this.#message;
+    if (audio && hasAny(added, OUTPUT)) this.#isAudioOver = isEndOfAudio(added.audio, audio);
     return added;
   }
 

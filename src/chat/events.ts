@@ -103,7 +103,12 @@ export class EventDecoder {
     this.#rest += text;
     const start = this.format === 'blank' ? this.#rest.trimStart() : '';
     if (start !== '') this.format = start.startsWith('<') ? 'html' : /^[{[]/.test(start) ? 'json' : 'events';
-    if (this.format === 'events') this.#readLines(text);
+    if (this.format !== 'events') return;
+    // Only the new text is searched, so that reading a long line takes linear time.
+    if (/[\r\n]/.test(text)) this.#readLines();
+    if (this.#rest.length + (this.#lines?.length ?? 0) <= MAX_EVENT_LENGTH) return;
+    if (this.#rest.startsWith(':')) this.#rest = ':';
+    else this.#emit({ type: 'invalid', reason: 'an event that is larger than 8 MiB' });
   }
 
   /** Processes the remaining text when the body has ended or the connection has been lost. */
@@ -117,20 +122,16 @@ export class EventDecoder {
     }
     if (this.format !== 'events') return;
     this.#rest += '\n';
-    this.#readLines('\n');
+    this.#readLines();
     // Some servers omit the empty line after the last event.
     this.#endEvent(true);
   }
 
-  /** @param added - The end of the unprocessed text. Without a newline, it only extends the last line. */
-  #readLines(added: string): void {
+  #readLines(): void {
     // A `\r` at the end may be the first half of a `\r\n`.
-    const lines = /[\r\n]/.test(added) ? this.#rest.split(/\r\n|\n|\r(?!$)/) : [this.#rest];
+    const lines = this.#rest.split(this.#rest.includes('\r') ? /\r\n|\n|\r(?!$)/ : '\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) this.#readLine(line);
-    if (this.#rest.length + (this.#lines?.length ?? 0) <= MAX_EVENT_LENGTH) return;
-    if (this.#rest.startsWith(':')) this.#rest = ':';
-    else this.#emit({ type: 'invalid', reason: 'an event that is larger than 8 MiB' });
   }
 
   #readLine(line: string): void {
@@ -152,7 +153,9 @@ export class EventDecoder {
 
   /** @param isCut - Whether the event may have been cut off. An incomplete event is then ignored. */
   #endEvent(isCut = false, value?: unknown): void {
-    const [lines, name, isStray] = [this.#lines, this.#name, this.#isStray];
+    const lines = this.#lines;
+    const name = this.#name;
+    const isStray = this.#isStray;
     this.#lines = undefined;
     this.#isStray = false;
     if (!isStray) this.#name = undefined;
