@@ -12,7 +12,9 @@ import { ChatClient } from 'drun-sdk/chat';
 const apiKey = (): string => process.env.DRUN_API_KEY ?? '';
 const chat = new ChatClient({ apiKey });
 
-const drun = createOpenAICompatible({ name: 'drun', baseURL: 'https://chat.d.run/v1', fetch: chat.fetch });
+// Must have the origin of the ChatClient's base URL.
+const baseURL = `${process.env.DRUN_CHAT_URL ?? 'https://chat.d.run'}/v1`;
+const drun = createOpenAICompatible({ name: 'drun', baseURL, fetch: chat.fetch });
 
 const model = drun('public/deepseek-r1');
 const prompt = 'Hello, model!';

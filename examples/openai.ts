@@ -11,8 +11,10 @@ import OpenAI from 'openai';
 const apiKey = (): string => process.env.DRUN_API_KEY ?? '';
 const chat = new ChatClient({ apiKey });
 
+// Must have the origin of the ChatClient's base URL.
+const baseURL = `${process.env.DRUN_CHAT_URL ?? 'https://chat.d.run'}/v1`;
 // The client requires a key, but `chat.fetch` replaces it.
-const openai = new OpenAI({ apiKey: 'unused', baseURL: 'https://chat.d.run/v1', fetch: chat.fetch });
+const openai = new OpenAI({ apiKey: 'unused', baseURL, fetch: chat.fetch });
 
 const model = 'public/deepseek-r1';
 const messages = [{ role: 'user' as const, content: 'Hello, model!' }];

@@ -169,6 +169,6 @@ try {
 } catch (error) {
   const isUsage = error instanceof TypeError || error instanceof RangeError;
   const reason = (error as Error).message.replace(/^(?:createEmulator|serve): /, '');
-  stderr.write(`drun-sdk: ${reason}${isUsage ? ' See --help.' : ''}\n`);
+  stderr.write(`drun-sdk: ${reason.replace(/[^.?]$/, '$&.')}${isUsage ? ' See --help.' : ''}\n`);
   process.exitCode = isUsage ? 2 : 1;
 }

@@ -186,6 +186,7 @@ describe('drun-sdk emulator', { timeout: 60_000 }, () => {
   it.each<[string[], string, Record<string, string>?]>([
     [['sk-a-misplaced-key'], 'The first argument must be the subcommand `emulator`. See --help.'],
     [['emulator', 'sk-a-misplaced-key'], 'Only options may follow `emulator`. See --help.'],
+    [['emulator', '--prot', '1'], "Unknown option '--prot'. See --help."],
     [['emulator', '--port', 'abc'], '`port`: Invalid input: expected number, received NaN. See --help.'],
     [['emulator', '--port='], '`port`: Invalid input: expected number, received NaN. See --help.'],
     [
