@@ -119,8 +119,11 @@ export class HttpClient {
     const call: Call<T> = responseContext({
       endpoint,
       attempt: 0,
+      response: undefined,
       label: `${method} ${path}`,
-      url: this.root + path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params?.[name] ?? '')),
+      url:
+        this.root +
+        (params ? path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params[name] ?? '')) : path),
       headers: { ...this.#headers, ...(headers && config.checkHeaders(headers, config.RESERVED_HEADERS)) },
       deadline,
       provideCredential:
