@@ -2,18 +2,8 @@ import { check, checkOptions } from '../errors/invalid.ts';
 import type { CallOptions, CallPromise, FetchFunction, Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
 import type { Deadline } from '../http/deadline.ts';
-import {
-  CALL_OPTIONS,
-  CLIENT_OPTIONS,
-  checkBaseUrl,
-  checkFunction,
-  checkOrigin,
-  environmentVariable,
-  mergeOptions,
-  optionOrVariable,
-  refuseBrowser,
-} from '../http/options.ts';
-import { callFetch, FetchResponse, type Transport } from '../http/transport.ts';
+import * as config from '../http/options.ts';
+import { callFetch, fetchResponse, type Transport } from '../http/transport.ts';
 import { checkInt32 } from './endpoints.ts';
 import type { ApiKeysOptions, WorkspaceApiKeysOptions } from './types.ts';
 
@@ -38,16 +28,16 @@ export class ControlPlane {
   /** @throws {ConfigurationError} If an option is invalid. */
   constructor(options: Options, owner: 'ApiKeys' | 'WorkspaceApiKeys') {
     const isAccount = owner === 'ApiKeys';
-    this.#names = ['accessToken', ...(isAccount ? [] : ['workspace']), ...CLIENT_OPTIONS, 'language'];
+    this.#names = ['accessToken', ...(isAccount ? [] : ['workspace']), ...config.CLIENT_OPTIONS, 'language'];
     checkOptions(options, this.#names, owner);
-    refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
+    config.refuseBrowser('accessToken', options.dangerouslyAllowBrowser);
     const { language = 'en', allowInsecureHttp } = options;
     const isLanguage = typeof language === 'string' && /^[a-z\d]+(?:-[a-z\d]+)*$/i.test(language);
     check(isLanguage, 'language', 'must be a language tag such as `en`');
     const source = options.baseUrl === undefined ? 'DRUN_CONSOLE_URL' : '`baseUrl`';
-    const url = options.baseUrl ?? environmentVariable('DRUN_CONSOLE_URL') ?? CONSOLE_URL;
-    const baseUrl = checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
-    const accessToken = optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
+    const url = options.baseUrl ?? config.environmentVariable('DRUN_CONSOLE_URL') ?? CONSOLE_URL;
+    const baseUrl = config.checkBaseUrl(url, API_ROOT, allowInsecureHttp, source);
+    const accessToken = config.optionOrVariable(options.accessToken, 'accessToken', 'DRUN_ACCESS_TOKEN');
     this.workspace = isAccount ? undefined : checkInt32(options.workspace, 'workspace');
     // Values from the environment are read once and passed to clients derived with `withOptions`.
     this.#options = { ...options, baseUrl, accessToken };
@@ -57,7 +47,7 @@ export class ControlPlane {
       credential: accessToken,
       credentialOption: 'accessToken',
       timeoutMs: options.timeoutMs ?? 30_000,
-      transport: kyTransport(checkFunction(options.fetch, 'fetch')),
+      transport: kyTransport(config.checkFunction(options.fetch, 'fetch')),
       defaultHeaders: { 'accept-language': language },
     });
   }
@@ -69,9 +59,9 @@ export class ControlPlane {
    */
   deriveOptions(overrides: Options): Options {
     checkOptions(overrides, this.#names, 'withOptions()');
-    const merged = mergeOptions(this.#options, overrides);
+    const merged = config.mergeOptions(this.#options, overrides);
     const next = URL.parse(String(merged.baseUrl)) ?? this.#http.baseUrl;
-    checkOrigin(this.#http.baseUrl, next, overrides.accessToken, 'accessToken');
+    config.checkOrigin(this.#http.baseUrl, next, overrides.accessToken, 'accessToken');
     return merged;
   }
 
@@ -82,7 +72,7 @@ export class ControlPlane {
    */
   call<T>(method: string, endpoint: () => Endpoint<T>, options: CallOptions): CallPromise<T> {
     return this.#http.call(() => {
-      checkOptions(options, CALL_OPTIONS, method);
+      checkOptions(options, config.CALL_OPTIONS, method);
       return this.#resolve(endpoint());
     }, options);
   }
@@ -133,7 +123,7 @@ function kyTransport(fetch: FetchFunction | undefined): Transport {
           return callFetch(fetch, request.url, { method, headers: all, body, signal });
         },
       });
-      return new FetchResponse(response);
+      return fetchResponse(response);
     },
   };
 }

@@ -8,7 +8,7 @@ import {
 } from '../errors/index.ts';
 import type { CallOptions, Result } from '../http/call.ts';
 import type { Deadline } from '../http/deadline.ts';
-import { cannotHaveBeenApplied } from '../http/retry.ts';
+import { cannotHaveBeenApplied } from '../http/failures.ts';
 import type { ControlPlane, Send } from './control-plane.ts';
 import { type CreateBody, createEndpoint } from './endpoints.ts';
 import { findLimitError } from './limit.ts';

@@ -4,7 +4,6 @@ import { check, checkOptions, invalid } from '../errors/invalid.ts';
 import type { Endpoint } from '../http/client.ts';
 import type { ResponseContext } from '../http/context.ts';
 import { type BodyRules, invalidResponse, readJson } from '../http/errors.ts';
-import { checkPathSegment } from '../http/options.ts';
 import type { ResponseHeaders, TransportResponse } from '../http/transport.ts';
 import { isDate } from '../internal/checks.ts';
 import type { Secret } from '../secret/secret.ts';
@@ -352,4 +351,16 @@ function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') return `expected ${issue.expected}`;
   if (issue.code === 'too_small') return `expected ${issue.minimum} or more`;
   return issue.code === 'custom' ? issue.message : 'does not have the documented form';
+}
+
+/**
+ * Throws unless the value is a single path segment. Encoding is not enough: `..` has no encoded form, and some servers
+ * and proxies decode `%2F` before routing.
+ */
+export function checkPathSegment(value: string, option: string): string {
+  if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');
+  if (/^sk-[\w-]{16,}$/.test(value)) throw invalid(option, 'looks like an API key. Pass the id of the key');
+  const isSegment = !/^\.{1,2}$|[/\\%?#\s\p{Cc}]/u.test(value) && value.isWellFormed();
+  check(isSegment, option, 'must be a single path segment without slashes, percent signs or white space');
+  return value;
 }

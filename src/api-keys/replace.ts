@@ -1,8 +1,8 @@
 import { ConfigurationError, isDrunError, ReplacementFailedError } from '../errors/index.ts';
 import { checkOptions } from '../errors/invalid.ts';
 import type { CallOptions } from '../http/call.ts';
-import { checkPathSegment, mergeOptions } from '../http/options.ts';
-import { createFields, toCreateBody } from './endpoints.ts';
+import { mergeOptions } from '../http/options.ts';
+import { checkPathSegment, createFields, toCreateBody } from './endpoints.ts';
 import { type FetchPage, readAll } from './list.ts';
 import type { CreatedApiKey, CreateWorkspaceApiKeyInput, DeletedApiKey, ReplacementApiKey } from './types.ts';
 

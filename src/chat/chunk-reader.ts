@@ -5,9 +5,9 @@ import {
   StreamTruncatedError,
   TimeoutError,
 } from '../errors/index.ts';
-import { toConnectionError } from '../http/connection.ts';
 import type { ResponseContext } from '../http/context.ts';
 import { invalidResponse, toApiError } from '../http/errors.ts';
+import { toConnectionError } from '../http/failures.ts';
 import { errorIn, type ServiceError } from '../http/service-error.ts';
 import { requestIdOf, type TransportResponse } from '../http/transport.ts';
 import { streamChannel } from '../internal/runtime.ts';

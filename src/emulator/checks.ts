@@ -15,10 +15,7 @@ export const credential = z.union([
 export const keyReference = z.union([nonEmpty, z.custom(isSecret)], 'must be a key id, key name or full key');
 
 /** An emulator, or another object with a `fetch` method. */
-export const servable = z.custom(
-  (value) => typeof Object(value).fetch === 'function',
-  'The first argument must be an emulator',
-);
+export const servable = z.custom((value) => typeof Object(value).fetch === 'function', 'Pass an emulator');
 
 /** Creates an object schema that rejects unknown fields and suggests the closest known field. */
 export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {

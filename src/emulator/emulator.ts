@@ -14,7 +14,7 @@ import { RuleBook, type Rules } from './data-plane/rules.ts';
 import type { Faults } from './faults/fault.ts';
 import { FaultPlan } from './faults/plan.ts';
 import { isEventStream, LostConnection } from './http.ts';
-import { type EmulatedKeys, emulatedKeys } from './keys.ts';
+import { type CreatedEmulatedKey, type EmulatedKeys, emulatedKeys } from './keys.ts';
 import { type EmulatedRequest, RequestLog } from './log.ts';
 import { type EmulatorOptions, resolveOptions } from './options.ts';
 import { randomText as createRandomText } from './random.ts';
@@ -92,10 +92,16 @@ export function createEmulator(options: EmulatorOptions = {}): Emulator {
   const app = createApp(context, faults, rules);
 
   const add: Add = (scenario) => {
-    const created = scenario.keys?.map((key) => keys.create(key));
+    const created: CreatedEmulatedKey[] = [];
+    try {
+      for (const key of scenario.keys ?? []) created.push(keys.create(key));
+    } catch (error) {
+      for (const { id } of created) keys.delete(id);
+      throw error;
+    }
     for (const rule of scenario.rules ?? []) rules.add(rule);
     for (const fault of scenario.faults ?? []) faults.schedule(fault);
-    return created;
+    return scenario.keys && created;
   };
   const reset = (): void => {
     for (const part of [account, rules, faults, log]) part.clear();

@@ -21,7 +21,6 @@ const HIDDEN = ['name', 'excerpt', 'messages'];
 export abstract class DrunError<Name extends string = string, Code extends string = string> extends Error {
   /** The name of the class. A string literal, so that it survives minification. */
   declare readonly name: Name;
-
   /** A stable, machine-readable code. */
   declare readonly code: Code;
 
@@ -56,17 +55,19 @@ type ErrorClass<Base extends DrunError> = new <Fields extends object = object>(
 ) => Base & Fields;
 
 /** Creates a base class, as in `class LostError extends errorClass('LostError', 'lost')<{ readonly id: string }> {}`. */
+function errorClass<N extends string, C extends string>(name: N, code: C): ErrorClass<DrunError<N, C>>;
+function errorClass<N extends string, C extends string>(
+  name: N,
+  code: C,
+  parent: typeof ApiError,
+): ErrorClass<ApiError<C, N>>;
 // @__NO_SIDE_EFFECTS__
-function errorClass<Name extends string, Code extends string, Parent extends DrunError>(
-  name: Name,
-  code: Code,
-  parent: new (message: string, fields: never) => Parent = DrunError as never,
-) {
-  return class extends (parent as unknown as new (...args: unknown[]) => DrunError) {
+function errorClass(name: string, code: string, parent: unknown = DrunError): unknown {
+  return class extends (parent as new (...args: unknown[]) => DrunError) {
     constructor(message: string, fields?: object) {
       super(message, fields, code, name);
     }
-  } as unknown as ErrorClass<Parent & DrunError<Name, Code>>;
+  };
 }
 
 /** A violation of a schema or of the API contract. */
@@ -119,11 +120,11 @@ export class InvalidResponseError extends errorClass('InvalidResponseError', 'in
   readonly excerpt?: string | undefined;
 }> {}
 
-/** The fields of an {@link ApiError}. */
-export type ApiErrorInit = FieldsOf<ApiError>;
-
 /** The service reported an error. Subclasses represent common statuses; this class represents all others. */
-export class ApiError<Code extends string = string> extends DrunError<string, Code> {
+export class ApiError<Code extends string = string, Name extends string = string> extends DrunError<
+  Name,
+  Code
+> {
   /** HTTP status. If a 2xx response reports an error, a status in its body takes precedence over the HTTP status. */
   declare readonly status: number;
   /** Origin and path of the request. */
@@ -142,7 +143,12 @@ export class ApiError<Code extends string = string> extends DrunError<string, Co
   declare readonly excerpt?: string | undefined;
 
   /** Subclasses pass their `code` and `name`. */
-  constructor(message: string, fields: ApiErrorInit, code = 'api_error' as Code, name = 'ApiError') {
+  constructor(
+    message: string,
+    fields: FieldsOf<ApiError>,
+    code = 'api_error' as Code,
+    name = 'ApiError' as Name,
+  ) {
     super(message, fields, code, name);
   }
 }
@@ -246,24 +252,16 @@ export interface PartialCompletion {
 }
 
 /** The stream ended before the completion was finished, for example because a model server failed. */
-export class StreamTruncatedError extends errorClass('StreamTruncatedError', 'stream_truncated')<{
-  readonly completion: PartialCompletion;
-  /** Request id from the response headers; absent if the server sends none. */
-  readonly requestId?: string | undefined;
-}> {}
+export class StreamTruncatedError extends errorClass('StreamTruncatedError', 'stream_truncated')<
+  Pick<ApiError, 'requestId'> & { readonly completion: PartialCompletion }
+> {}
 
 /** The service reported an error in the middle of a completion, or sent an event that could not be parsed. */
-export class StreamFailedError extends errorClass('StreamFailedError', 'stream_failed')<{
-  readonly completion: PartialCompletion;
-  /** Request id from the response headers; absent if the server sends none. */
-  readonly requestId?: string | undefined;
-  /** `error.code` from the event. */
-  readonly serviceCode?: string | undefined;
-  /** `error.type` from the event. */
-  readonly serviceType?: string | undefined;
-  /** `error.param` from the event. */
-  readonly param?: string | undefined;
-}> {}
+export class StreamFailedError extends errorClass('StreamFailedError', 'stream_failed')<
+  Pick<ApiError, 'requestId' | 'serviceCode' | 'serviceType' | 'param'> & {
+    readonly completion: PartialCompletion;
+  }
+> {}
 
 /** The model refused to reply, or a content filter withheld the reply. */
 export class ModelRefusalError extends errorClass('ModelRefusalError', 'model_refusal')<{

@@ -1,23 +1,18 @@
 import { ConfigurationError } from '../errors/index.ts';
-import type {
-  PlatformRequest,
-  PlatformRequestInit,
-  PlatformResponse,
-  PlatformUrl,
-} from '../internal/platform.ts';
+import type * as platform from '../internal/platform.ts';
 import type { FetchFunction } from './call.ts';
 import type { HttpClient } from './client.ts';
-import { toConnectionError } from './connection.ts';
 import { type ResponseContext, responseContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { readText } from './errors.ts';
-import { callFetch, FetchResponse } from './transport.ts';
+import { toConnectionError } from './failures.ts';
+import { callFetch, fetchResponse } from './transport.ts';
 
 /** A `fetch` function that other clients, such as `openai`, can use to call d.run. */
 export type AuthenticatedFetch = (
-  input: string | PlatformUrl | PlatformRequest,
-  init?: PlatformRequestInit,
-) => Promise<PlatformResponse>;
+  input: string | platform.PlatformUrl | platform.PlatformRequest,
+  init?: platform.PlatformRequestInit,
+) => Promise<platform.PlatformResponse>;
 
 /**
  * Creates a `fetch` function for another client, such as `openai`. The function sends this client's credential instead
@@ -40,13 +35,14 @@ export function authenticatedFetch(
       throw new ConfigurationError(why, { option: 'baseUrl' });
     }
     const deadline = new Deadline(request.signal);
+    // A stream or an async iterable can be read only once.
+    const isConsumable = ['getReader', Symbol.asyncIterator].some((name) => name in Object(request.body));
     const context = responseContext({ label: 'fetch', url, headers: {}, deadline, provideCredential });
     try {
       await context.readCredential();
       for (;;) {
         const response = await send(request, context);
-        const isLast = response.status !== 401 || isConsumable(request.body);
-        if (isLast || !(await context.replaceCredential())) return response;
+        if (response.status !== 401 || isConsumable || !(await context.replaceCredential())) return response;
       }
     } finally {
       deadline[Symbol.dispose]();
@@ -83,16 +79,11 @@ async function readRequest(
   return { ...init, url, method, headers, signal, body };
 }
 
-/** Whether a body, such as a stream or an async iterable, can be read only once. */
-function isConsumable(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
-}
-
 /** Returns a redacted copy of an error response, because the gateway echoes API keys in its errors. */
 async function redacted(response: Response, { deadline, redact }: ResponseContext): Promise<Response> {
   const { status, statusText, url } = response;
-  const body = new FetchResponse(response);
-  const text = await deadline.race(readText(body)).finally(() => body.cancel());
+  const body = fetchResponse(response);
+  const text = await deadline.race(readText(body, Number.POSITIVE_INFINITY)).finally(() => body.cancel());
   const headers = new Headers();
   for (const [name, value] of response.headers) headers.append(name, redact(value));
   // These headers describe the original body, not the redacted one.

@@ -1,13 +1,8 @@
 import type { AnyDrunError } from '../errors/index.ts';
-import type {
-  AbortSignalLike,
-  PlatformHeaders,
-  PlatformRequestInit,
-  PlatformResponse,
-} from '../internal/platform.ts';
+import type * as platform from '../internal/platform.ts';
 
 /** Custom headers; a header whose value is `undefined` is omitted. */
-export type HeadersOption = PlatformHeaders | Readonly<Record<string, string | undefined>>;
+export type HeadersOption = platform.PlatformHeaders | Readonly<Record<string, string | undefined>>;
 
 /** Options for all clients. */
 export interface ClientOptions {
@@ -30,7 +25,7 @@ export interface ClientOptions {
 /** Options for every call. */
 export interface CallOptions {
   /** Aborts the call, which then rejects with the signal's reason. No listener remains on the signal after the call. */
-  readonly signal?: AbortSignalLike | undefined;
+  readonly signal?: platform.AbortSignalLike | undefined;
   /** Overrides the client's `timeoutMs` for this call, in milliseconds. `Infinity` disables the limit. */
   readonly timeoutMs?: number | undefined;
   /**
@@ -43,7 +38,10 @@ export interface CallOptions {
 }
 
 /** A replacement for the global `fetch`, called as `fetch(url, init)` with the credential in `init.headers`. */
-export type FetchFunction = (input: string, init: PlatformRequestInit) => Promise<PlatformResponse>;
+export type FetchFunction = (
+  input: string,
+  init: platform.PlatformRequestInit,
+) => Promise<platform.PlatformResponse>;
 
 /** A log entry for one request of a call. Contains no body, header, id or credential. */
 export interface RequestLogEntry {
@@ -79,7 +77,7 @@ export type RetryListener = (event: RetryEvent) => unknown;
 export interface CallResponse {
   readonly status: number;
   /** The response headers. Credentials that the server echoes are masked. */
-  readonly headers: PlatformHeaders;
+  readonly headers: platform.PlatformHeaders;
   /** Value of `x-request-id`, `request-id`, `x-trace-id` or `x-litellm-call-id`. d.run documents none of these. */
   readonly requestId?: string | undefined;
   /** Number of requests that the call sent, including the request that received this response. */

@@ -1,34 +1,29 @@
-import { type AnyDrunError, AuthenticationError, type DrunError, isDrunError } from '../errors/index.ts';
+import {
+  type AnyDrunError,
+  type ApiError,
+  AuthenticationError,
+  type DrunError,
+  isDrunError,
+} from '../errors/index.ts';
 import { invalid } from '../errors/invalid.ts';
 import { isThenable } from '../internal/checks.ts';
 import { requestChannel, retryChannel, trace } from '../internal/runtime.ts';
 import { sleep } from '../internal/wait.ts';
 import type { Credential } from '../secret/secret.ts';
-import {
-  type CallOptions,
-  type CallPromise,
-  type CallResponse,
-  type ClientOptions,
-  callPromise,
-  type RequestLogEntry,
-  type Result,
-} from './call.ts';
-import { toConnectionError } from './connection.ts';
+import { type CallOptions, type CallPromise, type ClientOptions, callPromise, type Result } from './call.ts';
 import { credentialReader, type ReadCredential, type ResponseContext, responseContext } from './context.ts';
 import { Deadline } from './deadline.ts';
 import { readError } from './errors.ts';
 import {
-  checkFunction,
-  checkRequestHeaders,
-  checkRetries,
-  checkTimeout,
-  fillPath,
-  isWebPage,
-} from './options.ts';
-import { cannotHaveBeenApplied, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
+  cannotHaveBeenApplied,
+  mayRetry,
+  type RetryPolicy,
+  retryDelayMs,
+  toConnectionError,
+} from './failures.ts';
+import * as config from './options.ts';
 import { requestIdOf, type Transport, type TransportResponse } from './transport.ts';
 
-/** The version in package.json. */
 const VERSION = '0.1.0';
 
 /** Describes an endpoint of the service. */
@@ -85,15 +80,15 @@ export class HttpClient {
     this.readCredential = credentialReader(options.credential, options.credentialOption);
     this.#headers = {
       // In a web page, the `User-Agent` header would need the server's permission (CORS).
-      ...(!isWebPage() && { 'user-agent': `drun-sdk/${VERSION}` }),
+      ...(!config.isWebPage() && { 'user-agent': `drun-sdk/${VERSION}` }),
       ...options.defaultHeaders,
-      ...checkRequestHeaders(options.headers),
+      ...config.checkHeaders(options.headers, config.RESERVED_HEADERS),
     };
-    checkTimeout(options.timeoutMs);
-    checkRetries(options.maxRetries);
+    config.checkTimeout(options.timeoutMs);
+    config.checkRetries(options.maxRetries);
     if (typeof options.transport.send !== 'function') throw invalid('transport', 'must have a `send` method');
-    checkFunction(options.onRetry, 'onRetry');
-    checkFunction(options.logger, 'logger');
+    config.checkFunction(options.onRetry, 'onRetry');
+    config.checkFunction(options.logger, 'logger');
   }
 
   /** Sends a request, retrying it if necessary. If `endpoint` throws, the returned promise rejects. */
@@ -113,7 +108,7 @@ export class HttpClient {
 
   /** Creates the deadline for a call. The caller must dispose of the deadline when the call ends. */
   deadline({ signal, timeoutMs }: RequestOptions): Deadline {
-    return new Deadline(signal, checkTimeout(timeoutMs ?? this.#options.timeoutMs));
+    return new Deadline(signal, config.checkTimeout(timeoutMs ?? this.#options.timeoutMs));
   }
 
   /** Sends a request within the given deadline, retrying the request if necessary. */
@@ -125,8 +120,8 @@ export class HttpClient {
       endpoint,
       attempt: 0,
       label: `${method} ${path}`,
-      url: this.root + (params ? fillPath(path, params) : path),
-      headers: { ...this.#headers, ...(headers && checkRequestHeaders(headers)) },
+      url: this.root + path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params?.[name] ?? '')),
+      headers: { ...this.#headers, ...(headers && config.checkHeaders(headers, config.RESERVED_HEADERS)) },
       deadline,
       provideCredential:
         apiKey === undefined ? this.readCredential : credentialReader(apiKey, credentialOption),
@@ -134,7 +129,7 @@ export class HttpClient {
     });
     // Not a field of `call`, because a stream's reader retains the call and would keep the body in memory.
     const body = toJson(endpoint.body);
-    const limit = checkRetries(maxRetries);
+    const limit = config.checkRetries(maxRetries);
     deadline.signal.throwIfAborted();
     await call.readCredential();
     let mayHaveBeenApplied = false;
@@ -182,47 +177,41 @@ export class HttpClient {
   }
 
   async #exchange<T>(call: Call<T>, body: string | undefined): Promise<T> {
-    const { endpoint, deadline } = call;
+    const { endpoint, url, deadline } = call;
+    const { method, query, accept = 'application/json' } = endpoint;
     const startedAt = performance.now();
     call.response = undefined;
     try {
-      const response = await deadline.race(this.#send(call, body));
+      endpoint.onSend?.();
+      const sending = this.#options.transport.send({
+        method,
+        url: query === undefined || query.size === 0 ? url : `${url}?${query}`,
+        headers: {
+          accept,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...call.headers,
+          authorization: `Bearer ${call.credential().reveal()}`,
+        },
+        body,
+        signal: deadline.signal,
+      });
+      const response = await deadline.race(sending);
       call.response = response;
       if (response.status < 200 || response.status >= 300) throw await readError(response, call);
       const data = await endpoint.decode(response, call);
-      this.#log(call, startedAt, { status: response.status });
+      this.#log(call, startedAt, response.status);
       return data;
     } catch (thrown) {
       const error = deadline.signal.aborted ? deadline.signal.reason : toConnectionError(thrown, call);
-      this.#log(call, startedAt, isDrunError(error) ? error : { code: 'aborted' });
+      const { status, code } = (isDrunError(error) ? error : { code: 'aborted' }) as Partial<ApiError>;
+      this.#log(call, startedAt, status, code);
       throw error;
     }
   }
 
-  #send(call: Call<unknown>, body: string | undefined): Promise<TransportResponse> {
-    const { endpoint, url, headers, deadline, credential } = call;
-    const { method, query, accept = 'application/json' } = endpoint;
-    endpoint.onSend?.();
-    return this.#options.transport.send({
-      method,
-      url: query === undefined || query.size === 0 ? url : `${url}?${query}`,
-      headers: {
-        accept,
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...headers,
-        authorization: `Bearer ${credential().reveal()}`,
-      },
-      body,
-      signal: deadline.signal,
-    });
-  }
-
-  #log(
-    { endpoint, attempt, diagnostics }: Call<unknown>,
-    startedAt: number,
-    { status, code }: Partial<RequestLogEntry>,
-  ): void {
+  #log(call: Call<unknown>, startedAt: number, status?: number, code?: string): void {
     const { logger } = this.#options;
+    const { endpoint, attempt, diagnostics } = call;
     if (logger === undefined && diagnostics === undefined) return;
     const { method, path } = endpoint;
     const durationMs = performance.now() - startedAt;
@@ -235,12 +224,14 @@ export class HttpClient {
 
 function resultOf<T>({ response, attempt, shown, redact }: Call<unknown>, data: T): Result<T> {
   const { status, headers } = response as TransportResponse;
-  const describe = (): CallResponse => {
-    const requestId = shown(requestIdOf(headers));
-    const redacted = [...headers].map(([name, value]): [string, string] => [name, redact(value)]);
-    return { status, headers: new Headers(redacted), ...(requestId && { requestId }), attempts: attempt };
+  return {
+    data,
+    response: () => {
+      const requestId = shown(requestIdOf(headers));
+      const redacted = [...headers].map(([name, value]): [string, string] => [name, redact(value)]);
+      return { status, headers: new Headers(redacted), ...(requestId && { requestId }), attempts: attempt };
+    },
   };
-  return { data, response: describe };
 }
 
 /** Matches the JSON escape of a lone surrogate, which servers reject. `JSON.stringify` does not escape pairs. */

@@ -1,25 +1,13 @@
 import { check, invalid } from '../errors/invalid.ts';
 import { isThenable } from '../internal/checks.ts';
 import { isRecord } from '../internal/json.ts';
-import { maskKeys } from '../secret/mask.ts';
-import { redactor } from '../secret/redact.ts';
-import {
-  type Credential,
-  type CredentialContext,
-  type CredentialProvider,
-  isSecret,
-  Secret,
-} from '../secret/secret.ts';
+import { mask } from '../secret/mask.ts';
+import { redactor as redactorFor } from '../secret/redact.ts';
+import { type Credential, type CredentialContext, isSecret, Secret } from '../secret/secret.ts';
 import type { RequestLogEntry } from './call.ts';
 import type { Deadline } from './deadline.ts';
 import { withoutInput } from './service-error.ts';
 import type { TransportResponse } from './transport.ts';
-
-/** The diagnostics message for a request. Contains no body, header, key id or credential. */
-interface RequestDiagnostics extends Partial<RequestLogEntry> {
-  readonly host: string;
-  completion?: object;
-}
 
 interface CallDescription {
   /** Method and path without ids, such as `DELETE /apikeys/{id}`. Error messages start with this label. */
@@ -32,8 +20,8 @@ interface CallDescription {
   readonly credentialOption?: 'apiKey' | 'accessToken';
   /** The response to the latest request, if it has arrived. */
   response?: TransportResponse | undefined;
-  /** The diagnostics message of the latest request, if there are subscribers. */
-  diagnostics?: RequestDiagnostics;
+  /** The diagnostics message of the latest request, if there are subscribers. Contains no body, key id or credential. */
+  diagnostics?: Partial<RequestLogEntry> & { readonly host: string; completion?: object };
 }
 
 /** The call that received a response, with functions that manage its credentials and redact text. */
@@ -50,6 +38,8 @@ export function responseContext<Call extends CallDescription>(call: Call) {
   /** Every credential that the call has used. */
   const used: Secret[] = [];
   const rejected: Secret[] = [];
+  /** Created on demand, because most calls need no redaction. */
+  let redactor: ((text: string) => string) | undefined;
   const credential = (): Secret => used.at(-1) as Secret;
   /** Reads the next request's credential. If it was rejected before, keeps the current credential and returns false. */
   const readCredential = async (last?: Secret): Promise<boolean> => {
@@ -58,6 +48,7 @@ export function responseContext<Call extends CallDescription>(call: Call) {
     const next = isThenable(value) ? await deadline.race(value) : value;
     if (rejected.some((one) => one.equals(next))) return false;
     if (next !== credential()) used.push(next);
+    redactor = undefined;
     return true;
   };
   /** Reads another credential after a rejection. Returns false if there is none, or if too many have been tried. */
@@ -65,13 +56,10 @@ export function responseContext<Call extends CallDescription>(call: Call) {
     rejected.push(credential());
     return rejected.length <= MAX_FURTHER_CREDENTIALS && readCredential(credential());
   };
-  // Created on demand, because most calls need no redaction. Recreated when the call uses another credential.
-  let current: { readonly of: number; readonly redact: (text: string) => string } | undefined;
   /** Masks every credential that the call has used. Applied to all text in errors. */
   const redact = (text: string): string => {
-    const of = used.length;
-    if (current?.of !== of) current = { of, redact: redactorOf(used, call.headers) };
-    return current.redact(text);
+    redactor ??= redactorOf(used, call.headers);
+    return redactor(text);
   };
   /** Masks credentials in every string of a JSON value, including field names. */
   const redactValue = <Value>(value: Value): Value => redactStrings(value, redact) as Value;
@@ -102,7 +90,7 @@ export type ReadCredential = (context: CredentialContext) => Secret | Promise<Se
  * because a provider may depend on the async context, for example to find the current tenant.
  */
 export function credentialReader(credential: Credential, option: string): ReadCredential {
-  const source = Object(credential) as { readonly getKey?: CredentialProvider };
+  const source = Object(credential) as { readonly getKey?: (context: CredentialContext) => unknown };
   if (typeof credential !== 'function' && typeof source.getKey !== 'function') {
     const secret = toSecret(credential, option);
     return () => secret;
@@ -138,6 +126,8 @@ function reveal(secret: Secret, option: string): string {
   }
 }
 
+/** Anything that looks like a d.run API key. */
+const API_KEY = /\bsk-[\w-]{16,}/g;
 /** Any `Bearer` or `Basic` credential, and any password in a URL, such as that of a proxy. */
 const ANY_CREDENTIAL = /(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}|(:\/\/[^\s/@:]*:)[^\s/@]+(?=@)/gi;
 
@@ -154,11 +144,11 @@ function redactorOf(
   headers: Readonly<Record<string, string>>,
 ): (text: string) => string {
   const secretHeaders = Object.entries(headers).filter(([name]) => CREDENTIAL_HEADER.test(name));
-  const redact = redactor([
+  const redact = redactorFor([
     ...credentials.map((credential) => credential.reveal()),
     ...secretHeaders.flatMap(([, value]) => credentialsIn(value)),
   ]);
-  return (text) => maskKeys(redact(text)).replace(ANY_CREDENTIAL, '$1$2******');
+  return (text) => redact(text).replace(API_KEY, mask).replace(ANY_CREDENTIAL, '$1$2******');
 }
 
 /** Returns a header value and its parts: cookie values, the text after a scheme, and a base64-encoded password. */

@@ -65,10 +65,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
 }
 
 /** Reads a body up to a limit, or until the connection is lost. Never rejects, because the status alone is useful. */
-export async function readText(
-  response: TransportResponse,
-  maxLength = Number.POSITIVE_INFINITY,
-): Promise<string> {
+export async function readText(response: TransportResponse, maxLength: number): Promise<string> {
   const decoder = decoderFor(response.headers.get('content-type') ?? '');
   let text = '';
   try {
@@ -101,6 +98,17 @@ const HINTS: Readonly<Record<number, string>> = {
   403: 'the credential does not permit this request',
 };
 
+type ErrorInit = ConstructorParameters<typeof errors.ApiError>[1];
+
+const CLASSES: Readonly<Record<number, new (message: string, init: ErrorInit) => errors.ApiError>> = {
+  400: errors.InvalidRequestError,
+  402: errors.InsufficientQuotaError,
+  403: errors.PermissionDeniedError,
+  404: errors.NotFoundError,
+  422: errors.InvalidRequestError,
+  429: errors.RateLimitError,
+};
+
 /**
  * Creates an error whose class depends on the response status or, if that is 2xx, on the status in the error itself.
  * The message contains the body if the error has no message.
@@ -118,7 +126,8 @@ export function toApiError(
   const given = error.message ? shown(error.message) : shown(body, MAX_SHOWN);
   const reason = given || HINTS[status] || 'the response gives no reason';
   const where = status === httpStatus ? '' : ` (reported in a ${httpStatus} response)`;
-  return errorOf(sentence(`${context.label} failed with ${status}${where}: ${reason}`), context, {
+  const message = sentence(`${context.label} failed with ${status}${where}: ${reason}`);
+  const init: ErrorInit = {
     status,
     url: shown(context.url),
     serviceCode: shown(error.code),
@@ -127,29 +136,15 @@ export function toApiError(
     requestId: shown(requestIdOf(headers)),
     retryAfterMs: retryAfterMs(headers),
     excerpt: (!error.message && shown(body)) || undefined,
-  });
-}
-
-const CLASSES: Readonly<Record<number, new (message: string, init: errors.ApiErrorInit) => errors.ApiError>> =
-  {
-    400: errors.InvalidRequestError,
-    402: errors.InsufficientQuotaError,
-    403: errors.PermissionDeniedError,
-    404: errors.NotFoundError,
-    422: errors.InvalidRequestError,
-    429: errors.RateLimitError,
   };
-
-function errorOf(message: string, context: ResponseContext, init: errors.ApiErrorInit): errors.ApiError {
-  const { status, serviceCode, serviceType } = init;
-  const says = (name: string): boolean => serviceCode === name || serviceType === name;
+  const says = (name: string): boolean => init.serviceCode === name || init.serviceType === name;
   // LiteLLM reports an exhausted budget with various statuses.
   const isQuota = says('budget_exceeded') || (status === 429 && says('insufficient_quota'));
   if (isQuota) return new errors.InsufficientQuotaError(message, init);
   if (status !== 401)
     return new (CLASSES[status] ?? (status >= 500 ? errors.ServerError : errors.ApiError))(message, init);
   // A 401 from the gateway itself has the code `invalid_api_key` or no code.
-  const isOwn = serviceCode === undefined || serviceCode === 'invalid_api_key';
+  const isOwn = [undefined, 'invalid_api_key'].includes(init.serviceCode);
   if (isOwn || context.credentialOption === 'accessToken') {
     return new errors.AuthenticationError(message, { ...init, maskedKey: context.credential().masked });
   }

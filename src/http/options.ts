@@ -24,15 +24,13 @@ export function checkOrigin(current: URL, next: URL, credential: unknown, option
   throw invalid(option, 'must be set as well, because the current one is not sent to another origin');
 }
 
-interface Runtime {
-  readonly process?: { readonly env?: Readonly<Record<string, string | undefined>> };
-  readonly window?: { readonly document?: unknown };
-}
-
 /** Returns the variable, or `undefined` if it is blank or unset, or if the runtime (such as Deno) denies access. */
 export function environmentVariable(name: string): string | undefined {
+  const { process } = globalThis as {
+    readonly process?: { readonly env?: Record<string, string | undefined> };
+  };
   try {
-    return (globalThis as Runtime).process?.env?.[name]?.trim() || undefined;
+    return process?.env?.[name]?.trim() || undefined;
   } catch {
     return undefined;
   }
@@ -45,7 +43,7 @@ export function optionOrVariable<T>(value: T | undefined, option: string, variab
 }
 
 export function isWebPage(): boolean {
-  return (globalThis as Runtime).window?.document !== undefined;
+  return (globalThis as { readonly window?: { readonly document?: unknown } }).window?.document !== undefined;
 }
 
 export function refuseBrowser(option: string, allowed: boolean | undefined): void {
@@ -82,18 +80,11 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 const HEADER_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
 
 /** Headers that the client sets, or that only some transports would send. */
-const RESERVED_HEADERS =
+export const RESERVED_HEADERS =
   /^(?:authorization|connection|content-(?:encoding|length)|expect|host|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
 
-export function checkRequestHeaders(headers: HeadersOption | undefined): Record<string, string> {
-  const checked = checkHeaders(headers);
-  const reserved = Object.keys(checked).find((name) => RESERVED_HEADERS.test(name));
-  if (reserved === undefined) return checked;
-  throw invalid('headers', `must not contain \`${reserved}\`, which the client or the transport sets`);
-}
-
 /** Checks headers before `fetch` does, because an error from `fetch` would contain the value. */
-export function checkHeaders(headers: HeadersOption = {}): Record<string, string> {
+export function checkHeaders(headers: HeadersOption = {}, reserved?: RegExp): Record<string, string> {
   const isObject = typeof headers === 'object' && headers !== null;
   // The fields of a `Headers` object, even one from another library, are available through its iterator.
   const entries = isObject && Symbol.iterator in headers ? [...headers] : Object.entries(Object(headers));
@@ -104,6 +95,12 @@ export function checkHeaders(headers: HeadersOption = {}): Record<string, string
     if (value === undefined) continue;
     const lowerName = String(name).toLowerCase();
     if (!HEADER_NAME.test(lowerName)) throw invalid('headers', 'contains an invalid header name');
+    const isReserved = reserved?.test(lowerName) === true;
+    check(
+      !isReserved,
+      'headers',
+      `must not contain \`${lowerName}\`, which the client or the transport sets`,
+    );
     if (typeof value !== 'string' || !HEADER_VALUE.test(value)) {
       const rule = 'printable ASCII without leading or trailing white space';
       throw invalid('headers', `contains an invalid value for \`${lowerName}\`: it must be ${rule}`);
@@ -152,20 +149,4 @@ export function checkBaseUrl(
 export function regionUrl(region: string): URL {
   if (typeof region === 'string' && REGION.test(region)) return new URL(`https://${region}.d.run`);
   throw invalid('region', 'must be the first label of a host name, such as "sh-02"');
-}
-
-export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
-  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
-}
-
-/**
- * Throws unless the value is a single path segment. Encoding is not enough: `..` has no encoded form, and some servers
- * and proxies decode `%2F` before routing.
- */
-export function checkPathSegment(value: string, option: string): string {
-  if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');
-  if (/^sk-[\w-]{16,}$/.test(value)) throw invalid(option, 'looks like an API key. Pass the id of the key');
-  const isSegment = !/^\.{1,2}$|[/\\%?#\s\p{Cc}]/u.test(value) && value.isWellFormed();
-  check(isSegment, option, 'must be a single path segment without slashes, percent signs or white space');
-  return value;
 }

@@ -39,14 +39,13 @@ export function errorIn(value: unknown, fields: readonly string[]): ServiceError
 
 function statesError(body: Fields): boolean {
   const { error, errors, success, ok, object, status, error_code, errcode } = body;
+  const flags = [success, ok, object, status].map(scalarText);
   return (
     isRecord(error) ||
     error === true ||
     (typeof error === 'string' && error !== '') ||
     Object.keys(Object(errors)).length > 0 ||
-    [success, ok, object, status].some((value) =>
-      /^(?:false|error|fail(?:ed|ure)?)$/i.test(scalarText(value)),
-    ) ||
+    flags.some((flag) => /^(?:false|error|fail(?:ed|ure)?)$/i.test(flag)) ||
     // Codes that are not HTTP statuses: `{"text":"…","error_code":50002}`.
     [error_code, errcode].some((code) => isPresent(code) && !isSuccess(code)) ||
     statusIn(body) !== undefined
@@ -66,9 +65,8 @@ function isSuccess(code: unknown): boolean {
 
 /** Returns whether a value is present and not an empty string, array or object. */
 function isPresent(value: unknown): boolean {
-  return typeof value === 'object'
-    ? Object.keys(value ?? {}).length > 0
-    : value !== undefined && value !== '';
+  if (typeof value === 'object') return Object.keys(value ?? {}).length > 0;
+  return value !== undefined && value !== '';
 }
 
 /** Parses the body of an error response. The body may be truncated. */
@@ -146,9 +144,8 @@ function textOf(value: unknown): string | undefined {
 const STATUS_FIELDS = 'code status statusCode status_code http_status error_code errcode error'.split(' ');
 
 function statusIn(body: Fields): number | undefined {
-  return STATUS_FIELDS.map((name) => Number(scalarText(body[name]))).find(
-    (code) => code >= 400 && code < 600,
-  );
+  const codes = STATUS_FIELDS.map((name) => Number(scalarText(body[name])));
+  return codes.find((code) => code >= 400 && code < 600);
 }
 
 /** Error names used by OpenAI, Anthropic, gRPC and Python servers, in lower case and without punctuation. */
@@ -171,24 +168,11 @@ function statusNamed(...names: readonly (string | undefined)[]): number | undefi
 /** Fields in which Pydantic and FastAPI (used by many model servers) echo the request, even in nested JSON. */
 const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
 
-/** Removes request input that a server echoes in a message, because the input may be a prompt. */
+/**
+ * Cuts a text off where a server echoes request input, because the input may be a prompt. The end of the input is not
+ * searched for: servers shorten long input in the middle, so its quotes and brackets need not match.
+ */
 export function withoutInput(text: string): string {
-  // The parts alternate between the name of an echoed field and the text after the name.
-  const [start, ...parts] = text.split(ECHO);
-  return start + parts.map((part, index) => (index % 2 ? part.slice(valueEnd(part)) : `${part}…`)).join('');
-}
-
-/** Finds the end of the literal at the start of the text: a comma or bracket outside its own brackets and quotes. */
-function valueEnd(text: string): number {
-  let depth = 0;
-  let quote: string | undefined;
-  // A string ends at a quotation mark that is escaped in the same way as the opening quotation mark.
-  for (const { 0: token, index } of text.matchAll(/(?<!\\)\\*['"]|[{[(,)\]}]/g)) {
-    if (quote !== undefined) quote = token === quote ? undefined : quote;
-    else if (/['"]/.test(token)) quote = token;
-    else if ('{[('.includes(token)) depth++;
-    else if (depth === 0) return index;
-    else if (token !== ',') depth--;
-  }
-  return text.length;
+  const [start = '', name] = text.split(ECHO, 2);
+  return name === undefined ? start : `${start}${name}…`;
 }

@@ -39,7 +39,7 @@ export interface Transport {
 
 /** Creates a transport that uses the caller's `fetch` or the global `fetch`. */
 export function fetchTransport(fetch: FetchFunction | undefined): Transport {
-  return { send: async ({ url, ...init }) => new FetchResponse(await callFetch(fetch, url, init)) };
+  return { send: async ({ url, ...init }) => fetchResponse(await callFetch(fetch, url, init)) };
 }
 
 type Init = Omit<RequestInit, 'body'> & { readonly body?: unknown };
@@ -60,37 +60,26 @@ export async function callFetch(
   return response;
 }
 
-/** A response returned by `fetch`. */
-export class FetchResponse implements TransportResponse {
-  readonly #response: Response;
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  readonly status: number;
-  readonly headers: ResponseHeaders;
-
-  constructor(response: Response) {
-    this.#response = response;
+/** Adapts a response returned by `fetch`. */
+export function fetchResponse(response: Response): TransportResponse {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  return {
     // A custom `fetch` may have followed a redirect anyway.
-    this.status = response.redirected ? 0 : response.status;
-    this.headers = response.headers;
-  }
-
-  text(): Promise<string> {
-    return this.#response.text();
-  }
-
-  async read(): Promise<Uint8Array | undefined> {
-    // In React Native and in many mocks, the response body is not a stream.
-    this.#reader ??= (this.#response.body ?? new Response(await this.#response.text()).body)?.getReader();
-    // `value` is undefined at the end of the body.
-    const value = (await this.#reader?.read())?.value;
-    if (value === undefined || isByteArray(value)) return value;
-    throw invalid('fetch', 'returned a body that does not consist of bytes (Uint8Array)');
-  }
-
-  cancel(): void {
-    const canceled = this.#reader ? this.#reader.cancel() : this.#response.body?.cancel();
-    canceled?.catch(() => {});
-  }
+    status: response.redirected ? 0 : response.status,
+    headers: response.headers,
+    text: () => response.text(),
+    read: async () => {
+      // In React Native and in many mocks, the response body is not a stream.
+      reader ??= (response.body ?? new Response(await response.text()).body)?.getReader();
+      // `value` is undefined at the end of the body.
+      const value = (await reader?.read())?.value;
+      if (value === undefined || isByteArray(value)) return value;
+      throw invalid('fetch', 'returned a body that does not consist of bytes (Uint8Array)');
+    },
+    cancel: () => {
+      (reader ?? response.body)?.cancel().catch(() => {});
+    },
+  };
 }
 
 /** Checks the result of a custom `fetch`, because libraries and hand-written wrappers may deviate from the standard. */
@@ -105,10 +94,9 @@ function checkResponse(response: Response | undefined): asserts response is Resp
   if (type === 'error') throw new Error('`fetch` returned Response.error()');
 }
 
-const REQUEST_ID_HEADERS = ['x-request-id', 'request-id', 'x-trace-id', 'x-litellm-call-id'];
-
 export function requestIdOf(headers: ResponseHeaders): string | undefined {
-  return REQUEST_ID_HEADERS.map((name) => headers.get(name) ?? undefined).find(Boolean);
+  const names = ['x-request-id', 'request-id', 'x-trace-id', 'x-litellm-call-id'];
+  return names.map((name) => headers.get(name)).find(Boolean) ?? undefined;
 }
 
 /** Reads `retry-after-ms` or `Retry-After` (seconds or a date), or else LiteLLM's copy of `Retry-After`. */

@@ -2,7 +2,8 @@
 export function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
-    return isTooDeep(text, value) ? undefined : value;
+    // A short text cannot be nested too deeply.
+    return text.length > MAX_DEPTH && isTooDeep(value) ? undefined : value;
   } catch {
     return undefined;
   }
@@ -20,13 +21,7 @@ export function scalarText(value: unknown): string {
 /** Maximum nesting depth. Real responses are nested far less deeply; deeper values could overflow the stack. */
 const MAX_DEPTH = 1_000;
 
-/** @param text - The JSON text of `value`. A short text cannot be nested too deeply. */
-function isTooDeep(text: string, value: unknown): boolean {
-  if (text.length < 2 * MAX_DEPTH) return false;
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > MAX_DEPTH) return true;
-    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
-  }
-  return false;
+function isTooDeep(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth > MAX_DEPTH || Object.values(value).some((item) => isTooDeep(item, depth + 1));
 }

@@ -11,10 +11,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
  * Finds the first key that is not an allowed option, and the allowed option most similar to it. Keys whose value is
  * `undefined` are ignored.
  */
-export function findUnknownOption(
-  options: object,
-  allowed: readonly string[],
-): { readonly name: string; readonly suggestion: string | undefined } | undefined {
+export function findUnknownOption(options: object, allowed: readonly string[]) {
   for (const [name, value] of Object.entries(options)) {
     if (value !== undefined && !allowed.includes(name)) return { name, suggestion: closest(name, allowed) };
   }

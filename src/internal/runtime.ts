@@ -22,29 +22,24 @@ export function captureContext(): RunDetached {
   return hooks?.AsyncLocalStorage?.snapshot?.() ?? ((task, ...args) => task(...args));
 }
 
-interface Channel {
-  readonly hasSubscribers?: boolean;
-  publish(message: object): void;
-}
-
 interface TracingChannel {
   readonly hasSubscribers?: boolean;
   tracePromise(run: () => Promise<void>, message: object): Promise<void>;
 }
 
 const diagnostics = /* @__PURE__ */ builtinModule<{
-  channel(name: string): Channel;
+  channel(name: string): { readonly hasSubscribers: boolean; publish(message: object): void };
   tracingChannel(name: string): TracingChannel;
 }>('node:diagnostics_channel');
 
 /** Traces each request until its result or the first chunk of its stream arrives. */
-export const requestChannel: TracingChannel | undefined = diagnostics?.tracingChannel?.('drun-sdk:request');
+export const requestChannel = diagnostics?.tracingChannel?.('drun-sdk:request');
 /** Receives a message at the end of each stream. */
-export const streamChannel: Channel | undefined = diagnostics?.channel?.('drun-sdk:stream');
+export const streamChannel = diagnostics?.channel?.('drun-sdk:stream');
 /** Receives a message before each retry. */
-export const retryChannel: Channel | undefined = diagnostics?.channel?.('drun-sdk:retry');
+export const retryChannel = diagnostics?.channel?.('drun-sdk:retry');
 /** Receives the events of key rings. */
-export const keyRingChannel: Channel | undefined = diagnostics?.channel?.('drun-sdk:key-ring');
+export const keyRingChannel = diagnostics?.channel?.('drun-sdk:key-ring');
 
 /** Traces an asynchronous operation. Unlike `tracePromise()`, does not publish the result. */
 export async function trace<T>(channel: TracingChannel, message: object, run: () => Promise<T>): Promise<T> {

@@ -12,29 +12,21 @@ export async function sleep(
   signal: AbortSignal,
   { background = false }: { readonly background?: boolean } = {},
 ): Promise<void> {
-  let timer: unknown;
-  const elapsed = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-    // In some runtimes, timers have no `unref` method.
-    if (background) (timer as { readonly unref?: () => void }).unref?.();
-  });
-  await abortable(elapsed, signal).finally(() => clearTimeout(timer as number));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer: unknown = setTimeout(resolve, ms);
+  // In some runtimes, timers have no `unref` method.
+  if (background) (timer as { readonly unref?: () => void }).unref?.();
+  await abortable(promise, signal).finally(() => clearTimeout(timer as number));
 }
 
 /** Settles like the promise, or rejects with the signal's reason if the signal aborts first. */
 export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
-  // `Promise.race` and `finally` would increase the CPU time of a request by a tenth.
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
-    const thenEnd = <Value>(end: (value: Value) => void) => {
-      return (value: Value): void => {
-        signal.removeEventListener('abort', onAbort);
-        end(value);
-      };
-    };
-    promise.then(thenEnd(resolve), thenEnd(reject));
+    const detach = (): void => signal.removeEventListener('abort', onAbort);
+    Promise.resolve(promise).finally(detach).then(resolve, reject);
   });
 }
 

@@ -21,8 +21,3 @@ export function mask(credential: string): string {
   if (body.length < 6) return '******';
   return `${prefix}******${body.slice(-Math.min(4, Math.floor(body.length / 3)))}`;
 }
-
-/** Masks everything in a string that looks like a d.run API key. */
-export function maskKeys(text: string): string {
-  return text.replace(/\bsk-[\w-]{16,}/g, mask);
-}

@@ -103,10 +103,9 @@ function base64Forms(bytes: Uint8Array, offset: number): string[] {
   return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
 }
 
-/** Converts text to lower case without changing its length, so that offsets also apply to the original text. */
+/** Unlike `toLowerCase()`, never changes the length of a text, so that offsets also apply to the original text. */
 function lowerCase(text: string): string {
-  const lower = text.toLowerCase();
-  return lower.length === text.length ? lower : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 /** Characters that are escaped, possibly several times, in a URL, in JSON, in a program, or in HTML. */

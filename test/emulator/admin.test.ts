@@ -117,14 +117,16 @@ describe('/_emulator/', () => {
     expect(await sendPrompt()).toContain('Hello, model!');
   });
 
-  it('rejects a scenario with an invalid field as a whole, and names the field', async () => {
-    const { drun, admin } = newEmulator();
-    const { status, body } = await admin('POST', 'scenario', {
-      keys: [{ name: 'second' }],
-      rules: [{ reply: 'x' }, { wen: { model: 'a' }, reply: 'y' }],
+  it.each<[number, string, object]>([
+    [400, 'scenario: `rules.1.wen` is unknown; did you mean `when`?', { wen: { model: 'a' } }],
+    [409, 'drun.keys: the key limit (`maxKeys`) is reached.', {}],
+  ])('rejects a scenario as a whole with %i: %s', async (status, message, fields) => {
+    const { drun, admin } = newEmulator({ maxKeys: status === 409 ? 2 : 3 });
+    const response = await admin('POST', 'scenario', {
+      keys: [{ name: 'second' }, { name: 'third' }],
+      rules: [{ reply: 'x' }, { reply: 'y', ...fields }],
     });
-    expect(status).toBe(400);
-    expect(body.message).toBe('scenario: `rules.1.wen` is unknown; did you mean `when`?');
+    expect(response).toEqual({ status, body: { message } });
     expect([[...drun.keys].length, [...drun.rules].length]).toEqual([1, 0]);
   });
 

@@ -98,7 +98,7 @@ describe('handlers serve the emulator at', () => {
   });
 
   it('no object that is not an emulator', () => {
-    expect(() => handlers({} as Emulator)).toThrow('handlers: The first argument must be an emulator.');
+    expect(() => handlers({} as Emulator)).toThrow('handlers: Pass an emulator.');
   });
 });
 

@@ -255,7 +255,7 @@ describe('serve', () => {
   });
 
   it('rejects an object that is not an emulator', async () => {
-    await expect(serve({} as Emulator)).rejects.toThrow('serve: The first argument must be an emulator.');
+    await expect(serve({} as Emulator)).rejects.toThrow('serve: Pass an emulator.');
   });
 
   it('returns a loopback URL when it listens on all addresses', async () => {

@@ -45,7 +45,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   const list =
     (form: 'masked' | 'full', isMine = false): Handler =>
     (c) => {
-      const query = requests.parsePageQuery(queryOf(c));
+      const query = requests.parsePageQuery(new URL(c.req.url).searchParams);
       const records = account.list(c.get('scope'));
       const selected = isMine ? records.filter(({ createdBy }) => createdBy === OWNER) : records;
       const { items, total } = selectPage(selected, query);
@@ -74,7 +74,8 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     return json({ id, key: secret.reveal() });
   };
   const report: Handler = async (c) => {
-    const request = c.req.method === 'GET' ? requests.usageBody(queryOf(c)) : await jsonBody(c);
+    const query = new URL(c.req.url).searchParams;
+    const request = c.req.method === 'GET' ? requests.usageBody(query) : await jsonBody(c);
     return json(usageMessage(account.usage(c.get('scope')), requests.parseUsageRequest(request)));
   };
 
@@ -100,10 +101,6 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
     log.add({ reason: `Version ${settings.version} has no endpoint at this path.` });
     return notFound();
   });
-}
-
-function queryOf({ req }: Exchange): URLSearchParams {
-  return new URL(req.url).searchParams;
 }
 
 /** Accepts every valid workspace number, because the API contract has no request that creates workspaces. */

@@ -1,4 +1,4 @@
-import { ConfigurationError, ConnectionError, DrunError, TimeoutError } from '../errors/index.ts';
+import * as errors from '../errors/index.ts';
 import { readCauses, type Thrown } from '../internal/cause.ts';
 import { type ResponseContext, sentence } from './context.ts';
 
@@ -6,11 +6,9 @@ import { type ResponseContext, sentence } from './context.ts';
 const NODE_LIMIT_MS = 300_000;
 
 /** Creates a typed error from known, redacted fields, because the thrown value may contain the request's headers. */
-export function toConnectionError(
-  thrown: unknown,
-  { label, url, shown, response }: ResponseContext,
-): DrunError {
-  if (thrown instanceof DrunError) return thrown;
+export function toConnectionError(thrown: unknown, context: ResponseContext): errors.DrunError {
+  if (thrown instanceof errors.DrunError) return thrown;
+  const { label, url, shown, response } = context;
   const { host } = new URL(url);
   const chain = readCauses(thrown);
   // If several addresses were tried, the least conclusive failure is reported.
@@ -28,13 +26,16 @@ export function toConnectionError(
   // After the response has arrived, any other failure is a broken body: in Deno, `TypeError: Invalid gzip header`.
   if (chain.some(isBug) || (response === undefined && isUnlikeNetwork(chain[0] as Thrown))) {
     const what = sentence(`${label}: the custom \`fetch\` or \`transport\` failed: ${why}`);
-    return new ConfigurationError(what, { option: 'fetch', cause });
+    return new errors.ConfigurationError(what, { option: 'fetch', cause });
   }
   if (chain.some((one) => one.code === 'UND_ERR_HEADERS_TIMEOUT' || one.code === 'UND_ERR_BODY_TIMEOUT')) {
     const what = `${label}: the runtime's fetch timed out (in Node, after 300 s without headers or data). Pass \`transport: nodeTransport()\` from drun-sdk/node, or \`fetch: (url, init) => undici.fetch(url, { ...init, dispatcher })\` with longer timeouts.`;
-    return new TimeoutError(what, { phase: 'runtime', timeoutMs: NODE_LIMIT_MS, cause });
+    return new errors.TimeoutError(what, { phase: 'runtime', timeoutMs: NODE_LIMIT_MS, cause });
   }
-  return new ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), { host, cause });
+  return new errors.ConnectionError(sentence(`${label}: the connection to ${host} failed: ${why}`), {
+    host,
+    cause,
+  });
 }
 
 /** Words that identify TypeErrors as network failures. Includes non-ASCII text, because Safari localizes messages. */
@@ -94,7 +95,42 @@ function failureKind({ code = '', syscall = '', message }: Thrown): FailureKind 
 }
 
 /** Classifies a connection failure. Returns `unknown` for every other error. */
-export function connectionFailure(error: unknown): FailureKind {
-  const [cause] = error instanceof ConnectionError ? readCauses(error.cause) : [];
+function connectionFailure(error: unknown): FailureKind {
+  const [cause] = error instanceof errors.ConnectionError ? readCauses(error.cause) : [];
   return cause === undefined ? 'unknown' : failureKind(cause);
+}
+
+/** `transient`: retry all transient failures. `if-not-applied`: retry only if the service cannot have acted. */
+export type RetryPolicy = 'if-not-applied' | 'transient';
+
+const INITIAL_DELAY_MS = 500;
+const MAX_DELAY_MS = 8_000;
+
+/** If the service requests a longer delay, the call fails without a retry. */
+const MAX_RETRY_AFTER_MS = 60_000;
+
+/** Whether a failure is temporary (408, 409, 425, 429, 5xx, lost connections, streams that end before a chunk). */
+export function mayRetry(error: errors.AnyDrunError, policy: RetryPolicy): boolean {
+  if (policy === 'if-not-applied' && !cannotHaveBeenApplied(error)) return false;
+  if (error.code === 'connection_failed') return connectionFailure(error) !== 'final';
+  if (error.code === 'stream_failed' || error.code === 'stream_truncated') {
+    return error.completion.choices.length === 0;
+  }
+  if (!(error instanceof errors.ApiError) || error.code === 'insufficient_quota') return false;
+  return error.status >= 500 || [408, 409, 425, 429].includes(error.status);
+}
+
+/** Whether the service cannot have acted on the request, because it responded with 429 or no connection was opened. */
+export function cannotHaveBeenApplied(error: unknown): boolean {
+  return error instanceof errors.ApiError ? error.status === 429 : connectionFailure(error) !== 'unknown';
+}
+
+/**
+ * Returns the delay that the service requests (`undefined` if it exceeds 60 s), or else a random delay ("full jitter")
+ * that spreads out clients that failed at the same time. A requested delay of 0 is ignored. `retry` starts at 1.
+ */
+export function retryDelayMs(error: errors.AnyDrunError, retry: number): number | undefined {
+  const asked = error instanceof errors.ApiError ? error.retryAfterMs : undefined;
+  if (asked) return asked <= MAX_RETRY_AFTER_MS ? asked : undefined;
+  return Math.random() * Math.min(MAX_DELAY_MS, INITIAL_DELAY_MS * 2 ** (retry - 1));
 }
