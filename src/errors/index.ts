@@ -46,17 +46,19 @@ export abstract class DrunError<Name extends string = string, Code extends strin
   }
 }
 
-/** The base class of an error class. */
+/** The base class of an error class. `fields` may be omitted if all of them are optional. */
 type ErrorClass<Base extends DrunError> = new <Fields extends object = object>(
   message: string,
-  fields: FieldsOf<Base & Fields>,
+  ...fields: Partial<FieldsOf<Base & Fields>> extends FieldsOf<Base & Fields>
+    ? [fields?: FieldsOf<Base & Fields>]
+    : [fields: FieldsOf<Base & Fields>]
 ) => Base & Fields;
 
 /** Creates a base class, as in `class LostError extends errorClass('LostError', 'lost')<{ readonly id: string }> {}`. */
 // @__NO_SIDE_EFFECTS__
 function errorClass<N extends string, C extends string>(name: N, code: C, parent: unknown = DrunError) {
   return class extends (parent as new (...args: unknown[]) => DrunError) {
-    constructor(message: string, fields: object) {
+    constructor(message: string, fields?: object) {
       super(message, fields, code, name);
     }
   } as unknown as ErrorClass<DrunError<N, C>>;

@@ -84,7 +84,6 @@ export function postgresStore(options: PostgresStoreOptions): KeyStore {
         if ((await get(ring))?.version !== expected) return false;
         throw new KeyStoreError(
           `PostgreSQL did not update the row of ring \`${ring}\`, although its version matches. Check that row-level security has a policy for UPDATE and that no trigger or rule suppresses the update.`,
-          {},
         );
       },
     },

@@ -93,7 +93,7 @@ export function redisStore(options: RedisStoreOptions): KeyStore {
         const limit = Number(/^maxmemory:(\d+)/m.exec(info ?? '')?.[1] ?? 0);
         if (policy === undefined || limit === 0) return [];
         const message = `Redis evicts key ring records when its memory is full: \`maxmemory-policy\` is \`${policy}\`. Use \`noeviction\` or a \`volatile-…\` policy.`;
-        return [new KeyStoreError(message, {})];
+        return [new KeyStoreError(message)];
       },
     },
     pollMs,
