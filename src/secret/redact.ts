@@ -58,9 +58,10 @@ function redactorOfOne(value: string): (text: string) => string {
   for (const form of forms) {
     for (let end = size; end <= form.length; end++) parts.add(form.slice(end - size, end));
   }
+  // Text outside a list of bytes is ignored when reading lists.
+  const patterns = value.length < MIN_ENCODED ? [CHARACTER] : [CHARACTER, DECIMAL, HEXADECIMAL];
   return (original) =>
-    // Text outside a list of bytes is ignored when reading lists.
-    [CHARACTER, DECIMAL, HEXADECIMAL].reduce((text, pattern) => {
+    patterns.reduce((text, pattern) => {
       const { characters, starts, ends } = decode(text, pattern);
       const lower = lowerCase(characters);
       let clean = '';
@@ -85,10 +86,12 @@ function formsOf(value: string): string[] {
   // `sk-` may be encoded together with the preceding text.
   const body = value.slice(prefixOf(value).length);
   const bytes = new TextEncoder().encode(value);
+  const query = new URLSearchParams([['', value]]).toString().slice(1);
+  // A credential may contain control characters, non-ASCII characters, or what looks like an escaped character.
+  const escaped = [value, JSON.stringify(value).slice(1, -1), query, query.replaceAll('+', '%20')];
   return [
     value,
-    // A credential may itself contain what looks like an escaped character.
-    decode(value, CHARACTER).characters,
+    ...escaped.map((text) => decode(text, CHARACTER).characters),
     ...(body.length >= MIN_ENCODED ? [body] : []),
     Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     ...[0, 1, 2].flatMap((offset) => base64Forms(bytes, offset)),
@@ -113,8 +116,8 @@ function lowerCase(text: string): string {
 const CHARACTER =
   /(?:%(?:25)*|(?<!\\)\\+(?:u\{?0*|x)|&(?:amp;)*#x0*)(?<hexadecimal>[\da-f]{2})[};]?|&(?:amp;)*#0*(?<decimal>\d{2,3});|(?<!\\)\\+(?<literal>["'\\/])|[\s\S]/gi;
 /** Bytes in lists: `[115, 107]`, `{"0":115,"1":107}`, `<Buffer 73 6b>`, `73:6b`, `0x73, 0x6b`. */
-const DECIMAL = /(?<![\w."])(?<decimal>\d{2,3})(?![\w."])/g;
-const HEXADECIMAL = /(?<![\w."])(?:0x)?(?<hexadecimal>[\da-f]{2})(?![\w."])/gi;
+const DECIMAL = /(?<![\w."])(?<decimal>\d{2,3})(?!\.?[\w"])/g;
+const HEXADECIMAL = /(?<![\w."])(?:0x)?(?<hexadecimal>[\da-f]{2})(?!\.?[\w"])/gi;
 
 /** Decodes the matches of a pattern. Also returns where each character starts and ends in the text. */
 function decode(text: string, pattern: RegExp) {

@@ -29,6 +29,11 @@ describe('redact', () => {
       'AbCd~EfGh!IjKl~MnOp!QrSt~UvWx',
       (text: string) => `${new URLSearchParams({ text })}`.slice(5),
     ],
+    ['spaces in a query', 'AbCd EfGh UvWx', (text: string) => `${new URLSearchParams({ text })}`.slice(5)],
+    ['control characters in JSON', 'AbCd\nEfGh\tUvWx', JSON.stringify],
+    ['non-ASCII characters in a URL', 'ÄbCdÉfGh密UvWx', encodeURIComponent],
+    ['bytes of non-ASCII characters', 'ÄbCdÉfGh密UvWx', (text: string) => Buffer.from(text).join(', ')],
+    ['what looks like escaped characters, in a URL', 'A"%41&#65;\\x41"b"UvWx', encodeURIComponent],
     ['characters with a meaning in patterns', 'sk-$&.*+?^{}()|[]\\/$1$$ABCDEFGHUvWx', String],
   ])('masks a credential with %s', (_, credential, write) => {
     expect(redact(`token ${write(credential)}.`, [credential])).toMatch(/^token "?(?:sk-)?\*{6}UvWx"?\.$/);
@@ -106,7 +111,9 @@ describe('redact', () => {
   );
 
   it('does not look for encodings of credentials below 8 characters', () => {
-    expect(redact(btoa('EMPTY'), ['EMPTY'])).toBe(btoa('EMPTY'));
+    const text = `${btoa('EMPTY')}, lines 69, 77, 80, 84 and 89`;
+
+    expect(redact(text, ['EMPTY'])).toBe(text);
   });
 
   it.each([
