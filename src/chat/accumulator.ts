@@ -16,8 +16,7 @@ class PendingChoice {
   readonly index: number;
   /** Other fields of the choice, such as `logprobs`. */
   readonly fields: Fields = {};
-  /** Has no prototype, so that fields such as `constructor` can be looked up. */
-  readonly #message: Fields = Object.create(null);
+  readonly #message: Fields = {};
   readonly #calls = new ToolCallList();
   #finishReason: string | null = null;
   /** Whether the last output was an audio delta with only `expires_at`. Such a delta ends the audio. */
@@ -41,7 +40,8 @@ class PendingChoice {
   }
 
   has(name: string): boolean {
-    return name === 'tool_calls' ? this.#calls.length > 0 : isPresent(this.#message[name]);
+    if (name === 'tool_calls') return this.#calls.length > 0;
+    return Object.hasOwn(this.#message, name) && isPresent(this.#message[name]);
   }
 
   /** Adds a choice from a chunk. @returns The delta that readers see. */
@@ -101,7 +101,7 @@ class PendingChoice {
   #newFields(message: Fields): Fields {
     const added: Fields = {};
     for (const [name, value] of Object.entries(message)) {
-      const before = this.#message[name] ?? '';
+      const before = this.has(name) ? this.#message[name] : '';
       const isText = TEXTS.includes(name) && typeof value === 'string' && typeof before === 'string';
       if (isText) added[name] = value.startsWith(before) ? value.slice(before.length) : value;
       else if (!this.has(name)) added[name] = value;

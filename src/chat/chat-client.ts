@@ -4,7 +4,7 @@ import {
   InsufficientQuotaError,
   PermissionDeniedError,
 } from '../errors/index.ts';
-import { checkOptions, invalid } from '../errors/invalid.ts';
+import { check, checkOptions, invalid } from '../errors/invalid.ts';
 import { type AuthenticatedFetch, authenticatedFetch } from '../http/authenticated-fetch.ts';
 import { type CallPromise, callPromise, type Result } from '../http/call.ts';
 import { type Endpoint, HttpClient } from '../http/client.ts';
@@ -18,7 +18,6 @@ import {
   mergeOptions,
   optionOrVariable,
   refuseBrowser,
-  regionUrl,
 } from '../http/options.ts';
 import { fetchTransport } from '../http/transport.ts';
 import { isRecord } from '../internal/json.ts';
@@ -366,7 +365,11 @@ function dataPlaneUrl({ baseUrl, region, allowInsecureHttp }: ChatClientOptions)
   if (baseUrl !== undefined && region !== undefined) {
     throw new ConfigurationError('`baseUrl` and `region` cannot be combined.', { option: 'region' });
   }
-  if (region !== undefined) return regionUrl(region);
+  if (region !== undefined) {
+    const isHostLabel = typeof region === 'string' && /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/.test(region);
+    check(isHostLabel, 'region', 'must be the first label of a host name, such as "sh-02"');
+    return new URL(`https://${region}.d.run`);
+  }
   if (baseUrl !== undefined) return checkBaseUrl(baseUrl, '/v1', allowInsecureHttp);
   const variable = environmentVariable('DRUN_CHAT_URL');
   return checkBaseUrl(variable ?? SHARED_MODELS_URL, '/v1', allowInsecureHttp, 'DRUN_CHAT_URL');

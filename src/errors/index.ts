@@ -55,19 +55,19 @@ type ErrorClass<Base extends DrunError> = new <Fields extends object = object>(
 ) => Base & Fields;
 
 /** Creates a base class, as in `class LostError extends errorClass('LostError', 'lost')<{ readonly id: string }> {}`. */
-function errorClass<N extends string, C extends string>(name: N, code: C): ErrorClass<DrunError<N, C>>;
-function errorClass<N extends string, C extends string>(
-  name: N,
-  code: C,
-  parent: typeof ApiError,
-): ErrorClass<ApiError<C, N>>;
 // @__NO_SIDE_EFFECTS__
-function errorClass(name: string, code: string, parent: unknown = DrunError): unknown {
+function errorClass<N extends string, C extends string>(name: N, code: C, parent: unknown = DrunError) {
   return class extends (parent as new (...args: unknown[]) => DrunError) {
     constructor(message: string, fields?: object) {
       super(message, fields, code, name);
     }
-  };
+  } as unknown as ErrorClass<DrunError<N, C>>;
+}
+
+/** Creates a base class of a subclass of {@link ApiError}. */
+// @__NO_SIDE_EFFECTS__
+function apiErrorClass<N extends string, C extends string>(name: N, code: C) {
+  return errorClass(name, code, ApiError) as unknown as ErrorClass<ApiError<C, N>>;
 }
 
 /** A violation of a schema or of the API contract. */
@@ -121,10 +121,7 @@ export class InvalidResponseError extends errorClass('InvalidResponseError', 'in
 }> {}
 
 /** The service reported an error. Subclasses represent common statuses; this class represents all others. */
-export class ApiError<Code extends string = string, Name extends string = string> extends DrunError<
-  Name,
-  Code
-> {
+export class ApiError<C extends string = string, N extends string = string> extends DrunError<N, C> {
   /** HTTP status. If a 2xx response reports an error, a status in its body takes precedence over the HTTP status. */
   declare readonly status: number;
   /** Origin and path of the request. */
@@ -143,51 +140,34 @@ export class ApiError<Code extends string = string, Name extends string = string
   declare readonly excerpt?: string | undefined;
 
   /** Subclasses pass their `code` and `name`. */
-  constructor(
-    message: string,
-    fields: FieldsOf<ApiError>,
-    code = 'api_error' as Code,
-    name = 'ApiError' as Name,
-  ) {
+  constructor(message: string, fields: FieldsOf<ApiError>, code = 'api_error' as C, name = 'ApiError' as N) {
     super(message, fields, code, name);
   }
 }
 
 /** 400 or 422: the request is invalid. Retrying an invalid request does not help. */
-export class InvalidRequestError extends errorClass('InvalidRequestError', 'invalid_request', ApiError) {}
+export class InvalidRequestError extends apiErrorClass('InvalidRequestError', 'invalid_request') {}
 
 /** 401: the credential is missing, unknown, deleted, disabled or expired. */
-export class AuthenticationError extends errorClass(
-  'AuthenticationError',
-  'authentication_failed',
-  ApiError,
-)<{
+export class AuthenticationError extends apiErrorClass('AuthenticationError', 'authentication_failed')<{
   /** The rejected credential, masked (`sk-******7ucU`). Absent if the credential may belong to a model server. */
   readonly maskedKey?: string | undefined;
 }> {}
 
 /** 402, or 429 with the code `insufficient_quota`: the quota of the account or of the key is used up. */
-export class InsufficientQuotaError extends errorClass(
-  'InsufficientQuotaError',
-  'insufficient_quota',
-  ApiError,
-) {}
+export class InsufficientQuotaError extends apiErrorClass('InsufficientQuotaError', 'insufficient_quota') {}
 
 /** 403: the credential does not permit this request, for example because the model is on the key's deny list. */
-export class PermissionDeniedError extends errorClass(
-  'PermissionDeniedError',
-  'permission_denied',
-  ApiError,
-) {}
+export class PermissionDeniedError extends apiErrorClass('PermissionDeniedError', 'permission_denied') {}
 
 /** 404: the key, model or path does not exist, or the model is not on the key's allow list. */
-export class NotFoundError extends errorClass('NotFoundError', 'not_found', ApiError) {}
+export class NotFoundError extends apiErrorClass('NotFoundError', 'not_found') {}
 
 /** 429: too many requests. `retryAfterMs` is present if the service reports how long to wait. */
-export class RateLimitError extends errorClass('RateLimitError', 'rate_limited', ApiError) {}
+export class RateLimitError extends apiErrorClass('RateLimitError', 'rate_limited') {}
 
 /** 5xx: the service or a model server behind it failed. */
-export class ServerError extends errorClass('ServerError', 'server_error', ApiError) {}
+export class ServerError extends apiErrorClass('ServerError', 'server_error') {}
 
 /** A key that appears to be unused. */
 export interface UnusedKey {
@@ -201,7 +181,7 @@ export interface UnusedKey {
 }
 
 /** The account has reached its API key limit. Delete a key before you create another one. */
-export class ApiKeyLimitError extends errorClass('ApiKeyLimitError', 'api_key_limit_reached', ApiError)<{
+export class ApiKeyLimitError extends apiErrorClass('ApiKeyLimitError', 'api_key_limit_reached')<{
   /** The reason given by the service. */
   readonly reason: string;
   /** Number of keys in the account; absent if the keys could not be listed. */

@@ -25,10 +25,8 @@ export function authenticatedFetch(
 ): AuthenticatedFetch {
   return async (input, init) => {
     const isPath = typeof input === 'string' && !URL.canParse(input);
-    const { url, ...request } = await readRequest(
-      isPath ? `${root}/${input.replace(/^\/+/, '')}` : input,
-      init,
-    );
+    const target = isPath ? `${root}/${input.replace(/^\/+/, '')}` : input;
+    const { url, ...request } = await readRequest(target, init);
     const { origin } = new URL(root);
     if (new URL(url).origin !== origin) {
       const why = `The API key is sent only to ${origin}. Set the base URL of the other client to that origin.`;

@@ -1,10 +1,4 @@
-import {
-  type AnyDrunError,
-  type ApiError,
-  AuthenticationError,
-  type DrunError,
-  isDrunError,
-} from '../errors/index.ts';
+import * as errors from '../errors/index.ts';
 import { invalid } from '../errors/invalid.ts';
 import { isThenable } from '../internal/checks.ts';
 import { requestChannel, retryChannel, trace } from '../internal/runtime.ts';
@@ -39,7 +33,7 @@ export interface Endpoint<T> {
   readonly retry: RetryPolicy;
   readonly onSend?: (() => void) | undefined;
   /** Called after a failure. Can return a result (a delete has succeeded if its retry gets a 404) or throw an error. */
-  readonly recover?: ((error: DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
+  readonly recover?: ((error: errors.DrunError, mayHaveBeenApplied: boolean) => T | undefined) | undefined;
   /** Decodes a 2xx response or a stream's first chunk. Errors other than `DrunError` count as a lost connection. */
   readonly decode: (response: TransportResponse, context: ResponseContext) => T | Promise<T>;
 }
@@ -119,8 +113,11 @@ export class HttpClient {
     const call: Call<T> = responseContext({
       endpoint,
       attempt: 0,
+      response: undefined,
       label: `${method} ${path}`,
-      url: this.root + path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params?.[name] ?? '')),
+      url:
+        this.root +
+        (params ? path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params[name] ?? '')) : path),
       headers: { ...this.#headers, ...(headers && config.checkHeaders(headers, config.RESERVED_HEADERS)) },
       deadline,
       provideCredential:
@@ -140,10 +137,10 @@ export class HttpClient {
         return resultOf(call, await this.#attempt(call, body));
       } catch (thrown) {
         deadline.signal.throwIfAborted();
-        const error = thrown as AnyDrunError;
+        const error = thrown as errors.AnyDrunError;
         const recovered = endpoint.recover?.(error, mayHaveBeenApplied);
         if (recovered !== undefined) return resultOf(call, recovered);
-        if (error instanceof AuthenticationError) {
+        if (error instanceof errors.AuthenticationError) {
           if (!(await call.replaceCredential())) throw error;
           await this.#reportRetry(call, error, 0);
           continue;
@@ -161,7 +158,7 @@ export class HttpClient {
     }
   }
 
-  async #reportRetry(call: Call<unknown>, error: AnyDrunError, delayMs: number): Promise<void> {
+  async #reportRetry(call: Call<unknown>, error: errors.AnyDrunError, delayMs: number): Promise<void> {
     const { method, path } = call.endpoint;
     const event = { method, path, attempt: call.attempt, error, delayMs };
     if (retryChannel?.hasSubscribers) retryChannel.publish({ ...event, host: this.baseUrl.host });
@@ -203,7 +200,9 @@ export class HttpClient {
       return data;
     } catch (thrown) {
       const error = deadline.signal.aborted ? deadline.signal.reason : toConnectionError(thrown, call);
-      const { status, code } = (isDrunError(error) ? error : { code: 'aborted' }) as Partial<ApiError>;
+      const { status, code } = (
+        errors.isDrunError(error) ? error : { code: 'aborted' }
+      ) as Partial<errors.ApiError>;
       this.#log(call, startedAt, status, code);
       throw error;
     }

@@ -66,7 +66,7 @@ export async function readError(response: TransportResponse, context: ResponseCo
 
 /** Reads a body up to a limit, or until the connection is lost. Never rejects, because the status alone is useful. */
 export async function readText(response: TransportResponse, maxLength: number): Promise<string> {
-  const decoder = decoderFor(response.headers.get('content-type') ?? '');
+  const decoder = new TextDecoder();
   let text = '';
   try {
     while (text.length < maxLength) {
@@ -79,17 +79,6 @@ export async function readText(response: TransportResponse, maxLength: number): 
   }
   response.cancel();
   return text.slice(0, maxLength);
-}
-
-/** Returns a decoder for the charset, because some proxies send errors in GBK or Shift_JIS. */
-function decoderFor(contentType: string): TextDecoder {
-  // UTF-16 is not supported: with a wrong label, it would hide credentials from redaction.
-  const charset = /charset="?(gb\w+|big5|shift_jis|euc-\w+|iso-8859-\d+|windows-\d+)/i.exec(contentType)?.[1];
-  try {
-    return new TextDecoder(charset);
-  } catch {
-    return new TextDecoder();
-  }
 }
 
 const HINTS: Readonly<Record<number, string>> = {

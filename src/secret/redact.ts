@@ -59,8 +59,9 @@ function redactorOfOne(value: string): (text: string) => string {
     for (let end = size; end <= form.length; end++) parts.add(form.slice(end - size, end));
   }
   return (original) =>
-    READINGS.reduce((text, read) => {
-      const { characters, starts, ends } = read(text);
+    // Text outside a list of bytes is ignored when reading lists.
+    [CHARACTER, DECIMAL, HEXADECIMAL].reduce((text, pattern) => {
+      const { characters, starts, ends } = decode(text, pattern);
       const lower = lowerCase(characters);
       let clean = '';
       /** Offset up to which `text` has been copied or masked. */
@@ -78,7 +79,7 @@ function redactorOfOne(value: string): (text: string) => string {
     }, original);
 }
 
-/** Returns a credential and its encodings. Characters that are encoded one by one are decoded by `READINGS` instead. */
+/** Returns a credential and its encodings. Characters that are encoded one by one are decoded in the text instead. */
 function formsOf(value: string): string[] {
   if (value.length < MIN_ENCODED) return [value];
   // `sk-` may be encoded together with the preceding text.
@@ -87,7 +88,7 @@ function formsOf(value: string): string[] {
   return [
     value,
     // A credential may itself contain what looks like an escaped character.
-    decode(value, ESCAPE, toCharacter, true).characters,
+    decode(value, CHARACTER).characters,
     ...(body.length >= MIN_ENCODED ? [body] : []),
     Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     ...[0, 1, 2].flatMap((offset) => base64Forms(bytes, offset)),
@@ -108,49 +109,24 @@ function lowerCase(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
-/** Characters that are escaped, possibly several times, in a URL, in JSON, in a program, or in HTML. */
-const ESCAPE =
-  /%(?:25)*([\da-f]{2})|(?<!\\)\\+(?:u\{?0*|x)([\da-f]{2})\}?|(?<!\\)\\+(["'\\/])|&(?:amp;)*#(?:x0*([\da-f]{2})|0*(\d{2,3}));/gi;
+/** Any character, even one that is escaped, possibly several times, in a URL, in JSON, in a program, or in HTML. */
+const CHARACTER =
+  /(?:%(?:25)*|(?<!\\)\\+(?:u\{?0*|x)|&(?:amp;)*#x0*)(?<hexadecimal>[\da-f]{2})[};]?|&(?:amp;)*#0*(?<decimal>\d{2,3});|(?<!\\)\\+(?<literal>["'\\/])|[\s\S]/gi;
 /** Bytes in lists: `[115, 107]`, `{"0":115,"1":107}`, `<Buffer 73 6b>`, `73:6b`, `0x73, 0x6b`. */
-const DECIMAL = /(?<![\w."])\d{2,3}(?![\w."])/g;
-const HEXADECIMAL = /(?<![\w."])(?:0x)?([\da-f]{2})(?![\w."])/gi;
-
-/** Ways to read a text. Characters that are not part of a list of bytes are ignored when reading lists. */
-const READINGS: readonly ((text: string) => ReturnType<typeof decode>)[] = [
-  (text) => decode(text, ESCAPE, toCharacter, true),
-  (text) => decode(text, DECIMAL, ([digits]) => String.fromCharCode(Number(digits)), false),
-  (text) => decode(text, HEXADECIMAL, toCharacter, false),
-];
-
-function toCharacter([, percent, program, literal, html, decimal]: RegExpExecArray): string {
-  const hexadecimal = percent ?? program ?? html;
-  return literal ?? String.fromCharCode(Number(decimal ?? `0x${hexadecimal}`));
-}
+const DECIMAL = /(?<![\w."])(?<decimal>\d{2,3})(?![\w."])/g;
+const HEXADECIMAL = /(?<![\w."])(?:0x)?(?<hexadecimal>[\da-f]{2})(?![\w."])/gi;
 
 /** Decodes the matches of a pattern. Also returns where each character starts and ends in the text. */
-function decode(
-  text: string,
-  pattern: RegExp,
-  decodeMatch: (match: RegExpExecArray) => string,
-  keepsRest: boolean,
-) {
+function decode(text: string, pattern: RegExp) {
   let characters = '';
   const starts: number[] = [];
   const ends: number[] = [];
-  let done = 0;
-  const add = (character: string, start: number, end: number): void => {
-    characters += character;
-    starts.push(start);
-    ends.push(end);
-    done = end;
-  };
-  const addRest = (end: number): void => {
-    while (keepsRest && done < end) add(text.charAt(done), done, done + 1);
-  };
-  for (const match of text.matchAll(pattern)) {
-    addRest(match.index);
-    add(decodeMatch(match), match.index, match.index + match[0].length);
+  for (const { 0: token, index, groups } of text.matchAll(pattern)) {
+    const { hexadecimal, decimal, literal = token } = groups ?? {};
+    const code = hexadecimal ? `0x${hexadecimal}` : decimal;
+    characters += code ? String.fromCharCode(Number(code)) : literal;
+    starts.push(index);
+    ends.push(index + token.length);
   }
-  addRest(text.length);
   return { characters, starts, ends };
 }

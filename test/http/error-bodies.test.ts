@@ -103,21 +103,6 @@ describe('the message of an error response', () => {
     expect(error.serviceCode).toBeUndefined();
   });
 
-  it.each([
-    ['gbk', [0xb7, 0xc3, 0xce, 0xca, 0xb1, 0xbb, 0xbe, 0xdc, 0xbe, 0xf8], '访问被拒绝'],
-    ['"GB2312"', [0xb7, 0xc3, 0xce, 0xca], '访问'],
-    ['ISO-8859-1', [0x72, 0x65, 0x66, 0x75, 0x73, 0xe9], 'refusé'],
-    ['shift_jis', [0x8b, 0x91, 0x94, 0xdb], '拒否'],
-    ['utf-16', [0x6e, 0x6f], 'no'],
-    ['iso-8859-99', [0x6e, 0x6f], 'no'],
-  ])('is decoded with the charset of the response: %s', async (charset, bytes, message) => {
-    const headers = { 'content-type': `text/plain; charset=${charset}` };
-    const fetch = async (): Promise<Response> =>
-      new Response(new Uint8Array(bytes), { status: 403, headers });
-
-    expect(reasonOf(await rejectionOf(ApiError, method.call({ fetch }, options)))).toBe(`${message}.`);
-  });
-
   it.each(everyMethod(SHAPES.slice(0, 3).map(([body]) => [body] as const)))(
     'is in the error of %s: %s',
     async (_, body, called) => {
