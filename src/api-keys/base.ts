@@ -43,7 +43,7 @@ export abstract class BaseApiKeys<
    *
    * @returns The key, with its full value in `secret`. Servers older than 0.17 never show the full value again.
    * @throws {ApiKeyLimitError} If the account has reached its key limit. The limit of a workspace cannot be checked, so
-   * workspace clients throw the service's own error instead.
+   * workspace clients throw the original error instead.
    * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. The search for keys
    * that the request may have created can take up to 10 s in addition to `timeoutMs`.
    */
