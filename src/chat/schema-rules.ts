@@ -210,7 +210,6 @@ export function hasValue(
   return first.slice(0, minItems).every(within) && (minItems <= first.length || within(items ?? true));
 }
 
-/** Returns whether a lower limit is above the upper limit. */
 function hasEmptyRange({ exclusiveMinimum, exclusiveMaximum, ...schema }: JsonSchema): boolean {
   const limits: JsonSchema = { minimum: exclusiveMinimum, maximum: exclusiveMaximum, ...schema };
   return ['imum', 'Length', 'Items', 'Properties'].some(

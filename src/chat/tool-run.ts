@@ -86,7 +86,6 @@ function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'
   check(new Set(names).size === names.length, 'tools', 'contains two tools with the same name');
 }
 
-/** Returns the tool calls to run. */
 function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): readonly ToolCall[] {
   const [{ message, finish_reason }] = reader.completion.choices;
   const { tool_calls: calls = [], content, function_call } = message;

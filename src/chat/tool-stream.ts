@@ -48,7 +48,8 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
       leave: () => this.abort(),
       close: (error) => {
         this.#deadline?.[Symbol.dispose]();
-        addMessages(error, messages);
+        // If the run has not started, there is no conversation yet.
+        if (messages.length > 0) addMessages(error, messages);
       },
     });
   }
