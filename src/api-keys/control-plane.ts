@@ -77,7 +77,7 @@ export class ControlPlane {
     }, options);
   }
 
-  /** Returns a function that sends requests, each with its own `timeoutMs`. For calls that need several requests. */
+  /** Returns a function that applies `timeoutMs` to each request it sends. For calls that need several requests. */
   sender(options: CallOptions): Send {
     return (endpoint) => this.#http.send(this.#resolve(endpoint), options);
   }
