@@ -168,7 +168,7 @@ export class ChatClient {
    *
    * @throws {ToolCallError} If a tool is called incorrectly in two rounds, or `finish_reason` announces a missing call.
    * @throws {MaxToolRoundsError} If the model still calls tools after `maxRounds` rounds.
-   * @throws {OutputTruncatedError} If a tool call is cut off at the token limit.
+   * @throws {OutputTruncatedError} If a tool call is cut off.
    */
   async runTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
