@@ -192,7 +192,7 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // A choice without a message is a reply only if it was withheld. Checked before `add` adds missing deltas.
+    // A choice without a message counts as a reply only if it was withheld. Checked before `add` adds missing deltas.
     const isReply =
       this.#events.format !== 'json' ||
       chunk.choices.some((one) => one.message ?? one.delta ?? finishKind(one.finish_reason) === 'withheld');

@@ -89,7 +89,7 @@ export class EventDecoder {
   #rest = '';
   /** The lines of the current event. */
   #lines: string | undefined;
-  /** Whether these lines have no `data:`. They are an event only if they are JSON or report an error. */
+  /** Whether these lines lack `data:`. Such lines are an event only if they are JSON or report an error. */
   #isStray = false;
   #name: string | undefined;
   /** The first lines that are not part of an event, for error messages. */
@@ -116,7 +116,7 @@ export class EventDecoder {
     if (this.format === 'html') this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
     if (this.format === 'json') {
       const event = parseEvent(this.#rest.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, ''));
-      // Otherwise, the body may have one JSON object per line.
+      // A body that is not a single JSON value may have one JSON object per line.
       if (event.type === 'invalid') this.format = 'events';
       else this.#emit(event);
     }

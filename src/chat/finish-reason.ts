@@ -7,7 +7,7 @@ const KINDS = {
     /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|(?:user_)?cancel(?:l?ed)?|timeout|exception|malformed_\w+|function_call_filter|unexpected_tool_call|too_many_tool_calls|overloaded|insufficient_system_resource|error_\w+|\w+_error)$/,
 };
 
-/** Returns whether a choice that has ended finished, was cut off at a limit, was refused or withheld, or failed. */
+/** Returns whether a reply finished, was cut off at a limit, was refused or withheld, or failed. */
 export function finishKind(reason: string | null | undefined): keyof typeof KINDS | 'finished' {
   if (!reason) return 'finished';
   // Gemini adds details after a colon: "function_call_filter: MALFORMED_FUNCTION_CALL".

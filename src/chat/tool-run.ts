@@ -64,7 +64,7 @@ export async function* runTools(
       return { ...last, ...(await parseReply(last, schema, reader, deadline.signal)) };
     }
     if (rounds === maxRounds) {
-      const why = `The model still called tools after ${maxRounds} rounds.`;
+      const why = `The model was still calling tools after ${maxRounds} rounds.`;
       throw new MaxToolRoundsError(why, { maxRounds, messages });
     }
     for (const { id, function: called } of calls) yield { type: 'tool-call', id, ...called };

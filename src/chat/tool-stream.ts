@@ -65,7 +65,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
     return this.#completion as Completion;
   }
 
-  /** Aborts the run, including its pending request and the tools that are running. */
+  /** Aborts the run, including its pending request and running tools. */
   abort(reason: unknown = new DOMException('The run was aborted.', 'AbortError')): void {
     this.#events.fail(reason);
     this.#deadline?.abort(reason);
