@@ -1,5 +1,5 @@
 /**
- * OpenTelemetry spans for chat completions, with token usage and the time to the first chunk. Import this file before
+ * OpenTelemetry spans for chat completions, with token usage and time to first chunk. Import this file before
  * the first call, and set up the OpenTelemetry SDK as usual; without it, nothing is recorded.
  */
 import { subscribe, tracingChannel } from 'node:diagnostics_channel';

@@ -1,5 +1,5 @@
 /**
- * Exports API keys, chat, errors, secrets and rotation, but not the emulator, the Node transport and most stores.
+ * Exports API keys, chat, errors, secrets and rotation, but not the emulator, the Node transport or most stores.
  *
  * @module
  */

@@ -43,7 +43,7 @@ export abstract class BaseApiKeys<
    *
    * @returns The key, with its full value in `secret`. Servers older than 0.17 never show the full value again.
    * @throws {ApiKeyLimitError} If the account has reached its key limit. The limit of a workspace cannot be checked, so
-   * workspace clients throw the service's own error instead.
+   * workspace clients throw the original error instead.
    * @throws {UnknownOutcomeError} If a key may have been created, but no usable response arrived. The search for keys
    * that the request may have created can take up to 10 s in addition to `timeoutMs`.
    */
@@ -61,7 +61,7 @@ export abstract class BaseApiKeys<
    * all keys, starting with the requested page.
    *
    * Nothing is sent until the list is awaited or iterated. Without `page` and `pageSize`, all keys are requested at
-   * once or, if the server rejects that, in pages of 100. If a key is deleted meanwhile, another can be missed.
+   * once or, if the server rejects that, in pages of 100. If a key is deleted between pages, another can be missed.
    */
   list(query: ListApiKeysQuery = {}, options: CallOptions = {}): ApiKeyList {
     return openList('list()', query, options, this.#plane, fetchAnyKeys);
@@ -81,7 +81,7 @@ export abstract class BaseApiKeys<
    *
    * Transient failures are retried. If the service responds to a retry with 404, the deletion counts as successful.
    *
-   * @param id - The id of the key, not the secret key.
+   * @param id - The id of the key, not the full key.
    * @throws {NotFoundError} If the key does not exist.
    */
   delete(id: string, options: CallOptions = {}): CallPromise<DeletedApiKey> {

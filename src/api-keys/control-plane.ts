@@ -77,12 +77,12 @@ export class ControlPlane {
     }, options);
   }
 
-  /** Returns a function that sends requests, each with its own `timeoutMs`. For calls that need several requests. */
+  /** Returns a function that applies `timeoutMs` to each request it sends. For calls that need several requests. */
   sender(options: CallOptions): Send {
     return (endpoint) => this.#http.send(this.#resolve(endpoint), options);
   }
 
-  /** Sends one request within the deadline for a call. The caller must dispose of the deadline. */
+  /** Sends one request within the deadline of a call. The caller must dispose of the deadline. */
   request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: CallOptions): Promise<Result<T>> {
     return this.#http.request(this.#resolve(endpoint), deadline, options);
   }

@@ -26,7 +26,7 @@ type CreateAttempt =
       | { readonly key?: never; readonly sentAt: number }
     ));
 
-/** Time limit on the search for a key that may have been created. The call's own time limit may already have passed. */
+/** Time limit for finding a key that may have been created. The call's `timeoutMs` may already have elapsed. */
 const LOOKUP_TIMEOUT_MS = 10_000;
 
 /** How far a key's creation time may lag behind the `Date` header, which has a resolution of one second. */

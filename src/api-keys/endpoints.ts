@@ -101,7 +101,7 @@ export function listEndpoint(path: ListPath, query: PageQuery): Endpoint<ListedP
   };
 }
 
-/** Returns the service's time when it sent the response: `Date`, plus the `Age` that a cache adds. */
+/** Returns when the response was sent, by the service's clock: `Date`, plus the `Age` that a cache adds. */
 function serviceTime(headers: ResponseHeaders): Date | undefined {
   const date = Date.parse(headers.get('date') ?? '');
   const age = headers.get('age') ?? '';
@@ -354,8 +354,8 @@ function expectation(issue: z.core.$ZodIssue): string {
 }
 
 /**
- * Throws unless the value is a single path segment. Encoding is not enough: `..` has no encoded form, and some servers
- * and proxies decode `%2F` before routing.
+ * Throws unless the value is a single path segment. Encoding is not enough: URL parsers resolve even an encoded `..`,
+ * and some servers and proxies decode `%2F` before routing.
  */
 export function checkPathSegment(value: string, option: string): string {
   if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string');

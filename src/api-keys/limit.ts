@@ -6,12 +6,12 @@ import type { ApiKey } from './types.ts';
 
 const UNUSED_FOR_MS = 30 * 86_400_000;
 
-/** Statuses that do not indicate the key limit: rejected credentials, missing paths and unreachable backends. */
+/** Statuses that are unrelated to the key limit: rejected credentials, missing paths and unreachable backends. */
 const UNRELATED_STATUSES = [401, 404, 408, 502, 503, 504];
 
 /**
  * Determines whether a create request failed because the account has reached its key limit. The contract defines no
- * status or error id for a reached limit, but documents the check-creation endpoint.
+ * status or error id for this, so the check-creation endpoint decides.
  *
  * @returns `undefined` if the account has not reached its limit, or if the check failed.
  */

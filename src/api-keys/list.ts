@@ -60,7 +60,7 @@ function isPaged({ page, pageSize }: ListApiKeysQuery): boolean {
   return page !== undefined || pageSize !== undefined;
 }
 
-/** Reads all keys as one page. Its `servedAt` is the service's time when it sent the first response. */
+/** Reads all keys as one page. Its `servedAt` is when the service sent the first response. */
 export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Promise<Result<ListedPage>> {
   const pages = await Array.fromAsync(readPages(query, fetchPage));
   const [first, last] = [pages.at(0), pages.at(-1)] as [Result<ListedPage>, Result<ListedPage>];
@@ -73,7 +73,7 @@ export async function readAll(query: ListApiKeysQuery, fetchPage: FetchPage): Pr
 
 /**
  * Reads the pages of a list and yields each key once. Without `page` and `pageSize`, one page contains all keys, unless
- * the server rejects the request for all keys, or returns fewer keys than its total.
+ * the server rejects the request for all keys, or returns fewer keys than it reports in `total`.
  *
  * If a key is deleted between two requests, the following keys move up by one, and one of them can be missed.
  */
@@ -123,7 +123,7 @@ export function fetchAnyKeys(plane: ControlPlane, send: Send): FetchPage {
         plane.hasMaskedList = true;
         return result;
       } catch (error) {
-        // While the service is being updated, old and new servers may respond in turn.
+        // During a rollout, both old and new servers may respond.
         if (!isMissingPath(error)) throw error;
       }
     }

@@ -37,7 +37,7 @@ export interface ApiKey {
   readonly id: string;
   /** Name of the key; empty if the service sends none. */
   readonly name: string;
-  /** The masked key: `sk-******7ucU`. The client masks it even if the service sends the full key. */
+  /** The masked key, such as `sk-******7ucU`, even if the service sends the full key. */
   readonly maskedKey: string;
   /** When the key was created; January 1, 1970 if the service does not report it. */
   readonly createdAt: Date;
@@ -137,7 +137,7 @@ export interface ApiKeyPage {
   readonly pageSize: number;
   /** Number of keys on all pages, as counted by the service. */
   readonly total: number;
-  /** The service's time when it sent this page (`Date` plus `Age`, in seconds). Absent if there is no `Date` header. */
+  /** When the service sent this page, by its clock (`Date` plus `Age`). Absent if there is no `Date` header. */
   readonly servedAt?: Date | undefined;
 }
 

@@ -8,7 +8,7 @@ import { mergeCalled, ToolCallList } from './tool-call-list.ts';
 const REASONING = ['reasoning_content', 'reasoning', 'thinking'];
 const OUTPUT = ['content', 'refusal', 'tool_calls', 'function_call', 'audio'];
 
-/** The fields of a choice that are not merged as they are. */
+/** The fields of a choice that need special handling. */
 const CHOICE_FIELDS = new Set(['index', 'delta', 'message', 'finish_reason']);
 
 /** A choice that is being assembled. */
@@ -97,7 +97,7 @@ class PendingChoice {
     }
   }
 
-  /** Returns the fields of a full message that have not arrived as deltas, and the missing ends of its strings. */
+  /** Returns what the deltas lack compared with a full message: missing fields, and the rest of partial strings. */
   #newFields(message: Fields): Fields {
     const added: Fields = {};
     for (const [name, value] of Object.entries(message)) {

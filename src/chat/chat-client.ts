@@ -58,7 +58,7 @@ export type KeyCheck =
   | { readonly accepted: true }
   | {
       readonly accepted: false;
-      /** The `code` of the error that the service returned. */
+      /** The `code` of the corresponding SDK error. */
       readonly code: 'authentication_failed' | 'insufficient_quota' | 'permission_denied';
     };
 
@@ -166,9 +166,9 @@ export class ChatClient {
    * `signal` aborts the whole run; other call options apply to each request. Unknown tools and invalid arguments are
    * reported to the model, but only once per tool. Errors contain the conversation so far in `messages`.
    *
-   * @throws {ToolCallError} If a second call to a tool is invalid, or `finish_reason` announces a call that is missing.
+   * @throws {ToolCallError} If a tool is called incorrectly in two rounds, or `finish_reason` announces a missing call.
    * @throws {MaxToolRoundsError} If the model still calls tools after `maxRounds` rounds.
-   * @throws {OutputTruncatedError} If a tool call is cut off at the token limit.
+   * @throws {OutputTruncatedError} If a tool call is cut off.
    */
   async runTools<const Parameters extends readonly object[], Schema extends object = never>(
     request: ChatCompletionRequest,
@@ -184,7 +184,7 @@ export class ChatClient {
   }
 
   /**
-   * Does the same as {@link ChatClient.runTools}, but streams the completions. Emits text, reasoning, tool calls and
+   * Runs tools like {@link ChatClient.runTools}, but streams the completions. Emits text, reasoning, tool calls and
    * their results as events.
    */
   streamTools<const Parameters extends readonly object[], Schema extends object = never>(

@@ -253,7 +253,7 @@ export class ChatStream<Completion = ChatCompletion>
       new StreamTruncatedError('The reader stopped before the end of the stream.', { completion }),
     );
     this.#deadline?.abort(new DOMException('The reader stopped before the end of the stream.', 'AbortError'));
-    // If a stream object stays in memory, it must not keep its connection in memory as well.
+    // A stream object that stays in memory must not retain its connection.
     const response = this.#response?.();
     this.#response = response && (() => response);
     this.#reader = undefined;

@@ -129,10 +129,6 @@ export class ChunkReader {
     return this.redact({ id, model, usage, finishReasons: choices.map((choice) => choice.finish_reason) });
   }
 
-  get #isJson(): boolean {
-    return this.#events.format === 'json';
-  }
-
   /** Reads until chunks are available or the response ends. */
   async #fill(): Promise<void> {
     const { deadline } = this.#context;
@@ -196,9 +192,9 @@ export class ChunkReader {
     this.#hasEvent = true;
     this.#hasChunk ||= Array.isArray(fields.choices);
     const chunk = normalizeChunk(fields);
-    // A choice without a message is a reply only if it was withheld. Checked before `add` adds missing deltas.
+    // A choice without a message counts as a reply only if it was withheld. Checked before `add` adds missing deltas.
     const isReply =
-      !this.#isJson ||
+      this.#events.format !== 'json' ||
       chunk.choices.some((one) => one.message ?? one.delta ?? finishKind(one.finish_reason) === 'withheld');
     this.#accumulator.add(chunk);
     this.#chunks.push(chunk as unknown as ChatCompletionChunk);
@@ -210,7 +206,7 @@ export class ChunkReader {
       const { finish_reason } = failed;
       const reasons = [finish_reason && `the \`finish_reason\` is "${finish_reason}"`, message];
       this.#finish(this.#failed({ ...error, message: reasons.filter(Boolean).join(', ') }, false));
-    } else if (this.#isJson) {
+    } else if (this.#events.format === 'json') {
       // A whole response has no end marker.
       this.#finish(isReply ? undefined : this.#invalid('a body that has no message in `choices`'));
     }
@@ -220,7 +216,8 @@ export class ChunkReader {
   #incomplete(): DrunError {
     if (this.#accumulator.hasChoices)
       return this.#truncated('the stream ended before the completion was finished');
-    if (this.#hasEvent || this.#isJson) return this.#invalid('a body that has no `choices`');
+    if (this.#hasEvent || this.#events.format === 'json')
+      return this.#invalid('a body that has no `choices`');
     const excerpt = this.#events.excerpt.trim();
     if (this.#isWhole && this.#events.format === 'blank')
       return this.#invalid('an empty body; is `baseUrl` correct?');
@@ -231,11 +228,11 @@ export class ChunkReader {
     return this.#invalid('a body that is neither JSON nor an event stream', excerpt);
   }
 
-  #failed(error: ServiceError, isBody = this.#isJson): DrunError {
+  #failed(error: ServiceError, isBody = this.#events.format === 'json'): DrunError {
     const { code, type, param, message } = error;
     const isStatus = !this.#hasChunk && /^[45]\d\d$/.test(code ?? '');
     if (isBody || isStatus) return toApiError(error, this.#response, this.#context);
-    const reason = this.#context.shown(message) ?? 'the service reported an error';
+    const reason = this.#context.shown(message) || 'the service reported an error';
     return new StreamFailedError(`${this.#context.label} failed: ${reason.replace(/\.$/, '')}.`, {
       ...this.#common(),
       serviceCode: this.#context.shown(code),

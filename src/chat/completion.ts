@@ -1,11 +1,11 @@
 type Maybe<T> = T | null | undefined;
 
-/** An object in which the server can send further fields. */
+/** An object that can contain additional fields from the server. */
 export interface Extensible {
   readonly [field: string]: unknown;
 }
 
-/** Why the model stopped. Values that OpenAI does not document are returned as the server sent them. */
+/** Why the model stopped. Values that OpenAI does not document are returned unchanged. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | (string & {});
 
 /**

@@ -89,7 +89,7 @@ export class EventDecoder {
   #rest = '';
   /** The lines of the current event. */
   #lines: string | undefined;
-  /** Whether these lines have no `data:`. They are an event only if they are JSON or report an error. */
+  /** Whether these lines lack `data:`. Such lines are an event only if they are JSON or report an error. */
   #isStray = false;
   #name: string | undefined;
   /** The first lines that are not part of an event, for error messages. */
@@ -116,12 +116,12 @@ export class EventDecoder {
     if (this.format === 'html') this.#emit({ type: 'invalid', reason: 'HTML; is `baseUrl` correct?' });
     if (this.format === 'json') {
       const event = parseEvent(this.#rest.trim().replace(/(?<=[}\]])\s*data:\s*\[DONE\]$/, ''));
-      // Otherwise, the body may have one JSON object per line.
+      // A body that is not a single JSON value may have one JSON object per line.
       if (event.type === 'invalid') this.format = 'events';
       else this.#emit(event);
     }
     if (this.format !== 'events') return;
-    this.#rest += '\n';
+    if (this.#rest !== '') this.#rest += '\n';
     this.#readLines();
     // Some servers omit the empty line after the last event.
     this.#endEvent(true);
@@ -135,18 +135,24 @@ export class EventDecoder {
   }
 
   #readLine(line: string): void {
-    if (line.startsWith('data:')) this.#addLine(line.slice('data:'.length), false);
-    else if (line === '') this.#endEvent();
-    else if (line.startsWith('event:')) this.#name = line.slice('event:'.length).trim();
-    else if (!/^(?:id|retry)?:/.test(line)) this.#addLine(line, true);
+    const [, field = line, value = ''] = /^([^:]*): ?(.*)$/s.exec(line) ?? [];
+    if (line === '') {
+      this.#endEvent();
+      // An `error` event reports a failure even if it has no data, or if its name follows the data.
+      if (this.#name) this.#emit(parseEvent('', this.#name));
+      this.#name = undefined;
+    } else if (field === 'data') this.#addLine(value, false);
+    else if (field === 'event') this.#name = value.trim();
+    else if (!['', 'id', 'retry'].includes(field)) this.#addLine(line, true);
   }
 
   /** Adds a line to the current event. A line that is a JSON value ends the event, even without an empty line. */
   #addLine(line: string, isStray: boolean): void {
-    if (isStray !== this.#isStray) this.#endEvent();
-    this.#isStray = isStray;
-    const isJson = this.#lines === undefined && /^\s*(?:[{[]|null$)/.test(line);
-    const value = isJson ? parseJson(line) : undefined;
+    const isFirst = !this.#lines || this.#isStray;
+    const value = isFirst && /^\s*(?:[{[]|null$)/.test(line) ? parseJson(line) : undefined;
+    // Stray lines after incomplete data belong to its event: they continue the JSON, or report why it is incomplete.
+    if (this.#isStray && (!isStray || value !== undefined)) this.#endEvent();
+    if (!this.#lines) this.#isStray = isStray;
     this.#lines = this.#lines === undefined ? line : `${this.#lines}\n${line}`;
     if (value !== undefined || line.trim() === '[DONE]') this.#endEvent(false, value);
   }
@@ -154,14 +160,14 @@ export class EventDecoder {
   /** @param isCut - Whether the event may have been cut off. An incomplete event is then ignored. */
   #endEvent(isCut = false, value?: unknown): void {
     const lines = this.#lines;
-    const name = this.#name;
     const isStray = this.#isStray;
+    const name = isStray ? '' : this.#name;
+    if (lines === undefined) return;
     this.#lines = undefined;
     this.#isStray = false;
-    if (!isStray) this.#name = undefined;
-    if (lines === undefined) return;
     if (isStray) this.excerpt ||= lines;
-    let event = parseEvent(lines, isStray ? '' : name, value);
+    else this.#name = undefined;
+    let event = parseEvent(lines, name, value);
     if (event.type === 'invalid' && !isStray) {
       // A truncated event may be followed directly by an error.
       const parts = lines.split('\n').map((line) => parseEvent(line, name));

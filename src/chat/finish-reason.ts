@@ -1,29 +1,20 @@
-/** Whether a reply finished, was cut off at a limit, was refused or withheld, or failed. */
-export type FinishKind = 'finished' | 'cut' | 'withheld' | 'failed';
-
 /** Values that servers send, normalized to snake case. Any other value means that the model finished. */
-const KINDS: readonly (readonly [FinishKind, RegExp])[] = [
-  [
-    'cut',
-    /^(?:length|incomplete|not_finished|error_limit|(?:model|length|token|time)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*|\w+_truncation)$/,
-  ],
-  [
-    'withheld',
+const KINDS = {
+  cut: /^(?:length|incomplete|not_finished|error_limit|(?:model|length|token|time)_(?:length|limit)|max_\w+|\w*context_(?:length|window)\w*|\w+_truncation)$/,
+  withheld:
     /^(?:content_filter(?:ed)?|filtered|(?:image_)?(?:safety|recitation|prohibited_content)|blocklist|spii|refus(?:al|ed)|guardrail_intervened|model_armor|sensitive|moderation|flagged|error_toxic)$/,
-  ],
-  [
-    'failed',
+  failed:
     /^(?:error|abort(?:ed)?|fail(?:ed|ure)?|(?:user_)?cancel(?:l?ed)?|timeout|exception|malformed_\w+|function_call_filter|unexpected_tool_call|too_many_tool_calls|overloaded|insufficient_system_resource|error_\w+|\w+_error)$/,
-  ],
-];
+};
 
-/** Classifies the `finish_reason` of a choice that has ended. */
-export function finishKind(reason: string | null | undefined): FinishKind {
+/** Returns whether a reply finished, was cut off at a limit, was refused or withheld, or failed. */
+export function finishKind(reason: string | null | undefined): keyof typeof KINDS | 'finished' {
   if (!reason) return 'finished';
   // Gemini adds details after a colon: "function_call_filter: MALFORMED_FUNCTION_CALL".
   const [first = ''] = reason.split(':');
   const word = first.trim().toLowerCase().replaceAll(/[\s-]/g, '_');
-  return KINDS.find(([, pattern]) => pattern.test(word))?.[0] ?? 'finished';
+  const kinds = Object.keys(KINDS) as (keyof typeof KINDS)[];
+  return kinds.find((kind) => KINDS[kind].test(word)) ?? 'finished';
 }
 
 /** Reads a `finish_reason` of any type. Empty values and the string "null" count as absent. */

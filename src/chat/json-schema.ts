@@ -10,7 +10,6 @@ import { isStandardSchema, isTool } from './tools.ts';
 /** Schema options, all optional. */
 export type AnySchemaOptions = Partial<SchemaOptions<object>>;
 
-/** The result of validating a value against a schema. */
 export interface Checked {
   readonly value?: unknown;
   /** Present only if the value is invalid. */

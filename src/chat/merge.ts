@@ -2,7 +2,7 @@ import { isRecord, scalarText } from '../internal/json.ts';
 import type { Fields } from './normalize.ts';
 
 /**
- * Where a value arrived, which determines how it is combined with the previous value of its field. In a delta, strings
+ * Where a value occurs, which determines how it is merged with the previous value of its field. In a delta, strings
  * and arrays are fragments; in a choice, only arrays are (`token_ids`, the arrays in `logprobs`); the top-level fields
  * of a chunk are complete. Objects are always merged field by field.
  */

@@ -68,11 +68,18 @@ function normalizeMessage(choice: NormalChoice, field: 'delta' | 'message', mess
       // Some servers add an empty `function_call` to every message.
       if (!hasText(value)) message.function_call = null;
     } else if (name === 'tool_calls') {
-      const calls = [value].flat().filter(isRecord);
-      for (const { function: called } of calls) if (isRecord(called)) normalizeArguments(called);
-      message.tool_calls = calls;
+      message.tool_calls = [value].flat().filter(isRecord).map(normalizeCall);
     }
   }
+}
+
+function normalizeCall(call: Fields): Fields {
+  const { name, arguments: text, ...fields } = call;
+  // Cloudflare Workers AI sends the name and the arguments without a `function`.
+  const isFlat = call.type !== 'custom' && !isRecord(call.function) && (name ?? text ?? null) !== null;
+  const normal = isFlat ? { ...fields, function: { name, arguments: text } } : call;
+  if (isRecord(normal.function)) normalizeArguments(normal.function);
+  return normal;
 }
 
 /** Converts the arguments to JSON text. Some servers send an object instead. */
@@ -122,7 +129,6 @@ function normalizeUsage(usage: object): Fields | null {
   return record ?? null;
 }
 
-/** Converts a string to a number if it represents one. */
 function toNumber(value: unknown): unknown {
   return typeof value === 'string' && /^\s*-?\d+(?:\.\d+)?\s*$/.test(value) ? Number(value) : value;
 }

@@ -23,7 +23,7 @@ export function closeSchema({ $schema: _, ...root }: JsonSchema): JsonSchema {
   return { ...(close(schema, root) as JsonSchema), ...(close({ $defs }, root) as JsonSchema) };
 }
 
-/** @param path - The intersections that contain the schema, as JSON. */
+/** @param path - The `allOf` arrays merged to reach the schema, as JSON. */
 function close(schema: unknown, root: JsonSchema, path: readonly string[] = []): unknown {
   if (Array.isArray(schema)) return schema.map((one) => close(one, root, path));
   if (!isRecord(schema)) return schema;
@@ -56,7 +56,7 @@ function mapValues(record: JsonSchema, map: (value: unknown, name: string) => un
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
 }
 
-/** Returns whether a model can always generate a value for a field: `null` or the default. */
+/** Returns whether a model can send `null` or the default instead of omitting a field. */
 function hasFallback(schema: unknown, root: JsonSchema): boolean {
   if (!isRecord(schema)) return false;
   const { default: value, type, anyOf, oneOf, ...rest } = resolve(schema, root);
@@ -83,9 +83,9 @@ function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema {
 }
 
 /**
- * Merges `allOf` and replaces other keywords that servers reject or ignore, but not those of subschemas.
+ * Merges `allOf`, and removes or replaces other keywords that servers reject or ignore, except in subschemas.
  *
- * @param path - The intersections that contain the schema, as JSON. The function adds those that it merges.
+ * @param path - The `allOf` arrays merged to reach the schema, as JSON. Newly merged arrays are appended.
  */
 function flatten(schema: JsonSchema, root: JsonSchema, path: string[]): JsonSchema {
   const { allOf, oneOf, discriminator: _, propertyNames, default: __, ...result } = schema;
@@ -104,7 +104,7 @@ function flatten(schema: JsonSchema, root: JsonSchema, path: string[]): JsonSche
     if (result.prefixItems.length === 0) delete result.prefixItems;
   }
   if (!Array.isArray(allOf)) return result;
-  // The intersection of two recursive schemas contains itself.
+  // The intersection of two recursive schemas contains itself, so expand it only once.
   const key = JSON.stringify(allOf);
   const isRepeated = path.includes(key);
   path.push(key);
@@ -172,8 +172,8 @@ function hasEmptyList({ type, enum: values }: JsonSchema): boolean {
 /**
  * Returns false only if it is certain that no value can match the schema.
  *
- * @param path - The references that were resolved, and the intersections that were merged, to reach the schema.
- * @param possible - References to schemas that a value can match. Without them, mutual recursion would be slow.
+ * @param path - The references resolved and the `allOf` arrays merged to reach the schema.
+ * @param possible - A cache of references to schemas that a value can match. Mutual recursion is slow without it.
  */
 export function hasValue(
   schema: unknown,
@@ -210,7 +210,6 @@ export function hasValue(
   return first.slice(0, minItems).every(within) && (minItems <= first.length || within(items ?? true));
 }
 
-/** Returns whether a lower limit is above the upper limit. */
 function hasEmptyRange({ exclusiveMinimum, exclusiveMaximum, ...schema }: JsonSchema): boolean {
   const limits: JsonSchema = { minimum: exclusiveMinimum, maximum: exclusiveMaximum, ...schema };
   return ['imum', 'Length', 'Items', 'Properties'].some(
@@ -229,7 +228,7 @@ export function isStrictSchema(schema: unknown, isRoot = true): boolean {
   const { type, properties, required, additionalProperties, items = [], anyOf = [] } = schema;
   const keywords = Object.keys(schema);
   if (keywords.some((one) => NOT_STRICT.test(one)) || !keywords.some((one) => TYPED.test(one))) return false;
-  // OpenAI rejects a reference beside other keywords.
+  // OpenAI rejects `$ref` alongside other keywords.
   if ('$ref' in schema && keywords.length > 1) return false;
   if (properties !== undefined || toArray(type).includes('object')) {
     const names = isRecord(properties) && Object.keys(properties);

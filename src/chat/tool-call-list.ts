@@ -208,7 +208,7 @@ function isEmpty(args: string): boolean {
 
 /**
  * Creates an id that depends only on the completion, so that streamed and non-streamed replies have the same ids.
- * Mistral models accept only ids of nine letters and digits. The position makes the id unique.
+ * Mistral models accept only nine-character alphanumeric ids. The position makes the id unique.
  */
 function newId(seed: string, position: number): string {
   let hash = 0;

@@ -64,7 +64,7 @@ export async function* runTools(
       return { ...last, ...(await parseReply(last, schema, reader, deadline.signal)) };
     }
     if (rounds === maxRounds) {
-      const why = `The model still called tools after ${maxRounds} rounds.`;
+      const why = `The model was still calling tools after ${maxRounds} rounds.`;
       throw new MaxToolRoundsError(why, { maxRounds, messages });
     }
     for (const { id, function: called } of calls) yield { type: 'tool-call', id, ...called };
@@ -86,7 +86,6 @@ function checkRun(request: ChatCompletionRequest, tools: RunToolsOptions['tools'
   check(new Set(names).size === names.length, 'tools', 'contains two tools with the same name');
 }
 
-/** Returns the tool calls to run. */
 function callsToRun(reader: ChunkReader, messages: readonly ChatMessage[]): readonly ToolCall[] {
   const [{ message, finish_reason }] = reader.completion.choices;
   const { tool_calls: calls = [], content, function_call } = message;

@@ -48,7 +48,8 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
       leave: () => this.abort(),
       close: (error) => {
         this.#deadline?.[Symbol.dispose]();
-        addMessages(error, messages);
+        // If the run has not started, there is no conversation yet.
+        if (messages.length > 0) addMessages(error, messages);
       },
     });
   }
@@ -64,7 +65,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
     return this.#completion as Completion;
   }
 
-  /** Aborts the run, including its pending request and the tools that are running. */
+  /** Aborts the run, including its pending request and running tools. */
   abort(reason: unknown = new DOMException('The run was aborted.', 'AbortError')): void {
     this.#events.fail(reason);
     this.#deadline?.abort(reason);
@@ -75,10 +76,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
   }
 }
 
-/**
- * Adds the conversation to an error, so that the caller knows which tools have run. The field is not enumerable, to
- * keep it out of logs.
- */
+/** Adds the conversation to an error. The field is not enumerable, to keep it out of logs. */
 function addMessages(error: unknown, value: readonly ChatMessage[]): void {
   if (typeof error !== 'object' || error === null || !Object.isExtensible(error) || 'messages' in error)
     return;

@@ -178,7 +178,7 @@ export class Account {
     return this.#usage.filter((entry) => entry.scope === scope);
   }
 
-  /** Records the usage of a request and deducts it from the key's quota, unless the key has been removed by a reset. */
+  /** Records the usage of a request and deducts it from the key's quota, unless a reset or purge removed the key. */
   spend(record: KeyRecord, model: string, usage: TokenUsage): void {
     if (this.#byId.get(record.id) !== record) return;
     record.usedTokens += BigInt(usage.total);

@@ -105,7 +105,7 @@ export async function* splitAfter(
   if (rest !== '') yield rest;
 }
 
-/** Yields the server-sent events of a body, each with its blank line. The last event may lack the blank line. */
+/** Yields the server-sent events of a body, each with its trailing blank line. The last event may lack it. */
 export function eventsOf(chunks: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
   return splitAfter(chunks, /\r\n\r\n|\n\n|\r\r/);
 }

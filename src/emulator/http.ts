@@ -57,7 +57,7 @@ export function isIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** Returns the first supported language in `Accept-Language`, or English if no language in it is supported. */
+/** Returns the first supported language in `Accept-Language`, or English if none is supported. */
 export function preferredLanguage(request: Request): Language {
   const language = /\b(en|zh)\b/i.exec(request.headers.get('accept-language') ?? '')?.[1];
   return language?.toLowerCase() === 'zh' ? 'zh' : 'en';

@@ -65,8 +65,8 @@ export interface CreatedEmulatedKey extends EmulatedKey {
 }
 
 /**
- * The keys that currently exist, oldest first. Use the methods to set up a test. The methods send no requests and are
- * not affected by faults.
+ * The keys that currently exist, oldest first. Use these methods to set up a test; they send no requests and are not
+ * affected by faults.
  */
 export interface EmulatedKeys extends Iterable<EmulatedKey> {
   /**
@@ -77,7 +77,7 @@ export interface EmulatedKeys extends Iterable<EmulatedKey> {
    */
   readonly create: (key: NewEmulatedKey) => CreatedEmulatedKey;
   /**
-   * Changes a key. The control plane has no request that changes the model lists.
+   * Changes a key. The control plane has no endpoint that changes the model lists.
    *
    * @throws {RangeError} If no such key exists.
    * @throws {TypeError} If a field is invalid.

@@ -107,7 +107,7 @@ function framed({ body, status, headers }: Response): Response {
   if (body === null) return new Response(null, { status, headers });
   const framedHeaders = new Headers(headers);
   if (!headers.has('content-length')) framedHeaders.set('transfer-encoding', 'chunked');
-  // Yield to the event loop, so that aborts take effect although msw reads the stream continuously.
+  // Yield to the event loop, so that aborts take effect even though msw reads the stream continuously.
   const yielding = mapBody(body, async function* (chunks) {
     for await (const chunk of chunks) {
       yield chunk;

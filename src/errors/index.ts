@@ -46,7 +46,7 @@ export abstract class DrunError<Name extends string = string, Code extends strin
   }
 }
 
-/** The base class of an error class. `fields` may be omitted if all of them are optional. */
+/** A base class for an error class. `fields` may be omitted if all of them are optional. */
 type ErrorClass<Base extends DrunError> = new <Fields extends object = object>(
   message: string,
   ...fields: Partial<FieldsOf<Base & Fields>> extends FieldsOf<Base & Fields>
@@ -64,7 +64,7 @@ function errorClass<N extends string, C extends string>(name: N, code: C, parent
   } as unknown as ErrorClass<DrunError<N, C>>;
 }
 
-/** Creates a base class of a subclass of {@link ApiError}. */
+/** Creates a base class for a subclass of {@link ApiError}. */
 // @__NO_SIDE_EFFECTS__
 function apiErrorClass<N extends string, C extends string>(name: N, code: C) {
   return errorClass(name, code, ApiError) as unknown as ErrorClass<ApiError<C, N>>;
@@ -250,7 +250,7 @@ export class ModelRefusalError extends errorClass('ModelRefusalError', 'model_re
   readonly completion: PartialCompletion;
 }> {}
 
-/** A structured reply or a tool call was cut off at the token limit. */
+/** A structured reply or a tool call was cut off, usually at the token limit. */
 export class OutputTruncatedError extends errorClass('OutputTruncatedError', 'output_truncated')<{
   readonly completion: PartialCompletion;
 }> {}

@@ -46,7 +46,7 @@ function canHoldOptions(value: unknown): value is object {
   return isPlainObject(value) || Object.keys(value).length > 0;
 }
 
-/** Returns false for instances of classes. Accepts objects from other realms, whose `Object.prototype` is another. */
+/** Returns false for instances of classes. Accepts objects from other realms, whose `Object.prototype` differs. */
 export function isPlainObject(value: object): boolean {
   const prototype: object | null = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -23,7 +23,7 @@ export function toConnectionError(thrown: unknown, context: ResponseContext): er
     ...(code && { code: shown(code) }),
     ...(syscall && { syscall: shown(syscall) }),
   });
-  // After the response has arrived, any other failure is a broken body: in Deno, `TypeError: Invalid gzip header`.
+  // After the response has arrived, any other failure is a broken body, such as `Invalid gzip header` in Deno.
   if (chain.some(isBug) || (response === undefined && isUnlikeNetwork(chain[0] as Thrown))) {
     const what = sentence(`${label}: the custom \`fetch\` or \`transport\` failed: ${why}`);
     return new errors.ConfigurationError(what, { option: 'fetch', cause });
@@ -46,7 +46,7 @@ const NETWORK_MESSAGE =
 const BUG_MESSAGE =
   /is not (?:an? |defined|iterable|implemented)|(?:^|request |method )cannot (?!connect|parse|decode)|can't (?:access|convert)|must be|instance ?of|duplex|only .* supported|illegal invocation|failed to (?:parse|construct|execute)|invalid url|(?:body|stream|response).*(?:unusable|already|locked|disturbed)|uint8array|(?:undefined|null) is not/i;
 
-/** Codes of programming errors. The last two come from a test's mocks that do not expect the request. */
+/** Codes of programming errors. The last two come from mocks without a handler for the request. */
 const BUG_CODE =
   /^(?:ERR_INVALID_(?!HTTP)\w+|UND_ERR_(?:INVALID_\w+|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)|UND_MOCK_ERR_\w+|ERR_NOCK_NO_MATCH)$/;
 
@@ -65,7 +65,7 @@ function isUnlikeNetwork({ name, message, code, isRoot }: Thrown): boolean {
 }
 
 /**
- * `unopened`: no connection was opened, so the request was not sent. `final`: the same, and a retry would fail
+ * `unopened`: no connection was opened, so the request was not sent. `final`: not sent either, and a retry would fail
  * again, for example because a certificate or CONNECT request was rejected.
  */
 type FailureKind = 'unopened' | 'final' | 'unknown';

@@ -2,7 +2,7 @@
 export function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
-    // A short text cannot be nested too deeply.
+    // Text this short cannot be nested too deeply.
     return text.length > MAX_DEPTH && isTooDeep(value) ? undefined : value;
   } catch {
     return undefined;
@@ -13,7 +13,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Returns '' for objects, because a `toString` field of theirs would make `String()` throw. */
+/** Returns '' for objects, because one with a `toString` field would make `String()` throw. */
 export function scalarText(value: unknown): string {
   return typeof value === 'object' ? '' : String(value);
 }

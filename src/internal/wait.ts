@@ -30,7 +30,7 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Prom
   });
 }
 
-/** Throws the signal's reason if it is aborted. Some polyfills and platforms lack the method `throwIfAborted`. */
+/** Throws the signal's reason if it is aborted. Some polyfills and platforms lack `throwIfAborted`. */
 export function throwIfAborted({ aborted, reason }: AbortSignalLike): void {
   if (aborted) throw reason;
 }

@@ -27,7 +27,7 @@ export interface KeyRingEvents {
 
 export type KeyRingEvent = keyof KeyRingEvents;
 
-/** A string rather than an array, so that bundlers can drop it from programs that use no ring. */
+/** A string rather than an array, so that bundlers can drop it if it is unused. */
 const EVENTS = 'created rotated revoked deleted orphan-deleted replaced name-conflict stale-read error';
 
 interface Registration {

@@ -5,7 +5,7 @@ import type { ListedKey } from './interfaces.ts';
 const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 const RING_ID_LENGTH = 5;
 const NONCE_LENGTH = 6;
-/** Longer ring names are shortened, so that key names with a `seq` of up to 1,679,615 fit into 32 characters. */
+/** Longer ring names are shortened, so that key names with a `seq` of up to 1,679,615 fit in 32 characters. */
 const MAX_LABEL_LENGTH = 10;
 const LABEL_START_LENGTH = 4;
 

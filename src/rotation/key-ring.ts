@@ -111,7 +111,7 @@ export class KeyRing implements AsyncDisposable {
 
   /**
    * Requests a rotation and reconciles until the next key is current. If there is a standby, a single update is enough.
-   * Soon after another rotation, this can take up to `gracePeriodMs`. If it fails, the next reconciliation continues.
+   * Soon after another rotation, this can take up to `gracePeriodMs`. If it fails, the next reconciliation resumes it.
    */
   async rotate(options: KeyRingCallOptions = {}): Promise<KeyRingStatus> {
     const signal = signalOf(options, 'rotate()');

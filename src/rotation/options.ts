@@ -18,7 +18,7 @@ export interface KeyRingOptions {
   readonly encryptionKey: EncryptionKeyOption;
   /** Age at which the current key is replaced, in milliseconds. @defaultValue 30 days */
   readonly maxAgeMs?: number | undefined;
-  /** How long a replaced key is valid, in ms. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
+  /** How long a replaced key works, in ms. Must exceed `refreshMs` and the longest call. @defaultValue 10 minutes */
   readonly gracePeriodMs?: number | undefined;
   /** Keeps a second key ready, so that rotations and revocations need not create one. @defaultValue true */
   readonly standby?: boolean | undefined;
@@ -26,7 +26,7 @@ export interface KeyRingOptions {
   readonly deleteBeforeCreate?: boolean | undefined;
   /** Token quota of each workspace key. */
   readonly quota?: KeyQuota | undefined;
-  /** Age in milliseconds at which `getKey` reads the record again in the background. @defaultValue 30_000 */
+  /** Age of the record, in milliseconds, at which `getKey` rereads it in the background. @defaultValue 30_000 */
   readonly refreshMs?: number | undefined;
   /** How long `getKey` waits for a key if the ring has none, in milliseconds. @defaultValue 30_000 */
   readonly keyTimeoutMs?: number | undefined;

@@ -27,7 +27,7 @@ export interface Observation {
   readonly settings: KeyRingSettings;
   readonly progress: Readonly<Progress>;
   readonly monotonicNow: number;
-  /** The time to write into the record: the service's time, or local time if there is no `Date` header. */
+  /** The time to write to the record: the service's time, or local time if there is no `Date` header. */
   readonly now: number;
 }
 
@@ -172,7 +172,7 @@ function replaceMissing(seen: Observation): Step | undefined {
   return key && { ...retire(seen, key, 'missing'), replaced: key.id };
 }
 
-/** Returns the current key and the standby, if a list does not contain them or shows them as expired or disabled. */
+/** Returns whichever of the current key and the standby a list omits or shows as expired or disabled. */
 export function missingKeys({ current, standby }: RingRecord, { keys }: Listing): RingKey[] {
   const usable = new Set(keys.filter(({ expired, disabled }) => !expired && !disabled).map(({ id }) => id));
   return [current, standby].filter((key) => key !== undefined).filter(({ id }) => !usable.has(id));
@@ -195,8 +195,8 @@ function continueOwnClaim(seen: Observation): Step | undefined {
   if (claim?.version !== version) return leaseError(seen) ?? { kind: 'claim', pending };
   // Keys are counted after the claim. If two replicas counted before claiming, neither would see the limit.
   if (!hasRoom(seen)) return update(records.dropClaim(record));
-  // The key must be created or recovered before the lease ends. This is checked twice: with the latest possible time of
-  // the service, and with this process's clock.
+  // The key must be created or recovered before the lease ends. This is checked twice: against the service's latest
+  // possible time, and against this process's clock.
   const { leaseUntil } = pending;
   const end = latestTime(listing, monotonicNow) + settings.createTimeoutMs;
   const isLeased = leaseUntil === undefined || end <= leaseUntil;

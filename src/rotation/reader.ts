@@ -188,7 +188,7 @@ export class Reader {
     if (this.#isClosed || this.#unwatch !== undefined || store.watch === undefined) return;
     let changes = 0;
     const onChange = async (): Promise<void> => {
-      // All changes reported during a read cause only one further read.
+      // All changes reported during a read trigger only one more read.
       if (++changes > 1) return;
       for (let seen = 0; seen < changes && !this.#isClosed; ) {
         seen = changes;

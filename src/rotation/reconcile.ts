@@ -27,7 +27,7 @@ export interface ReconcileResult {
 
 const MAX_ITERATIONS = 25;
 const POLL = { minMs: 500, maxMs: 10_000 };
-/** Statuses of a server that cannot return a full key (before 0.17) or denies the access token this right. */
+/** Statuses of a server that cannot return full keys (before 0.17) or does not let the access token read them. */
 const NOT_SHOWN: readonly unknown[] = [403, 404, 405, 501];
 
 /** Error codes of create requests that the service rejected or that were never sent. */
@@ -145,7 +145,7 @@ export class Reconciliation {
       } catch (error) {
         if (codeOf(error) !== 'permission_denied') throw error;
         this.progress.undeletableIds.add(key.id);
-        const advice = 'Delete the key manually. The ring continues while the account has room.';
+        const advice = 'Delete it manually. The ring keeps working while the account has room for new keys.';
         this.#warn(key.id, `the access token may not delete key ${key.id}. ${advice}`);
       }
     }
@@ -200,7 +200,7 @@ export class Reconciliation {
     return withTimeout(clock, createTimeoutMs, (signal) => manager.create(input, { signal, maxRetries: 0 }));
   }
 
-  /** Looks for the key while the create request can still take effect. If it is not found, the lease must end first. */
+  /** Polls for the key while the create request can still take effect. If it never appears, the lease must run out. */
   async #awaitLateCreate(keyName: string, createdAt: number, sentAt: number): Promise<undefined> {
     const { clock, createTimeoutMs } = this.ring;
     await retryUntil(clock, this.signal, sentAt + createTimeoutMs, POLL, async () => {
@@ -307,7 +307,7 @@ export class Reconciliation {
   async #reencrypt(seen: Observation, key: RingKey): Promise<undefined> {
     const { encryption } = this.ring;
     const { ringId } = seen.record;
-    // Once per key and process: replicas that order their encryption keys differently would otherwise never stop.
+    // Once per key and process, or replicas whose encryption keys are in different orders would never stop.
     this.progress.memory.reencryptedIds.add(key.id);
     const { secret } = await encryption.decrypt(key, ringId);
     const ciphertext = await encryption.encrypt(secret, ringId, key.seq);

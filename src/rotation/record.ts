@@ -20,7 +20,7 @@ interface CurrentKey extends RingKey {
   readonly since: number;
 }
 
-/** The previous current key. Readers with an older copy of the record still use this key. */
+/** The previously current key. Readers with an older copy of the record still use this key. */
 export interface PreviousKey extends RingKey {
   /** The length of the key's grace period, as configured when the key was replaced. */
   readonly gracePeriodMs: number;
@@ -181,7 +181,7 @@ export function fillStandby(record: RingRecord, { key }: CreatedPending): RingRe
   return { ...dropClaim(record), standby: key };
 }
 
-/** Makes a key current, which fulfills a requested rotation. `retireAt` is set after the next list. */
+/** Makes a key current, which fulfills a requested rotation. `retireAt` is set after the next list request. */
 export function promote(record: RingRecord, key: RingKey, { since, gracePeriodMs }: Promotion): RingRecord {
   const { current, rotateEpoch: _, ...rest } = without(record, [key.id]);
   const previous = current && { previous: { ...ringKey(current), gracePeriodMs } };

@@ -12,7 +12,7 @@ import { checkMs } from './stores/store.ts';
 
 /** Options for most methods of a {@link KeyRing}. */
 export interface KeyRingCallOptions {
-  /** Rejects the call with the signal's reason. Requests in progress and the next reconciliation finish the work. */
+  /** Aborting it rejects the call with its reason. Requests in progress and the next reconciliation finish the work. */
   readonly signal?: PlatformAbortSignal | undefined;
 }
 
@@ -29,7 +29,7 @@ export type RevokeTarget = 'current' | 'all' | (string & {});
 
 /** With a longer reason, a record could exceed the size limit. */
 const MAX_REASON_LENGTH = 1_000;
-/** How long a revocation tries to update the record. Afterwards, it deletes the keys anyway. */
+/** How long a revocation tries to update the record before it deletes the keys anyway. */
 const MAX_WAIT_BEFORE_DELETE_MS = 10_000;
 const POLL = { minMs: 200, maxMs: 5_000 };
 

@@ -8,7 +8,7 @@ import { isOlder, keysOf, parseRecord, type RingKey, type RingRecord } from './r
 import { codeOf, isRejectionStatus, ringError, type SafeCause, safeCause } from './safe-cause.ts';
 import type { StoredRecord, SwapResult } from './stores/store.ts';
 
-/** Number of attempts per store operation, and the wait after the first one. The wait doubles after each attempt. */
+/** Number of attempts per store operation, and the delay after the first. The delay doubles after each attempt. */
 const MAX_ATTEMPTS = 4;
 const RETRY_MS = 500;
 

@@ -38,7 +38,7 @@ export async function listKeys({ name, manager, clock }: ManagedRing, signal: Ab
   };
 }
 
-/** Returns the latest possible time of the service now, or `Infinity` if the list response contained no time. */
+/** Returns an upper bound on the service's current time, or `Infinity` if the list response contained no time. */
 export function latestTime(
   { servedAt = Number.POSITIVE_INFINITY, sentAt }: Listing,
   monotonicNow: number,

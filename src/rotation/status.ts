@@ -17,11 +17,11 @@ export interface KeyRingStatus {
   readonly ready: boolean;
   readonly current?: (RingKeyStatus & { readonly since: Date }) | undefined;
   readonly standby?: RingKeyStatus | undefined;
-  /** The previous current key. It remains valid until `retireAt`, which is set soon after the promotion. */
+  /** The previously current key. It remains valid until `retireAt`, which is set soon after the promotion. */
   readonly previous?: (RingKeyStatus & { readonly retireAt?: Date | undefined }) | undefined;
   /** The phase of a key that is being created: announced (`claimed`), or stored but not verified yet (`created`). */
   readonly pending?: 'claimed' | 'created' | undefined;
-  /** Ids of keys that are no longer used and have not been deleted yet. */
+  /** Ids of keys that are no longer used but have not been deleted yet. */
   readonly retiredIds: readonly string[];
   /** Whether a requested rotation is still pending. */
   readonly rotationRequested: boolean;

@@ -7,11 +7,11 @@ const MIN_PART = 12;
 const MIN_ENCODED = 8;
 
 /**
- * Replaces every occurrence of the given credentials in a text with their masked form.
+ * Replaces every occurrence of the given credentials in a string with their masked form.
  *
  * Recognizes a credential, and any part of it with at least 12 characters, in these forms: plain (in any letter case),
  * percent-encoded, escaped in a JSON string or in HTML, as hexadecimal or decimal bytes, and in base64 or base64url,
- * alone or within a longer text such as `user:key`.
+ * alone or within a longer string such as `user:key`.
  *
  * @param text - Text such as an error message from a server or a library.
  * @param secrets - One or more credentials. Empty strings are ignored.
@@ -41,7 +41,7 @@ function credentialsOf(secrets: unknown): string[] {
   throw new TypeError(`\`secrets\` must be strings or Secrets (received ${typeof secrets}).`);
 }
 
-/** Returns a function that masks credentials. For several texts, it is faster than {@link redact}. */
+/** Returns a function that masks credentials. Faster than {@link redact} for several strings. */
 export function redactor(credentials: readonly string[]): (text: string) => string {
   // Longest first: masking a credential within a longer one would leave parts of the longer one exposed.
   const sorted = credentials.filter((value) => value !== '').sort((a, b) => b.length - a.length);
@@ -58,7 +58,7 @@ function redactorOfOne(value: string): (text: string) => string {
   for (const form of forms) {
     for (let end = size; end <= form.length; end++) parts.add(form.slice(end - size, end));
   }
-  // Text outside a list of bytes is ignored when reading lists.
+  // One pattern at a time, because those for lists of bytes skip all other text.
   const patterns = value.length < MIN_ENCODED ? [CHARACTER] : [CHARACTER, DECIMAL, HEXADECIMAL];
   return (original) =>
     patterns.reduce((text, pattern) => {
@@ -80,7 +80,7 @@ function redactorOfOne(value: string): (text: string) => string {
     }, original);
 }
 
-/** Returns a credential and its encodings. Characters that are encoded one by one are decoded in the text instead. */
+/** Returns a credential and its encodings. Encodings of single characters are decoded in the text instead. */
 function formsOf(value: string): string[] {
   if (value.length < MIN_ENCODED) return [value];
   // `sk-` may be encoded together with the preceding text.
@@ -107,12 +107,12 @@ function base64Forms(bytes: Uint8Array, offset: number): string[] {
   return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
 }
 
-/** Unlike `toLowerCase()`, never changes the length of a text, so that offsets also apply to the original text. */
+/** Unlike `toLowerCase()`, never changes the length, so that offsets also apply to the original text. */
 function lowerCase(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
-/** Any character, even one that is escaped, possibly several times, in a URL, in JSON, in a program, or in HTML. */
+/** Matches any character, even if escaped (possibly several times) for a URL, JSON, source code or HTML. */
 const CHARACTER =
   /(?:%(?:25)*|(?<!\\)\\+(?:u\{?0*|x)|&(?:amp;)*#x0*)(?<hexadecimal>[\da-f]{2})[};]?|&(?:amp;)*#0*(?<decimal>\d{2,3});|(?<!\\)\\+(?<literal>["'\\/])|[\s\S]/gi;
 /** Bytes in lists: `[115, 107]`, `{"0":115,"1":107}`, `<Buffer 73 6b>`, `73:6b`, `0x73, 0x6b`. */

@@ -26,7 +26,7 @@ export class Secret {
   readonly #value: string;
 
   /**
-   * Makes any two secrets unequal in deep comparisons, because these cannot see the private value.
+   * Makes any two secrets unequal in deep comparisons, which cannot see the private value.
    *
    * @internal
    */
@@ -46,7 +46,7 @@ export class Secret {
   /**
    * Returns the credential in plain text.
    *
-   * @throws {TypeError} If this object is a clone or proxy of a secret, because these have no value.
+   * @throws {TypeError} If this object is a clone or proxy of a secret, which has no value.
    */
   reveal(): string {
     if (#value in this) return this.#value;
@@ -82,7 +82,7 @@ export class Secret {
     return this.masked;
   }
 
-  /** Returns a unique symbol, because some libraries compare objects by `valueOf()`, or else by `toString()`. */
+  /** Returns a unique symbol. Without this method, some libraries would compare secrets by `toString()`. */
   valueOf(): symbol {
     return this[identity];
   }

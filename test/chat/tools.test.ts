@@ -783,6 +783,7 @@ describe('streamTools', () => {
     user.abort(reason);
 
     await expect(stream.completion()).rejects.toBe(reason);
+    expect(reason).not.toHaveProperty('messages');
   });
 
   test('rejects with the conversation if the signal aborts between two events', async () => {

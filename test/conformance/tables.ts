@@ -141,6 +141,25 @@ const firstEvents: readonly Case[] = [
     error: failed(partial('Hel')),
     message: 'boom',
   },
+  ...[
+    ['an error without data:, after a truncated event', 'data: {"choices":[{"index":0,"del\n'],
+    ['an error without data:, after other text', 'upstream closed\n'],
+  ].map(([name = '', before]) => ({
+    name,
+    body: `${events(textChunk('Hel'))}${before}{"error":{"message":"boom","code":"x"}}\n\n`,
+    error: failed({ serviceCode: 'x', ...partial('Hel') }),
+    message: 'boom',
+  })),
+  ...[
+    ['an event named error without data', 'event: error\n\n'],
+    ['an event named error without data, after other text', 'upstream closed\nevent: error\n\n'],
+    ['the name error after the data', 'data: {"phase":"overloaded"}\nevent: error\n\n'],
+  ].map(([name = '', event]) => ({
+    name,
+    body: `${events(textChunk('Hel'))}${event}${events(finishChunk(), '[DONE]')}`,
+    error: failed(partial('Hel')),
+    message: 'failed: the service reported an error.',
+  })),
   {
     name: 'an error field of llama.cpp',
     body: `${events(textChunk('Hel'))}error: {"code":500,"message":"boom","type":"server_error"}\n\n`,
@@ -152,6 +171,12 @@ const firstEvents: readonly Case[] = [
     body: `${events(textChunk('Hel'))}event: error\ndata: boom\n\n`,
     error: failed(partial('Hel')),
     message: 'boom',
+  },
+  {
+    name: 'an event named error with several lines of text',
+    body: `${events(textChunk('Hel'))}event: error\ndata: boom\ndata:  at x\n\n`,
+    error: failed(partial('Hel')),
+    message: 'failed: boom\n at x.',
   },
   {
     name: 'an event named error with JSON',
@@ -182,6 +207,11 @@ const endings: readonly Case[] = [
   { name: 'comments only', body: ': a\n\n: b\n\n', error: { name: 'StreamTruncatedError' } },
   { name: '[DONE] only', body: events('[DONE]'), error: { name: 'StreamTruncatedError' } },
   { name: 'chunks, then data: null', body: events(textChunk('Hel'), 'null'), error: truncated('Hel') },
+  {
+    name: 'a line that the next one should continue',
+    body: `${events(textChunk('Hel'))}data: {"choices":\n`,
+    error: truncated('Hel'),
+  },
   { name: 'chunks only', body: events(textChunk('Hel'), textChunk('lo')), error: truncated('Hello') },
   {
     name: 'chunks and [DONE]',
@@ -1028,6 +1058,16 @@ const toolCalls: readonly Case[] = (
       [named('c1', '', '{}')],
     ],
     [
+      'name and arguments without a function, whole (Cloudflare)',
+      completionOf({ content: null, tool_calls: [{ id: 'c1', name: 'w', arguments: JSON.parse(A) }] }),
+      [named('c1', 'w', A)],
+    ],
+    [
+      'name and arguments without a function',
+      deltasOf([{ index: 0, id: 'c1', name: 'w' }], [{ index: 0, arguments: A }]),
+      [named('c1', 'w', A)],
+    ],
+    [
       'a null function beside a custom tool',
       deltasOf([{ index: 0, id: 'c1', type: 'custom', function: null, custom: { name: 'sql', input: '1' } }]),
       [{ id: 'c1', type: 'custom', custom: { name: 'sql', input: '1' } }],
@@ -1335,6 +1375,16 @@ const formats: readonly Case[] = [
   {
     name: 'JSON over several data: lines',
     body: `data: {\ndata: "choices":[{"index":0,"delta":{"content":"Hello"},\ndata: "finish_reason":"stop"}]}\n\n`,
+    completion: hello,
+  },
+  {
+    name: 'JSON over several lines, of which only the first has data:',
+    body: `data: {"choices":[\n  {"index":0,"delta":{"content":"Hello"},\n"finish_reason":"stop"}]}\n\n`,
+    completion: hello,
+  },
+  {
+    name: 'data without a colon',
+    body: `data\ndata: {\ndata\ndata: "choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":"stop"}]}\n\n`,
     completion: hello,
   },
   {

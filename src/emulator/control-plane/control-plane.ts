@@ -103,7 +103,7 @@ export function controlPlane(app: Hono<Env>, operate: Operate, { settings, accou
   });
 }
 
-/** Accepts every valid workspace number, because the API contract has no request that creates workspaces. */
+/** Accepts every valid workspace number, because the API contract has no endpoint that creates workspaces. */
 function scopeOf(workspace: string | undefined): Scope {
   if (workspace === undefined) return 'account';
   const number = /^\d+$/.test(workspace) ? Number(workspace) : Number.NaN;

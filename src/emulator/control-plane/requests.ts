@@ -61,7 +61,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.outp
 export function parseKey(body: Record<string, unknown>, scope: Scope) {
   const { name, expireTime } = parse(accountKey, body);
   const key = { name, ...(typeof expireTime === 'string' && { expiresAt: Date.parse(expireTime) }) };
-  // Account keys have no quota. The contract does not document the default for workspace keys. The emulator uses no
+  // Account keys have no quota. The contract does not document the default for workspace keys. The emulator sets no
   // limit, because a quota of zero, the protobuf default, would make the key useless.
   if (scope === 'account') return key;
   const { quota, unlimitedQuota } = parse(quotas, body);

@@ -69,7 +69,7 @@ export class Completion {
       const choices = reply.choices.map(completeChoice);
       this.#meter.read({ choices });
       const wire = isChat ? choices : choices.map((choice) => textChoice(choice, choice.message.content));
-      // `null` is kept, because servers that count no tokens send it.
+      // Keep `null`, because servers that do not count tokens send it.
       const usage = reply.usage === undefined ? this.#usage() : reply.usage;
       return this.#withHead({ ...reply, choices: wire, usage });
     }
@@ -190,7 +190,7 @@ export class Completion {
     }
   }
 
-  /** Returns a function for each delta, to give each choice its own ids. @param begun - Indexes of earlier calls. */
+  /** Returns a function per delta, so that each choice gets its own ids. @param begun - Indexes of the calls so far. */
   #deltasOf({ reasoning, content, refusal, toolCalls = [] }: Piece, begun: Set<number>): (() => Fields)[] {
     const texts = { refusal, [this.#options.reasoningField]: reasoning, content };
     const given = Object.entries(texts).filter(([, text]) => text !== undefined);

@@ -12,7 +12,7 @@ function normalized(schema: unknown) {
   const rewritten = (part: unknown): unknown => {
     if (Array.isArray(part)) return part.map(rewritten);
     if (!isRecord(part)) return part;
-    // zod would fill in missing fields from their defaults, but a model must send these fields.
+    // zod would fill in missing fields with their defaults, but a model must send these fields.
     const { $schema: _, default: __, ...keywords } = part;
     const copy = mapValues(keywords, (value, name) =>
       MAPS.includes(name) ? mapValues(Object(value), rewritten) : rewritten(value),
@@ -79,7 +79,7 @@ export function exampleOf(schema: unknown): { readonly value: unknown } | { read
     const root = normalized(schema);
     const validator = validatorOf(root);
     const generator = new Generator(root.$defs);
-    // A recursive schema allows values of any depth. Increasing the limit step by step finds the flattest value.
+    // A recursive schema allows values of any depth. Raising the limit step by step finds the shallowest value.
     const value = firstOf(Array.from({ length: MAX_DEPTH }).keys(), (depth) => generator.value(root, depth));
     const [issue] = validator.safeParse(value).error?.issues ?? [];
     return issue === undefined ? { value } : { problem: issue.message };

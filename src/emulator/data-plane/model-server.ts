@@ -101,7 +101,7 @@ export function emulatedModelServer(
 }
 
 async function replyOf(source: Reply | ReplyFunction, context: ReplyContext): Promise<Reply> {
-  // Called within a promise, so that exceptions are handled like rejections.
+  // Called by `then`, so that exceptions are handled like rejections.
   const reply: unknown =
     typeof source === 'function' ? await Promise.resolve(context).then(source).catch(failed) : source;
   // Nothing will read the reply, so close its generator to release any resources.

@@ -71,7 +71,7 @@ export async function* limitedPieces(
     return taken === '' ? undefined : taken;
   };
   const stops = [request.stop ?? []].flat().filter((text) => text !== '') as string[];
-  // Like vLLM, hold back text that may begin a stop string: one character fewer than the longest stop string has.
+  // Like vLLM, hold back text that may begin a stop string: one character less than the longest stop string.
   const heldBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
   let held = '';
   let hasCalls = false;

@@ -46,7 +46,7 @@ export interface EmulatedToolCall {
   readonly id?: string | undefined;
 }
 
-/** The part of a tool call that one chunk contains. */
+/** The part of a tool call in one chunk. */
 export interface EmulatedToolCallDelta {
   /** Position of the tool call in its message. Default: 0. */
   readonly index?: number | undefined;
@@ -65,7 +65,7 @@ export interface EmulatedDelta {
   readonly finishReason?: string | undefined;
 }
 
-/** A chunk in wire format. Except for `choices`, missing fields are filled in. */
+/** A chunk in wire format. Missing fields other than `choices` are filled in. */
 export interface EmulatedChunk {
   readonly choices: readonly { readonly [field: string]: unknown }[];
   readonly [field: string]: unknown;

@@ -93,7 +93,7 @@ function reject(condition: boolean, text: string, param: string): void {
   if (condition) throw new ModelServerError(400, text, param);
 }
 
-/** Rejects `stream_options` in a request that does not stream. */
+/** Rejects `stream_options` in a non-streaming request. */
 function checkOptions(request: Readonly<Record<string, unknown>>): void {
   const needsStream = 'Stream options can only be defined when `stream=True`.';
   reject(isRecord(request.stream_options) && request.stream !== true, needsStream, 'stream_options');

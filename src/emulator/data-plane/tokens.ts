@@ -16,7 +16,7 @@ export function lengthOf(text: string): number {
   return [...text].length;
 }
 
-/** @param messages - Messages, which need not be valid. */
+/** @param messages - May contain invalid messages. */
 export function promptTokens(messages: readonly unknown[]): number {
   return tokensOf(
     messages.reduce((sum: number, message) => sum + lengthOf(textOf(Object(message).content)), 0),

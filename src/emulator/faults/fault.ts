@@ -19,7 +19,7 @@ export interface RequestFilter {
  * a fault set by `next`, otherwise a random fault, otherwise a fault set by `always`.
  *
  * `…AfterChunks` fields specify how many events are sent first. In a shorter stream, the fault applies before `[DONE]`.
- * In a non-streaming response, an error replaces the body; other endings send half of it, or nothing if 0 is given.
+ * In a non-streaming response, an error replaces the body; other endings send half of it, or nothing if the count is 0.
  */
 export interface Fault extends RequestFilter {
   /** Number of requests to which the fault applies. Default: 1. */

@@ -28,7 +28,7 @@ interface Row {
   readonly operations?: (value: never) => readonly EmulatedOperation[];
   /** Whether the field determines how the response ends. A fault can have only one such field. */
   readonly isEnding?: boolean;
-  /** Fields, at least one of which must also be set. */
+  /** At least one of these fields must also be set. */
   readonly needs?: readonly (keyof Fault)[];
   /** Generates a random value for the field. If omitted, random faults never set this field. */
   readonly random?: (draw: Draw) => unknown;

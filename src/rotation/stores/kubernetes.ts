@@ -211,7 +211,7 @@ class KubernetesSecret {
   }
 }
 
-/** Sends a request over a new connection, since idle ones may close. `fetch` has no option for certificates. */
+/** Sends a request over a new connection, because idle ones may be closed. `fetch` has no option for certificates. */
 function send(
   url: string,
   init: https.RequestOptions & { body?: string },

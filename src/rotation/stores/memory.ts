@@ -2,7 +2,7 @@ import { type KeyStore, type StoredRecord, storeFrom } from './store.ts';
 
 /**
  * Creates an in-memory store for tests and experiments. Its records are lost when the process ends, but the keys still
- * exist in the account. Separate stores share no records.
+ * exist in the account. Separate stores do not share records.
  *
  * @example
  * ```ts

@@ -34,7 +34,7 @@ export interface KeyStore {
 export const RING_NAME = /^[a-z\d-]{1,32}$/;
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
-/** Maximum size of a record. Every store must support records of this size; most are only a few kilobytes. */
+/** Maximum size of a record. Every store must support records of this size; most records take only a few kilobytes. */
 const MAX_VALUE_BYTES = 65_536;
 
 /** The part of a store that depends on the storage. */
