@@ -82,7 +82,7 @@ export class ControlPlane {
     return (endpoint) => this.#http.send(this.#resolve(endpoint), options);
   }
 
-  /** Sends one request within the deadline for a call. The caller must dispose of the deadline. */
+  /** Sends one request within the deadline of a call. The caller must dispose of the deadline. */
   request<T>(endpoint: Endpoint<T>, deadline: Deadline, options: CallOptions): Promise<Result<T>> {
     return this.#http.request(this.#resolve(endpoint), deadline, options);
   }

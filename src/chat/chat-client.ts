@@ -166,7 +166,7 @@ export class ChatClient {
    * `signal` aborts the whole run; other call options apply to each request. Unknown tools and invalid arguments are
    * reported to the model, but only once per tool. Errors contain the conversation so far in `messages`.
    *
-   * @throws {ToolCallError} If the model calls a tool incorrectly in two rounds, or `finish_reason` announces a missing call.
+   * @throws {ToolCallError} If a tool is called incorrectly in two rounds, or `finish_reason` announces a missing call.
    * @throws {MaxToolRoundsError} If the model still calls tools after `maxRounds` rounds.
    * @throws {OutputTruncatedError} If a tool call is cut off.
    */

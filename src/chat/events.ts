@@ -135,9 +135,7 @@ export class EventDecoder {
   }
 
   #readLine(line: string): void {
-    const colon = line.indexOf(':');
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(colon + 1);
+    const [, field = line, value = ''] = /^([^:]*): ?(.*)$/s.exec(line) ?? [];
     if (line === '') {
       this.#endEvent();
       // An `error` event reports a failure even if it has no data, or if its name follows the data.

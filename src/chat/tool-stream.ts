@@ -76,10 +76,7 @@ export class ToolStream<Completion = ToolRunCompletion> implements AsyncIterable
   }
 }
 
-/**
- * Adds the conversation to an error, so that the caller knows which tools have run. The field is not enumerable, to
- * keep it out of logs.
- */
+/** Adds the conversation to an error. The field is not enumerable, to keep it out of logs. */
 function addMessages(error: unknown, value: readonly ChatMessage[]): void {
   if (typeof error !== 'object' || error === null || !Object.isExtensible(error) || 'messages' in error)
     return;

@@ -173,6 +173,12 @@ const firstEvents: readonly Case[] = [
     message: 'boom',
   },
   {
+    name: 'an event named error with several lines of text',
+    body: `${events(textChunk('Hel'))}event: error\ndata: boom\ndata:  at x\n\n`,
+    error: failed(partial('Hel')),
+    message: 'failed: boom\n at x.',
+  },
+  {
     name: 'an event named error with JSON',
     body: `${events(textChunk('Hel'))}event: error\ndata: {"message":"boom","code":7}\n\n`,
     error: failed({ serviceCode: '7' }),
