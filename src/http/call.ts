@@ -16,7 +16,7 @@ export interface ClientOptions {
   readonly onRetry?: RetryListener | undefined;
   /** Called after each request with its method, path, status, duration and attempt number, but without its body. */
   readonly logger?: RequestLogger | undefined;
-  /** Allows `http` instead of `https` for any host, not only for this machine. @defaultValue false */
+  /** Allows `http` instead of `https` for any host, not only localhost. @defaultValue false */
   readonly allowInsecureHttp?: boolean | undefined;
   /** Allows use in a web page, where every visitor can read the credential. @defaultValue false */
   readonly dangerouslyAllowBrowser?: boolean | undefined;

@@ -55,7 +55,7 @@ export class Deadline implements Disposable {
     this.#reject(this.signal.reason);
   }
 
-  /** Settles like the promise, or rejects if the call ends early. A call waits for only one promise at a time. */
+  /** Settles as the promise does, or rejects if the call ends early. A call waits for only one promise at a time. */
   race<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.signal.aborted) reject(this.signal.reason);

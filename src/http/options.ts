@@ -128,7 +128,7 @@ export function checkBaseUrl(
   const url = URL.parse(text) ?? fail('is not a valid URL, such as https://chat.d.run');
   const isHttp = url.protocol === 'http:' && (allowInsecureHttp === true || isLoopback(url.hostname));
   if (url.protocol !== 'https:' && !isHttp) {
-    return fail('must use https, or http to this machine. `allowInsecureHttp: true` allows http to any host');
+    return fail('must use https, or http to localhost. `allowInsecureHttp: true` allows http to any host');
   }
   if (url.username !== '' || url.password !== '') return fail('must not contain a user name or password');
   if (url.search !== '' || url.hash !== '') return fail('must not contain a query or fragment');

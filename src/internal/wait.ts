@@ -19,7 +19,7 @@ export async function sleep(
   await abortable(promise, signal).finally(() => clearTimeout(timer as number));
 }
 
-/** Settles like the promise, or rejects with the signal's reason if the signal aborts first. */
+/** Settles as the promise does, or rejects with the signal's reason if the signal aborts first. */
 export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);

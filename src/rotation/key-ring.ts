@@ -71,7 +71,7 @@ export class KeyRing implements AsyncDisposable {
   readonly #reader: Reader;
   /** Created on first use, because Workers cannot generate random values outside a request. */
   #memory: RingMemory | undefined;
-  /** Resolves when all reconciliations so far have ended. They run one at a time. */
+  /** Resolves when all reconciliations started so far have ended. They run one at a time. */
   #running: Promise<unknown> = Promise.resolve();
   /** Stops the background work. Undefined if no background work is running. */
   #background: AbortController | undefined;
@@ -247,7 +247,7 @@ export class KeyRing implements AsyncDisposable {
     if (Array.isArray(errors)) for (const error of errors) events.emit('error', { error });
   }
 
-  /** Writes a request for a rotation to the record. @returns The epoch that the rotation will end. */
+  /** Adds a rotation request to the record. @returns The epoch that the rotation will end. */
   async #requestRotation(signal: AbortSignal): Promise<number> {
     const { state, clock } = this.#ring;
     const found = await retryUntil(clock, signal, Number.POSITIVE_INFINITY, POLL, async () => {

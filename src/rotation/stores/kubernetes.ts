@@ -23,7 +23,7 @@ export interface KubernetesSecretStoreOptions {
   readonly name: string;
   /** Namespace of the Secret. @defaultValue The namespace of the pod. */
   readonly namespace?: string | undefined;
-  /** URL of the API server. `http` is allowed only for this machine. @defaultValue The API server of the cluster. */
+  /** URL of the API server. `http` is allowed only for localhost. @defaultValue The API server of the cluster. */
   readonly server?: string | PlatformUrl | undefined;
   /** Bearer token, or a function that returns one. @defaultValue The service account's token if `server` is not set. */
   readonly token?: string | Secret | (() => string | Secret | Promise<string | Secret>) | undefined;
@@ -274,7 +274,7 @@ function checkServer(server: string | URL): URL {
   const url = URL.canParse(String(server)) ? new URL(server) : undefined;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
   if (url && isSafe && url.username + url.password + url.search + url.hash === '') return url;
-  throw invalid('server', 'must be an https URL without a user or query, or http to this machine');
+  throw invalid('server', 'must be an https URL without a user or query, or http to localhost');
 }
 
 function checkName(name: string, option: string, pattern: RegExp): string {
