@@ -26,9 +26,7 @@ const MIN_ENCODED = 8;
  * ```
  */
 export function redact(text: string, secrets: Iterable<Secret | string> | Secret): string {
-  if (typeof text !== 'string') {
-    throw new TypeError(`\`text\` must be a string (received ${typeof text}).`);
-  }
+  if (typeof text !== 'string') throw new TypeError(`\`text\` must be a string (received ${typeof text}).`);
   return redactor(credentialsOf(secrets))(text);
 }
 
@@ -112,9 +110,9 @@ function lowerCase(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
-/** Matches any character, even if escaped (possibly several times) for a URL, JSON, source code or HTML. */
+/** Text, or a character that is escaped, possibly several times, for a URL, JSON, source code or HTML. */
 const CHARACTER =
-  /(?:%(?:25)*|(?<!\\)\\+(?:u\{?0*|x)|&(?:amp;)*#x0*)(?<hexadecimal>[\da-f]{2})[};]?|&(?:amp;)*#0*(?<decimal>\d{2,3});|(?<!\\)\\+(?<literal>["'\\/])|[\s\S]/gi;
+  /(?:%(?:25)*|(?<!\\)\\+(?:u\{?0*|x)|&(?:amp;)*#x0*)(?<hexadecimal>[\da-f]{2})[};]?|&(?:amp;)*#0*(?<decimal>\d{2,3});|(?<!\\)\\+(?<literal>["'\\/])|[^%\\&]+|[\s\S]/gi;
 /** Bytes in lists: `[115, 107]`, `{"0":115,"1":107}`, `<Buffer 73 6b>`, `73:6b`, `0x73, 0x6b`. */
 const DECIMAL = /(?<![\w."])(?<decimal>\d{2,3})(?!\.?[\w"])/g;
 const HEXADECIMAL = /(?<![\w."])(?:0x)?(?<hexadecimal>[\da-f]{2})(?!\.?[\w"])/gi;
@@ -125,11 +123,14 @@ function decode(text: string, pattern: RegExp) {
   const starts: number[] = [];
   const ends: number[] = [];
   for (const { 0: token, index, groups } of text.matchAll(pattern)) {
-    const { hexadecimal, decimal, literal = token } = groups ?? {};
+    const { hexadecimal, decimal, literal } = groups ?? {};
     const code = hexadecimal ? `0x${hexadecimal}` : decimal;
-    characters += code ? String.fromCharCode(Number(code)) : literal;
-    starts.push(index);
-    ends.push(index + token.length);
+    const decoded = code ? String.fromCharCode(Number(code)) : literal;
+    characters += decoded ?? token;
+    for (let at = 0; at < (decoded ?? token).length; at++) {
+      starts.push(index + at);
+      ends.push(index + (decoded ? token.length : at + 1));
+    }
   }
   return { characters, starts, ends };
 }
