@@ -39,7 +39,7 @@ export async function replaceKey<Input extends CreateWorkspaceApiKeyInput>(
     return { ...created, replaced: { ...listed, ...deleted } };
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
-    // Only the messages of this package's errors are guaranteed to contain no credentials.
+    // Only this package's own error messages are guaranteed to contain no credentials.
     const reason = isDrunError(error) ? ` ${error.message}` : '';
     const message = `The key was deleted, but no new one was created.${reason}`;
     throw new ReplacementFailedError(message, { deletedId: id, cause: error });

@@ -135,7 +135,7 @@ export interface ApiKeyPage {
   readonly page: number;
   /** Number of keys per page. */
   readonly pageSize: number;
-  /** Number of keys on all pages, as counted by the service. */
+  /** Total number of keys across all pages, as reported by the service. */
   readonly total: number;
   /** When the service sent this page, by its clock (`Date` plus `Age`). Absent if there is no `Date` header. */
   readonly servedAt?: Date | undefined;

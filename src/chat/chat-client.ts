@@ -243,7 +243,7 @@ export class ChatClient {
     return result.accepted ? { accepted: true } : result;
   }
 
-  /** Requests a completion that is not streamed. If `check` throws, the call rejects. */
+  /** Requests a non-streaming completion. If `check` throws, the call rejects. */
   #call<T>(
     request: ChatCompletionRequest,
     options: ChatCallOptions & AnySchemaOptions,

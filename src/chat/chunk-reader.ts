@@ -66,7 +66,7 @@ export class ChunkReader {
   }
 
   /**
-   * Waits for the first chunk of a stream, or for the end of a response that is not streamed.
+   * Waits for the first chunk of a stream, or for the end of a non-streaming response.
    *
    * @throws {DrunError} If reading fails. The request can then be retried.
    */

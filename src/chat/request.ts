@@ -144,7 +144,7 @@ export interface ChatRequest {
   readonly priority?: number | undefined;
 }
 
-/** A request for a completion that is not streamed. */
+/** A non-streaming completion request. */
 export interface ChatCompletionRequest extends ChatRequest {
   /** Use {@link ChatClient.stream} for a streamed completion. */
   readonly stream?: Optional<false>;

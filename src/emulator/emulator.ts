@@ -20,7 +20,7 @@ import { type EmulatorOptions, resolveOptions } from './options.ts';
 import { randomText as createRandomText } from './random.ts';
 
 /**
- * An emulator of d.run, created by {@link createEmulator}. With `await using`, the emulator is closed at the end of the
+ * A d.run emulator, created by {@link createEmulator}. With `await using`, the emulator is closed at the end of the
  * block: responses in progress are aborted, and further requests fail as if the server were not running.
  *
  * Printing, inspecting or serializing an emulator reveals no credentials.

@@ -97,7 +97,7 @@ export interface EmulatorOptions {
   /** Waits when a fault delays a response. Tests can pass a function that advances `now` instead. Default: a timer. */
   readonly sleep?: Sleep | undefined;
   /**
-   * Returns random numbers from 0 (inclusive) to 1 (exclusive), for ids, keys, tokens and random faults. Pass
+   * Returns a random number from 0 (inclusive) to 1 (exclusive), used for ids, keys, tokens and random faults. Pass
    * `seededRandom(7)` for repeatable runs. Default: a cryptographically secure source.
    */
   readonly random?: (() => number) | undefined;

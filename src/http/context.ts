@@ -41,7 +41,7 @@ export function responseContext<Call extends CallDescription>(call: Call) {
   /** Created on demand, because most calls need no redaction. */
   let redactor: ((text: string) => string) | undefined;
   const credential = (): Secret => used.at(-1) as Secret;
-  /** Reads the next request's credential. If it was rejected before, keeps the current credential and returns false. */
+  /** Reads the next request's credential. If it has already been rejected, keeps the current one and returns false. */
   const readCredential = async (last?: Secret): Promise<boolean> => {
     const { signal } = deadline;
     const value = provideCredential(last === undefined ? { signal } : { rejected: last, signal });

@@ -169,7 +169,7 @@ function statusNamed(...names: readonly (string | undefined)[]): number | undefi
 const ECHO = /((?<!\\)\\*['"](?:input|input_value|ctx)\\*['"]\s*:\s*|\binput_value=)/;
 
 /**
- * Cuts text off where a server echoes request input, because the input may be a prompt. The end of the input is not
+ * Truncates text where a server echoes request input, because the input may be a prompt. The end of the input is not
  * searched for: servers shorten long input in the middle, so its quotes and brackets need not match.
  */
 export function withoutInput(text: string): string {

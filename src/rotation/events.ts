@@ -17,7 +17,7 @@ export interface KeyRingEvents {
   'orphan-deleted': { readonly id: string; readonly maskedKey: string };
   /** The current key or the standby was deleted or disabled outside the ring, so the ring has retired it. */
   replaced: { readonly id: string };
-  /** The account contains keys of another ring with this name, for example in another environment. */
+  /** The account contains keys that belong to another ring with this name, for example in another environment. */
   'name-conflict': { readonly ringId: string; readonly ids: readonly string[] };
   /** The store returned an older record than before, or none (`epoch` 0). The ring keeps using the newer record. */
   'stale-read': { readonly epoch: number };

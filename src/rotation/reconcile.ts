@@ -275,7 +275,7 @@ export class Reconciliation {
   ): Promise<service.Verdict | { readonly kind: 'insufficient' }> {
     const verdict = await this.#verify(key, record);
     if (verdict.kind !== 'accepted' || record.current === undefined) return verdict;
-    // If the models of the current key cannot be listed, it is enough that the service accepts the new key.
+    // If the models of the current key cannot be listed, it is enough for the service to accept the new key.
     const current = await this.#verify(record.current, record);
     const models = current.kind === 'accepted' ? current.models : [];
     return models.every((model) => verdict.models.includes(model)) ? verdict : { kind: 'insufficient' };

@@ -23,7 +23,7 @@ export function promptTokens(messages: readonly unknown[]): number {
   );
 }
 
-/** Returns the text of a message's `content`. If `content` is an array, joins the texts of the parts. */
+/** Returns the text of a message's `content`. If `content` is an array, concatenates the text of its parts. */
 export function textOf(content: unknown): string {
   const texts = [content].flat().map((part) => (isRecord(part) ? part.text : part));
   return texts.filter((text) => typeof text === 'string').join('');
