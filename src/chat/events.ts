@@ -135,7 +135,9 @@ export class EventDecoder {
   }
 
   #readLine(line: string): void {
-    const [, field = line, value = ''] = /^([^:]*): ?(.*)$/s.exec(line) ?? [];
+    const colon = line.indexOf(':');
+    const field = colon === -1 ? line : line.slice(0, colon);
+    const value = colon === -1 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
     if (line === '') {
       this.#endEvent();
       // An `error` event reports a failure even if it has no data, or if its name follows the data.
