@@ -143,6 +143,13 @@ function newClients(fetch: Fetch): Clients {
   };
 }
 
+/** The forms in which a method's responses contain the credential. All methods share the redaction. */
+function formsFor(method: string): [name: string, encode: (credential: string) => string][] {
+  if (['keys.create', 'chat.complete', 'chat.stream'].includes(method)) return Object.entries(forms);
+  const position = Object.keys(methods).indexOf(method);
+  return Object.entries(forms).filter((_, index) => (index + position) % 4 === 0);
+}
+
 describe.each(Object.entries(methods))('%s', (name, method) => {
   const credential = name.startsWith('chat') ? API_KEY : ACCESS_TOKEN;
 
@@ -151,7 +158,7 @@ describe.each(Object.entries(methods))('%s', (name, method) => {
     let respond = (): Response => new Response();
     const clients = newClients(async () => respond());
     for (const [title, response] of Object.entries(responses)) {
-      for (const [index, [form, encode]] of Object.entries(forms).entries()) {
+      for (const [index, [form, encode]] of formsFor(name).entries()) {
         // A truncated response contains only the first credential.
         const credentials = index % 2 === 0 ? [credential, HEADER] : [HEADER, credential];
         respond = () => response(credentials.map(encode).join(' '));
