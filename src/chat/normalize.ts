@@ -111,7 +111,7 @@ function hasText(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some(hasText);
 }
 
-/** Returns the text in a string or in an array of strings and text parts. Converts other values to JSON. */
+/** Returns the text of a string, or of an array of strings and text parts. Converts other values to JSON. */
 function toText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return JSON.stringify(value) ?? '';
